@@ -1,0 +1,6 @@
+//! NFSv4.0, 4.1 and 4.2 wire types, XDR, ONC RPC and record marking; no state, no IO.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;

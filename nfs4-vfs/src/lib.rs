@@ -1,0 +1,1 @@
+//! Ready-made file systems for the nfs4 engine.

@@ -1,0 +1,1 @@
+//! An NFSv4 server that starts with one command.

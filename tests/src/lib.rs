@@ -1,0 +1,1 @@
+//! Scenarios, properties, wire tests and layer tests of the nfs4 workspace.

@@ -1,0 +1,1 @@
+//! Serves an nfs4 node over TCP on plain threads.
