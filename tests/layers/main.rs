@@ -1,0 +1,105 @@
+//! The layers of the house, checked: who may import whom, what may be named where.
+//!
+//! Rules about crates read `cargo metadata`; rules about sources read their tokens, so comments,
+//! strings and `cfg(test)` code do not count. Every rule is a function over data that returns
+//! faults, and has a test that feeds it a violation.
+
+mod graph;
+mod repository;
+mod source;
+mod tokens;
+
+use std::io::Write as _;
+
+use repository::Repository;
+
+#[test]
+fn crates_import_only_what_the_layers_allow() {
+    assert_clean(&graph::imports(&Repository::open().packages()));
+}
+
+#[test]
+fn the_fence_depends_on_nothing_that_brings_std() {
+    assert_clean(&graph::fence(&Repository::open().packages()));
+}
+
+#[test]
+fn all_crates_share_version_edition_and_licence() {
+    assert_clean(&graph::common_header(&Repository::open().packages()));
+}
+
+#[test]
+fn the_fence_is_no_std_and_forbids_unsafe_code() {
+    let repository = Repository::open();
+    for name in graph::FENCED {
+        let root = repository.library_root(name);
+        assert_clean(&source::fence_header(&root.path, &root.scan()));
+    }
+}
+
+#[test]
+fn the_fence_never_names_std() {
+    let repository = Repository::open();
+    for name in graph::FENCED {
+        let sources = repository.sources_without_tests(name);
+        assert!(!sources.is_empty(), "found no source of {name}");
+        for (path, scan) in &sources {
+            assert_clean(&source::names_std(path, scan));
+        }
+    }
+}
+
+#[test]
+fn transports_name_nothing_of_the_protocol() {
+    let repository = Repository::open();
+    for name in graph::TRANSPORTS {
+        for (path, scan) in &repository.sources_without_tests(name) {
+            assert_clean(&source::names_protocol(path, scan));
+        }
+    }
+}
+
+#[test]
+fn driver_and_file_systems_hold_neither_sockets_nor_a_runtime() {
+    let repository = Repository::open();
+    for name in ["nfs4-driver", "nfs4-vfs"] {
+        for (path, scan) in &repository.sources_without_tests(name) {
+            assert_clean(&source::names_sockets(path, scan));
+        }
+    }
+}
+
+#[test]
+fn file_systems_hold_no_protocol_state() {
+    for (path, scan) in &Repository::open().sources_without_tests("nfs4-vfs") {
+        assert_clean(&source::names_protocol_state(path, scan));
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do_in_shipped_code() {
+    let repository = Repository::open();
+    for package in repository.packages() {
+        for (path, scan) in &repository.sources_without_tests(&package.name) {
+            assert_clean(&source::unfinished(path, scan));
+        }
+    }
+}
+
+/// A guide and not a law: the list is printed, past the capture of the test runner.
+#[test]
+fn long_files_are_listed() {
+    let repository = Repository::open();
+    let mut stderr = std::io::stderr();
+    for package in repository.packages() {
+        for file in repository.files(&package.name) {
+            if let Some(warning) = source::too_long(&file.path, &file.text) {
+                writeln!(stderr, "warning: {warning}").expect("stderr is open");
+            }
+        }
+    }
+}
+
+fn assert_clean(faults: &[String]) {
+    assert!(faults.is_empty(), "\n  {}\n", faults.join("\n  "));
+}
