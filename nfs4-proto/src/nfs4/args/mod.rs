@@ -1,0 +1,25 @@
+//! The arguments of operations, each under the name of its operation.
+
+mod dir;
+mod file;
+mod lock;
+mod open;
+mod session;
+mod v40;
+
+pub use self::dir::{Create, CreateType, Link, Lookup, ReadDir, Remove, Rename, SecInfo};
+pub use self::file::{Access, Commit, GetAttr, NVerify, PutFh, Read, SetAttr, Verify, Write};
+pub use self::lock::{
+    DelegReturn, ExistLockOwner, FreeStateid, Lock, LockT, LockU, Locker, OpenToLockOwner,
+    TestStateid,
+};
+pub use self::open::{Close, CreateHow, Open, OpenClaim, OpenDowngrade, OpenHow};
+pub use self::session::{
+    BackchannelCtl, BindConnToSession, CallbackSecParms, ChannelAttrs, ChannelDirFromClient,
+    ClientOwner, CreateSession, DestroyClientId, DestroySession, ExchangeId, GssCbHandles, GssSvc,
+    ImplId, ReclaimComplete, SecInfoNoName, SecInfoStyle, Sequence, SspOps, StateProtect,
+};
+pub use self::v40::{
+    CbClient, DelegPurge, NfsClientId, OpenAttr, OpenConfirm, ReleaseLockOwner, Renew, SetClientId,
+    SetClientIdConfirm,
+};

@@ -1,0 +1,201 @@
+//! Constants under the names that the RFCs give them.
+
+macro_rules! consts {
+    ($($about:literal $t:ident { $($name:ident = $v:literal,)* })*) => {
+        $($(
+            #[doc = concat!($about, ": `", stringify!($name), "`.")]
+            pub const $name: $t = $v;
+        )*)*
+
+        /// Every constant of this module by name, for checks against a table.
+        pub const ALL: &[(&str, u64)] = &[$($((stringify!($name), $name as u64),)*)*];
+    };
+}
+
+consts! {
+    "Sizes and limits [RFC 8881 §3.1]"
+    usize {
+        NFS4_FHSIZE = 128,
+        NFS4_VERIFIER_SIZE = 8,
+        NFS4_OTHER_SIZE = 12,
+        NFS4_OPAQUE_LIMIT = 1024,
+        NFS4_SESSIONID_SIZE = 16,
+        NFS4_DEVICEID4_SIZE = 16,
+    }
+    "Ends of ranges [RFC 8881 §3.1]"
+    u64 {
+        NFS4_INT64_MAX = 0x7fff_ffff_ffff_ffff,
+        NFS4_UINT64_MAX = 0xffff_ffff_ffff_ffff,
+        NFS4_MAXFILELEN = 0xffff_ffff_ffff_ffff,
+        NFS4_MAXFILEOFF = 0xffff_ffff_ffff_fffe,
+    }
+    "Ends of ranges [RFC 8881 §3.1]"
+    u32 {
+        NFS4_UINT32_MAX = 0xffff_ffff,
+        NFS4_INT32_MAX = 0x7fff_ffff,
+    }
+    "Rights of ACCESS [RFC 8881 §18.1, RFC 8276 §8.5]"
+    u32 {
+        ACCESS4_READ = 0x01,
+        ACCESS4_LOOKUP = 0x02,
+        ACCESS4_MODIFY = 0x04,
+        ACCESS4_EXTEND = 0x08,
+        ACCESS4_DELETE = 0x10,
+        ACCESS4_EXECUTE = 0x20,
+        ACCESS4_XAREAD = 0x40,
+        ACCESS4_XAWRITE = 0x80,
+        ACCESS4_XALIST = 0x100,
+    }
+    "Share reservations of OPEN and what it wants [RFC 8881 §18.16]"
+    u32 {
+        OPEN4_SHARE_ACCESS_READ = 0x1,
+        OPEN4_SHARE_ACCESS_WRITE = 0x2,
+        OPEN4_SHARE_ACCESS_BOTH = 0x3,
+        OPEN4_SHARE_DENY_NONE = 0x0,
+        OPEN4_SHARE_DENY_READ = 0x1,
+        OPEN4_SHARE_DENY_WRITE = 0x2,
+        OPEN4_SHARE_DENY_BOTH = 0x3,
+        OPEN4_SHARE_ACCESS_WANT_DELEG_MASK = 0xff00,
+        OPEN4_SHARE_ACCESS_WANT_NO_PREFERENCE = 0x0000,
+        OPEN4_SHARE_ACCESS_WANT_READ_DELEG = 0x0100,
+        OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG = 0x0200,
+        OPEN4_SHARE_ACCESS_WANT_ANY_DELEG = 0x0300,
+        OPEN4_SHARE_ACCESS_WANT_NO_DELEG = 0x0400,
+        OPEN4_SHARE_ACCESS_WANT_CANCEL = 0x0500,
+        OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL = 0x1_0000,
+        OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED = 0x2_0000,
+    }
+    "Flags of an OPEN's result [RFC 8881 §18.16]"
+    u32 {
+        OPEN4_RESULT_CONFIRM = 0x02,
+        OPEN4_RESULT_LOCKTYPE_POSIX = 0x04,
+        OPEN4_RESULT_PRESERVE_UNLINKED = 0x08,
+        OPEN4_RESULT_MAY_NOTIFY_LOCK = 0x20,
+    }
+    "Flags of EXCHANGE_ID [RFC 8881 §18.35]"
+    u32 {
+        EXCHGID4_FLAG_SUPP_MOVED_REFER = 0x0000_0001,
+        EXCHGID4_FLAG_SUPP_MOVED_MIGR = 0x0000_0002,
+        EXCHGID4_FLAG_BIND_PRINC_STATEID = 0x0000_0100,
+        EXCHGID4_FLAG_USE_NON_PNFS = 0x0001_0000,
+        EXCHGID4_FLAG_USE_PNFS_MDS = 0x0002_0000,
+        EXCHGID4_FLAG_USE_PNFS_DS = 0x0004_0000,
+        EXCHGID4_FLAG_MASK_PNFS = 0x0007_0000,
+        EXCHGID4_FLAG_UPD_CONFIRMED_REC_A = 0x4000_0000,
+        EXCHGID4_FLAG_CONFIRMED_R = 0x8000_0000,
+    }
+    "Another flag of EXCHANGE_ID [RFC 7862 §14.1]"
+    u32 {
+        EXCHGID4_FLAG_SUPP_FENCE_OPS = 0x0000_0004,
+    }
+    "Flags of CREATE_SESSION [RFC 8881 §18.36]"
+    u32 {
+        CREATE_SESSION4_FLAG_PERSIST = 0x1,
+        CREATE_SESSION4_FLAG_CONN_BACK_CHAN = 0x2,
+        CREATE_SESSION4_FLAG_CONN_RDMA = 0x4,
+    }
+    "Status flags of SEQUENCE [RFC 8881 §18.46]"
+    u32 {
+        SEQ4_STATUS_CB_PATH_DOWN = 0x0001,
+        SEQ4_STATUS_CB_GSS_CONTEXTS_EXPIRING = 0x0002,
+        SEQ4_STATUS_CB_GSS_CONTEXTS_EXPIRED = 0x0004,
+        SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED = 0x0008,
+        SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED = 0x0010,
+        SEQ4_STATUS_ADMIN_STATE_REVOKED = 0x0020,
+        SEQ4_STATUS_RECALLABLE_STATE_REVOKED = 0x0040,
+        SEQ4_STATUS_LEASE_MOVED = 0x0080,
+        SEQ4_STATUS_RESTART_RECLAIM_NEEDED = 0x0100,
+        SEQ4_STATUS_CB_PATH_DOWN_SESSION = 0x0200,
+        SEQ4_STATUS_BACKCHANNEL_FAULT = 0x0400,
+        SEQ4_STATUS_DEVID_CHANGED = 0x0800,
+        SEQ4_STATUS_DEVID_DELETED = 0x1000,
+    }
+    "How long filehandles live [RFC 8881 §4.2.3]"
+    u32 {
+        FH4_PERSISTENT = 0x0,
+        FH4_NOEXPIRE_WITH_OPEN = 0x1,
+        FH4_VOLATILE_ANY = 0x2,
+        FH4_VOL_MIGRATION = 0x4,
+        FH4_VOL_RENAME = 0x8,
+    }
+    "Kinds of access control entries [RFC 8881 §6.2.1.1]"
+    u32 {
+        ACE4_ACCESS_ALLOWED_ACE_TYPE = 0,
+        ACE4_ACCESS_DENIED_ACE_TYPE = 1,
+        ACE4_SYSTEM_AUDIT_ACE_TYPE = 2,
+        ACE4_SYSTEM_ALARM_ACE_TYPE = 3,
+    }
+    "Kinds of access control entries that a server supports [RFC 8881 §6.2.1.2]"
+    u32 {
+        ACL4_SUPPORT_ALLOW_ACL = 0x1,
+        ACL4_SUPPORT_DENY_ACL = 0x2,
+        ACL4_SUPPORT_AUDIT_ACL = 0x4,
+        ACL4_SUPPORT_ALARM_ACL = 0x8,
+    }
+    "The access mask of access control entries [RFC 8881 §6.2.1.3]"
+    u32 {
+        ACE4_READ_DATA = 0x1,
+        ACE4_LIST_DIRECTORY = 0x1,
+        ACE4_WRITE_DATA = 0x2,
+        ACE4_ADD_FILE = 0x2,
+        ACE4_APPEND_DATA = 0x4,
+        ACE4_ADD_SUBDIRECTORY = 0x4,
+        ACE4_READ_NAMED_ATTRS = 0x8,
+        ACE4_WRITE_NAMED_ATTRS = 0x10,
+        ACE4_EXECUTE = 0x20,
+        ACE4_DELETE_CHILD = 0x40,
+        ACE4_READ_ATTRIBUTES = 0x80,
+        ACE4_WRITE_ATTRIBUTES = 0x100,
+        ACE4_WRITE_RETENTION = 0x200,
+        ACE4_WRITE_RETENTION_HOLD = 0x400,
+        ACE4_DELETE = 0x1_0000,
+        ACE4_READ_ACL = 0x2_0000,
+        ACE4_WRITE_ACL = 0x4_0000,
+        ACE4_WRITE_OWNER = 0x8_0000,
+        ACE4_SYNCHRONIZE = 0x10_0000,
+        ACE4_GENERIC_READ = 0x12_0081,
+        ACE4_GENERIC_WRITE = 0x16_0106,
+        ACE4_GENERIC_EXECUTE = 0x12_00a0,
+    }
+    "Flags of access control entries [RFC 8881 §6.2.1.4]"
+    u32 {
+        ACE4_FILE_INHERIT_ACE = 0x1,
+        ACE4_DIRECTORY_INHERIT_ACE = 0x2,
+        ACE4_NO_PROPAGATE_INHERIT_ACE = 0x4,
+        ACE4_INHERIT_ONLY_ACE = 0x8,
+        ACE4_SUCCESSFUL_ACCESS_ACE_FLAG = 0x10,
+        ACE4_FAILED_ACCESS_ACE_FLAG = 0x20,
+        ACE4_IDENTIFIER_GROUP = 0x40,
+        ACE4_INHERITED_ACE = 0x80,
+    }
+    "Flags of a whole access control list [RFC 8881 §6.4.3]"
+    u32 {
+        ACL4_AUTO_INHERIT = 0x1,
+        ACL4_PROTECTED = 0x2,
+        ACL4_DEFAULTED = 0x4,
+    }
+    "Mode bits [RFC 8881 §6.2.4]"
+    u32 {
+        MODE4_SUID = 0x800,
+        MODE4_SGID = 0x400,
+        MODE4_SVTX = 0x200,
+        MODE4_RUSR = 0x100,
+        MODE4_WUSR = 0x080,
+        MODE4_XUSR = 0x040,
+        MODE4_RGRP = 0x020,
+        MODE4_WGRP = 0x010,
+        MODE4_XGRP = 0x008,
+        MODE4_ROTH = 0x004,
+        MODE4_WOTH = 0x002,
+        MODE4_XOTH = 0x001,
+    }
+    "Character rules of a file system [RFC 8881 §14.4]"
+    u32 {
+        FSCHARSET_CAP4_CONTAINS_NON_UTF8 = 0x1,
+        FSCHARSET_CAP4_ALLOWS_ONLY_UTF8 = 0x2,
+    }
+    "Retention periods without an end [RFC 8881 §5.13]"
+    u64 {
+        RET4_DURATION_INFINITE = 0xffff_ffff_ffff_ffff,
+    }
+}

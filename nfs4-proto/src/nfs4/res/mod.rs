@@ -1,0 +1,27 @@
+//! The results of operations that succeeded, without the status, and the bodies that some errors
+//! have.
+//!
+//! An operation without a type here has no results but its status.
+
+mod dir;
+mod file;
+mod lock;
+mod open;
+mod session;
+mod v40;
+
+pub use self::dir::{
+    CreateOk, DirEntries, DirEntry, GssInfo, LinkOk, ReadDirOk, ReadLinkOk, RemoveOk, RenameOk,
+    SecInfo, SecInfoOk,
+};
+pub use self::file::{AccessOk, CommitOk, GetAttrOk, GetFhOk, ReadOk, SetAttrRes, WriteOk};
+pub use self::lock::{LockDenied, LockOk, LockUOk, TestStateidOk};
+pub use self::open::{
+    CloseOk, NoDelegation, OpenDelegation, OpenDowngradeOk, OpenOk, ReadDelegation, SpaceLimit,
+    WriteDelegation,
+};
+pub use self::session::{
+    BindConnToSessionOk, ChannelDirFromServer, CreateSessionOk, ExchangeIdOk, SequenceOk,
+    ServerOwner, StateProtectOk,
+};
+pub use self::v40::{OpenConfirmOk, SetClientIdOk};
