@@ -1,0 +1,173 @@
+//! What the engine causes.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
+use crate::ids::ConnId;
+use crate::metrics::Metrics;
+
+/// One thing for the driver to do. Actions are carried out in the order of the queue.
+pub enum Action {
+    /// Send these bytes: a whole RPC reply, record mark included; see [`Outbox::segments`].
+    Reply(Reply),
+    /// Submit this request, outside the engine's lock, and hand its result back as
+    /// [`Input::FsDone`](crate::Input::FsDone).
+    Fs {
+        /// Names the request.
+        ticket: FsTicket,
+        /// The file system.
+        backend: Arc<dyn Backend>,
+        /// The request.
+        request: FsRequest,
+    },
+    /// Call [`Backend::release`].
+    Release {
+        /// The file system.
+        backend: Arc<dyn Backend>,
+        /// The file to let go of.
+        fh: FsHandle,
+    },
+    /// Close the connection after what was queued for it before.
+    Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// For logs and for whoever watches.
+    Event(crate::event::Event),
+}
+
+/// A reply within an [`Outbox`].
+#[derive(Debug)]
+pub struct Reply {
+    /// The connection to answer on.
+    pub conn: ConnId,
+    bytes: Range<usize>,
+    payloads: Range<usize>,
+}
+
+/// A part of a reply.
+#[derive(Debug)]
+pub enum Segment<'a> {
+    /// Bytes to copy.
+    Bytes(&'a [u8]),
+    /// A large payload to send without copying.
+    Payload(&'a Bytes),
+}
+
+/// The queue of actions, reused from call to call, with the bytes of the replies beside it.
+///
+/// The driver takes all actions out with [`Outbox::pop`] and then calls [`Outbox::clear`].
+#[derive(Default)]
+pub struct Outbox {
+    actions: VecDeque<Action>,
+    bytes: Vec<u8>,
+    // A payload and the offset in `bytes` that it stands before.
+    payloads: Vec<(usize, Bytes)>,
+    /// What was counted since the driver last took it.
+    pub metrics: Metrics,
+}
+
+impl Outbox {
+    /// An empty one.
+    pub fn new() -> Outbox {
+        Outbox::default()
+    }
+
+    /// Takes the oldest action out.
+    pub fn pop(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether no action is left.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// The parts of a reply, in order; good until [`Outbox::clear`].
+    pub fn segments(&self, reply: &Reply) -> impl Iterator<Item = Segment<'_>> {
+        let payloads = self.payloads.get(reply.payloads.clone()).unwrap_or_default();
+        let end = reply.bytes.end;
+        let mut at = reply.bytes.start;
+        let mut next = payloads.iter();
+        let mut held: Option<&Bytes> = None;
+        core::iter::from_fn(move || {
+            if let Some(payload) = held.take() {
+                return Some(Segment::Payload(payload));
+            }
+            let stop = match next.next() {
+                Some((offset, payload)) => {
+                    held = Some(payload);
+                    *offset
+                }
+                None => end,
+            };
+            let from = core::mem::replace(&mut at, stop);
+            if from == stop {
+                return held.take().map(Segment::Payload);
+            }
+            self.bytes.get(from..stop).map(Segment::Bytes)
+        })
+    }
+
+    /// Forgets the bytes of replies, once all actions were taken out; keeps the memory.
+    pub fn clear(&mut self) {
+        debug_assert!(self.actions.is_empty(), "actions are taken out before the bytes go");
+        self.bytes.clear();
+        self.payloads.clear();
+    }
+
+    pub(crate) fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// Appends a reply: `head`, then `body` with each payload spliced in before its offset in
+    /// `body`.
+    pub(crate) fn reply(
+        &mut self,
+        conn: ConnId,
+        head: &[u8],
+        body: &[u8],
+        payloads: impl Iterator<Item = (usize, Bytes)>,
+    ) {
+        let start = self.bytes.len();
+        let first = self.payloads.len();
+        self.bytes.extend_from_slice(head);
+        let base = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        self.payloads.extend(payloads.map(|(offset, payload)| (base + offset, payload)));
+        let reply =
+            Reply { conn, bytes: start..self.bytes.len(), payloads: first..self.payloads.len() };
+        self.actions.push_back(Action::Reply(reply));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_stand_where_they_were_put() {
+        let mut out = Outbox::new();
+        let payloads = [(2, Bytes::from_static(b"XX")), (4, Bytes::from_static(b"YY"))];
+        out.reply(ConnId::FIRST, b"hd", b"abcd", payloads.into_iter());
+        out.reply(ConnId::FIRST, b"h2", b"", core::iter::empty());
+        let mut sent = Vec::new();
+        while let Some(action) = out.pop() {
+            let Action::Reply(reply) = action else { unreachable!("only replies were queued") };
+            for segment in out.segments(&reply) {
+                match segment {
+                    Segment::Bytes(bytes) => sent.extend_from_slice(bytes),
+                    Segment::Payload(bytes) => sent.extend_from_slice(bytes),
+                }
+            }
+        }
+        assert_eq!(sent, b"hdabXXcdYYh2");
+        out.clear();
+        assert!(out.is_empty());
+    }
+}

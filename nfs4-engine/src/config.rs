@@ -1,0 +1,139 @@
+//! What an engine is told at its start.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// What makes this run of the server different from any other; read once.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Different at every start, never zero: it is in every id that the engine mints, so that an id
+    /// of an earlier run is recognised.
+    pub epoch: u32,
+    /// Random bytes: the key of the maps whose keys clients choose.
+    pub entropy: [u8; 16],
+    /// Different at every start that may have lost unstable writes. [RFC 8881 §18.32]
+    pub write_verifier: [u8; 8],
+    /// `so_major_id`, the same at every start: with equal ids on two addresses, clients trunk.
+    /// [RFC 8881 §2.10.4]
+    pub server_major: Vec<u8>,
+    /// `so_minor_id`.
+    pub server_minor: u64,
+    /// `eir_server_scope`, the same at every start. [RFC 8881 §2.10.4]
+    pub server_scope: Vec<u8>,
+}
+
+/// The protocol's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long a client may be silent before it loses its state.
+    pub lease: Duration,
+    /// How long after a start clients may reclaim; zero for no grace period.
+    pub grace: Duration,
+    /// The least minor version served, 1 or 2.
+    pub min_minor_version: u32,
+    /// The greatest minor version served, 1 or 2.
+    pub max_minor_version: u32,
+    /// Slots granted to the fore channel of a session, at most.
+    pub fore_slots: u32,
+    /// The longest READ and WRITE payload, in bytes; channels grant as much and headers.
+    pub max_io: u32,
+    /// The longest reply kept for replay, in bytes.
+    pub max_cached_reply: u32,
+    /// The most operations in a COMPOUND.
+    pub max_operations: u32,
+    /// The most sessions of one client.
+    pub sessions_per_client: u32,
+    /// The most connections bound to a session; 0 is no limit.
+    pub max_connections_per_session: u32,
+    /// The most client records.
+    pub max_clients: u32,
+    /// The most open files of one client.
+    pub max_opens_per_client: u32,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            lease: Duration::from_secs(90),
+            grace: Duration::from_secs(90),
+            min_minor_version: 1,
+            max_minor_version: 2,
+            fore_slots: 64,
+            max_io: 1 << 20,
+            max_cached_reply: 64 << 10,
+            max_operations: 64,
+            sessions_per_client: 16,
+            max_connections_per_session: 16,
+            max_clients: 16_384,
+            max_opens_per_client: 65_536,
+        }
+    }
+}
+
+impl Config {
+    /// All that is wrong with it.
+    ///
+    /// # Errors
+    /// Every setting that is out of its range, not just the first.
+    pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
+        let seconds = |span: Duration| span.as_secs();
+        let ranges = [
+            ("lease (seconds)", seconds(self.lease), 1, 3_600),
+            ("grace (seconds)", seconds(self.grace), 0, 3_600),
+            ("min_minor_version", self.min_minor_version.into(), 1, 2),
+            (
+                "max_minor_version",
+                self.max_minor_version.into(),
+                self.min_minor_version.into(),
+                2,
+            ),
+            ("fore_slots", self.fore_slots.into(), 1, 1_024),
+            ("max_io", self.max_io.into(), 4_096, 16 << 20),
+            ("max_cached_reply", self.max_cached_reply.into(), 512, 1 << 20),
+            ("max_operations", self.max_operations.into(), 8, 1_024),
+            ("sessions_per_client", self.sessions_per_client.into(), 1, 1_024),
+            (
+                "max_connections_per_session",
+                self.max_connections_per_session.into(),
+                0,
+                1_024,
+            ),
+            ("max_clients", self.max_clients.into(), 1, 1 << 20),
+            ("max_opens_per_client", self.max_opens_per_client.into(), 1, 1 << 24),
+        ];
+        let faults: Vec<ConfigFault> = ranges
+            .into_iter()
+            .filter(|(_, value, min, max)| value < min || value > max)
+            .map(|(setting, value, min, max)| ConfigFault { setting, value, min, max })
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
+/// A setting out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is {value}, but must be from {min} to {max}")]
+pub struct ConfigFault {
+    /// Which setting.
+    pub setting: &'static str,
+    /// What it was.
+    pub value: u64,
+    /// The least it may be.
+    pub min: u64,
+    /// The most it may be.
+    pub max: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_reported() {
+        assert_eq!(Config::default().validate(), Ok(()));
+        let wrong = Config { fore_slots: 0, max_minor_version: 3, ..Config::default() };
+        let faults = wrong.validate().unwrap_err();
+        let named: Vec<&str> = faults.iter().map(|fault| fault.setting).collect();
+        assert_eq!(named, ["max_minor_version", "fore_slots"]);
+    }
+}

@@ -1,0 +1,64 @@
+//! Rare facts, for logs and for whoever watches.
+
+use crate::ids::ConnId;
+use nfs4_proto::nfs4::basic::SessionId;
+
+/// Something worth a line in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client record was confirmed: the client is there.
+    ClientConfirmed {
+        /// Its id.
+        client: u64,
+        /// The connection that it confirmed by.
+        conn: ConnId,
+    },
+    /// A client's state was thrown away.
+    ClientGone {
+        /// Its id.
+        client: u64,
+        /// Why.
+        reason: ClientGone,
+    },
+    /// A session was made.
+    SessionCreated {
+        /// Its id.
+        session: SessionId,
+        /// Its client.
+        client: u64,
+        /// The connection that it was made by.
+        conn: ConnId,
+        /// Fore channel slots granted.
+        slots: u32,
+    },
+    /// A session is no more.
+    SessionDestroyed {
+        /// Its id.
+        session: SessionId,
+        /// Why.
+        reason: SessionGone,
+    },
+}
+
+/// Why a client's state was thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientGone {
+    /// Its lease ran out.
+    LeaseExpired,
+    /// It asked for it: DESTROY_CLIENTID.
+    Request,
+    /// A new incarnation of it took its place.
+    Replaced,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionGone {
+    /// DESTROY_SESSION.
+    Request,
+    /// Its client's lease ran out.
+    LeaseExpired,
+    /// A new incarnation of its client took its place.
+    Replaced,
+}

@@ -1,0 +1,120 @@
+//! The object-safe side of a file system, and how a request that must wait is answered.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::task::Poll;
+
+use super::{FsError, FsHandle, FsRequest, FsResult};
+use crate::ids::ConnId;
+
+/// A file system as the engine's driver sees it.
+///
+/// All methods are called outside the engine's lock, from any thread, many at a time.
+pub trait Backend: Send + Sync + 'static {
+    /// The handle of the root directory; the same each time.
+    fn root(&self) -> FsHandle;
+
+    /// What this file system can do; the same each time.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Carries out one request.
+    ///
+    /// `Ready` is the answer. Before `Pending`, the file system takes the completion out of
+    /// `pending` and answers through it later, from any thread. It must not block.
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult>;
+
+    /// Lets go of a file that an [`FsOp::Open`](super::FsOp::Open) held; not answered, must not
+    /// block.
+    fn release(&self, fh: FsHandle);
+}
+
+/// What a file system can do; the engine shows it to clients as attributes. [RFC 8881 §5.8]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Hard links.
+    pub hard_links: bool,
+    /// Symbolic links.
+    pub symlinks: bool,
+    /// Names that differ only by case are the same.
+    pub case_insensitive: bool,
+    /// Names keep the case they were given.
+    pub case_preserving: bool,
+    /// The longest name, in bytes; at most 255 are ever asked for.
+    pub max_name: u32,
+    /// The most links to one object.
+    pub max_links: u32,
+    /// The largest file, in bytes.
+    pub max_file_size: u64,
+    /// The granularity of file times, in nanoseconds; at least 1 and at most one second.
+    pub time_granularity: u32,
+}
+
+/// Names one request to a file system while its COMPOUND is parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FsTicket {
+    /// The connection that the call came in by.
+    pub conn: ConnId,
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// Lends a [`Completion`] to a file system that cannot answer at once.
+pub struct Pending<'a> {
+    ticket: FsTicket,
+    sink: &'a Arc<dyn CompletionSink>,
+    taken: bool,
+}
+
+impl<'a> Pending<'a> {
+    /// For the driver: the way back for the request of `ticket`.
+    pub fn new(ticket: FsTicket, sink: &'a Arc<dyn CompletionSink>) -> Pending<'a> {
+        Pending { ticket, sink, taken: false }
+    }
+
+    /// The means to answer later; taken once, before the file system answers `Pending`.
+    pub fn completion(&mut self) -> Completion {
+        self.taken = true;
+        Completion { ticket: self.ticket, sink: Some(Arc::clone(self.sink)) }
+    }
+
+    /// For the driver: whether the completion was taken.
+    pub fn is_taken(&self) -> bool {
+        self.taken
+    }
+}
+
+/// Answers one request, from any thread; dropped without an answer it says
+/// [`FsError::NoAnswer`].
+pub struct Completion {
+    ticket: FsTicket,
+    sink: Option<Arc<dyn CompletionSink>>,
+}
+
+impl Completion {
+    /// Answers the request.
+    pub fn complete(mut self, result: FsResult) {
+        if let Some(sink) = self.sink.take() {
+            sink.complete(self.ticket, result);
+        }
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if let Some(sink) = self.sink.take() {
+            sink.complete(self.ticket, Err(FsError::NoAnswer));
+        }
+    }
+}
+
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion").field("ticket", &self.ticket).finish_non_exhaustive()
+    }
+}
+
+/// Where answers go; the driver implements it.
+pub trait CompletionSink: Send + Sync {
+    /// Takes the answer to the request of `ticket`.
+    fn complete(&self, ticket: FsTicket, result: FsResult);
+}

@@ -1,0 +1,86 @@
+//! Who asks.
+
+/// The flavour of RPC credential a request came with. [RFC 5531 §8.2]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// AUTH_NONE: the user is [`Credential::NOBODY`].
+    None,
+    /// AUTH_SYS.
+    Sys,
+}
+
+/// The user on whose behalf a request is made, after any squashing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Credential {
+    flavor: Flavor,
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    group_count: u8,
+    // Beyond `group_count` always zero, so that the derived comparisons hold.
+    groups: [u32; Credential::MAX_GROUPS],
+}
+
+impl Credential {
+    /// AUTH_SYS carries at most this many supplementary groups. [RFC 5531 §14]
+    pub const MAX_GROUPS: usize = 16;
+    /// The user and the group of requests without a credential.
+    pub const NOBODY: u32 = 65_534;
+
+    /// The credential of a request with AUTH_NONE.
+    pub const fn none() -> Credential {
+        Credential {
+            flavor: Flavor::None,
+            uid: Credential::NOBODY,
+            gid: Credential::NOBODY,
+            group_count: 0,
+            groups: [0; Credential::MAX_GROUPS],
+        }
+    }
+
+    /// The credential of a request with AUTH_SYS; groups beyond the sixteenth are ignored.
+    pub fn sys(uid: u32, gid: u32, groups: &[u32]) -> Credential {
+        let mut own = [0; Credential::MAX_GROUPS];
+        let mut group_count = 0;
+        for (place, group) in own.iter_mut().zip(groups) {
+            *place = *group;
+            group_count += 1;
+        }
+        Credential { flavor: Flavor::Sys, uid, gid, group_count, groups: own }
+    }
+
+    /// The flavour that it came with.
+    pub const fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// Supplementary group ids.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups[..usize::from(self.group_count)]
+    }
+
+    /// Whether the user has `gid` as primary or supplementary group.
+    pub fn is_in_group(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups().contains(&gid)
+    }
+
+    /// Whether the user is the superuser.
+    pub const fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_primary_or_supplementary_and_bounded() {
+        let many: alloc::vec::Vec<u32> = (100..120).collect();
+        let user = Credential::sys(7, 8, &many);
+        assert_eq!(user.groups().len(), Credential::MAX_GROUPS);
+        assert!(user.is_in_group(8) && user.is_in_group(115));
+        assert!(!user.is_in_group(116) && !user.is_in_group(0));
+    }
+}

@@ -1,0 +1,63 @@
+//! The file system's own part of a filehandle.
+
+use core::fmt;
+
+/// What a file system calls one of its objects: at most [`FsHandle::MAX`] bytes of its choosing.
+///
+/// A handle stays valid, and names no other object, for as long as the server runs. It may be seen
+/// and forged by clients: a file system checks every handle that it is given and answers
+/// [`FsError::Stale`](super::FsError::Stale) or [`FsError::BadHandle`](super::FsError::BadHandle).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FsHandle {
+    len: u8,
+    // The tail beyond `len` is always zero, so that the derived comparisons hold.
+    bytes: [u8; FsHandle::MAX],
+}
+
+impl FsHandle {
+    /// The longest handle, in bytes.
+    pub const MAX: usize = 60;
+
+    /// The handle of these bytes.
+    ///
+    /// # Errors
+    /// [`HandleTooLong`] if there are more than [`FsHandle::MAX`].
+    pub fn new(bytes: &[u8]) -> Result<FsHandle, HandleTooLong> {
+        let mut handle = FsHandle { len: 0, bytes: [0; FsHandle::MAX] };
+        let Some(place) = handle.bytes.get_mut(..bytes.len()) else {
+            return Err(HandleTooLong);
+        };
+        place.copy_from_slice(bytes);
+        handle.len = u8::try_from(bytes.len()).map_err(|_| HandleTooLong)?;
+        Ok(handle)
+    }
+
+    /// The handle's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Debug for FsHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fh:")?;
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A filehandle of more than [`FsHandle::MAX`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a file system's handle has at most {} bytes", FsHandle::MAX)]
+pub struct HandleTooLong;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_counts_in_comparisons_and_is_bounded() {
+        assert_ne!(FsHandle::new(&[1]), FsHandle::new(&[1, 0]));
+        assert!(FsHandle::new(&[7; 60]).is_ok());
+        assert_eq!(FsHandle::new(&[7; 61]), Err(HandleTooLong));
+    }
+}

@@ -1,0 +1,24 @@
+//! The file-system boundary: what the engine asks of a file system, and how it is answered.
+//!
+//! The engine performs no IO. It emits an [`FsRequest`] for a [`Backend`]; the driver submits it
+//! outside the engine's lock and hands the [`FsResult`] back. A backend that is always ready (as
+//! an in-memory one) answers at once; another takes a [`Completion`] and answers from any thread.
+
+mod attrs;
+mod backend;
+mod credential;
+mod dir;
+mod error;
+mod handle;
+mod request;
+
+pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
+pub use backend::{Backend, Capabilities, Completion, CompletionSink, FsTicket, Pending};
+pub use credential::{Credential, Flavor};
+pub use dir::{DirWriter, Full};
+pub use error::FsError;
+pub use handle::{FsHandle, HandleTooLong};
+pub use request::{
+    AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode, OpenHow,
+    Opened, Stability, Target,
+};

@@ -1,0 +1,38 @@
+//! Names that the engine and its driver give to things.
+
+use core::fmt;
+use core::num::NonZeroU64;
+
+/// A connection, numbered when it is accepted; zero is never used, and no number is used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(NonZeroU64);
+
+impl ConnId {
+    /// The first connection.
+    pub const FIRST: ConnId = ConnId(NonZeroU64::MIN);
+
+    /// The connection of this number, none for zero.
+    pub const fn new(number: u64) -> Option<ConnId> {
+        match NonZeroU64::new(number) {
+            Some(number) => Some(ConnId(number)),
+            None => None,
+        }
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The connection after it.
+    #[must_use]
+    pub const fn next(self) -> ConnId {
+        ConnId(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,5 @@
+//! Counters.
+
+/// What was counted.
+#[derive(Debug, Default)]
+pub struct Metrics {}
