@@ -48,6 +48,13 @@ impl<'a> Decode<'a> for Status {
     }
 }
 
+/// What cannot be decoded is the peer's fault, and has one status [RFC 8881 §15.1.1.1].
+impl From<XdrError> for Status {
+    fn from(_: XdrError) -> Self {
+        Self::BADXDR
+    }
+}
+
 macro_rules! statuses {
     ($($name:ident = $n:literal $rfc:literal,)*) => {
         impl Status {
