@@ -6,12 +6,19 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use bytes::Bytes;
+use nfs4_proto::rpc::reply::write_fault;
+use nfs4_proto::rpc::{Fault, write_mark};
+use nfs4_proto::xdr::Writer;
 
 use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
 use crate::ids::ConnId;
 use crate::metrics::Metrics;
 
 /// One thing for the driver to do. Actions are carried out in the order of the queue.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a request is moved once; boxing it would allocate"
+)]
 pub enum Action {
     /// Send these bytes: a whole RPC reply, record mark included; see [`Outbox::segments`].
     Reply(Reply),
@@ -90,7 +97,10 @@ impl Outbox {
 
     /// The parts of a reply, in order; good until [`Outbox::clear`].
     pub fn segments(&self, reply: &Reply) -> impl Iterator<Item = Segment<'_>> {
-        let payloads = self.payloads.get(reply.payloads.clone()).unwrap_or_default();
+        let payloads = self
+            .payloads
+            .get(reply.payloads.clone())
+            .unwrap_or_default();
         let end = reply.bytes.end;
         let mut at = reply.bytes.start;
         let mut next = payloads.iter();
@@ -116,13 +126,28 @@ impl Outbox {
 
     /// Forgets the bytes of replies, once all actions were taken out; keeps the memory.
     pub fn clear(&mut self) {
-        debug_assert!(self.actions.is_empty(), "actions are taken out before the bytes go");
+        debug_assert!(
+            self.actions.is_empty(),
+            "actions are taken out before the bytes go"
+        );
         self.bytes.clear();
         self.payloads.clear();
     }
 
     pub(crate) fn push(&mut self, action: Action) {
         self.actions.push_back(action);
+    }
+
+    /// Appends the reply to a call that cannot even be read.
+    pub(crate) fn fault(&mut self, conn: ConnId, xid: u32, fault: Fault) {
+        let mut w = Writer::new();
+        write_fault(&mut w, xid, fault);
+        self.reply(
+            conn,
+            &write_mark(w.len()),
+            w.as_slice(),
+            core::iter::empty(),
+        );
     }
 
     /// Appends a reply: `head`, then `body` with each payload spliced in before its offset in
@@ -139,9 +164,13 @@ impl Outbox {
         self.bytes.extend_from_slice(head);
         let base = self.bytes.len();
         self.bytes.extend_from_slice(body);
-        self.payloads.extend(payloads.map(|(offset, payload)| (base + offset, payload)));
-        let reply =
-            Reply { conn, bytes: start..self.bytes.len(), payloads: first..self.payloads.len() };
+        self.payloads
+            .extend(payloads.map(|(offset, payload)| (base + offset, payload)));
+        let reply = Reply {
+            conn,
+            bytes: start..self.bytes.len(),
+            payloads: first..self.payloads.len(),
+        };
         self.actions.push_back(Action::Reply(reply));
     }
 }
@@ -153,12 +182,17 @@ mod tests {
     #[test]
     fn payloads_stand_where_they_were_put() {
         let mut out = Outbox::new();
-        let payloads = [(2, Bytes::from_static(b"XX")), (4, Bytes::from_static(b"YY"))];
+        let payloads = [
+            (2, Bytes::from_static(b"XX")),
+            (4, Bytes::from_static(b"YY")),
+        ];
         out.reply(ConnId::FIRST, b"hd", b"abcd", payloads.into_iter());
         out.reply(ConnId::FIRST, b"h2", b"", core::iter::empty());
         let mut sent = Vec::new();
         while let Some(action) = out.pop() {
-            let Action::Reply(reply) = action else { unreachable!("only replies were queued") };
+            let Action::Reply(reply) = action else {
+                unreachable!("only replies were queued")
+            };
             for segment in out.segments(&reply) {
                 match segment {
                     Segment::Bytes(bytes) => sent.extend_from_slice(bytes),

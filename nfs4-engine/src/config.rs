@@ -89,24 +89,48 @@ impl Config {
             ),
             ("fore_slots", self.fore_slots.into(), 1, 1_024),
             ("max_io", self.max_io.into(), 4_096, 16 << 20),
-            ("max_cached_reply", self.max_cached_reply.into(), 512, 1 << 20),
+            (
+                "max_cached_reply",
+                self.max_cached_reply.into(),
+                512,
+                1 << 20,
+            ),
             ("max_operations", self.max_operations.into(), 8, 1_024),
-            ("sessions_per_client", self.sessions_per_client.into(), 1, 1_024),
+            (
+                "sessions_per_client",
+                self.sessions_per_client.into(),
+                1,
+                1_024,
+            ),
             (
                 "max_connections_per_session",
                 self.max_connections_per_session.into(),
                 0,
                 1_024,
             ),
-            ("max_clients", self.max_clients.into(), 1, 1 << 20),
-            ("max_opens_per_client", self.max_opens_per_client.into(), 1, 1 << 24),
+            ("max_clients", self.max_clients.into(), 1, 1 << 16),
+            (
+                "max_opens_per_client",
+                self.max_opens_per_client.into(),
+                1,
+                1 << 24,
+            ),
         ];
         let faults: Vec<ConfigFault> = ranges
             .into_iter()
             .filter(|(_, value, min, max)| value < min || value > max)
-            .map(|(setting, value, min, max)| ConfigFault { setting, value, min, max })
+            .map(|(setting, value, min, max)| ConfigFault {
+                setting,
+                value,
+                min,
+                max,
+            })
             .collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
 }
 
@@ -131,7 +155,11 @@ mod tests {
     #[test]
     fn every_fault_is_reported() {
         assert_eq!(Config::default().validate(), Ok(()));
-        let wrong = Config { fore_slots: 0, max_minor_version: 3, ..Config::default() };
+        let wrong = Config {
+            fore_slots: 0,
+            max_minor_version: 3,
+            ..Config::default()
+        };
         let faults = wrong.validate().unwrap_err();
         let named: Vec<&str> = faults.iter().map(|fault| fault.setting).collect();
         assert_eq!(named, ["max_minor_version", "fore_slots"]);

@@ -1,24 +1,55 @@
 //! The state machine.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::Outbox;
+use crate::compound::Compound;
 use crate::config::{Boot, Config, ConfigFault};
+use crate::core::Core;
 use crate::fs::Backend;
 use crate::input::Input;
+use crate::slab::Slab;
 use crate::time::{Mono, Now};
+use crate::timer::Due;
 
 /// An NFSv4 server without IO.
-pub struct Engine {}
+pub struct Engine {
+    pub(crate) core: Core,
+    /// COMPOUNDs that wait for a file system.
+    pub(crate) parked: Slab<Box<Compound>>,
+    /// COMPOUNDs that are done and lend their memory to the next ones.
+    #[expect(clippy::vec_box, reason = "they are parked by moving the box")]
+    pub(crate) idle: Vec<Box<Compound>>,
+}
 
 /// Why a timer is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimerReason {
     /// A client's lease may have run out.
     Lease,
-    /// The grace period ends.
-    Grace,
+}
+
+/// How long the engine's tables are, for tests and for people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableLengths {
+    /// Connections that are open.
+    pub connections: usize,
+    /// Client records, confirmed or not.
+    pub clients: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// Open owners.
+    pub owners: usize,
+    /// Opens: one for each owner and file.
+    pub opens: usize,
+    /// Files that somebody has open.
+    pub files: usize,
+    /// COMPOUNDs that wait for a file system.
+    pub parked: usize,
+    /// Bytes of replies kept for replay.
+    pub cached_bytes: usize,
 }
 
 impl Engine {
@@ -27,24 +58,74 @@ impl Engine {
     /// # Errors
     /// All settings that are out of range.
     pub fn new(
-        _boot: Boot,
-        _config: Config,
-        _root: Arc<dyn Backend>,
-        _now: Now,
+        boot: Boot,
+        config: Config,
+        root: Arc<dyn Backend>,
+        now: Now,
     ) -> Result<Engine, Vec<ConfigFault>> {
-        Ok(Engine {})
+        config.validate()?;
+        let core = Core::new(boot, config, root, now);
+        Ok(Engine {
+            core,
+            parked: Slab::new(),
+            idle: Vec::new(),
+        })
     }
 
     /// Takes one input; all that it causes is in `out` on return.
-    pub fn handle(&mut self, _now: Now, _input: Input, _out: &mut Outbox) {}
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        match input {
+            Input::Call(call) => self.call(now, call, out),
+            Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
+            Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
+            Input::ConnClosed { conn } => self.core.connection_closed(conn),
+        }
+    }
 
     /// The earliest timer and why it is set.
     pub fn next_timeout(&self) -> Option<(Mono, TimerReason)> {
-        None
+        self.core.timers.next().map(|(at, due)| match due {
+            Due::Lease(_) => (at, TimerReason::Lease),
+        })
     }
 
     /// Does what is due, at most `budget` steps of it; `true` if work is left.
-    pub fn handle_timeout(&mut self, _now: Now, _budget: usize, _out: &mut Outbox) -> bool {
-        false
+    pub fn handle_timeout(&mut self, now: Now, mut budget: usize, out: &mut Outbox) -> bool {
+        while budget > 0 {
+            let Some(due) = self.core.timers.pop_due(now.mono) else {
+                return false;
+            };
+            budget -= 1;
+            let done = match due {
+                Due::Lease(client) => self.core.look_at_lease(client, now.mono, &mut budget, out),
+            };
+            if !done {
+                self.core.timers.set(now.mono, due);
+            }
+        }
+        self.core
+            .timers
+            .next()
+            .is_some_and(|(at, _)| at <= now.mono)
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// How long the tables are.
+    pub fn table_lengths(&self) -> TableLengths {
+        let states = self.core.states.counts();
+        TableLengths {
+            connections: self.core.connections.len(),
+            clients: self.core.clients.len(),
+            sessions: self.core.sessions.len(),
+            owners: states.owners,
+            opens: states.opens,
+            files: states.files,
+            parked: self.parked.len(),
+            cached_bytes: self.core.sessions.cached_bytes,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Rare facts, for logs and for whoever watches.
 
+use alloc::string::String;
+
 use crate::ids::ConnId;
 use nfs4_proto::nfs4::basic::SessionId;
 
@@ -13,6 +15,8 @@ pub enum Event {
         client: u64,
         /// The connection that it confirmed by.
         conn: ConnId,
+        /// Where that comes from.
+        peer: String,
     },
     /// A client's state was thrown away.
     ClientGone {

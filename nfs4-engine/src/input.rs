@@ -10,6 +10,10 @@ use crate::ids::ConnId;
 
 /// One thing that happened.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an answer is moved once; boxing it would allocate"
+)]
 pub enum Input {
     /// A connection was accepted. Its number is new.
     ConnOpened {

@@ -25,7 +25,10 @@ impl Mono {
     /// The instant `span` later, or [`Mono::NEVER`] past the clock's end.
     #[must_use]
     pub fn after(self, span: Duration) -> Mono {
-        Mono(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+        Mono(
+            self.0
+                .saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// The time from `earlier` to this instant, zero if `earlier` is later.
@@ -60,6 +63,11 @@ mod tests {
     fn arithmetic_saturates_at_both_ends() {
         assert_eq!(Mono::NEVER.after(Duration::from_secs(1)), Mono::NEVER);
         assert_eq!(Mono::ZERO.since(Mono::from_nanos(5)), Duration::ZERO);
-        assert_eq!(Mono::from_nanos(1).after(Duration::from_nanos(2)).as_nanos(), 3);
+        assert_eq!(
+            Mono::from_nanos(1)
+                .after(Duration::from_nanos(2))
+                .as_nanos(),
+            3
+        );
     }
 }

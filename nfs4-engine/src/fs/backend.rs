@@ -68,13 +68,20 @@ pub struct Pending<'a> {
 impl<'a> Pending<'a> {
     /// For the driver: the way back for the request of `ticket`.
     pub fn new(ticket: FsTicket, sink: &'a Arc<dyn CompletionSink>) -> Pending<'a> {
-        Pending { ticket, sink, taken: false }
+        Pending {
+            ticket,
+            sink,
+            taken: false,
+        }
     }
 
     /// The means to answer later; taken once, before the file system answers `Pending`.
     pub fn completion(&mut self) -> Completion {
         self.taken = true;
-        Completion { ticket: self.ticket, sink: Some(Arc::clone(self.sink)) }
+        Completion {
+            ticket: self.ticket,
+            sink: Some(Arc::clone(self.sink)),
+        }
     }
 
     /// For the driver: whether the completion was taken.
@@ -109,7 +116,9 @@ impl Drop for Completion {
 
 impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Completion").field("ticket", &self.ticket).finish_non_exhaustive()
+        f.debug_struct("Completion")
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
     }
 }
 

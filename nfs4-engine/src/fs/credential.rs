@@ -47,7 +47,13 @@ impl Credential {
             *place = *group;
             group_count += 1;
         }
-        Credential { flavor: Flavor::Sys, uid, gid, group_count, groups: own }
+        Credential {
+            flavor: Flavor::Sys,
+            uid,
+            gid,
+            group_count,
+            groups: own,
+        }
     }
 
     /// The flavour that it came with.

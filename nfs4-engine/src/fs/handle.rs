@@ -23,7 +23,10 @@ impl FsHandle {
     /// # Errors
     /// [`HandleTooLong`] if there are more than [`FsHandle::MAX`].
     pub fn new(bytes: &[u8]) -> Result<FsHandle, HandleTooLong> {
-        let mut handle = FsHandle { len: 0, bytes: [0; FsHandle::MAX] };
+        let mut handle = FsHandle {
+            len: 0,
+            bytes: [0; FsHandle::MAX],
+        };
         let Some(place) = handle.bytes.get_mut(..bytes.len()) else {
             return Err(HandleTooLong);
         };
@@ -41,7 +44,9 @@ impl FsHandle {
 impl fmt::Debug for FsHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("fh:")?;
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.as_bytes()
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

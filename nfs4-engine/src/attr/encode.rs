@@ -1,0 +1,146 @@
+//! fattr4 out of what the file system and the configuration say. [RFC 8881 §3.3.7]
+
+use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::xdr::{Encode, Writer};
+
+use super::supported::{exclusive_create, supported};
+use crate::exports::Fh;
+use crate::fs::{Attrs, Capabilities, FileKind, FsStat};
+use crate::time::Wall;
+
+/// What is the same for every object of an export.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub(crate) capabilities: Capabilities,
+    pub(crate) fsid: (u64, u64),
+    pub(crate) lease_seconds: u32,
+    pub(crate) max_io: u32,
+    pub(crate) minor: u32,
+}
+
+/// An object whose attributes are encoded.
+pub(crate) struct Source<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) fh: &'a Fh,
+    pub(crate) attrs: &'a Attrs,
+    /// Present if an attribute of the file system was asked for.
+    pub(crate) stat: Option<&'a FsStat>,
+}
+
+/// Writes a fattr4 with those of the attributes asked for that are served, in ascending order.
+pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
+    let mut given = *asked & supported(source.view.minor);
+    if source.stat.is_none() {
+        given = given & !super::supported::FROM_STAT;
+    }
+    given.encode(w);
+    let len_at = w.reserve_u32();
+    let start = w.len();
+    for number in given.iter() {
+        value(w, number, source);
+    }
+    // A few hundred bytes.
+    let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);
+    w.patch_u32(len_at, len);
+}
+
+fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
+    let (view, attrs) = (source.view, source.attrs);
+    let stat = || source.stat.copied().unwrap_or_default();
+    match number {
+        num::SUPPORTED_ATTRS => supported(view.minor).encode(w),
+        num::TYPE => w.u32(wire_type(attrs.kind)),
+        num::FH_EXPIRE_TYPE => w.u32(FH4_PERSISTENT),
+        num::CHANGE => w.u64(attrs.change),
+        num::SIZE => w.u64(attrs.size),
+        num::LINK_SUPPORT => w.bool(view.capabilities.hard_links),
+        num::SYMLINK_SUPPORT => w.bool(view.capabilities.symlinks),
+        num::NAMED_ATTR => w.bool(false),
+        num::FSID => {
+            w.u64(view.fsid.0);
+            w.u64(view.fsid.1);
+        }
+        num::UNIQUE_HANDLES => w.bool(true),
+        num::LEASE_TIME => w.u32(view.lease_seconds),
+        num::RDATTR_ERROR => w.u32(0),
+        num::CANSETTIME => w.bool(true),
+        num::CASE_INSENSITIVE => w.bool(view.capabilities.case_insensitive),
+        num::CASE_PRESERVING => w.bool(view.capabilities.case_preserving),
+        num::CHOWN_RESTRICTED => w.bool(true),
+        num::FILEHANDLE => source.fh.encode(w),
+        num::FILEID | num::MOUNTED_ON_FILEID => w.u64(attrs.fileid),
+        num::FILES_AVAIL => w.u64(stat().files_avail),
+        num::FILES_FREE => w.u64(stat().files_free),
+        num::FILES_TOTAL => w.u64(stat().files_total),
+        num::HOMOGENEOUS => w.bool(true),
+        num::MAXFILESIZE => w.u64(view.capabilities.max_file_size),
+        num::MAXLINK => w.u32(view.capabilities.max_links),
+        num::MAXNAME => w.u32(view.capabilities.max_name.min(255)),
+        num::MAXREAD | num::MAXWRITE => w.u64(u64::from(view.max_io)),
+        num::MODE => w.u32(attrs.mode & 0o7777),
+        num::NO_TRUNC => w.bool(true),
+        num::NUMLINKS => w.u32(attrs.links),
+        num::OWNER => decimal(w, attrs.uid),
+        num::OWNER_GROUP => decimal(w, attrs.gid),
+        num::RAWDEV => {
+            w.u32(attrs.device.major);
+            w.u32(attrs.device.minor);
+        }
+        num::SPACE_AVAIL => w.u64(stat().space_avail),
+        num::SPACE_FREE => w.u64(stat().space_free),
+        num::SPACE_TOTAL => w.u64(stat().space_total),
+        num::SPACE_USED => w.u64(attrs.space_used),
+        num::TIME_ACCESS => time(w, attrs.accessed),
+        num::TIME_CREATE => time(w, attrs.created),
+        num::TIME_DELTA => time(w, granularity(view.capabilities.time_granularity)),
+        num::TIME_METADATA => time(w, attrs.changed),
+        num::TIME_MODIFY => time(w, attrs.modified),
+        num::SUPPATTR_EXCLCREAT => exclusive_create().encode(w),
+        num::CHANGE_ATTR_TYPE => w.u32(NFS4_CHANGE_TYPE_IS_VERSION_COUNTER),
+        _ => debug_assert!(false, "attribute {number} is advertised and has no value"),
+    }
+}
+
+fn wire_type(kind: FileKind) -> u32 {
+    match kind {
+        FileKind::Regular => 1,
+        FileKind::Directory => 2,
+        FileKind::BlockDevice => 3,
+        FileKind::CharDevice => 4,
+        FileKind::Symlink => 5,
+        FileKind::Socket => 6,
+        FileKind::Fifo => 7,
+    }
+}
+
+fn time(w: &mut Writer, at: Wall) {
+    w.i64(at.seconds);
+    w.u32(at.nanos);
+}
+
+fn granularity(nanos: u32) -> Wall {
+    Wall {
+        seconds: i64::from(nanos / 1_000_000_000),
+        nanos: nanos % 1_000_000_000,
+    }
+}
+
+/// A user or group id as a string of digits. [RFC 8881 §5.9]
+fn decimal(w: &mut Writer, mut id: u32) {
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (id % 10) as u8;
+        id /= 10;
+        if id == 0 {
+            break;
+        }
+    }
+    w.opaque(&digits[at..]);
+}
+
+/// Filehandles do not expire by themselves. [RFC 8881 §5.8.1.3]
+const FH4_PERSISTENT: u32 = 0;
+/// The change attribute is a counter. [RFC 7862 §12.2.3]
+const NFS4_CHANGE_TYPE_IS_VERSION_COUNTER: u32 = 1;

@@ -1,0 +1,9 @@
+//! From a file system's attributes to NFS attributes and back. [RFC 8881 §5]
+
+mod encode;
+mod set;
+mod supported;
+
+pub(crate) use encode::{Source, View, encode};
+pub(crate) use set::decode_settable;
+pub(crate) use supported::{WRITE_ONLY, exclusive_create, want};

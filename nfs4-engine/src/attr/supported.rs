@@ -1,0 +1,104 @@
+//! Which attributes are served. [RFC 8881 §5.6, §5.7]
+
+use nfs4_proto::nfs4::attr::{Bitmap, num};
+
+use crate::fs::Want;
+
+/// The attributes served in a minor version: what can be asked for or set.
+pub(crate) const fn supported(minor: u32) -> Bitmap {
+    if minor >= 2 { SUPPORTED_V42 } else { SUPPORTED }
+}
+
+/// What may be set together with an exclusive creation. [RFC 8881 §5.8.1.14]
+pub(crate) const fn exclusive_create() -> Bitmap {
+    Bitmap::of(&[num::SIZE, num::MODE, num::OWNER, num::OWNER_GROUP])
+}
+
+/// What GETATTR of this mask needs from the file system.
+pub(crate) fn want(mask: &Bitmap) -> Want {
+    Want {
+        attrs: mask.intersects(&FROM_ATTRS),
+        stat: mask.intersects(&FROM_STAT),
+    }
+}
+
+/// Attributes that can only be set.
+pub(crate) const WRITE_ONLY: Bitmap = Bitmap::of(&[num::TIME_ACCESS_SET, num::TIME_MODIFY_SET]);
+
+const SUPPORTED: Bitmap = Bitmap::of(&[
+    num::SUPPORTED_ATTRS,
+    num::TYPE,
+    num::FH_EXPIRE_TYPE,
+    num::CHANGE,
+    num::SIZE,
+    num::LINK_SUPPORT,
+    num::SYMLINK_SUPPORT,
+    num::NAMED_ATTR,
+    num::FSID,
+    num::UNIQUE_HANDLES,
+    num::LEASE_TIME,
+    num::RDATTR_ERROR,
+    num::CANSETTIME,
+    num::CASE_INSENSITIVE,
+    num::CASE_PRESERVING,
+    num::CHOWN_RESTRICTED,
+    num::FILEHANDLE,
+    num::FILEID,
+    num::FILES_AVAIL,
+    num::FILES_FREE,
+    num::FILES_TOTAL,
+    num::HOMOGENEOUS,
+    num::MAXFILESIZE,
+    num::MAXLINK,
+    num::MAXNAME,
+    num::MAXREAD,
+    num::MAXWRITE,
+    num::MODE,
+    num::NO_TRUNC,
+    num::NUMLINKS,
+    num::OWNER,
+    num::OWNER_GROUP,
+    num::RAWDEV,
+    num::SPACE_AVAIL,
+    num::SPACE_FREE,
+    num::SPACE_TOTAL,
+    num::SPACE_USED,
+    num::TIME_ACCESS,
+    num::TIME_ACCESS_SET,
+    num::TIME_CREATE,
+    num::TIME_DELTA,
+    num::TIME_METADATA,
+    num::TIME_MODIFY,
+    num::TIME_MODIFY_SET,
+    num::MOUNTED_ON_FILEID,
+    num::SUPPATTR_EXCLCREAT,
+]);
+
+const SUPPORTED_V42: Bitmap = SUPPORTED.with(num::CHANGE_ATTR_TYPE);
+
+pub(super) const FROM_STAT: Bitmap = Bitmap::of(&[
+    num::FILES_AVAIL,
+    num::FILES_FREE,
+    num::FILES_TOTAL,
+    num::SPACE_AVAIL,
+    num::SPACE_FREE,
+    num::SPACE_TOTAL,
+]);
+
+const FROM_ATTRS: Bitmap = Bitmap::of(&[
+    num::TYPE,
+    num::CHANGE,
+    num::SIZE,
+    num::FILEID,
+    num::MODE,
+    num::NUMLINKS,
+    num::OWNER,
+    num::OWNER_GROUP,
+    num::RAWDEV,
+    num::SPACE_USED,
+    num::TIME_ACCESS,
+    num::TIME_CREATE,
+    num::TIME_METADATA,
+    num::TIME_MODIFY,
+    num::MOUNTED_ON_FILEID,
+]);

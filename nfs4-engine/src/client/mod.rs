@@ -1,0 +1,109 @@
+//! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
+
+pub(crate) mod lease;
+pub(crate) mod table;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::basic::Verifier;
+
+pub(crate) use self::lease::Lease;
+pub(crate) use self::table::Clients;
+use crate::fs::{Credential, Flavor};
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::state::open::Open;
+
+/// One incarnation of a client.
+pub(crate) struct Client {
+    /// What the wire calls it.
+    pub(crate) id: u64,
+    /// `co_ownerid`.
+    pub(crate) owner: Box<[u8]>,
+    /// `co_verifier`: another one is another incarnation.
+    pub(crate) verifier: Verifier,
+    /// Who sent EXCHANGE_ID.
+    pub(crate) principal: Principal,
+    /// A CREATE_SESSION has followed the EXCHANGE_ID.
+    pub(crate) confirmed: bool,
+    /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
+    pub(crate) create: CreateSlot,
+    /// Its sessions.
+    pub(crate) sessions: Vec<Key<Session>>,
+    /// When it must have been heard from.
+    pub(crate) lease: Lease,
+    /// It has said RECLAIM_COMPLETE.
+    pub(crate) reclaim_complete: bool,
+    /// What it has open.
+    pub(crate) opens: StateList,
+}
+
+/// Who a client is to RPC; two requests with equal principals come from the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Principal {
+    flavor: Flavor,
+    uid: u32,
+}
+
+/// The one-entry replay cache of CREATE_SESSION.
+#[derive(Default)]
+pub(crate) struct CreateSlot {
+    /// `csa_sequence` of the next new request, less one.
+    pub(crate) sequence: u32,
+    /// CREATE_SESSION4resok of the last, if there was one.
+    pub(crate) reply: Option<Box<[u8]>>,
+}
+
+/// A client's open files, in no order that a client could rely on.
+#[derive(Default)]
+pub(crate) struct StateList(Vec<Key<Open>>);
+
+impl Client {
+    /// Whether it holds anything that a stranger's EXCHANGE_ID must not take from it.
+    pub(crate) fn has_state(&self) -> bool {
+        !self.sessions.is_empty() || !self.opens.is_empty()
+    }
+}
+
+impl Principal {
+    pub(crate) fn of(cred: &Credential) -> Principal {
+        Principal {
+            flavor: cred.flavor(),
+            uid: cred.uid,
+        }
+    }
+}
+
+impl StateList {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One of them.
+    pub(crate) fn any(&self) -> Option<Key<Open>> {
+        self.0.last().copied()
+    }
+
+    pub(crate) fn next_position(&self) -> u32 {
+        // Bounded by `max_opens_per_client`.
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn push(&mut self, key: Key<Open>) {
+        self.0.push(key);
+    }
+
+    /// Removes the one at `position`; the one that takes its place is returned.
+    pub(crate) fn remove(&mut self, position: u32) -> Option<Key<Open>> {
+        let position = position as usize;
+        if position < self.0.len() {
+            self.0.swap_remove(position);
+        }
+        self.0.get(position).copied()
+    }
+}

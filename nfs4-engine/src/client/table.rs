@@ -1,0 +1,131 @@
+//! Client records, by id and by owner. [RFC 8881 §18.35]
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::basic::Verifier;
+
+use super::{Client, CreateSlot, Lease, Principal, StateList};
+use crate::map::{DetMap, Keyed};
+use crate::slab::{Key, Slab};
+use crate::time::Mono;
+
+/// All clients. Of each owner there is at most one confirmed record and one that is not.
+pub(crate) struct Clients {
+    epoch: u32,
+    limit: usize,
+    slab: Slab<Client>,
+    by_owner: DetMap<Box<[u8]>, Records>,
+}
+
+/// The records of one owner.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Records {
+    pub(crate) confirmed: Option<Key<Client>>,
+    pub(crate) unconfirmed: Option<Key<Client>>,
+}
+
+impl Clients {
+    pub(crate) fn new(epoch: u32, limit: u32, keyed: Keyed) -> Clients {
+        Clients {
+            epoch,
+            limit: limit as usize,
+            slab: Slab::new(),
+            by_owner: DetMap::new(keyed),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.slab.len() >= self.limit
+    }
+
+    pub(crate) fn get(&self, key: Key<Client>) -> Option<&Client> {
+        self.slab.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key<Client>) -> Option<&mut Client> {
+        self.slab.get_mut(key)
+    }
+
+    /// The records of an owner.
+    pub(crate) fn of_owner(&self, owner: &[u8]) -> Records {
+        self.by_owner.get(owner).copied().unwrap_or_default()
+    }
+
+    /// The record that the wire calls `id`.
+    pub(crate) fn by_id(&self, id: u64) -> Option<Key<Client>> {
+        let epoch = (id >> 32) as u32;
+        let index = id as u32 >> 16;
+        let key = self.slab.key_at(index)?;
+        (epoch == self.epoch && key.generation as u16 == id as u16).then_some(key)
+    }
+
+    /// A new record, not confirmed; the caller has removed the owner's earlier unconfirmed one.
+    pub(crate) fn insert(
+        &mut self,
+        owner: &[u8],
+        verifier: Verifier,
+        principal: Principal,
+        now: Mono,
+    ) -> Key<Client> {
+        let epoch = u64::from(self.epoch);
+        let key = self.slab.insert_with(|key| Client {
+            // The index is below 2^16 by the limit of the table.
+            id: epoch << 32
+                | u64::from(key.index & 0xffff) << 16
+                | u64::from(key.generation as u16),
+            owner: owner.into(),
+            verifier,
+            principal,
+            confirmed: false,
+            create: CreateSlot::default(),
+            sessions: Vec::new(),
+            lease: Lease::new(now),
+            reclaim_complete: false,
+            opens: StateList::default(),
+        });
+        let mut records = self.of_owner(owner);
+        debug_assert!(
+            records.unconfirmed.is_none(),
+            "one unconfirmed record an owner"
+        );
+        records.unconfirmed = Some(key);
+        self.by_owner.insert(owner.into(), records);
+        key
+    }
+
+    /// Makes a record the confirmed one; the caller has removed the earlier one.
+    pub(crate) fn confirm(&mut self, key: Key<Client>) {
+        let Some(client) = self.slab.get_mut(key) else {
+            return;
+        };
+        client.confirmed = true;
+        if let Some(records) = self.by_owner.get_mut(&*client.owner) {
+            records.unconfirmed = None;
+            records.confirmed = Some(key);
+        }
+    }
+
+    /// Removes a record, whose sessions and state the caller has removed.
+    pub(crate) fn remove(&mut self, key: Key<Client>) -> Option<Client> {
+        let client = self.slab.remove(key)?;
+        debug_assert!(!client.has_state(), "a client goes after its state");
+        let mut records = self.of_owner(&client.owner);
+        if records.confirmed == Some(key) {
+            records.confirmed = None;
+        }
+        if records.unconfirmed == Some(key) {
+            records.unconfirmed = None;
+        }
+        if records.confirmed.is_none() && records.unconfirmed.is_none() {
+            self.by_owner.remove(&*client.owner);
+        } else if let Some(place) = self.by_owner.get_mut(&*client.owner) {
+            *place = records;
+        }
+        Some(client)
+    }
+}

@@ -1,0 +1,124 @@
+//! What an operation sees while it runs.
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::Writer;
+
+use super::Compound;
+use crate::action::Outbox;
+use crate::client::Client;
+use crate::core::Core;
+use crate::exports::{Export, Fh};
+use crate::fs::{DirChange, FsOp};
+use crate::ops::table::{Handler, Row};
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::state::open::Open;
+use crate::time::Now;
+
+/// An operation's view: the tables, its COMPOUND, and by the type `S` what is established.
+pub(crate) struct Cx<'a, S> {
+    pub(crate) core: &'a mut Core,
+    pub(crate) run: &'a mut Compound,
+    pub(crate) out: &'a mut Outbox,
+    /// COMPOUND4args, for payloads that are slices of it.
+    pub(crate) record: &'a Bytes,
+    pub(crate) now: Now,
+    pub(crate) scope: S,
+}
+
+/// What may be established around an operation.
+pub(crate) trait Scope: Copy + 'static {
+    /// The session of the request, if it has one.
+    fn session(&self) -> Option<Key<Session>>;
+
+    /// What runs an operation in this scope, if it is legal in it.
+    fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
+}
+
+/// A scope in which the client is known.
+pub(crate) trait Established: Scope {
+    /// The client of the request.
+    fn client(&self) -> Key<Client>;
+}
+
+/// No session: an operation that stands alone. [RFC 8881 §2.10.2]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bare;
+
+/// After a SEQUENCE that succeeded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sequenced {
+    pub(crate) client: Key<Client>,
+    pub(crate) session: Key<Session>,
+    pub(crate) slot: u32,
+}
+
+/// What an operation says when it returns.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a request is moved once; boxing it would allocate"
+)]
+pub(crate) enum Step {
+    /// It is done; a body is sent only with OK.
+    Done(Status),
+    /// It failed, and its result has a body all the same.
+    Failed(Status),
+    /// It waits for a file system.
+    Wait(u16, FsOp, Stage),
+}
+
+/// Where a waiting operation goes on. Its arguments are decoded again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Stage {
+    /// It waited once, and ends with the answer.
+    #[default]
+    Last,
+    /// OPEN: the file is looked for, or made.
+    OpenFound,
+    /// OPEN: the share is taken, and the file is being cut.
+    OpenTruncated { open: Key<Open>, dir: DirChange },
+}
+
+impl Established for Sequenced {
+    fn client(&self) -> Key<Client> {
+        self.client
+    }
+}
+
+impl<S> Cx<'_, S> {
+    /// Where the operation's result is encoded.
+    pub(crate) fn body(&mut self) -> &mut Writer {
+        self.run.reply.body()
+    }
+
+    /// The current filehandle.
+    ///
+    /// # Errors
+    /// NOFILEHANDLE if there is none.
+    pub(crate) fn current(&self) -> Result<Fh, Status> {
+        self.run.current.ok_or(Status::NOFILEHANDLE)
+    }
+
+    /// The export of a filehandle.
+    ///
+    /// # Errors
+    /// STALE if it is not served any more.
+    pub(crate) fn export(&self, fh: Fh) -> Result<&Export, Status> {
+        self.core.exports.get(fh.export).ok_or(Status::STALE)
+    }
+
+    /// The stateid that an operation means: the current one for the special value.
+    /// [RFC 8881 §16.2.3.1.2]
+    ///
+    /// # Errors
+    /// BAD_STATEID if the current one is asked for and there is none.
+    pub(crate) fn meant(&self, stateid: Stateid) -> Result<Stateid, Status> {
+        if stateid == Stateid::CURRENT {
+            self.run.current_stateid.ok_or(Status::BAD_STATEID)
+        } else {
+            Ok(stateid)
+        }
+    }
+}

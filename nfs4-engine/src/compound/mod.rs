@@ -1,0 +1,9 @@
+//! COMPOUND: one request of several operations. [RFC 8881 §16.2]
+
+pub(crate) mod context;
+pub(crate) mod reply;
+pub(crate) mod run;
+pub(crate) mod state;
+
+pub(crate) use context::{Cx, Established, Scope, Sequenced, Stage, Step};
+pub(crate) use state::{Compound, Fetched};

@@ -1,0 +1,151 @@
+//! The COMPOUND4res under construction.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::opnum::OpNum;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::rpc::record::write_mark;
+use nfs4_proto::rpc::reply::{SUCCESS_HEADER_LEN, success_header};
+use nfs4_proto::xdr::Writer;
+
+use crate::action::Outbox;
+use crate::ids::ConnId;
+
+/// A reply: bytes, and large payloads that are spliced in when it is sent.
+pub(crate) struct Reply {
+    w: Writer,
+    // A payload and the offset in `w` that it stands before.
+    payloads: Vec<(usize, Bytes)>,
+    payload_len: usize,
+    count_at: usize,
+    op: OpMark,
+    results: u32,
+    status: Status,
+}
+
+/// Where the result of the current operation begins.
+#[derive(Clone, Copy, Default)]
+struct OpMark {
+    at: usize,
+    payloads: usize,
+    payload_len: usize,
+}
+
+impl Reply {
+    pub(crate) fn new() -> Reply {
+        Reply {
+            w: Writer::new(),
+            payloads: Vec::new(),
+            payload_len: 0,
+            count_at: 0,
+            op: OpMark::default(),
+            results: 0,
+            status: Status::OK,
+        }
+    }
+
+    /// Starts a reply with this tag, keeping the memory of the last one.
+    pub(crate) fn begin(&mut self, tag: &[u8]) {
+        self.w.clear();
+        self.payloads.clear();
+        self.payload_len = 0;
+        self.results = 0;
+        self.status = Status::OK;
+        self.w.u32(Status::OK.0);
+        self.w.opaque(tag);
+        self.count_at = self.w.reserve_u32();
+    }
+
+    /// Length so far, payloads included.
+    pub(crate) fn len(&self) -> usize {
+        self.w.len() + self.payload_len
+    }
+
+    /// Where results are encoded.
+    pub(crate) fn body(&mut self) -> &mut Writer {
+        &mut self.w
+    }
+
+    /// Starts the result of an operation.
+    pub(crate) fn begin_op(&mut self, op: OpNum) {
+        self.op = OpMark {
+            at: self.w.len(),
+            payloads: self.payloads.len(),
+            payload_len: self.payload_len,
+        };
+        self.results += 1;
+        self.w.u32(op.0);
+        self.w.u32(Status::OK.0);
+    }
+
+    /// Ends it; what a failed operation had encoded is dropped, unless its result has a body even
+    /// then.
+    pub(crate) fn end_op(&mut self, status: Status, keep_body: bool) {
+        self.status = status;
+        if status != Status::OK {
+            if !keep_body {
+                self.w.truncate(self.op.at + 8);
+                self.payloads.truncate(self.op.payloads);
+                self.payload_len = self.op.payload_len;
+            }
+            self.w.patch_u32(self.op.at + 4, status.0);
+        }
+    }
+
+    /// An opaque, spliced if it is large.
+    pub(crate) fn payload(&mut self, data: Bytes) {
+        if data.len() <= COPY_UP_TO {
+            self.w.opaque(&data);
+            return;
+        }
+        // Bounded by `max_io`, far below 2^32.
+        self.w.u32(u32::try_from(data.len()).unwrap_or(u32::MAX));
+        let padding = data.len().next_multiple_of(4) - data.len();
+        self.payload_len += data.len();
+        self.payloads.push((self.w.len(), data));
+        self.w.pad(padding);
+    }
+
+    /// Completes the header; the reply is ready to be sent.
+    pub(crate) fn finish(&mut self) {
+        self.w.patch_u32(0, self.status.0);
+        self.w.patch_u32(self.count_at, self.results);
+    }
+
+    /// Sets the status of a reply that stops before any operation.
+    pub(crate) fn refuse(&mut self, status: Status) {
+        self.status = status;
+    }
+
+    /// Sends it.
+    pub(crate) fn send(&mut self, conn: ConnId, xid: u32, out: &mut Outbox) {
+        let head = rpc_head(xid, self.len());
+        out.reply(conn, &head, self.w.as_slice(), self.payloads.drain(..));
+    }
+
+    /// Appends the whole of it, payloads included, to `copy`.
+    pub(crate) fn copy_to(&self, copy: &mut Vec<u8>) {
+        copy.reserve_exact(self.len());
+        let bytes = self.w.as_slice();
+        let mut from = 0;
+        for (offset, payload) in &self.payloads {
+            copy.extend_from_slice(bytes.get(from..*offset).unwrap_or_default());
+            copy.extend_from_slice(payload);
+            from = *offset;
+        }
+        copy.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    }
+}
+
+/// Record mark and RPC header of a reply whose COMPOUND4res has `len` bytes.
+pub(crate) fn rpc_head(xid: u32, len: usize) -> [u8; 4 + SUCCESS_HEADER_LEN] {
+    let mut head = [0; 4 + SUCCESS_HEADER_LEN];
+    let (mark, header) = head.split_at_mut(4);
+    mark.copy_from_slice(&write_mark(SUCCESS_HEADER_LEN + len));
+    header.copy_from_slice(&success_header(xid));
+    head
+}
+
+/// Up to so many bytes, a copy is cheaper than a splice.
+const COPY_UP_TO: usize = 4096;

@@ -1,0 +1,417 @@
+//! The way of one COMPOUND through its operations.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::compound::CompoundHeader;
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::rpc::reply::{Fault, SUCCESS_HEADER_LEN};
+use nfs4_proto::xdr::{Decode, Reader};
+
+use super::context::{Bare, Cx, Scope, Sequenced, Step};
+use super::state::Compound;
+use crate::action::{Action, Outbox};
+use crate::core::Core;
+use crate::engine::Engine;
+use crate::fs::{FsOp, FsReply, FsRequest, FsResult, FsTicket};
+use crate::input::Call;
+use crate::ops::sequence::{self, Entry};
+use crate::ops::table;
+use crate::slab::Key;
+use crate::time::Now;
+
+impl Engine {
+    /// Executes a COMPOUND until it is answered or has to wait.
+    pub(crate) fn call(&mut self, now: Now, call: Call, out: &mut Outbox) {
+        let mut run = match self.idle.pop() {
+            Some(run) => run,
+            None => Box::new(Compound::new(Arc::clone(&call.cred))),
+        };
+        let record = run.accept(now, call);
+        match begin(&mut self.core, &mut run, &record, now, out) {
+            Some(Begin::Bare) => self.drive(run, record, now, Bare, None, out),
+            Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, None, out),
+            Some(Begin::Refused(status)) => {
+                run.reply.refuse(status);
+                self.core.answer(&mut run, now, out);
+                self.rest(run);
+            }
+            None => self.rest(run),
+        }
+    }
+
+    /// Goes on with a COMPOUND whose file system has answered.
+    pub(crate) fn fs_done(
+        &mut self,
+        now: Now,
+        ticket: FsTicket,
+        result: FsResult,
+        out: &mut Outbox,
+    ) {
+        let Some(mut run) = self
+            .parked
+            .remove(Key::new(ticket.index, ticket.generation))
+        else {
+            debug_assert!(false, "a file system answers each request once");
+            return;
+        };
+        let record = core::mem::take(&mut run.record);
+        match run.sequenced {
+            Some(scope) if self.core.is_alive(&scope) => {
+                self.drive(run, record, now, scope, Some(result), out);
+            }
+            Some(_) => {
+                // The session went while the file system worked: there is no slot to keep the
+                // reply in, and whoever asks again learns of it from SEQUENCE.
+                abandon(&mut self.core, &run, result, out);
+                run.reply.end_op(Status::DELAY, false);
+                self.core.answer(&mut run, now, out);
+                self.rest(run);
+            }
+            None => self.drive(run, record, now, Bare, Some(result), out),
+        }
+    }
+
+    fn drive<S: Scope>(
+        &mut self,
+        mut run: Box<Compound>,
+        record: Bytes,
+        now: Now,
+        scope: S,
+        resumed: Option<FsResult>,
+        out: &mut Outbox,
+    ) {
+        let mut cx = Cx {
+            core: &mut self.core,
+            run: &mut run,
+            out,
+            record: &record,
+            now,
+            scope,
+        };
+        let Some((export, op)) = operations(&mut cx, resumed) else {
+            self.core.answer(&mut run, now, out);
+            self.rest(run);
+            return;
+        };
+        let Some(backend) = self
+            .core
+            .exports
+            .get(export)
+            .map(|e| Arc::clone(&e.backend))
+        else {
+            run.reply.end_op(Status::STALE, false);
+            self.core.answer(&mut run, now, out);
+            self.rest(run);
+            return;
+        };
+        let (conn, cred) = (run.conn, Arc::clone(&run.cred));
+        run.record = record;
+        let key = self.parked.insert(run);
+        let ticket = FsTicket {
+            conn,
+            index: key.index,
+            generation: key.generation,
+        };
+        out.push(Action::Fs {
+            ticket,
+            backend,
+            request: FsRequest { cred, now, op },
+        });
+    }
+
+    /// Keeps the memory of a finished COMPOUND for the next one.
+    fn rest(&mut self, run: Box<Compound>) {
+        if self.idle.len() < IDLE_KEPT {
+            self.idle.push(run);
+        }
+    }
+}
+
+/// How a COMPOUND begins.
+enum Begin {
+    /// With an operation that needs no session.
+    Bare,
+    /// With a SEQUENCE that succeeded.
+    Sequenced(Sequenced),
+    /// Not at all: it is answered with this status and the results that it has.
+    Refused(Status),
+}
+
+/// Decodes the head of the request and finds out in which scope it runs; `None` if it has been
+/// answered.
+fn begin(
+    core: &mut Core,
+    run: &mut Compound,
+    record: &Bytes,
+    now: Now,
+    out: &mut Outbox,
+) -> Option<Begin> {
+    let mut args = Reader::new(record);
+    let Ok(head) = CompoundHeader::decode(&mut args) else {
+        out.fault(run.conn, run.xid, Fault::GarbageArgs);
+        return None;
+    };
+    run.minor = head.minorversion;
+    run.count = head.ops;
+    run.next_at = args.position();
+    run.reply.begin(head.tag);
+    if !(core.config.min_minor_version..=core.config.max_minor_version).contains(&run.minor) {
+        return Some(Begin::Refused(Status::MINOR_VERS_MISMATCH));
+    }
+    if core::str::from_utf8(head.tag).is_err() {
+        return Some(Begin::Refused(Status::INVAL));
+    }
+    if run.count == 0 {
+        return Some(Begin::Refused(Status::OK));
+    }
+    let Ok(number) = args.u32() else {
+        run.reply.begin_op(Op::Illegal.number());
+        return Some(refuse(run, Status::BADXDR));
+    };
+    let op = OpNum(number);
+    let row = match table::find(op, run.minor) {
+        Ok(row) => row,
+        Err(status) => {
+            run.reply.begin_op(answered_as(op, status));
+            return Some(refuse(run, status));
+        }
+    };
+    if row.op == Op::Sequence {
+        run.begun = 1;
+        run.reply.begin_op(op);
+        return match sequence::enter(core, run, record, &mut args, now, out) {
+            Entry::Accepted(scope) => {
+                run.next_at = args.position();
+                out.metrics.operation(row.op, run.minor, Status::OK);
+                Some(Begin::Sequenced(scope))
+            }
+            Entry::Refused(status) => {
+                out.metrics.operation(row.op, run.minor, status);
+                Some(refuse(run, status))
+            }
+            Entry::Replayed => None,
+        };
+    }
+    if row.bare.is_none() {
+        run.reply.begin_op(op);
+        let status = if row.v41.is_some() {
+            Status::OP_NOT_IN_SESSION
+        } else {
+            Status::NOTSUPP
+        };
+        return Some(refuse(run, status));
+    }
+    if run.count != 1 {
+        run.reply.begin_op(op);
+        return Some(refuse(run, Status::NOT_ONLY_OP));
+    }
+    Some(Begin::Bare)
+}
+
+fn refuse(run: &mut Compound, status: Status) -> Begin {
+    run.reply.end_op(status, false);
+    Begin::Refused(status)
+}
+
+/// Executes operations until the last, the first that fails, or one that must wait.
+fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Option<(u16, FsOp)> {
+    loop {
+        let step = match resumed.take() {
+            Some(result) => resume(cx, result),
+            None if cx.run.begun == cx.run.count => return None,
+            None => start(cx),
+        };
+        let (status, keep_body) = match step {
+            Ok(Step::Wait(export, op, stage)) => {
+                cx.run.stage = stage;
+                return Some((export, op));
+            }
+            Ok(Step::Done(status)) | Err(status) => (status, false),
+            Ok(Step::Failed(status)) => (status, true),
+        };
+        let status = end(cx, status, keep_body);
+        cx.out.metrics.operation(cx.run.op, cx.run.minor, status);
+        if status != Status::OK {
+            return None;
+        }
+    }
+}
+
+fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
+    let mut args = Reader::at(cx.record, cx.run.next_at);
+    cx.run.begun += 1;
+    let Ok(number) = args.u32() else {
+        cx.run.op = Op::Illegal;
+        cx.run.reply.begin_op(Op::Illegal.number());
+        return Err(Status::BADXDR);
+    };
+    let op = OpNum(number);
+    let row = match table::find(op, cx.run.minor) {
+        Ok(row) => row,
+        Err(status) => {
+            cx.run.op = Op::Illegal;
+            cx.run.reply.begin_op(answered_as(op, status));
+            return Err(status);
+        }
+    };
+    cx.run.op = row.op;
+    cx.run.args_at = args.position();
+    cx.run.reply.begin_op(op);
+    if row.flags.first_only && cx.run.begun > 1 {
+        return Err(Status::SEQUENCE_POS);
+    }
+    if row.flags.alone && cx.run.count > 1 {
+        return Err(Status::NOT_ONLY_OP);
+    }
+    let handler = S::handler(row).ok_or(Status::NOTSUPP)?;
+    if row.flags.needs_current && cx.run.current.is_none() {
+        return Err(Status::NOFILEHANDLE);
+    }
+    if !row.flags.keeps_fetched {
+        cx.run.fetched = None;
+    }
+    if let Some(bound) = row.reply_bound {
+        cx.run.room_for(bound)?;
+    }
+    let step = (handler.start)(cx, &mut args);
+    cx.run.next_at = args.position();
+    step
+}
+
+fn resume<S: Scope>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Step, Status> {
+    let row = table::row(cx.run.op);
+    // It was started, so it has a handler.
+    let handler = S::handler(row).ok_or(Status::SERVERFAULT)?;
+    let mut args = Reader::at(cx.record, cx.run.args_at);
+    (handler.resume)(cx, &mut args, result)
+}
+
+/// Closes the result of an operation; one that does not fit becomes an error.
+fn end<S: Scope>(cx: &mut Cx<'_, S>, status: Status, keep_body: bool) -> Status {
+    let status = match cx.run.room_for(0) {
+        Err(too_big) if status == Status::OK || keep_body => {
+            debug_assert!(
+                table::row(cx.run.op).reply_bound.is_none(),
+                "what has effects was bounded before them"
+            );
+            cx.run.reply.end_op(too_big, false);
+            return too_big;
+        }
+        _ => status,
+    };
+    cx.run.reply.end_op(status, keep_body);
+    status
+}
+
+/// Gives back what a file system's answer holds for a COMPOUND that cannot go on.
+fn abandon(core: &mut Core, run: &Compound, result: FsResult, out: &mut Outbox) {
+    if let Ok(FsReply::Opened(opened)) = result
+        && let Some(fh) = run.current
+        && let Some(export) = core.exports.get(fh.export)
+    {
+        out.push(Action::Release {
+            backend: Arc::clone(&export.backend),
+            fh: opened.fh,
+        });
+    }
+}
+
+/// Operations that do not exist are answered under a number of their own. [RFC 8881 §16.2.3]
+fn answered_as(op: OpNum, status: Status) -> OpNum {
+    if status == Status::OP_ILLEGAL {
+        Op::Illegal.number()
+    } else {
+        op
+    }
+}
+
+impl Compound {
+    /// Takes a call in; everything of the COMPOUND before is forgotten.
+    fn accept(&mut self, now: Now, call: Call) -> Bytes {
+        let Call {
+            conn,
+            xid,
+            cred,
+            body,
+            message_len,
+        } = call;
+        self.conn = conn;
+        self.xid = xid;
+        self.cred = cred;
+        self.message_len = message_len;
+        self.arrived = now.mono;
+        self.begun = 0;
+        self.op = Op::Illegal;
+        self.current = None;
+        self.saved = None;
+        self.current_stateid = None;
+        self.saved_stateid = None;
+        self.sequenced = None;
+        self.keep = false;
+        self.max_reply = usize::MAX;
+        self.max_kept = usize::MAX;
+        self.fetched = None;
+        body
+    }
+
+    /// Whether `more` bytes still fit into the reply, and after them at least an error for the
+    /// operation that follows.
+    ///
+    /// # Errors
+    /// REP_TOO_BIG, or REP_TOO_BIG_TO_CACHE if only a reply to be kept is too long.
+    pub(crate) fn room_for(&self, more: usize) -> Result<(), Status> {
+        let len = self.fixed_len() + more;
+        if len > self.max_reply {
+            Err(Status::REP_TOO_BIG)
+        } else if self.keep && len > self.max_kept {
+            Err(Status::REP_TOO_BIG_TO_CACHE)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How many bytes the current result may still have.
+    ///
+    /// # Errors
+    /// As [`Compound::room_for`], if there is no room at all.
+    pub(crate) fn room(&self) -> Result<usize, Status> {
+        self.room_for(0)?;
+        let most = if self.keep {
+            self.max_reply.min(self.max_kept)
+        } else {
+            self.max_reply
+        };
+        Ok(most - self.fixed_len())
+    }
+
+    /// What the RPC reply has at the least, if nothing more is added to the current result.
+    fn fixed_len(&self) -> usize {
+        let next = if self.begun < self.count {
+            RESULT_HEAD
+        } else {
+            0
+        };
+        SUCCESS_HEADER_LEN + self.reply.len() + next
+    }
+}
+
+impl Core {
+    /// Sends the reply of a COMPOUND and ends its slot.
+    fn answer(&mut self, run: &mut Compound, now: Now, out: &mut Outbox) {
+        run.reply.finish();
+        if let Some(scope) = run.sequenced {
+            self.end_sequence(&scope, run, now);
+        }
+        out.metrics.compound(now.mono.since(run.arrived));
+        let (xid, conn) = (run.xid, run.conn);
+        run.reply.send(conn, xid, out);
+    }
+}
+
+/// Operation number and status: the least that every result takes.
+const RESULT_HEAD: usize = 8;
+/// So many finished COMPOUNDs keep their memory for the next ones.
+const IDLE_KEPT: usize = 64;

@@ -1,0 +1,93 @@
+//! A COMPOUND in execution, and what it keeps while it is parked.
+
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::opnum::Op;
+
+use super::context::{Sequenced, Stage};
+use super::reply::Reply;
+use crate::exports::Fh;
+use crate::fs::{Attrs, Credential, FsStat};
+use crate::ids::ConnId;
+use crate::time::Mono;
+
+/// One COMPOUND. It borrows nothing, so that it can be parked; boxed, and used again for another
+/// when it is done.
+pub(crate) struct Compound {
+    pub(crate) conn: ConnId,
+    pub(crate) xid: u32,
+    pub(crate) cred: Arc<Credential>,
+    /// Length of the RPC message.
+    pub(crate) message_len: u32,
+    /// COMPOUND4args, while it is parked.
+    pub(crate) record: Bytes,
+    pub(crate) arrived: Mono,
+    pub(crate) minor: u32,
+    /// Operations in the request, and how many of them have begun.
+    pub(crate) count: u32,
+    pub(crate) begun: u32,
+    /// The operation in execution, and where in the record its arguments begin.
+    pub(crate) op: Op,
+    pub(crate) args_at: usize,
+    /// Where in the record the next operation begins.
+    pub(crate) next_at: usize,
+    pub(crate) stage: Stage,
+    pub(crate) current: Option<Fh>,
+    pub(crate) saved: Option<Fh>,
+    pub(crate) current_stateid: Option<Stateid>,
+    pub(crate) saved_stateid: Option<Stateid>,
+    pub(crate) sequenced: Option<Sequenced>,
+    /// The reply is to be kept for replay.
+    pub(crate) keep: bool,
+    /// The most bytes that the RPC reply may have, and that a kept one may have.
+    pub(crate) max_reply: usize,
+    pub(crate) max_kept: usize,
+    pub(crate) reply: Reply,
+    pub(crate) fetched: Option<Fetched>,
+}
+
+/// Attributes that came with another answer and are still true.
+#[derive(Clone, Copy)]
+pub(crate) struct Fetched {
+    pub(crate) fh: Fh,
+    pub(crate) attrs: Attrs,
+    pub(crate) stat: Option<FsStat>,
+}
+
+impl Compound {
+    pub(crate) fn new(cred: Arc<Credential>) -> Compound {
+        Compound {
+            conn: ConnId::FIRST,
+            xid: 0,
+            cred,
+            message_len: 0,
+            record: Bytes::new(),
+            arrived: Mono::ZERO,
+            minor: 0,
+            count: 0,
+            begun: 0,
+            op: Op::Illegal,
+            args_at: 0,
+            next_at: 0,
+            stage: Stage::Last,
+            current: None,
+            saved: None,
+            current_stateid: None,
+            saved_stateid: None,
+            sequenced: None,
+            keep: false,
+            max_reply: usize::MAX,
+            max_kept: usize::MAX,
+            reply: Reply::new(),
+            fetched: None,
+        }
+    }
+
+    /// Makes another filehandle the current one; the stateid of the old one goes with it.
+    pub(crate) fn set_current(&mut self, fh: Fh) {
+        self.current = Some(fh);
+        self.current_stateid = None;
+    }
+}

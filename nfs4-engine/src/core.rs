@@ -1,0 +1,221 @@
+//! The tables of the engine, and what concerns several of them at once.
+
+use alloc::sync::Arc;
+
+use crate::action::{Action, Outbox};
+use crate::client::{Client, Clients};
+use crate::compound::{Compound, Sequenced};
+use crate::config::{Boot, Config};
+use crate::connection::Connections;
+use crate::event::{ClientGone, Event, SessionGone};
+use crate::exports::Exports;
+use crate::fs::{Backend, FsHandle};
+use crate::ids::ConnId;
+use crate::map::Keyed;
+use crate::session::table::{Session, Sessions};
+use crate::slab::Key;
+use crate::state::States;
+use crate::state::open::Open;
+use crate::time::{Mono, Now};
+use crate::timer::{Due, Timers};
+
+/// Everything that the server knows.
+pub(crate) struct Core {
+    pub(crate) boot: Boot,
+    pub(crate) config: Config,
+    pub(crate) exports: Exports,
+    pub(crate) clients: Clients,
+    pub(crate) sessions: Sessions,
+    pub(crate) connections: Connections,
+    pub(crate) states: States,
+    pub(crate) timers: Timers,
+    /// New opens are refused until then, for clients that reclaim.
+    pub(crate) grace_until: Mono,
+}
+
+impl Core {
+    pub(crate) fn new(boot: Boot, config: Config, root: Arc<dyn Backend>, now: Now) -> Core {
+        let keyed = Keyed::new(boot.entropy);
+        Core {
+            exports: Exports::single(root),
+            clients: Clients::new(boot.epoch, config.max_clients, keyed),
+            sessions: Sessions::new(boot.epoch),
+            connections: Connections::new(keyed),
+            states: States::new(boot.epoch, keyed),
+            timers: Timers::new(),
+            grace_until: now.mono.after(config.grace),
+            boot,
+            config,
+        }
+    }
+
+    /// Whether new opens are refused because others may still reclaim. [RFC 8881 §8.4.2.1]
+    pub(crate) fn in_grace(&self, now: Mono) -> bool {
+        now < self.grace_until
+    }
+
+    /// Whether the session of a request is still there, and with it the client.
+    pub(crate) fn is_alive(&self, scope: &Sequenced) -> bool {
+        self.sessions.get(scope.session).is_some()
+    }
+
+    /// Ends the slot of a request that is answered.
+    pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
+        let Some(session) = self.sessions.get_mut(scope.session) else {
+            return;
+        };
+        session.running -= 1;
+        if let Some(slot) = session.slot(scope.slot) {
+            // The reply to a lone SEQUENCE is always kept: a retry must get it again.
+            let keep = (run.keep || run.count == 1)
+                .then_some(|cache: &mut alloc::vec::Vec<u8>| run.reply.copy_to(cache));
+            let (before, after) = slot.finish(keep);
+            self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
+        }
+        if let Some(client) = self.clients.get_mut(scope.client) {
+            client.lease.end(now.mono);
+        }
+    }
+
+    /// Binds a connection to a session if it may be bound. [RFC 8881 §2.10.3.1]
+    pub(crate) fn bind(&mut self, session: Key<Session>, conn: ConnId) {
+        let Some(target) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let limit = self.config.max_connections_per_session as usize;
+        if target.bindings.contains(conn) || limit != 0 && target.bindings.len() >= limit {
+            return;
+        }
+        // A connection that the driver has closed meanwhile is not bound.
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        if connection.sessions.len() < SESSIONS_PER_CONNECTION {
+            connection.sessions.push(session);
+            target.bindings.add(conn);
+        }
+    }
+
+    /// A connection is gone: nothing but its bindings goes with it.
+    pub(crate) fn connection_closed(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.close(conn) else {
+            return;
+        };
+        for session in connection.sessions {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.bindings.remove(conn);
+            }
+        }
+    }
+
+    /// Removes a session from every table.
+    pub(crate) fn destroy_session(
+        &mut self,
+        key: Key<Session>,
+        reason: SessionGone,
+        out: &mut Outbox,
+    ) {
+        let Some(session) = self.sessions.remove(key) else {
+            return;
+        };
+        for conn in session.bindings.iter() {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                connection.sessions.retain(|bound| *bound != key);
+            }
+        }
+        if let Some(client) = self.clients.get_mut(session.client) {
+            client.sessions.retain(|own| *own != key);
+        }
+        out.push(Action::Event(Event::SessionDestroyed {
+            session: session.id,
+            reason,
+        }));
+    }
+
+    /// Closes an open file and lets the file system know.
+    pub(crate) fn close(&mut self, key: Key<Open>, out: &mut Outbox) {
+        let Some(open) = self.states.get(key) else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(open.client) else {
+            return;
+        };
+        if let Some(fh) = self.states.close(&mut client.opens, key) {
+            self.release(fh.export, fh.handle, out);
+        }
+    }
+
+    /// Lets go of a file that a file system holds for us.
+    pub(crate) fn release(&self, export: u16, fh: FsHandle, out: &mut Outbox) {
+        if let Some(export) = self.exports.get(export) {
+            out.push(Action::Release {
+                backend: Arc::clone(&export.backend),
+                fh,
+            });
+        }
+    }
+
+    /// Takes up to `budget` steps to remove a client with all that it has; `true` when it is gone.
+    pub(crate) fn remove_client(
+        &mut self,
+        key: Key<Client>,
+        reason: ClientGone,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        let session_reason = match reason {
+            ClientGone::LeaseExpired => SessionGone::LeaseExpired,
+            ClientGone::Request => SessionGone::Request,
+            ClientGone::Replaced => SessionGone::Replaced,
+        };
+        loop {
+            let Some(client) = self.clients.get(key) else {
+                return true;
+            };
+            let (session, open) = (client.sessions.last().copied(), client.opens.any());
+            if session.is_none() && open.is_none() {
+                break;
+            }
+            if *budget == 0 {
+                return false;
+            }
+            *budget -= 1;
+            if let Some(session) = session {
+                self.destroy_session(session, session_reason, out);
+            } else if let Some(open) = open {
+                self.close(open, out);
+            }
+        }
+        if let Some(client) = self.clients.remove(key)
+            && client.confirmed
+        {
+            out.push(Action::Event(Event::ClientGone {
+                client: client.id,
+                reason,
+            }));
+        }
+        true
+    }
+
+    /// Looks whether a lease has run out; `false` if there was more to do than `budget` allows.
+    pub(crate) fn look_at_lease(
+        &mut self,
+        key: Key<Client>,
+        now: Mono,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(client) = self.clients.get(key) else {
+            return true;
+        };
+        if !client.lease.is_expired(now, self.config.lease) {
+            let again = client.lease.look_again(now, self.config.lease);
+            self.timers.set(again, Due::Lease(key));
+            return true;
+        }
+        self.remove_client(key, ClientGone::LeaseExpired, budget, out)
+    }
+}
+
+/// A connection is bound to at most so many sessions; more are served without a binding.
+const SESSIONS_PER_CONNECTION: usize = 64;

@@ -1,0 +1,125 @@
+//! What is served, and the filehandles that clients see.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::Writer;
+
+use crate::attr::View;
+use crate::config::Config;
+use crate::fs::{Backend, Capabilities, FsHandle};
+
+/// A filehandle: which export, and what its file system calls the object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Fh {
+    pub(crate) export: u16,
+    pub(crate) handle: FsHandle,
+}
+
+/// One file system as it is served.
+pub(crate) struct Export {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) root: Fh,
+}
+
+/// Everything that is served; for now one file system at "/".
+pub(crate) struct Exports {
+    root: Export,
+}
+
+impl Fh {
+    /// From the wire. [RFC 8881 §4.2]
+    ///
+    /// # Errors
+    /// BADHANDLE if it is none of ours.
+    pub(crate) fn decode(wire: &[u8]) -> Result<Fh, Status> {
+        let [FORMAT, e0, e1, handle @ ..] = wire else {
+            return Err(Status::BADHANDLE);
+        };
+        let handle = FsHandle::new(handle).map_err(|_| Status::BADHANDLE)?;
+        Ok(Fh {
+            export: u16::from_be_bytes([*e0, *e1]),
+            handle,
+        })
+    }
+
+    /// As an XDR opaque.
+    pub(crate) fn encode(&self, w: &mut Writer) {
+        let handle = self.handle.as_bytes();
+        let mut wire = [0; 3 + FsHandle::MAX];
+        let [e0, e1] = self.export.to_be_bytes();
+        wire[..3].copy_from_slice(&[FORMAT, e0, e1]);
+        wire[3..3 + handle.len()].copy_from_slice(handle);
+        w.opaque(&wire[..3 + handle.len()]);
+    }
+}
+
+impl fmt::Debug for Fh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{:?}", self.export, self.handle)
+    }
+}
+
+impl Export {
+    /// What is the same for all its objects.
+    pub(crate) fn view(&self, config: &Config, minor: u32) -> View {
+        View {
+            capabilities: self.capabilities,
+            fsid: (u64::from(self.root.export) + 1, 0),
+            // At least a second, by the range of the setting.
+            lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
+            max_io: config.max_io,
+            minor,
+        }
+    }
+}
+
+impl Exports {
+    pub(crate) fn single(backend: Arc<dyn Backend>) -> Exports {
+        let root = Fh {
+            export: 0,
+            handle: backend.root(),
+        };
+        let capabilities = backend.capabilities();
+        Exports {
+            root: Export {
+                backend,
+                capabilities,
+                root,
+            },
+        }
+    }
+
+    /// What PUTROOTFH finds.
+    pub(crate) fn root(&self) -> &Export {
+        &self.root
+    }
+
+    pub(crate) fn get(&self, export: u16) -> Option<&Export> {
+        (export == self.root.root.export).then_some(&self.root)
+    }
+}
+
+/// The first byte of our filehandles; another layout will have another.
+const FORMAT: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_survive_the_wire_and_strangers_are_refused() {
+        let fh = Fh {
+            export: 0x0102,
+            handle: FsHandle::new(&[9; 60]).unwrap(),
+        };
+        let mut w = Writer::new();
+        fh.encode(&mut w);
+        assert_eq!(Fh::decode(&w.as_slice()[4..67]), Ok(fh));
+        for bad in [&[][..], &[1, 2], &[2, 0, 0, 1], &[1; 64]] {
+            assert_eq!(Fh::decode(bad), Err(Status::BADHANDLE));
+        }
+    }
+}

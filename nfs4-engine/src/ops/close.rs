@@ -1,0 +1,26 @@
+//! CLOSE. [RFC 8881 §18.2]
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use crate::compound::{Cx, Established, Step};
+
+pub(crate) fn start<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::Close::decode(args)?;
+    let stateid = cx.meant(args.open_stateid)?;
+    let open = cx
+        .core
+        .states
+        .check(&stateid, cx.scope.client(), Some(&fh))?;
+    cx.core.close(open, cx.out);
+    // What is returned names nothing, and the client must not use it.
+    cx.run.current_stateid = Some(Stateid::INVALID);
+    Stateid::INVALID.encode(cx.body());
+    Ok(Step::Done(Status::OK))
+}

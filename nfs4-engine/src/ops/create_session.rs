@@ -1,0 +1,166 @@
+//! CREATE_SESSION. [RFC 8881 §18.36]
+
+use alloc::string::String;
+
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::nfs4::{args, res};
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use super::exchange_id::REMOVAL_BUDGET;
+use crate::action::Action;
+use crate::client::{Client, Principal};
+use crate::compound::{Cx, Scope, Step};
+use crate::config::Config;
+use crate::event::{ClientGone, Event};
+use crate::session::table::Fore;
+use crate::slab::Key;
+
+pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let args = args::CreateSession::decode(args)?;
+    let key = cx
+        .core
+        .clients
+        .by_id(args.clientid.0)
+        .ok_or(Status::STALE_CLIENTID)?;
+    let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
+    if client.lease.is_expired(cx.now.mono, cx.core.config.lease) {
+        return Err(Status::STALE_CLIENTID);
+    }
+    // The replay comes before every other check. [RFC 8881 §18.36.4, phase 2]
+    if args.sequence == client.create.sequence
+        && let Some(reply) = &client.create.reply
+    {
+        cx.run.reply.body().raw(reply);
+        return Ok(Step::Done(Status::OK));
+    }
+    if args.sequence != client.create.sequence.wrapping_add(1) {
+        return Err(Status::SEQ_MISORDERED);
+    }
+    if client.principal != Principal::of(&cx.run.cred) {
+        return Err(Status::CLID_INUSE);
+    }
+    if args.flags & !FLAGS != 0 {
+        return Err(Status::INVAL);
+    }
+    let gss = |parms| matches!(parms, args::CallbackSecParms::Gss(_));
+    if !args.sec_parms.is_empty() && args.sec_parms.iter().all(gss) {
+        return Err(Status::ENCR_ALG_UNSUPP);
+    }
+    let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
+    if client.sessions.len() >= cx.core.config.sessions_per_client as usize {
+        return Err(Status::NOSPC);
+    }
+    if !client.confirmed {
+        confirm(cx, key)?;
+    }
+    create(cx, key, &args, fore)
+}
+
+/// Confirms a record: the owner's earlier incarnation goes with all that it had.
+/// [RFC 8881 §18.36.4, phase 3]
+fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status> {
+    let core = &mut *cx.core;
+    let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
+    let id = client.id;
+    if let Some(old) = core.clients.of_owner(&client.owner).confirmed {
+        let mut budget = REMOVAL_BUDGET;
+        if !core.remove_client(old, ClientGone::Replaced, &mut budget, cx.out) {
+            return Err(Status::DELAY);
+        }
+    }
+    core.clients.confirm(key);
+    let conn = cx.run.conn;
+    let peer = core
+        .connections
+        .get(conn)
+        .map_or_else(String::new, |open| open.peer.clone());
+    cx.out.push(Action::Event(Event::ClientConfirmed {
+        client: id,
+        conn,
+        peer,
+    }));
+    Ok(())
+}
+
+fn create<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    key: Key<Client>,
+    args: &args::CreateSession<'_>,
+    fore: Fore,
+) -> Result<Step, Status> {
+    let core = &mut *cx.core;
+    let session = core.sessions.insert(key, fore);
+    let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
+    // Best effort: a session without this connection is a session.
+    core.bind(session, cx.run.conn);
+    let client = core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
+    client.sessions.push(session);
+    client.lease.renew(cx.now.mono);
+    let asked = &args.fore_chan_attrs;
+    let ok = res::CreateSessionOk {
+        sessionid: id,
+        sequence: args.sequence,
+        // Nothing persists, and there is no back channel.
+        flags: 0,
+        fore_chan_attrs: args::ChannelAttrs {
+            headerpadsize: 0,
+            maxrequestsize: fore.max_request,
+            maxresponsesize: fore.max_response,
+            maxresponsesize_cached: fore.max_response_cached,
+            maxoperations: fore.max_operations,
+            maxrequests: fore.slots,
+            rdma_ird: asked.rdma_ird,
+        },
+        back_chan_attrs: args::ChannelAttrs {
+            headerpadsize: 0,
+            rdma_ird: asked.rdma_ird,
+            ..args.back_chan_attrs
+        },
+    };
+    let w = cx.run.reply.body();
+    let from = w.len();
+    ok.encode(w);
+    client.create.sequence = args.sequence;
+    client.create.reply = w.as_slice().get(from..).map(Into::into);
+    cx.out.push(Action::Event(Event::SessionCreated {
+        session: id,
+        client: client.id,
+        conn: cx.run.conn,
+        slots: fore.slots,
+    }));
+    Ok(Step::Done(Status::OK))
+}
+
+/// What is granted of a fore channel.
+///
+/// # Errors
+/// TOOSMALL if nothing useful can be done within what the client allows.
+fn grant(asked: &args::ChannelAttrs, config: &Config) -> Result<Fore, Status> {
+    if asked.maxrequestsize < LEAST_REQUEST
+        || asked.maxresponsesize < LEAST_RESPONSE
+        || asked.maxoperations < LEAST_OPERATIONS
+        || asked.maxrequests == 0
+    {
+        return Err(Status::TOOSMALL);
+    }
+    let most = config.max_io + HEADERS;
+    let max_response = asked.maxresponsesize.min(most);
+    Ok(Fore {
+        max_request: asked.maxrequestsize.min(most),
+        max_response,
+        max_response_cached: asked.maxresponsesize_cached.min(config.max_cached_reply),
+        max_operations: asked.maxoperations.min(config.max_operations),
+        slots: asked.maxrequests.min(config.fore_slots),
+    })
+}
+
+/// RPC header, credential and operations around the data of the largest READ or WRITE, in bytes.
+const HEADERS: u32 = 4096;
+/// What a client must allow at the least: 512-byte requests and 400-byte replies are granted,
+/// anything that cannot hold a SEQUENCE and an operation is not.
+const LEAST_REQUEST: u32 = 256;
+const LEAST_RESPONSE: u32 = 256;
+/// SEQUENCE, PUTFH and one more.
+const LEAST_OPERATIONS: u32 = 2;
+/// CREATE_SESSION4_FLAG_PERSIST, _CONN_BACK_CHAN, _CONN_RDMA.
+const FLAGS: u32 = 0x7;

@@ -1,0 +1,157 @@
+//! EXCHANGE_ID: who a client is. [RFC 8881 §18.35]
+
+use nfs4_proto::nfs4::basic::ClientId;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::nfs4::{args, res};
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use crate::action::Outbox;
+use crate::client::{Client, Principal};
+use crate::compound::{Cx, Scope, Step};
+use crate::core::Core;
+use crate::event::ClientGone;
+use crate::slab::Key;
+use crate::time::Mono;
+use crate::timer::Due;
+
+pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let args = args::ExchangeId::decode(args)?;
+    if args.flags & !FLAGS_OF_CLIENT != 0 {
+        return Err(Status::INVAL);
+    }
+    match args.state_protect {
+        args::StateProtect::None => {}
+        // Both need RPCSEC_GSS, which is not there.
+        args::StateProtect::MachCred(_) => return Err(Status::INVAL),
+        args::StateProtect::Ssv { .. } => return Err(Status::ENCR_ALG_UNSUPP),
+    }
+    let caller = Principal::of(&cx.run.cred);
+    let now = cx.now.mono;
+    let key = if args.flags & UPD_CONFIRMED_REC_A == 0 {
+        introduce(cx.core, &args, caller, now, cx.out)?
+    } else {
+        update(cx.core, &args, caller, now)?
+    };
+    let client = cx.core.clients.get(key).ok_or(Status::SERVERFAULT)?;
+    let boot = &cx.core.boot;
+    res::ExchangeIdOk {
+        clientid: ClientId(client.id),
+        sequenceid: client.create.sequence.wrapping_add(1),
+        flags: USE_NON_PNFS | if client.confirmed { CONFIRMED_R } else { 0 },
+        state_protect: res::StateProtectOk::None,
+        server_owner: res::ServerOwner {
+            minor_id: boot.server_minor,
+            major_id: &boot.server_major,
+        },
+        server_scope: &boot.server_scope,
+        server_impl_id: None,
+    }
+    .encode(cx.run.reply.body());
+    Ok(Step::Done(Status::OK))
+}
+
+/// A client says who it is; the cases are numbered as in §18.35.4.
+fn introduce(
+    core: &mut Core,
+    args: &args::ExchangeId<'_>,
+    caller: Principal,
+    now: Mono,
+    out: &mut Outbox,
+) -> Result<Key<Client>, Status> {
+    let owner = &args.clientowner;
+    let records = core.clients.of_owner(owner.ownerid);
+    if let Some(key) = records.confirmed
+        && let Some(client) = core.clients.get(key)
+    {
+        let expired = client.lease.is_expired(now, core.config.lease);
+        if client.principal != caller {
+            // 3: two clients under one name. One that holds nothing gives way.
+            if client.has_state() && !expired {
+                return Err(Status::CLID_INUSE);
+            }
+            discard(core, key, ClientGone::Replaced, out)?;
+        } else if expired {
+            discard(core, key, ClientGone::LeaseExpired, out)?;
+        } else if client.verifier == owner.verifier {
+            // 2: the same incarnation asks again.
+            return Ok(key);
+        }
+        // 5: a new incarnation; the old one stays until the new one is confirmed.
+    }
+    if let Some(key) = records.unconfirmed {
+        // 4: what was not confirmed is replaced.
+        discard(core, key, ClientGone::Replaced, out)?;
+    }
+    // 1
+    if core.clients.is_full() {
+        return Err(Status::DELAY);
+    }
+    let key = core
+        .clients
+        .insert(owner.ownerid, owner.verifier, caller, now);
+    core.timers
+        .set(now.after(core.config.lease), Due::Lease(key));
+    Ok(key)
+}
+
+/// A client updates its confirmed record: cases 6 to 9.
+fn update(
+    core: &mut Core,
+    args: &args::ExchangeId<'_>,
+    caller: Principal,
+    now: Mono,
+) -> Result<Key<Client>, Status> {
+    let owner = &args.clientowner;
+    let key = core
+        .clients
+        .of_owner(owner.ownerid)
+        .confirmed
+        .ok_or(Status::NOENT)?;
+    let client = core.clients.get(key).ok_or(Status::NOENT)?;
+    if client.lease.is_expired(now, core.config.lease) {
+        Err(Status::NOENT)
+    } else if client.verifier != owner.verifier {
+        Err(Status::NOT_SAME)
+    } else if client.principal != caller {
+        Err(Status::PERM)
+    } else {
+        Ok(key)
+    }
+}
+
+/// Removes a record; if it has very much, this takes several tries.
+fn discard(
+    core: &mut Core,
+    key: Key<Client>,
+    reason: ClientGone,
+    out: &mut Outbox,
+) -> Result<(), Status> {
+    let mut budget = REMOVAL_BUDGET;
+    if core.remove_client(key, reason, &mut budget, out) {
+        Ok(())
+    } else {
+        Err(Status::DELAY)
+    }
+}
+
+/// States removed within one request; with more, the client is told to come back.
+pub(super) const REMOVAL_BUDGET: usize = 1024;
+
+/// EXCHGID4_FLAG_*. [RFC 8881 §18.35.3]
+const SUPP_MOVED_REFER: u32 = 0x1;
+const SUPP_MOVED_MIGR: u32 = 0x2;
+const SUPP_FENCE_OPS: u32 = 0x4;
+const BIND_PRINC_STATEID: u32 = 0x100;
+const USE_NON_PNFS: u32 = 0x1_0000;
+const USE_PNFS_MDS: u32 = 0x2_0000;
+const USE_PNFS_DS: u32 = 0x4_0000;
+const UPD_CONFIRMED_REC_A: u32 = 0x4000_0000;
+const CONFIRMED_R: u32 = 0x8000_0000;
+const FLAGS_OF_CLIENT: u32 = SUPP_MOVED_REFER
+    | SUPP_MOVED_MIGR
+    | SUPP_FENCE_OPS
+    | BIND_PRINC_STATEID
+    | USE_NON_PNFS
+    | USE_PNFS_MDS
+    | USE_PNFS_DS
+    | UPD_CONFIRMED_REC_A;

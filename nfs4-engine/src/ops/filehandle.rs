@@ -1,0 +1,75 @@
+//! PUTFH, PUTROOTFH, PUTPUBFH, GETFH, SAVEFH, RESTOREFH. [RFC 8881 §18.19 to 18.21, 18.8, 18.28,
+//! 18.27]
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::opnum::OpNum;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader};
+
+use super::table;
+use crate::compound::{Cx, Stage, Step};
+use crate::exports::Fh;
+use crate::fs::{FsOp, FsResult, Want};
+
+/// PUTFH. The file system is asked about the handle, unless the next operation does so anyway.
+pub(crate) fn put<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let fh = Fh::decode(args::PutFh::decode(args)?.object)?;
+    cx.core.exports.get(fh.export).ok_or(Status::STALE)?;
+    cx.run.set_current(fh);
+    if next_consults(cx, *args) {
+        return Ok(Step::Done(Status::OK));
+    }
+    let op = FsOp::GetAttrs {
+        fh: fh.handle,
+        want: Want::default(),
+    };
+    Ok(Step::Wait(fh.export, op, Stage::Last))
+}
+
+pub(crate) fn put_checked<S>(
+    _: &mut Cx<'_, S>,
+    _: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    match result {
+        Ok(_) => Ok(Step::Done(Status::OK)),
+        Err(error) => Err(error.status()),
+    }
+}
+
+/// PUTROOTFH, and PUTPUBFH: the public filehandle is the root's.
+pub(crate) fn put_root<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
+    cx.run.set_current(cx.core.exports.root().root);
+    Ok(Step::Done(Status::OK))
+}
+
+/// GETFH.
+pub(crate) fn get<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    fh.encode(cx.body());
+    Ok(Step::Done(Status::OK))
+}
+
+/// SAVEFH.
+pub(crate) fn save<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
+    cx.run.saved = Some(cx.current()?);
+    cx.run.saved_stateid = cx.run.current_stateid;
+    Ok(Step::Done(Status::OK))
+}
+
+/// RESTOREFH.
+pub(crate) fn restore<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
+    cx.run.current = Some(cx.run.saved.ok_or(Status::NOFILEHANDLE)?);
+    cx.run.current_stateid = cx.run.saved_stateid;
+    Ok(Step::Done(Status::OK))
+}
+
+fn next_consults<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> bool {
+    if cx.run.begun == cx.run.count {
+        return false;
+    }
+    let row = next
+        .u32()
+        .map(|number| table::find(OpNum(number), cx.run.minor));
+    matches!(row, Ok(Ok(row)) if row.flags.consults)
+}

@@ -1,0 +1,77 @@
+//! GETATTR. [RFC 8881 §18.7]
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader};
+
+use crate::attr::{self, Source};
+use crate::compound::{Cx, Fetched, Stage, Step};
+use crate::fs::{FsOp, FsReply, FsResult, Want};
+
+pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let mask = args::GetAttr::decode(args)?.attr_request;
+    if mask.intersects(&attr::WRITE_ONLY) {
+        return Err(Status::INVAL);
+    }
+    let want = attr::want(&mask);
+    if let Some(fetched) = cx.run.fetched
+        && fetched.fh == fh
+        && (fetched.stat.is_some() || !want.stat)
+    {
+        return encode(cx, &fetched, mask);
+    }
+    Ok(Step::Wait(
+        fh.export,
+        FsOp::GetAttrs {
+            fh: fh.handle,
+            want,
+        },
+        Stage::Last,
+    ))
+}
+
+pub(crate) fn resume<S>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let mask = args::GetAttr::decode(args)?.attr_request;
+    let FsReply::Attrs { attrs, stat } = result.map_err(|error| error.status())? else {
+        return Err(Status::SERVERFAULT);
+    };
+    encode(cx, &Fetched { fh, attrs, stat }, mask)
+}
+
+/// What the file system should bring along for a GETATTR that follows the operation whose
+/// arguments end at `next`, so that both take one request.
+pub(crate) fn wanted_next<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> Want {
+    for _ in cx.run.begun..cx.run.count {
+        let Ok(number) = next.u32() else { break };
+        match OpNum(number).known() {
+            Some(Op::GetFh) => {}
+            Some(Op::GetAttr) => {
+                return args::GetAttr::decode(&mut next)
+                    .map_or(Want::default(), |args| attr::want(&args.attr_request));
+            }
+            _ => break,
+        }
+    }
+    Want::default()
+}
+
+fn encode<S>(cx: &mut Cx<'_, S>, node: &Fetched, mask: Bitmap) -> Result<Step, Status> {
+    let fh = node.fh;
+    let export = cx.core.exports.get(fh.export).ok_or(Status::STALE)?;
+    let source = Source {
+        view: &export.view(&cx.core.config, cx.run.minor),
+        fh: &fh,
+        attrs: &node.attrs,
+        stat: node.stat.as_ref(),
+    };
+    attr::encode(cx.run.reply.body(), &mask, &source);
+    Ok(Step::Done(Status::OK))
+}

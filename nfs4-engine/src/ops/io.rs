@@ -1,0 +1,61 @@
+//! What READ, WRITE and SETATTR of a size have in common: by what right they touch a file.
+//! [RFC 8881 §8.2.2, §8.2.3, §9.1.2]
+
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::status::Status;
+
+use crate::compound::{Cx, Established};
+use crate::exports::Fh;
+use crate::fs::Authority;
+use crate::state::file::Share;
+
+/// What an operation does to the bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    Read,
+    Write,
+}
+
+/// By what right an operation that names this stateid touches the file.
+///
+/// # Errors
+/// LOCKED if somebody's share denies it to a special stateid, OPENMODE if the file was not opened
+/// for it, and those of a stateid that is not good.
+pub(crate) fn authority<S: Established>(
+    cx: &Cx<'_, S>,
+    stateid: Stateid,
+    fh: &Fh,
+    intent: Intent,
+) -> Result<Authority, Status> {
+    if stateid == Stateid::ANONYMOUS || stateid == Stateid::READ_BYPASS {
+        let bypass = stateid == Stateid::READ_BYPASS && intent == Intent::Read;
+        return if bypass || cx.core.states.admits(fh, intent.share(), Share::default()) {
+            Ok(Authority::Credential)
+        } else {
+            Err(Status::LOCKED)
+        };
+    }
+    let stateid = cx.meant(stateid)?;
+    let key = cx
+        .core
+        .states
+        .check(&stateid, cx.scope.client(), Some(fh))?;
+    let open = cx.core.states.get(key).ok_or(Status::BAD_STATEID)?;
+    match intent {
+        // A client reads around what it writes, so an open for writing may read; the file system
+        // still checks that the user may.
+        Intent::Read if open.share.reads() => Ok(Authority::Open),
+        Intent::Read => Ok(Authority::Credential),
+        Intent::Write if open.share.writes() => Ok(Authority::Open),
+        Intent::Write => Err(Status::OPENMODE),
+    }
+}
+
+impl Intent {
+    const fn share(self) -> Share {
+        match self {
+            Intent::Read => Share { access: 1, deny: 0 },
+            Intent::Write => Share { access: 2, deny: 0 },
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! LOOKUP and LOOKUPP. [RFC 8881 §18.13, §18.14]
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader};
+
+use super::{getattr, names};
+use crate::compound::{Cx, Fetched, Stage, Step};
+use crate::exports::Fh;
+use crate::fs::{FsOp, FsReply, FsResult};
+
+/// LOOKUP.
+pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    let name = args::Lookup::decode(args)?.objname;
+    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    let want = getattr::wanted_next(cx, *args);
+    Ok(Step::Wait(
+        dir.export,
+        FsOp::Lookup {
+            dir: dir.handle,
+            name,
+            want,
+        },
+        Stage::Last,
+    ))
+}
+
+/// LOOKUPP.
+pub(crate) fn parent<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    let want = getattr::wanted_next(cx, *args);
+    Ok(Step::Wait(
+        dir.export,
+        FsOp::LookupParent {
+            dir: dir.handle,
+            want,
+        },
+        Stage::Last,
+    ))
+}
+
+pub(crate) fn resume<S>(
+    cx: &mut Cx<'_, S>,
+    _: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    let FsReply::Node { fh, attrs, stat } = result.map_err(|error| error.status())? else {
+        return Err(Status::SERVERFAULT);
+    };
+    let fh = Fh {
+        export: dir.export,
+        handle: fh,
+    };
+    cx.run.set_current(fh);
+    cx.run.fetched = Some(Fetched { fh, attrs, stat });
+    Ok(Step::Done(Status::OK))
+}

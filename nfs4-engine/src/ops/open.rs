@@ -1,0 +1,305 @@
+//! OPEN. [RFC 8881 §18.16]
+
+use nfs4_proto::nfs4::args::CreateHow;
+use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::nfs4::{args, res};
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use super::names;
+use crate::attr;
+use crate::compound::{Cx, Established, Fetched, Stage, Step};
+use crate::exports::Fh;
+use crate::fs::{
+    Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs, Target,
+};
+use crate::slab::Key;
+use crate::state::file::Share;
+use crate::state::open::Open;
+
+/// The file is looked for or made, and held, by one request; shares are checked when it is known.
+pub(crate) fn start<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let current = cx.current()?;
+    let args = args::Open::decode(args)?;
+    let share = share(&args)?;
+    admit(cx, &args)?;
+    let target = match args.claim {
+        args::OpenClaim::Null(file) => {
+            let name = names::component(cx.record, file, &cx.export(current)?.capabilities)?;
+            Target::Name {
+                dir: current.handle,
+                name,
+            }
+        }
+        args::OpenClaim::Fh => Target::Handle(current.handle),
+        args::OpenClaim::Previous(_) => return Err(Status::NO_GRACE),
+        args::OpenClaim::DelegateCur { .. }
+        | args::OpenClaim::DelegatePrev(_)
+        | args::OpenClaim::DelegCurFh(_)
+        | args::OpenClaim::DelegPrevFh => return Err(Status::NOTSUPP),
+    };
+    let create = create(&args, cx.run.minor)?;
+    if create != Create::No && matches!(target, Target::Handle(_)) {
+        return Err(Status::INVAL);
+    }
+    let how = OpenHow {
+        read: share.reads(),
+        write: share.writes(),
+        create,
+    };
+    Ok(Step::Wait(
+        current.export,
+        FsOp::Open { target, how },
+        Stage::OpenFound,
+    ))
+}
+
+pub(crate) fn resume<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let args = args::Open::decode(args)?;
+    match cx.run.stage {
+        Stage::OpenTruncated { open, dir } => truncated(cx, &args, open, dir, result),
+        Stage::OpenFound | Stage::Last => {
+            let FsReply::Opened(opened) = result.map_err(|error| error.status())? else {
+                return Err(Status::SERVERFAULT);
+            };
+            found(cx, &args, opened)
+        }
+    }
+}
+
+/// The file is held: take the share, or give the file back.
+fn found<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    opened: Opened,
+) -> Result<Step, Status> {
+    let export = cx.current()?.export;
+    let fh = Fh {
+        export,
+        handle: opened.fh,
+    };
+    let taken = share(args).and_then(|share| take(cx, args.owner.owner, &fh, share));
+    let (open, held_before) = match taken {
+        Ok(taken) => taken,
+        Err(status) => {
+            cx.core.release(export, opened.fh, cx.out);
+            return Err(status);
+        }
+    };
+    if held_before {
+        // One hold is enough for what one owner has of a file.
+        cx.core.release(export, opened.fh, cx.out);
+    }
+    cx.run.set_current(fh);
+    if cuts(args, &opened) {
+        let set = SetAttrs {
+            size: Some(0),
+            ..SetAttrs::default()
+        };
+        let op = FsOp::SetAttrs {
+            fh: fh.handle,
+            set,
+            authority: Authority::Credential,
+        };
+        return Ok(Step::Wait(
+            export,
+            op,
+            Stage::OpenTruncated {
+                open,
+                dir: opened.dir,
+            },
+        ));
+    }
+    cx.run.fetched = Some(Fetched {
+        fh,
+        attrs: opened.attrs,
+        stat: None,
+    });
+    let set = if opened.created {
+        created_with(args)
+    } else {
+        Bitmap::default()
+    };
+    answer(cx, args, open, opened.dir, &set)
+}
+
+/// The file was cut to length zero, or could not be.
+fn truncated<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: Key<Open>,
+    dir: DirChange,
+    result: FsResult,
+) -> Result<Step, Status> {
+    // The state may have gone while the file system worked, with its lease or by a CLOSE.
+    let fh = cx.current()?;
+    if cx.core.states.get(open).is_none() {
+        return Err(Status::DELAY);
+    }
+    match result {
+        Ok(FsReply::Attrs { attrs, stat }) => {
+            cx.run.fetched = Some(Fetched { fh, attrs, stat });
+            let mut set = Bitmap::default();
+            set.insert(num::SIZE);
+            answer(cx, args, open, dir, &set)
+        }
+        refused => {
+            // An OPEN that fails leaves nothing open that was not open before.
+            undo(cx, open);
+            Err(refused
+                .err()
+                .map_or(Status::SERVERFAULT, |error| error.status()))
+        }
+    }
+}
+
+/// Takes back an open that nobody has been told of. One that was only widened stays wide until
+/// it is closed: its stateid has not changed.
+fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
+    if cx.core.states.get(open).is_some_and(|open| open.seqid == 0) {
+        cx.core.close(open, cx.out);
+    }
+    cx.run.current_stateid = None;
+}
+
+/// Checks the share against everybody's and records it; also says whether the owner had the file
+/// open before.
+fn take<S: Established>(
+    cx: &mut Cx<'_, S>,
+    owner: &[u8],
+    fh: &Fh,
+    share: Share,
+) -> Result<(Key<Open>, bool), Status> {
+    let client = cx.scope.client();
+    let states = &mut cx.core.states;
+    let own = states.find(client, owner, fh);
+    let had = own
+        .and_then(|key| states.get(key))
+        .map_or(Share::default(), |open| open.share);
+    if !states.admits(fh, share, had) {
+        return Err(Status::SHARE_DENIED);
+    }
+    if let Some(key) = own {
+        states.reshare(key, had.union(share));
+        return Ok((key, true));
+    }
+    let record = cx.core.clients.get_mut(client).ok_or(Status::DELAY)?;
+    if record.opens.len() >= cx.core.config.max_opens_per_client as usize {
+        return Err(Status::DELAY);
+    }
+    Ok((
+        states.open(client, &mut record.opens, owner, fh, share),
+        false,
+    ))
+}
+
+fn answer<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: Key<Open>,
+    dir: DirChange,
+    attrset: &Bitmap,
+) -> Result<Step, Status> {
+    let stateid = cx.core.states.advance(open);
+    cx.run.current_stateid = Some(stateid);
+    let w = cx.body();
+    stateid.encode(w);
+    names::change_info(w, dir);
+    w.u32(OPEN4_RESULT_LOCKTYPE_POSIX);
+    attrset.encode(w);
+    if args.share_access & WANT_BITS == 0 {
+        res::OpenDelegation::None.encode(w);
+    } else {
+        res::OpenDelegation::NoneExt(res::NoDelegation::WhyNone(WND4_NOT_SUPP_FTYPE)).encode(w);
+    }
+    Ok(Step::Done(Status::OK))
+}
+
+/// The access and deny bits, without what is said of delegations.
+fn share(args: &args::Open<'_>) -> Result<Share, Status> {
+    let share = Share {
+        access: args.share_access & !WANT_BITS,
+        deny: args.share_deny,
+    };
+    if (1..=3).contains(&share.access) && share.deny <= 3 {
+        Ok(share)
+    } else {
+        Err(Status::INVAL)
+    }
+}
+
+/// Whether a new open may be made now. [RFC 8881 §8.4.2.1, §18.51.3]
+fn admit<S: Established>(cx: &Cx<'_, S>, args: &args::Open<'_>) -> Result<(), Status> {
+    if matches!(args.claim, args::OpenClaim::Previous(_)) {
+        // Nothing outlives a restart yet, so there is nothing to reclaim.
+        return Err(Status::NO_GRACE);
+    }
+    let client = cx
+        .core
+        .clients
+        .get(cx.scope.client())
+        .ok_or(Status::DELAY)?;
+    if cx.core.in_grace(cx.now.mono) || !client.reclaim_complete {
+        return Err(Status::GRACE);
+    }
+    Ok(())
+}
+
+fn create(args: &args::Open<'_>, minor: u32) -> Result<Create, Status> {
+    let args::OpenHow::Create(how) = &args.openhow else {
+        return Ok(Create::No);
+    };
+    Ok(match how {
+        CreateHow::Unchecked(attrs) => Create::Unchecked(attr::decode_settable(attrs, minor)?),
+        CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, minor)?),
+        CreateHow::Exclusive(verifier) => Create::Exclusive {
+            verifier: verifier.0,
+            set: SetAttrs::default(),
+        },
+        CreateHow::Exclusive41 { verf, attrs } => {
+            if !attr::exclusive_create().contains_all(&attrs.mask) {
+                return Err(Status::INVAL);
+            }
+            Create::Exclusive {
+                verifier: verf.0,
+                set: attr::decode_settable(attrs, minor)?,
+            }
+        }
+    })
+}
+
+/// An UNCHECKED creation with size 0 cuts a file that is there.
+fn cuts(args: &args::Open<'_>, opened: &Opened) -> bool {
+    let args::OpenHow::Create(CreateHow::Unchecked(attrs)) = &args.openhow else {
+        return false;
+    };
+    !opened.created && opened.attrs.size != 0 && attrs.mask.contains(num::SIZE)
+}
+
+/// The attributes that a new file was given.
+fn created_with(args: &args::Open<'_>) -> Bitmap {
+    match &args.openhow {
+        args::OpenHow::Create(
+            CreateHow::Unchecked(attrs)
+            | CreateHow::Guarded(attrs)
+            | CreateHow::Exclusive41 { attrs, .. },
+        ) => attrs.mask,
+        args::OpenHow::NoCreate | args::OpenHow::Create(CreateHow::Exclusive(_)) => {
+            Bitmap::default()
+        }
+    }
+}
+
+/// What a client says of delegations in `share_access`. [RFC 8881 §18.16.3]
+const WANT_BITS: u32 = 0xff00 | 0x1_0000 | 0x2_0000;
+/// There are no delegations of such a file. [RFC 8881 §18.16.2, why_no_delegation4]
+const WND4_NOT_SUPP_FTYPE: u32 = 3;
+/// Byte-range locks are POSIX locks. [RFC 8881 §18.16.4]
+const OPEN4_RESULT_LOCKTYPE_POSIX: u32 = 4;

@@ -1,0 +1,46 @@
+//! SECINFO_NO_NAME. [RFC 8881 §18.45]
+
+use nfs4_proto::nfs4::args::{self, SecInfoStyle};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::rpc::AuthFlavor;
+use nfs4_proto::xdr::{Decode, Reader, Writer};
+
+use crate::compound::{Cx, Stage, Step};
+use crate::fs::{FsOp, FsResult, Want};
+
+pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    let args = args::SecInfoNoName::decode(args)?;
+    let want = Want::default();
+    let op = match args.style {
+        SecInfoStyle::CurrentFh => FsOp::GetAttrs {
+            fh: dir.handle,
+            want,
+        },
+        SecInfoStyle::Parent => FsOp::LookupParent {
+            dir: dir.handle,
+            want,
+        },
+    };
+    Ok(Step::Wait(dir.export, op, Stage::Last))
+}
+
+pub(crate) fn no_name_checked<S>(
+    cx: &mut Cx<'_, S>,
+    _: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    result.map_err(|error| error.status())?;
+    flavors(cx.body());
+    // The filehandle is consumed, so that the client cannot go on under a wrong flavour.
+    cx.run.current = None;
+    cx.run.current_stateid = None;
+    Ok(Step::Done(Status::OK))
+}
+
+/// The flavours that are accepted, best first.
+fn flavors(w: &mut Writer) {
+    w.u32(2);
+    w.u32(AuthFlavor::SYS.0);
+    w.u32(AuthFlavor::NONE.0);
+}

@@ -1,0 +1,164 @@
+//! SEQUENCE: the slot, exactly-once execution and the lease. [RFC 8881 §18.46]
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::res;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use crate::action::Outbox;
+use crate::compound::reply::rpc_head;
+use crate::compound::{Compound, Sequenced};
+use crate::core::Core;
+use crate::session::fingerprint;
+use crate::session::slot::Acquire;
+use crate::session::table::Session;
+use crate::time::Now;
+
+/// What became of a SEQUENCE.
+pub(crate) enum Entry {
+    /// The request runs.
+    Accepted(Sequenced),
+    /// SEQUENCE failed, and nothing has changed.
+    Refused(Status),
+    /// The reply of the first time was sent again.
+    Replayed,
+}
+
+/// What is to be done with a request that was not refused.
+enum Turn {
+    New,
+    Replayed,
+    Uncached,
+}
+
+/// Takes a request into its slot. Everything is checked before anything changes.
+pub(crate) fn enter(
+    core: &mut Core,
+    run: &mut Compound,
+    record: &Bytes,
+    args: &mut Reader<'_>,
+    now: Now,
+    out: &mut Outbox,
+) -> Entry {
+    out.metrics.sequence();
+    match admit(core, run, record, args, now, out) {
+        Ok(entry) => entry,
+        Err(status) => {
+            out.metrics.sequence_error();
+            Entry::Refused(status)
+        }
+    }
+}
+
+fn admit(
+    core: &mut Core,
+    run: &mut Compound,
+    record: &Bytes,
+    reader: &mut Reader<'_>,
+    now: Now,
+    out: &mut Outbox,
+) -> Result<Entry, Status> {
+    let args = args::Sequence::decode(reader)?;
+    let key = core
+        .sessions
+        .by_id(&args.sessionid)
+        .ok_or(Status::BADSESSION)?;
+    let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
+    let client_key = session.client;
+    let client = core.clients.get_mut(client_key).ok_or(Status::BADSESSION)?;
+    // The clock decides, also when the reaper has not passed yet.
+    if client.lease.is_expired(now.mono, core.config.lease) {
+        return Err(Status::BADSESSION);
+    }
+    let fore = session.fore;
+    if run.message_len > fore.max_request {
+        return Err(Status::REQ_TOO_BIG);
+    }
+    if run.count > fore.max_operations {
+        return Err(Status::TOO_MANY_OPS);
+    }
+    run.keep = args.cachethis;
+    run.max_reply = fore.max_response as usize;
+    run.max_kept = fore.max_response_cached as usize;
+    run.begun = 1;
+    run.room_for(RESULT_LEN)?;
+
+    let result = answer(session, &args);
+    let bound = session.bindings.contains(run.conn);
+    let fingerprint = fingerprint::of(&run.cred, run.count, record);
+    let slot = session.slot(args.slotid).ok_or(Status::BADSLOT)?;
+    let turn = match slot.acquire(args.sequenceid, fingerprint) {
+        Acquire::New => Turn::New,
+        Acquire::Replay(body) => {
+            let head = rpc_head(run.xid, body.len());
+            out.reply(run.conn, &head, body, core::iter::empty());
+            Turn::Replayed
+        }
+        Acquire::Uncached => Turn::Uncached,
+        Acquire::Running => return Err(Status::DELAY),
+        Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
+        Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
+    };
+    let scope = Sequenced {
+        client: client_key,
+        session: key,
+        slot: args.slotid,
+    };
+    match turn {
+        Turn::New => {
+            session.running += 1;
+            client.lease.begin(now.mono);
+        }
+        Turn::Replayed | Turn::Uncached => {
+            client.lease.renew(now.mono);
+            out.metrics.replay_hit();
+        }
+    }
+    if !bound {
+        core.bind(key, run.conn);
+    }
+    match turn {
+        Turn::New => {
+            result.encode(run.reply.body());
+            run.reply.end_op(Status::OK, false);
+            run.sequenced = Some(scope);
+            Ok(Entry::Accepted(scope))
+        }
+        Turn::Replayed => Ok(Entry::Replayed),
+        Turn::Uncached => {
+            result.encode(run.reply.body());
+            run.reply.end_op(Status::OK, false);
+            send_uncached(run, *reader, out);
+            Ok(Entry::Replayed)
+        }
+    }
+}
+
+fn answer(session: &Session, args: &args::Sequence) -> res::SequenceOk {
+    let highest = session.fore.slots - 1;
+    res::SequenceOk {
+        sessionid: args.sessionid,
+        sequenceid: args.sequenceid,
+        slotid: args.slotid,
+        highest_slotid: highest,
+        target_highest_slotid: highest,
+        status_flags: 0,
+    }
+}
+
+/// Answers the retry of a request whose reply was not kept: the second operation fails.
+/// [RFC 8881 §2.10.6.1.3]
+fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
+    // A lone SEQUENCE is always kept, so there is a second operation; if its number cannot be
+    // read, the first time said so, and this says it again.
+    let second = rest.u32().map_or(Op::Illegal.number(), OpNum);
+    run.reply.begin_op(second);
+    run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
+    run.reply.finish();
+    run.reply.send(run.conn, run.xid, out);
+}
+
+/// SEQUENCE4resok, in bytes.
+const RESULT_LEN: usize = 36;

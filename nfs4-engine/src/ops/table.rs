@@ -1,0 +1,351 @@
+//! Which operation is legal where, and what runs it.
+
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::Reader;
+
+use super::{
+    access, close, commit, create, create_session, destroy, exchange_id, filehandle, getattr,
+    lookup, open, read, readdir, reclaim, remove, rename, secinfo, setattr, write,
+};
+use crate::compound::context::Bare;
+use crate::compound::{Cx, Scope, Sequenced, Step};
+use crate::fs::FsResult;
+
+/// One operation. A column that is empty is a scope in which it is not served.
+pub(crate) struct Row {
+    pub(crate) op: Op,
+    pub(crate) flags: Flags,
+    /// The most bytes of its result after the status, for an operation that changes something:
+    /// room for them is proved before it begins.
+    pub(crate) reply_bound: Option<usize>,
+    /// Without a session.
+    pub(crate) bare: Option<Handler<Bare>>,
+    /// After SEQUENCE, in minor versions 1 and 2.
+    pub(crate) v41: Option<Handler<Sequenced>>,
+}
+
+/// What the runner checks for an operation.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Flags {
+    /// It needs a current filehandle.
+    pub(crate) needs_current: bool,
+    /// It asks the file system about the current filehandle, or leads to one that does: PUTFH
+    /// before it need not.
+    pub(crate) consults: bool,
+    /// Attributes that came with an earlier answer are still true after it.
+    pub(crate) keeps_fetched: bool,
+    /// It must be the first operation.
+    pub(crate) first_only: bool,
+    /// It must be the only operation.
+    pub(crate) alone: bool,
+}
+
+type Start<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>) -> Result<Step, Status>;
+type Resume<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>, FsResult) -> Result<Step, Status>;
+
+/// What runs an operation in one scope.
+pub(crate) struct Handler<S: 'static> {
+    pub(crate) start: Start<S>,
+    pub(crate) resume: Resume<S>,
+}
+
+/// The row of an operation that exists in this minor version.
+///
+/// # Errors
+/// OP_ILLEGAL if it does not.
+pub(crate) fn find(op: OpNum, minor: u32) -> Result<&'static Row, Status> {
+    match op.known() {
+        None | Some(Op::Illegal) => Err(Status::OP_ILLEGAL),
+        Some(op) if op.first_minor() > minor => Err(Status::OP_ILLEGAL),
+        Some(op) => Ok(row(op)),
+    }
+}
+
+/// The row of an operation.
+pub(crate) fn row(op: Op) -> &'static Row {
+    ROWS.get(op.index()).unwrap_or(&UNSERVED)
+}
+
+impl<S> Handler<S> {
+    /// An operation that never waits.
+    const fn now(start: Start<S>) -> Handler<S> {
+        Handler {
+            start,
+            resume: |_, _, _| Err(Status::SERVERFAULT),
+        }
+    }
+
+    const fn waiting(start: Start<S>, resume: Resume<S>) -> Handler<S> {
+        Handler { start, resume }
+    }
+}
+
+impl Scope for Bare {
+    fn session(&self) -> Option<crate::slab::Key<crate::session::table::Session>> {
+        None
+    }
+
+    fn handler(row: &'static Row) -> Option<&'static Handler<Bare>> {
+        row.bare.as_ref()
+    }
+}
+
+impl Scope for Sequenced {
+    fn session(&self) -> Option<crate::slab::Key<crate::session::table::Session>> {
+        Some(self.session)
+    }
+
+    fn handler(row: &'static Row) -> Option<&'static Handler<Sequenced>> {
+        row.v41.as_ref()
+    }
+}
+
+static ROWS: [Row; Op::COUNT] = rows();
+
+const UNSERVED: Row = Row {
+    op: Op::Illegal,
+    flags: NO_FLAGS,
+    reply_bound: None,
+    bare: None,
+    v41: None,
+};
+
+const NO_FLAGS: Flags = Flags {
+    needs_current: false,
+    consults: false,
+    keeps_fetched: false,
+    first_only: false,
+    alone: false,
+};
+/// Needs the current filehandle and asks the file system about it.
+const ON_FILE: Flags = Flags {
+    needs_current: true,
+    consults: true,
+    ..NO_FLAGS
+};
+const LOOKS: Flags = Flags {
+    keeps_fetched: true,
+    ..ON_FILE
+};
+
+const fn rows() -> [Row; Op::COUNT] {
+    let mut rows = [const { UNSERVED }; Op::COUNT];
+    let mut at = 0;
+    while at < Op::COUNT {
+        rows[at] = serve(Op::ALL[at]);
+        at += 1;
+    }
+    rows
+}
+
+/// The table itself.
+const fn serve(op: Op) -> Row {
+    match op {
+        // Sessions. [RFC 8881 §18.34 to 18.51]
+        Op::ExchangeId => both(
+            op,
+            2048,
+            Handler::now(exchange_id::start),
+            Handler::now(exchange_id::start),
+        ),
+        Op::CreateSession => both(
+            op,
+            96,
+            Handler::now(create_session::start),
+            Handler::now(create_session::start),
+        ),
+        Op::DestroySession => both(
+            op,
+            0,
+            Handler::now(destroy::session),
+            Handler::now(destroy::session),
+        ),
+        Op::DestroyClientId => both(
+            op,
+            0,
+            Handler::now(destroy::client),
+            Handler::now(destroy::client),
+        ),
+        Op::BindConnToSession => Row {
+            flags: Flags {
+                alone: true,
+                ..NO_FLAGS
+            },
+            ..unserved(op)
+        },
+        Op::Sequence => Row {
+            flags: Flags {
+                first_only: true,
+                ..NO_FLAGS
+            },
+            ..unserved(op)
+        },
+        Op::ReclaimComplete => changes(op, NO_FLAGS, 0, Handler::now(reclaim::complete)),
+
+        // Filehandles. [RFC 8881 §18.19 to 18.21, 18.8, 18.27, 18.28]
+        Op::PutFh => reads(
+            op,
+            NO_FLAGS,
+            Handler::waiting(filehandle::put, filehandle::put_checked),
+        ),
+        Op::PutRootFh => reads(op, NO_FLAGS, Handler::now(filehandle::put_root)),
+        Op::PutPubFh => reads(op, NO_FLAGS, Handler::now(filehandle::put_root)),
+        Op::GetFh => reads(
+            op,
+            Flags {
+                needs_current: true,
+                keeps_fetched: true,
+                ..NO_FLAGS
+            },
+            Handler::now(filehandle::get),
+        ),
+        Op::SaveFh => reads(op, ON_FILE, Handler::now(filehandle::save)),
+        Op::RestoreFh => reads(op, NO_FLAGS, Handler::now(filehandle::restore)),
+        Op::SecInfoNoName => reads(
+            op,
+            ON_FILE,
+            Handler::waiting(secinfo::no_name, secinfo::no_name_checked),
+        ),
+
+        // Names and attributes.
+        Op::Lookup => reads(op, ON_FILE, Handler::waiting(lookup::start, lookup::resume)),
+        Op::LookupP => reads(
+            op,
+            ON_FILE,
+            Handler::waiting(lookup::parent, lookup::resume),
+        ),
+        Op::Access => reads(op, LOOKS, Handler::waiting(access::start, access::resume)),
+        Op::GetAttr => reads(op, LOOKS, Handler::waiting(getattr::start, getattr::resume)),
+        Op::SetAttr => changes(
+            op,
+            ON_FILE,
+            16,
+            Handler::waiting(setattr::start, setattr::resume),
+        ),
+        Op::ReadDir => reads(
+            op,
+            ON_FILE,
+            Handler::waiting(readdir::start, readdir::resume),
+        ),
+        Op::Create => changes(
+            op,
+            ON_FILE,
+            36,
+            Handler::waiting(create::start, create::resume),
+        ),
+        Op::Remove => changes(
+            op,
+            ON_FILE,
+            20,
+            Handler::waiting(remove::start, remove::resume),
+        ),
+        Op::Rename => changes(
+            op,
+            ON_FILE,
+            40,
+            Handler::waiting(rename::start, rename::resume),
+        ),
+
+        // Files.
+        Op::Open => changes(op, ON_FILE, 76, Handler::waiting(open::start, open::resume)),
+        Op::Close => changes(op, ON_FILE, 16, Handler::now(close::start)),
+        Op::Read => reads(op, ON_FILE, Handler::waiting(read::start, read::resume)),
+        Op::Write => changes(
+            op,
+            ON_FILE,
+            16,
+            Handler::waiting(write::start, write::resume),
+        ),
+        Op::Commit => changes(
+            op,
+            ON_FILE,
+            8,
+            Handler::waiting(commit::start, commit::resume),
+        ),
+
+        // Not there yet: NOTSUPP.
+        Op::BackchannelCtl
+        | Op::DelegPurge
+        | Op::DelegReturn
+        | Op::FreeStateid
+        | Op::GetDirDelegation
+        | Op::Link
+        | Op::Lock
+        | Op::LockT
+        | Op::LockU
+        | Op::NVerify
+        | Op::OpenDowngrade
+        | Op::ReadLink
+        | Op::SecInfo
+        | Op::TestStateid
+        | Op::Verify
+        | Op::WantDelegation => unserved(op),
+        // Optional, and not there: named attributes, pNFS, SSV, and all of minor version 2.
+        Op::OpenAttr
+        | Op::GetDeviceInfo
+        | Op::GetDeviceList
+        | Op::LayoutCommit
+        | Op::LayoutGet
+        | Op::LayoutReturn
+        | Op::SetSsv
+        | Op::Allocate
+        | Op::Copy
+        | Op::CopyNotify
+        | Op::Deallocate
+        | Op::IoAdvise
+        | Op::LayoutError
+        | Op::LayoutStats
+        | Op::OffloadCancel
+        | Op::OffloadStatus
+        | Op::ReadPlus
+        | Op::Seek
+        | Op::WriteSame
+        | Op::Clone
+        | Op::GetXattr
+        | Op::SetXattr
+        | Op::ListXattrs
+        | Op::RemoveXattr => unserved(op),
+        // Of minor version 0 only. [RFC 8881 §18.55 and the like]
+        Op::OpenConfirm
+        | Op::Renew
+        | Op::SetClientId
+        | Op::SetClientIdConfirm
+        | Op::ReleaseLockOwner
+        | Op::Illegal => unserved(op),
+    }
+}
+
+const fn unserved(op: Op) -> Row {
+    Row { op, ..UNSERVED }
+}
+
+const fn reads(op: Op, flags: Flags, v41: Handler<Sequenced>) -> Row {
+    Row {
+        op,
+        flags,
+        reply_bound: None,
+        bare: None,
+        v41: Some(v41),
+    }
+}
+
+const fn changes(op: Op, flags: Flags, bound: usize, v41: Handler<Sequenced>) -> Row {
+    Row {
+        op,
+        flags,
+        reply_bound: Some(bound),
+        bare: None,
+        v41: Some(v41),
+    }
+}
+
+const fn both(op: Op, bound: usize, bare: Handler<Bare>, v41: Handler<Sequenced>) -> Row {
+    Row {
+        op,
+        flags: NO_FLAGS,
+        reply_bound: Some(bound),
+        bare: Some(bare),
+        v41: Some(v41),
+    }
+}

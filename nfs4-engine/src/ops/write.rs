@@ -1,0 +1,60 @@
+//! WRITE. [RFC 8881 §18.32]
+
+use nfs4_proto::nfs4::basic::{StableHow, Verifier};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::nfs4::{args, res};
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use super::io::{self, Intent};
+use crate::compound::{Cx, Established, Stage, Step};
+use crate::fs::{FsOp, FsReply, FsResult, Stability};
+
+pub(crate) fn start<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::Write::decode(args)?;
+    let stability = match args.stable {
+        StableHow::Unstable => Stability::Unstable,
+        StableHow::DataSync => Stability::Data,
+        StableHow::FileSync => Stability::File,
+    };
+    let authority = io::authority(cx, args.stateid, &fh, Intent::Write)?;
+    // More than is advertised is not refused but written in part. [RFC 8881 §18.32.3]
+    let most = args.data.len().min(cx.core.config.max_io as usize);
+    let data = cx
+        .record
+        .slice_ref(args.data.get(..most).unwrap_or_default());
+    let op = FsOp::Write {
+        fh: fh.handle,
+        offset: args.offset,
+        data,
+        stability,
+        authority,
+    };
+    Ok(Step::Wait(fh.export, op, Stage::Last))
+}
+
+pub(crate) fn resume<S>(
+    cx: &mut Cx<'_, S>,
+    _: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let FsReply::Written { count, stability } = result.map_err(|error| error.status())? else {
+        return Err(Status::SERVERFAULT);
+    };
+    let committed = match stability {
+        Stability::Unstable => StableHow::Unstable,
+        Stability::Data => StableHow::DataSync,
+        Stability::File => StableHow::FileSync,
+    };
+    let writeverf = Verifier(cx.core.boot.write_verifier);
+    res::WriteOk {
+        count,
+        committed,
+        writeverf,
+    }
+    .encode(cx.body());
+    Ok(Step::Done(Status::OK))
+}

@@ -1,0 +1,67 @@
+//! A cheap fingerprint of a request, to tell a retry from another request under the same seqid.
+//! [RFC 8881 §2.10.6.1.3.1]
+
+use crate::fs::Credential;
+
+/// Of the effective user, the number of operations and the length, start and end of the body.
+///
+/// The credential's own bytes differ between honest retries, and hashing a whole megabyte would
+/// cost more than the check is worth.
+pub(crate) fn of(cred: &Credential, operations: u32, body: &[u8]) -> u64 {
+    let mut hash = mix(SEED, u64::from(cred.uid) << 32 | u64::from(cred.gid));
+    hash = mix(
+        hash,
+        u64::from(operations) << 32 | body.len() as u64 & 0xffff_ffff,
+    );
+    let (head, tail) = body.split_at(body.len().min(HEAD));
+    hash = bytes(hash, head);
+    bytes(hash, &tail[tail.len() - tail.len().min(TAIL)..])
+}
+
+fn bytes(mut hash: u64, data: &[u8]) -> u64 {
+    let (words, rest) = data.as_chunks::<8>();
+    for word in words {
+        hash = mix(hash, u64::from_le_bytes(*word));
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(hash, u64::from_le_bytes(last))
+}
+
+/// Folds the 128-bit product, so that every bit of `word` reaches every bit of the result.
+fn mix(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word) * u128::from(FACTOR);
+    product as u64 ^ (product >> 64) as u64
+}
+
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+const FACTOR: u64 = 0xd6e8_feb8_6659_fd93;
+const HEAD: usize = 256;
+const TAIL: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_count_length_head_and_tail_matter_and_the_middle_does_not() {
+        let user = Credential::sys(1, 2, &[]);
+        let body = [7_u8; 1000];
+        let same = of(&user, 3, &body);
+        assert_eq!(same, of(&Credential::sys(1, 2, &[9]), 3, &body));
+        assert_ne!(same, of(&Credential::sys(2, 2, &[]), 3, &body));
+        assert_ne!(same, of(&user, 4, &body));
+        assert_ne!(same, of(&user, 3, &body[1..]));
+        for (at, differs) in [
+            (0, true),
+            (255, true),
+            (500, false),
+            (936, true),
+            (999, true),
+        ] {
+            let mut other = body;
+            other[at] = 8;
+            assert_eq!(same != of(&user, 3, &other), differs, "byte {at}");
+        }
+    }
+}

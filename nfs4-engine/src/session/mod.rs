@@ -1,0 +1,5 @@
+//! Sessions: slots, exactly-once execution and replay. [RFC 8881 §2.10]
+
+pub(crate) mod fingerprint;
+pub(crate) mod slot;
+pub(crate) mod table;

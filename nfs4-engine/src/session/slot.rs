@@ -1,0 +1,214 @@
+//! One slot of a fore channel, as a pure transition. [RFC 8881 §2.10.6.1]
+
+use alloc::vec::Vec;
+
+/// A slot: the last request on it, whether it still runs, and what it was answered.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    seqid: u32,
+    running: bool,
+    fingerprint: u64,
+    answer: Answer,
+    // Reused from reply to reply.
+    body: Vec<u8>,
+}
+
+/// What is known of the answer to the last request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Answer {
+    /// No request yet.
+    #[default]
+    Unused,
+    /// The whole COMPOUND4res is in `body`.
+    Cached,
+    /// The request was not to be cached; it had more operations than SEQUENCE.
+    Uncached,
+}
+
+/// What becomes of a request that names a slot.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Acquire<'a> {
+    /// It is new and runs now; [`Slot::finish`] must follow.
+    New,
+    /// It was answered before: send this COMPOUND4res again.
+    Replay(&'a [u8]),
+    /// It was answered before, and the answer was not kept. [RFC 8881 §2.10.6.1.3]
+    Uncached,
+    /// It is running: NFS4ERR_DELAY.
+    Running,
+    /// The seqid is neither the last nor the next: NFS4ERR_SEQ_MISORDERED.
+    Misordered,
+    /// It has the last seqid but is another request: NFS4ERR_SEQ_FALSE_RETRY.
+    FalseRetry,
+}
+
+impl Slot {
+    /// Takes a request; everything but [`Acquire::New`] leaves the slot as it was.
+    pub(crate) fn acquire(&mut self, seqid: u32, fingerprint: u64) -> Acquire<'_> {
+        if seqid == self.seqid.wrapping_add(1) {
+            if self.running {
+                // The next request before the answer to this one: the client breaks §2.10.6.1.
+                return Acquire::Misordered;
+            }
+            self.seqid = seqid;
+            self.running = true;
+            self.fingerprint = fingerprint;
+            return Acquire::New;
+        }
+        if seqid != self.seqid {
+            return Acquire::Misordered;
+        }
+        if self.running {
+            return Acquire::Running;
+        }
+        match self.answer {
+            Answer::Unused => Acquire::Misordered,
+            Answer::Cached | Answer::Uncached if fingerprint != self.fingerprint => {
+                Acquire::FalseRetry
+            }
+            Answer::Cached => Acquire::Replay(&self.body),
+            Answer::Uncached => Acquire::Uncached,
+        }
+    }
+
+    /// Ends the running request; `keep` appends its COMPOUND4res to the empty cache it is given,
+    /// if it is to be kept.
+    ///
+    /// Returns how many bytes the cache held before and holds now.
+    pub(crate) fn finish(&mut self, keep: Option<impl FnOnce(&mut Vec<u8>)>) -> (usize, usize) {
+        debug_assert!(self.running, "only a running request ends");
+        let before = self.body.len();
+        self.running = false;
+        self.body.clear();
+        match keep {
+            Some(fill) => {
+                self.answer = Answer::Cached;
+                fill(&mut self.body);
+                // One large reply must not hold its memory for as long as the session lives.
+                if self.body.capacity() > KEEP_CAPACITY
+                    && self.body.capacity() > 2 * self.body.len()
+                {
+                    self.body.shrink_to_fit();
+                }
+            }
+            None => {
+                self.answer = Answer::Uncached;
+                if self.body.capacity() > KEEP_CAPACITY {
+                    self.body = Vec::new();
+                }
+            }
+        }
+        (before, self.body.len())
+    }
+
+    /// Whether a request runs on it.
+    #[cfg(test)]
+    fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Bytes of the reply kept for replay.
+    pub(crate) fn cached_bytes(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// A cache of up to so many bytes stays allocated when it is not used.
+const KEEP_CAPACITY: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Option<fn(&mut Vec<u8>)> = None;
+
+    fn keep(bytes: &'static [u8]) -> Option<impl FnOnce(&mut Vec<u8>)> {
+        Some(move |body: &mut Vec<u8>| body.extend_from_slice(bytes))
+    }
+
+    /// Every sequence of eight steps, each one of: the last seqid, the next, another, the last
+    /// with another fingerprint, finish cached, finish uncached; against a model that remembers
+    /// executions by seqid.
+    #[test]
+    fn all_interleavings_execute_each_seqid_once() {
+        const STEPS: usize = 6;
+        for word in 0..STEPS.pow(8) {
+            let mut slot = Slot::default();
+            let mut executed = 0_u32;
+            let mut running = false;
+            let mut cached = None;
+            let mut rest = word;
+            for _ in 0..8 {
+                let step = rest % STEPS;
+                rest /= STEPS;
+                match step {
+                    0 => {
+                        let got = slot.acquire(executed, u64::from(executed));
+                        let want = match cached {
+                            _ if running => Acquire::Running,
+                            None => Acquire::Misordered,
+                            Some(true) => Acquire::Replay(b"reply"),
+                            Some(false) => Acquire::Uncached,
+                        };
+                        assert_eq!(got, want);
+                    }
+                    1 => {
+                        let got = slot.acquire(executed + 1, u64::from(executed) + 1);
+                        if running {
+                            assert_eq!(got, Acquire::Misordered);
+                        } else {
+                            assert_eq!(got, Acquire::New);
+                            executed += 1;
+                            running = true;
+                        }
+                    }
+                    2 => assert_eq!(slot.acquire(executed + 2, 0), Acquire::Misordered),
+                    3 => {
+                        let got = slot.acquire(executed, u64::MAX);
+                        let want = match cached {
+                            _ if running => Acquire::Running,
+                            None => Acquire::Misordered,
+                            Some(_) => Acquire::FalseRetry,
+                        };
+                        assert_eq!(got, want);
+                    }
+                    4 if running => {
+                        slot.finish(keep(b"reply"));
+                        running = false;
+                        cached = Some(true);
+                    }
+                    5 if running => {
+                        slot.finish(NONE);
+                        running = false;
+                        cached = Some(false);
+                    }
+                    _ => {}
+                }
+                assert_eq!(slot.is_running(), running);
+            }
+        }
+    }
+
+    #[test]
+    fn seqid_wraps_through_zero() {
+        let mut slot = Slot {
+            seqid: u32::MAX,
+            ..Slot::default()
+        };
+        assert_eq!(slot.acquire(0, 1), Acquire::New);
+        slot.finish(keep(b"reply"));
+        assert_eq!(slot.acquire(0, 1), Acquire::Replay(b"reply"));
+        assert_eq!(slot.acquire(1, 1), Acquire::New);
+    }
+
+    #[test]
+    fn a_large_reply_does_not_keep_its_memory() {
+        let mut slot = Slot::default();
+        assert_eq!(slot.acquire(1, 0), Acquire::New);
+        let (before, after) = slot.finish(Some(|body: &mut Vec<u8>| body.resize(60_000, 7)));
+        assert_eq!((before, after, slot.cached_bytes()), (0, 60_000, 60_000));
+        assert_eq!(slot.acquire(2, 0), Acquire::New);
+        assert_eq!(slot.finish(NONE), (60_000, 0));
+        assert!(slot.body.capacity() <= KEEP_CAPACITY);
+    }
+}

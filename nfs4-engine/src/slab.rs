@@ -1,0 +1,161 @@
+//! Tables whose keys the engine mints itself: an index and a generation, looked up without hashing.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+
+/// A table of `T`; a key to a removed entry finds nothing, also after its place was taken again.
+pub(crate) struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    // First in, first out: a place is taken again as late as can be.
+    free: VecDeque<u32>,
+}
+
+struct Entry<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+/// Names an entry of a `Slab<T>`.
+pub(crate) struct Key<T> {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Slab<T> {
+    pub(crate) const fn new() -> Slab<T> {
+        Slab {
+            entries: Vec::new(),
+            free: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// Adds an entry that may want to know its own key.
+    pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
+        if let Some(index) = self.free.pop_front()
+            && let Some(entry) = self.entries.get_mut(index as usize)
+        {
+            let key = Key::new(index, entry.generation);
+            entry.value = Some(make(key));
+            return key;
+        }
+        // A slab never grows to 2^32 entries: every table has a limit far below.
+        let key = Key::new(u32::try_from(self.entries.len()).unwrap_or(u32::MAX), 1);
+        self.entries.push(Entry {
+            generation: key.generation,
+            value: Some(make(key)),
+        });
+        key
+    }
+
+    pub(crate) fn insert(&mut self, value: T) -> Key<T> {
+        self.insert_with(|_| value)
+    }
+
+    pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
+        let entry = self.entries.get(key.index as usize)?;
+        if entry.generation == key.generation {
+            entry.value.as_ref()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        if entry.generation == key.generation {
+            entry.value.as_mut()
+        } else {
+            None
+        }
+    }
+
+    /// The key of the entry that is at this place now.
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key<T>> {
+        let entry = self.entries.get(index as usize)?;
+        entry
+            .value
+            .is_some()
+            .then_some(Key::new(index, entry.generation))
+    }
+
+    pub(crate) fn contains(&self, key: Key<T>) -> bool {
+        self.get(key).is_some()
+    }
+
+    pub(crate) fn remove(&mut self, key: Key<T>) -> Option<T> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        if entry.generation != key.generation {
+            return None;
+        }
+        let value = entry.value.take()?;
+        // Zero is kept out, so that an all-zero id never names anything.
+        entry.generation = entry.generation.checked_add(1).unwrap_or(1);
+        self.free.push_back(key.index);
+        Some(value)
+    }
+}
+
+impl<T> Key<T> {
+    pub(crate) const fn new(index: u32, generation: u32) -> Key<T> {
+        Key {
+            index,
+            generation,
+            of: PhantomData,
+        }
+    }
+}
+
+// Derives would ask the same of `T`.
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Key<T> {
+        *self
+    }
+}
+
+impl<T> Copy for Key<T> {}
+
+impl<T> PartialEq for Key<T> {
+    fn eq(&self, other: &Key<T>) -> bool {
+        self.index == other.index && self.generation == other.generation
+    }
+}
+
+impl<T> Eq for Key<T> {}
+
+impl<T> Hash for Key<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u64::from(self.index) << 32 | u64::from(self.generation));
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_outlives_its_entry_without_finding_another() {
+        let mut slab = Slab::new();
+        let first = slab.insert('a');
+        assert_eq!(slab.remove(first), Some('a'));
+        assert_eq!(slab.remove(first), None);
+        let second = slab.insert('b');
+        assert_eq!(second.index, first.index);
+        assert_eq!(slab.get(first), None);
+        assert_eq!(slab.get(second), Some(&'b'));
+        assert_eq!(slab.len(), 1);
+    }
+}

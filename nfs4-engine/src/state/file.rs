@@ -1,0 +1,159 @@
+//! Files with state, and the shares taken of them. [RFC 8881 §9.7]
+
+use crate::exports::Fh;
+use crate::map::{DetMap, Keyed};
+use crate::slab::{Key, Slab};
+
+/// A file that somebody has open.
+pub(crate) struct File {
+    pub(crate) fh: Fh,
+    shares: Shares,
+    opens: u32,
+}
+
+/// Files with state, by handle.
+pub(crate) struct Files {
+    slab: Slab<File>,
+    by_handle: DetMap<Fh, Key<File>>,
+}
+
+/// Access and deny bits of one open. [RFC 8881 §18.16.3]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Bits of OPEN4_SHARE_ACCESS_BOTH.
+    pub(crate) access: u32,
+    /// Bits of OPEN4_SHARE_DENY_BOTH.
+    pub(crate) deny: u32,
+}
+
+/// How many opens have each bit; index 0 is READ, 1 is WRITE.
+#[derive(Clone, Copy, Default)]
+struct Shares {
+    access: [u32; 2],
+    deny: [u32; 2],
+}
+
+impl Share {
+    /// The bits of both.
+    pub(crate) const fn union(self, other: Share) -> Share {
+        Share {
+            access: self.access | other.access,
+            deny: self.deny | other.deny,
+        }
+    }
+
+    pub(crate) const fn reads(self) -> bool {
+        self.access & 1 != 0
+    }
+
+    pub(crate) const fn writes(self) -> bool {
+        self.access & 2 != 0
+    }
+}
+
+impl Shares {
+    fn count(&mut self, share: Share, change: impl Fn(&mut u32)) {
+        for bit in 0..2 {
+            if share.access >> bit & 1 != 0 {
+                change(&mut self.access[bit]);
+            }
+            if share.deny >> bit & 1 != 0 {
+                change(&mut self.deny[bit]);
+            }
+        }
+    }
+
+    /// Whether `share` goes together with all that is counted but `own`, the same owner's.
+    fn admit(mut self, share: Share, own: Share) -> bool {
+        self.count(own, |count| *count -= 1);
+        (0..2).all(|bit| {
+            !(share.access >> bit & 1 != 0 && self.deny[bit] != 0
+                || share.deny >> bit & 1 != 0 && self.access[bit] != 0)
+        })
+    }
+}
+
+impl Files {
+    pub(crate) const fn new(keyed: Keyed) -> Files {
+        Files {
+            slab: Slab::new(),
+            by_handle: DetMap::new(keyed),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn find(&self, fh: &Fh) -> Option<Key<File>> {
+        self.by_handle.get(fh).copied()
+    }
+
+    pub(crate) fn get(&self, key: Key<File>) -> Option<&File> {
+        self.slab.get(key)
+    }
+
+    /// Whether this share of the file goes together with everybody's but the owner's `own`.
+    pub(crate) fn admits(&self, key: Option<Key<File>>, share: Share, own: Share) -> bool {
+        let file = key.and_then(|key| self.slab.get(key));
+        file.is_none_or(|file| file.shares.admit(share, own))
+    }
+
+    /// The file, for one more open with this share.
+    pub(crate) fn hold(&mut self, fh: &Fh, share: Share) -> Key<File> {
+        let key = self.find(fh).unwrap_or_else(|| {
+            let key = self.slab.insert(File {
+                fh: *fh,
+                shares: Shares::default(),
+                opens: 0,
+            });
+            self.by_handle.insert(*fh, key);
+            key
+        });
+        if let Some(file) = self.slab.get_mut(key) {
+            file.opens += 1;
+            file.shares.count(share, |count| *count += 1);
+        }
+        key
+    }
+
+    /// Replaces the share of one open.
+    pub(crate) fn change(&mut self, key: Key<File>, from: Share, to: Share) {
+        if let Some(file) = self.slab.get_mut(key) {
+            file.shares.count(from, |count| *count -= 1);
+            file.shares.count(to, |count| *count += 1);
+        }
+    }
+
+    /// Ends one [`Files::hold`].
+    pub(crate) fn release(&mut self, key: Key<File>, share: Share) {
+        let Some(file) = self.slab.get_mut(key) else {
+            return;
+        };
+        file.shares.count(share, |count| *count -= 1);
+        file.opens -= 1;
+        if file.opens == 0
+            && let Some(file) = self.slab.remove(key)
+        {
+            self.by_handle.remove(&file.fh);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_conflict_with_others_and_not_with_the_own() {
+        let read = Share { access: 1, deny: 0 };
+        let write_alone = Share { access: 2, deny: 3 };
+        let mut shares = Shares::default();
+        shares.count(read, |count| *count += 1);
+        assert!(shares.admit(read, Share::default()));
+        assert!(!shares.admit(write_alone, Share::default()));
+        assert!(shares.admit(write_alone, read));
+        shares.count(write_alone, |count| *count += 1);
+        assert!(!shares.admit(read, Share::default()));
+    }
+}

@@ -1,0 +1,8 @@
+//! Open files: who holds what, and under which stateid. [RFC 8881 §9]
+
+pub(crate) mod file;
+pub(crate) mod open;
+pub(crate) mod owner;
+pub(crate) mod table;
+
+pub(crate) use table::States;

@@ -1,0 +1,101 @@
+//! Open owners. [RFC 8881 §9.1.1]
+
+use alloc::boxed::Box;
+use core::hash::{Hash, Hasher};
+
+use hashbrown::Equivalent;
+
+use crate::client::Client;
+use crate::map::{DetMap, Keyed};
+use crate::slab::{Key, Slab};
+
+/// An open owner: a client's name for whoever opens; it lives as long as it has something open.
+pub(crate) struct Owner {
+    name: OwnerName,
+    opens: u32,
+}
+
+/// Open owners by name.
+pub(crate) struct Owners {
+    slab: Slab<Owner>,
+    by_name: DetMap<OwnerName, Key<Owner>>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct OwnerName {
+    client: Key<Client>,
+    name: Box<[u8]>,
+}
+
+/// An [`OwnerName`] that is still in the request.
+#[derive(PartialEq, Eq, Hash)]
+struct OwnerRef<'a> {
+    client: Key<Client>,
+    name: &'a [u8],
+}
+
+impl Owners {
+    pub(crate) const fn new(keyed: Keyed) -> Owners {
+        Owners {
+            slab: Slab::new(),
+            by_name: DetMap::new(keyed),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn find(&self, client: Key<Client>, name: &[u8]) -> Option<Key<Owner>> {
+        self.by_name.get(&OwnerRef { client, name }).copied()
+    }
+
+    /// The owner of this name, for one more open file.
+    pub(crate) fn hold(&mut self, client: Key<Client>, name: &[u8]) -> Key<Owner> {
+        let key = self.find(client, name).unwrap_or_else(|| {
+            let name = OwnerName {
+                client,
+                name: name.into(),
+            };
+            let key = self.slab.insert(Owner {
+                name: name.clone(),
+                opens: 0,
+            });
+            self.by_name.insert(name, key);
+            key
+        });
+        if let Some(owner) = self.slab.get_mut(key) {
+            owner.opens += 1;
+        }
+        key
+    }
+
+    /// Ends one [`Owners::hold`].
+    pub(crate) fn release(&mut self, key: Key<Owner>) {
+        let Some(owner) = self.slab.get_mut(key) else {
+            return;
+        };
+        owner.opens -= 1;
+        if owner.opens == 0
+            && let Some(owner) = self.slab.remove(key)
+        {
+            self.by_name.remove(&owner.name);
+        }
+    }
+}
+
+impl Hash for OwnerName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        OwnerRef {
+            client: self.client,
+            name: &self.name,
+        }
+        .hash(state);
+    }
+}
+
+impl Equivalent<OwnerName> for OwnerRef<'_> {
+    fn equivalent(&self, key: &OwnerName) -> bool {
+        self.client == key.client && *self.name == *key.name
+    }
+}

@@ -1,0 +1,73 @@
+//! Deadlines, each with its reason.
+
+use alloc::collections::BinaryHeap;
+use core::cmp::Reverse;
+
+use crate::client::Client;
+use crate::slab::Key;
+use crate::time::Mono;
+
+/// What becomes due.
+///
+/// An entry is a reminder to look, not the decision: deadlines move, and whoever looks decides by
+/// the clock and sets the next reminder.
+pub(crate) struct Timers {
+    heap: BinaryHeap<Reverse<Entry>>,
+    minted: u64,
+}
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Whether this client's lease ran out.
+    Lease(Key<Client>),
+}
+
+#[derive(PartialEq, Eq)]
+struct Entry {
+    at: Mono,
+    // Equal deadlines come due in the order they were set.
+    order: u64,
+    due: Due,
+}
+
+impl Timers {
+    pub(crate) const fn new() -> Timers {
+        Timers {
+            heap: BinaryHeap::new(),
+            minted: 0,
+        }
+    }
+
+    pub(crate) fn set(&mut self, at: Mono, due: Due) {
+        self.minted += 1;
+        self.heap.push(Reverse(Entry {
+            at,
+            order: self.minted,
+            due,
+        }));
+    }
+
+    pub(crate) fn next(&self) -> Option<(Mono, Due)> {
+        self.heap.peek().map(|Reverse(entry)| (entry.at, entry.due))
+    }
+
+    pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
+        if self.next()?.0 > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry.due)
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Entry) -> core::cmp::Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
