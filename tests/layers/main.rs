@@ -77,6 +77,13 @@ fn file_systems_hold_no_protocol_state() {
 }
 
 #[test]
+fn the_engine_has_one_kind_of_map() {
+    for (path, scan) in &Repository::open().sources_without_tests("nfs4-engine") {
+        assert_clean(&source::names_bare_maps(path, scan));
+    }
+}
+
+#[test]
 fn nothing_is_left_to_do_in_shipped_code() {
     let repository = Repository::open();
     for package in repository.packages() {

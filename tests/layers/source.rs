@@ -57,6 +57,16 @@ pub(crate) fn names_protocol_state(path: &str, scan: &Scan) -> Vec<String> {
     })
 }
 
+/// Maps that are keyed by peers are seeded and never iterated: `DetMap`, in `map.rs`, sees to both.
+pub(crate) fn names_bare_maps(path: &str, scan: &Scan) -> Vec<String> {
+    if path.ends_with("/map.rs") {
+        return Vec::new();
+    }
+    named(path, scan, "is reached through DetMap only", |ident| {
+        ["HashMap", "HashSet", "HashTable"].contains(&ident)
+    })
+}
+
 /// Nothing unfinished ships.
 pub(crate) fn unfinished(path: &str, scan: &Scan) -> Vec<String> {
     let mut faults = Vec::new();
@@ -261,6 +271,17 @@ mod tests {
             faults(names_protocol_state, "struct Inode { generation: u32 }"),
             0
         );
+    }
+
+    #[test]
+    fn a_bare_map_in_the_engine_is_a_fault() {
+        assert_eq!(
+            faults(names_bare_maps, "use hashbrown::{Equivalent, HashMap};"),
+            1
+        );
+        assert_eq!(faults(names_bare_maps, "use crate::map::DetMap;"), 0);
+        let scan = Scan::parse("map.rs", "use hashbrown::HashMap;");
+        assert!(names_bare_maps("nfs4-engine/src/map.rs", &scan).is_empty());
     }
 
     #[test]
