@@ -1,1 +1,31 @@
 //! What every transport of the nfs4 engine needs and that is not socket code.
+//!
+//! A [`Node`] is an [`Engine`](engine::Engine) behind its lock. For every connection that a
+//! transport accepts, [`Node::open`] gives a [`Connection`]: it takes bytes in, cuts them into
+//! records, answers what RPC itself answers, brings all calls that arrived together before the
+//! engine at once, lets file systems work outside the lock, and hands out all replies for one
+//! write. A [`Timer`] runs what is due. The transport adds sockets and sleep, nothing else.
+
+pub use nfs4_engine as engine;
+
+mod admission;
+mod clock;
+mod connection;
+mod credentials;
+mod intake;
+mod limits;
+mod log;
+mod mailbox;
+mod node;
+mod output;
+mod pool;
+mod rpc;
+mod timer;
+mod turn;
+mod watch;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use connection::{Closing, Connection};
+pub use limits::{LimitFault, Limits};
+pub use node::{EngineDead, Node, Refused};
+pub use timer::Timer;

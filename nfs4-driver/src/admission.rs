@@ -1,0 +1,85 @@
+//! Whether a connection may start another call.
+
+use crate::limits::Limits;
+
+/// The calls of one connection that are started and not answered.
+///
+/// Admission comes before execution: a call starts only if its reply is sure to fit under the mark
+/// of what may wait to be sent.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    max_in_flight: u32,
+    max_reply: u64,
+    max_unsent: u64,
+    started: u32,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: &Limits) -> Admission {
+        Admission {
+            max_in_flight: limits.max_in_flight,
+            max_reply: limits.max_reply.into(),
+            max_unsent: limits.max_unsent,
+            started: 0,
+        }
+    }
+
+    /// Whether one more call may start while `unsent` bytes of replies wait.
+    pub(crate) fn is_open(&self, unsent: u64) -> bool {
+        let promised = (u64::from(self.started) + 1) * self.max_reply;
+        self.started < self.max_in_flight && unsent.saturating_add(promised) <= self.max_unsent
+    }
+
+    /// A call starts.
+    pub(crate) fn start(&mut self) {
+        self.started += 1;
+    }
+
+    /// So many calls were answered.
+    pub(crate) fn answered(&mut self, calls: u32) {
+        debug_assert!(calls <= self.started, "every reply answers one call");
+        self.started = self.started.saturating_sub(calls);
+    }
+
+    /// How many calls are started and not answered.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_and_bytes_both_close_it() {
+        let limits = Limits {
+            max_in_flight: 3,
+            max_reply: 100,
+            max_unsent: 250,
+            ..Limits::default()
+        };
+        let mut admission = Admission::new(&limits);
+        assert!(admission.is_open(150));
+        assert!(!admission.is_open(151));
+        admission.start();
+        assert!(admission.is_open(50));
+        assert!(!admission.is_open(51));
+        admission.start();
+        assert!(!admission.is_open(0));
+        admission.answered(2);
+        assert_eq!(admission.in_flight(), 0);
+        assert!(!admission.is_open(u64::MAX));
+
+        let many = Limits {
+            max_in_flight: 3,
+            ..Limits::default()
+        };
+        let mut admission = Admission::new(&many);
+        for _ in 0..3 {
+            assert!(admission.is_open(0));
+            admission.start();
+        }
+        assert!(!admission.is_open(0));
+    }
+}

@@ -1,0 +1,266 @@
+//! The part of a connection that is not its socket.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::CompletionSink;
+use nfs4_engine::proto::rpc::{RecordError, RecordLimits};
+use nfs4_engine::{ConnId, Input};
+
+use crate::admission::Admission;
+use crate::credentials::Credentials;
+use crate::intake::Intake;
+use crate::log;
+use crate::mailbox::Mailbox;
+use crate::node::{EngineDead, Shared};
+use crate::rpc::{self, Message};
+use crate::turn::Turn;
+use crate::watch::Watch;
+
+/// A connection of a [`Node`](crate::Node), without its socket: bytes in, bytes out.
+///
+/// One task or thread owns it. Whenever its socket is readable or writable, its waker was woken or
+/// a sleep is over, the owner does as follows, until there is no progress:
+///
+/// 1. [`Connection::step`], which handles what was read and what other threads left;
+/// 2. writes [`Connection::output`] in one vectored write and says so by [`Connection::sent`];
+/// 3. reads to [`Connection::space`], if there is some, and says so by [`Connection::received`];
+/// 4. before it waits, [`Connection::rest`].
+///
+/// [`Connection::tick`] looks after timeouts. An error of either is the end:
+/// [`Connection::close`]. A dropped connection is closed as well.
+pub struct Connection {
+    node: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    sink: Arc<dyn CompletionSink>,
+    peer: String,
+    intake: Intake,
+    credentials: Credentials,
+    admission: Admission,
+    watch: Watch,
+    turn: Turn,
+    /// Nothing more is read, and why; the connection ends when the rest is sent.
+    ending: Option<Closing>,
+    closed: bool,
+}
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Closing {
+    /// The peer closed it.
+    #[error("the peer closed it")]
+    EndOfStream,
+    /// The socket failed.
+    #[error("socket: {0}")]
+    Io(#[from] io::Error),
+    /// The engine wanted it.
+    #[error("the engine wanted it")]
+    Engine,
+    /// [`Limits::idle_timeout`](crate::Limits::idle_timeout) is over.
+    #[error("it was idle")]
+    Idle,
+    /// [`Limits::stall_timeout`](crate::Limits::stall_timeout) is over.
+    #[error("it stalled in the middle of a record or of its replies")]
+    Stalled,
+    /// The stream cannot be cut into records.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A record is not an RPC message.
+    #[error("a record is not an RPC message")]
+    NotRpc,
+    /// The server stops.
+    #[error("the server stops")]
+    Stopped,
+    /// Its owner dropped it.
+    #[error("its owner dropped it")]
+    Abandoned,
+    /// See [`EngineDead`].
+    #[error(transparent)]
+    EngineDead(#[from] EngineDead),
+}
+
+impl Connection {
+    pub(crate) fn new(node: Arc<Shared>, mailbox: Arc<Mailbox>, peer: String) -> Connection {
+        let limits = &node.limits;
+        let records = RecordLimits {
+            max_record: limits.max_record as usize,
+            max_fragments: limits.max_fragments,
+        };
+        Connection {
+            intake: Intake::new(Arc::clone(&node.pool), records),
+            credentials: Credentials::new(),
+            admission: Admission::new(limits),
+            watch: Watch::new(node.clock.now().mono),
+            turn: Turn::default(),
+            ending: None,
+            closed: false,
+            sink: Arc::clone(&mailbox) as Arc<dyn CompletionSink>,
+            node,
+            mailbox,
+            peer,
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> ConnId {
+        self.mailbox.id
+    }
+
+    /// Where it comes from, as it was opened with.
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Handles everything that is there, with one hold of the engine's lock for all calls and one
+    /// for each round of file-system answers. `waker` is woken when another thread leaves
+    /// something. Says `true` if there is more to handle at once.
+    ///
+    /// # Errors
+    /// The connection is to be closed now.
+    pub fn step(&mut self, waker: &Waker) -> Result<bool, Closing> {
+        self.turn.collect(&self.mailbox);
+        self.cut();
+        loop {
+            while !self.turn.inputs.is_empty() {
+                self.node.exchange(&mut self.turn, Some(&self.mailbox))?;
+                self.turn.run_work(&self.sink);
+            }
+            self.admission
+                .answered(std::mem::take(&mut self.turn.mail.answered));
+            if std::mem::take(&mut self.turn.mail.close) {
+                self.end(Closing::Engine);
+            }
+            if self.mailbox.wait(waker) {
+                break;
+            }
+            self.turn.collect(&self.mailbox);
+        }
+        if let Some(ending) = self.ending.take_if(|_| self.turn.mail.output.is_empty()) {
+            if self.admission.in_flight() == 0 || !matches!(ending, Closing::Stopped) {
+                return Err(ending);
+            }
+            self.ending = Some(ending);
+        }
+        Ok(self.may_cut() && !self.intake.is_hungry())
+    }
+
+    /// What is to be written, as far as `slices` goes; says how many of them are used.
+    pub fn output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.turn.mail.output.slices(slices)
+    }
+
+    /// Whether nothing is to be written.
+    pub fn is_output_empty(&self) -> bool {
+        self.turn.mail.output.is_empty()
+    }
+
+    /// The first `count` bytes of the output were written.
+    pub fn sent(&mut self, count: usize) {
+        self.turn.mail.output.sent(count);
+        self.watch.sent();
+    }
+
+    /// Where to read to, never empty; none while nothing is to be read.
+    pub fn space(&mut self) -> Option<&mut [u8]> {
+        if self.may_read() {
+            Some(self.intake.space())
+        } else {
+            None
+        }
+    }
+
+    /// `count` bytes, not zero, were read to the [`Connection::space`].
+    pub fn received(&mut self, count: usize) {
+        self.intake.received(count);
+        self.watch.received();
+    }
+
+    /// Nothing can be read now: memory that is not needed meanwhile is given back.
+    pub fn rest(&mut self) {
+        self.intake.rest();
+        self.turn.rest();
+    }
+
+    /// Reads nothing more and ends when the calls in flight are answered and sent.
+    pub fn stop(&mut self) {
+        self.end(Closing::Stopped);
+    }
+
+    /// Looks after timeouts; says how long to sleep before the next look.
+    ///
+    /// # Errors
+    /// A timeout is over, and the connection is to be closed.
+    pub fn tick(&mut self) -> Result<Duration, Closing> {
+        let mid_record = self.may_read() && self.intake.is_mid_record();
+        let unsent = !self.turn.mail.output.is_empty();
+        let busy = self.admission.in_flight() > 0 || !self.intake.is_hungry();
+        self.watch.tick(
+            self.node.clock.now().mono,
+            &self.node.limits,
+            mid_record,
+            unsent,
+            busy,
+        )
+    }
+
+    /// Ends it and says why in the log. Calls in flight are carried out and not answered.
+    pub fn close(mut self, why: &Closing) {
+        self.shut(why);
+    }
+
+    fn shut(&mut self, why: &Closing) {
+        if !std::mem::replace(&mut self.closed, true) {
+            log::closed(self.id(), &self.peer, why);
+            self.node.close(&self.mailbox, &mut self.turn);
+        }
+    }
+
+    /// Nothing more is read; the first reason stays.
+    fn end(&mut self, why: Closing) {
+        self.ending.get_or_insert(why);
+    }
+
+    fn may_cut(&self) -> bool {
+        self.ending.is_none() && self.admission.is_open(self.turn.mail.output.len())
+    }
+
+    fn may_read(&self) -> bool {
+        self.may_cut() && self.intake.is_hungry()
+    }
+
+    /// Turns what was read into inputs and RPC's own answers, as far as admission goes.
+    fn cut(&mut self) {
+        while self.may_cut() {
+            match self.intake.next_record() {
+                Ok(Some(record)) => self.record(record),
+                Ok(None) => break,
+                Err(fault) => self.end(Closing::Record(fault)),
+            }
+        }
+    }
+
+    fn record(&mut self, record: Bytes) {
+        let conn = self.mailbox.id;
+        let output = &mut self.turn.mail.output;
+        match rpc::read(conn, record, &mut self.credentials, output) {
+            Ok(Message::Call(call)) => {
+                self.admission.start();
+                self.turn.inputs.push(Input::Call(call));
+            }
+            Ok(Message::Answered) => {}
+            Ok(Message::Refused(fault)) => log::call_refused(conn, &self.peer, fault),
+            Ok(Message::Reply { xid }) => log::reply_dropped(conn, xid),
+            Err(rpc::NotRpc) => self.end(Closing::NotRpc),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shut(&Closing::Abandoned);
+    }
+}

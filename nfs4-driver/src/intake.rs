@@ -1,0 +1,318 @@
+//! From bytes to records: read buffers, record marks, fragments. [RFC 5531 §11]
+
+use std::sync::Arc;
+
+use nfs4_engine::bytes::{Buf, Bytes};
+use nfs4_engine::proto::rpc::{Mark, RecordError, RecordLimits};
+
+use crate::pool::{Buffer, BufferPool, SMALL};
+
+/// The receiving side of a connection.
+///
+/// Bytes are read into a pooled buffer; once it holds a whole fragment it is frozen and fragments
+/// are cut from it without copying. What is left over at its end moves to the next buffer, which is
+/// of the record's own size if the record is large. Between records there is no buffer.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pool: Arc<BufferPool>,
+    limits: RecordLimits,
+    /// Frozen bytes that are not cut yet; while there are some, nothing is in `filling`.
+    ready: Bytes,
+    filling: Option<Buffer>,
+    filled: usize,
+    /// Where reading into `filling` must stop, so that it ends with its large record.
+    stop: usize,
+    /// Set when all whole fragments are cut: only then may more be read.
+    hungry: bool,
+    assembly: Option<Assembly>,
+}
+
+/// A record that came in more than one fragment, so far.
+#[derive(Debug, Default)]
+struct Assembly {
+    bytes: Vec<u8>,
+    fragments: u32,
+}
+
+impl Intake {
+    pub(crate) fn new(pool: Arc<BufferPool>, limits: RecordLimits) -> Intake {
+        Intake {
+            pool,
+            limits,
+            ready: Bytes::new(),
+            filling: None,
+            filled: 0,
+            stop: 0,
+            hungry: true,
+            assembly: None,
+        }
+    }
+
+    /// Whether more bytes are needed for the next record.
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.hungry
+    }
+
+    /// Whether the peer is in the middle of a record.
+    pub(crate) fn is_mid_record(&self) -> bool {
+        self.hungry && (self.filled > 0 || self.assembly.is_some())
+    }
+
+    /// Where to read to; never empty. Only while [`Intake::is_hungry`].
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        debug_assert!(self.hungry, "what was read is cut first");
+        let filled = self.filled;
+        let stop = self.stop;
+        let buffer = self.filling.get_or_insert_with(|| self.pool.take(SMALL));
+        let end = if stop > filled {
+            stop.min(buffer.len())
+        } else {
+            buffer.len()
+        };
+        &mut buffer.bytes_mut()[filled..end]
+    }
+
+    /// `count` bytes were read to [`Intake::space`].
+    pub(crate) fn received(&mut self, count: usize) {
+        let room = self.filling.as_ref().map_or(0, Buffer::len) - self.filled;
+        debug_assert!(count <= room, "more was read than there was space");
+        self.filled += count.min(room);
+        self.hungry = count == 0;
+    }
+
+    /// Nothing is going to be read for a while: an empty buffer goes back to the pool.
+    pub(crate) fn rest(&mut self) {
+        if self.filled == 0 {
+            self.filling = None;
+        }
+    }
+
+    /// The next whole record, without its marks; none if more bytes are needed.
+    pub(crate) fn next_record(&mut self) -> Result<Option<Bytes>, RecordError> {
+        while let Some((payload, last)) = self.next_fragment()? {
+            match (&mut self.assembly, last) {
+                (None, true) => return Ok(Some(payload)),
+                (assembly, last) => {
+                    let so_far = assembly.get_or_insert_default();
+                    so_far.fragments += 1;
+                    if so_far.fragments > self.limits.max_fragments {
+                        return Err(RecordError::TooManyFragments {
+                            max: self.limits.max_fragments,
+                        });
+                    }
+                    so_far.bytes.extend_from_slice(&payload);
+                    if last {
+                        let whole = assembly.take().unwrap_or_default();
+                        return Ok(Some(whole.bytes.into()));
+                    }
+                }
+            }
+        }
+        self.hungry = true;
+        Ok(None)
+    }
+
+    fn next_fragment(&mut self) -> Result<Option<(Bytes, bool)>, RecordError> {
+        if self.ready.is_empty() {
+            let Some(buffer) = &self.filling else {
+                return Ok(None);
+            };
+            let Some(mark) = Mark::peek(&buffer.bytes()[..self.filled]) else {
+                return Ok(None);
+            };
+            self.check(mark)?;
+            if self.filled < end(mark) {
+                self.make_room(mark);
+                return Ok(None);
+            }
+            if let Some(buffer) = self.filling.take() {
+                self.ready = buffer.freeze(self.filled);
+            }
+            self.filled = 0;
+            self.stop = 0;
+        }
+        let Some(mark) = Mark::peek(&self.ready) else {
+            self.carry_over(SMALL);
+            return Ok(None);
+        };
+        self.check(mark)?;
+        if self.ready.len() < end(mark) {
+            self.carry_over(end(mark));
+            self.stop = if end(mark) > SMALL { end(mark) } else { 0 };
+            return Ok(None);
+        }
+        self.ready.advance(Mark::LEN);
+        Ok(Some((self.ready.split_to(mark.len as usize), mark.last)))
+    }
+
+    /// Refuses a fragment before anything is set aside for it.
+    fn check(&self, mark: Mark) -> Result<(), RecordError> {
+        let before = self
+            .assembly
+            .as_ref()
+            .map_or(0, |assembly| assembly.bytes.len());
+        let announced = before.saturating_add(mark.len as usize);
+        let max = self.limits.max_record;
+        if announced > max {
+            Err(RecordError::TooLarge { announced, max })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sees to it that the fragment which is being read fits.
+    fn make_room(&mut self, mark: Mark) {
+        if end(mark) > SMALL {
+            self.stop = end(mark);
+        }
+        let Some(buffer) = &mut self.filling else {
+            return;
+        };
+        if buffer.len() < end(mark) {
+            let mut larger = self.pool.take(end(mark));
+            larger.bytes_mut()[..self.filled].copy_from_slice(&buffer.bytes()[..self.filled]);
+            *buffer = larger;
+        }
+    }
+
+    /// Moves what is left of the frozen bytes to a new buffer of at least `size` bytes.
+    fn carry_over(&mut self, size: usize) {
+        let rest = std::mem::take(&mut self.ready);
+        if rest.is_empty() {
+            return;
+        }
+        let mut buffer = self.pool.take(size.max(SMALL));
+        buffer.bytes_mut()[..rest.len()].copy_from_slice(&rest);
+        self.filled = rest.len();
+        self.filling = Some(buffer);
+    }
+}
+
+/// The length of a fragment with its mark.
+fn end(mark: Mark) -> usize {
+    Mark::LEN + mark.len as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: usize = 1 << 20;
+
+    fn intake() -> Intake {
+        Intake::new(
+            BufferPool::new(8 << 20),
+            RecordLimits {
+                max_record: MAX,
+                max_fragments: 4,
+            },
+        )
+    }
+
+    fn fragment(payload: &[u8], last: bool) -> Vec<u8> {
+        [&mark(payload.len(), last), payload].concat()
+    }
+
+    fn mark(len: usize, last: bool) -> [u8; 4] {
+        Mark {
+            len: len as u32,
+            last,
+        }
+        .to_bytes()
+    }
+
+    /// Feeds a stream in reads of at most `step` bytes.
+    fn feed(
+        intake: &mut Intake,
+        mut stream: &[u8],
+        step: usize,
+    ) -> Result<Vec<Bytes>, RecordError> {
+        let mut records = Vec::new();
+        while !stream.is_empty() {
+            let space = intake.space();
+            let count = stream.len().min(step).min(space.len());
+            space[..count].copy_from_slice(&stream[..count]);
+            stream = &stream[count..];
+            intake.received(count);
+            while let Some(record) = intake.next_record()? {
+                records.push(record);
+            }
+        }
+        intake.rest();
+        Ok(records)
+    }
+
+    #[test]
+    fn records_are_the_same_however_the_stream_is_torn() {
+        let sizes = [0, 1, 3, 100, 40_000, 5, SMALL - 4, SMALL, 300_000, 7, MAX];
+        let payloads: Vec<Vec<u8>> = sizes
+            .iter()
+            .enumerate()
+            .map(|(i, size)| (0..*size).map(|at| (at * 31 + i) as u8).collect())
+            .collect();
+        let stream: Vec<u8> = payloads
+            .iter()
+            .flat_map(|one| fragment(one, true))
+            .collect();
+        for step in [1, 2, 3, 4, 5, 1_000, 33_333, usize::MAX] {
+            let mut intake = intake();
+            let records = feed(&mut intake, &stream, step).unwrap();
+            assert!(records.iter().eq(payloads.iter()), "reads of {step}");
+            assert!(!intake.is_mid_record());
+            assert!(
+                intake.filling.is_none(),
+                "an idle connection owns no read buffer"
+            );
+        }
+    }
+
+    #[test]
+    fn fragments_are_put_together() {
+        let stream = [
+            fragment(b"ab", false),
+            fragment(b"", false),
+            fragment(b"cd", true),
+            fragment(b"whole", true),
+        ]
+        .concat();
+        for step in 1..stream.len() {
+            let records = feed(&mut intake(), &stream, step).unwrap();
+            assert_eq!(records, [&b"abcd"[..], b"whole"]);
+        }
+    }
+
+    #[test]
+    fn length_and_fragments_are_bounded_before_memory_is_taken() {
+        let mut one = intake();
+        let too_large = RecordError::TooLarge {
+            announced: MAX + 1,
+            max: MAX,
+        };
+        assert_eq!(feed(&mut one, &mark(MAX + 1, true), 4), Err(too_large));
+        assert!(
+            one.filling
+                .as_ref()
+                .is_none_or(|buffer| buffer.len() < 2 * SMALL)
+        );
+        let mut sum = intake();
+        let stream = [&fragment(&[0; 10], false)[..], &mark(MAX - 9, false)].concat();
+        assert_eq!(feed(&mut sum, &stream, 14), Err(too_large));
+        let mut many = intake();
+        let stream = fragment(b"", false).repeat(5);
+        assert_eq!(
+            feed(&mut many, &stream, 100),
+            Err(RecordError::TooManyFragments { max: 4 })
+        );
+    }
+
+    #[test]
+    fn a_large_record_ends_its_own_buffer() {
+        let mut intake = intake();
+        let large = fragment(&vec![7; 200_000], true);
+        let (head, tail) = large.split_at(1_000);
+        assert!(feed(&mut intake, head, usize::MAX).unwrap().is_empty());
+        assert!(intake.is_mid_record());
+        assert_eq!(intake.space().len(), tail.len());
+        assert_eq!(feed(&mut intake, tail, usize::MAX).unwrap(), [&large[4..]]);
+    }
+}

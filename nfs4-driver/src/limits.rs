@@ -1,0 +1,162 @@
+//! How much one peer, and all of them, may take.
+
+use std::time::Duration;
+
+/// Bounds on connections, records and queues; the protocol's own are in
+/// [`Config`](nfs4_engine::Config).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most connections at once; further ones are closed as they come.
+    pub max_connections: u32,
+    /// The longest RPC message taken in, in bytes, all fragments together; a longer one closes its
+    /// connection. It must hold the longest WRITE and its headers: see [`Limits::for_max_io`].
+    pub max_record: u32,
+    /// The most fragments of one message; more close the connection.
+    pub max_fragments: u32,
+    /// The most calls of one connection that are started and not answered; while as many are, its
+    /// bytes are left to the kernel.
+    pub max_in_flight: u32,
+    /// What one started call may add to the replies of its connection, in bytes. It must hold the
+    /// longest READ and its headers: see [`Limits::for_max_io`].
+    pub max_reply: u32,
+    /// The most bytes of replies of one connection that are not sent: a call that could exceed
+    /// it is not started, and nothing is read, until the peer takes its replies.
+    pub max_unsent: u64,
+    /// The most bytes of read buffers that are kept for reuse, all connections together.
+    pub max_pooled: u64,
+    /// A connection without a byte either way and without a call in flight for as long is closed;
+    /// zero for never.
+    pub idle_timeout: Duration,
+    /// A connection that stops in the middle of a record, or takes no byte of its replies, for as
+    /// long is closed; noticed within twice this time.
+    pub stall_timeout: Duration,
+    /// How long a graceful stop waits for calls in flight.
+    pub stop_timeout: Duration,
+    /// How many steps of due work are done under one hold of the engine's lock.
+    pub timer_budget: u32,
+}
+
+impl Limits {
+    /// The defaults for an engine with this [`max_io`](nfs4_engine::Config::max_io).
+    pub fn for_max_io(max_io: u32) -> Limits {
+        let message = max_io.saturating_add(HEADERS);
+        Limits {
+            max_connections: 4_096,
+            max_record: message,
+            max_fragments: 256,
+            max_in_flight: 64,
+            max_reply: message,
+            max_unsent: u64::from(message) * 64,
+            max_pooled: 64 << 20,
+            idle_timeout: Duration::from_secs(600),
+            stall_timeout: Duration::from_secs(60),
+            stop_timeout: Duration::from_secs(10),
+            timer_budget: 1_024,
+        }
+    }
+
+    /// All that is wrong with them.
+    ///
+    /// # Errors
+    /// Every limit that is out of its range, not just the first.
+    pub fn validate(&self) -> Result<(), Vec<LimitFault>> {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let ranges = [
+            ("max_connections", self.max_connections.into(), 1, 1 << 20),
+            ("max_record", self.max_record.into(), 1_024, 32 << 20),
+            ("max_fragments", self.max_fragments.into(), 1, 65_536),
+            ("max_in_flight", self.max_in_flight.into(), 1, 65_536),
+            ("max_reply", self.max_reply.into(), 1_024, 32 << 20),
+            (
+                "max_unsent",
+                self.max_unsent,
+                self.max_reply.into(),
+                1 << 40,
+            ),
+            ("max_pooled", self.max_pooled, 0, 1 << 40),
+            (
+                "idle_timeout (milliseconds)",
+                millis(self.idle_timeout),
+                0,
+                86_400_000,
+            ),
+            (
+                "stall_timeout (milliseconds)",
+                millis(self.stall_timeout),
+                1,
+                86_400_000,
+            ),
+            (
+                "stop_timeout (milliseconds)",
+                millis(self.stop_timeout),
+                0,
+                3_600_000,
+            ),
+            ("timer_budget", self.timer_budget.into(), 1, 1 << 20),
+        ];
+        let faults: Vec<LimitFault> = ranges
+            .into_iter()
+            .filter(|(_, value, min, max)| value < min || value > max)
+            .map(|(limit, value, min, max)| LimitFault {
+                limit,
+                value,
+                min,
+                max,
+            })
+            .collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::for_max_io(nfs4_engine::Config::default().max_io)
+    }
+}
+
+/// A limit out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{limit} is {value}, but must be from {min} to {max}")]
+pub struct LimitFault {
+    /// Which limit.
+    pub limit: &'static str,
+    /// What it was.
+    pub value: u64,
+    /// The least it may be.
+    pub min: u64,
+    /// The most it may be.
+    pub max: u64,
+}
+
+/// Room for RPC headers and the operations around a READ or WRITE, in bytes.
+const HEADERS: u32 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_reported() {
+        assert_eq!(Limits::default().validate(), Ok(()));
+        let wrong = Limits {
+            max_connections: 0,
+            max_unsent: 10,
+            stall_timeout: Duration::ZERO,
+            ..Limits::default()
+        };
+        let faults = wrong.validate().unwrap_err();
+        let named: Vec<&str> = faults.iter().map(|fault| fault.limit).collect();
+        assert_eq!(
+            named,
+            [
+                "max_connections",
+                "max_unsent",
+                "stall_timeout (milliseconds)"
+            ]
+        );
+    }
+}

@@ -1,0 +1,62 @@
+//! One line per fact; nothing without the feature `tracing`.
+
+#![cfg_attr(
+    not(feature = "tracing"),
+    expect(
+        unused_variables,
+        reason = "without tracing nothing is said about them"
+    )
+)]
+
+use nfs4_engine::proto::rpc::Fault;
+use nfs4_engine::{ConnId, Event};
+
+use crate::connection::Closing;
+use crate::node::Refused;
+
+pub(crate) fn opened(conn: ConnId, peer: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(%conn, peer, "connection opened");
+}
+
+pub(crate) fn refused(peer: &str, why: Refused) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(peer, %why, "connection refused");
+}
+
+/// A connection that is closed for what its peer did is worth a warning.
+pub(crate) fn closed(conn: ConnId, peer: &str, why: &Closing) {
+    #[cfg(feature = "tracing")]
+    match why {
+        Closing::Record(_) | Closing::NotRpc | Closing::Stalled => {
+            tracing::warn!(%conn, peer, %why, "connection closed");
+        }
+        Closing::EngineDead(_) => tracing::error!(%conn, peer, %why, "connection closed"),
+        Closing::EndOfStream
+        | Closing::Io(_)
+        | Closing::Engine
+        | Closing::Idle
+        | Closing::Stopped
+        | Closing::Abandoned => tracing::debug!(%conn, peer, %why, "connection closed"),
+    }
+}
+
+pub(crate) fn call_refused(conn: ConnId, peer: &str, fault: Fault) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(%conn, peer, %fault, "call refused");
+}
+
+pub(crate) fn reply_dropped(conn: ConnId, xid: u32) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(%conn, xid, "reply to no call of ours dropped");
+}
+
+pub(crate) fn event(event: &Event) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(?event);
+}
+
+pub(crate) fn file_system_panicked() {
+    #[cfg(feature = "tracing")]
+    tracing::error!("the file system panicked; the request is answered with an error");
+}

@@ -1,0 +1,137 @@
+//! What other threads leave for a connection.
+
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::task::Waker;
+
+use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::{ConnId, Outbox, Reply};
+
+use crate::node::Shared;
+use crate::output::Output;
+
+/// The queue of one connection: replies in the engine's order and answers of file systems.
+///
+/// Actions enter it only under the node's lock, so their order is the engine's. Its own lock is a
+/// leaf: nothing else is locked and no foreign code runs under it.
+pub(crate) struct Mailbox {
+    pub(crate) id: ConnId,
+    node: Weak<Shared>,
+    mail: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    mail: Mail,
+    /// Set while the owner waits; taken by whoever puts the first thing in.
+    waker: Option<Waker>,
+    /// The connection is gone.
+    closed: bool,
+}
+
+/// The contents of a mailbox.
+#[derive(Default)]
+pub(crate) struct Mail {
+    pub(crate) output: Output,
+    /// How many calls the output answers.
+    pub(crate) answered: u32,
+    pub(crate) done: Vec<(FsTicket, FsResult)>,
+    /// The engine wants the connection closed after the output.
+    pub(crate) close: bool,
+}
+
+impl Mail {
+    fn is_empty(&self) -> bool {
+        self.output.is_empty() && self.answered == 0 && self.done.is_empty() && !self.close
+    }
+
+    /// Moves the contents of `other` behind what is here.
+    fn append(&mut self, other: &mut Mail) {
+        self.output.append(&mut other.output);
+        self.answered += std::mem::take(&mut other.answered);
+        self.done.append(&mut other.done);
+        self.close |= std::mem::take(&mut other.close);
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn new(id: ConnId, node: Weak<Shared>) -> Arc<Mailbox> {
+        Arc::new(Mailbox {
+            id,
+            node,
+            mail: Mutex::default(),
+        })
+    }
+
+    /// Moves all mail behind what is in `mail`. Nobody wakes the owner until it waits again.
+    pub(crate) fn collect(&self, mail: &mut Mail) {
+        let mut inner = self.lock();
+        inner.waker = None;
+        mail.append(&mut inner.mail);
+    }
+
+    /// Waits for mail: `waker` is woken by the next. Does nothing and says `false` if some is
+    /// there.
+    pub(crate) fn wait(&self, waker: &Waker) -> bool {
+        let mut inner = self.lock();
+        if !inner.mail.is_empty() {
+            return false;
+        }
+        match &mut inner.waker {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        true
+    }
+
+    /// Leaves a reply; the caller wakes the waker after releasing the node's lock.
+    pub(crate) fn put_reply(&self, outbox: &Outbox, reply: &Reply) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.mail.output.push_reply(outbox, reply);
+        inner.mail.answered += 1;
+        inner.waker.take()
+    }
+
+    /// Leaves the wish to close; the caller wakes the waker after releasing the node's lock.
+    pub(crate) fn put_close(&self) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.mail.close = true;
+        inner.waker.take()
+    }
+
+    /// Takes nothing more in; gives the answers back that were not handled.
+    pub(crate) fn close(&self) -> Vec<(FsTicket, FsResult)> {
+        let mut inner = self.lock();
+        inner.closed = true;
+        inner.waker = None;
+        std::mem::take(&mut inner.mail).done
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // What runs under it is this file, `Output` and the clone of a waker: a panic there leaves
+        // nothing half-moved.
+        self.mail
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl CompletionSink for Mailbox {
+    /// The answer waits for the connection's next batch; if the connection is gone, the completing
+    /// thread delivers it.
+    fn complete(&self, ticket: FsTicket, result: FsResult) {
+        let mut inner = self.lock();
+        if !inner.closed {
+            inner.mail.done.push((ticket, result));
+            let waker = inner.waker.take();
+            drop(inner);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return;
+        }
+        drop(inner);
+        if let Some(node) = self.node.upgrade() {
+            node.complete(ticket, result);
+        }
+    }
+}

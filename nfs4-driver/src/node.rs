@@ -1,0 +1,340 @@
+//! The engine behind its lock.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox};
+
+use crate::clock::{Clock, SystemClock};
+use crate::connection::Connection;
+use crate::limits::{LimitFault, Limits};
+use crate::log;
+use crate::mailbox::Mailbox;
+use crate::pool::BufferPool;
+use crate::timer::{Timer, Timers};
+use crate::turn::{Turn, Work};
+
+/// A server: an [`Engine`] that many connections share. Clones are handles of the same server.
+///
+/// One lock stands around the engine. A connection takes it once for all calls that arrived
+/// together and once more for each round of file-system answers; file systems work outside it.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("limits", &self.shared.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct Shared {
+    locked: Mutex<Locked>,
+    acquisitions: AtomicU64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) pool: Arc<BufferPool>,
+    pub(crate) timers: Timers,
+    self_sink: Arc<dyn CompletionSink>,
+}
+
+struct Locked {
+    engine: Engine,
+    outbox: Outbox,
+    mailboxes: HashMap<ConnId, Arc<Mailbox>>,
+    next_id: ConnId,
+    /// What the timers sleep for; [`Mono::NEVER`] without a deadline.
+    armed: Mono,
+}
+
+/// The engine panicked once and is never called again: no half-alive server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the engine is dead")]
+pub struct EngineDead;
+
+/// Why a connection is not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There are [`Limits::max_connections`] already.
+    #[error("too many connections")]
+    TooManyConnections,
+    /// See [`EngineDead`].
+    #[error(transparent)]
+    EngineDead(#[from] EngineDead),
+}
+
+impl Node {
+    /// A server on the clocks of the operating system.
+    ///
+    /// # Errors
+    /// All limits that are out of range.
+    pub fn new(engine: Engine, limits: Limits) -> Result<Node, Vec<LimitFault>> {
+        Node::with_clock(engine, limits, Arc::new(SystemClock::new()))
+    }
+
+    /// A server on this clock: the one that told the engine the time of its start.
+    ///
+    /// # Errors
+    /// All limits that are out of range.
+    pub fn with_clock(
+        engine: Engine,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Node, Vec<LimitFault>> {
+        limits.validate()?;
+        let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
+        let shared = Arc::new_cyclic(|this: &std::sync::Weak<Shared>| Shared {
+            locked: Mutex::new(Locked {
+                engine,
+                outbox: Outbox::new(),
+                mailboxes: HashMap::new(),
+                next_id: ConnId::FIRST,
+                armed,
+            }),
+            acquisitions: AtomicU64::new(0),
+            clock,
+            pool: BufferPool::new(limits.max_pooled),
+            limits,
+            timers: Timers::default(),
+            self_sink: Arc::new(Orphans { node: this.clone() }),
+        });
+        Ok(Node { shared })
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Takes a connection in; `peer` is where it comes from, for people.
+    ///
+    /// # Errors
+    /// There are too many connections, or the engine is dead.
+    pub fn open(&self, peer: impl Into<String>) -> Result<Connection, Refused> {
+        let peer = peer.into();
+        let mailbox = self
+            .shared
+            .register(&peer)
+            .inspect_err(|why| log::refused(&peer, *why))?;
+        log::opened(mailbox.id, &peer);
+        Ok(Connection::new(Arc::clone(&self.shared), mailbox, peer))
+    }
+
+    /// How many connections there are.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn connections(&self) -> Result<usize, EngineDead> {
+        Ok(self.shared.lock()?.mailboxes.len())
+    }
+
+    /// A timer: every transport runs one, and any of them serves the whole node.
+    pub fn timer(&self) -> Timer {
+        Timer::new(Arc::clone(&self.shared))
+    }
+
+    /// How often the lock was taken.
+    #[doc(hidden)]
+    pub fn lock_acquisitions(&self) -> u64 {
+        self.shared.acquisitions.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    /// Tells the engine all inputs of `turn` under one hold of the lock. What they cause for the
+    /// connection of `own`, and all work, is in `turn` on return; the rest is in its mailboxes.
+    pub(crate) fn exchange(
+        &self,
+        turn: &mut Turn,
+        own: Option<&Mailbox>,
+    ) -> Result<(), EngineDead> {
+        let mut locked = self.lock()?;
+        if let Some(own) = own {
+            own.collect(&mut turn.mail);
+        }
+        let now = self.clock.now();
+        let Locked { engine, outbox, .. } = &mut *locked;
+        for input in turn.inputs.drain(..) {
+            engine.handle(now, input, outbox);
+        }
+        self.settle(locked, turn, own);
+        Ok(())
+    }
+
+    /// Does what is due, at most a budget of it; says when to come back.
+    pub(crate) fn due(&self, turn: &mut Turn) -> Result<Due, EngineDead> {
+        let budget = self.limits.timer_budget as usize;
+        let mut locked = self.lock()?;
+        let now = self.clock.now();
+        let Locked {
+            engine,
+            outbox,
+            armed,
+            ..
+        } = &mut *locked;
+        let left = engine.handle_timeout(now, budget, outbox);
+        let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
+        *armed = next;
+        self.settle(locked, turn, None);
+        Ok(match next {
+            _ if left => Due::Now,
+            Mono::NEVER => Due::Never,
+            at => Due::In(at.since(now.mono)),
+        })
+    }
+
+    /// Sees a turn without a connection through: its work, and what that causes.
+    pub(crate) fn finish(&self, turn: &mut Turn) -> Result<(), EngineDead> {
+        loop {
+            turn.run_work(&self.self_sink);
+            if turn.inputs.is_empty() {
+                return Ok(());
+            }
+            self.exchange(turn, None)?;
+        }
+    }
+
+    /// Delivers the answer of a file system for a connection that is gone.
+    pub(crate) fn complete(&self, ticket: FsTicket, result: FsResult) {
+        let mut turn = Turn::default();
+        turn.inputs.push(Input::FsDone { ticket, result });
+        // A dead engine has no use for it.
+        let _ = self
+            .exchange(&mut turn, None)
+            .and_then(|()| self.finish(&mut turn));
+    }
+
+    /// Forgets a connection, whose unhandled answers are in `turn`.
+    pub(crate) fn close(&self, mailbox: &Mailbox, turn: &mut Turn) {
+        let done = mailbox.close();
+        turn.inputs.extend(
+            done.into_iter()
+                .map(|(ticket, result)| Input::FsDone { ticket, result }),
+        );
+        turn.inputs.push(Input::ConnClosed { conn: mailbox.id });
+        let forgotten = self
+            .lock()
+            .map(|mut locked| locked.mailboxes.remove(&mailbox.id));
+        // A dead engine has no use for it.
+        let _ = forgotten
+            .and_then(|_| self.exchange(turn, None))
+            .and_then(|()| self.finish(turn));
+    }
+
+    fn register(self: &Arc<Shared>, peer: &str) -> Result<Arc<Mailbox>, Refused> {
+        let mut turn = Turn::default();
+        let mut locked = self.lock()?;
+        if locked.mailboxes.len() >= self.limits.max_connections as usize {
+            return Err(Refused::TooManyConnections);
+        }
+        let id = locked.next_id;
+        locked.next_id = id.next();
+        let mailbox = Mailbox::new(id, Arc::downgrade(self));
+        locked.mailboxes.insert(id, Arc::clone(&mailbox));
+        let now = self.clock.now();
+        let Locked { engine, outbox, .. } = &mut *locked;
+        engine.handle(
+            now,
+            Input::ConnOpened {
+                conn: id,
+                peer: peer.to_owned(),
+            },
+            outbox,
+        );
+        self.settle(locked, &mut turn, None);
+        self.finish(&mut turn)?;
+        Ok(mailbox)
+    }
+
+    /// Moves every action to where it belongs before it releases the lock, and wakes afterwards.
+    fn settle(&self, mut locked: MutexGuard<'_, Locked>, turn: &mut Turn, own: Option<&Mailbox>) {
+        locked.route(turn, own.map(|own| own.id));
+        let next = locked
+            .engine
+            .next_timeout()
+            .map_or(Mono::NEVER, |(at, _)| at);
+        let earlier = next < locked.armed;
+        if earlier {
+            locked.armed = next;
+        }
+        drop(locked);
+        if earlier {
+            self.timers.wake();
+        }
+        turn.after_lock();
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Locked>, EngineDead> {
+        let locked = self.locked.lock().map_err(|_poisoned| EngineDead)?;
+        self.acquisitions.fetch_add(1, Ordering::Relaxed);
+        Ok(locked)
+    }
+}
+
+impl Locked {
+    fn route(&mut self, turn: &mut Turn, own: Option<ConnId>) {
+        while let Some(action) = self.outbox.pop() {
+            match action {
+                Action::Reply(reply) if Some(reply.conn) == own => {
+                    turn.mail.output.push_reply(&self.outbox, &reply);
+                    turn.mail.answered += 1;
+                }
+                // Without a mailbox the connection is gone, and nobody misses the reply.
+                Action::Reply(reply) => {
+                    if let Some(mailbox) = self.mailboxes.get(&reply.conn) {
+                        turn.wakers.extend(mailbox.put_reply(&self.outbox, &reply));
+                    }
+                }
+                Action::Close { conn } if Some(conn) == own => turn.mail.close = true,
+                Action::Close { conn } => {
+                    if let Some(mailbox) = self.mailboxes.get(&conn) {
+                        turn.wakers.extend(mailbox.put_close());
+                    }
+                }
+                Action::Fs {
+                    ticket,
+                    backend,
+                    request,
+                } => {
+                    turn.work.push_back(Work::Request {
+                        ticket,
+                        backend,
+                        request,
+                    });
+                }
+                Action::Release { backend, fh } => {
+                    turn.work.push_back(Work::Release { backend, fh });
+                }
+                Action::Event(event) => turn.events.push(event),
+            }
+        }
+        self.outbox.clear();
+    }
+}
+
+/// When a timer has to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    In(std::time::Duration),
+    Never,
+}
+
+/// Takes the answers for requests that no connection of this node's submitted.
+struct Orphans {
+    node: std::sync::Weak<Shared>,
+}
+
+impl CompletionSink for Orphans {
+    fn complete(&self, ticket: FsTicket, result: FsResult) {
+        if let Some(node) = self.node.upgrade() {
+            node.complete(ticket, result);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Leases and other deadlines of the engine.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::node::{Due, EngineDead, Shared};
+use crate::turn::Turn;
+
+/// Runs what the engine has to do without being asked.
+///
+/// A transport sleeps as long as [`Timer::run`] says and runs it again. It is woken earlier only
+/// when a deadline appeared before that.
+pub struct Timer {
+    node: Arc<Shared>,
+    slot: Arc<Slot>,
+}
+
+/// The wakers of all timers of a node.
+#[derive(Default)]
+pub(crate) struct Timers {
+    slots: Mutex<Vec<Arc<Slot>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Timer {
+    pub(crate) fn new(node: Arc<Shared>) -> Timer {
+        let slot = Arc::new(Slot::default());
+        lock(&node.timers.slots).push(Arc::clone(&slot));
+        Timer { node, slot }
+    }
+
+    /// Does what is due and says how long to sleep; none for "until woken". `waker` is woken when
+    /// the sleep turns out too long.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn run(&mut self, waker: &Waker) -> Result<Option<Duration>, EngineDead> {
+        // Before the engine is asked, so that nothing is missed between.
+        match &mut *lock(&self.slot.waker) {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        let mut turn = Turn::default();
+        loop {
+            let due = self.node.due(&mut turn)?;
+            self.node.finish(&mut turn)?;
+            match due {
+                Due::Now => {}
+                Due::In(span) => return Ok(Some(span)),
+                Due::Never => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        lock(&self.node.timers.slots).retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+    }
+}
+
+impl Timers {
+    /// Wakes all timers.
+    pub(crate) fn wake(&self) {
+        let wakers: Vec<Waker> = lock(&self.slots)
+            .iter()
+            .filter_map(|slot| lock(&slot.waker).take())
+            .collect();
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is half-moved under it.
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
