@@ -1,1 +1,37 @@
 //! Serves an nfs4 node over TCP on tokio.
+//!
+//! A [`Server`] accepts connections and drives each in one task: it reads, hands what came to the
+//! [`Connection`](driver::Connection), and writes all replies at once. There is no task per
+//! request, no writer task and no channel. Another stream than TCP, such as TLS over it, is driven
+//! by [`serve_stream`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use nfs4_transport_tokio::Server;
+//! use nfs4_transport_tokio::driver::engine::fs::Backend;
+//! use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine};
+//! use nfs4_transport_tokio::driver::{Clock, Limits, Node, SystemClock};
+//!
+//! async fn serve(root: Arc<dyn Backend>, boot: Boot) -> Result<(), Box<dyn std::error::Error>> {
+//!     let config = Config::default();
+//!     let limits = Limits::for_max_io(config.max_io);
+//!     let clock = Arc::new(SystemClock::new());
+//!     let engine = Engine::new(boot, config, root, clock.now()).map_err(|faults| faults[0].clone())?;
+//!     let node = Node::with_clock(engine, limits, clock).map_err(|faults| faults[0].clone())?;
+//!
+//!     let server = Server::bind("127.0.0.1:2049", node).await?;
+//!     let stop = std::future::pending(); // such as a signal
+//!     Ok(server.serve(stop).await?)
+//! }
+//! ```
+
+pub use nfs4_driver as driver;
+
+mod log;
+mod server;
+mod stream;
+mod timer;
+
+pub use server::{ServeError, Server};
+pub use stream::serve_stream;

@@ -1,0 +1,123 @@
+//! A listener and the connections that came by it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nfs4_driver::{Closing, EngineDead, Node, Refused};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::stream::serve_stream;
+use crate::{log, timer};
+
+/// Serves a [`Node`] on one TCP listener. Several servers may share a node.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    node: Node,
+}
+
+/// Why a server ended by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// Nothing can be served any more.
+    #[error(transparent)]
+    EngineDead(#[from] EngineDead),
+}
+
+impl Server {
+    /// Listens at an address; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// The address cannot be listened at.
+    pub async fn bind(address: impl ToSocketAddrs, node: Node) -> io::Result<Server> {
+        Ok(Server::new(TcpListener::bind(address).await?, node))
+    }
+
+    /// Serves on a listener that is there already.
+    pub fn new(listener: TcpListener, node: Node) -> Server {
+        Server { listener, node }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` is ready; then it accepts and reads nothing more, and returns when
+    /// the calls in flight are answered, at the latest after
+    /// [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout).
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Server { listener, node } = self;
+        let (stop, _) = watch::channel(false);
+        let mut timer = JoinSet::new();
+        timer.spawn(timer::run(node.timer()));
+        let mut connections = JoinSet::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                _ = timer.join_next() => return Err(EngineDead.into()),
+                Some(ended) = connections.join_next() => {
+                    if let Ok(Closing::EngineDead(dead)) = ended {
+                        return Err(dead.into());
+                    }
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        start(&mut connections, &node, stream, peer, stop.subscribe())?;
+                    }
+                    Err(why) => {
+                        log::accept_failed(&why);
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        stop.send_replace(true);
+        let all = async { while connections.join_next().await.is_some() {} };
+        if timeout(node.limits().stop_timeout, all).await.is_err() {
+            log::cut_off(connections.len());
+            connections.shutdown().await;
+        }
+        Ok(())
+    }
+}
+
+/// Starts the task of a connection, unless there are too many.
+fn start(
+    connections: &mut JoinSet<Closing>,
+    node: &Node,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), EngineDead> {
+    let connection = match node.open(peer.to_string()) {
+        Ok(connection) => connection,
+        Err(Refused::TooManyConnections) => return Ok(()),
+        Err(Refused::EngineDead(dead)) => return Err(dead),
+    };
+    // Without it the server is slower and no worse.
+    let _ = stream.set_nodelay(true);
+    connections.spawn(async move {
+        let stopped = async {
+            // The sender outlives every connection, or they are all aborted.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        serve_stream(stream, connection, stopped).await
+    });
+    Ok(())
+}
+
+/// After a failed accept, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
