@@ -1,0 +1,136 @@
+//! Each limit, seen from the other end of a socket.
+
+use std::time::{Duration, Instant};
+
+use nfs4_transport_tokio::driver::Limits;
+use tokio::net::TcpStream;
+
+use crate::log;
+use crate::peer::{NULL, Peer, record};
+use crate::server::Running;
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_at_once() {
+    let limits = Limits {
+        max_connections: 2,
+        ..Limits::default()
+    };
+    let server = Running::start(limits).await;
+    let mut first = Peer::connect(server.address).await;
+    let mut second = Peer::connect(server.address).await;
+    assert!(first.is_served().await && second.is_served().await);
+    let mut third = Peer::connect(server.address).await;
+    third.is_closed().await;
+    assert_eq!(
+        log::lines("connection refused", &third.address.to_string()).len(),
+        1
+    );
+    drop(first);
+    server.has_connections(1).await;
+    assert!(Peer::connect(server.address).await.is_served().await);
+    assert!(second.is_served().await);
+}
+
+#[tokio::test]
+async fn the_limit_of_a_record_is_the_last_byte_that_is_taken() {
+    let limits = Limits {
+        max_record: 2_000,
+        ..Limits::default()
+    };
+    let server = Running::start(limits).await;
+    let mut message = crate::peer::message(&NULL);
+    message.resize(2_000, 0);
+    let mut peer = Peer::connect(server.address).await;
+    peer.send(&crate::peer::mark(&message)).await;
+    assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
+    message.push(0);
+    peer.send(&crate::peer::mark(&message)).await;
+    peer.is_closed().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+    let limits = Limits {
+        idle_timeout: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let server = Running::start(limits).await;
+    let mut idle = Peer::connect(server.address).await;
+    let mut busy = Peer::connect(server.address).await;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(600) {
+        assert!(busy.is_served().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    idle.is_closed().await;
+    assert!(busy.is_served().await);
+}
+
+#[tokio::test]
+async fn half_a_record_is_not_waited_for_without_end() {
+    let limits = Limits {
+        stall_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let server = Running::start(limits).await;
+    let mut quiet = Peer::connect(server.address).await;
+    let mut halves = [1, 4, 10].map(|cut| (cut, None));
+    for (cut, peer) in &mut halves {
+        let mut half = Peer::connect(server.address).await;
+        half.send(&record(&NULL)[..*cut]).await;
+        *peer = Some(half);
+    }
+    for (_, peer) in &mut halves {
+        let half = peer.as_mut().unwrap();
+        half.is_closed().await;
+        assert_eq!(log::lines(&half.address.to_string(), "stalled").len(), 1);
+    }
+    assert!(
+        quiet.is_served().await,
+        "between records there is nothing to wait for"
+    );
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_no_replies_is_not_read_from_and_then_closed() {
+    let limits = Limits {
+        max_reply: 1_024,
+        max_unsent: 4_096,
+        stall_timeout: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let server = Running::start(limits).await;
+    let mut bystander = Peer::connect(server.address).await;
+    let deaf = Peer::connect(server.address).await;
+    let calls = record(&NULL).repeat(1_000);
+    let mut written = 0_u64;
+    let stuck = loop {
+        match tokio::time::timeout(Duration::from_millis(200), deaf.stream.writable()).await {
+            Err(_) => break true,
+            Ok(ready) => ready.unwrap(),
+        }
+        match deaf.stream.try_write(&calls) {
+            Ok(count) => written += count as u64,
+            Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => break false,
+        }
+        assert!(written < 1 << 30, "the server reads on and on");
+        assert!(bystander.is_served().await);
+    };
+    assert!(stuck, "it stops reading before it gives up");
+    server.has_connections(1).await;
+    assert_eq!(log::lines(&deaf.address.to_string(), "stalled").len(), 1);
+    assert!(bystander.is_served().await);
+}
+
+#[tokio::test]
+async fn a_stopped_server_accepts_nothing_and_ends() {
+    let mut server = Running::start(Limits::default()).await;
+    let mut peer = Peer::connect(server.address).await;
+    assert!(peer.is_served().await);
+    server.stop();
+    peer.is_closed().await;
+    assert!(TcpStream::connect(server.address).await.is_err());
+    assert_eq!(server.node.connections(), Ok(0));
+    assert_eq!(server.ended().await, Ok(()));
+}

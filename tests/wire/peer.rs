@@ -1,0 +1,124 @@
+//! The other end of a connection, which may send anything.
+
+use std::io;
+use std::net::SocketAddr;
+
+use nfs4_transport_tokio::driver::engine::proto::rpc::{
+    AuthFlavor, CallHeader, Fault, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL, OpaqueAuth,
+    ReplyHeader, write_mark,
+};
+use nfs4_transport_tokio::driver::engine::proto::xdr::{Encode, Writer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::server::PATIENCE;
+
+/// A connection to the server.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: SocketAddr,
+}
+
+impl Peer {
+    pub(crate) async fn connect(server: SocketAddr) -> Peer {
+        let stream = TcpStream::connect(server).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let address = stream.local_addr().unwrap();
+        Peer { stream, address }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// The next record, or how the stream ended.
+    pub(crate) async fn record(&mut self) -> io::Result<Vec<u8>> {
+        let read = async {
+            let mut mark = [0; Mark::LEN];
+            self.stream.read_exact(&mut mark).await?;
+            let mark = Mark::from_bytes(mark);
+            assert!(mark.last, "the server sends one fragment a record");
+            let mut record = vec![0; mark.len as usize];
+            self.stream.read_exact(&mut record).await?;
+            Ok(record)
+        };
+        timeout(PATIENCE, read).await.expect("an answer in time")
+    }
+
+    /// The outcome of the next reply, whose transaction id must be this.
+    pub(crate) async fn outcome(&mut self, xid: u32) -> Result<(), Fault> {
+        let record = self.record().await.expect("a reply");
+        let reply = ReplyHeader::decode(&record).expect("a reply");
+        assert_eq!(reply.xid, xid);
+        reply.outcome.map(|_| ())
+    }
+
+    /// Whether the server answers NULL.
+    pub(crate) async fn is_served(&mut self) -> bool {
+        self.send(&record(&NULL)).await;
+        self.outcome(NULL.xid).await == Ok(())
+    }
+
+    /// Waits for the server to close, without another answer.
+    pub(crate) async fn is_closed(&mut self) {
+        let mut byte = [0];
+        match timeout(PATIENCE, self.stream.read(&mut byte))
+            .await
+            .expect("an end in time")
+        {
+            Ok(0) | Err(_) => {}
+            Ok(_) => panic!("an answer instead of an end"),
+        }
+    }
+}
+
+/// A call as one record of one fragment.
+pub(crate) fn record(call: &CallHeader<'_>) -> Vec<u8> {
+    mark(&message(call))
+}
+
+/// A call without a mark.
+pub(crate) fn message(call: &CallHeader<'_>) -> Vec<u8> {
+    let mut writer = Writer::new();
+    call.encode(&mut writer);
+    writer.into_vec()
+}
+
+/// Puts a mark before a message.
+pub(crate) fn mark(message: &[u8]) -> Vec<u8> {
+    [&write_mark(message.len()), message].concat()
+}
+
+/// A message in fragments of at most `size` bytes.
+pub(crate) fn fragments(message: &[u8], size: usize) -> Vec<u8> {
+    let mut stream = Vec::new();
+    let count = message.len().div_ceil(size);
+    for (at, fragment) in message.chunks(size).enumerate() {
+        let mark = Mark {
+            last: at + 1 == count,
+            len: fragment.len() as u32,
+        };
+        stream.extend_from_slice(&mark.to_bytes());
+        stream.extend_from_slice(fragment);
+    }
+    stream
+}
+
+/// A call of NULL by nobody.
+pub(crate) const NULL: CallHeader<'static> = CallHeader {
+    xid: 0x1111_2222,
+    prog: NFS4_PROGRAM,
+    vers: NFS_V4,
+    proc: NFSPROC4_NULL,
+    cred: OpaqueAuth::NONE,
+    verf: OpaqueAuth::NONE,
+};
+
+/// The flavour of AUTH_SYS with a body of someone's making.
+pub(crate) const fn sys(body: &[u8]) -> OpaqueAuth<'_> {
+    OpaqueAuth {
+        flavor: AuthFlavor::SYS,
+        body,
+    }
+}
