@@ -1,9 +1,11 @@
 //! NFSv4.0, 4.1, 4.2 and extended attributes: types of the wire
 //! [RFC 7530, RFC 8881, RFC 7862, RFC 8276].
 
+pub mod any;
 pub mod args;
 pub mod attr;
 pub mod basic;
+pub mod callback;
 pub mod compound;
 pub mod consts;
 pub mod opnum;

@@ -4,8 +4,10 @@ mod dir;
 mod file;
 mod lock;
 mod open;
+mod pnfs;
 mod session;
 mod v40;
+mod v42;
 
 pub use self::dir::{Create, CreateType, Link, Lookup, ReadDir, Remove, Rename, SecInfo};
 pub use self::file::{Access, Commit, GetAttr, NVerify, PutFh, Read, SetAttr, Verify, Write};
@@ -14,6 +16,10 @@ pub use self::lock::{
     TestStateid,
 };
 pub use self::open::{Close, CreateHow, Open, OpenClaim, OpenDowngrade, OpenHow};
+pub use self::pnfs::{
+    DelegClaim, GetDeviceInfo, GetDeviceList, GetDirDelegation, LayoutCommit, LayoutGet,
+    LayoutIoMode, LayoutReturn, LayoutReturnWhat, LayoutUpdate, SetSsv, WantDelegation,
+};
 pub use self::session::{
     BackchannelCtl, BindConnToSession, CallbackSecParms, ChannelAttrs, ChannelDirFromClient,
     ClientOwner, CreateSession, DestroyClientId, DestroySession, ExchangeId, GssCbHandles, GssSvc,
@@ -22,4 +28,9 @@ pub use self::session::{
 pub use self::v40::{
     CbClient, DelegPurge, NfsClientId, OpenAttr, OpenConfirm, ReleaseLockOwner, Renew, SetClientId,
     SetClientIdConfirm,
+};
+pub use self::v42::{
+    Allocate, AppDataBlock, Clone, Copy, CopyNotify, DataContent, Deallocate, DeviceError,
+    GetXattr, IoAdvise, IoAdviseType, IoInfo, LayoutError, LayoutStats, ListXattrs, NetLoc,
+    OffloadCancel, OffloadStatus, ReadPlus, RemoveXattr, Seek, SetXattr, SetXattrOption, WriteSame,
 };

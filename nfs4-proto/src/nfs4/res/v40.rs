@@ -1,6 +1,6 @@
 //! What only NFSv4.0 has [RFC 7530 §16].
 
-use crate::nfs4::basic::{ClientId, Stateid, Verifier};
+use crate::nfs4::basic::{ClientId, NetAddr, Stateid, Verifier};
 use crate::xdr::xdr;
 
 xdr! {
@@ -13,5 +13,10 @@ xdr! {
     struct SetClientIdOk {
         clientid: ClientId,
         setclientid_confirm: Verifier,
+    }
+
+    /// With `NFS4ERR_CLID_INUSE` from SETCLIENTID: where the other client is [RFC 7530 §16.33].
+    struct ClientIdInUse<'a> {
+        client_using: NetAddr<'a>,
     }
 }

@@ -1,0 +1,237 @@
+//! Every operation in one type: for dumps, tests and clients.
+//!
+//! A server decodes each operation where it runs it, and has no use for these.
+
+use super::{args, callback as cb, res};
+use crate::nfs4::res::Outcome;
+use crate::nfs4::{CbOp, CbOpNum, Op, OpNum, Status};
+use crate::xdr::{Decode, Encode, Reader, Writer, XdrError};
+
+/// Calls `$then` with a row for each operation: variant, method, arguments, results, error body.
+macro_rules! for_each_op {
+    ($then:ident $($more:tt)*) => {
+        $then! {
+            $($more)*
+            Access access [args: args::Access] [res::AccessOk] [()];
+            Close close [args: args::Close] [res::CloseOk] [()];
+            Commit commit [args: args::Commit] [res::CommitOk] [()];
+            Create create [args: args::Create<'a>] [res::CreateOk] [()];
+            DelegPurge delegpurge [args: args::DelegPurge] [()] [()];
+            DelegReturn delegreturn [args: args::DelegReturn] [()] [()];
+            GetAttr getattr [args: args::GetAttr] [res::GetAttrOk<'a>] [()];
+            GetFh getfh [] [res::GetFhOk<'a>] [()];
+            Link link [args: args::Link<'a>] [res::LinkOk] [()];
+            Lock lock [args: args::Lock<'a>] [res::LockOk] [Option<res::LockDenied<'a>>];
+            LockT lockt [args: args::LockT<'a>] [()] [Option<res::LockDenied<'a>>];
+            LockU locku [args: args::LockU] [res::LockUOk] [()];
+            Lookup lookup [args: args::Lookup<'a>] [()] [()];
+            LookupP lookupp [] [()] [()];
+            NVerify nverify [args: args::NVerify<'a>] [()] [()];
+            Open open [args: args::Open<'a>] [res::OpenOk<'a>] [()];
+            OpenAttr openattr [args: args::OpenAttr] [()] [()];
+            OpenConfirm open_confirm [args: args::OpenConfirm] [res::OpenConfirmOk] [()];
+            OpenDowngrade open_downgrade [args: args::OpenDowngrade] [res::OpenDowngradeOk] [()];
+            PutFh putfh [args: args::PutFh<'a>] [()] [()];
+            PutPubFh putpubfh [] [()] [()];
+            PutRootFh putrootfh [] [()] [()];
+            Read read [args: args::Read] [res::ReadOk<'a>] [()];
+            ReadDir readdir [args: args::ReadDir] [res::ReadDirOk<'a>] [()];
+            ReadLink readlink [] [res::ReadLinkOk<'a>] [()];
+            Remove remove [args: args::Remove<'a>] [res::RemoveOk] [()];
+            Rename rename [args: args::Rename<'a>] [res::RenameOk] [()];
+            Renew renew [args: args::Renew] [()] [()];
+            RestoreFh restorefh [] [()] [()];
+            SaveFh savefh [] [()] [()];
+            SecInfo secinfo [args: args::SecInfo<'a>] [res::SecInfoOk<'a>] [()];
+            SetAttr setattr [args: args::SetAttr<'a>] [res::SetAttrRes] [res::SetAttrRes];
+            SetClientId setclientid [args: args::SetClientId<'a>] [res::SetClientIdOk] [Option<res::ClientIdInUse<'a>>];
+            SetClientIdConfirm setclientid_confirm [args: args::SetClientIdConfirm] [()] [()];
+            Verify verify [args: args::Verify<'a>] [()] [()];
+            Write write [args: args::Write<'a>] [res::WriteOk] [()];
+            ReleaseLockOwner release_lockowner [args: args::ReleaseLockOwner<'a>] [()] [()];
+            BackchannelCtl backchannel_ctl [args: args::BackchannelCtl<'a>] [()] [()];
+            BindConnToSession bind_conn_to_session [args: args::BindConnToSession] [res::BindConnToSessionOk] [()];
+            ExchangeId exchange_id [args: args::ExchangeId<'a>] [res::ExchangeIdOk<'a>] [()];
+            CreateSession create_session [args: args::CreateSession<'a>] [res::CreateSessionOk] [()];
+            DestroySession destroy_session [args: args::DestroySession] [()] [()];
+            FreeStateid free_stateid [args: args::FreeStateid] [()] [()];
+            GetDirDelegation get_dir_delegation [args: args::GetDirDelegation] [res::GetDirDelegationOk] [()];
+            GetDeviceInfo getdeviceinfo [args: args::GetDeviceInfo] [res::GetDeviceInfoOk<'a>] [Option<res::DeviceTooSmall>];
+            GetDeviceList getdevicelist [args: args::GetDeviceList] [res::GetDeviceListOk<'a>] [()];
+            LayoutCommit layoutcommit [args: args::LayoutCommit<'a>] [res::LayoutCommitOk] [()];
+            LayoutGet layoutget [args: args::LayoutGet] [res::LayoutGetOk<'a>] [Option<res::LayoutTryLater>];
+            LayoutReturn layoutreturn [args: args::LayoutReturn<'a>] [res::LayoutReturnOk] [()];
+            SecInfoNoName secinfo_no_name [args: args::SecInfoNoName] [res::SecInfoOk<'a>] [()];
+            Sequence sequence [args: args::Sequence] [res::SequenceOk] [()];
+            SetSsv set_ssv [args: args::SetSsv<'a>] [res::SetSsvOk<'a>] [()];
+            TestStateid test_stateid [args: args::TestStateid<'a>] [res::TestStateidOk<'a>] [()];
+            WantDelegation want_delegation [args: args::WantDelegation] [res::OpenDelegation<'a>] [()];
+            DestroyClientId destroy_clientid [args: args::DestroyClientId] [()] [()];
+            ReclaimComplete reclaim_complete [args: args::ReclaimComplete] [()] [()];
+            Allocate allocate [args: args::Allocate] [()] [()];
+            Copy copy [args: args::Copy<'a>] [res::CopyOk] [Option<res::CopyRequirements>];
+            CopyNotify copy_notify [args: args::CopyNotify<'a>] [res::CopyNotifyOk<'a>] [()];
+            Deallocate deallocate [args: args::Deallocate] [()] [()];
+            IoAdvise io_advise [args: args::IoAdvise] [res::IoAdviseOk] [()];
+            LayoutError layouterror [args: args::LayoutError<'a>] [()] [()];
+            LayoutStats layoutstats [args: args::LayoutStats<'a>] [()] [()];
+            OffloadCancel offload_cancel [args: args::OffloadCancel] [()] [()];
+            OffloadStatus offload_status [args: args::OffloadStatus] [res::OffloadStatusOk] [()];
+            ReadPlus read_plus [args: args::ReadPlus] [res::ReadPlusOk<'a>] [()];
+            Seek seek [args: args::Seek] [res::SeekOk] [()];
+            WriteSame write_same [args: args::WriteSame<'a>] [res::WriteResponse] [()];
+            Clone clone [args: args::Clone] [()] [()];
+            GetXattr getxattr [args: args::GetXattr<'a>] [res::GetXattrOk<'a>] [()];
+            SetXattr setxattr [args: args::SetXattr<'a>] [res::SetXattrOk] [()];
+            ListXattrs listxattrs [args: args::ListXattrs] [res::ListXattrsOk<'a>] [()];
+            RemoveXattr removexattr [args: args::RemoveXattr<'a>] [res::RemoveXattrOk] [()];
+            Illegal illegal [] [()] [()];
+        }
+    };
+}
+
+/// Calls `$then` with a row for each callback operation, as [`for_each_op`].
+macro_rules! for_each_cb_op {
+    ($then:ident $($more:tt)*) => {
+        $then! {
+            $($more)*
+            GetAttr cb_getattr [args: cb::args::GetAttr<'a>] [cb::res::GetAttrOk<'a>] [()];
+            Recall cb_recall [args: cb::args::Recall<'a>] [()] [()];
+            LayoutRecall cb_layoutrecall [args: cb::args::LayoutRecall<'a>] [()] [()];
+            Notify cb_notify [args: cb::args::Notify<'a>] [()] [()];
+            PushDeleg cb_push_deleg [args: cb::args::PushDeleg<'a>] [()] [()];
+            RecallAny cb_recall_any [args: cb::args::RecallAny] [()] [()];
+            RecallableObjAvail cb_recallable_obj_avail [args: cb::args::RecallableObjAvail] [()] [()];
+            RecallSlot cb_recall_slot [args: cb::args::RecallSlot] [()] [()];
+            Sequence cb_sequence [args: cb::args::Sequence<'a>] [cb::res::SequenceOk] [()];
+            WantsCancelled cb_wants_cancelled [args: cb::args::WantsCancelled] [()] [()];
+            NotifyLock cb_notify_lock [args: cb::args::NotifyLock<'a>] [()] [()];
+            NotifyDeviceId cb_notify_deviceid [args: cb::args::NotifyDeviceId<'a>] [()] [()];
+            Offload cb_offload [args: cb::args::Offload<'a>] [()] [()];
+            Illegal cb_illegal [] [()] [()];
+        }
+    };
+}
+
+pub(crate) use for_each_op;
+
+macro_rules! any {
+    (
+        $(#[$arg_doc:meta])* $arg:ident, $(#[$res_doc:meta])* $res:ident, $op:ident, $num:ident,
+        $(
+            $variant:ident $method:ident [$($a:ident : $args:ty)?] [$ok:ty] [$err:ty];
+        )*
+    ) => {
+        $(#[$arg_doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $arg<'a> {
+            $(
+                #[doc = concat!("`", stringify!($method), "`.")]
+                $variant $(($args))?,
+            )*
+        }
+
+        impl<'a> $arg<'a> {
+            /// Which operation it is.
+            pub const fn op(&self) -> $op {
+                match self {
+                    $(Self::$variant { .. } => $op::$variant,)*
+                }
+            }
+
+            /// Reads the arguments of `op`, whose number is read already.
+            pub fn decode_args(op: $op, r: &mut Reader<'a>) -> Result<Self, XdrError> {
+                let _ = &r;
+                Ok(match op {
+                    $($op::$variant => Self::$variant $((<$args>::decode(r)?))?,)*
+                })
+            }
+        }
+
+        impl Encode for $arg<'_> {
+            fn encode(&self, w: &mut Writer) {
+                self.op().number().encode(w);
+                match self {
+                    $(Self::$variant $(($a))? => {
+                        $($a.encode(w);)?
+                    })*
+                }
+            }
+        }
+
+        impl<'a> Decode<'a> for $arg<'a> {
+            const MIN: usize = 4;
+
+            fn decode(r: &mut Reader<'a>) -> Result<Self, XdrError> {
+                let op = $num::decode(r)?.known().ok_or(XdrError::BadDiscriminant)?;
+                Self::decode_args(op, r)
+            }
+        }
+
+        $(#[$res_doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $res<'a> {
+            $(
+                #[doc = concat!("`", stringify!($method), "`.")]
+                $variant(Outcome<$ok, $err>),
+            )*
+        }
+
+        impl<'a> $res<'a> {
+            /// Which operation it is.
+            pub const fn op(&self) -> $op {
+                match self {
+                    $(Self::$variant(_) => $op::$variant,)*
+                }
+            }
+
+            /// The status of the operation.
+            pub const fn status(&self) -> Status {
+                match self {
+                    $(Self::$variant(outcome) => outcome.status(),)*
+                }
+            }
+
+            /// Reads the status and the results of `op`, whose number is read already.
+            pub fn decode_res(op: $op, r: &mut Reader<'a>) -> Result<Self, XdrError> {
+                Ok(match op {
+                    $($op::$variant => Self::$variant(Outcome::decode(r)?),)*
+                })
+            }
+        }
+
+        impl Encode for $res<'_> {
+            fn encode(&self, w: &mut Writer) {
+                self.op().number().encode(w);
+                match self {
+                    $(Self::$variant(outcome) => outcome.encode(w),)*
+                }
+            }
+        }
+
+        impl<'a> Decode<'a> for $res<'a> {
+            const MIN: usize = 8;
+
+            fn decode(r: &mut Reader<'a>) -> Result<Self, XdrError> {
+                let op = $num::decode(r)?.known().ok_or(XdrError::BadDiscriminant)?;
+                Self::decode_res(op, r)
+            }
+        }
+    };
+}
+
+for_each_op! { any
+    /// An operation with its arguments: `nfs_argop4` [RFC 8881 §16.2].
+    ArgOp,
+    /// The result of an operation with its status: `nfs_resop4` [RFC 8881 §16.2].
+    ResOp,
+    Op, OpNum,
+}
+
+for_each_cb_op! { any
+    /// A callback operation with its arguments: `nfs_cb_argop4` [RFC 8881 §20.2].
+    CbArgOp,
+    /// The result of a callback operation with its status: `nfs_cb_resop4` [RFC 8881 §20.2].
+    CbResOp,
+    CbOp, CbOpNum,
+}
