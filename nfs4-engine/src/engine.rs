@@ -40,10 +40,12 @@ pub struct TableLengths {
     pub clients: usize,
     /// Sessions.
     pub sessions: usize,
-    /// Open owners.
+    /// Open owners and lock owners.
     pub owners: usize,
     /// Opens: one for each owner and file.
     pub opens: usize,
+    /// Lock stateids: one for each lock owner and file.
+    pub locks: usize,
     /// Files that somebody has open.
     pub files: usize,
     /// COMPOUNDs that wait for a file system.
@@ -123,6 +125,7 @@ impl Engine {
             sessions: self.core.sessions.len(),
             owners: states.owners,
             opens: states.opens,
+            locks: states.locks,
             files: states.files,
             parked: self.parked.len(),
             cached_bytes: self.core.sessions.cached_bytes,

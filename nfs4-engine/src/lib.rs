@@ -28,6 +28,7 @@ mod input;
 mod map;
 pub mod metrics;
 mod ops;
+mod places;
 mod session;
 mod slab;
 mod state;

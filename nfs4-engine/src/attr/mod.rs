@@ -6,4 +6,4 @@ mod supported;
 
 pub(crate) use encode::{Source, View, encode};
 pub(crate) use set::decode_settable;
-pub(crate) use supported::{WRITE_ONLY, exclusive_create, want};
+pub(crate) use supported::{WRITE_ONLY, exclusive_create, supported, want};

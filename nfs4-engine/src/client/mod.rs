@@ -11,6 +11,7 @@ use nfs4_proto::nfs4::basic::Verifier;
 pub(crate) use self::lease::Lease;
 pub(crate) use self::table::Clients;
 use crate::fs::{Credential, Flavor};
+use crate::places::Places;
 use crate::session::table::Session;
 use crate::slab::Key;
 use crate::state::open::Open;
@@ -36,7 +37,7 @@ pub(crate) struct Client {
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// What it has open.
-    pub(crate) opens: StateList,
+    pub(crate) opens: Places<Open>,
 }
 
 /// Who a client is to RPC; two requests with equal principals come from the same one.
@@ -55,10 +56,6 @@ pub(crate) struct CreateSlot {
     pub(crate) reply: Option<Box<[u8]>>,
 }
 
-/// A client's open files, in no order that a client could rely on.
-#[derive(Default)]
-pub(crate) struct StateList(Vec<Key<Open>>);
-
 impl Client {
     /// Whether it holds anything that a stranger's EXCHANGE_ID must not take from it.
     pub(crate) fn has_state(&self) -> bool {
@@ -72,38 +69,5 @@ impl Principal {
             flavor: cred.flavor(),
             uid: cred.uid,
         }
-    }
-}
-
-impl StateList {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// One of them.
-    pub(crate) fn any(&self) -> Option<Key<Open>> {
-        self.0.last().copied()
-    }
-
-    pub(crate) fn next_position(&self) -> u32 {
-        // Bounded by `max_opens_per_client`.
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn push(&mut self, key: Key<Open>) {
-        self.0.push(key);
-    }
-
-    /// Removes the one at `position`; the one that takes its place is returned.
-    pub(crate) fn remove(&mut self, position: u32) -> Option<Key<Open>> {
-        let position = position as usize;
-        if position < self.0.len() {
-            self.0.swap_remove(position);
-        }
-        self.0.get(position).copied()
     }
 }

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{Client, CreateSlot, Lease, Principal, StateList};
+use super::{Client, CreateSlot, Lease, Principal};
 use crate::map::{DetMap, Keyed};
+use crate::places::Places;
 use crate::slab::{Key, Slab};
 use crate::time::Mono;
 
@@ -86,7 +87,7 @@ impl Clients {
             sessions: Vec::new(),
             lease: Lease::new(now),
             reclaim_complete: false,
-            opens: StateList::default(),
+            opens: Places::new(),
         });
         let mut records = self.of_owner(owner);
         debug_assert!(

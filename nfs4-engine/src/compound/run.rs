@@ -294,7 +294,7 @@ fn end<S: Scope>(cx: &mut Cx<'_, S>, status: Status, keep_body: bool) -> Status 
     let status = match cx.run.room_for(0) {
         Err(too_big) if status == Status::OK || keep_body => {
             debug_assert!(
-                table::row(cx.run.op).reply_bound.is_none(),
+                status != Status::OK || table::row(cx.run.op).reply_bound.is_none(),
                 "what has effects was bounded before them"
             );
             cx.run.reply.end_op(too_big, false);

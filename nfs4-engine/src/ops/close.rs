@@ -17,7 +17,7 @@ pub(crate) fn start<S: Established>(
     let open = cx
         .core
         .states
-        .check(&stateid, cx.scope.client(), Some(&fh))?;
+        .check_open(&stateid, cx.scope.client(), &fh)?;
     cx.core.close(open, cx.out);
     // What is returned names nothing, and the client must not use it.
     cx.run.current_stateid = Some(Stateid::INVALID);

@@ -4,7 +4,7 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::xdr::{Decode, Reader};
+use nfs4_proto::xdr::{Decode, Reader, Writer};
 
 use crate::attr::{self, Source};
 use crate::compound::{Cx, Fetched, Stage, Step};
@@ -21,7 +21,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
         && fetched.fh == fh
         && (fetched.stat.is_some() || !want.stat)
     {
-        return encode(cx, &fetched, mask);
+        return answer(cx, &fetched, &mask);
     }
     Ok(Step::Wait(
         fh.export,
@@ -43,7 +43,7 @@ pub(crate) fn resume<S>(
     let FsReply::Attrs { attrs, stat } = result.map_err(|error| error.status())? else {
         return Err(Status::SERVERFAULT);
     };
-    encode(cx, &Fetched { fh, attrs, stat }, mask)
+    answer(cx, &Fetched { fh, attrs, stat }, &mask)
 }
 
 /// What the file system should bring along for a GETATTR that follows the operation whose
@@ -63,15 +63,28 @@ pub(crate) fn wanted_next<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> Want {
     Want::default()
 }
 
-fn encode<S>(cx: &mut Cx<'_, S>, node: &Fetched, mask: Bitmap) -> Result<Step, Status> {
+/// The attributes of this mask, as a fattr4.
+pub(super) fn encode<S>(
+    cx: &Cx<'_, S>,
+    node: &Fetched,
+    mask: &Bitmap,
+    w: &mut Writer,
+) -> Result<(), Status> {
     let fh = node.fh;
-    let export = cx.core.exports.get(fh.export).ok_or(Status::STALE)?;
     let source = Source {
-        view: &export.view(&cx.core.config, cx.run.minor),
+        view: &cx.export(fh)?.view(&cx.core.config, cx.run.minor),
         fh: &fh,
         attrs: &node.attrs,
         stat: node.stat.as_ref(),
     };
-    attr::encode(cx.run.reply.body(), &mask, &source);
-    Ok(Step::Done(Status::OK))
+    attr::encode(w, mask, &source);
+    Ok(())
+}
+
+fn answer<S>(cx: &mut Cx<'_, S>, node: &Fetched, mask: &Bitmap) -> Result<Step, Status> {
+    // The reply is taken out while it is written, since the rest of the context is read.
+    let mut reply = core::mem::take(cx.run.reply.body());
+    let encoded = encode(cx, node, mask, &mut reply);
+    *cx.run.reply.body() = reply;
+    encoded.map(|()| Step::Done(Status::OK))
 }

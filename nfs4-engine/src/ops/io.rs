@@ -8,6 +8,7 @@ use crate::compound::{Cx, Established};
 use crate::exports::Fh;
 use crate::fs::Authority;
 use crate::state::file::Share;
+use crate::state::stateid::Named;
 
 /// What an operation does to the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +37,14 @@ pub(crate) fn authority<S: Established>(
         };
     }
     let stateid = cx.meant(stateid)?;
-    let key = cx
-        .core
-        .states
-        .check(&stateid, cx.scope.client(), Some(fh))?;
-    let open = cx.core.states.get(key).ok_or(Status::BAD_STATEID)?;
+    let states = &cx.core.states;
+    let open = match states.check(&stateid, cx.scope.client(), Some(fh))? {
+        Named::Open(key) => Some(key),
+        Named::Lock(key) => states.lock(key).map(|lock| lock.open),
+    };
+    let open = open
+        .and_then(|key| states.get(key))
+        .ok_or(Status::BAD_STATEID)?;
     match intent {
         // A client reads around what it writes, so an open for writing may read; the file system
         // still checks that the user may.

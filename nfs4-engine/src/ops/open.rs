@@ -24,7 +24,7 @@ pub(crate) fn start<S: Established>(
 ) -> Result<Step, Status> {
     let current = cx.current()?;
     let args = args::Open::decode(args)?;
-    let share = share(&args)?;
+    let share = share(args.share_access, args.share_deny)?;
     admit(cx, &args)?;
     let target = match args.claim {
         args::OpenClaim::Null(file) => {
@@ -85,7 +85,8 @@ fn found<S: Established>(
         export,
         handle: opened.fh,
     };
-    let taken = share(args).and_then(|share| take(cx, args.owner.owner, &fh, share));
+    let taken = share(args.share_access, args.share_deny)
+        .and_then(|share| take(cx, args.owner.owner, &fh, share));
     let (open, held_before) = match taken {
         Ok(taken) => taken,
         Err(status) => {
@@ -187,7 +188,7 @@ fn take<S: Established>(
         return Err(Status::SHARE_DENIED);
     }
     if let Some(key) = own {
-        states.reshare(key, had.union(share));
+        states.widen(key, share);
         return Ok((key, true));
     }
     let record = cx.core.clients.get_mut(client).ok_or(Status::DELAY)?;
@@ -223,10 +224,10 @@ fn answer<S: Established>(
 }
 
 /// The access and deny bits, without what is said of delegations.
-fn share(args: &args::Open<'_>) -> Result<Share, Status> {
+pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
     let share = Share {
-        access: args.share_access & !WANT_BITS,
-        deny: args.share_deny,
+        access: access & !WANT_BITS,
+        deny,
     };
     if (1..=3).contains(&share.access) && share.deny <= 3 {
         Ok(share)

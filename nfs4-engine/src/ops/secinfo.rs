@@ -1,13 +1,28 @@
-//! SECINFO_NO_NAME. [RFC 8881 §18.45]
+//! SECINFO and SECINFO_NO_NAME. [RFC 8881 §18.29, §18.45]
 
 use nfs4_proto::nfs4::args::{self, SecInfoStyle};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::AuthFlavor;
 use nfs4_proto::xdr::{Decode, Reader, Writer};
 
+use super::names;
 use crate::compound::{Cx, Stage, Step};
 use crate::fs::{FsOp, FsResult, Want};
 
+/// SECINFO.
+pub(crate) fn named<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    let name = args::SecInfo::decode(args)?.name;
+    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    let op = FsOp::Lookup {
+        dir: dir.handle,
+        name,
+        want: Want::default(),
+    };
+    Ok(Step::Wait(dir.export, op, Stage::Last))
+}
+
+/// SECINFO_NO_NAME.
 pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let args = args::SecInfoNoName::decode(args)?;
@@ -25,7 +40,8 @@ pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<St
     Ok(Step::Wait(dir.export, op, Stage::Last))
 }
 
-pub(crate) fn no_name_checked<S>(
+/// The end of both: the object is there.
+pub(crate) fn found<S>(
     cx: &mut Cx<'_, S>,
     _: &mut Reader<'_>,
     result: FsResult,

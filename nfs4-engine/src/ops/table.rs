@@ -5,8 +5,9 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
 use super::{
-    access, close, commit, create, create_session, destroy, exchange_id, filehandle, getattr,
-    lookup, open, read, readdir, reclaim, remove, rename, secinfo, setattr, write,
+    access, close, commit, create, create_session, destroy, downgrade, exchange_id, filehandle,
+    getattr, link, lock, lookup, open, read, readdir, reclaim, remove, rename, secinfo, setattr,
+    stateid, verify, write,
 };
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step};
@@ -205,7 +206,7 @@ const fn serve(op: Op) -> Row {
         Op::SecInfoNoName => reads(
             op,
             ON_FILE,
-            Handler::waiting(secinfo::no_name, secinfo::no_name_checked),
+            Handler::waiting(secinfo::no_name, secinfo::found),
         ),
 
         // Names and attributes.
@@ -247,9 +248,29 @@ const fn serve(op: Op) -> Row {
             Handler::waiting(rename::start, rename::resume),
         ),
 
+        Op::SecInfo => reads(
+            op,
+            ON_FILE,
+            Handler::waiting(secinfo::named, secinfo::found),
+        ),
+        Op::Link => changes(op, ON_FILE, 20, Handler::waiting(link::start, link::linked)),
+        Op::ReadLink => reads(op, ON_FILE, Handler::waiting(link::read, link::target)),
+        Op::Verify => reads(op, ON_FILE, Handler::waiting(verify::start, verify::same)),
+        Op::NVerify => reads(
+            op,
+            ON_FILE,
+            Handler::waiting(verify::start, verify::different),
+        ),
+
         // Files.
         Op::Open => changes(op, ON_FILE, 76, Handler::waiting(open::start, open::resume)),
         Op::Close => changes(op, ON_FILE, 16, Handler::now(close::start)),
+        Op::OpenDowngrade => changes(op, ON_FILE, 16, Handler::now(downgrade::start)),
+        Op::Lock => changes(op, ON_FILE, 16, Handler::now(lock::lock)),
+        Op::LockT => reads(op, ON_FILE, Handler::waiting(lock::test, lock::tested)),
+        Op::LockU => changes(op, ON_FILE, 16, Handler::now(lock::unlock)),
+        Op::TestStateid => reads(op, NO_FLAGS, Handler::now(stateid::test)),
+        Op::FreeStateid => changes(op, NO_FLAGS, 0, Handler::now(stateid::free)),
         Op::Read => reads(op, ON_FILE, Handler::waiting(read::start, read::resume)),
         Op::Write => changes(
             op,
@@ -268,18 +289,7 @@ const fn serve(op: Op) -> Row {
         Op::BackchannelCtl
         | Op::DelegPurge
         | Op::DelegReturn
-        | Op::FreeStateid
         | Op::GetDirDelegation
-        | Op::Link
-        | Op::Lock
-        | Op::LockT
-        | Op::LockU
-        | Op::NVerify
-        | Op::OpenDowngrade
-        | Op::ReadLink
-        | Op::SecInfo
-        | Op::TestStateid
-        | Op::Verify
         | Op::WantDelegation => unserved(op),
         // Optional, and not there: named attributes, pNFS, SSV, and all of minor version 2.
         Op::OpenAttr

@@ -3,12 +3,16 @@
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
 use crate::slab::{Key, Slab};
+use crate::state::lock::Lock;
+use crate::state::range::Ranges;
 
 /// A file that somebody has open.
 pub(crate) struct File {
     pub(crate) fh: Fh,
     shares: Shares,
     opens: u32,
+    /// Byte ranges that are locked.
+    pub(crate) locked: Ranges<Key<Lock>>,
 }
 
 /// Files with state, by handle.
@@ -93,6 +97,10 @@ impl Files {
         self.slab.get(key)
     }
 
+    pub(crate) fn get_mut(&mut self, key: Key<File>) -> Option<&mut File> {
+        self.slab.get_mut(key)
+    }
+
     /// Whether this share of the file goes together with everybody's but the owner's `own`.
     pub(crate) fn admits(&self, key: Option<Key<File>>, share: Share, own: Share) -> bool {
         let file = key.and_then(|key| self.slab.get(key));
@@ -106,6 +114,7 @@ impl Files {
                 fh: *fh,
                 shares: Shares::default(),
                 opens: 0,
+                locked: Ranges::new(),
             });
             self.by_handle.insert(*fh, key);
             key

@@ -1,11 +1,13 @@
 //! One open file of one owner. [RFC 8881 §9.1.2, §18.16]
 
 use super::file::{File, Share};
+use super::lock::Lock;
 use super::owner::Owner;
 use crate::client::Client;
+use crate::places::Places;
 use crate::slab::Key;
 
-/// What a stateid names: a file that an owner has open.
+/// What an open stateid names: a file that an owner has open.
 pub(crate) struct Open {
     pub(crate) client: Key<Client>,
     pub(crate) owner: Key<Owner>,
@@ -14,13 +16,84 @@ pub(crate) struct Open {
     /// The stateid's seqid: up by one with every change that a client is told of, from 1; 0 while
     /// it has been told of none.
     pub(crate) seqid: u32,
+    /// The lock owners that lock bytes of the file under this open.
+    pub(crate) locks: Places<Lock>,
+    asked: Asked,
     // Where it stands in its client's list.
-    pub(super) position: u32,
+    pub(super) place: u32,
+}
+
+/// Which shares were asked for by OPENs that still count: bit n is set for the value n. A
+/// downgrade must go back to one of them. [RFC 8881 §18.18.3]
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    access: u8,
+    deny: u8,
 }
 
 impl Open {
+    pub(super) fn new(
+        client: Key<Client>,
+        owner: Key<Owner>,
+        file: Key<File>,
+        share: Share,
+        place: u32,
+    ) -> Open {
+        let mut asked = Asked::default();
+        asked.add(share);
+        Open {
+            client,
+            owner,
+            file,
+            share,
+            seqid: 0,
+            locks: Places::new(),
+            asked,
+            place,
+        }
+    }
+
+    /// Counts one more OPEN of the same owner.
+    pub(super) fn widen(&mut self, share: Share) {
+        self.asked.add(share);
+        self.share = self.share.union(share);
+    }
+
+    /// Whether it can be narrowed to exactly this share.
+    pub(crate) fn narrows_to(&self, share: Share) -> bool {
+        self.asked.has(share)
+    }
+
+    /// Forgets every OPEN that asked for more than this share.
+    pub(super) fn narrow(&mut self, share: Share) {
+        self.asked.forget_beyond(share);
+        self.share = share;
+    }
+
     /// The next seqid of its stateid; it wraps past zero, which means "the current one".
     pub(crate) fn advance(&mut self) {
         self.seqid = self.seqid.checked_add(1).unwrap_or(1);
+    }
+}
+
+impl Asked {
+    fn add(&mut self, share: Share) {
+        self.access |= 1 << (share.access & 3);
+        self.deny |= 1 << (share.deny & 3);
+    }
+
+    fn has(self, share: Share) -> bool {
+        self.access >> (share.access & 3) & 1 != 0 && self.deny >> (share.deny & 3) & 1 != 0
+    }
+
+    fn forget_beyond(&mut self, share: Share) {
+        for value in 0..4_u32 {
+            if value & !share.access != 0 {
+                self.access &= !(1 << value);
+            }
+            if value & !share.deny != 0 {
+                self.deny &= !(1 << value);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Open owners. [RFC 8881 §9.1.1]
+//! Open owners and lock owners. [RFC 8881 §9.1.1]
 
 use alloc::boxed::Box;
 use core::hash::{Hash, Hasher};
@@ -9,13 +9,13 @@ use crate::client::Client;
 use crate::map::{DetMap, Keyed};
 use crate::slab::{Key, Slab};
 
-/// An open owner: a client's name for whoever opens; it lives as long as it has something open.
+/// A client's name for whoever opens or locks; it lives as long as it has state.
 pub(crate) struct Owner {
     name: OwnerName,
-    opens: u32,
+    holds: u32,
 }
 
-/// Open owners by name.
+/// Owners of one kind, by name.
 pub(crate) struct Owners {
     slab: Slab<Owner>,
     by_name: DetMap<OwnerName, Key<Owner>>,
@@ -50,7 +50,7 @@ impl Owners {
         self.by_name.get(&OwnerRef { client, name }).copied()
     }
 
-    /// The owner of this name, for one more open file.
+    /// The owner of this name, for one more open or set of locks.
     pub(crate) fn hold(&mut self, client: Key<Client>, name: &[u8]) -> Key<Owner> {
         let key = self.find(client, name).unwrap_or_else(|| {
             let name = OwnerName {
@@ -59,15 +59,20 @@ impl Owners {
             };
             let key = self.slab.insert(Owner {
                 name: name.clone(),
-                opens: 0,
+                holds: 0,
             });
             self.by_name.insert(name, key);
             key
         });
         if let Some(owner) = self.slab.get_mut(key) {
-            owner.opens += 1;
+            owner.holds += 1;
         }
         key
+    }
+
+    /// What an owner is called.
+    pub(crate) fn name(&self, key: Key<Owner>) -> Option<&[u8]> {
+        self.slab.get(key).map(|owner| &*owner.name.name)
     }
 
     /// Ends one [`Owners::hold`].
@@ -75,8 +80,8 @@ impl Owners {
         let Some(owner) = self.slab.get_mut(key) else {
             return;
         };
-        owner.opens -= 1;
-        if owner.opens == 0
+        owner.holds -= 1;
+        if owner.holds == 0
             && let Some(owner) = self.slab.remove(key)
         {
             self.by_name.remove(&owner.name);

@@ -49,42 +49,59 @@ impl Range {
     pub(crate) fn new(offset: u64, length: u64) -> Option<Range> {
         match length {
             0 => None,
-            u64::MAX => Some(Range { first: offset, last: u64::MAX }),
-            _ => Some(Range { first: offset, last: offset.checked_add(length - 1)? }),
+            u64::MAX => Some(Range {
+                first: offset,
+                last: u64::MAX,
+            }),
+            _ => Some(Range {
+                first: offset,
+                last: offset.checked_add(length - 1)?,
+            }),
         }
     }
 
     /// The length as the wire has it.
     pub(crate) fn length(self) -> u64 {
-        if self.last == u64::MAX { u64::MAX } else { self.last - self.first + 1 }
+        if self.last == u64::MAX {
+            u64::MAX
+        } else {
+            self.last - self.first + 1
+        }
     }
 }
 
 impl<O: Copy + Ord> Ranges<O> {
     pub(crate) const fn new() -> Ranges<O> {
-        Ranges { segments: BTreeMap::new() }
+        Ranges {
+            segments: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty()
-    }
-
     /// The first lock that keeps `owner` from locking `range`.
     pub(crate) fn conflict(&self, range: Range, kind: Kind, owner: O) -> Option<Conflict<O>> {
         let before = self.segments.range(..range.first).next_back();
         let within = self.segments.range(range.first..=range.last);
-        let touched = before.into_iter().filter(|(_, segment)| segment.last >= range.first);
+        let touched = before
+            .into_iter()
+            .filter(|(_, segment)| segment.last >= range.first);
         touched.chain(within).find_map(|(first, segment)| {
             if kind == Kind::Read && segment.kind == Kind::Read {
                 return None;
             }
             let other = segment.owners.iter().find(|other| **other != owner)?;
-            let range = Range { first: *first, last: segment.last };
-            Some(Conflict { owner: *other, kind: segment.kind, range })
+            let range = Range {
+                first: *first,
+                last: segment.last,
+            };
+            Some(Conflict {
+                owner: *other,
+                kind: segment.kind,
+                range,
+            })
         })
     }
 
@@ -103,7 +120,9 @@ impl<O: Copy + Ord> Ranges<O> {
                 Some((first, segment)) if *first == at => {
                     add(&mut segment.owners, owner);
                     segment.kind = kind;
-                    let Some(after) = segment.last.checked_add(1) else { break };
+                    let Some(after) = segment.last.checked_add(1) else {
+                        break;
+                    };
                     at = after;
                     None
                 }
@@ -113,7 +132,9 @@ impl<O: Copy + Ord> Ranges<O> {
             if let Some(last) = hole {
                 let owners = alloc::vec![owner];
                 self.segments.insert(at, Segment { last, kind, owners });
-                let Some(after) = last.checked_add(1) else { break };
+                let Some(after) = last.checked_add(1) else {
+                    break;
+                };
                 at = after;
             }
             if at > range.last {
@@ -135,7 +156,9 @@ impl<O: Copy + Ord> Ranges<O> {
 
     /// Whether `owner` has anything locked.
     pub(crate) fn holds(&self, owner: O) -> bool {
-        self.segments.values().any(|segment| segment.owners.contains(&owner))
+        self.segments
+            .values()
+            .any(|segment| segment.owners.contains(&owner))
     }
 
     /// Cuts the segments that reach over an end of `range`.
@@ -148,7 +171,9 @@ impl<O: Copy + Ord> Ranges<O> {
 
     /// Makes `at` the first byte of a segment, if it is inside one.
     fn cut(&mut self, at: u64) {
-        let Some((_, segment)) = self.segments.range_mut(..at).next_back() else { return };
+        let Some((_, segment)) = self.segments.range_mut(..at).next_back() else {
+            return;
+        };
         if segment.last >= at {
             let tail = segment.clone();
             segment.last = at - 1;
@@ -162,8 +187,12 @@ impl<O: Copy + Ord> Ranges<O> {
         let mut at = before.map_or(range.first, |(first, _)| *first);
         loop {
             let mut pair = self.segments.range(at..);
-            let Some((first, segment)) = pair.next() else { return };
-            let Some((next_first, next)) = pair.next() else { return };
+            let Some((first, segment)) = pair.next() else {
+                return;
+            };
+            let Some((next_first, next)) = pair.next() else {
+                return;
+            };
             if *first > range.last {
                 return;
             }
@@ -197,7 +226,9 @@ impl<O> RetainIn<O> for BTreeMap<u64, Segment<O>> {
             if !keep(segment) {
                 self.remove(&first);
             }
-            let Some(after) = last.checked_add(1) else { return };
+            let Some(after) = last.checked_add(1) else {
+                return;
+            };
             if after > range.last {
                 return;
             }
@@ -303,6 +334,6 @@ mod tests {
         let conflict = ranges.conflict(range(u64::MAX, u64::MAX), Kind::Read, 2);
         assert_eq!(conflict.map(|c| c.range), Some(range(20, u64::MAX)));
         ranges.unlock(range(0, u64::MAX), 1);
-        assert!(ranges.is_empty() && !ranges.holds(1));
+        assert!(ranges.len() == 0 && !ranges.holds(1));
     }
 }

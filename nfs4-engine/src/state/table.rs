@@ -1,29 +1,37 @@
-//! All state under one roof, so that an open file cannot be half removed.
+//! All state under one roof, so that nothing can be half removed.
 
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
 use super::file::{File, Files, Share};
+use super::lock::Lock;
 use super::open::Open;
 use super::owner::{Owner, Owners};
-use crate::client::{Client, StateList};
+use super::range::{Conflict, Kind, Range};
+use super::stateid::{Named, check_seqid};
+use crate::client::Client;
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
+use crate::places::Places;
 use crate::slab::{Key, Slab};
 
-/// Every open file of every client.
+/// Every open file of every client, and every lock.
 pub(crate) struct States {
     epoch: u32,
-    opens: Slab<Open>,
-    owners: Owners,
     files: Files,
-    by_owner: DetMap<(Key<Owner>, Key<File>), Key<Open>>,
+    opens: Slab<Open>,
+    open_owners: Owners,
+    open_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Open>>,
+    locks: Slab<Lock>,
+    lock_owners: Owners,
+    lock_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
 }
 
 /// How long each table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StateCounts {
     pub(crate) opens: usize,
+    pub(crate) locks: usize,
     pub(crate) owners: usize,
     pub(crate) files: usize,
 }
@@ -32,30 +40,43 @@ impl States {
     pub(crate) fn new(epoch: u32, keyed: Keyed) -> States {
         States {
             epoch,
-            opens: Slab::new(),
-            owners: Owners::new(keyed),
             files: Files::new(keyed),
-            by_owner: DetMap::new(keyed),
+            opens: Slab::new(),
+            open_owners: Owners::new(keyed),
+            open_by_owner: DetMap::new(keyed),
+            locks: Slab::new(),
+            lock_owners: Owners::new(keyed),
+            lock_by_owner: DetMap::new(keyed),
         }
     }
 
     pub(crate) fn counts(&self) -> StateCounts {
         StateCounts {
             opens: self.opens.len(),
-            owners: self.owners.len(),
+            locks: self.locks.len(),
+            owners: self.open_owners.len() + self.lock_owners.len(),
             files: self.files.len(),
         }
     }
 
-    /// What this owner has of this file.
-    pub(crate) fn find(&self, client: Key<Client>, owner: &[u8], fh: &Fh) -> Option<Key<Open>> {
-        let owner = self.owners.find(client, owner)?;
-        let file = self.files.find(fh)?;
-        self.by_owner.get(&(owner, file)).copied()
-    }
-
     pub(crate) fn get(&self, key: Key<Open>) -> Option<&Open> {
         self.opens.get(key)
+    }
+
+    pub(crate) fn lock(&self, key: Key<Lock>) -> Option<&Lock> {
+        self.locks.get(key)
+    }
+
+    /// What the lock owner of these locks is called.
+    pub(crate) fn lock_owner_name(&self, key: Key<Lock>) -> Option<&[u8]> {
+        self.lock_owners.name(self.locks.get(key)?.owner)
+    }
+
+    /// What this owner has of this file.
+    pub(crate) fn find(&self, client: Key<Client>, owner: &[u8], fh: &Fh) -> Option<Key<Open>> {
+        let owner = self.open_owners.find(client, owner)?;
+        let file = self.files.find(fh)?;
+        self.open_by_owner.get(&(owner, file)).copied()
     }
 
     /// Whether an owner who has `own` of the file may take `share` of it beside all others.
@@ -68,104 +89,238 @@ impl States {
     pub(crate) fn open(
         &mut self,
         client: Key<Client>,
-        list: &mut StateList,
+        list: &mut Places<Open>,
         owner: &[u8],
         fh: &Fh,
         share: Share,
     ) -> Key<Open> {
-        let owner = self.owners.hold(client, owner);
+        let owner = self.open_owners.hold(client, owner);
         let file = self.files.hold(fh, share);
-        let position = list.next_position();
-        let key = self.opens.insert(Open {
-            client,
-            owner,
-            file,
-            share,
-            seqid: 0,
-            position,
-        });
+        let key = self
+            .opens
+            .insert(Open::new(client, owner, file, share, list.next_place()));
         list.push(key);
-        self.by_owner.insert((owner, file), key);
+        self.open_by_owner.insert((owner, file), key);
         key
     }
 
-    /// Gives an open another share.
-    pub(crate) fn reshare(&mut self, key: Key<Open>, share: Share) {
+    /// Adds a share to an open.
+    pub(crate) fn widen(&mut self, key: Key<Open>, share: Share) {
+        if let Some(open) = self.opens.get_mut(key) {
+            let before = open.share;
+            open.widen(share);
+            self.files.change(open.file, before, open.share);
+        }
+    }
+
+    /// Narrows an open to a share that it [`narrows_to`](Open::narrows_to).
+    pub(crate) fn narrow(&mut self, key: Key<Open>, share: Share) {
         if let Some(open) = self.opens.get_mut(key) {
             self.files.change(open.file, open.share, share);
-            open.share = share;
+            open.narrow(share);
         }
     }
 
     /// The next stateid of an open, for the reply that tells of it.
     pub(crate) fn advance(&mut self, key: Key<Open>) -> Stateid {
-        if let Some(open) = self.opens.get_mut(key) {
+        let seqid = self.opens.get_mut(key).map_or(0, |open| {
             open.advance();
-        }
-        self.stateid(key)
+            open.seqid
+        });
+        Named::Open(key).encode(self.epoch, seqid)
     }
 
-    /// Removes an open from every table; its file's handle is returned, to be released once.
-    pub(crate) fn close(&mut self, list: &mut StateList, key: Key<Open>) -> Option<Fh> {
+    /// Removes an open with its locks from every table; its file's handle is returned, to be
+    /// released once.
+    pub(crate) fn close(&mut self, list: &mut Places<Open>, key: Key<Open>) -> Option<Fh> {
+        while let Some(lock) = self.opens.get(key).and_then(|open| open.locks.any()) {
+            self.free_lock(lock);
+        }
         let open = self.opens.remove(key)?;
         let fh = self.files.get(open.file).map(|file| file.fh);
-        self.by_owner.remove(&(open.owner, open.file));
+        self.open_by_owner.remove(&(open.owner, open.file));
         self.files.release(open.file, open.share);
-        self.owners.release(open.owner);
-        if let Some(moved) = list.remove(open.position)
+        self.open_owners.release(open.owner);
+        if let Some(moved) = list.remove(open.place)
             && let Some(moved) = self.opens.get_mut(moved)
         {
-            moved.position = open.position;
+            moved.place = open.place;
         }
         fh
     }
 
-    /// The stateid of an open, as a client sees it now.
-    pub(crate) fn stateid(&self, key: Key<Open>) -> Stateid {
-        let mut other = [0; 12];
-        other[..4].copy_from_slice(&self.epoch.to_be_bytes());
-        other[4..8].copy_from_slice(&key.index.to_be_bytes());
-        other[8..].copy_from_slice(&key.generation.to_be_bytes());
-        Stateid {
-            seqid: self.opens.get(key).map_or(0, |open| open.seqid),
-            other,
+    /// The locks of this owner on the file of an open, if he has a stateid for them.
+    pub(crate) fn find_lock(&self, open: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
+        let open = self.opens.get(open)?;
+        let owner = self.lock_owners.find(open.client, owner)?;
+        self.lock_by_owner.get(&(owner, open.file)).copied()
+    }
+
+    /// Whoever keeps `owner` from locking a range of the file.
+    ///
+    /// `owner` is none for somebody who has nothing locked on it.
+    pub(crate) fn lock_conflict(
+        &self,
+        fh: &Fh,
+        range: Range,
+        kind: Kind,
+        owner: Option<Key<Lock>>,
+    ) -> Option<Conflict<Key<Lock>>> {
+        let file = self.files.get(self.files.find(fh)?)?;
+        // No lock has generation zero.
+        file.locked
+            .conflict(range, kind, owner.unwrap_or(Key::new(0, 0)))
+    }
+
+    /// The locks that a client's lock owner of this name has on a file.
+    pub(crate) fn locks_of(&self, client: Key<Client>, owner: &[u8], fh: &Fh) -> Option<Key<Lock>> {
+        let owner = self.lock_owners.find(client, owner)?;
+        self.lock_by_owner
+            .get(&(owner, self.files.find(fh)?))
+            .copied()
+    }
+
+    /// A stateid for the locks of this owner under an open; he has none yet.
+    pub(crate) fn add_lock(&mut self, open_key: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
+        let open = self.opens.get_mut(open_key)?;
+        let (client, file) = (open.client, open.file);
+        let owner = self.lock_owners.hold(client, owner);
+        let place = open.locks.next_place();
+        let lock = Lock {
+            client,
+            owner,
+            file,
+            open: open_key,
+            seqid: 0,
+            place,
+        };
+        let key = self.locks.insert(lock);
+        open.locks.push(key);
+        self.lock_by_owner.insert((owner, file), key);
+        Some(key)
+    }
+
+    /// Locks a range, which nothing conflicts with; the new stateid is returned.
+    pub(crate) fn lock_range(&mut self, key: Key<Lock>, range: Range, kind: Kind) -> Stateid {
+        self.change_locks(key, |file| file.locked.lock(range, kind, key))
+    }
+
+    /// Unlocks a range; the new stateid is returned.
+    pub(crate) fn unlock_range(&mut self, key: Key<Lock>, range: Range) -> Stateid {
+        self.change_locks(key, |file| file.locked.unlock(range, key))
+    }
+
+    fn change_locks(&mut self, key: Key<Lock>, change: impl FnOnce(&mut File)) -> Stateid {
+        let seqid = self.locks.get_mut(key).map_or(0, |lock| {
+            lock.advance();
+            if let Some(file) = self.files.get_mut(lock.file) {
+                change(file);
+            }
+            lock.seqid
+        });
+        Named::Lock(key).encode(self.epoch, seqid)
+    }
+
+    /// How many ranges of the file of an open are locked, by anybody.
+    pub(crate) fn locked_ranges(&self, open: &Open) -> usize {
+        self.files
+            .get(open.file)
+            .map_or(0, |file| file.locked.len())
+    }
+
+    /// Whether anything is locked under a lock stateid.
+    pub(crate) fn holds_locks(&self, key: Key<Lock>) -> bool {
+        let file = self
+            .locks
+            .get(key)
+            .and_then(|lock| self.files.get(lock.file));
+        file.is_some_and(|file| file.locked.holds(key))
+    }
+
+    /// Removes a lock stateid from every table, with all that is locked under it.
+    pub(crate) fn free_lock(&mut self, key: Key<Lock>) {
+        let Some(lock) = self.locks.remove(key) else {
+            return;
+        };
+        if let Some(file) = self.files.get_mut(lock.file) {
+            file.locked.unlock(
+                Range {
+                    first: 0,
+                    last: u64::MAX,
+                },
+                key,
+            );
+        }
+        self.lock_by_owner.remove(&(lock.owner, lock.file));
+        self.lock_owners.release(lock.owner);
+        let moved = self
+            .opens
+            .get_mut(lock.open)
+            .and_then(|open| open.locks.remove(lock.place));
+        if let Some(moved) = moved.and_then(|moved| self.locks.get_mut(moved)) {
+            moved.place = lock.place;
         }
     }
 
-    /// The open of a stateid that this client gave for this file. [RFC 8881 §8.2.4]
+    /// What a stateid of this client names. [RFC 8881 §8.2.4]
     ///
     /// # Errors
-    /// BAD_STATEID for one that is unknown, of another boot, another client's or
-    /// another file's, OLD_STATEID for one that was replaced.
+    /// BAD_STATEID for one that is unknown, of another boot, another client's or another file's,
+    /// OLD_STATEID for one that was replaced.
     pub(crate) fn check(
         &self,
         stateid: &Stateid,
         client: Key<Client>,
         fh: Option<&Fh>,
+    ) -> Result<Named, Status> {
+        let named = Named::decode(stateid, self.epoch)?;
+        let (whose, file, seqid) = match named {
+            Named::Open(key) => {
+                let open = self.opens.get(key).ok_or(Status::BAD_STATEID)?;
+                (open.client, open.file, open.seqid)
+            }
+            Named::Lock(key) => {
+                let lock = self.locks.get(key).ok_or(Status::BAD_STATEID)?;
+                (lock.client, lock.file, lock.seqid)
+            }
+        };
+        let of_file = |fh: &Fh| self.files.get(file).is_some_and(|file| file.fh == *fh);
+        if whose != client || !fh.is_none_or(of_file) {
+            return Err(Status::BAD_STATEID);
+        }
+        check_seqid(stateid.seqid, seqid)?;
+        Ok(named)
+    }
+
+    /// The open that an open stateid names. [RFC 8881 §8.2.4]
+    ///
+    /// # Errors
+    /// As [`States::check`], and BAD_STATEID for a lock stateid.
+    pub(crate) fn check_open(
+        &self,
+        stateid: &Stateid,
+        client: Key<Client>,
+        fh: &Fh,
     ) -> Result<Key<Open>, Status> {
-        let [e0, e1, e2, e3, i0, i1, i2, i3, g0, g1, g2, g3] = stateid.other;
-        if u32::from_be_bytes([e0, e1, e2, e3]) != self.epoch {
-            return Err(Status::BAD_STATEID);
+        match self.check(stateid, client, Some(fh))? {
+            Named::Open(key) => Ok(key),
+            Named::Lock(_) => Err(Status::BAD_STATEID),
         }
-        let key = Key::new(
-            u32::from_be_bytes([i0, i1, i2, i3]),
-            u32::from_be_bytes([g0, g1, g2, g3]),
-        );
-        let open = self.opens.get(key).ok_or(Status::BAD_STATEID)?;
-        if open.client != client {
-            return Err(Status::BAD_STATEID);
-        }
-        if let Some(fh) = fh
-            && self.files.get(open.file).is_none_or(|file| file.fh != *fh)
-        {
-            return Err(Status::BAD_STATEID);
-        }
-        match stateid.seqid {
-            0 => Ok(key),
-            seqid if seqid == open.seqid => Ok(key),
-            // Serial arithmetic: half the circle lies behind.
-            seqid if open.seqid.wrapping_sub(seqid) < 1 << 31 => Err(Status::OLD_STATEID),
-            _ => Err(Status::BAD_STATEID),
+    }
+
+    /// The locks that a lock stateid names. [RFC 8881 §8.2.4]
+    ///
+    /// # Errors
+    /// As [`States::check`], and BAD_STATEID for an open stateid.
+    pub(crate) fn check_lock(
+        &self,
+        stateid: &Stateid,
+        client: Key<Client>,
+        fh: &Fh,
+    ) -> Result<Key<Lock>, Status> {
+        match self.check(stateid, client, Some(fh))? {
+            Named::Lock(key) => Ok(key),
+            Named::Open(_) => Err(Status::BAD_STATEID),
         }
     }
 }

@@ -1,0 +1,60 @@
+//! LINK and READLINK. [RFC 8881 §18.9, §18.24]
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader};
+
+use super::names;
+use crate::compound::{Cx, Stage, Step};
+use crate::fs::{FsOp, FsReply, FsResult};
+
+/// LINK: the saved filehandle is the object, the current one the directory of its new name.
+pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    let fh = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
+    let name = args::Link::decode(args)?.newname;
+    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    if fh.export != dir.export {
+        return Err(Status::XDEV);
+    }
+    let op = FsOp::Link {
+        fh: fh.handle,
+        dir: dir.handle,
+        name,
+    };
+    Ok(Step::Wait(dir.export, op, Stage::Last))
+}
+
+pub(crate) fn linked<S>(
+    cx: &mut Cx<'_, S>,
+    _: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let FsReply::Linked { dir } = result.map_err(|error| error.status())? else {
+        return Err(Status::SERVERFAULT);
+    };
+    names::change_info(cx.body(), dir);
+    Ok(Step::Done(Status::OK))
+}
+
+/// READLINK.
+pub(crate) fn read<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    Ok(Step::Wait(
+        fh.export,
+        FsOp::ReadLink { fh: fh.handle },
+        Stage::Last,
+    ))
+}
+
+pub(crate) fn target<S>(
+    cx: &mut Cx<'_, S>,
+    _: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let FsReply::Link(target) = result.map_err(|error| error.status())? else {
+        return Err(Status::SERVERFAULT);
+    };
+    cx.run.reply.payload(target);
+    Ok(Step::Done(Status::OK))
+}

@@ -1,0 +1,232 @@
+//! LOCK, LOCKT and LOCKU. [RFC 8881 §18.10 to 18.12]
+
+use nfs4_proto::nfs4::args::Locker;
+use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::nfs4::{args, res};
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use crate::compound::{Cx, Established, Stage, Step};
+use crate::exports::Fh;
+use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
+use crate::slab::Key;
+use crate::state::lock::Lock;
+use crate::state::open::Open;
+use crate::state::range::{Conflict, Kind, Range};
+
+/// LOCK.
+pub(crate) fn lock<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::Lock::decode(args)?;
+    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let kind = kind(args.locktype);
+    let (open, held) = locker(cx, &args.locker, &fh)?;
+    admit(cx, args.reclaim)?;
+    let share = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?.share;
+    let allowed = match kind {
+        Kind::Read => share.reads(),
+        Kind::Write => share.writes(),
+    };
+    if !allowed {
+        return Err(Status::OPENMODE);
+    }
+    if let Some(conflict) = cx.core.states.lock_conflict(&fh, range, kind, held) {
+        return Ok(denied(cx, &conflict));
+    }
+    let held = match (held, args.locker) {
+        (Some(held), _) => held,
+        (None, Locker::New(new)) => new_lock(cx, open, new.lock_owner.owner)?,
+        (None, Locker::Existing(_)) => return Err(Status::BAD_STATEID),
+    };
+    let stateid = cx.core.states.lock_range(held, range, kind);
+    cx.run.current_stateid = Some(stateid);
+    res::LockOk {
+        lock_stateid: stateid,
+    }
+    .encode(cx.body());
+    Ok(Step::Done(Status::OK))
+}
+
+/// LOCKT. The file system tells whether it is a regular file.
+pub(crate) fn test<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::LockT::decode(args)?;
+    Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    if cx.core.in_grace(cx.now.mono) {
+        return Err(Status::GRACE);
+    }
+    let want = Want {
+        attrs: true,
+        stat: false,
+    };
+    Ok(Step::Wait(
+        fh.export,
+        FsOp::GetAttrs {
+            fh: fh.handle,
+            want,
+        },
+        Stage::Last,
+    ))
+}
+
+pub(crate) fn tested<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::LockT::decode(args)?;
+    let FsReply::Attrs { attrs, .. } = result.map_err(|error| error.status())? else {
+        return Err(Status::SERVERFAULT);
+    };
+    match attrs.kind {
+        FileKind::Regular => {}
+        FileKind::Directory => return Err(Status::ISDIR),
+        FileKind::Symlink => return Err(Status::SYMLINK),
+        FileKind::BlockDevice | FileKind::CharDevice | FileKind::Socket | FileKind::Fifo => {
+            return Err(Status::WRONG_TYPE);
+        }
+    }
+    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let states = &cx.core.states;
+    let held = states.locks_of(cx.scope.client(), args.owner.owner, &fh);
+    match states.lock_conflict(&fh, range, kind(args.locktype), held) {
+        Some(conflict) => Ok(denied(cx, &conflict)),
+        None => Ok(Step::Done(Status::OK)),
+    }
+}
+
+/// LOCKU.
+pub(crate) fn unlock<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::LockU::decode(args)?;
+    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let stateid = cx.meant(args.lock_stateid)?;
+    let held = cx
+        .core
+        .states
+        .check_lock(&stateid, cx.scope.client(), &fh)?;
+    // Unlocking the middle of a range leaves two.
+    full(cx, held)?;
+    let stateid = cx.core.states.unlock_range(held, range);
+    cx.run.current_stateid = Some(stateid);
+    res::LockUOk {
+        lock_stateid: stateid,
+    }
+    .encode(cx.body());
+    Ok(Step::Done(Status::OK))
+}
+
+/// The open that a lock is taken under, and the owner's locks on the file if he has any.
+fn locker<S: Established>(
+    cx: &Cx<'_, S>,
+    locker: &Locker<'_>,
+    fh: &Fh,
+) -> Result<(Key<Open>, Option<Key<Lock>>), Status> {
+    let states = &cx.core.states;
+    match locker {
+        Locker::New(new) => {
+            let stateid = cx.meant(new.open_stateid)?;
+            let open = states.check_open(&stateid, cx.scope.client(), fh)?;
+            // The client id in the owner is the session's, whatever it says.
+            Ok((open, states.find_lock(open, new.lock_owner.owner)))
+        }
+        Locker::Existing(existing) => {
+            let stateid = cx.meant(existing.lock_stateid)?;
+            let held = states.check_lock(&stateid, cx.scope.client(), fh)?;
+            full(cx, held)?;
+            let open = states.lock(held).ok_or(Status::BAD_STATEID)?.open;
+            Ok((open, Some(held)))
+        }
+    }
+}
+
+/// Whether a lock may be taken now. [RFC 8881 §8.4.2.1]
+fn admit<S: Established>(cx: &Cx<'_, S>, reclaim: bool) -> Result<(), Status> {
+    if reclaim {
+        // Nothing outlives a restart yet, so there is nothing to reclaim.
+        return Err(Status::NO_GRACE);
+    }
+    let client = cx
+        .core
+        .clients
+        .get(cx.scope.client())
+        .ok_or(Status::DELAY)?;
+    if cx.core.in_grace(cx.now.mono) || !client.reclaim_complete {
+        return Err(Status::GRACE);
+    }
+    Ok(())
+}
+
+fn new_lock<S: Established>(
+    cx: &mut Cx<'_, S>,
+    open: Key<Open>,
+    owner: &[u8],
+) -> Result<Key<Lock>, Status> {
+    let states = &mut cx.core.states;
+    let record = states.get(open).ok_or(Status::BAD_STATEID)?;
+    if record.locks.len() >= LOCK_OWNERS_PER_OPEN || states.locked_ranges(record) >= RANGES_PER_FILE
+    {
+        return Err(Status::DELAY);
+    }
+    states.add_lock(open, owner).ok_or(Status::BAD_STATEID)
+}
+
+/// # Errors
+/// DELAY if the file has as many locked ranges as it may have.
+fn full<S: Established>(cx: &Cx<'_, S>, held: Key<Lock>) -> Result<(), Status> {
+    let states = &cx.core.states;
+    let open = states.lock(held).and_then(|lock| states.get(lock.open));
+    match open {
+        Some(open) if states.locked_ranges(open) >= RANGES_PER_FILE => Err(Status::DELAY),
+        _ => Ok(()),
+    }
+}
+
+/// LOCK4denied: who is in the way.
+fn denied<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<Lock>>) -> Step {
+    let core = &*cx.core;
+    let client = core
+        .states
+        .lock(conflict.owner)
+        .and_then(|lock| core.clients.get(lock.client));
+    let denied = res::LockDenied {
+        offset: conflict.range.first,
+        length: conflict.range.length(),
+        locktype: match conflict.kind {
+            Kind::Read => LockType::Read,
+            Kind::Write => LockType::Write,
+        },
+        owner: Owner {
+            clientid: ClientId(client.map_or(0, |client| client.id)),
+            owner: core
+                .states
+                .lock_owner_name(conflict.owner)
+                .unwrap_or_default(),
+        },
+    };
+    denied.encode(cx.run.reply.body());
+    Step::Failed(Status::DENIED)
+}
+
+fn kind(locktype: LockType) -> Kind {
+    if locktype.is_write() {
+        Kind::Write
+    } else {
+        Kind::Read
+    }
+}
+
+/// A file has at most so many locked ranges, by everybody.
+const RANGES_PER_FILE: usize = 65_536;
+/// At most so many lock owners lock under one open.
+const LOCK_OWNERS_PER_OPEN: usize = 16_384;

@@ -1,0 +1,46 @@
+//! Lists of keys whose members know their own place, so that each leaves in one step.
+
+use alloc::vec::Vec;
+
+use crate::slab::Key;
+
+/// Keys, in no order that a peer could rely on.
+pub(crate) struct Places<T>(Vec<Key<T>>);
+
+impl<T> Places<T> {
+    pub(crate) const fn new() -> Places<T> {
+        Places(Vec::new())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One of them.
+    pub(crate) fn any(&self) -> Option<Key<T>> {
+        self.0.last().copied()
+    }
+
+    /// The place that the next [`Places::push`] gives.
+    pub(crate) fn next_place(&self) -> u32 {
+        // Every list has a limit far below 2^32.
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn push(&mut self, key: Key<T>) {
+        self.0.push(key);
+    }
+
+    /// Removes the one at `place`; the one that now stands there is returned.
+    pub(crate) fn remove(&mut self, place: u32) -> Option<Key<T>> {
+        let place = place as usize;
+        if place < self.0.len() {
+            self.0.swap_remove(place);
+        }
+        self.0.get(place).copied()
+    }
+}

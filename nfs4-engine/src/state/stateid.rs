@@ -1,0 +1,94 @@
+//! Stateids: what names state on the wire. [RFC 8881 §8.2]
+
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::status::Status;
+
+use super::lock::Lock;
+use super::open::Open;
+use crate::slab::Key;
+
+/// What a stateid names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    Open(Key<Open>),
+    Lock(Key<Lock>),
+}
+
+impl Named {
+    /// `other`: the boot epoch, what kind of state, its index and generation.
+    pub(crate) fn encode(self, epoch: u32, seqid: u32) -> Stateid {
+        let (kind, index, generation) = match self {
+            Named::Open(key) => (OPEN, key.index, key.generation),
+            Named::Lock(key) => (LOCK, key.index, key.generation),
+        };
+        let mut other = [0; 12];
+        other[..4].copy_from_slice(&epoch.to_be_bytes());
+        other[4..8].copy_from_slice(&(kind << KIND_SHIFT | index).to_be_bytes());
+        other[8..].copy_from_slice(&generation.to_be_bytes());
+        Stateid { seqid, other }
+    }
+
+    /// # Errors
+    /// BAD_STATEID if it is not one of ours and of this boot.
+    pub(crate) fn decode(stateid: &Stateid, epoch: u32) -> Result<Named, Status> {
+        let [e0, e1, e2, e3, i0, i1, i2, i3, g0, g1, g2, g3] = stateid.other;
+        if u32::from_be_bytes([e0, e1, e2, e3]) != epoch {
+            return Err(Status::BAD_STATEID);
+        }
+        let place = u32::from_be_bytes([i0, i1, i2, i3]);
+        let index = place & ((1 << KIND_SHIFT) - 1);
+        let generation = u32::from_be_bytes([g0, g1, g2, g3]);
+        match place >> KIND_SHIFT {
+            OPEN => Ok(Named::Open(Key::new(index, generation))),
+            LOCK => Ok(Named::Lock(Key::new(index, generation))),
+            _ => Err(Status::BAD_STATEID),
+        }
+    }
+}
+
+/// Whether the seqid that a client gave is the state's. [RFC 8881 §8.2.2]
+///
+/// # Errors
+/// OLD_STATEID for an earlier one, BAD_STATEID for one that was never given out.
+pub(crate) fn check_seqid(given: u32, current: u32) -> Result<(), Status> {
+    match given {
+        0 => Ok(()),
+        given if given == current => Ok(()),
+        // Serial arithmetic: half the circle lies behind.
+        given if current.wrapping_sub(given) < 1 << 31 => Err(Status::OLD_STATEID),
+        _ => Err(Status::BAD_STATEID),
+    }
+}
+
+const KIND_SHIFT: u32 = 28;
+const OPEN: u32 = 0;
+const LOCK: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_the_wire() {
+        for named in [Named::Open(Key::new(7, 9)), Named::Lock(Key::new(7, 9))] {
+            let stateid = named.encode(3, 1);
+            assert_eq!(Named::decode(&stateid, 3), Ok(named));
+            assert_eq!(Named::decode(&stateid, 4), Err(Status::BAD_STATEID));
+        }
+        let mut other = [0xff; 12];
+        other[..4].copy_from_slice(&[0, 0, 0, 3]);
+        assert_eq!(
+            Named::decode(&Stateid { seqid: 1, other }, 3),
+            Err(Status::BAD_STATEID)
+        );
+    }
+
+    #[test]
+    fn seqids_are_serial_numbers() {
+        assert_eq!(check_seqid(0, 5), Ok(()));
+        assert_eq!(check_seqid(5, 5), Ok(()));
+        assert_eq!(check_seqid(4, 5), Err(Status::OLD_STATEID));
+        assert_eq!(check_seqid(6, 5), Err(Status::BAD_STATEID));
+        assert_eq!(check_seqid(u32::MAX, 2), Err(Status::OLD_STATEID));
+    }
+}
