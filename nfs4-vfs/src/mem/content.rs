@@ -1,0 +1,304 @@
+//! The bytes of a file, in chunks.
+//!
+//! A chunk that is absent is a hole. A chunk's bytes are one [`Bytes`]: a reader takes a slice of
+//! it, and a writer who finds that a slice is still out writes a new one. What lies beyond a file's
+//! end in its last chunk is always zero.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::FsError;
+
+use super::inode::BLOCK;
+use super::space::{CHUNK_COST, Space};
+use super::sync::{lock, read, write};
+
+/// The bytes of a file; its length is kept with its attributes.
+pub(super) struct Content {
+    // Held shared while bytes are read or written, alone while the file is cut.
+    shape: RwLock<()>,
+    // Held for look-ups only, never while bytes are copied.
+    chunks: RwLock<BTreeMap<u64, Arc<Chunk>>>,
+    // The rooms of all chunks.
+    held: AtomicU64,
+    space: Arc<Space>,
+}
+
+struct Chunk {
+    // How many bytes are charged; `bytes` is made so long when it is next written. It grows under
+    // the lock on the map and shrinks only while the shape is locked.
+    room: AtomicU32,
+    bytes: Mutex<Bytes>,
+}
+
+/// Chunks that were cut off, to be dropped outside the locks.
+pub(super) struct CutOff(#[expect(dead_code, reason = "only dropped")] BTreeMap<u64, Arc<Chunk>>);
+
+impl Content {
+    pub(super) fn new(space: &Arc<Space>) -> Content {
+        Content {
+            shape: RwLock::new(()),
+            chunks: RwLock::default(),
+            held: AtomicU64::new(0),
+            space: Arc::clone(space),
+        }
+    }
+
+    /// Keeps the file from being cut, to read or write it.
+    pub(super) fn share(&self) -> RwLockReadGuard<'_, ()> {
+        read(&self.shape)
+    }
+
+    /// Keeps all others away, to cut it.
+    pub(super) fn exclude(&self) -> RwLockWriteGuard<'_, ()> {
+        write(&self.shape)
+    }
+
+    /// Bytes of memory that its chunks take.
+    pub(super) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// All that is charged for them.
+    pub(super) fn charged(&self) -> u64 {
+        self.held() + read(&self.chunks).len() as u64 * CHUNK_COST
+    }
+
+    /// `len` bytes from `offset`, which do not reach beyond the file's end; while the file is
+    /// [shared](Content::share).
+    pub(super) fn read(&self, offset: u64, len: usize) -> Bytes {
+        let mut pieces = pieces(offset, len);
+        match (pieces.next(), pieces.next()) {
+            (None, _) => Bytes::new(),
+            (Some(piece), None) => match self.chunk(piece.index) {
+                Some(chunk) => chunk.slice(piece.at, len),
+                None => zeros(len),
+            },
+            (Some(_), Some(_)) => self.gather(offset, len),
+        }
+    }
+
+    /// Copies `data` to `offset`, all or nothing; while the file is [shared](Content::share).
+    pub(super) fn write(&self, offset: u64, data: &[u8]) -> Result<(), FsError> {
+        self.make_room(offset, data.len())?;
+        let mut rest = data;
+        for piece in pieces(offset, data.len()) {
+            let (head, tail) = rest.split_at(piece.len);
+            rest = tail;
+            if let Some(chunk) = self.chunk(piece.index) {
+                chunk.store(piece.at, head);
+            } else {
+                debug_assert!(false, "a chunk vanished from a shared file");
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all bytes from `size` on; while the file is [excluded](Content::exclude).
+    pub(super) fn cut(&self, size: u64) -> CutOff {
+        let mut chunks = write(&self.chunks);
+        let cut_off = chunks.split_off(&size.div_ceil(CHUNK));
+        let mut freed = 0;
+        let kept = (size % CHUNK) as usize;
+        if kept > 0
+            && let Some(last) = chunks.get(&(size / CHUNK))
+        {
+            freed += last.cut(kept);
+        }
+        drop(chunks);
+        freed += cut_off
+            .values()
+            .map(|chunk| u64::from(chunk.room()))
+            .sum::<u64>();
+        self.held.fetch_sub(freed, Ordering::Relaxed);
+        self.space
+            .give_back(freed + cut_off.len() as u64 * CHUNK_COST);
+        CutOff(cut_off)
+    }
+
+    fn chunk(&self, index: u64) -> Option<Arc<Chunk>> {
+        read(&self.chunks).get(&index).cloned()
+    }
+
+    fn gather(&self, offset: u64, len: usize) -> Bytes {
+        let (first, last) = (offset / CHUNK, (offset + len as u64 - 1) / CHUNK);
+        if read(&self.chunks).range(first..=last).next().is_none() {
+            return zeros(len);
+        }
+        let mut all = Vec::with_capacity(len);
+        for piece in pieces(offset, len) {
+            let end = all.len() + piece.len;
+            if let Some(chunk) = self.chunk(piece.index) {
+                chunk.append_to(&mut all, piece.at, piece.len);
+            }
+            all.resize(end, 0);
+        }
+        Bytes::from(all)
+    }
+
+    /// Sees to it that each chunk of the range is there and charged.
+    fn make_room(&self, offset: u64, len: usize) -> Result<(), FsError> {
+        let lacks = |chunk: Option<&Arc<Chunk>>, piece: &Piece| {
+            chunk.is_none_or(|chunk| (chunk.room() as usize) < piece.at + piece.len)
+        };
+        {
+            let chunks = read(&self.chunks);
+            if !pieces(offset, len).any(|piece| lacks(chunks.get(&piece.index), &piece)) {
+                return Ok(());
+            }
+        }
+        let mut chunks = write(&self.chunks);
+        let (mut held, mut fresh) = (0, 0);
+        for piece in pieces(offset, len) {
+            let chunk = chunks.get(&piece.index);
+            if lacks(chunk, &piece) {
+                let room = chunk.map_or(0, |chunk| chunk.room());
+                held += u64::from(room_for(room, piece.at + piece.len) - room);
+                fresh += u64::from(chunk.is_none());
+            }
+        }
+        self.space.charge(held + fresh * CHUNK_COST)?.keep();
+        self.held.fetch_add(held, Ordering::Relaxed);
+        for piece in pieces(offset, len) {
+            let chunk = chunks.entry(piece.index).or_insert_with(Chunk::empty);
+            if lacks(Some(chunk), &piece) {
+                let room = room_for(chunk.room(), piece.at + piece.len);
+                chunk.room.store(room, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.space.give_back(self.charged());
+    }
+}
+
+impl Chunk {
+    fn empty() -> Arc<Chunk> {
+        Arc::new(Chunk {
+            room: AtomicU32::new(0),
+            bytes: Mutex::new(Bytes::new()),
+        })
+    }
+
+    fn room(&self) -> u32 {
+        self.room.load(Ordering::Relaxed)
+    }
+
+    /// Copies `data` in: the one copy of a WRITE.
+    fn store(&self, at: usize, data: &[u8]) {
+        let mut bytes = lock(&self.bytes);
+        let room = self.room() as usize;
+        let end = at + data.len();
+        *bytes = match mem::take(&mut *bytes).try_into_mut() {
+            Ok(mut own) if end <= own.len() => {
+                own[at..end].copy_from_slice(data);
+                own.freeze()
+            }
+            Ok(own) => rebuilt(&own, room, at, data),
+            Err(shared) => rebuilt(&shared, room, at, data),
+        };
+    }
+
+    /// Forgets all bytes from `kept` on; how many bytes of room that gives back.
+    fn cut(&self, kept: usize) -> u64 {
+        let mut bytes = lock(&self.bytes);
+        let before = self.room();
+        let room = before.min(room_for(0, kept));
+        let kept = kept.min(bytes.len());
+        *bytes = rebuilt(&bytes[..kept], room as usize, kept, &[]);
+        self.room.store(room, Ordering::Relaxed);
+        u64::from(before - room)
+    }
+
+    fn slice(&self, at: usize, len: usize) -> Bytes {
+        let bytes = lock(&self.bytes);
+        match bytes.get(at..at + len) {
+            Some(part) if len <= COPY_UP_TO => Bytes::copy_from_slice(part),
+            Some(_) => bytes.slice(at..at + len),
+            None if at >= bytes.len() => zeros(len),
+            None => {
+                let mut part = Vec::with_capacity(len);
+                part.extend_from_slice(&bytes[at..]);
+                part.resize(len, 0);
+                Bytes::from(part)
+            }
+        }
+    }
+
+    /// Appends what there is of this range.
+    fn append_to(&self, all: &mut Vec<u8>, at: usize, len: usize) {
+        let bytes = lock(&self.bytes);
+        let end = bytes.len().min(at + len);
+        if at < end {
+            all.extend_from_slice(&bytes[at..end]);
+        }
+    }
+}
+
+/// A part of a range that lies in one chunk.
+struct Piece {
+    index: u64,
+    at: usize,
+    len: usize,
+}
+
+fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Piece> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        if done == len {
+            return None;
+        }
+        let start = offset + done as u64;
+        let at = (start % CHUNK) as usize;
+        let piece = Piece {
+            index: start / CHUNK,
+            at,
+            len: (len - done).min(CHUNK as usize - at),
+        };
+        done += piece.len;
+        Some(piece)
+    })
+}
+
+/// A chunk of `room` bytes with `data` at `at`, as `old` elsewhere; zero is written only where
+/// nothing else is.
+fn rebuilt(old: &[u8], room: usize, at: usize, data: &[u8]) -> Bytes {
+    let room = room.max(old.len()).max(at + data.len());
+    let mut new = Vec::with_capacity(room);
+    new.extend_from_slice(&old[..at.min(old.len())]);
+    new.resize(at, 0);
+    new.extend_from_slice(data);
+    new.extend_from_slice(old.get(at + data.len()..).unwrap_or(&[]));
+    new.resize(room, 0);
+    Bytes::from(new)
+}
+
+/// How much room a chunk of `room` bytes gets to hold `needed`: as much as it needs at first, then
+/// doubling, so that small files are small and appending is cheap.
+fn room_for(room: u32, needed: usize) -> u32 {
+    let needed = (needed as u64).next_multiple_of(BLOCK) as u32;
+    needed.max(room.saturating_mul(2)).min(CHUNK as u32)
+}
+
+fn zeros(len: usize) -> Bytes {
+    if len <= ZEROS.len() {
+        Bytes::from_static(&ZEROS[..len])
+    } else {
+        Bytes::from(vec![0; len])
+    }
+}
+
+/// The bytes of a chunk; in a larger file, a read is not copied if it lies within one.
+pub(super) const CHUNK: u64 = 64 * 1024;
+/// Shorter reads are copied: that costs no more than sharing, and spares the next writer a copy of
+/// the whole chunk.
+const COPY_UP_TO: usize = 4096;
+// The size of the largest READ; it is never written, so it takes no memory.
+static ZEROS: [u8; 1 << 20] = [0; 1 << 20];

@@ -1,0 +1,132 @@
+//! The entries of a directory, by name and by cookie.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use nfs4_engine::fs::FsError;
+
+use super::handle::InodeId;
+use super::inode::Inode;
+use super::sync::{read, write};
+
+/// What makes an object a directory.
+pub(super) struct Directory {
+    entries: RwLock<Entries>,
+    // A fileid. It changes only under the file system's rename lock.
+    parent: AtomicU64,
+}
+
+/// The entries, under the directory's lock.
+pub(super) struct Entries {
+    by_name: HashMap<Arc<[u8]>, u64>,
+    // Cookies only grow: an entry keeps its place for as long as it is there.
+    by_cookie: BTreeMap<u64, Entry>,
+    next_cookie: u64,
+    removed: bool,
+}
+
+/// One name.
+pub(super) struct Entry {
+    name: Arc<[u8]>,
+    pub(super) inode: Arc<Inode>,
+}
+
+impl Directory {
+    pub(super) fn new(parent: InodeId) -> Directory {
+        let entries = Entries {
+            by_name: HashMap::new(),
+            by_cookie: BTreeMap::new(),
+            next_cookie: FIRST_COOKIE,
+            removed: false,
+        };
+        Directory {
+            entries: RwLock::new(entries),
+            parent: AtomicU64::new(parent.fileid()),
+        }
+    }
+
+    /// The entries to look at, unless the directory was removed.
+    pub(super) fn read(&self) -> Result<RwLockReadGuard<'_, Entries>, FsError> {
+        let entries = read(&self.entries);
+        if entries.removed {
+            Err(FsError::Stale)
+        } else {
+            Ok(entries)
+        }
+    }
+
+    /// The entries to change, unless the directory was removed.
+    pub(super) fn write(&self) -> Result<RwLockWriteGuard<'_, Entries>, FsError> {
+        let entries = write(&self.entries);
+        if entries.removed {
+            Err(FsError::Stale)
+        } else {
+            Ok(entries)
+        }
+    }
+
+    pub(super) fn parent(&self) -> InodeId {
+        InodeId::from_fileid(self.parent.load(Ordering::Relaxed))
+    }
+
+    /// Says that it moved; only under the rename lock.
+    pub(super) fn set_parent(&self, parent: InodeId) {
+        self.parent.store(parent.fileid(), Ordering::Relaxed);
+    }
+
+    /// Takes all entries out, at the end of the file system.
+    pub(super) fn take_all(&self) -> impl Sized {
+        std::mem::take(&mut write(&self.entries).by_cookie)
+    }
+}
+
+impl Entries {
+    pub(super) fn find(&self, name: &[u8]) -> Option<&Arc<Inode>> {
+        let cookie = self.by_name.get(name)?;
+        self.by_cookie.get(cookie).map(|entry| &entry.inode)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_cookie.is_empty()
+    }
+
+    /// No entry is added any more, and no request served.
+    pub(super) fn set_removed(&mut self) {
+        self.removed = true;
+    }
+
+    /// Adds a name that is not there.
+    pub(super) fn insert(&mut self, name: &[u8], inode: Arc<Inode>) {
+        let name: Arc<[u8]> = Arc::from(name);
+        let cookie = self.next_cookie;
+        self.next_cookie += 1;
+        let taken = self.by_name.insert(Arc::clone(&name), cookie);
+        debug_assert!(taken.is_none(), "added a name twice");
+        self.by_cookie.insert(cookie, Entry { name, inode });
+    }
+
+    /// Takes a name away.
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
+        let cookie = self.by_name.remove(name)?;
+        self.by_cookie.remove(&cookie).map(|entry| entry.inode)
+    }
+
+    /// Puts another object at a name, whose place in listings stays; gives back the former one.
+    pub(super) fn replace(&mut self, name: &[u8], inode: Arc<Inode>) -> Option<Arc<Inode>> {
+        let cookie = self.by_name.get(name)?;
+        let entry = self.by_cookie.get_mut(cookie)?;
+        Some(std::mem::replace(&mut entry.inode, inode))
+    }
+
+    /// The entries after `cookie`, in the order of their cookies.
+    pub(super) fn after(&self, cookie: u64) -> impl Iterator<Item = (u64, &[u8], &Arc<Inode>)> {
+        self.by_cookie
+            .range((Bound::Excluded(cookie), Bound::Unbounded))
+            .map(|(cookie, entry)| (*cookie, &*entry.name, &entry.inode))
+    }
+}
+
+/// 0 is the start of a listing; 1 and 2 mean something else to old clients. [RFC 8881 §18.23.3]
+pub(super) const FIRST_COOKIE: u64 = 3;

@@ -1,0 +1,64 @@
+//! READDIR.
+
+use nfs4_engine::fs::{Attrs, DirWriter, FsError, FsHandle, FsReply, FsResult, Full};
+
+use super::directory::FIRST_COOKIE;
+use super::permission::{Rights, in_directory};
+use super::{Caller, MemFs};
+
+impl MemFs {
+    pub(super) fn read_dir(
+        &self,
+        caller: &Caller<'_>,
+        dir: &FsHandle,
+        cookie: u64,
+        mut entries: DirWriter,
+    ) -> FsResult {
+        let ended = self.list(caller, dir, cookie, |cookie, name, fh, attrs| {
+            entries.push(cookie, name, fh, attrs)
+        })?;
+        if ended {
+            entries.end();
+        }
+        Ok(FsReply::Entries(entries))
+    }
+
+    /// Pushes the entries after `cookie` until the reader is full; whether that were all.
+    pub(super) fn list(
+        &self,
+        caller: &Caller<'_>,
+        dir: &FsHandle,
+        cookie: u64,
+        mut push: impl FnMut(u64, &[u8], &FsHandle, &Attrs) -> Result<(), Full>,
+    ) -> Result<bool, FsError> {
+        let inode = self.inode(dir)?;
+        let directory = inode.directory()?;
+        {
+            let mut meta = inode.meta();
+            in_directory(caller.cred, &meta, Rights::READ)?;
+            if cookie != 0 && cookie < FIRST_COOKIE {
+                return Err(FsError::BadCookie);
+            }
+            meta.note_read(caller.now.wall);
+        }
+        let mut last = cookie;
+        loop {
+            // Who wants to change the directory waits for one batch, not for a whole reply.
+            let entries = directory.read()?;
+            let mut pushed = 0;
+            for (cookie, name, child) in entries.after(last).take(BATCH) {
+                let attrs = child.attrs(&child.meta());
+                if push(cookie, name, &self.handle_of(child), &attrs).is_err() {
+                    return Ok(false);
+                }
+                last = cookie;
+                pushed += 1;
+            }
+            if pushed < BATCH {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+const BATCH: usize = 128;

@@ -1,0 +1,300 @@
+//! A file system in memory.
+//!
+//! # Locks
+//!
+//! Requests run on many threads at once. Locks are taken in this order and no other:
+//!
+//! 1. the rename lock, by renames between two directories only. While it is held no directory
+//!    changes its parent, so that "is an ancestor of" stays true;
+//! 2. the entries of directories: of an ancestor before those of a descendant. A rename locks two
+//!    unrelated directories in the order of their numbers, and no directory above its source;
+//! 3. the shape of one file: shared to read and write it, alone to cut it;
+//! 4. the attributes of one object, never of two at once;
+//! 5. a file's map of chunks;
+//! 6. one chunk, the only lock under which bytes are copied alone;
+//! 7. a shard of the table of objects, beside any of the above and with nothing under it.
+//!
+//! Whatever an object held is given back when its last reference is dropped; references that may
+//! be the last are dropped after the locks of their directory.
+
+mod attributes;
+mod content;
+mod data;
+mod directory;
+mod handle;
+mod inode;
+mod listing;
+mod names;
+mod open;
+mod permission;
+mod rename;
+mod space;
+mod sync;
+mod table;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use nfs4_engine::fs::{
+    Backend, Capabilities, Credential, DirChange, FsError, FsHandle, FsOp, FsReply, FsRequest,
+    FsResult, Pending, Want,
+};
+use nfs4_engine::{Now, Wall};
+
+use directory::Directory;
+use handle::InodeId;
+use inode::{Body, Inode, Meta};
+use space::{INODE_COST, Space};
+use table::Table;
+
+/// How a [`MemFs`] starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemFsConfig {
+    /// A number of this run of the server; handles of another run are stale.
+    pub epoch: u32,
+    /// How much it may hold, in bytes, names and attributes included.
+    pub capacity: u64,
+    /// Permission bits of the root directory.
+    pub root_mode: u32,
+    /// Owner of the root directory.
+    pub root_uid: u32,
+    /// Group of the root directory.
+    pub root_gid: u32,
+    /// The times of the root directory until it is changed.
+    pub created: Wall,
+}
+
+impl MemFsConfig {
+    /// `capacity` bytes, and a root directory of the superuser's with mode 0755.
+    pub fn new(epoch: u32, capacity: u64) -> MemFsConfig {
+        MemFsConfig {
+            epoch,
+            capacity,
+            root_mode: 0o755,
+            root_uid: 0,
+            root_gid: 0,
+            created: Wall::default(),
+        }
+    }
+}
+
+/// A complete POSIX file system in memory, which answers every request at once.
+///
+/// Files are sparse, in chunks of 64 KiB; a READ that lies in one chunk shares its memory, and
+/// never sees a later WRITE. What is stored is bounded by [`MemFsConfig::capacity`]; the memory
+/// of answers on their way comes on top.
+pub struct MemFs {
+    epoch: u32,
+    root: FsHandle,
+    table: Table,
+    space: Arc<Space>,
+    renames: Mutex<()>,
+}
+
+impl MemFs {
+    /// An empty file system. A capacity too small for the root directory is raised to that.
+    pub fn new(config: MemFsConfig) -> MemFs {
+        let space = Space::new(config.capacity.max(INODE_COST));
+        let table = Table::new();
+        let mode = config.root_mode & permission::MODE_BITS;
+        let meta = Meta {
+            links: 2,
+            ..Meta::new(mode, config.root_uid, config.root_gid, config.created)
+        };
+        space
+            .charge(INODE_COST)
+            .expect("the capacity is at least that")
+            .keep();
+        let root = table
+            .insert(|id| Inode::new(id, Body::Directory(Directory::new(id)), meta, &space))
+            .expect("the table is empty");
+        MemFs {
+            epoch: config.epoch,
+            root: root.id.handle(config.epoch),
+            table,
+            space,
+            renames: Mutex::new(()),
+        }
+    }
+
+    /// Carries out one request: [`Backend::submit`] without the detour for those who must wait.
+    ///
+    /// # Errors
+    /// As told at [`FsOp`].
+    pub fn answer(&self, request: FsRequest) -> FsResult {
+        let FsRequest { cred, now, op } = request;
+        let caller = Caller { cred: &cred, now };
+        match op {
+            FsOp::GetAttrs { fh, want } => self.get_attrs(&fh, want),
+            FsOp::SetAttrs { fh, set, authority } => self.set_attrs(&caller, &fh, &set, authority),
+            FsOp::Access { fh, mask } => self.access(&caller, &fh, mask),
+            FsOp::Lookup { dir, name, want } => self.lookup(&caller, &dir, &name, want),
+            FsOp::LookupParent { dir, want } => self.lookup_parent(&caller, &dir, want),
+            FsOp::ReadDir {
+                dir,
+                cookie,
+                entries,
+            } => self.read_dir(&caller, &dir, cookie, entries),
+            FsOp::ReadLink { fh } => self.read_link(&caller, &fh),
+            FsOp::Read {
+                fh,
+                offset,
+                count,
+                authority,
+            } => self.read(&caller, &fh, offset, count, authority),
+            FsOp::Write {
+                fh,
+                offset,
+                data,
+                stability: _,
+                authority,
+            } => self.write(&caller, &fh, offset, &data, authority),
+            FsOp::Commit {
+                fh,
+                offset: _,
+                count: _,
+            } => self.commit(&fh),
+            FsOp::Create {
+                dir,
+                name,
+                node,
+                set,
+            } => self.create(&caller, &dir, &name, node, &set),
+            FsOp::Open { target, how } => self.open(&caller, target, &how),
+            FsOp::Link { fh, dir, name } => self.link(&caller, &fh, &dir, &name),
+            FsOp::Remove { dir, name } => self.remove(&caller, &dir, &name),
+            FsOp::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+            } => self.rename(&caller, (&from_dir, &from), (&to_dir, &to)),
+        }
+    }
+
+    fn inode(&self, fh: &FsHandle) -> Result<Arc<Inode>, FsError> {
+        self.table.get(InodeId::of_handle(fh, self.epoch)?)
+    }
+
+    fn handle_of(&self, inode: &Inode) -> FsHandle {
+        inode.id.handle(self.epoch)
+    }
+
+    fn node(&self, inode: &Inode, want: Want) -> FsReply {
+        let attrs = inode.attrs(&inode.meta());
+        FsReply::Node {
+            fh: self.handle_of(inode),
+            attrs,
+            stat: self.stat(want),
+        }
+    }
+
+    fn stat(&self, want: Want) -> Option<nfs4_engine::fs::FsStat> {
+        want.stat.then(|| self.space.stat())
+    }
+
+    /// Forgets an object if nothing names or holds it. What is returned may be its last reference,
+    /// to be dropped outside all locks.
+    fn forget_if_gone(&self, inode: &Inode) -> Option<Arc<Inode>> {
+        let gone = inode.meta().is_gone();
+        if gone {
+            self.table.remove(inode.id)
+        } else {
+            None
+        }
+    }
+}
+
+impl Backend for MemFs {
+    fn root(&self) -> FsHandle {
+        self.root
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            hard_links: true,
+            symlinks: true,
+            case_insensitive: false,
+            case_preserving: true,
+            max_name: MAX_NAME as u32,
+            max_links: MAX_LINKS,
+            max_file_size: MAX_FILE_SIZE,
+            time_granularity: 1,
+        }
+    }
+
+    fn submit(&self, request: FsRequest, _pending: &mut Pending<'_>) -> Poll<FsResult> {
+        Poll::Ready(self.answer(request))
+    }
+
+    fn release(&self, fh: FsHandle) {
+        self.release_hold(&fh);
+    }
+}
+
+impl Drop for MemFs {
+    fn drop(&mut self) {
+        // While the table holds every object, so that no chain of directories is dropped through
+        // as many stack frames.
+        self.table.for_each(|inode| {
+            if let Body::Directory(directory) = &inode.body {
+                drop(directory.take_all());
+            }
+        });
+    }
+}
+
+impl fmt::Debug for MemFs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemFs")
+            .field("epoch", &self.epoch)
+            .field("space", &self.space)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who asks, and when.
+struct Caller<'a> {
+    cred: &'a Credential,
+    now: Now,
+}
+
+/// Whether something can have this name.
+fn check_name(name: &[u8]) -> Result<(), FsError> {
+    match name.len() {
+        0 => Err(FsError::Invalid),
+        1..=MAX_NAME => Ok(()),
+        _ => Err(FsError::NameTooLong),
+    }
+}
+
+/// Notes that entries of a directory came or went, under the lock on its entries.
+fn note_change(dir: &Inode, now: Now, links: i32, bytes: i64) -> DirChange {
+    let mut meta = dir.meta();
+    let before = meta.change;
+    meta.touch_data(now.wall);
+    meta.links = meta.links.saturating_add_signed(links);
+    meta.size = meta.size.saturating_add_signed(bytes);
+    DirChange {
+        atomic: true,
+        before,
+        after: meta.change,
+    }
+}
+
+/// A directory in which nothing changed, under the lock on its entries.
+fn no_change(dir: &Inode) -> DirChange {
+    let change = dir.meta().change;
+    DirChange {
+        atomic: true,
+        before: change,
+        after: change,
+    }
+}
+
+const MAX_NAME: usize = 255;
+/// A directory has one for each directory in it.
+const MAX_LINKS: u32 = 1 << 20;
+/// Offsets of most clients are signed.
+const MAX_FILE_SIZE: u64 = i64::MAX as u64;

@@ -1,0 +1,246 @@
+//! RENAME. [RFC 8881 §18.26]
+
+use std::sync::Arc;
+
+use nfs4_engine::fs::{DirChange, FsError, FsHandle, FsReply, FsResult};
+
+use super::directory::Entries;
+use super::handle::InodeId;
+use super::inode::{Body, Inode, Meta};
+use super::names::take_name;
+use super::permission::{Rights, in_directory, may_unlink};
+use super::space::entry_cost;
+use super::sync::lock;
+use super::{Caller, MAX_LINKS, MemFs, check_name, no_change, note_change};
+
+/// A name in a directory whose entries are locked.
+struct End<'a> {
+    dir: &'a Inode,
+    entries: &'a mut Entries,
+    name: &'a [u8],
+}
+
+/// What became of a rename, when its locks are to be dropped.
+struct Moved {
+    from: DirChange,
+    to: DirChange,
+    /// What stood at the new name.
+    replaced: Option<Arc<Inode>>,
+}
+
+impl MemFs {
+    pub(super) fn rename(
+        &self,
+        caller: &Caller<'_>,
+        (from_dir, from): (&FsHandle, &[u8]),
+        (to_dir, to): (&FsHandle, &[u8]),
+    ) -> FsResult {
+        check_name(from)?;
+        check_name(to)?;
+        let from_dir = self.inode(from_dir)?;
+        let to_dir = self.inode(to_dir)?;
+        let moved = if from_dir.id == to_dir.id {
+            self.rename_within(caller, &from_dir, from, to)?
+        } else {
+            self.rename_across(caller, (&from_dir, from), (&to_dir, to))?
+        };
+        if let Some(replaced) = moved.replaced {
+            drop(self.forget_if_gone(&replaced));
+        }
+        Ok(FsReply::Renamed {
+            from: moved.from,
+            to: moved.to,
+        })
+    }
+
+    fn rename_within(
+        &self,
+        caller: &Caller<'_>,
+        dir: &Inode,
+        from: &[u8],
+        to: &[u8],
+    ) -> Result<Moved, FsError> {
+        let mut entries = dir.directory()?.write()?;
+        let above = dir.meta().clone();
+        in_directory(caller.cred, &above, Rights::CHANGE_ENTRIES)?;
+        let source = Arc::clone(entries.find(from).ok_or(FsError::NotFound)?);
+        let target = entries.find(to).cloned();
+        if is_same(&source, target.as_ref()) {
+            let none = no_change(dir);
+            return Ok(Moved {
+                from: none,
+                to: none,
+                replaced: None,
+            });
+        }
+        may_unlink(caller.cred, &above, &source.meta())?;
+        self.make_way(caller, &above, &source, target.as_ref(), to)?;
+        entries.remove(from);
+        put(&mut entries, to, &source, target.is_some());
+        self.space.give_back(entry_cost(from));
+        let links = -i32::from(target.as_ref().is_some_and(|target| target.is_directory()));
+        let bytes = entered(to, target.is_some()) - entry_cost(from) as i64;
+        let change = note_change(dir, caller.now, links, bytes);
+        source.meta().touch(caller.now.wall);
+        Ok(Moved {
+            from: change,
+            to: change,
+            replaced: target,
+        })
+    }
+
+    fn rename_across(
+        &self,
+        caller: &Caller<'_>,
+        (from_dir, from): (&Inode, &[u8]),
+        (to_dir, to): (&Inode, &[u8]),
+    ) -> Result<Moved, FsError> {
+        let (source, target) = (from_dir.directory()?, to_dir.directory()?);
+        // From here on no directory gets another parent.
+        let _renames = lock(&self.renames);
+        let from_first = self.is_above(from_dir.id, to_dir.id)
+            || !self.is_above(to_dir.id, from_dir.id) && from_dir.id < to_dir.id;
+        let (mut from_entries, mut to_entries);
+        if from_first {
+            from_entries = source.write()?;
+            to_entries = target.write()?;
+        } else {
+            to_entries = target.write()?;
+            from_entries = source.write()?;
+        }
+        let mut from = End {
+            dir: from_dir,
+            entries: &mut from_entries,
+            name: from,
+        };
+        let mut to = End {
+            dir: to_dir,
+            entries: &mut to_entries,
+            name: to,
+        };
+        self.move_across(caller, &mut from, &mut to)
+    }
+
+    fn move_across(
+        &self,
+        caller: &Caller<'_>,
+        from: &mut End<'_>,
+        to: &mut End<'_>,
+    ) -> Result<Moved, FsError> {
+        let (above_from, above_to) = (from.dir.meta().clone(), to.dir.meta().clone());
+        in_directory(caller.cred, &above_from, Rights::CHANGE_ENTRIES)?;
+        in_directory(caller.cred, &above_to, Rights::CHANGE_ENTRIES)?;
+        let source = Arc::clone(from.entries.find(from.name).ok_or(FsError::NotFound)?);
+        let target = to.entries.find(to.name).cloned();
+        if is_same(&source, target.as_ref()) {
+            return Ok(Moved {
+                from: no_change(from.dir),
+                to: no_change(to.dir),
+                replaced: None,
+            });
+        }
+        may_unlink(caller.cred, &above_from, &source.meta())?;
+        if let Body::Directory(_) = source.body {
+            if self.is_above(source.id, to.dir.id) {
+                return Err(FsError::Invalid);
+            }
+            // Its ".." changes.
+            in_directory(caller.cred, &source.meta(), Rights::WRITE)?;
+            if target.is_none() && above_to.links >= MAX_LINKS {
+                return Err(FsError::TooManyLinks);
+            }
+        }
+        // It holds what is to be moved; and its lock comes before one that is held.
+        if target
+            .as_ref()
+            .is_some_and(|target| self.is_above(target.id, from.dir.id))
+        {
+            return Err(FsError::Exists);
+        }
+        self.make_way(caller, &above_to, &source, target.as_ref(), to.name)?;
+        from.entries.remove(from.name);
+        put(to.entries, to.name, &source, target.is_some());
+        self.space.give_back(entry_cost(from.name));
+        let came = i32::from(source.is_directory());
+        let went = i32::from(target.as_ref().is_some_and(|target| target.is_directory()));
+        if let Body::Directory(directory) = &source.body {
+            directory.set_parent(to.dir.id);
+        }
+        let bytes = entered(to.name, target.is_some());
+        let from_change = note_change(from.dir, caller.now, -came, -(entry_cost(from.name) as i64));
+        let to_change = note_change(to.dir, caller.now, came - went, bytes);
+        source.meta().touch(caller.now.wall);
+        Ok(Moved {
+            from: from_change,
+            to: to_change,
+            replaced: target,
+        })
+    }
+
+    /// Checks that `source` may take the place of `target`, and takes the target's name; or
+    /// charges the new name. The last step that can fail.
+    fn make_way(
+        &self,
+        caller: &Caller<'_>,
+        above: &Meta,
+        source: &Inode,
+        target: Option<&Arc<Inode>>,
+        name: &[u8],
+    ) -> Result<(), FsError> {
+        let Some(target) = target else {
+            self.space.charge(entry_cost(name))?.keep();
+            return Ok(());
+        };
+        may_unlink(caller.cred, above, &target.meta())?;
+        if source.is_directory() != target.is_directory() {
+            return Err(FsError::Exists);
+        }
+        if let Body::Directory(directory) = &target.body {
+            let mut inner = directory.write()?;
+            if !inner.is_empty() {
+                return Err(FsError::Exists);
+            }
+            inner.set_removed();
+        }
+        take_name(target, caller);
+        Ok(())
+    }
+
+    /// Whether `above` is `below` or one of its ancestors; exact while the rename lock is held.
+    fn is_above(&self, above: InodeId, below: InodeId) -> bool {
+        let mut id = below;
+        loop {
+            if id == above {
+                return true;
+            }
+            // A removed directory has no place in the tree.
+            let Ok(inode) = self.table.get(id) else {
+                return false;
+            };
+            let Body::Directory(directory) = &inode.body else {
+                return false;
+            };
+            if directory.parent() == id {
+                return false;
+            }
+            id = directory.parent();
+        }
+    }
+}
+
+fn is_same(source: &Arc<Inode>, target: Option<&Arc<Inode>>) -> bool {
+    target.is_some_and(|target| Arc::ptr_eq(source, target))
+}
+
+fn put(entries: &mut Entries, name: &[u8], inode: &Arc<Inode>, replace: bool) {
+    if replace {
+        entries.replace(name, Arc::clone(inode));
+    } else {
+        entries.insert(name, Arc::clone(inode));
+    }
+}
+
+/// What a directory grows by when a name is put into it.
+fn entered(name: &[u8], replace: bool) -> i64 {
+    if replace { 0 } else { entry_cost(name) as i64 }
+}
