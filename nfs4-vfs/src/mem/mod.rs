@@ -31,6 +31,8 @@ mod rename;
 mod space;
 mod sync;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

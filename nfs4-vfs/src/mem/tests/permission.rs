@@ -1,0 +1,342 @@
+use super::*;
+use nfs4_engine::fs::{AccessMask, SetTime};
+
+/// Alice, Bob of her group, and Carol, at a file system of the superuser's.
+fn people() -> (User, User, User, User) {
+    let root = root();
+    let alice = root.user(1000, 100, &[]);
+    let bob = root.user(1001, 200, &[100]);
+    let carol = root.user(1002, 300, &[]);
+    (root, alice, bob, carol)
+}
+
+fn open_rights(user: &User, fh: FsHandle) -> (bool, bool) {
+    let try_open = |how| match user.open(Target::Handle(fh), how, Create::No) {
+        Ok(opened) => {
+            user.fs.release(opened.fh);
+            true
+        }
+        Err(error) => {
+            assert_eq!(error, FsError::AccessDenied);
+            false
+        }
+    };
+    (try_open((true, false)), try_open((false, true)))
+}
+
+#[test]
+fn the_most_specific_class_decides() {
+    let (root, alice, bob, carol) = people();
+    let file = alice.touch(alice.top(), "f").unwrap();
+    for mode in 0..0o1000 {
+        alice.chmod(file, mode).unwrap();
+        for (user, shift) in [(&alice, 6), (&bob, 3), (&carol, 0)] {
+            let class = mode >> shift;
+            assert_eq!(
+                open_rights(user, file),
+                (class & 4 != 0, class & 2 != 0),
+                "{mode:o}"
+            );
+            let mask = AccessMask(0x3f);
+            let Ok(FsReply::Access(granted)) = user.ask(FsOp::Access { fh: file, mask }) else {
+                panic!("no access");
+            };
+            let expected = (class & 4) / 4 + (class & 2) / 2 * (0x04 + 0x08) + (class & 1) * 0x20;
+            assert_eq!(granted.0, expected, "{mode:o}");
+        }
+    }
+    alice.chmod(file, 0).unwrap();
+    assert_eq!(open_rights(&root, file), (true, true));
+    let access = |user: &User, fh, mask| match user.ask(FsOp::Access { fh, mask }) {
+        Ok(FsReply::Access(granted)) => granted.0,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        access(&root, file, AccessMask(0x3f)),
+        0x0d,
+        "nobody may run it"
+    );
+    alice.chmod(file, 0o001).unwrap();
+    assert_eq!(access(&root, file, AccessMask::EXECUTE), 0x20);
+    assert_eq!(access(&root, root.top(), AccessMask(0x3f)), 0x1f);
+}
+
+#[test]
+fn the_owner_reads_and_writes_without_an_open_file_whatever_the_mode() {
+    let (_, alice, bob, _) = people();
+    let fh = alice.touch(alice.top(), "f").unwrap();
+    alice.chmod(fh, 0).unwrap();
+    let io = |user: &User, authority| {
+        let (data, stability) = (bytes("x"), Stability::File);
+        let write = user.ask(FsOp::Write {
+            fh,
+            offset: 0,
+            data,
+            stability,
+            authority,
+        });
+        let read = user.ask(FsOp::Read {
+            fh,
+            offset: 0,
+            count: 1,
+            authority,
+        });
+        (write.map(drop), read.map(drop))
+    };
+    assert_eq!(io(&alice, Authority::Credential), (Ok(()), Ok(())));
+    let denied = Err(FsError::AccessDenied);
+    assert_eq!(io(&bob, Authority::Credential), (denied, denied));
+    assert_eq!(io(&bob, Authority::Open), (Ok(()), Ok(())));
+    // Who may run a file may read it, to run it.
+    alice.chmod(fh, 0o010).unwrap();
+    assert_eq!(io(&bob, Authority::Credential), (denied, Ok(())));
+    assert_eq!(bob.truncate(fh, 0).err(), Some(FsError::AccessDenied));
+    let set = SetAttrs {
+        size: Some(0),
+        ..SetAttrs::default()
+    };
+    bob.ask(FsOp::SetAttrs {
+        fh,
+        set,
+        authority: Authority::Open,
+    })
+    .unwrap();
+    alice.chmod(fh, 0).unwrap();
+    alice.truncate(fh, 5).unwrap();
+}
+
+#[test]
+fn directories_need_their_rights() {
+    let (_, alice, bob, _) = people();
+    let dir = alice.mkdir(alice.top(), "d").unwrap();
+    let file = alice.touch(dir, "f").unwrap();
+    let denied = Some(FsError::AccessDenied);
+    for (mode, lists, searches, changes) in [
+        (0o700, false, false, false),
+        (0o740, true, false, false),
+        (0o710, false, true, false),
+        (0o720, false, false, false),
+        (0o730, false, true, true),
+        (0o760, true, false, false),
+    ] {
+        alice.chmod(dir, mode).unwrap();
+        assert_eq!(bob.page(dir, 0, 1).is_ok(), lists, "{mode:o}");
+        assert_eq!(bob.lookup(dir, "f").is_ok(), searches, "{mode:o}");
+        assert_eq!(bob.parent(dir).is_ok(), searches, "{mode:o}");
+        if changes {
+            bob.touch(dir, "g").unwrap();
+            bob.link(file, dir, "l").unwrap();
+            bob.rename((dir, "g"), (dir, "h")).unwrap();
+            bob.remove(dir, "h").unwrap();
+            bob.remove(dir, "l").unwrap();
+        } else {
+            assert_eq!(bob.touch(dir, "g").err(), denied);
+            assert_eq!(bob.mkdir(dir, "g").err(), denied);
+            assert_eq!(bob.link(file, dir, "l").err(), denied);
+            assert_eq!(bob.rename((dir, "f"), (dir, "h")).err(), denied);
+            assert_eq!(bob.rename((dir, "f"), (bob.top(), "h")).err(), denied);
+            assert_eq!(bob.remove(dir, "f").err(), denied);
+        }
+    }
+    // A directory that gets another parent must be writable itself.
+    alice.chmod(dir, 0o750).unwrap();
+    let other = bob.mkdir(bob.top(), "other").unwrap();
+    assert_eq!(bob.rename((bob.top(), "d"), (other, "d")).err(), denied);
+    bob.rename((bob.top(), "d"), (bob.top(), "e")).unwrap();
+}
+
+#[test]
+fn from_a_sticky_directory_only_owners_remove() {
+    let (root, alice, bob, carol) = people();
+    let tmp = carol.mkdir(root.top(), "tmp").unwrap();
+    carol.chmod(tmp, 0o1777).unwrap();
+    for name in ["a", "b", "c", "d"] {
+        alice.touch(tmp, name).unwrap();
+    }
+    bob.touch(tmp, "bob").unwrap();
+    let denied = Some(FsError::AccessDenied);
+    assert_eq!(bob.remove(tmp, "a").err(), denied);
+    assert_eq!(bob.rename((tmp, "a"), (tmp, "x")).err(), denied);
+    assert_eq!(
+        bob.rename((tmp, "bob"), (tmp, "a")).err(),
+        denied,
+        "it would replace"
+    );
+    alice.remove(tmp, "a").unwrap();
+    carol.remove(tmp, "b").unwrap();
+    root.remove(tmp, "c").unwrap();
+    bob.rename((tmp, "bob"), (tmp, "a")).unwrap();
+}
+
+#[test]
+fn a_setgid_directory_hands_down_its_group() {
+    let (root, alice, _, carol) = people();
+    let dir = alice.mkdir(root.top(), "d").unwrap();
+    alice.chmod(dir, 0o2777).unwrap();
+    let sub = carol.mkdir(dir, "sub").unwrap();
+    let file = carol.touch(sub, "f").unwrap();
+    let (sub, file) = (carol.attrs(sub).unwrap(), carol.attrs(file).unwrap());
+    assert_eq!((sub.uid, sub.gid, sub.mode), (1002, 100, 0o2755));
+    assert_eq!((file.uid, file.gid, file.mode), (1002, 100, 0o644));
+    // A program that lends the rights of a group which is not Carol's.
+    let set = SetAttrs {
+        mode: Some(0o2755),
+        ..SetAttrs::default()
+    };
+    let opened = carol
+        .open_name(dir, "program", Create::Guarded(set))
+        .unwrap();
+    assert_eq!(opened.attrs.mode, 0o755);
+    carol.fs.release(opened.fh);
+    assert_eq!(carol.chmod(opened.fh, 0o2755).unwrap().mode, 0o755);
+}
+
+#[test]
+fn only_the_superuser_gives_files_away() {
+    let (root, alice, bob, carol) = people();
+    let file = bob.touch(root.top(), "f").unwrap();
+    let uid = |uid| SetAttrs {
+        uid: Some(uid),
+        ..SetAttrs::default()
+    };
+    let gid = |gid| SetAttrs {
+        gid: Some(gid),
+        ..SetAttrs::default()
+    };
+    let refused = Some(FsError::NotPermitted);
+    assert_eq!(bob.set(file, uid(1000)).err(), refused);
+    assert_eq!(bob.set(file, gid(300)).err(), refused);
+    assert_eq!(alice.set(file, gid(100)).err(), refused);
+    assert_eq!(carol.chmod(file, 0o777).err(), refused);
+    bob.set(file, uid(1001)).unwrap();
+    assert_eq!(bob.set(file, gid(100)).unwrap().gid, 100);
+    assert_eq!(root.set(file, uid(1000)).unwrap().uid, 1000);
+    let set = SetAttrs {
+        uid: Some(7),
+        ..SetAttrs::default()
+    };
+    let create = Create::Guarded(set);
+    assert_eq!(bob.open_name(root.top(), "g", create).err(), refused);
+    assert_eq!(
+        root.open_name(root.top(), "g", create).unwrap().attrs.uid,
+        7
+    );
+}
+
+#[test]
+fn writing_and_giving_away_end_lent_rights() {
+    let (root, alice, bob, _) = people();
+    let file = alice.touch(root.top(), "f").unwrap();
+    let lend = || assert_eq!(alice.chmod(file, 0o6777).unwrap().mode, 0o6777);
+    let mode = || alice.attrs(file).unwrap().mode;
+    lend();
+    bob.write(file, 0, b"x").unwrap();
+    assert_eq!(mode(), 0o777);
+    lend();
+    root.write(file, 0, b"x").unwrap();
+    assert_eq!(mode(), 0o6777);
+    bob.truncate(file, 0).unwrap();
+    assert_eq!(mode(), 0o777);
+    lend();
+    alice
+        .set(
+            file,
+            SetAttrs {
+                gid: Some(100),
+                ..SetAttrs::default()
+            },
+        )
+        .unwrap();
+    assert_eq!(mode(), 0o777);
+    // Without the group's execute bit it means mandatory locking.
+    alice.chmod(file, 0o6767).unwrap();
+    bob.write(file, 0, b"x").unwrap();
+    assert_eq!(mode(), 0o2767);
+}
+
+#[test]
+fn who_may_write_sets_times_to_now_and_only_the_owner_to_others() {
+    let (root, alice, bob, _) = people();
+    let file = alice.touch(root.top(), "f").unwrap();
+    let client = SetTime::Client(Wall {
+        seconds: -5,
+        nanos: 1,
+    });
+    let set = |time| SetAttrs {
+        accessed: time,
+        modified: time,
+        ..SetAttrs::default()
+    };
+    alice.chmod(file, 0o664).unwrap();
+    assert_eq!(
+        bob.set(file, set(client)).err(),
+        Some(FsError::NotPermitted)
+    );
+    let attrs = bob.at(2000).set(file, set(SetTime::Server)).unwrap();
+    assert_eq!(
+        (attrs.accessed, attrs.modified),
+        (at(2000).wall, at(2000).wall)
+    );
+    let attrs = alice.at(3000).set(file, set(client)).unwrap();
+    assert_eq!((attrs.accessed.seconds, attrs.modified.seconds), (-5, -5));
+    assert_eq!(attrs.changed, at(3000).wall);
+    alice.chmod(file, 0o444).unwrap();
+    assert_eq!(
+        bob.set(file, set(SetTime::Server)).err(),
+        Some(FsError::AccessDenied)
+    );
+    alice.set(file, set(SetTime::Server)).unwrap();
+    let nonsense = SetTime::Client(Wall {
+        seconds: 0,
+        nanos: 1_000_000_000,
+    });
+    assert_eq!(alice.set(file, set(nonsense)).err(), Some(FsError::Invalid));
+}
+
+#[test]
+fn changes_of_attributes_are_all_or_none() {
+    let (_, alice, bob, _) = people();
+    let file = alice.touch(alice.top(), "f").unwrap();
+    alice.write(file, 0, b"hello").unwrap();
+    alice.chmod(file, 0o666).unwrap();
+    let before = alice.attrs(file).unwrap();
+    let set = SetAttrs {
+        size: Some(1),
+        mode: Some(0o777),
+        ..SetAttrs::default()
+    };
+    assert_eq!(bob.set(file, set).err(), Some(FsError::NotPermitted));
+    let set = SetAttrs {
+        size: Some(1),
+        mode: Some(0o600),
+        uid: Some(5),
+        ..SetAttrs::default()
+    };
+    assert_eq!(alice.set(file, set).err(), Some(FsError::NotPermitted));
+    assert_eq!(alice.attrs(file).unwrap(), before);
+    assert_eq!(alice.read(file), "hello");
+}
+
+#[test]
+fn what_was_just_created_is_open_whatever_its_mode() {
+    let (_, alice, bob, _) = people();
+    let set = SetAttrs {
+        mode: Some(0o444),
+        ..SetAttrs::default()
+    };
+    let opened = alice
+        .open_name(alice.top(), "f", Create::Guarded(set))
+        .unwrap();
+    assert!(opened.created);
+    let again = alice.open_name(alice.top(), "f", Create::Unchecked(set));
+    assert_eq!(again.err(), Some(FsError::AccessDenied));
+    let target = || Target::Name {
+        dir: bob.top(),
+        name: bytes("f"),
+    };
+    assert_eq!(
+        bob.open(target(), (false, true), Create::No).err(),
+        Some(FsError::AccessDenied)
+    );
+    bob.open(target(), (true, false), Create::No).unwrap();
+}
