@@ -1,6 +1,7 @@
 //! The entries of a directory, by name and by cookie.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -20,17 +21,17 @@ pub(super) struct Directory {
 
 /// The entries, under the directory's lock.
 pub(super) struct Entries {
-    by_name: HashMap<Arc<[u8]>, u64>,
+    // With the object beside the cookie: looking a name up is what directories are for.
+    by_name: HashMap<Arc<[u8]>, (u64, Arc<Inode>)>,
     // Cookies only grow: an entry keeps its place for as long as it is there.
     by_cookie: BTreeMap<u64, Entry>,
     next_cookie: u64,
     removed: bool,
 }
 
-/// One name.
-pub(super) struct Entry {
+struct Entry {
     name: Arc<[u8]>,
-    pub(super) inode: Arc<Inode>,
+    inode: Arc<Inode>,
 }
 
 impl Directory {
@@ -78,14 +79,17 @@ impl Directory {
 
     /// Takes all entries out, at the end of the file system.
     pub(super) fn take_all(&self) -> impl Sized {
-        std::mem::take(&mut write(&self.entries).by_cookie)
+        let mut entries = write(&self.entries);
+        (
+            mem::take(&mut entries.by_name),
+            mem::take(&mut entries.by_cookie),
+        )
     }
 }
 
 impl Entries {
     pub(super) fn find(&self, name: &[u8]) -> Option<&Arc<Inode>> {
-        let cookie = self.by_name.get(name)?;
-        self.by_cookie.get(cookie).map(|entry| &entry.inode)
+        self.by_name.get(name).map(|(_, inode)| inode)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -102,22 +106,26 @@ impl Entries {
         let name: Arc<[u8]> = Arc::from(name);
         let cookie = self.next_cookie;
         self.next_cookie += 1;
-        let taken = self.by_name.insert(Arc::clone(&name), cookie);
+        let taken = self
+            .by_name
+            .insert(Arc::clone(&name), (cookie, Arc::clone(&inode)));
         debug_assert!(taken.is_none(), "added a name twice");
         self.by_cookie.insert(cookie, Entry { name, inode });
     }
 
     /// Takes a name away.
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
-        let cookie = self.by_name.remove(name)?;
-        self.by_cookie.remove(&cookie).map(|entry| entry.inode)
+        let (cookie, inode) = self.by_name.remove(name)?;
+        self.by_cookie.remove(&cookie);
+        Some(inode)
     }
 
     /// Puts another object at a name, whose place in listings stays; gives back the former one.
     pub(super) fn replace(&mut self, name: &[u8], inode: Arc<Inode>) -> Option<Arc<Inode>> {
-        let cookie = self.by_name.get(name)?;
+        let (cookie, place) = self.by_name.get_mut(name)?;
         let entry = self.by_cookie.get_mut(cookie)?;
-        Some(std::mem::replace(&mut entry.inode, inode))
+        entry.inode = Arc::clone(&inode);
+        Some(mem::replace(place, inode))
     }
 
     /// The entries after `cookie`, in the order of their cookies.
