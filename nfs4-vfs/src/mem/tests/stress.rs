@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -27,7 +29,7 @@ fn until(span: Duration) -> impl Fn() -> bool {
 fn threads_that_tear_at_one_tree_leave_it_whole() {
     let user = with_capacity(8 * MIB);
     let before = user.used();
-    let going = until(Duration::from_millis(1500));
+    let going = until(Duration::from_millis(1000));
     std::thread::scope(|scope| {
         for seed in 1..=4u64 {
             let (user, going) = (&user, &going);
@@ -96,7 +98,7 @@ fn writers_readers_and_cutters_of_one_file_agree() {
     let opened = user
         .open_name(user.top(), "f", Create::Unchecked(SetAttrs::default()))
         .unwrap();
-    let (file, going) = (opened.fh, until(Duration::from_millis(800)));
+    let (file, going) = (opened.fh, until(Duration::from_millis(500)));
     std::thread::scope(|scope| {
         for thread in 0..3u64 {
             let (user, going) = (&user, &going);
@@ -135,5 +137,103 @@ fn writers_readers_and_cutters_of_one_file_agree() {
     check_invariants(&user.fs);
     user.remove(user.top(), "f").unwrap();
     user.fs.release(file);
+    assert_eq!(user.used(), before);
+}
+
+#[test]
+fn a_reader_sees_a_file_before_or_after_it_was_cut() {
+    let user = root();
+    let file = user.touch(user.top(), "f").unwrap();
+    let going = until(Duration::from_millis(200));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while going() {
+                user.write(file, 0, &[1; 60_000]).unwrap();
+                user.truncate(file, 0).unwrap();
+            }
+        });
+        while going() {
+            let (data, _) = user.read_part(file, 0, 60_000).unwrap();
+            assert!(data.iter().all(|byte| *byte == 1), "{} bytes", data.len());
+        }
+    });
+}
+
+#[test]
+fn removals_and_renames_in_one_line_do_not_wait_for_each_other() {
+    let user = root();
+    let top = user.top();
+    // The lower ones have the lower numbers, so that the order of numbers is the wrong one.
+    let (low, middle, high) = (
+        user.mkdir(top, "l").unwrap(),
+        user.mkdir(top, "m").unwrap(),
+        user.mkdir(top, "h").unwrap(),
+    );
+    user.rename((top, "m"), (high, "m")).unwrap();
+    user.rename((top, "l"), (middle, "l")).unwrap();
+    user.touch(low, "f").unwrap();
+    user.mkdir(low, "d").unwrap();
+    let going = until(Duration::from_millis(200));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while going() {
+                assert_eq!(user.remove(high, "m"), Err(FsError::NotEmpty));
+                assert_eq!(user.remove(middle, "l"), Err(FsError::NotEmpty));
+            }
+        });
+        scope.spawn(|| {
+            while going() {
+                for (from, to) in [(low, middle), (middle, high), (high, low)] {
+                    user.rename((from, "f"), (to, "f")).unwrap();
+                }
+            }
+        });
+        while going() {
+            let onto_its_ancestor = user.rename((low, "d"), (high, "m"));
+            assert_eq!(onto_its_ancestor.err(), Some(FsError::Exists));
+        }
+    });
+    check_invariants(&user.fs);
+}
+
+#[test]
+fn who_holds_a_file_has_it_however_the_last_name_goes() {
+    let user = root();
+    let top = user.top();
+    let before = user.used();
+    let going = until(Duration::from_millis(300));
+    let barrier = Barrier::new(2);
+    let (sender, receiver) = mpsc::channel::<FsHandle>();
+    let lost = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // No assertion here: the other one would wait for ever.
+            for file in receiver {
+                barrier.wait();
+                let opened = user.open(Target::Handle(file), (true, true), Create::No);
+                let linked = user.link(file, top, "g").is_ok();
+                if opened.is_ok() {
+                    lost.fetch_add(u32::from(user.write(file, 0, b"x").is_err()), Relaxed);
+                    user.fs.release(file);
+                }
+                let gone = user.lookup(top, "g").is_err() || user.attrs(file).is_err();
+                lost.fetch_add(u32::from(linked && gone), Relaxed);
+                barrier.wait();
+            }
+        });
+        while going() {
+            let file = user.touch(top, "f").unwrap();
+            sender.send(file).unwrap();
+            barrier.wait();
+            let removed = user.remove(top, "f");
+            barrier.wait();
+            removed.unwrap();
+            let _ = user.remove(top, "g");
+            assert_eq!(user.attrs(file), Err(FsError::Stale));
+        }
+        drop(sender);
+    });
+    assert_eq!(lost.into_inner(), 0);
+    check_invariants(&user.fs);
     assert_eq!(user.used(), before);
 }
