@@ -1,6 +1,7 @@
 //! The part of a connection that is not its socket.
 
 use std::io::{self, IoSlice};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -261,6 +262,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shut(&Closing::Abandoned);
+        // A second panic would take the whole process along; the lock is poisoned by it all the
+        // same.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.shut(&Closing::Abandoned)));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
-use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox};
+use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, TableLengths};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
@@ -132,6 +132,14 @@ impl Node {
     /// The engine is dead.
     pub fn connections(&self) -> Result<usize, EngineDead> {
         Ok(self.shared.lock()?.mailboxes.len())
+    }
+
+    /// How long the engine's tables are.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn table_lengths(&self) -> Result<TableLengths, EngineDead> {
+        Ok(self.shared.lock()?.engine.table_lengths())
     }
 
     /// A timer: every transport runs one, and any of them serves the whole node.

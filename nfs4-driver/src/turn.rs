@@ -107,19 +107,17 @@ fn submit(
 ) -> Option<FsResult> {
     let mut pending = Pending::new(ticket, sink);
     let answer = catch_unwind(AssertUnwindSafe(|| backend.submit(request, &mut pending)));
+    if answer.is_err() {
+        log::file_system_panicked();
+    }
+    if pending.is_taken() {
+        // Whatever was returned: a completion answers exactly once, if only by being dropped, and
+        // two answers to one request would be a fault of ours.
+        return None;
+    }
     match answer {
         Ok(Poll::Ready(result)) => Some(result),
-        Ok(Poll::Pending) if pending.is_taken() => None,
-        Ok(Poll::Pending) => Some(Err(FsError::NoAnswer)),
-        Err(_) => {
-            log::file_system_panicked();
-            // A completion that was taken answers when it is dropped.
-            if pending.is_taken() {
-                None
-            } else {
-                Some(Err(FsError::NoAnswer))
-            }
-        }
+        Ok(Poll::Pending) | Err(_) => Some(Err(FsError::NoAnswer)),
     }
 }
 
