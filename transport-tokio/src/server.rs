@@ -67,11 +67,12 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 _ = timer.join_next() => return Err(EngineDead.into()),
-                Some(ended) = connections.join_next() => {
-                    if let Ok(Closing::EngineDead(dead)) = ended {
-                        return Err(dead.into());
-                    }
-                }
+                Some(ended) = connections.join_next() => match ended {
+                    Ok(Closing::EngineDead(dead)) => return Err(dead.into()),
+                    Ok(_) => {}
+                    // It panicked: in the engine, or outside it.
+                    Err(_) => drop(node.connections()?),
+                },
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         start(&mut connections, &node, stream, peer, stop.subscribe())?;

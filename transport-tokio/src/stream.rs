@@ -4,7 +4,6 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use nfs4_driver::{Closing, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -26,7 +25,7 @@ where
     };
     let mut stop = pin!(stop);
     let mut stopping = false;
-    let mut tick = pin!(sleep(Duration::ZERO));
+    let mut tick = pin!(sleep(task.connection.tick().unwrap_or_default()));
     let why = poll_fn(|cx| {
         if !stopping && stop.as_mut().poll(cx).is_ready() {
             stopping = true;
