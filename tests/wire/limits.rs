@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use nfs4_transport_tokio::driver::Limits;
-use tokio::net::TcpStream;
 
 use crate::log;
 use crate::peer::{NULL, Peer, record};
@@ -121,16 +120,4 @@ async fn a_peer_that_takes_no_replies_is_not_read_from_and_then_closed() {
     server.has_connections(1).await;
     assert_eq!(log::lines(&deaf.address.to_string(), "stalled").len(), 1);
     assert!(bystander.is_served().await);
-}
-
-#[tokio::test]
-async fn a_stopped_server_accepts_nothing_and_ends() {
-    let mut server = Running::start(Limits::default()).await;
-    let mut peer = Peer::connect(server.address).await;
-    assert!(peer.is_served().await);
-    server.stop();
-    peer.is_closed().await;
-    assert!(TcpStream::connect(server.address).await.is_err());
-    assert_eq!(server.node.connections(), Ok(0));
-    assert_eq!(server.ended().await, Ok(()));
 }

@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod engine;
+mod files;
+mod flight;
 mod limits;
 mod log;
 mod peer;
+mod pipeline;
 mod rpc;
 mod server;
+mod session;
+mod stop;

@@ -2,18 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use nfs4_transport_tokio::driver::engine::fs::{
-    Backend, Capabilities, FsError, FsHandle, FsRequest, FsResult, Pending,
-};
+use nfs4_transport_tokio::driver::engine::fs::Backend;
 use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine};
 use nfs4_transport_tokio::driver::{Clock, Limits, Node, SystemClock};
 use nfs4_transport_tokio::{ServeError, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::files::RootOnly;
 use crate::log;
 
 /// A server that is stopped, with whatever it does, at the end of its test.
@@ -25,15 +23,19 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Serves a file system that can do nothing.
+    /// Serves a file system that is only a root directory.
     pub(crate) async fn start(limits: Limits) -> Running {
-        Running::serve(limits, Arc::new(NoFs)).await
+        Running::serve(limits, Arc::new(RootOnly)).await
     }
 
     /// Serves this file system.
     pub(crate) async fn serve(limits: Limits, root: Arc<dyn Backend>) -> Running {
+        Running::share(node(limits, root, Arc::new(SystemClock::new()))).await
+    }
+
+    /// Serves this node.
+    pub(crate) async fn share(node: Node) -> Running {
         log::keep();
-        let node = node(limits, root);
         let server = Server::bind("127.0.0.1:0", node.clone()).await.unwrap();
         let address = server.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -76,8 +78,7 @@ impl Running {
 }
 
 /// A node without a transport.
-pub(crate) fn node(limits: Limits, root: Arc<dyn Backend>) -> Node {
-    let clock = Arc::new(SystemClock::new());
+pub(crate) fn node(limits: Limits, root: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Node {
     let boot = Boot {
         epoch: 1,
         entropy: [7; 16],
@@ -88,34 +89,6 @@ pub(crate) fn node(limits: Limits, root: Arc<dyn Backend>) -> Node {
     };
     let engine = Engine::new(boot, Config::default(), root, clock.now()).unwrap();
     Node::with_clock(engine, limits, clock).unwrap()
-}
-
-/// A file system that can do nothing.
-struct NoFs;
-
-impl Backend for NoFs {
-    fn root(&self) -> FsHandle {
-        FsHandle::new(b"root").unwrap()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            hard_links: false,
-            symlinks: false,
-            case_insensitive: false,
-            case_preserving: true,
-            max_name: 255,
-            max_links: 1,
-            max_file_size: 0,
-            time_granularity: 1,
-        }
-    }
-
-    fn submit(&self, _: FsRequest, _: &mut Pending<'_>) -> Poll<FsResult> {
-        Poll::Ready(Err(FsError::NotSupported))
-    }
-
-    fn release(&self, _: FsHandle) {}
 }
 
 /// Longer than anything here takes.

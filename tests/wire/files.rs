@@ -1,0 +1,159 @@
+//! File systems that misbehave when told to.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use nfs4_transport_tokio::driver::engine::Wall;
+use nfs4_transport_tokio::driver::engine::fs::{
+    Attrs, Backend, Capabilities, Completion, Device, FileKind, FsError, FsHandle, FsOp, FsReply,
+    FsRequest, FsResult, FsStat, Pending,
+};
+
+/// A root directory and nothing else.
+pub(crate) struct RootOnly;
+
+impl Backend for RootOnly {
+    fn root(&self) -> FsHandle {
+        FsHandle::new(b"root").unwrap()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            hard_links: false,
+            symlinks: false,
+            case_insensitive: false,
+            case_preserving: true,
+            max_name: 255,
+            max_links: 1,
+            max_file_size: 0,
+            time_granularity: 1,
+        }
+    }
+
+    fn submit(&self, request: FsRequest, _: &mut Pending<'_>) -> Poll<FsResult> {
+        Poll::Ready(match request.op {
+            FsOp::GetAttrs { .. } => Ok(root_attrs()),
+            _ => Err(FsError::NotSupported),
+        })
+    }
+
+    fn release(&self, _: FsHandle) {}
+}
+
+/// The root directory, whose requests wait while they are held.
+#[derive(Default)]
+pub(crate) struct Held {
+    holding: AtomicBool,
+    waiting: Mutex<Vec<Completion>>,
+}
+
+impl Held {
+    /// From now on requests wait, or do not.
+    pub(crate) fn hold(&self, hold: bool) {
+        self.holding.store(hold, Ordering::SeqCst);
+    }
+
+    /// How many requests wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.lock().unwrap().len()
+    }
+
+    /// The request that waits at this place, the oldest first.
+    pub(crate) fn take(&self, place: usize) -> Completion {
+        self.waiting.lock().unwrap().remove(place)
+    }
+}
+
+impl Backend for Held {
+    fn root(&self) -> FsHandle {
+        RootOnly.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        RootOnly.capabilities()
+    }
+
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        if !self.holding.load(Ordering::SeqCst) {
+            return RootOnly.submit(request, pending);
+        }
+        self.waiting.lock().unwrap().push(pending.completion());
+        Poll::Pending
+    }
+
+    fn release(&self, _: FsHandle) {}
+}
+
+/// What a file system does that keeps to no rule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Panics,
+    PanicsWithCompletion,
+    WaitsWithoutCompletion,
+    DropsCompletion,
+    AnswersTwice,
+    AnswersAtOnceThroughCompletion,
+}
+
+/// A file system with a fault.
+pub(crate) struct Faulty(pub(crate) Fault);
+
+impl Backend for Faulty {
+    fn root(&self) -> FsHandle {
+        RootOnly.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        RootOnly.capabilities()
+    }
+
+    fn submit(&self, _: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        match self.0 {
+            Fault::Panics => panic!("a fault of the file system"),
+            Fault::PanicsWithCompletion => {
+                let _completion = pending.completion();
+                panic!("a fault of the file system");
+            }
+            Fault::WaitsWithoutCompletion => Poll::Pending,
+            Fault::DropsCompletion => {
+                drop(pending.completion());
+                Poll::Pending
+            }
+            Fault::AnswersTwice => {
+                pending.completion().complete(Ok(root_attrs()));
+                Poll::Ready(Ok(root_attrs()))
+            }
+            Fault::AnswersAtOnceThroughCompletion => {
+                pending.completion().complete(Ok(root_attrs()));
+                Poll::Pending
+            }
+        }
+    }
+
+    fn release(&self, _: FsHandle) {}
+}
+
+/// What the root directory answers to GETATTR.
+pub(crate) fn root_attrs() -> FsReply {
+    let attrs = Attrs {
+        kind: FileKind::Directory,
+        mode: 0o755,
+        links: 2,
+        uid: 0,
+        gid: 0,
+        device: Device::default(),
+        fileid: 1,
+        change: 1,
+        size: 0,
+        space_used: 0,
+        accessed: Wall::default(),
+        modified: Wall::default(),
+        changed: Wall::default(),
+        created: Wall::default(),
+    };
+    FsReply::Attrs {
+        attrs,
+        stat: Some(FsStat::default()),
+    }
+}

@@ -1,0 +1,180 @@
+//! Requests that a file system does not answer at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nfs4_transport_tokio::driver::Limits;
+use nfs4_transport_tokio::driver::engine::proto::client::ClientError;
+use nfs4_transport_tokio::driver::engine::proto::nfs4::{Op, Status};
+
+use crate::files::{Fault, Faulty, Held, root_attrs};
+use crate::peer::Peer;
+use crate::server::{PATIENCE, Running};
+use crate::session::{Session, outcome};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_one_connection_32_are_in_flight_and_no_other_notices() {
+    let files = Arc::new(Held::default());
+    let server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"held").await;
+    let mut bystander = Peer::connect(server.address).await;
+    let before = p99(&mut bystander).await;
+
+    files.hold(true);
+    let calls: Vec<u8> = (0..32).flat_map(|slot| session.getattr(slot)).collect();
+    peer.send(&calls).await;
+    wait_for(&files, 32).await;
+    assert_eq!(server.node.table_lengths().unwrap().parked, 32);
+    let during = p99(&mut bystander).await;
+    for slot in (0..32).rev() {
+        files.take(slot).complete(Ok(root_attrs()));
+        let record = peer.record().await.unwrap();
+        assert_eq!(
+            outcome(&record),
+            (slot as u32, Ok(())),
+            "in the order of the answers"
+        );
+    }
+    println!("p99 of another connection: {before:?} before, {during:?} while 32 are held");
+    assert!(
+        during < 4 * before + Duration::from_millis(5),
+        "{before:?} became {during:?}"
+    );
+}
+
+#[tokio::test]
+async fn answers_of_another_thread_come_through() {
+    let files = Arc::new(Held::default());
+    let server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"threads").await;
+    files.hold(true);
+    for _ in 0..50 {
+        peer.send(&[session.getattr(0), session.getattr(1)].concat())
+            .await;
+        wait_for(&files, 2).await;
+        let (first, second) = (files.take(0), files.take(0));
+        let other = std::thread::spawn(move || second.complete(Ok(root_attrs())));
+        first.complete(Ok(root_attrs()));
+        other.join().unwrap();
+        let mut seen = [false; 2];
+        for _ in 0..2 {
+            let (slot, result) = outcome(&peer.record().await.unwrap());
+            assert_eq!(result, Ok(()));
+            seen[slot as usize] = true;
+        }
+        assert_eq!(seen, [true; 2]);
+    }
+}
+
+#[tokio::test]
+async fn no_more_start_than_the_limit() {
+    let files = Arc::new(Held::default());
+    let limits = Limits {
+        max_in_flight: 4,
+        ..Limits::default()
+    };
+    let server = Running::serve(limits, Arc::clone(&files) as _).await;
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"limit").await;
+    files.hold(true);
+    let calls: Vec<u8> = (0..10).flat_map(|slot| session.getattr(slot)).collect();
+    peer.send(&calls).await;
+    for answered in 0..10 {
+        wait_for(&files, 4.min(10 - answered)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(files.waiting(), 4.min(10 - answered));
+        files.take(0).complete(Ok(root_attrs()));
+        let record = peer.record().await.unwrap();
+        assert_eq!(outcome(&record), (answered as u32, Ok(())));
+    }
+}
+
+#[tokio::test]
+async fn no_more_start_than_their_replies_could_fill() {
+    let files = Arc::new(Held::default());
+    let limits = Limits {
+        max_unsent: 3 * 70_000,
+        max_reply: 70_000,
+        ..Limits::default()
+    };
+    let server = Running::serve(limits, Arc::clone(&files) as _).await;
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"mark").await;
+    files.hold(true);
+    let calls: Vec<u8> = (0..10).flat_map(|slot| session.getattr(slot)).collect();
+    peer.send(&calls).await;
+    wait_for(&files, 3).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(files.waiting(), 3);
+}
+
+#[tokio::test]
+async fn whoever_answers_for_a_lost_connection_delivers() {
+    let files = Arc::new(Held::default());
+    let server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"lost").await;
+    files.hold(true);
+    peer.send(&[session.getattr(0), session.getattr(1)].concat())
+        .await;
+    wait_for(&files, 2).await;
+    drop(peer);
+    server.has_connections(0).await;
+    assert_eq!(server.node.table_lengths().unwrap().parked, 2);
+    files.take(0).complete(Ok(root_attrs()));
+    assert_eq!(server.node.table_lengths().unwrap().parked, 1);
+    drop(files.take(0));
+    assert_eq!(server.node.table_lengths().unwrap().parked, 0);
+}
+
+#[tokio::test]
+async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone() {
+    let cases = [
+        (Fault::Panics, Err(Status::SERVERFAULT)),
+        (Fault::PanicsWithCompletion, Err(Status::SERVERFAULT)),
+        (Fault::WaitsWithoutCompletion, Err(Status::SERVERFAULT)),
+        (Fault::DropsCompletion, Err(Status::SERVERFAULT)),
+        (Fault::AnswersTwice, Ok(())),
+        (Fault::AnswersAtOnceThroughCompletion, Ok(())),
+    ];
+    for (fault, expected) in cases {
+        let server = Running::serve(Limits::default(), Arc::new(Faulty(fault))).await;
+        let mut peer = Peer::connect(server.address).await;
+        let mut session = Session::establish(&mut peer, b"faulty").await;
+        let expected = expected.map_err(|status| ClientError::Failed {
+            op: Op::GetAttr,
+            status,
+        });
+        for _ in 0..2 {
+            peer.send(&session.getattr(3)).await;
+            let record = peer.record().await.unwrap();
+            assert_eq!(outcome(&record), (3, expected), "{fault:?}");
+        }
+        assert!(peer.is_served().await);
+    }
+}
+
+/// Waits until so many requests wait.
+pub(crate) async fn wait_for(files: &Held, count: usize) {
+    let reached = async {
+        while files.waiting() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .expect("requests");
+}
+
+async fn p99(peer: &mut Peer) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..500 {
+        let start = Instant::now();
+        assert!(peer.is_served().await);
+        times.push(start.elapsed());
+    }
+    times.sort();
+    times[times.len() * 99 / 100]
+}
