@@ -4,12 +4,20 @@ mod bitmap;
 pub mod num;
 mod read;
 mod set;
+mod types;
+mod value;
 
 pub use self::bitmap::{Bitmap, BitmapIter};
 pub use self::read::AttrReader;
 pub use self::set::{
     Acl41, AttrError, LayoutHint, ModeMasked, ModeUmask, RetentionSet, SecLabel, SetAttrs, SetTime,
 };
+pub use self::types::{
+    ChangeAttrType, ChangePolicy, FsLocation, FsLocations, FsLocationsInfo, FsLocationsItem,
+    FsLocationsServer, FsStatus, FsStatusType, MdsThreshold, OpenArguments, RetentionGet,
+    ThresholdItem,
+};
+pub use self::value::{AttrValue, write_fattr};
 
 use crate::xdr::xdr;
 

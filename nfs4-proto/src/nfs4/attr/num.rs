@@ -49,8 +49,105 @@ pub fn info(number: u32) -> Option<&'static AttrInfo> {
     ALL.get(index)
 }
 
+/// Calls `$then` with a row for each attribute: number's name, variant, name, number, access, first
+/// minor version, type.
+macro_rules! for_each_attr {
+    ($then:ident) => {
+        $then! {
+            SUPPORTED_ATTRS SupportedAttrs "supported_attrs" 0 Read 0 [Bitmap];
+            TYPE Type "type" 1 Read 0 [FileType];
+            FH_EXPIRE_TYPE FhExpireType "fh_expire_type" 2 Read 0 [u32];
+            CHANGE Change "change" 3 Read 0 [u64];
+            SIZE Size "size" 4 ReadWrite 0 [u64];
+            LINK_SUPPORT LinkSupport "link_support" 5 Read 0 [bool];
+            SYMLINK_SUPPORT SymlinkSupport "symlink_support" 6 Read 0 [bool];
+            NAMED_ATTR NamedAttr "named_attr" 7 Read 0 [bool];
+            FSID Fsid "fsid" 8 Read 0 [Fsid];
+            UNIQUE_HANDLES UniqueHandles "unique_handles" 9 Read 0 [bool];
+            LEASE_TIME LeaseTime "lease_time" 10 Read 0 [u32];
+            RDATTR_ERROR RdattrError "rdattr_error" 11 Read 0 [Status];
+            ACL Acl "acl" 12 ReadWrite 0 [List<'a, Ace<'a>>];
+            ACLSUPPORT Aclsupport "aclsupport" 13 Read 0 [u32];
+            ARCHIVE Archive "archive" 14 ReadWrite 0 [bool];
+            CANSETTIME Cansettime "cansettime" 15 Read 0 [bool];
+            CASE_INSENSITIVE CaseInsensitive "case_insensitive" 16 Read 0 [bool];
+            CASE_PRESERVING CasePreserving "case_preserving" 17 Read 0 [bool];
+            CHOWN_RESTRICTED ChownRestricted "chown_restricted" 18 Read 0 [bool];
+            FILEHANDLE Filehandle "filehandle" 19 Read 0 [FileHandle<'a>];
+            FILEID Fileid "fileid" 20 Read 0 [u64];
+            FILES_AVAIL FilesAvail "files_avail" 21 Read 0 [u64];
+            FILES_FREE FilesFree "files_free" 22 Read 0 [u64];
+            FILES_TOTAL FilesTotal "files_total" 23 Read 0 [u64];
+            FS_LOCATIONS FsLocations "fs_locations" 24 Read 0 [FsLocations<'a>];
+            HIDDEN Hidden "hidden" 25 ReadWrite 0 [bool];
+            HOMOGENEOUS Homogeneous "homogeneous" 26 Read 0 [bool];
+            MAXFILESIZE Maxfilesize "maxfilesize" 27 Read 0 [u64];
+            MAXLINK Maxlink "maxlink" 28 Read 0 [u32];
+            MAXNAME Maxname "maxname" 29 Read 0 [u32];
+            MAXREAD Maxread "maxread" 30 Read 0 [u64];
+            MAXWRITE Maxwrite "maxwrite" 31 Read 0 [u64];
+            MIMETYPE Mimetype "mimetype" 32 ReadWrite 0 [&'a [u8]];
+            MODE Mode "mode" 33 ReadWrite 0 [u32];
+            NO_TRUNC NoTrunc "no_trunc" 34 Read 0 [bool];
+            NUMLINKS Numlinks "numlinks" 35 Read 0 [u32];
+            OWNER Owner "owner" 36 ReadWrite 0 [&'a [u8]];
+            OWNER_GROUP OwnerGroup "owner_group" 37 ReadWrite 0 [&'a [u8]];
+            QUOTA_AVAIL_HARD QuotaAvailHard "quota_avail_hard" 38 Read 0 [u64];
+            QUOTA_AVAIL_SOFT QuotaAvailSoft "quota_avail_soft" 39 Read 0 [u64];
+            QUOTA_USED QuotaUsed "quota_used" 40 Read 0 [u64];
+            RAWDEV Rawdev "rawdev" 41 Read 0 [SpecData];
+            SPACE_AVAIL SpaceAvail "space_avail" 42 Read 0 [u64];
+            SPACE_FREE SpaceFree "space_free" 43 Read 0 [u64];
+            SPACE_TOTAL SpaceTotal "space_total" 44 Read 0 [u64];
+            SPACE_USED SpaceUsed "space_used" 45 Read 0 [u64];
+            SYSTEM System "system" 46 ReadWrite 0 [bool];
+            TIME_ACCESS TimeAccess "time_access" 47 Read 0 [Time];
+            TIME_ACCESS_SET TimeAccessSet "time_access_set" 48 Write 0 [SetTime];
+            TIME_BACKUP TimeBackup "time_backup" 49 ReadWrite 0 [Time];
+            TIME_CREATE TimeCreate "time_create" 50 ReadWrite 0 [Time];
+            TIME_DELTA TimeDelta "time_delta" 51 Read 0 [Time];
+            TIME_METADATA TimeMetadata "time_metadata" 52 Read 0 [Time];
+            TIME_MODIFY TimeModify "time_modify" 53 Read 0 [Time];
+            TIME_MODIFY_SET TimeModifySet "time_modify_set" 54 Write 0 [SetTime];
+            MOUNTED_ON_FILEID MountedOnFileid "mounted_on_fileid" 55 Read 0 [u64];
+            DIR_NOTIF_DELAY DirNotifDelay "dir_notif_delay" 56 Read 1 [Time];
+            DIRENT_NOTIF_DELAY DirentNotifDelay "dirent_notif_delay" 57 Read 1 [Time];
+            DACL Dacl "dacl" 58 ReadWrite 1 [Acl41<'a>];
+            SACL Sacl "sacl" 59 ReadWrite 1 [Acl41<'a>];
+            CHANGE_POLICY ChangePolicy "change_policy" 60 Read 1 [ChangePolicy];
+            FS_STATUS FsStatus "fs_status" 61 Read 1 [FsStatus<'a>];
+            FS_LAYOUT_TYPE FsLayoutType "fs_layout_type" 62 Read 1 [List<'a, u32>];
+            LAYOUT_HINT LayoutHint "layout_hint" 63 Write 1 [LayoutHint<'a>];
+            LAYOUT_TYPE LayoutType "layout_type" 64 Read 1 [List<'a, u32>];
+            LAYOUT_BLKSIZE LayoutBlksize "layout_blksize" 65 Read 1 [u32];
+            LAYOUT_ALIGNMENT LayoutAlignment "layout_alignment" 66 Read 1 [u32];
+            FS_LOCATIONS_INFO FsLocationsInfo "fs_locations_info" 67 Read 1 [FsLocationsInfo<'a>];
+            MDSTHRESHOLD Mdsthreshold "mdsthreshold" 68 Read 1 [MdsThreshold<'a>];
+            RETENTION_GET RetentionGet "retention_get" 69 Read 1 [RetentionGet];
+            RETENTION_SET RetentionSet "retention_set" 70 Write 1 [RetentionSet];
+            RETENTEVT_GET RetentevtGet "retentevt_get" 71 Read 1 [RetentionGet];
+            RETENTEVT_SET RetentevtSet "retentevt_set" 72 Write 1 [RetentionSet];
+            RETENTION_HOLD RetentionHold "retention_hold" 73 ReadWrite 1 [u64];
+            MODE_SET_MASKED ModeSetMasked "mode_set_masked" 74 Write 1 [ModeMasked];
+            SUPPATTR_EXCLCREAT SuppattrExclcreat "suppattr_exclcreat" 75 Read 1 [Bitmap];
+            FS_CHARSET_CAP FsCharsetCap "fs_charset_cap" 76 Read 1 [u32];
+            CLONE_BLKSIZE CloneBlksize "clone_blksize" 77 Read 2 [u32];
+            SPACE_FREED SpaceFreed "space_freed" 78 Read 2 [u64];
+            CHANGE_ATTR_TYPE ChangeAttrType "change_attr_type" 79 Read 2 [ChangeAttrType];
+            SEC_LABEL SecLabel "sec_label" 80 ReadWrite 2 [SecLabel<'a>];
+            MODE_UMASK ModeUmask "mode_umask" 81 Write 2 [ModeUmask];
+            XATTR_SUPPORT XattrSupport "xattr_support" 82 Read 2 [bool];
+            OPEN_ARGUMENTS OpenArguments "open_arguments" 86 Read 2 [OpenArguments];
+        }
+    };
+}
+
+pub(crate) use for_each_attr;
+
 macro_rules! attributes {
-    ($($constant:ident $name:literal $n:literal $access:ident $minor:literal,)*) => {
+    ($(
+        $constant:ident $variant:ident $name:literal $n:literal $access:ident $minor:literal [$t:ty];
+    )*) => {
         $(
             #[doc = concat!("The number of `", $name, "`.")]
             pub const $constant: u32 = $n;
@@ -77,92 +174,7 @@ macro_rules! attributes {
     };
 }
 
-attributes! {
-    SUPPORTED_ATTRS "supported_attrs" 0 Read 0,
-    TYPE "type" 1 Read 0,
-    FH_EXPIRE_TYPE "fh_expire_type" 2 Read 0,
-    CHANGE "change" 3 Read 0,
-    SIZE "size" 4 ReadWrite 0,
-    LINK_SUPPORT "link_support" 5 Read 0,
-    SYMLINK_SUPPORT "symlink_support" 6 Read 0,
-    NAMED_ATTR "named_attr" 7 Read 0,
-    FSID "fsid" 8 Read 0,
-    UNIQUE_HANDLES "unique_handles" 9 Read 0,
-    LEASE_TIME "lease_time" 10 Read 0,
-    RDATTR_ERROR "rdattr_error" 11 Read 0,
-    ACL "acl" 12 ReadWrite 0,
-    ACLSUPPORT "aclsupport" 13 Read 0,
-    ARCHIVE "archive" 14 ReadWrite 0,
-    CANSETTIME "cansettime" 15 Read 0,
-    CASE_INSENSITIVE "case_insensitive" 16 Read 0,
-    CASE_PRESERVING "case_preserving" 17 Read 0,
-    CHOWN_RESTRICTED "chown_restricted" 18 Read 0,
-    FILEHANDLE "filehandle" 19 Read 0,
-    FILEID "fileid" 20 Read 0,
-    FILES_AVAIL "files_avail" 21 Read 0,
-    FILES_FREE "files_free" 22 Read 0,
-    FILES_TOTAL "files_total" 23 Read 0,
-    FS_LOCATIONS "fs_locations" 24 Read 0,
-    HIDDEN "hidden" 25 ReadWrite 0,
-    HOMOGENEOUS "homogeneous" 26 Read 0,
-    MAXFILESIZE "maxfilesize" 27 Read 0,
-    MAXLINK "maxlink" 28 Read 0,
-    MAXNAME "maxname" 29 Read 0,
-    MAXREAD "maxread" 30 Read 0,
-    MAXWRITE "maxwrite" 31 Read 0,
-    MIMETYPE "mimetype" 32 ReadWrite 0,
-    MODE "mode" 33 ReadWrite 0,
-    NO_TRUNC "no_trunc" 34 Read 0,
-    NUMLINKS "numlinks" 35 Read 0,
-    OWNER "owner" 36 ReadWrite 0,
-    OWNER_GROUP "owner_group" 37 ReadWrite 0,
-    QUOTA_AVAIL_HARD "quota_avail_hard" 38 Read 0,
-    QUOTA_AVAIL_SOFT "quota_avail_soft" 39 Read 0,
-    QUOTA_USED "quota_used" 40 Read 0,
-    RAWDEV "rawdev" 41 Read 0,
-    SPACE_AVAIL "space_avail" 42 Read 0,
-    SPACE_FREE "space_free" 43 Read 0,
-    SPACE_TOTAL "space_total" 44 Read 0,
-    SPACE_USED "space_used" 45 Read 0,
-    SYSTEM "system" 46 ReadWrite 0,
-    TIME_ACCESS "time_access" 47 Read 0,
-    TIME_ACCESS_SET "time_access_set" 48 Write 0,
-    TIME_BACKUP "time_backup" 49 ReadWrite 0,
-    TIME_CREATE "time_create" 50 ReadWrite 0,
-    TIME_DELTA "time_delta" 51 Read 0,
-    TIME_METADATA "time_metadata" 52 Read 0,
-    TIME_MODIFY "time_modify" 53 Read 0,
-    TIME_MODIFY_SET "time_modify_set" 54 Write 0,
-    MOUNTED_ON_FILEID "mounted_on_fileid" 55 Read 0,
-    DIR_NOTIF_DELAY "dir_notif_delay" 56 Read 1,
-    DIRENT_NOTIF_DELAY "dirent_notif_delay" 57 Read 1,
-    DACL "dacl" 58 ReadWrite 1,
-    SACL "sacl" 59 ReadWrite 1,
-    CHANGE_POLICY "change_policy" 60 Read 1,
-    FS_STATUS "fs_status" 61 Read 1,
-    FS_LAYOUT_TYPE "fs_layout_type" 62 Read 1,
-    LAYOUT_HINT "layout_hint" 63 Write 1,
-    LAYOUT_TYPE "layout_type" 64 Read 1,
-    LAYOUT_BLKSIZE "layout_blksize" 65 Read 1,
-    LAYOUT_ALIGNMENT "layout_alignment" 66 Read 1,
-    FS_LOCATIONS_INFO "fs_locations_info" 67 Read 1,
-    MDSTHRESHOLD "mdsthreshold" 68 Read 1,
-    RETENTION_GET "retention_get" 69 Read 1,
-    RETENTION_SET "retention_set" 70 Write 1,
-    RETENTEVT_GET "retentevt_get" 71 Read 1,
-    RETENTEVT_SET "retentevt_set" 72 Write 1,
-    RETENTION_HOLD "retention_hold" 73 ReadWrite 1,
-    MODE_SET_MASKED "mode_set_masked" 74 Write 1,
-    SUPPATTR_EXCLCREAT "suppattr_exclcreat" 75 Read 1,
-    FS_CHARSET_CAP "fs_charset_cap" 76 Read 1,
-    CLONE_BLKSIZE "clone_blksize" 77 Read 2,
-    SPACE_FREED "space_freed" 78 Read 2,
-    CHANGE_ATTR_TYPE "change_attr_type" 79 Read 2,
-    SEC_LABEL "sec_label" 80 ReadWrite 2,
-    MODE_UMASK "mode_umask" 81 Write 2,
-    XATTR_SUPPORT "xattr_support" 82 Read 2,
-    OPEN_ARGUMENTS "open_arguments" 86 Read 2,
-}
+for_each_attr! { attributes }
 
 #[cfg(test)]
 mod tests {

@@ -87,13 +87,18 @@ macro_rules! settable {
                 mask
             }
 
+            /// Appends the values alone: with [`mask`](Self::mask) they make a [`FattrRaw`].
+            pub fn encode_values(&self, w: &mut Writer) {
+                $(if let Some(value) = &self.$field {
+                    value.encode(w);
+                })*
+            }
+
             /// Appends the attributes as a whole `fattr4`.
             pub fn encode_fattr(&self, w: &mut Writer) {
                 self.mask().encode(w);
                 let at = w.reserve_u32();
-                $(if let Some(value) = &self.$field {
-                    value.encode(w);
-                })*
+                self.encode_values(w);
                 w.patch_u32(at, (w.len() - at - 4) as u32);
             }
         }
