@@ -168,6 +168,30 @@ macro_rules! any {
             }
         }
 
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl<'a> crate::xdr::sample::Sample for $arg<'a> {
+            fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+                let Some(op) = $op::ALL.get(tape.below($op::COUNT)) else { return };
+                op.number().encode(w);
+                match op {
+                    $($op::$variant => {
+                        $(<$args>::sample(tape, w);)?
+                    })*
+                }
+            }
+        }
+
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl<'a> crate::xdr::sample::Sample for $res<'a> {
+            fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+                let Some(op) = $op::ALL.get(tape.below($op::COUNT)) else { return };
+                op.number().encode(w);
+                match op {
+                    $($op::$variant => Outcome::<$ok, $err>::sample(tape, w),)*
+                }
+            }
+        }
+
         $(#[$res_doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $res<'a> {
@@ -234,4 +258,104 @@ for_each_cb_op! { any
     /// The result of a callback operation with its status: `nfs_cb_resop4` [RFC 8881 §20.2].
     CbResOp,
     CbOp, CbOpNum,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::nfs4::attr::{self, AttrValue};
+    use crate::nfs4::compound;
+    use crate::rpc;
+    use crate::xdr::sample::{Sample, Tape, check};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn operations_are_inverse(tape in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut w = Writer::new();
+            check::<ArgOp<'_>>(&mut Tape::new(&tape), &mut w).map_err(TestCaseError::fail)?;
+            check::<ResOp<'_>>(&mut Tape::new(&tape), &mut w).map_err(TestCaseError::fail)?;
+            check::<CbArgOp<'_>>(&mut Tape::new(&tape), &mut w).map_err(TestCaseError::fail)?;
+            check::<CbResOp<'_>>(&mut Tape::new(&tape), &mut w).map_err(TestCaseError::fail)?;
+        }
+
+        #[test]
+        fn garbage_decodes_to_an_error_or_to_itself(
+            bytes in proptest::collection::vec(prop_oneof![4 => 0..4_u8, 1 => any::<u8>()], 0..300),
+        ) {
+            for op in Op::ALL {
+                let mut r = Reader::new(&bytes);
+                if let Ok(args) = ArgOp::decode_args(*op, &mut r) {
+                    let mut w = Writer::new();
+                    args.encode(&mut w);
+                    let mut again = Reader::new(w.as_slice());
+                    prop_assert_eq!(ArgOp::decode(&mut again), Ok(args));
+                }
+                let mut r = Reader::new(&bytes);
+                if let Ok(res) = ResOp::decode_res(*op, &mut r) {
+                    let mut w = Writer::new();
+                    res.encode(&mut w);
+                    let mut again = Reader::new(w.as_slice());
+                    prop_assert_eq!(ResOp::decode(&mut again), Ok(res));
+                }
+            }
+        }
+    }
+
+    macro_rules! inverse {
+        ($($name:ident: $($t:ty),+;)*) => {
+            proptest! {
+                #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+            $(
+                #[test]
+                fn $name(tape in proptest::collection::vec(any::<u8>(), 0..100)) {
+                    let mut w = Writer::new();
+                    $(check::<$t>(&mut Tape::new(&tape), &mut w).map_err(TestCaseError::fail)?;)+
+                }
+            )*}
+        };
+    }
+
+    // What no operation holds in a typed form.
+    inverse! {
+        notifications_are_inverse: cb::args::NotifyRemove<'_>, cb::args::NotifyAdd<'_>,
+            cb::args::NotifyAttr<'_>, cb::args::NotifyRename<'_>, cb::args::NotifyVerifier,
+            cb::args::DeviceDeleted, cb::args::DeviceChanged;
+        headers_are_inverse: compound::CompoundHeader<'_>, compound::CompoundReplyHeader<'_>,
+            compound::CbCompoundHeader<'_>, rpc::OpaqueAuth<'_>, rpc::AuthSys<'_>;
+        attributes_are_inverse: AnyAttr<'_>;
+        enums_are_inverse: args::IoAdviseType, args::DataContent, cb::args::NotifyType,
+            cb::args::NotifyDeviceIdType, rpc::AuthStat;
+    }
+
+    /// A number and the value of that attribute.
+    #[derive(Debug, PartialEq)]
+    struct AnyAttr<'a>(AttrValue<'a>);
+
+    impl Encode for AnyAttr<'_> {
+        fn encode(&self, w: &mut Writer) {
+            w.u32(self.0.number());
+            self.0.encode_value(w);
+        }
+    }
+
+    impl<'a> Decode<'a> for AnyAttr<'a> {
+        const MIN: usize = 8;
+
+        fn decode(r: &mut Reader<'a>) -> Result<Self, XdrError> {
+            let number = r.u32()?;
+            AttrValue::decode_value(number, r).map(Self)
+        }
+    }
+
+    impl Sample for AnyAttr<'_> {
+        fn sample(tape: &mut Tape<'_>, w: &mut Writer) {
+            let info = &attr::num::ALL[tape.below(attr::num::ALL.len())];
+            w.u32(info.number);
+            AttrValue::sample_value(info.number, tape, w);
+        }
+    }
 }

@@ -19,27 +19,27 @@ xdr! {
         nanos: u32,
     }
 
-    /// The identity of a file system [RFC 8881 §3.3.4].
+    /// The identity of a file system [RFC 8881 §3.3.5].
     #[derive(Hash, PartialOrd, Ord)]
     struct Fsid {
         major: u64,
         minor: u64,
     }
 
-    /// What an operation did to the `change` attribute of a directory [RFC 8881 §3.3.3].
+    /// What an operation did to the `change` attribute of a directory [RFC 8881 §3.3.8].
     struct ChangeInfo {
         atomic: bool,
         before: u64,
         after: u64,
     }
 
-    /// The device numbers of a device file [RFC 8881 §3.3.8].
+    /// The device numbers of a device file [RFC 8881 §3.3.4].
     struct SpecData {
         major: u32,
         minor: u32,
     }
 
-    /// An open or lock owner; in 4.1 the client id inside is ignored [RFC 8881 §3.3.13, §3.3.14].
+    /// An open or lock owner; in 4.1 the client id inside is ignored [RFC 8881 §3.3.10].
     #[derive(Hash)]
     struct Owner<'a> {
         clientid: ClientId,
@@ -52,7 +52,7 @@ xdr! {
         addr: &'a [u8] [max NFS4_OPAQUE_LIMIT],
     }
 
-    /// A filehandle of any server, as sent [RFC 8881 §3.3.7].
+    /// A filehandle of any server, as sent [RFC 8881 §3.2].
     #[derive(Hash)]
     struct FileHandle<'a> {
         data: &'a [u8] [max NFS4_FHSIZE],
@@ -159,6 +159,13 @@ macro_rules! bytes_newtype {
             }
         }
 
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl crate::xdr::sample::Sample for $name {
+            fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+                <[u8; $n]>::sample(tape, w);
+            }
+        }
+
         impl<'a> Decode<'a> for $name {
             const MIN: usize = $n;
 
@@ -200,6 +207,13 @@ impl<'a> Decode<'a> for ClientId {
     #[inline]
     fn decode(r: &mut Reader<'a>) -> Result<Self, XdrError> {
         r.u64().map(Self)
+    }
+}
+
+#[cfg(any(test, feature = "__fuzz"))]
+impl crate::xdr::sample::Sample for ClientId {
+    fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+        w.u64(tape.u64());
     }
 }
 

@@ -168,7 +168,7 @@ consts! {
         ACE4_IDENTIFIER_GROUP = 0x40,
         ACE4_INHERITED_ACE = 0x80,
     }
-    "Flags of a whole access control list [RFC 8881 §6.4.3]"
+    "Flags of a whole access control list [RFC 8881 §6.4.3.2]"
     u32 {
         ACL4_AUTO_INHERIT = 0x1,
         ACL4_PROTECTED = 0x2,

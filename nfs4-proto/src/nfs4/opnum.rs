@@ -46,6 +46,13 @@ macro_rules! operations {
             }
         }
 
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl crate::xdr::sample::Sample for $open {
+            fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+                w.u32(u32::from(tape.byte()));
+            }
+        }
+
         impl<'a> Decode<'a> for $open {
             const MIN: usize = 4;
 

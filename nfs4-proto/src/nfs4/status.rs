@@ -193,6 +193,17 @@ statuses! {
     XATTR2BIG = 10096 "NFS4ERR_XATTR2BIG",
 }
 
+#[cfg(any(test, feature = "__fuzz"))]
+impl crate::xdr::sample::Sample for Status {
+    fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+        let known = Self::ALL
+            .get(tape.below(Self::ALL.len()))
+            .copied()
+            .unwrap_or_default();
+        known.encode(w);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;

@@ -96,6 +96,13 @@ impl<'a> AuthSys<'a> {
     }
 }
 
+#[cfg(any(test, feature = "__fuzz"))]
+impl crate::xdr::sample::Sample for AuthFlavor {
+    fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+        w.u32(u32::from(tape.byte()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,6 +73,17 @@ macro_rules! xdr {
             }
         }
 
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl $crate::xdr::sample::Sample for $name {
+            fn sample(
+                tape: &mut $crate::xdr::sample::Tape<'_>,
+                w: &mut $crate::xdr::Writer,
+            ) {
+                let numbers = [$($n),*];
+                w.u32(numbers.get(tape.below(numbers.len())).copied().unwrap_or_default());
+            }
+        }
+
         impl<'xdr> $crate::xdr::Decode<'xdr> for $name {
             const MIN: usize = 4;
 
@@ -104,6 +115,16 @@ macro_rules! xdr {
             #[inline]
             fn encode(&self, w: &mut $crate::xdr::Writer) {
                 $( $crate::xdr::Encode::encode(&self.$f, w); )*
+            }
+        }
+
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl $($g)* $crate::xdr::sample::Sample for $name $($g)* {
+            fn sample(
+                tape: &mut $crate::xdr::sample::Tape<'_>,
+                w: &mut $crate::xdr::Writer,
+            ) {
+                $( xdr!(@sample tape, w, $t $(, $max)?); )*
             }
         }
 
@@ -169,6 +190,25 @@ macro_rules! xdr {
             }
         }
 
+        #[cfg(any(test, feature = "__fuzz"))]
+        impl $($g)* $crate::xdr::sample::Sample for $name $($g)* {
+            fn sample(
+                tape: &mut $crate::xdr::sample::Tape<'_>,
+                w: &mut $crate::xdr::Writer,
+            ) {
+                let numbers: &[u32] = &[$($d),* $(, xdr!(@unlisted $dv))?];
+                let discriminant = numbers.get(tape.below(numbers.len())).copied();
+                let discriminant = discriminant.unwrap_or_default();
+                w.u32(discriminant);
+                $(
+                    if discriminant == $d {
+                        $( xdr!(@sample tape, w, $bt $(, $bmax)?); )?
+                        $( $( xdr!(@sample tape, w, $t $(, $max)?); )* )?
+                    }
+                )*
+            }
+        }
+
         impl<$lt> $crate::xdr::Decode<$lt> for $name $($g)* {
             const MIN: usize = 4;
 
@@ -189,6 +229,16 @@ macro_rules! xdr {
             }
         }
     };
+
+    (@sample $tape:ident, $w:ident, $t:ty) => {
+        <$t as $crate::xdr::sample::Sample>::sample($tape, $w)
+    };
+    (@sample $tape:ident, $w:ident, $t:ty, $max:expr) => {
+        <$t as $crate::xdr::sample::Sample>::sample_max($tape, $w, $max)
+    };
+
+    // A discriminant that no union lists.
+    (@unlisted $dv:ident) => { 0x7fff_fff0 };
 
     (@default $d:ident) => { Err($crate::xdr::XdrError::BadDiscriminant) };
     (@default $d:ident, $dv:ident) => { Ok(Self::$dv($d)) };

@@ -4,6 +4,9 @@ mod list;
 mod macros;
 mod prim;
 mod reader;
+#[cfg(any(test, feature = "__fuzz"))]
+#[doc(hidden)]
+pub mod sample;
 mod writer;
 
 pub use self::list::{List, ListIter};

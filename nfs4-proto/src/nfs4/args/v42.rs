@@ -28,7 +28,7 @@ xdr! {
         source_server: List<'a, NetLoc<'a>>,
     }
 
-    /// Where another server is [RFC 7862 §4.9.1].
+    /// Where another server is [RFC 7862 §4.7].
     union NetLoc<'a> {
         1 => Name(name: &'a [u8] [max NFS4_OPAQUE_LIMIT]),
         2 => Url(url: &'a [u8] [max NFS4_OPAQUE_LIMIT]),
@@ -141,7 +141,7 @@ xdr! {
         adb: AppDataBlock<'a>,
     }
 
-    /// A pattern that is repeated [RFC 7862 §8.1].
+    /// A pattern that is repeated [RFC 7862 §8.1.1].
     struct AppDataBlock<'a> {
         offset: u64,
         block_size: u64,

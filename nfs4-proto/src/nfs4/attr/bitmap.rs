@@ -7,9 +7,10 @@ use crate::xdr::{Decode, Encode, Reader, Writer, XdrError};
 
 use super::num;
 
-/// A set of attribute numbers 0 to 95 [RFC 8881 §3.3.5].
+/// A set of attribute numbers 0 to 95 [RFC 8881 §3.2].
 ///
-/// Longer bitmaps are accepted; that a bit beyond 95 was set is remembered and nothing more.
+/// Longer bitmaps are accepted; that a bit beyond 95 was set is remembered and nothing more, and
+/// encoded as bit 96.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Bitmap {
     words: [u32; Bitmap::WORDS],
@@ -131,6 +132,7 @@ impl Bitmap {
 
     const fn significant(&self) -> usize {
         match self.words {
+            _ if self.beyond => Self::WORDS + 1,
             [0, 0, 0] => 0,
             [_, 0, 0] => 1,
             [_, _, 0] => 2,
@@ -139,7 +141,7 @@ impl Bitmap {
     }
 }
 
-/// Trailing zero words are left out, as is what was beyond them.
+/// Trailing zero words are left out.
 impl Encode for Bitmap {
     #[inline]
     fn encode(&self, w: &mut Writer) {
@@ -147,6 +149,9 @@ impl Encode for Bitmap {
         w.u32(n as u32);
         for word in self.words.iter().take(n) {
             w.u32(*word);
+        }
+        if self.beyond {
+            w.u32(1);
         }
     }
 }
@@ -274,6 +279,14 @@ impl Iterator for BitmapIter {
         let bit = word.trailing_zeros();
         *word &= *word - 1;
         Some(i as u32 * 32 + bit)
+    }
+}
+
+#[cfg(any(test, feature = "__fuzz"))]
+impl crate::xdr::sample::Sample for Bitmap {
+    fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+        let set: Self = (0..tape.below(5)).map(|_| tape.below(96) as u32).collect();
+        set.encode(w);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::xdr::{Encode, List, Writer, XdrError, xdr};
 use super::{AttrReader, Bitmap, FattrRaw, num};
 
 xdr! {
-    /// What a time is set to [RFC 8881 §3.3.2].
+    /// What a time is set to [RFC 8881 §3.3.3].
     union SetTime {
         0 => ServerTime,
         1 => ClientTime(time: Time),
@@ -25,7 +25,7 @@ xdr! {
         umask: u32,
     }
 
-    /// An access control list with flags of its own [RFC 8881 §6.4.3].
+    /// An access control list with flags of its own [RFC 8881 §6.4.3.2].
     struct Acl41<'a> {
         flag: u32,
         aces: List<'a, Ace<'a>>,

@@ -60,18 +60,18 @@ xdr! {
         Referral = 5 "STATUS4_REFERRAL",
     }
 
-    /// Something to compare: the policy by which a file system changed [RFC 8881 §5.8.2.2].
+    /// Something to compare: the policy by which a file system changed [RFC 8881 §3.3.6].
     struct ChangePolicy {
         major: u64,
         minor: u64,
     }
 
-    /// When to go to the metadata server and when to the data servers [RFC 8881 §3.3.21].
+    /// When to go to the metadata server and when to the data servers [RFC 8881 §3.3.23].
     struct MdsThreshold<'a> {
         hints: List<'a, ThresholdItem<'a>>,
     }
 
-    /// The thresholds of one layout type, in its own form [RFC 8881 §3.3.21].
+    /// The thresholds of one layout type, in its own form [RFC 8881 §3.3.22].
     struct ThresholdItem<'a> {
         layout_type: u32,
         hintset: Bitmap,

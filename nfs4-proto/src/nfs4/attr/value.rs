@@ -41,6 +41,19 @@ macro_rules! values {
                 }
             }
 
+            /// Makes a sample of the value of the attribute `number`.
+            #[cfg(test)]
+            pub(crate) fn sample_value(
+                number: u32,
+                tape: &mut crate::xdr::sample::Tape<'_>,
+                w: &mut Writer,
+            ) {
+                match number {
+                    $($n => <$t as crate::xdr::sample::Sample>::sample(tape, w),)*
+                    _ => {}
+                }
+            }
+
             /// Appends the value alone.
             pub fn encode_value(&self, w: &mut Writer) {
                 match self {

@@ -245,3 +245,16 @@ impl<'a> Decode<'a> for OffloadInfo {
         }
     }
 }
+
+#[cfg(any(test, feature = "__fuzz"))]
+impl crate::xdr::sample::Sample for OffloadInfo {
+    fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+        let status = tape.below(2) as u32;
+        w.u32(status);
+        if status == 0 {
+            WriteResponse::sample(tape, w);
+        } else {
+            w.u64(tape.u64());
+        }
+    }
+}

@@ -147,6 +147,17 @@ enum Repr<'a> {
     Wire(&'a [u8]),
 }
 
+#[cfg(any(test, feature = "__fuzz"))]
+impl crate::xdr::sample::Sample for DirEntries<'_> {
+    fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {
+        for _ in 0..tape.below(4) {
+            w.bool(true);
+            DirEntry::sample(tape, w);
+        }
+        w.bool(false);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,6 +137,47 @@ impl<'a, T: WithStatus + Encode + Decode<'a>> DecodeError<'a> for Option<T> {
     }
 }
 
+#[cfg(any(test, feature = "__fuzz"))]
+mod sampling {
+    use super::*;
+    use crate::xdr::sample::{Sample, SampleError, Tape};
+
+    impl SampleError for () {
+        fn sample_error(_: &mut Tape<'_>, w: &mut Writer) {
+            Status::DELAY.encode(w);
+        }
+    }
+
+    impl SampleError for SetAttrRes {
+        fn sample_error(tape: &mut Tape<'_>, w: &mut Writer) {
+            Status::ATTRNOTSUPP.encode(w);
+            Self::sample(tape, w);
+        }
+    }
+
+    impl<T: WithStatus + Sample> SampleError for Option<T> {
+        fn sample_error(tape: &mut Tape<'_>, w: &mut Writer) {
+            if tape.byte() & 1 == 0 {
+                Status::DELAY.encode(w);
+            } else {
+                T::STATUS.encode(w);
+                T::sample(tape, w);
+            }
+        }
+    }
+
+    impl<T: Sample, E: SampleError> Sample for Outcome<T, E> {
+        fn sample(tape: &mut Tape<'_>, w: &mut Writer) {
+            if tape.byte() & 1 == 0 {
+                Status::OK.encode(w);
+                T::sample(tape, w);
+            } else {
+                E::sample_error(tape, w);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
