@@ -51,13 +51,16 @@ impl MemFs {
     fn open_name(&self, caller: &Caller<'_>, dir: &Inode, name: &[u8], how: &OpenHow) -> FsResult {
         let directory = searched(dir)?;
         in_directory(caller.cred, &dir.meta(), Rights::EXECUTE)?;
-        if how.create == Create::No {
-            // While the entry is there the file is not gone, so the lock is kept until it is held.
+        {
+            // Most names are there. While one is, its file is not gone, so the lock is kept until
+            // the file is held.
             let entries = directory.read()?;
-            let found = entries.find(name).ok_or(FsError::NotFound)?;
-            return self.hold(found, false, no_change(dir), |meta| {
-                check(caller, meta, how)
-            });
+            if let Some(found) = entries.find(name) {
+                return self.open_found(caller, dir, found, how);
+            }
+        }
+        if how.create == Create::No {
+            return Err(FsError::NotFound);
         }
         let mut entries = directory.write()?;
         if let Some(found) = entries.find(name) {
@@ -114,7 +117,7 @@ impl MemFs {
     }
 
     /// Holds a regular file once more, if `check` finds nothing against it.
-    fn hold(
+    pub(super) fn hold(
         &self,
         inode: &Inode,
         created: bool,
