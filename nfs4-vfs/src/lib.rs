@@ -1,4 +1,14 @@
 //! Ready-made file systems for the nfs4 engine.
+//!
+//! ```
+//! use nfs4_engine::fs::Backend;
+//! use nfs4_vfs::{MemFs, MemFsConfig};
+//!
+//! // The number of this run of the server, and a gigabyte.
+//! let config = MemFsConfig { root_mode: 0o1777, ..MemFsConfig::new(1, 1 << 30) };
+//! let fs = MemFs::new(config);
+//! assert!(fs.capabilities().hard_links);
+//! ```
 
 #![forbid(unsafe_code)]
 

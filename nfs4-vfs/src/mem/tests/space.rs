@@ -43,6 +43,19 @@ fn a_held_file_keeps_its_room_until_the_last_release() {
 }
 
 #[test]
+fn what_is_gone_when_it_would_be_held_is_stale() {
+    let user = root();
+    let file = user.touch(user.top(), "f").unwrap();
+    // As a request that found the file just before it went.
+    let inode = user.fs.inode(&file).unwrap();
+    user.remove(user.top(), "f").unwrap();
+    let held = user
+        .fs
+        .hold(&inode, false, DirChange::default(), |_| Ok(()));
+    assert_eq!(held.err(), Some(FsError::Stale));
+}
+
+#[test]
 fn a_write_that_does_not_fit_leaves_no_trace() {
     let user = with_capacity(MIB);
     let file = user.touch(user.top(), "f").unwrap();

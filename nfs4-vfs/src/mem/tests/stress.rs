@@ -148,12 +148,14 @@ fn a_reader_sees_a_file_before_or_after_it_was_cut() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while going() {
-                user.write(file, 0, &[1; 60_000]).unwrap();
+                user.write(file, 0, &[1; 600_000]).unwrap();
+                // So long that the other one is likely to read just when it is cut.
+                (0..3).for_each(|_| drop(user.read(file)));
                 user.truncate(file, 0).unwrap();
             }
         });
         while going() {
-            let (data, _) = user.read_part(file, 0, 60_000).unwrap();
+            let (data, _) = user.read_part(file, 0, 600_000).unwrap();
             assert!(data.iter().all(|byte| *byte == 1), "{} bytes", data.len());
         }
     });
