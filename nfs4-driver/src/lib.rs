@@ -26,6 +26,6 @@ mod watch;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Closing, Connection};
-pub use limits::{LimitFault, Limits};
+pub use limits::{LimitFault, LimitFaults, Limits};
 pub use node::{EngineDead, Node, Refused};
 pub use timer::Timer;

@@ -1,5 +1,6 @@
 //! How much one peer, and all of them, may take.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Bounds on connections, records and queues; the protocol's own are in
@@ -59,14 +60,24 @@ impl Limits {
     ///
     /// # Errors
     /// Every limit that is out of its range, not just the first.
-    pub fn validate(&self) -> Result<(), Vec<LimitFault>> {
+    pub fn validate(&self) -> Result<(), LimitFaults> {
+        self.validate_for(0)
+    }
+
+    /// All that is wrong with them for an engine with this
+    /// [`max_io`](nfs4_engine::Config::max_io), whose largest READ and WRITE must pass.
+    ///
+    /// # Errors
+    /// Every limit that is out of its range, not just the first.
+    pub fn validate_for(&self, max_io: u32) -> Result<(), LimitFaults> {
+        let message = u64::from(max_io.saturating_add(LEAST_HEADERS));
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let ranges = [
             ("max_connections", self.max_connections.into(), 1, 1 << 20),
-            ("max_record", self.max_record.into(), 1_024, 32 << 20),
+            ("max_record", self.max_record.into(), message, 32 << 20),
             ("max_fragments", self.max_fragments.into(), 1, 65_536),
             ("max_in_flight", self.max_in_flight.into(), 1, 65_536),
-            ("max_reply", self.max_reply.into(), 1_024, 32 << 20),
+            ("max_reply", self.max_reply.into(), message, 32 << 20),
             (
                 "max_unsent",
                 self.max_unsent,
@@ -107,7 +118,7 @@ impl Limits {
         if faults.is_empty() {
             Ok(())
         } else {
-            Err(faults)
+            Err(LimitFaults(faults))
         }
     }
 }
@@ -115,6 +126,22 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits::for_max_io(nfs4_engine::Config::default().max_io)
+    }
+}
+
+/// All that is wrong with [`Limits`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct LimitFaults(pub Vec<LimitFault>);
+
+impl fmt::Display for LimitFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
     }
 }
 
@@ -134,6 +161,8 @@ pub struct LimitFault {
 
 /// Room for RPC headers and the operations around a READ or WRITE, in bytes.
 const HEADERS: u32 = 64 << 10;
+/// What the engine grants sessions for that, in bytes.
+const LEAST_HEADERS: u32 = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -148,7 +177,7 @@ mod tests {
             stall_timeout: Duration::ZERO,
             ..Limits::default()
         };
-        let faults = wrong.validate().unwrap_err();
+        let LimitFaults(faults) = wrong.validate().unwrap_err();
         let named: Vec<&str> = faults.iter().map(|fault| fault.limit).collect();
         assert_eq!(
             named,

@@ -10,7 +10,7 @@ use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, TableLengths};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
-use crate::limits::{LimitFault, Limits};
+use crate::limits::{LimitFaults, Limits};
 use crate::log;
 use crate::mailbox::Mailbox;
 use crate::pool::BufferPool;
@@ -73,21 +73,23 @@ impl Node {
     /// A server on the clocks of the operating system.
     ///
     /// # Errors
-    /// All limits that are out of range.
-    pub fn new(engine: Engine, limits: Limits) -> Result<Node, Vec<LimitFault>> {
+    /// All limits that are out of range, or too small for the engine's
+    /// [`max_io`](nfs4_engine::Config::max_io).
+    pub fn new(engine: Engine, limits: Limits) -> Result<Node, LimitFaults> {
         Node::with_clock(engine, limits, Arc::new(SystemClock::new()))
     }
 
     /// A server on this clock: the one that told the engine the time of its start.
     ///
     /// # Errors
-    /// All limits that are out of range.
+    /// All limits that are out of range, or too small for the engine's
+    /// [`max_io`](nfs4_engine::Config::max_io).
     pub fn with_clock(
         engine: Engine,
         limits: Limits,
         clock: Arc<dyn Clock>,
-    ) -> Result<Node, Vec<LimitFault>> {
-        limits.validate()?;
+    ) -> Result<Node, LimitFaults> {
+        limits.validate_for(engine.config().max_io)?;
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         let shared = Arc::new_cyclic(|this: &std::sync::Weak<Shared>| Shared {
             locked: Mutex::new(Locked {

@@ -33,12 +33,12 @@ async fn one_connection_too_many_is_closed_at_once() {
 #[tokio::test]
 async fn the_limit_of_a_record_is_the_last_byte_that_is_taken() {
     let limits = Limits {
-        max_record: 2_000,
+        max_record: 10_000,
         ..Limits::default()
     };
     let server = Running::start(limits).await;
     let mut message = crate::peer::message(&NULL);
-    message.resize(2_000, 0);
+    message.resize(10_000, 0);
     let mut peer = Peer::connect(server.address).await;
     peer.send(&crate::peer::mark(&message)).await;
     assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
@@ -93,8 +93,8 @@ async fn half_a_record_is_not_waited_for_without_end() {
 #[tokio::test]
 async fn a_peer_that_takes_no_replies_is_not_read_from_and_then_closed() {
     let limits = Limits {
-        max_reply: 1_024,
-        max_unsent: 4_096,
+        max_reply: 8_192,
+        max_unsent: 16_384,
         stall_timeout: Duration::from_millis(500),
         ..Limits::default()
     };

@@ -77,8 +77,24 @@ impl Running {
     }
 }
 
-/// A node without a transport.
+/// A node without a transport, with as large a READ and WRITE as the limits let pass.
 pub(crate) fn node(limits: Limits, root: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Node {
+    let message = limits.max_record.min(limits.max_reply);
+    let config = Config {
+        max_io: (message - 4_096).min(1 << 20),
+        grace: Duration::ZERO,
+        ..Config::default()
+    };
+    node_of(config, limits, root, clock)
+}
+
+/// A node with these settings.
+pub(crate) fn node_of(
+    config: Config,
+    limits: Limits,
+    root: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+) -> Node {
     let boot = Boot {
         epoch: 1,
         entropy: [7; 16],
@@ -87,7 +103,7 @@ pub(crate) fn node(limits: Limits, root: Arc<dyn Backend>, clock: Arc<dyn Clock>
         server_minor: 0,
         server_scope: b"wire".to_vec(),
     };
-    let engine = Engine::new(boot, Config::default(), root, clock.now()).unwrap();
+    let engine = Engine::new(boot, config, root, clock.now()).unwrap();
     Node::with_clock(engine, limits, clock).unwrap()
 }
 

@@ -18,7 +18,7 @@
 //!     let limits = Limits::for_max_io(config.max_io);
 //!     let clock = Arc::new(SystemClock::new());
 //!     let engine = Engine::new(boot, config, root, clock.now()).map_err(|faults| faults[0].clone())?;
-//!     let node = Node::with_clock(engine, limits, clock).map_err(|faults| faults[0].clone())?;
+//!     let node = Node::with_clock(engine, limits, clock)?;
 //!
 //!     let server = Server::bind("127.0.0.1:2049", node).await?;
 //!     let stop = std::future::pending(); // such as a signal
