@@ -13,3 +13,5 @@ mod rpc;
 mod server;
 mod session;
 mod stop;
+mod timer;
+mod transfer;

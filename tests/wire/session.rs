@@ -32,8 +32,8 @@ impl Session {
         let made = ReplyReader::parse(&record).unwrap().exchange_id().unwrap();
         let channel = args::ChannelAttrs {
             headerpadsize: 0,
-            maxrequestsize: 1 << 20,
-            maxresponsesize: 1 << 20,
+            maxrequestsize: 2 << 20,
+            maxresponsesize: 2 << 20,
             maxresponsesize_cached: 4_096,
             maxoperations: 16,
             maxrequests: 64,
@@ -62,13 +62,19 @@ impl Session {
 
     /// A GETATTR of the root directory, with the slot as its transaction id.
     pub(crate) fn getattr(&mut self, slot: u32) -> Vec<u8> {
-        let sequence = self.next(slot);
         let attr_request = Bitmap::of(&[num::TYPE, num::SIZE]);
-        call(slot)
-            .sequence(sequence)
+        self.compound(slot)
             .putrootfh()
             .getattr(args::GetAttr { attr_request })
             .finish()
+    }
+
+    /// Starts a COMPOUND on a slot, which is its transaction id.
+    pub(crate) fn compound(&mut self, slot: u32) -> CompoundBuilder {
+        let sequence = self.next(slot);
+        let mut call = call(slot);
+        call.sequence(sequence);
+        call
     }
 
     fn next(&mut self, slot: u32) -> args::Sequence {

@@ -1,0 +1,85 @@
+//! Deadlines of the engine, run by a transport.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use nfs4_transport_tokio::driver::engine::{Config, Now};
+use nfs4_transport_tokio::driver::{Limits, ManualClock, SystemClock};
+
+use crate::files::RootOnly;
+use crate::peer::Peer;
+use crate::server::{PATIENCE, Running, node, node_of};
+use crate::session::Session;
+
+#[tokio::test]
+async fn a_lease_runs_out_though_nobody_asks() {
+    let config = Config {
+        lease: Duration::from_secs(1),
+        ..Config::default()
+    };
+    let clock = Arc::new(SystemClock::new());
+    let node = node_of(config, Limits::default(), Arc::new(RootOnly), clock);
+    let server = Running::share(node).await;
+    let mut peer = Peer::connect(server.address).await;
+    Session::establish(&mut peer, b"silent").await;
+    assert_eq!(server.node.table_lengths().unwrap().sessions, 1);
+    let gone = async {
+        while server.node.table_lengths().unwrap().clients > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone)
+        .await
+        .expect("the client is thrown out");
+    assert_eq!(server.node.table_lengths().unwrap().sessions, 0);
+}
+
+#[tokio::test]
+async fn a_timer_is_woken_only_for_an_earlier_deadline() {
+    let clock = Arc::new(ManualClock::new(Now::default()));
+    let server = Running::share(node(
+        Limits::default(),
+        Arc::new(RootOnly),
+        Arc::clone(&clock) as _,
+    ))
+    .await;
+    let mut timer = server.node.timer();
+    let woken = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert_eq!(timer.run(&waker), Ok(None), "nothing is due, ever");
+
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"leased").await;
+    assert_eq!(
+        woken.0.load(Ordering::SeqCst),
+        1,
+        "the first deadline is earlier than none"
+    );
+    let lease = Config::default().lease;
+    assert_eq!(timer.run(&waker), Ok(Some(lease)));
+
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(1));
+        peer.send(&session.getattr(0)).await;
+        peer.record().await.unwrap();
+    }
+    assert_eq!(
+        woken.0.load(Ordering::SeqCst),
+        1,
+        "a lease renewed is a later deadline"
+    );
+    clock.advance(lease * 2);
+    timer.run(&waker).unwrap();
+    assert_eq!(server.node.table_lengths().unwrap().clients, 0);
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
