@@ -73,7 +73,7 @@ call_reader! {
 }
 
 call_reader! {
-    /// Goes over the operations of a CB_COMPOUND that a server sent [RFC 8881 §20.2].
+    /// Goes over the operations of a CB_COMPOUND that a server sent [RFC 8881 §19.2].
     CbCallReader CbCompoundHeader CbArgOp CbOpNum
 }
 
@@ -89,7 +89,7 @@ pub enum CallReadError {
 }
 
 /// Builds the reply to a CB_COMPOUND result by result; its status is that of the last result
-/// [RFC 8881 §20.2].
+/// [RFC 8881 §19.2].
 #[derive(Debug, Clone)]
 pub struct CbReplyBuilder {
     w: Writer,

@@ -253,9 +253,9 @@ for_each_op! { any
 }
 
 for_each_cb_op! { any
-    /// A callback operation with its arguments: `nfs_cb_argop4` [RFC 8881 §20.2].
+    /// A callback operation with its arguments: `nfs_cb_argop4` [RFC 8881 §19.2].
     CbArgOp,
-    /// The result of a callback operation with its status: `nfs_cb_resop4` [RFC 8881 §20.2].
+    /// The result of a callback operation with its status: `nfs_cb_resop4` [RFC 8881 §19.2].
     CbResOp,
     CbOp, CbOpNum,
 }

@@ -14,14 +14,14 @@ xdr! {
     }
 
     /// What the reply to a COMPOUND or CB_COMPOUND starts with; the results follow
-    /// [RFC 8881 §16.2, §20.2].
+    /// [RFC 8881 §16.2, §19.2].
     struct CompoundReplyHeader<'a> {
         status: Status,
         tag: &'a [u8] [max NFS4_OPAQUE_LIMIT],
         ops: u32,
     }
 
-    /// What a CB_COMPOUND starts with; the operations follow [RFC 8881 §20.2].
+    /// What a CB_COMPOUND starts with; the operations follow [RFC 8881 §19.2].
     struct CbCompoundHeader<'a> {
         tag: &'a [u8] [max NFS4_OPAQUE_LIMIT],
         minorversion: u32,

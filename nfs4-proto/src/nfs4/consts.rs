@@ -198,4 +198,132 @@ consts! {
     u64 {
         RET4_DURATION_INFINITE = 0xffff_ffff_ffff_ffff,
     }
+    "What a time is set to [RFC 8881 §3.3.2]"
+    u32 {
+        SET_TO_SERVER_TIME4 = 0,
+        SET_TO_CLIENT_TIME4 = 1,
+    }
+    "Whether and how OPEN creates [RFC 8881 §18.16]"
+    u32 {
+        OPEN4_NOCREATE = 0,
+        OPEN4_CREATE = 1,
+        UNCHECKED4 = 0,
+        GUARDED4 = 1,
+        EXCLUSIVE4 = 2,
+        EXCLUSIVE4_1 = 3,
+    }
+    "By what right a file is opened [RFC 8881 §18.16]"
+    u32 {
+        CLAIM_NULL = 0,
+        CLAIM_PREVIOUS = 1,
+        CLAIM_DELEGATE_CUR = 2,
+        CLAIM_DELEGATE_PREV = 3,
+        CLAIM_FH = 4,
+        CLAIM_DELEG_CUR_FH = 5,
+        CLAIM_DELEG_PREV_FH = 6,
+    }
+    "How a write delegation limits space [RFC 8881 §18.16]"
+    u32 {
+        NFS_LIMIT_SIZE = 1,
+        NFS_LIMIT_BLOCKS = 2,
+    }
+    "Why there is no delegation [RFC 8881 §18.16]"
+    u32 {
+        WND4_NOT_WANTED = 0,
+        WND4_CONTENTION = 1,
+        WND4_RESOURCE = 2,
+        WND4_NOT_SUPP_FTYPE = 3,
+        WND4_WRITE_DELEG_NOT_SUPP_FTYPE = 4,
+        WND4_NOT_SUPP_UPGRADE = 5,
+        WND4_NOT_SUPP_DOWNGRADE = 6,
+        WND4_CANCELLED = 7,
+        WND4_IS_DIR = 8,
+    }
+    "How state is protected [RFC 8881 §18.35]"
+    u32 {
+        SP4_NONE = 0,
+        SP4_MACH_CRED = 1,
+        SP4_SSV = 2,
+    }
+    "Keys derived from the SSV [RFC 8881 §2.10.9]"
+    u32 {
+        SSV4_SUBKEY_MIC_I2T = 1,
+        SSV4_SUBKEY_MIC_T2I = 2,
+        SSV4_SUBKEY_SEAL_I2T = 3,
+        SSV4_SUBKEY_SEAL_T2I = 4,
+    }
+    "Whether there is a directory delegation [RFC 8881 §18.39]"
+    u32 {
+        GDD4_OK = 0,
+        GDD4_UNAVAIL = 1,
+    }
+    "Kinds of layouts [RFC 8881 §3.3.13]"
+    u32 {
+        LAYOUT4_NFSV4_1_FILES = 1,
+        LAYOUT4_OSD2_OBJECTS = 2,
+        LAYOUT4_BLOCK_VOLUME = 3,
+    }
+    "Which layouts go back or are recalled [RFC 8881 §18.44, §20.3]"
+    u32 {
+        LAYOUT4_RET_REC_FILE = 1,
+        LAYOUT4_RET_REC_FSID = 2,
+        LAYOUT4_RET_REC_ALL = 3,
+        LAYOUTRETURN4_FILE = 1,
+        LAYOUTRETURN4_FSID = 2,
+        LAYOUTRETURN4_ALL = 3,
+        LAYOUTRECALL4_FILE = 1,
+        LAYOUTRECALL4_FSID = 2,
+        LAYOUTRECALL4_ALL = 3,
+    }
+    "Bits of file layouts [RFC 8881 §13.3]"
+    u32 {
+        NFL4_UFLG_MASK = 0x3f,
+        NFL4_UFLG_DENSE = 0x1,
+        NFL4_UFLG_COMMIT_THRU_MDS = 0x2,
+        NFL4_UFLG_STRIPE_UNIT_SIZE_MASK = 0xffff_ffc0,
+        NFLH4_CARE_DENSE = 0x1,
+        NFLH4_CARE_COMMIT_THRU_MDS = 0x2,
+        NFLH4_CARE_STRIPE_UNIT_SIZE = 0x40,
+        NFLH4_CARE_STRIPE_COUNT = 0x80,
+    }
+    "Bits of the type mask of CB_RECALL_ANY [RFC 8881 §20.6]"
+    u32 {
+        RCA4_TYPE_MASK_RDATA_DLG = 0,
+        RCA4_TYPE_MASK_WDATA_DLG = 1,
+        RCA4_TYPE_MASK_DIR_DLG = 2,
+        RCA4_TYPE_MASK_FILE_LAYOUT = 3,
+        RCA4_TYPE_MASK_BLK_LAYOUT = 4,
+        RCA4_TYPE_MASK_OBJ_LAYOUT_MIN = 8,
+        RCA4_TYPE_MASK_OBJ_LAYOUT_MAX = 9,
+        RCA4_TYPE_MASK_OTHER_LAYOUT_MIN = 12,
+        RCA4_TYPE_MASK_OTHER_LAYOUT_MAX = 15,
+    }
+    "Places and flags in fs_locations_info [RFC 8881 §11.17]"
+    u32 {
+        FSLI4BX_GFLAGS = 0,
+        FSLI4BX_TFLAGS = 1,
+        FSLI4BX_CLSIMUL = 2,
+        FSLI4BX_CLHANDLE = 3,
+        FSLI4BX_CLFILEID = 4,
+        FSLI4BX_CLWRITEVER = 5,
+        FSLI4BX_CLCHANGE = 6,
+        FSLI4BX_CLREADDIR = 7,
+        FSLI4BX_READRANK = 8,
+        FSLI4BX_WRITERANK = 9,
+        FSLI4BX_READORDER = 10,
+        FSLI4BX_WRITEORDER = 11,
+        FSLI4GF_WRITABLE = 0x01,
+        FSLI4GF_CUR_REQ = 0x02,
+        FSLI4GF_ABSENT = 0x04,
+        FSLI4GF_GOING = 0x08,
+        FSLI4GF_SPLIT = 0x10,
+        FSLI4TF_RDMA = 0x01,
+        FSLI4IF_VAR_SUB = 0x01,
+    }
+    "Kinds of network locations [RFC 7862 §4.7]"
+    u32 {
+        NL4_NAME = 1,
+        NL4_URL = 2,
+        NL4_NETADDR = 3,
+    }
 }

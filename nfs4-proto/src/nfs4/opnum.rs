@@ -212,7 +212,7 @@ operations! {
 }
 
 operations! {
-    /// The number of a callback operation as it stands on the wire, known or not [RFC 8881 §20.2].
+    /// The number of a callback operation as it stands on the wire, known or not [RFC 8881 §19.2].
     CbOpNum,
     /// The callback operations of NFSv4.0 to 4.2 [RFC 7530 §17, RFC 8881 §20, RFC 7862 §16].
     CbOp, "OP_CB_",

@@ -23,11 +23,11 @@ pub const NFSPROC4_NULL: u32 = 0;
 /// The procedure that does everything [RFC 8881 §16.2].
 pub const NFSPROC4_COMPOUND: u32 = 1;
 /// The version of the callback program, whatever number the client gave the program
-/// [RFC 8881 §20; RFC 5662].
+/// [RFC 8881 §19; RFC 5662].
 pub const NFS_CB: u32 = 1;
-/// The callback procedure that does nothing [RFC 8881 §20.1].
+/// The callback procedure that does nothing [RFC 8881 §19.1].
 pub const CB_NULL: u32 = 0;
-/// The callback procedure that does everything [RFC 8881 §20.2].
+/// The callback procedure that does everything [RFC 8881 §19.2].
 pub const CB_COMPOUND: u32 = 1;
 
 /// What a record is: on a connection with a backchannel both kinds come in from both sides.

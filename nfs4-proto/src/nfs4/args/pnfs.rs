@@ -2,6 +2,10 @@
 
 use crate::nfs4::attr::Bitmap;
 use crate::nfs4::basic::{DelegationType, DeviceId, Stateid, Time, Verifier};
+use crate::nfs4::consts::{
+    CLAIM_DELEG_PREV_FH, CLAIM_FH, CLAIM_PREVIOUS, LAYOUTRETURN4_ALL, LAYOUTRETURN4_FILE,
+    LAYOUTRETURN4_FSID,
+};
 use crate::xdr::xdr;
 
 xdr! {
@@ -78,14 +82,14 @@ xdr! {
 
     /// Which layouts go back [RFC 8881 §18.44].
     union LayoutReturnWhat<'a> {
-        1 => File {
+        LAYOUTRETURN4_FILE => File {
             offset: u64,
             length: u64,
             stateid: Stateid,
             body: &'a [u8],
         },
-        2 => Fsid,
-        3 => All,
+        LAYOUTRETURN4_FSID => Fsid,
+        LAYOUTRETURN4_ALL => All,
     }
 
     /// Arguments of SET_SSV [RFC 8881 §18.47].
@@ -102,8 +106,8 @@ xdr! {
 
     /// By what right a delegation is wanted [RFC 8881 §18.49].
     union DelegClaim {
-        1 => Previous(delegate_type: DelegationType),
-        4 => Fh,
-        6 => DelegPrevFh,
+        CLAIM_PREVIOUS => Previous(delegate_type: DelegationType),
+        CLAIM_FH => Fh,
+        CLAIM_DELEG_PREV_FH => DelegPrevFh,
     }
 }

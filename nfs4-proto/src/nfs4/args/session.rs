@@ -3,7 +3,7 @@
 use crate::limits::{MAX_CB_SEC_PARMS, MAX_SSV_ALGORITHMS};
 use crate::nfs4::attr::Bitmap;
 use crate::nfs4::basic::{ClientId, SessionId, Time, Verifier};
-use crate::nfs4::consts::NFS4_OPAQUE_LIMIT;
+use crate::nfs4::consts::{NFS4_OPAQUE_LIMIT, SP4_MACH_CRED, SP4_NONE, SP4_SSV};
 use crate::rpc::AuthSys;
 use crate::xdr::{List, xdr};
 
@@ -25,9 +25,9 @@ xdr! {
 
     /// How the client wants its state protected [RFC 8881 §18.35].
     union StateProtect<'a> {
-        0 => None,
-        1 => MachCred(ops: SspOps),
-        2 => Ssv {
+        SP4_NONE => None,
+        SP4_MACH_CRED => MachCred(ops: SspOps),
+        SP4_SSV => Ssv {
             ops: SspOps,
             hash_algs: List<'a, &'a [u8]> [max MAX_SSV_ALGORITHMS],
             encr_algs: List<'a, &'a [u8]> [max MAX_SSV_ALGORITHMS],

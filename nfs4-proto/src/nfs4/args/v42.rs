@@ -4,7 +4,7 @@ use super::LayoutUpdate;
 use crate::limits::MAX_NAME;
 use crate::nfs4::attr::Bitmap;
 use crate::nfs4::basic::{DeviceId, NetAddr, StableHow, Stateid};
-use crate::nfs4::consts::NFS4_OPAQUE_LIMIT;
+use crate::nfs4::consts::{NFS4_OPAQUE_LIMIT, NL4_NAME, NL4_NETADDR, NL4_URL};
 use crate::nfs4::{OpNum, Status};
 use crate::xdr::{List, xdr};
 
@@ -30,9 +30,9 @@ xdr! {
 
     /// Where another server is [RFC 7862 §4.7].
     union NetLoc<'a> {
-        1 => Name(name: &'a [u8] [max NFS4_OPAQUE_LIMIT]),
-        2 => Url(url: &'a [u8] [max NFS4_OPAQUE_LIMIT]),
-        3 => NetAddr(addr: NetAddr<'a>),
+        NL4_NAME => Name(name: &'a [u8] [max NFS4_OPAQUE_LIMIT]),
+        NL4_URL => Url(url: &'a [u8] [max NFS4_OPAQUE_LIMIT]),
+        NL4_NETADDR => NetAddr(addr: NetAddr<'a>),
     }
 
     /// Arguments of COPY_NOTIFY [RFC 7862 §15.3].

@@ -2,6 +2,7 @@
 
 use crate::limits::MAX_LABEL;
 use crate::nfs4::basic::{Ace, Time};
+use crate::nfs4::consts::{SET_TO_CLIENT_TIME4, SET_TO_SERVER_TIME4};
 use crate::xdr::{Encode, List, Writer, XdrError, xdr};
 
 use super::{AttrReader, Bitmap, FattrRaw, num};
@@ -9,8 +10,8 @@ use super::{AttrReader, Bitmap, FattrRaw, num};
 xdr! {
     /// What a time is set to [RFC 8881 §3.3.3].
     union SetTime {
-        0 => ServerTime,
-        1 => ClientTime(time: Time),
+        SET_TO_SERVER_TIME4 => ServerTime,
+        SET_TO_CLIENT_TIME4 => ClientTime(time: Time),
     }
 
     /// New mode bits, and which of them are meant [RFC 8881 §6.2.5].

@@ -4,7 +4,7 @@ use crate::nfs4::Status;
 use crate::nfs4::args::LayoutIoMode;
 use crate::nfs4::attr::{Bitmap, FattrRaw};
 use crate::nfs4::basic::{DeviceId, Fsid, Owner, SessionId, Stateid, Verifier};
-use crate::nfs4::consts::NFS4_FHSIZE;
+use crate::nfs4::consts::{LAYOUTRECALL4_ALL, LAYOUTRECALL4_FILE, LAYOUTRECALL4_FSID, NFS4_FHSIZE};
 use crate::nfs4::res::{OpenDelegation, WriteResponse};
 use crate::xdr::{Decode, Encode, List, Reader, Writer, XdrError, xdr};
 
@@ -32,14 +32,14 @@ xdr! {
 
     /// Which layouts are to go back [RFC 8881 §20.3].
     union LayoutRecallWhat<'a> {
-        1 => File {
+        LAYOUTRECALL4_FILE => File {
             fh: &'a [u8] [max NFS4_FHSIZE],
             offset: u64,
             length: u64,
             stateid: Stateid,
         },
-        2 => Fsid(fsid: Fsid),
-        3 => All,
+        LAYOUTRECALL4_FSID => Fsid(fsid: Fsid),
+        LAYOUTRECALL4_ALL => All,
     }
 
     /// Arguments of CB_NOTIFY [RFC 8881 §20.4].

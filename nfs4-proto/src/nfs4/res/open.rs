@@ -2,6 +2,7 @@
 
 use crate::nfs4::attr::Bitmap;
 use crate::nfs4::basic::{Ace, ChangeInfo, Stateid};
+use crate::nfs4::consts::{NFS_LIMIT_BLOCKS, NFS_LIMIT_SIZE, WND4_CONTENTION, WND4_RESOURCE};
 use crate::xdr::xdr;
 
 xdr! {
@@ -39,8 +40,8 @@ xdr! {
 
     /// How much a client may cache before it writes [RFC 8881 §18.16].
     union SpaceLimit {
-        1 => Size(filesize: u64),
-        2 => Blocks {
+        NFS_LIMIT_SIZE => Size(filesize: u64),
+        NFS_LIMIT_BLOCKS => Blocks {
             num_blocks: u32,
             bytes_per_block: u32,
         },
@@ -49,8 +50,8 @@ xdr! {
     /// Why there is no delegation; the reasons without a body are [`WhyNone`](Self::WhyNone)
     /// [RFC 8881 §18.16].
     union NoDelegation {
-        1 => Contention(server_will_push_deleg: bool),
-        2 => Resource(server_will_signal_avail: bool),
+        WND4_CONTENTION => Contention(server_will_push_deleg: bool),
+        WND4_RESOURCE => Resource(server_will_signal_avail: bool),
         ; default WhyNone
     }
 

@@ -3,19 +3,20 @@
 use crate::nfs4::args::LayoutIoMode;
 use crate::nfs4::attr::Bitmap;
 use crate::nfs4::basic::{DeviceId, Stateid, Verifier};
+use crate::nfs4::consts::{GDD4_OK, GDD4_UNAVAIL};
 use crate::xdr::{List, xdr};
 
 xdr! {
     /// Results of GET_DIR_DELEGATION: that there is none is no error [RFC 8881 §18.39].
     union GetDirDelegationOk {
-        0 => Granted {
+        GDD4_OK => Granted {
             cookieverf: Verifier,
             stateid: Stateid,
             notification: Bitmap,
             child_attributes: Bitmap,
             dir_attributes: Bitmap,
         },
-        1 => Unavailable(will_signal_deleg_avail: bool),
+        GDD4_UNAVAIL => Unavailable(will_signal_deleg_avail: bool),
     }
 
     /// Results of GETDEVICEINFO [RFC 8881 §18.40].

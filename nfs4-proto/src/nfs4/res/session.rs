@@ -2,7 +2,7 @@
 
 use crate::nfs4::args::{ChannelAttrs, ImplId, SspOps};
 use crate::nfs4::basic::{ClientId, SessionId};
-use crate::nfs4::consts::NFS4_OPAQUE_LIMIT;
+use crate::nfs4::consts::{NFS4_OPAQUE_LIMIT, SP4_MACH_CRED, SP4_NONE, SP4_SSV};
 use crate::xdr::{List, xdr};
 
 xdr! {
@@ -19,9 +19,9 @@ xdr! {
 
     /// How the server protects the client's state [RFC 8881 §18.35].
     union StateProtectOk<'a> {
-        0 => None,
-        1 => MachCred(ops: SspOps),
-        2 => Ssv {
+        SP4_NONE => None,
+        SP4_MACH_CRED => MachCred(ops: SspOps),
+        SP4_SSV => Ssv {
             ops: SspOps,
             hash_alg: u32,
             encr_alg: u32,
