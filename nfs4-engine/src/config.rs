@@ -1,6 +1,7 @@
 //! What an engine is told at its start.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 /// What makes this run of the server different from any other; read once.
@@ -75,7 +76,7 @@ impl Config {
     ///
     /// # Errors
     /// Every setting that is out of its range, not just the first.
-    pub fn validate(&self) -> Result<(), Vec<ConfigFault>> {
+    pub fn validate(&self) -> Result<(), ConfigFaults> {
         let seconds = |span: Duration| span.as_secs();
         let ranges = [
             ("lease (seconds)", seconds(self.lease), 1, 3_600),
@@ -129,8 +130,24 @@ impl Config {
         if faults.is_empty() {
             Ok(())
         } else {
-            Err(faults)
+            Err(ConfigFaults(faults))
         }
+    }
+}
+
+/// All that is wrong with a [`Config`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
     }
 }
 
@@ -160,7 +177,7 @@ mod tests {
             max_minor_version: 3,
             ..Config::default()
         };
-        let faults = wrong.validate().unwrap_err();
+        let ConfigFaults(faults) = wrong.validate().unwrap_err();
         let named: Vec<&str> = faults.iter().map(|fault| fault.setting).collect();
         assert_eq!(named, ["max_minor_version", "fore_slots"]);
     }

@@ -9,7 +9,7 @@ use crate::config::{Boot, Config};
 use crate::connection::Connections;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
-use crate::fs::{Backend, FsHandle};
+use crate::fs::FsHandle;
 use crate::ids::ConnId;
 use crate::map::Keyed;
 use crate::session::table::{Session, Sessions};
@@ -34,10 +34,10 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(boot: Boot, config: Config, root: Arc<dyn Backend>, now: Now) -> Core {
+    pub(crate) fn new(boot: Boot, config: Config, exports: Exports, now: Now) -> Core {
         let keyed = Keyed::new(boot.entropy);
         Core {
-            exports: Exports::single(root),
+            exports,
             clients: Clients::new(boot.epoch, config.max_clients, keyed),
             sessions: Sessions::new(boot.epoch),
             connections: Connections::new(keyed),

@@ -1,14 +1,13 @@
 //! The state machine.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::Outbox;
 use crate::compound::Compound;
-use crate::config::{Boot, Config, ConfigFault};
+use crate::config::{Boot, Config, ConfigFaults};
 use crate::core::Core;
-use crate::fs::Backend;
+use crate::exports::{Export, ExportFault, Exports};
 use crate::input::Input;
 use crate::slab::Slab;
 use crate::time::{Mono, Now};
@@ -29,6 +28,17 @@ pub struct Engine {
 pub enum TimerReason {
     /// A client's lease may have run out.
     Lease,
+}
+
+/// Why an engine cannot start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Settings are out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigFaults),
+    /// The exports cannot be served.
+    #[error(transparent)]
+    Exports(#[from] ExportFault),
 }
 
 /// How long the engine's tables are, for tests and for people.
@@ -55,18 +65,18 @@ pub struct TableLengths {
 }
 
 impl Engine {
-    /// A server of this file system, its only export, at "/".
+    /// A server of these file systems.
     ///
     /// # Errors
-    /// All settings that are out of range.
+    /// All settings that are out of range, or what is wrong with the exports.
     pub fn new(
         boot: Boot,
         config: Config,
-        root: Arc<dyn Backend>,
+        exports: Vec<Export>,
         now: Now,
-    ) -> Result<Engine, Vec<ConfigFault>> {
+    ) -> Result<Engine, StartError> {
         config.validate()?;
-        let core = Core::new(boot, config, root, now);
+        let core = Core::new(boot, config, Exports::new(exports)?, now);
         Ok(Engine {
             core,
             parked: Slab::new(),

@@ -36,9 +36,10 @@ mod time;
 mod timer;
 
 pub use action::{Action, Outbox, Reply, Segment};
-pub use config::{Boot, Config, ConfigFault};
-pub use engine::{Engine, TableLengths, TimerReason};
+pub use config::{Boot, Config, ConfigFault, ConfigFaults};
+pub use engine::{Engine, StartError, TableLengths, TimerReason};
 pub use event::{ClientGone, Event, SessionGone};
+pub use exports::{Export, ExportFault, Squash};
 pub use ids::ConnId;
 pub use input::{Call, Input};
 pub use time::{Mono, Now, Wall};

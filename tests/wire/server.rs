@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nfs4_transport_tokio::driver::engine::fs::Backend;
-use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine};
+use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine, Export};
 use nfs4_transport_tokio::driver::{Clock, Limits, Node, SystemClock};
 use nfs4_transport_tokio::{ServeError, Server};
 use tokio::sync::oneshot;
@@ -103,7 +103,7 @@ pub(crate) fn node_of(
         server_minor: 0,
         server_scope: b"wire".to_vec(),
     };
-    let engine = Engine::new(boot, config, root, clock.now()).unwrap();
+    let engine = Engine::new(boot, config, vec![Export::new("/", root)], clock.now()).unwrap();
     Node::with_clock(engine, limits, clock).unwrap()
 }
 

@@ -10,14 +10,15 @@
 //!
 //! use nfs4_transport_tokio::Server;
 //! use nfs4_transport_tokio::driver::engine::fs::Backend;
-//! use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine};
+//! use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine, Export};
 //! use nfs4_transport_tokio::driver::{Clock, Limits, Node, SystemClock};
 //!
 //! async fn serve(root: Arc<dyn Backend>, boot: Boot) -> Result<(), Box<dyn std::error::Error>> {
 //!     let config = Config::default();
 //!     let limits = Limits::for_max_io(config.max_io);
 //!     let clock = Arc::new(SystemClock::new());
-//!     let engine = Engine::new(boot, config, root, clock.now()).map_err(|faults| faults[0].clone())?;
+//!     let exports = vec![Export::new("/", root)];
+//!     let engine = Engine::new(boot, config, exports, clock.now())?;
 //!     let node = Node::with_clock(engine, limits, clock)?;
 //!
 //!     let server = Server::bind("127.0.0.1:2049", node).await?;

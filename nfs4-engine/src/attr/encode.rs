@@ -1,6 +1,7 @@
 //! fattr4 out of what the file system and the configuration say. [RFC 8881 §3.3.7]
 
 use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Encode, Writer};
 
 use super::supported::{exclusive_create, supported};
@@ -40,6 +41,23 @@ pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
         value(w, number, source);
     }
     // A few hundred bytes.
+    let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);
+    w.patch_u32(len_at, len);
+}
+
+/// Writes a fattr4 for an object that only another file system knows: where it is, and that the
+/// rest is to be asked for later. [RFC 8881 §5.8.1.12]
+pub(crate) fn encode_unknown(w: &mut Writer, asked: &Bitmap, mounted_on: u64) {
+    let given = *asked & Bitmap::of(&[num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
+    given.encode(w);
+    let len_at = w.reserve_u32();
+    let start = w.len();
+    for number in given.iter() {
+        match number {
+            num::RDATTR_ERROR => w.u32(Status::DELAY.0),
+            _ => w.u64(mounted_on),
+        }
+    }
     let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);
     w.patch_u32(len_at, len);
 }

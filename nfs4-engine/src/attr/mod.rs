@@ -4,6 +4,6 @@ mod encode;
 mod set;
 mod supported;
 
-pub(crate) use encode::{Source, View, encode};
+pub(crate) use encode::{Source, View, encode, encode_unknown};
 pub(crate) use set::decode_settable;
 pub(crate) use supported::{WRITE_ONLY, exclusive_create, supported, want};

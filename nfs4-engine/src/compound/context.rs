@@ -7,9 +7,10 @@ use nfs4_proto::xdr::Writer;
 
 use super::Compound;
 use crate::action::Outbox;
+use crate::attr::View;
 use crate::client::Client;
 use crate::core::Core;
-use crate::exports::{Export, Fh};
+use crate::exports::Fh;
 use crate::fs::{DirChange, FsOp};
 use crate::ops::table::{Handler, Row};
 use crate::session::table::Session;
@@ -101,12 +102,15 @@ impl<S> Cx<'_, S> {
         self.run.current.ok_or(Status::NOFILEHANDLE)
     }
 
-    /// The export of a filehandle.
+    /// What is the same for all objects of the export of a filehandle.
     ///
     /// # Errors
     /// STALE if it is not served any more.
-    pub(crate) fn export(&self, fh: Fh) -> Result<&Export, Status> {
-        self.core.exports.get(fh.export).ok_or(Status::STALE)
+    pub(crate) fn view(&self, fh: Fh) -> Result<View, Status> {
+        let core = &*self.core;
+        core.exports
+            .view(fh.export, &core.config, self.run.minor)
+            .ok_or(Status::STALE)
     }
 
     /// The stateid that an operation means: the current one for the special value.

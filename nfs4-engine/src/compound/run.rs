@@ -15,6 +15,7 @@ use super::state::Compound;
 use crate::action::{Action, Outbox};
 use crate::core::Core;
 use crate::engine::Engine;
+use crate::exports::Answer;
 use crate::fs::{FsOp, FsReply, FsRequest, FsResult, FsTicket};
 use crate::input::Call;
 use crate::ops::sequence::{self, Entry};
@@ -91,23 +92,19 @@ impl Engine {
             now,
             scope,
         };
-        let Some((export, op)) = operations(&mut cx, resumed) else {
-            self.core.answer(&mut run, now, out);
-            self.rest(run);
-            return;
+        let mut resumed = resumed;
+        let (backend, cred, op) = loop {
+            let Some((export, op)) = operations(&mut cx, resumed.take()) else {
+                self.core.answer(&mut run, now, out);
+                self.rest(run);
+                return;
+            };
+            match cx.core.exports.route(export, &cx.run.cred, op) {
+                Answer::Backend(backend, cred, op) => break (backend, cred, op),
+                Answer::Now(result) => resumed = Some(result),
+            }
         };
-        let Some(backend) = self
-            .core
-            .exports
-            .get(export)
-            .map(|e| Arc::clone(&e.backend))
-        else {
-            run.reply.end_op(Status::STALE, false);
-            self.core.answer(&mut run, now, out);
-            self.rest(run);
-            return;
-        };
-        let (conn, cred) = (run.conn, Arc::clone(&run.cred));
+        let conn = run.conn;
         run.record = record;
         let key = self.parked.insert(run);
         let ticket = FsTicket {

@@ -56,13 +56,7 @@ impl DirWriter {
         fh: &FsHandle,
         attrs: &Attrs,
     ) -> Result<(), Full> {
-        if self.refused {
-            return Err(Full);
-        }
-        let before = self.w.len();
-        self.w.bool(true);
-        self.w.u64(cookie);
-        self.w.opaque(name);
+        let before = self.begin(cookie, name)?;
         let fh = Fh {
             export: self.export,
             handle: *fh,
@@ -74,6 +68,34 @@ impl DirWriter {
             stat: None,
         };
         attr::encode(&mut self.w, &self.asked, &source);
+        self.keep(before)
+    }
+
+    /// Adds an entry whose attributes cannot be told here: another file system is mounted on it.
+    pub(crate) fn push_unknown(
+        &mut self,
+        cookie: u64,
+        name: &[u8],
+        mounted_on: u64,
+    ) -> Result<(), Full> {
+        let before = self.begin(cookie, name)?;
+        attr::encode_unknown(&mut self.w, &self.asked, mounted_on);
+        self.keep(before)
+    }
+
+    fn begin(&mut self, cookie: u64, name: &[u8]) -> Result<usize, Full> {
+        if self.refused {
+            return Err(Full);
+        }
+        let before = self.w.len();
+        self.w.bool(true);
+        self.w.u64(cookie);
+        self.w.opaque(name);
+        Ok(before)
+    }
+
+    /// Keeps the entry that began at `before`, if it fits.
+    fn keep(&mut self, before: usize) -> Result<(), Full> {
         if self.w.len() + TAIL > self.max {
             self.w.truncate(before);
             self.refused = true;

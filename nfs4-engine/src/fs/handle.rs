@@ -15,6 +15,10 @@ pub struct FsHandle {
 }
 
 impl FsHandle {
+    pub(crate) const EMPTY: FsHandle = FsHandle {
+        len: 0,
+        bytes: [0; FsHandle::MAX],
+    };
     /// The longest handle, in bytes.
     pub const MAX: usize = 60;
 

@@ -29,7 +29,8 @@ pub(crate) fn resume<S>(
     let FsReply::Access(granted) = result.map_err(|error| error.status())? else {
         return Err(Status::SERVERFAULT);
     };
-    let granted = granted.intersection(asked);
+    let rights = cx.core.exports.rights(cx.current()?.export);
+    let granted = granted.intersection(asked).intersection(rights);
     res::AccessOk {
         supported: asked.0,
         access: granted.0,

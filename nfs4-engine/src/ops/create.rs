@@ -15,7 +15,7 @@ use crate::fs::{Device, FsOp, FsReply, FsResult, NewNode};
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let args = args::Create::decode(args)?;
-    let name = names::component(cx.record, args.objname, &cx.export(dir)?.capabilities)?;
+    let name = names::component(cx, &dir, args.objname)?;
     let device = |spec: SpecData| Device {
         major: spec.major,
         minor: spec.minor,

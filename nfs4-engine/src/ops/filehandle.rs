@@ -14,7 +14,10 @@ use crate::fs::{FsOp, FsResult, Want};
 /// PUTFH. The file system is asked about the handle, unless the next operation does so anyway.
 pub(crate) fn put<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = Fh::decode(args::PutFh::decode(args)?.object)?;
-    cx.core.exports.get(fh.export).ok_or(Status::STALE)?;
+    cx.core
+        .exports
+        .capabilities(fh.export)
+        .ok_or(Status::STALE)?;
     cx.run.set_current(fh);
     if next_consults(cx, *args) {
         return Ok(Step::Done(Status::OK));
@@ -39,7 +42,7 @@ pub(crate) fn put_checked<S>(
 
 /// PUTROOTFH, and PUTPUBFH: the public filehandle is the root's.
 pub(crate) fn put_root<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
-    cx.run.set_current(cx.core.exports.root().root);
+    cx.run.set_current(cx.core.exports.root());
     Ok(Step::Done(Status::OK))
 }
 

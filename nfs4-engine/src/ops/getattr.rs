@@ -72,7 +72,7 @@ pub(super) fn encode<S>(
 ) -> Result<(), Status> {
     let fh = node.fh;
     let source = Source {
-        view: &cx.export(fh)?.view(&cx.core.config, cx.run.minor),
+        view: &cx.view(fh)?,
         fh: &fh,
         attrs: &node.attrs,
         stat: node.stat.as_ref(),

@@ -13,7 +13,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     let dir = cx.current()?;
     let fh = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let name = args::Link::decode(args)?.newname;
-    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    let name = names::component(cx, &dir, name)?;
     if fh.export != dir.export {
         return Err(Status::XDEV);
     }

@@ -13,7 +13,7 @@ use crate::fs::{FsOp, FsReply, FsResult};
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let name = args::Lookup::decode(args)?.objname;
-    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    let name = names::component(cx, &dir, name)?;
     let want = getattr::wanted_next(cx, *args);
     Ok(Step::Wait(
         dir.export,
@@ -26,9 +26,13 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     ))
 }
 
-/// LOOKUPP.
+/// LOOKUPP. Above the root of an export is the directory that it covers.
 pub(crate) fn parent<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
+    if let Some(above) = cx.core.exports.ascend(&dir) {
+        cx.run.set_current(above);
+        return Ok(Step::Done(Status::OK));
+    }
     let want = getattr::wanted_next(cx, *args);
     Ok(Step::Wait(
         dir.export,
@@ -49,11 +53,14 @@ pub(crate) fn resume<S>(
     let FsReply::Node { fh, attrs, stat } = result.map_err(|error| error.status())? else {
         return Err(Status::SERVERFAULT);
     };
-    let fh = Fh {
+    let found = Fh {
         export: dir.export,
         handle: fh,
     };
+    let fh = cx.core.exports.descend(found);
     cx.run.set_current(fh);
-    cx.run.fetched = Some(Fetched { fh, attrs, stat });
+    if fh == found {
+        cx.run.fetched = Some(Fetched { fh, attrs, stat });
+    }
     Ok(Step::Done(Status::OK))
 }

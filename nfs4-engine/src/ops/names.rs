@@ -4,18 +4,21 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
-use crate::fs::{Capabilities, DirChange};
+use crate::compound::Cx;
+use crate::exports::Fh;
+use crate::fs::DirChange;
 
-/// A component of a path, as a slice of the record. Any bytes are taken but those that cannot be
+/// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
 /// in a name; they need not be UTF-8.
 ///
 /// # Errors
 /// INVAL if empty, NAMETOOLONG, BADNAME for "." and "..", BADCHAR for '/' and NUL.
-pub(crate) fn component(
-    record: &Bytes,
-    name: &[u8],
-    capabilities: &Capabilities,
-) -> Result<Bytes, Status> {
+pub(crate) fn component<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Result<Bytes, Status> {
+    let capabilities = cx
+        .core
+        .exports
+        .capabilities(dir.export)
+        .ok_or(Status::STALE)?;
     if name.is_empty() {
         return Err(Status::INVAL);
     }
@@ -28,7 +31,7 @@ pub(crate) fn component(
     if name.iter().any(|byte| *byte == b'/' || *byte == 0) {
         return Err(Status::BADCHAR);
     }
-    Ok(record.slice_ref(name))
+    Ok(cx.record.slice_ref(name))
 }
 
 /// No name is longer, whatever the file system says.

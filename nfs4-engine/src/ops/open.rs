@@ -28,7 +28,7 @@ pub(crate) fn start<S: Established>(
     admit(cx, &args)?;
     let target = match args.claim {
         args::OpenClaim::Null(file) => {
-            let name = names::component(cx.record, file, &cx.export(current)?.capabilities)?;
+            let name = names::component(cx, &current, file)?;
             Target::Name {
                 dir: current.handle,
                 name,

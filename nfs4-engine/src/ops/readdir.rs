@@ -22,13 +22,8 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     let max = (args.maxcount as usize)
         .min(cx.core.config.max_io as usize)
         .min(room);
-    let entries = DirWriter::new(
-        max,
-        args.attr_request,
-        cx.export(dir)?.view(&cx.core.config, cx.run.minor),
-        dir.export,
-    )
-    .ok_or(Status::TOOSMALL)?;
+    let entries = DirWriter::new(max, args.attr_request, cx.view(dir)?, dir.export)
+        .ok_or(Status::TOOSMALL)?;
     Ok(Step::Wait(
         dir.export,
         FsOp::ReadDir {

@@ -11,7 +11,7 @@ use crate::fs::{FsOp, FsReply, FsResult};
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let name = args::Remove::decode(args)?.target;
-    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    let name = names::component(cx, &dir, name)?;
     Ok(Step::Wait(
         dir.export,
         FsOp::Remove {

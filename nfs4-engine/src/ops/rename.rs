@@ -13,9 +13,8 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     let to_dir = cx.current()?;
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let args = args::Rename::decode(args)?;
-    let capabilities = cx.export(to_dir)?.capabilities;
-    let from = names::component(cx.record, args.oldname, &capabilities)?;
-    let to = names::component(cx.record, args.newname, &capabilities)?;
+    let from = names::component(cx, &from_dir, args.oldname)?;
+    let to = names::component(cx, &to_dir, args.newname)?;
     if from_dir.export != to_dir.export {
         return Err(Status::XDEV);
     }

@@ -13,7 +13,7 @@ use crate::fs::{FsOp, FsResult, Want};
 pub(crate) fn named<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let name = args::SecInfo::decode(args)?.name;
-    let name = names::component(cx.record, name, &cx.export(dir)?.capabilities)?;
+    let name = names::component(cx, &dir, name)?;
     let op = FsOp::Lookup {
         dir: dir.handle,
         name,

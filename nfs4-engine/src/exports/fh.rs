@@ -1,32 +1,17 @@
-//! What is served, and the filehandles that clients see.
+//! Filehandles as clients see them. [RFC 8881 §4]
 
-use alloc::sync::Arc;
 use core::fmt;
 
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
-use crate::attr::View;
-use crate::config::Config;
-use crate::fs::{Backend, Capabilities, FsHandle};
+use crate::fs::FsHandle;
 
 /// A filehandle: which export, and what its file system calls the object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fh {
     pub(crate) export: u16,
     pub(crate) handle: FsHandle,
-}
-
-/// One file system as it is served.
-pub(crate) struct Export {
-    pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) capabilities: Capabilities,
-    pub(crate) root: Fh,
-}
-
-/// Everything that is served; for now one file system at "/".
-pub(crate) struct Exports {
-    root: Export,
 }
 
 impl Fh {
@@ -59,46 +44,6 @@ impl Fh {
 impl fmt::Debug for Fh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{:?}", self.export, self.handle)
-    }
-}
-
-impl Export {
-    /// What is the same for all its objects.
-    pub(crate) fn view(&self, config: &Config, minor: u32) -> View {
-        View {
-            capabilities: self.capabilities,
-            fsid: (u64::from(self.root.export) + 1, 0),
-            // At least a second, by the range of the setting.
-            lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
-            max_io: config.max_io,
-            minor,
-        }
-    }
-}
-
-impl Exports {
-    pub(crate) fn single(backend: Arc<dyn Backend>) -> Exports {
-        let root = Fh {
-            export: 0,
-            handle: backend.root(),
-        };
-        let capabilities = backend.capabilities();
-        Exports {
-            root: Export {
-                backend,
-                capabilities,
-                root,
-            },
-        }
-    }
-
-    /// What PUTROOTFH finds.
-    pub(crate) fn root(&self) -> &Export {
-        &self.root
-    }
-
-    pub(crate) fn get(&self, export: u16) -> Option<&Export> {
-        (export == self.root.root.export).then_some(&self.root)
     }
 }
 

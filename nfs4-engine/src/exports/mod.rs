@@ -1,0 +1,274 @@
+//! What is served: file systems, each at its path, under one tree. [RFC 8881 §7]
+
+mod fh;
+mod pseudo;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+pub(crate) use self::fh::Fh;
+use self::pseudo::PseudoFs;
+use crate::attr::View;
+use crate::config::Config;
+use crate::fs::{
+    AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp, FsResult,
+};
+
+/// A file system to serve, and how.
+#[derive(Clone)]
+pub struct Export {
+    /// Where clients find it: "/" for a server of one file system, else a path such as
+    /// "/srv/data". No export lies within another.
+    pub path: String,
+    /// The file system.
+    pub backend: Arc<dyn Backend>,
+    /// Nothing in it can be changed.
+    pub read_only: bool,
+    /// Whose requests are made as [`Credential::NOBODY`].
+    pub squash: Squash,
+}
+
+/// Whose requests are made on behalf of nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Squash {
+    /// Everybody's are made as they come.
+    #[default]
+    None,
+    /// The superuser's.
+    Root,
+    /// Everybody's.
+    All,
+}
+
+/// Why a list of exports cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExportFault {
+    /// There is nothing to serve.
+    #[error("there is nothing to export")]
+    Empty,
+    /// There are more than can be numbered.
+    #[error("there are more than {MAX_EXPORTS} exports")]
+    TooMany,
+    /// A path does not begin with '/', or has an empty, "." or ".." or too long part.
+    #[error("\"{0}\" is not an absolute path of plain names")]
+    Path(String),
+    /// Two exports are the same directory, or one lies within the other.
+    #[error("\"{0}\" and \"{1}\" overlap")]
+    Overlap(String, String),
+}
+
+/// An export, with what is asked of its file system once.
+pub(crate) struct Served {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) root: Fh,
+    fsid: (u64, u64),
+    read_only: bool,
+    squash: Squash,
+}
+
+/// Everything that is served.
+pub(crate) struct Exports {
+    list: Vec<Served>,
+    /// The directories that lead to the exports; none if one is at "/".
+    pseudo: Option<PseudoFs>,
+    nobody: Arc<Credential>,
+}
+
+/// Who answers a request to a file system.
+pub(crate) enum Answer {
+    /// The backend, asked on behalf of this user.
+    Backend(Arc<dyn Backend>, Arc<Credential>, FsOp),
+    /// The engine itself.
+    Now(FsResult),
+}
+
+impl Export {
+    /// A file system at a path, writable and without squashing.
+    pub fn new(path: impl Into<String>, backend: Arc<dyn Backend>) -> Export {
+        Export {
+            path: path.into(),
+            backend,
+            read_only: false,
+            squash: Squash::None,
+        }
+    }
+}
+
+impl Exports {
+    /// # Errors
+    /// The first fault of the list.
+    pub(crate) fn new(list: Vec<Export>) -> Result<Exports, ExportFault> {
+        if list.is_empty() {
+            return Err(ExportFault::Empty);
+        }
+        if list.len() > usize::from(MAX_EXPORTS) {
+            return Err(ExportFault::TooMany);
+        }
+        let pseudo = match list.as_slice() {
+            [only] if only.path == "/" => None,
+            several => Some(PseudoFs::new(
+                several.iter().map(|export| export.path.as_str()),
+            )?),
+        };
+        let list = (0..)
+            .zip(list)
+            .map(|(number, export)| Served::new(number, export))
+            .collect();
+        let nobody = Credential::sys(Credential::NOBODY, Credential::NOBODY, &[]);
+        Ok(Exports {
+            list,
+            pseudo,
+            nobody: Arc::new(nobody),
+        })
+    }
+
+    /// What PUTROOTFH finds.
+    pub(crate) fn root(&self) -> Fh {
+        match &self.pseudo {
+            Some(pseudo) => Fh {
+                export: PSEUDO,
+                handle: pseudo.root(),
+            },
+            // Without a tree above it, there is one export.
+            None => self.list.first().map_or(NOWHERE, |only| only.root),
+        }
+    }
+
+    pub(crate) fn get(&self, export: u16) -> Option<&Served> {
+        self.list.get(usize::from(export))
+    }
+
+    /// What names may be in a directory of this export, and the like.
+    pub(crate) fn capabilities(&self, export: u16) -> Option<Capabilities> {
+        match self.get(export) {
+            Some(served) => Some(served.capabilities),
+            None if export == PSEUDO && self.pseudo.is_some() => Some(pseudo::CAPABILITIES),
+            None => None,
+        }
+    }
+
+    /// What is the same for all objects of an export.
+    pub(crate) fn view(&self, export: u16, config: &Config, minor: u32) -> Option<View> {
+        let fsid = match self.get(export) {
+            Some(served) => served.fsid,
+            None => PSEUDO_FSID,
+        };
+        Some(View {
+            capabilities: self.capabilities(export)?,
+            fsid,
+            // At least a second, by the range of the setting.
+            lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
+            max_io: config.max_io,
+            minor,
+        })
+    }
+
+    /// Goes from the directory that an export covers into the export.
+    pub(crate) fn descend(&self, fh: Fh) -> Fh {
+        let covered = self.pseudo.as_ref().filter(|_| fh.export == PSEUDO);
+        let export = covered.and_then(|pseudo| pseudo.export_at(&fh.handle));
+        export
+            .and_then(|export| self.get(export))
+            .map_or(fh, |served| served.root)
+    }
+
+    /// Goes from the root of an export to the directory above it.
+    pub(crate) fn ascend(&self, fh: &Fh) -> Option<Fh> {
+        let pseudo = self.pseudo.as_ref()?;
+        let served = self.get(fh.export).filter(|served| served.root == *fh)?;
+        let handle = pseudo.above(served.root.export)?;
+        Some(Fh {
+            export: PSEUDO,
+            handle,
+        })
+    }
+
+    /// Finds who answers, and under which rules of the export.
+    pub(crate) fn route(&self, export: u16, cred: &Arc<Credential>, op: FsOp) -> Answer {
+        match (self.get(export), &self.pseudo) {
+            (Some(served), _) if served.read_only && mutates(&op) => {
+                Answer::Now(Err(FsError::ReadOnly))
+            }
+            (Some(served), _) => {
+                let squashed = match served.squash {
+                    Squash::None => false,
+                    Squash::Root => cred.is_root(),
+                    Squash::All => true,
+                };
+                let cred = if squashed { &self.nobody } else { cred };
+                Answer::Backend(Arc::clone(&served.backend), Arc::clone(cred), op)
+            }
+            (None, Some(pseudo)) if export == PSEUDO => Answer::Now(pseudo.answer(op)),
+            (None, _) => Answer::Now(Err(FsError::Stale)),
+        }
+    }
+
+    /// The rights that can be had at all in an export.
+    pub(crate) fn rights(&self, export: u16) -> AccessMask {
+        match self.get(export) {
+            Some(served) if !served.read_only => ALL_RIGHTS,
+            _ => AccessMask::READ
+                .union(AccessMask::LOOKUP)
+                .union(AccessMask::EXECUTE),
+        }
+    }
+}
+
+impl Served {
+    fn new(number: u16, export: Export) -> Served {
+        let Export {
+            path: _,
+            backend,
+            read_only,
+            squash,
+        } = export;
+        let root = Fh {
+            export: number,
+            handle: backend.root(),
+        };
+        let capabilities = backend.capabilities();
+        let fsid = (u64::from(number) + 1, 0);
+        Served {
+            backend,
+            capabilities,
+            root,
+            fsid,
+            read_only,
+            squash,
+        }
+    }
+}
+
+/// Whether a request changes anything.
+fn mutates(op: &FsOp) -> bool {
+    match op {
+        FsOp::SetAttrs { .. }
+        | FsOp::Write { .. }
+        | FsOp::Create { .. }
+        | FsOp::Link { .. }
+        | FsOp::Remove { .. }
+        | FsOp::Rename { .. } => true,
+        FsOp::Open { how, .. } => how.write || how.create != Create::No,
+        FsOp::GetAttrs { .. }
+        | FsOp::Access { .. }
+        | FsOp::Lookup { .. }
+        | FsOp::LookupParent { .. }
+        | FsOp::ReadDir { .. }
+        | FsOp::ReadLink { .. }
+        | FsOp::Read { .. }
+        | FsOp::Commit { .. } => false,
+    }
+}
+
+/// The export number of the directories above the exports.
+const PSEUDO: u16 = u16::MAX;
+const PSEUDO_FSID: (u64, u64) = (0, 0);
+const MAX_EXPORTS: u16 = 1024;
+const ALL_RIGHTS: AccessMask = AccessMask(0x3f);
+/// A filehandle that names nothing.
+const NOWHERE: Fh = Fh {
+    export: PSEUDO,
+    handle: FsHandle::EMPTY,
+};

@@ -1,0 +1,309 @@
+//! The directories that lead to the exports: a small read-only tree, held as data.
+//! [RFC 8881 §7.3]
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::ExportFault;
+use crate::fs::{
+    AccessMask, Attrs, Capabilities, Create, Device, DirWriter, FileKind, FsError, FsHandle, FsOp,
+    FsReply, FsResult, FsStat, Target,
+};
+use crate::time::Wall;
+
+/// The tree. Its handles are the indexes of its nodes.
+pub(super) struct PseudoFs {
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    name: String,
+    parent: usize,
+    children: Vec<usize>,
+    /// The export that covers it.
+    export: Option<u16>,
+}
+
+impl PseudoFs {
+    /// The tree of these paths, which are exports 0, 1, 2 and so on.
+    pub(super) fn new<'a>(
+        paths: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<PseudoFs, ExportFault> {
+        let root = Node {
+            name: String::new(),
+            parent: 0,
+            children: Vec::new(),
+            export: None,
+        };
+        let mut tree = PseudoFs {
+            nodes: alloc::vec![root],
+        };
+        for (number, path) in (0..).zip(paths.clone()) {
+            let node = tree.grow(path)?;
+            let covers = |node: &Node| !node.children.is_empty() || node.export.is_some();
+            if tree.nodes.get(node).is_none_or(covers) {
+                return Err(overlap(path, paths));
+            }
+            if let Some(node) = tree.nodes.get_mut(node) {
+                node.export = Some(number);
+            }
+        }
+        let inner = |node: &Node| node.export.is_some() && !node.children.is_empty();
+        match tree.nodes.iter().find(|node| inner(node)) {
+            Some(node) => Err(overlap(&tree.path(node), paths)),
+            None => Ok(tree),
+        }
+    }
+
+    pub(super) fn root(&self) -> FsHandle {
+        handle(0)
+    }
+
+    /// The export that covers a directory.
+    pub(super) fn export_at(&self, fh: &FsHandle) -> Option<u16> {
+        self.node(fh).ok()?.1.export
+    }
+
+    /// The directory above the one that an export covers.
+    pub(super) fn above(&self, export: u16) -> Option<FsHandle> {
+        let covered = self.nodes.iter().find(|node| node.export == Some(export))?;
+        Some(handle(covered.parent))
+    }
+
+    /// Answers a request as any file system would.
+    pub(super) fn answer(&self, op: FsOp) -> FsResult {
+        match op {
+            FsOp::GetAttrs { fh, want: _ } => {
+                let (index, node) = self.node(&fh)?;
+                Ok(FsReply::Attrs {
+                    attrs: attrs(index, node),
+                    stat: Some(FsStat::default()),
+                })
+            }
+            FsOp::Access { fh, mask } => {
+                self.node(&fh)?;
+                let rights = AccessMask::READ.union(AccessMask::LOOKUP);
+                Ok(FsReply::Access(mask.intersection(rights)))
+            }
+            FsOp::Lookup { dir, name, want: _ } => self.found(self.child(&dir, &name)?),
+            FsOp::LookupParent { dir, want: _ } => {
+                let (index, node) = self.node(&dir)?;
+                if index == 0 {
+                    Err(FsError::NotFound)
+                } else {
+                    self.found(node.parent)
+                }
+            }
+            FsOp::ReadDir {
+                dir,
+                cookie,
+                entries,
+            } => self.list(&dir, cookie, entries),
+            FsOp::Open { target, how } => {
+                match target {
+                    Target::Handle(fh) => self.node(&fh).map(drop)?,
+                    Target::Name { dir, name } => match self.child(&dir, &name) {
+                        Err(FsError::NotFound) if how.create != Create::No => {
+                            return Err(FsError::ReadOnly);
+                        }
+                        found => found.map(drop)?,
+                    },
+                }
+                Err(FsError::IsDirectory)
+            }
+            FsOp::ReadLink { fh } => self.node(&fh).and(Err(FsError::Invalid)),
+            FsOp::Read { fh, .. } | FsOp::Write { fh, .. } | FsOp::Commit { fh, .. } => {
+                self.node(&fh).and(Err(FsError::IsDirectory))
+            }
+            FsOp::SetAttrs { .. }
+            | FsOp::Create { .. }
+            | FsOp::Link { .. }
+            | FsOp::Remove { .. }
+            | FsOp::Rename { .. } => Err(FsError::ReadOnly),
+        }
+    }
+
+    fn found(&self, index: usize) -> FsResult {
+        let node = self.nodes.get(index).ok_or(FsError::Stale)?;
+        Ok(FsReply::Node {
+            fh: handle(index),
+            attrs: attrs(index, node),
+            stat: Some(FsStat::default()),
+        })
+    }
+
+    fn list(&self, dir: &FsHandle, cookie: u64, mut entries: DirWriter) -> FsResult {
+        let (_, node) = self.node(dir)?;
+        let seen = usize::try_from(cookie.saturating_sub(FIRST_COOKIE - 1));
+        let rest = seen
+            .ok()
+            .and_then(|seen| node.children.get(seen..))
+            .unwrap_or_default();
+        let first = cookie.max(FIRST_COOKIE - 1) + 1;
+        for (cookie, index) in (first..).zip(rest) {
+            let child = self.nodes.get(*index).ok_or(FsError::Stale)?;
+            let pushed = if child.export.is_some() {
+                // What is seen there is another file system's, and only it knows.
+                entries.push_unknown(cookie, child.name.as_bytes(), fileid(*index))
+            } else {
+                let attrs = attrs(*index, child);
+                entries.push(cookie, child.name.as_bytes(), &handle(*index), &attrs)
+            };
+            if pushed.is_err() {
+                return Ok(FsReply::Entries(entries));
+            }
+        }
+        entries.end();
+        Ok(FsReply::Entries(entries))
+    }
+
+    fn node(&self, fh: &FsHandle) -> Result<(usize, &Node), FsError> {
+        let bytes = fh.as_bytes().try_into().map_err(|_| FsError::BadHandle)?;
+        let index = usize::from(u16::from_be_bytes(bytes));
+        Ok((index, self.nodes.get(index).ok_or(FsError::Stale)?))
+    }
+
+    fn child(&self, dir: &FsHandle, name: &[u8]) -> Result<usize, FsError> {
+        let (_, node) = self.node(dir)?;
+        self.named(node, name).ok_or(FsError::NotFound)
+    }
+
+    fn named(&self, node: &Node, name: &[u8]) -> Option<usize> {
+        let is = |index: &&usize| {
+            self.nodes
+                .get(**index)
+                .is_some_and(|child| child.name.as_bytes() == name)
+        };
+        node.children.iter().find(is).copied()
+    }
+
+    /// The node of a path, made if it is not there.
+    fn grow(&mut self, path: &str) -> Result<usize, ExportFault> {
+        let bad = || ExportFault::Path(path.to_owned());
+        let names = path.strip_prefix('/').ok_or_else(bad)?;
+        let mut at = 0;
+        for name in names.split('/') {
+            let plain = !name.is_empty() && name != "." && name != ".." && !name.contains('\0');
+            if !plain || name.len() > CAPABILITIES.max_name as usize {
+                return Err(bad());
+            }
+            let node = self.nodes.get(at).ok_or_else(bad)?;
+            at = match self.named(node, name.as_bytes()) {
+                Some(child) => child,
+                None => self.add(at, name).ok_or(ExportFault::TooMany)?,
+            };
+        }
+        Ok(at)
+    }
+
+    fn add(&mut self, parent: usize, name: &str) -> Option<usize> {
+        let index = self.nodes.len();
+        u16::try_from(index).ok()?;
+        let children = Vec::new();
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            parent,
+            children,
+            export: None,
+        });
+        self.nodes.get_mut(parent)?.children.push(index);
+        Some(index)
+    }
+
+    fn path(&self, node: &Node) -> String {
+        let mut names = Vec::new();
+        let mut at = node;
+        while !at.name.is_empty() {
+            names.push(at.name.as_str());
+            let Some(parent) = self.nodes.get(at.parent) else {
+                break;
+            };
+            at = parent;
+        }
+        names
+            .iter()
+            .rev()
+            .fold(String::new(), |path, name| path + "/" + name)
+    }
+}
+
+fn overlap<'a>(path: &str, mut paths: impl Iterator<Item = &'a str>) -> ExportFault {
+    let within = |longer: &str, shorter: &str| {
+        longer
+            .strip_prefix(shorter)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let other = paths.find(|other| within(other, path) || within(path, other));
+    ExportFault::Overlap(path.to_owned(), other.unwrap_or(path).to_owned())
+}
+
+fn handle(index: usize) -> FsHandle {
+    // There are fewer than 2^16 nodes; the constructor saw to it.
+    let bytes = u16::try_from(index).unwrap_or(u16::MAX).to_be_bytes();
+    FsHandle::new(&bytes).unwrap_or(FsHandle::EMPTY)
+}
+
+fn fileid(index: usize) -> u64 {
+    index as u64 + 1
+}
+
+fn attrs(index: usize, node: &Node) -> Attrs {
+    let directories = u32::try_from(node.children.len()).unwrap_or(u32::MAX - 2);
+    Attrs {
+        kind: FileKind::Directory,
+        mode: 0o555,
+        links: 2 + directories,
+        uid: 0,
+        gid: 0,
+        device: Device::default(),
+        fileid: fileid(index),
+        change: 1,
+        size: 0,
+        space_used: 0,
+        accessed: Wall::default(),
+        modified: Wall::default(),
+        changed: Wall::default(),
+        created: Wall::default(),
+    }
+}
+
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    hard_links: false,
+    symlinks: false,
+    case_insensitive: false,
+    case_preserving: true,
+    max_name: 255,
+    max_links: u32::MAX,
+    max_file_size: 0,
+    time_granularity: 1,
+};
+
+/// 0 to 2 mean something else in NFS.
+const FIRST_COOKIE: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_grow_a_tree_without_overlaps() {
+        let tree = PseudoFs::new(["/srv/a", "/srv/b", "/home"].into_iter()).unwrap();
+        let srv = tree.child(&tree.root(), b"srv").unwrap();
+        let b = tree.child(&handle(srv), b"b").unwrap();
+        assert_eq!(tree.export_at(&handle(b)), Some(1));
+        assert_eq!(tree.above(1), Some(handle(srv)));
+        assert_eq!(tree.above(2), Some(tree.root()));
+        for bad in ["srv", "", "/", "/a//b", "/a/..", "/a/"] {
+            let fault = PseudoFs::new([bad, "/x"].into_iter()).err();
+            assert_eq!(fault, Some(ExportFault::Path(bad.to_owned())), "{bad}");
+        }
+        for (one, other) in [("/a", "/a"), ("/a", "/a/b"), ("/a/b/c", "/a")] {
+            let fault = PseudoFs::new([one, other].into_iter()).err();
+            assert!(
+                matches!(fault, Some(ExportFault::Overlap(..))),
+                "{one} {other}: {fault:?}"
+            );
+        }
+    }
+}
