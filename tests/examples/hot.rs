@@ -1,0 +1,37 @@
+//! Runs one of the measured COMPOUNDs so many times, for a profiler:
+//!
+//! ```sh
+//! cargo build --release -p nfs4-tests --example hot
+//! valgrind --tool=callgrind --toggle-collect='*::answer' target/release/examples/hot getattr true
+//! ```
+
+use nfs4_tests::hot::{HotConnection, HotEngine, Shape};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let has = |word: &str| args.iter().any(|arg| arg == word);
+    let shape = if has("getattr") {
+        Shape::GetAttr
+    } else {
+        Shape::Sequence
+    };
+    let cachethis = has("true");
+    let batches = if has("long") { 100_000 } else { 100 };
+    if has("connection") {
+        let mut hot = HotConnection::new(shape, cachethis, BATCH);
+        let mut stream = Vec::new();
+        for _ in 0..batches {
+            hot.read(BATCH, &mut stream);
+            hot.answer(&stream);
+        }
+    } else {
+        let mut hot = HotEngine::new(shape, cachethis);
+        for _ in 0..batches {
+            let stream = hot.read(BATCH);
+            hot.answer(stream);
+        }
+    }
+    println!("{} calls of {}", batches * BATCH, shape.name());
+}
+
+const BATCH: usize = 32;

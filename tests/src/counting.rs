@@ -1,0 +1,72 @@
+//! An allocator that counts what each thread asks it for.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// The system's allocator, counting. A binary that wants counts names it its `#[global_allocator]`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counting;
+
+/// What a thread has asked for: fresh and grown blocks, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocations {
+    /// How often.
+    pub count: u64,
+    /// How many bytes; a block that grows counts with its new size.
+    pub bytes: u64,
+}
+
+impl Allocations {
+    /// What `work` asks for on this thread; nothing unless [`Counting`] is the binary's allocator.
+    pub fn during(work: impl FnOnce()) -> Allocations {
+        let before = COUNTED.get();
+        work();
+        let after = COUNTED.get();
+        Allocations {
+            count: after.count - before.count,
+            bytes: after.bytes - before.bytes,
+        }
+    }
+}
+
+thread_local! {
+    // Without a destructor and without lazy initialisation, so that it can be used by an allocator.
+    static COUNTED: Cell<Allocations> = const { Cell::new(Allocations { count: 0, bytes: 0 }) };
+}
+
+fn count(size: usize) {
+    COUNTED.set({
+        let Allocations { count, bytes } = COUNTED.get();
+        Allocations {
+            count: count + 1,
+            bytes: bytes + size as u64,
+        }
+    });
+}
+
+// SAFETY: every call is passed to the system's allocator as it came; counting touches nothing but a
+// number of this thread.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the same contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the same contract.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        // SAFETY: the caller keeps the same contract.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the same contract.
+        unsafe { System.dealloc(block, layout) }
+    }
+}

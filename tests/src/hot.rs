@@ -1,0 +1,417 @@
+//! The hot path from record bytes to reply bytes, set up through the public door: for benches, for
+//! a profiler, and for the test that nothing is allocated on it.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use nfs4_driver::{Connection, Limits, Node, SystemClock};
+use nfs4_engine::bytes::{Buf, Bytes};
+use nfs4_engine::fs::{
+    Backend, CompletionSink, Create, Credential, FsOp, FsRequest, FsResult, FsTicket, OpenHow,
+    Pending, SetAttrs, Target,
+};
+use nfs4_engine::{
+    Action, Boot, Call, Config, ConnId, Engine, Input, Mono, Now, Outbox, Segment, Wall,
+};
+use nfs4_proto::client::{self, CompoundBuilder, ReplyReader};
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::basic::Verifier;
+use nfs4_proto::rpc::{AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
+use nfs4_proto::xdr::List;
+use nfs4_vfs::{MemFs, MemFsConfig};
+
+/// A COMPOUND that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// SEQUENCE alone: what a slot costs.
+    Sequence,
+    /// SEQUENCE, PUTFH and GETATTR of what Linux asks for: what dispatch and a visit to the file
+    /// system cost.
+    GetAttr,
+}
+
+/// The engine with a [`MemFs`] and one client, driven as a driver drives it.
+pub struct HotEngine {
+    engine: Engine,
+    outbox: Outbox,
+    now: Now,
+    cred: Arc<Credential>,
+    sink: Arc<dyn CompletionSink>,
+    caller: Caller,
+    reply: Vec<u8>,
+    /// What was taken from the metric lane.
+    counted: u64,
+}
+
+/// The same behind a [`Node`], on one of its connections.
+pub struct HotConnection {
+    connection: Connection,
+    caller: Caller,
+    output: Vec<u8>,
+}
+
+impl HotEngine {
+    /// A server with a client, its session and a file.
+    pub fn new(shape: Shape, cachethis: bool) -> HotEngine {
+        let now = Now {
+            mono: Mono::from_nanos(1),
+            wall: Wall::default(),
+        };
+        let mut hot = HotEngine {
+            engine: engine(now),
+            outbox: Outbox::new(),
+            now,
+            cred: Arc::new(Credential::sys(UID, GID, &GROUPS)),
+            sink: Arc::new(NoSink),
+            caller: Caller::default(),
+            reply: Vec::new(),
+            counted: 0,
+        };
+        let opened = Input::ConnOpened {
+            conn: ConnId::FIRST,
+            peer: "bench".to_owned(),
+        };
+        hot.engine.handle(now, opened, &mut hot.outbox);
+        hot.caller = Caller::introduce(shape, cachethis, 1, |stream| {
+            hot.answer(Bytes::from_owner(stream));
+            hot.reply.clone()
+        });
+        hot
+    }
+
+    /// The next `count` calls, as they lie in a read buffer.
+    pub fn read(&mut self, count: usize) -> Bytes {
+        let mut stream = Vec::new();
+        self.caller.calls(count, &mut stream);
+        Bytes::from_owner(stream)
+    }
+
+    /// Answers calls one by one: record mark, RPC header, engine, file system, reply bytes, metrics.
+    #[inline(never)]
+    pub fn answer(&mut self, mut stream: Bytes) {
+        while let Some(mark) = Mark::peek(&stream) {
+            stream.advance(Mark::LEN);
+            let record = stream.split_to(mark.len as usize);
+            self.answer_one(record);
+        }
+    }
+
+    /// The reply to the last call, with its record mark.
+    pub fn reply(&self) -> &[u8] {
+        &self.reply
+    }
+
+    fn answer_one(&mut self, mut record: Bytes) {
+        self.now.mono = Mono::from_nanos(self.now.mono.as_nanos() + 1_000);
+        self.reply.clear();
+        let message_len = u32::try_from(record.len()).unwrap_or(u32::MAX);
+        let (header, body) = CallHeader::decode(&record).expect("our own calls are well-formed");
+        header
+            .expect(NFS4_PROGRAM, NFS_V4, NFS_V4)
+            .expect("our own calls are for this program");
+        let call = Call {
+            conn: ConnId::FIRST,
+            xid: header.xid,
+            cred: Arc::clone(&self.cred),
+            body: record.split_off(body),
+            message_len,
+        };
+        drop(record);
+        self.handle(Input::Call(call));
+        self.outbox.clear();
+        self.counted += self.outbox.metrics.compounds;
+        self.outbox.metrics.clear();
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.engine.handle(self.now, input, &mut self.outbox);
+        while let Some(action) = self.outbox.pop() {
+            match action {
+                Action::Reply(reply) => {
+                    for segment in self.outbox.segments(&reply) {
+                        match segment {
+                            Segment::Bytes(bytes) => self.reply.extend_from_slice(bytes),
+                            Segment::Payload(bytes) => self.reply.extend_from_slice(bytes),
+                        }
+                    }
+                }
+                Action::Fs {
+                    ticket,
+                    backend,
+                    request,
+                } => {
+                    let mut pending = Pending::new(ticket, &self.sink);
+                    let Poll::Ready(result) = backend.submit(request, &mut pending) else {
+                        unreachable!("MemFs answers at once");
+                    };
+                    let done = Input::FsDone { ticket, result };
+                    self.engine.handle(self.now, done, &mut self.outbox);
+                }
+                Action::Release { .. } | Action::Close { .. } | Action::Event(_) => {}
+            }
+        }
+    }
+}
+
+impl HotConnection {
+    /// A server with a client, its session and a file; up to `slots` calls may come together.
+    pub fn new(shape: Shape, cachethis: bool, slots: usize) -> HotConnection {
+        let clock = SystemClock::new();
+        let node = Node::with_clock(
+            engine(nfs4_driver::Clock::now(&clock)),
+            Limits::default(),
+            Arc::new(clock),
+        )
+        .expect("the defaults are valid");
+        let connection = node.open("bench").expect("there is room for one");
+        let mut hot = HotConnection {
+            connection,
+            caller: Caller::default(),
+            output: Vec::new(),
+        };
+        hot.caller = Caller::introduce(shape, cachethis, slots, |stream| {
+            hot.answer(&stream);
+            hot.output.clone()
+        });
+        hot
+    }
+
+    /// The next `count` calls, as they come from the socket.
+    pub fn read(&mut self, count: usize, stream: &mut Vec<u8>) {
+        stream.clear();
+        self.caller.calls(count, stream);
+    }
+
+    /// Answers calls that arrived together, as one wake-up of a connection does.
+    #[inline(never)]
+    pub fn answer(&mut self, mut stream: &[u8]) {
+        self.output.clear();
+        while !stream.is_empty() {
+            let space = self.connection.space().expect("it is ready to read");
+            let count = space.len().min(stream.len());
+            space[..count].copy_from_slice(&stream[..count]);
+            stream = &stream[count..];
+            self.connection.received(count);
+            while self
+                .connection
+                .step(Waker::noop())
+                .expect("nothing ends it")
+            {}
+            let mut slices = [IoSlice::new(&[]); 4];
+            let used = self.connection.output(&mut slices);
+            let before = self.output.len();
+            for slice in &slices[..used] {
+                self.output.extend_from_slice(slice);
+            }
+            self.connection.sent(self.output.len() - before);
+        }
+        self.connection.rest();
+    }
+
+    /// The replies to the last calls, with their record marks.
+    pub fn replies(&self) -> &[u8] {
+        &self.output
+    }
+}
+
+/// Cuts a stream of replies; how many are successes with `results` results each.
+pub fn successes(mut stream: &[u8], results: u32) -> usize {
+    let mut count = 0;
+    while let Some(mark) = Mark::peek(stream) {
+        let (record, rest) = stream[Mark::LEN..].split_at(mark.len as usize);
+        stream = rest;
+        let mut reply = read(record);
+        count += usize::from(reply.count() == results && reply.finish().is_ok());
+    }
+    count
+}
+
+impl Shape {
+    /// How many operations it has.
+    pub const fn operations(self) -> u32 {
+        match self {
+            Shape::Sequence => 1,
+            Shape::GetAttr => 3,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Shape::Sequence => "sequence",
+            Shape::GetAttr => "compound_getattr",
+        }
+    }
+}
+
+/// The client: one record that is sent again and again, on one slot after the other.
+#[derive(Default)]
+struct Caller {
+    record: Vec<u8>,
+    xid: u32,
+    /// The last sequence id of each slot in use.
+    seqids: Vec<u32>,
+    /// Where in the record the sequence id is; the slot's number comes after it.
+    seqid_at: usize,
+}
+
+impl Caller {
+    /// Makes itself known: EXCHANGE_ID, CREATE_SESSION, and a look at the file.
+    fn introduce(
+        shape: Shape,
+        cachethis: bool,
+        slots: usize,
+        mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>,
+    ) -> Caller {
+        let mut ask = |builder: &mut CompoundBuilder| {
+            let mut reply = exchange(builder.finish());
+            reply.drain(..Mark::LEN);
+            reply
+        };
+        let reply = ask(call().exchange_id(args::ExchangeId {
+            clientowner: args::ClientOwner {
+                verifier: Verifier([7; 8]),
+                ownerid: b"bench",
+            },
+            flags: 0,
+            state_protect: args::StateProtect::None,
+            client_impl_id: None,
+        }));
+        let client = read(&reply).exchange_id().expect("a client");
+        let channel = args::ChannelAttrs {
+            headerpadsize: 0,
+            maxrequestsize: 1 << 20,
+            maxresponsesize: 1 << 20,
+            maxresponsesize_cached: 4_096,
+            maxoperations: 16,
+            maxrequests: 64,
+            rdma_ird: None,
+        };
+        let reply = ask(call().create_session(args::CreateSession {
+            clientid: client.clientid,
+            sequence: client.sequenceid,
+            flags: 0,
+            fore_chan_attrs: channel,
+            back_chan_attrs: channel,
+            cb_program: 0x4000_0000,
+            sec_parms: List::new(&[args::CallbackSecParms::None]),
+        }));
+        let session = read(&reply).create_session().expect("a session");
+        let sequence = args::Sequence {
+            sessionid: session.sessionid,
+            sequenceid: 1,
+            slotid: 0,
+            highest_slotid: slots as u32 - 1,
+            cachethis,
+        };
+        let reply = ask(call()
+            .sequence(sequence)
+            .putrootfh()
+            .lookup(args::Lookup { objname: FILE })
+            .getfh());
+        let mut results = read(&reply);
+        results.sequence().expect("a slot");
+        results.putrootfh().expect("a root");
+        results.lookup().expect("the file");
+        let object = results.getfh().expect("its filehandle").object;
+        let mut builder = call();
+        builder.sequence(sequence);
+        if shape == Shape::GetAttr {
+            let attr_request = Bitmap::from_words(LINUX_GETATTR);
+            builder
+                .putfh(args::PutFh { object })
+                .getattr(args::GetAttr { attr_request });
+        }
+        Caller {
+            record: builder.finish(),
+            xid: 0,
+            seqids: (0..slots).map(|slot| u32::from(slot == 0)).collect(),
+            // After the operation's number and the session's id.
+            seqid_at: call().finish().len() + 4 + session.sessionid.0.len(),
+        }
+    }
+
+    /// Appends the next `count` calls with their record marks.
+    fn calls(&mut self, count: usize, stream: &mut Vec<u8>) {
+        stream.reserve(count * self.record.len());
+        for _ in 0..count {
+            self.xid = self.xid.wrapping_add(1);
+            let slot = self.xid as usize % self.seqids.len();
+            self.seqids[slot] += 1;
+            let mut patch = |at: usize, value: u32| {
+                self.record[at..][..4].copy_from_slice(&value.to_be_bytes());
+            };
+            patch(Mark::LEN, self.xid);
+            patch(self.seqid_at, self.seqids[slot]);
+            patch(self.seqid_at + 4, slot as u32);
+            stream.extend_from_slice(&self.record);
+        }
+    }
+}
+
+/// A COMPOUND as Linux sends it, still without operations.
+fn call() -> CompoundBuilder {
+    let user = client::Credential::Sys(AuthSys {
+        stamp: 0,
+        machinename: b"client.example.org",
+        uid: UID,
+        gid: GID,
+        gids: List::new(&GROUPS),
+    });
+    CompoundBuilder::call(0, &user, b"", 2)
+}
+
+fn read(reply: &[u8]) -> ReplyReader<'_> {
+    ReplyReader::parse(reply).expect("a reply to a COMPOUND")
+}
+
+/// An engine that serves a file system with one file.
+fn engine(now: Now) -> Engine {
+    let files = MemFs::new(MemFsConfig::new(1, 1 << 30));
+    let open = FsOp::Open {
+        target: Target::Name {
+            dir: files.root(),
+            name: Bytes::from_static(FILE),
+        },
+        how: OpenHow {
+            read: true,
+            write: true,
+            create: Create::Unchecked(SetAttrs::default()),
+        },
+    };
+    files
+        .answer(FsRequest {
+            cred: Arc::new(Credential::sys(0, 0, &[])),
+            now,
+            op: open,
+        })
+        .expect("the superuser may create a file");
+    let boot = Boot {
+        epoch: 1,
+        entropy: [1; 16],
+        write_verifier: [1; 8],
+        server_major: b"bench".to_vec(),
+        server_minor: 0,
+        server_scope: b"bench".to_vec(),
+    };
+    Engine::new(boot, Config::default(), Arc::new(files), now).expect("the defaults are valid")
+}
+
+/// Nobody answers later.
+struct NoSink;
+
+impl CompletionSink for NoSink {
+    fn complete(&self, _: FsTicket, _: FsResult) {
+        unreachable!("MemFs answers at once");
+    }
+}
+
+const FILE: &[u8] = b"file";
+const UID: u32 = 1000;
+const GID: u32 = 1000;
+const GROUPS: [u32; 3] = [27, 100, 1000];
+/// What Linux asks for of a file: type, change, size, fsid, fileid, mode, links, owner, group,
+/// rawdev, space used, the times and mounted_on_fileid.
+const LINUX_GETATTR: [u32; 3] = [0x0010_011a, 0x00b0_a23a, 0];
