@@ -12,7 +12,7 @@ use nfs4_engine::fs::{
     Pending, SetAttrs, Target,
 };
 use nfs4_engine::{
-    Action, Boot, Call, Config, ConnId, Engine, Input, Mono, Now, Outbox, Segment, Wall,
+    Action, Boot, Call, Config, ConnId, Engine, Export, Input, Mono, Now, Outbox, Segment, Wall,
 };
 use nfs4_proto::client::{self, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args;
@@ -396,7 +396,8 @@ fn engine(now: Now) -> Engine {
         server_minor: 0,
         server_scope: b"bench".to_vec(),
     };
-    Engine::new(boot, Config::default(), Arc::new(files), now).expect("the defaults are valid")
+    let exports = vec![Export::new("/", Arc::new(files))];
+    Engine::new(boot, Config::default(), exports, now).expect("the defaults are valid")
 }
 
 /// Nobody answers later.
