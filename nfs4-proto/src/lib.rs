@@ -8,6 +8,10 @@ extern crate alloc;
 extern crate std;
 
 pub mod client;
+pub mod dump;
+#[cfg(any(test, feature = "__fuzz"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod limits;
 pub mod nfs4;
 pub mod rpc;

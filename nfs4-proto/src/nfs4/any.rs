@@ -2,10 +2,12 @@
 //!
 //! A server decodes each operation where it runs it, and has no use for these.
 
+use core::fmt;
+
 use super::{args, callback as cb, res};
 use crate::nfs4::res::Outcome;
 use crate::nfs4::{CbOp, CbOpNum, Op, OpNum, Status};
-use crate::xdr::{Decode, Encode, Reader, Writer, XdrError};
+use crate::xdr::{Decode, Encode, Reader, Show, Writer, XdrError};
 
 /// Calls `$then` with a row for each operation: variant, method, arguments, results, error body.
 macro_rules! for_each_op {
@@ -123,7 +125,7 @@ macro_rules! any {
         )*
     ) => {
         $(#[$arg_doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Clone, Copy, PartialEq, Eq)]
         pub enum $arg<'a> {
             $(
                 #[doc = concat!("`", stringify!($method), "`.")]
@@ -145,6 +147,18 @@ macro_rules! any {
                 Ok(match op {
                     $($op::$variant => Self::$variant $((<$args>::decode(r)?))?,)*
                 })
+            }
+        }
+
+        impl fmt::Debug for $arg<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.op().name())?;
+                match self {
+                    $(Self::$variant $(($a))? => {
+                        $(Show::show($a, f)?;)?
+                    })*
+                }
+                Ok(())
             }
         }
 
@@ -193,7 +207,7 @@ macro_rules! any {
         }
 
         $(#[$res_doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Clone, Copy, PartialEq, Eq)]
         pub enum $res<'a> {
             $(
                 #[doc = concat!("`", stringify!($method), "`.")]
@@ -221,6 +235,15 @@ macro_rules! any {
                 Ok(match op {
                     $($op::$variant => Self::$variant(Outcome::decode(r)?),)*
                 })
+            }
+        }
+
+        impl fmt::Debug for $res<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{} ", self.op().name())?;
+                match self {
+                    $(Self::$variant(outcome) => outcome.show(f),)*
+                }
             }
         }
 

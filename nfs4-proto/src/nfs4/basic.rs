@@ -144,13 +144,11 @@ macro_rules! bytes_newtype {
 
         impl core::fmt::Debug for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(concat!(stringify!($name), "("))?;
-                for byte in self.0 {
-                    write!(f, "{byte:02x}")?;
-                }
-                f.write_str(")")
+                crate::xdr::Show::show(&self.0, f)
             }
         }
+
+        crate::xdr::as_debug!($name);
 
         impl Encode for $name {
             #[inline]
@@ -191,8 +189,16 @@ bytes_newtype! {
 }
 
 /// The server's short name for a client [RFC 8881 §3.1].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ClientId(pub u64);
+
+impl core::fmt::Debug for ClientId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+crate::xdr::as_debug!(ClientId);
 
 impl Encode for ClientId {
     #[inline]

@@ -39,6 +39,8 @@ macro_rules! operations {
             }
         }
 
+        crate::xdr::as_debug!($open);
+
         impl Encode for $open {
             #[inline]
             fn encode(&self, w: &mut Writer) {

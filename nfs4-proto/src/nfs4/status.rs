@@ -193,6 +193,8 @@ statuses! {
     XATTR2BIG = 10096 "NFS4ERR_XATTR2BIG",
 }
 
+crate::xdr::as_debug!(Status);
+
 #[cfg(any(test, feature = "__fuzz"))]
 impl crate::xdr::sample::Sample for Status {
     fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {

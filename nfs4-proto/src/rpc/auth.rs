@@ -96,6 +96,8 @@ impl<'a> AuthSys<'a> {
     }
 }
 
+crate::xdr::as_debug!(AuthFlavor);
+
 #[cfg(any(test, feature = "__fuzz"))]
 impl crate::xdr::sample::Sample for AuthFlavor {
     fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {

@@ -33,7 +33,7 @@ macro_rules! xdr {
         $( $v:ident = $n:literal $rfc:literal ),* $(,)?
     } $($rest:tt)*) => {
         $(#[$m])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u32)]
         pub enum $name {
             $( #[doc = concat!("`", $rfc, "`, ", stringify!($n), ".")] $v = $n, )*
@@ -65,6 +65,14 @@ macro_rules! xdr {
                 }
             }
         }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        $crate::xdr::as_debug!($name);
 
         impl $crate::xdr::Encode for $name {
             #[inline]
@@ -102,13 +110,34 @@ macro_rules! xdr {
         $( $(#[$fm:meta])* $f:ident : $t:ty $([max $max:expr])? ),* $(,)?
     }) => {
         $($m)*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Clone, Copy, PartialEq, Eq)]
         pub struct $name $($g)* {
             $(
                 #[doc = concat!("`", stringify!($f), "`.")]
                 $(#[$fm])*
                 pub $f: $t,
             )*
+        }
+
+        impl $($g)* core::fmt::Debug for $name $($g)* {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                $crate::xdr::Show::show(self, f)
+            }
+        }
+
+        impl $($g)* $crate::xdr::Show for $name $($g)* {
+            fn show(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let mut between = "";
+                f.write_str("{")?;
+                $(
+                    f.write_str(between)?;
+                    f.write_str(concat!(stringify!($f), "="))?;
+                    $crate::xdr::Show::show(&self.$f, f)?;
+                    between = " ";
+                )*
+                let _ = between;
+                f.write_str("}")
+            }
         }
 
         impl $($g)* $crate::xdr::Encode for $name $($g)* {
@@ -149,7 +178,7 @@ macro_rules! xdr {
         $( ; default $dv:ident )?
     }) => {
         $($m)*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Clone, Copy, PartialEq, Eq)]
         pub enum $name $($g)* {
             $(
                 #[doc = concat!("The arm `", stringify!($d), "`.")]
@@ -170,6 +199,39 @@ macro_rules! xdr {
                 match self {
                     $( Self::$v { .. } => $d, )*
                     $( Self::$dv(d) => *d, )?
+                }
+            }
+        }
+
+        impl $($g)* core::fmt::Debug for $name $($g)* {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                $crate::xdr::Show::show(self, f)
+            }
+        }
+
+        impl $($g)* $crate::xdr::Show for $name $($g)* {
+            fn show(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                match self {
+                    $(
+                        Self::$v $( ($b) )? $( { $( $f ),* } )? => {
+                            f.write_str(stringify!($v))?;
+                            $(
+                                f.write_str("(")?;
+                                $crate::xdr::Show::show($b, f)?;
+                                f.write_str(")")?;
+                            )?
+                            $(
+                                f.write_str("{")?;
+                                $(
+                                    f.write_str(concat!(" ", stringify!($f), "="))?;
+                                    $crate::xdr::Show::show($f, f)?;
+                                )*
+                                f.write_str(" }")?;
+                            )?
+                            Ok(())
+                        }
+                    )*
+                    $( Self::$dv(d) => write!(f, concat!(stringify!($dv), "({})"), d), )?
                 }
             }
         }

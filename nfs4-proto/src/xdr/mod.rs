@@ -7,11 +7,14 @@ mod reader;
 #[cfg(any(test, feature = "__fuzz"))]
 #[doc(hidden)]
 pub mod sample;
+mod show;
 mod writer;
 
 pub use self::list::{List, ListIter};
 pub(crate) use self::macros::xdr;
 pub use self::reader::Reader;
+pub use self::show::Show;
+pub(crate) use self::show::as_debug;
 pub use self::writer::{Writer, pad_len};
 
 /// A value that can be appended to a [`Writer`]; encoding cannot fail [RFC 4506].

@@ -282,6 +282,8 @@ impl Iterator for BitmapIter {
     }
 }
 
+crate::xdr::as_debug!(Bitmap);
+
 #[cfg(any(test, feature = "__fuzz"))]
 impl crate::xdr::sample::Sample for Bitmap {
     fn sample(tape: &mut crate::xdr::sample::Tape<'_>, w: &mut Writer) {

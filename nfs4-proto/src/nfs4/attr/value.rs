@@ -1,8 +1,10 @@
 //! Every attribute with a typed value.
 
+use core::fmt;
+
 use crate::nfs4::Status;
 use crate::nfs4::basic::{Ace, FileHandle, FileType, Fsid, SpecData, Time};
-use crate::xdr::{Decode, Encode, List, Reader, Writer, XdrError};
+use crate::xdr::{Decode, Encode, List, Reader, Show, Writer, XdrError};
 
 use super::num::for_each_attr;
 use super::{
@@ -16,12 +18,23 @@ macro_rules! values {
         $constant:ident $variant:ident $name:literal $n:literal $access:ident $minor:literal [$t:ty];
     )*) => {
         /// The value of one attribute [RFC 8881 §5, RFC 7862 §12.2, RFC 8276 §8.2].
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Clone, Copy, PartialEq, Eq)]
         pub enum AttrValue<'a> {
             $(
                 #[doc = concat!("`", $name, "`, ", stringify!($n), ".")]
                 $variant($t),
             )*
+        }
+
+        impl fmt::Debug for AttrValue<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant(value) => {
+                        f.write_str(concat!($name, "="))?;
+                        value.show(f)
+                    })*
+                }
+            }
         }
 
         impl<'a> AttrValue<'a> {

@@ -212,6 +212,8 @@ pub enum OffloadInfo {
     },
 }
 
+crate::xdr::as_debug!(OffloadInfo);
+
 impl Encode for OffloadInfo {
     fn encode(&self, w: &mut Writer) {
         match self {

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::nfs4::args::GssSvc;
 use crate::nfs4::attr::{Bitmap, FattrRaw};
 use crate::nfs4::basic::{ChangeInfo, Verifier};
-use crate::xdr::{Decode, Encode, List, Reader, Writer, XdrError, xdr};
+use crate::xdr::{Decode, Encode, List, Reader, Show, Writer, XdrError, xdr};
 
 xdr! {
     /// Results of CREATE [RFC 8881 §18.4].
@@ -137,9 +137,18 @@ impl Eq for DirEntries<'_> {}
 
 impl fmt::Debug for DirEntries<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        f.debug_list().entries(self.iter().take(MAX_SHOWN)).finish()
     }
 }
+
+impl Show for DirEntries<'_> {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// How many entries are printed.
+const MAX_SHOWN: usize = 8;
 
 #[derive(Clone, Copy)]
 enum Repr<'a> {

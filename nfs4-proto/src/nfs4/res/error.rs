@@ -1,13 +1,15 @@
 //! Results with their status, since some errors have a body.
 
+use core::fmt;
+
 use super::{
     ClientIdInUse, CopyRequirements, DeviceTooSmall, LayoutTryLater, LockDenied, SetAttrRes,
 };
 use crate::nfs4::Status;
-use crate::xdr::{Decode, Encode, Reader, Writer, XdrError};
+use crate::xdr::{Decode, Encode, Reader, Show, Writer, XdrError};
 
 /// The whole result of an operation: the results, or a status with what it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome<T, E = ()> {
     /// `NFS4_OK` and the results.
     Ok(T),
@@ -29,6 +31,24 @@ impl<T, E> Outcome<T, E> {
         match self {
             Self::Ok(value) => Some(value),
             Self::Err(..) => None,
+        }
+    }
+}
+
+impl<T: Show, E: Show> fmt::Debug for Outcome<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.show(f)
+    }
+}
+
+impl<T: Show, E: Show> Show for Outcome<T, E> {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok(value) => value.show(f),
+            Self::Err(status, body) => {
+                write!(f, "{status} ")?;
+                body.show(f)
+            }
         }
     }
 }
