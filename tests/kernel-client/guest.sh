@@ -1,0 +1,135 @@
+# shellcheck shell=bash disable=SC2154 # the settings come from options.sh and run
+# One boot of the guest, one mount, its jobs.
+
+guest_memory=768
+guest_number=0
+
+# Where User Mode Linux keeps the guest's memory: in memory, if there is room.
+memory_folder() {
+    if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] &&
+        [ "$(df -m --output=avail /dev/shm | tail -n 1)" -gt $((guest_memory + 64)) ]; then
+        echo /dev/shm
+    else
+        echo "$guest"
+    fi
+}
+
+# boot VERS NCONNECT JOBS...: starts the guest with a folder of its own, $guest.
+boot() {
+    local vers=$1 nconnect=$2 name=guest-$$-$((++guest_number))
+    shift 2
+    guest=$work/$name
+    mkdir -p "$guest/out"
+    cp -r "$here/guest" "$guest/harness"
+    # Slirp shows the guest the host's loopback at this address.
+    local server=10.0.2.2
+    case $address in '' | 127.* | localhost:*) ;; *) server=${address%:*} ;; esac
+    {
+        printf '%s=%q\n' GUEST_NAME "$name" VERS "$vers" NCONNECT "$nconnect" \
+            SERVER "$server" PORT "$port" LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell"
+    } >"$guest/harness/env"
+    : >"$guest/out/events"
+    local command=("$cache/linux" "mem=${guest_memory}M" umid="$name" uml_dir="$guest/"
+        root=/dev/root rootfstype=hostfs "rootflags=$cache/root" ro init=/sbin/boot
+        "nfs4_work=$guest" log_buf_len=1M con=null
+        "eth0=slirp,,$cache/slirp" "eth1=slirp,,$cache/slirp")
+    if [ "$shell" = 1 ]; then
+        TMPDIR=$(memory_folder) "${command[@]}" con0=fd:0,fd:1 2>"$guest/console"
+        return
+    fi
+    exec 3< <(follow_guest 2>/dev/null)
+    read -r guest_pid <&3
+}
+
+# Starts ${command[@]} and prints its process number, then the guest's events until it ends.
+follow_guest() {
+    # A session of its own, so that one signal reaches the kernel, its processes and slirp.
+    TMPDIR=$(memory_folder) setsid "${command[@]}" con0=null,fd:1 >"$guest/console" 2>&1 </dev/null &
+    local kernel=$!
+    echo "$kernel"
+    tail -n +1 -s 0.1 -f --pid="$kernel" "$guest/out/events" &
+    # Waiting buries the kernel; before that, tail takes it for alive.
+    wait "$kernel"
+    wait
+}
+
+stop_guest() {
+    [ -n "$guest_pid" ] || return 0
+    kill -KILL -- "-$guest_pid" 2>/dev/null
+    cat <&3 >/dev/null # until the guest is gone
+    exec 3<&-
+    guest_pid=
+}
+
+indent() { sed 's/^/    /'; }
+
+report() {
+    local status=$1 job=$2 milliseconds=$3 word=ok
+    [ "$status" = 0 ] || word=FAIL
+    printf '%-4s %s/nconnect=%s %s  %d.%02d s\n' "$word" "$vers" "$nconnect" "$job" \
+        $((milliseconds / 1000)) $((milliseconds % 1000 / 10))
+}
+
+failure() {
+    failed+=("$vers/$nconnect:$1")
+}
+
+# What there is to know about a failed job.
+explain() {
+    local job=$1
+    if [ -f "$guest/out/$job.log" ]; then
+        tail -n 60 "$guest/out/$job.log" | indent
+    fi
+    if [ -s "$guest/out/$job.kernel" ]; then
+        echo "    --- the kernel's NFS client"
+        tail -n 40 "$guest/out/$job.kernel" | indent
+    fi
+}
+
+# run_guest VERS NCONNECT JOBS...
+run_guest() {
+    local vers=$1 nconnect=$2 event rest job=boot patience=30 expected status elapsed
+    expected=" mount ${*:3} umount "
+    boot "$@"
+    [ "$shell" = 0 ] || return 0
+    while read -r -t "$patience" event rest <&3; do
+        case $event in
+        begin)
+            job=${rest% *}
+            # The guest's own watchdog comes first, this one is for a guest that hangs.
+            patience=$((${rest#* } + 30))
+            ;;
+        end)
+            read -r job status elapsed <<<"$rest"
+            report "$status" "$job" "$elapsed"
+            expected=${expected/ $job / }
+            if [ "$status" = 0 ]; then
+                passed=$((passed + 1))
+            else
+                failure "$job"
+                explain "$job"
+            fi
+            job="between jobs" patience=30
+            ;;
+        gone)
+            echo "     $rest"
+            ;;
+        done)
+            job=
+            break
+            ;;
+        esac
+    done
+    if [ -n "$job" ]; then
+        echo "FAIL $vers/nconnect=$nconnect the guest died or hung: $job"
+        failure "guest:${job// /-}"
+        explain "$job"
+        echo "    --- the guest's console"
+        tail -n 40 "$guest/console" | indent
+    fi
+    if [ -n "${expected// /}" ]; then
+        echo "     not run:$expected"
+        failure not-run
+    fi
+    stop_guest
+}

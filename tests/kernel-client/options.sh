@@ -1,0 +1,116 @@
+# shellcheck shell=bash disable=SC2034 # the settings are read by the files that source this one
+# The command line, and which jobs it selects for which mounts.
+
+set_wanted=ci names= versions= connections= address= limit= server_args= memory=
+shell=0 keep=0 list=0
+
+usage() {
+    cat <<'TEXT'
+usage: run [options]
+  --set mount|ci|full   which jobs (ci); each set contains the one before it
+  --full                the same as --set full
+  --jobs A,B            these jobs and no others
+  --vers 4.1,4.2        mounts to test; without --vers and --nconnect, a job of the set `mount` runs
+  --nconnect 1,4        on all four and any other on 4.1 with 4 connections
+  --server ADDR:PORT    use a running server instead of starting nfs4d
+  --limit BYTES         the size of that server's file system (for the job df)
+  --server-args "..."   passed on to nfs4d
+  --memory BYTES        memory of the server's file system (1 GiB)
+  --list                list the jobs and exit
+  --shell               a shell in the guest, in the mount
+  --keep                keep logs
+environment: NFS4D, path of the server to start (built from this tree when not set);
+             NFS4_GUEST_CACHE, where the guest is cached (~/.cache/nfs4-guest)
+TEXT
+}
+
+wrong() {
+    echo "run: $*" >&2
+    usage >&2
+    exit 2
+}
+
+parse_options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --full) set_wanted=full ;;
+        --shell) shell=1 ;;
+        --keep) keep=1 ;;
+        --list) list=1 ;;
+        -h | --help)
+            usage
+            exit
+            ;;
+        --set | --jobs | --vers | --nconnect | --server | --limit | --server-args | --memory)
+            [ $# -ge 2 ] || wrong "$1 needs a value"
+            case $1 in
+            --set) set_wanted=$2 ;;
+            --jobs) names=${2//,/ } ;;
+            --vers) versions=${2//,/ } ;;
+            --nconnect) connections=${2//,/ } ;;
+            --server) address=$2 ;;
+            --limit) limit=$2 ;;
+            --server-args) server_args=$2 ;;
+            --memory) memory=$2 ;;
+            esac
+            shift
+            ;;
+        *) wrong "unknown option $1" ;;
+        esac
+        shift
+    done
+    case $set_wanted in mount | ci | full) ;; *) wrong "no set $set_wanted" ;; esac
+    local name
+    for name in $names; do
+        [ -f "$here/guest/jobs/$name" ] || wrong "no job $name"
+    done
+    [ -n "$address" ] || limit=${memory:=$((1 << 30))}
+    all_mounts=1
+    [ -n "$versions$connections" ] || all_mounts=0
+    if [ "$shell" = 1 ]; then
+        versions=${versions:-4.1} connections=${connections:-4}
+    fi
+    combinations=
+    local version connection
+    for version in ${versions:-4.1 4.2}; do
+        for connection in ${connections:-1 4}; do
+            combinations+="$version/$connection "
+        done
+    done
+}
+
+# job_header JOB KEY
+job_header() { sed -n "s/^# $2: //p" "$here/guest/jobs/$1"; }
+
+job_names() { (cd "$here/guest/jobs" && ls); }
+
+list_jobs() {
+    local name
+    for name in $(job_names); do
+        printf '%-20s %-6s %4s s  %s\n' "$name" "$(job_header "$name" set)" \
+            "$(job_header "$name" limit)" "$(sed -n '2s/^# //p' "$here/guest/jobs/$name")"
+    done
+}
+
+selected() {
+    if [ -n "$names" ]; then
+        [[ " $names " == *" $1 "* ]]
+    else
+        case $set_wanted/$(job_header "$1" set) in
+        full/* | */mount | ci/ci) true ;;
+        *) false ;;
+        esac
+    fi
+}
+
+# jobs_for VERS/NCONNECT
+jobs_for() {
+    local name
+    for name in $(job_names); do
+        selected "$name" || continue
+        [ "$(job_header "$name" needs)" = limit ] && [ -z "$limit" ] && continue
+        [ "$all_mounts" = 1 ] || [ "$(job_header "$name" set)" = mount ] ||
+            [ "$1" = 4.1/4 ] || continue
+        echo "$name"
+    done
+}

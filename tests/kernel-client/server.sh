@@ -1,0 +1,68 @@
+# shellcheck shell=bash disable=SC2154 # the settings come from options.sh
+# The server under test on the host.
+
+start_server() {
+    if [ -n "$address" ]; then
+        port=${address##*:}
+        return
+    fi
+    local binary=${NFS4D:-}
+    if [ -z "$binary" ]; then
+        local root=$here/../..
+        cargo build --release --manifest-path "$root/Cargo.toml" -p nfs4d || return
+        binary=${CARGO_TARGET_DIR:-$root/target}/release/nfs4d
+    fi
+    port=$(free_port)
+    # shellcheck disable=SC2086 # server_args is a list of words
+    "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
+        --log info $server_args >"$work/server.log" 2>&1 </dev/null &
+    server_pid=$!
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        server_alive || break
+        listening "$port" && return
+        sleep 0.1
+    done
+    echo "the server does not listen on port $port:"
+    server_log
+    return 1
+}
+
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# Below the range from which the kernel takes the ports of outgoing connections.
+free_port() {
+    local port
+    while port=$((20000 + RANDOM % 12000)) && listening "$port"; do :; done
+    echo "$port"
+}
+
+server_alive() { [ -n "$address" ] || kill -0 "$server_pid" 2>/dev/null; }
+
+# Asks the server to end and waits for it; a second of patience, then it is killed.
+stop_server() {
+    [ -n "$server_pid" ] || return 0
+    local pid=$server_pid tries status
+    server_pid=
+    kill -TERM "$pid" 2>/dev/null
+    for ((tries = 0; tries < 50; tries++)); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null
+    wait "$pid"
+    status=$?
+    case $status in
+    0 | 143) ;;
+    *)
+        echo "the server ended with status $status"
+        return 1
+        ;;
+    esac
+}
+
+server_log() {
+    [ -s "$work/server.log" ] || return 0
+    echo "--- the server's last lines"
+    tail -n 20 "$work/server.log"
+}
