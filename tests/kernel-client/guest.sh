@@ -86,13 +86,24 @@ explain() {
     fi
 }
 
+# Sets event and rest; false when the guest has ended, hangs or has lost its server.
+next_event() {
+    local since=$SECONDS
+    while true; do
+        read -r -t 1 event rest <&3 && return
+        [ $? -gt 128 ] || return
+        server_alive || return
+        [ $((SECONDS - since)) -lt "$patience" ] || return
+    done
+}
+
 # run_guest VERS NCONNECT JOBS...
 run_guest() {
     local vers=$1 nconnect=$2 event rest job=boot patience=30 expected status elapsed
     expected=" mount ${*:3} umount "
     boot "$@"
     [ "$shell" = 0 ] || return 0
-    while read -r -t "$patience" event rest <&3; do
+    while next_event; do
         case $event in
         begin)
             job=${rest% *}
@@ -121,7 +132,9 @@ run_guest() {
         esac
     done
     if [ -n "$job" ]; then
-        echo "FAIL $vers/nconnect=$nconnect the guest died or hung: $job"
+        local what="died or hung"
+        server_alive || what="lost its server"
+        echo "FAIL $vers/nconnect=$nconnect the guest $what: $job"
         failure "guest:${job// /-}"
         explain "$job"
         echo "    --- the guest's console"

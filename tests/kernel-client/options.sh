@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2034 # the settings are read by the files that source this one
+# shellcheck shell=bash disable=SC2034,SC2154 # the settings are read by the files that source this one
 # The command line, and which jobs it selects for which mounts.
 
-set_wanted=ci names= versions= connections= address= limit= server_args= memory=
+set_wanted=ci names="" versions="" connections="" address="" limit="" server_args="" memory=""
 shell=0 keep=0 list=0
 
 usage() {
