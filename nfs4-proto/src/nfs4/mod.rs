@@ -8,6 +8,7 @@ pub mod basic;
 pub mod callback;
 pub mod compound;
 pub mod consts;
+pub mod errors;
 pub mod opnum;
 pub mod res;
 pub mod status;
