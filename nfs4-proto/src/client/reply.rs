@@ -77,7 +77,8 @@ impl<'a> ReplyReader<'a> {
         Ok(Some(ResOp::decode(&mut self.reader)?))
     }
 
-    /// The next result, which must be of `op`, as a number, a status, and a reader at its body.
+    /// The next result as a number, a status and a reader at its body, which is then the caller's to
+    /// read to its end.
     pub fn next_raw(&mut self) -> Result<Option<(OpNum, Status, &mut Reader<'a>)>, ClientError> {
         if self.left == 0 {
             return Ok(None);

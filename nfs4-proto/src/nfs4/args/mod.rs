@@ -34,3 +34,19 @@ pub use self::v42::{
     GetXattr, IoAdvise, IoAdviseType, IoInfo, LayoutError, LayoutStats, ListXattrs, NetLoc,
     OffloadCancel, OffloadStatus, ReadPlus, RemoveXattr, Seek, SetXattr, SetXattrOption, WriteSame,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They are decoded for every request: a field too many shows here.
+    #[test]
+    fn hot_arguments_stay_small() {
+        assert_eq!(size_of::<Sequence>(), 32);
+        assert_eq!(size_of::<PutFh<'_>>(), 16);
+        assert_eq!(size_of::<Read>(), 32);
+        assert_eq!(size_of::<Write<'_>>(), 48);
+        assert!(size_of::<Open<'_>>() <= 128, "{}", size_of::<Open<'_>>());
+        assert!(size_of::<LockT<'_>>() <= 48, "{}", size_of::<LockT<'_>>());
+    }
+}

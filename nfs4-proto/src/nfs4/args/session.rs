@@ -81,8 +81,8 @@ xdr! {
     /// GSS handles for the backchannel [RFC 8881 §18.36].
     struct GssCbHandles<'a> {
         service: GssSvc,
-        handle_from_server: &'a [u8] [max NFS4_OPAQUE_LIMIT],
-        handle_from_client: &'a [u8] [max NFS4_OPAQUE_LIMIT],
+        handle_from_server: &'a [u8],
+        handle_from_client: &'a [u8],
     }
 
     /// What RPCSEC_GSS does to a message [RFC 2203 §5.2.2].
