@@ -76,6 +76,8 @@ pub(crate) enum Stage {
     /// It waited once, and ends with the answer.
     #[default]
     Last,
+    /// READDIR: the room in the file system is asked for.
+    ReadDirStat,
     /// OPEN: the file is looked for, or made.
     OpenFound,
     /// OPEN: the share is taken, and the file is being cut.

@@ -6,7 +6,7 @@ use core::fmt;
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::xdr::Writer;
 
-use super::{Attrs, FsHandle};
+use super::{Attrs, FsHandle, FsStat};
 use crate::attr::{self, Source, View};
 use crate::exports::Fh;
 
@@ -17,6 +17,7 @@ pub struct DirWriter {
     asked: Bitmap,
     view: View,
     export: u16,
+    stat: Option<FsStat>,
     refused: bool,
     end: bool,
 }
@@ -27,7 +28,13 @@ pub struct Full;
 
 impl DirWriter {
     /// For a READDIR4resok of at most `max` bytes; none if not even an empty one fits.
-    pub(crate) fn new(max: usize, asked: Bitmap, view: View, export: u16) -> Option<DirWriter> {
+    pub(crate) fn new(
+        max: usize,
+        asked: Bitmap,
+        view: View,
+        export: u16,
+        stat: Option<FsStat>,
+    ) -> Option<DirWriter> {
         if max < HEAD + TAIL {
             return None;
         }
@@ -40,6 +47,7 @@ impl DirWriter {
             asked,
             view,
             export,
+            stat,
             refused: false,
             end: false,
         })
@@ -65,7 +73,7 @@ impl DirWriter {
             view: &self.view,
             fh: &fh,
             attrs,
-            stat: None,
+            stat: self.stat.as_ref(),
         };
         attr::encode(&mut self.w, &self.asked, &source);
         self.keep(before)

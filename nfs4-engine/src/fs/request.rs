@@ -47,7 +47,8 @@ pub enum FsOp {
         /// The rights asked for.
         mask: AccessMask,
     },
-    /// The object of a name in a directory. Answer: [`FsReply::Node`].
+    /// The object of a name in a directory; [`FsError::IsSymlink`] if `dir` is a link. Answer:
+    /// [`FsReply::Node`].
     Lookup {
         /// The directory.
         dir: FsHandle,
@@ -56,7 +57,8 @@ pub enum FsOp {
         /// What the answer must hold.
         want: Want,
     },
-    /// The parent of a directory. Answer: [`FsReply::Node`], or [`FsError::NotFound`] at the root.
+    /// The parent of a directory; [`FsError::NotFound`] at the root, [`FsError::IsSymlink`] if
+    /// `dir` is a link. Answer: [`FsReply::Node`].
     LookupParent {
         /// The directory.
         dir: FsHandle,

@@ -46,6 +46,10 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if !args.sec_parms.is_empty() && args.sec_parms.iter().all(gss) {
         return Err(Status::ENCR_ALG_UNSUPP);
     }
+    let back = &args.back_chan_attrs;
+    if back.maxrequestsize < LEAST_CALLBACK || back.maxresponsesize < LEAST_CALLBACK {
+        return Err(Status::TOOSMALL);
+    }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
     if client.sessions.len() >= cx.core.config.sessions_per_client as usize {
         return Err(Status::NOSPC);
@@ -160,7 +164,9 @@ const HEADERS: u32 = 4096;
 /// anything that cannot hold a SEQUENCE and an operation is not.
 const LEAST_REQUEST: u32 = 256;
 const LEAST_RESPONSE: u32 = 256;
-/// SEQUENCE, PUTFH and one more.
+/// No call back, and no answer to one, is shorter, in bytes.
+const LEAST_CALLBACK: u32 = 128;
+/// SEQUENCE and one more.
 const LEAST_OPERATIONS: u32 = 2;
 /// CREATE_SESSION4_FLAG_PERSIST, _CONN_BACK_CHAN, _CONN_RDMA.
 const FLAGS: u32 = 0x7;

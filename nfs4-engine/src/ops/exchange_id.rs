@@ -16,7 +16,7 @@ use crate::timer::Due;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::ExchangeId::decode(args)?;
-    if args.flags & !FLAGS_OF_CLIENT != 0 {
+    if args.flags & !flags_of_client(cx.run.minor) != 0 {
         return Err(Status::INVAL);
     }
     match args.state_protect {
@@ -134,12 +134,22 @@ fn discard(
     }
 }
 
+/// The flags that a client may set.
+fn flags_of_client(minor: u32) -> u32 {
+    if minor >= 2 {
+        FLAGS_OF_CLIENT | SUPP_FENCE_OPS
+    } else {
+        FLAGS_OF_CLIENT
+    }
+}
+
 /// States removed within one request; with more, the client is told to come back.
 pub(super) const REMOVAL_BUDGET: usize = 1024;
 
 /// EXCHGID4_FLAG_*. [RFC 8881 §18.35.3]
 const SUPP_MOVED_REFER: u32 = 0x1;
 const SUPP_MOVED_MIGR: u32 = 0x2;
+/// New in minor version 2. [RFC 7862 §14.1]
 const SUPP_FENCE_OPS: u32 = 0x4;
 const BIND_PRINC_STATEID: u32 = 0x100;
 const USE_NON_PNFS: u32 = 0x1_0000;
@@ -149,7 +159,6 @@ const UPD_CONFIRMED_REC_A: u32 = 0x4000_0000;
 const CONFIRMED_R: u32 = 0x8000_0000;
 const FLAGS_OF_CLIENT: u32 = SUPP_MOVED_REFER
     | SUPP_MOVED_MIGR
-    | SUPP_FENCE_OPS
     | BIND_PRINC_STATEID
     | USE_NON_PNFS
     | USE_PNFS_MDS

@@ -65,7 +65,7 @@ pub(crate) fn resume<S: Established>(
     let args = args::Open::decode(args)?;
     match cx.run.stage {
         Stage::OpenTruncated { open, dir } => truncated(cx, &args, open, dir, result),
-        Stage::OpenFound | Stage::Last => {
+        Stage::OpenFound | Stage::ReadDirStat | Stage::Last => {
             let FsReply::Opened(opened) = result.map_err(|error| error.status())? else {
                 return Err(Status::SERVERFAULT);
             };

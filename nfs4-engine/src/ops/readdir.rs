@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::attr;
 use crate::compound::{Cx, Stage, Step};
-use crate::fs::{DirWriter, FsOp, FsReply, FsResult};
+use crate::fs::{DirWriter, FsOp, FsReply, FsResult, FsStat};
 
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
@@ -17,33 +17,50 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     if args.attr_request.intersects(&attr::WRITE_ONLY) {
         return Err(Status::INVAL);
     }
-    // Any verifier will do: cookies stay good while entries come and go.
-    let room = cx.run.room()?;
-    let max = (args.maxcount as usize)
-        .min(cx.core.config.max_io as usize)
-        .min(room);
-    let entries = DirWriter::new(max, args.attr_request, cx.view(dir)?, dir.export)
-        .ok_or(Status::TOOSMALL)?;
-    Ok(Step::Wait(
-        dir.export,
-        FsOp::ReadDir {
-            dir: dir.handle,
-            cookie: args.cookie,
-            entries,
-        },
-        Stage::Last,
-    ))
+    let want = attr::want(&args.attr_request);
+    if want.stat {
+        // Of the file system, so the same for every entry: asked for once, before.
+        return Ok(Step::Wait(
+            dir.export,
+            FsOp::GetAttrs {
+                fh: dir.handle,
+                want,
+            },
+            Stage::ReadDirStat,
+        ));
+    }
+    list(cx, &args, None)
 }
 
 pub(crate) fn resume<S>(
     cx: &mut Cx<'_, S>,
-    _: &mut Reader<'_>,
+    args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Entries(entries) = result.map_err(|error| error.status())? else {
+    let reply = result.map_err(|error| error.status())?;
+    if let (Stage::ReadDirStat, FsReply::Attrs { stat, .. }) = (cx.run.stage, &reply) {
+        return list(cx, &args::ReadDir::decode(args)?, *stat);
+    }
+    let FsReply::Entries(entries) = reply else {
         return Err(Status::SERVERFAULT);
     };
     let body = entries.finish().ok_or(Status::TOOSMALL)?;
     cx.body().raw(&body);
     Ok(Step::Done(Status::OK))
+}
+
+fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Result<Step, Status> {
+    let dir = cx.current()?;
+    // Any verifier will do: cookies stay good while entries come and go.
+    let max = (args.maxcount as usize)
+        .min(cx.core.config.max_io as usize)
+        .min(cx.run.room()?);
+    let entries = DirWriter::new(max, args.attr_request, cx.view(dir)?, dir.export, stat);
+    let entries = entries.ok_or(Status::TOOSMALL)?;
+    let op = FsOp::ReadDir {
+        dir: dir.handle,
+        cookie: args.cookie,
+        entries,
+    };
+    Ok(Step::Wait(dir.export, op, Stage::Last))
 }

@@ -38,7 +38,7 @@ impl MemFs {
         want: Want,
     ) -> FsResult {
         let dir = self.inode(dir)?;
-        let directory = dir.directory()?;
+        let directory = searched(&dir)?;
         in_directory(caller.cred, &dir.meta(), Rights::EXECUTE)?;
         drop(directory.read()?);
         let parent = directory.parent();
