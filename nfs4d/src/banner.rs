@@ -1,0 +1,78 @@
+//! What the server says when it is ready.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::Settings;
+
+/// What is served, where, and how to mount it; `address` is where it really listens.
+pub(crate) fn banner(settings: &Settings, address: SocketAddr) -> String {
+    let lease = settings.lease.as_secs();
+    let grace = match settings.grace.as_secs() {
+        0 => "no grace period".to_owned(),
+        seconds => format!("grace period {seconds} s"),
+    };
+    let everywhere = if address.ip().is_unspecified() {
+        "\n\nFrom another machine, use this one's address instead."
+    } else {
+        ""
+    };
+    format!(
+        "nfs4d {version} serves an empty file system in memory: at most {memory}, gone when it stops.\n\
+         It listens on {address}; lease {lease} s, {grace}.\n\n\
+         Mount it, as root:\n\n    {mount}{everywhere}\n\n\
+         Ctrl-C stops it.",
+        version = env!("CARGO_PKG_VERSION"),
+        memory = settings.memory,
+        mount = mount_command(address),
+    )
+}
+
+/// The Linux client's command, from this machine.
+fn mount_command(address: SocketAddr) -> String {
+    let (protocol, host) = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => ("tcp", Ipv4Addr::LOCALHOST.to_string()),
+        IpAddr::V4(ip) => ("tcp", ip.to_string()),
+        IpAddr::V6(ip) if ip.is_unspecified() => ("tcp6", format!("[{}]", Ipv6Addr::LOCALHOST)),
+        IpAddr::V6(ip) => ("tcp6", format!("[{ip}]")),
+    };
+    let port = address.port();
+    format!("mount -t nfs4 -o vers=4.1,proto={protocol},port={port} {host}:/ /mnt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(address: &str) -> String {
+        mount_command(address.parse().unwrap())
+    }
+
+    #[test]
+    fn the_mount_command_fits_the_address() {
+        let default = mount_command(Settings::default().listen);
+        assert_eq!(
+            default,
+            "mount -t nfs4 -o vers=4.1,proto=tcp,port=20490 127.0.0.1:/ /mnt"
+        );
+        assert!(mount("0.0.0.0:2049").ends_with("proto=tcp,port=2049 127.0.0.1:/ /mnt"));
+        assert!(mount("[::]:2049").ends_with("proto=tcp6,port=2049 [::1]:/ /mnt"));
+        assert!(mount("10.1.2.3:1").ends_with(" 10.1.2.3:/ /mnt"));
+    }
+
+    #[test]
+    fn it_says_what_is_served() {
+        let settings = Settings {
+            grace: std::time::Duration::from_secs(9),
+            ..Settings::default()
+        };
+        let text = banner(&settings, "0.0.0.0:20490".parse().unwrap());
+        for part in [
+            "at most 1 GiB",
+            "lease 90 s",
+            "grace period 9 s",
+            "From another machine",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

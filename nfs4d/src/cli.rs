@@ -1,0 +1,156 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum, value_parser};
+
+use crate::config::Settings;
+use crate::size::Size;
+
+/// Serves an in-memory file system over NFSv4.
+///
+/// Nothing needs to be configured and root is not needed. What is stored is gone when the server
+/// stops.
+#[derive(Debug, Parser)]
+#[command(name = "nfs4d", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Where to listen
+    ///
+    /// Only programs on this machine reach the default. Clients are believed when they say which
+    /// user they are, so listen elsewhere only on a network where you trust every machine.
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = Settings::default().listen)]
+    listen: SocketAddr,
+
+    /// How long a client may be silent before it loses its opens and locks
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = Settings::default().lease.as_secs(),
+        value_parser = value_parser!(u64).range(1..=3600),
+    )]
+    lease_time: u64,
+
+    /// How long after a start clients may reclaim what they had; 0 for not at all
+    ///
+    /// Memory does not outlive the server, so by default there is nothing to reclaim.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = Settings::default().grace.as_secs(),
+        value_parser = value_parser!(u64).range(0..=3600),
+    )]
+    grace_time: u64,
+
+    /// The least severe messages that go to standard error
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: Level,
+
+    /// How much the file system may hold, as in 512M or 2G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
+    memory: Size,
+}
+
+impl Cli {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            listen: self.listen,
+            lease: Duration::from_secs(self.lease_time),
+            grace: Duration::from_secs(self.grace_time),
+            memory: self.memory,
+        }
+    }
+
+    pub(crate) fn log(&self) -> tracing::Level {
+        match self.log {
+            Level::Error => tracing::Level::ERROR,
+            Level::Warn => tracing::Level::WARN,
+            Level::Info => tracing::Level::INFO,
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Trace => tracing::Level::TRACE,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+fn memory(text: &str) -> Result<Size, String> {
+    let size: Size = text
+        .parse()
+        .map_err(|fault: crate::size::SizeFault| fault.to_string())?;
+    if size < LEAST_MEMORY {
+        return Err(format!("a file system needs at least {LEAST_MEMORY}"));
+    }
+    Ok(size)
+}
+
+const LEAST_MEMORY: Size = Size(1 << 20);
+
+const AFTER_HELP: &str = "\
+Examples:
+  nfs4d                                      1 GiB on 127.0.0.1:20490
+  nfs4d --memory 256M --lease-time 20        small, and quick to forget clients
+  nfs4d --listen 0.0.0.0:2049 --log debug    for a trusted network; port 2049 needs no port option
+
+It prints the command that mounts it. Ctrl-C or SIGTERM stops it.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, String> {
+        Cli::try_parse_from(["nfs4d"].iter().chain(arguments)).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn without_flags_the_defaults_hold() {
+        assert_eq!(parse(&[]).unwrap().settings(), Settings::default());
+    }
+
+    #[test]
+    fn every_flag_has_its_effect() {
+        let cli = parse(&[
+            "--listen=[::1]:4000",
+            "--lease-time=20",
+            "--grace-time=7",
+            "--log=trace",
+            "--memory=2M",
+        ])
+        .unwrap();
+        assert_eq!(
+            cli.settings(),
+            Settings {
+                listen: "[::1]:4000".parse().unwrap(),
+                lease: Duration::from_secs(20),
+                grace: Duration::from_secs(7),
+                memory: Size(2 << 20),
+            }
+        );
+        assert_eq!(cli.log(), tracing::Level::TRACE);
+    }
+
+    #[test]
+    fn a_wrong_value_is_explained() {
+        for (argument, part) in [
+            ("--listen=localhost", "invalid socket address"),
+            ("--lease-time=0", "1..=3600"),
+            ("--grace-time=3601", "0..=3600"),
+            (
+                "--log=loud",
+                "possible values: error, warn, info, debug, trace",
+            ),
+            ("--memory=lots", "512M or 2G"),
+            ("--memory=1K", "at least 1 MiB"),
+        ] {
+            let message = parse(&[argument]).unwrap_err();
+            assert!(message.contains(part), "{argument}: {message}");
+        }
+    }
+}

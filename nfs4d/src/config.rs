@@ -1,0 +1,87 @@
+//! The server's settings, and what each becomes: the engine's, the driver's, the file system's.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use nfs4_driver::Limits;
+use nfs4_engine::Config;
+use nfs4_vfs::MemFsConfig;
+
+use crate::size::Size;
+
+/// What may be set on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How long a client may be silent before it loses its state.
+    pub lease: Duration,
+    /// How long after a start clients may reclaim; zero for no grace period.
+    pub grace: Duration,
+    /// What the file system may hold, names and attributes included.
+    pub memory: Size,
+}
+
+/// Loopback and a port that needs no root. No grace period: memory does not outlive the server,
+/// so nobody has anything to reclaim.
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 20_490)),
+            lease: Config::default().lease,
+            grace: Duration::ZERO,
+            memory: Size(1 << 30),
+        }
+    }
+}
+
+impl Settings {
+    /// The protocol's share.
+    pub fn engine(&self) -> Config {
+        Config {
+            lease: self.lease,
+            grace: self.grace,
+            ..Config::default()
+        }
+    }
+
+    /// The share of sockets, records and queues.
+    pub fn limits(&self) -> Limits {
+        Limits::for_max_io(self.engine().max_io)
+    }
+
+    /// The file system's share. Its root is as open as `/tmp`: a server that anybody may start
+    /// has no better owner to give it to.
+    pub fn file_system(&self, epoch: u32) -> MemFsConfig {
+        MemFsConfig {
+            root_mode: 0o1777,
+            ..MemFsConfig::new(epoch, self.memory.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_everywhere() {
+        let settings = Settings::default();
+        assert_eq!(settings.engine().validate(), Ok(()));
+        assert_eq!(settings.limits().validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_setting_reaches_its_owner() {
+        let settings = Settings {
+            lease: Duration::from_secs(20),
+            grace: Duration::from_secs(7),
+            memory: Size(3 << 20),
+            ..Settings::default()
+        };
+        assert_eq!(settings.engine().lease, Duration::from_secs(20));
+        assert_eq!(settings.engine().grace, Duration::from_secs(7));
+        assert_eq!(settings.file_system(9).capacity, 3 << 20);
+        assert_eq!(settings.file_system(9).epoch, 9);
+    }
+}

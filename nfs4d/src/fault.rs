@@ -1,0 +1,76 @@
+//! Why the server did not start, or did not go on, for whoever started it.
+
+use std::io;
+use std::net::SocketAddr;
+
+use nfs4_driver::LimitFaults;
+use nfs4_engine::StartError;
+use nfs4_transport_tokio::ServeError;
+
+/// What ended the server before it was asked to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}{}", advice(source))]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The operating system has no randomness, without which clients could choose hash collisions.
+    #[error("the operating system gives no random bytes: {0}")]
+    Randomness(#[from] getrandom::Error),
+    /// The engine does not start with these settings.
+    #[error(transparent)]
+    Engine(#[from] StartError),
+    /// Limits of the driver are out of their range.
+    #[error(transparent)]
+    Limits(#[from] LimitFaults),
+    /// The engine has failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The operating system refuses something else.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            ".\nIs another server running there? --listen chooses another address or port."
+        }
+        io::ErrorKind::PermissionDenied => {
+            ".\nPorts below 1024 are for root. --listen chooses another."
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ".\nThis machine does not have that address. --listen chooses another."
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_done_about_it_is_said() {
+        for (kind, part) in [
+            (io::ErrorKind::AddrInUse, "another server"),
+            (io::ErrorKind::PermissionDenied, "for root"),
+            (io::ErrorKind::AddrNotAvailable, "does not have"),
+        ] {
+            let address = "192.0.2.1:111".parse().unwrap();
+            let text = Fault::Listen {
+                address,
+                source: kind.into(),
+            }
+            .to_string();
+            assert!(
+                text.contains("192.0.2.1:111") && text.contains(part),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! From settings to a running server, and to its end.
+
+use std::future::poll_fn;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::task::Poll;
+
+use nfs4_driver::{Clock as _, Node, SystemClock};
+use nfs4_engine::{Engine, Export};
+use nfs4_transport_tokio::Server;
+use nfs4_vfs::{MemFs, MemFsConfig};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Settings;
+use crate::fault::Fault;
+use crate::{banner, boot};
+
+/// Serves until Ctrl-C or SIGTERM; a second one ends the process at once.
+pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::catch()?;
+        let stop = async {
+            let signal = signals.next().await;
+            tracing::info!(signal, "stopping; once more ends at once");
+            tokio::spawn(async move {
+                signals.next().await;
+                std::process::exit(KILLED);
+            });
+        };
+        serve(settings, stop).await?;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// Serves a file system in memory, and says on standard output where, until `stop` is ready.
+///
+/// # Errors
+/// It cannot listen, or a setting is out of its range, or the engine has failed.
+pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Result<(), Fault> {
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .map_err(|source| Fault::Listen {
+            address: settings.listen,
+            source,
+        })?;
+    let address = listener.local_addr()?;
+    let boot = boot::boot(address)?;
+    let clock = Arc::new(SystemClock::new());
+    let now = clock.now();
+    let files = MemFsConfig {
+        created: now.wall,
+        ..settings.file_system(boot.epoch)
+    };
+    let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
+    let engine = Engine::new(boot, settings.engine(), exports, now)?;
+    let node = Node::with_clock(engine, settings.limits(), clock)?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");
+    }
+    // Nobody need be reading.
+    let _ = writeln!(io::stdout(), "{}", banner::banner(settings, address));
+    Ok(Server::new(listener, node).serve(stop).await?)
+}
+
+/// The signals that ask for an end. They are caught as soon as this exists.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        poll_fn(|context| {
+            if self.interrupt.poll_recv(context).is_ready() {
+                return Poll::Ready("SIGINT");
+            }
+            self.terminate.poll_recv(context).map(|_| "SIGTERM")
+        })
+        .await
+    }
+}
+
+/// What a shell reports of a program that Ctrl-C has killed.
+const KILLED: i32 = 130;

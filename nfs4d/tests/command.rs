@@ -1,0 +1,219 @@
+//! The binary as a user meets it: what it says, what it refuses, how it stops.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn it_says_what_it_serves_and_how_to_mount_it() {
+    let server = Server::start(&["--memory", "64M", "--lease-time", "20"]);
+    let port = server.address.port();
+    for part in [
+        "in memory: at most 64 MiB".to_owned(),
+        "lease 20 s".to_owned(),
+        format!("mount -t nfs4 -o vers=4.1,proto=tcp,port={port} 127.0.0.1:/ /mnt"),
+    ] {
+        assert!(
+            server.banner.contains(&part),
+            "{part} is not in: {}",
+            server.banner
+        );
+    }
+}
+
+#[test]
+fn it_answers_a_null_call() {
+    let server = Server::start(&[]);
+    assert_eq!(null_call(server.address), NULL_REPLY);
+}
+
+#[test]
+fn ctrl_c_and_sigterm_stop_it_cleanly() {
+    for signal in ["INT", "TERM"] {
+        let mut server = Server::start(&[]);
+        let mut idle = TcpStream::connect(server.address).expect("it listens");
+        assert_eq!(null_call(server.address), NULL_REPLY);
+        server.signal(signal);
+        assert_eq!(server.exit_code(), Some(0), "after SIG{signal}");
+        let closed = matches!(idle.read(&mut [0]), Ok(0) | Err(_));
+        assert!(closed, "a connection outlived the server");
+        assert!(
+            TcpStream::connect(server.address).is_err(),
+            "it still listens"
+        );
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken
+        .local_addr()
+        .expect("a bound socket has an address")
+        .to_string();
+    let output = run(&["--listen", &address]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains(&address) && message.contains("--listen"),
+        "{message}"
+    );
+}
+
+#[test]
+fn help_names_every_flag_and_its_default() {
+    let output = run(&["--help"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for part in [
+        "--listen <ADDR:PORT>",
+        "127.0.0.1:20490",
+        "--lease-time <SECONDS>",
+        "--grace-time <SECONDS>",
+        "--log <LEVEL>",
+        "--memory <SIZE>",
+        "Ctrl-C",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_flag_is_refused_and_explained() {
+    for (arguments, part) in [
+        (&["--memory", "lots"][..], "512M or 2G"),
+        (&["--lease-time", "0"], "1..=3600"),
+        (
+            &["--log", "loud"],
+            "possible values: error, warn, info, debug, trace",
+        ),
+        (&["--listen", "20490"], "invalid socket address"),
+        (&["--lisen", "127.0.0.1:0"], "--listen"),
+    ] {
+        let output = run(arguments);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+}
+
+#[test]
+fn the_log_level_decides_what_is_logged() {
+    let log = |level| {
+        let mut server = Server::start(&["--log", level]);
+        null_call(server.address);
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(0));
+        server.log()
+    };
+    assert_eq!(log("error"), "");
+    assert!(
+        log("info").contains("stopped"),
+        "stopping is worth a line at info"
+    );
+}
+
+/// A running `nfs4d` on a port of its own; killed at the latest when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    banner: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Server {
+        let mut child = command(arguments)
+            .args(["--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nfs4d starts");
+        let mut banner = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        while !banner.contains("Ctrl-C stops it") {
+            let read = stdout.read_line(&mut banner).expect("the banner is text");
+            assert_ne!(read, 0, "nfs4d ended early: {banner}");
+        }
+        let address = banner
+            .split("listens on ")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next());
+        let address = address.expect("the banner names the address").parse();
+        Server {
+            child,
+            address: address.expect("it is an address"),
+            banner,
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .expect("sh runs");
+        assert!(status.success());
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("nfs4d does not stop");
+    }
+
+    /// What it wrote to standard error; after its end.
+    fn log(&mut self) -> String {
+        let mut text = String::new();
+        let mut stderr = self.child.stderr.take().expect("it is piped");
+        stderr.read_to_string(&mut text).expect("the log is text");
+        text
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("nfs4d runs")
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nfs4d"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
+fn null_call(address: SocketAddr) -> Vec<u8> {
+    // Last fragment of 40 bytes: xid 7, call, RPC 2, program 100003, version 4, NULL, no credential.
+    let words = [0x8000_0028_u32, 7, 0, 2, 100_003, 4, 0, 0, 0, 0, 0];
+    let call: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout is possible");
+    stream.write_all(&call).expect("it reads");
+    let mut reply = vec![0; NULL_REPLY.len()];
+    stream.read_exact(&mut reply).expect("it answers");
+    reply
+}
+
+/// Last fragment of 24 bytes: xid 7, reply, accepted, no verifier, success.
+const NULL_REPLY: [u8; 28] = [
+    0x80, 0, 0, 24, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+];
