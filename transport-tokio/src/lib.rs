@@ -36,3 +36,8 @@ mod timer;
 
 pub use server::{ServeError, Server};
 pub use stream::serve_stream;
+
+/// The README's program must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
