@@ -103,7 +103,7 @@ impl Limits {
                 0,
                 3_600_000,
             ),
-            ("timer_budget", self.timer_budget.into(), 1, 1 << 20),
+            ("timer_budget", self.timer_budget.into(), 16, 1 << 20),
         ];
         let faults: Vec<LimitFault> = ranges
             .into_iter()

@@ -34,8 +34,8 @@ impl Timer {
         Timer { node, slot }
     }
 
-    /// Does what is due and says how long to sleep; none for "until woken". `waker` is woken when
-    /// the sleep turns out too long.
+    /// Does a slice of what is due and says how long to sleep: not at all if work is left, none
+    /// for "until woken". `waker` is woken when the sleep turns out too long.
     ///
     /// # Errors
     /// The engine is dead.
@@ -46,15 +46,13 @@ impl Timer {
             none => *none = Some(waker.clone()),
         }
         let mut turn = Turn::default();
-        loop {
-            let due = self.node.due(&mut turn)?;
-            self.node.finish(&mut turn)?;
-            match due {
-                Due::Now => {}
-                Due::In(span) => return Ok(Some(span)),
-                Due::Never => return Ok(None),
-            }
-        }
+        let due = self.node.due(&mut turn)?;
+        self.node.finish(&mut turn)?;
+        Ok(match due {
+            Due::Now => Some(Duration::ZERO),
+            Due::In(span) => Some(span),
+            Due::Never => None,
+        })
     }
 }
 

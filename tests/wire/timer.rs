@@ -71,7 +71,30 @@ async fn a_timer_is_woken_only_for_an_earlier_deadline() {
         "a lease renewed is a later deadline"
     );
     clock.advance(lease * 2);
-    timer.run(&waker).unwrap();
+    while timer.run(&waker).unwrap() == Some(Duration::ZERO) {}
+    assert_eq!(server.node.table_lengths().unwrap().clients, 0);
+}
+
+#[tokio::test]
+async fn due_work_is_done_in_slices() {
+    let clock = Arc::new(ManualClock::new(Now::default()));
+    let limits = Limits {
+        timer_budget: 16,
+        ..Limits::default()
+    };
+    let server = Running::share(node(limits, Arc::new(RootOnly), Arc::clone(&clock) as _)).await;
+    let mut peer = Peer::connect(server.address).await;
+    for client in 0..20 {
+        Session::establish(&mut peer, &[client]).await;
+    }
+    clock.advance(Config::default().lease * 2);
+    let mut timer = server.node.timer();
+    let mut slices = 1;
+    while timer.run(Waker::noop()).unwrap() == Some(Duration::ZERO) {
+        slices += 1;
+        assert!(slices < 100, "every slice gets further");
+    }
+    assert!(slices > 1, "others get in between");
     assert_eq!(server.node.table_lengths().unwrap().clients, 0);
 }
 
