@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::metrics::Metrics;
 use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, TableLengths};
 
 use crate::clock::{Clock, SystemClock};
@@ -144,6 +145,17 @@ impl Node {
         Ok(self.shared.lock()?.engine.table_lengths())
     }
 
+    /// Shows what was counted since the last time, under the engine's lock, and sets it to zero.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn metrics<R>(&self, read: impl FnOnce(&Metrics) -> R) -> Result<R, EngineDead> {
+        let mut locked = self.shared.lock()?;
+        let seen = read(&locked.outbox.metrics);
+        locked.outbox.metrics.clear();
+        Ok(seen)
+    }
+
     /// A timer: every transport runs one, and any of them serves the whole node.
     pub fn timer(&self) -> Timer {
         Timer::new(Arc::clone(&self.shared))
@@ -169,8 +181,16 @@ impl Shared {
             own.collect(&mut turn.mail);
         }
         let now = self.clock.now();
-        let Locked { engine, outbox, .. } = &mut *locked;
+        let Locked {
+            engine,
+            outbox,
+            mailboxes,
+            ..
+        } = &mut *locked;
         for input in turn.inputs.drain(..) {
+            if let Input::ConnClosed { conn } = &input {
+                mailboxes.remove(conn);
+            }
             engine.handle(now, input, outbox);
         }
         self.settle(locked, turn, own);
@@ -228,13 +248,8 @@ impl Shared {
                 .map(|(ticket, result)| Input::FsDone { ticket, result }),
         );
         turn.inputs.push(Input::ConnClosed { conn: mailbox.id });
-        let forgotten = self
-            .lock()
-            .map(|mut locked| locked.mailboxes.remove(&mailbox.id));
         // A dead engine has no use for it.
-        let _ = forgotten
-            .and_then(|_| self.exchange(turn, None))
-            .and_then(|()| self.finish(turn));
+        let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
     }
 
     fn register(self: &Arc<Shared>, peer: &str) -> Result<Arc<Mailbox>, Refused> {

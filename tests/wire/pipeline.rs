@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use nfs4_transport_tokio::driver::engine::metrics::Metrics;
+use nfs4_transport_tokio::driver::engine::proto::nfs4::Op;
 use nfs4_transport_tokio::driver::{Limits, SystemClock};
 use nfs4_transport_tokio::serve_stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -46,6 +48,13 @@ async fn a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock() {
         assert_eq!(writes.load(Ordering::SeqCst) - wrote, 1, "writes");
         assert_eq!(node.lock_acquisitions() - locked, 2, "holds of the lock");
     }
+    let counted = |metrics: &Metrics| (metrics.sequences, metrics.succeeded(Op::GetAttr, 1));
+    assert_eq!(node.metrics(counted), Ok((96, 96)));
+    assert_eq!(
+        node.metrics(counted),
+        Ok((0, 0)),
+        "what was shown is not shown again"
+    );
 }
 
 /// Counts write(2) and writev(2).
