@@ -2,3 +2,7 @@
 
 pub mod counting;
 pub mod hot;
+pub mod sim;
+
+#[doc(hidden)]
+pub use nfs4_proto::nfs4::{Op, any::ResOp, res::Outcome};

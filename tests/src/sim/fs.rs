@@ -1,0 +1,167 @@
+//! The file system of the simulation: `MemFs`, with every request counted.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+
+use nfs4_engine::fs::{
+    Backend, Capabilities, CompletionSink, FsHandle, FsOp, FsReply, FsRequest, FsResult, FsTicket,
+    Pending, Target,
+};
+use nfs4_vfs::{MemFs, MemFsConfig};
+
+/// A `MemFs` that remembers what it was asked.
+pub struct Fs {
+    inner: MemFs,
+    tally: Mutex<Tally>,
+}
+
+/// A request on its way to a file system.
+pub(super) struct Job {
+    pub(super) ticket: FsTicket,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) request: FsRequest,
+}
+
+/// What a file system was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests by the name of their kind.
+    pub requests: BTreeMap<&'static str, u64>,
+    /// How often each name was to be created, by an opening or otherwise.
+    pub creations: BTreeMap<Vec<u8>, u64>,
+    /// Files that were opened, and are held until they are released.
+    pub holds: u64,
+    /// Files that were let go of.
+    pub releases: u64,
+}
+
+impl Fs {
+    /// An empty file system whose root everybody may write to.
+    pub fn new() -> Fs {
+        let config = MemFsConfig {
+            root_mode: 0o777,
+            ..MemFsConfig::new(1, 1 << 30)
+        };
+        Fs {
+            inner: MemFs::new(config),
+            tally: Mutex::default(),
+        }
+    }
+
+    /// What it was asked so far.
+    pub fn tally(&self) -> Tally {
+        self.lock().clone()
+    }
+
+    /// How many requests of a kind it was asked.
+    pub fn requests(&self, kind: &str) -> u64 {
+        self.lock().requests.get(kind).copied().unwrap_or(0)
+    }
+
+    /// How often this name was to be created.
+    pub fn creations(&self, name: &[u8]) -> u64 {
+        self.lock().creations.get(name).copied().unwrap_or(0)
+    }
+
+    /// Files that were opened and not yet released.
+    ///
+    /// # Panics
+    /// If more was released than was opened.
+    pub fn held(&self) -> u64 {
+        let tally = self.lock();
+        let held = tally.holds.checked_sub(tally.releases);
+        held.expect("nothing is released twice")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().expect("nobody panicked while counting")
+    }
+}
+
+impl Job {
+    /// What the file system answers.
+    pub(super) fn carry_out(self) -> (FsTicket, FsResult) {
+        let sink: Arc<dyn CompletionSink> = Arc::new(NeverLate);
+        let mut pending = Pending::new(self.ticket, &sink);
+        match self.backend.submit(self.request, &mut pending) {
+            Poll::Ready(result) => (self.ticket, result),
+            Poll::Pending => unreachable!("MemFs answers at once"),
+        }
+    }
+}
+
+impl Default for Fs {
+    fn default() -> Fs {
+        Fs::new()
+    }
+}
+
+impl Backend for Fs {
+    fn root(&self) -> FsHandle {
+        self.inner.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        {
+            let mut tally = self.lock();
+            *tally.requests.entry(kind(&request.op)).or_default() += 1;
+            if let Some(name) = creates(&request.op) {
+                *tally.creations.entry(name.to_vec()).or_default() += 1;
+            }
+        }
+        let answer = self.inner.submit(request, pending);
+        if let Poll::Ready(Ok(FsReply::Opened(_))) = answer {
+            self.lock().holds += 1;
+        }
+        answer
+    }
+
+    fn release(&self, fh: FsHandle) {
+        self.lock().releases += 1;
+        self.inner.release(fh);
+    }
+}
+
+fn kind(op: &FsOp) -> &'static str {
+    match op {
+        FsOp::GetAttrs { .. } => "GetAttrs",
+        FsOp::SetAttrs { .. } => "SetAttrs",
+        FsOp::Access { .. } => "Access",
+        FsOp::Lookup { .. } => "Lookup",
+        FsOp::LookupParent { .. } => "LookupParent",
+        FsOp::ReadDir { .. } => "ReadDir",
+        FsOp::ReadLink { .. } => "ReadLink",
+        FsOp::Read { .. } => "Read",
+        FsOp::Write { .. } => "Write",
+        FsOp::Commit { .. } => "Commit",
+        FsOp::Create { .. } => "Create",
+        FsOp::Open { .. } => "Open",
+        FsOp::Link { .. } => "Link",
+        FsOp::Remove { .. } => "Remove",
+        FsOp::Rename { .. } => "Rename",
+    }
+}
+
+fn creates(op: &FsOp) -> Option<&[u8]> {
+    match op {
+        FsOp::Create { name, .. } => Some(name),
+        FsOp::Open {
+            target: Target::Name { name, .. },
+            ..
+        } => Some(name),
+        _ => None,
+    }
+}
+
+struct NeverLate;
+
+impl CompletionSink for NeverLate {
+    fn complete(&self, ticket: FsTicket, _: FsResult) {
+        unreachable!("MemFs answers {ticket:?} at once");
+    }
+}

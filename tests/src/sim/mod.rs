@@ -1,0 +1,18 @@
+//! A simulated network with a server and model clients on it.
+//!
+//! Nothing in it reads a clock, a socket or entropy of the machine: time is virtual, chance comes
+//! from a seed, and one scenario run twice gives the same bytes.
+
+mod client;
+mod fs;
+mod network;
+mod reply;
+mod rng;
+mod world;
+
+pub use client::{Client, Fattr, Request, SESSION_ATTRS, open_args, sequence_args};
+pub use fs::{Fs, Tally};
+pub use network::{Delays, Network};
+pub use reply::Reply;
+pub use rng::Rng;
+pub use world::{Pace, Sim};

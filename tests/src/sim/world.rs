@@ -1,0 +1,426 @@
+//! The server, the network and time.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::{Backend, Credential, FsError, FsRequest, FsResult, FsTicket};
+use nfs4_engine::{
+    Action, Boot, Call, Config, ConnId, Engine, Event as EngineEvent, Export, Input, Mono, Now,
+    Outbox, Segment, TableLengths, Wall,
+};
+use nfs4_proto::rpc::{AuthFlavor, AuthSys, CallHeader};
+
+use super::fs::{Fs, Job};
+use super::network::{Delays, Event, Network};
+use super::reply::Reply;
+use super::rng::Rng;
+
+/// When the file system answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// After a delay, if there are delays.
+    Delayed,
+    /// When the scenario says so: [`Sim::complete`] and [`Sim::answer`].
+    Held,
+}
+
+/// A server on a simulated network; all time is its own.
+pub struct Sim {
+    engine: Engine,
+    outbox: Outbox,
+    fs: Vec<Arc<Fs>>,
+    network: Network,
+    now: u64,
+    pace: Pace,
+    held: Vec<Job>,
+    /// File-system requests that the engine waits for.
+    outstanding: usize,
+    inbox: Vec<Reply>,
+    events: Vec<EngineEvent>,
+    trace: Vec<u8>,
+    xid: u32,
+}
+
+impl Sim {
+    /// A server with default settings but no grace period, on a network without delays.
+    pub fn new() -> Sim {
+        Sim::with(Sim::config())
+    }
+
+    /// The settings of [`Sim::new`].
+    pub fn config() -> Config {
+        Config {
+            grace: Duration::ZERO,
+            ..Config::default()
+        }
+    }
+
+    /// A server with these settings, on a network without delays.
+    pub fn with(config: Config) -> Sim {
+        Sim::on(config, Delays::default(), 0)
+    }
+
+    /// A server on a network with delays that chance chooses.
+    pub fn on(config: Config, delays: Delays, seed: u64) -> Sim {
+        Sim::serving(&["/"], config, delays, seed)
+    }
+
+    /// A server with a file system of its own at each of these paths.
+    pub fn serving(paths: &[&str], config: Config, delays: Delays, seed: u64) -> Sim {
+        let fs: Vec<Arc<Fs>> = paths.iter().map(|_| Arc::new(Fs::new())).collect();
+        let exports = paths.iter().zip(&fs).map(|(path, fs)| {
+            let backend = Arc::clone(fs) as Arc<dyn Backend>;
+            Export::new(*path, backend)
+        });
+        let engine = Engine::new(boot(), config, exports.collect(), at(0));
+        let engine = engine.expect("the settings are in range");
+        Sim {
+            engine,
+            outbox: Outbox::new(),
+            fs,
+            network: Network::new(delays, Rng::new(seed)),
+            now: 0,
+            pace: Pace::Delayed,
+            held: Vec::new(),
+            outstanding: 0,
+            inbox: Vec::new(),
+            events: Vec::new(),
+            trace: Vec::new(),
+            xid: 0,
+        }
+    }
+
+    /// The file system, or the first of them.
+    pub fn fs(&self) -> &Fs {
+        &self.fs[0]
+    }
+
+    /// The connections.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How long the engine's tables are.
+    pub fn tables(&self) -> TableLengths {
+        self.engine.table_lengths()
+    }
+
+    /// The engine's settings.
+    pub fn settings(&self) -> &Config {
+        self.engine.config()
+    }
+
+    /// What the engine told of, since this was last called.
+    pub fn take_events(&mut self) -> Vec<EngineEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Everything that the engine did, in the order and at the times that it did it.
+    pub fn trace(&self) -> &[u8] {
+        &self.trace
+    }
+
+    /// Changes when the file system answers.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// A transaction id that was not used before.
+    pub fn xid(&mut self) -> u32 {
+        self.xid += 1;
+        self.xid
+    }
+
+    /// A new connection.
+    pub fn connect(&mut self) -> ConnId {
+        let conn = self.network.connect();
+        let peer = format!("192.0.2.1:{conn}");
+        self.handle(Input::ConnOpened { conn, peer });
+        conn
+    }
+
+    /// A connection dies: what is under way on it is lost, and the server learns of it later.
+    pub fn kill(&mut self, conn: ConnId) {
+        self.network.kill(conn, self.now);
+    }
+
+    /// Sends a record; nothing happens if the connection is dead.
+    pub fn send(&mut self, conn: ConnId, record: Vec<u8>) {
+        self.network.call(conn, record, self.now);
+    }
+
+    /// Sends a record, lets happen what does and returns the reply to it.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn exchange(&mut self, conn: ConnId, record: Vec<u8>) -> Reply {
+        let xid = xid_of(&record);
+        self.send(conn, record);
+        self.run();
+        self.take_reply(xid).expect("the call is answered")
+    }
+
+    /// The reply to a call, if it has come.
+    pub fn take_reply(&mut self, xid: u32) -> Option<Reply> {
+        let at = self.inbox.iter().position(|reply| reply.xid() == xid)?;
+        Some(self.inbox.remove(at))
+    }
+
+    /// All replies that have come.
+    pub fn take_replies(&mut self) -> Vec<Reply> {
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// Lets everything happen that is under way, timers too while time goes on.
+    pub fn run(&mut self) {
+        while self.step() {}
+    }
+
+    /// Lets one thing happen that is under way; `false` if there is nothing.
+    pub fn step(&mut self) -> bool {
+        let Some(at) = self.network.next_time() else {
+            return false;
+        };
+        self.run_timers_until(at);
+        self.now = self.now.max(at);
+        if let Some(event) = self.network.pop() {
+            self.happen(event);
+        }
+        true
+    }
+
+    /// Time goes on, with all that is under way and with timers.
+    pub fn sleep(&mut self, span: Duration) {
+        let until = self.now + nanos(span);
+        while self.network.next_time().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.run_timers_until(until);
+        self.now = until;
+    }
+
+    /// Time goes on, and no timer runs.
+    pub fn jump(&mut self, span: Duration) {
+        self.now += nanos(span);
+    }
+
+    /// Requests that wait until [`Sim::complete`] or [`Sim::answer`], the oldest first.
+    pub fn held(&self) -> Vec<&FsRequest> {
+        self.held.iter().map(|job| &job.request).collect()
+    }
+
+    /// Lets the file system carry out a held request.
+    pub fn complete(&mut self, index: usize) {
+        let (ticket, result) = self.held.remove(index).carry_out();
+        self.done(ticket, result);
+        self.run();
+    }
+
+    /// Carries out held requests, and those that follow from them, until there is none.
+    pub fn complete_all(&mut self) {
+        while !self.held.is_empty() {
+            self.complete(0);
+        }
+    }
+
+    /// Lets the file system refuse a held request.
+    pub fn refuse(&mut self, index: usize, error: FsError) {
+        let job = self.held.remove(index);
+        self.done(job.ticket, Err(error));
+        self.run();
+    }
+
+    /// All connections close and all leases run out: nothing may be left.
+    ///
+    /// # Panics
+    /// If something is.
+    #[track_caller]
+    pub fn assert_nothing_is_left(&mut self) {
+        self.set_pace(Pace::Delayed);
+        self.complete_all();
+        self.run();
+        for conn in self.network.alive() {
+            self.kill(conn);
+        }
+        self.run();
+        // Once for what was active now, and once for the timers to find that out.
+        let lease = self.engine.config().lease;
+        self.sleep(2 * lease + Duration::from_secs(1));
+        assert_eq!(
+            self.tables(),
+            TableLengths::default(),
+            "a table is not empty"
+        );
+        for fs in &self.fs {
+            assert_eq!(fs.held(), 0, "files are still held");
+        }
+        assert_eq!(self.engine.next_timeout(), None, "a timer is still set");
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Call { conn, record } => {
+                let call = decode(conn, &record);
+                self.handle(Input::Call(call));
+            }
+            Event::Reply { conn, record } => self.inbox.push(Reply::new(conn, &record)),
+            Event::Closed { conn } => self.handle(Input::ConnClosed { conn }),
+            Event::Submit(job) => {
+                let (ticket, result) = job.carry_out();
+                self.network.done(ticket, result, self.now);
+            }
+            Event::Done { ticket, result } => self.done(ticket, *result),
+        }
+    }
+
+    fn done(&mut self, ticket: FsTicket, result: FsResult) {
+        self.outstanding -= 1;
+        self.handle(Input::FsDone { ticket, result });
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.engine.handle(at(self.now), input, &mut self.outbox);
+        self.carry_out();
+    }
+
+    fn run_timers_until(&mut self, until: u64) {
+        while let Some((due, _)) = self.engine.next_timeout() {
+            if due.as_nanos() > until {
+                break;
+            }
+            self.now = self.now.max(due.as_nanos());
+            while self
+                .engine
+                .handle_timeout(at(self.now), TIMER_BUDGET, &mut self.outbox)
+            {
+                self.carry_out();
+            }
+            self.carry_out();
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(action) = self.outbox.pop() {
+            self.note(&action);
+            match action {
+                Action::Reply(reply) => {
+                    let record = record(&self.outbox, &reply);
+                    self.trace.extend_from_slice(&record);
+                    self.network.reply(reply.conn, record, self.now);
+                }
+                Action::Fs {
+                    ticket,
+                    backend,
+                    request,
+                } => {
+                    self.outstanding += 1;
+                    let job = Job {
+                        ticket,
+                        backend,
+                        request,
+                    };
+                    match self.pace {
+                        Pace::Delayed => self.network.submit(job, self.now),
+                        Pace::Held => self.held.push(job),
+                    }
+                }
+                Action::Release { backend, fh } => backend.release(fh),
+                Action::Close { conn } => self.network.kill(conn, self.now),
+                Action::Event(event) => self.events.push(event),
+            }
+        }
+        self.outbox.clear();
+        let parked = self.tables().parked;
+        assert_eq!(parked, self.outstanding, "each waits for one answer");
+    }
+
+    fn note(&mut self, action: &Action) {
+        let mut line = format!("{} ", self.now);
+        // Writing to a string cannot fail.
+        let _ = match action {
+            Action::Reply(reply) => write!(line, "reply {}", reply.conn),
+            Action::Fs {
+                ticket, request, ..
+            } => write!(line, "fs {ticket:?} {request:?}"),
+            Action::Release { fh, .. } => write!(line, "release {fh:?}"),
+            Action::Close { conn } => write!(line, "close {conn}"),
+            Action::Event(event) => write!(line, "event {event:?}"),
+        };
+        line.push('\n');
+        self.trace.extend_from_slice(line.as_bytes());
+    }
+}
+
+impl Default for Sim {
+    fn default() -> Sim {
+        Sim::new()
+    }
+}
+
+/// The transaction id of a record with its mark.
+pub(super) fn xid_of(record: &[u8]) -> u32 {
+    let bytes = record[4..].first_chunk().expect("a call has an id");
+    u32::from_be_bytes(*bytes)
+}
+
+/// What a driver does with a record.
+fn decode(conn: ConnId, record: &[u8]) -> Call {
+    let record = Bytes::copy_from_slice(&record[4..]);
+    let (header, body) = CallHeader::decode(&record).expect("the client's calls are calls");
+    let cred = if header.cred.flavor == AuthFlavor::SYS {
+        let sys = AuthSys::from_body(header.cred.body).expect("the client's credential is good");
+        let groups: Vec<u32> = sys.gids.iter().collect();
+        Credential::sys(sys.uid, sys.gid, &groups)
+    } else {
+        Credential::none()
+    };
+    Call {
+        conn,
+        xid: header.xid,
+        cred: Arc::new(cred),
+        body: record.slice(body..),
+        message_len: u32::try_from(record.len()).expect("a record is short"),
+    }
+}
+
+fn record(outbox: &Outbox, reply: &nfs4_engine::Reply) -> Vec<u8> {
+    let mut record = Vec::new();
+    for segment in outbox.segments(reply) {
+        match segment {
+            Segment::Bytes(bytes) => record.extend_from_slice(bytes),
+            Segment::Payload(bytes) => record.extend_from_slice(bytes),
+        }
+    }
+    record
+}
+
+fn boot() -> Boot {
+    Boot {
+        epoch: 0x5eed,
+        entropy: *b"0123456789abcdef",
+        write_verifier: *b"verifier",
+        server_major: b"sim".to_vec(),
+        server_minor: 7,
+        server_scope: b"scope".to_vec(),
+    }
+}
+
+fn at(nanos: u64) -> Now {
+    Now {
+        mono: Mono::from_nanos(nanos),
+        wall: Wall {
+            seconds: 1_700_000_000 + (nanos / 1_000_000_000) as i64,
+            nanos: (nanos % 1_000_000_000) as u32,
+        },
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).expect("a scenario is short")
+}
+
+/// Small, so that long cleanups are cut into slices.
+const TIMER_BUDGET: usize = 3;
