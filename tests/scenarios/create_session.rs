@@ -1,0 +1,388 @@
+//! CREATE_SESSION, DESTROY_SESSION, DESTROY_CLIENTID and RECLAIM_COMPLETE.
+//! [RFC 8881 §18.36, §18.37, §18.50, §18.51]
+
+use std::time::Duration;
+
+use nfs4_proto::nfs4::args::{
+    self, CallbackSecParms, ChannelAttrs, CreateSession, GssCbHandles, GssSvc,
+};
+use nfs4_proto::nfs4::basic::{ClientId, SessionId};
+use nfs4_proto::nfs4::{Op, Status};
+use nfs4_proto::xdr::List;
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Reply, SESSION_ATTRS, Sim};
+
+fn introduced(sim: &mut Sim) -> Client {
+    let mut client = Client::stranger(sim, "a");
+    client.exchange_id(sim).all_ok();
+    client
+}
+
+fn destroy(sim: &mut Sim, client: &Client) -> Reply {
+    let args = args::DestroySession {
+        sessionid: client.session,
+    };
+    client.bare(sim, |c| c.destroy_session(args))
+}
+
+fn destroy_client(sim: &mut Sim, client: &Client) -> Reply {
+    let args = args::DestroyClientId {
+        clientid: client.id,
+    };
+    client.bare(sim, |c| c.destroy_clientid(args))
+}
+
+#[test]
+fn a_replay_gets_the_same_answer_and_makes_no_session() {
+    let mut sim = Sim::new();
+    let client = introduced(&mut sim);
+    let args = client.session_args();
+    let first = client.bare(&mut sim, |c| c.create_session(args)).all_ok();
+    let conn = sim.connect();
+    let record = client.record(sim.xid(), b"", |c| c.create_session(args));
+    let again = sim.exchange(conn, record);
+    assert_eq!(first.body(), again.body());
+    assert_eq!(sim.tables().sessions, 1);
+}
+
+#[test]
+fn a_replay_is_answered_whoever_asks_and_also_within_a_session() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let args = client.session_args();
+    let first = client.create_session(&mut sim).all_ok();
+    let mut other = client.clone();
+    other.uid = 2000;
+    let again = other.bare(&mut sim, |c| c.create_session(args)).all_ok();
+    assert_eq!(first.body(), again.body());
+    let within = client.call(&mut sim, |c| c.create_session(args)).all_ok();
+    assert_eq!(ok!(first, CreateSession), ok!(within, CreateSession));
+    assert_eq!(sim.tables().sessions, 1);
+}
+
+#[test]
+fn a_sequence_that_is_neither_the_last_nor_the_next_is_misordered() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let first = client.create_sequence;
+    for sequence in [first.wrapping_sub(1), first + 1, first.wrapping_sub(2)] {
+        let args = CreateSession {
+            sequence,
+            ..client.session_args()
+        };
+        let reply = client.create_session_with(&mut sim, args);
+        assert!(reply.is_only(Op::CreateSession, Status::SEQ_MISORDERED));
+    }
+    client.create_session(&mut sim).all_ok();
+    assert_eq!(client.create_sequence, first + 1);
+    client.create_session(&mut sim).all_ok();
+    let args = CreateSession {
+        sequence: first,
+        ..client.session_args()
+    };
+    let reply = client.bare(&mut sim, |c| c.create_session(args));
+    assert!(reply.is_only(Op::CreateSession, Status::SEQ_MISORDERED));
+    assert_eq!(sim.tables().sessions, 2);
+}
+
+#[test]
+fn an_unknown_client_is_stale() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let known = client.id.0;
+    for id in [0, u64::MAX, known ^ 1, known ^ 1 << 16, known ^ 1 << 32] {
+        client.id = ClientId(id);
+        let reply = client.create_session(&mut sim);
+        assert!(reply.is_only(Op::CreateSession, Status::STALE_CLIENTID));
+    }
+}
+
+#[test]
+fn another_principal_cannot_confirm() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    client.uid = 2000;
+    let reply = client.create_session(&mut sim);
+    assert!(reply.is_only(Op::CreateSession, Status::CLID_INUSE));
+    client.uid = 1000;
+    client.create_session(&mut sim).all_ok();
+}
+
+#[test]
+fn errors_in_the_arguments_leave_the_sequence_where_it_was() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let usual = client.session_args();
+    let fore = |fore_chan_attrs| CreateSession {
+        fore_chan_attrs,
+        ..usual
+    };
+    let gss = CallbackSecParms::Gss(GssCbHandles {
+        service: GssSvc::None,
+        handle_from_server: b"",
+        handle_from_client: b"",
+    });
+    let only_gss = [gss];
+    let refused = [
+        (CreateSession { flags: 8, ..usual }, Status::INVAL),
+        (
+            fore(ChannelAttrs {
+                maxrequestsize: 20,
+                ..SESSION_ATTRS
+            }),
+            Status::TOOSMALL,
+        ),
+        (
+            fore(ChannelAttrs {
+                maxresponsesize: 20,
+                ..SESSION_ATTRS
+            }),
+            Status::TOOSMALL,
+        ),
+        (
+            CreateSession {
+                sec_parms: List::new(&only_gss),
+                ..usual
+            },
+            Status::ENCR_ALG_UNSUPP,
+        ),
+    ];
+    for (args, status) in refused {
+        let reply = client.create_session_with(&mut sim, args);
+        assert!(reply.is_only(Op::CreateSession, status), "{status}");
+        assert_eq!(sim.tables().sessions, 0);
+    }
+    client.create_session(&mut sim).all_ok();
+}
+
+#[test]
+fn a_refused_confirmation_leaves_the_old_incarnation_alone() {
+    let mut sim = Sim::new();
+    let mut old = Client::mounted(&mut sim, "a");
+    let mut new = old.clone();
+    new.reboot();
+    new.exchange_id(&mut sim).all_ok();
+    let args = CreateSession {
+        flags: 8,
+        ..new.session_args()
+    };
+    let reply = new.create_session_with(&mut sim, args);
+    assert!(reply.is_only(Op::CreateSession, Status::INVAL));
+    assert_eq!(sim.tables().clients, 2);
+    old.call(&mut sim, |c| c).all_ok();
+    new.create_session(&mut sim).all_ok();
+    assert_eq!(sim.tables().clients, 1);
+}
+
+#[test]
+fn a_channel_is_never_granted_more_than_was_asked() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let huge = ChannelAttrs {
+        headerpadsize: 512,
+        maxrequestsize: u32::MAX,
+        maxresponsesize: u32::MAX,
+        maxresponsesize_cached: u32::MAX,
+        maxoperations: u32::MAX,
+        maxrequests: u32::MAX,
+        rdma_ird: None,
+    };
+    let linux = ChannelAttrs {
+        maxrequestsize: (1 << 20) + 512,
+        maxresponsesize: (1 << 20) + 512,
+        maxresponsesize_cached: 1100,
+        maxoperations: 8,
+        maxrequests: 64,
+        ..SESSION_ATTRS
+    };
+    let least = ChannelAttrs {
+        maxrequestsize: 512,
+        maxresponsesize: 400,
+        maxresponsesize_cached: 400,
+        maxoperations: 2,
+        maxrequests: 1,
+        ..SESSION_ATTRS
+    };
+    for asked in [huge, linux, least, SESSION_ATTRS] {
+        let args = CreateSession {
+            fore_chan_attrs: asked,
+            back_chan_attrs: asked,
+            ..client.session_args()
+        };
+        let reply = client.create_session_with(&mut sim, args).all_ok();
+        let ok = ok!(reply, CreateSession);
+        for granted in [ok.fore_chan_attrs, ok.back_chan_attrs] {
+            assert!(granted.headerpadsize <= asked.headerpadsize);
+            assert!(granted.maxrequestsize <= asked.maxrequestsize);
+            assert!(granted.maxresponsesize <= asked.maxresponsesize);
+            assert!(granted.maxresponsesize_cached <= asked.maxresponsesize_cached);
+            assert!(granted.maxoperations <= asked.maxoperations);
+            assert!((1..=asked.maxrequests).contains(&granted.maxrequests));
+        }
+        // What the client will serve is the client's to say.
+        assert_eq!(ok.back_chan_attrs.maxoperations, asked.maxoperations);
+        assert_eq!(ok.back_chan_attrs.maxrequests, asked.maxrequests);
+        assert_eq!(ok.flags, 0);
+        client.call(&mut sim, |c| c.putrootfh()).all_ok();
+    }
+    let args = CreateSession {
+        fore_chan_attrs: linux,
+        ..client.session_args()
+    };
+    let reply = client.create_session_with(&mut sim, args);
+    // A mount of Linux fails, or its rsize is crooked, with anything less.
+    assert_eq!(ok!(reply, CreateSession).fore_chan_attrs, linux);
+}
+
+#[test]
+fn a_client_has_a_limited_number_of_sessions() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let limit = sim.settings().sessions_per_client as usize;
+    let mut sessions = Vec::new();
+    for _ in 0..limit {
+        client.create_session(&mut sim).all_ok();
+        sessions.push(client.session);
+    }
+    let reply = client.create_session(&mut sim);
+    assert!(reply.is_only(Op::CreateSession, Status::NOSPC));
+    assert_eq!(sim.tables().sessions, limit);
+    // One less, and the same request is granted.
+    client.session = sessions.swap_remove(0);
+    destroy(&mut sim, &client).all_ok();
+    client.create_session(&mut sim).all_ok();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_session_is_destroyed_once() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    destroy(&mut sim, &client).all_ok();
+    assert_eq!(sim.tables().sessions, 0);
+    let reply = destroy(&mut sim, &client);
+    assert!(reply.is_only(Op::DestroySession, Status::BADSESSION));
+    let reply = client.call(&mut sim, |c| c);
+    assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
+    // The client is still there.
+    client.create_session(&mut sim).all_ok();
+}
+
+#[test]
+fn a_session_destroys_itself_with_the_last_operation_only() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let args = args::DestroySession {
+        sessionid: client.session,
+    };
+    let reply = client.call(&mut sim, |c| c.destroy_session(args).putrootfh());
+    assert_eq!(reply.last(), (Op::DestroySession, Status::NOT_ONLY_OP));
+    assert_eq!(sim.tables().sessions, 1);
+    client.call(&mut sim, |c| c.destroy_session(args)).all_ok();
+    assert_eq!(sim.tables().sessions, 0);
+    assert_eq!(sim.tables().cached_bytes, 0);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn one_session_destroys_another_anywhere_in_a_compound() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let args = args::DestroySession {
+        sessionid: client.session,
+    };
+    client.create_session(&mut sim).all_ok();
+    let reply = client.call(&mut sim, |c| c.putrootfh().destroy_session(args).getfh());
+    reply.all_ok();
+    assert_eq!(sim.tables().sessions, 1);
+}
+
+#[test]
+fn a_session_is_destroyed_by_its_own_connections_only() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let mut elsewhere = client.clone();
+    elsewhere.conn = sim.connect();
+    let reply = destroy(&mut sim, &elsewhere);
+    let status = Status::CONN_NOT_BOUND_TO_SESSION;
+    assert!(reply.is_only(Op::DestroySession, status));
+    // A SEQUENCE associates the connection.
+    elsewhere.call(&mut sim, |c| c).all_ok();
+    destroy(&mut sim, &elsewhere).all_ok();
+}
+
+#[test]
+fn a_strange_session_is_a_bad_session() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let known = client.session.0;
+    for byte in 0..16 {
+        let mut strange = known;
+        strange[byte] ^= 1;
+        client.session = SessionId(strange);
+        let reply = client.call(&mut sim, |c| c);
+        assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
+        let reply = destroy(&mut sim, &client);
+        assert!(reply.is_only(Op::DestroySession, Status::BADSESSION));
+    }
+}
+
+#[test]
+fn a_client_id_is_destroyed_when_it_holds_nothing() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let reply = destroy_client(&mut sim, &client);
+    assert!(reply.is_only(Op::DestroyClientId, Status::CLIENTID_BUSY));
+    let args = args::DestroyClientId {
+        clientid: client.id,
+    };
+    let reply = client.call(&mut sim, |c| c.destroy_clientid(args));
+    assert_eq!(reply.last(), (Op::DestroyClientId, Status::CLIENTID_BUSY));
+    destroy(&mut sim, &client).all_ok();
+    destroy_client(&mut sim, &client).all_ok();
+    assert_eq!(sim.tables().clients, 0);
+    let reply = destroy_client(&mut sim, &client);
+    assert!(reply.is_only(Op::DestroyClientId, Status::STALE_CLIENTID));
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn an_unconfirmed_client_id_is_destroyed_too() {
+    let mut sim = Sim::new();
+    let client = introduced(&mut sim);
+    destroy_client(&mut sim, &client).all_ok();
+    assert_eq!(sim.tables().clients, 0);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn reclaim_complete_is_said_once_per_incarnation() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let done = args::ReclaimComplete { one_fs: false };
+    let reply = client.call(&mut sim, |c| c.reclaim_complete(done));
+    let expected = (Op::ReclaimComplete, Status::COMPLETE_ALREADY);
+    assert_eq!(reply.last(), expected);
+    // Another session of the same incarnation makes no difference.
+    client.create_session(&mut sim).all_ok();
+    let reply = client.call(&mut sim, |c| c.reclaim_complete(done));
+    assert_eq!(reply.last(), expected);
+    client.reboot();
+    client.mount(&mut sim);
+}
+
+#[test]
+fn a_mount_in_a_loop_leaks_nothing() {
+    let mut sim = Sim::new();
+    for _ in 0..200 {
+        let mut client = Client::mounted(&mut sim, "a");
+        client.call(&mut sim, |c| c.putrootfh()).all_ok();
+        destroy(&mut sim, &client).all_ok();
+        destroy_client(&mut sim, &client).all_ok();
+        sim.kill(client.conn);
+        sim.run();
+        sim.sleep(Duration::from_millis(1));
+        assert_eq!(sim.tables(), nfs4_engine::TableLengths::default());
+    }
+    sim.assert_nothing_is_left();
+}

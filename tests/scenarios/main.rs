@@ -1,0 +1,5 @@
+//! What the server does, on a simulated network: each test is named by its claim.
+
+mod create_session;
+mod dispatch;
+mod exchange_id;
