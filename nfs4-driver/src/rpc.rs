@@ -1,6 +1,6 @@
 //! What a record is, and the answers that RPC itself gives. [RFC 5531 §9]
 
-use nfs4_engine::bytes::Bytes;
+use nfs4_engine::bytes::{Buf, Bytes};
 use nfs4_engine::proto::rpc::{
     CallError, CallHeader, Fault, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_COMPOUND, NFSPROC4_NULL,
     reply, write_mark,
@@ -59,12 +59,13 @@ pub(crate) fn read(
         }
         NFSPROC4_COMPOUND => {
             let message_len = u32::try_from(record.len()).unwrap_or(u32::MAX);
-            let body = record.split_off(body);
+            // Nothing else looks at the header: passing it needs no second reference.
+            record.advance(body);
             Ok(Message::Call(Call {
                 conn,
                 xid,
                 cred,
-                body,
+                body: record,
                 message_len,
             }))
         }

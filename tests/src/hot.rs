@@ -115,10 +115,12 @@ impl HotEngine {
             conn: ConnId::FIRST,
             xid: header.xid,
             cred: Arc::clone(&self.cred),
-            body: record.split_off(body),
+            body: {
+                record.advance(body);
+                record
+            },
             message_len,
         };
-        drop(record);
         self.handle(Input::Call(call));
         self.outbox.clear();
         self.counted += self.outbox.metrics.compounds;
