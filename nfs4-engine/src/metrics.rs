@@ -10,6 +10,8 @@ use nfs4_proto::nfs4::status::Status;
 #[derive(Debug, Default)]
 pub struct Metrics {
     operations: Vec<[u64; MINORS]>,
+    /// Which rows of `operations` are not zero: a set of their places.
+    counted: u128,
     /// Operations that failed.
     pub failed_operations: u64,
     /// SEQUENCE operations, whatever their result.
@@ -37,7 +39,13 @@ impl Metrics {
     /// Sets everything to zero.
     pub fn clear(&mut self) {
         let mut operations = core::mem::take(&mut self.operations);
-        operations.as_flattened_mut().fill(0);
+        let mut counted = self.counted;
+        while counted != 0 {
+            if let Some(of_op) = operations.get_mut(counted.trailing_zeros() as usize) {
+                *of_op = [0; MINORS];
+            }
+            counted &= counted - 1;
+        }
         *self = Metrics {
             operations,
             ..Metrics::default()
@@ -55,6 +63,7 @@ impl Metrics {
         let of_op = self.operations.get_mut(op.index());
         if let Some(count) = of_op.and_then(|minors| minors.get_mut(minor as usize)) {
             *count += 1;
+            self.counted |= 1 << op.index();
         }
     }
 
@@ -79,3 +88,4 @@ impl Metrics {
 
 /// Minor versions 0 to 2.
 const MINORS: usize = 3;
+const _: () = assert!(Op::COUNT <= u128::BITS as usize, "a row has a bit");
