@@ -85,9 +85,10 @@ impl Writer {
     /// The zero bytes that follow `n` bytes of opaque data.
     #[inline]
     pub fn pad(&mut self, n: usize) {
-        const ZERO: [u8; 3] = [0; 3];
-        self.buf
-            .extend_from_slice(ZERO.get(..pad_len(n)).unwrap_or_default());
+        // Three and then fewer: a copy of a fixed length costs no call.
+        let end = self.buf.len() + pad_len(n);
+        self.buf.extend_from_slice(&[0; 3]);
+        self.buf.truncate(end);
     }
 
     /// Appends a placeholder for [`patch_u32`](Self::patch_u32) and returns its place.

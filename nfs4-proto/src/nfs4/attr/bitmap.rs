@@ -121,7 +121,11 @@ impl Bitmap {
     /// The numbers in ascending order, those beyond 95 left out.
     #[inline]
     pub const fn iter(&self) -> BitmapIter {
-        BitmapIter { words: self.words }
+        let [a, b, c] = self.words;
+        BitmapIter {
+            low: a as u64 | (b as u64) << 32,
+            high: c,
+        }
     }
 
     /// The number of bytes of the encoded form.
@@ -263,7 +267,10 @@ impl fmt::Debug for Bitmap {
 /// The numbers of a [`Bitmap`] in ascending order.
 #[derive(Debug, Clone)]
 pub struct BitmapIter {
-    words: [u32; Bitmap::WORDS],
+    /// Numbers 0 to 63.
+    low: u64,
+    /// Numbers 64 to 95.
+    high: u32,
 }
 
 impl Iterator for BitmapIter {
@@ -271,14 +278,17 @@ impl Iterator for BitmapIter {
 
     #[inline]
     fn next(&mut self) -> Option<u32> {
-        let (i, word) = self
-            .words
-            .iter_mut()
-            .enumerate()
-            .find(|(_, word)| **word != 0)?;
-        let bit = word.trailing_zeros();
-        *word &= *word - 1;
-        Some(i as u32 * 32 + bit)
+        if self.low != 0 {
+            let bit = self.low.trailing_zeros();
+            self.low &= self.low - 1;
+            return Some(bit);
+        }
+        if self.high != 0 {
+            let bit = self.high.trailing_zeros();
+            self.high &= self.high - 1;
+            return Some(64 + bit);
+        }
+        None
     }
 }
 
