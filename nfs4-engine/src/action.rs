@@ -71,7 +71,13 @@ pub enum Segment<'a> {
 /// The driver takes all actions out with [`Outbox::pop`] and then calls [`Outbox::clear`].
 #[derive(Default)]
 pub struct Outbox {
-    actions: VecDeque<Action>,
+    replies: VecDeque<Reply>,
+    // Everything else, each with how many replies were put in before it. Replies lie apart because
+    // a queue moves every entry at the size of its largest, and a request is many times a reply's.
+    others: VecDeque<(u64, Action)>,
+    // How many replies were ever put in and taken out.
+    put: u64,
+    taken: u64,
     bytes: Vec<u8>,
     // A payload and the offset in `bytes` that it stands before.
     payloads: Vec<(usize, Bytes)>,
@@ -86,13 +92,23 @@ impl Outbox {
     }
 
     /// Takes the oldest action out.
+    #[inline]
     pub fn pop(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        match self.others.front() {
+            Some((replies, _)) if *replies == self.taken => {
+                self.others.pop_front().map(|(_, action)| action)
+            }
+            _ => {
+                let reply = self.replies.pop_front()?;
+                self.taken += 1;
+                Some(Action::Reply(reply))
+            }
+        }
     }
 
     /// Whether no action is left.
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
+        self.replies.is_empty() && self.others.is_empty()
     }
 
     /// The parts of a reply, in order; good until [`Outbox::clear`].
@@ -126,16 +142,17 @@ impl Outbox {
 
     /// Forgets the bytes of replies, once all actions were taken out; keeps the memory.
     pub fn clear(&mut self) {
-        debug_assert!(
-            self.actions.is_empty(),
-            "actions are taken out before the bytes go"
-        );
+        debug_assert!(self.is_empty(), "actions are taken out before the bytes go");
         self.bytes.clear();
         self.payloads.clear();
     }
 
     pub(crate) fn push(&mut self, action: Action) {
-        self.actions.push_back(action);
+        debug_assert!(
+            !matches!(action, Action::Reply(_)),
+            "replies have a queue of their own"
+        );
+        self.others.push_back((self.put, action));
     }
 
     /// Appends the reply to a call that cannot even be read.
@@ -152,10 +169,10 @@ impl Outbox {
 
     /// Appends a reply: `head`, then `body` with each payload spliced in before its offset in
     /// `body`.
-    pub(crate) fn reply(
+    pub(crate) fn reply<const HEAD: usize>(
         &mut self,
         conn: ConnId,
-        head: &[u8],
+        head: &[u8; HEAD],
         body: &[u8],
         payloads: impl Iterator<Item = (usize, Bytes)>,
     ) {
@@ -171,13 +188,39 @@ impl Outbox {
             bytes: start..self.bytes.len(),
             payloads: first..self.payloads.len(),
         };
-        self.actions.push_back(Action::Reply(reply));
+        self.replies.push_back(reply);
+        self.put += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn actions_come_out_in_the_order_they_went_in() {
+        let mut out = Outbox::new();
+        let close = |number| Action::Close {
+            conn: ConnId::new(number).unwrap(),
+        };
+        for round in 0..3 {
+            out.push(close(1));
+            out.reply(ConnId::new(2).unwrap(), b"", b"", core::iter::empty());
+            out.reply(ConnId::new(3).unwrap(), b"", b"", core::iter::empty());
+            out.push(close(4));
+            out.push(close(5));
+            for expected in 1..=5 {
+                let conn = match out.pop() {
+                    Some(Action::Close { conn }) => conn,
+                    Some(Action::Reply(reply)) => reply.conn,
+                    other => unreachable!("in round {round}: {}", other.is_some()),
+                };
+                assert_eq!(conn.get(), expected, "round {round}");
+            }
+            assert!(out.is_empty() && out.pop().is_none());
+            out.clear();
+        }
+    }
 
     #[test]
     fn payloads_stand_where_they_were_put() {
