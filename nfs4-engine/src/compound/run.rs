@@ -15,8 +15,8 @@ use super::state::Compound;
 use crate::action::{Action, Outbox};
 use crate::core::Core;
 use crate::engine::Engine;
-use crate::exports::Answer;
-use crate::fs::{FsOp, FsReply, FsRequest, FsResult, FsTicket};
+use crate::exports::Route;
+use crate::fs::{Backend, FsReply, FsRequest, FsResult, FsTicket};
 use crate::input::Call;
 use crate::ops::sequence::{self, Entry};
 use crate::ops::table;
@@ -92,17 +92,10 @@ impl Engine {
             now,
             scope,
         };
-        let mut resumed = resumed;
-        let (backend, cred, op) = loop {
-            let Some((export, op)) = operations(&mut cx, resumed.take()) else {
-                self.core.answer(&mut run, now, out);
-                self.rest(run);
-                return;
-            };
-            match cx.core.exports.route(export, &cx.run.cred, op) {
-                Answer::Backend(backend, cred, op) => break (backend, cred, op),
-                Answer::Now(result) => resumed = Some(result),
-            }
+        let Some((backend, request)) = operations(&mut cx, resumed) else {
+            self.core.answer(&mut run, now, out);
+            self.rest(run);
+            return;
         };
         let conn = run.conn;
         run.record = record;
@@ -115,7 +108,7 @@ impl Engine {
         out.push(Action::Fs {
             ticket,
             backend,
-            request: FsRequest { cred, now, op },
+            request,
         });
     }
 
@@ -213,8 +206,12 @@ fn refuse(run: &mut Compound, status: Status) -> Begin {
     Begin::Refused(status)
 }
 
-/// Executes operations until the last, the first that fails, or one that must wait.
-fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Option<(u16, FsOp)> {
+/// Executes operations until the last, the first that fails, or one that must wait for a file
+/// system.
+fn operations<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    mut resumed: Option<FsResult>,
+) -> Option<(Arc<dyn Backend>, FsRequest)> {
     loop {
         let step = match resumed.take() {
             Some(result) => resume(cx, result),
@@ -224,7 +221,15 @@ fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Op
         let (status, keep_body) = match step {
             Ok(Step::Wait(export, op, stage)) => {
                 cx.run.stage = stage;
-                return Some((export, op));
+                match cx.core.exports.route(export, &cx.run.cred, &op) {
+                    Route::Backend(backend, cred) => {
+                        let now = cx.now;
+                        return Some((backend, FsRequest { cred, now, op }));
+                    }
+                    Route::Pseudo(tree) => resumed = Some(tree.answer(op)),
+                    Route::Refused(error) => resumed = Some(Err(error)),
+                }
+                continue;
             }
             Ok(Step::Done(status)) | Err(status) => (status, false),
             Ok(Step::Failed(status)) => (status, true),

@@ -8,12 +8,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub(crate) use self::fh::Fh;
-use self::pseudo::PseudoFs;
+pub(crate) use self::pseudo::PseudoFs;
 use crate::attr::View;
 use crate::config::Config;
-use crate::fs::{
-    AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp, FsResult,
-};
+use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
 
 /// A file system to serve, and how.
 #[derive(Clone)]
@@ -77,11 +75,13 @@ pub(crate) struct Exports {
 }
 
 /// Who answers a request to a file system.
-pub(crate) enum Answer {
+pub(crate) enum Route<'a> {
     /// The backend, asked on behalf of this user.
-    Backend(Arc<dyn Backend>, Arc<Credential>, FsOp),
-    /// The engine itself.
-    Now(FsResult),
+    Backend(Arc<dyn Backend>, Arc<Credential>),
+    /// The directories above the exports.
+    Pseudo(&'a PseudoFs),
+    /// Nobody, because of this.
+    Refused(FsError),
 }
 
 impl Export {
@@ -186,10 +186,10 @@ impl Exports {
     }
 
     /// Finds who answers, and under which rules of the export.
-    pub(crate) fn route(&self, export: u16, cred: &Arc<Credential>, op: FsOp) -> Answer {
+    pub(crate) fn route(&self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
         match (self.get(export), &self.pseudo) {
-            (Some(served), _) if served.read_only && mutates(&op) => {
-                Answer::Now(Err(FsError::ReadOnly))
+            (Some(served), _) if served.read_only && mutates(op) => {
+                Route::Refused(FsError::ReadOnly)
             }
             (Some(served), _) => {
                 let squashed = match served.squash {
@@ -198,10 +198,10 @@ impl Exports {
                     Squash::All => true,
                 };
                 let cred = if squashed { &self.nobody } else { cred };
-                Answer::Backend(Arc::clone(&served.backend), Arc::clone(cred), op)
+                Route::Backend(Arc::clone(&served.backend), Arc::clone(cred))
             }
-            (None, Some(pseudo)) if export == PSEUDO => Answer::Now(pseudo.answer(op)),
-            (None, _) => Answer::Now(Err(FsError::Stale)),
+            (None, Some(pseudo)) if export == PSEUDO => Route::Pseudo(pseudo),
+            (None, _) => Route::Refused(FsError::Stale),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::fs::{
 use crate::time::Wall;
 
 /// The tree. Its handles are the indexes of its nodes.
-pub(super) struct PseudoFs {
+pub(crate) struct PseudoFs {
     nodes: Vec<Node>,
 }
 
@@ -72,7 +72,7 @@ impl PseudoFs {
     }
 
     /// Answers a request as any file system would.
-    pub(super) fn answer(&self, op: FsOp) -> FsResult {
+    pub(crate) fn answer(&self, op: FsOp) -> FsResult {
         match op {
             FsOp::GetAttrs { fh, want: _ } => {
                 let (index, node) = self.node(&fh)?;

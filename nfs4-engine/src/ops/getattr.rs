@@ -40,10 +40,11 @@ pub(crate) fn resume<S>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let mask = args::GetAttr::decode(args)?.attr_request;
-    let FsReply::Attrs { attrs, stat } = result.map_err(|error| error.status())? else {
-        return Err(Status::SERVERFAULT);
-    };
-    answer(cx, &Fetched { fh, attrs, stat }, &mask)
+    match result {
+        Ok(FsReply::Attrs { attrs, stat }) => answer(cx, &Fetched { fh, attrs, stat }, &mask),
+        Ok(_) => Err(Status::SERVERFAULT),
+        Err(error) => Err(error.status()),
+    }
 }
 
 /// What the file system should bring along for a GETATTR that follows the operation whose
