@@ -30,6 +30,7 @@ pub mod metrics;
 mod ops;
 mod places;
 mod session;
+mod sizes;
 mod slab;
 mod state;
 mod time;

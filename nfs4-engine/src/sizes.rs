@@ -1,0 +1,20 @@
+//! How large the types may be that every call moves or every session keeps.
+//!
+//! A type that outgrows its line makes each call slower by the copies it takes on its way: shrink
+//! it, or raise the number and say why.
+
+use crate::action::{Action, Reply};
+use crate::compound::{Compound, Stage};
+use crate::fs::{FsOp, FsReply};
+use crate::session::slot::Slot;
+
+// Moved a dozen times between an operation and its file system, and back.
+const _: () = assert!(size_of::<FsOp>() <= 256);
+const _: () = assert!(size_of::<FsReply>() <= 256);
+const _: () = assert!(size_of::<Action>() <= 320);
+const _: () = assert!(size_of::<Reply>() <= 64);
+// Kept for each COMPOUND that waits.
+const _: () = assert!(size_of::<Stage>() <= 64);
+const _: () = assert!(size_of::<Compound>() <= 768);
+// Kept for each slot in use.
+const _: () = assert!(size_of::<Slot>() <= 64);
