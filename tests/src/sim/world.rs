@@ -22,7 +22,7 @@ use super::rng::Rng;
 pub enum Pace {
     /// After a delay, if there are delays.
     Delayed,
-    /// When the scenario says so: [`Sim::complete`] and [`Sim::answer`].
+    /// When the scenario says so: [`Sim::complete`] and [`Sim::refuse`].
     Held,
 }
 
@@ -207,7 +207,7 @@ impl Sim {
         self.now += nanos(span);
     }
 
-    /// Requests that wait until [`Sim::complete`] or [`Sim::answer`], the oldest first.
+    /// Requests that wait until [`Sim::complete`] or [`Sim::refuse`], the oldest first.
     pub fn held(&self) -> Vec<&FsRequest> {
         self.held.iter().map(|job| &job.request).collect()
     }
