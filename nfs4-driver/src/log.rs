@@ -53,7 +53,10 @@ pub(crate) fn reply_dropped(conn: ConnId, xid: u32) {
 
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
-    tracing::info!(?event);
+    match event {
+        Event::Bound { .. } | Event::Unbound { .. } => tracing::debug!(?event),
+        _ => tracing::info!(?event),
+    }
 }
 
 pub(crate) fn file_system_panicked() {

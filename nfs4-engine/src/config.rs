@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use nfs4_proto::nfs4::opnum::Op;
+
 /// What makes this run of the server different from any other; read once.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -46,10 +48,26 @@ pub struct Config {
     pub sessions_per_client: u32,
     /// The most connections bound to a session; 0 is no limit.
     pub max_connections_per_session: u32,
+    /// What BIND_CONN_TO_SESSION does to a connection's other bindings.
+    pub binding_policy: BindingPolicy,
+    /// How long a draining connection may take to finish what it has begun.
+    pub drain_deadline: Duration,
+    /// Operations that are answered NOTSUPP although they are there.
+    pub blocked_operations: Vec<Op>,
     /// The most client records.
     pub max_clients: u32,
     /// The most open files of one client.
     pub max_opens_per_client: u32,
+}
+
+/// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BindingPolicy {
+    /// It ends them.
+    #[default]
+    Exclusive,
+    /// It leaves them, as RFC 8881 §2.10.3.1 has it.
+    Shared,
 }
 
 impl Default for Config {
@@ -65,6 +83,9 @@ impl Default for Config {
             max_operations: 64,
             sessions_per_client: 16,
             max_connections_per_session: 16,
+            binding_policy: BindingPolicy::Exclusive,
+            drain_deadline: Duration::from_secs(30),
+            blocked_operations: Vec::new(),
             max_clients: 16_384,
             max_opens_per_client: 65_536,
         }
@@ -108,6 +129,12 @@ impl Config {
                 self.max_connections_per_session.into(),
                 0,
                 1_024,
+            ),
+            (
+                "drain_deadline (seconds)",
+                seconds(self.drain_deadline),
+                0,
+                3_600,
             ),
             ("max_clients", self.max_clients.into(), 1, 1 << 16),
             (

@@ -10,8 +10,8 @@ use crate::connection::Connections;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
 use crate::fs::FsHandle;
-use crate::ids::ConnId;
 use crate::map::Keyed;
+use crate::ops::set::OpSet;
 use crate::session::table::{Session, Sessions};
 use crate::slab::Key;
 use crate::state::States;
@@ -23,6 +23,8 @@ use crate::timer::{Due, Timers};
 pub(crate) struct Core {
     pub(crate) boot: Boot,
     pub(crate) config: Config,
+    /// Operations that are refused by configuration.
+    pub(crate) blocked: OpSet,
     pub(crate) exports: Exports,
     pub(crate) clients: Clients,
     pub(crate) sessions: Sessions,
@@ -37,6 +39,7 @@ impl Core {
     pub(crate) fn new(boot: Boot, config: Config, exports: Exports, now: Now) -> Core {
         let keyed = Keyed::new(boot.entropy);
         Core {
+            blocked: OpSet::of(&config.blocked_operations),
             exports,
             clients: Clients::new(boot.epoch, config.max_clients, keyed),
             sessions: Sessions::new(boot.epoch),
@@ -77,37 +80,6 @@ impl Core {
         }
     }
 
-    /// Binds a connection to a session if it may be bound. [RFC 8881 §2.10.3.1]
-    pub(crate) fn bind(&mut self, session: Key<Session>, conn: ConnId) {
-        let Some(target) = self.sessions.get_mut(session) else {
-            return;
-        };
-        let limit = self.config.max_connections_per_session as usize;
-        if target.bindings.contains(conn) || limit != 0 && target.bindings.len() >= limit {
-            return;
-        }
-        // A connection that the driver has closed meanwhile is not bound.
-        let Some(connection) = self.connections.get_mut(conn) else {
-            return;
-        };
-        if connection.sessions.len() < SESSIONS_PER_CONNECTION {
-            connection.sessions.push(session);
-            target.bindings.add(conn);
-        }
-    }
-
-    /// A connection is gone: nothing but its bindings goes with it.
-    pub(crate) fn connection_closed(&mut self, conn: ConnId) {
-        let Some(connection) = self.connections.close(conn) else {
-            return;
-        };
-        for session in connection.sessions {
-            if let Some(session) = self.sessions.get_mut(session) {
-                session.bindings.remove(conn);
-            }
-        }
-    }
-
     /// Removes a session from every table.
     pub(crate) fn destroy_session(
         &mut self,
@@ -118,11 +90,7 @@ impl Core {
         let Some(session) = self.sessions.remove(key) else {
             return;
         };
-        for conn in session.bindings.iter() {
-            if let Some(connection) = self.connections.get_mut(conn) {
-                connection.sessions.retain(|bound| *bound != key);
-            }
-        }
+        self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
         }
@@ -216,6 +184,3 @@ impl Core {
         self.remove_client(key, ClientGone::LeaseExpired, budget, out)
     }
 }
-
-/// A connection is bound to at most so many sessions; more are served without a binding.
-const SESSIONS_PER_CONNECTION: usize = 64;

@@ -3,12 +3,13 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::action::Action;
 use crate::action::Outbox;
 use crate::compound::Compound;
 use crate::config::{Boot, Config, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports};
-use crate::input::Input;
+use crate::input::{Admin, Input};
 use crate::slab::Slab;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -28,6 +29,8 @@ pub struct Engine {
 pub enum TimerReason {
     /// A client's lease may have run out.
     Lease,
+    /// A draining connection has had its time.
+    Drain,
 }
 
 /// Why an engine cannot start.
@@ -90,7 +93,11 @@ impl Engine {
             Input::Call(call) => self.call(now, call, out),
             Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
             Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
-            Input::ConnClosed { conn } => self.core.connection_closed(conn),
+            Input::ConnClosed { conn } => self.core.connection_closed(conn, out),
+            Input::Admin(Admin::Drain { conn }) => self.drain(now, conn, out),
+            Input::Admin(Admin::StopDraining { conn }) => {
+                self.core.connections.stop_draining(conn);
+            }
         }
     }
 
@@ -98,19 +105,28 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<(Mono, TimerReason)> {
         self.core.timers.next().map(|(at, due)| match due {
             Due::Lease(_) => (at, TimerReason::Lease),
+            Due::Drain(_) => (at, TimerReason::Drain),
         })
     }
 
-    /// Does what is due, at most `budget` steps of it; `true` if work is left.
+    /// Does what is due, at most `budget` steps of it and at least one; `true` if work is left.
     pub fn handle_timeout(&mut self, now: Now, mut budget: usize, out: &mut Outbox) -> bool {
+        budget = budget.max(1);
         while budget > 0 {
             let Some(due) = self.core.timers.pop_due(now.mono) else {
                 return false;
             };
-            budget -= 1;
+            // A step for looking, taken after those for what is found, so that one is progress.
             let done = match due {
                 Due::Lease(client) => self.core.look_at_lease(client, now.mono, &mut budget, out),
+                Due::Drain(conn) => {
+                    if self.core.connections.is_draining(conn) {
+                        out.push(Action::Close { conn });
+                    }
+                    true
+                }
             };
+            budget = budget.saturating_sub(1);
             if !done {
                 self.core.timers.set(now.mono, due);
             }

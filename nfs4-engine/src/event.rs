@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crate::connection::Direction;
 use crate::ids::ConnId;
 use nfs4_proto::nfs4::basic::SessionId;
 
@@ -36,6 +37,24 @@ pub enum Event {
         /// Fore channel slots granted.
         slots: u32,
     },
+    /// A connection now serves a session, or serves it in another direction.
+    Bound {
+        /// The connection.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+        /// Which of its channels.
+        direction: Direction,
+    },
+    /// A connection does not serve a session any more.
+    Unbound {
+        /// The connection.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: Unbound,
+    },
     /// A session is no more.
     SessionDestroyed {
         /// Its id.
@@ -54,6 +73,19 @@ pub enum ClientGone {
     Request,
     /// A new incarnation of it took its place.
     Replaced,
+}
+
+/// Why a connection is not bound to a session any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unbound {
+    /// The client bound it to another session.
+    Explicit,
+    /// The connection is gone.
+    Disconnect,
+    /// The session was destroyed.
+    SessionDestroyed,
+    /// The session's lease ran out, or the connection was silent when its place was needed.
+    Reaper,
 }
 
 /// Why a session ended.

@@ -29,12 +29,29 @@ pub enum Input {
     },
     /// A COMPOUND arrived.
     Call(Call),
+    /// Somebody in charge wants something.
+    Admin(Admin),
     /// A file system answered.
     FsDone {
         /// The request.
         ticket: FsTicket,
         /// The answer.
         result: FsResult,
+    },
+}
+
+/// What whoever is in charge of the server can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// Take no new work by a connection, finish what it has begun, and close it.
+    Drain {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Take new work by a draining connection again.
+    StopDraining {
+        /// The connection.
+        conn: ConnId,
     },
 }
 

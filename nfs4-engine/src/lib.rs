@@ -37,10 +37,11 @@ mod time;
 mod timer;
 
 pub use action::{Action, Outbox, Reply, Segment};
-pub use config::{Boot, Config, ConfigFault, ConfigFaults};
+pub use config::{BindingPolicy, Boot, Config, ConfigFault, ConfigFaults};
+pub use connection::Direction;
 pub use engine::{Engine, StartError, TableLengths, TimerReason};
-pub use event::{ClientGone, Event, SessionGone};
+pub use event::{ClientGone, Event, SessionGone, Unbound};
 pub use exports::{Export, ExportFault, Squash};
 pub use ids::ConnId;
-pub use input::{Call, Input};
+pub use input::{Admin, Call, Input};
 pub use time::{Mono, Now, Wall};

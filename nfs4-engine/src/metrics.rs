@@ -20,6 +20,8 @@ pub struct Metrics {
     pub sequence_errors: u64,
     /// Requests answered from the replay cache, or told that they were not kept.
     pub replay_hits: u64,
+    /// Requests served on a connection that could not be bound to their session.
+    pub unbound_requests: u64,
     /// COMPOUNDs answered.
     pub compounds: u64,
     /// Time from the arrival to the reply of all of them, in nanoseconds.
@@ -73,6 +75,10 @@ impl Metrics {
 
     pub(crate) fn sequence_error(&mut self) {
         self.sequence_errors += 1;
+    }
+
+    pub(crate) fn unbound_request(&mut self) {
+        self.unbound_requests += 1;
     }
 
     pub(crate) fn replay_hit(&mut self) {

@@ -87,6 +87,10 @@ impl<T> Slab<T> {
             .then_some(Key::new(index, entry.generation))
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + '_ {
+        self.entries.iter().filter_map(|entry| entry.value.as_ref())
+    }
+
     pub(crate) fn contains(&self, key: Key<T>) -> bool {
         self.get(key).is_some()
     }

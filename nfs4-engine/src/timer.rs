@@ -4,6 +4,7 @@ use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 
 use crate::client::Client;
+use crate::ids::ConnId;
 use crate::slab::Key;
 use crate::time::Mono;
 
@@ -21,6 +22,8 @@ pub(crate) struct Timers {
 pub(crate) enum Due {
     /// Whether this client's lease ran out.
     Lease(Key<Client>),
+    /// A draining connection has had its time.
+    Drain(ConnId),
 }
 
 #[derive(PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::exports::Route;
 use crate::fs::{Backend, FsReply, FsRequest, FsResult, FsTicket};
 use crate::input::Call;
 use crate::ops::sequence::{self, Entry};
-use crate::ops::table;
+use crate::ops::{errors, table};
 use crate::slab::Key;
 use crate::time::Now;
 
@@ -36,8 +36,7 @@ impl Engine {
             Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, None, out),
             Some(Begin::Refused(status)) => {
                 run.reply.refuse(status);
-                self.core.answer(&mut run, now, out);
-                self.rest(run);
+                self.finish(run, now, out);
             }
             None => self.rest(run),
         }
@@ -68,8 +67,7 @@ impl Engine {
                 // reply in, and whoever asks again learns of it from SEQUENCE.
                 abandon(&mut self.core, &run, result, out);
                 run.reply.end_op(Status::DELAY, false);
-                self.core.answer(&mut run, now, out);
-                self.rest(run);
+                self.finish(run, now, out);
             }
             None => self.drive(run, record, now, Bare, Some(result), out),
         }
@@ -93,12 +91,12 @@ impl Engine {
             scope,
         };
         let Some((backend, request)) = operations(&mut cx, resumed) else {
-            self.core.answer(&mut run, now, out);
-            self.rest(run);
+            self.finish(run, now, out);
             return;
         };
         let conn = run.conn;
         run.record = record;
+        run.has_waited = true;
         let key = self.parked.insert(run);
         let ticket = FsTicket {
             conn,
@@ -110,6 +108,16 @@ impl Engine {
             backend,
             request,
         });
+    }
+
+    /// Answers a COMPOUND; if its connection was only waiting for it, that is closed then.
+    fn finish(&mut self, mut run: Box<Compound>, now: Now, out: &mut Outbox) {
+        self.core.answer(&mut run, now, out);
+        let conn = run.conn;
+        if run.has_waited && self.core.connections.answered(conn) {
+            out.push(Action::Close { conn });
+        }
+        self.rest(run);
     }
 
     /// Keeps the memory of a finished COMPOUND for the next one.
@@ -169,6 +177,10 @@ fn begin(
             return Some(refuse(run, status));
         }
     };
+    if core.blocked.contains(row.op) {
+        run.reply.begin_op(op);
+        return Some(refuse(run, Status::NOTSUPP));
+    }
     if row.op == Op::Sequence {
         run.begun = 1;
         run.reply.begin_op(op);
@@ -176,9 +188,17 @@ fn begin(
             Entry::Accepted(scope) => {
                 run.next_at = args.position();
                 out.metrics.operation(row.op, run.minor, Status::OK);
+                if core.connections.is_draining(run.conn) && run.count > 1 {
+                    // No new work by this connection: the client comes back by another.
+                    let mut next = args;
+                    let second = next.u32().map_or(Op::Illegal.number(), OpNum);
+                    run.reply.begin_op(second);
+                    return Some(refuse(run, Status::DELAY));
+                }
                 Some(Begin::Sequenced(scope))
             }
             Entry::Refused(status) => {
+                debug_assert!(errors::permits(row.op, run.minor, status), "{status}");
                 out.metrics.operation(row.op, run.minor, status);
                 Some(refuse(run, status))
             }
@@ -235,6 +255,11 @@ fn operations<S: Scope>(
             Ok(Step::Failed(status)) => (status, true),
         };
         let status = end(cx, status, keep_body);
+        let (op, minor) = (cx.run.op, cx.run.minor);
+        debug_assert!(
+            errors::permits(op, minor, status),
+            "{op} may not answer {status}"
+        );
         cx.out.metrics.operation(cx.run.op, cx.run.minor, status);
         if status != Status::OK {
             return None;
@@ -267,6 +292,9 @@ fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     }
     if row.flags.alone && cx.run.count > 1 {
         return Err(Status::NOT_ONLY_OP);
+    }
+    if cx.core.blocked.contains(row.op) {
+        return Err(Status::NOTSUPP);
     }
     let handler = S::handler(row).ok_or(Status::NOTSUPP)?;
     if row.flags.needs_current && cx.run.current.is_none() {
@@ -352,6 +380,7 @@ impl Compound {
         self.current_stateid = None;
         self.saved_stateid = None;
         self.sequenced = None;
+        self.has_waited = false;
         self.keep = false;
         self.max_reply = usize::MAX;
         self.max_kept = usize::MAX;

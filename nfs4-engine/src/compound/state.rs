@@ -39,6 +39,8 @@ pub(crate) struct Compound {
     pub(crate) current_stateid: Option<Stateid>,
     pub(crate) saved_stateid: Option<Stateid>,
     pub(crate) sequenced: Option<Sequenced>,
+    /// It was parked at least once.
+    pub(crate) has_waited: bool,
     /// The reply is to be kept for replay.
     pub(crate) keep: bool,
     /// The most bytes that the RPC reply may have, and that a kept one may have.
@@ -77,6 +79,7 @@ impl Compound {
             current_stateid: None,
             saved_stateid: None,
             sequenced: None,
+            has_waited: false,
             keep: false,
             max_reply: usize::MAX,
             max_kept: usize::MAX,

@@ -1,32 +1,100 @@
 //! The connections of one session.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::ids::ConnId;
+use crate::time::{Mono, Now, Wall};
 
-/// A session's connections; few, so that a search is a walk over one cache line or two.
+/// Which channels of a session a connection serves. [RFC 8881 §2.10.3.1]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The client's requests.
+    Fore,
+    /// The server's callbacks.
+    Back,
+    /// Both.
+    Both,
+}
+
+/// A connection bound to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) conn: ConnId,
+    pub(crate) direction: Direction,
+    pub(crate) bound_at: Wall,
+    /// When a request last came by it.
+    pub(crate) last_activity: Now,
+}
+
+/// A session's connections; few, so that a search is a walk over a few cache lines.
 #[derive(Debug, Default)]
-pub(crate) struct Bindings(Vec<ConnId>);
+pub(crate) struct Bindings(Vec<Binding>);
+
+impl Direction {
+    /// Whether requests may come by it.
+    pub const fn is_fore(self) -> bool {
+        matches!(self, Direction::Fore | Direction::Both)
+    }
+
+    /// Whether callbacks may leave by it.
+    pub const fn is_back(self) -> bool {
+        matches!(self, Direction::Back | Direction::Both)
+    }
+}
+
+impl Binding {
+    pub(crate) fn new(conn: ConnId, direction: Direction, now: Now) -> Binding {
+        Binding {
+            conn,
+            direction,
+            bound_at: now.wall,
+            last_activity: now,
+        }
+    }
+}
 
 impl Bindings {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
+    pub(crate) fn find(&self, conn: ConnId) -> Option<&Binding> {
+        self.0.iter().find(|binding| binding.conn == conn)
+    }
+
+    pub(crate) fn find_mut(&mut self, conn: ConnId) -> Option<&mut Binding> {
+        self.0.iter_mut().find(|binding| binding.conn == conn)
+    }
+
     pub(crate) fn contains(&self, conn: ConnId) -> bool {
-        self.0.contains(&conn)
+        self.find(conn).is_some()
     }
 
-    pub(crate) fn add(&mut self, conn: ConnId) {
-        debug_assert!(!self.contains(conn), "a connection is bound once");
-        self.0.push(conn);
+    pub(crate) fn add(&mut self, binding: Binding) {
+        debug_assert!(!self.contains(binding.conn), "a connection is bound once");
+        self.0.push(binding);
     }
 
-    pub(crate) fn remove(&mut self, conn: ConnId) {
-        self.0.retain(|bound| *bound != conn);
+    pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Binding> {
+        let place = self.0.iter().position(|binding| binding.conn == conn)?;
+        Some(self.0.remove(place))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = ConnId> + '_ {
-        self.0.iter().copied()
+    /// Whether a connection other than `conn` brings requests.
+    pub(crate) fn has_fore_besides(&self, conn: ConnId) -> bool {
+        self.0
+            .iter()
+            .any(|binding| binding.conn != conn && binding.direction.is_fore())
+    }
+
+    /// A connection by which nothing came for so long that it may be half open.
+    pub(crate) fn silent(&self, now: Mono, lease: Duration) -> Option<ConnId> {
+        let is_silent = |binding: &&Binding| now > binding.last_activity.mono.after(lease);
+        self.0.iter().find(is_silent).map(|binding| binding.conn)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Binding> + '_ {
+        self.0.iter()
     }
 }

@@ -1,7 +1,10 @@
 //! Connections and the sessions they are bound to. [RFC 8881 §2.10.3.1]
 
-pub(crate) mod binding;
-pub(crate) mod table;
+mod bind;
+mod binding;
+mod drain;
+mod table;
 
-pub(crate) use binding::Bindings;
+pub use binding::Direction;
+pub(crate) use binding::{Binding, Bindings};
 pub(crate) use table::Connections;

@@ -11,12 +11,16 @@ use crate::action::Action;
 use crate::client::{Client, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
+use crate::connection::Direction;
 use crate::event::{ClientGone, Event};
 use crate::session::table::Fore;
 use crate::slab::Key;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::CreateSession::decode(args)?;
+    if cx.core.connections.is_draining(cx.run.conn) {
+        return Err(Status::DELAY);
+    }
     let key = cx
         .core
         .clients
@@ -96,7 +100,21 @@ fn create<S: Scope>(
     let session = core.sessions.insert(key, fore);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
-    core.bind(session, cx.run.conn);
+    let with_back = args.flags & CONN_BACK_CHAN != 0;
+    let direction = if with_back {
+        Direction::Both
+    } else {
+        Direction::Fore
+    };
+    core.associate(session, cx.run.conn, direction, cx.now, cx.out);
+    let bindings = &core
+        .sessions
+        .get(session)
+        .ok_or(Status::SERVERFAULT)?
+        .bindings;
+    let bound_back = bindings
+        .find(cx.run.conn)
+        .is_some_and(|found| found.direction.is_back());
     let client = core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.sessions.push(session);
     client.lease.renew(cx.now.mono);
@@ -104,8 +122,8 @@ fn create<S: Scope>(
     let ok = res::CreateSessionOk {
         sessionid: id,
         sequence: args.sequence,
-        // Nothing persists, and there is no back channel.
-        flags: 0,
+        // Nothing persists, and whether this connection calls back is what the table says.
+        flags: if bound_back { CONN_BACK_CHAN } else { 0 },
         fore_chan_attrs: args::ChannelAttrs {
             headerpadsize: 0,
             maxrequestsize: fore.max_request,
@@ -170,3 +188,4 @@ const LEAST_CALLBACK: u32 = 128;
 const LEAST_OPERATIONS: u32 = 2;
 /// CREATE_SESSION4_FLAG_PERSIST, _CONN_BACK_CHAN, _CONN_RDMA.
 const FLAGS: u32 = 0x7;
+const CONN_BACK_CHAN: u32 = 0x2;

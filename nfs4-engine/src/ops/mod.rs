@@ -1,12 +1,14 @@
 //! The operations, one small family a file, and the table that says which are legal where.
 
 pub(crate) mod access;
+pub(crate) mod bind_conn;
 pub(crate) mod close;
 pub(crate) mod commit;
 pub(crate) mod create;
 pub(crate) mod create_session;
 pub(crate) mod destroy;
 pub(crate) mod downgrade;
+pub(crate) mod errors;
 pub(crate) mod exchange_id;
 pub(crate) mod filehandle;
 pub(crate) mod getattr;
@@ -23,6 +25,7 @@ pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod secinfo;
 pub(crate) mod sequence;
+pub(crate) mod set;
 pub(crate) mod setattr;
 pub(crate) mod stateid;
 pub(crate) mod table;

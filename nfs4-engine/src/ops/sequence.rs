@@ -10,6 +10,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use crate::action::Outbox;
 use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
+use crate::connection::Direction;
 use crate::core::Core;
 use crate::session::fingerprint;
 use crate::session::slot::Acquire;
@@ -86,7 +87,13 @@ fn admit(
     run.room_for(RESULT_LEN)?;
 
     let result = answer(session, &args);
-    let bound = session.bindings.contains(run.conn);
+    let bound = match session.bindings.find_mut(run.conn) {
+        Some(binding) => {
+            binding.last_activity = now;
+            true
+        }
+        None => false,
+    };
     let fingerprint = fingerprint::of(&run.cred, run.count, record);
     let slot = session.slot(args.slotid).ok_or(Status::BADSLOT)?;
     let turn = match slot.acquire(args.sequenceid, fingerprint) {
@@ -117,7 +124,7 @@ fn admit(
         }
     }
     if !bound {
-        core.bind(key, run.conn);
+        core.associate(key, run.conn, Direction::Fore, now, out);
     }
     match turn {
         Turn::New => {

@@ -5,9 +5,9 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
 use super::{
-    access, close, commit, create, create_session, destroy, downgrade, exchange_id, filehandle,
-    getattr, link, lock, lookup, open, read, readdir, reclaim, remove, rename, secinfo, setattr,
-    stateid, verify, write,
+    access, bind_conn, close, commit, create, create_session, destroy, downgrade, exchange_id,
+    filehandle, getattr, link, lock, lookup, open, read, readdir, reclaim, remove, rename, secinfo,
+    setattr, stateid, verify, write,
 };
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step};
@@ -173,6 +173,8 @@ const fn serve(op: Op) -> Row {
                 alone: true,
                 ..NO_FLAGS
             },
+            reply_bound: Some(24),
+            bare: Some(Handler::now(bind_conn::start)),
             ..unserved(op)
         },
         Op::Sequence => Row {

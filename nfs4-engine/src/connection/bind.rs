@@ -1,0 +1,205 @@
+//! Binding connections to sessions: by CREATE_SESSION and SEQUENCE, which add an association, and
+//! by BIND_CONN_TO_SESSION, which may move one. [RFC 8881 §2.10.3.1, §18.34]
+
+use nfs4_proto::nfs4::status::Status;
+
+use super::{Binding, Direction};
+use crate::action::{Action, Outbox};
+use crate::config::BindingPolicy;
+use crate::core::Core;
+use crate::event::{Event, SessionGone, Unbound};
+use crate::ids::ConnId;
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::time::Now;
+
+impl Core {
+    /// Binds the connection that a session was made by, or that a request of it came by; if it
+    /// cannot be bound, the session is served all the same.
+    pub(crate) fn associate(
+        &mut self,
+        session: Key<Session>,
+        conn: ConnId,
+        direction: Direction,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let bound = self
+            .sessions
+            .get(session)
+            .is_some_and(|s| s.bindings.contains(conn));
+        if bound {
+            return;
+        }
+        if self.make_room(session, now, out) {
+            self.add_binding(session, Binding::new(conn, direction, now), out);
+        } else {
+            out.metrics.unbound_request();
+        }
+    }
+
+    /// Binds a connection because the client asks for it, or changes the direction of a binding.
+    ///
+    /// # Errors
+    /// INVAL if the session were left without a connection for its requests, RESOURCE if it has
+    /// as many connections as it may. A refusal changes nothing but that silent connections may
+    /// have been unbound.
+    pub(crate) fn bind(
+        &mut self,
+        key: Key<Session>,
+        conn: ConnId,
+        direction: Direction,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Status> {
+        let session = self.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
+        if !direction.is_fore() && !session.bindings.has_fore_besides(conn) {
+            return Err(Status::INVAL);
+        }
+        let id = session.id;
+        if let Some(binding) = session.bindings.find_mut(conn) {
+            binding.direction = direction;
+            binding.last_activity = now;
+            out.push(Action::Event(Event::Bound {
+                conn,
+                session: id,
+                direction,
+            }));
+        } else {
+            if !self.make_room(key, now, out)
+                || !self.add_binding(key, Binding::new(conn, direction, now), out)
+            {
+                return Err(Status::RESOURCE);
+            }
+        }
+        if self.config.binding_policy == BindingPolicy::Exclusive {
+            self.unbind_from_others(key, conn, out);
+        }
+        Ok(())
+    }
+
+    /// A connection is gone: nothing but its bindings goes with it.
+    pub(crate) fn connection_closed(&mut self, conn: ConnId, out: &mut Outbox) {
+        let Some(connection) = self.connections.close(conn) else {
+            return;
+        };
+        for session in connection.sessions {
+            if let Some(session) = self.sessions.get_mut(session)
+                && session.bindings.remove(conn).is_some()
+            {
+                let reason = Unbound::Disconnect;
+                out.push(Action::Event(Event::Unbound {
+                    conn,
+                    session: session.id,
+                    reason,
+                }));
+            }
+        }
+    }
+
+    /// Takes a session's connections from it, as it ends.
+    pub(crate) fn unbind_all(
+        &mut self,
+        key: Key<Session>,
+        session: &Session,
+        reason: SessionGone,
+        out: &mut Outbox,
+    ) {
+        let reason = match reason {
+            SessionGone::LeaseExpired => Unbound::Reaper,
+            SessionGone::Request | SessionGone::Replaced => Unbound::SessionDestroyed,
+        };
+        for binding in session.bindings.iter() {
+            if let Some(connection) = self.connections.get_mut(binding.conn) {
+                connection.sessions.retain(|bound| *bound != key);
+            }
+            out.push(Action::Event(Event::Unbound {
+                conn: binding.conn,
+                session: session.id,
+                reason,
+            }));
+        }
+    }
+
+    /// Whether a session may have one more connection; a silent one gives way.
+    fn make_room(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) -> bool {
+        let limit = self.config.max_connections_per_session as usize;
+        let Some(session) = self.sessions.get_mut(key) else {
+            return false;
+        };
+        if limit == 0 || session.bindings.len() < limit {
+            return true;
+        }
+        match session.bindings.silent(now.mono, self.config.lease) {
+            Some(silent) => {
+                self.unbind(key, silent, Unbound::Reaper, out);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn add_binding(&mut self, key: Key<Session>, binding: Binding, out: &mut Outbox) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return false;
+        };
+        // A connection that the driver has closed meanwhile is not bound.
+        let Some(connection) = self.connections.get_mut(binding.conn) else {
+            return false;
+        };
+        if connection.sessions.len() >= SESSIONS_PER_CONNECTION {
+            return false;
+        }
+        connection.sessions.push(key);
+        session.bindings.add(binding);
+        let Binding {
+            conn, direction, ..
+        } = binding;
+        out.push(Action::Event(Event::Bound {
+            conn,
+            session: session.id,
+            direction,
+        }));
+        true
+    }
+
+    fn unbind(&mut self, key: Key<Session>, conn: ConnId, reason: Unbound, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.bindings.remove(conn).is_none() {
+            return;
+        }
+        out.push(Action::Event(Event::Unbound {
+            conn,
+            session: session.id,
+            reason,
+        }));
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.sessions.retain(|bound| *bound != key);
+        }
+    }
+
+    fn unbind_from_others(&mut self, key: Key<Session>, conn: ConnId, out: &mut Outbox) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        let others = core::mem::replace(&mut connection.sessions, alloc::vec![key]);
+        for other in others {
+            if other != key
+                && let Some(session) = self.sessions.get_mut(other)
+                && session.bindings.remove(conn).is_some()
+            {
+                let reason = Unbound::Explicit;
+                out.push(Action::Event(Event::Unbound {
+                    conn,
+                    session: session.id,
+                    reason,
+                }));
+            }
+        }
+    }
+}
+
+/// A connection is bound to at most so many sessions; more are served without a binding.
+const SESSIONS_PER_CONNECTION: usize = 64;

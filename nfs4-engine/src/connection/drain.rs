@@ -1,0 +1,24 @@
+//! Draining: a connection takes no new work, finishes what it has, and is closed.
+
+use crate::action::{Action, Outbox};
+use crate::engine::Engine;
+use crate::ids::ConnId;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Engine {
+    /// Lets a connection finish what it has begun and then closes it, at the latest when
+    /// [`Config::drain_deadline`](crate::Config::drain_deadline) has passed.
+    pub(crate) fn drain(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+        let waiting = self.parked.iter().filter(|run| run.conn == conn).count();
+        if !self.core.connections.start_draining(conn, waiting) {
+            return;
+        }
+        if waiting == 0 {
+            out.push(Action::Close { conn });
+            return;
+        }
+        let deadline = now.mono.after(self.core.config.drain_deadline);
+        self.core.timers.set(deadline, Due::Drain(conn));
+    }
+}

@@ -1,0 +1,56 @@
+//! Which statuses an operation may answer. [RFC 8881 §15.2, RFC 7862 §11.2]
+
+use nfs4_proto::nfs4::errors;
+use nfs4_proto::nfs4::opnum::Op;
+use nfs4_proto::nfs4::status::Status;
+
+/// Whether an operation may answer this status: the lists of the RFCs, and [`EXCEPTIONS`].
+pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
+    status == Status::OK
+        || errors::allowed(op, minor, status)
+        || EXCEPTIONS
+            .iter()
+            .any(|(of, extra, _)| *extra == status && of.is_none_or(|of| of == op))
+}
+
+/// What is answered beyond the lists, of which operation, and why.
+const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[
+    (
+        Some(Op::BindConnToSession),
+        Status::RESOURCE,
+        "the limit of connections has no other status",
+    ),
+    (
+        Some(Op::CreateSession),
+        Status::ENCR_ALG_UNSUPP,
+        "callbacks under RPCSEC_GSS only",
+    ),
+    (
+        Some(Op::ExchangeId),
+        Status::PERM,
+        "case 9 of RFC 8881 §18.35.4; the list forgets it",
+    ),
+    (
+        None,
+        Status::NOTSUPP,
+        "blocked by configuration, or not there yet",
+    ),
+    (
+        None,
+        Status::DELAY,
+        "the connection drains, or the session went while a request waited",
+    ),
+    (
+        None,
+        Status::RETRY_UNCACHED_REP,
+        "on whichever operation comes second",
+    ),
+    (None, Status::BADXDR, "any arguments can be malformed"),
+    (None, Status::REP_TOO_BIG, "any result can be too much"),
+    (
+        None,
+        Status::REP_TOO_BIG_TO_CACHE,
+        "any result can be too much to keep",
+    ),
+    (None, Status::SERVERFAULT, "any file system can misbehave"),
+];
