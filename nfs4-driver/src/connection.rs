@@ -23,8 +23,8 @@ use crate::watch::Watch;
 
 /// A connection of a [`Node`](crate::Node), without its socket: bytes in, bytes out.
 ///
-/// One task or thread owns it. Whenever its socket is readable or writable, its waker was woken or
-/// a sleep is over, the owner does as follows, until there is no progress:
+/// Whenever its socket is readable or writable, or its waker was woken, its owner calls
+/// [`Connection::drive`], which does as follows, until there is no progress:
 ///
 /// 1. [`Connection::step`], which handles what was read and what other threads left;
 /// 2. writes [`Connection::output`] in one vectored write and says so by [`Connection::sent`];
@@ -46,6 +46,8 @@ pub struct Connection {
     /// Nothing more is read, and why; the connection ends when the rest is sent.
     ending: Option<Closing>,
     closed: bool,
+    /// Nothing is left in a buffer of the stream's own.
+    pub(crate) flushed: bool,
 }
 
 /// Why a connection ends.
@@ -99,6 +101,7 @@ impl Connection {
             turn: Turn::default(),
             ending: None,
             closed: false,
+            flushed: true,
             sink: Arc::clone(&mailbox) as Arc<dyn CompletionSink>,
             node,
             mailbox,

@@ -12,6 +12,7 @@ mod admission;
 mod clock;
 mod connection;
 mod credentials;
+mod drive;
 mod intake;
 mod limits;
 mod log;
@@ -26,6 +27,7 @@ mod watch;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Closing, Connection};
+pub use drive::Stream;
 pub use limits::{LimitFault, LimitFaults, Limits};
 pub use node::{EngineDead, Node, Refused};
 pub use timer::Timer;
