@@ -13,7 +13,7 @@ use nfs4_engine::{ConnId, Input};
 
 use crate::admission::Admission;
 use crate::credentials::Credentials;
-use crate::intake::Intake;
+use crate::intake::{Intake, Space};
 use crate::log;
 use crate::mailbox::Mailbox;
 use crate::node::{EngineDead, Shared};
@@ -30,6 +30,9 @@ use crate::watch::Watch;
 /// 2. writes [`Connection::output`] in one vectored write and says so by [`Connection::sent`];
 /// 3. reads to [`Connection::space`], if there is some, and says so by [`Connection::received`];
 /// 4. before it waits, [`Connection::rest`].
+///
+/// Who blocks in reading lets others use the connection meanwhile: it reads to what
+/// [`Connection::lend`] gave it, and says so by [`Connection::take_back`].
 ///
 /// [`Connection::tick`] looks after timeouts. An error of either is the end:
 /// [`Connection::close`]. A dropped connection is closed as well.
@@ -170,7 +173,7 @@ impl Connection {
 
     /// Where to read to, never empty; none while nothing is to be read.
     pub fn space(&mut self) -> Option<&mut [u8]> {
-        if self.may_read() {
+        if self.may_read() && !self.intake.is_lent() {
             Some(self.intake.space())
         } else {
             None
@@ -181,6 +184,20 @@ impl Connection {
     pub fn received(&mut self, count: usize) {
         self.intake.received(count);
         self.watch.received();
+    }
+
+    /// Gives away where to read to, so that the connection can be used during the read; none while
+    /// nothing is to be read or it is given away already.
+    pub fn lend(&mut self) -> Option<Space> {
+        (self.may_read() && !self.intake.is_lent()).then(|| self.intake.lend())
+    }
+
+    /// Takes back what this connection lent, after `count` bytes, or none, were read to it.
+    pub fn take_back(&mut self, space: Space, count: usize) {
+        self.intake.take_back(space, count);
+        if count > 0 {
+            self.watch.received();
+        }
     }
 
     /// Nothing can be read now: memory that is not needed meanwhile is given back.

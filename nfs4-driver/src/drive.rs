@@ -8,7 +8,8 @@ use crate::connection::{Closing, Connection};
 /// A stream of bytes as [`Connection::drive`] sees it: what cannot be done at once is
 /// [`Poll::Pending`], and whoever drives is told when to come back by means of the stream's own.
 pub trait Stream {
-    /// Reads to `space`; zero bytes mean the end.
+    /// Reads to `space`; zero bytes mean the end. A stream that is read elsewhere, to what
+    /// [`Connection::lend`] gives, is always pending.
     ///
     /// # Errors
     /// The stream failed.

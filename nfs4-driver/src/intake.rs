@@ -1,5 +1,6 @@
 //! From bytes to records: read buffers, record marks, fragments. [RFC 5531 §11]
 
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 use nfs4_engine::bytes::{Buf, Bytes};
@@ -22,6 +23,8 @@ pub(crate) struct Intake {
     filled: usize,
     /// Where reading into `filling` must stop, so that it ends with its large record.
     stop: usize,
+    /// `filling` is out by [`Intake::lend`].
+    lent: bool,
     /// Set when all whole fragments are cut: only then may more be read.
     hungry: bool,
     assembly: Option<Assembly>,
@@ -43,6 +46,7 @@ impl Intake {
             filling: None,
             filled: 0,
             stop: 0,
+            lent: false,
             hungry: true,
             assembly: None,
         }
@@ -58,18 +62,41 @@ impl Intake {
         self.hungry && (self.filled > 0 || self.assembly.is_some())
     }
 
-    /// Where to read to; never empty. Only while [`Intake::is_hungry`].
+    /// Whether the space is out, so that nothing else can be read meanwhile.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// Where to read to; never empty. Only while [`Intake::is_hungry`] and nothing is lent.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         debug_assert!(self.hungry, "what was read is cut first");
-        let filled = self.filled;
-        let stop = self.stop;
+        debug_assert!(!self.lent, "there is one space");
         let buffer = self.filling.get_or_insert_with(|| self.pool.take(SMALL));
-        let end = if stop > filled {
-            stop.min(buffer.len())
-        } else {
-            buffer.len()
-        };
-        &mut buffer.bytes_mut()[filled..end]
+        let room = room(buffer, self.filled, self.stop);
+        &mut buffer.bytes_mut()[room]
+    }
+
+    /// Gives [`Intake::space`] away. Only while [`Intake::is_hungry`] and nothing is lent.
+    pub(crate) fn lend(&mut self) -> Space {
+        debug_assert!(self.hungry, "what was read is cut first");
+        debug_assert!(!self.lent, "there is one space");
+        let buffer = self.filling.take();
+        let buffer = buffer.unwrap_or_else(|| self.pool.take(SMALL));
+        self.lent = true;
+        Space {
+            room: room(&buffer, self.filled, self.stop),
+            buffer,
+        }
+    }
+
+    /// Takes back what was lent, with `count` bytes read to it.
+    pub(crate) fn take_back(&mut self, space: Space, count: usize) {
+        debug_assert!(self.lent, "it was lent by this connection");
+        self.lent = false;
+        self.filling = Some(space.buffer);
+        if count > 0 {
+            self.received(count);
+        }
     }
 
     /// `count` bytes were read to [`Intake::space`].
@@ -188,6 +215,37 @@ impl Intake {
     }
 }
 
+/// Where to read to, apart from its connection: see [`Connection::lend`](crate::Connection::lend).
+#[derive(Debug)]
+pub struct Space {
+    buffer: Buffer,
+    room: Range<usize>,
+}
+
+impl Deref for Space {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer.bytes()[self.room.clone()]
+    }
+}
+
+impl DerefMut for Space {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer.bytes_mut()[self.room.clone()]
+    }
+}
+
+/// The part of a buffer that is to be filled next.
+fn room(buffer: &Buffer, filled: usize, stop: usize) -> Range<usize> {
+    let end = if stop > filled {
+        stop.min(buffer.len())
+    } else {
+        buffer.len()
+    };
+    filled..end
+}
+
 /// The length of a fragment with its mark.
 fn end(mark: Mark) -> usize {
     Mark::LEN + mark.len as usize
@@ -264,6 +322,33 @@ mod tests {
                 "an idle connection owns no read buffer"
             );
         }
+    }
+
+    #[test]
+    fn a_space_that_was_lent_is_read_to_like_any_other() {
+        let payloads = [vec![1; 10], vec![2; 100_000], vec![3; 5]];
+        let stream: Vec<u8> = payloads
+            .iter()
+            .flat_map(|one| fragment(one, true))
+            .collect();
+        let mut intake = intake();
+        let mut rest = &stream[..];
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            let none = intake.lend();
+            intake.take_back(none, 0);
+            let mut space = intake.lend();
+            assert!(intake.is_lent() && intake.next_record().unwrap().is_none());
+            let count = rest.len().min(33_333).min(space.len());
+            space[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            intake.take_back(space, count);
+            while let Some(record) = intake.next_record().unwrap() {
+                records.push(record);
+            }
+        }
+        assert_eq!(records, payloads);
+        assert!(!intake.is_lent() && !intake.is_mid_record());
     }
 
     #[test]
