@@ -69,8 +69,11 @@ impl Core {
         };
         session.running -= 1;
         if let Some(slot) = session.slot(scope.slot) {
-            // The reply to a lone SEQUENCE is always kept: a retry must get it again.
-            let keep = (run.keep || run.count == 1)
+            // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
+            // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
+            // to it.
+            let refused = run.begun == 2 && run.reply.is_beyond_us();
+            let keep = (run.keep || run.count == 1 || refused)
                 .then_some(|cache: &mut alloc::vec::Vec<u8>| run.reply.copy_to(cache));
             let (before, after) = slot.finish(keep);
             self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;

@@ -118,6 +118,14 @@ impl Reply {
         self.status = status;
     }
 
+    /// Whether it ends with an operation that was not even tried.
+    pub(crate) fn is_beyond_us(&self) -> bool {
+        matches!(
+            self.status,
+            Status::OP_ILLEGAL | Status::BADXDR | Status::NOTSUPP
+        )
+    }
+
     /// Sends it.
     pub(crate) fn send(&mut self, conn: ConnId, xid: u32, out: &mut Outbox) {
         let head = rpc_head(xid, self.len());

@@ -158,8 +158,7 @@ fn answer(session: &Session, args: &args::Sequence) -> res::SequenceOk {
 /// Answers the retry of a request whose reply was not kept: the second operation fails.
 /// [RFC 8881 §2.10.6.1.3]
 fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
-    // A lone SEQUENCE is always kept, so there is a second operation; if its number cannot be
-    // read, the first time said so, and this says it again.
+    // A lone SEQUENCE is always kept, and so is a second operation that does not exist.
     let second = rest.u32().map_or(Op::Illegal.number(), OpNum);
     run.reply.begin_op(second);
     run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
