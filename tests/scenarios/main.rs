@@ -3,3 +3,6 @@
 mod create_session;
 mod dispatch;
 mod exchange_id;
+mod lease;
+mod sequence;
+mod staged;

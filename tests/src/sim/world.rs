@@ -151,7 +151,7 @@ impl Sim {
         self.network.call(conn, record, self.now);
     }
 
-    /// Sends a record, lets happen what does and returns the reply to it.
+    /// Sends a record, lets things happen until the reply to it has come, and returns that.
     ///
     /// # Panics
     /// If there is none.
@@ -159,8 +159,12 @@ impl Sim {
     pub fn exchange(&mut self, conn: ConnId, record: Vec<u8>) -> Reply {
         let xid = xid_of(&record);
         self.send(conn, record);
-        self.run();
-        self.take_reply(xid).expect("the call is answered")
+        loop {
+            if let Some(reply) = self.take_reply(xid) {
+                return reply;
+            }
+            assert!(self.step(), "the call is not answered");
+        }
     }
 
     /// The reply to a call, if it has come.

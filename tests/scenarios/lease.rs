@@ -1,0 +1,166 @@
+//! How long a client may be silent. [RFC 8881 §8.3]
+
+use std::time::Duration;
+
+use nfs4_engine::{ClientGone, Event, SessionGone, Unbound};
+use nfs4_proto::client::CompoundBuilder;
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_tests::sim::{Client, Pace, Sim, open_args};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
+    c.putrootfh().open(args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(owner, name)
+    })
+}
+
+#[test]
+fn a_client_that_speaks_keeps_its_lease() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let lease = sim.settings().lease;
+    for _ in 0..5 {
+        sim.sleep(lease - SECOND);
+        client.call(&mut sim, |c| c).all_ok();
+    }
+}
+
+#[test]
+fn a_replay_renews_and_a_refused_sequence_does_not() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let lease = sim.settings().lease;
+    let request = client.request(&mut sim, 0, true, |c| c.putrootfh());
+    request.exchange(&mut sim, client.conn).all_ok();
+    for _ in 0..3 {
+        sim.sleep(lease - SECOND);
+        request
+            .again(&mut sim)
+            .exchange(&mut sim, client.conn)
+            .all_ok();
+    }
+    sim.sleep(lease - SECOND);
+    let wrong = client.request(&mut sim, 99, true, |c| c);
+    let reply = wrong.exchange(&mut sim, client.conn);
+    assert!(reply.is_only(Op::Sequence, Status::BADSLOT));
+    sim.sleep(2 * SECOND);
+    client.advance(0);
+    let reply = client.call(&mut sim, |c| c);
+    assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
+}
+
+#[test]
+fn the_clock_ends_a_lease_also_when_no_timer_passes() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    sim.jump(sim.settings().lease);
+    client.call(&mut sim, |c| c).all_ok();
+    sim.jump(sim.settings().lease + SECOND);
+    // The next message lets timers pass first; this one does not.
+    assert_eq!(sim.tables().sessions, 1);
+    let reply = client.call(&mut sim, |c| c);
+    assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn an_expired_client_loses_everything_and_files_are_let_go() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    for at in 0..10_u8 {
+        client
+            .call(&mut sim, |c| create(c, &[at % 3], &[b'a' + at]))
+            .all_ok();
+    }
+    assert_eq!(sim.tables().opens, 10);
+    assert_eq!(sim.fs().held(), 10);
+    sim.take_events();
+    sim.sleep(sim.settings().lease + SECOND);
+    let tables = sim.tables();
+    assert_eq!((tables.clients, tables.sessions), (0, 0));
+    assert_eq!((tables.opens, tables.owners, tables.files), (0, 0, 0));
+    assert_eq!(tables.cached_bytes, 0);
+    assert_eq!(sim.fs().held(), 0);
+    let expected = [
+        Event::Unbound {
+            conn: client.conn,
+            session: client.session,
+            reason: Unbound::Reaper,
+        },
+        Event::SessionDestroyed {
+            session: client.session,
+            reason: SessionGone::LeaseExpired,
+        },
+        Event::ClientGone {
+            client: client.id.0,
+            reason: ClientGone::LeaseExpired,
+        },
+    ];
+    assert_eq!(sim.take_events(), expected);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_lease_does_not_run_out_while_a_request_waits_and_counts_anew_from_its_reply() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let lease = sim.settings().lease;
+    sim.set_pace(Pace::Held);
+    let request = client.request(&mut sim, 0, true, |c| create(c, b"o", b"f"));
+    request.send(&mut sim, client.conn);
+    sim.run();
+    sim.sleep(5 * lease);
+    assert_eq!(sim.tables().clients, 1);
+    sim.complete(0);
+    sim.take_reply(request.xid()).expect("it is done").all_ok();
+    sim.sleep(lease - SECOND);
+    client.advance(0);
+    client.call(&mut sim, |c| c).all_ok();
+    assert_eq!(sim.tables().opens, 1);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn clients_expire_one_by_one() {
+    let mut sim = Sim::new();
+    let lease = sim.settings().lease;
+    let mut first = Client::mounted(&mut sim, "first");
+    sim.sleep(lease / 2);
+    let mut second = Client::mounted(&mut sim, "second");
+    sim.sleep(lease / 2 + SECOND);
+    assert_eq!(sim.tables().clients, 1);
+    let reply = first.call(&mut sim, |c| c);
+    assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
+    second.call(&mut sim, |c| c).all_ok();
+}
+
+#[test]
+fn in_the_grace_period_nothing_new_is_opened() {
+    let config = nfs4_engine::Config {
+        grace: Duration::from_secs(60),
+        ..Sim::config()
+    };
+    let mut sim = Sim::with(config);
+    let mut client = Client::mounted(&mut sim, "a");
+    let reply = client.call(&mut sim, |c| create(c, b"o", b"f"));
+    assert_eq!(reply.last(), (Op::Open, Status::GRACE));
+    assert_eq!(sim.fs().requests("Open"), 0);
+    sim.sleep(Duration::from_secs(61));
+    client.call(&mut sim, |c| create(c, b"o", b"f")).all_ok();
+}
+
+#[test]
+fn before_reclaim_complete_nothing_new_is_opened() {
+    let mut sim = Sim::new();
+    let mut client = Client::stranger(&mut sim, "a");
+    client.exchange_id(&mut sim).all_ok();
+    client.create_session(&mut sim).all_ok();
+    let reply = client.call(&mut sim, |c| create(c, b"o", b"f"));
+    assert_eq!(reply.last(), (Op::Open, Status::GRACE));
+    let done = args::ReclaimComplete { one_fs: false };
+    client.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
+    client.call(&mut sim, |c| create(c, b"o", b"f")).all_ok();
+}
