@@ -1,6 +1,7 @@
 //! What the server does, on a simulated network: each test is named by its claim.
 
 mod create_session;
+mod determinism;
 mod dispatch;
 mod exchange_id;
 mod lease;

@@ -1,0 +1,3 @@
+//! Random scenarios, held against models.
+
+mod exactly_once;
