@@ -187,10 +187,13 @@ impl Shared {
             mailboxes,
             ..
         } = &mut *locked;
-        for input in turn.inputs.drain(..) {
-            if let Input::ConnClosed { conn } = &input {
+        // A loop of its own: to look at an input on its way costs two copies of it.
+        for input in &turn.inputs {
+            if let Input::ConnClosed { conn } = input {
                 mailboxes.remove(conn);
             }
+        }
+        for input in turn.inputs.drain(..) {
             engine.handle(now, input, outbox);
         }
         self.settle(locked, turn, own);
