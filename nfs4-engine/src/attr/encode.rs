@@ -1,6 +1,7 @@
 //! fattr4 out of what the file system and the configuration say. [RFC 8881 §3.3.7]
 
 use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::consts::FH4_PERSISTENT;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Encode, Writer};
 
@@ -158,7 +159,5 @@ fn decimal(w: &mut Writer, mut id: u32) {
     w.opaque(&digits[at..]);
 }
 
-/// Filehandles do not expire by themselves. [RFC 8881 §5.8.1.3]
-const FH4_PERSISTENT: u32 = 0;
 /// The change attribute is a counter. [RFC 7862 §12.2.3]
 const NFS4_CHANGE_TYPE_IS_VERSION_COUNTER: u32 = 1;

@@ -2,6 +2,10 @@
 
 use alloc::string::String;
 
+use nfs4_proto::nfs4::consts::{
+    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CREATE_SESSION4_FLAG_CONN_RDMA,
+    CREATE_SESSION4_FLAG_PERSIST,
+};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
@@ -100,7 +104,7 @@ fn create<S: Scope>(
     let session = core.sessions.insert(key, fore);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
-    let with_back = args.flags & CONN_BACK_CHAN != 0;
+    let with_back = args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0;
     let direction = if with_back {
         Direction::Both
     } else {
@@ -123,7 +127,11 @@ fn create<S: Scope>(
         sessionid: id,
         sequence: args.sequence,
         // Nothing persists, and whether this connection calls back is what the table says.
-        flags: if bound_back { CONN_BACK_CHAN } else { 0 },
+        flags: if bound_back {
+            CREATE_SESSION4_FLAG_CONN_BACK_CHAN
+        } else {
+            0
+        },
         fore_chan_attrs: args::ChannelAttrs {
             headerpadsize: 0,
             maxrequestsize: fore.max_request,
@@ -186,6 +194,7 @@ const LEAST_RESPONSE: u32 = 256;
 const LEAST_CALLBACK: u32 = 128;
 /// SEQUENCE and one more.
 const LEAST_OPERATIONS: u32 = 2;
-/// CREATE_SESSION4_FLAG_PERSIST, _CONN_BACK_CHAN, _CONN_RDMA.
-const FLAGS: u32 = 0x7;
-const CONN_BACK_CHAN: u32 = 0x2;
+/// What a client may ask for.
+const FLAGS: u32 = CREATE_SESSION4_FLAG_PERSIST
+    | CREATE_SESSION4_FLAG_CONN_BACK_CHAN
+    | CREATE_SESSION4_FLAG_CONN_RDMA;

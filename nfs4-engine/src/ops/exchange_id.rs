@@ -1,6 +1,11 @@
 //! EXCHANGE_ID: who a client is. [RFC 8881 §18.35]
 
 use nfs4_proto::nfs4::basic::ClientId;
+use nfs4_proto::nfs4::consts::{
+    EXCHGID4_FLAG_BIND_PRINC_STATEID, EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_MASK_PNFS,
+    EXCHGID4_FLAG_SUPP_FENCE_OPS, EXCHGID4_FLAG_SUPP_MOVED_MIGR, EXCHGID4_FLAG_SUPP_MOVED_REFER,
+    EXCHGID4_FLAG_UPD_CONFIRMED_REC_A, EXCHGID4_FLAG_USE_NON_PNFS,
+};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
@@ -27,7 +32,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     }
     let caller = Principal::of(&cx.run.cred);
     let now = cx.now.mono;
-    let key = if args.flags & UPD_CONFIRMED_REC_A == 0 {
+    let key = if args.flags & EXCHGID4_FLAG_UPD_CONFIRMED_REC_A == 0 {
         introduce(cx.core, &args, caller, now, cx.out)?
     } else {
         update(cx.core, &args, caller, now)?
@@ -37,7 +42,12 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     res::ExchangeIdOk {
         clientid: ClientId(client.id),
         sequenceid: client.create.sequence.wrapping_add(1),
-        flags: USE_NON_PNFS | if client.confirmed { CONFIRMED_R } else { 0 },
+        flags: EXCHGID4_FLAG_USE_NON_PNFS
+            | if client.confirmed {
+                EXCHGID4_FLAG_CONFIRMED_R
+            } else {
+                0
+            },
         state_protect: res::StateProtectOk::None,
         server_owner: res::ServerOwner {
             minor_id: boot.server_minor,
@@ -134,10 +144,10 @@ fn discard(
     }
 }
 
-/// The flags that a client may set.
+/// The flags that a client may set; one is new in minor version 2. [RFC 7862 §14.1]
 fn flags_of_client(minor: u32) -> u32 {
     if minor >= 2 {
-        FLAGS_OF_CLIENT | SUPP_FENCE_OPS
+        FLAGS_OF_CLIENT | EXCHGID4_FLAG_SUPP_FENCE_OPS
     } else {
         FLAGS_OF_CLIENT
     }
@@ -146,21 +156,9 @@ fn flags_of_client(minor: u32) -> u32 {
 /// States removed within one request; with more, the client is told to come back.
 pub(super) const REMOVAL_BUDGET: usize = 1024;
 
-/// EXCHGID4_FLAG_*. [RFC 8881 §18.35.3]
-const SUPP_MOVED_REFER: u32 = 0x1;
-const SUPP_MOVED_MIGR: u32 = 0x2;
-/// New in minor version 2. [RFC 7862 §14.1]
-const SUPP_FENCE_OPS: u32 = 0x4;
-const BIND_PRINC_STATEID: u32 = 0x100;
-const USE_NON_PNFS: u32 = 0x1_0000;
-const USE_PNFS_MDS: u32 = 0x2_0000;
-const USE_PNFS_DS: u32 = 0x4_0000;
-const UPD_CONFIRMED_REC_A: u32 = 0x4000_0000;
-const CONFIRMED_R: u32 = 0x8000_0000;
-const FLAGS_OF_CLIENT: u32 = SUPP_MOVED_REFER
-    | SUPP_MOVED_MIGR
-    | BIND_PRINC_STATEID
-    | USE_NON_PNFS
-    | USE_PNFS_MDS
-    | USE_PNFS_DS
-    | UPD_CONFIRMED_REC_A;
+/// What a client may set in every minor version. [RFC 8881 §18.35.3]
+const FLAGS_OF_CLIENT: u32 = EXCHGID4_FLAG_SUPP_MOVED_REFER
+    | EXCHGID4_FLAG_SUPP_MOVED_MIGR
+    | EXCHGID4_FLAG_BIND_PRINC_STATEID
+    | EXCHGID4_FLAG_MASK_PNFS
+    | EXCHGID4_FLAG_UPD_CONFIRMED_REC_A;

@@ -2,6 +2,13 @@
 
 use nfs4_proto::nfs4::args::CreateHow;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::consts::{
+    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_WANT_CANCEL,
+    OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+    OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
+    OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, WND4_CANCELLED, WND4_NOT_SUPP_FTYPE,
+    WND4_NOT_WANTED,
+};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
@@ -215,12 +222,22 @@ fn answer<S: Established>(
     names::change_info(w, dir);
     w.u32(OPEN4_RESULT_LOCKTYPE_POSIX);
     attrset.encode(w);
-    if args.share_access & WANT_BITS == 0 {
-        res::OpenDelegation::None.encode(w);
-    } else {
-        res::OpenDelegation::NoneExt(res::NoDelegation::WhyNone(WND4_NOT_SUPP_FTYPE)).encode(w);
-    }
+    no_delegation(args.share_access).encode(w);
     Ok(Step::Done(Status::OK))
+}
+
+/// Why there is no delegation; who says nothing of delegations is told nothing.
+/// [RFC 8881 §18.16.3]
+fn no_delegation(access: u32) -> res::OpenDelegation<'static> {
+    if access & WANT_BITS == 0 {
+        return res::OpenDelegation::None;
+    }
+    let why = match access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK {
+        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => WND4_NOT_WANTED,
+        OPEN4_SHARE_ACCESS_WANT_CANCEL => WND4_CANCELLED,
+        _ => WND4_NOT_SUPP_FTYPE,
+    };
+    res::OpenDelegation::NoneExt(res::NoDelegation::WhyNone(why))
 }
 
 /// The access and deny bits, without what is said of delegations.
@@ -298,9 +315,7 @@ fn created_with(args: &args::Open<'_>) -> Bitmap {
     }
 }
 
-/// What a client says of delegations in `share_access`. [RFC 8881 §18.16.3]
-const WANT_BITS: u32 = 0xff00 | 0x1_0000 | 0x2_0000;
-/// There are no delegations of such a file. [RFC 8881 §18.16.2, why_no_delegation4]
-const WND4_NOT_SUPP_FTYPE: u32 = 3;
-/// Byte-range locks are POSIX locks. [RFC 8881 §18.16.4]
-const OPEN4_RESULT_LOCKTYPE_POSIX: u32 = 4;
+/// What a client says of delegations in `share_access`.
+const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
+    | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
+    | OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED;
