@@ -55,7 +55,8 @@ impl Range {
             }),
             _ => Some(Range {
                 first: offset,
-                last: offset.checked_add(length - 1)?,
+                // Even the end, one past the last byte, must not overflow.
+                last: offset.checked_add(length)? - 1,
             }),
         }
     }
