@@ -115,12 +115,25 @@ impl<S> Cx<'_, S> {
             .ok_or(Status::STALE)
     }
 
-    /// The stateid that an operation means: the current one for the special value.
-    /// [RFC 8881 §16.2.3.1.2]
+    /// The stateid that an operation means: the current one for the special value, whatever its
+    /// seqid is by now. [RFC 8881 §8.2.3, §16.2.3.1.2]
     ///
     /// # Errors
     /// BAD_STATEID if the current one is asked for and there is none.
     pub(crate) fn meant(&self, stateid: Stateid) -> Result<Stateid, Status> {
+        let meant = self.meant_exactly(stateid)?;
+        if stateid == Stateid::CURRENT && meant != Stateid::INVALID {
+            Ok(Stateid { seqid: 0, ..meant })
+        } else {
+            Ok(meant)
+        }
+    }
+
+    /// As [`Cx::meant`], but with the seqid: for CLOSE and OPEN_DOWNGRADE. [RFC 8881 §8.2.3]
+    ///
+    /// # Errors
+    /// BAD_STATEID if the current one is asked for and there is none.
+    pub(crate) fn meant_exactly(&self, stateid: Stateid) -> Result<Stateid, Status> {
         if stateid == Stateid::CURRENT {
             self.run.current_stateid.ok_or(Status::BAD_STATEID)
         } else {

@@ -13,7 +13,7 @@ pub(crate) fn start<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::OpenDowngrade::decode(args)?;
-    let stateid = cx.meant(args.open_stateid)?;
+    let stateid = cx.meant_exactly(args.open_stateid)?;
     let key = cx
         .core
         .states
