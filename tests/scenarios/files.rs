@@ -1,0 +1,289 @@
+//! Data and stateids: READ, WRITE, and what stands for state. [RFC 8881 §8.2, §18.22, §18.32]
+
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::attr::num;
+use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
+use nfs4_proto::xdr::List;
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Fattr, Reply, Sim, open_args};
+
+fn create<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
+    args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(owner, name)
+    }
+}
+
+const fn read(stateid: Stateid) -> args::Read {
+    args::Read {
+        stateid,
+        offset: 0,
+        count: 100,
+    }
+}
+
+const fn write(stateid: Stateid, data: &[u8]) -> args::Write<'_> {
+    args::Write {
+        stateid,
+        offset: 0,
+        stable: StableHow::Unstable,
+        data,
+    }
+}
+
+/// A file that the client has open with this share, and its stateid.
+fn opened(sim: &mut Sim, client: &mut Client, access: u32, deny: u32) -> (Vec<u8>, Stateid) {
+    let open = args::Open {
+        share_access: access,
+        share_deny: deny,
+        ..create(b"o", b"f")
+    };
+    let reply = client
+        .call(sim, |c| c.putrootfh().open(open).getfh())
+        .all_ok();
+    (ok!(reply, GetFh).object.to_vec(), ok!(reply, Open).stateid)
+}
+
+#[track_caller]
+fn assert_last(reply: &Reply, op: Op, status: Status) {
+    assert_eq!(reply.last(), (op, status), "{:?}", reply.statuses());
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (fh, id) = opened(&mut sim, &mut client, 3, 0);
+    let put = args::PutFh { object: &fh };
+    let reply = client
+        .call(&mut sim, |c| c.putfh(put).write(write(id, b"hello")))
+        .all_ok();
+    let written = ok!(reply, Write);
+    assert_eq!(written.count, 5);
+    let commit = args::Commit {
+        offset: 0,
+        count: 0,
+    };
+    let reply = client
+        .call(&mut sim, |c| c.putfh(put).commit(commit).read(read(id)))
+        .all_ok();
+    assert_eq!(ok!(reply, Commit).writeverf, written.writeverf);
+    assert_eq!(ok!(reply, Read).data, b"hello");
+    assert!(ok!(reply, Read).eof);
+}
+
+#[test]
+fn an_open_for_reading_does_not_write_and_one_for_writing_reads() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (fh, id) = opened(&mut sim, &mut client, 1, 0);
+    let put = args::PutFh { object: &fh };
+    let reply = client.call(&mut sim, |c| c.putfh(put).write(write(id, b"x")));
+    assert_last(&reply, Op::Write, Status::OPENMODE);
+    let cut = Fattr::size(0);
+    let set = args::SetAttr {
+        stateid: id,
+        obj_attributes: cut.raw(),
+    };
+    let reply = client.call(&mut sim, |c| c.putfh(put).setattr(set));
+    assert_last(&reply, Op::SetAttr, Status::OPENMODE);
+    let other = args::Open {
+        share_access: 2,
+        ..open_args(b"p", b"f")
+    };
+    let current = Stateid::CURRENT;
+    client
+        .call(&mut sim, |c| c.putrootfh().open(other).read(read(current)))
+        .all_ok();
+}
+
+#[test]
+fn special_stateids_bow_to_what_others_deny() {
+    let mut sim = Sim::new();
+    let mut one = Client::mounted(&mut sim, "one");
+    let mut two = Client::mounted(&mut sim, "two");
+    let (fh, id) = opened(&mut sim, &mut one, 3, 3);
+    let put = args::PutFh { object: &fh };
+    one.call(&mut sim, |c| c.putfh(put).write(write(id, b"x")))
+        .all_ok();
+    for (stateid, reads) in [(Stateid::ANONYMOUS, false), (Stateid::READ_BYPASS, true)] {
+        let reply = two.call(&mut sim, |c| c.putfh(put).read(read(stateid)));
+        let expected = if reads { Status::OK } else { Status::LOCKED };
+        assert_last(&reply, Op::Read, expected);
+        let reply = two.call(&mut sim, |c| c.putfh(put).write(write(stateid, b"y")));
+        assert_last(&reply, Op::Write, Status::LOCKED);
+    }
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: id,
+    };
+    one.call(&mut sim, |c| c.putfh(put).close(close)).all_ok();
+    // The file is its creator's; both call as the same user.
+    two.call(&mut sim, |c| {
+        c.putfh(put).write(write(Stateid::ANONYMOUS, b"y"))
+    })
+    .all_ok();
+}
+
+#[test]
+fn stateids_that_mean_nothing_are_bad() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (fh, id) = opened(&mut sim, &mut client, 3, 0);
+    let put = args::PutFh { object: &fh };
+    for bad in [
+        Stateid::INVALID,
+        Stateid::CURRENT,
+        Stateid { seqid: 2, ..id },
+        Stateid {
+            seqid: 2,
+            ..Stateid::ANONYMOUS
+        },
+        Stateid {
+            seqid: 0,
+            ..Stateid::READ_BYPASS
+        },
+        Stateid {
+            other: [7; 12],
+            ..id
+        },
+    ] {
+        let reply = client.call(&mut sim, |c| c.putfh(put).read(read(bad)));
+        assert_last(&reply, Op::Read, Status::BAD_STATEID);
+    }
+    client
+        .call(&mut sim, |c| {
+            c.putfh(put).read(read(Stateid { seqid: 0, ..id }))
+        })
+        .all_ok();
+}
+
+#[test]
+fn the_current_stateid_goes_from_open_to_close() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let current = Stateid::CURRENT;
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: current,
+    };
+    let open = create(b"o", b"f");
+    client
+        .call(&mut sim, |c| {
+            c.putrootfh()
+                .open(open)
+                .write(write(current, b"x"))
+                .read(read(current))
+                .close(close)
+        })
+        .all_ok();
+    assert_eq!(sim.tables().opens, 0);
+    // After CLOSE it names nothing, and another filehandle has none.
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh().open(open).close(close).read(read(current))
+    });
+    assert_last(&reply, Op::Read, Status::BAD_STATEID);
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh().open(open).putrootfh().close(close)
+    });
+    assert_last(&reply, Op::Close, Status::BAD_STATEID);
+    // SAVEFH and RESTOREFH keep the two together.
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .open(open)
+            .savefh()
+            .putrootfh()
+            .restorefh()
+            .close(close)
+    });
+    reply.all_ok();
+}
+
+#[test]
+fn the_current_stateid_is_used_without_its_seqid_but_by_close() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let current = Stateid::CURRENT;
+    let open = create(b"o", b"f");
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: current,
+    };
+    // The saved stateid is old when it is restored. [RFC 8881 §8.2.3]
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh().open(open).savefh().putrootfh().open(open);
+        c.restorefh()
+            .read(read(current))
+            .write(write(current, b"x"))
+            .close(close)
+    });
+    assert_last(&reply, Op::Close, Status::OLD_STATEID);
+    assert_eq!(reply.statuses().len(), 10);
+}
+
+#[test]
+fn test_stateid_answers_for_each_and_free_stateid_frees_no_open() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (_, first) = opened(&mut sim, &mut client, 3, 0);
+    let (_, second) = opened(&mut sim, &mut client, 3, 0);
+    let asked = [
+        second,
+        first,
+        Stateid { seqid: 9, ..first },
+        Stateid::ANONYMOUS,
+    ];
+    let test = args::TestStateid {
+        stateids: List::new(&asked),
+    };
+    let reply = client.call(&mut sim, |c| c.test_stateid(test)).all_ok();
+    let statuses: Vec<Status> = ok!(reply, TestStateid).status_codes.iter().collect();
+    let expected = [
+        Status::OK,
+        Status::OLD_STATEID,
+        Status::BAD_STATEID,
+        Status::BAD_STATEID,
+    ];
+    assert_eq!(statuses, expected);
+    let free = args::FreeStateid { stateid: second };
+    let reply = client.call(&mut sim, |c| c.free_stateid(free));
+    assert_last(&reply, Op::FreeStateid, Status::LOCKS_HELD);
+}
+
+#[test]
+fn verify_goes_on_when_equal_and_nverify_when_not() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (fh, _) = opened(&mut sim, &mut client, 3, 0);
+    let put = args::PutFh { object: &fh };
+    for (size, verify, nverify) in [
+        (0, Status::OK, Status::SAME),
+        (1, Status::NOT_SAME, Status::OK),
+    ] {
+        let fattr = Fattr::size(size);
+        let obj_attributes = fattr.raw();
+        let reply = client.call(&mut sim, |c| {
+            c.putfh(put).verify(args::Verify { obj_attributes })
+        });
+        assert_last(&reply, Op::Verify, verify);
+        let reply = client.call(&mut sim, |c| {
+            c.putfh(put).nverify(args::NVerify { obj_attributes })
+        });
+        assert_last(&reply, Op::NVerify, nverify);
+    }
+    for (number, status) in [
+        (num::TIME_MODIFY_SET, Status::INVAL),
+        (num::RDATTR_ERROR, Status::INVAL),
+        (num::ACL, Status::ATTRNOTSUPP),
+    ] {
+        let obj_attributes = FattrRaw {
+            mask: Bitmap::of(&[number]),
+            values: &[0; 4],
+        };
+        let reply = client.call(&mut sim, |c| {
+            c.putfh(put).verify(args::Verify { obj_attributes })
+        });
+        assert_last(&reply, Op::Verify, status);
+    }
+}
