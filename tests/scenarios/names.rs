@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::Verifier;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Delays, Sim};
+use nfs4_tests::sim::{Client, Sim};
 
 const fn mkdir(objname: &[u8]) -> args::Create<'_> {
     args::Create {
@@ -131,7 +131,7 @@ fn secinfo_consumes_the_filehandle() {
 
 #[test]
 fn nothing_is_linked_or_renamed_from_one_export_to_another() {
-    let mut sim = Sim::serving(&["/one", "/two"], Sim::config(), Delays::default(), 0);
+    let mut sim = Sim::serving(&["/one", "/two"], |_| {});
     let mut client = Client::mounted(&mut sim, "a");
     let (one, two) = (lookup(b"one"), lookup(b"two"));
     let link = args::Create {

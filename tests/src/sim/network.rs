@@ -27,6 +27,8 @@ pub(super) enum Event {
     Reply { conn: ConnId, record: Vec<u8> },
     /// The server learns that a connection is gone.
     Closed { conn: ConnId },
+    /// Everything that the server had sent before it closed the connection has arrived.
+    Shut { conn: ConnId },
     /// The file system begins with a request.
     Submit(Box<Job>),
     /// The file system's answer reaches the engine.
@@ -100,6 +102,13 @@ impl Network {
         }
     }
 
+    /// The server closes a connection: what it has sent still arrives.
+    pub(super) fn close(&mut self, conn: ConnId, now: u64) {
+        if let Some(wire) = self.wires.get(&conn) {
+            self.push(wire.at_client.max(now), Event::Shut { conn });
+        }
+    }
+
     pub(super) fn call(&mut self, conn: ConnId, record: Vec<u8>, now: u64) {
         let delay = self.rng.below(self.delays.message + 1);
         let Some(wire) = self.wires.get_mut(&conn) else {
@@ -144,6 +153,7 @@ impl Network {
             Event::Call { .. }
             | Event::Reply { .. }
             | Event::Closed { .. }
+            | Event::Shut { .. }
             | Event::Submit(_)
             | Event::Done { .. } => Some(event),
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{Backend, Credential, FsError, FsRequest, FsResult, FsTicket};
 use nfs4_engine::{
-    Action, Boot, Call, Config, ConnId, Engine, Event as EngineEvent, Export, Input, Mono, Now,
-    Outbox, Segment, TableLengths, Wall,
+    Action, Admin, Boot, Call, Config, ConnId, Engine, Event as EngineEvent, Export, Input, Mono,
+    Now, Outbox, Segment, TableLengths, Wall,
 };
 use nfs4_proto::rpc::{AuthFlavor, AuthSys, CallHeader};
 
@@ -64,15 +64,28 @@ impl Sim {
 
     /// A server on a network with delays that chance chooses.
     pub fn on(config: Config, delays: Delays, seed: u64) -> Sim {
-        Sim::serving(&["/"], config, delays, seed)
+        Sim::exporting(&["/"], |_| {}, config, delays, seed)
     }
 
-    /// A server with a file system of its own at each of these paths.
-    pub fn serving(paths: &[&str], config: Config, delays: Delays, seed: u64) -> Sim {
+    /// A server with a file system of its own at each of these paths, under the rules that `rules`
+    /// gives each.
+    pub fn serving(paths: &[&str], rules: impl Fn(&mut Export)) -> Sim {
+        Sim::exporting(paths, rules, Sim::config(), Delays::default(), 0)
+    }
+
+    fn exporting(
+        paths: &[&str],
+        rules: impl Fn(&mut Export),
+        config: Config,
+        delays: Delays,
+        seed: u64,
+    ) -> Sim {
         let fs: Vec<Arc<Fs>> = paths.iter().map(|_| Arc::new(Fs::new())).collect();
         let exports = paths.iter().zip(&fs).map(|(path, fs)| {
             let backend = Arc::clone(fs) as Arc<dyn Backend>;
-            Export::new(*path, backend)
+            let mut export = Export::new(*path, backend);
+            rules(&mut export);
+            export
         });
         let engine = Engine::new(boot(), config, exports.collect(), at(0));
         let engine = engine.expect("the settings are in range");
@@ -139,6 +152,11 @@ impl Sim {
         let peer = format!("192.0.2.1:{conn}");
         self.handle(Input::ConnOpened { conn, peer });
         conn
+    }
+
+    /// What whoever is in charge asks for.
+    pub fn admin(&mut self, admin: Admin) {
+        self.handle(Input::Admin(admin));
     }
 
     /// A connection dies: what is under way on it is lost, and the server learns of it later.
@@ -272,6 +290,7 @@ impl Sim {
             }
             Event::Reply { conn, record } => self.inbox.push(Reply::new(conn, &record)),
             Event::Closed { conn } => self.handle(Input::ConnClosed { conn }),
+            Event::Shut { conn } => self.network.kill(conn, self.now),
             Event::Submit(job) => {
                 let (ticket, result) = job.carry_out();
                 self.network.done(ticket, result, self.now);
@@ -332,7 +351,7 @@ impl Sim {
                     }
                 }
                 Action::Release { backend, fh } => backend.release(fh),
-                Action::Close { conn } => self.network.kill(conn, self.now),
+                Action::Close { conn } => self.network.close(conn, self.now),
                 Action::Event(event) => self.events.push(event),
             }
         }

@@ -1,0 +1,228 @@
+//! Several file systems under one tree. [RFC 8881 §7]
+
+use nfs4_engine::Squash;
+use nfs4_proto::nfs4::any::ResOp;
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::attr::num;
+use nfs4_proto::nfs4::res::Outcome;
+use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status, Verifier};
+use nfs4_tests::sim::{Client, Reply, Sim, open_args};
+
+const PATHS: [&str; 3] = ["/srv/a", "/srv/b", "/home"];
+
+fn named(objname: &[u8]) -> args::Lookup<'_> {
+    args::Lookup { objname }
+}
+
+/// An attribute, as it prints.
+fn attr(reply: &Reply, number: u32) -> String {
+    let ResOp::GetAttr(Outcome::Ok(ok)) = reply.result(Op::GetAttr) else {
+        panic!("no attributes: {:?}", reply.statuses())
+    };
+    format!(
+        "{:?}",
+        ok.obj_attributes.get(number).expect("it was asked for")
+    )
+}
+
+fn create(name: &[u8]) -> args::Open<'_> {
+    args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(b"owner", name)
+    }
+}
+
+fn directory(name: &[u8]) -> args::Create<'_> {
+    args::Create {
+        objtype: CreateType::Directory,
+        objname: name,
+        createattrs: FattrRaw::EMPTY,
+    }
+}
+
+#[test]
+fn each_path_leads_into_a_file_system_of_its_own() {
+    let mut sim = Sim::serving(&PATHS, |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let fsid = Bitmap::of(&[num::FSID]);
+    let mut seen = Vec::new();
+    for path in [&[][..], &["srv"], &["srv", "a"], &["srv", "b"], &["home"]] {
+        let reply = client.call(&mut sim, |c| {
+            let c = path
+                .iter()
+                .fold(c.putrootfh(), |c, name| c.lookup(named(name.as_bytes())));
+            c.getattr(args::GetAttr { attr_request: fsid })
+        });
+        seen.push(attr(&reply.all_ok(), num::FSID));
+    }
+    assert_eq!(
+        seen[0], seen[1],
+        "the directories above are one file system"
+    );
+    let mut exports = seen[1..].to_vec();
+    exports.sort();
+    exports.dedup();
+    assert_eq!(exports.len(), 4, "and every export is another");
+    // What is made in one is not in the other.
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .lookup(named(b"srv"))
+            .lookup(named(b"a"))
+            .create(directory(b"only here"))
+    });
+    reply.all_ok();
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .lookup(named(b"srv"))
+            .lookup(named(b"b"))
+            .lookup(named(b"only here"))
+    });
+    assert_eq!(reply.last(), (Op::Lookup, Status::NOENT));
+}
+
+#[test]
+fn the_way_up_leads_out_of_an_export() {
+    let mut sim = Sim::serving(&PATHS, |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let up = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .lookup(named(b"srv"))
+            .lookup(named(b"a"))
+            .lookupp()
+            .lookup(named(b"b"))
+            .lookupp()
+            .getfh()
+    });
+    let srv = client.call(&mut sim, |c| c.putrootfh().lookup(named(b"srv")).getfh());
+    let handle = |reply: &Reply| match reply.result(Op::GetFh) {
+        ResOp::GetFh(Outcome::Ok(ok)) => ok.object.to_vec(),
+        other => panic!("no handle: {other:?}"),
+    };
+    assert_eq!(handle(&up), handle(&srv));
+    let top = client.call(&mut sim, |c| c.putrootfh().lookupp());
+    assert_eq!(top.last(), (Op::LookupP, Status::NOENT));
+}
+
+#[test]
+fn the_directories_above_are_listed_and_cannot_be_changed() {
+    let mut sim = Sim::serving(&PATHS, |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let list = args::ReadDir {
+        cookie: 0,
+        cookieverf: Verifier([0; 8]),
+        dircount: 4096,
+        maxcount: 4096,
+        attr_request: Bitmap::of(&[num::TYPE, num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]),
+    };
+    let reply = client.call(&mut sim, |c| c.putrootfh().readdir(list));
+    let ResOp::ReadDir(Outcome::Ok(ok)) = reply.result(Op::ReadDir) else {
+        panic!("no entries")
+    };
+    let names: Vec<&[u8]> = ok.entries.iter().map(|entry| entry.name).collect();
+    assert_eq!(names, [&b"srv"[..], b"home"]);
+    assert!(ok.eof);
+    let unknown: Vec<bool> = ok
+        .entries
+        .iter()
+        .map(|entry| !entry.attrs.mask.contains(num::TYPE))
+        .collect();
+    assert_eq!(
+        unknown,
+        [false, true],
+        "what another file system covers only it knows"
+    );
+    let more = args::ReadDir { cookie: 3, ..list };
+    let reply = client.call(&mut sim, |c| c.putrootfh().readdir(more));
+    let ResOp::ReadDir(Outcome::Ok(ok)) = reply.result(Op::ReadDir) else {
+        panic!("no entries")
+    };
+    assert_eq!(
+        ok.entries
+            .iter()
+            .map(|entry| entry.cookie)
+            .collect::<Vec<_>>(),
+        [4]
+    );
+
+    for (op, reply) in [
+        (
+            Op::Create,
+            client.call(&mut sim, |c| c.putrootfh().create(directory(b"x"))),
+        ),
+        (
+            Op::Remove,
+            client.call(&mut sim, |c| {
+                c.putrootfh().remove(args::Remove { target: b"srv" })
+            }),
+        ),
+        (
+            Op::Open,
+            client.call(&mut sim, |c| c.putrootfh().open(create(b"x"))),
+        ),
+    ] {
+        assert_eq!(reply.last(), (op, Status::ROFS));
+    }
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh().open(open_args(b"owner", b"srv"))
+    });
+    assert_eq!(reply.last(), (Op::Open, Status::ISDIR));
+}
+
+#[test]
+fn a_read_only_export_refuses_every_change_and_nothing_else() {
+    let mut sim = Sim::serving(&["/"], |export| export.read_only = true);
+    let mut client = Client::mounted(&mut sim, "a");
+    for reply in [
+        client.call(&mut sim, |c| c.putrootfh().create(directory(b"x"))),
+        client.call(&mut sim, |c| c.putrootfh().open(create(b"x"))),
+        client.call(&mut sim, |c| {
+            c.putrootfh().remove(args::Remove { target: b"x" })
+        }),
+        client.call(&mut sim, |c| {
+            c.putrootfh().savefh().rename(args::Rename {
+                oldname: b"x",
+                newname: b"y",
+            })
+        }),
+    ] {
+        assert_eq!(reply.status(), Status::ROFS);
+    }
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh().access(args::Access { access: 0x3f })
+    });
+    let ResOp::Access(Outcome::Ok(ok)) = reply.result(Op::Access) else {
+        panic!("no access")
+    };
+    assert_eq!(ok.access, 0x03, "read and look up");
+    assert_eq!(sim.fs().tally().creations.len(), 0);
+}
+
+#[test]
+fn whom_an_export_squashes_makes_files_as_nobody() {
+    let everybody = [("none", 0, "0"), ("none", 7, "7")];
+    let root = [("root", 0, "65534"), ("root", 7, "7")];
+    let all = [("all", 0, "65534"), ("all", 7, "65534")];
+    for (rule, uid, owner) in everybody.into_iter().chain(root).chain(all) {
+        let squash = match rule {
+            "none" => Squash::None,
+            "root" => Squash::Root,
+            _ => Squash::All,
+        };
+        let mut sim = Sim::serving(&["/"], |export| export.squash = squash);
+        let mut client = Client::stranger(&mut sim, "a");
+        client.uid = uid;
+        client.mount(&mut sim);
+        let reply = client.call(&mut sim, |c| {
+            c.putrootfh()
+                .create(directory(b"d"))
+                .getattr(args::GetAttr {
+                    attr_request: Bitmap::of(&[num::OWNER]),
+                })
+        });
+        let value = attr(&reply.all_ok(), num::OWNER);
+        assert!(
+            value.contains(&format!("\"{owner}\"")),
+            "{rule} {uid}: {value}"
+        );
+    }
+}

@@ -1,0 +1,356 @@
+//! Connections and the sessions they are bound to. [RFC 8881 §2.10.3.1, §18.34]
+
+use nfs4_engine::{Admin, BindingPolicy, Config, ConnId, Direction, Event, Unbound};
+use nfs4_proto::nfs4::any::ResOp;
+use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
+use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+use nfs4_proto::nfs4::res::{ChannelDirFromServer, Outcome};
+use nfs4_proto::nfs4::{Op, SessionId, Status};
+use nfs4_tests::sim::{Client, Pace, Reply, Sim};
+
+use ChannelDirFromClient::{Back, BackOrBoth, Fore, ForeOrBoth};
+
+fn bind(client: &Client, sim: &mut Sim, conn: ConnId, dir: ChannelDirFromClient) -> Reply {
+    bind_to(client, sim, conn, client.session, dir)
+}
+
+fn bind_to(
+    client: &Client,
+    sim: &mut Sim,
+    conn: ConnId,
+    sessid: SessionId,
+    dir: ChannelDirFromClient,
+) -> Reply {
+    let bind = args::BindConnToSession {
+        sessid,
+        dir,
+        use_conn_in_rdma_mode: true,
+    };
+    let xid = sim.xid();
+    let record = client.record(xid, b"", |c| c.bind_conn_to_session(bind));
+    sim.exchange(conn, record)
+}
+
+fn direction(reply: &Reply) -> ChannelDirFromServer {
+    let ResOp::BindConnToSession(Outcome::Ok(ok)) = reply.result(Op::BindConnToSession) else {
+        panic!("not bound: {:?}", reply.statuses())
+    };
+    assert!(!ok.use_conn_in_rdma_mode, "RDMA is always refused");
+    ok.dir
+}
+
+fn named(objname: &[u8]) -> args::Lookup<'_> {
+    args::Lookup { objname }
+}
+
+/// What was told of bindings: who, and whether bound in which direction or unbound why.
+fn bindings(sim: &mut Sim) -> Vec<(ConnId, Result<Direction, Unbound>)> {
+    let told = sim.take_events().into_iter();
+    told.filter_map(|event| match event {
+        Event::Bound {
+            conn, direction, ..
+        } => Some((conn, Ok(direction))),
+        Event::Unbound { conn, reason, .. } => Some((conn, Err(reason))),
+        _ => None,
+    })
+    .collect()
+}
+
+fn limited(max_connections_per_session: u32) -> Config {
+    Config {
+        max_connections_per_session,
+        ..Sim::config()
+    }
+}
+
+#[test]
+fn two_connections_on_different_slots_both_succeed_and_both_end_up_bound() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let second = sim.connect();
+    sim.take_events();
+    client
+        .request(&mut sim, 0, true, |c| c.putrootfh())
+        .exchange(&mut sim, client.conn)
+        .all_ok();
+    client
+        .request(&mut sim, 1, true, |c| c.putrootfh())
+        .exchange(&mut sim, second)
+        .all_ok();
+    assert_eq!(bindings(&mut sim), [(second, Ok(Direction::Fore))]);
+}
+
+#[test]
+fn create_session_binds_its_connection_fore_and_both_with_the_back_channel_flag() {
+    for (flags, direction) in [
+        (0, Direction::Fore),
+        (CREATE_SESSION4_FLAG_CONN_BACK_CHAN, Direction::Both),
+    ] {
+        let mut sim = Sim::new();
+        let mut client = Client::stranger(&mut sim, "a");
+        client.exchange_id(&mut sim);
+        let args = args::CreateSession {
+            flags,
+            ..client.session_args()
+        };
+        let reply = client.create_session_with(&mut sim, args);
+        let ResOp::CreateSession(Outcome::Ok(ok)) = reply.result(Op::CreateSession) else {
+            panic!("no session")
+        };
+        assert_eq!(ok.flags, flags, "the flags say what the tables hold");
+        assert_eq!(bindings(&mut sim), [(client.conn, Ok(direction))]);
+    }
+}
+
+#[test]
+fn bind_works_without_sequence_and_grants_what_was_asked_generously() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    for (asked, granted) in [
+        (Fore, ChannelDirFromServer::Fore),
+        (Back, ChannelDirFromServer::Back),
+        (ForeOrBoth, ChannelDirFromServer::Both),
+        (BackOrBoth, ChannelDirFromServer::Both),
+    ] {
+        let conn = sim.connect();
+        assert_eq!(direction(&bind(&client, &mut sim, conn, asked)), granted);
+    }
+}
+
+#[test]
+fn bind_stands_alone_even_after_sequence() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let bind = args::BindConnToSession {
+        sessid: client.session,
+        dir: Fore,
+        use_conn_in_rdma_mode: false,
+    };
+    let reply = client.call(&mut sim, |c| c.bind_conn_to_session(bind));
+    assert_eq!(reply.last(), (Op::BindConnToSession, Status::NOT_ONLY_OP));
+    let reply = client.bare(&mut sim, |c| c.bind_conn_to_session(bind).putrootfh());
+    assert!(reply.is_only(Op::BindConnToSession, Status::NOT_ONLY_OP));
+}
+
+#[test]
+fn rebinding_fore_then_back_or_both_ends_in_both() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let conn = sim.connect();
+    bind(&client, &mut sim, conn, Fore);
+    let reply = bind(&client, &mut sim, conn, BackOrBoth);
+    assert_eq!(direction(&reply), ChannelDirFromServer::Both);
+    // And one that SEQUENCE has bound.
+    let reply = bind(&client, &mut sim, client.conn, ForeOrBoth);
+    assert_eq!(direction(&reply), ChannelDirFromServer::Both);
+}
+
+#[test]
+fn a_session_that_is_not_ours_is_badsession() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let reply = bind_to(&client, &mut sim, client.conn, SessionId([7; 16]), Fore);
+    assert!(reply.is_only(Op::BindConnToSession, Status::BADSESSION));
+}
+
+#[test]
+fn beyond_the_limit_bind_is_refused_and_sequence_is_served_unbound() {
+    let mut sim = Sim::with(limited(2));
+    let client = Client::mounted(&mut sim, "a");
+    let (second, third) = (sim.connect(), sim.connect());
+    direction(&bind(&client, &mut sim, second, Fore));
+    let reply = bind(&client, &mut sim, third, Fore);
+    assert!(reply.is_only(Op::BindConnToSession, Status::RESOURCE));
+    sim.take_events();
+    client
+        .request(&mut sim, 0, true, |c| c.putrootfh())
+        .exchange(&mut sim, third)
+        .all_ok();
+    assert_eq!(bindings(&mut sim), []);
+    // Whoever is bound may be bound again.
+    assert_eq!(
+        direction(&bind(&client, &mut sim, second, BackOrBoth)),
+        ChannelDirFromServer::Both
+    );
+}
+
+#[test]
+fn limit_zero_is_no_limit() {
+    let mut sim = Sim::with(limited(0));
+    let client = Client::mounted(&mut sim, "a");
+    for _ in 0..100 {
+        let conn = sim.connect();
+        direction(&bind(&client, &mut sim, conn, Fore));
+    }
+}
+
+#[test]
+fn a_silent_connection_gives_way_before_anyone_is_refused() {
+    let mut sim = Sim::with(limited(2));
+    let mut client = Client::mounted(&mut sim, "a");
+    let (silent, third) = (sim.connect(), sim.connect());
+    bind(&client, &mut sim, silent, Fore);
+    for _ in 0..3 {
+        sim.sleep(sim.settings().lease / 2);
+        client.call(&mut sim, |c| c).all_ok();
+    }
+    sim.take_events();
+    direction(&bind(&client, &mut sim, third, Fore));
+    let told = bindings(&mut sim);
+    assert_eq!(
+        told,
+        [(silent, Err(Unbound::Reaper)), (third, Ok(Direction::Fore))]
+    );
+}
+
+#[test]
+fn the_last_connection_for_requests_cannot_become_one_for_callbacks() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    sim.take_events();
+    let reply = bind(&client, &mut sim, client.conn, Back);
+    assert!(reply.is_only(Op::BindConnToSession, Status::INVAL));
+    assert_eq!(bindings(&mut sim), [], "a refusal changes nothing");
+    let second = sim.connect();
+    bind(&client, &mut sim, second, Fore);
+    let reply = bind(&client, &mut sim, client.conn, Back);
+    assert_eq!(direction(&reply), ChannelDirFromServer::Back);
+}
+
+#[test]
+fn a_disconnect_leaves_no_binding_and_takes_nothing_else() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let lost = client.conn;
+    sim.take_events();
+    let before = sim.tables();
+    sim.kill(lost);
+    sim.run();
+    assert_eq!(bindings(&mut sim), [(lost, Err(Unbound::Disconnect))]);
+    let after = sim.tables();
+    assert_eq!(
+        (after.sessions, after.clients),
+        (before.sessions, before.clients)
+    );
+    // The client comes back by another connection and goes on with the same slots.
+    client.conn = sim.connect();
+    client.call(&mut sim, |c| c.putrootfh()).all_ok();
+    assert_eq!(bindings(&mut sim), [(client.conn, Ok(Direction::Fore))]);
+}
+
+#[test]
+fn an_explicit_bind_takes_the_connection_from_its_other_session() {
+    for (policy, unbound) in [
+        (BindingPolicy::Exclusive, true),
+        (BindingPolicy::Shared, false),
+    ] {
+        let mut sim = Sim::with(Config {
+            binding_policy: policy,
+            ..Sim::config()
+        });
+        let a = Client::mounted(&mut sim, "a");
+        let b = Client::mounted(&mut sim, "b");
+        let conn = sim.connect();
+        bind(&a, &mut sim, conn, Fore);
+        sim.take_events();
+        bind(&b, &mut sim, conn, Fore);
+        let mut told = vec![(conn, Ok(Direction::Fore))];
+        if unbound {
+            told.push((conn, Err(Unbound::Explicit)));
+        }
+        assert_eq!(bindings(&mut sim), told, "{policy:?}");
+    }
+}
+
+#[test]
+fn a_refused_bind_keeps_the_old_binding() {
+    let mut sim = Sim::with(limited(1));
+    let a = Client::mounted(&mut sim, "a");
+    let b = Client::mounted(&mut sim, "b");
+    sim.take_events();
+    let reply = bind(&b, &mut sim, a.conn, Fore);
+    assert!(reply.is_only(Op::BindConnToSession, Status::RESOURCE));
+    assert_eq!(bindings(&mut sim), []);
+}
+
+#[test]
+fn several_clients_share_a_connection_by_sequence() {
+    let mut sim = Sim::new();
+    let mut a = Client::mounted(&mut sim, "a");
+    let mut b = Client::mounted(&mut sim, "b");
+    sim.take_events();
+    b.conn = a.conn;
+    a.call(&mut sim, |c| c.putrootfh()).all_ok();
+    b.call(&mut sim, |c| c.putrootfh()).all_ok();
+    a.call(&mut sim, |c| c.putrootfh()).all_ok();
+    assert_eq!(
+        bindings(&mut sim),
+        [(a.conn, Ok(Direction::Fore))],
+        "and none is taken away"
+    );
+}
+
+#[test]
+fn a_draining_connection_finishes_what_it_has_and_is_closed() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let conn = client.conn;
+    sim.set_pace(Pace::Held);
+    let begun = client.request(&mut sim, 0, true, |c| c.putrootfh().lookup(named(b"x")));
+    begun.send(&mut sim, conn);
+    sim.run();
+    sim.admin(Admin::Drain { conn });
+    // No new work: the client is told to come back, by another connection.
+    let refused = client
+        .request(&mut sim, 1, true, |c| c.putrootfh())
+        .exchange(&mut sim, conn);
+    assert_eq!(
+        refused.statuses(),
+        [(Op::Sequence, Status::OK), (Op::PutRootFh, Status::DELAY)]
+    );
+    client
+        .request(&mut sim, 2, true, |c| c)
+        .exchange(&mut sim, conn)
+        .all_ok();
+    let reply = bind(&client, &mut sim, conn, Fore);
+    assert!(reply.is_only(Op::BindConnToSession, Status::DELAY));
+    assert_eq!(client.create_session(&mut sim).status(), Status::DELAY);
+    // What had begun is answered, and then the connection goes.
+    sim.complete_all();
+    sim.run();
+    let reply = sim.take_reply(begun.xid()).expect("it is answered");
+    assert_eq!(reply.last(), (Op::Lookup, Status::NOENT));
+    assert!(!sim.network().is_alive(conn));
+}
+
+#[test]
+fn an_idle_connection_is_closed_as_soon_as_it_drains() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    sim.admin(Admin::Drain { conn: client.conn });
+    sim.run();
+    assert!(!sim.network().is_alive(client.conn));
+}
+
+#[test]
+fn a_draining_connection_has_a_deadline_and_draining_can_be_called_off() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let other = Client::mounted(&mut sim, "b");
+    sim.set_pace(Pace::Held);
+    for client in [&client, &other] {
+        let begun = client.request(&mut sim, 0, true, |c| c.putrootfh().lookup(named(b"x")));
+        begun.send(&mut sim, client.conn);
+    }
+    sim.run();
+    sim.admin(Admin::Drain { conn: client.conn });
+    sim.admin(Admin::Drain { conn: other.conn });
+    sim.admin(Admin::StopDraining { conn: other.conn });
+    sim.sleep(sim.settings().drain_deadline);
+    sim.run();
+    assert!(!sim.network().is_alive(client.conn));
+    assert!(sim.network().is_alive(other.conn));
+    sim.complete_all();
+    sim.run();
+    assert!(sim.network().is_alive(other.conn));
+}
