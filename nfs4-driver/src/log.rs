@@ -8,7 +8,11 @@
     )
 )]
 
+#[cfg(feature = "tracing")]
+use nfs4_engine::proto::dump::Dump;
 use nfs4_engine::proto::rpc::Fault;
+#[cfg(feature = "tracing")]
+use nfs4_engine::proto::rpc::Mark;
 use nfs4_engine::{ConnId, Event};
 
 use crate::connection::Closing;
@@ -49,6 +53,26 @@ pub(crate) fn call_refused(conn: ConnId, peer: &str, fault: Fault) {
 pub(crate) fn reply_dropped(conn: ConnId, xid: u32) {
     #[cfg(feature = "tracing")]
     tracing::debug!(%conn, xid, "reply to no call of ours dropped");
+}
+
+/// A record that arrived, without its mark.
+pub(crate) fn record(conn: ConnId, record: &[u8]) {
+    #[cfg(feature = "tracing")]
+    tracing::trace!(%conn, "<- {}", Dump::new(record));
+}
+
+/// Whether records are logged, so that those that leave need be kept for it.
+pub(crate) fn records() -> bool {
+    #[cfg(feature = "tracing")]
+    return tracing::enabled!(tracing::Level::TRACE);
+    #[cfg(not(feature = "tracing"))]
+    return false;
+}
+
+/// A reply that leaves, mark included.
+pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
+    #[cfg(feature = "tracing")]
+    tracing::trace!(%conn, "-> {}", Dump::new(reply.get(Mark::LEN..).unwrap_or_default()));
 }
 
 pub(crate) fn event(event: &Event) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::metrics::Metrics;
-use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, TableLengths};
+use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
@@ -308,6 +308,11 @@ impl Shared {
 impl Locked {
     fn route(&mut self, turn: &mut Turn, own: Option<ConnId>) {
         while let Some(action) = self.outbox.pop() {
+            if let Action::Reply(reply) = &action
+                && log::records()
+            {
+                turn.traced.push((reply.conn, joined(&self.outbox, reply)));
+            }
             match action {
                 Action::Reply(reply) if Some(reply.conn) == own => {
                     turn.mail.output.push_reply(&self.outbox, &reply);
@@ -365,4 +370,16 @@ impl CompletionSink for Orphans {
             node.complete(ticket, result);
         }
     }
+}
+
+/// The bytes of a reply in one piece.
+fn joined(outbox: &Outbox, reply: &Reply) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for segment in outbox.segments(reply) {
+        bytes.extend_from_slice(match segment {
+            Segment::Bytes(part) => part,
+            Segment::Payload(part) => part,
+        });
+    }
+    bytes
 }

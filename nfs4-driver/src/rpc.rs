@@ -9,6 +9,7 @@ use nfs4_engine::proto::xdr::Writer;
 use nfs4_engine::{Call, ConnId};
 
 use crate::credentials::Credentials;
+use crate::log;
 use crate::output::Output;
 
 /// What is to be done about a record.
@@ -37,6 +38,7 @@ pub(crate) fn read(
     credentials: &mut Credentials,
     output: &mut Output,
 ) -> Result<Message, NotRpc> {
+    log::record(conn, &record);
     let (header, body) = match CallHeader::decode(&record) {
         Ok(decoded) => decoded,
         Err(CallError::NoHeader) => return Err(NotRpc),

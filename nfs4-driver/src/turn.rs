@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use nfs4_engine::fs::{
     Backend, CompletionSink, FsError, FsHandle, FsRequest, FsResult, FsTicket, Pending,
 };
-use nfs4_engine::{Event, Input};
+use nfs4_engine::{ConnId, Event, Input};
 
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
@@ -23,6 +23,8 @@ pub(crate) struct Turn {
     /// Work for file systems, to be done without the lock.
     pub(crate) work: VecDeque<Work>,
     pub(crate) events: Vec<Event>,
+    /// Replies to be logged, while records are.
+    pub(crate) traced: Vec<(ConnId, Vec<u8>)>,
     /// Whom to wake after the lock is released.
     pub(crate) wakers: Vec<Waker>,
 }
@@ -70,6 +72,9 @@ impl Turn {
         }
         for event in self.events.drain(..) {
             log::event(&event);
+        }
+        for (conn, reply) in self.traced.drain(..) {
+            log::reply(conn, &reply);
         }
         self.take_done();
     }

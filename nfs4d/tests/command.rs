@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nfs4_engine::proto::client::{CompoundBuilder, Credential};
+
 #[test]
 fn it_says_what_it_serves_and_how_to_mount_it() {
     let server = Server::start(&["--memory", "64M", "--lease-time", "20"]);
@@ -112,6 +114,27 @@ fn the_log_level_decides_what_is_logged() {
         log("info").contains("stopped"),
         "stopping is worth a line at info"
     );
+}
+
+#[test]
+fn trace_prints_each_record_on_one_line() {
+    let mut server = Server::start(&["--log", "trace"]);
+    let record = CompoundBuilder::call(7, &Credential::None, b"", 1)
+        .putrootfh()
+        .finish();
+    let mut stream = TcpStream::connect(server.address).expect("it listens");
+    stream.write_all(&record).expect("it reads");
+    stream.read_exact(&mut [0; 4]).expect("it answers");
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), Some(0));
+    let log = server.log();
+    let line = |way| {
+        log.lines()
+            .find(|line| line.contains(way) && line.contains("PUTROOTFH"))
+    };
+    assert!(line("<- ").is_some(), "no call in: {log}");
+    let reply = line("-> ").expect("a reply is logged");
+    assert!(reply.contains("OP_NOT_IN_SESSION"), "{reply}");
 }
 
 /// A running `nfs4d` on a port of its own; killed at the latest when dropped.
