@@ -1,6 +1,7 @@
 //! The tables of the engine, and what concerns several of them at once.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::action::{Action, Outbox};
 use crate::client::{Client, Clients};
@@ -68,13 +69,14 @@ impl Core {
             return;
         };
         session.running -= 1;
+        session.last_used = now.mono;
         if let Some(slot) = session.slot(scope.slot) {
             // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
             // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
             // to it.
             let refused = run.begun == 2 && run.reply.is_beyond_us();
             let keep = (run.keep || run.count == 1 || refused)
-                .then_some(|cache: &mut alloc::vec::Vec<u8>| run.reply.copy_to(cache));
+                .then_some(|cache: &mut Vec<u8>| run.reply.copy_to(cache));
             let (before, after) = slot.finish(keep);
             self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
         }
@@ -168,7 +170,7 @@ impl Core {
         true
     }
 
-    /// Looks whether a lease has run out; `false` if there was more to do than `budget` allows.
+    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more to do than `budget` allows.
     pub(crate) fn look_at_lease(
         &mut self,
         key: Key<Client>,
@@ -179,11 +181,21 @@ impl Core {
         let Some(client) = self.clients.get(key) else {
             return true;
         };
-        if !client.lease.is_expired(now, self.config.lease) {
-            let again = client.lease.look_again(now, self.config.lease);
-            self.timers.set(again, Due::Lease(key));
-            return true;
+        if client.lease.is_expired(now, self.config.lease) {
+            return self.remove_client(key, ClientGone::LeaseExpired, budget, out);
         }
-        self.remove_client(key, ClientGone::LeaseExpired, budget, out)
+        let again = client.lease.look_again(now, self.config.lease);
+        self.timers.set(again, Due::Lease(key));
+        // At most as many as a client may have.
+        let sessions = client.sessions.iter().copied();
+        let idle = |key: &Key<Session>| {
+            self.sessions
+                .get(*key)
+                .is_some_and(|session| session.is_idle(now, self.config.lease))
+        };
+        for session in sessions.filter(idle).collect::<Vec<_>>() {
+            self.destroy_session(session, SessionGone::LeaseExpired, out);
+        }
+        true
     }
 }

@@ -164,3 +164,23 @@ fn before_reclaim_complete_nothing_new_is_opened() {
     client.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
     client.call(&mut sim, |c| create(c, b"o", b"f")).all_ok();
 }
+
+#[test]
+fn a_session_that_nobody_uses_for_a_lease_ends_while_its_client_stays() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let unused = client.session;
+    client.create_session(&mut sim).all_ok();
+    let lease = sim.settings().lease;
+    sim.take_events();
+    for _ in 0..5 {
+        sim.sleep(lease / 2);
+        client.call(&mut sim, |c| c).all_ok();
+    }
+    let ended = sim.take_events().into_iter().find_map(|event| match event {
+        Event::SessionDestroyed { session, reason } => Some((session, reason)),
+        _ => None,
+    });
+    assert_eq!(ended, Some((unused, SessionGone::LeaseExpired)));
+    assert_eq!((sim.tables().sessions, sim.tables().clients), (1, 1));
+}

@@ -101,7 +101,7 @@ fn create<S: Scope>(
     fore: Fore,
 ) -> Result<Step, Status> {
     let core = &mut *cx.core;
-    let session = core.sessions.insert(key, fore);
+    let session = core.sessions.insert(key, fore, cx.now.mono);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
     let with_back = args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0;

@@ -119,6 +119,7 @@ fn admit(
             client.lease.begin(now.mono);
         }
         Turn::Replayed | Turn::Uncached => {
+            session.last_used = now.mono;
             client.lease.renew(now.mono);
             out.metrics.replay_hit();
         }

@@ -1,6 +1,7 @@
 //! Sessions, by id. [RFC 8881 §2.10.3]
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use nfs4_proto::nfs4::basic::SessionId;
 
@@ -8,6 +9,7 @@ use super::slot::Slot;
 use crate::client::Client;
 use crate::connection::Bindings;
 use crate::slab::{Key, Slab};
+use crate::time::Mono;
 
 /// A session of a client: its slots and the connections bound to it.
 pub(crate) struct Session {
@@ -17,6 +19,8 @@ pub(crate) struct Session {
     pub(crate) fore: Fore,
     slots: Slots,
     pub(crate) bindings: Bindings,
+    /// When a request last came, or the last one was answered.
+    pub(crate) last_used: Mono,
     /// COMPOUNDs that are being executed.
     pub(crate) running: u32,
 }
@@ -49,6 +53,11 @@ impl Session {
     /// The slot of this number, if the session has so many.
     pub(crate) fn slot(&mut self, number: u32) -> Option<&mut Slot> {
         self.slots.get(number)
+    }
+
+    /// Whether nothing has used it for longer than this.
+    pub(crate) fn is_idle(&self, now: Mono, lease: Duration) -> bool {
+        self.running == 0 && now > self.last_used.after(lease)
     }
 
     fn cached_bytes(&self) -> usize {
@@ -110,7 +119,7 @@ impl Sessions {
         (epoch == self.epoch && tail == TAIL && self.slab.contains(key)).then_some(key)
     }
 
-    pub(crate) fn insert(&mut self, client: Key<Client>, fore: Fore) -> Key<Session> {
+    pub(crate) fn insert(&mut self, client: Key<Client>, fore: Fore, now: Mono) -> Key<Session> {
         let epoch = self.epoch;
         self.slab.insert_with(|key| Session {
             id: id_of([epoch, key.index, key.generation, TAIL]),
@@ -118,6 +127,7 @@ impl Sessions {
             fore,
             slots: Slots::new(fore.slots),
             bindings: Bindings::default(),
+            last_used: now,
             running: 0,
         })
     }
