@@ -170,7 +170,22 @@ impl Core {
         true
     }
 
-    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more to do than `budget` allows.
+    /// Sets a reminder. Those of what has gone are dropped when they are the greater part: clients
+    /// come and go as fast as requests do.
+    pub(crate) fn remind(&mut self, at: Mono, due: Due) {
+        self.timers.set(at, due);
+        let of_use = self.clients.len() + self.connections.len();
+        if self.timers.len() > 2 * of_use + SPARE_TIMERS {
+            let (clients, connections) = (&self.clients, &self.connections);
+            self.timers.retain(|due| match due {
+                Due::Lease(client) => clients.get(client).is_some(),
+                Due::Drain(conn) => connections.is_draining(conn),
+            });
+        }
+    }
+
+    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more
+    /// to do than `budget` allows.
     pub(crate) fn look_at_lease(
         &mut self,
         key: Key<Client>,
@@ -199,3 +214,6 @@ impl Core {
         true
     }
 }
+
+/// So many reminders too many are not worth a look.
+const SPARE_TIMERS: usize = 64;

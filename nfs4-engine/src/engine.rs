@@ -65,6 +65,8 @@ pub struct TableLengths {
     pub parked: usize,
     /// Bytes of replies kept for replay.
     pub cached_bytes: usize,
+    /// Reminders that are set, those of what has gone since included.
+    pub timers: usize,
 }
 
 impl Engine {
@@ -120,7 +122,7 @@ impl Engine {
             let done = match due {
                 Due::Lease(client) => self.core.look_at_lease(client, now.mono, &mut budget, out),
                 Due::Drain(conn) => {
-                    if self.core.connections.is_draining(conn) {
+                    if self.core.connections.is_drain_over(conn, now.mono) {
                         out.push(Action::Close { conn });
                     }
                     true
@@ -155,6 +157,7 @@ impl Engine {
             files: states.files,
             parked: self.parked.len(),
             cached_bytes: self.core.sessions.cached_bytes,
+            timers: self.core.timers.len(),
         }
     }
 }

@@ -51,6 +51,16 @@ impl Timers {
         }));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Drops the reminders that are not worth keeping. Whoever sets them for what peers can make
+    /// and unmake at will does this when they are many, or they would pile up until they are due.
+    pub(crate) fn retain(&mut self, worth: impl Fn(Due) -> bool) {
+        self.heap.retain(|Reverse(entry)| worth(entry.due));
+    }
+
     pub(crate) fn next(&self) -> Option<(Mono, Due)> {
         self.heap.peek().map(|Reverse(entry)| (entry.at, entry.due))
     }

@@ -382,7 +382,14 @@ fn a_mount_in_a_loop_leaks_nothing() {
         sim.kill(client.conn);
         sim.run();
         sim.sleep(Duration::from_millis(1));
-        assert_eq!(sim.tables(), nfs4_engine::TableLengths::default());
+        // Only reminders to look after the client stay a while, and not many.
+        let timers = sim.tables().timers;
+        assert!(timers < 100, "{timers}");
+        let empty = nfs4_engine::TableLengths {
+            timers,
+            ..Default::default()
+        };
+        assert_eq!(sim.tables(), empty);
     }
     sim.assert_nothing_is_left();
 }

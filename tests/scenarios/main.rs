@@ -7,6 +7,7 @@ mod exchange_id;
 mod exports;
 mod files;
 mod lease;
+mod limits;
 mod locks;
 mod names;
 mod open;

@@ -354,3 +354,26 @@ fn a_draining_connection_has_a_deadline_and_draining_can_be_called_off() {
     sim.run();
     assert!(sim.network().is_alive(other.conn));
 }
+
+#[test]
+fn a_connection_that_drains_again_has_its_whole_time_again() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let conn = client.conn;
+    sim.set_pace(Pace::Held);
+    let begun = client.request(&mut sim, 0, true, |c| c.putrootfh().lookup(named(b"x")));
+    begun.send(&mut sim, conn);
+    sim.run();
+    let half = sim.settings().drain_deadline / 2;
+    sim.admin(Admin::Drain { conn });
+    sim.admin(Admin::StopDraining { conn });
+    sim.sleep(half);
+    sim.admin(Admin::Drain { conn });
+    sim.sleep(half + half / 2);
+    sim.run();
+    assert!(sim.network().is_alive(conn), "the first deadline is void");
+    sim.sleep(half);
+    sim.run();
+    assert!(!sim.network().is_alive(conn));
+    sim.complete_all();
+}

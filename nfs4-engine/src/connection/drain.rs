@@ -11,14 +11,15 @@ impl Engine {
     /// [`Config::drain_deadline`](crate::Config::drain_deadline) has passed.
     pub(crate) fn drain(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
         let waiting = self.parked.iter().filter(|run| run.conn == conn).count();
-        if !self.core.connections.start_draining(conn, waiting) {
+        let deadline = now.mono.after(self.core.config.drain_deadline);
+        let connections = &mut self.core.connections;
+        if !connections.start_draining(conn, waiting, deadline) {
             return;
         }
         if waiting == 0 {
             out.push(Action::Close { conn });
             return;
         }
-        let deadline = now.mono.after(self.core.config.drain_deadline);
-        self.core.timers.set(deadline, Due::Drain(conn));
+        self.core.remind(deadline, Due::Drain(conn));
     }
 }

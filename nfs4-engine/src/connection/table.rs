@@ -7,6 +7,7 @@ use crate::ids::ConnId;
 use crate::map::{DetMap, Keyed};
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::time::Mono;
 
 /// A connection that is open.
 pub(crate) struct Connection {
@@ -14,8 +15,16 @@ pub(crate) struct Connection {
     pub(crate) peer: String,
     /// The sessions that it is bound to, each once.
     pub(crate) sessions: Vec<Key<Session>>,
-    /// Requests still to be answered before it is closed; none if it is not draining.
-    draining: Option<usize>,
+    draining: Option<Draining>,
+}
+
+/// What a draining connection waits for.
+#[derive(Clone, Copy)]
+struct Draining {
+    /// Requests still to be answered before it is closed.
+    waiting: usize,
+    /// When it is closed even so.
+    deadline: Mono,
 }
 
 /// All open connections.
@@ -62,10 +71,10 @@ impl Connections {
 
     /// Takes no new work by a connection from now on, while `waiting` requests are answered;
     /// `false` if it is not there or drains already.
-    pub(crate) fn start_draining(&mut self, conn: ConnId, waiting: usize) -> bool {
+    pub(crate) fn start_draining(&mut self, conn: ConnId, waiting: usize, deadline: Mono) -> bool {
         match self.by_number.get_mut(&conn) {
             Some(connection) if connection.draining.is_none() => {
-                connection.draining = Some(waiting);
+                connection.draining = Some(Draining { waiting, deadline });
                 self.draining += 1;
                 true
             }
@@ -86,6 +95,12 @@ impl Connections {
         self.draining > 0 && self.get(conn).is_some_and(|found| found.draining.is_some())
     }
 
+    /// Whether it drains and has had its time. A reminder may be of an earlier draining.
+    pub(crate) fn is_drain_over(&self, conn: ConnId, now: Mono) -> bool {
+        let draining = self.get(conn).and_then(|found| found.draining);
+        draining.is_some_and(|draining| draining.deadline <= now)
+    }
+
     /// A request that waited was answered; `true` if it was the last that a draining connection
     /// waited for.
     pub(crate) fn answered(&mut self, conn: ConnId) -> bool {
@@ -95,10 +110,10 @@ impl Connections {
         let Some(connection) = self.by_number.get_mut(&conn) else {
             return false;
         };
-        let Some(waiting) = &mut connection.draining else {
+        let Some(draining) = &mut connection.draining else {
             return false;
         };
-        *waiting = waiting.saturating_sub(1);
-        *waiting == 0
+        draining.waiting = draining.waiting.saturating_sub(1);
+        draining.waiting == 0
     }
 }

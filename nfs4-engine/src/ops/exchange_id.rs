@@ -99,8 +99,7 @@ fn introduce(
     let key = core
         .clients
         .insert(owner.ownerid, owner.verifier, caller, now);
-    core.timers
-        .set(now.after(core.config.lease), Due::Lease(key));
+    core.remind(now.after(core.config.lease), Due::Lease(key));
     Ok(key)
 }
 
