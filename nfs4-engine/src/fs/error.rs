@@ -114,3 +114,10 @@ impl FsError {
         }
     }
 }
+
+/// What an operation answers whose file system refused.
+impl From<FsError> for Status {
+    fn from(error: FsError) -> Status {
+        error.status()
+    }
+}

@@ -26,7 +26,7 @@ pub(crate) fn resume<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let asked = AccessMask(args::Access::decode(args)?.access).intersection(KNOWN);
-    let FsReply::Access(granted) = result.map_err(|error| error.status())? else {
+    let FsReply::Access(granted) = result? else {
         return Err(Status::SERVERFAULT);
     };
     let rights = cx.core.exports.rights(cx.current()?.export);

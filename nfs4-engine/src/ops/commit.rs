@@ -23,7 +23,7 @@ pub(crate) fn resume<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Done = result.map_err(|error| error.status())? else {
+    let FsReply::Done = result? else {
         return Err(Status::SERVERFAULT);
     };
     let verifier = cx.core.boot.write_verifier;

@@ -53,7 +53,7 @@ pub(crate) fn resume<S>(
         fh,
         attrs,
         dir: change,
-    } = result.map_err(|error| error.status())?
+    } = result?
     else {
         return Err(Status::SERVERFAULT);
     };

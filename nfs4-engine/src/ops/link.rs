@@ -30,7 +30,7 @@ pub(crate) fn linked<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Linked { dir } = result.map_err(|error| error.status())? else {
+    let FsReply::Linked { dir } = result? else {
         return Err(Status::SERVERFAULT);
     };
     names::change_info(cx.body(), dir);
@@ -52,7 +52,7 @@ pub(crate) fn target<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Link(target) = result.map_err(|error| error.status())? else {
+    let FsReply::Link(target) = result? else {
         return Err(Status::SERVERFAULT);
     };
     cx.run.reply.payload(target);

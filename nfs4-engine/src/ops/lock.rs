@@ -6,6 +6,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
+use super::reclaim;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::exports::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
@@ -24,7 +25,7 @@ pub(crate) fn lock<S: Established>(
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let kind = kind(args.locktype);
     let (open, held) = locker(cx, &args.locker, &fh)?;
-    admit(cx, args.reclaim)?;
+    reclaim::admit(cx, args.reclaim)?;
     let share = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?.share;
     let allowed = match kind {
         Kind::Read => share.reads(),
@@ -82,7 +83,7 @@ pub(crate) fn tested<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::LockT::decode(args)?;
-    let FsReply::Attrs { attrs, .. } = result.map_err(|error| error.status())? else {
+    let FsReply::Attrs { attrs, .. } = result? else {
         return Err(Status::SERVERFAULT);
     };
     match attrs.kind {
@@ -148,23 +149,6 @@ fn locker<S: Established>(
             Ok((open, Some(held)))
         }
     }
-}
-
-/// Whether a lock may be taken now. [RFC 8881 §8.4.2.1]
-fn admit<S: Established>(cx: &Cx<'_, S>, reclaim: bool) -> Result<(), Status> {
-    if reclaim {
-        // Nothing outlives a restart yet, so there is nothing to reclaim.
-        return Err(Status::NO_GRACE);
-    }
-    let client = cx
-        .core
-        .clients
-        .get(cx.scope.client())
-        .ok_or(Status::DELAY)?;
-    if cx.core.in_grace(cx.now.mono) || !client.reclaim_complete {
-        return Err(Status::GRACE);
-    }
-    Ok(())
 }
 
 fn new_lock<S: Established>(

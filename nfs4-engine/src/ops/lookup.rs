@@ -50,7 +50,7 @@ pub(crate) fn resume<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let dir = cx.current()?;
-    let FsReply::Node { fh, attrs, stat } = result.map_err(|error| error.status())? else {
+    let FsReply::Node { fh, attrs, stat } = result? else {
         return Err(Status::SERVERFAULT);
     };
     let found = Fh {

@@ -13,7 +13,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::names;
+use super::{names, reclaim};
 use crate::attr;
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
 use crate::exports::Fh;
@@ -32,7 +32,7 @@ pub(crate) fn start<S: Established>(
     let current = cx.current()?;
     let args = args::Open::decode(args)?;
     let share = share(args.share_access, args.share_deny)?;
-    admit(cx, &args)?;
+    reclaim::admit(cx, matches!(args.claim, args::OpenClaim::Previous(_)))?;
     let target = match args.claim {
         args::OpenClaim::Null(file) => {
             let name = names::component(cx, &current, file)?;
@@ -73,7 +73,7 @@ pub(crate) fn resume<S: Established>(
     match cx.run.stage {
         Stage::OpenTruncated { open, dir } => truncated(cx, &args, open, dir, result),
         Stage::OpenFound | Stage::ReadDirStat | Stage::Last => {
-            let FsReply::Opened(opened) = result.map_err(|error| error.status())? else {
+            let FsReply::Opened(opened) = result? else {
                 return Err(Status::SERVERFAULT);
             };
             found(cx, &args, opened)
@@ -251,23 +251,6 @@ pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
     } else {
         Err(Status::INVAL)
     }
-}
-
-/// Whether a new open may be made now. [RFC 8881 §8.4.2.1, §18.51.3]
-fn admit<S: Established>(cx: &Cx<'_, S>, args: &args::Open<'_>) -> Result<(), Status> {
-    if matches!(args.claim, args::OpenClaim::Previous(_)) {
-        // Nothing outlives a restart yet, so there is nothing to reclaim.
-        return Err(Status::NO_GRACE);
-    }
-    let client = cx
-        .core
-        .clients
-        .get(cx.scope.client())
-        .ok_or(Status::DELAY)?;
-    if cx.core.in_grace(cx.now.mono) || !client.reclaim_complete {
-        return Err(Status::GRACE);
-    }
-    Ok(())
 }
 
 fn create(args: &args::Open<'_>, minor: u32) -> Result<Create, Status> {

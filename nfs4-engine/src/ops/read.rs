@@ -34,7 +34,7 @@ pub(crate) fn resume<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let args = args::Read::decode(args)?;
-    let FsReply::Data { data, eof } = result.map_err(|error| error.status())? else {
+    let FsReply::Data { data, eof } = result? else {
         return Err(Status::SERVERFAULT);
     };
     if data.len() > args.count as usize {

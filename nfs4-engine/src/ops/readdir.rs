@@ -37,7 +37,7 @@ pub(crate) fn resume<S>(
     args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let reply = result.map_err(|error| error.status())?;
+    let reply = result?;
     if let (Stage::ReadDirStat, FsReply::Attrs { stat, .. }) = (cx.run.stage, &reply) {
         return list(cx, &args::ReadDir::decode(args)?, *stat);
     }

@@ -27,3 +27,24 @@ pub(crate) fn complete<S: Established>(
     client.reclaim_complete = true;
     Ok(Step::Done(Status::OK))
 }
+
+/// Whether an open or a lock may be made now, as one that is reclaimed or a new one.
+/// [RFC 8881 §8.4.2.1, §18.51.3]
+///
+/// # Errors
+/// NO_GRACE for a reclaim: nothing outlives a restart yet, so there is nothing to reclaim. GRACE
+/// for a new one while others may reclaim, or before the client has said that it reclaims no more.
+pub(super) fn admit<S: Established>(cx: &Cx<'_, S>, reclaims: bool) -> Result<(), Status> {
+    if reclaims {
+        return Err(Status::NO_GRACE);
+    }
+    let client = cx
+        .core
+        .clients
+        .get(cx.scope.client())
+        .ok_or(Status::DELAY)?;
+    if cx.core.in_grace(cx.now.mono) || !client.reclaim_complete {
+        return Err(Status::GRACE);
+    }
+    Ok(())
+}

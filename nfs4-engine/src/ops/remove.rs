@@ -27,7 +27,7 @@ pub(crate) fn resume<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Removed { dir } = result.map_err(|error| error.status())? else {
+    let FsReply::Removed { dir } = result? else {
         return Err(Status::SERVERFAULT);
     };
     names::change_info(cx.body(), dir);

@@ -32,7 +32,7 @@ pub(crate) fn resume<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Renamed { from, to } = result.map_err(|error| error.status())? else {
+    let FsReply::Renamed { from, to } = result? else {
         return Err(Status::SERVERFAULT);
     };
     names::change_info(cx.body(), from);

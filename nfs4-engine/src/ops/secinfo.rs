@@ -46,7 +46,7 @@ pub(crate) fn found<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    result.map_err(|error| error.status())?;
+    result?;
     flavors(cx.body());
     // The filehandle is consumed, so that the client cannot go on under a wrong flavour.
     cx.run.current = None;

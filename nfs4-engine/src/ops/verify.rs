@@ -58,7 +58,7 @@ pub(crate) fn different<S>(
 /// Equal attributes have equal encodings.
 fn are_same<S>(cx: &Cx<'_, S>, fattr: &FattrRaw<'_>, result: FsResult) -> Result<bool, Status> {
     let fh = cx.current()?;
-    let FsReply::Attrs { attrs, stat } = result.map_err(|error| error.status())? else {
+    let FsReply::Attrs { attrs, stat } = result? else {
         return Err(Status::SERVERFAULT);
     };
     let mut ours = Writer::new();

@@ -41,7 +41,7 @@ pub(crate) fn resume<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Written { count, stability } = result.map_err(|error| error.status())? else {
+    let FsReply::Written { count, stability } = result? else {
         return Err(Status::SERVERFAULT);
     };
     let committed = match stability {
