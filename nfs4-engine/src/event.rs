@@ -1,6 +1,7 @@
 //! Rare facts, for logs and for whoever watches.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::connection::Direction;
 use crate::ids::ConnId;
@@ -18,6 +19,14 @@ pub enum Event {
         conn: ConnId,
         /// Where that comes from.
         peer: String,
+    },
+    /// Two clients keep replacing each other under one owner string, as containers do that share a
+    /// host name: neither keeps its state.
+    SharedOwner {
+        /// `co_ownerid`.
+        owner: Vec<u8>,
+        /// How often one has come back that was replaced before.
+        times: u32,
     },
     /// A client's state was thrown away.
     ClientGone {

@@ -9,7 +9,7 @@ use nfs4_proto::nfs4::consts::{
     EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_MASK_PNFS, EXCHGID4_FLAG_UPD_CONFIRMED_REC_A,
     EXCHGID4_FLAG_USE_NON_PNFS,
 };
-use nfs4_proto::nfs4::{Bitmap, Op, Status};
+use nfs4_proto::nfs4::{Bitmap, Op, Status, Verifier};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Reply, Sim};
@@ -305,4 +305,36 @@ fn clients_that_reboot_in_a_loop_leak_nothing() {
         assert_eq!(sim.tables().sessions, 1);
     }
     sim.assert_nothing_is_left();
+}
+
+#[test]
+fn two_clients_that_keep_replacing_each_other_are_named() {
+    let mut sim = Sim::new();
+    let mut one = Client::mounted(&mut sim, "same name");
+    let mut other = Client::stranger(&mut sim, "same name");
+    other.verifier = Verifier([9; 8]);
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        other.mount(&mut sim);
+        one.mount(&mut sim);
+    }
+    for event in sim.take_events() {
+        if let Event::SharedOwner { owner, times } = event {
+            told.push((owner, times));
+        }
+    }
+    let name = b"same name".to_vec();
+    assert_eq!(told, [(name.clone(), 1), (name.clone(), 2), (name, 3)]);
+}
+
+#[test]
+fn a_client_that_reboots_again_and_again_is_one_client() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    for _ in 0..4 {
+        client.reboot();
+        client.mount(&mut sim);
+    }
+    let shared = |event: &Event| matches!(event, Event::SharedOwner { .. });
+    assert!(!sim.take_events().iter().any(shared));
 }

@@ -24,6 +24,11 @@ pub(crate) struct Client {
     pub(crate) owner: Box<[u8]>,
     /// `co_verifier`: another one is another incarnation.
     pub(crate) verifier: Verifier,
+    /// The verifier of the incarnation that this one has replaced.
+    pub(crate) replaced: Option<Verifier>,
+    /// How often, in a row of incarnations, one came back that had been replaced before: a client
+    /// that has rebooted never does, so there are two under one name.
+    pub(crate) comebacks: u32,
     /// Who sent EXCHANGE_ID.
     pub(crate) principal: Principal,
     /// A CREATE_SESSION has followed the EXCHANGE_ID.

@@ -82,6 +82,8 @@ impl Clients {
             owner: owner.into(),
             verifier,
             principal,
+            replaced: None,
+            comebacks: 0,
             confirmed: false,
             create: CreateSlot::default(),
             sessions: Vec::new(),
@@ -97,6 +99,17 @@ impl Clients {
         records.unconfirmed = Some(key);
         self.by_owner.insert(owner.into(), records);
         key
+    }
+
+    /// Notes which incarnation a new one replaces; how often one has come back, if this one does.
+    pub(crate) fn note_replacement(&mut self, old: Key<Client>, new: Key<Client>) -> Option<u32> {
+        let old = self.slab.get(old)?;
+        let (verifier, replaced, comebacks) = (old.verifier, old.replaced, old.comebacks);
+        let new = self.slab.get_mut(new)?;
+        new.replaced = Some(verifier);
+        let comes_back = replaced == Some(new.verifier);
+        new.comebacks = comebacks + u32::from(comes_back);
+        comes_back.then_some(new.comebacks)
     }
 
     /// Makes a record the confirmed one; the caller has removed the earlier one.

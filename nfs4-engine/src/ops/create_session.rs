@@ -76,8 +76,16 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
     let id = client.id;
     if let Some(old) = core.clients.of_owner(&client.owner).confirmed {
         let mut budget = REMOVAL_BUDGET;
+        let comebacks = core.clients.note_replacement(old, key);
         if !core.remove_client(old, ClientGone::Replaced, &mut budget, cx.out) {
             return Err(Status::DELAY);
+        }
+        if let Some(times) = comebacks
+            && let Some(client) = core.clients.get(key)
+        {
+            let owner = client.owner.to_vec();
+            cx.out
+                .push(Action::Event(Event::SharedOwner { owner, times }));
         }
     }
     core.clients.confirm(key);
