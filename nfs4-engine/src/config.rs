@@ -58,6 +58,9 @@ pub struct Config {
     pub max_clients: u32,
     /// The most open files of one client.
     pub max_opens_per_client: u32,
+    /// The most opens, lock stateids and locked ranges, of all clients together; a range counts for
+    /// each owner who has it locked.
+    pub max_states: u32,
 }
 
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
@@ -88,6 +91,7 @@ impl Default for Config {
             blocked_operations: Vec::new(),
             max_clients: 16_384,
             max_opens_per_client: 65_536,
+            max_states: 1 << 20,
         }
     }
 }
@@ -143,6 +147,8 @@ impl Config {
                 1,
                 1 << 24,
             ),
+            // Stateids have 28 bits for the place in a table.
+            ("max_states", self.max_states.into(), 16, 1 << 26),
         ];
         let faults: Vec<ConfigFault> = ranges
             .into_iter()

@@ -156,6 +156,8 @@ impl Core {
             if let Some(session) = session {
                 self.destroy_session(session, session_reason, out);
             } else if let Some(open) = open {
+                let locks = self.states.get(open).map_or(0, |open| open.locks.len());
+                *budget = budget.saturating_sub(locks);
                 self.close(open, out);
             }
         }

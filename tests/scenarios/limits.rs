@@ -1,6 +1,11 @@
 //! What a peer can make the server keep, however fast it asks, is bounded.
 
-use nfs4_tests::sim::{Client, Sim};
+use nfs4_engine::Config;
+use nfs4_proto::nfs4::args::{self, CreateHow, ExistLockOwner, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Sim, open_args};
 
 #[test]
 fn a_client_that_reboots_for_ever_does_not_pile_up_timers() {
@@ -12,5 +17,156 @@ fn a_client_that_reboots_for_ever_does_not_pile_up_timers() {
         assert!(sim.tables().timers < 200, "{:?}", sim.tables());
     }
     assert_eq!(sim.tables().clients, 1);
+    sim.assert_nothing_is_left();
+}
+
+/// A client that has the file "f" open, and the open's stateid.
+fn opened(sim: &mut Sim) -> (Client, Stateid) {
+    let mut client = Client::mounted(sim, "a");
+    let reply = client
+        .call(sim, |c| c.putrootfh().open(making(b"f")))
+        .all_ok();
+    (client, ok!(reply, Open).stateid)
+}
+
+fn making(name: &[u8]) -> args::Open<'_> {
+    args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(b"opener", name)
+    }
+}
+
+/// LOCK of one byte under an open, always as if by a new lock owner.
+fn lock(open_stateid: Stateid, owner: &[u8], offset: u64) -> args::Lock<'_> {
+    args::Lock {
+        locktype: LockType::Read,
+        reclaim: false,
+        offset,
+        length: 1,
+        locker: Locker::New(OpenToLockOwner {
+            open_seqid: 0,
+            open_stateid: Stateid {
+                seqid: 0,
+                ..open_stateid
+            },
+            lock_seqid: 0,
+            lock_owner: Owner {
+                clientid: ClientId(0),
+                owner,
+            },
+        }),
+    }
+}
+
+fn unlock(lock_stateid: Stateid, offset: u64, length: u64) -> args::LockU {
+    args::LockU {
+        locktype: LockType::Read,
+        seqid: 0,
+        lock_stateid: Stateid {
+            seqid: 0,
+            ..lock_stateid
+        },
+        offset,
+        length,
+    }
+}
+
+#[test]
+fn a_file_has_only_so_many_locks_and_can_always_be_unlocked() {
+    let mut sim = Sim::new();
+    let (mut client, open) = opened(&mut sim);
+    let first = client
+        .call(&mut sim, |c| {
+            let again = open_args(b"opener", b"f");
+            c.putrootfh().open(again).lock(lock(open, b"o", 0))
+        })
+        .all_ok();
+    let held = ok!(first, Lock).lock_stateid;
+    let mut offset = 2;
+    let refused = loop {
+        // Two bytes apart, so that the ranges do not join; ten in a request.
+        let reply = client.call(&mut sim, |c| {
+            c.putrootfh().open(open_args(b"opener", b"f"));
+            for _ in 0..10 {
+                c.lock(lock(open, b"o", offset));
+                offset += 2;
+            }
+            c
+        });
+        if reply.status() != Status::OK {
+            break reply;
+        }
+        assert!(offset < 1 << 20, "there is no end to it");
+    };
+    assert_eq!(refused.last(), (Op::Lock, Status::DELAY));
+    // Neither more locks nor what is of no use to anybody, but all that gives something back.
+    let existing = args::Lock {
+        locker: Locker::Existing(ExistLockOwner {
+            lock_stateid: Stateid { seqid: 0, ..held },
+            lock_seqid: 0,
+        }),
+        ..lock(open, b"o", offset)
+    };
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .open(open_args(b"opener", b"f"))
+            .lock(existing)
+    });
+    assert_eq!(reply.last(), (Op::Lock, Status::DELAY));
+    client
+        .call(&mut sim, |c| {
+            c.putrootfh()
+                .open(open_args(b"opener", b"f"))
+                .locku(unlock(held, 0, 1))
+                .locku(unlock(held, 0, u64::MAX))
+                .lock(lock(open, b"o", 0))
+        })
+        .all_ok();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn there_is_only_so_much_state_and_what_is_given_back_counts() {
+    let mut sim = Sim::with(Config {
+        max_states: 16,
+        ..Sim::config()
+    });
+    let (mut client, open) = opened(&mut sim);
+    // One open, and two for each lock owner: a stateid and a range.
+    for owner in 0..7_u8 {
+        client
+            .call(&mut sim, |c| {
+                c.putrootfh()
+                    .open(open_args(b"opener", b"f"))
+                    .lock(lock(open, &[owner], 0))
+            })
+            .all_ok();
+    }
+    client
+        .call(&mut sim, |c| c.putrootfh().open(making(b"g")))
+        .all_ok();
+    let reply = client.call(&mut sim, |c| c.putrootfh().open(making(b"h")));
+    assert_eq!(reply.last(), (Op::Open, Status::DELAY));
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .open(open_args(b"opener", b"f"))
+            .lock(lock(open, b"o", 0))
+    });
+    assert_eq!(reply.last(), (Op::Lock, Status::DELAY));
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: Stateid::CURRENT,
+    };
+    client
+        .call(&mut sim, |c| {
+            c.putrootfh().open(open_args(b"opener", b"f")).close(close)
+        })
+        .all_ok();
+    assert_eq!((sim.tables().opens, sim.tables().locks), (1, 0));
+    for name in [b"h", b"i", b"j"] {
+        client
+            .call(&mut sim, |c| c.putrootfh().open(making(name)))
+            .all_ok();
+    }
     sim.assert_nothing_is_left();
 }

@@ -37,6 +37,9 @@ pub(crate) fn lock<S: Established>(
     if let Some(conflict) = cx.core.states.lock_conflict(&fh, range, kind, held) {
         return Ok(denied(cx, &conflict));
     }
+    if cx.core.states.locked_of(open) >= LOCKED_PER_FILE || is_full(cx) {
+        return Err(Status::DELAY);
+    }
     let held = match (held, args.locker) {
         (Some(held), _) => held,
         (None, Locker::New(new)) => new_lock(cx, open, new.lock_owner.owner)?,
@@ -116,8 +119,14 @@ pub(crate) fn unlock<S: Established>(
         .core
         .states
         .check_lock(&stateid, cx.scope.client(), &fh)?;
-    // Unlocking the middle of a range leaves two.
-    full(cx, held)?;
+    // Unlocking the middle of a range leaves two. What takes nothing more is never refused: a file
+    // that is full could not be unlocked otherwise.
+    let states = &cx.core.states;
+    let open = states.lock(held).ok_or(Status::BAD_STATEID)?.open;
+    let much = states.locked_of(open) >= 2 * LOCKED_PER_FILE || is_full(cx);
+    if much && states.cuts(held, range) {
+        return Err(Status::DELAY);
+    }
     let stateid = cx.core.states.unlock_range(held, range);
     cx.run.current_stateid = Some(stateid);
     res::LockUOk {
@@ -144,7 +153,6 @@ fn locker<S: Established>(
         Locker::Existing(existing) => {
             let stateid = cx.meant(existing.lock_stateid)?;
             let held = states.check_lock(&stateid, cx.scope.client(), fh)?;
-            full(cx, held)?;
             let open = states.lock(held).ok_or(Status::BAD_STATEID)?.open;
             Ok((open, Some(held)))
         }
@@ -158,22 +166,15 @@ fn new_lock<S: Established>(
 ) -> Result<Key<Lock>, Status> {
     let states = &mut cx.core.states;
     let record = states.get(open).ok_or(Status::BAD_STATEID)?;
-    if record.locks.len() >= LOCK_OWNERS_PER_OPEN || states.locked_ranges(record) >= RANGES_PER_FILE
-    {
+    if record.locks.len() >= LOCK_OWNERS_PER_OPEN {
         return Err(Status::DELAY);
     }
     states.add_lock(open, owner).ok_or(Status::BAD_STATEID)
 }
 
-/// # Errors
-/// DELAY if the file has as many locked ranges as it may have.
-fn full<S: Established>(cx: &Cx<'_, S>, held: Key<Lock>) -> Result<(), Status> {
-    let states = &cx.core.states;
-    let open = states.lock(held).and_then(|lock| states.get(lock.open));
-    match open {
-        Some(open) if states.locked_ranges(open) >= RANGES_PER_FILE => Err(Status::DELAY),
-        _ => Ok(()),
-    }
+/// Whether there is as much state as there may be.
+fn is_full<S>(cx: &Cx<'_, S>) -> bool {
+    cx.core.states.weight() >= cx.core.config.max_states as usize
 }
 
 /// LOCK4denied: who is in the way.
@@ -210,7 +211,8 @@ fn kind(locktype: LockType) -> Kind {
     }
 }
 
-/// A file has at most so many locked ranges, by everybody.
-const RANGES_PER_FILE: usize = 65_536;
+/// Nothing more of a file is locked when its ranges, each counted for every owner, are so many. One
+/// LOCK adds few, but by what it cuts and fills at most some times as many.
+const LOCKED_PER_FILE: usize = 16_384;
 /// At most so many lock owners lock under one open.
 const LOCK_OWNERS_PER_OPEN: usize = 16_384;

@@ -199,7 +199,10 @@ fn take<S: Established>(
         return Ok((key, true));
     }
     let record = cx.core.clients.get_mut(client).ok_or(Status::DELAY)?;
-    if record.opens.len() >= cx.core.config.max_opens_per_client as usize {
+    let config = &cx.core.config;
+    if record.opens.len() >= config.max_opens_per_client as usize
+        || states.weight() >= config.max_states as usize
+    {
         return Err(Status::DELAY);
     }
     Ok((

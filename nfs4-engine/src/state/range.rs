@@ -25,6 +25,8 @@ pub(crate) enum Kind {
 pub(crate) struct Ranges<O> {
     /// By first byte.
     segments: BTreeMap<u64, Segment<O>>,
+    /// The owners of all segments, each as often as it occurs: what it all costs.
+    weight: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,12 @@ pub(crate) struct Conflict<O> {
 }
 
 impl Range {
+    /// All bytes of a file.
+    const ALL: Range = Range {
+        first: 0,
+        last: u64::MAX,
+    };
+
     /// The range of an offset and a length; a length of all ones goes to the end of any file.
     /// [RFC 8881 §18.10.3]
     pub(crate) fn new(offset: u64, length: u64) -> Option<Range> {
@@ -75,11 +83,22 @@ impl<O: Copy + Ord> Ranges<O> {
     pub(crate) const fn new() -> Ranges<O> {
         Ranges {
             segments: BTreeMap::new(),
+            weight: 0,
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.segments.len()
+    /// How much memory it takes, and time to walk over it: an owner of a segment counts one.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Whether an end of the range lies inside a segment, which would have to be cut in two.
+    pub(crate) fn cuts(&self, range: Range) -> bool {
+        let inside = |at: u64| {
+            let before = self.segments.range(..at).next_back();
+            before.is_some_and(|(_, segment)| segment.last >= at)
+        };
+        inside(range.first) || range.last.checked_add(1).is_some_and(inside)
     }
 
     /// The first lock that keeps `owner` from locking `range`.
@@ -119,7 +138,7 @@ impl<O: Copy + Ord> Ranges<O> {
             };
             let hole = match next {
                 Some((first, segment)) if *first == at => {
-                    add(&mut segment.owners, owner);
+                    self.weight += usize::from(add(&mut segment.owners, owner));
                     segment.kind = kind;
                     let Some(after) = segment.last.checked_add(1) else {
                         break;
@@ -132,6 +151,7 @@ impl<O: Copy + Ord> Ranges<O> {
             };
             if let Some(last) = hole {
                 let owners = alloc::vec![owner];
+                self.weight += 1;
                 self.segments.insert(at, Segment { last, kind, owners });
                 let Some(after) = last.checked_add(1) else {
                     break;
@@ -148,8 +168,21 @@ impl<O: Copy + Ord> Ranges<O> {
     /// Takes the range from `owner`, whatever of it he has.
     pub(crate) fn unlock(&mut self, range: Range, owner: O) {
         self.split(range);
+        self.unlock_whole(range, |other| other == owner);
+    }
+
+    /// Takes all that they have from all owners of whom this is true, in one walk.
+    pub(crate) fn unlock_all(&mut self, gone: impl Fn(O) -> bool) {
+        self.unlock_whole(Range::ALL, gone);
+    }
+
+    /// As [`Ranges::unlock_all`], of a range that cuts no segment.
+    fn unlock_whole(&mut self, range: Range, gone: impl Fn(O) -> bool) {
+        let weight = &mut self.weight;
         self.segments.retain_in(range, |segment| {
-            segment.owners.retain(|other| *other != owner);
+            let before = segment.owners.len();
+            segment.owners.retain(|owner| !gone(*owner));
+            *weight -= before - segment.owners.len();
             !segment.owners.is_empty()
         });
         self.join(range);
@@ -177,6 +210,7 @@ impl<O: Copy + Ord> Ranges<O> {
         };
         if segment.last >= at {
             let tail = segment.clone();
+            self.weight += tail.owners.len();
             segment.last = at - 1;
             self.segments.insert(at, tail);
         }
@@ -202,7 +236,9 @@ impl<O: Copy + Ord> Ranges<O> {
                 && segment.owners == next.owners;
             let (first, next_first, last) = (*first, *next_first, next.last);
             if alike {
-                self.segments.remove(&next_first);
+                if let Some(next) = self.segments.remove(&next_first) {
+                    self.weight -= next.owners.len();
+                }
                 if let Some(segment) = self.segments.get_mut(&first) {
                     segment.last = last;
                 }
@@ -238,9 +274,14 @@ impl<O> RetainIn<O> for BTreeMap<u64, Segment<O>> {
     }
 }
 
-fn add<O: Copy + Ord>(owners: &mut Vec<O>, owner: O) {
-    if let Err(place) = owners.binary_search(&owner) {
-        owners.insert(place, owner);
+/// Says whether he was not there before.
+fn add<O: Copy + Ord>(owners: &mut Vec<O>, owner: O) -> bool {
+    match owners.binary_search(&owner) {
+        Ok(_) => false,
+        Err(place) => {
+            owners.insert(place, owner);
+            true
+        }
     }
 }
 
@@ -315,6 +356,8 @@ mod tests {
                     assert_eq!(found, held);
                 }
             }
+            let weights = ranges.segments.values().map(|segment| segment.owners.len());
+            assert_eq!(ranges.weight(), weights.sum::<usize>());
             let all: Vec<_> = ranges.segments.iter().collect();
             for pair in all.windows(2) {
                 let ((_, left), (first, right)) = (pair[0], pair[1]);
@@ -330,11 +373,27 @@ mod tests {
         let mut ranges = Ranges::new();
         ranges.lock(range(0, u64::MAX), Kind::Write, 1);
         ranges.unlock(range(10, 19), 1);
-        assert_eq!(ranges.len(), 2);
+        assert_eq!(ranges.weight(), 2);
         assert_eq!(ranges.conflict(range(10, 19), Kind::Write, 2), None);
         let conflict = ranges.conflict(range(u64::MAX, u64::MAX), Kind::Read, 2);
         assert_eq!(conflict.map(|c| c.range), Some(range(20, u64::MAX)));
         ranges.unlock(range(0, u64::MAX), 1);
-        assert!(ranges.len() == 0 && !ranges.holds(1));
+        assert!(ranges.weight() == 0 && !ranges.holds(1));
+    }
+
+    #[test]
+    fn many_owners_go_in_one_walk() {
+        let mut ranges = Ranges::new();
+        ranges.lock(range(0, 9), Kind::Read, 1);
+        ranges.lock(range(5, 14), Kind::Read, 2);
+        ranges.lock(range(10, 19), Kind::Read, 3);
+        assert_eq!(ranges.weight(), 6);
+        assert!(ranges.cuts(range(0, 5)) && ranges.cuts(range(1, 19)));
+        assert!(!ranges.cuts(range(0, 19)) && !ranges.cuts(range(5, 9)));
+        ranges.unlock_all(|owner| owner != 2);
+        assert_eq!(ranges.weight(), 1, "what was cut is joined again");
+        assert!(ranges.holds(2) && !ranges.holds(1) && !ranges.holds(3));
+        ranges.unlock_all(|_| true);
+        assert_eq!(ranges.weight(), 0);
     }
 }

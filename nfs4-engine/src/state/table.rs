@@ -25,6 +25,8 @@ pub(crate) struct States {
     locks: Slab<Lock>,
     lock_owners: Owners,
     lock_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
+    /// The weight of what is locked of all files.
+    ranges: usize,
 }
 
 /// How long each table is.
@@ -47,6 +49,7 @@ impl States {
             locks: Slab::new(),
             lock_owners: Owners::new(keyed),
             lock_by_owner: DetMap::new(keyed),
+            ranges: 0,
         }
     }
 
@@ -133,6 +136,7 @@ impl States {
     /// Removes an open with its locks from every table; its file's handle is returned, to be
     /// released once.
     pub(crate) fn close(&mut self, list: &mut Places<Open>, key: Key<Open>) -> Option<Fh> {
+        self.unlock_under(key);
         while let Some(lock) = self.opens.get(key).and_then(|open| open.locks.any()) {
             self.free_lock(lock);
         }
@@ -147,6 +151,23 @@ impl States {
             moved.place = open.place;
         }
         fh
+    }
+
+    /// Unlocks all that is locked under an open, in one walk: there may be very much of it.
+    fn unlock_under(&mut self, key: Key<Open>) {
+        let Some(open) = self.opens.get(key) else {
+            return;
+        };
+        if open.locks.is_empty() {
+            return;
+        }
+        let locks = &self.locks;
+        if let Some(file) = self.files.get_mut(open.file) {
+            let before = file.locked.weight();
+            file.locked
+                .unlock_all(|lock| locks.get(lock).is_some_and(|lock| lock.open == key));
+            self.ranges -= before - file.locked.weight();
+        }
     }
 
     /// The locks of this owner on the file of an open, if he has a stateid for them.
@@ -214,18 +235,38 @@ impl States {
         let seqid = self.locks.get_mut(key).map_or(0, |lock| {
             lock.advance();
             if let Some(file) = self.files.get_mut(lock.file) {
+                let before = file.locked.weight();
                 change(file);
+                self.ranges = self.ranges - before + file.locked.weight();
             }
             lock.seqid
         });
         Named::Lock(key).encode(self.epoch, seqid)
     }
 
-    /// How many ranges of the file of an open are locked, by anybody.
-    pub(crate) fn locked_ranges(&self, open: &Open) -> usize {
-        self.files
-            .get(open.file)
-            .map_or(0, |file| file.locked.len())
+    /// How much is locked of the file of an open, by anybody: see [`Ranges::weight`].
+    ///
+    /// [`Ranges::weight`]: super::range::Ranges::weight
+    pub(crate) fn locked_of(&self, open: Key<Open>) -> usize {
+        let file = self
+            .opens
+            .get(open)
+            .and_then(|open| self.files.get(open.file));
+        file.map_or(0, |file| file.locked.weight())
+    }
+
+    /// Whether unlocking this range leaves more segments than there were.
+    pub(crate) fn cuts(&self, key: Key<Lock>, range: Range) -> bool {
+        let file = self
+            .locks
+            .get(key)
+            .and_then(|lock| self.files.get(lock.file));
+        file.is_some_and(|file| file.locked.cuts(range))
+    }
+
+    /// Opens, lock stateids and what is locked, of everybody: all of it takes memory.
+    pub(crate) fn weight(&self) -> usize {
+        self.opens.len() + self.locks.len() + self.ranges
     }
 
     /// Whether anything is locked under a lock stateid.
@@ -237,20 +278,11 @@ impl States {
         file.is_some_and(|file| file.locked.holds(key))
     }
 
-    /// Removes a lock stateid from every table, with all that is locked under it.
+    /// Removes a lock stateid, under which nothing is locked, from every table.
     pub(crate) fn free_lock(&mut self, key: Key<Lock>) {
         let Some(lock) = self.locks.remove(key) else {
             return;
         };
-        if let Some(file) = self.files.get_mut(lock.file) {
-            file.locked.unlock(
-                Range {
-                    first: 0,
-                    last: u64::MAX,
-                },
-                key,
-            );
-        }
         self.lock_by_owner.remove(&(lock.owner, lock.file));
         self.lock_owners.release(lock.owner);
         let moved = self
