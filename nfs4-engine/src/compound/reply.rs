@@ -62,6 +62,11 @@ impl Reply {
         self.w.len() + self.payload_len
     }
 
+    /// Bytes that it has taken for itself, beside payloads.
+    pub(crate) fn capacity(&self) -> usize {
+        self.w.capacity()
+    }
+
     /// Where results are encoded.
     pub(crate) fn body(&mut self) -> &mut Writer {
         &mut self.w

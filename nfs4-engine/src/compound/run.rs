@@ -122,7 +122,7 @@ impl Engine {
 
     /// Keeps the memory of a finished COMPOUND for the next one.
     fn rest(&mut self, run: Box<Compound>) {
-        if self.idle.len() < IDLE_KEPT {
+        if self.idle.len() < IDLE_KEPT && run.reply.capacity() <= REPLY_KEPT {
             self.idle.push(run);
         }
     }
@@ -446,3 +446,5 @@ impl Core {
 const RESULT_HEAD: usize = 8;
 /// So many finished COMPOUNDs keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
+/// A COMPOUND with a longer reply, in bytes, gives its memory back.
+const REPLY_KEPT: usize = 64 << 10;
