@@ -42,10 +42,15 @@ pub struct Config {
     pub max_io: u32,
     /// The longest reply kept for replay, in bytes.
     pub max_cached_reply: u32,
+    /// The most bytes of replies kept for replay, in all sessions; when they are so many, replies of
+    /// up to 1 KiB are kept all the same, so that nobody is locked out.
+    pub max_reply_cache: u64,
     /// The most operations in a COMPOUND.
     pub max_operations: u32,
     /// The most sessions of one client.
     pub sessions_per_client: u32,
+    /// The most sessions of all clients together.
+    pub max_sessions: u32,
     /// The most connections bound to a session; 0 is no limit.
     pub max_connections_per_session: u32,
     /// What BIND_CONN_TO_SESSION does to a connection's other bindings.
@@ -83,8 +88,10 @@ impl Default for Config {
             fore_slots: 64,
             max_io: 1 << 20,
             max_cached_reply: 64 << 10,
+            max_reply_cache: 256 << 20,
             max_operations: 64,
             sessions_per_client: 16,
+            max_sessions: 16_384,
             max_connections_per_session: 16,
             binding_policy: BindingPolicy::Exclusive,
             drain_deadline: Duration::from_secs(30),
@@ -121,6 +128,12 @@ impl Config {
                 512,
                 1 << 20,
             ),
+            (
+                "max_reply_cache",
+                self.max_reply_cache,
+                self.max_cached_reply.into(),
+                1 << 40,
+            ),
             ("max_operations", self.max_operations.into(), 8, 1_024),
             (
                 "sessions_per_client",
@@ -128,6 +141,7 @@ impl Config {
                 1,
                 1_024,
             ),
+            ("max_sessions", self.max_sessions.into(), 1, 1 << 20),
             (
                 "max_connections_per_session",
                 self.max_connections_per_session.into(),

@@ -2,7 +2,7 @@
 
 use nfs4_engine::Config;
 use nfs4_proto::nfs4::args::{self, CreateHow, ExistLockOwner, Locker, OpenHow, OpenToLockOwner};
-use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
+use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Sim, open_args};
@@ -168,5 +168,85 @@ fn there_is_only_so_much_state_and_what_is_given_back_counts() {
             .call(&mut sim, |c| c.putrootfh().open(making(name)))
             .all_ok();
     }
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn replies_are_kept_only_as_long_as_there_is_memory_for_them() {
+    let mut sim = Sim::with(Config {
+        max_reply_cache: 64 << 10,
+        max_cached_reply: 8 << 10,
+        ..Sim::config()
+    });
+    let (mut client, open) = opened(&mut sim);
+    let data = args::Write {
+        stateid: open,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: &[7; 7_000],
+    };
+    let again = || open_args(b"opener", b"f");
+    let any = Stateid { seqid: 0, ..open };
+    client
+        .call(&mut sim, |c| {
+            c.putrootfh().open(again()).write(args::Write {
+                stateid: any,
+                ..data
+            })
+        })
+        .all_ok();
+    let read = args::Read {
+        stateid: any,
+        offset: 0,
+        count: 7_000,
+    };
+    let mut refused = None;
+    'all: for _ in 0..3 {
+        client.create_session(&mut sim).all_ok();
+        for slot in 0..8 {
+            let reply = client
+                .request(&mut sim, slot, true, |c| {
+                    c.putrootfh().open(again()).read(read)
+                })
+                .exchange(&mut sim, client.conn);
+            client.advance(slot);
+            assert!(sim.tables().cached_bytes <= 64 << 10);
+            if reply.status() != Status::OK {
+                refused = Some((slot, reply));
+                break 'all;
+            }
+        }
+    }
+    let (slot, reply) = refused.expect("there is an end to it");
+    assert_eq!(reply.last(), (Op::Read, Status::REP_TOO_BIG_TO_CACHE));
+    // It can be had without being kept, and small replies are kept all the same.
+    client
+        .request(&mut sim, slot, false, |c| {
+            c.putrootfh().open(again()).read(read)
+        })
+        .exchange(&mut sim, client.conn)
+        .all_ok();
+    client.advance(slot);
+    let small = client.request(&mut sim, slot, true, |c| {
+        c.putrootfh().open(again()).getfh()
+    });
+    let reply = small.exchange(&mut sim, client.conn).all_ok();
+    let replayed = small.again(&mut sim).exchange(&mut sim, client.conn);
+    assert_eq!(ok!(reply, Open).stateid, ok!(replayed, Open).stateid);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn there_are_only_so_many_sessions() {
+    let mut sim = Sim::with(Config {
+        max_sessions: 2,
+        ..Sim::config()
+    });
+    let mut a = Client::mounted(&mut sim, "a");
+    Client::mounted(&mut sim, "b");
+    assert_eq!(a.create_session(&mut sim).status(), Status::NOSPC);
+    let mut c = Client::stranger(&mut sim, "c");
+    c.exchange_id(&mut sim).all_ok();
+    assert_eq!(c.create_session(&mut sim).status(), Status::NOSPC);
     sim.assert_nothing_is_left();
 }

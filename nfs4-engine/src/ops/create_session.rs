@@ -59,7 +59,10 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         return Err(Status::TOOSMALL);
     }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
-    if client.sessions.len() >= cx.core.config.sessions_per_client as usize {
+    let config = &cx.core.config;
+    if client.sessions.len() >= config.sessions_per_client as usize
+        || cx.core.sessions.len() >= config.max_sessions as usize
+    {
         return Err(Status::NOSPC);
     }
     if !client.confirmed {

@@ -66,6 +66,7 @@ fn admit(
         .sessions
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
+    let cached_bytes = core.sessions.cached_bytes;
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let client_key = session.client;
     let client = core.clients.get_mut(client_key).ok_or(Status::BADSESSION)?;
@@ -83,6 +84,10 @@ fn admit(
     run.keep = args.cachethis;
     run.max_reply = fore.max_response as usize;
     run.max_kept = fore.max_response_cached as usize;
+    if (cached_bytes + run.max_kept) as u64 > core.config.max_reply_cache {
+        // Refused before its effects, a request can be sent again without being kept.
+        run.max_kept = run.max_kept.min(KEPT_ANYWAY);
+    }
     run.begun = 1;
     run.room_for(RESULT_LEN)?;
 
@@ -169,3 +174,6 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
 
 /// SEQUENCE4resok, in bytes.
 const RESULT_LEN: usize = 36;
+/// A reply of so many bytes is kept whatever the others take: nearly all but READ and READDIR have
+/// one.
+const KEPT_ANYWAY: usize = 1024;
