@@ -216,8 +216,10 @@ impl Connection {
     /// # Errors
     /// A timeout is over, and the connection is to be closed.
     pub fn tick(&mut self) -> Result<Duration, Closing> {
-        let mid_record = self.may_read() && self.intake.is_mid_record();
         let unsent = !self.turn.mail.output.is_empty();
+        // Whoever blocks in a write reads nothing meanwhile: the peer is late with its replies, not
+        // with its record.
+        let mid_record = !unsent && self.may_read() && self.intake.is_mid_record();
         let busy = self.admission.in_flight() > 0 || !self.intake.is_hungry();
         self.watch.tick(
             self.node.clock.now().mono,
