@@ -1,1 +1,61 @@
 //! Serves an nfs4 node over TCP on plain threads.
+//!
+//! A [`Server`] accepts connections, up to the limit, and gives each a thread of its own. A node's
+//! timer has one thread as well.
+//!
+//! # Who reads and who writes
+//!
+//! Only a connection's own threads touch its socket. Its *reader* blocks in a read, hands what came
+//! to the [`Connection`](driver::Connection), and writes all replies at once, before it reads again:
+//! as long as file systems answer at once, there is no hand-off, no queue and no second thread.
+//!
+//! An answer that comes later, like anything else that another thread leaves for the connection,
+//! finds the reader blocked, and the standard library has no way to wait for a socket and for
+//! something else together. So a second thread, the connection's *helper*, sees to what was left
+//! and writes the replies. It starts when it is needed for the first time, and sleeps otherwise.
+//! Both use the connection under a lock, which is not held during a read. It is held during a
+//! write: while a peer takes no replies, nothing of it is read or carried out.
+//!
+//! Timeouts are those of the socket, so nobody looks after connections from outside. A reader that
+//! hears nothing for a second gives its read buffer back and waits for the first byte without one.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use nfs4_transport_std::Server;
+//! use nfs4_transport_std::driver::engine::fs::Backend;
+//! use nfs4_transport_std::driver::engine::{Boot, Config, Engine, Export};
+//! use nfs4_transport_std::driver::{Clock, Limits, Node, SystemClock};
+//!
+//! fn serve(root: Arc<dyn Backend>, boot: Boot) -> Result<(), Box<dyn std::error::Error>> {
+//!     let config = Config::default();
+//!     let limits = Limits::for_max_io(config.max_io);
+//!     let clock = Arc::new(SystemClock::new());
+//!     let exports = vec![Export::new("/", root)];
+//!     let engine = Engine::new(boot, config, exports, clock.now())?;
+//!     let node = Node::with_clock(engine, limits, clock)?;
+//!
+//!     let server = Server::bind("127.0.0.1:2049", node)?;
+//!     let stop = server.stop_handle(); // for another thread, such as one that waits for signals
+//!     Ok(server.serve()?)
+//! }
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub use nfs4_driver as driver;
+
+mod connection;
+mod crew;
+mod listener;
+mod log;
+mod server;
+mod signal;
+mod stop;
+mod stream;
+mod timer;
+
+pub use connection::serve_stream;
+pub use server::{ServeError, Server};
+pub use stop::Stop;
+pub use stream::BlockingStream;
