@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use nfs4_transport_tokio::driver::engine::Wall;
-use nfs4_transport_tokio::driver::engine::fs::{
+use nfs4_driver::engine::Wall;
+use nfs4_driver::engine::fs::{
     Attrs, Backend, Capabilities, Completion, Device, FileKind, FsError, FsHandle, FsOp, FsReply,
     FsRequest, FsResult, FsStat, Pending,
 };

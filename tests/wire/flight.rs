@@ -3,19 +3,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nfs4_transport_tokio::driver::Limits;
-use nfs4_transport_tokio::driver::engine::proto::client::ClientError;
-use nfs4_transport_tokio::driver::engine::proto::nfs4::{Op, Status};
+use nfs4_driver::Limits;
+use nfs4_driver::engine::proto::client::ClientError;
+use nfs4_driver::engine::proto::nfs4::{Op, Status};
 
 use crate::files::{Fault, Faulty, Held, root_attrs};
 use crate::peer::Peer;
-use crate::server::{PATIENCE, Running};
+use crate::server::{PATIENCE, Running, Transport};
 use crate::session::{Session, outcome};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_one_connection_32_are_in_flight_and_no_other_notices() {
+on_both!(
+    of_one_connection_32_are_in_flight_and_no_other_notices,
+    flavor = "multi_thread",
+    worker_threads = 2
+);
+
+async fn of_one_connection_32_are_in_flight_and_no_other_notices(on: Transport) {
     let files = Arc::new(Held::default());
-    let server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"held").await;
     let mut bystander = Peer::connect(server.address).await;
@@ -43,10 +48,11 @@ async fn of_one_connection_32_are_in_flight_and_no_other_notices() {
     );
 }
 
-#[tokio::test]
-async fn answers_of_another_thread_come_through() {
+on_both!(answers_of_another_thread_come_through);
+
+async fn answers_of_another_thread_come_through(on: Transport) {
     let files = Arc::new(Held::default());
-    let server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"threads").await;
     files.hold(true);
@@ -68,14 +74,15 @@ async fn answers_of_another_thread_come_through() {
     }
 }
 
-#[tokio::test]
-async fn no_more_start_than_the_limit() {
+on_both!(no_more_start_than_the_limit);
+
+async fn no_more_start_than_the_limit(on: Transport) {
     let files = Arc::new(Held::default());
     let limits = Limits {
         max_in_flight: 4,
         ..Limits::default()
     };
-    let server = Running::serve(limits, Arc::clone(&files) as _).await;
+    let server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"limit").await;
     files.hold(true);
@@ -91,15 +98,16 @@ async fn no_more_start_than_the_limit() {
     }
 }
 
-#[tokio::test]
-async fn no_more_start_than_their_replies_could_fill() {
+on_both!(no_more_start_than_their_replies_could_fill);
+
+async fn no_more_start_than_their_replies_could_fill(on: Transport) {
     let files = Arc::new(Held::default());
     let limits = Limits {
         max_unsent: 3 * 70_000,
         max_reply: 70_000,
         ..Limits::default()
     };
-    let server = Running::serve(limits, Arc::clone(&files) as _).await;
+    let server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"mark").await;
     files.hold(true);
@@ -110,10 +118,11 @@ async fn no_more_start_than_their_replies_could_fill() {
     assert_eq!(files.waiting(), 3);
 }
 
-#[tokio::test]
-async fn whoever_answers_for_a_lost_connection_delivers() {
+on_both!(whoever_answers_for_a_lost_connection_delivers);
+
+async fn whoever_answers_for_a_lost_connection_delivers(on: Transport) {
     let files = Arc::new(Held::default());
-    let server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"lost").await;
     files.hold(true);
@@ -129,8 +138,9 @@ async fn whoever_answers_for_a_lost_connection_delivers() {
     assert_eq!(server.node.table_lengths().unwrap().parked, 0);
 }
 
-#[tokio::test]
-async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone() {
+on_both!(a_file_system_that_keeps_to_no_rule_costs_the_request_alone);
+
+async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone(on: Transport) {
     let cases = [
         (Fault::Panics, Err(Status::SERVERFAULT)),
         (Fault::PanicsWithCompletion, Err(Status::SERVERFAULT)),
@@ -140,7 +150,7 @@ async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone() {
         (Fault::AnswersAtOnceThroughCompletion, Ok(())),
     ];
     for (fault, expected) in cases {
-        let server = Running::serve(Limits::default(), Arc::new(Faulty(fault))).await;
+        let server = Running::serve(on, Limits::default(), Arc::new(Faulty(fault))).await;
         let mut peer = Peer::connect(server.address).await;
         let mut session = Session::establish(&mut peer, b"faulty").await;
         let expected = expected.map_err(|status| ClientError::Failed {

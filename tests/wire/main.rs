@@ -1,6 +1,9 @@
-//! What peers see on a socket, good peers and bad ones.
+//! What peers see on a socket, good peers and bad ones, whichever transport is behind it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+#[macro_use]
+mod server;
 
 mod engine;
 mod files;
@@ -10,7 +13,6 @@ mod log;
 mod peer;
 mod pipeline;
 mod rpc;
-mod server;
 mod session;
 mod stop;
 mod timer;

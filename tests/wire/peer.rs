@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use nfs4_transport_tokio::driver::engine::proto::rpc::{
+use nfs4_driver::engine::proto::rpc::{
     AuthFlavor, CallHeader, Fault, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL, OpaqueAuth,
     ReplyHeader, write_mark,
 };
-use nfs4_transport_tokio::driver::engine::proto::xdr::{Encode, Writer};
+use nfs4_driver::engine::proto::xdr::{Encode, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -30,6 +31,27 @@ impl Peer {
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Sends calls and takes no reply until no more can be sent for a while; `false` if the
+    /// connection is lost before.
+    pub(crate) async fn send_until_stuck(&mut self) -> bool {
+        let call = record(&NULL);
+        let calls = call.repeat(1_000);
+        let mut sent = 0;
+        loop {
+            match timeout(Duration::from_millis(200), self.stream.writable()).await {
+                Err(_) => return true,
+                Ok(ready) => ready.unwrap(),
+            }
+            // A call that was torn goes on where it was.
+            match self.stream.try_write(&calls[sent % call.len()..]) {
+                Ok(count) => sent += count,
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return false,
+            }
+            assert!(sent < 1 << 30, "the server reads on and on");
+        }
     }
 
     /// The next record, or how the stream ended.

@@ -1,40 +1,39 @@
 //! Calls that arrive together are carried out and answered together.
 
 use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use nfs4_transport_tokio::driver::engine::metrics::Metrics;
-use nfs4_transport_tokio::driver::engine::proto::nfs4::Op;
-use nfs4_transport_tokio::driver::{Limits, SystemClock};
-use nfs4_transport_tokio::serve_stream;
+use nfs4_driver::engine::metrics::Metrics;
+use nfs4_driver::engine::proto::nfs4::Op;
+use nfs4_driver::{Connection, Limits, SystemClock};
+use nfs4_transport_std::{self as threads, BlockingStream};
+use nfs4_transport_tokio as on_tokio;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::files::RootOnly;
 use crate::peer::Peer;
-use crate::server::node;
+use crate::server::{Transport, node};
 use crate::session::{Session, outcome};
 
-#[tokio::test]
-async fn a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock() {
+on_both!(a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock);
+
+async fn a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock(on: Transport) {
     let node = node(
         Limits::default(),
         Arc::new(RootOnly),
         Arc::new(SystemClock::new()),
     );
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = Peer::connect(listener.local_addr().unwrap()).await;
-    let (stream, _) = listener.accept().await.unwrap();
+    let (stream, _) = listener.accept().unwrap();
     let writes = Arc::new(AtomicUsize::new(0));
-    let counted = Counted {
-        stream,
-        writes: Arc::clone(&writes),
-    };
     let connection = node.open("counted").unwrap();
-    tokio::spawn(serve_stream(counted, connection, std::future::pending()));
+    serve_counted(on, stream, Arc::clone(&writes), connection);
     let mut session = Session::establish(&mut peer, b"pipeline").await;
 
     for _ in 0..3 {
@@ -57,13 +56,38 @@ async fn a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock() {
     );
 }
 
-/// Counts write(2) and writev(2).
-struct Counted {
+fn serve_counted(
+    on: Transport,
     stream: TcpStream,
+    writes: Arc<AtomicUsize>,
+    connection: Connection,
+) {
+    match on {
+        Transport::Tokio => {
+            stream.set_nonblocking(true).unwrap();
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let counted = Counted { stream, writes };
+            tokio::spawn(on_tokio::serve_stream(
+                counted,
+                connection,
+                std::future::pending(),
+            ));
+        }
+        Transport::Threads => {
+            let counted = Counted { stream, writes };
+            let stop = threads::Stop::new();
+            std::thread::spawn(move || threads::serve_stream(counted, connection, &stop));
+        }
+    }
+}
+
+/// Counts write(2) and writev(2).
+struct Counted<S> {
+    stream: S,
     writes: Arc<AtomicUsize>,
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for Counted<tokio::net::TcpStream> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -73,7 +97,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for Counted<tokio::net::TcpStream> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -98,5 +122,32 @@ impl AsyncWrite for Counted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl BlockingStream for Counted<TcpStream> {
+    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+        BlockingStream::read(&self.stream, space)
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        self.stream.wait()
+    }
+
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        BlockingStream::write(&self.stream, slices)
+    }
+
+    fn set_read_timeout(&self, span: Duration) -> io::Result<()> {
+        BlockingStream::set_read_timeout(&self.stream, span)
+    }
+
+    fn set_write_timeout(&self, span: Duration) -> io::Result<()> {
+        BlockingStream::set_write_timeout(&self.stream, span)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        BlockingStream::shutdown(&self.stream, how)
     }
 }

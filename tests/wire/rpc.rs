@@ -1,19 +1,18 @@
 //! Bad input gets RPC's own answer or a closed connection and a log line, and the others notice
 //! nothing. [RFC 5531 §9, §11]
 
-use nfs4_transport_tokio::driver::Limits;
-use nfs4_transport_tokio::driver::engine::proto::rpc::{
-    AuthFlavor, AuthStat, CallHeader, Fault, Mark, OpaqueAuth,
-};
-use nfs4_transport_tokio::driver::engine::proto::xdr::Writer;
+use nfs4_driver::Limits;
+use nfs4_driver::engine::proto::rpc::{AuthFlavor, AuthStat, CallHeader, Fault, Mark, OpaqueAuth};
+use nfs4_driver::engine::proto::xdr::Writer;
 
 use crate::log;
 use crate::peer::{NULL, Peer, fragments, mark, message, record, sys};
-use crate::server::Running;
+use crate::server::{Running, Transport};
 
-#[tokio::test]
-async fn null_is_answered_for_nobody_and_for_users() {
-    let server = Running::start(Limits::default()).await;
+on_both!(null_is_answered_for_nobody_and_for_users);
+
+async fn null_is_answered_for_nobody_and_for_users(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     assert!(peer.is_served().await);
     let user = auth_sys(&[4, 24]);
@@ -25,9 +24,10 @@ async fn null_is_answered_for_nobody_and_for_users() {
     assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
 }
 
-#[tokio::test]
-async fn calls_that_cannot_be_served_get_the_answer_of_rpc() {
-    let server = Running::start(Limits::default()).await;
+on_both!(calls_that_cannot_be_served_get_the_answer_of_rpc);
+
+async fn calls_that_cannot_be_served_get_the_answer_of_rpc(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut bystander = Peer::connect(server.address).await;
     let mut peer = Peer::connect(server.address).await;
     let gss = OpaqueAuth {
@@ -109,9 +109,10 @@ async fn calls_that_cannot_be_served_get_the_answer_of_rpc() {
     assert!(peer.is_served().await, "none of it costs the connection");
 }
 
-#[tokio::test]
-async fn a_header_that_ends_early_is_garbage() {
-    let server = Running::start(Limits::default()).await;
+on_both!(a_header_that_ends_early_is_garbage);
+
+async fn a_header_that_ends_early_is_garbage(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     let whole = message(&NULL);
     for cut in 8..whole.len() {
@@ -125,9 +126,10 @@ async fn a_header_that_ends_early_is_garbage() {
     assert!(peer.is_served().await);
 }
 
-#[tokio::test]
-async fn what_is_no_message_closes_the_connection_and_no_other() {
-    let server = Running::start(Limits::default()).await;
+on_both!(what_is_no_message_closes_the_connection_and_no_other);
+
+async fn what_is_no_message_closes_the_connection_and_no_other(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut bystander = Peer::connect(server.address).await;
     let too_long = Mark {
         last: true,
@@ -160,9 +162,10 @@ async fn what_is_no_message_closes_the_connection_and_no_other() {
     server.has_connections(1).await;
 }
 
-#[tokio::test]
-async fn records_may_be_torn_and_fragmented_anyhow() {
-    let server = Running::start(Limits::default()).await;
+on_both!(records_may_be_torn_and_fragmented_anyhow);
+
+async fn records_may_be_torn_and_fragmented_anyhow(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     let long_cred = auth_sys(&[1; 16]);
     let long = message(&CallHeader {
@@ -193,18 +196,20 @@ async fn records_may_be_torn_and_fragmented_anyhow() {
     assert!(peer.is_served().await);
 }
 
-#[tokio::test]
-async fn a_reply_to_no_call_is_dropped() {
-    let server = Running::start(Limits::default()).await;
+on_both!(a_reply_to_no_call_is_dropped);
+
+async fn a_reply_to_no_call_is_dropped(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     peer.send(&mark(&[0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0]))
         .await;
     assert!(peer.is_served().await);
 }
 
-#[tokio::test]
-async fn calls_in_one_segment_are_answered_in_one() {
-    let server = Running::start(Limits::default()).await;
+on_both!(calls_in_one_segment_are_answered_in_one);
+
+async fn calls_in_one_segment_are_answered_in_one(on: Transport) {
+    let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     let calls: Vec<u8> = (0..500)
         .flat_map(|xid| record(&CallHeader { xid, ..NULL }))

@@ -4,61 +4,130 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nfs4_transport_tokio::driver::engine::fs::Backend;
-use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine, Export};
-use nfs4_transport_tokio::driver::{Clock, Limits, Node, SystemClock};
-use nfs4_transport_tokio::{ServeError, Server};
+use nfs4_driver::engine::fs::Backend;
+use nfs4_driver::engine::{Boot, Config, Engine, Export};
+use nfs4_driver::{Clock, EngineDead, Limits, Node, SystemClock};
+use nfs4_transport_std as threads;
+use nfs4_transport_tokio as on_tokio;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::files::RootOnly;
 use crate::log;
+
+/// What stands between the socket and the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tokio,
+    Threads,
+}
+
+impl Transport {
+    /// Its library, as log lines name it.
+    pub(crate) fn library(self) -> &'static str {
+        match self {
+            Transport::Tokio => "nfs4_transport_tokio",
+            Transport::Threads => "nfs4_transport_std",
+        }
+    }
+}
+
+/// Makes two tests of a function over a [`Transport`].
+macro_rules! on_both {
+    ($name:ident $(, $($flavor:tt)+)?) => {
+        mod $name {
+            use crate::server::Transport;
+
+            #[tokio::test $(($($flavor)+))?]
+            async fn tokio() {
+                super::$name(Transport::Tokio).await;
+            }
+
+            #[tokio::test $(($($flavor)+))?]
+            async fn threads() {
+                super::$name(Transport::Threads).await;
+            }
+        }
+    };
+}
 
 /// A server that is stopped, with whatever it does, at the end of its test.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) node: Node,
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), ServeError>>,
+    stop: Stop,
+    ended: oneshot::Receiver<Result<(), EngineDead>>,
+}
+
+enum Stop {
+    Tokio(Option<oneshot::Sender<()>>),
+    Threads(threads::Stop),
 }
 
 impl Running {
     /// Serves a file system that is only a root directory.
-    pub(crate) async fn start(limits: Limits) -> Running {
-        Running::serve(limits, Arc::new(RootOnly)).await
+    pub(crate) async fn start(on: Transport, limits: Limits) -> Running {
+        Running::serve(on, limits, Arc::new(RootOnly)).await
     }
 
     /// Serves this file system.
-    pub(crate) async fn serve(limits: Limits, root: Arc<dyn Backend>) -> Running {
-        Running::share(node(limits, root, Arc::new(SystemClock::new()))).await
+    pub(crate) async fn serve(on: Transport, limits: Limits, root: Arc<dyn Backend>) -> Running {
+        Running::share(on, node(limits, root, Arc::new(SystemClock::new()))).await
     }
 
     /// Serves this node.
-    pub(crate) async fn share(node: Node) -> Running {
+    pub(crate) async fn share(on: Transport, node: Node) -> Running {
         log::keep();
-        let server = Server::bind("127.0.0.1:0", node.clone()).await.unwrap();
-        let address = server.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(server.serve(async {
-            let _ = stopped.await;
-        }));
+        let (end, ended) = oneshot::channel();
+        let (address, stop) = match on {
+            Transport::Tokio => {
+                let bound = on_tokio::Server::bind("127.0.0.1:0", node.clone()).await;
+                let server = bound.unwrap();
+                let address = server.local_addr().unwrap();
+                let (stop, stopped) = oneshot::channel();
+                tokio::spawn(async {
+                    let result = server.serve(async { drop(stopped.await) }).await;
+                    // Most tests do not ask.
+                    let _ = end.send(result.map_err(|why| match why {
+                        on_tokio::ServeError::EngineDead(dead) => dead,
+                    }));
+                });
+                (address, Stop::Tokio(Some(stop)))
+            }
+            Transport::Threads => {
+                let server = threads::Server::bind("127.0.0.1:0", node.clone()).unwrap();
+                let address = server.local_addr().unwrap();
+                let stop = server.stop_handle();
+                std::thread::spawn(|| {
+                    let result = server.serve().map_err(|why| match why {
+                        threads::ServeError::EngineDead(dead) => dead,
+                        threads::ServeError::Start(why) => panic!("{why}"),
+                    });
+                    // Most tests do not ask.
+                    let _ = end.send(result);
+                });
+                (address, Stop::Threads(stop))
+            }
+        };
         Running {
             address,
             node,
-            stop: Some(stop),
-            task,
+            stop,
+            ended,
         }
     }
 
     /// Begins a graceful stop.
     pub(crate) fn stop(&mut self) {
-        drop(self.stop.take());
+        match &mut self.stop {
+            Stop::Tokio(stop) => drop(stop.take()),
+            Stop::Threads(stop) => stop.stop(),
+        }
     }
 
     /// Stops and waits until the server has ended.
-    pub(crate) async fn ended(mut self) -> Result<(), ServeError> {
+    pub(crate) async fn ended(mut self) -> Result<(), EngineDead> {
         self.stop();
-        tokio::time::timeout(PATIENCE, self.task)
+        tokio::time::timeout(PATIENCE, &mut self.ended)
             .await
             .expect("it ends")
             .unwrap()
@@ -74,6 +143,12 @@ impl Running {
         tokio::time::timeout(PATIENCE, reached)
             .await
             .expect("the number of connections");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

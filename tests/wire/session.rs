@@ -1,11 +1,9 @@
 //! A session of NFSv4.1 on a peer's connection.
 
-use nfs4_transport_tokio::driver::engine::proto::client::{
-    ClientError, CompoundBuilder, Credential, ReplyReader,
-};
-use nfs4_transport_tokio::driver::engine::proto::nfs4::attr::num;
-use nfs4_transport_tokio::driver::engine::proto::nfs4::{Bitmap, SessionId, args};
-use nfs4_transport_tokio::driver::engine::proto::xdr::List;
+use nfs4_driver::engine::proto::client::{ClientError, CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::nfs4::attr::num;
+use nfs4_driver::engine::proto::nfs4::{Bitmap, SessionId, args};
+use nfs4_driver::engine::proto::xdr::List;
 
 use crate::peer::Peer;
 

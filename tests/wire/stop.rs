@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nfs4_transport_tokio::driver::Limits;
+use nfs4_driver::Limits;
 use tokio::net::TcpStream;
 
 use crate::files::{Held, root_attrs};
 use crate::flight::wait_for;
 use crate::log;
 use crate::peer::Peer;
-use crate::server::Running;
+use crate::server::{Running, Transport};
 use crate::session::{Session, outcome};
 
-#[tokio::test]
-async fn a_stopped_server_accepts_nothing_and_ends() {
-    let mut server = Running::start(Limits::default()).await;
+on_both!(a_stopped_server_accepts_nothing_and_ends);
+
+async fn a_stopped_server_accepts_nothing_and_ends(on: Transport) {
+    let mut server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     assert!(peer.is_served().await);
     server.stop();
@@ -25,10 +26,11 @@ async fn a_stopped_server_accepts_nothing_and_ends() {
     assert_eq!(server.ended().await, Ok(()));
 }
 
-#[tokio::test]
-async fn what_is_in_flight_is_answered_first() {
+on_both!(what_is_in_flight_is_answered_first);
+
+async fn what_is_in_flight_is_answered_first(on: Transport) {
     let files = Arc::new(Held::default());
-    let mut server = Running::serve(Limits::default(), Arc::clone(&files) as _).await;
+    let mut server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"stop").await;
     files.hold(true);
@@ -43,26 +45,49 @@ async fn what_is_in_flight_is_answered_first() {
     assert_eq!(server.ended().await, Ok(()));
 }
 
-#[tokio::test]
-async fn what_is_never_answered_is_not_waited_for_without_end() {
+on_both!(what_is_never_answered_is_not_waited_for_without_end);
+
+async fn what_is_never_answered_is_not_waited_for_without_end(on: Transport) {
     let files = Arc::new(Held::default());
     let limits = Limits {
         stop_timeout: Duration::from_millis(100),
         ..Limits::default()
     };
-    let mut server = Running::serve(limits, Arc::clone(&files) as _).await;
+    let mut server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"never").await;
+    let mut other = Peer::connect(server.address).await;
     files.hold(true);
     peer.send(&session.getattr(0)).await;
-    wait_for(&files, 1).await;
+    other.send(&session.getattr(1)).await;
+    wait_for(&files, 2).await;
     let start = Instant::now();
     server.stop();
     peer.is_closed().await;
     assert!(start.elapsed() >= Duration::from_millis(100));
     assert_eq!(server.ended().await, Ok(()));
     assert_eq!(
-        log::lines("the time to stop is over", "connections=1").len(),
+        log::lines(&format!("{}::log", on.library()), "connections=2").len(),
         1
     );
+}
+
+on_both!(a_peer_that_takes_no_replies_does_not_hold_it_up);
+
+async fn a_peer_that_takes_no_replies_does_not_hold_it_up(on: Transport) {
+    let limits = Limits {
+        max_reply: 8_192,
+        max_unsent: 16_384,
+        stop_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let mut server = Running::start(on, limits).await;
+    let mut idle = Peer::connect(server.address).await;
+    let mut deaf = Peer::connect(server.address).await;
+    assert!(deaf.send_until_stuck().await);
+    let start = Instant::now();
+    server.stop();
+    idle.is_closed().await;
+    assert_eq!(server.ended().await, Ok(()));
+    assert!(start.elapsed() < Duration::from_secs(5), "no stall timeout");
 }

@@ -5,23 +5,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use nfs4_transport_tokio::driver::engine::{Config, Now};
-use nfs4_transport_tokio::driver::{Limits, ManualClock, SystemClock};
+use nfs4_driver::engine::{Config, Now};
+use nfs4_driver::{Limits, ManualClock, SystemClock};
 
 use crate::files::RootOnly;
 use crate::peer::Peer;
-use crate::server::{PATIENCE, Running, node, node_of};
+use crate::server::{PATIENCE, Running, Transport, node, node_of};
 use crate::session::Session;
 
-#[tokio::test]
-async fn a_lease_runs_out_though_nobody_asks() {
+on_both!(a_lease_runs_out_though_nobody_asks);
+
+async fn a_lease_runs_out_though_nobody_asks(on: Transport) {
     let config = Config {
         lease: Duration::from_secs(1),
         ..Config::default()
     };
     let clock = Arc::new(SystemClock::new());
     let node = node_of(config, Limits::default(), Arc::new(RootOnly), clock);
-    let server = Running::share(node).await;
+    let server = Running::share(on, node).await;
     let mut peer = Peer::connect(server.address).await;
     Session::establish(&mut peer, b"silent").await;
     assert_eq!(server.node.table_lengths().unwrap().sessions, 1);
@@ -36,14 +37,18 @@ async fn a_lease_runs_out_though_nobody_asks() {
     assert_eq!(server.node.table_lengths().unwrap().sessions, 0);
 }
 
-#[tokio::test]
-async fn a_timer_is_woken_only_for_an_earlier_deadline() {
+on_both!(a_timer_is_woken_only_for_an_earlier_deadline);
+
+async fn a_timer_is_woken_only_for_an_earlier_deadline(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let server = Running::share(node(
-        Limits::default(),
-        Arc::new(RootOnly),
-        Arc::clone(&clock) as _,
-    ))
+    let server = Running::share(
+        on,
+        node(
+            Limits::default(),
+            Arc::new(RootOnly),
+            Arc::clone(&clock) as _,
+        ),
+    )
     .await;
     let mut timer = server.node.timer();
     let woken = Arc::new(Count::default());
@@ -75,14 +80,19 @@ async fn a_timer_is_woken_only_for_an_earlier_deadline() {
     assert_eq!(server.node.table_lengths().unwrap().clients, 0);
 }
 
-#[tokio::test]
-async fn due_work_is_done_in_slices() {
+on_both!(due_work_is_done_in_slices);
+
+async fn due_work_is_done_in_slices(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
     let limits = Limits {
         timer_budget: 16,
         ..Limits::default()
     };
-    let server = Running::share(node(limits, Arc::new(RootOnly), Arc::clone(&clock) as _)).await;
+    let server = Running::share(
+        on,
+        node(limits, Arc::new(RootOnly), Arc::clone(&clock) as _),
+    )
+    .await;
     let mut peer = Peer::connect(server.address).await;
     for client in 0..20 {
         Session::establish(&mut peer, &[client]).await;

@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use nfs4_transport_tokio::driver::Limits;
-use nfs4_transport_tokio::driver::engine::proto::client::ReplyReader;
-use nfs4_transport_tokio::driver::engine::proto::nfs4::{
-    ClientId, FattrRaw, Owner, StableHow, Stateid, args,
-};
+use nfs4_driver::Limits;
+use nfs4_driver::engine::proto::client::ReplyReader;
+use nfs4_driver::engine::proto::nfs4::{ClientId, FattrRaw, Owner, StableHow, Stateid, args};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
 use crate::peer::Peer;
-use crate::server::Running;
+use crate::server::{Running, Transport};
 use crate::session::Session;
 
-#[tokio::test]
-async fn a_mebibyte_goes_there_and_back() {
+on_both!(a_mebibyte_goes_there_and_back);
+
+async fn a_mebibyte_goes_there_and_back(on: Transport) {
     let root = MemFs::new(MemFsConfig {
         root_mode: 0o777,
         ..MemFsConfig::new(1, 64 << 20)
     });
-    let server = Running::serve(Limits::default(), Arc::new(root)).await;
+    let server = Running::serve(on, Limits::default(), Arc::new(root)).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"transfer").await;
     let reclaimed = args::ReclaimComplete { one_fs: false };
