@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum, value_parser};
 
-use crate::config::Settings;
+use crate::config::{Driver, Settings};
 use crate::size::Size;
 
 /// Serves an in-memory file system over NFSv4.
@@ -49,6 +49,10 @@ pub(crate) struct Cli {
     /// How much the file system may hold, as in 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     memory: Size,
+
+    /// What drives the connections
+    #[arg(long, value_name = "DRIVER", default_value = "tokio")]
+    driver: Driver,
 }
 
 impl Cli {
@@ -58,6 +62,7 @@ impl Cli {
             lease: Duration::from_secs(self.lease_time),
             grace: Duration::from_secs(self.grace_time),
             memory: self.memory,
+            driver: self.driver,
         }
     }
 
@@ -122,6 +127,7 @@ mod tests {
             "--grace-time=7",
             "--log=trace",
             "--memory=2M",
+            "--driver=threads",
         ])
         .unwrap();
         assert_eq!(
@@ -131,6 +137,7 @@ mod tests {
                 lease: Duration::from_secs(20),
                 grace: Duration::from_secs(7),
                 memory: Size(2 << 20),
+                driver: Driver::Threads,
             }
         );
         assert_eq!(cli.log(), tracing::Level::TRACE);
@@ -146,6 +153,7 @@ mod tests {
                 "--log=loud",
                 "possible values: error, warn, info, debug, trace",
             ),
+            ("--driver=uring", "possible values: tokio, threads"),
             ("--memory=lots", "512M or 2G"),
             ("--memory=1K", "at least 1 MiB"),
         ] {

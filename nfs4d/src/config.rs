@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use nfs4_driver::Limits;
 use nfs4_engine::Config;
 use nfs4_vfs::MemFsConfig;
@@ -20,6 +21,18 @@ pub struct Settings {
     pub grace: Duration,
     /// What the file system may hold, names and attributes included.
     pub memory: Size,
+    /// What drives the connections.
+    pub driver: Driver,
+}
+
+/// What drives the connections; clients see no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Driver {
+    /// Tasks on a pool of threads, one for each processor
+    #[default]
+    Tokio,
+    /// A thread for each connection
+    Threads,
 }
 
 /// Loopback and a port that needs no root. No grace period: memory does not outlive the server,
@@ -31,6 +44,7 @@ impl Default for Settings {
             lease: Config::default().lease,
             grace: Duration::ZERO,
             memory: Size(1 << 30),
+            driver: Driver::default(),
         }
     }
 }

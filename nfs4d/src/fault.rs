@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use nfs4_driver::LimitFaults;
 use nfs4_engine::StartError;
-use nfs4_transport_tokio::ServeError;
 
 /// What ended the server before it was asked to stop.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +28,10 @@ pub enum Fault {
     Limits(#[from] LimitFaults),
     /// The engine has failed.
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Serve(#[from] nfs4_transport_tokio::ServeError),
+    /// The engine has failed, or threads could not be started.
+    #[error(transparent)]
+    ServeOnThreads(#[from] nfs4_transport_std::ServeError),
     /// The operating system refuses something else.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -7,20 +7,24 @@ use std::task::Poll;
 
 use nfs4_driver::{Clock as _, Node, SystemClock};
 use nfs4_engine::{Engine, Export};
-use nfs4_transport_tokio::Server;
+use nfs4_transport_std as threads;
+use nfs4_transport_tokio as on_tokio;
 use nfs4_vfs::{MemFs, MemFsConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Settings;
+use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::{banner, boot};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once.
 pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let mut runtime = match settings.driver {
+        Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
+        // All it does is to wait for signals.
+        Driver::Threads => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::catch()?;
         let stop = async {
@@ -64,7 +68,37 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     }
     // Nobody need be reading.
     let _ = writeln!(io::stdout(), "{}", banner::banner(settings, address));
-    Ok(Server::new(listener, node).serve(stop).await?)
+    match settings.driver {
+        Driver::Tokio => Ok(on_tokio::Server::new(listener, node).serve(stop).await?),
+        Driver::Threads => serve_on_threads(listener.into_std()?, node, stop).await,
+    }
+}
+
+async fn serve_on_threads(
+    listener: std::net::TcpListener,
+    node: Node,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Fault> {
+    let server = threads::Server::new(listener, node);
+    let stops = StopsWhenDropped(server.stop_handle());
+    let mut served = tokio::task::spawn_blocking(|| server.serve());
+    let ended = tokio::select! {
+        ended = &mut served => ended,
+        () = stop => {
+            drop(stops);
+            served.await
+        }
+    };
+    Ok(ended.map_err(io::Error::from)??)
+}
+
+/// Nobody else would stop the threads of a future that is dropped.
+struct StopsWhenDropped(threads::Stop);
+
+impl Drop for StopsWhenDropped {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// The signals that ask for an end. They are caught as soon as this exists.

@@ -26,18 +26,20 @@ fn it_says_what_it_serves_and_how_to_mount_it() {
 
 #[test]
 fn it_answers_a_null_call() {
-    let server = Server::start(&[]);
-    assert_eq!(null_call(server.address), NULL_REPLY);
+    for driver in DRIVERS {
+        let server = Server::start(&["--driver", driver]);
+        assert_eq!(null_call(server.address), NULL_REPLY, "{driver}");
+    }
 }
 
 #[test]
 fn ctrl_c_and_sigterm_stop_it_cleanly() {
-    for signal in ["INT", "TERM"] {
-        let mut server = Server::start(&[]);
+    for (signal, driver) in [("INT", "tokio"), ("TERM", "threads")] {
+        let mut server = Server::start(&["--driver", driver]);
         let mut idle = TcpStream::connect(server.address).expect("it listens");
         assert_eq!(null_call(server.address), NULL_REPLY);
         server.signal(signal);
-        assert_eq!(server.exit_code(), Some(0), "after SIG{signal}");
+        assert_eq!(server.exit_code(), Some(0), "after SIG{signal} on {driver}");
         let closed = matches!(idle.read(&mut [0]), Ok(0) | Err(_));
         assert!(closed, "a connection outlived the server");
         assert!(
@@ -75,6 +77,7 @@ fn help_names_every_flag_and_its_default() {
         "--grace-time <SECONDS>",
         "--log <LEVEL>",
         "--memory <SIZE>",
+        "--driver <DRIVER>",
         "Ctrl-C",
     ] {
         assert!(text.contains(part), "{part} is not in: {text}");
@@ -235,6 +238,8 @@ fn null_call(address: SocketAddr) -> Vec<u8> {
     stream.read_exact(&mut reply).expect("it answers");
     reply
 }
+
+const DRIVERS: [&str; 2] = ["tokio", "threads"];
 
 /// Last fragment of 24 bytes: xid 7, reply, accepted, no verifier, success.
 const NULL_REPLY: [u8; 28] = [
