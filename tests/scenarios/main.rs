@@ -12,5 +12,6 @@ mod locks;
 mod names;
 mod open;
 mod sequence;
+mod slots;
 mod staged;
 mod trunking;

@@ -75,6 +75,7 @@ fn admit(
         return Err(Status::BADSESSION);
     }
     let fore = session.fore;
+    let target = slots_wanted(fore.slots, cached_bytes as u64, core.config.max_reply_cache);
     if run.message_len > fore.max_request {
         return Err(Status::REQ_TOO_BIG);
     }
@@ -91,7 +92,6 @@ fn admit(
     run.begun = 1;
     run.room_for(RESULT_LEN)?;
 
-    let result = answer(session, &args);
     let bound = match session.bindings.find_mut(run.conn) {
         Some(binding) => {
             binding.last_activity = now;
@@ -113,6 +113,7 @@ fn admit(
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
         Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
     };
+    let mut freed = 0;
     let scope = Sequenced {
         client: client_key,
         session: key,
@@ -120,6 +121,7 @@ fn admit(
     };
     match turn {
         Turn::New => {
+            freed = session.steer(target, &args);
             session.running += 1;
             client.lease.begin(now.mono);
         }
@@ -129,6 +131,8 @@ fn admit(
             out.metrics.replay_hit();
         }
     }
+    let result = answer(session, target, &args);
+    core.sessions.cached_bytes -= freed;
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
     }
@@ -149,14 +153,13 @@ fn admit(
     }
 }
 
-fn answer(session: &Session, args: &args::Sequence) -> res::SequenceOk {
-    let highest = session.fore.slots - 1;
+fn answer(session: &Session, target: u32, args: &args::Sequence) -> res::SequenceOk {
     res::SequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
         slotid: args.slotid,
-        highest_slotid: highest,
-        target_highest_slotid: highest,
+        highest_slotid: session.slots_available() - 1,
+        target_highest_slotid: target - 1,
         status_flags: 0,
     }
 }
@@ -170,6 +173,18 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
     run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
     run.reply.finish();
     run.reply.send(run.conn, run.xid, out);
+}
+
+/// How many of its slots a session should use: all while less than half of the memory for kept
+/// replies is taken, and then ever fewer, down to one. Slots that are not used cost nothing.
+fn slots_wanted(negotiated: u32, kept: u64, budget: u64) -> u32 {
+    let half = budget / 2;
+    let left = budget.saturating_sub(kept);
+    if left >= half {
+        return negotiated;
+    }
+    let share = u64::from(negotiated) * left / half.max(1);
+    u32::try_from(share).map_or(negotiated, |share| share.clamp(1, negotiated))
 }
 
 /// SEQUENCE4resok, in bytes.

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 pub(crate) struct Slot {
     seqid: u32,
     running: bool,
+    /// It was taken away; given again, the client may begin at 1 or go on. [RFC 8881 §2.10.6.1]
+    retired: bool,
     fingerprint: u64,
     answer: Answer,
     // Reused from reply to reply.
@@ -45,13 +47,14 @@ pub(crate) enum Acquire<'a> {
 impl Slot {
     /// Takes a request; everything but [`Acquire::New`] leaves the slot as it was.
     pub(crate) fn acquire(&mut self, seqid: u32, fingerprint: u64) -> Acquire<'_> {
-        if seqid == self.seqid.wrapping_add(1) {
+        if self.is_next(seqid) {
             if self.running {
                 // The next request before the answer to this one: the client breaks §2.10.6.1.
                 return Acquire::Misordered;
             }
             self.seqid = seqid;
             self.running = true;
+            self.retired = false;
             self.fingerprint = fingerprint;
             return Acquire::New;
         }
@@ -101,9 +104,22 @@ impl Slot {
         (before, self.body.len())
     }
 
+    /// Whether a request with this seqid is a new one.
+    pub(crate) fn is_next(&self, seqid: u32) -> bool {
+        seqid == self.seqid.wrapping_add(1) || self.retired && seqid == 1
+    }
+
+    /// Forgets the last request and its reply; how many bytes were kept is returned.
+    pub(crate) fn retire(&mut self) -> usize {
+        let kept = self.body.len();
+        self.body = Vec::new();
+        self.answer = Answer::Unused;
+        self.retired = true;
+        kept
+    }
+
     /// Whether a request runs on it.
-    #[cfg(test)]
-    fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.running
     }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use nfs4_proto::nfs4::args::Sequence;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use super::slot::Slot;
@@ -18,6 +19,8 @@ pub(crate) struct Session {
     /// What was negotiated.
     pub(crate) fore: Fore,
     slots: Slots,
+    /// What the client was told of fewer slots and has not done yet.
+    told: Option<Told>,
     pub(crate) bindings: Bindings,
     /// When a request last came, or the last one was answered.
     pub(crate) last_used: Mono,
@@ -35,8 +38,17 @@ pub(crate) struct Fore {
     pub(crate) slots: u32,
 }
 
+/// A reply that asked for fewer slots. [RFC 8881 §18.46.3, sr_target_highest_slotid]
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    slot: u32,
+    seqid: u32,
+    target: u32,
+}
+
 /// Slots, made in small chunks when they are first used.
 struct Slots {
+    /// So many can be used now; never more than were negotiated.
     count: u32,
     chunks: Vec<Option<alloc::boxed::Box<[Slot; CHUNK]>>>,
 }
@@ -55,6 +67,40 @@ impl Session {
         self.slots.get(number)
     }
 
+    /// How many slots can be used now.
+    pub(crate) fn slots_available(&self) -> u32 {
+        self.slots.count
+    }
+
+    /// Brings the number of slots nearer to `target`, at a new request. More slots are there at
+    /// once; fewer only when the client, having heard of it, has nothing outstanding above.
+    ///
+    /// Returns how many bytes of kept replies went with the slots.
+    pub(crate) fn steer(&mut self, target: u32, request: &Sequence) -> usize {
+        if target >= self.slots.count {
+            self.slots.count = target;
+            self.told = None;
+            return 0;
+        }
+        match self.told {
+            Some(told) if told.is_heard_by(request) && !self.slots.any_running(told.target) => {
+                self.told = None;
+                self.slots.retire(told.target)
+            }
+            Some(told) if told.slot <= request.slotid => 0,
+            _ if request.slotid < target => {
+                let (slot, seqid) = (request.slotid, request.sequenceid);
+                self.told = Some(Told {
+                    slot,
+                    seqid,
+                    target,
+                });
+                0
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether nothing has used it for longer than this.
     pub(crate) fn is_idle(&self, now: Mono, lease: Duration) -> bool {
         self.running == 0 && now > self.last_used.after(lease)
@@ -68,7 +114,45 @@ impl Session {
     }
 }
 
+impl Told {
+    /// Whether a request was sent after the reply had arrived, by a client that obeys it.
+    fn is_heard_by(&self, request: &Sequence) -> bool {
+        request.slotid == self.slot
+            && request.sequenceid == self.seqid.wrapping_add(1)
+            && request.highest_slotid < self.target
+    }
+}
+
 impl Slots {
+    fn from(&mut self, first: u32) -> impl Iterator<Item = &mut Slot> {
+        let slots = self
+            .chunks
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(number, chunk)| {
+                let base = number * CHUNK;
+                let within = chunk
+                    .as_mut()
+                    .map(|chunk| chunk.iter_mut())
+                    .into_iter()
+                    .flatten();
+                within.enumerate().map(move |(at, slot)| (base + at, slot))
+            });
+        slots
+            .filter(move |(number, _)| *number >= first as usize)
+            .map(|(_, slot)| slot)
+    }
+
+    fn any_running(&mut self, first: u32) -> bool {
+        self.from(first).any(|slot| slot.is_running())
+    }
+
+    /// Takes the slots from this one on away, and what was kept in them.
+    fn retire(&mut self, first: u32) -> usize {
+        self.count = first;
+        self.from(first).map(Slot::retire).sum()
+    }
+
     fn new(count: u32) -> Slots {
         Slots {
             count,
@@ -126,6 +210,7 @@ impl Sessions {
             client,
             fore,
             slots: Slots::new(fore.slots),
+            told: None,
             bindings: Bindings::default(),
             last_used: now,
             running: 0,
