@@ -247,6 +247,12 @@ fn opening_makes_finds_or_refuses() {
         user.open_name(top, "x", exclusive(2)).err(),
         Some(FsError::Exists)
     );
+    // Who guesses the verifier has not made the file.
+    let stranger = user.user(4711, 4711, &[]);
+    assert_eq!(
+        stranger.open_name(top, "x", exclusive(1)).err(),
+        Some(FsError::AccessDenied)
+    );
 
     user.mkdir(top, "d").unwrap();
     let link = user.make(top, "l", NewNode::Symlink(bytes("f"))).unwrap();
