@@ -1,5 +1,7 @@
 //! Connections and the sessions they are bound to. [RFC 8881 §2.10.3.1, §18.34]
 
+use std::time::Duration;
+
 use nfs4_engine::{Admin, BindingPolicy, Config, ConnId, Direction, Event, Unbound};
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
@@ -376,4 +378,51 @@ fn a_connection_that_drains_again_has_its_whole_time_again() {
     sim.run();
     assert!(!sim.network().is_alive(conn));
     sim.complete_all();
+}
+
+#[test]
+fn a_silent_connection_for_requests_does_not_give_way_to_one_for_callbacks() {
+    let mut sim = Sim::with(limited(1));
+    let mut client = Client::mounted(&mut sim, "a");
+    sim.sleep(Duration::from_secs(10));
+    client.call(&mut sim, |c| c.putrootfh()).all_ok();
+    // Another session keeps the lease.
+    let mut second = client.clone();
+    second.conn = sim.connect();
+    second.create_session(&mut sim).all_ok();
+    sim.sleep(Duration::from_secs(50));
+    second.call(&mut sim, |c| c.putrootfh()).all_ok();
+    sim.sleep(Duration::from_secs(50));
+    sim.take_events();
+    let conn = sim.connect();
+    let reply = bind(&client, &mut sim, conn, Back);
+    assert!(reply.is_only(Op::BindConnToSession, Status::RESOURCE));
+    assert_eq!(bindings(&mut sim), [], "its only one stays");
+    assert_eq!(
+        direction(&bind(&client, &mut sim, conn, BackOrBoth)),
+        ChannelDirFromServer::Both
+    );
+}
+
+#[test]
+fn a_connection_of_very_many_sessions_can_be_bound_to_another_that_takes_it() {
+    let mut sim = Sim::new();
+    let conn = sim.connect();
+    for owner in ["a", "b", "c", "d", "e"] {
+        let mut client = Client::stranger(&mut sim, owner);
+        client.conn = conn;
+        client.mount(&mut sim);
+        for _ in 1..sim.settings().sessions_per_client {
+            client.create_session(&mut sim).all_ok();
+        }
+    }
+    let client = Client::mounted(&mut sim, "f");
+    sim.take_events();
+    let granted = direction(&bind(&client, &mut sim, conn, Fore));
+    assert_eq!(granted, ChannelDirFromServer::Fore);
+    assert_eq!(
+        bindings(&mut sim).len(),
+        1 + 64,
+        "it is taken from them all"
+    );
 }

@@ -31,8 +31,9 @@ impl Core {
         if bound {
             return;
         }
-        if self.make_room(session, now, out) {
-            self.add_binding(session, Binding::new(conn, direction, now), out);
+        let binding = Binding::new(conn, direction, now);
+        if self.make_room(session, direction, now, out) {
+            self.add_binding(session, binding, SESSIONS_PER_CONNECTION, out);
         } else {
             out.metrics.unbound_request();
         }
@@ -66,8 +67,14 @@ impl Core {
                 direction,
             }));
         } else {
-            if !self.make_room(key, now, out)
-                || !self.add_binding(key, Binding::new(conn, direction, now), out)
+            // What a connection is bound to does not count if it is taken from that.
+            let most = match self.config.binding_policy {
+                BindingPolicy::Exclusive => usize::MAX,
+                BindingPolicy::Shared => SESSIONS_PER_CONNECTION,
+            };
+            let binding = Binding::new(conn, direction, now);
+            if !self.make_room(key, direction, now, out)
+                || !self.add_binding(key, binding, most, out)
             {
                 return Err(Status::RESOURCE);
             }
@@ -121,8 +128,14 @@ impl Core {
         }
     }
 
-    /// Whether a session may have one more connection; a silent one gives way.
-    fn make_room(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) -> bool {
+    /// Whether a session may have one more connection, of this direction; a silent one gives way.
+    fn make_room(
+        &mut self,
+        key: Key<Session>,
+        direction: Direction,
+        now: Now,
+        out: &mut Outbox,
+    ) -> bool {
         let limit = self.config.max_connections_per_session as usize;
         let Some(session) = self.sessions.get_mut(key) else {
             return false;
@@ -130,7 +143,8 @@ impl Core {
         if limit == 0 || session.bindings.len() < limit {
             return true;
         }
-        match session.bindings.silent(now.mono, self.config.lease) {
+        let lease = self.config.lease;
+        match session.bindings.silent(now.mono, lease, direction) {
             Some(silent) => {
                 self.unbind(key, silent, Unbound::Reaper, out);
                 true
@@ -139,7 +153,14 @@ impl Core {
         }
     }
 
-    fn add_binding(&mut self, key: Key<Session>, binding: Binding, out: &mut Outbox) -> bool {
+    /// Binds a connection, unless it is bound to `most` sessions already.
+    fn add_binding(
+        &mut self,
+        key: Key<Session>,
+        binding: Binding,
+        most: usize,
+        out: &mut Outbox,
+    ) -> bool {
         let Some(session) = self.sessions.get_mut(key) else {
             return false;
         };
@@ -147,7 +168,7 @@ impl Core {
         let Some(connection) = self.connections.get_mut(binding.conn) else {
             return false;
         };
-        if connection.sessions.len() >= SESSIONS_PER_CONNECTION {
+        if connection.sessions.len() >= most {
             return false;
         }
         connection.sessions.push(key);

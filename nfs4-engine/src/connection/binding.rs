@@ -88,10 +88,14 @@ impl Bindings {
             .any(|binding| binding.conn != conn && binding.direction.is_fore())
     }
 
-    /// A connection by which nothing came for so long that it may be half open.
-    pub(crate) fn silent(&self, now: Mono, lease: Duration) -> Option<ConnId> {
-        let is_silent = |binding: &&Binding| now > binding.last_activity.mono.after(lease);
-        self.0.iter().find(is_silent).map(|binding| binding.conn)
+    /// A connection by which nothing came for so long that it may be half open, to give way to one
+    /// of this direction: the last one that brings requests gives way only to another.
+    pub(crate) fn silent(&self, now: Mono, lease: Duration, to: Direction) -> Option<ConnId> {
+        let gives_way = |binding: &&Binding| {
+            now > binding.last_activity.mono.after(lease)
+                && (to.is_fore() || self.has_fore_besides(binding.conn))
+        };
+        self.0.iter().find(gives_way).map(|binding| binding.conn)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Binding> + '_ {
