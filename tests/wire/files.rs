@@ -1,7 +1,8 @@
 //! File systems that misbehave when told to.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::task::Poll;
 
 use nfs4_driver::engine::Wall;
@@ -79,6 +80,50 @@ impl Backend for Held {
             return RootOnly.submit(request, pending);
         }
         self.waiting.lock().unwrap().push(pending.completion());
+        Poll::Pending
+    }
+
+    fn release(&self, _: FsHandle) {}
+}
+
+/// The root directory, where another thread answers two requests of three.
+pub(crate) struct Late {
+    count: AtomicUsize,
+    worker: Sender<Completion>,
+}
+
+impl Late {
+    pub(crate) fn new() -> Late {
+        let (worker, requests) = channel::<Completion>();
+        std::thread::spawn(move || {
+            for (at, request) in requests.iter().enumerate() {
+                if at % 7 == 0 {
+                    std::thread::yield_now();
+                }
+                request.complete(Ok(root_attrs()));
+            }
+        });
+        Late {
+            count: AtomicUsize::new(0),
+            worker,
+        }
+    }
+}
+
+impl Backend for Late {
+    fn root(&self) -> FsHandle {
+        RootOnly.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        RootOnly.capabilities()
+    }
+
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        if self.count.fetch_add(1, Ordering::SeqCst).is_multiple_of(3) {
+            return RootOnly.submit(request, pending);
+        }
+        self.worker.send(pending.completion()).unwrap();
         Poll::Pending
     }
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use nfs4_driver::Limits;
 use nfs4_driver::engine::proto::client::ClientError;
 use nfs4_driver::engine::proto::nfs4::{Op, Status};
+use tokio::task::JoinSet;
 
-use crate::files::{Fault, Faulty, Held, root_attrs};
+use crate::files::{Fault, Faulty, Held, Late, root_attrs};
 use crate::peer::Peer;
 use crate::server::{PATIENCE, Running, Transport};
 use crate::session::{Session, outcome};
@@ -71,6 +72,41 @@ async fn answers_of_another_thread_come_through(on: Transport) {
             seen[slot as usize] = true;
         }
         assert_eq!(seen, [true; 2]);
+    }
+}
+
+on_both!(
+    answers_at_once_and_late_ones_mix,
+    flavor = "multi_thread",
+    worker_threads = 2
+);
+
+/// With a full pipeline and few in flight: reading stops and goes on all the time.
+async fn answers_at_once_and_late_ones_mix(on: Transport) {
+    let limits = Limits {
+        max_in_flight: 5,
+        ..Limits::default()
+    };
+    let server = Running::serve(on, limits, Arc::new(Late::new())).await;
+    let mut peers = JoinSet::new();
+    for number in 0..4 {
+        let address = server.address;
+        peers.spawn(async move {
+            let mut peer = Peer::connect(address).await;
+            let mut session = Session::establish(&mut peer, &[number]).await;
+            let first: Vec<u8> = (0..32).flat_map(|slot| session.getattr(slot)).collect();
+            peer.send(&first).await;
+            for answered in 0..2_000 {
+                let (slot, result) = outcome(&peer.record().await.unwrap());
+                assert_eq!(result, Ok(()));
+                if answered < 2_000 - 32 {
+                    peer.send(&session.getattr(slot)).await;
+                }
+            }
+        });
+    }
+    while let Some(done) = peers.join_next().await {
+        done.unwrap();
     }
 }
 
