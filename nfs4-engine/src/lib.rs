@@ -25,6 +25,7 @@ mod exports;
 pub mod fs;
 mod ids;
 mod input;
+mod invariant;
 mod map;
 pub mod metrics;
 mod ops;

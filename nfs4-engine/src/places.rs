@@ -20,6 +20,11 @@ impl<T> Places<T> {
         self.0.len()
     }
 
+    /// The one at this place.
+    pub(crate) fn at(&self, place: u32) -> Option<Key<T>> {
+        self.0.get(place as usize).copied()
+    }
+
     /// One of them.
     pub(crate) fn any(&self) -> Option<Key<T>> {
         self.0.last().copied()

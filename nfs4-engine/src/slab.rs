@@ -91,6 +91,14 @@ impl<T> Slab<T> {
         self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }
 
+    /// With their keys, in no order that a peer could rely on.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<T>, &T)> + '_ {
+        self.entries.iter().zip(0..).filter_map(|(entry, index)| {
+            let key = Key::new(index, entry.generation);
+            entry.value.as_ref().map(|value| (key, value))
+        })
+    }
+
     pub(crate) fn contains(&self, key: Key<T>) -> bool {
         self.get(key).is_some()
     }

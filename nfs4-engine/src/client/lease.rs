@@ -42,6 +42,11 @@ impl Lease {
         self.running == 0 && now > self.renewed.after(length)
     }
 
+    /// How many requests hold it.
+    pub(crate) fn running(&self) -> u32 {
+        self.running
+    }
+
     /// The first moment at which it can be expired.
     pub(crate) fn look_again(&self, now: Mono, length: Duration) -> Mono {
         let from = if self.running > 0 { now } else { self.renewed };

@@ -52,6 +52,15 @@ impl Clients {
         self.slab.get_mut(key)
     }
 
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Client>, &Client)> + '_ {
+        self.slab.entries()
+    }
+
+    /// How many owners have a record.
+    pub(crate) fn owners(&self) -> usize {
+        self.by_owner.len()
+    }
+
     /// The records of an owner.
     pub(crate) fn of_owner(&self, owner: &[u8]) -> Records {
         self.by_owner.get(owner).copied().unwrap_or_default()

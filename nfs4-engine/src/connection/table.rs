@@ -95,6 +95,17 @@ impl Connections {
         self.draining > 0 && self.get(conn).is_some_and(|found| found.draining.is_some())
     }
 
+    /// How many are draining.
+    pub(crate) fn draining(&self) -> usize {
+        self.draining
+    }
+
+    /// How many requests it waits for, if it drains.
+    pub(crate) fn waiting(&self, conn: ConnId) -> Option<usize> {
+        let draining = self.get(conn)?.draining?;
+        Some(draining.waiting)
+    }
+
     /// Whether it drains and has had its time. A reminder may be of an earlier draining.
     pub(crate) fn is_drain_over(&self, conn: ConnId, now: Mono) -> bool {
         let draining = self.get(conn).and_then(|found| found.draining);

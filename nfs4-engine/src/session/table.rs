@@ -106,11 +106,21 @@ impl Session {
         self.running == 0 && now > self.last_used.after(lease)
     }
 
-    fn cached_bytes(&self) -> usize {
+    /// Bytes of its replies kept for replay.
+    pub(crate) fn cached_bytes(&self) -> usize {
+        self.used_slots().map(Slot::cached_bytes).sum()
+    }
+
+    /// How many slots a request runs on.
+    pub(crate) fn slots_in_use(&self) -> u32 {
+        self.used_slots()
+            .map(|slot| u32::from(slot.is_running()))
+            .sum()
+    }
+
+    fn used_slots(&self) -> impl Iterator<Item = &Slot> + '_ {
         let used = self.slots.chunks.iter().flatten();
         used.flat_map(|chunk| chunk.iter())
-            .map(Slot::cached_bytes)
-            .sum()
     }
 }
 
@@ -194,6 +204,10 @@ impl Sessions {
 
     pub(crate) fn get_mut(&mut self, key: Key<Session>) -> Option<&mut Session> {
         self.slab.get_mut(key)
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Session>, &Session)> + '_ {
+        self.slab.entries()
     }
 
     /// The session that the wire calls `id`; none for another boot's.

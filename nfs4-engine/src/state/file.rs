@@ -31,8 +31,8 @@ pub(crate) struct Share {
 }
 
 /// How many opens have each bit; index 0 is READ, 1 is WRITE.
-#[derive(Clone, Copy, Default)]
-struct Shares {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shares {
     access: [u32; 2],
     deny: [u32; 2],
 }
@@ -55,7 +55,19 @@ impl Share {
     }
 }
 
+impl File {
+    /// How many opens it has, and their shares.
+    pub(crate) fn counted(&self) -> (u32, Shares) {
+        (self.opens, self.shares)
+    }
+}
+
 impl Shares {
+    /// Counts one more open.
+    pub(crate) fn add(&mut self, share: Share) {
+        self.count(share, |count| *count += 1);
+    }
+
     fn count(&mut self, share: Share, change: impl Fn(&mut u32)) {
         for bit in 0..2 {
             if share.access >> bit & 1 != 0 {
@@ -93,6 +105,15 @@ impl Files {
         self.by_handle.get(fh).copied()
     }
 
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<File>, &File)> + '_ {
+        self.slab.entries()
+    }
+
+    /// How many handles are known.
+    pub(crate) fn handles(&self) -> usize {
+        self.by_handle.len()
+    }
+
     pub(crate) fn get(&self, key: Key<File>) -> Option<&File> {
         self.slab.get(key)
     }
@@ -121,7 +142,7 @@ impl Files {
         });
         if let Some(file) = self.slab.get_mut(key) {
             file.opens += 1;
-            file.shares.count(share, |count| *count += 1);
+            file.shares.add(share);
         }
         key
     }

@@ -20,6 +20,11 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
+    /// Where it stands in its open's list.
+    pub(crate) fn place(&self) -> u32 {
+        self.place
+    }
+
     pub(super) fn advance(&mut self) {
         self.seqid = self.seqid.checked_add(1).unwrap_or(1);
     }

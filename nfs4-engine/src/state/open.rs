@@ -53,6 +53,11 @@ impl Open {
         }
     }
 
+    /// Where it stands in its client's list.
+    pub(crate) fn place(&self) -> u32 {
+        self.place
+    }
+
     /// Counts one more OPEN of the same owner.
     pub(super) fn widen(&mut self, share: Share) {
         self.asked.add(share);

@@ -34,6 +34,21 @@ struct OwnerRef<'a> {
     name: &'a [u8],
 }
 
+impl Owner {
+    pub(crate) fn client(&self) -> Key<Client> {
+        self.name.client
+    }
+
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name.name
+    }
+
+    /// How many opens or sets of locks are his.
+    pub(crate) fn holds(&self) -> u32 {
+        self.holds
+    }
+}
+
 impl Owners {
     pub(crate) const fn new(keyed: Keyed) -> Owners {
         Owners {
@@ -48,6 +63,15 @@ impl Owners {
 
     pub(crate) fn find(&self, client: Key<Client>, name: &[u8]) -> Option<Key<Owner>> {
         self.by_name.get(&OwnerRef { client, name }).copied()
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Owner>, &Owner)> + '_ {
+        self.slab.entries()
+    }
+
+    /// How many names are known.
+    pub(crate) fn names(&self) -> usize {
+        self.by_name.len()
     }
 
     /// The owner of this name, for one more open or set of locks.

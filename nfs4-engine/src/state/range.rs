@@ -101,6 +101,13 @@ impl<O: Copy + Ord> Ranges<O> {
         inside(range.first) || range.last.checked_add(1).is_some_and(inside)
     }
 
+    /// The owners of all segments, each as often as it occurs.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = O> + '_ {
+        self.segments
+            .values()
+            .flat_map(|segment| segment.owners.iter().copied())
+    }
+
     /// The first lock that keeps `owner` from locking `range`.
     pub(crate) fn conflict(&self, range: Range, kind: Kind, owner: O) -> Option<Conflict<O>> {
         let before = self.segments.range(..range.first).next_back();

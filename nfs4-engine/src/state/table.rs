@@ -29,6 +29,18 @@ pub(crate) struct States {
     ranges: usize,
 }
 
+/// All tables, to be looked at and not changed.
+pub(crate) struct Inside<'a> {
+    pub(crate) files: &'a Files,
+    pub(crate) opens: &'a Slab<Open>,
+    pub(crate) open_owners: &'a Owners,
+    pub(crate) open_by_owner: &'a DetMap<(Key<Owner>, Key<File>), Key<Open>>,
+    pub(crate) locks: &'a Slab<Lock>,
+    pub(crate) lock_owners: &'a Owners,
+    pub(crate) lock_by_owner: &'a DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
+    pub(crate) ranges: usize,
+}
+
 /// How long each table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StateCounts {
@@ -59,6 +71,19 @@ impl States {
             locks: self.locks.len(),
             owners: self.open_owners.len() + self.lock_owners.len(),
             files: self.files.len(),
+        }
+    }
+
+    pub(crate) fn inside(&self) -> Inside<'_> {
+        Inside {
+            files: &self.files,
+            opens: &self.opens,
+            open_owners: &self.open_owners,
+            open_by_owner: &self.open_by_owner,
+            locks: &self.locks,
+            lock_owners: &self.lock_owners,
+            lock_by_owner: &self.lock_by_owner,
+            ranges: self.ranges,
         }
     }
 

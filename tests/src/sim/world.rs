@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{Backend, Credential, FsError, FsRequest, FsResult, FsTicket};
+use nfs4_engine::metrics::Metrics;
 use nfs4_engine::{
-    Action, Admin, Boot, Call, Config, ConnId, Engine, Event as EngineEvent, Export, Input, Mono,
-    Now, Outbox, Segment, TableLengths, Wall,
+    Action, Admin, Boot, Call, Config, ConnId, Direction, Engine, Event as EngineEvent, Export,
+    Input, Mono, Now, Outbox, Segment, TableLengths, Wall,
 };
+use nfs4_proto::nfs4::SessionId;
 use nfs4_proto::rpc::{AuthFlavor, AuthSys, CallHeader};
 
 use super::fs::{Fs, Job};
@@ -35,6 +37,10 @@ pub struct Sim {
     now: u64,
     pace: Pace,
     held: Vec<Job>,
+    /// Connections that the engine was told of and not told that they are gone.
+    known: Vec<ConnId>,
+    /// How often the tables were to be checked.
+    checks: u64,
     /// File-system requests that the engine waits for.
     outstanding: usize,
     inbox: Vec<Reply>,
@@ -97,6 +103,8 @@ impl Sim {
             now: 0,
             pace: Pace::Delayed,
             held: Vec::new(),
+            known: Vec::new(),
+            checks: 0,
             outstanding: 0,
             inbox: Vec::new(),
             events: Vec::new(),
@@ -118,6 +126,11 @@ impl Sim {
     /// How long the engine's tables are.
     pub fn tables(&self) -> TableLengths {
         self.engine.table_lengths()
+    }
+
+    /// What the engine has counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.outbox.metrics
     }
 
     /// The engine's settings.
@@ -236,9 +249,39 @@ impl Sim {
 
     /// Lets the file system carry out a held request.
     pub fn complete(&mut self, index: usize) {
+        self.answer(index);
+        self.run();
+    }
+
+    /// Lets the file system carry out a held request, and nothing else happen.
+    pub fn answer(&mut self, index: usize) {
         let (ticket, result) = self.held.remove(index).carry_out();
         self.done(ticket, result);
-        self.run();
+    }
+
+    /// Lets everything happen that takes no time, and no timer run.
+    pub fn settle(&mut self) {
+        while self.network.next_time().is_some_and(|at| at <= self.now) {
+            if let Some(event) = self.network.pop() {
+                self.happen(event);
+            }
+        }
+    }
+
+    /// Lets the timers run that are due, and what they cause happen.
+    pub fn run_timers(&mut self) {
+        self.run_timers_until(self.now);
+        self.settle();
+    }
+
+    /// The time since the start.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// Which connections are bound to which sessions, as the tables have it.
+    pub fn bindings(&self) -> Vec<(SessionId, ConnId, Direction)> {
+        self.engine.bindings()
     }
 
     /// Carries out held requests, and those that follow from them, until there is none.
@@ -305,6 +348,11 @@ impl Sim {
     }
 
     fn handle(&mut self, input: Input) {
+        match &input {
+            Input::ConnOpened { conn, .. } => self.known.push(*conn),
+            Input::ConnClosed { conn } => self.known.retain(|known| known != conn),
+            Input::Call(_) | Input::Admin(_) | Input::FsDone { .. } => {}
+        }
         self.engine.handle(at(self.now), input, &mut self.outbox);
         self.carry_out();
     }
@@ -358,6 +406,19 @@ impl Sim {
         self.outbox.clear();
         let parked = self.tables().parked;
         assert_eq!(parked, self.outstanding, "each waits for one answer");
+        self.check();
+    }
+
+    /// Holds the tables against what must always be true of them.
+    fn check(&mut self) {
+        self.checks += 1;
+        let tables = self.tables();
+        let long = tables.opens + tables.locks + tables.owners + tables.clients > LONG_TABLES;
+        if long && !self.checks.is_multiple_of(SELDOM) {
+            return;
+        }
+        let holds = self.engine.check_invariants(&self.known);
+        assert_eq!(holds, Ok(()), "at {}", self.now);
     }
 
     fn note(&mut self, action: &Action) {
@@ -447,3 +508,7 @@ fn nanos(span: Duration) -> u64 {
 
 /// Small, so that long cleanups are cut into slices.
 const TIMER_BUDGET: usize = 3;
+/// Tables with more entries are checked seldom: a check walks through all of them.
+const LONG_TABLES: usize = 200;
+/// After so many inputs.
+const SELDOM: u64 = 64;

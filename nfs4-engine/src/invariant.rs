@@ -1,0 +1,262 @@
+//! What holds of the tables after every input, for tests: production code never asks.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+
+use nfs4_proto::nfs4::basic::SessionId;
+
+use crate::connection::Direction;
+use crate::engine::Engine;
+use crate::ids::ConnId;
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::state::file::{Files, Shares};
+use crate::state::owner::{Owner, Owners};
+use crate::state::table::Inside;
+
+impl Engine {
+    /// Whether the tables agree with each other; `open` are the connections that the driver has
+    /// told of and not taken back. Maps cannot be walked through, so each is looked up from the
+    /// side that can, and must not hold more.
+    ///
+    /// # Errors
+    /// What does not hold.
+    #[doc(hidden)]
+    pub fn check_invariants(&self, open: &[ConnId]) -> Result<(), String> {
+        self.check_bindings(open)?;
+        self.check_requests(open)?;
+        self.check_clients()?;
+        let states = self.core.states.inside();
+        self.check_opens(&states)?;
+        check_locks(&states)?;
+        check_files(&states)
+    }
+
+    /// Which connections are bound to which sessions, in no particular order.
+    #[doc(hidden)]
+    pub fn bindings(&self) -> Vec<(SessionId, ConnId, Direction)> {
+        let sessions = self.core.sessions.entries();
+        sessions
+            .flat_map(|(_, session)| {
+                let bindings = session.bindings.iter();
+                bindings.map(|bound| (session.id, bound.conn, bound.direction))
+            })
+            .collect()
+    }
+
+    /// The index of bindings by session and that by connection agree.
+    fn check_bindings(&self, open: &[ConnId]) -> Result<(), String> {
+        let core = &self.core;
+        let limit = core.config.max_connections_per_session as usize;
+        let mut by_session = 0;
+        for (key, session) in core.sessions.entries() {
+            let bound = session.bindings.len();
+            check(limit == 0 || bound <= limit, "over its limit", key)?;
+            by_session += bound;
+            for (at, binding) in session.bindings.iter().enumerate() {
+                let conn = binding.conn;
+                let again = session.bindings.iter().skip(at + 1);
+                let twice = again.into_iter().any(|other| other.conn == conn);
+                check(!twice, "bound twice to one session", conn)?;
+                let connection = core.connections.get(conn);
+                let knows = connection.is_some_and(|found| found.sessions.contains(&key));
+                check(knows, "bound, and does not know of it", (conn, key))?;
+            }
+        }
+        let mut by_connection = 0;
+        for conn in open {
+            let connection = core.connections.get(*conn);
+            let connection = connection.ok_or_else(|| format!("open, and not there: {conn}"))?;
+            by_connection += connection.sessions.len();
+        }
+        check(
+            core.connections.len() == open.len(),
+            "connections that are closed",
+            core.connections.len(),
+        )?;
+        // Each of the first is one of the second.
+        check(
+            by_session == by_connection,
+            "bindings by session and by connection",
+            (by_session, by_connection),
+        )
+    }
+
+    /// What is parked is what sessions, slots, leases and draining connections wait for.
+    fn check_requests(&self, open: &[ConnId]) -> Result<(), String> {
+        let core = &self.core;
+        let mut by_session = BTreeMap::<Key<Session>, u32>::new();
+        let mut by_client = BTreeMap::new();
+        let mut by_conn = BTreeMap::<ConnId, usize>::new();
+        for run in self.parked.iter() {
+            check(run.has_waited, "parked without waiting", run.xid)?;
+            check(!run.record.is_empty(), "parked without a record", run.xid)?;
+            *by_conn.entry(run.conn).or_default() += 1;
+            if let Some(scope) = run.sequenced {
+                *by_session.entry(scope.session).or_default() += 1;
+                *by_client.entry(scope.client).or_default() += 1;
+            }
+        }
+        let mut cached = 0;
+        for (key, session) in core.sessions.entries() {
+            let parked = by_session.get(&key).copied().unwrap_or(0);
+            check(session.running == parked, "requests running", key)?;
+            check(session.slots_in_use() == parked, "slots running", key)?;
+            cached += session.cached_bytes();
+        }
+        check(cached == core.sessions.cached_bytes, "cached bytes", cached)?;
+        for (key, client) in core.clients.entries() {
+            let parked = by_client.get(&key).copied().unwrap_or(0);
+            check(client.lease.running() == parked, "a lease held by", parked)?;
+        }
+        let mut draining = 0;
+        for conn in open {
+            if let Some(waiting) = core.connections.waiting(*conn) {
+                let parked = by_conn.get(conn).copied().unwrap_or(0);
+                check(waiting == parked, "a draining connection waits", conn)?;
+                draining += 1;
+            }
+        }
+        let counted = core.connections.draining();
+        check(draining == counted, "draining connections", counted)
+    }
+
+    /// Clients, their owners and their sessions know each other.
+    fn check_clients(&self) -> Result<(), String> {
+        let core = &self.core;
+        let mut owners = 0;
+        let mut sessions = 0;
+        for (key, client) in core.clients.entries() {
+            check(core.clients.by_id(client.id) == Some(key), "no id", key)?;
+            let records = core.clients.of_owner(&client.owner);
+            let own = if client.confirmed {
+                records.confirmed
+            } else {
+                records.unconfirmed
+            };
+            check(own == Some(key), "not its owner's record", key)?;
+            let second = !client.confirmed && records.confirmed.is_some();
+            owners += usize::from(!second);
+            sessions += client.sessions.len();
+            for session in &client.sessions {
+                let found = core.sessions.get(*session);
+                let knows = found.is_some_and(|found| found.client == key);
+                check(knows, "a session of another", (key, session))?;
+            }
+        }
+        check(core.clients.owners() == owners, "owners", owners)?;
+        check(core.sessions.len() == sessions, "sessions", sessions)?;
+        for (key, session) in core.sessions.entries() {
+            let by_id = core.sessions.by_id(&session.id);
+            check(by_id == Some(key), "no id", key)?;
+            let client = core.clients.get(session.client);
+            let knows = client.is_some_and(|client| client.sessions.contains(&key));
+            check(knows, "its client does not know it", key)?;
+        }
+        Ok(())
+    }
+
+    /// Opens, their clients, owners and files know each other.
+    fn check_opens(&self, states: &Inside<'_>) -> Result<(), String> {
+        for (key, open) in states.opens.entries() {
+            let client = self.core.clients.get(open.client);
+            let listed = client.and_then(|client| client.opens.at(open.place()));
+            check(listed == Some(key), "not where its client lists it", key)?;
+            let owned = (open.owner, open.file);
+            let by_owner = states.open_by_owner.get(&owned);
+            check(by_owner == Some(&key), "not its owner's", key)?;
+        }
+        let clients = self.core.clients.entries();
+        let listed: usize = clients.map(|(_, client)| client.opens.len()).sum();
+        check(listed == states.opens.len(), "opens of clients", listed)?;
+        let by_owner = states.open_by_owner.len();
+        check(
+            by_owner == states.opens.len(),
+            "opens of owners",
+            states.opens.len(),
+        )?;
+        let holds = states.opens.iter().map(|open| open.owner);
+        check_owners(states.open_owners, holds)
+    }
+}
+
+/// Locks, their opens and owners know each other.
+fn check_locks(states: &Inside<'_>) -> Result<(), String> {
+    for (key, lock) in states.locks.entries() {
+        let open = states.opens.get(lock.open);
+        let open = open.ok_or_else(|| format!("a lock without its open: {key:?}"))?;
+        let listed = open.locks.at(lock.place());
+        check(listed == Some(key), "not where its open lists it", key)?;
+        let same = open.client == lock.client && open.file == lock.file;
+        check(same, "a lock of another open", key)?;
+        let by_owner = states.lock_by_owner.get(&(lock.owner, lock.file));
+        check(by_owner == Some(&key), "not its owner's", key)?;
+    }
+    let listed: usize = states.opens.iter().map(|open| open.locks.len()).sum();
+    check(listed == states.locks.len(), "locks of opens", listed)?;
+    let by_owner = states.lock_by_owner.len();
+    check(
+        by_owner == states.locks.len(),
+        "locks of owners",
+        states.locks.len(),
+    )?;
+    let holds = states.locks.iter().map(|lock| lock.owner);
+    check_owners(states.lock_owners, holds)
+}
+
+/// An owner is there as long as somebody holds him.
+fn check_owners(owners: &Owners, holds: impl Iterator<Item = Key<Owner>>) -> Result<(), String> {
+    let mut held = BTreeMap::<Key<Owner>, u32>::new();
+    for owner in holds {
+        *held.entry(owner).or_default() += 1;
+    }
+    check(owners.len() == held.len(), "owners held", held.len())?;
+    for (key, owner) in owners.entries() {
+        check(held.get(&key) == Some(&owner.holds()), "an owner", key)?;
+        let found = owners.find(owner.client(), owner.name());
+        check(found == Some(key), "an owner without his name", key)?;
+    }
+    let names = owners.names();
+    check(names == owners.len(), "names of owners", names)
+}
+
+/// A file counts the opens that it has, and whoever has locked it is there.
+fn check_files(states: &Inside<'_>) -> Result<(), String> {
+    let files: &Files = states.files;
+    let mut opened = BTreeMap::<_, (u32, Shares)>::new();
+    for open in states.opens.iter() {
+        let (opens, shares) = opened.entry(open.file).or_default();
+        *opens += 1;
+        shares.add(open.share);
+    }
+    check(files.len() == opened.len(), "files open", opened.len())?;
+    let mut ranges = 0;
+    for (key, file) in files.entries() {
+        check(files.find(&file.fh) == Some(key), "no handle", key)?;
+        check(
+            opened.get(&key) == Some(&file.counted()),
+            "shares of opens",
+            key,
+        )?;
+        for lock in file.locked.owners() {
+            let found = states.locks.get(lock);
+            let same = found.is_some_and(|lock| lock.file == key);
+            check(same, "locked by nobody", (key, lock))?;
+            ranges += 1;
+        }
+    }
+    check(ranges == states.ranges, "ranges", ranges)?;
+    let handles = files.handles();
+    check(handles == files.len(), "handles of files", handles)
+}
+
+fn check(holds: bool, what: &str, which: impl Debug) -> Result<(), String> {
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("{what}: {which:?}"))
+    }
+}
