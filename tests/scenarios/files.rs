@@ -287,3 +287,14 @@ fn verify_goes_on_when_equal_and_nverify_when_not() {
         assert_last(&reply, Op::Verify, status);
     }
 }
+
+#[test]
+fn setattr_says_that_nothing_was_set_however_it_fails() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    // Without a filehandle, and with arguments that cannot be read: the result has its bitmap.
+    let none = client.call(&mut sim, |c| c.raw(Op::SetAttr.number(), &[]));
+    assert_eq!(none.last(), (Op::SetAttr, Status::NOFILEHANDLE));
+    let short = client.call(&mut sim, |c| c.putrootfh().raw(Op::SetAttr.number(), &[]));
+    assert_eq!(short.last(), (Op::SetAttr, Status::BADXDR));
+}

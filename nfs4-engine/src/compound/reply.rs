@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use nfs4_proto::nfs4::opnum::OpNum;
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::record::write_mark;
 use nfs4_proto::rpc::reply::{SUCCESS_HEADER_LEN, success_header};
@@ -28,6 +28,8 @@ pub(crate) struct Reply {
 #[derive(Clone, Copy, Default)]
 struct OpMark {
     at: usize,
+    /// It is a SETATTR.
+    sets: bool,
     payloads: usize,
     payload_len: usize,
 }
@@ -76,6 +78,7 @@ impl Reply {
     pub(crate) fn begin_op(&mut self, op: OpNum) {
         self.op = OpMark {
             at: self.w.len(),
+            sets: op == Op::SetAttr.number(),
             payloads: self.payloads.len(),
             payload_len: self.payload_len,
         };
@@ -85,7 +88,7 @@ impl Reply {
     }
 
     /// Ends it; what a failed operation had encoded is dropped, unless its result has a body even
-    /// then.
+    /// then. That of SETATTR always has one: which attributes were set. [RFC 8881 §18.30.2]
     pub(crate) fn end_op(&mut self, status: Status, keep_body: bool) {
         self.status = status;
         if status != Status::OK {
@@ -93,6 +96,9 @@ impl Reply {
                 self.w.truncate(self.op.at + 8);
                 self.payloads.truncate(self.op.payloads);
                 self.payload_len = self.op.payload_len;
+                if self.op.sets {
+                    self.w.u32(0);
+                }
             }
             self.w.patch_u32(self.op.at + 4, status.0);
         }
