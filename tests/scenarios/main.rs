@@ -9,6 +9,7 @@ mod files;
 mod lease;
 mod limits;
 mod locks;
+mod malice;
 mod names;
 mod open;
 mod sequence;

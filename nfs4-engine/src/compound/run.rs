@@ -254,6 +254,12 @@ fn operations<S: Scope>(
             Ok(Step::Done(status)) | Err(status) => (status, false),
             Ok(Step::Failed(status)) => (status, true),
         };
+        let status = match status {
+            // PUTFH leaves the look at a handle to the operation that asks about it anyway, and of
+            // the two statuses for one that names nothing only PUTFH may answer the other.
+            Status::BADHANDLE if cx.run.op != Op::PutFh => Status::STALE,
+            status => status,
+        };
         let status = end(cx, status, keep_body);
         let (op, minor) = (cx.run.op, cx.run.minor);
         debug_assert!(
@@ -442,8 +448,8 @@ impl Core {
     }
 }
 
-/// Operation number and status: the least that every result takes.
-const RESULT_HEAD: usize = 8;
+/// What every error takes: operation number and status, and a SETATTR's that nothing was set.
+const RESULT_HEAD: usize = 12;
 /// So many finished COMPOUNDs keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
 /// A COMPOUND with a longer reply, in bytes, gives its memory back.

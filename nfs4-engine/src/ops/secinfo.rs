@@ -46,7 +46,11 @@ pub(crate) fn found<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    result?;
+    result.map_err(|error| match Status::from(error) {
+        // Unlike LOOKUP it may not tell a symbolic link from other things that hold no names.
+        Status::SYMLINK => Status::NOTDIR,
+        status => status,
+    })?;
     flavors(cx.body());
     // The filehandle is consumed, so that the client cannot go on under a wrong flavour.
     cx.run.current = None;
