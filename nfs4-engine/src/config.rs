@@ -30,7 +30,8 @@ pub struct Boot {
 pub struct Config {
     /// How long a client may be silent before it loses its state.
     pub lease: Duration,
-    /// How long after a start clients may reclaim; zero for no grace period.
+    /// How long after a start new opens and locks wait for clients that reclaim; zero, the default,
+    /// where nothing outlives a restart, so that nobody can.
     pub grace: Duration,
     /// The least minor version served, 1 or 2.
     pub min_minor_version: u32,
@@ -82,7 +83,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             lease: Duration::from_secs(90),
-            grace: Duration::from_secs(90),
+            grace: Duration::ZERO,
             min_minor_version: 1,
             max_minor_version: 2,
             fore_slots: 64,
