@@ -140,8 +140,10 @@ impl PseudoFs {
             .ok()
             .and_then(|seen| node.children.get(seen..))
             .unwrap_or_default();
-        let first = cookie.max(FIRST_COOKIE - 1) + 1;
-        for (cookie, index) in (first..).zip(rest) {
+        // A client may send any cookie. The numbers come second, so that none is asked for when
+        // there is no child.
+        let first = cookie.max(FIRST_COOKIE - 1).saturating_add(1);
+        for (index, cookie) in rest.iter().zip(first..) {
             let child = self.nodes.get(*index).ok_or(FsError::Stale)?;
             let pushed = if child.export.is_some() {
                 // What is seen there is another file system's, and only it knows.
