@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
-use nfs4_engine::metrics::Metrics;
+use nfs4_engine::metrics::{Metrics, Recorder};
+use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths};
 
 use crate::clock::{Clock, SystemClock};
@@ -154,6 +155,56 @@ impl Node {
         let seen = read(&locked.outbox.metrics);
         locked.outbox.metrics.clear();
         Ok(seen)
+    }
+
+    /// Gives a recorder what was counted since the last time, and how busy each session is if it
+    /// wants to know. The engine is held page by page.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn record(&self, recorder: &mut impl Recorder) -> Result<(), EngineDead> {
+        let mut locked = self.shared.lock()?;
+        let tables = locked.engine.table_lengths();
+        recorder.counted(&locked.outbox.metrics, &tables);
+        locked.outbox.metrics.clear();
+        drop(locked);
+        if !recorder.wants_sessions() {
+            return Ok(());
+        }
+        let mut loads = Vec::new();
+        let mut next = Some(Cursor::default());
+        while let Some(from) = next {
+            next = self.shared.lock()?.engine.session_loads(from, &mut loads);
+            recorder.sessions(&loads);
+            loads.clear();
+        }
+        recorder.end();
+        Ok(())
+    }
+
+    /// At most `max` client records from a place on: the start, or where the last page ended.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn clients(&self, from: Cursor, max: usize) -> Result<Page<ClientView>, EngineDead> {
+        let locked = self.shared.lock()?;
+        Ok(locked.engine.clients(self.shared.clock.now(), from, max))
+    }
+
+    /// At most `max` sessions from a place on: the start, or where the last page ended.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn sessions(&self, from: Cursor, max: usize) -> Result<Page<SessionView>, EngineDead> {
+        Ok(self.shared.lock()?.engine.sessions(from, max))
+    }
+
+    /// The sessions of a client; none if there is no such client.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn sessions_of(&self, client_id: u64) -> Result<Option<Vec<SessionView>>, EngineDead> {
+        Ok(self.shared.lock()?.engine.sessions_of(client_id))
     }
 
     /// A timer: every transport runs one, and any of them serves the whole node.

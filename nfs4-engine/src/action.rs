@@ -10,6 +10,7 @@ use nfs4_proto::rpc::reply::write_fault;
 use nfs4_proto::rpc::{Fault, write_mark};
 use nfs4_proto::xdr::Writer;
 
+use crate::event::Event;
 use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
 use crate::ids::ConnId;
 use crate::metrics::Metrics;
@@ -45,7 +46,7 @@ pub enum Action {
         conn: ConnId,
     },
     /// For logs and for whoever watches.
-    Event(crate::event::Event),
+    Event(Event),
 }
 
 /// A reply within an [`Outbox`].
@@ -149,10 +150,16 @@ impl Outbox {
 
     pub(crate) fn push(&mut self, action: Action) {
         debug_assert!(
-            !matches!(action, Action::Reply(_)),
-            "replies have a queue of their own"
+            !matches!(action, Action::Reply(_) | Action::Event(_)),
+            "replies have a queue of their own, and events are counted"
         );
         self.others.push_back((self.put, action));
+    }
+
+    /// Tells of something rare, and counts it.
+    pub(crate) fn event(&mut self, event: Event) {
+        self.metrics.event(&event);
+        self.others.push_back((self.put, Action::Event(event)));
     }
 
     /// Appends the reply to a call that cannot even be read.

@@ -90,19 +90,21 @@ impl Core {
         &mut self,
         key: Key<Session>,
         reason: SessionGone,
+        now: Mono,
         out: &mut Outbox,
     ) {
         let Some(session) = self.sessions.remove(key) else {
             return;
         };
+        out.metrics.session_lived(now.since(session.created.mono));
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
         }
-        out.push(Action::Event(Event::SessionDestroyed {
+        out.event(Event::SessionDestroyed {
             session: session.id,
             reason,
-        }));
+        });
     }
 
     /// Closes an open file and lets the file system know.
@@ -133,6 +135,7 @@ impl Core {
         &mut self,
         key: Key<Client>,
         reason: ClientGone,
+        now: Mono,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
@@ -154,7 +157,7 @@ impl Core {
             }
             *budget -= 1;
             if let Some(session) = session {
-                self.destroy_session(session, session_reason, out);
+                self.destroy_session(session, session_reason, now, out);
             } else if let Some(open) = open {
                 let locks = self.states.get(open).map_or(0, |open| open.locks.len());
                 *budget = budget.saturating_sub(locks);
@@ -164,10 +167,10 @@ impl Core {
         if let Some(client) = self.clients.remove(key)
             && client.confirmed
         {
-            out.push(Action::Event(Event::ClientGone {
+            out.event(Event::ClientGone {
                 client: client.id,
                 reason,
-            }));
+            });
         }
         true
     }
@@ -199,7 +202,7 @@ impl Core {
             return true;
         };
         if client.lease.is_expired(now, self.config.lease) {
-            return self.remove_client(key, ClientGone::LeaseExpired, budget, out);
+            return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
         }
         let again = client.lease.look_again(now, self.config.lease);
         self.timers.set(again, Due::Lease(key));
@@ -211,7 +214,7 @@ impl Core {
                 .is_some_and(|session| session.is_idle(now, self.config.lease))
         };
         for session in sessions.filter(idle).collect::<Vec<_>>() {
-            self.destroy_session(session, SessionGone::LeaseExpired, out);
+            self.destroy_session(session, SessionGone::LeaseExpired, now, out);
         }
         true
     }

@@ -107,3 +107,41 @@ pub enum SessionGone {
     /// A new incarnation of its client took its place.
     Replaced,
 }
+
+impl Unbound {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Unbound; 4] = [
+        Unbound::Explicit,
+        Unbound::Disconnect,
+        Unbound::SessionDestroyed,
+        Unbound::Reaper,
+    ];
+
+    /// What it is called in a metric.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Unbound::Explicit => "explicit",
+            Unbound::Disconnect => "disconnect",
+            Unbound::SessionDestroyed => "session_destroy",
+            Unbound::Reaper => "reaper",
+        }
+    }
+}
+
+impl SessionGone {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [SessionGone; 3] = [
+        SessionGone::Request,
+        SessionGone::LeaseExpired,
+        SessionGone::Replaced,
+    ];
+
+    /// What it is called in a metric.
+    pub const fn label(self) -> &'static str {
+        match self {
+            SessionGone::Request => "client_request",
+            SessionGone::LeaseExpired => "lease_expired",
+            SessionGone::Replaced => "replaced",
+        }
+    }
+}

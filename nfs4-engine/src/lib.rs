@@ -33,6 +33,7 @@ mod places;
 mod session;
 mod sizes;
 mod slab;
+pub mod snapshot;
 mod state;
 mod time;
 mod timer;

@@ -26,6 +26,9 @@ pub(crate) struct Key<T> {
     of: PhantomData<fn() -> T>,
 }
 
+/// Where an entry is or could be.
+pub(crate) type Place<'a, T> = (Key<T>, Option<&'a T>);
+
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Slab<T> {
         Slab {
@@ -96,6 +99,15 @@ impl<T> Slab<T> {
         self.entries.iter().zip(0..).filter_map(|(entry, index)| {
             let key = Key::new(index, entry.generation);
             entry.value.as_ref().map(|value| (key, value))
+        })
+    }
+
+    /// Every place from `index` on, taken or not.
+    pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, T>> {
+        let rest = self.entries.get(index as usize..).unwrap_or_default();
+        (index..).zip(rest).map(|(index, entry)| {
+            let key = Key::new(index, entry.generation);
+            (key, entry.value.as_ref())
         })
     }
 

@@ -183,9 +183,10 @@ const RUNTIMES: [(&str, &[&str]); 6] = [
     ),
 ];
 
-const FENCE_MAY_USE: [&str; 7] = [
+const FENCE_MAY_USE: [&str; 8] = [
     "bytes",
     "hashbrown",
+    "once_cell",
     "prometheus",
     "serde",
     "siphasher",

@@ -20,6 +20,11 @@ impl Lease {
         }
     }
 
+    /// When it was last renewed.
+    pub(crate) fn renewed(&self) -> Mono {
+        self.renewed
+    }
+
     pub(crate) fn renew(&mut self, now: Mono) {
         self.renewed = self.renewed.max(now);
     }

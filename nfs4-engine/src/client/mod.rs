@@ -22,6 +22,8 @@ pub(crate) struct Client {
     pub(crate) id: u64,
     /// `co_ownerid`.
     pub(crate) owner: Box<[u8]>,
+    /// What people want to know of it.
+    pub(crate) about: About,
     /// `co_verifier`: another one is another incarnation.
     pub(crate) verifier: Verifier,
     /// The verifier of the incarnation that this one has replaced.
@@ -43,6 +45,17 @@ pub(crate) struct Client {
     pub(crate) reclaim_complete: bool,
     /// What it has open.
     pub(crate) opens: Places<Open>,
+}
+
+/// What a client last said of itself, by EXCHANGE_ID.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    /// Where it came from.
+    pub(crate) address: Option<Box<str>>,
+    pub(crate) minor: u32,
+    /// `nii_name` and `nii_domain`. [RFC 8881 §3.3.20]
+    pub(crate) impl_name: Option<Box<str>>,
+    pub(crate) impl_domain: Option<Box<str>>,
 }
 
 /// Who a client is to RPC; two requests with equal principals come from the same one.

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{Client, CreateSlot, Lease, Principal};
+use super::{About, Client, CreateSlot, Lease, Principal};
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
-use crate::slab::{Key, Slab};
+use crate::slab::{Key, Place, Slab};
 use crate::time::Mono;
 
 /// All clients. Of each owner there is at most one confirmed record and one that is not.
@@ -61,6 +61,11 @@ impl Clients {
         self.by_owner.len()
     }
 
+    /// All records from this place on.
+    pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, Client>> {
+        self.slab.places_from(index)
+    }
+
     /// The records of an owner.
     pub(crate) fn of_owner(&self, owner: &[u8]) -> Records {
         self.by_owner.get(owner).copied().unwrap_or_default()
@@ -89,6 +94,7 @@ impl Clients {
                 | u64::from(key.index & 0xffff) << 16
                 | u64::from(key.generation as u16),
             owner: owner.into(),
+            about: About::default(),
             verifier,
             principal,
             replaced: None,

@@ -67,6 +67,7 @@ impl Engine {
                 // reply in, and whoever asks again learns of it from SEQUENCE.
                 abandon(&mut self.core, &run, result, out);
                 run.reply.end_op(Status::DELAY, false);
+                out.metrics.operation(run.op, run.minor, Status::DELAY);
                 self.finish(run, now, out);
             }
             None => self.drive(run, record, now, Bare, Some(result), out),
@@ -167,19 +168,19 @@ fn begin(
     }
     let Ok(number) = args.u32() else {
         run.reply.begin_op(Op::Illegal.number());
-        return Some(refuse(run, Status::BADXDR));
+        return Some(refuse(run, Op::Illegal, Status::BADXDR, out));
     };
     let op = OpNum(number);
     let row = match table::find(op, run.minor) {
         Ok(row) => row,
         Err(status) => {
             run.reply.begin_op(answered_as(op, status));
-            return Some(refuse(run, status));
+            return Some(refuse(run, Op::Illegal, status, out));
         }
     };
     if core.blocked.contains(row.op) {
         run.reply.begin_op(op);
-        return Some(refuse(run, Status::NOTSUPP));
+        return Some(refuse(run, row.op, Status::NOTSUPP, out));
     }
     if row.op == Op::Sequence {
         run.begun = 1;
@@ -193,14 +194,14 @@ fn begin(
                     let mut next = args;
                     let second = next.u32().map_or(Op::Illegal.number(), OpNum);
                     run.reply.begin_op(second);
-                    return Some(refuse(run, Status::DELAY));
+                    let op = second.known().unwrap_or(Op::Illegal);
+                    return Some(refuse(run, op, Status::DELAY, out));
                 }
                 Some(Begin::Sequenced(scope))
             }
             Entry::Refused(status) => {
                 debug_assert!(errors::permits(row.op, run.minor, status), "{status}");
-                out.metrics.operation(row.op, run.minor, status);
-                Some(refuse(run, status))
+                Some(refuse(run, row.op, status, out))
             }
             Entry::Replayed => None,
         };
@@ -212,16 +213,17 @@ fn begin(
         } else {
             Status::NOTSUPP
         };
-        return Some(refuse(run, status));
+        return Some(refuse(run, row.op, status, out));
     }
     if run.count != 1 {
         run.reply.begin_op(op);
-        return Some(refuse(run, Status::NOT_ONLY_OP));
+        return Some(refuse(run, row.op, Status::NOT_ONLY_OP, out));
     }
     Some(Begin::Bare)
 }
 
-fn refuse(run: &mut Compound, status: Status) -> Begin {
+fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
+    out.metrics.operation(op, run.minor, status);
     run.reply.end_op(status, false);
     Begin::Refused(status)
 }
@@ -442,7 +444,7 @@ impl Core {
         if let Some(scope) = run.sequenced {
             self.end_sequence(&scope, run, now);
         }
-        out.metrics.compound(now.mono.since(run.arrived));
+        out.metrics.compound(run.minor, now.mono.since(run.arrived));
         let (xid, conn) = (run.xid, run.conn);
         run.reply.send(conn, xid, out);
     }

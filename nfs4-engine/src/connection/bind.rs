@@ -4,7 +4,7 @@
 use nfs4_proto::nfs4::status::Status;
 
 use super::{Binding, Direction};
-use crate::action::{Action, Outbox};
+use crate::action::Outbox;
 use crate::config::BindingPolicy;
 use crate::core::Core;
 use crate::event::{Event, SessionGone, Unbound};
@@ -61,11 +61,11 @@ impl Core {
         if let Some(binding) = session.bindings.find_mut(conn) {
             binding.direction = direction;
             binding.last_activity = now;
-            out.push(Action::Event(Event::Bound {
+            out.event(Event::Bound {
                 conn,
                 session: id,
                 direction,
-            }));
+            });
         } else {
             // What a connection is bound to does not count if it is taken from that.
             let most = match self.config.binding_policy {
@@ -95,11 +95,11 @@ impl Core {
                 && session.bindings.remove(conn).is_some()
             {
                 let reason = Unbound::Disconnect;
-                out.push(Action::Event(Event::Unbound {
+                out.event(Event::Unbound {
                     conn,
                     session: session.id,
                     reason,
-                }));
+                });
             }
         }
     }
@@ -120,11 +120,11 @@ impl Core {
             if let Some(connection) = self.connections.get_mut(binding.conn) {
                 connection.sessions.retain(|bound| *bound != key);
             }
-            out.push(Action::Event(Event::Unbound {
+            out.event(Event::Unbound {
                 conn: binding.conn,
                 session: session.id,
                 reason,
-            }));
+            });
         }
     }
 
@@ -176,11 +176,11 @@ impl Core {
         let Binding {
             conn, direction, ..
         } = binding;
-        out.push(Action::Event(Event::Bound {
+        out.event(Event::Bound {
             conn,
             session: session.id,
             direction,
-        }));
+        });
         true
     }
 
@@ -191,11 +191,11 @@ impl Core {
         if session.bindings.remove(conn).is_none() {
             return;
         }
-        out.push(Action::Event(Event::Unbound {
+        out.event(Event::Unbound {
             conn,
             session: session.id,
             reason,
-        }));
+        });
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.sessions.retain(|bound| *bound != key);
         }
@@ -212,11 +212,11 @@ impl Core {
                 && session.bindings.remove(conn).is_some()
             {
                 let reason = Unbound::Explicit;
-                out.push(Action::Event(Event::Unbound {
+                out.event(Event::Unbound {
                     conn,
                     session: session.id,
                     reason,
-                }));
+                });
             }
         }
     }

@@ -32,6 +32,18 @@ pub(crate) struct Binding {
 pub(crate) struct Bindings(Vec<Binding>);
 
 impl Direction {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Direction; 3] = [Direction::Fore, Direction::Back, Direction::Both];
+
+    /// What it is called in a metric and in a snapshot.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Direction::Fore => "fore",
+            Direction::Back => "back",
+            Direction::Both => "both",
+        }
+    }
+
     /// Whether requests may come by it.
     pub const fn is_fore(self) -> bool {
         matches!(self, Direction::Fore | Direction::Both)

@@ -11,7 +11,6 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::REMOVAL_BUDGET;
-use crate::action::Action;
 use crate::client::{Client, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
@@ -80,15 +79,14 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
     if let Some(old) = core.clients.of_owner(&client.owner).confirmed {
         let mut budget = REMOVAL_BUDGET;
         let comebacks = core.clients.note_replacement(old, key);
-        if !core.remove_client(old, ClientGone::Replaced, &mut budget, cx.out) {
+        if !core.remove_client(old, ClientGone::Replaced, cx.now.mono, &mut budget, cx.out) {
             return Err(Status::DELAY);
         }
         if let Some(times) = comebacks
             && let Some(client) = core.clients.get(key)
         {
             let owner = client.owner.to_vec();
-            cx.out
-                .push(Action::Event(Event::SharedOwner { owner, times }));
+            cx.out.event(Event::SharedOwner { owner, times });
         }
     }
     core.clients.confirm(key);
@@ -97,11 +95,11 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
         .connections
         .get(conn)
         .map_or_else(String::new, |open| open.peer.clone());
-    cx.out.push(Action::Event(Event::ClientConfirmed {
+    cx.out.event(Event::ClientConfirmed {
         client: id,
         conn,
         peer,
-    }));
+    });
     Ok(())
 }
 
@@ -112,7 +110,7 @@ fn create<S: Scope>(
     fore: Fore,
 ) -> Result<Step, Status> {
     let core = &mut *cx.core;
-    let session = core.sessions.insert(key, fore, cx.now.mono);
+    let session = core.sessions.insert(key, fore, cx.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
     let with_back = args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0;
@@ -130,6 +128,15 @@ fn create<S: Scope>(
     let bound_back = bindings
         .find(cx.run.conn)
         .is_some_and(|found| found.direction.is_back());
+    // Nothing persists, and whether this connection calls back is what the table says.
+    let flags = if bound_back {
+        CREATE_SESSION4_FLAG_CONN_BACK_CHAN
+    } else {
+        0
+    };
+    if let Some(session) = core.sessions.get_mut(session) {
+        session.flags = flags;
+    }
     let client = core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.sessions.push(session);
     client.lease.renew(cx.now.mono);
@@ -137,12 +144,7 @@ fn create<S: Scope>(
     let ok = res::CreateSessionOk {
         sessionid: id,
         sequence: args.sequence,
-        // Nothing persists, and whether this connection calls back is what the table says.
-        flags: if bound_back {
-            CREATE_SESSION4_FLAG_CONN_BACK_CHAN
-        } else {
-            0
-        },
+        flags,
         fore_chan_attrs: args::ChannelAttrs {
             headerpadsize: 0,
             maxrequestsize: fore.max_request,
@@ -163,12 +165,12 @@ fn create<S: Scope>(
     ok.encode(w);
     client.create.sequence = args.sequence;
     client.create.reply = w.as_slice().get(from..).map(Into::into);
-    cx.out.push(Action::Event(Event::SessionCreated {
+    cx.out.event(Event::SessionCreated {
         session: id,
         client: client.id,
         conn: cx.run.conn,
         slots: fore.slots,
-    }));
+    });
     Ok(Step::Done(Status::OK))
 }
 

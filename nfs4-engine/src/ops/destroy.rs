@@ -29,7 +29,8 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
         }
         cx.run.sequenced = None;
     }
-    cx.core.destroy_session(key, SessionGone::Request, cx.out);
+    cx.core
+        .destroy_session(key, SessionGone::Request, cx.now.mono, cx.out);
     Ok(Step::Done(Status::OK))
 }
 
@@ -43,6 +44,6 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     }
     let mut budget = 1;
     cx.core
-        .remove_client(key, ClientGone::Request, &mut budget, cx.out);
+        .remove_client(key, ClientGone::Request, cx.now.mono, &mut budget, cx.out);
     Ok(Step::Done(Status::OK))
 }

@@ -1,5 +1,8 @@
 //! EXCHANGE_ID: who a client is. [RFC 8881 §18.35]
 
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use nfs4_proto::nfs4::basic::ClientId;
 use nfs4_proto::nfs4::consts::{
     EXCHGID4_FLAG_BIND_PRINC_STATEID, EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_MASK_PNFS,
@@ -11,7 +14,7 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::action::Outbox;
-use crate::client::{Client, Principal};
+use crate::client::{About, Client, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
@@ -37,7 +40,9 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     } else {
         update(cx.core, &args, caller, now)?
     };
-    let client = cx.core.clients.get(key).ok_or(Status::SERVERFAULT)?;
+    let about = about(cx, &args);
+    let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
+    client.about = about;
     let boot = &cx.core.boot;
     res::ExchangeIdOk {
         clientid: ClientId(client.id),
@@ -60,6 +65,19 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     Ok(Step::Done(Status::OK))
 }
 
+/// What people want to know of a client.
+fn about<S: Scope>(cx: &Cx<'_, S>, args: &args::ExchangeId<'_>) -> About {
+    let shown = |name: &[u8]| Box::from(&*String::from_utf8_lossy(name));
+    let implementation = args.client_impl_id.as_ref();
+    let connection = cx.core.connections.get(cx.run.conn);
+    About {
+        address: connection.map(|found| found.peer.as_str().into()),
+        minor: cx.run.minor,
+        impl_name: implementation.map(|id| shown(id.name)),
+        impl_domain: implementation.map(|id| shown(id.domain)),
+    }
+}
+
 /// A client says who it is; the cases are numbered as in §18.35.4.
 fn introduce(
     core: &mut Core,
@@ -79,9 +97,9 @@ fn introduce(
             if client.has_state() && !expired {
                 return Err(Status::CLID_INUSE);
             }
-            discard(core, key, ClientGone::Replaced, out)?;
+            discard(core, key, ClientGone::Replaced, now, out)?;
         } else if expired {
-            discard(core, key, ClientGone::LeaseExpired, out)?;
+            discard(core, key, ClientGone::LeaseExpired, now, out)?;
         } else if client.verifier == owner.verifier {
             // 2: the same incarnation asks again.
             return Ok(key);
@@ -90,7 +108,7 @@ fn introduce(
     }
     if let Some(key) = records.unconfirmed {
         // 4: what was not confirmed is replaced.
-        discard(core, key, ClientGone::Replaced, out)?;
+        discard(core, key, ClientGone::Replaced, now, out)?;
     }
     // 1
     if core.clients.is_full() {
@@ -133,10 +151,11 @@ fn discard(
     core: &mut Core,
     key: Key<Client>,
     reason: ClientGone,
+    now: Mono,
     out: &mut Outbox,
 ) -> Result<(), Status> {
     let mut budget = REMOVAL_BUDGET;
-    if core.remove_client(key, reason, &mut budget, out) {
+    if core.remove_client(key, reason, now, &mut budget, out) {
         Ok(())
     } else {
         Err(Status::DELAY)

@@ -12,6 +12,7 @@ use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
 use crate::connection::Direction;
 use crate::core::Core;
+use crate::metrics::SequenceError;
 use crate::session::fingerprint;
 use crate::session::slot::Acquire;
 use crate::session::table::Session;
@@ -47,7 +48,9 @@ pub(crate) fn enter(
     match admit(core, run, record, args, now, out) {
         Ok(entry) => entry,
         Err(status) => {
-            out.metrics.sequence_error();
+            if let Some(kind) = SequenceError::of(status) {
+                out.metrics.sequence_error(kind);
+            }
             Entry::Refused(status)
         }
     }
@@ -125,10 +128,15 @@ fn admit(
             session.running += 1;
             client.lease.begin(now.mono);
         }
-        Turn::Replayed | Turn::Uncached => {
+        Turn::Replayed => {
             session.last_used = now.mono;
             client.lease.renew(now.mono);
-            out.metrics.replay_hit();
+            out.metrics.sequence_error(SequenceError::ReplayHit);
+        }
+        Turn::Uncached => {
+            session.last_used = now.mono;
+            client.lease.renew(now.mono);
+            out.metrics.sequence_error(SequenceError::RetryUncached);
         }
     }
     let result = answer(session, target, &args);

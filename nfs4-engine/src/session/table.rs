@@ -9,13 +9,16 @@ use nfs4_proto::nfs4::basic::SessionId;
 use super::slot::Slot;
 use crate::client::Client;
 use crate::connection::Bindings;
-use crate::slab::{Key, Slab};
-use crate::time::Mono;
+use crate::slab::{Key, Place, Slab};
+use crate::time::{Mono, Now};
 
 /// A session of a client: its slots and the connections bound to it.
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) client: Key<Client>,
+    pub(crate) created: Now,
+    /// `csr_flags` as answered.
+    pub(crate) flags: u32,
     /// What was negotiated.
     pub(crate) fore: Fore,
     slots: Slots,
@@ -210,6 +213,11 @@ impl Sessions {
         self.slab.entries()
     }
 
+    /// All sessions from this place on.
+    pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, Session>> {
+        self.slab.places_from(index)
+    }
+
     /// The session that the wire calls `id`; none for another boot's.
     pub(crate) fn by_id(&self, id: &SessionId) -> Option<Key<Session>> {
         let [epoch, index, generation, tail] = words(id);
@@ -217,16 +225,18 @@ impl Sessions {
         (epoch == self.epoch && tail == TAIL && self.slab.contains(key)).then_some(key)
     }
 
-    pub(crate) fn insert(&mut self, client: Key<Client>, fore: Fore, now: Mono) -> Key<Session> {
+    pub(crate) fn insert(&mut self, client: Key<Client>, fore: Fore, now: Now) -> Key<Session> {
         let epoch = self.epoch;
         self.slab.insert_with(|key| Session {
             id: id_of([epoch, key.index, key.generation, TAIL]),
             client,
+            created: now,
+            flags: 0,
             fore,
             slots: Slots::new(fore.slots),
             told: None,
             bindings: Bindings::default(),
-            last_used: now,
+            last_used: now.mono,
             running: 0,
         })
     }

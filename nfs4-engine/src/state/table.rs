@@ -1,5 +1,7 @@
 //! All state under one roof, so that nothing can be half removed.
 
+use alloc::vec::Vec;
+
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
@@ -27,6 +29,8 @@ pub(crate) struct States {
     lock_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
     /// The weight of what is locked of all files.
     ranges: usize,
+    /// How many locks each client has, by its place: one that goes leaves none.
+    locks_by_client: Vec<u32>,
 }
 
 /// All tables, to be looked at and not changed.
@@ -62,6 +66,7 @@ impl States {
             lock_owners: Owners::new(keyed),
             lock_by_owner: DetMap::new(keyed),
             ranges: 0,
+            locks_by_client: Vec::new(),
         }
     }
 
@@ -85,6 +90,12 @@ impl States {
             lock_by_owner: &self.lock_by_owner,
             ranges: self.ranges,
         }
+    }
+
+    /// How many lock stateids a client has.
+    pub(crate) fn locks_of_client(&self, client: Key<Client>) -> u32 {
+        let count = self.locks_by_client.get(client.index as usize);
+        count.copied().unwrap_or(0)
     }
 
     pub(crate) fn get(&self, key: Key<Open>) -> Option<&Open> {
@@ -242,6 +253,13 @@ impl States {
         };
         let key = self.locks.insert(lock);
         open.locks.push(key);
+        let place = client.index as usize;
+        if self.locks_by_client.len() <= place {
+            self.locks_by_client.resize(place + 1, 0);
+        }
+        if let Some(count) = self.locks_by_client.get_mut(place) {
+            *count += 1;
+        }
         self.lock_by_owner.insert((owner, file), key);
         Some(key)
     }
@@ -308,6 +326,10 @@ impl States {
         let Some(lock) = self.locks.remove(key) else {
             return;
         };
+        let count = self.locks_by_client.get_mut(lock.client.index as usize);
+        if let Some(count) = count {
+            *count -= 1;
+        }
         self.lock_by_owner.remove(&(lock.owner, lock.file));
         self.lock_owners.release(lock.owner);
         let moved = self

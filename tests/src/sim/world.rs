@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{Backend, Credential, FsError, FsRequest, FsResult, FsTicket};
-use nfs4_engine::metrics::Metrics;
+use nfs4_engine::metrics::{Metrics, Recorder};
+use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
     Action, Admin, Boot, Call, Config, ConnId, Direction, Engine, Event as EngineEvent, Export,
     Input, Mono, Now, Outbox, Segment, TableLengths, Wall,
@@ -131,6 +132,32 @@ impl Sim {
     /// What the engine has counted.
     pub fn metrics(&self) -> &Metrics {
         &self.outbox.metrics
+    }
+
+    /// The engine, to be looked at.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> Now {
+        at(self.now)
+    }
+
+    /// Gives a recorder all that was counted since this was last called, as a driver does.
+    pub fn record(&mut self, recorder: &mut impl Recorder) {
+        recorder.counted(&self.outbox.metrics, &self.engine.table_lengths());
+        self.outbox.metrics.clear();
+        if !recorder.wants_sessions() {
+            return;
+        }
+        let mut loads = Vec::new();
+        let mut next = Some(Cursor::default());
+        while let Some(from) = next {
+            next = self.engine.session_loads(from, &mut loads);
+        }
+        recorder.sessions(&loads);
+        recorder.end();
     }
 
     /// The engine's settings.

@@ -1,0 +1,322 @@
+//! Counters: plain numbers inside the engine, taken by the driver whenever it likes.
+
+mod buckets;
+mod failures;
+#[cfg(feature = "prometheus")]
+mod prometheus;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use nfs4_proto::nfs4::basic::SessionId;
+use nfs4_proto::nfs4::opnum::Op;
+use nfs4_proto::nfs4::status::Status;
+
+pub use self::buckets::{Buckets, CompoundBuckets, SessionBuckets};
+pub use self::failures::Failure;
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::{PrometheusOptions, PrometheusRecorder};
+use crate::connection::Direction;
+use crate::engine::TableLengths;
+use crate::event::{Event, SessionGone, Unbound};
+
+/// What was counted since it was last taken.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    operations: Vec<[u64; MINORS]>,
+    /// Which rows of `operations` are not zero: a set of their places.
+    counted: u128,
+    failures: failures::Failures,
+    /// Operations that failed.
+    pub failed_operations: u64,
+    /// SEQUENCE operations, whatever their result.
+    pub sequences: u64,
+    sequence_errors: [u64; SequenceError::ALL.len()],
+    /// Requests answered from the replay cache.
+    pub replay_hits: u64,
+    /// Requests served on a connection that could not be bound to their session.
+    pub unbound_requests: u64,
+    /// COMPOUNDs answered, those from the replay cache not among them.
+    pub compounds: u64,
+    durations: [CompoundBuckets; MINORS],
+    rare: Rare,
+}
+
+/// What happens once for a session or a connection.
+#[derive(Debug, Default)]
+struct Rare {
+    any: bool,
+    sessions_created: u64,
+    sessions_destroyed: [u64; SessionGone::ALL.len()],
+    lifetimes: SessionBuckets,
+    binds: [u64; Direction::ALL.len()],
+    unbinds: [u64; Unbound::ALL.len()],
+}
+
+/// Why a SEQUENCE did not begin a new request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SequenceError {
+    /// The session is not there, or its client's lease has run out.
+    BadSession,
+    /// The session has no such slot.
+    BadSlot,
+    /// The seqid is neither the last of the slot nor the next.
+    SeqMisordered,
+    /// The seqid is the slot's last, but the request is another one.
+    FalseRetry,
+    /// The request still runs.
+    SlotBusy,
+    /// A retry, answered from the replay cache.
+    ReplayHit,
+    /// A retry of what was not to be kept.
+    RetryUncached,
+    /// The arguments cannot be decoded.
+    BadXdr,
+    /// The request has more bytes or operations than the session allows, or its reply would have.
+    TooBig,
+}
+
+/// How busy a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLoad {
+    /// The session.
+    pub session: SessionId,
+    /// Slots whose request is being executed.
+    pub slots_in_use: u32,
+    /// Connections bound to it.
+    pub connections: u32,
+}
+
+/// Whoever keeps what was counted.
+///
+/// It is given everything in rounds: [`Recorder::counted`] once, and after it, if
+/// [`Recorder::wants_sessions`], all sessions in any number of pages between
+/// [`Recorder::sessions`] and [`Recorder::end`].
+pub trait Recorder {
+    /// Adds what was counted since the last round, and takes note of how long the tables are.
+    fn counted(&mut self, counted: &Metrics, tables: &TableLengths);
+
+    /// Whether it keeps anything of each session.
+    fn wants_sessions(&self) -> bool {
+        false
+    }
+
+    /// Takes note of some sessions.
+    fn sessions(&mut self, page: &[SessionLoad]) {
+        let _ = page;
+    }
+
+    /// All sessions were shown: those that were not are gone.
+    fn end(&mut self) {}
+}
+
+impl Metrics {
+    /// How often an operation succeeded in a minor version.
+    pub fn succeeded(&self, op: Op, minor: u32) -> u64 {
+        let of_op = self.operations.get(op.index());
+        of_op
+            .and_then(|minors| minors.get(minor as usize))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The operations that succeeded at least once, each with how often in which minor version.
+    pub fn successes(&self) -> impl Iterator<Item = (Op, u32, u64)> + '_ {
+        let ops = Op::ALL.iter().zip(&self.operations);
+        ops.flat_map(|(op, minors)| {
+            let counts = (0..).zip(minors).filter(|(_, count)| **count > 0);
+            counts.map(|(minor, count)| (*op, minor, *count))
+        })
+    }
+
+    /// The ways in which operations failed, as far as there are not too many.
+    pub fn failures(&self) -> &[Failure] {
+        self.failures.kinds()
+    }
+
+    /// Failed operations that [`Metrics::failures`] had no place for.
+    pub fn other_failures(&self) -> u64 {
+        self.failures.others()
+    }
+
+    /// SEQUENCE operations that did not begin a new request.
+    pub fn sequence_errors(&self, kind: SequenceError) -> u64 {
+        self.sequence_errors
+            .get(kind as usize)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Time from the arrival to the reply of the COMPOUNDs of a minor version, 0 to 2.
+    pub fn durations(&self, minor: u32) -> Option<&CompoundBuckets> {
+        self.durations.get(minor as usize)
+    }
+
+    /// Sessions made.
+    pub fn sessions_created(&self) -> u64 {
+        self.rare.sessions_created
+    }
+
+    /// Sessions that ended for this reason.
+    pub fn sessions_destroyed(&self, reason: SessionGone) -> u64 {
+        let by_reason = &self.rare.sessions_destroyed;
+        by_reason.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// How long the sessions lived that ended.
+    pub fn lifetimes(&self) -> &SessionBuckets {
+        &self.rare.lifetimes
+    }
+
+    /// Connections bound, or bound in another direction.
+    pub fn binds(&self, direction: Direction) -> u64 {
+        let by_direction = &self.rare.binds;
+        by_direction.get(direction as usize).copied().unwrap_or(0)
+    }
+
+    /// Connections unbound for this reason.
+    pub fn unbinds(&self, reason: Unbound) -> u64 {
+        let by_reason = &self.rare.unbinds;
+        by_reason.get(reason as usize).copied().unwrap_or(0)
+    }
+
+    /// Sets everything to zero, at the cost of what was counted.
+    pub fn clear(&mut self) {
+        while self.counted != 0 {
+            let place = self.counted.trailing_zeros() as usize;
+            if let Some(of_op) = self.operations.get_mut(place) {
+                *of_op = [0; MINORS];
+            }
+            self.counted &= self.counted - 1;
+        }
+        self.failures.clear();
+        self.failed_operations = 0;
+        self.sequences = 0;
+        self.sequence_errors = Default::default();
+        self.replay_hits = 0;
+        self.unbound_requests = 0;
+        self.compounds = 0;
+        for durations in &mut self.durations {
+            durations.clear();
+        }
+        if self.rare.any {
+            self.rare = Rare::default();
+        }
+    }
+
+    pub(crate) fn operation(&mut self, op: Op, minor: u32, status: Status) {
+        if status != Status::OK {
+            self.failed_operations += 1;
+            self.failures.add(op, minor, status);
+            return;
+        }
+        if self.operations.is_empty() {
+            self.operations.resize(Op::COUNT, [0; MINORS]);
+        }
+        let of_op = self.operations.get_mut(op.index());
+        if let Some(count) = of_op.and_then(|minors| minors.get_mut(minor as usize)) {
+            *count += 1;
+            self.counted |= 1 << op.index();
+        }
+    }
+
+    pub(crate) fn sequence(&mut self) {
+        self.sequences += 1;
+    }
+
+    pub(crate) fn sequence_error(&mut self, kind: SequenceError) {
+        if let Some(count) = self.sequence_errors.get_mut(kind as usize) {
+            *count += 1;
+        }
+        if kind == SequenceError::ReplayHit {
+            self.replay_hits += 1;
+        }
+    }
+
+    pub(crate) fn unbound_request(&mut self) {
+        self.unbound_requests += 1;
+    }
+
+    pub(crate) fn compound(&mut self, minor: u32, took: Duration) {
+        self.compounds += 1;
+        if let Some(durations) = self.durations.get_mut(minor as usize) {
+            durations.observe(took);
+        }
+    }
+
+    pub(crate) fn session_lived(&mut self, lived: Duration) {
+        self.rare.any = true;
+        self.rare.lifetimes.observe(lived);
+    }
+
+    /// Counts what is told singly.
+    pub(crate) fn event(&mut self, event: &Event) {
+        let rare = &mut self.rare;
+        let count = match event {
+            Event::ClientConfirmed { .. }
+            | Event::SharedOwner { .. }
+            | Event::ClientGone { .. } => None,
+            Event::SessionCreated { .. } => Some(&mut rare.sessions_created),
+            Event::SessionDestroyed { reason, .. } => {
+                rare.sessions_destroyed.get_mut(*reason as usize)
+            }
+            Event::Bound { direction, .. } => rare.binds.get_mut(*direction as usize),
+            Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
+        };
+        if let Some(count) = count {
+            *count += 1;
+            rare.any = true;
+        }
+    }
+}
+
+impl SequenceError {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [SequenceError; 9] = [
+        SequenceError::BadSession,
+        SequenceError::BadSlot,
+        SequenceError::SeqMisordered,
+        SequenceError::FalseRetry,
+        SequenceError::SlotBusy,
+        SequenceError::ReplayHit,
+        SequenceError::RetryUncached,
+        SequenceError::BadXdr,
+        SequenceError::TooBig,
+    ];
+
+    /// What it is called in a metric.
+    pub const fn label(self) -> &'static str {
+        match self {
+            SequenceError::BadSession => "bad_session",
+            SequenceError::BadSlot => "bad_slot",
+            SequenceError::SeqMisordered => "seq_misordered",
+            SequenceError::FalseRetry => "false_retry",
+            SequenceError::SlotBusy => "slot_busy",
+            SequenceError::ReplayHit => "replay_hit",
+            SequenceError::RetryUncached => "retry_uncached",
+            SequenceError::BadXdr => "bad_xdr",
+            SequenceError::TooBig => "too_big",
+        }
+    }
+
+    /// What a SEQUENCE that answers this status was refused for.
+    pub(crate) fn of(status: Status) -> Option<SequenceError> {
+        Some(match status {
+            Status::BADSESSION => SequenceError::BadSession,
+            Status::BADSLOT => SequenceError::BadSlot,
+            Status::SEQ_MISORDERED => SequenceError::SeqMisordered,
+            Status::SEQ_FALSE_RETRY => SequenceError::FalseRetry,
+            Status::DELAY => SequenceError::SlotBusy,
+            Status::BADXDR => SequenceError::BadXdr,
+            Status::REQ_TOO_BIG
+            | Status::TOO_MANY_OPS
+            | Status::REP_TOO_BIG
+            | Status::REP_TOO_BIG_TO_CACHE => SequenceError::TooBig,
+            _ => return None,
+        })
+    }
+}
+
+/// Minor versions 0 to 2.
+const MINORS: usize = 3;
+const _: () = assert!(Op::COUNT <= u128::BITS as usize, "a row has a bit");

@@ -1,0 +1,208 @@
+//! What is counted, in a registry of the `prometheus` crate.
+
+mod histogram;
+mod series;
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ::prometheus::{IntCounter, IntGauge, Registry, Result};
+use nfs4_proto::nfs4::basic::SessionId;
+use nfs4_proto::nfs4::opnum::Op;
+use nfs4_proto::nfs4::status::Status;
+
+use self::series::Series;
+use super::{MINORS, Metrics, Recorder, SequenceError, SessionLoad};
+use crate::connection::Direction;
+use crate::engine::TableLengths;
+use crate::event::{SessionGone, Unbound};
+use crate::ids::Hex;
+
+/// How a [`PrometheusRecorder`] names its series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrometheusOptions {
+    /// What every name begins with, before `_nfs_`.
+    pub namespace: String,
+    /// Whether each session has series of its own: `slots_in_use` and `connections_bound`.
+    pub per_session: bool,
+}
+
+/// Keeps what an engine counts as series of a [`Registry`].
+///
+/// Recorders of several engines on one registry share the series, which then hold the sums.
+/// Dropping a recorder takes its part out of all gauges.
+#[derive(Debug)]
+pub struct PrometheusRecorder {
+    series: Option<Arc<Series>>,
+    per_session: bool,
+    succeeded: Vec<[Option<IntCounter>; MINORS]>,
+    failed: BTreeMap<(Op, u32, Status), IntCounter>,
+    sessions: BTreeMap<SessionId, SessionSeries>,
+    round: u64,
+    active: Level,
+    cached: Level,
+}
+
+/// The series of one session.
+#[derive(Debug)]
+struct SessionSeries {
+    slots_in_use: IntGauge,
+    connections: IntGauge,
+    /// When the session was last seen.
+    round: u64,
+}
+
+/// What this recorder has added to a gauge that others may add to.
+#[derive(Debug, Default)]
+struct Level(i64);
+
+impl Default for PrometheusOptions {
+    fn default() -> PrometheusOptions {
+        PrometheusOptions {
+            namespace: "nfs4".to_string(),
+            per_session: true,
+        }
+    }
+}
+
+impl PrometheusRecorder {
+    /// A recorder on this registry; without one it does nothing.
+    ///
+    /// # Errors
+    /// The namespace makes no valid name, or something else has registered one of the names.
+    pub fn new(
+        registry: Option<&Registry>,
+        options: &PrometheusOptions,
+    ) -> Result<PrometheusRecorder> {
+        let series = match registry {
+            Some(registry) => Some(series::of(registry, &options.namespace)?),
+            None => None,
+        };
+        Ok(PrometheusRecorder {
+            series,
+            per_session: options.per_session,
+            succeeded: Vec::new(),
+            failed: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            round: 0,
+            active: Level::default(),
+            cached: Level::default(),
+        })
+    }
+
+    fn operations(&mut self, series: &Series, counted: &Metrics) {
+        if self.succeeded.is_empty() {
+            self.succeeded.resize(Op::COUNT, [const { None }; MINORS]);
+        }
+        for (op, minor, count) in counted.successes() {
+            let of_op = self.succeeded.get_mut(op.index());
+            if let Some(place) = of_op.and_then(|minors| minors.get_mut(minor as usize)) {
+                place
+                    .get_or_insert_with(|| series.operation(op, minor, Status::OK))
+                    .inc_by(count);
+            }
+        }
+        for failure in counted.failures() {
+            let (op, minor, status) = (failure.op, failure.minor, failure.status);
+            self.failed
+                .entry((op, minor, status))
+                .or_insert_with(|| series.operation(op, minor, status))
+                .inc_by(failure.count);
+        }
+        if counted.other_failures() > 0 {
+            series.other_operations().inc_by(counted.other_failures());
+        }
+    }
+}
+
+impl Recorder for PrometheusRecorder {
+    fn counted(&mut self, counted: &Metrics, tables: &TableLengths) {
+        let Some(series) = self.series.clone() else {
+            return;
+        };
+        series.sessions_created.inc_by(counted.sessions_created());
+        for (reason, counter) in SessionGone::ALL.iter().zip(&series.sessions_destroyed) {
+            counter.inc_by(counted.sessions_destroyed(*reason));
+        }
+        series.sessions_duration.add(0, counted.lifetimes());
+        series.sequences.inc_by(counted.sequences);
+        for (kind, counter) in SequenceError::ALL.iter().zip(&series.sequence_errors) {
+            counter.inc_by(counted.sequence_errors(*kind));
+        }
+        series.replay_hits.inc_by(counted.replay_hits);
+        for (direction, counter) in Direction::ALL.iter().zip(&series.binds) {
+            counter.inc_by(counted.binds(*direction));
+        }
+        for (reason, counter) in Unbound::ALL.iter().zip(&series.unbinds) {
+            counter.inc_by(counted.unbinds(*reason));
+        }
+        self.operations(&series, counted);
+        for (place, minor) in (0..MINORS).zip(0..) {
+            if let Some(durations) = counted.durations(minor) {
+                series.compound_duration.add(place, durations);
+            }
+        }
+        self.active.set(&series.sessions_active, tables.sessions);
+        self.cached
+            .set(&series.replay_cache_bytes, tables.cached_bytes);
+    }
+
+    fn wants_sessions(&self) -> bool {
+        self.per_session && self.series.is_some()
+    }
+
+    fn sessions(&mut self, page: &[SessionLoad]) {
+        let Some(series) = self.series.as_ref().filter(|_| self.per_session) else {
+            return;
+        };
+        for load in page {
+            let own = self.sessions.entry(load.session).or_insert_with(|| {
+                let id = Hex(&load.session.0).to_string();
+                SessionSeries {
+                    slots_in_use: series.slots_in_use.with_label_values(&[&id]),
+                    connections: series.connections_bound.with_label_values(&[&id]),
+                    round: 0,
+                }
+            });
+            own.slots_in_use.set(load.slots_in_use.into());
+            own.connections.set(load.connections.into());
+            own.round = self.round;
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(series) = &self.series {
+            let round = self.round;
+            self.sessions.retain(|session, own| {
+                let stays = own.round == round;
+                if !stays {
+                    series.forget(session);
+                }
+                stays
+            });
+        }
+        self.round += 1;
+    }
+}
+
+impl Drop for PrometheusRecorder {
+    fn drop(&mut self) {
+        if let Some(series) = &self.series {
+            self.active.set(&series.sessions_active, 0);
+            self.cached.set(&series.replay_cache_bytes, 0);
+            for session in self.sessions.keys() {
+                series.forget(session);
+            }
+        }
+    }
+}
+
+impl Level {
+    fn set(&mut self, gauge: &IntGauge, level: usize) {
+        let level = i64::try_from(level).unwrap_or(i64::MAX);
+        gauge.add(level - self.0);
+        self.0 = level;
+    }
+}

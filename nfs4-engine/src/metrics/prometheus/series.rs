@@ -1,0 +1,303 @@
+//! All series of one registry under one namespace, and how to find them there again.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::{Arc, Weak};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ::prometheus::core::{Collector, Desc};
+use ::prometheus::proto::MetricFamily;
+use ::prometheus::{
+    Error, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
+};
+use nfs4_proto::nfs4::basic::SessionId;
+use nfs4_proto::nfs4::opnum::Op;
+use nfs4_proto::nfs4::status::Status;
+use once_cell::race::OnceBox;
+
+use super::super::{MINORS, SequenceError};
+use super::histogram::BucketHistogram;
+use crate::connection::Direction;
+use crate::event::{SessionGone, Unbound};
+use crate::ids::Hex;
+
+/// The series, those of short lists of labels resolved.
+#[derive(Debug)]
+pub(super) struct Series {
+    namespace: String,
+    marker: IntGauge,
+    pub(super) sessions_created: IntCounter,
+    pub(super) sessions_active: IntGauge,
+    destroyed: IntCounterVec,
+    /// In the order of [`SessionGone::ALL`].
+    pub(super) sessions_destroyed: Vec<IntCounter>,
+    pub(super) sessions_duration: BucketHistogram<1_000_000_000, 21>,
+    pub(super) sequences: IntCounter,
+    errors: IntCounterVec,
+    /// In the order of [`SequenceError::ALL`].
+    pub(super) sequence_errors: Vec<IntCounter>,
+    pub(super) replay_hits: IntCounter,
+    pub(super) slots_in_use: IntGaugeVec,
+    pub(super) replay_cache_bytes: IntGauge,
+    bound: IntCounterVec,
+    /// In the order of [`Direction::ALL`].
+    pub(super) binds: Vec<IntCounter>,
+    unbound: IntCounterVec,
+    /// In the order of [`Unbound::ALL`].
+    pub(super) unbinds: Vec<IntCounter>,
+    pub(super) connections_bound: IntGaugeVec,
+    operations: IntCounterVec,
+    pub(super) compound_duration: BucketHistogram<1_000, 25>,
+}
+
+/// The series of this namespace in a registry; they are registered unless they are there.
+pub(super) fn of(registry: &Registry, namespace: &str) -> Result<Arc<Series>> {
+    let _alone = Alone::wait();
+    if let Some(series) = find(registry, namespace) {
+        return Ok(series);
+    }
+    let series = Arc::new(Series::new(namespace)?);
+    registry.register(Box::new(Registered(Arc::clone(&series))))?;
+    remember(&series);
+    Ok(series)
+}
+
+impl Series {
+    fn new(namespace: &str) -> Result<Series> {
+        let name = |name: &str| format!("{namespace}_nfs_{name}");
+        let opts = |short: &str, help: &str| Opts::new(name(short), help);
+        let destroyed = IntCounterVec::new(
+            opts("sessions_destroyed_total", "Sessions that ended"),
+            &["reason"],
+        )?;
+        let errors = IntCounterVec::new(
+            opts(
+                "sequence_errors_total",
+                "SEQUENCE operations that began no new request",
+            ),
+            &["error_type"],
+        )?;
+        let bound = IntCounterVec::new(
+            opts(
+                "connections_bind_total",
+                "Connections bound to a session, or bound in another direction",
+            ),
+            &["direction"],
+        )?;
+        let unbound = IntCounterVec::new(
+            opts("connections_unbind_total", "Connections unbound"),
+            &["reason"],
+        )?;
+        let operations = IntCounterVec::new(
+            opts("compound_operations_total", "Operations executed"),
+            &["operation", "minor", "status"],
+        )?;
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Ok(Series {
+            namespace: namespace.to_string(),
+            marker: marker(namespace, number)?,
+            sessions_created: IntCounter::with_opts(opts(
+                "sessions_created_total",
+                "Sessions made",
+            ))?,
+            sessions_active: IntGauge::with_opts(opts("sessions_active", "Sessions"))?,
+            sessions_destroyed: resolve(&destroyed, SessionGone::ALL.map(SessionGone::label)),
+            destroyed,
+            sessions_duration: BucketHistogram::new(
+                name("sessions_duration_seconds"),
+                "How long the sessions lived that ended",
+            )?,
+            sequences: IntCounter::with_opts(opts("sequence_total", "SEQUENCE operations"))?,
+            sequence_errors: resolve(&errors, SequenceError::ALL.map(SequenceError::label)),
+            errors,
+            replay_hits: IntCounter::with_opts(opts(
+                "replay_hits_total",
+                "Requests answered from the replay cache",
+            ))?,
+            slots_in_use: IntGaugeVec::new(
+                opts("slots_in_use", "Slots whose request is being executed"),
+                &["session_id"],
+            )?,
+            replay_cache_bytes: IntGauge::with_opts(opts(
+                "replay_cache_bytes",
+                "Bytes of replies kept for replay",
+            ))?,
+            binds: resolve(&bound, Direction::ALL.map(Direction::label)),
+            bound,
+            unbinds: resolve(&unbound, Unbound::ALL.map(Unbound::label)),
+            unbound,
+            connections_bound: IntGaugeVec::new(
+                opts("connections_bound", "Connections bound to a session"),
+                &["session_id"],
+            )?,
+            operations,
+            compound_duration: BucketHistogram::labelled(
+                name("compound_duration_seconds"),
+                "From the arrival of a COMPOUND to its reply",
+                "minor",
+                (0..MINORS).map(|minor| minor.to_string()),
+            )?,
+        })
+    }
+
+    /// The series of an operation that ends with this status.
+    pub(super) fn operation(&self, op: Op, minor: u32, status: Status) -> IntCounter {
+        let (minor, status) = (minor.to_string(), status.to_string());
+        self.operations
+            .with_label_values(&[op.name(), &minor, &status])
+    }
+
+    /// The series of failures of which nothing more is known.
+    pub(super) fn other_operations(&self) -> IntCounter {
+        self.operations.with_label_values(&["other"; 3])
+    }
+
+    /// Takes out the series of a session.
+    pub(super) fn forget(&self, session: &SessionId) {
+        let id = Hex(&session.0).to_string();
+        // What is not there need not go.
+        let _ = self.slots_in_use.remove_label_values(&[&id]);
+        let _ = self.connections_bound.remove_label_values(&[&id]);
+    }
+
+    fn collectors(&self) -> [&dyn Collector; 12] {
+        [
+            &self.sessions_created,
+            &self.sessions_active,
+            &self.destroyed,
+            &self.sequences,
+            &self.errors,
+            &self.replay_hits,
+            &self.slots_in_use,
+            &self.replay_cache_bytes,
+            &self.bound,
+            &self.unbound,
+            &self.connections_bound,
+            &self.operations,
+        ]
+    }
+}
+
+fn resolve<const N: usize>(family: &IntCounterVec, labels: [&str; N]) -> Vec<IntCounter> {
+    let resolved = labels.map(|label| family.with_label_values(&[label]));
+    resolved.into_iter().collect()
+}
+
+/// The series as a registry holds them.
+struct Registered(Arc<Series>);
+
+impl Collector for Registered {
+    fn desc(&self) -> Vec<&Desc> {
+        let series = &*self.0;
+        let mut descs = series.marker.desc();
+        for collector in series.collectors() {
+            descs.extend(collector.desc());
+        }
+        descs.push(series.sessions_duration.desc());
+        descs.push(series.compound_duration.desc());
+        descs
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let series = &*self.0;
+        let collectors = series.collectors().into_iter();
+        let mut families: Vec<_> = collectors.flat_map(Collector::collect).collect();
+        families.push(series.sessions_duration.collect());
+        families.push(series.compound_duration.collect());
+        families
+    }
+}
+
+/// A name of which a registry says whether it holds it; it has no value.
+struct Marker(IntGauge);
+
+impl Collector for Marker {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        vec![]
+    }
+}
+
+fn marker(namespace: &str, number: u64) -> Result<IntGauge> {
+    let name = format!("{namespace}_nfs_recorder");
+    let opts = Opts::new(name, "Marks a registry").const_label("number", number.to_string());
+    IntGauge::with_opts(opts)
+}
+
+// A registry gives nothing back that it holds, and has no name to remember it by. So every set of
+// series is remembered here with a number, and a registry is asked whether it holds that number.
+
+struct Link {
+    series: Weak<Series>,
+    next: OnceBox<Link>,
+}
+
+static FIRST: OnceBox<Link> = OnceBox::new();
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+fn find(registry: &Registry, namespace: &str) -> Option<Arc<Series>> {
+    let mut next = FIRST.get();
+    while let Some(link) = next {
+        if let Some(series) = link.series.upgrade()
+            && series.namespace == namespace
+            && holds(registry, &series)
+        {
+            return Some(series);
+        }
+        next = link.next.get();
+    }
+    None
+}
+
+fn holds(registry: &Registry, series: &Series) -> bool {
+    let mark = || Box::new(Marker(series.marker.clone()));
+    match registry.register(mark()) {
+        Ok(()) => {
+            // It was only a question.
+            let _ = registry.unregister(mark());
+            false
+        }
+        Err(error) => matches!(error, Error::AlreadyReg),
+    }
+}
+
+fn remember(series: &Arc<Series>) {
+    let mut place = &FIRST;
+    let mut link = Box::new(Link {
+        series: Arc::downgrade(series),
+        next: OnceBox::new(),
+    });
+    while let Err(again) = place.set(link) {
+        link = again;
+        match place.get() {
+            Some(taken) => place = &taken.next,
+            None => return,
+        }
+    }
+}
+
+/// One asks at a time: a question about a registry shows in it for a moment.
+struct Alone;
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+impl Alone {
+    fn wait() -> Alone {
+        while TAKEN.swap(true, Ordering::Acquire) {
+            core::hint::spin_loop();
+        }
+        Alone
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        TAKEN.store(false, Ordering::Release);
+    }
+}

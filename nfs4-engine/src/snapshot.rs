@@ -1,0 +1,303 @@
+//! Views of the tables, for people: page by page, so that no look holds the engine for long.
+//!
+//! With the feature `serde` they can be serialised: ids as hexadecimal digits, times as RFC 3339
+//! has them, and every field always there.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::basic::SessionId;
+
+use crate::client::Client;
+use crate::connection::{Binding, Direction};
+use crate::engine::Engine;
+use crate::ids::ConnId;
+use crate::metrics::SessionLoad;
+use crate::session::table::Session;
+use crate::slab::{Key, Place};
+use crate::time::{Now, Wall};
+
+#[cfg(feature = "serde")]
+mod json;
+
+/// Where a page ends and the next begins; the default is the start of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cursor(u32);
+
+/// Some entries of a table.
+///
+/// What is there from the first page to the last is in exactly one of them; what comes or goes
+/// meanwhile is in one or in none. A page can be short, or empty, and yet not the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Where to go on; none if this was the last.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub next: Option<Cursor>,
+}
+
+/// A client record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ClientView {
+    /// What the wire calls it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::client"))]
+    pub client_id: u64,
+    /// Where its last EXCHANGE_ID came from.
+    pub address: Option<Box<str>>,
+    /// The minor version that it speaks.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "nfs_version", serialize_with = "json::version")
+    )]
+    pub minor: u32,
+    /// Whether its lease still runs.
+    pub lease_status: LeaseStatus,
+    /// When its lease was last renewed.
+    pub last_renewal: Wall,
+    /// Whether it has made a session, and so is more than a name.
+    pub confirmed: bool,
+    /// `co_ownerid`; what is not text is escaped when it is serialised.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::owner"))]
+    pub owner: Box<[u8]>,
+    /// How often it has come back under its name after another client had taken that.
+    pub comebacks: u32,
+    /// The name of its implementation.
+    pub impl_name: Option<Box<str>>,
+    /// Who made its implementation.
+    pub impl_domain: Option<Box<str>>,
+    /// Sessions that it has.
+    pub sessions: u32,
+    /// Files that its owners have open.
+    pub opens: u32,
+    /// Lock stateids that it has.
+    pub locks: u32,
+}
+
+/// Whether a lease still runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum LeaseStatus {
+    /// It does.
+    Active,
+    /// It has run out, and what hangs on it goes next.
+    Expired,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SessionView {
+    /// What the wire calls it.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::session"))]
+    pub session_id: SessionId,
+    /// Its client.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::client"))]
+    pub client_id: u64,
+    /// When it was made.
+    pub created_at: Wall,
+    /// Slots of its fore channel.
+    pub fore_slots: u32,
+    /// Slots whose request is being executed.
+    pub slots_in_use: u32,
+    /// `csr_flags` as it was made. [RFC 8881 §18.36]
+    pub flags: u32,
+    /// Whether a connection is there that callbacks may leave by.
+    pub back_channel: bool,
+    /// The connections bound to it.
+    pub connections: Vec<ConnectionView>,
+    /// How many they are.
+    pub connection_summary: ConnectionSummary,
+}
+
+/// A connection as one of a session's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ConnectionView {
+    /// Its number.
+    pub connection_id: ConnId,
+    /// Which channels of the session it serves.
+    pub direction: Direction,
+    /// What it runs over.
+    pub conn_type: ConnectionType,
+    /// Where it comes from.
+    pub peer: Option<Box<str>>,
+    /// When it was bound to the session.
+    pub bound_at: Wall,
+    /// When a request of the session last came by it.
+    pub last_activity: Wall,
+    /// Whether it takes no new work any more.
+    pub draining: bool,
+}
+
+/// What a connection runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum ConnectionType {
+    /// TCP.
+    Tcp,
+}
+
+/// How many connections a session has, by what they serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ConnectionSummary {
+    /// The fore channel alone.
+    pub fore: u32,
+    /// The back channel alone.
+    pub back: u32,
+    /// Both channels.
+    pub both: u32,
+    /// All together.
+    pub total: u32,
+}
+
+impl Engine {
+    /// At most `max` client records, confirmed or not, from a place on.
+    pub fn clients(&self, now: Now, from: Cursor, max: usize) -> Page<ClientView> {
+        let places = self.core.clients.places_from(from.0);
+        page(
+            places,
+            max,
+            |_| 1,
+            |key, client| self.client(now, key, client),
+        )
+    }
+
+    /// At most `max` sessions from a place on.
+    pub fn sessions(&self, from: Cursor, max: usize) -> Page<SessionView> {
+        let places = self.core.sessions.places_from(from.0);
+        let cost = |session: &Session| 1 + session.bindings.len();
+        page(places, max, cost, |_, session| self.session(session))
+    }
+
+    /// The sessions of a client; none if there is no such client.
+    pub fn sessions_of(&self, client_id: u64) -> Option<Vec<SessionView>> {
+        let client = self.core.clients.get(self.core.clients.by_id(client_id)?)?;
+        let sessions = client.sessions.iter();
+        let found = sessions.filter_map(|key| self.core.sessions.get(*key));
+        Some(found.map(|session| self.session(session)).collect())
+    }
+
+    /// Appends how busy some sessions are; where to go on, if that is not all.
+    pub fn session_loads(&self, from: Cursor, loads: &mut Vec<SessionLoad>) -> Option<Cursor> {
+        let places = self.core.sessions.places_from(from.0);
+        for (count, (key, session)) in places.enumerate() {
+            if count == LOADS {
+                return Some(Cursor(key.index));
+            }
+            loads.extend(session.map(|session| SessionLoad {
+                session: session.id,
+                slots_in_use: session.running,
+                connections: count_of(session.bindings.len()),
+            }));
+        }
+        None
+    }
+
+    fn client(&self, now: Now, key: Key<Client>, client: &Client) -> ClientView {
+        let lease = self.core.config.lease;
+        let about = &client.about;
+        ClientView {
+            client_id: client.id,
+            address: about.address.clone(),
+            minor: about.minor,
+            lease_status: if client.lease.is_expired(now.mono, lease) {
+                LeaseStatus::Expired
+            } else {
+                LeaseStatus::Active
+            },
+            last_renewal: now.wall.before(now.mono.since(client.lease.renewed())),
+            confirmed: client.confirmed,
+            owner: client.owner.clone(),
+            comebacks: client.comebacks,
+            impl_name: about.impl_name.clone(),
+            impl_domain: about.impl_domain.clone(),
+            sessions: count_of(client.sessions.len()),
+            opens: count_of(client.opens.len()),
+            locks: self.core.states.locks_of_client(key),
+        }
+    }
+
+    fn session(&self, session: &Session) -> SessionView {
+        let client = self.core.clients.get(session.client);
+        let bindings = session.bindings.iter();
+        let connections: Vec<_> = bindings.map(|binding| self.connection(binding)).collect();
+        let mut summary = ConnectionSummary::default();
+        for connection in &connections {
+            summary.total += 1;
+            match connection.direction {
+                Direction::Fore => summary.fore += 1,
+                Direction::Back => summary.back += 1,
+                Direction::Both => summary.both += 1,
+            }
+        }
+        SessionView {
+            session_id: session.id,
+            client_id: client.map_or(0, |client| client.id),
+            created_at: session.created.wall,
+            fore_slots: session.fore.slots,
+            slots_in_use: session.running,
+            flags: session.flags,
+            back_channel: summary.back + summary.both > 0,
+            connections,
+            connection_summary: summary,
+        }
+    }
+
+    fn connection(&self, binding: &Binding) -> ConnectionView {
+        let connections = &self.core.connections;
+        let found = connections.get(binding.conn);
+        ConnectionView {
+            connection_id: binding.conn,
+            direction: binding.direction,
+            conn_type: ConnectionType::Tcp,
+            peer: found.map(|connection| connection.peer.as_str().into()),
+            bound_at: binding.bound_at,
+            last_activity: binding.last_activity.wall,
+            draining: connections.is_draining(binding.conn),
+        }
+    }
+}
+
+/// A page of at most `max` entries, and at least one, that costs about so much as it may.
+fn page<'a, T: 'a, V>(
+    places: impl Iterator<Item = Place<'a, T>>,
+    max: usize,
+    cost: impl Fn(&T) -> usize,
+    view: impl Fn(Key<T>, &T) -> V,
+) -> Page<V> {
+    let mut items = Vec::new();
+    let mut spent = 0;
+    for (key, value) in places {
+        if spent >= PAGE || items.len() >= max.max(1) {
+            let next = Some(Cursor(key.index));
+            return Page { items, next };
+        }
+        match value {
+            Some(value) => {
+                spent += ENTRY * cost(value);
+                items.push(view(key, value));
+            }
+            None => spent += 1,
+        }
+    }
+    Page { items, next: None }
+}
+
+fn count_of(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+// What a page may cost is measured in looks at places where nothing is: 200 µs must not be
+// exceeded, with every place in another cache line.
+const PAGE: usize = 4_096;
+/// A view, or a connection within one: some strings are copied.
+const ENTRY: usize = 16;
+/// Places of sessions that are looked at together for their loads.
+const LOADS: usize = 1_024;

@@ -1,0 +1,49 @@
+//! How the fields of views are serialised that are more than their type says.
+
+use nfs4_proto::nfs4::basic::SessionId;
+use serde::{Serialize, Serializer};
+
+use crate::connection::Direction;
+use crate::ids::{ConnId, Hex};
+use crate::time::Wall;
+
+/// 16 hexadecimal digits.
+pub(super) fn client<S: Serializer>(id: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&Hex(&id.to_be_bytes()))
+}
+
+/// 32 hexadecimal digits.
+pub(super) fn session<S: Serializer>(id: &SessionId, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&Hex(&id.0))
+}
+
+pub(super) fn version<S: Serializer>(minor: &u32, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("4.{minor}"))
+}
+
+/// As it is if it is text that can be shown, and escaped if not.
+pub(super) fn owner<S: Serializer>(owner: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    match core::str::from_utf8(owner) {
+        Ok(text) if !text.contains(char::is_control) => to.serialize_str(text),
+        _ => to.collect_str(&owner.escape_ascii()),
+    }
+}
+
+/// As RFC 3339 has it.
+impl Serialize for Wall {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl Serialize for ConnId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(self.get())
+    }
+}
+
+impl Serialize for Direction {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.label())
+    }
+}
