@@ -1,0 +1,93 @@
+//! What the server shows, against the model.
+
+use nfs4_engine::{ConnId, Direction, Event, Unbound};
+use nfs4_proto::nfs4::SessionId;
+
+use super::model::{Answer, Counted};
+use super::play::{Play, Seen};
+
+impl Play {
+    /// Everything that the server shows is as the model has it.
+    pub(super) fn compare(&mut self) {
+        assert_eq!(self.sim.take_replies(), [], "replies that nobody asked for");
+        let told = self.sim.take_events();
+        self.compare_events(&told);
+        let model = &self.model;
+        let mut expected = Vec::new();
+        for session in model.sessions.iter().filter(|session| session.alive) {
+            assert!(session.bindings.len() <= model.limit, "over the limit");
+            let deaf = !session.bindings.is_empty() && !session.has_fore_besides(&[]);
+            assert!(!deaf || session.lost_fore, "callbacks only");
+            let bindings = session.bindings.iter();
+            expected.extend(bindings.map(|bound| (session.id, bound.conn, bound.direction)));
+        }
+        let mut found = self.sim.bindings();
+        let by_id = |bound: &(SessionId, ConnId, Direction)| (bound.0.0, bound.1);
+        expected.sort_by_key(by_id);
+        found.sort_by_key(by_id);
+        assert_eq!(found, expected, "bindings");
+        let tables = self.sim.tables();
+        assert_eq!(tables.connections, model.conns.len(), "connections");
+        let alive = model.records.iter().filter(|record| record.alive);
+        assert_eq!(tables.clients, alive.clone().count(), "clients");
+        let opens: usize = alive.map(|record| record.opens).sum();
+        assert_eq!(tables.opens, opens, "opens");
+        let sessions = model.sessions.iter().filter(|session| session.alive);
+        assert_eq!(tables.sessions, sessions.clone().count(), "sessions");
+        assert_eq!(tables.parked, self.held.len(), "parked");
+        self.compare_numbers(tables.cached_bytes);
+    }
+
+    fn compare_numbers(&self, cached_bytes: usize) {
+        let metrics = self.sim.metrics();
+        let counted = Counted {
+            sequences: metrics.sequences,
+            errors: metrics.sequence_errors,
+            replays: metrics.replay_hits,
+            unbound: metrics.unbound_requests,
+        };
+        assert_eq!(counted, self.model.counted, "metrics");
+        let sessions = self.model.sessions.iter().filter(|session| session.alive);
+        let mut bytes = 0;
+        for slot in sessions.flat_map(|session| &session.slots) {
+            match &slot.answer {
+                Answer::Kept(Some(body)) => bytes += body.len() + 4 - REPLY_HEAD,
+                // Unknown until it is repeated.
+                Answer::Kept(None) => return,
+                // What was kept before stays until the slot's next reply takes its place.
+                Answer::None if slot.running => return,
+                Answer::None | Answer::Dropped => {}
+            }
+        }
+        assert_eq!(cached_bytes, bytes, "cached bytes");
+    }
+
+    pub(super) fn compare_events(&mut self, told: &[Event]) {
+        let of_tables = |event: &Event| {
+            matches!(
+                event,
+                Event::Bound { .. }
+                    | Event::Unbound { .. }
+                    | Event::SessionDestroyed { .. }
+                    | Event::ClientGone { .. }
+            )
+        };
+        let moved = |event: &Event| {
+            let reason = Unbound::Explicit;
+            matches!(event, Event::Unbound { reason: found, .. } if *found == reason)
+        };
+        if told.iter().any(moved) {
+            self.seen.insert(Seen::Move);
+        }
+        let told = told.iter().filter(|event| of_tables(event));
+        let mut told: Vec<String> = told.map(|event| format!("{event:?}")).collect();
+        let expected = std::mem::take(&mut self.model.told);
+        let mut expected: Vec<String> = expected.iter().map(|e| format!("{e:?}")).collect();
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected, "what was told");
+    }
+}
+
+/// RPC header of a reply, which is not kept.
+const REPLY_HEAD: usize = 24;
