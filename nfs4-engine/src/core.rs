@@ -65,6 +65,10 @@ impl Core {
 
     /// Ends the slot of a request that is answered.
     pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
+        // Also when the session went: of a client that is half removed the rest must expire.
+        if let Some(client) = self.clients.get_mut(scope.client) {
+            client.lease.end(now.mono);
+        }
         let Some(session) = self.sessions.get_mut(scope.session) else {
             return;
         };
@@ -79,9 +83,6 @@ impl Core {
                 .then_some(|cache: &mut Vec<u8>| run.reply.copy_to(cache));
             let (before, after) = slot.finish(keep);
             self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
-        }
-        if let Some(client) = self.clients.get_mut(scope.client) {
-            client.lease.end(now.mono);
         }
     }
 

@@ -246,3 +246,30 @@ fn a_lookup_whose_client_reboots_is_answered_and_forgotten() {
     assert_eq!(reply.last(), (Op::Create, Status::DELAY));
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_client_that_is_half_removed_expires_although_a_request_of_it_waited() {
+    let mut sim = Sim::new();
+    let mut client = with_file(&mut sim);
+    // More than is removed within one request.
+    for number in 0..1_100_u32 {
+        let owner = number.to_be_bytes();
+        client
+            .call(&mut sim, |c| c.putrootfh().open(open_args(&owner, b"f")))
+            .all_ok();
+    }
+    sim.set_pace(Pace::Held);
+    let look = args::Lookup { objname: b"f" };
+    let request = client.request(&mut sim, 0, true, |c| c.putrootfh().lookup(look));
+    request.send(&mut sim, client.conn);
+    sim.run();
+    let mut new = client.clone();
+    new.conn = sim.connect();
+    new.reboot();
+    new.exchange_id(&mut sim).all_ok();
+    assert_eq!(new.create_session(&mut sim).status(), Status::DELAY);
+    assert_eq!(sim.tables().sessions, 0);
+    sim.complete(0);
+    // The new incarnation never comes back.
+    sim.assert_nothing_is_left();
+}
