@@ -226,3 +226,18 @@ fn whom_an_export_squashes_makes_files_as_nobody() {
         );
     }
 }
+
+#[test]
+fn the_flavours_above_an_export_are_told() {
+    let mut sim = Sim::serving(&PATHS, |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let parent = args::SecInfoNoName {
+        style: args::SecInfoStyle::Parent,
+    };
+    let reply = client.call(&mut sim, |c| {
+        c.putrootfh().lookup(named(b"home")).secinfo_no_name(parent)
+    });
+    reply.all_ok();
+    let reply = client.call(&mut sim, |c| c.putrootfh().secinfo_no_name(parent));
+    assert_eq!(reply.last(), (Op::SecInfoNoName, Status::NOENT));
+}

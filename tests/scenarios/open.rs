@@ -3,7 +3,9 @@
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{StableHow, Stateid, Verifier};
-use nfs4_proto::nfs4::consts::OPEN4_RESULT_LOCKTYPE_POSIX;
+use nfs4_proto::nfs4::consts::{
+    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_WRITE,
+};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Fattr, Reply, Sim, open_args};
@@ -339,4 +341,34 @@ fn names_that_cannot_be_are_refused() {
     }
     open(&mut sim, &mut client, unchecked(b"o", &[b'x'; 255])).all_ok();
     open(&mut sim, &mut client, unchecked(b"o", b"\xff\xfe")).all_ok();
+}
+
+#[test]
+fn cutting_a_file_is_denied_by_whoever_denies_writing() {
+    let mut sim = Sim::new();
+    let mut one = Client::mounted(&mut sim, "a");
+    let mut other = Client::mounted(&mut sim, "b");
+    let size = Fattr::size(0);
+    let cutting = args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(size.raw())),
+        ..open_args(b"owner", b"f")
+    };
+    let denies = args::Open {
+        share_deny: OPEN4_SHARE_DENY_WRITE,
+        ..cutting
+    };
+    let data = args::Write {
+        stateid: Stateid::CURRENT,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: b"kept",
+    };
+    one.call(&mut sim, |c| c.putrootfh().open(denies).write(data))
+        .all_ok();
+    let reading = args::Open {
+        share_access: OPEN4_SHARE_ACCESS_READ,
+        ..cutting
+    };
+    let reply = other.call(&mut sim, |c| c.putrootfh().open(reading));
+    assert_eq!(reply.last(), (Op::Open, Status::SHARE_DENIED));
 }

@@ -156,7 +156,6 @@ fn create<S: Scope>(
         },
         back_chan_attrs: args::ChannelAttrs {
             headerpadsize: 0,
-            rdma_ird: asked.rdma_ird,
             ..args.back_chan_attrs
         },
     };

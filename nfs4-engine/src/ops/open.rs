@@ -6,8 +6,8 @@ use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_WANT_CANCEL,
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
     OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
-    OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, WND4_CANCELLED, WND4_NOT_SUPP_FTYPE,
-    WND4_NOT_WANTED,
+    OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, OPEN4_SHARE_ACCESS_WRITE,
+    WND4_CANCELLED, WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
 };
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
@@ -92,8 +92,14 @@ fn found<S: Established>(
         export,
         handle: opened.fh,
     };
+    // Cutting writes, whatever the file is opened for.
+    let cut = if cuts(args, &opened) {
+        WRITE
+    } else {
+        Share::default()
+    };
     let taken = share(args.share_access, args.share_deny)
-        .and_then(|share| take(cx, args.owner.owner, &fh, share));
+        .and_then(|share| take(cx, args.owner.owner, &fh, share, share.union(cut)));
     let (open, held_before) = match taken {
         Ok(taken) => taken,
         Err(status) => {
@@ -177,13 +183,14 @@ fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
     cx.run.current_stateid = None;
 }
 
-/// Checks the share against everybody's and records it; also says whether the owner had the file
+/// Checks the share, and what else is `needed` now, against everybody's and records the share; also says whether the owner had the file
 /// open before.
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
     owner: &[u8],
     fh: &Fh,
     share: Share,
+    needed: Share,
 ) -> Result<(Key<Open>, bool), Status> {
     let client = cx.scope.client();
     let states = &mut cx.core.states;
@@ -191,7 +198,7 @@ fn take<S: Established>(
     let had = own
         .and_then(|key| states.get(key))
         .map_or(Share::default(), |open| open.share);
-    if !states.admits(fh, share, had) {
+    if !states.admits(fh, needed, had) {
         return Err(Status::SHARE_DENIED);
     }
     if let Some(key) = own {
@@ -301,6 +308,10 @@ fn created_with(args: &args::Open<'_>) -> Bitmap {
     }
 }
 
+const WRITE: Share = Share {
+    access: OPEN4_SHARE_ACCESS_WRITE,
+    deny: 0,
+};
 /// What a client says of delegations in `share_access`.
 const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
     | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL

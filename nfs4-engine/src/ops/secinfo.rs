@@ -26,6 +26,10 @@ pub(crate) fn named<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
 pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let args = args::SecInfoNoName::decode(args)?;
+    if args.style == SecInfoStyle::Parent && cx.core.exports.ascend(&dir).is_some() {
+        // The directory that an export covers is the engine's own.
+        return Ok(tell(cx));
+    }
     let want = Want::default();
     let op = match args.style {
         SecInfoStyle::CurrentFh => FsOp::GetAttrs {
@@ -51,11 +55,16 @@ pub(crate) fn found<S>(
         Status::SYMLINK => Status::NOTDIR,
         status => status,
     })?;
+    Ok(tell(cx))
+}
+
+/// Tells the flavours, and consumes the filehandle, so that the client cannot go on under a wrong
+/// one.
+fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     flavors(cx.body());
-    // The filehandle is consumed, so that the client cannot go on under a wrong flavour.
     cx.run.current = None;
     cx.run.current_stateid = None;
-    Ok(Step::Done(Status::OK))
+    Step::Done(Status::OK)
 }
 
 /// The flavours that are accepted, best first.
