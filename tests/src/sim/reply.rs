@@ -1,12 +1,15 @@
 //! A reply as a client got it.
 
+use std::fmt;
+
 use nfs4_engine::ConnId;
 use nfs4_proto::client::ReplyReader;
+use nfs4_proto::dump::Dump;
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::{Op, Status};
 
-/// A whole RPC reply, its record mark taken off.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A whole RPC reply, its record mark taken off; a failing test prints it on one line.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The connection that it came by.
     pub conn: ConnId,
@@ -82,19 +85,25 @@ impl Reply {
     /// The last result of an operation.
     pub fn result(&self, op: Op) -> ResOp<'_> {
         let found = self.results().into_iter().rev().find(|res| res.op() == op);
-        found.unwrap_or_else(|| panic!("no {op} in {:?}", self.statuses()))
+        found.unwrap_or_else(|| panic!("no {op} in {self:?}"))
     }
 
     /// Itself, if every operation succeeded.
     #[track_caller]
     pub fn all_ok(self) -> Reply {
-        assert_eq!(self.status(), Status::OK, "{:?}", self.statuses());
+        assert_eq!(self.status(), Status::OK, "{self:?}");
         self
     }
 
     /// Whether it has exactly one result, of this operation and status.
     pub fn is_only(&self, op: Op, status: Status) -> bool {
         self.status() == status && self.statuses() == [(op, status)]
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.conn, Dump::new(&self.record))
     }
 }
 
