@@ -29,6 +29,6 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Closing, Connection};
 pub use drive::Stream;
 pub use intake::Space;
-pub use limits::{LimitFault, LimitFaults, Limits};
+pub use limits::Limits;
 pub use node::{EngineDead, Node, Refused};
 pub use timer::Timer;

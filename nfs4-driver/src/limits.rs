@@ -1,7 +1,8 @@
 //! How much one peer, and all of them, may take.
 
-use std::fmt;
 use std::time::Duration;
+
+use nfs4_engine::ConfigFaults;
 
 /// Bounds on connections, records and queues; the protocol's own are in
 /// [`Config`](nfs4_engine::Config).
@@ -60,7 +61,7 @@ impl Limits {
     ///
     /// # Errors
     /// Every limit that is out of its range, not just the first.
-    pub fn validate(&self) -> Result<(), LimitFaults> {
+    pub fn validate(&self) -> Result<(), ConfigFaults> {
         self.validate_for(0)
     }
 
@@ -69,7 +70,7 @@ impl Limits {
     ///
     /// # Errors
     /// Every limit that is out of its range, not just the first.
-    pub fn validate_for(&self, max_io: u32) -> Result<(), LimitFaults> {
+    pub fn validate_for(&self, max_io: u32) -> Result<(), ConfigFaults> {
         let message = u64::from(max_io.saturating_add(LEAST_HEADERS));
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let ranges = [
@@ -105,21 +106,7 @@ impl Limits {
             ),
             ("timer_budget", self.timer_budget.into(), 16, 1 << 20),
         ];
-        let faults: Vec<LimitFault> = ranges
-            .into_iter()
-            .filter(|(_, value, min, max)| value < min || value > max)
-            .map(|(limit, value, min, max)| LimitFault {
-                limit,
-                value,
-                min,
-                max,
-            })
-            .collect();
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(LimitFaults(faults))
-        }
+        ConfigFaults::check(ranges)
     }
 }
 
@@ -127,36 +114,6 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits::for_max_io(nfs4_engine::Config::default().max_io)
     }
-}
-
-/// All that is wrong with [`Limits`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct LimitFaults(pub Vec<LimitFault>);
-
-impl fmt::Display for LimitFaults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, fault) in self.0.iter().enumerate() {
-            if at > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{fault}")?;
-        }
-        Ok(())
-    }
-}
-
-/// A limit out of its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{limit} is {value}, but must be from {min} to {max}")]
-pub struct LimitFault {
-    /// Which limit.
-    pub limit: &'static str,
-    /// What it was.
-    pub value: u64,
-    /// The least it may be.
-    pub min: u64,
-    /// The most it may be.
-    pub max: u64,
 }
 
 /// Room for RPC headers and the operations around a READ or WRITE, in bytes.
@@ -177,8 +134,8 @@ mod tests {
             stall_timeout: Duration::ZERO,
             ..Limits::default()
         };
-        let LimitFaults(faults) = wrong.validate().unwrap_err();
-        let named: Vec<&str> = faults.iter().map(|fault| fault.limit).collect();
+        let ConfigFaults(faults) = wrong.validate().unwrap_err();
+        let named: Vec<&str> = faults.iter().map(|fault| fault.setting).collect();
         assert_eq!(
             named,
             [

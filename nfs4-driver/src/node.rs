@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
-use nfs4_engine::{Action, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths};
+use nfs4_engine::{
+    Action, ConfigFaults, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths,
+};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
-use crate::limits::{LimitFaults, Limits};
+use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::Mailbox;
 use crate::pool::BufferPool;
@@ -77,7 +79,7 @@ impl Node {
     /// # Errors
     /// All limits that are out of range, or too small for the engine's
     /// [`max_io`](nfs4_engine::Config::max_io).
-    pub fn new(engine: Engine, limits: Limits) -> Result<Node, LimitFaults> {
+    pub fn new(engine: Engine, limits: Limits) -> Result<Node, ConfigFaults> {
         Node::with_clock(engine, limits, Arc::new(SystemClock::new()))
     }
 
@@ -90,7 +92,7 @@ impl Node {
         engine: Engine,
         limits: Limits,
         clock: Arc<dyn Clock>,
-    ) -> Result<Node, LimitFaults> {
+    ) -> Result<Node, ConfigFaults> {
         limits.validate_for(engine.config().max_io)?;
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         let shared = Arc::new_cyclic(|this: &std::sync::Weak<Shared>| Shared {

@@ -165,9 +165,27 @@ impl Config {
             // Stateids have 28 bits for the place in a table.
             ("max_states", self.max_states.into(), 16, 1 << 26),
         ];
-        let faults: Vec<ConfigFault> = ranges
+        ConfigFaults::check(ranges)
+    }
+}
+
+/// All that is wrong with a [`Config`], or with other settings that have ranges.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+impl ConfigFaults {
+    /// Holds settings against their ranges, each a name, a value, and the least and the most that
+    /// it may be.
+    ///
+    /// # Errors
+    /// All that are out of their range.
+    pub fn check(
+        ranges: impl IntoIterator<Item = (&'static str, u64, u64, u64)>,
+    ) -> Result<(), ConfigFaults> {
+        let outside = ranges
             .into_iter()
-            .filter(|(_, value, min, max)| value < min || value > max)
+            .filter(|(_, value, min, max)| value < min || value > max);
+        let faults: Vec<ConfigFault> = outside
             .map(|(setting, value, min, max)| ConfigFault {
                 setting,
                 value,
@@ -182,10 +200,6 @@ impl Config {
         }
     }
 }
-
-/// All that is wrong with a [`Config`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigFaults(pub Vec<ConfigFault>);
 
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

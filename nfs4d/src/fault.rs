@@ -3,8 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use nfs4_driver::LimitFaults;
-use nfs4_engine::StartError;
+use nfs4_engine::{ConfigFaults, StartError};
 
 /// What ended the server before it was asked to stop.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +24,7 @@ pub enum Fault {
     Engine(#[from] StartError),
     /// Limits of the driver are out of their range.
     #[error(transparent)]
-    Limits(#[from] LimitFaults),
+    Limits(#[from] ConfigFaults),
     /// The engine has failed.
     #[error(transparent)]
     Serve(#[from] nfs4_transport_tokio::ServeError),
