@@ -63,6 +63,13 @@ impl Core {
         self.sessions.get(scope.session).is_some()
     }
 
+    /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
+    /// has not passed yet.
+    pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
+        let found = self.clients.get(client);
+        found.is_none_or(|client| client.lease.is_expired(now, self.config.lease))
+    }
+
     /// Ends the slot of a request that is answered.
     pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
         // Also when the session went: of a client that is half removed the rest must expire.

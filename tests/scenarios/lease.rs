@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{ClientGone, Event, SessionGone, Unbound};
+use nfs4_engine::{ClientGone, ConnId, Event, SessionGone, Unbound};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
-use nfs4_tests::sim::{Client, Pace, Sim, open_args};
+use nfs4_tests::sim::{Client, Pace, Reply, Sim, open_args};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -15,6 +15,13 @@ fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut 
         openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
         ..open_args(owner, name)
     })
+}
+
+/// The reply to a call that arrives before the timers that are due.
+fn ahead_of_timers(sim: &mut Sim, conn: ConnId, record: Vec<u8>) -> Reply {
+    sim.send(conn, record);
+    sim.settle();
+    sim.take_replies().pop().expect("it is answered at once")
 }
 
 #[test]
@@ -59,10 +66,35 @@ fn the_clock_ends_a_lease_also_when_no_timer_passes() {
     sim.jump(sim.settings().lease);
     client.call(&mut sim, |c| c).all_ok();
     sim.jump(sim.settings().lease + SECOND);
-    // The next message lets timers pass first; this one does not.
-    assert_eq!(sim.tables().sessions, 1);
-    let reply = client.call(&mut sim, |c| c);
+    let late = client.request(&mut sim, 0, true, |c| c);
+    let reply = ahead_of_timers(&mut sim, client.conn, late.record);
     assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
+    assert_eq!(sim.tables().sessions, 1, "no timer has passed");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn what_an_expired_client_had_cannot_be_destroyed_also_when_no_timer_passes() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let mut unconfirmed = Client::stranger(&mut sim, "b");
+    unconfirmed.exchange_id(&mut sim).all_ok();
+    let session = args::DestroySession {
+        sessionid: client.session,
+    };
+    let id_of = |client: &Client| args::DestroyClientId {
+        clientid: client.id,
+    };
+    sim.jump(sim.settings().lease + SECOND);
+    let record = client.record(sim.xid(), b"", |c| c.destroy_session(session));
+    let reply = ahead_of_timers(&mut sim, client.conn, record);
+    assert!(reply.is_only(Op::DestroySession, Status::BADSESSION));
+    for client in [&client, &unconfirmed] {
+        let record = client.record(sim.xid(), b"", |c| c.destroy_clientid(id_of(client)));
+        let reply = ahead_of_timers(&mut sim, client.conn, record);
+        assert!(reply.is_only(Op::DestroyClientId, Status::STALE_CLIENTID));
+    }
+    assert_eq!((sim.tables().sessions, sim.tables().clients), (1, 2));
     sim.assert_nothing_is_left();
 }
 

@@ -22,8 +22,7 @@ pub(crate) fn start(cx: &mut Cx<'_, Bare>, args: &mut Reader<'_>) -> Result<Step
         .by_id(&args.sessid)
         .ok_or(Status::BADSESSION)?;
     let client = cx.core.sessions.get(key).ok_or(Status::BADSESSION)?.client;
-    let client = cx.core.clients.get(client).ok_or(Status::BADSESSION)?;
-    if client.lease.is_expired(now.mono, cx.core.config.lease) {
+    if cx.core.is_expired(client, now.mono) {
         return Err(Status::BADSESSION);
     }
     let direction = match args.dir {

@@ -12,6 +12,9 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
     let id = args::DestroySession::decode(args)?.sessionid;
     let key = cx.core.sessions.by_id(&id).ok_or(Status::BADSESSION)?;
     let session = cx.core.sessions.get(key).ok_or(Status::BADSESSION)?;
+    if cx.core.is_expired(session.client, cx.now.mono) {
+        return Err(Status::BADSESSION);
+    }
     let own = cx.scope.session() == Some(key);
     if own && cx.run.begun < cx.run.count {
         return Err(Status::NOT_ONLY_OP);
@@ -39,6 +42,9 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     let id = args::DestroyClientId::decode(args)?.clientid;
     let key = cx.core.clients.by_id(id.0).ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
+    if cx.core.is_expired(key, cx.now.mono) {
+        return Err(Status::STALE_CLIENTID);
+    }
     if client.has_state() {
         return Err(Status::CLIENTID_BUSY);
     }

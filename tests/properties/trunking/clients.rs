@@ -184,7 +184,7 @@ impl Play {
 
     pub(super) fn destroy_session(&mut self, at: usize, conn: ConnId) {
         let session = &self.model.sessions[at];
-        let expected = if !session.alive {
+        let expected = if !session.alive || self.model.is_expired(session.record) {
             Status::BADSESSION
         } else if session.binding(conn).is_none() {
             Status::CONN_NOT_BOUND_TO_SESSION
@@ -210,7 +210,7 @@ impl Play {
     pub(super) fn destroy_client(&mut self, peer: usize, conn: ConnId) {
         let at = self.records[peer];
         let record = &self.model.records[at];
-        let expected = if !record.alive {
+        let expected = if !record.alive || self.model.is_expired(at) {
             Status::STALE_CLIENTID
         } else if !self.model.sessions_of(at).is_empty() || record.opens > 0 {
             Status::CLIENTID_BUSY
