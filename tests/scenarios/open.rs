@@ -1,10 +1,11 @@
 //! OPEN, CLOSE and OPEN_DOWNGRADE. [RFC 8881 §18.16, §18.2, §18.18]
 
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
-use nfs4_proto::nfs4::attr::num;
+use nfs4_proto::nfs4::attr::{AttrValue, num};
 use nfs4_proto::nfs4::basic::{StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::{
-    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_DENY_WRITE,
+    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
+    OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION, OPEN4_SHARE_DENY_WRITE,
 };
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_tests::ok;
@@ -371,4 +372,47 @@ fn cutting_a_file_is_denied_by_whoever_denies_writing() {
     };
     let reply = other.call(&mut sim, |c| c.putrootfh().open(reading));
     assert_eq!(reply.last(), (Op::Open, Status::SHARE_DENIED));
+}
+
+#[test]
+fn a_client_is_told_what_an_open_may_say_and_each_of_it_is_understood() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    open(&mut sim, &mut client, unchecked(b"maker", b"f")).all_ok();
+    let asked = args::GetAttr {
+        attr_request: Bitmap::of(&[num::OPEN_ARGUMENTS]),
+    };
+    let reply = client.call(&mut sim, |c| c.putrootfh().getattr(asked));
+    let reply = reply.all_ok();
+    let told = ok!(reply, GetAttr).obj_attributes.get(num::OPEN_ARGUMENTS);
+    let Some(AttrValue::OpenArguments(told)) = told else {
+        panic!("{told:?}");
+    };
+    for access in told.share_access.iter() {
+        for deny in told.share_deny.iter() {
+            for want in told.share_access_want.iter() {
+                // What is wanted of delegations stands in the second byte.
+                let name = format!("{access} {deny} {want}").into_bytes();
+                let args = args::Open {
+                    share_access: access | want << 8,
+                    share_deny: deny,
+                    ..unchecked(&name, &name)
+                };
+                open(&mut sim, &mut client, args).all_ok();
+            }
+        }
+    }
+    assert_eq!(told.create_mode.iter().count(), 4);
+    for unpromised in [
+        OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
+        OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
+    ] {
+        let bit = unpromised.trailing_zeros();
+        assert!(!told.share_access_want.contains(bit));
+        let args = args::Open {
+            share_access: OPEN4_SHARE_ACCESS_READ | unpromised,
+            ..open_args(b"other", b"f")
+        };
+        open(&mut sim, &mut client, args).all_ok();
+    }
 }

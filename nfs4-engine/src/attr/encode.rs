@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::consts::FH4_PERSISTENT;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Encode, Writer};
 
+use super::open_arguments::open_arguments;
 use super::supported::{exclusive_create, supported};
 use crate::exports::Fh;
 use crate::fs::{Attrs, Capabilities, FileKind, FsStat};
@@ -115,6 +116,7 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::TIME_METADATA => time(w, attrs.changed),
         num::TIME_MODIFY => time(w, attrs.modified),
         num::SUPPATTR_EXCLCREAT => exclusive_create().encode(w),
+        num::OPEN_ARGUMENTS => open_arguments().encode(w),
         num::CHANGE_ATTR_TYPE => w.u32(NFS4_CHANGE_TYPE_IS_VERSION_COUNTER),
         _ => debug_assert!(false, "attribute {number} is advertised and has no value"),
     }

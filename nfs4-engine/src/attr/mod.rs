@@ -1,6 +1,7 @@
 //! From a file system's attributes to NFS attributes and back. [RFC 8881 §5]
 
 mod encode;
+mod open_arguments;
 mod set;
 mod supported;
 
