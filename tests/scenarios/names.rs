@@ -2,10 +2,10 @@
 
 use nfs4_proto::nfs4::args::{self, CreateType, SecInfoStyle};
 use nfs4_proto::nfs4::attr::num;
-use nfs4_proto::nfs4::basic::Verifier;
-use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
+use nfs4_proto::nfs4::basic::{Time, Verifier};
+use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status, res};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Sim};
+use nfs4_tests::sim::{Client, Sim, open_args};
 
 const fn mkdir(objname: &[u8]) -> args::Create<'_> {
     args::Create {
@@ -180,4 +180,38 @@ fn linking_and_renaming_need_a_saved_filehandle() {
     let link = args::Link { newname: b"t" };
     let reply = client.call(&mut sim, |c| c.putrootfh().link(link));
     assert_eq!(reply.last(), (Op::Link, Status::NOFILEHANDLE));
+}
+
+#[test]
+fn no_directory_is_delegated_and_the_client_is_told_so() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let at_once = Time {
+        seconds: 0,
+        nanos: 0,
+    };
+    let ask = |signal_deleg_avail| args::GetDirDelegation {
+        signal_deleg_avail,
+        notification_types: Bitmap::EMPTY,
+        child_attr_delay: at_once,
+        dir_attr_delay: at_once,
+        child_attributes: Bitmap::EMPTY,
+        dir_attributes: Bitmap::EMPTY,
+    };
+    let reply = client.call(&mut sim, |c| c.putrootfh().get_dir_delegation(ask(false)));
+    let answer = ok!(reply.all_ok(), GetDirDelegation);
+    assert_eq!(answer, res::GetDirDelegationOk::Unavailable(false));
+    // One that waits for a signal would wait for ever.
+    let reply = client.call(&mut sim, |c| c.putrootfh().get_dir_delegation(ask(true)));
+    let last = (Op::GetDirDelegation, Status::DIRDELEG_UNAVAIL);
+    assert_eq!(reply.last(), last);
+    let reply = client.call(&mut sim, |c| {
+        let file = open_args(b"o", b"f");
+        let file = args::Open {
+            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+            ..file
+        };
+        c.putrootfh().open(file).get_dir_delegation(ask(false))
+    });
+    assert_eq!(reply.last(), (Op::GetDirDelegation, Status::NOTDIR));
 }

@@ -7,6 +7,7 @@ pub(crate) mod commit;
 pub(crate) mod create;
 pub(crate) mod create_session;
 pub(crate) mod destroy;
+pub(crate) mod dir_delegation;
 pub(crate) mod downgrade;
 pub(crate) mod errors;
 pub(crate) mod exchange_id;

@@ -5,9 +5,9 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
 use super::{
-    access, bind_conn, close, commit, create, create_session, destroy, downgrade, exchange_id,
-    filehandle, getattr, link, lock, lookup, open, read, readdir, reclaim, remove, rename, secinfo,
-    setattr, stateid, verify, write,
+    access, bind_conn, close, commit, create, create_session, destroy, dir_delegation, downgrade,
+    exchange_id, filehandle, getattr, link, lock, lookup, open, read, readdir, reclaim, remove,
+    rename, secinfo, setattr, stateid, verify, write,
 };
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step};
@@ -264,6 +264,12 @@ const fn serve(op: Op) -> Row {
             Handler::waiting(verify::start, verify::different),
         ),
 
+        Op::GetDirDelegation => reads(
+            op,
+            LOOKS,
+            Handler::waiting(dir_delegation::start, dir_delegation::found),
+        ),
+
         // Files.
         Op::Open => changes(op, ON_FILE, 76, Handler::waiting(open::start, open::resume)),
         Op::Close => changes(op, ON_FILE, 16, Handler::now(close::start)),
@@ -288,11 +294,7 @@ const fn serve(op: Op) -> Row {
         ),
 
         // Not there yet: NOTSUPP.
-        Op::BackchannelCtl
-        | Op::DelegPurge
-        | Op::DelegReturn
-        | Op::GetDirDelegation
-        | Op::WantDelegation => unserved(op),
+        Op::BackchannelCtl | Op::DelegPurge | Op::DelegReturn | Op::WantDelegation => unserved(op),
         // Optional, and not there: named attributes, pNFS, SSV, and all of minor version 2.
         Op::OpenAttr
         | Op::GetDeviceInfo
