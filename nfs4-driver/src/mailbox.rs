@@ -91,6 +91,13 @@ impl Mailbox {
         inner.waker.take()
     }
 
+    /// Leaves a call to the peer; the caller wakes the waker after releasing the node's lock.
+    pub(crate) fn put_call(&self, call: &[u8]) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.mail.output.push(call);
+        inner.waker.take()
+    }
+
     /// Leaves the wish to close; the caller wakes the waker after releasing the node's lock.
     pub(crate) fn put_close(&self) -> Option<Waker> {
         let mut inner = self.lock();

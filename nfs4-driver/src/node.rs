@@ -9,7 +9,8 @@ use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{
-    Action, ConfigFaults, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths,
+    Action, ConfigFaults, ConnId, DialError, Engine, Input, Mono, Outbox, Reply, Segment,
+    TableLengths,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -376,6 +377,19 @@ impl Locked {
                     if let Some(mailbox) = self.mailboxes.get(&reply.conn) {
                         turn.wakers.extend(mailbox.put_reply(&self.outbox, &reply));
                     }
+                }
+                Action::Callback(callback) => {
+                    let call = self.outbox.call(&callback);
+                    if Some(callback.conn) == own {
+                        turn.mail.output.push(call);
+                    } else if let Some(mailbox) = self.mailboxes.get(&callback.conn) {
+                        turn.wakers.extend(mailbox.put_call(call));
+                    }
+                }
+                // No transport dials.
+                Action::Dial { dial, .. } => {
+                    let result = Err(DialError::Refused);
+                    turn.inputs.push(Input::Dialed { dial, result });
                 }
                 Action::Close { conn } if Some(conn) == own => turn.mail.close = true,
                 Action::Close { conn } => {

@@ -1,8 +1,10 @@
 //! What the engine causes.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -12,7 +14,7 @@ use nfs4_proto::xdr::Writer;
 
 use crate::event::Event;
 use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, DialId};
 use crate::metrics::Metrics;
 
 /// One thing for the driver to do. Actions are carried out in the order of the queue.
@@ -23,6 +25,18 @@ use crate::metrics::Metrics;
 pub enum Action {
     /// Send these bytes: a whole RPC reply, record mark included; see [`Outbox::segments`].
     Reply(Reply),
+    /// Send these bytes: a whole RPC call, record mark included; see [`Outbox::call`].
+    Callback(Callback),
+    /// Connect to an address, and say what came of it as
+    /// [`Input::Dialed`](crate::Input::Dialed).
+    Dial {
+        /// Names the dial.
+        dial: DialId,
+        /// Where to connect to.
+        target: SocketAddr,
+        /// Where the connection comes from by which the client asked for it.
+        peer: String,
+    },
     /// Submit this request, outside the engine's lock, and hand its result back as
     /// [`Input::FsDone`](crate::Input::FsDone).
     Fs {
@@ -56,6 +70,16 @@ pub struct Reply {
     pub conn: ConnId,
     bytes: Range<usize>,
     payloads: Range<usize>,
+}
+
+/// A call within an [`Outbox`].
+#[derive(Debug)]
+pub struct Callback {
+    /// The connection to call on.
+    pub conn: ConnId,
+    /// Its transaction id.
+    pub xid: u32,
+    bytes: Range<usize>,
 }
 
 /// A part of a reply.
@@ -139,6 +163,11 @@ impl Outbox {
             }
             self.bytes.get(from..stop).map(Segment::Bytes)
         })
+    }
+
+    /// The bytes of a callback; good until [`Outbox::clear`].
+    pub fn call(&self, callback: &Callback) -> &[u8] {
+        self.bytes.get(callback.bytes.clone()).unwrap_or_default()
     }
 
     /// Forgets the bytes of replies, once all actions were taken out; keeps the memory.

@@ -1,6 +1,7 @@
 //! The state machine.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::action::Action;
@@ -9,7 +10,8 @@ use crate::compound::Compound;
 use crate::config::{Boot, Config, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports};
-use crate::input::{Admin, Input};
+use crate::ids::ConnId;
+use crate::input::{Admin, DialError, Input};
 use crate::slab::Slab;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -96,10 +98,22 @@ impl Engine {
             Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
             Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
             Input::ConnClosed { conn } => self.core.connection_closed(conn, out),
+            // Whatever it answers was settled without it.
+            Input::CallbackReply(_) => out.metrics.stray_callback_reply(),
+            Input::Dialed { dial: _, result } => self.dialed(result, out),
             Input::Admin(Admin::Drain { conn }) => self.drain(now, conn, out),
             Input::Admin(Admin::StopDraining { conn }) => {
                 self.core.connections.stop_draining(conn);
             }
+        }
+    }
+
+    /// Takes note of a connection that was made for us, and has it closed again: whatever it was
+    /// wanted for has gone.
+    fn dialed(&mut self, result: Result<ConnId, DialError>, out: &mut Outbox) {
+        if let Ok(conn) = result {
+            self.core.connections.open(conn, String::new());
+            out.push(Action::Close { conn });
         }
     }
 

@@ -37,6 +37,22 @@ impl fmt::Display for ConnId {
     }
 }
 
+/// A connection that the engine wants to be made, numbered by the engine; no number is used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialId(u64);
+
+impl DialId {
+    /// The dial of this number.
+    pub const fn new(number: u64) -> DialId {
+        DialId(number)
+    }
+
+    /// Its number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
 /// Bytes as people write them: two lower-case hexadecimal digits each.
 #[cfg(any(feature = "prometheus", feature = "serde"))]
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);

@@ -4,9 +4,10 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
+use nfs4_proto::rpc::Fault;
 
 use crate::fs::{Credential, FsResult, FsTicket};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, DialId};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -29,6 +30,16 @@ pub enum Input {
     },
     /// A COMPOUND arrived.
     Call(Call),
+    /// The peer answered a callback.
+    CallbackReply(CallbackReply),
+    /// A dial that the engine asked for has ended.
+    Dialed {
+        /// The dial.
+        dial: DialId,
+        /// The new connection, which is open and for which no [`Input::ConnOpened`] comes; or why
+        /// there is none.
+        result: Result<ConnId, DialError>,
+    },
     /// Somebody in charge wants something.
     Admin(Admin),
     /// A file system answered.
@@ -68,4 +79,38 @@ pub struct Call {
     pub body: Bytes,
     /// Length of the whole RPC message in bytes, header included: what `ca_maxrequestsize` counts.
     pub message_len: u32,
+}
+
+/// A reply of RPC that came in by a connection. [RFC 5531 §9]
+#[derive(Debug)]
+pub struct CallbackReply {
+    /// The connection that it came in by.
+    pub conn: ConnId,
+    /// The transaction id of the call that it says to answer.
+    pub xid: u32,
+    /// What it says.
+    pub outcome: CallbackOutcome,
+}
+
+/// What became of a callback.
+#[derive(Debug)]
+pub enum CallbackOutcome {
+    /// The results: CB_COMPOUND4res, or nothing for CB_NULL.
+    Answered(Bytes),
+    /// The peer's RPC layer refused the call.
+    Refused(Fault),
+}
+
+/// Why a dial gave no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// The address may not be dialled.
+    #[error("the address may not be dialled")]
+    Refused,
+    /// Nobody answers there, or there is no room for another connection.
+    #[error("no connection could be made")]
+    Failed,
+    /// Nobody answered there in time.
+    #[error("nobody answered in time")]
+    TimedOut,
 }

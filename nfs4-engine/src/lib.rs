@@ -38,12 +38,12 @@ mod state;
 mod time;
 mod timer;
 
-pub use action::{Action, Outbox, Reply, Segment};
+pub use action::{Action, Callback, Outbox, Reply, Segment};
 pub use config::{BindingPolicy, Boot, Config, ConfigFault, ConfigFaults};
 pub use connection::Direction;
 pub use engine::{Engine, StartError, TableLengths, TimerReason};
 pub use event::{ClientGone, Event, SessionGone, Unbound};
 pub use exports::{Export, ExportFault, Squash};
-pub use ids::ConnId;
-pub use input::{Admin, Call, Input};
+pub use ids::{ConnId, DialId};
+pub use input::{Admin, Call, CallbackOutcome, CallbackReply, DialError, Input};
 pub use time::{Mono, Now, Wall};

@@ -151,7 +151,11 @@ impl HotEngine {
                     let done = Input::FsDone { ticket, result };
                     self.engine.handle(self.now, done, &mut self.outbox);
                 }
-                Action::Release { .. } | Action::Close { .. } | Action::Event(_) => {}
+                Action::Callback(_)
+                | Action::Dial { .. }
+                | Action::Release { .. }
+                | Action::Close { .. }
+                | Action::Event(_) => {}
             }
         }
     }

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub replay_hits: u64,
     /// Requests served on a connection that could not be bound to their session.
     pub unbound_requests: u64,
+    /// Replies by clients that answer no callback: late, or never asked for.
+    pub stray_callback_replies: u64,
     /// COMPOUNDs answered, those from the replay cache not among them.
     pub compounds: u64,
     durations: [CompoundBuckets; MINORS],
@@ -195,6 +197,7 @@ impl Metrics {
         self.sequence_errors = Default::default();
         self.replay_hits = 0;
         self.unbound_requests = 0;
+        self.stray_callback_replies = 0;
         self.compounds = 0;
         for durations in &mut self.durations {
             durations.clear();
@@ -235,6 +238,10 @@ impl Metrics {
 
     pub(crate) fn unbound_request(&mut self) {
         self.unbound_requests += 1;
+    }
+
+    pub(crate) fn stray_callback_reply(&mut self) {
+        self.stray_callback_replies += 1;
     }
 
     pub(crate) fn compound(&mut self, minor: u32, took: Duration) {

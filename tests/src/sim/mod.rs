@@ -3,6 +3,7 @@
 //! Nothing in it reads a clock, a socket or entropy of the machine: time is virtual, chance comes
 //! from a seed, and one scenario run twice gives the same bytes.
 
+mod callback;
 pub mod chaos;
 mod client;
 mod fs;
@@ -11,6 +12,7 @@ mod reply;
 mod rng;
 mod world;
 
+pub use callback::Callback;
 pub use client::{Client, Fattr, Request, SESSION_ATTRS, open_args, sequence_args};
 pub use fs::{Fs, Tally};
 pub use network::{Delays, Network};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nfs4_engine::ConnId;
 use nfs4_engine::fs::{FsResult, FsTicket};
+use nfs4_engine::{ConnId, DialId};
 
 use super::fs::Job;
 use super::rng::Rng;
@@ -22,13 +22,15 @@ pub struct Delays {
 /// Something that will happen.
 pub(super) enum Event {
     /// A record reaches the server.
-    Call { conn: ConnId, record: Vec<u8> },
+    ToServer { conn: ConnId, record: Vec<u8> },
     /// A record reaches the client.
-    Reply { conn: ConnId, record: Vec<u8> },
+    ToClient { conn: ConnId, record: Vec<u8> },
     /// The server learns that a connection is gone.
     Closed { conn: ConnId },
     /// Everything that the server had sent before it closed the connection has arrived.
     Shut { conn: ConnId },
+    /// Nobody is there whom the server wanted to connect to.
+    Undialled { dial: DialId },
     /// The file system begins with a request.
     Submit(Box<Job>),
     /// The file system's answer reaches the engine.
@@ -109,24 +111,29 @@ impl Network {
         }
     }
 
-    pub(super) fn call(&mut self, conn: ConnId, record: Vec<u8>, now: u64) {
+    pub(super) fn send_up(&mut self, conn: ConnId, record: Vec<u8>, now: u64) {
         let delay = self.rng.below(self.delays.message + 1);
         let Some(wire) = self.wires.get_mut(&conn) else {
             return;
         };
         wire.at_server = wire.at_server.max(now + delay);
         let at = wire.at_server;
-        self.push(at, Event::Call { conn, record });
+        self.push(at, Event::ToServer { conn, record });
     }
 
-    pub(super) fn reply(&mut self, conn: ConnId, record: Vec<u8>, now: u64) {
+    pub(super) fn send_down(&mut self, conn: ConnId, record: Vec<u8>, now: u64) {
         let delay = self.rng.below(self.delays.message + 1);
         let Some(wire) = self.wires.get_mut(&conn) else {
             return;
         };
         wire.at_client = wire.at_client.max(now + delay);
         let at = wire.at_client;
-        self.push(at, Event::Reply { conn, record });
+        self.push(at, Event::ToClient { conn, record });
+    }
+
+    pub(super) fn dial(&mut self, dial: DialId, now: u64) {
+        let at = now + self.rng.below(self.delays.message + 1);
+        self.push(at, Event::Undialled { dial });
     }
 
     pub(super) fn submit(&mut self, job: Job, now: u64) {
@@ -149,11 +156,16 @@ impl Network {
     pub(super) fn pop(&mut self) -> Option<Event> {
         let (_, event) = self.events.pop_first()?;
         match &event {
-            Event::Call { conn, .. } | Event::Reply { conn, .. } if !self.is_alive(*conn) => None,
-            Event::Call { .. }
-            | Event::Reply { .. }
+            Event::ToServer { conn, .. } | Event::ToClient { conn, .. }
+                if !self.is_alive(*conn) =>
+            {
+                None
+            }
+            Event::ToServer { .. }
+            | Event::ToClient { .. }
             | Event::Closed { .. }
             | Event::Shut { .. }
+            | Event::Undialled { .. }
             | Event::Submit(_)
             | Event::Done { .. } => Some(event),
         }

@@ -9,12 +9,16 @@ use nfs4_engine::fs::{Backend, Credential, FsError, FsRequest, FsResult, FsTicke
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
-    Action, Admin, Boot, Call, Config, ConnId, Direction, Engine, Event as EngineEvent, Export,
-    Input, Mono, Now, Outbox, Segment, TableLengths, Wall,
+    Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, DialError,
+    Direction, Engine, Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment,
+    TableLengths, Wall,
 };
 use nfs4_proto::nfs4::SessionId;
-use nfs4_proto::rpc::{AuthFlavor, AuthSys, CallHeader};
+use nfs4_proto::rpc::{
+    AuthFlavor, AuthSys, CallHeader, MessageType, ReplyHeader, peek_message_type,
+};
 
+use super::callback::Callback;
 use super::fs::{Fs, Job};
 use super::network::{Delays, Event, Network};
 use super::reply::Reply;
@@ -45,6 +49,7 @@ pub struct Sim {
     /// File-system requests that the engine waits for.
     outstanding: usize,
     inbox: Vec<Reply>,
+    callbacks: Vec<Callback>,
     events: Vec<EngineEvent>,
     trace: Vec<u8>,
     xid: u32,
@@ -108,6 +113,7 @@ impl Sim {
             checks: 0,
             outstanding: 0,
             inbox: Vec::new(),
+            callbacks: Vec::new(),
             events: Vec::new(),
             trace: Vec::new(),
             xid: 0,
@@ -206,7 +212,7 @@ impl Sim {
 
     /// Sends a record; nothing happens if the connection is dead.
     pub fn send(&mut self, conn: ConnId, record: Vec<u8>) {
-        self.network.call(conn, record, self.now);
+        self.network.send_up(conn, record, self.now);
     }
 
     /// Sends a record, lets things happen until the reply to it has come, and returns that.
@@ -229,6 +235,11 @@ impl Sim {
     pub fn take_reply(&mut self, xid: u32) -> Option<Reply> {
         let at = self.inbox.iter().position(|reply| reply.xid() == xid)?;
         Some(self.inbox.remove(at))
+    }
+
+    /// All calls of the server's that have come.
+    pub fn take_callbacks(&mut self) -> Vec<Callback> {
+        std::mem::take(&mut self.callbacks)
     }
 
     /// All replies that have come.
@@ -354,11 +365,15 @@ impl Sim {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Call { conn, record } => {
-                let call = decode(conn, &record);
-                self.handle(Input::Call(call));
+            Event::ToServer { conn, record } => self.handle(decode(conn, &record)),
+            Event::ToClient { conn, record } => match kind_of(&record) {
+                MessageType::Reply => self.inbox.push(Reply::new(conn, &record)),
+                MessageType::Call => self.callbacks.push(Callback::new(conn, &record)),
+            },
+            Event::Undialled { dial } => {
+                let result = Err(DialError::Failed);
+                self.handle(Input::Dialed { dial, result });
             }
-            Event::Reply { conn, record } => self.inbox.push(Reply::new(conn, &record)),
             Event::Closed { conn } => self.handle(Input::ConnClosed { conn }),
             Event::Shut { conn } => self.network.kill(conn, self.now),
             Event::Submit(job) => {
@@ -378,7 +393,8 @@ impl Sim {
         match &input {
             Input::ConnOpened { conn, .. } => self.known.push(*conn),
             Input::ConnClosed { conn } => self.known.retain(|known| known != conn),
-            Input::Call(_) | Input::Admin(_) | Input::FsDone { .. } => {}
+            Input::Dialed { result, .. } => self.known.extend(result.ok()),
+            Input::Call(_) | Input::CallbackReply(_) | Input::Admin(_) | Input::FsDone { .. } => {}
         }
         self.engine.handle(at(self.now), input, &mut self.outbox);
         self.carry_out();
@@ -407,7 +423,7 @@ impl Sim {
                 Action::Reply(reply) => {
                     let record = record(&self.outbox, &reply);
                     self.trace.extend_from_slice(&record);
-                    self.network.reply(reply.conn, record, self.now);
+                    self.network.send_down(reply.conn, record, self.now);
                 }
                 Action::Fs {
                     ticket,
@@ -425,6 +441,12 @@ impl Sim {
                         Pace::Held => self.held.push(job),
                     }
                 }
+                Action::Callback(callback) => {
+                    let record = self.outbox.call(&callback).to_vec();
+                    self.trace.extend_from_slice(&record);
+                    self.network.send_down(callback.conn, record, self.now);
+                }
+                Action::Dial { dial, .. } => self.network.dial(dial, self.now),
                 Action::Release { backend, fh } => backend.release(fh),
                 Action::Close { conn } => self.network.close(conn, self.now),
                 Action::Event(event) => self.events.push(event),
@@ -453,6 +475,8 @@ impl Sim {
         // Writing to a string cannot fail.
         let _ = match action {
             Action::Reply(reply) => write!(line, "reply {}", reply.conn),
+            Action::Callback(callback) => write!(line, "callback {}", callback.conn),
+            Action::Dial { dial, target, .. } => write!(line, "dial {dial:?} {target}"),
             Action::Fs {
                 ticket, request, ..
             } => write!(line, "fs {ticket:?} {request:?}"),
@@ -478,7 +502,33 @@ pub(super) fn xid_of(record: &[u8]) -> u32 {
 }
 
 /// What a driver does with a record.
-fn decode(conn: ConnId, record: &[u8]) -> Call {
+fn decode(conn: ConnId, record: &[u8]) -> Input {
+    match kind_of(record) {
+        MessageType::Call => Input::Call(decode_call(conn, record)),
+        MessageType::Reply => Input::CallbackReply(decode_reply(conn, record)),
+    }
+}
+
+fn kind_of(record: &[u8]) -> MessageType {
+    let (_, kind) = peek_message_type(&record[4..]).expect("a record is a message");
+    kind
+}
+
+fn decode_reply(conn: ConnId, record: &[u8]) -> CallbackReply {
+    let record = Bytes::copy_from_slice(&record[4..]);
+    let header = ReplyHeader::decode(&record).expect("the client's replies are replies");
+    let outcome = match header.outcome {
+        Ok(accepted) => CallbackOutcome::Answered(record.slice(accepted.results..)),
+        Err(fault) => CallbackOutcome::Refused(fault),
+    };
+    CallbackReply {
+        conn,
+        xid: header.xid,
+        outcome,
+    }
+}
+
+fn decode_call(conn: ConnId, record: &[u8]) -> Call {
     let record = Bytes::copy_from_slice(&record[4..]);
     let (header, body) = CallHeader::decode(&record).expect("the client's calls are calls");
     let cred = if header.cred.flavor == AuthFlavor::SYS {
