@@ -99,6 +99,9 @@ impl Engine {
                 *by_session.entry(scope.session).or_default() += 1;
                 *by_client.entry(scope.client).or_default() += 1;
             }
+            if let Some(client) = run.holds {
+                *by_client.entry(client).or_default() += 1;
+            }
         }
         let mut cached = 0;
         for (key, session) in core.sessions.entries() {

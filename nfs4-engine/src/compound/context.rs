@@ -1,7 +1,7 @@
 //! What an operation sees while it runs.
 
 use bytes::Bytes;
-use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
@@ -15,7 +15,9 @@ use crate::fs::{DirChange, FsOp};
 use crate::ops::table::{Handler, Row};
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::lock::Lock;
 use crate::state::open::Open;
+use crate::state::stateid::Named;
 use crate::time::Now;
 
 /// An operation's view: the tables, its COMPOUND, and by the type `S` what is established.
@@ -38,10 +40,17 @@ pub(crate) trait Scope: Copy + 'static {
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
 }
 
-/// A scope in which the client is known.
+/// A scope in which clients are known: by the session, or by what a request of minor version 0
+/// names.
 pub(crate) trait Established: Scope {
-    /// The client of the request.
-    fn client(&self) -> Key<Client>;
+    /// The client that an owner is one of; see [`Cx::client_of`].
+    fn client_of(cx: &mut Cx<'_, Self>, id: ClientId) -> Result<Key<Client>, Status>;
+
+    /// What a stateid names; see [`Cx::check`].
+    fn check(cx: &mut Cx<'_, Self>, stateid: &Stateid, fh: Option<&Fh>) -> Result<Named, Status>;
+
+    /// The stateid that is meant by the special value for the current one, if it means that here.
+    fn current_stateid(cx: &Cx<'_, Self>) -> Option<Result<Stateid, Status>>;
 }
 
 /// No session: an operation that stands alone. [RFC 8881 §2.10.2]
@@ -85,8 +94,21 @@ pub(crate) enum Stage {
 }
 
 impl Established for Sequenced {
-    fn client(&self) -> Key<Client> {
-        self.client
+    /// The session's, whatever the owner says. [RFC 8881 §2.10.2]
+    fn client_of(cx: &mut Cx<'_, Sequenced>, _: ClientId) -> Result<Key<Client>, Status> {
+        Ok(cx.scope.client)
+    }
+
+    fn check(
+        cx: &mut Cx<'_, Sequenced>,
+        stateid: &Stateid,
+        fh: Option<&Fh>,
+    ) -> Result<Named, Status> {
+        cx.core.states.check(stateid, cx.scope.client, fh)
+    }
+
+    fn current_stateid(cx: &Cx<'_, Sequenced>) -> Option<Result<Stateid, Status>> {
+        Some(cx.run.current_stateid.ok_or(Status::BAD_STATEID))
     }
 }
 
@@ -114,6 +136,49 @@ impl<S> Cx<'_, S> {
             .view(fh.export, &core.config, self.run.minor)
             .ok_or(Status::STALE)
     }
+}
+
+impl<S: Established> Cx<'_, S> {
+    /// The client that an owner is one of, by the client id that he names; its lease is renewed.
+    ///
+    /// # Errors
+    /// Only in minor version 0: STALE_CLIENTID for one that is not confirmed or not of this boot,
+    /// EXPIRED.
+    pub(crate) fn client_of(&mut self, id: ClientId) -> Result<Key<Client>, Status> {
+        S::client_of(self, id)
+    }
+
+    /// What a stateid names, of this file if one is given. [RFC 8881 §8.2.4, RFC 7530 §9.1.4.4]
+    ///
+    /// # Errors
+    /// BAD_STATEID for one that is unknown, another client's or another file's, OLD_STATEID for one
+    /// that was replaced; in minor version 0 also STALE_STATEID for one of another boot, and
+    /// EXPIRED.
+    pub(crate) fn check(&mut self, stateid: &Stateid, fh: Option<&Fh>) -> Result<Named, Status> {
+        S::check(self, stateid, fh)
+    }
+
+    /// The open that an open stateid names.
+    ///
+    /// # Errors
+    /// As [`Cx::check`], and BAD_STATEID for any other stateid.
+    pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Open>, Status> {
+        match self.check(stateid, Some(fh))? {
+            Named::Open(key) => Ok(key),
+            Named::Lock(_) => Err(Status::BAD_STATEID),
+        }
+    }
+
+    /// The locks that a lock stateid names.
+    ///
+    /// # Errors
+    /// As [`Cx::check`], and BAD_STATEID for any other stateid.
+    pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Lock>, Status> {
+        match self.check(stateid, Some(fh))? {
+            Named::Lock(key) => Ok(key),
+            Named::Open(_) => Err(Status::BAD_STATEID),
+        }
+    }
 
     /// The stateid that an operation means: the current one for the special value, whatever its
     /// seqid is by now. [RFC 8881 §8.2.3, §16.2.3.1.2]
@@ -134,10 +199,9 @@ impl<S> Cx<'_, S> {
     /// # Errors
     /// BAD_STATEID if the current one is asked for and there is none.
     pub(crate) fn meant_exactly(&self, stateid: Stateid) -> Result<Stateid, Status> {
-        if stateid == Stateid::CURRENT {
-            self.run.current_stateid.ok_or(Status::BAD_STATEID)
-        } else {
-            Ok(stateid)
+        match S::current_stateid(self) {
+            Some(current) if stateid == Stateid::CURRENT => current,
+            _ => Ok(stateid),
         }
     }
 }

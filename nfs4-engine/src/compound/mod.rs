@@ -4,6 +4,8 @@ pub(crate) mod context;
 pub(crate) mod reply;
 pub(crate) mod run;
 pub(crate) mod state;
+pub(crate) mod v40;
 
 pub(crate) use context::{Cx, Established, Scope, Sequenced, Stage, Step};
 pub(crate) use state::{Compound, Fetched};
+pub(crate) use v40::V40;

@@ -12,6 +12,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::context::{Bare, Cx, Scope, Sequenced, Step};
 use super::state::Compound;
+use super::v40::V40;
 use crate::action::{Action, Outbox};
 use crate::core::Core;
 use crate::engine::Engine;
@@ -33,6 +34,7 @@ impl Engine {
         let record = run.accept(now, call);
         match begin(&mut self.core, &mut run, &record, now, out) {
             Some(Begin::Bare) => self.drive(run, record, now, Bare, None, out),
+            Some(Begin::V40) => self.drive(run, record, now, V40, None, out),
             Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, None, out),
             Some(Begin::Refused(status)) => {
                 run.reply.refuse(status);
@@ -70,6 +72,7 @@ impl Engine {
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
                 self.finish(run, now, out);
             }
+            None if run.minor == 0 => self.drive(run, record, now, V40, Some(result), out),
             None => self.drive(run, record, now, Bare, Some(result), out),
         }
     }
@@ -133,6 +136,8 @@ impl Engine {
 enum Begin {
     /// With an operation that needs no session.
     Bare,
+    /// In minor version 0.
+    V40,
     /// With a SEQUENCE that succeeded.
     Sequenced(Sequenced),
     /// Not at all: it is answered with this status and the results that it has.
@@ -171,6 +176,9 @@ fn begin(
         return Some(refuse(run, Op::Illegal, Status::BADXDR, out));
     };
     let op = OpNum(number);
+    if run.minor == 0 {
+        return Some(begin_v40(core, run, op, out));
+    }
     let row = match table::find(op, run.minor) {
         Ok(row) => row,
         Err(status) => {
@@ -220,6 +228,22 @@ fn begin(
         return Some(refuse(run, row.op, Status::NOT_ONLY_OP, out));
     }
     Some(Begin::Bare)
+}
+
+/// Begins a COMPOUND of minor version 0.
+fn begin_v40(core: &Core, run: &mut Compound, first: OpNum, out: &mut Outbox) -> Begin {
+    if core.connections.is_draining(run.conn) {
+        // No new work by this connection: the client comes back by another.
+        run.reply.begin_op(first);
+        return refuse(
+            run,
+            first.known().unwrap_or(Op::Illegal),
+            Status::DELAY,
+            out,
+        );
+    }
+    run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
+    Begin::V40
 }
 
 fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
@@ -329,12 +353,15 @@ fn resume<S: Scope>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Step, Status
 
 /// Closes the result of an operation; one that does not fit becomes an error.
 fn end<S: Scope>(cx: &mut Cx<'_, S>, status: Status, keep_body: bool) -> Status {
+    let (op, minor) = (cx.run.op, cx.run.minor);
+    let status = errors::named_in(minor, op, status);
     let status = match cx.run.room_for(0) {
         Err(too_big) if status == Status::OK || keep_body => {
             debug_assert!(
                 status != Status::OK || table::row(cx.run.op).reply_bound.is_none(),
                 "what has effects was bounded before them"
             );
+            let too_big = errors::named_in(minor, op, too_big);
             cx.run.reply.end_op(too_big, false);
             return too_big;
         }
@@ -388,6 +415,7 @@ impl Compound {
         self.current_stateid = None;
         self.saved_stateid = None;
         self.sequenced = None;
+        self.holds = None;
         self.has_waited = false;
         self.keep = false;
         self.max_reply = usize::MAX;
@@ -444,6 +472,7 @@ impl Core {
         if let Some(scope) = run.sequenced {
             self.end_sequence(&scope, run, now);
         }
+        self.end_hold(run, now.mono);
         out.metrics.compound(run.minor, now.mono.since(run.arrived));
         let (xid, conn) = (run.xid, run.conn);
         run.reply.send(conn, xid, out);
@@ -452,6 +481,8 @@ impl Core {
 
 /// What every error takes: operation number and status, and a SETATTR's that nothing was set.
 const RESULT_HEAD: usize = 12;
+/// What a reply of minor version 0 may have beside the longest payload, in bytes.
+const REPLY_HEADERS: usize = 64 << 10;
 /// So many finished COMPOUNDs keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
 /// A COMPOUND with a longer reply, in bytes, gives its memory back.

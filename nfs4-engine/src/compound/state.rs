@@ -8,9 +8,11 @@ use nfs4_proto::nfs4::opnum::Op;
 
 use super::context::{Sequenced, Stage};
 use super::reply::Reply;
+use crate::client::Client;
 use crate::exports::Fh;
 use crate::fs::{Attrs, Credential, FsStat};
 use crate::ids::ConnId;
+use crate::slab::Key;
 use crate::time::Mono;
 
 /// One COMPOUND. It borrows nothing, so that it can be parked; boxed, and used again for another
@@ -39,6 +41,8 @@ pub(crate) struct Compound {
     pub(crate) current_stateid: Option<Stateid>,
     pub(crate) saved_stateid: Option<Stateid>,
     pub(crate) sequenced: Option<Sequenced>,
+    /// In minor version 0, the client whose lease it holds.
+    pub(crate) holds: Option<Key<Client>>,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
     /// The reply is to be kept for replay.
@@ -79,6 +83,7 @@ impl Compound {
             current_stateid: None,
             saved_stateid: None,
             sequenced: None,
+            holds: None,
             has_waited: false,
             keep: false,
             max_reply: usize::MAX,

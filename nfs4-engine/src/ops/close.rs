@@ -14,10 +14,7 @@ pub(crate) fn start<S: Established>(
     let fh = cx.current()?;
     let args = args::Close::decode(args)?;
     let stateid = cx.meant_exactly(args.open_stateid)?;
-    let open = cx
-        .core
-        .states
-        .check_open(&stateid, cx.scope.client(), &fh)?;
+    let open = cx.check_open(&stateid, &fh)?;
     cx.core.close(open, cx.out);
     // What is returned names nothing, and the client must not use it.
     cx.run.current_stateid = Some(Stateid::INVALID);

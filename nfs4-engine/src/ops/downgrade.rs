@@ -14,10 +14,7 @@ pub(crate) fn start<S: Established>(
     let fh = cx.current()?;
     let args = args::OpenDowngrade::decode(args)?;
     let stateid = cx.meant_exactly(args.open_stateid)?;
-    let key = cx
-        .core
-        .states
-        .check_open(&stateid, cx.scope.client(), &fh)?;
+    let key = cx.check_open(&stateid, &fh)?;
     let share = share(args.share_access, args.share_deny)?;
     let open = cx.core.states.get(key).ok_or(Status::BAD_STATEID)?;
     if !open.narrows_to(share) {

@@ -13,6 +13,25 @@ pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
             .any(|(of, extra, _)| *extra == status && of.is_none_or(|of| of == op))
 }
 
+/// What a status is called in a minor version: some conditions have another name in 4.0, where all
+/// that is too large for the server is RESOURCE, and what has the wrong type is INVAL.
+/// [RFC 7530 §13.1]
+pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
+    if minor > 0 {
+        return status;
+    }
+    match status {
+        Status::REP_TOO_BIG | Status::REP_TOO_BIG_TO_CACHE | Status::TOO_MANY_OPS => {
+            Status::RESOURCE
+        }
+        // "The file is not regular" is what it means there. [RFC 7530 §13.1.8.9]
+        Status::WRONG_TYPE if op == Op::Open => Status::SYMLINK,
+        Status::WRONG_TYPE => Status::INVAL,
+        Status::NOFILEHANDLE if op == Op::RestoreFh => Status::RESTOREFH,
+        status => status,
+    }
+}
+
 /// What is answered beyond the lists, of which operation, and why.
 const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[
     (

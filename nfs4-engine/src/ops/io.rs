@@ -23,7 +23,7 @@ pub(crate) enum Intent {
 /// LOCKED if somebody's share denies it to a special stateid, OPENMODE if the file was not opened
 /// for it, and those of a stateid that is not good.
 pub(crate) fn authority<S: Established>(
-    cx: &Cx<'_, S>,
+    cx: &mut Cx<'_, S>,
     stateid: Stateid,
     fh: &Fh,
     intent: Intent,
@@ -37,8 +37,9 @@ pub(crate) fn authority<S: Established>(
         };
     }
     let stateid = cx.meant(stateid)?;
+    let named = cx.check(&stateid, Some(fh))?;
     let states = &cx.core.states;
-    let open = match states.check(&stateid, cx.scope.client(), Some(fh))? {
+    let open = match named {
         Named::Open(key) => Some(key),
         Named::Lock(key) => states.lock(key).map(|lock| lock.open),
     };

@@ -25,8 +25,9 @@ pub(crate) fn lock<S: Established>(
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let kind = kind(args.locktype);
     let (open, held) = locker(cx, &args.locker, &fh)?;
-    reclaim::admit(cx, args.reclaim)?;
-    let share = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?.share;
+    let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
+    let (client, share) = (record.client, record.share);
+    reclaim::admit(cx, client, args.reclaim)?;
     let allowed = match kind {
         Kind::Read => share.reads(),
         Kind::Write => share.writes(),
@@ -98,8 +99,9 @@ pub(crate) fn tested<S: Established>(
         }
     }
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let client = cx.client_of(args.owner.clientid)?;
     let states = &cx.core.states;
-    let held = states.locks_of(cx.scope.client(), args.owner.owner, &fh);
+    let held = states.locks_of(client, args.owner.owner, &fh);
     match states.lock_conflict(&fh, range, kind(args.locktype), held) {
         Some(conflict) => Ok(denied(cx, &conflict)),
         None => Ok(Step::Done(Status::OK)),
@@ -115,10 +117,7 @@ pub(crate) fn unlock<S: Established>(
     let args = args::LockU::decode(args)?;
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let stateid = cx.meant(args.lock_stateid)?;
-    let held = cx
-        .core
-        .states
-        .check_lock(&stateid, cx.scope.client(), &fh)?;
+    let held = cx.check_lock(&stateid, &fh)?;
     // Unlocking the middle of a range leaves two. What takes nothing more is never refused: a file
     // that is full could not be unlocked otherwise.
     let states = &cx.core.states;
@@ -138,22 +137,22 @@ pub(crate) fn unlock<S: Established>(
 
 /// The open that a lock is taken under, and the owner's locks on the file if he has any.
 fn locker<S: Established>(
-    cx: &Cx<'_, S>,
+    cx: &mut Cx<'_, S>,
     locker: &Locker<'_>,
     fh: &Fh,
 ) -> Result<(Key<Open>, Option<Key<Lock>>), Status> {
-    let states = &cx.core.states;
     match locker {
         Locker::New(new) => {
             let stateid = cx.meant(new.open_stateid)?;
-            let open = states.check_open(&stateid, cx.scope.client(), fh)?;
-            // The client id in the owner is the session's, whatever it says.
-            Ok((open, states.find_lock(open, new.lock_owner.owner)))
+            let open = cx.check_open(&stateid, fh)?;
+            // Whatever client id the owner says, it is that of the open.
+            let held = cx.core.states.find_lock(open, new.lock_owner.owner);
+            Ok((open, held))
         }
         Locker::Existing(existing) => {
             let stateid = cx.meant(existing.lock_stateid)?;
-            let held = states.check_lock(&stateid, cx.scope.client(), fh)?;
-            let open = states.lock(held).ok_or(Status::BAD_STATEID)?.open;
+            let held = cx.check_lock(&stateid, fh)?;
+            let open = cx.core.states.lock(held).ok_or(Status::BAD_STATEID)?.open;
             Ok((open, Some(held)))
         }
     }

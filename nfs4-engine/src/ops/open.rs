@@ -2,6 +2,7 @@
 
 use nfs4_proto::nfs4::args::CreateHow;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::basic::Owner;
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_WANT_CANCEL,
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
@@ -33,7 +34,12 @@ pub(crate) fn start<S: Established>(
     let current = cx.current()?;
     let args = args::Open::decode(args)?;
     let share = share(args.share_access, args.share_deny)?;
-    reclaim::admit(cx, matches!(args.claim, args::OpenClaim::Previous(_)))?;
+    let client = cx.client_of(args.owner.clientid)?;
+    reclaim::admit(
+        cx,
+        client,
+        matches!(args.claim, args::OpenClaim::Previous(_)),
+    )?;
     let target = match args.claim {
         args::OpenClaim::Null(file) => {
             let name = names::component(cx, &current, file)?;
@@ -100,7 +106,7 @@ fn found<S: Established>(
         Share::default()
     };
     let taken = share(args.share_access, args.share_deny)
-        .and_then(|share| take(cx, args.owner.owner, &fh, share, share.union(cut)));
+        .and_then(|share| take(cx, args.owner, &fh, share, share.union(cut)));
     let (open, held_before) = match taken {
         Ok(taken) => taken,
         Err(status) => {
@@ -188,12 +194,13 @@ fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
 /// open before.
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
-    owner: &[u8],
+    owner: Owner<'_>,
     fh: &Fh,
     share: Share,
     needed: Share,
 ) -> Result<(Key<Open>, bool), Status> {
-    let client = cx.scope.client();
+    let client = cx.client_of(owner.clientid)?;
+    let owner = owner.owner;
     let states = &mut cx.core.states;
     let own = states.find(client, owner, fh);
     let had = own

@@ -4,14 +4,11 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::compound::{Cx, Established, Step};
+use crate::compound::{Cx, Sequenced, Step};
 use crate::state::stateid::Named;
 
 /// TEST_STATEID.
-pub(crate) fn test<S: Established>(
-    cx: &mut Cx<'_, S>,
-    args: &mut Reader<'_>,
-) -> Result<Step, Status> {
+pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::TestStateid::decode(args)?;
     let count = args.stateids.len();
     cx.run.room_for(4 + 4 * count)?;
@@ -19,20 +16,17 @@ pub(crate) fn test<S: Established>(
     // A list that was decoded from a record is bounded by it.
     w.u32(u32::try_from(count).unwrap_or(u32::MAX));
     for stateid in args.stateids.iter() {
-        let found = cx.core.states.check(&stateid, cx.scope.client(), None);
+        let found = cx.core.states.check(&stateid, cx.scope.client, None);
         found.err().unwrap_or(Status::OK).encode(w);
     }
     Ok(Step::Done(Status::OK))
 }
 
 /// FREE_STATEID.
-pub(crate) fn free<S: Established>(
-    cx: &mut Cx<'_, S>,
-    args: &mut Reader<'_>,
-) -> Result<Step, Status> {
+pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::FreeStateid::decode(args)?;
     let stateid = cx.meant(args.stateid)?;
-    match cx.core.states.check(&stateid, cx.scope.client(), None)? {
+    match cx.check(&stateid, None)? {
         // An open goes by CLOSE.
         Named::Open(_) => Err(Status::LOCKS_HELD),
         Named::Lock(key) if cx.core.states.holds_locks(key) => Err(Status::LOCKS_HELD),

@@ -10,7 +10,7 @@ use super::{
     rename, secinfo, setattr, stateid, verify, write,
 };
 use crate::compound::context::Bare;
-use crate::compound::{Cx, Scope, Sequenced, Step};
+use crate::compound::{Cx, Scope, Sequenced, Step, V40};
 use crate::fs::FsResult;
 
 /// One operation. A column that is empty is a scope in which it is not served.
@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) reply_bound: Option<usize>,
     /// Without a session.
     pub(crate) bare: Option<Handler<Bare>>,
+    /// In minor version 0.
+    pub(crate) v40: Option<Handler<V40>>,
     /// After SEQUENCE, in minor versions 1 and 2.
     pub(crate) v41: Option<Handler<Sequenced>>,
 }
@@ -41,6 +43,9 @@ pub(crate) struct Flags {
     /// It must be the only operation.
     pub(crate) alone: bool,
 }
+
+/// What runs an operation of all minor versions.
+type Both = (Handler<V40>, Handler<Sequenced>);
 
 type Start<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>) -> Result<Step, Status>;
 type Resume<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>, FsResult) -> Result<Step, Status>;
@@ -102,6 +107,23 @@ impl Scope for Sequenced {
     }
 }
 
+/// An operation that never waits, in all minor versions.
+macro_rules! now {
+    ($start:path) => {
+        (Handler::now($start), Handler::now($start))
+    };
+}
+
+/// An operation that waits for a file system, in all minor versions.
+macro_rules! waiting {
+    ($start:path, $resume:path) => {
+        (
+            Handler::waiting($start, $resume),
+            Handler::waiting($start, $resume),
+        )
+    };
+}
+
 static ROWS: [Row; Op::COUNT] = rows();
 
 const UNSERVED: Row = Row {
@@ -109,6 +131,7 @@ const UNSERVED: Row = Row {
     flags: NO_FLAGS,
     reply_bound: None,
     bare: None,
+    v40: None,
     v41: None,
 };
 
@@ -144,25 +167,25 @@ const fn rows() -> [Row; Op::COUNT] {
 const fn serve(op: Op) -> Row {
     match op {
         // Sessions. [RFC 8881 §18.34 to 18.51]
-        Op::ExchangeId => both(
+        Op::ExchangeId => alone(
             op,
             2048,
             Handler::now(exchange_id::start),
             Handler::now(exchange_id::start),
         ),
-        Op::CreateSession => both(
+        Op::CreateSession => alone(
             op,
             96,
             Handler::now(create_session::start),
             Handler::now(create_session::start),
         ),
-        Op::DestroySession => both(
+        Op::DestroySession => alone(
             op,
             0,
             Handler::now(destroy::session),
             Handler::now(destroy::session),
         ),
-        Op::DestroyClientId => both(
+        Op::DestroyClientId => alone(
             op,
             0,
             Handler::now(destroy::client),
@@ -184,16 +207,16 @@ const fn serve(op: Op) -> Row {
             },
             ..unserved(op)
         },
-        Op::ReclaimComplete => changes(op, NO_FLAGS, 0, Handler::now(reclaim::complete)),
+        Op::ReclaimComplete => later(op, NO_FLAGS, Some(0), Handler::now(reclaim::complete)),
 
         // Filehandles. [RFC 8881 §18.19 to 18.21, 18.8, 18.27, 18.28]
         Op::PutFh => reads(
             op,
             NO_FLAGS,
-            Handler::waiting(filehandle::put, filehandle::put_checked),
+            waiting!(filehandle::put, filehandle::put_checked),
         ),
-        Op::PutRootFh => reads(op, NO_FLAGS, Handler::now(filehandle::put_root)),
-        Op::PutPubFh => reads(op, NO_FLAGS, Handler::now(filehandle::put_root)),
+        Op::PutRootFh => reads(op, NO_FLAGS, now!(filehandle::put_root)),
+        Op::PutPubFh => reads(op, NO_FLAGS, now!(filehandle::put_root)),
         Op::GetFh => reads(
             op,
             Flags {
@@ -201,68 +224,33 @@ const fn serve(op: Op) -> Row {
                 keeps_fetched: true,
                 ..NO_FLAGS
             },
-            Handler::now(filehandle::get),
+            now!(filehandle::get),
         ),
-        Op::SaveFh => reads(op, ON_FILE, Handler::now(filehandle::save)),
-        Op::RestoreFh => reads(op, NO_FLAGS, Handler::now(filehandle::restore)),
-        Op::SecInfoNoName => reads(
+        Op::SaveFh => reads(op, ON_FILE, now!(filehandle::save)),
+        Op::RestoreFh => reads(op, NO_FLAGS, now!(filehandle::restore)),
+        Op::SecInfoNoName => later(
             op,
             ON_FILE,
+            None,
             Handler::waiting(secinfo::no_name, secinfo::found),
         ),
 
         // Names and attributes.
-        Op::Lookup => reads(op, ON_FILE, Handler::waiting(lookup::start, lookup::resume)),
-        Op::LookupP => reads(
-            op,
-            ON_FILE,
-            Handler::waiting(lookup::parent, lookup::resume),
-        ),
-        Op::Access => reads(op, LOOKS, Handler::waiting(access::start, access::resume)),
-        Op::GetAttr => reads(op, LOOKS, Handler::waiting(getattr::start, getattr::resume)),
-        Op::SetAttr => changes(
-            op,
-            ON_FILE,
-            16,
-            Handler::waiting(setattr::start, setattr::resume),
-        ),
-        Op::ReadDir => reads(
-            op,
-            ON_FILE,
-            Handler::waiting(readdir::start, readdir::resume),
-        ),
-        Op::Create => changes(
-            op,
-            ON_FILE,
-            36,
-            Handler::waiting(create::start, create::resume),
-        ),
-        Op::Remove => changes(
-            op,
-            ON_FILE,
-            20,
-            Handler::waiting(remove::start, remove::resume),
-        ),
-        Op::Rename => changes(
-            op,
-            ON_FILE,
-            40,
-            Handler::waiting(rename::start, rename::resume),
-        ),
+        Op::Lookup => reads(op, ON_FILE, waiting!(lookup::start, lookup::resume)),
+        Op::LookupP => reads(op, ON_FILE, waiting!(lookup::parent, lookup::resume)),
+        Op::Access => reads(op, LOOKS, waiting!(access::start, access::resume)),
+        Op::GetAttr => reads(op, LOOKS, waiting!(getattr::start, getattr::resume)),
+        Op::SetAttr => changes(op, ON_FILE, 16, waiting!(setattr::start, setattr::resume)),
+        Op::ReadDir => reads(op, ON_FILE, waiting!(readdir::start, readdir::resume)),
+        Op::Create => changes(op, ON_FILE, 36, waiting!(create::start, create::resume)),
+        Op::Remove => changes(op, ON_FILE, 20, waiting!(remove::start, remove::resume)),
+        Op::Rename => changes(op, ON_FILE, 40, waiting!(rename::start, rename::resume)),
 
-        Op::SecInfo => reads(
-            op,
-            ON_FILE,
-            Handler::waiting(secinfo::named, secinfo::found),
-        ),
-        Op::Link => changes(op, ON_FILE, 20, Handler::waiting(link::start, link::linked)),
-        Op::ReadLink => reads(op, ON_FILE, Handler::waiting(link::read, link::target)),
-        Op::Verify => reads(op, ON_FILE, Handler::waiting(verify::start, verify::same)),
-        Op::NVerify => reads(
-            op,
-            ON_FILE,
-            Handler::waiting(verify::start, verify::different),
-        ),
+        Op::SecInfo => reads(op, ON_FILE, waiting!(secinfo::named, secinfo::found)),
+        Op::Link => changes(op, ON_FILE, 20, waiting!(link::start, link::linked)),
+        Op::ReadLink => reads(op, ON_FILE, waiting!(link::read, link::target)),
+        Op::Verify => reads(op, ON_FILE, waiting!(verify::start, verify::same)),
+        Op::NVerify => reads(op, ON_FILE, waiting!(verify::start, verify::different)),
 
         Op::GetDirDelegation => reads(
             op,
@@ -271,27 +259,17 @@ const fn serve(op: Op) -> Row {
         ),
 
         // Files.
-        Op::Open => changes(op, ON_FILE, 76, Handler::waiting(open::start, open::resume)),
-        Op::Close => changes(op, ON_FILE, 16, Handler::now(close::start)),
-        Op::OpenDowngrade => changes(op, ON_FILE, 16, Handler::now(downgrade::start)),
-        Op::Lock => changes(op, ON_FILE, 16, Handler::now(lock::lock)),
-        Op::LockT => reads(op, ON_FILE, Handler::waiting(lock::test, lock::tested)),
-        Op::LockU => changes(op, ON_FILE, 16, Handler::now(lock::unlock)),
-        Op::TestStateid => reads(op, NO_FLAGS, Handler::now(stateid::test)),
-        Op::FreeStateid => changes(op, NO_FLAGS, 0, Handler::now(stateid::free)),
-        Op::Read => reads(op, ON_FILE, Handler::waiting(read::start, read::resume)),
-        Op::Write => changes(
-            op,
-            ON_FILE,
-            16,
-            Handler::waiting(write::start, write::resume),
-        ),
-        Op::Commit => changes(
-            op,
-            ON_FILE,
-            8,
-            Handler::waiting(commit::start, commit::resume),
-        ),
+        Op::Open => changes(op, ON_FILE, 76, waiting!(open::start, open::resume)),
+        Op::Close => changes(op, ON_FILE, 16, now!(close::start)),
+        Op::OpenDowngrade => changes(op, ON_FILE, 16, now!(downgrade::start)),
+        Op::Lock => changes(op, ON_FILE, 16, now!(lock::lock)),
+        Op::LockT => reads(op, ON_FILE, waiting!(lock::test, lock::tested)),
+        Op::LockU => changes(op, ON_FILE, 16, now!(lock::unlock)),
+        Op::TestStateid => later(op, NO_FLAGS, None, Handler::now(stateid::test)),
+        Op::FreeStateid => later(op, NO_FLAGS, Some(0), Handler::now(stateid::free)),
+        Op::Read => reads(op, ON_FILE, waiting!(read::start, read::resume)),
+        Op::Write => changes(op, ON_FILE, 16, waiting!(write::start, write::resume)),
+        Op::Commit => changes(op, ON_FILE, 8, waiting!(commit::start, commit::resume)),
 
         // Not there yet: NOTSUPP.
         Op::BackchannelCtl | Op::DelegPurge | Op::DelegReturn | Op::WantDelegation => unserved(op),
@@ -334,32 +312,50 @@ const fn unserved(op: Op) -> Row {
     Row { op, ..UNSERVED }
 }
 
-const fn reads(op: Op, flags: Flags, v41: Handler<Sequenced>) -> Row {
+/// A row of an operation that changes nothing, of all minor versions.
+const fn reads(op: Op, flags: Flags, (v40, v41): Both) -> Row {
     Row {
         op,
         flags,
         reply_bound: None,
         bare: None,
+        v40: Some(v40),
         v41: Some(v41),
     }
 }
 
-const fn changes(op: Op, flags: Flags, bound: usize, v41: Handler<Sequenced>) -> Row {
+/// A row of an operation that changes something, of all minor versions.
+const fn changes(op: Op, flags: Flags, bound: usize, (v40, v41): Both) -> Row {
     Row {
         op,
         flags,
         reply_bound: Some(bound),
         bare: None,
+        v40: Some(v40),
         v41: Some(v41),
     }
 }
 
-const fn both(op: Op, bound: usize, bare: Handler<Bare>, v41: Handler<Sequenced>) -> Row {
+/// A row of an operation of minor versions 1 and 2.
+const fn later(op: Op, flags: Flags, bound: Option<usize>, v41: Handler<Sequenced>) -> Row {
+    Row {
+        op,
+        flags,
+        reply_bound: bound,
+        bare: None,
+        v40: None,
+        v41: Some(v41),
+    }
+}
+
+/// A row of an operation that also stands alone, without a session.
+const fn alone(op: Op, bound: usize, bare: Handler<Bare>, v41: Handler<Sequenced>) -> Row {
     Row {
         op,
         flags: NO_FLAGS,
         reply_bound: Some(bound),
         bare: Some(bare),
+        v40: None,
         v41: Some(v41),
     }
 }

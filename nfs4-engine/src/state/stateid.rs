@@ -29,11 +29,11 @@ impl Named {
     }
 
     /// # Errors
-    /// BAD_STATEID if it is not one of ours and of this boot.
+    /// STALE_STATEID if it is of another boot, BAD_STATEID if it is not one of ours.
     pub(crate) fn decode(stateid: &Stateid, epoch: u32) -> Result<Named, Status> {
         let [e0, e1, e2, e3, i0, i1, i2, i3, g0, g1, g2, g3] = stateid.other;
         if u32::from_be_bytes([e0, e1, e2, e3]) != epoch {
-            return Err(Status::BAD_STATEID);
+            return Err(Status::STALE_STATEID);
         }
         let place = u32::from_be_bytes([i0, i1, i2, i3]);
         let index = place & ((1 << KIND_SHIFT) - 1);
@@ -60,6 +60,18 @@ pub(crate) fn check_seqid(given: u32, current: u32) -> Result<(), Status> {
     }
 }
 
+/// As [`check_seqid`] in minor version 0, where zero is not the current one but one that came
+/// before all. [RFC 7530 §9.1.4.4]
+///
+/// # Errors
+/// As [`check_seqid`].
+pub(crate) fn check_seqid_v40(given: u32, current: u32) -> Result<(), Status> {
+    if given == 0 {
+        return Err(Status::OLD_STATEID);
+    }
+    check_seqid(given, current)
+}
+
 const KIND_SHIFT: u32 = 28;
 const OPEN: u32 = 0;
 const LOCK: u32 = 1;
@@ -73,7 +85,7 @@ mod tests {
         for named in [Named::Open(Key::new(7, 9)), Named::Lock(Key::new(7, 9))] {
             let stateid = named.encode(3, 1);
             assert_eq!(Named::decode(&stateid, 3), Ok(named));
-            assert_eq!(Named::decode(&stateid, 4), Err(Status::BAD_STATEID));
+            assert_eq!(Named::decode(&stateid, 4), Err(Status::STALE_STATEID));
         }
         let mut other = [0xff; 12];
         other[..4].copy_from_slice(&[0, 0, 0, 3]);

@@ -45,6 +45,16 @@ pub(crate) struct Inside<'a> {
     pub(crate) ranges: usize,
 }
 
+/// What was found under a stateid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stated {
+    pub(crate) named: Named,
+    pub(crate) client: Key<Client>,
+    pub(crate) file: Key<File>,
+    /// The seqid that it has now.
+    pub(crate) seqid: u32,
+}
+
 /// How long each table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StateCounts {
@@ -341,6 +351,40 @@ impl States {
         }
     }
 
+    /// What a stateid names, whose it is, and of which file; its seqid is not looked at.
+    ///
+    /// # Errors
+    /// STALE_STATEID for one of another boot, BAD_STATEID for one that is unknown.
+    pub(crate) fn find_stateid(&self, stateid: &Stateid) -> Result<Stated, Status> {
+        let named = Named::decode(stateid, self.epoch)?;
+        let (client, file, seqid) = match named {
+            Named::Open(key) => {
+                let open = self.opens.get(key).ok_or(Status::BAD_STATEID)?;
+                (open.client, open.file, open.seqid)
+            }
+            Named::Lock(key) => {
+                let lock = self.locks.get(key).ok_or(Status::BAD_STATEID)?;
+                (lock.client, lock.file, lock.seqid)
+            }
+        };
+        Ok(Stated {
+            named,
+            client,
+            file,
+            seqid,
+        })
+    }
+
+    /// Whether a stateid is of this file, if one is given.
+    pub(crate) fn is_of(&self, stated: &Stated, fh: Option<&Fh>) -> bool {
+        let of_file = |fh: &Fh| {
+            self.files
+                .get(stated.file)
+                .is_some_and(|file| file.fh == *fh)
+        };
+        fh.is_none_or(of_file)
+    }
+
     /// What a stateid of this client names. [RFC 8881 §8.2.4]
     ///
     /// # Errors
@@ -352,54 +396,13 @@ impl States {
         client: Key<Client>,
         fh: Option<&Fh>,
     ) -> Result<Named, Status> {
-        let named = Named::decode(stateid, self.epoch)?;
-        let (whose, file, seqid) = match named {
-            Named::Open(key) => {
-                let open = self.opens.get(key).ok_or(Status::BAD_STATEID)?;
-                (open.client, open.file, open.seqid)
-            }
-            Named::Lock(key) => {
-                let lock = self.locks.get(key).ok_or(Status::BAD_STATEID)?;
-                (lock.client, lock.file, lock.seqid)
-            }
-        };
-        let of_file = |fh: &Fh| self.files.get(file).is_some_and(|file| file.fh == *fh);
-        if whose != client || !fh.is_none_or(of_file) {
+        let stated = self
+            .find_stateid(stateid)
+            .map_err(|_| Status::BAD_STATEID)?;
+        if stated.client != client || !self.is_of(&stated, fh) {
             return Err(Status::BAD_STATEID);
         }
-        check_seqid(stateid.seqid, seqid)?;
-        Ok(named)
-    }
-
-    /// The open that an open stateid names. [RFC 8881 §8.2.4]
-    ///
-    /// # Errors
-    /// As [`States::check`], and BAD_STATEID for a lock stateid.
-    pub(crate) fn check_open(
-        &self,
-        stateid: &Stateid,
-        client: Key<Client>,
-        fh: &Fh,
-    ) -> Result<Key<Open>, Status> {
-        match self.check(stateid, client, Some(fh))? {
-            Named::Open(key) => Ok(key),
-            Named::Lock(_) => Err(Status::BAD_STATEID),
-        }
-    }
-
-    /// The locks that a lock stateid names. [RFC 8881 §8.2.4]
-    ///
-    /// # Errors
-    /// As [`States::check`], and BAD_STATEID for an open stateid.
-    pub(crate) fn check_lock(
-        &self,
-        stateid: &Stateid,
-        client: Key<Client>,
-        fh: &Fh,
-    ) -> Result<Key<Lock>, Status> {
-        match self.check(stateid, client, Some(fh))? {
-            Named::Lock(key) => Ok(key),
-            Named::Open(_) => Err(Status::BAD_STATEID),
-        }
+        check_seqid(stateid.seqid, stated.seqid)?;
+        Ok(stated.named)
     }
 }
