@@ -252,9 +252,10 @@ const fn serve(op: Op) -> Row {
         Op::Verify => reads(op, ON_FILE, waiting!(verify::start, verify::same)),
         Op::NVerify => reads(op, ON_FILE, waiting!(verify::start, verify::different)),
 
-        Op::GetDirDelegation => reads(
+        Op::GetDirDelegation => later(
             op,
             LOOKS,
+            None,
             Handler::waiting(dir_delegation::start, dir_delegation::found),
         ),
 
