@@ -73,6 +73,33 @@ fn what_is_written_is_read() {
     assert!(ok!(reply, Read).eof);
 }
 
+/// Short data are copied into the reply, long ones are sent from where they are.
+#[test]
+fn data_of_any_length_are_padded_to_four_bytes() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (fh, id) = opened(&mut sim, &mut client, 3, 0);
+    let put = args::PutFh { object: &fh };
+    let data: Vec<u8> = (0..5_000).map(|at| at as u8).collect();
+    client
+        .call(&mut sim, |c| c.putfh(put).write(write(id, &data)))
+        .all_ok();
+    for count in [0, 1, 2, 3, 4, 4_095, 4_096, 4_097, 4_098, 4_099, 4_100] {
+        let read = args::Read { count, ..read(id) };
+        let request = client.request(&mut sim, 0, true, |c| c.putfh(put).read(read).getfh());
+        let reply = request.exchange(&mut sim, client.conn).all_ok();
+        assert_eq!(ok!(reply, Read).data, &data[..count as usize]);
+        assert_eq!(
+            ok!(reply, GetFh).object,
+            fh,
+            "what follows is where it should be"
+        );
+        let replay = request.again(&mut sim).exchange(&mut sim, client.conn);
+        assert_eq!(replay.body(), reply.body());
+        client.advance(0);
+    }
+}
+
 #[test]
 fn an_open_for_reading_does_not_write_and_one_for_writing_reads() {
     let mut sim = Sim::new();

@@ -112,10 +112,10 @@ impl Reply {
         }
         // Bounded by `max_io`, far below 2^32.
         self.w.u32(u32::try_from(data.len()).unwrap_or(u32::MAX));
-        let padding = data.len().next_multiple_of(4) - data.len();
-        self.payload_len += data.len();
+        let len = data.len();
+        self.payload_len += len;
         self.payloads.push((self.w.len(), data));
-        self.w.pad(padding);
+        self.w.pad(len);
     }
 
     /// Completes the header; the reply is ready to be sent.
