@@ -13,6 +13,7 @@ use crate::exports::Exports;
 use crate::fs::FsHandle;
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
+use crate::session::demand::Pressure;
 use crate::session::table::{Session, Sessions};
 use crate::slab::Key;
 use crate::state::States;
@@ -63,6 +64,14 @@ impl Core {
         self.sessions.get(scope.session).is_some()
     }
 
+    /// How much of the memory for kept replies is taken.
+    pub(crate) fn pressure(&self) -> Pressure {
+        Pressure {
+            kept: self.sessions.cached_bytes as u64,
+            budget: self.config.max_reply_cache,
+        }
+    }
+
     /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
     /// has not passed yet.
     pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
@@ -81,7 +90,7 @@ impl Core {
         };
         session.running -= 1;
         session.last_used = now.mono;
-        if let Some(slot) = session.slot(scope.slot) {
+        if let Some(slot) = session.slots.get_mut(scope.slot) {
             // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
             // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
             // to it.

@@ -1,5 +1,8 @@
-//! How many slots a session may use, as the memory for kept replies fills and empties.
+//! How many slots a session may use, as its client needs them and as the memory for kept replies
+//! fills and empties.
 //! [RFC 8881 §2.10.6.1, §18.46.3]
+
+use std::time::Duration;
 
 use nfs4_engine::Config;
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
@@ -13,8 +16,17 @@ const MEMORY: u64 = 8 * LARGE as u64;
 
 /// A server with little memory for replies, and a client with the file "f" of [`LARGE`] bytes.
 fn tight() -> (Sim, Client) {
+    with_memory(MEMORY)
+}
+
+/// A server with enough memory for replies, and the same client.
+fn ample() -> (Sim, Client) {
+    with_memory(100 * MEMORY)
+}
+
+fn with_memory(max_reply_cache: u64) -> (Sim, Client) {
     let config = Config {
-        max_reply_cache: MEMORY,
+        max_reply_cache,
         ..Sim::config()
     };
     let mut sim = Sim::with(config);
@@ -75,6 +87,15 @@ fn sequence(reply: &Reply) -> res::SequenceOk {
     ok!(reply, Sequence)
 }
 
+/// Time passes in which the client uses no slot but the first; not so long that its lease ends.
+fn idle(sim: &mut Sim, client: &mut Client, leases: u32) {
+    let lease = sim.settings().lease;
+    for _ in 0..4 * leases {
+        sim.sleep(lease / 4 + Duration::from_secs(1));
+        ask(sim, client, 0, 0, false).all_ok();
+    }
+}
+
 /// Fills three quarters of the memory, by replies on the slots from 10 on.
 fn fill(sim: &mut Sim, client: &mut Client) {
     for slot in 10..16 {
@@ -132,4 +153,135 @@ fn no_slot_is_taken_from_a_client_that_still_uses_it() {
         assert_eq!(sequence(&reply).highest_slotid, 63);
         ask(&mut sim, &mut client, 63, 63, false).all_ok();
     }
+}
+
+#[test]
+fn slots_that_were_not_used_for_a_lease_are_given_back_with_their_memory() {
+    let (mut sim, mut client) = ample();
+    for slot in 0..64 {
+        ask(&mut sim, &mut client, slot, 63, slot >= 32).all_ok();
+    }
+    let before = sim.tables().cached_bytes;
+    idle(&mut sim, &mut client, 3);
+    let after = sequence(&ask(&mut sim, &mut client, 0, 0, false));
+    assert_eq!((after.highest_slotid, after.target_highest_slotid), (7, 7));
+    let freed = before - sim.tables().cached_bytes;
+    assert!(freed > 32 * LARGE as usize, "{freed}");
+    let gone = ask(&mut sim, &mut client, 8, 8, false);
+    assert!(gone.is_only(Op::Sequence, Status::BADSLOT));
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn all_slots_are_there_again_as_soon_as_more_than_half_are_used() {
+    let (mut sim, mut client) = ample();
+    for slot in 0..64 {
+        ask(&mut sim, &mut client, slot, 63, true).all_ok();
+    }
+    idle(&mut sim, &mut client, 3);
+    let few = sequence(&ask(&mut sim, &mut client, 3, 3, false));
+    assert_eq!((few.highest_slotid, few.target_highest_slotid), (7, 7));
+    let all = sequence(&ask(&mut sim, &mut client, 4, 4, false));
+    assert_eq!((all.highest_slotid, all.target_highest_slotid), (63, 63));
+    // A slot goes on where it was, or begins anew.
+    for slot in 32..64 {
+        client.slots[slot] = 1;
+    }
+    for slot in (0..64).rev() {
+        ask(&mut sim, &mut client, slot, 63, true).all_ok();
+    }
+    // They stay as long as they are used now and then.
+    for _ in 0..8 {
+        idle(&mut sim, &mut client, 1);
+        let reply = ask(&mut sim, &mut client, 40, 40, false);
+        assert_eq!(sequence(&reply).target_highest_slotid, 63);
+    }
+}
+
+#[test]
+fn a_new_session_has_all_its_slots_and_keeps_those_that_cost_nothing() {
+    let (mut sim, mut client) = ample();
+    idle(&mut sim, &mut client, 3);
+    let reply = sequence(&ask(&mut sim, &mut client, 0, 0, false));
+    assert_eq!(
+        (reply.highest_slotid, reply.target_highest_slotid),
+        (63, 63)
+    );
+    for slot in 0..64 {
+        ask(&mut sim, &mut client, slot, 63, false).all_ok();
+    }
+}
+
+#[test]
+fn a_client_that_says_it_needs_its_slots_keeps_them() {
+    let (mut sim, mut client) = ample();
+    for slot in 0..64 {
+        ask(&mut sim, &mut client, slot, 63, true).all_ok();
+    }
+    let lease = sim.settings().lease;
+    for _ in 0..8 {
+        sim.sleep(lease / 2);
+        let reply = sequence(&ask(&mut sim, &mut client, 0, 63, false));
+        assert_eq!(
+            (reply.highest_slotid, reply.target_highest_slotid),
+            (63, 63)
+        );
+    }
+}
+
+#[test]
+fn a_reply_that_the_client_may_not_have_takes_no_slot_away() {
+    let (mut sim, mut client) = tight();
+    fill(&mut sim, &mut client);
+    let kept = sim.tables().cached_bytes;
+    let told = sequence(&ask(&mut sim, &mut client, 0, 15, false)).target_highest_slotid;
+    assert!(told < 40, "{told}");
+    // These may have been sent before the reply arrived, whatever they say.
+    for slot in 1..8 {
+        let reply = ask(&mut sim, &mut client, slot, slot, false);
+        assert_eq!(sequence(&reply).highest_slotid, 63);
+    }
+    assert!(sim.tables().cached_bytes >= kept);
+    ask(&mut sim, &mut client, 63, 63, false).all_ok();
+}
+
+#[test]
+fn a_client_that_does_not_yield_gets_nothing_new_above_and_every_retry() {
+    let (mut sim, mut client) = tight();
+    fill(&mut sim, &mut client);
+    let name = args::Lookup { objname: b"f" };
+    let request = client.request(&mut sim, 60, true, |c| c.putrootfh().lookup(name));
+    let first = request.exchange(&mut sim, client.conn).all_ok();
+    client.advance(60);
+    let told = sequence(&ask(&mut sim, &mut client, 0, 63, false)).target_highest_slotid;
+    assert!(told < 40, "{told}");
+    let lease = sim.settings().lease;
+    sim.sleep(lease);
+    let reply = sequence(&ask(&mut sim, &mut client, 0, 63, false));
+    assert_eq!(reply.highest_slotid, 63, "it has time to obey");
+    sim.sleep(Duration::from_secs(1));
+    let reply = sequence(&ask(&mut sim, &mut client, 0, 63, false));
+    assert_eq!(reply.highest_slotid, told);
+    // The answer is still there until the client shows that it has it.
+    for _ in 0..2 {
+        let again = request.again(&mut sim).exchange(&mut sim, client.conn);
+        assert_eq!(again.body(), first.body());
+    }
+    let kept = sim.tables().cached_bytes;
+    let refused = ask(&mut sim, &mut client, 60, 63, false);
+    assert!(refused.is_only(Op::Sequence, Status::BADSLOT));
+    assert!(sim.tables().cached_bytes < kept);
+    let again = request.again(&mut sim).exchange(&mut sim, client.conn);
+    assert!(again.is_only(Op::Sequence, Status::BADSLOT));
+    // There is room again; but it must first say that it knows.
+    for slot in 10..16 {
+        ask(&mut sim, &mut client, slot, 63, false).all_ok();
+    }
+    let reply = sequence(&ask(&mut sim, &mut client, 0, 63, false));
+    assert_eq!(reply.highest_slotid, told);
+    let reply = sequence(&ask(&mut sim, &mut client, 0, 0, false));
+    assert_eq!(reply.highest_slotid, 63);
+    client.slots[60] = 1;
+    ask(&mut sim, &mut client, 60, 60, false).all_ok();
+    sim.assert_nothing_is_left();
 }

@@ -13,6 +13,7 @@ use crate::compound::{Compound, Sequenced};
 use crate::connection::Direction;
 use crate::core::Core;
 use crate::metrics::SequenceError;
+use crate::session::demand::Pressure;
 use crate::session::fingerprint;
 use crate::session::slot::Acquire;
 use crate::session::table::Session;
@@ -69,7 +70,7 @@ fn admit(
         .sessions
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
-    let cached_bytes = core.sessions.cached_bytes;
+    let pressure = core.pressure();
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let client_key = session.client;
     let client = core.clients.get_mut(client_key).ok_or(Status::BADSESSION)?;
@@ -78,7 +79,6 @@ fn admit(
         return Err(Status::BADSESSION);
     }
     let fore = session.fore;
-    let target = slots_wanted(fore.slots, cached_bytes as u64, core.config.max_reply_cache);
     if run.message_len > fore.max_request {
         return Err(Status::REQ_TOO_BIG);
     }
@@ -88,7 +88,7 @@ fn admit(
     run.keep = args.cachethis;
     run.max_reply = fore.max_response as usize;
     run.max_kept = fore.max_response_cached as usize;
-    if (cached_bytes + run.max_kept) as u64 > core.config.max_reply_cache {
+    if pressure.kept + run.max_kept as u64 > pressure.budget {
         // Refused before its effects, a request can be sent again without being kept.
         run.max_kept = run.max_kept.min(KEPT_ANYWAY);
     }
@@ -103,8 +103,8 @@ fn admit(
         None => false,
     };
     let fingerprint = fingerprint::of(&run.cred, run.count, record);
-    let slot = session.slot(args.slotid).ok_or(Status::BADSLOT)?;
-    let turn = match slot.acquire(args.sequenceid, fingerprint) {
+    let slots = &mut session.slots;
+    let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
         Acquire::New => Turn::New,
         Acquire::Replay(body) => {
             let head = rpc_head(run.xid, body.len());
@@ -115,6 +115,10 @@ fn admit(
         Acquire::Running => return Err(Status::DELAY),
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
         Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
+        Acquire::NoSlot { freed } => {
+            core.sessions.cached_bytes -= freed;
+            return Err(Status::BADSLOT);
+        }
     };
     let mut freed = 0;
     let scope = Sequenced {
@@ -124,7 +128,7 @@ fn admit(
     };
     match turn {
         Turn::New => {
-            freed = session.steer(target, &args);
+            freed = session.steer(&args, pressure, now.mono, core.config.lease);
             session.running += 1;
             client.lease.begin(now.mono);
         }
@@ -139,7 +143,7 @@ fn admit(
             out.metrics.sequence_error(SequenceError::RetryUncached);
         }
     }
-    let result = answer(session, target, &args);
+    let result = answer(session, pressure, &args);
     core.sessions.cached_bytes -= freed;
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
@@ -161,13 +165,14 @@ fn admit(
     }
 }
 
-fn answer(session: &Session, target: u32, args: &args::Sequence) -> res::SequenceOk {
+fn answer(session: &Session, pressure: Pressure, args: &args::Sequence) -> res::SequenceOk {
+    let count = session.slots.count();
     res::SequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
         slotid: args.slotid,
-        highest_slotid: session.slots_available() - 1,
-        target_highest_slotid: target - 1,
+        highest_slotid: count - 1,
+        target_highest_slotid: session.target(pressure).min(count) - 1,
         status_flags: 0,
     }
 }
@@ -181,18 +186,6 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
     run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
     run.reply.finish();
     run.reply.send(run.conn, run.xid, out);
-}
-
-/// How many of its slots a session should use: all while less than half of the memory for kept
-/// replies is taken, and then ever fewer, down to one. Slots that are not used cost nothing.
-fn slots_wanted(negotiated: u32, kept: u64, budget: u64) -> u32 {
-    let half = budget / 2;
-    let left = budget.saturating_sub(kept);
-    if left >= half {
-        return negotiated;
-    }
-    let share = u64::from(negotiated) * left / half.max(1);
-    u32::try_from(share).map_or(negotiated, |share| share.clamp(1, negotiated))
 }
 
 /// SEQUENCE4resok, in bytes.

@@ -42,6 +42,9 @@ pub(crate) enum Acquire<'a> {
     Misordered,
     /// It has the last seqid but is another request: NFS4ERR_SEQ_FALSE_RETRY.
     FalseRetry,
+    /// There is no such slot, or not any more: NFS4ERR_BADSLOT. So many bytes of replies went with
+    /// it now.
+    NoSlot { freed: usize },
 }
 
 impl Slot {
@@ -107,6 +110,25 @@ impl Slot {
     /// Whether a request with this seqid is a new one.
     pub(crate) fn is_next(&self, seqid: u32) -> bool {
         seqid == self.seqid.wrapping_add(1) || self.retired && seqid == 1
+    }
+
+    /// Whether the last request has this seqid and was answered.
+    pub(crate) fn has_answered(&self, seqid: u32) -> bool {
+        seqid == self.seqid && !self.running && self.answer != Answer::Unused
+    }
+
+    /// A slot that was taken away, and is given again.
+    pub(crate) fn given_again(seqid: u32) -> Slot {
+        Slot {
+            seqid,
+            retired: true,
+            ..Slot::default()
+        }
+    }
+
+    /// The last seqid; zero before the first.
+    pub(crate) fn seqid(&self) -> u32 {
+        self.seqid
     }
 
     /// Forgets the last request and its reply; how many bytes were kept is returned.

@@ -1,12 +1,13 @@
 //! Sessions, by id. [RFC 8881 §2.10.3]
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use nfs4_proto::nfs4::args::Sequence;
 use nfs4_proto::nfs4::basic::SessionId;
 
+use super::demand::{Demand, Pressure};
 use super::slot::Slot;
+use super::slots::{Slots, Usage};
 use crate::client::Client;
 use crate::connection::Bindings;
 use crate::slab::{Key, Place, Slab};
@@ -21,9 +22,8 @@ pub(crate) struct Session {
     pub(crate) flags: u32,
     /// What was negotiated.
     pub(crate) fore: Fore,
-    slots: Slots,
-    /// What the client was told of fewer slots and has not done yet.
-    told: Option<Told>,
+    pub(crate) slots: Slots,
+    demand: Demand,
     pub(crate) bindings: Bindings,
     /// When a request last came, or the last one was answered.
     pub(crate) last_used: Mono,
@@ -41,21 +41,6 @@ pub(crate) struct Fore {
     pub(crate) slots: u32,
 }
 
-/// A reply that asked for fewer slots. [RFC 8881 §18.46.3, sr_target_highest_slotid]
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    slot: u32,
-    seqid: u32,
-    target: u32,
-}
-
-/// Slots, made in small chunks when they are first used.
-struct Slots {
-    /// So many can be used now; never more than were negotiated.
-    count: u32,
-    chunks: Vec<Option<alloc::boxed::Box<[Slot; CHUNK]>>>,
-}
-
 /// All sessions.
 pub(crate) struct Sessions {
     epoch: u32,
@@ -65,43 +50,48 @@ pub(crate) struct Sessions {
 }
 
 impl Session {
-    /// The slot of this number, if the session has so many.
-    pub(crate) fn slot(&mut self, number: u32) -> Option<&mut Slot> {
-        self.slots.get(number)
+    /// How many slots it should have: what its client needs, within what memory allows.
+    pub(crate) fn target(&self, pressure: Pressure) -> u32 {
+        self.demand.slots().min(pressure.allows(self.fore.slots))
     }
 
-    /// How many slots can be used now.
-    pub(crate) fn slots_available(&self) -> u32 {
-        self.slots.count
+    /// How many slots it should come down to, if it has more than it should: one more than
+    /// `rsa_target_highest_slotid` of a CB_RECALL_SLOT, which makes a client that is silent look
+    /// at what the replies to its requests would tell it. [RFC 8881 §20.8]
+    pub(crate) fn recalled_to(&self, pressure: Pressure) -> Option<u32> {
+        let target = self.target(pressure);
+        (target < self.slots.count()).then_some(target)
     }
 
-    /// Brings the number of slots nearer to `target`, at a new request. More slots are there at
-    /// once; fewer only when the client, having heard of it, has nothing outstanding above.
+    /// A new request: takes note of what the client uses, and gives it slots or wants some back.
     ///
-    /// Returns how many bytes of kept replies went with the slots.
-    pub(crate) fn steer(&mut self, target: u32, request: &Sequence) -> usize {
-        if target >= self.slots.count {
-            self.slots.count = target;
-            self.told = None;
-            return 0;
+    /// Returns how many bytes of kept replies went with slots.
+    pub(crate) fn steer(
+        &mut self,
+        request: &Sequence,
+        pressure: Pressure,
+        now: Mono,
+        lease: Duration,
+    ) -> usize {
+        let highest = request.highest_slotid.max(request.slotid);
+        let slots = &self.slots;
+        self.demand.note(
+            highest.saturating_add(1),
+            self.fore.slots,
+            now,
+            lease,
+            || slots.made(),
+        );
+        let usage = Usage {
+            slot: request.slotid,
+            highest,
+        };
+        let freed = self.slots.hear(usage);
+        match self.recalled_to(pressure) {
+            Some(fewer) => self.slots.want_back(fewer, usage.slot, now, lease),
+            None => self.slots.give(self.target(pressure)),
         }
-        match self.told {
-            Some(told) if told.is_heard_by(request) && !self.slots.any_running(told.target) => {
-                self.told = None;
-                self.slots.retire(told.target)
-            }
-            Some(told) if told.slot <= request.slotid => 0,
-            _ if request.slotid < target => {
-                let (slot, seqid) = (request.slotid, request.sequenceid);
-                self.told = Some(Told {
-                    slot,
-                    seqid,
-                    target,
-                });
-                0
-            }
-            _ => 0,
-        }
+        freed
     }
 
     /// Whether nothing has used it for longer than this.
@@ -111,80 +101,13 @@ impl Session {
 
     /// Bytes of its replies kept for replay.
     pub(crate) fn cached_bytes(&self) -> usize {
-        self.used_slots().map(Slot::cached_bytes).sum()
+        self.slots.iter().map(Slot::cached_bytes).sum()
     }
 
     /// How many slots a request runs on.
     pub(crate) fn slots_in_use(&self) -> u32 {
-        self.used_slots()
-            .map(|slot| u32::from(slot.is_running()))
-            .sum()
-    }
-
-    fn used_slots(&self) -> impl Iterator<Item = &Slot> + '_ {
-        let used = self.slots.chunks.iter().flatten();
-        used.flat_map(|chunk| chunk.iter())
-    }
-}
-
-impl Told {
-    /// Whether a request was sent after the reply had arrived, by a client that obeys it.
-    fn is_heard_by(&self, request: &Sequence) -> bool {
-        request.slotid == self.slot
-            && request.sequenceid == self.seqid.wrapping_add(1)
-            && request.highest_slotid < self.target
-    }
-}
-
-impl Slots {
-    fn from(&mut self, first: u32) -> impl Iterator<Item = &mut Slot> {
-        let slots = self
-            .chunks
-            .iter_mut()
-            .enumerate()
-            .flat_map(|(number, chunk)| {
-                let base = number * CHUNK;
-                let within = chunk
-                    .as_mut()
-                    .map(|chunk| chunk.iter_mut())
-                    .into_iter()
-                    .flatten();
-                within.enumerate().map(move |(at, slot)| (base + at, slot))
-            });
-        slots
-            .filter(move |(number, _)| *number >= first as usize)
-            .map(|(_, slot)| slot)
-    }
-
-    fn any_running(&mut self, first: u32) -> bool {
-        self.from(first).any(|slot| slot.is_running())
-    }
-
-    /// Takes the slots from this one on away, and what was kept in them.
-    fn retire(&mut self, first: u32) -> usize {
-        self.count = first;
-        self.from(first).map(Slot::retire).sum()
-    }
-
-    fn new(count: u32) -> Slots {
-        Slots {
-            count,
-            chunks: Vec::new(),
-        }
-    }
-
-    fn get(&mut self, number: u32) -> Option<&mut Slot> {
-        if number >= self.count {
-            return None;
-        }
-        let (chunk, within) = (number as usize / CHUNK, number as usize % CHUNK);
-        if chunk >= self.chunks.len() {
-            self.chunks.resize_with(chunk + 1, || None);
-        }
-        self.chunks
-            .get_mut(chunk)?
-            .get_or_insert_default()
-            .get_mut(within)
+        let slots = self.slots.iter();
+        slots.map(|slot| u32::from(slot.is_running())).sum()
     }
 }
 
@@ -234,7 +157,7 @@ impl Sessions {
             flags: 0,
             fore,
             slots: Slots::new(fore.slots),
-            told: None,
+            demand: Demand::new(fore.slots, now.mono),
             bindings: Bindings::default(),
             last_used: now.mono,
             running: 0,
@@ -266,6 +189,5 @@ fn id_of(words: [u32; 4]) -> SessionId {
     SessionId(id)
 }
 
-const CHUNK: usize = 8;
 /// Tells our ids from random bytes at a glance in a capture; says nothing else.
 const TAIL: u32 = 0x6e66_7334;

@@ -1,0 +1,154 @@
+//! How many slots a session should have: what its client needs, within what memory allows.
+//! [RFC 8881 §2.10.6.1]
+
+use core::time::Duration;
+
+use crate::time::Mono;
+
+/// How many slots a client needs, as its use of them tells.
+///
+/// It is given all that were negotiated. When it has used few for a lease, those that hold memory
+/// and were not used are wanted back; when it uses more than half of what is left, it gets all
+/// again, so that nobody waits for slots step by step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    slots: u32,
+    /// The most that were used at once since then.
+    peak: u32,
+    since: Mono,
+}
+
+/// How much of the memory for kept replies is taken, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pressure {
+    pub(crate) kept: u64,
+    pub(crate) budget: u64,
+}
+
+impl Demand {
+    pub(crate) fn new(negotiated: u32, now: Mono) -> Demand {
+        Demand {
+            slots: negotiated,
+            peak: 0,
+            since: now,
+        }
+    }
+
+    /// So many slots it needs.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Takes note of a new request of a client that uses so many slots; `made` says up to which
+    /// slot there is memory to get back.
+    pub(crate) fn note(
+        &mut self,
+        used: u32,
+        negotiated: u32,
+        now: Mono,
+        lease: Duration,
+        made: impl FnOnce() -> u32,
+    ) {
+        let used = used.min(negotiated);
+        self.peak = self.peak.max(used);
+        if used > self.slots / 2 {
+            self.slots = negotiated;
+        }
+        if now > self.since.after(lease) {
+            let enough = self
+                .peak
+                .saturating_mul(2)
+                .next_multiple_of(STEP)
+                .min(negotiated);
+            if enough < self.slots && enough < made() {
+                self.slots = enough;
+            }
+            (self.peak, self.since) = (used, now);
+        }
+    }
+}
+
+impl Pressure {
+    /// How many of a session's slots memory allows: all while less than half of it is taken, and
+    /// then ever fewer, down to one. Slots that are not used cost nothing.
+    pub(crate) fn allows(&self, negotiated: u32) -> u32 {
+        let half = self.budget / 2;
+        let left = self.budget.saturating_sub(self.kept);
+        if left >= half {
+            return negotiated;
+        }
+        let share = u64::from(negotiated) * left / half.max(1);
+        u32::try_from(share).map_or(negotiated, |share| share.clamp(1, negotiated))
+    }
+}
+
+/// Slots are wanted back by so many, in which their memory is made.
+const STEP: u32 = super::slots::CHUNK as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_nanos(10);
+    const ALL: u32 = 64;
+
+    /// What is needed after these requests, each a time and the slots used, where all slots hold
+    /// memory.
+    fn after(requests: &[(u64, u32)]) -> u32 {
+        let mut demand = Demand::new(ALL, Mono::ZERO);
+        for (at, used) in requests {
+            demand.note(*used, ALL, Mono::from_nanos(*at), LEASE, || ALL);
+        }
+        demand.slots()
+    }
+
+    #[test]
+    fn all_are_needed_until_few_were_used_for_a_lease() {
+        assert_eq!(after(&[]), ALL);
+        assert_eq!(after(&[(1, 3), (10, 1)]), ALL);
+        assert_eq!(after(&[(1, 3), (11, 1)]), 8);
+        assert_eq!(after(&[(1, 11), (11, 1)]), 24);
+        assert_eq!(after(&[(1, 11), (11, 1), (22, 1)]), 8);
+        assert_eq!(after(&[(1, 40), (11, 1)]), ALL);
+    }
+
+    #[test]
+    fn more_than_half_in_use_brings_all_back_at_once() {
+        let shrunk = [(1, 11), (11, 1)];
+        assert_eq!(after(&[&shrunk[..], &[(12, 12)]].concat()), 24);
+        assert_eq!(after(&[&shrunk[..], &[(12, 13)]].concat()), ALL);
+        // And they stay as long as they were used within a lease.
+        let grown = [&shrunk[..], &[(12, 40), (22, 1)]].concat();
+        assert_eq!(after(&grown), ALL);
+        assert_eq!(after(&[&grown[..], &[(33, 1)]].concat()), 8);
+    }
+
+    #[test]
+    fn slots_without_memory_are_not_wanted_back() {
+        let mut demand = Demand::new(ALL, Mono::ZERO);
+        demand.note(1, ALL, Mono::from_nanos(11), LEASE, || 8);
+        assert_eq!(demand.slots(), ALL);
+        demand.note(1, ALL, Mono::from_nanos(22), LEASE, || 16);
+        assert_eq!(demand.slots(), 8);
+    }
+
+    #[test]
+    fn a_client_cannot_need_more_than_was_negotiated() {
+        let mut demand = Demand::new(3, Mono::ZERO);
+        demand.note(u32::MAX, 3, Mono::from_nanos(11), LEASE, || 8);
+        assert_eq!(demand.slots(), 3);
+        demand.note(1, 3, Mono::from_nanos(22), LEASE, || 8);
+        assert_eq!(demand.slots(), 3);
+    }
+
+    #[test]
+    fn memory_allows_ever_fewer_slots_as_it_fills() {
+        let allows = |kept| Pressure { kept, budget: 100 }.allows(ALL);
+        assert_eq!(
+            [0, 50, 75, 99, 100, 1_000].map(allows),
+            [64, 64, 32, 1, 1, 1]
+        );
+        let nothing = Pressure { kept: 0, budget: 0 };
+        assert_eq!(nothing.allows(ALL), ALL);
+    }
+}
