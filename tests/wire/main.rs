@@ -16,4 +16,5 @@ mod rpc;
 mod session;
 mod stop;
 mod timer;
+mod traffic;
 mod transfer;

@@ -94,6 +94,7 @@ pub(crate) fn outcome(record: &[u8]) -> (u32, Result<(), ClientError>) {
     (reader.xid(), reader.finish())
 }
 
-fn call(xid: u32) -> CompoundBuilder {
+/// Starts a COMPOUND by nobody in particular.
+pub(crate) fn call(xid: u32) -> CompoundBuilder {
     CompoundBuilder::call(xid, &Credential::None, b"", 1)
 }

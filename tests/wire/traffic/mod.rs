@@ -1,0 +1,268 @@
+//! Clients that share connections which break all the time: whatever is lost and sent again, it is
+//! carried out once, and nothing is left of it.
+
+mod lane;
+mod ledger;
+mod line;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nfs4_driver::Limits;
+use nfs4_driver::engine::TableLengths;
+use nfs4_driver::engine::metrics::SequenceError;
+use nfs4_driver::engine::proto::client::ReplyReader;
+use nfs4_driver::engine::proto::nfs4::{Bitmap, ClientId, SessionId, Status, Verifier, args};
+use nfs4_driver::engine::proto::xdr::List;
+use nfs4_tests::sim::Rng;
+use tokio::task::JoinSet;
+
+use self::lane::{Lane, Seen};
+use self::ledger::Ledger;
+use self::line::Lines;
+use self::worker::Worker;
+use crate::server::{Running, Transport};
+use crate::session::call;
+
+on_both!(
+    what_is_lost_with_connections_is_executed_once,
+    flavor = "multi_thread",
+    worker_threads = 2
+);
+
+async fn what_is_lost_with_connections_is_executed_once(on: Transport) {
+    let rounds = number("NFS4_TRAFFIC_ROUNDS").map_or(ROUNDS, |rounds| rounds as usize);
+    let seed = number("NFS4_TRAFFIC_SEED").unwrap_or_else(rand);
+    println!("NFS4_TRAFFIC_SEED={seed:#x} NFS4_TRAFFIC_ROUNDS={rounds}");
+    let start = Instant::now();
+    let ledger = Arc::new(Ledger::new());
+    let server = Running::serve(on, Limits::default(), Arc::clone(&ledger) as _).await;
+    let lines = Arc::new(Lines::new(server.address, CONNECTIONS).await);
+
+    let clients = mount_all(&lines, seed).await;
+    let sessions: Vec<SessionId> = clients.iter().flat_map(|client| client.sessions).collect();
+    let workers = work(&lines, &sessions, rounds, seed).await;
+    check_ledger(&ledger, &workers);
+    let seen = Seen::sum(workers.iter().map(|worker| worker.lane.seen));
+    println!("{seen:?}, {} cuts in {:?}", lines.cuts(), start.elapsed());
+    assert!(lines.cuts() >= 10 && seen.lost >= 10 && seen.repeated >= 10);
+    assert!(seen.moved >= 10 && seen.compounds >= 1_000);
+
+    lines.leave_forsaken();
+    server.has_connections(CONNECTIONS).await;
+    let mut lanes: Vec<Lane> = workers.into_iter().map(|worker| worker.lane).collect();
+    assert_eq!(names(&mut lanes[0]).await, Vec::<Vec<u8>>::new());
+    unmount_all(clients, &mut lanes).await;
+    let (hits, errors) = server.node.metrics(replays).unwrap();
+    assert!(hits > 0 && hits >= seen.repeated, "{hits} replays");
+    assert_eq!(errors, 0, "none was refused for what another did");
+    drop(lanes);
+    let faults = Arc::into_inner(lines).unwrap().close();
+    assert_eq!(faults, Vec::<String>::new());
+    server.has_connections(0).await;
+    assert_eq!(ledger.held(), 0, "files are held");
+    let tables = server.node.table_lengths().unwrap();
+    // What they remind of has gone, and is looked for when they are due.
+    let empty = TableLengths {
+        timers: tables.timers,
+        ..TableLengths::default()
+    };
+    assert_eq!(tables, empty);
+    assert_eq!(server.ended().await, Ok(()));
+}
+
+/// Requests answered from the replay cache, and those refused that no client of ours sends.
+fn replays(metrics: &nfs4_driver::engine::metrics::Metrics) -> (u64, u64) {
+    let never = [
+        SequenceError::BadSlot,
+        SequenceError::FalseRetry,
+        SequenceError::BadXdr,
+        SequenceError::TooBig,
+    ];
+    let errors = never.map(|kind| metrics.sequence_errors(kind));
+    (metrics.replay_hits, errors.iter().sum())
+}
+
+/// A client with its sessions.
+struct Client {
+    id: ClientId,
+    sessions: [SessionId; SESSIONS],
+}
+
+async fn mount_all(lines: &Arc<Lines>, seed: u64) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for number in 0..CLIENTS {
+        let mut lane = lane(lines, SessionId::default(), 0, Rng::new(seed ^ number));
+        clients.push(mount(&mut lane, &format!("client {number}")).await);
+    }
+    clients
+}
+
+async fn mount(lane: &mut Lane, name: &str) -> Client {
+    let exchange = args::ExchangeId {
+        clientowner: args::ClientOwner {
+            verifier: Verifier::default(),
+            ownerid: name.as_bytes(),
+        },
+        flags: 0,
+        state_protect: args::StateProtect::None,
+        client_impl_id: None,
+    };
+    let reply = lane.bare(call(0).exchange_id(exchange).finish()).await;
+    let reply = reply.unwrap();
+    let made = ReplyReader::parse(&reply).unwrap().exchange_id().unwrap();
+    let mut sessions = [SessionId::default(); SESSIONS];
+    for (session, at) in sessions.iter_mut().zip(0..) {
+        let channel = args::ChannelAttrs {
+            headerpadsize: 0,
+            maxrequestsize: 1 << 20,
+            maxresponsesize: 1 << 20,
+            maxresponsesize_cached: 4_096,
+            maxoperations: 8,
+            maxrequests: SLOTS,
+            rdma_ird: None,
+        };
+        let create = args::CreateSession {
+            clientid: made.clientid,
+            sequence: made.sequenceid + at,
+            flags: 0,
+            fore_chan_attrs: channel,
+            back_chan_attrs: channel,
+            cb_program: 0,
+            sec_parms: List::new(&[]),
+        };
+        let reply = lane.bare(call(0).create_session(create).finish()).await;
+        let reply = reply.unwrap();
+        let made = ReplyReader::parse(&reply).unwrap().create_session();
+        let made = made.unwrap();
+        assert_eq!(made.fore_chan_attrs.maxrequests, SLOTS);
+        *session = made.sessionid;
+    }
+    // On a slot that is used for nothing else.
+    lane.session = sessions[0];
+    lane.slot = SLOTS - 1;
+    let reclaimed = args::ReclaimComplete { one_fs: false };
+    let done = lane.compound(true).reclaim_complete(reclaimed).finish();
+    lane.ask(done).await;
+    Client {
+        id: made.clientid,
+        sessions,
+    }
+}
+
+/// Every slot but the last of each session is used at the same time.
+async fn work(lines: &Arc<Lines>, sessions: &[SessionId], rounds: usize, seed: u64) -> Vec<Worker> {
+    let mut chance = Rng::new(seed);
+    let mut running = JoinSet::new();
+    for (at, session) in sessions.iter().enumerate() {
+        for slot in 0..SLOTS - 1 {
+            let mut lane = lane(lines, *session, slot, Rng::new(chance.next_u64()));
+            lane.cut_one_of = CUT_ONE_OF;
+            let sessions = sessions.to_vec();
+            running.spawn(async move {
+                let mut worker = Worker::begin(lane, format!("{at}.{slot}")).await;
+                for round in 0..rounds {
+                    worker.work(round, &sessions).await;
+                }
+                let mut worker = worker.end().await;
+                worker.lane.cut_one_of = 0;
+                worker
+            });
+        }
+    }
+    let mut workers = Vec::new();
+    while let Some(worker) = running.join_next().await {
+        workers.push(worker.unwrap());
+    }
+    workers
+}
+
+/// All that was to be changed was changed, and was changed once.
+fn check_ledger(ledger: &Ledger, workers: &[Worker]) {
+    let changes = workers.iter().flat_map(|worker| &worker.changes);
+    let expected: BTreeMap<_, u64> = changes.map(|change| (change.clone(), 1)).collect();
+    let executions = ledger.executions();
+    for (change, times) in &executions {
+        assert_eq!(expected.get(change), Some(times), "{change:?}");
+    }
+    assert_eq!(executions.len(), expected.len());
+}
+
+/// What is in the root directory.
+async fn names(lane: &mut Lane) -> Vec<Vec<u8>> {
+    let readdir = args::ReadDir {
+        cookie: 0,
+        cookieverf: Verifier::default(),
+        dircount: 4_096,
+        maxcount: 4_096,
+        attr_request: Bitmap::EMPTY,
+    };
+    let reply = lane.look(|c| {
+        c.putrootfh().readdir(readdir);
+    });
+    let reply = reply.await;
+    let mut results = lane.results(&reply);
+    results.putrootfh().unwrap();
+    let found = results.readdir().unwrap();
+    found
+        .entries
+        .iter()
+        .map(|entry| entry.name.to_vec())
+        .collect()
+}
+
+async fn unmount_all(clients: Vec<Client>, lanes: &mut [Lane]) {
+    for client in clients {
+        for sessionid in client.sessions {
+            let lane = lanes.iter_mut().find(|lane| lane.session == sessionid);
+            let lane = lane.unwrap();
+            let destroy = args::DestroySession { sessionid };
+            let mut call = lane.compound(true).destroy_session(destroy).finish();
+            lane.ask_last(&mut call).await;
+        }
+        let destroy = args::DestroyClientId {
+            clientid: client.id,
+        };
+        let call = call(0).destroy_clientid(destroy).finish();
+        let reply = lanes[0].bare(call).await.unwrap();
+        let status = ReplyReader::parse(&reply).unwrap().status();
+        assert_eq!(status, Status::OK);
+    }
+}
+
+fn lane(lines: &Arc<Lines>, session: SessionId, slot: u32, rng: Rng) -> Lane {
+    Lane {
+        lines: Arc::clone(lines),
+        rng,
+        session,
+        slot,
+        sequence: 1,
+        cut_one_of: 0,
+        seen: Seen::default(),
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let parsed = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    Some(parsed.unwrap_or_else(|why| panic!("{variable} is {text}: {why}")))
+}
+
+/// A seed of this run's own.
+fn rand() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(())
+}
+
+const CONNECTIONS: usize = 16;
+const CLIENTS: u64 = 3;
+const SESSIONS: usize = 2;
+const SLOTS: u32 = 5;
+/// What each slot does, unless told otherwise.
+const ROUNDS: usize = 150;
+const CUT_ONE_OF: u64 = 40;
