@@ -132,10 +132,7 @@ impl Connection {
         self.turn.collect(&self.mailbox);
         self.cut();
         loop {
-            while !self.turn.inputs.is_empty() {
-                self.node.exchange(&mut self.turn, Some(&self.mailbox))?;
-                self.turn.run_work(&self.sink);
-            }
+            while self.exchange()? {}
             self.admission
                 .answered(std::mem::take(&mut self.turn.mail.answered));
             if std::mem::take(&mut self.turn.mail.close) {
@@ -153,6 +150,20 @@ impl Connection {
             self.ending = Some(ending);
         }
         Ok(self.may_cut() && !self.intake.is_hungry())
+    }
+
+    /// What [`Connection::step`] does up to where it would take the engine's lock again, for tests
+    /// in which others take it first. Says `true` if it would.
+    ///
+    /// # Errors
+    /// The connection is to be closed now.
+    #[doc(hidden)]
+    pub fn half_step(&mut self) -> Result<bool, Closing> {
+        if self.turn.inputs.is_empty() {
+            self.turn.collect(&self.mailbox);
+            self.cut();
+        }
+        Ok(self.exchange()?)
     }
 
     /// What is to be written, as far as `slices` goes; says how many of them are used.
@@ -240,6 +251,17 @@ impl Connection {
             log::closed(self.id(), &self.peer, why);
             self.node.close(&self.mailbox, &mut self.turn);
         }
+    }
+
+    /// Tells the engine what there is to tell, under one hold of its lock, and lets file systems
+    /// work. Says `true` if they have answered already.
+    fn exchange(&mut self) -> Result<bool, EngineDead> {
+        if self.turn.inputs.is_empty() {
+            return Ok(false);
+        }
+        self.node.exchange(&mut self.turn, Some(&self.mailbox))?;
+        self.turn.run_work(&self.sink);
+        Ok(!self.turn.inputs.is_empty())
     }
 
     /// Nothing more is read; the first reason stays.

@@ -9,7 +9,7 @@ use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{
-    Action, ConfigFaults, ConnId, DialError, Engine, Input, Mono, Outbox, Reply, Segment,
+    Action, Admin, ConfigFaults, ConnId, DialError, Engine, Input, Mono, Outbox, Reply, Segment,
     TableLengths,
 };
 
@@ -210,9 +210,26 @@ impl Node {
         Ok(self.shared.lock()?.engine.sessions_of(client_id))
     }
 
+    /// Asks for something on behalf of whoever is in charge.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn admin(&self, admin: Admin) -> Result<(), EngineDead> {
+        let mut turn = Turn::default();
+        turn.inputs.push(Input::Admin(admin));
+        self.shared.exchange(&mut turn, None)?;
+        self.shared.finish(&mut turn)
+    }
+
     /// A timer: every transport runs one, and any of them serves the whole node.
     pub fn timer(&self) -> Timer {
         Timer::new(Arc::clone(&self.shared))
+    }
+
+    /// Looks at the engine, which is held meanwhile.
+    #[doc(hidden)]
+    pub fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> Result<R, EngineDead> {
+        Ok(read(&self.shared.lock()?.engine))
     }
 
     /// How often the lock was taken.
