@@ -1,42 +1,111 @@
 //! Calls without SEQUENCE.
 
 use nfs4_engine::{BindingPolicy, ClientGone, ConnId, Direction, SessionGone};
-use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Reply, SESSION_ATTRS};
+use nfs4_tests::sim::{Client, Reply, SESSION_ATTRS};
 
 use super::model::{Record, SLOTS, Session, Slot};
-use super::play::{Play, Seen, Sequence};
+use super::play::{Asked, MOST_SESSIONS, PEERS, Play, Seen, Sequence, Server};
 use super::request::{MOST_OPERATIONS, MOST_REQUEST};
 
-impl Play {
-    /// A call without SEQUENCE.
-    fn ask(
-        &mut self,
-        peer: usize,
-        conn: ConnId,
-        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
-    ) -> Reply {
-        let xid = self.sim.xid();
-        let record = self.peers[peer].record(xid, b"", build);
-        self.sim.send(conn, record);
-        self.sim.settle();
-        let reply = self.sim.take_reply(xid).expect("it is answered at once");
-        assert_eq!(reply.conn, conn, "by the connection that asked");
-        reply
-    }
-
-    pub(super) fn introduce(&mut self, peer: usize, conn: ConnId, reboot: bool) {
+impl<S: Server> Play<S> {
+    pub(super) fn introduce(&mut self, peer: u8, reboot: bool) -> Asked {
+        let peer = usize::from(peer) % PEERS;
         if reboot {
             self.peers[peer].reboot();
         }
         let client = self.peers[peer].clone();
-        let reply = self
-            .ask(peer, conn, |c| c.exchange_id(client.introduction()))
-            .all_ok();
+        Asked::Introduce { peer, client }
+    }
+
+    pub(super) fn create(&mut self, peer: u8, back: bool, sequence: Sequence) -> Asked {
+        let record = self.records[usize::from(peer) % PEERS];
+        let created = self.model.records[record].created;
+        let sequence = match sequence {
+            Sequence::Next => created + 1,
+            Sequence::Last => created,
+            Sequence::Wrong => created + 9,
+        };
+        let flags = if back {
+            CREATE_SESSION4_FLAG_CONN_BACK_CHAN
+        } else {
+            0
+        };
+        Asked::Create {
+            record,
+            sequence,
+            flags,
+        }
+    }
+
+    pub(super) fn bind(&mut self, session: usize, dir: u8) -> Asked {
+        let dir = match dir % 4 {
+            0 => ChannelDirFromClient::Fore,
+            1 => ChannelDirFromClient::Back,
+            2 => ChannelDirFromClient::ForeOrBoth,
+            _ => ChannelDirFromClient::BackOrBoth,
+        };
+        Asked::Bind { session, dir }
+    }
+
+    /// The call under a transaction id.
+    pub(super) fn record(&self, asked: &Asked, xid: u32) -> Vec<u8> {
+        let session_id = |at: usize| self.model.sessions[at].id;
+        let anyone = &self.peers[0];
+        match asked {
+            Asked::Introduce { client, .. } => {
+                client.record(xid, b"", |c| c.exchange_id(client.introduction()))
+            }
+            Asked::Create {
+                record,
+                sequence,
+                flags,
+            } => {
+                let record = &self.model.records[*record];
+                let peer = &self.peers[record.peer];
+                let mut args = args::CreateSession {
+                    sequence: *sequence,
+                    flags: *flags,
+                    fore_chan_attrs: args::ChannelAttrs {
+                        maxrequestsize: MOST_REQUEST,
+                        maxrequests: SLOTS as u32,
+                        maxoperations: MOST_OPERATIONS,
+                        ..SESSION_ATTRS
+                    },
+                    ..peer.session_args()
+                };
+                args.clientid.0 = record.id;
+                peer.record(xid, b"", |c| c.create_session(args))
+            }
+            Asked::Bind { session, dir } => {
+                let args = args::BindConnToSession {
+                    sessid: session_id(*session),
+                    dir: *dir,
+                    use_conn_in_rdma_mode: false,
+                };
+                anyone.record(xid, b"", |c| c.bind_conn_to_session(args))
+            }
+            Asked::DestroySession { session } => {
+                let sessionid = session_id(*session);
+                let args = args::DestroySession { sessionid };
+                anyone.record(xid, b"", |c| c.destroy_session(args))
+            }
+            Asked::DestroyClient { record } => {
+                let record = &self.model.records[*record];
+                let peer = &self.peers[record.peer];
+                let mut args = args::DestroyClientId { clientid: peer.id };
+                args.clientid.0 = record.id;
+                peer.record(xid, b"", |c| c.destroy_clientid(args))
+            }
+            Asked::Request(number) => self.sent[*number].under(xid),
+        }
+    }
+
+    pub(super) fn introduced(&mut self, peer: usize, client: &Client, reply: &Reply) {
+        assert_eq!(reply.status(), Status::OK, "{reply:?}");
         let ok = ok!(reply, ExchangeId);
         let confirmed = self.model.record_of(peer, true);
         if let Some(at) = confirmed {
@@ -63,20 +132,22 @@ impl Play {
             confirmed: false,
             renewed: self.model.now,
             running: 0,
+            reclaimed: false,
             opens: 0,
             created: ok.sequenceid - 1,
             create_reply: None,
         });
     }
 
-    pub(super) fn create(&mut self, peer: usize, conn: ConnId, back: bool, sequence: Sequence) {
-        let at = self.records[peer];
+    pub(super) fn created(
+        &mut self,
+        at: usize,
+        conn: ConnId,
+        (sequence, flags): (u32, u32),
+        reply: &Reply,
+    ) {
         let record = &self.model.records[at];
-        let sequence = match sequence {
-            Sequence::Next => record.created + 1,
-            Sequence::Last => record.created,
-            Sequence::Wrong => record.created + 9,
-        };
+        let peer = record.peer;
         let replay = record.create_reply.clone();
         let replay = replay.filter(|_| sequence == record.created);
         let expected = if self.model.is_draining(conn) {
@@ -87,26 +158,11 @@ impl Play {
             Status::OK
         } else if sequence != record.created + 1 {
             Status::SEQ_MISORDERED
-        } else if self.model.sessions_of(at).len() >= 3 {
+        } else if self.model.sessions_of(at).len() >= MOST_SESSIONS {
             Status::NOSPC
         } else {
             Status::OK
         };
-        let mut args = self.peers[peer].session_args();
-        args.clientid.0 = record.id;
-        args.sequence = sequence;
-        args.flags = if back {
-            CREATE_SESSION4_FLAG_CONN_BACK_CHAN
-        } else {
-            0
-        };
-        args.fore_chan_attrs = args::ChannelAttrs {
-            maxrequestsize: MOST_REQUEST,
-            maxrequests: SLOTS as u32,
-            maxoperations: MOST_OPERATIONS,
-            ..SESSION_ATTRS
-        };
-        let reply = self.ask(peer, conn, |c| c.create_session(args));
         assert!(
             reply.is_only(Op::CreateSession, expected),
             "{:?}, not {expected}",
@@ -120,7 +176,7 @@ impl Play {
             return;
         }
         let ok = ok!(reply, CreateSession);
-        assert_eq!(ok.flags, args.flags, "the flags say what the tables hold");
+        assert_eq!(ok.flags, flags, "the flags say what the tables hold");
         if !self.model.records[at].confirmed
             && let Some(old) = self.model.record_of(peer, true)
         {
@@ -142,7 +198,7 @@ impl Play {
             running: 0,
             slots: std::array::from_fn(|_| Slot::default()),
         });
-        let direction = if back {
+        let direction = if flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0 {
             Direction::Both
         } else {
             Direction::Fore
@@ -151,21 +207,19 @@ impl Play {
         self.model.associate(session, conn, direction);
     }
 
-    pub(super) fn bind(&mut self, at: usize, conn: ConnId, dir: u8) {
-        let (dir, direction) = match dir % 4 {
-            0 => (ChannelDirFromClient::Fore, Direction::Fore),
-            1 => (ChannelDirFromClient::Back, Direction::Back),
-            2 => (ChannelDirFromClient::ForeOrBoth, Direction::Both),
-            _ => (ChannelDirFromClient::BackOrBoth, Direction::Both),
-        };
-        let sessid = self.model.sessions[at].id;
-        let args = args::BindConnToSession {
-            sessid,
-            dir,
-            use_conn_in_rdma_mode: false,
+    pub(super) fn bound(
+        &mut self,
+        at: usize,
+        conn: ConnId,
+        dir: ChannelDirFromClient,
+        reply: &Reply,
+    ) {
+        let direction = match dir {
+            ChannelDirFromClient::Fore => Direction::Fore,
+            ChannelDirFromClient::Back => Direction::Back,
+            ChannelDirFromClient::ForeOrBoth | ChannelDirFromClient::BackOrBoth => Direction::Both,
         };
         let expected = self.model.bind(at, conn, direction);
-        let reply = self.ask(0, conn, |c| c.bind_conn_to_session(args));
         assert!(
             reply.is_only(Op::BindConnToSession, expected),
             "{:?}, not {expected}",
@@ -175,14 +229,15 @@ impl Play {
             return;
         }
         self.seen.insert(Seen::Bind);
-        if self.model.policy == BindingPolicy::Exclusive {
-            let bindings = self.sim.bindings();
+        if self.model.policy == BindingPolicy::Exclusive && self.is_latest {
+            let session = self.model.sessions[at].id;
+            let bindings = self.server.look(nfs4_engine::Engine::bindings);
             let own: Vec<_> = bindings.iter().filter(|bound| bound.1 == conn).collect();
-            assert_eq!(own, [&(sessid, conn, direction)], "exactly that binding");
+            assert_eq!(own, [&(session, conn, direction)], "exactly that binding");
         }
     }
 
-    pub(super) fn destroy_session(&mut self, at: usize, conn: ConnId) {
+    pub(super) fn session_destroyed(&mut self, at: usize, conn: ConnId, reply: &Reply) {
         let session = &self.model.sessions[at];
         let expected = if !session.alive || self.model.is_expired(session.record) {
             Status::BADSESSION
@@ -193,10 +248,6 @@ impl Play {
         } else {
             Status::OK
         };
-        let args = args::DestroySession {
-            sessionid: session.id,
-        };
-        let reply = self.ask(0, conn, |c| c.destroy_session(args));
         assert!(
             reply.is_only(Op::DestroySession, expected),
             "{:?}, not {expected}",
@@ -207,8 +258,7 @@ impl Play {
         }
     }
 
-    pub(super) fn destroy_client(&mut self, peer: usize, conn: ConnId) {
-        let at = self.records[peer];
+    pub(super) fn client_destroyed(&mut self, at: usize, reply: &Reply) {
         let record = &self.model.records[at];
         let expected = if !record.alive || self.model.is_expired(at) {
             Status::STALE_CLIENTID
@@ -217,11 +267,6 @@ impl Play {
         } else {
             Status::OK
         };
-        let mut args = args::DestroyClientId {
-            clientid: self.peers[peer].id,
-        };
-        args.clientid.0 = record.id;
-        let reply = self.ask(peer, conn, |c| c.destroy_clientid(args));
         assert!(
             reply.is_only(Op::DestroyClientId, expected),
             "{:?}, not {expected}",

@@ -1,18 +1,15 @@
 //! What the server shows, against the model.
 
-use nfs4_engine::metrics::SequenceError;
-use nfs4_engine::{ConnId, Direction, Event, Unbound};
+use nfs4_engine::{ConnId, Direction, Engine, Event, Unbound};
 use nfs4_proto::nfs4::SessionId;
 
-use super::model::{Answer, Counted};
-use super::play::{Play, Seen};
+use super::model::Answer;
+use super::play::{Play, Seen, Server};
 
-impl Play {
+impl<S: Server> Play<S> {
     /// Everything that the server shows is as the model has it.
     pub(super) fn compare(&mut self) {
-        assert_eq!(self.sim.take_replies(), [], "replies that nobody asked for");
-        let told = self.sim.take_events();
-        self.compare_events(&told);
+        self.compare_told();
         let model = &self.model;
         let mut expected = Vec::new();
         for session in model.sessions.iter().filter(|session| session.alive) {
@@ -22,12 +19,12 @@ impl Play {
             let bindings = session.bindings.iter();
             expected.extend(bindings.map(|bound| (session.id, bound.conn, bound.direction)));
         }
-        let mut found = self.sim.bindings();
+        let mut found = self.server.look(Engine::bindings);
         let by_id = |bound: &(SessionId, ConnId, Direction)| (bound.0.0, bound.1);
         expected.sort_by_key(by_id);
         found.sort_by_key(by_id);
         assert_eq!(found, expected, "bindings");
-        let tables = self.sim.tables();
+        let tables = self.server.tables();
         assert_eq!(tables.connections, model.conns.len(), "connections");
         let alive = model.records.iter().filter(|record| record.alive);
         assert_eq!(tables.clients, alive.clone().count(), "clients");
@@ -39,19 +36,8 @@ impl Play {
         self.compare_numbers(tables.cached_bytes);
     }
 
-    fn compare_numbers(&self, cached_bytes: usize) {
-        let metrics = self.sim.metrics();
-        // A retry that is answered again is of a kind of its own, and no error to the model.
-        let unkept = metrics.sequence_errors(SequenceError::RetryUncached);
-        let kinds = SequenceError::ALL.iter();
-        let all: u64 = kinds.map(|kind| metrics.sequence_errors(*kind)).sum();
-        let replays = metrics.replay_hits + unkept;
-        let counted = Counted {
-            sequences: metrics.sequences,
-            errors: all - replays,
-            replays,
-            unbound: metrics.unbound_requests,
-        };
+    fn compare_numbers(&mut self, cached_bytes: usize) {
+        let counted = self.server.counted();
         assert_eq!(counted, self.model.counted, "metrics");
         let sessions = self.model.sessions.iter().filter(|session| session.alive);
         let mut bytes = 0;
@@ -68,8 +54,19 @@ impl Play {
         assert_eq!(cached_bytes, bytes, "cached bytes");
     }
 
-    pub(super) fn compare_events(&mut self, told: &[Event]) {
-        let of_tables = |event: &Event| {
+    fn compare_told(&mut self) {
+        let expected = std::mem::take(&mut self.model.told);
+        let moved = |event: &Event| {
+            let reason = Unbound::Explicit;
+            matches!(event, Event::Unbound { reason: found, .. } if *found == reason)
+        };
+        if expected.iter().any(moved) {
+            self.seen.insert(Seen::Move);
+        }
+        let Some(told) = self.server.take_told() else {
+            return;
+        };
+        let of_tables = |event: &&Event| {
             matches!(
                 event,
                 Event::Bound { .. }
@@ -78,16 +75,8 @@ impl Play {
                     | Event::ClientGone { .. }
             )
         };
-        let moved = |event: &Event| {
-            let reason = Unbound::Explicit;
-            matches!(event, Event::Unbound { reason: found, .. } if *found == reason)
-        };
-        if told.iter().any(moved) {
-            self.seen.insert(Seen::Move);
-        }
-        let told = told.iter().filter(|event| of_tables(event));
+        let told = told.iter().filter(of_tables);
         let mut told: Vec<String> = told.map(|event| format!("{event:?}")).collect();
-        let expected = std::mem::take(&mut self.model.told);
         let mut expected: Vec<String> = expected.iter().map(|e| format!("{e:?}")).collect();
         told.sort();
         expected.sort();

@@ -5,6 +5,8 @@ use std::time::Duration;
 use nfs4_engine::{BindingPolicy, ClientGone, ConnId, Direction, Event, SessionGone, Unbound};
 use nfs4_proto::nfs4::{SessionId, Status, Verifier};
 
+use super::counted::Counted;
+
 /// The server as it should be. What is gone keeps its place and is not alive.
 pub(super) struct Model {
     pub(super) policy: BindingPolicy,
@@ -29,6 +31,8 @@ pub(super) struct Record {
     pub(super) confirmed: bool,
     pub(super) renewed: Duration,
     pub(super) running: usize,
+    /// It has said that it reclaims no more.
+    pub(super) reclaimed: bool,
     pub(super) opens: usize,
     /// `csa_sequence` of the last CREATE_SESSION, and its reply.
     pub(super) created: u32,
@@ -82,15 +86,8 @@ pub(super) struct Conn {
     pub(super) id: ConnId,
     /// When it is closed, if it drains.
     pub(super) drain: Option<Duration>,
-}
-
-/// What the server should have counted.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Counted {
-    pub(super) sequences: u64,
-    pub(super) errors: u64,
-    pub(super) replays: u64,
-    pub(super) unbound: u64,
+    /// The server wants it closed.
+    pub(super) closing: bool,
 }
 
 impl Model {
@@ -102,6 +99,21 @@ impl Model {
     pub(super) fn is_draining(&self, conn: ConnId) -> bool {
         let mut conns = self.conns.iter();
         conns.any(|found| found.id == conn && found.drain.is_some())
+    }
+
+    /// What the server should tell, and count.
+    fn tell(&mut self, event: Event) {
+        self.counted.event(&event);
+        self.told.push(event);
+    }
+
+    pub(super) fn is_open(&self, conn: ConnId) -> bool {
+        self.conns.iter().any(|found| found.id == conn)
+    }
+
+    pub(super) fn conn_mut(&mut self, conn: ConnId) -> &mut Conn {
+        let found = self.conns.iter_mut().find(|found| found.id == conn);
+        found.expect("only open connections are looked for")
     }
 
     /// The live record of a peer that is confirmed, or the one that is not.
@@ -138,7 +150,7 @@ impl Model {
                 binding.direction = direction;
                 binding.active = now;
             }
-            self.told.push(Event::Bound {
+            self.tell(Event::Bound {
                 conn,
                 session: id,
                 direction,
@@ -177,15 +189,16 @@ impl Model {
             let silent = silent.conn;
             self.unbind(at, silent, Unbound::Reaper);
         }
-        let session = &mut self.sessions[at];
-        session.bindings.push(Binding {
+        let bound = &mut self.sessions[at];
+        bound.bindings.push(Binding {
             conn,
             direction,
             active: self.now,
         });
-        self.told.push(Event::Bound {
+        let session = bound.id;
+        self.tell(Event::Bound {
             conn,
-            session: session.id,
+            session,
             direction,
         });
         true
@@ -201,9 +214,10 @@ impl Model {
         if gone.direction.is_fore() && !session.has_fore_besides(&[]) {
             session.lost_fore = elsewhere;
         }
-        self.told.push(Event::Unbound {
+        let session = session.id;
+        self.tell(Event::Unbound {
             conn,
-            session: session.id,
+            session,
             reason,
         });
         true
@@ -227,14 +241,15 @@ impl Model {
             SessionGone::Request | SessionGone::Replaced => Unbound::SessionDestroyed,
         };
         let session_id = session.id;
-        for binding in std::mem::take(&mut session.bindings) {
-            self.told.push(Event::Unbound {
+        let bindings = std::mem::take(&mut session.bindings);
+        for binding in bindings {
+            self.tell(Event::Unbound {
                 conn: binding.conn,
                 session: session_id,
                 reason: unbound,
             });
         }
-        self.told.push(Event::SessionDestroyed {
+        self.tell(Event::SessionDestroyed {
             session: session_id,
             reason,
         });
@@ -253,10 +268,8 @@ impl Model {
         record.alive = false;
         record.opens = 0;
         if record.confirmed {
-            self.told.push(Event::ClientGone {
-                client: record.id,
-                reason,
-            });
+            let client = record.id;
+            self.tell(Event::ClientGone { client, reason });
         }
     }
 }
@@ -275,6 +288,16 @@ impl Session {
     pub(super) fn has_fore_besides(&self, conns: &[ConnId]) -> bool {
         let mut bindings = self.bindings.iter();
         bindings.any(|binding| binding.direction.is_fore() && !conns.contains(&binding.conn))
+    }
+}
+
+impl Conn {
+    pub(super) fn new(id: ConnId) -> Conn {
+        Conn {
+            id,
+            drain: None,
+            closing: false,
+        }
     }
 }
 

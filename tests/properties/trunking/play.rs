@@ -1,12 +1,18 @@
-//! Plays inputs to the server, and holds all that it shows against the model.
+//! Plays inputs to a server, and holds all that it shows against the model.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nfs4_engine::{Admin, BindingPolicy, ClientGone, Config, ConnId, Event, SessionGone};
-use nfs4_tests::sim::{Client, Pace, Sim};
+use nfs4_engine::snapshot::Cursor;
+use nfs4_engine::{
+    Admin, BindingPolicy, ClientGone, Config, ConnId, Engine, Event, SessionGone, TableLengths,
+};
+use nfs4_proto::nfs4::SessionId;
+use nfs4_proto::nfs4::args::ChannelDirFromClient;
+use nfs4_tests::sim::{Client, Fs, Reply, Sim};
 
-use super::model::{Conn, Counted, Model, SLOTS};
+use super::counted::Counted;
+use super::model::{Conn, Model};
 use super::request::{Sent, Work};
 
 /// One input. Numbers that are too large count round.
@@ -79,40 +85,118 @@ pub(super) enum Seen {
     Replay,
     Drain,
     Expiry,
+    /// Calls that were handled under one hold of the lock.
+    Batch,
+    /// A call that was read in parts.
+    Cut,
+    /// The lock was taken between a connection's calls and the answers to them.
+    Between,
+    /// A file system's answer for a connection that is gone.
+    Late,
+}
+
+/// What the model is held against.
+pub(super) trait Server {
+    fn start(config: Config) -> Self;
+
+    fn connect(&mut self) -> ConnId;
+
+    fn admin(&mut self, admin: Admin);
+
+    /// Time goes on, and no timer runs.
+    fn jump(&mut self, span: Duration);
+
+    /// Lets the timers run that are due.
+    fn run_timers(&mut self);
+
+    fn fs(&self) -> &Fs;
+
+    fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> R;
+
+    /// What was counted since the start.
+    fn counted(&mut self) -> Counted;
+
+    /// What was told since this was last called, where that can be heard.
+    fn take_told(&mut self) -> Option<Vec<Event>>;
+
+    fn tables(&self) -> TableLengths {
+        self.look(Engine::table_lengths)
+    }
+
+    fn sessions(&self) -> Vec<SessionId> {
+        let mut ids = Vec::new();
+        let mut next = Some(Cursor::default());
+        while let Some(from) = next {
+            let page = self.look(|engine| engine.sessions(from, 64));
+            ids.extend(page.items.iter().map(|session| session.session_id));
+            next = page.next;
+        }
+        ids
+    }
 }
 
 /// A server and its model.
-pub(super) struct Play {
-    pub(super) sim: Sim,
+pub(super) struct Play<S> {
+    pub(super) server: S,
     pub(super) model: Model,
     pub(super) peers: Vec<Client>,
     /// The record that each peer knows of.
     pub(super) records: Vec<usize>,
     pub(super) sent: Vec<Sent>,
-    /// Numbers of the requests that wait for a file system, in its order.
+    /// Numbers of the requests that wait for a file system, the oldest first.
     pub(super) held: Vec<usize>,
     pub(super) seen: BTreeSet<Seen>,
+    /// The server has handled nothing after the call that is looked at.
+    pub(super) is_latest: bool,
+    drain_deadline: Duration,
+    xid: u32,
 }
 
-impl Play {
-    /// Two clients with a session each.
-    pub(super) fn new(policy: BindingPolicy, limit: u8) -> Play {
+/// A call on its way to the server.
+pub(super) struct Call {
+    pub(super) conn: ConnId,
+    pub(super) xid: u32,
+    pub(super) record: Vec<u8>,
+    pub(super) asked: Asked,
+}
+
+/// What a call asks for.
+pub(super) enum Asked {
+    /// EXCHANGE_ID, as this incarnation.
+    Introduce { peer: usize, client: Client },
+    /// CREATE_SESSION of a record.
+    Create {
+        record: usize,
+        sequence: u32,
+        flags: u32,
+    },
+    /// BIND_CONN_TO_SESSION.
+    Bind {
+        session: usize,
+        dir: ChannelDirFromClient,
+    },
+    /// DESTROY_SESSION alone.
+    DestroySession { session: usize },
+    /// DESTROY_CLIENTID.
+    DestroyClient { record: usize },
+    /// The request of this number.
+    Request(usize),
+}
+
+impl<S: Server> Play<S> {
+    /// Two clients, each on a connection, that the server has not heard of.
+    pub(super) fn start(policy: BindingPolicy, limit: u8) -> Play<S> {
         let config = Config {
             binding_policy: policy,
             max_connections_per_session: limit.into(),
-            sessions_per_client: 3,
+            sessions_per_client: MOST_SESSIONS as u32,
             ..Sim::config()
         };
-        let lease = config.lease;
-        let mut sim = Sim::with(config);
-        sim.set_pace(Pace::Held);
+        let (lease, drain_deadline) = (config.lease, config.drain_deadline);
+        let mut server = S::start(config);
         let peers: Vec<Client> = (0..PEERS)
-            .map(|number| Client::stranger(&mut sim, &format!("peer {number}")))
+            .map(|number| Client::on(server.connect(), &format!("peer {number}")))
             .collect();
-        let conns = peers.iter().map(|peer| Conn {
-            id: peer.conn,
-            drain: None,
-        });
         let model = Model {
             policy,
             limit: limit.into(),
@@ -120,129 +204,161 @@ impl Play {
             now: Duration::ZERO,
             records: Vec::new(),
             sessions: Vec::new(),
-            conns: conns.collect(),
+            conns: peers.iter().map(|peer| Conn::new(peer.conn)).collect(),
             told: Vec::new(),
             counted: Counted::default(),
         };
-        let mut play = Play {
-            sim,
+        Play {
+            server,
             model,
             peers,
             records: vec![0; PEERS],
             sent: Vec::new(),
             held: Vec::new(),
             seen: BTreeSet::new(),
-        };
-        for peer in 0..PEERS {
-            let conn = play.model.conns[peer].id;
-            play.introduce(peer, conn, false);
-            play.create(peer, conn, peer == 0, Sequence::Next);
-            play.compare();
+            is_latest: true,
+            drain_deadline,
+            xid: 0,
         }
-        play
     }
 
-    pub(super) fn step(&mut self, step: Step) {
-        if self.model.conns.is_empty() {
-            self.connect();
-        }
-        match step {
-            Step::Rest => {}
-            Step::Connect => self.connect(),
-            Step::Drop { conn } => {
-                let conn = self.conn(conn);
-                self.lose(conn);
-            }
-            Step::Introduce { peer, conn, reboot } => {
-                self.introduce(usize::from(peer) % PEERS, self.conn(conn), reboot);
-            }
+    /// The first calls of a peer, which give it a session.
+    pub(super) fn first_calls(peer: usize) -> [Step; 2] {
+        let peer = peer as u8;
+        let conn = peer;
+        [
+            Step::Introduce {
+                peer,
+                conn,
+                reboot: false,
+            },
+            Step::Create {
+                peer,
+                conn,
+                back: peer == 0,
+                sequence: Sequence::Next,
+            },
+        ]
+    }
+
+    /// The call of an input that is one.
+    pub(super) fn call(&mut self, step: Step) -> Option<Call> {
+        let (conn, asked) = match step {
+            Step::Introduce { peer, conn, reboot } => (conn, self.introduce(peer, reboot)),
             Step::Create {
                 peer,
                 conn,
                 back,
                 sequence,
-            } => self.create(usize::from(peer) % PEERS, self.conn(conn), back, sequence),
-            Step::Bind { session, conn, dir } => {
-                self.bind(self.session(session), self.conn(conn), dir);
-            }
+            } => (conn, self.create(peer, back, sequence)),
+            Step::Bind { session, conn, dir } => (conn, self.bind(self.session(session), dir)),
             Step::Send {
                 session,
                 slot,
                 conn,
                 work,
                 keep,
-            } => {
-                let (session, slot) = (self.session(session), usize::from(slot) % SLOTS);
-                let seqid = self.model.sessions[session].slots[slot].seqid + 1;
-                let number = self.make(session, slot, seqid, work, keep);
-                self.deliver(number, self.conn(conn));
-            }
+            } => (conn, self.request((session, slot), 1, work, keep)),
             Step::Mistake {
                 session,
                 slot,
                 conn,
                 work,
-            } => {
-                let (session, slot) = (self.session(session), usize::from(slot) % SLOTS);
-                let seqid = self.model.sessions[session].slots[slot].seqid;
-                let number = self.make(session, slot, seqid, work, true);
-                self.deliver(number, self.conn(conn));
-            }
+            } => (conn, self.request((session, slot), 0, work, true)),
             Step::Again { back, conn } => {
-                if !self.sent.is_empty() {
-                    let back = usize::from(back) % self.sent.len();
-                    self.deliver(self.sent.len() - 1 - back, self.conn(conn));
-                }
+                let last = self.sent.len().checked_sub(1)?;
+                let number = last - usize::from(back) % self.sent.len();
+                (conn, Asked::Request(number))
             }
-            Step::Answer { which } => {
-                if !self.held.is_empty() {
-                    self.answer(usize::from(which) % self.held.len());
-                }
+            Step::DestroySession { session, conn } => {
+                let session = self.session(session);
+                (conn, Asked::DestroySession { session })
             }
+            Step::DestroyClient { peer, conn } => {
+                let record = self.records[usize::from(peer) % PEERS];
+                (conn, Asked::DestroyClient { record })
+            }
+            Step::Rest
+            | Step::Connect
+            | Step::Drop { .. }
+            | Step::Answer { .. }
+            | Step::Drain { .. }
+            | Step::StopDraining { .. }
+            | Step::Jump { .. }
+            | Step::Timers => return None,
+        };
+        self.xid += 1;
+        Some(Call {
+            conn: self.conn(conn),
+            xid: self.xid,
+            record: self.record(&asked, self.xid),
+            asked,
+        })
+    }
+
+    /// The server has handled a call, and answered it or not.
+    pub(super) fn handled(&mut self, call: &Call, reply: Option<Reply>) {
+        let Call { conn, xid, .. } = *call;
+        if let Some(reply) = &reply {
+            assert_eq!(reply.conn, conn, "by the connection that asked");
+        }
+        if let Asked::Request(number) = call.asked {
+            self.delivered(number, conn, xid, reply);
+            return;
+        }
+        let reply = reply.expect("it is answered at once");
+        match &call.asked {
+            Asked::Introduce { peer, client } => self.introduced(*peer, client, &reply),
+            Asked::Create {
+                record,
+                sequence,
+                flags,
+            } => self.created(*record, conn, (*sequence, *flags), &reply),
+            Asked::Bind { session, dir } => self.bound(*session, conn, *dir, &reply),
+            Asked::DestroySession { session } => self.session_destroyed(*session, conn, &reply),
+            Asked::DestroyClient { record } => self.client_destroyed(*record, &reply),
+            Asked::Request(_) => unreachable!("it was looked at above"),
+        }
+    }
+
+    /// An input that neither is a call nor loses a connection nor answers a request.
+    pub(super) fn happen(&mut self, step: Step) {
+        match step {
+            Step::Connect => self.connect(),
             Step::Drain { conn } => self.drain(self.conn(conn)),
             Step::StopDraining { conn } => {
                 let conn = self.conn(conn);
-                self.sim.admin(Admin::StopDraining { conn });
-                self.drain_state(conn).drain = None;
-            }
-            Step::DestroySession { session, conn } => {
-                self.destroy_session(self.session(session), self.conn(conn));
-            }
-            Step::DestroyClient { peer, conn } => {
-                self.destroy_client(usize::from(peer) % PEERS, self.conn(conn));
+                self.server.admin(Admin::StopDraining { conn });
+                self.model.conn_mut(conn).drain = None;
             }
             Step::Jump { seconds } => {
-                self.sim.jump(Duration::from_secs(seconds.into()));
-                self.model.now = self.sim.now();
+                let span = Duration::from_secs(seconds.into());
+                self.server.jump(span);
+                self.model.now += span;
             }
             Step::Timers => self.timers(),
+            _ => {}
         }
-        self.compare();
     }
 
-    /// Everything is answered, executed at most once, and nothing is left.
-    pub(super) fn finish(&mut self) {
-        while !self.held.is_empty() {
-            self.answer(0);
-            self.compare();
-        }
+    /// Nothing was executed more often than once.
+    pub(super) fn assert_executed_once(&self) {
         for sent in &self.sent {
             if let Some(name) = &sent.name {
-                let times = self.sim.fs().creations(name);
+                let times = self.server.fs().creations(name);
                 let most = u64::from(sent.executed);
                 assert!(times <= most, "{name:?} was executed {times} times");
             }
         }
-        self.sim.assert_nothing_is_left();
     }
 
-    fn conn(&self, pick: u8) -> ConnId {
+    pub(super) fn conn(&self, pick: u8) -> ConnId {
         let conns = &self.model.conns;
         conns[usize::from(pick) % conns.len()].id
     }
 
     /// A session, mostly one that is there.
-    fn session(&self, pick: u8) -> usize {
+    pub(super) fn session(&self, pick: u8) -> usize {
         let sessions = &self.model.sessions;
         let alive: Vec<usize> = (0..sessions.len())
             .filter(|at| sessions[*at].alive)
@@ -254,41 +370,15 @@ impl Play {
         }
     }
 
-    fn drain_state(&mut self, conn: ConnId) -> &mut Conn {
-        let found = self.model.conns.iter_mut().find(|found| found.id == conn);
-        found.expect("only open connections are picked")
+    pub(super) fn connect(&mut self) {
+        let id = self.server.connect();
+        self.model.conns.push(Conn::new(id));
     }
 
-    fn connect(&mut self) {
-        let id = self.sim.connect();
-        self.model.conns.push(Conn { id, drain: None });
-    }
-
-    /// Losing a connection changes bindings only.
-    fn lose(&mut self, conn: ConnId) {
-        let mut before = self.sim.tables();
-        self.sim.kill(conn);
-        self.sim.settle();
-        before.connections -= 1;
-        assert_eq!(self.sim.tables(), before, "a lost connection took more");
-        self.closed(conn);
-    }
-
+    /// The server knows that a connection is gone.
     pub(super) fn closed(&mut self, conn: ConnId) {
-        assert!(!self.sim.network().is_alive(conn), "{conn} is not closed");
         if self.model.close(conn) {
             self.seen.insert(Seen::Drop);
-        }
-    }
-
-    fn drain(&mut self, conn: ConnId) {
-        self.sim.admin(Admin::Drain { conn });
-        self.sim.settle();
-        let deadline = self.model.now + self.sim.settings().drain_deadline;
-        self.drain_state(conn).drain.get_or_insert(deadline);
-        if !self.waits(conn) {
-            self.seen.insert(Seen::Drain);
-            self.closed(conn);
         }
     }
 
@@ -297,17 +387,28 @@ impl Play {
         self.held.iter().any(|sent| self.sent[*sent].by == conn)
     }
 
+    /// A draining connection is to be closed, now that nothing of it waits, or in spite of that.
+    pub(super) fn close_drained(&mut self, conn: ConnId) {
+        self.seen.insert(Seen::Drain);
+        self.model.conn_mut(conn).closing = true;
+    }
+
+    fn drain(&mut self, conn: ConnId) {
+        self.server.admin(Admin::Drain { conn });
+        let deadline = self.model.now + self.drain_deadline;
+        let waits = self.waits(conn);
+        self.model.conn_mut(conn).drain.get_or_insert(deadline);
+        if !waits {
+            self.close_drained(conn);
+        }
+    }
+
     /// The reaper passes: it takes what is expired, and may take what is idle.
     fn timers(&mut self) {
-        self.sim.run_timers();
-        let drained = |conn: &Conn| conn.drain.is_some_and(|end| end <= self.model.now);
-        let drained: Vec<ConnId> = self
-            .model
-            .conns
-            .iter()
-            .filter(|conn| drained(conn))
-            .map(|conn| conn.id)
-            .collect();
+        self.server.run_timers();
+        let drained = |conn: &&Conn| conn.drain.is_some_and(|end| end <= self.model.now);
+        let drained = self.model.conns.iter().filter(drained);
+        let drained: Vec<ConnId> = drained.map(|conn| conn.id).collect();
         for record in 0..self.model.records.len() {
             if self.model.records[record].alive && self.model.is_expired(record) {
                 if self.model.records[record].confirmed {
@@ -316,27 +417,21 @@ impl Play {
                 self.model.remove(record, ClientGone::LeaseExpired);
             }
         }
-        let told = self.sim.take_events();
-        for event in &told {
-            let Event::SessionDestroyed { session, reason } = event else {
-                continue;
-            };
-            assert_eq!(*reason, SessionGone::LeaseExpired);
-            let at = self.model.sessions.iter().position(|s| s.id == *session);
-            let at = at.expect("a session that was made");
+        let left = self.server.sessions();
+        for at in 0..self.model.sessions.len() {
             let session = &self.model.sessions[at];
-            if session.alive {
+            if session.alive && !left.contains(&session.id) {
                 let idle = self.model.now > session.last_used + self.model.lease;
                 assert!(idle && session.running == 0, "it is in use");
-                self.model.destroy(at, *reason);
+                self.model.destroy(at, SessionGone::LeaseExpired);
             }
         }
         for conn in drained {
-            self.seen.insert(Seen::Drain);
-            self.closed(conn);
+            self.close_drained(conn);
         }
-        self.compare_events(&told);
     }
 }
 
-const PEERS: usize = 2;
+pub(super) const PEERS: usize = 2;
+/// Of one client.
+pub(super) const MOST_SESSIONS: usize = 3;

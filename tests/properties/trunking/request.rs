@@ -74,7 +74,7 @@ impl Sent {
         work: Work,
         keep: bool,
     ) -> Sent {
-        let name = format!("work {number}").into_bytes();
+        let name = name_of(number);
         let on_wire = if work == Work::NoSlot { SLOTS } else { slot };
         let sequence = args::Sequence {
             cachethis: keep,
@@ -106,6 +106,18 @@ impl Sent {
     pub(super) fn is_same(&self, other: &Sent) -> bool {
         self.record == other.record
     }
+}
+
+/// What a request makes.
+fn name_of(number: usize) -> Vec<u8> {
+    format!("work {number}").into_bytes()
+}
+
+/// The request that makes something under this name.
+pub(super) fn number_of(name: &[u8]) -> usize {
+    let digits = name.strip_prefix(b"work ").expect("a name of ours");
+    let digits = std::str::from_utf8(digits).expect("digits");
+    digits.parse().expect("digits")
 }
 
 fn ask<'a>(

@@ -4,94 +4,99 @@ use nfs4_engine::{ConnId, Direction, SessionGone};
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::Reply;
 
-use super::model::{Answer, Session, Slot};
-use super::play::{Play, Seen};
+use super::model::{Answer, SLOTS, Session, Slot};
+use super::play::{Asked, Play, Seen, Server};
 use super::request::{Sent, Work};
 
 /// What should become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum Verdict {
     Refused(Status),
     Replayed,
     Uncached,
     New,
 }
 
-impl Play {
-    pub(super) fn make(
+impl<S: Server> Play<S> {
+    /// A request under the last seqid of a slot, or one after it.
+    pub(super) fn request(
         &mut self,
-        session: usize,
-        slot: usize,
-        seqid: u32,
+        (session, slot): (u8, u8),
+        after: u32,
         work: Work,
         keep: bool,
-    ) -> usize {
+    ) -> Asked {
+        let (session, slot) = (self.session(session), usize::from(slot) % SLOTS);
         let number = self.sent.len();
-        let Session { id, record, .. } = self.model.sessions[session];
-        let peer = &self.peers[self.model.records[record].peer];
+        let Session {
+            id, record, slots, ..
+        } = &self.model.sessions[session];
+        let seqid = slots[slot].seqid + after;
+        let peer = &self.peers[self.model.records[*record].peer];
         self.sent.push(Sent::new(
             peer,
             number,
-            (session, id),
+            (session, *id),
             (slot, seqid),
             work,
             keep,
         ));
-        number
+        Asked::Request(number)
     }
 
     /// What should become of a request.
-    fn turn(&self, number: usize) -> Turn {
+    fn verdict(&self, number: usize) -> Verdict {
         let sent = &self.sent[number];
         let session = &self.model.sessions[sent.session];
         if !session.alive || self.model.is_expired(session.record) {
-            return Turn::Refused(Status::BADSESSION);
+            return Verdict::Refused(Status::BADSESSION);
         }
         match sent.work {
-            Work::TooLong => return Turn::Refused(Status::REQ_TOO_BIG),
-            Work::TooMany => return Turn::Refused(Status::TOO_MANY_OPS),
-            Work::NoSlot => return Turn::Refused(Status::BADSLOT),
+            Work::TooLong => return Verdict::Refused(Status::REQ_TOO_BIG),
+            Work::TooMany => return Verdict::Refused(Status::TOO_MANY_OPS),
+            Work::NoSlot => return Verdict::Refused(Status::BADSLOT),
             _ => {}
         }
         let slot = &session.slots[sent.slot];
         if sent.seqid == slot.seqid + 1 && !slot.running {
-            return Turn::New;
+            return Verdict::New;
         }
         if sent.seqid != slot.seqid {
-            return Turn::Refused(Status::SEQ_MISORDERED);
+            return Verdict::Refused(Status::SEQ_MISORDERED);
         }
         if slot.running {
-            return Turn::Refused(Status::DELAY);
+            return Verdict::Refused(Status::DELAY);
         }
         match (slot.last, &slot.answer) {
             (Some(last), _) if !self.sent[last].is_same(sent) => {
-                Turn::Refused(Status::SEQ_FALSE_RETRY)
+                Verdict::Refused(Status::SEQ_FALSE_RETRY)
             }
-            (None, _) | (_, Answer::None) => Turn::Refused(Status::SEQ_MISORDERED),
-            (_, Answer::Kept(_)) => Turn::Replayed,
-            (_, Answer::Dropped) => Turn::Uncached,
+            (None, _) | (_, Answer::None) => Verdict::Refused(Status::SEQ_MISORDERED),
+            (_, Answer::Kept(_)) => Verdict::Replayed,
+            (_, Answer::Dropped) => Verdict::Uncached,
         }
     }
 
-    /// A request reaches the server.
-    pub(super) fn deliver(&mut self, number: usize, conn: ConnId) {
-        let turn = self.turn(number);
-        let opens = self.sim.tables().opens;
-        let xid = self.sim.xid();
+    /// The server has handled a request.
+    pub(super) fn delivered(
+        &mut self,
+        number: usize,
+        conn: ConnId,
+        xid: u32,
+        reply: Option<Reply>,
+    ) {
+        let verdict = self.verdict(number);
         let sent = &self.sent[number];
         let (at, slot, work) = (sent.session, sent.slot, sent.work);
         let record = self.model.sessions[at].record;
-        self.sim.send(conn, sent.under(xid));
-        self.sim.settle();
-        let reply = self.sim.take_reply(xid);
         let now = self.model.now;
         self.model.counted.sequences += 1;
-        let checked = turn != Turn::Refused(Status::BADSESSION)
+        let checked = verdict != Verdict::Refused(Status::BADSESSION)
             && !matches!(work, Work::TooLong | Work::TooMany);
         if checked && let Some(binding) = self.model.sessions[at].binding_mut(conn) {
             binding.active = now;
         }
-        if let Turn::Refused(status) = turn {
+        if let Verdict::Refused(status) = verdict {
             self.model.counted.errors += 1;
             if status == Status::BADSESSION && self.model.sessions[at].alive {
                 self.seen.insert(Seen::Expiry);
@@ -107,7 +112,7 @@ impl Play {
         self.model.records[record].renewed = now;
         self.model.sessions[at].last_used = now;
         self.model.associate(at, conn, Direction::Fore);
-        if turn != Turn::New {
+        if verdict != Verdict::New {
             self.model.counted.replays += 1;
             self.repeated(number, conn, &reply.expect("a replay comes at once"));
             return;
@@ -133,7 +138,12 @@ impl Play {
             return;
         }
         sent.executed = true;
-        self.went_on(number, reply, opens);
+        let Some(reply) = reply else {
+            assert!(sent.name.is_some(), "{work:?} waits for nobody");
+            self.held.push(number);
+            return;
+        };
+        self.executed(number, Some(&reply));
     }
 
     /// The reply of the first time comes again, by the connection that asks now.
@@ -157,58 +167,57 @@ impl Play {
         }
     }
 
-    /// The file system answers.
-    pub(super) fn answer(&mut self, which: usize) {
-        let number = self.held.remove(which);
-        let opens = self.sim.tables().opens;
-        self.sim.answer(which);
-        self.sim.settle();
-        let Sent { xid, by, .. } = self.sent[number];
-        let reply = self.sim.take_reply(xid);
-        let was_alive = self.model.conns.iter().any(|conn| conn.id == by);
-        self.went_on(number, reply, opens);
-        if was_alive && self.model.is_draining(by) && !self.waits(by) {
-            self.seen.insert(Seen::Drain);
-            self.closed(by);
+    /// The server has handled the file system's answer to a request.
+    pub(super) fn answered(&mut self, number: usize, reply: Option<&Reply>) {
+        self.held.retain(|held| *held != number);
+        let by = self.sent[number].by;
+        let is_open = self.model.is_open(by);
+        assert_eq!(reply.is_some(), is_open, "answered unless it cannot be");
+        self.executed(number, reply);
+        if is_open && self.model.is_draining(by) && !self.waits(by) {
+            self.close_drained(by);
         }
     }
 
-    /// A request in execution waits, or is over.
-    fn went_on(&mut self, number: usize, reply: Option<Reply>, opens: usize) {
-        if self.sim.held().len() > self.held.len() {
-            assert!(reply.is_none(), "answered and waiting");
-            self.held.push(number);
-            return;
-        }
+    /// The operations of a request have run.
+    fn executed(&mut self, number: usize, reply: Option<&Reply>) {
         let sent = &self.sent[number];
-        let is_open = self.model.conns.iter().any(|conn| conn.id == sent.by);
-        assert_eq!(reply.is_some(), is_open, "answered unless it cannot be");
-        let (at, work) = (sent.session, sent.work);
-        if !self.model.sessions[at].alive {
+        if let Some(reply) = reply {
+            assert_eq!(reply.conn, sent.by, "by the connection that asked");
+        }
+        let (at, work, by) = (sent.session, sent.work, sent.by);
+        let session = &self.model.sessions[at];
+        if !session.alive {
             // Its client is gone, and nobody keeps the answer.
-            let statuses = reply.map(|reply| reply.last().1);
-            assert!(statuses.is_none_or(|status| status == Status::DELAY));
+            let status = reply.map(|reply| reply.last().1);
+            assert!(status.is_none_or(|status| status == Status::DELAY));
             return;
         }
-        if let Some(name) = &sent.name
-            && self.sim.fs().creations(name) != 1
-        {
-            assert!(work == Work::Open, "{name:?} is answered, not executed");
-        }
-        let opened = self.sim.tables().opens - opens;
-        self.model.records[self.model.sessions[at].record].opens += opened;
-        if let Some(reply) = &reply {
-            let expected = match work {
-                Work::Nonsense => Status::NOTSUPP,
-                Work::Leave => self.leave(at, sent.by),
-                Work::Open if opened == 0 => Status::GRACE,
-                Work::Reclaim if reply.status() != Status::OK => Status::COMPLETE_ALREADY,
-                _ => Status::OK,
-            };
+        let record = session.record;
+        let client = &mut self.model.records[record];
+        let expected = match work {
+            Work::Nonsense => Status::NOTSUPP,
+            Work::Leave => self.leave(at, by),
+            Work::Open if !client.reclaimed => Status::GRACE,
+            Work::Reclaim if client.reclaimed => Status::COMPLETE_ALREADY,
+            _ => Status::OK,
+        };
+        if let Some(reply) = reply {
             assert_eq!(reply.status(), expected, "{:?}", reply.statuses());
         }
-        self.over(number, reply.as_ref());
-        if work == Work::Leave && reply.is_some_and(|reply| reply.status() == Status::OK) {
+        let done = expected == Status::OK;
+        let client = &mut self.model.records[record];
+        match work {
+            Work::Reclaim if done => client.reclaimed = true,
+            Work::Open if done => client.opens += 1,
+            _ => {}
+        }
+        if let Some(name) = &self.sent[number].name {
+            let times = self.server.fs().creations(name);
+            assert_eq!(times, u64::from(done), "{name:?} is answered");
+        }
+        self.over(number, reply);
+        if work == Work::Leave && done {
             self.model.destroy(at, SessionGone::Request);
         }
     }

@@ -50,12 +50,17 @@ pub struct Fattr(Vec<u8>);
 impl Client {
     /// A client that the server has not heard of, on a new connection.
     pub fn stranger(sim: &mut Sim, owner: &str) -> Client {
+        Client::on(sim.connect(), owner)
+    }
+
+    /// A client that no server has heard of, on a connection.
+    pub fn on(conn: ConnId, owner: &str) -> Client {
         Client {
             owner: owner.as_bytes().to_vec(),
             verifier: Verifier(*b"incarn-1"),
             uid: 1000,
             minor: 1,
-            conn: sim.connect(),
+            conn,
             id: ClientId(0),
             create_sequence: 0,
             session: SessionId::default(),

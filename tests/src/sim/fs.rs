@@ -110,7 +110,7 @@ impl Backend for Fs {
         {
             let mut tally = self.lock();
             *tally.requests.entry(kind(&request.op)).or_default() += 1;
-            if let Some(name) = creates(&request.op) {
+            if let Some(name) = created(&request.op) {
                 *tally.creations.entry(name.to_vec()).or_default() += 1;
             }
         }
@@ -147,7 +147,8 @@ fn kind(op: &FsOp) -> &'static str {
     }
 }
 
-fn creates(op: &FsOp) -> Option<&[u8]> {
+/// The name of what a request may make.
+pub fn created(op: &FsOp) -> Option<&[u8]> {
     match op {
         FsOp::Create { name, .. } => Some(name),
         FsOp::Open {

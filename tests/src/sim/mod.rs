@@ -14,7 +14,7 @@ mod world;
 
 pub use callback::Callback;
 pub use client::{Client, Fattr, Request, SESSION_ATTRS, open_args, sequence_args};
-pub use fs::{Fs, Tally};
+pub use fs::{Fs, Tally, created};
 pub use network::{Delays, Network};
 pub use reply::Reply;
 pub use rng::Rng;

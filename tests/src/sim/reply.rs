@@ -17,7 +17,11 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(conn: ConnId, record: &[u8]) -> Reply {
+    /// One whole record that came by a connection.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn new(conn: ConnId, record: &[u8]) -> Reply {
         let (mark, record) = record.split_at(4);
         let len = u32::try_from(record.len()).expect("a record is short");
         assert_eq!(mark, (len | 1 << 31).to_be_bytes(), "one whole record");
