@@ -125,16 +125,18 @@ impl Core {
     }
 
     /// Closes an open file and lets the file system know.
-    pub(crate) fn close(&mut self, key: Key<Open>, out: &mut Outbox) {
+    pub(crate) fn close(&mut self, key: Key<Open>, now: Mono, out: &mut Outbox) {
         let Some(open) = self.states.get(key) else {
             return;
         };
-        let Some(client) = self.clients.get_mut(open.client) else {
+        let (client, file) = (open.client, open.file);
+        let Some(client) = self.clients.get_mut(client) else {
             return;
         };
         if let Some(fh) = self.states.close(&mut client.opens, key) {
             self.release(fh.export, fh.handle, out);
         }
+        self.give_turns(file, now, out);
     }
 
     /// Lets go of a file that a file system holds for us.
@@ -178,7 +180,7 @@ impl Core {
             } else if let Some(open) = open {
                 let locks = self.states.get(open).map_or(0, |open| open.locks.len());
                 *budget = budget.saturating_sub(locks);
-                self.close(open, out);
+                self.close(open, now, out);
             }
         }
         if let Some(client) = self.clients.remove(key)
@@ -196,12 +198,14 @@ impl Core {
     /// come and go as fast as requests do.
     pub(crate) fn remind(&mut self, at: Mono, due: Due) {
         self.timers.set(at, due);
-        let of_use = self.clients.len() + self.connections.len();
+        let counts = self.states.counts();
+        let of_use = self.clients.len() + self.connections.len() + counts.waiting;
         if self.timers.len() > 2 * of_use + SPARE_TIMERS {
-            let (clients, connections) = (&self.clients, &self.connections);
+            let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
             self.timers.retain(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
+                Due::Turn(file) => states.is_waited_for(file),
             });
         }
     }

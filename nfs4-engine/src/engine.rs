@@ -33,6 +33,8 @@ pub enum TimerReason {
     Lease,
     /// A draining connection has had its time.
     Drain,
+    /// A lock was kept for somebody who waited for it, and has not come.
+    Turn,
 }
 
 /// Why an engine cannot start.
@@ -63,6 +65,8 @@ pub struct TableLengths {
     pub locks: usize,
     /// Files that somebody has open.
     pub files: usize,
+    /// Locks that were denied to somebody who waits for them.
+    pub waiting: usize,
     /// COMPOUNDs that wait for a file system.
     pub parked: usize,
     /// Bytes of replies kept for replay.
@@ -122,6 +126,7 @@ impl Engine {
         self.core.timers.next().map(|(at, due)| match due {
             Due::Lease(_) => (at, TimerReason::Lease),
             Due::Drain(_) => (at, TimerReason::Drain),
+            Due::Turn(_) => (at, TimerReason::Turn),
         })
     }
 
@@ -135,6 +140,10 @@ impl Engine {
             // A step for looking, taken after those for what is found, so that one is progress.
             let done = match due {
                 Due::Lease(client) => self.core.look_at_lease(client, now.mono, &mut budget, out),
+                Due::Turn(file) => {
+                    self.core.give_turns(file, now.mono, out);
+                    true
+                }
                 Due::Drain(conn) => {
                     if self.core.connections.is_drain_over(conn, now.mono) {
                         out.push(Action::Close { conn });
@@ -169,6 +178,7 @@ impl Engine {
             opens: states.opens,
             locks: states.locks,
             files: states.files,
+            waiting: states.waiting,
             parked: self.parked.len(),
             cached_bytes: self.core.sessions.cached_bytes,
             timers: self.core.timers.len(),

@@ -237,6 +237,7 @@ fn check_files(states: &Inside<'_>) -> Result<(), String> {
     }
     check(files.len() == opened.len(), "files open", opened.len())?;
     let mut ranges = 0;
+    let mut waiting = 0;
     for (key, file) in files.entries() {
         check(files.find(&file.fh) == Some(key), "no handle", key)?;
         check(
@@ -250,8 +251,15 @@ fn check_files(states: &Inside<'_>) -> Result<(), String> {
             check(same, "locked by nobody", (key, lock))?;
             ranges += 1;
         }
+        for waiter in file.waiters.iter() {
+            let open = states.opens.get(waiter.open);
+            let same = open.is_some_and(|open| open.file == key && open.client == waiter.client);
+            check(same, "somebody waits without an open", key)?;
+            waiting += 1;
+        }
     }
     check(ranges == states.ranges, "ranges", ranges)?;
+    check(waiting == states.waiting, "waiting", waiting)?;
     let handles = files.handles();
     check(handles == files.len(), "handles of files", handles)
 }

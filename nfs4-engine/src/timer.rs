@@ -6,6 +6,7 @@ use core::cmp::Reverse;
 use crate::client::Client;
 use crate::ids::ConnId;
 use crate::slab::Key;
+use crate::state::file::File;
 use crate::time::Mono;
 
 /// What becomes due.
@@ -24,6 +25,8 @@ pub(crate) enum Due {
     Lease(Key<Client>),
     /// A draining connection has had its time.
     Drain(ConnId),
+    /// Somebody's turn to lock this file may be over.
+    Turn(Key<File>),
 }
 
 #[derive(PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! LOCK, LOCKT and LOCKU. [RFC 8881 §18.10 to 18.12]
 
+use alloc::borrow::Cow;
+
 use nfs4_proto::nfs4::args::Locker;
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner};
 use nfs4_proto::nfs4::status::Status;
@@ -7,13 +9,16 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::reclaim;
+use crate::client::{Client, Clients};
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::exports::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 use crate::slab::Key;
+use crate::state::States;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
 use crate::state::range::{Conflict, Kind, Range};
+use crate::state::waiter::Asker;
 
 /// LOCK.
 pub(crate) fn lock<S: Established>(
@@ -26,7 +31,7 @@ pub(crate) fn lock<S: Established>(
     let kind = kind(args.locktype);
     let (open, held) = locker(cx, &args.locker, &fh)?;
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
-    let (client, share) = (record.client, record.share);
+    let (client, share, file) = (record.client, record.share, record.file);
     reclaim::admit(cx, client, args.reclaim)?;
     let allowed = match kind {
         Kind::Read => share.reads(),
@@ -35,8 +40,24 @@ pub(crate) fn lock<S: Established>(
     if !allowed {
         return Err(Status::OPENMODE);
     }
-    if let Some(conflict) = cx.core.states.lock_conflict(&fh, range, kind, held) {
-        return Ok(denied(cx, &conflict));
+    let owner = owner(&cx.core.states, &args.locker, held);
+    let asker = Asker {
+        client,
+        owner: &owner,
+        range,
+        kind,
+    };
+    if is_denied(cx, &fh, open, asker, held) {
+        if args.locktype.waits() {
+            let session = None;
+            let lease = cx.core.config.lease;
+            cx.core
+                .states
+                .wait(open, asker, session, cx.now.mono, lease);
+        } else {
+            cx.core.states.give_up(open, asker);
+        }
+        return Ok(Step::Failed(Status::DENIED));
     }
     if cx.core.states.locked_of(open) >= LOCKED_PER_FILE || is_full(cx) {
         return Err(Status::DELAY);
@@ -47,6 +68,11 @@ pub(crate) fn lock<S: Established>(
         (None, Locker::Existing(_)) => return Err(Status::BAD_STATEID),
     };
     let stateid = cx.core.states.lock_range(held, range, kind);
+    cx.core.states.granted(open, asker);
+    if kind == Kind::Read {
+        // It may have been a lock for writing.
+        cx.core.give_turns(file, cx.now.mono, cx.out);
+    }
     cx.run.current_stateid = Some(stateid);
     res::LockOk {
         lock_stateid: stateid,
@@ -103,7 +129,10 @@ pub(crate) fn tested<S: Established>(
     let states = &cx.core.states;
     let held = states.locks_of(client, args.owner.owner, &fh);
     match states.lock_conflict(&fh, range, kind(args.locktype), held) {
-        Some(conflict) => Ok(denied(cx, &conflict)),
+        Some(conflict) => {
+            tell_conflict(cx, &conflict);
+            Ok(Step::Failed(Status::DENIED))
+        }
         None => Ok(Step::Done(Status::OK)),
     }
 }
@@ -121,12 +150,14 @@ pub(crate) fn unlock<S: Established>(
     // Unlocking the middle of a range leaves two. What takes nothing more is never refused: a file
     // that is full could not be unlocked otherwise.
     let states = &cx.core.states;
-    let open = states.lock(held).ok_or(Status::BAD_STATEID)?.open;
+    let lock = states.lock(held).ok_or(Status::BAD_STATEID)?;
+    let (open, file) = (lock.open, lock.file);
     let much = states.locked_of(open) >= 2 * LOCKED_PER_FILE || is_full(cx);
     if much && states.cuts(held, range) {
         return Err(Status::DELAY);
     }
     let stateid = cx.core.states.unlock_range(held, range);
+    cx.core.give_turns(file, cx.now.mono, cx.out);
     cx.run.current_stateid = Some(stateid);
     res::LockUOk {
         lock_stateid: stateid,
@@ -176,30 +207,68 @@ fn is_full<S>(cx: &Cx<'_, S>) -> bool {
     cx.core.states.weight() >= cx.core.config.max_states as usize
 }
 
-/// LOCK4denied: who is in the way.
-fn denied<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<Lock>>) -> Step {
-    let core = &*cx.core;
-    let client = core
-        .states
-        .lock(conflict.owner)
-        .and_then(|lock| core.clients.get(lock.client));
-    let denied = res::LockDenied {
-        offset: conflict.range.first,
-        length: conflict.range.length(),
-        locktype: match conflict.kind {
+/// What the lock owner is called.
+fn owner<'a>(states: &States, locker: &Locker<'a>, held: Option<Key<Lock>>) -> Cow<'a, [u8]> {
+    match locker {
+        Locker::New(new) => Cow::Borrowed(new.lock_owner.owner),
+        Locker::Existing(_) => {
+            let owner = held.and_then(|held| states.lock_owner_name(held));
+            Cow::Owned(owner.unwrap_or_default().into())
+        }
+    }
+}
+
+/// Whether the lock is another's, or kept for another who waited longer; then that one is told.
+fn is_denied<S>(
+    cx: &mut Cx<'_, S>,
+    fh: &Fh,
+    open: Key<Open>,
+    asker: Asker<'_>,
+    held: Option<Key<Lock>>,
+) -> bool {
+    let states = &cx.core.states;
+    if let Some(conflict) = states.lock_conflict(fh, asker.range, asker.kind, held) {
+        tell_conflict(cx, &conflict);
+        return true;
+    }
+    let lease = cx.core.config.lease;
+    let Some(waiter) = states.before(open, asker, cx.now.mono, lease) else {
+        return false;
+    };
+    let (client, owner) = (Some(waiter.client), &waiter.owner);
+    deny(&cx.core.clients, client, owner, waiter.range, waiter.kind).encode(cx.run.reply.body());
+    true
+}
+
+/// LOCK4denied: whose lock is in the way.
+fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<Lock>>) {
+    let states = &cx.core.states;
+    let client = states.lock(conflict.owner).map(|lock| lock.client);
+    let owner = states.lock_owner_name(conflict.owner).unwrap_or_default();
+    let clients = &cx.core.clients;
+    deny(clients, client, owner, conflict.range, conflict.kind).encode(cx.run.reply.body());
+}
+
+fn deny<'a>(
+    clients: &Clients,
+    client: Option<Key<Client>>,
+    owner: &'a [u8],
+    range: Range,
+    kind: Kind,
+) -> res::LockDenied<'a> {
+    let client = client.and_then(|client| clients.get(client));
+    res::LockDenied {
+        offset: range.first,
+        length: range.length(),
+        locktype: match kind {
             Kind::Read => LockType::Read,
             Kind::Write => LockType::Write,
         },
         owner: Owner {
             clientid: ClientId(client.map_or(0, |client| client.id)),
-            owner: core
-                .states
-                .lock_owner_name(conflict.owner)
-                .unwrap_or_default(),
+            owner,
         },
-    };
-    denied.encode(cx.run.reply.body());
-    Step::Failed(Status::DENIED)
+    }
 }
 
 fn kind(locktype: LockType) -> Kind {

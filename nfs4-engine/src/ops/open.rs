@@ -185,7 +185,7 @@ fn truncated<S: Established>(
 /// it is closed: its stateid has not changed.
 fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
     if cx.core.states.get(open).is_some_and(|open| open.seqid == 0) {
-        cx.core.close(open, cx.out);
+        cx.core.close(open, cx.now.mono, cx.out);
     }
     cx.run.current_stateid = None;
 }

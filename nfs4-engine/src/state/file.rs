@@ -5,6 +5,7 @@ use crate::map::{DetMap, Keyed};
 use crate::slab::{Key, Slab};
 use crate::state::lock::Lock;
 use crate::state::range::Ranges;
+use crate::state::waiter::Waiters;
 
 /// A file that somebody has open.
 pub(crate) struct File {
@@ -13,6 +14,8 @@ pub(crate) struct File {
     opens: u32,
     /// Byte ranges that are locked.
     pub(crate) locked: Ranges<Key<Lock>>,
+    /// Those who wait for locks.
+    pub(crate) waiters: Waiters,
 }
 
 /// Files with state, by handle.
@@ -136,6 +139,7 @@ impl Files {
                 shares: Shares::default(),
                 opens: 0,
                 locked: Ranges::new(),
+                waiters: Waiters::default(),
             });
             self.by_handle.insert(*fh, key);
             key

@@ -69,6 +69,11 @@ impl Range {
         }
     }
 
+    /// Whether they have a byte in common.
+    pub(crate) fn overlaps(self, other: Range) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
     /// The length as the wire has it.
     pub(crate) fn length(self) -> u64 {
         if self.last == u64::MAX {

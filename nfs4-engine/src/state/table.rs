@@ -20,15 +20,17 @@ use crate::slab::{Key, Slab};
 /// Every open file of every client, and every lock.
 pub(crate) struct States {
     epoch: u32,
-    files: Files,
-    opens: Slab<Open>,
+    pub(super) files: Files,
+    pub(super) opens: Slab<Open>,
     open_owners: Owners,
     open_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Open>>,
     locks: Slab<Lock>,
-    lock_owners: Owners,
-    lock_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
+    pub(super) lock_owners: Owners,
+    pub(super) lock_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
     /// The weight of what is locked of all files.
     ranges: usize,
+    /// How many wait for locks.
+    pub(super) waiting: usize,
     /// How many locks each client has, by its place: one that goes leaves none.
     locks_by_client: Vec<u32>,
 }
@@ -43,6 +45,7 @@ pub(crate) struct Inside<'a> {
     pub(crate) lock_owners: &'a Owners,
     pub(crate) lock_by_owner: &'a DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
     pub(crate) ranges: usize,
+    pub(crate) waiting: usize,
 }
 
 /// What was found under a stateid.
@@ -62,6 +65,7 @@ pub(crate) struct StateCounts {
     pub(crate) locks: usize,
     pub(crate) owners: usize,
     pub(crate) files: usize,
+    pub(crate) waiting: usize,
 }
 
 impl States {
@@ -76,6 +80,7 @@ impl States {
             lock_owners: Owners::new(keyed),
             lock_by_owner: DetMap::new(keyed),
             ranges: 0,
+            waiting: 0,
             locks_by_client: Vec::new(),
         }
     }
@@ -86,6 +91,7 @@ impl States {
             locks: self.locks.len(),
             owners: self.open_owners.len() + self.lock_owners.len(),
             files: self.files.len(),
+            waiting: self.waiting,
         }
     }
 
@@ -99,6 +105,7 @@ impl States {
             lock_owners: &self.lock_owners,
             lock_by_owner: &self.lock_by_owner,
             ranges: self.ranges,
+            waiting: self.waiting,
         }
     }
 
@@ -183,6 +190,9 @@ impl States {
     /// released once.
     pub(crate) fn close(&mut self, list: &mut Places<Open>, key: Key<Open>) -> Option<Fh> {
         self.unlock_under(key);
+        if let Some(file) = self.opens.get(key).map(|open| open.file) {
+            self.line(file, |waiters| waiters.leave_with(key));
+        }
         while let Some(lock) = self.opens.get(key).and_then(|open| open.locks.any()) {
             self.free_lock(lock);
         }
@@ -234,9 +244,7 @@ impl States {
         owner: Option<Key<Lock>>,
     ) -> Option<Conflict<Key<Lock>>> {
         let file = self.files.get(self.files.find(fh)?)?;
-        // No lock has generation zero.
-        file.locked
-            .conflict(range, kind, owner.unwrap_or(Key::new(0, 0)))
+        file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
     }
 
     /// The locks that a client's lock owner of this name has on a file.
@@ -319,7 +327,7 @@ impl States {
 
     /// Opens, lock stateids and what is locked, of everybody: all of it takes memory.
     pub(crate) fn weight(&self) -> usize {
-        self.opens.len() + self.locks.len() + self.ranges
+        self.opens.len() + self.locks.len() + self.ranges + self.waiting
     }
 
     /// Whether anything is locked under a lock stateid.
@@ -406,3 +414,6 @@ impl States {
         Ok(stated.named)
     }
 }
+
+/// Holds no lock: none has generation zero.
+pub(super) const NOBODY: Key<Lock> = Key::new(0, 0);

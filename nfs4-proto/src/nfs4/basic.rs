@@ -134,6 +134,14 @@ impl LockType {
             Self::Write | Self::WriteWait => true,
         }
     }
+
+    /// Whether a client that is denied the lock will ask again [RFC 8881 §9.6].
+    pub const fn waits(self) -> bool {
+        match self {
+            Self::Read | Self::Write => false,
+            Self::ReadWait | Self::WriteWait => true,
+        }
+    }
 }
 
 macro_rules! bytes_newtype {

@@ -1,0 +1,126 @@
+//! The waiting lines of all files. [RFC 8881 §9.6]
+
+use core::time::Duration;
+
+use super::file::File;
+use super::open::Open;
+use super::table::{NOBODY, States};
+use super::waiter::{Asker, Told, Turns, Waiter, Waiters};
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::time::Mono;
+use crate::timer::Due;
+
+impl Core {
+    /// Something of a file may have become free: tells those whose turn it is.
+    pub(crate) fn give_turns(&mut self, file: Key<File>, now: Mono, _out: &mut Outbox) {
+        let turns = self.states.turns(file, now, self.config.lease);
+        for told in turns.told {
+            self.states.cannot_tell(file, &told);
+        }
+        if let Some(again) = turns.again {
+            self.remind(again, Due::Turn(file));
+        }
+    }
+}
+
+impl States {
+    /// Whether anybody waits for locks on a file.
+    pub(crate) fn is_waited_for(&self, file: Key<File>) -> bool {
+        let file = self.files.get(file);
+        file.is_some_and(|file| !file.waiters.is_empty())
+    }
+
+    /// Who was denied a lock under an open waits for it.
+    pub(crate) fn wait(
+        &mut self,
+        open: Key<Open>,
+        asker: Asker<'_>,
+        session: Option<Key<Session>>,
+        now: Mono,
+        patience: Duration,
+    ) {
+        if let Some(file) = self.opens.get(open).map(|open| open.file) {
+            self.line(file, |waiters| {
+                waiters.stand(asker, open, session, now, patience);
+            });
+        }
+    }
+
+    /// Who was denied a lock under an open does not wait for it any more.
+    pub(crate) fn give_up(&mut self, open: Key<Open>, asker: Asker<'_>) {
+        if let Some(file) = self.opens.get(open).map(|open| open.file) {
+            self.line(file, |waiters| waiters.leave(asker));
+        }
+    }
+
+    /// A lock under an open was granted: its owner does not wait for it any more.
+    pub(crate) fn granted(&mut self, open: Key<Open>, asker: Asker<'_>) {
+        if let Some(file) = self.opens.get(open).map(|open| open.file) {
+            self.line(file, |waiters| waiters.granted(asker));
+        }
+    }
+
+    /// Whose turn it is before `asker` for what he wants of the file of an open.
+    pub(crate) fn before(
+        &self,
+        open: Key<Open>,
+        asker: Asker<'_>,
+        now: Mono,
+        patience: Duration,
+    ) -> Option<&Waiter> {
+        let file = self.opens.get(open)?.file;
+        let waiters = &self.files.get(file)?.waiters;
+        waiters.before(asker, now, patience, |waiter| self.would_get(file, waiter))
+    }
+
+    /// Something of a file may have become free: says whose turn it is.
+    pub(crate) fn turns(&mut self, file: Key<File>, now: Mono, patience: Duration) -> Turns {
+        let Some(found) = self.files.get_mut(file) else {
+            return Turns::default();
+        };
+        if found.waiters.is_empty() {
+            return Turns::default();
+        }
+        let mut waiters = core::mem::take(&mut found.waiters);
+        let before = waiters.len();
+        let turns = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
+        self.waiting = self.waiting - before + waiters.len();
+        if let Some(found) = self.files.get_mut(file) {
+            found.waiters = waiters;
+        }
+        turns
+    }
+
+    /// Who cannot be told that a lock is free polls for it.
+    pub(crate) fn cannot_tell(&mut self, file: Key<File>, told: &Told) {
+        self.line(file, |waiters| waiters.cannot_tell(told));
+    }
+
+    /// Whether nothing that is locked keeps a waiter from his lock.
+    fn would_get(&self, file: Key<File>, waiter: &Waiter) -> bool {
+        let owner = self.lock_owners.find(waiter.client, &waiter.owner);
+        let held = owner.and_then(|owner| self.lock_by_owner.get(&(owner, file)).copied());
+        let file = self.files.get(file);
+        file.is_some_and(|file| {
+            file.locked
+                .conflict(waiter.range, waiter.kind, held.unwrap_or(NOBODY))
+                .is_none()
+        })
+    }
+
+    /// Changes the waiting line of a file.
+    pub(super) fn line<T>(
+        &mut self,
+        file: Key<File>,
+        change: impl FnOnce(&mut Waiters) -> T,
+    ) -> Option<T> {
+        let waiters = &mut self.files.get_mut(file)?.waiters;
+        let before = waiters.len();
+        let result = change(waiters);
+        self.waiting = self.waiting - before + waiters.len();
+        Some(result)
+    }
+}

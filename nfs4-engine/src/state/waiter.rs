@@ -1,0 +1,272 @@
+//! Those who wait for locks on a file, so that each has his turn. [RFC 8881 §9.6]
+//!
+//! A lock that is denied is not granted later: the client asks again. Who can be told does so when
+//! he is told that the lock is free, and for a moment it is kept for him. Who polls is not kept
+//! waiting by those who are quicker more than a few times: then the lock is kept for him until he
+//! asks again, and a lease at most.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::open::Open;
+use super::range::{Kind, Range};
+use crate::client::Client;
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::time::Mono;
+
+/// The waiting line of one file: who has come first stands first.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    line: Vec<Waiter>,
+    /// When a reminder to look at it is due.
+    reminder: Option<Mono>,
+}
+
+/// A lock that a lock owner was denied and waits for.
+pub(crate) struct Waiter {
+    pub(crate) client: Key<Client>,
+    pub(crate) owner: Box<[u8]>,
+    pub(crate) range: Range,
+    pub(crate) kind: Kind,
+    /// The open that he would lock under, and leaves with.
+    pub(crate) open: Key<Open>,
+    /// The session by which he can be told that the lock is free; none if he polls.
+    pub(crate) session: Option<Key<Session>>,
+    /// When he last asked.
+    asked: Mono,
+    /// How often another has taken what he polls for.
+    overtaken: u32,
+    /// He was told, and it is kept for him until then.
+    turn: Option<Mono>,
+}
+
+/// Who asks for a lock, and for which.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) client: Key<Client>,
+    pub(crate) owner: &'a [u8],
+    pub(crate) range: Range,
+    pub(crate) kind: Kind,
+}
+
+/// What comes of a lock having become free.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    /// Whose turn it is, and who is to be told so.
+    pub(crate) told: Vec<Told>,
+    /// When it is to be looked at again, if no reminder is set for so early.
+    pub(crate) again: Option<Mono>,
+}
+
+/// One whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) client: Key<Client>,
+    pub(crate) session: Key<Session>,
+    pub(crate) owner: Box<[u8]>,
+}
+
+impl Waiters {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.line.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiter> + '_ {
+        self.line.iter()
+    }
+
+    /// Who was denied a lock and waits stands at the end of the line; who stood in it keeps his
+    /// place. Who finds the line full is not in it, which takes nothing from him but his turn.
+    pub(crate) fn stand(
+        &mut self,
+        asker: Asker<'_>,
+        open: Key<Open>,
+        session: Option<Key<Session>>,
+        now: Mono,
+        patience: Duration,
+    ) {
+        if let Some(waiter) = self.line.iter_mut().find(|waiter| waiter.is(asker)) {
+            waiter.kind = asker.kind;
+            waiter.open = open;
+            waiter.session = session;
+            waiter.asked = now;
+            waiter.turn = None;
+            return;
+        }
+        if self.line.len() >= LINE {
+            self.line.retain(|waiter| !waiter.has_gone(now, patience));
+        }
+        if self.line.len() < LINE {
+            self.line.push(Waiter {
+                client: asker.client,
+                owner: asker.owner.into(),
+                range: asker.range,
+                kind: asker.kind,
+                open,
+                session,
+                asked: now,
+                overtaken: 0,
+                turn: None,
+            });
+        }
+    }
+
+    /// Who asks without waiting, and is denied, does not wait any more.
+    pub(crate) fn leave(&mut self, asker: Asker<'_>) {
+        self.line.retain(|waiter| !waiter.is(asker));
+    }
+
+    /// Whoever waits under an open goes with it.
+    pub(crate) fn leave_with(&mut self, open: Key<Open>) {
+        self.line.retain(|waiter| waiter.open != open);
+    }
+
+    /// The one before `asker` in the line for whom the lock is kept, of those who would get it.
+    pub(crate) fn before(
+        &self,
+        asker: Asker<'_>,
+        now: Mono,
+        patience: Duration,
+        would_get: impl Fn(&Waiter) -> bool,
+    ) -> Option<&Waiter> {
+        self.line
+            .iter()
+            .take_while(|waiter| !waiter.is(asker))
+            .find(|waiter| {
+                waiter.is_in_the_way_of(asker)
+                    && waiter.is_kept_for(now, patience)
+                    && would_get(waiter)
+            })
+    }
+
+    /// A lock was granted: its owner leaves the line, and has overtaken those before him.
+    pub(crate) fn granted(&mut self, asker: Asker<'_>) {
+        let before = self.line.iter_mut().take_while(|waiter| !waiter.is(asker));
+        for waiter in before.filter(|waiter| waiter.is_in_the_way_of(asker)) {
+            waiter.overtaken = waiter.overtaken.saturating_add(1);
+        }
+        self.leave(asker);
+    }
+
+    /// Something may have become free: says whose turn it is, of those who would get their lock.
+    pub(crate) fn turns(
+        &mut self,
+        now: Mono,
+        patience: Duration,
+        would_get: impl Fn(&Waiter) -> bool,
+    ) -> Turns {
+        self.line.retain(|waiter| !waiter.has_gone(now, patience));
+        let mut turns = Turns::default();
+        let mut next: Option<Mono> = None;
+        self.reminder = self.reminder.filter(|at| *at > now);
+        for at in 0..self.line.len() {
+            let (before, rest) = self.line.split_at_mut(at);
+            let Some(waiter) = rest.first_mut() else {
+                break;
+            };
+            let asker = waiter.asker();
+            let is_next = would_get(waiter)
+                && !before.iter().any(|earlier| {
+                    earlier.is_in_the_way_of(asker)
+                        && earlier.is_kept_for(now, patience)
+                        && would_get(earlier)
+                });
+            if is_next
+                && waiter.turn.is_none()
+                && let Some(session) = waiter.session
+            {
+                waiter.turn = Some(now.after(TURN));
+                turns.told.push(Told {
+                    client: waiter.client,
+                    session,
+                    owner: waiter.owner.clone(),
+                });
+            }
+            let until = waiter.kept_until(patience);
+            next = match (next, until) {
+                (Some(next), Some(until)) => Some(next.min(until)),
+                (next, until) => next.or(until),
+            };
+        }
+        let look = next.map(|until| until.after(Duration::from_nanos(1)));
+        if self
+            .reminder
+            .is_none_or(|at| look.is_some_and(|look| look < at))
+        {
+            self.reminder = look;
+            turns.again = look;
+        }
+        turns
+    }
+
+    /// Who could not be told polls.
+    pub(crate) fn cannot_tell(&mut self, told: &Told) {
+        for waiter in &mut self.line {
+            if waiter.client == told.client && waiter.owner == told.owner {
+                waiter.session = None;
+                waiter.turn = None;
+            }
+        }
+    }
+}
+
+impl Waiter {
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            client: self.client,
+            owner: &self.owner,
+            range: self.range,
+            kind: self.kind,
+        }
+    }
+
+    /// Whether this is what the asker waits for. A range can be waited for in one kind only.
+    fn is(&self, asker: Asker<'_>) -> bool {
+        self.is_of(asker) && self.range == asker.range
+    }
+
+    fn is_of(&self, asker: Asker<'_>) -> bool {
+        self.client == asker.client && *self.owner == *asker.owner
+    }
+
+    /// Whether both cannot have what they ask for.
+    fn is_in_the_way_of(&self, asker: Asker<'_>) -> bool {
+        !self.is_of(asker)
+            && self.range.overlaps(asker.range)
+            && (self.kind == Kind::Write || asker.kind == Kind::Write)
+    }
+
+    fn is_kept_for(&self, now: Mono, patience: Duration) -> bool {
+        self.kept_until(patience).is_some_and(|until| now <= until)
+    }
+
+    /// Until when nobody else gets the lock, once it is free.
+    fn kept_until(&self, patience: Duration) -> Option<Mono> {
+        match self.session {
+            Some(_) => self.turn,
+            None if self.overtaken >= OVERTAKEN => Some(self.asked.after(patience)),
+            None => None,
+        }
+    }
+
+    /// Whether he was told and did not come, or has stopped polling.
+    fn has_gone(&self, now: Mono, patience: Duration) -> bool {
+        match self.session {
+            Some(_) => self.turn.is_some_and(|until| now > until),
+            None => now > self.asked.after(patience),
+        }
+    }
+}
+
+/// So many wait for locks on a file.
+const LINE: usize = 64;
+/// So long a lock is kept for one who was told that it is free.
+const TURN: Duration = Duration::from_secs(1);
+/// So often one who polls is overtaken.
+const OVERTAKEN: u32 = 3;
