@@ -39,25 +39,35 @@ fn a_tag_that_is_not_utf8_is_invalid_and_comes_back() {
     assert_eq!(reply.reader().tag(), b"\xff");
 }
 
-#[test]
-fn only_the_configured_minor_versions_are_served() {
+/// Whether each minor version is served, and with which others.
+fn served(min_minor_version: u32, max_minor_version: u32) -> Vec<u32> {
     let config = Config {
-        min_minor_version: 2,
+        min_minor_version,
+        max_minor_version,
         ..Sim::config()
     };
     let mut sim = Sim::with(config);
     let mut client = Client::stranger(&mut sim, "a");
-    for (minor, status) in [
-        (1, Status::MINOR_VERS_MISMATCH),
-        (2, Status::OK),
-        (3, Status::MINOR_VERS_MISMATCH),
-        (u32::MAX, Status::MINOR_VERS_MISMATCH),
-    ] {
+    let mut served = Vec::new();
+    for minor in [1, 2, 3, u32::MAX] {
         client.minor = minor;
         let reply = client.exchange_id(&mut sim);
-        assert_eq!(reply.status(), status, "minor version {minor}");
-        assert_eq!(reply.statuses().is_empty(), status != Status::OK);
+        if reply.status() == Status::OK {
+            served.push(minor);
+        } else {
+            assert_eq!(reply.status(), Status::MINOR_VERS_MISMATCH, "{minor}");
+            assert_eq!(reply.statuses(), [], "no results");
+        }
     }
+    assert_eq!(sim.tables().clients, usize::from(!served.is_empty()));
+    served
+}
+
+#[test]
+fn every_range_of_minor_versions_is_served_and_no_more() {
+    assert_eq!(served(1, 1), [1]);
+    assert_eq!(served(1, 2), [1, 2]);
+    assert_eq!(served(2, 2), [2]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! OPEN, CLOSE and OPEN_DOWNGRADE. [RFC 8881 §18.16, §18.2, §18.18]
 
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow, OpenToLockOwner};
 use nfs4_proto::nfs4::attr::{AttrValue, num};
-use nfs4_proto::nfs4::basic::{StableHow, Stateid, Verifier};
+use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
     OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION, OPEN4_SHARE_DENY_WRITE,
@@ -83,6 +83,56 @@ fn opening_again_raises_the_seqid_by_one_and_keeps_the_state() {
     assert_eq!(sim.tables().opens, 2);
     let reply = close(&mut sim, &mut client, &handle(&reply), first);
     assert_last(&reply, Op::Close, Status::OLD_STATEID);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn seqids_of_owners_are_not_looked_at() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let mut last = None;
+    for (at, seqid) in [7, 7, 0, u32::MAX, 3].into_iter().enumerate() {
+        let how = args::Open {
+            seqid,
+            ..unchecked(b"o", b"f")
+        };
+        let reply = open(&mut sim, &mut client, how).all_ok();
+        assert_eq!(stateid(&reply).seqid as usize, at + 1);
+        last = Some(reply);
+    }
+    let last = last.expect("it was opened");
+    let (object, open_stateid) = (handle(&last), stateid(&last));
+    let put = args::PutFh { object: &object };
+    let lock = args::Lock {
+        locktype: LockType::Write,
+        reclaim: false,
+        offset: 0,
+        length: 1,
+        locker: Locker::New(OpenToLockOwner {
+            open_seqid: 99,
+            open_stateid,
+            lock_seqid: 99,
+            lock_owner: Owner {
+                clientid: ClientId(0),
+                owner: b"l",
+            },
+        }),
+    };
+    let reply = client.call(&mut sim, |c| c.putfh(put).lock(lock)).all_ok();
+    let unlock = args::LockU {
+        locktype: LockType::Write,
+        seqid: 5,
+        lock_stateid: ok!(reply, Lock).lock_stateid,
+        offset: 0,
+        length: 1,
+    };
+    let close = args::Close {
+        seqid: 42,
+        open_stateid,
+    };
+    client
+        .call(&mut sim, |c| c.putfh(put).locku(unlock).close(close))
+        .all_ok();
     sim.assert_nothing_is_left();
 }
 

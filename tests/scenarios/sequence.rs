@@ -1,10 +1,12 @@
 //! The slot table: exactly-once execution. [RFC 8881 §2.10.6, §18.46]
 
-use nfs4_proto::client::CompoundBuilder;
+use nfs4_proto::client::{CompoundBuilder, Credential};
 use nfs4_proto::nfs4::args::{self, ChannelAttrs, CreateSession};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, OpNum, Status};
+use nfs4_proto::rpc::AuthSys;
+use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Pace, Reply, Request, SESSION_ATTRS, Sim};
 
@@ -252,6 +254,28 @@ fn another_request_under_the_same_seqid_is_a_false_retry() {
     assert_eq!(again.body(), first.body());
     client.advance(0);
     assert_not_poisoned(&mut sim, &mut client);
+}
+
+#[test]
+fn a_retry_under_another_stamp_is_the_same_request() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let sequence = client.sequence(0, true);
+    let sent = |sim: &mut Sim, stamp| {
+        let cred = Credential::Sys(AuthSys {
+            stamp,
+            machinename: b"model",
+            uid: 1000,
+            gid: 1000,
+            gids: List::empty(),
+        });
+        let mut builder = CompoundBuilder::call(sim.xid(), &cred, b"", 1);
+        let record = mkdir(builder.sequence(sequence), b"d").finish();
+        sim.exchange(client.conn, record).all_ok()
+    };
+    let first = sent(&mut sim, 1);
+    assert_eq!(sent(&mut sim, 2).body(), first.body());
+    assert_eq!(sim.fs().creations(b"d"), 1);
 }
 
 #[test]

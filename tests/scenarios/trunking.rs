@@ -80,6 +80,9 @@ fn two_connections_on_different_slots_both_succeed_and_both_end_up_bound() {
         .exchange(&mut sim, second)
         .all_ok();
     assert_eq!(bindings(&mut sim), [(second, Ok(Direction::Fore))]);
+    let session = client.session;
+    let both = [client.conn, second].map(|conn| (session, conn, Direction::Fore));
+    assert_eq!(sim.bindings(), both);
 }
 
 #[test]
@@ -169,11 +172,43 @@ fn beyond_the_limit_bind_is_refused_and_sequence_is_served_unbound() {
         .exchange(&mut sim, third)
         .all_ok();
     assert_eq!(bindings(&mut sim), []);
-    // Whoever is bound may be bound again.
-    assert_eq!(
-        direction(&bind(&client, &mut sim, second, BackOrBoth)),
-        ChannelDirFromServer::Both
-    );
+    assert_eq!(sim.bindings().len(), 2);
+    assert_eq!(sim.metrics().unbound_requests, 1);
+}
+
+#[test]
+fn whoever_is_bound_is_bound_again_at_the_limit() {
+    let mut sim = Sim::with(limited(2));
+    let client = Client::mounted(&mut sim, "a");
+    let second = sim.connect();
+    direction(&bind(&client, &mut sim, second, Fore));
+    for (dir, granted) in [
+        (BackOrBoth, ChannelDirFromServer::Both),
+        (Back, ChannelDirFromServer::Back),
+        (Fore, ChannelDirFromServer::Fore),
+    ] {
+        assert_eq!(direction(&bind(&client, &mut sim, second, dir)), granted);
+    }
+    assert_eq!(sim.bindings().len(), 2);
+}
+
+#[test]
+fn a_direction_that_does_not_exist_is_bad_xdr_and_changes_nothing() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let before = sim.bindings();
+    for dir in [0, 4, 5, 8, u32::MAX] {
+        let mut args = client.session.0.to_vec();
+        args.extend_from_slice(&dir.to_be_bytes());
+        args.extend_from_slice(&[0; 4]);
+        let bind = Op::BindConnToSession.number();
+        let reply = client.bare(&mut sim, |c| c.raw(bind, &args));
+        assert!(
+            reply.is_only(Op::BindConnToSession, Status::BADXDR),
+            "{dir}"
+        );
+    }
+    assert_eq!(sim.bindings(), before);
 }
 
 #[test]
@@ -229,6 +264,7 @@ fn a_disconnect_leaves_no_binding_and_takes_nothing_else() {
     sim.kill(lost);
     sim.run();
     assert_eq!(bindings(&mut sim), [(lost, Err(Unbound::Disconnect))]);
+    assert_eq!(sim.bindings(), []);
     let after = sim.tables();
     assert_eq!(
         (after.sessions, after.clients),
@@ -261,6 +297,16 @@ fn an_explicit_bind_takes_the_connection_from_its_other_session() {
             told.push((conn, Err(Unbound::Explicit)));
         }
         assert_eq!(bindings(&mut sim), told, "{policy:?}");
+        let holders = sim.bindings().into_iter();
+        let holders: Vec<SessionId> = holders
+            .filter(|bound| bound.1 == conn)
+            .map(|bound| bound.0)
+            .collect();
+        if unbound {
+            assert_eq!(holders, [b.session], "A has none, and B has one");
+        } else {
+            assert_eq!(holders, [a.session, b.session]);
+        }
     }
 }
 
@@ -270,9 +316,16 @@ fn a_refused_bind_keeps_the_old_binding() {
     let a = Client::mounted(&mut sim, "a");
     let b = Client::mounted(&mut sim, "b");
     sim.take_events();
+    let before = sim.bindings();
     let reply = bind(&b, &mut sim, a.conn, Fore);
     assert!(reply.is_only(Op::BindConnToSession, Status::RESOURCE));
+    // A connection for callbacks alone would be the only one of its session.
+    let reply = bind(&b, &mut sim, b.conn, Back);
+    assert!(reply.is_only(Op::BindConnToSession, Status::INVAL));
+    let reply = bind_to(&b, &mut sim, a.conn, SessionId([7; 16]), Fore);
+    assert!(reply.is_only(Op::BindConnToSession, Status::BADSESSION));
     assert_eq!(bindings(&mut sim), []);
+    assert_eq!(sim.bindings(), before);
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod stop;
 mod timer;
 mod traffic;
 mod transfer;
+mod trunking;

@@ -38,6 +38,8 @@ pub struct Sim {
     engine: Engine,
     outbox: Outbox,
     fs: Vec<Arc<Fs>>,
+    exports: Vec<Export>,
+    boots: u32,
     network: Network,
     now: u64,
     pace: Pace,
@@ -93,18 +95,24 @@ impl Sim {
         seed: u64,
     ) -> Sim {
         let fs: Vec<Arc<Fs>> = paths.iter().map(|_| Arc::new(Fs::new())).collect();
-        let exports = paths.iter().zip(&fs).map(|(path, fs)| {
-            let backend = Arc::clone(fs) as Arc<dyn Backend>;
-            let mut export = Export::new(*path, backend);
-            rules(&mut export);
-            export
-        });
-        let engine = Engine::new(boot(), config, exports.collect(), at(0));
+        let exports: Vec<Export> = paths
+            .iter()
+            .zip(&fs)
+            .map(|(path, fs)| {
+                let backend = Arc::clone(fs) as Arc<dyn Backend>;
+                let mut export = Export::new(*path, backend);
+                rules(&mut export);
+                export
+            })
+            .collect();
+        let engine = Engine::new(boot(0), config, exports.clone(), at(0));
         let engine = engine.expect("the settings are in range");
         Sim {
             engine,
             outbox: Outbox::new(),
             fs,
+            exports,
+            boots: 0,
             network: Network::new(delays, Rng::new(seed)),
             now: 0,
             pace: Pace::Delayed,
@@ -118,6 +126,21 @@ impl Sim {
             trace: Vec::new(),
             xid: 0,
         }
+    }
+
+    /// The server ends, with all connections, and starts again on the same file systems.
+    pub fn restart(&mut self) {
+        self.run();
+        for conn in self.network.alive() {
+            self.kill(conn);
+        }
+        self.run();
+        self.held.clear();
+        self.outstanding = 0;
+        self.boots += 1;
+        let (boot, config) = (boot(self.boots), self.engine.config().clone());
+        let engine = Engine::new(boot, config, self.exports.clone(), at(self.now));
+        self.engine = engine.expect("it has started before");
     }
 
     /// The file system, or the first of them.
@@ -558,11 +581,12 @@ fn record(outbox: &Outbox, reply: &nfs4_engine::Reply) -> Vec<u8> {
     record
 }
 
-fn boot() -> Boot {
+/// What tells a start from those before it; who the server is stays the same.
+fn boot(boots: u32) -> Boot {
     Boot {
-        epoch: 0x5eed,
+        epoch: 0x5eed + boots,
         entropy: *b"0123456789abcdef",
-        write_verifier: *b"verifier",
+        write_verifier: (u64::from_be_bytes(*b"verifier") + u64::from(boots)).to_be_bytes(),
         server_major: b"sim".to_vec(),
         server_minor: 7,
         server_scope: b"scope".to_vec(),
