@@ -4,8 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::Settings;
 
-/// What is served, where, and how to mount it; `address` is where it really listens.
-pub(crate) fn banner(settings: &Settings, address: SocketAddr) -> String {
+/// What is served, where, and how to mount it; `address` is where it really listens, `metrics` where
+/// it shows what it counts.
+pub(crate) fn banner(
+    settings: &Settings,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+) -> String {
     let lease = settings.lease.as_secs();
     let grace = match settings.grace.as_secs() {
         0 => "no grace period".to_owned(),
@@ -16,10 +21,14 @@ pub(crate) fn banner(settings: &Settings, address: SocketAddr) -> String {
     } else {
         ""
     };
+    let metrics = match metrics {
+        Some(address) => format!("\n\nWhat it counts is at http://{address}/metrics."),
+        None => String::new(),
+    };
     format!(
         "nfs4d {version} serves an empty file system in memory: at most {memory}, gone when it stops.\n\
          It listens on {address}; lease {lease} s, {grace}.\n\n\
-         Mount it, as root:\n\n    {mount}{everywhere}\n\n\
+         Mount it, as root:\n\n    {mount}{everywhere}{metrics}\n\n\
          Ctrl-C stops it.",
         version = env!("CARGO_PKG_VERSION"),
         memory = settings.memory,
@@ -65,12 +74,14 @@ mod tests {
             grace: std::time::Duration::from_secs(9),
             ..Settings::default()
         };
-        let text = banner(&settings, "0.0.0.0:20490".parse().unwrap());
+        let metrics = "127.0.0.1:9100".parse().unwrap();
+        let text = banner(&settings, "0.0.0.0:20490".parse().unwrap(), Some(metrics));
         for part in [
             "at most 1 GiB",
             "lease 90 s",
             "grace period 9 s",
             "From another machine",
+            "http://127.0.0.1:9100/metrics",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -53,6 +53,12 @@ pub(crate) struct Cli {
     /// What drives the connections
     #[arg(long, value_name = "DRIVER", default_value = "tokio")]
     driver: Driver,
+
+    /// Where to show what is counted, in Prometheus' text format, under `/metrics`
+    ///
+    /// Whoever reaches it may read it. Without it nothing is shown.
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
 }
 
 impl Cli {
@@ -63,6 +69,7 @@ impl Cli {
             grace: Duration::from_secs(self.grace_time),
             memory: self.memory,
             driver: self.driver,
+            metrics: self.metrics,
         }
     }
 
@@ -128,6 +135,7 @@ mod tests {
             "--log=trace",
             "--memory=2M",
             "--driver=threads",
+            "--metrics=127.0.0.1:9100",
         ])
         .unwrap();
         assert_eq!(
@@ -138,6 +146,7 @@ mod tests {
                 grace: Duration::from_secs(7),
                 memory: Size(2 << 20),
                 driver: Driver::Threads,
+                metrics: Some("127.0.0.1:9100".parse().unwrap()),
             }
         );
         assert_eq!(cli.log(), tracing::Level::TRACE);
@@ -147,6 +156,7 @@ mod tests {
     fn a_wrong_value_is_explained() {
         for (argument, part) in [
             ("--listen=localhost", "invalid socket address"),
+            ("--metrics=9100", "invalid socket address"),
             ("--lease-time=0", "1..=3600"),
             ("--grace-time=3601", "0..=3600"),
             (

@@ -23,6 +23,8 @@ pub struct Settings {
     pub memory: Size,
     /// What drives the connections.
     pub driver: Driver,
+    /// Where to show what is counted; nowhere if not set.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What drives the connections; clients see no difference.
@@ -45,6 +47,7 @@ impl Default for Settings {
             grace: Duration::ZERO,
             memory: Size(1 << 30),
             driver: Driver::default(),
+            metrics: None,
         }
     }
 }

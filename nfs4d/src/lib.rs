@@ -10,6 +10,7 @@ mod boot;
 mod cli;
 pub mod config;
 mod fault;
+mod metrics;
 mod server;
 mod size;
 

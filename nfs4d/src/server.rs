@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
+use crate::metrics::{self, Exporter};
 use crate::{banner, boot};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once.
@@ -66,11 +67,26 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");
     }
+    let exporter = match settings.metrics {
+        Some(address) => Some(Exporter::listen(address, node.clone()).await?),
+        None => None,
+    };
+    let shown_at = exporter.as_ref().map(Exporter::address);
     // Nobody need be reading.
-    let _ = writeln!(io::stdout(), "{}", banner::banner(settings, address));
-    match settings.driver {
-        Driver::Tokio => Ok(on_tokio::Server::new(listener, node).serve(stop).await?),
-        Driver::Threads => serve_on_threads(listener.into_std()?, node, stop).await,
+    let _ = writeln!(
+        io::stdout(),
+        "{}",
+        banner::banner(settings, address, shown_at)
+    );
+    let served = async {
+        match settings.driver {
+            Driver::Tokio => Ok(on_tokio::Server::new(listener, node).serve(stop).await?),
+            Driver::Threads => serve_on_threads(listener.into_std()?, node, stop).await,
+        }
+    };
+    tokio::select! {
+        ended = served => ended,
+        never = metrics::serve(exporter) => match never {},
     }
 }
 

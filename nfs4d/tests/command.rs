@@ -33,6 +33,31 @@ fn it_answers_a_null_call() {
 }
 
 #[test]
+fn it_shows_what_it_counts_where_asked_to() {
+    for driver in DRIVERS {
+        let server = Server::start(&["--driver", driver, "--metrics", "127.0.0.1:0"]);
+        let url = server.banner.split("http://").nth(1);
+        let address = url.and_then(|rest| rest.split('/').next());
+        let address = address.expect("the banner says where").parse();
+        let address: SocketAddr = address.expect("it is an address");
+        // One who says nothing keeps nobody from asking for long.
+        let _silent = TcpStream::connect(address).expect("it listens");
+        let before = get(address, "/metrics");
+        assert!(before.starts_with("HTTP/1.1 200 OK\r\n"), "{before}");
+        assert!(before.contains("\nnfs4_nfs_sequence_total 0\n"), "{before}");
+        out_of_sequence(server.address);
+        let line = "nfs4_nfs_compound_operations_total{minor=\"1\",operation=\"PUTROOTFH\",\
+                    status=\"NFS4ERR_OP_NOT_IN_SESSION\"} 1\n";
+        let after = get(address, "/metrics");
+        assert!(after.contains(line), "{after}");
+        assert!(
+            get(address, "/other").starts_with("HTTP/1.1 404 "),
+            "{driver}"
+        );
+    }
+}
+
+#[test]
 fn ctrl_c_and_sigterm_stop_it_cleanly() {
     for (signal, driver) in [("INT", "tokio"), ("TERM", "threads")] {
         let mut server = Server::start(&["--driver", driver]);
@@ -78,6 +103,7 @@ fn help_names_every_flag_and_its_default() {
         "--log <LEVEL>",
         "--memory <SIZE>",
         "--driver <DRIVER>",
+        "--metrics <ADDR:PORT>",
         "Ctrl-C",
     ] {
         assert!(text.contains(part), "{part} is not in: {text}");
@@ -122,12 +148,7 @@ fn the_log_level_decides_what_is_logged() {
 #[test]
 fn trace_prints_each_record_on_one_line() {
     let mut server = Server::start(&["--log", "trace"]);
-    let record = CompoundBuilder::call(7, &Credential::None, b"", 1)
-        .putrootfh()
-        .finish();
-    let mut stream = TcpStream::connect(server.address).expect("it listens");
-    stream.write_all(&record).expect("it reads");
-    stream.read_exact(&mut [0; 4]).expect("it answers");
+    out_of_sequence(server.address);
     server.signal("TERM");
     assert_eq!(server.exit_code(), Some(0));
     let log = server.log();
@@ -223,6 +244,27 @@ fn command(arguments: &[&str]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     command
+}
+
+/// One PUTROOTFH without a session; its refusal is awaited.
+fn out_of_sequence(address: SocketAddr) {
+    let record = CompoundBuilder::call(7, &Credential::None, b"", 1)
+        .putrootfh()
+        .finish();
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(&record).expect("it reads");
+    stream.read_exact(&mut [0; 4]).expect("it answers");
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout is possible");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
 }
 
 fn null_call(address: SocketAddr) -> Vec<u8> {
