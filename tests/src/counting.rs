@@ -1,7 +1,8 @@
-//! An allocator that counts what each thread asks it for.
+//! An allocator that counts what each thread asks it for, and what all of them hold.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The system's allocator, counting. A binary that wants counts names it its `#[global_allocator]`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +30,15 @@ impl Allocations {
     }
 }
 
+/// Bytes that the process has asked for and not given back; 0 unless [`Counting`] is the binary's
+/// allocator.
+pub fn live_bytes() -> i64 {
+    LIVE.load(Ordering::SeqCst)
+}
+
+/// What one thread asks for, another may give back.
+static LIVE: AtomicI64 = AtomicI64::new(0);
+
 thread_local! {
     // Without a destructor and without lazy initialisation, so that it can be used by an allocator.
     static COUNTED: Cell<Allocations> = const { Cell::new(Allocations { count: 0, bytes: 0 }) };
@@ -44,28 +54,41 @@ fn count(size: usize) {
     });
 }
 
-// SAFETY: every call is passed to the system's allocator as it came; counting touches nothing but a
-// number of this thread.
+fn hold(bytes: usize) {
+    LIVE.fetch_add(bytes as i64, Ordering::Relaxed);
+}
+
+fn give_back(bytes: usize) {
+    LIVE.fetch_sub(bytes as i64, Ordering::Relaxed);
+}
+
+// SAFETY: every call is passed to the system's allocator as it came; counting touches nothing but
+// a number of this thread and one of the process.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
+        hold(layout.size());
         // SAFETY: the caller keeps the same contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
+        hold(layout.size());
         // SAFETY: the caller keeps the same contract.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
+        hold(size);
+        give_back(layout.size());
         // SAFETY: the caller keeps the same contract.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        give_back(layout.size());
         // SAFETY: the caller keeps the same contract.
         unsafe { System.dealloc(block, layout) }
     }

@@ -54,6 +54,16 @@ impl Fs {
         self.lock().clone()
     }
 
+    /// Forgets what it was asked, but not what is held.
+    pub(super) fn forget(&self) {
+        let mut tally = self.lock();
+        *tally = Tally {
+            holds: tally.holds,
+            releases: tally.releases,
+            ..Tally::default()
+        };
+    }
+
     /// How many requests of a kind it was asked.
     pub fn requests(&self, kind: &str) -> u64 {
         self.lock().requests.get(kind).copied().unwrap_or(0)

@@ -204,6 +204,15 @@ impl Sim {
         &self.trace
     }
 
+    /// Forgets what it has noted so far: the trace, events, and what file systems were asked.
+    pub fn forget(&mut self) {
+        self.trace = Vec::new();
+        self.events = Vec::new();
+        for fs in &self.fs {
+            fs.forget();
+        }
+    }
+
     /// Changes when the file system answers.
     pub fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;

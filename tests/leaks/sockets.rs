@@ -1,0 +1,344 @@
+//! Cycles over TCP, on both transports.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_driver::engine::proto::nfs4::{ClientId, FattrRaw, Owner, SessionId, Stateid, Verifier};
+use nfs4_driver::engine::proto::rpc::Mark;
+use nfs4_driver::engine::proto::xdr::List;
+use nfs4_driver::engine::{Boot, Config, Engine, Export, Now, TableLengths};
+use nfs4_driver::{Limits, ManualClock, Node};
+use nfs4_tests::counting::live_bytes;
+use nfs4_transport_std as threads;
+use nfs4_transport_tokio as on_tokio;
+use nfs4_vfs::{MemFs, MemFsConfig};
+use tokio::sync::oneshot;
+
+use crate::{alone, cycles};
+
+#[test]
+fn over_tokio_nothing_is_left() {
+    let (stop, stopped) = oneshot::channel::<()>();
+    soak(
+        |node| {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            let server = runtime.block_on(on_tokio::Server::bind("127.0.0.1:0", node));
+            let server = server.unwrap();
+            let address = server.local_addr().unwrap();
+            let serving = thread::spawn(move || {
+                let shutdown = async { drop(stopped.await) };
+                runtime.block_on(server.serve(shutdown)).unwrap();
+            });
+            (address, serving)
+        },
+        || drop(stop),
+    );
+}
+
+#[test]
+fn over_threads_nothing_is_left() {
+    let stop = std::sync::OnceLock::new();
+    soak(
+        |node| {
+            let server = threads::Server::bind("127.0.0.1:0", node).unwrap();
+            let address = server.local_addr().unwrap();
+            stop.set(server.stop_handle()).unwrap();
+            (address, thread::spawn(|| server.serve().unwrap()))
+        },
+        || stop.get().unwrap().stop(),
+    );
+}
+
+fn soak(serve: impl FnOnce(Node) -> (SocketAddr, JoinHandle<()>), stop: impl FnOnce()) {
+    let _alone = alone();
+    let before = Taken::now();
+    let clock = Arc::new(ManualClock::new(Now::default()));
+    let node = node(Arc::clone(&clock));
+    let (server, serving) = serve(node.clone());
+    let cycles = cycles(SOCKET_CYCLES);
+    let mut first = None;
+    for number in 1..=cycles {
+        cycle(server, number);
+        if number.is_multiple_of(10) {
+            expire(&node, &clock);
+        }
+        if number == cycles / 10 {
+            first = Some((Taken::now(), live_bytes()));
+        }
+    }
+    expire(&node, &clock);
+    let (first, first_bytes) = first.unwrap();
+    first.comes_back();
+    // Less than one byte in a cycle: what rests in which thread is chance, and one may still end.
+    let more = (cycles - cycles / 10) as i64;
+    wait_for("memory", || live_bytes() - first_bytes < more);
+    let bytes = live_bytes();
+    println!("{bytes} bytes are live after {cycles} cycles, {first_bytes} after a tenth");
+    stop();
+    serving.join().unwrap();
+    drop(node);
+    before.comes_back();
+}
+
+/// What the process has of the system's.
+#[derive(Debug, PartialEq, Eq)]
+struct Taken {
+    descriptors: usize,
+    /// Those of the server; the test harness has its own.
+    threads: usize,
+}
+
+impl Taken {
+    fn now() -> Taken {
+        Taken {
+            descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
+            threads: threads(),
+        }
+    }
+
+    /// Waits until it is so again.
+    fn comes_back(&self) {
+        wait_for("descriptors and threads", || Taken::now() == *self);
+    }
+}
+
+fn threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    // One that has ended meanwhile has no name.
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names
+        .filter(|name| name.starts_with("nfs4") || name.starts_with("tokio"))
+        .count()
+}
+
+/// A client mounts, loses its connection and reboots while it has a file open, and unmounts;
+/// another vanishes at some point.
+fn cycle(server: SocketAddr, number: usize) {
+    let name = format!("client {number:05}");
+    let mut client = Client::connect(server);
+    client.mount(&name, 1);
+    client.open(&name);
+    let mut client = Client::connect(server);
+    client.mount(&name, 2);
+    let open_stateid = client.open(&name);
+    let close = args::Close {
+        seqid: 0,
+        open_stateid,
+    };
+    let sessionid = client.session;
+    let object = &client.file.clone()[..];
+    client.call(|c| c.putfh(args::PutFh { object }).close(close));
+    client.call(|c| c.destroy_session(args::DestroySession { sessionid }));
+    let clientid = client.id;
+    client.bare(|c| c.destroy_clientid(args::DestroyClientId { clientid }));
+
+    let name = format!("ghost {number:05}");
+    let mut ghost = Client::connect(server);
+    ghost.introduce(&name, 1);
+    let stage = number % 3;
+    if stage > 0 {
+        ghost.enter();
+    }
+    if stage > 1 {
+        ghost.open(&name);
+        // It does not wait for the reply to this.
+        let call = ghost.next().putrootfh().getfh().finish();
+        ghost.stream.write_all(&call).unwrap();
+    }
+}
+
+/// Waits for all connections to be gone, and lets the leases of all that vanished run out.
+fn expire(node: &Node, clock: &ManualClock) {
+    wait_for("connections", || node.connections().unwrap() == 0);
+    // Once for what was active now, and once for the timers to find that out.
+    for _ in 0..2 {
+        clock.advance(2 * Config::default().lease);
+        while node.timer().run(Waker::noop()).unwrap() == Some(Duration::ZERO) {}
+    }
+    assert_eq!(node.table_lengths().unwrap(), TableLengths::default());
+}
+
+/// Waits until something is given back.
+fn wait_for(what: &str, is_given_back: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_given_back() {
+        assert!(start.elapsed() < PATIENCE, "{what} stay");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn node(clock: Arc<ManualClock>) -> Node {
+    let root = MemFs::new(MemFsConfig {
+        root_mode: 0o777,
+        ..MemFsConfig::new(1, 1 << 20)
+    });
+    let boot = Boot {
+        epoch: 1,
+        entropy: [7; 16],
+        write_verifier: [1; 8],
+        server_major: b"leaks".to_vec(),
+        server_minor: 0,
+        server_scope: b"leaks".to_vec(),
+    };
+    let limits = Limits {
+        // Buffers that rest would be as many as were in use at once, which is chance.
+        max_pooled: 0,
+        ..Limits::default()
+    };
+    let exports = vec![Export::new("/", Arc::new(root))];
+    let engine = Engine::new(boot, Config::default(), exports, Now::default()).unwrap();
+    Node::with_clock(engine, limits, clock).unwrap()
+}
+
+/// A client on a connection of its own, with one slot.
+struct Client {
+    stream: TcpStream,
+    id: ClientId,
+    create_sequence: u32,
+    session: SessionId,
+    sequence: u32,
+    file: Vec<u8>,
+}
+
+impl Client {
+    fn connect(server: SocketAddr) -> Client {
+        let stream = TcpStream::connect(server).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client {
+            stream,
+            id: ClientId(0),
+            create_sequence: 0,
+            session: SessionId::default(),
+            sequence: 0,
+            file: Vec::new(),
+        }
+    }
+
+    fn mount(&mut self, name: &str, incarnation: u8) {
+        self.introduce(name, incarnation);
+        self.enter();
+    }
+
+    fn introduce(&mut self, name: &str, incarnation: u8) {
+        let exchange = args::ExchangeId {
+            clientowner: args::ClientOwner {
+                verifier: Verifier([incarnation; 8]),
+                ownerid: name.as_bytes(),
+            },
+            flags: 0,
+            state_protect: args::StateProtect::None,
+            client_impl_id: None,
+        };
+        let reply = self.bare(|c| c.exchange_id(exchange));
+        let made = ReplyReader::parse(&reply).unwrap().exchange_id().unwrap();
+        self.id = made.clientid;
+        self.create_sequence = made.sequenceid;
+    }
+
+    fn enter(&mut self) {
+        let channel = args::ChannelAttrs {
+            headerpadsize: 0,
+            maxrequestsize: 4_096,
+            maxresponsesize: 4_096,
+            maxresponsesize_cached: 4_096,
+            maxoperations: 8,
+            maxrequests: 1,
+            rdma_ird: None,
+        };
+        let create = args::CreateSession {
+            clientid: self.id,
+            sequence: self.create_sequence,
+            flags: 0,
+            fore_chan_attrs: channel,
+            back_chan_attrs: channel,
+            cb_program: 0,
+            sec_parms: List::new(&[]),
+        };
+        let reply = self.bare(|c| c.create_session(create));
+        let made = ReplyReader::parse(&reply).unwrap().create_session();
+        self.session = made.unwrap().sessionid;
+        let done = args::ReclaimComplete { one_fs: false };
+        self.call(|c| c.reclaim_complete(done));
+    }
+
+    fn open(&mut self, name: &str) -> Stateid {
+        let open = args::Open {
+            seqid: 0,
+            share_access: 3,
+            share_deny: 0,
+            owner: Owner {
+                clientid: ClientId(0),
+                owner: name.as_bytes(),
+            },
+            openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+            claim: OpenClaim::Null(b"file"),
+        };
+        let reply = self.call(|c| c.putrootfh().open(open).getfh());
+        let mut results = ReplyReader::parse(&reply).unwrap();
+        results.sequence().unwrap();
+        results.putrootfh().unwrap();
+        let stateid = results.open().unwrap().stateid;
+        self.file = results.getfh().unwrap().object.to_vec();
+        stateid
+    }
+
+    fn call(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Vec<u8> {
+        let call = build(&mut self.next()).finish();
+        self.exchange(&call)
+    }
+
+    fn bare(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Vec<u8> {
+        let call = build(&mut compound()).finish();
+        self.exchange(&call)
+    }
+
+    /// Starts the next COMPOUND of its slot.
+    fn next(&mut self) -> CompoundBuilder {
+        self.sequence += 1;
+        let mut call = compound();
+        call.sequence(args::Sequence {
+            sessionid: self.session,
+            sequenceid: self.sequence,
+            slotid: 0,
+            highest_slotid: 0,
+            cachethis: true,
+        });
+        call
+    }
+
+    /// Sends a call and returns its reply, in which every operation must have succeeded.
+    fn exchange(&mut self, call: &[u8]) -> Vec<u8> {
+        self.stream.write_all(call).unwrap();
+        let mut mark = [0; Mark::LEN];
+        self.stream.read_exact(&mut mark).unwrap();
+        let mut reply = vec![0; Mark::from_bytes(mark).len as usize];
+        self.stream.read_exact(&mut reply).unwrap();
+        ReplyReader::parse(&reply).unwrap().finish().unwrap();
+        reply
+    }
+}
+
+fn compound() -> CompoundBuilder {
+    CompoundBuilder::call(7, &Credential::None, b"", 1)
+}
+
+const SOCKET_CYCLES: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(10);
