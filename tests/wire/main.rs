@@ -5,15 +5,18 @@
 #[macro_use]
 mod server;
 
+mod caller;
 mod engine;
 mod files;
 mod flight;
 mod limits;
 mod log;
+mod metrics;
 mod peer;
 mod pipeline;
 mod rpc;
 mod session;
+mod snapshot;
 mod stop;
 mod timer;
 mod traffic;

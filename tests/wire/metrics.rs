@@ -1,0 +1,143 @@
+//! What a recorder hears of clients on sockets.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use nfs4_driver::engine::metrics::{PrometheusOptions, PrometheusRecorder};
+use nfs4_driver::engine::proto::nfs4::{Status, args};
+use nfs4_driver::engine::{Config, Now};
+use nfs4_driver::{Limits, ManualClock, Node};
+use prometheus::Registry;
+use prometheus::proto::MetricType;
+
+use crate::caller::Caller;
+use crate::files::{Held, root_attrs};
+use crate::flight::wait_for;
+use crate::peer::Peer;
+use crate::server::{Running, Transport, node};
+
+/// A registry, its recorder, and which of its series were looked at.
+struct Watch {
+    registry: Registry,
+    recorder: PrometheusRecorder,
+    looked_at: BTreeSet<String>,
+}
+
+impl Watch {
+    fn new() -> Watch {
+        let registry = Registry::new();
+        let recorder = PrometheusRecorder::new(Some(&registry), &PrometheusOptions::default());
+        Watch {
+            recorder: recorder.unwrap(),
+            registry,
+            looked_at: BTreeSet::new(),
+        }
+    }
+
+    /// What a series has after another round: a histogram its count. The values of labels are in
+    /// the order of their names.
+    fn get(&mut self, node: &Node, name: &str, labels: &[&str]) -> Option<u64> {
+        node.record(&mut self.recorder).unwrap();
+        let name = format!("nfs4_nfs_{name}");
+        let families = self.registry.gather();
+        self.looked_at.insert(name.clone());
+        let family = families.iter().find(|family| family.name() == name)?;
+        let metric = family.get_metric().iter().find(|metric| {
+            let values = metric.get_label().iter().map(|label| label.value());
+            values.eq(labels.iter().copied())
+        })?;
+        Some(match family.get_field_type() {
+            MetricType::COUNTER => metric.get_counter().get_value() as u64,
+            MetricType::GAUGE => metric.get_gauge().get_value() as u64,
+            MetricType::HISTOGRAM => metric.get_histogram().get_sample_count(),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[track_caller]
+    fn expect(&mut self, node: &Node, name: &str, labels: &[&str], count: u64) {
+        let found = self.get(node, name, labels);
+        assert_eq!(found, Some(count), "{name}{labels:?}");
+    }
+}
+
+on_both!(every_series_follows_what_happens_on_sockets);
+
+async fn every_series_follows_what_happens_on_sockets(on: Transport) {
+    let clock = Arc::new(ManualClock::new(Now::default()));
+    let files = Arc::new(Held::default());
+    let held = Arc::clone(&files) as _;
+    let node = node(Limits::default(), held, Arc::clone(&clock) as _);
+    let server = Running::share(on, node.clone()).await;
+    let mut watch = Watch::new();
+    watch.expect(&node, "sessions_created_total", &[], 0);
+
+    let mut client = Caller::mounted(server.address, b"counted").await;
+    let session = hex(&client.session.0);
+    watch.expect(&node, "sessions_created_total", &[], 1);
+    watch.expect(&node, "sessions_active", &[], 1);
+    watch.expect(&node, "connections_bind_total", &["fore"], 1);
+    watch.expect(&node, "connections_bound", &[&session], 1);
+    let created = ["1", "CREATE_SESSION", "NFS4_OK"];
+    watch.expect(&node, "compound_operations_total", &created, 1);
+    let cached = node.table_lengths().unwrap().cached_bytes as u64;
+    assert!(cached > 0);
+    watch.expect(&node, "replay_cache_bytes", &[], cached);
+
+    // EXCHANGE_ID, CREATE_SESSION and RECLAIM_COMPLETE, and one that takes 3 s.
+    watch.expect(&node, "compound_duration_seconds", &["1"], 3);
+    files.hold(true);
+    let look = args::GetAttr {
+        attr_request: Default::default(),
+    };
+    let call = client.request(1, |c| c.putrootfh().getattr(look));
+    client.peer.send(&call).await;
+    wait_for(&files, 1).await;
+    watch.expect(&node, "slots_in_use", &[&session], 1);
+    clock.advance(Duration::from_secs(3));
+    files.take(0).complete(Ok(root_attrs()));
+    client.reply().await.all_ok();
+    watch.expect(&node, "slots_in_use", &[&session], 0);
+    watch.expect(&node, "compound_duration_seconds", &["1"], 4);
+
+    let before = watch.get(&node, "sequence_total", &[]).unwrap();
+    client.send(&call).await.all_ok();
+    watch.expect(&node, "replay_hits_total", &[], 1);
+    watch.expect(&node, "sequence_errors_total", &["replay_hit"], 1);
+    drop(client.request(1, |c| c));
+    let early = client.request(1, |c| c);
+    let refused = client.send(&early).await;
+    assert_eq!(refused.status(), Status::SEQ_MISORDERED);
+    watch.expect(&node, "sequence_errors_total", &["seq_misordered"], 1);
+    watch.expect(&node, "sequence_total", &[], before + 2);
+
+    let mut second = Peer::connect(server.address).await;
+    let back = args::ChannelDirFromClient::Back;
+    client.bind(&mut second, back).await.all_ok();
+    watch.expect(&node, "connections_bind_total", &["back"], 1);
+    watch.expect(&node, "connections_bound", &[&session], 2);
+    drop(second);
+    server.has_connections(1).await;
+    watch.expect(&node, "connections_unbind_total", &["disconnect"], 1);
+    watch.expect(&node, "connections_bound", &[&session], 1);
+
+    clock.advance(2 * Config::default().lease);
+    while node.timer().run(Waker::noop()).unwrap() == Some(Duration::ZERO) {}
+    watch.expect(&node, "sessions_destroyed_total", &["lease_expired"], 1);
+    watch.expect(&node, "sessions_duration_seconds", &[], 1);
+    watch.expect(&node, "connections_unbind_total", &["reaper"], 1);
+    watch.expect(&node, "sessions_active", &[], 0);
+    watch.expect(&node, "replay_cache_bytes", &[], 0);
+    assert_eq!(watch.get(&node, "slots_in_use", &[&session]), None);
+
+    for family in watch.registry.gather() {
+        let name = family.name();
+        assert!(watch.looked_at.contains(name), "{name} is not looked at");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
