@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
 use nfs4_driver::engine::proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
-use nfs4_driver::engine::proto::nfs4::{ClientId, FattrRaw, Owner, SessionId, Stateid, Verifier};
+use nfs4_driver::engine::proto::nfs4::{
+    ClientId, FattrRaw, OpNum, Owner, SessionId, Stateid, Verifier,
+};
 use nfs4_driver::engine::proto::rpc::Mark;
 use nfs4_driver::engine::proto::xdr::List;
 use nfs4_driver::engine::{Boot, Config, Engine, Export, Now, TableLengths};
@@ -59,11 +61,42 @@ fn over_threads_nothing_is_left() {
     );
 }
 
+/// `Limits::max_pooled`: what the buffer of a large record leaves behind.
+#[test]
+fn buffers_rest_as_far_as_the_limit_lets_them() {
+    let _alone = alone();
+    let left: Vec<i64> = [0, 8 << 20]
+        .into_iter()
+        .map(|max_pooled| {
+            let node = node(Arc::new(ManualClock::new(Now::default())), max_pooled);
+            let server = threads::Server::bind("127.0.0.1:0", node.clone()).unwrap();
+            let (address, stop) = (server.local_addr().unwrap(), server.stop_handle());
+            let serving = thread::spawn(|| server.serve().unwrap());
+            let before = live_bytes();
+            let mut client = Client::connect(address);
+            // Refused, but read to its end before.
+            let call = compound().raw(OpNum(0), &[0; 1 << 20]).finish();
+            client.stream.write_all(&call).unwrap();
+            client.reply();
+            drop((client, call));
+            wait_for("connections", || node.connections().unwrap() == 0);
+            let left = live_bytes() - before;
+            stop.stop();
+            serving.join().unwrap();
+            left
+        })
+        .collect();
+    let (none, some) = (left[0], left[1]);
+    assert!(none < 256 << 10, "{none} bytes");
+    assert!((1 << 20..3 << 20).contains(&some), "{some} bytes");
+}
+
 fn soak(serve: impl FnOnce(Node) -> (SocketAddr, JoinHandle<()>), stop: impl FnOnce()) {
     let _alone = alone();
     let before = Taken::now();
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let node = node(Arc::clone(&clock));
+    // Buffers that rest would be as many as were in use at once, which is chance.
+    let node = node(Arc::clone(&clock), 0);
     let (server, serving) = serve(node.clone());
     let cycles = cycles(SOCKET_CYCLES);
     let mut first = None;
@@ -178,7 +211,7 @@ fn wait_for(what: &str, is_given_back: impl Fn() -> bool) {
     }
 }
 
-fn node(clock: Arc<ManualClock>) -> Node {
+fn node(clock: Arc<ManualClock>, max_pooled: u64) -> Node {
     let root = MemFs::new(MemFsConfig {
         root_mode: 0o777,
         ..MemFsConfig::new(1, 1 << 20)
@@ -192,8 +225,7 @@ fn node(clock: Arc<ManualClock>) -> Node {
         server_scope: b"leaks".to_vec(),
     };
     let limits = Limits {
-        // Buffers that rest would be as many as were in use at once, which is chance.
-        max_pooled: 0,
+        max_pooled,
         ..Limits::default()
     };
     let exports = vec![Export::new("/", Arc::new(root))];
@@ -327,11 +359,16 @@ impl Client {
     /// Sends a call and returns its reply, in which every operation must have succeeded.
     fn exchange(&mut self, call: &[u8]) -> Vec<u8> {
         self.stream.write_all(call).unwrap();
+        let reply = self.reply();
+        ReplyReader::parse(&reply).unwrap().finish().unwrap();
+        reply
+    }
+
+    fn reply(&mut self) -> Vec<u8> {
         let mut mark = [0; Mark::LEN];
         self.stream.read_exact(&mut mark).unwrap();
         let mut reply = vec![0; Mark::from_bytes(mark).len as usize];
         self.stream.read_exact(&mut reply).unwrap();
-        ReplyReader::parse(&reply).unwrap().finish().unwrap();
         reply
     }
 }

@@ -5,8 +5,26 @@ use std::time::{Duration, Instant};
 use nfs4_driver::Limits;
 
 use crate::log;
-use crate::peer::{NULL, Peer, record};
+use crate::peer::{NULL, Peer, fragments, record};
 use crate::server::{Running, Transport};
+
+/// Every limit has its test, here or where it says: whoever adds one adds that.
+#[test]
+fn these_are_the_limits() {
+    let Limits {
+        max_connections: _,
+        max_record: _,
+        max_fragments: _,
+        max_in_flight: _, // flight
+        max_reply: _,     // flight
+        max_unsent: _,    // flight
+        max_pooled: _,    // tests/leaks
+        idle_timeout: _,
+        stall_timeout: _,
+        stop_timeout: _, // stop
+        timer_budget: _, // timer
+    } = Limits::default();
+}
 
 on_both!(one_connection_too_many_is_closed_at_once);
 
@@ -46,6 +64,24 @@ async fn the_limit_of_a_record_is_the_last_byte_that_is_taken(on: Transport) {
     assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
     message.push(0);
     peer.send(&crate::peer::mark(&message)).await;
+    peer.is_closed().await;
+}
+
+on_both!(a_record_has_as_many_fragments_as_the_limit);
+
+async fn a_record_has_as_many_fragments_as_the_limit(on: Transport) {
+    let limits = Limits {
+        max_fragments: 4,
+        ..Limits::default()
+    };
+    let server = Running::start(on, limits).await;
+    let message = crate::peer::message(&NULL);
+    let mut peer = Peer::connect(server.address).await;
+    let quarters = fragments(&message, message.len().div_ceil(4));
+    peer.send(&quarters).await;
+    assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
+    let fifths = fragments(&message, message.len().div_ceil(5));
+    peer.send(&fifths).await;
     peer.is_closed().await;
 }
 

@@ -16,6 +16,7 @@ mod peer;
 mod pipeline;
 mod rpc;
 mod session;
+mod settings;
 mod snapshot;
 mod stop;
 mod timer;
