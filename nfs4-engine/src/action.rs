@@ -177,10 +177,24 @@ impl Outbox {
         self.payloads.clear();
     }
 
+    /// Appends a call of ours: `head`, then `body`.
+    pub(crate) fn callback(&mut self, conn: ConnId, xid: u32, head: &[u8], body: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(head);
+        self.bytes.extend_from_slice(body);
+        let bytes = start..self.bytes.len();
+        let callback = Callback { conn, xid, bytes };
+        self.others
+            .push_back((self.put, Action::Callback(callback)));
+    }
+
     pub(crate) fn push(&mut self, action: Action) {
         debug_assert!(
-            !matches!(action, Action::Reply(_) | Action::Event(_)),
-            "replies have a queue of their own, and events are counted"
+            !matches!(
+                action,
+                Action::Reply(_) | Action::Callback(_) | Action::Event(_)
+            ),
+            "replies have a queue of their own, callbacks have bytes, and events are counted"
         );
         self.others.push_back((self.put, action));
     }

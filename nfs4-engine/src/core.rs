@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Action, Outbox};
+use crate::callback::Callbacks;
 use crate::client::{Client, Clients};
 use crate::compound::{Compound, Sequenced};
 use crate::config::{Boot, Config};
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) connections: Connections,
     pub(crate) states: States,
     pub(crate) timers: Timers,
+    pub(crate) callbacks: Callbacks,
     /// New opens are refused until then, for clients that reclaim.
     pub(crate) grace_until: Mono,
 }
@@ -48,6 +50,7 @@ impl Core {
             connections: Connections::new(keyed),
             states: States::new(boot.epoch, keyed),
             timers: Timers::new(),
+            callbacks: Callbacks::new(),
             grace_until: now.mono.after(config.grace),
             boot,
             config,
@@ -99,6 +102,7 @@ impl Core {
                 .then_some(|cache: &mut Vec<u8>| run.reply.copy_to(cache));
             let (before, after) = slot.finish(keep);
             self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
+            self.mind_slots(now);
         }
     }
 
@@ -107,13 +111,14 @@ impl Core {
         &mut self,
         key: Key<Session>,
         reason: SessionGone,
-        now: Mono,
+        now: Now,
         out: &mut Outbox,
     ) {
-        let Some(session) = self.sessions.remove(key) else {
+        let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
-        out.metrics.session_lived(now.since(session.created.mono));
+        out.metrics
+            .session_lived(now.mono.since(session.created.mono));
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
@@ -122,6 +127,7 @@ impl Core {
             session: session.id,
             reason,
         });
+        self.cancel_callbacks(session.back.clear(), now, out);
     }
 
     /// Closes an open file and lets the file system know.
@@ -154,7 +160,7 @@ impl Core {
         &mut self,
         key: Key<Client>,
         reason: ClientGone,
-        now: Mono,
+        now: Now,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
@@ -180,7 +186,7 @@ impl Core {
             } else if let Some(open) = open {
                 let locks = self.states.get(open).map_or(0, |open| open.locks.len());
                 *budget = budget.saturating_sub(locks);
-                self.close(open, now, out);
+                self.close(open, now.mono, out);
             }
         }
         if let Some(client) = self.clients.remove(key)
@@ -199,13 +205,19 @@ impl Core {
     pub(crate) fn remind(&mut self, at: Mono, due: Due) {
         self.timers.set(at, due);
         let counts = self.states.counts();
-        let of_use = self.clients.len() + self.connections.len() + counts.waiting;
+        let of_use = self.clients.len()
+            + self.connections.len()
+            + counts.waiting
+            + self.callbacks.calls.len();
         if self.timers.len() > 2 * of_use + SPARE_TIMERS {
             let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
+            let calls = &self.callbacks.calls;
             self.timers.retain(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
                 Due::Turn(file) => states.is_waited_for(file),
+                Due::Slots => true,
+                Due::Callback(call) => calls.contains(call),
             });
         }
     }
@@ -215,24 +227,24 @@ impl Core {
     pub(crate) fn look_at_lease(
         &mut self,
         key: Key<Client>,
-        now: Mono,
+        now: Now,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
         let Some(client) = self.clients.get(key) else {
             return true;
         };
-        if client.lease.is_expired(now, self.config.lease) {
+        if client.lease.is_expired(now.mono, self.config.lease) {
             return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
         }
-        let again = client.lease.look_again(now, self.config.lease);
+        let again = client.lease.look_again(now.mono, self.config.lease);
         self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.
         let sessions = client.sessions.iter().copied();
         let idle = |key: &Key<Session>| {
             self.sessions
                 .get(*key)
-                .is_some_and(|session| session.is_idle(now, self.config.lease))
+                .is_some_and(|session| session.is_idle(now.mono, self.config.lease))
         };
         for session in sessions.filter(idle).collect::<Vec<_>>() {
             self.destroy_session(session, SessionGone::LeaseExpired, now, out);

@@ -35,6 +35,10 @@ pub enum TimerReason {
     Drain,
     /// A lock was kept for somebody who waited for it, and has not come.
     Turn,
+    /// Memory for replies runs short, and slots must come back.
+    Slots,
+    /// A callback has waited for long enough, for an answer or for its turn.
+    Callback,
 }
 
 /// Why an engine cannot start.
@@ -67,6 +71,10 @@ pub struct TableLengths {
     pub files: usize,
     /// Locks that were denied to somebody who waits for them.
     pub waiting: usize,
+    /// Callbacks that are accepted and not ended.
+    pub callbacks: usize,
+    /// Callbacks on the wire, those among them that nobody waits for any more.
+    pub flights: usize,
     /// COMPOUNDs that wait for a file system.
     pub parked: usize,
     /// Bytes of replies kept for replay.
@@ -101,14 +109,11 @@ impl Engine {
             Input::Call(call) => self.call(now, call, out),
             Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
             Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
-            Input::ConnClosed { conn } => self.core.connection_closed(conn, out),
-            // Whatever it answers was settled without it.
-            Input::CallbackReply(_) => out.metrics.stray_callback_reply(),
+            Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),
+            Input::CallbackReply(reply) => self.core.callback_reply(reply, now, out),
             Input::Dialed { dial: _, result } => self.dialed(result, out),
             Input::Admin(Admin::Drain { conn }) => self.drain(now, conn, out),
-            Input::Admin(Admin::StopDraining { conn }) => {
-                self.core.connections.stop_draining(conn);
-            }
+            Input::Admin(Admin::StopDraining { conn }) => self.stop_draining(now, conn, out),
         }
     }
 
@@ -127,6 +132,8 @@ impl Engine {
             Due::Lease(_) => (at, TimerReason::Lease),
             Due::Drain(_) => (at, TimerReason::Drain),
             Due::Turn(_) => (at, TimerReason::Turn),
+            Due::Slots => (at, TimerReason::Slots),
+            Due::Callback(_) => (at, TimerReason::Callback),
         })
     }
 
@@ -139,7 +146,7 @@ impl Engine {
             };
             // A step for looking, taken after those for what is found, so that one is progress.
             let done = match due {
-                Due::Lease(client) => self.core.look_at_lease(client, now.mono, &mut budget, out),
+                Due::Lease(client) => self.core.look_at_lease(client, now, &mut budget, out),
                 Due::Turn(file) => {
                     self.core.give_turns(file, now.mono, out);
                     true
@@ -148,6 +155,11 @@ impl Engine {
                     if self.core.connections.is_drain_over(conn, now.mono) {
                         out.push(Action::Close { conn });
                     }
+                    true
+                }
+                Due::Slots => self.core.recall_slots(now, &mut budget, out),
+                Due::Callback(call) => {
+                    self.core.look_at_callback(call, now, out);
                     true
                 }
             };
@@ -179,6 +191,8 @@ impl Engine {
             locks: states.locks,
             files: states.files,
             waiting: states.waiting,
+            callbacks: self.core.callbacks.calls.len(),
+            flights: self.core.callbacks.flights.len(),
             parked: self.parked.len(),
             cached_bytes: self.core.sessions.cached_bytes,
             timers: self.core.timers.len(),

@@ -64,6 +64,21 @@ pub enum Event {
         /// Why.
         reason: Unbound,
     },
+    /// A connection does not serve the back channel of a session any more, for what the client did
+    /// with a callback.
+    BackChannelLost {
+        /// The session.
+        session: SessionId,
+        /// The connection, which may still serve the fore channel.
+        conn: ConnId,
+        /// What the client did.
+        why: BackChannelLost,
+    },
+    /// Callbacks of a session have come to an end: only another session can have them.
+    BackChannelFaulty {
+        /// The session.
+        session: SessionId,
+    },
     /// A session is no more.
     SessionDestroyed {
         /// Its id.
@@ -95,6 +110,17 @@ pub enum Unbound {
     SessionDestroyed,
     /// The session's lease ran out, or the connection was silent when its place was needed.
     Reaper,
+}
+
+/// What a client did with a callback, so that its connection is not used for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BackChannelLost {
+    /// It did not answer in time.
+    Silent,
+    /// It answered what cannot be read.
+    Garbled,
+    /// It takes no callbacks by this connection.
+    Refused,
 }
 
 /// Why a session ended.

@@ -1,5 +1,7 @@
 //! What holds of the tables after every input, for tests: production code never asks.
 
+mod callbacks;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -28,6 +30,7 @@ impl Engine {
     pub fn check_invariants(&self, open: &[ConnId]) -> Result<(), String> {
         self.check_bindings(open)?;
         self.check_requests(open)?;
+        self.check_callbacks(open)?;
         self.check_clients()?;
         let states = self.core.states.inside();
         self.check_opens(&states)?;

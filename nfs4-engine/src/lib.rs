@@ -14,6 +14,7 @@ pub use nfs4_proto as proto;
 
 mod action;
 mod attr;
+mod callback;
 mod client;
 mod compound;
 mod config;
@@ -42,7 +43,7 @@ pub use action::{Action, Callback, Outbox, Reply, Segment};
 pub use config::{BindingPolicy, Boot, Config, ConfigFault, ConfigFaults};
 pub use connection::Direction;
 pub use engine::{Engine, StartError, TableLengths, TimerReason};
-pub use event::{ClientGone, Event, SessionGone, Unbound};
+pub use event::{BackChannelLost, ClientGone, Event, SessionGone, Unbound};
 pub use exports::{Export, ExportFault, Squash};
 pub use ids::{ConnId, DialId};
 pub use input::{Admin, Call, CallbackOutcome, CallbackReply, DialError, Input};

@@ -105,12 +105,29 @@ pub struct SessionView {
     pub slots_in_use: u32,
     /// `csr_flags` as it was made. [RFC 8881 §18.36]
     pub flags: u32,
-    /// Whether a connection is there that callbacks may leave by.
-    pub back_channel: bool,
+    /// Slots of its back channel that are used, at most.
+    pub back_slots: u32,
+    /// Whether callbacks can be made.
+    pub back_channel: BackChannelState,
     /// The connections bound to it.
     pub connections: Vec<ConnectionView>,
     /// How many they are.
     pub connection_summary: ConnectionSummary,
+}
+
+/// Whether the server can call a client by a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum BackChannelState {
+    /// The client has asked for no back channel.
+    None,
+    /// A connection is there that callbacks may leave by.
+    Ok,
+    /// No connection is there that they may leave by.
+    Down,
+    /// There will be no more callbacks by this session, whatever is bound to it.
+    Fault,
 }
 
 /// A connection as one of a session's.
@@ -242,9 +259,15 @@ impl Engine {
             client_id: client.map_or(0, |client| client.id),
             created_at: session.created.wall,
             fore_slots: session.fore.slots,
+            back_slots: session.back.slots(),
             slots_in_use: session.running,
             flags: session.flags,
-            back_channel: summary.back + summary.both > 0,
+            back_channel: match &session.back {
+                back if back.has_fault() => BackChannelState::Fault,
+                _ if session.bindings.has_back() => BackChannelState::Ok,
+                back if back.wanted => BackChannelState::Down,
+                _ => BackChannelState::None,
+            },
             connections,
             connection_summary: summary,
         }

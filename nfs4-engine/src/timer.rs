@@ -3,6 +3,7 @@
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 
+use crate::callback::Call;
 use crate::client::Client;
 use crate::ids::ConnId;
 use crate::slab::Key;
@@ -27,6 +28,10 @@ pub(crate) enum Due {
     Drain(ConnId),
     /// Somebody's turn to lock this file may be over.
     Turn(Key<File>),
+    /// The sessions are to be gone through for slots that must come back.
+    Slots,
+    /// A callback has waited for long enough, for an answer or for its turn.
+    Callback(Key<Call>),
 }
 
 #[derive(PartialEq, Eq)]

@@ -376,6 +376,10 @@ fn these_are_the_series() {
         .map(|family| family.name().strip_prefix("nfs4_nfs_").unwrap())
         .collect();
     let expected = [
+        "backchannel_callback_duration_seconds",
+        "backchannel_callback_failures_total",
+        "backchannel_callback_retries_total",
+        "backchannel_callbacks_total",
         "compound_duration_seconds",
         "compound_operations_total",
         "connections_bind_total",

@@ -126,7 +126,8 @@ fn a_session_is_shown_with_its_slots_and_connections() {
         "fore_slots": 8,
         "slots_in_use": 1,
         "flags": CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
-        "back_channel": true,
+        "back_slots": 8,
+        "back_channel": "ok",
         "connections": [
             connection(1, "both", 20, 20, false),
             connection(2, "fore", 25, 30, true),

@@ -82,11 +82,18 @@ impl Core {
         if self.config.binding_policy == BindingPolicy::Exclusive {
             self.unbind_from_others(key, conn, out);
         }
+        if direction.is_back() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.back.wanted = true;
+            }
+            self.resume_callbacks(key, now, out);
+        }
         Ok(())
     }
 
-    /// A connection is gone: nothing but its bindings goes with it.
-    pub(crate) fn connection_closed(&mut self, conn: ConnId, out: &mut Outbox) {
+    /// A connection is gone: nothing but its bindings goes with it. Callbacks that were under way
+    /// on it go by others.
+    pub(crate) fn connection_closed(&mut self, conn: ConnId, now: Now, out: &mut Outbox) {
         let Some(connection) = self.connections.close(conn) else {
             return;
         };
@@ -102,6 +109,7 @@ impl Core {
                 });
             }
         }
+        self.lose_flights(connection.flights, now, out);
     }
 
     /// Takes a session's connections from it, as it ends.
@@ -184,7 +192,13 @@ impl Core {
         true
     }
 
-    fn unbind(&mut self, key: Key<Session>, conn: ConnId, reason: Unbound, out: &mut Outbox) {
+    pub(crate) fn unbind(
+        &mut self,
+        key: Key<Session>,
+        conn: ConnId,
+        reason: Unbound,
+        out: &mut Outbox,
+    ) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };

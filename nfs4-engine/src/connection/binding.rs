@@ -100,6 +100,11 @@ impl Bindings {
             .any(|binding| binding.conn != conn && binding.direction.is_fore())
     }
 
+    /// Whether callbacks can leave by one.
+    pub(crate) fn has_back(&self) -> bool {
+        self.0.iter().any(|binding| binding.direction.is_back())
+    }
+
     /// A connection by which nothing came for so long that it may be half open, to give way to one
     /// of this direction: the last one that brings requests gives way only to another.
     pub(crate) fn silent(&self, now: Mono, lease: Duration, to: Direction) -> Option<ConnId> {

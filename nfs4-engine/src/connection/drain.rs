@@ -22,4 +22,14 @@ impl Engine {
         }
         self.core.remind(deadline, Due::Drain(conn));
     }
+
+    /// Lets a connection take new work again, callbacks too.
+    pub(crate) fn stop_draining(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+        self.core.connections.stop_draining(conn);
+        let connection = self.core.connections.get(conn);
+        let sessions = connection.map(|connection| connection.sessions.clone());
+        for session in sessions.into_iter().flatten() {
+            self.core.resume_callbacks(session, now, out);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::callback::flight::Flight;
 use crate::ids::ConnId;
 use crate::map::{DetMap, Keyed};
 use crate::session::table::Session;
@@ -15,6 +16,8 @@ pub(crate) struct Connection {
     pub(crate) peer: String,
     /// The sessions that it is bound to, each once.
     pub(crate) sessions: Vec<Key<Session>>,
+    /// Calls of ours that were sent by it and not answered.
+    pub(crate) flights: Vec<Key<Flight>>,
     draining: Option<Draining>,
 }
 
@@ -50,6 +53,7 @@ impl Connections {
         let connection = Connection {
             peer,
             sessions: Vec::new(),
+            flights: Vec::new(),
             draining: None,
         };
         let before = self.by_number.insert(conn, connection);

@@ -1,23 +1,44 @@
-//! Durations, counted in buckets whose bounds double.
+//! Durations, counted in buckets.
 
+use core::marker::PhantomData;
 use core::time::Duration;
 
-/// How many durations fell into each bucket: those up to `UNIT` nanoseconds, up to twice that, and
-/// so on; the last of the `N` takes what is longer.
+/// How many durations fell into each of `N` buckets; the last takes what is longer than the bounds
+/// of all others.
 #[derive(Clone, Debug)]
-pub struct Buckets<const UNIT: u64, const N: usize> {
+pub struct Buckets<S, const N: usize> {
     counts: [u64; N],
     /// Which counts are not zero: a set of their places.
     counted: u32,
     nanos: u64,
+    scale: PhantomData<S>,
 }
 
-/// From 1 µs to 8.4 s: how long a COMPOUND takes.
-pub type CompoundBuckets = Buckets<1_000, 25>;
-/// From 1 s to six days: how long a session lives.
-pub type SessionBuckets = Buckets<1_000_000_000, 21>;
+/// The bounds of buckets.
+pub trait Scale {
+    /// The bucket of so many nanoseconds, if there were no last one.
+    fn place(nanos: u64) -> usize;
 
-impl<const UNIT: u64, const N: usize> Buckets<UNIT, N> {
+    /// The longest duration of a bucket.
+    fn bound(place: usize) -> Duration;
+}
+
+/// Bounds that double, from so many nanoseconds on.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubling<const UNIT: u64>;
+
+/// From 1 ms to 10 s, in steps of five and two.
+#[derive(Clone, Copy, Debug)]
+pub struct FivesAndTwos;
+
+/// From 1 µs to 8.4 s: how long a COMPOUND takes.
+pub type CompoundBuckets = Buckets<Doubling<1_000>, 25>;
+/// From 1 s to six days: how long a session lives.
+pub type SessionBuckets = Buckets<Doubling<1_000_000_000>, 21>;
+/// Up to 10 s: how long a client takes to answer a callback.
+pub type CallbackBuckets = Buckets<FivesAndTwos, { FivesAndTwos::MILLIS.len() + 1 }>;
+
+impl<S: Scale, const N: usize> Buckets<S, N> {
     /// How many durations each bucket has, those of the buckets below it not included.
     pub fn counts(&self) -> &[u64] {
         &self.counts
@@ -30,17 +51,13 @@ impl<const UNIT: u64, const N: usize> Buckets<UNIT, N> {
 
     /// The longest duration of each bucket but the last, in seconds.
     pub fn bounds() -> impl Iterator<Item = f64> {
-        let unit = Duration::from_nanos(UNIT).as_secs_f64();
-        let bound = core::iter::successors(Some(unit), |bound| Some(bound * 2.0));
-        bound.take(N - 1)
+        (0..N - 1).map(|place| S::bound(place).as_secs_f64())
     }
 
     pub(super) fn observe(&mut self, took: Duration) {
         const { assert!(N > 1 && N <= u32::BITS as usize, "a bucket has a bit") };
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let units = nanos.div_ceil(UNIT);
-        let doublings = u64::BITS - units.saturating_sub(1).leading_zeros();
-        let place = (doublings as usize).min(N - 1);
+        let place = S::place(nanos).min(N - 1);
         if let Some(count) = self.counts.get_mut(place) {
             *count += 1;
         }
@@ -60,12 +77,41 @@ impl<const UNIT: u64, const N: usize> Buckets<UNIT, N> {
     }
 }
 
-impl<const UNIT: u64, const N: usize> Default for Buckets<UNIT, N> {
+impl<const UNIT: u64> Scale for Doubling<UNIT> {
+    fn place(nanos: u64) -> usize {
+        let units = nanos.div_ceil(UNIT);
+        let doublings = u64::BITS - units.saturating_sub(1).leading_zeros();
+        doublings as usize
+    }
+
+    fn bound(place: usize) -> Duration {
+        Duration::from_nanos(UNIT << place)
+    }
+}
+
+impl FivesAndTwos {
+    const MILLIS: [u64; 9] = [1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000];
+}
+
+impl Scale for FivesAndTwos {
+    fn place(nanos: u64) -> usize {
+        let millis = nanos.div_ceil(1_000_000);
+        FivesAndTwos::MILLIS.partition_point(|bound| *bound < millis)
+    }
+
+    fn bound(place: usize) -> Duration {
+        let millis = FivesAndTwos::MILLIS.get(place).copied();
+        millis.map_or(Duration::MAX, Duration::from_millis)
+    }
+}
+
+impl<S, const N: usize> Default for Buckets<S, N> {
     fn default() -> Self {
         Buckets {
             counts: [0; N],
             counted: 0,
             nanos: 0,
+            scale: PhantomData,
         }
     }
 }
@@ -78,15 +124,21 @@ mod tests {
 
     #[test]
     fn a_bound_belongs_to_its_bucket() {
-        let mut buckets = Buckets::<1_000, 4>::default();
+        let mut buckets = Buckets::<Doubling<1_000>, 4>::default();
         for nanos in [0, 1, 1_000, 1_001, 2_000, 2_001, 4_000, 4_001, u64::MAX / 4] {
             buckets.observe(Duration::from_nanos(nanos));
         }
         assert_eq!(buckets.counts(), [3, 2, 2, 2]);
         assert_eq!(
-            Buckets::<1_000, 4>::bounds().collect::<Vec<_>>(),
+            Buckets::<Doubling<1_000>, 4>::bounds().collect::<Vec<_>>(),
             [1e-6, 2e-6, 4e-6]
         );
+        let mut callbacks = CallbackBuckets::default();
+        for millis in [0, 1, 2, 5, 6, 10_000, 10_001] {
+            callbacks.observe(Duration::from_millis(millis));
+        }
+        assert_eq!(callbacks.counts(), [2, 2, 1, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(CallbackBuckets::bounds().last(), Some(10.0));
         buckets.clear();
         assert_eq!(buckets.counts(), [0; 4]);
         assert_eq!(buckets.sum(), Duration::ZERO);

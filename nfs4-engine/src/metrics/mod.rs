@@ -12,7 +12,9 @@ use nfs4_proto::nfs4::basic::SessionId;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
-pub use self::buckets::{Buckets, CompoundBuckets, SessionBuckets};
+pub use self::buckets::{
+    Buckets, CallbackBuckets, CompoundBuckets, Doubling, FivesAndTwos, Scale, SessionBuckets,
+};
 pub use self::failures::Failure;
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{PrometheusOptions, PrometheusRecorder};
@@ -53,6 +55,10 @@ struct Rare {
     lifetimes: SessionBuckets,
     binds: [u64; Direction::ALL.len()],
     unbinds: [u64; Unbound::ALL.len()],
+    callbacks: u64,
+    callback_retries: u64,
+    callback_failures: u64,
+    callback_durations: CallbackBuckets,
 }
 
 /// Why a SEQUENCE did not begin a new request.
@@ -182,6 +188,26 @@ impl Metrics {
         by_reason.get(reason as usize).copied().unwrap_or(0)
     }
 
+    /// Callbacks sent, each as often as it was.
+    pub fn callbacks(&self) -> u64 {
+        self.rare.callbacks
+    }
+
+    /// Callbacks sent again: the same once more.
+    pub fn callback_retries(&self) -> u64 {
+        self.rare.callback_retries
+    }
+
+    /// Callbacks that could not be taken, or that ended without an answer of the client's.
+    pub fn callback_failures(&self) -> u64 {
+        self.rare.callback_failures
+    }
+
+    /// Time from the sending of a callback to its answer.
+    pub fn callback_durations(&self) -> &CallbackBuckets {
+        &self.rare.callback_durations
+    }
+
     /// Sets everything to zero, at the cost of what was counted.
     pub fn clear(&mut self) {
         while self.counted != 0 {
@@ -244,6 +270,22 @@ impl Metrics {
         self.stray_callback_replies += 1;
     }
 
+    pub(crate) fn callback_sent(&mut self, again: bool) {
+        self.rare.any = true;
+        self.rare.callbacks += 1;
+        self.rare.callback_retries += u64::from(again);
+    }
+
+    pub(crate) fn callback_failed(&mut self) {
+        self.rare.any = true;
+        self.rare.callback_failures += 1;
+    }
+
+    pub(crate) fn callback_took(&mut self, took: Duration) {
+        self.rare.any = true;
+        self.rare.callback_durations.observe(took);
+    }
+
     pub(crate) fn compound(&mut self, minor: u32, took: Duration) {
         self.compounds += 1;
         if let Some(durations) = self.durations.get_mut(minor as usize) {
@@ -268,6 +310,7 @@ impl Metrics {
                 rare.sessions_destroyed.get_mut(*reason as usize)
             }
             Event::Bound { direction, .. } => rare.binds.get_mut(*direction as usize),
+            Event::BackChannelLost { .. } | Event::BackChannelFaulty { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
         };
         if let Some(count) = count {

@@ -144,6 +144,12 @@ impl Recorder for PrometheusRecorder {
                 series.compound_duration.add(place, durations);
             }
         }
+        series.callbacks.inc_by(counted.callbacks());
+        series.callback_failures.inc_by(counted.callback_failures());
+        series.callback_retries.inc_by(counted.callback_retries());
+        series
+            .callback_duration
+            .add(0, counted.callback_durations());
         self.active.set(&series.sessions_active, tables.sessions);
         self.cached
             .set(&series.replay_cache_bytes, tables.cached_bytes);

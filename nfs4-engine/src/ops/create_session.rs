@@ -11,6 +11,7 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::REMOVAL_BUDGET;
+use crate::callback::{BackChannel, channel};
 use crate::client::{Client, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
@@ -49,13 +50,19 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if args.flags & !FLAGS != 0 {
         return Err(Status::INVAL);
     }
-    let gss = |parms| matches!(parms, args::CallbackSecParms::Gss(_));
-    if !args.sec_parms.is_empty() && args.sec_parms.iter().all(gss) {
-        return Err(Status::ENCR_ALG_UNSUPP);
-    }
+    let credential =
+        channel::credential(&args.sec_parms).map_err(|_only_gss| Status::ENCR_ALG_UNSUPP)?;
     let back = &args.back_chan_attrs;
     if back.maxrequestsize < LEAST_CALLBACK || back.maxresponsesize < LEAST_CALLBACK {
         return Err(Status::TOOSMALL);
+    }
+    let credential = credential.unwrap_or_else(channel::no_credential);
+    let mut back = BackChannel::new(back, args.cb_program, cx.run.minor, credential);
+    if args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0 {
+        if !back.can_call() {
+            return Err(Status::TOOSMALL);
+        }
+        back.wanted = true;
     }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
     let config = &cx.core.config;
@@ -67,7 +74,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if !client.confirmed {
         confirm(cx, key)?;
     }
-    create(cx, key, &args, fore)
+    create(cx, key, &args, fore, back)
 }
 
 /// Confirms a record: the owner's earlier incarnation goes with all that it had.
@@ -79,7 +86,7 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
     if let Some(old) = core.clients.of_owner(&client.owner).confirmed {
         let mut budget = REMOVAL_BUDGET;
         let comebacks = core.clients.note_replacement(old, key);
-        if !core.remove_client(old, ClientGone::Replaced, cx.now.mono, &mut budget, cx.out) {
+        if !core.remove_client(old, ClientGone::Replaced, cx.now, &mut budget, cx.out) {
             return Err(Status::DELAY);
         }
         if let Some(times) = comebacks
@@ -108,9 +115,10 @@ fn create<S: Scope>(
     key: Key<Client>,
     args: &args::CreateSession<'_>,
     fore: Fore,
+    back: BackChannel,
 ) -> Result<Step, Status> {
     let core = &mut *cx.core;
-    let session = core.sessions.insert(key, fore, cx.now);
+    let session = core.sessions.insert(key, fore, back, cx.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
     let with_back = args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0;

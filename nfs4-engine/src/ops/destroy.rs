@@ -33,7 +33,7 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
         cx.run.sequenced = None;
     }
     cx.core
-        .destroy_session(key, SessionGone::Request, cx.now.mono, cx.out);
+        .destroy_session(key, SessionGone::Request, cx.now, cx.out);
     Ok(Step::Done(Status::OK))
 }
 
@@ -50,6 +50,6 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     }
     let mut budget = 1;
     cx.core
-        .remove_client(key, ClientGone::Request, cx.now.mono, &mut budget, cx.out);
+        .remove_client(key, ClientGone::Request, cx.now, &mut budget, cx.out);
     Ok(Step::Done(Status::OK))
 }

@@ -19,7 +19,7 @@ use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
 use crate::slab::Key;
-use crate::time::Mono;
+use crate::time::Now;
 use crate::timer::Due;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -34,7 +34,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         args::StateProtect::Ssv { .. } => return Err(Status::ENCR_ALG_UNSUPP),
     }
     let caller = Principal::of(&cx.run.cred);
-    let now = cx.now.mono;
+    let now = cx.now;
     let key = if args.flags & EXCHGID4_FLAG_UPD_CONFIRMED_REC_A == 0 {
         introduce(cx.core, &args, caller, now, cx.out)?
     } else {
@@ -83,7 +83,7 @@ fn introduce(
     core: &mut Core,
     args: &args::ExchangeId<'_>,
     caller: Principal,
-    now: Mono,
+    now: Now,
     out: &mut Outbox,
 ) -> Result<Key<Client>, Status> {
     let owner = &args.clientowner;
@@ -91,7 +91,7 @@ fn introduce(
     if let Some(key) = records.confirmed
         && let Some(client) = core.clients.get(key)
     {
-        let expired = client.lease.is_expired(now, core.config.lease);
+        let expired = client.lease.is_expired(now.mono, core.config.lease);
         if client.principal != caller {
             // 3: two clients under one name. One that holds nothing gives way.
             if client.has_state() && !expired {
@@ -116,8 +116,8 @@ fn introduce(
     }
     let key = core
         .clients
-        .insert(owner.ownerid, owner.verifier, caller, now);
-    core.remind(now.after(core.config.lease), Due::Lease(key));
+        .insert(owner.ownerid, owner.verifier, caller, now.mono);
+    core.remind(now.mono.after(core.config.lease), Due::Lease(key));
     Ok(key)
 }
 
@@ -126,7 +126,7 @@ fn update(
     core: &mut Core,
     args: &args::ExchangeId<'_>,
     caller: Principal,
-    now: Mono,
+    now: Now,
 ) -> Result<Key<Client>, Status> {
     let owner = &args.clientowner;
     let key = core
@@ -135,7 +135,7 @@ fn update(
         .confirmed
         .ok_or(Status::NOENT)?;
     let client = core.clients.get(key).ok_or(Status::NOENT)?;
-    if client.lease.is_expired(now, core.config.lease) {
+    if client.lease.is_expired(now.mono, core.config.lease) {
         Err(Status::NOENT)
     } else if client.verifier != owner.verifier {
         Err(Status::NOT_SAME)
@@ -151,7 +151,7 @@ fn discard(
     core: &mut Core,
     key: Key<Client>,
     reason: ClientGone,
-    now: Mono,
+    now: Now,
     out: &mut Outbox,
 ) -> Result<(), Status> {
     let mut budget = REMOVAL_BUDGET;

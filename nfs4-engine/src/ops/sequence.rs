@@ -143,11 +143,12 @@ fn admit(
             out.metrics.sequence_error(SequenceError::RetryUncached);
         }
     }
-    let result = answer(session, pressure, &args);
+    let mut result = answer(session, pressure, &args);
     core.sessions.cached_bytes -= freed;
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
     }
+    result.status_flags = core.status_flags(key);
     match turn {
         Turn::New => {
             result.encode(run.reply.body());

@@ -5,9 +5,9 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
 use super::{
-    access, bind_conn, close, commit, create, create_session, destroy, dir_delegation, downgrade,
-    exchange_id, filehandle, getattr, link, lock, lookup, open, read, readdir, reclaim, remove,
-    rename, secinfo, setattr, stateid, verify, write,
+    access, backchannel_ctl, bind_conn, close, commit, create, create_session, destroy,
+    dir_delegation, downgrade, exchange_id, filehandle, getattr, link, lock, lookup, open, read,
+    readdir, reclaim, remove, rename, secinfo, setattr, stateid, verify, write,
 };
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step, V40};
@@ -191,6 +191,7 @@ const fn serve(op: Op) -> Row {
             Handler::now(destroy::client),
             Handler::now(destroy::client),
         ),
+        Op::BackchannelCtl => later(op, NO_FLAGS, Some(0), Handler::now(backchannel_ctl::start)),
         Op::BindConnToSession => Row {
             flags: Flags {
                 alone: true,
@@ -273,7 +274,7 @@ const fn serve(op: Op) -> Row {
         Op::Commit => changes(op, ON_FILE, 8, waiting!(commit::start, commit::resume)),
 
         // Not there yet: NOTSUPP.
-        Op::BackchannelCtl | Op::DelegPurge | Op::DelegReturn | Op::WantDelegation => unserved(op),
+        Op::DelegPurge | Op::DelegReturn | Op::WantDelegation => unserved(op),
         // Optional, and not there: named attributes, pNFS, SSV, and all of minor version 2.
         Op::OpenAttr
         | Op::GetDeviceInfo

@@ -69,6 +69,11 @@ impl Demand {
 }
 
 impl Pressure {
+    /// Whether less than half of it is left, so that slots must come back.
+    pub(crate) fn is_high(&self) -> bool {
+        self.budget.saturating_sub(self.kept) < self.budget / 2
+    }
+
     /// How many of a session's slots memory allows: all while less than half of it is taken, and
     /// then ever fewer, down to one. Slots that are not used cost nothing.
     pub(crate) fn allows(&self, negotiated: u32) -> u32 {

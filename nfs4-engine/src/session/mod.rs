@@ -2,6 +2,7 @@
 
 pub(crate) mod demand;
 pub(crate) mod fingerprint;
+pub(crate) mod recall;
 pub(crate) mod slot;
 pub(crate) mod slots;
 pub(crate) mod table;

@@ -108,6 +108,15 @@ impl Slots {
         }
     }
 
+    /// The slot of this number, if it was ever used.
+    pub(crate) fn get(&self, number: u32) -> Option<&Slot> {
+        let (chunk, within) = place(number);
+        match self.chunks.get(chunk)? {
+            Chunk::Used(slots) => slots.get(within),
+            Chunk::Unused | Chunk::Retired(_) => None,
+        }
+    }
+
     /// All that are in use or hold something.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> + '_ {
         self.chunks.iter().flat_map(|chunk| match chunk {

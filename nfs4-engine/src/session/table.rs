@@ -6,8 +6,10 @@ use nfs4_proto::nfs4::args::Sequence;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use super::demand::{Demand, Pressure};
+use super::recall::Round;
 use super::slot::Slot;
 use super::slots::{Slots, Usage};
+use crate::callback::BackChannel;
 use crate::client::Client;
 use crate::connection::Bindings;
 use crate::slab::{Key, Place, Slab};
@@ -22,6 +24,7 @@ pub(crate) struct Session {
     pub(crate) flags: u32,
     /// What was negotiated.
     pub(crate) fore: Fore,
+    pub(crate) back: BackChannel,
     pub(crate) slots: Slots,
     demand: Demand,
     pub(crate) bindings: Bindings,
@@ -45,6 +48,8 @@ pub(crate) struct Fore {
 pub(crate) struct Sessions {
     epoch: u32,
     slab: Slab<Session>,
+    /// Whether and how far they are gone through for slots.
+    pub(crate) round: Round,
     /// Bytes of replies kept for replay, in all sessions.
     pub(crate) cached_bytes: usize,
 }
@@ -61,6 +66,11 @@ impl Session {
     pub(crate) fn recalled_to(&self, pressure: Pressure) -> Option<u32> {
         let target = self.target(pressure);
         (target < self.slots.count()).then_some(target)
+    }
+
+    /// The seqid of the last request on a slot, if there was one.
+    pub(crate) fn last_seqid(&self, number: u32) -> Option<u32> {
+        self.slots.get(number).map(Slot::seqid)
     }
 
     /// A new request: takes note of what the client uses, and gives it slots or wants some back.
@@ -89,7 +99,10 @@ impl Session {
         let freed = self.slots.hear(usage);
         match self.recalled_to(pressure) {
             Some(fewer) => self.slots.want_back(fewer, usage.slot, now, lease),
-            None => self.slots.give(self.target(pressure)),
+            None => {
+                self.slots.give(self.target(pressure));
+                self.back.recalled_slots = None;
+            }
         }
         freed
     }
@@ -116,6 +129,7 @@ impl Sessions {
         Sessions {
             epoch,
             slab: Slab::new(),
+            round: Round::new(),
             cached_bytes: 0,
         }
     }
@@ -148,7 +162,13 @@ impl Sessions {
         (epoch == self.epoch && tail == TAIL && self.slab.contains(key)).then_some(key)
     }
 
-    pub(crate) fn insert(&mut self, client: Key<Client>, fore: Fore, now: Now) -> Key<Session> {
+    pub(crate) fn insert(
+        &mut self,
+        client: Key<Client>,
+        fore: Fore,
+        back: BackChannel,
+        now: Now,
+    ) -> Key<Session> {
         let epoch = self.epoch;
         self.slab.insert_with(|key| Session {
             id: id_of([epoch, key.index, key.generation, TAIL]),
@@ -156,6 +176,7 @@ impl Sessions {
             created: now,
             flags: 0,
             fore,
+            back,
             slots: Slots::new(fore.slots),
             demand: Demand::new(fore.slots, now.mono),
             bindings: Bindings::default(),

@@ -10,7 +10,7 @@ use nfs4_proto::nfs4::callback::{args, res};
 use nfs4_proto::nfs4::res::Outcome;
 use nfs4_proto::nfs4::{CbOp, Status};
 use nfs4_proto::rpc::Fault;
-use nfs4_proto::rpc::reply::write_fault;
+use nfs4_proto::rpc::reply::{write_fault, write_success};
 use nfs4_proto::rpc::write_mark;
 use nfs4_proto::xdr::Writer;
 
@@ -88,6 +88,16 @@ impl Callback {
             .result(&CbResOp::Sequence(Outcome::Ok(ok)))
             .raw(op.number(), status, &[])
             .finish()
+    }
+
+    /// An answer of the RPC layer's with success, and these results.
+    pub fn answered(&self, results: &[u8]) -> Vec<u8> {
+        let mut w = Writer::new();
+        write_success(&mut w, self.xid());
+        w.raw(results);
+        let mut record = write_mark(w.len()).to_vec();
+        record.extend_from_slice(w.as_slice());
+        record
     }
 
     /// An answer of CB_SEQUENCE with this error, and nothing after it.

@@ -475,6 +475,7 @@ impl Sim {
                 }
                 Action::Callback(callback) => {
                     let record = self.outbox.call(&callback).to_vec();
+                    self.check_callback(callback.conn, &record);
                     self.trace.extend_from_slice(&record);
                     self.network.send_down(callback.conn, record, self.now);
                 }
@@ -488,6 +489,18 @@ impl Sim {
         let parked = self.tables().parked;
         assert_eq!(parked, self.outstanding, "each waits for one answer");
         self.check();
+    }
+
+    /// A callback leaves by a connection that serves the back channel of its session.
+    fn check_callback(&self, conn: ConnId, record: &[u8]) {
+        let callback = Callback::new(conn, record);
+        let session = callback.sequence().sessionid;
+        let bound = self.engine.bindings();
+        let mut bound = bound
+            .iter()
+            .filter(|(of, by, _)| (*of, *by) == (session, conn));
+        let back = bound.any(|(_, _, direction)| direction.is_back());
+        assert!(back, "not by the back channel of its session: {callback:?}");
     }
 
     /// Holds the tables against what must always be true of them.

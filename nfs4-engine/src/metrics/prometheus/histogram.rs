@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
@@ -10,13 +11,14 @@ use ::prometheus::Result;
 use ::prometheus::core::Desc;
 use ::prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
-use super::super::buckets::Buckets;
+use super::super::buckets::{Buckets, Scale};
 
 /// One series for each value of its label, or a single one without a label.
 #[derive(Debug)]
-pub(super) struct BucketHistogram<const UNIT: u64, const N: usize> {
+pub(super) struct BucketHistogram<S, const N: usize> {
     desc: Desc,
     children: Vec<Child<N>>,
+    scale: PhantomData<fn() -> S>,
 }
 
 #[derive(Debug)]
@@ -26,11 +28,12 @@ struct Child<const N: usize> {
     nanos: AtomicU64,
 }
 
-impl<const UNIT: u64, const N: usize> BucketHistogram<UNIT, N> {
+impl<S: Scale, const N: usize> BucketHistogram<S, N> {
     pub(super) fn new(name: String, help: &str) -> Result<Self> {
         Ok(BucketHistogram {
             desc: Desc::new(name, help.to_string(), Vec::new(), Default::default())?,
             children: vec![Child::new(None)],
+            scale: PhantomData,
         })
     }
 
@@ -50,6 +53,7 @@ impl<const UNIT: u64, const N: usize> BucketHistogram<UNIT, N> {
         Ok(BucketHistogram {
             desc: Desc::new(name, help.to_string(), labels, Default::default())?,
             children: values.map(child).collect(),
+            scale: PhantomData,
         })
     }
 
@@ -58,7 +62,7 @@ impl<const UNIT: u64, const N: usize> BucketHistogram<UNIT, N> {
     }
 
     /// Adds durations to the series of the label's value at `place`.
-    pub(super) fn add(&self, place: usize, counted: &Buckets<UNIT, N>) {
+    pub(super) fn add(&self, place: usize, counted: &Buckets<S, N>) {
         let Some(child) = self.children.get(place) else {
             return;
         };
@@ -77,7 +81,7 @@ impl<const UNIT: u64, const N: usize> BucketHistogram<UNIT, N> {
         family.set_name(self.desc.fq_name.clone());
         family.set_help(self.desc.help.clone());
         family.set_field_type(MetricType::HISTOGRAM);
-        let metrics = self.children.iter().filter_map(Child::collect::<UNIT>);
+        let metrics = self.children.iter().filter_map(Child::collect::<S>);
         family.set_metric(metrics.collect());
         family
     }
@@ -92,10 +96,10 @@ impl<const N: usize> Child<N> {
         }
     }
 
-    fn collect<const UNIT: u64>(&self) -> Option<proto::Metric> {
+    fn collect<S: Scale>(&self) -> Option<proto::Metric> {
         let mut total = 0;
         let mut buckets = Vec::with_capacity(N);
-        let bounds = Buckets::<UNIT, N>::bounds().map(Some).chain([None]);
+        let bounds = Buckets::<S, N>::bounds().map(Some).chain([None]);
         for (bound, count) in bounds.zip(&self.counts) {
             total += count.load(Ordering::Relaxed);
             // The last has no bound: it is the count of all.

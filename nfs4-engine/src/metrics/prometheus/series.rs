@@ -18,6 +18,7 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use once_cell::race::OnceBox;
 
+use super::super::buckets::{Doubling, FivesAndTwos};
 use super::super::{MINORS, SequenceError};
 use super::histogram::BucketHistogram;
 use crate::connection::Direction;
@@ -34,7 +35,7 @@ pub(super) struct Series {
     destroyed: IntCounterVec,
     /// In the order of [`SessionGone::ALL`].
     pub(super) sessions_destroyed: Vec<IntCounter>,
-    pub(super) sessions_duration: BucketHistogram<1_000_000_000, 21>,
+    pub(super) sessions_duration: BucketHistogram<Doubling<1_000_000_000>, 21>,
     pub(super) sequences: IntCounter,
     errors: IntCounterVec,
     /// In the order of [`SequenceError::ALL`].
@@ -50,7 +51,11 @@ pub(super) struct Series {
     pub(super) unbinds: Vec<IntCounter>,
     pub(super) connections_bound: IntGaugeVec,
     operations: IntCounterVec,
-    pub(super) compound_duration: BucketHistogram<1_000, 25>,
+    pub(super) compound_duration: BucketHistogram<Doubling<1_000>, 25>,
+    pub(super) callbacks: IntCounter,
+    pub(super) callback_failures: IntCounter,
+    pub(super) callback_retries: IntCounter,
+    pub(super) callback_duration: BucketHistogram<FivesAndTwos, 10>,
 }
 
 /// The series of this namespace in a registry; they are registered unless they are there.
@@ -140,6 +145,22 @@ impl Series {
                 "minor",
                 (0..MINORS).map(|minor| minor.to_string()),
             )?,
+            callbacks: IntCounter::with_opts(opts(
+                "backchannel_callbacks_total",
+                "Callbacks sent, each as often as it was",
+            ))?,
+            callback_failures: IntCounter::with_opts(opts(
+                "backchannel_callback_failures_total",
+                "Callbacks that were not taken, or that ended unanswered",
+            ))?,
+            callback_retries: IntCounter::with_opts(opts(
+                "backchannel_callback_retries_total",
+                "Callbacks sent again",
+            ))?,
+            callback_duration: BucketHistogram::new(
+                name("backchannel_callback_duration_seconds"),
+                "From the sending of a callback to its answer",
+            )?,
         })
     }
 
@@ -163,7 +184,7 @@ impl Series {
         let _ = self.connections_bound.remove_label_values(&[&id]);
     }
 
-    fn collectors(&self) -> [&dyn Collector; 12] {
+    fn collectors(&self) -> [&dyn Collector; 15] {
         [
             &self.sessions_created,
             &self.sessions_active,
@@ -177,6 +198,9 @@ impl Series {
             &self.unbound,
             &self.connections_bound,
             &self.operations,
+            &self.callbacks,
+            &self.callback_failures,
+            &self.callback_retries,
         ]
     }
 }
@@ -198,6 +222,7 @@ impl Collector for Registered {
         }
         descs.push(series.sessions_duration.desc());
         descs.push(series.compound_duration.desc());
+        descs.push(series.callback_duration.desc());
         descs
     }
 
@@ -207,6 +232,7 @@ impl Collector for Registered {
         let mut families: Vec<_> = collectors.flat_map(Collector::collect).collect();
         families.push(series.sessions_duration.collect());
         families.push(series.compound_duration.collect());
+        families.push(series.callback_duration.collect());
         families
     }
 }

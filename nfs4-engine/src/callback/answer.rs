@@ -1,0 +1,162 @@
+//! What a client answered to a CB_COMPOUND. [RFC 8881 §19.2, §20.9]
+
+use nfs4_proto::nfs4::attr::{AttrReader, AttrValue, FattrRaw};
+use nfs4_proto::nfs4::basic::SessionId;
+use nfs4_proto::nfs4::callback::res;
+use nfs4_proto::nfs4::compound::CompoundReplyHeader;
+use nfs4_proto::nfs4::opnum::{CbOp, CbOpNum};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader, XdrError};
+
+/// An answer, by what follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// CB_SEQUENCE succeeded, and so the callback was executed.
+    Executed {
+        /// Of the operation after CB_SEQUENCE; BADXDR if that makes no sense.
+        status: Status,
+        /// What CB_GETATTR was answered.
+        attrs: Option<HeldAttrs>,
+        /// The highest slot that the client wants used.
+        target: u32,
+    },
+    /// Something was executed under this seqid, and the client thinks that it was another callback.
+    FalseRetry,
+    /// Not now.
+    Delayed,
+    /// The seqid is neither the last nor the next.
+    Misordered,
+    /// The client has no such slot.
+    BadSlot,
+    /// The client has no such session.
+    BadSession,
+    /// Not by this connection.
+    BadConnection,
+    /// Never.
+    Refused,
+    /// It cannot be read, and says nothing.
+    Garbled,
+}
+
+/// The attributes of a file that the holder of a delegation knows better. [RFC 8881 §10.4.3]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeldAttrs {
+    pub(crate) change: Option<u64>,
+    pub(crate) size: Option<u64>,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) session: SessionId,
+    pub(crate) slot: u32,
+    pub(crate) seqid: u32,
+    /// The operation after CB_SEQUENCE, unless nobody wants to know any more.
+    pub(crate) op: Option<CbOp>,
+}
+
+/// Reads CB_COMPOUND4res.
+pub(crate) fn read(results: &[u8], asked: &Asked) -> Answer {
+    let mut r = Reader::new(results);
+    let Ok(head) = CompoundReplyHeader::decode(&mut r) else {
+        return Answer::Garbled;
+    };
+    if head.ops == 0 {
+        // Refused before any operation was looked at, by a client that means it.
+        return match head.status {
+            Status::OK => Answer::Garbled,
+            _ => Answer::Refused,
+        };
+    }
+    let (Ok(op), Ok(status)) = (CbOpNum::decode(&mut r), Status::decode(&mut r)) else {
+        return Answer::Garbled;
+    };
+    if op.known() != Some(CbOp::Sequence) {
+        return match status {
+            Status::OK => Answer::Garbled,
+            _ => Answer::Refused,
+        };
+    }
+    match status {
+        Status::OK => sequenced(&mut r, head.ops, asked),
+        // Also in place of the second result, where it belongs.
+        Status::RETRY_UNCACHED_REP => Answer::Executed {
+            status: unseen(asked.op),
+            attrs: None,
+            target: u32::MAX,
+        },
+        Status::SEQ_FALSE_RETRY => Answer::FalseRetry,
+        Status::DELAY => Answer::Delayed,
+        Status::SEQ_MISORDERED => Answer::Misordered,
+        Status::BADSLOT => Answer::BadSlot,
+        Status::BADSESSION | Status::DEADSESSION => Answer::BadSession,
+        Status::CONN_NOT_BOUND_TO_SESSION => Answer::BadConnection,
+        _ => Answer::Refused,
+    }
+}
+
+fn sequenced(r: &mut Reader<'_>, results: u32, asked: &Asked) -> Answer {
+    let Ok(ok) = res::SequenceOk::decode(r) else {
+        return Answer::Garbled;
+    };
+    if (ok.sessionid, ok.slotid, ok.sequenceid) != (asked.session, asked.slot, asked.seqid) {
+        return Answer::Garbled;
+    }
+    let (status, attrs) = match asked.op {
+        Some(op) if results > 1 => operation(r, op).unwrap_or((Status::BADXDR, None)),
+        Some(_) => (Status::BADXDR, None),
+        None => (Status::OK, None),
+    };
+    Answer::Executed {
+        status,
+        attrs,
+        target: ok.target_highest_slotid,
+    }
+}
+
+fn operation(r: &mut Reader<'_>, asked: CbOp) -> Result<(Status, Option<HeldAttrs>), XdrError> {
+    let op = CbOpNum::decode(r)?;
+    let status = Status::decode(r)?;
+    if status == Status::RETRY_UNCACHED_REP {
+        return Ok((unseen(Some(asked)), None));
+    }
+    if op.known() != Some(asked) {
+        // Most likely OP_CB_ILLEGAL; in any case no success.
+        let status = if status == Status::OK {
+            Status::BADXDR
+        } else {
+            status
+        };
+        return Ok((status, None));
+    }
+    if asked != CbOp::GetAttr || status != Status::OK {
+        return Ok((status, None));
+    }
+    let attrs = FattrRaw::decode(r)?;
+    Ok((status, Some(held(&attrs)?)))
+}
+
+/// What is known of an operation whose result the client did not keep: it was executed, which is
+/// all that there is to know of one without a body.
+pub(super) fn unseen(op: Option<CbOp>) -> Status {
+    if op == Some(CbOp::GetAttr) {
+        Status::RETRY_UNCACHED_REP
+    } else {
+        Status::OK
+    }
+}
+
+fn held(raw: &FattrRaw<'_>) -> Result<HeldAttrs, XdrError> {
+    let mut attrs = HeldAttrs::default();
+    let mut reader = AttrReader::new(raw);
+    while let Some(number) = reader.next_number() {
+        let value = AttrValue::decode_value(number, reader.reader())?;
+        if let AttrValue::Change(change) = value {
+            attrs.change = Some(change);
+        } else if let AttrValue::Size(size) = value {
+            attrs.size = Some(size);
+        }
+    }
+    reader.finish()?;
+    Ok(attrs)
+}

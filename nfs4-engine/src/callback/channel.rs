@@ -1,0 +1,239 @@
+//! The back channel of one session: what was negotiated, its slots, and what waits for one.
+//! [RFC 8881 §2.10.3.1, §18.36]
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use nfs4_proto::nfs4::args::{CallbackSecParms, ChannelAttrs};
+use nfs4_proto::rpc::{AuthFlavor, OpaqueAuth};
+use nfs4_proto::xdr::{Encode, List, Writer};
+
+use super::Call;
+use super::flight::Flight;
+use super::slot::CbSlot;
+use crate::slab::Key;
+
+/// A session's back channel, whether or not a connection serves it now.
+pub(crate) struct BackChannel {
+    /// The client has asked for it: its loss is worth telling.
+    pub(crate) wanted: bool,
+    /// The seqids cannot be mended, or the client does not know the session.
+    pub(crate) faulty: bool,
+    /// The client was last asked to come down to so many slots of the fore channel.
+    pub(crate) recalled_slots: Option<u32>,
+    /// The RPC program that the client serves for callbacks.
+    program: u32,
+    /// The minor version of callbacks.
+    pub(crate) minor: u32,
+    /// The credential of callbacks, as it is sent.
+    credential: Box<[u8]>,
+    max_request: u32,
+    /// Whether a callback can be made of CB_SEQUENCE and another operation.
+    can_call: bool,
+    /// Slots of it that are used.
+    slots: u32,
+    /// So many of them the client wants used.
+    allowed: u32,
+    /// Slots, made when they are first used.
+    seats: Vec<Seat>,
+    queue: VecDeque<Key<Call>>,
+}
+
+/// A slot with what is on it.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    pub(crate) slot: CbSlot,
+    /// The callback that has it; none if that was given up.
+    pub(crate) call: Option<Key<Call>>,
+    /// The sendings of that callback that may still be answered.
+    pub(crate) flights: Vec<Key<Flight>>,
+    /// The highest slot that the callback was sent with.
+    pub(crate) told: u32,
+}
+
+/// What a back channel had on its slots, and what waited for one.
+pub(crate) type Cleared = (Vec<Seat>, VecDeque<Key<Call>>);
+
+/// The credentials that a client offers cannot be used, all of them being of RPCSEC_GSS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OnlyGss;
+
+impl BackChannel {
+    pub(crate) fn new(
+        attrs: &ChannelAttrs,
+        program: u32,
+        minor: u32,
+        credential: Box<[u8]>,
+    ) -> BackChannel {
+        let slots = attrs.maxrequests.min(MAX_SLOTS);
+        BackChannel {
+            wanted: false,
+            faulty: false,
+            recalled_slots: None,
+            program,
+            minor,
+            credential,
+            max_request: attrs.maxrequestsize,
+            can_call: attrs.maxoperations >= 2 && slots > 0,
+            slots,
+            allowed: slots,
+            seats: Vec::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Whether what was negotiated has room for a callback.
+    pub(crate) fn can_call(&self) -> bool {
+        self.can_call
+    }
+
+    /// How many slots of it are used, at most.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    pub(crate) fn program(&self) -> u32 {
+        self.program
+    }
+
+    pub(crate) fn credential(&self) -> &[u8] {
+        &self.credential
+    }
+
+    pub(crate) fn max_request(&self) -> u32 {
+        self.max_request
+    }
+
+    /// Takes another program and credential from the next callback on; without a credential, the
+    /// old one stays. [RFC 8881 §18.33]
+    pub(crate) fn control(&mut self, program: u32, credential: Option<Box<[u8]>>) {
+        self.program = program;
+        if let Some(credential) = credential {
+            self.credential = credential;
+        }
+    }
+
+    /// Whether nothing more can be learned of any slot: the seqids of all are lost.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.seats.len() >= self.slots as usize
+            && self.seats.iter().all(|seat| seat.slot.is_quarantined())
+    }
+
+    /// Whether a fault was found that only another session mends. [RFC 8881 §18.46.3,
+    /// SEQ4_STATUS_BACKCHANNEL_FAULT]
+    pub(crate) fn has_fault(&self) -> bool {
+        self.faulty || self.can_call && self.is_stuck()
+    }
+
+    /// Whether a callback is not answered that should have been.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.seats.iter().any(|seat| seat.slot.is_doubtful())
+    }
+
+    pub(crate) fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
+    pub(crate) fn seat_mut(&mut self, slot: u32) -> Option<&mut Seat> {
+        self.seats.get_mut(slot as usize)
+    }
+
+    pub(crate) fn queue(&self) -> &VecDeque<Key<Call>> {
+        &self.queue
+    }
+
+    /// Takes all callbacks out, with their slots.
+    pub(crate) fn clear(&mut self) -> Cleared {
+        (mem::take(&mut self.seats), mem::take(&mut self.queue))
+    }
+
+    pub(crate) fn queue_mut(&mut self) -> &mut VecDeque<Key<Call>> {
+        &mut self.queue
+    }
+
+    /// A slot that is free; it is the callback's now.
+    pub(crate) fn take_slot(&mut self, call: Key<Call>) -> Option<u32> {
+        if self.faulty {
+            return None;
+        }
+        let allowed = self.allowed as usize;
+        let free = |seat: &Seat| seat.slot.is_free();
+        let place = match self.seats.iter().take(allowed).position(free) {
+            Some(place) => place,
+            None if self.seats.len() < allowed => {
+                self.seats.push(Seat::default());
+                self.seats.len() - 1
+            }
+            None => return None,
+        };
+        let seat = self.seats.get_mut(place)?;
+        seat.slot.take()?;
+        seat.call = Some(call);
+        // There are at most MAX_SLOTS.
+        u32::try_from(place).ok()
+    }
+
+    /// The highest slot that has a callback. [RFC 8881 §20.9.3, csa_highest_slotid]
+    pub(crate) fn highest_taken(&self) -> u32 {
+        let taken = self.seats.iter().rposition(|seat| !seat.slot.is_free());
+        taken
+            .and_then(|place| u32::try_from(place).ok())
+            .unwrap_or(0)
+    }
+
+    /// The client wants no slot used above this; a client that only repeats what it was told wants
+    /// nothing. [RFC 8881 §20.9.3, csr_target_highest_slotid]
+    pub(crate) fn steer(&mut self, told: u32, target: u32) {
+        let wanted = target.saturating_add(1).min(self.slots);
+        if target < told || wanted > self.allowed {
+            self.allowed = wanted;
+        }
+    }
+
+    /// The client does not take callbacks on this slot: neither on those above.
+    pub(crate) fn forbid_from(&mut self, slot: u32) {
+        self.allowed = self.allowed.min(slot);
+    }
+}
+
+/// The credential for callbacks, as it is sent: the first that can be used, or none if nothing is
+/// offered. [RFC 8881 §18.36.3, csa_sec_parms]
+///
+/// # Errors
+/// Only RPCSEC_GSS is offered.
+pub(crate) fn credential(
+    offered: &List<'_, CallbackSecParms<'_>>,
+) -> Result<Option<Box<[u8]>>, OnlyGss> {
+    if offered.is_empty() {
+        return Ok(None);
+    }
+    let mut w = Writer::new();
+    for parms in offered {
+        match parms {
+            CallbackSecParms::None => OpaqueAuth::NONE.encode(&mut w),
+            CallbackSecParms::Sys(sys) => {
+                let mut body = Writer::new();
+                sys.encode(&mut body);
+                let (flavor, body) = (AuthFlavor::SYS, body.as_slice());
+                OpaqueAuth { flavor, body }.encode(&mut w);
+            }
+            CallbackSecParms::Gss(_) => continue,
+        }
+        return Ok(Some(w.into_vec().into_boxed_slice()));
+    }
+    Err(OnlyGss)
+}
+
+/// The credential of a client that offers nothing.
+pub(crate) fn no_credential() -> Box<[u8]> {
+    let mut w = Writer::new();
+    OpaqueAuth::NONE.encode(&mut w);
+    w.into_vec().into_boxed_slice()
+}
+
+/// More slots than so many are of no use, whatever a client offers.
+const MAX_SLOTS: u32 = 64;
+/// So many callbacks may wait for a slot.
+pub(crate) const QUEUE: usize = 64;

@@ -1,0 +1,35 @@
+//! The end of a callback: whoever wanted it is told.
+
+use super::{Call, CallbackEnd, CallbackFailed, Purpose};
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::slab::Key;
+use crate::time::Now;
+
+impl Core {
+    /// Removes a callback that is in no queue and on no slot any more, and tells how it ended.
+    pub(super) fn end_callback(
+        &mut self,
+        key: Key<Call>,
+        end: CallbackEnd,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let Some(call) = self.callbacks.calls.remove(key) else {
+            return;
+        };
+        match end {
+            CallbackEnd::Done { .. } | CallbackEnd::Failed(CallbackFailed::Cancelled) => {}
+            CallbackEnd::Failed(
+                CallbackFailed::NoPath | CallbackFailed::TimedOut | CallbackFailed::Refused,
+            ) => out.metrics.callback_failed(),
+        }
+        self.callback_ended(call.purpose, end, now, out);
+    }
+
+    fn callback_ended(&mut self, purpose: Purpose, end: CallbackEnd, _now: Now, _out: &mut Outbox) {
+        match purpose {
+            Purpose::RecallSlot(session) => self.slots_recalled(session, end),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Calls on the wire, by transaction id.
+
+use crate::ids::ConnId;
+use crate::session::table::Session;
+use crate::slab::{Key, Slab};
+use crate::time::Mono;
+
+/// Which way a call went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// By a slot of a session's back channel.
+    Slot { session: Key<Session>, slot: u32 },
+}
+
+/// A call that was sent and not answered.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// The connection that it was sent by.
+    pub(crate) conn: ConnId,
+    pub(crate) path: Path,
+    pub(crate) sent: Mono,
+    /// Nobody waits for the answer any more, but it still says what became of the call.
+    pub(crate) overdue: bool,
+}
+
+/// All calls on the wire. A transaction id is the place of one and its generation.
+pub(crate) struct Flights(Slab<Flight>);
+
+impl Flights {
+    pub(crate) const fn new() -> Flights {
+        Flights(Slab::new())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether transaction ids are left.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= 1 << INDEX_BITS
+    }
+
+    pub(crate) fn insert(&mut self, flight: Flight) -> Key<Flight> {
+        self.0.insert(flight)
+    }
+
+    pub(crate) fn get(&self, key: Key<Flight>) -> Option<&Flight> {
+        self.0.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key<Flight>) -> Option<&mut Flight> {
+        self.0.get_mut(key)
+    }
+
+    pub(crate) fn remove(&mut self, key: Key<Flight>) -> Option<Flight> {
+        self.0.remove(key)
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Flight>, &Flight)> + '_ {
+        self.0.entries()
+    }
+
+    /// The call that was sent by this connection under this transaction id.
+    pub(crate) fn find(&self, conn: ConnId, xid: u32) -> Option<Key<Flight>> {
+        let key = self.0.key_at(xid & ((1 << INDEX_BITS) - 1))?;
+        let flight = self.0.get(key)?;
+        (flight.conn == conn && xid_of(key) == xid).then_some(key)
+    }
+}
+
+/// The transaction id of a call.
+pub(crate) fn xid_of(key: Key<Flight>) -> u32 {
+    key.generation << INDEX_BITS | key.index
+}
+
+/// For the place; the generation has the rest.
+const INDEX_BITS: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_found_by_its_connection_and_id_until_it_goes() {
+        let mut flights = Flights::new();
+        let flight = |conn| Flight {
+            conn,
+            path: Path::Slot {
+                session: Key::new(0, 1),
+                slot: 0,
+            },
+            sent: Mono::ZERO,
+            overdue: false,
+        };
+        let (one, two) = (ConnId::FIRST, ConnId::FIRST.next());
+        let first = flights.insert(flight(one));
+        let second = flights.insert(flight(two));
+        assert_ne!(xid_of(first), xid_of(second));
+        assert_eq!(flights.find(one, xid_of(first)), Some(first));
+        assert_eq!(flights.find(two, xid_of(first)), None);
+        flights.remove(first);
+        let third = flights.insert(flight(one));
+        assert_eq!(third.index, first.index);
+        assert_eq!(flights.find(one, xid_of(first)), None);
+        assert_eq!(flights.find(one, xid_of(third)), Some(third));
+    }
+}

@@ -1,0 +1,197 @@
+//! Callbacks: what the server asks of its clients, over their own connections.
+//! [RFC 8881 §2.10.3, §2.10.6, §20]
+//!
+//! A callback that is accepted waits in the queue of a session until a slot of its back channel is
+//! free, is sent and sent again, and ends exactly once: whoever wanted it is told by its
+//! [`Purpose`]. Nothing waits for a callback but itself.
+
+mod answer;
+pub(crate) mod channel;
+mod encode;
+mod end;
+mod fault;
+pub(crate) mod flight;
+mod queue;
+mod reply;
+mod send;
+mod slot;
+mod status;
+
+use alloc::boxed::Box;
+
+use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::opnum::CbOp;
+use nfs4_proto::nfs4::status::Status;
+
+pub(crate) use self::answer::HeldAttrs;
+pub(crate) use self::channel::BackChannel;
+use self::flight::Flights;
+use crate::client::Client;
+use crate::exports::Fh;
+use crate::session::table::Session;
+use crate::slab::{Key, Slab};
+use crate::time::Mono;
+
+/// All callbacks that are accepted and not ended, and those on the wire.
+pub(crate) struct Callbacks {
+    pub(crate) calls: Slab<Call>,
+    pub(crate) flights: Flights,
+}
+
+/// What is asked of a client.
+#[derive(Debug)]
+pub(crate) enum CallbackOp {
+    /// CB_RECALL. [RFC 8881 §20.2]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "whoever grants delegations recalls them")
+    )]
+    Recall {
+        stateid: Stateid,
+        truncate: bool,
+        fh: Fh,
+        /// The request that the delegation was granted to, in 4.1.
+        granted: Option<Referred>,
+    },
+    /// CB_GETATTR. [RFC 8881 §20.1]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "whoever grants delegations asks their holders")
+    )]
+    GetAttr { fh: Fh, mask: Bitmap },
+    /// CB_RECALL_ANY. [RFC 8881 §20.6]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "whoever limits delegations has them returned")
+    )]
+    RecallAny { keep: u32, types: Bitmap },
+    /// CB_RECALL_SLOT, about the session that it is sent by. [RFC 8881 §20.8]
+    RecallSlot { target: u32 },
+    /// CB_NOTIFY_LOCK. [RFC 8881 §20.11]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "whoever keeps locks says when they are free")
+    )]
+    NotifyLock { fh: Fh, owner: Box<[u8]> },
+}
+
+/// Who wanted a callback, and is told how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The slots of this session are to come back.
+    RecallSlot(Key<Session>),
+}
+
+/// A request of a client that a callback refers to: the client may not have seen the reply yet.
+/// [RFC 8881 §2.10.6.3]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Referred {
+    pub(crate) session: Key<Session>,
+    pub(crate) slot: u32,
+    pub(crate) seqid: u32,
+}
+
+/// Why a callback is not even taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallbackRefused {
+    /// As many are waiting already as may.
+    QueueFull,
+    /// There is no way to the client.
+    NoPath,
+}
+
+/// How a callback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallbackEnd {
+    /// The client has executed it.
+    Done {
+        /// Of the operation after CB_SEQUENCE; DELAY if the client could not be brought to it.
+        status: Status,
+        /// What CB_GETATTR was answered.
+        attrs: Option<HeldAttrs>,
+    },
+    /// It was executed or not.
+    Failed(CallbackFailed),
+}
+
+/// Why a callback failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallbackFailed {
+    /// Its connection was lost, and for a lease no other came.
+    NoPath,
+    /// It was sent as often as it may be, and no answer came in time.
+    TimedOut,
+    /// The client will have nothing to do with it.
+    Refused,
+    /// Its session has gone.
+    Cancelled,
+}
+
+/// A callback that was accepted.
+pub(crate) struct Call {
+    pub(crate) client: Key<Client>,
+    pub(crate) session: Key<Session>,
+    pub(crate) op: CallbackOp,
+    pub(crate) purpose: Purpose,
+    pub(crate) phase: Phase,
+    /// How often it was sent, and how often of these under the seqid that it has now.
+    attempts: u32,
+    repeats: u32,
+    /// When to look at it next.
+    at: Mono,
+    /// When it was accepted long enough ago.
+    until: Mono,
+    /// CB_COMPOUND4args under the seqid that it has: what is sent again is the same.
+    body: Box<[u8]>,
+}
+
+/// Where a callback is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// In the queue of its session; not before this is it sent.
+    Queued { not_before: Mono },
+    /// Sent, on this slot.
+    Sent { slot: u32 },
+    /// To be sent again on this slot, when it has waited for a while.
+    Waiting { slot: u32 },
+    /// To be sent again on this slot, when the client has bound a connection.
+    Parked { slot: u32 },
+}
+
+impl Callbacks {
+    pub(crate) const fn new() -> Callbacks {
+        Callbacks {
+            calls: Slab::new(),
+            flights: Flights::new(),
+        }
+    }
+}
+
+impl CallbackOp {
+    /// Its number.
+    pub(crate) fn op(&self) -> CbOp {
+        match self {
+            CallbackOp::Recall { .. } => CbOp::Recall,
+            CallbackOp::GetAttr { .. } => CbOp::GetAttr,
+            CallbackOp::RecallAny { .. } => CbOp::RecallAny,
+            CallbackOp::RecallSlot { .. } => CbOp::RecallSlot,
+            CallbackOp::NotifyLock { .. } => CbOp::NotifyLock,
+        }
+    }
+
+    /// Whether it is about the session that it is sent by, and so can be sent by no other.
+    fn is_of_session(&self) -> bool {
+        matches!(self, CallbackOp::RecallSlot { .. })
+    }
+}
+
+impl Phase {
+    /// The slot that it has.
+    pub(crate) fn slot(self) -> Option<u32> {
+        match self {
+            Phase::Queued { .. } => None,
+            Phase::Sent { slot } | Phase::Waiting { slot } | Phase::Parked { slot } => Some(slot),
+        }
+    }
+}

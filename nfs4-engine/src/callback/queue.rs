@@ -1,0 +1,263 @@
+//! Which session a callback goes by, and when its turn comes.
+
+use alloc::boxed::Box;
+
+use nfs4_proto::nfs4::basic::SessionId;
+
+use super::channel::QUEUE;
+use super::encode::{self, Frame};
+use super::{Call, CallbackOp, CallbackRefused, Phase, Purpose};
+use crate::action::Outbox;
+use crate::client::Client;
+use crate::core::Core;
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::time::{Mono, Now};
+use crate::timer::Due;
+
+impl Core {
+    /// Asks something of a client, by the hinted session or another one whose back channel works.
+    /// What comes of it is told once, by the purpose.
+    ///
+    /// # Errors
+    /// The callback is not taken, and nothing will be told.
+    pub(crate) fn call_back(
+        &mut self,
+        client: Key<Client>,
+        hint: Option<Key<Session>>,
+        op: CallbackOp,
+        purpose: Purpose,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), CallbackRefused> {
+        let session = self.channel_for(client, hint, &op).inspect_err(|_| {
+            out.metrics.callback_failed();
+        })?;
+        let until = now.mono.after(self.config.lease);
+        let call = self.callbacks.calls.insert(Call {
+            client,
+            session,
+            op,
+            purpose,
+            phase: Phase::Queued {
+                not_before: now.mono,
+            },
+            attempts: 0,
+            repeats: 0,
+            at: until,
+            until,
+            body: Box::default(),
+        });
+        self.enqueue(call, session, now, out);
+        Ok(())
+    }
+
+    /// Whether callbacks to this client are known to work: a connection is there, and nothing is
+    /// unanswered that should not be.
+    #[expect(dead_code, reason = "whoever grants delegations asks first")]
+    pub(crate) fn can_call_back(&self, client: Key<Client>) -> bool {
+        let sessions = self.clients.get(client).map(|client| &client.sessions);
+        let mut sessions = sessions.into_iter().flatten();
+        sessions.any(|key| self.has_path(*key) && !self.is_doubtful(*key))
+    }
+
+    /// Puts a callback at the end of a session's queue.
+    pub(super) fn enqueue(
+        &mut self,
+        call: Key<Call>,
+        session: Key<Session>,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        if let Some(call) = self.callbacks.calls.get_mut(call) {
+            call.session = session;
+        }
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.back.queue_mut().push_back(call);
+        }
+        self.look_again(call);
+        self.pump(session, now, out);
+    }
+
+    /// Sends what waits, as far as there are slots for it and a connection.
+    pub(super) fn pump(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+        while self.back_connection(key, |_| false).is_some() {
+            let Some(session) = self.sessions.get_mut(key) else {
+                return;
+            };
+            let calls = &self.callbacks.calls;
+            let due = |call: &Key<Call>| {
+                let phase = calls.get(*call).map(|call| call.phase);
+                matches!(phase, Some(Phase::Queued { not_before }) if not_before <= now.mono)
+            };
+            let Some(place) = session.back.queue().iter().position(due) else {
+                return;
+            };
+            let Some(call) = session.back.queue().get(place).copied() else {
+                return;
+            };
+            let Some(slot) = session.back.take_slot(call) else {
+                return;
+            };
+            session.back.queue_mut().remove(place);
+            self.frame(call, slot);
+            self.send_callback(call, now, out);
+        }
+    }
+
+    /// Goes on with all that waits for a connection, and with what waits behind it.
+    pub(crate) fn resume_callbacks(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+        let parked = |core: &Core, slot: usize| {
+            let seat = core.sessions.get(key)?.back.seats().get(slot)?;
+            let call = seat.call?;
+            let phase = core.callbacks.calls.get(call)?.phase;
+            matches!(phase, Phase::Parked { .. }).then_some(call)
+        };
+        let seats = self
+            .sessions
+            .get(key)
+            .map_or(0, |session| session.back.seats().len());
+        for slot in 0..seats {
+            if let Some(call) = parked(self, slot) {
+                self.send_callback(call, now, out);
+            }
+        }
+        self.pump(key, now, out);
+    }
+
+    /// Writes a callback that now has a slot, under the slot's seqid.
+    pub(super) fn frame(&mut self, key: Key<Call>, slot: u32) {
+        let Some(call) = self.callbacks.calls.get(key) else {
+            return;
+        };
+        let referring = self.referring(&call.op);
+        let client = self.clients.get(call.client);
+        let client = client.map_or(0, |client| client.id);
+        let Some(session) = self.sessions.get_mut(call.session) else {
+            return;
+        };
+        let highest = session.back.highest_taken();
+        let Some(seat) = session.back.seat_mut(slot) else {
+            return;
+        };
+        seat.told = highest;
+        let frame = Frame {
+            session: session.id,
+            slot,
+            seqid: seat.slot.seqid(),
+            highest,
+            minor: session.back.minor,
+            client,
+            referring,
+        };
+        let body = encode::body(&frame, &call.op);
+        if let Some(call) = self.callbacks.calls.get_mut(key) {
+            call.body = body;
+            call.phase = Phase::Waiting { slot };
+            call.repeats = 0;
+        }
+    }
+
+    /// The request that a callback refers to, unless the client has seen its reply: it has if it
+    /// has used the slot again. [RFC 8881 §2.10.6.3]
+    fn referring(&self, op: &CallbackOp) -> Option<(SessionId, u32, u32)> {
+        let CallbackOp::Recall {
+            granted: Some(granted),
+            ..
+        } = op
+        else {
+            return None;
+        };
+        let session = self.sessions.get(granted.session)?;
+        let last = session.last_seqid(granted.slot);
+        (last == Some(granted.seqid)).then_some((session.id, granted.slot, granted.seqid))
+    }
+
+    /// The session that a callback goes by.
+    ///
+    /// # Errors
+    /// No session of the client has a back channel that works, or as many are waiting at all that
+    /// have.
+    pub(super) fn channel_for(
+        &self,
+        client: Key<Client>,
+        hint: Option<Key<Session>>,
+        op: &CallbackOp,
+    ) -> Result<Key<Session>, CallbackRefused> {
+        let others = match self.clients.get(client) {
+            Some(client) if !op.is_of_session() => client.sessions.as_slice(),
+            Some(_) | None => &[],
+        };
+        let mut full = false;
+        let mut doubtful = None;
+        for key in hint.into_iter().chain(others.iter().copied()) {
+            let Some(session) = self.sessions.get(key) else {
+                continue;
+            };
+            if !self.has_path(key) {
+                continue;
+            }
+            if session.back.queue().len() >= QUEUE {
+                full = true;
+            } else if !session.back.is_doubtful() {
+                return Ok(key);
+            } else {
+                doubtful = doubtful.or(Some(key));
+            }
+        }
+        match doubtful {
+            Some(key) => Ok(key),
+            None if full => Err(CallbackRefused::QueueFull),
+            None => Err(CallbackRefused::NoPath),
+        }
+    }
+
+    fn has_path(&self, key: Key<Session>) -> bool {
+        let back = self.sessions.get(key).map(|session| &session.back);
+        back.is_some_and(|back| back.can_call() && !back.has_fault())
+            && self.back_connection(key, |_| false).is_some()
+    }
+
+    fn is_doubtful(&self, key: Key<Session>) -> bool {
+        self.sessions
+            .get(key)
+            .is_some_and(|session| session.back.is_doubtful())
+    }
+
+    /// Sets the reminder of a callback anew.
+    pub(super) fn look_again(&mut self, key: Key<Call>) {
+        if let Some(at) = self.callbacks.calls.get(key).map(|call| call.at) {
+            self.remind(at, Due::Callback(key));
+        }
+    }
+
+    /// Looks at a callback whose time has come.
+    pub(crate) fn look_at_callback(&mut self, key: Key<Call>, now: Now, out: &mut Outbox) {
+        let Some(call) = self.callbacks.calls.get(key) else {
+            return;
+        };
+        // Another reminder is set for a later time.
+        if call.at > now.mono {
+            return;
+        }
+        let session = call.session;
+        match call.phase {
+            Phase::Queued { .. } if call.until <= now.mono => self.leave_queue(key, now, out),
+            Phase::Queued { .. } => {
+                self.look_at(key, Mono::NEVER);
+                self.pump(session, now, out);
+            }
+            Phase::Sent { slot } => self.answer_is_overdue(session, slot, key, now, out),
+            Phase::Waiting { .. } => self.send_callback(key, now, out),
+            Phase::Parked { slot } => self.give_up(session, slot, now, out),
+        }
+    }
+
+    /// Looks at a callback no later than at `at`, or when it has waited for a lease.
+    pub(super) fn look_at(&mut self, key: Key<Call>, at: Mono) {
+        if let Some(call) = self.callbacks.calls.get_mut(key) {
+            call.at = at.min(call.until);
+        }
+        self.look_again(key);
+    }
+}

@@ -1,0 +1,42 @@
+//! What SEQUENCE tells a client of its back channels. [RFC 8881 §18.46.3, sr_status_flags]
+
+use nfs4_proto::nfs4::consts::{
+    SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
+};
+
+use crate::core::Core;
+use crate::session::table::Session;
+use crate::slab::Key;
+
+impl Core {
+    /// The status flags of a session's SEQUENCE. Clients act on each at once, so that none is set
+    /// but for what the tables hold.
+    pub(crate) fn status_flags(&self, key: Key<Session>) -> u32 {
+        let Some(session) = self.sessions.get(key) else {
+            return 0;
+        };
+        let mut flags = 0;
+        if session.back.has_fault() {
+            flags |= SEQ4_STATUS_BACKCHANNEL_FAULT;
+        }
+        if session.bindings.has_back() {
+            return flags;
+        }
+        if session.back.wanted {
+            flags |= SEQ4_STATUS_CB_PATH_DOWN_SESSION;
+        }
+        let client = self.clients.get(session.client);
+        let sessions = client.map(|client| client.sessions.as_slice());
+        let sessions = sessions.unwrap_or_default().iter();
+        let mut sessions = sessions.filter_map(|key| self.sessions.get(*key));
+        let mut wanted = session.back.wanted;
+        let reachable = sessions.any(|other| {
+            wanted |= other.back.wanted;
+            other.bindings.has_back()
+        });
+        if wanted && !reachable {
+            flags |= SEQ4_STATUS_CB_PATH_DOWN;
+        }
+        flags
+    }
+}

@@ -1,0 +1,109 @@
+//! CB_RECALL_SLOT: slots that hold memory which others need. [RFC 8881 §20.8]
+//!
+//! A client that sends requests hears in their replies that slots are wanted back. Of one that is
+//! silent the slots hold what they kept for as long as it is; so while memory runs short, all
+//! sessions are gone through from time to time, and those that hold too much are called.
+
+use core::time::Duration;
+
+use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::core::Core;
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::time::Now;
+use crate::timer::Due;
+
+/// How far the sessions were gone through.
+pub(crate) struct Round {
+    /// A reminder is set.
+    is_set: bool,
+    /// The place of the session that is next.
+    next: u32,
+}
+
+impl Round {
+    pub(crate) const fn new() -> Round {
+        Round {
+            is_set: false,
+            next: 0,
+        }
+    }
+}
+
+impl Core {
+    /// Has the sessions gone through if memory for replies runs short, unless they are already.
+    pub(crate) fn mind_slots(&mut self, now: Now) {
+        if !self.sessions.round.is_set && self.pressure().is_high() {
+            self.sessions.round = Round {
+                is_set: true,
+                ..Round::new()
+            };
+            self.timers.set(now.mono.after(PERIOD), Due::Slots);
+        }
+    }
+
+    /// Goes through the sessions, in steps; `false` if there is more to do than `budget` allows.
+    pub(crate) fn recall_slots(&mut self, now: Now, budget: &mut usize, out: &mut Outbox) -> bool {
+        while self.pressure().is_high() {
+            let mut places = self.sessions.places_from(self.sessions.round.next);
+            let Some((key, found)) = places.next() else {
+                break;
+            };
+            if *budget == 0 {
+                return false;
+            }
+            let is_there = found.is_some();
+            drop(places);
+            *budget -= 1;
+            self.sessions.round.next = key.index + 1;
+            if is_there {
+                self.recall_slots_of(key, now, out);
+            }
+        }
+        self.sessions.round.is_set = false;
+        self.mind_slots(now);
+        true
+    }
+
+    fn recall_slots_of(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+        let pressure = self.pressure();
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(count) = session.recalled_to(pressure) else {
+            session.back.recalled_slots = None;
+            return;
+        };
+        // What is not made holds nothing, and a client is asked once.
+        let asked = session.back.recalled_slots;
+        if count >= session.slots.made()
+            || asked.is_some_and(|asked| asked <= count)
+            || !session.bindings.has_back()
+        {
+            return;
+        }
+        session.back.recalled_slots = Some(count);
+        let client = session.client;
+        let op = CallbackOp::RecallSlot { target: count - 1 };
+        let purpose = Purpose::RecallSlot(key);
+        let called = self.call_back(client, Some(key), op, purpose, now, out);
+        if called.is_err()
+            && let Some(session) = self.sessions.get_mut(key)
+        {
+            session.back.recalled_slots = None;
+        }
+    }
+
+    /// A client that has not heard of it is asked again.
+    pub(crate) fn slots_recalled(&mut self, key: Key<Session>, end: CallbackEnd) {
+        if let CallbackEnd::Failed(_) = end
+            && let Some(session) = self.sessions.get_mut(key)
+        {
+            session.back.recalled_slots = None;
+        }
+    }
+}
+
+/// The sessions are gone through so often.
+const PERIOD: Duration = Duration::from_secs(5);
