@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nfs4_driver::engine::proto::nfs4::args::{self, ChannelDirFromClient};
 use nfs4_driver::engine::proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-use nfs4_driver::engine::snapshot::{Cursor, SessionView};
+use nfs4_driver::engine::snapshot::{BackChannelState, Cursor, SessionView};
 use nfs4_driver::engine::{Admin, Direction};
 use nfs4_driver::{Limits, Node};
 
@@ -34,7 +34,7 @@ async fn sessions_are_shown_with_the_sockets_that_they_have(on: Transport) {
     assert_eq!(view.session_id, client.session);
     assert_eq!(view.client_id, client.id.0);
     assert_eq!((view.fore_slots, view.slots_in_use), (64, 0));
-    assert!(view.back_channel);
+    assert_eq!(view.back_channel, BackChannelState::Ok);
     let shown: Vec<_> = view
         .connections
         .iter()
@@ -72,7 +72,8 @@ async fn sessions_are_shown_with_the_sockets_that_they_have(on: Transport) {
     drop(client.peer);
     server.has_connections(0).await;
     let view = only_session(&server.node);
-    assert!(view.connections.is_empty() && !view.back_channel);
+    assert!(view.connections.is_empty());
+    assert_eq!(view.back_channel, BackChannelState::Down);
 }
 
 on_both!(clients_are_shown_page_by_page);
