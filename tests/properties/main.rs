@@ -1,6 +1,7 @@
 //! Random scenarios, held against models.
 
 mod exactly_once;
+mod slots;
 mod trunking;
 
 /// How many cases each property is tried with: `NFS4_PROPERTY_CASES`, or few enough for every run.

@@ -1,0 +1,334 @@
+//! A client that does as it is told, like that of Linux, while slots are given and wanted back: its
+//! requests are executed once, whatever is lost or overtaken. [RFC 8881 §2.10.6.1]
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nfs4_engine::{Config, ConnId};
+use nfs4_proto::nfs4::args::{self, CreateType};
+use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Delays, Reply, Sim, open_args, sequence_args};
+use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// New requests, as many as the client has slots for; each reads so many times 128 bytes, to be
+    /// kept.
+    Send { count: u8, read: u8, conn: u8 },
+    /// What is not answered is sent again.
+    Retry { conn: u8 },
+    /// A connection dies; the client opens another.
+    Kill { conn: u8 },
+    /// Things happen that are under way.
+    Happen { events: u8 },
+    /// All is answered, and then there is little to do for some quarters of a lease.
+    Idle { quarters: u8 },
+}
+
+/// The client's side of the session: what its slots and the server's limits are to it.
+struct Linux {
+    sim: Sim,
+    client: Client,
+    conns: Vec<ConnId>,
+    /// The next seqid of each slot; none of those that it has forgotten.
+    seqids: Vec<u32>,
+    running: BTreeMap<u32, Running>,
+    by_xid: BTreeMap<u32, (u32, u64)>,
+    /// `sr_target_highest_slotid` and `sr_highest_slotid` as last believed.
+    target: u32,
+    highest: u32,
+    /// Counts the changes of the target: what is told in reply to older requests may be old.
+    generation: u64,
+    made: u64,
+    executed: Vec<Vec<u8>>,
+    shrunk: bool,
+}
+
+/// A request that is not answered.
+struct Running {
+    number: u64,
+    generation: u64,
+    record: Vec<u8>,
+    name: Vec<u8>,
+}
+
+impl Linux {
+    fn new(seed: u64) -> Linux {
+        let config = Config {
+            max_cached_reply: 2 * LARGE,
+            max_reply_cache: MEMORY,
+            ..Sim::config()
+        };
+        let delays = Delays {
+            message: 30_000_000,
+            notice: 20_000_000,
+            file_system: 5_000_000,
+        };
+        let mut sim = Sim::on(config, delays, seed);
+        let mut client = Client::stranger(&mut sim, "linux");
+        client.exchange_id(&mut sim).all_ok();
+        let mut session = client.session_args();
+        session.fore_chan_attrs.maxrequests = SLOTS;
+        session.fore_chan_attrs.maxresponsesize_cached = 2 * LARGE;
+        client.create_session_with(&mut sim, session).all_ok();
+        let done = args::ReclaimComplete { one_fs: false };
+        client.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
+        let data = vec![7; LARGE as usize];
+        let making = args::Open {
+            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+            ..open_args(b"owner", b"f")
+        };
+        let write = args::Write {
+            stateid: Stateid::CURRENT,
+            offset: 0,
+            stable: StableHow::FileSync,
+            data: &data,
+        };
+        client
+            .call(&mut sim, |c| c.putrootfh().open(making).write(write))
+            .all_ok();
+        let conns = vec![client.conn, sim.connect(), sim.connect()];
+        let mut seqids = vec![1; SLOTS as usize];
+        seqids[0] = client.slots[0];
+        Linux {
+            sim,
+            client,
+            conns,
+            seqids,
+            running: BTreeMap::new(),
+            by_xid: BTreeMap::new(),
+            target: SLOTS - 1,
+            highest: SLOTS - 1,
+            generation: 0,
+            made: 0,
+            executed: Vec::new(),
+            shrunk: false,
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Send { count, read, conn } => {
+                for _ in 0..count {
+                    self.send(u32::from(read) * 128, conn);
+                }
+            }
+            Step::Retry { conn } => self.retry(conn),
+            Step::Kill { conn } => {
+                let place = usize::from(conn) % self.conns.len();
+                self.sim.kill(self.conns[place]);
+                self.conns[place] = self.sim.connect();
+            }
+            Step::Happen { events } => {
+                for _ in 0..events {
+                    self.sim.step();
+                }
+            }
+            Step::Idle { quarters } => self.idle(quarters),
+        }
+        self.hear();
+    }
+
+    /// The lowest free slot that may be used takes a request that creates a name of its own.
+    fn send(&mut self, read: u32, conn: u8) {
+        let limit = self.target.min(self.highest);
+        let free = (0..=limit).find(|slot| !self.running.contains_key(slot));
+        let Some(slot) = free else { return };
+        self.made += 1;
+        let name = format!("d{}", self.made).into_bytes();
+        let highest = self.running.keys().last().copied().unwrap_or(0).max(slot);
+        let sequence = args::Sequence {
+            cachethis: true,
+            highest_slotid: highest,
+            ..sequence_args(self.client.session, slot, self.seqids[slot as usize])
+        };
+        let directory = args::Create {
+            objtype: CreateType::Directory,
+            objname: &name,
+            createattrs: FattrRaw::EMPTY,
+        };
+        let read = args::Read {
+            stateid: Stateid::READ_BYPASS,
+            offset: 0,
+            count: read,
+        };
+        let record = self.client.record(self.sim.xid(), b"", |c| {
+            c.sequence(sequence)
+                .putrootfh()
+                .create(directory)
+                .putrootfh()
+                .lookup(args::Lookup { objname: b"f" })
+                .read(read)
+        });
+        let running = Running {
+            number: self.made,
+            generation: self.generation,
+            record: record.clone(),
+            name,
+        };
+        self.note(&record, slot, &running);
+        self.running.insert(slot, running);
+        let conn = self.conns[usize::from(conn) % self.conns.len()];
+        self.sim.send(conn, record);
+    }
+
+    fn note(&mut self, record: &[u8], slot: u32, running: &Running) {
+        let xid = u32::from_be_bytes(record[4..8].try_into().expect("four bytes"));
+        self.by_xid.insert(xid, (slot, running.number));
+    }
+
+    fn retry(&mut self, conn: u8) {
+        let conn = self.conns[usize::from(conn) % self.conns.len()];
+        let running = std::mem::take(&mut self.running);
+        for (slot, request) in &running {
+            let mut record = request.record.clone();
+            record[4..8].copy_from_slice(&self.sim.xid().to_be_bytes());
+            self.note(&record, *slot, request);
+            self.sim.send(conn, record);
+        }
+        self.running = running;
+    }
+
+    fn idle(&mut self, quarters: u8) {
+        self.settle();
+        let quarter = self.sim.settings().lease / 4 + Duration::from_secs(1);
+        for _ in 0..quarters {
+            self.sim.sleep(quarter);
+            self.send(0, 0);
+            self.settle();
+        }
+    }
+
+    /// Every request is answered.
+    fn settle(&mut self) {
+        for round in 0.. {
+            self.sim.run();
+            self.hear();
+            if self.running.is_empty() {
+                break;
+            }
+            assert!(round < 10, "slots {:?} are stuck", self.running.keys());
+            self.retry(round);
+        }
+    }
+
+    fn hear(&mut self) {
+        for reply in self.sim.take_replies() {
+            let (slot, number) = self.by_xid[&reply.xid()];
+            let current = self.running.get(&slot);
+            if current.is_some_and(|running| running.number == number) {
+                self.heard(slot, &reply);
+            }
+        }
+    }
+
+    /// The reply to the request that runs on a slot.
+    fn heard(&mut self, slot: u32, reply: &Reply) {
+        match reply.statuses()[0] {
+            (Op::Sequence, Status::OK) => {}
+            (Op::Sequence, Status::DELAY) => return,
+            // The slot has gone meanwhile: it was not executed.
+            (Op::Sequence, Status::BADSLOT) => {
+                let request = self.running.remove(&slot).expect("it runs");
+                assert_eq!(self.sim.fs().creations(&request.name), 0);
+                assert!(slot > 0, "the first slot never goes");
+                return;
+            }
+            other => panic!("{other:?} on slot {slot}"),
+        }
+        let request = self.running.remove(&slot).expect("it runs");
+        let created = reply.statuses();
+        assert_eq!(created[2], (Op::Create, Status::OK), "{reply:?}");
+        self.executed.push(request.name);
+        self.seqids[slot as usize] += 1;
+        let told: res::SequenceOk = ok!(reply, Sequence);
+        assert!(told.target_highest_slotid <= told.highest_slotid);
+        self.shrunk |= told.highest_slotid < SLOTS - 1;
+        if told.target_highest_slotid != self.target {
+            self.target = told.target_highest_slotid;
+            self.generation += 1;
+        }
+        let used = self.running.keys().last().copied();
+        if request.generation == self.generation
+            && used.is_none_or(|used| used <= told.highest_slotid)
+        {
+            if told.highest_slotid < self.highest {
+                // What it may not use it forgets.
+                let gone = told.highest_slotid as usize + 1;
+                self.seqids[gone..].fill(1);
+            }
+            self.highest = told.highest_slotid;
+        }
+    }
+
+    fn finish(mut self) {
+        self.settle();
+        for name in &self.executed {
+            assert_eq!(self.sim.fs().creations(name), 1, "{name:?}");
+        }
+        // With little to do, and then with very much, it has all slots again.
+        self.idle(12);
+        for _ in 0..8 {
+            for _ in 0..SLOTS {
+                self.send(0, 0);
+            }
+            self.settle();
+        }
+        assert_eq!((self.target, self.highest), (SLOTS - 1, SLOTS - 1));
+        self.sim.assert_nothing_is_left();
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let byte = any::<u8>;
+    prop_oneof![
+        8 => (1..40_u8, 0..64_u8, byte())
+            .prop_map(|(count, read, conn)| Step::Send { count, read, conn }),
+        4 => byte().prop_map(|conn| Step::Retry { conn }),
+        4 => byte().prop_map(|conn| Step::Kill { conn }),
+        6 => (0..60_u8).prop_map(|events| Step::Happen { events }),
+        2 => (1..12_u8).prop_map(|quarters| Step::Idle { quarters }),
+    ]
+}
+
+#[test]
+fn a_client_that_obeys_is_served_once_however_many_slots_it_has() {
+    let config = ProptestConfig {
+        cases: (crate::cases() / 8).max(1),
+        source_file: Some(file!()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    };
+    let cases = config.cases;
+    let steps = prop::collection::vec(step(), 1..40);
+    let shrunk = Cell::new(0);
+    let result = TestRunner::new(config).run(&(any::<u64>(), steps), |(seed, steps)| {
+        let mut linux = Linux::new(seed);
+        for step in steps {
+            linux.step(step);
+        }
+        // Before it is idle for long.
+        shrunk.set(shrunk.get() + u32::from(linux.shrunk));
+        linux.finish();
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let shrunk = shrunk.get();
+    println!("slots were taken in {shrunk} of {cases} cases");
+    assert!(
+        shrunk * 20 >= cases,
+        "slots were taken in {shrunk} of {cases}"
+    );
+}
+
+const SLOTS: u32 = 32;
+const LARGE: u32 = 8 << 10;
+/// Full when a third of the slots has read as much as it can.
+const MEMORY: u64 = 11 * LARGE as u64;
