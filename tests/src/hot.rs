@@ -17,7 +17,7 @@ use nfs4_engine::{
 use nfs4_proto::client::{self, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::Bitmap;
-use nfs4_proto::nfs4::basic::Verifier;
+use nfs4_proto::nfs4::basic::{ClientId, Verifier};
 use nfs4_proto::rpc::{AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
 use nfs4_proto::xdr::List;
 use nfs4_vfs::{MemFs, MemFsConfig};
@@ -55,12 +55,23 @@ pub struct HotConnection {
 impl HotEngine {
     /// A server with a client, its session and a file.
     pub fn new(shape: Shape, cachethis: bool) -> HotEngine {
+        let mut hot = HotEngine::empty(Config::default());
+        hot.open(ConnId::FIRST);
+        hot.caller = Caller::introduce(shape, cachethis, 1, |stream| {
+            hot.answer(Bytes::from_owner(stream));
+            hot.reply.clone()
+        });
+        hot
+    }
+
+    /// A server with a file and without clients.
+    pub(crate) fn empty(config: Config) -> HotEngine {
         let now = Now {
             mono: Mono::from_nanos(1),
             wall: Wall::default(),
         };
-        let mut hot = HotEngine {
-            engine: engine(now),
+        HotEngine {
+            engine: engine(config, now),
             outbox: Outbox::new(),
             now,
             cred: Arc::new(Credential::sys(UID, GID, &GROUPS)),
@@ -68,17 +79,18 @@ impl HotEngine {
             caller: Caller::default(),
             reply: Vec::new(),
             counted: 0,
-        };
-        let opened = Input::ConnOpened {
-            conn: ConnId::FIRST,
-            peer: "bench".to_owned(),
-        };
-        hot.engine.handle(now, opened, &mut hot.outbox);
-        hot.caller = Caller::introduce(shape, cachethis, 1, |stream| {
-            hot.answer(Bytes::from_owner(stream));
-            hot.reply.clone()
-        });
-        hot
+        }
+    }
+
+    /// A connection is there.
+    pub(crate) fn open(&mut self, conn: ConnId) {
+        let peer = "192.0.2.1:1023".to_owned();
+        self.handle(Input::ConnOpened { conn, peer });
+    }
+
+    /// The engine, to be looked at.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// The next `count` calls, as they lie in a read buffer.
@@ -94,7 +106,7 @@ impl HotEngine {
         while let Some(mark) = Mark::peek(&stream) {
             stream.advance(Mark::LEN);
             let record = stream.split_to(mark.len as usize);
-            self.answer_one(record);
+            self.answer_one(ConnId::FIRST, record);
         }
     }
 
@@ -103,7 +115,8 @@ impl HotEngine {
         &self.reply
     }
 
-    fn answer_one(&mut self, mut record: Bytes) {
+    /// Answers one call, without its record mark.
+    pub(crate) fn answer_one(&mut self, conn: ConnId, mut record: Bytes) {
         self.now.mono = Mono::from_nanos(self.now.mono.as_nanos() + 1_000);
         self.reply.clear();
         let message_len = u32::try_from(record.len()).unwrap_or(u32::MAX);
@@ -112,7 +125,7 @@ impl HotEngine {
             .expect(NFS4_PROGRAM, NFS_V4, NFS_V4)
             .expect("our own calls are for this program");
         let call = Call {
-            conn: ConnId::FIRST,
+            conn,
             xid: header.xid,
             cred: Arc::clone(&self.cred),
             body: {
@@ -166,7 +179,7 @@ impl HotConnection {
     pub fn new(shape: Shape, cachethis: bool, slots: usize) -> HotConnection {
         let clock = SystemClock::new();
         let node = Node::with_clock(
-            engine(nfs4_driver::Clock::now(&clock)),
+            engine(Config::default(), nfs4_driver::Clock::now(&clock)),
             Limits::default(),
             Arc::new(clock),
         )
@@ -276,34 +289,9 @@ impl Caller {
             reply.drain(..Mark::LEN);
             reply
         };
-        let reply = ask(call().exchange_id(args::ExchangeId {
-            clientowner: args::ClientOwner {
-                verifier: Verifier([7; 8]),
-                ownerid: b"bench",
-            },
-            flags: 0,
-            state_protect: args::StateProtect::None,
-            client_impl_id: None,
-        }));
+        let reply = ask(call().exchange_id(introduction(b"bench")));
         let client = read(&reply).exchange_id().expect("a client");
-        let channel = args::ChannelAttrs {
-            headerpadsize: 0,
-            maxrequestsize: 1 << 20,
-            maxresponsesize: 1 << 20,
-            maxresponsesize_cached: 4_096,
-            maxoperations: 16,
-            maxrequests: 64,
-            rdma_ird: None,
-        };
-        let reply = ask(call().create_session(args::CreateSession {
-            clientid: client.clientid,
-            sequence: client.sequenceid,
-            flags: 0,
-            fore_chan_attrs: channel,
-            back_chan_attrs: channel,
-            cb_program: 0x4000_0000,
-            sec_parms: List::new(&[args::CallbackSecParms::None]),
-        }));
+        let reply = ask(call().create_session(session_args(client.clientid, client.sequenceid)));
         let session = read(&reply).create_session().expect("a session");
         let sequence = args::Sequence {
             sessionid: session.sessionid,
@@ -357,8 +345,43 @@ impl Caller {
     }
 }
 
+/// EXCHANGE_ID of a client of this name.
+pub(crate) fn introduction(ownerid: &[u8]) -> args::ExchangeId<'_> {
+    args::ExchangeId {
+        clientowner: args::ClientOwner {
+            verifier: Verifier([7; 8]),
+            ownerid,
+        },
+        flags: 0,
+        state_protect: args::StateProtect::None,
+        client_impl_id: None,
+    }
+}
+
+/// CREATE_SESSION with 64 slots.
+pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSession<'static> {
+    let channel = args::ChannelAttrs {
+        headerpadsize: 0,
+        maxrequestsize: 1 << 20,
+        maxresponsesize: 1 << 20,
+        maxresponsesize_cached: 4_096,
+        maxoperations: 16,
+        maxrequests: 64,
+        rdma_ird: None,
+    };
+    args::CreateSession {
+        clientid,
+        sequence,
+        flags: 0,
+        fore_chan_attrs: channel,
+        back_chan_attrs: channel,
+        cb_program: 0x4000_0000,
+        sec_parms: List::new(&[args::CallbackSecParms::None]),
+    }
+}
+
 /// A COMPOUND as Linux sends it, still without operations.
-fn call() -> CompoundBuilder {
+pub(crate) fn call() -> CompoundBuilder {
     let user = client::Credential::Sys(AuthSys {
         stamp: 0,
         machinename: b"client.example.org",
@@ -369,12 +392,12 @@ fn call() -> CompoundBuilder {
     CompoundBuilder::call(0, &user, b"", 2)
 }
 
-fn read(reply: &[u8]) -> ReplyReader<'_> {
+pub(crate) fn read(reply: &[u8]) -> ReplyReader<'_> {
     ReplyReader::parse(reply).expect("a reply to a COMPOUND")
 }
 
 /// An engine that serves a file system with one file.
-fn engine(now: Now) -> Engine {
+fn engine(config: Config, now: Now) -> Engine {
     let files = MemFs::new(MemFsConfig::new(1, 1 << 30));
     let open = FsOp::Open {
         target: Target::Name {
@@ -403,7 +426,7 @@ fn engine(now: Now) -> Engine {
         server_scope: b"bench".to_vec(),
     };
     let exports = vec![Export::new("/", Arc::new(files))];
-    Engine::new(boot, Config::default(), exports, now).expect("the defaults are valid")
+    Engine::new(boot, config, exports, now).expect("the settings are in range")
 }
 
 /// Nobody answers later.

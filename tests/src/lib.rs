@@ -1,6 +1,7 @@
 //! Scenarios, properties, wire tests and layer tests of the nfs4 workspace.
 
 pub mod counting;
+pub mod crowd;
 pub mod hot;
 pub mod sim;
 
