@@ -14,37 +14,61 @@ memory_folder() {
     fi
 }
 
-# boot VERS NCONNECT JOBS...: starts the guest with a folder of its own, $guest.
+# boot VERS NCONNECT KIND JOBS...: starts the guest with a folder of its own, $guest.
 boot() {
-    local vers=$1 nconnect=$2 name=guest-$$-$((++guest_number))
-    shift 2
+    local vers=$1 nconnect=$2 kind=$3 name=guest-$$-$((++guest_number))
+    shift 3
     guest=$work/$name
     mkdir -p "$guest/out"
     cp -r "$here/guest" "$guest/harness"
-    # Slirp shows the guest the host's loopback at this address.
-    local server=10.0.2.2
-    case $address in '' | 127.* | localhost:*) ;; *) server=${address%:*} ;; esac
+    # Slirp shows the guest the host's loopback at these addresses.
+    local server=10.0.2.2 other=10.0.3.2
+    case $address in '' | 127.* | localhost:*) ;; *) server=${address%:*} other= ;; esac
     {
-        printf '%s=%q\n' GUEST_NAME "$name" VERS "$vers" NCONNECT "$nconnect" \
-            SERVER "$server" PORT "$port" LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell"
+        printf '%s=%q\n' GUEST_NAME "$name" KIND "$kind" VERS "$vers" NCONNECT "$nconnect" \
+            SERVER "$server" OTHER_SERVER "$other" PORT "$port" METRICS_PORT "$metrics_port" \
+            LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell"
     } >"$guest/harness/env"
     : >"$guest/out/events"
-    local command=("$cache/linux" "mem=${guest_memory}M" umid="$name" uml_dir="$guest/"
-        root=/dev/root rootfstype=hostfs "rootflags=$cache/root" ro init=/sbin/boot
-        "nfs4_work=$guest" log_buf_len=1M con=null
-        "eth0=slirp,,$cache/slirp" "eth1=slirp,,$cache/slirp")
+    local command
+    "command_$kind"
     if [ "$shell" = 1 ]; then
         TMPDIR=$(memory_folder) "${command[@]}" con0=fd:0,fd:1 2>"$guest/console"
         return
     fi
+    [ "$kind" = qemu ] || command+=(con0=null,fd:1)
     exec 3< <(follow_guest 2>/dev/null)
     read -r guest_pid <&3
+}
+
+# Sets command to what starts User Mode Linux.
+command_uml() {
+    command=("$cache/linux" "mem=${guest_memory}M" umid="$name" uml_dir="$guest/"
+        root=/dev/root rootfstype=hostfs "rootflags=$cache/root" ro init=/sbin/boot
+        "nfs4_work=$guest" log_buf_len=1M con=null
+        "eth0=slirp,,$cache/slirp" "eth1=slirp,,$cache/slirp")
+}
+
+# Sets command to what starts QEMU, with its console on standard output. The second network is there for
+# the server to have a second address.
+command_qemu() {
+    command=(qemu-system-x86_64 -M pc,accel=tcg -cpu Nehalem -smp 2 -m "$guest_memory"
+        -nodefaults -no-reboot -display none -serial stdio
+        -kernel "$qemu/vmlinux" -initrd "$qemu/initrd"
+        -append "console=ttyS0 quiet panic=-1 log_buf_len=1M"
+        -netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile=
+        -netdev user,id=net1,net=10.0.3.0/24 -device virtio-net-pci,netdev=net1,romfile=)
+    local share
+    for share in "root=$cache/root" "modules=$qemu/modules/lib/modules" "harness=$guest/harness"; do
+        command+=(-virtfs "local,mount_tag=${share%%=*},path=${share#*=},security_model=none,readonly=on")
+    done
+    command+=(-virtfs "local,mount_tag=out,path=$guest/out,security_model=none")
 }
 
 # Starts ${command[@]} and prints its process number, then the guest's events until it ends.
 follow_guest() {
     # A session of its own, so that one signal reaches the kernel, its processes and slirp.
-    TMPDIR=$(memory_folder) setsid "${command[@]}" con0=null,fd:1 >"$guest/console" 2>&1 </dev/null &
+    TMPDIR=$(memory_folder) setsid "${command[@]}" >"$guest/console" 2>&1 </dev/null &
     local kernel=$!
     echo "$kernel"
     tail -n +1 -s 0.1 -f --pid="$kernel" "$guest/out/events" &
@@ -66,12 +90,12 @@ indent() { sed 's/^/    /'; }
 report() {
     local status=$1 job=$2 milliseconds=$3 word=ok
     [ "$status" = 0 ] || word=FAIL
-    printf '%-4s %s/nconnect=%s %s  %d.%02d s\n' "$word" "$vers" "$nconnect" "$job" \
+    printf '%-4s %s/nconnect=%s%s %s  %d.%02d s\n' "$word" "$vers" "$nconnect" "$label" "$job" \
         $((milliseconds / 1000)) $((milliseconds % 1000 / 10))
 }
 
 failure() {
-    failed+=("$vers/$nconnect:$1")
+    failed+=("$vers/$nconnect$label:$1")
 }
 
 # What there is to know about a failed job.
@@ -97,10 +121,11 @@ next_event() {
     done
 }
 
-# run_guest VERS NCONNECT JOBS...
+# run_guest VERS NCONNECT KIND JOBS...
 run_guest() {
-    local vers=$1 nconnect=$2 event rest job=boot patience=30 expected status elapsed
-    expected=" mount ${*:3} umount "
+    local vers=$1 nconnect=$2 label= event rest job=boot patience=30 expected status elapsed
+    [ "$3" = uml ] || label=/$3 patience=120
+    expected=" mount ${*:4} umount "
     boot "$@"
     [ "$shell" = 0 ] || return 0
     while next_event; do
@@ -134,7 +159,7 @@ run_guest() {
     if [ -n "$job" ]; then
         local what="died or hung"
         server_alive || what="lost its server"
-        echo "FAIL $vers/nconnect=$nconnect the guest $what: $job"
+        echo "FAIL $vers/nconnect=$nconnect$label the guest $what: $job"
         failure "guest:${job// /-}"
         explain "$job"
         echo "    --- the guest's console"

@@ -74,9 +74,10 @@ parse_options() {
     local version connection
     for version in ${versions:-4.1 4.2}; do
         for connection in ${connections:-1 4}; do
-            combinations+="$version/$connection "
+            combinations+="$version/$connection/uml "
         done
     done
+    [ "$shell" = 1 ] || combinations+="4.1/8/qemu"
 }
 
 # job_header JOB KEY
@@ -103,14 +104,25 @@ selected() {
     fi
 }
 
-# jobs_for VERS/NCONNECT
+# job_guest JOB: what its guest runs on.
+job_guest() {
+    local guest
+    guest=$(job_header "$1" guest)
+    echo "${guest:-uml}"
+}
+
+# jobs_for VERS/NCONNECT/KIND
 jobs_for() {
     local name
     for name in $(job_names); do
         selected "$name" || continue
-        [ "$(job_header "$name" needs)" = limit ] && [ -z "$limit" ] && continue
+        [ "$(job_guest "$name")" = "${1##*/}" ] || continue
+        case $(job_header "$name" needs) in
+        limit) [ -n "$limit" ] || continue ;;
+        metrics) [ -n "$metrics_port" ] || continue ;;
+        esac
         [ "$all_mounts" = 1 ] || [ "$(job_header "$name" set)" = mount ] ||
-            [ "$1" = 4.1/4 ] || continue
+            case $1 in 4.1/4/uml | */qemu) ;; *) continue ;; esac
         echo "$name"
     done
 }

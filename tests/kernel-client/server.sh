@@ -4,6 +4,7 @@
 start_server() {
     if [ -n "$address" ]; then
         port=${address##*:}
+        metrics_port=
         return
     fi
     local binary=${NFS4D:-}
@@ -13,9 +14,10 @@ start_server() {
         binary=${CARGO_TARGET_DIR:-$root/target}/release/nfs4d
     fi
     port=$(free_port)
+    metrics_port=$(free_port)
     # shellcheck disable=SC2086 # server_args is a list of words
     "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
-        --log info $server_args >"$work/server.log" 2>&1 </dev/null &
+        --log info --metrics "127.0.0.1:$metrics_port" $server_args >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     local tries
     for ((tries = 0; tries < 100; tries++)); do
