@@ -19,7 +19,8 @@ use crate::server::PATIENCE;
 
 /// As many connections all the time, each with any number of requests under way.
 pub(crate) struct Lines {
-    server: SocketAddr,
+    /// Where the server is reached; the connections take turns.
+    servers: Vec<SocketAddr>,
     lines: Vec<tokio::sync::Mutex<Wire>>,
     /// Still open, but nobody listens.
     forsaken: Mutex<Vec<Wire>>,
@@ -42,14 +43,15 @@ struct Wire {
 type Waiting = Arc<Mutex<Option<HashMap<u32, oneshot::Sender<Vec<u8>>>>>>;
 
 impl Lines {
-    pub(crate) async fn new(server: SocketAddr, count: usize) -> Lines {
+    pub(crate) async fn new(servers: Vec<SocketAddr>, count: usize) -> Lines {
         let faults = Faults::default();
         let mut lines = Vec::new();
-        for _ in 0..count {
+        for line in 0..count {
+            let server = servers[line % servers.len()];
             lines.push(Wire::connect(server, &faults).await.into());
         }
         Lines {
-            server,
+            servers,
             lines,
             forsaken: Mutex::default(),
             xid: AtomicU32::new(1),
@@ -88,7 +90,7 @@ impl Lines {
 
     /// Cuts a connection in some way, and makes it anew.
     pub(crate) async fn cut(&self, line: usize, rng: &mut Rng) {
-        let fresh = Wire::connect(self.server, &self.faults).await;
+        let fresh = Wire::connect(self.servers[line % self.servers.len()], &self.faults).await;
         let mut wire = std::mem::replace(&mut *self.lines[line].lock().await, fresh);
         *wire.waiting.lock().unwrap() = None;
         self.cuts.fetch_add(1, Ordering::Relaxed);

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nfs4_driver::Limits;
 use nfs4_driver::engine::TableLengths;
 use nfs4_driver::engine::metrics::SequenceError;
 use nfs4_driver::engine::proto::client::ReplyReader;
 use nfs4_driver::engine::proto::nfs4::{Bitmap, ClientId, SessionId, Status, Verifier, args};
 use nfs4_driver::engine::proto::xdr::List;
+use nfs4_driver::{Limits, SystemClock};
 use nfs4_tests::sim::Rng;
 use tokio::task::JoinSet;
 
@@ -23,7 +23,7 @@ use self::lane::{Lane, Seen};
 use self::ledger::Ledger;
 use self::line::Lines;
 use self::worker::Worker;
-use crate::server::{Running, Transport};
+use crate::server::{Running, Transport, node};
 use crate::session::call;
 
 on_both!(
@@ -33,13 +33,29 @@ on_both!(
 );
 
 async fn what_is_lost_with_connections_is_executed_once(on: Transport) {
+    traffic(&[on]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn also_when_two_transports_serve_one_node() {
+    traffic(&[Transport::Tokio, Transport::Threads]).await;
+}
+
+/// Traffic over connections to these transports of one node.
+async fn traffic(transports: &[Transport]) {
     let rounds = number("NFS4_TRAFFIC_ROUNDS").map_or(ROUNDS, |rounds| rounds as usize);
     let seed = number("NFS4_TRAFFIC_SEED").unwrap_or_else(rand);
     println!("NFS4_TRAFFIC_SEED={seed:#x} NFS4_TRAFFIC_ROUNDS={rounds}");
     let start = Instant::now();
     let ledger = Arc::new(Ledger::new());
-    let server = Running::serve(on, Limits::default(), Arc::clone(&ledger) as _).await;
-    let lines = Arc::new(Lines::new(server.address, CONNECTIONS).await);
+    let clock = Arc::new(SystemClock::new());
+    let node = node(Limits::default(), Arc::clone(&ledger) as _, clock);
+    let mut servers = Vec::new();
+    for on in transports {
+        servers.push(Running::share(*on, node.clone()).await);
+    }
+    let addresses = servers.iter().map(|server| server.address).collect();
+    let lines = Arc::new(Lines::new(addresses, CONNECTIONS).await);
 
     let clients = mount_all(&lines, seed).await;
     let sessions: Vec<SessionId> = clients.iter().flat_map(|client| client.sessions).collect();
@@ -51,26 +67,28 @@ async fn what_is_lost_with_connections_is_executed_once(on: Transport) {
     assert!(seen.moved >= 10 && seen.compounds >= 1_000);
 
     lines.leave_forsaken();
-    server.has_connections(CONNECTIONS).await;
+    servers[0].has_connections(CONNECTIONS).await;
     let mut lanes: Vec<Lane> = workers.into_iter().map(|worker| worker.lane).collect();
     assert_eq!(names(&mut lanes[0]).await, Vec::<Vec<u8>>::new());
     unmount_all(clients, &mut lanes).await;
-    let (hits, errors) = server.node.metrics(replays).unwrap();
+    let (hits, errors) = node.metrics(replays).unwrap();
     assert!(hits > 0 && hits >= seen.repeated, "{hits} replays");
     assert_eq!(errors, 0, "none was refused for what another did");
     drop(lanes);
     let faults = Arc::into_inner(lines).unwrap().close();
     assert_eq!(faults, Vec::<String>::new());
-    server.has_connections(0).await;
+    servers[0].has_connections(0).await;
     assert_eq!(ledger.held(), 0, "files are held");
-    let tables = server.node.table_lengths().unwrap();
+    let tables = node.table_lengths().unwrap();
     // What they remind of has gone, and is looked for when they are due.
     let empty = TableLengths {
         timers: tables.timers,
         ..TableLengths::default()
     };
     assert_eq!(tables, empty);
-    assert_eq!(server.ended().await, Ok(()));
+    for server in servers {
+        assert_eq!(server.ended().await, Ok(()));
+    }
 }
 
 /// Requests answered from the replay cache, and those refused that no client of ours sends.
