@@ -132,6 +132,16 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     watch.expect(&node, "replay_cache_bytes", &[], 0);
     assert_eq!(watch.get(&node, "slots_in_use", &[&session]), None);
 
+    // Nobody was called back.
+    for name in [
+        "callbacks_total",
+        "callback_failures_total",
+        "callback_retries_total",
+    ] {
+        watch.expect(&node, &format!("backchannel_{name}"), &[], 0);
+    }
+    watch.expect(&node, "backchannel_callback_duration_seconds", &[], 0);
+
     for family in watch.registry.gather() {
         let name = family.name();
         assert!(watch.looked_at.contains(name), "{name} is not looked at");

@@ -84,7 +84,7 @@ async fn a_peer_that_takes_no_replies_does_not_hold_it_up(on: Transport) {
     let mut server = Running::start(on, limits).await;
     let mut idle = Peer::connect(server.address).await;
     let mut deaf = Peer::connect(server.address).await;
-    assert!(deaf.send_until_stuck().await);
+    assert!(deaf.send_until_stuck(&mut 0).await);
     let start = Instant::now();
     server.stop();
     idle.is_closed().await;
