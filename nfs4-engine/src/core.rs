@@ -131,7 +131,7 @@ impl Core {
     }
 
     /// Closes an open file and lets the file system know.
-    pub(crate) fn close(&mut self, key: Key<Open>, now: Mono, out: &mut Outbox) {
+    pub(crate) fn close(&mut self, key: Key<Open>, now: Now, out: &mut Outbox) {
         let Some(open) = self.states.get(key) else {
             return;
         };
@@ -186,7 +186,7 @@ impl Core {
             } else if let Some(open) = open {
                 let locks = self.states.get(open).map_or(0, |open| open.locks.len());
                 *budget = budget.saturating_sub(locks);
-                self.close(open, now.mono, out);
+                self.close(open, now, out);
             }
         }
         if let Some(client) = self.clients.remove(key)

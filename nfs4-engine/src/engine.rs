@@ -148,7 +148,7 @@ impl Engine {
             let done = match due {
                 Due::Lease(client) => self.core.look_at_lease(client, now, &mut budget, out),
                 Due::Turn(file) => {
-                    self.core.give_turns(file, now.mono, out);
+                    self.core.give_turns(file, now, out);
                     true
                 }
                 Due::Drain(conn) => {

@@ -3,6 +3,7 @@
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
+use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::nfs4::res::{LockDenied, Outcome};
 use nfs4_proto::nfs4::{FattrRaw, Status};
 use nfs4_tests::ok;
@@ -24,7 +25,23 @@ pub(super) const fn owner(owner: &[u8]) -> Owner<'_> {
 
 impl Holder {
     pub(super) fn new(sim: &mut Sim, name: &str, access: u32) -> Holder {
-        let mut client = Client::mounted(sim, name);
+        let client = Client::mounted(sim, name);
+        Holder::of(sim, client, access)
+    }
+
+    /// One that the server can call back.
+    pub(super) fn called_back(sim: &mut Sim, name: &str, access: u32) -> Holder {
+        let mut client = Client::stranger(sim, name);
+        client.exchange_id(sim).all_ok();
+        let mut args = client.session_args();
+        args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+        client.create_session_with(sim, args).all_ok();
+        let done = args::ReclaimComplete { one_fs: false };
+        client.call(sim, |c| c.reclaim_complete(done)).all_ok();
+        Holder::of(sim, client, access)
+    }
+
+    fn of(sim: &mut Sim, mut client: Client, access: u32) -> Holder {
         let open = args::Open {
             share_access: access,
             openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),

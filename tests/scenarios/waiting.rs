@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use nfs4_engine::ConnId;
+use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::basic::{LockType, Stateid};
+use nfs4_proto::nfs4::consts::OPEN4_RESULT_MAY_NOTIFY_LOCK;
 use nfs4_proto::nfs4::{Op, Status};
-use nfs4_tests::sim::{Reply, Sim};
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Reply, Sim, open_args};
 
 use super::holder::{Holder, assert_denied, stateid};
 
@@ -167,4 +171,118 @@ fn the_line_of_a_file_is_bounded() {
         assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
     }
     assert_eq!(sim.tables().waiting, 64);
+}
+
+/// The lock owners that a client was told of, and the answers of one that is glad to hear it.
+fn told(sim: &mut Sim, answer: Status) -> Vec<(ConnId, Vec<u8>)> {
+    sim.settle();
+    let mut told = Vec::new();
+    for callback in sim.take_callbacks() {
+        let ops = callback.ops();
+        let Some(CbArgOp::NotifyLock(notify)) = ops.get(1) else {
+            panic!("{callback:?}");
+        };
+        told.push((callback.conn, notify.lock_owner.owner.to_vec()));
+        sim.send(callback.conn, callback.with(answer));
+    }
+    sim.settle();
+    told
+}
+
+/// Two that are told, in the order in which they wait, and the one that has the lock.
+fn told_in_turn(sim: &mut Sim) -> (Holder, Holder, Rivals) {
+    let mut first = Holder::called_back(sim, "first", BOTH);
+    let mut second = Holder::called_back(sim, "second", BOTH);
+    let mut rivals = Rivals::new(sim);
+    rivals.patient.close(sim).all_ok();
+    for (holder, name) in [(&mut first, b"1"), (&mut second, b"2")] {
+        let reply = holder.lock(sim, name, LockType::WriteWait, BYTES);
+        assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    }
+    assert_eq!(told(sim, Status::OK), []);
+    (first, second, rivals)
+}
+
+#[test]
+fn an_open_says_whether_the_client_is_told_of_free_locks() {
+    let mut sim = Sim::new();
+    let mut plain = Holder::new(&mut sim, "plain", BOTH);
+    let mut called = Holder::called_back(&mut sim, "called", BOTH);
+    let flags = |sim: &mut Sim, holder: &mut Holder| {
+        let open = open_args(b"again", b"f");
+        let reply = holder.client.call(sim, |c| c.putrootfh().open(open));
+        ok!(reply.all_ok(), Open).rflags & OPEN4_RESULT_MAY_NOTIFY_LOCK
+    };
+    assert_eq!(flags(&mut sim, &mut plain), 0);
+    assert_eq!(flags(&mut sim, &mut called), OPEN4_RESULT_MAY_NOTIFY_LOCK);
+}
+
+#[test]
+fn whose_turn_it_is_is_told_and_has_a_second_to_come() {
+    let mut sim = Sim::new();
+    let (mut first, second, mut rivals) = told_in_turn(&mut sim);
+    let reply = rivals.take_again(&mut sim);
+    assert_denied(&reply, &first.client, b"1", LockType::Write, BYTES);
+    let expected = (first.client.conn, b"1".to_vec());
+    assert_eq!(told(&mut sim, Status::OK), [expected]);
+    let taken = stateid(first.lock(&mut sim, b"1", LockType::WriteWait, BYTES));
+    first.unlock(&mut sim, taken, BYTES).all_ok();
+    let expected = (second.client.conn, b"2".to_vec());
+    assert_eq!(told(&mut sim, Status::OK), [expected]);
+    assert_eq!(sim.tables().waiting, 1);
+}
+
+#[test]
+fn who_does_not_come_is_passed_over() {
+    let mut sim = Sim::new();
+    let (first, second, mut rivals) = told_in_turn(&mut sim);
+    let locked = rivals.locked;
+    rivals.quick.unlock(&mut sim, locked, BYTES).all_ok();
+    let expected = (first.client.conn, b"1".to_vec());
+    assert_eq!(told(&mut sim, Status::OK), [expected]);
+    sim.sleep(Duration::from_millis(1_001));
+    let expected = (second.client.conn, b"2".to_vec());
+    assert_eq!(told(&mut sim, Status::OK), [expected]);
+    sim.sleep(Duration::from_millis(1_001));
+    assert_eq!(sim.tables().waiting, 0);
+    stateid(rivals.quick.lock(&mut sim, b"q", LockType::Write, BYTES));
+}
+
+#[test]
+fn all_who_can_have_it_together_are_told_together() {
+    let mut sim = Sim::new();
+    let mut rivals = Rivals::new(&mut sim);
+    rivals.patient.close(&mut sim).all_ok();
+    let mut readers = Vec::new();
+    for name in ["one", "two", "three"] {
+        let mut reader = Holder::called_back(&mut sim, name, BOTH);
+        let reply = reader.lock(&mut sim, b"r", LockType::ReadWait, BYTES);
+        assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+        readers.push(reader);
+    }
+    let mut writer = Holder::called_back(&mut sim, "writer", BOTH);
+    let reply = writer.lock(&mut sim, b"w", LockType::WriteWait, BYTES);
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    // A lock for reading is what the writer's neighbours want, too.
+    let read = rivals.quick.lock(&mut sim, b"q", LockType::Read, BYTES);
+    stateid(read);
+    let told = told(&mut sim, Status::OK);
+    let conns: Vec<ConnId> = readers.iter().map(|reader| reader.client.conn).collect();
+    assert_eq!(told.iter().map(|told| told.0).collect::<Vec<_>>(), conns);
+    for reader in &mut readers {
+        stateid(reader.lock(&mut sim, b"r", LockType::ReadWait, BYTES));
+    }
+    assert_eq!(sim.tables().waiting, 1);
+}
+
+#[test]
+fn who_cannot_be_told_polls() {
+    let mut sim = Sim::new();
+    let (mut first, _, mut rivals) = told_in_turn(&mut sim);
+    let locked = rivals.locked;
+    rivals.quick.unlock(&mut sim, locked, BYTES).all_ok();
+    assert_eq!(told(&mut sim, Status::SERVERFAULT).len(), 1);
+    // He is still in the line, and nothing is kept for him.
+    assert_eq!(sim.tables().waiting, 2);
+    stateid(first.lock(&mut sim, b"1", LockType::WriteWait, BYTES));
 }

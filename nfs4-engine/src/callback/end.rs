@@ -30,6 +30,7 @@ impl Core {
     fn callback_ended(&mut self, purpose: Purpose, end: CallbackEnd, _now: Now, _out: &mut Outbox) {
         match purpose {
             Purpose::RecallSlot(session) => self.slots_recalled(session, end),
+            Purpose::NotifyLock { file, client } => self.lock_notified(file, client, end),
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::client::Client;
 use crate::exports::Fh;
 use crate::session::table::Session;
 use crate::slab::{Key, Slab};
+use crate::state::file::File;
 use crate::time::Mono;
 
 /// All callbacks that are accepted and not ended, and those on the wire.
@@ -69,10 +70,6 @@ pub(crate) enum CallbackOp {
     /// CB_RECALL_SLOT, about the session that it is sent by. [RFC 8881 §20.8]
     RecallSlot { target: u32 },
     /// CB_NOTIFY_LOCK. [RFC 8881 §20.11]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whoever keeps locks says when they are free")
-    )]
     NotifyLock { fh: Fh, owner: Box<[u8]> },
 }
 
@@ -81,6 +78,11 @@ pub(crate) enum CallbackOp {
 pub(crate) enum Purpose {
     /// The slots of this session are to come back.
     RecallSlot(Key<Session>),
+    /// Somebody of this client waits for a lock on this file, and can have it.
+    NotifyLock {
+        file: Key<File>,
+        client: Key<Client>,
+    },
 }
 
 /// A request of a client that a callback refers to: the client may not have seen the reply yet.

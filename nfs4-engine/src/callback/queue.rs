@@ -54,7 +54,6 @@ impl Core {
 
     /// Whether callbacks to this client are known to work: a connection is there, and nothing is
     /// unanswered that should not be.
-    #[expect(dead_code, reason = "whoever grants delegations asks first")]
     pub(crate) fn can_call_back(&self, client: Key<Client>) -> bool {
         let sessions = self.clients.get(client).map(|client| &client.sessions);
         let mut sessions = sessions.into_iter().flatten();

@@ -15,7 +15,7 @@ pub(crate) fn start<S: Established>(
     let args = args::Close::decode(args)?;
     let stateid = cx.meant_exactly(args.open_stateid)?;
     let open = cx.check_open(&stateid, &fh)?;
-    cx.core.close(open, cx.now.mono, cx.out);
+    cx.core.close(open, cx.now, cx.out);
     // What is returned names nothing, and the client must not use it.
     cx.run.current_stateid = Some(Stateid::INVALID);
     Stateid::INVALID.encode(cx.body());

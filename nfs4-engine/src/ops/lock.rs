@@ -49,7 +49,8 @@ pub(crate) fn lock<S: Established>(
     };
     if is_denied(cx, &fh, open, asker, held) {
         if args.locktype.waits() {
-            let session = None;
+            let session = cx.scope.session();
+            let session = session.filter(|_| cx.core.can_call_back(client));
             let lease = cx.core.config.lease;
             cx.core
                 .states
@@ -71,7 +72,7 @@ pub(crate) fn lock<S: Established>(
     cx.core.states.granted(open, asker);
     if kind == Kind::Read {
         // It may have been a lock for writing.
-        cx.core.give_turns(file, cx.now.mono, cx.out);
+        cx.core.give_turns(file, cx.now, cx.out);
     }
     cx.run.current_stateid = Some(stateid);
     res::LockOk {
@@ -157,7 +158,7 @@ pub(crate) fn unlock<S: Established>(
         return Err(Status::DELAY);
     }
     let stateid = cx.core.states.unlock_range(held, range);
-    cx.core.give_turns(file, cx.now.mono, cx.out);
+    cx.core.give_turns(file, cx.now, cx.out);
     cx.run.current_stateid = Some(stateid);
     res::LockUOk {
         lock_stateid: stateid,

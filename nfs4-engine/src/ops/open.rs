@@ -4,7 +4,7 @@ use nfs4_proto::nfs4::args::CreateHow;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::basic::Owner;
 use nfs4_proto::nfs4::consts::{
-    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_WANT_CANCEL,
+    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK, OPEN4_SHARE_ACCESS_WANT_CANCEL,
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
     OPEN4_SHARE_ACCESS_WANT_NO_DELEG, OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
     OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
@@ -185,7 +185,7 @@ fn truncated<S: Established>(
 /// it is closed: its stateid has not changed.
 fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
     if cx.core.states.get(open).is_some_and(|open| open.seqid == 0) {
-        cx.core.close(open, cx.now.mono, cx.out);
+        cx.core.close(open, cx.now, cx.out);
     }
     cx.run.current_stateid = None;
 }
@@ -235,13 +235,26 @@ fn answer<S: Established>(
 ) -> Result<Step, Status> {
     let stateid = cx.core.states.advance(open);
     cx.run.current_stateid = Some(stateid);
+    let flags = flags(cx, open);
     let w = cx.body();
     stateid.encode(w);
     names::change_info(w, dir);
-    w.u32(OPEN4_RESULT_LOCKTYPE_POSIX);
+    w.u32(flags);
     attrset.encode(w);
     no_delegation(args.share_access).encode(w);
     Ok(Step::Done(Status::OK))
+}
+
+/// What holds for the open. [RFC 8881 §18.16.3]
+fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
+    let client = cx.core.states.get(open).map(|open| open.client);
+    let is_told =
+        cx.scope.session().is_some() && client.is_some_and(|client| cx.core.can_call_back(client));
+    if is_told {
+        OPEN4_RESULT_LOCKTYPE_POSIX | OPEN4_RESULT_MAY_NOTIFY_LOCK
+    } else {
+        OPEN4_RESULT_LOCKTYPE_POSIX
+    }
 }
 
 /// Why there is no delegation; who says nothing of delegations is told nothing.

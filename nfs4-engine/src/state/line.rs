@@ -2,26 +2,54 @@
 
 use core::time::Duration;
 
+use nfs4_proto::nfs4::status::Status;
+
 use super::file::File;
 use super::open::Open;
 use super::table::{NOBODY, States};
-use super::waiter::{Asker, Told, Turns, Waiter, Waiters};
+use super::waiter::{Asker, Turns, Waiter, Waiters};
 use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::client::Client;
 use crate::core::Core;
 use crate::session::table::Session;
 use crate::slab::Key;
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use crate::timer::Due;
 
 impl Core {
     /// Something of a file may have become free: tells those whose turn it is.
-    pub(crate) fn give_turns(&mut self, file: Key<File>, now: Mono, _out: &mut Outbox) {
-        let turns = self.states.turns(file, now, self.config.lease);
+    pub(crate) fn give_turns(&mut self, file: Key<File>, now: Now, out: &mut Outbox) {
+        let turns = self.states.turns(file, now.mono, self.config.lease);
         for told in turns.told {
-            self.states.cannot_tell(file, &told);
+            let Some(fh) = self.states.handle_of(file) else {
+                return;
+            };
+            let client = told.client;
+            let op = CallbackOp::NotifyLock {
+                fh,
+                owner: told.owner,
+            };
+            let purpose = Purpose::NotifyLock { file, client };
+            let asked = self.call_back(client, Some(told.session), op, purpose, now, out);
+            if asked.is_err() {
+                self.states.cannot_tell(file, client);
+            }
         }
         if let Some(again) = turns.again {
             self.remind(again, Due::Turn(file));
+        }
+    }
+
+    /// A client was told that a lock is free, or could not be told; then it polls.
+    pub(crate) fn lock_notified(&mut self, file: Key<File>, client: Key<Client>, end: CallbackEnd) {
+        match end {
+            CallbackEnd::Done {
+                status: Status::OK, ..
+            } => {}
+            CallbackEnd::Done { .. } | CallbackEnd::Failed(_) => {
+                self.states.cannot_tell(file, client);
+            }
         }
     }
 }
@@ -95,8 +123,8 @@ impl States {
     }
 
     /// Who cannot be told that a lock is free polls for it.
-    pub(crate) fn cannot_tell(&mut self, file: Key<File>, told: &Told) {
-        self.line(file, |waiters| waiters.cannot_tell(told));
+    fn cannot_tell(&mut self, file: Key<File>, client: Key<Client>) {
+        self.line(file, |waiters| waiters.cannot_tell(client));
     }
 
     /// Whether nothing that is locked keeps a waiter from his lock.

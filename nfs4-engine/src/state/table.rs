@@ -115,6 +115,11 @@ impl States {
         count.copied().unwrap_or(0)
     }
 
+    /// The handle of a file with state.
+    pub(crate) fn handle_of(&self, key: Key<File>) -> Option<Fh> {
+        self.files.get(key).map(|file| file.fh)
+    }
+
     pub(crate) fn get(&self, key: Key<Open>) -> Option<&Open> {
         self.opens.get(key)
     }

@@ -205,12 +205,11 @@ impl Waiters {
         turns
     }
 
-    /// Who could not be told polls.
-    pub(crate) fn cannot_tell(&mut self, told: &Told) {
+    /// This client cannot be told whose turn it is: whoever was, polls.
+    pub(crate) fn cannot_tell(&mut self, client: Key<Client>) {
         for waiter in &mut self.line {
-            if waiter.client == told.client && waiter.owner == told.owner {
+            if waiter.client == client && waiter.turn.take().is_some() {
                 waiter.session = None;
-                waiter.turn = None;
             }
         }
     }
