@@ -106,7 +106,10 @@ impl Engine {
     /// Takes one input; all that it causes is in `out` on return.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
         match input {
-            Input::Call(call) => self.call(now, call, out),
+            Input::Call(call) => {
+                self.call(now, call, out);
+                self.core.after_request(now, out);
+            }
             Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
             Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
             Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),

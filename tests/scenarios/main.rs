@@ -1,6 +1,6 @@
 //! What the server does, on a simulated network: each test is named by its claim.
 
-mod callback;
+mod callbacks;
 mod create_session;
 mod determinism;
 mod dispatch;

@@ -18,6 +18,7 @@ mod slot;
 mod status;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::basic::Stateid;
@@ -38,6 +39,9 @@ use crate::time::Mono;
 pub(crate) struct Callbacks {
     pub(crate) calls: Slab<Call>,
     pub(crate) flights: Flights,
+    /// Sessions that a connection was bound to by the request in execution: what waits for one goes
+    /// out after the reply, for before it the client does not know that it may come.
+    resumed: Vec<Key<Session>>,
 }
 
 /// What is asked of a client.
@@ -166,6 +170,7 @@ impl Callbacks {
         Callbacks {
             calls: Slab::new(),
             flights: Flights::new(),
+            resumed: Vec::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which session a callback goes by, and when its turn comes.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::SessionId;
 
@@ -79,8 +80,12 @@ impl Core {
     }
 
     /// Sends what waits, as far as there are slots for it and a connection.
-    pub(super) fn pump(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
-        while self.back_connection(key, |_| false).is_some() {
+    pub(crate) fn pump(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+        if self.back_connection(key, |_| false).is_none() {
+            self.move_unsent(key, now, out);
+            return;
+        }
+        while !self.callbacks.flights.is_full() {
             let Some(session) = self.sessions.get_mut(key) else {
                 return;
             };
@@ -101,6 +106,40 @@ impl Core {
             session.back.queue_mut().remove(place);
             self.frame(call, slot);
             self.send_callback(call, now, out);
+        }
+    }
+
+    /// Lets callbacks that were never sent go by other sessions of the client, if one has a
+    /// connection.
+    pub(super) fn move_unsent(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let unsent: Vec<Key<Call>> = session.back.queue().iter().copied().collect();
+        for call in unsent {
+            let Some(found) = self.callbacks.calls.get(call) else {
+                continue;
+            };
+            let other = match found.attempts {
+                0 => self.channel_for(found.client, None, &found.op),
+                _ => continue,
+            };
+            if let (Ok(other), Some(session)) = (other, self.sessions.get_mut(key)) {
+                session.back.queue_mut().retain(|waiting| *waiting != call);
+                self.enqueue(call, other, now, out);
+            }
+        }
+    }
+
+    /// Goes on with what waits for a connection to this session, after the request in execution.
+    pub(crate) fn resume_soon(&mut self, key: Key<Session>) {
+        self.callbacks.resumed.push(key);
+    }
+
+    /// Goes on with what requests have made possible.
+    pub(crate) fn after_request(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(key) = self.callbacks.resumed.pop() {
+            self.resume_callbacks(key, now, out);
         }
     }
 

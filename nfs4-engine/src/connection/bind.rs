@@ -86,7 +86,7 @@ impl Core {
             if let Some(session) = self.sessions.get_mut(key) {
                 session.back.wanted = true;
             }
-            self.resume_callbacks(key, now, out);
+            self.resume_soon(key);
         }
         Ok(())
     }
@@ -97,8 +97,8 @@ impl Core {
         let Some(connection) = self.connections.close(conn) else {
             return;
         };
-        for session in connection.sessions {
-            if let Some(session) = self.sessions.get_mut(session)
+        for session in &connection.sessions {
+            if let Some(session) = self.sessions.get_mut(*session)
                 && session.bindings.remove(conn).is_some()
             {
                 let reason = Unbound::Disconnect;
@@ -110,6 +110,9 @@ impl Core {
             }
         }
         self.lose_flights(connection.flights, now, out);
+        for session in connection.sessions {
+            self.pump(session, now, out);
+        }
     }
 
     /// Takes a session's connections from it, as it ends.
