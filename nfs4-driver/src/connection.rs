@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::CompletionSink;
-use nfs4_engine::proto::rpc::{RecordError, RecordLimits};
+use nfs4_engine::proto::rpc::{MessageType, RecordError, RecordLimits};
 use nfs4_engine::{ConnId, Input};
 
 use crate::admission::Admission;
+use crate::backlog::Backlog;
 use crate::credentials::Credentials;
 use crate::intake::{Intake, Space};
 use crate::log;
@@ -44,6 +45,7 @@ pub struct Connection {
     intake: Intake,
     credentials: Credentials,
     admission: Admission,
+    backlog: Backlog,
     watch: Watch,
     turn: Turn,
     /// Nothing more is read, and why; the connection ends when the rest is sent.
@@ -100,6 +102,7 @@ impl Connection {
             intake: Intake::new(Arc::clone(&node.pool), records),
             credentials: Credentials::new(),
             admission: Admission::new(limits),
+            backlog: Backlog::new(limits),
             watch: Watch::new(node.clock.now().mono),
             turn: Turn::default(),
             ending: None,
@@ -135,6 +138,8 @@ impl Connection {
             while self.exchange()? {}
             self.admission
                 .answered(std::mem::take(&mut self.turn.mail.answered));
+            self.backlog
+                .called(std::mem::take(&mut self.turn.mail.called));
             if std::mem::take(&mut self.turn.mail.close) {
                 self.end(Closing::Engine);
             }
@@ -149,7 +154,8 @@ impl Connection {
             }
             self.ending = Some(ending);
         }
-        Ok(self.may_cut() && !self.intake.is_hungry())
+        let waits = !self.backlog.is_empty() && self.may_start();
+        Ok(waits || (self.may_cut() && !self.intake.is_hungry()))
     }
 
     /// What [`Connection::step`] does up to where it would take the engine's lock again, for tests
@@ -269,8 +275,14 @@ impl Connection {
         self.ending.get_or_insert(why);
     }
 
-    fn may_cut(&self) -> bool {
+    fn may_start(&self) -> bool {
         self.ending.is_none() && self.admission.is_open(self.turn.mail.output.len())
+    }
+
+    /// Whether a record may be taken in. While calls wait, the next one is behind them.
+    fn may_cut(&self) -> bool {
+        let next_may_start = self.backlog.is_empty() && self.may_start();
+        next_may_start || (self.ending.is_none() && self.backlog.looks_for_replies())
     }
 
     fn may_read(&self) -> bool {
@@ -279,6 +291,11 @@ impl Connection {
 
     /// Turns what was read into inputs and RPC's own answers, as far as admission goes.
     fn cut(&mut self) {
+        while self.may_start()
+            && let Some(record) = self.backlog.pop()
+        {
+            self.call(record);
+        }
         while self.may_cut() {
             match self.intake.next_record() {
                 Ok(Some(record)) => self.record(record),
@@ -289,16 +306,34 @@ impl Connection {
     }
 
     fn record(&mut self, record: Bytes) {
+        match rpc::message_type(&record) {
+            Ok(MessageType::Reply) => self.reply(record),
+            Ok(MessageType::Call) if self.backlog.is_empty() && self.may_start() => {
+                self.call(record);
+            }
+            Ok(MessageType::Call) => self.backlog.push(record),
+            Err(rpc::NotRpc) => self.end(Closing::NotRpc),
+        }
+    }
+
+    fn reply(&mut self, record: Bytes) {
+        self.backlog.replied();
+        match rpc::read_reply(self.mailbox.id, record) {
+            Ok(reply) => self.turn.inputs.push(Input::CallbackReply(reply)),
+            Err(rpc::NotRpc) => self.end(Closing::NotRpc),
+        }
+    }
+
+    fn call(&mut self, record: Bytes) {
         let conn = self.mailbox.id;
         let output = &mut self.turn.mail.output;
-        match rpc::read(conn, record, &mut self.credentials, output) {
+        match rpc::read_call(conn, record, &mut self.credentials, output) {
             Ok(Message::Call(call)) => {
                 self.admission.start();
                 self.turn.inputs.push(Input::Call(call));
             }
             Ok(Message::Answered) => {}
             Ok(Message::Refused(fault)) => log::call_refused(conn, &self.peer, fault),
-            Ok(Message::Reply { xid }) => log::reply_dropped(conn, xid),
             Err(rpc::NotRpc) => self.end(Closing::NotRpc),
         }
     }

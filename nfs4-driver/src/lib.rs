@@ -9,6 +9,7 @@
 pub use nfs4_engine as engine;
 
 mod admission;
+mod backlog;
 mod clock;
 mod connection;
 mod credentials;

@@ -50,11 +50,6 @@ pub(crate) fn call_refused(conn: ConnId, peer: &str, fault: Fault) {
     tracing::info!(%conn, peer, %fault, "call refused");
 }
 
-pub(crate) fn reply_dropped(conn: ConnId, xid: u32) {
-    #[cfg(feature = "tracing")]
-    tracing::debug!(%conn, xid, "reply to no call of ours dropped");
-}
-
 /// A record that arrived, without its mark.
 pub(crate) fn record(conn: ConnId, record: &[u8]) {
     #[cfg(feature = "tracing")]
@@ -69,7 +64,7 @@ pub(crate) fn records() -> bool {
     return false;
 }
 
-/// A reply that leaves, mark included.
+/// A reply or a callback that leaves, mark included.
 pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
     #[cfg(feature = "tracing")]
     tracing::trace!(%conn, "-> {}", Dump::new(reply.get(Mark::LEN..).unwrap_or_default()));

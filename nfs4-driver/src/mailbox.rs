@@ -9,7 +9,7 @@ use nfs4_engine::{ConnId, Outbox, Reply};
 use crate::node::Shared;
 use crate::output::Output;
 
-/// The queue of one connection: replies in the engine's order and answers of file systems.
+/// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
 ///
 /// Actions enter it only under the node's lock, so their order is the engine's. Its own lock is a
 /// leaf: nothing else is locked and no foreign code runs under it.
@@ -34,6 +34,8 @@ pub(crate) struct Mail {
     pub(crate) output: Output,
     /// How many calls the output answers.
     pub(crate) answered: u32,
+    /// How many callbacks are in the output.
+    pub(crate) called: u32,
     pub(crate) done: Vec<(FsTicket, FsResult)>,
     /// The engine wants the connection closed after the output.
     pub(crate) close: bool,
@@ -41,13 +43,18 @@ pub(crate) struct Mail {
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        self.output.is_empty() && self.answered == 0 && self.done.is_empty() && !self.close
+        self.output.is_empty()
+            && self.answered == 0
+            && self.called == 0
+            && self.done.is_empty()
+            && !self.close
     }
 
     /// Moves the contents of `other` behind what is here.
     fn append(&mut self, other: &mut Mail) {
         self.output.append(&mut other.output);
         self.answered += std::mem::take(&mut other.answered);
+        self.called += std::mem::take(&mut other.called);
         self.done.append(&mut other.done);
         self.close |= std::mem::take(&mut other.close);
     }
@@ -95,6 +102,7 @@ impl Mailbox {
     pub(crate) fn put_call(&self, call: &[u8]) -> Option<Waker> {
         let mut inner = self.lock();
         inner.mail.output.push(call);
+        inner.mail.called += 1;
         inner.waker.take()
     }
 

@@ -379,10 +379,8 @@ impl Shared {
 impl Locked {
     fn route(&mut self, turn: &mut Turn, own: Option<ConnId>) {
         while let Some(action) = self.outbox.pop() {
-            if let Action::Reply(reply) = &action
-                && log::records()
-            {
-                turn.traced.push((reply.conn, joined(&self.outbox, reply)));
+            if log::records() {
+                turn.traced.extend(traced(&self.outbox, &action));
             }
             match action {
                 Action::Reply(reply) if Some(reply.conn) == own => {
@@ -399,6 +397,7 @@ impl Locked {
                     let call = self.outbox.call(&callback);
                     if Some(callback.conn) == own {
                         turn.mail.output.push(call);
+                        turn.mail.called += 1;
                     } else if let Some(mailbox) = self.mailboxes.get(&callback.conn) {
                         turn.wakers.extend(mailbox.put_call(call));
                     }
@@ -453,6 +452,19 @@ impl CompletionSink for Orphans {
         if let Some(node) = self.node.upgrade() {
             node.complete(ticket, result);
         }
+    }
+}
+
+/// The bytes that an action sends, and where.
+fn traced(outbox: &Outbox, action: &Action) -> Option<(ConnId, Vec<u8>)> {
+    match action {
+        Action::Reply(reply) => Some((reply.conn, joined(outbox, reply))),
+        Action::Callback(callback) => Some((callback.conn, outbox.call(callback).to_vec())),
+        Action::Dial { .. }
+        | Action::Fs { .. }
+        | Action::Release { .. }
+        | Action::Close { .. }
+        | Action::Event(_) => None,
     }
 }
 

@@ -2,17 +2,17 @@
 
 use nfs4_engine::bytes::{Buf, Bytes};
 use nfs4_engine::proto::rpc::{
-    CallError, CallHeader, Fault, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_COMPOUND, NFSPROC4_NULL,
-    reply, write_mark,
+    CallError, CallHeader, Fault, Mark, MessageType, NFS_V4, NFS4_PROGRAM, NFSPROC4_COMPOUND,
+    NFSPROC4_NULL, ReplyHeader, peek_message_type, reply, write_mark,
 };
 use nfs4_engine::proto::xdr::Writer;
-use nfs4_engine::{Call, ConnId};
+use nfs4_engine::{Call, CallbackOutcome, CallbackReply, ConnId};
 
 use crate::credentials::Credentials;
 use crate::log;
 use crate::output::Output;
 
-/// What is to be done about a record.
+/// What is to be done about a call.
 pub(crate) enum Message {
     /// The engine answers.
     Call(Call),
@@ -20,19 +20,38 @@ pub(crate) enum Message {
     Answered,
     /// The call was refused, and that is answered.
     Refused(Fault),
-    /// The answer to a call of ours.
-    Reply {
-        /// The transaction id of our call.
-        xid: u32,
-    },
 }
 
 /// There is not even an RPC message to answer.
 #[derive(Debug)]
 pub(crate) struct NotRpc;
 
-/// Looks into a record, and answers what needs no engine.
-pub(crate) fn read(
+/// Whether a record is a call or the reply to one of ours: callbacks and calls share a connection,
+/// and their transaction ids may be the same. [RFC 8881 §2.10.3.1]
+pub(crate) fn message_type(record: &[u8]) -> Result<MessageType, NotRpc> {
+    match peek_message_type(record) {
+        Ok((_, kind)) => Ok(kind),
+        Err(_) => Err(NotRpc),
+    }
+}
+
+/// Looks into a reply. What a verifier holds says nothing with AUTH_NONE and AUTH_SYS.
+pub(crate) fn read_reply(conn: ConnId, mut record: Bytes) -> Result<CallbackReply, NotRpc> {
+    log::record(conn, &record);
+    let header = ReplyHeader::decode(&record).map_err(|_| NotRpc)?;
+    let (xid, outcome) = (header.xid, header.outcome.map(|accepted| accepted.results));
+    let outcome = match outcome {
+        Ok(results) => {
+            record.advance(results);
+            CallbackOutcome::Answered(record)
+        }
+        Err(fault) => CallbackOutcome::Refused(fault),
+    };
+    Ok(CallbackReply { conn, xid, outcome })
+}
+
+/// Looks into a call, and answers what needs no engine.
+pub(crate) fn read_call(
     conn: ConnId,
     mut record: Bytes,
     credentials: &mut Credentials,
@@ -41,8 +60,7 @@ pub(crate) fn read(
     log::record(conn, &record);
     let (header, body) = match CallHeader::decode(&record) {
         Ok(decoded) => decoded,
-        Err(CallError::NoHeader) => return Err(NotRpc),
-        Err(CallError::NotACall { xid }) => return Ok(Message::Reply { xid }),
+        Err(CallError::NoHeader | CallError::NotACall { .. }) => return Err(NotRpc),
         Err(CallError::Answer { xid, fault }) => return Ok(refuse(output, xid, fault)),
     };
     let xid = header.xid;

@@ -23,7 +23,7 @@ pub(crate) struct Turn {
     /// Work for file systems, to be done without the lock.
     pub(crate) work: VecDeque<Work>,
     pub(crate) events: Vec<Event>,
-    /// Replies to be logged, while records are.
+    /// Replies and callbacks to be logged, while records are.
     pub(crate) traced: Vec<(ConnId, Vec<u8>)>,
     /// Whom to wake after the lock is released.
     pub(crate) wakers: Vec<Waker>,

@@ -2,6 +2,7 @@
 //! nothing. [RFC 5531 §9, §11]
 
 use nfs4_driver::Limits;
+use nfs4_driver::engine::proto::rpc::reply::write_success;
 use nfs4_driver::engine::proto::rpc::{AuthFlavor, AuthStat, CallHeader, Fault, Mark, OpaqueAuth};
 use nfs4_driver::engine::proto::xdr::Writer;
 
@@ -136,10 +137,20 @@ async fn what_is_no_message_closes_the_connection_and_no_other(on: Transport) {
         len: server.node.limits().max_record + 1,
     }
     .to_bytes();
-    let cases: [(&[u8], &str); 6] = [
+    let cases: [(&[u8], &str); 8] = [
         (&mark(b""), "not an RPC message"),
         (&mark(b"1234567"), "not an RPC message"),
         (&mark(&[0, 0, 0, 1, 0, 0, 0, 2]), "not an RPC message"),
+        // A reply that is accepted, and no more.
+        (
+            &mark(&[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]),
+            "not an RPC message",
+        ),
+        // A reply that is neither accepted nor denied.
+        (
+            &mark(&[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9]),
+            "not an RPC message",
+        ),
         (&too_long, "1114113"),
         (&[0; 4 * 257], "fragments"),
         (b"GET / HTTP/1.1\r\nHost: example\r\n\r\n", "WARN"),
@@ -201,9 +212,15 @@ on_both!(a_reply_to_no_call_is_dropped);
 async fn a_reply_to_no_call_is_dropped(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
-    peer.send(&mark(&[0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0]))
+    // Its transaction id is that of the call behind it.
+    let mut reply = Writer::new();
+    write_success(&mut reply, NULL.xid);
+    peer.send(&[mark(reply.as_slice()), record(&NULL)].concat())
         .await;
+    assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
     assert!(peer.is_served().await);
+    let stray = server.node.metrics(|seen| seen.stray_callback_replies);
+    assert_eq!(stray, Ok(1));
 }
 
 on_both!(calls_in_one_segment_are_answered_in_one);
