@@ -42,6 +42,7 @@ pub struct Connection {
     mailbox: Arc<Mailbox>,
     sink: Arc<dyn CompletionSink>,
     peer: String,
+    side: Side,
     intake: Intake,
     credentials: Credentials,
     admission: Admission,
@@ -53,6 +54,15 @@ pub struct Connection {
     closed: bool,
     /// Nothing is left in a buffer of the stream's own.
     pub(crate) flushed: bool,
+}
+
+/// Who made a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The peer did, to call us.
+    Accepted,
+    /// We did, to call the peer.
+    Dialled,
 }
 
 /// Why a connection ends.
@@ -92,7 +102,12 @@ pub enum Closing {
 }
 
 impl Connection {
-    pub(crate) fn new(node: Arc<Shared>, mailbox: Arc<Mailbox>, peer: String) -> Connection {
+    pub(crate) fn new(
+        node: Arc<Shared>,
+        mailbox: Arc<Mailbox>,
+        peer: String,
+        side: Side,
+    ) -> Connection {
         let limits = &node.limits;
         let records = RecordLimits {
             max_record: limits.max_record as usize,
@@ -112,6 +127,7 @@ impl Connection {
             node,
             mailbox,
             peer,
+            side,
         }
     }
 
@@ -147,6 +163,9 @@ impl Connection {
                 break;
             }
             self.turn.collect(&self.mailbox);
+        }
+        if self.side == Side::Dialled && matches!(self.ending, Some(Closing::Stopped)) {
+            return Err(Closing::Stopped);
         }
         if let Some(ending) = self.ending.take_if(|_| self.turn.mail.output.is_empty()) {
             if self.admission.in_flight() == 0 || !matches!(ending, Closing::Stopped) {
@@ -223,7 +242,8 @@ impl Connection {
         self.turn.rest();
     }
 
-    /// Reads nothing more and ends when the calls in flight are answered and sent.
+    /// Reads nothing more and ends when the calls in flight are answered and sent; at once if the
+    /// connection was dialled, since then there are none.
     pub fn stop(&mut self) {
         self.end(Closing::Stopped);
     }
@@ -237,7 +257,9 @@ impl Connection {
         // Whoever blocks in a write reads nothing meanwhile: the peer is late with its replies, not
         // with its record.
         let mid_record = !unsent && self.may_read() && self.intake.is_mid_record();
-        let busy = self.admission.in_flight() > 0 || !self.intake.is_hungry();
+        let answering = self.admission.in_flight() > 0 || !self.intake.is_hungry();
+        // How long a connection for callbacks is of use is for the engine to say.
+        let busy = answering || self.side == Side::Dialled;
         self.watch.tick(
             self.node.clock.now().mono,
             &self.node.limits,
@@ -327,7 +349,11 @@ impl Connection {
     fn call(&mut self, record: Bytes) {
         let conn = self.mailbox.id;
         let output = &mut self.turn.mail.output;
-        match rpc::read_call(conn, record, &mut self.credentials, output) {
+        let message = match self.side {
+            Side::Accepted => rpc::read_call(conn, record, &mut self.credentials, output),
+            Side::Dialled => rpc::refuse_call(conn, &record, output),
+        };
+        match message {
             Ok(Message::Call(call)) => {
                 self.admission.start();
                 self.turn.inputs.push(Input::Call(call));

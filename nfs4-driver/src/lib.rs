@@ -4,7 +4,8 @@
 //! transport accepts, [`Node::open`] gives a [`Connection`]: it takes bytes in, cuts them into
 //! records, answers what RPC itself answers, brings all calls that arrived together before the
 //! engine at once, lets file systems work outside the lock, and hands out all replies for one
-//! write. A [`Timer`] runs what is due. The transport adds sockets and sleep, nothing else.
+//! write. A [`Timer`] runs what is due, and a [`Dialer`] says which connections to make. The
+//! transport adds sockets and sleep, nothing else.
 
 pub use nfs4_engine as engine;
 
@@ -13,6 +14,7 @@ mod backlog;
 mod clock;
 mod connection;
 mod credentials;
+mod dial;
 mod drive;
 mod intake;
 mod limits;
@@ -20,6 +22,7 @@ mod log;
 mod mailbox;
 mod node;
 mod output;
+mod policy;
 mod pool;
 mod rpc;
 mod timer;
@@ -28,8 +31,10 @@ mod watch;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Closing, Connection};
+pub use dial::{Dial, Dialer};
 pub use drive::Stream;
 pub use intake::Space;
 pub use limits::Limits;
 pub use node::{EngineDead, Node, Refused};
+pub use policy::{Anybody, DialPolicy, DialRequest, Nobody, SameHost};
 pub use timer::Timer;

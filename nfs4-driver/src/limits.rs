@@ -32,6 +32,10 @@ pub struct Limits {
     /// A connection that stops in the middle of a record, or takes no byte of its replies, for as
     /// long is closed; noticed within twice this time.
     pub stall_timeout: Duration,
+    /// The most connections that are being made at once, to call clients back.
+    pub max_dials: u32,
+    /// How long the making of a connection may take.
+    pub dial_timeout: Duration,
     /// How long a graceful stop waits for calls in flight.
     pub stop_timeout: Duration,
     /// How many steps of due work are done under one hold of the engine's lock.
@@ -52,6 +56,8 @@ impl Limits {
             max_pooled: 64 << 20,
             idle_timeout: Duration::from_secs(600),
             stall_timeout: Duration::from_secs(60),
+            max_dials: 16,
+            dial_timeout: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(10),
             timer_budget: 1_024,
         }
@@ -97,6 +103,13 @@ impl Limits {
                 millis(self.stall_timeout),
                 1,
                 86_400_000,
+            ),
+            ("max_dials", self.max_dials.into(), 1, 1_024),
+            (
+                "dial_timeout (milliseconds)",
+                millis(self.dial_timeout),
+                1,
+                60_000,
             ),
             (
                 "stop_timeout (milliseconds)",

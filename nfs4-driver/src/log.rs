@@ -13,7 +13,9 @@ use nfs4_engine::proto::dump::Dump;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
 use nfs4_engine::proto::rpc::Mark;
-use nfs4_engine::{ConnId, Event};
+use nfs4_engine::{ConnId, DialError, Event};
+
+use std::net::SocketAddr;
 
 use crate::connection::Closing;
 use crate::node::Refused;
@@ -21,6 +23,16 @@ use crate::node::Refused;
 pub(crate) fn opened(conn: ConnId, peer: &str) {
     #[cfg(feature = "tracing")]
     tracing::debug!(%conn, peer, "connection opened");
+}
+
+pub(crate) fn dialled(conn: ConnId, peer: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(%conn, peer, "connection made");
+}
+
+pub(crate) fn not_dialled(target: SocketAddr, why: DialError) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(%target, %why, "no connection made");
 }
 
 pub(crate) fn refused(peer: &str, why: Refused) {

@@ -9,15 +9,16 @@ use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{
-    Action, Admin, ConfigFaults, ConnId, DialError, Engine, Input, Mono, Outbox, Reply, Segment,
-    TableLengths,
+    Action, Admin, ConfigFaults, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths,
 };
 
 use crate::clock::{Clock, SystemClock};
-use crate::connection::Connection;
+use crate::connection::{Connection, Side};
+use crate::dial::{Dialer, Dials, Wanted};
 use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::Mailbox;
+use crate::policy::DialPolicy;
 use crate::pool::BufferPool;
 use crate::timer::{Timer, Timers};
 use crate::turn::{Turn, Work};
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) pool: Arc<BufferPool>,
     pub(crate) timers: Timers,
+    pub(crate) dials: Dials,
     self_sink: Arc<dyn CompletionSink>,
 }
 
@@ -107,6 +109,7 @@ impl Node {
             acquisitions: AtomicU64::new(0),
             clock,
             pool: BufferPool::new(limits.max_pooled),
+            dials: Dials::new(limits.max_dials),
             limits,
             timers: Timers::default(),
             self_sink: Arc::new(Orphans { node: this.clone() }),
@@ -127,10 +130,14 @@ impl Node {
         let peer = peer.into();
         let mailbox = self
             .shared
-            .register(&peer)
+            .register(|conn| Input::ConnOpened {
+                conn,
+                peer: peer.clone(),
+            })
             .inspect_err(|why| log::refused(&peer, *why))?;
         log::opened(mailbox.id, &peer);
-        Ok(Connection::new(Arc::clone(&self.shared), mailbox, peer))
+        let node = Arc::clone(&self.shared);
+        Ok(Connection::new(node, mailbox, peer, Side::Accepted))
     }
 
     /// How many connections there are.
@@ -224,6 +231,17 @@ impl Node {
     /// A timer: every transport runs one, and any of them serves the whole node.
     pub fn timer(&self) -> Timer {
         Timer::new(Arc::clone(&self.shared))
+    }
+
+    /// A dialer: every transport that can make connections runs one.
+    pub fn dialer(&self) -> Dialer {
+        Dialer::new(Arc::clone(&self.shared))
+    }
+
+    /// Decides from now on which addresses may be dialled; at first it is
+    /// [`SameHost`](crate::SameHost).
+    pub fn set_dial_policy(&self, policy: Arc<dyn DialPolicy>) {
+        self.shared.dials.set_policy(policy);
     }
 
     /// Looks at the engine, which is held meanwhile.
@@ -326,7 +344,11 @@ impl Shared {
         let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
     }
 
-    fn register(self: &Arc<Shared>, peer: &str) -> Result<Arc<Mailbox>, Refused> {
+    /// Takes a connection in, of which the engine hears by what `opened` makes.
+    pub(crate) fn register(
+        self: &Arc<Shared>,
+        opened: impl FnOnce(ConnId) -> Input,
+    ) -> Result<Arc<Mailbox>, Refused> {
         let mut turn = Turn::default();
         let mut locked = self.lock()?;
         if locked.mailboxes.len() >= self.limits.max_connections as usize {
@@ -338,14 +360,7 @@ impl Shared {
         locked.mailboxes.insert(id, Arc::clone(&mailbox));
         let now = self.clock.now();
         let Locked { engine, outbox, .. } = &mut *locked;
-        engine.handle(
-            now,
-            Input::ConnOpened {
-                conn: id,
-                peer: peer.to_owned(),
-            },
-            outbox,
-        );
+        engine.handle(now, opened(id), outbox);
         self.settle(locked, &mut turn, None);
         self.finish(&mut turn)?;
         Ok(mailbox)
@@ -367,6 +382,7 @@ impl Shared {
             self.timers.wake();
         }
         turn.after_lock();
+        self.dials.take_in(turn);
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Locked>, EngineDead> {
@@ -402,10 +418,8 @@ impl Locked {
                         turn.wakers.extend(mailbox.put_call(call));
                     }
                 }
-                // No transport dials.
-                Action::Dial { dial, .. } => {
-                    let result = Err(DialError::Refused);
-                    turn.inputs.push(Input::Dialed { dial, result });
+                Action::Dial { dial, target, peer } => {
+                    turn.dials.push(Wanted { dial, target, peer });
                 }
                 Action::Close { conn } if Some(conn) == own => turn.mail.close = true,
                 Action::Close { conn } => {

@@ -50,6 +50,20 @@ pub(crate) fn read_reply(conn: ConnId, mut record: Bytes) -> Result<CallbackRepl
     Ok(CallbackReply { conn, xid, outcome })
 }
 
+/// Refuses whatever is called: on a connection that we made, no program is served.
+pub(crate) fn refuse_call(
+    conn: ConnId,
+    record: &Bytes,
+    output: &mut Output,
+) -> Result<Message, NotRpc> {
+    log::record(conn, record);
+    match CallHeader::decode(record) {
+        Ok((header, _)) => Ok(refuse(output, header.xid, Fault::ProgUnavail)),
+        Err(CallError::Answer { xid, fault }) => Ok(refuse(output, xid, fault)),
+        Err(CallError::NoHeader | CallError::NotACall { .. }) => Err(NotRpc),
+    }
+}
+
 /// Looks into a call, and answers what needs no engine.
 pub(crate) fn read_call(
     conn: ConnId,

@@ -10,6 +10,7 @@ use nfs4_engine::fs::{
 };
 use nfs4_engine::{ConnId, Event, Input};
 
+use crate::dial::Wanted;
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 
@@ -23,6 +24,8 @@ pub(crate) struct Turn {
     /// Work for file systems, to be done without the lock.
     pub(crate) work: VecDeque<Work>,
     pub(crate) events: Vec<Event>,
+    /// Connections to be made.
+    pub(crate) dials: Vec<Wanted>,
     /// Replies and callbacks to be logged, while records are.
     pub(crate) traced: Vec<(ConnId, Vec<u8>)>,
     /// Whom to wake after the lock is released.

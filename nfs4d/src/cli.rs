@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum, value_parser};
 
-use crate::config::{Driver, Settings};
+use crate::config::{CallbackDial, Driver, Settings};
 use crate::size::Size;
 
 /// Serves an in-memory file system over NFSv4.
@@ -50,6 +50,13 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     memory: Size,
 
+    /// Whom to connect to when a client of NFSv4.0 wants to be called back
+    ///
+    /// A client may name any address, and delegations are only for clients that were reached.
+    /// Clients of later versions are called back on their own connections.
+    #[arg(long, value_name = "WHOM", default_value = "same-host")]
+    callback_dial: CallbackDial,
+
     /// What drives the connections
     #[arg(long, value_name = "DRIVER", default_value = "tokio")]
     driver: Driver,
@@ -68,6 +75,7 @@ impl Cli {
             lease: Duration::from_secs(self.lease_time),
             grace: Duration::from_secs(self.grace_time),
             memory: self.memory,
+            callback_dial: self.callback_dial,
             driver: self.driver,
             metrics: self.metrics,
         }
@@ -134,6 +142,7 @@ mod tests {
             "--grace-time=7",
             "--log=trace",
             "--memory=2M",
+            "--callback-dial=none",
             "--driver=threads",
             "--metrics=127.0.0.1:9100",
         ])
@@ -145,6 +154,7 @@ mod tests {
                 lease: Duration::from_secs(20),
                 grace: Duration::from_secs(7),
                 memory: Size(2 << 20),
+                callback_dial: CallbackDial::None,
                 driver: Driver::Threads,
                 metrics: Some("127.0.0.1:9100".parse().unwrap()),
             }
@@ -164,6 +174,10 @@ mod tests {
                 "possible values: error, warn, info, debug, trace",
             ),
             ("--driver=uring", "possible values: tokio, threads"),
+            (
+                "--callback-dial=some",
+                "possible values: same-host, none, any",
+            ),
             ("--memory=lots", "512M or 2G"),
             ("--memory=1K", "at least 1 MiB"),
         ] {

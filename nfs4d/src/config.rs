@@ -1,10 +1,11 @@
 //! The server's settings, and what each becomes: the engine's, the driver's, the file system's.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use nfs4_driver::Limits;
+use nfs4_driver::{Anybody, DialPolicy, Limits, Nobody, SameHost};
 use nfs4_engine::Config;
 use nfs4_vfs::MemFsConfig;
 
@@ -21,10 +22,24 @@ pub struct Settings {
     pub grace: Duration,
     /// What the file system may hold, names and attributes included.
     pub memory: Size,
+    /// Whom to connect to when a client of NFSv4.0 wants to be called back.
+    pub callback_dial: CallbackDial,
     /// What drives the connections.
     pub driver: Driver,
     /// Where to show what is counted; nowhere if not set.
     pub metrics: Option<SocketAddr>,
+}
+
+/// Whom to connect to when a client of NFSv4.0 wants to be called back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CallbackDial {
+    /// The address that the client's own connection comes from
+    #[default]
+    SameHost,
+    /// Nobody: clients of NFSv4.0 get no delegations
+    None,
+    /// Whatever address a client names
+    Any,
 }
 
 /// What drives the connections; clients see no difference.
@@ -46,6 +61,7 @@ impl Default for Settings {
             lease: Config::default().lease,
             grace: Duration::ZERO,
             memory: Size(1 << 30),
+            callback_dial: CallbackDial::default(),
             driver: Driver::default(),
             metrics: None,
         }
@@ -65,6 +81,15 @@ impl Settings {
     /// The share of sockets, records and queues.
     pub fn limits(&self) -> Limits {
         Limits::for_max_io(self.engine().max_io)
+    }
+
+    /// What decides which addresses may be dialled.
+    pub fn dial_policy(&self) -> Arc<dyn DialPolicy> {
+        match self.callback_dial {
+            CallbackDial::SameHost => Arc::new(SameHost),
+            CallbackDial::None => Arc::new(Nobody),
+            CallbackDial::Any => Arc::new(Anybody),
+        }
     }
 
     /// The file system's share. Its root is as open as `/tmp`: a server that anybody may start

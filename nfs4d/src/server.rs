@@ -64,6 +64,7 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
     let engine = Engine::new(boot, settings.engine(), exports, now)?;
     let node = Node::with_clock(engine, settings.limits(), clock)?;
+    node.set_dial_policy(settings.dial_policy());
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");
     }

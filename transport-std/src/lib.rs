@@ -47,6 +47,7 @@ pub use nfs4_driver as driver;
 
 mod connection;
 mod crew;
+mod dial;
 mod listener;
 mod log;
 mod server;

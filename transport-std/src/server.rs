@@ -10,6 +10,7 @@ use nfs4_driver::{EngineDead, Node, Refused};
 
 use crate::connection::STACK;
 use crate::crew::Crew;
+use crate::dial::DialThread;
 use crate::listener::Door;
 use crate::log;
 use crate::stop::{Phase, Stop};
@@ -66,12 +67,12 @@ impl Server {
     }
 
     /// Serves on this thread and those it starts until it is stopped; then it accepts and reads
-    /// nothing more, and returns when the calls in flight are answered and all threads joined.
-    /// After [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout) connections are cut off,
+    /// nothing more, makes no connection, and returns when the calls in flight are answered and all
+    /// threads joined, but for those that wait in vain for a peer to take a connection. After [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout) connections are cut off,
     /// and only a file system that blocks can hold it longer.
     ///
     /// # Errors
-    /// The engine is dead, or the timer's thread does not start.
+    /// The engine is dead, or a thread of the server's own does not start.
     pub fn serve(self) -> Result<(), ServeError> {
         let Server {
             listener,
@@ -83,6 +84,15 @@ impl Server {
         let crew = Crew::new(node.clone(), stop.clone());
         let owner = Arc::clone(&crew);
         let timer = TimerThread::start(node.timer(), STACK, move || owner.fail())?;
+        let patience = node.limits().dial_timeout;
+        let dials = DialThread::start(node.dialer(), Arc::clone(&crew), stop.clone(), patience);
+        let dials = match dials {
+            Ok(dials) => dials,
+            Err(why) => {
+                timer.stop();
+                return Err(why.into());
+            }
+        };
         loop {
             let accepted = listener.accept();
             if stop.phase() > Phase::Serving {
@@ -97,6 +107,7 @@ impl Server {
             }
         }
         drop((listener, told));
+        dials.stop();
         let left = crew.wait(node.limits().stop_timeout);
         if left > 0 {
             log::cut_off(left);

@@ -58,7 +58,8 @@ fn run(mut timer: Timer, stopped: &AtomicBool) {
     }
 }
 
-struct Unpark(Thread);
+/// Wakes a thread that parks.
+pub(crate) struct Unpark(pub(crate) Thread);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {

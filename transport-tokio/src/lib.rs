@@ -29,6 +29,7 @@
 
 pub use nfs4_driver as driver;
 
+mod dial;
 mod log;
 mod server;
 mod stream;

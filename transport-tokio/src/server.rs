@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::stream::serve_stream;
-use crate::{log, timer};
+use crate::{dial, log, timer};
 
 /// Serves a [`Node`] on one TCP listener. Several servers may share a node.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` is ready; then it accepts and reads nothing more, and returns when
-    /// the calls in flight are answered, at the latest after
+    /// Serves until `shutdown` is ready; then it accepts and reads nothing more, makes no
+    /// connection, and returns when the calls in flight are answered, at the latest after
     /// [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout).
     ///
     /// # Errors
@@ -61,6 +61,7 @@ impl Server {
         let (stop, _) = watch::channel(false);
         let mut timer = JoinSet::new();
         timer.spawn(timer::run(node.timer()));
+        let mut dialer = node.dialer();
         let mut connections = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -68,11 +69,15 @@ impl Server {
                 () = &mut shutdown => break,
                 _ = timer.join_next() => return Err(EngineDead.into()),
                 Some(ended) = connections.join_next() => match ended {
-                    Ok(Closing::EngineDead(dead)) => return Err(dead.into()),
+                    Ok(Some(Closing::EngineDead(dead))) => return Err(dead.into()),
                     Ok(_) => {}
                     // It panicked: in the engine, or outside it.
                     Err(_) => drop(node.connections()?),
                 },
+                dial = dial::next(&mut dialer) => {
+                    let patience = node.limits().dial_timeout;
+                    connections.spawn(dial::carry_out(dial, patience, stop.subscribe()));
+                }
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         start(&mut connections, &node, stream, peer, stop.subscribe())?;
@@ -84,7 +89,7 @@ impl Server {
                 },
             }
         }
-        drop(listener);
+        drop((listener, dialer));
         stop.send_replace(true);
         let all = async { while connections.join_next().await.is_some() {} };
         if timeout(node.limits().stop_timeout, all).await.is_err() {
@@ -97,7 +102,7 @@ impl Server {
 
 /// Starts the task of a connection, unless there are too many.
 fn start(
-    connections: &mut JoinSet<Closing>,
+    connections: &mut JoinSet<Option<Closing>>,
     node: &Node,
     stream: TcpStream,
     peer: SocketAddr,
@@ -115,7 +120,7 @@ fn start(
             // The sender outlives every connection, or they are all aborted.
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        serve_stream(stream, connection, stopped).await
+        Some(serve_stream(stream, connection, stopped).await)
     });
     Ok(())
 }

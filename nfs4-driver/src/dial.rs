@@ -1,0 +1,247 @@
+//! Connections that the server makes itself, to call clients back. [RFC 7530 §16.33]
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+
+use nfs4_engine::{ConnId, DialError, DialId, Input};
+
+use crate::connection::{Connection, Side};
+use crate::log;
+use crate::node::{Refused, Shared};
+use crate::policy::{DialPolicy, DialRequest, SameHost};
+use crate::turn::Turn;
+
+/// Gives a transport the connections to make, at most
+/// [`Limits::max_dials`](crate::Limits::max_dials) at once.
+///
+/// Every transport that can make connections runs one, and any of them serves the whole node.
+/// While there is none, nothing is dialled.
+pub struct Dialer {
+    node: Arc<Shared>,
+    slot: Arc<Slot>,
+}
+
+/// A connection to be made. Dropped, it has failed.
+pub struct Dial {
+    node: Arc<Shared>,
+    id: DialId,
+    target: SocketAddr,
+    ended: bool,
+}
+
+/// What the engine wants to have dialled.
+pub(crate) struct Wanted {
+    pub(crate) dial: DialId,
+    pub(crate) target: SocketAddr,
+    pub(crate) peer: String,
+}
+
+/// All dials of a node.
+pub(crate) struct Dials {
+    max_running: u32,
+    policy: Mutex<Arc<dyn DialPolicy>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<(DialId, SocketAddr)>,
+    running: u32,
+    dialers: Vec<Arc<Slot>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Dialer {
+    pub(crate) fn new(node: Arc<Shared>) -> Dialer {
+        let slot = Arc::new(Slot::default());
+        lock(&node.dials.state).dialers.push(Arc::clone(&slot));
+        Dialer { node, slot }
+    }
+
+    /// The next connection to make, if one may be made now; `waker` is woken when that changes.
+    pub fn next(&mut self, waker: &Waker) -> Option<Dial> {
+        let dials = &self.node.dials;
+        let mut state = lock(&dials.state);
+        if state.running < dials.max_running
+            && let Some((id, target)) = state.waiting.pop_front()
+        {
+            state.running += 1;
+            return Some(Dial {
+                node: Arc::clone(&self.node),
+                id,
+                target,
+                ended: false,
+            });
+        }
+        // Under the lock, so that nothing is missed between.
+        match &mut *lock(&self.slot.waker) {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        None
+    }
+}
+
+impl Drop for Dialer {
+    fn drop(&mut self) {
+        let mut state = lock(&self.node.dials.state);
+        state.dialers.retain(|slot| !Arc::ptr_eq(slot, &self.slot));
+        if !state.dialers.is_empty() {
+            return;
+        }
+        let left = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.node
+            .dial_failed(left.iter().map(|(dial, _)| *dial), DialError::Failed);
+    }
+}
+
+impl Dial {
+    /// Where to connect to.
+    pub fn target(&self) -> SocketAddr {
+        self.target
+    }
+
+    /// There is a stream to the target. What it gives is driven like any other connection; calls of
+    /// the peer are refused on it, and a stop ends it at once.
+    ///
+    /// # Errors
+    /// There are too many connections, or the engine is dead.
+    pub fn connected(mut self) -> Result<Connection, Refused> {
+        let peer = self.target.to_string();
+        let mailbox = self
+            .node
+            .register(|conn| Input::Dialed {
+                dial: self.id,
+                result: Ok(conn),
+            })
+            .inspect_err(|why| log::refused(&peer, *why))?;
+        self.ended = true;
+        log::dialled(mailbox.id, &peer);
+        let node = Arc::clone(&self.node);
+        Ok(Connection::new(node, mailbox, peer, Side::Dialled))
+    }
+
+    /// No connection could be made.
+    pub fn failed(mut self, why: &io::Error) {
+        self.end(match why.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => DialError::TimedOut,
+            _ => DialError::Failed,
+        });
+    }
+
+    fn end(&mut self, why: DialError) {
+        if !std::mem::replace(&mut self.ended, true) {
+            log::not_dialled(self.target, why);
+            self.node.dial_failed([self.id], why);
+        }
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        self.end(DialError::Failed);
+        let mut state = lock(&self.node.dials.state);
+        state.running -= 1;
+        state.wake();
+    }
+}
+
+impl Dials {
+    pub(crate) fn new(max_running: u32) -> Dials {
+        Dials {
+            max_running,
+            policy: Mutex::new(Arc::new(SameHost)),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn set_policy(&self, policy: Arc<dyn DialPolicy>) {
+        *lock(&self.policy) = policy;
+    }
+
+    /// Lines up what is wanted, as far as it is allowed; the rest is answered by inputs of `turn`.
+    /// Not under the engine's lock: the policy is not ours.
+    pub(crate) fn take_in(&self, turn: &mut Turn) {
+        if turn.dials.is_empty() {
+            return;
+        }
+        let policy = Arc::clone(&lock(&self.policy));
+        for wanted in turn.dials.drain(..) {
+            let result = if policy.allows(&DialRequest {
+                target: wanted.target,
+                peer: &wanted.peer,
+            }) {
+                self.line_up(wanted.dial, wanted.target)
+            } else {
+                Err(DialError::Refused)
+            };
+            if let Err(why) = result {
+                log::not_dialled(wanted.target, why);
+                turn.inputs.push(Input::Dialed {
+                    dial: wanted.dial,
+                    result: Err(why),
+                });
+            }
+        }
+    }
+
+    fn line_up(&self, dial: DialId, target: SocketAddr) -> Result<(), DialError> {
+        let mut state = lock(&self.state);
+        if state.dialers.is_empty() || state.waiting.len() >= MOST_WAITING {
+            return Err(DialError::Failed);
+        }
+        state.waiting.push_back((dial, target));
+        state.wake();
+        Ok(())
+    }
+}
+
+impl State {
+    /// Every dialer looks whether there is something to do.
+    fn wake(&self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        for slot in &self.dialers {
+            if let Some(waker) = lock(&slot.waker).take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Tells the engine that these dials gave no connection.
+    fn dial_failed(&self, dials: impl IntoIterator<Item = DialId>, why: DialError) {
+        let mut turn = Turn::default();
+        let failed = |dial| Input::Dialed {
+            dial,
+            result: Err::<ConnId, _>(why),
+        };
+        turn.inputs.extend(dials.into_iter().map(failed));
+        if !turn.inputs.is_empty() {
+            // A dead engine has no use for it.
+            let _ = self
+                .exchange(&mut turn, None)
+                .and_then(|()| self.finish(&mut turn));
+        }
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is half-moved under it.
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A dial beyond so many that wait fails at once, and the engine tries again later.
+const MOST_WAITING: usize = 4_096;
