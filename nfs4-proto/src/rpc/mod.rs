@@ -4,6 +4,7 @@ pub mod auth;
 pub mod call;
 pub mod record;
 pub mod reply;
+pub mod uaddr;
 
 use crate::xdr::{Reader, XdrError};
 
@@ -11,6 +12,7 @@ pub use self::auth::{AuthFlavor, AuthStat, AuthSys, OpaqueAuth};
 pub use self::call::{CallError, CallHeader};
 pub use self::record::{Cut, Mark, RecordCutter, RecordError, RecordLimits, write_mark};
 pub use self::reply::{Fault, ReplyError, ReplyHeader};
+pub use self::uaddr::parse_uaddr;
 
 /// The version of RPC itself [RFC 5531 §9].
 pub const RPC_VERSION: u32 = 2;
