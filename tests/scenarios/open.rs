@@ -466,3 +466,41 @@ fn a_client_is_told_what_an_open_may_say_and_each_of_it_is_understood() {
         open(&mut sim, &mut client, args).all_ok();
     }
 }
+
+#[test]
+fn an_owner_is_denied_what_he_denies_himself() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let alone = args::Open {
+        share_deny: OPEN4_SHARE_DENY_WRITE,
+        ..unchecked(b"o", b"f")
+    };
+    open(&mut sim, &mut client, alone).all_ok();
+    // For writing he would have to be let in beside himself.
+    let reply = open(&mut sim, &mut client, open_args(b"o", b"f"));
+    assert_last(&reply, Op::Open, Status::SHARE_DENIED);
+    let reading = args::Open {
+        share_access: OPEN4_SHARE_ACCESS_READ,
+        ..open_args(b"o", b"f")
+    };
+    open(&mut sim, &mut client, reading).all_ok();
+    assert_eq!(sim.tables().opens, 1);
+}
+
+#[test]
+fn only_a_length_of_zero_is_given_to_a_file_that_is_there() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    for (asked, size) in [(32, 32), (16, 32), (64, 32), (0, 0), (16, 0)] {
+        let length = Fattr::size(asked);
+        let how = CreateHow::Unchecked(length.raw());
+        let attrs = args::GetAttr {
+            attr_request: Bitmap::of(&[num::SIZE]),
+        };
+        let open = creating(b"o", b"f", how);
+        let reply = client.call(&mut sim, |c| c.putrootfh().open(open).getattr(attrs));
+        let reply = reply.all_ok();
+        let told = ok!(reply, GetAttr).obj_attributes.values;
+        assert_eq!(told, u64::to_be_bytes(size), "asked for {asked}");
+    }
+}

@@ -30,7 +30,7 @@ pub(crate) fn authority<S: Established>(
 ) -> Result<Authority, Status> {
     if stateid == Stateid::ANONYMOUS || stateid == Stateid::READ_BYPASS {
         let bypass = stateid == Stateid::READ_BYPASS && intent == Intent::Read;
-        return if bypass || cx.core.states.admits(fh, intent.share(), Share::default()) {
+        return if bypass || cx.core.states.admits(fh, intent.share()) {
             Ok(Authority::Credential)
         } else {
             Err(Status::LOCKED)

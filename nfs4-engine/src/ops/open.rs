@@ -100,7 +100,7 @@ fn found<S: Established>(
         handle: opened.fh,
     };
     // Cutting writes, whatever the file is opened for.
-    let cut = if cuts(args, &opened) {
+    let cut = if cuts(args, &opened, cx.run.minor) {
         WRITE
     } else {
         Share::default()
@@ -119,7 +119,7 @@ fn found<S: Established>(
         cx.core.release(export, opened.fh, cx.out);
     }
     cx.run.set_current(fh);
-    if cuts(args, &opened) {
+    if cuts(args, &opened, cx.run.minor) {
         let set = SetAttrs {
             size: Some(0),
             ..SetAttrs::default()
@@ -203,10 +203,7 @@ fn take<S: Established>(
     let owner = owner.owner;
     let states = &mut cx.core.states;
     let own = states.find(client, owner, fh);
-    let had = own
-        .and_then(|key| states.get(key))
-        .map_or(Share::default(), |open| open.share);
-    if !states.admits(fh, needed, had) {
+    if !states.admits(fh, needed) {
         return Err(Status::SHARE_DENIED);
     }
     if let Some(key) = own {
@@ -308,11 +305,13 @@ fn create(args: &args::Open<'_>, minor: u32) -> Result<Create, Status> {
 }
 
 /// An UNCHECKED creation with size 0 cuts a file that is there.
-fn cuts(args: &args::Open<'_>, opened: &Opened) -> bool {
+fn cuts(args: &args::Open<'_>, opened: &Opened, minor: u32) -> bool {
     let args::OpenHow::Create(CreateHow::Unchecked(attrs)) = &args.openhow else {
         return false;
     };
-    !opened.created && opened.attrs.size != 0 && attrs.mask.contains(num::SIZE)
+    // Of a length other than zero nothing is said for a file that is there.
+    let cuts = attr::decode_settable(attrs, minor).is_ok_and(|set| set.size == Some(0));
+    !opened.created && opened.attrs.size != 0 && cuts
 }
 
 /// The attributes that a new file was given.

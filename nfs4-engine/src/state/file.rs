@@ -82,9 +82,8 @@ impl Shares {
         }
     }
 
-    /// Whether `share` goes together with all that is counted but `own`, the same owner's.
-    fn admit(mut self, share: Share, own: Share) -> bool {
-        self.count(own, |count| *count -= 1);
+    /// Whether `share` goes together with all that is counted.
+    fn admit(&self, share: Share) -> bool {
         (0..2).all(|bit| {
             !(share.access >> bit & 1 != 0 && self.deny[bit] != 0
                 || share.deny >> bit & 1 != 0 && self.access[bit] != 0)
@@ -125,10 +124,10 @@ impl Files {
         self.slab.get_mut(key)
     }
 
-    /// Whether this share of the file goes together with everybody's but the owner's `own`.
-    pub(crate) fn admits(&self, key: Option<Key<File>>, share: Share, own: Share) -> bool {
+    /// Whether this share of the file goes together with everybody's.
+    pub(crate) fn admits(&self, key: Option<Key<File>>, share: Share) -> bool {
         let file = key.and_then(|key| self.slab.get(key));
-        file.is_none_or(|file| file.shares.admit(share, own))
+        file.is_none_or(|file| file.shares.admit(share))
     }
 
     /// The file, for one more open with this share.
@@ -179,15 +178,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_conflict_with_others_and_not_with_the_own() {
+    fn shares_conflict_with_all_that_is_taken() {
         let read = Share { access: 1, deny: 0 };
         let write_alone = Share { access: 2, deny: 3 };
         let mut shares = Shares::default();
-        shares.count(read, |count| *count += 1);
-        assert!(shares.admit(read, Share::default()));
-        assert!(!shares.admit(write_alone, Share::default()));
-        assert!(shares.admit(write_alone, read));
-        shares.count(write_alone, |count| *count += 1);
-        assert!(!shares.admit(read, Share::default()));
+        shares.add(read);
+        assert!(shares.admit(read));
+        assert!(!shares.admit(write_alone));
+        shares.add(write_alone);
+        assert!(!shares.admit(read));
     }
 }

@@ -140,9 +140,9 @@ impl States {
         self.open_by_owner.get(&(owner, file)).copied()
     }
 
-    /// Whether an owner who has `own` of the file may take `share` of it beside all others.
-    pub(crate) fn admits(&self, fh: &Fh, share: Share, own: Share) -> bool {
-        self.files.admits(self.files.find(fh), share, own)
+    /// Whether somebody may take `share` of a file beside all that is taken.
+    pub(crate) fn admits(&self, fh: &Fh, share: Share) -> bool {
+        self.files.admits(self.files.find(fh), share)
     }
 
     /// A new open of the file; shares are checked by the caller, who also knows that the owner
