@@ -33,9 +33,9 @@ pub struct Config {
     /// How long after a start new opens and locks wait for clients that reclaim; zero, the default,
     /// where nothing outlives a restart, so that nobody can.
     pub grace: Duration,
-    /// The least minor version served, 1 or 2.
+    /// The least minor version served, 0 to 2.
     pub min_minor_version: u32,
-    /// The greatest minor version served, 1 or 2.
+    /// The greatest minor version served, 0 to 2.
     pub max_minor_version: u32,
     /// Slots granted to the fore channel of a session, at most.
     pub fore_slots: u32,
@@ -84,7 +84,7 @@ impl Default for Config {
         Config {
             lease: Duration::from_secs(90),
             grace: Duration::ZERO,
-            min_minor_version: 1,
+            min_minor_version: 0,
             max_minor_version: 2,
             fore_slots: 64,
             max_io: 1 << 20,
@@ -114,7 +114,7 @@ impl Config {
         let ranges = [
             ("lease (seconds)", seconds(self.lease), 1, 3_600),
             ("grace (seconds)", seconds(self.grace), 0, 3_600),
-            ("min_minor_version", self.min_minor_version.into(), 1, 2),
+            ("min_minor_version", self.min_minor_version.into(), 0, 2),
             (
                 "max_minor_version",
                 self.max_minor_version.into(),

@@ -9,6 +9,7 @@ use crate::client::{Client, Clients};
 use crate::compound::{Compound, Sequenced};
 use crate::config::{Boot, Config};
 use crate::connection::Connections;
+use crate::duplicates::Duplicates;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
 use crate::fs::FsHandle;
@@ -19,6 +20,7 @@ use crate::session::table::{Session, Sessions};
 use crate::slab::Key;
 use crate::state::States;
 use crate::state::open::Open;
+use crate::state::table::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::{Due, Timers};
 
@@ -33,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
     pub(crate) states: States,
+    /// Requests of minor version 0 that can arrive again.
+    pub(crate) duplicates: Duplicates,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
     /// New opens are refused until then, for clients that reclaim.
@@ -49,6 +53,7 @@ impl Core {
             sessions: Sessions::new(boot.epoch),
             connections: Connections::new(keyed),
             states: States::new(boot.epoch, keyed),
+            duplicates: Duplicates::new(keyed, boot.entropy),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
             grace_until: now.mono.after(config.grace),
@@ -132,6 +137,11 @@ impl Core {
 
     /// Closes an open file and lets the file system know.
     pub(crate) fn close(&mut self, key: Key<Open>, now: Now, out: &mut Outbox) {
+        self.end_open(key, Ending::Asked, now, out);
+    }
+
+    /// Takes an open file from its owner and lets the file system know.
+    pub(crate) fn end_open(&mut self, key: Key<Open>, why: Ending, now: Now, out: &mut Outbox) {
         let Some(open) = self.states.get(key) else {
             return;
         };
@@ -139,7 +149,7 @@ impl Core {
         let Some(client) = self.clients.get_mut(client) else {
             return;
         };
-        if let Some(fh) = self.states.close(&mut client.opens, key) {
+        if let Some(fh) = self.states.close(&mut client.opens, key, why) {
             self.release(fh.export, fh.handle, out);
         }
         self.give_turns(file, now, out);
@@ -174,7 +184,7 @@ impl Core {
                 return true;
             };
             let (session, open) = (client.sessions.last().copied(), client.opens.any());
-            if session.is_none() && open.is_none() {
+            if session.is_none() && open.is_none() && !self.states.has_owners(key) {
                 break;
             }
             if *budget == 0 {
@@ -186,10 +196,12 @@ impl Core {
             } else if let Some(open) = open {
                 let locks = self.states.get(open).map_or(0, |open| open.locks.len());
                 *budget = budget.saturating_sub(locks);
-                self.close(open, now, out);
+                self.end_open(open, Ending::Lost, now, out);
+            } else {
+                self.states.forget_an_owner(key);
             }
         }
-        if let Some(client) = self.clients.remove(key)
+        if let Some(client) = self.clients.remove(key, reason)
             && client.confirmed
         {
             out.event(Event::ClientGone {
@@ -218,6 +230,7 @@ impl Core {
                 Due::Turn(file) => states.is_waited_for(file),
                 Due::Slots => true,
                 Due::Callback(call) => calls.contains(call),
+                Due::Replies => true,
             });
         }
     }
@@ -237,6 +250,12 @@ impl Core {
         if client.lease.is_expired(now.mono, self.config.lease) {
             return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
         }
+        if !self.forget_silent_owners(key, now, budget, out) {
+            return false;
+        }
+        let Some(client) = self.clients.get(key) else {
+            return true;
+        };
         let again = client.lease.look_again(now.mono, self.config.lease);
         self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.

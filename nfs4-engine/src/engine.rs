@@ -39,6 +39,8 @@ pub enum TimerReason {
     Slots,
     /// A callback has waited for long enough, for an answer or for its turn.
     Callback,
+    /// Replies of minor version 0 are old enough to be forgotten.
+    Replies,
 }
 
 /// Why an engine cannot start.
@@ -77,6 +79,8 @@ pub struct TableLengths {
     pub flights: usize,
     /// COMPOUNDs that wait for a file system.
     pub parked: usize,
+    /// Replies of minor version 0 kept for retries.
+    pub kept_replies: usize,
     /// Bytes of replies kept for replay.
     pub cached_bytes: usize,
     /// Reminders that are set, those of what has gone since included.
@@ -137,6 +141,7 @@ impl Engine {
             Due::Turn(_) => (at, TimerReason::Turn),
             Due::Slots => (at, TimerReason::Slots),
             Due::Callback(_) => (at, TimerReason::Callback),
+            Due::Replies => (at, TimerReason::Replies),
         })
     }
 
@@ -154,6 +159,7 @@ impl Engine {
                     self.core.give_turns(file, now, out);
                     true
                 }
+                Due::Replies => self.core.forget_replies(now.mono, &mut budget),
                 Due::Drain(conn) => {
                     if self.core.connections.is_drain_over(conn, now.mono) {
                         out.push(Action::Close { conn });
@@ -185,6 +191,7 @@ impl Engine {
     /// How long the tables are.
     pub fn table_lengths(&self) -> TableLengths {
         let states = self.core.states.counts();
+        let (_, kept_replies, kept_bytes) = self.core.duplicates.counts();
         TableLengths {
             connections: self.core.connections.len(),
             clients: self.core.clients.len(),
@@ -197,7 +204,8 @@ impl Engine {
             callbacks: self.core.callbacks.calls.len(),
             flights: self.core.callbacks.flights.len(),
             parked: self.parked.len(),
-            cached_bytes: self.core.sessions.cached_bytes,
+            kept_replies,
+            cached_bytes: self.core.sessions.cached_bytes + kept_bytes,
             timers: self.core.timers.len(),
         }
     }

@@ -18,6 +18,7 @@ use crate::slab::Key;
 use crate::state::file::{Files, Shares};
 use crate::state::owner::{Owner, Owners};
 use crate::state::table::Inside;
+use crate::state::turns::Turns;
 
 impl Engine {
     /// Whether the tables agree with each other; `open` are the connections that the driver has
@@ -118,6 +119,12 @@ impl Engine {
             let parked = by_client.get(&key).copied().unwrap_or(0);
             check(client.lease.running() == parked, "a lease held by", parked)?;
         }
+        let (running, kept, bytes) = core.duplicates.counts();
+        let requests = self.parked.iter().filter(|run| run.request.is_some());
+        check(running == requests.count(), "requests of 4.0", running)?;
+        let recounted = core.duplicates.recounted();
+        let there = (bytes, running + kept);
+        check(recounted == there, "kept replies", there)?;
         let mut draining = 0;
         for conn in open {
             if let Some(waiting) = core.connections.waiting(*conn) {
@@ -137,7 +144,7 @@ impl Engine {
         let mut sessions = 0;
         for (key, client) in core.clients.entries() {
             check(core.clients.by_id(client.id) == Some(key), "no id", key)?;
-            let records = core.clients.of_owner(&client.owner);
+            let records = core.clients.of_owner(client.about.minor, &client.owner);
             let own = if client.confirmed {
                 records.confirmed
             } else {
@@ -184,8 +191,36 @@ impl Engine {
             "opens of owners",
             states.opens.len(),
         )?;
-        let holds = states.opens.iter().map(|open| open.owner);
-        check_owners(states.open_owners, holds)
+        let opens = states.opens.entries();
+        let held = opens.map(|(key, open)| (open.owner, key, open.owner_place()));
+        check_owners(states.open_owners, held)?;
+        self.check_turns(states)
+    }
+
+    /// Turns are of minor version 0, run as long as their COMPOUND, and know what was closed.
+    fn check_turns(&self, states: &Inside<'_>) -> Result<(), String> {
+        let mut running = 0;
+        let mut closed = 0;
+        for (key, owner) in states.open_owners.entries() {
+            let client = self.core.clients.get(owner.client());
+            let minor = client.map(|client| client.about.minor);
+            let Some(turns) = owner.turns() else {
+                check(minor != Some(0), "an owner without turns", key)?;
+                continue;
+            };
+            check(minor == Some(0), "turns of another minor version", key)?;
+            running += usize::from(turns.is_running());
+            if let Some(open) = turns.closed {
+                check(states.opens.get(open).is_none(), "closed, and open", open)?;
+                let by = states.closed.get(&open);
+                check(by == Some(&key), "closed by another", open)?;
+                closed += 1;
+            }
+        }
+        check(closed == states.closed.len(), "what was closed", closed)?;
+        let turns = self.parked.iter().filter(|run| run.turn.is_some());
+        // Of a turn whose client has gone, nothing is left but the COMPOUND.
+        check(running <= turns.count(), "turns that run", running)
     }
 }
 
@@ -209,24 +244,37 @@ fn check_locks(states: &Inside<'_>) -> Result<(), String> {
         "locks of owners",
         states.locks.len(),
     )?;
-    let holds = states.locks.iter().map(|lock| lock.owner);
-    check_owners(states.lock_owners, holds)
+    let locks = states.locks.entries();
+    let held = locks.map(|(key, lock)| (lock.owner, key, lock.owner_place()));
+    check_owners(states.lock_owners, held)
 }
 
-/// An owner is there as long as somebody holds him.
-fn check_owners(owners: &Owners, holds: impl Iterator<Item = Key<Owner>>) -> Result<(), String> {
-    let mut held = BTreeMap::<Key<Owner>, u32>::new();
-    for owner in holds {
-        *held.entry(owner).or_default() += 1;
+/// An owner is there as long as he holds something or it is remembered whose turn it was.
+fn check_owners<T>(
+    owners: &Owners<T>,
+    held: impl Iterator<Item = (Key<Owner<T>>, Key<T>, u32)>,
+) -> Result<(), String> {
+    let mut counted = 0;
+    for (owner, what, place) in held {
+        let owner = owners.get(owner);
+        let listed = owner.and_then(|owner| owner.held().at(place));
+        check(listed == Some(what), "not where its owner lists it", what)?;
+        counted += 1;
     }
-    check(owners.len() == held.len(), "owners held", held.len())?;
+    let (mut listed, mut loose, mut resting) = (0, 0, 0);
     for (key, owner) in owners.entries() {
-        check(held.get(&key) == Some(&owner.holds()), "an owner", key)?;
+        listed += owner.held().len();
+        let kept = !owner.held().is_empty() || owner.turns().is_some();
+        check(kept, "an owner of nothing", key)?;
         let found = owners.find(owner.client(), owner.name());
         check(found == Some(key), "an owner without his name", key)?;
+        let running = owner.turns().is_some_and(Turns::is_running);
+        loose += usize::from(owner.is_loose());
+        resting += usize::from(owner.is_loose() && !running);
     }
-    let names = owners.names();
-    check(names == owners.len(), "names of owners", names)
+    check(listed == counted, "held by owners", (listed, counted))?;
+    let there = (owners.len(), loose, resting);
+    check(owners.counts() == there, "names of owners", there)
 }
 
 /// A file counts the opens that it has, and whoever has locked it is there.

@@ -20,6 +20,7 @@ mod compound;
 mod config;
 mod connection;
 mod core;
+mod duplicates;
 mod engine;
 mod event;
 mod exports;

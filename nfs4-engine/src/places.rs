@@ -25,6 +25,11 @@ impl<T> Places<T> {
         self.0.get(place as usize).copied()
     }
 
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Key<T>> + '_ {
+        self.0.iter().copied()
+    }
+
     /// One of them.
     pub(crate) fn any(&self) -> Option<Key<T>> {
         self.0.last().copied()

@@ -16,6 +16,8 @@ pub(crate) struct Slab<T> {
 
 struct Entry<T> {
     generation: u32,
+    /// The generation of the last entry here that was lost; 0 if none was.
+    lost: u32,
     value: Option<T>,
 }
 
@@ -54,6 +56,7 @@ impl<T> Slab<T> {
         let key = Key::new(u32::try_from(self.entries.len()).unwrap_or(u32::MAX), 1);
         self.entries.push(Entry {
             generation: key.generation,
+            lost: 0,
             value: Some(make(key)),
         });
         key
@@ -126,6 +129,27 @@ impl<T> Slab<T> {
         self.free.push_back(key.index);
         Some(value)
     }
+
+    /// As [`Slab::remove`]; that the entry was taken from its owner is remembered until another at
+    /// its place is, too.
+    pub(crate) fn lose(&mut self, key: Key<T>) -> Option<T> {
+        let value = self.remove(key)?;
+        if let Some(entry) = self.entries.get_mut(key.index as usize) {
+            entry.lost = key.generation;
+        }
+        Some(value)
+    }
+
+    /// Whether this was an entry that is remembered as lost.
+    pub(crate) fn was_lost(&self, key: Key<T>) -> bool {
+        self.lost_at(key.index) == Some(key.generation)
+    }
+
+    /// The generation of the last entry at this place that was lost.
+    pub(crate) fn lost_at(&self, index: u32) -> Option<u32> {
+        let entry = self.entries.get(index as usize)?;
+        (entry.lost != 0).then_some(entry.lost)
+    }
 }
 
 impl<T> Key<T> {
@@ -194,5 +218,18 @@ mod tests {
         assert_eq!(slab.get(first), None);
         assert_eq!(slab.get(second), Some(&'b'));
         assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn what_was_lost_is_told_from_what_was_given_back() {
+        let mut slab = Slab::new();
+        let first = slab.insert('a');
+        assert_eq!(slab.remove(first), Some('a'));
+        assert!(!slab.was_lost(first));
+        let second = slab.insert('b');
+        assert_eq!(slab.lose(second), Some('b'));
+        let third = slab.insert('c');
+        assert_eq!(slab.remove(third), Some('c'));
+        assert!(slab.was_lost(second) && !slab.was_lost(first) && !slab.was_lost(third));
     }
 }

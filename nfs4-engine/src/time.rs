@@ -23,6 +23,15 @@ impl Mono {
         self.0
     }
 
+    /// That long before, and not before the start.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Mono {
+        Mono(
+            self.0
+                .saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// The instant `span` later, or [`Mono::NEVER`] past the clock's end.
     #[must_use]
     pub fn after(self, span: Duration) -> Mono {

@@ -32,6 +32,8 @@ pub(crate) enum Due {
     Slots,
     /// A callback has waited for long enough, for an answer or for its turn.
     Callback(Key<Call>),
+    /// Replies of minor version 0 may be old enough to be forgotten.
+    Replies,
 }
 
 #[derive(PartialEq, Eq)]

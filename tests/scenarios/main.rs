@@ -23,4 +23,6 @@ mod slots;
 mod snapshot;
 mod staged;
 mod trunking;
+mod v40_clients;
+mod v40_owners;
 mod waiting;

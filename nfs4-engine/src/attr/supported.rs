@@ -6,7 +6,11 @@ use crate::fs::Want;
 
 /// The attributes served in a minor version: what can be asked for or set.
 pub(crate) const fn supported(minor: u32) -> Bitmap {
-    if minor >= 2 { SUPPORTED_V42 } else { SUPPORTED }
+    match minor {
+        0 => SUPPORTED_V40,
+        1 => SUPPORTED,
+        _ => SUPPORTED_V42,
+    }
 }
 
 /// What may be set together with an exclusive creation. [RFC 8881 §5.8.1.14]
@@ -25,7 +29,7 @@ pub(crate) fn want(mask: &Bitmap) -> Want {
 /// Attributes that can only be set.
 pub(crate) const WRITE_ONLY: Bitmap = Bitmap::of(&[num::TIME_ACCESS_SET, num::TIME_MODIFY_SET]);
 
-const SUPPORTED: Bitmap = Bitmap::of(&[
+const SUPPORTED_V40: Bitmap = Bitmap::of(&[
     num::SUPPORTED_ATTRS,
     num::TYPE,
     num::FH_EXPIRE_TYPE,
@@ -71,10 +75,12 @@ const SUPPORTED: Bitmap = Bitmap::of(&[
     num::TIME_MODIFY,
     num::TIME_MODIFY_SET,
     num::MOUNTED_ON_FILEID,
-    num::SUPPATTR_EXCLCREAT,
     // Of minor version 2 by its RFC; a client of 1 that asks for it gets it.
-    num::OPEN_ARGUMENTS,
 ]);
+
+const SUPPORTED: Bitmap = SUPPORTED_V40
+    .with(num::SUPPATTR_EXCLCREAT)
+    .with(num::OPEN_ARGUMENTS);
 
 const SUPPORTED_V42: Bitmap = SUPPORTED.with(num::CHANGE_ATTR_TYPE);
 

@@ -1,5 +1,6 @@
 //! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
 
+mod callback_target;
 pub(crate) mod lease;
 pub(crate) mod table;
 
@@ -8,6 +9,7 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
+pub(crate) use self::callback_target::{CallbackTarget, Introduction};
 pub(crate) use self::lease::Lease;
 pub(crate) use self::table::Clients;
 use crate::fs::{Credential, Flavor};
@@ -20,7 +22,7 @@ use crate::state::open::Open;
 pub(crate) struct Client {
     /// What the wire calls it.
     pub(crate) id: u64,
-    /// `co_ownerid`.
+    /// `co_ownerid`; in minor version 0 the `id` of SETCLIENTID.
     pub(crate) owner: Box<[u8]>,
     /// What people want to know of it.
     pub(crate) about: About,
@@ -31,10 +33,14 @@ pub(crate) struct Client {
     /// How often, in a row of incarnations, one came back that had been replaced before: a client
     /// that has rebooted never does, so there are two under one name.
     pub(crate) comebacks: u32,
-    /// Who sent EXCHANGE_ID.
+    /// Who sent EXCHANGE_ID or SETCLIENTID.
     pub(crate) principal: Principal,
-    /// A CREATE_SESSION has followed the EXCHANGE_ID.
+    /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
+    /// In minor version 0, what SETCLIENTID said.
+    pub(crate) introduction: Option<Introduction>,
+    /// What another SETCLIENTID of the same incarnation said and nobody has confirmed.
+    pub(crate) update: Option<Introduction>,
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
     pub(crate) create: CreateSlot,
     /// Its sessions.
@@ -47,7 +53,7 @@ pub(crate) struct Client {
     pub(crate) opens: Places<Open>,
 }
 
-/// What a client last said of itself, by EXCHANGE_ID.
+/// What a client last said of itself, by EXCHANGE_ID or SETCLIENTID.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     /// Where it came from.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::Verifier;
 
 use super::{About, Client, CreateSlot, Lease, Principal};
+use crate::event::ClientGone;
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
 use crate::slab::{Key, Place, Slab};
@@ -16,7 +17,10 @@ pub(crate) struct Clients {
     epoch: u32,
     limit: usize,
     slab: Slab<Client>,
-    by_owner: DetMap<Box<[u8]>, Records>,
+    /// Of minor version 0, and of the others: one that goes over to those is another client.
+    by_owner: [DetMap<Box<[u8]>, Records>; 2],
+    /// How many verifiers were given to SETCLIENTID.
+    confirms: u32,
 }
 
 /// The records of one owner.
@@ -32,7 +36,8 @@ impl Clients {
             epoch,
             limit: limit as usize,
             slab: Slab::new(),
-            by_owner: DetMap::new(keyed),
+            by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
+            confirms: 0,
         }
     }
 
@@ -58,7 +63,7 @@ impl Clients {
 
     /// How many owners have a record.
     pub(crate) fn owners(&self) -> usize {
-        self.by_owner.len()
+        self.by_owner.iter().map(DetMap::len).sum()
     }
 
     /// All records from this place on.
@@ -66,9 +71,29 @@ impl Clients {
         self.slab.places_from(index)
     }
 
-    /// The records of an owner.
-    pub(crate) fn of_owner(&self, owner: &[u8]) -> Records {
-        self.by_owner.get(owner).copied().unwrap_or_default()
+    /// The records of an owner in a minor version, 0 or any other.
+    pub(crate) fn of_owner(&self, minor: u32, owner: &[u8]) -> Records {
+        let [of_v40, of_others] = &self.by_owner;
+        let by_owner = if minor == 0 { of_v40 } else { of_others };
+        by_owner.get(owner).copied().unwrap_or_default()
+    }
+
+    fn owners_of(&mut self, minor: u32) -> &mut DetMap<Box<[u8]>, Records> {
+        let [of_v40, of_others] = &mut self.by_owner;
+        if minor == 0 { of_v40 } else { of_others }
+    }
+
+    /// A verifier that SETCLIENTID_CONFIRM must show; none is zero, or was given before.
+    pub(crate) fn mint_confirm(&mut self) -> Verifier {
+        self.confirms = self.confirms.wrapping_add(1);
+        let minted = u64::from(self.epoch) << 32 | u64::from(self.confirms);
+        Verifier(minted.to_be_bytes())
+    }
+
+    /// Whether `id` was a client's whose lease has run out, as long as that is remembered.
+    pub(crate) fn was_lost(&self, id: u64) -> bool {
+        let lost = self.slab.lost_at(id as u32 >> 16);
+        (id >> 32) as u32 == self.epoch && lost.is_some_and(|lost| lost as u16 == id as u16)
     }
 
     /// The record that the wire calls `id`.
@@ -82,6 +107,7 @@ impl Clients {
     /// A new record, not confirmed; the caller has removed the owner's earlier unconfirmed one.
     pub(crate) fn insert(
         &mut self,
+        minor: u32,
         owner: &[u8],
         verifier: Verifier,
         principal: Principal,
@@ -94,7 +120,12 @@ impl Clients {
                 | u64::from(key.index & 0xffff) << 16
                 | u64::from(key.generation as u16),
             owner: owner.into(),
-            about: About::default(),
+            about: About {
+                minor,
+                ..About::default()
+            },
+            introduction: None,
+            update: None,
             verifier,
             principal,
             replaced: None,
@@ -106,13 +137,13 @@ impl Clients {
             reclaim_complete: false,
             opens: Places::new(),
         });
-        let mut records = self.of_owner(owner);
+        let mut records = self.of_owner(minor, owner);
         debug_assert!(
             records.unconfirmed.is_none(),
             "one unconfirmed record an owner"
         );
         records.unconfirmed = Some(key);
-        self.by_owner.insert(owner.into(), records);
+        self.owners_of(minor).insert(owner.into(), records);
         key
     }
 
@@ -133,17 +164,27 @@ impl Clients {
             return;
         };
         client.confirmed = true;
-        if let Some(records) = self.by_owner.get_mut(&*client.owner) {
+        let [of_v40, of_others] = &mut self.by_owner;
+        let by_owner = if client.about.minor == 0 {
+            of_v40
+        } else {
+            of_others
+        };
+        if let Some(records) = by_owner.get_mut(&*client.owner) {
             records.unconfirmed = None;
             records.confirmed = Some(key);
         }
     }
 
     /// Removes a record, whose sessions and state the caller has removed.
-    pub(crate) fn remove(&mut self, key: Key<Client>) -> Option<Client> {
-        let client = self.slab.remove(key)?;
+    pub(crate) fn remove(&mut self, key: Key<Client>, reason: ClientGone) -> Option<Client> {
+        let client = match reason {
+            ClientGone::LeaseExpired => self.slab.lose(key)?,
+            ClientGone::Request | ClientGone::Replaced => self.slab.remove(key)?,
+        };
         debug_assert!(!client.has_state(), "a client goes after its state");
-        let mut records = self.of_owner(&client.owner);
+        let minor = client.about.minor;
+        let mut records = self.of_owner(minor, &client.owner);
         if records.confirmed == Some(key) {
             records.confirmed = None;
         }
@@ -151,8 +192,8 @@ impl Clients {
             records.unconfirmed = None;
         }
         if records.confirmed.is_none() && records.unconfirmed.is_none() {
-            self.by_owner.remove(&*client.owner);
-        } else if let Some(place) = self.by_owner.get_mut(&*client.owner) {
+            self.owners_of(minor).remove(&*client.owner);
+        } else if let Some(place) = self.owners_of(minor).get_mut(&*client.owner) {
             *place = records;
         }
         Some(client)

@@ -38,6 +38,11 @@ pub(crate) trait Scope: Copy + 'static {
 
     /// What runs an operation in this scope, if it is legal in it.
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
+
+    /// An operation has its result.
+    fn settled(cx: &mut Cx<'_, Self>, status: Status) {
+        let _ = (cx, status);
+    }
 }
 
 /// A scope in which clients are known: by the session, or by what a request of minor version 0
@@ -51,6 +56,13 @@ pub(crate) trait Established: Scope {
 
     /// The stateid that is meant by the special value for the current one, if it means that here.
     fn current_stateid(cx: &Cx<'_, Self>) -> Option<Result<Stateid, Status>>;
+
+    /// Whether the client must confirm an OPEN, and can be given nothing more before it has.
+    /// [RFC 7530 §9.1.11]
+    fn must_confirm(cx: &Cx<'_, Self>, open: Key<Open>) -> bool {
+        let _ = (cx, open);
+        false
+    }
 }
 
 /// No session: an operation that stands alone. [RFC 8881 §2.10.2]

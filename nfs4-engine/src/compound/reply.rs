@@ -104,6 +104,12 @@ impl Reply {
         }
     }
 
+    /// What the current result has after its status, which is no large payload.
+    pub(crate) fn op_body(&self) -> &[u8] {
+        let from = self.op.at + 8;
+        self.w.as_slice().get(from..).unwrap_or_default()
+    }
+
     /// An opaque, spliced if it is large.
     pub(crate) fn payload(&mut self, data: Bytes) {
         if data.len() <= COPY_UP_TO {

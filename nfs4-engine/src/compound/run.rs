@@ -12,7 +12,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::context::{Bare, Cx, Scope, Sequenced, Step};
 use super::state::Compound;
-use super::v40::V40;
+use super::v40::{V40, begin_v40};
 use crate::action::{Action, Outbox};
 use crate::core::Core;
 use crate::engine::Engine;
@@ -133,7 +133,7 @@ impl Engine {
 }
 
 /// How a COMPOUND begins.
-enum Begin {
+pub(super) enum Begin {
     /// With an operation that needs no session.
     Bare,
     /// In minor version 0.
@@ -177,7 +177,7 @@ fn begin(
     };
     let op = OpNum(number);
     if run.minor == 0 {
-        return Some(begin_v40(core, run, op, out));
+        return begin_v40(core, run, op, record, out);
     }
     let row = match table::find(op, run.minor) {
         Ok(row) => row,
@@ -230,23 +230,7 @@ fn begin(
     Some(Begin::Bare)
 }
 
-/// Begins a COMPOUND of minor version 0.
-fn begin_v40(core: &Core, run: &mut Compound, first: OpNum, out: &mut Outbox) -> Begin {
-    if core.connections.is_draining(run.conn) {
-        // No new work by this connection: the client comes back by another.
-        run.reply.begin_op(first);
-        return refuse(
-            run,
-            first.known().unwrap_or(Op::Illegal),
-            Status::DELAY,
-            out,
-        );
-    }
-    run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
-    Begin::V40
-}
-
-fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
+pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
     out.metrics.operation(op, run.minor, status);
     run.reply.end_op(status, false);
     Begin::Refused(status)
@@ -287,6 +271,7 @@ fn operations<S: Scope>(
             status => status,
         };
         let status = end(cx, status, keep_body);
+        S::settled(cx, status);
         let (op, minor) = (cx.run.op, cx.run.minor);
         debug_assert!(
             errors::permits(op, minor, status),
@@ -319,6 +304,10 @@ fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     cx.run.op = row.op;
     cx.run.args_at = args.position();
     cx.run.reply.begin_op(op);
+    if cx.run.minor == 0 && cx.run.begun > cx.core.config.max_operations {
+        // Elsewhere the session has its own limit.
+        return Err(Status::TOO_MANY_OPS);
+    }
     if row.flags.first_only && cx.run.begun > 1 {
         return Err(Status::SEQUENCE_POS);
     }
@@ -337,6 +326,7 @@ fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     }
     if let Some(bound) = row.reply_bound {
         cx.run.room_for(bound)?;
+        cx.run.changes = true;
     }
     let step = (handler.start)(cx, &mut args);
     cx.run.next_at = args.position();
@@ -416,6 +406,9 @@ impl Compound {
         self.saved_stateid = None;
         self.sequenced = None;
         self.holds = None;
+        self.turn = None;
+        self.request = None;
+        self.changes = false;
         self.has_waited = false;
         self.keep = false;
         self.max_reply = usize::MAX;
@@ -473,6 +466,7 @@ impl Core {
             self.end_sequence(&scope, run, now);
         }
         self.end_hold(run, now.mono);
+        self.end_request(run, now.mono, out);
         out.metrics.compound(run.minor, now.mono.since(run.arrived));
         let (xid, conn) = (run.xid, run.conn);
         run.reply.send(conn, xid, out);
@@ -481,8 +475,6 @@ impl Core {
 
 /// What every error takes: operation number and status, and a SETATTR's that nothing was set.
 const RESULT_HEAD: usize = 12;
-/// What a reply of minor version 0 may have beside the longest payload, in bytes.
-const REPLY_HEADERS: usize = 64 << 10;
 /// So many finished COMPOUNDs keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
 /// A COMPOUND with a longer reply, in bytes, gives its memory back.

@@ -9,9 +9,11 @@ use nfs4_proto::nfs4::opnum::Op;
 use super::context::{Sequenced, Stage};
 use super::reply::Reply;
 use crate::client::Client;
+use crate::duplicates::Request;
 use crate::exports::Fh;
 use crate::fs::{Attrs, Credential, FsStat};
 use crate::ids::ConnId;
+use crate::ops::seqid::Taken;
 use crate::slab::Key;
 use crate::time::Mono;
 
@@ -43,6 +45,12 @@ pub(crate) struct Compound {
     pub(crate) sequenced: Option<Sequenced>,
     /// In minor version 0, the client whose lease it holds.
     pub(crate) holds: Option<Key<Client>>,
+    /// In minor version 0, the owner whose turn the operation is.
+    pub(crate) turn: Option<Taken>,
+    /// In minor version 0, what a retry finds it by.
+    pub(crate) request: Option<Key<Request>>,
+    /// An operation that changes something has begun.
+    pub(crate) changes: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
     /// The reply is to be kept for replay.
@@ -84,6 +92,9 @@ impl Compound {
             saved_stateid: None,
             sequenced: None,
             holds: None,
+            turn: None,
+            request: None,
+            changes: false,
             has_waited: false,
             keep: false,
             max_reply: usize::MAX,

@@ -1,18 +1,31 @@
 //! What holds around an operation of minor version 0. [RFC 7530 §9.1]
 
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
 
 use super::context::{Cx, Established, Scope};
+use super::reply::rpc_head;
+use super::run::{Begin, refuse};
 use super::state::Compound;
+use crate::action::Outbox;
 use crate::client::Client;
 use crate::core::Core;
+use crate::duplicates::{self, Seen};
 use crate::exports::Fh;
+use crate::ops::seqid;
 use crate::ops::table::{Handler, Row};
+use crate::session::fingerprint;
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::open::Open;
 use crate::state::stateid::{Named, check_seqid_v40};
 use crate::time::Mono;
+use crate::timer::Due;
 
 /// Minor version 0: there is no session, and each operation says whom it concerns.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +39,10 @@ impl Scope for V40 {
     fn handler(row: &'static Row) -> Option<&'static Handler<V40>> {
         row.v40.as_ref()
     }
+
+    fn settled(cx: &mut Cx<'_, V40>, status: Status) {
+        seqid::settle(cx, status);
+    }
 }
 
 impl Established for V40 {
@@ -37,6 +54,13 @@ impl Established for V40 {
 
     fn check(cx: &mut Cx<'_, V40>, stateid: &Stateid, fh: Option<&Fh>) -> Result<Named, Status> {
         let (named, client) = cx.core.check_v40(stateid, fh, cx.now.mono)?;
+        let open = match named {
+            Named::Open(open) => Some(open),
+            Named::Lock(lock) => cx.core.states.lock(lock).map(|lock| lock.open),
+        };
+        if cx.run.op != Op::OpenConfirm && open.is_some_and(|open| V40::must_confirm(cx, open)) {
+            return Err(Status::BAD_STATEID);
+        }
         cx.core.hold_lease(cx.run, client, cx.now.mono);
         Ok(named)
     }
@@ -44,6 +68,53 @@ impl Established for V40 {
     fn current_stateid(_: &Cx<'_, V40>) -> Option<Result<Stateid, Status>> {
         None
     }
+
+    fn must_confirm(cx: &Cx<'_, V40>, open: Key<Open>) -> bool {
+        cx.core.states.is_unconfirmed(open)
+    }
+}
+
+/// Begins a COMPOUND of minor version 0, unless it was answered before: then it is again.
+pub(super) fn begin_v40(
+    core: &mut Core,
+    run: &mut Compound,
+    first: OpNum,
+    record: &Bytes,
+    out: &mut Outbox,
+) -> Option<Begin> {
+    let newest = core.connections.newest();
+    if let Some(connection) = core.connections.get(run.conn) {
+        let print = fingerprint::of(&run.cred, run.count, record);
+        let name = core.duplicates.name(run.xid, &connection.peer, print);
+        match core.duplicates.enter(name, run.conn, newest) {
+            Seen::New(key) => run.request = Some(key),
+            Seen::Unnamed => {}
+            Seen::Running => return None,
+            Seen::TooMany => return Some(delay(run, first, out)),
+            Seen::Answered(body) => {
+                let head = rpc_head(run.xid, body.len());
+                out.reply(run.conn, &head, body, core::iter::empty());
+                out.metrics.replay_hits += 1;
+                return None;
+            }
+        }
+    }
+    if core.connections.is_draining(run.conn) {
+        // No new work by this connection: the client comes back by another.
+        return Some(delay(run, first, out));
+    }
+    run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
+    Some(Begin::V40)
+}
+
+fn delay(run: &mut Compound, first: OpNum, out: &mut Outbox) -> Begin {
+    run.reply.begin_op(first);
+    refuse(
+        run,
+        first.known().unwrap_or(Op::Illegal),
+        Status::DELAY,
+        out,
+    )
 }
 
 impl Core {
@@ -52,7 +123,13 @@ impl Core {
     /// # Errors
     /// STALE_CLIENTID if there is none, EXPIRED if its lease has run out.
     pub(crate) fn client_v40(&self, id: ClientId, now: Mono) -> Result<Key<Client>, Status> {
-        let key = self.clients.by_id(id.0).ok_or(Status::STALE_CLIENTID)?;
+        let Some(key) = self.clients.by_id(id.0) else {
+            return Err(if self.clients.was_lost(id.0) {
+                Status::EXPIRED
+            } else {
+                Status::STALE_CLIENTID
+            });
+        };
         let client = self.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
         if client.about.minor != 0 || !client.confirmed {
             return Err(Status::STALE_CLIENTID);
@@ -70,7 +147,7 @@ impl Core {
         fh: Option<&Fh>,
         now: Mono,
     ) -> Result<(Named, Key<Client>), Status> {
-        if stateid.other == [0; 12] || stateid.other == [0xff; 12] {
+        if is_reserved(stateid) {
             return Err(Status::BAD_STATEID);
         }
         let stated = self.states.find_stateid(stateid)?;
@@ -87,7 +164,7 @@ impl Core {
 
     /// A COMPOUND concerns this client, whose lease is renewed by that and holds until it is
     /// answered. [RFC 7530 §9.5]
-    fn hold_lease(&mut self, run: &mut Compound, key: Key<Client>, now: Mono) {
+    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: Key<Client>, now: Mono) {
         if run.holds == Some(key) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.lease.renew(now);
@@ -101,6 +178,43 @@ impl Core {
         }
     }
 
+    /// The COMPOUND is answered: what it changed it must not change again.
+    pub(super) fn end_request(&mut self, run: &mut Compound, now: Mono, out: &mut Outbox) {
+        let Some(key) = run.request.take() else {
+            return;
+        };
+        let reply = &run.reply;
+        let kept = if run.changes {
+            duplicates::kept(reply.len(), |body| reply.copy_to(body))
+        } else {
+            None
+        };
+        for conn in self.duplicates.finish(key, kept, now) {
+            let mut body = Vec::new();
+            reply.copy_to(&mut body);
+            let head = rpc_head(run.xid, body.len());
+            out.reply(conn, &head, &body, core::iter::empty());
+            out.metrics.replay_hits += 1;
+        }
+        if self.duplicates.arm() {
+            self.remind(now.after(self.config.lease), Due::Replies);
+        }
+    }
+
+    /// Forgets replies that are a lease old; `false` if there are more than `budget` allows.
+    pub(crate) fn forget_replies(&mut self, now: Mono, budget: &mut usize) -> bool {
+        let lease = self.config.lease;
+        match self.duplicates.forget(now, lease, budget) {
+            Some(oldest) if now <= oldest.after(lease) => {
+                let at = oldest.after(lease).after(Duration::from_nanos(1));
+                self.timers.set(at, Due::Replies);
+                true
+            }
+            Some(_) => false,
+            None => true,
+        }
+    }
+
     /// The COMPOUND is answered, or goes on with another client's state.
     pub(crate) fn end_hold(&mut self, run: &mut Compound, now: Mono) {
         if let Some(client) = run.holds.take()
@@ -109,4 +223,12 @@ impl Core {
             client.lease.end(now);
         }
     }
+}
+
+/// What a reply may have beside the longest payload, in bytes.
+const REPLY_HEADERS: usize = 64 << 10;
+
+/// Whether it is of the values that no server gives out. [RFC 7530 §9.1.4.3]
+pub(crate) fn is_reserved(stateid: &Stateid) -> bool {
+    stateid.other == [0; 12] || stateid.other == [0xff; 12]
 }

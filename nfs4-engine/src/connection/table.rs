@@ -33,6 +33,8 @@ struct Draining {
 /// All open connections.
 pub(crate) struct Connections {
     by_number: DetMap<ConnId, Connection>,
+    /// The last that was opened.
+    newest: ConnId,
     /// How many are draining, so that the usual request need not look.
     draining: usize,
 }
@@ -41,6 +43,7 @@ impl Connections {
     pub(crate) const fn new(keyed: Keyed) -> Connections {
         Connections {
             by_number: DetMap::new(keyed),
+            newest: ConnId::FIRST,
             draining: 0,
         }
     }
@@ -50,6 +53,7 @@ impl Connections {
     }
 
     pub(crate) fn open(&mut self, conn: ConnId, peer: String) {
+        self.newest = self.newest.max(conn);
         let connection = Connection {
             peer,
             sessions: Vec::new(),
@@ -63,6 +67,11 @@ impl Connections {
     pub(crate) fn close(&mut self, conn: ConnId) -> Option<Connection> {
         self.stop_draining(conn);
         self.by_number.remove(&conn)
+    }
+
+    /// The connection that was opened last, whether it is still there or not.
+    pub(crate) fn newest(&self) -> ConnId {
+        self.newest
     }
 
     pub(crate) fn get(&self, conn: ConnId) -> Option<&Connection> {

@@ -31,7 +31,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         .by_id(args.clientid.0)
         .ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
-    if client.lease.is_expired(cx.now.mono, cx.core.config.lease) {
+    if client.about.minor == 0 || client.lease.is_expired(cx.now.mono, cx.core.config.lease) {
         return Err(Status::STALE_CLIENTID);
     }
     // The replay comes before every other check. [RFC 8881 §18.36.4, phase 2]
@@ -83,7 +83,11 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
     let core = &mut *cx.core;
     let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let id = client.id;
-    if let Some(old) = core.clients.of_owner(&client.owner).confirmed {
+    if let Some(old) = core
+        .clients
+        .of_owner(client.about.minor, &client.owner)
+        .confirmed
+    {
         let mut budget = REMOVAL_BUDGET;
         let comebacks = core.clients.note_replacement(old, key);
         if !core.remove_client(old, ClientGone::Replaced, cx.now, &mut budget, cx.out) {

@@ -42,7 +42,7 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     let id = args::DestroyClientId::decode(args)?.clientid;
     let key = cx.core.clients.by_id(id.0).ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
-    if cx.core.is_expired(key, cx.now.mono) {
+    if client.about.minor == 0 || cx.core.is_expired(key, cx.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
     if client.has_state() {

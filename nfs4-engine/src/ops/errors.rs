@@ -8,6 +8,7 @@ use nfs4_proto::nfs4::status::Status;
 pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
     status == Status::OK
         || errors::allowed(op, minor, status)
+        || minor == 0 && EXCEPTIONS_V40.contains(&status)
         || EXCEPTIONS
             .iter()
             .any(|(of, extra, _)| *extra == status && of.is_none_or(|of| of == op))
@@ -24,13 +25,17 @@ pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
         Status::REP_TOO_BIG | Status::REP_TOO_BIG_TO_CACHE | Status::TOO_MANY_OPS => {
             Status::RESOURCE
         }
-        // "The file is not regular" is what it means there. [RFC 7530 §13.1.8.9]
+        // Of what OPEN cannot open, that is neither a directory nor a file. [RFC 7530 §16.16.6]
         Status::WRONG_TYPE if op == Op::Open => Status::SYMLINK,
         Status::WRONG_TYPE => Status::INVAL,
         Status::NOFILEHANDLE if op == Op::RestoreFh => Status::RESTOREFH,
         status => status,
     }
 }
+
+/// What any operation of minor version 0 may answer beyond the lists: RESOURCE is what a COMPOUND
+/// gets that is too much for the server [RFC 7530 §13.1.3.4], and not every row has it.
+const EXCEPTIONS_V40: &[Status] = &[Status::RESOURCE];
 
 /// What is answered beyond the lists, of which operation, and why.
 const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[

@@ -40,7 +40,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     } else {
         update(cx.core, &args, caller, now)?
     };
-    let about = about(cx, &args);
+    let about = about(cx, args.client_impl_id.as_ref());
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.about = about;
     let boot = &cx.core.boot;
@@ -66,9 +66,8 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
 }
 
 /// What people want to know of a client.
-fn about<S: Scope>(cx: &Cx<'_, S>, args: &args::ExchangeId<'_>) -> About {
+pub(super) fn about<S: Scope>(cx: &Cx<'_, S>, implementation: Option<&args::ImplId<'_>>) -> About {
     let shown = |name: &[u8]| Box::from(&*String::from_utf8_lossy(name));
-    let implementation = args.client_impl_id.as_ref();
     let connection = cx.core.connections.get(cx.run.conn);
     About {
         address: connection.map(|found| found.peer.as_str().into()),
@@ -87,7 +86,7 @@ fn introduce(
     out: &mut Outbox,
 ) -> Result<Key<Client>, Status> {
     let owner = &args.clientowner;
-    let records = core.clients.of_owner(owner.ownerid);
+    let records = core.clients.of_owner(1, owner.ownerid);
     if let Some(key) = records.confirmed
         && let Some(client) = core.clients.get(key)
     {
@@ -116,7 +115,7 @@ fn introduce(
     }
     let key = core
         .clients
-        .insert(owner.ownerid, owner.verifier, caller, now.mono);
+        .insert(1, owner.ownerid, owner.verifier, caller, now.mono);
     core.remind(now.mono.after(core.config.lease), Due::Lease(key));
     Ok(key)
 }
@@ -131,7 +130,7 @@ fn update(
     let owner = &args.clientowner;
     let key = core
         .clients
-        .of_owner(owner.ownerid)
+        .of_owner(1, owner.ownerid)
         .confirmed
         .ok_or(Status::NOENT)?;
     let client = core.clients.get(key).ok_or(Status::NOENT)?;
@@ -147,7 +146,7 @@ fn update(
 }
 
 /// Removes a record; if it has very much, this takes several tries.
-fn discard(
+pub(super) fn discard(
     core: &mut Core,
     key: Key<Client>,
     reason: ClientGone,

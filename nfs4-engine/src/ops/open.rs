@@ -4,9 +4,10 @@ use nfs4_proto::nfs4::args::CreateHow;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::basic::Owner;
 use nfs4_proto::nfs4::consts::{
-    OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK, OPEN4_SHARE_ACCESS_WANT_CANCEL,
-    OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
-    OPEN4_SHARE_ACCESS_WANT_NO_DELEG, OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
+    OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
+    OPEN4_SHARE_ACCESS_WANT_CANCEL, OPEN4_SHARE_ACCESS_WANT_DELEG_MASK,
+    OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+    OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
     OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
     OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, OPEN4_SHARE_ACCESS_WRITE,
     WND4_CANCELLED, WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
@@ -190,8 +191,9 @@ fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
     cx.run.current_stateid = None;
 }
 
-/// Checks the share, and what else is `needed` now, against everybody's and records the share; also says whether the owner had the file
-/// open before.
+/// Checks the share, and what else is `needed` now, against everybody's, the owner's own included
+/// [RFC 8881 §18.16.3, RFC 7530 §9.9], and records the share; also says whether the owner had the
+/// file open before.
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
     owner: Owner<'_>,
@@ -247,11 +249,14 @@ fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
     let client = cx.core.states.get(open).map(|open| open.client);
     let is_told =
         cx.scope.session().is_some() && client.is_some_and(|client| cx.core.can_call_back(client));
+    let mut flags = OPEN4_RESULT_LOCKTYPE_POSIX;
     if is_told {
-        OPEN4_RESULT_LOCKTYPE_POSIX | OPEN4_RESULT_MAY_NOTIFY_LOCK
-    } else {
-        OPEN4_RESULT_LOCKTYPE_POSIX
+        flags |= OPEN4_RESULT_MAY_NOTIFY_LOCK;
     }
+    if S::must_confirm(cx, open) {
+        flags |= OPEN4_RESULT_CONFIRM;
+    }
+    flags
 }
 
 /// Why there is no delegation; who says nothing of delegations is told nothing.

@@ -58,12 +58,14 @@ pub(crate) fn found<S>(
     Ok(tell(cx))
 }
 
-/// Tells the flavours, and consumes the filehandle, so that the client cannot go on under a wrong
-/// one.
+/// Tells the flavours, and from minor version 1 on consumes the filehandle, so that the client
+/// cannot go on under a wrong one.
 fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     flavors(cx.body());
-    cx.run.current = None;
-    cx.run.current_stateid = None;
+    if cx.run.minor > 0 {
+        cx.run.current = None;
+        cx.run.current_stateid = None;
+    }
     Step::Done(Status::OK)
 }
 

@@ -7,7 +7,8 @@ use nfs4_proto::xdr::Reader;
 use super::{
     access, backchannel_ctl, bind_conn, close, commit, create, create_session, destroy,
     dir_delegation, downgrade, exchange_id, filehandle, getattr, link, lock, lookup, open, read,
-    readdir, reclaim, remove, rename, secinfo, setattr, stateid, verify, write,
+    readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
+    write,
 };
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step, V40};
@@ -260,13 +261,44 @@ const fn serve(op: Op) -> Row {
             Handler::waiting(dir_delegation::start, dir_delegation::found),
         ),
 
-        // Files.
-        Op::Open => changes(op, ON_FILE, 76, waiting!(open::start, open::resume)),
-        Op::Close => changes(op, ON_FILE, 16, now!(close::start)),
-        Op::OpenDowngrade => changes(op, ON_FILE, 16, now!(downgrade::start)),
-        Op::Lock => changes(op, ON_FILE, 16, now!(lock::lock)),
+        // Files. In minor version 0 an owner's requests come one after the other.
+        Op::Open => changes(
+            op,
+            ON_FILE,
+            76,
+            (
+                Handler::waiting(seqid::open, open::resume),
+                Handler::waiting(open::start, open::resume),
+            ),
+        ),
+        Op::Close => changes(
+            op,
+            ON_FILE,
+            16,
+            (Handler::now(seqid::close), Handler::now(close::start)),
+        ),
+        Op::OpenDowngrade => changes(
+            op,
+            ON_FILE,
+            16,
+            (
+                Handler::now(seqid::downgrade),
+                Handler::now(downgrade::start),
+            ),
+        ),
+        Op::Lock => changes(
+            op,
+            ON_FILE,
+            16,
+            (Handler::now(seqid::lock), Handler::now(lock::lock)),
+        ),
         Op::LockT => reads(op, ON_FILE, waiting!(lock::test, lock::tested)),
-        Op::LockU => changes(op, ON_FILE, 16, now!(lock::unlock)),
+        Op::LockU => changes(
+            op,
+            ON_FILE,
+            16,
+            (Handler::now(seqid::unlock), Handler::now(lock::unlock)),
+        ),
         Op::TestStateid => later(op, NO_FLAGS, None, Handler::now(stateid::test)),
         Op::FreeStateid => later(op, NO_FLAGS, Some(0), Handler::now(stateid::free)),
         Op::Read => reads(op, ON_FILE, waiting!(read::start, read::resume)),
@@ -301,12 +333,12 @@ const fn serve(op: Op) -> Row {
         | Op::ListXattrs
         | Op::RemoveXattr => unserved(op),
         // Of minor version 0 only. [RFC 8881 §18.55 and the like]
-        Op::OpenConfirm
-        | Op::Renew
-        | Op::SetClientId
-        | Op::SetClientIdConfirm
-        | Op::ReleaseLockOwner
-        | Op::Illegal => unserved(op),
+        Op::OpenConfirm => v40(op, ON_FILE, Some(16), Handler::now(seqid::confirm)),
+        Op::Renew => v40(op, NO_FLAGS, None, Handler::now(renew::start)),
+        Op::SetClientId => v40(op, NO_FLAGS, Some(16), Handler::now(setclientid::start)),
+        Op::SetClientIdConfirm => v40(op, NO_FLAGS, Some(0), Handler::now(setclientid::confirm)),
+        Op::ReleaseLockOwner => v40(op, NO_FLAGS, Some(0), Handler::now(renew::release)),
+        Op::Illegal => unserved(op),
     }
 }
 
@@ -347,6 +379,18 @@ const fn later(op: Op, flags: Flags, bound: Option<usize>, v41: Handler<Sequence
         bare: None,
         v40: None,
         v41: Some(v41),
+    }
+}
+
+/// A row of an operation of minor version 0.
+const fn v40(op: Op, flags: Flags, bound: Option<usize>, v40: Handler<V40>) -> Row {
+    Row {
+        op,
+        flags,
+        reply_bound: bound,
+        bare: None,
+        v40: Some(v40),
+        v41: None,
     }
 }
 

@@ -18,6 +18,20 @@ pub(crate) fn of(cred: &Credential, operations: u32, body: &[u8]) -> u64 {
     bytes(hash, &tail[tail.len() - tail.len().min(TAIL)..])
 }
 
+/// Of all these bytes.
+pub(crate) fn of_bytes(data: &[u8]) -> u64 {
+    bytes(mix(SEED, data.len() as u64), data)
+}
+
+/// Of these bytes and another fingerprint, so that nobody who does not know `seed` can find another
+/// pair with the same one.
+pub(crate) fn of_both(seed: u64, data: &[u8], print: u64) -> u64 {
+    mix(
+        bytes(mix(SEED ^ seed, data.len() as u64), data) ^ seed,
+        print,
+    )
+}
+
 fn bytes(mut hash: u64, data: &[u8]) -> u64 {
     let (words, rest) = data.as_chunks::<8>();
     for word in words {

@@ -9,20 +9,26 @@ use crate::slab::Key;
 /// What a lock stateid names: a lock owner and a file; which bytes he has is with the file.
 pub(crate) struct Lock {
     pub(crate) client: Key<Client>,
-    pub(crate) owner: Key<Owner>,
+    pub(crate) owner: Key<Owner<Lock>>,
     pub(crate) file: Key<File>,
     /// The open that it was made under, and goes with.
     pub(crate) open: Key<Open>,
     /// The stateid's seqid: up by one with every LOCK and LOCKU, from 1.
     pub(crate) seqid: u32,
-    // Where it stands in its open's list.
+    // Where it stands in its open's list, and in its owner's.
     pub(super) place: u32,
+    pub(super) owner_place: u32,
 }
 
 impl Lock {
     /// Where it stands in its open's list.
     pub(crate) fn place(&self) -> u32 {
         self.place
+    }
+
+    /// Where it stands in its owner's list.
+    pub(crate) fn owner_place(&self) -> u32 {
+        self.owner_place
     }
 
     pub(super) fn advance(&mut self) {

@@ -1,6 +1,7 @@
 //! Open files: who holds what, and under which stateid. [RFC 8881 §9]
 
 pub(crate) mod file;
+pub(crate) mod history;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod open;
@@ -8,6 +9,7 @@ pub(crate) mod owner;
 pub(crate) mod range;
 pub(crate) mod stateid;
 pub(crate) mod table;
+pub(crate) mod turns;
 pub(crate) mod waiter;
 
 pub(crate) use table::States;

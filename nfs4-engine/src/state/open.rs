@@ -10,7 +10,7 @@ use crate::slab::Key;
 /// What an open stateid names: a file that an owner has open.
 pub(crate) struct Open {
     pub(crate) client: Key<Client>,
-    pub(crate) owner: Key<Owner>,
+    pub(crate) owner: Key<Owner<Open>>,
     pub(crate) file: Key<File>,
     pub(crate) share: Share,
     /// The stateid's seqid: up by one with every change that a client is told of, from 1; 0 while
@@ -19,8 +19,9 @@ pub(crate) struct Open {
     /// The lock owners that lock bytes of the file under this open.
     pub(crate) locks: Places<Lock>,
     asked: Asked,
-    // Where it stands in its client's list.
+    // Where it stands in its client's list, and in its owner's.
     pub(super) place: u32,
+    pub(super) owner_place: u32,
 }
 
 /// Which shares were asked for by OPENs that still count: bit n is set for the value n. A
@@ -34,10 +35,10 @@ struct Asked {
 impl Open {
     pub(super) fn new(
         client: Key<Client>,
-        owner: Key<Owner>,
+        owner: Key<Owner<Open>>,
         file: Key<File>,
         share: Share,
-        place: u32,
+        (place, owner_place): (u32, u32),
     ) -> Open {
         let mut asked = Asked::default();
         asked.add(share);
@@ -50,12 +51,18 @@ impl Open {
             locks: Places::new(),
             asked,
             place,
+            owner_place,
         }
     }
 
     /// Where it stands in its client's list.
     pub(crate) fn place(&self) -> u32 {
         self.place
+    }
+
+    /// Where it stands in its owner's list.
+    pub(crate) fn owner_place(&self) -> u32 {
+        self.owner_place
     }
 
     /// Counts one more OPEN of the same owner.

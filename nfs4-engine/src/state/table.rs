@@ -22,11 +22,13 @@ pub(crate) struct States {
     epoch: u32,
     pub(super) files: Files,
     pub(super) opens: Slab<Open>,
-    open_owners: Owners,
-    open_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Open>>,
+    pub(crate) open_owners: Owners<Open>,
+    open_by_owner: ByOwner<Open>,
     locks: Slab<Lock>,
-    pub(super) lock_owners: Owners,
-    pub(super) lock_by_owner: DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
+    pub(crate) lock_owners: Owners<Lock>,
+    pub(super) lock_by_owner: ByOwner<Lock>,
+    /// By which owner an open was closed, for whom that was the last request.
+    pub(super) closed: DetMap<Key<Open>, Key<Owner<Open>>>,
     /// The weight of what is locked of all files.
     ranges: usize,
     /// How many wait for locks.
@@ -35,17 +37,30 @@ pub(crate) struct States {
     locks_by_client: Vec<u32>,
 }
 
+/// What each owner has of each file.
+pub(crate) type ByOwner<T> = DetMap<(Key<Owner<T>>, Key<File>), Key<T>>;
+
 /// All tables, to be looked at and not changed.
 pub(crate) struct Inside<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
-    pub(crate) open_owners: &'a Owners,
-    pub(crate) open_by_owner: &'a DetMap<(Key<Owner>, Key<File>), Key<Open>>,
+    pub(crate) open_owners: &'a Owners<Open>,
+    pub(crate) open_by_owner: &'a ByOwner<Open>,
     pub(crate) locks: &'a Slab<Lock>,
-    pub(crate) lock_owners: &'a Owners,
-    pub(crate) lock_by_owner: &'a DetMap<(Key<Owner>, Key<File>), Key<Lock>>,
+    pub(crate) lock_owners: &'a Owners<Lock>,
+    pub(crate) lock_by_owner: &'a ByOwner<Lock>,
+    pub(crate) closed: &'a DetMap<Key<Open>, Key<Owner<Open>>>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
+}
+
+/// How an open or a lock comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its owner asked for it.
+    Asked,
+    /// It was taken from its owner.
+    Lost,
 }
 
 /// What was found under a stateid.
@@ -79,10 +94,16 @@ impl States {
             locks: Slab::new(),
             lock_owners: Owners::new(keyed),
             lock_by_owner: DetMap::new(keyed),
+            closed: DetMap::new(keyed),
             ranges: 0,
             waiting: 0,
             locks_by_client: Vec::new(),
         }
+    }
+
+    /// The boot that its stateids are of.
+    pub(super) fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     pub(crate) fn counts(&self) -> StateCounts {
@@ -104,6 +125,7 @@ impl States {
             locks: &self.locks,
             lock_owners: &self.lock_owners,
             lock_by_owner: &self.lock_by_owner,
+            closed: &self.closed,
             ranges: self.ranges,
             waiting: self.waiting,
         }
@@ -155,12 +177,14 @@ impl States {
         fh: &Fh,
         share: Share,
     ) -> Key<Open> {
-        let owner = self.open_owners.hold(client, owner);
+        let owner = self.open_owners.named(client, owner);
         let file = self.files.hold(fh, share);
+        let places = (list.next_place(), self.open_owners.next_place(owner));
         let key = self
             .opens
-            .insert(Open::new(client, owner, file, share, list.next_place()));
+            .insert(Open::new(client, owner, file, share, places));
         list.push(key);
+        self.open_owners.hold(owner, key);
         self.open_by_owner.insert((owner, file), key);
         key
     }
@@ -193,19 +217,31 @@ impl States {
 
     /// Removes an open with its locks from every table; its file's handle is returned, to be
     /// released once.
-    pub(crate) fn close(&mut self, list: &mut Places<Open>, key: Key<Open>) -> Option<Fh> {
+    pub(crate) fn close(
+        &mut self,
+        list: &mut Places<Open>,
+        key: Key<Open>,
+        why: Ending,
+    ) -> Option<Fh> {
         self.unlock_under(key);
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
             self.line(file, |waiters| waiters.leave_with(key));
         }
         while let Some(lock) = self.opens.get(key).and_then(|open| open.locks.any()) {
-            self.free_lock(lock);
+            self.end_lock(lock, why);
         }
-        let open = self.opens.remove(key)?;
+        let open = match why {
+            Ending::Asked => self.opens.remove(key)?,
+            Ending::Lost => self.opens.lose(key)?,
+        };
         let fh = self.files.get(open.file).map(|file| file.fh);
         self.open_by_owner.remove(&(open.owner, open.file));
         self.files.release(open.file, open.share);
-        self.open_owners.release(open.owner);
+        if let Some(moved) = self.open_owners.release(open.owner, open.owner_place)
+            && let Some(moved) = self.opens.get_mut(moved)
+        {
+            moved.owner_place = open.owner_place;
+        }
         if let Some(moved) = list.remove(open.place)
             && let Some(moved) = self.opens.get_mut(moved)
         {
@@ -264,7 +300,8 @@ impl States {
     pub(crate) fn add_lock(&mut self, open_key: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
         let open = self.opens.get_mut(open_key)?;
         let (client, file) = (open.client, open.file);
-        let owner = self.lock_owners.hold(client, owner);
+        let owner = self.lock_owners.named(client, owner);
+        let owner_place = self.lock_owners.next_place(owner);
         let place = open.locks.next_place();
         let lock = Lock {
             client,
@@ -273,8 +310,10 @@ impl States {
             open: open_key,
             seqid: 0,
             place,
+            owner_place,
         };
         let key = self.locks.insert(lock);
+        self.lock_owners.hold(owner, key);
         open.locks.push(key);
         let place = client.index as usize;
         if self.locks_by_client.len() <= place {
@@ -346,7 +385,15 @@ impl States {
 
     /// Removes a lock stateid, under which nothing is locked, from every table.
     pub(crate) fn free_lock(&mut self, key: Key<Lock>) {
-        let Some(lock) = self.locks.remove(key) else {
+        self.end_lock(key, Ending::Asked);
+    }
+
+    fn end_lock(&mut self, key: Key<Lock>, why: Ending) {
+        let ended = match why {
+            Ending::Asked => self.locks.remove(key),
+            Ending::Lost => self.locks.lose(key),
+        };
+        let Some(lock) = ended else {
             return;
         };
         let count = self.locks_by_client.get_mut(lock.client.index as usize);
@@ -354,7 +401,11 @@ impl States {
             *count -= 1;
         }
         self.lock_by_owner.remove(&(lock.owner, lock.file));
-        self.lock_owners.release(lock.owner);
+        if let Some(moved) = self.lock_owners.release(lock.owner, lock.owner_place)
+            && let Some(moved) = self.locks.get_mut(moved)
+        {
+            moved.owner_place = lock.owner_place;
+        }
         let moved = self
             .opens
             .get_mut(lock.open)
@@ -367,16 +418,17 @@ impl States {
     /// What a stateid names, whose it is, and of which file; its seqid is not looked at.
     ///
     /// # Errors
-    /// STALE_STATEID for one of another boot, BAD_STATEID for one that is unknown.
+    /// STALE_STATEID for one of another boot, EXPIRED for one that was lost, as long as that is
+    /// remembered, BAD_STATEID for one that is unknown.
     pub(crate) fn find_stateid(&self, stateid: &Stateid) -> Result<Stated, Status> {
         let named = Named::decode(stateid, self.epoch)?;
         let (client, file, seqid) = match named {
             Named::Open(key) => {
-                let open = self.opens.get(key).ok_or(Status::BAD_STATEID)?;
+                let open = self.opens.get(key).ok_or_else(|| gone(&self.opens, key))?;
                 (open.client, open.file, open.seqid)
             }
             Named::Lock(key) => {
-                let lock = self.locks.get(key).ok_or(Status::BAD_STATEID)?;
+                let lock = self.locks.get(key).ok_or_else(|| gone(&self.locks, key))?;
                 (lock.client, lock.file, lock.seqid)
             }
         };
@@ -422,3 +474,11 @@ impl States {
 
 /// Holds no lock: none has generation zero.
 pub(super) const NOBODY: Key<Lock> = Key::new(0, 0);
+/// What is said of a stateid that names nothing any more.
+fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {
+    if table.was_lost(key) {
+        Status::EXPIRED
+    } else {
+        Status::BAD_STATEID
+    }
+}

@@ -6,6 +6,7 @@
 mod callback;
 pub mod chaos;
 mod client;
+mod client40;
 mod fs;
 mod network;
 mod reply;
@@ -14,6 +15,7 @@ mod world;
 
 pub use callback::Callback;
 pub use client::{Client, Fattr, Request, SESSION_ATTRS, open_args, sequence_args};
+pub use client40::{Client40, Opened};
 pub use fs::{Fs, Tally, created};
 pub use network::{Delays, Network};
 pub use reply::Reply;

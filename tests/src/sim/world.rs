@@ -507,7 +507,9 @@ impl Sim {
     fn check(&mut self) {
         self.checks += 1;
         let tables = self.tables();
-        let long = tables.opens + tables.locks + tables.owners + tables.clients > LONG_TABLES;
+        let long =
+            tables.opens + tables.locks + tables.owners + tables.clients + tables.kept_replies
+                > LONG_TABLES;
         if long && !self.checks.is_multiple_of(SELDOM) {
             return;
         }

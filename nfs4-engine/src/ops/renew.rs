@@ -1,0 +1,46 @@
+//! RENEW and RELEASE_LOCKOWNER. [RFC 7530 §16.28, §16.37]
+
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader};
+
+use crate::compound::{Cx, Step, V40};
+use crate::slab::Key;
+use crate::state::lock::Lock;
+
+/// RENEW.
+pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let args = args::Renew::decode(args)?;
+    cx.client_of(args.clientid)?;
+    Ok(Step::Done(Status::OK))
+}
+
+/// RELEASE_LOCKOWNER: the owner will not come again.
+pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let owner = args::ReleaseLockOwner::decode(args)?.lock_owner;
+    let client = cx.client_of(owner.clientid)?;
+    let states = &mut cx.core.states;
+    let Some(key) = states.lock_owners.find(client, owner.owner) else {
+        return Ok(Step::Done(Status::OK));
+    };
+    let Some(found) = states.lock_owners.get(key) else {
+        return Ok(Step::Done(Status::OK));
+    };
+    if found.held().len() > RELEASED_AT_ONCE {
+        return Err(Status::RESOURCE);
+    }
+    let held: Vec<Key<Lock>> = found.held().iter().collect();
+    if held.iter().any(|lock| states.holds_locks(*lock)) {
+        return Err(Status::LOCKS_HELD);
+    }
+    for lock in held {
+        states.free_lock(lock);
+    }
+    states.lock_owners.remove(key);
+    Ok(Step::Done(Status::OK))
+}
+
+/// The most files that an owner can have had locked for all to be let go of in one request.
+const RELEASED_AT_ONCE: usize = 4096;

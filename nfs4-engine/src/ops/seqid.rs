@@ -1,0 +1,445 @@
+//! The operations of minor version 0 that an owner may do only one after the other, and ask for
+//! again. [RFC 7530 §9.1.7 to 9.1.9]
+
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_BOTH;
+use nfs4_proto::nfs4::opnum::Op;
+use nfs4_proto::nfs4::res;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use super::{close, downgrade, lock, open};
+use crate::action::Outbox;
+use crate::client::Client;
+use crate::compound::v40::is_reserved;
+use crate::compound::{Compound, Cx, Step, V40};
+use crate::core::Core;
+use crate::session::fingerprint;
+use crate::slab::Key;
+use crate::state::history::Did;
+use crate::state::lock::Lock;
+use crate::state::open::Open;
+use crate::state::owner::Owner;
+use crate::state::stateid::Named;
+use crate::state::turns::{Answer, Asked, Last, Turn, Turns, counts};
+use crate::time::{Mono, Now};
+
+/// A turn that an operation has taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    whose: Whose,
+    asked: Asked,
+    /// What a CLOSE closes.
+    closes: Option<Key<Open>>,
+    /// Of a LOCK by an owner who has nothing of the file yet: his own seqid, and he himself if he
+    /// is known.
+    lock: Option<(Option<Key<Owner<Lock>>>, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Open(Key<Owner<Open>>),
+    Lock(Key<Owner<Lock>>),
+}
+
+/// OPEN. [RFC 7530 §16.16]
+pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let mut ahead = *args;
+    let decoded = args::Open::decode(&mut ahead)?;
+    if !is_of_v40(&decoded) {
+        return Err(Status::BADXDR);
+    }
+    let asked = asked(cx, decoded.seqid, args, &ahead);
+    let client = cx.client_of(decoded.owner.clientid)?;
+    let name = decoded.owner.owner;
+    if let Some(key) = cx.core.states.open_owners.find(client, name)
+        && let Some(turns) = turns(cx.core.states.open_owners.get(key))
+    {
+        match turns.judge(&asked) {
+            Turn::Running => return Err(Status::RESOURCE),
+            Turn::Replay => {
+                *args = ahead;
+                return Ok(replay_open(cx, key));
+            }
+            Turn::New | Turn::Bad if !turns.is_confirmed() => forget_sequence(cx, key),
+            Turn::New => {}
+            Turn::Bad => return Err(Status::BAD_SEQID),
+        }
+    }
+    let now = cx.now.mono;
+    let owners = &mut cx.core.states.open_owners;
+    let key = owners.named(client, name);
+    owners.take_turn(key, Some(now), Turns::begin);
+    take(cx, Whose::Open(key), asked);
+    if decoded.share_access > OPEN4_SHARE_ACCESS_BOTH {
+        return Err(Status::INVAL);
+    }
+    open::start(cx, args)
+}
+
+/// Whether the arguments have only such arms as minor version 0 knows.
+fn is_of_v40(open: &args::Open<'_>) -> bool {
+    let claim = match open.claim {
+        OpenClaim::Null(_)
+        | OpenClaim::Previous(_)
+        | OpenClaim::DelegateCur { .. }
+        | OpenClaim::DelegatePrev(_) => true,
+        OpenClaim::Fh | OpenClaim::DelegCurFh(_) | OpenClaim::DelegPrevFh => false,
+    };
+    let exclusive41 = matches!(open.openhow, OpenHow::Create(CreateHow::Exclusive41 { .. }));
+    claim && !exclusive41
+}
+
+/// CLOSE. [RFC 7530 §16.2]
+pub(crate) fn close(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let mut ahead = *args;
+    let decoded = args::Close::decode(&mut ahead)?;
+    let asked = asked(cx, decoded.seqid, args, &ahead);
+    if let Some(replayed) = enter_open(cx, &decoded.open_stateid, asked)? {
+        *args = ahead;
+        return Ok(replayed);
+    }
+    if let Ok(stated) = cx.core.states.find_stateid(&decoded.open_stateid)
+        && let Named::Open(open) = stated.named
+        && let Some(turn) = &mut cx.run.turn
+    {
+        turn.closes = Some(open);
+    }
+    close::start(cx, args)
+}
+
+/// OPEN_DOWNGRADE. [RFC 7530 §16.19]
+pub(crate) fn downgrade(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let mut ahead = *args;
+    let decoded = args::OpenDowngrade::decode(&mut ahead)?;
+    let asked = asked(cx, decoded.seqid, args, &ahead);
+    if let Some(replayed) = enter_open(cx, &decoded.open_stateid, asked)? {
+        *args = ahead;
+        return Ok(replayed);
+    }
+    downgrade::start(cx, args)
+}
+
+/// OPEN_CONFIRM. [RFC 7530 §16.18]
+pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let from = *args;
+    let decoded = args::OpenConfirm::decode(args)?;
+    let asked = asked(cx, decoded.seqid, &from, args);
+    if let Some(replayed) = enter_open(cx, &decoded.open_stateid, asked)? {
+        return Ok(replayed);
+    }
+    let key = cx.check_open(&decoded.open_stateid, &fh)?;
+    let states = &mut cx.core.states;
+    let owner = states.get(key).ok_or(Status::BAD_STATEID)?.owner;
+    if !states.is_unconfirmed(key) {
+        return Err(Status::BAD_STATEID);
+    }
+    states.open_owners.take_turn(owner, None, Turns::confirm);
+    let open_stateid = states.advance(key);
+    res::OpenConfirmOk { open_stateid }.encode(cx.body());
+    Ok(Step::Done(Status::OK))
+}
+
+/// LOCK. [RFC 7530 §16.10]
+pub(crate) fn lock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let mut ahead = *args;
+    let decoded = args::Lock::decode(&mut ahead)?;
+    match decoded.locker {
+        Locker::New(new) => {
+            let asked = asked(cx, new.open_seqid, args, &ahead);
+            let client = cx.client_of(new.lock_owner.clientid)?;
+            if let Some(replayed) = enter_open(cx, &new.open_stateid, asked)? {
+                *args = ahead;
+                return Ok(replayed);
+            }
+            let owners = &cx.core.states.lock_owners;
+            let owner = owners.find(client, new.lock_owner.owner);
+            if let Some(turns) = owner.and_then(|key| turns(owners.get(key))) {
+                let own = Asked {
+                    seqid: new.lock_seqid,
+                    ..asked
+                };
+                if turns.judge(&own) != Turn::New {
+                    return Err(Status::BAD_SEQID);
+                }
+            }
+            if let Some(turn) = &mut cx.run.turn {
+                turn.lock = Some((owner, new.lock_seqid));
+            }
+        }
+        Locker::Existing(existing) => {
+            let asked = asked(cx, existing.lock_seqid, args, &ahead);
+            if let Some(replayed) = enter_lock(cx, &existing.lock_stateid, asked)? {
+                *args = ahead;
+                return Ok(replayed);
+            }
+        }
+    }
+    lock::lock(cx, args)
+}
+
+/// LOCKU. [RFC 7530 §16.12]
+pub(crate) fn unlock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let mut ahead = *args;
+    let decoded = args::LockU::decode(&mut ahead)?;
+    let asked = asked(cx, decoded.seqid, args, &ahead);
+    if let Some(replayed) = enter_lock(cx, &decoded.lock_stateid, asked)? {
+        *args = ahead;
+        return Ok(replayed);
+    }
+    lock::unlock(cx, args)
+}
+
+/// An operation has its result: what its turn comes to.
+pub(crate) fn settle(cx: &mut Cx<'_, V40>, status: Status) {
+    let Some(turn) = cx.run.turn.take() else {
+        return;
+    };
+    let answer = counts(status).then(|| Answer {
+        status,
+        body: cx.run.reply.op_body().into(),
+        current: cx.run.current,
+    });
+    let made = match cx.run.current_stateid {
+        Some(stateid) if status == Status::OK => cx.core.states.find_stateid(&stateid).ok(),
+        _ => None,
+    };
+    let states = &mut cx.core.states;
+    match turn.whose {
+        Whose::Open(key) => {
+            let did = match (made.map(|made| made.named), turn.closes) {
+                _ if status != Status::OK => Did::Nothing,
+                (_, Some(open)) => Did::Closed(open),
+                (Some(Named::Open(open)), None) => Did::Opened(open),
+                _ => Did::Nothing,
+            };
+            states.end_turn(key, &turn.asked, answer, did);
+        }
+        Whose::Lock(key) => {
+            states
+                .lock_owners
+                .take_turn(key, None, |turns| match answer {
+                    Some(answer) => turns.end(&turn.asked, answer),
+                    None => turns.undo(),
+                });
+        }
+    }
+    if let Some((known, seqid)) = turn.lock
+        && counts(status)
+    {
+        let made = match made.map(|made| made.named) {
+            Some(Named::Lock(key)) => states.lock(key).map(|lock| lock.owner),
+            _ => None,
+        };
+        if let Some(owner) = made.or(known) {
+            states
+                .lock_owners
+                .take_turn(owner, Some(cx.now.mono), |turns| {
+                    turns.confirm();
+                    turns.count(seqid);
+                });
+        }
+    }
+    cx.core.crowd_out_owners(cx.now, cx.out);
+}
+
+/// Takes the turn of the owner of an open; the answer of the last time if it is that once more.
+fn enter_open(
+    cx: &mut Cx<'_, V40>,
+    stateid: &Stateid,
+    asked: Asked,
+) -> Result<Option<Step>, Status> {
+    let states = &cx.core.states;
+    let (key, there) = match states.find_stateid(stateid) {
+        _ if is_reserved(stateid) => return Err(Status::BAD_STATEID),
+        Ok(stated) => match stated.named {
+            Named::Open(open) => (states.get(open).map(|open| open.owner), true),
+            Named::Lock(_) => (None, false),
+        },
+        Err(Status::BAD_STATEID) => (states.closed_by(stateid), false),
+        Err(status) => return Err(status),
+    };
+    let key = key.ok_or(Status::BAD_STATEID)?;
+    let owner = states.open_owners.get(key).ok_or(Status::BAD_STATEID)?;
+    let client = cx.core.client_of_state(owner.client(), cx.now.mono)?;
+    let turns = turns(Some(owner)).ok_or(Status::BAD_STATEID)?;
+    let turn = turns.judge(&asked);
+    let confirmed = turns.is_confirmed();
+    cx.core.hold_lease(cx.run, client, cx.now.mono);
+    match turn {
+        Turn::Running => Err(Status::RESOURCE),
+        Turn::Replay => Ok(Some(replay_open(cx, key))),
+        Turn::Bad => {
+            if asked.op == Op::OpenConfirm && !confirmed {
+                // The client does not mean the OPEN that is to be confirmed.
+                forget_sequence(cx, key);
+                cx.core.states.forget_open_owner(key);
+            }
+            Err(Status::BAD_SEQID)
+        }
+        // Nothing but OPEN_CONFIRM can follow the first OPEN, and nothing a CLOSE.
+        Turn::New if !there || !confirmed && asked.op != Op::OpenConfirm => {
+            Err(Status::BAD_STATEID)
+        }
+        Turn::New => {
+            let now = cx.now.mono;
+            let owners = &mut cx.core.states.open_owners;
+            owners.take_turn(key, Some(now), Turns::begin);
+            take(cx, Whose::Open(key), asked);
+            Ok(None)
+        }
+    }
+}
+
+/// As [`enter_open`] for the owner of locks.
+fn enter_lock(
+    cx: &mut Cx<'_, V40>,
+    stateid: &Stateid,
+    asked: Asked,
+) -> Result<Option<Step>, Status> {
+    if is_reserved(stateid) {
+        return Err(Status::BAD_STATEID);
+    }
+    let states = &cx.core.states;
+    let key = match states.find_stateid(stateid)?.named {
+        Named::Lock(lock) => states.lock(lock).map(|lock| lock.owner),
+        Named::Open(_) => None,
+    };
+    let key = key.ok_or(Status::BAD_STATEID)?;
+    let owner = states.lock_owners.get(key).ok_or(Status::BAD_STATEID)?;
+    let client = cx.core.client_of_state(owner.client(), cx.now.mono)?;
+    let turns = turns(Some(owner)).ok_or(Status::BAD_STATEID)?;
+    let turn = turns.judge(&asked);
+    cx.core.hold_lease(cx.run, client, cx.now.mono);
+    match turn {
+        Turn::Running => Err(Status::RESOURCE),
+        Turn::Replay => {
+            let turns = self::turns(cx.core.states.lock_owners.get(key));
+            Ok(Some(replay(cx.run, turns.and_then(Turns::last))))
+        }
+        Turn::Bad => Err(Status::BAD_SEQID),
+        Turn::New => {
+            let now = cx.now.mono;
+            let owners = &mut cx.core.states.lock_owners;
+            owners.take_turn(key, Some(now), Turns::begin);
+            take(cx, Whose::Lock(key), asked);
+            Ok(None)
+        }
+    }
+}
+
+fn take(cx: &mut Cx<'_, V40>, whose: Whose, asked: Asked) {
+    cx.run.turn = Some(Taken {
+        whose,
+        asked,
+        closes: None,
+        lock: None,
+    });
+}
+
+/// What an owner is asked: the arguments lie between two readers.
+fn asked(cx: &Cx<'_, V40>, seqid: u32, from: &Reader<'_>, to: &Reader<'_>) -> Asked {
+    let args = cx.record.get(from.position()..to.position());
+    Asked {
+        op: cx.run.op,
+        seqid,
+        print: fingerprint::of_bytes(args.unwrap_or_default()),
+    }
+}
+
+fn turns<T>(owner: Option<&Owner<T>>) -> Option<&Turns> {
+    owner.and_then(Owner::turns)
+}
+
+/// The client goes on with another sequence than the one that it was to confirm: what was opened
+/// in that is closed. [RFC 7530 §16.18.5]
+fn forget_sequence(cx: &mut Cx<'_, V40>, key: Key<Owner<Open>>) {
+    let owners = &mut cx.core.states.open_owners;
+    let open = turns(owners.get(key)).and_then(|turns| turns.unconfirmed);
+    owners.take_turn(key, None, Turns::restart);
+    if let Some(open) = open {
+        cx.core.close(open, cx.now, cx.out);
+    }
+}
+
+fn replay_open(cx: &mut Cx<'_, V40>, key: Key<Owner<Open>>) -> Step {
+    let turns = turns(cx.core.states.open_owners.get(key));
+    replay(cx.run, turns.and_then(Turns::last))
+}
+
+/// Answers as the last time.
+fn replay(run: &mut Compound, last: Option<&Last>) -> Step {
+    let Some(last) = last else {
+        return Step::Done(Status::SERVERFAULT);
+    };
+    run.reply.body().raw(&last.body);
+    if last.status != Status::OK {
+        return Step::Failed(last.status);
+    }
+    if let Some(fh) = last.current {
+        run.set_current(fh);
+    }
+    Step::Done(Status::OK)
+}
+
+impl Core {
+    /// The client whose state this is, if it is of minor version 0.
+    fn client_of_state(&self, key: Key<Client>, now: Mono) -> Result<Key<Client>, Status> {
+        let client = self.clients.get(key).ok_or(Status::EXPIRED)?;
+        if client.about.minor != 0 {
+            Err(Status::BAD_STATEID)
+        } else if client.lease.is_expired(now, self.config.lease) {
+            Err(Status::EXPIRED)
+        } else {
+            Ok(key)
+        }
+    }
+
+    /// Forgets those owners who have been silent longest, if too many are remembered who hold
+    /// nothing. [RFC 7530 §9.1.10]
+    fn crowd_out_owners(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(key) = self.states.open_owners.crowded_out(OWNERS_REMEMBERED) {
+            self.forget_owner(key, now, out);
+        }
+        while let Some(key) = self.states.lock_owners.crowded_out(OWNERS_REMEMBERED) {
+            self.states.lock_owners.remove(key);
+        }
+    }
+
+    /// Forgets the owners of a client who hold nothing and have been silent for a lease, and what
+    /// was opened and not confirmed; `false` if there was more to do than `budget` allows.
+    /// [RFC 7530 §16.18.5]
+    pub(crate) fn forget_silent_owners(
+        &mut self,
+        client: Key<Client>,
+        now: Now,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        let since = now.mono.before(self.config.lease);
+        while *budget > 0 {
+            if let Some(key) = self.states.open_owners.silent_since(client, since) {
+                self.forget_owner(key, now, out);
+            } else if let Some(key) = self.states.lock_owners.silent_since(client, since) {
+                self.states.lock_owners.remove(key);
+            } else {
+                return true;
+            }
+            *budget -= 1;
+        }
+        false
+    }
+
+    fn forget_owner(&mut self, key: Key<Owner<Open>>, now: Now, out: &mut Outbox) {
+        let turns = turns(self.states.open_owners.get(key));
+        if let Some(open) = turns.and_then(|turns| turns.unconfirmed) {
+            self.close(open, now, out);
+        }
+        self.states.forget_open_owner(key);
+    }
+}
+
+/// So many owners of either kind are remembered who hold nothing, of all clients together.
+const OWNERS_REMEMBERED: usize = 4_096;

@@ -1,0 +1,154 @@
+//! SETCLIENTID and SETCLIENTID_CONFIRM: who a client of minor version 0 is.
+//! [RFC 7530 §16.33, §16.34]
+
+use alloc::string::String;
+
+use nfs4_proto::nfs4::basic::{ClientId, NetAddr, Verifier};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::nfs4::{args, res};
+use nfs4_proto::xdr::{Decode, Encode, Reader};
+
+use super::exchange_id::{about, discard};
+use crate::client::{CallbackTarget, Client, Introduction, Principal};
+use crate::compound::{Cx, Step, V40};
+use crate::event::{ClientGone, Event};
+use crate::slab::Key;
+use crate::timer::Due;
+
+/// SETCLIENTID: nothing of what the client has changes before it confirms.
+pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let args = args::SetClientId::decode(args)?;
+    let (id, verifier) = (args.client.id, args.client.verifier);
+    let caller = Principal::of(&cx.run.cred);
+    let callback = CallbackTarget {
+        program: args.callback.cb_program,
+        netid: args.callback.cb_location.netid.into(),
+        address: args.callback.cb_location.addr.into(),
+        ident: args.callback_ident,
+    };
+    let records = cx.core.clients.of_owner(0, id);
+    let now = cx.now.mono;
+    if let Some(key) = records.confirmed
+        && let Some(client) = cx.core.clients.get(key)
+    {
+        let expired = client.lease.is_expired(now, cx.core.config.lease);
+        if client.principal != caller {
+            // One that holds nothing gives way. [RFC 7530 §9.1.2]
+            if client.has_state() && !expired {
+                return Ok(in_use(cx, key));
+            }
+            discard(cx.core, key, ClientGone::Replaced, cx.now, cx.out)?;
+        } else if expired {
+            discard(cx.core, key, ClientGone::LeaseExpired, cx.now, cx.out)?;
+        } else if client.verifier == verifier {
+            // The same incarnation: perhaps it listens elsewhere now.
+            let confirm = cx.core.clients.mint_confirm();
+            let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
+            client.update = Some(Introduction { confirm, callback });
+            return Ok(introduced(cx, key, confirm));
+        }
+        // Another incarnation; the old one stays until the new one is confirmed.
+    }
+    if let Some(key) = records.unconfirmed {
+        discard(cx.core, key, ClientGone::Replaced, cx.now, cx.out)?;
+    }
+    if cx.core.clients.is_full() {
+        return Err(Status::DELAY);
+    }
+    let key = cx.core.clients.insert(0, id, verifier, caller, now);
+    let confirm = cx.core.clients.mint_confirm();
+    let about = about(cx, None);
+    let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
+    client.about = about;
+    client.introduction = Some(Introduction { confirm, callback });
+    // There is nothing that it could say when it has reclaimed all.
+    client.reclaim_complete = true;
+    cx.core
+        .remind(now.after(cx.core.config.lease), Due::Lease(key));
+    Ok(introduced(cx, key, confirm))
+}
+
+fn introduced(cx: &mut Cx<'_, V40>, key: Key<Client>, confirm: Verifier) -> Step {
+    let id = cx.core.clients.get(key).map_or(0, |client| client.id);
+    res::SetClientIdOk {
+        clientid: ClientId(id),
+        setclientid_confirm: confirm,
+    }
+    .encode(cx.body());
+    Step::Done(Status::OK)
+}
+
+/// Somebody else has this name, and state under it: where that client is.
+fn in_use(cx: &mut Cx<'_, V40>, key: Key<Client>) -> Step {
+    let client = cx.core.clients.get(key);
+    let callback = client.and_then(|client| client.introduction.as_ref());
+    let client_using = callback.map_or(
+        NetAddr {
+            netid: b"",
+            addr: b"",
+        },
+        |known| NetAddr {
+            netid: &known.callback.netid,
+            addr: &known.callback.address,
+        },
+    );
+    res::ClientIdInUse { client_using }.encode(cx.run.reply.body());
+    Step::Failed(Status::CLID_INUSE)
+}
+
+/// SETCLIENTID_CONFIRM.
+pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let args = args::SetClientIdConfirm::decode(args)?;
+    let now = cx.now.mono;
+    let found = cx.core.clients.by_id(args.clientid.0);
+    let key = found.ok_or(Status::STALE_CLIENTID)?;
+    let client = cx.core.clients.get_mut(key).ok_or(Status::STALE_CLIENTID)?;
+    if client.about.minor != 0 || client.lease.is_expired(now, cx.core.config.lease) {
+        return Err(Status::STALE_CLIENTID);
+    }
+    let asked = args.setclientid_confirm;
+    let is_asked = |known: &Introduction| known.confirm == asked;
+    let updates = client.update.as_ref().is_some_and(is_asked);
+    if !updates && !client.introduction.as_ref().is_some_and(is_asked) {
+        return Err(Status::STALE_CLIENTID);
+    }
+    if client.principal != Principal::of(&cx.run.cred) {
+        return Err(Status::CLID_INUSE);
+    }
+    if updates {
+        client.introduction = client.update.take();
+    } else if !client.confirmed {
+        establish(cx, key)?;
+    }
+    Ok(Step::Done(Status::OK))
+}
+
+/// The first confirmation of an incarnation: the one before it goes with all that it had.
+fn establish(cx: &mut Cx<'_, V40>, key: Key<Client>) -> Result<(), Status> {
+    let core = &mut *cx.core;
+    let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
+    let id = client.id;
+    if let Some(old) = core.clients.of_owner(0, &client.owner).confirmed {
+        let comebacks = core.clients.note_replacement(old, key);
+        discard(core, old, ClientGone::Replaced, cx.now, cx.out)?;
+        if let Some(times) = comebacks
+            && let Some(client) = core.clients.get(key)
+        {
+            let owner = client.owner.to_vec();
+            cx.out.event(Event::SharedOwner { owner, times });
+        }
+    }
+    core.clients.confirm(key);
+    if let Some(client) = core.clients.get_mut(key) {
+        client.lease.renew(cx.now.mono);
+    }
+    let conn = cx.run.conn;
+    let known = core.connections.get(conn);
+    let peer = known.map_or_else(String::new, |open| open.peer.clone());
+    cx.out.event(Event::ClientConfirmed {
+        client: id,
+        conn,
+        peer,
+    });
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! What is remembered of owners of minor version 0 beyond what they hold: whose turn it was, and
+//! what they closed last. [RFC 7530 §9.1.10]
+
+use nfs4_proto::nfs4::basic::Stateid;
+
+use super::open::Open;
+use super::owner::Owner;
+use super::stateid::Named;
+use super::table::States;
+use super::turns::{Answer, Asked};
+use crate::client::Client;
+use crate::slab::Key;
+
+/// What an owner's request did, beside what its answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Did {
+    Nothing,
+    /// It opened a file.
+    Opened(Key<Open>),
+    /// It closed one.
+    Closed(Key<Open>),
+}
+
+impl States {
+    /// The owner who closed what a stateid named, if that was his last request.
+    pub(crate) fn closed_by(&self, stateid: &Stateid) -> Option<Key<Owner<Open>>> {
+        match Named::decode(stateid, self.epoch()).ok()? {
+            Named::Open(key) => self.closed.get(&key).copied(),
+            Named::Lock(_) => None,
+        }
+    }
+
+    /// Whether an open is of an owner who has not shown yet that he is no replay of old requests.
+    pub(crate) fn is_unconfirmed(&self, open: Key<Open>) -> bool {
+        let owner = self
+            .get(open)
+            .and_then(|open| self.open_owners.get(open.owner));
+        let turns = owner.and_then(Owner::turns);
+        turns.is_some_and(|turns| !turns.is_confirmed())
+    }
+
+    /// An open owner's request was answered; without an answer it does not count.
+    pub(crate) fn end_turn(
+        &mut self,
+        key: Key<Owner<Open>>,
+        asked: &Asked,
+        answer: Option<Answer>,
+        did: Did,
+    ) {
+        let Some(answer) = answer else {
+            let fresh = self.open_owners.take_turn(key, None, |turns| {
+                turns.undo();
+                turns.is_fresh()
+            });
+            if fresh == Some(true) {
+                self.forget_open_owner(key);
+            }
+            return;
+        };
+        let before = self.open_owners.take_turn(key, None, |turns| {
+            turns.end(asked, answer);
+            if let Did::Opened(open) = did
+                && !turns.is_confirmed()
+            {
+                turns.unconfirmed = Some(open);
+            }
+            let closed = match did {
+                Did::Closed(open) => Some(open),
+                Did::Nothing | Did::Opened(_) => None,
+            };
+            core::mem::replace(&mut turns.closed, closed)
+        });
+        let Some(before) = before else {
+            return;
+        };
+        if let Some(before) = before {
+            self.closed.remove(&before);
+        }
+        if let Did::Closed(open) = did {
+            self.closed.insert(open, key);
+        }
+    }
+
+    /// Forgets an open owner, if he holds nothing.
+    pub(crate) fn forget_open_owner(&mut self, key: Key<Owner<Open>>) {
+        let Some(owner) = self.open_owners.get(key) else {
+            return;
+        };
+        if !owner.held().is_empty() {
+            return;
+        }
+        if let Some(closed) = owner.turns().and_then(|turns| turns.closed) {
+            self.closed.remove(&closed);
+        }
+        self.open_owners.remove(key);
+    }
+
+    /// Whether anything is remembered of a client's owners who hold nothing.
+    pub(crate) fn has_owners(&self, client: Key<Client>) -> bool {
+        self.open_owners.loose_of(client).is_some() || self.lock_owners.loose_of(client).is_some()
+    }
+
+    /// Forgets one of a client's owners who hold nothing.
+    pub(crate) fn forget_an_owner(&mut self, client: Key<Client>) {
+        if let Some(key) = self.open_owners.loose_of(client) {
+            self.forget_open_owner(key);
+        } else if let Some(key) = self.lock_owners.loose_of(client) {
+            self.lock_owners.remove(key);
+        }
+    }
+}
