@@ -26,7 +26,7 @@ pub(super) const fn owner(owner: &[u8]) -> Owner<'_> {
 impl Holder {
     pub(super) fn new(sim: &mut Sim, name: &str, access: u32) -> Holder {
         let client = Client::mounted(sim, name);
-        Holder::of(sim, client, access)
+        Holder::of(sim, client, b"f", access)
     }
 
     /// One that the server can call back.
@@ -38,14 +38,15 @@ impl Holder {
         client.create_session_with(sim, args).all_ok();
         let done = args::ReclaimComplete { one_fs: false };
         client.call(sim, |c| c.reclaim_complete(done)).all_ok();
-        Holder::of(sim, client, access)
+        Holder::of(sim, client, b"f", access)
     }
 
-    fn of(sim: &mut Sim, mut client: Client, access: u32) -> Holder {
+    /// One that has this file open.
+    pub(super) fn of(sim: &mut Sim, mut client: Client, name: &[u8], access: u32) -> Holder {
         let open = args::Open {
             share_access: access,
             openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-            ..open_args(b"opener", b"f")
+            ..open_args(b"opener", name)
         };
         let reply = client
             .call(sim, |c| c.putrootfh().open(open).getfh())

@@ -7,6 +7,7 @@ mod answers;
 mod control;
 mod end;
 mod lost;
+mod many;
 mod sent;
 
 use std::time::Duration;
