@@ -21,6 +21,8 @@ pub(crate) struct BackChannel {
     pub(crate) wanted: bool,
     /// The seqids cannot be mended, or the client does not know the session.
     pub(crate) faulty: bool,
+    /// A callback went wrong, and since then none was executed and no connection bound.
+    pub(crate) failing: bool,
     /// The client was last asked to come down to so many slots of the fore channel.
     pub(crate) recalled_slots: Option<u32>,
     /// The RPC program that the client serves for callbacks.
@@ -71,6 +73,7 @@ impl BackChannel {
         BackChannel {
             wanted: false,
             faulty: false,
+            failing: false,
             recalled_slots: None,
             program,
             minor,
@@ -125,11 +128,6 @@ impl BackChannel {
     /// SEQ4_STATUS_BACKCHANNEL_FAULT]
     pub(crate) fn has_fault(&self) -> bool {
         self.faulty || self.can_call && self.is_stuck()
-    }
-
-    /// Whether a callback is not answered that should have been.
-    pub(crate) fn is_doubtful(&self) -> bool {
-        self.seats.iter().any(|seat| seat.slot.is_doubtful())
     }
 
     pub(crate) fn seats(&self) -> &[Seat] {

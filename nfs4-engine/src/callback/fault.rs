@@ -104,6 +104,9 @@ impl Core {
             if flight.overdue {
                 continue;
             }
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.back.failing = true;
+            }
             if let Some(seat) = self.seat_mut(session, slot) {
                 seat.slot.lost();
             }
@@ -177,6 +180,7 @@ impl Core {
             return;
         };
         let id = session.id;
+        session.back.failing = true;
         let Some(binding) = session.bindings.find_mut(conn) else {
             return;
         };

@@ -54,11 +54,11 @@ impl Core {
     }
 
     /// Whether callbacks to this client are known to work: a connection is there, and nothing is
-    /// unanswered that should not be.
+    /// wrong that a later one, or a later connection, has not put right.
     pub(crate) fn can_call_back(&self, client: Key<Client>) -> bool {
         let sessions = self.clients.get(client).map(|client| &client.sessions);
         let mut sessions = sessions.into_iter().flatten();
-        sessions.any(|key| self.has_path(*key) && !self.is_doubtful(*key))
+        sessions.any(|key| self.has_path(*key) && !self.is_failing(*key))
     }
 
     /// Puts a callback at the end of a session's queue.
@@ -133,6 +133,9 @@ impl Core {
 
     /// Goes on with what waits for a connection to this session, after the request in execution.
     pub(crate) fn resume_soon(&mut self, key: Key<Session>) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.back.failing = false;
+        }
         self.callbacks.resumed.push(key);
     }
 
@@ -227,7 +230,7 @@ impl Core {
             Some(_) | None => &[],
         };
         let mut full = false;
-        let mut doubtful = None;
+        let mut failing = None;
         for key in hint.into_iter().chain(others.iter().copied()) {
             let Some(session) = self.sessions.get(key) else {
                 continue;
@@ -237,13 +240,13 @@ impl Core {
             }
             if session.back.queue().len() >= QUEUE {
                 full = true;
-            } else if !session.back.is_doubtful() {
+            } else if !session.back.failing {
                 return Ok(key);
             } else {
-                doubtful = doubtful.or(Some(key));
+                failing = failing.or(Some(key));
             }
         }
-        match doubtful {
+        match failing {
             Some(key) => Ok(key),
             None if full => Err(CallbackRefused::QueueFull),
             None => Err(CallbackRefused::NoPath),
@@ -256,10 +259,10 @@ impl Core {
             && self.back_connection(key, |_| false).is_some()
     }
 
-    fn is_doubtful(&self, key: Key<Session>) -> bool {
+    fn is_failing(&self, key: Key<Session>) -> bool {
         self.sessions
             .get(key)
-            .is_some_and(|session| session.back.is_doubtful())
+            .is_some_and(|session| session.back.failing)
     }
 
     /// Sets the reminder of a callback anew.

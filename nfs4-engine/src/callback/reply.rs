@@ -268,6 +268,7 @@ impl Core {
             return;
         };
         session.last_used = now.mono;
+        session.back.failing = false;
         if let Some(binding) = session.bindings.find_mut(conn) {
             binding.last_activity = now;
         }

@@ -114,14 +114,6 @@ impl CbSlot {
         self.state == State::Quarantined
     }
 
-    /// A callback may have been executed of which nobody knows.
-    pub(crate) fn is_doubtful(&self) -> bool {
-        matches!(
-            self.state,
-            State::Quarantined | State::Taken { doubtful: true }
-        )
-    }
-
     /// Whether it can be taken.
     pub(crate) fn is_free(&self) -> bool {
         self.state == State::Free

@@ -211,3 +211,44 @@ fn no_callback_leaves_by_a_draining_connection() {
     assert_eq!((again.conn, again.body()), (second, callback.body()));
     sim.complete_all();
 }
+
+/// Whether the server would call the client for a lock, as it says of an open file.
+fn is_called(sim: &mut Sim, client: &mut Client) -> bool {
+    let open = open_args(b"opener", b"f");
+    let reply = client.call(sim, |c| c.putrootfh().open(open)).all_ok();
+    ok!(reply, Open).rflags & OPEN4_RESULT_MAY_NOTIFY_LOCK != 0
+}
+
+#[test]
+fn nothing_is_promised_between_a_failure_and_what_puts_it_right() {
+    let (mut sim, mut client) = tight();
+    let second = bind_new(&mut sim, &client);
+    assert!(is_called(&mut sim, &mut client));
+    let callback = provoke(&mut sim, &mut client);
+    assert!(is_called(&mut sim, &mut client), "the answer may come");
+    wait(&mut sim, TIMEOUT);
+    assert!(!is_called(&mut sim, &mut client));
+    // The same is answered by another connection.
+    wait(&mut sim, 5 * SECOND);
+    let again = only(&mut sim);
+    assert_eq!((again.conn, again.body()), (second, callback.body()));
+    assert!(!is_called(&mut sim, &mut client));
+    answer(&mut sim, &again, again.ok());
+    assert!(is_called(&mut sim, &mut client));
+}
+
+#[test]
+fn a_connection_that_is_bound_again_does_not_get_the_same_callback_again() {
+    let (mut sim, mut client) = tight();
+    let callback = provoke(&mut sim, &mut client);
+    wait(&mut sim, TIMEOUT);
+    assert!(!is_called(&mut sim, &mut client));
+    let conn = client.conn;
+    bind(&mut sim, &client, conn, ChannelDirFromClient::ForeOrBoth);
+    assert!(is_called(&mut sim, &mut client));
+    wait(&mut sim, 2 * TIMEOUT);
+    assert_eq!(sim.take_callbacks(), [], "it lives, and has got it");
+    assert_eq!(sim.tables().callbacks, 1);
+    answer(&mut sim, &callback, callback.ok());
+    assert_eq!((sim.tables().callbacks, sim.tables().flights), (0, 0));
+}

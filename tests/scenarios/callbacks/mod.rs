@@ -19,8 +19,8 @@ use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args::{self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenHow};
 use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::consts::{
-    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN,
-    SEQ4_STATUS_CB_PATH_DOWN_SESSION,
+    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_RESULT_MAY_NOTIFY_LOCK,
+    SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
 };
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_proto::rpc::{AuthFlavor, AuthStat, AuthSys, Fault};
