@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::fs::{CompletionSink, FsHandle, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{
     Action, Admin, ConfigFaults, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths,
+    Touch,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -226,6 +227,24 @@ impl Node {
         turn.inputs.push(Input::Admin(admin));
         self.shared.exchange(&mut turn, None)?;
         self.shared.finish(&mut turn)
+    }
+
+    /// Whether something that is no client of this server may read or change a file of the export
+    /// at this place in the engine's list: no client is assured of the contrary by a delegation.
+    /// Such delegations are recalled, and whoever asks comes again until he may; after a lease at
+    /// the latest, since what does not come back is revoked. [RFC 8881 §10.2]
+    ///
+    /// This is for file systems that are used by others, too. It must not be called from within
+    /// [`Backend::submit`](nfs4_engine::fs::Backend::submit), for that is the server's own doing.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> Result<bool, EngineDead> {
+        let mut turn = Turn::default();
+        turn.inputs.push(Input::Touched { export, fh, touch });
+        self.shared.exchange(&mut turn, None)?;
+        self.shared.finish(&mut turn)?;
+        Ok(self.shared.lock()?.engine.may_touch(export, fh, touch))
     }
 
     /// A timer: every transport runs one, and any of them serves the whole node.

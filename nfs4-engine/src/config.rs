@@ -67,6 +67,14 @@ pub struct Config {
     /// The most opens, lock stateids and locked ranges, of all clients together; a range counts for
     /// each owner who has it locked.
     pub max_states: u32,
+    /// Whether files are delegated to clients that can be called back. [RFC 8881 §10.4]
+    pub delegations: bool,
+    /// The most delegations of one client, those that were revoked and not acknowledged included.
+    pub max_delegations_per_client: u32,
+    /// The most delegations of all clients together.
+    pub max_delegations: u32,
+    /// How long a file is not delegated again after it was recalled.
+    pub delegation_pause: Duration,
 }
 
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
@@ -100,6 +108,10 @@ impl Default for Config {
             max_clients: 16_384,
             max_opens_per_client: 65_536,
             max_states: 1 << 20,
+            delegations: true,
+            max_delegations_per_client: 16_384,
+            max_delegations: 1 << 18,
+            delegation_pause: Duration::from_secs(10),
         }
     }
 }
@@ -164,6 +176,19 @@ impl Config {
             ),
             // Stateids have 28 bits for the place in a table.
             ("max_states", self.max_states.into(), 16, 1 << 26),
+            (
+                "max_delegations_per_client",
+                self.max_delegations_per_client.into(),
+                1,
+                1 << 24,
+            ),
+            ("max_delegations", self.max_delegations.into(), 1, 1 << 26),
+            (
+                "delegation_pause (seconds)",
+                seconds(self.delegation_pause),
+                0,
+                3_600,
+            ),
         ];
         ConfigFaults::check(ranges)
     }

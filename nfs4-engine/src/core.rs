@@ -6,9 +6,11 @@ use alloc::vec::Vec;
 use crate::action::{Action, Outbox};
 use crate::callback::Callbacks;
 use crate::client::{Client, Clients};
+use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
 use crate::config::{Boot, Config};
 use crate::connection::Connections;
+use crate::delegate::Guards;
 use crate::duplicates::Duplicates;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
@@ -19,6 +21,7 @@ use crate::session::demand::Pressure;
 use crate::session::table::{Session, Sessions};
 use crate::slab::Key;
 use crate::state::States;
+use crate::state::delegation::Phase;
 use crate::state::open::Open;
 use crate::state::table::Ending;
 use crate::time::{Mono, Now};
@@ -37,6 +40,10 @@ pub(crate) struct Core {
     pub(crate) states: States,
     /// Requests of minor version 0 that can arrive again.
     pub(crate) duplicates: Duplicates,
+    /// COMPOUNDs that wait for what a client answers.
+    pub(crate) holds: Vec<Hold>,
+    /// What must not be delegated now.
+    pub(crate) guards: Guards,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
     /// New opens are refused until then, for clients that reclaim.
@@ -54,6 +61,8 @@ impl Core {
             connections: Connections::new(keyed),
             states: States::new(boot.epoch, keyed),
             duplicates: Duplicates::new(keyed, boot.entropy),
+            holds: Vec::new(),
+            guards: Guards::new(keyed),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
             grace_until: now.mono.after(config.grace),
@@ -184,7 +193,9 @@ impl Core {
                 return true;
             };
             let (session, open) = (client.sessions.last().copied(), client.opens.any());
-            if session.is_none() && open.is_none() && !self.states.has_owners(key) {
+            let delegation = client.delegations.any();
+            let stateless = session.is_none() && open.is_none() && delegation.is_none();
+            if stateless && !self.states.has_owners(key) {
                 break;
             }
             if *budget == 0 {
@@ -197,6 +208,8 @@ impl Core {
                 let locks = self.states.get(open).map_or(0, |open| open.locks.len());
                 *budget = budget.saturating_sub(locks);
                 self.end_open(open, Ending::Lost, now, out);
+            } else if let Some(delegation) = delegation {
+                self.undelegate(delegation, Ending::Lost, now.mono);
             } else {
                 self.states.forget_an_owner(key);
             }
@@ -220,6 +233,7 @@ impl Core {
         let of_use = self.clients.len()
             + self.connections.len()
             + counts.waiting
+            + self.states.delegations()
             + self.callbacks.calls.len();
         if self.timers.len() > 2 * of_use + SPARE_TIMERS {
             let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
@@ -227,10 +241,15 @@ impl Core {
             self.timers.retain(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
+                Due::Hold => true,
                 Due::Turn(file) => states.is_waited_for(file),
                 Due::Slots => true,
                 Due::Callback(call) => calls.contains(call),
                 Due::Replies => true,
+                Due::Recall(key) => {
+                    let held = states.delegation(key);
+                    held.is_some_and(|held| matches!(held.phase, Phase::Recalled(_)))
+                }
             });
         }
     }

@@ -9,10 +9,12 @@ use crate::action::Outbox;
 use crate::compound::Compound;
 use crate::config::{Boot, Config, ConfigFaults};
 use crate::core::Core;
-use crate::exports::{Export, ExportFault, Exports};
+use crate::exports::{Export, ExportFault, Exports, Fh};
+use crate::fs::FsHandle;
 use crate::ids::ConnId;
 use crate::input::{Admin, DialError, Input};
 use crate::slab::Slab;
+use crate::state::Touch;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
 
@@ -41,6 +43,10 @@ pub enum TimerReason {
     Callback,
     /// Replies of minor version 0 are old enough to be forgotten.
     Replies,
+    /// A COMPOUND has waited long enough for what a client answers.
+    Hold,
+    /// A recalled delegation has had its time, or its client must be told again.
+    Recall,
 }
 
 /// Why an engine cannot start.
@@ -77,10 +83,18 @@ pub struct TableLengths {
     pub callbacks: usize,
     /// Callbacks on the wire, those among them that nobody waits for any more.
     pub flights: usize,
+    /// Delegations that clients have for reading.
+    pub read_delegations: usize,
+    /// Delegations that clients have for writing.
+    pub write_delegations: usize,
+    /// Delegations that were revoked, which their clients have not acknowledged.
+    pub revoked_delegations: usize,
     /// COMPOUNDs that wait for a file system.
     pub parked: usize,
     /// Replies of minor version 0 kept for retries.
     pub kept_replies: usize,
+    /// COMPOUNDs that wait for what a client answers.
+    pub held: usize,
     /// Bytes of replies kept for replay.
     pub cached_bytes: usize,
     /// Reminders that are set, those of what has gone since included.
@@ -119,9 +133,14 @@ impl Engine {
             Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),
             Input::CallbackReply(reply) => self.core.callback_reply(reply, now, out),
             Input::Dialed { dial: _, result } => self.dialed(result, out),
+            Input::Touched { export, fh, touch } => {
+                let fh = Fh { export, handle: fh };
+                self.core.touched(&fh, touch, now, out);
+            }
             Input::Admin(Admin::Drain { conn }) => self.drain(now, conn, out),
             Input::Admin(Admin::StopDraining { conn }) => self.stop_draining(now, conn, out),
         }
+        self.wake(now, out);
     }
 
     /// Takes note of a connection that was made for us, and has it closed again: whatever it was
@@ -142,6 +161,8 @@ impl Engine {
             Due::Slots => (at, TimerReason::Slots),
             Due::Callback(_) => (at, TimerReason::Callback),
             Due::Replies => (at, TimerReason::Replies),
+            Due::Hold => (at, TimerReason::Hold),
+            Due::Recall(_) => (at, TimerReason::Recall),
         })
     }
 
@@ -166,6 +187,14 @@ impl Engine {
                     }
                     true
                 }
+                Due::Hold => {
+                    self.wake(now, out);
+                    true
+                }
+                Due::Recall(key) => {
+                    self.core.look_at_recall(key, now, out);
+                    true
+                }
                 Due::Slots => self.core.recall_slots(now, &mut budget, out),
                 Due::Callback(call) => {
                     self.core.look_at_callback(call, now, out);
@@ -183,6 +212,21 @@ impl Engine {
             .is_some_and(|(at, _)| at <= now.mono)
     }
 
+    /// Whether nobody has a delegation that forbids something that is no client of this server to
+    /// do this to a file. [RFC 8881 §10.2]
+    ///
+    /// The file system is named by its place in the list of exports. Delegations that are in the
+    /// way are recalled by [`Input::Touched`], which comes first: the file is not delegated again
+    /// for the time of [`Config::delegation_pause`].
+    pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> bool {
+        let fh = Fh { export, handle: fh };
+        self.core
+            .states
+            .in_the_way(&fh, None, touch)
+            .next()
+            .is_none()
+    }
+
     /// The settings in force.
     pub fn config(&self) -> &Config {
         &self.core.config
@@ -192,6 +236,7 @@ impl Engine {
     pub fn table_lengths(&self) -> TableLengths {
         let states = self.core.states.counts();
         let (_, kept_replies, kept_bytes) = self.core.duplicates.counts();
+        let [read_delegations, write_delegations] = states.delegations;
         TableLengths {
             connections: self.core.connections.len(),
             clients: self.core.clients.len(),
@@ -201,9 +246,13 @@ impl Engine {
             locks: states.locks,
             files: states.files,
             waiting: states.waiting,
+            read_delegations,
+            write_delegations,
+            revoked_delegations: states.revoked,
             callbacks: self.core.callbacks.calls.len(),
             flights: self.core.callbacks.flights.len(),
-            parked: self.parked.len(),
+            parked: self.parked.len() - self.core.holds.len(),
+            held: self.core.holds.len(),
             kept_replies,
             cached_bytes: self.core.sessions.cached_bytes + kept_bytes,
             timers: self.core.timers.len(),

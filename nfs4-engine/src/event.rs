@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::connection::Direction;
+use crate::delegate::RecallReason;
 use crate::ids::ConnId;
+use crate::state::DelegationKind;
 use nfs4_proto::nfs4::basic::SessionId;
 
 /// Something worth a line in a log.
@@ -85,6 +87,22 @@ pub enum Event {
         session: SessionId,
         /// Why.
         reason: SessionGone,
+    },
+    /// A client is to give a delegation back.
+    DelegationRecalled {
+        /// The client's id.
+        client: u64,
+        /// What the delegation is for.
+        kind: DelegationKind,
+        /// Why it is recalled.
+        reason: RecallReason,
+    },
+    /// A client has lost a delegation that it did not give back.
+    DelegationRevoked {
+        /// The client's id.
+        client: u64,
+        /// What the delegation was for.
+        kind: DelegationKind,
     },
 }
 

@@ -6,15 +6,12 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 use nfs4_proto::rpc::Fault;
 
-use crate::fs::{Credential, FsResult, FsTicket};
+use crate::fs::{Credential, FsHandle, FsResult, FsTicket};
 use crate::ids::{ConnId, DialId};
+use crate::state::Touch;
 
 /// One thing that happened.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an answer is moved once; boxing it would allocate"
-)]
 pub enum Input {
     /// A connection was accepted. Its number is new.
     ConnOpened {
@@ -39,6 +36,18 @@ pub enum Input {
         /// The new connection, which is open and for which no [`Input::ConnOpened`] comes; or why
         /// there is none.
         result: Result<ConnId, DialError>,
+    },
+    /// Something that is no client of this server is about to read or change a file: delegations
+    /// that forbid it are recalled. Whether it may then, [`Engine::may_touch`] says.
+    ///
+    /// [`Engine::may_touch`]: crate::Engine::may_touch
+    Touched {
+        /// The file system, by its place in the list of exports.
+        export: u16,
+        /// The file.
+        fh: FsHandle,
+        /// What is about to be done to it.
+        touch: Touch,
     },
     /// Somebody in charge wants something.
     Admin(Admin),

@@ -11,10 +11,12 @@ use core::fmt::Debug;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::connection::Direction;
+use crate::delegate::Guard;
 use crate::engine::Engine;
 use crate::ids::ConnId;
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::delegation::{DelegationKind, Touch};
 use crate::state::file::{Files, Shares};
 use crate::state::owner::{Owner, Owners};
 use crate::state::table::Inside;
@@ -36,6 +38,7 @@ impl Engine {
         let states = self.core.states.inside();
         self.check_opens(&states)?;
         check_locks(&states)?;
+        self.check_delegations(&states)?;
         check_files(&states)
     }
 
@@ -222,6 +225,58 @@ impl Engine {
         // Of a turn whose client has gone, nothing is left but the COMPOUND.
         check(running <= turns.count(), "turns that run", running)
     }
+
+    /// Delegations, their clients and files know each other, and nobody else has the file open in a
+    /// way that a delegation rules out.
+    fn check_delegations(&self, states: &Inside<'_>) -> Result<(), String> {
+        let mut held = [0; DelegationKind::ALL.len()];
+        let mut revoked = BTreeMap::<_, u32>::new();
+        for (key, delegation) in states.delegated.entries() {
+            let client = self.core.clients.get(delegation.client);
+            let listed = client.and_then(|client| client.delegations.at(delegation.place()));
+            check(listed == Some(key), "not where its client lists it", key)?;
+            if delegation.is_revoked() {
+                *revoked.entry(delegation.client).or_default() += 1;
+                continue;
+            }
+            held[delegation.kind as usize] += 1;
+            let file = states.files.get(delegation.file);
+            let file = file.ok_or_else(|| format!("a delegation of nothing: {key:?}"))?;
+            let listed = file.delegations.at(delegation.file_place());
+            check(listed == Some(key), "not where its file lists it", key)?;
+            for open in file.opens.iter().filter_map(|open| states.opens.get(open)) {
+                let own = open.client == delegation.client;
+                let forbidden = delegation.forbids(Touch::of(open.share));
+                check(own || !forbidden, "open beside a delegation", key)?;
+            }
+            for other in file.delegations.iter().filter(|other| *other != key) {
+                let other = states.delegated.get(other);
+                let beside = other.is_some_and(|other| {
+                    let reads = DelegationKind::Read;
+                    other.client != delegation.client
+                        && (other.kind, delegation.kind) == (reads, reads)
+                });
+                check(beside, "delegated twice", key)?;
+            }
+        }
+        check(held == states.delegated.held(), "delegations", held)?;
+        let mut listed = 0;
+        for (key, client) in self.core.clients.entries() {
+            listed += client.delegations.len();
+            let revoked = revoked.get(&key).copied().unwrap_or(0);
+            check(client.revoked == revoked, "revoked of a client", key)?;
+        }
+        check(
+            listed == states.delegated.len(),
+            "delegations of clients",
+            listed,
+        )?;
+        // A request that does not wait has ended its guard.
+        let guarded = self.parked.iter();
+        let guarded = guarded.filter(|run| run.guard != Guard::None).count();
+        let taken = self.core.guards.taken();
+        check(taken as usize == guarded, "guards", taken)
+    }
 }
 
 /// Locks, their opens and owners know each other.
@@ -277,25 +332,34 @@ fn check_owners<T>(
     check(owners.counts() == there, "names of owners", there)
 }
 
-/// A file counts the opens that it has, and whoever has locked it is there.
+/// A file lists the opens and delegations that it has, and whoever has locked it is there.
 fn check_files(states: &Inside<'_>) -> Result<(), String> {
     let files: &Files = states.files;
-    let mut opened = BTreeMap::<_, (u32, Shares)>::new();
-    for open in states.opens.iter() {
+    let mut opened = BTreeMap::<_, (usize, Shares)>::new();
+    for (key, open) in states.opens.entries() {
         let (opens, shares) = opened.entry(open.file).or_default();
         *opens += 1;
         shares.add(open.share);
+        let file = files.get(open.file);
+        let listed = file.and_then(|file| file.opens.at(open.file_place()));
+        check(listed == Some(key), "not where its file lists it", key)?;
     }
-    check(files.len() == opened.len(), "files open", opened.len())?;
+    let mut delegated = BTreeMap::<_, (usize, u32)>::new();
+    for (_, held) in states.delegated.entries() {
+        let (live, revoked) = delegated.entry(held.file).or_default();
+        *live += usize::from(!held.is_revoked());
+        *revoked += u32::from(held.is_revoked());
+    }
     let mut ranges = 0;
     let mut waiting = 0;
     for (key, file) in files.entries() {
         check(files.find(&file.fh) == Some(key), "no handle", key)?;
-        check(
-            opened.get(&key) == Some(&file.counted()),
-            "shares of opens",
-            key,
-        )?;
+        let opens = opened.remove(&key).unwrap_or_default();
+        check(opens == file.counted(), "shares of opens", key)?;
+        let listed = (file.delegations.len(), file.revoked);
+        let found = delegated.remove(&key).unwrap_or_default();
+        check(listed == found, "delegations of a file", key)?;
+        check(opens.0 + found.0 > 0 || found.1 > 0, "idle", key)?;
         for lock in file.locked.owners() {
             let found = states.locks.get(lock);
             let same = found.is_some_and(|lock| lock.file == key);
@@ -309,6 +373,12 @@ fn check_files(states: &Inside<'_>) -> Result<(), String> {
             waiting += 1;
         }
     }
+    check(opened.is_empty(), "opens of no file", opened.len())?;
+    check(
+        delegated.is_empty(),
+        "delegations of no file",
+        delegated.len(),
+    )?;
     check(ranges == states.ranges, "ranges", ranges)?;
     check(waiting == states.waiting, "waiting", waiting)?;
     let handles = files.handles();

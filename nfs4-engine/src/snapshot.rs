@@ -74,6 +74,8 @@ pub struct ClientView {
     pub opens: u32,
     /// Lock stateids that it has.
     pub locks: u32,
+    /// Files that are delegated to it.
+    pub delegations: u32,
 }
 
 /// Whether a lease still runs.
@@ -238,6 +240,7 @@ impl Engine {
             sessions: count_of(client.sessions.len()),
             opens: count_of(client.opens.len()),
             locks: self.core.states.locks_of_client(key),
+            delegations: count_of(client.delegations.len()) - client.revoked,
         }
     }
 

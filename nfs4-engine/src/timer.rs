@@ -7,6 +7,7 @@ use crate::callback::Call;
 use crate::client::Client;
 use crate::ids::ConnId;
 use crate::slab::Key;
+use crate::state::delegation::Delegation;
 use crate::state::file::File;
 use crate::time::Mono;
 
@@ -34,6 +35,10 @@ pub(crate) enum Due {
     Callback(Key<Call>),
     /// Replies of minor version 0 may be old enough to be forgotten.
     Replies,
+    /// A COMPOUND has waited for a client's answer.
+    Hold,
+    /// Whether a recalled delegation has come back, or its client must be told again.
+    Recall(Key<Delegation>),
 }
 
 #[derive(PartialEq, Eq)]

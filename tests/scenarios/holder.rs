@@ -3,7 +3,9 @@
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
-use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+use nfs4_proto::nfs4::consts::{
+    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+};
 use nfs4_proto::nfs4::res::{LockDenied, Outcome};
 use nfs4_proto::nfs4::{FattrRaw, Status};
 use nfs4_tests::ok;
@@ -44,7 +46,8 @@ impl Holder {
     /// One that has this file open.
     pub(super) fn of(sim: &mut Sim, mut client: Client, name: &[u8], access: u32) -> Holder {
         let open = args::Open {
-            share_access: access,
+            // Who has the file delegated locks by himself.
+            share_access: access | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
             openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             ..open_args(b"opener", name)
         };

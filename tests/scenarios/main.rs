@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod create_session;
+mod delegations;
 mod determinism;
 mod dispatch;
 mod exchange_id;

@@ -51,6 +51,7 @@ fn a_client_is_shown_with_what_it_said_and_has() {
             "sessions": 1,
             "opens": 0,
             "locks": 0,
+            "delegations": 0,
         }],
     });
     assert_eq!(serde_json::to_value(&page).unwrap(), expected);

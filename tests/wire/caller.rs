@@ -7,6 +7,7 @@ use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::{
     ClientId, FattrRaw, Op, Owner, SessionId, Stateid, Status, args,
 };
+use nfs4_driver::engine::proto::rpc::{MessageType, peek_message_type};
 use nfs4_driver::engine::proto::xdr::List;
 
 use crate::peer::Peer;
@@ -144,6 +145,16 @@ impl Caller {
     /// Waits for the reply to a call sent before.
     pub(crate) async fn reply(&mut self) -> Reply {
         Reply(self.peer.record().await.expect("a reply"))
+    }
+
+    /// Waits for the reply to a call sent before, past calls of the server's.
+    pub(crate) async fn reply_past_callbacks(&mut self) -> Reply {
+        loop {
+            let record = self.peer.record().await.expect("a reply");
+            if matches!(peek_message_type(&record), Ok((_, MessageType::Reply))) {
+                return Reply(record);
+            }
+        }
     }
 
     fn compound(&self) -> CompoundBuilder {

@@ -6,6 +6,7 @@
 mod server;
 
 mod caller;
+mod delegations;
 mod engine;
 mod files;
 mod flight;

@@ -39,6 +39,11 @@ fn these_are_the_settings() {
         max_clients: _,
         max_opens_per_client: _,
         max_states: _,
+        // See `delegations`.
+        delegations: _,
+        max_delegations_per_client: _,
+        max_delegations: _,
+        delegation_pause: _,
     } = Config::default();
 }
 

@@ -147,7 +147,7 @@ fn granularity(nanos: u32) -> Wall {
 }
 
 /// A user or group id as a string of digits. [RFC 8881 §5.9]
-fn decimal(w: &mut Writer, mut id: u32) {
+pub(crate) fn decimal(w: &mut Writer, mut id: u32) {
     let mut digits = [0; 10];
     let mut at = digits.len();
     loop {

@@ -5,6 +5,6 @@ mod open_arguments;
 mod set;
 mod supported;
 
-pub(crate) use encode::{Source, View, encode, encode_unknown};
+pub(crate) use encode::{Source, View, decimal, encode, encode_unknown};
 pub(crate) use set::decode_settable;
-pub(crate) use supported::{WRITE_ONLY, exclusive_create, supported, want};
+pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, supported, want};

@@ -29,6 +29,10 @@ pub(crate) fn want(mask: &Bitmap) -> Want {
 /// Attributes that can only be set.
 pub(crate) const WRITE_ONLY: Bitmap = Bitmap::of(&[num::TIME_ACCESS_SET, num::TIME_MODIFY_SET]);
 
+/// Attributes that change with a file's bytes, wherever these are written. [RFC 8881 §10.4]
+pub(crate) const OF_DATA: Bitmap =
+    Bitmap::of(&[num::CHANGE, num::SIZE, num::TIME_METADATA, num::TIME_MODIFY]);
+
 const SUPPORTED_V40: Bitmap = Bitmap::of(&[
     num::SUPPORTED_ATTRS,
     num::TYPE,

@@ -27,8 +27,12 @@ impl Core {
         self.callback_ended(call.purpose, end, now, out);
     }
 
-    fn callback_ended(&mut self, purpose: Purpose, end: CallbackEnd, _now: Now, _out: &mut Outbox) {
+    fn callback_ended(&mut self, purpose: Purpose, end: CallbackEnd, now: Now, out: &mut Outbox) {
         match purpose {
+            Purpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
+            Purpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),
+            // What the client gives back by that, it says by DELEGRETURN.
+            Purpose::RecallAny(_) => {}
             Purpose::RecallSlot(session) => self.slots_recalled(session, end),
             Purpose::NotifyLock { file, client } => self.lock_notified(file, client, end),
         }

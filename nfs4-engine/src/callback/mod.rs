@@ -32,6 +32,7 @@ use crate::client::Client;
 use crate::exports::Fh;
 use crate::session::table::Session;
 use crate::slab::{Key, Slab};
+use crate::state::delegation::Delegation;
 use crate::state::file::File;
 use crate::time::Mono;
 
@@ -48,10 +49,6 @@ pub(crate) struct Callbacks {
 #[derive(Debug)]
 pub(crate) enum CallbackOp {
     /// CB_RECALL. [RFC 8881 §20.2]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whoever grants delegations recalls them")
-    )]
     Recall {
         stateid: Stateid,
         truncate: bool,
@@ -60,16 +57,8 @@ pub(crate) enum CallbackOp {
         granted: Option<Referred>,
     },
     /// CB_GETATTR. [RFC 8881 §20.1]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whoever grants delegations asks their holders")
-    )]
     GetAttr { fh: Fh, mask: Bitmap },
     /// CB_RECALL_ANY. [RFC 8881 §20.6]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whoever limits delegations has them returned")
-    )]
     RecallAny { keep: u32, types: Bitmap },
     /// CB_RECALL_SLOT, about the session that it is sent by. [RFC 8881 §20.8]
     RecallSlot { target: u32 },
@@ -80,6 +69,12 @@ pub(crate) enum CallbackOp {
 /// Who wanted a callback, and is told how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// This delegation is to come back.
+    Recall(Key<Delegation>),
+    /// What the holder of this delegation has made of the file is to be known.
+    GetAttr(Key<Delegation>),
+    /// Some of this client's delegations are to come back.
+    RecallAny(Key<Client>),
     /// The slots of this session are to come back.
     RecallSlot(Key<Session>),
     /// Somebody of this client waits for a lock on this file, and can have it.

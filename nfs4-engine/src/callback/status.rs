@@ -1,7 +1,8 @@
-//! What SEQUENCE tells a client of its back channels. [RFC 8881 §18.46.3, sr_status_flags]
+//! What SEQUENCE tells a client of its back channels and its state. [RFC 8881 §18.46.3, sr_status_flags]
 
 use nfs4_proto::nfs4::consts::{
     SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
+    SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
 };
 
 use crate::core::Core;
@@ -16,6 +17,10 @@ impl Core {
             return 0;
         };
         let mut flags = 0;
+        let client = self.clients.get(session.client);
+        if client.is_some_and(|client| client.revoked > 0) {
+            flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
+        }
         if session.back.has_fault() {
             flags |= SEQ4_STATUS_BACKCHANNEL_FAULT;
         }
@@ -25,7 +30,6 @@ impl Core {
         if session.back.wanted {
             flags |= SEQ4_STATUS_CB_PATH_DOWN_SESSION;
         }
-        let client = self.clients.get(session.client);
         let sessions = client.map(|client| client.sessions.as_slice());
         let sessions = sessions.unwrap_or_default().iter();
         let mut sessions = sessions.filter_map(|key| self.sessions.get(*key));

@@ -16,7 +16,9 @@ use crate::fs::{Credential, Flavor};
 use crate::places::Places;
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::delegation::Delegation;
 use crate::state::open::Open;
+use crate::time::Mono;
 
 /// One incarnation of a client.
 pub(crate) struct Client {
@@ -51,6 +53,12 @@ pub(crate) struct Client {
     pub(crate) reclaim_complete: bool,
     /// What it has open.
     pub(crate) opens: Places<Open>,
+    /// What is delegated to it, or was until it was revoked.
+    pub(crate) delegations: Places<Delegation>,
+    /// How many of these are revoked.
+    pub(crate) revoked: u32,
+    /// When it was last asked to give delegations back because there are too many.
+    pub(crate) asked_for_delegations: Option<Mono>,
 }
 
 /// What a client last said of itself, by EXCHANGE_ID or SETCLIENTID.
@@ -83,7 +91,7 @@ pub(crate) struct CreateSlot {
 impl Client {
     /// Whether it holds anything that a stranger's EXCHANGE_ID must not take from it.
     pub(crate) fn has_state(&self) -> bool {
-        !self.sessions.is_empty() || !self.opens.is_empty()
+        !self.sessions.is_empty() || !self.opens.is_empty() || !self.delegations.is_empty()
     }
 }
 

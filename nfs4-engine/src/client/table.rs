@@ -136,6 +136,9 @@ impl Clients {
             lease: Lease::new(now),
             reclaim_complete: false,
             opens: Places::new(),
+            delegations: Places::new(),
+            revoked: 0,
+            asked_for_delegations: None,
         });
         let mut records = self.of_owner(minor, owner);
         debug_assert!(

@@ -10,11 +10,13 @@ use crate::action::Outbox;
 use crate::attr::View;
 use crate::client::Client;
 use crate::core::Core;
+use crate::delegate::Guard;
 use crate::exports::Fh;
 use crate::fs::{DirChange, FsOp};
 use crate::ops::table::{Handler, Row};
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::delegation::{Answer, Delegation, Touch};
 use crate::state::lock::Lock;
 use crate::state::open::Open;
 use crate::state::stateid::Named;
@@ -35,6 +37,9 @@ pub(crate) struct Cx<'a, S> {
 pub(crate) trait Scope: Copy + 'static {
     /// The session of the request, if it has one.
     fn session(&self) -> Option<Key<Session>>;
+
+    /// The client that the request is known to come from.
+    fn sender(cx: &Cx<'_, Self>) -> Option<Key<Client>>;
 
     /// What runs an operation in this scope, if it is legal in it.
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
@@ -89,6 +94,8 @@ pub(crate) enum Step {
     Failed(Status),
     /// It waits for a file system.
     Wait(u16, FsOp, Stage),
+    /// It waits for what the holder of a delegation was asked.
+    Hold(Key<Delegation>, Stage),
 }
 
 /// Where a waiting operation goes on. Its arguments are decoded again.
@@ -101,6 +108,18 @@ pub(crate) enum Stage {
     ReadDirStat,
     /// OPEN: the file is looked for, or made.
     OpenFound,
+    /// REMOVE and RENAME: it is looked what the (old) name means,
+    NameFound,
+    /// and RENAME: what the new one does.
+    OtherNameFound,
+    /// GETATTR: the holder of a write delegation was asked what he has made of the file,
+    Asked,
+    /// he has told it,
+    Told(Key<Delegation>, Answer),
+    /// that he has changed it was noted,
+    Noted(Key<Delegation>, Answer),
+    /// and the room in the file system was asked for once more.
+    NotedWithStat(Answer),
     /// OPEN: the share is taken, and the file is being cut.
     OpenTruncated { open: Key<Open>, dir: DirChange },
 }
@@ -150,6 +169,51 @@ impl<S> Cx<'_, S> {
     }
 }
 
+impl<S> Cx<'_, S> {
+    /// Keeps something from being delegated until the current operation is done.
+    pub(crate) fn guard(&mut self, guard: Guard) {
+        self.unguard();
+        self.core.guards.take(guard);
+        self.run.guard = guard;
+    }
+
+    /// Ends [`Cx::guard`].
+    pub(crate) fn unguard(&mut self) {
+        self.core
+            .guards
+            .give_back(core::mem::take(&mut self.run.guard));
+    }
+
+    /// Whether delegations keep `who` from doing this to a file; they are recalled then.
+    pub(crate) fn recalls(
+        &mut self,
+        fh: &Fh,
+        who: Option<Key<Client>>,
+        touch: Touch,
+        truncate: bool,
+    ) -> bool {
+        self.core
+            .recall_for(fh, who, touch, truncate, self.now, self.out)
+    }
+}
+
+impl<S: Scope> Cx<'_, S> {
+    /// Says that the current operation does this to a file.
+    ///
+    /// # Errors
+    /// DELAY while a delegation of another client is in the way.
+    pub(crate) fn touch(&mut self, fh: &Fh, touch: Touch, truncate: bool) -> Result<(), Status> {
+        let who = S::sender(self);
+        if self.recalls(fh, who, touch, truncate) {
+            return Err(Status::DELAY);
+        }
+        if touch == Touch::Change {
+            self.guard(self.core.guards.of(fh));
+        }
+        Ok(())
+    }
+}
+
 impl<S: Established> Cx<'_, S> {
     /// The client that an owner is one of, by the client id that he names; its lease is renewed.
     ///
@@ -177,7 +241,7 @@ impl<S: Established> Cx<'_, S> {
     pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Open>, Status> {
         match self.check(stateid, Some(fh))? {
             Named::Open(key) => Ok(key),
-            Named::Lock(_) => Err(Status::BAD_STATEID),
+            Named::Lock(_) | Named::Deleg(_) => Err(Status::BAD_STATEID),
         }
     }
 
@@ -188,7 +252,7 @@ impl<S: Established> Cx<'_, S> {
     pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Lock>, Status> {
         match self.check(stateid, Some(fh))? {
             Named::Lock(key) => Ok(key),
-            Named::Open(_) => Err(Status::BAD_STATEID),
+            Named::Open(_) | Named::Deleg(_) => Err(Status::BAD_STATEID),
         }
     }
 

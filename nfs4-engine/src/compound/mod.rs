@@ -1,6 +1,7 @@
 //! COMPOUND: one request of several operations. [RFC 8881 §16.2]
 
 pub(crate) mod context;
+pub(crate) mod hold;
 pub(crate) mod reply;
 pub(crate) mod run;
 pub(crate) mod state;

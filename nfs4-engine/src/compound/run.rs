@@ -15,6 +15,7 @@ use super::state::Compound;
 use super::v40::{V40, begin_v40};
 use crate::action::{Action, Outbox};
 use crate::core::Core;
+use crate::delegate::Guard;
 use crate::engine::Engine;
 use crate::exports::Route;
 use crate::fs::{Backend, FsReply, FsRequest, FsResult, FsTicket};
@@ -22,6 +23,7 @@ use crate::input::Call;
 use crate::ops::sequence::{self, Entry};
 use crate::ops::{errors, table};
 use crate::slab::Key;
+use crate::state::delegation::Delegation;
 use crate::time::Now;
 
 impl Engine {
@@ -52,13 +54,24 @@ impl Engine {
         result: FsResult,
         out: &mut Outbox,
     ) {
-        let Some(mut run) = self
+        let Some(run) = self
             .parked
             .remove(Key::new(ticket.index, ticket.generation))
         else {
             debug_assert!(false, "a file system answers each request once");
             return;
         };
+        self.go_on(run, result, now, out);
+    }
+
+    /// Goes on with a COMPOUND that was parked.
+    pub(super) fn go_on(
+        &mut self,
+        mut run: Box<Compound>,
+        result: FsResult,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         let record = core::mem::take(&mut run.record);
         match run.sequenced {
             Some(scope) if self.core.is_alive(&scope) => {
@@ -67,7 +80,7 @@ impl Engine {
             Some(_) => {
                 // The session went while the file system worked: there is no slot to keep the
                 // reply in, and whoever asks again learns of it from SEQUENCE.
-                abandon(&mut self.core, &run, result, out);
+                abandon(&mut self.core, &mut run, result, out);
                 run.reply.end_op(Status::DELAY, false);
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
                 self.finish(run, now, out);
@@ -94,10 +107,11 @@ impl Engine {
             now,
             scope,
         };
-        let Some((backend, request)) = operations(&mut cx, resumed) else {
+        let pause = operations(&mut cx, resumed);
+        if let Pause::Done = pause {
             self.finish(run, now, out);
             return;
-        };
+        }
         let conn = run.conn;
         run.record = record;
         run.has_waited = true;
@@ -107,11 +121,15 @@ impl Engine {
             index: key.index,
             generation: key.generation,
         };
-        out.push(Action::Fs {
-            ticket,
-            backend,
-            request,
-        });
+        match pause {
+            Pause::Done => {}
+            Pause::Fs(backend, request) => out.push(Action::Fs {
+                ticket,
+                backend,
+                request,
+            }),
+            Pause::Hold(asked) => self.hold(asked, key, now),
+        }
     }
 
     /// Answers a COMPOUND; if its connection was only waiting for it, that is closed then.
@@ -130,6 +148,20 @@ impl Engine {
             self.idle.push(run);
         }
     }
+}
+
+/// Why a COMPOUND does not go on now.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a request is moved once; boxing it would allocate"
+)]
+enum Pause {
+    /// It is done.
+    Done,
+    /// It waits for a file system.
+    Fs(Arc<dyn Backend>, FsRequest),
+    /// It waits for what a client answers.
+    Hold(Key<Delegation>),
 }
 
 /// How a COMPOUND begins.
@@ -236,30 +268,32 @@ pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbo
     Begin::Refused(status)
 }
 
-/// Executes operations until the last, the first that fails, or one that must wait for a file
-/// system.
-fn operations<S: Scope>(
-    cx: &mut Cx<'_, S>,
-    mut resumed: Option<FsResult>,
-) -> Option<(Arc<dyn Backend>, FsRequest)> {
+/// Executes operations until the last, the first that fails, or one that must wait.
+fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pause {
     loop {
         let step = match resumed.take() {
             Some(result) => resume(cx, result),
-            None if cx.run.begun == cx.run.count => return None,
+            None if cx.run.begun == cx.run.count => return Pause::Done,
             None => start(cx),
         };
         let (status, keep_body) = match step {
             Ok(Step::Wait(export, op, stage)) => {
                 cx.run.stage = stage;
-                match cx.core.exports.route(export, &cx.run.cred, &op) {
+                let acting = cx.run.acting.take();
+                let cred = acting.as_ref().unwrap_or(&cx.run.cred);
+                match cx.core.exports.route(export, cred, &op) {
                     Route::Backend(backend, cred) => {
                         let now = cx.now;
-                        return Some((backend, FsRequest { cred, now, op }));
+                        return Pause::Fs(backend, FsRequest { cred, now, op });
                     }
                     Route::Pseudo(tree) => resumed = Some(tree.answer(op)),
                     Route::Refused(error) => resumed = Some(Err(error)),
                 }
                 continue;
+            }
+            Ok(Step::Hold(asked, stage)) => {
+                cx.run.stage = stage;
+                return Pause::Hold(asked);
             }
             Ok(Step::Done(status)) | Err(status) => (status, false),
             Ok(Step::Failed(status)) => (status, true),
@@ -271,6 +305,7 @@ fn operations<S: Scope>(
             status => status,
         };
         let status = end(cx, status, keep_body);
+        cx.unguard();
         S::settled(cx, status);
         let (op, minor) = (cx.run.op, cx.run.minor);
         debug_assert!(
@@ -279,7 +314,7 @@ fn operations<S: Scope>(
         );
         cx.out.metrics.operation(cx.run.op, cx.run.minor, status);
         if status != Status::OK {
-            return None;
+            return Pause::Done;
         }
     }
 }
@@ -362,7 +397,8 @@ fn end<S: Scope>(cx: &mut Cx<'_, S>, status: Status, keep_body: bool) -> Status 
 }
 
 /// Gives back what a file system's answer holds for a COMPOUND that cannot go on.
-fn abandon(core: &mut Core, run: &Compound, result: FsResult, out: &mut Outbox) {
+fn abandon(core: &mut Core, run: &mut Compound, result: FsResult, out: &mut Outbox) {
+    core.guards.give_back(core::mem::take(&mut run.guard));
     if let Ok(FsReply::Opened(opened)) = result
         && let Some(fh) = run.current
         && let Some(export) = core.exports.get(fh.export)
@@ -414,6 +450,8 @@ impl Compound {
         self.max_reply = usize::MAX;
         self.max_kept = usize::MAX;
         self.fetched = None;
+        self.acting = None;
+        debug_assert_eq!(self.guard, Guard::None, "each operation ends its guard");
         body
     }
 

@@ -9,6 +9,7 @@ use nfs4_proto::nfs4::opnum::Op;
 use super::context::{Sequenced, Stage};
 use super::reply::Reply;
 use crate::client::Client;
+use crate::delegate::Guard;
 use crate::duplicates::Request;
 use crate::exports::Fh;
 use crate::fs::{Attrs, Credential, FsStat};
@@ -60,6 +61,10 @@ pub(crate) struct Compound {
     pub(crate) max_kept: usize,
     pub(crate) reply: Reply,
     pub(crate) fetched: Option<Fetched>,
+    /// What must not be delegated while the current operation runs.
+    pub(crate) guard: Guard,
+    /// On whose behalf the next request to the file system is made, if not the caller's.
+    pub(crate) acting: Option<Arc<Credential>>,
 }
 
 /// Attributes that came with another answer and are still true.
@@ -101,6 +106,8 @@ impl Compound {
             max_kept: usize::MAX,
             reply: Reply::new(),
             fetched: None,
+            guard: Guard::None,
+            acting: None,
         }
     }
 

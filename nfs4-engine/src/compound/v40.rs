@@ -36,6 +36,11 @@ impl Scope for V40 {
         None
     }
 
+    /// Known once a stateid or an owner has told.
+    fn sender(cx: &Cx<'_, V40>) -> Option<Key<Client>> {
+        cx.run.holds
+    }
+
     fn handler(row: &'static Row) -> Option<&'static Handler<V40>> {
         row.v40.as_ref()
     }
@@ -57,6 +62,7 @@ impl Established for V40 {
         let open = match named {
             Named::Open(open) => Some(open),
             Named::Lock(lock) => cx.core.states.lock(lock).map(|lock| lock.open),
+            Named::Deleg(_) => None,
         };
         if cx.run.op != Op::OpenConfirm && open.is_some_and(|open| V40::must_confirm(cx, open)) {
             return Err(Status::BAD_STATEID);

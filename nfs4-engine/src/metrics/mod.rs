@@ -19,8 +19,10 @@ pub use self::failures::Failure;
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{PrometheusOptions, PrometheusRecorder};
 use crate::connection::Direction;
+use crate::delegate::RecallReason;
 use crate::engine::TableLengths;
 use crate::event::{Event, SessionGone, Unbound};
+use crate::state::DelegationKind;
 
 /// What was counted since it was last taken.
 #[derive(Debug, Default)]
@@ -59,6 +61,9 @@ struct Rare {
     callback_retries: u64,
     callback_failures: u64,
     callback_durations: CallbackBuckets,
+    granted: [u64; DelegationKind::ALL.len()],
+    recalled: [[u64; RecallReason::ALL.len()]; DelegationKind::ALL.len()],
+    revoked: [u64; DelegationKind::ALL.len()],
 }
 
 /// Why a SEQUENCE did not begin a new request.
@@ -208,6 +213,25 @@ impl Metrics {
         &self.rare.callback_durations
     }
 
+    /// Delegations of this kind that clients were given.
+    pub fn delegations_granted(&self, kind: DelegationKind) -> u64 {
+        self.rare.granted.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// Delegations of this kind that were recalled for this reason.
+    pub fn delegations_recalled(&self, kind: DelegationKind, reason: RecallReason) -> u64 {
+        let of_kind = self.rare.recalled.get(kind as usize);
+        of_kind
+            .and_then(|reasons| reasons.get(reason as usize))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Delegations of this kind that did not come back.
+    pub fn delegations_revoked(&self, kind: DelegationKind) -> u64 {
+        self.rare.revoked.get(kind as usize).copied().unwrap_or(0)
+    }
+
     /// Sets everything to zero, at the cost of what was counted.
     pub fn clear(&mut self) {
         while self.counted != 0 {
@@ -298,6 +322,13 @@ impl Metrics {
         self.rare.lifetimes.observe(lived);
     }
 
+    pub(crate) fn delegated(&mut self, kind: DelegationKind) {
+        if let Some(count) = self.rare.granted.get_mut(kind as usize) {
+            *count += 1;
+            self.rare.any = true;
+        }
+    }
+
     /// Counts what is told singly.
     pub(crate) fn event(&mut self, event: &Event) {
         let rare = &mut self.rare;
@@ -312,6 +343,11 @@ impl Metrics {
             Event::Bound { direction, .. } => rare.binds.get_mut(*direction as usize),
             Event::BackChannelLost { .. } | Event::BackChannelFaulty { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
+            Event::DelegationRecalled { kind, reason, .. } => {
+                let of_kind = rare.recalled.get_mut(*kind as usize);
+                of_kind.and_then(|reasons| reasons.get_mut(*reason as usize))
+            }
+            Event::DelegationRevoked { kind, .. } => rare.revoked.get_mut(*kind as usize),
         };
         if let Some(count) = count {
             *count += 1;

@@ -16,9 +16,11 @@ use nfs4_proto::nfs4::status::Status;
 use self::series::Series;
 use super::{MINORS, Metrics, Recorder, SequenceError, SessionLoad};
 use crate::connection::Direction;
+use crate::delegate::RecallReason;
 use crate::engine::TableLengths;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
+use crate::state::DelegationKind;
 
 /// How a [`PrometheusRecorder`] names its series.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct PrometheusRecorder {
     round: u64,
     active: Level,
     cached: Level,
+    /// In the order of [`DelegationKind::ALL`].
+    delegations: [Level; DelegationKind::ALL.len()],
 }
 
 /// The series of one session.
@@ -89,7 +93,28 @@ impl PrometheusRecorder {
             round: 0,
             active: Level::default(),
             cached: Level::default(),
+            delegations: Default::default(),
         })
+    }
+
+    fn delegations(&mut self, series: &Series, counted: &Metrics, tables: &TableLengths) {
+        let of_kind = DelegationKind::ALL.iter();
+        for (kind, counter) in of_kind.clone().zip(&series.delegations_granted) {
+            counter.inc_by(counted.delegations_granted(*kind));
+        }
+        for (kind, counters) in of_kind.clone().zip(&series.delegations_recalled) {
+            for (reason, counter) in RecallReason::ALL.iter().zip(counters) {
+                counter.inc_by(counted.delegations_recalled(*kind, *reason));
+            }
+        }
+        for (kind, counter) in of_kind.zip(&series.delegations_revoked) {
+            counter.inc_by(counted.delegations_revoked(*kind));
+        }
+        let held = [tables.read_delegations, tables.write_delegations];
+        let levels = self.delegations.iter_mut().zip(&series.delegations_active);
+        for ((level, gauge), count) in levels.zip(held) {
+            level.set(gauge, count);
+        }
     }
 
     fn operations(&mut self, series: &Series, counted: &Metrics) {
@@ -138,6 +163,7 @@ impl Recorder for PrometheusRecorder {
         for (reason, counter) in Unbound::ALL.iter().zip(&series.unbinds) {
             counter.inc_by(counted.unbinds(*reason));
         }
+        self.delegations(&series, counted, tables);
         self.operations(&series, counted);
         for (place, minor) in (0..MINORS).zip(0..) {
             if let Some(durations) = counted.durations(minor) {
@@ -198,6 +224,10 @@ impl Drop for PrometheusRecorder {
         if let Some(series) = &self.series {
             self.active.set(&series.sessions_active, 0);
             self.cached.set(&series.replay_cache_bytes, 0);
+            let levels = self.delegations.iter_mut().zip(&series.delegations_active);
+            for (level, gauge) in levels {
+                level.set(gauge, 0);
+            }
             for session in self.sessions.keys() {
                 series.forget(session);
             }

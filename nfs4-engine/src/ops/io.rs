@@ -7,6 +7,8 @@ use nfs4_proto::nfs4::status::Status;
 use crate::compound::{Cx, Established};
 use crate::exports::Fh;
 use crate::fs::Authority;
+use crate::slab::Key;
+use crate::state::delegation::{Delegation, DelegationKind, Touch};
 use crate::state::file::Share;
 use crate::state::stateid::Named;
 
@@ -15,12 +17,14 @@ use crate::state::stateid::Named;
 pub(crate) enum Intent {
     Read,
     Write,
+    /// All bytes are cut off.
+    Cut,
 }
 
 /// By what right an operation that names this stateid touches the file.
 ///
 /// # Errors
-/// LOCKED if somebody's share denies it to a special stateid, OPENMODE if the file was not opened
+/// DELAY while a delegation is in the way of a special stateid, LOCKED if somebody's share denies it to a special stateid, OPENMODE if the file was not opened
 /// for it, and those of a stateid that is not good.
 pub(crate) fn authority<S: Established>(
     cx: &mut Cx<'_, S>,
@@ -29,6 +33,8 @@ pub(crate) fn authority<S: Established>(
     intent: Intent,
 ) -> Result<Authority, Status> {
     if stateid == Stateid::ANONYMOUS || stateid == Stateid::READ_BYPASS {
+        // As good as an open for it. [RFC 8881 §10.4.1]
+        cx.touch(fh, intent.touch(), intent == Intent::Cut)?;
         let bypass = stateid == Stateid::READ_BYPASS && intent == Intent::Read;
         return if bypass || cx.core.states.admits(fh, intent.share()) {
             Ok(Authority::Credential)
@@ -42,6 +48,7 @@ pub(crate) fn authority<S: Established>(
     let open = match named {
         Named::Open(key) => Some(key),
         Named::Lock(key) => states.lock(key).map(|lock| lock.open),
+        Named::Deleg(key) => return by_delegation(cx, key, intent),
     };
     let open = open
         .and_then(|key| states.get(key))
@@ -51,16 +58,43 @@ pub(crate) fn authority<S: Established>(
         // still checks that the user may.
         Intent::Read if open.share.reads() => Ok(Authority::Open),
         Intent::Read => Ok(Authority::Credential),
-        Intent::Write if open.share.writes() => Ok(Authority::Open),
-        Intent::Write => Err(Status::OPENMODE),
+        Intent::Write | Intent::Cut if open.share.writes() => Ok(Authority::Open),
+        Intent::Write | Intent::Cut => Err(Status::OPENMODE),
     }
 }
 
+/// The kind of a delegation says what it is for; who opens files by it was let in by the file system
+/// only for some of that.
+fn by_delegation<S: Established>(
+    cx: &Cx<'_, S>,
+    key: Key<Delegation>,
+    intent: Intent,
+) -> Result<Authority, Status> {
+    let held = cx.core.states.delegation(key).ok_or(Status::BAD_STATEID)?;
+    let was_checked = match (intent, held.kind) {
+        (Intent::Read, _) => held.rights.reads(),
+        (Intent::Write | Intent::Cut, DelegationKind::Write) => held.rights.writes(),
+        (Intent::Write | Intent::Cut, DelegationKind::Read) => return Err(Status::OPENMODE),
+    };
+    Ok(if was_checked {
+        Authority::Open
+    } else {
+        Authority::Credential
+    })
+}
+
 impl Intent {
+    const fn touch(self) -> Touch {
+        match self {
+            Intent::Read => Touch::Read,
+            Intent::Write | Intent::Cut => Touch::Change,
+        }
+    }
+
     const fn share(self) -> Share {
         match self {
             Intent::Read => Share { access: 1, deny: 0 },
-            Intent::Write => Share { access: 2, deny: 0 },
+            Intent::Write | Intent::Cut => Share { access: 2, deny: 0 },
         }
     }
 }

@@ -5,11 +5,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
-use crate::compound::{Cx, Stage, Step};
+use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
+use crate::state::delegation::Touch;
 
 /// LINK: the saved filehandle is the object, the current one the directory of its new name.
-pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let fh = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let name = args::Link::decode(args)?.newname;
@@ -17,6 +18,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     if fh.export != dir.export {
         return Err(Status::XDEV);
     }
+    cx.touch(&fh, Touch::Change, false)?;
     let op = FsOp::Link {
         fh: fh.handle,
         dir: dir.handle,

@@ -15,6 +15,7 @@ use crate::exports::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 use crate::slab::Key;
 use crate::state::States;
+use crate::state::delegation::Touch;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
 use crate::state::range::{Conflict, Kind, Range};
@@ -93,6 +94,8 @@ pub(crate) fn test<S: Established>(
     if cx.core.in_grace(cx.now.mono) {
         return Err(Status::GRACE);
     }
+    // The holder of a write delegation locks by himself. [RFC 8881 §10.4.2]
+    cx.touch(&fh, Touch::Read, false)?;
     let want = Want {
         attrs: true,
         stat: false,

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
-use crate::compound::Cx;
+use crate::compound::{Cx, Scope, Stage, Step};
+use crate::delegate::Guard;
 use crate::exports::Fh;
-use crate::fs::DirChange;
+use crate::fs::{DirChange, FsOp, FsReply, FsResult, Want};
+use crate::state::delegation::Touch;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
 /// in a name; they need not be UTF-8.
@@ -32,6 +34,44 @@ pub(crate) fn component<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Result<Byte
         return Err(Status::BADCHAR);
     }
     Ok(cx.record.slice_ref(name))
+}
+
+/// Says that the current operation changes what names mean; whether it must be found out first what
+/// they do, because something is delegated. While it runs nothing is: what the names mean is not
+/// known for sure.
+pub(crate) fn change<S>(cx: &mut Cx<'_, S>) -> bool {
+    cx.guard(Guard::Names);
+    !cx.core.states.is_nothing_delegated()
+}
+
+/// Finds out what a name means.
+pub(crate) fn find(dir: &Fh, name: Bytes, stage: Stage) -> Step {
+    let op = FsOp::Lookup {
+        dir: dir.handle,
+        name,
+        want: Want::default(),
+    };
+    Step::Wait(dir.export, op, stage)
+}
+
+/// Says that the current operation changes what was found in a directory, if anything was.
+///
+/// # Errors
+/// DELAY while a delegation of another client is in the way.
+pub(crate) fn touch<S: Scope>(cx: &mut Cx<'_, S>, dir: &Fh, found: FsResult) -> Result<(), Status> {
+    // If it could not be looked for, the operation itself will say why.
+    let Ok(FsReply::Node { fh, .. }) = found else {
+        return Ok(());
+    };
+    let fh = Fh {
+        export: dir.export,
+        handle: fh,
+    };
+    let who = S::sender(cx);
+    if cx.recalls(&fh, who, Touch::Change, false) {
+        return Err(Status::DELAY);
+    }
+    Ok(())
 }
 
 /// No name is longer, whatever the file system says.

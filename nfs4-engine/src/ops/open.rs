@@ -1,21 +1,20 @@
 //! OPEN. [RFC 8881 §18.16]
 
+use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::args::CreateHow;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::basic::Owner;
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
-    OPEN4_SHARE_ACCESS_WANT_CANCEL, OPEN4_SHARE_ACCESS_WANT_DELEG_MASK,
-    OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+    OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
     OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
     OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
     OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, OPEN4_SHARE_ACCESS_WRITE,
-    WND4_CANCELLED, WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
 };
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
+use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{names, reclaim};
 use crate::attr;
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
@@ -24,6 +23,7 @@ use crate::fs::{
     Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs, Target,
 };
 use crate::slab::Key;
+use crate::state::delegation::Touch;
 use crate::state::file::Share;
 use crate::state::open::Open;
 
@@ -36,33 +36,38 @@ pub(crate) fn start<S: Established>(
     let args = args::Open::decode(args)?;
     let share = share(args.share_access, args.share_deny)?;
     let client = cx.client_of(args.owner.clientid)?;
-    reclaim::admit(
-        cx,
-        client,
-        matches!(args.claim, args::OpenClaim::Previous(_)),
-    )?;
+    let claimed = delegation::claimed(cx, &args.claim, None)?;
+    if claimed.is_none() {
+        // A delegation was granted when nobody could reclaim any more.
+        let reclaims = matches!(args.claim, args::OpenClaim::Previous(_));
+        reclaim::admit(cx, client, reclaims)?;
+    }
     let target = match args.claim {
-        args::OpenClaim::Null(file) => {
+        args::OpenClaim::Null(file) | args::OpenClaim::DelegateCur { file, .. } => {
             let name = names::component(cx, &current, file)?;
             Target::Name {
                 dir: current.handle,
                 name,
             }
         }
-        args::OpenClaim::Fh => Target::Handle(current.handle),
+        args::OpenClaim::Fh | args::OpenClaim::DelegCurFh(_) => Target::Handle(current.handle),
         args::OpenClaim::Previous(_) => return Err(Status::NO_GRACE),
-        args::OpenClaim::DelegateCur { .. }
-        | args::OpenClaim::DelegatePrev(_)
-        | args::OpenClaim::DelegCurFh(_)
-        | args::OpenClaim::DelegPrevFh => return Err(Status::NOTSUPP),
+        // No delegation outlives its client. [RFC 8881 §18.5.3]
+        args::OpenClaim::DelegatePrev(_) | args::OpenClaim::DelegPrevFh => {
+            return Err(Status::NOTSUPP);
+        }
     };
     let create = create(&args, cx.run.minor)?;
     if create != Create::No && matches!(target, Target::Handle(_)) {
         return Err(Status::INVAL);
     }
+    // What the client was let in for, it may open whatever has become of the mode since.
+    let rights = claimed
+        .and_then(|key| cx.core.states.delegation(key))
+        .map_or(Share::default(), |held| held.rights);
     let how = OpenHow {
-        read: share.reads(),
-        write: share.writes(),
+        read: share.reads() && !rights.reads(),
+        write: share.writes() && !rights.writes(),
         create,
     };
     Ok(Step::Wait(
@@ -78,15 +83,13 @@ pub(crate) fn resume<S: Established>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let args = args::Open::decode(args)?;
-    match cx.run.stage {
-        Stage::OpenTruncated { open, dir } => truncated(cx, &args, open, dir, result),
-        Stage::OpenFound | Stage::ReadDirStat | Stage::Last => {
-            let FsReply::Opened(opened) = result? else {
-                return Err(Status::SERVERFAULT);
-            };
-            found(cx, &args, opened)
-        }
+    if let Stage::OpenTruncated { open, dir } = cx.run.stage {
+        return truncated(cx, &args, open, dir, result);
     }
+    let FsReply::Opened(opened) = result? else {
+        return Err(Status::SERVERFAULT);
+    };
+    found(cx, &args, opened)
 }
 
 /// The file is held: take the share, or give the file back.
@@ -106,8 +109,9 @@ fn found<S: Established>(
     } else {
         Share::default()
     };
-    let taken = share(args.share_access, args.share_deny)
-        .and_then(|share| take(cx, args.owner, &fh, share, share.union(cut)));
+    let taken = delegation::claimed(cx, &args.claim, Some(&fh))
+        .and_then(|_| share(args.share_access, args.share_deny))
+        .and_then(|share| take(cx, args.owner, &fh, share, cut));
     let (open, held_before) = match taken {
         Ok(taken) => taken,
         Err(status) => {
@@ -121,6 +125,7 @@ fn found<S: Established>(
     }
     cx.run.set_current(fh);
     if cuts(args, &opened, cx.run.minor) {
+        cx.guard(cx.core.guards.of(&fh));
         let set = SetAttrs {
             size: Some(0),
             ..SetAttrs::default()
@@ -165,6 +170,7 @@ fn truncated<S: Established>(
     if cx.core.states.get(open).is_none() {
         return Err(Status::DELAY);
     }
+    cx.unguard();
     match result {
         Ok(FsReply::Attrs { attrs, stat }) => {
             cx.run.fetched = Some(Fetched { fh, attrs, stat });
@@ -191,18 +197,23 @@ fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
     cx.run.current_stateid = None;
 }
 
-/// Checks the share, and what else is `needed` now, against everybody's, the owner's own included
-/// [RFC 8881 §18.16.3, RFC 7530 §9.9], and records the share; also says whether the owner had the
-/// file open before.
+/// Checks the share, and what is done at once beside it, against everybody's delegations and
+/// shares, the owner's own share included [RFC 8881 §18.16.3, RFC 7530 §9.9], and records the share;
+/// also says whether the owner had the file open before.
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
     owner: Owner<'_>,
     fh: &Fh,
     share: Share,
-    needed: Share,
+    cut: Share,
 ) -> Result<(Key<Open>, bool), Status> {
     let client = cx.client_of(owner.clientid)?;
     let owner = owner.owner;
+    let needed = share.union(cut);
+    // First: what their holders have open by themselves, they tell when they give them back.
+    if cx.recalls(fh, Some(client), Touch::of(needed), cut.writes()) {
+        return Err(Status::DELAY);
+    }
     let states = &mut cx.core.states;
     let own = states.find(client, owner, fh);
     if !states.admits(fh, needed) {
@@ -232,15 +243,21 @@ fn answer<S: Established>(
     dir: DirChange,
     attrset: &Bitmap,
 ) -> Result<Step, Status> {
+    let roomy = cx.run.room_for(RESULT_LEN + DELEGATION_LEN).is_ok();
     let stateid = cx.core.states.advance(open);
     cx.run.current_stateid = Some(stateid);
     let flags = flags(cx, open);
+    let offer = if roomy {
+        delegation::offer(cx, args, open)
+    } else {
+        Offer::Not(Why::Resource)
+    };
     let w = cx.body();
     stateid.encode(w);
     names::change_info(w, dir);
     w.u32(flags);
     attrset.encode(w);
-    no_delegation(args.share_access).encode(w);
+    delegation::encode(cx, args.share_access, offer);
     Ok(Step::Done(Status::OK))
 }
 
@@ -257,20 +274,6 @@ fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
         flags |= OPEN4_RESULT_CONFIRM;
     }
     flags
-}
-
-/// Why there is no delegation; who says nothing of delegations is told nothing.
-/// [RFC 8881 §18.16.3]
-fn no_delegation(access: u32) -> res::OpenDelegation<'static> {
-    if access & WANT_BITS == 0 {
-        return res::OpenDelegation::None;
-    }
-    let why = match access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK {
-        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => WND4_NOT_WANTED,
-        OPEN4_SHARE_ACCESS_WANT_CANCEL => WND4_CANCELLED,
-        _ => WND4_NOT_SUPP_FTYPE,
-    };
-    res::OpenDelegation::NoneExt(res::NoDelegation::WhyNone(why))
 }
 
 /// The access and deny bits, without what is said of delegations.
@@ -333,13 +336,15 @@ fn created_with(args: &args::Open<'_>) -> Bitmap {
     }
 }
 
+/// The most bytes of OPEN4resok without a delegation.
+pub(super) const RESULT_LEN: usize = 76;
 const WRITE: Share = Share {
     access: OPEN4_SHARE_ACCESS_WRITE,
     deny: 0,
 };
 /// What a client says of delegations in `share_access`. Who wants what `open_arguments` does not
 /// promise is served as if he had not.
-const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
+pub(super) const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
     | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
     | OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED
     | OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS

@@ -256,7 +256,7 @@ fn enter_open(
         _ if is_reserved(stateid) => return Err(Status::BAD_STATEID),
         Ok(stated) => match stated.named {
             Named::Open(open) => (states.get(open).map(|open| open.owner), true),
-            Named::Lock(_) => (None, false),
+            Named::Lock(_) | Named::Deleg(_) => (None, false),
         },
         Err(Status::BAD_STATEID) => (states.closed_by(stateid), false),
         Err(status) => return Err(status),
@@ -305,7 +305,7 @@ fn enter_lock(
     let states = &cx.core.states;
     let key = match states.find_stateid(stateid)?.named {
         Named::Lock(lock) => states.lock(lock).map(|lock| lock.owner),
-        Named::Open(_) => None,
+        Named::Open(_) | Named::Deleg(_) => None,
     };
     let key = key.ok_or(Status::BAD_STATEID)?;
     let owner = states.lock_owners.get(key).ok_or(Status::BAD_STATEID)?;

@@ -8,6 +8,7 @@ use super::io;
 use crate::attr;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::fs::{Authority, FsOp, FsReply, FsResult};
+use crate::state::delegation::Touch;
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
@@ -19,8 +20,10 @@ pub(crate) fn start<S: Established>(
     // Only a change of length is a kind of write and is bound to a stateid.
     let authority = match set.size {
         None => Authority::Credential,
+        Some(0) => io::authority(cx, args.stateid, &fh, io::Intent::Cut)?,
         Some(_) => io::authority(cx, args.stateid, &fh, io::Intent::Write)?,
     };
+    cx.touch(&fh, Touch::Change, set.size == Some(0))?;
     Ok(Step::Wait(
         fh.export,
         FsOp::SetAttrs {

@@ -6,6 +6,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::{Cx, Sequenced, Step};
 use crate::state::stateid::Named;
+use crate::state::table::Ending;
 
 /// TEST_STATEID.
 pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -26,7 +27,17 @@ pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
 pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::FreeStateid::decode(args)?;
     let stateid = cx.meant(args.stateid)?;
-    match cx.check(&stateid, None)? {
+    let named = match cx.check(&stateid, None) {
+        // What was taken away, its client acknowledges so.
+        Err(Status::DELEG_REVOKED) => {
+            if let Named::Deleg(key) = cx.core.states.find_stateid(&stateid)?.named {
+                cx.core.undelegate(key, Ending::Asked, cx.now.mono);
+            }
+            return Ok(Step::Done(Status::OK));
+        }
+        named => named?,
+    };
+    match named {
         // An open goes by CLOSE.
         Named::Open(_) => Err(Status::LOCKS_HELD),
         Named::Lock(key) if cx.core.states.holds_locks(key) => Err(Status::LOCKS_HELD),
@@ -34,5 +45,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
             cx.core.states.free_lock(key);
             Ok(Step::Done(Status::OK))
         }
+        // A delegation goes by DELEGRETURN.
+        Named::Deleg(_) => Err(Status::LOCKS_HELD),
     }
 }

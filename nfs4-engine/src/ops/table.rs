@@ -5,14 +5,16 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
 use super::{
-    access, backchannel_ctl, bind_conn, close, commit, create, create_session, destroy,
+    access, backchannel_ctl, bind_conn, close, commit, create, create_session, delegation, destroy,
     dir_delegation, downgrade, exchange_id, filehandle, getattr, link, lock, lookup, open, read,
     readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
     write,
 };
+use crate::client::Client;
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step, V40};
 use crate::fs::FsResult;
+use crate::slab::Key;
 
 /// One operation. A column that is empty is a scope in which it is not served.
 pub(crate) struct Row {
@@ -89,7 +91,11 @@ impl<S> Handler<S> {
 }
 
 impl Scope for Bare {
-    fn session(&self) -> Option<crate::slab::Key<crate::session::table::Session>> {
+    fn session(&self) -> Option<Key<crate::session::table::Session>> {
+        None
+    }
+
+    fn sender(_: &Cx<'_, Bare>) -> Option<Key<Client>> {
         None
     }
 
@@ -99,8 +105,12 @@ impl Scope for Bare {
 }
 
 impl Scope for Sequenced {
-    fn session(&self) -> Option<crate::slab::Key<crate::session::table::Session>> {
+    fn session(&self) -> Option<Key<crate::session::table::Session>> {
         Some(self.session)
+    }
+
+    fn sender(cx: &Cx<'_, Sequenced>) -> Option<Key<Client>> {
+        Some(cx.scope.client)
     }
 
     fn handler(row: &'static Row) -> Option<&'static Handler<Sequenced>> {
@@ -265,7 +275,7 @@ const fn serve(op: Op) -> Row {
         Op::Open => changes(
             op,
             ON_FILE,
-            76,
+            open::RESULT_LEN,
             (
                 Handler::waiting(seqid::open, open::resume),
                 Handler::waiting(open::start, open::resume),
@@ -305,8 +315,11 @@ const fn serve(op: Op) -> Row {
         Op::Write => changes(op, ON_FILE, 16, waiting!(write::start, write::resume)),
         Op::Commit => changes(op, ON_FILE, 8, waiting!(commit::start, commit::resume)),
 
+        Op::DelegReturn => changes(op, ON_FILE, 0, now!(delegation::give_back)),
+
         // Not there yet: NOTSUPP.
-        Op::DelegPurge | Op::DelegReturn | Op::WantDelegation => unserved(op),
+        // No delegation outlives its client, and none is given but with an open.
+        Op::DelegPurge | Op::WantDelegation => unserved(op),
         // Optional, and not there: named attributes, pNFS, SSV, and all of minor version 2.
         Op::OpenAttr
         | Op::GetDeviceInfo

@@ -2,20 +2,28 @@
 
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
+use crate::places::Places;
 use crate::slab::{Key, Slab};
+use crate::state::delegation::Delegation;
 use crate::state::lock::Lock;
+use crate::state::open::Open;
 use crate::state::range::Ranges;
 use crate::state::waiter::Waiters;
 
-/// A file that somebody has open.
+/// A file that somebody has open, or delegated to him.
 pub(crate) struct File {
     pub(crate) fh: Fh,
     shares: Shares,
-    opens: u32,
+    /// Those who have it open.
+    pub(crate) opens: Places<Open>,
     /// Byte ranges that are locked.
     pub(crate) locked: Ranges<Key<Lock>>,
     /// Those who wait for locks.
     pub(crate) waiters: Waiters,
+    /// Delegations that somebody has.
+    pub(crate) delegations: Places<Delegation>,
+    /// Delegations that were revoked, and whose stateids still name this file.
+    pub(crate) revoked: u32,
 }
 
 /// Files with state, by handle.
@@ -56,12 +64,20 @@ impl Share {
     pub(crate) const fn writes(self) -> bool {
         self.access & 2 != 0
     }
+
+    pub(crate) const fn denies_read(self) -> bool {
+        self.deny & 1 != 0
+    }
 }
 
 impl File {
     /// How many opens it has, and their shares.
-    pub(crate) fn counted(&self) -> (u32, Shares) {
-        (self.opens, self.shares)
+    pub(crate) fn counted(&self) -> (usize, Shares) {
+        (self.opens.len(), self.shares)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.opens.is_empty() && self.delegations.is_empty() && self.revoked == 0
     }
 }
 
@@ -130,24 +146,33 @@ impl Files {
         file.is_none_or(|file| file.shares.admit(share))
     }
 
-    /// The file, for one more open with this share.
-    pub(crate) fn hold(&mut self, fh: &Fh, share: Share) -> Key<File> {
-        let key = self.find(fh).unwrap_or_else(|| {
-            let key = self.slab.insert(File {
-                fh: *fh,
-                shares: Shares::default(),
-                opens: 0,
-                locked: Ranges::new(),
-                waiters: Waiters::default(),
-            });
-            self.by_handle.insert(*fh, key);
-            key
-        });
-        if let Some(file) = self.slab.get_mut(key) {
-            file.opens += 1;
-            file.shares.add(share);
+    /// The file, for somebody's first state of it or some more.
+    pub(crate) fn hold(&mut self, fh: &Fh) -> Key<File> {
+        if let Some(key) = self.find(fh) {
+            return key;
         }
+        let key = self.slab.insert(File {
+            fh: *fh,
+            shares: Shares::default(),
+            opens: Places::new(),
+            locked: Ranges::new(),
+            waiters: Waiters::default(),
+            delegations: Places::new(),
+            revoked: 0,
+        });
+        self.by_handle.insert(*fh, key);
         key
+    }
+
+    /// Adds an open with this share; where it stands in the file's list is returned.
+    pub(crate) fn open(&mut self, key: Key<File>, open: Key<Open>, share: Share) -> u32 {
+        let Some(file) = self.slab.get_mut(key) else {
+            return 0;
+        };
+        let place = file.opens.next_place();
+        file.opens.push(open);
+        file.shares.add(share);
+        place
     }
 
     /// Replaces the share of one open.
@@ -158,14 +183,18 @@ impl Files {
         }
     }
 
-    /// Ends one [`Files::hold`].
-    pub(crate) fn release(&mut self, key: Key<File>, share: Share) {
-        let Some(file) = self.slab.get_mut(key) else {
-            return;
-        };
+    /// Removes the open that stands at `place`; the one that now stands there is returned.
+    pub(crate) fn close(&mut self, key: Key<File>, place: u32, share: Share) -> Option<Key<Open>> {
+        let file = self.slab.get_mut(key)?;
         file.shares.count(share, |count| *count -= 1);
-        file.opens -= 1;
-        if file.opens == 0
+        let moved = file.opens.remove(place);
+        self.forget_if_idle(key);
+        moved
+    }
+
+    /// Forgets a file of which nobody has any state.
+    pub(crate) fn forget_if_idle(&mut self, key: Key<File>) {
+        if self.slab.get(key).is_some_and(File::is_idle)
             && let Some(file) = self.slab.remove(key)
         {
             self.by_handle.remove(&file.fh);

@@ -26,7 +26,7 @@ impl States {
     pub(crate) fn closed_by(&self, stateid: &Stateid) -> Option<Key<Owner<Open>>> {
         match Named::decode(stateid, self.epoch()).ok()? {
             Named::Open(key) => self.closed.get(&key).copied(),
-            Named::Lock(_) => None,
+            Named::Lock(_) | Named::Deleg(_) => None,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Open files: who holds what, and under which stateid. [RFC 8881 §9]
 
+pub(crate) mod delegated;
+pub(crate) mod delegation;
 pub(crate) mod file;
 pub(crate) mod history;
 pub(crate) mod line;
@@ -12,4 +14,5 @@ pub(crate) mod table;
 pub(crate) mod turns;
 pub(crate) mod waiter;
 
+pub use delegation::{DelegationKind, Touch};
 pub(crate) use table::States;

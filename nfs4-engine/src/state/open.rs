@@ -19,9 +19,10 @@ pub(crate) struct Open {
     /// The lock owners that lock bytes of the file under this open.
     pub(crate) locks: Places<Lock>,
     asked: Asked,
-    // Where it stands in its client's list, and in its owner's.
+    // Where it stands in its client's list, in its owner's, and in its file's.
     pub(super) place: u32,
     pub(super) owner_place: u32,
+    pub(super) file_place: u32,
 }
 
 /// Which shares were asked for by OPENs that still count: bit n is set for the value n. A
@@ -52,6 +53,7 @@ impl Open {
             asked,
             place,
             owner_place,
+            file_place: 0,
         }
     }
 
@@ -63,6 +65,11 @@ impl Open {
     /// Where it stands in its owner's list.
     pub(crate) fn owner_place(&self) -> u32 {
         self.owner_place
+    }
+
+    /// Where it stands in its file's list.
+    pub(crate) fn file_place(&self) -> u32 {
+        self.file_place
     }
 
     /// Counts one more OPEN of the same owner.

@@ -3,6 +3,7 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
+use super::delegation::Delegation;
 use super::lock::Lock;
 use super::open::Open;
 use crate::slab::Key;
@@ -12,6 +13,7 @@ use crate::slab::Key;
 pub(crate) enum Named {
     Open(Key<Open>),
     Lock(Key<Lock>),
+    Deleg(Key<Delegation>),
 }
 
 impl Named {
@@ -20,6 +22,7 @@ impl Named {
         let (kind, index, generation) = match self {
             Named::Open(key) => (OPEN, key.index, key.generation),
             Named::Lock(key) => (LOCK, key.index, key.generation),
+            Named::Deleg(key) => (DELEG, key.index, key.generation),
         };
         let mut other = [0; 12];
         other[..4].copy_from_slice(&epoch.to_be_bytes());
@@ -41,6 +44,7 @@ impl Named {
         match place >> KIND_SHIFT {
             OPEN => Ok(Named::Open(Key::new(index, generation))),
             LOCK => Ok(Named::Lock(Key::new(index, generation))),
+            DELEG => Ok(Named::Deleg(Key::new(index, generation))),
             _ => Err(Status::BAD_STATEID),
         }
     }
@@ -75,6 +79,7 @@ pub(crate) fn check_seqid_v40(given: u32, current: u32) -> Result<(), Status> {
 const KIND_SHIFT: u32 = 28;
 const OPEN: u32 = 0;
 const LOCK: u32 = 1;
+const DELEG: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +87,11 @@ mod tests {
 
     #[test]
     fn names_survive_the_wire() {
-        for named in [Named::Open(Key::new(7, 9)), Named::Lock(Key::new(7, 9))] {
+        for named in [
+            Named::Open(Key::new(7, 9)),
+            Named::Lock(Key::new(7, 9)),
+            Named::Deleg(Key::new(7, 9)),
+        ] {
             let stateid = named.encode(3, 1);
             assert_eq!(Named::decode(&stateid, 3), Ok(named));
             assert_eq!(Named::decode(&stateid, 4), Err(Status::STALE_STATEID));

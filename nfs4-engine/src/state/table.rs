@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
+use super::delegated::Delegated;
 use super::file::{File, Files, Share};
 use super::lock::Lock;
 use super::open::Open;
@@ -19,11 +20,12 @@ use crate::slab::{Key, Slab};
 
 /// Every open file of every client, and every lock.
 pub(crate) struct States {
-    epoch: u32,
+    pub(super) epoch: u32,
     pub(super) files: Files,
     pub(super) opens: Slab<Open>,
     pub(crate) open_owners: Owners<Open>,
     open_by_owner: ByOwner<Open>,
+    pub(super) delegated: Delegated,
     locks: Slab<Lock>,
     pub(crate) lock_owners: Owners<Lock>,
     pub(super) lock_by_owner: ByOwner<Lock>,
@@ -52,6 +54,7 @@ pub(crate) struct Inside<'a> {
     pub(crate) closed: &'a DetMap<Key<Open>, Key<Owner<Open>>>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
+    pub(crate) delegated: &'a Delegated,
 }
 
 /// How an open or a lock comes to its end.
@@ -81,6 +84,10 @@ pub(crate) struct StateCounts {
     pub(crate) owners: usize,
     pub(crate) files: usize,
     pub(crate) waiting: usize,
+    /// Delegations that somebody has, for reading and for writing.
+    pub(crate) delegations: [usize; 2],
+    /// Delegations that were revoked.
+    pub(crate) revoked: usize,
 }
 
 impl States {
@@ -91,6 +98,7 @@ impl States {
             opens: Slab::new(),
             open_owners: Owners::new(keyed),
             open_by_owner: DetMap::new(keyed),
+            delegated: Delegated::new(),
             locks: Slab::new(),
             lock_owners: Owners::new(keyed),
             lock_by_owner: DetMap::new(keyed),
@@ -113,6 +121,8 @@ impl States {
             owners: self.open_owners.len() + self.lock_owners.len(),
             files: self.files.len(),
             waiting: self.waiting,
+            delegations: self.delegated.held(),
+            revoked: self.delegated.revoked(),
         }
     }
 
@@ -128,6 +138,7 @@ impl States {
             closed: &self.closed,
             ranges: self.ranges,
             waiting: self.waiting,
+            delegated: &self.delegated,
         }
     }
 
@@ -178,11 +189,15 @@ impl States {
         share: Share,
     ) -> Key<Open> {
         let owner = self.open_owners.named(client, owner);
-        let file = self.files.hold(fh, share);
+        let file = self.files.hold(fh);
         let places = (list.next_place(), self.open_owners.next_place(owner));
         let key = self
             .opens
             .insert(Open::new(client, owner, file, share, places));
+        let file_place = self.files.open(file, key, share);
+        if let Some(open) = self.opens.get_mut(key) {
+            open.file_place = file_place;
+        }
         list.push(key);
         self.open_owners.hold(owner, key);
         self.open_by_owner.insert((owner, file), key);
@@ -236,11 +251,15 @@ impl States {
         };
         let fh = self.files.get(open.file).map(|file| file.fh);
         self.open_by_owner.remove(&(open.owner, open.file));
-        self.files.release(open.file, open.share);
         if let Some(moved) = self.open_owners.release(open.owner, open.owner_place)
             && let Some(moved) = self.opens.get_mut(moved)
         {
             moved.owner_place = open.owner_place;
+        }
+        if let Some(moved) = self.files.close(open.file, open.file_place, open.share)
+            && let Some(moved) = self.opens.get_mut(moved)
+        {
+            moved.file_place = open.file_place;
         }
         if let Some(moved) = list.remove(open.place)
             && let Some(moved) = self.opens.get_mut(moved)
@@ -369,9 +388,10 @@ impl States {
         file.is_some_and(|file| file.locked.cuts(range))
     }
 
-    /// Opens, lock stateids and what is locked, of everybody: all of it takes memory.
+    /// Opens, lock stateids, what is locked, and delegations, of everybody: all of it takes memory.
     pub(crate) fn weight(&self) -> usize {
-        self.opens.len() + self.locks.len() + self.ranges + self.waiting
+        let delegated = self.delegated.len();
+        self.opens.len() + self.locks.len() + self.ranges + self.waiting + delegated
     }
 
     /// Whether anything is locked under a lock stateid.
@@ -431,6 +451,10 @@ impl States {
                 let lock = self.locks.get(key).ok_or_else(|| gone(&self.locks, key))?;
                 (lock.client, lock.file, lock.seqid)
             }
+            Named::Deleg(key) => {
+                let held = self.delegated.named(key)?;
+                (held.client, held.file, held.seqid)
+            }
         };
         Ok(Stated {
             named,
@@ -438,6 +462,17 @@ impl States {
             file,
             seqid,
         })
+    }
+
+    /// Whether what a stateid names was not taken away.
+    ///
+    /// # Errors
+    /// DELEG_REVOKED for a delegation that was.
+    pub(crate) fn check_kept(&self, named: Named) -> Result<(), Status> {
+        match named {
+            Named::Open(_) | Named::Lock(_) => Ok(()),
+            Named::Deleg(key) => self.delegated.check(key),
+        }
     }
 
     /// Whether a stateid is of this file, if one is given.
@@ -454,7 +489,7 @@ impl States {
     ///
     /// # Errors
     /// BAD_STATEID for one that is unknown, of another boot, another client's or another file's,
-    /// OLD_STATEID for one that was replaced.
+    /// DELEG_REVOKED, OLD_STATEID for one that was replaced.
     pub(crate) fn check(
         &self,
         stateid: &Stateid,
@@ -467,6 +502,7 @@ impl States {
         if stated.client != client || !self.is_of(&stated, fh) {
             return Err(Status::BAD_STATEID);
         }
+        self.check_kept(stated.named)?;
         check_seqid(stateid.seqid, stated.seqid)?;
         Ok(stated.named)
     }
@@ -475,7 +511,7 @@ impl States {
 /// Holds no lock: none has generation zero.
 pub(super) const NOBODY: Key<Lock> = Key::new(0, 0);
 /// What is said of a stateid that names nothing any more.
-fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {
+pub(super) fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {
     if table.was_lost(key) {
         Status::EXPIRED
     } else {

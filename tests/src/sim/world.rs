@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Backend, Credential, FsError, FsRequest, FsResult, FsTicket};
+use nfs4_engine::fs::{Backend, Credential, FsError, FsHandle, FsRequest, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
     Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, DialError,
     Direction, Engine, Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment,
-    TableLengths, Wall,
+    TableLengths, Touch, Wall,
 };
 use nfs4_proto::nfs4::SessionId;
 use nfs4_proto::rpc::{
@@ -232,6 +232,20 @@ impl Sim {
         conn
     }
 
+    /// Whether something that is no client may do this to the file of this handle; if not, that is
+    /// seen to.
+    ///
+    /// # Panics
+    /// If the handle is none of the server's.
+    pub fn touch(&mut self, fh: &[u8], touch: Touch) -> bool {
+        // A byte for the format, and two for the export.
+        let [_, export @ ..] = fh.first_chunk::<3>().expect("a handle has a head");
+        let export = u16::from_be_bytes(*export);
+        let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
+        self.handle(Input::Touched { export, fh, touch });
+        self.engine.may_touch(export, fh, touch)
+    }
+
     /// What whoever is in charge asks for.
     pub fn admin(&mut self, admin: Admin) {
         self.handle(Input::Admin(admin));
@@ -426,7 +440,11 @@ impl Sim {
             Input::ConnOpened { conn, .. } => self.known.push(*conn),
             Input::ConnClosed { conn } => self.known.retain(|known| known != conn),
             Input::Dialed { result, .. } => self.known.extend(result.ok()),
-            Input::Call(_) | Input::CallbackReply(_) | Input::Admin(_) | Input::FsDone { .. } => {}
+            Input::Call(_)
+            | Input::CallbackReply(_)
+            | Input::Touched { .. }
+            | Input::Admin(_)
+            | Input::FsDone { .. } => {}
         }
         self.engine.handle(at(self.now), input, &mut self.outbox);
         self.carry_out();

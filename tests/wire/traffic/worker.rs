@@ -6,6 +6,7 @@ use nfs4_driver::engine::proto::nfs4::args::{
     OpenToLockOwner,
 };
 use nfs4_driver::engine::proto::nfs4::attr::num;
+use nfs4_driver::engine::proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_driver::engine::proto::nfs4::res::ChannelDirFromServer;
 use nfs4_driver::engine::proto::nfs4::{
     Bitmap, ClientId, FattrRaw, LockType, Owner, SessionId, StableHow, Stateid, Status,
@@ -285,7 +286,8 @@ impl Worker {
 fn open(name: &[u8]) -> args::Open<'_> {
     args::Open {
         seqid: 0,
-        share_access: 3,
+        // What is delegated would have to be given back.
+        share_access: 3 | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
         share_deny: 0,
         owner: owner(name),
         openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),

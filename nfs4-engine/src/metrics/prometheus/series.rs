@@ -22,8 +22,10 @@ use super::super::buckets::{Doubling, FivesAndTwos};
 use super::super::{MINORS, SequenceError};
 use super::histogram::BucketHistogram;
 use crate::connection::Direction;
+use crate::delegate::RecallReason;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
+use crate::state::DelegationKind;
 
 /// The series, those of short lists of labels resolved.
 #[derive(Debug)]
@@ -50,6 +52,18 @@ pub(super) struct Series {
     /// In the order of [`Unbound::ALL`].
     pub(super) unbinds: Vec<IntCounter>,
     pub(super) connections_bound: IntGaugeVec,
+    granted: IntCounterVec,
+    /// In the order of [`DelegationKind::ALL`].
+    pub(super) delegations_granted: Vec<IntCounter>,
+    recalled: IntCounterVec,
+    /// In the order of [`DelegationKind::ALL`], each in that of [`RecallReason::ALL`].
+    pub(super) delegations_recalled: Vec<Vec<IntCounter>>,
+    revoked: IntCounterVec,
+    /// In the order of [`DelegationKind::ALL`].
+    pub(super) delegations_revoked: Vec<IntCounter>,
+    active: IntGaugeVec,
+    /// In the order of [`DelegationKind::ALL`].
+    pub(super) delegations_active: Vec<IntGauge>,
     operations: IntCounterVec,
     pub(super) compound_duration: BucketHistogram<Doubling<1_000>, 25>,
     pub(super) callbacks: IntCounter,
@@ -96,6 +110,35 @@ impl Series {
             opts("connections_unbind_total", "Connections unbound"),
             &["reason"],
         )?;
+        let kinds = DelegationKind::ALL.map(DelegationKind::label);
+        let granted = IntCounterVec::new(
+            opts("delegations_granted_total", "Delegations that were granted"),
+            &["type"],
+        )?;
+        let recalled = IntCounterVec::new(
+            opts(
+                "delegations_recalled_total",
+                "Delegations that were recalled",
+            ),
+            &["type", "reason"],
+        )?;
+        let reasons = RecallReason::ALL.map(RecallReason::label);
+        let of_kind = |kind| {
+            let counters = reasons.map(|reason| recalled.with_label_values(&[kind, reason]));
+            counters.into_iter().collect()
+        };
+        let delegations_recalled = kinds.map(of_kind).into_iter().collect();
+        let revoked = IntCounterVec::new(
+            opts(
+                "delegations_revoked_total",
+                "Delegations that did not come back",
+            ),
+            &["type"],
+        )?;
+        let active = IntGaugeVec::new(
+            opts("delegations_active", "Delegations that clients have"),
+            &["type"],
+        )?;
         let operations = IntCounterVec::new(
             opts("compound_operations_total", "Operations executed"),
             &["operation", "minor", "status"],
@@ -138,6 +181,17 @@ impl Series {
                 opts("connections_bound", "Connections bound to a session"),
                 &["session_id"],
             )?,
+            delegations_granted: resolve(&granted, kinds),
+            granted,
+            delegations_recalled,
+            recalled,
+            delegations_revoked: resolve(&revoked, kinds),
+            revoked,
+            delegations_active: kinds
+                .map(|kind| active.with_label_values(&[kind]))
+                .into_iter()
+                .collect(),
+            active,
             operations,
             compound_duration: BucketHistogram::labelled(
                 name("compound_duration_seconds"),
@@ -184,7 +238,7 @@ impl Series {
         let _ = self.connections_bound.remove_label_values(&[&id]);
     }
 
-    fn collectors(&self) -> [&dyn Collector; 15] {
+    fn collectors(&self) -> [&dyn Collector; 19] {
         [
             &self.sessions_created,
             &self.sessions_active,
@@ -197,6 +251,10 @@ impl Series {
             &self.bound,
             &self.unbound,
             &self.connections_bound,
+            &self.granted,
+            &self.recalled,
+            &self.revoked,
+            &self.active,
             &self.operations,
             &self.callbacks,
             &self.callback_failures,

@@ -1,0 +1,68 @@
+//! COMPOUNDs that wait a moment for what a client answers to a callback.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Compound;
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::engine::Engine;
+use crate::fs::FsReply;
+use crate::slab::Key;
+use crate::state::delegation::{Delegation, Probe};
+use crate::time::{Mono, Now};
+use crate::timer::Due;
+
+/// A COMPOUND that waits for what the holder of a delegation says of the file.
+#[derive(Clone, Copy)]
+pub(crate) struct Hold {
+    asked: Key<Delegation>,
+    run: Key<Box<Compound>>,
+    until: Mono,
+}
+
+impl Engine {
+    /// Lets a parked COMPOUND wait for an answer, but not for long: whoever answers may do so by
+    /// the very connection that waits.
+    pub(super) fn hold(&mut self, asked: Key<Delegation>, run: Key<Box<Compound>>, now: Now) {
+        let until = now.mono.after(MOMENT);
+        self.core.holds.push(Hold { asked, run, until });
+        self.core.remind(until, Due::Hold);
+    }
+
+    /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for.
+    pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
+        if self.core.holds.is_empty() {
+            return;
+        }
+        let core = &self.core;
+        let (over, waiting): (Vec<Hold>, Vec<Hold>) =
+            core.holds.iter().partition(|hold| hold.is_over(core, now));
+        self.core.holds = waiting;
+        for hold in over {
+            if let Some(run) = self.parked.remove(hold.run) {
+                self.go_on(run, Ok(FsReply::Done), now, out);
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Whether one more COMPOUND may wait for a client.
+    pub(crate) fn may_hold(&self) -> bool {
+        self.holds.len() < MOST
+    }
+}
+
+impl Hold {
+    fn is_over(&self, core: &Core, now: Now) -> bool {
+        let asked = core.states.delegation(self.asked);
+        now.mono >= self.until || asked.is_none_or(|held| held.probe != Probe::Asked)
+    }
+}
+
+/// An answer that takes longer is not waited for: the client comes again.
+const MOMENT: Duration = Duration::from_millis(200);
+/// So many wait at most.
+const MOST: usize = 256;

@@ -1,0 +1,317 @@
+//! What OPEN has to do with delegations, and DELEGRETURN. [RFC 8881 §18.16.3, §18.6]
+
+use alloc::sync::Arc;
+
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::basic::{Ace, Stateid};
+use nfs4_proto::nfs4::consts::{
+    ACE4_ACCESS_ALLOWED_ACE_TYPE, ACE4_APPEND_DATA, ACE4_READ_DATA, ACE4_WRITE_DATA,
+    OPEN4_SHARE_ACCESS_WANT_ANY_DELEG, OPEN4_SHARE_ACCESS_WANT_CANCEL,
+    OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+    OPEN4_SHARE_ACCESS_WANT_NO_PREFERENCE, OPEN4_SHARE_ACCESS_WANT_READ_DELEG,
+    OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, WND4_CANCELLED, WND4_NOT_SUPP_DOWNGRADE,
+    WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED, WND4_WRITE_DELEG_NOT_SUPP_FTYPE,
+};
+use nfs4_proto::nfs4::res::{
+    NoDelegation, OpenDelegation, ReadDelegation, SpaceLimit, WriteDelegation,
+};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
+
+use super::open::{WANT_BITS, share};
+use crate::attr::decimal;
+use crate::callback::Referred;
+use crate::client::Client;
+use crate::compound::{Cx, Established, Step};
+use crate::exports::Fh;
+use crate::fs::{AccessMask, Flavor};
+use crate::slab::Key;
+use crate::state::delegated::Obstacle;
+use crate::state::delegation::{Delegation, DelegationKind, Grant, Phase};
+use crate::state::file::Share;
+use crate::state::open::Open;
+use crate::state::stateid::Named;
+use crate::state::table::Ending;
+
+/// DELEGRETURN.
+pub(crate) fn give_back<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::DelegReturn::decode(args)?;
+    let key = named(cx, args.deleg_stateid, Some(&fh))?;
+    cx.core.undelegate(key, Ending::Asked, cx.now.mono);
+    Ok(Step::Done(Status::OK))
+}
+
+/// The delegation that a claim names, of this file if one is given.
+///
+/// # Errors
+/// Those of a stateid that is not good, and BAD_STATEID if it names something else.
+pub(super) fn claimed<S: Established>(
+    cx: &mut Cx<'_, S>,
+    claim: &args::OpenClaim<'_>,
+    fh: Option<&Fh>,
+) -> Result<Option<Key<Delegation>>, Status> {
+    match claim {
+        args::OpenClaim::DelegateCur {
+            delegate_stateid: stateid,
+            ..
+        }
+        | args::OpenClaim::DelegCurFh(stateid) => named(cx, *stateid, fh).map(Some),
+        args::OpenClaim::Null(_)
+        | args::OpenClaim::Fh
+        | args::OpenClaim::Previous(_)
+        | args::OpenClaim::DelegatePrev(_)
+        | args::OpenClaim::DelegPrevFh => Ok(None),
+    }
+}
+
+fn named<S: Established>(
+    cx: &mut Cx<'_, S>,
+    stateid: Stateid,
+    fh: Option<&Fh>,
+) -> Result<Key<Delegation>, Status> {
+    let stateid = cx.meant(stateid)?;
+    match cx.check(&stateid, fh)? {
+        Named::Deleg(key) => Ok(key),
+        Named::Open(_) | Named::Lock(_) => Err(Status::BAD_STATEID),
+    }
+}
+
+/// What comes of an OPEN that has succeeded: a delegation, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    Granted(Key<Delegation>),
+    Not(Why),
+}
+
+/// Why there is no delegation. [RFC 8881 §18.16.3, why_no_delegation4]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    Contention,
+    Resource,
+    Reason(u32),
+}
+
+/// Delegates the file of an OPEN that has just succeeded to its client, if that pays.
+pub(super) fn offer<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: Key<Open>,
+) -> Offer {
+    match decide(cx, args, open) {
+        Ok(offer) => offer,
+        Err(why) => Offer::Not(why),
+    }
+}
+
+fn decide<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: Key<Open>,
+) -> Result<Offer, Why> {
+    // Its attributes came with the file.
+    let opened = cx.run.fetched.ok_or(Why::Resource)?;
+    let client = cx.core.states.get(open).ok_or(Why::Resource)?.client;
+    if S::must_confirm(cx, open) {
+        // Nobody knows yet whether the client has asked for it. [RFC 7530 §16.18.5]
+        return Err(Why::Resource);
+    }
+    let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
+    match want {
+        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => return Err(Why::Reason(WND4_NOT_WANTED)),
+        OPEN4_SHARE_ACCESS_WANT_CANCEL => return Err(Why::Reason(WND4_CANCELLED)),
+        _ if !cx.core.config.delegations => return Err(Why::Reason(WND4_NOT_SUPP_FTYPE)),
+        _ => {}
+    }
+    let Ok(share) = share(args.share_access, args.share_deny) else {
+        return Err(Why::Resource);
+    };
+    let Some(kind) = wished(want, share) else {
+        return Err(Why::Contention);
+    };
+    let fh = opened.fh;
+    let may_change = cx
+        .core
+        .exports
+        .rights(fh.export)
+        .contains(AccessMask::MODIFY);
+    if kind == DelegationKind::Write && !may_change {
+        return Err(Why::Reason(WND4_WRITE_DELEG_NOT_SUPP_FTYPE));
+    }
+    let own = cx.core.states.delegation_to(client, &fh);
+    if let Some(own) = own {
+        let held = cx.core.states.delegation(own).ok_or(Why::Resource)?;
+        match (held.kind, want) {
+            (DelegationKind::Read, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG)
+                if held.phase == Phase::Held => {}
+            (DelegationKind::Write, OPEN4_SHARE_ACCESS_WANT_READ_DELEG) => {
+                return Err(Why::Reason(WND4_NOT_SUPP_DOWNGRADE));
+            }
+            // It has what it wants, and knows: told again, it could take for new what it is just
+            // giving back.
+            _ => return Err(Why::Contention),
+        }
+    }
+    // The claim is made while a delegation goes back; one that came with it would cross that.
+    let anew = matches!(args.claim, args::OpenClaim::Null(_) | args::OpenClaim::Fh);
+    let now = cx.now.mono;
+    if !anew || cx.core.in_grace(now) || !cx.core.guards.admit(&fh, now) {
+        return Err(Why::Contention);
+    }
+    match cx.core.states.can_delegate(client, &fh, kind) {
+        Ok(()) => {}
+        Err(Obstacle::Others) => return Err(Why::Contention),
+        Err(Obstacle::Many) => return Err(Why::Resource),
+    }
+    if !cx.core.can_call_back(client) {
+        return Err(Why::Resource);
+    }
+    if own.is_none() && is_full(cx, client) {
+        cx.core.relieve(client, cx.now, cx.out);
+        return Err(Why::Resource);
+    }
+    let grant = Grant {
+        kind,
+        rights: share,
+        opener: Arc::clone(&cx.run.cred),
+        granted_by: granted_by(cx),
+        change: opened.attrs.change,
+        limit: opened.attrs.size.min(opened.attrs.space_used),
+    };
+    let record = cx.core.clients.get_mut(client).ok_or(Why::Resource)?;
+    record.asked_for_delegations = None;
+    let states = &mut cx.core.states;
+    let key = match own {
+        Some(own) => {
+            states.upgrade(own, grant);
+            own
+        }
+        None => states.delegate(client, &mut record.delegations, &fh, grant),
+    };
+    cx.out.metrics.delegated(kind);
+    Ok(Offer::Granted(key))
+}
+
+/// Which kind of delegation serves an open for this share. Who only writes has not been found to
+/// have the right to read, and is not helped much.
+fn wished(want: u32, share: Share) -> Option<DelegationKind> {
+    let read = DelegationKind::Read;
+    let write = DelegationKind::Write;
+    match want {
+        OPEN4_SHARE_ACCESS_WANT_READ_DELEG => Some(read),
+        OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG => Some(write),
+        OPEN4_SHARE_ACCESS_WANT_ANY_DELEG => Some(if share.writes() { write } else { read }),
+        OPEN4_SHARE_ACCESS_WANT_NO_PREFERENCE => match (share.reads(), share.writes()) {
+            (true, true) => Some(write),
+            (true, false) => Some(read),
+            (false, _) => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether there are as many delegations as there may be, or much other state.
+fn is_full<S>(cx: &Cx<'_, S>, client: Key<Client>) -> bool {
+    let (config, states) = (&cx.core.config, &cx.core.states);
+    let own = cx.core.clients.get(client);
+    own.is_none_or(|own| own.delegations.len() >= config.max_delegations_per_client as usize)
+        || states.delegations() >= config.max_delegations as usize
+        // Opens and locks need the rest.
+        || states.weight() >= config.max_states as usize / 4 * 3
+}
+
+fn granted_by<S: Established>(cx: &mut Cx<'_, S>) -> Option<Referred> {
+    let scope = cx.run.sequenced?;
+    let session = cx.core.sessions.get_mut(scope.session)?;
+    let seqid = session.slots.get_mut(scope.slot)?.seqid();
+    Some(Referred {
+        session: scope.session,
+        slot: scope.slot,
+        seqid,
+    })
+}
+
+/// Writes what an OPEN tells of delegations.
+pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
+    let key = match offer {
+        Offer::Granted(key) => key,
+        Offer::Not(why) => {
+            // Who says nothing of delegations is told nothing.
+            let none = if access & WANT_BITS == 0 {
+                OpenDelegation::None
+            } else {
+                OpenDelegation::NoneExt(why.encoded())
+            };
+            none.encode(cx.body());
+            return;
+        }
+    };
+    let Some(held) = cx.core.states.delegation(key) else {
+        OpenDelegation::None.encode(cx.body());
+        return;
+    };
+    let stateid = cx.core.states.delegation_stateid(key);
+    let (kind, rights) = (held.kind, held.rights);
+    let mut who = Writer::new();
+    let opener = Arc::clone(&held.opener);
+    let known = opener.flavor() == Flavor::Sys;
+    if known {
+        decimal(&mut who, opener.uid);
+    }
+    let permissions = Ace {
+        r#type: ACE4_ACCESS_ALLOWED_ACE_TYPE,
+        flag: 0,
+        access_mask: if known { allowed(kind, rights) } else { 0 },
+        who: name(who.as_slice()),
+    };
+    let delegation = match kind {
+        DelegationKind::Read => OpenDelegation::Read(ReadDelegation {
+            stateid,
+            recall: false,
+            permissions,
+        }),
+        DelegationKind::Write => OpenDelegation::Write(WriteDelegation {
+            stateid,
+            recall: false,
+            space_limit: SpaceLimit::Size(held.limit),
+            permissions,
+        }),
+    };
+    delegation.encode(cx.body());
+}
+
+/// For what the opener may be let in by the client alone: for what the file system let him in.
+fn allowed(kind: DelegationKind, rights: Share) -> u32 {
+    let mut mask = 0;
+    if rights.reads() {
+        mask |= ACE4_READ_DATA;
+    }
+    if rights.writes() && kind == DelegationKind::Write {
+        mask |= ACE4_WRITE_DATA | ACE4_APPEND_DATA;
+    }
+    mask
+}
+
+/// The digits out of their XDR encoding.
+fn name(opaque: &[u8]) -> &[u8] {
+    Reader::new(opaque).opaque(DIGITS).unwrap_or_default()
+}
+
+impl Why {
+    /// Nobody is promised to be told later. [RFC 8881 §18.16.3]
+    fn encoded(self) -> NoDelegation {
+        match self {
+            Why::Contention => NoDelegation::Contention(false),
+            Why::Resource => NoDelegation::Resource(false),
+            Why::Reason(why) => NoDelegation::WhyNone(why),
+        }
+    }
+}
+
+/// The most bytes that OPEN4resok has more with a delegation than without.
+pub(super) const DELEGATION_LEN: usize = 64;
+/// The most digits of a user id.
+const DIGITS: usize = 10;

@@ -1,0 +1,218 @@
+//! Delegations of files to clients. [RFC 8881 §10.4]
+
+use alloc::sync::Arc;
+
+use super::file::{File, Share};
+use crate::callback::Referred;
+use crate::client::Client;
+use crate::fs::Credential;
+use crate::slab::Key;
+use crate::time::Mono;
+
+/// What a delegation stateid names: a file that its client may open and cache by itself.
+pub(crate) struct Delegation {
+    pub(crate) client: Key<Client>,
+    pub(crate) file: Key<File>,
+    pub(crate) kind: DelegationKind,
+    /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
+    pub(crate) seqid: u32,
+    pub(crate) phase: Phase,
+    /// For what the file system let the client open the file.
+    pub(crate) rights: Share,
+    /// On whose behalf.
+    pub(crate) opener: Arc<Credential>,
+    /// The request whose reply brought it.
+    pub(crate) granted_by: Option<Referred>,
+    /// The change attribute that the client knows. [RFC 8881 §10.4.3]
+    pub(crate) change: u64,
+    /// Up to which length the client may write before it knows that there is room.
+    pub(crate) limit: u64,
+    pub(crate) probe: Probe,
+    // Where it stands in its client's list, and in its file's.
+    pub(super) place: u32,
+    pub(super) file_place: u32,
+}
+
+/// What a client is assured of by a delegation. [RFC 8881 §10.4]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DelegationKind {
+    /// Nobody else changes the file.
+    Read,
+    /// Nobody else reads or changes it.
+    Write,
+}
+
+/// How far a delegation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The client has it.
+    Held,
+    /// The client has it, and is to give it back.
+    Recalled(Recall),
+    /// The client did not give it back, and has not acknowledged yet that it is lost.
+    Revoked,
+}
+
+/// That a delegation is to come back. [RFC 8881 §10.4.4]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recall {
+    /// When it is revoked.
+    pub(crate) until: Mono,
+    pub(crate) told: Told,
+    /// Not before then it is told again.
+    pub(crate) again: Mono,
+    /// The file is about to be cut to length zero: what the client has not written does not matter.
+    pub(crate) truncate: bool,
+    /// How often the client has answered with an error.
+    pub(crate) refusals: u8,
+}
+
+/// Whether a client knows of a recall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// CB_RECALL was not sent, or came to nothing.
+    No,
+    /// CB_RECALL is under way.
+    Asked,
+    /// It has answered CB_RECALL.
+    Yes,
+}
+
+/// What is known of a file that the holder of its write delegation may have changed.
+/// [RFC 8881 §10.4.3]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// CB_GETATTR is under way.
+    Asked,
+    /// What the holder has answered.
+    Answered(Answer),
+}
+
+/// What a holder says of the file. [RFC 8881 §20.1]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// When it came.
+    pub(crate) at: Mono,
+    /// It was used by a GETATTR.
+    pub(crate) used: bool,
+    pub(crate) change: Option<u64>,
+    pub(crate) size: Option<u64>,
+}
+
+/// A delegation about to be made.
+pub(crate) struct Grant {
+    pub(crate) kind: DelegationKind,
+    pub(crate) rights: Share,
+    pub(crate) opener: Arc<Credential>,
+    pub(crate) granted_by: Option<Referred>,
+    pub(crate) change: u64,
+    /// What is there can be written over; room for more is not reserved, so the client has to see
+    /// at every close whether there is some. [RFC 8881 §10.4.1]
+    pub(crate) limit: u64,
+}
+
+/// What somebody does to a file, as far as delegations are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// It is read, or opened for no more than that.
+    Read,
+    /// Its bytes, attributes or names change, or it is opened for that or in a way that keeps
+    /// others from reading.
+    Change,
+}
+
+impl Delegation {
+    pub(super) fn new(
+        client: Key<Client>,
+        file: Key<File>,
+        grant: Grant,
+        place: u32,
+        file_place: u32,
+    ) -> Delegation {
+        let Grant {
+            kind,
+            rights,
+            opener,
+            granted_by,
+            change,
+            limit,
+        } = grant;
+        Delegation {
+            client,
+            file,
+            kind,
+            seqid: 1,
+            phase: Phase::Held,
+            rights,
+            opener,
+            granted_by,
+            change,
+            limit,
+            probe: Probe::Idle,
+            place,
+            file_place,
+        }
+    }
+
+    /// Where it stands in its client's list.
+    pub(crate) fn place(&self) -> u32 {
+        self.place
+    }
+
+    /// Where it stands in its file's list, unless it is revoked.
+    pub(crate) fn file_place(&self) -> u32 {
+        self.file_place
+    }
+
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.phase == Phase::Revoked
+    }
+
+    /// The recall, if there is one.
+    pub(crate) fn recall_mut(&mut self) -> Option<&mut Recall> {
+        match &mut self.phase {
+            Phase::Recalled(recall) => Some(recall),
+            Phase::Held | Phase::Revoked => None,
+        }
+    }
+
+    /// Whether it does not allow this to anybody but its client.
+    pub(crate) fn forbids(&self, touch: Touch) -> bool {
+        match self.kind {
+            DelegationKind::Read => touch == Touch::Change,
+            DelegationKind::Write => true,
+        }
+    }
+
+    /// The next seqid of its stateid; it wraps past zero, which means "the current one".
+    pub(super) fn advance(&mut self) {
+        self.seqid = self.seqid.checked_add(1).unwrap_or(1);
+    }
+}
+
+impl DelegationKind {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [DelegationKind; 2] = [DelegationKind::Read, DelegationKind::Write];
+
+    /// What it is called in a metric.
+    pub const fn label(self) -> &'static str {
+        match self {
+            DelegationKind::Read => "read",
+            DelegationKind::Write => "write",
+        }
+    }
+}
+
+impl Touch {
+    /// What an open for this share is. [RFC 8881 §18.16.4]
+    pub(crate) fn of(share: Share) -> Touch {
+        if share.writes() || share.denies_read() {
+            Touch::Change
+        } else {
+            Touch::Read
+        }
+    }
+}

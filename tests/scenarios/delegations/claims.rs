@@ -1,0 +1,226 @@
+//! What a client does by virtue of a delegation. [RFC 8881 §9.1.2, §10.4.4]
+
+use nfs4_proto::nfs4::args::OpenClaim;
+use nfs4_proto::nfs4::basic::{DelegationType, StableHow};
+
+use super::*;
+
+fn claiming<'a>(access: u32, claim: OpenClaim<'a>) -> args::Open<'a> {
+    args::Open {
+        claim,
+        ..opening(access, b"")
+    }
+}
+
+/// OPEN by a handle.
+fn open_fh(sim: &mut Sim, client: &mut Client, fh: &[u8], args: args::Open<'_>) -> Reply {
+    client.call(sim, |c| {
+        c.putfh(args::PutFh { object: fh }).open(args).getfh()
+    })
+}
+
+fn write(sim: &mut Sim, client: &mut Client, held: &Held, stateid: Stateid) -> Reply {
+    let args = args::Write {
+        stateid,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: b"0123456789",
+    };
+    client.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).write(args)
+    })
+}
+
+fn read(sim: &mut Sim, client: &mut Client, held: &Held, stateid: Stateid) -> Reply {
+    let args = args::Read {
+        stateid,
+        offset: 0,
+        count: 100,
+    };
+    client.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).read(args)
+    })
+}
+
+#[test]
+fn its_stateid_reads_and_writes_as_its_kind_allows() {
+    let (mut sim, mut one, _) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    close(&mut sim, &mut one, &held.fh, held.open);
+    write(&mut sim, &mut one, &held, held.delegation).all_ok();
+    let reply = read(&mut sim, &mut one, &held, held.delegation).all_ok();
+    assert_eq!(ok!(reply, Read).data, b"0123456789");
+    let cut = Fattr::size(3);
+    let args = args::SetAttr {
+        stateid: held.delegation,
+        obj_attributes: cut.raw(),
+    };
+    one.call(&mut sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).setattr(args)
+    })
+    .all_ok();
+    give_back(&mut sim, &mut one, &held).all_ok();
+    let reply = read(&mut sim, &mut one, &held, held.delegation);
+    assert_last(&reply, Op::Read, Status::BAD_STATEID);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn one_for_reading_does_not_write() {
+    let (mut sim, mut one, mut two) = two();
+    let held = delegated(&mut sim, &mut one, 1, b"f", READ);
+    read(&mut sim, &mut one, &held, held.delegation).all_ok();
+    let reply = write(&mut sim, &mut one, &held, held.delegation);
+    assert_last(&reply, Op::Write, Status::OPENMODE);
+    let reply = read(&mut sim, &mut two, &held, held.delegation);
+    assert_last(&reply, Op::Read, Status::BAD_STATEID);
+}
+
+#[test]
+fn nor_does_it_open_close_or_lock() {
+    let (mut sim, mut one, _) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let args = args::Close {
+        seqid: 0,
+        open_stateid: held.delegation,
+    };
+    let reply = one.call(&mut sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).close(args)
+    });
+    assert_last(&reply, Op::Close, Status::BAD_STATEID);
+    let args = args::FreeStateid {
+        stateid: held.delegation,
+    };
+    let reply = one.call(&mut sim, |c| c.free_stateid(args));
+    assert_last(&reply, Op::FreeStateid, Status::LOCKS_HELD);
+}
+
+#[test]
+fn rights_that_were_checked_once_hold_for_its_stateid_and_others_are_checked() {
+    let (mut sim, mut one, _) = two();
+    // Opened for reading only, so nobody has looked whether the user may write.
+    let wish = nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG;
+    let held = delegated(&mut sim, &mut one, 1 | wish, b"f", WRITE);
+    let attrs = Fattr::mode(0o000);
+    let args = args::SetAttr {
+        stateid: Stateid::ANONYMOUS,
+        obj_attributes: attrs.raw(),
+    };
+    one.call(&mut sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).setattr(args)
+    })
+    .all_ok();
+    let mut stranger = one.clone();
+    stranger.uid = 2000;
+    read(&mut sim, &mut stranger, &held, held.delegation).all_ok();
+    let reply = write(&mut sim, &mut stranger, &held, held.delegation);
+    assert_last(&reply, Op::Write, Status::ACCESS);
+}
+
+#[test]
+fn what_is_open_by_a_delegation_is_opened_at_the_server_before_it_goes_back() {
+    let (mut sim, mut one, mut two) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    close(&mut sim, &mut one, &held.fh, held.open);
+    let quiet = opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 1, b"f");
+    let reply = open(&mut sim, &mut two, quiet);
+    assert_last(&reply, Op::Open, Status::DELAY);
+    let callback = called(&mut sim);
+    assert_eq!(recall(&callback).stateid, held.delegation);
+    sim.send(callback.conn, callback.ok());
+    sim.settle();
+
+    let claim = OpenClaim::DelegCurFh(held.delegation);
+    let by_handle = args::Open {
+        owner: nfs4_proto::nfs4::basic::Owner {
+            clientid: one.id,
+            owner: b"first",
+        },
+        ..claiming(2, claim)
+    };
+    let first = open_fh(&mut sim, &mut one, &held.fh, by_handle).all_ok();
+    assert_eq!(ok!(first, Open).delegation, OpenDelegation::None);
+    let claim = OpenClaim::DelegateCur {
+        delegate_stateid: held.delegation,
+        file: b"f",
+    };
+    let by_name = args::Open {
+        share_deny: 1,
+        ..claiming(3, claim)
+    };
+    let root = one.call(&mut sim, |c| c.putrootfh().getfh()).all_ok();
+    let second = open_fh(&mut sim, &mut one, &handle(&root), by_name).all_ok();
+    assert_eq!(handle(&second), held.fh);
+    write(&mut sim, &mut one, &held, ok!(first, Open).stateid).all_ok();
+    give_back(&mut sim, &mut one, &held).all_ok();
+
+    // Now they count: the other is told so.
+    let reply = open(&mut sim, &mut two, quiet);
+    assert_last(&reply, Op::Open, Status::SHARE_DENIED);
+    assert!(sim.take_callbacks().is_empty());
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn who_was_let_in_opens_again_whatever_has_become_of_the_mode() {
+    let (mut sim, mut one, _) = two();
+    let mode = Fattr::mode(0o444);
+    let args = args::Open {
+        openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+        ..opening(3, b"readonly")
+    };
+    let reply = open(&mut sim, &mut one, args).all_ok();
+    let fh = handle(&reply);
+    let delegation = granted(&ok!(reply, Open).delegation, WRITE);
+    let reply = open_fh(&mut sim, &mut one, &fh, claiming(3, OpenClaim::Fh));
+    assert_last(&reply, Op::Open, Status::ACCESS);
+    let claim = OpenClaim::DelegCurFh(delegation);
+    open_fh(&mut sim, &mut one, &fh, claiming(3, claim)).all_ok();
+}
+
+#[test]
+fn a_claim_must_be_of_a_delegation_of_its_own_and_of_this_file() {
+    let (mut sim, mut one, mut two) = two();
+    make(&mut sim, &mut one, b"g");
+    let held = delegated(&mut sim, &mut one, 1, b"f", READ);
+    let other = delegated(&mut sim, &mut one, 1, b"g", READ);
+    let claim = OpenClaim::DelegCurFh(held.delegation);
+    let files = sim.fs().held();
+    let reply = open_fh(&mut sim, &mut two, &held.fh, claiming(1, claim));
+    assert_last(&reply, Op::Open, Status::BAD_STATEID);
+    for (fh, stateid) in [
+        (&other.fh, held.delegation),
+        (&held.fh, held.open),
+        (&held.fh, Stateid::ANONYMOUS),
+    ] {
+        let claim = claiming(1, OpenClaim::DelegCurFh(stateid));
+        let reply = open_fh(&mut sim, &mut one, fh, claim);
+        assert_last(&reply, Op::Open, Status::BAD_STATEID);
+    }
+    let claim = OpenClaim::DelegateCur {
+        delegate_stateid: held.delegation,
+        file: b"g",
+    };
+    let reply = open(&mut sim, &mut one, claiming(1, claim));
+    assert_last(&reply, Op::Open, Status::BAD_STATEID);
+    assert_eq!(sim.fs().held(), files);
+}
+
+#[test]
+fn nothing_outlives_a_restart_of_server_or_client() {
+    let (mut sim, mut one, _) = two();
+    let held = delegated(&mut sim, &mut one, 1, b"f", READ);
+    for (claim, status) in [
+        (OpenClaim::Previous(DelegationType::Read), Status::NO_GRACE),
+        (OpenClaim::DelegPrevFh, Status::NOTSUPP),
+        (OpenClaim::DelegatePrev(b"f"), Status::NOTSUPP),
+    ] {
+        let reply = open_fh(&mut sim, &mut one, &held.fh, claiming(1, claim));
+        assert_last(&reply, Op::Open, status);
+    }
+    let args = args::DelegPurge {
+        clientid: Default::default(),
+    };
+    let reply = one.call(&mut sim, |c| c.delegpurge(args));
+    assert_last(&reply, Op::DelegPurge, Status::NOTSUPP);
+}
