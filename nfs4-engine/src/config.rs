@@ -58,6 +58,11 @@ pub struct Config {
     pub binding_policy: BindingPolicy,
     /// How long a draining connection may take to finish what it has begun.
     pub drain_deadline: Duration,
+    /// How long a client may take to answer a callback before it is sent again by another way.
+    pub callback_timeout: Duration,
+    /// How long to wait before a callback is sent for the second time; twice as long before the
+    /// third, which is the last.
+    pub callback_pause: Duration,
     /// Operations that are answered NOTSUPP although they are there.
     pub blocked_operations: Vec<Op>,
     /// The most client records.
@@ -104,6 +109,8 @@ impl Default for Config {
             max_connections_per_session: 16,
             binding_policy: BindingPolicy::Exclusive,
             drain_deadline: Duration::from_secs(30),
+            callback_timeout: Duration::from_secs(10),
+            callback_pause: Duration::from_secs(5),
             blocked_operations: Vec::new(),
             max_clients: 16_384,
             max_opens_per_client: 65_536,
@@ -123,6 +130,7 @@ impl Config {
     /// Every setting that is out of its range, not just the first.
     pub fn validate(&self) -> Result<(), ConfigFaults> {
         let seconds = |span: Duration| span.as_secs();
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let ranges = [
             ("lease (seconds)", seconds(self.lease), 1, 3_600),
             ("grace (seconds)", seconds(self.grace), 0, 3_600),
@@ -166,6 +174,18 @@ impl Config {
                 seconds(self.drain_deadline),
                 0,
                 3_600,
+            ),
+            (
+                "callback_timeout (milliseconds)",
+                millis(self.callback_timeout),
+                10,
+                600_000,
+            ),
+            (
+                "callback_pause (milliseconds)",
+                millis(self.callback_pause),
+                1,
+                600_000,
             ),
             ("max_clients", self.max_clients.into(), 1, 1 << 16),
             (

@@ -144,7 +144,7 @@ impl Caller {
 
     /// Waits for the reply to a call sent before.
     pub(crate) async fn reply(&mut self) -> Reply {
-        Reply(self.peer.record().await.expect("a reply"))
+        Reply(self.peer.reply().await.expect("a reply"))
     }
 
     /// Waits for the reply to a call sent before, past calls of the server's.
@@ -202,7 +202,7 @@ impl Reply {
 
 async fn exchange(peer: &mut Peer, call: &[u8]) -> Reply {
     peer.send(call).await;
-    Reply(peer.record().await.expect("a reply"))
+    Reply(peer.reply().await.expect("a reply"))
 }
 
 /// OPEN for reading and writing, which makes the file if it is not there.

@@ -5,6 +5,7 @@
 #[macro_use]
 mod server;
 
+mod callbacks;
 mod caller;
 mod delegations;
 mod engine;

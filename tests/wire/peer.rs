@@ -1,12 +1,13 @@
 //! The other end of a connection, which may send anything.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use nfs4_driver::engine::proto::rpc::{
-    AuthFlavor, CallHeader, Fault, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL, OpaqueAuth,
-    ReplyHeader, write_mark,
+    AuthFlavor, CallHeader, Fault, Mark, MessageType, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL,
+    OpaqueAuth, ReplyHeader, peek_message_type, write_mark,
 };
 use nfs4_driver::engine::proto::xdr::{Encode, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,14 +20,27 @@ use crate::server::PATIENCE;
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     pub(crate) address: SocketAddr,
+    /// Calls of the server's that came while a reply was waited for.
+    calls: VecDeque<Vec<u8>>,
+    /// The other way round.
+    replies: VecDeque<Vec<u8>>,
 }
 
 impl Peer {
     pub(crate) async fn connect(server: SocketAddr) -> Peer {
-        let stream = TcpStream::connect(server).await.unwrap();
+        Peer::on(TcpStream::connect(server).await.unwrap())
+    }
+
+    /// A connection that is there already.
+    pub(crate) fn on(stream: TcpStream) -> Peer {
         stream.set_nodelay(true).unwrap();
         let address = stream.local_addr().unwrap();
-        Peer { stream, address }
+        Peer {
+            stream,
+            address,
+            calls: VecDeque::new(),
+            replies: VecDeque::new(),
+        }
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
@@ -68,9 +82,43 @@ impl Peer {
         timeout(PATIENCE, read).await.expect("an answer in time")
     }
 
+    /// The next reply; calls that come before it are kept.
+    pub(crate) async fn reply(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(reply) = self.replies.pop_front() {
+                return Ok(reply);
+            }
+            self.sort().await?;
+        }
+    }
+
+    /// The next call of the server's; replies that come before it are kept.
+    pub(crate) async fn called(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(call) = self.calls.pop_front() {
+                return call;
+            }
+            self.sort().await.expect("a call");
+        }
+    }
+
+    /// Whether a call came before the last reply that nobody has looked at.
+    pub(crate) fn was_called(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    async fn sort(&mut self) -> io::Result<()> {
+        let record = self.record().await?;
+        match peek_message_type(&record).expect("a call or a reply").1 {
+            MessageType::Call => self.calls.push_back(record),
+            MessageType::Reply => self.replies.push_back(record),
+        }
+        Ok(())
+    }
+
     /// The outcome of the next reply, whose transaction id must be this.
     pub(crate) async fn outcome(&mut self, xid: u32) -> Result<(), Fault> {
-        let record = self.record().await.expect("a reply");
+        let record = self.reply().await.expect("a reply");
         let reply = ReplyHeader::decode(&record).expect("a reply");
         assert_eq!(reply.xid, xid);
         reply.outcome.map(|_| ())

@@ -35,6 +35,8 @@ fn these_are_the_settings() {
         max_connections_per_session: _,
         binding_policy: _,
         drain_deadline: _,
+        callback_timeout: _, // callbacks
+        callback_pause: _,   // callbacks
         blocked_operations: _,
         max_clients: _,
         max_opens_per_client: _,

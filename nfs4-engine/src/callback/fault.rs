@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use super::channel::Cleared;
 use super::flight::{Flight, Path};
-use super::send::pause;
 use super::{Call, CallbackEnd, CallbackFailed, Phase};
 use crate::action::{Action, Outbox};
 use crate::connection::Direction;
@@ -61,7 +60,7 @@ impl Core {
             .calls
             .get(call)
             .map_or(0, |call| call.attempts);
-        match pause(attempts) {
+        match self.pause(attempts) {
             Some(pause) => self.wait(call, slot, now.mono.after(pause)),
             None => self.end_on_slot(session, slot, CallbackFailed::TimedOut, now, out),
         }
@@ -84,7 +83,7 @@ impl Core {
             .calls
             .get(call)
             .map_or(0, |call| call.attempts);
-        if pause(attempts).is_none() {
+        if self.pause(attempts).is_none() {
             self.end_on_slot(session, slot, failed, now, out);
             return;
         }

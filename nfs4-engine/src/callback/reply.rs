@@ -4,7 +4,6 @@ use nfs4_proto::nfs4::status::Status;
 
 use super::answer::{self, Answer, Asked, HeldAttrs};
 use super::flight::{Flight, Path};
-use super::send::pause;
 use super::slot::{Next, Said};
 use super::{Call, CallbackEnd, CallbackFailed, Phase};
 use crate::action::Outbox;
@@ -131,7 +130,7 @@ impl Core {
                 .calls
                 .get(call)
                 .map_or(0, |call| call.attempts);
-            match pause(attempts) {
+            match self.pause(attempts) {
                 Some(pause) if status == Status::DELAY => {
                     self.queue_again(call, place.session, now.mono.after(pause));
                 }
@@ -155,7 +154,7 @@ impl Core {
                 let status = answer::unseen(Some(call.op.op()));
                 let attrs = None;
                 self.end_callback(key, CallbackEnd::Done { status, attrs }, now, out);
-            } else if pause(call.attempts).is_some() {
+            } else if self.pause(call.attempts).is_some() {
                 self.queue_again(key, place.session, now.mono);
             } else {
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
@@ -178,7 +177,7 @@ impl Core {
             .calls
             .get(call)
             .map_or(0, |call| call.attempts);
-        match pause(attempts) {
+        match self.pause(attempts) {
             Some(pause) => self.wait(call, place.slot, now.mono.after(pause)),
             None => {
                 let (status, attrs) = (Status::DELAY, None);
@@ -218,7 +217,7 @@ impl Core {
                 .calls
                 .get(call)
                 .map_or(0, |call| call.attempts);
-            if pause(attempts).is_some() {
+            if self.pause(attempts).is_some() {
                 self.queue_again(call, place.session, now.mono);
             } else {
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);

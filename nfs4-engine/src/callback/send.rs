@@ -55,7 +55,7 @@ impl Core {
             call.phase = Phase::Sent { slot };
             call.attempts += 1;
             call.repeats += 1;
-            call.at = now.mono.after(TIMEOUT);
+            call.at = now.mono.after(self.config.callback_timeout);
         }
         if let Some(seat) = self.seat_mut(session, slot) {
             seat.flights.push(flight);
@@ -95,6 +95,13 @@ impl Core {
         })
     }
 
+    /// How long to wait before sending number `attempts` plus one, longer each time; none if there
+    /// is not to be one.
+    pub(super) fn pause(&self, attempts: u32) -> Option<Duration> {
+        let pause = self.config.callback_pause.saturating_mul(attempts.max(1));
+        (attempts < ATTEMPTS).then_some(pause)
+    }
+
     /// Takes a call off the wire: out of all tables.
     pub(super) fn land(&mut self, key: Key<Flight>) -> Option<Flight> {
         let flight = self.callbacks.flights.remove(key)?;
@@ -117,13 +124,5 @@ impl Core {
     }
 }
 
-/// How long to wait before sending number `attempts` plus one; none if there is not to be one.
-pub(super) fn pause(attempts: u32) -> Option<Duration> {
-    let place = usize::try_from(attempts.saturating_sub(1)).ok()?;
-    PAUSES.get(place).copied()
-}
-
-/// An answer that takes longer will most likely not come.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Between three sendings.
-const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(10)];
+/// A callback is sent so many times, if need be.
+const ATTEMPTS: u32 = 3;

@@ -23,7 +23,8 @@ pub struct Callback {
 }
 
 impl Callback {
-    pub(super) fn new(conn: ConnId, record: &[u8]) -> Callback {
+    /// The call in a whole record, its mark included.
+    pub fn new(conn: ConnId, record: &[u8]) -> Callback {
         let (mark, record) = record.split_at(4);
         assert_eq!(mark, write_mark(record.len()), "one whole record");
         Callback {
