@@ -10,8 +10,8 @@ use crate::limits::Limits;
 ///
 /// While a connection has as many calls in flight as it may, nothing is read from it. But a peer
 /// that was called back on it owes a reply, which stands in the stream behind the calls it went on
-/// sending. So as long as replies are owed, reading goes on, and calls wait here: as many as may be
-/// in flight, and no more bytes than one record may have before the last.
+/// sending. So as long as replies are owed, reading goes on, and calls wait here, until one more than
+/// may be in flight is found instead of a reply, or they have as many bytes as a record may.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     records: VecDeque<Bytes>,
@@ -46,7 +46,7 @@ impl Backlog {
 
     /// Whether reading goes on although no call may start.
     pub(crate) fn looks_for_replies(&self) -> bool {
-        self.owed > 0 && self.records.len() < self.max_records && self.bytes < self.max_bytes
+        self.owed > 0 && self.records.len() <= self.max_records && self.bytes < self.max_bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn records_and_bytes_are_bounded() {
         let limits = Limits {
-            max_in_flight: 3,
+            max_in_flight: 2,
             max_record: 10,
             ..Limits::default()
         };
