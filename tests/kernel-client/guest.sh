@@ -22,11 +22,14 @@ boot() {
     mkdir -p "$guest/out"
     cp -r "$here/guest" "$guest/harness"
     # Slirp shows the guest the host's loopback at these addresses.
-    local server=10.0.2.2 other=10.0.3.2
+    local server=10.0.2.2 other=10.0.3.2 callback_port second_callback_port
     case $address in '' | 127.* | localhost:*) ;; *) server=${address%:*} other= ;; esac
+    callback_port=$(free_port)
+    while second_callback_port=$(free_port) && [ "$second_callback_port" = "$callback_port" ]; do :; done
     {
         printf '%s=%q\n' GUEST_NAME "$name" KIND "$kind" VERS "$vers" NCONNECT "$nconnect" \
             SERVER "$server" OTHER_SERVER "$other" PORT "$port" METRICS_PORT "$metrics_port" \
+            CALLBACK_PORT "$callback_port" SECOND_CALLBACK_PORT "$second_callback_port" \
             LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell"
     } >"$guest/harness/env"
     : >"$guest/out/events"
@@ -46,7 +49,8 @@ command_uml() {
     command=("$cache/linux" "mem=${guest_memory}M" umid="$name" uml_dir="$guest/"
         root=/dev/root rootfstype=hostfs "rootflags=$cache/root" ro init=/sbin/boot
         "nfs4_work=$guest" log_buf_len=1M con=null
-        "eth0=slirp,,$cache/slirp" "eth1=slirp,,$cache/slirp")
+        "eth0=slirp,,$cache/slirp,$callback_port"
+        "eth1=slirp,,$cache/slirp,$second_callback_port")
 }
 
 # Sets command to what starts QEMU, with its console on standard output. The second network is there for

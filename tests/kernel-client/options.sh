@@ -11,7 +11,8 @@ usage: run [options]
   --full                the same as --set full
   --jobs A,B            these jobs and no others
   --vers 4.1,4.2        mounts to test; without --vers and --nconnect, a job of the set `mount` runs
-  --nconnect 1,4        on all four and any other on 4.1 with 4 connections
+  --nconnect 1,4        on 4.0 with one connection, and on 4.1 and 4.2 with one and with 4; any other
+                        runs on 4.1 with 4 connections, and with --full on 4.0, too
   --server ADDR:PORT    use a running server instead of starting nfs4d
   --limit BYTES         the size of that server's file system (for the job df)
   --server-args "..."   passed on to nfs4d
@@ -72,6 +73,7 @@ parse_options() {
     fi
     combinations=
     local version connection
+    [ "$all_mounts" = 1 ] || combinations+="4.0/1/uml "
     for version in ${versions:-4.1 4.2}; do
         for connection in ${connections:-1 4}; do
             combinations+="$version/$connection/uml "
@@ -111,18 +113,31 @@ job_guest() {
     echo "${guest:-uml}"
 }
 
+# runs_on JOB VERS/NCONNECT/KIND: what is not of the set `mount` runs on few mounts by default, and
+# what is long, on 4.0 only when everything is wanted.
+runs_on() {
+    [ "$all_mounts" = 0 ] || return 0
+    local set limit
+    set=$(job_header "$1" set) limit=$(job_header "$1" limit)
+    case $2 in
+    4.1/4/uml | */qemu) return 0 ;;
+    4.0/1/uml) [ "$set_wanted" = full ] || [ "$set$((limit <= 120))" = mount1 ] ;;
+    *) [ "$set" = mount ] ;;
+    esac
+}
+
 # jobs_for VERS/NCONNECT/KIND
 jobs_for() {
     local name
     for name in $(job_names); do
         selected "$name" || continue
         [ "$(job_guest "$name")" = "${1##*/}" ] || continue
+        case " $(job_header "$name" vers) " in *" ${1%%/*} "* | "  ") ;; *) continue ;; esac
         case $(job_header "$name" needs) in
         limit) [ -n "$limit" ] || continue ;;
         metrics) [ -n "$metrics_port" ] || continue ;;
         esac
-        [ "$all_mounts" = 1 ] || [ "$(job_header "$name" set)" = mount ] ||
-            case $1 in 4.1/4/uml | */qemu) ;; *) continue ;; esac
+        runs_on "$name" "$1" || continue
         echo "$name"
     done
 }

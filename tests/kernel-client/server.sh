@@ -15,9 +15,11 @@ start_server() {
     fi
     port=$(free_port)
     metrics_port=$(free_port)
-    # shellcheck disable=SC2086 # server_args is a list of words
+    local log="--log info"
+    [[ $server_args != *--log* ]] || log=
+    # shellcheck disable=SC2086 # server_args and log are lists of words
     "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
-        --log info --metrics "127.0.0.1:$metrics_port" $server_args >"$work/server.log" 2>&1 </dev/null &
+        --metrics "127.0.0.1:$metrics_port" $log $server_args >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     local tries
     for ((tries = 0; tries < 100; tries++)); do

@@ -1,13 +1,20 @@
 # shellcheck shell=bash
 # Mounting and unmounting the server under test; sourced by init and by jobs.
 
-mount_options() { echo "vers=$VERS,nconnect=$NCONNECT,port=$PORT,proto=tcp,retry=0"; }
+mount_options() {
+    local options="vers=$VERS,nconnect=$NCONNECT,port=$PORT,proto=tcp,retry=0"
+    # The server calls back at an address of the host, from where slirp passes it on.
+    [ "$VERS" != 4.0 ] || options+=,clientaddr=127.0.0.1
+    echo "$options"
+}
 
 # mount_nfs DIR [COMMAND...]: the command, if any, runs mount elsewhere (another network namespace).
 mount_nfs() {
     local dir=$1
     shift
     mkdir -p "$dir"
+    # Where the next client of 4.0 listens for callbacks.
+    echo "$CALLBACK_PORT" >/sys/module/nfs/parameters/callback_tcpport
     "$@" mount -t nfs4 -o "$(mount_options)" "$SERVER:/" "$dir"
     grep -q " $dir nfs4 .*vers=$VERS," /proc/mounts || {
         echo "$dir is not mounted with vers=$VERS"
@@ -30,7 +37,7 @@ mount_second_client() {
         nsenter --net=/run/netns/second mount -t sysfs sysfs /run/second-sys
         echo "$(hostname)-second" >/run/second-sys/fs/nfs/net/nfs_client/identifier
     fi
-    mount_nfs "$dir" nsenter --net=/run/netns/second
+    CALLBACK_PORT=$SECOND_CALLBACK_PORT mount_nfs "$dir" nsenter --net=/run/netns/second
 }
 
 # What this client has cached of the server's files goes; the next read asks the server.
