@@ -4,6 +4,7 @@
 mod lane;
 mod ledger;
 mod line;
+mod observer;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -11,17 +12,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nfs4_driver::engine::TableLengths;
-use nfs4_driver::engine::metrics::SequenceError;
 use nfs4_driver::engine::proto::client::ReplyReader;
-use nfs4_driver::engine::proto::nfs4::{Bitmap, ClientId, SessionId, Status, Verifier, args};
+use nfs4_driver::engine::proto::nfs4::{Bitmap, ClientId, Op, SessionId, Status, Verifier, args};
 use nfs4_driver::engine::proto::xdr::List;
 use nfs4_driver::{Limits, SystemClock};
 use nfs4_tests::sim::Rng;
 use tokio::task::JoinSet;
 
 use self::lane::{Lane, Seen};
-use self::ledger::Ledger;
+use self::ledger::{Change, Ledger};
 use self::line::Lines;
+use self::observer::{Counts, Observer};
 use self::worker::Worker;
 use crate::server::{Running, Transport, node};
 use crate::session::call;
@@ -54,13 +55,14 @@ async fn traffic(transports: &[Transport]) {
     for on in transports {
         servers.push(Running::share(*on, node.clone()).await);
     }
+    let observer = Observer::start(node.clone());
     let addresses = servers.iter().map(|server| server.address).collect();
     let lines = Arc::new(Lines::new(addresses, CONNECTIONS).await);
 
     let clients = mount_all(&lines, seed).await;
     let sessions: Vec<SessionId> = clients.iter().flat_map(|client| client.sessions).collect();
     let workers = work(&lines, &sessions, rounds, seed).await;
-    check_ledger(&ledger, &workers);
+    let changes = check_ledger(&ledger, &workers);
     let seen = Seen::sum(workers.iter().map(|worker| worker.lane.seen));
     println!("{seen:?}, {} cuts in {:?}", lines.cuts(), start.elapsed());
     assert!(lines.cuts() >= 10 && seen.lost >= 10 && seen.repeated >= 10);
@@ -71,9 +73,7 @@ async fn traffic(transports: &[Transport]) {
     let mut lanes: Vec<Lane> = workers.into_iter().map(|worker| worker.lane).collect();
     assert_eq!(names(&mut lanes[0]).await, Vec::<Vec<u8>>::new());
     unmount_all(clients, &mut lanes).await;
-    let (hits, errors) = node.metrics(replays).unwrap();
-    assert!(hits > 0 && hits >= seen.repeated, "{hits} replays");
-    assert_eq!(errors, 0, "none was refused for what another did");
+    check_counts(&observer.end(), &changes, seen.repeated);
     drop(lanes);
     let faults = Arc::into_inner(lines).unwrap().close();
     assert_eq!(faults, Vec::<String>::new());
@@ -91,16 +91,24 @@ async fn traffic(transports: &[Transport]) {
     }
 }
 
-/// Requests answered from the replay cache, and those refused that no client of ours sends.
-fn replays(metrics: &nfs4_driver::engine::metrics::Metrics) -> (u64, u64) {
-    let never = [
-        SequenceError::BadSlot,
-        SequenceError::FalseRetry,
-        SequenceError::BadXdr,
-        SequenceError::TooBig,
-    ];
-    let errors = never.map(|kind| metrics.sequence_errors(kind));
-    (metrics.replay_hits, errors.iter().sum())
+/// What the server counted is what the clients had done.
+fn check_counts(counts: &Counts, changes: &BTreeMap<(Change, Vec<u8>), u64>, repeated: u64) {
+    println!("{} looks, {} replays", counts.rounds, counts.replays);
+    assert!(counts.replays >= repeated && repeated > 0, "{counts:?}");
+    assert_eq!(counts.refused, 0, "none was refused for what another did");
+    assert!(counts.rounds > 10, "{counts:?}");
+    assert_eq!(counts.most_sessions, SESSIONS * CLIENTS as usize);
+    for (change, op) in [
+        (Change::Open, Op::Open),
+        (Change::Make, Op::Create),
+        (Change::Remove, Op::Remove),
+        (Change::Rename, Op::Rename),
+        (Change::Write, Op::Write),
+    ] {
+        let executed = changes.keys().filter(|(kind, _)| *kind == change).count();
+        assert_eq!(counts.of(op), executed as u64, "{op}");
+    }
+    assert_eq!(counts.of(Op::Open), counts.of(Op::Close));
 }
 
 /// A client with its sessions.
@@ -198,7 +206,7 @@ async fn work(lines: &Arc<Lines>, sessions: &[SessionId], rounds: usize, seed: u
 }
 
 /// All that was to be changed was changed, and was changed once.
-fn check_ledger(ledger: &Ledger, workers: &[Worker]) {
+fn check_ledger(ledger: &Ledger, workers: &[Worker]) -> BTreeMap<(Change, Vec<u8>), u64> {
     let changes = workers.iter().flat_map(|worker| &worker.changes);
     let expected: BTreeMap<_, u64> = changes.map(|change| (change.clone(), 1)).collect();
     let executions = ledger.executions();
@@ -206,6 +214,7 @@ fn check_ledger(ledger: &Ledger, workers: &[Worker]) {
         assert_eq!(expected.get(change), Some(times), "{change:?}");
     }
     assert_eq!(executions.len(), expected.len());
+    executions
 }
 
 /// What is in the root directory.
