@@ -1,6 +1,6 @@
 //! Connections that break and are made anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ pub(crate) struct Lines {
     servers: Vec<SocketAddr>,
     lines: Vec<tokio::sync::Mutex<Wire>>,
     /// Still open, but nobody listens.
-    forsaken: Mutex<Vec<Wire>>,
+    forsaken: Mutex<VecDeque<Wire>>,
     xid: AtomicU32,
     cuts: AtomicU64,
     faults: Faults,
@@ -110,7 +110,14 @@ impl Lines {
                 wire.reader.abort();
                 wire.writer.forget();
             }
-            5 => self.forsaken.lock().unwrap().push(wire),
+            // The server cannot tell until it is closed, later.
+            5 => {
+                let mut forsaken = self.forsaken.lock().unwrap();
+                forsaken.push_back(wire);
+                if forsaken.len() > FORSAKEN {
+                    forsaken.pop_front();
+                }
+            }
             _ => {}
         }
     }
@@ -184,6 +191,9 @@ async fn one_record(reader: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     reader.read_exact(&mut record).await?;
     Ok(record)
 }
+
+/// As many connections are open that nobody listens to: each holds places of sessions.
+const FORSAKEN: usize = 4;
 
 fn xid(record: &[u8]) -> u32 {
     record
