@@ -79,7 +79,10 @@ fn buffers_rest_as_far_as_the_limit_lets_them() {
             client.stream.write_all(&call).unwrap();
             client.reply();
             drop((client, call));
-            wait_for("connections", || node.connections().unwrap() == 0);
+            wait_for(
+                || "connections".to_owned(),
+                || node.connections().unwrap() == 0,
+            );
             let left = live_bytes() - before;
             stop.stop();
             serving.join().unwrap();
@@ -114,7 +117,8 @@ fn soak(serve: impl FnOnce(Node) -> (SocketAddr, JoinHandle<()>), stop: impl FnO
     first.comes_back();
     // Less than one byte in a cycle: what rests in which thread is chance, and one may still end.
     let more = (cycles - cycles / 10) as i64;
-    wait_for("memory", || live_bytes() - first_bytes < more);
+    let what = || format!("{} bytes of {first_bytes}", live_bytes() - first_bytes);
+    wait_for(what, || live_bytes() - first_bytes < more);
     let bytes = live_bytes();
     println!("{bytes} bytes are live after {cycles} cycles, {first_bytes} after a tenth");
     stop();
@@ -141,7 +145,7 @@ impl Taken {
 
     /// Waits until it is so again.
     fn comes_back(&self) {
-        wait_for("descriptors and threads", || Taken::now() == *self);
+        wait_for(|| format!("{:?}", Taken::now()), || Taken::now() == *self);
     }
 }
 
@@ -193,7 +197,10 @@ fn cycle(server: SocketAddr, number: usize) {
 
 /// Waits for all connections to be gone, and lets the leases of all that vanished run out.
 fn expire(node: &Node, clock: &ManualClock) {
-    wait_for("connections", || node.connections().unwrap() == 0);
+    wait_for(
+        || "connections".to_owned(),
+        || node.connections().unwrap() == 0,
+    );
     // Once for what was active now, and once for the timers to find that out.
     for _ in 0..2 {
         clock.advance(2 * Config::default().lease);
@@ -203,10 +210,10 @@ fn expire(node: &Node, clock: &ManualClock) {
 }
 
 /// Waits until something is given back.
-fn wait_for(what: &str, is_given_back: impl Fn() -> bool) {
+fn wait_for(what: impl Fn() -> String, is_given_back: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_given_back() {
-        assert!(start.elapsed() < PATIENCE, "{what} stay");
+        assert!(start.elapsed() < PATIENCE, "{} stay", what());
         thread::sleep(Duration::from_millis(1));
     }
 }
