@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Action, Outbox};
-use crate::callback::Callbacks;
+use crate::callback::{CallbackFailed, Callbacks};
 use crate::client::{Client, Clients};
 use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
@@ -188,6 +188,7 @@ impl Core {
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
         };
+        self.close_path(key, CallbackFailed::Cancelled, now, out);
         loop {
             let Some(client) = self.clients.get(key) else {
                 return true;
@@ -234,7 +235,8 @@ impl Core {
             + self.connections.len()
             + counts.waiting
             + self.states.delegations()
-            + self.callbacks.calls.len();
+            + self.callbacks.calls.len()
+            + self.callbacks.path_calls.len();
         if self.timers.len() > 2 * of_use + SPARE_TIMERS {
             let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
             let calls = &self.callbacks.calls;
@@ -245,6 +247,7 @@ impl Core {
                 Due::Turn(file) => states.is_waited_for(file),
                 Due::Slots => true,
                 Due::Callback(call) => calls.contains(call),
+                Due::Path(client) => clients.get(client).is_some(),
                 Due::Replies => true,
                 Due::Recall(key) => {
                     let held = states.delegation(key);

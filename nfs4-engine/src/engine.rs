@@ -1,7 +1,6 @@
 //! The state machine.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::action::Action;
@@ -11,8 +10,7 @@ use crate::config::{Boot, Config, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports, Fh};
 use crate::fs::FsHandle;
-use crate::ids::ConnId;
-use crate::input::{Admin, DialError, Input};
+use crate::input::{Admin, Input};
 use crate::slab::Slab;
 use crate::state::Touch;
 use crate::time::{Mono, Now};
@@ -41,6 +39,8 @@ pub enum TimerReason {
     Slots,
     /// A callback has waited for long enough, for an answer or for its turn.
     Callback,
+    /// The callback path to a client of minor version 0 is to be looked at.
+    Path,
     /// Replies of minor version 0 are old enough to be forgotten.
     Replies,
     /// A COMPOUND has waited long enough for what a client answers.
@@ -132,7 +132,7 @@ impl Engine {
             Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
             Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),
             Input::CallbackReply(reply) => self.core.callback_reply(reply, now, out),
-            Input::Dialed { dial: _, result } => self.dialed(result, out),
+            Input::Dialed { dial, result } => self.core.dialed(dial, result, now, out),
             Input::Touched { export, fh, touch } => {
                 let fh = Fh { export, handle: fh };
                 self.core.touched(&fh, touch, now, out);
@@ -143,15 +143,6 @@ impl Engine {
         self.wake(now, out);
     }
 
-    /// Takes note of a connection that was made for us, and has it closed again: whatever it was
-    /// wanted for has gone.
-    fn dialed(&mut self, result: Result<ConnId, DialError>, out: &mut Outbox) {
-        if let Ok(conn) = result {
-            self.core.connections.open(conn, String::new());
-            out.push(Action::Close { conn });
-        }
-    }
-
     /// The earliest timer and why it is set.
     pub fn next_timeout(&self) -> Option<(Mono, TimerReason)> {
         self.core.timers.next().map(|(at, due)| match due {
@@ -160,6 +151,7 @@ impl Engine {
             Due::Turn(_) => (at, TimerReason::Turn),
             Due::Slots => (at, TimerReason::Slots),
             Due::Callback(_) => (at, TimerReason::Callback),
+            Due::Path(_) => (at, TimerReason::Path),
             Due::Replies => (at, TimerReason::Replies),
             Due::Hold => (at, TimerReason::Hold),
             Due::Recall(_) => (at, TimerReason::Recall),
@@ -196,6 +188,10 @@ impl Engine {
                     true
                 }
                 Due::Slots => self.core.recall_slots(now, &mut budget, out),
+                Due::Path(client) => {
+                    self.core.look_at_path(client, now, out);
+                    true
+                }
                 Due::Callback(call) => {
                     self.core.look_at_callback(call, now, out);
                     true
@@ -249,7 +245,7 @@ impl Engine {
             read_delegations,
             write_delegations,
             revoked_delegations: states.revoked,
-            callbacks: self.core.callbacks.calls.len(),
+            callbacks: self.core.callbacks.calls.len() + self.core.callbacks.path_calls.len(),
             flights: self.core.callbacks.flights.len(),
             parked: self.parked.len() - self.core.holds.len(),
             held: self.core.holds.len(),

@@ -33,6 +33,8 @@ pub(crate) enum Due {
     Slots,
     /// A callback has waited for long enough, for an answer or for its turn.
     Callback(Key<Call>),
+    /// Something is to be done about the callback path to a client of minor version 0.
+    Path(Key<Client>),
     /// Replies of minor version 0 may be old enough to be forgotten.
     Replies,
     /// A COMPOUND has waited for a client's answer.

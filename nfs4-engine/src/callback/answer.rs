@@ -114,7 +114,10 @@ fn sequenced(r: &mut Reader<'_>, results: u32, asked: &Asked) -> Answer {
     }
 }
 
-fn operation(r: &mut Reader<'_>, asked: CbOp) -> Result<(Status, Option<HeldAttrs>), XdrError> {
+pub(super) fn operation(
+    r: &mut Reader<'_>,
+    asked: CbOp,
+) -> Result<(Status, Option<HeldAttrs>), XdrError> {
     let op = CbOpNum::decode(r)?;
     let status = Status::decode(r)?;
     if status == Status::RETRY_UNCACHED_REP {

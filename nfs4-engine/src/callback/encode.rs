@@ -7,7 +7,7 @@ use nfs4_proto::nfs4::basic::{ClientId, SessionId};
 use nfs4_proto::nfs4::callback::args;
 use nfs4_proto::nfs4::compound::CbCompoundHeader;
 use nfs4_proto::nfs4::opnum::CbOp;
-use nfs4_proto::rpc::{CB_COMPOUND, MessageType, NFS_CB, OpaqueAuth, RPC_VERSION, write_mark};
+use nfs4_proto::rpc::{MessageType, NFS_CB, OpaqueAuth, RPC_VERSION, write_mark};
 use nfs4_proto::xdr::{Encode, List, Writer};
 
 use super::CallbackOp;
@@ -59,7 +59,7 @@ pub(crate) fn body(frame: &Frame, op: &CallbackOp) -> Box<[u8]> {
     w.into_vec().into_boxed_slice()
 }
 
-fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {
+pub(super) fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {
     match op {
         CallbackOp::Recall {
             stateid,
@@ -90,7 +90,13 @@ fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {
 
 /// Record mark and RPC header of a callback whose arguments have `len` bytes; the credential is
 /// XDR already. [RFC 5531 §9]
-pub(crate) fn head(xid: u32, program: u32, credential: &[u8], len: usize) -> Vec<u8> {
+pub(crate) fn head(
+    xid: u32,
+    program: u32,
+    procedure: u32,
+    credential: &[u8],
+    len: usize,
+) -> Vec<u8> {
     let mut w = Writer::with_capacity(512);
     w.reserve_u32();
     w.u32(xid);
@@ -98,7 +104,7 @@ pub(crate) fn head(xid: u32, program: u32, credential: &[u8], len: usize) -> Vec
     w.u32(RPC_VERSION);
     w.u32(program);
     w.u32(NFS_CB);
-    w.u32(CB_COMPOUND);
+    w.u32(procedure);
     w.raw(credential);
     OpaqueAuth::NONE.encode(&mut w);
     let mark = write_mark(w.len() - 4 + len);
@@ -112,6 +118,7 @@ mod tests {
     use nfs4_proto::nfs4::any::CbArgOp;
     use nfs4_proto::nfs4::attr::Bitmap;
     use nfs4_proto::nfs4::basic::{Owner, Stateid};
+    use nfs4_proto::rpc::CB_COMPOUND;
 
     use super::*;
     use crate::callback::channel::no_credential;
@@ -195,7 +202,7 @@ mod tests {
         ];
         for (op, expected) in cases {
             let body = body(&frame, &op);
-            let mut record = head(5, 0x4000_0000, &no_credential(), body.len());
+            let mut record = head(5, 0x4000_0000, CB_COMPOUND, &no_credential(), body.len());
             record.extend_from_slice(&body);
             let mut call = CbCallReader::parse(&record[4..]).unwrap();
             assert_eq!(record[..4], write_mark(record.len() - 4));

@@ -18,16 +18,23 @@ impl Core {
         let Some(call) = self.callbacks.calls.remove(key) else {
             return;
         };
+        self.tell_end(call.purpose, end, now, out);
+    }
+
+    /// Tells whoever wanted a callback how it ended.
+    pub(super) fn tell_end(
+        &mut self,
+        purpose: Purpose,
+        end: CallbackEnd,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         match end {
             CallbackEnd::Done { .. } | CallbackEnd::Failed(CallbackFailed::Cancelled) => {}
             CallbackEnd::Failed(
                 CallbackFailed::NoPath | CallbackFailed::TimedOut | CallbackFailed::Refused,
             ) => out.metrics.callback_failed(),
         }
-        self.callback_ended(call.purpose, end, now, out);
-    }
-
-    fn callback_ended(&mut self, purpose: Purpose, end: CallbackEnd, now: Now, out: &mut Outbox) {
         match purpose {
             Purpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
             Purpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),

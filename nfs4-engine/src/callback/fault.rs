@@ -99,7 +99,9 @@ impl Core {
             let Some(flight) = self.land(key) else {
                 continue;
             };
-            let Path::Slot { session, slot } = flight.path;
+            let Path::Slot { session, slot } = flight.path else {
+                continue;
+            };
             if flight.overdue {
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Calls on the wire, by transaction id.
 
+use super::PathCall;
+use crate::client::Client;
 use crate::ids::ConnId;
 use crate::session::table::Session;
 use crate::slab::{Key, Slab};
@@ -10,6 +12,12 @@ use crate::time::Mono;
 pub(crate) enum Path {
     /// By a slot of a session's back channel.
     Slot { session: Key<Session>, slot: u32 },
+    /// By a connection that we made to a client of minor version 0; without a callback it is
+    /// CB_NULL.
+    Dialled {
+        client: Key<Client>,
+        call: Option<Key<PathCall>>,
+    },
 }
 
 /// A call that was sent and not answered.

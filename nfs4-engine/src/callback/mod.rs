@@ -11,6 +11,7 @@ mod encode;
 mod end;
 mod fault;
 pub(crate) mod flight;
+pub(crate) mod path;
 mod queue;
 mod reply;
 mod send;
@@ -28,6 +29,7 @@ use nfs4_proto::nfs4::status::Status;
 pub(crate) use self::answer::HeldAttrs;
 pub(crate) use self::channel::BackChannel;
 use self::flight::Flights;
+pub(crate) use self::path::{CallbackPath, PathCall};
 use crate::client::Client;
 use crate::exports::Fh;
 use crate::session::table::Session;
@@ -39,6 +41,10 @@ use crate::time::Mono;
 /// All callbacks that are accepted and not ended, and those on the wire.
 pub(crate) struct Callbacks {
     pub(crate) calls: Slab<Call>,
+    /// Those to clients of minor version 0.
+    pub(crate) path_calls: Slab<PathCall>,
+    /// Connections that are being made, and to which client.
+    dials: Slab<Key<Client>>,
     pub(crate) flights: Flights,
     /// Sessions that a connection was bound to by the request in execution: what waits for one goes
     /// out after the reply, for before it the client does not know that it may come.
@@ -164,6 +170,8 @@ impl Callbacks {
     pub(crate) const fn new() -> Callbacks {
         Callbacks {
             calls: Slab::new(),
+            path_calls: Slab::new(),
+            dials: Slab::new(),
             flights: Flights::new(),
             resumed: Vec::new(),
         }

@@ -7,7 +7,7 @@ use nfs4_proto::nfs4::basic::SessionId;
 
 use super::channel::QUEUE;
 use super::encode::{self, Frame};
-use super::{Call, CallbackOp, CallbackRefused, Phase, Purpose};
+use super::{Call, CallbackOp, CallbackPath, CallbackRefused, Phase, Purpose};
 use crate::action::Outbox;
 use crate::client::Client;
 use crate::core::Core;
@@ -31,6 +31,10 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), CallbackRefused> {
+        if self.is_dialled(client) {
+            let accepted = self.call_by_path(client, op, purpose, now, out);
+            return accepted.inspect_err(|_| out.metrics.callback_failed());
+        }
         let session = self.channel_for(client, hint, &op).inspect_err(|_| {
             out.metrics.callback_failed();
         })?;
@@ -56,9 +60,18 @@ impl Core {
     /// Whether callbacks to this client are known to work: a connection is there, and nothing is
     /// wrong that a later one, or a later connection, has not put right.
     pub(crate) fn can_call_back(&self, client: Key<Client>) -> bool {
+        if self.is_dialled(client) {
+            return self.path(client).is_some_and(CallbackPath::is_up);
+        }
         let sessions = self.clients.get(client).map(|client| &client.sessions);
         let mut sessions = sessions.into_iter().flatten();
         sessions.any(|key| self.has_path(*key) && !self.is_failing(*key))
+    }
+
+    /// Whether a client is called on a connection that we make, having no session.
+    fn is_dialled(&self, client: Key<Client>) -> bool {
+        let client = self.clients.get(client);
+        client.is_some_and(|client| client.about.minor == 0)
     }
 
     /// Puts a callback at the end of a session's queue.

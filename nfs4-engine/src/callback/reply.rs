@@ -33,9 +33,17 @@ impl Core {
         if flight.overdue {
             out.metrics.stray_callback_reply();
         }
+        let place = match flight.path {
+            Path::Slot { session, slot } => Place { session, slot },
+            Path::Dialled { client, call } => {
+                if call.is_some() {
+                    out.metrics.callback_took(now.mono.since(flight.sent));
+                }
+                self.path_answered(client, flight.conn, call, &reply.outcome, now, out);
+                return;
+            }
+        };
         out.metrics.callback_took(now.mono.since(flight.sent));
-        let Path::Slot { session, slot } = flight.path;
-        let place = Place { session, slot };
         let answer = match &reply.outcome {
             CallbackOutcome::Answered(results) => {
                 let Some(asked) = self.asked(place) else {

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use nfs4_proto::rpc::CB_COMPOUND;
+
 use super::flight::{Flight, Path, xid_of};
 use super::{Call, CallbackFailed, Phase, encode};
 use crate::action::Outbox;
@@ -42,7 +44,13 @@ impl Core {
             overdue: false,
         });
         let (back, xid) = (&found.back, xid_of(flight));
-        let head = encode::head(xid, back.program(), back.credential(), call.body.len());
+        let head = encode::head(
+            xid,
+            back.program(),
+            CB_COMPOUND,
+            back.credential(),
+            call.body.len(),
+        );
         let fits = head.len() - 4 + call.body.len() <= back.max_request() as usize;
         if !fits {
             self.callbacks.flights.remove(flight);
@@ -108,8 +116,9 @@ impl Core {
         if let Some(connection) = self.connections.get_mut(flight.conn) {
             connection.flights.retain(|other| *other != key);
         }
-        let Path::Slot { session, slot } = flight.path;
-        if let Some(seat) = self.seat_mut(session, slot) {
+        if let Path::Slot { session, slot } = flight.path
+            && let Some(seat) = self.seat_mut(session, slot)
+        {
             seat.flights.retain(|other| *other != key);
         }
         Some(flight)

@@ -13,7 +13,6 @@ pub(crate) struct Introduction {
 }
 
 /// The address and the program to call.
-#[expect(dead_code, reason = "read by whoever dials out, which nobody does yet")]
 pub(crate) struct CallbackTarget {
     pub(crate) program: u32,
     /// "tcp" or "tcp6", if it is to be used.

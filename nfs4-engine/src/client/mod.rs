@@ -12,6 +12,7 @@ use nfs4_proto::nfs4::basic::Verifier;
 pub(crate) use self::callback_target::{CallbackTarget, Introduction};
 pub(crate) use self::lease::Lease;
 pub(crate) use self::table::Clients;
+use crate::callback::CallbackPath;
 use crate::fs::{Credential, Flavor};
 use crate::places::Places;
 use crate::session::table::Session;
@@ -43,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) introduction: Option<Introduction>,
     /// What another SETCLIENTID of the same incarnation said and nobody has confirmed.
     pub(crate) update: Option<Introduction>,
+    /// How it is called back in minor version 0.
+    pub(crate) path: Option<Box<CallbackPath>>,
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
     pub(crate) create: CreateSlot,
     /// Its sessions.

@@ -126,6 +126,7 @@ impl Clients {
             },
             introduction: None,
             update: None,
+            path: None,
             verifier,
             principal,
             replaced: None,

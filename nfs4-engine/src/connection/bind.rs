@@ -110,6 +110,9 @@ impl Core {
             }
         }
         self.lose_flights(connection.flights, now, out);
+        if let Some(client) = connection.serves {
+            self.path_lost(client, conn, now, out);
+        }
         for session in connection.sessions {
             self.pump(session, now, out);
         }

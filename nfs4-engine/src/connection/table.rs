@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::callback::flight::Flight;
+use crate::client::Client;
 use crate::ids::ConnId;
 use crate::map::{DetMap, Keyed};
 use crate::session::table::Session;
@@ -18,6 +19,8 @@ pub(crate) struct Connection {
     pub(crate) sessions: Vec<Key<Session>>,
     /// Calls of ours that were sent by it and not answered.
     pub(crate) flights: Vec<Key<Flight>>,
+    /// The client that we made it to, to call it.
+    pub(crate) serves: Option<Key<Client>>,
     draining: Option<Draining>,
 }
 
@@ -58,6 +61,7 @@ impl Connections {
             peer,
             sessions: Vec::new(),
             flights: Vec::new(),
+            serves: None,
             draining: None,
         };
         let before = self.by_number.insert(conn, connection);

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::check;
 use crate::callback::flight::Path;
-use crate::callback::{Call, Phase};
+use crate::callback::{Call, CallbackPath, Phase};
 use crate::engine::Engine;
 use crate::ids::ConnId;
 use crate::slab::Key;
@@ -35,6 +35,7 @@ impl Engine {
                 )?;
             }
         }
+        sent += self.check_paths()?;
         let calls = core.callbacks.calls.len();
         check(calls == listed, "callbacks of sessions", listed)?;
         let flights = core.callbacks.flights.len();
@@ -50,7 +51,9 @@ impl Engine {
             let connection = core.connections.get(flight.conn);
             let knows = connection.is_some_and(|found| found.flights.contains(&key));
             check(knows, "sent by a connection that does not know", key)?;
-            let Path::Slot { session, slot } = flight.path;
+            let Path::Slot { session, slot } = flight.path else {
+                continue;
+            };
             let session = core.sessions.get(session);
             let seat = session.and_then(|session| session.back.seats().get(slot as usize));
             let seat = seat.ok_or_else(|| format!("sent on no slot: {key:?}"))?;
@@ -61,6 +64,46 @@ impl Engine {
             check(flight.overdue != waited_for, "who waits for it", key)?;
         }
         Ok(())
+    }
+
+    /// Callback paths and what they have sent agree; says how much is on the wire by them.
+    fn check_paths(&self) -> Result<usize, String> {
+        let core = &self.core;
+        let mut listed = 0;
+        for (key, client) in core.clients.entries() {
+            let Some(path) = &client.path else {
+                continue;
+            };
+            for call in path.calls() {
+                listed += 1;
+                let call = core.callbacks.path_calls.get(call);
+                check(
+                    call.is_some_and(|call| call.client == key),
+                    "by no path",
+                    key,
+                )?;
+            }
+            if let Some(conn) = path.conn() {
+                let connection = core.connections.get(conn);
+                let serves = connection.and_then(|connection| connection.serves);
+                check(serves == Some(key), "by a connection of another", key)?;
+            }
+        }
+        let calls = core.callbacks.path_calls.len();
+        check(calls == listed, "callbacks of paths", listed)?;
+        let mut sent = 0;
+        for (key, flight) in core.callbacks.flights.entries() {
+            let Path::Dialled { client, call } = flight.path else {
+                continue;
+            };
+            sent += 1;
+            let path = core.path(client);
+            let conn = path.and_then(CallbackPath::conn);
+            check(conn == Some(flight.conn), "sent by another connection", key)?;
+            let known = call.is_none_or(|call| core.callbacks.path_calls.get(call).is_some());
+            check(known, "sent for no callback", key)?;
+        }
+        Ok(sent)
     }
 
     fn check_call(&self, key: Key<Call>, call: &Call) -> Result<(), String> {

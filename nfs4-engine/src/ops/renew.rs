@@ -6,6 +6,7 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
+use crate::callback::CallbackPath;
 use crate::compound::{Cx, Step, V40};
 use crate::slab::Key;
 use crate::state::lock::Lock;
@@ -13,8 +14,16 @@ use crate::state::lock::Lock;
 /// RENEW.
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::Renew::decode(args)?;
-    cx.client_of(args.clientid)?;
-    Ok(Step::Done(Status::OK))
+    let key = cx.client_of(args.clientid)?;
+    // Its lease is renewed all the same. Who holds nothing need not know. [RFC 7530 §10.4.6]
+    let client = cx.core.clients.get(key);
+    let holds = client.is_some_and(|client| client.delegations.len() > client.revoked as usize);
+    let is_down = cx.core.path(key).is_none_or(CallbackPath::is_down);
+    Ok(Step::Done(if holds && is_down {
+        Status::CB_PATH_DOWN
+    } else {
+        Status::OK
+    }))
 }
 
 /// RELEASE_LOCKOWNER: the owner will not come again.

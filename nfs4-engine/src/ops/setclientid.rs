@@ -117,9 +117,13 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     }
     if updates {
         client.introduction = client.update.take();
-    } else if !client.confirmed {
+    } else if client.confirmed {
+        return Ok(Step::Done(Status::OK));
+    } else {
         establish(cx, key)?;
     }
+    let conn = cx.run.conn;
+    cx.core.open_path(key, conn, cx.now, cx.out);
     Ok(Step::Done(Status::OK))
 }
 

@@ -1,0 +1,98 @@
+//! The callback path to a client of minor version 0: a connection that we make to the address that
+//! it named. [RFC 7530 §10.2.1, §16.33]
+//!
+//! It is up once CB_NULL was answered on it, and made again whenever it is lost. Callbacks of minor
+//! version 0 have neither slots nor seqids: what is not answered is sent again on the next
+//! connection, and may so be executed twice, which none of them minds.
+
+mod calls;
+mod line;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::{CallbackOp, Purpose};
+use crate::client::Client;
+use crate::ids::{ConnId, DialId};
+use crate::slab::Key;
+use crate::time::Mono;
+
+/// The callback path to one client.
+pub(crate) struct CallbackPath {
+    target: SocketAddr,
+    /// Where the client asked from.
+    peer: String,
+    program: u32,
+    ident: u32,
+    line: Line,
+    /// How many connections in a row were of no use.
+    failures: u32,
+    queue: VecDeque<Key<PathCall>>,
+    /// Callbacks on the wire, the oldest first.
+    sent: Vec<Key<PathCall>>,
+    /// The earliest reminder that is set; [`Mono::NEVER`] without one.
+    reminded: Mono,
+}
+
+/// How far the connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// There is none; it is tried again then.
+    Resting { until: Mono },
+    /// It is being made.
+    Dialling { dial: DialId },
+    /// It is there, and CB_NULL has not been answered.
+    Probing { conn: ConnId, until: Mono },
+    /// It works.
+    Up { conn: ConnId, since: Mono },
+    /// The address may not be dialled, or callbacks are refused there: nothing is tried until the
+    /// client names another.
+    Barred,
+}
+
+/// A callback that was accepted.
+pub(crate) struct PathCall {
+    pub(crate) client: Key<Client>,
+    op: CallbackOp,
+    purpose: Purpose,
+    /// How often it was sent.
+    attempts: u32,
+    phase: PathPhase,
+    /// When it was accepted long enough ago to be given up.
+    until: Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PathPhase {
+    /// Not before this is it sent.
+    Queued { not_before: Mono },
+    /// Sent; the answer is late from then on.
+    Sent { late: Mono },
+}
+
+impl CallbackPath {
+    /// Whether callbacks are known to work.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.line, Line::Up { .. })
+    }
+
+    /// Whether it has failed for longer than a connection that is lost takes to be made again.
+    pub(crate) fn is_down(&self) -> bool {
+        !self.is_up() && (self.failures > 1 || self.line == Line::Barred)
+    }
+
+    /// Its connection, if there is one.
+    pub(crate) fn conn(&self) -> Option<ConnId> {
+        match self.line {
+            Line::Probing { conn, .. } | Line::Up { conn, .. } => Some(conn),
+            Line::Resting { .. } | Line::Dialling { .. } | Line::Barred => None,
+        }
+    }
+
+    /// The callbacks that are accepted and not ended.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = Key<PathCall>> + '_ {
+        self.sent.iter().chain(&self.queue).copied()
+    }
+}
