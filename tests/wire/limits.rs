@@ -22,8 +22,8 @@ fn these_are_the_limits() {
         max_pooled: _,    // tests/leaks
         idle_timeout: _,
         stall_timeout: _,
-        max_dials: _,    // dial
-        dial_timeout: _, // dial
+        max_dials: _,    // callbacks/dialled
+        dial_timeout: _, // callbacks/dialled
         stop_timeout: _, // stop
         timer_budget: _, // timer
     } = Limits::default();

@@ -1,9 +1,12 @@
 //! Callbacks over sockets: what is sent, and what becomes of what goes wrong.
 //! [RFC 8881 §2.10.3, §2.10.6, §20.9]
 
+mod client40;
 mod control;
+mod dialled;
 mod faults;
 mod paused;
+mod recall;
 mod slots;
 
 use std::sync::Arc;
