@@ -149,6 +149,11 @@ impl Reply {
         out.reply(conn, &head, self.w.as_slice(), self.payloads.drain(..));
     }
 
+    /// Lets go of it: there is nobody to send it to.
+    pub(crate) fn discard(&mut self) {
+        self.payloads.clear();
+    }
+
     /// Appends the whole of it, payloads included, to `copy`.
     pub(crate) fn copy_to(&self, copy: &mut Vec<u8>) {
         copy.reserve_exact(self.len());

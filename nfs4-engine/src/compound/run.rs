@@ -497,7 +497,7 @@ impl Compound {
 }
 
 impl Core {
-    /// Sends the reply of a COMPOUND and ends its slot.
+    /// Sends the reply of a COMPOUND, unless its connection has gone, and ends its slot.
     fn answer(&mut self, run: &mut Compound, now: Now, out: &mut Outbox) {
         run.reply.finish();
         if let Some(scope) = run.sequenced {
@@ -507,7 +507,11 @@ impl Core {
         self.end_request(run, now.mono, out);
         out.metrics.compound(run.minor, now.mono.since(run.arrived));
         let (xid, conn) = (run.xid, run.conn);
-        run.reply.send(conn, xid, out);
+        if run.has_waited && self.connections.get(conn).is_none() {
+            run.reply.discard();
+        } else {
+            run.reply.send(conn, xid, out);
+        }
     }
 }
 

@@ -471,6 +471,7 @@ impl Sim {
             self.note(&action);
             match action {
                 Action::Reply(reply) => {
+                    self.assert_open(reply.conn);
                     let record = record(&self.outbox, &reply);
                     self.trace.extend_from_slice(&record);
                     self.network.send_down(reply.conn, record, self.now);
@@ -492,6 +493,7 @@ impl Sim {
                     }
                 }
                 Action::Callback(callback) => {
+                    self.assert_open(callback.conn);
                     let record = self.outbox.call(&callback).to_vec();
                     self.check_callback(callback.conn, &record);
                     self.trace.extend_from_slice(&record);
@@ -499,7 +501,10 @@ impl Sim {
                 }
                 Action::Dial { dial, .. } => self.network.dial(dial, self.now),
                 Action::Release { backend, fh } => backend.release(fh),
-                Action::Close { conn } => self.network.close(conn, self.now),
+                Action::Close { conn } => {
+                    self.assert_open(conn);
+                    self.network.close(conn, self.now);
+                }
                 Action::Event(event) => self.events.push(event),
             }
         }
@@ -519,6 +524,11 @@ impl Sim {
             .filter(|(of, by, _)| (*of, *by) == (session, conn));
         let back = bound.any(|(_, _, direction)| direction.is_back());
         assert!(back, "not by the back channel of its session: {callback:?}");
+    }
+
+    fn assert_open(&self, conn: ConnId) {
+        let is_open = self.known.contains(&conn);
+        assert!(is_open, "an action for {conn}, which is closed");
     }
 
     /// Holds the tables against what must always be true of them.
