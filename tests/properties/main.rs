@@ -1,5 +1,6 @@
 //! Random scenarios, held against models.
 
+mod callbacks;
 mod exactly_once;
 mod slots;
 mod trunking;

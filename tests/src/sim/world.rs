@@ -18,6 +18,7 @@ use nfs4_proto::rpc::{
     AuthFlavor, AuthSys, CallHeader, MessageType, ReplyHeader, peek_message_type,
 };
 
+use super::bound::Bound;
 use super::callback::Callback;
 use super::fs::{Fs, Job};
 use super::network::{Delays, Event, Network};
@@ -53,6 +54,7 @@ pub struct Sim {
     inbox: Vec<Reply>,
     callbacks: Vec<Callback>,
     events: Vec<EngineEvent>,
+    bound: Bound,
     trace: Vec<u8>,
     xid: u32,
 }
@@ -123,6 +125,7 @@ impl Sim {
             inbox: Vec::new(),
             callbacks: Vec::new(),
             events: Vec::new(),
+            bound: Bound::default(),
             trace: Vec::new(),
             xid: 0,
         }
@@ -505,7 +508,10 @@ impl Sim {
                     self.assert_open(conn);
                     self.network.close(conn, self.now);
                 }
-                Action::Event(event) => self.events.push(event),
+                Action::Event(event) => {
+                    self.bound.hear(&event);
+                    self.events.push(event);
+                }
             }
         }
         self.outbox.clear();
@@ -517,13 +523,11 @@ impl Sim {
     /// A callback leaves by a connection that serves the back channel of its session.
     fn check_callback(&self, conn: ConnId, record: &[u8]) {
         let callback = Callback::new(conn, record);
-        let session = callback.sequence().sessionid;
-        let bound = self.engine.bindings();
-        let mut bound = bound
-            .iter()
-            .filter(|(of, by, _)| (*of, *by) == (session, conn));
-        let back = bound.any(|(_, _, direction)| direction.is_back());
-        assert!(back, "not by the back channel of its session: {callback:?}");
+        let is_back = self.bound.is_back(callback.sequence().sessionid, conn);
+        assert!(
+            is_back,
+            "not by the back channel of its session: {callback:?}"
+        );
     }
 
     fn assert_open(&self, conn: ConnId) {
