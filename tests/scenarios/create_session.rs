@@ -212,7 +212,8 @@ fn a_channel_is_never_granted_more_than_was_asked() {
         let reply = client.create_session_with(&mut sim, args).all_ok();
         let ok = ok!(reply, CreateSession);
         for granted in [ok.fore_chan_attrs, ok.back_chan_attrs] {
-            assert!(granted.headerpadsize <= asked.headerpadsize);
+            // Padding is for RDMA.
+            assert_eq!(granted.headerpadsize, 0);
             assert!(granted.maxrequestsize <= asked.maxrequestsize);
             assert!(granted.maxresponsesize <= asked.maxresponsesize);
             assert!(granted.maxresponsesize_cached <= asked.maxresponsesize_cached);
@@ -232,6 +233,45 @@ fn a_channel_is_never_granted_more_than_was_asked() {
     let reply = client.create_session_with(&mut sim, args);
     // A mount of Linux fails, or its rsize is crooked, with anything less.
     assert_eq!(ok!(reply, CreateSession).fore_chan_attrs, linux);
+}
+
+#[test]
+fn each_channel_has_a_floor_in_each_of_its_sizes() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let floor = CreateSession {
+        fore_chan_attrs: ChannelAttrs {
+            maxrequestsize: 256,
+            maxresponsesize: 256,
+            maxoperations: 2,
+            maxrequests: 1,
+            ..SESSION_ATTRS
+        },
+        back_chan_attrs: ChannelAttrs {
+            maxrequestsize: 128,
+            maxresponsesize: 128,
+            ..SESSION_ATTRS
+        },
+        ..client.session_args()
+    };
+    let lower: [fn(&mut CreateSession<'_>); 6] = [
+        |args| args.fore_chan_attrs.maxrequestsize -= 1,
+        |args| args.fore_chan_attrs.maxresponsesize -= 1,
+        |args| args.fore_chan_attrs.maxoperations -= 1,
+        |args| args.fore_chan_attrs.maxrequests -= 1,
+        |args| args.back_chan_attrs.maxrequestsize -= 1,
+        |args| args.back_chan_attrs.maxresponsesize -= 1,
+    ];
+    for (number, lower) in lower.into_iter().enumerate() {
+        let mut args = floor;
+        lower(&mut args);
+        let reply = client.create_session_with(&mut sim, args);
+        assert!(
+            reply.is_only(Op::CreateSession, Status::TOOSMALL),
+            "{number}: {reply:?}"
+        );
+    }
+    client.create_session_with(&mut sim, floor).all_ok();
 }
 
 #[test]
