@@ -24,6 +24,8 @@ mod slots;
 mod snapshot;
 mod staged;
 mod trunking;
+mod v40_beside;
 mod v40_clients;
 mod v40_owners;
+mod v40_retries;
 mod waiting;

@@ -552,3 +552,46 @@ fn what_only_4_1_can_say_in_an_open_is_malformed() {
     let reply = client.call(&mut sim, |c| c.putrootfh().open(wants));
     assert_eq!(reply.last(), (Op::Open, Status::INVAL));
 }
+
+#[test]
+fn a_stolen_stateid_opens_nothing() {
+    let mut sim = Sim::new();
+    let mut client = Client40::mounted(&mut sim, "a");
+    let mode = nfs4_tests::sim::Fattr::mode(0o600);
+    let open = args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(mode.raw())),
+        ..client.open_args(b"o", b"f")
+    };
+    let reply = client
+        .call(&mut sim, |c| c.putrootfh().open(open).getfh())
+        .all_ok();
+    let mut file = Opened {
+        fh: ok!(reply, GetFh).object.to_vec(),
+        stateid: ok!(reply, Open).stateid,
+    };
+    let confirm = client.confirm_args(b"o", &file);
+    let reply = client
+        .on(&mut sim, &file.fh, |c| c.open_confirm(confirm))
+        .all_ok();
+    file.stateid = ok!(reply, OpenConfirm).open_stateid;
+    let write = args::Write {
+        stateid: file.stateid,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: b"x",
+    };
+    let read = args::Read {
+        stateid: file.stateid,
+        offset: 0,
+        count: 1,
+    };
+    let mut thief = client.clone();
+    thief.uid = 77;
+    for _ in 0..2 {
+        let reply = thief.on(&mut sim, &file.fh, |c| c.write(write));
+        assert_eq!(reply.last(), (Op::Write, Status::ACCESS));
+        let reply = thief.on(&mut sim, &file.fh, |c| c.read(read));
+        assert_eq!(reply.last(), (Op::Read, Status::ACCESS));
+        client.on(&mut sim, &file.fh, |c| c.write(write)).all_ok();
+    }
+}

@@ -4,6 +4,7 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
+use crate::client::Principal;
 use crate::compound::{Cx, Established};
 use crate::exports::Fh;
 use crate::fs::Authority;
@@ -53,12 +54,18 @@ pub(crate) fn authority<S: Established>(
     let open = open
         .and_then(|key| states.get(key))
         .ok_or(Status::BAD_STATEID)?;
+    // Somebody else's stateid opens nothing: the file system decides.
+    let right = if open.opener == Principal::of(&cx.run.cred) {
+        Authority::Open
+    } else {
+        Authority::Credential
+    };
     match intent {
         // A client reads around what it writes, so an open for writing may read; the file system
         // still checks that the user may.
-        Intent::Read if open.share.reads() => Ok(Authority::Open),
+        Intent::Read if open.share.reads() => Ok(right),
         Intent::Read => Ok(Authority::Credential),
-        Intent::Write | Intent::Cut if open.share.writes() => Ok(Authority::Open),
+        Intent::Write | Intent::Cut if open.share.writes() => Ok(right),
         Intent::Write | Intent::Cut => Err(Status::OPENMODE),
     }
 }

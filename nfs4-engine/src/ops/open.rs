@@ -17,6 +17,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{names, reclaim};
 use crate::attr;
+use crate::client::Principal;
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
 use crate::exports::Fh;
 use crate::fs::{
@@ -209,6 +210,7 @@ fn take<S: Established>(
 ) -> Result<(Key<Open>, bool), Status> {
     let client = cx.client_of(owner.clientid)?;
     let owner = owner.owner;
+    let opener = Principal::of(&cx.run.cred);
     let needed = share.union(cut);
     // First: what their holders have open by themselves, they tell when they give them back.
     if cx.recalls(fh, Some(client), Touch::of(needed), cut.writes()) {
@@ -231,7 +233,7 @@ fn take<S: Established>(
         return Err(Status::DELAY);
     }
     Ok((
-        states.open(client, &mut record.opens, owner, fh, share),
+        states.open(client, &mut record.opens, owner, fh, (share, opener)),
         false,
     ))
 }

@@ -3,7 +3,7 @@
 use super::file::{File, Share};
 use super::lock::Lock;
 use super::owner::Owner;
-use crate::client::Client;
+use crate::client::{Client, Principal};
 use crate::places::Places;
 use crate::slab::Key;
 
@@ -13,6 +13,8 @@ pub(crate) struct Open {
     pub(crate) owner: Key<Owner<Open>>,
     pub(crate) file: Key<File>,
     pub(crate) share: Share,
+    /// Who opened it: what he may do with it he may do whatever becomes of the file's mode.
+    pub(crate) opener: Principal,
     /// The stateid's seqid: up by one with every change that a client is told of, from 1; 0 while
     /// it has been told of none.
     pub(crate) seqid: u32,
@@ -39,6 +41,7 @@ impl Open {
         owner: Key<Owner<Open>>,
         file: Key<File>,
         share: Share,
+        opener: Principal,
         (place, owner_place): (u32, u32),
     ) -> Open {
         let mut asked = Asked::default();
@@ -48,6 +51,7 @@ impl Open {
             owner,
             file,
             share,
+            opener,
             seqid: 0,
             locks: Places::new(),
             asked,

@@ -12,7 +12,7 @@ use super::open::Open;
 use super::owner::{Owner, Owners};
 use super::range::{Conflict, Kind, Range};
 use super::stateid::{Named, check_seqid};
-use crate::client::Client;
+use crate::client::{Client, Principal};
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
@@ -186,14 +186,14 @@ impl States {
         list: &mut Places<Open>,
         owner: &[u8],
         fh: &Fh,
-        share: Share,
+        (share, opener): (Share, Principal),
     ) -> Key<Open> {
         let owner = self.open_owners.named(client, owner);
         let file = self.files.hold(fh);
         let places = (list.next_place(), self.open_owners.next_place(owner));
         let key = self
             .opens
-            .insert(Open::new(client, owner, file, share, places));
+            .insert(Open::new(client, owner, file, share, opener, places));
         let file_place = self.files.open(file, key, share);
         if let Some(open) = self.opens.get_mut(key) {
             open.file_place = file_place;
