@@ -25,3 +25,4 @@ mod timer;
 mod traffic;
 mod transfer;
 mod trunking;
+mod versions;
