@@ -25,6 +25,7 @@ mod duplicates;
 mod engine;
 mod event;
 mod exports;
+mod few;
 pub mod fs;
 mod ids;
 mod input;

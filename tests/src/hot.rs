@@ -18,6 +18,7 @@ use nfs4_proto::client::{self, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::basic::{ClientId, Verifier};
+use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::rpc::{AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
 use nfs4_proto::xdr::List;
 use nfs4_vfs::{MemFs, MemFsConfig};
@@ -358,7 +359,7 @@ pub(crate) fn introduction(ownerid: &[u8]) -> args::ExchangeId<'_> {
     }
 }
 
-/// CREATE_SESSION with 64 slots.
+/// CREATE_SESSION with 64 slots and a back channel, as Linux asks for.
 pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSession<'static> {
     let channel = args::ChannelAttrs {
         headerpadsize: 0,
@@ -372,7 +373,7 @@ pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSes
     args::CreateSession {
         clientid,
         sequence,
-        flags: 0,
+        flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
         fore_chan_attrs: channel,
         back_chan_attrs: channel,
         cb_program: 0x4000_0000,

@@ -1,8 +1,8 @@
 //! The connections of one session.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::few::Few;
 use crate::ids::ConnId;
 use crate::time::{Mono, Now, Wall};
 
@@ -29,7 +29,7 @@ pub(crate) struct Binding {
 
 /// A session's connections; few, so that a search is a walk over a few cache lines.
 #[derive(Debug, Default)]
-pub(crate) struct Bindings(Vec<Binding>);
+pub(crate) struct Bindings(Few<Binding>);
 
 impl Direction {
     /// All of them, in the order of their declaration.
@@ -90,7 +90,7 @@ impl Bindings {
 
     pub(crate) fn remove(&mut self, conn: ConnId) -> Option<Binding> {
         let place = self.0.iter().position(|binding| binding.conn == conn)?;
-        Some(self.0.remove(place))
+        self.0.remove(place)
     }
 
     /// Whether a connection other than `conn` brings requests.

@@ -2,10 +2,10 @@
 //! [RFC 8881 §2.10.6.1]
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::slot::{Acquire, Slot};
+use crate::few::Few;
 use crate::time::Mono;
 
 /// Slots, made in small chunks when they are first used.
@@ -16,16 +16,14 @@ pub(crate) struct Slots {
     /// So many answer retries: more than `count` if slots were taken from a client that does not
     /// say whether it knows.
     retained: u32,
-    chunks: Vec<Chunk>,
+    chunks: Few<Chunk>,
     /// What the client was told of fewer slots and has not done yet.
     told: Option<Told>,
 }
 
 /// Some slots beside each other.
-#[derive(Default)]
 enum Chunk {
     /// Never used.
-    #[default]
     Unused,
     Used(Box<[Slot; CHUNK]>),
     /// All were taken away: only their seqids are remembered.
@@ -68,9 +66,9 @@ impl Slots {
 
     /// Up to which one there is memory to get back.
     pub(crate) fn made(&self) -> u32 {
-        let used = |chunk: &Chunk| matches!(chunk, Chunk::Used(_));
-        let last = self.chunks.iter().rposition(used);
-        last.map_or(0, |last| ((last + 1) * CHUNK) as u32)
+        let chunks = (1..).zip(self.chunks.iter());
+        let used = chunks.filter(|(_, chunk)| matches!(chunk, Chunk::Used(_)));
+        used.last().map_or(0, |(count, _)| count * CHUNK as u32)
     }
 
     /// Takes a request in, as [`Slot::acquire`] does.
@@ -220,8 +218,8 @@ impl Slots {
     /// The slot of this number, made if it was not used before.
     fn make(&mut self, number: u32) -> Option<&mut Slot> {
         let (chunk, within) = place(number);
-        if chunk >= self.chunks.len() {
-            self.chunks.resize_with(chunk + 1, Chunk::default);
+        while chunk >= self.chunks.len() {
+            self.chunks.push(Chunk::Unused);
         }
         let chunk = self.chunks.get_mut(chunk)?;
         match chunk {
@@ -248,6 +246,8 @@ pub(super) const CHUNK: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     const PATIENCE: Duration = Duration::from_nanos(10);

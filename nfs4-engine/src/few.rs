@@ -1,0 +1,96 @@
+//! A list that mostly has one element.
+
+use alloc::vec::Vec;
+use core::slice;
+
+/// A list whose first element lies within it: no memory is asked for before there is a second, and
+/// a `Vec` would ask for that of four.
+#[derive(Debug)]
+pub(crate) struct Few<T> {
+    /// There whenever there are others.
+    first: Option<T>,
+    others: Vec<T>,
+}
+
+impl<T> Few<T> {
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&T> {
+        match index.checked_sub(1) {
+            None => self.first.as_ref(),
+            Some(index) => self.others.get(index),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        match index.checked_sub(1) {
+            None => self.first.as_mut(),
+            Some(index) => self.others.get_mut(index),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> core::iter::Chain<core::option::Iter<'_, T>, slice::Iter<'_, T>> {
+        self.first.iter().chain(&self.others)
+    }
+
+    pub(crate) fn iter_mut(
+        &mut self,
+    ) -> core::iter::Chain<core::option::IterMut<'_, T>, slice::IterMut<'_, T>> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
+
+    pub(crate) fn push(&mut self, value: T) {
+        if self.first.is_none() {
+            self.first = Some(value);
+        } else {
+            self.others.push(value);
+        }
+    }
+
+    /// Takes an element out; those after it move up.
+    pub(crate) fn remove(&mut self, index: usize) -> Option<T> {
+        if let Some(index) = index.checked_sub(1) {
+            return (index < self.others.len()).then(|| self.others.remove(index));
+        }
+        let next = (!self.others.is_empty()).then(|| self.others.remove(0));
+        core::mem::replace(&mut self.first, next)
+    }
+}
+
+// A derive would ask the same of `T`.
+impl<T> Default for Few<T> {
+    fn default() -> Few<T> {
+        Few {
+            first: None,
+            others: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_list_like_any_other() {
+        let (mut few, mut list) = (Few::default(), Vec::new());
+        for value in 0..5 {
+            few.push(value);
+            list.push(value);
+        }
+        for index in [9, 4, 0, 1, 0, 0, 0] {
+            let expected = (index < list.len()).then(|| list.remove(index));
+            assert_eq!(few.remove(index), expected);
+            assert_eq!(few.len(), list.len());
+            assert!(few.iter().eq(&list) && few.iter_mut().eq(&list));
+            for index in 0..6 {
+                assert_eq!(few.get(index), list.get(index));
+                assert_eq!(few.get_mut(index), list.get_mut(index));
+            }
+        }
+        few.push(7);
+        assert_eq!(few.get(0), Some(&7));
+    }
+}
