@@ -219,10 +219,10 @@ impl Core {
             };
             // What was never sent can as well go by another session.
             let elsewhere = match found.phase {
-                Phase::Queued { .. } if found.attempts == 0 => {
+                Phase::Queued if found.attempts == 0 => {
                     self.channel_for(found.client, None, &found.op).ok()
                 }
-                Phase::Queued { .. }
+                Phase::Queued
                 | Phase::Sent { .. }
                 | Phase::Waiting { .. }
                 | Phase::Parked { .. } => None,

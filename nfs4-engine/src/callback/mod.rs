@@ -156,8 +156,8 @@ pub(crate) struct Call {
 /// Where a callback is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// In the queue of its session; not before this is it sent.
-    Queued { not_before: Mono },
+    /// In the queue of its session.
+    Queued,
     /// Sent, on this slot.
     Sent { slot: u32 },
     /// To be sent again on this slot, when it has waited for a while.
@@ -200,7 +200,7 @@ impl Phase {
     /// The slot that it has.
     pub(crate) fn slot(self) -> Option<u32> {
         match self {
-            Phase::Queued { .. } => None,
+            Phase::Queued => None,
             Phase::Sent { slot } | Phase::Waiting { slot } | Phase::Parked { slot } => Some(slot),
         }
     }

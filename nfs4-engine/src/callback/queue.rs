@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::core::Core;
 use crate::session::table::Session;
 use crate::slab::Key;
-use crate::time::{Mono, Now};
+use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
@@ -44,9 +44,7 @@ impl Core {
             session,
             op,
             purpose,
-            phase: Phase::Queued {
-                not_before: now.mono,
-            },
+            phase: Phase::Queued,
             attempts: 0,
             repeats: 0,
             at: until,
@@ -102,21 +100,13 @@ impl Core {
             let Some(session) = self.sessions.get_mut(key) else {
                 return;
             };
-            let calls = &self.callbacks.calls;
-            let due = |call: &Key<Call>| {
-                let phase = calls.get(*call).map(|call| call.phase);
-                matches!(phase, Some(Phase::Queued { not_before }) if not_before <= now.mono)
-            };
-            let Some(place) = session.back.queue().iter().position(due) else {
-                return;
-            };
-            let Some(call) = session.back.queue().get(place).copied() else {
+            let Some(call) = session.back.queue().front().copied() else {
                 return;
             };
             let Some(slot) = session.back.take_slot(call) else {
                 return;
             };
-            session.back.queue_mut().remove(place);
+            session.back.queue_mut().pop_front();
             self.frame(call, slot);
             self.send_callback(call, now, out);
         }
@@ -296,22 +286,10 @@ impl Core {
         }
         let session = call.session;
         match call.phase {
-            Phase::Queued { .. } if call.until <= now.mono => self.leave_queue(key, now, out),
-            Phase::Queued { .. } => {
-                self.look_at(key, Mono::NEVER);
-                self.pump(session, now, out);
-            }
+            Phase::Queued => self.leave_queue(key, now, out),
             Phase::Sent { slot } => self.answer_is_overdue(session, slot, key, now, out),
             Phase::Waiting { .. } => self.send_callback(key, now, out),
             Phase::Parked { slot } => self.give_up(session, slot, now, out),
         }
-    }
-
-    /// Looks at a callback no later than at `at`, or when it has waited for a lease.
-    pub(super) fn look_at(&mut self, key: Key<Call>, at: Mono) {
-        if let Some(call) = self.callbacks.calls.get_mut(key) {
-            call.at = at.min(call.until);
-        }
-        self.look_again(key);
     }
 }

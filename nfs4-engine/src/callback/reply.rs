@@ -131,21 +131,8 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) {
-        let call = self.settle(place, Said::Executed);
-        if let Some(call) = call {
-            let attempts = self
-                .callbacks
-                .calls
-                .get(call)
-                .map_or(0, |call| call.attempts);
-            match self.pause(attempts) {
-                Some(pause) if status == Status::DELAY => {
-                    self.queue_again(call, place.session, now.mono.after(pause));
-                }
-                Some(_) | None => {
-                    self.end_callback(call, CallbackEnd::Done { status, attrs }, now, out);
-                }
-            }
+        if let Some(call) = self.settle(place, Said::Executed) {
+            self.end_callback(call, CallbackEnd::Done { status, attrs }, now, out);
         }
         self.pump(place.session, now, out);
     }
@@ -163,7 +150,7 @@ impl Core {
                 let attrs = None;
                 self.end_callback(key, CallbackEnd::Done { status, attrs }, now, out);
             } else if self.pause(call.attempts).is_some() {
-                self.queue_again(key, place.session, now.mono);
+                self.queue_again(key, place.session);
             } else {
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
                 self.end_callback(key, end, now, out);
@@ -226,7 +213,7 @@ impl Core {
                 .get(call)
                 .map_or(0, |call| call.attempts);
             if self.pause(attempts).is_some() {
-                self.queue_again(call, place.session, now.mono);
+                self.queue_again(call, place.session);
             } else {
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
                 self.end_callback(call, end, now, out);
@@ -256,16 +243,17 @@ impl Core {
         self.look_again(key);
     }
 
-    /// Puts a callback that has no slot any more back into the queue: not to be sent before this.
-    fn queue_again(&mut self, key: Key<Call>, session: Key<Session>, not_before: Mono) {
+    /// Puts a callback that has no slot any more back into the queue.
+    fn queue_again(&mut self, key: Key<Call>, session: Key<Session>) {
         let Some(call) = self.callbacks.calls.get_mut(key) else {
             return;
         };
-        call.phase = Phase::Queued { not_before };
+        call.phase = Phase::Queued;
+        call.at = call.until;
         if let Some(session) = self.sessions.get_mut(session) {
             session.back.queue_mut().push_front(key);
         }
-        self.look_at(key, not_before);
+        self.look_again(key);
     }
 
     /// A client that answers is there, and so is the connection that it answers by.

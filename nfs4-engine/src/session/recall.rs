@@ -6,6 +6,8 @@
 
 use core::time::Duration;
 
+use nfs4_proto::nfs4::status::Status;
+
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
 use crate::core::Core;
@@ -95,11 +97,14 @@ impl Core {
         }
     }
 
-    /// A client that has not heard of it is asked again.
+    /// A client that has not heard of it, or not now, is asked again.
     pub(crate) fn slots_recalled(&mut self, key: Key<Session>, end: CallbackEnd) {
-        if let CallbackEnd::Failed(_) = end
-            && let Some(session) = self.sessions.get_mut(key)
-        {
+        // One that does not want to is not asked the same again.
+        let again = match end {
+            CallbackEnd::Done { status, .. } => status == Status::DELAY,
+            CallbackEnd::Failed(_) => true,
+        };
+        if again && let Some(session) = self.sessions.get_mut(key) {
             session.back.recalled_slots = None;
         }
     }

@@ -55,16 +55,28 @@ fn after_delay_the_same_seqid_comes_again_later_by_any_connection() {
 }
 
 #[test]
-fn an_operation_that_is_delayed_comes_again_later_under_the_next_seqid() {
+fn an_operation_that_is_delayed_is_over_and_asked_for_anew() {
     let (mut sim, mut client) = tight();
     let callback = provoke(&mut sim, &mut client);
     answer(&mut sim, &callback, callback.with(Status::DELAY));
-    wait(&mut sim, 5 * SECOND);
+    assert_eq!((sim.tables().callbacks, sim.tables().flights), (0, 0));
+    wait(&mut sim, PERIOD);
     let again = only(&mut sim);
     assert_eq!(again.sequence().sequenceid, 2);
     assert_eq!(again.ops()[1], callback.ops()[1]);
     answer(&mut sim, &again, again.ok());
     assert_eq!(sim.tables().callbacks, 0);
+}
+
+#[test]
+fn an_operation_that_is_refused_is_not_asked_for_again() {
+    let (mut sim, mut client) = tight();
+    let callback = provoke(&mut sim, &mut client);
+    answer(&mut sim, &callback, callback.with(Status::NOTSUPP));
+    wait(&mut sim, 4 * PERIOD);
+    assert_eq!(sim.take_callbacks(), []);
+    let next = provoke_more(&mut sim, &mut client, 16);
+    assert_eq!(next.sequence().sequenceid, 2, "less is asked for anew");
 }
 
 #[test]
