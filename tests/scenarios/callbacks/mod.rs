@@ -8,6 +8,7 @@ mod control;
 mod end;
 mod lost;
 mod many;
+mod referring;
 mod sent;
 
 use std::time::Duration;
@@ -22,11 +23,11 @@ use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_RESULT_MAY_NOTIFY_LOCK,
     SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
 };
-use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_proto::nfs4::{FattrRaw, Op, SessionId, Status};
 use nfs4_proto::rpc::{AuthFlavor, AuthStat, AuthSys, Fault};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Callback, Client, Request, Sim, open_args};
+use nfs4_tests::sim::{Callback, Client, Fattr, Request, Sim, open_args};
 use prometheus::Registry;
 
 const LARGE: u32 = 30_000;
