@@ -58,6 +58,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_bit_of_a_word_reaches_all_of_the_result() {
+        let none = mix(SEED, 0);
+        for bit in 0..64 {
+            let changed = (none ^ mix(SEED, 1 << bit)).count_ones();
+            assert!(changed >= 16, "bit {bit} changes {changed} bits");
+        }
+    }
+
+    #[test]
     fn user_count_length_head_and_tail_matter_and_the_middle_does_not() {
         let user = Credential::sys(1, 2, &[]);
         let body = [7_u8; 1000];

@@ -240,6 +240,24 @@ mod tests {
     }
 
     #[test]
+    fn memory_stays_for_the_next_reply_unless_it_is_large_and_half_of_it_is_not_needed() {
+        let answered = |first: usize, second: Option<usize>| {
+            let mut slot = Slot::default();
+            for (seqid, len) in [(1, Some(first)), (2, second)] {
+                assert_eq!(slot.acquire(seqid, 0), Acquire::New);
+                slot.finish(len.map(|len| move |body: &mut Vec<u8>| body.resize(len, 7)));
+            }
+            slot.body.capacity()
+        };
+        assert_eq!(answered(60_000, Some(5)), 5);
+        assert_eq!(answered(4_000, Some(1_999)), 1_999);
+        assert_eq!(answered(4_000, Some(2_000)), 4_000);
+        assert_eq!(answered(KEEP_CAPACITY, Some(5)), KEEP_CAPACITY);
+        assert_eq!(answered(KEEP_CAPACITY, None), KEEP_CAPACITY);
+        assert_eq!(answered(KEEP_CAPACITY + 1, None), 0);
+    }
+
+    #[test]
     fn a_large_reply_does_not_keep_its_memory() {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 0), Acquire::New);
