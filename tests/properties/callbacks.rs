@@ -25,7 +25,7 @@ fn a_callback_is_executed_once_and_comes_by_its_session() {
     };
     let counts = RefCell::new(BTreeMap::<Seen, u32>::new());
     let cases = config.cases;
-    let steps = prop::collection::vec(step(), 0..150);
+    let steps = prop::collection::vec(step(), 60..160);
     let result = TestRunner::new(config).run(&steps, |steps| {
         let mut play = Play::new();
         for step in steps {
