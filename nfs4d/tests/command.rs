@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nfs4_engine::proto::client::{CompoundBuilder, Credential};
+use nfs4_engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_engine::proto::nfs4::args::{CbClient, NfsClientId, SetClientId, SetClientIdConfirm};
+use nfs4_engine::proto::nfs4::basic::NetAddr;
 
 #[test]
 fn it_says_what_it_serves_and_how_to_mount_it() {
@@ -58,6 +60,31 @@ fn it_shows_what_it_counts_where_asked_to() {
 }
 
 #[test]
+fn callback_dial_says_who_is_connected_to() {
+    let cases = [
+        (&[][..], "127.0.0.1", true),
+        (&[], "127.0.0.2", false),
+        (&["--callback-dial", "none"], "127.0.0.1", false),
+        (&["--callback-dial", "any"], "127.0.0.2", true),
+    ];
+    for (arguments, host, expected) in cases {
+        let server = Server::start(arguments);
+        let listener = TcpListener::bind((host, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("it can be asked");
+        let address = listener.local_addr().expect("it is bound");
+        introduce(server.address, address);
+        let patience = Duration::from_millis(if expected { 10_000 } else { 300 });
+        let deadline = Instant::now() + patience;
+        let mut dialled = false;
+        while !dialled && Instant::now() < deadline {
+            dialled = listener.accept().is_ok();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(dialled, expected, "{arguments:?} and {host}");
+    }
+}
+
+#[test]
 fn ctrl_c_and_sigterm_stop_it_cleanly() {
     for (signal, driver) in [("INT", "tokio"), ("TERM", "threads")] {
         let mut server = Server::start(&["--driver", driver]);
@@ -102,6 +129,7 @@ fn help_names_every_flag_and_its_default() {
         "--grace-time <SECONDS>",
         "--log <LEVEL>",
         "--memory <SIZE>",
+        "--callback-dial <WHOM>",
         "--driver <DRIVER>",
         "--metrics <ADDR:PORT>",
         "Ctrl-C",
@@ -254,6 +282,44 @@ fn out_of_sequence(address: SocketAddr) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.write_all(&record).expect("it reads");
     stream.read_exact(&mut [0; 4]).expect("it answers");
+}
+
+/// Confirms a client of NFSv4.0 that wants to be called back at `back`.
+fn introduce(address: SocketAddr, back: SocketAddr) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut exchange = |call: Vec<u8>| {
+        stream.write_all(&call).expect("it reads");
+        let mut mark = [0; 4];
+        stream.read_exact(&mut mark).expect("it answers");
+        let mut record = vec![0; (u32::from_be_bytes(mark) & 0x7fff_ffff) as usize];
+        stream.read_exact(&mut record).expect("it answers in full");
+        record
+    };
+    let call = || CompoundBuilder::call(7, &Credential::None, b"", 0);
+    let [high, low] = back.port().to_be_bytes();
+    let addr = format!("{}.{high}.{low}", back.ip());
+    let introduction = SetClientId {
+        client: NfsClientId {
+            verifier: Default::default(),
+            id: b"client",
+        },
+        callback: CbClient {
+            cb_program: 0x4000_0000,
+            cb_location: NetAddr {
+                netid: b"tcp",
+                addr: addr.as_bytes(),
+            },
+        },
+        callback_ident: 1,
+    };
+    let record = exchange(call().setclientid(introduction).finish());
+    let given = ReplyReader::parse(&record).and_then(|mut reply| reply.setclientid());
+    let given = given.expect("it takes clients of NFSv4.0");
+    let confirmation = SetClientIdConfirm {
+        clientid: given.clientid,
+        setclientid_confirm: given.setclientid_confirm,
+    };
+    exchange(call().setclientid_confirm(confirmation).finish());
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
