@@ -9,9 +9,8 @@ use nfs4_proto::nfs4::any::{CbArgOp, CbResOp};
 use nfs4_proto::nfs4::callback::{args, res};
 use nfs4_proto::nfs4::res::Outcome;
 use nfs4_proto::nfs4::{CbOp, Status};
-use nfs4_proto::rpc::Fault;
 use nfs4_proto::rpc::reply::{write_fault, write_success};
-use nfs4_proto::rpc::write_mark;
+use nfs4_proto::rpc::{CB_NULL, CallHeader, Fault, write_mark};
 use nfs4_proto::xdr::Writer;
 
 /// A whole RPC call of CB_COMPOUND, its record mark taken off; a failing test prints it on one line.
@@ -40,12 +39,36 @@ impl Callback {
 
     /// The transaction id.
     pub fn xid(&self) -> u32 {
-        self.reader().rpc().xid
+        self.header().xid
+    }
+
+    /// The RPC header.
+    pub fn header(&self) -> CallHeader<'_> {
+        let (header, _) = CallHeader::decode(&self.record).expect("a call");
+        header
+    }
+
+    /// Whether it is CB_NULL.
+    pub fn is_null(&self) -> bool {
+        self.header().proc == CB_NULL
+    }
+
+    /// Whether it is for a client of minor version 0, which has no session.
+    pub fn is_by_path(&self) -> bool {
+        self.is_null() || self.reader().header().minorversion == 0
+    }
+
+    /// The answer to a callback of minor version 0, whose one operation came to this.
+    pub fn alone(&self, status: Status) -> Vec<u8> {
+        let op = *self.ops().first().expect("an operation");
+        CbReplyBuilder::reply(self.xid(), b"")
+            .raw(op.op().number(), status, &[])
+            .finish()
     }
 
     /// The arguments of CB_COMPOUND: what a retry must repeat.
     pub fn body(&self) -> &[u8] {
-        let (_, at) = nfs4_proto::rpc::CallHeader::decode(&self.record).expect("a call");
+        let (_, at) = CallHeader::decode(&self.record).expect("a call");
         &self.record[at..]
     }
 

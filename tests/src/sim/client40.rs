@@ -26,6 +26,8 @@ pub struct Client40 {
     pub verifier: Verifier,
     /// Whom it calls as: user and group id.
     pub uid: u32,
+    /// Where it listens for callbacks, a universal address of TCP.
+    pub listens: &'static str,
     /// The connection that it uses unless told otherwise.
     pub conn: ConnId,
     /// What the server calls it.
@@ -52,6 +54,7 @@ impl Client40 {
             name: name.as_bytes().to_vec(),
             verifier: Verifier(*b"incarn-1"),
             uid: 1000,
+            listens: "192.0.2.1.8.1",
             conn: sim.connect(),
             id: ClientId(0),
             confirm: Verifier::default(),
@@ -93,7 +96,7 @@ impl Client40 {
                 cb_program: 0x4000_0000,
                 cb_location: NetAddr {
                     netid: b"tcp",
-                    addr: b"192.0.2.1.8.1",
+                    addr: self.listens.as_bytes(),
                 },
             },
             callback_ident: 7,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nfs4_engine::fs::{FsResult, FsTicket};
-use nfs4_engine::{ConnId, DialId};
+use nfs4_engine::{ConnId, DialError, DialId};
 
 use super::fs::Job;
 use super::rng::Rng;
@@ -29,8 +29,11 @@ pub(super) enum Event {
     Closed { conn: ConnId },
     /// Everything that the server had sent before it closed the connection has arrived.
     Shut { conn: ConnId },
-    /// Nobody is there whom the server wanted to connect to.
-    Undialled { dial: DialId },
+    /// What came of a connection that the server wanted to make.
+    Dialed {
+        dial: DialId,
+        result: Result<ConnId, DialError>,
+    },
     /// The file system begins with a request.
     Submit(Box<Job>),
     /// The file system's answer reaches the engine.
@@ -131,9 +134,9 @@ impl Network {
         self.push(at, Event::ToClient { conn, record });
     }
 
-    pub(super) fn dial(&mut self, dial: DialId, now: u64) {
+    pub(super) fn dialed(&mut self, dial: DialId, result: Result<ConnId, DialError>, now: u64) {
         let at = now + self.rng.below(self.delays.message + 1);
-        self.push(at, Event::Undialled { dial });
+        self.push(at, Event::Dialed { dial, result });
     }
 
     pub(super) fn submit(&mut self, job: Job, now: u64) {
@@ -165,7 +168,7 @@ impl Network {
             | Event::ToClient { .. }
             | Event::Closed { .. }
             | Event::Shut { .. }
-            | Event::Undialled { .. }
+            | Event::Dialed { .. }
             | Event::Submit(_)
             | Event::Done { .. } => Some(event),
         }

@@ -9,9 +9,8 @@ use nfs4_engine::fs::{Backend, Credential, FsError, FsHandle, FsRequest, FsResul
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
-    Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, DialError,
-    Direction, Engine, Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment,
-    TableLengths, Touch, Wall,
+    Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, Direction, Engine,
+    Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Touch, Wall,
 };
 use nfs4_proto::nfs4::SessionId;
 use nfs4_proto::rpc::{
@@ -20,6 +19,7 @@ use nfs4_proto::rpc::{
 
 use super::bound::Bound;
 use super::callback::Callback;
+use super::dial::{Dial, Dialling};
 use super::fs::{Fs, Job};
 use super::network::{Delays, Event, Network};
 use super::reply::Reply;
@@ -41,8 +41,8 @@ pub struct Sim {
     fs: Vec<Arc<Fs>>,
     exports: Vec<Export>,
     boots: u32,
-    network: Network,
-    now: u64,
+    pub(super) network: Network,
+    pub(super) now: u64,
     pace: Pace,
     held: Vec<Job>,
     /// Connections that the engine was told of and not told that they are gone.
@@ -53,6 +53,8 @@ pub struct Sim {
     outstanding: usize,
     inbox: Vec<Reply>,
     callbacks: Vec<Callback>,
+    pub(super) dialling: Dialling,
+    pub(super) dials: Vec<Dial>,
     events: Vec<EngineEvent>,
     bound: Bound,
     trace: Vec<u8>,
@@ -124,6 +126,8 @@ impl Sim {
             outstanding: 0,
             inbox: Vec::new(),
             callbacks: Vec::new(),
+            dialling: Dialling::default(),
+            dials: Vec::new(),
             events: Vec::new(),
             bound: Bound::default(),
             trace: Vec::new(),
@@ -419,10 +423,7 @@ impl Sim {
                 MessageType::Reply => self.inbox.push(Reply::new(conn, &record)),
                 MessageType::Call => self.callbacks.push(Callback::new(conn, &record)),
             },
-            Event::Undialled { dial } => {
-                let result = Err(DialError::Failed);
-                self.handle(Input::Dialed { dial, result });
-            }
+            Event::Dialed { dial, result } => self.handle(Input::Dialed { dial, result }),
             Event::Closed { conn } => self.handle(Input::ConnClosed { conn }),
             Event::Shut { conn } => self.network.kill(conn, self.now),
             Event::Submit(job) => {
@@ -438,7 +439,7 @@ impl Sim {
         self.handle(Input::FsDone { ticket, result });
     }
 
-    fn handle(&mut self, input: Input) {
+    pub(super) fn handle(&mut self, input: Input) {
         match &input {
             Input::ConnOpened { conn, .. } => self.known.push(*conn),
             Input::ConnClosed { conn } => self.known.retain(|known| known != conn),
@@ -502,7 +503,7 @@ impl Sim {
                     self.trace.extend_from_slice(&record);
                     self.network.send_down(callback.conn, record, self.now);
                 }
-                Action::Dial { dial, .. } => self.network.dial(dial, self.now),
+                Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
                 Action::Release { backend, fh } => backend.release(fh),
                 Action::Close { conn } => {
                     self.assert_open(conn);
@@ -523,6 +524,13 @@ impl Sim {
     /// A callback leaves by a connection that serves the back channel of its session.
     fn check_callback(&self, conn: ConnId, record: &[u8]) {
         let callback = Callback::new(conn, record);
+        if callback.is_by_path() {
+            assert!(
+                self.is_dialled(conn),
+                "to nobody in particular: {callback:?}"
+            );
+            return;
+        }
         let is_back = self.bound.is_back(callback.sequence().sessionid, conn);
         assert!(
             is_back,
