@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use nfs4_engine::{Admin, Config, ConnId};
-use nfs4_proto::nfs4::args::{self, GetAttr};
+use nfs4_proto::nfs4::args::{self, CreateType, GetAttr};
 use nfs4_proto::nfs4::attr::num;
-use nfs4_proto::nfs4::basic::{ClientId, Verifier};
-use nfs4_proto::nfs4::{Bitmap, Op, OpNum, Status};
+use nfs4_proto::nfs4::basic::{ClientId, LockType, Stateid, Verifier};
+use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, OpNum, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Client40, Sim};
+use nfs4_tests::sim::{Client, Client40, Fattr, Sim};
 
 #[test]
 fn putfh_and_getattr_need_no_client() {
@@ -151,7 +151,7 @@ fn every_state_operation_renews_and_silence_ends_it() {
     // A special stateid is nobody's.
     sim.sleep(lease - Duration::from_secs(1));
     let anybody = args::Read {
-        stateid: nfs4_proto::nfs4::Stateid::ANONYMOUS,
+        stateid: Stateid::ANONYMOUS,
         ..read
     };
     client.on(&mut sim, &file.fh, |c| c.read(anybody)).all_ok();
@@ -355,4 +355,52 @@ fn too_many_operations_are_too_much_work() {
     let reply = sim.exchange(client.conn, more);
     assert_eq!(reply.last(), (Op::PutRootFh, Status::RESOURCE));
     assert_eq!(reply.statuses().len(), most + 1);
+}
+
+#[test]
+fn what_is_no_file_is_refused_in_the_words_of_the_old_lists() {
+    let mut sim = Sim::new();
+    let client = Client40::mounted(&mut sim, "a");
+    for (objname, objtype, put) in [
+        (&b"link"[..], CreateType::Symlink(b"target"), Status::INVAL),
+        (b"fifo", CreateType::Fifo, Status::INVAL),
+        (b"dir", CreateType::Directory, Status::ISDIR),
+    ] {
+        let create = args::Create {
+            objtype,
+            objname,
+            createattrs: FattrRaw::EMPTY,
+        };
+        let reply = client
+            .call(&mut sim, |c| c.putrootfh().create(create).getfh())
+            .all_ok();
+        let fh = ok!(reply, GetFh).object.to_vec();
+        let size = Fattr::size(0);
+        let set = args::SetAttr {
+            stateid: Stateid::ANONYMOUS,
+            obj_attributes: size.raw(),
+        };
+        let reply = client.on(&mut sim, &fh, |c| c.setattr(set));
+        assert_eq!(reply.last(), (Op::SetAttr, put));
+        let test = args::LockT {
+            locktype: LockType::Read,
+            offset: 0,
+            length: 1,
+            owner: client.owner(b"l"),
+        };
+        let reply = client.on(&mut sim, &fh, |c| c.lockt(test));
+        assert_eq!(reply.last(), (Op::LockT, put));
+        let read = args::Read {
+            stateid: Stateid::ANONYMOUS,
+            offset: 0,
+            count: 1,
+        };
+        let reply = client.on(&mut sim, &fh, |c| c.read(read));
+        let links = if objname == b"link" {
+            Status::SYMLINK
+        } else {
+            put
+        };
+        assert_eq!(reply.last(), (Op::Read, links));
+    }
 }

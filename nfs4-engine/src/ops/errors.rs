@@ -28,6 +28,9 @@ pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
         // Of what OPEN cannot open, that is neither a directory nor a file. [RFC 7530 §16.16.6]
         Status::WRONG_TYPE if op == Op::Open => Status::SYMLINK,
         Status::WRONG_TYPE => Status::INVAL,
+        Status::SYMLINK if matches!(op, Op::Link | Op::Lock | Op::LockT) => Status::INVAL,
+        // Only LINK may say it.
+        Status::MLINK if matches!(op, Op::Create | Op::Rename) => Status::NOSPC,
         Status::NOFILEHANDLE if op == Op::RestoreFh => Status::RESTOREFH,
         status => status,
     }
