@@ -6,17 +6,20 @@ use std::task::Waker;
 use std::time::Duration;
 
 use nfs4_driver::engine::metrics::{PrometheusOptions, PrometheusRecorder};
-use nfs4_driver::engine::proto::nfs4::{Status, args};
+use nfs4_driver::engine::proto::client::{CbCallReader, CbReplyBuilder};
+use nfs4_driver::engine::proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+use nfs4_driver::engine::proto::nfs4::{CbOp, StableHow, Stateid, Status, args};
 use nfs4_driver::engine::{Config, Now};
 use nfs4_driver::{Limits, ManualClock, Node};
+use nfs4_vfs::{MemFs, MemFsConfig};
 use prometheus::Registry;
 use prometheus::proto::MetricType;
 
-use crate::caller::Caller;
+use crate::caller::{CHANNEL, CLOSE, Caller, open};
 use crate::files::{Held, root_attrs};
 use crate::flight::wait_for;
 use crate::peer::Peer;
-use crate::server::{Running, Transport, node};
+use crate::server::{Running, Transport, node, node_of};
 
 /// A registry, its recorder, and which of its series were looked at.
 pub(crate) struct Watch {
@@ -124,7 +127,7 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     watch.expect(&node, "connections_bound", &[&session], 1);
 
     clock.advance(2 * Config::default().lease);
-    while node.timer().run(Waker::noop()).unwrap() == Some(Duration::ZERO) {}
+    run_timers(&node);
     watch.expect(&node, "sessions_destroyed_total", &["lease_expired"], 1);
     watch.expect(&node, "sessions_duration_seconds", &[], 1);
     watch.expect(&node, "connections_unbind_total", &["reaper"], 1);
@@ -132,26 +135,101 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     watch.expect(&node, "replay_cache_bytes", &[], 0);
     assert_eq!(watch.get(&node, "slots_in_use", &[&session]), None);
 
-    // Nobody was called back.
-    for name in [
-        "callbacks_total",
-        "callback_failures_total",
-        "callback_retries_total",
-    ] {
-        watch.expect(&node, &format!("backchannel_{name}"), &[], 0);
-    }
-    watch.expect(&node, "backchannel_callback_duration_seconds", &[], 0);
-
     for family in watch.registry.gather() {
         let name = family.name();
-        // See `delegations`.
-        if name.starts_with("nfs4_nfs_delegations_") {
+        // See `delegations`, and below.
+        if name.starts_with("nfs4_nfs_delegations_") || CALLBACKS.contains(&name) {
             continue;
         }
         assert!(watch.looked_at.contains(name), "{name} is not looked at");
     }
 }
 
+on_both!(callbacks_are_counted_as_often_as_they_are_sent);
+
+/// The memory for replies runs short, and a silent client is asked for slots.
+async fn callbacks_are_counted_as_often_as_they_are_sent(on: Transport) {
+    let clock = Arc::new(ManualClock::new(Now::default()));
+    let config = Config {
+        max_reply_cache: 16 * u64::from(LARGE),
+        ..Config::default()
+    };
+    let root = Arc::new(MemFs::new(MemFsConfig {
+        root_mode: 0o777,
+        ..MemFsConfig::new(1, 16 << 20)
+    }));
+    let node = node_of(config, Limits::default(), root, Arc::clone(&clock) as _);
+    let server = Running::share(on, node.clone()).await;
+    let mut watch = Watch::new();
+    for name in CALLBACKS {
+        watch.expect(&node, name.strip_prefix("nfs4_nfs_").unwrap(), &[], 0);
+    }
+    let mut client = Caller::stranger(server.address).await;
+    client.introduce(b"silent").await.all_ok();
+    let flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+    client.enter(CHANNEL, flags).await.all_ok();
+    let mut second = Peer::connect(server.address).await;
+    let both = args::ChannelDirFromClient::BackOrBoth;
+    client.bind(&mut second, both).await.all_ok();
+    fill_the_cache(&mut client, &clock).await;
+
+    clock.advance(Duration::from_secs(5));
+    run_timers(&node);
+    let call = client.peer.record().await.unwrap();
+    watch.expect(&node, "backchannel_callbacks_total", &[], 1);
+    drop(client.peer);
+    let again = second.record().await.unwrap();
+    let xid = CbCallReader::parse(&again).unwrap().rpc().xid;
+    assert_ne!(CbCallReader::parse(&call).unwrap().rpc().xid, xid);
+    watch.expect(&node, "backchannel_callbacks_total", &[], 2);
+    watch.expect(&node, "backchannel_callback_retries_total", &[], 1);
+    let before = watch.get(&node, "backchannel_callback_failures_total", &[]);
+    let refusal = CbReplyBuilder::reply(xid, b"")
+        .raw(CbOp::Sequence.number(), Status::REQ_TOO_BIG, &[])
+        .finish();
+    second.send(&refusal).await;
+    assert!(second.is_served().await, "it has been read");
+    let failures = before.unwrap() + 1;
+    watch.expect(&node, "backchannel_callback_failures_total", &[], failures);
+    watch.expect(&node, "backchannel_callback_duration_seconds", &[], 1);
+}
+
+/// Has large replies kept on high slots.
+async fn fill_the_cache(client: &mut Caller, clock: &ManualClock) {
+    let write = args::Write {
+        stateid: Stateid::CURRENT,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: &[7; LARGE as usize],
+    };
+    let reply = client.call(|c| c.putrootfh().open(open(b"f")).write(write).close(CLOSE));
+    reply.await.all_ok();
+    clock.advance(Duration::from_secs(1));
+    let look = args::Lookup { objname: b"f" };
+    let read = args::Read {
+        stateid: Stateid::READ_BYPASS,
+        offset: 0,
+        count: LARGE,
+    };
+    for slot in 50..59 {
+        let call = client.request(slot, |c| c.putrootfh().lookup(look).read(read));
+        client.send(&call).await.all_ok();
+    }
+}
+
+fn run_timers(node: &Node) {
+    while node.timer().run(Waker::noop()).unwrap() == Some(Duration::ZERO) {}
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+const CALLBACKS: [&str; 4] = [
+    "nfs4_nfs_backchannel_callback_duration_seconds",
+    "nfs4_nfs_backchannel_callback_failures_total",
+    "nfs4_nfs_backchannel_callback_retries_total",
+    "nfs4_nfs_backchannel_callbacks_total",
+];
+/// A reply of so many bytes holds a good part of the memory for replies.
+const LARGE: u32 = 30_000;
