@@ -27,6 +27,7 @@ mod staged;
 mod trunking;
 mod v40_beside;
 mod v40_clients;
+mod v40_locks;
 mod v40_owners;
 mod v40_retries;
 mod waiting;

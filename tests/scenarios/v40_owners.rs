@@ -4,37 +4,12 @@
 use std::time::Duration;
 
 use nfs4_engine::fs::FsError;
-use nfs4_proto::nfs4::args::{
-    self, CreateHow, ExistLockOwner, Locker, OpenClaim, OpenHow, OpenToLockOwner,
-};
-use nfs4_proto::nfs4::basic::{DelegationType, LockType, StableHow, Stateid, Verifier};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::basic::{DelegationType, StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::{OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client40, Opened, Pace, Sim};
-
-fn lock_existing(lock_stateid: Stateid, lock_seqid: u32, range: (u64, u64)) -> args::Lock<'static> {
-    args::Lock {
-        locktype: LockType::Write,
-        reclaim: false,
-        offset: range.0,
-        length: range.1,
-        locker: Locker::Existing(ExistLockOwner {
-            lock_stateid,
-            lock_seqid,
-        }),
-    }
-}
-
-fn unlock(lock_stateid: Stateid, seqid: u32) -> args::LockU {
-    args::LockU {
-        locktype: LockType::Write,
-        seqid,
-        lock_stateid,
-        offset: 0,
-        length: u64::MAX,
-    }
-}
 
 fn setup() -> (Sim, Client40, Opened) {
     let mut sim = Sim::new();
@@ -365,103 +340,6 @@ fn an_open_that_a_file_system_refuses_counts() {
     assert_eq!(reply.last(), (Op::Open, Status::NOSPC));
     let open = client.open_args(b"o", b"g");
     client.call(&mut sim, |c| c.putrootfh().open(open)).all_ok();
-}
-
-#[test]
-fn lock_owners_count_for_themselves() {
-    let (mut sim, mut client, file) = setup();
-    let lock = client.lock_args(b"o", &file, b"l", (0, 10));
-    let first = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
-    let id = ok!(first, Lock).lock_stateid;
-    assert_eq!(id.seqid, 1);
-    // Sent again, it is told by the open owner.
-    let again = client.on(&mut sim, &file.fh, |c| c.lock(lock));
-    assert_eq!(again.body(), first.body());
-    for seqid in [1, 3, 9] {
-        let reply = client.on(&mut sim, &file.fh, |c| {
-            c.lock(lock_existing(id, seqid, (20, 5)))
-        });
-        assert_eq!(reply.last(), (Op::Lock, Status::BAD_SEQID), "{seqid}");
-    }
-    let more = lock_existing(id, 2, (20, 5));
-    let second = client.on(&mut sim, &file.fh, |c| c.lock(more)).all_ok();
-    let again = client.on(&mut sim, &file.fh, |c| c.lock(more));
-    assert_eq!(again.body(), second.body());
-    let id = ok!(second, Lock).lock_stateid;
-    let reply = client.on(&mut sim, &file.fh, |c| c.locku(unlock(id, 2)));
-    assert_eq!(reply.last(), (Op::LockU, Status::BAD_SEQID));
-    let gone = client
-        .on(&mut sim, &file.fh, |c| c.locku(unlock(id, 3)))
-        .all_ok();
-    let again = client.on(&mut sim, &file.fh, |c| c.locku(unlock(id, 3)));
-    assert_eq!(again.body(), gone.body());
-    // The open owner's seqid has moved by the one LOCK that named it.
-    let close = client.close_args(b"o", &file);
-    client.on(&mut sim, &file.fh, |c| c.close(close)).all_ok();
-    sim.assert_nothing_is_left();
-}
-
-#[test]
-fn a_lock_owner_goes_on_with_his_seqid_on_another_file() {
-    let (mut sim, mut client, file) = setup();
-    let other = client.open(&mut sim, b"o", b"g");
-    let lock = client.lock_args(b"o", &file, b"l", (0, 10));
-    client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
-    let with = |client: &mut Client40, lock_seqid| {
-        let args = client.lock_args(b"o", &other, b"l", (0, 10));
-        let Locker::New(new) = args.locker else {
-            unreachable!("he is new to the file");
-        };
-        args::Lock {
-            locker: Locker::New(OpenToLockOwner { lock_seqid, ..new }),
-            ..args
-        }
-    };
-    let wrong = with(&mut client.clone(), 1);
-    let reply = client.on(&mut sim, &other.fh, |c| c.lock(wrong));
-    assert_eq!(reply.last(), (Op::Lock, Status::BAD_SEQID));
-    let right = with(&mut client, 2);
-    client.on(&mut sim, &other.fh, |c| c.lock(right)).all_ok();
-}
-
-#[test]
-fn a_denied_lock_is_denied_again_in_the_same_words() {
-    let (mut sim, mut client, file) = setup();
-    let lock = client.lock_args(b"o", &file, b"l", (0, 10));
-    client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
-    let refused = client.lock_args(b"o", &file, b"m", (5, 1));
-    let first = client.on(&mut sim, &file.fh, |c| c.lock(refused));
-    assert_eq!(first.last(), (Op::Lock, Status::DENIED));
-    let again = client.on(&mut sim, &file.fh, |c| c.lock(refused));
-    assert_eq!(again.body(), first.body());
-    assert_eq!(sim.tables().locks, 1);
-}
-
-#[test]
-fn a_lock_owner_is_released_when_he_holds_nothing() {
-    let (mut sim, mut client, file) = setup();
-    let lock = client.lock_args(b"o", &file, b"l", (0, 10));
-    let reply = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
-    let id = ok!(reply, Lock).lock_stateid;
-    let release = args::ReleaseLockOwner {
-        lock_owner: client.owner(b"l"),
-    };
-    let reply = client.call(&mut sim, |c| c.release_lockowner(release));
-    assert!(reply.is_only(Op::ReleaseLockOwner, Status::LOCKS_HELD));
-    client
-        .on(&mut sim, &file.fh, |c| c.locku(unlock(id, 2)))
-        .all_ok();
-    for _ in 0..2 {
-        client
-            .call(&mut sim, |c| c.release_lockowner(release))
-            .all_ok();
-    }
-    assert_eq!((sim.tables().locks, sim.tables().owners), (0, 1));
-    let stranger = args::ReleaseLockOwner {
-        lock_owner: Client40::stranger(&mut sim, "b").owner(b"l"),
-    };
-    let reply = client.call(&mut sim, |c| c.release_lockowner(stranger));
-    assert!(reply.is_only(Op::ReleaseLockOwner, Status::STALE_CLIENTID));
 }
 
 #[test]
