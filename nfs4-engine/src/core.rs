@@ -89,13 +89,6 @@ impl Core {
         }
     }
 
-    /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
-    /// has not passed yet.
-    pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
-        let found = self.clients.get(client);
-        found.is_none_or(|client| client.lease.is_expired(now, self.config.lease))
-    }
-
     /// Ends the slot of a request that is answered.
     pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
         // Also when the session went: of a client that is half removed the rest must expire.
@@ -255,42 +248,6 @@ impl Core {
                 }
             });
         }
-    }
-
-    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more
-    /// to do than `budget` allows.
-    pub(crate) fn look_at_lease(
-        &mut self,
-        key: Key<Client>,
-        now: Now,
-        budget: &mut usize,
-        out: &mut Outbox,
-    ) -> bool {
-        let Some(client) = self.clients.get(key) else {
-            return true;
-        };
-        if client.lease.is_expired(now.mono, self.config.lease) {
-            return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
-        }
-        if !self.forget_silent_owners(key, now, budget, out) {
-            return false;
-        }
-        let Some(client) = self.clients.get(key) else {
-            return true;
-        };
-        let again = client.lease.look_again(now.mono, self.config.lease);
-        self.timers.set(again, Due::Lease(key));
-        // At most as many as a client may have.
-        let sessions = client.sessions.iter().copied();
-        let idle = |key: &Key<Session>| {
-            self.sessions
-                .get(*key)
-                .is_some_and(|session| session.is_idle(now.mono, self.config.lease))
-        };
-        for session in sessions.filter(idle).collect::<Vec<_>>() {
-            self.destroy_session(session, SessionGone::LeaseExpired, now, out);
-        }
-        true
     }
 }
 

@@ -4,17 +4,25 @@ use std::time::Duration;
 
 use nfs4_engine::{ClientGone, ConnId, Event, SessionGone, Unbound};
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::basic::LockType;
+use nfs4_proto::nfs4::consts::OPEN4_SHARE_DENY_BOTH;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::sim::{Client, Pace, Reply, Sim, open_args};
 
+use super::holder::{Holder, owner, stateid};
+
 const SECOND: Duration = Duration::from_secs(1);
 
-fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
-    c.putrootfh().open(args::Open {
+const fn creating<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
+    args::Open {
         openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
         ..open_args(owner, name)
-    })
+    }
+}
+
+fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
+    c.putrootfh().open(creating(owner, name))
 }
 
 /// The reply to a call that arrives before the timers that are due.
@@ -215,4 +223,52 @@ fn a_session_that_nobody_uses_for_a_lease_ends_while_its_client_stays() {
     });
     assert_eq!(ended, Some((unused, SessionGone::LeaseExpired)));
     assert_eq!((sim.tables().sessions, sim.tables().clients), (1, 1));
+}
+
+#[test]
+fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
+    let mut sim = Sim::new();
+    let mut gone = Holder::new(&mut sim, "gone", 3);
+    let mut here = Holder::new(&mut sim, "here", 3);
+    let all = (0, u64::MAX);
+    stateid(gone.lock(&mut sim, b"g", LockType::Write, all));
+    let alone = args::Open {
+        share_deny: OPEN4_SHARE_DENY_BOTH,
+        ..creating(b"gone", b"alone")
+    };
+    gone.client
+        .call(&mut sim, |c| c.putrootfh().open(alone))
+        .all_ok();
+    let half = sim.settings().lease / 2;
+    for _ in 0..3 {
+        sim.jump(half);
+        let alive = here.client.request(&mut sim, 0, true, |c| c);
+        ahead_of_timers(&mut sim, here.client.conn, alive.record);
+        here.client.advance(0);
+    }
+    assert_eq!(sim.tables().clients, 2, "no timer has passed");
+    let put = args::PutFh { object: &here.fh };
+    let lock = args::Lock {
+        locktype: LockType::Write,
+        reclaim: false,
+        offset: all.0,
+        length: all.1,
+        locker: Locker::New(OpenToLockOwner {
+            open_seqid: 0,
+            open_stateid: here.open,
+            lock_seqid: 0,
+            lock_owner: owner(b"h"),
+        }),
+    };
+    let request = here
+        .client
+        .request(&mut sim, 0, true, |c| c.putfh(put).lock(lock));
+    ahead_of_timers(&mut sim, here.client.conn, request.record).all_ok();
+    here.client.advance(0);
+    let open = creating(b"here", b"alone");
+    let request = here
+        .client
+        .request(&mut sim, 0, true, |c| c.putrootfh().open(open));
+    ahead_of_timers(&mut sim, here.client.conn, request.record).all_ok();
+    here.client.advance(0);
 }

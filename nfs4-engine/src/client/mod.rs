@@ -1,6 +1,7 @@
 //! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
 
 mod callback_target;
+mod expiry;
 pub(crate) mod lease;
 pub(crate) mod table;
 

@@ -56,6 +56,10 @@ impl Core {
         if self.states.is_nothing_delegated() {
             return false;
         }
+        if self.states.in_the_way(fh, who, touch).next().is_none() {
+            return false;
+        }
+        self.expire(now, out);
         // No more than one file may have.
         let found: Vec<_> = self.states.in_the_way(fh, who, touch).collect();
         let mut any = false;

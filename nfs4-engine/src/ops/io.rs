@@ -25,8 +25,8 @@ pub(crate) enum Intent {
 /// By what right an operation that names this stateid touches the file.
 ///
 /// # Errors
-/// DELAY while a delegation is in the way of a special stateid, LOCKED if somebody's share denies it to a special stateid, OPENMODE if the file was not opened
-/// for it, and those of a stateid that is not good.
+/// DELAY while a delegation is in the way of a special stateid, LOCKED if somebody's share denies it
+/// to a special stateid, OPENMODE if the file was not opened for it, and those of a stateid that is not good.
 pub(crate) fn authority<S: Established>(
     cx: &mut Cx<'_, S>,
     stateid: Stateid,
@@ -37,7 +37,11 @@ pub(crate) fn authority<S: Established>(
         // As good as an open for it. [RFC 8881 §10.4.1]
         cx.touch(fh, intent.touch(), intent == Intent::Cut)?;
         let bypass = stateid == Stateid::READ_BYPASS && intent == Intent::Read;
-        return if bypass || cx.core.states.admits(fh, intent.share()) {
+        if bypass || cx.core.states.admits(fh, intent.share()) {
+            return Ok(Authority::Credential);
+        }
+        cx.core.expire(cx.now, cx.out);
+        return if cx.core.states.admits(fh, intent.share()) {
             Ok(Authority::Credential)
         } else {
             Err(Status::LOCKED)

@@ -130,9 +130,9 @@ pub(crate) fn tested<S: Established>(
     }
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let client = cx.client_of(args.owner.clientid)?;
-    let states = &cx.core.states;
-    let held = states.locks_of(client, args.owner.owner, &fh);
-    match states.lock_conflict(&fh, range, kind(args.locktype), held) {
+    let kind = kind(args.locktype);
+    let held = cx.core.states.locks_of(client, args.owner.owner, &fh);
+    match conflict(cx, &fh, range, kind, held) {
         Some(conflict) => {
             tell_conflict(cx, &conflict);
             Ok(Step::Failed(Status::DENIED))
@@ -230,11 +230,11 @@ fn is_denied<S>(
     asker: Asker<'_>,
     held: Option<Key<Lock>>,
 ) -> bool {
-    let states = &cx.core.states;
-    if let Some(conflict) = states.lock_conflict(fh, asker.range, asker.kind, held) {
+    if let Some(conflict) = conflict(cx, fh, asker.range, asker.kind, held) {
         tell_conflict(cx, &conflict);
         return true;
     }
+    let states = &cx.core.states;
     let lease = cx.core.config.lease;
     let Some(waiter) = states.before(open, asker, cx.now.mono, lease) else {
         return false;
@@ -242,6 +242,19 @@ fn is_denied<S>(
     let (client, owner) = (Some(waiter.client), &waiter.owner);
     deny(&cx.core.clients, client, owner, waiter.range, waiter.kind).encode(cx.run.reply.body());
     true
+}
+
+/// Whose lock is in the way, of those whose lease runs.
+fn conflict<S>(
+    cx: &mut Cx<'_, S>,
+    fh: &Fh,
+    range: Range,
+    kind: Kind,
+    held: Option<Key<Lock>>,
+) -> Option<Conflict<Key<Lock>>> {
+    cx.core.states.lock_conflict(fh, range, kind, held)?;
+    cx.core.expire(cx.now, cx.out);
+    cx.core.states.lock_conflict(fh, range, kind, held)
 }
 
 /// LOCK4denied: whose lock is in the way.

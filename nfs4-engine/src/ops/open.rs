@@ -216,6 +216,9 @@ fn take<S: Established>(
     if cx.recalls(fh, Some(client), Touch::of(needed), cut.writes()) {
         return Err(Status::DELAY);
     }
+    if !cx.core.states.admits(fh, needed) {
+        cx.core.expire(cx.now, cx.out);
+    }
     let states = &mut cx.core.states;
     let own = states.find(client, owner, fh);
     if !states.admits(fh, needed) {

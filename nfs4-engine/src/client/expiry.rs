@@ -1,0 +1,79 @@
+//! The end of leases: the clock decides, and whoever looks finds it out. [RFC 8881 §8.3]
+
+use alloc::vec::Vec;
+
+use super::Client;
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::event::{ClientGone, SessionGone};
+use crate::session::table::Session;
+use crate::slab::Key;
+use crate::time::{Mono, Now};
+use crate::timer::Due;
+
+impl Core {
+    /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
+    /// has not passed yet.
+    pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
+        let found = self.clients.get(client);
+        found.is_none_or(|client| client.lease.is_expired(now, self.config.lease))
+    }
+
+    /// Removes those whose lease has run out, as the reaper would that has not passed yet: what
+    /// they had is in nobody's way. Of what takes long, a part.
+    pub(crate) fn expire(&mut self, now: Now, out: &mut Outbox) {
+        let mut budget = AT_ONCE;
+        let mut others = Vec::new();
+        while budget > 0
+            && let Some(due) = self.timers.pop_due(now.mono)
+        {
+            budget -= 1;
+            match due {
+                Due::Lease(client) if self.look_at_lease(client, now, &mut budget, out) => {}
+                other => others.push(other),
+            }
+        }
+        for due in others {
+            self.timers.set(now.mono, due);
+        }
+    }
+
+    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more
+    /// to do than `budget` allows.
+    pub(crate) fn look_at_lease(
+        &mut self,
+        key: Key<Client>,
+        now: Now,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(client) = self.clients.get(key) else {
+            return true;
+        };
+        if client.lease.is_expired(now.mono, self.config.lease) {
+            return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
+        }
+        if !self.forget_silent_owners(key, now, budget, out) {
+            return false;
+        }
+        let Some(client) = self.clients.get(key) else {
+            return true;
+        };
+        let again = client.lease.look_again(now.mono, self.config.lease);
+        self.timers.set(again, Due::Lease(key));
+        // At most as many as a client may have.
+        let sessions = client.sessions.iter().copied();
+        let idle = |key: &Key<Session>| {
+            self.sessions
+                .get(*key)
+                .is_some_and(|session| session.is_idle(now.mono, self.config.lease))
+        };
+        for session in sessions.filter(idle).collect::<Vec<_>>() {
+            self.destroy_session(session, SessionGone::LeaseExpired, now, out);
+        }
+        true
+    }
+}
+
+/// So many steps are taken for the expired by a request that they are in the way of.
+const AT_ONCE: usize = 256;
