@@ -80,7 +80,7 @@ impl Client40 {
             callback: CbClient {
                 cb_program: PROGRAM,
                 cb_location: NetAddr {
-                    netid: b"tcp",
+                    netid: if address.is_ipv6() { b"tcp6" } else { b"tcp" },
                     addr: universal.as_bytes(),
                 },
             },

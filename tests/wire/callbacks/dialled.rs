@@ -194,6 +194,18 @@ async fn the_policy_says_who_is_dialled(on: Transport) {
     assert!(!here.is_dialled().await);
 }
 
+on_both!(a_client_is_dialled_over_ipv6_as_well);
+
+async fn a_client_is_dialled_over_ipv6_as_well(on: Transport) {
+    let server = serve(on, patient()).await;
+    server.node.set_dial_policy(Arc::new(Anybody));
+    let holder = Client40::introduced_at(&server, b"six", "::1").await;
+    let mut back = holder.dialled().await;
+    let null = back.called().await;
+    answer_null(&mut back, &null).await;
+    tables_become(&server, |tables| tables.flights == 0).await;
+}
+
 on_both!(no_more_are_dialled_at_once_than_the_limit_and_for_no_longer);
 
 async fn no_more_are_dialled_at_once_than_the_limit_and_for_no_longer(on: Transport) {
