@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use nfs4_engine::{Config, ConnId};
 use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_proto::nfs4::res::OpenDelegation;
-use nfs4_proto::nfs4::{Stateid, Status};
+use nfs4_proto::nfs4::{Bitmap, Stateid, Status};
 use nfs4_proto::rpc::Fault;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Callback, Client, Client40, Dialling, Sim, open_args};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A client of minor version 0 with a read delegation, and one that wants the file.
+/// A client of minor version 0 with a delegation, and one that wants the file.
 struct Held {
     sim: Sim,
     holder: Client40,
@@ -26,6 +27,11 @@ struct Held {
 
 impl Held {
     fn new() -> Held {
+        Held::open_for(1)
+    }
+
+    /// With a delegation for this share access.
+    fn open_for(access: u32) -> Held {
         let mut sim = Sim::new();
         sim.set_dialling(Dialling::Succeeds);
         let mut other = Client::mounted(&mut sim, "other");
@@ -46,7 +52,7 @@ impl Held {
         holder.uid = 0;
         holder.mount(&mut sim);
         let back = comes_up(&mut sim);
-        let (fh, delegation) = open(&mut sim, &mut holder).expect("a delegation");
+        let (fh, delegation) = open(&mut sim, &mut holder, access).expect("a delegation");
         Held {
             sim,
             holder,
@@ -111,12 +117,12 @@ fn only(sim: &mut Sim) -> Callback {
     callbacks.remove(0)
 }
 
-/// Opens the file for reading, twice, since a new owner must confirm first.
+/// Opens the file, twice, since a new owner must confirm first.
 #[track_caller]
-fn open(sim: &mut Sim, client: &mut Client40) -> Option<(Vec<u8>, Stateid)> {
+fn open(sim: &mut Sim, client: &mut Client40, access: u32) -> Option<(Vec<u8>, Stateid)> {
     client.open(sim, b"o", b"f");
     let args = args::Open {
-        share_access: 1,
+        share_access: access,
         openhow: args::OpenHow::NoCreate,
         ..client.open_args(b"reader", b"f")
     };
@@ -131,13 +137,14 @@ fn open(sim: &mut Sim, client: &mut Client40) -> Option<(Vec<u8>, Stateid)> {
     let fh = ok!(reply, GetFh).object.to_vec();
     client.on(sim, &fh, |c| c.open_confirm(confirm)).all_ok();
     let args = args::Open {
-        share_access: 1,
+        share_access: access,
         openhow: args::OpenHow::NoCreate,
         ..client.open_args(b"reader", b"f")
     };
     let reply = client.call(sim, |c| c.putrootfh().open(args)).all_ok();
     match ok!(reply, Open).delegation {
         OpenDelegation::Read(read) => Some((fh, read.stateid)),
+        OpenDelegation::Write(write) => Some((fh, write.stateid)),
         _ => None,
     }
 }
@@ -255,6 +262,29 @@ fn a_recall_is_answered_and_the_delegation_given_back() {
         .all_ok();
     assert_eq!(held.sim.metrics().callbacks(), 1);
     assert_eq!(held.sim.metrics().callback_failures(), 0);
+}
+
+#[test]
+fn a_holder_may_ask_for_the_attributes_before_he_gives_back() {
+    let mut held = Held::open_for(3);
+    let recall = held.called();
+    held.sim.send(recall.conn, recall.alone(Status::OK));
+    held.sim.settle();
+    let attrs = args::GetAttr {
+        attr_request: Bitmap::of(&[num::CHANGE, num::SIZE]),
+    };
+    let ask = attrs.clone();
+    let alone = held.holder.on(&mut held.sim, &held.fh, |c| c.getattr(ask));
+    assert_eq!(alone.last().1, Status::DELAY, "who asks is not known");
+    let give_back = args::DelegReturn {
+        deleg_stateid: held.delegation,
+    };
+    held.holder
+        .on(&mut held.sim, &held.fh, |c| {
+            c.getattr(attrs).delegreturn(give_back)
+        })
+        .all_ok();
+    assert_eq!(held.conflict(), Status::OK);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::xdr::Writer;
+use nfs4_proto::xdr::{Reader, Writer};
 
 use super::Compound;
 use crate::action::Outbox;
@@ -40,6 +40,12 @@ pub(crate) trait Scope: Copy + 'static {
 
     /// The client that the request is known to come from.
     fn sender(cx: &Cx<'_, Self>) -> Option<Key<Client>>;
+
+    /// The same, if that may be learnt from the operation that begins at `next`.
+    fn sender_before(cx: &Cx<'_, Self>, next: Reader<'_>) -> Option<Key<Client>> {
+        let _ = next;
+        Self::sender(cx)
+    }
 
     /// What runs an operation in this scope, if it is legal in it.
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;

@@ -4,9 +4,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
+use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::{Decode, Reader};
 
 use super::context::{Cx, Established, Scope};
 use super::reply::rpc_head;
@@ -39,6 +41,25 @@ impl Scope for V40 {
     /// Known once a stateid or an owner has told.
     fn sender(cx: &Cx<'_, V40>) -> Option<Key<Client>> {
         cx.run.holds
+    }
+
+    /// Linux asks for the attributes before it gives a delegation back or closes. If that waited
+    /// until the delegation is back, it would wait for itself.
+    fn sender_before(cx: &Cx<'_, V40>, mut next: Reader<'_>) -> Option<Key<Client>> {
+        let announced = || {
+            if cx.run.begun >= cx.run.count {
+                return None;
+            }
+            let stateid = match OpNum(next.u32().ok()?).known()? {
+                Op::DelegReturn => args::DelegReturn::decode(&mut next).ok()?.deleg_stateid,
+                Op::Close => args::Close::decode(&mut next).ok()?.open_stateid,
+                _ => return None,
+            };
+            let fh = cx.current().ok()?;
+            let checked = cx.core.check_v40(&stateid, Some(&fh), cx.now.mono);
+            checked.ok().map(|(_, client)| client)
+        };
+        V40::sender(cx).or_else(announced)
     }
 
     fn handler(row: &'static Row) -> Option<&'static Handler<V40>> {

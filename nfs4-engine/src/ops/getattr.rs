@@ -38,7 +38,7 @@ fn look<S: Scope>(
         want,
     };
     if mask.intersects(&attr::OF_DATA) {
-        let who = S::sender(cx);
+        let who = S::sender_before(cx, *args);
         match cx.core.probe(&fh, who, cx.now, cx.out) {
             Probed::Clear => {}
             Probed::Answered(key, answer) => {
