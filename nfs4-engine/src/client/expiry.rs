@@ -28,9 +28,19 @@ impl Core {
             && let Some(due) = self.timers.pop_due(now.mono)
         {
             budget -= 1;
-            match due {
-                Due::Lease(client) if self.look_at_lease(client, now, &mut budget, out) => {}
-                other => others.push(other),
+            let done = match due {
+                Due::Lease(client) => self.look_at_lease(client, now, &mut budget, out),
+                Due::Drain(_)
+                | Due::Turn(_)
+                | Due::Slots
+                | Due::Callback(_)
+                | Due::Path(_)
+                | Due::Replies
+                | Due::Hold
+                | Due::Recall(_) => false,
+            };
+            if !done {
+                others.push(due);
             }
         }
         for due in others {
