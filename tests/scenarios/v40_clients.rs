@@ -382,6 +382,11 @@ fn what_is_no_file_is_refused_in_the_words_of_the_old_lists() {
         };
         let reply = client.on(&mut sim, &fh, |c| c.setattr(set));
         assert_eq!(reply.last(), (Op::SetAttr, put));
+        // Only what makes sense is said to be supported.
+        let access = args::Access { access: 0x3f };
+        let reply = client.on(&mut sim, &fh, |c| c.access(access)).all_ok();
+        let meant = if objname == b"dir" { 0x1f } else { 0x2d };
+        assert_eq!(ok!(reply, Access).supported, meant);
         let test = args::LockT {
             locktype: LockType::Read,
             offset: 0,

@@ -84,7 +84,10 @@ impl PseudoFs {
             FsOp::Access { fh, mask } => {
                 self.node(&fh)?;
                 let rights = AccessMask::READ.union(AccessMask::LOOKUP);
-                Ok(FsReply::Access(mask.intersection(rights)))
+                Ok(FsReply::Access {
+                    granted: mask.intersection(rights),
+                    kind: FileKind::Directory,
+                })
             }
             FsOp::Lookup { dir, name, want: _ } => self.found(self.child(&dir, &name)?),
             FsOp::LookupParent { dir, want: _ } => {

@@ -4,7 +4,9 @@ use alloc::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Attrs, Credential, Device, DirWriter, FsError, FsHandle, FsStat, SetAttrs, Want};
+use super::{
+    Attrs, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, SetAttrs, Want,
+};
 use crate::time::Now;
 
 /// One request to a file system: who, when and what.
@@ -328,7 +330,12 @@ pub enum FsReply {
         stat: Option<FsStat>,
     },
     /// Which of the rights asked for the user has.
-    Access(AccessMask),
+    Access {
+        /// Those that he has.
+        granted: AccessMask,
+        /// What it is about: of a directory and of other objects not the same rights make sense.
+        kind: FileKind,
+    },
     /// An object found.
     Node {
         /// Its handle.

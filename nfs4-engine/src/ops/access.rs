@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::{Cx, Stage, Step};
-use crate::fs::{AccessMask, FsOp, FsReply, FsResult};
+use crate::fs::{AccessMask, FileKind, FsOp, FsReply, FsResult};
 
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = cx.current()?;
@@ -26,17 +26,35 @@ pub(crate) fn resume<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let asked = AccessMask(args::Access::decode(args)?.access).intersection(KNOWN);
-    let FsReply::Access(granted) = result? else {
+    let FsReply::Access { granted, kind } = result? else {
         return Err(Status::SERVERFAULT);
     };
     let rights = cx.core.exports.rights(cx.current()?.export);
-    let granted = granted.intersection(asked).intersection(rights);
+    let supported = asked.intersection(meaningful(kind));
+    let granted = granted.intersection(supported).intersection(rights);
     res::AccessOk {
-        supported: asked.0,
+        supported: supported.0,
         access: granted.0,
     }
     .encode(cx.body());
     Ok(Step::Done(Status::OK))
+}
+
+/// Which rights say anything of an object: names are looked up and deleted in directories, which
+/// are not executed.
+const fn meaningful(kind: FileKind) -> AccessMask {
+    let common = AccessMask::READ
+        .union(AccessMask::MODIFY)
+        .union(AccessMask::EXTEND);
+    match kind {
+        FileKind::Directory => common.union(AccessMask::LOOKUP).union(AccessMask::DELETE),
+        FileKind::Regular
+        | FileKind::Symlink
+        | FileKind::BlockDevice
+        | FileKind::CharDevice
+        | FileKind::Socket
+        | FileKind::Fifo => common.union(AccessMask::EXECUTE),
+    }
 }
 
 /// The rights that a file system is asked for; the client learns that others are not supported.

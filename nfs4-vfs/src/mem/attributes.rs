@@ -25,8 +25,9 @@ impl MemFs {
 
     pub(super) fn access(&self, caller: &Caller<'_>, fh: &FsHandle, mask: AccessMask) -> FsResult {
         let inode = self.inode(fh)?;
-        let granted = granted(caller.cred, inode.kind(), &inode.meta(), mask);
-        Ok(FsReply::Access(granted))
+        let kind = inode.kind();
+        let granted = granted(caller.cred, kind, &inode.meta(), mask);
+        Ok(FsReply::Access { granted, kind })
     }
 
     pub(super) fn set_attrs(

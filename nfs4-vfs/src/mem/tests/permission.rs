@@ -38,7 +38,8 @@ fn the_most_specific_class_decides() {
                 "{mode:o}"
             );
             let mask = AccessMask(0x3f);
-            let Ok(FsReply::Access(granted)) = user.ask(FsOp::Access { fh: file, mask }) else {
+            let Ok(FsReply::Access { granted, .. }) = user.ask(FsOp::Access { fh: file, mask })
+            else {
                 panic!("no access");
             };
             let expected = (class & 4) / 4 + (class & 2) / 2 * (0x04 + 0x08) + (class & 1) * 0x20;
@@ -48,7 +49,7 @@ fn the_most_specific_class_decides() {
     alice.chmod(file, 0).unwrap();
     assert_eq!(open_rights(&root, file), (true, true));
     let access = |user: &User, fh, mask| match user.ask(FsOp::Access { fh, mask }) {
-        Ok(FsReply::Access(granted)) => granted.0,
+        Ok(FsReply::Access { granted, .. }) => granted.0,
         other => panic!("{other:?}"),
     };
     assert_eq!(
