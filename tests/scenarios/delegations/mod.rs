@@ -8,6 +8,7 @@ mod limits;
 mod probe;
 mod recall;
 mod revoke;
+mod v40;
 
 use nfs4_engine::{Config, DelegationKind};
 use nfs4_proto::nfs4::any::CbArgOp;
