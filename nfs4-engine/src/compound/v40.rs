@@ -50,10 +50,13 @@ impl Scope for V40 {
             if cx.run.begun >= cx.run.count {
                 return None;
             }
-            let stateid = match OpNum(next.u32().ok()?).known()? {
-                Op::DelegReturn => args::DelegReturn::decode(&mut next).ok()?.deleg_stateid,
-                Op::Close => args::Close::decode(&mut next).ok()?.open_stateid,
-                _ => return None,
+            let op = OpNum(next.u32().ok()?).known()?;
+            let stateid = if op == Op::DelegReturn {
+                args::DelegReturn::decode(&mut next).ok()?.deleg_stateid
+            } else if op == Op::Close {
+                args::Close::decode(&mut next).ok()?.open_stateid
+            } else {
+                return None;
             };
             let fh = cx.current().ok()?;
             let checked = cx.core.check_v40(&stateid, Some(&fh), cx.now.mono);
