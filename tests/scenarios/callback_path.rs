@@ -273,8 +273,9 @@ fn a_holder_may_ask_for_the_attributes_before_he_gives_back() {
     let attrs = args::GetAttr {
         attr_request: Bitmap::of(&[num::CHANGE, num::SIZE]),
     };
-    let ask = attrs.clone();
-    let alone = held.holder.on(&mut held.sim, &held.fh, |c| c.getattr(ask));
+    let alone = held
+        .holder
+        .on(&mut held.sim, &held.fh, |c| c.getattr(attrs));
     assert_eq!(alone.last().1, Status::DELAY, "who asks is not known");
     let give_back = args::DelegReturn {
         deleg_stateid: held.delegation,
