@@ -140,7 +140,9 @@ impl Engine {
             Input::Admin(Admin::Drain { conn }) => self.drain(now, conn, out),
             Input::Admin(Admin::StopDraining { conn }) => self.stop_draining(now, conn, out),
         }
-        self.wake(now, out);
+        if !self.core.holds.is_empty() {
+            self.wake(now, out);
+        }
     }
 
     /// The earliest timer and why it is set.

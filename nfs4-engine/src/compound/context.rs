@@ -185,9 +185,11 @@ impl<S> Cx<'_, S> {
 
     /// Ends [`Cx::guard`].
     pub(crate) fn unguard(&mut self) {
-        self.core
-            .guards
-            .give_back(core::mem::take(&mut self.run.guard));
+        if self.run.guard != Guard::None {
+            self.core
+                .guards
+                .give_back(core::mem::take(&mut self.run.guard));
+        }
     }
 
     /// Whether delegations keep `who` from doing this to a file; they are recalled then.

@@ -33,9 +33,6 @@ impl Engine {
 
     /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
-        if self.core.holds.is_empty() {
-            return;
-        }
         let core = &self.core;
         let (over, waiting): (Vec<Hold>, Vec<Hold>) =
             core.holds.iter().partition(|hold| hold.is_over(core, now));

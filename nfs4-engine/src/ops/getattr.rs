@@ -37,7 +37,7 @@ fn look<S: Scope>(
         fh: fh.handle,
         want,
     };
-    if mask.intersects(&attr::OF_DATA) {
+    if !cx.core.states.is_nothing_delegated() && mask.intersects(&attr::OF_DATA) {
         let who = S::sender_before(cx, *args);
         match cx.core.probe(&fh, who, cx.now, cx.out) {
             Probed::Clear => {}
@@ -60,6 +60,25 @@ fn look<S: Scope>(
 }
 
 pub(crate) fn resume<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    if !matches!(cx.run.stage, Stage::Last) {
+        return resume_told(cx, args, result);
+    }
+    let fh = cx.current()?;
+    let mask = args::GetAttr::decode(args)?.attr_request;
+    match result {
+        Ok(FsReply::Attrs { attrs, stat }) => answer(cx, &Fetched { fh, attrs, stat }, &mask),
+        Ok(_) => Err(Status::SERVERFAULT),
+        Err(error) => Err(error.status()),
+    }
+}
+
+/// Goes on where the holder of a write delegation has a say.
+#[cold]
+fn resume_told<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
     result: FsResult,

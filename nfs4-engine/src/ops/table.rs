@@ -63,6 +63,7 @@ pub(crate) struct Handler<S: 'static> {
 ///
 /// # Errors
 /// OP_ILLEGAL if it does not.
+#[inline]
 pub(crate) fn find(op: OpNum, minor: u32) -> Result<&'static Row, Status> {
     match op.known() {
         None | Some(Op::Illegal) => Err(Status::OP_ILLEGAL),
