@@ -96,6 +96,12 @@ fn buffers_rest_as_far_as_the_limit_lets_them() {
 
 fn soak(serve: impl FnOnce(Node) -> (SocketAddr, JoinHandle<()>), stop: impl FnOnce()) {
     let _alone = alone();
+    // What the first runtime of a process opens for signals, if it can, stays open.
+    drop(
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build(),
+    );
     let before = Taken::now();
     let clock = Arc::new(ManualClock::new(Now::default()));
     // Buffers that rest would be as many as were in use at once, which is chance.
