@@ -1,6 +1,7 @@
 //! Random scenarios, held against models.
 
 mod callbacks;
+mod delegations;
 mod exactly_once;
 mod slots;
 mod trunking;

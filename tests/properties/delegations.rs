@@ -1,0 +1,586 @@
+//! Whatever clients do with their delegations: none stands beside what another has of the file, and
+//! who has lost one hears of it until he has acknowledged it. [RFC 8881 §10.4]
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use nfs4_proto::client::CompoundBuilder;
+use nfs4_proto::nfs4::any::CbArgOp;
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::consts::{
+    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_ACCESS_READ,
+    OPEN4_SHARE_ACCESS_WANT_NO_DELEG, SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
+};
+use nfs4_proto::nfs4::res::OpenDelegation;
+use nfs4_proto::nfs4::{Op, Status};
+use nfs4_proto::xdr::List;
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Callback, Client, Fattr, Reply, Sim, open_args};
+use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+#[test]
+fn no_delegation_stands_beside_what_another_has_of_the_file() {
+    let config = ProptestConfig {
+        cases: crate::cases(),
+        source_file: Some(file!()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    };
+    let counts = RefCell::new(BTreeMap::<Seen, u32>::new());
+    let cases = config.cases;
+    let steps = prop::collection::vec(step(), 60..160);
+    let result = TestRunner::new(config).run(&steps, |steps| {
+        let mut play = Play::new();
+        for step in steps {
+            play.step(step);
+        }
+        for seen in play.end() {
+            *counts.borrow_mut().entry(seen).or_default() += 1;
+        }
+        Ok(())
+    });
+    let counts = counts.into_inner();
+    println!("delegations: {cases} cases: {counts:?}");
+    if let Err(error) = result {
+        panic!("delegations: {error}");
+    }
+    for seen in ALL_SEEN {
+        let count = counts.get(&seen).copied().unwrap_or(0);
+        assert!(count * 20 >= cases, "{seen:?} in {count} of {cases} cases");
+    }
+}
+
+/// One input. Numbers that are too large count round.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Open {
+        peer: u8,
+        file: u8,
+        write: bool,
+    },
+    Close {
+        peer: u8,
+        file: u8,
+    },
+    /// WRITE by a special stateid: as good as an open for writing.
+    Write {
+        peer: u8,
+        file: u8,
+    },
+    /// DELEGRETURN.
+    Return {
+        peer: u8,
+        file: u8,
+    },
+    /// A client does something with a callback that it has got.
+    Answer {
+        which: u8,
+        how: How,
+    },
+    /// Asks which of its delegations it still has.
+    Test {
+        peer: u8,
+    },
+    /// FREE_STATEID of one that is lost.
+    Free {
+        peer: u8,
+        file: u8,
+    },
+    /// Time goes on; one of the clients, or nobody, is silent.
+    Wait {
+        seconds: u8,
+        silent: u8,
+    },
+}
+
+/// What a client does with a callback.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// Says that it will do what it is asked for.
+    Agree,
+    /// Says that it cannot now.
+    Delay,
+    /// Says that it has no such delegation.
+    Deny,
+}
+
+/// What a case has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    ReadGranted,
+    WriteGranted,
+    /// Somebody was told to wait for a delegation.
+    Delayed,
+    Recalled,
+    Returned,
+    Revoked,
+    Freed,
+    Expired,
+}
+
+/// What a client has of a file, as it knows it.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    /// Its open, and whether that writes.
+    open: Option<(Stateid, bool)>,
+    delegation: Option<Delegation>,
+}
+
+#[derive(Clone, Copy)]
+struct Delegation {
+    stateid: Stateid,
+    write: bool,
+    /// It was recalled then.
+    recalled: Option<Duration>,
+    /// How often the client said that it has no such delegation.
+    denied: u32,
+    /// It was revoked.
+    lost: bool,
+}
+
+struct Peer {
+    client: Client,
+    /// When its lease was last renewed.
+    heard: Duration,
+    held: [Held; FILES.len()],
+    /// Delegations that were revoked, of files that it has another of by now.
+    lost: Vec<Stateid>,
+}
+
+struct Play {
+    sim: Sim,
+    peers: Vec<Peer>,
+    handles: Vec<Vec<u8>>,
+    /// Callbacks that are not answered, each with the peer that has it.
+    inbox: Vec<(usize, Callback)>,
+    seen: BTreeSet<Seen>,
+}
+
+impl Play {
+    /// Clients that can be called back, and files that they may all write.
+    fn new() -> Play {
+        let mut sim = Sim::new();
+        let mut peers: Vec<Peer> = (0..PEERS).map(|peer| Peer::new(&mut sim, peer)).collect();
+        let maker = &mut peers[0].client;
+        let handles = FILES.map(|name| make(&mut sim, maker, name));
+        Play {
+            sim,
+            peers,
+            handles: handles.to_vec(),
+            inbox: Vec::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Open { peer, file, write } => self.open(peer, file, write),
+            Step::Close { peer, file } => self.close(peer, file),
+            Step::Write { peer, file } => self.write(peer, file),
+            Step::Return { peer, file } => self.give_back(peer, file),
+            Step::Answer { which, how } => self.answer(which, how),
+            Step::Test { peer } => self.test(usize::from(peer) % PEERS),
+            Step::Free { peer, file } => self.free(peer, file),
+            Step::Wait { seconds, silent } => self.wait(seconds, silent),
+        }
+        self.sim.settle();
+        for callback in self.sim.take_callbacks() {
+            self.take(callback);
+        }
+    }
+
+    /// A request of a client; none if its lease has run out, after which it comes again.
+    fn call(
+        &mut self,
+        peer: usize,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Option<Reply> {
+        let reply = self.peers[peer].client.call(&mut self.sim, build);
+        if reply.statuses()[0] == (Op::Sequence, Status::BADSESSION) {
+            assert!(self.is_expired(peer), "its lease runs");
+            self.seen.insert(Seen::Expired);
+            self.peers[peer] = Peer::new(&mut self.sim, peer);
+            return None;
+        }
+        self.peers[peer].heard = self.sim.now();
+        Some(reply)
+    }
+
+    fn is_expired(&self, peer: usize) -> bool {
+        self.sim.now() > self.peers[peer].heard + self.sim.settings().lease
+    }
+
+    /// A request about a file.
+    fn on(
+        &mut self,
+        peer: usize,
+        file: usize,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Option<Reply> {
+        let object = self.handles[file].clone();
+        self.call(peer, |c| build(c.putfh(args::PutFh { object: &object })))
+    }
+
+    fn open(&mut self, peer: u8, file: u8, write: bool) {
+        let (peer, file) = (usize::from(peer) % PEERS, usize::from(file) % FILES.len());
+        let args = args::Open {
+            share_access: if write {
+                OPEN4_SHARE_ACCESS_BOTH
+            } else {
+                OPEN4_SHARE_ACCESS_READ
+            },
+            ..open_args(b"owner", FILES[file])
+        };
+        let Some(reply) = self.call(peer, |c| c.putrootfh().open(args)) else {
+            return;
+        };
+        if reply.status() == Status::DELAY {
+            self.seen.insert(Seen::Delayed);
+            assert!(
+                self.is_in_the_way(peer, file, write),
+                "nobody is in the way"
+            );
+            return;
+        }
+        let reply = reply.all_ok();
+        let answer = ok!(reply, Open);
+        self.nobody_else_is_delegated(peer, file, write);
+        let held = &mut self.peers[peer].held[file];
+        let writes = write || held.open.is_some_and(|(_, writes)| writes);
+        held.open = Some((answer.stateid, writes));
+        let (stateid, write) = match answer.delegation {
+            OpenDelegation::Read(read) => (read.stateid, false),
+            OpenDelegation::Write(write) => (write.stateid, true),
+            OpenDelegation::None | OpenDelegation::NoneExt(_) => return,
+        };
+        let before = held
+            .delegation
+            .filter(|before| before.stateid.other != stateid.other);
+        if let Some(before) = before {
+            // There is one for each client and file: this one comes after one that it has lost.
+            if !before.lost {
+                self.lose(peer, file);
+            }
+            self.peers[peer].lost.push(before.stateid);
+        }
+        self.peers[peer].held[file].delegation = Some(Delegation {
+            stateid,
+            write,
+            recalled: None,
+            denied: 0,
+            lost: false,
+        });
+        self.seen.insert(if write {
+            Seen::WriteGranted
+        } else {
+            Seen::ReadGranted
+        });
+        self.nobody_else_is_delegated(peer, file, write);
+        for other in self.others(peer) {
+            if let Some((_, writes)) = self.peers[other].held[file].open {
+                assert!(!write && !writes, "{other} has it open");
+            }
+        }
+    }
+
+    /// The others whose lease runs.
+    fn others(&self, peer: usize) -> Vec<usize> {
+        (0..PEERS)
+            .filter(|other| *other != peer && !self.is_expired(*other))
+            .collect()
+    }
+
+    fn is_in_the_way(&self, peer: usize, file: usize, write: bool) -> bool {
+        self.others(peer).into_iter().any(|other| {
+            let delegation = self.peers[other].held[file].delegation;
+            delegation.is_some_and(|held| !held.lost && (write || held.write))
+        })
+    }
+
+    /// Somebody reads or writes a file: whoever had a delegation that forbids it has lost it.
+    fn nobody_else_is_delegated(&mut self, peer: usize, file: usize, write: bool) {
+        for other in self.others(peer) {
+            if let Some(held) = self.peers[other].held[file].delegation
+                && (write || held.write)
+            {
+                self.lose(other, file);
+            }
+        }
+    }
+
+    /// A delegation turns out to be revoked: not without reason.
+    fn lose(&mut self, peer: usize, file: usize) {
+        let (now, lease) = (self.sim.now(), self.sim.settings().lease);
+        let held = self.peers[peer].held[file].delegation.as_mut();
+        let held = held.expect("it was granted");
+        let late = held.recalled.is_some_and(|at| now >= at + lease);
+        assert!(late || held.denied > 1, "revoked without need");
+        held.lost = true;
+        self.seen.insert(Seen::Revoked);
+    }
+
+    fn close(&mut self, peer: u8, file: u8) {
+        let (peer, file) = (usize::from(peer) % PEERS, usize::from(file) % FILES.len());
+        let Some((open_stateid, _)) = self.peers[peer].held[file].open else {
+            return;
+        };
+        let close = args::Close {
+            seqid: 0,
+            open_stateid,
+        };
+        if let Some(reply) = self.on(peer, file, |c| c.close(close)) {
+            reply.all_ok();
+            self.peers[peer].held[file].open = None;
+        }
+    }
+
+    fn write(&mut self, peer: u8, file: u8) {
+        let (peer, file) = (usize::from(peer) % PEERS, usize::from(file) % FILES.len());
+        let write = args::Write {
+            stateid: Stateid::ANONYMOUS,
+            offset: 0,
+            stable: StableHow::FileSync,
+            data: b"data",
+        };
+        let Some(reply) = self.on(peer, file, |c| c.write(write)) else {
+            return;
+        };
+        if reply.status() == Status::DELAY {
+            self.seen.insert(Seen::Delayed);
+            assert!(self.is_in_the_way(peer, file, true), "nobody is in the way");
+            return;
+        }
+        reply.all_ok();
+        self.nobody_else_is_delegated(peer, file, true);
+    }
+
+    fn give_back(&mut self, peer: u8, file: u8) {
+        let (peer, file) = (usize::from(peer) % PEERS, usize::from(file) % FILES.len());
+        let Some(held) = self.peers[peer].held[file].delegation else {
+            return;
+        };
+        let args = args::DelegReturn {
+            deleg_stateid: held.stateid,
+        };
+        let Some(reply) = self.on(peer, file, |c| c.delegreturn(args)) else {
+            return;
+        };
+        match reply.last() {
+            (Op::DelegReturn, Status::OK) => {
+                assert!(!held.lost, "what is revoked cannot be given back");
+                self.peers[peer].held[file].delegation = None;
+                self.seen.insert(Seen::Returned);
+            }
+            (Op::DelegReturn, Status::DELEG_REVOKED) => self.lose(peer, file),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A callback arrives, by the connection of the client that it is for.
+    fn take(&mut self, callback: Callback) {
+        let peer = self.peers.iter().position(|peer| {
+            peer.client.conn == callback.conn
+                && peer.client.session == callback.sequence().sessionid
+        });
+        let peer = peer.expect("it is for one of them");
+        let asked = match callback.ops().get(1) {
+            Some(CbArgOp::Recall(recall)) => recall.stateid,
+            other => panic!("{other:?}"),
+        };
+        let now = self.sim.now();
+        if let Some(held) = self.delegation(peer, asked) {
+            held.recalled.get_or_insert(now);
+            self.seen.insert(Seen::Recalled);
+        }
+        self.inbox.push((peer, callback));
+    }
+
+    fn delegation(&mut self, peer: usize, stateid: Stateid) -> Option<&mut Delegation> {
+        let held = self.peers[peer].held.iter_mut();
+        let mut held = held.filter_map(|held| held.delegation.as_mut());
+        held.find(|held| held.stateid.other == stateid.other)
+    }
+
+    fn answer(&mut self, which: u8, how: How) {
+        let Some(which) = usize::from(which).checked_rem(self.inbox.len()) else {
+            return;
+        };
+        let (peer, callback) = self.inbox.remove(which);
+        let ops = callback.ops();
+        let Some(CbArgOp::Recall(recall)) = ops.get(1) else {
+            unreachable!("nothing else was taken");
+        };
+        let answer = match how {
+            How::Agree => callback.ok(),
+            How::Delay => callback.with(Status::DELAY),
+            How::Deny => {
+                if let Some(held) = self.delegation(peer, recall.stateid) {
+                    held.denied += 1;
+                }
+                callback.with(Status::BAD_STATEID)
+            }
+        };
+        let is_current = self.peers[peer].client.session == callback.sequence().sessionid;
+        if is_current && !self.is_expired(peer) {
+            self.peers[peer].heard = self.sim.now();
+        }
+        self.sim.send(callback.conn, answer);
+    }
+
+    /// What a client is told of its delegations, and the flag that says that some are lost.
+    fn test(&mut self, peer: usize) {
+        let held = self.peers[peer].held.iter().enumerate();
+        let (files, mut stateids): (Vec<usize>, Vec<Stateid>) = held
+            .filter_map(|(file, held)| Some((file, held.delegation?.stateid)))
+            .unzip();
+        stateids.extend(&self.peers[peer].lost);
+        let args = args::TestStateid {
+            stateids: List::new(&stateids),
+        };
+        let Some(reply) = self.call(peer, |c| c.test_stateid(args)) else {
+            return;
+        };
+        let reply = reply.all_ok();
+        let flags = ok!(reply, Sequence).status_flags;
+        let statuses: Vec<Status> = ok!(reply, TestStateid).status_codes.iter().collect();
+        for (file, status) in files.iter().zip(&statuses) {
+            let lost = self.peers[peer].held[*file]
+                .delegation
+                .is_some_and(|held| held.lost);
+            match *status {
+                Status::OK => assert!(!lost, "it is as if nothing had been"),
+                Status::DELEG_REVOKED if !lost => self.lose(peer, *file),
+                Status::DELEG_REVOKED => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        let revoked = |status: &Status| *status == Status::DELEG_REVOKED;
+        assert!(statuses[files.len()..].iter().all(revoked));
+        let told = flags & SEQ4_STATUS_RECALLABLE_STATE_REVOKED != 0;
+        assert_eq!(told, statuses.iter().any(revoked));
+    }
+
+    fn free(&mut self, peer: u8, file: u8) {
+        let (peer, file) = (usize::from(peer) % PEERS, usize::from(file) % FILES.len());
+        let held = &mut self.peers[peer];
+        let stateid = held.lost.pop().or_else(|| {
+            let lost = held.held[file].delegation.take_if(|held| held.lost);
+            lost.map(|held| held.stateid)
+        });
+        let Some(stateid) = stateid else {
+            return;
+        };
+        let args = args::FreeStateid { stateid };
+        if let Some(reply) = self.call(peer, |c| c.free_stateid(args)) {
+            reply.all_ok();
+            self.seen.insert(Seen::Freed);
+        }
+    }
+
+    /// Time goes on. Callbacks are answered within a second: a path that does not answer is given up,
+    /// and then a delegation can be lost that nobody was asked for.
+    fn wait(&mut self, seconds: u8, silent: u8) {
+        let silent = usize::from(silent) % (PEERS + 1);
+        for second in 0..seconds {
+            while !self.inbox.is_empty() {
+                self.answer(0, How::Agree);
+            }
+            self.sim.sleep(Duration::from_secs(1));
+            for callback in self.sim.take_callbacks() {
+                self.take(callback);
+            }
+            if second % 8 == 7 {
+                for peer in (0..PEERS).filter(|peer| *peer != silent) {
+                    self.test(peer);
+                }
+            }
+        }
+    }
+
+    /// Nobody speaks any more: nothing of anybody is left.
+    fn end(mut self) -> BTreeSet<Seen> {
+        let lease = self.sim.settings().lease;
+        self.sim.sleep(2 * lease + Duration::from_secs(1));
+        self.sim.settle();
+        let tables = self.sim.tables();
+        assert_eq!((tables.clients, tables.opens, tables.files), (0, 0, 0));
+        assert_eq!((tables.callbacks, tables.flights), (0, 0));
+        self.sim.assert_nothing_is_left();
+        self.seen
+    }
+}
+
+impl Peer {
+    fn new(sim: &mut Sim, peer: usize) -> Peer {
+        let mut client = Client::stranger(sim, &format!("peer {peer}"));
+        client.exchange_id(sim).all_ok();
+        let mut args = client.session_args();
+        args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+        client.create_session_with(sim, args).all_ok();
+        let done = args::ReclaimComplete { one_fs: false };
+        client.call(sim, |c| c.reclaim_complete(done)).all_ok();
+        Peer {
+            client,
+            heard: sim.now(),
+            held: [Held::default(); FILES.len()],
+            lost: Vec::new(),
+        }
+    }
+}
+
+/// Makes a file that everybody may write; nothing of it stays open.
+fn make(sim: &mut Sim, client: &mut Client, name: &[u8]) -> Vec<u8> {
+    let attrs = Fattr::mode(0o666);
+    let args = args::Open {
+        share_access: OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        ..open_args(b"maker", name)
+    };
+    let reply = client
+        .call(sim, |c| c.putrootfh().open(args).getfh())
+        .all_ok();
+    let object = ok!(reply, GetFh).object.to_vec();
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: ok!(reply, Open).stateid,
+    };
+    let put = args::PutFh { object: &object };
+    client.call(sim, |c| c.putfh(put).close(close)).all_ok();
+    object
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let byte = any::<u8>;
+    let how = prop_oneof![
+        6 => Just(How::Agree),
+        1 => Just(How::Delay),
+        2 => Just(How::Deny),
+    ];
+    prop_oneof![
+        10 => (byte(), byte(), any::<bool>())
+            .prop_map(|(peer, file, write)| Step::Open { peer, file, write }),
+        6 => (byte(), byte()).prop_map(|(peer, file)| Step::Close { peer, file }),
+        2 => (byte(), byte()).prop_map(|(peer, file)| Step::Write { peer, file }),
+        3 => (byte(), byte()).prop_map(|(peer, file)| Step::Return { peer, file }),
+        6 => (byte(), how).prop_map(|(which, how)| Step::Answer { which, how }),
+        2 => byte().prop_map(|peer| Step::Test { peer }),
+        2 => (byte(), byte()).prop_map(|(peer, file)| Step::Free { peer, file }),
+        3 => (0..100_u8, byte()).prop_map(|(seconds, silent)| Step::Wait { seconds, silent }),
+    ]
+}
+
+const ALL_SEEN: [Seen; 8] = [
+    Seen::ReadGranted,
+    Seen::WriteGranted,
+    Seen::Delayed,
+    Seen::Recalled,
+    Seen::Returned,
+    Seen::Revoked,
+    Seen::Freed,
+    Seen::Expired,
+];
+const PEERS: usize = 3;
+const FILES: [&[u8]; 2] = [b"f", b"g"];
