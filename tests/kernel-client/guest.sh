@@ -114,12 +114,22 @@ explain() {
     fi
 }
 
+# What has come of the next line: a wait may end in the middle of one.
+begun=
+
 # Sets event and rest; false when the guest has ended, hangs or has lost its server.
 next_event() {
-    local since=$SECONDS
+    local since=$SECONDS line status
     while true; do
-        read -r -t 1 event rest <&3 && return
-        [ $? -gt 128 ] || return
+        line= status=0
+        IFS= read -r -t 1 line <&3 || status=$?
+        begun+=$line
+        if [ "$status" = 0 ]; then
+            read -r event rest <<<"$begun"
+            begun=
+            return
+        fi
+        [ "$status" -gt 128 ] || return "$status"
         server_alive || return
         [ $((SECONDS - since)) -lt "$patience" ] || return
     done
