@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::ConnId;
+use nfs4_engine::{Config, ConnId};
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::basic::{LockType, Stateid};
 use nfs4_proto::nfs4::consts::OPEN4_RESULT_MAY_NOTIFY_LOCK;
@@ -285,4 +285,30 @@ fn who_cannot_be_told_polls() {
     // He is still in the line, and nothing is kept for him.
     assert_eq!(sim.tables().waiting, 2);
     stateid(first.lock(&mut sim, b"1", LockType::WriteWait, BYTES));
+}
+
+#[test]
+fn who_waits_counts_as_state_and_is_bounded_like_it() {
+    let config = Config {
+        max_states: 16,
+        ..Sim::config()
+    };
+    let mut sim = Sim::with(config);
+    let mut rivals = Rivals::new(&mut sim);
+    for number in 0..20_u32 {
+        let name = number.to_be_bytes();
+        let reply = rivals
+            .patient
+            .lock(&mut sim, &name, LockType::WriteWait, BYTES);
+        assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    }
+    let tables = sim.tables();
+    // Two opens, a lock stateid and what it has locked.
+    assert_eq!(tables.opens + tables.locks + 1 + tables.waiting, 16);
+    // Who stands in the line keeps his place.
+    let reply = rivals
+        .patient
+        .lock(&mut sim, b"p", LockType::WriteWait, BYTES);
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    assert_eq!(sim.tables().waiting, tables.waiting);
 }

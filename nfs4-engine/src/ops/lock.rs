@@ -52,10 +52,12 @@ pub(crate) fn lock<S: Established>(
         if args.locktype.waits() {
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client));
-            let lease = cx.core.config.lease;
-            cx.core
-                .states
-                .wait(open, asker, session, cx.now.mono, lease);
+            // Beyond the limit on state nobody else gets a place in the line.
+            if !is_full(cx) || cx.core.states.is_waiting(open, asker) {
+                let lease = cx.core.config.lease;
+                let states = &mut cx.core.states;
+                states.wait(open, asker, session, cx.now.mono, lease);
+            }
         } else {
             cx.core.states.give_up(open, asker);
         }

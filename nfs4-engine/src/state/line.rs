@@ -61,6 +61,15 @@ impl States {
         file.is_some_and(|file| !file.waiters.is_empty())
     }
 
+    /// Whether somebody stands in the line of the file of an open already.
+    pub(crate) fn is_waiting(&self, open: Key<Open>, asker: Asker<'_>) -> bool {
+        let file = self
+            .opens
+            .get(open)
+            .and_then(|open| self.files.get(open.file));
+        file.is_some_and(|file| file.waiters.has(asker))
+    }
+
     /// Who was denied a lock under an open waits for it.
     pub(crate) fn wait(
         &mut self,

@@ -73,6 +73,10 @@ impl Waiters {
         self.line.is_empty()
     }
 
+    pub(crate) fn has(&self, asker: Asker<'_>) -> bool {
+        self.line.iter().any(|waiter| waiter.is(asker))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.line.len()
     }
