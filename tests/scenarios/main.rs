@@ -9,6 +9,7 @@ mod dispatch;
 mod exchange_id;
 mod exports;
 mod files;
+mod flood;
 mod holder;
 mod lease;
 mod limits;

@@ -1,6 +1,7 @@
 //! Client records, by id and by owner. [RFC 8881 §18.35]
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
@@ -19,6 +20,9 @@ pub(crate) struct Clients {
     slab: Slab<Client>,
     /// Of minor version 0, and of the others: one that goes over to those is another client.
     by_owner: [DetMap<Box<[u8]>, Records>; 2],
+    /// Those that have only said their name, the first first; those too that have gone or were
+    /// confirmed since.
+    unconfirmed: VecDeque<Key<Client>>,
     /// How many verifiers were given to SETCLIENTID.
     confirms: u32,
 }
@@ -37,6 +41,7 @@ impl Clients {
             limit: limit as usize,
             slab: Slab::new(),
             by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
+            unconfirmed: VecDeque::new(),
             confirms: 0,
         }
     }
@@ -47,6 +52,21 @@ impl Clients {
 
     pub(crate) fn is_full(&self) -> bool {
         self.slab.len() >= self.limit
+    }
+
+    /// The one that has to give way when there are too many: it has said its name before all others
+    /// that have done no more than that.
+    pub(crate) fn first_unconfirmed(&mut self) -> Option<Key<Client>> {
+        while let Some(key) = self.unconfirmed.pop_front() {
+            if self.is_unconfirmed(key) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    fn is_unconfirmed(&self, key: Key<Client>) -> bool {
+        self.slab.get(key).is_some_and(|client| !client.confirmed)
     }
 
     pub(crate) fn get(&self, key: Key<Client>) -> Option<&Client> {
@@ -148,6 +168,12 @@ impl Clients {
         );
         records.unconfirmed = Some(key);
         self.owners_of(minor).insert(owner.into(), records);
+        if self.unconfirmed.len() > 2 * self.slab.len() + SPARE {
+            let mut names = core::mem::take(&mut self.unconfirmed);
+            names.retain(|key| self.is_unconfirmed(*key));
+            self.unconfirmed = names;
+        }
+        self.unconfirmed.push_back(key);
         key
     }
 
@@ -203,3 +229,6 @@ impl Clients {
         Some(client)
     }
 }
+
+/// So many that have gone are not worth a look.
+const SPARE: usize = 64;

@@ -110,9 +110,7 @@ fn introduce(
         discard(core, key, ClientGone::Replaced, now, out)?;
     }
     // 1
-    if core.clients.is_full() {
-        return Err(Status::DELAY);
-    }
+    make_room(core, now, out)?;
     let key = core
         .clients
         .insert(1, owner.ownerid, owner.verifier, caller, now.mono);
@@ -143,6 +141,19 @@ fn update(
     } else {
         Ok(key)
     }
+}
+
+/// Makes room for one more record: of those that nobody has confirmed the oldest gives way, so that
+/// saying very many names keeps nobody out.
+///
+/// # Errors
+/// DELAY if all are confirmed.
+pub(super) fn make_room(core: &mut Core, now: Now, out: &mut Outbox) -> Result<(), Status> {
+    if !core.clients.is_full() {
+        return Ok(());
+    }
+    let oldest = core.clients.first_unconfirmed().ok_or(Status::DELAY)?;
+    discard(core, oldest, ClientGone::Replaced, now, out)
 }
 
 /// Removes a record; if it has very much, this takes several tries.

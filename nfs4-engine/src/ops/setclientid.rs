@@ -8,7 +8,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::exchange_id::{about, discard};
+use super::exchange_id::{about, discard, make_room};
 use crate::client::{CallbackTarget, Client, Introduction, Principal};
 use crate::compound::{Cx, Step, V40};
 use crate::event::{ClientGone, Event};
@@ -52,9 +52,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     if let Some(key) = records.unconfirmed {
         discard(cx.core, key, ClientGone::Replaced, cx.now, cx.out)?;
     }
-    if cx.core.clients.is_full() {
-        return Err(Status::DELAY);
-    }
+    make_room(cx.core, cx.now, cx.out)?;
     let key = cx.core.clients.insert(0, id, verifier, caller, now);
     let confirm = cx.core.clients.mint_confirm();
     let about = about(cx, None);
