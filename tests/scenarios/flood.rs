@@ -32,3 +32,21 @@ fn those_who_only_say_their_name_keep_nobody_out() {
     strangers[0].mount(&mut sim);
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_client_that_reboots_has_the_room_of_its_own_sessions() {
+    let mut sim = Sim::with(Config {
+        max_sessions: 2,
+        ..Sim::config()
+    });
+    let mut client = Client::mounted(&mut sim, "a");
+    client.create_session(&mut sim).all_ok();
+    let mut other = Client::stranger(&mut sim, "b");
+    other.exchange_id(&mut sim).all_ok();
+    assert_eq!(other.create_session(&mut sim).status(), Status::NOSPC);
+    client.reboot();
+    client.mount(&mut sim);
+    assert_eq!(sim.tables().sessions, 1);
+    other.create_session(&mut sim).all_ok();
+    sim.assert_nothing_is_left();
+}

@@ -66,8 +66,13 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
     let config = &cx.core.config;
+    // Those of the incarnation before go when this one is confirmed.
+    let own = cx.core.clients.of_owner(client.about.minor, &client.owner);
+    let replaced = own.confirmed.filter(|old| *old != key);
+    let replaced = replaced.and_then(|old| cx.core.clients.get(old));
+    let going = replaced.map_or(0, |old| old.sessions.len());
     if client.sessions.len() >= config.sessions_per_client as usize
-        || cx.core.sessions.len() >= config.max_sessions as usize
+        || cx.core.sessions.len() - going >= config.max_sessions as usize
     {
         return Err(Status::NOSPC);
     }
