@@ -1,8 +1,11 @@
 //! What one client takes from others by asking for very much, or very often: nothing.
 
 use nfs4_engine::Config;
-use nfs4_proto::nfs4::{Op, Status};
-use nfs4_tests::sim::{Client, Sim};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Request, Sim, open_args};
 
 #[test]
 fn those_who_only_say_their_name_keep_nobody_out() {
@@ -48,5 +51,90 @@ fn a_client_that_reboots_has_the_room_of_its_own_sessions() {
     client.mount(&mut sim);
     assert_eq!(sim.tables().sessions, 1);
     other.create_session(&mut sim).all_ok();
+    sim.assert_nothing_is_left();
+}
+
+/// A client that has the file "f" of so many bytes open, and what reads all of it.
+fn reader(sim: &mut Sim, len: usize) -> (Client, args::Read) {
+    let mut client = Client::mounted(sim, "a");
+    let making = args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(b"opener", b"f")
+    };
+    let write = args::Write {
+        stateid: Stateid::CURRENT,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: &vec![7; len],
+    };
+    let reply = client
+        .call(sim, |c| c.putrootfh().open(making).write(write))
+        .all_ok();
+    let stateid = Stateid {
+        seqid: 0,
+        ..ok!(reply, Open).stateid
+    };
+    let count = u32::try_from(len).expect("a file is short");
+    let offset = 0;
+    (
+        client,
+        args::Read {
+            stateid,
+            offset,
+            count,
+        },
+    )
+}
+
+/// Little memory for replies.
+fn little() -> Config {
+    Config {
+        max_reply_cache: 64 << 10,
+        max_cached_reply: 8 << 10,
+        ..Sim::config()
+    }
+}
+
+#[test]
+fn what_was_kept_is_replayed_however_short_memory_is_and_long_its_tag() {
+    let mut sim = Sim::with(little());
+    let (mut client, read) = reader(&mut sim, 7_000);
+    let sequence = client.sequence(7, true);
+    let tag = [b't'; 1_024];
+    let record = client.record(sim.xid(), &tag, |c| {
+        c.sequence(sequence).putrootfh().getfh()
+    });
+    let first = Request { record };
+    let answer = first.exchange(&mut sim, client.conn).all_ok();
+    // Others take all the memory there is.
+    let mut other = client.clone();
+    'full: loop {
+        other.create_session(&mut sim).all_ok();
+        for slot in 0..8 {
+            let reopen = open_args(b"opener", b"f");
+            let request = other.request(&mut sim, slot, true, |c| {
+                c.putrootfh().open(reopen).read(read)
+            });
+            if request.exchange(&mut sim, other.conn).status() != Status::OK {
+                break 'full;
+            }
+        }
+    }
+    let again = first.again(&mut sim).exchange(&mut sim, client.conn);
+    assert_eq!(again.body(), answer.body());
+    // A new one has less room, and is told so by what does not fit.
+    client.advance(7);
+    let sequence = client.sequence(7, true);
+    let record = client.record(sim.xid(), &tag, |c| {
+        c.sequence(sequence).putrootfh().getfh()
+    });
+    let reply = sim.exchange(client.conn, record);
+    assert_eq!(
+        reply.statuses()[..],
+        [
+            (Op::Sequence, Status::OK),
+            (Op::PutRootFh, Status::REP_TOO_BIG_TO_CACHE)
+        ]
+    );
     sim.assert_nothing_is_left();
 }

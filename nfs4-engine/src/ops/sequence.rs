@@ -88,10 +88,6 @@ fn admit(
     run.keep = args.cachethis;
     run.max_reply = fore.max_response as usize;
     run.max_kept = fore.max_response_cached as usize;
-    if pressure.kept + run.max_kept as u64 > pressure.budget {
-        // Refused before its effects, a request can be sent again without being kept.
-        run.max_kept = run.max_kept.min(KEPT_ANYWAY);
-    }
     run.begun = 1;
     run.room_for(RESULT_LEN)?;
 
@@ -128,6 +124,10 @@ fn admit(
     };
     match turn {
         Turn::New => {
+            if pressure.kept + run.max_kept as u64 > pressure.budget {
+                // Refused before its effects, a request can be sent again without being kept.
+                run.max_kept = run.max_kept.min(KEPT_ANYWAY);
+            }
             freed = session.steer(&args, pressure, now.mono, core.config.lease);
             session.running += 1;
             client.lease.begin(now.mono);
