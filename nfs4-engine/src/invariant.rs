@@ -110,6 +110,9 @@ impl Engine {
                 *by_client.entry(client).or_default() += 1;
             }
         }
+        let promised: usize = self.parked.iter().map(|run| run.promised()).sum();
+        let counted = core.sessions.promised_bytes;
+        check(promised == counted, "promised bytes", counted)?;
         let mut cached = 0;
         for (key, session) in core.sessions.entries() {
             let parked = by_session.get(&key).copied().unwrap_or(0);

@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
 use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Request, Sim, open_args};
+use nfs4_tests::sim::{Client, Pace, Request, Sim, open_args};
 
 #[test]
 fn those_who_only_say_their_name_keep_nobody_out() {
@@ -93,6 +93,38 @@ fn little() -> Config {
         max_cached_reply: 8 << 10,
         ..Sim::config()
     }
+}
+
+#[test]
+fn replies_to_requests_in_flight_are_not_kept_beyond_the_memory_for_them() {
+    let mut sim = Sim::with(little());
+    let (mut client, read) = reader(&mut sim, 7_000);
+    sim.set_pace(Pace::Held);
+    let mut requests = Vec::new();
+    for _ in 0..3 {
+        let reopen = open_args(b"opener", b"f");
+        for slot in 0..8 {
+            let request = client.request(&mut sim, slot, true, |c| {
+                c.putrootfh().open(reopen).read(read)
+            });
+            request.send(&mut sim, client.conn);
+            sim.settle();
+            requests.push(request);
+        }
+        client.create_session(&mut sim).all_ok();
+    }
+    sim.complete_all();
+    assert!(sim.tables().cached_bytes <= 64 << 10, "{:?}", sim.tables());
+    let statuses = requests.iter().map(|request| {
+        let reply = sim.take_reply(request.xid()).expect("it is answered");
+        reply.last()
+    });
+    let statuses: Vec<_> = statuses.collect();
+    let of = |status| statuses.iter().filter(|last| last.1 == status).count();
+    assert!(of(Status::OK) > 4, "{statuses:?}");
+    assert!(of(Status::REP_TOO_BIG_TO_CACHE) > 4, "{statuses:?}");
+    assert_eq!(of(Status::OK) + of(Status::REP_TOO_BIG_TO_CACHE), 24);
+    sim.assert_nothing_is_left();
 }
 
 #[test]

@@ -73,6 +73,7 @@ impl Engine {
         out: &mut Outbox,
     ) {
         let record = core::mem::take(&mut run.record);
+        self.core.sessions.promised_bytes -= run.promised();
         match run.sequenced {
             Some(scope) if self.core.is_alive(&scope) => {
                 self.drive(run, record, now, scope, Some(result), out);
@@ -115,6 +116,7 @@ impl Engine {
         let conn = run.conn;
         run.record = record;
         run.has_waited = true;
+        self.core.sessions.promised_bytes += run.promised();
         let key = self.parked.insert(run);
         let ticket = FsTicket {
             conn,
@@ -483,6 +485,11 @@ impl Compound {
             self.max_reply
         };
         Ok(most - self.fixed_len())
+    }
+
+    /// So many bytes of its reply may be kept for replay.
+    pub(crate) fn promised(&self) -> usize {
+        if self.keep { self.max_kept } else { 0 }
     }
 
     /// What the RPC reply has at the least, if nothing more is added to the current result.

@@ -71,6 +71,7 @@ fn admit(
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
     let pressure = core.pressure();
+    let promised = core.sessions.promised_bytes as u64;
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let client_key = session.client;
     let client = core.clients.get_mut(client_key).ok_or(Status::BADSESSION)?;
@@ -124,7 +125,7 @@ fn admit(
     };
     match turn {
         Turn::New => {
-            if pressure.kept + run.max_kept as u64 > pressure.budget {
+            if pressure.kept + promised + run.max_kept as u64 > pressure.budget {
                 // Refused before its effects, a request can be sent again without being kept.
                 run.max_kept = run.max_kept.min(KEPT_ANYWAY);
             }

@@ -52,6 +52,8 @@ pub(crate) struct Sessions {
     pub(crate) round: Round,
     /// Bytes of replies kept for replay, in all sessions.
     pub(crate) cached_bytes: usize,
+    /// What the replies to requests that wait may add to that, in bytes.
+    pub(crate) promised_bytes: usize,
 }
 
 impl Session {
@@ -131,6 +133,7 @@ impl Sessions {
             slab: Slab::new(),
             round: Round::new(),
             cached_bytes: 0,
+            promised_bytes: 0,
         }
     }
 
