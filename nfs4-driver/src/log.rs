@@ -85,7 +85,9 @@ pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
-        Event::Bound { .. } | Event::Unbound { .. } => tracing::debug!(?event),
+        Event::Bound { .. } | Event::NotBound { .. } | Event::Unbound { .. } => {
+            tracing::debug!(?event);
+        }
         Event::SharedOwner { owner, times } => {
             let owner = String::from_utf8_lossy(owner);
             tracing::warn!(%owner, times, "two clients use the same name and replace each other");

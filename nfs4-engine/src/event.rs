@@ -57,6 +57,14 @@ pub enum Event {
         /// Which of its channels.
         direction: Direction,
     },
+    /// The connection that a session was made by could not be bound to it: the session is there all
+    /// the same.
+    NotBound {
+        /// The connection.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+    },
     /// A connection does not serve a session any more.
     Unbound {
         /// The connection.

@@ -1,6 +1,6 @@
 //! Connections come and go; the session stays. [RFC 8881 §2.10.6.2, §2.10.12]
 
-use nfs4_engine::{Config, ConnId, Direction};
+use nfs4_engine::{Config, ConnId, Direction, Event};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, CreateHow, CreateType, OpenHow};
 use nfs4_proto::nfs4::basic::{SessionId, Stateid};
@@ -175,9 +175,17 @@ fn a_connection_that_cannot_be_bound_makes_a_session_all_the_same() {
         flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
         ..client.session_args()
     };
+    sim.take_events();
+    let unbound = sim.metrics().unbound_requests;
     let reply = client.create_session_with(&mut sim, args).all_ok();
     let made = ok!(reply, CreateSession);
     assert_eq!(made.flags, 0, "the flags say what the tables hold");
+    let told = Event::NotBound {
+        conn: client.conn,
+        session: client.session,
+    };
+    assert!(sim.take_events().contains(&told));
+    assert_eq!(sim.metrics().unbound_requests, unbound + 1);
     assert_eq!(sim.bindings().len(), 64);
     client.call(&mut sim, |c| c.putrootfh()).all_ok();
     assert_eq!(bound_to(&sim, client.session), []);

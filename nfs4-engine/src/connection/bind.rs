@@ -32,9 +32,9 @@ impl Core {
             return;
         }
         let binding = Binding::new(conn, direction, now);
-        if self.make_room(session, direction, now, out) {
-            self.add_binding(session, binding, SESSIONS_PER_CONNECTION, out);
-        } else {
+        let is_bound = self.make_room(session, direction, now, out)
+            && self.add_binding(session, binding, SESSIONS_PER_CONNECTION, out);
+        if !is_bound {
             out.metrics.unbound_request();
         }
     }

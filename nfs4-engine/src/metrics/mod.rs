@@ -341,7 +341,9 @@ impl Metrics {
                 rare.sessions_destroyed.get_mut(*reason as usize)
             }
             Event::Bound { direction, .. } => rare.binds.get_mut(*direction as usize),
-            Event::BackChannelLost { .. } | Event::BackChannelFaulty { .. } => None,
+            Event::NotBound { .. }
+            | Event::BackChannelLost { .. }
+            | Event::BackChannelFaulty { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
             Event::DelegationRecalled { kind, reason, .. } => {
                 let of_kind = rare.recalled.get_mut(*kind as usize);

@@ -142,9 +142,12 @@ fn create<S: Scope>(
         .get(session)
         .ok_or(Status::SERVERFAULT)?
         .bindings;
-    let bound_back = bindings
-        .find(cx.run.conn)
-        .is_some_and(|found| found.direction.is_back());
+    let bound = bindings.find(cx.run.conn);
+    if bound.is_none() {
+        let conn = cx.run.conn;
+        cx.out.event(Event::NotBound { conn, session: id });
+    }
+    let bound_back = bound.is_some_and(|found| found.direction.is_back());
     // Nothing persists, and whether this connection calls back is what the table says.
     let flags = if bound_back {
         CREATE_SESSION4_FLAG_CONN_BACK_CHAN
