@@ -7,6 +7,10 @@ use nfs4_proto::nfs4::args::{
     self, CallbackSecParms, ChannelAttrs, CreateSession, GssCbHandles, GssSvc,
 };
 use nfs4_proto::nfs4::basic::{ClientId, SessionId};
+use nfs4_proto::nfs4::consts::{
+    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CREATE_SESSION4_FLAG_CONN_RDMA,
+    CREATE_SESSION4_FLAG_PERSIST,
+};
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
@@ -236,6 +240,20 @@ fn a_channel_is_never_granted_more_than_was_asked() {
 }
 
 #[test]
+fn neither_persistence_nor_rdma_is_promised() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    for back in [0, CREATE_SESSION4_FLAG_CONN_BACK_CHAN] {
+        let args = CreateSession {
+            flags: CREATE_SESSION4_FLAG_PERSIST | CREATE_SESSION4_FLAG_CONN_RDMA | back,
+            ..client.session_args()
+        };
+        let reply = client.create_session_with(&mut sim, args).all_ok();
+        assert_eq!(ok!(reply, CreateSession).flags, back);
+    }
+}
+
+#[test]
 fn each_channel_has_a_floor_in_each_of_its_sizes() {
     let mut sim = Sim::new();
     let mut client = introduced(&mut sim);
@@ -387,6 +405,27 @@ fn a_client_id_is_destroyed_when_it_holds_nothing() {
 }
 
 #[test]
+fn one_client_can_destroy_what_another_has_by_the_same_connection() {
+    let mut sim = Sim::new();
+    let one = Client::mounted(&mut sim, "one");
+    let mut other = Client::stranger(&mut sim, "other");
+    other.conn = one.conn;
+    other.mount(&mut sim);
+    let session = args::DestroySession {
+        sessionid: one.session,
+    };
+    let id = args::DestroyClientId { clientid: one.id };
+    let reply = other.call(&mut sim, |c| c.destroy_clientid(id));
+    assert_eq!(reply.last(), (Op::DestroyClientId, Status::CLIENTID_BUSY));
+    let both = other.call(&mut sim, |c| {
+        c.destroy_session(session).destroy_clientid(id)
+    });
+    both.all_ok();
+    assert_eq!((sim.tables().clients, sim.tables().sessions), (1, 1));
+    sim.assert_nothing_is_left();
+}
+
+#[test]
 fn an_unconfirmed_client_id_is_destroyed_too() {
     let mut sim = Sim::new();
     let client = introduced(&mut sim);
@@ -431,5 +470,27 @@ fn a_mount_in_a_loop_leaks_nothing() {
         };
         assert_eq!(sim.tables(), empty);
     }
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_session_that_its_own_compound_replaces_does_nothing_more() {
+    let mut sim = Sim::new();
+    let mut old = Client::mounted(&mut sim, "a");
+    let mut new = old.clone();
+    new.reboot();
+    new.exchange_id(&mut sim).all_ok();
+    let confirm = new.session_args();
+    let done = args::ReclaimComplete { one_fs: false };
+    let reply = old.call(&mut sim, |c| {
+        c.create_session(confirm).putrootfh().reclaim_complete(done)
+    });
+    assert_eq!(reply.last(), (Op::ReclaimComplete, Status::DELAY));
+    assert_eq!((sim.tables().clients, sim.tables().sessions), (1, 1));
+    assert_eq!(sim.tables().cached_bytes, 0);
+    // The answer to it is still there for who asks again.
+    new.create_session_with(&mut sim, confirm).all_ok();
+    assert_eq!(sim.tables().sessions, 1);
+    new.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
     sim.assert_nothing_is_left();
 }

@@ -6,8 +6,8 @@ use nfs4_engine::Event;
 use nfs4_proto::nfs4::args::{self, SspOps, StateProtect};
 use nfs4_proto::nfs4::basic::ClientId;
 use nfs4_proto::nfs4::consts::{
-    EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_MASK_PNFS, EXCHGID4_FLAG_UPD_CONFIRMED_REC_A,
-    EXCHGID4_FLAG_USE_NON_PNFS,
+    EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_MASK_PNFS, EXCHGID4_FLAG_SUPP_FENCE_OPS,
+    EXCHGID4_FLAG_UPD_CONFIRMED_REC_A, EXCHGID4_FLAG_USE_NON_PNFS,
 };
 use nfs4_proto::nfs4::{Bitmap, Op, Status, Verifier};
 use nfs4_proto::xdr::List;
@@ -238,6 +238,16 @@ fn undefined_flags_and_flags_of_the_server_are_invalid() {
         assert!(reply.is_only(Op::ExchangeId, Status::INVAL), "{flags:#x}");
     }
     introduce(&mut sim, &client, 0x7_0103).all_ok();
+}
+
+#[test]
+fn a_flag_of_minor_version_2_is_undefined_in_minor_version_1() {
+    let mut sim = Sim::new();
+    let mut client = Client::stranger(&mut sim, "a");
+    let reply = introduce(&mut sim, &client, EXCHGID4_FLAG_SUPP_FENCE_OPS);
+    assert!(reply.is_only(Op::ExchangeId, Status::INVAL));
+    client.minor = 2;
+    introduce(&mut sim, &client, EXCHGID4_FLAG_SUPP_FENCE_OPS).all_ok();
 }
 
 #[test]

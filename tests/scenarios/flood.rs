@@ -170,3 +170,59 @@ fn what_was_kept_is_replayed_however_short_memory_is_and_long_its_tag() {
     );
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn numbers_without_sense_in_a_sequence_harm_nobody() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let extremes = [0, 1, 7, 8, 1 << 31, u32::MAX - 1, u32::MAX];
+    let before = sim.tables();
+    for slotid in [8, 1 << 16, 1 << 31, u32::MAX] {
+        for sequenceid in extremes {
+            for highest_slotid in extremes {
+                let sequence = args::Sequence {
+                    slotid,
+                    sequenceid,
+                    highest_slotid,
+                    ..client.sequence(0, true)
+                };
+                let reply = client.bare(&mut sim, |c| c.sequence(sequence));
+                assert!(reply.is_only(Op::Sequence, Status::BADSLOT));
+            }
+        }
+    }
+    assert_eq!(sim.tables(), before);
+    for highest_slotid in extremes {
+        let sequence = args::Sequence {
+            highest_slotid,
+            ..client.sequence(0, true)
+        };
+        let reply = client.bare(&mut sim, |c| c.sequence(sequence)).all_ok();
+        assert_eq!(ok!(reply, Sequence).highest_slotid, 7);
+        client.advance(0);
+    }
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn binding_without_end_keeps_nothing_but_the_last_binding() {
+    let mut sim = Sim::new();
+    let mut a = Client::mounted(&mut sim, "a");
+    let b = Client::mounted(&mut sim, "b");
+    let conn = sim.connect();
+    let before = sim.tables();
+    for number in 0..3_000 {
+        let client = if number % 2 == 0 { &a } else { &b };
+        let bind = args::BindConnToSession {
+            sessid: client.session,
+            dir: args::ChannelDirFromClient::BackOrBoth,
+            use_conn_in_rdma_mode: false,
+        };
+        let record = client.record(sim.xid(), b"", |c| c.bind_conn_to_session(bind));
+        sim.exchange(conn, record).all_ok();
+    }
+    assert_eq!(sim.tables(), before);
+    assert_eq!(sim.bindings().len(), 3);
+    a.call(&mut sim, |c| c.putrootfh()).all_ok();
+    sim.assert_nothing_is_left();
+}

@@ -393,6 +393,27 @@ fn a_reply_that_not_even_sequence_fits_into_is_refused_at_sequence() {
     assert_refused(&reply, Status::REP_TOO_BIG_TO_CACHE);
     let request = client.request(&mut sim, 0, false, |c| c.putrootfh());
     request.exchange(&mut sim, client.conn).all_ok();
+    client.advance(0);
+
+    // The tag comes back before it.
+    let args = CreateSession {
+        fore_chan_attrs: ChannelAttrs {
+            maxresponsesize: 256,
+            ..SESSION_ATTRS
+        },
+        ..client.session_args()
+    };
+    client.create_session_with(&mut sim, args).all_ok();
+    for (tag, status) in [(176, Status::OK), (177, Status::REP_TOO_BIG)] {
+        let sequence = client.sequence(0, false);
+        let record = client.record(sim.xid(), &vec![b't'; tag], |c| c.sequence(sequence));
+        let reply = sim.exchange(client.conn, record);
+        assert!(reply.is_only(Op::Sequence, status), "{tag}: {reply:?}");
+        assert!(status != Status::OK || reply.len() <= 256);
+        client.slots[0] += 1;
+    }
+    client.slots[0] -= 1;
+    assert_not_poisoned(&mut sim, &mut client);
 }
 
 #[test]
