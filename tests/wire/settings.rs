@@ -208,8 +208,19 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     second.introduce(b"second").await.all_ok();
     let reply = second.enter(CHANNEL, 0).await;
     assert_eq!(reply.last(), (Op::CreateSession, Status::NOSPC));
+    // Who has only said its name gives way, who has a session does not.
     let mut third = Caller::stranger(server.address).await;
-    let reply = third.introduce(b"third").await;
+    third.introduce(b"third").await.all_ok();
+    let reply = second.enter(CHANNEL, 0).await;
+    assert_eq!(reply.last(), (Op::CreateSession, Status::STALE_CLIENTID));
+    let config = Config {
+        max_clients: 1,
+        ..Config::default()
+    };
+    let (server, _) = serve(on, config).await;
+    Caller::mounted(server.address, b"first").await;
+    let mut second = Caller::stranger(server.address).await;
+    let reply = second.introduce(b"second").await;
     assert_eq!(reply.last(), (Op::ExchangeId, Status::DELAY));
 }
 
