@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use nfs4_proto::nfs4::opnum::Op;
 
+use crate::server_address::{ServerAddress, ServerAddressFault, faults_of};
+
 /// What makes this run of the server different from any other; read once.
 #[derive(Clone, Debug)]
 pub struct Boot {
@@ -80,6 +82,10 @@ pub struct Config {
     pub max_delegations: u32,
     /// How long a file is not delegated again after it was recalled.
     pub delegation_pause: Duration,
+    /// Where this server is reached, at most 16 addresses. Clients that ask for the attribute
+    /// fs_locations are told all of them in this order, and can spread the connections of a session
+    /// over them; without any the attribute is not served. [RFC 8881 §11.16]
+    pub server_addresses: Vec<ServerAddress>,
 }
 
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
@@ -119,6 +125,7 @@ impl Default for Config {
             max_delegations_per_client: 16_384,
             max_delegations: 1 << 18,
             delegation_pause: Duration::from_secs(10),
+            server_addresses: Vec::new(),
         }
     }
 }
@@ -209,13 +216,30 @@ impl Config {
                 0,
                 3_600,
             ),
+            // Linux looks at the first ten.
+            (
+                "server_addresses (how many)",
+                self.server_addresses.len() as u64,
+                0,
+                16,
+            ),
         ];
-        ConfigFaults::check(ranges)
+        let mut faults = ConfigFaults::check(ranges).err().unwrap_or_default();
+        let wrong = faults_of(&self.server_addresses);
+        faults.0.extend(wrong.map(|(address, fault)| ConfigFault {
+            setting: "server_addresses",
+            reason: FaultReason::Address(address.clone(), fault),
+        }));
+        if faults.0.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
 }
 
 /// All that is wrong with a [`Config`], or with other settings that have ranges.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigFaults(pub Vec<ConfigFault>);
 
 impl ConfigFaults {
@@ -233,9 +257,7 @@ impl ConfigFaults {
         let faults: Vec<ConfigFault> = outside
             .map(|(setting, value, min, max)| ConfigFault {
                 setting,
-                value,
-                min,
-                max,
+                reason: FaultReason::Range { value, min, max },
             })
             .collect();
         if faults.is_empty() {
@@ -258,18 +280,32 @@ impl fmt::Display for ConfigFaults {
     }
 }
 
-/// A setting out of its range.
+/// A setting that cannot be as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} is {value}, but must be from {min} to {max}")]
+#[error("{setting} {reason}")]
 pub struct ConfigFault {
     /// Which setting.
     pub setting: &'static str,
-    /// What it was.
-    pub value: u64,
-    /// The least it may be.
-    pub min: u64,
-    /// The most it may be.
-    pub max: u64,
+    /// What is wrong with it.
+    pub reason: FaultReason,
+}
+
+/// What is wrong with a setting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultReason {
+    /// It is out of its range.
+    #[error("is {value}, but must be from {min} to {max}")]
+    Range {
+        /// What it was.
+        value: u64,
+        /// The least it may be.
+        min: u64,
+        /// The most it may be.
+        max: u64,
+    },
+    /// It has an address that clients cannot be told.
+    #[error("has {0}: {1}")]
+    Address(ServerAddress, ServerAddressFault),
 }
 
 #[cfg(test)]

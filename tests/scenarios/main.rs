@@ -13,6 +13,7 @@ mod flood;
 mod holder;
 mod lease;
 mod limits;
+mod locations;
 mod locks;
 mod malice;
 mod metrics;

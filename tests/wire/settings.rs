@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nfs4_driver::engine::proto::nfs4::args::{self, ChannelDirFromClient, CreateType};
-use nfs4_driver::engine::proto::nfs4::attr::num;
+use nfs4_driver::engine::proto::nfs4::attr::{AttrValue, num};
 use nfs4_driver::engine::proto::nfs4::{Bitmap, FattrRaw, Op, StableHow, Stateid, Status};
 use nfs4_driver::engine::snapshot::Cursor;
-use nfs4_driver::engine::{Admin, BindingPolicy, Config, Now};
+use nfs4_driver::engine::{Admin, BindingPolicy, Config, Now, ServerAddress};
 use nfs4_driver::{Limits, ManualClock};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
@@ -46,6 +46,7 @@ fn these_are_the_settings() {
         max_delegations_per_client: _,
         max_delegations: _,
         delegation_pause: _,
+        server_addresses: _,
     } = Config::default();
 }
 
@@ -350,4 +351,27 @@ async fn all_clients_have_as_much_state_as_is_set(on: Transport) {
         assert_eq!(reply.status(), expected, "{number}");
         clients.push(client);
     }
+}
+
+on_both!(clients_are_told_the_addresses_that_are_set);
+
+async fn clients_are_told_the_addresses_that_are_set(on: Transport) {
+    let config = Config {
+        server_addresses: vec![
+            ServerAddress::Ip([192, 0, 2, 1].into(), 2049),
+            ServerAddress::Name("files.example".to_owned()),
+        ],
+        ..Config::default()
+    };
+    let (server, _) = serve(on, config).await;
+    let mut client = Caller::mounted(server.address, b"trunking").await;
+    let attr_request = Bitmap::of(&[num::FS_LOCATIONS]);
+    let look = args::GetAttr { attr_request };
+    let reply = client.call(|c| c.putrootfh().getattr(look)).await.all_ok();
+    let attrs = reply.after(1).getattr().unwrap().obj_attributes;
+    let Some(AttrValue::FsLocations(told)) = attrs.get(num::FS_LOCATIONS) else {
+        panic!("not told")
+    };
+    let servers: Vec<&[u8]> = told.locations.iter().flat_map(|at| at.server).collect();
+    assert_eq!(servers, [&b"192.0.2.1"[..], b"files.example"]);
 }

@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Encode, Writer};
 
 use super::open_arguments::open_arguments;
-use super::supported::{exclusive_create, supported};
+use super::supported::exclusive_create;
 use crate::exports::Fh;
 use crate::fs::{Attrs, Capabilities, FileKind, FsStat};
 use crate::time::Wall;
@@ -18,7 +18,8 @@ pub(crate) struct View {
     pub(crate) fsid: (u64, u64),
     pub(crate) lease_seconds: u32,
     pub(crate) max_io: u32,
-    pub(crate) minor: u32,
+    /// The attributes that are served.
+    pub(crate) served: Bitmap,
 }
 
 /// An object whose attributes are encoded.
@@ -28,13 +29,18 @@ pub(crate) struct Source<'a> {
     pub(crate) attrs: &'a Attrs,
     /// Present if an attribute of the file system was asked for.
     pub(crate) stat: Option<&'a FsStat>,
+    /// An fs_locations4, present if it was asked for and is served.
+    pub(crate) locations: Option<&'a [u8]>,
 }
 
 /// Writes a fattr4 with those of the attributes asked for that are served, in ascending order.
 pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
-    let mut given = *asked & supported(source.view.minor);
+    let mut given = *asked & source.view.served;
     if source.stat.is_none() {
         given = given & !super::supported::FROM_STAT;
+    }
+    if source.locations.is_none() {
+        given.remove(num::FS_LOCATIONS);
     }
     given.encode(w);
     let len_at = w.reserve_u32();
@@ -42,7 +48,7 @@ pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
     for number in given.iter() {
         value(w, number, source);
     }
-    // A few hundred bytes.
+    // A few kilobytes.
     let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);
     w.patch_u32(len_at, len);
 }
@@ -68,7 +74,7 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
     let (view, attrs) = (source.view, source.attrs);
     let stat = || source.stat.copied().unwrap_or_default();
     match number {
-        num::SUPPORTED_ATTRS => supported(view.minor).encode(w),
+        num::SUPPORTED_ATTRS => view.served.encode(w),
         num::TYPE => w.u32(wire_type(attrs.kind)),
         num::FH_EXPIRE_TYPE => w.u32(FH4_PERSISTENT),
         num::CHANGE => w.u64(attrs.change),
@@ -92,6 +98,7 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::FILES_AVAIL => w.u64(stat().files_avail),
         num::FILES_FREE => w.u64(stat().files_free),
         num::FILES_TOTAL => w.u64(stat().files_total),
+        num::FS_LOCATIONS => w.raw(source.locations.unwrap_or_default()),
         num::HOMOGENEOUS => w.bool(true),
         num::MAXFILESIZE => w.u64(view.capabilities.max_file_size),
         num::MAXLINK => w.u32(view.capabilities.max_links),

@@ -1,10 +1,12 @@
 //! From a file system's attributes to NFS attributes and back. [RFC 8881 §5]
 
 mod encode;
+mod locations;
 mod open_arguments;
 mod set;
 mod supported;
 
 pub(crate) use encode::{Source, View, decimal, encode, encode_unknown};
+pub(crate) use locations::fs_locations;
 pub(crate) use set::decode_settable;
 pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, supported, want};

@@ -4,17 +4,16 @@ use nfs4_proto::nfs4::attr::{Bitmap, FattrRaw, num};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Reader, XdrError};
 
-use super::supported::supported;
 use crate::fs::{SetAttrs, SetTime};
 use crate::time::Wall;
 
-/// What is to be set.
+/// What is to be set, of the attributes that are served.
 ///
 /// # Errors
 /// ATTRNOTSUPP for an attribute that is not served, INVAL for one that cannot be set or a senseless
 /// value, BADOWNER, BADXDR if the values do not fill their length.
-pub(crate) fn decode_settable(fattr: &FattrRaw<'_>, minor: u32) -> Result<SetAttrs, Status> {
-    if !supported(minor).contains_all(&fattr.mask) {
+pub(crate) fn decode_settable(fattr: &FattrRaw<'_>, served: &Bitmap) -> Result<SetAttrs, Status> {
+    if !served.contains_all(&fattr.mask) {
         return Err(Status::ATTRNOTSUPP);
     }
     if !SETTABLE.contains_all(&fattr.mask) {

@@ -2,14 +2,20 @@
 
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 
+use crate::config::Config;
 use crate::fs::Want;
 
 /// The attributes served in a minor version: what can be asked for or set.
-pub(crate) const fn supported(minor: u32) -> Bitmap {
-    match minor {
+pub(crate) fn supported(minor: u32, config: &Config) -> Bitmap {
+    let always = match minor {
         0 => SUPPORTED_V40,
         1 => SUPPORTED,
         _ => SUPPORTED_V42,
+    };
+    if config.server_addresses.is_empty() {
+        always
+    } else {
+        always.with(num::FS_LOCATIONS)
     }
 }
 

@@ -1,13 +1,16 @@
 //! What an operation sees while it runs.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
+use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Reader, Writer};
 
 use super::Compound;
 use crate::action::Outbox;
-use crate::attr::View;
+use crate::attr::{self, View};
 use crate::client::Client;
 use crate::core::Core;
 use crate::delegate::Guard;
@@ -172,6 +175,19 @@ impl<S> Cx<'_, S> {
         core.exports
             .view(fh.export, &core.config, self.run.minor)
             .ok_or(Status::STALE)
+    }
+
+    /// The attributes that are served.
+    pub(crate) fn served(&self) -> Bitmap {
+        attr::supported(self.run.minor, &self.core.config)
+    }
+
+    /// Where the file system of a filehandle is, as an fs_locations4, if that is asked for and
+    /// served.
+    pub(crate) fn locations(&self, fh: Fh, asked: &Bitmap) -> Option<Box<[u8]>> {
+        let addresses = &*self.core.config.server_addresses;
+        let wanted = asked.contains(num::FS_LOCATIONS) && !addresses.is_empty();
+        wanted.then(|| attr::fs_locations(self.core.exports.path(fh.export), addresses))
     }
 }
 

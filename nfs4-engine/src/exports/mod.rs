@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 pub(crate) use self::fh::Fh;
 pub(crate) use self::pseudo::PseudoFs;
-use crate::attr::View;
+use crate::attr::{self, View};
 use crate::config::Config;
 use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
 
@@ -61,6 +61,7 @@ pub(crate) struct Served {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) capabilities: Capabilities,
     pub(crate) root: Fh,
+    path: String,
     fsid: (u64, u64),
     read_only: bool,
     squash: Squash,
@@ -161,8 +162,13 @@ impl Exports {
             // At least a second, by the range of the setting.
             lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
             max_io: config.max_io,
-            minor,
+            served: attr::supported(minor, config),
         })
+    }
+
+    /// The path of an export; the directories above the exports begin at the root.
+    pub(crate) fn path(&self, export: u16) -> &str {
+        self.get(export).map_or("/", |served| &served.path)
     }
 
     /// Goes from the directory that an export covers into the export.
@@ -219,7 +225,7 @@ impl Exports {
 impl Served {
     fn new(number: u16, export: Export) -> Served {
         let Export {
-            path: _,
+            path,
             backend,
             read_only,
             squash,
@@ -234,6 +240,7 @@ impl Served {
             backend,
             capabilities,
             root,
+            path,
             fsid,
             read_only,
             squash,

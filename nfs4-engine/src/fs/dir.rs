@@ -1,5 +1,6 @@
 //! Directory entries, encoded as the file system pushes them. [RFC 8881 §18.23]
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -17,9 +18,16 @@ pub struct DirWriter {
     asked: Bitmap,
     view: View,
     export: u16,
-    stat: Option<FsStat>,
+    /// Seldom asked for, and a request is moved often.
+    common: Option<Box<Common>>,
     refused: bool,
     end: bool,
+}
+
+/// What is the same for all entries.
+struct Common {
+    stat: Option<FsStat>,
+    locations: Option<Box<[u8]>>,
 }
 
 /// No further entry fits; the one that was refused is not in the answer.
@@ -28,13 +36,7 @@ pub struct Full;
 
 impl DirWriter {
     /// For a READDIR4resok of at most `max` bytes; none if not even an empty one fits.
-    pub(crate) fn new(
-        max: usize,
-        asked: Bitmap,
-        view: View,
-        export: u16,
-        stat: Option<FsStat>,
-    ) -> Option<DirWriter> {
+    pub(crate) fn new(max: usize, asked: Bitmap, view: View, export: u16) -> Option<DirWriter> {
         if max < HEAD + TAIL {
             return None;
         }
@@ -47,10 +49,18 @@ impl DirWriter {
             asked,
             view,
             export,
-            stat,
+            common: None,
             refused: false,
             end: false,
         })
+    }
+
+    /// With what is asked for of all that is the same for all entries.
+    pub(crate) fn with(mut self, stat: Option<FsStat>, locations: Option<Box<[u8]>>) -> DirWriter {
+        if stat.is_some() || locations.is_some() {
+            self.common = Some(Box::new(Common { stat, locations }));
+        }
+        self
     }
 
     /// Adds an entry.
@@ -69,11 +79,13 @@ impl DirWriter {
             export: self.export,
             handle: *fh,
         };
+        let common = self.common.as_deref();
         let source = Source {
             view: &self.view,
             fh: &fh,
             attrs,
-            stat: self.stat.as_ref(),
+            stat: common.and_then(|common| common.stat.as_ref()),
+            locations: common.and_then(|common| common.locations.as_deref()),
         };
         attr::encode(&mut self.w, &self.asked, &source);
         self.keep(before)

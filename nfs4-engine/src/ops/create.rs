@@ -29,7 +29,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
         args::CreateType::Fifo => NewNode::Fifo,
         args::CreateType::Other(_) => return Err(Status::BADTYPE),
     };
-    let set = attr::decode_settable(&args.createattrs, cx.run.minor)?;
+    let set = attr::decode_settable(&args.createattrs, &cx.served())?;
     Ok(Step::Wait(
         dir.export,
         FsOp::Create {

@@ -170,11 +170,13 @@ pub(super) fn encode<S>(
     w: &mut Writer,
 ) -> Result<(), Status> {
     let fh = node.fh;
+    let locations = cx.locations(fh, mask);
     let source = Source {
         view: &cx.view(fh)?,
         fh: &fh,
         attrs: &node.attrs,
         stat: node.stat.as_ref(),
+        locations: locations.as_deref(),
     };
     attr::encode(w, mask, &source);
     Ok(())

@@ -58,7 +58,7 @@ pub(crate) fn start<S: Established>(
             return Err(Status::NOTSUPP);
         }
     };
-    let create = create(&args, cx.run.minor)?;
+    let create = create(&args, &cx.served())?;
     if create != Create::No && matches!(target, Target::Handle(_)) {
         return Err(Status::INVAL);
     }
@@ -105,7 +105,7 @@ fn found<S: Established>(
         handle: opened.fh,
     };
     // Cutting writes, whatever the file is opened for.
-    let cut = if cuts(args, &opened, cx.run.minor) {
+    let cut = if cuts(args, &opened, &cx.served()) {
         WRITE
     } else {
         Share::default()
@@ -125,7 +125,7 @@ fn found<S: Established>(
         cx.core.release(export, opened.fh, cx.out);
     }
     cx.run.set_current(fh);
-    if cuts(args, &opened, cx.run.minor) {
+    if cuts(args, &opened, &cx.served()) {
         cx.guard(cx.core.guards.of(&fh));
         let set = SetAttrs {
             size: Some(0),
@@ -294,13 +294,13 @@ pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
     }
 }
 
-fn create(args: &args::Open<'_>, minor: u32) -> Result<Create, Status> {
+fn create(args: &args::Open<'_>, served: &Bitmap) -> Result<Create, Status> {
     let args::OpenHow::Create(how) = &args.openhow else {
         return Ok(Create::No);
     };
     Ok(match how {
-        CreateHow::Unchecked(attrs) => Create::Unchecked(attr::decode_settable(attrs, minor)?),
-        CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, minor)?),
+        CreateHow::Unchecked(attrs) => Create::Unchecked(attr::decode_settable(attrs, served)?),
+        CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, served)?),
         CreateHow::Exclusive(verifier) => Create::Exclusive {
             verifier: verifier.0,
             set: SetAttrs::default(),
@@ -311,19 +311,19 @@ fn create(args: &args::Open<'_>, minor: u32) -> Result<Create, Status> {
             }
             Create::Exclusive {
                 verifier: verf.0,
-                set: attr::decode_settable(attrs, minor)?,
+                set: attr::decode_settable(attrs, served)?,
             }
         }
     })
 }
 
 /// An UNCHECKED creation with size 0 cuts a file that is there.
-fn cuts(args: &args::Open<'_>, opened: &Opened, minor: u32) -> bool {
+fn cuts(args: &args::Open<'_>, opened: &Opened, served: &Bitmap) -> bool {
     let args::OpenHow::Create(CreateHow::Unchecked(attrs)) = &args.openhow else {
         return false;
     };
     // Of a length other than zero nothing is said for a file that is there.
-    let cuts = attr::decode_settable(attrs, minor).is_ok_and(|set| set.size == Some(0));
+    let cuts = attr::decode_settable(attrs, served).is_ok_and(|set| set.size == Some(0));
     !opened.created && opened.attrs.size != 0 && cuts
 }
 

@@ -55,8 +55,10 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
     let max = (args.maxcount as usize)
         .min(cx.core.config.max_io as usize)
         .min(cx.run.room()?);
-    let entries = DirWriter::new(max, args.attr_request, cx.view(dir)?, dir.export, stat);
-    let entries = entries.ok_or(Status::TOOSMALL)?;
+    let asked = args.attr_request;
+    let entries = DirWriter::new(max, asked, cx.view(dir)?, dir.export)
+        .ok_or(Status::TOOSMALL)?
+        .with(stat, cx.locations(dir, &asked));
     let op = FsOp::ReadDir {
         dir: dir.handle,
         cookie: args.cookie,

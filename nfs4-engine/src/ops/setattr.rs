@@ -16,7 +16,7 @@ pub(crate) fn start<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::SetAttr::decode(args)?;
-    let set = attr::decode_settable(&args.obj_attributes, cx.run.minor)?;
+    let set = attr::decode_settable(&args.obj_attributes, &cx.served())?;
     // Only a change of length is a kind of write and is bound to a stateid.
     let authority = match set.size {
         None => Authority::Credential,

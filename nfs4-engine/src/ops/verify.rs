@@ -14,7 +14,7 @@ use crate::fs::{FsOp, FsReply, FsResult};
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = cx.current()?;
     let mask = args::Verify::decode(args)?.obj_attributes.mask;
-    if !attr::supported(cx.run.minor).contains_all(&mask) {
+    if !cx.served().contains_all(&mask) {
         return Err(Status::ATTRNOTSUPP);
     }
     if mask.intersects(&attr::WRITE_ONLY) || mask.contains(num::RDATTR_ERROR) {

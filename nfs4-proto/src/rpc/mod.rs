@@ -12,7 +12,7 @@ pub use self::auth::{AuthFlavor, AuthStat, AuthSys, OpaqueAuth};
 pub use self::call::{CallError, CallHeader};
 pub use self::record::{Cut, Mark, RecordCutter, RecordError, RecordLimits, write_mark};
 pub use self::reply::{Fault, ReplyError, ReplyHeader};
-pub use self::uaddr::parse_uaddr;
+pub use self::uaddr::{format_uaddr, parse_uaddr};
 
 /// The version of RPC itself [RFC 5531 §9].
 pub const RPC_VERSION: u32 = 2;

@@ -1,5 +1,7 @@
 //! Universal addresses: the address and port of a transport as text [RFC 5665 §5.2.3].
 
+use alloc::format;
+use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The netid of TCP over IPv4 [RFC 5665 §5.2.3.3].
@@ -26,6 +28,13 @@ pub fn parse_uaddr(netid: &[u8], addr: &[u8]) -> Option<SocketAddr> {
         && !host.is_multicast()
         && host != IpAddr::V4(Ipv4Addr::BROADCAST);
     reachable.then_some(SocketAddr::new(host, port))
+}
+
+/// The universal address of a host and a TCP port; the netid is told by the kind of address
+/// [RFC 5665 §5.2.3.3, §5.2.3.4].
+pub fn format_uaddr(host: IpAddr, port: u16) -> String {
+    let [high, low] = port.to_be_bytes();
+    format!("{host}.{high}.{low}")
 }
 
 /// A byte in decimal, without a sign.
@@ -63,6 +72,19 @@ mod tests {
             shown(tcp6("::ffff:192.0.2.7.8.1")),
             "[::ffff:192.0.2.7]:2049"
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (address, netid, written) in [
+            ("10.0.0.1:1", NETID_TCP, "10.0.0.1.0.1"),
+            ("192.0.2.7:20490", NETID_TCP, "192.0.2.7.80.10"),
+            ("[2001:db8::1]:2049", NETID_TCP6, "2001:db8::1.8.1"),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            assert_eq!(format_uaddr(address.ip(), address.port()), written);
+            assert_eq!(parse_uaddr(netid, written.as_bytes()), Some(address));
+        }
     }
 
     #[test]

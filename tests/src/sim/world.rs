@@ -91,6 +91,11 @@ impl Sim {
         Sim::exporting(paths, rules, Sim::config(), Delays::default(), 0)
     }
 
+    /// A server with these settings and a file system of its own at each of these paths.
+    pub fn serving_with(paths: &[&str], config: Config) -> Sim {
+        Sim::exporting(paths, |_| {}, config, Delays::default(), 0)
+    }
+
     fn exporting(
         paths: &[&str],
         rules: impl Fn(&mut Export),

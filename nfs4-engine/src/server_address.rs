@@ -1,0 +1,178 @@
+//! Where clients reach the server, as it tells them. [RFC 8881 §11.16]
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
+
+use nfs4_proto::rpc::format_uaddr;
+
+/// Where clients reach the server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ServerAddress {
+    /// An address and a TCP port. Clients are not told port 2049, which they assume; Linux then
+    /// takes the port of its mount.
+    Ip(IpAddr, u16),
+    /// A name that DNS knows, at port 2049: there is no way to tell another.
+    Name(String),
+}
+
+/// Why clients cannot be told an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServerAddressFault {
+    /// It stands for any host, or for many.
+    #[error("it is not the address of one host")]
+    Host,
+    /// Nobody listens at port 0.
+    #[error("its port is 0")]
+    Port,
+    /// It is no name of a host. [RFC 1123 §2.1]
+    #[error("it is not a host name of letters, digits and hyphens")]
+    Name,
+    /// It is there already.
+    #[error("it is there twice")]
+    Twice,
+}
+
+impl ServerAddress {
+    /// As an entry of fs_locations: a name, or a universal address, whose port is left out if it is
+    /// the one that clients assume.
+    pub(crate) fn on_the_wire(&self) -> Cow<'_, str> {
+        match self {
+            ServerAddress::Ip(ip, NFS_PORT) => Cow::Owned(ip.to_string()),
+            ServerAddress::Ip(ip, port) => Cow::Owned(format_uaddr(*ip, *port)),
+            ServerAddress::Name(name) => Cow::Borrowed(name),
+        }
+    }
+
+    fn fault(&self) -> Option<ServerAddressFault> {
+        match self {
+            ServerAddress::Ip(ip, _) if is_no_host(ip) => Some(ServerAddressFault::Host),
+            ServerAddress::Ip(_, 0) => Some(ServerAddressFault::Port),
+            ServerAddress::Name(name) if !is_host_name(name) => Some(ServerAddressFault::Name),
+            ServerAddress::Ip(..) | ServerAddress::Name(_) => None,
+        }
+    }
+}
+
+/// As people write it.
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerAddress::Ip(ip, port) => core::net::SocketAddr::new(*ip, *port).fmt(f),
+            ServerAddress::Name(name) => write!(f, "{name:?}"),
+        }
+    }
+}
+
+/// What is wrong with each of these.
+pub(crate) fn faults_of(
+    addresses: &[ServerAddress],
+) -> impl Iterator<Item = (&ServerAddress, ServerAddressFault)> {
+    addresses.iter().enumerate().filter_map(|(at, address)| {
+        let before = addresses.get(..at).unwrap_or_default();
+        let twice = before
+            .contains(address)
+            .then_some(ServerAddressFault::Twice);
+        Some((address, address.fault().or(twice)?))
+    })
+}
+
+fn is_no_host(ip: &IpAddr) -> bool {
+    ip.is_unspecified() || ip.is_multicast() || *ip == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Whether it is a name and cannot be taken for an address. [RFC 1123 §2.1]
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let plain = |sign: u8| sign.is_ascii_alphanumeric() || sign == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253
+        && name.split('.').all(is_label)
+        && !last.bytes().all(|sign| sign.is_ascii_digit())
+}
+
+/// Where NFS is, unless something else is said. [RFC 8881 §2.9.3]
+const NFS_PORT: u16 = 2049;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn only_a_port_that_nobody_assumes_is_told() {
+        let ip = |ip: &str, port| ServerAddress::Ip(ip.parse().unwrap(), port);
+        for (address, wire) in [
+            (ip("192.0.2.7", 2049), "192.0.2.7"),
+            (ip("192.0.2.7", 20_490), "192.0.2.7.80.10"),
+            (ip("2001:db8::1", 2049), "2001:db8::1"),
+            (ip("2001:db8::1", 255), "2001:db8::1.0.255"),
+            (ServerAddress::Name("files.example".into()), "files.example"),
+        ] {
+            assert_eq!(address.on_the_wire(), wire);
+        }
+    }
+
+    #[test]
+    fn a_name_is_nothing_that_could_be_an_address() {
+        let long = "a".repeat(63);
+        for good in ["a", "files", "files.example", "4.example", "x-1.y", &long] {
+            assert!(is_host_name(good), "{good}");
+        }
+        let too_long = [&*long; 4].join(".") + ".a";
+        for bad in [
+            "",
+            ".",
+            "files.",
+            ".files",
+            "a..b",
+            "-a",
+            "a-",
+            "a_b",
+            "a b",
+            "f\u{fc}r",
+            "192.0.2.7",
+            "192.0.2.7.8.1",
+            "files.1",
+            "::1",
+            &"a".repeat(64),
+            &too_long,
+        ] {
+            assert!(!is_host_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        let ip = |ip: &str, port| ServerAddress::Ip(ip.parse().unwrap(), port);
+        let addresses = [
+            ip("0.0.0.0", 2049),
+            ip("::", 2049),
+            ip("224.0.0.1", 2049),
+            ip("255.255.255.255", 2049),
+            ip("192.0.2.7", 0),
+            ip("192.0.2.7", 1),
+            ip("192.0.2.7", 2),
+            ip("192.0.2.7", 1),
+            ServerAddress::Name("a b".into()),
+        ];
+        let faults: Vec<_> = faults_of(&addresses).map(|(_, fault)| fault).collect();
+        let host = ServerAddressFault::Host;
+        assert_eq!(faults[..4], [host; 4]);
+        assert_eq!(
+            faults[4..],
+            [
+                ServerAddressFault::Port,
+                ServerAddressFault::Twice,
+                ServerAddressFault::Name
+            ]
+        );
+    }
+}
