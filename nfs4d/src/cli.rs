@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum, value_parser};
 
 use crate::config::{CallbackDial, Driver, Settings};
+use crate::reach::Reach;
 use crate::size::Size;
 
 /// Serves an in-memory file system over NFSv4.
@@ -66,6 +67,16 @@ pub(crate) struct Cli {
     /// Whoever reaches it may read it. Without it nothing is shown.
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
+
+    /// Where clients reach this server: an address, with a port if it is not that of --listen, or a
+    /// name; may be given several times
+    ///
+    /// Clients that ask for the locations of a file system are told all of them, so that they can
+    /// spread one session over several networks: Linux does when mounted with the options
+    /// trunkdiscovery and max_connect=N. To be reached at several addresses, listen at 0.0.0.0 or
+    /// [::].
+    #[arg(long = "server-address", value_name = "ADDR[:PORT]")]
+    server_addresses: Vec<Reach>,
 }
 
 impl Cli {
@@ -78,6 +89,7 @@ impl Cli {
             callback_dial: self.callback_dial,
             driver: self.driver,
             metrics: self.metrics,
+            server_addresses: self.server_addresses.clone(),
         }
     }
 
@@ -145,6 +157,8 @@ mod tests {
             "--callback-dial=none",
             "--driver=threads",
             "--metrics=127.0.0.1:9100",
+            "--server-address=192.0.2.7",
+            "--server-address=files.example",
         ])
         .unwrap();
         assert_eq!(
@@ -157,6 +171,10 @@ mod tests {
                 callback_dial: CallbackDial::None,
                 driver: Driver::Threads,
                 metrics: Some("127.0.0.1:9100".parse().unwrap()),
+                server_addresses: vec![
+                    Reach::Ip("192.0.2.7".parse().unwrap(), None),
+                    Reach::Name("files.example".to_owned()),
+                ],
             }
         );
         assert_eq!(cli.log(), tracing::Level::TRACE);

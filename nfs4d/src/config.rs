@@ -9,6 +9,7 @@ use nfs4_driver::{Anybody, DialPolicy, Limits, Nobody, SameHost};
 use nfs4_engine::Config;
 use nfs4_vfs::MemFsConfig;
 
+use crate::reach::Reach;
 use crate::size::Size;
 
 /// What may be set on the command line.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub driver: Driver,
     /// Where to show what is counted; nowhere if not set.
     pub metrics: Option<SocketAddr>,
+    /// Where clients are told to reach the server; they are told nothing if there are none.
+    pub server_addresses: Vec<Reach>,
 }
 
 /// Whom to connect to when a client of NFSv4.0 wants to be called back.
@@ -64,16 +67,20 @@ impl Default for Settings {
             callback_dial: CallbackDial::default(),
             driver: Driver::default(),
             metrics: None,
+            server_addresses: Vec::new(),
         }
     }
 }
 
 impl Settings {
-    /// The protocol's share.
+    /// The protocol's share; `listen` has the port that is really listened at.
     pub fn engine(&self) -> Config {
+        let port = self.listen.port();
+        let addresses = self.server_addresses.iter();
         Config {
             lease: self.lease,
             grace: self.grace,
+            server_addresses: addresses.map(|at| at.of_server_at(port)).collect(),
             ..Config::default()
         }
     }
@@ -104,6 +111,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use nfs4_engine::ServerAddress;
+
     use super::*;
 
     #[test]
@@ -119,10 +128,14 @@ mod tests {
             lease: Duration::from_secs(20),
             grace: Duration::from_secs(7),
             memory: Size(3 << 20),
+            listen: "127.0.0.1:4000".parse().unwrap(),
+            server_addresses: vec!["192.0.2.7".parse().unwrap()],
             ..Settings::default()
         };
         assert_eq!(settings.engine().lease, Duration::from_secs(20));
         assert_eq!(settings.engine().grace, Duration::from_secs(7));
+        let address = ServerAddress::Ip("192.0.2.7".parse().unwrap(), 4000);
+        assert_eq!(settings.engine().server_addresses, [address]);
         assert_eq!(settings.file_system(9).capacity, 3 << 20);
         assert_eq!(settings.file_system(9).epoch, 9);
     }

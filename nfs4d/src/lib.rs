@@ -11,6 +11,7 @@ mod cli;
 pub mod config;
 mod fault;
 mod metrics;
+mod reach;
 mod server;
 mod size;
 
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 pub use fault::Fault;
+pub use reach::Reach;
 pub use server::serve;
 pub use size::{Size, SizeFault};
 

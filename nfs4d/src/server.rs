@@ -62,7 +62,12 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
         ..settings.file_system(boot.epoch)
     };
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
-    let engine = Engine::new(boot, settings.engine(), exports, now)?;
+    // Where it really listens, if any port would do.
+    let bound = Settings {
+        listen: address,
+        ..settings.clone()
+    };
+    let engine = Engine::new(boot, bound.engine(), exports, now)?;
     let node = Node::with_clock(engine, settings.limits(), clock)?;
     node.set_dial_policy(settings.dial_policy());
     if !address.ip().is_loopback() {

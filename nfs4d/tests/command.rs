@@ -132,6 +132,7 @@ fn help_names_every_flag_and_its_default() {
         "--callback-dial <WHOM>",
         "--driver <DRIVER>",
         "--metrics <ADDR:PORT>",
+        "--server-address <ADDR[:PORT]>",
         "Ctrl-C",
     ] {
         assert!(text.contains(part), "{part} is not in: {text}");
@@ -153,6 +154,23 @@ fn a_wrong_flag_is_refused_and_explained() {
         let output = run(arguments);
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+}
+
+#[test]
+fn addresses_that_clients_cannot_be_told_are_named() {
+    let wrong = [
+        "--server-address=0.0.0.0",
+        "--server-address=files.example:1",
+    ];
+    let output = run(&[&["--listen", "127.0.0.1:0"], &wrong[..]].concat());
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for part in [
+        "has 0.0.0.0:",
+        "has \"files.example:1\": it is not a host name",
+    ] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 }
