@@ -241,10 +241,7 @@ fn begin(
                 }
                 Some(Begin::Sequenced(scope))
             }
-            Entry::Refused(status) => {
-                debug_assert!(errors::permits(row.op, run.minor, status), "{status}");
-                Some(refuse(run, row.op, status, out))
-            }
+            Entry::Refused(status) => Some(refuse(run, row.op, status, out)),
             Entry::Replayed => None,
         };
     }
@@ -265,6 +262,10 @@ fn begin(
 }
 
 pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
+    debug_assert!(
+        errors::permits(op, run.minor, status),
+        "{op} may not answer {status}"
+    );
     out.metrics.operation(op, run.minor, status);
     run.reply.end_op(status, false);
     Begin::Refused(status)

@@ -81,3 +81,38 @@ const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[
     ),
     (None, Status::SERVERFAULT, "any file system can misbehave"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The operations that may answer a status in a minor version.
+    fn who(minor: u32, status: Status) -> alloc::vec::Vec<Op> {
+        let all = Op::ALL.iter().copied();
+        all.filter(|op| permits(*op, minor, status)).collect()
+    }
+
+    #[test]
+    fn what_is_in_no_list_is_not_permitted() {
+        for minor in [1, 2] {
+            assert_eq!(who(minor, Status::RESOURCE), [Op::BindConnToSession]);
+            assert_eq!(who(minor, Status::CLIENTID_BUSY), [Op::DestroyClientId]);
+            assert_eq!(who(minor, Status::SEQ_FALSE_RETRY), [Op::Sequence]);
+            assert!(!permits(Op::GetFh, minor, Status::EXIST));
+            assert!(!permits(Op::Read, minor, Status::STALE_STATEID));
+        }
+        assert_eq!(who(0, Status::BADSESSION), []);
+        assert!(permits(Op::GetFh, 0, Status::RESOURCE));
+    }
+
+    #[test]
+    fn every_exception_is_one() {
+        for (op, status, why) in EXCEPTIONS {
+            let listed = |op: &Op| errors::allowed(*op, 1, *status);
+            match op {
+                Some(op) => assert!(!listed(op), "{op} {status}: {why}"),
+                None => assert!(!Op::ALL.iter().all(listed), "{status}: {why}"),
+            }
+        }
+    }
+}
