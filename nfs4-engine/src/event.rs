@@ -65,6 +65,13 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
+    /// A client has asked for RDMA on a connection, and was told that there is none.
+    RdmaRefused {
+        /// The connection.
+        conn: ConnId,
+        /// The session.
+        session: SessionId,
+    },
     /// A connection does not serve a session any more.
     Unbound {
         /// The connection.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use nfs4_engine::Event;
 use nfs4_proto::nfs4::args::{
     self, CallbackSecParms, ChannelAttrs, CreateSession, GssCbHandles, GssSvc,
 };
@@ -250,7 +251,13 @@ fn neither_persistence_nor_rdma_is_promised() {
         };
         let reply = client.create_session_with(&mut sim, args).all_ok();
         assert_eq!(ok!(reply, CreateSession).flags, back);
+        let (conn, session) = (client.conn, client.session);
+        let told = Event::RdmaRefused { conn, session };
+        assert!(sim.take_events().contains(&told));
     }
+    client.create_session(&mut sim).all_ok();
+    let refused = |event: &Event| matches!(event, Event::RdmaRefused { .. });
+    assert!(!sim.take_events().iter().any(refused));
 }
 
 #[test]

@@ -119,6 +119,9 @@ fn bind_works_without_sequence_and_grants_what_was_asked_generously() {
     ] {
         let conn = sim.connect();
         assert_eq!(direction(&bind(&client, &mut sim, conn, asked)), granted);
+        let session = client.session;
+        let told = Event::RdmaRefused { conn, session };
+        assert!(sim.take_events().contains(&told));
     }
 }
 

@@ -342,6 +342,7 @@ impl Metrics {
             }
             Event::Bound { direction, .. } => rare.binds.get_mut(*direction as usize),
             Event::NotBound { .. }
+            | Event::RdmaRefused { .. }
             | Event::BackChannelLost { .. }
             | Event::BackChannelFaulty { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),

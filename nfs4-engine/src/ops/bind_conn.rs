@@ -8,6 +8,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Step};
 use crate::connection::Direction;
+use crate::event::Event;
 
 /// A rebind changes the direction, and whoever asks for either gets both.
 pub(crate) fn start(cx: &mut Cx<'_, Bare>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -37,6 +38,10 @@ pub(crate) fn start(cx: &mut Cx<'_, Bare>, args: &mut Reader<'_>) -> Result<Step
         Direction::Both => ChannelDirFromServer::Both,
     };
     // RDMA is not spoken, whatever was asked.
+    if args.use_conn_in_rdma_mode {
+        let session = args.sessid;
+        cx.out.event(Event::RdmaRefused { conn, session });
+    }
     res::BindConnToSessionOk {
         sessid: args.sessid,
         dir,

@@ -142,10 +142,13 @@ fn create<S: Scope>(
         .get(session)
         .ok_or(Status::SERVERFAULT)?
         .bindings;
-    let bound = bindings.find(cx.run.conn);
+    let conn = cx.run.conn;
+    let bound = bindings.find(conn);
     if bound.is_none() {
-        let conn = cx.run.conn;
         cx.out.event(Event::NotBound { conn, session: id });
+    }
+    if args.flags & CREATE_SESSION4_FLAG_CONN_RDMA != 0 {
+        cx.out.event(Event::RdmaRefused { conn, session: id });
     }
     let bound_back = bound.is_some_and(|found| found.direction.is_back());
     // Nothing persists, and whether this connection calls back is what the table says.
