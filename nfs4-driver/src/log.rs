@@ -59,7 +59,7 @@ pub(crate) fn closed(conn: ConnId, peer: &str, why: &Closing) {
 
 pub(crate) fn call_refused(conn: ConnId, peer: &str, fault: Fault) {
     #[cfg(feature = "tracing")]
-    tracing::info!(%conn, peer, %fault, "call refused");
+    tracing::debug!(%conn, peer, %fault, "call refused");
 }
 
 /// A record that arrived, without its mark.
@@ -82,17 +82,20 @@ pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
     tracing::trace!(%conn, "-> {}", Dump::new(reply.get(Mark::LEN..).unwrap_or_default()));
 }
 
+/// What a client can cause as often as it sends a request is for who looks for it; a client that
+/// comes or goes is for all.
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
-        Event::Bound { .. } | Event::NotBound { .. } | Event::Unbound { .. } => {
-            tracing::debug!(?event);
-        }
-        Event::SharedOwner { owner, times } => {
-            let owner = String::from_utf8_lossy(owner);
+        Event::ClientConfirmed { .. } | Event::ClientGone { .. } => tracing::info!(?event),
+        // They go on until somebody does something about it: ever more seldom is often enough.
+        Event::SharedOwner { owner, times } if times.is_power_of_two() => {
+            // Whatever a client calls itself is one line.
+            let owner = owner.escape_ascii();
             tracing::warn!(%owner, times, "two clients use the same name and replace each other");
         }
-        _ => tracing::info!(?event),
+        Event::BackChannelFaulty { .. } | Event::DelegationRevoked { .. } => tracing::info!(?event),
+        _ => tracing::debug!(?event),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::{
-    ClientId, FattrRaw, Op, Owner, SessionId, Stateid, Status, args,
+    ClientId, FattrRaw, Op, Owner, SessionId, Stateid, Status, Verifier, args,
 };
 use nfs4_driver::engine::proto::rpc::{MessageType, peek_message_type};
 use nfs4_driver::engine::proto::xdr::List;
@@ -48,9 +48,14 @@ impl Caller {
 
     /// EXCHANGE_ID.
     pub(crate) async fn introduce(&mut self, owner: &[u8]) -> Reply {
+        self.introduce_as(owner, Verifier::default()).await
+    }
+
+    /// EXCHANGE_ID of an incarnation.
+    pub(crate) async fn introduce_as(&mut self, owner: &[u8], verifier: Verifier) -> Reply {
         let exchange = args::ExchangeId {
             clientowner: args::ClientOwner {
-                verifier: Default::default(),
+                verifier,
                 ownerid: owner,
             },
             flags: 0,
