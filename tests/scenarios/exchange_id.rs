@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nfs4_engine::Event;
+use nfs4_engine::snapshot::Cursor;
 use nfs4_proto::nfs4::args::{self, SspOps, StateProtect};
 use nfs4_proto::nfs4::basic::ClientId;
 use nfs4_proto::nfs4::consts::{
@@ -333,6 +334,9 @@ fn two_clients_that_keep_replacing_each_other_are_named() {
             told.push((owner, times));
         }
     }
+    let shown = sim.engine().clients(sim.clock(), Cursor::default(), 10);
+    let comebacks: Vec<u32> = shown.items.iter().map(|view| view.comebacks).collect();
+    assert_eq!(comebacks, [3], "the list of clients says so, too");
     let name = b"same name".to_vec();
     assert_eq!(told, [(name.clone(), 1), (name.clone(), 2), (name, 3)]);
 }

@@ -82,7 +82,7 @@ fn the_clock_ends_a_lease_also_when_no_timer_passes() {
 }
 
 #[test]
-fn what_an_expired_client_had_cannot_be_destroyed_also_when_no_timer_passes() {
+fn what_an_expired_client_had_can_be_neither_used_nor_destroyed_also_when_no_timer_passes() {
     let mut sim = Sim::new();
     let client = Client::mounted(&mut sim, "a");
     let mut unconfirmed = Client::stranger(&mut sim, "b");
@@ -101,6 +101,10 @@ fn what_an_expired_client_had_cannot_be_destroyed_also_when_no_timer_passes() {
         let record = client.record(sim.xid(), b"", |c| c.destroy_clientid(id_of(client)));
         let reply = ahead_of_timers(&mut sim, client.conn, record);
         assert!(reply.is_only(Op::DestroyClientId, Status::STALE_CLIENTID));
+        let create = client.session_args();
+        let record = client.record(sim.xid(), b"", |c| c.create_session(create));
+        let reply = ahead_of_timers(&mut sim, client.conn, record);
+        assert!(reply.is_only(Op::CreateSession, Status::STALE_CLIENTID));
     }
     assert_eq!((sim.tables().sessions, sim.tables().clients), (1, 2));
     sim.assert_nothing_is_left();

@@ -217,6 +217,13 @@ fn a_client_that_goes_over_to_4_1_is_another() {
     };
     let reply = after.bare(&mut sim, |c| c.destroy_clientid(destroy));
     assert!(reply.is_only(Op::DestroyClientId, Status::STALE_CLIENTID));
+    let create = args::CreateSession {
+        clientid: before.id,
+        sequence: 1,
+        ..after.session_args()
+    };
+    let reply = after.bare(&mut sim, |c| c.create_session(create));
+    assert!(reply.is_only(Op::CreateSession, Status::STALE_CLIENTID));
     before.renew(&mut sim).all_ok();
     let pages = sim
         .engine()
