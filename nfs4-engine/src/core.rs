@@ -18,6 +18,7 @@ use crate::fs::FsHandle;
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
 use crate::session::demand::Pressure;
+use crate::session::slot::Keep;
 use crate::session::table::{Session, Sessions};
 use crate::slab::Key;
 use crate::state::States;
@@ -91,10 +92,6 @@ impl Core {
 
     /// Ends the slot of a request that is answered.
     pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
-        // Also when the session went: of a client that is half removed the rest must expire.
-        if let Some(client) = self.clients.get_mut(scope.client) {
-            client.lease.end(now.mono);
-        }
         let Some(session) = self.sessions.get_mut(scope.session) else {
             return;
         };
@@ -105,9 +102,13 @@ impl Core {
             // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
             // to it.
             let refused = run.begun == 2 && run.reply.is_beyond_us();
-            let keep = (run.keep || run.count == 1 || refused)
-                .then_some(|cache: &mut Vec<u8>| run.reply.copy_to(cache));
-            let (before, after) = slot.finish(keep);
+            let (before, after) = slot.finish(if run.count == 1 {
+                Keep::Sequence(run.said)
+            } else if run.keep || refused {
+                Keep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
+            } else {
+                Keep::Nothing
+            });
             self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
             self.mind_slots(now);
         }
@@ -129,6 +130,7 @@ impl Core {
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
+            client.lease.renew(session.renewed(now.mono));
         }
         out.event(Event::SessionDestroyed {
             session: session.id,

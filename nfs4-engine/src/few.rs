@@ -17,20 +17,6 @@ impl<T> Few<T> {
         usize::from(self.first.is_some()) + self.others.len()
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<&T> {
-        match index.checked_sub(1) {
-            None => self.first.as_ref(),
-            Some(index) => self.others.get(index),
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
-        match index.checked_sub(1) {
-            None => self.first.as_mut(),
-            Some(index) => self.others.get_mut(index),
-        }
-    }
-
     pub(crate) fn iter(&self) -> core::iter::Chain<core::option::Iter<'_, T>, slice::Iter<'_, T>> {
         self.first.iter().chain(&self.others)
     }
@@ -85,12 +71,8 @@ mod tests {
             assert_eq!(few.remove(index), expected);
             assert_eq!(few.len(), list.len());
             assert!(few.iter().eq(&list) && few.iter_mut().eq(&list));
-            for index in 0..6 {
-                assert_eq!(few.get(index), list.get(index));
-                assert_eq!(few.get_mut(index), list.get_mut(index));
-            }
         }
         few.push(7);
-        assert_eq!(few.get(0), Some(&7));
+        assert!(few.iter().eq(&[7]));
     }
 }

@@ -104,7 +104,9 @@ impl Engine {
             *by_conn.entry(run.conn).or_default() += 1;
             if let Some(scope) = run.sequenced {
                 *by_session.entry(scope.session).or_default() += 1;
-                *by_client.entry(scope.client).or_default() += 1;
+                if core.is_alive(&scope) {
+                    *by_client.entry(scope.client).or_default() += 1;
+                }
             }
             if let Some(client) = run.holds {
                 *by_client.entry(client).or_default() += 1;
@@ -123,7 +125,8 @@ impl Engine {
         check(cached == core.sessions.cached_bytes, "cached bytes", cached)?;
         for (key, client) in core.clients.entries() {
             let parked = by_client.get(&key).copied().unwrap_or(0);
-            check(client.lease.running() == parked, "a lease held by", parked)?;
+            let lease = core.lease_of(client);
+            check(lease.running() == parked, "a lease held by", parked)?;
         }
         let (running, kept, bytes) = core.duplicates.counts();
         let requests = self.parked.iter().filter(|run| run.request.is_some());

@@ -220,18 +220,18 @@ impl Engine {
     }
 
     fn client(&self, now: Now, key: Key<Client>, client: &Client) -> ClientView {
-        let lease = self.core.config.lease;
+        let (lease, length) = (self.core.lease_of(client), self.core.config.lease);
         let about = &client.about;
         ClientView {
             client_id: client.id,
             address: about.address.clone(),
             minor: about.minor,
-            lease_status: if client.lease.is_expired(now.mono, lease) {
+            lease_status: if lease.is_expired(now.mono, length) {
                 LeaseStatus::Expired
             } else {
                 LeaseStatus::Active
             },
-            last_renewal: now.wall.before(now.mono.since(client.lease.renewed())),
+            last_renewal: now.wall.before(now.mono.since(lease.renewed())),
             confirmed: client.confirmed,
             owner: client.owner.clone(),
             comebacks: client.comebacks,

@@ -473,3 +473,25 @@ fn the_reply_cache_is_counted_and_given_back() {
     assert_eq!(sim.tables().cached_bytes - before, reply.len() - 24);
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_sequence_alone_is_repeated_by_its_slot_and_takes_no_memory() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let before = sim.tables().cached_bytes;
+    // Slot 0 has kept something before, slot 5 has not.
+    for slot in [0, 5] {
+        let sequence = client.sequence(slot, false);
+        let tag = [b't'; 400];
+        let ask = |sim: &mut Sim| {
+            let record = client.record(sim.xid(), &tag, |c| c.sequence(sequence));
+            sim.exchange(client.conn, record).all_ok()
+        };
+        let first = ask(&mut sim);
+        let again = ask(&mut sim);
+        assert_eq!(again.body(), first.body(), "slot {slot}");
+        assert_ne!(again.xid(), first.xid());
+    }
+    assert!(sim.tables().cached_bytes <= before);
+    sim.assert_nothing_is_left();
+}

@@ -258,20 +258,18 @@ impl Core {
 
     /// A client that answers is there, and so is the connection that it answers by.
     fn heard_from(&mut self, key: Key<Session>, conn: ConnId, now: Now) {
-        let lease = self.config.lease;
+        let client = self.sessions.get(key).map(|session| session.client);
+        // What has expired does not come back to life.
+        let expired = client.is_none_or(|client| self.is_expired(client, now.mono));
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        session.last_used = now.mono;
+        if !expired {
+            session.last_used = now.mono;
+        }
         session.back.failing = false;
         if let Some(binding) = session.bindings.find_mut(conn) {
             binding.last_activity = now;
-        }
-        // What has expired does not come back to life.
-        if let Some(client) = self.clients.get_mut(session.client)
-            && !client.lease.is_expired(now.mono, lease)
-        {
-            client.lease.renew(now.mono);
         }
     }
 

@@ -17,8 +17,9 @@ impl Core {
             return 0;
         };
         let mut flags = 0;
-        let client = self.clients.get(session.client);
-        if client.is_some_and(|client| client.revoked > 0) {
+        let client = || self.clients.get(session.client);
+        // Mostly nobody has any, and then nobody's record is looked at.
+        if self.states.has_revoked() && client().is_some_and(|client| client.revoked > 0) {
             flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
         }
         if session.back.has_fault() {
@@ -30,7 +31,7 @@ impl Core {
         if session.back.wanted {
             flags |= SEQ4_STATUS_CB_PATH_DOWN_SESSION;
         }
-        let sessions = client.map(|client| client.sessions.as_slice());
+        let sessions = client().map(|client| client.sessions.as_slice());
         let sessions = sessions.unwrap_or_default().iter();
         let mut sessions = sessions.filter_map(|key| self.sessions.get(*key));
         let mut wanted = session.back.wanted;

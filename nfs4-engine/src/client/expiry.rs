@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Client;
+use super::{Client, Lease};
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::event::{ClientGone, SessionGone};
@@ -16,7 +16,18 @@ impl Core {
     /// has not passed yet.
     pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
         let found = self.clients.get(client);
-        found.is_none_or(|client| client.lease.is_expired(now, self.config.lease))
+        found.is_none_or(|client| self.lease_of(client).is_expired(now, self.config.lease))
+    }
+
+    /// A client's lease, with what its sessions have seen: each keeps that for itself, so that a
+    /// request need not look at its client's record.
+    pub(crate) fn lease_of(&self, client: &Client) -> Lease {
+        let sessions = client.sessions.iter();
+        let mut lease = client.lease;
+        for session in sessions.filter_map(|key| self.sessions.get(*key)) {
+            lease.join(session.last_used, session.running);
+        }
+        lease
     }
 
     /// Removes those whose lease has run out, as the reaper would that has not passed yet: what
@@ -57,10 +68,10 @@ impl Core {
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        let Some(client) = self.clients.get(key) else {
+        if self.clients.get(key).is_none() {
             return true;
-        };
-        if client.lease.is_expired(now.mono, self.config.lease) {
+        }
+        if self.is_expired(key, now.mono) {
             return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
         }
         if !self.forget_silent_owners(key, now, budget, out) {
@@ -69,7 +80,9 @@ impl Core {
         let Some(client) = self.clients.get(key) else {
             return true;
         };
-        let again = client.lease.look_again(now.mono, self.config.lease);
+        let again = self
+            .lease_of(client)
+            .look_again(now.mono, self.config.lease);
         self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.
         let sessions = client.sessions.iter().copied();

@@ -42,6 +42,13 @@ impl Lease {
         self.running = self.running.saturating_sub(1);
     }
 
+    /// Adds what else was seen of the client: when it was last renewed, and by how many requests it
+    /// is held.
+    pub(crate) fn join(&mut self, renewed: Mono, running: u32) {
+        self.renew(renewed);
+        self.running += running;
+    }
+
     /// The clock decides, not whoever happens to look.
     pub(crate) fn is_expired(&self, now: Mono, length: Duration) -> bool {
         self.running == 0 && now > self.renewed.after(length)

@@ -51,7 +51,9 @@ pub(crate) struct Client {
     pub(crate) create: CreateSlot,
     /// Its sessions.
     pub(crate) sessions: Vec<Key<Session>>,
-    /// When it must have been heard from.
+    /// When it was last heard from, not by its sessions: see [`Core::lease_of`].
+    ///
+    /// [`Core::lease_of`]: crate::core::Core::lease_of
     pub(crate) lease: Lease,
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,

@@ -15,6 +15,7 @@ use crate::exports::Fh;
 use crate::fs::{Attrs, Credential, FsStat};
 use crate::ids::ConnId;
 use crate::ops::seqid::Taken;
+use crate::session::slot::Said;
 use crate::slab::Key;
 use crate::time::Mono;
 
@@ -44,6 +45,8 @@ pub(crate) struct Compound {
     pub(crate) current_stateid: Option<Stateid>,
     pub(crate) saved_stateid: Option<Stateid>,
     pub(crate) sequenced: Option<Sequenced>,
+    /// What its SEQUENCE was answered.
+    pub(crate) said: Said,
     /// In minor version 0, the client whose lease it holds.
     pub(crate) holds: Option<Key<Client>>,
     /// In minor version 0, the owner whose turn the operation is.
@@ -96,6 +99,7 @@ impl Compound {
             current_stateid: None,
             saved_stateid: None,
             sequenced: None,
+            said: Said::default(),
             holds: None,
             turn: None,
             request: None,

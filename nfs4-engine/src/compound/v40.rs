@@ -164,7 +164,7 @@ impl Core {
         if client.about.minor != 0 || !client.confirmed {
             return Err(Status::STALE_CLIENTID);
         }
-        if client.lease.is_expired(now, self.config.lease) {
+        if self.is_expired(key, now) {
             return Err(Status::EXPIRED);
         }
         Ok(key)
@@ -185,7 +185,7 @@ impl Core {
         if client.about.minor != 0 || !self.states.is_of(&stated, fh) {
             return Err(Status::BAD_STATEID);
         }
-        if client.lease.is_expired(now, self.config.lease) {
+        if self.is_expired(stated.client, now) {
             return Err(Status::EXPIRED);
         }
         check_seqid_v40(stateid.seqid, stated.seqid)?;

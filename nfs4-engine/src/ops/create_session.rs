@@ -31,7 +31,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         .by_id(args.clientid.0)
         .ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
-    if client.about.minor == 0 || client.lease.is_expired(cx.now.mono, cx.core.config.lease) {
+    if client.about.minor == 0 || cx.core.is_expired(key, cx.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
     // The replay comes before every other check. [RFC 8881 §18.36.4, phase 2]

@@ -27,9 +27,6 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
     }
     if own {
         // The reply is sent, but there is no slot left to keep it in.
-        if let Some(client) = cx.core.clients.get_mut(session.client) {
-            client.lease.end(cx.now.mono);
-        }
         cx.run.sequenced = None;
     }
     cx.core

@@ -90,7 +90,7 @@ fn introduce(
     if let Some(key) = records.confirmed
         && let Some(client) = core.clients.get(key)
     {
-        let expired = client.lease.is_expired(now.mono, core.config.lease);
+        let expired = core.is_expired(key, now.mono);
         if client.principal != caller {
             // 3: two clients under one name. One that holds nothing gives way.
             if client.has_state() && !expired {
@@ -132,7 +132,7 @@ fn update(
         .confirmed
         .ok_or(Status::NOENT)?;
     let client = core.clients.get(key).ok_or(Status::NOENT)?;
-    if client.lease.is_expired(now.mono, core.config.lease) {
+    if core.is_expired(key, now.mono) {
         Err(Status::NOENT)
     } else if client.verifier != owner.verifier {
         Err(Status::NOT_SAME)

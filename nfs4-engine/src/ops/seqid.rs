@@ -390,7 +390,7 @@ impl Core {
         let client = self.clients.get(key).ok_or(Status::EXPIRED)?;
         if client.about.minor != 0 {
             Err(Status::BAD_STATEID)
-        } else if client.lease.is_expired(now, self.config.lease) {
+        } else if self.is_expired(key, now) {
             Err(Status::EXPIRED)
         } else {
             Ok(key)

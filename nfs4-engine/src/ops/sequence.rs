@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::metrics::SequenceError;
 use crate::session::demand::Pressure;
 use crate::session::fingerprint;
-use crate::session::slot::Acquire;
+use crate::session::slot::{Acquire, Said};
 use crate::session::table::Session;
 use crate::time::Now;
 
@@ -32,7 +32,10 @@ pub(crate) enum Entry {
 /// What is to be done with a request that was not refused.
 enum Turn {
     New,
+    /// It was answered from the cache.
     Replayed,
+    /// It is a SEQUENCE alone, and gets its result again.
+    Repeated(Said),
     Uncached,
 }
 
@@ -72,13 +75,13 @@ fn admit(
         .ok_or(Status::BADSESSION)?;
     let pressure = core.pressure();
     let promised = core.sessions.promised_bytes as u64;
-    let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
-    let client_key = session.client;
-    let client = core.clients.get_mut(client_key).ok_or(Status::BADSESSION)?;
-    // The clock decides, also when the reaper has not passed yet.
-    if client.lease.is_expired(now.mono, core.config.lease) {
+    let lease = core.config.lease;
+    let session = core.sessions.get(key).ok_or(Status::BADSESSION)?;
+    // Who has used it of late is not asked for his lease, which costs a look at another table.
+    if session.is_idle(now.mono, lease) && core.is_expired(session.client, now.mono) {
         return Err(Status::BADSESSION);
     }
+    let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let fore = session.fore;
     if run.message_len > fore.max_request {
         return Err(Status::REQ_TOO_BIG);
@@ -108,6 +111,7 @@ fn admit(
             out.reply(run.conn, &head, body, core::iter::empty());
             Turn::Replayed
         }
+        Acquire::Repeat(said) => Turn::Repeated(said),
         Acquire::Uncached => Turn::Uncached,
         Acquire::Running => return Err(Status::DELAY),
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
@@ -118,65 +122,75 @@ fn admit(
         }
     };
     let mut freed = 0;
-    let scope = Sequenced {
-        client: client_key,
-        session: key,
-        slot: args.slotid,
-    };
+    session.last_used = now.mono;
     match turn {
         Turn::New => {
             if pressure.kept + promised + run.max_kept as u64 > pressure.budget {
                 // Refused before its effects, a request can be sent again without being kept.
                 run.max_kept = run.max_kept.min(KEPT_ANYWAY);
             }
-            freed = session.steer(&args, pressure, now.mono, core.config.lease);
+            freed = session.steer(&args, pressure, now.mono, lease);
             session.running += 1;
-            client.lease.begin(now.mono);
         }
-        Turn::Replayed => {
-            session.last_used = now.mono;
-            client.lease.renew(now.mono);
+        Turn::Replayed | Turn::Repeated(_) => {
             out.metrics.sequence_error(SequenceError::ReplayHit);
         }
-        Turn::Uncached => {
-            session.last_used = now.mono;
-            client.lease.renew(now.mono);
-            out.metrics.sequence_error(SequenceError::RetryUncached);
-        }
+        Turn::Uncached => out.metrics.sequence_error(SequenceError::RetryUncached),
     }
-    let mut result = answer(session, pressure, &args);
+    let scope = Sequenced {
+        client: session.client,
+        session: key,
+        slot: args.slotid,
+    };
+    let mut said = say(session, pressure);
     core.sessions.cached_bytes -= freed;
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
     }
-    result.status_flags = core.status_flags(key);
+    said.flags = core.status_flags(key);
     match turn {
         Turn::New => {
-            result.encode(run.reply.body());
-            run.reply.end_op(Status::OK, false);
+            encode(run, &args, said);
             run.sequenced = Some(scope);
+            run.said = said;
             Ok(Entry::Accepted(scope))
         }
         Turn::Replayed => Ok(Entry::Replayed),
+        Turn::Repeated(said) => {
+            encode(run, &args, said);
+            run.reply.finish();
+            run.reply.send(run.conn, run.xid, out);
+            Ok(Entry::Replayed)
+        }
         Turn::Uncached => {
-            result.encode(run.reply.body());
-            run.reply.end_op(Status::OK, false);
+            encode(run, &args, said);
             send_uncached(run, *reader, out);
             Ok(Entry::Replayed)
         }
     }
 }
 
-fn answer(session: &Session, pressure: Pressure, args: &args::Sequence) -> res::SequenceOk {
+/// What a session's SEQUENCE says, status flags apart.
+fn say(session: &Session, pressure: Pressure) -> Said {
     let count = session.slots.count();
-    res::SequenceOk {
+    Said {
+        highest: count - 1,
+        target: session.target(pressure).min(count) - 1,
+        flags: 0,
+    }
+}
+
+fn encode(run: &mut Compound, args: &args::Sequence, said: Said) {
+    let result = res::SequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
         slotid: args.slotid,
-        highest_slotid: count - 1,
-        target_highest_slotid: session.target(pressure).min(count) - 1,
-        status_flags: 0,
-    }
+        highest_slotid: said.highest,
+        target_highest_slotid: said.target,
+        status_flags: said.flags,
+    };
+    result.encode(run.reply.body());
+    run.reply.end_op(Status::OK, false);
 }
 
 /// Answers the retry of a request whose reply was not kept: the second operation fails.

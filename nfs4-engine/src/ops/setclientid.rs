@@ -31,7 +31,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     if let Some(key) = records.confirmed
         && let Some(client) = cx.core.clients.get(key)
     {
-        let expired = client.lease.is_expired(now, cx.core.config.lease);
+        let expired = cx.core.is_expired(key, now);
         if client.principal != caller {
             // One that holds nothing gives way. [RFC 7530 §9.1.2]
             if client.has_state() && !expired {
@@ -100,8 +100,9 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     let now = cx.now.mono;
     let found = cx.core.clients.by_id(args.clientid.0);
     let key = found.ok_or(Status::STALE_CLIENTID)?;
+    let expired = cx.core.is_expired(key, now);
     let client = cx.core.clients.get_mut(key).ok_or(Status::STALE_CLIENTID)?;
-    if client.about.minor != 0 || client.lease.is_expired(now, cx.core.config.lease) {
+    if client.about.minor != 0 || expired {
         return Err(Status::STALE_CLIENTID);
     }
     let asked = args.setclientid_confirm;

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use super::slots::whole;
 use crate::time::Mono;
 
 /// How many slots a client needs, as its use of them tells.
@@ -55,11 +56,7 @@ impl Demand {
             self.slots = negotiated;
         }
         if now > self.since.after(lease) {
-            let enough = self
-                .peak
-                .saturating_mul(2)
-                .next_multiple_of(STEP)
-                .min(negotiated);
+            let enough = whole(self.peak.saturating_mul(2)).min(negotiated);
             if enough < self.slots && enough < made() {
                 self.slots = enough;
             }
@@ -87,9 +84,6 @@ impl Pressure {
     }
 }
 
-/// Slots are wanted back by so many, in which their memory is made.
-const STEP: u32 = super::slots::CHUNK as u32;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,30 +105,32 @@ mod tests {
     fn all_are_needed_until_few_were_used_for_a_lease() {
         assert_eq!(after(&[]), ALL);
         assert_eq!(after(&[(1, 3), (10, 1)]), ALL);
-        assert_eq!(after(&[(1, 3), (11, 1)]), 8);
-        assert_eq!(after(&[(1, 11), (11, 1)]), 24);
-        assert_eq!(after(&[(1, 11), (11, 1), (22, 1)]), 8);
+        assert_eq!(after(&[(1, 3), (11, 1)]), 9);
+        assert_eq!(after(&[(1, 4), (11, 1)]), 9);
+        assert_eq!(after(&[(1, 5), (11, 1)]), 17);
+        assert_eq!(after(&[(1, 11), (11, 1)]), 25);
+        assert_eq!(after(&[(1, 11), (11, 1), (22, 1)]), 9);
         assert_eq!(after(&[(1, 40), (11, 1)]), ALL);
     }
 
     #[test]
     fn more_than_half_in_use_brings_all_back_at_once() {
         let shrunk = [(1, 11), (11, 1)];
-        assert_eq!(after(&[&shrunk[..], &[(12, 12)]].concat()), 24);
+        assert_eq!(after(&[&shrunk[..], &[(12, 12)]].concat()), 25);
         assert_eq!(after(&[&shrunk[..], &[(12, 13)]].concat()), ALL);
         // And they stay as long as they were used within a lease.
         let grown = [&shrunk[..], &[(12, 40), (22, 1)]].concat();
         assert_eq!(after(&grown), ALL);
-        assert_eq!(after(&[&grown[..], &[(33, 1)]].concat()), 8);
+        assert_eq!(after(&[&grown[..], &[(33, 1)]].concat()), 9);
     }
 
     #[test]
     fn slots_without_memory_are_not_wanted_back() {
         let mut demand = Demand::new(ALL, Mono::ZERO);
-        demand.note(1, ALL, Mono::from_nanos(11), LEASE, || 8);
+        demand.note(1, ALL, Mono::from_nanos(11), LEASE, || 9);
         assert_eq!(demand.slots(), ALL);
-        demand.note(1, ALL, Mono::from_nanos(22), LEASE, || 16);
-        assert_eq!(demand.slots(), 8);
+        demand.note(1, ALL, Mono::from_nanos(22), LEASE, || 17);
+        assert_eq!(demand.slots(), 9);
     }
 
     #[test]

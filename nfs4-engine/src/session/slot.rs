@@ -15,12 +15,36 @@ pub(crate) struct Slot {
     body: Vec<u8>,
 }
 
+/// What the result of a SEQUENCE says that does not follow from its arguments.
+/// [RFC 8881 §18.46.2, SEQUENCE4resok]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// `sr_highest_slotid`.
+    pub(crate) highest: u32,
+    /// `sr_target_highest_slotid`.
+    pub(crate) target: u32,
+    /// `sr_status_flags`.
+    pub(crate) flags: u32,
+}
+
+/// What is kept of a reply.
+pub(crate) enum Keep<F> {
+    /// That there was one.
+    Nothing,
+    /// That of a SEQUENCE alone.
+    Sequence(Said),
+    /// The COMPOUND4res, which this appends to the empty cache that it is given.
+    Body(F),
+}
+
 /// What is known of the answer to the last request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Answer {
     /// No request yet.
     #[default]
     Unused,
+    /// It was a SEQUENCE alone. Most of idle clients' requests are, and they cost no other memory.
+    Sequence(Said),
     /// The whole COMPOUND4res is in `body`.
     Cached,
     /// The request was not to be cached; it had more operations than SEQUENCE.
@@ -34,6 +58,8 @@ pub(crate) enum Acquire<'a> {
     New,
     /// It was answered before: send this COMPOUND4res again.
     Replay(&'a [u8]),
+    /// It is a SEQUENCE alone and was answered before: say this again.
+    Repeat(Said),
     /// It was answered before, and the answer was not kept. [RFC 8881 §2.10.6.1.3]
     Uncached,
     /// It is running: NFS4ERR_DELAY.
@@ -69,40 +95,36 @@ impl Slot {
         }
         match self.answer {
             Answer::Unused => Acquire::Misordered,
-            Answer::Cached | Answer::Uncached if fingerprint != self.fingerprint => {
+            Answer::Sequence(_) | Answer::Cached | Answer::Uncached
+                if fingerprint != self.fingerprint =>
+            {
                 Acquire::FalseRetry
             }
+            Answer::Sequence(said) => Acquire::Repeat(said),
             Answer::Cached => Acquire::Replay(&self.body),
             Answer::Uncached => Acquire::Uncached,
         }
     }
 
-    /// Ends the running request; `keep` appends its COMPOUND4res to the empty cache it is given,
-    /// if it is to be kept.
+    /// Ends the running request and keeps so much of its reply.
     ///
     /// Returns how many bytes the cache held before and holds now.
-    pub(crate) fn finish(&mut self, keep: Option<impl FnOnce(&mut Vec<u8>)>) -> (usize, usize) {
+    pub(crate) fn finish(&mut self, keep: Keep<impl FnOnce(&mut Vec<u8>)>) -> (usize, usize) {
         debug_assert!(self.running, "only a running request ends");
         let before = self.body.len();
         self.running = false;
         self.body.clear();
-        match keep {
-            Some(fill) => {
-                self.answer = Answer::Cached;
+        self.answer = match keep {
+            Keep::Nothing => Answer::Uncached,
+            Keep::Sequence(said) => Answer::Sequence(said),
+            Keep::Body(fill) => {
                 fill(&mut self.body);
-                // One large reply must not hold its memory for as long as the session lives.
-                if self.body.capacity() > KEEP_CAPACITY
-                    && self.body.capacity() > 2 * self.body.len()
-                {
-                    self.body.shrink_to_fit();
-                }
+                Answer::Cached
             }
-            None => {
-                self.answer = Answer::Uncached;
-                if self.body.capacity() > KEEP_CAPACITY {
-                    self.body = Vec::new();
-                }
-            }
+        };
+        // One large reply must not hold its memory for as long as the session lives.
+        if self.body.capacity() > KEEP_CAPACITY && self.body.capacity() > 2 * self.body.len() {
+            self.body.shrink_to_fit();
         }
         (before, self.body.len())
     }
@@ -158,23 +180,37 @@ const KEEP_CAPACITY: usize = 1024;
 mod tests {
     use super::*;
 
-    const NONE: Option<fn(&mut Vec<u8>)> = None;
+    const NOTHING: Keep<fn(&mut Vec<u8>)> = Keep::Nothing;
+    const SAID: Said = Said {
+        highest: 3,
+        target: 2,
+        flags: 1,
+    };
+    const SEQUENCE: Keep<fn(&mut Vec<u8>)> = Keep::Sequence(SAID);
 
-    fn keep(bytes: &'static [u8]) -> Option<impl FnOnce(&mut Vec<u8>)> {
-        Some(move |body: &mut Vec<u8>| body.extend_from_slice(bytes))
+    fn keep(bytes: &'static [u8]) -> Keep<impl FnOnce(&mut Vec<u8>)> {
+        Keep::Body(move |body: &mut Vec<u8>| body.extend_from_slice(bytes))
+    }
+
+    /// How the request of a model ended.
+    #[derive(Clone, Copy)]
+    enum Ended {
+        Alone,
+        Cached,
+        Uncached,
     }
 
     /// Every sequence of eight steps, each one of: the last seqid, the next, another, the last
-    /// with another fingerprint, finish cached, finish uncached; against a model that remembers
-    /// executions by seqid.
+    /// with another fingerprint, finish cached, uncached, or as a SEQUENCE alone; against a model
+    /// that remembers executions by seqid.
     #[test]
     fn all_interleavings_execute_each_seqid_once() {
-        const STEPS: usize = 6;
+        const STEPS: usize = 7;
         for word in 0..STEPS.pow(8) {
             let mut slot = Slot::default();
             let mut executed = 0_u32;
             let mut running = false;
-            let mut cached = None;
+            let mut ended = None;
             let mut rest = word;
             for _ in 0..8 {
                 let step = rest % STEPS;
@@ -182,11 +218,12 @@ mod tests {
                 match step {
                     0 => {
                         let got = slot.acquire(executed, u64::from(executed));
-                        let want = match cached {
+                        let want = match ended {
                             _ if running => Acquire::Running,
                             None => Acquire::Misordered,
-                            Some(true) => Acquire::Replay(b"reply"),
-                            Some(false) => Acquire::Uncached,
+                            Some(Ended::Alone) => Acquire::Repeat(SAID),
+                            Some(Ended::Cached) => Acquire::Replay(b"reply"),
+                            Some(Ended::Uncached) => Acquire::Uncached,
                         };
                         assert_eq!(got, want);
                     }
@@ -203,7 +240,7 @@ mod tests {
                     2 => assert_eq!(slot.acquire(executed + 2, 0), Acquire::Misordered),
                     3 => {
                         let got = slot.acquire(executed, u64::MAX);
-                        let want = match cached {
+                        let want = match ended {
                             _ if running => Acquire::Running,
                             None => Acquire::Misordered,
                             Some(_) => Acquire::FalseRetry,
@@ -212,13 +249,15 @@ mod tests {
                     }
                     4 if running => {
                         slot.finish(keep(b"reply"));
-                        running = false;
-                        cached = Some(true);
+                        (running, ended) = (false, Some(Ended::Cached));
                     }
                     5 if running => {
-                        slot.finish(NONE);
-                        running = false;
-                        cached = Some(false);
+                        slot.finish(NOTHING);
+                        (running, ended) = (false, Some(Ended::Uncached));
+                    }
+                    6 if running => {
+                        slot.finish(SEQUENCE);
+                        (running, ended) = (false, Some(Ended::Alone));
                     }
                     _ => {}
                 }
@@ -245,7 +284,10 @@ mod tests {
             let mut slot = Slot::default();
             for (seqid, len) in [(1, Some(first)), (2, second)] {
                 assert_eq!(slot.acquire(seqid, 0), Acquire::New);
-                slot.finish(len.map(|len| move |body: &mut Vec<u8>| body.resize(len, 7)));
+                match len {
+                    Some(len) => slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(len, 7))),
+                    None => slot.finish(NOTHING),
+                };
             }
             slot.body.capacity()
         };
@@ -261,10 +303,10 @@ mod tests {
     fn a_large_reply_does_not_keep_its_memory() {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 0), Acquire::New);
-        let (before, after) = slot.finish(Some(|body: &mut Vec<u8>| body.resize(60_000, 7)));
+        let (before, after) = slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(60_000, 7)));
         assert_eq!((before, after, slot.cached_bytes()), (0, 60_000, 60_000));
         assert_eq!(slot.acquire(2, 0), Acquire::New);
-        assert_eq!(slot.finish(NONE), (60_000, 0));
+        assert_eq!(slot.finish(SEQUENCE), (60_000, 0));
         assert!(slot.body.capacity() <= KEEP_CAPACITY);
     }
 }

@@ -2,13 +2,14 @@
 //! [RFC 8881 §2.10.6.1]
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::slot::{Acquire, Slot};
-use crate::few::Few;
 use crate::time::Mono;
 
-/// Slots, made in small chunks when they are first used.
+/// Slots: the first, which every client uses and most use alone, lies within; the others are made in
+/// small chunks when they are first used.
 #[derive(Default)]
 pub(crate) struct Slots {
     /// So many take new requests: `sr_highest_slotid`, and one more.
@@ -16,9 +17,10 @@ pub(crate) struct Slots {
     /// So many answer retries: more than `count` if slots were taken from a client that does not
     /// say whether it knows.
     retained: u32,
-    chunks: Few<Chunk>,
+    first: Slot,
     /// What the client was told of fewer slots and has not done yet.
     told: Option<Told>,
+    chunks: Vec<Chunk>,
 }
 
 /// Some slots beside each other.
@@ -66,9 +68,14 @@ impl Slots {
 
     /// Up to which one there is memory to get back.
     pub(crate) fn made(&self) -> u32 {
-        let chunks = (1..).zip(self.chunks.iter());
-        let used = chunks.filter(|(_, chunk)| matches!(chunk, Chunk::Used(_)));
-        used.last().map_or(0, |(count, _)| count * CHUNK as u32)
+        let used = |chunk: &Chunk| matches!(chunk, Chunk::Used(_));
+        let chunks = self
+            .chunks
+            .iter()
+            .rposition(used)
+            .map_or(0, |last| last + 1);
+        // There are no more slots than a u32 counts.
+        u32::try_from(1 + chunks * CHUNK).unwrap_or(u32::MAX)
     }
 
     /// Takes a request in, as [`Slot::acquire`] does.
@@ -99,7 +106,9 @@ impl Slots {
 
     /// The slot of this number, if it was ever used.
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
-        let (chunk, within) = place(number);
+        let Some((chunk, within)) = place(number) else {
+            return Some(&mut self.first);
+        };
         match self.chunks.get_mut(chunk)? {
             Chunk::Used(slots) => slots.get_mut(within),
             Chunk::Unused | Chunk::Retired(_) => None,
@@ -108,7 +117,9 @@ impl Slots {
 
     /// The slot of this number, if it was ever used.
     pub(crate) fn get(&self, number: u32) -> Option<&Slot> {
-        let (chunk, within) = place(number);
+        let Some((chunk, within)) = place(number) else {
+            return Some(&self.first);
+        };
         match self.chunks.get(chunk)? {
             Chunk::Used(slots) => slots.get(within),
             Chunk::Unused | Chunk::Retired(_) => None,
@@ -117,10 +128,11 @@ impl Slots {
 
     /// All that are in use or hold something.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> + '_ {
-        self.chunks.iter().flat_map(|chunk| match chunk {
+        let others = self.chunks.iter().flat_map(|chunk| match chunk {
             Chunk::Used(slots) => &slots[..],
             Chunk::Unused | Chunk::Retired(_) => &[],
-        })
+        });
+        core::iter::once(&self.first).chain(others)
     }
 
     /// A new request comes: what the client has heard of and yields, by having nothing outstanding
@@ -186,8 +198,9 @@ impl Slots {
     }
 
     fn any_running(&self, first: u32) -> bool {
-        let (chunk, within) = place(first);
-        let mut skip = within;
+        let Some((chunk, mut skip)) = place(first) else {
+            return self.iter().any(Slot::is_running);
+        };
         self.chunks.iter().skip(chunk).any(|chunk| {
             let from = core::mem::take(&mut skip);
             match chunk {
@@ -197,11 +210,13 @@ impl Slots {
         })
     }
 
-    /// Takes the slots from this one on away, and what was kept in them.
+    /// Takes the slots from this one on away, and what was kept in them; the first stays.
     fn retire(&mut self, first: u32) -> usize {
         (self.count, self.retained) = (first, first);
-        let (chunk, within) = place(first);
-        let mut skip = within;
+        let Some((chunk, mut skip)) = place(first) else {
+            debug_assert!(false, "a session has a slot");
+            return 0;
+        };
         let mut freed = 0;
         for chunk in self.chunks.iter_mut().skip(chunk) {
             let from = core::mem::take(&mut skip);
@@ -217,7 +232,9 @@ impl Slots {
 
     /// The slot of this number, made if it was not used before.
     fn make(&mut self, number: u32) -> Option<&mut Slot> {
-        let (chunk, within) = place(number);
+        let Some((chunk, within)) = place(number) else {
+            return Some(&mut self.first);
+        };
         while chunk >= self.chunks.len() {
             self.chunks.push(Chunk::Unused);
         }
@@ -237,18 +254,27 @@ impl Slots {
     }
 }
 
-fn place(number: u32) -> (usize, usize) {
-    (number as usize / CHUNK, number as usize % CHUNK)
+/// In which chunk a slot is, and where in it; none if it is the first.
+fn place(number: u32) -> Option<(usize, usize)> {
+    let number = number.checked_sub(1)? as usize;
+    Some((number / CHUNK, number % CHUNK))
 }
 
-/// Slots are made so many at a time.
-pub(super) const CHUNK: usize = 8;
+/// At least so many slots, and no chunk that is only used in part.
+pub(super) fn whole(count: u32) -> u32 {
+    let others = count
+        .saturating_sub(1)
+        .checked_next_multiple_of(CHUNK as u32);
+    others.map_or(u32::MAX, |others| others.saturating_add(1))
+}
+
+/// Slots but the first are made so many at a time.
+const CHUNK: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
+    use crate::session::slot::Keep;
 
     const PATIENCE: Duration = Duration::from_nanos(10);
 
@@ -302,7 +328,7 @@ mod tests {
 
         fn end(&mut self, slot: u32) {
             let slot = self.slots.get_mut(slot).expect("it runs");
-            slot.finish(Some(|cache: &mut Vec<u8>| cache.resize(10, 7)));
+            slot.finish(Keep::Body(|cache: &mut Vec<u8>| cache.resize(10, 7)));
         }
 
         /// Whether the last request on a slot is answered again.
@@ -330,7 +356,7 @@ mod tests {
         assert_eq!(client.slots.count(), 32);
         assert!(client.ask(0, 7));
         assert_eq!((client.slots.count(), client.freed), (8, 24 * 10));
-        assert_eq!(client.slots.made(), 8, "their memory is given back");
+        assert_eq!(client.slots.made(), whole(8), "their memory is given back");
         assert!(!client.ask(8, 8));
     }
 

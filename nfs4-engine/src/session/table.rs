@@ -28,7 +28,7 @@ pub(crate) struct Session {
     pub(crate) slots: Slots,
     demand: Demand,
     pub(crate) bindings: Bindings,
-    /// When a request last came, or the last one was answered.
+    /// When a request last came, or was answered, or answered itself; it renews the client's lease.
     pub(crate) last_used: Mono,
     /// COMPOUNDs that are being executed.
     pub(crate) running: u32,
@@ -112,6 +112,15 @@ impl Session {
     /// Whether nothing has used it for longer than this.
     pub(crate) fn is_idle(&self, now: Mono, lease: Duration) -> bool {
         self.running == 0 && now > self.last_used.after(lease)
+    }
+
+    /// When it has renewed the lease of its client: now, as long as a request runs.
+    pub(crate) fn renewed(&self, now: Mono) -> Mono {
+        if self.running > 0 {
+            now
+        } else {
+            self.last_used
+        }
     }
 
     /// Bytes of its replies kept for replay.

@@ -102,6 +102,11 @@ impl States {
         self.delegated.is_none_held()
     }
 
+    /// Whether any is revoked, and its client has not acknowledged it.
+    pub(crate) fn has_revoked(&self) -> bool {
+        self.delegated.revoked() > 0
+    }
+
     /// How many delegations there are, revoked ones included.
     pub(crate) fn delegations(&self) -> usize {
         self.delegated.len()

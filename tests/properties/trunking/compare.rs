@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::SessionId;
 
 use super::model::Answer;
 use super::play::{Play, Seen, Server};
+use super::request::Work;
 
 impl<S: Server> Play<S> {
     /// Everything that the server shows is as the model has it.
@@ -42,7 +43,11 @@ impl<S: Server> Play<S> {
         let sessions = self.model.sessions.iter().filter(|session| session.alive);
         let mut bytes = 0;
         for slot in sessions.flat_map(|session| &session.slots) {
+            let last = slot.last.and_then(|number| self.sent.get(number));
+            let alone = last.is_some_and(|sent| sent.work == Work::Nothing);
             match &slot.answer {
+                // A SEQUENCE alone is repeated from the slot itself.
+                Answer::Kept(_) if alone => {}
                 Answer::Kept(Some(body)) => bytes += body.len() + 4 - REPLY_HEAD,
                 // Unknown until it is repeated.
                 Answer::Kept(None) => return,
