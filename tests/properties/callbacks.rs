@@ -1,7 +1,6 @@
 //! Whatever becomes of connections and answers: a client executes a callback once, and gets it by
 //! the back channel of the session that it is for. [RFC 8881 §2.10.6, §20.9]
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -13,39 +12,25 @@ use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_proto::rpc::Fault;
 use nfs4_tests::sim::{Callback, Client, Sim, open_args};
 use proptest::prelude::*;
-use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+use crate::runner::{Property, cases};
 
 #[test]
 fn a_callback_is_executed_once_and_comes_by_its_session() {
-    let config = ProptestConfig {
-        cases: crate::cases(),
-        source_file: Some(file!()),
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        ..ProptestConfig::default()
+    let property = Property {
+        name: "callbacks",
+        cases: cases(),
+        to_be_seen: &ALL_SEEN,
     };
-    let counts = RefCell::new(BTreeMap::<Seen, u32>::new());
-    let cases = config.cases;
     let steps = prop::collection::vec(step(), 60..160);
-    let result = TestRunner::new(config).run(&steps, |steps| {
+    property.holds(steps, |steps| {
         let mut play = Play::new();
         for step in steps {
             play.step(step);
         }
         play.sim.assert_nothing_is_left();
-        for seen in play.seen {
-            *counts.borrow_mut().entry(seen).or_default() += 1;
-        }
-        Ok(())
+        play.seen
     });
-    let counts = counts.into_inner();
-    println!("callbacks: {cases} cases: {counts:?}");
-    if let Err(error) = result {
-        panic!("callbacks: {error}");
-    }
-    for seen in ALL_SEEN {
-        let count = counts.get(&seen).copied().unwrap_or(0);
-        assert!(count * 20 >= cases, "{seen:?} in {count} of {cases} cases");
-    }
 }
 
 /// One input. Numbers that are too large count round.

@@ -1,8 +1,7 @@
 //! Whatever clients do with their delegations: none stands beside what another has of the file, and
 //! who has lost one hears of it until he has acknowledged it. [RFC 8881 §10.4]
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nfs4_proto::client::CompoundBuilder;
@@ -19,38 +18,24 @@ use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Callback, Client, Fattr, Reply, Sim, open_args};
 use proptest::prelude::*;
-use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+use crate::runner::{Property, cases};
 
 #[test]
 fn no_delegation_stands_beside_what_another_has_of_the_file() {
-    let config = ProptestConfig {
-        cases: crate::cases(),
-        source_file: Some(file!()),
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        ..ProptestConfig::default()
+    let property = Property {
+        name: "delegations",
+        cases: cases(),
+        to_be_seen: &ALL_SEEN,
     };
-    let counts = RefCell::new(BTreeMap::<Seen, u32>::new());
-    let cases = config.cases;
     let steps = prop::collection::vec(step(), 60..160);
-    let result = TestRunner::new(config).run(&steps, |steps| {
+    property.holds(steps, |steps| {
         let mut play = Play::new();
         for step in steps {
             play.step(step);
         }
-        for seen in play.end() {
-            *counts.borrow_mut().entry(seen).or_default() += 1;
-        }
-        Ok(())
+        play.end()
     });
-    let counts = counts.into_inner();
-    println!("delegations: {cases} cases: {counts:?}");
-    if let Err(error) = result {
-        panic!("delegations: {error}");
-    }
-    for seen in ALL_SEEN {
-        let count = counts.get(&seen).copied().unwrap_or(0);
-        assert!(count * 20 >= cases, "{seen:?} in {count} of {cases} cases");
-    }
 }
 
 /// One input. Numbers that are too large count round.

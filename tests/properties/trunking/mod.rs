@@ -12,13 +12,14 @@ mod play;
 mod request;
 mod slots;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 
 use nfs4_engine::BindingPolicy;
 use nfs4_tests::sim::Sim;
 use proptest::prelude::*;
-use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
+
+use crate::runner::{Property, cases};
 
 use interleaved::Move;
 use node::Host;
@@ -28,97 +29,48 @@ use request::Work;
 #[test]
 fn the_tables_are_what_the_model_says_after_every_input() {
     let inputs = prop::collection::vec(step(), INPUTS);
-    holds(
-        "handle",
-        SAVED_OF_HANDLE,
-        &SEEN,
-        inputs,
-        |policy, limit, inputs| {
-            let mut play = Play::<Sim>::new(policy, limit);
-            for step in inputs {
-                play.step(step);
-            }
-            play.finish();
-            play.seen
-        },
-    );
+    holds("trunking/handle", &SEEN, inputs, |policy, limit, inputs| {
+        let mut play = Play::<Sim>::new(policy, limit);
+        for step in inputs {
+            play.step(step);
+        }
+        play.finish();
+        play.seen
+    });
 }
 
 #[test]
 fn so_they_are_after_every_hold_of_the_lock_whoever_takes_it_next() {
     let inputs = prop::collection::vec(turn_or_input(), 2 * INPUTS);
     let seen = [&SEEN[..], &SEEN_OF_NODE].concat();
-    holds(
-        "a node",
-        SAVED_OF_NODE,
-        &seen,
-        inputs,
-        |policy, limit, inputs| {
-            let mut play = Play::<Host>::new(policy, limit);
-            for step in inputs {
-                play.step(step);
-            }
-            play.finish();
-            play.seen
-        },
-    );
+    holds("trunking/node", &seen, inputs, |policy, limit, inputs| {
+        let mut play = Play::<Host>::new(policy, limit);
+        for step in inputs {
+            play.step(step);
+        }
+        play.finish();
+        play.seen
+    });
 }
 
-/// Plays inputs for both policies and several limits; no play may fail, and each thing that a play
-/// can have seen must be in enough of them.
-fn holds<I: std::fmt::Debug>(
-    through: &str,
-    saved: &'static str,
+/// Plays inputs for both policies and several limits.
+fn holds<I: Debug>(
+    name: &'static str,
     to_be_seen: &[Seen],
     inputs: impl Strategy<Value = I>,
     play: impl Fn(BindingPolicy, u8, I) -> BTreeSet<Seen>,
 ) {
-    let cases = crate::cases();
-    let (seed, rng) = seed();
-    let config = ProptestConfig {
-        cases,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(saved))),
-        ..ProptestConfig::default()
-    };
-    let counts = RefCell::new(BTreeMap::<Seen, u32>::new());
+    let cases = cases();
     let policy = prop::sample::select(&[BindingPolicy::Exclusive, BindingPolicy::Shared][..]);
-    let started = std::time::Instant::now();
-    let result = TestRunner::new_with_rng(config, rng).run(
-        &(policy, 1..4_u8, inputs),
-        |(policy, limit, inputs)| {
-            for seen in play(policy, limit, inputs) {
-                *counts.borrow_mut().entry(seen).or_default() += 1;
-            }
-            Ok(())
-        },
-    );
-    let counts = counts.into_inner();
-    println!(
-        "through {through}: {cases} cases, seed {seed:#x}, {:?}: {counts:?}",
-        started.elapsed()
-    );
-    if let Err(error) = result {
-        panic!("through {through}, seed {seed:#x}: {error}");
-    }
-    for seen in to_be_seen {
-        let count = counts.get(seen).copied().unwrap_or(0);
-        assert!(count * 20 >= cases, "{seen:?} in {count} of {cases} cases");
-    }
-}
-
-/// What chance starts from: `NFS4_PROPERTY_SEED`, or something new.
-fn seed() -> (u64, TestRng) {
-    let given = std::env::var("NFS4_PROPERTY_SEED").ok();
-    let seed = match given {
-        Some(text) => {
-            let digits = text.trim_start_matches("0x");
-            u64::from_str_radix(digits, 16).expect("NFS4_PROPERTY_SEED is hexadecimal")
-        }
-        None => TestRunner::default().rng().next_u64(),
+    let property = Property {
+        name,
+        cases,
+        to_be_seen,
     };
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    (seed, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+    let inputs = (policy, 1..4_u8, inputs);
+    property.holds(inputs, |(policy, limit, inputs)| {
+        play(policy, limit, inputs)
+    });
 }
 
 fn work() -> impl Strategy<Value = Work> {
@@ -189,12 +141,3 @@ const SEEN: [Seen; 6] = [
 ];
 const SEEN_OF_NODE: [Seen; 4] = [Seen::Batch, Seen::Cut, Seen::Between, Seen::Late];
 const INPUTS: usize = 200;
-/// Where cases that failed are kept, to be played first at every run.
-const SAVED_OF_HANDLE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/properties/trunking/handle.regressions"
-);
-const SAVED_OF_NODE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/properties/trunking/node.regressions"
-);
