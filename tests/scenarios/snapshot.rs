@@ -144,6 +144,37 @@ fn a_session_is_shown_with_its_slots_and_connections() {
 }
 
 #[test]
+fn a_page_of_clients_with_very_long_names_is_shorter() {
+    let mut sim = Sim::new();
+    let conn = sim.connect();
+    let long = [b'x'; 1_024];
+    let mut shown = Vec::new();
+    for name in [&long[..1], &long] {
+        for number in 0..300_u16 {
+            let mut client = Client::on(conn, "");
+            client.owner = [&number.to_be_bytes(), &name[2.min(name.len())..]].concat();
+            let args = args::ExchangeId {
+                client_impl_id: Some(ImplId {
+                    domain: name,
+                    name,
+                    date: Time {
+                        seconds: 0,
+                        nanos: 0,
+                    },
+                }),
+                ..client.introduction()
+            };
+            client.bare(&mut sim, |c| c.exchange_id(args)).all_ok();
+        }
+        let page = sim.engine().clients(sim.clock(), Cursor::default(), 1_000);
+        shown.push(page.items.len());
+        sim.sleep(sim.settings().lease + Duration::from_secs(1));
+        assert_eq!(sim.tables().clients, 0);
+    }
+    assert_eq!(shown, [256, 64]);
+}
+
+#[test]
 fn pages_show_each_session_once_while_others_come_and_go() {
     let mut sim = Sim::new();
     let mut clients: Vec<Client> = (0..20)
