@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{ClientGone, ConnId, Event, SessionGone, Unbound};
+use nfs4_engine::{ClientGone, Event, SessionGone, Unbound};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::LockType;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_DENY_BOTH;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
-use nfs4_tests::sim::{Client, Pace, Reply, Sim, open_args};
+use nfs4_tests::sim::{Client, Pace, Sim, open_args};
 
 use super::holder::{Holder, owner, stateid};
 
@@ -23,13 +23,6 @@ const fn creating<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
 
 fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
     c.putrootfh().open(creating(owner, name))
-}
-
-/// The reply to a call that arrives before the timers that are due.
-fn ahead_of_timers(sim: &mut Sim, conn: ConnId, record: Vec<u8>) -> Reply {
-    sim.send(conn, record);
-    sim.settle();
-    sim.take_replies().pop().expect("it is answered at once")
 }
 
 #[test]
@@ -75,7 +68,7 @@ fn the_clock_ends_a_lease_also_when_no_timer_passes() {
     client.call(&mut sim, |c| c).all_ok();
     sim.jump(sim.settings().lease + SECOND);
     let late = client.request(&mut sim, 0, true, |c| c);
-    let reply = ahead_of_timers(&mut sim, client.conn, late.record);
+    let reply = late.exchange(&mut sim, client.conn);
     assert!(reply.is_only(Op::Sequence, Status::BADSESSION));
     assert_eq!(sim.tables().sessions, 1, "no timer has passed");
     sim.assert_nothing_is_left();
@@ -94,16 +87,13 @@ fn what_an_expired_client_had_can_be_neither_used_nor_destroyed_also_when_no_tim
         clientid: client.id,
     };
     sim.jump(sim.settings().lease + SECOND);
-    let record = client.record(sim.xid(), b"", |c| c.destroy_session(session));
-    let reply = ahead_of_timers(&mut sim, client.conn, record);
+    let reply = client.bare(&mut sim, |c| c.destroy_session(session));
     assert!(reply.is_only(Op::DestroySession, Status::BADSESSION));
     for client in [&client, &unconfirmed] {
-        let record = client.record(sim.xid(), b"", |c| c.destroy_clientid(id_of(client)));
-        let reply = ahead_of_timers(&mut sim, client.conn, record);
+        let reply = client.bare(&mut sim, |c| c.destroy_clientid(id_of(client)));
         assert!(reply.is_only(Op::DestroyClientId, Status::STALE_CLIENTID));
         let create = client.session_args();
-        let record = client.record(sim.xid(), b"", |c| c.create_session(create));
-        let reply = ahead_of_timers(&mut sim, client.conn, record);
+        let reply = client.bare(&mut sim, |c| c.create_session(create));
         assert!(reply.is_only(Op::CreateSession, Status::STALE_CLIENTID));
     }
     assert_eq!((sim.tables().sessions, sim.tables().clients), (1, 2));
@@ -246,9 +236,7 @@ fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
     let half = sim.settings().lease / 2;
     for _ in 0..3 {
         sim.jump(half);
-        let alive = here.client.request(&mut sim, 0, true, |c| c);
-        ahead_of_timers(&mut sim, here.client.conn, alive.record);
-        here.client.advance(0);
+        here.client.call(&mut sim, |c| c).all_ok();
     }
     assert_eq!(sim.tables().clients, 2, "no timer has passed");
     let put = args::PutFh { object: &here.fh };
@@ -264,15 +252,11 @@ fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
             lock_owner: owner(b"h"),
         }),
     };
-    let request = here
-        .client
-        .request(&mut sim, 0, true, |c| c.putfh(put).lock(lock));
-    ahead_of_timers(&mut sim, here.client.conn, request.record).all_ok();
-    here.client.advance(0);
+    here.client
+        .call(&mut sim, |c| c.putfh(put).lock(lock))
+        .all_ok();
     let open = creating(b"here", b"alone");
-    let request = here
-        .client
-        .request(&mut sim, 0, true, |c| c.putrootfh().open(open));
-    ahead_of_timers(&mut sim, here.client.conn, request.record).all_ok();
-    here.client.advance(0);
+    here.client
+        .call(&mut sim, |c| c.putrootfh().open(open))
+        .all_ok();
 }

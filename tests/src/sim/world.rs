@@ -44,6 +44,8 @@ pub struct Sim {
     pub(super) network: Network,
     pub(super) now: u64,
     pace: Pace,
+    /// Timers that are due do not run.
+    late: bool,
     held: Vec<Job>,
     /// Connections that the engine was told of and not told that they are gone.
     known: Vec<ConnId>,
@@ -125,6 +127,7 @@ impl Sim {
             network: Network::new(delays, Rng::new(seed)),
             now: 0,
             pace: Pace::Delayed,
+            late: false,
             held: Vec::new(),
             known: Vec::new(),
             checks: 0,
@@ -315,7 +318,9 @@ impl Sim {
         let Some(at) = self.network.next_time() else {
             return false;
         };
-        self.run_timers_until(at);
+        if !self.late {
+            self.run_timers_until(at);
+        }
         self.now = self.now.max(at);
         if let Some(event) = self.network.pop() {
             self.happen(event);
@@ -325,6 +330,7 @@ impl Sim {
 
     /// Time goes on, with all that is under way and with timers.
     pub fn sleep(&mut self, span: Duration) {
+        self.late = false;
         let until = self.now + nanos(span);
         while self.network.next_time().is_some_and(|at| at <= until) {
             self.step();
@@ -333,8 +339,9 @@ impl Sim {
         self.now = until;
     }
 
-    /// Time goes on, and no timer runs.
+    /// Time goes on, and no timer runs until [`Sim::run_timers`] or [`Sim::sleep`].
     pub fn jump(&mut self, span: Duration) {
+        self.late = true;
         self.now += nanos(span);
     }
 
@@ -366,6 +373,7 @@ impl Sim {
 
     /// Lets the timers run that are due, and what they cause happen.
     pub fn run_timers(&mut self) {
+        self.late = false;
         self.run_timers_until(self.now);
         self.settle();
     }
