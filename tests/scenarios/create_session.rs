@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use nfs4_engine::Event;
 use nfs4_proto::nfs4::args::{
-    self, CallbackSecParms, ChannelAttrs, CreateSession, GssCbHandles, GssSvc,
+    self, CallbackSecParms, ChannelAttrs, CreateHow, CreateSession, GssCbHandles, GssSvc, OpenHow,
 };
 use nfs4_proto::nfs4::basic::{ClientId, SessionId};
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CREATE_SESSION4_FLAG_CONN_RDMA,
     CREATE_SESSION4_FLAG_PERSIST,
 };
-use nfs4_proto::nfs4::{Op, Status};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Reply, SESSION_ATTRS, Sim};
+use nfs4_tests::sim::{Client, Reply, SESSION_ATTRS, Sim, open_args};
 
 fn introduced(sim: &mut Sim) -> Client {
     let mut client = Client::stranger(sim, "a");
@@ -177,6 +177,37 @@ fn a_refused_confirmation_leaves_the_old_incarnation_alone() {
     old.call(&mut sim, |c| c).all_ok();
     new.create_session(&mut sim).all_ok();
     assert_eq!(sim.tables().clients, 1);
+}
+
+#[test]
+fn a_reboot_that_frees_very_much_takes_several_tries() {
+    let mut sim = Sim::new();
+    let mut old = Client::mounted(&mut sim, "a");
+    for number in 0..150_u8 {
+        old.call(&mut sim, |c| {
+            for file in 0..7 {
+                let name = [number / 10 + b'a', number % 10 + b'a', file + b'a'];
+                let making = args::Open {
+                    openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+                    ..open_args(b"opener", &name)
+                };
+                c.putrootfh().open(making);
+            }
+            c
+        })
+        .all_ok();
+    }
+    assert_eq!(sim.tables().opens, 1_050);
+    let mut new = old.clone();
+    new.reboot();
+    new.exchange_id(&mut sim).all_ok();
+    let reply = new.create_session(&mut sim);
+    assert!(reply.is_only(Op::CreateSession, Status::DELAY));
+    assert!((1..50).contains(&sim.tables().opens), "{:?}", sim.tables());
+    assert_eq!(sim.tables().clients, 2);
+    new.create_session(&mut sim).all_ok();
+    assert_eq!((sim.tables().opens, sim.tables().clients), (0, 1));
+    sim.assert_nothing_is_left();
 }
 
 #[test]

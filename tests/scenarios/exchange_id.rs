@@ -208,6 +208,17 @@ fn case_7_an_update_needs_a_confirmed_record() {
 }
 
 #[test]
+fn case_7_nor_is_one_confirmed_whose_lease_has_run_out() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    // No timer passes: the clock alone decides.
+    sim.jump(sim.settings().lease + Duration::from_secs(1));
+    assert!(update(&mut sim, &client).is_only(Op::ExchangeId, Status::NOENT));
+    assert_eq!(sim.tables().clients, 1);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
 fn case_8_an_update_with_another_verifier_is_not_the_same() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
