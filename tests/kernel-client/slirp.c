@@ -8,12 +8,15 @@
  *
  * Slirp shows the guest who connects to one of its ports. The host does from 127.0.0.1, which no packet
  * of a network may come from: it becomes the address under which the guest knows the host.
+ *
+ * Slirp takes one network for its own. The host also has an address of another, as it has under QEMU.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 int socket(int domain, int type, int protocol)
@@ -37,4 +40,18 @@ int accept(int listener, struct sockaddr *address, socklen_t *length)
     if (fd >= 0 && peer && peer->sin_family == AF_INET && peer->sin_addr.s_addr == htonl(INADDR_LOOPBACK))
         peer->sin_addr.s_addr = inet_addr("10.0.2.2");
     return fd;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int (*next)(int, const struct sockaddr *, socklen_t) =
+        (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_NEXT, "connect");
+    struct sockaddr_in there;
+
+    if (length < sizeof there || address->sa_family != AF_INET)
+        return next(fd, address, length);
+    memcpy(&there, address, sizeof there);
+    if (there.sin_addr.s_addr == inet_addr("10.0.3.2"))
+        there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return next(fd, (struct sockaddr *)&there, sizeof there);
 }
