@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::Settings;
 
-/// What is served, where, and how to mount it; `address` is where it really listens, `metrics` where
-/// it shows what it counts.
+/// What is served, where, and how to mount it; `addresses` are where it really listens, `metrics`
+/// where it shows what it counts.
 pub(crate) fn banner(
     settings: &Settings,
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     metrics: Option<SocketAddr>,
 ) -> String {
     let lease = settings.lease.as_secs();
@@ -16,6 +16,8 @@ pub(crate) fn banner(
         0 => "no grace period".to_owned(),
         seconds => format!("grace period {seconds} s"),
     };
+    let listens: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    let address = addresses.first().copied().unwrap_or(settings.listen);
     let everywhere = if address.ip().is_unspecified() {
         "\n\nFrom another machine, use this one's address instead."
     } else {
@@ -27,11 +29,12 @@ pub(crate) fn banner(
     };
     format!(
         "nfs4d {version} serves an empty file system in memory: at most {memory}, gone when it stops.\n\
-         It listens on {address}; lease {lease} s, {grace}.\n\n\
+         It listens on {listens}; lease {lease} s, {grace}.\n\n\
          Mount it, as root:\n\n    {mount}{everywhere}{metrics}\n\n\
          Ctrl-C stops it.",
         version = env!("CARGO_PKG_VERSION"),
         memory = settings.memory,
+        listens = listens.join(" and "),
         mount = mount_command(address),
     )
 }
@@ -75,8 +78,10 @@ mod tests {
             ..Settings::default()
         };
         let metrics = "127.0.0.1:9100".parse().unwrap();
-        let text = banner(&settings, "0.0.0.0:20490".parse().unwrap(), Some(metrics));
+        let addresses = ["0.0.0.0:20490", "[::1]:4000"].map(|address| address.parse().unwrap());
+        let text = banner(&settings, &addresses, Some(metrics));
         for part in [
+            "listens on 0.0.0.0:20490 and [::1]:4000;",
             "at most 1 GiB",
             "lease 90 s",
             "grace period 9 s",

@@ -16,12 +16,12 @@ use crate::size::Size;
 #[derive(Debug, Parser)]
 #[command(name = "nfs4d", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
-    /// Where to listen
+    /// Where to listen; may be given several times
     ///
-    /// Only programs on this machine reach the default. Clients are believed when they say which
+    /// It is one server at all of them. To clients the first is a part of its identity. Only programs on this machine reach the default. Clients are believed when they say which
     /// user they are, so listen elsewhere only on a network where you trust every machine.
-    #[arg(long, value_name = "ADDR:PORT", default_value_t = Settings::default().listen)]
-    listen: SocketAddr,
+    #[arg(long, value_name = "ADDR:PORT", default_values_t = [Settings::default().listen])]
+    listen: Vec<SocketAddr>,
 
     /// How long a client may be silent before it loses its opens and locks
     #[arg(
@@ -68,21 +68,23 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
 
-    /// Where clients reach this server: an address, with a port if it is not that of --listen, or a
-    /// name; may be given several times
+    /// Where clients reach this server: an address, with a port if it is not that of the first
+    /// --listen, or a name; may be given several times
     ///
     /// Clients that ask for the locations of a file system are told all of them, so that they can
     /// spread one session over several networks: Linux does when mounted with the options
-    /// trunkdiscovery and max_connect=N. To be reached at several addresses, listen at 0.0.0.0 or
-    /// [::].
+    /// trunkdiscovery and max_connect=N.
     #[arg(long = "server-address", value_name = "ADDR[:PORT]")]
     server_addresses: Vec<Reach>,
 }
 
 impl Cli {
     pub(crate) fn settings(&self) -> Settings {
+        let mut listen = self.listen.iter().copied();
         Settings {
-            listen: self.listen,
+            // Without one there is the default.
+            listen: listen.next().unwrap_or(Settings::default().listen),
+            also_listen: listen.collect(),
             lease: Duration::from_secs(self.lease_time),
             grace: Duration::from_secs(self.grace_time),
             memory: self.memory,
@@ -150,6 +152,7 @@ mod tests {
     fn every_flag_has_its_effect() {
         let cli = parse(&[
             "--listen=[::1]:4000",
+            "--listen=127.0.0.1:4001",
             "--lease-time=20",
             "--grace-time=7",
             "--log=trace",
@@ -165,6 +168,7 @@ mod tests {
             cli.settings(),
             Settings {
                 listen: "[::1]:4000".parse().unwrap(),
+                also_listen: vec!["127.0.0.1:4001".parse().unwrap()],
                 lease: Duration::from_secs(20),
                 grace: Duration::from_secs(7),
                 memory: Size(2 << 20),

@@ -15,8 +15,10 @@ use crate::size::Size;
 /// What may be set on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen.
+    /// Where to listen; with the machine it makes up the server's identity.
     pub listen: SocketAddr,
+    /// Where to listen besides.
+    pub also_listen: Vec<SocketAddr>,
     /// How long a client may be silent before it loses its state.
     pub lease: Duration,
     /// How long after a start clients may reclaim; zero for no grace period.
@@ -61,6 +63,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 20_490)),
+            also_listen: Vec::new(),
             lease: Config::default().lease,
             grace: Duration::ZERO,
             memory: Size(1 << 30),

@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -12,6 +14,8 @@ use nfs4_transport_tokio as on_tokio;
 use nfs4_vfs::{MemFs, MemFsConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
@@ -47,14 +51,14 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
 /// # Errors
 /// It cannot listen, or a setting is out of its range, or the engine has failed.
 pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Result<(), Fault> {
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .map_err(|source| Fault::Listen {
-            address: settings.listen,
-            source,
-        })?;
-    let address = listener.local_addr()?;
-    let boot = boot::boot(address)?;
+    let (listen, first) = bind(settings.listen).await?;
+    let (mut addresses, mut listeners) = (vec![listen], vec![first]);
+    for also in &settings.also_listen {
+        let (address, listener) = bind(*also).await?;
+        addresses.push(address);
+        listeners.push(listener);
+    }
+    let boot = boot::boot(listen)?;
     let clock = Arc::new(SystemClock::new());
     let now = clock.now();
     let files = MemFsConfig {
@@ -64,13 +68,13 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
     // Where it really listens, if any port would do.
     let bound = Settings {
-        listen: address,
+        listen,
         ..settings.clone()
     };
     let engine = Engine::new(boot, bound.engine(), exports, now)?;
     let node = Node::with_clock(engine, settings.limits(), clock)?;
     node.set_dial_policy(settings.dial_policy());
-    if !address.ip().is_loopback() {
+    for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
         tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");
     }
     let exporter = match settings.metrics {
@@ -82,12 +86,12 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     let _ = writeln!(
         io::stdout(),
         "{}",
-        banner::banner(settings, address, shown_at)
+        banner::banner(settings, &addresses, shown_at)
     );
     let served = async {
         match settings.driver {
-            Driver::Tokio => Ok(on_tokio::Server::new(listener, node).serve(stop).await?),
-            Driver::Threads => serve_on_threads(listener.into_std()?, node, stop).await,
+            Driver::Tokio => serve_on_tokio(listeners, node, stop).await,
+            Driver::Threads => serve_on_threads(listeners, node, stop).await,
         }
     };
     tokio::select! {
@@ -96,22 +100,69 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     }
 }
 
-async fn serve_on_threads(
-    listener: std::net::TcpListener,
+/// Listens, and says where that really is.
+async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Fault> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| Fault::Listen { address, source })?;
+    Ok((listener.local_addr()?, listener))
+}
+
+async fn serve_on_tokio(
+    listeners: Vec<TcpListener>,
     node: Node,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Fault> {
-    let server = threads::Server::new(listener, node);
-    let stops = StopsWhenDropped(server.stop_handle());
-    let mut served = tokio::task::spawn_blocking(|| server.serve());
-    let ended = tokio::select! {
-        ended = &mut served => ended,
-        () = stop => {
-            drop(stops);
-            served.await
+    let (told, _) = watch::channel(());
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let mut stopped = told.subscribe();
+        let server = on_tokio::Server::new(listener, node.clone());
+        servers.spawn(server.serve(async move {
+            // Nothing is ever told but that nothing will be.
+            let _ = stopped.changed().await;
+        }));
+    }
+    until_ended(servers, told, stop).await
+}
+
+async fn serve_on_threads(
+    listeners: Vec<TcpListener>,
+    node: Node,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Fault> {
+    let mut stops = Vec::new();
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let server = threads::Server::new(listener.into_std()?, node.clone());
+        stops.push(StopsWhenDropped(server.stop_handle()));
+        servers.spawn_blocking(|| server.serve());
+    }
+    until_ended(servers, stops, stop).await
+}
+
+/// Waits for all servers, which end when `stops` is dropped: when `stop` is ready, or one of them
+/// has failed.
+async fn until_ended<E>(
+    mut servers: JoinSet<Result<(), E>>,
+    stops: impl Sized,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Fault>
+where
+    E: 'static,
+    Fault: From<E>,
+{
+    let mut stops = Some(stops);
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop, if stops.is_some() => drop(stops.take()),
+            ended = servers.join_next() => match ended {
+                Some(ended) => ended.map_err(io::Error::from)??,
+                None => return Ok(()),
+            },
         }
-    };
-    Ok(ended.map_err(io::Error::from)??)
+    }
 }
 
 /// Nobody else would stop the threads of a future that is dropped.

@@ -6,8 +6,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nfs4_engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
-use nfs4_engine::proto::nfs4::args::{CbClient, NfsClientId, SetClientId, SetClientIdConfirm};
+use nfs4_engine::proto::nfs4::args::{
+    BindConnToSession, CbClient, ChannelAttrs, ChannelDirFromClient, ClientOwner, CreateSession,
+    ExchangeId, NfsClientId, SetClientId, SetClientIdConfirm, StateProtect,
+};
 use nfs4_engine::proto::nfs4::basic::NetAddr;
+use nfs4_engine::proto::xdr::List;
 
 #[test]
 fn it_says_what_it_serves_and_how_to_mount_it() {
@@ -31,6 +35,61 @@ fn it_answers_a_null_call() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver]);
         assert_eq!(null_call(server.address), NULL_REPLY, "{driver}");
+    }
+}
+
+#[test]
+fn it_is_one_server_wherever_it_listens() {
+    for driver in DRIVERS {
+        let mut server = Server::start(&["--driver", driver, "--listen", "127.0.0.2:0"]);
+        let [one, other] = server.addresses[..] else {
+            panic!("not two addresses: {}", server.banner)
+        };
+        assert_eq!(one.ip().to_string(), "127.0.0.2");
+        // A session that is made at one address is there at the other, for the same client.
+        let introduction = ExchangeId {
+            clientowner: ClientOwner {
+                verifier: Default::default(),
+                ownerid: b"trunking",
+            },
+            flags: 0,
+            state_protect: StateProtect::None,
+            client_impl_id: None,
+        };
+        let call = || CompoundBuilder::call(7, &Credential::None, b"", 1);
+        let (mut first, mut second) = (connect(one), connect(other));
+        let record = exchange(&mut first, &call().exchange_id(introduction).finish());
+        let known = ReplyReader::parse(&record).and_then(|mut reply| reply.exchange_id());
+        let known = known.expect("it takes clients of NFSv4.1");
+        let session = CreateSession {
+            clientid: known.clientid,
+            sequence: known.sequenceid,
+            flags: 0,
+            fore_chan_attrs: CHANNEL,
+            back_chan_attrs: CHANNEL,
+            cb_program: 0x4000_0000,
+            sec_parms: List::empty(),
+        };
+        let made = exchange(&mut first, &call().create_session(session).finish());
+        let made = ReplyReader::parse(&made).and_then(|mut reply| reply.create_session());
+        let bind = BindConnToSession {
+            sessid: made.expect("it makes a session").sessionid,
+            dir: ChannelDirFromClient::Fore,
+            use_conn_in_rdma_mode: false,
+        };
+        let again = exchange(&mut second, &call().exchange_id(introduction).finish());
+        let again = ReplyReader::parse(&again).and_then(|mut reply| reply.exchange_id());
+        let again = again.expect("it knows the client");
+        assert_eq!(again.clientid, known.clientid, "{driver}");
+        assert_eq!(again.server_owner, known.server_owner, "{driver}");
+        let bound = exchange(&mut second, &call().bind_conn_to_session(bind).finish());
+        let bound = ReplyReader::parse(&bound).and_then(|mut reply| reply.bind_conn_to_session());
+        assert!(bound.is_ok(), "{driver}: {bound:?}");
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(0), "{driver}");
+        for address in [one, other] {
+            assert!(TcpStream::connect(address).is_err(), "{driver}: {address}");
+        }
     }
 }
 
@@ -210,7 +269,9 @@ fn trace_prints_each_record_on_one_line() {
 /// A running `nfs4d` on a port of its own; killed at the latest when dropped.
 struct Server {
     child: Child,
+    /// The last of `addresses`.
     address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     banner: String,
 }
 
@@ -227,14 +288,15 @@ impl Server {
             let read = stdout.read_line(&mut banner).expect("the banner is text");
             assert_ne!(read, 0, "nfs4d ended early: {banner}");
         }
-        let address = banner
-            .split("listens on ")
-            .nth(1)
-            .and_then(|rest| rest.split(';').next());
-        let address = address.expect("the banner names the address").parse();
+        let addresses = banner.split("listens on ").nth(1);
+        let addresses = addresses.and_then(|rest| rest.split(';').next());
+        let addresses = addresses.expect("the banner names the addresses");
+        let address = |text: &str| text.parse().expect("it is an address");
+        let addresses: Vec<SocketAddr> = addresses.split(" and ").map(address).collect();
         Server {
             child,
-            address: address.expect("it is an address"),
+            address: *addresses.last().expect("there is one"),
+            addresses,
             banner,
         }
     }
@@ -304,15 +366,7 @@ fn out_of_sequence(address: SocketAddr) {
 
 /// Confirms a client of NFSv4.0 that wants to be called back at `back`.
 fn introduce(address: SocketAddr, back: SocketAddr) {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    let mut exchange = |call: Vec<u8>| {
-        stream.write_all(&call).expect("it reads");
-        let mut mark = [0; 4];
-        stream.read_exact(&mut mark).expect("it answers");
-        let mut record = vec![0; (u32::from_be_bytes(mark) & 0x7fff_ffff) as usize];
-        stream.read_exact(&mut record).expect("it answers in full");
-        record
-    };
+    let mut stream = connect(address);
     let call = || CompoundBuilder::call(7, &Credential::None, b"", 0);
     let [high, low] = back.port().to_be_bytes();
     let addr = format!("{}.{high}.{low}", back.ip());
@@ -330,14 +384,35 @@ fn introduce(address: SocketAddr, back: SocketAddr) {
         },
         callback_ident: 1,
     };
-    let record = exchange(call().setclientid(introduction).finish());
+    let record = exchange(&mut stream, &call().setclientid(introduction).finish());
     let given = ReplyReader::parse(&record).and_then(|mut reply| reply.setclientid());
     let given = given.expect("it takes clients of NFSv4.0");
     let confirmation = SetClientIdConfirm {
         clientid: given.clientid,
         setclientid_confirm: given.setclientid_confirm,
     };
-    exchange(call().setclientid_confirm(confirmation).finish());
+    exchange(
+        &mut stream,
+        &call().setclientid_confirm(confirmation).finish(),
+    );
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout is possible");
+    stream
+}
+
+/// Sends a call and waits for the reply.
+fn exchange(stream: &mut TcpStream, call: &[u8]) -> Vec<u8> {
+    stream.write_all(call).expect("it reads");
+    let mut mark = [0; 4];
+    stream.read_exact(&mut mark).expect("it answers");
+    let mut record = vec![0; (u32::from_be_bytes(mark) & 0x7fff_ffff) as usize];
+    stream.read_exact(&mut record).expect("it answers in full");
+    record
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
@@ -364,6 +439,16 @@ fn null_call(address: SocketAddr) -> Vec<u8> {
     stream.read_exact(&mut reply).expect("it answers");
     reply
 }
+
+const CHANNEL: ChannelAttrs = ChannelAttrs {
+    headerpadsize: 0,
+    maxrequestsize: 1 << 20,
+    maxresponsesize: 1 << 20,
+    maxresponsesize_cached: 4096,
+    maxoperations: 16,
+    maxrequests: 16,
+    rdma_ird: None,
+};
 
 const DRIVERS: [&str; 2] = ["tokio", "threads"];
 
