@@ -5,6 +5,7 @@
 //! faults, and has a test that feeds it a violation.
 
 mod graph;
+mod patches;
 mod repository;
 mod source;
 mod tokens;
@@ -90,6 +91,17 @@ fn nothing_is_left_to_do_in_shipped_code() {
         for (path, scan) in &repository.sources_without_tests(&package.name) {
             assert_clean(&source::unfinished(path, scan));
         }
+    }
+}
+
+#[test]
+fn every_fault_that_properties_must_find_can_be_made() {
+    let repository = Repository::open();
+    let patches = repository.texts("tests/faults", "patch");
+    assert!(!patches.is_empty(), "found no patch");
+    for patch in patches {
+        let read = |path: &str| repository.text(path);
+        assert_clean(&patches::misfits(&patch.path, &patch.text, read));
     }
 }
 

@@ -65,6 +65,24 @@ impl Repository {
         without_test_modules(scans)
     }
 
+    /// The files of a folder with this extension.
+    pub(crate) fn texts(&self, folder: &str, extension: &str) -> Vec<File> {
+        let entries = std::fs::read_dir(self.root.join(folder))
+            .into_iter()
+            .flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .map(|entry| entry.expect("a directory entry is readable").path())
+            .filter(|path| path.extension().is_some_and(|found| found == extension))
+            .collect();
+        paths.sort();
+        paths.iter().map(|path| self.read(path)).collect()
+    }
+
+    /// What is in a file, if it is there; `path` is relative to the repository.
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.root.join(path)).ok()
+    }
+
     fn directory(&self, package: &str) -> PathBuf {
         let found = self
             .packages
