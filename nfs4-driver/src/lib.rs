@@ -35,6 +35,6 @@ pub use dial::{Dial, Dialer};
 pub use drive::Stream;
 pub use intake::Space;
 pub use limits::Limits;
-pub use node::{EngineDead, Node, Refused};
+pub use node::{AdminError, EngineDead, Node, Refused};
 pub use policy::{Anybody, DialPolicy, DialRequest, Nobody, SameHost};
 pub use timer::Timer;

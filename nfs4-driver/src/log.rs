@@ -13,7 +13,7 @@ use nfs4_engine::proto::dump::Dump;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
 use nfs4_engine::proto::rpc::Mark;
-use nfs4_engine::{ConnId, DialError, Event};
+use nfs4_engine::{Admin, ConnId, DialError, Event};
 
 use std::net::SocketAddr;
 
@@ -80,6 +80,12 @@ pub(crate) fn records() -> bool {
 pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
     #[cfg(feature = "tracing")]
     tracing::trace!(%conn, "-> {}", Dump::new(reply.get(Mark::LEN..).unwrap_or_default()));
+}
+
+/// What an operator does is worth a warning.
+pub(crate) fn admin(admin: &Admin) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(?admin, "asked by whoever is in charge");
 }
 
 /// What a client can cause as often as it sends a request is for who looks for it; a client that

@@ -9,8 +9,8 @@ use nfs4_engine::fs::{CompletionSink, FsHandle, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{
-    Action, Admin, ConfigFaults, ConnId, Engine, Input, Mono, Outbox, Reply, Segment, TableLengths,
-    Touch,
+    Action, Admin, AdminFault, Config, ConfigFaults, ConnId, Engine, Input, Mono, Outbox, Reply,
+    Segment, TableLengths, Touch,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -65,6 +65,17 @@ struct Locked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the engine is dead")]
 pub struct EngineDead;
+
+/// Why nothing was done of what whoever is in charge asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// It cannot be done.
+    #[error(transparent)]
+    Fault(#[from] AdminFault),
+    /// See [`EngineDead`].
+    #[error(transparent)]
+    EngineDead(#[from] EngineDead),
+}
 
 /// Why a connection is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -218,15 +229,28 @@ impl Node {
         Ok(self.shared.lock()?.engine.sessions_of(client_id))
     }
 
-    /// Asks for something on behalf of whoever is in charge.
+    /// The settings in force.
     ///
     /// # Errors
     /// The engine is dead.
-    pub fn admin(&self, admin: Admin) -> Result<(), EngineDead> {
+    pub fn config(&self) -> Result<Config, EngineDead> {
+        Ok(self.shared.lock()?.engine.config().clone())
+    }
+
+    /// Asks for something on behalf of whoever is in charge.
+    ///
+    /// # Errors
+    /// It cannot be done, and nothing has changed; or the engine is dead.
+    pub fn admin(&self, admin: Admin) -> Result<(), AdminError> {
         let mut turn = Turn::default();
-        turn.inputs.push(Input::Admin(admin));
-        self.shared.exchange(&mut turn, None)?;
-        self.shared.finish(&mut turn)
+        let mut locked = self.shared.lock()?;
+        locked.engine.check_admin(&admin)?;
+        log::admin(&admin);
+        let now = self.shared.clock.now();
+        let Locked { engine, outbox, .. } = &mut *locked;
+        engine.handle(now, Input::Admin(admin), outbox);
+        self.shared.settle(locked, &mut turn, None);
+        Ok(self.shared.finish(&mut turn)?)
     }
 
     /// Whether something that is no client of this server may read or change a file of the export

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::action::{Action, Outbox};
 use crate::callback::{CallbackFailed, Callbacks};
-use crate::client::{Client, Clients};
+use crate::client::{Client, Clients, Terms};
 use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
 use crate::config::{Boot, Config};
@@ -47,6 +47,9 @@ pub(crate) struct Core {
     pub(crate) guards: Guards,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
+    /// How long leases are.
+    pub(crate) terms: Terms,
+    pub(crate) started: Mono,
     /// New opens are refused until then, for clients that reclaim.
     pub(crate) grace_until: Mono,
 }
@@ -66,6 +69,8 @@ impl Core {
             guards: Guards::new(keyed),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
+            terms: Terms::new(config.lease),
+            started: now.mono,
             grace_until: now.mono.after(config.grace),
             boot,
             config,
@@ -93,6 +98,9 @@ impl Core {
     /// Ends the slot of a request that is answered.
     pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
         let Some(session) = self.sessions.get_mut(scope.session) else {
+            if let Some(client) = self.clients.get_mut(scope.client) {
+                client.lease.end(now.mono);
+            }
             return;
         };
         session.running -= 1;
@@ -130,7 +138,9 @@ impl Core {
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
-            client.lease.renew(session.renewed(now.mono));
+            // What still runs holds it until it is answered.
+            let renewed = session.renewed(now.mono);
+            client.lease.join(renewed, session.running);
         }
         out.event(Event::SessionDestroyed {
             session: session.id,
@@ -178,10 +188,18 @@ impl Core {
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
+        let thrown_out = self.clients.get(key).is_some_and(|c| c.is_thrown_out);
+        let reason = if thrown_out {
+            // Also if somebody else comes upon what is left of it.
+            ClientGone::Evicted
+        } else {
+            reason
+        };
         let session_reason = match reason {
             ClientGone::LeaseExpired => SessionGone::LeaseExpired,
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
+            ClientGone::Evicted => SessionGone::Evicted,
         };
         self.close_path(key, CallbackFailed::Cancelled, now, out);
         loop {

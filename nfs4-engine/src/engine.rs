@@ -10,7 +10,7 @@ use crate::config::{Boot, Config, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports, Fh};
 use crate::fs::FsHandle;
-use crate::input::{Admin, Input};
+use crate::input::Input;
 use crate::slab::Slab;
 use crate::state::Touch;
 use crate::time::{Mono, Now};
@@ -137,8 +137,7 @@ impl Engine {
                 let fh = Fh { export, handle: fh };
                 self.core.touched(&fh, touch, now, out);
             }
-            Input::Admin(Admin::Drain { conn }) => self.drain(now, conn, out),
-            Input::Admin(Admin::StopDraining { conn }) => self.stop_draining(now, conn, out),
+            Input::Admin(admin) => self.administer(now, admin, out),
         }
         if !self.core.holds.is_empty() {
             self.wake(now, out);

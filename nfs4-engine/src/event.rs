@@ -130,6 +130,8 @@ pub enum ClientGone {
     Request,
     /// A new incarnation of it took its place.
     Replaced,
+    /// Whoever is in charge threw it out.
+    Evicted,
 }
 
 /// Why a connection is not bound to a session any more.
@@ -165,6 +167,8 @@ pub enum SessionGone {
     LeaseExpired,
     /// A new incarnation of its client took its place.
     Replaced,
+    /// Whoever is in charge ended it, or threw its client out.
+    Evicted,
 }
 
 impl Unbound {
@@ -189,10 +193,11 @@ impl Unbound {
 
 impl SessionGone {
     /// All of them, in the order of their declaration.
-    pub const ALL: [SessionGone; 3] = [
+    pub const ALL: [SessionGone; 4] = [
         SessionGone::Request,
         SessionGone::LeaseExpired,
         SessionGone::Replaced,
+        SessionGone::Evicted,
     ];
 
     /// What it is called in a metric.
@@ -201,6 +206,7 @@ impl SessionGone {
             SessionGone::Request => "client_request",
             SessionGone::LeaseExpired => "lease_expired",
             SessionGone::Replaced => "replaced",
+            SessionGone::Evicted => "admin_evict",
         }
     }
 }

@@ -54,10 +54,8 @@ impl DialId {
 }
 
 /// Bytes as people write them: two lower-case hexadecimal digits each.
-#[cfg(any(feature = "prometheus", feature = "serde"))]
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
-#[cfg(any(feature = "prometheus", feature = "serde"))]
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 use nfs4_proto::rpc::Fault;
 
+use crate::admin::Admin;
 use crate::fs::{Credential, FsHandle, FsResult, FsTicket};
 use crate::ids::{ConnId, DialId};
 use crate::state::Touch;
@@ -57,21 +58,6 @@ pub enum Input {
         ticket: FsTicket,
         /// The answer.
         result: FsResult,
-    },
-}
-
-/// What whoever is in charge of the server can ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admin {
-    /// Take no new work by a connection, finish what it has begun, and close it.
-    Drain {
-        /// The connection.
-        conn: ConnId,
-    },
-    /// Take new work by a draining connection again.
-    StopDraining {
-        /// The connection.
-        conn: ConnId,
     },
 }
 

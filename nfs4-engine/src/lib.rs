@@ -13,8 +13,10 @@ pub use bytes;
 pub use nfs4_proto as proto;
 
 mod action;
+mod admin;
 mod attr;
 mod callback;
+mod change;
 mod client;
 mod compound;
 mod config;
@@ -44,6 +46,8 @@ mod time;
 mod timer;
 
 pub use action::{Action, Callback, Outbox, Reply, Segment};
+pub use admin::{Admin, AdminFault};
+pub use change::Change;
 pub use config::{BindingPolicy, Boot, Config, ConfigFault, ConfigFaults, FaultReason};
 pub use connection::Direction;
 pub use delegate::RecallReason;
@@ -51,7 +55,7 @@ pub use engine::{Engine, StartError, TableLengths, TimerReason};
 pub use event::{BackChannelLost, ClientGone, Event, SessionGone, Unbound};
 pub use exports::{Export, ExportFault, Squash};
 pub use ids::{ConnId, DialId};
-pub use input::{Admin, Call, CallbackOutcome, CallbackReply, DialError, Input};
+pub use input::{Call, CallbackOutcome, CallbackReply, DialError, Input};
 pub use server_address::{ServerAddress, ServerAddressFault};
 pub use state::{DelegationKind, Touch};
 pub use time::{Mono, Now, Wall};

@@ -217,13 +217,13 @@ impl Engine {
     }
 
     fn client(&self, now: Now, key: Key<Client>, client: &Client) -> ClientView {
-        let (lease, length) = (self.core.lease_of(client), self.core.config.lease);
+        let lease = self.core.lease_of(client);
         let about = &client.about;
         ClientView {
             client_id: client.id,
             address: about.address.clone(),
             minor: about.minor,
-            lease_status: if lease.is_expired(now.mono, length) {
+            lease_status: if self.core.is_expired(key, now.mono) {
                 LeaseStatus::Expired
             } else {
                 LeaseStatus::Active

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{Config, ConnId};
+use nfs4_engine::{Admin, Config, ConnId};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
@@ -382,6 +382,23 @@ fn of_a_client_that_goes_nothing_stays() {
                 .is_none_or(|conn| !held.sim.network().is_alive(conn))
         );
     }
+}
+
+#[test]
+fn nor_of_one_that_is_thrown_out_while_it_is_called() {
+    let mut held = Held::new();
+    assert_eq!(held.conflict(), Status::DELAY);
+    held.called();
+    assert_eq!(held.sim.tables().flights, 1);
+    let client = held.holder.id.0;
+    held.sim.admin(Admin::EvictClient { client });
+    held.sim.settle();
+    let tables = held.sim.tables();
+    assert_eq!((tables.callbacks, tables.read_delegations), (0, 0));
+    assert!(!held.sim.network().is_alive(held.back));
+    assert_eq!(held.conflict(), Status::OK, "the file is free");
+    assert_eq!(held.renew(), Status::EXPIRED);
+    held.sim.assert_nothing_is_left();
 }
 
 #[test]

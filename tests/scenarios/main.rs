@@ -1,5 +1,6 @@
 //! What the server does, on a simulated network: each test is named by its claim.
 
+mod administration;
 mod callback_path;
 mod callbacks;
 mod create_session;

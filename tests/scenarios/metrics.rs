@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
-use nfs4_engine::{Config, ConnId};
+use nfs4_engine::{Admin, Config, ConnId};
 use nfs4_proto::nfs4::args::{self, ChannelAttrs, ChannelDirFromClient};
 use nfs4_proto::nfs4::{SessionId, Status};
 use nfs4_tests::sim::{Client, Pace, SESSION_ATTRS, Sim, sequence_args};
@@ -116,7 +116,11 @@ fn sessions_are_counted_from_their_making_to_their_end() {
     rebooted.mount(&mut sim);
     watch.expect(&mut sim, "sessions_active", [(&[], 1)]);
     sim.sleep(2 * lease + SECOND);
-    watch.expect(&mut sim, "sessions_created_total", [(&[], 3)]);
+    let ended = Client::mounted(&mut sim, "ended").session;
+    sim.admin(Admin::DestroySession { session: ended });
+    let evicted = Client::mounted(&mut sim, "evicted").id.0;
+    sim.admin(Admin::EvictClient { client: evicted });
+    watch.expect(&mut sim, "sessions_created_total", [(&[], 5)]);
     watch.expect(&mut sim, "sessions_active", [(&[], 0)]);
     watch.expect(
         &mut sim,
@@ -125,20 +129,21 @@ fn sessions_are_counted_from_their_making_to_their_end() {
             (&["client_request"], 1),
             (&["replaced"], 1),
             (&["lease_expired"], 1),
+            (&["admin_evict"], 2),
         ],
     );
     let family = watch.family(&mut sim, "sessions_duration_seconds").unwrap();
     let lived = family.get_metric()[0].get_histogram();
-    assert_eq!(lived.get_sample_count(), 3);
+    assert_eq!(lived.get_sample_count(), 5);
     let buckets = lived.get_bucket();
     assert_eq!(buckets.len(), 20);
-    // One at once, one after 3 s, one when its lease was found to have run out.
+    // Three at once, one after 3 s, one when its lease was found to have run out.
     let up_to = |seconds: f64| {
         let bucket = buckets.iter().find(|b| b.upper_bound() == seconds);
         bucket.unwrap().cumulative_count()
     };
-    assert_eq!((up_to(1.0), up_to(2.0), up_to(4.0)), (1, 1, 2));
-    assert_eq!((up_to(64.0), up_to(128.0)), (2, 3));
+    assert_eq!((up_to(1.0), up_to(2.0), up_to(4.0)), (3, 3, 4));
+    assert_eq!((up_to(64.0), up_to(128.0)), (4, 5));
     assert!(lived.get_sample_sum() > 93.0, "{}", lived.get_sample_sum());
 }
 

@@ -5,6 +5,7 @@
 #[macro_use]
 mod server;
 
+mod admin;
 mod callbacks;
 mod caller;
 mod delegations;

@@ -16,7 +16,10 @@ impl Core {
     /// has not passed yet.
     pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
         let found = self.clients.get(client);
-        found.is_none_or(|client| self.lease_of(client).is_expired(now, self.config.lease))
+        found.is_none_or(|client| {
+            let length = self.terms.of(client.since);
+            client.is_thrown_out || self.lease_of(client).is_expired(now, length)
+        })
     }
 
     /// A client's lease, with what its sessions have seen: each keeps that for itself, so that a
@@ -80,16 +83,15 @@ impl Core {
         let Some(client) = self.clients.get(key) else {
             return true;
         };
-        let again = self
-            .lease_of(client)
-            .look_again(now.mono, self.config.lease);
+        let length = self.terms.of(client.since);
+        let again = self.lease_of(client).look_again(now.mono, length);
         self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.
         let sessions = client.sessions.iter().copied();
         let idle = |key: &Key<Session>| {
             self.sessions
                 .get(*key)
-                .is_some_and(|session| session.is_idle(now.mono, self.config.lease))
+                .is_some_and(|session| session.is_idle(now.mono, length))
         };
         for session in sessions.filter(idle).collect::<Vec<_>>() {
             self.destroy_session(session, SessionGone::LeaseExpired, now, out);

@@ -4,6 +4,7 @@ mod callback_target;
 mod expiry;
 pub(crate) mod lease;
 pub(crate) mod table;
+mod term;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use nfs4_proto::nfs4::basic::Verifier;
 pub(crate) use self::callback_target::{CallbackTarget, Introduction};
 pub(crate) use self::lease::Lease;
 pub(crate) use self::table::Clients;
+pub(crate) use self::term::{Since, Terms};
 use crate::callback::CallbackPath;
 use crate::fs::{Credential, Flavor};
 use crate::places::Places;
@@ -55,6 +57,10 @@ pub(crate) struct Client {
     ///
     /// [`Core::lease_of`]: crate::core::Core::lease_of
     pub(crate) lease: Lease,
+    /// Which leases it can have been told of.
+    pub(crate) since: Since,
+    /// It was thrown out: what is left of it goes by and by.
+    pub(crate) is_thrown_out: bool,
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// What it has open.

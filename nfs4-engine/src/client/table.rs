@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{About, Client, CreateSlot, Lease, Principal};
+use super::{About, Client, CreateSlot, Lease, Principal, Since};
 use crate::event::ClientGone;
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
@@ -132,6 +132,7 @@ impl Clients {
         verifier: Verifier,
         principal: Principal,
         now: Mono,
+        since: Since,
     ) -> Key<Client> {
         let epoch = u64::from(self.epoch);
         let key = self.slab.insert_with(|key| Client {
@@ -155,6 +156,8 @@ impl Clients {
             create: CreateSlot::default(),
             sessions: Vec::new(),
             lease: Lease::new(now),
+            since,
+            is_thrown_out: false,
             reclaim_complete: false,
             opens: Places::new(),
             delegations: Places::new(),
@@ -209,7 +212,7 @@ impl Clients {
     /// Removes a record, whose sessions and state the caller has removed.
     pub(crate) fn remove(&mut self, key: Key<Client>, reason: ClientGone) -> Option<Client> {
         let client = match reason {
-            ClientGone::LeaseExpired => self.slab.lose(key)?,
+            ClientGone::LeaseExpired | ClientGone::Evicted => self.slab.lose(key)?,
             ClientGone::Request | ClientGone::Replaced => self.slab.remove(key)?,
         };
         debug_assert!(!client.has_state(), "a client goes after its state");

@@ -128,7 +128,9 @@ impl Core {
     ) {
         let reason = match reason {
             SessionGone::LeaseExpired => Unbound::Reaper,
-            SessionGone::Request | SessionGone::Replaced => Unbound::SessionDestroyed,
+            SessionGone::Request | SessionGone::Replaced | SessionGone::Evicted => {
+                Unbound::SessionDestroyed
+            }
         };
         for binding in session.bindings.iter() {
             if let Some(connection) = self.connections.get_mut(binding.conn) {
@@ -142,7 +144,7 @@ impl Core {
         }
     }
 
-    /// Whether a session may have one more connection, of this direction; a silent one gives way.
+    /// Whether a session may have one more connection, of this direction; silent ones give way.
     fn make_room(
         &mut self,
         key: Key<Session>,
@@ -151,19 +153,26 @@ impl Core {
         out: &mut Outbox,
     ) -> bool {
         let limit = self.config.max_connections_per_session as usize;
-        let Some(session) = self.sessions.get_mut(key) else {
-            return false;
-        };
-        if limit == 0 || session.bindings.len() < limit {
-            return true;
-        }
         let lease = self.config.lease;
-        match session.bindings.silent(now.mono, lease, direction) {
-            Some(silent) => {
-                self.unbind(key, silent, Unbound::Reaper, out);
-                true
+        loop {
+            let Some(session) = self.sessions.get(key) else {
+                return false;
+            };
+            let bound = session.bindings.len();
+            if limit == 0 || bound < limit {
+                return true;
             }
-            None => false,
+            // Of a session that was left with more than it may have, one that goes makes no room
+            // yet, and so must not count on the new one.
+            let to = if bound > limit {
+                Direction::Back
+            } else {
+                direction
+            };
+            let Some(silent) = session.bindings.silent(now.mono, lease, to) else {
+                return false;
+            };
+            self.unbind(key, silent, Unbound::Reaper, out);
         }
     }
 

@@ -95,7 +95,9 @@ impl Core {
         };
         match held.phase {
             Phase::Held => {
-                let until = now.mono.after(self.config.lease);
+                let client = self.clients.get(held.client);
+                let lease = client.map_or(self.config.lease, |client| self.terms.of(client.since));
+                let until = now.mono.after(lease);
                 held.phase = Phase::Recalled(Recall {
                     until,
                     told: Told::No,
@@ -104,7 +106,7 @@ impl Core {
                     refusals: 0,
                 });
                 let kind = held.kind;
-                let client = self.clients.get(held.client).map_or(0, |client| client.id);
+                let client = client.map_or(0, |client| client.id);
                 out.event(Event::DelegationRecalled {
                     client,
                     kind,

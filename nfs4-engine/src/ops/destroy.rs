@@ -28,6 +28,10 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
     if own {
         // The reply is sent, but there is no slot left to keep it in.
         cx.run.sequenced = None;
+        if let Some(session) = cx.core.sessions.get_mut(key) {
+            session.running -= 1;
+            session.last_used = cx.now.mono;
+        }
     }
     cx.core
         .destroy_session(key, SessionGone::Request, cx.now, cx.out);

@@ -111,9 +111,10 @@ fn introduce(
     }
     // 1
     make_room(core, now, out)?;
+    let since = core.terms.since();
     let key = core
         .clients
-        .insert(1, owner.ownerid, owner.verifier, caller, now.mono);
+        .insert(1, owner.ownerid, owner.verifier, caller, now.mono, since);
     core.remind(now.mono.after(core.config.lease), Due::Lease(key));
     Ok(key)
 }

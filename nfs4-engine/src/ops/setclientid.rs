@@ -53,7 +53,8 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
         discard(cx.core, key, ClientGone::Replaced, cx.now, cx.out)?;
     }
     make_room(cx.core, cx.now, cx.out)?;
-    let key = cx.core.clients.insert(0, id, verifier, caller, now);
+    let since = cx.core.terms.since();
+    let key = cx.core.clients.insert(0, id, verifier, caller, now, since);
     let confirm = cx.core.clients.mint_confirm();
     let about = about(cx, None);
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;

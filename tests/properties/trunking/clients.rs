@@ -193,6 +193,7 @@ impl<S: Server> Play<S> {
             record: at,
             alive: true,
             bindings: Vec::new(),
+            kept: 0,
             lost_fore: false,
             last_used: now,
             running: 0,

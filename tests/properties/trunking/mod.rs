@@ -113,6 +113,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (byte(), byte())
             .prop_map(|(session, conn)| Step::DestroySession { session, conn }),
         1 => (byte(), byte()).prop_map(|(peer, conn)| Step::DestroyClient { peer, conn }),
+        1 => byte().prop_map(|session| Step::EndSession { session }),
+        1 => byte().prop_map(|peer| Step::Evict { peer }),
+        1 => (1..4_u8).prop_map(|limit| Step::Limit { limit }),
         3 => (0..50_u8).prop_map(|seconds| Step::Jump { seconds }),
         1 => (50..120_u8).prop_map(|seconds| Step::Jump { seconds }),
         4 => Just(Step::Timers),
@@ -131,13 +134,14 @@ fn turn_or_input() -> impl Strategy<Value = Move> {
     ]
 }
 
-const SEEN: [Seen; 6] = [
+const SEEN: [Seen; 7] = [
     Seen::Bind,
     Seen::Move,
     Seen::Drop,
     Seen::Replay,
     Seen::Drain,
     Seen::Expiry,
+    Seen::Admin,
 ];
 const SEEN_OF_NODE: [Seen; 4] = [Seen::Batch, Seen::Cut, Seen::Between, Seen::Late];
 const INPUTS: usize = 200;

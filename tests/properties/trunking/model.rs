@@ -45,6 +45,8 @@ pub(super) struct Session {
     pub(super) record: usize,
     pub(super) alive: bool,
     pub(super) bindings: Vec<Binding>,
+    /// How many of them it may keep since the limit became lower.
+    pub(super) kept: usize,
     /// Its connections for requests have closed or were bound elsewhere.
     pub(super) lost_fore: bool,
     pub(super) last_used: Duration,
@@ -99,6 +101,14 @@ impl Model {
     pub(super) fn is_draining(&self, conn: ConnId) -> bool {
         let mut conns = self.conns.iter();
         conns.any(|found| found.id == conn && found.drain.is_some())
+    }
+
+    /// Sessions may have so many bindings from now on, and keep what they have.
+    pub(super) fn limit(&mut self, limit: usize) {
+        self.limit = limit;
+        for session in &mut self.sessions {
+            session.kept = session.bindings.len();
+        }
     }
 
     /// What the server should tell, and count.
@@ -176,12 +186,13 @@ impl Model {
     }
 
     fn add(&mut self, at: usize, conn: ConnId, direction: Direction) -> bool {
-        let session = &self.sessions[at];
-        if session.bindings.len() >= self.limit {
+        while self.sessions[at].bindings.len() >= self.limit {
+            let session = &self.sessions[at];
             // A silent connection gives way, unless callbacks alone would be left.
+            let replaced = session.bindings.len() == self.limit && direction.is_fore();
             let gives_way = |binding: &&Binding| {
                 self.now > binding.active + self.lease
-                    && (direction.is_fore() || session.has_fore_besides(&[conn, binding.conn]))
+                    && (replaced || session.has_fore_besides(&[conn, binding.conn]))
             };
             let Some(silent) = session.bindings.iter().find(gives_way) else {
                 return false;
@@ -238,7 +249,9 @@ impl Model {
         session.alive = false;
         let unbound = match reason {
             SessionGone::LeaseExpired => Unbound::Reaper,
-            SessionGone::Request | SessionGone::Replaced => Unbound::SessionDestroyed,
+            SessionGone::Request | SessionGone::Replaced | SessionGone::Evicted => {
+                Unbound::SessionDestroyed
+            }
         };
         let session_id = session.id;
         let bindings = std::mem::take(&mut session.bindings);
@@ -260,6 +273,7 @@ impl Model {
             ClientGone::LeaseExpired => SessionGone::LeaseExpired,
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
+            ClientGone::Evicted => SessionGone::Evicted,
         };
         for session in self.sessions_of(record) {
             self.destroy(session, session_reason);

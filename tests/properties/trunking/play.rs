@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
-    Admin, BindingPolicy, ClientGone, Config, ConnId, Engine, Event, SessionGone, TableLengths,
+    Admin, AdminFault, BindingPolicy, Change, ClientGone, Config, ConnId, Engine, Event,
+    SessionGone, TableLengths,
 };
 use nfs4_proto::nfs4::SessionId;
 use nfs4_proto::nfs4::args::ChannelDirFromClient;
@@ -62,6 +63,12 @@ pub(super) enum Step {
     DestroySession { session: u8, conn: u8 },
     /// DESTROY_CLIENTID.
     DestroyClient { peer: u8, conn: u8 },
+    /// Whoever is in charge ends a session.
+    EndSession { session: u8 },
+    /// Whoever is in charge throws a client out.
+    Evict { peer: u8 },
+    /// Sessions may have another number of connections.
+    Limit { limit: u8 },
     /// The clock jumps.
     Jump { seconds: u8 },
     /// Timers run.
@@ -85,6 +92,8 @@ pub(super) enum Seen {
     Replay,
     Drain,
     Expiry,
+    /// A session or a client that whoever is in charge has ended.
+    Admin,
     /// Calls that were handled under one hold of the lock.
     Batch,
     /// A call that was read in parts.
@@ -284,6 +293,9 @@ impl<S: Server> Play<S> {
             | Step::Answer { .. }
             | Step::Drain { .. }
             | Step::StopDraining { .. }
+            | Step::EndSession { .. }
+            | Step::Evict { .. }
+            | Step::Limit { .. }
             | Step::Jump { .. }
             | Step::Timers => return None,
         };
@@ -330,6 +342,15 @@ impl<S: Server> Play<S> {
                 let conn = self.conn(conn);
                 self.server.admin(Admin::StopDraining { conn });
                 self.model.conn_mut(conn).drain = None;
+            }
+            Step::EndSession { session } => self.end_session(self.session(session)),
+            Step::Evict { peer } => self.evict(self.records[usize::from(peer) % PEERS]),
+            Step::Limit { limit } => {
+                self.server.admin(Admin::Configure(Box::new(Change {
+                    max_connections_per_session: Some(limit.into()),
+                    ..Change::default()
+                })));
+                self.model.limit(limit.into());
             }
             Step::Jump { seconds } => {
                 let span = Duration::from_secs(seconds.into());
@@ -400,6 +421,36 @@ impl<S: Server> Play<S> {
         self.model.conn_mut(conn).drain.get_or_insert(deadline);
         if !waits {
             self.close_drained(conn);
+        }
+    }
+
+    fn end_session(&mut self, at: usize) {
+        let found = &self.model.sessions[at];
+        let (session, alive) = (found.id, found.alive);
+        let admin = Admin::DestroySession { session };
+        if alive {
+            self.seen.insert(Seen::Admin);
+            self.server.admin(admin);
+            self.model.destroy(at, SessionGone::Evicted);
+        } else {
+            let fault = self.server.look(|engine| engine.check_admin(&admin));
+            assert_eq!(fault, Err(AdminFault::NoSession(session)));
+        }
+    }
+
+    fn evict(&mut self, record: usize) {
+        let Some(found) = self.model.records.get(record) else {
+            return;
+        };
+        let (client, alive) = (found.id, found.alive);
+        let admin = Admin::EvictClient { client };
+        if alive {
+            self.seen.insert(Seen::Admin);
+            self.server.admin(admin);
+            self.model.remove(record, ClientGone::Evicted);
+        } else {
+            let fault = self.server.look(|engine| engine.check_admin(&admin));
+            assert_eq!(fault, Err(AdminFault::NoClient(client)));
         }
     }
 

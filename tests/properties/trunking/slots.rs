@@ -188,9 +188,12 @@ impl<S: Server> Play<S> {
         let (at, work, by) = (sent.session, sent.work, sent.by);
         let session = &self.model.sessions[at];
         if !session.alive {
-            // Its client is gone, and nobody keeps the answer.
+            // Nobody keeps the answer, and perhaps its client is gone, too.
             let status = reply.map(|reply| reply.last().1);
             assert!(status.is_none_or(|status| status == Status::DELAY));
+            let record = &mut self.model.records[session.record];
+            record.running -= 1;
+            record.renewed = self.model.now;
             return;
         }
         let record = session.record;

@@ -3,6 +3,7 @@
 
 mod claims;
 mod counted;
+mod evicted;
 mod grant;
 mod limits;
 mod probe;

@@ -9,6 +9,7 @@ pub mod chaos;
 mod client;
 mod client40;
 mod dial;
+mod excess;
 mod fs;
 mod network;
 mod reply;

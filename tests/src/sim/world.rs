@@ -9,8 +9,9 @@ use nfs4_engine::fs::{Backend, Credential, FsError, FsHandle, FsRequest, FsResul
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
-    Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, Direction, Engine,
-    Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Touch, Wall,
+    Action, Admin, AdminFault, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId,
+    Direction, Engine, Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment,
+    TableLengths, Touch, Wall,
 };
 use nfs4_proto::nfs4::SessionId;
 use nfs4_proto::rpc::{
@@ -20,6 +21,7 @@ use nfs4_proto::rpc::{
 use super::bound::Bound;
 use super::callback::Callback;
 use super::dial::{Dial, Dialling};
+use super::excess::Excess;
 use super::fs::{Fs, Job};
 use super::network::{Delays, Event, Network};
 use super::reply::Reply;
@@ -59,6 +61,7 @@ pub struct Sim {
     pub(super) dials: Vec<Dial>,
     events: Vec<EngineEvent>,
     bound: Bound,
+    excess: Excess,
     trace: Vec<u8>,
     xid: u32,
 }
@@ -138,6 +141,7 @@ impl Sim {
             dials: Vec::new(),
             events: Vec::new(),
             bound: Bound::default(),
+            excess: Excess::default(),
             trace: Vec::new(),
             xid: 0,
         }
@@ -262,8 +266,28 @@ impl Sim {
     }
 
     /// What whoever is in charge asks for.
+    ///
+    /// # Panics
+    /// If it cannot be done.
     pub fn admin(&mut self, admin: Admin) {
+        assert_eq!(self.engine.check_admin(&admin), Ok(()));
+        self.excess.check(&self.engine);
         self.handle(Input::Admin(admin));
+    }
+
+    /// What whoever is in charge asks for and cannot be done: nothing changes.
+    ///
+    /// # Panics
+    /// If it can be done, or something changes.
+    pub fn refused(&mut self, admin: Admin) -> AdminFault {
+        let fault = self.engine.check_admin(&admin).expect_err("it can be done");
+        let before = (self.tables(), self.settings().clone(), self.bindings());
+        let noted = self.trace.len();
+        self.handle(Input::Admin(admin));
+        let after = (self.tables(), self.settings().clone(), self.bindings());
+        assert_eq!(after, before);
+        assert_eq!(self.trace.len(), noted, "something was done");
+        fault
     }
 
     /// A connection dies: what is under way on it is lost, and the server learns of it later.
@@ -568,6 +592,7 @@ impl Sim {
         }
         let holds = self.engine.check_invariants(&self.known);
         assert_eq!(holds, Ok(()), "at {}", self.now);
+        self.excess.check(&self.engine);
     }
 
     fn note(&mut self, action: &Action) {

@@ -1,0 +1,80 @@
+//! Settings that can change while the server runs.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use nfs4_proto::nfs4::opnum::Op;
+
+use crate::config::{BindingPolicy, Config, ConfigFaults};
+use crate::core::Core;
+use crate::ops::set::OpSet;
+use crate::time::Now;
+
+/// Other values for settings; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// [`Config::lease`]. A longer one is for all; a shorter one for clients that come after it, as
+    /// those that are there go by what they were told.
+    pub lease: Option<Duration>,
+    /// [`Config::grace`], counted from the start of the server. A grace period that is over does
+    /// not begin again.
+    pub grace: Option<Duration>,
+    /// [`Config::min_minor_version`], from the next COMPOUND on. Clients of versions that are not
+    /// served any more lose their state when their leases run out.
+    pub min_minor_version: Option<u32>,
+    /// [`Config::max_minor_version`], likewise.
+    pub max_minor_version: Option<u32>,
+    /// [`Config::fore_slots`], for sessions that are made from now on.
+    pub fore_slots: Option<u32>,
+    /// [`Config::max_connections_per_session`]. A session with more keeps them, and gets no other
+    /// before it has fewer.
+    pub max_connections_per_session: Option<u32>,
+    /// [`Config::binding_policy`], from the next BIND_CONN_TO_SESSION on. What is bound stays.
+    pub binding_policy: Option<BindingPolicy>,
+    /// [`Config::blocked_operations`], from the next operation on.
+    pub blocked_operations: Option<Vec<Op>>,
+}
+
+impl Change {
+    /// The settings after it.
+    ///
+    /// # Errors
+    /// All that would be out of their range.
+    pub(crate) fn made_to(&self, config: &Config) -> Result<Config, ConfigFaults> {
+        let mut changed = config.clone();
+        set(&mut changed.lease, &self.lease);
+        set(&mut changed.grace, &self.grace);
+        set(&mut changed.min_minor_version, &self.min_minor_version);
+        set(&mut changed.max_minor_version, &self.max_minor_version);
+        set(&mut changed.fore_slots, &self.fore_slots);
+        set(
+            &mut changed.max_connections_per_session,
+            &self.max_connections_per_session,
+        );
+        set(&mut changed.binding_policy, &self.binding_policy);
+        set(&mut changed.blocked_operations, &self.blocked_operations);
+        changed.validate()?;
+        Ok(changed)
+    }
+}
+
+fn set<T: Clone>(setting: &mut T, value: &Option<T>) {
+    if let Some(value) = value {
+        setting.clone_from(value);
+    }
+}
+
+impl Core {
+    /// Goes on with other settings, unless one of them is out of its range.
+    pub(crate) fn configure(&mut self, change: &Change, now: Now) {
+        let Ok(config) = change.made_to(&self.config) else {
+            return;
+        };
+        self.blocked = OpSet::of(&config.blocked_operations);
+        if self.in_grace(now.mono) {
+            self.grace_until = self.started.after(config.grace);
+        }
+        self.terms.change(config.lease);
+        self.config = config;
+    }
+}

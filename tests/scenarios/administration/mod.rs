@@ -1,0 +1,17 @@
+//! What whoever is in charge can do while the server runs.
+
+mod configure;
+mod end_session;
+mod evict;
+
+use nfs4_proto::client::CompoundBuilder;
+use nfs4_proto::nfs4::FattrRaw;
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_tests::sim::open_args;
+
+fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
+    c.putrootfh().open(args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(owner, name)
+    })
+}

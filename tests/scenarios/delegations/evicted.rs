@@ -1,0 +1,73 @@
+//! Delegations of clients that are thrown out.
+
+use nfs4_engine::Admin;
+
+use super::*;
+
+fn evict(sim: &mut Sim, client: &Client) {
+    let client = client.id.0;
+    sim.admin(Admin::EvictClient { client });
+}
+
+#[test]
+fn what_is_being_recalled_from_one_that_goes_is_free_for_others() {
+    let (mut sim, mut one, mut two) = two();
+    delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let writing = || opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, b"f");
+    let reply = open(&mut sim, &mut two, writing());
+    assert_last(&reply, Op::Open, Status::DELAY);
+    let callback = called(&mut sim);
+    recall(&callback);
+    evict(&mut sim, &one);
+    let tables = sim.tables();
+    assert_eq!((tables.callbacks, counts(&sim)), (0, (0, 0, 0)));
+    open(&mut sim, &mut two, writing()).all_ok();
+    // Its answer comes too late, and is nobody's.
+    sim.send(callback.conn, callback.ok());
+    sim.settle();
+    assert_eq!(sim.tables().flights, 0);
+    assert_eq!(sim.metrics().stray_callback_replies, 1);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn one_who_waits_for_what_it_would_say_of_a_file_goes_on() {
+    let (mut sim, mut one, two) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let look = args::GetAttr {
+        attr_request: nfs4_proto::nfs4::Bitmap::of(&[nfs4_proto::nfs4::attr::num::SIZE]),
+    };
+    let put = args::PutFh { object: &held.fh };
+    let asks = two.request(&mut sim, 0, true, |c| c.putfh(put).getattr(look));
+    asks.send(&mut sim, two.conn);
+    called(&mut sim);
+    assert_eq!(sim.tables().held, 1);
+    evict(&mut sim, &one);
+    sim.settle();
+    assert_eq!(sim.tables().held, 0);
+    sim.run();
+    let reply = sim.take_reply(asks.xid()).expect("it is answered");
+    reply.all_ok();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn one_that_goes_while_it_waits_is_answered() {
+    let (mut sim, mut one, two) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let look = args::GetAttr {
+        attr_request: nfs4_proto::nfs4::Bitmap::of(&[nfs4_proto::nfs4::attr::num::SIZE]),
+    };
+    let put = args::PutFh { object: &held.fh };
+    let asks = two.request(&mut sim, 0, true, |c| c.putfh(put).getattr(look));
+    asks.send(&mut sim, two.conn);
+    let callback = called(&mut sim);
+    evict(&mut sim, &two);
+    sim.send(callback.conn, callback.ok());
+    sim.run();
+    let reply = sim.take_reply(asks.xid()).expect("it is answered");
+    assert_last(&reply, Op::GetAttr, Status::DELAY);
+    assert_eq!((sim.tables().held, sim.tables().clients), (0, 1));
+    give_back(&mut sim, &mut one, &held).all_ok();
+    sim.assert_nothing_is_left();
+}
