@@ -1,6 +1,7 @@
 //! What the server does, on a simulated network: each test is named by its claim.
 
 mod administration;
+mod anybody;
 mod callback_path;
 mod callbacks;
 mod create_session;
