@@ -3,6 +3,9 @@
 //!
 //! `sequence/…` are criterion's. The ratios after them are of medians of short batches, few of which
 //! are interrupted, and of these the least of many runs, since what else the machine does only adds.
+//! Below them stands what one session costs if before each of its calls a single line of a cache is
+//! touched that nothing else uses, one of as many as there are sessions, in random order: a server
+//! that keeps anything at all for each session cannot cost less.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,6 +14,7 @@ use criterion::Criterion;
 use nfs4_engine::snapshot::Cursor;
 use nfs4_tests::counting::{Counting, live_bytes};
 use nfs4_tests::crowd::Crowd;
+use nfs4_tests::sim::Rng;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -31,6 +35,11 @@ fn main() {
 
 /// SEQUENCEs, each of another session.
 fn run(crowd: &mut Crowd, calls: u64) -> Duration {
+    run_after(crowd, calls, || {})
+}
+
+/// The same; before each something else is done, which counts.
+fn run_after(crowd: &mut Crowd, calls: u64, mut before: impl FnMut()) -> Duration {
     let mut left = calls;
     let mut spent = Duration::ZERO;
     while left > 0 {
@@ -39,7 +48,7 @@ fn run(crowd: &mut Crowd, calls: u64) -> Duration {
         left -= batch;
         let calls = crowd.read(batch as usize);
         let start = Instant::now();
-        crowd.answer(black_box(calls));
+        crowd.answer_after(black_box(calls), &mut before);
         black_box(crowd.reply());
         spent += start.elapsed();
     }
@@ -49,18 +58,39 @@ fn run(crowd: &mut Crowd, calls: u64) -> Duration {
 fn ratios() {
     println!("\nSEQUENCE in random order of sessions, least of {RUNS} runs, median of each:");
     let mut first = None;
-    for sessions in SIZES {
-        let mut crowd = Crowd::of_sessions(sessions);
-        let least = (0..RUNS).map(|_| median(&mut crowd)).min();
+    let mut print = |what: &str, many: usize, run: &mut dyn FnMut() -> Duration| {
+        let least = (0..RUNS).map(|_| median(run)).min();
         let nanos = least.unwrap_or_default().as_nanos() as f64 / BATCH as f64;
         let ratio = nanos / *first.get_or_insert(nanos);
-        println!("  {sessions:>7} sessions {nanos:>8.1} ns, {ratio:.2} times that of the first");
+        println!("  {many:>7} {what:<20} {nanos:>8.1} ns, {ratio:.2} times that of the first");
+    };
+    for sessions in SIZES {
+        let mut crowd = Crowd::of_sessions(sessions);
+        print("sessions", sessions, &mut || run(&mut crowd, BATCH));
+    }
+    for lines in SIZES {
+        let mut crowd = Crowd::of_sessions(1);
+        let mut memory = vec![Line([0; 8]); lines];
+        let mut rng = Rng::new(1);
+        let mut order: Vec<u32> = (0..).take(lines).collect();
+        for at in (1..lines).rev() {
+            order.swap(at, rng.index(at + 1));
+        }
+        let mut order = order.into_iter().cycle();
+        let mut touch = || {
+            if let Some(line) = order.next() {
+                memory[line as usize].0[0] += 1;
+            }
+        };
+        print("lines beside one", lines, &mut || {
+            run_after(&mut crowd, BATCH, &mut touch)
+        });
     }
 }
 
 /// How long a batch takes.
-fn median(crowd: &mut Crowd) -> Duration {
-    let mut batches: Vec<Duration> = (0..BATCHES).map(|_| run(crowd, BATCH)).collect();
+fn median(run: &mut dyn FnMut() -> Duration) -> Duration {
+    let mut batches: Vec<Duration> = (0..BATCHES).map(|_| run()).collect();
     batches.sort();
     batches[batches.len() / 2]
 }
@@ -133,6 +163,11 @@ fn print_holds(what: &str, mut page: impl FnMut(Cursor) -> (usize, Option<Cursor
     let count = pages.len();
     println!("  {what:<14} {items:>6} in {count:>3} pages: {longest:>9.1?}");
 }
+
+/// A line of a cache.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Line([u64; 8]);
 
 const SIZES: [usize; 3] = [1, 1_000, 100_000];
 const BATCH: u64 = 64;

@@ -173,7 +173,13 @@ impl Crowd {
     /// Answers calls one by one: RPC header, engine, reply bytes, metrics.
     #[inline(never)]
     pub fn answer(&mut self, calls: Vec<Arrived>) {
+        self.answer_after(calls, || {});
+    }
+
+    /// As [`Crowd::answer`]; before each call something else is done.
+    pub fn answer_after(&mut self, calls: Vec<Arrived>, mut before: impl FnMut()) {
         for Arrived { conn, record } in calls {
+            before();
             self.hot.answer_one(conn, record);
         }
     }
