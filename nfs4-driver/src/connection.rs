@@ -9,7 +9,7 @@ use std::time::Duration;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::CompletionSink;
 use nfs4_engine::proto::rpc::{MessageType, RecordError, RecordLimits};
-use nfs4_engine::{ConnId, Input};
+use nfs4_engine::{Admin, ConnId, Input};
 
 use crate::admission::Admission;
 use crate::backlog::Backlog;
@@ -51,6 +51,8 @@ pub struct Connection {
     turn: Turn,
     /// Nothing more is read, and why; the connection ends when the rest is sent.
     ending: Option<Closing>,
+    /// No new work is taken.
+    stopping: bool,
     closed: bool,
     /// Nothing is left in a buffer of the stream's own.
     pub(crate) flushed: bool,
@@ -121,6 +123,7 @@ impl Connection {
             watch: Watch::new(node.clock.now().mono),
             turn: Turn::default(),
             ending: None,
+            stopping: false,
             closed: false,
             flushed: true,
             sink: Arc::clone(&mailbox) as Arc<dyn CompletionSink>,
@@ -157,21 +160,21 @@ impl Connection {
             self.backlog
                 .called(std::mem::take(&mut self.turn.mail.called));
             if std::mem::take(&mut self.turn.mail.close) {
-                self.end(Closing::Engine);
+                self.end(if self.stopping {
+                    Closing::Stopped
+                } else {
+                    Closing::Engine
+                });
             }
             if self.mailbox.wait(waker) {
                 break;
             }
             self.turn.collect(&self.mailbox);
         }
-        if self.side == Side::Dialled && matches!(self.ending, Some(Closing::Stopped)) {
-            return Err(Closing::Stopped);
-        }
-        if let Some(ending) = self.ending.take_if(|_| self.turn.mail.output.is_empty()) {
-            if self.admission.in_flight() == 0 || !matches!(ending, Closing::Stopped) {
-                return Err(ending);
-            }
-            self.ending = Some(ending);
+        let at_once = self.side == Side::Dialled && self.stopping;
+        let sent = self.turn.mail.output.is_empty();
+        if let Some(ending) = self.ending.take_if(|_| sent || at_once) {
+            return Err(ending);
         }
         let waits = !self.backlog.is_empty() && self.may_start();
         Ok(waits || (self.may_cut() && !self.intake.is_hungry()))
@@ -242,10 +245,21 @@ impl Connection {
         self.turn.rest();
     }
 
-    /// Reads nothing more and ends when the calls in flight are answered and sent; at once if the
-    /// connection was dialled, since then there are none.
+    /// Takes no new work and ends when the calls in flight are answered and sent; those that come
+    /// meanwhile are told to come back. A connection that was dialled ends at once: by that no calls
+    /// come.
+    ///
+    /// How long this may take is for its owner to say, or for the engine after
+    /// [`Config::drain_deadline`](nfs4_engine::Config::drain_deadline).
     pub fn stop(&mut self) {
-        self.end(Closing::Stopped);
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        let conn = self.mailbox.id;
+        match self.side {
+            Side::Accepted => self.turn.inputs.push(Input::Admin(Admin::Drain { conn })),
+            Side::Dialled => self.end(Closing::Stopped),
+        }
     }
 
     /// Looks after timeouts; says how long to sleep before the next look.

@@ -36,7 +36,7 @@ pub struct Limits {
     pub max_dials: u32,
     /// How long the making of a connection may take.
     pub dial_timeout: Duration,
-    /// How long a graceful stop waits for calls in flight.
+    /// How long a graceful stop waits for calls in flight; what is left then is cut off.
     pub stop_timeout: Duration,
     /// How many steps of due work are done under one hold of the engine's lock.
     pub timer_budget: u32,
@@ -59,7 +59,7 @@ impl Limits {
             stall_timeout: Duration::from_secs(60),
             max_dials: 16,
             dial_timeout: Duration::from_secs(5),
-            stop_timeout: Duration::from_secs(10),
+            stop_timeout: Duration::from_secs(5),
             timer_budget: 1_024,
         }
     }

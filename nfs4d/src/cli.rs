@@ -43,6 +43,15 @@ pub(crate) struct Cli {
     )]
     grace_time: u64,
 
+    /// How long a stop waits for requests that run before it cuts their connections off
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = Settings::default().stop.as_secs(),
+        value_parser = value_parser!(u64).range(0..=3600),
+    )]
+    stop_time: u64,
+
     /// The least severe messages that go to standard error
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: Level,
@@ -87,6 +96,7 @@ impl Cli {
             also_listen: listen.collect(),
             lease: Duration::from_secs(self.lease_time),
             grace: Duration::from_secs(self.grace_time),
+            stop: Duration::from_secs(self.stop_time),
             memory: self.memory,
             callback_dial: self.callback_dial,
             driver: self.driver,
@@ -133,7 +143,7 @@ Examples:
   nfs4d --memory 256M --lease-time 20        small, and quick to forget clients
   nfs4d --listen 0.0.0.0:2049 --log debug    for a trusted network; port 2049 needs no port option
 
-It prints the command that mounts it. Ctrl-C or SIGTERM stops it.";
+It prints the command that mounts it. Ctrl-C or SIGTERM stops it, and once more ends it at once.";
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +165,7 @@ mod tests {
             "--listen=127.0.0.1:4001",
             "--lease-time=20",
             "--grace-time=7",
+            "--stop-time=8",
             "--log=trace",
             "--memory=2M",
             "--callback-dial=none",
@@ -171,6 +182,7 @@ mod tests {
                 also_listen: vec!["127.0.0.1:4001".parse().unwrap()],
                 lease: Duration::from_secs(20),
                 grace: Duration::from_secs(7),
+                stop: Duration::from_secs(8),
                 memory: Size(2 << 20),
                 callback_dial: CallbackDial::None,
                 driver: Driver::Threads,
@@ -191,6 +203,7 @@ mod tests {
             ("--metrics=9100", "invalid socket address"),
             ("--lease-time=0", "1..=3600"),
             ("--grace-time=3601", "0..=3600"),
+            ("--stop-time=3601", "0..=3600"),
             (
                 "--log=loud",
                 "possible values: error, warn, info, debug, trace",

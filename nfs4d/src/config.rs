@@ -23,6 +23,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long after a start clients may reclaim; zero for no grace period.
     pub grace: Duration,
+    /// How long a stop waits for requests that run.
+    pub stop: Duration,
     /// What the file system may hold, names and attributes included.
     pub memory: Size,
     /// Whom to connect to when a client of NFSv4.0 wants to be called back.
@@ -66,6 +68,7 @@ impl Default for Settings {
             also_listen: Vec::new(),
             lease: Config::default().lease,
             grace: Duration::ZERO,
+            stop: Limits::default().stop_timeout,
             memory: Size(1 << 30),
             callback_dial: CallbackDial::default(),
             driver: Driver::default(),
@@ -90,7 +93,10 @@ impl Settings {
 
     /// The share of sockets, records and queues.
     pub fn limits(&self) -> Limits {
-        Limits::for_max_io(self.engine().max_io)
+        Limits {
+            stop_timeout: self.stop,
+            ..Limits::for_max_io(self.engine().max_io)
+        }
     }
 
     /// What decides which addresses may be dialled.
@@ -130,6 +136,7 @@ mod tests {
         let settings = Settings {
             lease: Duration::from_secs(20),
             grace: Duration::from_secs(7),
+            stop: Duration::from_secs(8),
             memory: Size(3 << 20),
             listen: "127.0.0.1:4000".parse().unwrap(),
             server_addresses: vec!["192.0.2.7".parse().unwrap()],
@@ -139,6 +146,7 @@ mod tests {
         assert_eq!(settings.engine().grace, Duration::from_secs(7));
         let address = ServerAddress::Ip("192.0.2.7".parse().unwrap(), 4000);
         assert_eq!(settings.engine().server_addresses, [address]);
+        assert_eq!(settings.limits().stop_timeout, Duration::from_secs(8));
         assert_eq!(settings.file_system(9).capacity, 3 << 20);
         assert_eq!(settings.file_system(9).epoch, 9);
     }

@@ -161,6 +161,40 @@ fn ctrl_c_and_sigterm_stop_it_cleanly() {
 }
 
 #[test]
+fn what_holds_a_stop_up_is_cut_off_when_the_stop_time_is_over() {
+    for driver in DRIVERS {
+        let mut server = Server::start(&["--driver", driver, "--stop-time", "1"]);
+        let _deaf = deaf(server.address);
+        let mut idle = TcpStream::connect(server.address).expect("it listens");
+        assert_eq!(null_call(server.address), NULL_REPLY);
+        let start = Instant::now();
+        server.signal("TERM");
+        // Who waits for nothing is not kept waiting.
+        assert!(matches!(idle.read(&mut [0]), Ok(0) | Err(_)));
+        assert!(server.child.try_wait().expect("it is our child").is_none());
+        assert_eq!(server.exit_code(), Some(0), "{driver}");
+        let took = start.elapsed();
+        let expected = Duration::from_millis(950)..Duration::from_secs(10);
+        assert!(expected.contains(&took), "{took:?} on {driver}");
+        assert!(server.log().contains("connections=1"), "{driver}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for driver in DRIVERS {
+        let mut server = Server::start(&["--driver", driver, "--stop-time", "60"]);
+        let _deaf = deaf(server.address);
+        let mut idle = TcpStream::connect(server.address).expect("it listens");
+        server.signal("INT");
+        assert!(matches!(idle.read(&mut [0]), Ok(0) | Err(_)));
+        assert!(server.child.try_wait().expect("it is our child").is_none());
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(130), "{driver}");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken
@@ -186,6 +220,7 @@ fn help_names_every_flag_and_its_default() {
         "127.0.0.1:20490",
         "--lease-time <SECONDS>",
         "--grace-time <SECONDS>",
+        "--stop-time <SECONDS>",
         "--log <LEVEL>",
         "--memory <SIZE>",
         "--callback-dial <WHOM>",
@@ -424,6 +459,23 @@ fn get(address: SocketAddr, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
     answer
+}
+
+/// A client that sends calls until no more can be sent and takes no reply.
+fn deaf(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let stuck = Some(Duration::from_millis(300));
+    stream.set_write_timeout(stuck).expect("it can be set");
+    // The tag comes back with each reply.
+    let tag = [b'x'; 1_000];
+    let call = CompoundBuilder::call(7, &Credential::None, &tag, 1).finish();
+    let calls = call.repeat(100);
+    for _ in 0..2_000 {
+        if stream.write_all(&calls).is_err() {
+            return stream;
+        }
+    }
+    panic!("it reads on and on");
 }
 
 fn null_call(address: SocketAddr) -> Vec<u8> {

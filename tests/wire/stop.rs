@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nfs4_driver::Limits;
+use nfs4_driver::engine::proto::nfs4::args::GetAttr;
+use nfs4_driver::engine::proto::nfs4::{Bitmap, Op, Status};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
+use crate::caller::Caller;
 use crate::files::{Held, root_attrs};
 use crate::flight::wait_for;
 use crate::log;
@@ -43,6 +47,72 @@ async fn what_is_in_flight_is_answered_first(on: Transport) {
     assert_eq!(outcome(&peer.record().await.unwrap()), (0, Ok(())));
     peer.is_closed().await;
     assert_eq!(server.ended().await, Ok(()));
+}
+
+on_both!(while_it_drains_new_work_is_told_to_come_back);
+
+async fn while_it_drains_new_work_is_told_to_come_back(on: Transport) {
+    let files = Arc::new(Held::default());
+    let mut server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
+    let mut client = Caller::mounted(server.address, b"busy").await;
+    let mut idle = Peer::connect(server.address).await;
+    assert!(idle.is_served().await);
+    files.hold(true);
+    let look = GetAttr {
+        attr_request: Bitmap::EMPTY,
+    };
+    let begun = client.request(1, |c| c.putrootfh().getattr(look));
+    client.peer.send(&begun).await;
+    wait_for(&files, 1).await;
+    server.stop();
+    idle.is_closed().await;
+    server.has_connections(1).await;
+    assert!(TcpStream::connect(server.address).await.is_err());
+    // It is read and answered all the same.
+    for _ in 0..3 {
+        client.call(|c| c).await.all_ok();
+        let reply = client.call(|c| c.putrootfh().getattr(look)).await;
+        assert_eq!(reply.last(), (Op::PutRootFh, Status::DELAY));
+    }
+    assert_eq!(files.waiting(), 1, "nothing new has begun");
+    files.take(0).complete(Ok(root_attrs()));
+    client.reply().await.all_ok();
+    client.peer.is_closed().await;
+    assert_eq!(server.ended().await, Ok(()));
+}
+
+on_both!(one_who_goes_on_sending_is_cut_off_in_the_end);
+
+async fn one_who_goes_on_sending_is_cut_off_in_the_end(on: Transport) {
+    let files = Arc::new(Held::default());
+    let limits = Limits {
+        stop_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let mut server = Running::serve(on, limits, Arc::clone(&files) as _).await;
+    let mut client = Caller::mounted(server.address, b"tireless").await;
+    files.hold(true);
+    let look = GetAttr {
+        attr_request: Bitmap::EMPTY,
+    };
+    let begun = client.request(1, |c| c.putrootfh().getattr(look));
+    client.peer.send(&begun).await;
+    wait_for(&files, 1).await;
+    let start = Instant::now();
+    server.stop();
+    let mut told = 0;
+    loop {
+        let call = client.request(0, |c| c.putrootfh());
+        let sent = client.peer.stream.write_all(&call).await;
+        if sent.is_err() || client.peer.record().await.is_err() {
+            break;
+        }
+        told += 1;
+    }
+    assert!(told > 1, "{told}");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    assert_eq!(server.ended().await, Ok(()));
+    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 on_both!(what_is_never_answered_is_not_waited_for_without_end);

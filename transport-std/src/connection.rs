@@ -16,8 +16,8 @@ use crate::stop::{Phase, Stop, Target};
 use crate::stream::{BlockingStream, Writer, is_timeout};
 
 /// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
-/// did; this thread is its reader. Once `stop` is stopped, nothing more is read, and the connection
-/// ends when the calls in flight are answered.
+/// did; this thread is its reader. Once `stop` is stopped, calls that come are told to come back by
+/// another connection, and this one ends when the calls in flight are answered.
 ///
 /// File systems work on this thread. For TCP, TCP_NODELAY should be set: replies leave in batches
 /// as it is.
@@ -86,11 +86,14 @@ impl<S: BlockingStream> Link<S> {
     fn help(self: &Arc<Self>) {
         let waker = Waker::from(Arc::clone(self));
         let _back = CallBack(&self.stream);
-        while self.signal.wait_to_help() {
+        while let Some(phase) = self.signal.wait_to_help() {
             let mut seat = self.lock();
             let Seat::Open(connection) = &mut *seat else {
                 return;
             };
+            if phase > Phase::Serving {
+                connection.stop();
+            }
             if let Err(why) = self.turn(connection, &waker) {
                 return self.close(&mut seat, why);
             }
@@ -136,14 +139,16 @@ impl<S: BlockingStream> Wake for Link<S> {
 }
 
 impl<S: BlockingStream> Target for Link<S> {
-    fn enter(&self, phase: Phase) {
+    fn enter(self: Arc<Self>, phase: Phase) {
         self.signal.enter(phase);
-        let how = match phase {
-            Phase::Serving | Phase::Stopping => Shutdown::Read,
-            Phase::Cut => Shutdown::Both,
-        };
-        // It may be gone.
-        let _ = self.stream.shutdown(how);
+        match phase {
+            // A reader that waits for bytes must still hear them, so the helper sees to it.
+            Phase::Serving | Phase::Stopping => self.wake(),
+            Phase::Cut => {
+                // It may be gone.
+                let _ = self.stream.shutdown(Shutdown::Both);
+            }
+        }
     }
 }
 
@@ -200,7 +205,7 @@ enum Next {
 enum Came {
     Nothing,
     Read(Space, usize),
-    End(Space),
+    End,
     TimedOut(Option<Space>),
 }
 
@@ -245,8 +250,7 @@ impl<S: BlockingStream> Reader<'_, S> {
         match came {
             Came::Nothing => {}
             Came::Read(space, count) => connection.take_back(space, count),
-            Came::End(_) if self.phase == Phase::Serving => return Err(Closing::EndOfStream),
-            Came::End(space) => connection.take_back(space, 0),
+            Came::End => return Err(Closing::EndOfStream),
             Came::TimedOut(space) => {
                 if let Some(space) = space {
                     connection.take_back(space, 0);
@@ -270,7 +274,7 @@ impl<S: BlockingStream> Reader<'_, S> {
         let read = self.blocked(|stream| stream.read(&mut space))?;
         Ok(match read {
             None => Came::Read(space, 0),
-            Some(Ok(0)) => Came::End(space),
+            Some(Ok(0)) => Came::End,
             Some(Ok(count)) => Came::Read(space, count),
             Some(Err(_timeout)) => {
                 self.quiet = true;
@@ -302,7 +306,7 @@ impl<S: BlockingStream> Reader<'_, S> {
         block: impl FnOnce(&S) -> io::Result<T>,
     ) -> Result<Option<io::Result<T>>, Closing> {
         let signal = &self.link.signal;
-        if !signal.start_read() {
+        if !signal.start_read(self.phase) {
             self.phase = signal.phase();
             return Ok(None);
         }

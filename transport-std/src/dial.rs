@@ -129,7 +129,7 @@ impl Attempt {
 }
 
 impl Target for Attempt {
-    fn enter(&self, _: Phase) {
+    fn enter(self: Arc<Self>, _: Phase) {
         let given_up = self.lock().take();
         drop(given_up);
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::stop::{Phase, Target};
@@ -25,7 +26,7 @@ impl Door {
 }
 
 impl Target for Door {
-    fn enter(&self, _: Phase) {
+    fn enter(self: Arc<Self>, _: Phase) {
         // On Linux this ends accept, and needs no descriptor when they have run out.
         #[cfg(unix)]
         if self.listener.shutdown(std::net::Shutdown::Both).is_ok() {
@@ -50,7 +51,6 @@ const KNOCK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::thread;
 
     use super::*;

@@ -66,9 +66,10 @@ impl Server {
         self.stop.clone()
     }
 
-    /// Serves on this thread and those it starts until it is stopped; then it accepts and reads
-    /// nothing more, makes no connection, and returns when the calls in flight are answered and all
-    /// threads joined, but for those that wait in vain for a peer to take a connection. After [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout) connections are cut off,
+    /// Serves on this thread and those it starts until it is stopped; then it accepts and makes no
+    /// connection, drains those that are there, and returns when the calls in flight are answered
+    /// and all threads joined, but for those that wait in vain for a peer to take a connection.
+    /// After [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout) it cuts off what is left,
     /// and only a file system that blocks can hold it longer.
     ///
     /// # Errors

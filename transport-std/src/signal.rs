@@ -63,17 +63,18 @@ impl Signal {
         true
     }
 
-    /// The server has come to another phase; the reader is to be brought back from its read.
+    /// The server has come to another phase. Who is in a read does not hear of it by this.
     pub(crate) fn enter(&self, phase: Phase) {
         let mut state = self.lock();
         state.phase = state.phase.max(phase);
         self.reader.notify_one();
     }
 
-    /// The reader goes to read; `false` if there is something to do first.
-    pub(crate) fn start_read(&self) -> bool {
+    /// The reader, which knows of the phase `known`, goes to read; `false` if there is something to
+    /// do first.
+    pub(crate) fn start_read(&self, known: Phase) -> bool {
         let mut state = self.lock();
-        if std::mem::take(&mut state.woken) || state.phase > Phase::Serving {
+        if std::mem::take(&mut state.woken) || state.phase > known {
             return false;
         }
         state.place = Place::Read;
@@ -105,9 +106,9 @@ impl Signal {
         self.lock().phase
     }
 
-    /// The helper waits for something that the reader cannot see to; `false` when the reader has
-    /// ended the connection.
-    pub(crate) fn wait_to_help(&self) -> bool {
+    /// The helper waits for something that the reader cannot see to, and hears in which phase the
+    /// server is; none when the reader has ended the connection.
+    pub(crate) fn wait_to_help(&self) -> Option<Phase> {
         let state = self.lock();
         let nothing = |state: &mut State| match state.place {
             Place::Gone => false,
@@ -117,7 +118,7 @@ impl Signal {
         let waited = self.helper.wait_while(state, nothing);
         let mut state = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         state.woken = false;
-        state.place != Place::Gone
+        (state.place != Place::Gone).then_some(state.phase)
     }
 
     /// The helper has had its turn. If the reader is back meanwhile, what it knows is old: perhaps

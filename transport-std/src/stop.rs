@@ -24,7 +24,7 @@ pub(crate) enum Phase {
     /// It has not begun.
     #[default]
     Serving,
-    /// Nothing new is taken in.
+    /// No new work is taken.
     Stopping,
     /// Nothing is waited for.
     Cut,
@@ -32,7 +32,7 @@ pub(crate) enum Phase {
 
 /// Who is told; at most once for each phase, and never for the first.
 pub(crate) trait Target: Send + Sync {
-    fn enter(&self, phase: Phase);
+    fn enter(self: Arc<Self>, phase: Phase);
 }
 
 /// Whoever holds it is told.
@@ -53,8 +53,8 @@ impl Stop {
         Stop::default()
     }
 
-    /// Begins a graceful stop: nothing more is accepted and read, and what is in flight is
-    /// answered first. Returns at once.
+    /// Begins a graceful stop: nothing more is accepted, and what is there is drained: calls that
+    /// come are told to come back, and what is in flight is answered first. Returns at once.
     pub fn stop(&self) {
         self.enter(Phase::Stopping);
     }
@@ -74,7 +74,7 @@ impl Stop {
         let number = state.next;
         state.next += 1;
         if state.phase > Phase::Serving {
-            target.enter(state.phase);
+            Arc::clone(&target).enter(state.phase);
         }
         state.targets.insert(number, target);
         Told {
@@ -88,7 +88,7 @@ impl Stop {
         if phase > state.phase {
             state.phase = phase;
             for target in state.targets.values() {
-                target.enter(phase);
+                Arc::clone(target).enter(phase);
             }
         }
     }

@@ -50,9 +50,9 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `shutdown` is ready; then it accepts and reads nothing more, makes no
-    /// connection, and returns when the calls in flight are answered, at the latest after
-    /// [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout).
+    /// Serves until `shutdown` is ready; then it accepts and makes no connection, drains those that
+    /// are there, and returns when the calls in flight are answered. After
+    /// [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout) it cuts off what is left.
     ///
     /// # Errors
     /// The engine is dead.

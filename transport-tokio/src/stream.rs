@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep};
 
 /// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
-/// did. Once `stop` is ready, nothing more is read, and the connection ends when the calls in
-/// flight are answered.
+/// did. Once `stop` is ready, calls that come are told to come back by another connection, and
+/// this one ends when the calls in flight are answered.
 ///
 /// For TCP, TCP_NODELAY should be set: replies leave in batches as it is.
 pub async fn serve_stream<S, F>(mut stream: S, mut connection: Connection, stop: F) -> Closing
