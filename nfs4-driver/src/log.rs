@@ -65,7 +65,7 @@ pub(crate) fn call_refused(conn: ConnId, peer: &str, fault: Fault) {
 /// A record that arrived, without its mark.
 pub(crate) fn record(conn: ConnId, record: &[u8]) {
     #[cfg(feature = "tracing")]
-    tracing::trace!(%conn, "<- {}", Dump::new(record));
+    tracing::trace!(%conn, "<- {}", Dump::callback(record));
 }
 
 /// Whether records are logged, so that those that leave need be kept for it.
@@ -108,4 +108,57 @@ pub(crate) fn event(event: &Event) {
 pub(crate) fn file_system_panicked() {
     #[cfg(feature = "tracing")]
     tracing::error!("the file system panicked; the request is answered with an error");
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use nfs4_engine::proto::client::CbReplyBuilder;
+    use nfs4_engine::proto::nfs4::any::CbResOp;
+    use nfs4_engine::proto::nfs4::res::Outcome;
+    use nfs4_engine::proto::nfs4::{SessionId, callback};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_arrives_is_a_call_or_the_answer_to_a_callback() {
+        let ok = callback::res::SequenceOk {
+            sessionid: SessionId([0; 16]),
+            sequenceid: 1,
+            slotid: 0,
+            highest_slotid: 0,
+            target_highest_slotid: 0,
+        };
+        let answer = CbReplyBuilder::reply(6, b"")
+            .result(&CbResOp::Sequence(Outcome::Ok(ok)))
+            .finish();
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            record(ConnId::FIRST, &answer[Mark::LEN..]);
+        });
+        let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(told.contains("NFS4_OK: CB_SEQUENCE {"), "{told}");
+        assert!(!told.contains("malformed"), "{told}");
+    }
 }
