@@ -1,11 +1,12 @@
 //! What one client takes from others by asking for very much, or very often: nothing.
 
 use nfs4_engine::Config;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CallbackSecParms, CreateHow, OpenHow};
 use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_proto::xdr::{Encode, List, Writer};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Pace, Request, Sim, open_args};
+use nfs4_tests::sim::{Client, Client40, Pace, Request, Sim, open_args};
 
 #[test]
 fn those_who_only_say_their_name_keep_nobody_out() {
@@ -225,4 +226,48 @@ fn binding_without_end_keeps_nothing_but_the_last_binding() {
     assert_eq!(sim.bindings().len(), 3);
     a.call(&mut sim, |c| c.putrootfh()).all_ok();
     sim.assert_nothing_is_left();
+}
+
+#[test]
+fn those_of_minor_version_0_who_only_say_their_name_keep_nobody_out_either() {
+    let mut sim = Sim::with(Config {
+        max_clients: 10,
+        ..Sim::config()
+    });
+    let mut known = Client40::mounted(&mut sim, "known");
+    for number in 0..30 {
+        let mut stranger = Client40::stranger(&mut sim, &format!("stranger {number}"));
+        stranger.introduce(&mut sim).all_ok();
+        assert!(sim.tables().clients <= 10);
+    }
+    Client40::mounted(&mut sim, "new");
+    Client::mounted(&mut sim, "newer");
+    known.open(&mut sim, b"o", b"f");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_list_of_credentials_is_as_long_as_it_says_and_no_longer_than_is_sensible() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let none = [CallbackSecParms::None; 65];
+    let with = |count: usize, claimed: u32| {
+        let mut w = Writer::new();
+        let args = args::BackchannelCtl {
+            cb_program: 5,
+            sec_parms: List::new(&none[..count]),
+        };
+        args.encode(&mut w);
+        let mut bytes = w.into_vec();
+        bytes[4..8].copy_from_slice(&claimed.to_be_bytes());
+        bytes
+    };
+    let op = Op::BackchannelCtl.number();
+    for (count, claimed) in [(65, 65), (1, 2), (1, u32::MAX), (0, 1 << 30)] {
+        let reply = client.call(&mut sim, |c| c.raw(op, &with(count, claimed)));
+        assert_eq!(reply.last(), (Op::BackchannelCtl, Status::BADXDR));
+    }
+    // It has no back channel, but that is not for want of reading.
+    let reply = client.call(&mut sim, |c| c.raw(op, &with(64, 64)));
+    assert_eq!(reply.last(), (Op::BackchannelCtl, Status::INVAL));
 }
