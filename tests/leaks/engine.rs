@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use nfs4_engine::TableLengths;
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::Status;
+use nfs4_proto::nfs4::args::{self, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
-use nfs4_proto::nfs4::{FattrRaw, Status};
 use nfs4_tests::counting::live_bytes;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Sim, open_args};
+use nfs4_tests::sim::{Client, Sim, making_args};
 
 use crate::{alone, cycles};
 
@@ -88,10 +88,7 @@ fn vanish(sim: &mut Sim, number: usize) {
 /// Opens a file, writes to it and locks it.
 fn take(sim: &mut Sim, client: &mut Client) -> (Vec<u8>, Stateid) {
     let name = &client.owner.clone()[..];
-    let open = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(name, b"file")
-    };
+    let open = making_args(name, b"file");
     let reply = client
         .call(sim, |c| c.putrootfh().open(open).getfh())
         .all_ok();

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nfs4_engine::{Admin, Config, ConnId};
-use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, CreateHow, OpenHow};
-use nfs4_proto::nfs4::basic::{SessionId, StableHow, Stateid};
+use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
+use nfs4_proto::nfs4::basic::{SessionId, Stateid};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::rpc::Fault;
-use nfs4_tests::sim::{Callback, Client, Sim, open_args};
+use nfs4_tests::sim::{Callback, Client, Sim};
 use proptest::prelude::*;
 
 use crate::runner::{Property, cases};
@@ -288,20 +288,7 @@ fn mounted(sim: &mut Sim, peer: usize) -> Client {
     let mut client = fresh(sim, peer, conn);
     let done = args::ReclaimComplete { one_fs: false };
     client.call(sim, |c| c.reclaim_complete(done)).all_ok();
-    let making = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"opener", NAMES[peer])
-    };
-    let data = vec![7; LARGE as usize];
-    let write = args::Write {
-        stateid: Stateid::CURRENT,
-        offset: 0,
-        stable: StableHow::FileSync,
-        data: &data,
-    };
-    client
-        .call(sim, |c| c.putrootfh().open(making).write(write))
-        .all_ok();
+    client.make_file(sim, NAMES[peer], LARGE);
     client
 }
 

@@ -500,13 +500,9 @@ impl Play {
 
 impl Peer {
     fn new(sim: &mut Sim, peer: usize) -> Peer {
-        let mut client = Client::stranger(sim, &format!("peer {peer}"));
-        client.exchange_id(sim).all_ok();
-        let mut args = client.session_args();
-        args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-        client.create_session_with(sim, args).all_ok();
-        let done = args::ReclaimComplete { one_fs: false };
-        client.call(sim, |c| c.reclaim_complete(done)).all_ok();
+        let client = Client::mounted_with(sim, &format!("peer {peer}"), |args| {
+            args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+        });
         Peer {
             client,
             heard: sim.now(),

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use nfs4_engine::{Config, ConnId};
 use nfs4_proto::nfs4::args::{self, CreateType};
-use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Delays, Reply, Sim, open_args, sequence_args};
+use nfs4_tests::sim::{Client, Delays, Reply, Sim, sequence_args};
 use proptest::prelude::*;
 
 use crate::runner::{Property, cases};
@@ -70,28 +70,11 @@ impl Linux {
             file_system: 5_000_000,
         };
         let mut sim = Sim::on(config, delays, seed);
-        let mut client = Client::stranger(&mut sim, "linux");
-        client.exchange_id(&mut sim).all_ok();
-        let mut session = client.session_args();
-        session.fore_chan_attrs.maxrequests = SLOTS;
-        session.fore_chan_attrs.maxresponsesize_cached = 2 * LARGE;
-        client.create_session_with(&mut sim, session).all_ok();
-        let done = args::ReclaimComplete { one_fs: false };
-        client.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
-        let data = vec![7; LARGE as usize];
-        let making = args::Open {
-            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
-            ..open_args(b"owner", b"f")
-        };
-        let write = args::Write {
-            stateid: Stateid::CURRENT,
-            offset: 0,
-            stable: StableHow::FileSync,
-            data: &data,
-        };
-        client
-            .call(&mut sim, |c| c.putrootfh().open(making).write(write))
-            .all_ok();
+        let mut client = Client::mounted_with(&mut sim, "linux", |args| {
+            args.fore_chan_attrs.maxrequests = SLOTS;
+            args.fore_chan_attrs.maxresponsesize_cached = 2 * LARGE;
+        });
+        client.make_file(&mut sim, b"f", LARGE);
         let conns = vec![client.conn, sim.connect(), sim.connect()];
         let mut seqids = vec![1; SLOTS as usize];
         seqids[0] = client.slots[0];

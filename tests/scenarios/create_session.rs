@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use nfs4_engine::Event;
 use nfs4_proto::nfs4::args::{
-    self, CallbackSecParms, ChannelAttrs, CreateHow, CreateSession, GssCbHandles, GssSvc, OpenHow,
+    self, CallbackSecParms, ChannelAttrs, CreateSession, GssCbHandles, GssSvc,
 };
 use nfs4_proto::nfs4::basic::{ClientId, SessionId};
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, CREATE_SESSION4_FLAG_CONN_RDMA,
     CREATE_SESSION4_FLAG_PERSIST,
 };
-use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Reply, SESSION_ATTRS, Sim, open_args};
+use nfs4_tests::sim::{Client, Reply, SESSION_ATTRS, Sim, making_args};
 
 fn introduced(sim: &mut Sim) -> Client {
     let mut client = Client::stranger(sim, "a");
@@ -187,10 +187,7 @@ fn a_reboot_that_frees_very_much_takes_several_tries() {
         old.call(&mut sim, |c| {
             for file in 0..7 {
                 let name = [number / 10 + b'a', number % 10 + b'a', file + b'a'];
-                let making = args::Open {
-                    openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-                    ..open_args(b"opener", &name)
-                };
+                let making = making_args(b"opener", &name);
                 c.putrootfh().open(making);
             }
             c

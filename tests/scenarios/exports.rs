@@ -2,11 +2,11 @@
 
 use nfs4_engine::Squash;
 use nfs4_proto::nfs4::any::ResOp;
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::res::Outcome;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status, Verifier};
-use nfs4_tests::sim::{Client, Reply, Sim, open_args};
+use nfs4_tests::sim::{Client, Reply, Sim, making_args, open_args};
 
 const PATHS: [&str; 3] = ["/srv/a", "/srv/b", "/home"];
 
@@ -26,10 +26,7 @@ fn attr(reply: &Reply, number: u32) -> String {
 }
 
 fn create(name: &[u8]) -> args::Open<'_> {
-    args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"owner", name)
-    }
+    making_args(b"owner", name)
 }
 
 fn directory(name: &[u8]) -> args::Create<'_> {

@@ -1,19 +1,12 @@
 //! Data and stateids: READ, WRITE, and what stands for state. [RFC 8881 §8.2, §18.22, §18.32]
 
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Fattr, Reply, Sim, open_args};
-
-fn create<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
-    args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(owner, name)
-    }
-}
+use nfs4_tests::sim::{Client, Fattr, Reply, Sim, making_args, open_args};
 
 const fn read(stateid: Stateid) -> args::Read {
     args::Read {
@@ -37,7 +30,7 @@ fn opened(sim: &mut Sim, client: &mut Client, access: u32, deny: u32) -> (Vec<u8
     let open = args::Open {
         share_access: access,
         share_deny: deny,
-        ..create(b"o", b"f")
+        ..making_args(b"o", b"f")
     };
     let reply = client
         .call(sim, |c| c.putrootfh().open(open).getfh())
@@ -195,7 +188,7 @@ fn the_current_stateid_goes_from_open_to_close() {
         seqid: 0,
         open_stateid: current,
     };
-    let open = create(b"o", b"f");
+    let open = making_args(b"o", b"f");
     client
         .call(&mut sim, |c| {
             c.putrootfh()
@@ -232,7 +225,7 @@ fn the_current_stateid_is_used_without_its_seqid_but_by_close() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     let current = Stateid::CURRENT;
-    let open = create(b"o", b"f");
+    let open = making_args(b"o", b"f");
     let close = args::Close {
         seqid: 0,
         open_stateid: current,

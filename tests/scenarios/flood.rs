@@ -1,9 +1,8 @@
 //! What one client takes from others by asking for very much, or very often: nothing.
 
 use nfs4_engine::Config;
-use nfs4_proto::nfs4::args::{self, CallbackSecParms, CreateHow, OpenHow};
-use nfs4_proto::nfs4::basic::{StableHow, Stateid};
-use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_proto::nfs4::args::{self, CallbackSecParms};
+use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::xdr::{Encode, List, Writer};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Pace, Request, Sim, open_args};
@@ -56,35 +55,14 @@ fn a_client_that_reboots_has_the_room_of_its_own_sessions() {
 }
 
 /// A client that has the file "f" of so many bytes open, and what reads all of it.
-fn reader(sim: &mut Sim, len: usize) -> (Client, args::Read) {
+fn reader(sim: &mut Sim, count: u32) -> (Client, args::Read) {
     let mut client = Client::mounted(sim, "a");
-    let making = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"opener", b"f")
-    };
-    let write = args::Write {
-        stateid: Stateid::CURRENT,
+    let read = args::Read {
+        stateid: client.make_file(sim, b"f", count),
         offset: 0,
-        stable: StableHow::FileSync,
-        data: &vec![7; len],
+        count,
     };
-    let reply = client
-        .call(sim, |c| c.putrootfh().open(making).write(write))
-        .all_ok();
-    let stateid = Stateid {
-        seqid: 0,
-        ..ok!(reply, Open).stateid
-    };
-    let count = u32::try_from(len).expect("a file is short");
-    let offset = 0;
-    (
-        client,
-        args::Read {
-            stateid,
-            offset,
-            count,
-        },
-    )
+    (client, read)
 }
 
 /// Little memory for replies.

@@ -4,25 +4,18 @@ use std::time::Duration;
 
 use nfs4_engine::{ClientGone, Event, SessionGone, Unbound};
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::LockType;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_DENY_BOTH;
-use nfs4_proto::nfs4::{FattrRaw, Op, Status};
-use nfs4_tests::sim::{Client, Pace, Sim, open_args};
+use nfs4_proto::nfs4::{Op, Status};
+use nfs4_tests::sim::{Client, Pace, Sim, making_args};
 
 use super::holder::{Holder, owner, stateid};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-const fn creating<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
-    args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(owner, name)
-    }
-}
-
 fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
-    c.putrootfh().open(creating(owner, name))
+    c.putrootfh().open(making_args(owner, name))
 }
 
 #[test]
@@ -228,7 +221,7 @@ fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
     stateid(gone.lock(&mut sim, b"g", LockType::Write, all));
     let alone = args::Open {
         share_deny: OPEN4_SHARE_DENY_BOTH,
-        ..creating(b"gone", b"alone")
+        ..making_args(b"gone", b"alone")
     };
     gone.client
         .call(&mut sim, |c| c.putrootfh().open(alone))
@@ -255,7 +248,7 @@ fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
     here.client
         .call(&mut sim, |c| c.putfh(put).lock(lock))
         .all_ok();
-    let open = creating(b"here", b"alone");
+    let open = making_args(b"here", b"alone");
     here.client
         .call(&mut sim, |c| c.putrootfh().open(open))
         .all_ok();

@@ -1,11 +1,11 @@
 //! What a peer can make the server keep, however fast it asks, is bounded.
 
 use nfs4_engine::Config;
-use nfs4_proto::nfs4::args::{self, CreateHow, ExistLockOwner, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, ExistLockOwner, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
-use nfs4_proto::nfs4::{FattrRaw, Op, Status};
+use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Sim, open_args};
+use nfs4_tests::sim::{Client, Sim, making_args, open_args};
 
 #[test]
 fn a_client_that_reboots_for_ever_does_not_pile_up_timers() {
@@ -30,10 +30,7 @@ fn opened(sim: &mut Sim) -> (Client, Stateid) {
 }
 
 fn making(name: &[u8]) -> args::Open<'_> {
-    args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"opener", name)
-    }
+    making_args(b"opener", name)
 }
 
 /// LOCK of one byte under an open, always as if by a new lock owner.

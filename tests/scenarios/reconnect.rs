@@ -2,12 +2,12 @@
 
 use nfs4_engine::{Config, ConnId, Direction, Event};
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, CreateType};
 use nfs4_proto::nfs4::basic::{SessionId, Stateid};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Pace, Request, Sim, open_args};
+use nfs4_tests::sim::{Client, Pace, Request, Sim, making_args};
 
 /// A directory in the root.
 fn mkdir<'a>(c: &'a mut CompoundBuilder, name: &[u8]) -> &'a mut CompoundBuilder {
@@ -19,10 +19,7 @@ fn mkdir<'a>(c: &'a mut CompoundBuilder, name: &[u8]) -> &'a mut CompoundBuilder
 }
 
 fn making(name: &[u8]) -> args::Open<'_> {
-    args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"owner", name)
-    }
+    making_args(b"owner", name)
 }
 
 /// A client with so many slots.

@@ -2,11 +2,11 @@
 //! leases, sessions, state and the memory for replies are shown where these are.
 
 use nfs4_engine::Config;
-use nfs4_proto::nfs4::args::{self, ChannelAttrs, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, ChannelAttrs, CreateType};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Sim, open_args};
+use nfs4_tests::sim::{Client, Sim, making_args};
 
 /// What a client is granted that asks for as much as can be.
 fn granted(config: Config) -> ChannelAttrs {
@@ -27,13 +27,6 @@ fn granted(config: Config) -> ChannelAttrs {
     };
     let reply = client.create_session_with(&mut sim, args).all_ok();
     ok!(reply, CreateSession).fore_chan_attrs
-}
-
-fn making<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
-    args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(owner, name)
-    }
 }
 
 #[test]
@@ -88,7 +81,7 @@ fn a_new_server_without_grace_opens_files_at_once() {
     let mut sim = Sim::with(Config::default());
     let mut client = Client::mounted(&mut sim, "a");
     client
-        .call(&mut sim, |c| c.putrootfh().open(making(b"o", b"f")))
+        .call(&mut sim, |c| c.putrootfh().open(making_args(b"o", b"f")))
         .all_ok();
 }
 
@@ -155,10 +148,10 @@ fn a_client_has_a_limited_number_of_files_open() {
     let mut other = Client::mounted(&mut sim, "b");
     for name in [b"f", b"g", b"h"] {
         client
-            .call(&mut sim, |c| c.putrootfh().open(making(b"o", name)))
+            .call(&mut sim, |c| c.putrootfh().open(making_args(b"o", name)))
             .all_ok();
     }
-    let reply = client.call(&mut sim, |c| c.putrootfh().open(making(b"o", b"i")));
+    let reply = client.call(&mut sim, |c| c.putrootfh().open(making_args(b"o", b"i")));
     assert_eq!(reply.last(), (Op::Open, Status::DELAY));
     // What is open can be opened again and closed, and others have their own.
     let close = args::Close {
@@ -166,15 +159,15 @@ fn a_client_has_a_limited_number_of_files_open() {
         open_stateid: Stateid::CURRENT,
     };
     other
-        .call(&mut sim, |c| c.putrootfh().open(making(b"o", b"i")))
+        .call(&mut sim, |c| c.putrootfh().open(making_args(b"o", b"i")))
         .all_ok();
     client
         .call(&mut sim, |c| {
-            c.putrootfh().open(making(b"o", b"f")).close(close)
+            c.putrootfh().open(making_args(b"o", b"f")).close(close)
         })
         .all_ok();
     client
-        .call(&mut sim, |c| c.putrootfh().open(making(b"o", b"i")))
+        .call(&mut sim, |c| c.putrootfh().open(making_args(b"o", b"i")))
         .all_ok();
     sim.assert_nothing_is_left();
 }

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use nfs4_engine::Config;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
-use nfs4_proto::nfs4::basic::{StableHow, Stateid};
-use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
+use nfs4_proto::nfs4::args::{self};
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::{Op, Status, res};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Reply, Sim, open_args};
+use nfs4_tests::sim::{Client, Reply, Sim};
 
 const LARGE: u32 = 30_000;
 const MEMORY: u64 = 8 * LARGE as u64;
@@ -30,28 +30,11 @@ fn with_memory(max_reply_cache: u64) -> (Sim, Client) {
         ..Sim::config()
     };
     let mut sim = Sim::with(config);
-    let mut client = Client::stranger(&mut sim, "a");
-    client.exchange_id(&mut sim).all_ok();
-    let mut args = client.session_args();
-    args.fore_chan_attrs.maxrequests = 64;
-    args.fore_chan_attrs.maxresponsesize_cached = 2 * LARGE;
-    client.create_session_with(&mut sim, args).all_ok();
-    let done = args::ReclaimComplete { one_fs: false };
-    client.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
-    let making = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"opener", b"f")
-    };
-    let data = vec![7; LARGE as usize];
-    let write = args::Write {
-        stateid: Stateid::CURRENT,
-        offset: 0,
-        stable: StableHow::FileSync,
-        data: &data,
-    };
-    client
-        .call(&mut sim, |c| c.putrootfh().open(making).write(write))
-        .all_ok();
+    let mut client = Client::mounted_with(&mut sim, "a", |args| {
+        args.fore_chan_attrs.maxrequests = 64;
+        args.fore_chan_attrs.maxresponsesize_cached = 2 * LARGE;
+    });
+    client.make_file(&mut sim, b"f", LARGE);
     (sim, client)
 }
 

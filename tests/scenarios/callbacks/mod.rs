@@ -18,12 +18,12 @@ use nfs4_engine::snapshot::{BackChannelState, Cursor};
 use nfs4_engine::{Admin, BackChannelLost, Config, ConnId, Direction, Event, TimerReason};
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args::{self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenHow};
-use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_RESULT_MAY_NOTIFY_LOCK,
     SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
 };
-use nfs4_proto::nfs4::{FattrRaw, Op, SessionId, Status};
+use nfs4_proto::nfs4::{Op, SessionId, Status};
 use nfs4_proto::rpc::{AuthFlavor, AuthStat, AuthSys, Fault};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
@@ -45,30 +45,13 @@ fn tight_with(with: impl FnOnce(&mut args::CreateSession<'_>)) -> (Sim, Client) 
         ..Sim::config()
     };
     let mut sim = Sim::with(config);
-    let mut client = Client::stranger(&mut sim, "a");
-    client.exchange_id(&mut sim).all_ok();
-    let mut args = client.session_args();
-    args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-    args.fore_chan_attrs.maxrequests = 64;
-    args.fore_chan_attrs.maxresponsesize_cached = LARGE + 1_000;
-    with(&mut args);
-    client.create_session_with(&mut sim, args).all_ok();
-    let done = args::ReclaimComplete { one_fs: false };
-    client.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();
-    let making = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        ..open_args(b"opener", b"f")
-    };
-    let data = vec![7; LARGE as usize];
-    let write = args::Write {
-        stateid: Stateid::CURRENT,
-        offset: 0,
-        stable: StableHow::FileSync,
-        data: &data,
-    };
-    client
-        .call(&mut sim, |c| c.putrootfh().open(making).write(write))
-        .all_ok();
+    let mut client = Client::mounted_with(&mut sim, "a", |args| {
+        args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+        args.fore_chan_attrs.maxrequests = 64;
+        args.fore_chan_attrs.maxresponsesize_cached = LARGE + 1_000;
+        with(args);
+    });
+    client.make_file(&mut sim, b"f", LARGE);
     (sim, client)
 }
 

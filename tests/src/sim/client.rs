@@ -2,9 +2,11 @@
 
 use nfs4_engine::ConnId;
 use nfs4_proto::client::{CompoundBuilder, Credential};
-use nfs4_proto::nfs4::args::{self, ChannelAttrs, ClientOwner, OpenClaim, OpenHow, StateProtect};
+use nfs4_proto::nfs4::args::{
+    self, ChannelAttrs, ClientOwner, CreateHow, OpenClaim, OpenHow, StateProtect,
+};
 use nfs4_proto::nfs4::attr::{FattrRaw, SetAttrs};
-use nfs4_proto::nfs4::basic::{ClientId, Owner, SessionId, Verifier};
+use nfs4_proto::nfs4::basic::{ClientId, Owner, SessionId, StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::rpc::AuthSys;
 use nfs4_proto::xdr::{Decode, List, Reader, Writer};
@@ -74,6 +76,44 @@ impl Client {
         let mut client = Client::stranger(sim, owner);
         client.mount(sim);
         client
+    }
+
+    /// A client with a session whose arguments `with` has changed, which has said
+    /// RECLAIM_COMPLETE.
+    #[track_caller]
+    pub fn mounted_with(
+        sim: &mut Sim,
+        owner: &str,
+        with: impl FnOnce(&mut args::CreateSession<'_>),
+    ) -> Client {
+        let mut client = Client::stranger(sim, owner);
+        client.exchange_id(sim).all_ok();
+        let mut args = client.session_args();
+        with(&mut args);
+        client.create_session_with(sim, args).all_ok();
+        let done = args::ReclaimComplete { one_fs: false };
+        client.call(sim, |c| c.reclaim_complete(done)).all_ok();
+        client
+    }
+
+    /// Makes a file of so many bytes in the root, which stays open; its stateid, for any seqid.
+    #[track_caller]
+    pub fn make_file(&mut self, sim: &mut Sim, name: &[u8], len: u32) -> Stateid {
+        let data = vec![7; len as usize];
+        let write = args::Write {
+            stateid: Stateid::CURRENT,
+            offset: 0,
+            stable: StableHow::FileSync,
+            data: &data,
+        };
+        let making = making_args(b"opener", name);
+        let reply = self
+            .call(sim, |c| c.putrootfh().open(making).write(write))
+            .all_ok();
+        Stateid {
+            seqid: 0,
+            ..ok!(reply, Open).stateid
+        }
     }
 
     /// EXCHANGE_ID, CREATE_SESSION and RECLAIM_COMPLETE.
@@ -305,6 +345,14 @@ pub const fn open_args<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
         },
         openhow: OpenHow::NoCreate,
         claim: OpenClaim::Null(name),
+    }
+}
+
+/// The same, and the file is made if it is not there.
+pub const fn making_args<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
+    args::Open {
+        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        ..open_args(owner, name)
     }
 }
 

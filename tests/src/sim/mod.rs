@@ -17,7 +17,7 @@ mod rng;
 mod world;
 
 pub use callback::Callback;
-pub use client::{Client, Fattr, Request, SESSION_ATTRS, open_args, sequence_args};
+pub use client::{Client, Fattr, Request, SESSION_ATTRS, making_args, open_args, sequence_args};
 pub use client40::{Client40, Opened};
 pub use dial::{Dial, Dialling};
 pub use fs::{Fs, Tally, created};
