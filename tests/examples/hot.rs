@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release -p nfs4-tests --example hot
-//! valgrind --tool=callgrind --toggle-collect='*::answer' target/release/examples/hot getattr true
+//! valgrind --tool=callgrind --toggle-collect='nfs4_tests::hot::*::answer' target/release/examples/hot getattr true
 //! ```
 
 use nfs4_tests::hot::{HotConnection, HotEngine, Shape};
