@@ -6,7 +6,7 @@ use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
 use nfs4_engine::{Admin, Config, ConnId};
 use nfs4_proto::nfs4::args::{self, ChannelAttrs, ChannelDirFromClient};
 use nfs4_proto::nfs4::{SessionId, Status};
-use nfs4_tests::sim::{Client, Pace, SESSION_ATTRS, Sim, sequence_args};
+use nfs4_tests::sim::{Client, Client40, Pace, SESSION_ATTRS, Sim, sequence_args};
 use prometheus::Registry;
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
@@ -322,6 +322,9 @@ fn operations_are_counted_by_minor_version_and_status() {
         client.call(&mut sim, |c| c.putrootfh().getfh()).all_ok();
         client.call(&mut sim, |c| c.putrootfh().lookup(named(b"absent")));
     }
+    let old = Client40::mounted(&mut sim, "b");
+    old.renew(&mut sim).all_ok();
+    old.call(&mut sim, |c| c.putrootfh().lookup(named(b"absent")));
     // Refused before anything is begun.
     client.bare(&mut sim, |c| c.putrootfh());
     // In the order of the labels' names: minor, operation, status.
@@ -336,6 +339,9 @@ fn operations_are_counted_by_minor_version_and_status() {
             (&["2", "LOOKUP", "NFS4ERR_NOENT"], 1),
             (&["2", "PUTROOTFH", "NFS4ERR_OP_NOT_IN_SESSION"], 1),
             (&["1", "EXCHANGE_ID", "NFS4_OK"], 1),
+            (&["0", "SETCLIENTID", "NFS4_OK"], 1),
+            (&["0", "RENEW", "NFS4_OK"], 1),
+            (&["0", "LOOKUP", "NFS4ERR_NOENT"], 1),
         ],
     );
 }
@@ -347,6 +353,10 @@ fn the_time_of_a_compound_falls_into_its_bucket() {
     let mut client = Client::mounted(&mut sim, "a");
     let at_once = watch.get(&mut sim, "compound_duration_seconds", &["1"]);
     assert_eq!(at_once, Some(3));
+    // The confirmation of a client of minor version 0 is one more than its introduction.
+    Client40::mounted(&mut sim, "b");
+    let of_old = watch.get(&mut sim, "compound_duration_seconds", &["0"]);
+    assert_eq!(of_old, Some(2));
     assert_eq!(
         watch.get(&mut sim, "compound_duration_seconds", &["2"]),
         None
@@ -359,7 +369,7 @@ fn the_time_of_a_compound_falls_into_its_bucket() {
     sim.sleep(3 * SECOND);
     sim.complete_all();
     let family = watch.family(&mut sim, "compound_duration_seconds").unwrap();
-    let minor_2 = &family.get_metric()[1];
+    let minor_2 = &family.get_metric()[2];
     let took = minor_2.get_histogram();
     assert_eq!((took.get_sample_count(), took.get_sample_sum()), (1, 3.0));
     for bucket in took.get_bucket() {
