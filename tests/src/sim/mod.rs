@@ -3,6 +3,7 @@
 //! Nothing in it reads a clock, a socket or entropy of the machine: time is virtual, chance comes
 //! from a seed, and one scenario run twice gives the same bytes.
 
+mod admin;
 mod bound;
 mod callback;
 pub mod chaos;

@@ -9,9 +9,8 @@ use nfs4_engine::fs::{Backend, Credential, FsError, FsHandle, FsRequest, FsResul
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
-    Action, Admin, AdminFault, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId,
-    Direction, Engine, Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment,
-    TableLengths, Touch, Wall,
+    Action, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, Direction, Engine,
+    Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Touch, Wall,
 };
 use nfs4_proto::nfs4::SessionId;
 use nfs4_proto::rpc::{
@@ -38,7 +37,7 @@ pub enum Pace {
 
 /// A server on a simulated network; all time is its own.
 pub struct Sim {
-    engine: Engine,
+    pub(super) engine: Engine,
     outbox: Outbox,
     fs: Vec<Arc<Fs>>,
     exports: Vec<Export>,
@@ -61,8 +60,8 @@ pub struct Sim {
     pub(super) dials: Vec<Dial>,
     events: Vec<EngineEvent>,
     bound: Bound,
-    excess: Excess,
-    trace: Vec<u8>,
+    pub(super) excess: Excess,
+    pub(super) trace: Vec<u8>,
     xid: u32,
 }
 
@@ -263,31 +262,6 @@ impl Sim {
         let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
         self.handle(Input::Touched { export, fh, touch });
         self.engine.may_touch(export, fh, touch)
-    }
-
-    /// What whoever is in charge asks for.
-    ///
-    /// # Panics
-    /// If it cannot be done.
-    pub fn admin(&mut self, admin: Admin) {
-        assert_eq!(self.engine.check_admin(&admin), Ok(()));
-        self.excess.check(&self.engine);
-        self.handle(Input::Admin(admin));
-    }
-
-    /// What whoever is in charge asks for and cannot be done: nothing changes.
-    ///
-    /// # Panics
-    /// If it can be done, or something changes.
-    pub fn refused(&mut self, admin: Admin) -> AdminFault {
-        let fault = self.engine.check_admin(&admin).expect_err("it can be done");
-        let before = (self.tables(), self.settings().clone(), self.bindings());
-        let noted = self.trace.len();
-        self.handle(Input::Admin(admin));
-        let after = (self.tables(), self.settings().clone(), self.bindings());
-        assert_eq!(after, before);
-        assert_eq!(self.trace.len(), noted, "something was done");
-        fault
     }
 
     /// A connection dies: what is under way on it is lost, and the server learns of it later.

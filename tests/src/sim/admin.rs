@@ -1,0 +1,32 @@
+//! What whoever is in charge asks of the server.
+
+use nfs4_engine::{Admin, AdminFault, Input};
+
+use super::world::Sim;
+
+impl Sim {
+    /// What whoever is in charge asks for.
+    ///
+    /// # Panics
+    /// If it cannot be done.
+    pub fn admin(&mut self, admin: Admin) {
+        assert_eq!(self.engine.check_admin(&admin), Ok(()));
+        self.excess.check(&self.engine);
+        self.handle(Input::Admin(admin));
+    }
+
+    /// What whoever is in charge asks for and cannot be done: nothing changes.
+    ///
+    /// # Panics
+    /// If it can be done, or something changes.
+    pub fn refused(&mut self, admin: Admin) -> AdminFault {
+        let fault = self.engine.check_admin(&admin).expect_err("it can be done");
+        let before = (self.tables(), self.settings().clone(), self.bindings());
+        let noted = self.trace.len();
+        self.handle(Input::Admin(admin));
+        let after = (self.tables(), self.settings().clone(), self.bindings());
+        assert_eq!(after, before);
+        assert_eq!(self.trace.len(), noted, "something was done");
+        fault
+    }
+}
