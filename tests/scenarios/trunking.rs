@@ -482,3 +482,38 @@ fn a_connection_of_very_many_sessions_can_be_bound_to_another_that_takes_it() {
         "it is taken from them all"
     );
 }
+
+#[test]
+fn a_connection_that_cannot_be_bound_takes_nobodys_place() {
+    let mut sim = Sim::with(Config {
+        binding_policy: BindingPolicy::Shared,
+        ..limited(2)
+    });
+    let mut client = Client::mounted(&mut sim, "a");
+    let silent = client.conn;
+    client.conn = sim.connect();
+    for _ in 0..3 {
+        client.call(&mut sim, |c| c).all_ok();
+        sim.sleep(sim.settings().lease / 2);
+    }
+    let before = sim.bindings();
+    assert_eq!(before.len(), 2);
+    let full = sim.connect();
+    for owner in ["b", "c", "d", "e"] {
+        let mut other = Client::on(full, owner);
+        other.mount(&mut sim);
+        for _ in 1..sim.settings().sessions_per_client {
+            other.create_session(&mut sim).all_ok();
+        }
+    }
+    sim.take_events();
+    let reply = bind(&client, &mut sim, full, Fore);
+    assert!(reply.is_only(Op::BindConnToSession, Status::RESOURCE));
+    client.conn = full;
+    client.call(&mut sim, |c| c.putrootfh()).all_ok();
+    assert_eq!(bindings(&mut sim), [], "the silent one stays");
+    assert!(
+        sim.bindings()
+            .contains(&(client.session, silent, Direction::Fore))
+    );
+}

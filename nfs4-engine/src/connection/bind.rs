@@ -32,9 +32,11 @@ impl Core {
             return;
         }
         let binding = Binding::new(conn, direction, now);
-        let is_bound = self.make_room(session, direction, now, out)
-            && self.add_binding(session, binding, SESSIONS_PER_CONNECTION, out);
-        if !is_bound {
+        if self.has_place(conn, SESSIONS_PER_CONNECTION)
+            && self.make_room(session, direction, now, out)
+        {
+            self.add_binding(session, binding, out);
+        } else {
             out.metrics.unbound_request();
         }
     }
@@ -72,12 +74,10 @@ impl Core {
                 BindingPolicy::Exclusive => usize::MAX,
                 BindingPolicy::Shared => SESSIONS_PER_CONNECTION,
             };
-            let binding = Binding::new(conn, direction, now);
-            if !self.make_room(key, direction, now, out)
-                || !self.add_binding(key, binding, most, out)
-            {
+            if !self.has_place(conn, most) || !self.make_room(key, direction, now, out) {
                 return Err(Status::RESOURCE);
             }
+            self.add_binding(key, Binding::new(conn, direction, now), out);
         }
         if self.config.binding_policy == BindingPolicy::Exclusive {
             self.unbind_from_others(key, conn, out);
@@ -176,24 +176,20 @@ impl Core {
         }
     }
 
-    /// Binds a connection, unless it is bound to `most` sessions already.
-    fn add_binding(
-        &mut self,
-        key: Key<Session>,
-        binding: Binding,
-        most: usize,
-        out: &mut Outbox,
-    ) -> bool {
+    /// Whether a connection is there, and bound to fewer than `most` sessions; one that the driver
+    /// has closed meanwhile is not.
+    fn has_place(&self, conn: ConnId, most: usize) -> bool {
+        let connection = self.connections.get(conn);
+        connection.is_some_and(|connection| connection.sessions.len() < most)
+    }
+
+    fn add_binding(&mut self, key: Key<Session>, binding: Binding, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
-            return false;
+            return;
         };
-        // A connection that the driver has closed meanwhile is not bound.
         let Some(connection) = self.connections.get_mut(binding.conn) else {
-            return false;
+            return;
         };
-        if connection.sessions.len() >= most {
-            return false;
-        }
         connection.sessions.push(key);
         session.bindings.add(binding);
         let Binding {
@@ -204,7 +200,6 @@ impl Core {
             session: session.id,
             direction,
         });
-        true
     }
 
     pub(crate) fn unbind(
