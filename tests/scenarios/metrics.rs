@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
+use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder, Recorder as _};
 use nfs4_engine::{Admin, Config, ConnId};
 use nfs4_proto::nfs4::args::{self, ChannelAttrs, ChannelDirFromClient};
 use nfs4_proto::nfs4::{SessionId, Status};
@@ -200,7 +200,12 @@ fn every_kind_of_sequence_error_is_told_from_the_others() {
     let reply = client.call(&mut sim, |c| (0..20).fold(c, |c, _| c.putrootfh()));
     assert_eq!(reply.status(), Status::TOO_MANY_OPS);
 
-    watch.expect(&mut sim, "sequence_total", [(&[], before + 13)]);
+    // Not the first operation: it was sent all the same.
+    let second = sequence_args(own, 6, 1);
+    let reply = client.call(&mut sim, |c| c.sequence(second));
+    assert_eq!(reply.status(), Status::SEQUENCE_POS);
+
+    watch.expect(&mut sim, "sequence_total", [(&[], before + 15)]);
     watch.expect(&mut sim, "replay_hits_total", [(&[], 2)]);
     watch.expect(
         &mut sim,
@@ -482,6 +487,7 @@ fn a_namespace_has_series_of_its_own() {
 fn without_a_registry_nothing_happens() {
     let mut sim = Sim::new();
     let mut recorder = PrometheusRecorder::new(None, &PrometheusOptions::default()).unwrap();
+    assert!(!recorder.wants_sessions());
     let mut client = Client::mounted(&mut sim, "a");
     sim.record(&mut recorder);
     destroy(&mut client, &mut sim);

@@ -347,6 +347,8 @@ fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         return Err(Status::TOO_MANY_OPS);
     }
     if row.flags.first_only && cx.run.begun > 1 {
+        // Whatever becomes of it, it is one.
+        cx.out.metrics.sequence();
         return Err(Status::SEQUENCE_POS);
     }
     if row.flags.alone && cx.run.count > 1 {
