@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nfs4_engine::{Admin, BindingPolicy, Config, ConnId};
+use nfs4_engine::{Admin, BindingPolicy, Change, Config, ConnId};
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::args::{
     self, CallbackSecParms, ChannelAttrs, ChannelDirFromClient, ClientOwner, StateProtect,
@@ -80,13 +80,11 @@ impl Anybody {
                 self.sim.run();
                 self.conns[at] = self.sim.connect();
             }
-            1 => {
-                let conn = self.pick(&self.conns.clone());
-                self.sim.admin(Admin::Drain { conn });
-            }
-            2 => {
-                let conn = self.pick(&self.conns.clone());
-                self.sim.admin(Admin::StopDraining { conn });
+            1 | 2 => {
+                let admin = self.administer();
+                if self.sim.engine().check_admin(&admin).is_ok() {
+                    self.sim.admin(admin);
+                }
             }
             3 => {
                 let lease = self.sim.settings().lease;
@@ -116,6 +114,30 @@ impl Anybody {
             if !self.sim.network().is_alive(self.conns[at]) {
                 self.conns[at] = self.sim.connect();
             }
+        }
+    }
+
+    /// What somebody may ask for who is in charge.
+    fn administer(&mut self) -> Admin {
+        let conn = self.pick(&self.conns.clone());
+        let client = self.recent(self.clients.len());
+        let session = self.recent(self.sessions.len());
+        match self.rng.below(12) {
+            0..4 => Admin::Drain { conn },
+            4..8 => Admin::StopDraining { conn },
+            8 => Admin::EvictClient {
+                client: self.clients[client].0.0,
+            },
+            9 => Admin::DestroySession {
+                session: self.sessions[session].0,
+            },
+            _ => Admin::Configure(Box::new(Change {
+                lease: Some(self.pick(&LEASES)),
+                fore_slots: Some(self.pick(&[1, 8, 64])),
+                max_connections_per_session: Some(self.pick(&[1, 2, 3, 0])),
+                binding_policy: Some(self.pick(&[BindingPolicy::Exclusive, BindingPolicy::Shared])),
+                ..Change::default()
+            })),
         }
     }
 
@@ -303,6 +325,12 @@ fn whatever_anybody_asks_for_the_tables_agree_and_nothing_is_left() {
         for _ in 0..STEPS {
             anybody.step();
         }
+        // Some go by a lease that was as long as this when they were told.
+        let longest = Change {
+            lease: Some(LEASES[2]),
+            ..Change::default()
+        };
+        anybody.sim.admin(Admin::Configure(Box::new(longest)));
         anybody.sim.assert_nothing_is_left();
         for (op, statuses) in anybody.answered {
             for (status, count) in statuses {
@@ -319,6 +347,11 @@ fn whatever_anybody_asks_for_the_tables_agree_and_nothing_is_left() {
     }
 }
 
+const LEASES: [Duration; 3] = [
+    Duration::from_secs(30),
+    Duration::from_secs(90),
+    Duration::from_secs(200),
+];
 const OPERATIONS: &[Op] = &[
     Op::ExchangeId,
     Op::CreateSession,

@@ -222,6 +222,7 @@ fn limit_zero_is_no_limit() {
         let conn = sim.connect();
         direction(&bind(&client, &mut sim, conn, Fore));
     }
+    assert_eq!(sim.bindings().len(), 101);
 }
 
 #[test]
