@@ -44,9 +44,9 @@ pub(crate) struct Client {
     /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
     /// In minor version 0, what SETCLIENTID said.
-    pub(crate) introduction: Option<Introduction>,
+    pub(crate) introduction: Option<Box<Introduction>>,
     /// What another SETCLIENTID of the same incarnation said and nobody has confirmed.
-    pub(crate) update: Option<Introduction>,
+    pub(crate) update: Option<Box<Introduction>>,
     /// How it is called back in minor version 0.
     pub(crate) path: Option<Box<CallbackPath>>,
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]

@@ -1,6 +1,7 @@
 //! SETCLIENTID and SETCLIENTID_CONFIRM: who a client of minor version 0 is.
 //! [RFC 7530 §16.33, §16.34]
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use nfs4_proto::nfs4::basic::{ClientId, NetAddr, Verifier};
@@ -44,7 +45,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
             // The same incarnation: perhaps it listens elsewhere now.
             let confirm = cx.core.clients.mint_confirm();
             let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
-            client.update = Some(Introduction { confirm, callback });
+            client.update = Some(Box::new(Introduction { confirm, callback }));
             return Ok(introduced(cx, key, confirm));
         }
         // Another incarnation; the old one stays until the new one is confirmed.
@@ -59,7 +60,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     let about = about(cx, None);
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.about = about;
-    client.introduction = Some(Introduction { confirm, callback });
+    client.introduction = Some(Box::new(Introduction { confirm, callback }));
     // There is nothing that it could say when it has reclaimed all.
     client.reclaim_complete = true;
     cx.core
@@ -80,7 +81,7 @@ fn introduced(cx: &mut Cx<'_, V40>, key: Key<Client>, confirm: Verifier) -> Step
 /// Somebody else has this name, and state under it: where that client is.
 fn in_use(cx: &mut Cx<'_, V40>, key: Key<Client>) -> Step {
     let client = cx.core.clients.get(key);
-    let callback = client.and_then(|client| client.introduction.as_ref());
+    let callback = client.and_then(|client| client.introduction.as_deref());
     let client_using = callback.map_or(
         NetAddr {
             netid: b"",
@@ -108,8 +109,8 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     }
     let asked = args.setclientid_confirm;
     let is_asked = |known: &Introduction| known.confirm == asked;
-    let updates = client.update.as_ref().is_some_and(is_asked);
-    if !updates && !client.introduction.as_ref().is_some_and(is_asked) {
+    let updates = client.update.as_deref().is_some_and(is_asked);
+    if !updates && !client.introduction.as_deref().is_some_and(is_asked) {
         return Err(Status::STALE_CLIENTID);
     }
     if client.principal != Principal::of(&cx.run.cred) {
