@@ -253,3 +253,25 @@ fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
         .call(&mut sim, |c| c.putrootfh().open(open))
         .all_ok();
 }
+
+#[test]
+fn of_very_many_expired_clients_a_request_removes_only_some() {
+    let mut sim = Sim::new();
+    let mut gone = Holder::new(&mut sim, "gone", 3);
+    let all = (0, u64::MAX);
+    stateid(gone.lock(&mut sim, b"g", LockType::Write, all));
+    for number in 0..300 {
+        Client::mounted(&mut sim, &format!("also gone {number}"));
+    }
+    let mut here = Holder::new(&mut sim, "here", 3);
+    let half = sim.settings().lease / 2;
+    for _ in 0..3 {
+        sim.jump(half);
+        here.client.call(&mut sim, |c| c).all_ok();
+    }
+    assert_eq!(sim.tables().clients, 302, "no timer has passed");
+    stateid(here.lock(&mut sim, b"h", LockType::Write, all));
+    let left = sim.tables().clients;
+    assert!((50..302).contains(&left), "{left}");
+    sim.assert_nothing_is_left();
+}
