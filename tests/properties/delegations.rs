@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use nfs4_engine::Admin;
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
@@ -74,6 +75,10 @@ enum Step {
         peer: u8,
         file: u8,
     },
+    /// Whoever is in charge throws a client out, which comes again.
+    Evict {
+        peer: u8,
+    },
     /// Time goes on; one of the clients, or nobody, is silent.
     Wait {
         seconds: u8,
@@ -104,6 +109,8 @@ enum Seen {
     Revoked,
     Freed,
     Expired,
+    /// Thrown out with a delegation.
+    Evicted,
 }
 
 /// What a client has of a file, as it knows it.
@@ -169,6 +176,7 @@ impl Play {
             Step::Answer { which, how } => self.answer(which, how),
             Step::Test { peer } => self.test(usize::from(peer) % PEERS),
             Step::Free { peer, file } => self.free(peer, file),
+            Step::Evict { peer } => self.evict(usize::from(peer) % PEERS),
             Step::Wait { seconds, silent } => self.wait(seconds, silent),
         }
         self.sim.settle();
@@ -465,6 +473,20 @@ impl Play {
         }
     }
 
+    /// What it had is in nobody's way from now on.
+    fn evict(&mut self, peer: usize) {
+        if self.is_expired(peer) {
+            return;
+        }
+        let held = &self.peers[peer].held;
+        if held.iter().any(|held| held.delegation.is_some()) {
+            self.seen.insert(Seen::Evicted);
+        }
+        let client = self.peers[peer].client.id.0;
+        self.sim.admin(Admin::EvictClient { client });
+        self.peers[peer] = Peer::new(&mut self.sim, peer);
+    }
+
     /// Time goes on. Callbacks are answered within a second: a path that does not answer is given up,
     /// and then a delegation can be lost that nobody was asked for.
     fn wait(&mut self, seconds: u8, silent: u8) {
@@ -549,11 +571,12 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (byte(), how).prop_map(|(which, how)| Step::Answer { which, how }),
         2 => byte().prop_map(|peer| Step::Test { peer }),
         2 => (byte(), byte()).prop_map(|(peer, file)| Step::Free { peer, file }),
+        1 => byte().prop_map(|peer| Step::Evict { peer }),
         3 => (0..100_u8, byte()).prop_map(|(seconds, silent)| Step::Wait { seconds, silent }),
     ]
 }
 
-const ALL_SEEN: [Seen; 8] = [
+const ALL_SEEN: [Seen; 9] = [
     Seen::ReadGranted,
     Seen::WriteGranted,
     Seen::Delayed,
@@ -562,6 +585,7 @@ const ALL_SEEN: [Seen; 8] = [
     Seen::Revoked,
     Seen::Freed,
     Seen::Expired,
+    Seen::Evicted,
 ];
 const PEERS: usize = 3;
 const FILES: [&[u8]; 2] = [b"f", b"g"];
