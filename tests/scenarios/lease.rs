@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{ClientGone, Event, SessionGone, Unbound};
+use nfs4_engine::{Admin, ClientGone, Event, SessionGone, Unbound};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::LockType;
@@ -273,5 +273,32 @@ fn of_very_many_expired_clients_a_request_removes_only_some() {
     stateid(here.lock(&mut sim, b"h", LockType::Write, all));
     let left = sim.tables().clients;
     assert!((50..302).contains(&left), "{left}");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_request_that_removes_the_expired_leaves_other_reminders_alone() {
+    let mut sim = Sim::new();
+    let mut gone = Holder::new(&mut sim, "gone", 3);
+    let all = (0, u64::MAX);
+    stateid(gone.lock(&mut sim, b"g", LockType::Write, all));
+    let mut here = Holder::new(&mut sim, "here", 3);
+    let drained = Client::mounted(&mut sim, "drained");
+    sim.set_pace(Pace::Held);
+    let absent = args::Lookup { objname: b"absent" };
+    let begun = drained.request(&mut sim, 0, true, |c| c.putrootfh().lookup(absent));
+    begun.send(&mut sim, drained.conn);
+    sim.settle();
+    sim.admin(Admin::Drain { conn: drained.conn });
+    let half = sim.settings().lease / 2;
+    for _ in 0..3 {
+        sim.jump(half);
+        here.client.call(&mut sim, |c| c).all_ok();
+    }
+    stateid(here.lock(&mut sim, b"h", LockType::Write, all));
+    assert_eq!(sim.tables().clients, 2);
+    assert!(sim.network().is_alive(drained.conn), "no timer has passed");
+    sim.run_timers();
+    assert!(!sim.network().is_alive(drained.conn));
     sim.assert_nothing_is_left();
 }
