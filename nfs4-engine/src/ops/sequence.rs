@@ -17,6 +17,7 @@ use crate::session::demand::Pressure;
 use crate::session::fingerprint;
 use crate::session::slot::{Acquire, Said};
 use crate::session::table::Session;
+use crate::slab::Key;
 use crate::time::Now;
 
 /// What became of a SEQUENCE.
@@ -32,7 +33,7 @@ pub(crate) enum Entry {
 /// What is to be done with a request that was not refused.
 enum Turn {
     New,
-    /// It was answered from the cache.
+    /// It was answered before, and gets what was kept.
     Replayed,
     /// It is a SEQUENCE alone, and gets its result again.
     Repeated(Said),
@@ -73,54 +74,10 @@ fn admit(
         .sessions
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
-    let pressure = core.pressure();
+    let (turn, bound) = take(core, run, record, &args, key, now)?;
+    let (pressure, lease) = (core.pressure(), core.config.lease);
     let promised = core.sessions.promised_bytes as u64;
-    let lease = core.config.lease;
-    let session = core.sessions.get(key).ok_or(Status::BADSESSION)?;
-    // Who has used it of late is not asked for his lease, which costs a look at another table.
-    if session.is_idle(now.mono, lease) && core.is_expired(session.client, now.mono) {
-        return Err(Status::BADSESSION);
-    }
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
-    let fore = session.fore;
-    if run.message_len > fore.max_request {
-        return Err(Status::REQ_TOO_BIG);
-    }
-    if run.count > fore.max_operations {
-        return Err(Status::TOO_MANY_OPS);
-    }
-    run.keep = args.cachethis;
-    run.max_reply = fore.max_response as usize;
-    run.max_kept = fore.max_response_cached as usize;
-    run.begun = 1;
-    run.room_for(RESULT_LEN)?;
-
-    let bound = match session.bindings.find_mut(run.conn) {
-        Some(binding) => {
-            binding.last_activity = now;
-            true
-        }
-        None => false,
-    };
-    let fingerprint = fingerprint::of(&run.cred, run.count, record);
-    let slots = &mut session.slots;
-    let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
-        Acquire::New => Turn::New,
-        Acquire::Replay(body) => {
-            let head = rpc_head(run.xid, body.len());
-            out.reply(run.conn, &head, body, core::iter::empty());
-            Turn::Replayed
-        }
-        Acquire::Repeat(said) => Turn::Repeated(said),
-        Acquire::Uncached => Turn::Uncached,
-        Acquire::Running => return Err(Status::DELAY),
-        Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
-        Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
-        Acquire::NoSlot { freed } => {
-            core.sessions.cached_bytes -= freed;
-            return Err(Status::BADSLOT);
-        }
-    };
     let mut freed = 0;
     session.last_used = now.mono;
     match turn {
@@ -147,27 +104,80 @@ fn admit(
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
     }
-    said.flags = core.status_flags(key);
     match turn {
         Turn::New => {
+            said.flags = core.status_flags(key);
             encode(run, &args, said);
             run.sequenced = Some(scope);
             run.said = said;
-            Ok(Entry::Accepted(scope))
+            return Ok(Entry::Accepted(scope));
         }
-        Turn::Replayed => Ok(Entry::Replayed),
+        Turn::Replayed => send_again(core, run, &scope, out),
         Turn::Repeated(said) => {
             encode(run, &args, said);
             run.reply.finish();
             run.reply.send(run.conn, run.xid, out);
-            Ok(Entry::Replayed)
         }
         Turn::Uncached => {
+            said.flags = core.status_flags(key);
             encode(run, &args, said);
             send_uncached(run, *reader, out);
-            Ok(Entry::Replayed)
         }
     }
+    Ok(Entry::Replayed)
+}
+
+/// Holds a request against its session, then takes it into its slot; also says whether its
+/// connection is bound to the session.
+fn take(
+    core: &mut Core,
+    run: &mut Compound,
+    record: &Bytes,
+    args: &args::Sequence,
+    key: Key<Session>,
+    now: Now,
+) -> Result<(Turn, bool), Status> {
+    let session = core.sessions.get(key).ok_or(Status::BADSESSION)?;
+    // Who has used it of late is not asked for his lease, which costs a look at another table.
+    if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
+        return Err(Status::BADSESSION);
+    }
+    let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
+    let fore = session.fore;
+    if run.message_len > fore.max_request {
+        return Err(Status::REQ_TOO_BIG);
+    }
+    if run.count > fore.max_operations {
+        return Err(Status::TOO_MANY_OPS);
+    }
+    run.keep = args.cachethis;
+    run.max_reply = fore.max_response as usize;
+    run.max_kept = fore.max_response_cached as usize;
+    run.begun = 1;
+    run.room_for(RESULT_LEN)?;
+    let bound = match session.bindings.find_mut(run.conn) {
+        Some(binding) => {
+            binding.last_activity = now;
+            true
+        }
+        None => false,
+    };
+    let fingerprint = fingerprint::of(&run.cred, run.count, record);
+    let slots = &mut session.slots;
+    let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
+        Acquire::New => Turn::New,
+        Acquire::Replay => Turn::Replayed,
+        Acquire::Repeat(said) => Turn::Repeated(said),
+        Acquire::Uncached => Turn::Uncached,
+        Acquire::Running => return Err(Status::DELAY),
+        Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
+        Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
+        Acquire::NoSlot { freed } => {
+            core.sessions.cached_bytes -= freed;
+            return Err(Status::BADSLOT);
+        }
+    };
+    Ok((turn, bound))
 }
 
 /// What a session's SEQUENCE says, status flags apart.
@@ -191,6 +201,16 @@ fn encode(run: &mut Compound, args: &args::Sequence, said: Said) {
     };
     result.encode(run.reply.body());
     run.reply.end_op(Status::OK, false);
+}
+
+/// Sends what the slot has kept.
+fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) {
+    let session = core.sessions.get(scope.session);
+    if let Some(slot) = session.and_then(|session| session.slots.get(scope.slot)) {
+        let body = slot.kept();
+        let head = rpc_head(run.xid, body.len());
+        out.reply(run.conn, &head, body, core::iter::empty());
+    }
 }
 
 /// Answers the retry of a request whose reply was not kept: the second operation fails.

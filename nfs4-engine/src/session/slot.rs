@@ -53,11 +53,11 @@ enum Answer {
 
 /// What becomes of a request that names a slot.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Acquire<'a> {
+pub(crate) enum Acquire {
     /// It is new and runs now; [`Slot::finish`] must follow.
     New,
-    /// It was answered before: send this COMPOUND4res again.
-    Replay(&'a [u8]),
+    /// It was answered before: send [`Slot::kept`] again.
+    Replay,
     /// It is a SEQUENCE alone and was answered before: say this again.
     Repeat(Said),
     /// It was answered before, and the answer was not kept. [RFC 8881 §2.10.6.1.3]
@@ -75,7 +75,7 @@ pub(crate) enum Acquire<'a> {
 
 impl Slot {
     /// Takes a request; everything but [`Acquire::New`] leaves the slot as it was.
-    pub(crate) fn acquire(&mut self, seqid: u32, fingerprint: u64) -> Acquire<'_> {
+    pub(crate) fn acquire(&mut self, seqid: u32, fingerprint: u64) -> Acquire {
         if self.is_next(seqid) {
             if self.running {
                 // The next request before the answer to this one: the client breaks §2.10.6.1.
@@ -101,7 +101,7 @@ impl Slot {
                 Acquire::FalseRetry
             }
             Answer::Sequence(said) => Acquire::Repeat(said),
-            Answer::Cached => Acquire::Replay(&self.body),
+            Answer::Cached => Acquire::Replay,
             Answer::Uncached => Acquire::Uncached,
         }
     }
@@ -167,9 +167,9 @@ impl Slot {
         self.running
     }
 
-    /// Bytes of the reply kept for replay.
-    pub(crate) fn cached_bytes(&self) -> usize {
-        self.body.len()
+    /// The COMPOUND4res kept for replay; empty if there is none.
+    pub(crate) fn kept(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -222,10 +222,13 @@ mod tests {
                             _ if running => Acquire::Running,
                             None => Acquire::Misordered,
                             Some(Ended::Alone) => Acquire::Repeat(SAID),
-                            Some(Ended::Cached) => Acquire::Replay(b"reply"),
+                            Some(Ended::Cached) => Acquire::Replay,
                             Some(Ended::Uncached) => Acquire::Uncached,
                         };
                         assert_eq!(got, want);
+                        if want == Acquire::Replay {
+                            assert_eq!(slot.kept(), b"reply");
+                        }
                     }
                     1 => {
                         let got = slot.acquire(executed + 1, u64::from(executed) + 1);
@@ -274,7 +277,7 @@ mod tests {
         };
         assert_eq!(slot.acquire(0, 1), Acquire::New);
         slot.finish(keep(b"reply"));
-        assert_eq!(slot.acquire(0, 1), Acquire::Replay(b"reply"));
+        assert_eq!(slot.acquire(0, 1), Acquire::Replay);
         assert_eq!(slot.acquire(1, 1), Acquire::New);
     }
 
@@ -304,7 +307,7 @@ mod tests {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 0), Acquire::New);
         let (before, after) = slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(60_000, 7)));
-        assert_eq!((before, after, slot.cached_bytes()), (0, 60_000, 60_000));
+        assert_eq!((before, after, slot.kept().len()), (0, 60_000, 60_000));
         assert_eq!(slot.acquire(2, 0), Acquire::New);
         assert_eq!(slot.finish(SEQUENCE), (60_000, 0));
         assert!(slot.body.capacity() <= KEEP_CAPACITY);

@@ -79,7 +79,7 @@ impl Slots {
     }
 
     /// Takes a request in, as [`Slot::acquire`] does.
-    pub(crate) fn acquire(&mut self, number: u32, seqid: u32, fingerprint: u64) -> Acquire<'_> {
+    pub(crate) fn acquire(&mut self, number: u32, seqid: u32, fingerprint: u64) -> Acquire {
         let for_retries = number >= self.count;
         let slot = if number >= self.retained {
             None
@@ -335,7 +335,7 @@ mod tests {
         fn is_replayed(&mut self, slot: u32) -> bool {
             let seqid = self.seqids[slot as usize];
             let got = self.slots.acquire(slot, seqid, 0);
-            matches!(got, Acquire::Replay(_))
+            matches!(got, Acquire::Replay)
         }
 
         /// Uses all slots, and is told of fewer.

@@ -125,7 +125,7 @@ impl Session {
 
     /// Bytes of its replies kept for replay.
     pub(crate) fn cached_bytes(&self) -> usize {
-        self.slots.iter().map(Slot::cached_bytes).sum()
+        self.slots.iter().map(|slot| slot.kept().len()).sum()
     }
 
     /// How many slots a request runs on.
