@@ -61,7 +61,7 @@ impl Core {
             blocked: OpSet::of(&config.blocked_operations),
             exports,
             clients: Clients::new(boot.epoch, config.max_clients, keyed),
-            sessions: Sessions::new(boot.epoch),
+            sessions: Sessions::new(boot.epoch, keyed),
             connections: Connections::new(keyed),
             states: States::new(boot.epoch, keyed),
             duplicates: Duplicates::new(keyed, boot.entropy),

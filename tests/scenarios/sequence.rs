@@ -495,3 +495,17 @@ fn a_sequence_alone_is_repeated_by_its_slot_and_takes_no_memory() {
     assert!(sim.tables().cached_bytes <= before);
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_session_id_is_not_found_by_who_knows_another() {
+    let mut sim = Sim::new();
+    let mut clients = ["a", "b"].map(|name| Client::mounted(&mut sim, name));
+    let [mine, other] = [0, 1].map(|at: usize| clients[at].session.0);
+    assert_ne!(mine[12..], other[12..], "the last word is a secret");
+    // Everything but that can be told from one's own.
+    clients[0].session.0 = other;
+    clients[0].session.0[12..].copy_from_slice(&mine[12..]);
+    let refused = clients[0].call(&mut sim, |c| c.putrootfh());
+    assert!(refused.is_only(Op::Sequence, Status::BADSESSION));
+    clients[1].call(&mut sim, |c| c.putrootfh()).all_ok();
+}

@@ -1,5 +1,6 @@
 //! Sessions, by id. [RFC 8881 §2.10.3]
 
+use core::hash::BuildHasher;
 use core::time::Duration;
 
 use nfs4_proto::nfs4::args::Sequence;
@@ -12,6 +13,7 @@ use super::slots::{Slots, Usage};
 use crate::callback::BackChannel;
 use crate::client::Client;
 use crate::connection::Bindings;
+use crate::map::Keyed;
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};
 
@@ -47,6 +49,7 @@ pub(crate) struct Fore {
 /// All sessions.
 pub(crate) struct Sessions {
     epoch: u32,
+    keyed: Keyed,
     slab: Slab<Session>,
     /// Whether and how far they are gone through for slots.
     pub(crate) round: Round,
@@ -136,9 +139,10 @@ impl Session {
 }
 
 impl Sessions {
-    pub(crate) const fn new(epoch: u32) -> Sessions {
+    pub(crate) const fn new(epoch: u32, keyed: Keyed) -> Sessions {
         Sessions {
             epoch,
+            keyed,
             slab: Slab::new(),
             round: Round::new(),
             cached_bytes: 0,
@@ -167,11 +171,12 @@ impl Sessions {
         self.slab.places_from(index)
     }
 
-    /// The session that the wire calls `id`; none for another boot's.
+    /// The session that the wire calls `id`; none for another boot's, nor for an id that somebody
+    /// has made up from another.
     pub(crate) fn by_id(&self, id: &SessionId) -> Option<Key<Session>> {
-        let [epoch, index, generation, tail] = words(id);
+        let [_, index, generation, _] = words(id);
         let key = Key::new(index, generation);
-        (epoch == self.epoch && tail == TAIL && self.slab.contains(key)).then_some(key)
+        (self.slab.get(key)?.id == *id).then_some(key)
     }
 
     pub(crate) fn insert(
@@ -181,9 +186,11 @@ impl Sessions {
         back: BackChannel,
         now: Now,
     ) -> Key<Session> {
-        let epoch = self.epoch;
+        let (epoch, keyed) = (self.epoch, self.keyed);
+        // Who knows one session's id must not find another's.
+        let secret = |key: Key<Session>| keyed.hash_one(key) as u32;
         self.slab.insert_with(|key| Session {
-            id: id_of([epoch, key.index, key.generation, TAIL]),
+            id: id_of([epoch, key.index, key.generation, secret(key)]),
             client,
             created: now,
             flags: 0,
@@ -221,6 +228,3 @@ fn id_of(words: [u32; 4]) -> SessionId {
     }
     SessionId(id)
 }
-
-/// Tells our ids from random bytes at a glance in a capture; says nothing else.
-const TAIL: u32 = 0x6e66_7334;
