@@ -1,5 +1,6 @@
 //! The server, the network and time.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -482,11 +483,13 @@ impl Sim {
     }
 
     fn carry_out(&mut self) {
+        let mut answered = BTreeSet::new();
         while let Some(action) = self.outbox.pop() {
             self.note(&action);
             match action {
                 Action::Reply(reply) => {
                     self.assert_open(reply.conn);
+                    answered.insert(reply.conn);
                     let record = record(&self.outbox, &reply);
                     self.trace.extend_from_slice(&record);
                     self.network.send_down(reply.conn, record, self.now);
@@ -521,6 +524,9 @@ impl Sim {
                     self.network.close(conn, self.now);
                 }
                 Action::Event(event) => {
+                    if let EngineEvent::Bound { conn, .. } = event {
+                        assert!(!answered.contains(&conn), "{conn}: answered, then bound");
+                    }
                     self.bound.hear(&event);
                     self.events.push(event);
                 }
