@@ -139,8 +139,7 @@ impl Core {
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
             // What still runs holds it until it is answered.
-            let renewed = session.renewed(now.mono);
-            client.lease.join(renewed, session.running);
+            client.lease.join(session.last_used, session.running);
         }
         out.event(Event::SessionDestroyed {
             session: session.id,

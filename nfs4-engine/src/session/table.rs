@@ -117,15 +117,6 @@ impl Session {
         self.running == 0 && now > self.last_used.after(lease)
     }
 
-    /// When it has renewed the lease of its client: now, as long as a request runs.
-    pub(crate) fn renewed(&self, now: Mono) -> Mono {
-        if self.running > 0 {
-            now
-        } else {
-            self.last_used
-        }
-    }
-
     /// Bytes of its replies kept for replay.
     pub(crate) fn cached_bytes(&self) -> usize {
         self.slots.iter().map(|slot| slot.kept().len()).sum()
