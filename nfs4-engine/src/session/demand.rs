@@ -57,8 +57,8 @@ impl Demand {
         }
         if now > self.since.after(lease) {
             let enough = whole(self.peak.saturating_mul(2)).min(negotiated);
-            if enough < self.slots && enough < made() {
-                self.slots = enough;
+            if enough < made() {
+                self.slots = self.slots.min(enough);
             }
             (self.peak, self.since) = (used, now);
         }

@@ -9,10 +9,7 @@ use crate::fs::Credential;
 /// cost more than the check is worth.
 pub(crate) fn of(cred: &Credential, operations: u32, body: &[u8]) -> u64 {
     let mut hash = mix(SEED, u64::from(cred.uid) << 32 | u64::from(cred.gid));
-    hash = mix(
-        hash,
-        u64::from(operations) << 32 | body.len() as u64 & 0xffff_ffff,
-    );
+    hash = mix(hash, u64::from(operations) << 32 | body.len() as u64);
     let (head, tail) = body.split_at(body.len().min(HEAD));
     hash = bytes(hash, head);
     bytes(hash, &tail[tail.len() - tail.len().min(TAIL)..])
