@@ -152,4 +152,15 @@ mod tests {
         let nothing = Pressure { kept: 0, budget: 0 };
         assert_eq!(nothing.allows(ALL), ALL);
     }
+
+    #[test]
+    fn slots_must_come_back_when_memory_does_not_allow_all() {
+        for budget in [0, 1, 2, 3, 100, 101] {
+            for kept in 0..=budget + 1 {
+                let pressure = Pressure { kept, budget };
+                let allows_all = pressure.allows(ALL) == ALL;
+                assert_eq!(pressure.is_high(), !allows_all, "{pressure:?}");
+            }
+        }
+    }
 }

@@ -64,6 +64,25 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_hides_nothing_and_cannot_be_made_up_for() {
+        let data = b"192.0.2.1";
+        for seed in [0, 1, SEED, u64::MAX] {
+            let print = of_both(seed, data, 5);
+            assert_ne!(print, of_both(seed, b"192.0.2.2", 5), "seed {seed:x}");
+            assert_ne!(print, of_both(seed, data, 6), "seed {seed:x}");
+            for bit in 0..64 {
+                let other = seed ^ 1 << bit;
+                assert_ne!(print, of_both(other, data, 5), "bit {bit} of {seed:x}");
+                assert_ne!(
+                    print,
+                    of_both(other, data, 5 ^ 1 << bit),
+                    "bit {bit} of {seed:x} and of what is hashed with it"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn user_count_length_head_and_tail_matter_and_the_middle_does_not() {
         let user = Credential::sys(1, 2, &[]);
         let body = [7_u8; 1000];

@@ -436,6 +436,53 @@ mod tests {
     }
 
     #[test]
+    fn the_client_has_its_whole_time_again_when_yet_fewer_are_wanted() {
+        let mut client = Client::told_of(24);
+        client.target = 8;
+        client.now = 10;
+        assert!(client.ask(0, 31));
+        client.now = 20;
+        assert!(client.ask(0, 31));
+        assert_eq!(client.slots.count(), 32);
+        // That more are left to it does not give it more time.
+        client.target = 16;
+        assert!(client.ask(0, 31));
+        client.now = 21;
+        assert!(client.ask(0, 31));
+        assert_eq!(client.slots.count(), 16);
+    }
+
+    #[test]
+    fn a_client_is_told_on_a_slot_that_it_keeps() {
+        let mut client = Client::told_of(32);
+        client.target = 8;
+        for slot in [8, 20] {
+            assert!(client.ask(slot, 31));
+        }
+        client.now = 11;
+        assert!(client.ask(0, 31));
+        assert_eq!(client.slots.count(), 32, "its time begins now");
+        client.now = 22;
+        assert!(client.ask(0, 31));
+        assert_eq!(client.slots.count(), 8);
+    }
+
+    #[test]
+    fn what_does_not_take_new_requests_goes_when_that_is_yielded_though_fewer_are_wanted() {
+        let mut client = Client::told_of(8);
+        client.now = 11;
+        assert!(client.ask(0, 31));
+        assert_eq!(client.slots.count(), 8);
+        client.target = 4;
+        assert!(client.ask(0, 31));
+        assert_eq!(client.freed, 0);
+        assert!(client.ask(0, 7));
+        assert_eq!((client.slots.count(), client.freed), (8, 24 * 10));
+        assert!(client.ask(0, 3));
+        assert_eq!(client.slots.count(), 4);
+    }
+
+    #[test]
     fn ever_fewer_are_wanted_back_while_the_client_obeys() {
         let mut client = Client::told_of(30);
         for target in [24, 16, 8] {
