@@ -22,7 +22,8 @@ fn a_silent_client_is_called_for_slots_that_must_come_back() {
     let CbArgOp::RecallSlot(recall) = ops[1] else {
         panic!("{ops:?}");
     };
-    assert!(recall.target_highest_slotid < 56, "{recall:?}");
+    let asked = recall.target_highest_slotid;
+    assert!(asked < 56, "{recall:?}");
 
     assert_eq!((sim.tables().callbacks, sim.tables().flights), (1, 1));
     answer(&mut sim, &callback, callback.ok());
@@ -30,10 +31,36 @@ fn a_silent_client_is_called_for_slots_that_must_come_back() {
     // It is asked once.
     wait(&mut sim, 6 * PERIOD);
     assert_eq!(sim.take_callbacks(), []);
-    assert_eq!(flags(&mut sim, &mut client), 0);
+    // Had it not been silent, a reply would have told it the same.
+    let said = ok!(client.call(&mut sim, |c| c).all_ok(), Sequence);
+    assert_eq!((said.target_highest_slotid, said.status_flags), (asked, 0));
     assert_eq!(sim.metrics().callbacks(), 1);
     assert_eq!(sim.metrics().callback_failures(), 0);
     sim.assert_nothing_is_left();
+}
+
+#[test]
+fn sessions_are_gone_through_for_slots_in_steps() {
+    let (mut sim, mut client) = tight();
+    for session in 0..3 {
+        if session > 0 {
+            client.conn = sim.connect();
+            let mut args = client.session_args();
+            args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+            args.fore_chan_attrs.maxrequests = 64;
+            args.fore_chan_attrs.maxresponsesize_cached = LARGE + 1_000;
+            client.create_session_with(&mut sim, args).all_ok();
+        }
+        for slot in 60..63 {
+            read(&mut sim, &mut client, slot);
+        }
+    }
+    sim.jump(PERIOD);
+    for (called, is_left) in [(2, true), (1, false)] {
+        assert_eq!(sim.step_timers(2), is_left);
+        sim.settle();
+        assert_eq!(sim.take_callbacks().len(), called);
+    }
 }
 
 #[test]

@@ -377,6 +377,14 @@ impl Sim {
         self.settle();
     }
 
+    /// Lets the timers that are due take so many steps; `true` if there is more to do.
+    pub fn step_timers(&mut self, budget: usize) -> bool {
+        let now = at(self.now);
+        let is_left = self.engine.handle_timeout(now, budget, &mut self.outbox);
+        self.carry_out();
+        is_left
+    }
+
     /// The time since the start.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now)
@@ -472,13 +480,7 @@ impl Sim {
                 break;
             }
             self.now = self.now.max(due.as_nanos());
-            while self
-                .engine
-                .handle_timeout(at(self.now), TIMER_BUDGET, &mut self.outbox)
-            {
-                self.carry_out();
-            }
-            self.carry_out();
+            while self.step_timers(TIMER_BUDGET) {}
         }
     }
 
