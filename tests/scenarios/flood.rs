@@ -107,6 +107,36 @@ fn replies_to_requests_in_flight_are_not_kept_beyond_the_memory_for_them() {
 }
 
 #[test]
+fn all_the_memory_for_replies_can_be_promised_and_no_more() {
+    let mut sim = Sim::with(Config {
+        max_reply_cache: 8 << 10,
+        ..little()
+    });
+    let (mut client, read) = reader(&mut sim, 7_000);
+    let ask = |sim: &mut Sim, client: &mut Client| {
+        let reopen = open_args(b"opener", b"f");
+        let request = client.request(sim, 1, true, |c| c.putrootfh().open(reopen).read(read));
+        let reply = request.exchange(sim, client.conn);
+        client.advance(1);
+        reply.last()
+    };
+    assert_ne!(sim.tables().cached_bytes, 0, "the last reply is kept");
+    assert_eq!(
+        ask(&mut sim, &mut client),
+        (Op::Read, Status::REP_TOO_BIG_TO_CACHE)
+    );
+    // What a SEQUENCE alone was answered costs nothing.
+    for slot in [0, 1] {
+        let request = client.request(&mut sim, slot, true, |c| c);
+        request.exchange(&mut sim, client.conn).all_ok();
+        client.advance(slot);
+    }
+    assert_eq!(sim.tables().cached_bytes, 0);
+    assert_eq!(ask(&mut sim, &mut client), (Op::Read, Status::OK));
+    sim.assert_nothing_is_left();
+}
+
+#[test]
 fn what_was_kept_is_replayed_however_short_memory_is_and_long_its_tag() {
     let mut sim = Sim::with(little());
     let (mut client, read) = reader(&mut sim, 7_000);

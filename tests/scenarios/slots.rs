@@ -229,6 +229,17 @@ fn a_reply_that_the_client_may_not_have_takes_no_slot_away() {
 }
 
 #[test]
+fn slots_are_taken_on_whatever_slot_the_client_goes_on() {
+    let (mut sim, mut client) = tight();
+    ask(&mut sim, &mut client, 0, 0, false).all_ok();
+    fill(&mut sim, &mut client);
+    let told = sequence(&ask(&mut sim, &mut client, 5, 15, false)).target_highest_slotid;
+    assert!(told < 40, "{told}");
+    let obeyed = sequence(&ask(&mut sim, &mut client, 5, 5, false));
+    assert_eq!(obeyed.highest_slotid, told);
+}
+
+#[test]
 fn a_client_that_does_not_yield_gets_nothing_new_above_and_every_retry() {
     let (mut sim, mut client) = tight();
     fill(&mut sim, &mut client);

@@ -231,11 +231,15 @@ fn a_silent_connection_gives_way_before_anyone_is_refused() {
     let mut client = Client::mounted(&mut sim, "a");
     let (silent, third) = (sim.connect(), sim.connect());
     bind(&client, &mut sim, silent, Fore);
-    for _ in 0..3 {
+    for _ in 0..2 {
         sim.sleep(sim.settings().lease / 2);
         client.call(&mut sim, |c| c).all_ok();
     }
     sim.take_events();
+    let refused = bind(&client, &mut sim, third, Fore);
+    assert!(refused.is_only(Op::BindConnToSession, Status::RESOURCE));
+    assert_eq!(bindings(&mut sim), [], "it has been silent for no longer");
+    sim.sleep(Duration::from_nanos(1));
     direction(&bind(&client, &mut sim, third, Fore));
     let told = bindings(&mut sim);
     assert_eq!(
