@@ -3,6 +3,7 @@
 pub(crate) mod context;
 pub(crate) mod hold;
 pub(crate) mod reply;
+mod room;
 pub(crate) mod run;
 pub(crate) mod state;
 pub(crate) mod v40;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::compound::CompoundHeader;
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::rpc::reply::{Fault, SUCCESS_HEADER_LEN};
+use nfs4_proto::rpc::reply::Fault;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::context::{Bare, Cx, Scope, Sequenced, Step};
@@ -459,51 +459,6 @@ impl Compound {
         debug_assert_eq!(self.guard, Guard::None, "each operation ends its guard");
         body
     }
-
-    /// Whether `more` bytes still fit into the reply, and after them at least an error for the
-    /// operation that follows.
-    ///
-    /// # Errors
-    /// REP_TOO_BIG, or REP_TOO_BIG_TO_CACHE if only a reply to be kept is too long.
-    pub(crate) fn room_for(&self, more: usize) -> Result<(), Status> {
-        let len = self.fixed_len() + more;
-        if len > self.max_reply {
-            Err(Status::REP_TOO_BIG)
-        } else if self.keep && len > self.max_kept {
-            Err(Status::REP_TOO_BIG_TO_CACHE)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// How many bytes the current result may still have.
-    ///
-    /// # Errors
-    /// As [`Compound::room_for`], if there is no room at all.
-    pub(crate) fn room(&self) -> Result<usize, Status> {
-        self.room_for(0)?;
-        let most = if self.keep {
-            self.max_reply.min(self.max_kept)
-        } else {
-            self.max_reply
-        };
-        Ok(most - self.fixed_len())
-    }
-
-    /// So many bytes of its reply may be kept for replay.
-    pub(crate) fn promised(&self) -> usize {
-        if self.keep { self.max_kept } else { 0 }
-    }
-
-    /// What the RPC reply has at the least, if nothing more is added to the current result.
-    fn fixed_len(&self) -> usize {
-        let next = if self.begun < self.count {
-            RESULT_HEAD
-        } else {
-            0
-        };
-        SUCCESS_HEADER_LEN + self.reply.len() + next
-    }
 }
 
 impl Core {
@@ -525,8 +480,6 @@ impl Core {
     }
 }
 
-/// What every error takes: operation number and status, and a SETATTR's that nothing was set.
-const RESULT_HEAD: usize = 12;
 /// So many finished COMPOUNDs keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
 /// A COMPOUND with a longer reply, in bytes, gives its memory back.
