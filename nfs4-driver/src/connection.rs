@@ -17,8 +17,9 @@ use crate::credentials::Credentials;
 use crate::intake::{Intake, Space};
 use crate::log;
 use crate::mailbox::Mailbox;
-use crate::node::{EngineDead, Shared};
+use crate::node::EngineDead;
 use crate::rpc::{self, Message};
+use crate::shared::Shared;
 use crate::turn::Turn;
 use crate::watch::Watch;
 

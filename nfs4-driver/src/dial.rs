@@ -10,8 +10,9 @@ use nfs4_engine::{ConnId, DialError, DialId, Input};
 
 use crate::connection::{Connection, Side};
 use crate::log;
-use crate::node::{Refused, Shared};
+use crate::node::Refused;
 use crate::policy::{DialPolicy, DialRequest, SameHost};
+use crate::shared::Shared;
 use crate::turn::Turn;
 
 /// Gives a transport the connections to make, at most

@@ -25,6 +25,7 @@ mod output;
 mod policy;
 mod pool;
 mod rpc;
+mod shared;
 mod timer;
 mod turn;
 mod watch;

@@ -6,8 +6,8 @@ use std::task::Waker;
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{ConnId, Outbox, Reply};
 
-use crate::node::Shared;
 use crate::output::Output;
+use crate::shared::Shared;
 
 /// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
 ///

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::node::{Due, EngineDead, Shared};
+use crate::node::EngineDead;
+use crate::shared::{Due, Shared};
 use crate::turn::Turn;
 
 /// Runs what the engine has to do without being asked.

@@ -1,0 +1,310 @@
+//! What a node's connections share: the engine behind its lock.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+
+use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::{Action, Admin, ConnId, Engine, Input, Mono, Outbox, Reply, Segment};
+
+use crate::clock::Clock;
+use crate::dial::{Dials, Wanted};
+use crate::limits::Limits;
+use crate::log;
+use crate::mailbox::Mailbox;
+use crate::node::{AdminError, EngineDead, Refused};
+use crate::pool::BufferPool;
+use crate::timer::Timers;
+use crate::turn::{Turn, Work};
+
+/// The engine behind its lock, and what all connections of a node use.
+pub(crate) struct Shared {
+    locked: Mutex<Locked>,
+    pub(crate) acquisitions: AtomicU64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) pool: Arc<BufferPool>,
+    pub(crate) timers: Timers,
+    pub(crate) dials: Dials,
+    self_sink: Arc<dyn CompletionSink>,
+}
+
+/// What the lock stands around.
+pub(crate) struct Locked {
+    pub(crate) engine: Engine,
+    pub(crate) outbox: Outbox,
+    pub(crate) mailboxes: HashMap<ConnId, Arc<Mailbox>>,
+    next_id: ConnId,
+    /// What the timers sleep for; [`Mono::NEVER`] without a deadline.
+    armed: Mono,
+}
+
+impl Shared {
+    pub(crate) fn new(engine: Engine, limits: Limits, clock: Arc<dyn Clock>) -> Arc<Shared> {
+        let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
+        Arc::new_cyclic(|this: &Weak<Shared>| Shared {
+            locked: Mutex::new(Locked {
+                engine,
+                outbox: Outbox::new(),
+                mailboxes: HashMap::new(),
+                next_id: ConnId::FIRST,
+                armed,
+            }),
+            acquisitions: AtomicU64::new(0),
+            clock,
+            pool: BufferPool::new(limits.max_pooled),
+            dials: Dials::new(limits.max_dials),
+            limits,
+            timers: Timers::default(),
+            self_sink: Arc::new(Orphans { node: this.clone() }),
+        })
+    }
+
+    /// Does what whoever is in charge asks for, under the hold of the lock that found it possible.
+    pub(crate) fn admin(&self, admin: Admin) -> Result<(), AdminError> {
+        let mut turn = Turn::default();
+        let mut locked = self.lock()?;
+        locked.engine.check_admin(&admin)?;
+        log::admin(&admin);
+        let now = self.clock.now();
+        let Locked { engine, outbox, .. } = &mut *locked;
+        engine.handle(now, Input::Admin(admin), outbox);
+        self.settle(locked, &mut turn, None);
+        Ok(self.finish(&mut turn)?)
+    }
+
+    /// Tells the engine all inputs of `turn` under one hold of the lock. What they cause for the
+    /// connection of `own`, and all work, is in `turn` on return; the rest is in its mailboxes.
+    pub(crate) fn exchange(
+        &self,
+        turn: &mut Turn,
+        own: Option<&Mailbox>,
+    ) -> Result<(), EngineDead> {
+        let mut locked = self.lock()?;
+        if let Some(own) = own {
+            own.collect(&mut turn.mail);
+        }
+        let now = self.clock.now();
+        let Locked {
+            engine,
+            outbox,
+            mailboxes,
+            ..
+        } = &mut *locked;
+        // A loop of its own: to look at an input on its way costs two copies of it.
+        for input in &turn.inputs {
+            if let Input::ConnClosed { conn } = input {
+                mailboxes.remove(conn);
+            }
+        }
+        for input in turn.inputs.drain(..) {
+            engine.handle(now, input, outbox);
+        }
+        self.settle(locked, turn, own);
+        Ok(())
+    }
+
+    /// Does what is due, at most a budget of it; says when to come back.
+    pub(crate) fn due(&self, turn: &mut Turn) -> Result<Due, EngineDead> {
+        let budget = self.limits.timer_budget as usize;
+        let mut locked = self.lock()?;
+        let now = self.clock.now();
+        let Locked {
+            engine,
+            outbox,
+            armed,
+            ..
+        } = &mut *locked;
+        let left = engine.handle_timeout(now, budget, outbox);
+        let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
+        *armed = next;
+        self.settle(locked, turn, None);
+        Ok(match next {
+            _ if left => Due::Now,
+            Mono::NEVER => Due::Never,
+            at => Due::In(at.since(now.mono)),
+        })
+    }
+
+    /// Sees a turn without a connection through: its work, and what that causes.
+    pub(crate) fn finish(&self, turn: &mut Turn) -> Result<(), EngineDead> {
+        loop {
+            turn.run_work(&self.self_sink);
+            if turn.inputs.is_empty() {
+                return Ok(());
+            }
+            self.exchange(turn, None)?;
+        }
+    }
+
+    /// Delivers the answer of a file system for a connection that is gone.
+    pub(crate) fn complete(&self, ticket: FsTicket, result: FsResult) {
+        let mut turn = Turn::default();
+        turn.inputs.push(Input::FsDone { ticket, result });
+        // A dead engine has no use for it.
+        let _ = self
+            .exchange(&mut turn, None)
+            .and_then(|()| self.finish(&mut turn));
+    }
+
+    /// Forgets a connection, whose unhandled answers are in `turn`.
+    pub(crate) fn close(&self, mailbox: &Mailbox, turn: &mut Turn) {
+        let done = mailbox.close();
+        turn.inputs.extend(
+            done.into_iter()
+                .map(|(ticket, result)| Input::FsDone { ticket, result }),
+        );
+        turn.inputs.push(Input::ConnClosed { conn: mailbox.id });
+        // A dead engine has no use for it.
+        let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
+    }
+
+    /// Takes a connection in, of which the engine hears by what `opened` makes.
+    pub(crate) fn register(
+        self: &Arc<Shared>,
+        opened: impl FnOnce(ConnId) -> Input,
+    ) -> Result<Arc<Mailbox>, Refused> {
+        let mut turn = Turn::default();
+        let mut locked = self.lock()?;
+        if locked.mailboxes.len() >= self.limits.max_connections as usize {
+            return Err(Refused::TooManyConnections);
+        }
+        let id = locked.next_id;
+        locked.next_id = id.next();
+        let mailbox = Mailbox::new(id, Arc::downgrade(self));
+        locked.mailboxes.insert(id, Arc::clone(&mailbox));
+        let now = self.clock.now();
+        let Locked { engine, outbox, .. } = &mut *locked;
+        engine.handle(now, opened(id), outbox);
+        self.settle(locked, &mut turn, None);
+        self.finish(&mut turn)?;
+        Ok(mailbox)
+    }
+
+    /// Moves every action to where it belongs before it releases the lock, and wakes afterwards.
+    fn settle(&self, mut locked: MutexGuard<'_, Locked>, turn: &mut Turn, own: Option<&Mailbox>) {
+        locked.route(turn, own.map(|own| own.id));
+        let next = locked
+            .engine
+            .next_timeout()
+            .map_or(Mono::NEVER, |(at, _)| at);
+        let earlier = next < locked.armed;
+        if earlier {
+            locked.armed = next;
+        }
+        drop(locked);
+        if earlier {
+            self.timers.wake();
+        }
+        turn.after_lock();
+        self.dials.take_in(turn);
+    }
+
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Locked>, EngineDead> {
+        let locked = self.locked.lock().map_err(|_poisoned| EngineDead)?;
+        self.acquisitions.fetch_add(1, Ordering::Relaxed);
+        Ok(locked)
+    }
+}
+
+impl Locked {
+    fn route(&mut self, turn: &mut Turn, own: Option<ConnId>) {
+        while let Some(action) = self.outbox.pop() {
+            if log::records() {
+                turn.traced.extend(traced(&self.outbox, &action));
+            }
+            match action {
+                Action::Reply(reply) if Some(reply.conn) == own => {
+                    turn.mail.output.push_reply(&self.outbox, &reply);
+                    turn.mail.answered += 1;
+                }
+                // Without a mailbox the connection is gone, and nobody misses the reply.
+                Action::Reply(reply) => {
+                    if let Some(mailbox) = self.mailboxes.get(&reply.conn) {
+                        turn.wakers.extend(mailbox.put_reply(&self.outbox, &reply));
+                    }
+                }
+                Action::Callback(callback) => {
+                    let call = self.outbox.call(&callback);
+                    if Some(callback.conn) == own {
+                        turn.mail.output.push(call);
+                        turn.mail.called += 1;
+                    } else if let Some(mailbox) = self.mailboxes.get(&callback.conn) {
+                        turn.wakers.extend(mailbox.put_call(call));
+                    }
+                }
+                Action::Dial { dial, target, peer } => {
+                    turn.dials.push(Wanted { dial, target, peer });
+                }
+                Action::Close { conn } if Some(conn) == own => turn.mail.close = true,
+                Action::Close { conn } => {
+                    if let Some(mailbox) = self.mailboxes.get(&conn) {
+                        turn.wakers.extend(mailbox.put_close());
+                    }
+                }
+                Action::Fs {
+                    ticket,
+                    backend,
+                    request,
+                } => {
+                    turn.work.push_back(Work::Request {
+                        ticket,
+                        backend,
+                        request,
+                    });
+                }
+                Action::Release { backend, fh } => {
+                    turn.work.push_back(Work::Release { backend, fh });
+                }
+                Action::Event(event) => turn.events.push(event),
+            }
+        }
+        self.outbox.clear();
+    }
+}
+
+/// When a timer has to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    In(std::time::Duration),
+    Never,
+}
+
+/// Takes the answers for requests that no connection of this node's submitted.
+struct Orphans {
+    node: Weak<Shared>,
+}
+
+impl CompletionSink for Orphans {
+    fn complete(&self, ticket: FsTicket, result: FsResult) {
+        if let Some(node) = self.node.upgrade() {
+            node.complete(ticket, result);
+        }
+    }
+}
+
+/// The bytes that an action sends, and where.
+fn traced(outbox: &Outbox, action: &Action) -> Option<(ConnId, Vec<u8>)> {
+    match action {
+        Action::Reply(reply) => Some((reply.conn, joined(outbox, reply))),
+        Action::Callback(callback) => Some((callback.conn, outbox.call(callback).to_vec())),
+        Action::Dial { .. }
+        | Action::Fs { .. }
+        | Action::Release { .. }
+        | Action::Close { .. }
+        | Action::Event(_) => None,
+    }
+}
+
+/// The bytes of a reply in one piece.
+fn joined(outbox: &Outbox, reply: &Reply) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for segment in outbox.segments(reply) {
+        bytes.extend_from_slice(match segment {
+            Segment::Bytes(part) => part,
+            Segment::Payload(part) => part,
+        });
+    }
+    bytes
+}
