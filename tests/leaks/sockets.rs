@@ -125,7 +125,7 @@ fn soak(serve: impl FnOnce(Node) -> (SocketAddr, JoinHandle<()>), stop: impl FnO
     }
     expire(&node, &clock);
     let (first, first_bytes) = first.unwrap();
-    first.comes_back();
+    first.is_not_exceeded();
     // Less than one byte in a cycle: what rests in which thread is chance, and one may still end.
     let more = (cycles - cycles / 10) as i64;
     let what = || format!("{} bytes of {first_bytes}", live_bytes() - first_bytes);
@@ -152,6 +152,14 @@ impl Taken {
             descriptors: std::fs::read_dir("/proc/self/fd").unwrap().count(),
             threads: threads(),
         }
+    }
+
+    /// Waits until there is no more than that. It may be less: when this was looked at, what served
+    /// a connection that was gone may just have been ending.
+    fn is_not_exceeded(&self) {
+        let is_more =
+            |now: &Taken| now.descriptors > self.descriptors || now.threads > self.threads;
+        wait_for(|| format!("{:?}", Taken::now()), || !is_more(&Taken::now()));
     }
 
     /// Waits until it is so again.
