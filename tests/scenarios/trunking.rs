@@ -442,6 +442,26 @@ fn a_connection_that_drains_again_has_its_whole_time_again() {
 }
 
 #[test]
+fn to_drain_a_connection_that_drains_gives_it_no_more_time() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let conn = client.conn;
+    sim.set_pace(Pace::Held);
+    let begun = client.request(&mut sim, 0, true, |c| c.putrootfh().lookup(named(b"x")));
+    begun.send(&mut sim, conn);
+    sim.run();
+    let half = sim.settings().drain_deadline / 2;
+    for _ in 0..2 {
+        assert!(sim.network().is_alive(conn));
+        sim.admin(Admin::Drain { conn });
+        sim.sleep(half);
+        sim.run();
+    }
+    assert!(!sim.network().is_alive(conn));
+    sim.complete_all();
+}
+
+#[test]
 fn a_silent_connection_for_requests_does_not_give_way_to_one_for_callbacks() {
     let mut sim = Sim::with(limited(1));
     let mut client = Client::mounted(&mut sim, "a");
