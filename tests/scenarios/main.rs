@@ -8,6 +8,7 @@ mod create_session;
 mod delegations;
 mod determinism;
 mod dispatch;
+mod draining;
 mod exchange_id;
 mod exports;
 mod files;
