@@ -114,7 +114,7 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        client.is_thrown_out = true;
+        client.going = Some(ClientGone::Evicted);
         let mut budget = AT_ONCE;
         if !self.remove_client(key, ClientGone::Evicted, now, &mut budget, out) {
             self.remind(now.mono, Due::Lease(key));

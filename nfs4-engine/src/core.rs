@@ -187,13 +187,9 @@ impl Core {
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        let thrown_out = self.clients.get(key).is_some_and(|c| c.is_thrown_out);
-        let reason = if thrown_out {
-            // Also if somebody else comes upon what is left of it.
-            ClientGone::Evicted
-        } else {
-            reason
-        };
+        // Also if somebody else comes upon what is left of it.
+        let going = self.clients.get(key).and_then(|client| client.going);
+        let reason = going.unwrap_or(reason);
         let session_reason = match reason {
             ClientGone::LeaseExpired => SessionGone::LeaseExpired,
             ClientGone::Request => SessionGone::Request,
@@ -202,7 +198,7 @@ impl Core {
         };
         self.close_path(key, CallbackFailed::Cancelled, now, out);
         loop {
-            let Some(client) = self.clients.get(key) else {
+            let Some(client) = self.clients.get_mut(key) else {
                 return true;
             };
             let (session, open) = (client.sessions.last().copied(), client.opens.any());
@@ -212,6 +208,8 @@ impl Core {
                 break;
             }
             if *budget == 0 {
+                // Whoever has lost a part must not go on with the rest.
+                client.going = Some(reason);
                 return false;
             }
             *budget -= 1;

@@ -18,7 +18,7 @@ impl Core {
         let found = self.clients.get(client);
         found.is_none_or(|client| {
             let length = self.terms.of(client.since);
-            client.is_thrown_out || self.lease_of(client).is_expired(now, length)
+            client.going.is_some() || self.lease_of(client).is_expired(now, length)
         })
     }
 

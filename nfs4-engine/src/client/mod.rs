@@ -16,6 +16,7 @@ pub(crate) use self::lease::Lease;
 pub(crate) use self::table::Clients;
 pub(crate) use self::term::{Since, Terms};
 use crate::callback::CallbackPath;
+use crate::event::ClientGone;
 use crate::fs::{Credential, Flavor};
 use crate::places::Places;
 use crate::session::table::Session;
@@ -59,8 +60,8 @@ pub(crate) struct Client {
     pub(crate) lease: Lease,
     /// Which leases it can have been told of.
     pub(crate) since: Since,
-    /// It was thrown out: what is left of it goes by and by.
-    pub(crate) is_thrown_out: bool,
+    /// Why it goes, if what is left of it goes by and by: it counts as gone already.
+    pub(crate) going: Option<ClientGone>,
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// What it has open.

@@ -110,7 +110,8 @@ impl Clients {
         Verifier(minted.to_be_bytes())
     }
 
-    /// Whether `id` was a client's whose lease has run out, as long as that is remembered.
+    /// Whether `id` was a client's whose lease has run out or that was thrown out, as long as that is
+    /// remembered.
     pub(crate) fn was_lost(&self, id: u64) -> bool {
         let lost = self.slab.lost_at(id as u32 >> 16);
         (id >> 32) as u32 == self.epoch && lost.is_some_and(|lost| lost as u16 == id as u16)
@@ -157,7 +158,7 @@ impl Clients {
             sessions: Vec::new(),
             lease: Lease::new(now),
             since,
-            is_thrown_out: false,
+            going: None,
             reclaim_complete: false,
             opens: Places::new(),
             delegations: Places::new(),

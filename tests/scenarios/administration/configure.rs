@@ -398,3 +398,29 @@ fn grace_counts_from_the_start_and_does_not_begin_again() {
     assert_eq!(open(&mut sim), Status::OK);
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_longer_lease_brings_nobody_back_of_whom_a_part_has_gone() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    for owner in 0..20_u8 {
+        client
+            .call(&mut sim, |c| create(c, &[owner], b"f"))
+            .all_ok();
+    }
+    let lease = sim.settings().lease;
+    sim.jump(lease + SECOND);
+    assert!(sim.step_timers(8), "the rest is for the next time");
+    let opens = sim.tables().opens;
+    assert!((1..20).contains(&opens), "{opens}");
+    let longer = Change {
+        lease: Some(2 * lease),
+        ..Change::default()
+    };
+    configure(&mut sim, longer);
+    let reply = client.create_session(&mut sim);
+    assert!(reply.is_only(Op::CreateSession, Status::STALE_CLIENTID));
+    sim.run_timers();
+    assert_eq!((sim.tables().clients, sim.tables().opens), (0, 0));
+    sim.assert_nothing_is_left();
+}
