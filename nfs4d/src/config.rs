@@ -83,11 +83,14 @@ impl Settings {
     pub fn engine(&self) -> Config {
         let port = self.listen.port();
         let addresses = self.server_addresses.iter();
+        let default = Config::default();
         Config {
+            // A stop drains, and may take longer than an operator has patience with a connection.
+            drain_deadline: default.drain_deadline.max(self.stop),
             lease: self.lease,
             grace: self.grace,
             server_addresses: addresses.map(|at| at.of_server_at(port)).collect(),
-            ..Config::default()
+            ..default
         }
     }
 
@@ -129,6 +132,19 @@ mod tests {
         let settings = Settings::default();
         assert_eq!(settings.engine().validate(), Ok(()));
         assert_eq!(settings.limits().validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_connection_drains_for_as_long_as_a_stop_waits() {
+        for seconds in [0, 5, 40, 3_600] {
+            let settings = Settings {
+                stop: Duration::from_secs(seconds),
+                ..Settings::default()
+            };
+            let (engine, limits) = (settings.engine(), settings.limits());
+            assert!(engine.drain_deadline >= limits.stop_timeout, "{seconds} s");
+            assert_eq!((engine.validate(), limits.validate()), (Ok(()), Ok(())));
+        }
     }
 
     #[test]
