@@ -38,7 +38,7 @@ impl Core {
         let session = self.channel_for(client, hint, &op).inspect_err(|_| {
             out.metrics.callback_failed();
         })?;
-        let until = now.mono.after(self.config.lease);
+        let until = now.mono.after(self.lease_length(client));
         let call = self.callbacks.calls.insert(Call {
             client,
             session,

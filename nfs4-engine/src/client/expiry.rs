@@ -1,6 +1,7 @@
 //! The end of leases: the clock decides, and whoever looks finds it out. [RFC 8881 §8.3]
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{Client, Lease};
 use crate::action::Outbox;
@@ -20,6 +21,12 @@ impl Core {
             let length = self.terms.of(client.since);
             client.going.is_some() || self.lease_of(client).is_expired(now, length)
         })
+    }
+
+    /// How long the lease of a client is.
+    pub(crate) fn lease_length(&self, client: Key<Client>) -> Duration {
+        let client = self.clients.get(client);
+        client.map_or(self.config.lease, |client| self.terms.of(client.since))
     }
 
     /// A client's lease, with what its sessions have seen: each keeps that for itself, so that a

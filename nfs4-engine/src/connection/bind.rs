@@ -153,7 +153,6 @@ impl Core {
         out: &mut Outbox,
     ) -> bool {
         let limit = self.config.max_connections_per_session as usize;
-        let lease = self.config.lease;
         loop {
             let Some(session) = self.sessions.get(key) else {
                 return false;
@@ -169,6 +168,7 @@ impl Core {
             } else {
                 direction
             };
+            let lease = self.lease_length(session.client);
             let Some(silent) = session.bindings.silent(now.mono, lease, to) else {
                 return false;
             };

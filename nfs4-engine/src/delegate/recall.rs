@@ -90,14 +90,16 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) {
-        let Some(held) = self.states.delegation_mut(key) else {
+        let Some(held) = self.states.delegation(key) else {
             return;
         };
         match held.phase {
             Phase::Held => {
-                let client = self.clients.get(held.client);
-                let lease = client.map_or(self.config.lease, |client| self.terms.of(client.since));
-                let until = now.mono.after(lease);
+                let (client, kind) = (held.client, held.kind);
+                let until = now.mono.after(self.lease_length(client));
+                let Some(held) = self.states.delegation_mut(key) else {
+                    return;
+                };
                 held.phase = Phase::Recalled(Recall {
                     until,
                     told: Told::No,
@@ -105,8 +107,7 @@ impl Core {
                     truncate,
                     refusals: 0,
                 });
-                let kind = held.kind;
-                let client = client.map_or(0, |client| client.id);
+                let client = self.clients.get(client).map_or(0, |client| client.id);
                 out.event(Event::DelegationRecalled {
                     client,
                     kind,

@@ -418,7 +418,7 @@ impl Core {
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        let since = now.mono.before(self.config.lease);
+        let since = now.mono.before(self.lease_length(client));
         while *budget > 0 {
             if let Some(key) = self.states.open_owners.silent_since(client, since) {
                 self.forget_owner(key, now, out);

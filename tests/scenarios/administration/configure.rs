@@ -316,6 +316,27 @@ fn lease(seconds: u64) -> Change {
     }
 }
 
+#[test]
+fn a_connection_is_silent_by_the_lease_that_its_client_was_told() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let quiet = sim.connect();
+    assert_eq!(fore(&mut sim, &client, quiet), Status::OK);
+    let change = Change {
+        max_connections_per_session: Some(2),
+        ..lease(10)
+    };
+    configure(&mut sim, change);
+    let new = sim.connect();
+    for (seconds, status) in [(80, Status::RESOURCE), (11, Status::OK)] {
+        sim.sleep(Duration::from_secs(seconds));
+        client.call(&mut sim, |c| c).all_ok();
+        assert_eq!(fore(&mut sim, &client, new), status, "{seconds} s later");
+    }
+    sim.sleep(91 * SECOND);
+    sim.assert_nothing_is_left();
+}
+
 fn told(sim: &mut Sim, client: &mut Client) -> u32 {
     let attr_request = Bitmap::of(&[num::LEASE_TIME]);
     let look = GetAttr { attr_request };

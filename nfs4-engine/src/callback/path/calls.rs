@@ -54,7 +54,7 @@ impl Core {
             phase: PathPhase::Queued {
                 not_before: now.mono,
             },
-            until: now.mono.after(self.config.lease),
+            until: now.mono.after(self.lease_length(client)),
         });
         if let Some(path) = self.path_mut(client) {
             path.queue.push_back(call);
