@@ -140,15 +140,21 @@ impl Slots {
     ///
     /// Returns how many bytes of kept replies went with it.
     pub(crate) fn hear(&mut self, usage: Usage) -> usize {
-        match self.told {
-            Some(Told { slot, target, .. })
-                if usage.slot == slot && usage.highest < target && !self.any_running(target) =>
-            {
-                self.told = None;
-                self.retire(target)
-            }
-            _ => 0,
+        let forced = self.retained > self.count;
+        let Some(told) = self.told else { return 0 };
+        if usage.slot == told.slot && usage.highest < told.target && !self.any_running(told.target)
+        {
+            self.told = None;
+            return self.retire(told.target);
         }
+        if forced && usage.slot < told.slot {
+            // The reply to this says it, too: the client need not use the other slot ever again.
+            self.told = Some(Told {
+                slot: usage.slot,
+                ..told
+            });
+        }
+        0
     }
 
     /// So many slots can be used from now on, at least as many as now. A client that does not say
@@ -480,6 +486,25 @@ mod tests {
         assert_eq!((client.slots.count(), client.freed), (8, 24 * 10));
         assert!(client.ask(0, 3));
         assert_eq!(client.slots.count(), 4);
+    }
+
+    #[test]
+    fn a_client_that_lost_slots_is_heard_on_any_slot_below_that_it_was_told_on() {
+        let mut client = Client::told_of(32);
+        client.target = 8;
+        for now in [0, 11] {
+            client.now = now;
+            assert!(client.ask(5, 31));
+        }
+        assert_eq!((client.slots.count(), client.freed), (8, 0));
+        // The first of these may have been sent before the client knew.
+        for freed in [0, 24 * 10] {
+            assert!(client.ask(0, 0));
+            assert_eq!(client.freed, freed);
+        }
+        client.target = 32;
+        assert!(client.ask(0, 0));
+        assert_eq!(client.slots.count(), 32);
     }
 
     #[test]
