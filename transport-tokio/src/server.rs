@@ -91,12 +91,22 @@ impl Server {
         }
         drop((listener, dialer));
         stop.send_replace(true);
-        let all = async { while connections.join_next().await.is_some() {} };
-        if timeout(node.limits().stop_timeout, all).await.is_err() {
-            log::cut_off(connections.len());
-            connections.shutdown().await;
+        let all = async {
+            while let Some(ended) = connections.join_next().await {
+                if let Ok(Some(Closing::EngineDead(dead))) = ended {
+                    return Err(dead);
+                }
+            }
+            Ok(())
+        };
+        match timeout(node.limits().stop_timeout, all).await {
+            Ok(ended) => Ok(ended?),
+            Err(_) => {
+                log::cut_off(connections.len());
+                connections.shutdown().await;
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
