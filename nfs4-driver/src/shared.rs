@@ -65,11 +65,12 @@ impl Shared {
         let mut turn = Turn::default();
         let mut locked = self.lock()?;
         locked.engine.check_admin(&admin)?;
-        log::admin(&admin);
+        let done = admin.clone();
         let now = self.clock.now();
         let Locked { engine, outbox, .. } = &mut *locked;
         engine.handle(now, Input::Admin(admin), outbox);
         self.settle(locked, &mut turn, None);
+        log::admin(&done);
         Ok(self.finish(&mut turn)?)
     }
 
