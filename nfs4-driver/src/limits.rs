@@ -36,7 +36,8 @@ pub struct Limits {
     pub max_dials: u32,
     /// How long the making of a connection may take.
     pub dial_timeout: Duration,
-    /// How long a graceful stop waits for calls in flight; what is left then is cut off.
+    /// How long a graceful stop waits for calls in flight; what is left then is cut off. It is cut
+    /// off earlier if the engine's [`drain_deadline`](nfs4_engine::Config::drain_deadline) is shorter.
     pub stop_timeout: Duration,
     /// How many steps of due work are done under one hold of the engine's lock.
     pub timer_budget: u32,

@@ -14,7 +14,8 @@ use crate::time::Now;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// [`Config::lease`]. A longer one is for all; a shorter one for clients that come after it, as
-    /// those that are there go by what they were told.
+    /// those that are there go by what they were told. Only a turn in a file's line for locks is
+    /// kept for nobody longer than the new one.
     pub lease: Option<Duration>,
     /// [`Config::grace`], counted from the start of the server. A grace period that is over does
     /// not begin again.

@@ -18,8 +18,9 @@ use crate::size::Size;
 pub(crate) struct Cli {
     /// Where to listen; may be given several times
     ///
-    /// It is one server at all of them. To clients the first is a part of its identity. Only programs on this machine reach the default. Clients are believed when they say which
-    /// user they are, so listen elsewhere only on a network where you trust every machine.
+    /// It is one server at all of them. To clients the first is a part of its identity. Only
+    /// programs on this machine reach the default. Clients are believed when they say which user
+    /// they are, so listen elsewhere only on a network where you trust every machine.
     #[arg(long, value_name = "ADDR:PORT", default_values_t = [Settings::default().listen])]
     listen: Vec<SocketAddr>,
 

@@ -26,7 +26,7 @@ use crate::{banner, boot};
 pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
     let mut runtime = match settings.driver {
         Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
-        // All it does is to wait for signals.
+        // All it does is to wait for signals, and to show metrics.
         Driver::Threads => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = runtime.enable_all().build()?;

@@ -24,7 +24,7 @@ use crate::time::Now;
 pub(crate) enum Entry {
     /// The request runs.
     Accepted(Sequenced),
-    /// SEQUENCE failed, and nothing has changed.
+    /// SEQUENCE failed; that its connection is alive was noted, and nothing else has changed.
     Refused(Status),
     /// The reply of the first time was sent again.
     Replayed,
