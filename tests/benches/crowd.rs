@@ -4,8 +4,8 @@
 //! `sequence/…` are criterion's. The ratios after them are of medians of short batches, few of which
 //! are interrupted, and of these the least of many runs, since what else the machine does only adds.
 //! Below them stands what one session costs if before each of its calls a single line of a cache is
-//! touched that nothing else uses, one of as many as there are sessions, in random order: a server
-//! that keeps anything at all for each session cannot cost less.
+//! touched that nothing else uses, one of as many as there are sessions, in random order: what the
+//! least that could be kept of a session costs, if nobody knows beforehand whose call comes next.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
