@@ -1,6 +1,7 @@
 //! Delegations of clients that are thrown out.
 
 use nfs4_engine::Admin;
+use nfs4_tests::sim::Request;
 
 use super::*;
 
@@ -34,12 +35,7 @@ fn what_is_being_recalled_from_one_that_goes_is_free_for_others() {
 fn one_who_waits_for_what_it_would_say_of_a_file_goes_on() {
     let (mut sim, mut one, two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
-    let look = args::GetAttr {
-        attr_request: nfs4_proto::nfs4::Bitmap::of(&[nfs4_proto::nfs4::attr::num::SIZE]),
-    };
-    let put = args::PutFh { object: &held.fh };
-    let asks = two.request(&mut sim, 0, true, |c| c.putfh(put).getattr(look));
-    asks.send(&mut sim, two.conn);
+    let asks = ask_for_size(&mut sim, &two, &held.fh);
     called(&mut sim);
     assert_eq!(sim.tables().held, 1);
     evict(&mut sim, &one);
@@ -55,12 +51,7 @@ fn one_who_waits_for_what_it_would_say_of_a_file_goes_on() {
 fn one_that_goes_while_it_waits_is_answered() {
     let (mut sim, mut one, two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
-    let look = args::GetAttr {
-        attr_request: nfs4_proto::nfs4::Bitmap::of(&[nfs4_proto::nfs4::attr::num::SIZE]),
-    };
-    let put = args::PutFh { object: &held.fh };
-    let asks = two.request(&mut sim, 0, true, |c| c.putfh(put).getattr(look));
-    asks.send(&mut sim, two.conn);
+    let asks = ask_for_size(&mut sim, &two, &held.fh);
     let callback = called(&mut sim);
     evict(&mut sim, &two);
     sim.send(callback.conn, callback.ok());
@@ -70,4 +61,15 @@ fn one_that_goes_while_it_waits_is_answered() {
     assert_eq!((sim.tables().held, sim.tables().clients), (0, 1));
     give_back(&mut sim, &mut one, &held).all_ok();
     sim.assert_nothing_is_left();
+}
+
+/// Sends a request for the size of a file.
+fn ask_for_size(sim: &mut Sim, client: &Client, fh: &[u8]) -> Request {
+    let look = args::GetAttr {
+        attr_request: nfs4_proto::nfs4::Bitmap::of(&[nfs4_proto::nfs4::attr::num::SIZE]),
+    };
+    let put = args::PutFh { object: fh };
+    let asks = client.request(sim, 0, true, |c| c.putfh(put).getattr(look));
+    asks.send(sim, client.conn);
+    asks
 }
