@@ -10,8 +10,6 @@ mod repository;
 mod source;
 mod tokens;
 
-use std::io::Write as _;
-
 use repository::Repository;
 
 #[test]
@@ -102,20 +100,6 @@ fn every_fault_that_properties_must_find_can_be_made() {
     for patch in patches {
         let read = |path: &str| repository.text(path);
         assert_clean(&patches::misfits(&patch.path, &patch.text, read));
-    }
-}
-
-/// A guide and not a law: the list is printed, past the capture of the test runner.
-#[test]
-fn long_files_are_listed() {
-    let repository = Repository::open();
-    let mut stderr = std::io::stderr();
-    for package in repository.packages() {
-        for file in repository.files(&package.name) {
-            if let Some(warning) = source::too_long(&file.path, &file.text) {
-                writeln!(stderr, "warning: {warning}").expect("stderr is open");
-            }
-        }
     }
 }
 

@@ -46,11 +46,6 @@ impl Repository {
         self.packages.clone()
     }
 
-    /// Every Rust file of a package, its tests and examples included.
-    pub(crate) fn files(&self, package: &str) -> Vec<File> {
-        self.files_under(&self.directory(package))
-    }
-
     pub(crate) fn library_root(&self, package: &str) -> File {
         self.read(&self.directory(package).join("src/lib.rs"))
     }

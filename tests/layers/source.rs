@@ -78,12 +78,6 @@ pub(crate) fn unfinished(path: &str, scan: &Scan) -> Vec<String> {
     faults
 }
 
-/// A file this long probably holds two nouns.
-pub(crate) fn too_long(path: &str, text: &str) -> Option<String> {
-    let lines = text.lines().count();
-    (lines >= LONG).then(|| format!("{path} has {lines} lines; does it still hold one noun?"))
-}
-
 fn named(path: &str, scan: &Scan, why: &str, wrong: impl Fn(&str) -> bool) -> Vec<String> {
     let show = |token: &Token| format!("{path}:{}: `{}` {why}", token.line, token.text);
     scan.idents()
@@ -115,8 +109,6 @@ fn words(ident: &str) -> Vec<String> {
         })
         .collect()
 }
-
-const LONG: usize = 600;
 
 const SOCKETS: [&str; 11] = [
     "TcpStream",
@@ -292,11 +284,5 @@ mod tests {
             2
         );
         assert_eq!(faults(unfinished, "#[test] fn f() { todo!() }"), 0);
-    }
-
-    #[test]
-    fn a_long_file_is_listed() {
-        assert!(too_long("x.rs", &"\n".repeat(LONG)).is_some());
-        assert!(too_long("x.rs", &"\n".repeat(LONG - 1)).is_none());
     }
 }
