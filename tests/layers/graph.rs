@@ -9,7 +9,7 @@ pub(crate) struct Package {
     pub(crate) directory: PathBuf,
     /// What all packages have in common, one `key = value` each.
     pub(crate) header: [String; 4],
-    /// Outside the workspace: fuzz and bench.
+    /// Outside the workspace: fuzz.
     pub(crate) outside: bool,
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -164,22 +164,14 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 
 /// What each runtime or socket library may be used by, tests and benches aside.
 const RUNTIMES: [(&str, &[&str]); 6] = [
-    (
-        "tokio",
-        &["nfs4-transport-tokio", "nfs4d", "nfs4-tests", "nfs4-bench"],
-    ),
+    ("tokio", &["nfs4-transport-tokio", "nfs4d", "nfs4-tests"]),
     ("async-std", &["nfs4-transport-std"]),
     ("async-global-executor", &["nfs4-transport-std"]),
     ("smol", &[]),
     ("mio", &[]),
     (
         "socket2",
-        &[
-            "nfs4-transport-tokio",
-            "nfs4-transport-std",
-            "nfs4d",
-            "nfs4-bench",
-        ],
+        &["nfs4-transport-tokio", "nfs4-transport-std", "nfs4d"],
     ),
 ];
 

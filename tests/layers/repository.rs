@@ -32,13 +32,8 @@ impl Repository {
             .canonicalize()
             .expect("the manifest directory has a parent");
         let mut packages = read_packages(&root.join("Cargo.toml"));
-        // These live outside the workspace, each with its own lock file.
-        for outside in ["fuzz", "bench"] {
-            let manifest = root.join(outside).join("Cargo.toml");
-            if manifest.exists() {
-                packages.extend(read_packages(&manifest));
-            }
-        }
+        // It lives outside the workspace, with its own lock file.
+        packages.extend(read_packages(&root.join("fuzz/Cargo.toml")));
         Self { root, packages }
     }
 
@@ -187,7 +182,7 @@ fn read_package(package: &serde_json::Value) -> Package {
             .to_path_buf(),
         header: ["version", "edition", "rust_version", "license"]
             .map(|key| format!("{key} = {}", package[key])),
-        outside: manifest.ends_with("fuzz/Cargo.toml") || manifest.ends_with("bench/Cargo.toml"),
+        outside: manifest.ends_with("fuzz/Cargo.toml"),
         dependencies: list(&package["dependencies"])
             .iter()
             .map(read_dependency)
