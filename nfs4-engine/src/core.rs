@@ -216,9 +216,11 @@ impl Core {
             if let Some(session) = session {
                 self.destroy_session(session, session_reason, now, out);
             } else if let Some(open) = open {
-                let locks = self.states.get(open).map_or(0, |open| open.locks.len());
-                *budget = budget.saturating_sub(locks);
+                // What was locked under it goes with it, one by one.
+                let before = self.states.weight();
                 self.end_open(open, Ending::Lost, now, out);
+                let gone = before.saturating_sub(self.states.weight());
+                *budget = budget.saturating_sub(gone.saturating_sub(1));
             } else if let Some(delegation) = delegation {
                 self.undelegate(delegation, Ending::Lost, now.mono);
             } else {

@@ -123,6 +123,35 @@ fn a_file_has_only_so_many_locks_and_can_always_be_unlocked() {
 }
 
 #[test]
+fn a_lock_costs_the_same_however_many_others_have_locked_the_bytes_around_it() {
+    let mut sim = Sim::new();
+    let (mut client, open) = opened(&mut sim);
+    let mut locks = |owners: &[u16], offset: u64, length: u64| {
+        let reply = client.call(&mut sim, |c| {
+            c.putrootfh().open(open_args(b"opener", b"f"));
+            for owner in owners {
+                c.lock(args::Lock {
+                    length,
+                    ..lock(open, &owner.to_be_bytes(), offset)
+                });
+            }
+            c
+        });
+        reply.all_ok();
+    };
+    for first in (0..200).step_by(10) {
+        let owners: Vec<u16> = (first..first + 10).collect();
+        locks(&owners, 0, u64::MAX);
+    }
+    // Were these to cut what the two hundred have, the file would be full before the end.
+    for at in 0..100 {
+        locks(&[200], 2 * at, 1);
+    }
+    assert_eq!(sim.tables().locks, 201);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
 fn there_is_only_so_much_state_and_what_is_given_back_counts() {
     let mut sim = Sim::with(Config {
         max_states: 16,

@@ -298,8 +298,8 @@ fn kind(locktype: LockType) -> Kind {
     }
 }
 
-/// Nothing more of a file is locked when its ranges, each counted for every owner, are so many. One
-/// LOCK adds few, but by what it cuts and fills at most some times as many.
+/// Nothing more of a file is locked when its ranges, each counted for every owner, are so many; one
+/// LOCK adds at most two.
 const LOCKED_PER_FILE: usize = 16_384;
 /// At most so many lock owners lock under one open.
 const LOCK_OWNERS_PER_OPEN: usize = 16_384;

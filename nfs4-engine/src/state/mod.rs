@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod open;
+pub(crate) mod overlap;
 pub(crate) mod owner;
 pub(crate) mod range;
 pub(crate) mod stateid;

@@ -1,7 +1,8 @@
 //! Byte ranges of one file and who has them locked. [RFC 8881 §9.5, §18.10]
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+
+use super::overlap::{Held, Overlaps};
 
 /// A range of bytes, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,22 +20,13 @@ pub(crate) enum Kind {
     Write,
 }
 
-/// The locked bytes of a file, cut where anything changes: segments do not overlap, and
-/// neighbours differ. `O` names a lock owner.
+/// The locked bytes of a file: of each owner ranges that do not overlap, cut where the kind changes.
+/// `O` names a lock owner. What others lock changes nothing of an owner's ranges.
 #[derive(Debug)]
 pub(crate) struct Ranges<O> {
-    /// By first byte.
-    segments: BTreeMap<u64, Segment<O>>,
-    /// The owners of all segments, each as often as it occurs: what it all costs.
-    weight: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Segment<O> {
-    last: u64,
-    kind: Kind,
-    /// Sorted; one if `kind` is `Write`.
-    owners: Vec<O>,
+    /// By owner and first byte: the last byte, and the kind.
+    by_owner: BTreeMap<(O, u64), (u64, Kind)>,
+    overlaps: Overlaps<O>,
 }
 
 /// Somebody else's lock that is in the way.
@@ -46,12 +38,6 @@ pub(crate) struct Conflict<O> {
 }
 
 impl Range {
-    /// All bytes of a file.
-    const ALL: Range = Range {
-        first: 0,
-        last: u64::MAX,
-    };
-
     /// The range of an offset and a length; a length of all ones goes to the end of any file.
     /// [RFC 8881 §18.10.3]
     pub(crate) fn new(offset: u64, length: u64) -> Option<Range> {
@@ -87,218 +73,125 @@ impl Range {
 impl<O: Copy + Ord> Ranges<O> {
     pub(crate) const fn new() -> Ranges<O> {
         Ranges {
-            segments: BTreeMap::new(),
-            weight: 0,
+            by_owner: BTreeMap::new(),
+            overlaps: Overlaps::new(),
         }
     }
 
-    /// How much memory it takes, and time to walk over it: an owner of a segment counts one.
-    pub(crate) fn weight(&self) -> usize {
-        self.weight
+    /// How many ranges there are, those of each owner counted.
+    pub(crate) fn len(&self) -> usize {
+        self.by_owner.len()
     }
 
-    /// Whether an end of the range lies inside a segment, which would have to be cut in two.
-    pub(crate) fn cuts(&self, range: Range) -> bool {
-        let inside = |at: u64| {
-            let before = self.segments.range(..at).next_back();
-            before.is_some_and(|(_, segment)| segment.last >= at)
-        };
-        inside(range.first) || range.last.checked_add(1).is_some_and(inside)
+    /// Whether the range lies inside a larger one of this owner's, of which two would be left.
+    pub(crate) fn cuts(&self, range: Range, owner: O) -> bool {
+        let before = self.before(owner, range.first);
+        before.is_some_and(|(_, (last, _))| last > range.last)
     }
 
-    /// The owners of all segments, each as often as it occurs.
+    /// The owner of each range.
     pub(crate) fn owners(&self) -> impl Iterator<Item = O> + '_ {
-        self.segments
-            .values()
-            .flat_map(|segment| segment.owners.iter().copied())
+        self.by_owner.keys().map(|(owner, _)| *owner)
     }
 
     /// The first lock that keeps `owner` from locking `range`.
     pub(crate) fn conflict(&self, range: Range, kind: Kind, owner: O) -> Option<Conflict<O>> {
-        let before = self.segments.range(..range.first).next_back();
-        let within = self.segments.range(range.first..=range.last);
-        let touched = before
-            .into_iter()
-            .filter(|(_, segment)| segment.last >= range.first);
-        touched.chain(within).find_map(|(first, segment)| {
-            if kind == Kind::Read && segment.kind == Kind::Read {
-                return None;
-            }
-            let other = segment.owners.iter().find(|other| **other != owner)?;
-            let range = Range {
-                first: *first,
-                last: segment.last,
-            };
-            Some(Conflict {
-                owner: *other,
-                kind: segment.kind,
-                range,
-            })
+        let held = self.overlaps.conflict(range, kind, owner)?;
+        Some(Conflict {
+            owner: held.owner,
+            kind: held.kind,
+            range: held.range,
         })
     }
 
-    /// Gives `owner` the range; [`Ranges::conflict`] has found none. What he had of it before
-    /// becomes `kind`.
+    /// Gives `owner` the range; [`Ranges::conflict`] has found none. What that owner had of it
+    /// before becomes `kind`.
     pub(crate) fn lock(&mut self, range: Range, kind: Kind, owner: O) {
-        self.split(range);
-        let mut at = range.first;
-        loop {
-            let next = self.segments.range_mut(at..=range.last).next();
-            let gap_end = match &next {
-                Some((first, _)) => **first,
-                None => range.last,
-            };
-            let hole = match next {
-                Some((first, segment)) if *first == at => {
-                    self.weight += usize::from(add(&mut segment.owners, owner));
-                    segment.kind = kind;
-                    let Some(after) = segment.last.checked_add(1) else {
-                        break;
-                    };
-                    at = after;
-                    None
-                }
-                Some(_) => Some(gap_end - 1),
-                None => Some(range.last),
-            };
-            if let Some(last) = hole {
-                let owners = alloc::vec![owner];
-                self.weight += 1;
-                self.segments.insert(at, Segment { last, kind, owners });
-                let Some(after) = last.checked_add(1) else {
-                    break;
-                };
-                at = after;
-            }
-            if at > range.last {
-                break;
+        self.unlock(range, owner);
+        let Range {
+            mut first,
+            mut last,
+        } = range;
+        // Neighbours of the same kind become one range with it.
+        if let Some((before, (end, of))) = self.before(owner, first)
+            && of == kind
+            && end.checked_add(1) == Some(first)
+        {
+            self.remove(owner, before);
+            first = before;
+        }
+        if let Some(next) = last.checked_add(1)
+            && let Some((end, of)) = self.by_owner.get(&(owner, next)).copied()
+            && of == kind
+        {
+            self.remove(owner, next);
+            last = end;
+        }
+        self.insert(owner, kind, Range { first, last });
+    }
+
+    /// Takes the range from `owner`, whatever of it that owner has.
+    pub(crate) fn unlock(&mut self, range: Range, owner: O) {
+        if let Some((first, (last, kind))) = self.before(owner, range.first)
+            && last >= range.first
+        {
+            self.remove(owner, first);
+            let end = range.first - 1;
+            self.insert(owner, kind, Range { first, last: end });
+            if last > range.last {
+                let first = range.last + 1;
+                self.insert(owner, kind, Range { first, last });
+                return;
             }
         }
-        self.join(range);
+        let within = (owner, range.first)..=(owner, range.last);
+        while let Some((key, held)) = self.by_owner.range(within.clone()).next() {
+            let ((_, first), (last, kind)) = (*key, *held);
+            self.remove(owner, first);
+            if last > range.last {
+                let first = range.last + 1;
+                self.insert(owner, kind, Range { first, last });
+            }
+        }
     }
 
-    /// Takes the range from `owner`, whatever of it he has.
-    pub(crate) fn unlock(&mut self, range: Range, owner: O) {
-        self.split(range);
-        self.unlock_whole(range, |other| other == owner);
-    }
-
-    /// Takes all that they have from all owners of whom this is true, in one walk.
-    pub(crate) fn unlock_all(&mut self, gone: impl Fn(O) -> bool) {
-        self.unlock_whole(Range::ALL, gone);
-    }
-
-    /// As [`Ranges::unlock_all`], of a range that cuts no segment.
-    fn unlock_whole(&mut self, range: Range, gone: impl Fn(O) -> bool) {
-        let weight = &mut self.weight;
-        self.segments.retain_in(range, |segment| {
-            let before = segment.owners.len();
-            segment.owners.retain(|owner| !gone(*owner));
-            *weight -= before - segment.owners.len();
-            !segment.owners.is_empty()
-        });
-        self.join(range);
+    /// Takes all that an owner has.
+    pub(crate) fn unlock_all(&mut self, owner: O) {
+        let all = (owner, 0)..=(owner, u64::MAX);
+        while let Some(((_, first), _)) = self.by_owner.range(all.clone()).next() {
+            self.remove(owner, *first);
+        }
     }
 
     /// Whether `owner` has anything locked.
     pub(crate) fn holds(&self, owner: O) -> bool {
-        self.segments
-            .values()
-            .any(|segment| segment.owners.contains(&owner))
+        let mut held = self.by_owner.range((owner, 0)..=(owner, u64::MAX));
+        held.next().is_some()
     }
 
-    /// Cuts the segments that reach over an end of `range`.
-    fn split(&mut self, range: Range) {
-        self.cut(range.first);
-        if let Some(after) = range.last.checked_add(1) {
-            self.cut(after);
-        }
+    /// The last range of an owner that begins before this byte.
+    fn before(&self, owner: O, first: u64) -> Option<(u64, (u64, Kind))> {
+        let mut before = self.by_owner.range((owner, 0)..(owner, first));
+        let ((_, first), held) = before.next_back()?;
+        Some((*first, *held))
     }
 
-    /// Makes `at` the first byte of a segment, if it is inside one.
-    fn cut(&mut self, at: u64) {
-        let Some((_, segment)) = self.segments.range_mut(..at).next_back() else {
-            return;
-        };
-        if segment.last >= at {
-            let tail = segment.clone();
-            self.weight += tail.owners.len();
-            segment.last = at - 1;
-            self.segments.insert(at, tail);
-        }
+    fn insert(&mut self, owner: O, kind: Kind, range: Range) {
+        self.by_owner
+            .insert((owner, range.first), (range.last, kind));
+        self.overlaps.insert(Held { owner, kind, range });
     }
 
-    /// Joins neighbours that are alike, in the range and at its ends.
-    fn join(&mut self, range: Range) {
-        let before = self.segments.range(..range.first).next_back();
-        let mut at = before.map_or(range.first, |(first, _)| *first);
-        loop {
-            let mut pair = self.segments.range(at..);
-            let Some((first, segment)) = pair.next() else {
-                return;
-            };
-            let Some((next_first, next)) = pair.next() else {
-                return;
-            };
-            if *first > range.last {
-                return;
-            }
-            let alike = segment.last.checked_add(1) == Some(*next_first)
-                && segment.kind == next.kind
-                && segment.owners == next.owners;
-            let (first, next_first, last) = (*first, *next_first, next.last);
-            if alike {
-                if let Some(next) = self.segments.remove(&next_first) {
-                    self.weight -= next.owners.len();
-                }
-                if let Some(segment) = self.segments.get_mut(&first) {
-                    segment.last = last;
-                }
-                at = first;
-            } else {
-                at = next_first;
-            }
-        }
-    }
-}
-
-/// Removal in a part of a map.
-trait RetainIn<O> {
-    fn retain_in(&mut self, range: Range, keep: impl FnMut(&mut Segment<O>) -> bool);
-}
-
-impl<O> RetainIn<O> for BTreeMap<u64, Segment<O>> {
-    fn retain_in(&mut self, range: Range, mut keep: impl FnMut(&mut Segment<O>) -> bool) {
-        let mut at = range.first;
-        while let Some((first, segment)) = self.range_mut(at..=range.last).next() {
-            let (first, last) = (*first, segment.last);
-            if !keep(segment) {
-                self.remove(&first);
-            }
-            let Some(after) = last.checked_add(1) else {
-                return;
-            };
-            if after > range.last {
-                return;
-            }
-            at = after;
-        }
-    }
-}
-
-/// Says whether he was not there before.
-fn add<O: Copy + Ord>(owners: &mut Vec<O>, owner: O) -> bool {
-    match owners.binary_search(&owner) {
-        Ok(_) => false,
-        Err(place) => {
-            owners.insert(place, owner);
-            true
-        }
+    fn remove(&mut self, owner: O, first: u64) {
+        self.by_owner.remove(&(owner, first));
+        self.overlaps.remove(first, owner);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     fn range(first: u64, last: u64) -> Range {
@@ -317,7 +210,7 @@ mod tests {
 
     /// Against an array of bytes: every sequence of four operations out of a small set.
     #[test]
-    fn segments_agree_with_single_bytes() {
+    fn ranges_agree_with_single_bytes() {
         const BYTES: u64 = 6;
         let mut steps = Vec::new();
         for (first, last) in [(0, 5), (1, 2), (2, 4), (3, 3), (5, 5)] {
@@ -358,26 +251,71 @@ mod tests {
                     }
                 }
             }
-            for byte in 0..BYTES {
+            for (byte, model) in model.iter().enumerate() {
                 for owner in [1, 2] {
-                    let held = model[byte as usize].get(&owner).copied();
-                    let found = ranges.segments.iter().find_map(|(first, segment)| {
-                        (*first <= byte && byte <= segment.last && segment.owners.contains(&owner))
-                            .then_some(segment.kind)
-                    });
-                    assert_eq!(found, held);
+                    let found = ranges
+                        .by_owner
+                        .iter()
+                        .find_map(|((of, first), (last, kind))| {
+                            let there =
+                                range(*first, *last).overlaps(range(byte as u64, byte as u64));
+                            (*of == owner && there).then_some(*kind)
+                        });
+                    assert_eq!(found, model.get(&owner).copied());
                 }
             }
-            let weights = ranges.segments.values().map(|segment| segment.owners.len());
-            assert_eq!(ranges.weight(), weights.sum::<usize>());
-            let all: Vec<_> = ranges.segments.iter().collect();
+            let all: Vec<_> = ranges.by_owner.iter().collect();
             for pair in all.windows(2) {
-                let ((_, left), (first, right)) = (pair[0], pair[1]);
-                assert!(left.last < *first);
-                let alike = left.kind == right.kind && left.owners == right.owners;
-                assert!(left.last + 1 != *first || !alike, "neighbours differ");
+                let (((one, _), left), ((two, first), right)) = (pair[0], pair[1]);
+                if one == two {
+                    assert!(left.0 < *first, "they do not overlap");
+                    let touch = left.0 + 1 == *first;
+                    assert!(!touch || left.1 != right.1, "neighbours differ");
+                }
             }
         }
+    }
+
+    /// Against a walk over all ranges, with many owners and long locks beside short ones.
+    #[test]
+    fn the_first_conflict_is_found_among_many() {
+        let mut ranges = Ranges::new();
+        let mut seed = 1_u64;
+        let mut below = |bound: u64| {
+            seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (seed >> 33) % bound
+        };
+        let mut most = 0;
+        for step in 0..20_000 {
+            let first = below(4_000);
+            let length = [0, 3, 40, 3_000][below(4) as usize];
+            let asked = range(first, first + below(length + 1));
+            let owner = below(12);
+            let kind = [Kind::Read, Kind::Read, Kind::Read, Kind::Write][below(4) as usize];
+            let walked = ranges
+                .by_owner
+                .iter()
+                .filter(|((of, first), (last, held))| {
+                    let excludes = kind == Kind::Write || *held == Kind::Write;
+                    *of != owner && excludes && asked.overlaps(range(*first, *last))
+                });
+            let first = walked.map(|((of, first), _)| (*first, *of)).min();
+            let found = ranges.conflict(asked, kind, owner);
+            let found = found.map(|conflict| (conflict.range.first, conflict.owner));
+            assert_eq!(found, first, "step {step}");
+            match below(50) {
+                0 => ranges.unlock_all(owner),
+                1..20 => ranges.unlock(asked, owner),
+                _ if first.is_none() => ranges.lock(asked, kind, owner),
+                _ => {}
+            }
+            most = most.max(ranges.len());
+        }
+        assert!(most > 100, "{most} ranges at most");
+        for owner in 0..12 {
+            ranges.unlock_all(owner);
+        }
+        assert_eq!(ranges.conflict(range(0, u64::MAX), Kind::Write, 99), None);
     }
 
     #[test]
@@ -385,27 +323,29 @@ mod tests {
         let mut ranges = Ranges::new();
         ranges.lock(range(0, u64::MAX), Kind::Write, 1);
         ranges.unlock(range(10, 19), 1);
-        assert_eq!(ranges.weight(), 2);
+        assert_eq!(ranges.len(), 2);
         assert_eq!(ranges.conflict(range(10, 19), Kind::Write, 2), None);
         let conflict = ranges.conflict(range(u64::MAX, u64::MAX), Kind::Read, 2);
         assert_eq!(conflict.map(|c| c.range), Some(range(20, u64::MAX)));
         ranges.unlock(range(0, u64::MAX), 1);
-        assert!(ranges.weight() == 0 && !ranges.holds(1));
+        assert!(ranges.len() == 0 && !ranges.holds(1));
     }
 
     #[test]
-    fn many_owners_go_in_one_walk() {
+    fn what_one_locks_costs_another_nothing() {
         let mut ranges = Ranges::new();
-        ranges.lock(range(0, 9), Kind::Read, 1);
-        ranges.lock(range(5, 14), Kind::Read, 2);
-        ranges.lock(range(10, 19), Kind::Read, 3);
-        assert_eq!(ranges.weight(), 6);
-        assert!(ranges.cuts(range(0, 5)) && ranges.cuts(range(1, 19)));
-        assert!(!ranges.cuts(range(0, 19)) && !ranges.cuts(range(5, 9)));
-        ranges.unlock_all(|owner| owner != 2);
-        assert_eq!(ranges.weight(), 1, "what was cut is joined again");
-        assert!(ranges.holds(2) && !ranges.holds(1) && !ranges.holds(3));
-        ranges.unlock_all(|_| true);
-        assert_eq!(ranges.weight(), 0);
+        for reader in 0..10 {
+            ranges.lock(range(0, u64::MAX), Kind::Read, reader);
+        }
+        for at in 0..10 {
+            ranges.lock(range(3 * at, 3 * at), Kind::Read, 10);
+        }
+        assert_eq!(ranges.len(), 20);
+        assert!(ranges.cuts(range(5, 5), 1) && !ranges.cuts(range(0, 5), 1));
+        assert!(!ranges.cuts(range(5, u64::MAX), 1) && !ranges.cuts(range(0, 5), 10));
+        ranges.unlock_all(10);
+        assert_eq!(ranges.len(), 10);
+        assert!(ranges.holds(9) && !ranges.holds(10));
+        assert!(ranges.owners().eq(0..10));
     }
 }

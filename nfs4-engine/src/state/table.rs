@@ -31,7 +31,7 @@ pub(crate) struct States {
     pub(super) lock_by_owner: ByOwner<Lock>,
     /// By which owner an open was closed, for whom that was the last request.
     pub(super) closed: DetMap<Key<Open>, Key<Owner<Open>>>,
-    /// The weight of what is locked of all files.
+    /// How many ranges are locked, of all files.
     ranges: usize,
     /// How many wait for locks.
     pub(super) waiting: usize,
@@ -238,11 +238,11 @@ impl States {
         key: Key<Open>,
         why: Ending,
     ) -> Option<Fh> {
-        self.unlock_under(key);
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
             self.line(file, |waiters| waiters.leave_with(key));
         }
         while let Some(lock) = self.opens.get(key).and_then(|open| open.locks.any()) {
+            self.unlock_all(lock);
             self.end_lock(lock, why);
         }
         let open = match why {
@@ -269,20 +269,13 @@ impl States {
         fh
     }
 
-    /// Unlocks all that is locked under an open, in one walk: there may be very much of it.
-    fn unlock_under(&mut self, key: Key<Open>) {
-        let Some(open) = self.opens.get(key) else {
-            return;
-        };
-        if open.locks.is_empty() {
-            return;
-        }
-        let locks = &self.locks;
-        if let Some(file) = self.files.get_mut(open.file) {
-            let before = file.locked.weight();
-            file.locked
-                .unlock_all(|lock| locks.get(lock).is_some_and(|lock| lock.open == key));
-            self.ranges -= before - file.locked.weight();
+    /// Unlocks all that is locked under a lock stateid.
+    fn unlock_all(&mut self, key: Key<Lock>) {
+        let file = self.locks.get(key).map(|lock| lock.file);
+        if let Some(file) = file.and_then(|file| self.files.get_mut(file)) {
+            let before = file.locked.len();
+            file.locked.unlock_all(key);
+            self.ranges -= before - file.locked.len();
         }
     }
 
@@ -359,33 +352,31 @@ impl States {
         let seqid = self.locks.get_mut(key).map_or(0, |lock| {
             lock.advance();
             if let Some(file) = self.files.get_mut(lock.file) {
-                let before = file.locked.weight();
+                let before = file.locked.len();
                 change(file);
-                self.ranges = self.ranges - before + file.locked.weight();
+                self.ranges = self.ranges - before + file.locked.len();
             }
             lock.seqid
         });
         Named::Lock(key).encode(self.epoch, seqid)
     }
 
-    /// How much is locked of the file of an open, by anybody: see [`Ranges::weight`].
-    ///
-    /// [`Ranges::weight`]: super::range::Ranges::weight
+    /// How many ranges are locked of the file of an open, those of each owner counted.
     pub(crate) fn locked_of(&self, open: Key<Open>) -> usize {
         let file = self
             .opens
             .get(open)
             .and_then(|open| self.files.get(open.file));
-        file.map_or(0, |file| file.locked.weight())
+        file.map_or(0, |file| file.locked.len())
     }
 
-    /// Whether unlocking this range leaves more segments than there were.
+    /// Whether unlocking this range leaves more ranges than there were.
     pub(crate) fn cuts(&self, key: Key<Lock>, range: Range) -> bool {
         let file = self
             .locks
             .get(key)
             .and_then(|lock| self.files.get(lock.file));
-        file.is_some_and(|file| file.locked.cuts(range))
+        file.is_some_and(|file| file.locked.cuts(range, key))
     }
 
     /// Opens, lock stateids, what is locked, and delegations, of everybody: all of it takes memory.
