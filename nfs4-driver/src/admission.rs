@@ -12,6 +12,10 @@ pub(crate) struct Admission {
     max_reply: u64,
     max_unsent: u64,
     started: u32,
+    /// For how many calls the budget of the node holds room for a reply.
+    granted: u32,
+    /// The mark of a connection whose client the engine knows.
+    max_unsent_known: u64,
 }
 
 impl Admission {
@@ -19,8 +23,10 @@ impl Admission {
         Admission {
             max_in_flight: limits.max_in_flight,
             max_reply: limits.max_reply.into(),
-            max_unsent: limits.max_unsent,
+            max_unsent: limits.max_unsent.min(limits.max_unsent_by_strangers),
             started: 0,
+            granted: 0,
+            max_unsent_known: limits.max_unsent,
         }
     }
 
@@ -28,6 +34,42 @@ impl Admission {
     pub(crate) fn is_open(&self, unsent: u64) -> bool {
         let promised = (u64::from(self.started) + 1) * self.max_reply;
         self.started < self.max_in_flight && unsent.saturating_add(promised) <= self.max_unsent
+    }
+
+    /// The engine knows the client from now on.
+    pub(crate) fn known(&mut self) {
+        self.max_unsent = self.max_unsent_known;
+    }
+
+    /// Sees to it that one more call is granted: `take` holds so many bytes of the node's budget, or
+    /// refuses. Grants double while a batch goes on, so that a call seldom asks.
+    pub(crate) fn grant(&mut self, take: impl Fn(u64) -> bool) -> bool {
+        if self.started < self.granted {
+            return true;
+        }
+        let most = self.max_in_flight.saturating_sub(self.granted).max(1);
+        for calls in [self.granted.clamp(1, most), 1] {
+            if take(u64::from(calls) * self.max_reply) {
+                self.granted += calls;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Bytes of the node's budget that one more call needs; zero while one is granted.
+    pub(crate) fn need(&self) -> u64 {
+        if self.started < self.granted {
+            0
+        } else {
+            self.max_reply
+        }
+    }
+
+    /// Gives up the grants of calls that are not started; says how many bytes the others hold.
+    pub(crate) fn settle(&mut self) -> u64 {
+        self.granted = self.started;
+        u64::from(self.granted) * self.max_reply
     }
 
     /// A call starts.
@@ -60,6 +102,7 @@ mod tests {
             ..Limits::default()
         };
         let mut admission = Admission::new(&limits);
+        admission.known();
         assert!(admission.is_open(150));
         assert!(!admission.is_open(151));
         admission.start();
@@ -76,6 +119,7 @@ mod tests {
             ..Limits::default()
         };
         let mut admission = Admission::new(&many);
+        admission.known();
         for _ in 0..3 {
             assert!(admission.is_open(0));
             admission.start();

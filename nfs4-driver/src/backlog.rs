@@ -53,6 +53,11 @@ impl Backlog {
         self.records.is_empty()
     }
 
+    /// Bytes of the records that wait.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes as u64
+    }
+
     /// A call that may not start, behind the others.
     pub(crate) fn push(&mut self, record: Bytes) {
         self.bytes += record.len();

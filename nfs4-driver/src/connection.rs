@@ -1,5 +1,6 @@
 //! The part of a connection that is not its socket.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use nfs4_engine::{Admin, ConnId, Input};
 
 use crate::admission::Admission;
 use crate::backlog::Backlog;
+use crate::budget::{Account, Starve};
 use crate::credentials::Credentials;
 use crate::intake::{Intake, Space};
 use crate::log;
@@ -47,6 +49,9 @@ pub struct Connection {
     intake: Intake,
     credentials: Credentials,
     admission: Admission,
+    account: Arc<Account>,
+    /// What the account was last told, so that it is told of changes only.
+    told: (u64, u64),
     backlog: Backlog,
     watch: Watch,
     turn: Turn,
@@ -87,6 +92,9 @@ pub enum Closing {
     /// [`Limits::stall_timeout`](crate::Limits::stall_timeout) is over.
     #[error("it stalled in the middle of a record or of its replies")]
     Stalled,
+    /// It moved too few bytes while others found no room in [`Limits::max_held`](crate::Limits::max_held).
+    #[error("the memory that it holds is needed elsewhere")]
+    Slow,
     /// The stream cannot be cut into records.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -116,10 +124,18 @@ impl Connection {
             max_record: limits.max_record as usize,
             max_fragments: limits.max_fragments,
         };
+        let account = node.budget.open(&peer, &mailbox);
+        let mut admission = Admission::new(limits);
+        if side == Side::Dialled {
+            account.known();
+            admission.known();
+        }
         Connection {
             intake: Intake::new(Arc::clone(&node.pool), records),
             credentials: Credentials::new(),
-            admission: Admission::new(limits),
+            admission,
+            account,
+            told: (0, 0),
             backlog: Backlog::new(limits),
             watch: Watch::new(node.clock.now().mono),
             turn: Turn::default(),
@@ -160,6 +176,13 @@ impl Connection {
                 .answered(std::mem::take(&mut self.turn.mail.answered));
             self.backlog
                 .called(std::mem::take(&mut self.turn.mail.called));
+            if std::mem::take(&mut self.turn.mail.evicted) {
+                return Err(Closing::Slow);
+            }
+            if std::mem::take(&mut self.turn.mail.known) {
+                self.account.known();
+                self.admission.known();
+            }
             if std::mem::take(&mut self.turn.mail.close) {
                 self.end(if self.stopping {
                     Closing::Stopped
@@ -176,6 +199,10 @@ impl Connection {
         let sent = self.turn.mail.output.is_empty();
         if let Some(ending) = self.ending.take_if(|_| sent || at_once) {
             return Err(ending);
+        }
+        self.tell_account();
+        if let Some(need) = self.lacks() {
+            return Ok(self.starve(need, waker));
         }
         let waits = !self.backlog.is_empty() && self.may_start();
         Ok(waits || (self.may_cut() && !self.intake.is_hungry()))
@@ -208,6 +235,7 @@ impl Connection {
     /// The first `count` bytes of the output were written.
     pub fn sent(&mut self, count: usize) {
         self.turn.mail.output.sent(count);
+        self.account.moved(count);
         self.watch.sent();
     }
 
@@ -223,6 +251,7 @@ impl Connection {
     /// `count` bytes, not zero, were read to the [`Connection::space`].
     pub fn received(&mut self, count: usize) {
         self.intake.received(count);
+        self.account.moved(count);
         self.watch.received();
     }
 
@@ -236,6 +265,7 @@ impl Connection {
     pub fn take_back(&mut self, space: Space, count: usize) {
         self.intake.take_back(space, count);
         if count > 0 {
+            self.account.moved(count);
             self.watch.received();
         }
     }
@@ -292,6 +322,7 @@ impl Connection {
     fn shut(&mut self, why: &Closing) {
         if !std::mem::replace(&mut self.closed, true) {
             log::closed(self.id(), &self.peer, why);
+            self.node.budget.close(self.id());
             self.node.close(&self.mailbox, &mut self.turn);
         }
     }
@@ -312,6 +343,7 @@ impl Connection {
         self.ending.get_or_insert(why);
     }
 
+    /// Whether the connection's own marks allow one more call.
     fn may_start(&self) -> bool {
         self.ending.is_none() && self.admission.is_open(self.turn.mail.output.len())
     }
@@ -323,12 +355,73 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        self.may_cut() && self.intake.is_hungry()
+        self.may_cut() && self.intake.is_hungry() && self.intake.wanted().is_none()
+    }
+
+    /// The bytes of the node's budget without which the connection cannot go on.
+    fn lacks(&self) -> Option<u64> {
+        if self.ending.is_some() {
+            return None;
+        }
+        if !self.backlog.is_empty() && self.may_start() {
+            let need = self.admission.need();
+            return (need > 0 && !self.account.has_room(need)).then_some(need);
+        }
+        let reads = self.may_cut() && self.intake.is_hungry();
+        let wanted = self.intake.wanted().filter(|_| reads);
+        wanted.map(|wanted| wanted as u64)
+    }
+
+    /// Waits for room in the node's budget; `true` if there is some.
+    fn starve(&self, need: u64, waker: &Waker) -> bool {
+        match self.account.starve(need, waker) {
+            Starve::Room => true,
+            Starve::Waits => false,
+            Starve::First => {
+                // It looks for connections that can make room.
+                self.node.timers.wake();
+                false
+            }
+        }
+    }
+
+    /// Says what the connection holds, if that has changed.
+    fn tell_account(&mut self) {
+        let waiting = self.turn.mail.output.len() + self.intake.held();
+        let held = self.admission.settle() + waiting + self.backlog.bytes();
+        if (held, waiting) != self.told {
+            self.told = (held, waiting);
+            self.account.hold(held, waiting);
+        }
+    }
+
+    /// Whether one more call may start now: the node's budget has room for its reply.
+    fn grant(&mut self) -> bool {
+        let (account, held) = (&self.account, Cell::new(self.told.0));
+        let granted = self.admission.grant(|more| {
+            let taken = account.take(more);
+            held.set(held.get() + if taken { more } else { 0 });
+            taken
+        });
+        self.told.0 = held.get();
+        granted
+    }
+
+    /// Takes the memory that a large record needs, if the node's budget has room for it.
+    fn grow(&mut self) {
+        while let Some(size) = self.intake.wanted()
+            && self.account.take(size as u64)
+        {
+            self.told.0 += size as u64;
+            self.intake.grow();
+        }
     }
 
     /// Turns what was read into inputs and RPC's own answers, as far as admission goes.
     fn cut(&mut self) {
-        while self.may_start()
+        while !self.backlog.is_empty()
+            && self.may_start()
+            && self.grant()
             && let Some(record) = self.backlog.pop()
         {
             self.call(record);
@@ -340,12 +433,17 @@ impl Connection {
                 Err(fault) => self.end(Closing::Record(fault)),
             }
         }
+        if self.may_cut() {
+            self.grow();
+        }
     }
 
     fn record(&mut self, record: Bytes) {
         match rpc::message_type(&record) {
             Ok(MessageType::Reply) => self.reply(record),
-            Ok(MessageType::Call) if self.backlog.is_empty() && self.may_start() => {
+            Ok(MessageType::Call)
+                if self.backlog.is_empty() && self.may_start() && self.grant() =>
+            {
                 self.call(record);
             }
             Ok(MessageType::Call) => self.backlog.push(record),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nfs4_engine::bytes::{Buf, Bytes};
 use nfs4_engine::proto::rpc::{Mark, RecordError, RecordLimits};
 
-use crate::pool::{Buffer, BufferPool, SMALL};
+use crate::pool::{Buffer, BufferPool, SLACK, SMALL};
 
 /// The receiving side of a connection.
 ///
@@ -23,6 +23,8 @@ pub(crate) struct Intake {
     filled: usize,
     /// Where reading into `filling` must stop, so that it ends with its large record.
     stop: usize,
+    /// The size of the buffer that the record being read needs, if it has a smaller one.
+    wanted: Option<usize>,
     /// `filling` is out by [`Intake::lend`].
     lent: bool,
     /// Set when all whole fragments are cut: only then may more be read.
@@ -31,10 +33,25 @@ pub(crate) struct Intake {
 }
 
 /// A record that came in more than one fragment, so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Assembly {
     bytes: Vec<u8>,
     fragments: u32,
+}
+
+impl Assembly {
+    fn new() -> Assembly {
+        Assembly {
+            bytes: Vec::with_capacity(2 * READ),
+            fragments: 0,
+        }
+    }
+
+    /// Bytes that have to be added before another read: what one brings must fit.
+    fn lacks(&self) -> Option<usize> {
+        let room = self.bytes.capacity() - self.bytes.len();
+        (room < READ).then_some(self.bytes.capacity())
+    }
 }
 
 impl Intake {
@@ -46,6 +63,7 @@ impl Intake {
             filling: None,
             filled: 0,
             stop: 0,
+            wanted: None,
             lent: false,
             hungry: true,
             assembly: None,
@@ -59,7 +77,49 @@ impl Intake {
 
     /// Whether the peer is in the middle of a record.
     pub(crate) fn is_mid_record(&self) -> bool {
-        self.hungry && (self.filled > 0 || self.assembly.is_some())
+        self.hungry && (self.filled > 0 || self.wanted.is_some() || self.assembly.is_some())
+    }
+
+    /// Bytes that the record being read needs beyond what it has: nothing is read before
+    /// [`Intake::grow`].
+    pub(crate) fn wanted(&self) -> Option<usize> {
+        let lacks = || self.assembly.as_ref().and_then(Assembly::lacks);
+        self.wanted.or_else(lacks)
+    }
+
+    /// Takes what is [`wanted`](Intake::wanted).
+    pub(crate) fn grow(&mut self) {
+        if let Some(so_far) = &mut self.assembly
+            && self.wanted.is_none()
+            && let Some(lacks) = so_far.lacks()
+        {
+            so_far
+                .bytes
+                .reserve_exact(so_far.bytes.capacity() - so_far.bytes.len() + lacks);
+        }
+        let Some(size) = self.wanted.take() else {
+            return;
+        };
+        self.carry_over(size);
+        if let Some(buffer) = self.filling.as_mut().filter(|buffer| buffer.len() < size) {
+            let mut larger = self.pool.take(size);
+            larger.bytes_mut()[..self.filled].copy_from_slice(&buffer.bytes()[..self.filled]);
+            *buffer = larger;
+        }
+    }
+
+    /// Bytes of a record that is not whole, beyond a few ordinary read buffers.
+    pub(crate) fn held(&self) -> u64 {
+        let assembled = self
+            .assembly
+            .as_ref()
+            .map_or(0, |so_far| so_far.bytes.capacity());
+        let large = if self.stop > SMALL && self.wanted.is_none() {
+            self.stop
+        } else {
+            0
+        };
+        (assembled.saturating_sub(2 * READ) + large) as u64
     }
 
     /// Whether the space is out, so that nothing else can be read meanwhile.
@@ -70,6 +130,7 @@ impl Intake {
     /// Where to read to; never empty. Only while [`Intake::is_hungry`] and nothing is lent.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         debug_assert!(self.hungry, "what was read is cut first");
+        debug_assert!(self.wanted().is_none(), "the record has its buffer first");
         debug_assert!(!self.lent, "there is one space");
         let buffer = self.filling.get_or_insert_with(|| self.pool.take(SMALL));
         let room = room(buffer, self.filled, self.stop);
@@ -79,6 +140,7 @@ impl Intake {
     /// Gives [`Intake::space`] away. Only while [`Intake::is_hungry`] and nothing is lent.
     pub(crate) fn lend(&mut self) -> Space {
         debug_assert!(self.hungry, "what was read is cut first");
+        debug_assert!(self.wanted().is_none(), "the record has its buffer first");
         debug_assert!(!self.lent, "there is one space");
         let buffer = self.filling.take();
         let buffer = buffer.unwrap_or_else(|| self.pool.take(SMALL));
@@ -120,7 +182,7 @@ impl Intake {
             match (&mut self.assembly, last) {
                 (None, true) => return Ok(Some(payload)),
                 (assembly, last) => {
-                    let so_far = assembly.get_or_insert_default();
+                    let so_far = assembly.get_or_insert_with(Assembly::new);
                     so_far.fragments += 1;
                     if so_far.fragments > self.limits.max_fragments {
                         return Err(RecordError::TooManyFragments {
@@ -129,8 +191,8 @@ impl Intake {
                     }
                     so_far.bytes.extend_from_slice(&payload);
                     if last {
-                        let whole = assembly.take().unwrap_or_default();
-                        return Ok(Some(whole.bytes.into()));
+                        let whole = assembly.take().map(|whole| whole.bytes);
+                        return Ok(Some(whole.unwrap_or_default().into()));
                     }
                 }
             }
@@ -164,8 +226,12 @@ impl Intake {
         };
         self.check(mark)?;
         if self.ready.len() < end(mark) {
-            self.carry_over(end(mark));
             self.stop = if end(mark) > SMALL { end(mark) } else { 0 };
+            if self.stop == 0 {
+                self.carry_over(SMALL);
+            } else {
+                self.wanted = Some(self.stop);
+            }
             return Ok(None);
         }
         self.ready.advance(Mark::LEN);
@@ -187,18 +253,16 @@ impl Intake {
         }
     }
 
-    /// Sees to it that the fragment which is being read fits.
+    /// Says of a fragment which is being read and does not fit what it needs.
     fn make_room(&mut self, mark: Mark) {
         if end(mark) > SMALL {
             self.stop = end(mark);
         }
-        let Some(buffer) = &mut self.filling else {
+        let Some(buffer) = &self.filling else {
             return;
         };
         if buffer.len() < end(mark) {
-            let mut larger = self.pool.take(end(mark));
-            larger.bytes_mut()[..self.filled].copy_from_slice(&buffer.bytes()[..self.filled]);
-            *buffer = larger;
+            self.wanted = Some(end(mark));
         }
     }
 
@@ -208,12 +272,15 @@ impl Intake {
         if rest.is_empty() {
             return;
         }
-        let mut buffer = self.pool.take(size.max(SMALL));
+        let mut buffer = self.pool.take(size.max(rest.len()));
         buffer.bytes_mut()[..rest.len()].copy_from_slice(&rest);
         self.filled = rest.len();
         self.filling = Some(buffer);
     }
 }
+
+/// Maximum number of bytes that one read into an ordinary buffer brings.
+const READ: usize = SMALL + SLACK;
 
 /// Where to read to, apart from its connection: see [`Connection::lend`](crate::Connection::lend).
 #[derive(Debug)]
@@ -295,6 +362,9 @@ mod tests {
             while let Some(record) = intake.next_record()? {
                 records.push(record);
             }
+            while intake.wanted().is_some() {
+                intake.grow();
+            }
         }
         intake.rest();
         Ok(records)
@@ -335,6 +405,7 @@ mod tests {
         let mut rest = &stream[..];
         let mut records = Vec::new();
         while !rest.is_empty() {
+            intake.grow();
             let none = intake.lend();
             intake.take_back(none, 0);
             let mut space = intake.lend();

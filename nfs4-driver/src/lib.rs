@@ -11,11 +11,13 @@ pub use nfs4_engine as engine;
 
 mod admission;
 mod backlog;
+mod budget;
 mod clock;
 mod connection;
 mod credentials;
 mod dial;
 mod drive;
+mod hold;
 mod intake;
 mod limits;
 mod log;

@@ -24,6 +24,16 @@ pub struct Limits {
     /// The most bytes of replies of one connection that are not sent: a call that could exceed
     /// it is not started, and nothing is read, until the peer takes its replies.
     pub max_unsent: u64,
+    /// The same for a connection whose client has neither a session nor, in minor version 0, a
+    /// confirmed client id, if that is less.
+    pub max_unsent_by_strangers: u64,
+    /// Maximum number of bytes that all peers together make the node hold: replies that are not
+    /// sent, [`Limits::max_reply`] for each call that runs, and records that are not whole. One
+    /// peer, all its connections together, has at most half of what is free and its own.
+    pub max_held: u64,
+    /// The same for connections whose client has neither a session nor, in minor version 0, a
+    /// confirmed client id.
+    pub max_held_by_strangers: u64,
     /// The most bytes of read buffers that are kept for reuse, all connections together.
     pub max_pooled: u64,
     /// A connection without a byte either way and without a call in flight for as long is closed;
@@ -55,6 +65,9 @@ impl Limits {
             max_in_flight: 64,
             max_reply: message,
             max_unsent: u64::from(message) * 64,
+            max_unsent_by_strangers: u64::from(message) * 2,
+            max_held: 512 << 20,
+            max_held_by_strangers: 64 << 20,
             max_pooled: 64 << 20,
             idle_timeout: Duration::from_secs(600),
             stall_timeout: Duration::from_secs(60),
@@ -81,6 +94,8 @@ impl Limits {
     pub fn validate_for(&self, max_io: u32) -> Result<(), ConfigFaults> {
         let message = u64::from(max_io.saturating_add(LEAST_HEADERS));
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        // Half of it is for one peer, and that is one call or one record.
+        let held = 4 * u64::from(self.max_reply.max(self.max_record));
         let ranges = [
             ("max_connections", self.max_connections.into(), 1, 1 << 20),
             ("max_record", self.max_record.into(), message, 32 << 20),
@@ -91,6 +106,19 @@ impl Limits {
                 "max_unsent",
                 self.max_unsent,
                 self.max_reply.into(),
+                1 << 40,
+            ),
+            (
+                "max_unsent_by_strangers",
+                self.max_unsent_by_strangers,
+                self.max_reply.into(),
+                1 << 40,
+            ),
+            ("max_held", self.max_held, held, 1 << 40),
+            (
+                "max_held_by_strangers",
+                self.max_held_by_strangers,
+                held,
                 1 << 40,
             ),
             ("max_pooled", self.max_pooled, 0, 1 << 40),

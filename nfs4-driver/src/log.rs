@@ -44,7 +44,7 @@ pub(crate) fn refused(peer: &str, why: Refused) {
 pub(crate) fn closed(conn: ConnId, peer: &str, why: &Closing) {
     #[cfg(feature = "tracing")]
     match why {
-        Closing::Record(_) | Closing::NotRpc | Closing::Stalled => {
+        Closing::Record(_) | Closing::NotRpc | Closing::Stalled | Closing::Slow => {
             tracing::warn!(%conn, peer, %why, "connection closed");
         }
         Closing::EngineDead(_) => tracing::error!(%conn, peer, %why, "connection closed"),

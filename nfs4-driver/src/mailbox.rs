@@ -39,6 +39,10 @@ pub(crate) struct Mail {
     pub(crate) done: Vec<(FsTicket, FsResult)>,
     /// The engine wants the connection closed after the output.
     pub(crate) close: bool,
+    /// The memory that the connection holds is needed elsewhere.
+    pub(crate) evicted: bool,
+    /// The engine knows the client.
+    pub(crate) known: bool,
 }
 
 impl Mail {
@@ -48,6 +52,8 @@ impl Mail {
             && self.called == 0
             && self.done.is_empty()
             && !self.close
+            && !self.evicted
+            && !self.known
     }
 
     /// Moves the contents of `other` behind what is here.
@@ -57,6 +63,8 @@ impl Mail {
         self.called += std::mem::take(&mut other.called);
         self.done.append(&mut other.done);
         self.close |= std::mem::take(&mut other.close);
+        self.evicted |= std::mem::take(&mut other.evicted);
+        self.known |= std::mem::take(&mut other.known);
     }
 }
 
@@ -111,6 +119,25 @@ impl Mailbox {
         let mut inner = self.lock();
         inner.mail.close = true;
         inner.waker.take()
+    }
+
+    /// Leaves the word that the engine knows the client; the caller wakes the waker after releasing
+    /// the node's lock.
+    pub(crate) fn put_known(&self) -> Option<Waker> {
+        let mut inner = self.lock();
+        inner.mail.known = true;
+        inner.waker.take()
+    }
+
+    /// Has the connection closed at once.
+    pub(crate) fn evict(&self) {
+        let mut inner = self.lock();
+        inner.mail.evicted = true;
+        let waker = inner.waker.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Takes nothing more in; gives the answers back that were not handled.

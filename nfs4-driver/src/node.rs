@@ -119,6 +119,12 @@ impl Node {
         Ok(self.shared.lock()?.mailboxes.len())
     }
 
+    /// How many bytes peers make the node hold, in connections whose client the engine does not
+    /// know and in others: see [`Limits::max_held`].
+    pub fn held_bytes(&self) -> (u64, u64) {
+        self.shared.budget.held()
+    }
+
     /// How long the engine's tables are.
     ///
     /// # Errors

@@ -121,7 +121,7 @@ fn lock(kept: &Mutex<Vec<Vec<u8>>>) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
 
 /// The size of an ordinary read buffer without its slack, in bytes.
 pub(crate) const SMALL: usize = 32 << 10;
-const SLACK: usize = 4 << 10;
+pub(crate) const SLACK: usize = 4 << 10;
 const CLASSES: usize = 12;
 
 #[cfg(test)]

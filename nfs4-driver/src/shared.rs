@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{Action, Admin, ConnId, Engine, Input, Mono, Outbox, Reply, Segment};
 
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::{Dials, Wanted};
+use crate::hold::{Guarded, Hold};
 use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::Mailbox;
@@ -19,11 +22,12 @@ use crate::turn::{Turn, Work};
 
 /// The engine behind its lock, and what all connections of a node use.
 pub(crate) struct Shared {
-    locked: Mutex<Locked>,
+    locked: Guarded<Locked>,
     pub(crate) acquisitions: AtomicU64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) pool: Arc<BufferPool>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) timers: Timers,
     pub(crate) dials: Dials,
     self_sink: Arc<dyn CompletionSink>,
@@ -43,7 +47,7 @@ impl Shared {
     pub(crate) fn new(engine: Engine, limits: Limits, clock: Arc<dyn Clock>) -> Arc<Shared> {
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         Arc::new_cyclic(|this: &Weak<Shared>| Shared {
-            locked: Mutex::new(Locked {
+            locked: Guarded::new(Locked {
                 engine,
                 outbox: Outbox::new(),
                 mailboxes: HashMap::new(),
@@ -53,6 +57,7 @@ impl Shared {
             acquisitions: AtomicU64::new(0),
             clock,
             pool: BufferPool::new(limits.max_pooled),
+            budget: Budget::new(&limits),
             dials: Dials::new(limits.max_dials),
             limits,
             timers: Timers::default(),
@@ -74,8 +79,9 @@ impl Shared {
         Ok(self.finish(&mut turn)?)
     }
 
-    /// Tells the engine all inputs of `turn` under one hold of the lock. What they cause for the
-    /// connection of `own`, and all work, is in `turn` on return; the rest is in its mailboxes.
+    /// Tells the engine all inputs of `turn` under one hold of the lock, unless they take longer than
+    /// [`SLICE`]: then others have the lock between. What they cause for the connection of `own`, and
+    /// all work, is in `turn` on return; the rest is in its mailboxes.
     pub(crate) fn exchange(
         &self,
         turn: &mut Turn,
@@ -86,22 +92,35 @@ impl Shared {
             own.collect(&mut turn.mail);
         }
         let now = self.clock.now();
-        let Locked {
-            engine,
-            outbox,
-            mailboxes,
-            ..
-        } = &mut *locked;
         // A loop of its own: to look at an input on its way costs two copies of it.
         for input in &turn.inputs {
             if let Input::ConnClosed { conn } = input {
-                mailboxes.remove(conn);
+                locked.mailboxes.remove(conn);
             }
         }
-        for input in turn.inputs.drain(..) {
+        let mut inputs = std::mem::take(&mut turn.inputs);
+        let mut left = inputs.drain(..);
+        let mut slice_end = now.mono.after(SLICE);
+        let mut now = now;
+        while let Some(input) = left.next() {
+            let Locked { engine, outbox, .. } = &mut *locked;
             engine.handle(now, input, outbox);
+            if left.len() == 0 || !left.len().is_multiple_of(LOOKED_AFTER) {
+                continue;
+            }
+            now = self.clock.now();
+            if now.mono >= slice_end {
+                self.settle(locked, turn, own);
+                locked = self.lock()?;
+                now = self.clock.now();
+                slice_end = now.mono.after(SLICE);
+            }
         }
+        drop(left);
         self.settle(locked, turn, own);
+        // Its memory is used again; what came meanwhile is behind it.
+        inputs.append(&mut turn.inputs);
+        turn.inputs = inputs;
         Ok(())
     }
 
@@ -120,10 +139,14 @@ impl Shared {
         let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         *armed = next;
         self.settle(locked, turn, None);
+        let relieved = self.budget.relieve(now.mono);
         Ok(match next {
             _ if left => Due::Now,
-            Mono::NEVER => Due::Never,
-            at => Due::In(at.since(now.mono)),
+            Mono::NEVER => relieved.map_or(Due::Never, Due::In),
+            at => {
+                let due = at.since(now.mono);
+                Due::In(relieved.map_or(due, |relieved| due.min(relieved)))
+            }
         })
     }
 
@@ -183,7 +206,7 @@ impl Shared {
     }
 
     /// Moves every action to where it belongs before it releases the lock, and wakes afterwards.
-    fn settle(&self, mut locked: MutexGuard<'_, Locked>, turn: &mut Turn, own: Option<&Mailbox>) {
+    fn settle(&self, mut locked: Hold<'_, Locked>, turn: &mut Turn, own: Option<&Mailbox>) {
         locked.route(turn, own.map(|own| own.id));
         let next = locked
             .engine
@@ -201,8 +224,8 @@ impl Shared {
         self.dials.take_in(turn);
     }
 
-    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Locked>, EngineDead> {
-        let locked = self.locked.lock().map_err(|_poisoned| EngineDead)?;
+    pub(crate) fn lock(&self) -> Result<Hold<'_, Locked>, EngineDead> {
+        let locked = self.locked.hold().ok_or(EngineDead)?;
         self.acquisitions.fetch_add(1, Ordering::Relaxed);
         Ok(locked)
     }
@@ -237,6 +260,12 @@ impl Locked {
                 Action::Dial { dial, target, peer } => {
                     turn.dials.push(Wanted { dial, target, peer });
                 }
+                Action::Known { conn } if Some(conn) == own => turn.mail.known = true,
+                Action::Known { conn } => {
+                    if let Some(mailbox) = self.mailboxes.get(&conn) {
+                        turn.wakers.extend(mailbox.put_known());
+                    }
+                }
                 Action::Close { conn } if Some(conn) == own => turn.mail.close = true,
                 Action::Close { conn } => {
                     if let Some(mailbox) = self.mailboxes.get(&conn) {
@@ -264,11 +293,16 @@ impl Locked {
     }
 }
 
+/// How long one connection keeps the engine from others while it has more for it.
+const SLICE: Duration = Duration::from_micros(200);
+/// The clock is looked at after so many inputs.
+const LOOKED_AFTER: usize = 4;
+
 /// When a timer has to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Now,
-    In(std::time::Duration),
+    In(Duration),
     Never,
 }
 
@@ -293,6 +327,7 @@ fn traced(outbox: &Outbox, action: &Action) -> Option<(ConnId, Vec<u8>)> {
         Action::Dial { .. }
         | Action::Fs { .. }
         | Action::Release { .. }
+        | Action::Known { .. }
         | Action::Close { .. }
         | Action::Event(_) => None,
     }

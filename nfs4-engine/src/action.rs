@@ -54,6 +54,12 @@ pub enum Action {
         /// The file to let go of.
         fh: FsHandle,
     },
+    /// The client behind the connection is known: a request of one of its sessions came by it, or in
+    /// minor version 0 one that names a confirmed client id. Said once for each connection.
+    Known {
+        /// The connection.
+        conn: ConnId,
+    },
     /// Close the connection after what was queued for it before.
     Close {
         /// The connection.

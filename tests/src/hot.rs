@@ -168,6 +168,7 @@ impl HotEngine {
                 Action::Callback(_)
                 | Action::Dial { .. }
                 | Action::Release { .. }
+                | Action::Known { .. }
                 | Action::Close { .. }
                 | Action::Event(_) => {}
             }

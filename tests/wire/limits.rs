@@ -16,10 +16,13 @@ fn these_are_the_limits() {
         max_connections: _,
         max_record: _,
         max_fragments: _,
-        max_in_flight: _, // flight
-        max_reply: _,     // flight
-        max_unsent: _,    // flight
-        max_pooled: _,    // tests/leaks
+        max_in_flight: _,           // flight
+        max_reply: _,               // flight
+        max_unsent: _,              // flight
+        max_unsent_by_strangers: _, // budget
+        max_held: _,                // budget
+        max_held_by_strangers: _,   // budget
+        max_pooled: _,              // tests/leaks
         idle_timeout: _,
         stall_timeout: _,
         max_dials: _,    // callbacks/dialled

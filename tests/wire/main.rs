@@ -6,6 +6,7 @@
 mod server;
 
 mod admin;
+mod budget;
 mod callbacks;
 mod caller;
 mod delegations;

@@ -215,7 +215,7 @@ impl<S: BlockingStream> Reader<'_, S> {
             self.pause = connection.tick()?;
         }
         let stream = &self.link.stream;
-        stream.set_write_timeout(self.pause + SLACK)?;
+        stream.set_write_timeout(self.pause.min(LINGER) + SLACK)?;
         stream.set_read_timeout(self.pause.min(LINGER) + SLACK)?;
         let mut came = Came::Nothing;
         while let Some(next) = self.turn(came)? {

@@ -77,7 +77,7 @@ impl Scope for V40 {
 impl Established for V40 {
     fn client_of(cx: &mut Cx<'_, V40>, id: ClientId) -> Result<Key<Client>, Status> {
         let key = cx.core.client_v40(id, cx.now.mono)?;
-        cx.core.hold_lease(cx.run, key, cx.now.mono);
+        hold(cx, key);
         Ok(key)
     }
 
@@ -91,7 +91,7 @@ impl Established for V40 {
         if cx.run.op != Op::OpenConfirm && open.is_some_and(|open| V40::must_confirm(cx, open)) {
             return Err(Status::BAD_STATEID);
         }
-        cx.core.hold_lease(cx.run, client, cx.now.mono);
+        hold(cx, client);
         Ok(named)
     }
 
@@ -102,6 +102,14 @@ impl Established for V40 {
     fn must_confirm(cx: &Cx<'_, V40>, open: Key<Open>) -> bool {
         cx.core.states.is_unconfirmed(open)
     }
+}
+
+/// The request concerns this client, which its connection is known for.
+fn hold(cx: &mut Cx<'_, V40>, client: Key<Client>) {
+    if cx.run.holds != Some(client) {
+        cx.core.know(cx.run.conn, cx.out);
+    }
+    cx.core.hold_lease(cx.run, client, cx.now.mono);
 }
 
 /// Begins a COMPOUND of minor version 0, unless it was answered before: then it is again.

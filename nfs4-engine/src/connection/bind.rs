@@ -4,7 +4,7 @@
 use nfs4_proto::nfs4::status::Status;
 
 use super::{Binding, Direction};
-use crate::action::Outbox;
+use crate::action::{Action, Outbox};
 use crate::config::BindingPolicy;
 use crate::core::Core;
 use crate::event::{Event, SessionGone, Unbound};
@@ -31,6 +31,7 @@ impl Core {
         if bound {
             return;
         }
+        self.know(conn, out);
         let binding = Binding::new(conn, direction, now);
         if self.has_place(conn, SESSIONS_PER_CONNECTION)
             && self.make_room(session, direction, now, out)
@@ -89,6 +90,13 @@ impl Core {
             self.resume_soon(key);
         }
         Ok(())
+    }
+
+    /// The client behind a connection is known from now on.
+    pub(crate) fn know(&mut self, conn: ConnId, out: &mut Outbox) {
+        if self.connections.become_known(conn) {
+            out.push(Action::Known { conn });
+        }
     }
 
     /// A connection is gone: nothing but its bindings goes with it. Callbacks that were under way

@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     /// The client that we made it to, to call it.
     pub(crate) serves: Option<Key<Client>>,
     draining: Option<Draining>,
+    /// The driver was told that the client behind it is known.
+    known: bool,
 }
 
 /// What a draining connection waits for.
@@ -63,6 +65,7 @@ impl Connections {
             flights: Vec::new(),
             serves: None,
             draining: None,
+            known: false,
         };
         let before = self.by_number.insert(conn, connection);
         debug_assert!(before.is_none(), "the driver uses no number twice");
@@ -84,6 +87,12 @@ impl Connections {
 
     pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
         self.by_number.get_mut(&conn)
+    }
+
+    /// Notes that the client behind a connection is known; `true` the first time.
+    pub(crate) fn become_known(&mut self, conn: ConnId) -> bool {
+        let connection = self.by_number.get_mut(&conn);
+        connection.is_some_and(|connection| !core::mem::replace(&mut connection.known, true))
     }
 
     /// Takes no new work by a connection from now on, while `waiting` requests are answered;

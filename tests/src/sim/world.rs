@@ -521,6 +521,7 @@ impl Sim {
                 }
                 Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
                 Action::Release { backend, fh } => backend.release(fh),
+                Action::Known { conn } => self.assert_open(conn),
                 Action::Close { conn } => {
                     self.assert_open(conn);
                     self.network.close(conn, self.now);
@@ -588,6 +589,7 @@ impl Sim {
                 ticket, request, ..
             } => write!(line, "fs {ticket:?} {request:?}"),
             Action::Release { fh, .. } => write!(line, "release {fh:?}"),
+            Action::Known { conn } => write!(line, "known {conn}"),
             Action::Close { conn } => write!(line, "close {conn}"),
             Action::Event(event) => write!(line, "event {event:?}"),
         };

@@ -1,0 +1,382 @@
+//! How much memory peers make a node hold: replies that are not sent, replies that are promised, and
+//! records that are not whole yet.
+//!
+//! A peer is the address that connections come from. It may hold at most half of what is free and
+//! what it holds already, so what is left for the next peer shrinks by halves and is never nothing.
+//! Connections whose client the engine does not know draw on a smaller pool of their own. When a
+//! connection finds no room, those that take no bytes and give none make room: they are closed.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::task::Waker;
+use std::time::Duration;
+
+use nfs4_engine::{ConnId, Mono};
+
+use crate::limits::Limits;
+use crate::mailbox::Mailbox;
+
+/// The memory of a node that its peers may take.
+pub(crate) struct Budget {
+    pools: [Pool; POOLS],
+    peers: Mutex<HashMap<String, Weak<Peer>>>,
+    members: Mutex<HashMap<ConnId, Member>>,
+    starving: Mutex<VecDeque<Starving>>,
+    starves: AtomicBool,
+}
+
+struct Pool {
+    most: u64,
+    held: AtomicU64,
+}
+
+/// What all connections from one address hold, in each pool.
+#[derive(Default)]
+struct Peer {
+    held: [AtomicU64; POOLS],
+}
+
+/// What one connection holds.
+pub(crate) struct Account {
+    budget: Arc<Budget>,
+    peer: Arc<Peer>,
+    charge: Mutex<Charge>,
+    /// The part of it that a peer can reduce by taking or giving bytes.
+    waiting: AtomicU64,
+    /// Bytes that went either way.
+    moved: AtomicU64,
+}
+
+struct Charge {
+    pool: usize,
+    held: u64,
+}
+
+struct Member {
+    account: Arc<Account>,
+    mailbox: Arc<Mailbox>,
+    seen: Option<Sample>,
+}
+
+/// How a connection stood when it was last looked at.
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Mono,
+    moved: u64,
+    waiting: u64,
+}
+
+/// A connection that found no room.
+struct Starving {
+    account: Arc<Account>,
+    need: u64,
+    waker: Waker,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Arc<Budget> {
+        let pool = |most| Pool {
+            most,
+            held: AtomicU64::new(0),
+        };
+        Arc::new(Budget {
+            pools: [pool(limits.max_held_by_strangers), pool(limits.max_held)],
+            peers: Mutex::default(),
+            members: Mutex::default(),
+            starving: Mutex::default(),
+            starves: AtomicBool::new(false),
+        })
+    }
+
+    /// Opens the account of a connection from this peer, which the engine does not know yet.
+    pub(crate) fn open(self: &Arc<Budget>, peer: &str, mailbox: &Arc<Mailbox>) -> Arc<Account> {
+        let account = Arc::new(Account {
+            budget: Arc::clone(self),
+            peer: self.peer(host(peer)),
+            charge: Mutex::new(Charge {
+                pool: STRANGERS,
+                held: 0,
+            }),
+            waiting: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+        });
+        let member = Member {
+            account: Arc::clone(&account),
+            mailbox: Arc::clone(mailbox),
+            seen: None,
+        };
+        lock(&self.members).insert(mailbox.id, member);
+        account
+    }
+
+    /// Closes the account of a connection.
+    pub(crate) fn close(&self, conn: ConnId) {
+        let Some(Member { account, .. }) = lock(&self.members).remove(&conn) else {
+            return;
+        };
+        if self.starves.load(Ordering::Acquire) {
+            lock(&self.starving).retain(|one| !Arc::ptr_eq(&one.account, &account));
+        }
+        account.hold(0, 0);
+    }
+
+    /// How many bytes are held, by peers that the engine does not know and by those that it does.
+    pub(crate) fn held(&self) -> (u64, u64) {
+        let held = |pool: usize| self.pools[pool].held.load(Ordering::Relaxed);
+        (held(STRANGERS), held(CLIENTS))
+    }
+
+    /// Makes room for the connections that found none, by closing slow ones; says when to look
+    /// again.
+    pub(crate) fn relieve(&self, now: Mono) -> Option<Duration> {
+        if !self.starves.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut starving = std::mem::take(&mut *lock(&self.starving));
+        self.starves.store(false, Ordering::Release);
+        let mut slow = self.slow(now);
+        starving.retain(|one| {
+            let fed = one.account.has_room(one.need) || one.feed(&mut slow);
+            if fed {
+                one.waker.wake_by_ref();
+            }
+            !fed
+        });
+        if starving.is_empty() {
+            return None;
+        }
+        lock(&self.starving).append(&mut starving);
+        self.starves.store(true, Ordering::Release);
+        Some(PERIOD)
+    }
+
+    /// Connections that held something for a whole period and hardly moved, the greatest peers first.
+    fn slow(&self, now: Mono) -> Vec<(Arc<Account>, Arc<Mailbox>)> {
+        let mut slow = Vec::new();
+        for member in lock(&self.members).values_mut() {
+            let account = &member.account;
+            let sample = Sample {
+                at: now,
+                moved: account.moved.load(Ordering::Relaxed),
+                waiting: account.waiting.load(Ordering::Relaxed),
+            };
+            let Some(seen) = member
+                .seen
+                .filter(|seen| seen.waiting > 0 && sample.waiting > 0)
+            else {
+                member.seen = Some(sample);
+                continue;
+            };
+            if now.since(seen.at) < SLOW {
+                continue;
+            }
+            member.seen = Some(sample);
+            if sample.moved.wrapping_sub(seen.moved) < seen.waiting / SHARE {
+                slow.push((Arc::clone(account), Arc::clone(&member.mailbox)));
+            }
+        }
+        slow.sort_by_key(|(account, _)| account.peer_held());
+        slow
+    }
+
+    fn peer(&self, host: &str) -> Arc<Peer> {
+        let mut peers = lock(&self.peers);
+        if let Some(peer) = peers.get(host).and_then(Weak::upgrade) {
+            return peer;
+        }
+        // At most one entry for each connection stays behind.
+        if peers.len() >= PEERS_SWEPT && peers.len().is_power_of_two() {
+            peers.retain(|_, peer| peer.strong_count() > 0);
+        }
+        let peer = Arc::new(Peer::default());
+        peers.insert(host.to_owned(), Arc::downgrade(&peer));
+        peer
+    }
+
+    /// Wakes a few of those that found no room; the timer sees to all of them.
+    fn freed(&self) {
+        if !self.starves.load(Ordering::Acquire) {
+            return;
+        }
+        let mut starving = lock(&self.starving);
+        for _ in 0..starving.len().min(LOOKS) {
+            match starving.pop_front() {
+                Some(one) if one.account.has_room(one.need) => one.waker.wake(),
+                Some(one) => starving.push_back(one),
+                None => break,
+            }
+        }
+    }
+}
+
+impl Account {
+    /// Whether this much more may be held.
+    pub(crate) fn has_room(&self, more: u64) -> bool {
+        let pool = self.charge().pool;
+        self.has_room_in(pool, more)
+    }
+
+    /// Holds this much more, if there is room for it.
+    pub(crate) fn take(&self, more: u64) -> bool {
+        let mut charge = self.charge();
+        if !self.has_room_in(charge.pool, more) {
+            return false;
+        }
+        self.change(&mut charge, |held| held + more);
+        true
+    }
+
+    /// What the connection holds now, and how much of it waits for bytes to be taken or given.
+    pub(crate) fn hold(&self, held: u64, waiting: u64) {
+        self.waiting.store(waiting, Ordering::Relaxed);
+        let mut charge = self.charge();
+        let before = charge.held;
+        self.change(&mut charge, |_| held);
+        drop(charge);
+        if held < before {
+            self.budget.freed();
+        }
+    }
+
+    /// Bytes went to the peer or came from it.
+    pub(crate) fn moved(&self, count: usize) {
+        let moved = self.moved.load(Ordering::Relaxed);
+        self.moved
+            .store(moved.wrapping_add(count as u64), Ordering::Relaxed);
+    }
+
+    /// The engine knows the client: what is held counts as a client's from now on.
+    pub(crate) fn known(&self) {
+        let mut charge = self.charge();
+        let held = charge.held;
+        self.change(&mut charge, |_| 0);
+        charge.pool = CLIENTS;
+        self.change(&mut charge, |_| held);
+        drop(charge);
+        self.budget.freed();
+    }
+
+    /// Waits until there is room for this much more; `false` if there is some. The first that
+    /// waits has to wake the timer, which looks for slow connections.
+    pub(crate) fn starve(self: &Arc<Account>, need: u64, waker: &Waker) -> Starve {
+        let mut starving = lock(&self.budget.starving);
+        let first = !self.budget.starves.swap(true, Ordering::AcqRel);
+        match starving
+            .iter_mut()
+            .find(|one| Arc::ptr_eq(&one.account, self))
+        {
+            Some(known) => {
+                known.need = need;
+                known.waker.clone_from(waker);
+            }
+            None => starving.push_back(Starving {
+                account: Arc::clone(self),
+                need,
+                waker: waker.clone(),
+            }),
+        }
+        // After the entry is there, so that nothing is missed between.
+        if self.has_room(need) {
+            starving.retain(|one| !Arc::ptr_eq(&one.account, self));
+            return Starve::Room;
+        }
+        if first { Starve::First } else { Starve::Waits }
+    }
+
+    fn has_room_in(&self, pool: usize, more: u64) -> bool {
+        let Pool { most, held } = &self.budget.pools[pool];
+        let peer = self.peer.held[pool].load(Ordering::Relaxed);
+        let free = most.saturating_sub(held.load(Ordering::Relaxed));
+        peer.saturating_add(more) <= (free.saturating_add(peer)) / 2
+    }
+
+    fn change(&self, charge: &mut Charge, change: impl FnOnce(u64) -> u64) {
+        let held = change(charge.held);
+        let counters = [
+            &self.peer.held[charge.pool],
+            &self.budget.pools[charge.pool].held,
+        ];
+        for counter in counters {
+            // Wraps both ways alike: the sum of all accounts stays exact.
+            counter.fetch_add(held.wrapping_sub(charge.held), Ordering::Relaxed);
+        }
+        charge.held = held;
+    }
+
+    fn peer_held(&self) -> u64 {
+        let held = self.peer.held.iter();
+        held.map(|held| held.load(Ordering::Relaxed)).sum()
+    }
+
+    fn charge(&self) -> MutexGuard<'_, Charge> {
+        lock(&self.charge)
+    }
+}
+
+/// What comes of asking for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Starve {
+    /// There is room.
+    Room,
+    /// The waker is woken when there is.
+    Waits,
+    /// The same, and nothing waited before.
+    First,
+}
+
+impl Starving {
+    /// Closes slow connections until there is room; `false` if they are too few. A connection whose
+    /// own peer holds much gets room from that peer only.
+    fn feed(&self, slow: &mut Vec<(Arc<Account>, Arc<Mailbox>)>) -> bool {
+        let pool = self.account.charge().pool;
+        let Pool { most, .. } = &self.account.budget.pools[pool];
+        let greedy = self.account.peer.held[pool].load(Ordering::Relaxed) > most / GREEDY;
+        let mut kept = Vec::new();
+        while !self.account.has_room(self.need)
+            && let Some((account, mailbox)) = slow.pop()
+        {
+            let own = Arc::ptr_eq(&account.peer, &self.account.peer);
+            if account.charge().pool == pool && (own || !greedy) {
+                account.hold(0, 0);
+                mailbox.evict();
+            } else {
+                kept.push((account, mailbox));
+            }
+        }
+        kept.reverse();
+        slow.append(&mut kept);
+        self.account.has_room(self.need)
+    }
+}
+
+/// The address without its port; anything else as it is.
+fn host(peer: &str) -> &str {
+    match peer.parse::<std::net::SocketAddr>() {
+        Ok(_) => peer.rsplit_once(':').map_or(peer, |(host, _)| host),
+        Err(_) => peer,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is half-moved under it.
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+const POOLS: usize = 2;
+const STRANGERS: usize = 0;
+const CLIENTS: usize = 1;
+/// How long a connection has to move enough.
+const SLOW: Duration = Duration::from_secs(1);
+/// The part of what waits that has to move in that time: one in so many.
+const SHARE: u64 = 8;
+/// Maximum number of starving connections that are looked at when one gives memory back.
+const LOOKS: usize = 16;
+/// How often slow connections are looked for while others starve.
+const PERIOD: Duration = Duration::from_millis(250);
+/// A peer with more than one in so many of the bytes of a pool has slow connections of its own.
+const GREEDY: u64 = 8;
+/// Maximum number of addresses without a connection that are remembered.
+const PEERS_SWEPT: usize = 64;

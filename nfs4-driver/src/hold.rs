@@ -1,0 +1,99 @@
+//! The lock around the engine: fair, and dead after a panic.
+
+use std::ops::{Deref, DerefMut};
+use std::thread::panicking;
+
+use parking_lot::{Mutex, MutexGuard};
+
+/// A value behind a lock. A thread that waits gets it after a fraction of a millisecond, however
+/// often others come back for it; after a panic of a thread that held it, no thread gets it.
+pub(crate) struct Guarded<T> {
+    inner: Mutex<Inner<T>>,
+}
+
+struct Inner<T> {
+    value: T,
+    dead: bool,
+}
+
+/// The lock, held until it is dropped.
+pub(crate) struct Hold<'a, T> {
+    inner: MutexGuard<'a, Inner<T>>,
+    /// The thread was unwinding already when it took the lock.
+    unwinding: bool,
+}
+
+impl<T> Guarded<T> {
+    pub(crate) const fn new(value: T) -> Guarded<T> {
+        Guarded {
+            inner: Mutex::new(Inner { value, dead: false }),
+        }
+    }
+
+    /// Waits for the lock; none if a holder panicked.
+    pub(crate) fn hold(&self) -> Option<Hold<'_, T>> {
+        let inner = self.inner.lock();
+        (!inner.dead).then(|| Hold {
+            inner,
+            unwinding: panicking(),
+        })
+    }
+}
+
+impl<T> Deref for Hold<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner.value
+    }
+}
+
+impl<T> DerefMut for Hold<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.inner.value
+    }
+}
+
+impl<T> Drop for Hold<'_, T> {
+    fn drop(&mut self) {
+        if !self.unwinding && panicking() {
+            self.inner.dead = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn no_thread_gets_it_after_a_panic_of_its_holder() {
+        let guarded = Guarded::new(1);
+        *guarded.hold().unwrap() += 1;
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let held = guarded.hold().unwrap();
+            assert_eq!(*held, 3, "a fault of the holder");
+        }));
+        assert!(panicked.is_err());
+        assert!(guarded.hold().is_none());
+    }
+
+    #[test]
+    fn a_thread_that_unwinds_may_hold_it() {
+        struct Last<'a>(&'a Guarded<u32>);
+        impl Drop for Last<'_> {
+            fn drop(&mut self) {
+                *self.0.hold().unwrap() += 1;
+            }
+        }
+        let guarded = Guarded::new(0);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _last = Last(&guarded);
+            std::panic::resume_unwind(Box::new(()));
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(guarded.hold().map(|held| *held), Some(1));
+    }
+}
