@@ -464,7 +464,8 @@ fn get(address: SocketAddr, path: &str) -> String {
 /// A client that sends calls until no more can be sent and takes no reply.
 fn deaf(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    let stuck = Some(Duration::from_millis(300));
+    // Longer than the server blocks in one write, after which it may read more.
+    let stuck = Some(Duration::from_millis(1_500));
     stream.set_write_timeout(stuck).expect("it can be set");
     // The tag comes back with each reply.
     let tag = [b'x'; 1_000];
