@@ -52,7 +52,8 @@ pub struct Config {
     pub max_operations: u32,
     /// The most sessions of one client.
     pub sessions_per_client: u32,
-    /// The most sessions of all clients together.
+    /// The most sessions of all clients together, of which each peer has a share: see
+    /// [`Config::max_clients`].
     pub max_sessions: u32,
     /// The most connections bound to a session; 0 is no limit.
     pub max_connections_per_session: u32,
@@ -67,7 +68,8 @@ pub struct Config {
     pub callback_pause: Duration,
     /// Operations that are answered NOTSUPP although they are there.
     pub blocked_operations: Vec<Op>,
-    /// The most client records.
+    /// The most client records. Each peer, a principal at an address, has a share of them, however
+    /// many clients it is: at most a third, and less the more others have.
     pub max_clients: u32,
     /// The most open files of one client.
     pub max_opens_per_client: u32,

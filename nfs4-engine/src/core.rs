@@ -17,6 +17,7 @@ use crate::exports::Exports;
 use crate::fs::FsHandle;
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
+use crate::peer::Peers;
 use crate::session::demand::Pressure;
 use crate::session::slot::Keep;
 use crate::session::table::{Session, Sessions};
@@ -35,6 +36,8 @@ pub(crate) struct Core {
     /// Operations that are refused by configuration.
     pub(crate) blocked: OpSet,
     pub(crate) exports: Exports,
+    /// Who has anything.
+    pub(crate) peers: Peers,
     pub(crate) clients: Clients,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
@@ -60,7 +63,8 @@ impl Core {
         Core {
             blocked: OpSet::of(&config.blocked_operations),
             exports,
-            clients: Clients::new(boot.epoch, config.max_clients, keyed),
+            peers: Peers::new(keyed),
+            clients: Clients::new(boot.epoch, keyed),
             sessions: Sessions::new(boot.epoch, keyed),
             connections: Connections::new(keyed),
             states: States::new(boot.epoch, keyed),
@@ -140,6 +144,7 @@ impl Core {
             client.sessions.retain(|own| *own != key);
             // What still runs holds it until it is answered.
             client.lease.join(session.last_used, session.running);
+            self.clients.note_idle(session.client);
         }
         out.event(Event::SessionDestroyed {
             session: session.id,
@@ -158,13 +163,14 @@ impl Core {
         let Some(open) = self.states.get(key) else {
             return;
         };
-        let (client, file) = (open.client, open.file);
-        let Some(client) = self.clients.get_mut(client) else {
+        let (key_of_client, file) = (open.client, open.file);
+        let Some(client) = self.clients.get_mut(key_of_client) else {
             return;
         };
         if let Some(fh) = self.states.close(&mut client.opens, key, why) {
             self.release(fh.export, fh.handle, out);
         }
+        self.clients.note_idle(key_of_client);
         self.give_turns(file, now, out);
     }
 
@@ -195,6 +201,8 @@ impl Core {
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
             ClientGone::Evicted => SessionGone::Evicted,
+            // It has none.
+            ClientGone::Crowded => SessionGone::Replaced,
         };
         self.close_path(key, CallbackFailed::Cancelled, now, out);
         loop {
@@ -227,13 +235,14 @@ impl Core {
                 self.states.forget_an_owner(key);
             }
         }
-        if let Some(client) = self.clients.remove(key, reason)
-            && client.confirmed
-        {
-            out.event(Event::ClientGone {
-                client: client.id,
-                reason,
-            });
+        if let Some(client) = self.clients.remove(key, reason) {
+            self.peers.leave(client.peer);
+            if client.confirmed {
+                out.event(Event::ClientGone {
+                    client: client.id,
+                    reason,
+                });
+            }
         }
         true
     }

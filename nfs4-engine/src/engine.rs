@@ -129,7 +129,7 @@ impl Engine {
                 self.core.after_request(now, out);
             }
             Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
-            Input::ConnOpened { conn, peer } => self.core.connections.open(conn, peer),
+            Input::ConnOpened { conn, peer } => self.core.connection_opened(conn, peer),
             Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),
             Input::CallbackReply(reply) => self.core.callback_reply(reply, now, out),
             Input::Dialed { dial, result } => self.core.dialed(dial, result, now, out),

@@ -132,6 +132,8 @@ pub enum ClientGone {
     Replaced,
     /// Whoever is in charge threw it out.
     Evicted,
+    /// It had nothing, and its record was wanted for another.
+    Crowded,
 }
 
 /// Why a connection is not bound to a session any more.

@@ -1,6 +1,7 @@
 //! What holds of the tables after every input, for tests: production code never asks.
 
 mod callbacks;
+mod peers;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -35,6 +36,7 @@ impl Engine {
         self.check_requests(open)?;
         self.check_callbacks(open)?;
         self.check_clients()?;
+        self.check_peers(open)?;
         let states = self.core.states.inside();
         self.check_opens(&states)?;
         check_locks(&states)?;

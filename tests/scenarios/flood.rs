@@ -14,7 +14,7 @@ fn those_who_only_say_their_name_keep_nobody_out() {
         ..Sim::config()
     });
     let mut known = Client::mounted(&mut sim, "known");
-    let conn = sim.connect();
+    let conn = sim.connect_from("192.0.2.66");
     let mut strangers = Vec::new();
     for number in 0..100 {
         let mut stranger = Client::on(conn, &format!("stranger {number}"));
@@ -39,17 +39,23 @@ fn those_who_only_say_their_name_keep_nobody_out() {
 #[test]
 fn a_client_that_reboots_has_the_room_of_its_own_sessions() {
     let mut sim = Sim::with(Config {
-        max_sessions: 2,
+        max_sessions: 5,
         ..Sim::config()
     });
     let mut client = Client::mounted(&mut sim, "a");
-    client.create_session(&mut sim).all_ok();
+    assert_eq!(client.create_session(&mut sim).status(), Status::NOSPC);
     let mut other = Client::stranger(&mut sim, "b");
     other.exchange_id(&mut sim).all_ok();
     assert_eq!(other.create_session(&mut sim).status(), Status::NOSPC);
     client.reboot();
     client.mount(&mut sim);
     assert_eq!(sim.tables().sessions, 1);
+    let destroy = args::DestroySession {
+        sessionid: client.session,
+    };
+    client
+        .bare(&mut sim, |c| c.destroy_session(destroy))
+        .all_ok();
     other.create_session(&mut sim).all_ok();
     sim.assert_nothing_is_left();
 }

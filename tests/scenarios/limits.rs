@@ -268,10 +268,12 @@ fn there_are_only_so_many_sessions() {
         max_sessions: 2,
         ..Sim::config()
     });
-    let mut a = Client::mounted(&mut sim, "a");
-    Client::mounted(&mut sim, "b");
+    let conns = ["192.0.2.2", "192.0.2.3", "192.0.2.4"].map(|host| sim.connect_from(host));
+    let mut a = Client::on(conns[0], "a");
+    a.mount(&mut sim);
     assert_eq!(a.create_session(&mut sim).status(), Status::NOSPC);
-    let mut c = Client::stranger(&mut sim, "c");
+    Client::on(conns[1], "b").mount(&mut sim);
+    let mut c = Client::on(conns[2], "c");
     c.exchange_id(&mut sim).all_ok();
     assert_eq!(c.create_session(&mut sim).status(), Status::NOSPC);
     sim.assert_nothing_is_left();

@@ -26,6 +26,7 @@ mod reconnect;
 mod refusals;
 mod sequence;
 mod settings;
+mod shares;
 mod slots;
 mod snapshot;
 mod staged;

@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::args::{self, ChannelAttrs, CreateType};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Sim, making_args};
+use nfs4_tests::sim::{Client, Client40, Sim, making_args};
 
 /// What a client is granted that asks for as much as can be.
 fn granted(config: Config) -> ChannelAttrs {
@@ -118,16 +118,21 @@ fn blocked_operations_are_not_supported_wherever_they_stand() {
 }
 
 #[test]
-fn beyond_the_limit_of_clients_a_new_one_is_told_to_wait_until_another_is_gone() {
+fn beyond_the_limit_of_clients_there_is_no_new_one_until_another_is_gone() {
     let mut sim = Sim::with(Config {
         max_clients: 2,
         ..Sim::config()
     });
-    let mut known = Client::mounted(&mut sim, "a");
-    Client::mounted(&mut sim, "b");
-    let mut third = Client::stranger(&mut sim, "c");
+    let conns = ["192.0.2.2", "192.0.2.3", "192.0.2.4"].map(|host| sim.connect_from(host));
+    let mut known = Client::on(conns[0], "a");
+    known.mount(&mut sim);
+    Client::on(conns[1], "b").mount(&mut sim);
+    let mut third = Client::on(conns[2], "c");
     let reply = third.exchange_id(&mut sim);
-    assert!(reply.is_only(Op::ExchangeId, Status::DELAY));
+    assert!(reply.is_only(Op::ExchangeId, Status::SERVERFAULT));
+    let mut fourth = Client40::by(conns[2], "d");
+    let reply = fourth.introduce(&mut sim);
+    assert!(reply.is_only(Op::SetClientId, Status::RESOURCE));
     // Those that are there go on.
     known.exchange_id(&mut sim).all_ok();
     known.call(&mut sim, |c| c.putrootfh()).all_ok();

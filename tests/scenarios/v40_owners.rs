@@ -223,7 +223,7 @@ fn an_owner_without_state_is_forgotten_after_a_lease() {
 fn owners_without_state_are_bounded() {
     let mut sim = Sim::new();
     let client = Client40::mounted(&mut sim, "a");
-    for number in 0..4_200_u32 {
+    for number in 0..1_500_u32 {
         let name = number.to_be_bytes();
         let open = args::Open {
             openhow: OpenHow::NoCreate,
@@ -232,7 +232,8 @@ fn owners_without_state_are_bounded() {
         let reply = client.call(&mut sim, |c| c.putrootfh().open(open));
         assert_eq!(reply.status(), Status::NOENT);
     }
-    assert_eq!(sim.tables().owners, 4_096);
+    // A third of all that are remembered.
+    assert_eq!(sim.tables().owners, 4_096 / 3);
     assert!(sim.tables().kept_replies <= 4_096);
     sim.assert_nothing_is_left();
 }

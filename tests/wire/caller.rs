@@ -28,8 +28,13 @@ pub(crate) struct Reply(Vec<u8>);
 impl Caller {
     /// A client that the server has not heard of.
     pub(crate) async fn stranger(server: SocketAddr) -> Caller {
+        Caller::by(Peer::connect(server).await)
+    }
+
+    /// The same, by this connection.
+    pub(crate) fn by(peer: Peer) -> Caller {
         Caller {
-            peer: Peer::connect(server).await,
+            peer,
             minor: 1,
             id: ClientId(0),
             session: SessionId::default(),

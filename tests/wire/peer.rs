@@ -11,7 +11,7 @@ use nfs4_driver::engine::proto::rpc::{
 };
 use nfs4_driver::engine::proto::xdr::{Encode, Writer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::server::PATIENCE;
@@ -29,6 +29,13 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn connect(server: SocketAddr) -> Peer {
         Peer::on(TcpStream::connect(server).await.unwrap())
+    }
+
+    /// From another host than usual: 127.0.0.`host`.
+    pub(crate) async fn connect_from(host: u8, server: SocketAddr) -> Peer {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+        Peer::on(socket.connect(server).await.unwrap())
     }
 
     /// A connection that is there already.

@@ -205,12 +205,12 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     };
     let (server, _) = serve(on, config).await;
     Caller::mounted(server.address, b"first").await;
-    let mut second = Caller::stranger(server.address).await;
+    let mut second = Caller::by(Peer::connect_from(2, server.address).await);
     second.introduce(b"second").await.all_ok();
     let reply = second.enter(CHANNEL, 0).await;
     assert_eq!(reply.last(), (Op::CreateSession, Status::NOSPC));
     // Who has only said its name gives way, who has a session does not.
-    let mut third = Caller::stranger(server.address).await;
+    let mut third = Caller::by(Peer::connect_from(3, server.address).await);
     third.introduce(b"third").await.all_ok();
     let reply = second.enter(CHANNEL, 0).await;
     assert_eq!(reply.last(), (Op::CreateSession, Status::STALE_CLIENTID));
@@ -222,7 +222,31 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     Caller::mounted(server.address, b"first").await;
     let mut second = Caller::stranger(server.address).await;
     let reply = second.introduce(b"second").await;
-    assert_eq!(reply.last(), (Op::ExchangeId, Status::DELAY));
+    assert_eq!(reply.last(), (Op::ExchangeId, Status::SERVERFAULT));
+}
+
+on_both!(one_peer_has_a_third_of_the_clients_and_another_finds_room);
+
+async fn one_peer_has_a_third_of_the_clients_and_another_finds_room(on: Transport) {
+    let config = Config {
+        max_clients: 30,
+        ..Config::default()
+    };
+    let (server, _) = serve(on, config).await;
+    let mut greedy = Vec::new();
+    for number in 0..11_u8 {
+        let mut client = Caller::stranger(server.address).await;
+        let reply = client.introduce(&[number]).await;
+        if number == 10 {
+            assert_eq!(reply.last(), (Op::ExchangeId, Status::SERVERFAULT));
+        } else {
+            client.enter(CHANNEL, 0).await.all_ok();
+        }
+        greedy.push(client);
+    }
+    let mut modest = Caller::by(Peer::connect_from(2, server.address).await);
+    modest.introduce(b"modest").await.all_ok();
+    modest.enter(CHANNEL, 0).await.all_ok();
 }
 
 on_both!(a_session_has_as_many_connections_as_are_set);

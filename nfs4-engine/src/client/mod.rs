@@ -3,6 +3,7 @@
 mod callback_target;
 mod expiry;
 pub(crate) mod lease;
+mod room;
 pub(crate) mod table;
 mod term;
 
@@ -13,11 +14,13 @@ use nfs4_proto::nfs4::basic::Verifier;
 
 pub(crate) use self::callback_target::{CallbackTarget, Introduction};
 pub(crate) use self::lease::Lease;
+pub(crate) use self::room::Introduced;
 pub(crate) use self::table::Clients;
 pub(crate) use self::term::{Since, Terms};
 use crate::callback::CallbackPath;
 use crate::event::ClientGone;
 use crate::fs::{Credential, Flavor};
+use crate::peer::{Peer, Rank, Ranked};
 use crate::places::Places;
 use crate::session::table::Session;
 use crate::slab::Key;
@@ -42,6 +45,10 @@ pub(crate) struct Client {
     pub(crate) comebacks: u32,
     /// Who sent EXCHANGE_ID or SETCLIENTID.
     pub(crate) principal: Principal,
+    /// That principal at the host that it came from: to whom all is counted that it has.
+    pub(crate) peer: Peer,
+    /// Where it stands among those that give way.
+    rank: Rank<Client>,
     /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
     /// In minor version 0, what SETCLIENTID said.
@@ -86,7 +93,7 @@ pub(crate) struct About {
 }
 
 /// Who a client is to RPC; two requests with equal principals come from the same one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Principal {
     flavor: Flavor,
     uid: u32,
@@ -102,9 +109,20 @@ pub(crate) struct CreateSlot {
 }
 
 impl Client {
+    /// Whether it stands among those that give way.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.rank.is_listed()
+    }
+
     /// Whether it holds anything that a stranger's EXCHANGE_ID must not take from it.
     pub(crate) fn has_state(&self) -> bool {
         !self.sessions.is_empty() || !self.opens.is_empty() || !self.delegations.is_empty()
+    }
+}
+
+impl Ranked for Client {
+    fn rank(&mut self) -> Option<&mut Rank<Client>> {
+        Some(&mut self.rank)
     }
 }
 

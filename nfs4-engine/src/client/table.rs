@@ -1,14 +1,14 @@
 //! Client records, by id and by owner. [RFC 8881 §18.35]
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{About, Client, CreateSlot, Lease, Principal, Since};
+use super::{About, Client, CreateSlot, Introduced, Lease, Since};
 use crate::event::ClientGone;
 use crate::map::{DetMap, Keyed};
+use crate::peer::{Peer, Rank, Ranks, Shares};
 use crate::places::Places;
 use crate::slab::{Key, Place, Slab};
 use crate::time::Mono;
@@ -16,13 +16,15 @@ use crate::time::Mono;
 /// All clients. Of each owner there is at most one confirmed record and one that is not.
 pub(crate) struct Clients {
     epoch: u32,
-    limit: usize,
     slab: Slab<Client>,
+    /// How many records each peer has.
+    pub(crate) shares: Shares,
     /// Of minor version 0, and of the others: one that goes over to those is another client.
     by_owner: [DetMap<Box<[u8]>, Records>; 2],
-    /// Those that have only said their name, the first first; those too that have gone or were
-    /// confirmed since.
-    unconfirmed: VecDeque<Key<Client>>,
+    /// Those that have only said their name.
+    unconfirmed: Ranks<Client>,
+    /// Those that are confirmed and had nothing when they were put here.
+    idle: Ranks<Client>,
     /// How many verifiers were given to SETCLIENTID.
     confirms: u32,
 }
@@ -35,13 +37,14 @@ pub(crate) struct Records {
 }
 
 impl Clients {
-    pub(crate) fn new(epoch: u32, limit: u32, keyed: Keyed) -> Clients {
+    pub(crate) fn new(epoch: u32, keyed: Keyed) -> Clients {
         Clients {
             epoch,
-            limit: limit as usize,
             slab: Slab::new(),
+            shares: Shares::new(),
             by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
-            unconfirmed: VecDeque::new(),
+            unconfirmed: Ranks::new(),
+            idle: Ranks::new(),
             confirms: 0,
         }
     }
@@ -50,23 +53,48 @@ impl Clients {
         self.slab.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.slab.len() >= self.limit
-    }
-
-    /// The one that has to give way when there are too many: it has said its name before all others
-    /// that have done no more than that.
-    pub(crate) fn first_unconfirmed(&mut self) -> Option<Key<Client>> {
-        while let Some(key) = self.unconfirmed.pop_front() {
-            if self.is_unconfirmed(key) {
+    /// The record that has to give way to another of its peer's, or, if it is to be `of` no peer in
+    /// particular, to any: the oldest that has only said its name, or else the one that has had
+    /// nothing for longest.
+    pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<Key<Client>> {
+        let first = |ranks: &Ranks<Client>| match of {
+            Some(peer) => ranks.first_of(peer),
+            None => ranks.first(),
+        };
+        if let Some(key) = first(&self.unconfirmed) {
+            return Some(key);
+        }
+        // Each that is passed over leaves the list or goes to its end.
+        for _ in 0..TRIES {
+            let key = first(&self.idle)?;
+            let client = self.slab.get(key)?;
+            let (peer, has_state) = (client.peer, client.has_state());
+            if !has_state && client.lease.running() == 0 {
                 return Some(key);
+            }
+            self.idle.remove(&mut self.slab, key);
+            if !has_state {
+                self.idle.push(&mut self.slab, key, peer);
             }
         }
         None
     }
 
-    fn is_unconfirmed(&self, key: Key<Client>) -> bool {
-        self.slab.get(key).is_some_and(|client| !client.confirmed)
+    /// Those that give way: that have only said their name, and that had nothing.
+    pub(crate) fn ranks(&self) -> [&Ranks<Client>; 2] {
+        [&self.unconfirmed, &self.idle]
+    }
+
+    /// A client may have nothing any more.
+    pub(crate) fn note_idle(&mut self, key: Key<Client>) {
+        if let Some(client) = self.slab.get(key)
+            && client.confirmed
+            && !client.rank.is_listed()
+            && !client.has_state()
+        {
+            let peer = client.peer;
+            self.idle.push(&mut self.slab, key, peer);
+        }
     }
 
     pub(crate) fn get(&self, key: Key<Client>) -> Option<&Client> {
@@ -128,13 +156,18 @@ impl Clients {
     /// A new record, not confirmed; the caller has removed the owner's earlier unconfirmed one.
     pub(crate) fn insert(
         &mut self,
-        minor: u32,
-        owner: &[u8],
-        verifier: Verifier,
-        principal: Principal,
+        who: Introduced<'_>,
+        peer: Peer,
         now: Mono,
         since: Since,
     ) -> Key<Client> {
+        let Introduced {
+            minor,
+            owner,
+            verifier,
+            principal,
+            replaces: _,
+        } = who;
         let epoch = u64::from(self.epoch);
         let key = self.slab.insert_with(|key| Client {
             // The index is below 2^16 by the limit of the table.
@@ -151,6 +184,8 @@ impl Clients {
             path: None,
             verifier,
             principal,
+            peer,
+            rank: Rank::default(),
             replaced: None,
             comebacks: 0,
             confirmed: false,
@@ -172,12 +207,8 @@ impl Clients {
         );
         records.unconfirmed = Some(key);
         self.owners_of(minor).insert(owner.into(), records);
-        if self.unconfirmed.len() > 2 * self.slab.len() + SPARE {
-            let mut names = core::mem::take(&mut self.unconfirmed);
-            names.retain(|key| self.is_unconfirmed(*key));
-            self.unconfirmed = names;
-        }
-        self.unconfirmed.push_back(key);
+        self.unconfirmed.push(&mut self.slab, key, peer);
+        self.shares.add(peer, 1);
         key
     }
 
@@ -194,6 +225,7 @@ impl Clients {
 
     /// Makes a record the confirmed one; the caller has removed the earlier one.
     pub(crate) fn confirm(&mut self, key: Key<Client>) {
+        self.unconfirmed.remove(&mut self.slab, key);
         let Some(client) = self.slab.get_mut(key) else {
             return;
         };
@@ -208,14 +240,23 @@ impl Clients {
             records.unconfirmed = None;
             records.confirmed = Some(key);
         }
+        self.note_idle(key);
     }
 
     /// Removes a record, whose sessions and state the caller has removed.
     pub(crate) fn remove(&mut self, key: Key<Client>, reason: ClientGone) -> Option<Client> {
+        if self.slab.get(key)?.confirmed {
+            self.idle.remove(&mut self.slab, key);
+        } else {
+            self.unconfirmed.remove(&mut self.slab, key);
+        }
         let client = match reason {
             ClientGone::LeaseExpired | ClientGone::Evicted => self.slab.lose(key)?,
-            ClientGone::Request | ClientGone::Replaced => self.slab.remove(key)?,
+            ClientGone::Request | ClientGone::Replaced | ClientGone::Crowded => {
+                self.slab.remove(key)?
+            }
         };
+        self.shares.take(client.peer, 1);
         debug_assert!(!client.has_state(), "a client goes after its state");
         let minor = client.about.minor;
         let mut records = self.of_owner(minor, &client.owner);
@@ -234,5 +275,5 @@ impl Clients {
     }
 }
 
-/// So many that have gone are not worth a look.
-const SPARE: usize = 64;
+/// So many are looked at to find one that gives way.
+const TRIES: usize = 16;

@@ -1,6 +1,8 @@
 //! Binding connections to sessions: by CREATE_SESSION and SEQUENCE, which add an association, and
 //! by BIND_CONN_TO_SESSION, which may move one. [RFC 8881 §2.10.3.1, §18.34]
 
+use alloc::string::String;
+
 use nfs4_proto::nfs4::status::Status;
 
 use super::{Binding, Direction};
@@ -99,6 +101,12 @@ impl Core {
         }
     }
 
+    /// A connection is there.
+    pub(crate) fn connection_opened(&mut self, conn: ConnId, peer: String) {
+        let host = self.peers.host(&peer);
+        self.connections.open(conn, peer, host);
+    }
+
     /// A connection is gone: nothing but its bindings goes with it. Callbacks that were under way
     /// on it go by others.
     pub(crate) fn connection_closed(&mut self, conn: ConnId, now: Now, out: &mut Outbox) {
@@ -124,6 +132,7 @@ impl Core {
         for session in connection.sessions {
             self.pump(session, now, out);
         }
+        self.peers.leave(connection.host);
     }
 
     /// Takes a session's connections from it, as it ends.

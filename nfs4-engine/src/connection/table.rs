@@ -7,6 +7,7 @@ use crate::callback::flight::Flight;
 use crate::client::Client;
 use crate::ids::ConnId;
 use crate::map::{DetMap, Keyed};
+use crate::peer::Peer;
 use crate::session::table::Session;
 use crate::slab::Key;
 use crate::time::Mono;
@@ -15,6 +16,8 @@ use crate::time::Mono;
 pub(crate) struct Connection {
     /// Where it comes from, for people.
     pub(crate) peer: String,
+    /// The host that it comes from, or goes to.
+    pub(crate) host: Peer,
     /// The sessions that it is bound to, each once.
     pub(crate) sessions: Vec<Key<Session>>,
     /// Calls of ours that were sent by it and not answered.
@@ -57,10 +60,11 @@ impl Connections {
         self.by_number.len()
     }
 
-    pub(crate) fn open(&mut self, conn: ConnId, peer: String) {
+    pub(crate) fn open(&mut self, conn: ConnId, peer: String, host: Peer) {
         self.newest = self.newest.max(conn);
         let connection = Connection {
             peer,
+            host,
             sessions: Vec::new(),
             flights: Vec::new(),
             serves: None,

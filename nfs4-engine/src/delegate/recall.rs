@@ -202,15 +202,16 @@ impl Core {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
-        let (client, revoked) = (held.client, held.is_revoked());
+        let (of, revoked) = (held.client, held.is_revoked());
         if matches!(held.phase, Phase::Recalled(_)) {
             self.keep_from_delegating(key, now);
         }
-        let Some(client) = self.clients.get_mut(client) else {
+        let Some(client) = self.clients.get_mut(of) else {
             return;
         };
         client.revoked -= u32::from(revoked);
         self.states.undelegate(&mut client.delegations, key, why);
+        self.clients.note_idle(of);
     }
 
     /// Sends CB_RECALL unless that has been done, or it is too soon.

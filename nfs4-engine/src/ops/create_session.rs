@@ -10,13 +10,13 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::exchange_id::REMOVAL_BUDGET;
 use crate::callback::{BackChannel, channel};
 use crate::client::{Client, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
 use crate::connection::Direction;
 use crate::event::{ClientGone, Event};
+use crate::peer::Full;
 use crate::session::table::Fore;
 use crate::slab::Key;
 
@@ -65,18 +65,13 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         back.wanted = true;
     }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
-    let config = &cx.core.config;
     // Those of the incarnation before go when this one is confirmed.
     let own = cx.core.clients.of_owner(client.about.minor, &client.owner);
-    let replaced = own.confirmed.filter(|old| *old != key);
-    let replaced = replaced.and_then(|old| cx.core.clients.get(old));
-    let going = replaced.map_or(0, |old| old.sessions.len());
-    if client.sessions.len() >= config.sessions_per_client as usize
-        || cx.core.sessions.len() - going >= config.max_sessions as usize
-    {
-        return Err(Status::NOSPC);
-    }
-    if !client.confirmed {
+    let (confirmed, replaced) = (client.confirmed, own.confirmed.filter(|old| *old != key));
+    cx.core
+        .admit_session(key, replaced, cx.now, cx.out)
+        .map_err(Full::of_session)?;
+    if !confirmed {
         confirm(cx, key)?;
     }
     create(cx, key, &args, fore, back)
@@ -93,11 +88,8 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
         .of_owner(client.about.minor, &client.owner)
         .confirmed
     {
-        let mut budget = REMOVAL_BUDGET;
         let comebacks = core.clients.note_replacement(old, key);
-        if !core.remove_client(old, ClientGone::Replaced, cx.now, &mut budget, cx.out) {
-            return Err(Status::DELAY);
-        }
+        core.discard(old, ClientGone::Replaced, cx.now, cx.out)?;
         if let Some(times) = comebacks
             && let Some(client) = core.clients.get(key)
         {
@@ -127,7 +119,8 @@ fn create<S: Scope>(
     back: BackChannel,
 ) -> Result<Step, Status> {
     let core = &mut *cx.core;
-    let session = core.sessions.insert(key, fore, back, cx.now);
+    let peer = core.clients.get(key).ok_or(Status::SERVERFAULT)?.peer;
+    let session = core.sessions.insert((key, peer), fore, back, cx.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
     let with_back = args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0;

@@ -13,14 +13,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::action::Outbox;
-use crate::client::{About, Client, Principal};
+use crate::client::{About, Client, Introduced, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
 use crate::slab::Key;
 use crate::time::Now;
-use crate::timer::Due;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::ExchangeId::decode(args)?;
@@ -36,7 +34,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     let caller = Principal::of(&cx.run.cred);
     let now = cx.now;
     let key = if args.flags & EXCHGID4_FLAG_UPD_CONFIRMED_REC_A == 0 {
-        introduce(cx.core, &args, caller, now, cx.out)?
+        introduce(cx, &args, caller)?
     } else {
         update(cx.core, &args, caller, now)?
     };
@@ -78,13 +76,12 @@ pub(super) fn about<S: Scope>(cx: &Cx<'_, S>, implementation: Option<&args::Impl
 }
 
 /// A client says who it is; the cases are numbered as in §18.35.4.
-fn introduce(
-    core: &mut Core,
+fn introduce<S: Scope>(
+    cx: &mut Cx<'_, S>,
     args: &args::ExchangeId<'_>,
     caller: Principal,
-    now: Now,
-    out: &mut Outbox,
 ) -> Result<Key<Client>, Status> {
+    let (core, now) = (&mut *cx.core, cx.now);
     let owner = &args.clientowner;
     let records = core.clients.of_owner(1, owner.ownerid);
     if let Some(key) = records.confirmed
@@ -96,9 +93,9 @@ fn introduce(
             if client.has_state() && !expired {
                 return Err(Status::CLID_INUSE);
             }
-            discard(core, key, ClientGone::Replaced, now, out)?;
+            core.discard(key, ClientGone::Replaced, now, cx.out)?;
         } else if expired {
-            discard(core, key, ClientGone::LeaseExpired, now, out)?;
+            core.discard(key, ClientGone::LeaseExpired, now, cx.out)?;
         } else if client.verifier == owner.verifier {
             // 2: the same incarnation asks again.
             return Ok(key);
@@ -107,16 +104,17 @@ fn introduce(
     }
     if let Some(key) = records.unconfirmed {
         // 4: what was not confirmed is replaced.
-        discard(core, key, ClientGone::Replaced, now, out)?;
+        core.discard(key, ClientGone::Replaced, now, cx.out)?;
     }
     // 1
-    make_room(core, now, out)?;
-    let since = core.terms.since();
-    let key = core
-        .clients
-        .insert(1, owner.ownerid, owner.verifier, caller, now.mono, since);
-    core.remind(now.mono.after(core.config.lease), Due::Lease(key));
-    Ok(key)
+    let who = Introduced {
+        minor: 1,
+        owner: owner.ownerid,
+        verifier: owner.verifier,
+        principal: caller,
+        replaces: core.clients.of_owner(1, owner.ownerid).confirmed,
+    };
+    core.new_client(who, cx.run.conn, now, cx.out)
 }
 
 /// A client updates its confirmed record: cases 6 to 9.
@@ -144,35 +142,6 @@ fn update(
     }
 }
 
-/// Makes room for one more record: of those that nobody has confirmed the oldest gives way, so that
-/// saying very many names keeps nobody out.
-///
-/// # Errors
-/// DELAY if all are confirmed.
-pub(super) fn make_room(core: &mut Core, now: Now, out: &mut Outbox) -> Result<(), Status> {
-    if !core.clients.is_full() {
-        return Ok(());
-    }
-    let oldest = core.clients.first_unconfirmed().ok_or(Status::DELAY)?;
-    discard(core, oldest, ClientGone::Replaced, now, out)
-}
-
-/// Removes a record; if it has very much, this takes several tries.
-pub(super) fn discard(
-    core: &mut Core,
-    key: Key<Client>,
-    reason: ClientGone,
-    now: Now,
-    out: &mut Outbox,
-) -> Result<(), Status> {
-    let mut budget = REMOVAL_BUDGET;
-    if core.remove_client(key, reason, now, &mut budget, out) {
-        Ok(())
-    } else {
-        Err(Status::DELAY)
-    }
-}
-
 /// The flags that a client may set; one is new in minor version 2. [RFC 7862 §14.1]
 fn flags_of_client(minor: u32) -> u32 {
     if minor >= 2 {
@@ -181,9 +150,6 @@ fn flags_of_client(minor: u32) -> u32 {
         FLAGS_OF_CLIENT
     }
 }
-
-/// States removed within one request; with more, the client is told to come back.
-pub(super) const REMOVAL_BUDGET: usize = 1024;
 
 /// What a client may set in every minor version. [RFC 8881 §18.35.3]
 const FLAGS_OF_CLIENT: u32 = EXCHGID4_FLAG_SUPP_MOVED_REFER

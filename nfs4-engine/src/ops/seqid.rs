@@ -242,7 +242,9 @@ pub(crate) fn settle(cx: &mut Cx<'_, V40>, status: Status) {
                 });
         }
     }
-    cx.core.crowd_out_owners(cx.now, cx.out);
+    if let Some(client) = cx.run.holds {
+        cx.core.crowd_out_owners(client, cx.now, cx.out);
+    }
 }
 
 /// Takes the turn of the owner of an open; the answer of the last time if it is that once more.
@@ -397,13 +399,14 @@ impl Core {
         }
     }
 
-    /// Forgets those owners who have been silent longest, if too many are remembered who hold
-    /// nothing. [RFC 7530 §9.1.10]
-    fn crowd_out_owners(&mut self, now: Now, out: &mut Outbox) {
-        while let Some(key) = self.states.open_owners.crowded_out(OWNERS_REMEMBERED) {
+    /// Forgets those owners who have been silent longest, if of the peer of a client too many are
+    /// remembered who hold nothing: its own, unless it has hardly any. [RFC 7530 §9.1.10]
+    fn crowd_out_owners(&mut self, client: Key<Client>, now: Now, out: &mut Outbox) {
+        let most = OWNERS_REMEMBERED;
+        while let Some(key) = self.states.open_owners.crowded_out(client, most) {
             self.forget_owner(key, now, out);
         }
-        while let Some(key) = self.states.lock_owners.crowded_out(OWNERS_REMEMBERED) {
+        while let Some(key) = self.states.lock_owners.crowded_out(client, most) {
             self.states.lock_owners.remove(key);
         }
     }

@@ -9,12 +9,11 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::exchange_id::{about, discard, make_room};
-use crate::client::{CallbackTarget, Client, Introduction, Principal};
+use super::exchange_id::about;
+use crate::client::{CallbackTarget, Client, Introduced, Introduction, Principal};
 use crate::compound::{Cx, Step, V40};
 use crate::event::{ClientGone, Event};
 use crate::slab::Key;
-use crate::timer::Due;
 
 /// SETCLIENTID: nothing of what the client has changes before it confirms.
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -38,9 +37,10 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
             if client.has_state() && !expired {
                 return Ok(in_use(cx, key));
             }
-            discard(cx.core, key, ClientGone::Replaced, cx.now, cx.out)?;
+            cx.core.discard(key, ClientGone::Replaced, cx.now, cx.out)?;
         } else if expired {
-            discard(cx.core, key, ClientGone::LeaseExpired, cx.now, cx.out)?;
+            cx.core
+                .discard(key, ClientGone::LeaseExpired, cx.now, cx.out)?;
         } else if client.verifier == verifier {
             // The same incarnation: perhaps it listens elsewhere now.
             let confirm = cx.core.clients.mint_confirm();
@@ -51,11 +51,16 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
         // Another incarnation; the old one stays until the new one is confirmed.
     }
     if let Some(key) = records.unconfirmed {
-        discard(cx.core, key, ClientGone::Replaced, cx.now, cx.out)?;
+        cx.core.discard(key, ClientGone::Replaced, cx.now, cx.out)?;
     }
-    make_room(cx.core, cx.now, cx.out)?;
-    let since = cx.core.terms.since();
-    let key = cx.core.clients.insert(0, id, verifier, caller, now, since);
+    let who = Introduced {
+        minor: 0,
+        owner: id,
+        verifier,
+        principal: caller,
+        replaces: cx.core.clients.of_owner(0, id).confirmed,
+    };
+    let key = cx.core.new_client(who, cx.run.conn, cx.now, cx.out)?;
     let confirm = cx.core.clients.mint_confirm();
     let about = about(cx, None);
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
@@ -63,8 +68,6 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     client.introduction = Some(Box::new(Introduction { confirm, callback }));
     // There is nothing that it could say when it has reclaimed all.
     client.reclaim_complete = true;
-    cx.core
-        .remind(now.after(cx.core.config.lease), Due::Lease(key));
     Ok(introduced(cx, key, confirm))
 }
 
@@ -135,7 +138,7 @@ fn establish(cx: &mut Cx<'_, V40>, key: Key<Client>) -> Result<(), Status> {
     let id = client.id;
     if let Some(old) = core.clients.of_owner(0, &client.owner).confirmed {
         let comebacks = core.clients.note_replacement(old, key);
-        discard(core, old, ClientGone::Replaced, cx.now, cx.out)?;
+        core.discard(old, ClientGone::Replaced, cx.now, cx.out)?;
         if let Some(times) = comebacks
             && let Some(client) = core.clients.get(key)
         {

@@ -14,6 +14,7 @@ use crate::callback::BackChannel;
 use crate::client::Client;
 use crate::connection::Bindings;
 use crate::map::Keyed;
+use crate::peer::{Peer, Shares};
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};
 
@@ -21,6 +22,8 @@ use crate::time::{Mono, Now};
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) client: Key<Client>,
+    /// To whom it is counted.
+    pub(crate) peer: Peer,
     pub(crate) created: Now,
     /// `csr_flags` as answered.
     pub(crate) flags: u32,
@@ -51,6 +54,8 @@ pub(crate) struct Sessions {
     epoch: u32,
     keyed: Keyed,
     slab: Slab<Session>,
+    /// How many sessions each peer has.
+    pub(crate) shares: Shares,
     /// Whether and how far they are gone through for slots.
     pub(crate) round: Round,
     /// Bytes of replies kept for replay, in all sessions.
@@ -135,6 +140,7 @@ impl Sessions {
             epoch,
             keyed,
             slab: Slab::new(),
+            shares: Shares::new(),
             round: Round::new(),
             cached_bytes: 0,
             promised_bytes: 0,
@@ -172,17 +178,19 @@ impl Sessions {
 
     pub(crate) fn insert(
         &mut self,
-        client: Key<Client>,
+        (client, peer): (Key<Client>, Peer),
         fore: Fore,
         back: BackChannel,
         now: Now,
     ) -> Key<Session> {
         let (epoch, keyed) = (self.epoch, self.keyed);
         // Who knows one session's id must not find another's.
+        self.shares.add(peer, 1);
         let secret = |key: Key<Session>| keyed.hash_one(key) as u32;
         self.slab.insert_with(|key| Session {
             id: id_of([epoch, key.index, key.generation, secret(key)]),
             client,
+            peer,
             created: now,
             flags: 0,
             fore,
@@ -197,6 +205,7 @@ impl Sessions {
 
     pub(crate) fn remove(&mut self, key: Key<Session>) -> Option<Session> {
         let session = self.slab.remove(key)?;
+        self.shares.take(session.peer, 1);
         self.cached_bytes -= session.cached_bytes();
         Some(session)
     }

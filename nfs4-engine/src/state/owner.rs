@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use hashbrown::Equivalent;
@@ -9,6 +10,7 @@ use hashbrown::Equivalent;
 use super::turns::Turns;
 use crate::client::Client;
 use crate::map::{DetMap, Keyed};
+use crate::peer::{Peer, Rank, Ranked, Ranks, Shares};
 use crate::places::Places;
 use crate::slab::{Key, Slab};
 use crate::time::Mono;
@@ -19,9 +21,16 @@ use crate::time::Mono;
 pub(crate) struct Owner<T> {
     name: OwnerName,
     held: Places<T>,
-    turns: Option<Box<Turns>>,
+    turns: Option<Box<Remembered<T>>>,
     /// When his last turn began.
     used: Mono,
+}
+
+/// What is remembered of an owner of minor version 0.
+struct Remembered<T> {
+    turns: Turns,
+    /// Where he stands among those of whom no turn runs.
+    rank: Rank<Owner<T>>,
 }
 
 /// Owners of one kind, by name.
@@ -30,8 +39,12 @@ pub(crate) struct Owners<T> {
     by_name: DetMap<OwnerName, Key<Owner<T>>>,
     /// Those that nothing binds to the server but their turns, by client.
     loose: BTreeSet<(Key<Client>, Mono, Key<Owner<T>>)>,
-    /// Those of them of whom no turn runs, by age.
-    resting: BTreeSet<(Mono, Key<Owner<T>>)>,
+    /// Those of them of whom no turn runs.
+    pub(crate) resting: Ranks<Owner<T>>,
+    /// How many bytes the names have of each peer's owners.
+    pub(crate) names: Shares,
+    /// The peer of each client, by its place.
+    peers: Vec<Peer>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -63,7 +76,16 @@ impl<T> Owner<T> {
 
     /// His seqid and last reply, if he is of minor version 0.
     pub(crate) fn turns(&self) -> Option<&Turns> {
-        self.turns.as_deref()
+        self.turns.as_deref().map(|remembered| &remembered.turns)
+    }
+
+    /// Whether he may be forgotten to make room for another.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.is_loose() && !self.is_running()
+    }
+
+    fn is_running(&self) -> bool {
+        self.turns().is_some_and(Turns::is_running)
     }
 
     /// Whether he may be forgotten once he has been silent for long.
@@ -79,8 +101,25 @@ impl<T> Owners<T> {
             slab: Slab::new(),
             by_name: DetMap::new(keyed),
             loose: BTreeSet::new(),
-            resting: BTreeSet::new(),
+            resting: Ranks::new(),
+            names: Shares::new(),
+            peers: Vec::new(),
         }
+    }
+
+    /// To whom a client's owners are counted from now on; it has none yet.
+    pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
+        let place = client.index as usize;
+        if self.peers.len() <= place {
+            self.peers.resize(place + 1, peer);
+        }
+        if let Some(known) = self.peers.get_mut(place) {
+            *known = peer;
+        }
+    }
+
+    fn peer_of(&self, client: Key<Client>) -> Option<Peer> {
+        self.peers.get(client.index as usize).copied()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -122,6 +161,9 @@ impl<T> Owners<T> {
                 turns: None,
                 used: Mono::ZERO,
             });
+            if let Some(peer) = self.peer_of(client) {
+                self.names.add(peer, name.name.len());
+            }
             self.by_name.insert(name, key);
             key
         })
@@ -165,7 +207,7 @@ impl<T> Owners<T> {
         self.unlist(key);
         let owner = self.slab.get_mut(key)?;
         owner.used = now.unwrap_or(owner.used);
-        let result = change(owner.turns.get_or_insert_default());
+        let result = change(&mut owner.turns.get_or_insert_default().turns);
         self.list(key);
         Some(result)
     }
@@ -175,6 +217,9 @@ impl<T> Owners<T> {
         self.unlist(key);
         if let Some(owner) = self.slab.remove(key) {
             debug_assert!(owner.held.is_empty(), "an owner goes after what he holds");
+            if let Some(peer) = self.peer_of(owner.client()) {
+                self.names.take(peer, owner.name().len());
+            }
             self.by_name.remove(&owner.name);
         }
     }
@@ -190,25 +235,25 @@ impl<T> Owners<T> {
     /// One of a client's owners of whom nothing was heard since then.
     pub(crate) fn silent_since(&self, client: Key<Client>, since: Mono) -> Option<Key<Owner<T>>> {
         let all = (client, Mono::ZERO, Key::new(0, 0))..(client, since, Key::new(0, 0));
-        let mut silent = self.loose.range(all).map(|(_, used, key)| (*used, *key));
-        silent
-            .find(|resting| self.resting.contains(resting))
-            .map(|(_, key)| key)
+        let mut silent = self.loose.range(all).map(|(_, _, key)| *key);
+        silent.find(|key| self.get(*key).is_some_and(|owner| !owner.is_running()))
     }
 
-    /// The one that has been silent longest, if more rest than so many.
-    pub(crate) fn crowded_out(&self, most: usize) -> Option<Key<Owner<T>>> {
-        let oldest = self.resting.first().filter(|_| self.resting.len() > most);
-        oldest.map(|(_, key)| *key)
+    /// The one that has been silent longest, if of a client's peer more rest than may of so many.
+    pub(crate) fn crowded_out(&self, client: Key<Client>, most: usize) -> Option<Key<Owner<T>>> {
+        let peer = self.peer_of(client)?;
+        let whose = self.resting.held(peer).gives_way(most)?;
+        self.resting.first_to(peer, whose)
     }
 
     fn list(&mut self, key: Key<Owner<T>>) {
         if let Some(owner) = self.slab.get(key)
             && owner.is_loose()
         {
-            self.loose.insert((owner.client(), owner.used, key));
-            if !owner.turns().is_some_and(Turns::is_running) {
-                self.resting.insert((owner.used, key));
+            let (client, runs) = (owner.client(), owner.is_running());
+            self.loose.insert((client, owner.used, key));
+            if !runs && let Some(peer) = self.peer_of(client) {
+                self.resting.push(&mut self.slab, key, peer);
             }
         }
     }
@@ -218,7 +263,23 @@ impl<T> Owners<T> {
             && owner.is_loose()
         {
             self.loose.remove(&(owner.client(), owner.used, key));
-            self.resting.remove(&(owner.used, key));
+            self.resting.remove(&mut self.slab, key);
+        }
+    }
+}
+
+impl<T> Ranked for Owner<T> {
+    fn rank(&mut self) -> Option<&mut Rank<Owner<T>>> {
+        Some(&mut self.turns.as_deref_mut()?.rank)
+    }
+}
+
+// A derive would ask the same of `T`.
+impl<T> Default for Remembered<T> {
+    fn default() -> Remembered<T> {
+        Remembered {
+            turns: Turns::default(),
+            rank: Rank::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::stateid::{Named, check_seqid};
 use crate::client::{Client, Principal};
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
+use crate::peer::Peer;
 use crate::places::Places;
 use crate::slab::{Key, Slab};
 
@@ -107,6 +108,12 @@ impl States {
             waiting: 0,
             locks_by_client: Vec::new(),
         }
+    }
+
+    /// To whom what a client has is counted from now on; it has nothing yet.
+    pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
+        self.open_owners.enroll(client, peer);
+        self.lock_owners.enroll(client, peer);
     }
 
     /// The boot that its stateids are of.

@@ -274,6 +274,7 @@ impl Model {
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
             ClientGone::Evicted => SessionGone::Evicted,
+            ClientGone::Crowded => unreachable!("there is room for all of them"),
         };
         for session in self.sessions_of(record) {
             self.destroy(session, session_reason);

@@ -50,12 +50,17 @@ pub struct Opened {
 impl Client40 {
     /// A client that the server has not heard of, on a new connection.
     pub fn stranger(sim: &mut Sim, name: &str) -> Client40 {
+        Client40::by(sim.connect(), name)
+    }
+
+    /// A client that no server has heard of, on a connection.
+    pub fn by(conn: ConnId, name: &str) -> Client40 {
         Client40 {
             name: name.as_bytes().to_vec(),
             verifier: Verifier(*b"incarn-1"),
             uid: 1000,
             listens: "192.0.2.1.8.1",
-            conn: sim.connect(),
+            conn,
             id: ClientId(0),
             confirm: Verifier::default(),
             seqids: HashMap::new(),

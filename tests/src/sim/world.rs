@@ -243,10 +243,15 @@ impl Sim {
         self.xid
     }
 
-    /// A new connection.
+    /// A new connection, from the same host as all others.
     pub fn connect(&mut self) -> ConnId {
+        self.connect_from("192.0.2.1")
+    }
+
+    /// A new connection from this host.
+    pub fn connect_from(&mut self, host: &str) -> ConnId {
         let conn = self.network.connect();
-        let peer = format!("192.0.2.1:{conn}");
+        let peer = format!("{host}:{conn}");
         self.handle(Input::ConnOpened { conn, peer });
         conn
     }

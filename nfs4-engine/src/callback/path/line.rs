@@ -108,7 +108,7 @@ impl Core {
                     .and_then(|key| self.path(key))
                     .map(|path| path.target);
                 let peer = target.map_or_else(String::new, |target| target.to_string());
-                self.connections.open(conn, peer);
+                self.connection_opened(conn, peer);
                 match wanted {
                     Some(key) => self.probe_path(key, conn, now, out),
                     None => out.push(Action::Close { conn }),

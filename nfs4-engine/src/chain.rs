@@ -1,0 +1,167 @@
+//! Queues through the entries of a slab, which each entry can leave in one step.
+
+use crate::slab::{Key, Slab};
+
+/// A queue of entries.
+#[derive(Debug)]
+pub(crate) struct Chain<T> {
+    first: Option<Key<T>>,
+    last: Option<Key<T>>,
+    len: usize,
+}
+
+/// The neighbours of an entry in a queue.
+#[derive(Debug)]
+pub(crate) struct Link<T> {
+    before: Option<Key<T>>,
+    after: Option<Key<T>>,
+}
+
+impl<T> Chain<T> {
+    pub(crate) const fn new() -> Chain<T> {
+        Chain {
+            first: None,
+            last: None,
+            len: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The one that came first.
+    pub(crate) fn first(&self) -> Option<Key<T>> {
+        self.first
+    }
+
+    /// Puts an entry at the end; `link` is where it and the others keep their neighbours, and it is
+    /// in no queue by that yet.
+    pub(crate) fn push(
+        &mut self,
+        slab: &mut Slab<T>,
+        key: Key<T>,
+        link: impl Fn(&mut T) -> Option<&mut Link<T>>,
+    ) {
+        let Some(own) = slab.get_mut(key).and_then(&link) else {
+            return;
+        };
+        let before = self.last.replace(key);
+        *own = Link {
+            before,
+            after: None,
+        };
+        match before
+            .and_then(|before| slab.get_mut(before))
+            .and_then(link)
+        {
+            Some(before) => before.after = Some(key),
+            None => self.first = Some(key),
+        }
+        self.len += 1;
+    }
+
+    /// Takes out an entry that is in this queue.
+    pub(crate) fn remove(
+        &mut self,
+        slab: &mut Slab<T>,
+        key: Key<T>,
+        link: impl Fn(&mut T) -> Option<&mut Link<T>>,
+    ) {
+        let Some(own) = slab.get_mut(key).and_then(&link) else {
+            return;
+        };
+        let Link { before, after } = core::mem::take(own);
+        match before.and_then(|key| slab.get_mut(key)).and_then(&link) {
+            Some(before) => before.after = after,
+            None => self.first = after,
+        }
+        match after.and_then(|key| slab.get_mut(key)).and_then(link) {
+            Some(after) => after.before = before,
+            None => self.last = before,
+        }
+        self.len -= 1;
+    }
+}
+
+// Derives would ask the same of `T`.
+impl<T> Default for Chain<T> {
+    fn default() -> Chain<T> {
+        Chain::new()
+    }
+}
+
+impl<T> Default for Link<T> {
+    fn default() -> Link<T> {
+        Link {
+            before: None,
+            after: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    struct Entry {
+        value: u32,
+        link: Link<Entry>,
+    }
+
+    fn link(entry: &mut Entry) -> Option<&mut Link<Entry>> {
+        Some(&mut entry.link)
+    }
+
+    #[test]
+    fn it_is_a_list_from_which_anything_can_be_taken() {
+        let mut slab = Slab::new();
+        let mut chain = Chain::default();
+        let mut list = Vec::new();
+        // What is taken: the last, the first, one in the middle, and in the end all.
+        let takes: [Option<usize>; 12] = [
+            None,
+            None,
+            None,
+            None,
+            Some(3),
+            Some(0),
+            None,
+            None,
+            Some(1),
+            Some(2),
+            Some(1),
+            Some(0),
+        ];
+        for (value, take) in (0..).zip(takes) {
+            match take {
+                None => {
+                    let entry = Entry {
+                        value,
+                        link: Link::default(),
+                    };
+                    let key = slab.insert(entry);
+                    chain.push(&mut slab, key, link);
+                    list.push((value, key));
+                }
+                Some(at) => {
+                    let (_, key) = list.remove(at);
+                    chain.remove(&mut slab, key, link);
+                    slab.remove(key);
+                }
+            }
+            let mut walked = Vec::new();
+            let mut at = chain.first();
+            while let Some(key) = at {
+                let entry = slab.get(key).unwrap();
+                walked.push((entry.value, key));
+                at = entry.link.after;
+            }
+            assert_eq!(walked, list);
+            assert_eq!(chain.len(), list.len());
+        }
+        assert!(chain.first().is_none() && chain.last.is_none());
+    }
+}

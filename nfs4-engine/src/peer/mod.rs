@@ -1,0 +1,138 @@
+//! Peers: who asks, as far as it matters how much each may have.
+//!
+//! A peer is a principal at an address, however many connections it makes and client ids it has.
+//! What an address has is all that its principals have: a host can make up as many of those as it
+//! likes.
+
+mod rank;
+mod share;
+
+use alloc::boxed::Box;
+use core::net::{IpAddr, SocketAddr};
+
+pub(crate) use rank::{Rank, Ranked, Ranks};
+pub(crate) use share::{Full, GivesWay, Held, Shares};
+
+use crate::client::Principal;
+use crate::map::{DetMap, Keyed};
+use crate::slab::{Key, Slab};
+
+/// All parties that have anything.
+pub(crate) struct Peers {
+    slab: Slab<Party>,
+    by_name: DetMap<Name, Key<Party>>,
+}
+
+/// A host, or one of its principals.
+pub(crate) struct Party {
+    name: Name,
+    /// By how many connections, client records and kept replies it is held.
+    uses: usize,
+}
+
+/// To whom something is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) host: Key<Party>,
+    /// None where it is not known who at the host.
+    pub(crate) user: Option<Key<Party>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    /// Whatever the port.
+    Address(IpAddr),
+    /// What a driver calls a host that is no address.
+    Other(Box<str>),
+    Principal(Key<Party>, Principal),
+}
+
+impl Peers {
+    pub(crate) const fn new(keyed: Keyed) -> Peers {
+        Peers {
+            slab: Slab::new(),
+            by_name: DetMap::new(keyed),
+        }
+    }
+
+    /// How many parties there are, and how many can be found by name.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.slab.len(), self.by_name.len())
+    }
+
+    /// How often each is held.
+    pub(crate) fn uses(&self) -> impl Iterator<Item = (Key<Party>, usize)> + '_ {
+        let entries = self.slab.entries();
+        entries.map(|(key, party)| (key, party.uses))
+    }
+
+    /// The host at an address, as a driver writes it; held once more.
+    pub(crate) fn host(&mut self, address: &str) -> Peer {
+        let name = match address.parse::<SocketAddr>() {
+            Ok(address) => Name::Address(address.ip().to_canonical()),
+            Err(_) => Name::Other(address.into()),
+        };
+        let peer = Peer {
+            host: self.named(name),
+            user: None,
+        };
+        self.hold(peer);
+        peer
+    }
+
+    /// A principal at a host; held once more.
+    pub(crate) fn user(&mut self, host: Key<Party>, principal: Principal) -> Peer {
+        let user = self.named(Name::Principal(host, principal));
+        let peer = Peer {
+            host,
+            user: Some(user),
+        };
+        self.hold(peer);
+        peer
+    }
+
+    /// Keeps a peer until it is left as often as it is held.
+    pub(crate) fn hold(&mut self, peer: Peer) {
+        for key in peer.parties() {
+            if let Some(party) = self.slab.get_mut(key) {
+                party.uses += 1;
+            }
+        }
+    }
+
+    /// Ends one [`Peers::hold`]; with the last a peer is forgotten.
+    pub(crate) fn leave(&mut self, peer: Peer) {
+        for key in peer.parties() {
+            let Some(party) = self.slab.get_mut(key) else {
+                continue;
+            };
+            debug_assert!(party.uses > 0, "what is left was held");
+            party.uses = party.uses.saturating_sub(1);
+            if party.uses == 0
+                && let Some(party) = self.slab.remove(key)
+            {
+                self.by_name.remove(&party.name);
+            }
+        }
+    }
+
+    fn named(&mut self, name: Name) -> Key<Party> {
+        if let Some(key) = self.by_name.get(&name) {
+            return *key;
+        }
+        let party = Party {
+            name: name.clone(),
+            uses: 0,
+        };
+        let key = self.slab.insert(party);
+        self.by_name.insert(name, key);
+        key
+    }
+}
+
+impl Peer {
+    /// The host, and the principal if it is known.
+    pub(crate) fn parties(self) -> impl Iterator<Item = Key<Party>> {
+        core::iter::once(self.host).chain(self.user)
+    }
+}

@@ -1,0 +1,138 @@
+//! Who gives way first.
+
+use alloc::vec::Vec;
+
+use super::share::are;
+use super::{GivesWay, Held, Party, Peer};
+use crate::chain::{Chain, Link};
+use crate::slab::{Key, Slab};
+
+/// Those entries of a table that give way when room is wanted, in the order in which they do: of
+/// all peers, and of each party.
+#[derive(Debug)]
+pub(crate) struct Ranks<T> {
+    all: Chain<T>,
+    /// By the place of the party.
+    of: Vec<Chain<T>>,
+}
+
+/// Where an entry stands in [`Ranks`], if it does.
+#[derive(Debug)]
+pub(crate) struct Rank<T> {
+    /// Among whose it stands.
+    peer: Option<Peer>,
+    /// Its neighbours among all, those of its host, and those of its principal.
+    links: [Link<T>; 3],
+}
+
+/// An entry that can stand in [`Ranks`].
+pub(crate) trait Ranked: Sized {
+    /// Where it stands; none if it is not of those that ever do.
+    fn rank(&mut self) -> Option<&mut Rank<Self>>;
+}
+
+impl<T: Ranked> Ranks<T> {
+    pub(crate) const fn new() -> Ranks<T> {
+        Ranks {
+            all: Chain::new(),
+            of: Vec::new(),
+        }
+    }
+
+    /// How many there are, as a peer sees it.
+    pub(crate) fn held(&self, peer: Peer) -> Held {
+        let of = |key: Key<Party>| self.of.get(key.index as usize).map_or(0, Chain::len);
+        Held {
+            own: peer.user.map_or(0, of),
+            host: of(peer.host),
+            all: self.all.len(),
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The first of those that give way to a peer.
+    pub(crate) fn first_to(&self, peer: Peer, whose: GivesWay) -> Option<Key<T>> {
+        let party = match whose {
+            GivesWay::Own => peer.user.unwrap_or(peer.host),
+            GivesWay::Host => peer.host,
+            GivesWay::First => return self.first(),
+        };
+        self.of.get(party.index as usize)?.first()
+    }
+
+    /// The one that gives way first of all.
+    pub(crate) fn first(&self) -> Option<Key<T>> {
+        self.all.first()
+    }
+
+    /// The one that gives way to its own peer: of the same principal, or else of the same host.
+    pub(crate) fn first_of(&self, peer: Peer) -> Option<Key<T>> {
+        let mut nearest = peer.user.into_iter().chain([peer.host]);
+        nearest.find_map(|party| self.of.get(party.index as usize)?.first())
+    }
+
+    /// Whether so many are listed of each party, and none of any other.
+    pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
+        are(self.of.iter().map(Chain::len).collect(), told)
+    }
+
+    /// Puts an entry of a peer's last of all, unless it stands somewhere.
+    pub(crate) fn push(&mut self, slab: &mut Slab<T>, key: Key<T>, peer: Peer) {
+        match slab.get_mut(key).and_then(T::rank) {
+            Some(rank) if rank.peer.is_none() => rank.peer = Some(peer),
+            _ => return,
+        }
+        self.all.push(slab, key, link(ALL));
+        for (party, at) in peer.parties().zip(PARTIES) {
+            let place = party.index as usize;
+            if self.of.len() <= place {
+                self.of.resize_with(place + 1, Chain::default);
+            }
+            if let Some(chain) = self.of.get_mut(place) {
+                chain.push(slab, key, link(at));
+            }
+        }
+    }
+
+    /// Takes an entry out, if it stands somewhere here.
+    pub(crate) fn remove(&mut self, slab: &mut Slab<T>, key: Key<T>) {
+        let rank = slab.get_mut(key).and_then(T::rank);
+        let Some(peer) = rank.and_then(|rank| rank.peer.take()) else {
+            return;
+        };
+        self.all.remove(slab, key, link(ALL));
+        for (party, at) in peer.parties().zip(PARTIES) {
+            if let Some(chain) = self.of.get_mut(party.index as usize) {
+                chain.remove(slab, key, link(at));
+            }
+        }
+    }
+}
+
+impl<T> Rank<T> {
+    /// Whether it stands somewhere.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.peer.is_some()
+    }
+}
+
+impl<T> Default for Rank<T> {
+    fn default() -> Rank<T> {
+        Rank {
+            peer: None,
+            links: Default::default(),
+        }
+    }
+}
+
+fn link<T: Ranked>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T>> {
+    move |entry| entry.rank()?.links.get_mut(at)
+}
+
+const ALL: usize = 0;
+/// Of the host and the principal.
+const PARTIES: [usize; 2] = [1, 2];

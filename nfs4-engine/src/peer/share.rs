@@ -1,0 +1,261 @@
+//! How much of something each peer has, and how much it may have.
+
+use alloc::vec::Vec;
+
+use super::{Party, Peer};
+use crate::slab::Key;
+
+/// How much of one thing is taken, in all and by each party.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// By the place of the party. One that goes has nothing.
+    of: Vec<usize>,
+    all: usize,
+}
+
+/// What is taken of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// By a peer,
+    pub(crate) own: usize,
+    /// by all at its host,
+    pub(crate) host: usize,
+    /// and by all peers.
+    pub(crate) all: usize,
+}
+
+/// Why a peer cannot have more of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The peer has its share of it.
+    Share,
+    /// Others may have more, but nothing is left.
+    Node,
+}
+
+/// Of whom something must give way, which has come first of what they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivesWay {
+    /// Of the peer itself.
+    Own,
+    /// Of anyone at its host.
+    Host,
+    /// Of anyone.
+    First,
+}
+
+impl Shares {
+    pub(crate) const fn new() -> Shares {
+        Shares {
+            of: Vec::new(),
+            all: 0,
+        }
+    }
+
+    /// How much is taken by all.
+    pub(crate) fn all(&self) -> usize {
+        self.all
+    }
+
+    /// What is taken, as a peer sees it.
+    pub(crate) fn held(&self, peer: Peer) -> Held {
+        let of = |key: Key<Party>| self.of.get(key.index as usize).copied().unwrap_or(0);
+        Held {
+            own: peer.user.map_or(0, of),
+            host: of(peer.host),
+            all: self.all,
+        }
+    }
+
+    /// A peer has more than before.
+    pub(crate) fn add(&mut self, peer: Peer, more: usize) {
+        self.all += more;
+        for key in peer.parties() {
+            let place = key.index as usize;
+            if self.of.len() <= place {
+                self.of.resize(place + 1, 0);
+            }
+            if let Some(held) = self.of.get_mut(place) {
+                *held += more;
+            }
+        }
+    }
+
+    /// A peer has less than before.
+    pub(crate) fn take(&mut self, peer: Peer, less: usize) {
+        debug_assert!(self.all >= less, "it was added before");
+        self.all = self.all.saturating_sub(less);
+        for key in peer.parties() {
+            if let Some(held) = self.of.get_mut(key.index as usize) {
+                debug_assert!(*held >= less, "it was added before");
+                *held = held.saturating_sub(less);
+            }
+        }
+    }
+
+    /// Whether each party has as much as is told, and no other anything.
+    pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
+        are(self.of.clone(), told)
+    }
+}
+
+impl Held {
+    /// As `peer` sees it once `other` has so much less.
+    pub(crate) fn give_up(&mut self, peer: Peer, other: Peer, less: usize) {
+        self.all -= less;
+        if peer.host == other.host {
+            self.host -= less;
+            if peer == other {
+                self.own -= less;
+            }
+        }
+    }
+
+    /// Whether a peer may have so much more of what there is `limit` of.
+    ///
+    /// A peer may have as much as is left beside what its host has, so that the first one gets a
+    /// third, another at that host a third of what the host may still have, and all at one host
+    /// together no more than a half; the first at the next host a third of the rest, and so on.
+    /// Something is always left for one who comes later, and who has been given much gets no more
+    /// before others have given back. A host that has very little gets more as long as there is any.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub(crate) fn admits(self, limit: usize, more: usize) -> Result<(), Full> {
+        let Held { own, host, all } = self;
+        if all + more > limit {
+            Err(Full::Node)
+        } else if host + more <= little(limit) || own + host + all + 3 * more <= limit {
+            Ok(())
+        } else {
+            Err(Full::Share)
+        }
+    }
+
+    /// Whose must give way, if a peer was given more than [`Held::admits`] would have.
+    pub(crate) fn gives_way(self, limit: usize) -> Option<GivesWay> {
+        let Held { own, host, all } = self;
+        if host <= little(limit) {
+            (all > limit).then_some(GivesWay::First)
+        } else if own + host + all <= limit {
+            None
+        } else if 2 * own >= host {
+            Some(GivesWay::Own)
+        } else {
+            Some(GivesWay::Host)
+        }
+    }
+}
+
+/// Whether what is counted of each party, by its place, is what is told, and of no other anything.
+pub(super) fn are(
+    mut counted: Vec<usize>,
+    told: impl IntoIterator<Item = (Key<Party>, usize)>,
+) -> bool {
+    for (key, held) in told {
+        let of = counted.get_mut(key.index as usize).map(core::mem::take);
+        if of.unwrap_or(0) != held {
+            return false;
+        }
+    }
+    counted.iter().all(|rest| *rest == 0)
+}
+
+/// What a host may have, whatever others at its side have.
+fn little(limit: usize) -> usize {
+    (limit / LITTLE).max(1)
+}
+
+/// One part of so many is little.
+const LITTLE: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(host: u32, user: u32) -> Peer {
+        Peer {
+            host: Key::new(host, 1),
+            user: Some(Key::new(user, 1)),
+        }
+    }
+
+    /// Gives each as much as it may have, one after the other.
+    fn greedy(limit: usize, peers: &[Peer]) -> Vec<usize> {
+        let mut shares = Shares::new();
+        let mut got = Vec::new();
+        for peer in peers {
+            let before = shares.held(*peer).own;
+            while shares.held(*peer).admits(limit, 1).is_ok() {
+                shares.add(*peer, 1);
+            }
+            got.push(shares.held(*peer).own - before);
+        }
+        assert_eq!(shares.held(peers[0]).all, got.iter().sum::<usize>());
+        got
+    }
+
+    #[test]
+    fn each_gets_a_part_of_what_is_left_by_those_before() {
+        let hosts = [1, 2, 3, 4].map(|host| peer(host, 10 + host));
+        assert_eq!(greedy(900, &hosts), [300, 200, 133, 89]);
+        let users = [1, 2, 3, 4, 5].map(|user| peer(0, user));
+        assert_eq!(greedy(900, &users), [300, 100, 33, 11, 4]);
+        // Of what little there is, each gets one.
+        assert_eq!(greedy(2, &hosts), [1, 1, 0, 0]);
+        assert_eq!(greedy(1, &hosts), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_host_gets_a_little_as_long_as_there_is_any() {
+        let hosts: Vec<Peer> = (0..40).map(|host| peer(host, 100 + host)).collect();
+        let got = greedy(100 * LITTLE, &hosts);
+        assert_eq!(got[14..19], [117, 100, 100, 35, 0]);
+        let held = Held {
+            own: 0,
+            host: 0,
+            all: 7,
+        };
+        assert_eq!(held.admits(7, 1), Err(Full::Node));
+        assert_eq!(held.admits(8, 1), Ok(()));
+        let more = Held {
+            own: 1,
+            host: 2,
+            all: 6,
+        };
+        assert_eq!(more.admits(8, 1), Err(Full::Share));
+    }
+
+    #[test]
+    fn who_has_most_gives_way() {
+        let whose = |own, host, all| Held { own, host, all }.gives_way(100);
+        assert_eq!(whose(33, 33, 34), None);
+        assert_eq!(whose(34, 34, 34), Some(GivesWay::Own));
+        assert_eq!(whose(5, 48, 50), Some(GivesWay::Host));
+        assert_eq!(whose(1, 1, 100), None);
+        assert_eq!(whose(1, 1, 101), Some(GivesWay::First));
+        assert_eq!(whose(2, 2, 101), Some(GivesWay::Own));
+    }
+
+    #[test]
+    fn what_is_given_back_is_free_for_others() {
+        let (one, two) = (peer(1, 2), peer(3, 4));
+        let mut shares = Shares::new();
+        shares.add(one, 5);
+        shares.add(two, 1);
+        assert_eq!(shares.held(one).admits(16, 1), Err(Full::Share));
+        shares.take(one, 5);
+        assert_eq!(shares.held(two).own, 1);
+        assert_eq!(
+            shares.held(one),
+            Held {
+                own: 0,
+                host: 0,
+                all: 1
+            }
+        );
+        assert!(shares.are([(two.host, 1), (Key::new(4, 1), 1)]));
+        assert!(!shares.are([(two.host, 1)]));
+        assert!(!shares.are([(two.host, 1), (Key::new(4, 1), 1), (one.host, 1)]));
+    }
+}
