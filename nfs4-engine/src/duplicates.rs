@@ -8,12 +8,12 @@
 //! their calls alike. What changed nothing can be executed again, and is not kept.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::ids::ConnId;
 use crate::map::{DetMap, Keyed};
+use crate::peer::{Peer, Peers, Rank, Ranked, Ranks, Shares};
 use crate::session::fingerprint;
 use crate::slab::{Key, Slab};
 use crate::time::Mono;
@@ -22,10 +22,10 @@ use crate::time::Mono;
 pub(crate) struct Duplicates {
     slab: Slab<Request>,
     by_name: DetMap<Name, Key<Request>>,
-    /// Those that are answered, the oldest first.
-    answered: VecDeque<(Mono, Key<Request>)>,
-    /// Of the replies.
-    bytes: usize,
+    /// Those that are answered, in the order in which they were.
+    answered: Ranks<Request>,
+    /// How many bytes the replies have to each host.
+    bytes: Shares,
     /// What hashes begin with.
     seed: u64,
     /// A timer is set for them.
@@ -46,14 +46,17 @@ pub(crate) struct Request {
     conn: ConnId,
     /// The newest connection there was then.
     newest: ConnId,
+    /// Where it came from.
+    host: Peer,
+    rank: Rank<Request>,
     state: State,
 }
 
 enum State {
     /// It is being executed; retries have come by these connections.
     Running(Vec<ConnId>),
-    /// It was answered with this COMPOUND4res.
-    Answered(Box<[u8]>),
+    /// It was answered then, with this COMPOUND4res.
+    Answered(Mono, Box<[u8]>),
 }
 
 /// What a request is.
@@ -76,8 +79,8 @@ impl Duplicates {
         Duplicates {
             slab: Slab::new(),
             by_name: DetMap::new(keyed),
-            answered: VecDeque::new(),
-            bytes: 0,
+            answered: Ranks::new(),
+            bytes: Shares::new(),
             seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
             armed: false,
         }
@@ -91,14 +94,23 @@ impl Duplicates {
         Name { xid, print }
     }
 
-    /// Takes a request in.
-    pub(crate) fn enter(&mut self, name: Name, conn: ConnId, newest: ConnId) -> Seen<'_> {
+    /// Takes a request in, by a connection from this host; the host is held as long as it is known.
+    pub(crate) fn enter(
+        &mut self,
+        name: Name,
+        (conn, host): (ConnId, Peer),
+        newest: ConnId,
+        peers: &mut Peers,
+    ) -> Seen<'_> {
         let Some(key) = self.by_name.get(&name).copied() else {
             let state = State::Running(Vec::new());
+            peers.hold(host);
             let key = self.slab.insert(Request {
                 name,
                 conn,
                 newest,
+                host,
+                rank: Rank::default(),
                 state,
             });
             self.by_name.insert(name, key);
@@ -112,50 +124,72 @@ impl Duplicates {
                         Seen::Running
                     }
                     State::Running(_) => Seen::TooMany,
-                    State::Answered(body) => Seen::Answered(body),
+                    State::Answered(_, body) => Seen::Answered(body),
                 }
             }
             _ => Seen::Unnamed,
         }
     }
 
-    /// A request was answered: keeps the reply, if there is one to be kept, and forgets old ones.
-    /// The connections that retries have come by are returned.
+    /// A request was answered: keeps the reply, if there is one to be kept, and forgets old ones of
+    /// the same host, if that has more than its share. The connections that retries have come by
+    /// are returned.
     pub(crate) fn finish(
         &mut self,
         key: Key<Request>,
         reply: Option<Box<[u8]>>,
         now: Mono,
+        peers: &mut Peers,
     ) -> Vec<ConnId> {
         let Some(request) = self.slab.get_mut(key) else {
             return Vec::new();
         };
         let again = match &mut request.state {
             State::Running(again) => core::mem::take(again),
-            State::Answered(_) => Vec::new(),
+            State::Answered(..) => Vec::new(),
         };
+        let host = request.host;
         if let Some(reply) = reply {
-            self.bytes += reply.len();
-            request.state = State::Answered(reply);
-            self.answered.push_back((now, key));
+            self.bytes.add(host, reply.len());
+            request.state = State::Answered(now, reply);
+            self.answered.push(&mut self.slab, key, host);
         } else {
-            self.remove(key);
+            self.remove(key, peers);
         }
-        while self.answered.len() > REPLIES || self.bytes > BYTES {
-            self.forget_oldest();
+        while let Some(key) = self.gives_way_to(host) {
+            self.remove(key, peers);
         }
         again
     }
 
+    /// What is to be forgotten so that a host has no more than its share, and all no more than may
+    /// be.
+    fn gives_way_to(&self, host: Peer) -> Option<Key<Request>> {
+        let number = self.answered.held(host).gives_way(REPLIES);
+        let whose = number.or_else(|| self.bytes.held(host).gives_way(BYTES))?;
+        self.answered.first_to(host, whose)
+    }
+
     /// Forgets replies that nobody can ask for again, up to `budget` of them: whoever has not for so
     /// long has lost more than a reply. The time of the oldest that is left is returned.
-    pub(crate) fn forget(&mut self, now: Mono, keep: Duration, budget: &mut usize) -> Option<Mono> {
-        while let Some((at, _)) = self.answered.front().copied() {
-            if now <= at.after(keep) || *budget == 0 {
-                return Some(at);
+    pub(crate) fn forget(
+        &mut self,
+        now: Mono,
+        keep: Duration,
+        budget: &mut usize,
+        peers: &mut Peers,
+    ) -> Option<Mono> {
+        while let Some(key) = self.answered.first() {
+            if let Some(Request {
+                state: State::Answered(at, _),
+                ..
+            }) = self.slab.get(key)
+                && (now <= at.after(keep) || *budget == 0)
+            {
+                return Some(*at);
             }
-            self.forget_oldest();
-            *budget -= 1;
+            self.remove(key, peers);
+            *budget = budget.saturating_sub(1);
         }
         self.armed = false;
         None
@@ -163,7 +197,7 @@ impl Duplicates {
 
     /// Whether a timer is to be set to forget what is kept; it is taken for set then.
     pub(crate) fn arm(&mut self) -> bool {
-        let wants = !self.armed && !self.answered.is_empty();
+        let wants = !self.armed && self.answered.len() > 0;
         self.armed |= wants;
         wants
     }
@@ -171,31 +205,46 @@ impl Duplicates {
     /// How many are executed, how many replies are kept, and how many bytes they have.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let running = self.slab.len() - self.answered.len();
-        (running, self.answered.len(), self.bytes)
+        (running, self.answered.len(), self.bytes.all())
     }
 
     /// Bytes of the replies kept, counted anew, and how many requests can be found.
     pub(crate) fn recounted(&self) -> (usize, usize) {
         let bytes = self.slab.iter().map(|request| match &request.state {
             State::Running(_) => 0,
-            State::Answered(body) => body.len(),
+            State::Answered(_, body) => body.len(),
         });
         (bytes.sum(), self.by_name.len())
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((_, key)) = self.answered.pop_front() {
-            self.remove(key);
-        }
+    /// The host of each request, and how many bytes are kept of the reply, if it is answered.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (Peer, Option<usize>)> + '_ {
+        self.slab.iter().map(|request| match &request.state {
+            State::Running(_) => (request.host, None),
+            State::Answered(_, body) => (request.host, Some(body.len())),
+        })
     }
 
-    fn remove(&mut self, key: Key<Request>) {
+    /// How many replies are kept of each host, and how many bytes.
+    pub(crate) fn kept(&self) -> (&Ranks<Request>, &Shares) {
+        (&self.answered, &self.bytes)
+    }
+
+    fn remove(&mut self, key: Key<Request>, peers: &mut Peers) {
+        self.answered.remove(&mut self.slab, key);
         if let Some(request) = self.slab.remove(key) {
             self.by_name.remove(&request.name);
-            if let State::Answered(body) = request.state {
-                self.bytes -= body.len();
+            if let State::Answered(_, body) = request.state {
+                self.bytes.take(request.host, body.len());
             }
+            peers.leave(request.host);
         }
+    }
+}
+
+impl Ranked for Request {
+    fn rank(&mut self) -> Option<&mut Rank<Request>> {
+        Some(&mut self.rank)
     }
 }
 
@@ -211,7 +260,7 @@ pub(crate) fn kept(len: usize, copy: impl FnOnce(&mut Vec<u8>)) -> Option<Box<[u
 
 /// So many retries wait for the answer to one request.
 const RETRIES: usize = 8;
-/// So many replies are kept.
+/// So many replies are kept, half of them of one host.
 const REPLIES: usize = 4_096;
 /// They have at most so many bytes in all.
 const BYTES: usize = 8 << 20;
@@ -226,21 +275,48 @@ mod tests {
         ConnId::new(number).unwrap()
     }
 
-    fn duplicates() -> Duplicates {
-        Duplicates::new(Keyed::new([1; 16]), [1; 16])
+    /// A host, and what is kept of its requests.
+    struct Known {
+        peers: Peers,
+        host: Peer,
+        duplicates: Duplicates,
     }
 
-    fn enter(known: &mut Duplicates, xid: u32, by: u64, newest: u64) -> Option<Key<Request>> {
-        let name = known.name(xid, "192.0.2.1:700", 5);
-        match known.enter(name, conn(by), conn(newest)) {
-            Seen::New(key) => Some(key),
-            Seen::Unnamed | Seen::Running | Seen::TooMany | Seen::Answered(_) => None,
+    impl Known {
+        fn new() -> Known {
+            let keyed = Keyed::new([1; 16]);
+            let mut peers = Peers::new(keyed);
+            Known {
+                host: peers.host("192.0.2.1:700"),
+                peers,
+                duplicates: Duplicates::new(keyed, [1; 16]),
+            }
+        }
+
+        fn seen(&mut self, xid: u32, by: u64, newest: u64) -> Seen<'_> {
+            let name = self.duplicates.name(xid, "192.0.2.1:700", 5);
+            let from = (conn(by), self.host);
+            self.duplicates
+                .enter(name, from, conn(newest), &mut self.peers)
+        }
+
+        fn enter(&mut self, xid: u32, by: u64, newest: u64) -> Option<Key<Request>> {
+            match self.seen(xid, by, newest) {
+                Seen::New(key) => Some(key),
+                Seen::Unnamed | Seen::Running | Seen::TooMany | Seen::Answered(_) => None,
+            }
+        }
+
+        fn finish(&mut self, key: Key<Request>, len: Option<usize>, at: u64) -> Vec<ConnId> {
+            let reply = len.map(|len| alloc::vec![7; len].into());
+            let now = Mono::from_nanos(at);
+            self.duplicates.finish(key, reply, now, &mut self.peers)
         }
     }
 
     #[test]
     fn hosts_are_told_apart_and_ports_are_not() {
-        let known = duplicates();
+        let known = Known::new().duplicates;
         let one = known.name(7, "192.0.2.1:700", 5);
         assert_eq!(one, known.name(7, "192.0.2.1:701", 5));
         assert_ne!(one, known.name(7, "192.0.2.2:700", 5));
@@ -250,49 +326,48 @@ mod tests {
 
     #[test]
     fn a_retry_comes_by_the_same_connection_or_a_later_one() {
-        let mut known = duplicates();
-        let key = enter(&mut known, 7, 2, 3).unwrap();
-        let name = known.name(7, "192.0.2.1:701", 5);
-        assert!(matches!(known.enter(name, conn(3), conn(3)), Seen::Unnamed));
-        assert!(matches!(known.enter(name, conn(4), conn(4)), Seen::Running));
-        let again = known.finish(key, Some(b"reply".as_slice().into()), Mono::ZERO);
-        assert_eq!(again, [conn(4)]);
-        assert!(matches!(
-            known.enter(name, conn(2), conn(4)),
-            Seen::Answered(b"reply")
-        ));
-        assert!(matches!(known.enter(name, conn(3), conn(4)), Seen::Unnamed));
+        let mut known = Known::new();
+        let key = known.enter(7, 2, 3).unwrap();
+        assert!(matches!(known.seen(7, 3, 3), Seen::Unnamed));
+        assert!(matches!(known.seen(7, 4, 4), Seen::Running));
+        assert_eq!(known.finish(key, Some(3), 0), [conn(4)]);
+        assert!(matches!(known.seen(7, 2, 4), Seen::Answered([7, 7, 7])));
+        assert!(matches!(known.seen(7, 3, 4), Seen::Unnamed));
     }
 
     #[test]
     fn replies_are_bounded_in_number_bytes_and_time() {
-        let mut known = duplicates();
+        let mut known = Known::new();
         for xid in 0..2 * REPLIES {
-            let key = enter(&mut known, xid as u32, 1, 1).unwrap();
-            known.finish(key, kept(8, |body| body.extend([0; 8])), Mono::ZERO);
+            let key = known.enter(xid as u32, 1, 1).unwrap();
+            known.finish(key, Some(8), 0);
         }
-        assert_eq!(known.counts(), (0, REPLIES, 8 * REPLIES));
+        assert_eq!(known.duplicates.counts(), (0, REPLIES / 2, 8 * REPLIES / 2));
         for xid in 0..BYTES / LONGEST {
-            let key = enter(&mut known, (1 << 20) + xid as u32, 1, 1).unwrap();
-            let long = kept(LONGEST, |body| body.resize(LONGEST, 0));
-            known.finish(key, long, Mono::from_nanos(5));
+            let key = known.enter((1 << 20) + xid as u32, 1, 1).unwrap();
+            known.finish(key, Some(LONGEST), 5);
         }
-        assert!(known.counts().2 <= BYTES);
+        assert!(known.duplicates.counts().2 <= BYTES / 2);
         assert!(kept(LONGEST + 1, |_| unreachable!()).is_none());
-        let mut budget = usize::MAX;
-        let keep = Duration::from_nanos(10);
-        let left = known.forget(Mono::from_nanos(11), keep, &mut budget);
-        assert_eq!(left, Some(Mono::from_nanos(5)));
-        assert_eq!(known.forget(Mono::from_nanos(16), keep, &mut budget), None);
-        assert_eq!((known.counts(), known.recounted()), ((0, 0, 0), (0, 0)));
+        let (mut budget, keep) = (usize::MAX, Duration::from_nanos(10));
+        let Known {
+            duplicates, peers, ..
+        } = &mut known;
+        let mut forget = |at| duplicates.forget(Mono::from_nanos(at), keep, &mut budget, peers);
+        assert_eq!(forget(11), Some(Mono::from_nanos(5)));
+        assert_eq!(forget(16), None);
+        let counts = (duplicates.counts(), duplicates.recounted());
+        assert_eq!(counts, ((0, 0, 0), (0, 0)));
+        known.peers.leave(known.host);
+        assert_eq!(known.peers.counts(), (0, 0), "nothing holds the host");
     }
 
     #[test]
     fn what_changed_nothing_is_not_kept() {
-        let mut known = duplicates();
-        let key = enter(&mut known, 7, 1, 1).unwrap();
-        assert_eq!(known.finish(key, None, Mono::ZERO), []);
-        assert_eq!(known.counts(), (0, 0, 0));
-        assert!(enter(&mut known, 7, 1, 1).is_some());
+        let mut known = Known::new();
+        let key = known.enter(7, 1, 1).unwrap();
+        assert_eq!(known.finish(key, None, 0), []);
+        assert_eq!(known.duplicates.counts(), (0, 0, 0));
+        assert!(known.enter(7, 1, 1).is_some());
     }
 }

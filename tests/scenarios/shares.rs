@@ -2,8 +2,8 @@
 //! comes later finds room. What is beyond a share gets an error that ends the matter.
 
 use nfs4_engine::{Config, ConnId};
-use nfs4_proto::nfs4::args::{self, OpenHow};
-use nfs4_proto::nfs4::{Op, Status};
+use nfs4_proto::nfs4::args::{self, CreateType, OpenHow};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Opened, Reply, Sim};
 
@@ -155,5 +155,34 @@ fn owners_that_a_peer_leaves_behind_push_out_none_but_its_own() {
     modest
         .on(&mut sim, &opened.fh, |c| c.open_confirm(confirm))
         .all_ok();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_flood_from_one_host_makes_the_server_forget_no_reply_to_another() {
+    let mut sim = Sim::new();
+    let making = |client: &Client40, sim: &mut Sim, name: &[u8]| {
+        let create = args::Create {
+            objtype: CreateType::Directory,
+            objname: name,
+            createattrs: FattrRaw::EMPTY,
+        };
+        client.record(sim.xid(), |c| c.putrootfh().create(create))
+    };
+    let mut modest = Client40::by(sim.connect_from(MODEST), "modest");
+    let record = making(&modest, &mut sim, b"modest");
+    let first = sim.exchange(modest.conn, record.clone()).all_ok();
+    let greedy = Client40::by(sim.connect_from(GREEDY), "greedy");
+    for number in 0..4_300_u32 {
+        let record = making(&greedy, &mut sim, b"greedy");
+        let status = sim.exchange(greedy.conn, record).status();
+        let expected = [Status::OK, Status::EXIST][usize::from(number > 0)];
+        assert_eq!(status, expected);
+    }
+    // Half of all that are kept.
+    assert_eq!(sim.tables().kept_replies, 1 + 2_047);
+    modest.conn = sim.connect_from(MODEST);
+    let again = sim.exchange(modest.conn, record);
+    assert_eq!(again.body(), first.body());
     sim.assert_nothing_is_left();
 }

@@ -124,7 +124,8 @@ pub(super) fn begin_v40(
     if let Some(connection) = core.connections.get(run.conn) {
         let print = fingerprint::of(&run.cred, run.count, record);
         let name = core.duplicates.name(run.xid, &connection.peer, print);
-        match core.duplicates.enter(name, run.conn, newest) {
+        let from = (run.conn, connection.host);
+        match core.duplicates.enter(name, from, newest, &mut core.peers) {
             Seen::New(key) => run.request = Some(key),
             Seen::Unnamed => {}
             Seen::Running => return None,
@@ -227,7 +228,7 @@ impl Core {
         } else {
             None
         };
-        for conn in self.duplicates.finish(key, kept, now) {
+        for conn in self.duplicates.finish(key, kept, now, &mut self.peers) {
             let mut body = Vec::new();
             reply.copy_to(&mut body);
             let head = rpc_head(run.xid, body.len());
@@ -242,7 +243,7 @@ impl Core {
     /// Forgets replies that are a lease old; `false` if there are more than `budget` allows.
     pub(crate) fn forget_replies(&mut self, now: Mono, budget: &mut usize) -> bool {
         let lease = self.config.lease;
-        match self.duplicates.forget(now, lease, budget) {
+        match self.duplicates.forget(now, lease, budget, &mut self.peers) {
             Some(oldest) if now <= oldest.after(lease) => {
                 let at = oldest.after(lease).after(Duration::from_nanos(1));
                 self.timers.set(at, Due::Replies);

@@ -23,7 +23,9 @@ impl Engine {
         let hosts = conns.map(|connection| (connection.host, 1));
         let clients = || core.clients.entries().map(|(_, client)| (client.peer, 1));
         let uses: Tally = core.peers.uses().collect();
-        let used = tally(hosts.chain(clients()));
+        let requests = || core.duplicates.hosts();
+        let known = requests().map(|(host, _)| (host, 1));
+        let used = tally(hosts.chain(clients()).chain(known));
         check(uses == used, "uses of peers", (&uses, &used))?;
         let counts = core.peers.counts();
         check(counts == (used.len(), used.len()), "peers", counts)?;
@@ -53,6 +55,12 @@ impl Engine {
             let of = self.peer_of(session.client);
             check(of == Some(session.peer), "counted to another", key)?;
         }
+        let (ranks, bytes) = core.duplicates.kept();
+        let answered = requests().filter(|(_, kept)| kept.is_some());
+        let answered = tally(answered.map(|(host, _)| (host, 1)));
+        check(ranks.are(answered), "replies kept of hosts", ())?;
+        let kept = requests().filter_map(|(host, kept)| Some((host, kept?)));
+        check(bytes.are(tally(kept)), "bytes kept of hosts", ())?;
         self.check_owners_of_peers(&core.states.open_owners)?;
         self.check_owners_of_peers(&core.states.lock_owners)
     }
