@@ -351,7 +351,7 @@ impl Starving {
 }
 
 /// The address without its port; anything else as it is.
-fn host(peer: &str) -> &str {
+pub(crate) fn host(peer: &str) -> &str {
     match peer.parse::<std::net::SocketAddr>() {
         Ok(_) => peer.rsplit_once(':').map_or(peer, |(host, _)| host),
         Err(_) => peer,

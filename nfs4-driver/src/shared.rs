@@ -139,13 +139,17 @@ impl Shared {
         let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         *armed = next;
         self.settle(locked, turn, None);
-        let relieved = self.budget.relieve(now.mono);
+        let others = [
+            self.budget.relieve(now.mono),
+            self.dials.wake_paced(now.mono),
+        ];
+        let others = others.into_iter().flatten().min();
         Ok(match next {
             _ if left => Due::Now,
-            Mono::NEVER => relieved.map_or(Due::Never, Due::In),
+            Mono::NEVER => others.map_or(Due::Never, Due::In),
             at => {
                 let due = at.since(now.mono);
-                Due::In(relieved.map_or(due, |relieved| due.min(relieved)))
+                Due::In(others.map_or(due, |others| due.min(others)))
             }
         })
     }
@@ -221,7 +225,7 @@ impl Shared {
             self.timers.wake();
         }
         turn.after_lock();
-        self.dials.take_in(turn);
+        self.dials.take_in(turn, &*self.clock);
     }
 
     pub(crate) fn lock(&self) -> Result<Hold<'_, Locked>, EngineDead> {

@@ -227,6 +227,24 @@ async fn no_more_are_dialled_at_once_than_the_limit_and_for_no_longer(on: Transp
     drop(deaf);
 }
 
+on_both!(dials_for_one_peer_are_paced);
+
+/// A client that confirms one port after the other learns little about its host.
+async fn dials_for_one_peer_are_paced(on: Transport) {
+    let server = serve(on, patient()).await;
+    let start = Instant::now();
+    let mut clients = Vec::new();
+    for number in 0..40_u8 {
+        clients.push(Client40::introduced(&server, &[b'p', number]).await);
+    }
+    for client in &clients {
+        client.dialled().await;
+    }
+    // A burst of 32, and eight more in a second.
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(900), "{took:?}");
+}
+
 on_both!(a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once);
 
 async fn a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once(on: Transport) {

@@ -1,19 +1,24 @@
 //! Connections that the server makes itself, to call clients back. [RFC 7530 §16.33]
 
-use std::collections::VecDeque;
+mod queue;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
+use std::time::Duration;
 
-use nfs4_engine::{ConnId, DialError, DialId, Input};
+use nfs4_engine::{ConnId, DialError, DialId, Input, Mono};
 
+use crate::budget::host;
+use crate::clock::Clock;
 use crate::connection::{Connection, Side};
 use crate::log;
 use crate::node::Refused;
 use crate::policy::{DialPolicy, DialRequest, SameHost};
 use crate::shared::Shared;
 use crate::turn::Turn;
+use queue::Queue;
 
 /// Gives a transport the connections to make, at most
 /// [`Limits::max_dials`](crate::Limits::max_dials) at once.
@@ -30,7 +35,10 @@ pub struct Dial {
     node: Arc<Shared>,
     id: DialId,
     target: SocketAddr,
+    /// The address that it is made for.
+    asker: String,
     ended: bool,
+    answered: bool,
 }
 
 /// What the engine wants to have dialled.
@@ -42,16 +50,15 @@ pub(crate) struct Wanted {
 
 /// All dials of a node.
 pub(crate) struct Dials {
-    max_running: u32,
     policy: Mutex<Arc<dyn DialPolicy>>,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: VecDeque<(DialId, SocketAddr)>,
-    running: u32,
+    queue: Queue,
     dialers: Vec<Arc<Slot>>,
+    /// When the dialers look again for a dial that waits for its peer's pace.
+    look: Option<Mono>,
 }
 
 #[derive(Default)]
@@ -70,21 +77,31 @@ impl Dialer {
     pub fn next(&mut self, waker: &Waker) -> Option<Dial> {
         let dials = &self.node.dials;
         let mut state = lock(&dials.state);
-        if state.running < dials.max_running
-            && let Some((id, target)) = state.waiting.pop_front()
-        {
-            state.running += 1;
-            return Some(Dial {
-                node: Arc::clone(&self.node),
-                id,
-                target,
-                ended: false,
-            });
+        let mut paced = false;
+        if !state.queue.is_empty() {
+            let now = self.node.clock.now().mono;
+            if let Some((asker, id, target)) = state.queue.pop(now) {
+                return Some(Dial {
+                    node: Arc::clone(&self.node),
+                    id,
+                    target,
+                    asker,
+                    ended: false,
+                    answered: false,
+                });
+            }
+            let pause = state.queue.pause().filter(|_| state.look.is_none());
+            state.look = state.look.or(pause.map(|pause| now.after(pause)));
+            paced = pause.is_some();
         }
         // Under the lock, so that nothing is missed between.
         match &mut *lock(&self.slot.waker) {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
+        }
+        drop(state);
+        if paced {
+            self.node.timers.wake();
         }
         None
     }
@@ -97,10 +114,9 @@ impl Drop for Dialer {
         if !state.dialers.is_empty() {
             return;
         }
-        let left = std::mem::take(&mut state.waiting);
+        let left = state.queue.drain();
         drop(state);
-        self.node
-            .dial_failed(left.iter().map(|(dial, _)| *dial), DialError::Failed);
+        self.node.dial_failed(left, DialError::Failed);
     }
 }
 
@@ -124,7 +140,7 @@ impl Dial {
                 result: Ok(conn),
             })
             .inspect_err(|why| log::refused(&peer, *why))?;
-        self.ended = true;
+        (self.ended, self.answered) = (true, true);
         log::dialled(mailbox.id, &peer);
         let node = Arc::clone(&self.node);
         Ok(Connection::new(node, mailbox, peer, Side::Dialled))
@@ -149,8 +165,11 @@ impl Dial {
 impl Drop for Dial {
     fn drop(&mut self) {
         self.end(DialError::Failed);
+        let now = self.node.clock.now().mono;
         let mut state = lock(&self.node.dials.state);
-        state.running -= 1;
+        state
+            .queue
+            .ended(&self.asker, self.target, self.answered, now);
         state.wake();
     }
 }
@@ -158,9 +177,12 @@ impl Drop for Dial {
 impl Dials {
     pub(crate) fn new(max_running: u32) -> Dials {
         Dials {
-            max_running,
             policy: Mutex::new(Arc::new(SameHost)),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                queue: Queue::new(max_running),
+                dialers: Vec::new(),
+                look: None,
+            }),
         }
     }
 
@@ -170,7 +192,7 @@ impl Dials {
 
     /// Lines up what is wanted, as far as it is allowed; the rest is answered by inputs of `turn`.
     /// Not under the engine's lock: the policy is not ours.
-    pub(crate) fn take_in(&self, turn: &mut Turn) {
+    pub(crate) fn take_in(&self, turn: &mut Turn, clock: &dyn Clock) {
         if turn.dials.is_empty() {
             return;
         }
@@ -180,7 +202,7 @@ impl Dials {
                 target: wanted.target,
                 peer: &wanted.peer,
             }) {
-                self.line_up(wanted.dial, wanted.target)
+                self.line_up(&wanted, clock.now().mono)
             } else {
                 Err(DialError::Refused)
             };
@@ -194,12 +216,25 @@ impl Dials {
         }
     }
 
-    fn line_up(&self, dial: DialId, target: SocketAddr) -> Result<(), DialError> {
+    /// Wakes the dialers when a dial may have waited long enough for its peer's pace; says when to
+    /// come back for that.
+    pub(crate) fn wake_paced(&self, now: Mono) -> Option<Duration> {
         let mut state = lock(&self.state);
-        if state.dialers.is_empty() || state.waiting.len() >= MOST_WAITING {
+        let look = state.look?;
+        if now < look {
+            return Some(look.since(now));
+        }
+        state.look = None;
+        state.wake();
+        None
+    }
+
+    fn line_up(&self, wanted: &Wanted, now: Mono) -> Result<(), DialError> {
+        let mut state = lock(&self.state);
+        let asker = host(&wanted.peer);
+        if state.dialers.is_empty() || !state.queue.push(asker, wanted.dial, wanted.target, now) {
             return Err(DialError::Failed);
         }
-        state.waiting.push_back((dial, target));
         state.wake();
         Ok(())
     }
@@ -208,7 +243,7 @@ impl Dials {
 impl State {
     /// Every dialer looks whether there is something to do.
     fn wake(&self) {
-        if self.waiting.is_empty() {
+        if self.queue.is_empty() {
             return;
         }
         for slot in &self.dialers {
@@ -243,6 +278,3 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
-
-/// A dial beyond so many that wait fails at once, and the engine tries again later.
-const MOST_WAITING: usize = 4_096;
