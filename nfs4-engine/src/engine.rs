@@ -73,7 +73,7 @@ pub struct TableLengths {
     pub owners: usize,
     /// Opens: one for each owner and file.
     pub opens: usize,
-    /// Lock stateids: one for each lock owner and file.
+    /// Lock stateids: one for each lock owner and open.
     pub locks: usize,
     /// Files that somebody has open.
     pub files: usize,

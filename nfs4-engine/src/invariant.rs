@@ -292,7 +292,7 @@ fn check_locks(states: &Inside<'_>) -> Result<(), String> {
         check(listed == Some(key), "not where its open lists it", key)?;
         let same = open.client == lock.client && open.file == lock.file;
         check(same, "a lock of another open", key)?;
-        let by_owner = states.lock_by_owner.get(&(lock.owner, lock.file));
+        let by_owner = states.lock_by_owner.get(&(lock.owner, lock.open));
         check(by_owner == Some(&key), "not its owner's", key)?;
     }
     let listed: usize = states.opens.iter().map(|open| open.locks.len()).sum();
@@ -364,9 +364,9 @@ fn check_files(states: &Inside<'_>) -> Result<(), String> {
         let found = delegated.remove(&key).unwrap_or_default();
         check(listed == found, "delegations of a file", key)?;
         check(opens.0 + found.0 > 0 || found.1 > 0, "idle", key)?;
-        for lock in file.locked.owners() {
+        for (owner, lock) in file.locked.owners() {
             let found = states.locks.get(lock);
-            let same = found.is_some_and(|lock| lock.file == key);
+            let same = found.is_some_and(|lock| (lock.file, lock.owner) == (key, owner));
             check(same, "locked by nobody", (key, lock))?;
             ranges += 1;
         }

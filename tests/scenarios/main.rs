@@ -17,6 +17,7 @@ mod holder;
 mod lease;
 mod limits;
 mod locations;
+mod lock_opens;
 mod locks;
 mod malice;
 mod metrics;

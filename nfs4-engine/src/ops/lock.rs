@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 
 use nfs4_proto::nfs4::args::Locker;
-use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner};
+use nfs4_proto::nfs4::basic::{self, ClientId, LockType};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
@@ -18,6 +18,7 @@ use crate::state::States;
 use crate::state::delegation::Touch;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
+use crate::state::owner::Owner;
 use crate::state::range::{Conflict, Kind, Range};
 use crate::state::waiter::Asker;
 
@@ -30,7 +31,7 @@ pub(crate) fn lock<S: Established>(
     let args = args::Lock::decode(args)?;
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let kind = kind(args.locktype);
-    let (open, held) = locker(cx, &args.locker, &fh)?;
+    let Locking { open, held, by } = locker(cx, &args.locker, &fh)?;
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
     let (client, share, file) = (record.client, record.share, record.file);
     reclaim::admit(cx, client, args.reclaim)?;
@@ -41,14 +42,14 @@ pub(crate) fn lock<S: Established>(
     if !allowed {
         return Err(Status::OPENMODE);
     }
-    let owner = owner(&cx.core.states, &args.locker, held);
+    let owner = owner(&cx.core.states, &args.locker, by);
     let asker = Asker {
         client,
         owner: &owner,
         range,
         kind,
     };
-    if is_denied(cx, &fh, open, asker, held) {
+    if is_denied(cx, &fh, open, asker, by) {
         if args.locktype.waits() {
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client));
@@ -133,8 +134,8 @@ pub(crate) fn tested<S: Established>(
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let client = cx.client_of(args.owner.clientid)?;
     let kind = kind(args.locktype);
-    let held = cx.core.states.locks_of(client, args.owner.owner, &fh);
-    match conflict(cx, &fh, range, kind, held) {
+    let by = cx.core.states.lock_owners.find(client, args.owner.owner);
+    match conflict(cx, &fh, range, kind, by) {
         Some(conflict) => {
             tell_conflict(cx, &conflict);
             Ok(Step::Failed(Status::DENIED))
@@ -172,25 +173,41 @@ pub(crate) fn unlock<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// The open that a lock is taken under, and the owner's locks on the file if he has any.
+/// What a LOCK is about.
+struct Locking {
+    /// The open that the lock is taken under.
+    open: Key<Open>,
+    /// What its owner has locked under that, if it has a stateid for it.
+    held: Option<Key<Lock>>,
+    /// Its owner, if it is known.
+    by: Option<Key<LockOwner>>,
+}
+
 fn locker<S: Established>(
     cx: &mut Cx<'_, S>,
     locker: &Locker<'_>,
     fh: &Fh,
-) -> Result<(Key<Open>, Option<Key<Lock>>), Status> {
+) -> Result<Locking, Status> {
     match locker {
         Locker::New(new) => {
             let stateid = cx.meant(new.open_stateid)?;
             let open = cx.check_open(&stateid, fh)?;
             // Whatever client id the owner says, it is that of the open.
-            let held = cx.core.states.find_lock(open, new.lock_owner.owner);
-            Ok((open, held))
+            let states = &cx.core.states;
+            let client = states.get(open).ok_or(Status::BAD_STATEID)?.client;
+            let by = states.lock_owners.find(client, new.lock_owner.owner);
+            let held = states.find_lock(open, by);
+            Ok(Locking { open, held, by })
         }
         Locker::Existing(existing) => {
             let stateid = cx.meant(existing.lock_stateid)?;
             let held = cx.check_lock(&stateid, fh)?;
-            let open = cx.core.states.lock(held).ok_or(Status::BAD_STATEID)?.open;
-            Ok((open, Some(held)))
+            let lock = cx.core.states.lock(held).ok_or(Status::BAD_STATEID)?;
+            Ok(Locking {
+                open: lock.open,
+                held: Some(held),
+                by: Some(lock.owner),
+            })
         }
     }
 }
@@ -214,11 +231,11 @@ fn is_full<S>(cx: &Cx<'_, S>) -> bool {
 }
 
 /// What the lock owner is called.
-fn owner<'a>(states: &States, locker: &Locker<'a>, held: Option<Key<Lock>>) -> Cow<'a, [u8]> {
+fn owner<'a>(states: &States, locker: &Locker<'a>, by: Option<Key<LockOwner>>) -> Cow<'a, [u8]> {
     match locker {
         Locker::New(new) => Cow::Borrowed(new.lock_owner.owner),
         Locker::Existing(_) => {
-            let owner = held.and_then(|held| states.lock_owner_name(held));
+            let owner = by.and_then(|by| states.lock_owners.name(by));
             Cow::Owned(owner.unwrap_or_default().into())
         }
     }
@@ -230,9 +247,9 @@ fn is_denied<S>(
     fh: &Fh,
     open: Key<Open>,
     asker: Asker<'_>,
-    held: Option<Key<Lock>>,
+    by: Option<Key<LockOwner>>,
 ) -> bool {
-    if let Some(conflict) = conflict(cx, fh, asker.range, asker.kind, held) {
+    if let Some(conflict) = conflict(cx, fh, asker.range, asker.kind, by) {
         tell_conflict(cx, &conflict);
         return true;
     }
@@ -252,18 +269,18 @@ fn conflict<S>(
     fh: &Fh,
     range: Range,
     kind: Kind,
-    held: Option<Key<Lock>>,
-) -> Option<Conflict<Key<Lock>>> {
-    cx.core.states.lock_conflict(fh, range, kind, held)?;
+    by: Option<Key<LockOwner>>,
+) -> Option<Conflict<Key<LockOwner>>> {
+    cx.core.states.lock_conflict(fh, range, kind, by)?;
     cx.core.expire(cx.now, cx.out);
-    cx.core.states.lock_conflict(fh, range, kind, held)
+    cx.core.states.lock_conflict(fh, range, kind, by)
 }
 
 /// LOCK4denied: whose lock is in the way.
-fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<Lock>>) {
-    let states = &cx.core.states;
-    let client = states.lock(conflict.owner).map(|lock| lock.client);
-    let owner = states.lock_owner_name(conflict.owner).unwrap_or_default();
+fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<LockOwner>>) {
+    let found = cx.core.states.lock_owners.get(conflict.owner);
+    let client = found.map(Owner::client);
+    let owner = found.map(Owner::name).unwrap_or_default();
     let clients = &cx.core.clients;
     deny(clients, client, owner, conflict.range, conflict.kind).encode(cx.run.reply.body());
 }
@@ -283,12 +300,14 @@ fn deny<'a>(
             Kind::Read => LockType::Read,
             Kind::Write => LockType::Write,
         },
-        owner: Owner {
+        owner: basic::Owner {
             clientid: ClientId(client.map_or(0, |client| client.id)),
             owner,
         },
     }
 }
+
+type LockOwner = Owner<Lock>;
 
 fn kind(locktype: LockType) -> Kind {
     if locktype.is_write() {

@@ -7,6 +7,7 @@ use crate::slab::{Key, Slab};
 use crate::state::delegation::Delegation;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
+use crate::state::owner::Owner;
 use crate::state::range::Ranges;
 use crate::state::waiter::Waiters;
 
@@ -17,7 +18,7 @@ pub(crate) struct File {
     /// Those who have it open.
     pub(crate) opens: Places<Open>,
     /// Byte ranges that are locked.
-    pub(crate) locked: Ranges<Key<Lock>>,
+    pub(crate) locked: Ranges<Key<Owner<Lock>>, Key<Lock>>,
     /// Those who wait for locks.
     pub(crate) waiters: Waiters,
     /// Delegations that somebody has.

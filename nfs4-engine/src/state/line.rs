@@ -5,8 +5,9 @@ use core::time::Duration;
 use nfs4_proto::nfs4::status::Status;
 
 use super::file::File;
+use super::locked::NOBODY;
 use super::open::Open;
-use super::table::{NOBODY, States};
+use super::table::States;
 use super::waiter::{Asker, Turns, Waiter, Waiters};
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
@@ -139,11 +140,10 @@ impl States {
     /// Whether nothing that is locked keeps a waiter from his lock.
     fn would_get(&self, file: Key<File>, waiter: &Waiter) -> bool {
         let owner = self.lock_owners.find(waiter.client, &waiter.owner);
-        let held = owner.and_then(|owner| self.lock_by_owner.get(&(owner, file)).copied());
         let file = self.files.get(file);
         file.is_some_and(|file| {
             file.locked
-                .conflict(waiter.range, waiter.kind, held.unwrap_or(NOBODY))
+                .conflict(waiter.range, waiter.kind, owner.unwrap_or(NOBODY))
                 .is_none()
         })
     }

@@ -1,4 +1,4 @@
-//! The byte-range locks of one lock owner on one file. [RFC 8881 §9.1.3, §18.10]
+//! What one lock owner has locked of a file under one open. [RFC 8881 §9.1.3, §18.10]
 
 use super::file::File;
 use super::open::Open;
@@ -6,7 +6,7 @@ use super::owner::Owner;
 use crate::client::Client;
 use crate::slab::Key;
 
-/// What a lock stateid names: a lock owner and a file; which bytes he has is with the file.
+/// What a lock stateid names: a lock owner and an open; which bytes are locked is with the file.
 pub(crate) struct Lock {
     pub(crate) client: Key<Client>,
     pub(crate) owner: Key<Owner<Lock>>,

@@ -6,6 +6,7 @@ pub(crate) mod file;
 pub(crate) mod history;
 pub(crate) mod line;
 pub(crate) mod lock;
+pub(crate) mod locked;
 pub(crate) mod open;
 pub(crate) mod overlap;
 pub(crate) mod owner;

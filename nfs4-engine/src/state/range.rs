@@ -1,6 +1,6 @@
 //! Byte ranges of one file and who has them locked. [RFC 8881 §9.5, §18.10]
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::overlap::{Held, Overlaps};
 
@@ -20,13 +20,24 @@ pub(crate) enum Kind {
     Write,
 }
 
-/// The locked bytes of a file: of each owner ranges that do not overlap, cut where the kind changes.
-/// `O` names a lock owner. What others lock changes nothing of an owner's ranges.
+/// The locked bytes of a file: of each owner ranges that do not overlap, cut where anything changes.
+/// `O` names a lock owner, and `U` what it has locked a byte under: the last LOCK of the byte says
+/// that [RFC 8881 §9.5]. What others lock changes nothing of an owner's ranges.
 #[derive(Debug)]
-pub(crate) struct Ranges<O> {
-    /// By owner and first byte: the last byte, and the kind.
-    by_owner: BTreeMap<(O, u64), (u64, Kind)>,
+pub(crate) struct Ranges<O, U> {
+    /// By owner and first byte.
+    by_owner: BTreeMap<(O, u64), Locked<U>>,
+    /// The first bytes of what is locked under each thing.
+    under: BTreeSet<(U, u64)>,
     overlaps: Overlaps<O>,
+}
+
+/// A range of an owner's, but for its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Locked<U> {
+    last: u64,
+    kind: Kind,
+    under: U,
 }
 
 /// Somebody else's lock that is in the way.
@@ -70,10 +81,11 @@ impl Range {
     }
 }
 
-impl<O: Copy + Ord> Ranges<O> {
-    pub(crate) const fn new() -> Ranges<O> {
+impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
+    pub(crate) const fn new() -> Ranges<O, U> {
         Ranges {
             by_owner: BTreeMap::new(),
+            under: BTreeSet::new(),
             overlaps: Overlaps::new(),
         }
     }
@@ -86,12 +98,13 @@ impl<O: Copy + Ord> Ranges<O> {
     /// Whether the range lies inside a larger one of this owner's, of which two would be left.
     pub(crate) fn cuts(&self, range: Range, owner: O) -> bool {
         let before = self.before(owner, range.first);
-        before.is_some_and(|(_, (last, _))| last > range.last)
+        before.is_some_and(|(_, held)| held.last > range.last)
     }
 
-    /// The owner of each range.
-    pub(crate) fn owners(&self) -> impl Iterator<Item = O> + '_ {
-        self.by_owner.keys().map(|(owner, _)| *owner)
+    /// The owner of each range, and what it is locked under.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (O, U)> + '_ {
+        let ranges = self.by_owner.iter();
+        ranges.map(|((owner, _), held)| (*owner, held.under))
     }
 
     /// The first lock that keeps `owner` from locking `range`.
@@ -105,86 +118,88 @@ impl<O: Copy + Ord> Ranges<O> {
     }
 
     /// Gives `owner` the range; [`Ranges::conflict`] has found none. What that owner had of it
-    /// before becomes `kind`.
-    pub(crate) fn lock(&mut self, range: Range, kind: Kind, owner: O) {
+    /// before becomes `kind`, and is locked under `under` from now on.
+    pub(crate) fn lock(&mut self, range: Range, kind: Kind, owner: O, under: U) {
         self.unlock(range, owner);
         let Range {
             mut first,
             mut last,
         } = range;
-        // Neighbours of the same kind become one range with it.
-        if let Some((before, (end, of))) = self.before(owner, first)
-            && of == kind
-            && end.checked_add(1) == Some(first)
+        // Neighbours that are alike become one range with it.
+        if let Some((before, held)) = self.before(owner, first)
+            && (held.kind, held.under) == (kind, under)
+            && held.last.checked_add(1) == Some(first)
         {
             self.remove(owner, before);
             first = before;
         }
         if let Some(next) = last.checked_add(1)
-            && let Some((end, of)) = self.by_owner.get(&(owner, next)).copied()
-            && of == kind
+            && let Some(held) = self.by_owner.get(&(owner, next)).copied()
+            && (held.kind, held.under) == (kind, under)
         {
             self.remove(owner, next);
-            last = end;
+            last = held.last;
         }
-        self.insert(owner, kind, Range { first, last });
+        self.insert(owner, first, Locked { last, kind, under });
     }
 
-    /// Takes the range from `owner`, whatever of it that owner has.
+    /// Takes the range from `owner`, whatever of it that owner has, under whatever.
     pub(crate) fn unlock(&mut self, range: Range, owner: O) {
-        if let Some((first, (last, kind))) = self.before(owner, range.first)
-            && last >= range.first
+        if let Some((first, held)) = self.before(owner, range.first)
+            && held.last >= range.first
         {
             self.remove(owner, first);
-            let end = range.first - 1;
-            self.insert(owner, kind, Range { first, last: end });
-            if last > range.last {
-                let first = range.last + 1;
-                self.insert(owner, kind, Range { first, last });
+            let last = range.first - 1;
+            self.insert(owner, first, Locked { last, ..held });
+            if held.last > range.last {
+                self.insert(owner, range.last + 1, held);
                 return;
             }
         }
         let within = (owner, range.first)..=(owner, range.last);
         while let Some((key, held)) = self.by_owner.range(within.clone()).next() {
-            let ((_, first), (last, kind)) = (*key, *held);
+            let ((_, first), held) = (*key, *held);
             self.remove(owner, first);
-            if last > range.last {
-                let first = range.last + 1;
-                self.insert(owner, kind, Range { first, last });
+            if held.last > range.last {
+                self.insert(owner, range.last + 1, held);
             }
         }
     }
 
-    /// Takes all that an owner has.
-    pub(crate) fn unlock_all(&mut self, owner: O) {
-        let all = (owner, 0)..=(owner, u64::MAX);
-        while let Some(((_, first), _)) = self.by_owner.range(all.clone()).next() {
+    /// Takes all that `owner` has locked under this; nobody else has anything under it.
+    pub(crate) fn unlock_all(&mut self, owner: O, under: U) {
+        let all = (under, 0)..=(under, u64::MAX);
+        while let Some((_, first)) = self.under.range(all.clone()).next() {
             self.remove(owner, *first);
         }
     }
 
-    /// Whether `owner` has anything locked.
-    pub(crate) fn holds(&self, owner: O) -> bool {
-        let mut held = self.by_owner.range((owner, 0)..=(owner, u64::MAX));
+    /// Whether anything is locked under this.
+    pub(crate) fn holds(&self, under: U) -> bool {
+        let mut held = self.under.range((under, 0)..=(under, u64::MAX));
         held.next().is_some()
     }
 
     /// The last range of an owner that begins before this byte.
-    fn before(&self, owner: O, first: u64) -> Option<(u64, (u64, Kind))> {
+    fn before(&self, owner: O, first: u64) -> Option<(u64, Locked<U>)> {
         let mut before = self.by_owner.range((owner, 0)..(owner, first));
         let ((_, first), held) = before.next_back()?;
         Some((*first, *held))
     }
 
-    fn insert(&mut self, owner: O, kind: Kind, range: Range) {
-        self.by_owner
-            .insert((owner, range.first), (range.last, kind));
+    fn insert(&mut self, owner: O, first: u64, locked: Locked<U>) {
+        let Locked { last, kind, under } = locked;
+        self.by_owner.insert((owner, first), locked);
+        self.under.insert((under, first));
+        let range = Range { first, last };
         self.overlaps.insert(Held { owner, kind, range });
     }
 
     fn remove(&mut self, owner: O, first: u64) {
-        self.by_owner.remove(&(owner, first));
-        self.overlaps.remove(first, owner);
+        if let Some(locked) = self.by_owner.remove(&(owner, first)) {
+            self.under.remove(&(locked.under, first));
+            self.overlaps.remove(first, owner);
+        }
     }
 }
 
@@ -208,24 +223,25 @@ mod tests {
         assert_eq!(range(5, 6).length(), 2);
     }
 
-    /// Against an array of bytes: every sequence of four operations out of a small set.
+    /// Against an array of bytes: every sequence of three operations out of a small set. The first
+    /// owner locks under 10 and 11, the second under 20.
     #[test]
     fn ranges_agree_with_single_bytes() {
         const BYTES: u64 = 6;
         let mut steps = Vec::new();
-        for (first, last) in [(0, 5), (1, 2), (2, 4), (3, 3), (5, 5)] {
-            for owner in [1_u8, 2] {
+        for (first, last) in [(0, 5), (1, 2), (2, 4), (5, 5)] {
+            for (owner, under) in [(1_u8, 10_u8), (1, 11), (2, 20)] {
                 for kind in [Some(Kind::Read), Some(Kind::Write), None] {
-                    steps.push((range(first, last), owner, kind));
+                    steps.push((range(first, last), (owner, under), kind));
                 }
             }
         }
         let n = steps.len();
         for word in 0..n * n * n {
             let mut ranges = Ranges::new();
-            let mut model: Vec<BTreeMap<u8, Kind>> = alloc::vec![BTreeMap::new(); BYTES as usize];
+            let mut model: Vec<Byte> = alloc::vec![BTreeMap::new(); BYTES as usize];
             for step in [word / (n * n), word / n % n, word % n] {
-                let (range, owner, kind) = steps[step];
+                let (range, (owner, under), kind) = steps[step];
                 let bytes = range.first as usize..=range.last as usize;
                 match kind {
                     None => {
@@ -236,42 +252,59 @@ mod tests {
                     }
                     Some(kind) => {
                         let refused = model[bytes.clone()].iter().any(|byte| {
-                            byte.iter().any(|(other, held)| {
+                            byte.iter().any(|(other, (held, _))| {
                                 *other != owner && (kind == Kind::Write || *held == Kind::Write)
                             })
                         });
                         let conflict = ranges.conflict(range, kind, owner);
                         assert_eq!(conflict.is_some(), refused);
                         if !refused {
-                            ranges.lock(range, kind, owner);
+                            ranges.lock(range, kind, owner, under);
                             for byte in &mut model[bytes] {
-                                byte.insert(owner, kind);
+                                byte.insert(owner, (kind, under));
                             }
                         }
                     }
                 }
             }
-            for (byte, model) in model.iter().enumerate() {
-                for owner in [1, 2] {
-                    let found = ranges
-                        .by_owner
-                        .iter()
-                        .find_map(|((of, first), (last, kind))| {
-                            let there =
-                                range(*first, *last).overlaps(range(byte as u64, byte as u64));
-                            (*of == owner && there).then_some(*kind)
-                        });
-                    assert_eq!(found, model.get(&owner).copied());
-                }
+            agree(&ranges, &model);
+            ranges.unlock_all(1, 10);
+            for byte in &mut model {
+                byte.retain(|_, (_, under)| *under != 10);
             }
-            let all: Vec<_> = ranges.by_owner.iter().collect();
-            for pair in all.windows(2) {
-                let (((one, _), left), ((two, first), right)) = (pair[0], pair[1]);
-                if one == two {
-                    assert!(left.0 < *first, "they do not overlap");
-                    let touch = left.0 + 1 == *first;
-                    assert!(!touch || left.1 != right.1, "neighbours differ");
-                }
+            agree(&ranges, &model);
+        }
+    }
+
+    /// Who has a byte, of which kind, and under what.
+    type Byte = BTreeMap<u8, (Kind, u8)>;
+
+    #[track_caller]
+    fn agree(ranges: &Ranges<u8, u8>, model: &[Byte]) {
+        for (at, byte) in (0..).zip(model) {
+            for owner in [1, 2] {
+                let mut held = ranges.by_owner.iter();
+                let found = held.find_map(|((of, first), held)| {
+                    let there = range(*first, held.last).overlaps(range(at, at));
+                    (*of == owner && there).then_some((held.kind, held.under))
+                });
+                assert_eq!(found, byte.get(&owner).copied());
+            }
+        }
+        for under in [10, 11, 20] {
+            let mut held = model.iter().flat_map(BTreeMap::values);
+            let held = held.any(|(_, of)| *of == under);
+            assert_eq!(ranges.holds(under), held);
+        }
+        assert_eq!(ranges.len(), ranges.under.len());
+        let all: Vec<_> = ranges.by_owner.iter().collect();
+        for pair in all.windows(2) {
+            let (((one, _), left), ((two, first), right)) = (pair[0], pair[1]);
+            if one == two {
+                assert!(left.last < *first, "they do not overlap");
+                let touch = left.last + 1 == *first;
+                let alike = (left.kind, left.under) == (right.kind, right.under);
+                assert!(!touch || !alike, "neighbours differ");
             }
         }
     }
@@ -295,25 +328,25 @@ mod tests {
             let walked = ranges
                 .by_owner
                 .iter()
-                .filter(|((of, first), (last, held))| {
-                    let excludes = kind == Kind::Write || *held == Kind::Write;
-                    *of != owner && excludes && asked.overlaps(range(*first, *last))
+                .filter(|((of, first), held)| {
+                    let excludes = kind == Kind::Write || held.kind == Kind::Write;
+                    *of != owner && excludes && asked.overlaps(range(*first, held.last))
                 });
             let first = walked.map(|((of, first), _)| (*first, *of)).min();
             let found = ranges.conflict(asked, kind, owner);
             let found = found.map(|conflict| (conflict.range.first, conflict.owner));
             assert_eq!(found, first, "step {step}");
             match below(50) {
-                0 => ranges.unlock_all(owner),
+                0 => ranges.unlock_all(owner, owner),
                 1..20 => ranges.unlock(asked, owner),
-                _ if first.is_none() => ranges.lock(asked, kind, owner),
+                _ if first.is_none() => ranges.lock(asked, kind, owner, owner),
                 _ => {}
             }
             most = most.max(ranges.len());
         }
         assert!(most > 100, "{most} ranges at most");
         for owner in 0..12 {
-            ranges.unlock_all(owner);
+            ranges.unlock_all(owner, owner);
         }
         assert_eq!(ranges.conflict(range(0, u64::MAX), Kind::Write, 99), None);
     }
@@ -321,31 +354,31 @@ mod tests {
     #[test]
     fn the_end_of_the_range_of_offsets() {
         let mut ranges = Ranges::new();
-        ranges.lock(range(0, u64::MAX), Kind::Write, 1);
+        ranges.lock(range(0, u64::MAX), Kind::Write, 1, 10);
         ranges.unlock(range(10, 19), 1);
         assert_eq!(ranges.len(), 2);
         assert_eq!(ranges.conflict(range(10, 19), Kind::Write, 2), None);
         let conflict = ranges.conflict(range(u64::MAX, u64::MAX), Kind::Read, 2);
         assert_eq!(conflict.map(|c| c.range), Some(range(20, u64::MAX)));
         ranges.unlock(range(0, u64::MAX), 1);
-        assert!(ranges.len() == 0 && !ranges.holds(1));
+        assert!(ranges.len() == 0 && !ranges.holds(10));
     }
 
     #[test]
     fn what_one_locks_costs_another_nothing() {
         let mut ranges = Ranges::new();
         for reader in 0..10 {
-            ranges.lock(range(0, u64::MAX), Kind::Read, reader);
+            ranges.lock(range(0, u64::MAX), Kind::Read, reader, reader);
         }
         for at in 0..10 {
-            ranges.lock(range(3 * at, 3 * at), Kind::Read, 10);
+            ranges.lock(range(3 * at, 3 * at), Kind::Read, 10, 10);
         }
         assert_eq!(ranges.len(), 20);
         assert!(ranges.cuts(range(5, 5), 1) && !ranges.cuts(range(0, 5), 1));
         assert!(!ranges.cuts(range(5, u64::MAX), 1) && !ranges.cuts(range(0, 5), 10));
-        ranges.unlock_all(10);
+        ranges.unlock_all(10, 10);
         assert_eq!(ranges.len(), 10);
         assert!(ranges.holds(9) && !ranges.holds(10));
-        assert!(ranges.owners().eq(0..10));
+        assert!(ranges.owners().map(|(owner, _)| owner).eq(0..10));
     }
 }

@@ -10,7 +10,6 @@ use super::file::{File, Files, Share};
 use super::lock::Lock;
 use super::open::Open;
 use super::owner::{Owner, Owners};
-use super::range::{Conflict, Kind, Range};
 use super::stateid::{Named, check_seqid};
 use crate::client::{Client, Principal};
 use crate::exports::Fh;
@@ -25,33 +24,35 @@ pub(crate) struct States {
     pub(super) files: Files,
     pub(super) opens: Slab<Open>,
     pub(crate) open_owners: Owners<Open>,
-    open_by_owner: ByOwner<Open>,
+    open_by_owner: OpenByOwner,
     pub(super) delegated: Delegated,
-    locks: Slab<Lock>,
+    pub(super) locks: Slab<Lock>,
     pub(crate) lock_owners: Owners<Lock>,
-    pub(super) lock_by_owner: ByOwner<Lock>,
+    pub(super) lock_by_owner: LockByOwner,
     /// By which owner an open was closed, for whom that was the last request.
     pub(super) closed: DetMap<Key<Open>, Key<Owner<Open>>>,
     /// How many ranges are locked, of all files.
-    ranges: usize,
+    pub(super) ranges: usize,
     /// How many wait for locks.
     pub(super) waiting: usize,
     /// How many locks each client has, by its place: one that goes leaves none.
-    locks_by_client: Vec<u32>,
+    pub(super) locks_by_client: Vec<u32>,
 }
 
-/// What each owner has of each file.
-pub(crate) type ByOwner<T> = DetMap<(Key<Owner<T>>, Key<File>), Key<T>>;
+/// What each owner has open of each file.
+pub(crate) type OpenByOwner = DetMap<(Key<Owner<Open>>, Key<File>), Key<Open>>;
+/// What each lock owner has locked under each open.
+pub(crate) type LockByOwner = DetMap<(Key<Owner<Lock>>, Key<Open>), Key<Lock>>;
 
 /// All tables, to be looked at and not changed.
 pub(crate) struct Inside<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
     pub(crate) open_owners: &'a Owners<Open>,
-    pub(crate) open_by_owner: &'a ByOwner<Open>,
+    pub(crate) open_by_owner: &'a OpenByOwner,
     pub(crate) locks: &'a Slab<Lock>,
     pub(crate) lock_owners: &'a Owners<Lock>,
-    pub(crate) lock_by_owner: &'a ByOwner<Lock>,
+    pub(crate) lock_by_owner: &'a LockByOwner,
     pub(crate) closed: &'a DetMap<Key<Open>, Key<Owner<Open>>>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
@@ -149,12 +150,6 @@ impl States {
         }
     }
 
-    /// How many lock stateids a client has.
-    pub(crate) fn locks_of_client(&self, client: Key<Client>) -> u32 {
-        let count = self.locks_by_client.get(client.index as usize);
-        count.copied().unwrap_or(0)
-    }
-
     /// The handle of a file with state.
     pub(crate) fn handle_of(&self, key: Key<File>) -> Option<Fh> {
         self.files.get(key).map(|file| file.fh)
@@ -166,11 +161,6 @@ impl States {
 
     pub(crate) fn lock(&self, key: Key<Lock>) -> Option<&Lock> {
         self.locks.get(key)
-    }
-
-    /// What the lock owner of these locks is called.
-    pub(crate) fn lock_owner_name(&self, key: Key<Lock>) -> Option<&[u8]> {
-        self.lock_owners.name(self.locks.get(key)?.owner)
     }
 
     /// What this owner has of this file.
@@ -248,10 +238,7 @@ impl States {
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
             self.line(file, |waiters| waiters.leave_with(key));
         }
-        while let Some(lock) = self.opens.get(key).and_then(|open| open.locks.any()) {
-            self.unlock_all(lock);
-            self.end_lock(lock, why);
-        }
+        self.end_locks_under(key, why);
         let open = match why {
             Ending::Asked => self.opens.remove(key)?,
             Ending::Lost => self.opens.lose(key)?,
@@ -276,161 +263,10 @@ impl States {
         fh
     }
 
-    /// Unlocks all that is locked under a lock stateid.
-    fn unlock_all(&mut self, key: Key<Lock>) {
-        let file = self.locks.get(key).map(|lock| lock.file);
-        if let Some(file) = file.and_then(|file| self.files.get_mut(file)) {
-            let before = file.locked.len();
-            file.locked.unlock_all(key);
-            self.ranges -= before - file.locked.len();
-        }
-    }
-
-    /// The locks of this owner on the file of an open, if he has a stateid for them.
-    pub(crate) fn find_lock(&self, open: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
-        let open = self.opens.get(open)?;
-        let owner = self.lock_owners.find(open.client, owner)?;
-        self.lock_by_owner.get(&(owner, open.file)).copied()
-    }
-
-    /// Whoever keeps `owner` from locking a range of the file.
-    ///
-    /// `owner` is none for somebody who has nothing locked on it.
-    pub(crate) fn lock_conflict(
-        &self,
-        fh: &Fh,
-        range: Range,
-        kind: Kind,
-        owner: Option<Key<Lock>>,
-    ) -> Option<Conflict<Key<Lock>>> {
-        let file = self.files.get(self.files.find(fh)?)?;
-        file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
-    }
-
-    /// The locks that a client's lock owner of this name has on a file.
-    pub(crate) fn locks_of(&self, client: Key<Client>, owner: &[u8], fh: &Fh) -> Option<Key<Lock>> {
-        let owner = self.lock_owners.find(client, owner)?;
-        self.lock_by_owner
-            .get(&(owner, self.files.find(fh)?))
-            .copied()
-    }
-
-    /// A stateid for the locks of this owner under an open; he has none yet.
-    pub(crate) fn add_lock(&mut self, open_key: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
-        let open = self.opens.get_mut(open_key)?;
-        let (client, file) = (open.client, open.file);
-        let owner = self.lock_owners.named(client, owner);
-        let owner_place = self.lock_owners.next_place(owner);
-        let place = open.locks.next_place();
-        let lock = Lock {
-            client,
-            owner,
-            file,
-            open: open_key,
-            seqid: 0,
-            place,
-            owner_place,
-        };
-        let key = self.locks.insert(lock);
-        self.lock_owners.hold(owner, key);
-        open.locks.push(key);
-        let place = client.index as usize;
-        if self.locks_by_client.len() <= place {
-            self.locks_by_client.resize(place + 1, 0);
-        }
-        if let Some(count) = self.locks_by_client.get_mut(place) {
-            *count += 1;
-        }
-        self.lock_by_owner.insert((owner, file), key);
-        Some(key)
-    }
-
-    /// Locks a range, which nothing conflicts with; the new stateid is returned.
-    pub(crate) fn lock_range(&mut self, key: Key<Lock>, range: Range, kind: Kind) -> Stateid {
-        self.change_locks(key, |file| file.locked.lock(range, kind, key))
-    }
-
-    /// Unlocks a range; the new stateid is returned.
-    pub(crate) fn unlock_range(&mut self, key: Key<Lock>, range: Range) -> Stateid {
-        self.change_locks(key, |file| file.locked.unlock(range, key))
-    }
-
-    fn change_locks(&mut self, key: Key<Lock>, change: impl FnOnce(&mut File)) -> Stateid {
-        let seqid = self.locks.get_mut(key).map_or(0, |lock| {
-            lock.advance();
-            if let Some(file) = self.files.get_mut(lock.file) {
-                let before = file.locked.len();
-                change(file);
-                self.ranges = self.ranges - before + file.locked.len();
-            }
-            lock.seqid
-        });
-        Named::Lock(key).encode(self.epoch, seqid)
-    }
-
-    /// How many ranges are locked of the file of an open, those of each owner counted.
-    pub(crate) fn locked_of(&self, open: Key<Open>) -> usize {
-        let file = self
-            .opens
-            .get(open)
-            .and_then(|open| self.files.get(open.file));
-        file.map_or(0, |file| file.locked.len())
-    }
-
-    /// Whether unlocking this range leaves more ranges than there were.
-    pub(crate) fn cuts(&self, key: Key<Lock>, range: Range) -> bool {
-        let file = self
-            .locks
-            .get(key)
-            .and_then(|lock| self.files.get(lock.file));
-        file.is_some_and(|file| file.locked.cuts(range, key))
-    }
-
     /// Opens, lock stateids, what is locked, and delegations, of everybody: all of it takes memory.
     pub(crate) fn weight(&self) -> usize {
         let delegated = self.delegated.len();
         self.opens.len() + self.locks.len() + self.ranges + self.waiting + delegated
-    }
-
-    /// Whether anything is locked under a lock stateid.
-    pub(crate) fn holds_locks(&self, key: Key<Lock>) -> bool {
-        let file = self
-            .locks
-            .get(key)
-            .and_then(|lock| self.files.get(lock.file));
-        file.is_some_and(|file| file.locked.holds(key))
-    }
-
-    /// Removes a lock stateid, under which nothing is locked, from every table.
-    pub(crate) fn free_lock(&mut self, key: Key<Lock>) {
-        self.end_lock(key, Ending::Asked);
-    }
-
-    fn end_lock(&mut self, key: Key<Lock>, why: Ending) {
-        let ended = match why {
-            Ending::Asked => self.locks.remove(key),
-            Ending::Lost => self.locks.lose(key),
-        };
-        let Some(lock) = ended else {
-            return;
-        };
-        let count = self.locks_by_client.get_mut(lock.client.index as usize);
-        if let Some(count) = count {
-            *count -= 1;
-        }
-        self.lock_by_owner.remove(&(lock.owner, lock.file));
-        if let Some(moved) = self.lock_owners.release(lock.owner, lock.owner_place)
-            && let Some(moved) = self.locks.get_mut(moved)
-        {
-            moved.owner_place = lock.owner_place;
-        }
-        let moved = self
-            .opens
-            .get_mut(lock.open)
-            .and_then(|open| open.locks.remove(lock.place));
-        if let Some(moved) = moved.and_then(|moved| self.locks.get_mut(moved)) {
-            moved.place = lock.place;
-        }
     }
 
     /// What a stateid names, whose it is, and of which file; its seqid is not looked at.
@@ -506,8 +342,6 @@ impl States {
     }
 }
 
-/// Holds no lock: none has generation zero.
-pub(super) const NOBODY: Key<Lock> = Key::new(0, 0);
 /// What is said of a stateid that names nothing any more.
 pub(super) fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {
     if table.was_lost(key) {

@@ -1,0 +1,185 @@
+//! The lock stateids, and the bytes that are locked under them. [RFC 8881 §9.1.3, §9.5]
+
+use nfs4_proto::nfs4::basic::Stateid;
+
+use super::file::File;
+use super::lock::Lock;
+use super::open::Open;
+use super::owner::Owner;
+use super::range::{Conflict, Kind, Range};
+use super::stateid::Named;
+use super::table::{Ending, States};
+use crate::client::Client;
+use crate::exports::Fh;
+use crate::slab::Key;
+
+impl States {
+    /// How many lock stateids a client has.
+    pub(crate) fn locks_of_client(&self, client: Key<Client>) -> u32 {
+        let count = self.locks_by_client.get(client.index as usize);
+        count.copied().unwrap_or(0)
+    }
+
+    /// The locks that a lock owner has under an open, if it has a stateid for them.
+    pub(crate) fn find_lock(
+        &self,
+        open: Key<Open>,
+        owner: Option<Key<Owner<Lock>>>,
+    ) -> Option<Key<Lock>> {
+        self.lock_by_owner.get(&(owner?, open)).copied()
+    }
+
+    /// Which lock keeps `owner` from locking a range of the file, under whatever open that is.
+    ///
+    /// `owner` is none for one who has nothing locked.
+    pub(crate) fn lock_conflict(
+        &self,
+        fh: &Fh,
+        range: Range,
+        kind: Kind,
+        owner: Option<Key<Owner<Lock>>>,
+    ) -> Option<Conflict<Key<Owner<Lock>>>> {
+        let file = self.files.get(self.files.find(fh)?)?;
+        file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
+    }
+
+    /// A stateid for what this owner locks under an open; it has none yet.
+    pub(crate) fn add_lock(&mut self, open_key: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
+        let open = self.opens.get_mut(open_key)?;
+        let (client, file) = (open.client, open.file);
+        let owner = self.lock_owners.named(client, owner);
+        let owner_place = self.lock_owners.next_place(owner);
+        let place = open.locks.next_place();
+        let lock = Lock {
+            client,
+            owner,
+            file,
+            open: open_key,
+            seqid: 0,
+            place,
+            owner_place,
+        };
+        let key = self.locks.insert(lock);
+        self.lock_owners.hold(owner, key);
+        open.locks.push(key);
+        let place = client.index as usize;
+        if self.locks_by_client.len() <= place {
+            self.locks_by_client.resize(place + 1, 0);
+        }
+        if let Some(count) = self.locks_by_client.get_mut(place) {
+            *count += 1;
+        }
+        self.lock_by_owner.insert((owner, open_key), key);
+        Some(key)
+    }
+
+    /// Locks a range, which nothing conflicts with; the new stateid is returned. What the owner had
+    /// locked of it under other opens is locked under this one from now on.
+    pub(crate) fn lock_range(&mut self, key: Key<Lock>, range: Range, kind: Kind) -> Stateid {
+        self.change_locks(key, |file, owner| file.locked.lock(range, kind, owner, key))
+    }
+
+    /// Unlocks a range, under whatever open the owner has locked it; the new stateid is returned.
+    pub(crate) fn unlock_range(&mut self, key: Key<Lock>, range: Range) -> Stateid {
+        self.change_locks(key, |file, owner| file.locked.unlock(range, owner))
+    }
+
+    /// Only the stateid that is named counts on, whichever open the bytes were locked under.
+    fn change_locks(
+        &mut self,
+        key: Key<Lock>,
+        change: impl FnOnce(&mut File, Key<Owner<Lock>>),
+    ) -> Stateid {
+        let seqid = self.locks.get_mut(key).map_or(0, |lock| {
+            lock.advance();
+            if let Some(file) = self.files.get_mut(lock.file) {
+                let before = file.locked.len();
+                change(file, lock.owner);
+                self.ranges = self.ranges - before + file.locked.len();
+            }
+            lock.seqid
+        });
+        Named::Lock(key).encode(self.epoch(), seqid)
+    }
+
+    /// How many ranges are locked of the file of an open, those of each owner counted.
+    pub(crate) fn locked_of(&self, open: Key<Open>) -> usize {
+        let file = self
+            .opens
+            .get(open)
+            .and_then(|open| self.files.get(open.file));
+        file.map_or(0, |file| file.locked.len())
+    }
+
+    /// Whether unlocking this range leaves more ranges than there were.
+    pub(crate) fn cuts(&self, key: Key<Lock>, range: Range) -> bool {
+        self.locks.get(key).is_some_and(|lock| {
+            let file = self.files.get(lock.file);
+            file.is_some_and(|file| file.locked.cuts(range, lock.owner))
+        })
+    }
+
+    /// Whether anything is locked under a lock stateid.
+    pub(crate) fn holds_locks(&self, key: Key<Lock>) -> bool {
+        let file = self
+            .locks
+            .get(key)
+            .and_then(|lock| self.files.get(lock.file));
+        file.is_some_and(|file| file.locked.holds(key))
+    }
+
+    /// Removes a lock stateid, under which nothing is locked, from every table.
+    pub(crate) fn free_lock(&mut self, key: Key<Lock>) {
+        self.end_lock(key, Ending::Asked);
+    }
+
+    /// Ends all locks under an open, which goes. What their owners have locked under other opens
+    /// stays locked.
+    pub(super) fn end_locks_under(&mut self, open: Key<Open>, why: Ending) {
+        while let Some(lock) = self.opens.get(open).and_then(|open| open.locks.any()) {
+            self.unlock_all(lock);
+            self.end_lock(lock, why);
+        }
+    }
+
+    /// Unlocks all that is locked under a lock stateid.
+    fn unlock_all(&mut self, key: Key<Lock>) {
+        if let Some(lock) = self.locks.get(key)
+            && let Some(file) = self.files.get_mut(lock.file)
+        {
+            let before = file.locked.len();
+            file.locked.unlock_all(lock.owner, key);
+            self.ranges -= before - file.locked.len();
+        }
+    }
+
+    fn end_lock(&mut self, key: Key<Lock>, why: Ending) {
+        let ended = match why {
+            Ending::Asked => self.locks.remove(key),
+            Ending::Lost => self.locks.lose(key),
+        };
+        let Some(lock) = ended else {
+            return;
+        };
+        let count = self.locks_by_client.get_mut(lock.client.index as usize);
+        if let Some(count) = count {
+            *count -= 1;
+        }
+        self.lock_by_owner.remove(&(lock.owner, lock.open));
+        if let Some(moved) = self.lock_owners.release(lock.owner, lock.owner_place)
+            && let Some(moved) = self.locks.get_mut(moved)
+        {
+            moved.owner_place = lock.owner_place;
+        }
+        let moved = self
+            .opens
+            .get_mut(lock.open)
+            .and_then(|open| open.locks.remove(lock.place));
+        if let Some(moved) = moved.and_then(|moved| self.locks.get_mut(moved)) {
+            moved.place = lock.place;
+        }
+    }
+}
+
+/// Holds no lock: none has generation zero.
+pub(super) const NOBODY: Key<Owner<Lock>> = Key::new(0, 0);
