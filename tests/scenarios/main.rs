@@ -22,6 +22,7 @@ mod locks;
 mod malice;
 mod metrics;
 mod names;
+mod narrowing;
 mod open;
 mod reconnect;
 mod refusals;

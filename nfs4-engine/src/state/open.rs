@@ -28,7 +28,7 @@ pub(crate) struct Open {
 }
 
 /// Which shares were asked for by OPENs that still count: bit n is set for the value n. A
-/// downgrade must go back to one of them. [RFC 8881 §18.18.3]
+/// downgrade must go back to the union of some of them. [RFC 8881 §18.18.3]
 #[derive(Clone, Copy, Default)]
 struct Asked {
     access: u8,
@@ -84,7 +84,7 @@ impl Open {
 
     /// Whether it can be narrowed to exactly this share.
     pub(crate) fn narrows_to(&self, share: Share) -> bool {
-        self.asked.has(share)
+        self.asked.unites_to(share)
     }
 
     /// Forgets every OPEN that asked for more than this share.
@@ -105,8 +105,13 @@ impl Asked {
         self.deny |= 1 << (share.deny & 3);
     }
 
-    fn has(self, share: Share) -> bool {
-        self.access >> (share.access & 3) & 1 != 0 && self.deny >> (share.deny & 3) & 1 != 0
+    /// Whether access and deny bits are each the union of those that some of the OPENs asked for.
+    fn unites_to(self, share: Share) -> bool {
+        let union = |asked: u8, bits: u32| {
+            let within = (0..4).filter(|value| asked >> value & 1 != 0 && value & !bits == 0);
+            within.reduce(|one, other| one | other) == Some(bits & 3)
+        };
+        union(self.access, share.access) && union(self.deny, share.deny)
     }
 
     fn forget_beyond(&mut self, share: Share) {
