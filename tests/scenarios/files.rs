@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Fattr, Reply, Sim, making_args, open_args};
+use nfs4_tests::sim::{Client, Client40, Fattr, Reply, Sim, making_args, open_args};
 
 const fn read(stateid: Stateid) -> args::Read {
     args::Read {
@@ -317,4 +317,26 @@ fn setattr_says_that_nothing_was_set_however_it_fails() {
     assert_eq!(none.last(), (Op::SetAttr, Status::NOFILEHANDLE));
     let short = client.call(&mut sim, |c| c.putrootfh().raw(Op::SetAttr.number(), &[]));
     assert_eq!(short.last(), (Op::SetAttr, Status::BADXDR));
+}
+
+#[test]
+fn a_file_that_has_lost_its_last_name_gets_none_again() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let (fh, _) = opened(&mut sim, &mut client, 3, 0);
+    client
+        .call(&mut sim, |c| {
+            c.putrootfh().remove(args::Remove { target: b"f" })
+        })
+        .all_ok();
+    let put = args::PutFh { object: &fh };
+    let link = args::Link { newname: b"g" };
+    for (minor, status) in [(1, Status::STALE), (2, Status::STALE)] {
+        client.minor = minor;
+        let reply = client.call(&mut sim, |c| c.putfh(put).savefh().putrootfh().link(link));
+        assert_last(&reply, Op::Link, status);
+    }
+    let old = Client40::mounted(&mut sim, "old");
+    let reply = old.call(&mut sim, |c| c.putfh(put).savefh().putrootfh().link(link));
+    assert_last(&reply, Op::Link, Status::NOENT);
 }
