@@ -91,6 +91,12 @@ impl Core {
         self.sessions.get(scope.session).is_some()
     }
 
+    /// Whether a client is there, and is not going.
+    pub(crate) fn has_client(&self, client: Key<Client>) -> bool {
+        let record = self.clients.get(client);
+        record.is_some_and(|client| client.going.is_none())
+    }
+
     /// How much of the memory for kept replies is taken.
     pub(crate) fn pressure(&self) -> Pressure {
         Pressure {

@@ -11,12 +11,15 @@ use core::fmt::Debug;
 
 use nfs4_proto::nfs4::basic::SessionId;
 
+use crate::compound::Stage;
 use crate::connection::Direction;
 use crate::delegate::Guard;
 use crate::engine::Engine;
 use crate::ids::ConnId;
+use crate::ops::creation::Opening;
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::claim::Claim;
 use crate::state::delegation::{DelegationKind, Touch};
 use crate::state::file::{Files, Shares};
 use crate::state::owner::{Owner, Owners};
@@ -41,7 +44,8 @@ impl Engine {
         self.check_opens(&states)?;
         check_locks(&states)?;
         self.check_delegations(&states)?;
-        check_files(&states)
+        self.check_room(&states)?;
+        check_files(&states, self.claims())
     }
 
     /// Which connections are bound to which sessions, in no particular order.
@@ -175,6 +179,37 @@ impl Engine {
             let client = core.clients.get(session.client);
             let knows = client.is_some_and(|client| client.sessions.contains(&key));
             check(knows, "its client does not know it", key)?;
+        }
+        Ok(())
+    }
+
+    /// The shares that OPENs have which cut a file.
+    fn claims(&self) -> impl Iterator<Item = Claim> + '_ {
+        self.parked.iter().filter_map(|run| {
+            let Stage::OpenCut { claim, .. } = run.stage else {
+                return None;
+            };
+            Some(claim)
+        })
+    }
+
+    /// Room is kept for OPENs that may make a file, as long as they wait.
+    fn check_room(&self, states: &Inside<'_>) -> Result<(), String> {
+        let mut by_client = BTreeMap::<_, u32>::new();
+        for run in self.parked.iter() {
+            let (Stage::OpenFound(Opening { room, .. }) | Stage::OpenCut { room, .. }) = run.stage
+            else {
+                continue;
+            };
+            if let Some(client) = room {
+                *by_client.entry(client).or_default() += 1;
+            }
+        }
+        let all: u32 = by_client.values().sum();
+        check(states.opening == all as usize, "room kept", all)?;
+        for (key, client) in self.core.clients.entries() {
+            let opening = by_client.get(&key).copied().unwrap_or(0);
+            check(client.opening == opening, "room kept for a client", key)?;
         }
         Ok(())
     }
@@ -337,11 +372,16 @@ fn check_owners<T>(
 }
 
 /// A file lists the opens and delegations that it has, and whoever has locked it is there.
-fn check_files(states: &Inside<'_>) -> Result<(), String> {
+fn check_files(states: &Inside<'_>, claims: impl Iterator<Item = Claim>) -> Result<(), String> {
     let files: &Files = states.files;
-    let mut opened = BTreeMap::<_, (usize, Shares)>::new();
+    let mut opened = BTreeMap::<_, (usize, u32, Shares)>::new();
+    for claim in claims {
+        let (_, claims, shares) = opened.entry(claim.file).or_default();
+        *claims += 1;
+        shares.add(claim.share);
+    }
     for (key, open) in states.opens.entries() {
-        let (opens, shares) = opened.entry(open.file).or_default();
+        let (opens, _, shares) = opened.entry(open.file).or_default();
         *opens += 1;
         shares.add(open.share);
         let file = files.get(open.file);
@@ -363,7 +403,8 @@ fn check_files(states: &Inside<'_>) -> Result<(), String> {
         let listed = (file.delegations.len(), file.revoked);
         let found = delegated.remove(&key).unwrap_or_default();
         check(listed == found, "delegations of a file", key)?;
-        check(opens.0 + found.0 > 0 || found.1 > 0, "idle", key)?;
+        let used = opens.0 + found.0 > 0 || opens.1 + found.1 > 0;
+        check(used, "idle", key)?;
         for (owner, lock) in file.locked.owners() {
             let found = states.locks.get(lock);
             let same = found.is_some_and(|lock| (lock.file, lock.owner) == (key, owner));

@@ -24,6 +24,8 @@ mod metrics;
 mod names;
 mod narrowing;
 mod open;
+mod open_room;
+mod open_undone;
 mod reconnect;
 mod refusals;
 mod sequence;

@@ -73,6 +73,8 @@ pub(crate) struct Client {
     pub(crate) reclaim_complete: bool,
     /// What it has open.
     pub(crate) opens: Places<Open>,
+    /// For how many opens that are about to be made room is kept.
+    pub(crate) opening: u32,
     /// What is delegated to it, or was until it was revoked.
     pub(crate) delegations: Places<Delegation>,
     /// How many of these are revoked.

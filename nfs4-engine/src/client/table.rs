@@ -196,6 +196,7 @@ impl Clients {
             going: None,
             reclaim_complete: false,
             opens: Places::new(),
+            opening: 0,
             delegations: Places::new(),
             revoked: 0,
             asked_for_delegations: None,

@@ -16,9 +16,11 @@ use crate::core::Core;
 use crate::delegate::Guard;
 use crate::exports::Fh;
 use crate::fs::{DirChange, FsOp};
+use crate::ops::creation::Opening;
 use crate::ops::table::{Handler, Row};
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::claim::Claim;
 use crate::state::delegation::{Answer, Delegation, Touch};
 use crate::state::lock::Lock;
 use crate::state::open::Open;
@@ -48,6 +50,12 @@ pub(crate) trait Scope: Copy + 'static {
     fn sender_before(cx: &Cx<'_, Self>, next: Reader<'_>) -> Option<Key<Client>> {
         let _ = next;
         Self::sender(cx)
+    }
+
+    /// Whether what is established around an operation still stands, after a wait.
+    fn stands(cx: &Cx<'_, Self>) -> bool {
+        let _ = cx;
+        true
     }
 
     /// What runs an operation in this scope, if it is legal in it.
@@ -116,7 +124,7 @@ pub(crate) enum Stage {
     /// READDIR: the room in the file system is asked for.
     ReadDirStat,
     /// OPEN: the file is looked for, or made.
-    OpenFound,
+    OpenFound(Opening),
     /// REMOVE and RENAME: it is looked what the (old) name means,
     NameFound,
     /// and RENAME: what the new one does.
@@ -129,8 +137,29 @@ pub(crate) enum Stage {
     Noted(Key<Delegation>, Answer),
     /// and the room in the file system was asked for once more.
     NotedWithStat(Answer),
-    /// OPEN: the share is taken, and the file is being cut.
-    OpenTruncated { open: Key<Open>, dir: DirChange },
+    /// OPEN: the share is claimed, and the file is being cut.
+    OpenCut {
+        claim: Claim,
+        dir: DirChange,
+        room: Option<Key<Client>>,
+    },
+}
+
+impl Stage {
+    /// Whether the operation has only looked so far: it is as if it had not begun.
+    pub(crate) const fn only_looked(self) -> bool {
+        match self {
+            Stage::NameFound | Stage::OtherNameFound => true,
+            Stage::Last
+            | Stage::ReadDirStat
+            | Stage::OpenFound(_)
+            | Stage::Asked
+            | Stage::Told(..)
+            | Stage::Noted(..)
+            | Stage::NotedWithStat(_)
+            | Stage::OpenCut { .. } => false,
+        }
+    }
 }
 
 impl Established for Sequenced {

@@ -18,7 +18,7 @@ use crate::core::Core;
 use crate::delegate::Guard;
 use crate::engine::Engine;
 use crate::exports::Route;
-use crate::fs::{Backend, FsReply, FsRequest, FsResult, FsTicket};
+use crate::fs::{Backend, FsRequest, FsResult, FsTicket};
 use crate::input::Call;
 use crate::ops::sequence::{self, Entry};
 use crate::ops::{errors, table};
@@ -75,17 +75,16 @@ impl Engine {
         let record = core::mem::take(&mut run.record);
         self.core.sessions.promised_bytes -= run.promised();
         match run.sequenced {
-            Some(scope) if self.core.is_alive(&scope) => {
-                self.drive(run, record, now, scope, Some(result), out);
-            }
-            Some(_) => {
-                // The session went while the file system worked: there is no slot to keep the
-                // reply in, and whoever asks again learns of it from SEQUENCE.
-                abandon(&mut self.core, &mut run, result, out);
+            // The session went, and nothing was done yet.
+            Some(scope) if run.stage.only_looked() && !self.core.is_alive(&scope) => {
+                self.core.guards.give_back(core::mem::take(&mut run.guard));
                 run.reply.end_op(Status::DELAY, false);
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
                 self.finish(run, now, out);
             }
+            // What the file system has done is told, though there may be no slot to keep the reply
+            // in: the client must not do it again.
+            Some(scope) => self.drive(run, record, now, scope, Some(result), out),
             None if run.minor == 0 => self.drive(run, record, now, V40, Some(result), out),
             None => self.drive(run, record, now, Bare, Some(result), out),
         }
@@ -365,6 +364,10 @@ fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         cx.run.fetched = None;
     }
     if let Some(bound) = row.reply_bound {
+        if cx.run.has_waited && !S::stands(cx) {
+            // The session went while an operation before this one waited.
+            return Err(Status::DELAY);
+        }
         cx.run.room_for(bound)?;
         cx.run.changes = true;
     }
@@ -399,20 +402,6 @@ fn end<S: Scope>(cx: &mut Cx<'_, S>, status: Status, keep_body: bool) -> Status 
     };
     cx.run.reply.end_op(status, keep_body);
     status
-}
-
-/// Gives back what a file system's answer holds for a COMPOUND that cannot go on.
-fn abandon(core: &mut Core, run: &mut Compound, result: FsResult, out: &mut Outbox) {
-    core.guards.give_back(core::mem::take(&mut run.guard));
-    if let Ok(FsReply::Opened(opened)) = result
-        && let Some(fh) = run.current
-        && let Some(export) = core.exports.get(fh.export)
-    {
-        out.push(Action::Release {
-            backend: Arc::clone(&export.backend),
-            fh: opened.fh,
-        });
-    }
 }
 
 /// Operations that do not exist are answered under a number of their own. [RFC 8881 §16.2.3]

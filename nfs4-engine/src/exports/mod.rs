@@ -257,6 +257,7 @@ fn mutates(op: &FsOp) -> bool {
         | FsOp::Link { .. }
         | FsOp::Remove { .. }
         | FsOp::Rename { .. } => true,
+        // One that must not create does not ask for it.
         FsOp::Open { how, .. } => how.write || how.create != Create::No,
         FsOp::GetAttrs { .. }
         | FsOp::Access { .. }

@@ -7,6 +7,7 @@ pub(crate) mod close;
 pub(crate) mod commit;
 pub(crate) mod create;
 pub(crate) mod create_session;
+pub(crate) mod creation;
 pub(crate) mod delegation;
 pub(crate) mod destroy;
 pub(crate) mod dir_delegation;

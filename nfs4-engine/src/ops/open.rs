@@ -1,9 +1,7 @@
 //! OPEN. [RFC 8881 §18.16]
 
 use nfs4_proto::nfs4::args;
-use nfs4_proto::nfs4::args::CreateHow;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
-use nfs4_proto::nfs4::basic::Owner;
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
@@ -14,21 +12,25 @@ use nfs4_proto::nfs4::consts::{
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
+use super::creation::{self, Barred, Opening};
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{names, reclaim};
-use crate::attr;
-use crate::client::Principal;
+use crate::client::{Client, Principal};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
+use crate::delegate::Guard;
 use crate::exports::Fh;
 use crate::fs::{
-    Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs, Target,
+    AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
+    Target,
 };
 use crate::slab::Key;
+use crate::state::claim::Claim;
 use crate::state::delegation::Touch;
 use crate::state::file::Share;
 use crate::state::open::Open;
 
 /// The file is looked for or made, and held, by one request; shares are checked when it is known.
+/// What can be refused without knowing it is refused before that request.
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
@@ -58,23 +60,44 @@ pub(crate) fn start<S: Established>(
             return Err(Status::NOTSUPP);
         }
     };
-    let create = create(&args, &cx.served())?;
-    if create != Create::No && matches!(target, Target::Handle(_)) {
-        return Err(Status::INVAL);
+    let mut create = creation::wanted(&args.openhow, &cx.served())?;
+    let mut opening = Opening {
+        barred: None,
+        room: None,
+        cut: creation::cuts(&create),
+        once: creation::happens_once(&create),
+    };
+    if create != Create::No {
+        if matches!(target, Target::Handle(_)) {
+            return Err(Status::INVAL);
+        }
+        opening.barred = barred(cx, current.export, client, claimed.is_some());
+        if opening.barred.is_some() {
+            create = Create::No;
+        } else {
+            cx.core.keep_room(client);
+            opening.room = Some(client);
+            if opening.once {
+                // Until the engine hears of the file, nobody is delegated it: the OPEN that has
+                // made it could not wait until that comes back.
+                cx.guard(Guard::Names);
+            }
+        }
     }
     // What the client was let in for, it may open whatever has become of the mode since.
     let rights = claimed
         .and_then(|key| cx.core.states.delegation(key))
         .map_or(Share::default(), |held| held.rights);
+    let writes = share.writes() || opening.cut;
     let how = OpenHow {
         read: share.reads() && !rights.reads(),
-        write: share.writes() && !rights.writes(),
+        write: writes && !rights.writes(),
         create,
     };
     Ok(Step::Wait(
         current.export,
         FsOp::Open { target, how },
-        Stage::OpenFound,
+        Stage::OpenFound(opening),
     ))
 }
 
@@ -84,161 +107,217 @@ pub(crate) fn resume<S: Established>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let args = args::Open::decode(args)?;
-    if let Stage::OpenTruncated { open, dir } = cx.run.stage {
-        return truncated(cx, &args, open, dir, result);
-    }
-    let FsReply::Opened(opened) = result? else {
-        return Err(Status::SERVERFAULT);
+    cx.unguard();
+    let opening = match cx.run.stage {
+        Stage::OpenFound(opening) => opening,
+        Stage::OpenCut { claim, dir, room } => {
+            give_room_back(cx, room);
+            return cut_done(cx, &args, claim, dir, result);
+        }
+        Stage::Last
+        | Stage::ReadDirStat
+        | Stage::NameFound
+        | Stage::OtherNameFound
+        | Stage::Asked
+        | Stage::Told(..)
+        | Stage::Noted(..)
+        | Stage::NotedWithStat(_) => return Err(Status::SERVERFAULT),
     };
-    found(cx, &args, opened)
-}
-
-/// The file is held: take the share, or give the file back.
-fn found<S: Established>(
-    cx: &mut Cx<'_, S>,
-    args: &args::Open<'_>,
-    opened: Opened,
-) -> Result<Step, Status> {
+    give_room_back(cx, opening.room);
     let export = cx.current()?.export;
-    let fh = Fh {
-        export,
-        handle: opened.fh,
-    };
-    // Cutting writes, whatever the file is opened for.
-    let cut = if cuts(args, &opened, &cx.served()) {
-        WRITE
-    } else {
-        Share::default()
-    };
-    let taken = delegation::claimed(cx, &args.claim, Some(&fh))
-        .and_then(|_| share(args.share_access, args.share_deny))
-        .and_then(|share| take(cx, args.owner, &fh, share, cut));
-    let (open, held_before) = match taken {
-        Ok(taken) => taken,
-        Err(status) => {
-            cx.core.release(export, opened.fh, cx.out);
+    let opened = match creation::opened(&args, opening.barred, result) {
+        Ok(opened) => opened,
+        Err((status, found)) => {
+            if let Some(found) = found {
+                cx.core.release(export, found, cx.out);
+            }
             return Err(status);
         }
     };
-    if held_before {
-        // One hold is enough for what one owner has of a file.
-        cx.core.release(export, opened.fh, cx.out);
+    let failed = match found(cx, &args, &opened, &opening) {
+        Ok(step) => return Ok(step),
+        Err(status) => status,
+    };
+    cx.core.release(export, opened.fh, cx.out);
+    // An error after which the client tries again must not hide that the file is made.
+    Err(match failed {
+        Status::SHARE_DENIED => failed,
+        _ if opening.once && opened.created => Status::SERVERFAULT,
+        _ => failed,
+    })
+}
+
+/// Why a file that is not there must not be made, if there is a reason.
+fn barred<S>(cx: &Cx<'_, S>, export: u16, client: Key<Client>, claims: bool) -> Option<Barred> {
+    if claims {
+        return Some(Barred::Claims);
+    }
+    if !cx.core.exports.rights(export).contains(AccessMask::MODIFY) {
+        return Some(Barred::ReadOnly);
+    }
+    cx.core.room_for_open(client).err().map(Barred::Full)
+}
+
+fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<Key<Client>>) {
+    if let Some(client) = room {
+        cx.core.give_room_back(client);
+    }
+}
+
+/// The file is held: takes the share and opens it, or claims the share while it is cut.
+fn found<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    opened: &Opened,
+    opening: &Opening,
+) -> Result<Step, Status> {
+    let fh = Fh {
+        export: cx.current()?.export,
+        handle: opened.fh,
+    };
+    delegation::claimed(cx, &args.claim, Some(&fh))?;
+    let share = share(args.share_access, args.share_deny)?;
+    // Cutting writes, whatever the file is opened for.
+    let cut = opening.cut && !opened.created;
+    let needed = if cut { share.union(WRITE) } else { share };
+    let client = cx.client_of(args.owner.clientid)?;
+    let own = admit(cx, client, args.owner.owner, &fh, needed, cut)?;
+    if own.is_none() && opening.room.is_none() {
+        cx.core.room_for_open(client)?;
     }
     cx.run.set_current(fh);
-    if cuts(args, &opened, &cx.served()) {
+    if cut {
         cx.guard(cx.core.guards.of(&fh));
+        let claim = cx.core.states.claim(&fh, needed);
         let set = SetAttrs {
             size: Some(0),
             ..SetAttrs::default()
         };
+        // The right to write was checked when it was opened.
         let op = FsOp::SetAttrs {
             fh: fh.handle,
             set,
-            authority: Authority::Credential,
+            authority: Authority::Open,
         };
-        return Ok(Step::Wait(
-            export,
-            op,
-            Stage::OpenTruncated {
-                open,
-                dir: opened.dir,
-            },
-        ));
+        let (dir, room) = (opened.dir, opening.room);
+        if let Some(client) = room {
+            cx.core.keep_room(client);
+        }
+        let stage = Stage::OpenCut { claim, dir, room };
+        return Ok(Step::Wait(fh.export, op, stage));
     }
+    let open = take(cx, client, own, args.owner.owner, &fh, share)?;
     cx.run.fetched = Some(Fetched {
         fh,
         attrs: opened.attrs,
         stat: None,
     });
     let set = if opened.created {
-        created_with(args)
+        creation::given(&args.openhow)
     } else {
         Bitmap::default()
     };
     answer(cx, args, open, opened.dir, &set)
 }
 
-/// The file was cut to length zero, or could not be.
-fn truncated<S: Established>(
+/// The file was cut to length zero, or could not be: then nothing is open that was not before.
+fn cut_done<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
-    open: Key<Open>,
+    claim: Claim,
     dir: DirChange,
     result: FsResult,
 ) -> Result<Step, Status> {
-    // The state may have gone while the file system worked, with its lease or by a CLOSE.
     let fh = cx.current()?;
-    if cx.core.states.get(open).is_none() {
-        return Err(Status::DELAY);
-    }
-    cx.unguard();
-    match result {
-        Ok(FsReply::Attrs { attrs, stat }) => {
-            cx.run.fetched = Some(Fetched { fh, attrs, stat });
+    let open = open_cut(cx, args, &fh, result);
+    cx.core.states.unclaim(claim);
+    match open {
+        Ok(open) => {
             let mut set = Bitmap::default();
             set.insert(num::SIZE);
             answer(cx, args, open, dir, &set)
         }
-        refused => {
-            // An OPEN that fails leaves nothing open that was not open before.
-            undo(cx, open);
-            Err(refused
-                .err()
-                .map_or(Status::SERVERFAULT, |error| error.status()))
+        Err(status) => {
+            cx.core.release(fh.export, fh.handle, cx.out);
+            Err(status)
         }
     }
 }
 
-/// Takes back an open that nobody has been told of. One that was only widened stays wide until
-/// it is closed: its stateid has not changed.
-fn undo<S: Established>(cx: &mut Cx<'_, S>, open: Key<Open>) {
-    if cx.core.states.get(open).is_some_and(|open| open.seqid == 0) {
-        cx.core.close(open, cx.now, cx.out);
+/// Opens a file that was cut; its share is claimed.
+fn open_cut<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    fh: &Fh,
+    result: FsResult,
+) -> Result<Key<Open>, Status> {
+    let FsReply::Attrs { attrs, stat } = result? else {
+        return Err(Status::SERVERFAULT);
+    };
+    let share = share(args.share_access, args.share_deny)?;
+    let client = cx.client_of(args.owner.clientid)?;
+    if !cx.core.has_client(client) {
+        return Err(Status::DELAY);
     }
-    cx.run.current_stateid = None;
+    let own = cx.core.states.find(client, args.owner.owner, fh);
+    let open = take(cx, client, own, args.owner.owner, fh, share)?;
+    let fh = *fh;
+    cx.run.fetched = Some(Fetched { fh, attrs, stat });
+    Ok(open)
 }
 
-/// Checks the share, and what is done at once beside it, against everybody's delegations and
-/// shares, the owner's own share included [RFC 8881 §18.16.3, RFC 7530 §9.9], and records the share;
-/// also says whether the owner had the file open before.
-fn take<S: Established>(
+/// Checks what an OPEN needs of a file against everybody's delegations and shares, the owner's own
+/// share included [RFC 8881 §18.16.3, RFC 7530 §9.9]; what the owner has open of it is returned.
+///
+/// # Errors
+/// DELAY if the client went meanwhile, or while a delegation is in the way, and SHARE_DENIED.
+fn admit<S: Established>(
     cx: &mut Cx<'_, S>,
-    owner: Owner<'_>,
+    client: Key<Client>,
+    owner: &[u8],
     fh: &Fh,
-    share: Share,
-    cut: Share,
-) -> Result<(Key<Open>, bool), Status> {
-    let client = cx.client_of(owner.clientid)?;
-    let owner = owner.owner;
-    let opener = Principal::of(&cx.run.cred);
-    let needed = share.union(cut);
+    needed: Share,
+    cut: bool,
+) -> Result<Option<Key<Open>>, Status> {
+    if !cx.core.has_client(client) {
+        return Err(Status::DELAY);
+    }
     // First: what their holders have open by themselves, they tell when they give them back.
-    if cx.recalls(fh, Some(client), Touch::of(needed), cut.writes()) {
+    if cx.recalls(fh, Some(client), Touch::of(needed), cut) {
         return Err(Status::DELAY);
     }
     if !cx.core.states.admits(fh, needed) {
         cx.core.expire(cx.now, cx.out);
     }
-    let states = &mut cx.core.states;
-    let own = states.find(client, owner, fh);
+    let states = &cx.core.states;
     if !states.admits(fh, needed) {
         return Err(Status::SHARE_DENIED);
     }
+    Ok(states.find(client, owner, fh))
+}
+
+/// Opens a file that is held, or adds the share to what its owner has open of it.
+///
+/// # Errors
+/// DELAY if there is no such client.
+fn take<S: Established>(
+    cx: &mut Cx<'_, S>,
+    client: Key<Client>,
+    own: Option<Key<Open>>,
+    owner: &[u8],
+    fh: &Fh,
+    share: Share,
+) -> Result<Key<Open>, Status> {
     if let Some(key) = own {
-        states.widen(key, share);
-        return Ok((key, true));
+        cx.core.states.widen(key, share);
+        // One hold is enough for what one owner has of a file.
+        cx.core.release(fh.export, fh.handle, cx.out);
+        return Ok(key);
     }
+    let opener = Principal::of(&cx.run.cred);
     let record = cx.core.clients.get_mut(client).ok_or(Status::DELAY)?;
-    let config = &cx.core.config;
-    if record.opens.len() >= config.max_opens_per_client as usize
-        || states.weight() >= config.max_states as usize
-    {
-        return Err(Status::DELAY);
-    }
-    Ok((
-        states.open(client, &mut record.opens, owner, fh, (share, opener)),
-        false,
-    ))
+    let states = &mut cx.core.states;
+    Ok(states.open(client, &mut record.opens, owner, fh, (share, opener)))
 }
 
 fn answer<S: Established>(
@@ -291,53 +370,6 @@ pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
         Ok(share)
     } else {
         Err(Status::INVAL)
-    }
-}
-
-fn create(args: &args::Open<'_>, served: &Bitmap) -> Result<Create, Status> {
-    let args::OpenHow::Create(how) = &args.openhow else {
-        return Ok(Create::No);
-    };
-    Ok(match how {
-        CreateHow::Unchecked(attrs) => Create::Unchecked(attr::decode_settable(attrs, served)?),
-        CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, served)?),
-        CreateHow::Exclusive(verifier) => Create::Exclusive {
-            verifier: verifier.0,
-            set: SetAttrs::default(),
-        },
-        CreateHow::Exclusive41 { verf, attrs } => {
-            if !attr::exclusive_create().contains_all(&attrs.mask) {
-                return Err(Status::INVAL);
-            }
-            Create::Exclusive {
-                verifier: verf.0,
-                set: attr::decode_settable(attrs, served)?,
-            }
-        }
-    })
-}
-
-/// An UNCHECKED creation with size 0 cuts a file that is there.
-fn cuts(args: &args::Open<'_>, opened: &Opened, served: &Bitmap) -> bool {
-    let args::OpenHow::Create(CreateHow::Unchecked(attrs)) = &args.openhow else {
-        return false;
-    };
-    // Of a length other than zero nothing is said for a file that is there.
-    let cuts = attr::decode_settable(attrs, served).is_ok_and(|set| set.size == Some(0));
-    !opened.created && opened.attrs.size != 0 && cuts
-}
-
-/// The attributes that a new file was given.
-fn created_with(args: &args::Open<'_>) -> Bitmap {
-    match &args.openhow {
-        args::OpenHow::Create(
-            CreateHow::Unchecked(attrs)
-            | CreateHow::Guarded(attrs)
-            | CreateHow::Exclusive41 { attrs, .. },
-        ) => attrs.mask,
-        args::OpenHow::NoCreate | args::OpenHow::Create(CreateHow::Exclusive(_)) => {
-            Bitmap::default()
-        }
     }
 }
 

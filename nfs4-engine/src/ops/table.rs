@@ -114,6 +114,11 @@ impl Scope for Sequenced {
         Some(cx.scope.client)
     }
 
+    /// The session may have been ended.
+    fn stands(cx: &Cx<'_, Sequenced>) -> bool {
+        cx.core.is_alive(&cx.scope)
+    }
+
     fn handler(row: &'static Row) -> Option<&'static Handler<Sequenced>> {
         row.v41.as_ref()
     }

@@ -17,6 +17,8 @@ pub(crate) struct File {
     shares: Shares,
     /// Those who have it open.
     pub(crate) opens: Places<Open>,
+    /// How many more have a share of it, and are not done with opening it.
+    claims: u32,
     /// Byte ranges that are locked.
     pub(crate) locked: Ranges<Key<Owner<Lock>>, Key<Lock>>,
     /// Those who wait for locks.
@@ -72,13 +74,14 @@ impl Share {
 }
 
 impl File {
-    /// How many opens it has, and their shares.
-    pub(crate) fn counted(&self) -> (usize, Shares) {
-        (self.opens.len(), self.shares)
+    /// How many opens and claims it has, and the shares of both.
+    pub(crate) fn counted(&self) -> (usize, u32, Shares) {
+        (self.opens.len(), self.claims, self.shares)
     }
 
     fn is_idle(&self) -> bool {
-        self.opens.is_empty() && self.delegations.is_empty() && self.revoked == 0
+        let opened = !self.opens.is_empty() || self.claims > 0;
+        !opened && self.delegations.is_empty() && self.revoked == 0
     }
 }
 
@@ -156,6 +159,7 @@ impl Files {
             fh: *fh,
             shares: Shares::default(),
             opens: Places::new(),
+            claims: 0,
             locked: Ranges::new(),
             waiters: Waiters::default(),
             delegations: Places::new(),
@@ -174,6 +178,23 @@ impl Files {
         file.opens.push(open);
         file.shares.add(share);
         place
+    }
+
+    /// Counts a share beside those of opens.
+    pub(crate) fn claim(&mut self, key: Key<File>, share: Share) {
+        if let Some(file) = self.slab.get_mut(key) {
+            file.shares.add(share);
+            file.claims += 1;
+        }
+    }
+
+    /// Ends [`Files::claim`].
+    pub(crate) fn unclaim(&mut self, key: Key<File>, share: Share) {
+        if let Some(file) = self.slab.get_mut(key) {
+            file.shares.count(share, |count| *count -= 1);
+            file.claims -= 1;
+            self.forget_if_idle(key);
+        }
     }
 
     /// Replaces the share of one open.

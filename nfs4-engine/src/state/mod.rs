@@ -1,5 +1,6 @@
 //! Open files: who holds what, and under which stateid. [RFC 8881 §9]
 
+pub(crate) mod claim;
 pub(crate) mod delegated;
 pub(crate) mod delegation;
 pub(crate) mod file;
@@ -11,6 +12,7 @@ pub(crate) mod open;
 pub(crate) mod overlap;
 pub(crate) mod owner;
 pub(crate) mod range;
+pub(crate) mod reserve;
 pub(crate) mod stateid;
 pub(crate) mod table;
 pub(crate) mod turns;

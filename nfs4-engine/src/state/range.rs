@@ -325,13 +325,10 @@ mod tests {
             let asked = range(first, first + below(length + 1));
             let owner = below(12);
             let kind = [Kind::Read, Kind::Read, Kind::Read, Kind::Write][below(4) as usize];
-            let walked = ranges
-                .by_owner
-                .iter()
-                .filter(|((of, first), held)| {
-                    let excludes = kind == Kind::Write || held.kind == Kind::Write;
-                    *of != owner && excludes && asked.overlaps(range(*first, held.last))
-                });
+            let walked = ranges.by_owner.iter().filter(|((of, first), held)| {
+                let excludes = kind == Kind::Write || held.kind == Kind::Write;
+                *of != owner && excludes && asked.overlaps(range(*first, held.last))
+            });
             let first = walked.map(|((of, first), _)| (*first, *of)).min();
             let found = ranges.conflict(asked, kind, owner);
             let found = found.map(|conflict| (conflict.range.first, conflict.owner));

@@ -35,6 +35,8 @@ pub(crate) struct States {
     pub(super) ranges: usize,
     /// How many wait for locks.
     pub(super) waiting: usize,
+    /// For how many opens that are about to be made room is kept.
+    pub(super) opening: usize,
     /// How many locks each client has, by its place: one that goes leaves none.
     pub(super) locks_by_client: Vec<u32>,
 }
@@ -56,6 +58,7 @@ pub(crate) struct Inside<'a> {
     pub(crate) closed: &'a DetMap<Key<Open>, Key<Owner<Open>>>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
+    pub(crate) opening: usize,
     pub(crate) delegated: &'a Delegated,
 }
 
@@ -107,6 +110,7 @@ impl States {
             closed: DetMap::new(keyed),
             ranges: 0,
             waiting: 0,
+            opening: 0,
             locks_by_client: Vec::new(),
         }
     }
@@ -146,6 +150,7 @@ impl States {
             closed: &self.closed,
             ranges: self.ranges,
             waiting: self.waiting,
+            opening: self.opening,
             delegated: &self.delegated,
         }
     }
@@ -265,8 +270,8 @@ impl States {
 
     /// Opens, lock stateids, what is locked, and delegations, of everybody: all of it takes memory.
     pub(crate) fn weight(&self) -> usize {
-        let delegated = self.delegated.len();
-        self.opens.len() + self.locks.len() + self.ranges + self.waiting + delegated
+        let opens = self.opens.len() + self.opening;
+        opens + self.locks.len() + self.ranges + self.waiting + self.delegated.len()
     }
 
     /// What a stateid names, whose it is, and of which file; its seqid is not looked at.

@@ -134,7 +134,7 @@ fn turn_or_input() -> impl Strategy<Value = Move> {
     ]
 }
 
-const SEEN: [Seen; 7] = [
+const SEEN: [Seen; 8] = [
     Seen::Bind,
     Seen::Move,
     Seen::Drop,
@@ -142,6 +142,7 @@ const SEEN: [Seen; 7] = [
     Seen::Drain,
     Seen::Expiry,
     Seen::Admin,
+    Seen::Orphan,
 ];
 const SEEN_OF_NODE: [Seen; 4] = [Seen::Batch, Seen::Cut, Seen::Between, Seen::Late];
 const INPUTS: usize = 200;

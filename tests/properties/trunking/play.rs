@@ -102,6 +102,8 @@ pub(super) enum Seen {
     Between,
     /// A file system's answer for a connection that is gone.
     Late,
+    /// A file system's answer for a session that is gone.
+    Orphan,
 }
 
 /// What the model is held against.

@@ -188,12 +188,19 @@ impl<S: Server> Play<S> {
         let (at, work, by) = (sent.session, sent.work, sent.by);
         let session = &self.model.sessions[at];
         if !session.alive {
-            // Nobody keeps the answer, and perhaps its client is gone, too.
-            let status = reply.map(|reply| reply.last().1);
-            assert!(status.is_none_or(|status| status == Status::DELAY));
+            // Nobody keeps the answer, but what was made is told; a client that has gone opens
+            // nothing.
             let record = &mut self.model.records[session.record];
+            let expected = match work {
+                Work::Open if !record.alive => Status::SERVERFAULT,
+                _ => Status::OK,
+            };
+            let status = reply.map(Reply::status);
+            assert!(status.is_none_or(|status| status == expected), "{status:?}");
+            record.opens += usize::from(work == Work::Open && record.alive);
             record.running -= 1;
             record.renewed = self.model.now;
+            self.seen.insert(Seen::Orphan);
             return;
         }
         let record = session.record;

@@ -3,6 +3,7 @@
 mod configure;
 mod end_session;
 mod evict;
+mod executed;
 
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::FattrRaw;

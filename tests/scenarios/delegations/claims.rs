@@ -224,3 +224,63 @@ fn nothing_outlives_a_restart_of_server_or_client() {
     let reply = one.call(&mut sim, |c| c.delegpurge(args));
     assert_last(&reply, Op::DelegPurge, Status::NOTSUPP);
 }
+
+#[test]
+fn what_claims_a_delegation_makes_no_file() {
+    let (mut sim, mut one, _) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    make(&mut sim, &mut one, b"another");
+    let attrs = nfs4_proto::nfs4::FattrRaw::EMPTY;
+    let verf = nfs4_proto::nfs4::Verifier(*b"verifier");
+    let empty = Fattr::size(0);
+    for (name, how, expected) in [
+        (&b"new"[..], CreateHow::Unchecked(attrs), Status::NOENT),
+        (b"new", CreateHow::Guarded(attrs), Status::NOENT),
+        (b"new", CreateHow::Exclusive(verf), Status::NOENT),
+        (
+            b"new",
+            CreateHow::Exclusive41 { verf, attrs },
+            Status::NOENT,
+        ),
+        (b"another", CreateHow::Unchecked(attrs), Status::BAD_STATEID),
+        (
+            b"another",
+            CreateHow::Unchecked(empty.raw()),
+            Status::BAD_STATEID,
+        ),
+        (b"f", CreateHow::Guarded(attrs), Status::EXIST),
+        (b"f", CreateHow::Exclusive(verf), Status::EXIST),
+        (b"f", CreateHow::Unchecked(attrs), Status::OK),
+        (b"f", CreateHow::Unchecked(empty.raw()), Status::OK),
+    ] {
+        let claim = OpenClaim::DelegateCur {
+            delegate_stateid: held.delegation,
+            file: name,
+        };
+        let args = args::Open {
+            openhow: OpenHow::Create(how),
+            ..claiming(3, claim)
+        };
+        let reply = open(&mut sim, &mut one, args);
+        if expected == Status::OK {
+            reply.all_ok();
+        } else {
+            assert_last(&reply, Op::Open, expected);
+        }
+        let look = args::Lookup { objname: b"new" };
+        let reply = one.call(&mut sim, |c| c.putrootfh().lookup(look));
+        assert_last(&reply, Op::Lookup, Status::NOENT);
+        let size = args::GetAttr {
+            attr_request: nfs4_proto::nfs4::Bitmap::of(&[nfs4_proto::nfs4::attr::num::SIZE]),
+        };
+        let look = args::Lookup {
+            objname: b"another",
+        };
+        let reply = one
+            .call(&mut sim, |c| c.putrootfh().lookup(look).getattr(size))
+            .all_ok();
+        let values = ok!(reply, GetAttr).obj_attributes.values;
+        assert_eq!(values, 7_u64.to_be_bytes(), "it is not cut");
+    }
+    assert_eq!((sim.tables().opens, sim.fs().held()), (1, 1));
+}

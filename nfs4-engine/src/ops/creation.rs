@@ -1,0 +1,141 @@
+//! How an OPEN makes a file, or cuts one that is there. [RFC 8881 §18.16.3]
+
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::status::Status;
+
+use crate::attr;
+use crate::client::Client;
+use crate::fs::{Create, FsError, FsHandle, FsReply, FsResult, Opened, SetAttrs};
+use crate::slab::Key;
+
+/// What an OPEN asks the file system for, as far as that matters when it has answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    /// Why no file may be made, if the OPEN could make one.
+    pub(super) barred: Option<Barred>,
+    /// The client for whose open room is kept.
+    pub(crate) room: Option<Key<Client>>,
+    /// A file that is there is cut.
+    pub(super) cut: bool,
+    /// What was made once cannot be made again: the second time it is refused, because the file is
+    /// there or because of the file's mode.
+    pub(super) once: bool,
+}
+
+/// Why an OPEN that may make a file must not make this one: the file system is asked only for one
+/// that is there, so that an OPEN which cannot succeed leaves no file behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// The OPEN claims what is delegated to its client, which is there.
+    Claims,
+    /// Nothing can be changed there.
+    ReadOnly,
+    /// There is no room for one more open; one of a file that its owner has open needs none.
+    Full(Status),
+}
+
+/// What the file system is to make, if the file is not there.
+///
+/// # Errors
+/// INVAL for attributes that an exclusive creation cannot set, and those of attributes that are no
+/// good.
+pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Status> {
+    let OpenHow::Create(how) = how else {
+        return Ok(Create::No);
+    };
+    Ok(match how {
+        CreateHow::Unchecked(attrs) => Create::Unchecked(attr::decode_settable(attrs, served)?),
+        CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, served)?),
+        CreateHow::Exclusive(verifier) => Create::Exclusive {
+            verifier: verifier.0,
+            set: SetAttrs::default(),
+        },
+        CreateHow::Exclusive41 { verf, attrs } => {
+            if !attr::exclusive_create().contains_all(&attrs.mask) {
+                return Err(Status::INVAL);
+            }
+            Create::Exclusive {
+                verifier: verf.0,
+                set: attr::decode_settable(attrs, served)?,
+            }
+        }
+    })
+}
+
+/// Whether a file that is there is cut: by an UNCHECKED creation with length zero. Of any other
+/// length nothing is said for such a file.
+pub(super) fn cuts(create: &Create) -> bool {
+    match create {
+        Create::Unchecked(set) => set.size == Some(0),
+        Create::No | Create::Guarded(_) | Create::Exclusive { .. } => false,
+    }
+}
+
+/// [`Opening::once`].
+pub(super) fn happens_once(create: &Create) -> bool {
+    match create {
+        Create::Guarded(_) => true,
+        Create::Unchecked(set) => set.mode.is_some_and(|mode| mode & OWNER_ONLY != OWNER_ONLY),
+        Create::No | Create::Exclusive { .. } => false,
+    }
+}
+
+/// The attributes that a new file was given.
+pub(super) fn given(how: &OpenHow<'_>) -> Bitmap {
+    match how {
+        OpenHow::Create(
+            CreateHow::Unchecked(attrs)
+            | CreateHow::Guarded(attrs)
+            | CreateHow::Exclusive41 { attrs, .. },
+        ) => attrs.mask,
+        OpenHow::NoCreate | OpenHow::Create(CreateHow::Exclusive(_)) => Bitmap::default(),
+    }
+}
+
+/// The file that the file system has found or made.
+///
+/// # Errors
+/// What the OPEN is answered, and a file that is held and must be released.
+pub(super) fn opened(
+    args: &args::Open<'_>,
+    barred: Option<Barred>,
+    result: FsResult,
+) -> Result<Opened, (Status, Option<FsHandle>)> {
+    let wants_new = matches!(
+        args.openhow,
+        OpenHow::Create(
+            CreateHow::Guarded(_) | CreateHow::Exclusive(_) | CreateHow::Exclusive41 { .. }
+        )
+    );
+    let exists = barred.filter(|_| wants_new).map(|barred| match barred {
+        // It may be the same exclusive creation once more, which cannot be told now.
+        Barred::Full(status) if !matches!(args.openhow, OpenHow::Create(CreateHow::Guarded(_))) => {
+            status
+        }
+        Barred::Full(_) | Barred::Claims | Barred::ReadOnly => Status::EXIST,
+    });
+    match (result, exists, barred) {
+        (Ok(FsReply::Opened(opened)), None, _) => Ok(opened),
+        (Ok(FsReply::Opened(opened)), Some(status), _) => Err((status, Some(opened.fh))),
+        (Ok(_), ..) => Err((Status::SERVERFAULT, None)),
+        (Err(FsError::NotFound), _, Some(barred)) => Err((barred.when_absent(), None)),
+        (Err(FsError::IsDirectory | FsError::IsSymlink | FsError::WrongType), Some(status), _) => {
+            Err((status, None))
+        }
+        (Err(error), ..) => Err((error.status(), None)),
+    }
+}
+
+impl Barred {
+    const fn when_absent(self) -> Status {
+        match self {
+            Barred::Claims => Status::NOENT,
+            Barred::ReadOnly => Status::ROFS,
+            Barred::Full(status) => status,
+        }
+    }
+}
+
+/// A mode by which the owner may read and write.
+const OWNER_ONLY: u32 = 0o600;

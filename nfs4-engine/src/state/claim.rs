@@ -1,0 +1,28 @@
+//! What an OPEN has of a file while it cuts it: its share keeps others away already, and its open
+//! is there only once it has succeeded.
+
+use super::file::{File, Share};
+use super::table::States;
+use crate::exports::Fh;
+use crate::slab::Key;
+
+/// The share of an OPEN in execution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) file: Key<File>,
+    pub(crate) share: Share,
+}
+
+impl States {
+    /// Takes a share of a file, which the file [`admits`](States::admits).
+    pub(crate) fn claim(&mut self, fh: &Fh, share: Share) -> Claim {
+        let file = self.files.hold(fh);
+        self.files.claim(file, share);
+        Claim { file, share }
+    }
+
+    /// Gives it back.
+    pub(crate) fn unclaim(&mut self, claim: Claim) {
+        self.files.unclaim(claim.file, claim.share);
+    }
+}
