@@ -24,6 +24,7 @@ mod metrics;
 mod names;
 mod narrowing;
 mod open;
+mod open_rights;
 mod open_room;
 mod open_undone;
 mod reconnect;

@@ -245,20 +245,24 @@ pub enum Target {
 /// How to open a file.
 #[derive(Debug)]
 pub struct OpenHow {
-    /// The right to read is needed.
+    /// The right to read is needed; who may execute the file may read it, to do so.
+    /// [RFC 8881 §6.3.1.1]
     pub read: bool,
-    /// The right to write is needed.
+    /// The right to write is needed: to write, to cut a file that is there, or to keep others from
+    /// reading.
     pub write: bool,
     /// What to do when the file is absent, and when it is there.
     pub create: Create,
 }
 
-/// Whether opening may create. An opening that creates checks no mode of the new file.
+/// Whether opening may create. An opening that creates checks no mode of the new file, one of a
+/// file that is there does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
     /// The file must be there.
     No,
-    /// Take it if it is there, unchanged; create it with these attributes if not.
+    /// Take it if it is there, unchanged; create it with these attributes if not. That a length of
+    /// zero cuts what is there comes as a request of its own.
     Unchecked(SetAttrs),
     /// It must not be there.
     Guarded(SetAttrs),

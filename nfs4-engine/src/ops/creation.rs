@@ -49,7 +49,7 @@ pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Statu
         CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, served)?),
         CreateHow::Exclusive(verifier) => Create::Exclusive {
             verifier: verifier.0,
-            set: SetAttrs::default(),
+            set: for_the_owner_alone(SetAttrs::default()),
         },
         CreateHow::Exclusive41 { verf, attrs } => {
             if !attr::exclusive_create().contains_all(&attrs.mask) {
@@ -57,10 +57,19 @@ pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Statu
             }
             Create::Exclusive {
                 verifier: verf.0,
-                set: attr::decode_settable(attrs, served)?,
+                set: for_the_owner_alone(attr::decode_settable(attrs, served)?),
             }
         }
     })
+}
+
+/// An exclusive creation is followed by a SETATTR; nobody else has the file before that.
+/// [RFC 8881 §18.16.4]
+fn for_the_owner_alone(set: SetAttrs) -> SetAttrs {
+    SetAttrs {
+        mode: set.mode.or(Some(OWNER_ONLY)),
+        ..set
+    }
 }
 
 /// Whether a file that is there is cut: by an UNCHECKED creation with length zero. Of any other
@@ -137,5 +146,5 @@ impl Barred {
     }
 }
 
-/// A mode by which the owner may read and write.
+/// A mode by which the owner may read and write, and nobody else anything.
 const OWNER_ONLY: u32 = 0o600;

@@ -88,7 +88,7 @@ pub(crate) fn start<S: Established>(
     let rights = claimed
         .and_then(|key| cx.core.states.delegation(key))
         .map_or(Share::default(), |held| held.rights);
-    let writes = share.writes() || opening.cut;
+    let writes = share.writes() || share.denies_read() || opening.cut;
     let how = OpenHow {
         read: share.reads() && !rights.reads(),
         write: writes && !rights.writes(),

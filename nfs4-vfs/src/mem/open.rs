@@ -150,8 +150,8 @@ impl MemFs {
 
 fn check(caller: &Caller<'_>, meta: &Meta, how: &OpenHow) -> Result<(), FsError> {
     let rights = Rights::of(caller.cred, FileKind::Regular, meta);
-    if how.read {
-        rights.require(Rights::READ)?;
+    if how.read && !rights.may_read_file() {
+        return Err(FsError::AccessDenied);
     }
     if how.write {
         rights.require(Rights::WRITE)?;

@@ -36,6 +36,11 @@ impl Rights {
         self.0 & needed.0 == needed.0
     }
 
+    /// Whether they allow to read a file; who may run it may, too. [RFC 8881 §6.3.1.1]
+    pub(super) fn may_read_file(self) -> bool {
+        self.allow(Rights::READ) || self.allow(Rights::EXECUTE)
+    }
+
     pub(super) fn require(self, needed: Rights) -> Result<(), FsError> {
         if self.allow(needed) {
             Ok(())
@@ -62,17 +67,14 @@ pub(super) fn may_unlink(cred: &Credential, dir: &Meta, entry: &Meta) -> Result<
     }
 }
 
-/// Whether the user may read a file; who may run it may, too. [RFC 8881 §18.22.4]
+/// Whether the user may read a file. [RFC 8881 §18.22.4]
 pub(super) fn may_read(
     cred: &Credential,
     meta: &Meta,
     authority: Authority,
 ) -> Result<(), FsError> {
     let rights = Rights::of(cred, FileKind::Regular, meta);
-    if has_authority(cred, meta, authority)
-        || rights.allow(Rights::READ)
-        || rights.allow(Rights::EXECUTE)
-    {
+    if has_authority(cred, meta, authority) || rights.may_read_file() {
         Ok(())
     } else {
         Err(FsError::AccessDenied)

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
+use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Backend, Capabilities, CompletionSink, FsHandle, FsOp, FsReply, FsRequest, FsResult, FsTicket,
-    Pending, Target,
+    Backend, Capabilities, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply, FsRequest,
+    FsResult, FsTicket, OpenHow, Pending, SetAttrs, Target,
 };
+use nfs4_engine::{Mono, Now, Wall};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
 /// A `MemFs` that remembers what it was asked.
@@ -46,6 +48,37 @@ impl Fs {
         Fs {
             inner: MemFs::new(config),
             tally: Mutex::default(),
+        }
+    }
+
+    /// A file of the superuser's in the root, which is there without a request of any client.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    pub fn make(&self, name: &[u8], mode: u32) {
+        let set = SetAttrs {
+            mode: Some(mode),
+            ..SetAttrs::default()
+        };
+        let op = FsOp::Open {
+            target: Target::Name {
+                dir: self.inner.root(),
+                name: Bytes::copy_from_slice(name),
+            },
+            how: OpenHow {
+                read: true,
+                write: true,
+                create: Create::Guarded(set),
+            },
+        };
+        let now = Now {
+            mono: Mono::ZERO,
+            wall: Wall::default(),
+        };
+        let cred = Arc::new(Credential::sys(0, 0, &[]));
+        match self.inner.answer(FsRequest { cred, now, op }) {
+            Ok(FsReply::Opened(opened)) => self.inner.release(opened.fh),
+            other => panic!("{other:?}"),
         }
     }
 
