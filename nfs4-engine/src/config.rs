@@ -1,4 +1,4 @@
-//! What an engine is told at its start.
+//! The protocol's settings.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,25 +7,6 @@ use core::time::Duration;
 use nfs4_proto::nfs4::opnum::Op;
 
 use crate::server_address::{ServerAddress, ServerAddressFault, faults_of};
-
-/// What makes this run of the server different from any other; read once.
-#[derive(Clone, Debug)]
-pub struct Boot {
-    /// Different at every start, never zero: it is in every id that the engine mints, so that an id
-    /// of an earlier run is recognised.
-    pub epoch: u32,
-    /// Random bytes: the key of the maps whose keys clients choose.
-    pub entropy: [u8; 16],
-    /// Different at every start that may have lost unstable writes. [RFC 8881 §18.32]
-    pub write_verifier: [u8; 8],
-    /// `so_major_id`, the same at every start: with equal ids on two addresses, clients trunk.
-    /// [RFC 8881 §2.10.4]
-    pub server_major: Vec<u8>,
-    /// `so_minor_id`.
-    pub server_minor: u64,
-    /// `eir_server_scope`, the same at every start. [RFC 8881 §2.10.4]
-    pub server_scope: Vec<u8>,
-}
 
 /// The protocol's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::action::{Action, Outbox};
+use crate::boot::Boot;
 use crate::callback::{CallbackFailed, Callbacks};
 use crate::client::{Client, Clients, Terms};
 use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
-use crate::config::{Boot, Config};
+use crate::config::Config;
 use crate::connection::Connections;
 use crate::delegate::Guards;
 use crate::duplicates::Duplicates;

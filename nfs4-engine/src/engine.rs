@@ -2,11 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::action::Action;
 use crate::action::Outbox;
+use crate::boot::{Boot, BootFault};
 use crate::compound::Compound;
-use crate::config::{Boot, Config, ConfigFaults};
+use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports, Fh};
 use crate::fs::FsHandle;
@@ -49,15 +51,29 @@ pub enum TimerReason {
     Recall,
 }
 
-/// Why an engine cannot start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// Settings are out of range.
-    #[error(transparent)]
-    Config(#[from] ConfigFaults),
-    /// The exports cannot be served.
-    #[error(transparent)]
-    Exports(#[from] ExportFault),
+/// Why an engine cannot start: all that is wrong with what it was given, not just the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct StartError {
+    /// What cannot be so in [`Boot`].
+    pub boot: Vec<BootFault>,
+    /// Settings that are out of range.
+    pub config: Vec<ConfigFault>,
+    /// Why the exports cannot be served.
+    pub exports: Vec<ExportFault>,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        let mut tell = |fault: &dyn fmt::Display| {
+            let told = write!(f, "{between}{fault}");
+            between = "; ";
+            told
+        };
+        self.boot.iter().try_for_each(|fault| tell(fault))?;
+        self.config.iter().try_for_each(|fault| tell(fault))?;
+        self.exports.iter().try_for_each(|fault| tell(fault))
+    }
 }
 
 /// How long the engine's tables are, for tests and for people.
@@ -112,8 +128,21 @@ impl Engine {
         exports: Vec<Export>,
         now: Now,
     ) -> Result<Engine, StartError> {
-        config.validate()?;
-        let core = Core::new(boot, config, Exports::new(exports)?, now);
+        let wrong = StartError {
+            boot: boot.faults(),
+            config: config
+                .validate()
+                .map_or_else(|ConfigFaults(faults)| faults, |()| Vec::new()),
+            ..StartError::default()
+        };
+        let exports = match Exports::new(exports) {
+            Ok(exports) if wrong == StartError::default() => exports,
+            exports => {
+                let exports = exports.err().unwrap_or_default();
+                return Err(StartError { exports, ..wrong });
+            }
+        };
+        let core = Core::new(boot, config, exports, now);
         Ok(Engine {
             core,
             parked: Slab::new(),

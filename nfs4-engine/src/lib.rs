@@ -15,6 +15,7 @@ pub use nfs4_proto as proto;
 mod action;
 mod admin;
 mod attr;
+mod boot;
 mod callback;
 mod chain;
 mod change;
@@ -50,8 +51,9 @@ mod timer;
 
 pub use action::{Action, Callback, Outbox, Reply, Segment};
 pub use admin::{Admin, AdminFault};
+pub use boot::{Boot, BootFault};
 pub use change::Change;
-pub use config::{BindingPolicy, Boot, Config, ConfigFault, ConfigFaults, FaultReason};
+pub use config::{BindingPolicy, Config, ConfigFault, ConfigFaults, FaultReason};
 pub use connection::Direction;
 pub use delegate::RecallReason;
 pub use engine::{Engine, StartError, TableLengths, TimerReason};

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn an_epoch_is_never_zero_and_moves_within_a_second() {
-        assert_eq!(epoch(0), 1);
+        for turn in [0, 1 << 32, 2 << 32] {
+            assert_eq!(epoch(turn * 125), 1);
+        }
         assert_ne!(epoch(1_700_000_000_000), epoch(1_700_000_000_125));
     }
 

@@ -39,6 +39,7 @@ mod trunking;
 mod v40_beside;
 mod v40_clients;
 mod v40_locks;
+mod start;
 mod v40_owners;
 mod v40_retries;
 mod waiting;

@@ -54,6 +54,16 @@ pub enum ExportFault {
     /// Two exports are the same directory, or one lies within the other.
     #[error("\"{0}\" and \"{1}\" overlap")]
     Overlap(String, String),
+    /// One file system at two paths: each of its files would have two filehandles, and the opens and
+    /// locks under the one would not be in the way of those under the other.
+    #[error("\"{0}\" and \"{1}\" are one file system")]
+    Shared(String, String),
+    /// A file system that has no names, since [`Capabilities::max_name`] is zero.
+    #[error("\"{0}\" has no names: max_name is 0")]
+    Nameless(String),
+    /// [`Capabilities::time_granularity`] is zero or more than a second.
+    #[error("\"{0}\" has times of {1} nanoseconds, but it must be from 1 to 1000000000")]
+    Times(String, u32),
 }
 
 /// An export, with what is asked of its file system once.
@@ -99,24 +109,32 @@ impl Export {
 
 impl Exports {
     /// # Errors
-    /// The first fault of the list.
-    pub(crate) fn new(list: Vec<Export>) -> Result<Exports, ExportFault> {
+    /// All that is wrong with the list.
+    pub(crate) fn new(list: Vec<Export>) -> Result<Exports, Vec<ExportFault>> {
         if list.is_empty() {
-            return Err(ExportFault::Empty);
+            return Err(alloc::vec![ExportFault::Empty]);
         }
         if list.len() > usize::from(MAX_EXPORTS) {
-            return Err(ExportFault::TooMany);
+            return Err(alloc::vec![ExportFault::TooMany]);
         }
+        let mut faults: Vec<ExportFault> = shared(&list).collect();
         let pseudo = match list.as_slice() {
             [only] if only.path == "/" => None,
-            several => Some(PseudoFs::new(
-                several.iter().map(|export| export.path.as_str()),
-            )?),
+            several => {
+                let paths = several.iter().map(|export| export.path.as_str());
+                PseudoFs::new(paths)
+                    .map_err(|wrong| faults.extend(wrong))
+                    .ok()
+            }
         };
-        let list = (0..)
+        let list: Vec<Served> = (0..)
             .zip(list)
             .map(|(number, export)| Served::new(number, export))
             .collect();
+        faults.extend(list.iter().flat_map(Served::faults));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let nobody = Credential::sys(Credential::NOBODY, Credential::NOBODY, &[]);
         Ok(Exports {
             list,
@@ -246,6 +264,29 @@ impl Served {
             squash,
         }
     }
+
+    /// What is wrong with what the file system says of itself.
+    fn faults(&self) -> impl Iterator<Item = ExportFault> {
+        let Capabilities {
+            max_name,
+            time_granularity,
+            ..
+        } = self.capabilities;
+        let nameless = (max_name == 0).then(|| ExportFault::Nameless(self.path.clone()));
+        let coarse = !(1..=1_000_000_000).contains(&time_granularity);
+        let times = coarse.then(|| ExportFault::Times(self.path.clone(), time_granularity));
+        nameless.into_iter().chain(times)
+    }
+}
+
+/// The exports that serve the same file system as an earlier one.
+fn shared(list: &[Export]) -> impl Iterator<Item = ExportFault> {
+    list.iter().enumerate().filter_map(|(at, export)| {
+        let earlier = list.get(..at)?;
+        let is_same = |other: &&Export| Arc::ptr_eq(&other.backend, &export.backend);
+        let other = earlier.iter().find(is_same)?;
+        Some(ExportFault::Shared(other.path.clone(), export.path.clone()))
+    })
 }
 
 /// Whether a request changes anything.

@@ -27,9 +27,12 @@ struct Node {
 
 impl PseudoFs {
     /// The tree of these paths, which are exports 0, 1, 2 and so on.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
     pub(super) fn new<'a>(
         paths: impl Iterator<Item = &'a str> + Clone,
-    ) -> Result<PseudoFs, ExportFault> {
+    ) -> Result<PseudoFs, Vec<ExportFault>> {
         let root = Node {
             name: String::new(),
             parent: 0,
@@ -39,20 +42,27 @@ impl PseudoFs {
         let mut tree = PseudoFs {
             nodes: alloc::vec![root],
         };
+        let mut faults = Vec::new();
         for (number, path) in (0..).zip(paths.clone()) {
-            let node = tree.grow(path)?;
-            let covers = |node: &Node| !node.children.is_empty() || node.export.is_some();
-            if tree.nodes.get(node).is_none_or(covers) {
-                return Err(overlap(path, paths));
-            }
-            if let Some(node) = tree.nodes.get_mut(node) {
-                node.export = Some(number);
+            let node = match tree.grow(path) {
+                Ok(node) => node,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
+            match tree.nodes.get_mut(node) {
+                Some(node) if node.export.is_none() => node.export = Some(number),
+                _ => faults.push(ExportFault::Overlap(path.to_owned(), path.to_owned())),
             }
         }
-        let inner = |node: &Node| node.export.is_some() && !node.children.is_empty();
-        match tree.nodes.iter().find(|node| inner(node)) {
-            Some(node) => Err(overlap(&tree.path(node), paths)),
-            None => Ok(tree),
+        let inner = |node: &&Node| node.export.is_some() && !node.children.is_empty();
+        let inner = tree.nodes.iter().filter(inner);
+        faults.extend(inner.map(|node| overlap(&tree.path(node), paths.clone())));
+        if faults.is_empty() {
+            Ok(tree)
+        } else {
+            Err(faults)
         }
     }
 
@@ -234,12 +244,12 @@ impl PseudoFs {
 }
 
 fn overlap<'a>(path: &str, mut paths: impl Iterator<Item = &'a str>) -> ExportFault {
-    let within = |longer: &str, shorter: &str| {
+    let within = |longer: &str| {
         longer
-            .strip_prefix(shorter)
+            .strip_prefix(path)
             .is_some_and(|rest| rest.starts_with('/'))
     };
-    let other = paths.find(|other| within(other, path) || within(path, other));
+    let other = paths.find(|other| within(other));
     ExportFault::Overlap(path.to_owned(), other.unwrap_or(path).to_owned())
 }
 
@@ -300,15 +310,32 @@ mod tests {
         assert_eq!(tree.above(1), Some(handle(srv)));
         assert_eq!(tree.above(2), Some(tree.root()));
         for bad in ["srv", "", "/", "/a//b", "/a/..", "/a/"] {
-            let fault = PseudoFs::new([bad, "/x"].into_iter()).err();
-            assert_eq!(fault, Some(ExportFault::Path(bad.to_owned())), "{bad}");
+            let faults = PseudoFs::new([bad, "/x"].into_iter()).err();
+            let expected = alloc::vec![ExportFault::Path(bad.to_owned())];
+            assert_eq!(faults, Some(expected), "{bad}");
         }
         for (one, other) in [("/a", "/a"), ("/a", "/a/b"), ("/a/b/c", "/a")] {
-            let fault = PseudoFs::new([one, other].into_iter()).err();
+            let faults = PseudoFs::new([one, other].into_iter()).err();
             assert!(
-                matches!(fault, Some(ExportFault::Overlap(..))),
-                "{one} {other}: {fault:?}"
+                matches!(faults.as_deref(), Some([ExportFault::Overlap(..)])),
+                "{one} {other}: {faults:?}"
             );
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told() {
+        let paths = ["/a/b", "x", "/a", "/c", "/c", "/"];
+        let faults = PseudoFs::new(paths.into_iter()).err().unwrap_or_default();
+        let path = |path: &str| ExportFault::Path(path.to_owned());
+        let overlap =
+            |one: &str, other: &str| ExportFault::Overlap(one.to_owned(), other.to_owned());
+        let expected = [
+            path("x"),
+            overlap("/c", "/c"),
+            path("/"),
+            overlap("/a", "/a/b"),
+        ];
+        assert_eq!(faults, expected);
     }
 }

@@ -186,7 +186,8 @@ const fn serve(op: Op) -> Row {
         // Sessions. [RFC 8881 §18.34 to 18.51]
         Op::ExchangeId => alone(
             op,
-            2048,
+            // Two names of 1024 bytes, and the rest.
+            2_096,
             Handler::now(exchange_id::start),
             Handler::now(exchange_id::start),
         ),

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::task::Poll;
 
 use nfs4_engine::Export;
+use nfs4_engine::fs::{Backend, Capabilities, FsHandle, FsRequest, FsResult, Pending};
 use nfs4_proto::nfs4::consts::{
     ACE4_APPEND_DATA, ACE4_READ_DATA, ACE4_WRITE_DATA, OPEN4_SHARE_ACCESS_WANT_ANY_DELEG,
     OPEN4_SHARE_ACCESS_WANT_CANCEL, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
@@ -182,8 +184,10 @@ fn what_cannot_be_written_is_not_delegated_for_writing() {
     let rules = |export: &mut Export| {
         let mut files = files.borrow_mut();
         let first = files.get_or_insert_with(|| Arc::clone(&export.backend));
-        export.backend = Arc::clone(first);
         export.read_only = export.path == "/ro";
+        if export.read_only {
+            export.backend = Arc::new(Mirror(Arc::clone(first)));
+        }
     };
     let mut sim = Sim::serving(&["/rw", "/ro"], rules);
     let mut client = reachable(&mut sim, "a");
@@ -202,6 +206,27 @@ fn what_cannot_be_written_is_not_delegated_for_writing() {
     let reply = client.call(&mut sim, |c| c.putrootfh().lookup(named(b"ro")).open(args));
     let why = NoDelegation::WhyNone(WND4_WRITE_DELEG_NOT_SUPP_FTYPE);
     assert_eq!(refused(&reply.all_ok()), why);
+}
+
+/// The files of another file system; that they are the same the engine cannot know.
+struct Mirror(Arc<dyn Backend>);
+
+impl Backend for Mirror {
+    fn root(&self) -> FsHandle {
+        self.0.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        self.0.submit(request, pending)
+    }
+
+    fn release(&self, fh: FsHandle) {
+        self.0.release(fh);
+    }
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! What tells a start of the server from any other.
+
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::consts::NFS4_OPAQUE_LIMIT;
+
+/// What makes this run of the server different from any other; read once.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Different at every start, never zero: it is in every id that the engine mints, so that an id
+    /// of an earlier run is recognised.
+    pub epoch: u32,
+    /// Random bytes: the key of the maps whose keys clients choose.
+    pub entropy: [u8; 16],
+    /// Different at every start that may have lost unstable writes. [RFC 8881 §18.32]
+    pub write_verifier: [u8; 8],
+    /// `so_major_id`, 1 to 1024 bytes, the same at every start: with equal ids on two addresses,
+    /// clients trunk. [RFC 8881 §2.10.4]
+    pub server_major: Vec<u8>,
+    /// `so_minor_id`.
+    pub server_minor: u64,
+    /// `eir_server_scope`, 1 to 1024 bytes, the same at every start. [RFC 8881 §2.10.4]
+    pub server_scope: Vec<u8>,
+}
+
+/// What cannot be so in a [`Boot`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BootFault {
+    /// The epoch is zero, which is in ids that no server has given out.
+    #[error("epoch is 0")]
+    Epoch,
+    /// A name of the server is empty, by which clients would take it for any other such, or longer
+    /// than it may be. [RFC 8881 §3.3.7, server_owner4]
+    #[error("{name} has {len} bytes, but must have from 1 to {NFS4_OPAQUE_LIMIT}")]
+    Identity {
+        /// Which one.
+        name: &'static str,
+        /// How long it is, in bytes.
+        len: usize,
+    },
+}
+
+impl Boot {
+    /// All that is wrong with it.
+    pub(crate) fn faults(&self) -> Vec<BootFault> {
+        let epoch = (self.epoch == 0).then_some(BootFault::Epoch);
+        let names = [
+            ("server_major", self.server_major.len()),
+            ("server_scope", self.server_scope.len()),
+        ];
+        let wrong = names
+            .into_iter()
+            .filter(|(_, len)| !(1..=NFS4_OPAQUE_LIMIT).contains(len));
+        let identities = wrong.map(|(name, len)| BootFault::Identity { name, len });
+        epoch.into_iter().chain(identities).collect()
+    }
+}
