@@ -19,6 +19,7 @@ mod dial;
 mod drive;
 mod hold;
 mod intake;
+mod late;
 mod limits;
 mod log;
 mod mailbox;

@@ -6,6 +6,7 @@ use std::task::Waker;
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{ConnId, Outbox, Reply};
 
+use crate::late;
 use crate::output::Output;
 use crate::shared::Shared;
 
@@ -173,7 +174,7 @@ impl CompletionSink for Mailbox {
         }
         drop(inner);
         if let Some(node) = self.node.upgrade() {
-            node.complete(ticket, result);
+            late::complete(node, ticket, result);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::{Dials, Wanted};
 use crate::hold::{Guarded, Hold};
+use crate::late;
 use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::Mailbox;
@@ -166,7 +167,7 @@ impl Shared {
     }
 
     /// Delivers the answer of a file system for a connection that is gone.
-    pub(crate) fn complete(&self, ticket: FsTicket, result: FsResult) {
+    pub(crate) fn deliver(&self, ticket: FsTicket, result: FsResult) {
         let mut turn = Turn::default();
         turn.inputs.push(Input::FsDone { ticket, result });
         // A dead engine has no use for it.
@@ -318,7 +319,7 @@ struct Orphans {
 impl CompletionSink for Orphans {
     fn complete(&self, ticket: FsTicket, result: FsResult) {
         if let Some(node) = self.node.upgrade() {
-            node.complete(ticket, result);
+            late::complete(node, ticket, result);
         }
     }
 }
