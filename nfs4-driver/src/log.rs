@@ -101,13 +101,14 @@ pub(crate) fn event(event: &Event) {
             tracing::warn!(%owner, times, "two clients use the same name and replace each other");
         }
         Event::BackChannelFaulty { .. } | Event::DelegationRevoked { .. } => tracing::info!(?event),
+        Event::FileSystemFault {
+            export,
+            call,
+            fault,
+            untold,
+        } => tracing::warn!(?export, ?call, %fault, untold, "a file system breaks its contract"),
         _ => tracing::debug!(?event),
     }
-}
-
-pub(crate) fn file_system_panicked() {
-    #[cfg(feature = "tracing")]
-    tracing::error!("the file system panicked; the request is answered with an error");
 }
 
 #[cfg(all(test, feature = "tracing"))]

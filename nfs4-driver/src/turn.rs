@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use nfs4_engine::fs::{
-    Backend, CompletionSink, FsError, FsHandle, FsRequest, FsResult, FsTicket, Pending,
+    Backend, CompletionSink, FsError, FsHandle, FsReply, FsRequest, FsResult, FsTicket, Pending,
 };
 use nfs4_engine::{ConnId, Event, Input};
 
@@ -91,41 +91,43 @@ impl Turn {
                     backend,
                     request,
                 } => {
-                    if let Some(result) = submit(&*backend, ticket, request, sink) {
+                    if let Some(result) = self.submit(backend, ticket, request, sink) {
                         self.inputs.push(Input::FsDone { ticket, result });
                     }
                 }
                 Work::Release { backend, fh } => {
                     if catch_unwind(AssertUnwindSafe(|| backend.release(fh))).is_err() {
-                        log::file_system_panicked();
+                        self.inputs.push(Input::ReleasePanicked);
                     }
                 }
             }
         }
     }
-}
 
-/// Submits one request. A file system that panics, or that waits without a way to answer, costs the
-/// request and not the server.
-fn submit(
-    backend: &dyn Backend,
-    ticket: FsTicket,
-    request: FsRequest,
-    sink: &Arc<dyn CompletionSink>,
-) -> Option<FsResult> {
-    let mut pending = Pending::new(ticket, sink);
-    let answer = catch_unwind(AssertUnwindSafe(|| backend.submit(request, &mut pending)));
-    if answer.is_err() {
-        log::file_system_panicked();
-    }
-    if pending.is_taken() {
-        // Whatever was returned: a completion answers exactly once, if only by being dropped, and
-        // two answers to one request would be a fault of ours.
-        return None;
-    }
-    match answer {
-        Ok(Poll::Ready(result)) => Some(result),
-        Ok(Poll::Pending) | Err(_) => Some(Err(FsError::NoAnswer)),
+    /// Submits one request. A file system that panics, or that mixes answering at once and later,
+    /// costs the request and not the server: what a completion still says is not heard.
+    fn submit(
+        &mut self,
+        backend: Arc<dyn Backend>,
+        ticket: FsTicket,
+        request: FsRequest,
+        sink: &Arc<dyn CompletionSink>,
+    ) -> Option<FsResult> {
+        let mut pending = Pending::new(ticket, sink);
+        let answer = catch_unwind(AssertUnwindSafe(|| backend.submit(request, &mut pending)));
+        match (answer, pending.taken()) {
+            (Ok(Poll::Ready(result)), 0) => Some(result),
+            (Ok(Poll::Pending), 1) => None,
+            (Ok(answer), _) => {
+                if let Poll::Ready(Ok(FsReply::Opened(opened))) = answer {
+                    // It is held all the same.
+                    let fh = opened.fh;
+                    self.work.push_back(Work::Release { backend, fh });
+                }
+                Some(Err(FsError::Misused))
+            }
+            (Err(_), _) => Some(Err(FsError::Panicked)),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::delegate::Guards;
 use crate::duplicates::Duplicates;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
+use crate::faults::Faults;
 use crate::fs::FsHandle;
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
@@ -39,6 +40,9 @@ pub(crate) struct Core {
     pub(crate) exports: Exports,
     /// Who has anything.
     pub(crate) peers: Peers,
+    pub(crate) faults: Faults,
+    /// How many directories were listed: each listing has a number.
+    pub(crate) listings: u32,
     pub(crate) clients: Clients,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
@@ -64,6 +68,8 @@ impl Core {
         Core {
             blocked: OpSet::of(&config.blocked_operations),
             exports,
+            faults: Faults::new(),
+            listings: 0,
             peers: Peers::new(keyed),
             clients: Clients::new(boot.epoch, keyed),
             sessions: Sessions::new(boot.epoch, keyed),

@@ -11,7 +11,7 @@ use crate::compound::Compound;
 use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports, Fh};
-use crate::fs::FsHandle;
+use crate::fs::{FsCall, FsError, FsFault, FsHandle};
 use crate::input::Input;
 use crate::slab::Slab;
 use crate::state::Touch;
@@ -121,7 +121,7 @@ impl Engine {
     /// A server of these file systems.
     ///
     /// # Errors
-    /// All settings that are out of range, or what is wrong with the exports.
+    /// All that is wrong with the boot's data, the settings and the exports.
     pub fn new(
         boot: Boot,
         config: Config,
@@ -159,6 +159,11 @@ impl Engine {
             }
             Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
             Input::ConnOpened { conn, peer } => self.core.connection_opened(conn, peer),
+            Input::ReleasePanicked => {
+                let fault = FsFault::Error(FsError::Panicked);
+                let faults = &mut self.core.faults;
+                faults.tell(None, FsCall::Release, fault, now.mono, out);
+            }
             Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),
             Input::CallbackReply(reply) => self.core.callback_reply(reply, now, out),
             Input::Dialed { dial, result } => self.core.dialed(dial, result, now, out),

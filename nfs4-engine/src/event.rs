@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::connection::Direction;
 use crate::delegate::RecallReason;
+use crate::fs::{FsCall, FsFault};
 use crate::ids::ConnId;
 use crate::state::DelegationKind;
 use nfs4_proto::nfs4::basic::SessionId;
@@ -118,6 +119,18 @@ pub enum Event {
         client: u64,
         /// What the delegation was for.
         kind: DelegationKind,
+    },
+    /// A file system has done what it may not do; it has cost a request. Told once a minute for each
+    /// pair of call and fault.
+    FileSystemFault {
+        /// Its place in the list of exports, if that is known.
+        export: Option<u16>,
+        /// What it was called for.
+        call: FsCall,
+        /// What is wrong.
+        fault: FsFault,
+        /// How often that was so since it was told last.
+        untold: u64,
     },
 }
 

@@ -12,6 +12,10 @@ use crate::ids::{ConnId, DialId};
 use crate::state::Touch;
 
 /// One thing that happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are answers of file systems; boxing them would allocate"
+)]
 #[derive(Debug)]
 pub enum Input {
     /// A connection was accepted. Its number is new.
@@ -56,9 +60,11 @@ pub enum Input {
     FsDone {
         /// The request.
         ticket: FsTicket,
-        /// The answer.
+        /// The answer. Only the first to a request counts.
         result: FsResult,
     },
+    /// [`Backend::release`](crate::fs::Backend::release) panicked.
+    ReleasePanicked,
 }
 
 /// A call of procedure COMPOUND whose RPC header and credential are decoded. [RFC 8881 §16.2]

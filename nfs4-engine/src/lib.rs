@@ -29,6 +29,7 @@ mod duplicates;
 mod engine;
 mod event;
 mod exports;
+mod faults;
 mod few;
 pub mod fs;
 mod ids;

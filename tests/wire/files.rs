@@ -138,6 +138,11 @@ pub(crate) enum Fault {
     WaitsWithoutCompletion,
     DropsCompletion,
     AnswersTwice,
+    TakesTwo,
+    TakesOneInVain,
+    AnswersAnotherRequest,
+    PanicsInItsThread,
+    PanicsWhileItsThreadAnswers,
     AnswersAtOnceThroughCompletion,
 }
 
@@ -169,11 +174,85 @@ impl Backend for Faulty {
                 pending.completion().complete(Ok(root_attrs()));
                 Poll::Ready(Ok(root_attrs()))
             }
+            Fault::TakesTwo => {
+                let (first, second) = (pending.completion(), pending.completion());
+                second.complete(Ok(root_attrs()));
+                first.complete(Ok(root_attrs()));
+                Poll::Pending
+            }
+            Fault::TakesOneInVain => {
+                drop(pending.completion());
+                Poll::Ready(Ok(root_attrs()))
+            }
+            Fault::AnswersAnotherRequest => Poll::Ready(Ok(FsReply::Done)),
+            Fault::PanicsInItsThread => {
+                let completion = pending.completion();
+                std::thread::spawn(move || {
+                    let _held = completion;
+                    panic!("a fault of the file system");
+                });
+                Poll::Pending
+            }
+            Fault::PanicsWhileItsThreadAnswers => {
+                let completion = pending.completion();
+                std::thread::spawn(move || completion.complete(Ok(root_attrs())));
+                panic!("a fault of the file system");
+            }
             Fault::AnswersAtOnceThroughCompletion => {
                 pending.completion().complete(Ok(root_attrs()));
                 Poll::Pending
             }
         }
+    }
+
+    fn release(&self, _: FsHandle) {}
+}
+
+/// The root directory, whose every request is answered through its completion: the first that waits
+/// by [`Prompt::go`], and all after it before they return.
+#[derive(Default)]
+pub(crate) struct Prompt {
+    first: Mutex<Option<Completion>>,
+    answered: AtomicUsize,
+}
+
+impl Prompt {
+    /// Whether a request waits.
+    pub(crate) fn waits(&self) -> bool {
+        self.first.lock().unwrap().is_some()
+    }
+
+    /// How many requests were answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// Answers the request that waits, and all that follow.
+    pub(crate) fn go(&self) {
+        self.answered.fetch_add(1, Ordering::SeqCst);
+        let first = self.first.lock().unwrap().take();
+        first.unwrap().complete(Ok(root_attrs()));
+    }
+}
+
+impl Backend for Prompt {
+    fn root(&self) -> FsHandle {
+        RootOnly.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        RootOnly.capabilities()
+    }
+
+    fn submit(&self, _: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        let completion = pending.completion();
+        if self.answered() == 0 {
+            *self.first.lock().unwrap() = Some(completion);
+        } else {
+            self.answered.fetch_add(1, Ordering::SeqCst);
+            completion.complete(Ok(root_attrs()));
+        }
+        Poll::Pending
     }
 
     fn release(&self, _: FsHandle) {}

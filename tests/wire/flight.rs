@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nfs4_driver::Limits;
+use nfs4_driver::engine::Config;
 use nfs4_driver::engine::proto::client::ClientError;
-use nfs4_driver::engine::proto::nfs4::{Op, Status};
+use nfs4_driver::engine::proto::nfs4::attr::num;
+use nfs4_driver::engine::proto::nfs4::{Bitmap, Op, Status, args};
+use nfs4_driver::{Limits, SystemClock};
 use tokio::task::JoinSet;
 
-use crate::files::{Fault, Faulty, Held, Late, root_attrs};
+use crate::caller::Caller;
+use crate::files::{Fault, Faulty, Held, Late, Prompt, root_attrs};
+use crate::log;
 use crate::peer::Peer;
-use crate::server::{PATIENCE, Running, Transport};
+use crate::server::{PATIENCE, Running, Transport, node_of};
 use crate::session::{Session, outcome};
 
 on_both!(
@@ -182,7 +186,11 @@ async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone(on: Transpo
         (Fault::PanicsWithCompletion, Err(Status::SERVERFAULT)),
         (Fault::WaitsWithoutCompletion, Err(Status::SERVERFAULT)),
         (Fault::DropsCompletion, Err(Status::SERVERFAULT)),
-        (Fault::AnswersTwice, Ok(())),
+        (Fault::AnswersTwice, Err(Status::SERVERFAULT)),
+        (Fault::TakesTwo, Err(Status::SERVERFAULT)),
+        (Fault::TakesOneInVain, Err(Status::SERVERFAULT)),
+        (Fault::AnswersAnotherRequest, Err(Status::SERVERFAULT)),
+        (Fault::PanicsInItsThread, Err(Status::SERVERFAULT)),
         (Fault::AnswersAtOnceThroughCompletion, Ok(())),
     ];
     for (fault, expected) in cases {
@@ -199,13 +207,106 @@ async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone(on: Transpo
             assert_eq!(outcome(&record), (3, expected), "{fault:?}");
         }
         assert!(peer.is_served().await);
+        assert_eq!(server.node.table_lengths().unwrap().parked, 0, "{fault:?}");
     }
 }
 
+on_both!(a_panic_beside_an_answer_costs_no_more_than_the_request);
+
+/// Which of the two is heard first is chance.
+async fn a_panic_beside_an_answer_costs_no_more_than_the_request(on: Transport) {
+    let files = Arc::new(Faulty(Fault::PanicsWhileItsThreadAnswers));
+    let server = Running::serve(on, Limits::default(), files).await;
+    let mut peer = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut peer, b"faulty").await;
+    for _ in 0..20 {
+        peer.send(&session.getattr(3)).await;
+        let (slot, result) = outcome(&peer.record().await.unwrap());
+        let refused = ClientError::Failed {
+            op: Op::GetAttr,
+            status: Status::SERVERFAULT,
+        };
+        assert!(
+            slot == 3 && [Ok(()), Err(refused)].contains(&result),
+            "{result:?}"
+        );
+    }
+    assert!(peer.is_served().await);
+    assert_eq!(server.node.table_lengths().unwrap().parked, 0);
+}
+
+on_both!(a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack);
+
+/// Its file system answers each request before it returns from it.
+async fn a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack(on: Transport) {
+    const LONG: usize = 900;
+    let files = Arc::new(Prompt::default());
+    let config = Config {
+        max_operations: 1_024,
+        grace: Duration::ZERO,
+        ..Config::default()
+    };
+    let clock = Arc::new(SystemClock::new());
+    let node = node_of(config, Limits::default(), Arc::clone(&files) as _, clock);
+    let server = Running::share(on, node).await;
+    let mut caller = Caller::mounted(server.address, b"long").await;
+    let attr_request = Bitmap::of(&[num::TYPE]);
+    let request = caller.request(0, |c| {
+        c.putrootfh();
+        // What GETATTR brings is forgotten at each other operation.
+        (0..LONG / 2).for_each(|_| {
+            c.getattr(args::GetAttr { attr_request }).putrootfh();
+        });
+        c
+    });
+    caller.peer.send(&request).await;
+    wait_until(|| files.waits()).await;
+    drop(caller);
+    server.has_connections(0).await;
+    let answering = Arc::clone(&files);
+    let thread = std::thread::Builder::new().stack_size(128 << 10);
+    let answering = thread.spawn(move || answering.go()).unwrap();
+    assert!(answering.join().is_ok());
+    assert_eq!(files.answered(), LONG / 2);
+    assert_eq!(server.node.table_lengths().unwrap().parked, 0);
+}
+
+on_both!(a_file_system_that_breaks_its_contract_is_told_of_in_the_log);
+
+async fn a_file_system_that_breaks_its_contract_is_told_of_in_the_log(on: Transport) {
+    for (fault, told) in [
+        (Fault::TakesOneInVain, "mixed answering at once and later"),
+        (Fault::Panics, "the file system panicked"),
+    ] {
+        let server = Running::serve(on, Limits::default(), Arc::new(Faulty(fault))).await;
+        let mut peer = Peer::connect(server.address).await;
+        let mut session = Session::establish(&mut peer, b"logged").await;
+        let before = log::lines(CONTRACT, told).len();
+        for _ in 0..50 {
+            peer.send(&session.getattr(0)).await;
+            peer.record().await.unwrap();
+        }
+        let lines = log::lines(CONTRACT, told);
+        // Other tests do the same at the same time, each on a server of its own.
+        let more = lines.len() - before;
+        assert!((1..10).contains(&more), "{more} lines: {lines:?}");
+        for line in lines {
+            let named = line.contains("call=GetAttrs") && line.contains("export=Some(0)");
+            assert!(line.contains("WARN") && named, "{line}");
+        }
+    }
+}
+
+const CONTRACT: &str = "a file system breaks its contract";
+
 /// Waits until so many requests wait.
 pub(crate) async fn wait_for(files: &Held, count: usize) {
+    wait_until(|| files.waiting() >= count).await;
+}
+
+async fn wait_until(holds: impl Fn() -> bool) {
     let reached = async {
-        while files.waiting() < count {
+        while !holds() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };

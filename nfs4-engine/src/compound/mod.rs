@@ -1,6 +1,7 @@
 //! COMPOUND: one request of several operations. [RFC 8881 §16.2]
 
 pub(crate) mod context;
+mod heard;
 pub(crate) mod hold;
 pub(crate) mod reply;
 mod room;

@@ -18,7 +18,7 @@ use crate::core::Core;
 use crate::delegate::Guard;
 use crate::engine::Engine;
 use crate::exports::Route;
-use crate::fs::{Backend, FsRequest, FsResult, FsTicket};
+use crate::fs::{Backend, Expected, FsRequest, FsResult, FsTicket};
 use crate::input::Call;
 use crate::ops::sequence::{self, Entry};
 use crate::ops::{errors, table};
@@ -44,24 +44,6 @@ impl Engine {
             }
             None => self.rest(run),
         }
-    }
-
-    /// Goes on with a COMPOUND whose file system has answered.
-    pub(crate) fn fs_done(
-        &mut self,
-        now: Now,
-        ticket: FsTicket,
-        result: FsResult,
-        out: &mut Outbox,
-    ) {
-        let Some(run) = self
-            .parked
-            .remove(Key::new(ticket.index, ticket.generation))
-        else {
-            debug_assert!(false, "a file system answers each request once");
-            return;
-        };
-        self.go_on(run, result, now, out);
     }
 
     /// Goes on with a COMPOUND that was parked.
@@ -117,15 +99,16 @@ impl Engine {
         run.has_waited = true;
         self.core.sessions.promised_bytes += run.promised();
         let key = self.parked.insert(run);
-        let ticket = FsTicket {
-            conn,
-            index: key.index,
-            generation: key.generation,
-        };
         match pause {
             Pause::Done => {}
-            Pause::Fs(backend, request) => out.push(Action::Fs {
-                ticket,
+            Pause::Fs(export, backend, request) => out.push(Action::Fs {
+                ticket: FsTicket {
+                    conn,
+                    index: key.index,
+                    generation: key.generation,
+                    export,
+                    call: request.op.call(),
+                },
                 backend,
                 request,
             }),
@@ -159,8 +142,8 @@ impl Engine {
 enum Pause {
     /// It is done.
     Done,
-    /// It waits for a file system.
-    Fs(Arc<dyn Backend>, FsRequest),
+    /// It waits for the file system of an export.
+    Fs(u16, Arc<dyn Backend>, FsRequest),
     /// It waits for what a client answers.
     Hold(Key<Delegation>),
 }
@@ -281,12 +264,13 @@ fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pa
         let (status, keep_body) = match step {
             Ok(Step::Wait(export, op, stage)) => {
                 cx.run.stage = stage;
+                cx.run.expected = Expected::of(&op);
                 let acting = cx.run.acting.take();
                 let cred = acting.as_ref().unwrap_or(&cx.run.cred);
                 match cx.core.exports.route(export, cred, &op) {
                     Route::Backend(backend, cred) => {
                         let now = cx.now;
-                        return Pause::Fs(backend, FsRequest { cred, now, op });
+                        return Pause::Fs(export, backend, FsRequest { cred, now, op });
                     }
                     Route::Pseudo(tree) => resumed = Some(tree.answer(op)),
                     Route::Refused(error) => resumed = Some(Err(error)),
@@ -299,12 +283,6 @@ fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pa
             }
             Ok(Step::Done(status)) | Err(status) => (status, false),
             Ok(Step::Failed(status)) => (status, true),
-        };
-        let status = match status {
-            // PUTFH leaves the look at a handle to the operation that asks about it anyway, and of
-            // the two statuses for one that names nothing only PUTFH may answer the other.
-            Status::BADHANDLE if cx.run.op != Op::PutFh => Status::STALE,
-            status => status,
         };
         let status = end(cx, status, keep_body);
         cx.unguard();

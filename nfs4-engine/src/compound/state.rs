@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::delegate::Guard;
 use crate::duplicates::Request;
 use crate::exports::Fh;
-use crate::fs::{Attrs, Credential, FsStat};
+use crate::fs::{Attrs, Credential, Expected, FsStat};
 use crate::ids::ConnId;
 use crate::ops::seqid::Taken;
 use crate::session::slot::Said;
@@ -40,6 +40,8 @@ pub(crate) struct Compound {
     /// Where in the record the next operation begins.
     pub(crate) next_at: usize,
     pub(crate) stage: Stage,
+    /// What must hold for the answer to the last request to a file system.
+    pub(crate) expected: Expected,
     pub(crate) current: Option<Fh>,
     pub(crate) saved: Option<Fh>,
     pub(crate) current_stateid: Option<Stateid>,
@@ -94,6 +96,7 @@ impl Compound {
             args_at: 0,
             next_at: 0,
             stage: Stage::Last,
+            expected: Expected::Done,
             current: None,
             saved: None,
             current_stateid: None,

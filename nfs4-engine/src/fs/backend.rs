@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::task::Poll;
 
-use super::{FsError, FsHandle, FsRequest, FsResult};
+use super::{FsCall, FsError, FsHandle, FsRequest, FsResult};
 use crate::ids::ConnId;
 
 /// A file system as the engine's driver sees it.
@@ -25,7 +25,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Carries out one request.
     ///
     /// `Ready` is the answer. Before `Pending`, the file system takes the completion out of
-    /// `pending` and answers through it later, from any thread. It must not block.
+    /// `pending`, once, and answers through it later, from any thread. It must not block.
+    ///
+    /// A file system that does otherwise, or panics, costs the request, which is answered an error,
+    /// and no more: what it may say of that request afterwards is not heard.
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult>;
 
     /// Lets go of a file that an [`FsOp::Open`](super::FsOp::Open) held; not answered, must not
@@ -61,13 +64,15 @@ pub struct FsTicket {
     pub conn: ConnId,
     pub(crate) index: u32,
     pub(crate) generation: u32,
+    pub(crate) export: u16,
+    pub(crate) call: FsCall,
 }
 
 /// Lends a [`Completion`] to a file system that cannot answer at once.
 pub struct Pending<'a> {
     ticket: FsTicket,
     sink: &'a Arc<dyn CompletionSink>,
-    taken: bool,
+    taken: u32,
 }
 
 impl<'a> Pending<'a> {
@@ -76,21 +81,22 @@ impl<'a> Pending<'a> {
         Pending {
             ticket,
             sink,
-            taken: false,
+            taken: 0,
         }
     }
 
-    /// The means to answer later; taken once, before the file system answers `Pending`.
+    /// The means to answer later; taken once, before the file system answers `Pending`. Another
+    /// one answers nothing.
     pub fn completion(&mut self) -> Completion {
-        self.taken = true;
+        self.taken = self.taken.saturating_add(1);
         Completion {
             ticket: self.ticket,
-            sink: Some(Arc::clone(self.sink)),
+            sink: (self.taken == 1).then(|| Arc::clone(self.sink)),
         }
     }
 
-    /// For the driver: whether the completion was taken.
-    pub fn is_taken(&self) -> bool {
+    /// For the driver: how many completions were taken.
+    pub fn taken(&self) -> u32 {
         self.taken
     }
 }

@@ -7,14 +7,37 @@ use core::fmt;
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::xdr::Writer;
 
-use super::{Attrs, FsHandle, FsStat};
+use super::{Attrs, FsFault, FsHandle, FsStat};
 use crate::attr::{self, Source, View};
 use crate::exports::Fh;
 
 /// Takes the entries of a READDIR; it knows the client's limits and which attributes it wants.
+///
+/// The file system pushes the entries that come after the cookie of the request, in the order of
+/// their cookies, until one is refused because it is [`Full`], or it has pushed the last one and
+/// says so by [`DirWriter::end`]. With the cookie of the last entry that it got the client comes
+/// back for the rest. A listing that gets no entry and is not full ends there, whether that was
+/// said or not: the client would ask the same again for ever.
+///
+/// An entry that cannot be is left out, which
+/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) tells, and the listing goes on:
+///
+/// * Its name has 1 to 255 bytes, not more than
+///   [`Capabilities::max_name`](super::Capabilities::max_name), and is neither "." nor ".."; '/' and
+///   NUL are not in it.
+/// * Its cookie is at least 3, greater than that of the request, and greater than that of the entry
+///   before it.
+/// * Its attributes are as told at [`FsOp`](super::FsOp).
 pub struct DirWriter {
     w: Writer,
     max: usize,
+    /// Tells it from those of other requests.
+    number: u32,
+    /// The cookie that the next one must be greater than.
+    last: u64,
+    /// How many bytes were left out.
+    left_out: usize,
+    faults: Faults,
     asked: Bitmap,
     view: View,
     export: u16,
@@ -30,13 +53,24 @@ struct Common {
     locations: Option<Box<[u8]>>,
 }
 
+/// Why entries were left out, one bit each of [`Faults::OF_ENTRIES`].
+#[derive(Clone, Copy, Default)]
+struct Faults(u8);
+
 /// No further entry fits; the one that was refused is not in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
 impl DirWriter {
-    /// For a READDIR4resok of at most `max` bytes; none if not even an empty one fits.
-    pub(crate) fn new(max: usize, asked: Bitmap, view: View, export: u16) -> Option<DirWriter> {
+    /// For a READDIR4resok of at most `max` bytes with the entries after `cookie`; none if not even
+    /// an empty one fits.
+    pub(crate) fn new(
+        max: usize,
+        cookie: u64,
+        asked: Bitmap,
+        view: View,
+        export: u16,
+    ) -> Option<DirWriter> {
         if max < HEAD + TAIL {
             return None;
         }
@@ -46,6 +80,10 @@ impl DirWriter {
         Some(DirWriter {
             w,
             max,
+            number: 0,
+            last: cookie.max(FIRST_COOKIE - 1),
+            left_out: 0,
+            faults: Faults::default(),
             asked,
             view,
             export,
@@ -63,10 +101,20 @@ impl DirWriter {
         self
     }
 
-    /// Adds an entry.
+    /// With a number that tells it from those of other requests.
+    pub(crate) fn numbered(mut self, number: u32) -> DirWriter {
+        self.number = number;
+        self
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Adds an entry, or leaves it out if there can be no such entry.
     ///
     /// # Errors
-    /// [`Full`] if it does not fit; nothing can be added then.
+    /// [`Full`] if it does not fit, or too much was left out; nothing can be added then.
     pub fn push(
         &mut self,
         cookie: u64,
@@ -74,6 +122,10 @@ impl DirWriter {
         fh: &FsHandle,
         attrs: &Attrs,
     ) -> Result<(), Full> {
+        if let Some(fault) = self.fault_of(cookie, name, attrs) {
+            self.leave_out(name, fault);
+            return if self.is_closed() { Err(Full) } else { Ok(()) };
+        }
         let before = self.begin(cookie, name)?;
         let fh = Fh {
             export: self.export,
@@ -88,7 +140,7 @@ impl DirWriter {
             locations: common.and_then(|common| common.locations.as_deref()),
         };
         attr::encode(&mut self.w, &self.asked, &source);
-        self.keep(before)
+        self.keep(before, cookie)
     }
 
     /// Adds an entry whose attributes cannot be told here: another file system is mounted on it.
@@ -100,11 +152,11 @@ impl DirWriter {
     ) -> Result<(), Full> {
         let before = self.begin(cookie, name)?;
         attr::encode_unknown(&mut self.w, &self.asked, mounted_on);
-        self.keep(before)
+        self.keep(before, cookie)
     }
 
     fn begin(&mut self, cookie: u64, name: &[u8]) -> Result<usize, Full> {
-        if self.refused {
+        if self.is_closed() {
             return Err(Full);
         }
         let before = self.w.len();
@@ -115,13 +167,43 @@ impl DirWriter {
     }
 
     /// Keeps the entry that began at `before`, if it fits.
-    fn keep(&mut self, before: usize) -> Result<(), Full> {
+    fn keep(&mut self, before: usize, cookie: u64) -> Result<(), Full> {
         if self.w.len() + TAIL > self.max {
             self.w.truncate(before);
             self.refused = true;
             return Err(Full);
         }
+        self.last = cookie;
         Ok(())
+    }
+
+    /// Why there can be no such entry.
+    fn fault_of(&self, cookie: u64, name: &[u8], attrs: &Attrs) -> Option<FsFault> {
+        let longest = self.view.capabilities.max_name.min(MAX_NAME) as usize;
+        let is_name = (1..=longest).contains(&name.len())
+            && !matches!(name, b"." | b"..")
+            && !name.iter().any(|byte| matches!(byte, b'/' | 0));
+        if !is_name {
+            Some(FsFault::Name)
+        } else if cookie <= self.last {
+            Some(FsFault::Cookie)
+        } else if !attrs.are_sane() {
+            Some(FsFault::Attributes)
+        } else {
+            None
+        }
+    }
+
+    /// Goes on without an entry. Who pushes nothing else until it is full must come to an end, too.
+    #[cold]
+    fn leave_out(&mut self, name: &[u8], fault: FsFault) {
+        self.faults.add(fault);
+        self.left_out = self.left_out.saturating_add(LEAST_ENTRY + name.len());
+    }
+
+    /// Whether nothing can be added any more.
+    fn is_closed(&self) -> bool {
+        self.refused || self.left_out > self.max.max(LEFT_OUT)
     }
 
     /// Says that the last entry of the directory was pushed.
@@ -129,14 +211,43 @@ impl DirWriter {
         self.end = true;
     }
 
+    /// What is wrong with what was pushed.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = FsFault> {
+        let unended = !self.end && self.is_empty();
+        let unended = unended.then_some(FsFault::Unended);
+        self.faults.all().chain(unended)
+    }
+
+    /// Whether there is neither an entry nor one that has no room: the client would come back in
+    /// vain.
+    fn is_empty(&self) -> bool {
+        !self.refused && self.w.len() == HEAD
+    }
+
     /// READDIR4resok; none if there are entries and not even the first one fits.
     pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
         if self.refused && self.w.len() == HEAD {
             return None;
         }
+        let ends = self.end && !self.is_closed() || self.is_empty();
         self.w.bool(false);
-        self.w.bool(self.end && !self.refused);
+        self.w.bool(ends);
         Some(self.w.into_vec())
+    }
+}
+
+impl Faults {
+    /// What can be wrong with an entry.
+    const OF_ENTRIES: [FsFault; 3] = [FsFault::Name, FsFault::Cookie, FsFault::Attributes];
+
+    fn add(&mut self, fault: FsFault) {
+        let place = Faults::OF_ENTRIES.iter().position(|one| *one == fault);
+        self.0 |= place.map_or(0, |place| 1 << place);
+    }
+
+    fn all(self) -> impl Iterator<Item = FsFault> {
+        let places = (0..).zip(Faults::OF_ENTRIES);
+        places.filter_map(move |(place, fault)| (self.0 & 1 << place != 0).then_some(fault))
     }
 }
 
@@ -153,5 +264,13 @@ impl fmt::Debug for DirWriter {
 const HEAD: usize = 8;
 /// No further entry, and whether the directory ends here.
 const TAIL: usize = 8;
+/// Of an entry: that there is one, its cookie, how long its name is, and no attributes.
+const LEAST_ENTRY: usize = 24;
+/// When so many bytes were left out, a writer is full, even if it has room for few.
+const LEFT_OUT: usize = 64 << 10;
+/// 0 to 2 mean something else in NFS. [RFC 8881 §18.23.3]
+const FIRST_COOKIE: u64 = 3;
+/// No name is longer, whatever the file system says.
+pub(crate) const MAX_NAME: u32 = 255;
 /// Memory taken at once; a client asks for much more than most directories need.
 const FIRST_CAPACITY: usize = 4096;

@@ -77,12 +77,58 @@ pub enum FsError {
     /// Not now; the client tries again later.
     #[error("try again later")]
     Busy,
-    /// The request was dropped without an answer, or answered with another request's reply.
+    /// The request was dropped without an answer, or its answer was none to it.
     #[error("the file system gave no proper answer")]
     NoAnswer,
+    /// A driver's: the file system panicked.
+    #[error("the file system panicked")]
+    Panicked,
+    /// A driver's: the file system waits without a [`Completion`](super::Completion), or took one
+    /// and answered at once, or took more than one.
+    #[error("the file system mixed answering at once and later")]
+    Misused,
 }
 
 impl FsError {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [FsError; 27] = [
+        FsError::NotPermitted,
+        FsError::AccessDenied,
+        FsError::NotFound,
+        FsError::Exists,
+        FsError::NotDirectory,
+        FsError::IsDirectory,
+        FsError::IsSymlink,
+        FsError::WrongType,
+        FsError::NotEmpty,
+        FsError::Invalid,
+        FsError::TooLarge,
+        FsError::NoSpace,
+        FsError::Quota,
+        FsError::TooManyLinks,
+        FsError::CrossDevice,
+        FsError::NameTooLong,
+        FsError::BadName,
+        FsError::ReadOnly,
+        FsError::Stale,
+        FsError::BadHandle,
+        FsError::BadCookie,
+        FsError::NotSupported,
+        FsError::Io,
+        FsError::Busy,
+        FsError::NoAnswer,
+        FsError::Panicked,
+        FsError::Misused,
+    ];
+
+    /// Whether it says that there is no answer of the file system's, rather than what that is.
+    pub(crate) const fn is_no_answer(self) -> bool {
+        matches!(
+            self,
+            FsError::NoAnswer | FsError::Panicked | FsError::Misused
+        )
+    }
+
     /// The status that a client sees.
     pub fn status(self) -> Status {
         match self {
@@ -110,7 +156,7 @@ impl FsError {
             FsError::NotSupported => Status::NOTSUPP,
             FsError::Io => Status::IO,
             FsError::Busy => Status::DELAY,
-            FsError::NoAnswer => Status::SERVERFAULT,
+            FsError::NoAnswer | FsError::Panicked | FsError::Misused => Status::SERVERFAULT,
         }
     }
 }
@@ -119,5 +165,17 @@ impl FsError {
 impl From<FsError> for Status {
     fn from(error: FsError) -> Status {
         error.status()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_at_their_places() {
+        for (place, error) in FsError::ALL.into_iter().enumerate() {
+            assert_eq!(error as usize, place);
+        }
     }
 }

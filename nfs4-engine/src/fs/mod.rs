@@ -6,17 +6,24 @@
 
 mod attrs;
 mod backend;
+mod call;
 mod credential;
 mod dir;
 mod error;
+mod expected;
+mod fault;
 mod handle;
 mod request;
 
 pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
 pub use backend::{Backend, Capabilities, Completion, CompletionSink, FsTicket, Pending};
+pub use call::FsCall;
 pub use credential::{Credential, Flavor};
+pub(crate) use dir::MAX_NAME;
 pub use dir::{DirWriter, Full};
 pub use error::FsError;
+pub(crate) use expected::Expected;
+pub use fault::FsFault;
 pub use handle::{FsHandle, HandleTooLong};
 pub use request::{
     AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode, OpenHow,

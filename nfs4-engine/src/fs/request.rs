@@ -24,6 +24,13 @@ pub struct FsRequest {
 ///
 /// Names are never empty, ".", ".." or longer than
 /// [`Capabilities::max_name`](super::Capabilities::max_name), and hold neither '/' nor NUL.
+///
+/// Every request may be answered the errors of [`FsCall::COMMON`](super::FsCall::COMMON):
+/// [`FsError::AccessDenied`], [`FsError::Stale`] (the object of a handle is gone),
+/// [`FsError::BadHandle`], [`FsError::Io`] and [`FsError::Busy`]; and those told at each. An answer
+/// that is not as told costs the request alone: the client gets an error, and
+/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) says what is wrong. Attributes have a
+/// `fileid` that is not zero, a `size` up to 2^63 - 1, and times with less than 10^9 nanoseconds.
 #[derive(Debug)]
 pub enum FsOp {
     /// The attributes of an object. Answer: [`FsReply::Attrs`].
@@ -34,6 +41,9 @@ pub enum FsOp {
         want: Want,
     },
     /// Change attributes, all or none. Answer: [`FsReply::Attrs`], as they are afterwards.
+    ///
+    /// Errors: NotPermitted, IsDirectory, IsSymlink, WrongType, Invalid, TooLarge, NoSpace, Quota,
+    /// ReadOnly.
     SetAttrs {
         /// The object.
         fh: FsHandle,
@@ -51,6 +61,8 @@ pub enum FsOp {
     },
     /// The object of a name in a directory; [`FsError::IsSymlink`] if `dir` is a link. Answer:
     /// [`FsReply::Node`].
+    ///
+    /// Errors: NotFound, NotDirectory, IsSymlink, Invalid, NameTooLong, BadName.
     Lookup {
         /// The directory.
         dir: FsHandle,
@@ -61,6 +73,8 @@ pub enum FsOp {
     },
     /// The parent of a directory; [`FsError::NotFound`] at the root, [`FsError::IsSymlink`] if
     /// `dir` is a link. Answer: [`FsReply::Node`].
+    ///
+    /// Errors: NotFound, NotDirectory, IsSymlink.
     LookupParent {
         /// The directory.
         dir: FsHandle,
@@ -70,9 +84,11 @@ pub enum FsOp {
     /// Entries of a directory after `cookie`, without "." and "..". Answer: [`FsReply::Entries`].
     ///
     /// The file system pushes entries into `entries` until it is full, or calls
-    /// [`DirWriter::end`] after the last one. Cookies are at least 3, and one that was given out
-    /// stays good while entries come and go: an entry that was there throughout a listing appears
-    /// in it exactly once.
+    /// [`DirWriter::end`] after the last one; [`DirWriter`] says what an entry may be. A cookie that
+    /// was given out stays good while entries come and go: an entry that was there throughout a
+    /// listing appears in it exactly once. The answer is the `entries` of this request.
+    ///
+    /// Errors: NotDirectory, Invalid, BadCookie.
     ReadDir {
         /// The directory.
         dir: FsHandle,
@@ -81,12 +97,17 @@ pub enum FsOp {
         /// Takes the entries.
         entries: DirWriter,
     },
-    /// The target of a symbolic link. Answer: [`FsReply::Link`].
+    /// The target of a symbolic link: 1 to [`FsOp::MAX_TARGET`] bytes without NUL. Answer:
+    /// [`FsReply::Link`].
+    ///
+    /// Errors: WrongType, Invalid.
     ReadLink {
         /// The link.
         fh: FsHandle,
     },
     /// Bytes of a regular file. Answer: [`FsReply::Data`].
+    ///
+    /// Errors: IsDirectory, IsSymlink, WrongType, Invalid.
     Read {
         /// The file.
         fh: FsHandle,
@@ -98,6 +119,8 @@ pub enum FsOp {
         authority: Authority,
     },
     /// Write bytes to a regular file. Answer: [`FsReply::Written`].
+    ///
+    /// Errors: IsDirectory, IsSymlink, WrongType, Invalid, TooLarge, NoSpace, Quota, ReadOnly.
     Write {
         /// The file.
         fh: FsHandle,
@@ -111,6 +134,8 @@ pub enum FsOp {
         authority: Authority,
     },
     /// Make written bytes durable. Answer: [`FsReply::Done`].
+    ///
+    /// Errors: IsDirectory, IsSymlink, WrongType.
     Commit {
         /// The file.
         fh: FsHandle,
@@ -119,7 +144,11 @@ pub enum FsOp {
         /// So many bytes; 0 is up to the end.
         count: u32,
     },
-    /// Make an object that is not a regular file. Answer: [`FsReply::Created`].
+    /// Make an object that is not a regular file; [`FsError::NotSupported`] if there are none of
+    /// this type. Answer: [`FsReply::Created`].
+    ///
+    /// Errors: NotPermitted, Exists, NotDirectory, Invalid, NoSpace, Quota, TooManyLinks,
+    /// NameTooLong, BadName, ReadOnly, NotSupported.
     Create {
         /// The directory.
         dir: FsHandle,
@@ -134,13 +163,20 @@ pub enum FsOp {
     ///
     /// Every success holds the file once more: it stays, even without a name, until
     /// [`Backend::release`](super::Backend::release) was called as often.
+    ///
+    /// Errors: NotPermitted, NotFound, Exists, NotDirectory, IsDirectory, IsSymlink, WrongType,
+    /// Invalid, TooLarge, NoSpace, Quota, NameTooLong, BadName, ReadOnly.
     Open {
         /// Which file.
         target: Target,
         /// For what, and what to do when it is absent.
         how: OpenHow,
     },
-    /// Give an object that is not a directory one more name. Answer: [`FsReply::Linked`].
+    /// Give an object that is not a directory one more name; [`FsError::NotFound`] if it has none
+    /// any more. Answer: [`FsReply::Linked`].
+    ///
+    /// Errors: NotFound, Exists, NotDirectory, IsDirectory, IsSymlink, WrongType, Invalid, NoSpace,
+    /// Quota, TooManyLinks, CrossDevice, NameTooLong, BadName, ReadOnly, NotSupported.
     Link {
         /// The object.
         fh: FsHandle,
@@ -150,6 +186,8 @@ pub enum FsOp {
         name: Bytes,
     },
     /// Remove a name; a directory must be empty. Answer: [`FsReply::Removed`].
+    ///
+    /// Errors: NotFound, NotDirectory, NotEmpty, Invalid, NameTooLong, BadName, ReadOnly.
     Remove {
         /// The directory.
         dir: FsHandle,
@@ -159,6 +197,9 @@ pub enum FsOp {
     /// Move a name, atomically replacing what stands at the new one. Answer: [`FsReply::Renamed`].
     ///
     /// Between two names of one object it succeeds and does nothing.
+    ///
+    /// Errors: NotFound, Exists, NotDirectory, NotEmpty, Invalid, NoSpace, Quota, TooManyLinks,
+    /// CrossDevice, NameTooLong, BadName, ReadOnly.
     Rename {
         /// The directory of the old name.
         from_dir: FsHandle,
@@ -169,6 +210,11 @@ pub enum FsOp {
         /// The new name.
         to: Bytes,
     },
+}
+
+impl FsOp {
+    /// The longest target of a symbolic link, in bytes.
+    pub const MAX_TARGET: usize = 4095;
 }
 
 /// Whether the file system still has to check the right to read or write.
@@ -308,7 +354,7 @@ pub struct DirChange {
 /// A file that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// The file.
+    /// The file; the one that was asked for if that was by [`Target::Handle`].
     pub fh: FsHandle,
     /// Its attributes after opening.
     pub attrs: Attrs,
@@ -355,14 +401,14 @@ pub enum FsReply {
     Link(Bytes),
     /// Bytes read.
     Data {
-        /// The bytes, fewer than asked only at the end of the file.
+        /// The bytes, fewer than asked only at the end of the file, never more.
         data: Bytes,
         /// They reach the end of the file.
         eof: bool,
     },
     /// Bytes written.
     Written {
-        /// How many, from the first.
+        /// How many, from the first: at least one unless none was to be written.
         count: u32,
         /// How durable they are, at least as asked.
         stability: Stability,

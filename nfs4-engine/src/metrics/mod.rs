@@ -344,7 +344,8 @@ impl Metrics {
             Event::NotBound { .. }
             | Event::RdmaRefused { .. }
             | Event::BackChannelLost { .. }
-            | Event::BackChannelFaulty { .. } => None,
+            | Event::BackChannelFaulty { .. }
+            | Event::FileSystemFault { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
             Event::DelegationRecalled { kind, reason, .. } => {
                 let of_kind = rare.recalled.get_mut(*kind as usize);

@@ -76,11 +76,8 @@ pub(crate) fn resume<S>(
 fn target_of(record: &Bytes, target: &[u8]) -> Result<Bytes, Status> {
     match target.len() {
         0 => Err(Status::INVAL),
-        len if len > MAX_TARGET => Err(Status::NAMETOOLONG),
+        len if len > FsOp::MAX_TARGET => Err(Status::NAMETOOLONG),
         _ if target.contains(&0) => Err(Status::INVAL),
         _ => Ok(record.slice_ref(target)),
     }
 }
-
-/// The longest target of a symbolic link, in bytes.
-const MAX_TARGET: usize = 4095;

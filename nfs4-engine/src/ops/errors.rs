@@ -4,6 +4,8 @@ use nfs4_proto::nfs4::errors;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
+use crate::fs::{FsCall, FsError};
+
 /// Whether an operation may answer this status: the lists of the RFCs, and [`EXCEPTIONS`].
 pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
     status == Status::OK
@@ -14,13 +16,34 @@ pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
             .any(|(of, extra, _)| *extra == status && of.is_none_or(|of| of == op))
 }
 
-/// What a status is called in a minor version: some conditions have another name in 4.0, where all
-/// that is too large for the server is RESOURCE, and what has the wrong type is INVAL.
-/// [RFC 7530 §13.1]
+/// What a status is called by an operation in a minor version.
 pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
+    let status = match (status, op) {
+        // PUTFH leaves the look at a handle to the operation that asks about it anyway, and of the
+        // two statuses for one that names nothing only PUTFH may answer the other.
+        (Status::BADHANDLE, op) if op != Op::PutFh => Status::STALE,
+        // What has no length; SETATTR may not say what it is instead. Minor version 0 has a name
+        // for the one. [RFC 7530 §13.2]
+        (Status::SYMLINK, Op::SetAttr) => Status::WRONG_TYPE,
+        (Status::ISDIR, Op::SetAttr) if minor > 0 => Status::WRONG_TYPE,
+        // Unlike LOOKUP they may not tell a symbolic link from other things that hold no names.
+        (Status::SYMLINK, Op::SecInfo | Op::SecInfoNoName) => Status::NOTDIR,
+        (Status::WRONG_TYPE, Op::Create) => Status::BADTYPE,
+        // A file without names gets none again. Later minor versions have no name for that.
+        // [RFC 8881 §15.2]
+        (Status::NOENT, Op::Link) if minor > 0 => Status::STALE,
+        (status, _) => status,
+    };
     if minor > 0 {
-        return status;
+        status
+    } else {
+        named_in_v40(op, status)
     }
+}
+
+/// Some conditions have another name in 4.0, where all that is too large for the server is RESOURCE,
+/// and what has the wrong type is INVAL. [RFC 7530 §13.1]
+fn named_in_v40(op: Op, status: Status) -> Status {
     match status {
         Status::REP_TOO_BIG | Status::REP_TOO_BIG_TO_CACHE | Status::TOO_MANY_OPS => {
             Status::RESOURCE
@@ -34,6 +57,33 @@ pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
         Status::NOFILEHANDLE if op == Op::RestoreFh => Status::RESTOREFH,
         status => status,
     }
+}
+
+/// The error that comes nearest to that of a file system among those that have a status which the
+/// operation may answer. [`FsError::NoAnswer`] is the last resort: SERVERFAULT is in nearly all
+/// lists.
+pub(crate) fn nearest(op: Op, minor: u32, call: FsCall, error: FsError) -> FsError {
+    if op == Op::Create && error == FsError::NotSupported {
+        // That there are no objects of this type has a status of its own. [RFC 8881 §18.4.3]
+        return FsError::WrongType;
+    }
+    if call.operation() == Some(op) && call.may_answer(error) {
+        return error;
+    }
+    let near = if error == FsError::NotFound {
+        FsError::Stale
+    } else if error == FsError::NotPermitted {
+        FsError::AccessDenied
+    } else {
+        FsError::Io
+    };
+    let is_allowed = |error: &FsError| {
+        let status = named_in(minor, op, error.status());
+        errors::allowed(op, minor, status)
+    };
+    let candidates = [error, near, FsError::Io];
+    let found = candidates.into_iter().find(is_allowed);
+    found.unwrap_or(FsError::NoAnswer)
 }
 
 /// What any operation of minor version 0 may answer beyond the lists: RESOURCE is what a COMPOUND

@@ -32,14 +32,7 @@ pub(crate) fn linked<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let minor = cx.run.minor;
-    let FsReply::Linked { dir } = result.map_err(|error| match Status::from(error) {
-        // A file without names gets none again. Later minor versions have no name for that.
-        // [RFC 8881 §15.2]
-        Status::NOENT if minor > 0 => Status::STALE,
-        status => status,
-    })?
-    else {
+    let FsReply::Linked { dir } = result? else {
         return Err(Status::SERVERFAULT);
     };
     names::change_info(cx.body(), dir);

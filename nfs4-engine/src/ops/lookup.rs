@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 use super::{getattr, names};
 use crate::compound::{Cx, Fetched, Stage, Step};
 use crate::exports::Fh;
-use crate::fs::{FsOp, FsReply, FsResult};
+use crate::fs::{Expected, FsOp, FsReply, FsResult};
 
 /// LOOKUP.
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -59,7 +59,9 @@ pub(crate) fn resume<S>(
     };
     let fh = cx.core.exports.descend(found);
     cx.run.set_current(fh);
-    if fh == found {
+    // Those that were not wanted are any.
+    let wanted = matches!(cx.run.expected, Expected::Node(want) if want.attrs);
+    if wanted && fh == found {
         cx.run.fetched = Some(Fetched { fh, attrs, stat });
     }
     Ok(Step::Done(Status::OK))

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::Writer;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::Guard;
 use crate::exports::Fh;
-use crate::fs::{DirChange, FsOp, FsReply, FsResult, Want};
+use crate::fs::{DirChange, FsOp, FsReply, FsResult, MAX_NAME, Want};
 use crate::state::delegation::Touch;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
@@ -73,9 +73,6 @@ pub(crate) fn touch<S: Scope>(cx: &mut Cx<'_, S>, dir: &Fh, found: FsResult) -> 
     }
     Ok(())
 }
-
-/// No name is longer, whatever the file system says.
-const MAX_NAME: u32 = 255;
 
 /// change_info4. [RFC 8881 §3.3.5]
 pub(crate) fn change_info(w: &mut Writer, change: DirChange) {

@@ -56,8 +56,11 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
         .min(cx.core.config.max_io as usize)
         .min(cx.run.room()?);
     let asked = args.attr_request;
-    let entries = DirWriter::new(max, asked, cx.view(dir)?, dir.export)
+    let number = cx.core.listings;
+    cx.core.listings = number.wrapping_add(1);
+    let entries = DirWriter::new(max, args.cookie, asked, cx.view(dir)?, dir.export)
         .ok_or(Status::TOOSMALL)?
+        .numbered(number)
         .with(stat, cx.locations(dir, &asked));
     let op = FsOp::ReadDir {
         dir: dir.handle,

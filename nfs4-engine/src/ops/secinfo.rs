@@ -50,11 +50,7 @@ pub(crate) fn found<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    result.map_err(|error| match Status::from(error) {
-        // Unlike LOOKUP it may not tell a symbolic link from other things that hold no names.
-        Status::SYMLINK => Status::NOTDIR,
-        status => status,
-    })?;
+    result?;
     Ok(tell(cx))
 }
 

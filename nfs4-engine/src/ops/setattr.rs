@@ -41,15 +41,7 @@ pub(crate) fn resume<S: Established>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let args = args::SetAttr::decode(args)?;
-    let minor = cx.run.minor;
-    let FsReply::Attrs { .. } = result.map_err(|error| match Status::from(error) {
-        // Minor version 0 has a name for the one. [RFC 7530 §13.2]
-        Status::ISDIR if minor == 0 => Status::ISDIR,
-        // What has no length; SETATTR may not say what it is instead.
-        Status::ISDIR | Status::SYMLINK => Status::WRONG_TYPE,
-        status => status,
-    })?
-    else {
+    let FsReply::Attrs { .. } = result? else {
         return Err(Status::SERVERFAULT);
     };
     args.obj_attributes.mask.encode(cx.body());

@@ -60,6 +60,8 @@ pub struct Sim {
     pub(super) dialling: Dialling,
     pub(super) dials: Vec<Dial>,
     events: Vec<EngineEvent>,
+    /// What a file system does that it may not do ends the scenario, until this is set.
+    may_do_wrong: bool,
     bound: Bound,
     pub(super) excess: Excess,
     pub(super) trace: Vec<u8>,
@@ -140,6 +142,7 @@ impl Sim {
             dialling: Dialling::default(),
             dials: Vec::new(),
             events: Vec::new(),
+            may_do_wrong: false,
             bound: Bound::default(),
             excess: Excess::default(),
             trace: Vec::new(),
@@ -409,8 +412,33 @@ impl Sim {
 
     /// Lets the file system refuse a held request.
     pub fn refuse(&mut self, index: usize, error: FsError) {
+        self.answer_as(index, |_| Err(error));
+    }
+
+    /// Lets a file system that may do wrong answer a held request.
+    pub fn answer_as(&mut self, index: usize, answer: impl FnOnce(FsRequest) -> FsResult) {
+        self.may_do_wrong = true;
         let job = self.held.remove(index);
-        self.done(job.ticket, Err(error));
+        self.done(job.ticket, answer(job.request));
+        self.run();
+    }
+
+    /// Lets the file system carry out a held request, and say something else of it.
+    pub fn distort(&mut self, index: usize, distort: impl FnOnce(FsResult) -> FsResult) {
+        self.may_do_wrong = true;
+        let (ticket, result) = self.held.remove(index).carry_out();
+        self.done(ticket, distort(result));
+        self.run();
+    }
+
+    /// Lets a file system answer a held request twice.
+    pub fn answer_twice(&mut self, index: usize, answers: [FsResult; 2]) {
+        self.may_do_wrong = true;
+        let ticket = self.held.remove(index).ticket;
+        let [first, second] = answers;
+        self.done(ticket, first);
+        let result = second;
+        self.handle(Input::FsDone { ticket, result });
         self.run();
     }
 
@@ -473,7 +501,8 @@ impl Sim {
             | Input::CallbackReply(_)
             | Input::Touched { .. }
             | Input::Admin(_)
-            | Input::FsDone { .. } => {}
+            | Input::FsDone { .. }
+            | Input::ReleasePanicked => {}
         }
         self.engine.handle(at(self.now), input, &mut self.outbox);
         self.carry_out();
@@ -535,6 +564,8 @@ impl Sim {
                     if let EngineEvent::Bound { conn, .. } = event {
                         assert!(!answered.contains(&conn), "{conn}: answered, then bound");
                     }
+                    let is_fault = matches!(event, EngineEvent::FileSystemFault { .. });
+                    assert!(self.may_do_wrong || !is_fault, "MemFs did wrong: {event:?}");
                     self.bound.hear(&event);
                     self.events.push(event);
                 }

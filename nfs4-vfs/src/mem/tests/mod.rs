@@ -73,10 +73,15 @@ impl User {
     }
 
     fn ask(&self, op: FsOp) -> FsResult {
-        self.fs.answer(FsRequest {
+        let call = op.call();
+        let answer = self.fs.answer(FsRequest {
             cred: Arc::clone(&self.cred),
             now: self.now,
             op,
+        });
+        answer.inspect_err(|error| {
+            let in_contract = call.may_answer(*error);
+            assert!(in_contract, "{call:?} may not answer {error:?}");
         })
     }
 

@@ -1,0 +1,294 @@
+//! The kinds of request to a file system, and the errors that each may be answered.
+
+use nfs4_proto::nfs4::opnum::Op;
+
+use super::{FsError, FsOp};
+
+/// What a file system is called for: the kinds of [`FsOp`], and
+/// [`Backend::release`](super::Backend::release).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FsCall {
+    /// [`FsOp::GetAttrs`]
+    GetAttrs,
+    /// [`FsOp::SetAttrs`]
+    SetAttrs,
+    /// [`FsOp::Access`]
+    Access,
+    /// [`FsOp::Lookup`]
+    Lookup,
+    /// [`FsOp::LookupParent`]
+    LookupParent,
+    /// [`FsOp::ReadDir`]
+    ReadDir,
+    /// [`FsOp::ReadLink`]
+    ReadLink,
+    /// [`FsOp::Read`]
+    Read,
+    /// [`FsOp::Write`]
+    Write,
+    /// [`FsOp::Commit`]
+    Commit,
+    /// [`FsOp::Create`]
+    Create,
+    /// [`FsOp::Open`]
+    Open,
+    /// [`FsOp::Link`]
+    Link,
+    /// [`FsOp::Remove`]
+    Remove,
+    /// [`FsOp::Rename`]
+    Rename,
+    /// [`Backend::release`](super::Backend::release), which is not answered.
+    Release,
+}
+
+impl FsCall {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [FsCall; 16] = [
+        FsCall::GetAttrs,
+        FsCall::SetAttrs,
+        FsCall::Access,
+        FsCall::Lookup,
+        FsCall::LookupParent,
+        FsCall::ReadDir,
+        FsCall::ReadLink,
+        FsCall::Read,
+        FsCall::Write,
+        FsCall::Commit,
+        FsCall::Create,
+        FsCall::Open,
+        FsCall::Link,
+        FsCall::Remove,
+        FsCall::Rename,
+        FsCall::Release,
+    ];
+
+    /// The errors that every request may be answered.
+    pub const COMMON: [FsError; 5] = [
+        FsError::AccessDenied,
+        FsError::Stale,
+        FsError::BadHandle,
+        FsError::Io,
+        FsError::Busy,
+    ];
+
+    /// The errors that this request may be answered besides [`FsCall::COMMON`].
+    ///
+    /// Each has a status that the operation of NFS may answer in all minor versions. Any other
+    /// error is a fault of the file system: the client gets the nearest status that it may get,
+    /// and [`Event::FileSystemFault`](crate::Event::FileSystemFault) tells of it.
+    /// [RFC 7530 §13.2, RFC 8881 §15.2]
+    pub const fn errors(self) -> &'static [FsError] {
+        use FsError::*;
+        match self {
+            FsCall::GetAttrs | FsCall::Access | FsCall::Release => &[],
+            FsCall::SetAttrs => &[
+                NotPermitted,
+                IsDirectory,
+                IsSymlink,
+                WrongType,
+                Invalid,
+                TooLarge,
+                NoSpace,
+                Quota,
+                ReadOnly,
+            ],
+            FsCall::Lookup => &[
+                NotFound,
+                NotDirectory,
+                IsSymlink,
+                Invalid,
+                NameTooLong,
+                BadName,
+            ],
+            FsCall::LookupParent => &[NotFound, NotDirectory, IsSymlink],
+            FsCall::ReadDir => &[NotDirectory, Invalid, BadCookie],
+            FsCall::ReadLink => &[WrongType, Invalid],
+            FsCall::Read => &[IsDirectory, IsSymlink, WrongType, Invalid],
+            FsCall::Write => &[
+                IsDirectory,
+                IsSymlink,
+                WrongType,
+                Invalid,
+                TooLarge,
+                NoSpace,
+                Quota,
+                ReadOnly,
+            ],
+            FsCall::Commit => &[IsDirectory, IsSymlink, WrongType],
+            FsCall::Create => &[
+                NotPermitted,
+                Exists,
+                NotDirectory,
+                Invalid,
+                NoSpace,
+                Quota,
+                TooManyLinks,
+                NameTooLong,
+                BadName,
+                ReadOnly,
+                NotSupported,
+            ],
+            FsCall::Open => &[
+                NotPermitted,
+                NotFound,
+                Exists,
+                NotDirectory,
+                IsDirectory,
+                IsSymlink,
+                WrongType,
+                Invalid,
+                TooLarge,
+                NoSpace,
+                Quota,
+                NameTooLong,
+                BadName,
+                ReadOnly,
+            ],
+            FsCall::Link => &[
+                NotFound,
+                Exists,
+                NotDirectory,
+                IsDirectory,
+                IsSymlink,
+                WrongType,
+                Invalid,
+                NoSpace,
+                Quota,
+                TooManyLinks,
+                CrossDevice,
+                NameTooLong,
+                BadName,
+                ReadOnly,
+                NotSupported,
+            ],
+            FsCall::Remove => &[
+                NotFound,
+                NotDirectory,
+                NotEmpty,
+                Invalid,
+                NameTooLong,
+                BadName,
+                ReadOnly,
+            ],
+            FsCall::Rename => &[
+                NotFound,
+                Exists,
+                NotDirectory,
+                NotEmpty,
+                Invalid,
+                NoSpace,
+                Quota,
+                TooManyLinks,
+                CrossDevice,
+                NameTooLong,
+                BadName,
+                ReadOnly,
+            ],
+        }
+    }
+
+    /// Whether this request may be answered this error.
+    pub fn may_answer(self, error: FsError) -> bool {
+        FsCall::COMMON.contains(&error) || self.errors().contains(&error)
+    }
+
+    /// The operation of NFS that is carried out by this request alone.
+    pub(crate) const fn operation(self) -> Option<Op> {
+        Some(match self {
+            FsCall::GetAttrs => Op::GetAttr,
+            FsCall::SetAttrs => Op::SetAttr,
+            FsCall::Access => Op::Access,
+            FsCall::Lookup => Op::Lookup,
+            FsCall::LookupParent => Op::LookupP,
+            FsCall::ReadDir => Op::ReadDir,
+            FsCall::ReadLink => Op::ReadLink,
+            FsCall::Read => Op::Read,
+            FsCall::Write => Op::Write,
+            FsCall::Commit => Op::Commit,
+            FsCall::Create => Op::Create,
+            FsCall::Open => Op::Open,
+            FsCall::Link => Op::Link,
+            FsCall::Remove => Op::Remove,
+            FsCall::Rename => Op::Rename,
+            FsCall::Release => return None,
+        })
+    }
+}
+
+impl FsOp {
+    /// Which kind of request it is.
+    pub const fn call(&self) -> FsCall {
+        match self {
+            FsOp::GetAttrs { .. } => FsCall::GetAttrs,
+            FsOp::SetAttrs { .. } => FsCall::SetAttrs,
+            FsOp::Access { .. } => FsCall::Access,
+            FsOp::Lookup { .. } => FsCall::Lookup,
+            FsOp::LookupParent { .. } => FsCall::LookupParent,
+            FsOp::ReadDir { .. } => FsCall::ReadDir,
+            FsOp::ReadLink { .. } => FsCall::ReadLink,
+            FsOp::Read { .. } => FsCall::Read,
+            FsOp::Write { .. } => FsCall::Write,
+            FsOp::Commit { .. } => FsCall::Commit,
+            FsOp::Create { .. } => FsCall::Create,
+            FsOp::Open { .. } => FsCall::Open,
+            FsOp::Link { .. } => FsCall::Link,
+            FsOp::Remove { .. } => FsCall::Remove,
+            FsOp::Rename { .. } => FsCall::Rename,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// The words after "Errors:" in the documentation of each variant of `FsOp`.
+    fn documented() -> Vec<(String, Vec<String>)> {
+        let source = include_str!("request.rs");
+        let start = source.find("pub enum FsOp {").unwrap();
+        let (mut found, mut doc) = (Vec::new(), String::new());
+        for line in source[start..].lines().take_while(|line| *line != "}") {
+            if let Some(text) = line.strip_prefix("    /// ") {
+                doc.push_str(text);
+                doc.push(' ');
+            } else if let Some(name) = line.strip_prefix("    ").and_then(|l| l.strip_suffix(" {"))
+            {
+                let listed = doc.split("Errors: ").nth(1).unwrap_or("");
+                let listed = listed.split('.').next().unwrap_or("");
+                let words = listed.split(", ").filter(|word| !word.is_empty());
+                found.push((name.into(), words.map(Into::into).collect()));
+                doc.clear();
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_documented_is_what_is_in_the_table() {
+        let mut seen = 0;
+        for (name, words) in documented() {
+            let call = FsCall::ALL.iter().find(|call| format!("{call:?}") == name);
+            let call = call.unwrap_or_else(|| unreachable!("{name}"));
+            let listed = call.errors().iter().map(|error| format!("{error:?}"));
+            assert_eq!(words, listed.collect::<Vec<_>>(), "{name}");
+            seen += 1;
+        }
+        assert_eq!(seen, FsCall::ALL.len() - 1);
+    }
+
+    #[test]
+    fn each_error_is_listed_once_and_none_is_a_drivers() {
+        for call in FsCall::ALL {
+            let lists = [call.errors(), &FsCall::COMMON].concat();
+            for (at, error) in lists.iter().enumerate() {
+                assert!(!lists[..at].contains(error), "{call:?} {error:?}");
+                assert!(!error.is_no_answer(), "{call:?} {error:?}");
+            }
+        }
+    }
+}

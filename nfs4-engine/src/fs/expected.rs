@@ -1,0 +1,132 @@
+//! Whether an answer is one to what was asked: the one place where a file system is not believed.
+
+use super::{Attrs, FileKind, FsFault, FsHandle, FsOp, FsReply, FsStat, Stability, Target, Want};
+
+/// What must hold for the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Done,
+    Attrs(Want),
+    Access,
+    Node(Want),
+    /// The writer that has this number.
+    Entries(u32),
+    Link,
+    /// At most so many bytes.
+    Data(u32),
+    /// At most so many bytes, at least so durable.
+    Written(u32, Stability),
+    Created,
+    Opened,
+    /// The current filehandle's object, and no other.
+    OpenedCurrent,
+    Linked,
+    Removed,
+    Renamed,
+}
+
+impl Expected {
+    #[inline]
+    pub(crate) fn of(op: &FsOp) -> Expected {
+        match op {
+            FsOp::GetAttrs { want, .. } => Expected::Attrs(*want),
+            FsOp::SetAttrs { .. } => Expected::Attrs(Want {
+                attrs: true,
+                stat: false,
+            }),
+            FsOp::Access { .. } => Expected::Access,
+            FsOp::Lookup { want, .. } | FsOp::LookupParent { want, .. } => Expected::Node(*want),
+            FsOp::ReadDir { entries, .. } => Expected::Entries(entries.number()),
+            FsOp::ReadLink { .. } => Expected::Link,
+            FsOp::Read { count, .. } => Expected::Data(*count),
+            FsOp::Write {
+                data, stability, ..
+            } => {
+                // A part of a record, far below 2^32.
+                let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+                Expected::Written(len, *stability)
+            }
+            FsOp::Commit { .. } => Expected::Done,
+            FsOp::Create { .. } => Expected::Created,
+            FsOp::Open { target, .. } => match target {
+                Target::Name { .. } => Expected::Opened,
+                Target::Handle(_) => Expected::OpenedCurrent,
+            },
+            FsOp::Link { .. } => Expected::Linked,
+            FsOp::Remove { .. } => Expected::Removed,
+            FsOp::Rename { .. } => Expected::Renamed,
+        }
+    }
+
+    /// What is wrong with an answer; `current` is what the current filehandle names.
+    ///
+    /// # Errors
+    /// The first fault.
+    #[inline]
+    pub(crate) fn check(self, reply: &FsReply, current: Option<&FsHandle>) -> Result<(), FsFault> {
+        match (self, reply) {
+            (Expected::Attrs(want), FsReply::Attrs { attrs, stat })
+            | (Expected::Node(want), FsReply::Node { attrs, stat, .. }) => {
+                wanted(want, attrs, stat.as_ref())
+            }
+            (Expected::Data(most), FsReply::Data { data, eof }) => {
+                let is_stuck = data.is_empty() && !eof && most > 0;
+                ensure(data.len() <= most as usize && !is_stuck, FsFault::Length)
+            }
+            (Expected::Written(most, least), FsReply::Written { count, stability }) => {
+                let is_stuck = *count == 0 && most > 0;
+                ensure(*count <= most && !is_stuck, FsFault::Length)?;
+                ensure(*stability >= least, FsFault::Stability)
+            }
+            (Expected::Entries(number), FsReply::Entries(entries)) => {
+                ensure(entries.number() == number, FsFault::Reply)
+            }
+            (Expected::Link, FsReply::Link(target)) => {
+                let is_one = (1..=FsOp::MAX_TARGET).contains(&target.len()) && !target.contains(&0);
+                ensure(is_one, FsFault::Target)
+            }
+            (Expected::Created, FsReply::Created { attrs, .. }) => sane(attrs),
+            (Expected::Opened, FsReply::Opened(opened)) => regular(&opened.attrs),
+            (Expected::OpenedCurrent, FsReply::Opened(opened)) => {
+                ensure(current == Some(&opened.fh), FsFault::Handle)?;
+                regular(&opened.attrs)
+            }
+            (Expected::Done, FsReply::Done)
+            | (Expected::Access, FsReply::Access { .. })
+            | (Expected::Linked, FsReply::Linked { .. })
+            | (Expected::Removed, FsReply::Removed { .. })
+            | (Expected::Renamed, FsReply::Renamed { .. }) => Ok(()),
+            // Whatever kinds there will be: another than the one that was asked for.
+            _ => Err(FsFault::Reply),
+        }
+    }
+}
+
+impl Attrs {
+    /// Whether an object can have them.
+    #[inline]
+    pub(super) fn are_sane(&self) -> bool {
+        const SECOND: u32 = 1_000_000_000;
+        let latest = self.accessed.nanos.max(self.modified.nanos);
+        let latest = latest.max(self.changed.nanos).max(self.created.nanos);
+        self.fileid != 0 && self.size <= i64::MAX as u64 && latest < SECOND
+    }
+}
+
+fn wanted(want: Want, attrs: &Attrs, stat: Option<&FsStat>) -> Result<(), FsFault> {
+    ensure(!want.attrs || attrs.are_sane(), FsFault::Attributes)?;
+    ensure(!want.stat || stat.is_some(), FsFault::Stat)
+}
+
+fn sane(attrs: &Attrs) -> Result<(), FsFault> {
+    ensure(attrs.are_sane(), FsFault::Attributes)
+}
+
+fn regular(attrs: &Attrs) -> Result<(), FsFault> {
+    let is_one = attrs.are_sane() && attrs.kind == FileKind::Regular;
+    ensure(is_one, FsFault::Attributes)
+}
+
+fn ensure(holds: bool, fault: FsFault) -> Result<(), FsFault> {
+    if holds { Ok(()) } else { Err(fault) }
+}
