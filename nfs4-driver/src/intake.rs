@@ -326,7 +326,7 @@ mod tests {
 
     fn intake() -> Intake {
         Intake::new(
-            BufferPool::new(8 << 20),
+            BufferPool::new(8 << 20, Arc::default()),
             RecordLimits {
                 max_record: MAX,
                 max_fragments: 4,

@@ -1,28 +1,49 @@
 //! Read buffers, reused across connections.
 //!
 //! A fresh mapping of 1 MiB costs more than the copy of a WRITE into a file: a buffer returns here
-//! when the last slice of it is dropped.
+//! when the last slice of it is dropped. One that nobody has wanted for a while is given up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
+use nfs4_engine::Mono;
 use nfs4_engine::bytes::Bytes;
+
+use crate::timer::Timers;
 
 /// The buffers that are not in use.
 #[derive(Debug)]
 pub(crate) struct BufferPool {
     max_idle: u64,
     idle: AtomicU64,
-    classes: [Mutex<Vec<Vec<u8>>>; CLASSES],
+    classes: [Mutex<Kept>; CLASSES],
+    /// The timers are to look after the pool.
+    tended: AtomicBool,
+    /// When buffers were given up last.
+    shed: Mutex<Option<Mono>>,
+    timers: Arc<Timers>,
+}
+
+/// The buffers of one class.
+#[derive(Debug, Default)]
+struct Kept {
+    buffers: Vec<Vec<u8>>,
+    /// As many were not wanted since buffers were given up last.
+    unwanted: usize,
 }
 
 impl BufferPool {
-    /// A pool that keeps at most `max_idle` bytes.
-    pub(crate) fn new(max_idle: u64) -> Arc<BufferPool> {
+    /// A pool that keeps at most `max_idle` bytes; the timers are woken when there is something to
+    /// [tend](BufferPool::tend).
+    pub(crate) fn new(max_idle: u64, timers: Arc<Timers>) -> Arc<BufferPool> {
         Arc::new(BufferPool {
             max_idle,
             idle: AtomicU64::new(0),
-            classes: std::array::from_fn(|_| Mutex::new(Vec::new())),
+            classes: Default::default(),
+            tended: AtomicBool::new(false),
+            shed: Mutex::default(),
+            timers,
         })
     }
 
@@ -48,11 +69,62 @@ impl BufferPool {
             return;
         };
         let size = bytes.len() as u64;
-        if self.idle.fetch_add(size, Ordering::Relaxed) + size > self.max_idle {
+        let idle = self.idle.fetch_add(size, Ordering::Relaxed) + size;
+        if idle > self.max_idle {
             self.idle.fetch_sub(size, Ordering::Relaxed);
             return;
         }
-        lock(kept).push(bytes);
+        lock(kept).buffers.push(bytes);
+        if idle > FEW && !self.tended.load(Ordering::SeqCst) {
+            self.have_tended();
+        }
+    }
+
+    #[cold]
+    fn have_tended(&self) {
+        if !self.tended.swap(true, Ordering::SeqCst) {
+            self.timers.wake();
+        }
+    }
+
+    /// Gives up what was not wanted for a while, and says when to come again: not before the timers
+    /// are woken, if only a few bytes are kept.
+    pub(crate) fn tend(&self, now: Mono) -> Option<Duration> {
+        if !self.tended.load(Ordering::SeqCst) {
+            return None;
+        }
+        let mut shed = lock(&self.shed);
+        let since = shed.map(|shed| now.since(shed));
+        if let Some(since) = since.filter(|since| *since < WHILE) {
+            return Some(WHILE - since);
+        }
+        *shed = Some(now);
+        for class in &self.classes {
+            let mut kept = lock(class);
+            // The first time, what was not wanted before says nothing.
+            let unwanted = since.map_or(0, |_| kept.unwanted);
+            let given_up: Vec<_> = kept.buffers.drain(..unwanted).collect();
+            kept.unwanted = kept.buffers.len();
+            drop(kept);
+            let bytes: usize = given_up.iter().map(Vec::len).sum();
+            self.idle.fetch_sub(bytes as u64, Ordering::Relaxed);
+        }
+        if self.idle.load(Ordering::Relaxed) > FEW {
+            return Some(WHILE);
+        }
+        *shed = None;
+        self.tended.store(false, Ordering::SeqCst);
+        // Whoever gave one back just now may have seen that the pool was tended.
+        let more = self.idle.load(Ordering::Relaxed) > FEW;
+        (more && !self.tended.swap(true, Ordering::SeqCst)).then_some(WHILE)
+    }
+}
+
+impl Kept {
+    fn pop(&mut self) -> Option<Vec<u8>> {
+        let buffer = self.buffers.pop();
+        self.unwanted = self.unwanted.min(self.buffers.len());
+        buffer
     }
 }
 
@@ -114,9 +186,11 @@ fn class_of(size: usize) -> usize {
     units.next_power_of_two().trailing_zeros() as usize
 }
 
-fn lock(kept: &Mutex<Vec<Vec<u8>>>) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that can panic runs under it.
-    kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The size of an ordinary read buffer without its slack, in bytes.
@@ -124,9 +198,43 @@ pub(crate) const SMALL: usize = 32 << 10;
 pub(crate) const SLACK: usize = 4 << 10;
 const CLASSES: usize = 12;
 
+/// So many bytes are kept for good.
+const FEW: u64 = 1 << 20;
+/// What is not wanted for as long is given up.
+const WHILE: Duration = Duration::from_secs(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pool(max_idle: u64) -> Arc<BufferPool> {
+        BufferPool::new(max_idle, Arc::default())
+    }
+
+    fn at(seconds: u64) -> Mono {
+        Mono::ZERO.after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn what_nobody_wants_for_a_while_is_given_up() {
+        let pool = pool(u64::MAX);
+        let idle = || pool.idle.load(Ordering::Relaxed) >> 20;
+        assert_eq!(pool.tend(at(0)), None, "there is nothing");
+        let all: Vec<Buffer> = (0..8).map(|_| pool.take(1 << 20)).collect();
+        drop(all);
+        assert_eq!((pool.tend(at(5)), idle()), (Some(WHILE), 8));
+        assert_eq!(pool.tend(at(9)), Some(Duration::from_secs(6)));
+        // Three are wanted at once, again and again.
+        for _ in 0..4 {
+            drop([1, 2, 3].map(|_| pool.take(1 << 20)));
+        }
+        assert_eq!((pool.tend(at(15)), idle()), (Some(WHILE), 3));
+        let out = pool.take(1 << 20);
+        assert_eq!((pool.tend(at(25)), idle()), (None, 0));
+        drop(out);
+        // The timers hear of it again.
+        assert_eq!((pool.tend(at(30)), idle()), (Some(WHILE), 1));
+    }
 
     #[test]
     fn a_class_holds_what_is_asked_of_it() {
@@ -148,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_buffer_returns_after_its_last_slice() {
-        let pool = BufferPool::new(1 << 20);
+        let pool = pool(1 << 20);
         let mut buffer = pool.take(100);
         buffer.bytes_mut()[..3].copy_from_slice(b"abc");
         let whole = buffer.freeze(3);
@@ -164,7 +272,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_the_limit() {
-        let pool = BufferPool::new(class_size(0) as u64);
+        let pool = pool(class_size(0) as u64);
         let (one, two) = (pool.take(1), pool.take(1));
         drop((one, two));
         assert_eq!(pool.idle.load(Ordering::Relaxed), class_size(0) as u64);
@@ -174,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_size_beyond_all_classes_is_served_and_not_kept() {
-        let pool = BufferPool::new(u64::MAX);
+        let pool = pool(u64::MAX);
         let size = class_size(CLASSES - 1) + 1;
         let buffer = pool.take(size);
         assert!(buffer.len() >= size);

@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) pool: Arc<BufferPool>,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Arc<Timers>,
     pub(crate) dials: Dials,
     self_sink: Arc<dyn CompletionSink>,
 }
@@ -47,6 +47,7 @@ pub(crate) struct Locked {
 impl Shared {
     pub(crate) fn new(engine: Engine, limits: Limits, clock: Arc<dyn Clock>) -> Arc<Shared> {
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
+        let timers = Arc::<Timers>::default();
         Arc::new_cyclic(|this: &Weak<Shared>| Shared {
             locked: Guarded::new(Locked {
                 engine,
@@ -57,11 +58,11 @@ impl Shared {
             }),
             acquisitions: AtomicU64::new(0),
             clock,
-            pool: BufferPool::new(limits.max_pooled),
+            pool: BufferPool::new(limits.max_pooled, Arc::clone(&timers)),
             budget: Budget::new(&limits),
             dials: Dials::new(limits.max_dials),
             limits,
-            timers: Timers::default(),
+            timers,
             self_sink: Arc::new(Orphans { node: this.clone() }),
         })
     }

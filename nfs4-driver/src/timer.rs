@@ -8,7 +8,7 @@ use crate::node::EngineDead;
 use crate::shared::{Due, Shared};
 use crate::turn::Turn;
 
-/// Runs what the engine has to do without being asked.
+/// Runs what the engine has to do without being asked, and gives up read buffers that rest.
 ///
 /// A transport sleeps as long as [`Timer::run`] says and runs it again. It is woken earlier only
 /// when a deadline appeared before that.
@@ -18,12 +18,12 @@ pub struct Timer {
 }
 
 /// The wakers of all timers of a node.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Timers {
     slots: Mutex<Vec<Arc<Slot>>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Slot {
     waker: Mutex<Option<Waker>>,
 }
@@ -49,10 +49,11 @@ impl Timer {
         let mut turn = Turn::default();
         let due = self.node.due(&mut turn)?;
         self.node.finish(&mut turn)?;
+        let buffers = self.node.pool.tend(self.node.clock.now().mono);
         Ok(match due {
             Due::Now => Some(Duration::ZERO),
-            Due::In(span) => Some(span),
-            Due::Never => None,
+            Due::In(span) => Some(buffers.map_or(span, |next| next.min(span))),
+            Due::Never => buffers,
         })
     }
 }

@@ -9,7 +9,7 @@ use nfs4_driver::engine::{Config, Now};
 use nfs4_driver::{Limits, ManualClock, SystemClock};
 
 use crate::files::RootOnly;
-use crate::peer::Peer;
+use crate::peer::{NULL, Peer};
 use crate::server::{PATIENCE, Running, Transport, node, node_of};
 use crate::session::Session;
 
@@ -78,6 +78,41 @@ async fn a_timer_is_woken_only_for_an_earlier_deadline(on: Transport) {
     clock.advance(lease * 2);
     while timer.run(&waker).unwrap() == Some(Duration::ZERO) {}
     assert_eq!(server.node.table_lengths().unwrap().clients, 0);
+}
+
+on_both!(a_timer_is_woken_for_a_large_read_buffer_that_rests);
+
+async fn a_timer_is_woken_for_a_large_read_buffer_that_rests(on: Transport) {
+    let clock = Arc::new(ManualClock::new(Now::default()));
+    let limits = Limits::default();
+    let mut message = crate::peer::message(&NULL);
+    message.resize(limits.max_record as usize, 0);
+    let node = node(limits, Arc::new(RootOnly), Arc::clone(&clock) as _);
+    let server = Running::share(on, node).await;
+    let mut timer = server.node.timer();
+    let woken = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert_eq!(timer.run(&waker), Ok(None), "nothing is due, ever");
+    let mut peer = Peer::connect(server.address).await;
+    for times in 1..=2 {
+        peer.send(&crate::peer::mark(&message)).await;
+        assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
+        wait_for_times(&woken, times).await;
+        let next = timer.run(&waker).unwrap().unwrap();
+        clock.advance(next);
+        assert_eq!(timer.run(&waker), Ok(None), "it is given up");
+    }
+}
+
+async fn wait_for_times(woken: &Count, times: usize) {
+    let reached = async {
+        while woken.0.load(Ordering::SeqCst) < times {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached)
+        .await
+        .expect("the timer is woken");
 }
 
 on_both!(due_work_is_done_in_slices);
