@@ -171,7 +171,12 @@ const RUNTIMES: [(&str, &[&str]); 6] = [
     ("mio", &[]),
     (
         "socket2",
-        &["nfs4-transport-tokio", "nfs4-transport-std", "nfs4d"],
+        &[
+            "nfs4-transport-tokio",
+            "nfs4-transport-std",
+            "nfs4d",
+            "nfs4-tests",
+        ],
     ),
 ];
 

@@ -3,6 +3,7 @@
 pub mod counting;
 pub mod crowd;
 pub mod hot;
+pub mod live;
 pub mod sim;
 
 #[doc(hidden)]

@@ -4,32 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nfs4_driver::engine::Config;
 use nfs4_driver::engine::fs::Backend;
-use nfs4_driver::engine::{Boot, Config, Engine, Export};
 use nfs4_driver::{Clock, EngineDead, Limits, Node, SystemClock};
+pub(crate) use nfs4_tests::live::Transport;
+use nfs4_tests::live::engine_of;
 use nfs4_transport_std as threads;
 use nfs4_transport_tokio as on_tokio;
 use tokio::sync::oneshot;
 
 use crate::files::RootOnly;
 use crate::log;
-
-/// What stands between the socket and the driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Tokio,
-    Threads,
-}
-
-impl Transport {
-    /// Its library, as log lines name it.
-    pub(crate) fn library(self) -> &'static str {
-        match self {
-            Transport::Tokio => "nfs4_transport_tokio",
-            Transport::Threads => "nfs4_transport_std",
-        }
-    }
-}
 
 /// Makes two tests of a function over a [`Transport`].
 macro_rules! on_both {
@@ -170,15 +155,7 @@ pub(crate) fn node_of(
     root: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
 ) -> Node {
-    let boot = Boot {
-        epoch: 1,
-        entropy: [7; 16],
-        write_verifier: [1; 8],
-        server_major: b"wire".to_vec(),
-        server_minor: 0,
-        server_scope: b"wire".to_vec(),
-    };
-    let engine = Engine::new(boot, config, vec![Export::new("/", root)], clock.now()).unwrap();
+    let engine = engine_of(config, root, &*clock);
     Node::with_clock(engine, limits, clock).unwrap()
 }
 

@@ -1,0 +1,345 @@
+//! A client of NFSv4.1 with one slot, which waits for each of its replies.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::{ClientId, FattrRaw, Owner, SessionId, StableHow, Stateid, Verifier};
+use nfs4_proto::rpc::{
+    AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL, OpaqueAuth, write_mark,
+};
+use nfs4_proto::xdr::{Encode as _, List, Writer};
+use socket2::{Domain, Socket, Type};
+
+/// A connection on which records are sent and waited for.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket, for those who want to do something else with it.
+    pub stream: TcpStream,
+}
+
+/// A client on a connection of its own.
+#[derive(Debug)]
+pub struct Client {
+    /// Its connection.
+    pub connection: Connection,
+    /// What EXCHANGE_ID has given it.
+    pub id: ClientId,
+    /// What CREATE_SESSION has given it.
+    pub session: SessionId,
+    /// The file that it opened last.
+    pub file: Vec<u8>,
+    /// Whether replies are to be kept for replay.
+    pub cachethis: bool,
+    /// What it calls itself, and its open-owner.
+    name: String,
+    create_sequence: u32,
+    sequence: u32,
+    uid: Option<u32>,
+}
+
+/// Connects from this address of the machine; on Linux all of 127.0.0.0/8 are.
+///
+/// # Errors
+/// It is not there, or nobody listens.
+pub fn connect_from(from: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect(&server.into())?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+impl Connection {
+    /// A connection from 127.0.0.1.
+    pub fn new(server: SocketAddr) -> Connection {
+        Connection::from(IpAddr::from([127, 0, 0, 1]), server)
+    }
+
+    /// A connection from this address of the machine.
+    pub fn from(from: IpAddr, server: SocketAddr) -> Connection {
+        let stream = connect_from(from, server).expect("it listens");
+        Connection { stream }
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next record, without its mark.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn record(&mut self) -> io::Result<Vec<u8>> {
+        let mut mark = [0; Mark::LEN];
+        self.stream.read_exact(&mut mark)?;
+        let mut record = vec![0; Mark::from_bytes(mark).len as usize];
+        self.stream.read_exact(&mut record)?;
+        Ok(record)
+    }
+
+    /// Sends a call and returns its reply.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn exchange(&mut self, call: &[u8]) -> io::Result<Vec<u8>> {
+        self.send(call)?;
+        self.record()
+    }
+
+    /// Whether the server has closed it, and has sent nothing before; waits for that at most so long.
+    pub fn is_closed_within(&mut self, patience: Duration) -> bool {
+        let timeout = Some(patience.max(Duration::from_millis(1)));
+        self.stream.set_read_timeout(timeout).expect("it is set");
+        let closed = match self.stream.read(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(why) => !matches!(
+                why.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+            ),
+        };
+        let usual = Some(PATIENCE);
+        self.stream.set_read_timeout(usual).expect("it is set");
+        closed
+    }
+}
+
+impl Client {
+    /// A client on a connection from 127.0.0.1, which is nobody to RPC.
+    pub fn connect(server: SocketAddr) -> Client {
+        Client::on(Connection::new(server), None)
+    }
+
+    /// A client on this connection, which is this user to RPC.
+    pub fn on(connection: Connection, uid: Option<u32>) -> Client {
+        Client {
+            connection,
+            id: ClientId(0),
+            session: SessionId::default(),
+            file: Vec::new(),
+            cachethis: true,
+            name: String::new(),
+            create_sequence: 0,
+            sequence: 0,
+            uid,
+        }
+    }
+
+    /// EXCHANGE_ID, CREATE_SESSION and RECLAIM_COMPLETE.
+    pub fn mount(&mut self, name: &str, incarnation: u8) {
+        self.introduce(name, incarnation);
+        self.enter();
+    }
+
+    /// EXCHANGE_ID.
+    pub fn introduce(&mut self, name: &str, incarnation: u8) {
+        self.name = name.to_owned();
+        let exchange = args::ExchangeId {
+            clientowner: args::ClientOwner {
+                verifier: Verifier([incarnation; 8]),
+                ownerid: name.as_bytes(),
+            },
+            flags: 0,
+            state_protect: args::StateProtect::None,
+            client_impl_id: None,
+        };
+        let reply = self.bare(|c| c.exchange_id(exchange));
+        let made = results(&reply).exchange_id().expect("a client");
+        self.id = made.clientid;
+        self.create_sequence = made.sequenceid;
+    }
+
+    /// CREATE_SESSION and RECLAIM_COMPLETE.
+    pub fn enter(&mut self) {
+        let channel = args::ChannelAttrs {
+            headerpadsize: 0,
+            maxrequestsize: 2 << 20,
+            maxresponsesize: 2 << 20,
+            maxresponsesize_cached: 4_096,
+            maxoperations: 16,
+            maxrequests: 1,
+            rdma_ird: None,
+        };
+        let create = args::CreateSession {
+            clientid: self.id,
+            sequence: self.create_sequence,
+            flags: 0,
+            fore_chan_attrs: channel,
+            back_chan_attrs: channel,
+            cb_program: 0,
+            sec_parms: List::new(&[]),
+        };
+        let reply = self.bare(|c| c.create_session(create));
+        self.create_sequence += 1;
+        self.session = results(&reply)
+            .create_session()
+            .expect("a session")
+            .sessionid;
+        self.sequence = 0;
+        let done = args::ReclaimComplete { one_fs: false };
+        self.call(|c| c.reclaim_complete(done));
+    }
+
+    /// Opens a file of the root directory for reading and writing, and makes it if it is not there.
+    pub fn open(&mut self, name: &str) -> Stateid {
+        let owner = self.name.clone();
+        let open = args::Open {
+            seqid: 0,
+            share_access: 3,
+            share_deny: 0,
+            owner: Owner {
+                clientid: ClientId(0),
+                owner: owner.as_bytes(),
+            },
+            openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+            claim: OpenClaim::Null(name.as_bytes()),
+        };
+        let reply = self.call(|c| c.putrootfh().open(open).getfh());
+        let mut results = results(&reply);
+        results.sequence().expect("in its session");
+        results.putrootfh().expect("a root");
+        let stateid = results.open().expect("an open").stateid;
+        self.file = results.getfh().expect("a filehandle").object.to_vec();
+        stateid
+    }
+
+    /// WRITE to the file that it opened last.
+    pub fn write(&mut self, stateid: Stateid, offset: u64, data: &[u8]) {
+        let object = &self.file.clone()[..];
+        let write = args::Write {
+            stateid,
+            offset,
+            stable: StableHow::Unstable,
+            data,
+        };
+        self.call(|c| c.putfh(args::PutFh { object }).write(write));
+    }
+
+    /// READ from the file that it opened last; the reply is not kept.
+    pub fn read(&mut self, stateid: Stateid, offset: u64, count: u32) {
+        let object = &self.file.clone()[..];
+        let read = args::Read {
+            stateid,
+            offset,
+            count,
+        };
+        let kept = std::mem::replace(&mut self.cachethis, false);
+        self.call(|c| c.putfh(args::PutFh { object }).read(read));
+        self.cachethis = kept;
+    }
+
+    /// CLOSE and REMOVE of the file that it opened last, of this name.
+    pub fn remove(&mut self, open_stateid: Stateid, name: &str) {
+        let object = &self.file.clone()[..];
+        let close = args::Close {
+            seqid: 0,
+            open_stateid,
+        };
+        let remove = args::Remove {
+            target: name.as_bytes(),
+        };
+        self.call(|c| {
+            c.putfh(args::PutFh { object })
+                .close(close)
+                .putrootfh()
+                .remove(remove)
+        });
+    }
+
+    /// DESTROY_SESSION and DESTROY_CLIENTID.
+    pub fn unmount(&mut self) {
+        let sessionid = self.session;
+        self.call(|c| c.destroy_session(args::DestroySession { sessionid }));
+        let clientid = self.id;
+        self.bare(|c| c.destroy_clientid(args::DestroyClientId { clientid }));
+    }
+
+    /// A COMPOUND in its session, in which every operation must succeed.
+    pub fn call(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Vec<u8> {
+        let call = build(&mut self.compose()).finish();
+        self.exchange(&call)
+    }
+
+    /// A COMPOUND without a session, in which every operation must succeed.
+    pub fn bare(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Vec<u8> {
+        let call = build(&mut self.compound()).finish();
+        self.exchange(&call)
+    }
+
+    /// Starts the next COMPOUND of its slot.
+    pub fn compose(&mut self) -> CompoundBuilder {
+        self.sequence += 1;
+        let mut call = self.compound();
+        call.sequence(args::Sequence {
+            sessionid: self.session,
+            sequenceid: self.sequence,
+            slotid: 0,
+            highest_slotid: 0,
+            cachethis: self.cachethis,
+        });
+        call
+    }
+
+    fn compound(&self) -> CompoundBuilder {
+        let credential = match self.uid {
+            None => Credential::None,
+            Some(uid) => Credential::Sys(AuthSys {
+                stamp: 0,
+                machinename: b"tests",
+                uid,
+                gid: uid,
+                gids: List::empty(),
+            }),
+        };
+        CompoundBuilder::call(7, &credential, b"", 1)
+    }
+
+    fn exchange(&mut self, call: &[u8]) -> Vec<u8> {
+        let reply = self.connection.exchange(call).expect("it answers");
+        results(&reply).finish().expect("all operations succeed");
+        reply
+    }
+}
+
+/// A call of NULL by nobody, with its mark. [RFC 7530 §16.1]
+pub fn null_call() -> Vec<u8> {
+    let mut writer = Writer::new();
+    let call = CallHeader {
+        xid: 7,
+        prog: NFS4_PROGRAM,
+        vers: NFS_V4,
+        proc: NFSPROC4_NULL,
+        cred: OpaqueAuth::NONE,
+        verf: OpaqueAuth::NONE,
+    };
+    call.encode(&mut writer);
+    let message = writer.into_vec();
+    [&write_mark(message.len())[..], &message].concat()
+}
+
+fn results(reply: &[u8]) -> ReplyReader<'_> {
+    ReplyReader::parse(reply).expect("a reply to a COMPOUND")
+}
+
+/// CLOSE of what was opened in the same COMPOUND.
+pub const CLOSE: args::Close = args::Close {
+    seqid: 0,
+    open_stateid: Stateid::CURRENT,
+};
+
+/// Longer than any reply takes on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,165 @@
+//! An attack on a server in this process, with a probe beside it.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nfs4_driver::{Limits, Node};
+use nfs4_engine::{Config, TableLengths};
+use nfs4_vfs::{MemFs, MemFsConfig};
+
+use super::clock::JumpingClock;
+use super::latency::Latencies;
+use super::memory::Memory;
+use super::probe::Probe;
+use super::server::{Serving, Transport, engine_of};
+
+/// A server of a file system in memory, and a probe, which has 127.0.0.1 and user 1 for itself:
+/// attackers come from other addresses.
+pub struct Scene {
+    name: &'static str,
+    on: Transport,
+    node: Node,
+    clock: Arc<JumpingClock>,
+    lease: Duration,
+    server: Serving,
+    probe: Probe,
+    before: Memory,
+    quiet: Latencies,
+    under: Latencies,
+    /// What is measured is the whole process's.
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Scene {
+    /// Starts the server and the probe, when all other scenes of the process have ended.
+    pub fn start(name: &'static str, on: Transport, config: Config, limits: Limits) -> Scene {
+        let alone = ALONE
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let clock = JumpingClock::new();
+        let root = MemFs::new(MemFsConfig {
+            root_mode: 0o777,
+            ..MemFsConfig::new(1, CAPACITY)
+        });
+        let lease = config.lease;
+        let engine = engine_of(config, Arc::new(root), &*clock);
+        let node = Node::with_clock(engine, limits, Arc::clone(&clock) as _);
+        let node = node.expect("limits in their ranges");
+        let server = Serving::start(on, node.clone());
+        let probe = Probe::start(server.address, IpAddr::from([127, 0, 0, 1]), 1);
+        Scene {
+            name,
+            on,
+            node,
+            clock,
+            lease,
+            before: Memory::now(),
+            server,
+            probe,
+            quiet: Latencies::default(),
+            under: Latencies::default(),
+            _alone: alone,
+        }
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// The server.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Attacks until the time that `attack` is given, while the probe works, and returns what the
+    /// attack does. The probe must not wait much longer than without it: a machine that does much
+    /// else gets several tries, each an attack of its own.
+    pub fn attack<T>(&mut self, mut attack: impl FnMut(&Scene, Instant) -> T) -> T {
+        for left in (0..TRIES).rev() {
+            self.quiet = self.probe.quiet(QUIET);
+            let until = Instant::now() + attack_time();
+            let (done, under) = self.probe.during(|| attack(self, until));
+            self.under = under;
+            let (quiet, under) = (self.quiet.percentile(99.0), self.under.percentile(99.0));
+            if under <= (3 * quiet).max(quiet + SLACK) {
+                return done;
+            }
+            assert!(
+                left > 0,
+                "the probe waits {}, without the attack {}",
+                self.under,
+                self.quiet
+            );
+        }
+        unreachable!("the last try returns or panics")
+    }
+
+    /// Waits until something is so.
+    pub fn wait_for(&self, what: &str, is_so: impl Fn(&Node) -> bool) {
+        let start = Instant::now();
+        while !is_so(&self.node) {
+            assert!(start.elapsed() < PATIENCE, "no {what} on {:?}", self.on);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// After the attackers have closed their connections: says what stopped them and what they were
+    /// told, and sees to it that nothing of them is left once their leases have run out.
+    pub fn end(self, limit: impl Display, told: impl Display) {
+        println!(
+            "attack {} {}: limit={limit} told={told} memory before/after={}/{} p50/p99/max quiet={} under={}",
+            self.name,
+            self.on.driver(),
+            self.before,
+            Memory::now(),
+            self.quiet,
+            self.under,
+        );
+        let Scene {
+            node,
+            clock,
+            lease,
+            server,
+            probe,
+            _alone,
+            ..
+        } = self;
+        probe.end();
+        let start = Instant::now();
+        while node.connections() != Ok(0) {
+            assert!(start.elapsed() < PATIENCE, "connections stay");
+            thread::sleep(Duration::from_millis(1));
+        }
+        // Once for what was active now, and once for the timers to find that out.
+        for _ in 0..2 {
+            clock.jump(2 * lease);
+            while node.timer().run(Waker::noop()) == Ok(Some(Duration::ZERO)) {}
+        }
+        assert_eq!(node.table_lengths(), Ok(TableLengths::default()));
+        server.end();
+    }
+}
+
+/// How long an attack lasts: short, or as many seconds as `NFS4_ATTACK_SECONDS` says.
+pub fn attack_time() -> Duration {
+    let text = std::env::var("NFS4_ATTACK_SECONDS").ok();
+    let seconds = text.map(|text| text.parse().expect("seconds"));
+    seconds.map_or(SHORT, Duration::from_secs)
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+const SHORT: Duration = Duration::from_millis(400);
+/// How long the probe works alone before.
+const QUIET: Duration = Duration::from_millis(300);
+/// What the probe may wait longer, however little it waits without an attack.
+const SLACK: Duration = Duration::from_millis(50);
+const TRIES: u32 = 4;
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that the file system holds.
+const CAPACITY: u64 = 64 << 20;

@@ -1,0 +1,128 @@
+//! A server on a socket of this machine, for tests that block.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use nfs4_driver::engine::fs::Backend;
+use nfs4_driver::{Clock, Node};
+use nfs4_engine::{Boot, Config, Engine, Export};
+use nfs4_transport_std as threads;
+use nfs4_transport_tokio as on_tokio;
+use tokio::sync::oneshot;
+
+/// What stands between the socket and the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Tasks on tokio.
+    Tokio,
+    /// A thread for each connection.
+    Threads,
+}
+
+impl Transport {
+    /// Its library, as log lines name it.
+    pub fn library(self) -> &'static str {
+        match self {
+            Transport::Tokio => "nfs4_transport_tokio",
+            Transport::Threads => "nfs4_transport_std",
+        }
+    }
+
+    /// What `nfs4d --driver` calls it.
+    pub fn driver(self) -> &'static str {
+        match self {
+            Transport::Tokio => "tokio",
+            Transport::Threads => "threads",
+        }
+    }
+}
+
+/// A server that runs on threads of its own, until it is dropped.
+pub struct Serving {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Stop {
+    Tokio(Option<oneshot::Sender<()>>),
+    Threads(threads::Stop),
+}
+
+impl Serving {
+    /// Serves this node on a free port of 127.0.0.1.
+    pub fn start(on: Transport, node: Node) -> Serving {
+        match on {
+            Transport::Tokio => Serving::on_tokio(node),
+            Transport::Threads => {
+                let server = threads::Server::bind("127.0.0.1:0", node).expect("a free port");
+                Serving {
+                    address: server.local_addr().expect("it is bound"),
+                    stop: Stop::Threads(server.stop_handle()),
+                    thread: Some(thread::spawn(|| server.serve().expect("the engine lives"))),
+                }
+            }
+        }
+    }
+
+    fn on_tokio(node: Node) -> Serving {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let server = runtime.block_on(on_tokio::Server::bind("127.0.0.1:0", node));
+        let server = server.expect("a free port");
+        let address = server.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let shutdown = async { drop(stopped.await) };
+            runtime
+                .block_on(server.serve(shutdown))
+                .expect("the engine lives");
+        });
+        Serving {
+            address,
+            stop: Stop::Tokio(Some(stop)),
+            thread: Some(thread),
+        }
+    }
+
+    /// Begins a graceful stop.
+    pub fn stop(&mut self) {
+        match &mut self.stop {
+            Stop::Tokio(stop) => drop(stop.take()),
+            Stop::Threads(stop) => stop.stop(),
+        }
+    }
+
+    /// Stops it and waits for its end, which must be a good one.
+    pub fn end(mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("a good end");
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// An engine with one export and these settings.
+pub fn engine_of(config: Config, root: Arc<dyn Backend>, clock: &dyn Clock) -> Engine {
+    let boot = Boot {
+        epoch: 1,
+        entropy: [7; 16],
+        write_verifier: [1; 8],
+        server_major: b"tests".to_vec(),
+        server_minor: 0,
+        server_scope: b"tests".to_vec(),
+    };
+    let exports = vec![Export::new("/", root)];
+    Engine::new(boot, config, exports, clock.now()).expect("settings in their ranges")
+}
