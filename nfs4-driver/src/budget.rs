@@ -15,12 +15,13 @@ use std::time::Duration;
 use nfs4_engine::{ConnId, Mono};
 
 use crate::limits::Limits;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Evicted, Mailbox};
+use crate::roster::Origin;
 
 /// The memory of a node that its peers may take.
 pub(crate) struct Budget {
     pools: [Pool; POOLS],
-    peers: Mutex<HashMap<String, Weak<Peer>>>,
+    peers: Mutex<HashMap<Origin, Weak<Peer>>>,
     members: Mutex<HashMap<ConnId, Member>>,
     starving: Mutex<VecDeque<Starving>>,
     starves: AtomicBool,
@@ -93,7 +94,7 @@ impl Budget {
     pub(crate) fn open(self: &Arc<Budget>, peer: &str, mailbox: &Arc<Mailbox>) -> Arc<Account> {
         let account = Arc::new(Account {
             budget: Arc::clone(self),
-            peer: self.peer(host(peer)),
+            peer: self.peer(Origin::of(peer)),
             charge: Mutex::new(Charge {
                 pool: STRANGERS,
                 held: 0,
@@ -180,9 +181,9 @@ impl Budget {
         slow
     }
 
-    fn peer(&self, host: &str) -> Arc<Peer> {
+    fn peer(&self, origin: Origin) -> Arc<Peer> {
         let mut peers = lock(&self.peers);
-        if let Some(peer) = peers.get(host).and_then(Weak::upgrade) {
+        if let Some(peer) = peers.get(&origin).and_then(Weak::upgrade) {
             return peer;
         }
         // At most one entry for each connection stays behind.
@@ -190,7 +191,7 @@ impl Budget {
             peers.retain(|_, peer| peer.strong_count() > 0);
         }
         let peer = Arc::new(Peer::default());
-        peers.insert(host.to_owned(), Arc::downgrade(&peer));
+        peers.insert(origin, Arc::downgrade(&peer));
         peer
     }
 
@@ -339,7 +340,7 @@ impl Starving {
             let own = Arc::ptr_eq(&account.peer, &self.account.peer);
             if account.charge().pool == pool && (own || !greedy) {
                 account.hold(0, 0);
-                mailbox.evict();
+                mailbox.evict(Evicted::Memory);
             } else {
                 kept.push((account, mailbox));
             }
@@ -347,14 +348,6 @@ impl Starving {
         kept.reverse();
         slow.append(&mut kept);
         self.account.has_room(self.need)
-    }
-}
-
-/// The address without its port; anything else as it is.
-pub(crate) fn host(peer: &str) -> &str {
-    match peer.parse::<std::net::SocketAddr>() {
-        Ok(_) => peer.rsplit_once(':').map_or(peer, |(host, _)| host),
-        Err(_) => peer,
     }
 }
 

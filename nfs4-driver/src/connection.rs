@@ -18,8 +18,9 @@ use crate::budget::{Account, Starve};
 use crate::credentials::Credentials;
 use crate::intake::{Intake, Space};
 use crate::log;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Evicted, Mailbox};
 use crate::node::EngineDead;
+use crate::roster::Rest;
 use crate::rpc::{self, Message};
 use crate::shared::Shared;
 use crate::turn::Turn;
@@ -101,6 +102,9 @@ pub enum Closing {
     /// A record is not an RPC message.
     #[error("a record is not an RPC message")]
     NotRpc,
+    /// There were too many connections, and it was one of those that serve no session.
+    #[error("it gave way to another connection")]
+    GaveWay,
     /// The server stops.
     #[error("the server stops")]
     Stopped,
@@ -176,8 +180,10 @@ impl Connection {
                 .answered(std::mem::take(&mut self.turn.mail.answered));
             self.backlog
                 .called(std::mem::take(&mut self.turn.mail.called));
-            if std::mem::take(&mut self.turn.mail.evicted) {
-                return Err(Closing::Slow);
+            match self.turn.mail.evicted {
+                Some(Evicted::Memory) => return Err(Closing::Slow),
+                Some(Evicted::Place) => return Err(Closing::GaveWay),
+                None => {}
             }
             if std::mem::take(&mut self.turn.mail.known) {
                 self.account.known();
@@ -190,7 +196,11 @@ impl Connection {
                     Closing::Engine
                 });
             }
-            if self.mailbox.wait(waker) {
+            let rest = Rest {
+                moves: self.watch.moves(),
+                busy: self.admission.in_flight() > 0,
+            };
+            if self.mailbox.wait(waker, rest) {
                 break;
             }
             self.turn.collect(&self.mailbox);

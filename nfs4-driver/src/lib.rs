@@ -9,6 +9,7 @@
 
 pub use nfs4_engine as engine;
 
+mod accepts;
 mod admission;
 mod backlog;
 mod budget;
@@ -27,12 +28,14 @@ mod node;
 mod output;
 mod policy;
 mod pool;
+mod roster;
 mod rpc;
 mod shared;
 mod timer;
 mod turn;
 mod watch;
 
+pub use accepts::Accepts;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Closing, Connection};
 pub use dial::{Dial, Dialer};

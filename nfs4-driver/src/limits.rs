@@ -8,8 +8,12 @@ use nfs4_engine::ConfigFaults;
 /// [`Config`](nfs4_engine::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most connections at once; further ones are closed as they come.
+    /// The most connections at once. A further one is closed as it comes, unless one that serves no
+    /// session can give way to it.
     pub max_connections: u32,
+    /// The most of them from one address, with the same exception: one of that address's own gives
+    /// way.
+    pub max_connections_per_peer: u32,
     /// The longest RPC message taken in, in bytes, all fragments together; a longer one closes its
     /// connection. It must hold the longest WRITE and its headers: see [`Limits::for_max_io`].
     pub max_record: u32,
@@ -60,6 +64,7 @@ impl Limits {
         let message = max_io.saturating_add(HEADERS);
         Limits {
             max_connections: 4_096,
+            max_connections_per_peer: 1_024,
             max_record: message,
             // Clients of 4.0 cut a record of a megabyte into pieces of 2 KiB.
             max_fragments: 1_024,
@@ -99,6 +104,12 @@ impl Limits {
         let held = 4 * u64::from(self.max_reply.max(self.max_record));
         let ranges = [
             ("max_connections", self.max_connections.into(), 1, 1 << 20),
+            (
+                "max_connections_per_peer",
+                self.max_connections_per_peer.into(),
+                1,
+                1 << 20,
+            ),
             ("max_record", self.max_record.into(), message, 32 << 20),
             ("max_fragments", self.max_fragments.into(), 1, 65_536),
             ("max_in_flight", self.max_in_flight.into(), 1, 65_536),

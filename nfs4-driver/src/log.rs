@@ -15,6 +15,7 @@ use nfs4_engine::proto::rpc::Fault;
 use nfs4_engine::proto::rpc::Mark;
 use nfs4_engine::{Admin, ConnId, DialError, Event};
 
+use std::io;
 use std::net::SocketAddr;
 
 use crate::connection::Closing;
@@ -35,6 +36,11 @@ pub(crate) fn not_dialled(target: SocketAddr, why: DialError) {
     tracing::debug!(%target, %why, "no connection made");
 }
 
+pub(crate) fn accepts_failed(why: &io::Error, failed: u64) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(%why, failed, "connections cannot be accepted");
+}
+
 pub(crate) fn refused(peer: &str, why: Refused) {
     #[cfg(feature = "tracing")]
     tracing::warn!(peer, %why, "connection refused");
@@ -52,6 +58,7 @@ pub(crate) fn closed(conn: ConnId, peer: &str, why: &Closing) {
         | Closing::Io(_)
         | Closing::Engine
         | Closing::Idle
+        | Closing::GaveWay
         | Closing::Stopped
         | Closing::Abandoned => tracing::debug!(%conn, peer, %why, "connection closed"),
     }
@@ -93,14 +100,16 @@ pub(crate) fn admin(admin: &Admin) {
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
-        Event::ClientConfirmed { .. } | Event::ClientGone { .. } => tracing::info!(?event),
+        Event::ClientConfirmed { .. } => tracing::info!(?event, "a client has come"),
+        Event::ClientGone { .. } => tracing::info!(?event, "a client has gone"),
         // They go on until somebody does something about it: ever more seldom is often enough.
         Event::SharedOwner { owner, times } if times.is_power_of_two() => {
             // Whatever a client calls itself is one line.
             let owner = owner.escape_ascii();
             tracing::warn!(%owner, times, "two clients use the same name and replace each other");
         }
-        Event::BackChannelFaulty { .. } | Event::DelegationRevoked { .. } => tracing::info!(?event),
+        Event::BackChannelFaulty { .. } => tracing::info!(?event, "a back channel is out of use"),
+        Event::DelegationRevoked { .. } => tracing::info!(?event, "a delegation is revoked"),
         Event::FileSystemFault {
             export,
             call,
@@ -113,7 +122,6 @@ pub(crate) fn event(event: &Event) {
 
 #[cfg(all(test, feature = "tracing"))]
 mod tests {
-    use std::io;
     use std::sync::{Arc, Mutex};
 
     use nfs4_engine::proto::client::CbReplyBuilder;

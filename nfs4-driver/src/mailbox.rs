@@ -8,6 +8,7 @@ use nfs4_engine::{ConnId, Outbox, Reply};
 
 use crate::late;
 use crate::output::Output;
+use crate::roster::Rest;
 use crate::shared::Shared;
 
 /// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
@@ -25,6 +26,8 @@ struct Inner {
     mail: Mail,
     /// Set while the owner waits; taken by whoever puts the first thing in.
     waker: Option<Waker>,
+    /// What the owner did before it waited last.
+    rest: Rest,
     /// The connection is gone.
     closed: bool,
 }
@@ -40,10 +43,19 @@ pub(crate) struct Mail {
     pub(crate) done: Vec<(FsTicket, FsResult)>,
     /// The engine wants the connection closed after the output.
     pub(crate) close: bool,
-    /// The memory that the connection holds is needed elsewhere.
-    pub(crate) evicted: bool,
+    /// It is to be closed at once, and why.
+    pub(crate) evicted: Option<Evicted>,
     /// The engine knows the client.
     pub(crate) known: bool,
+}
+
+/// Why a connection is closed for the sake of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Evicted {
+    /// The memory that it holds is needed.
+    Memory,
+    /// Its place is needed.
+    Place,
 }
 
 impl Mail {
@@ -53,7 +65,7 @@ impl Mail {
             && self.called == 0
             && self.done.is_empty()
             && !self.close
-            && !self.evicted
+            && self.evicted.is_none()
             && !self.known
     }
 
@@ -64,7 +76,7 @@ impl Mail {
         self.called += std::mem::take(&mut other.called);
         self.done.append(&mut other.done);
         self.close |= std::mem::take(&mut other.close);
-        self.evicted |= std::mem::take(&mut other.evicted);
+        self.evicted = self.evicted.or(other.evicted.take());
         self.known |= std::mem::take(&mut other.known);
     }
 }
@@ -85,10 +97,11 @@ impl Mailbox {
         mail.append(&mut inner.mail);
     }
 
-    /// Waits for mail: `waker` is woken by the next. Does nothing and says `false` if some is
-    /// there.
-    pub(crate) fn wait(&self, waker: &Waker) -> bool {
+    /// Waits for mail, after such a `rest`: `waker` is woken by the next. Does nothing but note that
+    /// and says `false` if some is there.
+    pub(crate) fn wait(&self, waker: &Waker, rest: Rest) -> bool {
         let mut inner = self.lock();
+        inner.rest = rest;
         if !inner.mail.is_empty() {
             return false;
         }
@@ -130,15 +143,24 @@ impl Mailbox {
         inner.waker.take()
     }
 
-    /// Has the connection closed at once.
-    pub(crate) fn evict(&self) {
+    /// Leaves the word that the connection is to be closed at once; the caller wakes the waker after
+    /// releasing the node's lock.
+    pub(crate) fn put_eviction(&self, why: Evicted) -> Option<Waker> {
         let mut inner = self.lock();
-        inner.mail.evicted = true;
-        let waker = inner.waker.take();
-        drop(inner);
-        if let Some(waker) = waker {
+        inner.mail.evicted.get_or_insert(why);
+        inner.waker.take()
+    }
+
+    /// Has the connection closed at once.
+    pub(crate) fn evict(&self, why: Evicted) {
+        if let Some(waker) = self.put_eviction(why) {
             waker.wake();
         }
+    }
+
+    /// What the owner did before it waited last.
+    pub(crate) fn rest(&self) -> Rest {
+        self.lock().rest
     }
 
     /// Takes nothing more in; gives the answers back that were not handled.

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use nfs4_engine::fs::FsHandle;
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
-use nfs4_engine::{Admin, AdminFault, Config, ConfigFaults, Engine, Input, TableLengths, Touch};
+use nfs4_engine::{
+    Admin, AdminFault, Config, ConfigFaults, Engine, Input, Mono, TableLengths, Touch,
+};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connection::{Connection, Side};
@@ -55,9 +57,13 @@ pub enum AdminError {
 /// Why a connection is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// There are [`Limits::max_connections`] already.
+    /// There are [`Limits::max_connections`] already, and none that could give way.
     #[error("too many connections")]
     TooManyConnections,
+    /// There are [`Limits::max_connections_per_peer`] from the same address already, and none of
+    /// them could give way.
+    #[error("too many connections from its address")]
+    TooManyOfPeer,
     /// See [`EngineDead`].
     #[error(transparent)]
     EngineDead(#[from] EngineDead),
@@ -93,15 +99,17 @@ impl Node {
         &self.shared.limits
     }
 
-    /// Takes a connection in; `peer` is where it comes from, for people.
+    /// Takes a connection in; `peer` is where it comes from: an address, with or without a port, or
+    /// what people call it. If there are too many, of that peer's or of all, one that serves no
+    /// session gives way: the one that has been idle for longest, of the peer that has the most.
     ///
     /// # Errors
-    /// There are too many connections, or the engine is dead.
+    /// There are too many connections and none gives way, or the engine is dead.
     pub fn open(&self, peer: impl Into<String>) -> Result<Connection, Refused> {
         let peer = peer.into();
         let mailbox = self
             .shared
-            .register(|conn| Input::ConnOpened {
+            .register(&peer, Side::Accepted, |conn| Input::ConnOpened {
                 conn,
                 peer: peer.clone(),
             })
@@ -111,7 +119,16 @@ impl Node {
         Ok(Connection::new(node, mailbox, peer, Side::Accepted))
     }
 
-    /// How many connections there are.
+    /// Has a connection give way although there are not too many, because the system has no room
+    /// for another: as [`Node::open`] does. Says whether there was one; it ends soon.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn make_way(&self) -> Result<bool, EngineDead> {
+        self.shared.make_way()
+    }
+
+    /// How many connections there are, those that are giving way included.
     ///
     /// # Errors
     /// The engine is dead.
@@ -248,6 +265,10 @@ impl Node {
     #[doc(hidden)]
     pub fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> Result<R, EngineDead> {
         Ok(read(&self.shared.lock()?.engine))
+    }
+
+    pub(crate) fn now(&self) -> Mono {
+        self.shared.clock.now().mono
     }
 
     /// How often the lock was taken.

@@ -1,6 +1,8 @@
 //! Which addresses the server connects to when a client asks it to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+use crate::roster::Origin;
 
 /// Decides which addresses may be dialled.
 ///
@@ -39,15 +41,7 @@ pub struct Anybody;
 
 impl DialPolicy for SameHost {
     fn allows(&self, request: &DialRequest<'_>) -> bool {
-        let peer = match request.peer.parse::<SocketAddr>() {
-            Ok(address) => address.ip(),
-            Err(_) => match request.peer.parse::<IpAddr>() {
-                Ok(address) => address,
-                Err(_) => return false,
-            },
-        };
-        // A listener for IPv6 sees clients of IPv4 as mapped addresses.
-        peer.to_canonical() == request.target.ip().to_canonical()
+        Origin::of(request.peer) == Origin::Address(request.target.ip().to_canonical())
     }
 }
 

@@ -6,18 +6,20 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
-use nfs4_engine::{Action, Admin, ConnId, Engine, Input, Mono, Outbox, Reply, Segment};
+use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Reply, Segment};
 
 use crate::budget::Budget;
 use crate::clock::Clock;
+use crate::connection::Side;
 use crate::dial::{Dials, Wanted};
 use crate::hold::{Guarded, Hold};
 use crate::late;
 use crate::limits::Limits;
 use crate::log;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Evicted, Mailbox};
 use crate::node::{AdminError, EngineDead, Refused};
 use crate::pool::BufferPool;
+use crate::roster::{Origin, Roster};
 use crate::timer::Timers;
 use crate::turn::{Turn, Work};
 
@@ -39,6 +41,8 @@ pub(crate) struct Locked {
     pub(crate) engine: Engine,
     pub(crate) outbox: Outbox,
     pub(crate) mailboxes: HashMap<ConnId, Arc<Mailbox>>,
+    /// Those of them that count: all but those that are giving way.
+    roster: Roster,
     next_id: ConnId,
     /// What the timers sleep for; [`Mono::NEVER`] without a deadline.
     armed: Mono,
@@ -53,6 +57,7 @@ impl Shared {
                 engine,
                 outbox: Outbox::new(),
                 mailboxes: HashMap::new(),
+                roster: Roster::default(),
                 next_id: ConnId::FIRST,
                 armed,
             }),
@@ -98,6 +103,7 @@ impl Shared {
         for input in &turn.inputs {
             if let Input::ConnClosed { conn } = input {
                 locked.mailboxes.remove(conn);
+                locked.roster.leave(*conn);
             }
         }
         let mut inputs = std::mem::take(&mut turn.inputs);
@@ -189,26 +195,37 @@ impl Shared {
         let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
     }
 
-    /// Takes a connection in, of which the engine hears by what `opened` makes.
+    /// Takes a connection with `peer` in, of which the engine hears by what `opened` makes.
     pub(crate) fn register(
         self: &Arc<Shared>,
+        peer: &str,
+        side: Side,
         opened: impl FnOnce(ConnId) -> Input,
     ) -> Result<Arc<Mailbox>, Refused> {
         let mut turn = Turn::default();
+        let origin = Origin::of(peer);
         let mut locked = self.lock()?;
-        if locked.mailboxes.len() >= self.limits.max_connections as usize {
-            return Err(Refused::TooManyConnections);
-        }
+        locked.make_room(&origin, &self.limits, &mut turn)?;
         let id = locked.next_id;
         locked.next_id = id.next();
         let mailbox = Mailbox::new(id, Arc::downgrade(self));
         locked.mailboxes.insert(id, Arc::clone(&mailbox));
+        // One that we make is for a client that is there.
+        locked.roster.enter(id, origin, side == Side::Dialled);
         let now = self.clock.now();
         let Locked { engine, outbox, .. } = &mut *locked;
         engine.handle(now, opened(id), outbox);
         self.settle(locked, &mut turn, None);
         self.finish(&mut turn)?;
         Ok(mailbox)
+    }
+
+    /// Has a connection give way, if there is one that can.
+    pub(crate) fn make_way(&self) -> Result<bool, EngineDead> {
+        let mut turn = Turn::default();
+        let done = self.lock()?.give_way(None, &self.limits, &mut turn);
+        turn.after_lock();
+        Ok(done)
     }
 
     /// Moves every action to where it belongs before it releases the lock, and wakes afterwards.
@@ -238,6 +255,48 @@ impl Shared {
 }
 
 impl Locked {
+    /// Sees to it that one more connection from `origin` is not too many.
+    fn make_room(
+        &mut self,
+        origin: &Origin,
+        limits: &Limits,
+        turn: &mut Turn,
+    ) -> Result<(), Refused> {
+        if self.roster.count(origin) >= limits.max_connections_per_peer as usize
+            && !self.give_way(Some(origin), limits, turn)
+        {
+            return Err(Refused::TooManyOfPeer);
+        }
+        if self.roster.len() >= limits.max_connections as usize
+            && !self.give_way(None, limits, turn)
+        {
+            return Err(Refused::TooManyConnections);
+        }
+        Ok(())
+    }
+
+    /// Has a connection give way, of this origin or of any; says whether there was one.
+    fn give_way(&mut self, origin: Option<&Origin>, limits: &Limits, turn: &mut Turn) -> bool {
+        // Each has its descriptor until it has ended.
+        let most_leaving = (limits.max_connections as usize / LEAVING).max(LEAST_LEAVING);
+        if self.mailboxes.len() - self.roster.len() >= most_leaving {
+            return false;
+        }
+        let mailboxes = &self.mailboxes;
+        let rest = |conn| {
+            mailboxes
+                .get(&conn)
+                .map_or_else(Default::default, |mailbox| mailbox.rest())
+        };
+        let Some(conn) = self.roster.give_way(origin, rest) else {
+            return false;
+        };
+        if let Some(mailbox) = self.mailboxes.get(&conn) {
+            turn.wakers.extend(mailbox.put_eviction(Evicted::Place));
+        }
+        true
+    }
+
     fn route(&mut self, turn: &mut Turn, own: Option<ConnId>) {
         while let Some(action) = self.outbox.pop() {
             if log::records() {
@@ -292,7 +351,12 @@ impl Locked {
                 Action::Release { backend, fh } => {
                     turn.work.push_back(Work::Release { backend, fh });
                 }
-                Action::Event(event) => turn.events.push(event),
+                Action::Event(event) => {
+                    if let Event::Bound { conn, .. } | Event::Unbound { conn, .. } = event {
+                        self.roster.set_bound(conn, self.engine.is_bound(conn));
+                    }
+                    turn.events.push(event);
+                }
             }
         }
         self.outbox.clear();
@@ -303,6 +367,10 @@ impl Locked {
 const SLICE: Duration = Duration::from_micros(200);
 /// The clock is looked at after so many inputs.
 const LOOKED_AFTER: usize = 4;
+/// One in so many connections may be giving way, beside those that count.
+const LEAVING: usize = 16;
+/// But this many in any case.
+const LEAST_LEAVING: usize = 16;
 
 /// When a timer has to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

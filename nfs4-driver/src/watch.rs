@@ -18,6 +18,8 @@ pub(crate) struct Watch {
     active: Mono,
     received: bool,
     sent: bool,
+    /// How often bytes have come or gone.
+    moves: u32,
 }
 
 impl Watch {
@@ -28,15 +30,23 @@ impl Watch {
             active: now,
             received: false,
             sent: false,
+            moves: 0,
         }
     }
 
     pub(crate) fn received(&mut self) {
         self.received = true;
+        self.moves = self.moves.wrapping_add(1);
     }
 
     pub(crate) fn sent(&mut self) {
         self.sent = true;
+        self.moves = self.moves.wrapping_add(1);
+    }
+
+    /// Another number whenever bytes have come or gone.
+    pub(crate) fn moves(&self) -> u32 {
+        self.moves
     }
 
     /// How long until the next tick, or which timeout is over.

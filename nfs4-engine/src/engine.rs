@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
 use crate::exports::{Export, ExportFault, Exports, Fh};
 use crate::fs::{FsCall, FsError, FsFault, FsHandle};
+use crate::ids::ConnId;
 use crate::input::Input;
 use crate::slab::Slab;
 use crate::state::Touch;
@@ -256,6 +257,14 @@ impl Engine {
             .in_the_way(&fh, None, touch)
             .next()
             .is_none()
+    }
+
+    /// Whether a connection is bound to a session, or was made to call a client back: what a driver
+    /// that runs short of connections lets go last. What a client of minor version 0 has does not
+    /// hang on a connection. [RFC 8881 §2.10.3.1]
+    pub fn is_bound(&self, conn: ConnId) -> bool {
+        let connection = self.core.connections.get(conn);
+        connection.is_some_and(|found| !found.sessions.is_empty() || found.serves.is_some())
     }
 
     /// The settings in force.

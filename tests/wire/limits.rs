@@ -8,12 +8,14 @@ use tokio::time::timeout;
 use crate::log;
 use crate::peer::{NULL, Peer, fragments, record};
 use crate::server::{PATIENCE, Running, Transport};
+use crate::session::Session;
 
 /// Every limit has its test, here or where it says: whoever adds one adds that.
 #[test]
 fn these_are_the_limits() {
     let Limits {
         max_connections: _,
+        max_connections_per_peer: _, // tests/attacks
         max_record: _,
         max_fragments: _,
         max_in_flight: _,           // flight
@@ -42,7 +44,9 @@ async fn one_connection_too_many_is_closed_at_once(on: Transport) {
     let server = Running::start(on, limits).await;
     let mut first = Peer::connect(server.address).await;
     let mut second = Peer::connect(server.address).await;
-    assert!(first.is_served().await && second.is_served().await);
+    for (peer, owner) in [(&mut first, b"one"), (&mut second, b"two")] {
+        Session::establish(peer, owner).await;
+    }
     let mut third = Peer::connect(server.address).await;
     third.is_closed().await;
     assert_eq!(
@@ -53,6 +57,36 @@ async fn one_connection_too_many_is_closed_at_once(on: Transport) {
     server.has_connections(1).await;
     assert!(Peer::connect(server.address).await.is_served().await);
     assert!(second.is_served().await);
+}
+
+on_both!(an_idle_connection_without_a_session_gives_way_to_one_too_many);
+
+async fn an_idle_connection_without_a_session_gives_way_to_one_too_many(on: Transport) {
+    let limits = Limits {
+        max_connections: 3,
+        ..Limits::default()
+    };
+    let server = Running::start(on, limits).await;
+    let mut bound = Peer::connect(server.address).await;
+    let mut session = Session::establish(&mut bound, b"bound").await;
+    let mut older = Peer::connect(server.address).await;
+    assert!(older.is_served().await);
+    let mut idle = Peer::connect(server.address).await;
+    assert!(idle.is_served().await);
+    server.has_connections(3).await;
+    // The first look at both finds that they have moved; from then on who does not is idle.
+    let mut new = Peer::connect(server.address).await;
+    older.is_closed().await;
+    assert!(new.is_served().await);
+    assert!(idle.is_served().await);
+    let mut newer = Peer::connect(server.address).await;
+    assert!(newer.is_served().await);
+    server.has_connections(3).await;
+    bound.send(&session.getattr(0)).await;
+    assert_eq!(
+        crate::session::outcome(&bound.record().await.unwrap()),
+        (0, Ok(()))
+    );
 }
 
 on_both!(the_limit_of_a_record_is_the_last_byte_that_is_taken);

@@ -5,6 +5,7 @@
 #[macro_use]
 mod server;
 
+mod accepts;
 mod admin;
 mod budget;
 mod callbacks;

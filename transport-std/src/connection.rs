@@ -77,7 +77,7 @@ impl<S: BlockingStream> Link<S> {
             if connection.is_output_empty() {
                 return Ok(());
             }
-            // A write has taken its whole time.
+            // The peer took nothing for the whole time of a write.
             connection.tick()?;
         }
     }
@@ -215,6 +215,7 @@ impl<S: BlockingStream> Reader<'_, S> {
             self.pause = connection.tick()?;
         }
         let stream = &self.link.stream;
+        // Whoever is blocked in a write looks up from time to time, for word that the connection ends.
         stream.set_write_timeout(self.pause.min(LINGER) + SLACK)?;
         stream.set_read_timeout(self.pause.min(LINGER) + SLACK)?;
         let mut came = Came::Nothing;

@@ -114,7 +114,7 @@ impl Attempt {
                     log::no_thread(&target.to_string(), &why);
                 }
             }
-            Err(Refused::TooManyConnections) => {}
+            Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => {}
             Err(Refused::EngineDead(dead)) => return Err(dead),
         }
         Ok(())

@@ -2,13 +2,6 @@
 
 use std::io;
 
-pub(crate) fn accept_failed(why: &io::Error) {
-    #[cfg(feature = "tracing")]
-    tracing::warn!(%why, "accepting a connection failed");
-    #[cfg(not(feature = "tracing"))]
-    let _ = why;
-}
-
 pub(crate) fn no_thread(name: &str, why: &io::Error) {
     #[cfg(feature = "tracing")]
     tracing::warn!(name, %why, "a connection gets no thread and is closed");

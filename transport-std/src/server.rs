@@ -4,9 +4,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use nfs4_driver::{EngineDead, Node, Refused};
+use nfs4_driver::{Accepts, EngineDead, Node, Refused};
 
 use crate::connection::STACK;
 use crate::crew::Crew;
@@ -94,6 +93,7 @@ impl Server {
                 return Err(why.into());
             }
         };
+        let mut accepts = Accepts::new(node.clone());
         loop {
             let accepted = listener.accept();
             if stop.phase() > Phase::Serving {
@@ -101,10 +101,7 @@ impl Server {
             }
             match accepted {
                 Ok((stream, peer)) => start(&crew, &node, stream, peer),
-                Err(why) => {
-                    log::accept_failed(&why);
-                    thread::sleep(ACCEPT_PAUSE);
-                }
+                Err(why) => thread::sleep(accepts.failed(&why)),
             }
         }
         drop((listener, told));
@@ -128,15 +125,14 @@ impl Server {
 fn start(crew: &Arc<Crew>, node: &Node, stream: TcpStream, peer: SocketAddr) {
     let connection = match node.open(peer.to_string()) {
         Ok(connection) => connection,
-        Err(Refused::TooManyConnections) => return,
+        Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => return,
         Err(Refused::EngineDead(_)) => return crew.fail(),
     };
     // Without it the server is slower and no worse.
     let _ = stream.set_nodelay(true);
     if let Err(why) = crew.start(stream, connection) {
         log::no_thread(&peer.to_string(), &why);
+        // For the next one. Of a dead engine the crew hears by itself.
+        let _ = node.make_way();
     }
 }
-
-/// After a failed accept, such as for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -52,7 +52,7 @@ pub(crate) async fn carry_out(
     let _ = stream.set_nodelay(true);
     match dial.connected() {
         Ok(connection) => Some(serve_stream(stream, connection, stopped).await),
-        Err(Refused::TooManyConnections) => None,
+        Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => None,
         Err(Refused::EngineDead(dead)) => Some(Closing::EngineDead(dead)),
     }
 }

@@ -1,14 +1,5 @@
 //! One line per fact; nothing without the feature `tracing`.
 
-use std::io;
-
-pub(crate) fn accept_failed(why: &io::Error) {
-    #[cfg(feature = "tracing")]
-    tracing::warn!(%why, "accepting a connection failed");
-    #[cfg(not(feature = "tracing"))]
-    let _ = why;
-}
-
 pub(crate) fn cut_off(connections: usize) {
     #[cfg(feature = "tracing")]
     tracing::warn!(

@@ -2,13 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use nfs4_driver::{Closing, EngineDead, Node, Refused};
+use nfs4_driver::{Accepts, Closing, EngineDead, Node, Refused};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::stream::serve_stream;
 use crate::{dial, log, timer};
@@ -63,6 +62,9 @@ impl Server {
         timer.spawn(timer::run(node.timer()));
         let mut dialer = node.dialer();
         let mut connections = JoinSet::new();
+        let mut accepts = Accepts::new(node.clone());
+        // When to accept again, after a failure.
+        let mut pause = None;
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {
@@ -78,14 +80,11 @@ impl Server {
                     let patience = node.limits().dial_timeout;
                     connections.spawn(dial::carry_out(dial, patience, stop.subscribe()));
                 }
-                accepted = listener.accept() => match accepted {
+                accepted = accept(&listener, &mut pause) => match accepted {
                     Ok((stream, peer)) => {
                         start(&mut connections, &node, stream, peer, stop.subscribe())?;
                     }
-                    Err(why) => {
-                        log::accept_failed(&why);
-                        sleep(ACCEPT_PAUSE).await;
-                    }
+                    Err(why) => pause = Some(Instant::now() + accepts.failed(&why)),
                 },
             }
         }
@@ -110,6 +109,18 @@ impl Server {
     }
 }
 
+/// The next connection, once a pause is over.
+async fn accept(
+    listener: &TcpListener,
+    pause: &mut Option<Instant>,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    if let Some(until) = *pause {
+        sleep_until(until).await;
+        *pause = None;
+    }
+    listener.accept().await
+}
+
 /// Starts the task of a connection, unless there are too many.
 fn start(
     connections: &mut JoinSet<Option<Closing>>,
@@ -120,7 +131,7 @@ fn start(
 ) -> Result<(), EngineDead> {
     let connection = match node.open(peer.to_string()) {
         Ok(connection) => connection,
-        Err(Refused::TooManyConnections) => return Ok(()),
+        Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => return Ok(()),
         Err(Refused::EngineDead(dead)) => return Err(dead),
     };
     // Without it the server is slower and no worse.
@@ -134,6 +145,3 @@ fn start(
     });
     Ok(())
 }
-
-/// After a failed accept, such as for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

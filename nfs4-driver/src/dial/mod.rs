@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use nfs4_engine::{ConnId, DialError, DialId, Input, Mono};
 
-use crate::budget::host;
 use crate::clock::Clock;
 use crate::connection::{Connection, Side};
 use crate::log;
 use crate::node::Refused;
 use crate::policy::{DialPolicy, DialRequest, SameHost};
+use crate::roster::Origin;
 use crate::shared::Shared;
 use crate::turn::Turn;
 use queue::Queue;
@@ -36,7 +36,7 @@ pub struct Dial {
     id: DialId,
     target: SocketAddr,
     /// The address that it is made for.
-    asker: String,
+    asker: Origin,
     ended: bool,
     answered: bool,
 }
@@ -135,7 +135,7 @@ impl Dial {
         let peer = self.target.to_string();
         let mailbox = self
             .node
-            .register(|conn| Input::Dialed {
+            .register(&peer, Side::Dialled, |conn| Input::Dialed {
                 dial: self.id,
                 result: Ok(conn),
             })
@@ -231,8 +231,8 @@ impl Dials {
 
     fn line_up(&self, wanted: &Wanted, now: Mono) -> Result<(), DialError> {
         let mut state = lock(&self.state);
-        let asker = host(&wanted.peer);
-        if state.dialers.is_empty() || !state.queue.push(asker, wanted.dial, wanted.target, now) {
+        let asker = Origin::of(&wanted.peer);
+        if state.dialers.is_empty() || !state.queue.push(&asker, wanted.dial, wanted.target, now) {
             return Err(DialError::Failed);
         }
         state.wake();

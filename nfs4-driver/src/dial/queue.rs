@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use nfs4_engine::{DialId, Mono};
 
+use crate::roster::Origin;
+
 /// The dials that wait, and what is remembered of those before.
 pub(super) struct Queue {
     max_running: u32,
     running: u32,
     waiting: usize,
-    peers: HashMap<String, Asker>,
+    peers: HashMap<Origin, Asker>,
     /// The peers for which dials wait, each once; the next in front.
-    order: VecDeque<String>,
+    order: VecDeque<Origin>,
     failures: HashMap<SocketAddr, Failure>,
 }
 
@@ -51,7 +53,13 @@ impl Queue {
 
     /// Lines up a dial that this peer asks for; `false` if too many wait, or if the address has not
     /// answered and is left alone for a while.
-    pub(super) fn push(&mut self, peer: &str, dial: DialId, target: SocketAddr, now: Mono) -> bool {
+    pub(super) fn push(
+        &mut self,
+        peer: &Origin,
+        dial: DialId,
+        target: SocketAddr,
+        now: Mono,
+    ) -> bool {
         let left_alone = self.failures.get(&target);
         if left_alone.is_some_and(|failure| now < failure.until) || self.waiting >= MAX_WAITING {
             return false;
@@ -59,7 +67,7 @@ impl Queue {
         if !self.peers.contains_key(peer) {
             self.forget_idle(now);
         }
-        let asker = self.peers.entry(peer.to_owned()).or_insert(Asker {
+        let asker = self.peers.entry(peer.clone()).or_insert(Asker {
             waiting: VecDeque::new(),
             running: 0,
             allowance: BURST,
@@ -69,7 +77,7 @@ impl Queue {
             return false;
         }
         if asker.waiting.is_empty() {
-            self.order.push_back(peer.to_owned());
+            self.order.push_back(peer.clone());
         }
         asker.waiting.push_back((dial, target));
         self.waiting += 1;
@@ -77,7 +85,7 @@ impl Queue {
     }
 
     /// The next dial that may start now, and the peer that asks for it.
-    pub(super) fn pop(&mut self, now: Mono) -> Option<(String, DialId, SocketAddr)> {
+    pub(super) fn pop(&mut self, now: Mono) -> Option<(Origin, DialId, SocketAddr)> {
         if self.running >= self.max_running {
             return None;
         }
@@ -112,7 +120,7 @@ impl Queue {
     }
 
     /// A dial has ended.
-    pub(super) fn ended(&mut self, peer: &str, target: SocketAddr, answered: bool, now: Mono) {
+    pub(super) fn ended(&mut self, peer: &Origin, target: SocketAddr, answered: bool, now: Mono) {
         self.running -= 1;
         if let Some(asker) = self.peers.get_mut(peer) {
             asker.running -= 1;
@@ -203,7 +211,12 @@ mod tests {
     fn a_peer_dials_a_burst_and_then_at_its_pace() {
         let mut queue = Queue::new(1_024);
         for port in 0..100 {
-            assert!(queue.push("scanner", DialId::new(port), target(port as u16), at(0)));
+            assert!(queue.push(
+                &Origin::of("scanner"),
+                DialId::new(port),
+                target(port as u16),
+                at(0)
+            ));
         }
         let started = |queue: &mut Queue, now| {
             let mut count = 0;
@@ -224,16 +237,21 @@ mod tests {
     fn black_holes_of_one_peer_do_not_delay_another() {
         let mut queue = Queue::new(16);
         for port in 0..100 {
-            assert!(queue.push("holes", DialId::new(port), target(port as u16), at(0)));
+            assert!(queue.push(
+                &Origin::of("holes"),
+                DialId::new(port),
+                target(port as u16),
+                at(0)
+            ));
         }
         let mut running = 0;
         while queue.pop(at(0)).is_some() {
             running += 1;
         }
         assert_eq!(running, 4, "a quarter of them");
-        assert!(queue.push("honest", DialId::new(200), target(200), at(0)));
+        assert!(queue.push(&Origin::of("honest"), DialId::new(200), target(200), at(0)));
         let next = queue.pop(at(0)).map(|(peer, dial, _)| (peer, dial));
-        assert_eq!(next, Some(("honest".to_owned(), DialId::new(200))));
+        assert_eq!(next, Some((Origin::of("honest"), DialId::new(200))));
     }
 
     #[test]
@@ -242,12 +260,12 @@ mod tests {
         let mut now = at(0);
         for seconds in [1, 2, 4, 8] {
             // Whichever peer asks.
-            let peer = format!("{seconds}");
+            let peer = Origin::of(&format!("{seconds}"));
             assert!(queue.push(&peer, DialId::new(1), target(1), now));
             let (peer, _, asked) = queue.pop(now).expect("it may start");
             queue.ended(&peer, asked, false, now);
-            assert!(!queue.push("another", DialId::new(2), target(1), now));
-            assert!(queue.push("another", DialId::new(3), target(2), now));
+            assert!(!queue.push(&Origin::of("another"), DialId::new(2), target(1), now));
+            assert!(queue.push(&Origin::of("another"), DialId::new(3), target(2), now));
             let (peer, _, asked) = queue.pop(now).expect("it may start");
             queue.ended(&peer, asked, true, now);
             now = now.after(Duration::from_secs(seconds));
@@ -259,7 +277,7 @@ mod tests {
         let mut queue = Queue::new(1);
         let mut waiting = 0;
         for peer in 0..40 {
-            let peer = peer.to_string();
+            let peer = Origin::of(&peer.to_string());
             for dial in 0..300 {
                 waiting += usize::from(queue.push(&peer, DialId::new(dial), target(1), at(0)));
             }

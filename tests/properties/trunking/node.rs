@@ -69,6 +69,7 @@ impl Server for Host {
         let exports = vec![Export::new("/", Arc::clone(&files) as Arc<dyn Backend>)];
         let limits = Limits {
             max_connections: 1 << 20,
+            max_connections_per_peer: 1 << 20,
             timer_budget: 16,
             // The model hands every call to the engine at once, and counts none as answered before
             // the connection rests.

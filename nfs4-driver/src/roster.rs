@@ -1,0 +1,314 @@
+//! The connections of a node: how many come from each peer, and which gives way to another.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+
+use nfs4_engine::ConnId;
+
+/// Where a connection comes from, as shares are counted: an address, whatever the port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    /// An address of IPv4 is the same behind a listener for IPv6.
+    Address(IpAddr),
+    /// The peer of a stream that has no address.
+    Named(Box<str>),
+}
+
+/// What a connection did lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// Another number whenever bytes have come or gone.
+    pub(crate) moves: u32,
+    /// Calls of it are in flight.
+    pub(crate) busy: bool,
+}
+
+/// All connections that count, by their origins.
+///
+/// Those that are not bound to a session are strangers. They wait in line to give way, each origin's
+/// in a line of its own; one that has moved since its origin's line was last looked at goes to the
+/// end. So no read and no write has to say in which order connections were used.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    seats: HashMap<ConnId, Seat>,
+    peers: HashMap<Origin, Peer>,
+    /// Origins with strangers: the most strangers first, of equals the origin that came first.
+    ranking: BTreeMap<(Reverse<usize>, u64), Origin>,
+    /// The latest place in a line, and the latest origin.
+    latest: u64,
+}
+
+#[derive(Debug)]
+struct Seat {
+    origin: Origin,
+    /// The place in the line of strangers; none while it is bound.
+    place: Option<u64>,
+    /// What it had moved when it was last looked at.
+    moves: u32,
+}
+
+#[derive(Debug)]
+struct Peer {
+    number: u64,
+    seats: usize,
+    strangers: BTreeMap<u64, ConnId>,
+}
+
+/// A stranger that can give way.
+enum Stranger {
+    Idle(ConnId),
+    Active(ConnId),
+}
+
+impl Origin {
+    /// The origin of a connection that was opened with `peer`.
+    pub(crate) fn of(peer: &str) -> Origin {
+        let address = peer.parse::<SocketAddr>().map(|address| address.ip());
+        match address.or_else(|_| peer.parse::<IpAddr>()) {
+            Ok(ip) => Origin::Address(ip.to_canonical()),
+            Err(_) => Origin::Named(peer.into()),
+        }
+    }
+}
+
+impl Roster {
+    /// How many connections there are.
+    pub(crate) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// How many come from there.
+    pub(crate) fn count(&self, origin: &Origin) -> usize {
+        self.peers.get(origin).map_or(0, |peer| peer.seats)
+    }
+
+    /// A connection has come; a stranger unless it is `bound`.
+    pub(crate) fn enter(&mut self, conn: ConnId, origin: Origin, bound: bool) {
+        self.latest += 1;
+        let number = self.latest;
+        let peer = self.peers.entry(origin.clone()).or_insert_with(|| Peer {
+            number,
+            seats: 0,
+            strangers: BTreeMap::new(),
+        });
+        peer.seats += 1;
+        let seat = Seat {
+            origin,
+            place: None,
+            moves: 0,
+        };
+        self.seats.insert(conn, seat);
+        self.set_bound(conn, bound);
+    }
+
+    /// A connection has gone, or is not to count any more.
+    pub(crate) fn leave(&mut self, conn: ConnId) {
+        self.set_bound(conn, true);
+        let Some(seat) = self.seats.remove(&conn) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(&seat.origin) {
+            peer.seats -= 1;
+            if peer.seats == 0 {
+                self.peers.remove(&seat.origin);
+            }
+        }
+    }
+
+    /// A connection is bound, or is a stranger, whatever it was before.
+    pub(crate) fn set_bound(&mut self, conn: ConnId, bound: bool) {
+        let Some(seat) = self.seats.get_mut(&conn) else {
+            return;
+        };
+        if seat.place.is_none() == bound {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&seat.origin) else {
+            return;
+        };
+        self.ranking
+            .remove(&(Reverse(peer.strangers.len()), peer.number));
+        match seat.place.take() {
+            Some(place) => {
+                peer.strangers.remove(&place);
+            }
+            None => {
+                self.latest += 1;
+                seat.place = Some(self.latest);
+                peer.strangers.insert(self.latest, conn);
+            }
+        }
+        let strangers = peer.strangers.len();
+        if strangers > 0 {
+            let key = (Reverse(strangers), peer.number);
+            self.ranking.insert(key, seat.origin.clone());
+        }
+    }
+
+    /// A stranger that gives way to another connection, of this origin or of any, and does not count
+    /// any more: the one that has not moved for longest, of the origin that has the most. One that
+    /// moves gives way if none that rests is found, one whose calls are in flight never.
+    pub(crate) fn give_way(
+        &mut self,
+        origin: Option<&Origin>,
+        look: impl Fn(ConnId) -> Rest,
+    ) -> Option<ConnId> {
+        let origins: Vec<Origin> = match origin {
+            Some(origin) => vec![origin.clone()],
+            None => self.ranking.values().take(ORIGINS).cloned().collect(),
+        };
+        let mut found = None;
+        for origin in &origins {
+            match self.stranger_of(origin, &look) {
+                Some(Stranger::Idle(conn)) => {
+                    found = Some(conn);
+                    break;
+                }
+                Some(Stranger::Active(conn)) => found = found.or(Some(conn)),
+                None => {}
+            }
+        }
+        let conn = found?;
+        self.leave(conn);
+        Some(conn)
+    }
+
+    fn stranger_of(&mut self, origin: &Origin, look: &impl Fn(ConnId) -> Rest) -> Option<Stranger> {
+        let peer = self.peers.get_mut(origin)?;
+        let mut active = None;
+        for _ in 0..peer.strangers.len().min(STRANGERS) {
+            let (place, conn) = peer.strangers.pop_first()?;
+            let rest = look(conn);
+            let seat = self.seats.get_mut(&conn)?;
+            if !rest.busy && rest.moves == seat.moves {
+                // Still in line, for whoever takes it out.
+                peer.strangers.insert(place, conn);
+                return Some(Stranger::Idle(conn));
+            }
+            if !rest.busy && active.is_none() {
+                active = Some(Stranger::Active(conn));
+            }
+            self.latest += 1;
+            (seat.place, seat.moves) = (Some(self.latest), rest.moves);
+            peer.strangers.insert(self.latest, conn);
+        }
+        active
+    }
+}
+
+/// How many origins are looked at for one that gives way, and how many strangers of each: under the
+/// engine's lock nothing goes through them all.
+const ORIGINS: usize = 8;
+const STRANGERS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A roster of `(origin, bound)`, numbered from 1.
+    fn roster(of: &[(&str, bool)]) -> Roster {
+        let mut roster = Roster::default();
+        for (at, (peer, bound)) in of.iter().enumerate() {
+            roster.enter(conn(at as u64 + 1), Origin::of(peer), *bound);
+        }
+        roster
+    }
+
+    fn conn(number: u64) -> ConnId {
+        ConnId::new(number).unwrap()
+    }
+
+    fn resting(_: ConnId) -> Rest {
+        Rest::default()
+    }
+
+    /// Who gives way, one after the other, until nobody does.
+    fn order(mut roster: Roster, look: impl Fn(ConnId) -> Rest) -> Vec<u64> {
+        let mut order = Vec::new();
+        while let Some(conn) = roster.give_way(None, &look) {
+            order.push(conn.get());
+        }
+        order
+    }
+
+    #[test]
+    fn the_same_address_is_one_origin() {
+        let one = Origin::of("192.0.2.1:700");
+        for same in ["192.0.2.1:701", "192.0.2.1", "[::ffff:192.0.2.1]:9"] {
+            assert_eq!(Origin::of(same), one, "{same}");
+        }
+        for other in ["192.0.2.2:700", "[2001:db8::1]:700", "a pipe", ""] {
+            assert_ne!(Origin::of(other), one, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_of_who_has_the_most_goes_first_and_the_bound_never() {
+        let all = [
+            ("10.0.0.1:1", false),
+            ("10.0.0.2:1", true),
+            ("10.0.0.2:2", false),
+            ("10.0.0.2:3", false),
+            ("10.0.0.2:4", false),
+            ("10.0.0.3:1", false),
+        ];
+        assert_eq!(order(roster(&all), resting), [3, 4, 1, 5, 6]);
+    }
+
+    #[test]
+    fn who_has_moved_goes_after_who_has_not_and_the_busy_never() {
+        let all = [("10.0.0.1:1", false); 4];
+        let look = |conn: ConnId| Rest {
+            moves: u32::from(conn.get() == 1),
+            busy: conn.get() == 2,
+        };
+        assert_eq!(order(roster(&all), look), [3, 4, 1]);
+        // All move, and somebody has to go.
+        let moving = std::cell::Cell::new(0);
+        let look = |_| {
+            moving.set(moving.get() + 1);
+            Rest {
+                moves: moving.get(),
+                busy: false,
+            }
+        };
+        assert_eq!(roster(&all).give_way(None, look), Some(conn(1)));
+    }
+
+    #[test]
+    fn one_of_an_origin_gives_way_to_its_own() {
+        let all = [
+            ("10.0.0.1:1", false),
+            ("10.0.0.2:1", false),
+            ("10.0.0.2:2", true),
+        ];
+        let mut roster = roster(&all);
+        let own = Origin::of("10.0.0.2:9");
+        assert_eq!(roster.count(&own), 2);
+        assert_eq!(roster.give_way(Some(&own), resting), Some(conn(2)));
+        assert_eq!(roster.give_way(Some(&own), resting), None);
+        assert_eq!((roster.count(&own), roster.len()), (1, 2));
+        // What is not bound any more is a stranger again.
+        roster.set_bound(conn(3), false);
+        roster.set_bound(conn(3), false);
+        assert_eq!(roster.give_way(Some(&own), resting), Some(conn(3)));
+    }
+
+    #[test]
+    fn nothing_is_left_of_who_has_left() {
+        let all = [
+            ("10.0.0.1:1", false),
+            ("10.0.0.2:1", true),
+            ("a pipe", false),
+        ];
+        let mut roster = roster(&all);
+        roster.set_bound(conn(1), true);
+        for number in 1..=3 {
+            roster.leave(conn(number));
+            roster.leave(conn(number));
+        }
+        assert_eq!(roster.len(), 0);
+        assert!(roster.peers.is_empty() && roster.ranking.is_empty());
+    }
+}

@@ -1,0 +1,30 @@
+//! What peers do to a server on purpose, over sockets: each attack meets a limit, and nobody else
+//! waits for it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+use nfs4_tests::counting::Counting;
+
+/// Makes two tests of a function over a `Transport`.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            use nfs4_tests::live::Transport;
+
+            #[test]
+            fn tokio() {
+                super::$name(Transport::Tokio);
+            }
+
+            #[test]
+            fn threads() {
+                super::$name(Transport::Threads);
+            }
+        }
+    };
+}
+
+mod connections;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
