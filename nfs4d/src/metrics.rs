@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nfs4_driver::Node;
@@ -11,17 +13,30 @@ use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
 use prometheus::{Registry, TextEncoder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::fault::Fault;
 
-/// Answers one request after the other, which bounds what askers can make it do.
+/// Answers a few requests at once; one that is not asked for in time gives way to the next.
 pub(crate) struct Exporter {
     listener: TcpListener,
     address: SocketAddr,
+    shown: Arc<Shown>,
+}
+
+/// What there is to see.
+struct Shown {
     registry: Registry,
-    recorder: PrometheusRecorder,
+    recorder: Mutex<PrometheusRecorder>,
     node: Node,
+}
+
+/// A connection that asks.
+struct Asking {
+    task: AbortHandle,
+    /// All of the request has come.
+    asked: Arc<AtomicBool>,
 }
 
 impl Exporter {
@@ -37,12 +52,15 @@ impl Exporter {
         let registry = Registry::new();
         let recorder = PrometheusRecorder::new(Some(&registry), &PrometheusOptions::default())
             .map_err(io::Error::other)?;
+        let shown = Arc::new(Shown {
+            registry,
+            recorder: Mutex::new(recorder),
+            node,
+        });
         Ok(Exporter {
             listener,
             address,
-            registry,
-            recorder,
-            node,
+            shown,
         })
     }
 
@@ -51,44 +69,74 @@ impl Exporter {
         self.address
     }
 
-    async fn serve(mut self) -> Infallible {
+    async fn serve(self) -> Infallible {
+        let mut tasks = JoinSet::new();
+        let mut all: Vec<Asking> = Vec::new();
         loop {
-            match self.listener.accept().await {
-                // Whoever is slow, or goes away, only hurts himself.
-                Ok((stream, _)) => drop(timeout(PATIENCE, self.answer(stream)).await),
-                Err(why) => {
-                    tracing::warn!(%why, "accepting a request for metrics failed");
-                    sleep(PATIENCE).await;
-                }
+            tokio::select! {
+                Some(_) = tasks.join_next() => all.retain(|asking| !asking.task.is_finished()),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        if all.len() >= MOST_ASKING {
+                            give_way(&mut all);
+                        }
+                        let asked = Arc::new(AtomicBool::new(false));
+                        let answer = answer(Arc::clone(&self.shown), stream, Arc::clone(&asked));
+                        let task = tasks.spawn(async { drop(timeout(PATIENCE, answer).await) });
+                        all.push(Asking { task, asked });
+                    }
+                    Err(why) => {
+                        tracing::warn!(%why, "accepting a request for metrics failed");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
             }
         }
     }
+}
 
-    async fn answer(&mut self, mut stream: TcpStream) -> io::Result<()> {
-        let mut head = Vec::new();
-        while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-            let room = LONGEST_HEAD - head.len();
-            if (&mut stream).take(room as u64).read_buf(&mut head).await? == 0 {
-                return Ok(());
-            }
+/// The oldest that has not asked yet goes, or the oldest of all.
+fn give_way(all: &mut Vec<Asking>) {
+    let idle = |asking: &Asking| !asking.asked.load(Ordering::Relaxed);
+    let first = all.iter().position(idle).unwrap_or_default();
+    all.remove(first).task.abort();
+}
+
+async fn answer(
+    shown: Arc<Shown>,
+    mut stream: TcpStream,
+    asked: Arc<AtomicBool>,
+) -> io::Result<()> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        let room = LONGEST_HEAD - head.len();
+        if (&mut stream).take(room as u64).read_buf(&mut head).await? == 0 {
+            return Ok(());
         }
-        let (status, body) = match head.split(|byte| *byte == b' ').take(2).collect::<Vec<_>>()[..]
-        {
-            [b"GET", b"/metrics"] => self.text(),
-            [b"GET", _] => ("404 Not Found", "there is only /metrics\n".to_owned()),
-            _ => ("405 Method Not Allowed", "there is only GET\n".to_owned()),
-        };
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
-             Content-Length: {length}\r\nAllow: GET\r\nConnection: close\r\n\r\n{body}"
-        );
-        stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await
     }
+    asked.store(true, Ordering::Relaxed);
+    let (status, body) = match head.split(|byte| *byte == b' ').take(2).collect::<Vec<_>>()[..] {
+        [b"GET", b"/metrics"] => shown.text(),
+        [b"GET", _] => ("404 Not Found", "there is only /metrics\n".to_owned()),
+        _ => ("405 Method Not Allowed", "there is only GET\n".to_owned()),
+    };
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
+         Content-Length: {length}\r\nAllow: GET\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
 
-    fn text(&mut self) -> (&'static str, String) {
-        let text = match self.node.record(&mut self.recorder) {
+impl Shown {
+    /// One after the other, for there is one recorder.
+    fn text(&self) -> (&'static str, String) {
+        let mut recorder = self
+            .recorder
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let text = match self.node.record(&mut *recorder) {
             Ok(()) => TextEncoder::new()
                 .encode_to_string(&self.registry.gather())
                 .map_err(|why| why.to_string()),
@@ -109,8 +157,14 @@ pub(crate) async fn serve(exporter: Option<Exporter>) -> Infallible {
     }
 }
 
-/// How long a request may take, and how long to wait when none can be accepted.
+/// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many are answered at once.
+const MOST_ASKING: usize = 16;
+
+/// How long to wait when no connection can be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of the longest head of a request that is read.
 const LONGEST_HEAD: usize = 8 << 10;

@@ -1,8 +1,10 @@
 //! The binary as a user meets it: what it says, what it refuses, how it stops.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod daemon;
+mod metrics;
+
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nfs4_engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
@@ -12,6 +14,9 @@ use nfs4_engine::proto::nfs4::args::{
 };
 use nfs4_engine::proto::nfs4::basic::NetAddr;
 use nfs4_engine::proto::xdr::List;
+
+use daemon::{DRIVERS, Server, run};
+use metrics::get;
 
 #[test]
 fn it_says_what_it_serves_and_how_to_mount_it() {
@@ -301,94 +306,6 @@ fn trace_prints_each_record_on_one_line() {
     assert!(reply.contains("OP_NOT_IN_SESSION"), "{reply}");
 }
 
-/// A running `nfs4d` on a port of its own; killed at the latest when dropped.
-struct Server {
-    child: Child,
-    /// The last of `addresses`.
-    address: SocketAddr,
-    addresses: Vec<SocketAddr>,
-    banner: String,
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Server {
-        let mut child = command(arguments)
-            .args(["--listen", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("nfs4d starts");
-        let mut banner = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        while !banner.contains("Ctrl-C stops it") {
-            let read = stdout.read_line(&mut banner).expect("the banner is text");
-            assert_ne!(read, 0, "nfs4d ended early: {banner}");
-        }
-        let addresses = banner.split("listens on ").nth(1);
-        let addresses = addresses.and_then(|rest| rest.split(';').next());
-        let addresses = addresses.expect("the banner names the addresses");
-        let address = |text: &str| text.parse().expect("it is an address");
-        let addresses: Vec<SocketAddr> = addresses.split(" and ").map(address).collect();
-        Server {
-            child,
-            address: *addresses.last().expect("there is one"),
-            addresses,
-            banner,
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        let status = Command::new("sh")
-            .args(["-c", &kill])
-            .status()
-            .expect("sh runs");
-        assert!(status.success());
-    }
-
-    fn exit_code(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().expect("it is our child") {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("nfs4d does not stop");
-    }
-
-    /// What it wrote to standard error; after its end.
-    fn log(&mut self) -> String {
-        let mut text = String::new();
-        let mut stderr = self.child.stderr.take().expect("it is piped");
-        stderr.read_to_string(&mut text).expect("the log is text");
-        text
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn run(arguments: &[&str]) -> Output {
-    command(arguments)
-        .stderr(Stdio::piped())
-        .output()
-        .expect("nfs4d runs")
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nfs4d"));
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    command
-}
-
 /// One PUTROOTFH without a session; its refusal is awaited.
 fn out_of_sequence(address: SocketAddr) {
     let record = CompoundBuilder::call(7, &Credential::None, b"", 1)
@@ -450,17 +367,6 @@ fn exchange(stream: &mut TcpStream, call: &[u8]) -> Vec<u8> {
     record
 }
 
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .expect("a timeout is possible");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    answer
-}
-
 /// A client that sends calls until no more can be sent and takes no reply.
 fn deaf(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("it listens");
@@ -502,8 +408,6 @@ const CHANNEL: ChannelAttrs = ChannelAttrs {
     maxrequests: 16,
     rdma_ird: None,
 };
-
-const DRIVERS: [&str; 2] = ["tokio", "threads"];
 
 /// Last fragment of 24 bytes: xid 7, reply, accepted, no verifier, success.
 const NULL_REPLY: [u8; 28] = [
