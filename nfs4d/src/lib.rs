@@ -13,6 +13,7 @@ mod fault;
 mod metrics;
 mod reach;
 mod server;
+mod signals;
 mod size;
 
 use std::process::ExitCode;

@@ -1,11 +1,9 @@
 //! From settings to a running server, and to its end.
 
-use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use nfs4_driver::{Clock as _, Node, SystemClock};
 use nfs4_engine::{Engine, Export};
@@ -13,13 +11,13 @@ use nfs4_transport_std as threads;
 use nfs4_transport_tokio as on_tokio;
 use nfs4_vfs::{MemFs, MemFsConfig};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::metrics::{self, Exporter};
+use crate::signals::Signals;
 use crate::{banner, boot};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once.
@@ -35,10 +33,6 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
         let stop = async {
             let signal = signals.next().await;
             tracing::info!(signal, "stopping; once more ends at once");
-            tokio::spawn(async move {
-                signals.next().await;
-                std::process::exit(KILLED);
-            });
         };
         serve(settings, stop).await?;
         tracing::info!("stopped");
@@ -173,31 +167,3 @@ impl Drop for StopsWhenDropped {
         self.0.stop();
     }
 }
-
-/// The signals that ask for an end. They are caught as soon as this exists.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn catch() -> io::Result<Signals> {
-        Ok(Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        poll_fn(|context| {
-            if self.interrupt.poll_recv(context).is_ready() {
-                return Poll::Ready("SIGINT");
-            }
-            self.terminate.poll_recv(context).map(|_| "SIGTERM")
-        })
-        .await
-    }
-}
-
-/// What a shell reports of a program that Ctrl-C has killed.
-const KILLED: i32 = 130;
