@@ -1,8 +1,21 @@
 //! What the server says when it is ready.
 
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::thread;
 
 use crate::config::Settings;
+
+/// Says on standard output what is served. Nobody need be reading: a thread of its own waits for
+/// whoever does, and ends with the process.
+pub(crate) fn show(banner: String) {
+    let shown = thread::Builder::new()
+        .name("nfs4d-banner".to_owned())
+        .spawn(move || drop(writeln!(io::stdout(), "{banner}")));
+    if let Err(why) = shown {
+        tracing::warn!(%why, "no thread says what is served");
+    }
+}
 
 /// What is served, where, and how to mount it; `addresses` are where it really listens, `metrics`
 /// where it shows what it counts.

@@ -10,12 +10,14 @@ mod boot;
 mod cli;
 pub mod config;
 mod fault;
+mod log;
 mod metrics;
 mod reach;
 mod server;
 mod signals;
 mod size;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -28,16 +30,21 @@ pub use size::{Size, SizeFault};
 /// Reads the command line, serves until Ctrl-C or SIGTERM, and says how it went.
 pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    tracing_subscriber::fmt()
-        .with_max_level(cli.log())
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
-    match server::run(&cli.settings()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("nfs4d: {fault}");
-            ExitCode::FAILURE
+    let log = match log::Log::start(cli.log()) {
+        Ok(log) => log,
+        Err(why) => {
+            // Nobody need be reading.
+            let _ = writeln!(std::io::stderr(), "nfs4d: no log: {why}");
+            return ExitCode::FAILURE;
         }
+    };
+    let ended = server::run(&cli.settings(), log.counters());
+    if let Err(fault) = &ended {
+        log.say(&format!("nfs4d: {fault}"));
+    }
+    log.flush();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }

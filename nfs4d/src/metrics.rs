@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nfs4_driver::Node;
 use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
-use prometheus::{Registry, TextEncoder};
+use prometheus::{IntCounter, Registry, TextEncoder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
@@ -40,16 +40,25 @@ struct Asking {
 }
 
 impl Exporter {
-    /// Listens on `address` for those who want to know what `node` counts.
+    /// Listens on `address` for those who want to know what `node` counts, and `counters`.
     ///
     /// # Errors
     /// It cannot listen there.
-    pub(crate) async fn listen(address: SocketAddr, node: Node) -> Result<Exporter, Fault> {
+    pub(crate) async fn listen(
+        address: SocketAddr,
+        node: Node,
+        counters: Vec<IntCounter>,
+    ) -> Result<Exporter, Fault> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| Fault::Listen { address, source })?;
         let address = listener.local_addr()?;
         let registry = Registry::new();
+        for counter in counters {
+            registry
+                .register(Box::new(counter))
+                .map_err(io::Error::other)?;
+        }
         let recorder = PrometheusRecorder::new(Some(&registry), &PrometheusOptions::default())
             .map_err(io::Error::other)?;
         let shown = Arc::new(Shown {

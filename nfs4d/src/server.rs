@@ -1,6 +1,6 @@
 //! From settings to a running server, and to its end.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use nfs4_engine::{Engine, Export};
 use nfs4_transport_std as threads;
 use nfs4_transport_tokio as on_tokio;
 use nfs4_vfs::{MemFs, MemFsConfig};
+use prometheus::IntCounter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,8 +21,9 @@ use crate::metrics::{self, Exporter};
 use crate::signals::Signals;
 use crate::{banner, boot};
 
-/// Serves until Ctrl-C or SIGTERM; a second one ends the process at once.
-pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
+/// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. With what is counted
+/// `counters` are shown.
+pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let mut runtime = match settings.driver {
         Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
         // All it does is to wait for signals, and to show metrics.
@@ -34,7 +36,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
             let signal = signals.next().await;
             tracing::info!(signal, "stopping; once more ends at once");
         };
-        serve(settings, stop).await?;
+        serve_and_show(settings, counters, stop).await?;
         tracing::info!("stopped");
         Ok(())
     })
@@ -45,6 +47,15 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Fault> {
 /// # Errors
 /// It cannot listen, or a setting is out of its range, or the engine has failed.
 pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Result<(), Fault> {
+    serve_and_show(settings, Vec::new(), stop).await
+}
+
+/// As [`serve`], showing `counters` as well.
+async fn serve_and_show(
+    settings: &Settings,
+    counters: Vec<IntCounter>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Fault> {
     let (listen, first) = bind(settings.listen).await?;
     let (mut addresses, mut listeners) = (vec![listen], vec![first]);
     for also in &settings.also_listen {
@@ -72,16 +83,11 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
         tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");
     }
     let exporter = match settings.metrics {
-        Some(address) => Some(Exporter::listen(address, node.clone()).await?),
+        Some(address) => Some(Exporter::listen(address, node.clone(), counters).await?),
         None => None,
     };
     let shown_at = exporter.as_ref().map(Exporter::address);
-    // Nobody need be reading.
-    let _ = writeln!(
-        io::stdout(),
-        "{}",
-        banner::banner(settings, &addresses, shown_at)
-    );
+    banner::show(banner::banner(settings, &addresses, shown_at));
     let served = async {
         match settings.driver {
             Driver::Tokio => serve_on_tokio(listeners, node, stop).await,

@@ -16,7 +16,25 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(arguments: &[&str]) -> Server {
-        Server::spawn(command(arguments).stderr(Stdio::piped()))
+        Server::start_with(arguments, Stdio::piped())
+    }
+
+    /// One whose standard error is this.
+    pub(crate) fn start_with(arguments: &[&str], stderr: impl Into<Stdio>) -> Server {
+        Server::spawn(command(arguments).stderr(stderr))
+    }
+
+    /// One that a shell starts after `before`, with these redirections.
+    pub(crate) fn start_in_shell(before: &str, redirections: &str, arguments: &[&str]) -> Server {
+        let script = format!("{before}; exec \"$0\" \"$@\" {redirections}");
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &script, env!("CARGO_BIN_EXE_nfs4d")])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Server::spawn(&mut shell)
     }
 
     fn spawn(command: &mut Command) -> Server {

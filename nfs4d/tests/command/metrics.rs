@@ -54,3 +54,12 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     stream.read_to_string(&mut answer).expect("it answers");
     answer
 }
+
+/// The value of a series without labels.
+pub(crate) fn value(text: &str, series: &str) -> u64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok())
+        .unwrap_or_else(|| panic!("no {series} in: {text}"))
+}

@@ -1,0 +1,224 @@
+//! The log, where it goes, and who can fill it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nfs4_tests::live::{Client, Memory};
+
+use crate::daemon::{DRIVERS, Server};
+use crate::metrics::{get, value};
+
+#[test]
+fn a_log_that_nobody_takes_costs_lines_and_nothing_else() {
+    for driver in DRIVERS {
+        for sink in [Sink::Closed, Sink::Full, Sink::Gone, Sink::Stuck] {
+            let arguments = [
+                "--driver",
+                driver,
+                "--log",
+                "trace",
+                "--metrics",
+                "127.0.0.1:0",
+            ];
+            let (mut server, pipe) = sink.start(&arguments);
+            let before = Memory::of_process(server.child.id());
+            // More than a pipe holds, by far.
+            for round in 0..40 {
+                turnover(&server, &format!("client {round}"));
+            }
+            let after = Memory::of_process(server.child.id());
+            let lost = value(&get(server.metrics(), "/metrics"), LOST);
+            let expected = match sink {
+                // The standard library puts /dev/null in its place.
+                Sink::Closed => lost == 0,
+                Sink::Full | Sink::Gone => lost > 0,
+                // Lines wait, up to a limit.
+                Sink::Stuck => true,
+            };
+            assert!(expected, "{lost} lost to {sink:?} on {driver}");
+            let start = Instant::now();
+            server.signal("TERM");
+            assert_eq!(server.exit_code(), Some(0), "{sink:?} on {driver}");
+            let took = start.elapsed();
+            assert!(took < Duration::from_secs(5), "{took:?}");
+            println!(
+                "attack log to {sink:?} {driver}: limit=1 MiB waiting told=nothing, {lost} lines lost, \
+                 end in {took:?} memory before/after={before}/{after}"
+            );
+            drop(pipe);
+        }
+    }
+}
+
+#[test]
+fn lines_that_were_lost_are_told_of_when_the_log_is_read_again() {
+    let arguments = ["--log", "trace", "--metrics", "127.0.0.1:0"];
+    let (mut server, pipe) = Sink::Stuck.start(&arguments);
+    let start = Instant::now();
+    while value(&get(server.metrics(), "/metrics"), LOST) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "nothing is lost");
+        turnover(&server, "client");
+    }
+    let mut pipe = pipe.expect("it is stuck");
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).expect("the log is text");
+        text
+    });
+    // The next line is one that is written.
+    std::thread::sleep(Duration::from_millis(1_100));
+    turnover(&server, "last");
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), Some(0));
+    let text = reader.join().expect("it is read");
+    let told = text
+        .lines()
+        .find(|line| line.contains("log lines could not be written in time"));
+    assert!(told.is_some_and(|line| line.contains("WARN") && line.contains("lines=")));
+}
+
+#[test]
+fn clients_that_come_and_go_do_not_fill_the_log() {
+    for driver in DRIVERS {
+        let arguments = ["--driver", driver, "--metrics", "127.0.0.1:0"];
+        let mut server = Server::start(&arguments);
+        let mut client = Client::connect(server.address);
+        let start = Instant::now();
+        for round in 0..TURNS {
+            client.mount(&format!("client {round}"), 1);
+            client.unmount();
+        }
+        let took = start.elapsed();
+        let left_out = value(&get(server.metrics(), "/metrics"), LEFT_OUT);
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(0), "{driver}");
+        let log = server.log();
+        println!(
+            "attack clients that come and go {driver}: limit=100 lines of a kind, then 10/s told=nothing, \
+             {TURNS} clients in {took:?} are {} bytes of log",
+            log.len()
+        );
+        let come = |line: &&str| line.contains("a client has come");
+        let gone = |line: &&str| line.contains("a client has gone");
+        let shown = log.lines().filter(|line| come(line) || gone(line));
+        let shown = shown.filter(|line| !line.contains("left out")).count() as u64;
+        assert_eq!(
+            shown + left_out,
+            2 * TURNS,
+            "each is shown or counted: {log}"
+        );
+        let most = 2 * (101 + 10 * (took.as_secs() + 1));
+        assert!(shown <= most, "{shown} lines in {took:?}");
+        // All that is left out is told of in the end.
+        let told = log
+            .lines()
+            .filter(|line| line.contains("log lines were left out"));
+        let told = told.filter_map(|line| {
+            line.split("lines=")
+                .nth(1)?
+                .split(' ')
+                .next()?
+                .parse::<u64>()
+                .ok()
+        });
+        assert_eq!(told.sum::<u64>(), left_out, "{log}");
+    }
+}
+
+#[test]
+fn a_banner_that_nobody_reads_holds_nobody_up() {
+    for driver in DRIVERS {
+        // Who knows the port need not read the banner.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("it is bound");
+        drop(free);
+        let (_reader, mut stuck) = std::io::pipe().expect("a pipe");
+        fill(&mut stuck);
+        let mut child = crate::daemon::command(&["--driver", driver])
+            .args(["--listen", &address.to_string()])
+            .stdout(stuck)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nfs4d starts");
+        let start = Instant::now();
+        while std::net::TcpStream::connect(address).is_err() {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "it does not listen"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut client = Client::connect(address);
+        client.mount("client", 1);
+        client.unmount();
+        child.kill().expect("it runs");
+        child.wait().expect("it is our child");
+    }
+}
+
+/// Where the log goes.
+#[derive(Clone, Copy, Debug)]
+enum Sink {
+    /// Standard error is closed.
+    Closed,
+    /// A device without room.
+    Full,
+    /// A pipe whose reader has gone.
+    Gone,
+    /// A pipe that nobody reads.
+    Stuck,
+}
+
+impl Sink {
+    /// A server that logs to it, and what must not be dropped before its end.
+    fn start(self, arguments: &[&str]) -> (Server, Option<std::io::PipeReader>) {
+        let pipe = || std::io::pipe().expect("a pipe");
+        match self {
+            Sink::Closed => (Server::start_in_shell(":", "2>&-", arguments), None),
+            Sink::Full => {
+                let full = File::options().write(true).open("/dev/full");
+                (
+                    Server::start_with(arguments, full.expect("Linux has it")),
+                    None,
+                )
+            }
+            Sink::Gone => (Server::start_with(arguments, pipe().1), None),
+            Sink::Stuck => {
+                let (reader, writer) = pipe();
+                (Server::start_with(arguments, writer), Some(reader))
+            }
+        }
+    }
+}
+
+/// A client comes, writes a file and goes.
+fn turnover(server: &Server, name: &str) {
+    let mut client = Client::connect(server.address);
+    client.mount(name, 1);
+    let open = client.open(name);
+    for block in 0..20 {
+        client.write(open, block << 12, &[7; 4_096]);
+    }
+    client.remove(open, name);
+    client.unmount();
+}
+
+/// Fills a pipe without waiting for its reader: a child that is killed once it is stuck does it.
+fn fill(pipe: &mut std::io::PipeWriter) {
+    let end = pipe.try_clone().expect("it is cloned");
+    let mut yes = std::process::Command::new("sh")
+        .args(["-c", "exec yes"])
+        .stdout(end)
+        .spawn()
+        .expect("yes runs");
+    std::thread::sleep(Duration::from_millis(100));
+    yes.kill().expect("it runs");
+    yes.wait().expect("it is our child");
+}
+
+const TURNS: u64 = 400;
+const LOST: &str = "nfs4_nfs_log_lines_lost_total";
+const LEFT_OUT: &str = "nfs4_nfs_log_lines_left_out_total";
