@@ -3,12 +3,13 @@
 //! The binary is [`main`] and nothing else. The pieces are public, for programs that start a
 //! server the same way.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod banner;
 mod boot;
 mod cli;
 pub mod config;
+mod descriptors;
 mod fault;
 mod log;
 mod metrics;
@@ -16,6 +17,7 @@ mod reach;
 mod server;
 mod signals;
 mod size;
+mod system;
 
 use std::io::Write as _;
 use std::process::ExitCode;

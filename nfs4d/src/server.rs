@@ -19,11 +19,18 @@ use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::metrics::{self, Exporter};
 use crate::signals::Signals;
-use crate::{banner, boot};
+use crate::{banner, boot, descriptors, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. With what is counted
 /// `counters` are shown.
 pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), Fault> {
+    let descriptors = match system::raise_descriptors() {
+        Ok(descriptors) => Some(descriptors),
+        Err(why) => {
+            tracing::warn!(%why, "the number of file descriptors stays as it is");
+            None
+        }
+    };
     let mut runtime = match settings.driver {
         Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
         // All it does is to wait for signals, and to show metrics.
@@ -36,7 +43,11 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
             let signal = signals.next().await;
             tracing::info!(signal, "stopping; once more ends at once");
         };
-        serve_and_show(settings, counters, stop).await?;
+        let process = Process {
+            descriptors,
+            counters,
+        };
+        serve_in(Some(process), settings, stop).await?;
         tracing::info!("stopped");
         Ok(())
     })
@@ -47,13 +58,21 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
 /// # Errors
 /// It cannot listen, or a setting is out of its range, or the engine has failed.
 pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Result<(), Fault> {
-    serve_and_show(settings, Vec::new(), stop).await
+    serve_in(None, settings, stop).await
 }
 
-/// As [`serve`], showing `counters` as well.
-async fn serve_and_show(
-    settings: &Settings,
+/// A process that does nothing else.
+struct Process {
+    /// How many file descriptors it may have, if that is known.
+    descriptors: Option<u64>,
+    /// What else it counts.
     counters: Vec<IntCounter>,
+}
+
+/// As [`serve`], in a process of its own if there is one.
+async fn serve_in(
+    process: Option<Process>,
+    settings: &Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Fault> {
     let (listen, first) = bind(settings.listen).await?;
@@ -77,7 +96,17 @@ async fn serve_and_show(
         ..settings.clone()
     };
     let engine = Engine::new(boot, bound.engine(), exports, now)?;
-    let node = Node::with_clock(engine, settings.limits(), clock)?;
+    let usual = settings.limits();
+    let mut limits = usual.clone();
+    if let Some(number) = process.as_ref().and_then(|process| process.descriptors) {
+        limits = descriptors::fit(limits, number);
+        if limits != usual {
+            let connections = limits.max_connections;
+            tracing::warn!(connections, "the system allows few file descriptors");
+        }
+    }
+    let node = Node::with_clock(engine, limits, clock)?;
+    let counters = process.map(|process| process.counters).unwrap_or_default();
     node.set_dial_policy(settings.dial_policy());
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
         tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");

@@ -1,6 +1,7 @@
 //! The binary as a user meets it: what it says, what it refuses, how it stops.
 
 mod daemon;
+mod descriptors;
 mod log;
 mod metrics;
 
