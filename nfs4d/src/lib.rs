@@ -12,6 +12,7 @@ pub mod config;
 mod descriptors;
 mod fault;
 mod log;
+mod memory;
 mod metrics;
 mod reach;
 mod server;

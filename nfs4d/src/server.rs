@@ -19,7 +19,7 @@ use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::metrics::{self, Exporter};
 use crate::signals::Signals;
-use crate::{banner, boot, descriptors, system};
+use crate::{banner, boot, descriptors, memory, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. With what is counted
 /// `counters` are shown.
@@ -106,6 +106,9 @@ async fn serve_in(
         }
     }
     let node = Node::with_clock(engine, limits, clock)?;
+    if process.is_some() {
+        memory::keep_trim(node.clone())?;
+    }
     let counters = process.map(|process| process.counters).unwrap_or_default();
     node.set_dial_policy(settings.dial_policy());
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {

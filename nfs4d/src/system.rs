@@ -32,6 +32,32 @@ pub(crate) fn raise_descriptors() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Sets how much freed memory the C library keeps at the end of each of its heaps, for good: by
+/// itself it learns from the largest block that was ever freed. Larger blocks than so go back at
+/// once, so they must be rare.
+pub(crate) fn keep_at_most(bytes: u32) {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    for parameter in [libc::M_MMAP_THRESHOLD, libc::M_TRIM_THRESHOLD] {
+        let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        // SAFETY: it may be called at any time; if it refuses, nothing has changed.
+        unsafe {
+            libc::mallopt(parameter, value);
+        }
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    let _ = bytes;
+}
+
+/// Gives the pages that hold nothing but freed memory back to the system, where the allocator does
+/// not do so by itself.
+pub(crate) fn trim_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time, and touches only what is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 mod daemon;
 mod descriptors;
 mod log;
+mod memory;
 mod metrics;
 
 use std::io::{Read as _, Write as _};

@@ -1,0 +1,56 @@
+//! Memory that is not used goes back to the system.
+//!
+//! The C library keeps what is freed for what comes next, for good: after a peak the process would
+//! stay as large as it ever was.
+
+use std::io;
+use std::thread::{self, Builder};
+use std::time::Duration;
+
+use nfs4_driver::Node;
+
+use crate::system;
+
+/// Starts the thread that sees to it, which ends with the process.
+///
+/// # Errors
+/// It does not start.
+pub(crate) fn keep_trim(node: Node) -> io::Result<()> {
+    system::keep_at_most(AT_ENDS);
+    Builder::new()
+        .name("nfs4d-memory".to_owned())
+        .stack_size(STACK)
+        .spawn(move || keep(&node))?;
+    Ok(())
+}
+
+fn keep(node: &Node) {
+    let (mut trimmed, mut put_off) = (0, 0);
+    loop {
+        thread::sleep(PAUSE);
+        let before = node.lock_acquisitions();
+        thread::sleep(GLIMPSE);
+        let used = node.lock_acquisitions();
+        // Where nothing was done, nothing was freed.
+        if used == trimmed {
+            continue;
+        }
+        // A gigabyte takes a fifth of a second, and who allocates waits for that.
+        if used != before && put_off < MOST_PUT_OFF {
+            put_off += 1;
+            continue;
+        }
+        (trimmed, put_off) = (used, 0);
+        system::trim_memory();
+    }
+}
+
+/// Bytes: a little more than a record of a megabyte, of which one comes after the other.
+const AT_ENDS: u32 = 2 << 20;
+/// From one time to the next: what is freed is often used again within this time.
+const PAUSE: Duration = Duration::from_secs(4);
+/// For as long nobody must have used the server.
+const GLIMPSE: Duration = Duration::from_millis(50);
+/// A server that is always in use is not waited for.
+const MOST_PUT_OFF: u32 = 15;
+const STACK: usize = 64 << 10;
