@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nfs4_driver::engine::Now;
 use nfs4_driver::engine::metrics::Metrics;
 use nfs4_driver::engine::proto::nfs4::Op;
-use nfs4_driver::{Connection, Limits, SystemClock};
+
+use nfs4_driver::{Connection, Limits, ManualClock};
 use nfs4_transport_std::{self as threads, BlockingStream};
 use nfs4_transport_tokio as on_tokio;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,10 +25,11 @@ use crate::session::{Session, outcome};
 on_both!(a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock);
 
 async fn a_segment_of_32_calls_costs_one_write_and_two_holds_of_the_lock(on: Transport) {
+    // Its time stands still: on a busy machine the calls could take longer than a slice.
     let node = node(
         Limits::default(),
         Arc::new(RootOnly),
-        Arc::new(SystemClock::new()),
+        Arc::new(ManualClock::new(Now::default())),
     );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut peer = Peer::connect(listener.local_addr().unwrap()).await;
