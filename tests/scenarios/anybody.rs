@@ -102,7 +102,16 @@ impl Anybody {
             }
             5 | 6 if !self.sim.held().is_empty() => {
                 let at = self.rng.index(self.sim.held().len());
-                self.sim.complete(at);
+                if self.rng.below(2) == 0 {
+                    self.sim.complete(at);
+                } else {
+                    self.sim.execute(at);
+                }
+            }
+            7 if self.sim.executed() > 0 => {
+                let at = self.rng.index(self.sim.executed());
+                self.sim.deliver(at);
+                self.sim.run();
             }
             _ => self.call(),
         }

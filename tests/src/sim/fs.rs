@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Backend, Capabilities, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply, FsRequest,
-    FsResult, FsTicket, OpenHow, Pending, SetAttrs, Target,
+    Attrs, Backend, Capabilities, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply,
+    FsRequest, FsResult, FsTicket, OpenHow, Pending, SetAttrs, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
 use nfs4_vfs::{MemFs, MemFsConfig};
@@ -102,6 +102,31 @@ impl Fs {
         self.lock().requests.get(kind).copied().unwrap_or(0)
     }
 
+    /// The attributes of a file now, by the handle that clients have of it.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn attrs(&self, fh: &[u8]) -> Attrs {
+        // A byte for the format, and two for the export.
+        let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
+        let want = Want {
+            attrs: true,
+            stat: false,
+        };
+        let request = FsRequest {
+            cred: Arc::new(Credential::sys(0, 0, &[])),
+            now: Now {
+                mono: Mono::ZERO,
+                wall: Wall::default(),
+            },
+            op: FsOp::GetAttrs { fh, want },
+        };
+        match self.inner.answer(request) {
+            Ok(FsReply::Attrs { attrs, .. }) => attrs,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// How often this name was to be created.
     pub fn creations(&self, name: &[u8]) -> u64 {
         self.lock().creations.get(name).copied().unwrap_or(0)
@@ -123,7 +148,7 @@ impl Fs {
 }
 
 impl Job {
-    /// What the file system answers.
+    /// Lets the file system execute it; what it answers.
     pub(super) fn carry_out(self) -> (FsTicket, FsResult) {
         let sink: Arc<dyn CompletionSink> = Arc::new(NeverLate);
         let mut pending = Pending::new(self.ticket, &sink);

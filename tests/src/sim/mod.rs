@@ -12,6 +12,7 @@ mod client40;
 mod dial;
 mod excess;
 mod fs;
+mod held;
 mod network;
 mod reply;
 mod rng;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Backend, Credential, FsError, FsHandle, FsRequest, FsResult, FsTicket};
+use nfs4_engine::fs::{Backend, Credential, FsHandle, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
@@ -23,6 +23,7 @@ use super::callback::Callback;
 use super::dial::{Dial, Dialling};
 use super::excess::Excess;
 use super::fs::{Fs, Job};
+use super::held::Held;
 use super::network::{Delays, Event, Network};
 use super::reply::Reply;
 use super::rng::Rng;
@@ -32,7 +33,8 @@ use super::rng::Rng;
 pub enum Pace {
     /// After a delay, if there are delays.
     Delayed,
-    /// When the scenario says so: [`Sim::complete`] and [`Sim::refuse`].
+    /// When the scenario says so: [`Sim::complete`], [`Sim::refuse`], or [`Sim::execute`] and later
+    /// [`Sim::deliver`].
     Held,
 }
 
@@ -48,7 +50,7 @@ pub struct Sim {
     pace: Pace,
     /// Timers that are due do not run.
     late: bool,
-    held: Vec<Job>,
+    pub(super) held: Held,
     /// Connections that the engine was told of and not told that they are gone.
     known: Vec<ConnId>,
     /// How often the tables were to be checked.
@@ -61,7 +63,7 @@ pub struct Sim {
     pub(super) dials: Vec<Dial>,
     events: Vec<EngineEvent>,
     /// What a file system does that it may not do ends the scenario, until this is set.
-    may_do_wrong: bool,
+    pub(super) may_do_wrong: bool,
     bound: Bound,
     pub(super) excess: Excess,
     pub(super) trace: Vec<u8>,
@@ -133,7 +135,7 @@ impl Sim {
             now: 0,
             pace: Pace::Delayed,
             late: false,
-            held: Vec::new(),
+            held: Held::default(),
             known: Vec::new(),
             checks: 0,
             outstanding: 0,
@@ -157,7 +159,7 @@ impl Sim {
             self.kill(conn);
         }
         self.run();
-        self.held.clear();
+        self.held.forget();
         self.outstanding = 0;
         self.boots += 1;
         let (boot, config) = (boot(self.boots), self.engine.config().clone());
@@ -352,23 +354,6 @@ impl Sim {
         self.now += nanos(span);
     }
 
-    /// Requests that wait until [`Sim::complete`] or [`Sim::refuse`], the oldest first.
-    pub fn held(&self) -> Vec<&FsRequest> {
-        self.held.iter().map(|job| &job.request).collect()
-    }
-
-    /// Lets the file system carry out a held request.
-    pub fn complete(&mut self, index: usize) {
-        self.answer(index);
-        self.run();
-    }
-
-    /// Lets the file system carry out a held request, and nothing else happen.
-    pub fn answer(&mut self, index: usize) {
-        let (ticket, result) = self.held.remove(index).carry_out();
-        self.done(ticket, result);
-    }
-
     /// Lets everything happen that takes no time, and no timer run.
     pub fn settle(&mut self) {
         while self.network.next_time().is_some_and(|at| at <= self.now) {
@@ -401,45 +386,6 @@ impl Sim {
     /// Which connections are bound to which sessions, as the tables have it.
     pub fn bindings(&self) -> Vec<(SessionId, ConnId, Direction)> {
         self.engine.bindings()
-    }
-
-    /// Carries out held requests, and those that follow from them, until there is none.
-    pub fn complete_all(&mut self) {
-        while !self.held.is_empty() {
-            self.complete(0);
-        }
-    }
-
-    /// Lets the file system refuse a held request.
-    pub fn refuse(&mut self, index: usize, error: FsError) {
-        self.answer_as(index, |_| Err(error));
-    }
-
-    /// Lets a file system that may do wrong answer a held request.
-    pub fn answer_as(&mut self, index: usize, answer: impl FnOnce(FsRequest) -> FsResult) {
-        self.may_do_wrong = true;
-        let job = self.held.remove(index);
-        self.done(job.ticket, answer(job.request));
-        self.run();
-    }
-
-    /// Lets the file system carry out a held request, and say something else of it.
-    pub fn distort(&mut self, index: usize, distort: impl FnOnce(FsResult) -> FsResult) {
-        self.may_do_wrong = true;
-        let (ticket, result) = self.held.remove(index).carry_out();
-        self.done(ticket, distort(result));
-        self.run();
-    }
-
-    /// Lets a file system answer a held request twice.
-    pub fn answer_twice(&mut self, index: usize, answers: [FsResult; 2]) {
-        self.may_do_wrong = true;
-        let ticket = self.held.remove(index).ticket;
-        let [first, second] = answers;
-        self.done(ticket, first);
-        let result = second;
-        self.handle(Input::FsDone { ticket, result });
-        self.run();
     }
 
     /// All connections close and all leases run out: nothing may be left.
@@ -487,7 +433,7 @@ impl Sim {
         }
     }
 
-    fn done(&mut self, ticket: FsTicket, result: FsResult) {
+    pub(super) fn done(&mut self, ticket: FsTicket, result: FsResult) {
         self.outstanding -= 1;
         self.handle(Input::FsDone { ticket, result });
     }
@@ -543,7 +489,7 @@ impl Sim {
                     };
                     match self.pace {
                         Pace::Delayed => self.network.submit(job, self.now),
-                        Pace::Held => self.held.push(job),
+                        Pace::Held => self.held.wait(job),
                     }
                 }
                 Action::Callback(callback) => {
