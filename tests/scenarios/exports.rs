@@ -6,6 +6,7 @@ use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::res::Outcome;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status, Verifier};
+use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Reply, Sim, making_args, open_args};
 
 const PATHS: [&str; 3] = ["/srv/a", "/srv/b", "/home"];
@@ -237,4 +238,43 @@ fn the_flavours_above_an_export_are_told() {
     reply.all_ok();
     let reply = client.call(&mut sim, |c| c.putrootfh().secinfo_no_name(parent));
     assert_eq!(reply.last(), (Op::SecInfoNoName, Status::NOENT));
+}
+
+#[test]
+fn what_an_export_covers_has_one_number_in_a_listing_and_by_itself() {
+    let mut sim = Sim::serving(&PATHS, |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let asked = Bitmap::of(&[num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
+    let list = args::ReadDir {
+        cookie: 0,
+        cookieverf: Verifier([0; 8]),
+        dircount: 4096,
+        maxcount: 4096,
+        attr_request: asked,
+    };
+    let attrs = args::GetAttr {
+        attr_request: Bitmap::of(&[num::MOUNTED_ON_FILEID]),
+    };
+    let number = |bytes: &[u8]| u64::from_be_bytes(*bytes.last_chunk().expect("eight bytes"));
+    for dir in [&[][..], &[&b"srv"[..]]] {
+        let listed = client.call(&mut sim, |c| {
+            let c = c.putrootfh();
+            dir.iter()
+                .fold(c, |c, name| c.lookup(named(name)))
+                .readdir(list)
+        });
+        let listed = listed.all_ok();
+        let entries = ok!(listed, ReadDir).entries;
+        assert!(entries.iter().next().is_some());
+        for entry in entries.iter() {
+            let reply = client.call(&mut sim, |c| {
+                let c = c.putrootfh();
+                let c = dir.iter().fold(c, |c, name| c.lookup(named(name)));
+                c.lookup(named(entry.name)).getattr(attrs)
+            });
+            let reply = reply.all_ok();
+            let alone = number(ok!(reply, GetAttr).obj_attributes.values);
+            assert_eq!(number(entry.attrs.values), alone, "{:?}", entry.name);
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Source<'a> {
     pub(crate) stat: Option<&'a FsStat>,
     /// An fs_locations4, present if it was asked for and is served.
     pub(crate) locations: Option<&'a [u8]>,
+    /// The number of the directory that the object covers, if it does.
+    pub(crate) covers: Option<u64>,
 }
 
 /// Writes a fattr4 with those of the attributes asked for that are served, in ascending order.
@@ -94,7 +96,8 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::CASE_PRESERVING => w.bool(view.capabilities.case_preserving),
         num::CHOWN_RESTRICTED => w.bool(true),
         num::FILEHANDLE => source.fh.encode(w),
-        num::FILEID | num::MOUNTED_ON_FILEID => w.u64(attrs.fileid),
+        num::FILEID => w.u64(attrs.fileid),
+        num::MOUNTED_ON_FILEID => w.u64(source.covers.unwrap_or(attrs.fileid)),
         num::FILES_AVAIL => w.u64(stat().files_avail),
         num::FILES_FREE => w.u64(stat().files_free),
         num::FILES_TOTAL => w.u64(stat().files_total),

@@ -71,6 +71,8 @@ pub(crate) struct Served {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) capabilities: Capabilities,
     pub(crate) root: Fh,
+    /// The number of the directory that it covers, if there are directories above it.
+    covers: Option<u64>,
     path: String,
     fsid: (u64, u64),
     read_only: bool,
@@ -127,9 +129,10 @@ impl Exports {
                     .ok()
             }
         };
+        let covered = |number| pseudo.as_ref().and_then(|pseudo| pseudo.covered(number));
         let list: Vec<Served> = (0..)
             .zip(list)
-            .map(|(number, export)| Served::new(number, export))
+            .map(|(number, export)| Served::new(number, export, covered(number)))
             .collect();
         faults.extend(list.iter().flat_map(Served::faults));
         if !faults.is_empty() {
@@ -209,6 +212,14 @@ impl Exports {
         })
     }
 
+    /// `mounted_on_fileid` of the root of an export: that of the directory which it covers, as a
+    /// listing of the directory above has it. [RFC 8881 §5.8.2.23]
+    pub(crate) fn mounted_on(&self, fh: &Fh) -> Option<u64> {
+        let served = self.get(fh.export)?;
+        let covers = served.covers?;
+        (served.root == *fh).then_some(covers)
+    }
+
     /// Finds who answers, and under which rules of the export.
     pub(crate) fn route(&self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
         match (self.get(export), &self.pseudo) {
@@ -241,7 +252,7 @@ impl Exports {
 }
 
 impl Served {
-    fn new(number: u16, export: Export) -> Served {
+    fn new(number: u16, export: Export, covers: Option<u64>) -> Served {
         let Export {
             path,
             backend,
@@ -258,6 +269,7 @@ impl Served {
             backend,
             capabilities,
             root,
+            covers,
             path,
             fsid,
             read_only,

@@ -81,6 +81,12 @@ impl PseudoFs {
         Some(handle(covered.parent))
     }
 
+    /// The number of the directory that an export covers. [RFC 8881 §5.8.2.23]
+    pub(super) fn covered(&self, export: u16) -> Option<u64> {
+        let covered = |node: &Node| node.export == Some(export);
+        self.nodes.iter().position(covered).map(fileid)
+    }
+
     /// Answers a request as any file system would.
     pub(crate) fn answer(&self, op: FsOp) -> FsResult {
         match op {

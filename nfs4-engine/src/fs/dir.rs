@@ -138,6 +138,8 @@ impl DirWriter {
             attrs,
             stat: common.and_then(|common| common.stat.as_ref()),
             locations: common.and_then(|common| common.locations.as_deref()),
+            // The root of a file system is in none of its directories.
+            covers: None,
         };
         attr::encode(&mut self.w, &self.asked, &source);
         self.keep(before, cookie)

@@ -177,6 +177,7 @@ pub(super) fn encode<S>(
         attrs: &node.attrs,
         stat: node.stat.as_ref(),
         locations: locations.as_deref(),
+        covers: cx.core.exports.mounted_on(&fh),
     };
     attr::encode(w, mask, &source);
     Ok(())
