@@ -290,22 +290,29 @@ impl<S: Established> Cx<'_, S> {
     /// The open that an open stateid names.
     ///
     /// # Errors
-    /// As [`Cx::check`], and BAD_STATEID for any other stateid.
+    /// As [`Cx::check`], and BAD_STATEID for any other stateid, also for one of a delegation that is
+    /// revoked.
     pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Open>, Status> {
-        match self.check(stateid, Some(fh))? {
-            Named::Open(key) => Ok(key),
-            Named::Lock(_) | Named::Deleg(_) => Err(Status::BAD_STATEID),
+        match self.check(stateid, Some(fh)) {
+            Ok(Named::Open(key)) => Ok(key),
+            Ok(Named::Lock(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
+                Err(Status::BAD_STATEID)
+            }
+            Err(status) => Err(status),
         }
     }
 
     /// The locks that a lock stateid names.
     ///
     /// # Errors
-    /// As [`Cx::check`], and BAD_STATEID for any other stateid.
+    /// As [`Cx::check_open`].
     pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Lock>, Status> {
-        match self.check(stateid, Some(fh))? {
-            Named::Lock(key) => Ok(key),
-            Named::Open(_) | Named::Deleg(_) => Err(Status::BAD_STATEID),
+        match self.check(stateid, Some(fh)) {
+            Ok(Named::Lock(key)) => Ok(key),
+            Ok(Named::Open(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
+                Err(Status::BAD_STATEID)
+            }
+            Err(status) => Err(status),
         }
     }
 

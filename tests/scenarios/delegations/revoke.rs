@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nfs4_engine::Event;
+use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::consts::SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
 
 use super::*;
@@ -293,4 +294,68 @@ fn a_client_with_a_delegation_is_not_destroyed() {
     let reply = one.bare(&mut sim, |c| c.destroy_clientid(args));
     assert_last(&reply, Op::DestroyClientId, Status::CLIENTID_BUSY);
     assert_eq!(counts(&sim), (1, 0, 0));
+}
+
+#[test]
+fn the_stateid_of_a_revoked_one_is_none_of_an_open_or_a_lock() {
+    use nfs4_proto::nfs4::args::{ExistLockOwner, Locker, OpenToLockOwner};
+    use nfs4_proto::nfs4::basic::{LockType, Owner};
+    let (mut sim, mut one, mut two) = two();
+    let lease = sim.settings().lease;
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let reply = opens_for_writing(&mut sim, &mut two);
+    assert_last(&reply, Op::Open, Status::DELAY);
+    wait(&mut sim, [&mut one, &mut two], lease + SECOND);
+    let status = test(&mut sim, &mut one, held.delegation);
+    assert_eq!(status, Status::DELEG_REVOKED);
+    let stateid = held.delegation;
+    let lock = |locker| args::Lock {
+        locktype: LockType::Write,
+        reclaim: false,
+        offset: 0,
+        length: 1,
+        locker,
+    };
+    let new = Locker::New(OpenToLockOwner {
+        open_seqid: 0,
+        open_stateid: stateid,
+        lock_seqid: 0,
+        lock_owner: Owner {
+            clientid: one.id,
+            owner: b"locker",
+        },
+    });
+    let existing = Locker::Existing(ExistLockOwner {
+        lock_stateid: stateid,
+        lock_seqid: 0,
+    });
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: stateid,
+    };
+    let narrow = args::OpenDowngrade {
+        open_stateid: stateid,
+        seqid: 0,
+        share_access: 1,
+        share_deny: 0,
+    };
+    let unlock = args::LockU {
+        locktype: LockType::Write,
+        seqid: 0,
+        lock_stateid: stateid,
+        offset: 0,
+        length: 1,
+    };
+    type Ask<'a> = &'a dyn Fn(&mut CompoundBuilder) -> &mut CompoundBuilder;
+    let asks: [(Op, Ask<'_>); 5] = [
+        (Op::Close, &|c| c.close(close)),
+        (Op::OpenDowngrade, &|c| c.open_downgrade(narrow)),
+        (Op::Lock, &|c| c.lock(lock(new))),
+        (Op::Lock, &|c| c.lock(lock(existing))),
+        (Op::LockU, &|c| c.locku(unlock)),
+    ];
+    for (op, ask) in asks {
+        let reply = one.call(&mut sim, |c| ask(c.putfh(args::PutFh { object: &held.fh })));
+        assert_last(&reply, op, Status::BAD_STATEID);
+    }
 }
