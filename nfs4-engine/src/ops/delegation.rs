@@ -254,7 +254,7 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
         return;
     };
     let stateid = cx.core.states.delegation_stateid(key);
-    let (kind, rights) = (held.kind, held.rights);
+    let (kind, rights) = (held.kind, held.rights_of(&held.opener));
     let mut who = Writer::new();
     let opener = Arc::clone(&held.opener);
     let known = opener.flavor() == Flavor::Sys;

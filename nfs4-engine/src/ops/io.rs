@@ -11,6 +11,7 @@ use crate::fs::Authority;
 use crate::slab::Key;
 use crate::state::delegation::{Delegation, DelegationKind, Touch};
 use crate::state::file::Share;
+use crate::state::open::Open;
 use crate::state::stateid::Named;
 
 /// What an operation does to the bytes of a file.
@@ -53,45 +54,53 @@ pub(crate) fn authority<S: Established>(
     let open = match named {
         Named::Open(key) => Some(key),
         Named::Lock(key) => states.lock(key).map(|lock| lock.open),
-        Named::Deleg(key) => return by_delegation(cx, key, intent),
+        Named::Deleg(_) => None,
     };
-    let open = open
-        .and_then(|key| states.get(key))
-        .ok_or(Status::BAD_STATEID)?;
-    // Somebody else's stateid opens nothing: the file system decides.
-    let right = if open.opener == Principal::of(&cx.run.cred) {
+    let authority = match (named, open.and_then(|key| states.get(key))) {
+        (Named::Deleg(key), _) => by_delegation(cx, key, intent)?,
+        (Named::Open(_) | Named::Lock(_), Some(open)) => by_open(cx, open, intent)?,
+        (Named::Open(_) | Named::Lock(_), None) => return Err(Status::BAD_STATEID),
+    };
+    Ok(authority)
+}
+
+/// What an open allows.
+fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<Authority, Status> {
+    let rights = open.rights_of(Principal::of(&cx.run.cred));
+    let was_checked = match intent {
+        // A client reads around what it writes, so an open for writing may read; the file system
+        // still checks that the user may.
+        Intent::Read => rights.reads(),
+        Intent::Write | Intent::Cut if open.share.writes() => rights.writes(),
+        Intent::Write | Intent::Cut => return Err(Status::OPENMODE),
+    };
+    Ok(authority_if(was_checked))
+}
+
+/// Who was not let in before is looked at by the file system.
+const fn authority_if(was_checked: bool) -> Authority {
+    if was_checked {
         Authority::Open
     } else {
         Authority::Credential
-    };
-    match intent {
-        // A client reads around what it writes, so an open for writing may read; the file system
-        // still checks that the user may.
-        Intent::Read if open.share.reads() => Ok(right),
-        Intent::Read => Ok(Authority::Credential),
-        Intent::Write | Intent::Cut if open.share.writes() => Ok(right),
-        Intent::Write | Intent::Cut => Err(Status::OPENMODE),
     }
 }
 
-/// The kind of a delegation says what it is for; who opens files by it was let in by the file system
-/// only for some of that.
-fn by_delegation<S: Established>(
+/// What a delegation allows. Its kind says what it is for; who opens files
+/// by it was let in by the file system only for some of that, and others were not at all.
+fn by_delegation<S>(
     cx: &Cx<'_, S>,
     key: Key<Delegation>,
     intent: Intent,
 ) -> Result<Authority, Status> {
     let held = cx.core.states.delegation(key).ok_or(Status::BAD_STATEID)?;
+    let rights = held.rights_of(&cx.run.cred);
     let was_checked = match (intent, held.kind) {
-        (Intent::Read, _) => held.rights.reads(),
-        (Intent::Write | Intent::Cut, DelegationKind::Write) => held.rights.writes(),
+        (Intent::Read, _) => rights.reads(),
+        (Intent::Write | Intent::Cut, DelegationKind::Write) => rights.writes(),
         (Intent::Write | Intent::Cut, DelegationKind::Read) => return Err(Status::OPENMODE),
     };
-    Ok(if was_checked {
-        Authority::Open
-    } else {
-        Authority::Credential
-    })
+    Ok(authority_if(was_checked))
 }
 
 impl Intent {

@@ -84,10 +84,10 @@ pub(crate) fn start<S: Established>(
             }
         }
     }
-    // What the client was let in for, it may open whatever has become of the mode since.
+    // What the user was let in for, it may open whatever has become of the mode since.
     let rights = claimed
         .and_then(|key| cx.core.states.delegation(key))
-        .map_or(Share::default(), |held| held.rights);
+        .map_or(Share::default(), |held| held.rights_of(&cx.run.cred));
     let writes = share.writes() || share.denies_read() || opening.cut;
     let how = OpenHow {
         read: share.reads() && !rights.reads(),
@@ -308,13 +308,13 @@ fn take<S: Established>(
     fh: &Fh,
     share: Share,
 ) -> Result<Key<Open>, Status> {
+    let opener = Principal::of(&cx.run.cred);
     if let Some(key) = own {
-        cx.core.states.widen(key, share);
+        cx.core.states.widen(key, share, opener);
         // One hold is enough for what one owner has of a file.
         cx.core.release(fh.export, fh.handle, cx.out);
         return Ok(key);
     }
-    let opener = Principal::of(&cx.run.cred);
     let record = cx.core.clients.get_mut(client).ok_or(Status::DELAY)?;
     let states = &mut cx.core.states;
     Ok(states.open(client, &mut record.opens, owner, fh, (share, opener)))

@@ -220,13 +220,7 @@ impl States {
             return;
         };
         let (from, to) = (held.kind, grant.kind);
-        held.kind = to;
-        held.rights = held.rights.union(grant.rights);
-        held.opener = grant.opener;
-        held.granted_by = grant.granted_by;
-        held.change = grant.change;
-        held.limit = grant.limit;
-        held.advance();
+        held.grant_anew(grant);
         self.delegated.count(from, |count| *count -= 1);
         self.delegated.count(to, |count| *count += 1);
     }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use super::file::{File, Share};
 use crate::callback::Referred;
-use crate::client::Client;
+use crate::client::{Client, Principal};
 use crate::fs::Credential;
 use crate::slab::Key;
 use crate::time::Mono;
@@ -17,9 +17,9 @@ pub(crate) struct Delegation {
     /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
     pub(crate) seqid: u32,
     pub(crate) phase: Phase,
-    /// For what the file system let the client open the file.
-    pub(crate) rights: Share,
-    /// On whose behalf.
+    /// For what the file system let its opener open the file.
+    rights: Share,
+    /// On whose behalf it was granted.
     pub(crate) opener: Arc<Credential>,
     /// The request whose reply brought it.
     pub(crate) granted_by: Option<Referred>,
@@ -105,6 +105,7 @@ pub(crate) struct Answer {
 /// A delegation about to be made.
 pub(crate) struct Grant {
     pub(crate) kind: DelegationKind,
+    /// For what the file system let the opener in.
     pub(crate) rights: Share,
     pub(crate) opener: Arc<Credential>,
     pub(crate) granted_by: Option<Referred>,
@@ -157,6 +158,25 @@ impl Delegation {
         }
     }
 
+    /// It becomes one of another kind, and perhaps another user's.
+    pub(super) fn grant_anew(&mut self, grant: Grant) {
+        let Grant {
+            kind,
+            rights,
+            opener,
+            granted_by,
+            change,
+            limit,
+        } = grant;
+        self.rights = self.rights_of(&opener).union(rights);
+        self.kind = kind;
+        self.opener = opener;
+        self.granted_by = granted_by;
+        self.change = change;
+        self.limit = limit;
+        self.advance();
+    }
+
     /// Where it stands in its client's list.
     pub(crate) fn place(&self) -> u32 {
         self.place
@@ -179,6 +199,16 @@ impl Delegation {
         }
     }
 
+    /// For what the file system let a user open the file when it was delegated: nobody but the
+    /// opener was looked at, and a stateid is no password. [RFC 8881 §18.16.4]
+    pub(crate) fn rights_of(&self, cred: &Credential) -> Share {
+        if Principal::of(&self.opener) == Principal::of(cred) {
+            self.rights
+        } else {
+            Share::default()
+        }
+    }
+
     /// Whether it does not allow this to anybody but its client.
     pub(crate) fn forbids(&self, touch: Touch) -> bool {
         match self.kind {
@@ -188,7 +218,7 @@ impl Delegation {
     }
 
     /// The next seqid of its stateid; it wraps past zero, which means "the current one".
-    pub(super) fn advance(&mut self) {
+    fn advance(&mut self) {
         self.seqid = self.seqid.checked_add(1).unwrap_or(1);
     }
 }

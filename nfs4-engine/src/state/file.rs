@@ -60,6 +60,14 @@ impl Share {
         }
     }
 
+    /// The bits that are also in `other`.
+    pub(super) const fn within(self, other: Share) -> Share {
+        Share {
+            access: self.access & other.access,
+            deny: self.deny & other.deny,
+        }
+    }
+
     pub(crate) const fn reads(self) -> bool {
         self.access & 1 != 0
     }

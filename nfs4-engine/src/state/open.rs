@@ -13,8 +13,10 @@ pub(crate) struct Open {
     pub(crate) owner: Key<Owner<Open>>,
     pub(crate) file: Key<File>,
     pub(crate) share: Share,
-    /// Who opened it: what he may do with it he may do whatever becomes of the file's mode.
-    pub(crate) opener: Principal,
+    /// Who opened it first, and for what that user was let in: for that the user may use it whatever
+    /// becomes of the file's mode.
+    opener: Principal,
+    rights: Share,
     /// The stateid's seqid: up by one with every change that a client is told of, from 1; 0 while
     /// it has been told of none.
     pub(crate) seqid: u32,
@@ -52,6 +54,7 @@ impl Open {
             file,
             share,
             opener,
+            rights: share,
             seqid: 0,
             locks: Places::new(),
             asked,
@@ -76,10 +79,22 @@ impl Open {
         self.file_place
     }
 
-    /// Counts one more OPEN of the same owner.
-    pub(super) fn widen(&mut self, share: Share) {
+    /// Counts one more OPEN of the same owner, by a user who can be another.
+    pub(super) fn widen(&mut self, share: Share, opener: Principal) {
         self.asked.add(share);
         self.share = self.share.union(share);
+        if opener == self.opener {
+            self.rights = self.rights.union(share);
+        }
+    }
+
+    /// For what a user may use it without being looked at again: a stateid is no password.
+    pub(crate) fn rights_of(&self, user: Principal) -> Share {
+        if user == self.opener {
+            self.rights
+        } else {
+            Share::default()
+        }
     }
 
     /// Whether it can be narrowed to exactly this share.
@@ -91,6 +106,7 @@ impl Open {
     pub(super) fn narrow(&mut self, share: Share) {
         self.asked.forget_beyond(share);
         self.share = share;
+        self.rights = self.rights.within(share);
     }
 
     /// The next seqid of its stateid; it wraps past zero, which means "the current one".

@@ -207,10 +207,10 @@ impl States {
     }
 
     /// Adds a share to an open.
-    pub(crate) fn widen(&mut self, key: Key<Open>, share: Share) {
+    pub(crate) fn widen(&mut self, key: Key<Open>, share: Share, opener: Principal) {
         if let Some(open) = self.opens.get_mut(key) {
             let before = open.share;
-            open.widen(share);
+            open.widen(share, opener);
             self.files.change(open.file, before, open.share);
         }
     }

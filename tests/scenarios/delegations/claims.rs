@@ -5,6 +5,10 @@ use nfs4_proto::nfs4::basic::{DelegationType, StableHow};
 
 use super::*;
 
+/// Who makes the files, and another user of the same client.
+const OWNER: u32 = 1000;
+const STRANGER: u32 = 2000;
+
 fn claiming<'a>(access: u32, claim: OpenClaim<'a>) -> args::Open<'a> {
     args::Open {
         claim,
@@ -95,13 +99,145 @@ fn nor_does_it_open_close_or_lock() {
     assert_last(&reply, Op::FreeStateid, Status::LOCKS_HELD);
 }
 
-#[test]
-fn rights_that_were_checked_once_hold_for_its_stateid_and_others_are_checked() {
-    let (mut sim, mut one, _) = two();
-    // Opened for reading only, so nobody has looked whether the user may write.
+/// A file whose mode lets in nobody but its owner, and what that has of it: a delegation for writing,
+/// granted for an OPEN of this access.
+fn shut(sim: &mut Sim, one: &mut Client, access: u32) -> Held {
     let wish = nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG;
-    let held = delegated(&mut sim, &mut one, 1 | wish, b"f", WRITE);
+    let held = delegated(sim, one, access | wish, b"f", WRITE);
     let attrs = Fattr::mode(0o000);
+    let args = args::SetAttr {
+        stateid: Stateid::ANONYMOUS,
+        obj_attributes: attrs.raw(),
+    };
+    one.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).setattr(args)
+    })
+    .all_ok();
+    held
+}
+
+fn cut(sim: &mut Sim, client: &mut Client, held: &Held, stateid: Stateid) -> Reply {
+    let size = Fattr::size(3);
+    let args = args::SetAttr {
+        stateid,
+        obj_attributes: size.raw(),
+    };
+    client.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).setattr(args)
+    })
+}
+
+#[test]
+fn a_stateid_of_a_delegation_or_of_an_open_is_no_password() {
+    let (mut sim, mut one, _) = two();
+    let held = shut(&mut sim, &mut one, 3);
+    for stateid in [held.delegation, held.open] {
+        for (user, status) in [(STRANGER, Status::ACCESS), (OWNER, Status::OK)] {
+            one.uid = user;
+            assert_eq!(read(&mut sim, &mut one, &held, stateid).status(), status);
+            assert_eq!(write(&mut sim, &mut one, &held, stateid).status(), status);
+            assert_eq!(cut(&mut sim, &mut one, &held, stateid).status(), status);
+        }
+    }
+}
+
+#[test]
+fn nor_does_it_open_files_for_another_user_than_the_one_that_was_let_in() {
+    type Claim = fn(Stateid) -> OpenClaim<'static>;
+    let claims: [(bool, Claim); 2] = [
+        (false, OpenClaim::DelegCurFh),
+        (true, |delegate_stateid| OpenClaim::DelegateCur {
+            delegate_stateid,
+            file: b"f",
+        }),
+    ];
+    for (by_name, claim) in claims {
+        for access in [1, 2, 3] {
+            let (mut sim, mut one, _) = two();
+            let held = shut(&mut sim, &mut one, 3);
+            let root = one.call(&mut sim, |c| c.putrootfh().getfh()).all_ok();
+            let at = if by_name {
+                handle(&root)
+            } else {
+                held.fh.clone()
+            };
+            one.uid = STRANGER;
+            let args = claiming(access, claim(held.delegation));
+            let reply = open_fh(&mut sim, &mut one, &at, args);
+            assert_last(&reply, Op::Open, Status::ACCESS);
+            one.uid = OWNER;
+            open_fh(&mut sim, &mut one, &at, args).all_ok();
+        }
+    }
+}
+
+#[test]
+fn each_user_of_an_open_is_let_in_for_what_it_was_looked_at() {
+    let (mut sim, mut one, _) = two();
+    let mode = Fattr::mode(0o644);
+    let args = args::Open {
+        openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+        ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, b"shared")
+    };
+    let reply = open(&mut sim, &mut one, args).all_ok();
+    let (fh, first) = (handle(&reply), ok!(reply, Open).stateid);
+    close(&mut sim, &mut one, &fh, first);
+    // Another user opens it for reading, and its owner under the same name for writing.
+    let quiet = OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
+    one.uid = STRANGER;
+    open(&mut sim, &mut one, opening(quiet | 1, b"shared")).all_ok();
+    one.uid = OWNER;
+    let reply = open(&mut sim, &mut one, opening(quiet | 2, b"shared")).all_ok();
+    let held = Held {
+        fh,
+        open: ok!(reply, Open).stateid,
+        delegation: Stateid::ANONYMOUS,
+    };
+    one.uid = STRANGER;
+    read(&mut sim, &mut one, &held, held.open).all_ok();
+    let reply = write(&mut sim, &mut one, &held, held.open);
+    assert_last(&reply, Op::Write, Status::ACCESS);
+}
+
+#[test]
+fn one_that_becomes_another_users_takes_no_rights_along() {
+    use nfs4_proto::nfs4::consts::{
+        OPEN4_SHARE_ACCESS_WANT_READ_DELEG, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG,
+    };
+    let (mut sim, mut one, _) = two();
+    // Who may write and not read.
+    let attrs = Fattr::mode(0o602);
+    let args = args::Open {
+        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, b"box")
+    };
+    let reply = open(&mut sim, &mut one, args).all_ok();
+    close(
+        &mut sim,
+        &mut one,
+        &handle(&reply),
+        ok!(reply, Open).stateid,
+    );
+    let want = OPEN4_SHARE_ACCESS_WANT_READ_DELEG;
+    delegated(&mut sim, &mut one, 1 | want, b"box", READ);
+    one.uid = STRANGER;
+    let want = OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG;
+    let held = delegated(&mut sim, &mut one, 2 | want, b"box", WRITE);
+    write(&mut sim, &mut one, &held, held.delegation).all_ok();
+    let reply = read(&mut sim, &mut one, &held, held.delegation);
+    assert_last(&reply, Op::Read, Status::ACCESS);
+}
+
+#[test]
+fn rights_that_were_not_checked_are_by_its_stateid() {
+    let (mut sim, mut one, _) = two();
+    make(&mut sim, &mut one, b"w");
+    // Opened for writing only.
+    let wish = nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG;
+    one.uid = STRANGER;
+    let held = delegated(&mut sim, &mut one, 2 | wish, b"w", WRITE);
+    one.uid = OWNER;
+    let attrs = Fattr::mode(0o602);
     let args = args::SetAttr {
         stateid: Stateid::ANONYMOUS,
         obj_attributes: attrs.raw(),
@@ -110,11 +246,10 @@ fn rights_that_were_checked_once_hold_for_its_stateid_and_others_are_checked() {
         c.putfh(args::PutFh { object: &held.fh }).setattr(args)
     })
     .all_ok();
-    let mut stranger = one.clone();
-    stranger.uid = 2000;
-    read(&mut sim, &mut stranger, &held, held.delegation).all_ok();
-    let reply = write(&mut sim, &mut stranger, &held, held.delegation);
-    assert_last(&reply, Op::Write, Status::ACCESS);
+    one.uid = STRANGER;
+    write(&mut sim, &mut one, &held, held.delegation).all_ok();
+    let reply = read(&mut sim, &mut one, &held, held.delegation);
+    assert_last(&reply, Op::Read, Status::ACCESS);
 }
 
 #[test]
