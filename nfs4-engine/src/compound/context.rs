@@ -221,8 +221,12 @@ impl<S> Cx<'_, S> {
 }
 
 impl<S> Cx<'_, S> {
-    /// Keeps something from being delegated until the current operation is done.
+    /// Keeps something from being delegated until the engine has heard of all that the current
+    /// operation does, whatever has become of its state and its client by then.
     pub(crate) fn guard(&mut self, guard: Guard) {
+        if self.run.guard == guard {
+            return;
+        }
         self.unguard();
         self.core.guards.take(guard);
         self.run.guard = guard;
@@ -260,9 +264,11 @@ impl<S: Scope> Cx<'_, S> {
         if self.recalls(fh, who, touch, truncate) {
             return Err(Status::DELAY);
         }
-        if touch == Touch::Change {
-            self.guard(self.core.guards.of(fh));
-        }
+        let place = self.core.guards.of(fh);
+        self.guard(match touch {
+            Touch::Read => Guard::Read(place),
+            Touch::Change => Guard::Change(place),
+        });
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use nfs4_proto::nfs4::opnum::Op;
 use super::context::{Sequenced, Stage};
 use super::reply::Reply;
 use crate::client::Client;
-use crate::delegate::Guard;
+use crate::delegate::{Guard, Watch};
 use crate::duplicates::Request;
 use crate::exports::Fh;
 use crate::fs::{Attrs, Credential, Expected, FsStat};
@@ -68,6 +68,8 @@ pub(crate) struct Compound {
     pub(crate) fetched: Option<Fetched>,
     /// What must not be delegated while the current operation runs.
     pub(crate) guard: Guard,
+    /// When the request was made that the current operation goes by.
+    pub(crate) watch: Watch,
     /// On whose behalf the next request to the file system is made, if not the caller's.
     pub(crate) acting: Option<Arc<Credential>>,
 }
@@ -114,6 +116,7 @@ impl Compound {
             reply: Reply::new(),
             fetched: None,
             guard: Guard::None,
+            watch: Watch::default(),
             acting: None,
         }
     }

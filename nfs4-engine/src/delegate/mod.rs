@@ -6,5 +6,5 @@ pub(crate) mod pressure;
 pub(crate) mod probe;
 pub(crate) mod recall;
 
-pub(crate) use guard::{Guard, Guards};
+pub(crate) use guard::{Candidate, Guard, Guards, Place, Watch};
 pub use recall::RecallReason;

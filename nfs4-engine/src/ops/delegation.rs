@@ -23,6 +23,7 @@ use crate::attr::decimal;
 use crate::callback::Referred;
 use crate::client::Client;
 use crate::compound::{Cx, Established, Step};
+use crate::delegate::Candidate;
 use crate::exports::Fh;
 use crate::fs::{AccessMask, Flavor};
 use crate::slab::Key;
@@ -158,7 +159,14 @@ fn decide<S: Established>(
     // The claim is made while a delegation goes back; one that came with it would cross that.
     let anew = matches!(args.claim, args::OpenClaim::Null(_) | args::OpenClaim::Fh);
     let now = cx.now.mono;
-    if !anew || cx.core.in_grace(now) || !cx.core.guards.admit(&fh, now) {
+    let candidate = Candidate {
+        hash: cx.core.states.hash_of(open).ok_or(Why::Resource)?,
+        links: opened.attrs.links,
+        alone: kind == DelegationKind::Write,
+        own: cx.run.guard,
+    };
+    let watch = &cx.run.watch;
+    if !anew || cx.core.in_grace(now) || !cx.core.guards.admit(&candidate, watch, now) {
         return Err(Why::Contention);
     }
     match cx.core.states.can_delegate(client, &fh, kind) {

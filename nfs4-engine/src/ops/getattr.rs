@@ -10,9 +10,9 @@ use nfs4_proto::xdr::{Decode, Reader, Writer};
 
 use crate::attr::{self, Source};
 use crate::compound::{Cx, Fetched, Scope, Stage, Step};
-use crate::delegate::RecallReason;
 use crate::delegate::probe::Probed;
-use crate::fs::{Attrs, Authority, FsOp, FsReply, FsResult, SetAttrs, SetTime, Want};
+use crate::delegate::{Guard, RecallReason};
+use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime, Want};
 use crate::slab::Key;
 use crate::state::delegation::{Answer, Delegation};
 
@@ -133,7 +133,10 @@ fn is_changed<S>(cx: &Cx<'_, S>, key: Key<Delegation>, told: &Answer, attrs: &At
 fn note<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Delegation>, told: Answer) -> Result<Step, Status> {
     let fh = cx.current()?;
     let held = cx.core.states.delegation(key).ok_or(Status::DELAY)?;
+    let file = held.file;
     cx.run.acting = Some(Arc::clone(&held.opener));
+    let place = cx.core.states.place_of(file).ok_or(Status::DELAY)?;
+    cx.guard(Guard::Change(place));
     let op = FsOp::SetAttrs {
         fh: fh.handle,
         set: SetAttrs {

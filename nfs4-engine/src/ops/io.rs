@@ -6,11 +6,12 @@ use nfs4_proto::nfs4::status::Status;
 
 use crate::client::Principal;
 use crate::compound::{Cx, Established};
+use crate::delegate::{Guard, Place};
 use crate::exports::Fh;
 use crate::fs::Authority;
 use crate::slab::Key;
 use crate::state::delegation::{Delegation, DelegationKind, Touch};
-use crate::state::file::Share;
+use crate::state::file::{File, Share};
 use crate::state::open::Open;
 use crate::state::stateid::Named;
 
@@ -56,16 +57,23 @@ pub(crate) fn authority<S: Established>(
         Named::Lock(key) => states.lock(key).map(|lock| lock.open),
         Named::Deleg(_) => None,
     };
-    let authority = match (named, open.and_then(|key| states.get(key))) {
+    let (file, authority) = match (named, open.and_then(|key| states.get(key))) {
         (Named::Deleg(key), _) => by_delegation(cx, key, intent)?,
         (Named::Open(_) | Named::Lock(_), Some(open)) => by_open(cx, open, intent)?,
         (Named::Open(_) | Named::Lock(_), None) => return Err(Status::BAD_STATEID),
     };
+    // What the stateid names can go before the file system is done.
+    let place = states.place_of(file).ok_or(Status::BAD_STATEID)?;
+    cx.guard(intent.guard(place));
     Ok(authority)
 }
 
-/// What an open allows.
-fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<Authority, Status> {
+/// What an open allows, and of which file it is.
+fn by_open<S>(
+    cx: &Cx<'_, S>,
+    open: &Open,
+    intent: Intent,
+) -> Result<(Key<File>, Authority), Status> {
     let rights = open.rights_of(Principal::of(&cx.run.cred));
     let was_checked = match intent {
         // A client reads around what it writes, so an open for writing may read; the file system
@@ -74,7 +82,7 @@ fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<Authority, 
         Intent::Write | Intent::Cut if open.share.writes() => rights.writes(),
         Intent::Write | Intent::Cut => return Err(Status::OPENMODE),
     };
-    Ok(authority_if(was_checked))
+    Ok((open.file, authority_if(was_checked)))
 }
 
 /// Who was not let in before is looked at by the file system.
@@ -86,13 +94,13 @@ const fn authority_if(was_checked: bool) -> Authority {
     }
 }
 
-/// What a delegation allows. Its kind says what it is for; who opens files
+/// What a delegation allows, and of which file it is. Its kind says what it is for; who opens files
 /// by it was let in by the file system only for some of that, and others were not at all.
 fn by_delegation<S>(
     cx: &Cx<'_, S>,
     key: Key<Delegation>,
     intent: Intent,
-) -> Result<Authority, Status> {
+) -> Result<(Key<File>, Authority), Status> {
     let held = cx.core.states.delegation(key).ok_or(Status::BAD_STATEID)?;
     let rights = held.rights_of(&cx.run.cred);
     let was_checked = match (intent, held.kind) {
@@ -100,7 +108,7 @@ fn by_delegation<S>(
         (Intent::Write | Intent::Cut, DelegationKind::Write) => rights.writes(),
         (Intent::Write | Intent::Cut, DelegationKind::Read) => return Err(Status::OPENMODE),
     };
-    Ok(authority_if(was_checked))
+    Ok((held.file, authority_if(was_checked)))
 }
 
 impl Intent {
@@ -108,6 +116,13 @@ impl Intent {
         match self {
             Intent::Read => Touch::Read,
             Intent::Write | Intent::Cut => Touch::Change,
+        }
+    }
+
+    const fn guard(self, place: Place) -> Guard {
+        match self {
+            Intent::Read => Guard::Read(place),
+            Intent::Write | Intent::Cut => Guard::Change(place),
         }
     }
 

@@ -6,6 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
 use crate::compound::{Cx, Scope, Stage, Step};
+use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
 use crate::state::delegation::Touch;
 
@@ -13,12 +14,16 @@ use crate::state::delegation::Touch;
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let fh = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
-    let name = args::Link::decode(args)?.newname;
-    let name = names::component(cx, &dir, name)?;
+    let newname = args::Link::decode(args)?.newname;
+    let name = names::component(cx, &dir, newname)?;
     if fh.export != dir.export {
         return Err(Status::XDEV);
     }
     cx.touch(&fh, Touch::Change, false)?;
+    let (file, place) = (cx.core.guards.of(&fh), names::place(cx, &dir, newname));
+    if cx.core.states.delegated_file(&fh).is_some() {
+        names::give(cx, place, Guard::Linking(file, place))?;
+    }
     let op = FsOp::Link {
         fh: fh.handle,
         dir: dir.handle,

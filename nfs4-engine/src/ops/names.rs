@@ -5,10 +5,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::delegate::Guard;
+use crate::delegate::{Guard, Place};
 use crate::exports::Fh;
 use crate::fs::{DirChange, FsOp, FsReply, FsResult, MAX_NAME, Want};
+use crate::slab::Key;
 use crate::state::delegation::Touch;
+use crate::state::file::File;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
 /// in a name; they need not be UTF-8.
@@ -36,12 +38,44 @@ pub(crate) fn component<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Result<Byte
     Ok(cx.record.slice_ref(name))
 }
 
-/// Says that the current operation changes what names mean; whether it must be found out first what
-/// they do, because something is delegated. While it runs nothing is: what the names mean is not
-/// known for sure.
-pub(crate) fn change<S>(cx: &mut Cx<'_, S>) -> bool {
-    cx.guard(Guard::Names);
-    !cx.core.states.is_nothing_delegated()
+/// Says that the current operation changes what two names mean, which can be the same; whether it
+/// must be found out first what they do, because something is delegated. While it runs, no file is
+/// delegated that may have one of them.
+///
+/// # Errors
+/// DELAY while a file that is delegated is getting one of these names.
+pub(crate) fn change<S>(
+    cx: &mut Cx<'_, S>,
+    one: (&Fh, &[u8]),
+    other: (&Fh, &[u8]),
+) -> Result<bool, Status> {
+    let (one, other) = (place(cx, one.0, one.1), place(cx, other.0, other.1));
+    if cx.core.guards.is_given(one) || cx.core.guards.is_given(other) {
+        return Err(Status::DELAY);
+    }
+    cx.guard(Guard::Names(one, other));
+    Ok(!cx.core.states.is_nothing_delegated())
+}
+
+/// Says that the current operation gives a file a name that is delegated to the caller, and guards
+/// both in this way: nobody else may be changing what that name means.
+///
+/// # Errors
+/// DELAY while another is.
+pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: Place, guard: Guard) -> Result<(), Status> {
+    let guards = &cx.core.guards;
+    if guards.is_given(name) || guards.is_changed_beside(name, cx.run.guard) {
+        return Err(Status::DELAY);
+    }
+    cx.guard(guard);
+    Ok(())
+}
+
+/// Where it is noted that a name changes.
+pub(crate) fn place<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Place {
+    let capabilities = cx.core.exports.capabilities(dir.export);
+    let folds = capabilities.is_none_or(|found| found.case_insensitive);
+    cx.core.guards.of_name(dir, name, folds)
 }
 
 /// Finds out what a name means.
@@ -54,14 +88,19 @@ pub(crate) fn find(dir: &Fh, name: Bytes, stage: Stage) -> Step {
     Step::Wait(dir.export, op, stage)
 }
 
-/// Says that the current operation changes what was found in a directory, if anything was.
+/// Says that the current operation changes what was found in a directory; which file that is, if
+/// it is one that is delegated to the caller.
 ///
 /// # Errors
 /// DELAY while a delegation of another client is in the way.
-pub(crate) fn touch<S: Scope>(cx: &mut Cx<'_, S>, dir: &Fh, found: FsResult) -> Result<(), Status> {
+pub(crate) fn touch<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    dir: &Fh,
+    found: FsResult,
+) -> Result<Option<Key<File>>, Status> {
     // If it could not be looked for, the operation itself will say why.
     let Ok(FsReply::Node { fh, .. }) = found else {
-        return Ok(());
+        return Ok(None);
     };
     let fh = Fh {
         export: dir.export,
@@ -71,7 +110,7 @@ pub(crate) fn touch<S: Scope>(cx: &mut Cx<'_, S>, dir: &Fh, found: FsResult) -> 
     if cx.recalls(&fh, who, Touch::Change, false) {
         return Err(Status::DELAY);
     }
-    Ok(())
+    Ok(cx.core.states.delegated_file(&fh))
 }
 
 /// change_info4. [RFC 8881 §3.3.5]

@@ -80,7 +80,10 @@ pub(crate) fn start<S: Established>(
             if opening.once {
                 // Until the engine hears of the file, nobody is delegated it: the OPEN that has
                 // made it could not wait until that comes back.
-                cx.guard(Guard::Names);
+                if let args::OpenClaim::Null(name) = args.claim {
+                    let place = names::place(cx, &current, name);
+                    cx.guard(Guard::Names(place, place));
+                }
             }
         }
     }
@@ -94,6 +97,7 @@ pub(crate) fn start<S: Established>(
         write: writes && !rights.writes(),
         create,
     };
+    cx.run.watch = cx.core.guards.watch();
     Ok(Step::Wait(
         current.export,
         FsOp::Open { target, how },
@@ -107,7 +111,6 @@ pub(crate) fn resume<S: Established>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let args = args::Open::decode(args)?;
-    cx.unguard();
     let opening = match cx.run.stage {
         Stage::OpenFound(opening) => opening,
         Stage::OpenCut { claim, dir, room } => {
@@ -185,9 +188,15 @@ fn found<S: Established>(
     if own.is_none() && opening.room.is_none() {
         cx.core.room_for_open(client)?;
     }
+    if let args::OpenClaim::Null(name) = args.claim
+        && (cut || cx.core.guards.asks_for_name(&cx.run.watch))
+    {
+        let place = names::place(cx, &cx.current()?, name);
+        cx.run.watch.found_by(place);
+    }
     cx.run.set_current(fh);
     if cut {
-        cx.guard(cx.core.guards.of(&fh));
+        cx.guard(Guard::Change(cx.core.guards.of(&fh)));
         let claim = cx.core.states.claim(&fh, needed);
         let set = SetAttrs {
             size: Some(0),

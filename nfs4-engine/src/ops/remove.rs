@@ -12,7 +12,8 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     let dir = cx.current()?;
     let args = args::Remove::decode(args)?;
     let name = names::component(cx, &dir, args.target)?;
-    if names::change(cx) {
+    let named = (&dir, args.target);
+    if names::change(cx, named, named)? {
         return Ok(names::find(&dir, name, Stage::NameFound));
     }
     remove(cx, &args)

@@ -6,6 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
 use crate::compound::{Cx, Scope, Stage, Step};
+use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
 
 /// The saved filehandle is the directory of the old name, the current one of the new name.
@@ -18,7 +19,8 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if from_dir.export != to_dir.export {
         return Err(Status::XDEV);
     }
-    if names::change(cx) {
+    let (old, new) = ((&from_dir, args.oldname), (&to_dir, args.newname));
+    if names::change(cx, old, new)? {
         return Ok(names::find(&from_dir, from, Stage::NameFound));
     }
     rename(cx, &args)
@@ -32,9 +34,15 @@ pub(crate) fn resume<S: Scope>(
     let to_dir = cx.current()?;
     // What is moved, and what makes room for it.
     if matches!(cx.run.stage, Stage::NameFound) {
-        names::touch(cx, &to_dir, result)?;
+        let moved = names::touch(cx, &to_dir, result)?;
         let args = args::Rename::decode(args)?;
         let to = names::component(cx, &to_dir, args.newname)?;
+        if moved.is_some() {
+            let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
+            let old = names::place(cx, &from_dir, args.oldname);
+            let new = names::place(cx, &to_dir, args.newname);
+            names::give(cx, new, Guard::Giving(old, new))?;
+        }
         return Ok(names::find(&to_dir, to, Stage::OtherNameFound));
     }
     if matches!(cx.run.stage, Stage::OtherNameFound) {

@@ -123,6 +123,13 @@ impl States {
         file.into_iter().flat_map(|file| file.delegations.iter())
     }
 
+    /// The file of a handle, if it is delegated.
+    pub(crate) fn delegated_file(&self, fh: &Fh) -> Option<Key<File>> {
+        self.delegations_of(fh)
+            .next()
+            .and_then(|key| Some(self.delegation(key)?.file))
+    }
+
     /// A delegation of the file that keeps `who` from doing this to it.
     pub(crate) fn in_the_way(
         &self,

@@ -1,5 +1,7 @@
 //! Files with state, and the shares taken of them. [RFC 8881 §9.7]
 
+use core::hash::BuildHasher;
+
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
@@ -14,6 +16,8 @@ use crate::state::waiter::Waiters;
 /// A file that somebody has open, or delegated to him.
 pub(crate) struct File {
     pub(crate) fh: Fh,
+    /// The keyed hash of its handle: what its guards are found by.
+    pub(crate) hash: u64,
     shares: Shares,
     /// Those who have it open.
     pub(crate) opens: Places<Open>,
@@ -32,6 +36,7 @@ pub(crate) struct File {
 /// Files with state, by handle.
 pub(crate) struct Files {
     slab: Slab<File>,
+    keyed: Keyed,
     by_handle: DetMap<Fh, Key<File>>,
 }
 
@@ -123,6 +128,7 @@ impl Files {
     pub(crate) const fn new(keyed: Keyed) -> Files {
         Files {
             slab: Slab::new(),
+            keyed,
             by_handle: DetMap::new(keyed),
         }
     }
@@ -165,6 +171,7 @@ impl Files {
         }
         let key = self.slab.insert(File {
             fh: *fh,
+            hash: self.keyed.hash_one(fh),
             shares: Shares::default(),
             opens: Places::new(),
             claims: 0,

@@ -12,6 +12,7 @@ use super::open::Open;
 use super::owner::{Owner, Owners};
 use super::stateid::{Named, check_seqid};
 use crate::client::{Client, Principal};
+use crate::delegate::Place;
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
 use crate::peer::Peer;
@@ -158,6 +159,17 @@ impl States {
     /// The handle of a file with state.
     pub(crate) fn handle_of(&self, key: Key<File>) -> Option<Fh> {
         self.files.get(key).map(|file| file.fh)
+    }
+
+    /// The keyed hash of the handle of an open file.
+    pub(crate) fn hash_of(&self, key: Key<Open>) -> Option<u64> {
+        let open = self.opens.get(key)?;
+        self.files.get(open.file).map(|file| file.hash)
+    }
+
+    /// Where a file with state is guarded.
+    pub(crate) fn place_of(&self, key: Key<File>) -> Option<Place> {
+        self.files.get(key).map(|file| Place::of(file.hash))
     }
 
     pub(crate) fn get(&self, key: Key<Open>) -> Option<&Open> {

@@ -6,6 +6,7 @@ mod counted;
 mod evicted;
 mod grant;
 mod limits;
+mod meanwhile;
 mod probe;
 mod recall;
 mod revoke;

@@ -1,5 +1,4 @@
-//! Whatever clients do with their delegations: none stands beside what another has of the file, and
-//! who has lost one hears of it until he has acknowledged it. [RFC 8881 §10.4]
+//! Clients with files, what they know of their delegations, and what must be true of that.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,106 +17,15 @@ use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Callback, Client, Fattr, Reply, Sim, open_args};
-use proptest::prelude::*;
 
-use crate::runner::{Property, cases};
-
-#[test]
-fn no_delegation_stands_beside_what_another_has_of_the_file() {
-    let property = Property {
-        name: "delegations",
-        cases: cases(),
-        to_be_seen: &ALL_SEEN,
-    };
-    let steps = prop::collection::vec(step(), 60..160);
-    property.holds(steps, |steps| {
-        let mut play = Play::new();
-        for step in steps {
-            play.step(step);
-        }
-        play.end()
-    });
-}
-
-/// One input. Numbers that are too large count round.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Open {
-        peer: u8,
-        file: u8,
-        write: bool,
-    },
-    Close {
-        peer: u8,
-        file: u8,
-    },
-    /// WRITE by a special stateid: as good as an open for writing.
-    Write {
-        peer: u8,
-        file: u8,
-    },
-    /// DELEGRETURN.
-    Return {
-        peer: u8,
-        file: u8,
-    },
-    /// A client does something with a callback that it has got.
-    Answer {
-        which: u8,
-        how: How,
-    },
-    /// Asks which of its delegations it still has.
-    Test {
-        peer: u8,
-    },
-    /// FREE_STATEID of one that is lost.
-    Free {
-        peer: u8,
-        file: u8,
-    },
-    /// Whoever is in charge throws a client out, which comes again.
-    Evict {
-        peer: u8,
-    },
-    /// Time goes on; one of the clients, or nobody, is silent.
-    Wait {
-        seconds: u8,
-        silent: u8,
-    },
-}
-
-/// What a client does with a callback.
-#[derive(Clone, Copy, Debug)]
-enum How {
-    /// Says that it will do what it is asked for.
-    Agree,
-    /// Says that it cannot now.
-    Delay,
-    /// Says that it has no such delegation.
-    Deny,
-}
-
-/// What a case has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Seen {
-    ReadGranted,
-    WriteGranted,
-    /// Somebody was told to wait for a delegation.
-    Delayed,
-    Recalled,
-    Returned,
-    Revoked,
-    Freed,
-    Expired,
-    /// Thrown out with a delegation.
-    Evicted,
-}
+use super::flight::{self, Flights};
+use super::{How, Seen, Step};
 
 /// What a client has of a file, as it knows it.
 #[derive(Clone, Copy, Default)]
-struct Held {
+pub(super) struct Held {
     /// Its open, and whether that writes.
-    open: Option<(Stateid, bool)>,
+    pub(super) open: Option<(Stateid, bool)>,
     delegation: Option<Delegation>,
 }
 
@@ -133,45 +41,53 @@ struct Delegation {
     lost: bool,
 }
 
-struct Peer {
-    client: Client,
+pub(super) struct Peer {
+    pub(super) client: Client,
     /// When its lease was last renewed.
-    heard: Duration,
-    held: [Held; FILES.len()],
+    pub(super) heard: Duration,
+    pub(super) held: [Held; FILES.len()],
+    /// Counts what it has been: it comes again as another client.
+    pub(super) incarnation: u32,
     /// Delegations that were revoked, of files that it has another of by now.
     lost: Vec<Stateid>,
 }
 
-struct Play {
-    sim: Sim,
-    peers: Vec<Peer>,
-    handles: Vec<Vec<u8>>,
+pub(super) struct Play {
+    pub(super) sim: Sim,
+    pub(super) peers: Vec<Peer>,
+    pub(super) handles: Vec<Vec<u8>>,
+    pub(super) flights: Flights,
     /// Callbacks that are not answered, each with the peer that has it.
     inbox: Vec<(usize, Callback)>,
-    seen: BTreeSet<Seen>,
+    pub(super) seen: BTreeSet<Seen>,
 }
 
 impl Play {
     /// Clients that can be called back, and files that they may all write.
-    fn new() -> Play {
+    pub(super) fn new() -> Play {
         let mut sim = Sim::new();
-        let mut peers: Vec<Peer> = (0..PEERS).map(|peer| Peer::new(&mut sim, peer)).collect();
+        let peers = (0..PEERS).map(|peer| Peer::new(&mut sim, peer, 0));
+        let mut peers: Vec<Peer> = peers.collect();
         let maker = &mut peers[0].client;
         let handles = FILES.map(|name| make(&mut sim, maker, name));
         Play {
             sim,
             peers,
             handles: handles.to_vec(),
+            flights: Flights::default(),
             inbox: Vec::new(),
             seen: BTreeSet::new(),
         }
     }
 
-    fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Open { peer, file, write } => self.open(peer, file, write),
             Step::Close { peer, file } => self.close(peer, file),
             Step::Write { peer, file } => self.write(peer, file),
+            Step::Send { peer, file, work } => self.send(peer, file, work),
+            Step::Execute { which } => self.execute(which),
+            Step::Deliver { which } => self.deliver(which),
             Step::Return { peer, file } => self.give_back(peer, file),
             Step::Answer { which, how } => self.answer(which, how),
             Step::Test { peer } => self.test(usize::from(peer) % PEERS),
@@ -193,17 +109,29 @@ impl Play {
     ) -> Option<Reply> {
         let reply = self.peers[peer].client.call(&mut self.sim, build);
         if reply.statuses()[0] == (Op::Sequence, Status::BADSESSION) {
-            assert!(self.is_expired(peer), "its lease runs");
-            self.seen.insert(Seen::Expired);
-            self.peers[peer] = Peer::new(&mut self.sim, peer);
+            self.expired(peer);
             return None;
         }
         self.peers[peer].heard = self.sim.now();
         Some(reply)
     }
 
+    /// A client has learnt that its lease has run out, and comes again.
+    pub(super) fn expired(&mut self, peer: usize) {
+        assert!(self.is_expired(peer), "its lease runs");
+        self.seen.insert(Seen::Expired);
+        self.come_again(peer);
+    }
+
+    fn come_again(&mut self, peer: usize) {
+        let next = self.peers[peer].incarnation + 1;
+        self.peers[peer] = Peer::new(&mut self.sim, peer, next);
+    }
+
+    /// A lease does not run out while a request is under way.
     fn is_expired(&self, peer: usize) -> bool {
-        self.sim.now() > self.peers[peer].heard + self.sim.settings().lease
+        let is_late = self.sim.now() > self.peers[peer].heard + self.sim.settings().lease;
+        is_late && !self.has_flights(peer)
     }
 
     /// A request about a file.
@@ -219,26 +147,31 @@ impl Play {
 
     fn open(&mut self, peer: u8, file: u8, write: bool) {
         let (peer, file) = (usize::from(peer) % PEERS, usize::from(file) % FILES.len());
-        let args = args::Open {
-            share_access: if write {
-                OPEN4_SHARE_ACCESS_BOTH
-            } else {
-                OPEN4_SHARE_ACCESS_READ
-            },
-            ..open_args(b"owner", FILES[file])
-        };
-        let Some(reply) = self.call(peer, |c| c.putrootfh().open(args)) else {
+        let args = opening(file, write);
+        let reply = self.call(peer, |c| {
+            c.putrootfh().open(args).getattr(flight::change_and_size())
+        });
+        let Some(reply) = reply else {
             return;
         };
         if reply.status() == Status::DELAY {
-            self.seen.insert(Seen::Delayed);
-            assert!(
-                self.is_in_the_way(peer, file, write),
-                "nobody is in the way"
-            );
-            return;
+            self.delayed(peer, file, write);
+        } else {
+            self.opened(peer, file, write, &reply.all_ok());
         }
-        let reply = reply.all_ok();
+    }
+
+    /// A client is told to wait: not without reason.
+    pub(super) fn delayed(&mut self, peer: usize, file: usize, write: bool) {
+        self.seen.insert(Seen::Delayed);
+        assert!(
+            self.is_in_the_way(peer, file, write),
+            "nobody is in the way"
+        );
+    }
+
+    /// A client has a file open, and perhaps delegated; whether it is.
+    pub(super) fn opened(&mut self, peer: usize, file: usize, write: bool, reply: &Reply) -> bool {
         let answer = ok!(reply, Open);
         self.nobody_else_is_delegated(peer, file, write);
         let held = &mut self.peers[peer].held[file];
@@ -247,8 +180,11 @@ impl Play {
         let (stateid, write) = match answer.delegation {
             OpenDelegation::Read(read) => (read.stateid, false),
             OpenDelegation::Write(write) => (write.stateid, true),
-            OpenDelegation::None | OpenDelegation::NoneExt(_) => return,
+            OpenDelegation::None | OpenDelegation::NoneExt(_) => return false,
         };
+        let told = flight::told(reply);
+        assert_eq!(told, self.truth(file), "what it comes with is not true");
+        let held = &self.peers[peer].held[file];
         let before = held
             .delegation
             .filter(|before| before.stateid.other != stateid.other);
@@ -277,6 +213,7 @@ impl Play {
                 assert!(!write && !writes, "{other} has it open");
             }
         }
+        true
     }
 
     /// The others whose lease runs.
@@ -294,7 +231,7 @@ impl Play {
     }
 
     /// Somebody reads or writes a file: whoever had a delegation that forbids it has lost it.
-    fn nobody_else_is_delegated(&mut self, peer: usize, file: usize, write: bool) {
+    pub(super) fn nobody_else_is_delegated(&mut self, peer: usize, file: usize, write: bool) {
         for other in self.others(peer) {
             if let Some(held) = self.peers[other].held[file].delegation
                 && (write || held.write)
@@ -342,8 +279,7 @@ impl Play {
             return;
         };
         if reply.status() == Status::DELAY {
-            self.seen.insert(Seen::Delayed);
-            assert!(self.is_in_the_way(peer, file, true), "nobody is in the way");
+            self.delayed(peer, file, true);
             return;
         }
         reply.all_ok();
@@ -484,7 +420,7 @@ impl Play {
         }
         let client = self.peers[peer].client.id.0;
         self.sim.admin(Admin::EvictClient { client });
-        self.peers[peer] = Peer::new(&mut self.sim, peer);
+        self.come_again(peer);
     }
 
     /// Time goes on. Callbacks are answered within a second: a path that does not answer is given up,
@@ -508,7 +444,8 @@ impl Play {
     }
 
     /// Nobody speaks any more: nothing of anybody is left.
-    fn end(mut self) -> BTreeSet<Seen> {
+    pub(super) fn end(mut self) -> BTreeSet<Seen> {
+        self.land_all();
         let lease = self.sim.settings().lease;
         self.sim.sleep(2 * lease + Duration::from_secs(1));
         self.sim.settle();
@@ -521,12 +458,13 @@ impl Play {
 }
 
 impl Peer {
-    fn new(sim: &mut Sim, peer: usize) -> Peer {
+    fn new(sim: &mut Sim, peer: usize, incarnation: u32) -> Peer {
         let client = Client::mounted_with(sim, &format!("peer {peer}"), |args| {
             args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
         });
         Peer {
             client,
+            incarnation,
             heard: sim.now(),
             held: [Held::default(); FILES.len()],
             lost: Vec::new(),
@@ -555,37 +493,17 @@ fn make(sim: &mut Sim, client: &mut Client, name: &[u8]) -> Vec<u8> {
     object
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let byte = any::<u8>;
-    let how = prop_oneof![
-        6 => Just(How::Agree),
-        1 => Just(How::Delay),
-        2 => Just(How::Deny),
-    ];
-    prop_oneof![
-        10 => (byte(), byte(), any::<bool>())
-            .prop_map(|(peer, file, write)| Step::Open { peer, file, write }),
-        6 => (byte(), byte()).prop_map(|(peer, file)| Step::Close { peer, file }),
-        2 => (byte(), byte()).prop_map(|(peer, file)| Step::Write { peer, file }),
-        3 => (byte(), byte()).prop_map(|(peer, file)| Step::Return { peer, file }),
-        6 => (byte(), how).prop_map(|(which, how)| Step::Answer { which, how }),
-        2 => byte().prop_map(|peer| Step::Test { peer }),
-        2 => (byte(), byte()).prop_map(|(peer, file)| Step::Free { peer, file }),
-        1 => byte().prop_map(|peer| Step::Evict { peer }),
-        3 => (0..100_u8, byte()).prop_map(|(seconds, silent)| Step::Wait { seconds, silent }),
-    ]
+/// The arguments of an OPEN by name.
+pub(super) fn opening(file: usize, write: bool) -> args::Open<'static> {
+    args::Open {
+        share_access: if write {
+            OPEN4_SHARE_ACCESS_BOTH
+        } else {
+            OPEN4_SHARE_ACCESS_READ
+        },
+        ..open_args(b"owner", FILES[file])
+    }
 }
 
-const ALL_SEEN: [Seen; 9] = [
-    Seen::ReadGranted,
-    Seen::WriteGranted,
-    Seen::Delayed,
-    Seen::Recalled,
-    Seen::Returned,
-    Seen::Revoked,
-    Seen::Freed,
-    Seen::Expired,
-    Seen::Evicted,
-];
-const PEERS: usize = 3;
-const FILES: [&[u8]; 2] = [b"f", b"g"];
+pub(super) const PEERS: usize = 3;
+pub(super) const FILES: [&[u8]; 2] = [b"f", b"g"];
