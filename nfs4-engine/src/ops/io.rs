@@ -68,6 +68,15 @@ pub(crate) fn authority<S: Established>(
     Ok(authority)
 }
 
+/// A stateid that gives no right may still tell a client of minor version 0 that it concerns: what
+/// is delegated to that one is not recalled then.
+pub(crate) fn tells_sender<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid, fh: &Fh) {
+    if S::sender(cx).is_none() && !cx.core.states.is_nothing_delegated() {
+        // Where it does not matter, one that is not good is no error.
+        let _ = cx.check(&stateid, Some(fh));
+    }
+}
+
 /// What an open allows, and of which file it is.
 fn by_open<S>(
     cx: &Cx<'_, S>,

@@ -97,8 +97,12 @@ pub(crate) fn test<S: Established>(
     if cx.core.in_grace(cx.now.mono) {
         return Err(Status::GRACE);
     }
-    // The holder of a write delegation locks by himself. [RFC 8881 §10.4.2]
-    cx.touch(&fh, Touch::Read, false)?;
+    // The holder of a write delegation locks by itself. [RFC 8881 §10.4.2] In minor version 0 the
+    // owner says whether the holder asks.
+    let client = cx.client_of(args.owner.clientid)?;
+    if cx.recalls(&fh, Some(client), Touch::Read, false) {
+        return Err(Status::DELAY);
+    }
     let want = Want {
         attrs: true,
         stat: false,

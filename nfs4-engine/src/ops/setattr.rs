@@ -19,7 +19,10 @@ pub(crate) fn start<S: Established>(
     let set = attr::decode_settable(&args.obj_attributes, &cx.served())?;
     // Only a change of length is a kind of write and is bound to a stateid.
     let authority = match set.size {
-        None => Authority::Credential,
+        None => {
+            io::tells_sender(cx, args.stateid, &fh);
+            Authority::Credential
+        }
         Some(0) => io::authority(cx, args.stateid, &fh, io::Intent::Cut)?,
         Some(_) => io::authority(cx, args.stateid, &fh, io::Intent::Write)?,
     };

@@ -1,7 +1,7 @@
 //! Delegations of clients of minor version 0, and what these do to those of others.
 //! [RFC 7530 §10.4]
 
-use nfs4_proto::nfs4::basic::StableHow;
+use nfs4_proto::nfs4::basic::{LockType, StableHow};
 use nfs4_tests::sim::{Client40, Dialling, Opened};
 
 use super::*;
@@ -198,4 +198,40 @@ fn nobody_knows_whose_an_anonymous_request_is_so_his_own_comes_back_too() {
     };
     let shut = old.close_args(b"owner", &opened);
     old.on(&mut sim, &held.fh, |c| c.close(shut)).all_ok();
+}
+
+#[test]
+fn its_holder_is_known_by_the_owner_of_a_lock_and_by_stateids() {
+    let (mut sim, _, _) = two();
+    let mut old = reachable_v40(&mut sim, "old");
+    let held = delegated_v40(&mut sim, &mut old, 3, b"f", WRITE);
+    let test = args::LockT {
+        locktype: LockType::Write,
+        offset: 0,
+        length: 1,
+        owner: old.owner(b"locker"),
+    };
+    old.on(&mut sim, &held.fh, |c| c.lockt(test)).all_ok();
+    let mode = Fattr::mode(0o606);
+    for stateid in [held.delegation, held.open] {
+        let set = args::SetAttr {
+            stateid,
+            obj_attributes: mode.raw(),
+        };
+        old.on(&mut sim, &held.fh, |c| c.setattr(set)).all_ok();
+    }
+    sim.settle();
+    assert!(sim.take_callbacks().is_empty());
+    assert_eq!(counts(&sim), (0, 1, 0));
+    // Of another client's request it comes back.
+    let other = Client40::mounted(&mut sim, "other");
+    sim.settle();
+    sim.take_callbacks();
+    let test = args::LockT {
+        owner: other.owner(b"locker"),
+        ..test
+    };
+    let reply = other.on(&mut sim, &held.fh, |c| c.lockt(test));
+    assert_last(&reply, Op::LockT, Status::DELAY);
+    called(&mut sim);
 }
