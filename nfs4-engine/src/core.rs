@@ -184,6 +184,7 @@ impl Core {
             self.release(fh.export, fh.handle, out);
         }
         self.clients.note_idle(key_of_client);
+        self.end_delegations_of_nothing(file, now.mono);
         self.give_turns(file, now, out);
     }
 

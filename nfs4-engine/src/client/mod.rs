@@ -8,6 +8,7 @@ pub(crate) mod table;
 mod term;
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
@@ -79,6 +80,9 @@ pub(crate) struct Client {
     pub(crate) delegations: Places<Delegation>,
     /// How many of these are revoked.
     pub(crate) revoked: u32,
+    /// Delegations that have ended with their files: it may give them back all the same. At most so
+    /// many as [`Client::MOST_GONE`], the last ones.
+    pub(crate) gone: VecDeque<Key<Delegation>>,
     /// When it was last asked to give delegations back because there are too many.
     pub(crate) asked_for_delegations: Option<Mono>,
 }
@@ -114,6 +118,23 @@ impl Client {
     /// Whether it stands among those that give way.
     pub(crate) fn is_listed(&self) -> bool {
         self.rank.is_listed()
+    }
+
+    /// So many delegations are remembered that have ended with their files.
+    const MOST_GONE: usize = 64;
+
+    /// Remembers a delegation that has ended with its file.
+    pub(crate) fn forgets_soon(&mut self, key: Key<Delegation>) {
+        if self.gone.len() >= Client::MOST_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(key);
+    }
+
+    /// Whether a delegation that it gives back has ended with its file; that is forgotten then.
+    pub(crate) fn gives_back_gone(&mut self, key: Key<Delegation>) -> bool {
+        let found = self.gone.iter().position(|gone| *gone == key);
+        found.and_then(|at| self.gone.remove(at)).is_some()
     }
 
     /// Whether it holds anything that a stranger's EXCHANGE_ID must not take from it.

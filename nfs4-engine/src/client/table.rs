@@ -199,6 +199,7 @@ impl Clients {
             opening: 0,
             delegations: Places::new(),
             revoked: 0,
+            gone: VecDeque::new(),
             asked_for_delegations: None,
         });
         let mut records = self.of_owner(minor, owner);

@@ -22,6 +22,7 @@ use crate::session::table::Session;
 use crate::slab::Key;
 use crate::state::claim::Claim;
 use crate::state::delegation::{Answer, Delegation, Touch};
+use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
 use crate::state::stateid::Named;
@@ -129,6 +130,10 @@ pub(crate) enum Stage {
     NameFound,
     /// and RENAME: what the new one does.
     OtherNameFound,
+    /// the name is removed of a file that is delegated to the caller,
+    NameRemoved(Key<File>),
+    /// and it is looked whether the file is still there.
+    NameGone(Key<File>),
     /// GETATTR: the holder of a write delegation was asked what he has made of the file,
     Asked,
     /// he has told it,
@@ -146,6 +151,11 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
+    /// A name is removed, of this file if it is delegated to the caller.
+    pub(crate) fn losing(file: Option<Key<File>>) -> Stage {
+        file.map_or(Stage::Last, Stage::NameRemoved)
+    }
+
     /// Whether the operation has only looked so far: it is as if it had not begun.
     pub(crate) const fn only_looked(self) -> bool {
         match self {
@@ -153,6 +163,8 @@ impl Stage {
             Stage::Last
             | Stage::ReadDirStat
             | Stage::OpenFound(_)
+            | Stage::NameRemoved(_)
+            | Stage::NameGone(_)
             | Stage::Asked
             | Stage::Told(..)
             | Stage::Noted(..)

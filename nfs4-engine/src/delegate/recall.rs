@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::exports::Fh;
 use crate::slab::Key;
 use crate::state::delegation::{Delegation, Phase, Recall, Told, Touch};
+use crate::state::file::File;
 use crate::state::table::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -212,6 +213,38 @@ impl Core {
         client.revoked -= u32::from(revoked);
         self.states.undelegate(&mut client.delegations, key, why);
         self.clients.note_idle(of);
+    }
+
+    /// A file has lost its last name, by one to whom it is delegated: nobody can open it by that, so
+    /// what is delegated of it ends when nobody has it open any more.
+    pub(crate) fn file_is_gone(&mut self, file: Key<File>, now: Mono) {
+        self.states.is_gone(file);
+        self.end_delegations_of_nothing(file, now);
+    }
+
+    /// Ends the delegations of a file that is not there any more; at most as many as a file may have.
+    pub(crate) fn end_delegations_of_nothing(&mut self, file: Key<File>, now: Mono) {
+        while let Some(key) = self.states.delegation_of_nothing(file) {
+            self.outlive(key, now);
+        }
+    }
+
+    /// The file system does not know a file any more, and says so to this client, which forgets what
+    /// it has of it.
+    pub(crate) fn file_is_stale(&mut self, fh: &Fh, who: Option<Key<Client>>, now: Mono) {
+        let own = who.and_then(|client| self.states.delegation_to(client, fh));
+        if let Some(own) = own {
+            self.outlive(own, now);
+        }
+    }
+
+    /// A delegation ends with its file; its holder need not know that when it gives it back.
+    fn outlive(&mut self, key: Key<Delegation>, now: Mono) {
+        let holder = self.states.delegation(key).map(|held| held.client);
+        self.undelegate(key, Ending::Asked, now);
+        if let Some(client) = holder.and_then(|holder| self.clients.get_mut(holder)) {
+            client.forgets_soon(key);
+        }
     }
 
     /// Sends CB_RECALL unless that has been done, or it is too soon.

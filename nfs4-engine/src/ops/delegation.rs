@@ -41,9 +41,22 @@ pub(crate) fn give_back<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::DelegReturn::decode(args)?;
-    let key = named(cx, args.deleg_stateid, Some(&fh))?;
-    cx.core.undelegate(key, Ending::Asked, cx.now.mono);
+    match named(cx, args.deleg_stateid, Some(&fh)) {
+        Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.now.mono),
+        Err(Status::BAD_STATEID) if has_gone(cx, args.deleg_stateid)? => {}
+        Err(status) => return Err(status),
+    }
     Ok(Step::Done(Status::OK))
+}
+
+/// Whether a stateid is of a delegation that has ended with its file.
+fn has_gone<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid) -> Result<bool, Status> {
+    let stateid = cx.meant(stateid)?;
+    let Ok(Named::Deleg(key)) = Named::decode(&stateid, cx.core.boot.epoch) else {
+        return Ok(false);
+    };
+    let sender = S::sender(cx).and_then(|sender| cx.core.clients.get_mut(sender));
+    Ok(sender.is_some_and(|client| client.gives_back_gone(key)))
 }
 
 /// The delegation that a claim names, of this file if one is given.

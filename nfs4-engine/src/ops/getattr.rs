@@ -72,7 +72,13 @@ pub(crate) fn resume<S: Scope>(
     match result {
         Ok(FsReply::Attrs { attrs, stat }) => answer(cx, &Fetched { fh, attrs, stat }, &mask),
         Ok(_) => Err(Status::SERVERFAULT),
-        Err(error) => Err(error.status()),
+        Err(error) => {
+            if error == FsError::Stale {
+                let who = S::sender_before(cx, *args);
+                cx.core.file_is_stale(&fh, who, cx.now.mono);
+            }
+            Err(error.status())
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::Writer;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::{Guard, Place};
 use crate::exports::Fh;
-use crate::fs::{DirChange, FsOp, FsReply, FsResult, MAX_NAME, Want};
+use crate::fs::{DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
 use crate::slab::Key;
 use crate::state::delegation::Touch;
 use crate::state::file::File;
@@ -111,6 +111,39 @@ pub(crate) fn touch<S: Scope>(
         return Err(Status::DELAY);
     }
     Ok(cx.core.states.delegated_file(&fh))
+}
+
+/// A name was removed that a file had which is delegated to the caller: finds out whether that file
+/// is still there, if it is one.
+pub(crate) fn after<S>(cx: &Cx<'_, S>) -> Step {
+    let Stage::NameRemoved(key) = cx.run.stage else {
+        return Step::Done(Status::OK);
+    };
+    let Some(fh) = cx.core.states.handle_of(key) else {
+        return Step::Done(Status::OK);
+    };
+    let want = Want {
+        attrs: true,
+        stat: false,
+    };
+    let op = FsOp::GetAttrs {
+        fh: fh.handle,
+        want,
+    };
+    Step::Wait(fh.export, op, Stage::NameGone(key))
+}
+
+/// What a file is that has lost a name; its delegations end with it.
+pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: Key<File>, result: &FsResult) -> Step {
+    let is_gone = match result {
+        Ok(FsReply::Attrs { attrs, .. }) => attrs.links == 0,
+        Err(error) => *error == FsError::Stale,
+        Ok(_) => false,
+    };
+    if is_gone {
+        cx.core.file_is_gone(file, cx.now.mono);
+    }
+    Step::Done(Status::OK)
 }
 
 /// change_info4. [RFC 8881 §3.3.5]

@@ -121,6 +121,8 @@ pub(crate) fn resume<S: Established>(
         | Stage::ReadDirStat
         | Stage::NameFound
         | Stage::OtherNameFound
+        | Stage::NameRemoved(_)
+        | Stage::NameGone(_)
         | Stage::Asked
         | Stage::Told(..)
         | Stage::Noted(..)

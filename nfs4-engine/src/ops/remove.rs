@@ -7,6 +7,8 @@ use nfs4_proto::xdr::{Decode, Reader};
 use super::names;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
+use crate::slab::Key;
+use crate::state::file::File;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
@@ -16,7 +18,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if names::change(cx, named, named)? {
         return Ok(names::find(&dir, name, Stage::NameFound));
     }
-    remove(cx, &args)
+    remove(cx, &args, None)
 }
 
 pub(crate) fn resume<S: Scope>(
@@ -26,21 +28,29 @@ pub(crate) fn resume<S: Scope>(
 ) -> Result<Step, Status> {
     if matches!(cx.run.stage, Stage::NameFound) {
         let dir = cx.current()?;
-        names::touch(cx, &dir, result)?;
-        return remove(cx, &args::Remove::decode(args)?);
+        let held = names::touch(cx, &dir, result)?;
+        return remove(cx, &args::Remove::decode(args)?, held);
+    }
+    if let Stage::NameGone(file) = cx.run.stage {
+        return Ok(names::gone(cx, file, &result));
     }
     let FsReply::Removed { dir } = result? else {
         return Err(Status::SERVERFAULT);
     };
     names::change_info(cx.body(), dir);
-    Ok(Step::Done(Status::OK))
+    Ok(names::after(cx))
 }
 
-fn remove<S>(cx: &Cx<'_, S>, args: &args::Remove<'_>) -> Result<Step, Status> {
+/// Removes the name of a file, which is `held` if it is delegated to the caller.
+fn remove<S>(
+    cx: &Cx<'_, S>,
+    args: &args::Remove<'_>,
+    held: Option<Key<File>>,
+) -> Result<Step, Status> {
     let dir = cx.current()?;
     let op = FsOp::Remove {
         dir: dir.handle,
         name: names::component(cx, &dir, args.target)?,
     };
-    Ok(Step::Wait(dir.export, op, Stage::Last))
+    Ok(Step::Wait(dir.export, op, Stage::losing(held)))
 }

@@ -8,6 +8,8 @@ use super::names;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
+use crate::slab::Key;
+use crate::state::file::File;
 
 /// The saved filehandle is the directory of the old name, the current one of the new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -23,7 +25,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if names::change(cx, old, new)? {
         return Ok(names::find(&from_dir, from, Stage::NameFound));
     }
-    rename(cx, &args)
+    rename(cx, &args, None)
 }
 
 pub(crate) fn resume<S: Scope>(
@@ -46,18 +48,26 @@ pub(crate) fn resume<S: Scope>(
         return Ok(names::find(&to_dir, to, Stage::OtherNameFound));
     }
     if matches!(cx.run.stage, Stage::OtherNameFound) {
-        names::touch(cx, &to_dir, result)?;
-        return rename(cx, &args::Rename::decode(args)?);
+        let replaced = names::touch(cx, &to_dir, result)?;
+        return rename(cx, &args::Rename::decode(args)?, replaced);
+    }
+    if let Stage::NameGone(file) = cx.run.stage {
+        return Ok(names::gone(cx, file, &result));
     }
     let FsReply::Renamed { from, to } = result? else {
         return Err(Status::SERVERFAULT);
     };
     names::change_info(cx.body(), from);
     names::change_info(cx.body(), to);
-    Ok(Step::Done(Status::OK))
+    Ok(names::after(cx))
 }
 
-fn rename<S>(cx: &Cx<'_, S>, args: &args::Rename<'_>) -> Result<Step, Status> {
+/// Renames; what is replaced is `held` if it is delegated to the caller.
+fn rename<S>(
+    cx: &Cx<'_, S>,
+    args: &args::Rename<'_>,
+    held: Option<Key<File>>,
+) -> Result<Step, Status> {
     let to_dir = cx.current()?;
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let op = FsOp::Rename {
@@ -66,5 +76,5 @@ fn rename<S>(cx: &Cx<'_, S>, args: &args::Rename<'_>) -> Result<Step, Status> {
         to_dir: to_dir.handle,
         to: names::component(cx, &to_dir, args.newname)?,
     };
-    Ok(Step::Wait(to_dir.export, op, Stage::Last))
+    Ok(Step::Wait(to_dir.export, op, Stage::losing(held)))
 }

@@ -130,6 +130,20 @@ impl States {
             .and_then(|key| Some(self.delegation(key)?.file))
     }
 
+    /// One of the delegations of a file that does not exist any more, unless somebody has it open.
+    pub(crate) fn delegation_of_nothing(&self, key: Key<File>) -> Option<Key<Delegation>> {
+        let file = self.files.get(key)?;
+        let nothing = file.gone && file.opens.is_empty();
+        file.delegations.any().filter(|_| nothing)
+    }
+
+    /// A file has lost its last name.
+    pub(crate) fn is_gone(&mut self, key: Key<File>) {
+        if let Some(file) = self.files.get_mut(key) {
+            file.gone = true;
+        }
+    }
+
     /// A delegation of the file that keeps `who` from doing this to it.
     pub(crate) fn in_the_way(
         &self,

@@ -31,6 +31,8 @@ pub(crate) struct File {
     pub(crate) delegations: Places<Delegation>,
     /// Delegations that were revoked, and whose stateids still name this file.
     pub(crate) revoked: u32,
+    /// It has no name any more, and stays as long as somebody has it open.
+    pub(crate) gone: bool,
 }
 
 /// Files with state, by handle.
@@ -179,6 +181,7 @@ impl Files {
             waiters: Waiters::default(),
             delegations: Places::new(),
             revoked: 0,
+            gone: false,
         });
         self.by_handle.insert(*fh, key);
         key

@@ -9,6 +9,7 @@ mod limits;
 mod meanwhile;
 mod probe;
 mod recall;
+mod removed;
 mod revoke;
 mod v40;
 
