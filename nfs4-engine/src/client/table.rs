@@ -1,6 +1,7 @@
 //! Client records, by id and by owner. [RFC 8881 §18.35]
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
