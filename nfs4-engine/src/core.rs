@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::action::{Action, Outbox};
 use crate::boot::Boot;
 use crate::callback::{CallbackFailed, Callbacks};
-use crate::client::{Client, Clients, Terms};
+use crate::client::{Client, Clients, Principal, Terms};
 use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
 use crate::config::Config;
@@ -16,7 +16,7 @@ use crate::duplicates::Duplicates;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
 use crate::faults::Faults;
-use crate::fs::FsHandle;
+use crate::fs::{Credential, FsHandle};
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
 use crate::peer::Peers;
@@ -91,6 +91,13 @@ impl Core {
     /// Whether new opens are refused because others may still reclaim. [RFC 8881 §8.4.2.1]
     pub(crate) fn in_grace(&self, now: Mono) -> bool {
         now < self.grace_until
+    }
+
+    /// Whether a request comes from the principal that introduced the client: to others its sessions
+    /// and its record are as if they were not there.
+    pub(crate) fn is_own(&self, client: Key<Client>, cred: &Credential) -> bool {
+        let client = self.clients.get(client);
+        client.is_some_and(|client| client.principal == Principal::of(cred))
     }
 
     /// Whether the session of a request is still there, and with it the client.

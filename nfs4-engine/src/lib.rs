@@ -41,6 +41,7 @@ pub mod metrics;
 mod ops;
 mod peer;
 mod places;
+mod seal;
 mod server_address;
 mod session;
 mod sizes;

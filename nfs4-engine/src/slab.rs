@@ -7,11 +7,15 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
+use crate::seal::Draw;
+
 /// A table of `T`; a key to a removed entry finds nothing, also after its place was taken again.
 pub(crate) struct Slab<T> {
     entries: Vec<Entry<T>>,
     // First in, first out: a place is taken again as late as can be.
     free: VecDeque<u32>,
+    /// Where generations come from, if peers are told of them.
+    draw: Option<Draw>,
 }
 
 struct Entry<T> {
@@ -36,6 +40,16 @@ impl<T> Slab<T> {
         Slab {
             entries: Vec::new(),
             free: VecDeque::new(),
+            draw: None,
+        }
+    }
+
+    /// A table whose generations no peer can guess.
+    pub(crate) const fn secret(draw: Draw) -> Slab<T> {
+        Slab {
+            entries: Vec::new(),
+            free: VecDeque::new(),
+            draw: Some(draw),
         }
     }
 
@@ -45,15 +59,18 @@ impl<T> Slab<T> {
 
     /// Adds an entry that may want to know its own key.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
+        let drawn = self.draw.as_mut().map(Draw::next);
         if let Some(index) = self.free.pop_front()
             && let Some(entry) = self.entries.get_mut(index as usize)
         {
+            entry.generation = drawn.unwrap_or(entry.generation);
             let key = Key::new(index, entry.generation);
             entry.value = Some(make(key));
             return key;
         }
         // A slab never grows to 2^32 entries: every table has a limit far below.
-        let key = Key::new(u32::try_from(self.entries.len()).unwrap_or(u32::MAX), 1);
+        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let key = Key::new(index, drawn.unwrap_or(1));
         self.entries.push(Entry {
             generation: key.generation,
             lost: 0,

@@ -31,6 +31,7 @@ mod open;
 mod open_rights;
 mod open_room;
 mod open_undone;
+mod principals;
 mod reconnect;
 mod refusals;
 mod sequence;

@@ -11,12 +11,15 @@ use crate::event::ClientGone;
 use crate::map::{DetMap, Keyed};
 use crate::peer::{Peer, Rank, Ranks, Shares};
 use crate::places::Places;
+use crate::seal::{Purpose, Seal};
 use crate::slab::{Key, Place, Slab};
 use crate::time::Mono;
 
 /// All clients. Of each owner there is at most one confirmed record and one that is not.
 pub(crate) struct Clients {
     epoch: u32,
+    /// What client ids and verifiers are on the wire.
+    seal: Seal,
     slab: Slab<Client>,
     /// How many records each peer has.
     pub(crate) shares: Shares,
@@ -41,6 +44,7 @@ impl Clients {
     pub(crate) fn new(epoch: u32, keyed: Keyed) -> Clients {
         Clients {
             epoch,
+            seal: Seal::new(keyed),
             slab: Slab::new(),
             shares: Shares::new(),
             by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
@@ -132,22 +136,24 @@ impl Clients {
         if minor == 0 { of_v40 } else { of_others }
     }
 
-    /// A verifier that SETCLIENTID_CONFIRM must show; none is zero, or was given before.
+    /// A verifier that SETCLIENTID_CONFIRM must show; none was given before.
     pub(crate) fn mint_confirm(&mut self) -> Verifier {
         self.confirms = self.confirms.wrapping_add(1);
         let minted = u64::from(self.epoch) << 32 | u64::from(self.confirms);
-        Verifier(minted.to_be_bytes())
+        Verifier(self.seal.close(Purpose::Confirm, minted).to_be_bytes())
     }
 
     /// Whether `id` was a client's whose lease has run out or that was thrown out, as long as that is
     /// remembered.
     pub(crate) fn was_lost(&self, id: u64) -> bool {
+        let id = self.seal.open(Purpose::Client, id);
         let lost = self.slab.lost_at(id as u32 >> 16);
         (id >> 32) as u32 == self.epoch && lost.is_some_and(|lost| lost as u16 == id as u16)
     }
 
     /// The record that the wire calls `id`.
     pub(crate) fn by_id(&self, id: u64) -> Option<Key<Client>> {
+        let id = self.seal.open(Purpose::Client, id);
         let epoch = (id >> 32) as u32;
         let index = id as u32 >> 16;
         let key = self.slab.key_at(index)?;
@@ -169,12 +175,14 @@ impl Clients {
             principal,
             replaces: _,
         } = who;
-        let epoch = u64::from(self.epoch);
-        let key = self.slab.insert_with(|key| Client {
+        let (epoch, seal) = (u64::from(self.epoch), self.seal);
+        let id = |key: Key<Client>| {
             // The index is below 2^16 by the limit of the table.
-            id: epoch << 32
-                | u64::from(key.index & 0xffff) << 16
-                | u64::from(key.generation as u16),
+            let place = u64::from(key.index & 0xffff) << 16 | u64::from(key.generation as u16);
+            seal.close(Purpose::Client, epoch << 32 | place)
+        };
+        let key = self.slab.insert_with(|key| Client {
+            id: id(key),
             owner: owner.into(),
             about: About {
                 minor,

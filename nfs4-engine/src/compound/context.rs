@@ -11,7 +11,7 @@ use nfs4_proto::xdr::{Reader, Writer};
 use super::Compound;
 use crate::action::Outbox;
 use crate::attr::{self, View};
-use crate::client::Client;
+use crate::client::{Client, Principal};
 use crate::core::Core;
 use crate::delegate::Guard;
 use crate::exports::Fh;
@@ -79,6 +79,13 @@ pub(crate) trait Established: Scope {
 
     /// The stateid that is meant by the special value for the current one, if it means that here.
     fn current_stateid(cx: &Cx<'_, Self>) -> Option<Result<Stateid, Status>>;
+
+    /// Whether the user behind the request may change or end state that this user opened for the
+    /// client. A session is a secret of its client, which speaks for all its users.
+    fn may_change(cx: &Cx<'_, Self>, client: Key<Client>, opener: &Principal) -> bool {
+        let _ = (cx, client, opener);
+        true
+    }
 
     /// Whether the client must confirm an OPEN, and can be given nothing more before it has.
     /// [RFC 7530 §9.1.11]
@@ -312,8 +319,8 @@ impl<S: Established> Cx<'_, S> {
     /// revoked.
     pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Open>, Status> {
         match self.check(stateid, Some(fh)) {
-            Ok(Named::Open(key)) => Ok(key),
-            Ok(Named::Lock(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
+            Ok(Named::Open(key)) if self.may_change_open(key) => Ok(key),
+            Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
                 Err(Status::BAD_STATEID)
             }
             Err(status) => Err(status),
@@ -326,12 +333,22 @@ impl<S: Established> Cx<'_, S> {
     /// As [`Cx::check_open`].
     pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Lock>, Status> {
         match self.check(stateid, Some(fh)) {
-            Ok(Named::Lock(key)) => Ok(key),
-            Ok(Named::Open(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
+            Ok(Named::Lock(key)) if self.may_change_lock(key) => Ok(key),
+            Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
                 Err(Status::BAD_STATEID)
             }
             Err(status) => Err(status),
         }
+    }
+
+    fn may_change_open(&self, key: Key<Open>) -> bool {
+        let open = self.core.states.get(key);
+        open.is_some_and(|open| S::may_change(self, open.client, &open.opener))
+    }
+
+    fn may_change_lock(&self, key: Key<Lock>) -> bool {
+        let lock = self.core.states.lock(key);
+        lock.is_some_and(|lock| self.may_change_open(lock.open))
     }
 
     /// The stateid that an operation means: the current one for the special value, whatever its

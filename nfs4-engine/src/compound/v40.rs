@@ -15,7 +15,7 @@ use super::reply::rpc_head;
 use super::run::{Begin, refuse};
 use super::state::Compound;
 use crate::action::Outbox;
-use crate::client::Client;
+use crate::client::{Client, Principal};
 use crate::core::Core;
 use crate::duplicates::{self, Seen};
 use crate::exports::Fh;
@@ -97,6 +97,12 @@ impl Established for V40 {
 
     fn current_stateid(_: &Cx<'_, V40>) -> Option<Result<Stateid, Status>> {
         None
+    }
+
+    /// The opener and the principal of the client: machine credentials stand for all users of a
+    /// host. [RFC 7530 §16.27.4]
+    fn may_change(cx: &Cx<'_, V40>, client: Key<Client>, opener: &Principal) -> bool {
+        *opener == Principal::of(&cx.run.cred) || cx.core.is_own(client, &cx.run.cred)
     }
 
     fn must_confirm(cx: &Cx<'_, V40>, open: Key<Open>) -> bool {

@@ -10,6 +10,7 @@ use super::table::{Ending, States, gone};
 use crate::client::Client;
 use crate::exports::Fh;
 use crate::places::Places;
+use crate::seal::Draw;
 use crate::slab::{Key, Slab};
 
 /// All delegations.
@@ -29,9 +30,9 @@ pub(crate) enum Obstacle {
 }
 
 impl Delegated {
-    pub(super) const fn new() -> Delegated {
+    pub(super) const fn new(draw: Draw) -> Delegated {
         Delegated {
-            slab: Slab::new(),
+            slab: Slab::secret(draw),
             held: [0; DelegationKind::ALL.len()],
         }
     }

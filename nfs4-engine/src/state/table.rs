@@ -17,6 +17,7 @@ use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
 use crate::peer::Peer;
 use crate::places::Places;
+use crate::seal::{Draw, Purpose};
 use crate::slab::{Key, Slab};
 
 /// Every open file of every client, and every lock.
@@ -101,11 +102,11 @@ impl States {
         States {
             epoch,
             files: Files::new(keyed),
-            opens: Slab::new(),
+            opens: Slab::secret(Draw::new(keyed, Purpose::Open)),
             open_owners: Owners::new(keyed),
             open_by_owner: DetMap::new(keyed),
-            delegated: Delegated::new(),
-            locks: Slab::new(),
+            delegated: Delegated::new(Draw::new(keyed, Purpose::Delegation)),
+            locks: Slab::secret(Draw::new(keyed, Purpose::Lock)),
             lock_owners: Owners::new(keyed),
             lock_by_owner: DetMap::new(keyed),
             closed: DetMap::new(keyed),
