@@ -12,6 +12,7 @@ use nfs4_proto::nfs4::attr::{Bitmap, FattrRaw};
 use nfs4_proto::nfs4::basic::{ClientId, Owner, SessionId, StableHow, Stateid, Verifier};
 use nfs4_proto::rpc::AuthSys;
 use nfs4_proto::xdr::List;
+use nfs4_tests::sim::Rng;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -19,6 +20,7 @@ fn main() {
         ("record_marking", streams()),
         ("rpc_header", records()),
         ("compound_walk", compounds()),
+        ("engine_ops", choices()),
     ] {
         let folder = root.join(target);
         std::fs::create_dir_all(&folder).expect("the repository can be written");
@@ -29,6 +31,18 @@ fn main() {
 }
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+/// Choices by chance, as many as two dozen steps take.
+fn choices() -> Seeds {
+    ["one", "two", "three", "four"]
+        .into_iter()
+        .zip(1..)
+        .map(|(name, seed)| {
+            let mut chance = Rng::new(seed);
+            (name, (0..256).map(|_| chance.next_u64() as u8).collect())
+        })
+        .collect()
+}
 
 /// What a connection reads, marks and fragments, after one byte that says in pieces of which size.
 fn streams() -> Seeds {

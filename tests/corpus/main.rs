@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use nfs4_proto::fuzzing;
+use nfs4_tests::fuzzing::engine_ops as play;
 
 #[test]
 fn record_marking() {
@@ -20,6 +21,13 @@ fn compound_walk() {
     replay("compound_walk", fuzzing::compound_walk);
 }
 
+#[test]
+fn engine_ops() {
+    replay("engine_ops", |data| {
+        play(data);
+    });
+}
+
 /// A corpus without a body here, or the other way round, is a mistake.
 #[test]
 fn every_target_is_replayed() {
@@ -27,7 +35,12 @@ fn every_target_is_replayed() {
     for (folder, suffix) in [("corpus", ""), ("fuzz_targets", ".rs")] {
         let mut names = names(&fuzz.join(folder));
         names.sort();
-        let expected = ["compound_walk", "record_marking", "rpc_header"];
+        let expected = [
+            "compound_walk",
+            "engine_ops",
+            "record_marking",
+            "rpc_header",
+        ];
         assert_eq!(
             names,
             expected.map(|name| format!("{name}{suffix}")),

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod delegations;
+mod engine_ops;
 mod exactly_once;
 mod runner;
 mod slots;

@@ -2,6 +2,7 @@
 
 pub mod counting;
 pub mod crowd;
+pub mod fuzzing;
 pub mod hot;
 pub mod live;
 pub mod sim;
