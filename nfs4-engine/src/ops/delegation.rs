@@ -73,7 +73,12 @@ pub(super) fn claimed<S: Established>(
             delegate_stateid: stateid,
             ..
         }
-        | args::OpenClaim::DelegCurFh(stateid) => named(cx, *stateid, fh).map(Some),
+        | args::OpenClaim::DelegCurFh(stateid) => match named(cx, *stateid, fh) {
+            Ok(key) => Ok(Some(key)),
+            // OPEN knows one error for all of them. [RFC 7530 §13.2, RFC 8881 §15.2]
+            Err(Status::STALE_STATEID | Status::OLD_STATEID) => Err(Status::BAD_STATEID),
+            Err(status) => Err(status),
+        },
         args::OpenClaim::Null(_)
         | args::OpenClaim::Fh
         | args::OpenClaim::Previous(_)
