@@ -283,8 +283,8 @@ impl Player {
         match how {
             // Carried out, and not heard of yet.
             0 | 1 => return,
-            2 if false => self.work[at].result = Some(Err(tape.pick(&ERRORS[3..4]))),
-            3 if false => self.work[at].result = Some(Ok(FsReply::Done)),
+            2 => self.work[at].result = Some(Err(tape.pick(&FsError::ALL))),
+            3 => self.work[at].result = Some(Ok(FsReply::Done)),
             _ => {}
         }
         self.deliver(at);
@@ -552,14 +552,6 @@ impl CompletionSink for Never {
     fn complete(&self, _: FsTicket, _: FsResult) {}
 }
 
-const ERRORS: &[FsError] = &[
-    FsError::NotFound,
-    FsError::AccessDenied,
-    FsError::Stale,
-    FsError::Io,
-    FsError::NoSpace,
-    FsError::NoAnswer,
-];
 const LEASE: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 6;
 const MAX_STEPS: usize = 600;
