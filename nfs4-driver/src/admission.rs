@@ -14,6 +14,9 @@ pub(crate) struct Admission {
     started: u32,
     /// For how many calls the budget of the node holds room for a reply.
     granted: u32,
+    /// How many calls were started since the grants were settled, and how many in the batch before.
+    begun: u32,
+    usual: u32,
     /// The mark of a connection whose client the engine knows.
     max_unsent_known: u64,
 }
@@ -26,6 +29,8 @@ impl Admission {
             max_unsent: limits.max_unsent.min(limits.max_unsent_by_strangers),
             started: 0,
             granted: 0,
+            begun: 0,
+            usual: 1,
             max_unsent_known: limits.max_unsent,
         }
     }
@@ -42,13 +47,14 @@ impl Admission {
     }
 
     /// Sees to it that one more call is granted: `take` holds so many bytes of the node's budget, or
-    /// refuses. Grants double while a batch goes on, so that a call seldom asks.
+    /// refuses. Grants double while a batch goes on and begin with what the last one had, so that a
+    /// call seldom asks.
     pub(crate) fn grant(&mut self, take: impl Fn(u64) -> bool) -> bool {
         if self.started < self.granted {
             return true;
         }
         let most = self.max_in_flight.saturating_sub(self.granted).max(1);
-        for calls in [self.granted.clamp(1, most), 1] {
+        for calls in [self.granted.max(self.usual).clamp(1, most), 1] {
             if take(u64::from(calls) * self.max_reply) {
                 self.granted += calls;
                 return true;
@@ -68,6 +74,9 @@ impl Admission {
 
     /// Gives up the grants of calls that are not started; says how many bytes the others hold.
     pub(crate) fn settle(&mut self) -> u64 {
+        if self.begun > 0 {
+            self.usual = std::mem::take(&mut self.begun);
+        }
         self.granted = self.started;
         u64::from(self.granted) * self.max_reply
     }
@@ -75,6 +84,7 @@ impl Admission {
     /// A call starts.
     pub(crate) fn start(&mut self) {
         self.started += 1;
+        self.begun += 1;
     }
 
     /// So many calls were answered.
