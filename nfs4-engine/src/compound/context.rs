@@ -343,7 +343,7 @@ impl<S: Established> Cx<'_, S> {
 
     fn may_change_open(&self, key: Key<Open>) -> bool {
         let open = self.core.states.get(key);
-        open.is_some_and(|open| S::may_change(self, open.client, &open.opener))
+        open.is_some_and(|open| S::may_change(self, open.client, open.opener()))
     }
 
     fn may_change_lock(&self, key: Key<Lock>) -> bool {

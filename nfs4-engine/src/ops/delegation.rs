@@ -22,6 +22,7 @@ use super::open::{WANT_BITS, share};
 use crate::attr::decimal;
 use crate::callback::Referred;
 use crate::client::Client;
+use crate::client::Principal;
 use crate::compound::{Cx, Established, Step};
 use crate::delegate::Candidate;
 use crate::exports::Fh;
@@ -42,11 +43,18 @@ pub(crate) fn give_back<S: Established>(
     let fh = cx.current()?;
     let args = args::DelegReturn::decode(args)?;
     match named(cx, args.deleg_stateid, Some(&fh)) {
+        Ok(key) if !may_give_back(cx, key) => return Err(Status::BAD_STATEID),
         Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.now.mono),
         Err(Status::BAD_STATEID) if has_gone(cx, args.deleg_stateid)? => {}
         Err(status) => return Err(status),
     }
     Ok(Step::Done(Status::OK))
+}
+
+/// Whether the user behind a request may return the delegation.
+fn may_give_back<S: Established>(cx: &Cx<'_, S>, key: Key<Delegation>) -> bool {
+    let held = cx.core.states.delegation(key);
+    held.is_some_and(|held| S::may_change(cx, held.client, &Principal::of(&held.opener)))
 }
 
 /// Whether a stateid is of a delegation that has ended with its file.

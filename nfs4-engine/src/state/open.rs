@@ -79,6 +79,11 @@ impl Open {
         self.file_place
     }
 
+    /// The user that opened it first, for whom the client holds it.
+    pub(crate) fn opener(&self) -> &Principal {
+        &self.opener
+    }
+
     /// Counts one more OPEN of the same owner, by a user who can be another.
     pub(super) fn widen(&mut self, share: Share, opener: Principal) {
         self.asked.add(share);
