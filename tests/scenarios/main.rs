@@ -34,6 +34,7 @@ mod open_undone;
 mod principals;
 mod reconnect;
 mod refusals;
+mod rights;
 mod sequence;
 mod settings;
 mod shares;

@@ -55,17 +55,25 @@ pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
     w.patch_u32(len_at, len);
 }
 
-/// Writes a fattr4 for an object that only another file system knows: where it is, and that the
-/// rest is to be asked for later. [RFC 8881 §5.8.1.12]
-pub(crate) fn encode_unknown(w: &mut Writer, asked: &Bitmap, mounted_on: u64) {
-    let given = *asked & Bitmap::of(&[num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
+/// Writes a fattr4 for an object whose attributes are not told because of `status`: that, if it was
+/// asked for, and what the object is mounted on, if that is known. [RFC 8881 §5.8.1.12]
+pub(crate) fn encode_failed(
+    w: &mut Writer,
+    asked: &Bitmap,
+    status: Status,
+    mounted_on: Option<u64>,
+) {
+    let mut given = *asked & Bitmap::of(&[num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
+    if mounted_on.is_none() {
+        given.remove(num::MOUNTED_ON_FILEID);
+    }
     given.encode(w);
     let len_at = w.reserve_u32();
     let start = w.len();
     for number in given.iter() {
         match number {
-            num::RDATTR_ERROR => w.u32(Status::DELAY.0),
-            _ => w.u64(mounted_on),
+            num::RDATTR_ERROR => w.u32(status.0),
+            _ => w.u64(mounted_on.unwrap_or_default()),
         }
     }
     let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);

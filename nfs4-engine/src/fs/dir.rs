@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
 use super::{Attrs, FsFault, FsHandle, FsStat};
@@ -28,6 +29,9 @@ use crate::exports::Fh;
 /// * Its cookie is at least 3, greater than that of the request, and greater than that of the entry
 ///   before it.
 /// * Its attributes are as told at [`FsOp`](super::FsOp).
+///
+/// A user who may not search the directory learns names and nothing else of what is in it:
+/// [`DirWriter::conceal`].
 pub struct DirWriter {
     w: Writer,
     max: usize,
@@ -43,6 +47,9 @@ pub struct DirWriter {
     export: u16,
     /// Seldom asked for, and a request is moved often.
     common: Option<Box<Common>>,
+    concealed: bool,
+    /// An entry could not be told without an attribute that the user may not see.
+    denied: bool,
     refused: bool,
     end: bool,
 }
@@ -88,6 +95,8 @@ impl DirWriter {
             view,
             export,
             common: None,
+            concealed: false,
+            denied: false,
             refused: false,
             end: false,
         })
@@ -111,10 +120,18 @@ impl DirWriter {
         self.number
     }
 
+    /// Says that the user may list the directory and not search it. Attributes and handles of
+    /// entries that are added from here on are not told, but that access to them is denied; nor is
+    /// the listing itself if the client cannot be told so. [RFC 8881 §18.23.3, §5.8.1.12]
+    pub fn conceal(&mut self) {
+        self.concealed = true;
+    }
+
     /// Adds an entry, or leaves it out if there can be no such entry.
     ///
     /// # Errors
-    /// [`Full`] if it does not fit, or too much was left out; nothing can be added then.
+    /// [`Full`] if it does not fit or may not be told, or too much was left out; nothing can be
+    /// added then.
     pub fn push(
         &mut self,
         cookie: u64,
@@ -127,6 +144,9 @@ impl DirWriter {
             return if self.is_closed() { Err(Full) } else { Ok(()) };
         }
         let before = self.begin(cookie, name)?;
+        if self.concealed {
+            return self.keep_concealed(before, cookie);
+        }
         let fh = Fh {
             export: self.export,
             handle: *fh,
@@ -153,7 +173,19 @@ impl DirWriter {
         mounted_on: u64,
     ) -> Result<(), Full> {
         let before = self.begin(cookie, name)?;
-        attr::encode_unknown(&mut self.w, &self.asked, mounted_on);
+        attr::encode_failed(&mut self.w, &self.asked, Status::DELAY, Some(mounted_on));
+        self.keep(before, cookie)
+    }
+
+    fn keep_concealed(&mut self, before: usize, cookie: u64) -> Result<(), Full> {
+        let told = Bitmap::of(&[num::RDATTR_ERROR]);
+        let wanted = self.asked & self.view.served & !told;
+        if !wanted.is_empty() && !self.asked.contains(num::RDATTR_ERROR) {
+            self.w.truncate(before);
+            (self.denied, self.refused) = (true, true);
+            return Err(Full);
+        }
+        attr::encode_failed(&mut self.w, &self.asked, Status::ACCESS, None);
         self.keep(before, cookie)
     }
 
@@ -226,15 +258,22 @@ impl DirWriter {
         !self.refused && self.w.len() == HEAD
     }
 
-    /// READDIR4resok; none if there are entries and not even the first one fits.
-    pub(crate) fn finish(mut self) -> Option<Vec<u8>> {
+    /// READDIR4resok.
+    ///
+    /// # Errors
+    /// TOOSMALL if there are entries and not even the first one fits, ACCESS if the user may not
+    /// see what is asked for.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, Status> {
+        if self.denied {
+            return Err(Status::ACCESS);
+        }
         if self.refused && self.w.len() == HEAD {
-            return None;
+            return Err(Status::TOOSMALL);
         }
         let ends = self.end && !self.is_closed() || self.is_empty();
         self.w.bool(false);
         self.w.bool(ends);
-        Some(self.w.into_vec())
+        Ok(self.w.into_vec())
     }
 }
 

@@ -84,9 +84,12 @@ pub enum FsOp {
     /// Entries of a directory after `cookie`, without "." and "..". Answer: [`FsReply::Entries`].
     ///
     /// The file system pushes entries into `entries` until it is full, or calls
-    /// [`DirWriter::end`] after the last one; [`DirWriter`] says what an entry may be. A cookie that
-    /// was given out stays good while entries come and go: an entry that was there throughout a
-    /// listing appears in it exactly once. The answer is the `entries` of this request.
+    /// [`DirWriter::end`] after the last one; [`DirWriter`] says what an entry may be. It needs the
+    /// right to read the directory; without the right to search it, [`DirWriter::conceal`] comes
+    /// first. The answer is the `entries` of this request.
+    ///
+    /// A cookie that was given out stays good while entries come and go: an entry that was there
+    /// throughout a listing appears in it exactly once.
     ///
     /// Errors: NotDirectory, Invalid, BadCookie.
     ReadDir {

@@ -44,7 +44,7 @@ pub(crate) fn resume<S>(
     let FsReply::Entries(entries) = reply else {
         return Err(Status::SERVERFAULT);
     };
-    let body = entries.finish().ok_or(Status::TOOSMALL)?;
+    let body = entries.finish()?;
     cx.body().raw(&body);
     Ok(Step::Done(Status::OK))
 }

@@ -1,9 +1,12 @@
 //! READDIR.
 
-use nfs4_engine::fs::{Attrs, DirWriter, FsError, FsHandle, FsReply, FsResult, Full};
+use std::sync::Arc;
+
+use nfs4_engine::fs::{Attrs, DirWriter, FileKind, FsError, FsHandle, FsReply, FsResult, Full};
 
 use super::directory::FIRST_COOKIE;
-use super::permission::{Rights, in_directory};
+use super::inode::Inode;
+use super::permission::Rights;
 use super::{Caller, MemFs};
 
 impl MemFs {
@@ -14,7 +17,11 @@ impl MemFs {
         cookie: u64,
         mut entries: DirWriter,
     ) -> FsResult {
-        let ended = self.list(caller, dir, cookie, |cookie, name, fh, attrs| {
+        let (dir, rights) = self.listed(caller, dir)?;
+        if !rights.allow(Rights::EXECUTE) {
+            entries.conceal();
+        }
+        let ended = self.list(caller, &dir, cookie, |cookie, name, fh, attrs| {
             entries.push(cookie, name, fh, attrs)
         })?;
         if ended {
@@ -23,24 +30,32 @@ impl MemFs {
         Ok(FsReply::Entries(entries))
     }
 
+    /// A directory that the user may list, and what else the user may do to it.
+    pub(super) fn listed(
+        &self,
+        caller: &Caller<'_>,
+        dir: &FsHandle,
+    ) -> Result<(Arc<Inode>, Rights), FsError> {
+        let inode = self.inode(dir)?;
+        inode.directory()?;
+        let rights = Rights::of(caller.cred, FileKind::Directory, &inode.meta());
+        rights.require(Rights::READ)?;
+        Ok((inode, rights))
+    }
+
     /// Pushes the entries after `cookie` until the reader is full; whether that were all.
     pub(super) fn list(
         &self,
         caller: &Caller<'_>,
-        dir: &FsHandle,
+        dir: &Inode,
         cookie: u64,
         mut push: impl FnMut(u64, &[u8], &FsHandle, &Attrs) -> Result<(), Full>,
     ) -> Result<bool, FsError> {
-        let inode = self.inode(dir)?;
-        let directory = inode.directory()?;
-        {
-            let mut meta = inode.meta();
-            in_directory(caller.cred, &meta, Rights::READ)?;
-            if cookie != 0 && cookie < FIRST_COOKIE {
-                return Err(FsError::BadCookie);
-            }
-            meta.note_read(caller.now.wall);
+        let directory = dir.directory()?;
+        if cookie != 0 && cookie < FIRST_COOKIE {
+            return Err(FsError::BadCookie);
         }
+        dir.meta().note_read(caller.now.wall);
         let mut last = cookie;
         loop {
             // Who wants to change the directory waits for one batch, not for a whole reply.

@@ -296,6 +296,7 @@ impl User {
             cred: &self.cred,
             now: self.now,
         };
+        let (dir, _) = self.fs.listed(&caller, &dir)?;
         let ended = self
             .fs
             .list(&caller, &dir, cookie, |cookie, name, fh, attrs| {
