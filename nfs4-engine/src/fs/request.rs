@@ -89,7 +89,8 @@ pub enum FsOp {
     /// first. The answer is the `entries` of this request.
     ///
     /// A cookie that was given out stays good while entries come and go: an entry that was there
-    /// throughout a listing appears in it exactly once.
+    /// throughout a listing appears in it exactly once, also if it was renamed within the directory,
+    /// and what comes meanwhile does not keep the listing from ending.
     ///
     /// Errors: NotDirectory, Invalid, BadCookie.
     ReadDir {

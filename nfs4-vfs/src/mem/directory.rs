@@ -23,8 +23,11 @@ pub(super) struct Directory {
 pub(super) struct Entries {
     // With the object beside the cookie: looking a name up is what directories are for.
     by_name: HashMap<Arc<[u8]>, (u64, Arc<Inode>)>,
-    // Cookies only grow: an entry keeps its place for as long as it is there.
+    // A listing goes up, and each new entry gets a lower cookie than all before it: what comes
+    // while a listing is under way lies behind it, so that every listing ends. An entry keeps its
+    // cookie for as long as it is there, so that no listing has it twice or leaves it out.
     by_cookie: BTreeMap<u64, Entry>,
+    // Of the next new entry; there are more than can ever be used up.
     next_cookie: u64,
     removed: bool,
 }
@@ -39,7 +42,7 @@ impl Directory {
         let entries = Entries {
             by_name: HashMap::new(),
             by_cookie: BTreeMap::new(),
-            next_cookie: FIRST_COOKIE,
+            next_cookie: HIGHEST_COOKIE,
             removed: false,
         };
         Directory {
@@ -105,7 +108,7 @@ impl Entries {
     pub(super) fn insert(&mut self, name: &[u8], inode: Arc<Inode>) {
         let name: Arc<[u8]> = Arc::from(name);
         let cookie = self.next_cookie;
-        self.next_cookie += 1;
+        self.next_cookie -= 1;
         let taken = self
             .by_name
             .insert(Arc::clone(&name), (cookie, Arc::clone(&inode)));
@@ -120,6 +123,20 @@ impl Entries {
         Some(inode)
     }
 
+    /// Gives an entry another name that is not there; its place in listings stays.
+    pub(super) fn rename(&mut self, from: &[u8], to: &[u8]) {
+        let Some((cookie, inode)) = self.by_name.remove(from) else {
+            debug_assert!(false, "renamed what is not there");
+            return;
+        };
+        let name: Arc<[u8]> = Arc::from(to);
+        if let Some(entry) = self.by_cookie.get_mut(&cookie) {
+            entry.name = Arc::clone(&name);
+        }
+        let taken = self.by_name.insert(name, (cookie, inode));
+        debug_assert!(taken.is_none(), "renamed to a name that is there");
+    }
+
     /// Puts another object at a name, whose place in listings stays; gives back the former one.
     pub(super) fn replace(&mut self, name: &[u8], inode: Arc<Inode>) -> Option<Arc<Inode>> {
         let (cookie, place) = self.by_name.get_mut(name)?;
@@ -128,7 +145,12 @@ impl Entries {
         Some(mem::replace(place, inode))
     }
 
-    /// The entries after `cookie`, in the order of their cookies.
+    /// Whether a cookie starts a listing, or was given out.
+    pub(super) fn knows(&self, cookie: u64) -> bool {
+        cookie == 0 || self.next_cookie < cookie && cookie <= HIGHEST_COOKIE
+    }
+
+    /// The entries after `cookie`, in the order of their cookies: the newest first.
     pub(super) fn after(&self, cookie: u64) -> impl Iterator<Item = (u64, &[u8], &Arc<Inode>)> {
         self.by_cookie
             .range((Bound::Excluded(cookie), Bound::Unbounded))
@@ -136,5 +158,5 @@ impl Entries {
     }
 }
 
-/// 0 is the start of a listing; 1 and 2 mean something else to old clients. [RFC 8881 §18.23.3]
-pub(super) const FIRST_COOKIE: u64 = 3;
+/// Clients keep cookies in signed numbers, too.
+const HIGHEST_COOKIE: u64 = i64::MAX as u64;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use nfs4_engine::fs::{Attrs, DirWriter, FileKind, FsError, FsHandle, FsReply, FsResult, Full};
 
-use super::directory::FIRST_COOKIE;
 use super::inode::Inode;
 use super::permission::Rights;
 use super::{Caller, MemFs};
@@ -52,7 +51,7 @@ impl MemFs {
         mut push: impl FnMut(u64, &[u8], &FsHandle, &Attrs) -> Result<(), Full>,
     ) -> Result<bool, FsError> {
         let directory = dir.directory()?;
-        if cookie != 0 && cookie < FIRST_COOKIE {
+        if !directory.read()?.knows(cookie) {
             return Err(FsError::BadCookie);
         }
         dir.meta().note_read(caller.now.wall);

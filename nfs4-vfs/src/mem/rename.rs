@@ -75,8 +75,13 @@ impl MemFs {
         }
         may_unlink(caller.cred, &above, &source.meta())?;
         self.make_way(caller, &above, &source, target.as_ref(), to)?;
-        entries.remove(from);
-        put(&mut entries, to, &source, target.is_some());
+        if target.is_some() {
+            // The name that stays keeps its place; the other one is gone.
+            entries.remove(from);
+            entries.replace(to, Arc::clone(&source));
+        } else {
+            entries.rename(from, to);
+        }
         self.space.give_back(entry_cost(from));
         let links = -i32::from(target.as_ref().is_some_and(|target| target.is_directory()));
         let bytes = entered(to, target.is_some()) - entry_cost(from) as i64;
@@ -159,7 +164,11 @@ impl MemFs {
         }
         self.make_way(caller, &above_to, &source, target.as_ref(), to.name)?;
         from.entries.remove(from.name);
-        put(to.entries, to.name, &source, target.is_some());
+        if target.is_some() {
+            to.entries.replace(to.name, Arc::clone(&source));
+        } else {
+            to.entries.insert(to.name, Arc::clone(&source));
+        }
         self.space.give_back(entry_cost(from.name));
         let came = i32::from(source.is_directory());
         let went = i32::from(target.as_ref().is_some_and(|target| target.is_directory()));
@@ -230,14 +239,6 @@ impl MemFs {
 
 fn is_same(source: &Arc<Inode>, target: Option<&Arc<Inode>>) -> bool {
     target.is_some_and(|target| Arc::ptr_eq(source, target))
-}
-
-fn put(entries: &mut Entries, name: &[u8], inode: &Arc<Inode>, replace: bool) {
-    if replace {
-        entries.replace(name, Arc::clone(inode));
-    } else {
-        entries.insert(name, Arc::clone(inode));
-    }
 }
 
 /// What a directory grows by when a name is put into it.

@@ -9,6 +9,46 @@ use nfs4_tests::sim::open_args;
 
 use super::{ALICE, Asked, BOB, listing, making, named};
 
+#[test]
+fn a_listing_ends_however_what_it_has_is_renamed() {
+    for minor in 0..3 {
+        let mut asked = Asked::new(minor);
+        let dir = asked.mkdir(&ALICE, b"d", 0o755);
+        for name in [b"a", b"b", b"c"] {
+            let create = making(CreateType::Fifo, name);
+            asked
+                .in_directory(&ALICE, &dir, |c| c.create(create))
+                .all_ok();
+        }
+        let (mut cookie, mut seen) = (0, Vec::new());
+        for round in 0.. {
+            assert!(round < 4, "{minor}: the listing goes on");
+            // One entry fits, and not two.
+            let list = listing(cookie, 64, &[num::FILEID]);
+            let reply = asked
+                .in_directory(&ALICE, &dir, |c| c.readdir(list))
+                .all_ok();
+            let page = ok!(reply, ReadDir);
+            for entry in page.entries.iter() {
+                cookie = entry.cookie;
+                seen.push(entry.name.to_vec());
+                let newname = format!("new {round}");
+                let rename = args::Rename {
+                    oldname: entry.name,
+                    newname: newname.as_bytes(),
+                };
+                let reply = asked.in_directory(&ALICE, &dir, |c| c.savefh().rename(rename));
+                reply.all_ok();
+            }
+            if page.eof {
+                break;
+            }
+        }
+        seen.sort();
+        assert_eq!(seen, [b"a", b"b", b"c"], "{minor}");
+    }
+}
+
 /// All that says something of an object, and some that is the same everywhere.
 const ATTRIBUTES: [u32; 13] = [
     num::TYPE,
