@@ -42,6 +42,10 @@ pub enum FsOp {
     },
     /// Change attributes, all or none. Answer: [`FsReply::Attrs`], as they are afterwards.
     ///
+    /// A new owner or group of what is not a directory clears setuid, and setgid where the group
+    /// may execute, also for the superuser: clients do not ask for that themselves. So does a new
+    /// size, and [`FsOp::Write`], for all others.
+    ///
     /// Errors: NotPermitted, IsDirectory, IsSymlink, WrongType, Invalid, TooLarge, NoSpace, Quota,
     /// ReadOnly.
     SetAttrs {

@@ -9,7 +9,7 @@ use nfs4_engine::{Now, Wall};
 use super::content::CutOff;
 use super::inode::{Body, Inode, Meta};
 use super::permission::{
-    MODE_BITS, granted, may_set, sane_times, without_foreign_group, without_lent_rights,
+    MODE_BITS, after_chown, after_write, granted, may_set, sane_times, without_foreign_group,
 };
 use super::{Caller, MAX_FILE_SIZE, MemFs};
 
@@ -88,13 +88,21 @@ fn apply(meta: &mut Meta, cred: &Credential, now: Now, kind: FileKind, set: &Set
         meta.size = size;
         meta.modified = now.wall;
     }
-    if set.size.is_some() || set.uid.is_some() || set.gid.is_some() {
-        meta.mode = without_lent_rights(cred, kind, meta.mode);
+    if set.size.is_some() {
+        meta.mode = after_write(cred, meta.mode, meta.gid);
+    }
+    let given_away = set.uid.is_some() || set.gid.is_some();
+    if given_away {
+        meta.mode = after_chown(cred, kind, meta.mode, meta.gid);
     }
     meta.uid = set.uid.unwrap_or(meta.uid);
     meta.gid = set.gid.unwrap_or(meta.gid);
     if let Some(mode) = set.mode {
-        meta.mode = without_foreign_group(cred, kind, meta.gid, mode & MODE_BITS);
+        meta.mode = without_foreign_group(cred, mode & MODE_BITS, meta.gid);
+        // A mode that comes with a new owner is no exception.
+        if given_away {
+            meta.mode = after_chown(cred, kind, meta.mode, meta.gid);
+        }
     }
     apply_times(meta, set, now.wall);
 }

@@ -1,11 +1,11 @@
 //! READ, WRITE, COMMIT and READLINK.
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Authority, FileKind, FsError, FsHandle, FsReply, FsResult, Stability};
+use nfs4_engine::fs::{Authority, FsError, FsHandle, FsReply, FsResult, Stability};
 
 use super::attributes::check_size;
 use super::inode::Body;
-use super::permission::{may_read, may_write, without_lent_rights};
+use super::permission::{after_write, may_read, may_write};
 use super::{Caller, MemFs};
 
 impl MemFs {
@@ -59,7 +59,7 @@ impl MemFs {
             let mut meta = inode.meta();
             meta.touch_data(caller.now.wall);
             meta.size = meta.size.max(end);
-            meta.mode = without_lent_rights(caller.cred, FileKind::Regular, meta.mode);
+            meta.mode = after_write(caller.cred, meta.mode, meta.gid);
         }
         // Memory gets no more durable than this; so there is no need to commit.
         Ok(FsReply::Written {

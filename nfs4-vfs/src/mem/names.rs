@@ -221,18 +221,13 @@ fn first_attributes(
         (_, Some(_)) => return Err(FsError::Invalid),
     };
     check_size(size)?;
-    let mut mode = set.mode.unwrap_or(if is_directory { 0o755 } else { 0o644 }) & MODE_BITS;
+    let mode = set.mode.unwrap_or(if is_directory { 0o755 } else { 0o644 }) & MODE_BITS;
+    let (uid, gid) = (set.uid.unwrap_or(cred.uid), set.gid.unwrap_or(gid));
+    let mut mode = without_foreign_group(cred, mode, gid);
     if is_directory && inherits {
         mode |= SETGID;
     }
-    let (uid, gid) = (set.uid.unwrap_or(cred.uid), set.gid.unwrap_or(gid));
-    let kind = body.kind();
-    let mut meta = Meta::new(
-        without_foreign_group(cred, kind, gid, mode),
-        uid,
-        gid,
-        now.wall,
-    );
+    let mut meta = Meta::new(mode, uid, gid, now.wall);
     meta.links = if is_directory { 2 } else { 1 };
     meta.size = size;
     apply_times(&mut meta, set, now.wall);

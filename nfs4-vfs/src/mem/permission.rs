@@ -185,26 +185,43 @@ pub(super) fn may_give_away(
 }
 
 /// The mode that a user may give an object of this group: only its members give away its rights.
-pub(super) fn without_foreign_group(cred: &Credential, kind: FileKind, gid: u32, mode: u32) -> u32 {
-    if kind == FileKind::Directory || cred.is_root() || cred.is_in_group(gid) {
+pub(super) fn without_foreign_group(cred: &Credential, mode: u32, gid: u32) -> u32 {
+    if cred.is_root() || cred.is_in_group(gid) {
         mode
     } else {
         mode & !SETGID
     }
 }
 
-/// The mode of a file after somebody wrote it, or gave it away: it lends nobody's rights any more.
-pub(super) fn without_lent_rights(cred: &Credential, kind: FileKind, mode: u32) -> u32 {
-    if kind == FileKind::Directory || cred.is_root() {
-        return mode;
-    }
-    // Setgid without the group's execute bit lends nothing; it means mandatory locking.
-    let lent = if mode & 0o010 != 0 {
-        SETUID | SETGID
+/// The mode of a file after the user wrote or cut it: it lends no rights any more, unless the
+/// superuser did it.
+pub(super) fn after_write(cred: &Credential, mode: u32, gid: u32) -> u32 {
+    if cred.is_root() {
+        mode
     } else {
-        SETUID
-    };
-    mode & !lent
+        without_lent_rights(cred, mode, gid)
+    }
+}
+
+/// The mode of an object after the user set its owner or its group, be it to what they were: it
+/// lends no rights any more, also if the superuser did it. Clients rely on that.
+pub(super) fn after_chown(cred: &Credential, kind: FileKind, mode: u32, gid: u32) -> u32 {
+    // Of a directory setgid lends nothing.
+    if kind == FileKind::Directory {
+        mode
+    } else {
+        without_lent_rights(cred, mode, gid)
+    }
+}
+
+fn without_lent_rights(cred: &Credential, mode: u32, gid: u32) -> u32 {
+    let mode = mode & !SETUID;
+    // Setgid without the group's execute bit lends nothing: it means mandatory locking.
+    if mode & GROUP_EXECUTES != 0 {
+        mode & !SETGID
+    } else {
+        without_foreign_group(cred, mode, gid)
+    }
 }
 
 /// Whether a client's times are times.
@@ -227,3 +244,4 @@ const SETUID: u32 = 0o4000;
 /// New entries of such a directory get its group.
 pub(super) const SETGID: u32 = 0o2000;
 const STICKY: u32 = 0o1000;
+const GROUP_EXECUTES: u32 = 0o0010;

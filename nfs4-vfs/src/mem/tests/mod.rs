@@ -1,6 +1,7 @@
 //! Requests as a server would make them, and what the file system looks like afterwards.
 
 mod content;
+mod lent;
 mod listing;
 mod model;
 mod names;

@@ -226,37 +226,6 @@ fn only_the_superuser_gives_files_away() {
 }
 
 #[test]
-fn writing_and_giving_away_end_lent_rights() {
-    let (root, alice, bob, _) = people();
-    let file = alice.touch(root.top(), "f").unwrap();
-    let lend = || assert_eq!(alice.chmod(file, 0o6777).unwrap().mode, 0o6777);
-    let mode = || alice.attrs(file).unwrap().mode;
-    lend();
-    bob.write(file, 0, b"x").unwrap();
-    assert_eq!(mode(), 0o777);
-    lend();
-    root.write(file, 0, b"x").unwrap();
-    assert_eq!(mode(), 0o6777);
-    bob.truncate(file, 0).unwrap();
-    assert_eq!(mode(), 0o777);
-    lend();
-    alice
-        .set(
-            file,
-            SetAttrs {
-                gid: Some(100),
-                ..SetAttrs::default()
-            },
-        )
-        .unwrap();
-    assert_eq!(mode(), 0o777);
-    // Without the group's execute bit it means mandatory locking.
-    alice.chmod(file, 0o6767).unwrap();
-    bob.write(file, 0, b"x").unwrap();
-    assert_eq!(mode(), 0o2767);
-}
-
-#[test]
 fn who_may_write_sets_times_to_now_and_only_the_owner_to_others() {
     let (root, alice, bob, _) = people();
     let file = alice.touch(root.top(), "f").unwrap();
