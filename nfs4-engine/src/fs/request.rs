@@ -153,7 +153,8 @@ pub enum FsOp {
         count: u32,
     },
     /// Make an object that is not a regular file; [`FsError::NotSupported`] if there are none of
-    /// this type. Answer: [`FsReply::Created`].
+    /// this type, [`FsError::NotPermitted`] if it is a device and the user is not the superuser.
+    /// Answer: [`FsReply::Created`].
     ///
     /// Errors: NotPermitted, Exists, NotDirectory, Invalid, NoSpace, Quota, TooManyLinks,
     /// NameTooLong, BadName, ReadOnly, NotSupported.

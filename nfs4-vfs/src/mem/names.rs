@@ -9,7 +9,7 @@ use super::attributes::{apply_times, check_size};
 use super::directory::{Directory, Entries};
 use super::inode::{Body, Inode, Meta};
 use super::permission::{
-    MODE_BITS, Rights, SETGID, in_directory, may_give_away, may_unlink, sane_times,
+    MODE_BITS, Rights, SETGID, in_directory, may_give_away, may_make, may_unlink, sane_times,
     without_foreign_group,
 };
 use super::space::{INODE_COST, entry_cost};
@@ -63,6 +63,7 @@ impl MemFs {
         if entries.find(name).is_some() {
             return Err(FsError::Exists);
         }
+        may_make(caller.cred, &node)?;
         let body = match node {
             NewNode::Directory => Body::Directory(Directory::new(dir.id)),
             // A copy: the request's bytes are a part of a large buffer.

@@ -1,7 +1,9 @@
 //! Who may do what: POSIX owner, group and others.
 
 use nfs4_engine::Wall;
-use nfs4_engine::fs::{AccessMask, Authority, Credential, FileKind, FsError, SetAttrs, SetTime};
+use nfs4_engine::fs::{
+    AccessMask, Authority, Credential, FileKind, FsError, NewNode, SetAttrs, SetTime,
+};
 
 use super::inode::Meta;
 
@@ -181,6 +183,21 @@ pub(super) fn may_give_away(
         Ok(())
     } else {
         Err(FsError::NotPermitted)
+    }
+}
+
+/// Whether the user may make such an object: devices are the superuser's.
+pub(super) fn may_make(cred: &Credential, node: &NewNode) -> Result<(), FsError> {
+    match node {
+        NewNode::BlockDevice(_) | NewNode::CharDevice(_) if !cred.is_root() => {
+            Err(FsError::NotPermitted)
+        }
+        NewNode::BlockDevice(_)
+        | NewNode::CharDevice(_)
+        | NewNode::Directory
+        | NewNode::Symlink(_)
+        | NewNode::Socket
+        | NewNode::Fifo => Ok(()),
     }
 }
 

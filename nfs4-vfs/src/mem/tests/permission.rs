@@ -226,6 +226,33 @@ fn only_the_superuser_gives_files_away() {
 }
 
 #[test]
+fn devices_are_the_superusers_to_make_and_what_else_there_is_everybodys() {
+    use nfs4_engine::fs::Device;
+    let (root, alice, _, carol) = people();
+    let device = Device { major: 1, minor: 3 };
+    let dir = alice.mkdir(root.top(), "d").unwrap();
+    alice.touch(dir, "taken").unwrap();
+    let makes: [fn(Device) -> NewNode; 2] = [NewNode::BlockDevice, NewNode::CharDevice];
+    for (at, make) in makes.into_iter().enumerate() {
+        let of = |user: &User, name: &str, device| user.make(dir, name, make(device)).err();
+        for device in [device, Device::default()] {
+            assert_eq!(of(&alice, "new", device), Some(FsError::NotPermitted));
+        }
+        // What is refused to every user is refused as to them.
+        assert_eq!(of(&alice, "taken", device), Some(FsError::Exists));
+        assert_eq!(of(&carol, "new", device), Some(FsError::AccessDenied));
+        assert_eq!(of(&root, &format!("root {at}"), device), None);
+        // A group is no superuser.
+        let in_group = root.user(1000, 0, &[0]);
+        assert_eq!(of(&in_group, "new", device), Some(FsError::NotPermitted));
+    }
+    for (name, node) in [("socket", NewNode::Socket), ("fifo", NewNode::Fifo)] {
+        alice.make(dir, name, node).unwrap();
+    }
+    assert_eq!(alice.lookup(dir, "new"), Err(FsError::NotFound));
+}
+
+#[test]
 fn who_may_write_sets_times_to_now_and_only_the_owner_to_others() {
     let (root, alice, bob, _) = people();
     let file = alice.touch(root.top(), "f").unwrap();
