@@ -2,6 +2,7 @@
 
 mod fh;
 mod pseudo;
+mod squash;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -9,6 +10,8 @@ use alloc::vec::Vec;
 
 pub(crate) use self::fh::Fh;
 pub(crate) use self::pseudo::PseudoFs;
+pub use self::squash::Squash;
+use self::squash::Squashed;
 use crate::attr::{self, View};
 use crate::config::Config;
 use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
@@ -23,20 +26,8 @@ pub struct Export {
     pub backend: Arc<dyn Backend>,
     /// Nothing in it can be changed.
     pub read_only: bool,
-    /// Whose requests are made as [`Credential::NOBODY`].
+    /// Whose requests are made on behalf of [`Credential::NOBODY`].
     pub squash: Squash,
-}
-
-/// Whose requests are made on behalf of nobody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Squash {
-    /// Everybody's are made as they come.
-    #[default]
-    None,
-    /// The superuser's.
-    Root,
-    /// Everybody's.
-    All,
 }
 
 /// Why a list of exports cannot be served.
@@ -84,7 +75,7 @@ pub(crate) struct Exports {
     list: Vec<Served>,
     /// The directories that lead to the exports; none if one is at "/".
     pseudo: Option<PseudoFs>,
-    nobody: Arc<Credential>,
+    squashed: Squashed,
 }
 
 /// Who answers a request to a file system.
@@ -138,11 +129,10 @@ impl Exports {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let nobody = Credential::sys(Credential::NOBODY, Credential::NOBODY, &[]);
         Ok(Exports {
             list,
             pseudo,
-            nobody: Arc::new(nobody),
+            squashed: Squashed::new(),
         })
     }
 
@@ -221,19 +211,14 @@ impl Exports {
     }
 
     /// Finds who answers, and under which rules of the export.
-    pub(crate) fn route(&self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
-        match (self.get(export), &self.pseudo) {
+    pub(crate) fn route(&mut self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
+        match (self.list.get(usize::from(export)), &self.pseudo) {
             (Some(served), _) if served.read_only && mutates(op) => {
                 Route::Refused(FsError::ReadOnly)
             }
             (Some(served), _) => {
-                let squashed = match served.squash {
-                    Squash::None => false,
-                    Squash::Root => cred.is_root(),
-                    Squash::All => true,
-                };
-                let cred = if squashed { &self.nobody } else { cred };
-                Route::Backend(Arc::clone(&served.backend), Arc::clone(cred))
+                let user = self.squashed.user(served.squash, cred);
+                Route::Backend(Arc::clone(&served.backend), user)
             }
             (None, Some(pseudo)) if export == PSEUDO => Route::Pseudo(pseudo),
             (None, _) => Route::Refused(FsError::Stale),

@@ -75,6 +75,22 @@ impl Credential {
     pub const fn is_root(&self) -> bool {
         self.uid == 0
     }
+
+    /// The same user without what is the superuser's: user 0 and group 0, wherever it stands,
+    /// become nobody's.
+    pub(crate) fn without_root(&self) -> Credential {
+        let squashed = |id| if id == 0 { Credential::NOBODY } else { id };
+        let mut groups = self.groups;
+        for group in &mut groups[..usize::from(self.group_count)] {
+            *group = squashed(*group);
+        }
+        Credential {
+            uid: squashed(self.uid),
+            gid: squashed(self.gid),
+            groups,
+            ..*self
+        }
+    }
 }
 
 #[cfg(test)]

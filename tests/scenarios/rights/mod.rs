@@ -1,6 +1,7 @@
 //! What users may see, make and be taken for, in all minor versions.
 
 mod listing;
+mod squash;
 
 use nfs4_engine::{ConnId, Squash};
 use nfs4_proto::client::{CompoundBuilder, Credential};

@@ -7,7 +7,7 @@ use std::task::Poll;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
     Attrs, Backend, Capabilities, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply,
-    FsRequest, FsResult, FsTicket, OpenHow, Pending, SetAttrs, Target, Want,
+    FsRequest, FsResult, FsTicket, NewNode, OpenHow, Pending, SetAttrs, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
 use nfs4_vfs::{MemFs, MemFsConfig};
@@ -71,15 +71,38 @@ impl Fs {
                 create: Create::Guarded(set),
             },
         };
+        match self.of_superuser(op) {
+            Ok(FsReply::Opened(opened)) => self.inner.release(opened.fh),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A directory of the superuser's in the root, which is there without a request of any client.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    pub fn make_directory(&self, name: &[u8], gid: u32, mode: u32) {
+        let set = SetAttrs {
+            gid: Some(gid),
+            mode: Some(mode),
+            ..SetAttrs::default()
+        };
+        let op = FsOp::Create {
+            dir: self.inner.root(),
+            name: Bytes::copy_from_slice(name),
+            node: NewNode::Directory,
+            set,
+        };
+        self.of_superuser(op).expect("the name is free");
+    }
+
+    fn of_superuser(&self, op: FsOp) -> FsResult {
         let now = Now {
             mono: Mono::ZERO,
             wall: Wall::default(),
         };
         let cred = Arc::new(Credential::sys(0, 0, &[]));
-        match self.inner.answer(FsRequest { cred, now, op }) {
-            Ok(FsReply::Opened(opened)) => self.inner.release(opened.fh),
-            other => panic!("{other:?}"),
-        }
+        self.inner.answer(FsRequest { cred, now, op })
     }
 
     /// What it was asked so far.
