@@ -15,6 +15,8 @@ use super::sync::lock;
 /// An object; when the last reference goes, all its room is given back.
 pub(super) struct Inode {
     pub(super) id: InodeId,
+    /// What its handle proves itself with.
+    pub(super) check: u64,
     pub(super) body: Body,
     meta: Mutex<Meta>,
     space: Arc<Space>,
@@ -54,9 +56,16 @@ pub(super) struct Meta {
 
 impl Inode {
     /// An object whose [`INODE_COST`] and contents are charged and kept.
-    pub(super) fn new(id: InodeId, body: Body, meta: Meta, space: &Arc<Space>) -> Inode {
+    pub(super) fn new(
+        id: InodeId,
+        check: u64,
+        body: Body,
+        meta: Meta,
+        space: &Arc<Space>,
+    ) -> Inode {
         Inode {
             id,
+            check,
             body,
             meta: Mutex::new(meta),
             space: Arc::clone(space),

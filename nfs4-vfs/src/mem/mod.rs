@@ -35,6 +35,7 @@ mod table;
 mod tests;
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -45,7 +46,7 @@ use nfs4_engine::fs::{
 use nfs4_engine::{Now, Wall};
 
 use directory::Directory;
-use handle::InodeId;
+use handle::Handles;
 use inode::{Body, Inode, Meta};
 use space::{INODE_COST, Space};
 use table::Table;
@@ -55,6 +56,9 @@ use table::Table;
 pub struct MemFsConfig {
     /// A number of this run of the server; handles of another run are stale.
     pub epoch: u32,
+    /// Random bytes that no client knows and no other file system has, so that no handle can be
+    /// guessed.
+    pub entropy: [u8; 16],
     /// How much it may hold, in bytes, names and attributes included.
     pub capacity: u64,
     /// Permission bits of the root directory.
@@ -68,10 +72,12 @@ pub struct MemFsConfig {
 }
 
 impl MemFsConfig {
-    /// `capacity` bytes, and a root directory of the superuser's with mode 0755.
+    /// `capacity` bytes, and a root directory of the superuser's with mode 0755. The entropy is the
+    /// operating system's.
     pub fn new(epoch: u32, capacity: u64) -> MemFsConfig {
         MemFsConfig {
             epoch,
+            entropy: entropy(),
             capacity,
             root_mode: 0o755,
             root_uid: 0,
@@ -87,7 +93,7 @@ impl MemFsConfig {
 /// never sees a later WRITE. What is stored is bounded by [`MemFsConfig::capacity`]; the memory
 /// of answers on their way comes on top.
 pub struct MemFs {
-    epoch: u32,
+    handles: Handles,
     root: FsHandle,
     table: Table,
     space: Arc<Space>,
@@ -99,6 +105,7 @@ impl MemFs {
     pub fn new(config: MemFsConfig) -> MemFs {
         let space = Space::new(config.capacity.max(INODE_COST));
         let table = Table::new();
+        let handles = Handles::new(config.epoch, &config.entropy);
         let mode = config.root_mode & permission::MODE_BITS;
         let meta = Meta {
             links: 2,
@@ -109,11 +116,14 @@ impl MemFs {
             .expect("the capacity is at least that")
             .keep();
         let root = table
-            .insert(|id| Inode::new(id, Body::Directory(Directory::new(id)), meta, &space))
+            .insert(|id| {
+                let body = Body::Directory(Directory::new(id));
+                Inode::new(id, handles.check(id), body, meta, &space)
+            })
             .expect("the table is empty");
         MemFs {
-            epoch: config.epoch,
-            root: root.id.handle(config.epoch),
+            root: handles.make(root.id, root.check),
+            handles,
             table,
             space,
             renames: Mutex::new(()),
@@ -175,12 +185,19 @@ impl MemFs {
         }
     }
 
+    /// The object of a handle. One of another run or of an object that is gone is stale, and one
+    /// that was never given out is bad. [RFC 8881 §15.1.2.1, §15.1.2.7]
     fn inode(&self, fh: &FsHandle) -> Result<Arc<Inode>, FsError> {
-        self.table.get(InodeId::of_handle(fh, self.epoch)?)
+        let (id, check) = self.handles.read(fh)?;
+        match self.table.get(id) {
+            Ok(inode) if inode.check == check => Ok(inode),
+            Err(gone) if self.handles.check(id) == check => Err(gone),
+            Ok(_) | Err(_) => Err(FsError::BadHandle),
+        }
     }
 
     fn handle_of(&self, inode: &Inode) -> FsHandle {
-        inode.id.handle(self.epoch)
+        self.handles.make(inode.id, inode.check)
     }
 
     fn node(&self, inode: &Inode, want: Want) -> FsReply {
@@ -250,7 +267,6 @@ impl Drop for MemFs {
 impl fmt::Debug for MemFs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemFs")
-            .field("epoch", &self.epoch)
             .field("space", &self.space)
             .finish_non_exhaustive()
     }
@@ -260,6 +276,13 @@ impl fmt::Debug for MemFs {
 struct Caller<'a> {
     cred: &'a Credential,
     now: Now,
+}
+
+/// What the standard library keys its maps with, which is the operating system's randomness.
+fn entropy() -> [u8; 16] {
+    let state = RandomState::new();
+    let [low, high] = [0, 1].map(|half: u64| u128::from(state.hash_one(half)));
+    (high << 64 | low).to_be_bytes()
 }
 
 /// Whether something can have this name.

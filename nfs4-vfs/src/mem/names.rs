@@ -108,7 +108,7 @@ impl MemFs {
         let charge = self.space.charge(INODE_COST + target + cost)?;
         let inode = self
             .table
-            .insert(|id| Inode::new(id, body, meta, &self.space))?;
+            .insert(|id| Inode::new(id, self.handles.check(id), body, meta, &self.space))?;
         charge.keep();
         entries.insert(name, Arc::clone(&inode));
         let change = note_change(dir, caller.now, i32::from(is_directory), cost as i64);

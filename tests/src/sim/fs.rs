@@ -41,7 +41,13 @@ pub struct Tally {
 impl Fs {
     /// An empty file system whose root everybody may write to.
     pub fn new() -> Fs {
+        Fs::numbered(0)
+    }
+
+    /// One of several, with handles of its own; they are the same each time.
+    pub(super) fn numbered(number: u64) -> Fs {
         let config = MemFsConfig {
+            entropy: (u128::from(number) << 64 | 0x5eed).to_be_bytes(),
             root_mode: 0o777,
             ..MemFsConfig::new(1, 1 << 30)
         };

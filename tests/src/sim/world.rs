@@ -112,7 +112,10 @@ impl Sim {
         delays: Delays,
         seed: u64,
     ) -> Sim {
-        let fs: Vec<Arc<Fs>> = paths.iter().map(|_| Arc::new(Fs::new())).collect();
+        let fs: Vec<Arc<Fs>> = (0..)
+            .zip(paths)
+            .map(|(number, _)| Arc::new(Fs::numbered(number)))
+            .collect();
         let exports: Vec<Export> = paths
             .iter()
             .zip(&fs)

@@ -372,7 +372,7 @@ fn check_invariants(fs: &MemFs) {
         let meta = inode.meta().clone();
         let named = names.remove(&inode.id).unwrap_or(0);
         if inode.is_directory() {
-            assert_eq!(named, u32::from(inode.id.handle(42) != fs.root()));
+            assert_eq!(named, u32::from(fs.handle_of(inode) != fs.root()));
             assert_eq!(
                 meta.links,
                 2 + subdirectories.get(&inode.id).copied().unwrap_or(0)

@@ -23,15 +23,77 @@ fn handles_of_other_runs_and_of_removed_objects_are_stale() {
         .attrs(user.top()),
         Err(FsError::Stale)
     );
-    for forged in [
-        &[1, 2, 3][..],
-        &[0; 60],
-        &[0, 0, 0, 42, 0, 0, 0, 0, 0, 0, 0, 0],
-    ] {
+    assert_eq!(user.lookup(user.top(), "f"), Err(FsError::NotFound));
+}
+
+#[test]
+fn a_handle_that_was_not_given_out_is_good_for_nothing() {
+    let user = root();
+    for forged in [&[1, 2, 3][..], &[0; 60], &[0, 0, 0, 42]] {
         let fh = FsHandle::new(forged).unwrap();
         assert_eq!(user.attrs(fh), Err(FsError::BadHandle));
     }
-    assert_eq!(user.lookup(user.top(), "f"), Err(FsError::NotFound));
+    let gone = user.touch(user.top(), "gone").unwrap();
+    user.remove(user.top(), "gone").unwrap();
+    let known: Vec<FsHandle> = (0..100)
+        .map(|i| user.touch(user.top(), &i.to_string()).unwrap())
+        .collect();
+    let forge = |change: &dyn Fn(&mut [u8; 20]), fh: &FsHandle| {
+        let mut bytes = fh.as_bytes().try_into().unwrap();
+        change(&mut bytes);
+        FsHandle::new(&bytes).unwrap()
+    };
+    // Of another run, and else never of this one.
+    let refused = |bit: usize| {
+        if bit < 32 {
+            Err(FsError::Stale)
+        } else {
+            Err(FsError::BadHandle)
+        }
+    };
+    for fh in [&known[0], &gone, &user.top()] {
+        for bit in 0..160 {
+            let forged = forge(&|bytes| bytes[bit / 8] ^= 1 << (bit % 8), fh);
+            assert_eq!(user.attrs(forged), refused(bit), "bit {bit}");
+        }
+    }
+    // Who has many handles has no other: neither their check words nor a guess open anything.
+    for fh in &known {
+        let fileid = user.attrs(*fh).unwrap().fileid;
+        assert_eq!(fh.as_bytes()[4..12], fileid.to_be_bytes());
+        for other in known.iter().filter(|other| *other != fh) {
+            let check = &other.as_bytes()[12..];
+            let forged = forge(&|bytes| bytes[12..].copy_from_slice(check), fh);
+            assert_eq!(user.attrs(forged), Err(FsError::BadHandle));
+        }
+        for guess in [0, 1, fileid, !fileid, u64::MAX] {
+            let forged = forge(
+                &|bytes| bytes[12..].copy_from_slice(&guess.to_be_bytes()),
+                fh,
+            );
+            assert_eq!(user.attrs(forged), Err(FsError::BadHandle));
+        }
+    }
+    // Two file systems share no handle, unless they are told the same.
+    let twins = [with_entropy([1; 16]), with_entropy([1; 16])];
+    let stranger = with_entropy([2; 16]);
+    assert_eq!(
+        twins[0].attrs(twins[1].top()),
+        twins[1].attrs(twins[1].top())
+    );
+    assert_eq!(stranger.attrs(twins[0].top()), Err(FsError::BadHandle));
+    assert_eq!(root().attrs(user.top()), Err(FsError::BadHandle));
+}
+
+fn with_entropy(entropy: [u8; 16]) -> User {
+    let config = MemFsConfig {
+        entropy,
+        ..MemFsConfig::new(42, MIB)
+    };
+    User {
+        fs: Arc::new(MemFs::new(config)),
+        ..root()
+    }
 }
 
 #[test]
