@@ -10,7 +10,9 @@ pub struct Boot {
     /// Different at every start, never zero: it is in every id that the engine mints, so that an id
     /// of an earlier run is recognised.
     pub epoch: u32,
-    /// Random bytes: the key of the maps whose keys clients choose.
+    /// Random bytes that no client knows: the key of the maps whose keys clients choose, and of the
+    /// filehandles of the directories above the exports. A server that has the same at every start,
+    /// and the same exports, keeps those filehandles valid. [RFC 8881 §4.2.2]
     pub entropy: [u8; 16],
     /// Different at every start that may have lost unstable writes. [RFC 8881 §18.32]
     pub write_verifier: [u8; 8],

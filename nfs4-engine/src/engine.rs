@@ -14,6 +14,7 @@ use crate::exports::{Export, ExportFault, Exports, Fh};
 use crate::fs::{FsCall, FsError, FsFault, FsHandle};
 use crate::ids::ConnId;
 use crate::input::Input;
+use crate::map::Keyed;
 use crate::slab::Slab;
 use crate::state::Touch;
 use crate::time::{Mono, Now};
@@ -136,7 +137,7 @@ impl Engine {
                 .map_or_else(|ConfigFaults(faults)| faults, |()| Vec::new()),
             ..StartError::default()
         };
-        let exports = match Exports::new(exports) {
+        let exports = match Exports::new(exports, Keyed::new(boot.entropy)) {
             Ok(exports) if wrong == StartError::default() => exports,
             exports => {
                 let exports = exports.err().unwrap_or_default();

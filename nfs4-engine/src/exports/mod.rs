@@ -15,6 +15,7 @@ use self::squash::Squashed;
 use crate::attr::{self, View};
 use crate::config::Config;
 use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
+use crate::map::Keyed;
 
 /// A file system to serve, and how.
 #[derive(Clone)]
@@ -103,7 +104,7 @@ impl Export {
 impl Exports {
     /// # Errors
     /// All that is wrong with the list.
-    pub(crate) fn new(list: Vec<Export>) -> Result<Exports, Vec<ExportFault>> {
+    pub(crate) fn new(list: Vec<Export>, keyed: Keyed) -> Result<Exports, Vec<ExportFault>> {
         if list.is_empty() {
             return Err(alloc::vec![ExportFault::Empty]);
         }
@@ -115,7 +116,7 @@ impl Exports {
             [only] if only.path == "/" => None,
             several => {
                 let paths = several.iter().map(|export| export.path.as_str());
-                PseudoFs::new(paths)
+                PseudoFs::new(paths, keyed)
                     .map_err(|wrong| faults.extend(wrong))
                     .ok()
             }

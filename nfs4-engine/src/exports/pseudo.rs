@@ -4,21 +4,27 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::{BuildHasher as _, Hasher as _};
 
 use super::ExportFault;
 use crate::fs::{
     AccessMask, Attrs, Capabilities, Create, Device, DirWriter, FileKind, FsError, FsHandle, FsOp,
     FsReply, FsResult, FsStat, Target,
 };
+use crate::map::Keyed;
 use crate::time::Wall;
 
-/// The tree. Its handles are the indexes of its nodes.
+/// The tree. A handle is the index of a node and a check word, which is a keyed hash of that and of
+/// all that is exported: none can be guessed, and with other exports all are stale.
 pub(crate) struct PseudoFs {
     nodes: Vec<Node>,
+    /// The change attribute of all nodes: another one with other exports.
+    change: u64,
 }
 
 struct Node {
     name: String,
+    check: u64,
     parent: usize,
     children: Vec<usize>,
     /// The export that covers it.
@@ -32,15 +38,18 @@ impl PseudoFs {
     /// All that is wrong with them.
     pub(super) fn new<'a>(
         paths: impl Iterator<Item = &'a str> + Clone,
+        keyed: Keyed,
     ) -> Result<PseudoFs, Vec<ExportFault>> {
         let root = Node {
             name: String::new(),
+            check: 0,
             parent: 0,
             children: Vec::new(),
             export: None,
         };
         let mut tree = PseudoFs {
             nodes: alloc::vec![root],
+            change: digest_of(paths.clone(), keyed),
         };
         let mut faults = Vec::new();
         for (number, path) in (0..).zip(paths.clone()) {
@@ -59,15 +68,17 @@ impl PseudoFs {
         let inner = |node: &&Node| node.export.is_some() && !node.children.is_empty();
         let inner = tree.nodes.iter().filter(inner);
         faults.extend(inner.map(|node| overlap(&tree.path(node), paths.clone())));
-        if faults.is_empty() {
-            Ok(tree)
-        } else {
-            Err(faults)
+        if !faults.is_empty() {
+            return Err(faults);
         }
+        for (index, node) in (0..).zip(&mut tree.nodes) {
+            node.check = check_of(index, tree.change, keyed);
+        }
+        Ok(tree)
     }
 
     pub(super) fn root(&self) -> FsHandle {
-        handle(0)
+        self.handle(0)
     }
 
     /// The export that covers a directory.
@@ -78,7 +89,7 @@ impl PseudoFs {
     /// The directory above the one that an export covers.
     pub(super) fn above(&self, export: u16) -> Option<FsHandle> {
         let covered = self.nodes.iter().find(|node| node.export == Some(export))?;
-        Some(handle(covered.parent))
+        Some(self.handle(covered.parent))
     }
 
     /// The number of the directory that an export covers. [RFC 8881 §5.8.2.23]
@@ -93,7 +104,7 @@ impl PseudoFs {
             FsOp::GetAttrs { fh, want: _ } => {
                 let (index, node) = self.node(&fh)?;
                 Ok(FsReply::Attrs {
-                    attrs: attrs(index, node),
+                    attrs: self.attrs(index, node),
                     stat: Some(FsStat::default()),
                 })
             }
@@ -146,8 +157,8 @@ impl PseudoFs {
     fn found(&self, index: usize) -> FsResult {
         let node = self.nodes.get(index).ok_or(FsError::Stale)?;
         Ok(FsReply::Node {
-            fh: handle(index),
-            attrs: attrs(index, node),
+            fh: self.handle(index),
+            attrs: self.attrs(index, node),
             stat: Some(FsStat::default()),
         })
     }
@@ -168,8 +179,8 @@ impl PseudoFs {
                 // What is seen there is another file system's, and only it knows.
                 entries.push_unknown(cookie, child.name.as_bytes(), fileid(*index))
             } else {
-                let attrs = attrs(*index, child);
-                entries.push(cookie, child.name.as_bytes(), &handle(*index), &attrs)
+                let (fh, attrs) = (self.handle(*index), self.attrs(*index, child));
+                entries.push(cookie, child.name.as_bytes(), &fh, &attrs)
             };
             if pushed.is_err() {
                 return Ok(FsReply::Entries(entries));
@@ -180,9 +191,46 @@ impl PseudoFs {
     }
 
     fn node(&self, fh: &FsHandle) -> Result<(usize, &Node), FsError> {
-        let bytes = fh.as_bytes().try_into().map_err(|_| FsError::BadHandle)?;
-        let index = usize::from(u16::from_be_bytes(bytes));
-        Ok((index, self.nodes.get(index).ok_or(FsError::Stale)?))
+        let bytes: &[u8; HANDLE] = fh.as_bytes().try_into().map_err(|_| FsError::BadHandle)?;
+        let [i0, i1, check @ ..] = *bytes;
+        let index = usize::from(u16::from_be_bytes([i0, i1]));
+        // A forged one looks as one of other exports or of an earlier start does.
+        let node = self.nodes.get(index).ok_or(FsError::Stale)?;
+        if node.check == u64::from_be_bytes(check) {
+            Ok((index, node))
+        } else {
+            Err(FsError::Stale)
+        }
+    }
+
+    fn handle(&self, index: usize) -> FsHandle {
+        let mut bytes = [0; HANDLE];
+        // There are fewer than 2^16 nodes; the constructor saw to it.
+        let number = u16::try_from(index).unwrap_or(u16::MAX);
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        let check = self.nodes.get(index).map_or(0, |node| node.check);
+        bytes[2..].copy_from_slice(&check.to_be_bytes());
+        FsHandle::new(&bytes).unwrap_or(FsHandle::EMPTY)
+    }
+
+    fn attrs(&self, index: usize, node: &Node) -> Attrs {
+        let directories = u32::try_from(node.children.len()).unwrap_or(u32::MAX - 2);
+        Attrs {
+            kind: FileKind::Directory,
+            mode: 0o555,
+            links: 2 + directories,
+            uid: 0,
+            gid: 0,
+            device: Device::default(),
+            fileid: fileid(index),
+            change: self.change,
+            size: 0,
+            space_used: 0,
+            accessed: Wall::default(),
+            modified: Wall::default(),
+            changed: Wall::default(),
+            created: Wall::default(),
+        }
     }
 
     fn child(&self, dir: &FsHandle, name: &[u8]) -> Result<usize, FsError> {
@@ -224,6 +272,7 @@ impl PseudoFs {
         let children = Vec::new();
         self.nodes.push(Node {
             name: name.to_owned(),
+            check: 0,
             parent,
             children,
             export: None,
@@ -259,34 +308,29 @@ fn overlap<'a>(path: &str, mut paths: impl Iterator<Item = &'a str>) -> ExportFa
     ExportFault::Overlap(path.to_owned(), other.unwrap_or(path).to_owned())
 }
 
-fn handle(index: usize) -> FsHandle {
-    // There are fewer than 2^16 nodes; the constructor saw to it.
-    let bytes = u16::try_from(index).unwrap_or(u16::MAX).to_be_bytes();
-    FsHandle::new(&bytes).unwrap_or(FsHandle::EMPTY)
+/// A keyed hash of what is exported where.
+fn digest_of<'a>(paths: impl Iterator<Item = &'a str>, keyed: Keyed) -> u64 {
+    let mut hasher = keyed.build_hasher();
+    // The same key has other uses.
+    hasher.write(b"exports");
+    for path in paths {
+        hasher.write(&(path.len() as u64).to_be_bytes());
+        hasher.write(path.as_bytes());
+    }
+    hasher.finish()
+}
+
+/// The check word of a node's handle.
+fn check_of(index: u64, exports: u64, keyed: Keyed) -> u64 {
+    let mut hasher = keyed.build_hasher();
+    hasher.write(b"handle above exports");
+    hasher.write(&exports.to_be_bytes());
+    hasher.write(&index.to_be_bytes());
+    hasher.finish()
 }
 
 fn fileid(index: usize) -> u64 {
     index as u64 + 1
-}
-
-fn attrs(index: usize, node: &Node) -> Attrs {
-    let directories = u32::try_from(node.children.len()).unwrap_or(u32::MAX - 2);
-    Attrs {
-        kind: FileKind::Directory,
-        mode: 0o555,
-        links: 2 + directories,
-        uid: 0,
-        gid: 0,
-        device: Device::default(),
-        fileid: fileid(index),
-        change: 1,
-        size: 0,
-        space_used: 0,
-        accessed: Wall::default(),
-        modified: Wall::default(),
-        changed: Wall::default(),
-        created: Wall::default(),
-    }
 }
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
@@ -300,6 +344,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     time_granularity: 1,
 };
 
+/// The length of a handle, in bytes: an index and a check word.
+const HANDLE: usize = 10;
 /// 0 to 2 mean something else in NFS.
 const FIRST_COOKIE: u64 = 3;
 
@@ -307,21 +353,25 @@ const FIRST_COOKIE: u64 = 3;
 mod tests {
     use super::*;
 
+    fn tree(paths: &[&str], key: u8) -> Result<PseudoFs, Vec<ExportFault>> {
+        PseudoFs::new(paths.iter().copied(), Keyed::new([key; 16]))
+    }
+
     #[test]
     fn paths_grow_a_tree_without_overlaps() {
-        let tree = PseudoFs::new(["/srv/a", "/srv/b", "/home"].into_iter()).unwrap();
-        let srv = tree.child(&tree.root(), b"srv").unwrap();
-        let b = tree.child(&handle(srv), b"b").unwrap();
-        assert_eq!(tree.export_at(&handle(b)), Some(1));
-        assert_eq!(tree.above(1), Some(handle(srv)));
-        assert_eq!(tree.above(2), Some(tree.root()));
+        let grown = tree(&["/srv/a", "/srv/b", "/home"], 1).unwrap();
+        let srv = grown.handle(grown.child(&grown.root(), b"srv").unwrap());
+        let b = grown.handle(grown.child(&srv, b"b").unwrap());
+        assert_eq!(grown.export_at(&b), Some(1));
+        assert_eq!(grown.above(1), Some(srv));
+        assert_eq!(grown.above(2), Some(grown.root()));
         for bad in ["srv", "", "/", "/a//b", "/a/..", "/a/"] {
-            let faults = PseudoFs::new([bad, "/x"].into_iter()).err();
+            let faults = tree(&[bad, "/x"], 1).err();
             let expected = alloc::vec![ExportFault::Path(bad.to_owned())];
             assert_eq!(faults, Some(expected), "{bad}");
         }
         for (one, other) in [("/a", "/a"), ("/a", "/a/b"), ("/a/b/c", "/a")] {
-            let faults = PseudoFs::new([one, other].into_iter()).err();
+            let faults = tree(&[one, other], 1).err();
             assert!(
                 matches!(faults.as_deref(), Some([ExportFault::Overlap(..)])),
                 "{one} {other}: {faults:?}"
@@ -331,8 +381,8 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_told() {
-        let paths = ["/a/b", "x", "/a", "/c", "/c", "/"];
-        let faults = PseudoFs::new(paths.into_iter()).err().unwrap_or_default();
+        let faults = tree(&["/a/b", "x", "/a", "/c", "/c", "/"], 1);
+        let faults = faults.err().unwrap_or_default();
         let path = |path: &str| ExportFault::Path(path.to_owned());
         let overlap =
             |one: &str, other: &str| ExportFault::Overlap(one.to_owned(), other.to_owned());
@@ -343,5 +393,56 @@ mod tests {
             overlap("/a", "/a/b"),
         ];
         assert_eq!(faults, expected);
+    }
+
+    #[test]
+    fn handles_are_good_for_one_list_of_exports_and_one_key() {
+        let paths = ["/srv/a", "/srv/b", "/home"];
+        let here = tree(&paths, 1).unwrap();
+        let handles = |tree: &PseudoFs| -> Vec<FsHandle> {
+            (0..tree.nodes.len()).map(|at| tree.handle(at)).collect()
+        };
+        let again = tree(&paths, 1).unwrap();
+        assert_eq!(
+            (handles(&again), again.change),
+            (handles(&here), here.change)
+        );
+        let others: [(&[&str], u8); 5] = [
+            (&paths, 2),
+            (&["/srv/a", "/srv/b"], 1),
+            (&["/srv/b", "/srv/a", "/home"], 1),
+            (&["/srv/a", "/srv/b", "/home", "/more"], 1),
+            (&["/srv/a", "/srv/b", "/hom", "/e"], 1),
+        ];
+        for (paths, key) in others {
+            let other = tree(paths, key).unwrap();
+            assert_ne!(other.change, here.change, "{paths:?} {key}");
+            for fh in handles(&here) {
+                assert_eq!(
+                    other.node(&fh).err(),
+                    Some(FsError::Stale),
+                    "{paths:?} {key}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_bit_of_a_handle_can_be_changed() {
+        let tree = tree(&["/srv/a", "/srv/b", "/home"], 1).unwrap();
+        for index in 0..tree.nodes.len() {
+            let fh = tree.handle(index);
+            assert_eq!(tree.node(&fh).map(|(at, _)| at), Ok(index));
+            for bit in 0..8 * HANDLE {
+                let mut bytes: [u8; HANDLE] = fh.as_bytes().try_into().unwrap();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                let forged = FsHandle::new(&bytes).unwrap();
+                assert_eq!(tree.node(&forged).err(), Some(FsError::Stale), "bit {bit}");
+            }
+        }
+        for wrong in [&[0, 0][..], &[0; 9], &[0; 11]] {
+            let fh = FsHandle::new(wrong).unwrap();
+            assert_eq!(tree.node(&fh).err(), Some(FsError::BadHandle));
+        }
     }
 }

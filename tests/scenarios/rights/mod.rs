@@ -1,5 +1,6 @@
 //! What users may see, make and be taken for, in all minor versions.
 
+mod handles;
 mod listing;
 mod squash;
 
