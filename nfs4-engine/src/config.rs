@@ -52,16 +52,17 @@ pub struct Config {
     /// The most client records. Each peer, a principal at an address, has a share of them, however
     /// many clients it is: at most a third, and less the more others have.
     pub max_clients: u32,
-    /// The most open files of one client.
+    /// The most open files of one client, which is refused more with an error.
     pub max_opens_per_client: u32,
-    /// The most opens, lock stateids and locked ranges, of all clients together; a range counts for
-    /// each owner who has it locked.
+    /// The most opens, lock stateids, locked ranges, locks that are waited for and delegations, of
+    /// all clients together; a range counts for each owner who has it locked. Each peer has a share:
+    /// see [`Config::max_clients`].
     pub max_states: u32,
     /// Whether files are delegated to clients that can be called back. [RFC 8881 §10.4]
     pub delegations: bool,
     /// The most delegations of one client, those that were revoked and not acknowledged included.
     pub max_delegations_per_client: u32,
-    /// The most delegations of all clients together.
+    /// The most delegations of all clients together, of which each peer has a share.
     pub max_delegations: u32,
     /// How long a file is not delegated again after it was recalled.
     pub delegation_pause: Duration,

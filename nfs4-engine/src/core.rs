@@ -256,6 +256,10 @@ impl Core {
                 self.states.forget_an_owner(key);
             }
         }
+        if let Some(client) = self.clients.get(key) {
+            // What still runs finds it gone.
+            self.states.give_room_back(key, client.opening as usize);
+        }
         if let Some(client) = self.clients.remove(key, reason) {
             self.peers.leave(client.peer);
             if client.confirmed {

@@ -205,6 +205,8 @@ impl Engine {
                 *by_client.entry(client).or_default() += 1;
             }
         }
+        // What a client had that has gone went with it.
+        by_client.retain(|client, _| self.core.clients.get(*client).is_some());
         let all: u32 = by_client.values().sum();
         check(states.opening == all as usize, "room kept", all)?;
         for (key, client) in self.core.clients.entries() {

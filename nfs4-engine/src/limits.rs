@@ -10,6 +10,9 @@ use crate::client::Client;
 use crate::core::Core;
 use crate::peer::Full;
 use crate::slab::Key;
+use crate::state::file::File;
+use crate::state::lock::Lock;
+use crate::state::open::Open;
 use crate::time::Now;
 
 impl Core {
@@ -27,13 +30,104 @@ impl Core {
         if found.sessions.len() >= self.config.sessions_per_client as usize {
             return Err(Full::Share);
         }
+        let old = replaced.and_then(|old| self.clients.get(old));
+        if old.is_some_and(|old| old.peer == peer && !old.sessions.is_empty()) {
+            // The peer has no more than before.
+            return Ok(());
+        }
         self.admit(now, out, |core| {
-            let mut held = core.sessions.shares.held(peer);
-            if let Some(old) = replaced.and_then(|old| core.clients.get(old)) {
-                held.give_up(peer, old.peer, old.sessions.len());
-            }
+            let held = core.sessions.shares.held(peer);
             held.admits(core.config.max_sessions as usize, 1)
         })
+    }
+
+    /// Whether one of a client's open owners may open one more file.
+    pub(crate) fn admit_open(
+        &mut self,
+        client: Key<Client>,
+        owner: &[u8],
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let found = self.clients.get(client).ok_or(Full::Share)?;
+        let own = found.opens.len() + found.opening as usize;
+        if own >= self.config.max_opens_per_client as usize {
+            return Err(Full::Share);
+        }
+        self.admit(now, out, |core| {
+            let (states, most) = (&core.states, core.config.max_states as usize);
+            states.held(client).admits(most, 1)?;
+            let most = most * BYTES_OF_OWNERS;
+            states.open_owners.admits(client, owner, most)
+        })
+    }
+
+    /// Whether one more range may be locked under an open, by an owner who has a stateid for that
+    /// already or, as `anew` says, is to have one.
+    pub(crate) fn admit_lock(
+        &mut self,
+        open: Key<Open>,
+        anew: Option<&[u8]>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let (file, client) = self.of_open(open)?;
+        self.admit(now, out, |core| {
+            let (states, most) = (&core.states, core.config.max_states as usize);
+            states.locked(file, client).admits(LOCKED_PER_FILE, 1)?;
+            let Some(owner) = anew else {
+                return states.held(client).admits(most, 1);
+            };
+            states.held(client).admits(most, 2)?;
+            let most = most * BYTES_OF_OWNERS;
+            states.lock_owners.admits(client, owner, most)
+        })
+    }
+
+    /// Whether a range locked under a stateid may be cut in two: as long as there is any sense in
+    /// it, for what is locked must be unlocked.
+    pub(crate) fn admit_cut(
+        &mut self,
+        lock: Key<Lock>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let lock = self.states.lock(lock).ok_or(Full::Share)?;
+        let (file, client) = (lock.file, lock.client);
+        self.admit(now, out, |core| {
+            let (states, most) = (&core.states, core.config.max_states as usize);
+            states.locked(file, client).admits(2 * LOCKED_PER_FILE, 1)?;
+            states.held(client).admits(2 * most, 1)
+        })
+    }
+
+    /// Whether one more lock may be waited for under an open, by this lock owner.
+    pub(crate) fn admit_wait(&self, open: Key<Open>, owner: &[u8]) -> Result<(), Full> {
+        let (_, client) = self.of_open(open)?;
+        let (states, most) = (&self.states, self.config.max_states as usize);
+        states.held(client).admits(most, 1)?;
+        let most = most * BYTES_OF_OWNERS;
+        states.lock_owners.admits(client, owner, most)
+    }
+
+    /// Whether one more file may be delegated to a client: of what state there may be, opens and
+    /// locks need a part.
+    pub(crate) fn admit_delegation(&self, client: Key<Client>) -> Result<(), Full> {
+        let (config, states) = (&self.config, &self.states);
+        let own = self.clients.get(client).ok_or(Full::Share)?;
+        if own.delegations.len() >= config.max_delegations_per_client as usize {
+            return Err(Full::Share);
+        }
+        let delegated = states.delegated(client);
+        delegated.admits(config.max_delegations as usize, 1)?;
+        states
+            .held(client)
+            .admits(config.max_states as usize / 4 * 3, 1)
+    }
+
+    fn of_open(&self, open: Key<Open>) -> Result<(Key<File>, Key<Client>), Full> {
+        let open = self.states.get(open).ok_or(Full::Share)?;
+        Ok((open.file, open.client))
     }
 
     /// What stands against a peer's having more, once those whose lease has run out are gone.
@@ -59,6 +153,24 @@ impl Full {
         }
     }
 
+    /// What OPEN answers. [RFC 8881 §15.1.4.2, §15.1.4.8, RFC 7530 §13.1.3.4]
+    pub(crate) fn of_open(self, minor: u32) -> Status {
+        match self {
+            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            Full::Share => Status::DQUOT,
+            Full::Node => Status::NOSPC,
+        }
+    }
+
+    /// What LOCK and LOCKU answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
+    pub(crate) fn of_lock(self, minor: u32) -> Status {
+        match self {
+            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            // That the lock is another's would be no answer, nor that locks are not supported.
+            Full::Share | Full::Node => Status::SERVERFAULT,
+        }
+    }
+
     /// What EXCHANGE_ID and SETCLIENTID answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_client(self, minor: u32) -> Status {
         match self {
@@ -68,3 +180,10 @@ impl Full {
         }
     }
 }
+
+/// So many ranges of a file are locked, those of each owner counted: a third by one peer. A range
+/// that is cut in two counts for half.
+const LOCKED_PER_FILE: usize = 16_384;
+/// For each state that there may be, so many bytes are kept of names of owners and, in minor version
+/// 0, of their last replies.
+const BYTES_OF_OWNERS: usize = 256;

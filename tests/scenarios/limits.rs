@@ -95,7 +95,7 @@ fn a_file_has_only_so_many_locks_and_can_always_be_unlocked() {
         }
         assert!(offset < 1 << 20, "there is no end to it");
     };
-    assert_eq!(refused.last(), (Op::Lock, Status::DELAY));
+    assert_eq!(refused.last(), (Op::Lock, Status::SERVERFAULT));
     // Neither more locks nor what is of no use to anybody, but all that gives something back.
     let existing = args::Lock {
         locker: Locker::Existing(ExistLockOwner {
@@ -109,7 +109,7 @@ fn a_file_has_only_so_many_locks_and_can_always_be_unlocked() {
             .open(open_args(b"opener", b"f"))
             .lock(existing)
     });
-    assert_eq!(reply.last(), (Op::Lock, Status::DELAY));
+    assert_eq!(reply.last(), (Op::Lock, Status::SERVERFAULT));
     client
         .call(&mut sim, |c| {
             c.putrootfh()
@@ -154,11 +154,11 @@ fn a_lock_costs_the_same_however_many_others_have_locked_the_bytes_around_it() {
 #[test]
 fn there_is_only_so_much_state_and_what_is_given_back_counts() {
     let mut sim = Sim::with(Config {
-        max_states: 16,
+        max_states: 48,
         ..Sim::config()
     });
     let (mut client, open) = opened(&mut sim);
-    // One open, and two for each lock owner: a stateid and a range.
+    // Of sixteen, which are its share: one open, and two for each lock owner: a stateid and a range.
     for owner in 0..7_u8 {
         client
             .call(&mut sim, |c| {
@@ -172,13 +172,13 @@ fn there_is_only_so_much_state_and_what_is_given_back_counts() {
         .call(&mut sim, |c| c.putrootfh().open(making(b"g")))
         .all_ok();
     let reply = client.call(&mut sim, |c| c.putrootfh().open(making(b"h")));
-    assert_eq!(reply.last(), (Op::Open, Status::DELAY));
+    assert_eq!(reply.last(), (Op::Open, Status::DQUOT));
     let reply = client.call(&mut sim, |c| {
         c.putrootfh()
             .open(open_args(b"opener", b"f"))
             .lock(lock(open, b"o", 0))
     });
-    assert_eq!(reply.last(), (Op::Lock, Status::DELAY));
+    assert_eq!(reply.last(), (Op::Lock, Status::SERVERFAULT));
     let close = args::Close {
         seqid: 0,
         open_stateid: Stateid::CURRENT,

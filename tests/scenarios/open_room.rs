@@ -7,10 +7,10 @@ use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Fattr, Pace, Reply, Sim, making_args, open_args};
 
-/// A server for so many opens and locks.
-fn server(max_states: u32) -> Sim {
+/// A server for so many opens and locks of one peer, which has a third of all.
+fn server(share: u32) -> Sim {
     Sim::with(Config {
-        max_states,
+        max_states: 3 * share,
         delegations: false,
         ..Sim::config()
     })

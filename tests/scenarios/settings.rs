@@ -157,7 +157,7 @@ fn a_client_has_a_limited_number_of_files_open() {
             .all_ok();
     }
     let reply = client.call(&mut sim, |c| c.putrootfh().open(making_args(b"o", b"i")));
-    assert_eq!(reply.last(), (Op::Open, Status::DELAY));
+    assert_eq!(reply.last(), (Op::Open, Status::DQUOT));
     // What is open can be opened again and closed, and others have their own.
     let close = args::Close {
         seqid: 0,

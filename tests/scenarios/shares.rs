@@ -1,11 +1,14 @@
 //! Each peer has a share of everything, however many client ids and connections it makes, and who
 //! comes later finds room. What is beyond a share gets an error that ends the matter.
 
-use nfs4_engine::{Config, ConnId};
-use nfs4_proto::nfs4::args::{self, CreateType, OpenHow};
+use nfs4_engine::{Admin, Config, ConnId};
+use nfs4_proto::nfs4::args::{self, CreateType, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::basic::{LockType, Stateid};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Client40, Opened, Reply, Sim};
+use nfs4_tests::sim::{Client, Client40, Opened, Pace, Reply, Sim, making_args};
+
+use super::holder::{Holder, owner, stateid};
 
 /// Takes all it can get.
 const GREEDY: &str = "192.0.2.66";
@@ -184,5 +187,224 @@ fn a_flood_from_one_host_makes_the_server_forget_no_reply_to_another() {
     modest.conn = sim.connect_from(MODEST);
     let again = sim.exchange(modest.conn, record);
     assert_eq!(again.body(), first.body());
+    sim.assert_nothing_is_left();
+}
+
+/// A client with a session, which has said RECLAIM_COMPLETE, from a host.
+fn mounted(sim: &mut Sim, host: &str, name: &str) -> Client {
+    let mut client = Client::on(sim.connect_from(host), name);
+    client.mount(sim);
+    client
+}
+
+/// Opens a file as another owner each time.
+fn open_anew(sim: &mut Sim, client: &mut Client, number: u32) -> Reply {
+    let owner = number.to_be_bytes();
+    let open = making_args(&owner, b"f");
+    client.call(sim, |c| c.putrootfh().open(open))
+}
+
+fn few_states() -> Config {
+    Config {
+        max_states: 30,
+        delegations: false,
+        ..Sim::config()
+    }
+}
+
+#[test]
+fn opens_of_a_peer_are_its_share_and_of_all_what_there_is() {
+    let mut sim = Sim::with(few_states());
+    let mut got = Vec::new();
+    for host in 0..20 {
+        let host = format!("192.0.2.{host}");
+        // Two clients are no more than one.
+        let mut clients =
+            ["a", "b"].map(|name| mounted(&mut sim, &host, &format!("{host} {name}")));
+        let mut of_v40 = Client40::by(clients[0].conn, &format!("{host} of 4.0"));
+        of_v40.uid = clients[0].uid;
+        of_v40.mount(&mut sim);
+        let (count, refused) =
+            until_refused(|number| open_anew(&mut sim, &mut clients[number as usize % 2], number));
+        let expected = if sim.tables().opens < 30 {
+            Status::DQUOT
+        } else {
+            Status::NOSPC
+        };
+        assert_eq!(refused.last(), (Op::Open, expected));
+        let open = of_v40.open_args(b"o", b"f");
+        let reply = of_v40.call(&mut sim, |c| c.putrootfh().open(open));
+        assert_eq!(reply.last(), (Op::Open, Status::RESOURCE));
+        got.push(count);
+    }
+    assert_eq!(got[..4], [10, 6, 4, 3]);
+    assert_eq!(got.iter().sum::<u32>(), 30, "the last get one each");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn opens_of_4_0_that_nobody_confirms_leave_room_for_others() {
+    let mut sim = Sim::with(few_states());
+    let mut greedy = Client40::by(sim.connect_from(GREEDY), "greedy");
+    greedy.mount(&mut sim);
+    let (count, refused) = until_refused(|number| {
+        let owner = number.to_be_bytes();
+        let open = greedy.open_args(&owner, b"f");
+        greedy.call(&mut sim, |c| c.putrootfh().open(open))
+    });
+    assert_eq!(refused.last(), (Op::Open, Status::RESOURCE));
+    assert_eq!(count, 10);
+    let mut modest = Client40::by(sim.connect_from(MODEST), "modest");
+    modest.mount(&mut sim);
+    modest.open(&mut sim, b"o", b"f");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn names_of_owners_take_room_as_their_length_is() {
+    let mut sim = Sim::with(few_states());
+    let mut client = mounted(&mut sim, GREEDY, "greedy");
+    let (count, refused) = until_refused(|number| {
+        let mut owner = vec![7; 1_020];
+        owner.extend(number.to_be_bytes());
+        let open = making_args(&owner, b"f");
+        client.call(&mut sim, |c| c.putrootfh().open(open))
+    });
+    assert_eq!(refused.last(), (Op::Open, Status::DQUOT));
+    // A third of 256 bytes for each state that there may be.
+    assert_eq!(count, 30 * 256 / 3 / 1_024);
+    open_anew(&mut sim, &mut client, 0).all_ok();
+    let mut other = mounted(&mut sim, MODEST, "modest");
+    open_anew(&mut sim, &mut other, 0).all_ok();
+    sim.assert_nothing_is_left();
+}
+
+/// One that has the file "f" open.
+fn holder(sim: &mut Sim, host: &str, name: &str) -> Holder {
+    let client = mounted(sim, host, name);
+    Holder::of(sim, client, b"f", 3)
+}
+
+/// LOCK of a byte for writing, by an owner who may have nothing of the file yet.
+fn lock_args(name: &[u8], open_stateid: Stateid, offset: u64) -> args::Lock<'_> {
+    args::Lock {
+        locktype: LockType::Write,
+        reclaim: false,
+        offset,
+        length: 1,
+        locker: Locker::New(OpenToLockOwner {
+            open_seqid: 0,
+            open_stateid,
+            lock_seqid: 0,
+            lock_owner: owner(name),
+        }),
+    }
+}
+
+#[test]
+fn locks_of_one_peer_leave_others_room_in_the_same_file() {
+    let mut sim = Sim::new();
+    let mut greedy = ["one", "two"].map(|name| holder(&mut sim, GREEDY, name));
+    const AT_ONCE: u64 = 13;
+    let (requests, refused) = until_refused(|number| {
+        let Holder { client, fh, open } = &mut greedy[number as usize % 2];
+        let put = args::PutFh { object: fh };
+        client.call(&mut sim, |c| {
+            c.putfh(put);
+            for at in 0..AT_ONCE {
+                // Two bytes apart, so that they do not join.
+                let offset = 2 * (AT_ONCE * u64::from(number) + at);
+                c.lock(lock_args(b"o", *open, offset));
+            }
+            c
+        })
+    });
+    assert_eq!(refused.last(), (Op::Lock, Status::SERVERFAULT));
+    let locked = AT_ONCE as usize * requests as usize + refused.statuses().len() - 3;
+    assert_eq!(locked, 16_384 / 3);
+    // Of 4.0, too.
+    let mut of_v40 = Client40::by(greedy[0].client.conn, "greedy of 4.0");
+    of_v40.mount(&mut sim);
+    let opened = of_v40.open(&mut sim, b"o", b"f");
+    let lock = of_v40.lock_args(b"o", &opened, b"l", (1 << 20, 1));
+    let reply = of_v40.on(&mut sim, &opened.fh, |c| c.lock(lock));
+    assert_eq!(reply.last(), (Op::Lock, Status::RESOURCE));
+    let mut modest = holder(&mut sim, MODEST, "modest");
+    let id = stateid(modest.lock(&mut sim, b"o", LockType::Write, (1 << 30, 100)));
+    // And what it has it can cut, as can the greedy one.
+    modest.unlock(&mut sim, id, ((1 << 30) + 10, 1)).all_ok();
+    let [one, _] = &mut greedy;
+    let reply = one.lock(&mut sim, b"o", LockType::Read, (0, 1));
+    assert_eq!(reply.last(), (Op::Lock, Status::SERVERFAULT));
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn what_is_locked_can_be_unlocked_in_the_middle_though_there_is_no_room_for_another_lock() {
+    let mut sim = Sim::with(few_states());
+    let mut one = holder(&mut sim, GREEDY, "one");
+    let id = stateid(one.lock(&mut sim, b"o", LockType::Write, (0, 1_000)));
+    let (count, refused) = until_refused(|number| {
+        one.lock(
+            &mut sim,
+            b"o",
+            LockType::Write,
+            (2_000 + 2 * u64::from(number), 1),
+        )
+    });
+    assert_eq!((count, refused.status()), (7, Status::SERVERFAULT));
+    let (count, refused) = until_refused(|number| {
+        let id = Stateid { seqid: 0, ..id };
+        one.unlock(&mut sim, id, (10 + 10 * u64::from(number), 1))
+    });
+    assert_eq!((count, refused.status()), (10, Status::SERVERFAULT));
+    let id = Stateid { seqid: 0, ..id };
+    one.unlock(&mut sim, id, (0, u64::MAX)).all_ok();
+    assert_eq!(sim.tables().locks, 1);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn those_of_one_peer_who_wait_for_a_lock_leave_others_a_place_in_the_line() {
+    let mut sim = Sim::new();
+    const BYTES: (u64, u64) = (0, 10);
+    let mut holds = holder(&mut sim, OTHER, "holds");
+    let id = stateid(holds.lock(&mut sim, b"o", LockType::Write, BYTES));
+    let mut greedy = holder(&mut sim, GREEDY, "greedy");
+    for number in 0..200_u32 {
+        let owner = number.to_be_bytes();
+        let reply = greedy.lock(&mut sim, &owner, LockType::WriteWait, BYTES);
+        assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    }
+    assert_eq!(sim.tables().waiting, 64);
+    let mut modest = holder(&mut sim, MODEST, "modest");
+    let reply = modest.lock(&mut sim, b"m", LockType::WriteWait, BYTES);
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    assert_eq!(sim.tables().waiting, 65, "it stands in the line");
+    let id = Stateid { seqid: 0, ..id };
+    holds.unlock(&mut sim, id, BYTES).all_ok();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn room_that_is_kept_for_an_open_goes_with_its_client() {
+    let mut sim = Sim::with(few_states());
+    let mut client = mounted(&mut sim, GREEDY, "a");
+    sim.set_pace(Pace::Held);
+    for slot in 0..3 {
+        let owner = [slot as u8];
+        let open = making_args(&owner, b"f");
+        let request = client.request(&mut sim, slot, true, |c| c.putrootfh().open(open));
+        request.send(&mut sim, client.conn);
+    }
+    sim.run();
+    sim.admin(Admin::EvictClient {
+        client: client.id.0,
+    });
+    client.mount(&mut sim);
+    sim.set_pace(Pace::Delayed);
+    sim.complete_all();
+    let (count, _) = until_refused(|number| open_anew(&mut sim, &mut client, number));
+    assert_eq!(count, 10);
     sim.assert_nothing_is_left();
 }

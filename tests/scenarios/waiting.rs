@@ -290,7 +290,7 @@ fn who_cannot_be_told_polls() {
 #[test]
 fn who_waits_counts_as_state_and_is_bounded_like_it() {
     let config = Config {
-        max_states: 16,
+        max_states: 48,
         ..Sim::config()
     };
     let mut sim = Sim::with(config);
@@ -303,7 +303,7 @@ fn who_waits_counts_as_state_and_is_bounded_like_it() {
         assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
     }
     let tables = sim.tables();
-    // Two opens, a lock stateid and what it has locked.
+    // Two opens, a lock stateid and what it has locked: all of one peer.
     assert_eq!(tables.opens + tables.locks + 1 + tables.waiting, 16);
     // Who stands in the line keeps his place.
     let reply = rivals

@@ -81,15 +81,15 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), Status> {
+        let replaced = who.replaces.and_then(|old| self.clients.get(old));
+        let is_counted = replaced.is_some_and(|old| old.peer == peer);
         let admits = |core: &Core| {
-            let mut held = core.clients.shares.held(peer);
-            if let Some(old) = who.replaces.and_then(|old| core.clients.get(old)) {
-                // There are two for a while: that is not counted to the peer.
-                let all = held.all;
-                held.give_up(peer, old.peer, 1);
-                held.all = all;
+            let held = core.clients.shares.held(peer);
+            match held.admits(core.config.max_clients as usize, 1) {
+                // There are two for a while, and then one again.
+                Err(Full::Share) if is_counted => Ok(()),
+                admitted => admitted,
             }
-            held.admits(core.config.max_clients as usize, 1)
         };
         let Err(full) = self.admit(now, out, admits) else {
             return Ok(());

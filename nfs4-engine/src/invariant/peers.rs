@@ -10,7 +10,8 @@ use crate::engine::Engine;
 use crate::ids::ConnId;
 use crate::peer::{Party, Peer};
 use crate::slab::Key;
-use crate::state::owner::Owners;
+use crate::state::owner::{Owner, Owners};
+use crate::state::table::Inside;
 
 /// How much each party has of something.
 type Tally = BTreeMap<Key<Party>, usize>;
@@ -61,21 +62,79 @@ impl Engine {
         check(ranks.are(answered), "replies kept of hosts", ())?;
         let kept = requests().filter_map(|(host, kept)| Some((host, kept?)));
         check(bytes.are(tally(kept)), "bytes kept of hosts", ())?;
-        self.check_owners_of_peers(&core.states.open_owners)?;
-        self.check_owners_of_peers(&core.states.lock_owners)
+        let states = core.states.inside();
+        self.check_states_of_peers(&states)?;
+        self.check_owners_of_peers(states.open_owners, Tally::new())?;
+        let files = states.files.entries().map(|(_, file)| file);
+        let waiters = files.flat_map(|file| file.waiters.iter());
+        let waiting = tally(waiters.map(|waiter| (waiter.peer, waiter.owner.len())));
+        self.check_owners_of_peers(states.lock_owners, waiting)
     }
 
-    fn check_owners_of_peers<T>(&self, owners: &Owners<T>) -> Result<(), String> {
-        let (mut names, mut resting) = (Tally::new(), Tally::new());
+    /// All state is counted to the peer of its client, and locked ranges in each file too.
+    fn check_states_of_peers(&self, states: &Inside<'_>) -> Result<(), String> {
+        let clients = self.core.clients.entries().map(|(_, client)| client);
+        let delegated = tally(clients.map(|client| (client.peer, client.delegations.len())));
+        let are = states.accounts.delegations.are(delegated);
+        check(are, "delegations of peers", ())?;
+        let mut all = Tally::new();
+        let mut add = |client: Key<Client>, more: usize| {
+            let peer = self.peer_of(client);
+            let peer = peer.ok_or_else(|| format!("state of no client: {client:?}"))?;
+            add(&mut all, peer, more);
+            Ok::<_, String>(())
+        };
+        for (key, client) in self.core.clients.entries() {
+            let listed = client.opens.len() + client.delegations.len();
+            add(key, listed + client.opening as usize)?;
+        }
+        for (_, lock) in states.locks.entries() {
+            add(lock.client, 1)?;
+        }
+        let mut ranges = BTreeMap::new();
+        for (key, file) in states.files.entries() {
+            for (owner, _) in file.locked.owners() {
+                let owner = states.lock_owners.get(owner);
+                let client = owner.map(Owner::client);
+                let client = client.ok_or_else(|| format!("locked by no owner: {key:?}"))?;
+                add(client, 1)?;
+                let peer = self.peer_of(client).into_iter();
+                for party in peer.flat_map(Peer::parties) {
+                    *ranges.entry((party, key)).or_default() += 1;
+                }
+            }
+            for waiter in file.waiters.iter() {
+                add(waiter.client, 1)?;
+                let peer = self.peer_of(waiter.client);
+                check(peer == Some(waiter.peer), "waits for another", key)?;
+            }
+        }
+        check(states.accounts.all.are(all), "state of peers", ())?;
+        for ((party, file), count) in &ranges {
+            let counted = states.accounts.ranges(*party, *file);
+            check(
+                counted == *count,
+                "ranges of a peer in a file",
+                (party, file),
+            )?;
+        }
+        let counted = states.accounts.files();
+        check(counted == ranges.len(), "ranges of peers in files", counted)
+    }
+
+    /// The names and last replies of owners are counted, and `bytes` besides, and which of them
+    /// rest.
+    fn check_owners_of_peers<T>(&self, owners: &Owners<T>, mut bytes: Tally) -> Result<(), String> {
+        let mut resting = Tally::new();
         for (key, owner) in owners.entries() {
             let peer = self.peer_of(owner.client());
             let peer = peer.ok_or_else(|| format!("an owner of no client: {key:?}"))?;
-            add(&mut names, peer, owner.name().len());
+            add(&mut bytes, peer, owner.bytes());
             if owner.is_resting() {
                 add(&mut resting, peer, 1);
             }
         }
-        check(owners.names.are(names), "names of owners of peers", ())?;
+        check(owners.bytes.are(bytes), "bytes of owners of peers", ())?;
         check(owners.resting.are(resting), "resting owners of peers", ())
     }
 

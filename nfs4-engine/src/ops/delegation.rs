@@ -21,7 +21,6 @@ use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 use super::open::{WANT_BITS, share};
 use crate::attr::decimal;
 use crate::callback::Referred;
-use crate::client::Client;
 use crate::client::Principal;
 use crate::compound::{Cx, Established, Step};
 use crate::delegate::Candidate;
@@ -203,7 +202,7 @@ fn decide<S: Established>(
     if !cx.core.can_call_back(client) {
         return Err(Why::Resource);
     }
-    if own.is_none() && is_full(cx, client) {
+    if own.is_none() && cx.core.admit_delegation(client).is_err() {
         cx.core.relieve(client, cx.now, cx.out);
         return Err(Why::Resource);
     }
@@ -245,16 +244,6 @@ fn wished(want: u32, share: Share) -> Option<DelegationKind> {
         },
         _ => None,
     }
-}
-
-/// Whether there are as many delegations as there may be, or much other state.
-fn is_full<S>(cx: &Cx<'_, S>, client: Key<Client>) -> bool {
-    let (config, states) = (&cx.core.config, &cx.core.states);
-    let own = cx.core.clients.get(client);
-    own.is_none_or(|own| own.delegations.len() >= config.max_delegations_per_client as usize)
-        || states.delegations() >= config.max_delegations as usize
-        // Opens and locks need the rest.
-        || states.weight() >= config.max_states as usize / 4 * 3
 }
 
 fn granted_by<S: Established>(cx: &mut Cx<'_, S>) -> Option<Referred> {

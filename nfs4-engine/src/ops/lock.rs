@@ -45,6 +45,7 @@ pub(crate) fn lock<S: Established>(
     let owner = owner(&cx.core.states, &args.locker, by);
     let asker = Asker {
         client,
+        peer: cx.core.clients.get(client).ok_or(Status::BAD_STATEID)?.peer,
         owner: &owner,
         range,
         kind,
@@ -53,8 +54,9 @@ pub(crate) fn lock<S: Established>(
         if args.locktype.waits() {
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client));
-            // Beyond the limit on state nobody else gets a place in the line.
-            if !is_full(cx) || cx.core.states.is_waiting(open, asker) {
+            // Beyond its share of state a peer gets no other place in the line.
+            let admitted = cx.core.admit_wait(open, &owner).is_ok();
+            if admitted || cx.core.states.is_waiting(open, asker) {
                 let lease = cx.core.config.lease;
                 let states = &mut cx.core.states;
                 states.wait(open, asker, session, cx.now.mono, lease);
@@ -64,13 +66,15 @@ pub(crate) fn lock<S: Established>(
         }
         return Ok(Step::Failed(Status::DENIED));
     }
-    if cx.core.states.locked_of(open) >= LOCKED_PER_FILE || is_full(cx) {
-        return Err(Status::DELAY);
-    }
-    let held = match (held, args.locker) {
-        (Some(held), _) => held,
-        (None, Locker::New(new)) => new_lock(cx, open, new.lock_owner.owner)?,
-        (None, Locker::Existing(_)) => return Err(Status::BAD_STATEID),
+    let anew = held.is_none().then_some(&*owner);
+    let admitted = cx.core.admit_lock(open, anew, cx.now, cx.out);
+    admitted.map_err(|full| full.of_lock(cx.run.minor))?;
+    let held = match held {
+        Some(held) => held,
+        None => {
+            let added = cx.core.states.add_lock(open, &owner);
+            added.ok_or(Status::BAD_STATEID)?
+        }
     };
     let stateid = cx.core.states.lock_range(held, range, kind);
     cx.core.states.granted(open, asker);
@@ -162,10 +166,10 @@ pub(crate) fn unlock<S: Established>(
     // that is full could not be unlocked otherwise.
     let states = &cx.core.states;
     let lock = states.lock(held).ok_or(Status::BAD_STATEID)?;
-    let (open, file) = (lock.open, lock.file);
-    let much = states.locked_of(open) >= 2 * LOCKED_PER_FILE || is_full(cx);
-    if much && states.cuts(held, range) {
-        return Err(Status::DELAY);
+    let file = lock.file;
+    if states.cuts(held, range) {
+        let admitted = cx.core.admit_cut(held, cx.now, cx.out);
+        admitted.map_err(|full| full.of_lock(cx.run.minor))?;
     }
     let stateid = cx.core.states.unlock_range(held, range);
     cx.core.give_turns(file, cx.now, cx.out);
@@ -214,24 +218,6 @@ fn locker<S: Established>(
             })
         }
     }
-}
-
-fn new_lock<S: Established>(
-    cx: &mut Cx<'_, S>,
-    open: Key<Open>,
-    owner: &[u8],
-) -> Result<Key<Lock>, Status> {
-    let states = &mut cx.core.states;
-    let record = states.get(open).ok_or(Status::BAD_STATEID)?;
-    if record.locks.len() >= LOCK_OWNERS_PER_OPEN {
-        return Err(Status::DELAY);
-    }
-    states.add_lock(open, owner).ok_or(Status::BAD_STATEID)
-}
-
-/// Whether there is as much state as there may be.
-fn is_full<S>(cx: &Cx<'_, S>) -> bool {
-    cx.core.states.weight() >= cx.core.config.max_states as usize
 }
 
 /// What the lock owner is called.
@@ -320,9 +306,3 @@ fn kind(locktype: LockType) -> Kind {
         Kind::Read
     }
 }
-
-/// Nothing more of a file is locked when its ranges, each counted for every owner, are so many; one
-/// LOCK adds at most two.
-const LOCKED_PER_FILE: usize = 16_384;
-/// At most so many lock owners lock under one open.
-const LOCK_OWNERS_PER_OPEN: usize = 16_384;

@@ -71,7 +71,8 @@ pub(crate) fn start<S: Established>(
         if matches!(target, Target::Handle(_)) {
             return Err(Status::INVAL);
         }
-        opening.barred = barred(cx, current.export, client, claimed.is_some());
+        let owner = (client, args.owner.owner);
+        opening.barred = barred(cx, current.export, owner, claimed.is_some());
         if opening.barred.is_some() {
             create = Create::No;
         } else {
@@ -153,14 +154,25 @@ pub(crate) fn resume<S: Established>(
 }
 
 /// Why a file that is not there must not be made, if there is a reason.
-fn barred<S>(cx: &Cx<'_, S>, export: u16, client: Key<Client>, claims: bool) -> Option<Barred> {
+fn barred<S>(
+    cx: &mut Cx<'_, S>,
+    export: u16,
+    (client, owner): (Key<Client>, &[u8]),
+    claims: bool,
+) -> Option<Barred> {
     if claims {
         return Some(Barred::Claims);
     }
     if !cx.core.exports.rights(export).contains(AccessMask::MODIFY) {
         return Some(Barred::ReadOnly);
     }
-    cx.core.room_for_open(client).err().map(Barred::Full)
+    room_for(cx, client, owner).err().map(Barred::Full)
+}
+
+/// Whether an open owner may open one more file.
+fn room_for<S>(cx: &mut Cx<'_, S>, client: Key<Client>, owner: &[u8]) -> Result<(), Status> {
+    let admitted = cx.core.admit_open(client, owner, cx.now, cx.out);
+    admitted.map_err(|full| full.of_open(cx.run.minor))
 }
 
 fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<Key<Client>>) {
@@ -188,7 +200,7 @@ fn found<S: Established>(
     let client = cx.client_of(args.owner.clientid)?;
     let own = admit(cx, client, args.owner.owner, &fh, needed, cut)?;
     if own.is_none() && opening.room.is_none() {
-        cx.core.room_for_open(client)?;
+        room_for(cx, client, args.owner.owner)?;
     }
     if let args::OpenClaim::Null(name) = args.claim
         && (cut || cx.core.guards.asks_for_name(&cx.run.watch))

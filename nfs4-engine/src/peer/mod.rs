@@ -136,3 +136,53 @@ impl Peer {
         core::iter::once(self.host).chain(self.user)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::Credential;
+
+    #[test]
+    fn a_host_is_an_address_whatever_the_port_and_a_peer_a_principal_there() {
+        let mut peers = Peers::new(Keyed::new([1; 16]));
+        let one = peers.host("192.0.2.1:700");
+        for same in ["192.0.2.1:701", "[::ffff:192.0.2.1]:9"] {
+            assert_eq!(peers.host(same), one, "{same}");
+        }
+        for other in [
+            "192.0.2.2:700",
+            "[2001:db8::1]:700",
+            "[2001:db8::2]:700",
+            "pipe",
+        ] {
+            assert_ne!(peers.host(other), one, "{other}");
+        }
+        let root = Principal::of(&Credential::sys(0, 0, &[]));
+        let user = Principal::of(&Credential::sys(7, 0, &[]));
+        let nobody = Principal::of(&Credential::none());
+        let known = [root, user, nobody].map(|who| peers.user(one.host, who));
+        assert_eq!(peers.user(one.host, user), known[1]);
+        assert!(known[0] != known[1] && known[1] != known[2]);
+        assert_eq!(peers.counts(), (8, 8));
+    }
+
+    #[test]
+    fn a_peer_is_there_as_long_as_it_is_held() {
+        let mut peers = Peers::new(Keyed::new([1; 16]));
+        let host = peers.host("192.0.2.1:700");
+        let root = peers.user(host.host, Principal::of(&Credential::none()));
+        peers.leave(host);
+        assert_eq!(peers.host("192.0.2.1:1"), host);
+        peers.leave(host);
+        peers.hold(root);
+        peers.leave(root);
+        assert_eq!(peers.counts(), (2, 2));
+        peers.leave(root);
+        assert_eq!(peers.counts(), (0, 0));
+        assert_ne!(
+            peers.host("192.0.2.1:700"),
+            host,
+            "and is another when it comes again"
+        );
+    }
+}

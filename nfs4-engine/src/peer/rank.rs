@@ -136,3 +136,54 @@ fn link<T: Ranked>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T>> {
 const ALL: usize = 0;
 /// Of the host and the principal.
 const PARTIES: [usize; 2] = [1, 2];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Entry(Rank<Entry>);
+
+    impl Ranked for Entry {
+        fn rank(&mut self) -> Option<&mut Rank<Entry>> {
+            Some(&mut self.0)
+        }
+    }
+
+    #[test]
+    fn the_oldest_gives_way_of_a_principal_its_host_and_all() {
+        let peer = |host, user| Peer {
+            host: Key::new(host, 1),
+            user: Some(Key::new(user, 1)),
+        };
+        // Two principals at one host, and one at another.
+        let (one, two, other) = (peer(0, 1), peer(0, 2), peer(3, 4));
+        let (mut slab, mut ranks) = (Slab::new(), Ranks::new());
+        let keys = [other, two, one, one].map(|peer| {
+            let key = slab.insert(Entry::default());
+            ranks.push(&mut slab, key, peer);
+            key
+        });
+        // One that stands somewhere is not put anywhere else.
+        ranks.push(&mut slab, keys[0], one);
+        let held = |own, host, all| Held { own, host, all };
+        assert_eq!(ranks.held(one), held(2, 3, 4));
+        assert_eq!(ranks.held(other), held(1, 1, 4));
+        let first = |ranks: &Ranks<Entry>, whose| ranks.first_to(one, whose);
+        assert_eq!(first(&ranks, GivesWay::Own), Some(keys[2]));
+        assert_eq!(first(&ranks, GivesWay::Host), Some(keys[1]));
+        assert_eq!(first(&ranks, GivesWay::First), Some(keys[0]));
+        for key in [keys[1], keys[2], keys[2]] {
+            ranks.remove(&mut slab, key);
+        }
+        assert_eq!(first(&ranks, GivesWay::Host), Some(keys[3]));
+        assert_eq!(ranks.first_of(two), Some(keys[3]), "of its host");
+        ranks.remove(&mut slab, keys[3]);
+        assert_eq!(ranks.first_of(two), None);
+        assert_eq!(ranks.held(other), held(1, 1, 1));
+        assert!(
+            slab.get_mut(keys[3])
+                .is_some_and(|entry| !entry.0.is_listed())
+        );
+    }
+}

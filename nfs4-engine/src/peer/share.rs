@@ -93,6 +93,15 @@ impl Shares {
         }
     }
 
+    /// A peer has `after` of what it had `before` of.
+    pub(crate) fn change(&mut self, peer: Peer, before: usize, after: usize) {
+        if after > before {
+            self.add(peer, after - before);
+        } else if before > after {
+            self.take(peer, before - after);
+        }
+    }
+
     /// Whether each party has as much as is told, and no other anything.
     pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
         are(self.of.clone(), told)
@@ -100,17 +109,6 @@ impl Shares {
 }
 
 impl Held {
-    /// As `peer` sees it once `other` has so much less.
-    pub(crate) fn give_up(&mut self, peer: Peer, other: Peer, less: usize) {
-        self.all -= less;
-        if peer.host == other.host {
-            self.host -= less;
-            if peer == other {
-                self.own -= less;
-            }
-        }
-    }
-
     /// Whether a peer may have so much more of what there is `limit` of.
     ///
     /// A peer may have as much as is left beside what its host has, so that the first one gets a

@@ -232,6 +232,7 @@ impl States {
             file.delegations.push(key);
         }
         self.delegated.count(kind, |count| *count += 1);
+        self.charge_delegation(client);
         key
     }
 
@@ -284,6 +285,7 @@ impl States {
         let Some(held) = ended else {
             return;
         };
+        self.refund_delegation(held.client);
         if held.is_revoked() {
             if let Some(file) = self.files.get_mut(held.file) {
                 file.revoked -= 1;

@@ -1,5 +1,6 @@
 //! The waiting lines of all files. [RFC 8881 §9.6]
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use nfs4_proto::nfs4::status::Status;
@@ -80,10 +81,18 @@ impl States {
         now: Mono,
         patience: Duration,
     ) {
-        if let Some(file) = self.opens.get(open).map(|open| open.file) {
-            self.line(file, |waiters| {
-                waiters.stand(asker, open, session, now, patience);
-            });
+        let Some(file) = self.opens.get(open).map(|open| open.file) else {
+            return;
+        };
+        let stands = self.line(file, |waiters| {
+            let before = waiters.has(asker);
+            waiters.stand(asker, open, session, now, patience);
+            !before && waiters.has(asker)
+        });
+        if stands == Some(true) {
+            self.waiting += 1;
+            self.charge(asker.client, 1);
+            self.lock_owners.bytes.add(asker.peer, asker.owner.len());
         }
     }
 
@@ -123,12 +132,12 @@ impl States {
             return Turns::default();
         }
         let mut waiters = core::mem::take(&mut found.waiters);
-        let before = waiters.len();
         let turns = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
-        self.waiting = self.waiting - before + waiters.len();
+        let left = waiters.take_left();
         if let Some(found) = self.files.get_mut(file) {
             found.waiters = waiters;
         }
+        self.wait_no_more(left);
         turns
     }
 
@@ -155,9 +164,17 @@ impl States {
         change: impl FnOnce(&mut Waiters) -> T,
     ) -> Option<T> {
         let waiters = &mut self.files.get_mut(file)?.waiters;
-        let before = waiters.len();
         let result = change(waiters);
-        self.waiting = self.waiting - before + waiters.len();
+        let left = waiters.take_left();
+        self.wait_no_more(left);
         Some(result)
+    }
+
+    fn wait_no_more(&mut self, left: Vec<Waiter>) {
+        for waiter in left {
+            self.waiting -= 1;
+            self.refund(waiter.client, 1);
+            self.lock_owners.bytes.take(waiter.peer, waiter.owner.len());
+        }
     }
 }

@@ -70,6 +70,7 @@ impl States {
             *count += 1;
         }
         self.lock_by_owner.insert((owner, open_key), key);
+        self.charge(client, 1);
         Some(key)
     }
 
@@ -90,25 +91,18 @@ impl States {
         key: Key<Lock>,
         change: impl FnOnce(&mut File, Key<Owner<Lock>>),
     ) -> Stateid {
-        let seqid = self.locks.get_mut(key).map_or(0, |lock| {
-            lock.advance();
-            if let Some(file) = self.files.get_mut(lock.file) {
-                let before = file.locked.len();
-                change(file, lock.owner);
-                self.ranges = self.ranges - before + file.locked.len();
-            }
-            lock.seqid
-        });
+        let Some(lock) = self.locks.get_mut(key) else {
+            return Named::Lock(key).encode(self.epoch(), 0);
+        };
+        lock.advance();
+        let (client, in_file, seqid) = (lock.client, lock.file, lock.seqid);
+        if let Some(file) = self.files.get_mut(in_file) {
+            let before = file.locked.len();
+            change(file, lock.owner);
+            let after = file.locked.len();
+            self.change_ranges(client, in_file, (before, after));
+        }
         Named::Lock(key).encode(self.epoch(), seqid)
-    }
-
-    /// How many ranges are locked of the file of an open, those of each owner counted.
-    pub(crate) fn locked_of(&self, open: Key<Open>) -> usize {
-        let file = self
-            .opens
-            .get(open)
-            .and_then(|open| self.files.get(open.file));
-        file.map_or(0, |file| file.locked.len())
     }
 
     /// Whether unlocking this range leaves more ranges than there were.
@@ -149,7 +143,8 @@ impl States {
         {
             let before = file.locked.len();
             file.locked.unlock_all(lock.owner, key);
-            self.ranges -= before - file.locked.len();
+            let (client, in_file, after) = (lock.client, lock.file, file.locked.len());
+            self.change_ranges(client, in_file, (before, after));
         }
     }
 
@@ -161,6 +156,7 @@ impl States {
         let Some(lock) = ended else {
             return;
         };
+        self.refund(lock.client, 1);
         let count = self.locks_by_client.get_mut(lock.client.index as usize);
         if let Some(count) = count {
             *count -= 1;

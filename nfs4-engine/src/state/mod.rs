@@ -1,5 +1,6 @@
 //! Open files: who holds what, and under which stateid. [RFC 8881 §9]
 
+pub(crate) mod account;
 pub(crate) mod claim;
 pub(crate) mod delegated;
 pub(crate) mod delegation;

@@ -10,7 +10,7 @@ use hashbrown::Equivalent;
 use super::turns::Turns;
 use crate::client::Client;
 use crate::map::{DetMap, Keyed};
-use crate::peer::{Peer, Rank, Ranked, Ranks, Shares};
+use crate::peer::{Full, Peer, Rank, Ranked, Ranks, Shares};
 use crate::places::Places;
 use crate::slab::{Key, Slab};
 use crate::time::Mono;
@@ -41,8 +41,8 @@ pub(crate) struct Owners<T> {
     loose: BTreeSet<(Key<Client>, Mono, Key<Owner<T>>)>,
     /// Those of them of whom no turn runs.
     pub(crate) resting: Ranks<Owner<T>>,
-    /// How many bytes the names have of each peer's owners.
-    pub(crate) names: Shares,
+    /// How many bytes each peer's owners take: names, and last replies.
+    pub(crate) bytes: Shares,
     /// The peer of each client, by its place.
     peers: Vec<Peer>,
 }
@@ -67,6 +67,12 @@ impl<T> Owner<T> {
 
     pub(crate) fn name(&self) -> &[u8] {
         &self.name.name
+    }
+
+    /// How many bytes his name and his last reply have.
+    pub(crate) fn bytes(&self) -> usize {
+        let last = self.turns().and_then(Turns::last);
+        self.name().len() + last.map_or(0, |last| last.body.len())
     }
 
     /// The opens or sets of locks that are his.
@@ -102,7 +108,7 @@ impl<T> Owners<T> {
             by_name: DetMap::new(keyed),
             loose: BTreeSet::new(),
             resting: Ranks::new(),
-            names: Shares::new(),
+            bytes: Shares::new(),
             peers: Vec::new(),
         }
     }
@@ -118,7 +124,19 @@ impl<T> Owners<T> {
         }
     }
 
-    fn peer_of(&self, client: Key<Client>) -> Option<Peer> {
+    /// Whether there is room for the name of a client's owner, if it is not known, where all have
+    /// so many bytes.
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub(crate) fn admits(&self, client: Key<Client>, name: &[u8], most: usize) -> Result<(), Full> {
+        let peer = self.peer_of(client).ok_or(Full::Share)?;
+        let admitted = self.bytes.held(peer).admits(most, name.len());
+        admitted.or_else(|full| self.find(client, name).map(|_| ()).ok_or(full))
+    }
+
+    /// To whom a client's owners are counted.
+    pub(super) fn peer_of(&self, client: Key<Client>) -> Option<Peer> {
         self.peers.get(client.index as usize).copied()
     }
 
@@ -162,7 +180,7 @@ impl<T> Owners<T> {
                 used: Mono::ZERO,
             });
             if let Some(peer) = self.peer_of(client) {
-                self.names.add(peer, name.name.len());
+                self.bytes.add(peer, name.name.len());
             }
             self.by_name.insert(name, key);
             key
@@ -207,7 +225,12 @@ impl<T> Owners<T> {
         self.unlist(key);
         let owner = self.slab.get_mut(key)?;
         owner.used = now.unwrap_or(owner.used);
+        let before = owner.bytes();
         let result = change(&mut owner.turns.get_or_insert_default().turns);
+        let (after, client) = (owner.bytes(), owner.client());
+        if let Some(peer) = self.peer_of(client) {
+            self.bytes.change(peer, before, after);
+        }
         self.list(key);
         Some(result)
     }
@@ -218,7 +241,7 @@ impl<T> Owners<T> {
         if let Some(owner) = self.slab.remove(key) {
             debug_assert!(owner.held.is_empty(), "an owner goes after what he holds");
             if let Some(peer) = self.peer_of(owner.client()) {
-                self.names.take(peer, owner.name().len());
+                self.bytes.take(peer, owner.bytes());
             }
             self.by_name.remove(&owner.name);
         }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
+use super::account::Accounts;
 use super::delegated::Delegated;
 use super::file::{File, Files, Share};
 use super::lock::Lock;
@@ -15,7 +16,6 @@ use crate::client::{Client, Principal};
 use crate::delegate::Place;
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
-use crate::peer::Peer;
 use crate::places::Places;
 use crate::seal::{Draw, Purpose};
 use crate::slab::{Key, Slab};
@@ -39,6 +39,8 @@ pub(crate) struct States {
     pub(super) waiting: usize,
     /// For how many opens that are about to be made room is kept.
     pub(super) opening: usize,
+    /// How much of all that is each peer's.
+    pub(super) accounts: Accounts,
     /// How many locks each client has, by its place: one that goes leaves none.
     pub(super) locks_by_client: Vec<u32>,
 }
@@ -61,6 +63,7 @@ pub(crate) struct Inside<'a> {
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
     pub(crate) opening: usize,
+    pub(crate) accounts: &'a Accounts,
     pub(crate) delegated: &'a Delegated,
 }
 
@@ -113,14 +116,9 @@ impl States {
             ranges: 0,
             waiting: 0,
             opening: 0,
+            accounts: Accounts::new(keyed),
             locks_by_client: Vec::new(),
         }
-    }
-
-    /// To whom what a client has is counted from now on; it has nothing yet.
-    pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
-        self.open_owners.enroll(client, peer);
-        self.lock_owners.enroll(client, peer);
     }
 
     /// The boot that its stateids are of.
@@ -153,6 +151,7 @@ impl States {
             ranges: self.ranges,
             waiting: self.waiting,
             opening: self.opening,
+            accounts: &self.accounts,
             delegated: &self.delegated,
         }
     }
@@ -216,6 +215,7 @@ impl States {
         list.push(key);
         self.open_owners.hold(owner, key);
         self.open_by_owner.insert((owner, file), key);
+        self.charge(client, 1);
         key
     }
 
@@ -261,6 +261,7 @@ impl States {
             Ending::Asked => self.opens.remove(key)?,
             Ending::Lost => self.opens.lose(key)?,
         };
+        self.refund(open.client, 1);
         let fh = self.files.get(open.file).map(|file| file.fh);
         self.open_by_owner.remove(&(open.owner, open.file));
         if let Some(moved) = self.open_owners.release(open.owner, open.owner_place)
@@ -281,10 +282,10 @@ impl States {
         fh
     }
 
-    /// Opens, lock stateids, what is locked, and delegations, of everybody: all of it takes memory.
+    /// Opens and those about to be made, lock stateids, what is locked, those who wait, and
+    /// delegations, of all clients: all of it takes memory.
     pub(crate) fn weight(&self) -> usize {
-        let opens = self.opens.len() + self.opening;
-        opens + self.locks.len() + self.ranges + self.waiting + self.delegated.len()
+        self.accounts.all.all()
     }
 
     /// What a stateid names, whose it is, and of which file; its seqid is not looked at.

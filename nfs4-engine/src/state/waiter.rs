@@ -12,6 +12,7 @@ use core::time::Duration;
 use super::open::Open;
 use super::range::{Kind, Range};
 use crate::client::Client;
+use crate::peer::{Full, Held, Peer};
 use crate::session::table::Session;
 use crate::slab::Key;
 use crate::time::Mono;
@@ -20,6 +21,8 @@ use crate::time::Mono;
 #[derive(Default)]
 pub(crate) struct Waiters {
     line: Vec<Waiter>,
+    /// Those who have left and are still counted.
+    left: Vec<Waiter>,
     /// When a reminder to look at it is due.
     reminder: Option<Mono>,
 }
@@ -27,6 +30,8 @@ pub(crate) struct Waiters {
 /// A lock that a lock owner was denied and waits for.
 pub(crate) struct Waiter {
     pub(crate) client: Key<Client>,
+    /// To whom it is counted.
+    pub(crate) peer: Peer,
     pub(crate) owner: Box<[u8]>,
     pub(crate) range: Range,
     pub(crate) kind: Kind,
@@ -46,6 +51,7 @@ pub(crate) struct Waiter {
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
     pub(crate) client: Key<Client>,
+    pub(crate) peer: Peer,
     pub(crate) owner: &'a [u8],
     pub(crate) range: Range,
     pub(crate) kind: Kind,
@@ -77,16 +83,13 @@ impl Waiters {
         self.line.iter().any(|waiter| waiter.is(asker))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.line.len()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiter> + '_ {
         self.line.iter()
     }
 
     /// Who was denied a lock and waits stands at the end of the line; who stood in it keeps his
-    /// place. Who finds the line full is not in it, which takes nothing from him but his turn.
+    /// place. Who finds the line full, or his peer's share of it, is not in it, which takes nothing
+    /// from him but his turn.
     pub(crate) fn stand(
         &mut self,
         asker: Asker<'_>,
@@ -103,12 +106,13 @@ impl Waiters {
             waiter.turn = None;
             return;
         }
-        if self.line.len() >= LINE {
-            self.line.retain(|waiter| !waiter.has_gone(now, patience));
+        if self.admits(asker).is_err() {
+            self.dismiss(|waiter| waiter.has_gone(now, patience));
         }
-        if self.line.len() < LINE {
+        if self.admits(asker).is_ok() {
             self.line.push(Waiter {
                 client: asker.client,
+                peer: asker.peer,
                 owner: asker.owner.into(),
                 range: asker.range,
                 kind: asker.kind,
@@ -123,12 +127,33 @@ impl Waiters {
 
     /// Who asks without waiting, and is denied, does not wait any more.
     pub(crate) fn leave(&mut self, asker: Asker<'_>) {
-        self.line.retain(|waiter| !waiter.is(asker));
+        self.dismiss(|waiter| waiter.is(asker));
     }
 
     /// Whoever waits under an open goes with it.
     pub(crate) fn leave_with(&mut self, open: Key<Open>) {
-        self.line.retain(|waiter| waiter.open != open);
+        self.dismiss(|waiter| waiter.open == open);
+    }
+
+    /// Those who have left since this was last asked.
+    pub(crate) fn take_left(&mut self) -> Vec<Waiter> {
+        core::mem::take(&mut self.left)
+    }
+
+    fn dismiss(&mut self, goes: impl FnMut(&mut Waiter) -> bool) {
+        self.left.extend(self.line.extract_if(.., goes));
+    }
+
+    fn admits(&self, asker: Asker<'_>) -> Result<(), Full> {
+        let mut held = Held {
+            all: self.line.len(),
+            ..Held::default()
+        };
+        for waiter in &self.line {
+            held.own += usize::from(waiter.peer == asker.peer);
+            held.host += usize::from(waiter.peer.host == asker.peer.host);
+        }
+        held.admits(LINE, 1)
     }
 
     /// The one before `asker` in the line for whom the lock is kept, of those who would get it.
@@ -165,7 +190,8 @@ impl Waiters {
         patience: Duration,
         would_get: impl Fn(&Waiter) -> bool,
     ) -> Turns {
-        self.line.retain(|waiter| !waiter.has_gone(now, patience));
+        self.dismiss(|waiter| waiter.has_gone(now, patience));
+        let gets: Vec<bool> = self.line.iter().map(would_get).collect();
         let mut turns = Turns::default();
         let mut next: Option<Mono> = None;
         self.reminder = self.reminder.filter(|at| *at > now);
@@ -175,11 +201,10 @@ impl Waiters {
                 break;
             };
             let asker = waiter.asker();
-            let is_next = would_get(waiter)
-                && !before.iter().any(|earlier| {
-                    earlier.is_in_the_way_of(asker)
-                        && earlier.is_kept_for(now, patience)
-                        && would_get(earlier)
+            let mut before = before.iter().zip(&gets);
+            let is_next = gets.get(at) == Some(&true)
+                && !before.any(|(earlier, gets)| {
+                    *gets && earlier.is_in_the_way_of(asker) && earlier.is_kept_for(now, patience)
                 });
             if is_next
                 && waiter.turn.is_none()
@@ -223,6 +248,7 @@ impl Waiter {
     fn asker(&self) -> Asker<'_> {
         Asker {
             client: self.client,
+            peer: self.peer,
             owner: &self.owner,
             range: self.range,
             kind: self.kind,
@@ -267,8 +293,8 @@ impl Waiter {
     }
 }
 
-/// So many wait for locks on a file.
-const LINE: usize = 64;
+/// So many wait for locks on a file, a third of them of one peer.
+const LINE: usize = 192;
 /// So long a lock is kept for one who was told that it is free.
 const TURN: Duration = Duration::from_secs(1);
 /// So often one who polls is overtaken.

@@ -58,9 +58,10 @@ fn a_client_has_no_more_than_its_limit() {
 }
 
 #[test]
-fn nor_have_all_together_more_than_theirs() {
+fn nor_have_all_of_a_peer_together_more_than_theirs() {
+    // A third of all.
     let (mut sim, mut one, mut two) = two_with(Config {
-        max_delegations: 2,
+        max_delegations: 6,
         ..Sim::config()
     });
     make(&mut sim, &mut one, b"g");
@@ -121,7 +122,7 @@ fn who_has_too_many_is_asked_for_some_and_then_for_certain_ones() {
 #[test]
 fn opens_have_the_rest_of_what_state_there_may_be() {
     let (mut sim, mut one, _) = two_with(Config {
-        max_states: 16,
+        max_states: 48,
         ..Sim::config()
     });
     let names = (b'a'..b'o').map(|letter| [letter]);

@@ -1,0 +1,129 @@
+//! State as it is counted to the peers of clients.
+
+use super::file::File;
+use super::table::States;
+use crate::client::Client;
+use crate::map::{DetMap, Keyed};
+use crate::peer::{Held, Party, Peer, Shares};
+use crate::slab::Key;
+
+/// How much state each peer has.
+pub(crate) struct Accounts {
+    /// Opens, and those about to be made, lock stateids, locked ranges, locks that are waited for,
+    /// and delegations.
+    pub(crate) all: Shares,
+    /// Delegations, which are of these.
+    pub(crate) delegations: Shares,
+    /// Locked ranges of each party in each file.
+    ranges: DetMap<(Key<Party>, Key<File>), usize>,
+}
+
+impl Accounts {
+    pub(super) const fn new(keyed: Keyed) -> Accounts {
+        Accounts {
+            all: Shares::new(),
+            delegations: Shares::new(),
+            ranges: DetMap::new(keyed),
+        }
+    }
+
+    /// How many ranges a party has locked in a file.
+    pub(crate) fn ranges(&self, party: Key<Party>, file: Key<File>) -> usize {
+        self.ranges.get(&(party, file)).copied().unwrap_or(0)
+    }
+
+    /// In how many files parties have locked ranges.
+    pub(crate) fn files(&self) -> usize {
+        self.ranges.len()
+    }
+
+    fn change_ranges(&mut self, peer: Peer, file: Key<File>, before: usize, after: usize) {
+        self.all.change(peer, before, after);
+        for party in peer.parties() {
+            let held = self.ranges(party, file) + after - before;
+            if held == 0 {
+                self.ranges.remove(&(party, file));
+            } else if let Some(known) = self.ranges.get_mut(&(party, file)) {
+                *known = held;
+            } else {
+                self.ranges.insert((party, file), held);
+            }
+        }
+    }
+}
+
+impl States {
+    /// To whom what a client has is counted from now on; it has nothing yet.
+    pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
+        self.open_owners.enroll(client, peer);
+        self.lock_owners.enroll(client, peer);
+    }
+
+    /// How much state is held, as a client sees it.
+    pub(crate) fn held(&self, client: Key<Client>) -> Held {
+        let peer = self.open_owners.peer_of(client);
+        peer.map_or_else(Held::default, |peer| self.accounts.all.held(peer))
+    }
+
+    /// How many delegations there are, as a client sees it.
+    pub(crate) fn delegated(&self, client: Key<Client>) -> Held {
+        let peer = self.open_owners.peer_of(client);
+        peer.map_or_else(Held::default, |peer| self.accounts.delegations.held(peer))
+    }
+
+    /// How many ranges are locked in a file, as a client sees it.
+    pub(crate) fn locked(&self, file: Key<File>, client: Key<Client>) -> Held {
+        let of = |party: Key<Party>| self.accounts.ranges(party, file);
+        let peer = self.open_owners.peer_of(client);
+        peer.map_or_else(Held::default, |peer| Held {
+            own: peer.user.map_or(0, of),
+            host: of(peer.host),
+            all: self.files.get(file).map_or(0, |file| file.locked.len()),
+        })
+    }
+
+    /// A client has a delegation.
+    pub(super) fn charge_delegation(&mut self, client: Key<Client>) {
+        self.charge(client, 1);
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.delegations.add(peer, 1);
+        }
+    }
+
+    /// A client has one delegation less.
+    pub(super) fn refund_delegation(&mut self, client: Key<Client>) {
+        self.refund(client, 1);
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.delegations.take(peer, 1);
+        }
+    }
+
+    /// A client has more state.
+    pub(super) fn charge(&mut self, client: Key<Client>, more: usize) {
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.all.add(peer, more);
+        }
+    }
+
+    /// A client has less state.
+    pub(super) fn refund(&mut self, client: Key<Client>, less: usize) {
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.all.take(peer, less);
+        }
+    }
+
+    /// Of the ranges that are locked in a file a client's were `before`, and are `after`.
+    pub(super) fn change_ranges(
+        &mut self,
+        client: Key<Client>,
+        file: Key<File>,
+        (before, after): (usize, usize),
+    ) {
+        self.ranges = self.ranges + after - before;
+        if before != after
+            && let Some(peer) = self.open_owners.peer_of(client)
+        {
+            self.accounts.change_ranges(peer, file, before, after);
+        }
+    }
+}
