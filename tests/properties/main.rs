@@ -5,5 +5,6 @@ mod delegations;
 mod engine_ops;
 mod exactly_once;
 mod runner;
+mod shares;
 mod slots;
 mod trunking;
