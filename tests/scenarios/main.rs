@@ -36,6 +36,7 @@ mod reconnect;
 mod refusals;
 mod rights;
 mod sequence;
+mod retries;
 mod settings;
 mod shares;
 mod slots;

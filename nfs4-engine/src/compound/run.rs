@@ -209,7 +209,7 @@ fn begin(
     if row.op == Op::Sequence {
         run.begun = 1;
         run.reply.begin_op(op);
-        return match sequence::enter(core, run, record, &mut args, now, out) {
+        return match sequence::enter(core, run, &mut args, now, out) {
             Entry::Accepted(scope) => {
                 run.next_at = args.position();
                 out.metrics.operation(row.op, run.minor, Status::OK);

@@ -21,7 +21,7 @@ use crate::duplicates::{self, Seen};
 use crate::exports::Fh;
 use crate::ops::seqid;
 use crate::ops::table::{Handler, Row};
-use crate::session::fingerprint;
+use crate::session::fingerprint::{self, Asked};
 use crate::session::table::Session;
 use crate::slab::Key;
 use crate::state::open::Open;
@@ -128,7 +128,12 @@ pub(super) fn begin_v40(
 ) -> Option<Begin> {
     let newest = core.connections.newest();
     if let Some(connection) = core.connections.get(run.conn) {
-        let print = fingerprint::of(&run.cred, run.count, record);
+        let print = fingerprint::of(&Asked {
+            user: core.exports.user(&run.cred),
+            minor: run.minor,
+            count: run.count,
+            operations: record.get(run.next_at..).unwrap_or_default(),
+        });
         let name = core.duplicates.name(run.xid, &connection.peer, print);
         let from = (run.conn, connection.host);
         match core.duplicates.enter(name, from, newest, &mut core.peers) {

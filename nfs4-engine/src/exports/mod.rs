@@ -77,6 +77,8 @@ pub(crate) struct Exports {
     /// The directories that lead to the exports; none if one is at "/".
     pseudo: Option<PseudoFs>,
     squashed: Squashed,
+    /// Which users are squashed in every export.
+    squash: Squash,
 }
 
 /// Who answers a request to a file system.
@@ -130,10 +132,12 @@ impl Exports {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let squash = list.iter().map(|served| served.squash).min();
         Ok(Exports {
             list,
             pseudo,
             squashed: Squashed::new(),
+            squash: squash.unwrap_or_default(),
         })
     }
 
@@ -223,6 +227,15 @@ impl Exports {
             }
             (None, Some(pseudo)) if export == PSEUDO => Route::Pseudo(pseudo),
             (None, _) => Route::Refused(FsError::Stale),
+        }
+    }
+
+    /// The user whom a request counts for: nobody, if its own is squashed in every export.
+    pub(crate) fn user(&self, cred: &Credential) -> u32 {
+        if self.squash.takes(cred) {
+            Credential::NOBODY
+        } else {
+            cred.uid
         }
     }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use crate::fs::{Credential, Flavor};
 
-/// Whose requests are made on behalf of nobody.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whose requests are made on behalf of nobody; each takes all that the one before it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Squash {
     /// Every user's are made as they come.
     #[default]
@@ -16,6 +16,17 @@ pub enum Squash {
     Root,
     /// Every user's, without any group of theirs.
     All,
+}
+
+impl Squash {
+    /// Whether the requests of this user are made as nobody's.
+    pub(super) fn takes(self, cred: &Credential) -> bool {
+        match self {
+            Squash::None => false,
+            Squash::Root => cred.is_root(),
+            Squash::All => true,
+        }
+    }
 }
 
 /// What users become, without making it anew for each request.

@@ -1,12 +1,12 @@
 //! SEQUENCE: the slot, exactly-once execution and the lease. [RFC 8881 §18.46]
 
-use bytes::Bytes;
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::res;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
+use super::table;
 use crate::action::Outbox;
 use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
@@ -14,7 +14,7 @@ use crate::connection::Direction;
 use crate::core::Core;
 use crate::metrics::SequenceError;
 use crate::session::demand::Pressure;
-use crate::session::fingerprint;
+use crate::session::fingerprint::{self, Asked};
 use crate::session::slot::{Acquire, Said};
 use crate::session::table::Session;
 use crate::slab::Key;
@@ -44,13 +44,12 @@ enum Turn {
 pub(crate) fn enter(
     core: &mut Core,
     run: &mut Compound,
-    record: &Bytes,
     args: &mut Reader<'_>,
     now: Now,
     out: &mut Outbox,
 ) -> Entry {
     out.metrics.sequence();
-    match admit(core, run, record, args, now, out) {
+    match admit(core, run, args, now, out) {
         Ok(entry) => entry,
         Err(status) => {
             if let Some(kind) = SequenceError::of(status) {
@@ -64,7 +63,6 @@ pub(crate) fn enter(
 fn admit(
     core: &mut Core,
     run: &mut Compound,
-    record: &Bytes,
     reader: &mut Reader<'_>,
     now: Now,
     out: &mut Outbox,
@@ -74,7 +72,7 @@ fn admit(
         .sessions
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
-    let (turn, bound) = take(core, run, record, &args, key, now)?;
+    let (turn, bound) = take(core, run, &args, *reader, key, now)?;
     let (pressure, lease) = (core.pressure(), core.config.lease);
     let promised = core.sessions.promised_bytes as u64;
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
@@ -128,12 +126,12 @@ fn admit(
 }
 
 /// Holds a request against its session, then takes it into its slot; also says whether its
-/// connection is bound to the session.
+/// connection is bound to the session. What follows SEQUENCE begins at `rest`.
 fn take(
     core: &mut Core,
     run: &mut Compound,
-    record: &Bytes,
     args: &args::Sequence,
+    rest: Reader<'_>,
     key: Key<Session>,
     now: Now,
 ) -> Result<(Turn, bool), Status> {
@@ -162,7 +160,13 @@ fn take(
         }
         None => false,
     };
-    let fingerprint = fingerprint::of(&run.cred, run.count, record);
+    let operations = rest.buffer().get(rest.position()..);
+    let fingerprint = fingerprint::of(&Asked {
+        user: core.exports.user(&run.cred),
+        minor: run.minor,
+        count: run.count,
+        operations: operations.unwrap_or_default(),
+    });
     let slots = &mut session.slots;
     let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
         Acquire::New => Turn::New,
@@ -213,13 +217,19 @@ fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) 
     }
 }
 
-/// Answers the retry of a request whose reply was not kept: the second operation fails.
+/// Answers the retry of a request whose reply is not kept: the second operation fails.
 /// [RFC 8881 §2.10.6.1.3]
 fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
-    // A lone SEQUENCE is always kept, and so is a second operation that does not exist.
+    // There is one, for the reply to a lone SEQUENCE is always kept. If it does not exist, it was put
+    // off the first time, by a draining connection, and fails as it would have then.
     let second = rest.u32().map_or(Op::Illegal.number(), OpNum);
-    run.reply.begin_op(second);
-    run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
+    let (op, status) = match table::find(second, run.minor) {
+        Err(status) => (Op::Illegal.number(), status),
+        Ok(row) if !row.is_served_after_sequence() => (second, Status::NOTSUPP),
+        Ok(_) => (second, Status::RETRY_UNCACHED_REP),
+    };
+    run.reply.begin_op(op);
+    run.reply.end_op(status, false);
     run.reply.finish();
     run.reply.send(run.conn, run.xid, out);
 }

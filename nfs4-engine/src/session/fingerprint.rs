@@ -1,16 +1,33 @@
 //! A cheap fingerprint of a request, to tell a retry from another request under the same seqid.
 //! [RFC 8881 §2.10.6.1.3.1]
 
-use crate::fs::Credential;
+/// What of a request is the same in every retry of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// On whose behalf it is made.
+    pub(crate) user: u32,
+    pub(crate) minor: u32,
+    /// How many operations it has.
+    pub(crate) count: u32,
+    /// Those after SEQUENCE; in minor version 0, all.
+    pub(crate) operations: &'a [u8],
+}
 
-/// Of the effective user, the number of operations and the length, start and end of the body.
+/// Of a request: its user, and the number, length, start and end of its operations.
 ///
-/// The credential's own bytes differ between honest retries, and hashing a whole megabyte would
-/// cost more than the check is worth.
-pub(crate) fn of(cred: &Credential, operations: u32, body: &[u8]) -> u64 {
-    let mut hash = mix(SEED, u64::from(cred.uid) << 32 | u64::from(cred.gid));
-    hash = mix(hash, u64::from(operations) << 32 | body.len() as u64);
-    let (head, tail) = body.split_at(body.len().min(HEAD));
+/// A client encodes the rest anew when it sends a request again: the tag, the credential with its
+/// stamp, and the arguments of SEQUENCE, whose slot and seqid have led here. To hash a whole
+/// megabyte would cost more than the check is worth.
+pub(crate) fn of(asked: &Asked<'_>) -> u64 {
+    let Asked {
+        user,
+        minor,
+        count,
+        operations,
+    } = *asked;
+    let mut hash = mix(SEED, u64::from(user) << 32 | u64::from(minor));
+    hash = mix(hash, u64::from(count) << 32 | operations.len() as u64);
+    let (head, tail) = operations.split_at(operations.len().min(HEAD));
     hash = bytes(hash, head);
     bytes(hash, &tail[tail.len() - tail.len().min(TAIL)..])
 }
@@ -83,14 +100,27 @@ mod tests {
     }
 
     #[test]
-    fn user_count_length_head_and_tail_matter_and_the_middle_does_not() {
-        let user = Credential::sys(1, 2, &[]);
-        let body = [7_u8; 1000];
-        let same = of(&user, 3, &body);
-        assert_eq!(same, of(&Credential::sys(1, 2, &[9]), 3, &body));
-        assert_ne!(same, of(&Credential::sys(2, 2, &[]), 3, &body));
-        assert_ne!(same, of(&user, 4, &body));
-        assert_ne!(same, of(&user, 3, &body[1..]));
+    fn user_version_count_length_head_and_tail_matter_and_the_middle_does_not() {
+        let operations = [7_u8; 1000];
+        let asked = Asked {
+            user: 1,
+            minor: 1,
+            count: 3,
+            operations: &operations,
+        };
+        let same = of(&asked);
+        let others = [
+            Asked { user: 2, ..asked },
+            Asked { minor: 2, ..asked },
+            Asked { count: 4, ..asked },
+            Asked {
+                operations: &operations[1..],
+                ..asked
+            },
+        ];
+        for other in others {
+            assert_ne!(same, of(&other), "{other:?}");
+        }
         for (at, differs) in [
             (0, true),
             (255, true),
@@ -98,9 +128,13 @@ mod tests {
             (936, true),
             (999, true),
         ] {
-            let mut other = body;
+            let mut other = operations;
             other[at] = 8;
-            assert_eq!(same != of(&user, 3, &other), differs, "byte {at}");
+            let other = of(&Asked {
+                operations: &other,
+                ..asked
+            });
+            assert_eq!(same != other, differs, "byte {at}");
         }
     }
 }

@@ -4,7 +4,7 @@ use nfs4_engine::ConnId;
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
 use nfs4_proto::nfs4::{FattrRaw, Op, SessionId};
-use nfs4_tests::sim::{Client, open_args, sequence_args};
+use nfs4_tests::sim::{Client, Request, open_args, sequence_args};
 
 use super::model::SLOTS;
 
@@ -47,7 +47,9 @@ pub(super) struct Sent {
     /// The connection and transaction id of the time that it was new.
     pub(super) by: ConnId,
     pub(super) xid: u32,
-    record: Vec<u8>,
+    request: Request,
+    /// What it asks for, whatever SEQUENCE says.
+    asked: Vec<u8>,
 }
 
 impl Work {
@@ -80,6 +82,7 @@ impl Sent {
             cachethis: keep,
             ..sequence_args(id, on_wire as u32, seqid)
         };
+        let asked = client.record(0, b"", |c| ask(c, id, work, &name));
         let record = client.record(0, b"", |c| ask(c.sequence(sequence), id, work, &name));
         Sent {
             session,
@@ -91,20 +94,22 @@ impl Sent {
             executed: false,
             by: ConnId::FIRST,
             xid: 0,
-            record,
+            request: Request { record },
+            asked,
         }
     }
 
-    /// The record under a transaction id.
+    /// The record under a transaction id; every time with another highest slot and another stamp.
     pub(super) fn under(&self, xid: u32) -> Vec<u8> {
-        let mut record = self.record.clone();
+        let highest = self.slot.max(xid as usize % SLOTS);
+        let mut record = self.request.encoded_anew(highest as u32, xid).record;
         record[4..8].copy_from_slice(&xid.to_be_bytes());
         record
     }
 
     /// Whether the two are one request to the server.
     pub(super) fn is_same(&self, other: &Sent) -> bool {
-        self.record == other.record
+        self.asked == other.asked
     }
 }
 

@@ -8,9 +8,10 @@ use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 
-use super::client::{Client, Request, open_args};
+use super::client::{Client, open_args};
 use super::network::Delays;
 use super::reply::Reply;
+use super::request::Request;
 use super::rng::Rng;
 use super::world::Sim;
 
@@ -30,7 +31,7 @@ pub enum Step {
         /// Whether the reply is to be kept.
         cache: bool,
     },
-    /// The last request on a slot again, whether it was answered or not.
+    /// The last request on a slot again, whether it was answered or not, as Linux sends it.
     Retry {
         /// Which client.
         client: u8,
@@ -153,7 +154,7 @@ impl Chaos {
                 let (actor, slot) = self.place(client, slot);
                 if let Some(index) = self.actors[actor].lanes[slot] {
                     let conn = self.conn(actor, conn);
-                    self.retry(index, conn);
+                    self.encode_and_send(index, conn);
                 }
             }
             Step::Kill { client, conn } => {
@@ -192,7 +193,7 @@ impl Chaos {
                 };
                 // Once for the answer if it was lost, once more to see it repeated.
                 for _ in 0..2 {
-                    self.retry(index, conn);
+                    self.encode_and_send(index, conn);
                     self.sim.run();
                     self.hear();
                 }
@@ -244,7 +245,6 @@ impl Chaos {
         }
         let name = format!("{actor}.{number}").into_bytes();
         let request = client.request(&mut self.sim, slot as u32, cache, |c| ask(c, work, &name));
-        request.send(&mut self.sim, conn);
         lanes[slot] = Some(number);
         self.by_xid.insert(request.xid(), number);
         let creates = !matches!(work, Work::Nothing | Work::Nonsense);
@@ -258,12 +258,20 @@ impl Chaos {
             answer: None,
             done: false,
         });
+        self.encode_and_send(number, conn);
     }
 
-    fn retry(&mut self, index: usize, conn: ConnId) {
-        let again = self.sent[index].request.again(&mut self.sim);
-        again.send(&mut self.sim, conn);
-        self.by_xid.insert(again.xid(), index);
+    /// Sends a request with what is true now: which slots are in use, and what time it is.
+    fn encode_and_send(&mut self, index: usize, conn: ConnId) {
+        let Sent { actor, slot, .. } = self.sent[index];
+        let lanes = self.actors[actor].lanes.iter();
+        let is_used = |lane: &Option<usize>| lane.is_some_and(|last| !self.sent[last].done);
+        let highest = lanes.rev().position(is_used);
+        let highest = highest.map_or(slot, |above| slot.max(SLOTS - 1 - above));
+        let stamp = self.sim.now().as_micros() as u32;
+        let request = &self.sent[index].request;
+        let request = request.encoded_anew(highest as u32, stamp);
+        request.send(&mut self.sim, conn);
     }
 
     fn reboot(&mut self, actor: usize) {

@@ -12,7 +12,8 @@ use nfs4_proto::rpc::AuthSys;
 use nfs4_proto::xdr::{Decode, List, Reader, Writer};
 
 use super::reply::Reply;
-use super::world::{Sim, xid_of};
+use super::request::Request;
+use super::world::Sim;
 use crate::ok;
 
 /// One client: its name, its session, and the next seqid of each of its slots.
@@ -36,13 +37,6 @@ pub struct Client {
     pub session: SessionId,
     /// The seqid of the next request on each slot.
     pub slots: Vec<u32>,
-}
-
-/// A call that can be sent again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The whole call with its record mark.
-    pub record: Vec<u8>,
 }
 
 /// Attributes as they are sent.
@@ -263,32 +257,6 @@ impl Client {
         });
         let mut builder = CompoundBuilder::call(xid, &cred, tag, self.minor);
         build(&mut builder).finish()
-    }
-}
-
-impl Request {
-    /// The transaction id.
-    pub fn xid(&self) -> u32 {
-        xid_of(&self.record)
-    }
-
-    /// The same under another transaction id, as it is sent on another connection.
-    #[must_use]
-    pub fn again(&self, sim: &mut Sim) -> Request {
-        let mut record = self.record.clone();
-        record[4..8].copy_from_slice(&sim.xid().to_be_bytes());
-        Request { record }
-    }
-
-    /// Sends it and returns the reply.
-    #[track_caller]
-    pub fn exchange(&self, sim: &mut Sim, conn: ConnId) -> Reply {
-        sim.exchange(conn, self.record.clone())
-    }
-
-    /// Sends it.
-    pub fn send(&self, sim: &mut Sim, conn: ConnId) {
-        sim.send(conn, self.record.clone());
     }
 }
 

@@ -15,15 +15,17 @@ mod fs;
 mod held;
 mod network;
 mod reply;
+mod request;
 mod rng;
 mod world;
 
 pub use callback::Callback;
-pub use client::{Client, Fattr, Request, SESSION_ATTRS, making_args, open_args, sequence_args};
+pub use client::{Client, Fattr, SESSION_ATTRS, making_args, open_args, sequence_args};
 pub use client40::{Client40, Opened};
 pub use dial::{Dial, Dialling};
 pub use fs::{Fs, Tally, created};
 pub use network::{Delays, Network};
 pub use reply::Reply;
+pub use request::Request;
 pub use rng::Rng;
 pub use world::{Pace, Sim};

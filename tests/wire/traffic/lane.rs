@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nfs4_driver::engine::proto::client::{CompoundBuilder, ReplyReader};
+use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::consts::{
     SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
 };
 use nfs4_driver::engine::proto::nfs4::{Op, SessionId, Status, args};
-use nfs4_tests::sim::Rng;
+use nfs4_driver::engine::proto::rpc::AuthSys;
+use nfs4_driver::engine::proto::xdr::List;
+use nfs4_tests::sim::{Request, Rng};
 
+use super::SLOTS;
 use super::line::Lines;
-use crate::session::call;
 
 /// A slot.
 pub(crate) struct Lane {
@@ -64,7 +66,8 @@ impl Seen {
 impl Lane {
     /// Starts the next COMPOUND of the slot.
     pub(crate) fn compound(&self, cachethis: bool) -> CompoundBuilder {
-        let mut call = call(0);
+        let cred = Credential::Sys(USER);
+        let mut call = CompoundBuilder::call(0, &cred, b"", 1);
         call.sequence(args::Sequence {
             sessionid: self.session,
             sequenceid: self.sequence,
@@ -145,6 +148,7 @@ impl Lane {
         let mut sent_before = false;
         loop {
             let line = self.line();
+            self.encode_anew(call);
             let Some(reply) = self.send(line, call).await else {
                 self.seen.lost += 1;
                 sent_before = true;
@@ -165,11 +169,23 @@ impl Lane {
     async fn repeat(&mut self, call: &mut [u8]) -> Vec<u8> {
         loop {
             let line = self.line();
+            self.encode_anew(call);
             if let Some(reply) = self.send(line, call).await {
                 self.seen.repeated += 1;
                 return reply;
             }
         }
+    }
+
+    /// Encodes a request as Linux does each time that it sends it: with the highest slot that is in
+    /// use by now, and another stamp.
+    fn encode_anew(&mut self, call: &mut [u8]) {
+        let highest = self.slot.max(self.rng.index(SLOTS as usize) as u32);
+        let request = Request {
+            record: call.to_vec(),
+        };
+        let anew = request.encoded_anew(highest, self.rng.next_u64() as u32);
+        call.copy_from_slice(&anew.record);
     }
 
     async fn send(&mut self, line: usize, call: &mut [u8]) -> Option<Vec<u8>> {
@@ -193,6 +209,15 @@ impl Lane {
         self.sequence += 1;
     }
 }
+
+/// Who makes the requests of sessions.
+const USER: AuthSys<'static> = AuthSys {
+    stamp: 0,
+    machinename: b"traffic",
+    uid: 65_534,
+    gid: 65_534,
+    gids: List::empty(),
+};
 
 fn parse(reply: &[u8]) -> ReplyReader<'_> {
     ReplyReader::parse(reply).unwrap_or_else(|why| panic!("{why}: {}", Dump::new(reply)))
