@@ -134,13 +134,14 @@ impl Core {
             // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
             // to it.
             let refused = run.begun == 2 && run.reply.is_beyond_us();
-            let (before, after) = slot.finish(if run.count == 1 {
+            let keep = if run.count == 1 {
                 Keep::Sequence(run.said)
             } else if run.keep || refused {
                 Keep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
             } else {
                 Keep::Nothing
-            });
+            };
+            let (before, after) = slot.finish(keep, run.changes);
             self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
             self.mind_slots(now);
         }

@@ -9,7 +9,7 @@ use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Delays, Reply, Sim, sequence_args};
+use nfs4_tests::sim::{Client, Delays, Reply, Request, Sim, sequence_args};
 use proptest::prelude::*;
 
 use crate::runner::{Property, cases};
@@ -22,12 +22,17 @@ enum Step {
     Send { count: u8, read: u8, conn: u8 },
     /// What is not answered is sent again.
     Retry { conn: u8 },
+    /// A copy of what was answered last on a slot arrives, or of what was before the client had to
+    /// forget the slot.
+    Stray { slot: u8, before: bool },
     /// A connection dies; the client opens another.
     Kill { conn: u8 },
     /// Things happen that are under way.
     Happen { events: u8 },
     /// All is answered, and then there is little to do for some quarters of a lease.
     Idle { quarters: u8 },
+    /// There is little to do for so long that slots go, and then so much that they come back.
+    Tide,
 }
 
 /// The client's side of the session: what its slots and the server's limits are to it.
@@ -35,9 +40,14 @@ struct Linux {
     sim: Sim,
     client: Client,
     conns: Vec<ConnId>,
+    /// Copies come by it.
+    strays: ConnId,
     /// The next seqid of each slot; none of those that it has forgotten.
     seqids: Vec<u32>,
     running: BTreeMap<u32, Running>,
+    /// The last request of each slot that was answered, since the slot is known and before that.
+    answered: BTreeMap<u32, Request>,
+    forgotten: BTreeMap<u32, Request>,
     by_xid: BTreeMap<u32, (u32, u64)>,
     /// `sr_target_highest_slotid` and `sr_highest_slotid` as last believed.
     target: u32,
@@ -47,13 +57,15 @@ struct Linux {
     made: u64,
     executed: Vec<Vec<u8>>,
     shrunk: bool,
+    /// A copy came to a slot that was taken and given again.
+    late: bool,
 }
 
 /// A request that is not answered.
 struct Running {
     number: u64,
     generation: u64,
-    record: Vec<u8>,
+    request: Request,
     name: Vec<u8>,
 }
 
@@ -76,14 +88,18 @@ impl Linux {
         });
         client.make_file(&mut sim, b"f", LARGE);
         let conns = vec![client.conn, sim.connect(), sim.connect()];
+        let strays = sim.connect();
         let mut seqids = vec![1; SLOTS as usize];
         seqids[0] = client.slots[0];
         Linux {
             sim,
             client,
             conns,
+            strays,
             seqids,
             running: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
             by_xid: BTreeMap::new(),
             target: SLOTS - 1,
             highest: SLOTS - 1,
@@ -91,6 +107,7 @@ impl Linux {
             made: 0,
             executed: Vec::new(),
             shrunk: false,
+            late: false,
         }
     }
 
@@ -102,6 +119,7 @@ impl Linux {
                 }
             }
             Step::Retry { conn } => self.retry(conn),
+            Step::Stray { slot, before } => self.stray(slot, before),
             Step::Kill { conn } => {
                 let place = usize::from(conn) % self.conns.len();
                 self.sim.kill(self.conns[place]);
@@ -113,6 +131,13 @@ impl Linux {
                 }
             }
             Step::Idle { quarters } => self.idle(quarters),
+            Step::Tide => {
+                self.idle(12);
+                for _ in 0..=self.target.min(self.highest) {
+                    self.send(0, 0);
+                }
+                self.settle();
+            }
         }
         self.hear();
     }
@@ -124,10 +149,8 @@ impl Linux {
         let Some(slot) = free else { return };
         self.made += 1;
         let name = format!("d{}", self.made).into_bytes();
-        let highest = self.running.keys().last().copied().unwrap_or(0).max(slot);
         let sequence = args::Sequence {
             cachethis: true,
-            highest_slotid: highest,
             ..sequence_args(self.client.session, slot, self.seqids[slot as usize])
         };
         let directory = args::Create {
@@ -148,33 +171,59 @@ impl Linux {
                 .lookup(args::Lookup { objname: b"f" })
                 .read(read)
         });
+        let request = Request { record };
+        self.by_xid.insert(request.xid(), (slot, self.made));
         let running = Running {
             number: self.made,
             generation: self.generation,
-            record: record.clone(),
+            request,
             name,
         };
-        self.note(&record, slot, &running);
         self.running.insert(slot, running);
-        let conn = self.conns[usize::from(conn) % self.conns.len()];
-        self.sim.send(conn, record);
+        self.encode_and_send(slot, conn);
     }
 
-    fn note(&mut self, record: &[u8], slot: u32, running: &Running) {
-        let xid = u32::from_be_bytes(record[4..8].try_into().expect("four bytes"));
-        self.by_xid.insert(xid, (slot, running.number));
+    /// Sends a request with what is true now: which slots are in use, and what time it is.
+    fn encode_and_send(&mut self, slot: u32, conn: u8) {
+        let highest = self.running.keys().last().copied().unwrap_or(slot);
+        let request = &self.running[&slot].request;
+        let request = request.encoded_anew(highest, self.sim.now().as_micros() as u32);
+        request.send(
+            &mut self.sim,
+            self.conns[usize::from(conn) % self.conns.len()],
+        );
     }
 
     fn retry(&mut self, conn: u8) {
-        let conn = self.conns[usize::from(conn) % self.conns.len()];
-        let running = std::mem::take(&mut self.running);
-        for (slot, request) in &running {
-            let mut record = request.record.clone();
-            record[4..8].copy_from_slice(&self.sim.xid().to_be_bytes());
-            self.note(&record, *slot, request);
-            self.sim.send(conn, record);
+        for slot in self.running.keys().copied().collect::<Vec<_>>() {
+            self.encode_and_send(slot, conn);
         }
-        self.running = running;
+    }
+
+    fn stray(&mut self, slot: u8, before: bool) {
+        let copies = if before {
+            &self.forgotten
+        } else {
+            &self.answered
+        };
+        // Those of slots that can be used, which may be those that were given again.
+        let copies = copies.range(..=self.highest);
+        let Some(place) = usize::from(slot).checked_rem(copies.clone().count()) else {
+            return;
+        };
+        let (_, copy) = copies.clone().nth(place).expect("it is one of them");
+        self.late |= before;
+        copy.send(&mut self.sim, self.strays);
+    }
+
+    /// Slots above this will be taken: what was before such a slot was last used is two times gone
+    /// then, and no copy of it is on its way any more.
+    fn lose_strays(&mut self, target: u32) {
+        self.sim.kill(self.strays);
+        self.strays = self.sim.connect();
+        let answered = &self.answered;
+        self.forgotten
+            .retain(|slot, _| *slot <= target || !answered.contains_key(slot));
     }
 
     fn idle(&mut self, quarters: u8) {
@@ -228,10 +277,14 @@ impl Linux {
         let created = reply.statuses();
         assert_eq!(created[2], (Op::Create, Status::OK), "{reply:?}");
         self.executed.push(request.name);
+        self.answered.insert(slot, request.request);
         self.seqids[slot as usize] += 1;
         let told: res::SequenceOk = ok!(reply, Sequence);
         assert!(told.target_highest_slotid <= told.highest_slotid);
         self.shrunk |= told.highest_slotid < SLOTS - 1;
+        if told.target_highest_slotid < told.highest_slotid {
+            self.lose_strays(told.target_highest_slotid);
+        }
         if told.target_highest_slotid != self.target {
             self.target = told.target_highest_slotid;
             self.generation += 1;
@@ -242,8 +295,9 @@ impl Linux {
         {
             if told.highest_slotid < self.highest {
                 // What it may not use it forgets.
-                let gone = told.highest_slotid as usize + 1;
-                self.seqids[gone..].fill(1);
+                let gone = told.highest_slotid + 1;
+                self.seqids[gone as usize..].fill(1);
+                self.forgotten.append(&mut self.answered.split_off(&gone));
             }
             self.highest = told.highest_slotid;
         }
@@ -273,9 +327,11 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1..40_u8, 0..64_u8, byte())
             .prop_map(|(count, read, conn)| Step::Send { count, read, conn }),
         4 => byte().prop_map(|conn| Step::Retry { conn }),
+        8 => (byte(), any::<bool>()).prop_map(|(slot, before)| Step::Stray { slot, before }),
         4 => byte().prop_map(|conn| Step::Kill { conn }),
         6 => (0..60_u8).prop_map(|events| Step::Happen { events }),
         2 => (1..12_u8).prop_map(|quarters| Step::Idle { quarters }),
+        4 => Just(Step::Tide),
     ]
 }
 
@@ -284,7 +340,7 @@ fn a_client_that_obeys_is_served_once_however_many_slots_it_has() {
     let property = Property {
         name: "slots",
         cases: (cases() / 8).max(1),
-        to_be_seen: &["slots taken"],
+        to_be_seen: &["slots taken", "copy of what was before"],
     };
     let steps = prop::collection::vec(step(), 1..40);
     property.holds((any::<u64>(), steps), |(seed, steps)| {
@@ -293,9 +349,13 @@ fn a_client_that_obeys_is_served_once_however_many_slots_it_has() {
             linux.step(step);
         }
         // Before it is idle for long.
-        let shrunk = linux.shrunk;
+        let seen = [
+            (linux.shrunk, "slots taken"),
+            (linux.late, "copy of what was before"),
+        ];
         linux.finish();
-        shrunk.then_some("slots taken").into_iter().collect()
+        let seen = seen.into_iter().filter(|(happened, _)| *happened);
+        seen.map(|(_, what)| what).collect()
     });
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use nfs4_engine::Config;
 use nfs4_proto::nfs4::args::{self};
 use nfs4_proto::nfs4::basic::Stateid;
-use nfs4_proto::nfs4::{Op, Status, res};
+use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Reply, Sim};
+use nfs4_tests::sim::{Client, Reply, Request, Sim};
 
 const LARGE: u32 = 30_000;
 const MEMORY: u64 = 8 * LARGE as u64;
@@ -278,4 +278,112 @@ fn a_client_that_does_not_yield_gets_nothing_new_above_and_every_retry() {
     client.slots[60] = 1;
     ask(&mut sim, &mut client, 60, 60, false).all_ok();
     sim.assert_nothing_is_left();
+}
+
+/// A request on a slot that makes something of this name, to be kept.
+fn making(sim: &mut Sim, client: &Client, slot: u32, name: &[u8]) -> Request {
+    let directory = args::Create {
+        objtype: args::CreateType::Directory,
+        objname: name,
+        createattrs: FattrRaw::EMPTY,
+    };
+    client.request(sim, slot, true, |c| c.putrootfh().create(directory))
+}
+
+/// The client uses all its slots, so many times those from 40 on, and then few for so long that the
+/// others are taken from it; then so many that they are given again. The last request of slot 40 is
+/// returned; the client begins its slots anew.
+fn taken_and_given(sim: &mut Sim, client: &mut Client, times: u32) -> Request {
+    for slot in 0..40 {
+        ask(sim, client, slot, 63, false).all_ok();
+    }
+    let mut last = None;
+    for time in 0..times {
+        for slot in 40..64 {
+            let made = making(sim, client, slot, format!("{slot} {time}").as_bytes());
+            made.exchange(sim, client.conn).all_ok();
+            client.advance(slot);
+            last = last.filter(|_| slot > 40).or(Some(made));
+        }
+    }
+    idle(sim, client, 3);
+    let few = sequence(&ask(sim, client, 0, 0, false));
+    assert!(few.highest_slotid < 40, "{few:?}");
+    let gone = ask(sim, client, 40, 40, false);
+    assert!(gone.is_only(Op::Sequence, Status::BADSLOT));
+    ask(sim, client, few.highest_slotid, few.highest_slotid, false).all_ok();
+    let all = sequence(&ask(sim, client, 0, 0, false));
+    assert_eq!(all.highest_slotid, 63);
+    client.slots[few.highest_slotid as usize + 1..].fill(1);
+    last.expect("it was used")
+}
+
+#[test]
+fn a_copy_from_before_a_slot_was_taken_away_is_not_executed_again() {
+    // The copy comes before the client uses the slot again, or after so many requests.
+    for (times, after) in [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 2)] {
+        let (mut sim, mut client) = ample();
+        let copy = taken_and_given(&mut sim, &mut client, times);
+        let name = format!("40 {}", times - 1).into_bytes();
+        let mut made = 0;
+        let mut go_on = |sim: &mut Sim, client: &mut Client, times| {
+            for _ in 0..times {
+                made += 1;
+                let new = making(sim, client, 40, format!("new {made}").as_bytes());
+                let reply = new.exchange(sim, client.conn).all_ok();
+                let again = new.again(sim).exchange(sim, client.conn);
+                assert_eq!(again.body(), reply.body());
+                client.advance(40);
+            }
+        };
+        go_on(&mut sim, &mut client, after);
+        for _ in 0..2 {
+            let reply = copy.exchange(&mut sim, client.conn);
+            assert_ne!(reply.status(), Status::EXIST, "{times} {after}");
+            assert_eq!(sim.fs().creations(&name), 1, "{times} {after}");
+        }
+        go_on(&mut sim, &mut client, 4);
+        sim.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_client_that_asks_the_same_as_before_its_slot_was_taken_away_goes_on() {
+    for times in 1..4 {
+        let (mut sim, mut client) = ample();
+        let copy = taken_and_given(&mut sim, &mut client, times);
+        for number in 1..times {
+            let other = making(&mut sim, &client, 40, format!("new {number}").as_bytes());
+            other.exchange(&mut sim, client.conn).all_ok();
+            client.advance(40);
+        }
+        let reply = copy.exchange(&mut sim, client.conn);
+        let expected = [
+            (Op::Sequence, Status::OK),
+            (Op::PutRootFh, Status::RETRY_UNCACHED_REP),
+        ];
+        assert_eq!(reply.statuses(), expected);
+        client.advance(40);
+        for _ in 0..3 {
+            ask(&mut sim, &mut client, 40, 40, false).all_ok();
+        }
+    }
+}
+
+#[test]
+fn a_sequence_alone_can_be_said_again_on_a_slot_that_was_given_again() {
+    let (mut sim, mut client) = ample();
+    for slot in 0..64 {
+        ask(&mut sim, &mut client, slot, 63, slot == 32).all_ok();
+    }
+    idle(&mut sim, &mut client, 3);
+    ask(&mut sim, &mut client, 8, 8, false).all_ok();
+    let all = sequence(&ask(&mut sim, &mut client, 0, 0, false));
+    assert_eq!(all.highest_slotid, 63);
+    client.slots[40] = 1;
+    for _ in 0..3 {
+        let reply = ask(&mut sim, &mut client, 40, 40, false).all_ok();
+        assert_eq!(reply.statuses().len(), 1);
+        assert_eq!(sequence(&reply).highest_slotid, 63);
+    }
 }

@@ -9,10 +9,25 @@ pub(crate) struct Slot {
     running: bool,
     /// It was taken away; given again, the client may begin at 1 or go on. [RFC 8881 §2.10.6.1]
     retired: bool,
+    /// The last request from before it was taken away has come in place of the next one: the client
+    /// counts it, or knows that it is an old copy.
+    skippable: bool,
+    /// The last request may have changed something.
+    changed: bool,
     fingerprint: u64,
+    /// What tells the last request from before it was taken away, seqid and all; 0 if there is none,
+    /// or if to execute it again is of no consequence.
+    past: u64,
     answer: Answer,
     // Reused from reply to reply.
     body: Vec<u8>,
+}
+
+/// A slot that was taken away: what its requests are told by when it is given again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retired {
+    seqid: u32,
+    past: u64,
 }
 
 /// What the result of a SEQUENCE says that does not follow from its arguments.
@@ -60,7 +75,8 @@ pub(crate) enum Acquire {
     Replay,
     /// It is a SEQUENCE alone and was answered before: say this again.
     Repeat(Said),
-    /// It was answered before, and the answer was not kept. [RFC 8881 §2.10.6.1.3]
+    /// It was answered before, and the answer is not kept any more, or never was.
+    /// [RFC 8881 §2.10.6.1.3]
     Uncached,
     /// It is running: NFS4ERR_DELAY.
     Running,
@@ -74,16 +90,23 @@ pub(crate) enum Acquire {
 }
 
 impl Slot {
-    /// Takes a request; everything but [`Acquire::New`] leaves the slot as it was.
+    /// Takes a request; everything but [`Acquire::New`] leaves what was answered and the last seqid
+    /// as they were.
     pub(crate) fn acquire(&mut self, seqid: u32, fingerprint: u64) -> Acquire {
         if self.is_next(seqid) {
             if self.running {
                 // The next request before the answer to this one: the client breaks §2.10.6.1.
                 return Acquire::Misordered;
             }
+            if self.past == with_seqid(seqid, fingerprint) {
+                // An old copy; or the same is asked once more, by a client that will go on after it.
+                self.skippable = !self.retired;
+                return Acquire::Uncached;
+            }
             self.seqid = seqid;
             self.running = true;
             self.retired = false;
+            self.skippable = false;
             self.fingerprint = fingerprint;
             return Acquire::New;
         }
@@ -106,13 +129,19 @@ impl Slot {
         }
     }
 
-    /// Ends the running request and keeps so much of its reply.
+    /// Ends the running request, which may have changed something or not, and keeps so much of its
+    /// reply.
     ///
     /// Returns how many bytes the cache held before and holds now.
-    pub(crate) fn finish(&mut self, keep: Keep<impl FnOnce(&mut Vec<u8>)>) -> (usize, usize) {
+    pub(crate) fn finish(
+        &mut self,
+        keep: Keep<impl FnOnce(&mut Vec<u8>)>,
+        changed: bool,
+    ) -> (usize, usize) {
         debug_assert!(self.running, "only a running request ends");
         let before = self.body.len();
         self.running = false;
+        self.changed = changed;
         self.body.clear();
         self.answer = match keep {
             Keep::Nothing => Answer::Uncached,
@@ -129,9 +158,11 @@ impl Slot {
         (before, self.body.len())
     }
 
-    /// Whether a request with this seqid is a new one.
+    /// Whether a request with this seqid is a new one, or may be one.
     pub(crate) fn is_next(&self, seqid: u32) -> bool {
-        seqid == self.seqid.wrapping_add(1) || self.retired && seqid == 1
+        seqid == self.seqid.wrapping_add(1)
+            || self.retired && seqid == 1
+            || self.skippable && seqid == self.seqid.wrapping_add(2)
     }
 
     /// Whether the last request has this seqid and was answered.
@@ -140,9 +171,10 @@ impl Slot {
     }
 
     /// A slot that was taken away, and is given again.
-    pub(crate) fn given_again(seqid: u32) -> Slot {
+    pub(crate) fn given_again(was: Retired) -> Slot {
         Slot {
-            seqid,
+            seqid: was.seqid,
+            past: was.past,
             retired: true,
             ..Slot::default()
         }
@@ -153,13 +185,29 @@ impl Slot {
         self.seqid
     }
 
-    /// Forgets the last request and its reply; how many bytes were kept is returned.
+    /// Forgets the last reply, and all of the request but what tells it; how many bytes were kept
+    /// is returned.
     pub(crate) fn retire(&mut self) -> usize {
+        if self.answer != Answer::Unused {
+            self.past = match self.changed {
+                true => with_seqid(self.seqid, self.fingerprint),
+                false => 0,
+            };
+        }
         let kept = self.body.len();
         self.body = Vec::new();
         self.answer = Answer::Unused;
         self.retired = true;
+        self.skippable = false;
         kept
+    }
+
+    /// What is remembered of it while it is away.
+    pub(crate) fn retired(&self) -> Retired {
+        Retired {
+            seqid: self.seqid,
+            past: self.past,
+        }
     }
 
     /// Whether a request runs on it.
@@ -171,6 +219,11 @@ impl Slot {
     pub(crate) fn kept(&self) -> &[u8] {
         &self.body
     }
+}
+
+/// What tells a request, from those with other seqids, too; never 0.
+fn with_seqid(seqid: u32, fingerprint: u64) -> u64 {
+    fingerprint.wrapping_add(u64::from(seqid)).max(1)
 }
 
 /// A cache of up to so many bytes stays allocated when it is not used.
@@ -251,15 +304,15 @@ mod tests {
                         assert_eq!(got, want);
                     }
                     4 if running => {
-                        slot.finish(keep(b"reply"));
+                        slot.finish(keep(b"reply"), true);
                         (running, ended) = (false, Some(Ended::Cached));
                     }
                     5 if running => {
-                        slot.finish(NOTHING);
+                        slot.finish(NOTHING, true);
                         (running, ended) = (false, Some(Ended::Uncached));
                     }
                     6 if running => {
-                        slot.finish(SEQUENCE);
+                        slot.finish(SEQUENCE, false);
                         (running, ended) = (false, Some(Ended::Alone));
                     }
                     _ => {}
@@ -269,6 +322,81 @@ mod tests {
         }
     }
 
+    /// A request with a print of its own is answered.
+    fn answer(slot: &mut Slot, seqid: u32, print: u64) {
+        assert_eq!(slot.acquire(seqid, print), Acquire::New, "{seqid}");
+        slot.finish(keep(b"reply"), true);
+    }
+
+    /// A slot that was taken away after so many requests and is given again, and the print of the
+    /// last of them.
+    fn taken_and_given(requests: u32) -> (Slot, u64) {
+        let mut slot = Slot::default();
+        for seqid in 1..=requests {
+            answer(&mut slot, seqid, u64::from(seqid) << 32);
+        }
+        assert_eq!(slot.retire(), 5);
+        let given = Slot::given_again(slot.retired());
+        (given, u64::from(requests) << 32)
+    }
+
+    /// Whether the client goes on with its seqids or begins anew, and after whichever of its next
+    /// requests a copy of the last one from before comes, twice.
+    #[test]
+    fn what_was_executed_before_a_slot_was_taken_away_is_not_executed_again() {
+        for (before, begins_anew, after) in
+            (1..4).flat_map(|before| (0..16).map(move |n| (before, n % 2 == 0, n / 2)))
+        {
+            let (mut slot, print) = taken_and_given(before);
+            let mut seqid = if begins_anew { 0 } else { before };
+            for number in 0..8 {
+                if number == after {
+                    for _ in 0..2 {
+                        let copy = slot.acquire(before, print);
+                        assert_ne!(copy, Acquire::New, "{before} {begins_anew} {after}");
+                    }
+                }
+                seqid += 1;
+                answer(&mut slot, seqid, 7);
+                assert_eq!(slot.acquire(seqid, 7), Acquire::Replay);
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_that_asks_the_same_again_goes_on_after_it() {
+        for before in 1..4 {
+            let (mut slot, print) = taken_and_given(before);
+            for seqid in 1..before {
+                answer(&mut slot, seqid, 7);
+            }
+            assert_eq!(slot.acquire(before, print), Acquire::Uncached);
+            assert_eq!(slot.acquire(before + 2, 7), Acquire::Misordered);
+            answer(&mut slot, before + 1, print);
+            assert_eq!(slot.acquire(before + 3, 7), Acquire::Misordered);
+            answer(&mut slot, before + 2, print);
+        }
+    }
+
+    #[test]
+    fn what_changed_nothing_can_be_asked_again() {
+        let mut slot = Slot::default();
+        assert_eq!(slot.acquire(1, 7), Acquire::New);
+        slot.finish(keep(b"reply"), false);
+        slot.retire();
+        let mut slot = Slot::given_again(slot.retired());
+        answer(&mut slot, 1, 7);
+    }
+
+    #[test]
+    fn a_slot_that_is_taken_away_unused_remembers_what_was_before() {
+        let (mut slot, print) = taken_and_given(1);
+        slot.retire();
+        let mut slot = Slot::given_again(slot.retired());
+        assert_eq!(slot.acquire(1, print), Acquire::Uncached);
+        answer(&mut slot, 1, 7);
+    }
+
     #[test]
     fn seqid_wraps_through_zero() {
         let mut slot = Slot {
@@ -276,7 +404,7 @@ mod tests {
             ..Slot::default()
         };
         assert_eq!(slot.acquire(0, 1), Acquire::New);
-        slot.finish(keep(b"reply"));
+        slot.finish(keep(b"reply"), true);
         assert_eq!(slot.acquire(0, 1), Acquire::Replay);
         assert_eq!(slot.acquire(1, 1), Acquire::New);
     }
@@ -288,8 +416,10 @@ mod tests {
             for (seqid, len) in [(1, Some(first)), (2, second)] {
                 assert_eq!(slot.acquire(seqid, 0), Acquire::New);
                 match len {
-                    Some(len) => slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(len, 7))),
-                    None => slot.finish(NOTHING),
+                    Some(len) => {
+                        slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(len, 7)), true)
+                    }
+                    None => slot.finish(NOTHING, true),
                 };
             }
             slot.body.capacity()
@@ -306,10 +436,13 @@ mod tests {
     fn a_large_reply_does_not_keep_its_memory() {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 0), Acquire::New);
-        let (before, after) = slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(60_000, 7)));
+        let (before, after) = slot.finish(
+            Keep::Body(|body: &mut Vec<u8>| body.resize(60_000, 7)),
+            true,
+        );
         assert_eq!((before, after, slot.kept().len()), (0, 60_000, 60_000));
         assert_eq!(slot.acquire(2, 0), Acquire::New);
-        assert_eq!(slot.finish(SEQUENCE), (60_000, 0));
+        assert_eq!(slot.finish(SEQUENCE, false), (60_000, 0));
         assert!(slot.body.capacity() <= KEEP_CAPACITY);
     }
 }

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::slot::{Acquire, Slot};
+use super::slot::{Acquire, Retired, Slot};
 use crate::time::Mono;
 
 /// Slots: the first, which every client uses and most use alone, lies within; the others are made in
@@ -28,8 +28,8 @@ enum Chunk {
     /// Never used.
     Unused,
     Used(Box<[Slot; CHUNK]>),
-    /// All were taken away: only their seqids are remembered.
-    Retired(Box<[u32; CHUNK]>),
+    /// All were taken away: only what tells their last requests is remembered.
+    Retired(Box<[Retired; CHUNK]>),
 }
 
 /// A reply that asked for fewer slots. [RFC 8881 §18.46.3, sr_target_highest_slotid]
@@ -229,8 +229,8 @@ impl Slots {
             let Chunk::Used(slots) = chunk else { continue };
             freed += slots.iter_mut().skip(from).map(Slot::retire).sum::<usize>();
             if from == 0 {
-                let seqids = slots.each_ref().map(Slot::seqid);
-                *chunk = Chunk::Retired(Box::new(seqids));
+                let retired = slots.each_ref().map(Slot::retired);
+                *chunk = Chunk::Retired(Box::new(retired));
             }
         }
         freed
@@ -248,8 +248,8 @@ impl Slots {
         match chunk {
             Chunk::Used(_) => {}
             Chunk::Unused => *chunk = Chunk::Used(Box::default()),
-            Chunk::Retired(seqids) => {
-                let slots = seqids.map(Slot::given_again);
+            Chunk::Retired(retired) => {
+                let slots = retired.map(Slot::given_again);
                 *chunk = Chunk::Used(Box::new(slots));
             }
         }
@@ -334,7 +334,7 @@ mod tests {
 
         fn end(&mut self, slot: u32) {
             let slot = self.slots.get_mut(slot).expect("it runs");
-            slot.finish(Keep::Body(|cache: &mut Vec<u8>| cache.resize(10, 7)));
+            slot.finish(Keep::Body(|cache: &mut Vec<u8>| cache.resize(10, 7)), false);
         }
 
         /// Whether the last request on a slot is answered again.
