@@ -1,6 +1,8 @@
 //! CREATE_SESSION, DESTROY_SESSION, DESTROY_CLIENTID and RECLAIM_COMPLETE.
 //! [RFC 8881 §18.36, §18.37, §18.50, §18.51]
 
+mod replay;
+
 use std::time::Duration;
 
 use nfs4_engine::Event;
@@ -35,34 +37,6 @@ fn destroy_client(sim: &mut Sim, client: &Client) -> Reply {
         clientid: client.id,
     };
     client.bare(sim, |c| c.destroy_clientid(args))
-}
-
-#[test]
-fn a_replay_gets_the_same_answer_and_makes_no_session() {
-    let mut sim = Sim::new();
-    let client = introduced(&mut sim);
-    let args = client.session_args();
-    let first = client.bare(&mut sim, |c| c.create_session(args)).all_ok();
-    let conn = sim.connect();
-    let record = client.record(sim.xid(), b"", |c| c.create_session(args));
-    let again = sim.exchange(conn, record);
-    assert_eq!(first.body(), again.body());
-    assert_eq!(sim.tables().sessions, 1);
-}
-
-#[test]
-fn a_replay_is_answered_whoever_asks_and_also_within_a_session() {
-    let mut sim = Sim::new();
-    let mut client = introduced(&mut sim);
-    let args = client.session_args();
-    let first = client.create_session(&mut sim).all_ok();
-    let mut other = client.clone();
-    other.uid = 2000;
-    let again = other.bare(&mut sim, |c| c.create_session(args)).all_ok();
-    assert_eq!(first.body(), again.body());
-    let within = client.call(&mut sim, |c| c.create_session(args)).all_ok();
-    assert_eq!(ok!(first, CreateSession), ok!(within, CreateSession));
-    assert_eq!(sim.tables().sessions, 1);
 }
 
 #[test]

@@ -34,17 +34,22 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if client.about.minor == 0 || cx.core.is_expired(key, cx.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
-    // The replay comes before every other check. [RFC 8881 §18.36.4, phase 2]
+    let is_own = client.principal == Principal::of(&cx.run.cred);
+    // The replay comes before the checks of the arguments. [RFC 8881 §18.36.4, phase 2]
     if args.sequence == client.create.sequence
         && let Some(reply) = &client.create.reply
     {
+        if !is_own {
+            // It tells the session id, which nobody else is to know.
+            return Err(Status::CLID_INUSE);
+        }
         cx.run.reply.body().raw(reply);
         return Ok(Step::Done(Status::OK));
     }
     if args.sequence != client.create.sequence.wrapping_add(1) {
         return Err(Status::SEQ_MISORDERED);
     }
-    if client.principal != Principal::of(&cx.run.cred) {
+    if !is_own {
         return Err(Status::CLID_INUSE);
     }
     if args.flags & !FLAGS != 0 {

@@ -1,0 +1,50 @@
+//! CREATE_SESSION once more under the same `csa_sequence`. [RFC 8881 §18.36.4]
+
+use nfs4_proto::client::{CompoundBuilder, Credential};
+
+use super::*;
+
+#[test]
+fn a_replay_gets_the_same_answer_and_makes_no_session() {
+    let mut sim = Sim::new();
+    let client = introduced(&mut sim);
+    let args = client.session_args();
+    let first = client.bare(&mut sim, |c| c.create_session(args)).all_ok();
+    let conn = sim.connect();
+    let record = client.record(sim.xid(), b"", |c| c.create_session(args));
+    let again = sim.exchange(conn, record);
+    assert_eq!(first.body(), again.body());
+    assert_eq!(sim.tables().sessions, 1);
+}
+
+#[test]
+fn a_replay_is_answered_also_within_a_session() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let args = client.session_args();
+    let first = client.create_session(&mut sim).all_ok();
+    let within = client.call(&mut sim, |c| c.create_session(args)).all_ok();
+    assert_eq!(ok!(first, CreateSession), ok!(within, CreateSession));
+    assert_eq!(sim.tables().sessions, 1);
+}
+
+#[test]
+fn a_replay_is_answered_to_nobody_but_the_principal_that_was_answered_first() {
+    let mut sim = Sim::new();
+    let mut client = introduced(&mut sim);
+    let args = client.session_args();
+    client.create_session(&mut sim).all_ok();
+    let mut other = Client::stranger(&mut sim, "other");
+    other.uid = 2000;
+    other.mount(&mut sim);
+    let refused = (Op::CreateSession, Status::CLID_INUSE);
+    let alone = other.bare(&mut sim, |c| c.create_session(args));
+    let within = other.call(&mut sim, |c| c.create_session(args));
+    let mut nobody = CompoundBuilder::call(sim.xid(), &Credential::None, b"", 1);
+    let record = nobody.create_session(args).finish();
+    let without = sim.exchange(client.conn, record);
+    for reply in [alone, within, without] {
+        assert_eq!(reply.last(), refused, "{reply:?}");
+    }
+    client.bare(&mut sim, |c| c.create_session(args)).all_ok();
+}
