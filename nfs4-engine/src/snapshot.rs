@@ -122,7 +122,7 @@ pub struct SessionView {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum BackChannelState {
-    /// The client has asked for no back channel.
+    /// The client has asked for no back channel, or offered nothing to secure it with.
     None,
     /// A connection is there that callbacks may leave by.
     Ok,
@@ -264,6 +264,7 @@ impl Engine {
             flags: session.flags,
             back_channel: match &session.back {
                 back if back.has_fault() => BackChannelState::Fault,
+                back if !back.can_call() => BackChannelState::None,
                 _ if session.bindings.has_back() => BackChannelState::Ok,
                 back if back.wanted => BackChannelState::Down,
                 _ => BackChannelState::None,

@@ -84,7 +84,7 @@ impl Caller {
             fore_chan_attrs: channel,
             back_chan_attrs: channel,
             cb_program: 0x4000_0000,
-            sec_parms: List::new(&[]),
+            sec_parms: List::new(&[args::CallbackSecParms::None]),
         };
         let reply = self.bare(|c| c.create_session(create)).await;
         if let Ok(made) = reply.results().create_session() {

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 use core::mem;
 
 use nfs4_proto::nfs4::args::{CallbackSecParms, ChannelAttrs};
-use nfs4_proto::rpc::{AuthFlavor, OpaqueAuth};
+use nfs4_proto::rpc::{AuthFlavor, CB_COMPOUND, OpaqueAuth};
 use nfs4_proto::xdr::{Encode, List, Writer};
 
-use super::Call;
 use super::flight::Flight;
 use super::slot::CbSlot;
+use super::{Call, Promise, encode};
 use crate::slab::Key;
 
 /// A session's back channel, whether or not a connection serves it now.
@@ -29,11 +29,17 @@ pub(crate) struct BackChannel {
     program: u32,
     /// The minor version of callbacks.
     pub(crate) minor: u32,
-    /// The credential of callbacks, as it is sent.
-    credential: Box<[u8]>,
+    /// The credential of callbacks, as it is sent; without one there are none.
+    credential: Option<Box<[u8]>>,
     max_request: u32,
     /// Whether a callback can be made of CB_SEQUENCE and another operation.
-    can_call: bool,
+    has_place: bool,
+    /// How long a CB_COMPOUND4args may be, in bytes.
+    room: usize,
+    /// Whether it can carry any CB_RECALL.
+    carries_recalls: bool,
+    /// Whether it can carry any CB_NOTIFY_LOCK.
+    carries_locks: bool,
     /// Slots of it that are used.
     slots: u32,
     /// So many of them the client wants used.
@@ -67,10 +73,10 @@ impl BackChannel {
         attrs: &ChannelAttrs,
         program: u32,
         minor: u32,
-        credential: Box<[u8]>,
+        credential: Option<Box<[u8]>>,
     ) -> BackChannel {
         let slots = attrs.maxrequests.min(MAX_SLOTS);
-        BackChannel {
+        let mut back = BackChannel {
             wanted: false,
             faulty: false,
             failing: false,
@@ -79,17 +85,54 @@ impl BackChannel {
             minor,
             credential,
             max_request: attrs.maxrequestsize,
-            can_call: attrs.maxoperations >= 2 && slots > 0,
+            has_place: attrs.maxoperations >= 2 && slots > 0,
+            room: 0,
+            carries_recalls: false,
+            carries_locks: false,
             slots,
             allowed: slots,
             seats: Vec::new(),
             queue: VecDeque::new(),
+        };
+        back.measure();
+        back
+    }
+
+    /// Whether as many operations and requests were negotiated as a callback takes.
+    pub(crate) fn has_place(&self) -> bool {
+        self.has_place
+    }
+
+    /// Whether the client has offered a credential that callbacks can have.
+    pub(crate) fn is_secured(&self) -> bool {
+        self.credential.is_some()
+    }
+
+    /// Whether callbacks can be made by it.
+    pub(crate) fn can_call(&self) -> bool {
+        self.has_place && self.is_secured()
+    }
+
+    /// Whether it can carry a callback with arguments of so many bytes.
+    pub(super) fn carries(&self, args: usize) -> bool {
+        self.can_call() && args <= self.room
+    }
+
+    /// Whether it can carry every callback of a kind that is promised beforehand.
+    pub(super) fn carries_all(&self, kind: Promise) -> bool {
+        match kind {
+            Promise::Recall => self.carries_recalls,
+            Promise::NotifyLock => self.carries_locks,
         }
     }
 
-    /// Whether what was negotiated has room for a callback.
-    pub(crate) fn can_call(&self) -> bool {
-        self.can_call
+    /// Finds out anew what it can carry.
+    fn measure(&mut self) {
+        let head = encode::head(0, self.program, CB_COMPOUND, self.credential(), 0);
+        // The record mark does not count. [RFC 8881 §18.36.3, ca_maxrequestsize]
+        self.room = (self.max_request as usize).saturating_sub(head.len() - 4);
+        self.carries_recalls = self.carries(Promise::Recall.longest());
+        self.carries_locks = self.carries(Promise::NotifyLock.longest());
     }
 
     /// How many slots of it are used, at most.
@@ -102,7 +145,7 @@ impl BackChannel {
     }
 
     pub(crate) fn credential(&self) -> &[u8] {
-        &self.credential
+        self.credential.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn max_request(&self) -> u32 {
@@ -113,9 +156,10 @@ impl BackChannel {
     /// old one stays. [RFC 8881 §18.33]
     pub(crate) fn control(&mut self, program: u32, credential: Option<Box<[u8]>>) {
         self.program = program;
-        if let Some(credential) = credential {
+        if credential.is_some() {
             self.credential = credential;
         }
+        self.measure();
     }
 
     /// Whether nothing more can be learned of any slot: the seqids of all are lost.
@@ -127,7 +171,7 @@ impl BackChannel {
     /// Whether a fault was found that only another session mends. [RFC 8881 §18.46.3,
     /// SEQ4_STATUS_BACKCHANNEL_FAULT]
     pub(crate) fn has_fault(&self) -> bool {
-        self.faulty || self.can_call && self.is_stuck()
+        self.faulty || self.can_call() && self.is_stuck()
     }
 
     pub(crate) fn seats(&self) -> &[Seat] {
@@ -196,8 +240,8 @@ impl BackChannel {
     }
 }
 
-/// The credential for callbacks, as it is sent: the first that can be used, or none if nothing is
-/// offered. [RFC 8881 §18.36.3, csa_sec_parms]
+/// The credential for callbacks, as it is sent: the first that can be used, or none if nothing at
+/// all is offered. [RFC 8881 §18.36.3, csa_sec_parms]
 ///
 /// # Errors
 /// Only RPCSEC_GSS is offered.
@@ -224,7 +268,7 @@ pub(crate) fn credential(
     Err(OnlyGss)
 }
 
-/// The credential of a client that offers nothing.
+/// AUTH_NONE, as it is sent.
 pub(crate) fn no_credential() -> Box<[u8]> {
     let mut w = Writer::new();
     OpaqueAuth::NONE.encode(&mut w);

@@ -3,14 +3,17 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use nfs4_proto::nfs4::basic::{ClientId, SessionId};
+use nfs4_proto::nfs4::basic::{ClientId, SessionId, Stateid};
 use nfs4_proto::nfs4::callback::args;
 use nfs4_proto::nfs4::compound::CbCompoundHeader;
+use nfs4_proto::nfs4::consts::NFS4_OPAQUE_LIMIT;
 use nfs4_proto::nfs4::opnum::CbOp;
 use nfs4_proto::rpc::{MessageType, NFS_CB, OpaqueAuth, RPC_VERSION, write_mark};
 use nfs4_proto::xdr::{Encode, List, Writer};
 
-use super::CallbackOp;
+use super::{CallbackOp, Promise, Referred};
+use crate::exports::Fh;
+use crate::slab::Key;
 
 /// What stands around the operation of a callback.
 pub(crate) struct Frame {
@@ -57,6 +60,51 @@ pub(crate) fn body(frame: &Frame, op: &CallbackOp) -> Box<[u8]> {
     op.op().number().encode(&mut w);
     operation(op, frame.client, &mut w);
     w.into_vec().into_boxed_slice()
+}
+
+/// How many bytes CB_COMPOUND4args has at the most with this operation.
+pub(super) fn longest(op: &CallbackOp) -> usize {
+    let session = SessionId::default();
+    let refers = match op {
+        CallbackOp::Recall { granted, .. } => granted.is_some(),
+        CallbackOp::GetAttr { .. }
+        | CallbackOp::RecallAny { .. }
+        | CallbackOp::RecallSlot { .. }
+        | CallbackOp::NotifyLock { .. } => false,
+    };
+    let frame = Frame {
+        session,
+        slot: 0,
+        seqid: 0,
+        highest: 0,
+        minor: 0,
+        client: 0,
+        referring: refers.then_some((session, 0, 0)),
+    };
+    body(&frame, op).len()
+}
+
+impl Promise {
+    /// How many bytes CB_COMPOUND4args has in the longest callback of this kind.
+    pub(super) fn longest(self) -> usize {
+        let fh = Fh::LONGEST;
+        longest(&match self {
+            Promise::Recall => CallbackOp::Recall {
+                stateid: Stateid::ANONYMOUS,
+                truncate: false,
+                fh,
+                granted: Some(Referred {
+                    session: Key::new(0, 0),
+                    slot: 0,
+                    seqid: 0,
+                }),
+            },
+            Promise::NotifyLock => CallbackOp::NotifyLock {
+                fh,
+                owner: Box::new([0; NFS4_OPAQUE_LIMIT]),
+            },
+        })
+    }
 }
 
 pub(super) fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {

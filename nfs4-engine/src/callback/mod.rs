@@ -90,6 +90,16 @@ pub(crate) enum Purpose {
     },
 }
 
+/// A kind of callback that something is granted on the strength of: it must be possible to make it,
+/// however long it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// CB_RECALL: whoever is given a delegation can be asked for it.
+    Recall,
+    /// CB_NOTIFY_LOCK: whoever waits for a lock need not poll.
+    NotifyLock,
+}
+
 /// A request of a client that a callback refers to: the client may not have seen the reply yet.
 /// [RFC 8881 §2.10.6.3]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use nfs4_proto::nfs4::basic::SessionId;
 
 use super::channel::QUEUE;
 use super::encode::{self, Frame};
-use super::{Call, CallbackOp, CallbackPath, CallbackRefused, Phase, Purpose};
+use super::{
+    BackChannel, Call, CallbackOp, CallbackPath, CallbackRefused, Phase, Promise, Purpose,
+};
 use crate::action::Outbox;
 use crate::client::Client;
 use crate::core::Core;
@@ -55,15 +57,17 @@ impl Core {
         Ok(())
     }
 
-    /// Whether callbacks to this client are known to work: a connection is there, and nothing is
-    /// wrong that a later one, or a later connection, has not put right.
-    pub(crate) fn can_call_back(&self, client: Key<Client>) -> bool {
+    /// Whether callbacks of this kind to this client are known to work: a connection is there that
+    /// can carry them, and nothing is wrong that a later one, or a later connection, has not put
+    /// right.
+    pub(crate) fn can_call_back(&self, client: Key<Client>, kind: Promise) -> bool {
         if self.is_dialled(client) {
             return self.path(client).is_some_and(CallbackPath::is_up);
         }
         let sessions = self.clients.get(client).map(|client| &client.sessions);
         let mut sessions = sessions.into_iter().flatten();
-        sessions.any(|key| self.has_path(*key) && !self.is_failing(*key))
+        let carries = |back: &BackChannel| back.carries_all(kind);
+        sessions.any(|key| self.has_path(*key, carries) && !self.is_failing(*key))
     }
 
     /// Whether a client is called on a connection that we make, having no session.
@@ -220,8 +224,8 @@ impl Core {
     /// The session that a callback goes by.
     ///
     /// # Errors
-    /// No session of the client has a back channel that works, or as many are waiting at all that
-    /// have.
+    /// No session of the client has a back channel that works and can carry it, or as many as may
+    /// are waiting at all that have.
     pub(super) fn channel_for(
         &self,
         client: Key<Client>,
@@ -232,13 +236,14 @@ impl Core {
             Some(client) if !op.is_of_session() => client.sessions.as_slice(),
             Some(_) | None => &[],
         };
+        let len = encode::longest(op);
         let mut full = false;
         let mut failing = None;
         for key in hint.into_iter().chain(others.iter().copied()) {
             let Some(session) = self.sessions.get(key) else {
                 continue;
             };
-            if !self.has_path(key) {
+            if !self.has_path(key, |back| back.carries(len)) {
                 continue;
             }
             if session.back.queue().len() >= QUEUE {
@@ -256,9 +261,9 @@ impl Core {
         }
     }
 
-    fn has_path(&self, key: Key<Session>) -> bool {
+    fn has_path(&self, key: Key<Session>, carries: impl Fn(&BackChannel) -> bool) -> bool {
         let back = self.sessions.get(key).map(|session| &session.back);
-        back.is_some_and(|back| back.can_call() && !back.has_fault())
+        back.is_some_and(|back| carries(back) && !back.has_fault())
             && self.back_connection(key, |_| false).is_some()
     }
 

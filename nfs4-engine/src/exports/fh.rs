@@ -15,6 +15,12 @@ pub(crate) struct Fh {
 }
 
 impl Fh {
+    /// As long as a filehandle can be; it names nothing.
+    pub(crate) const LONGEST: Fh = Fh {
+        export: 0,
+        handle: FsHandle::LONGEST,
+    };
+
     /// From the wire. [RFC 8881 §4.2]
     ///
     /// # Errors

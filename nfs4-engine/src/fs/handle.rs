@@ -19,6 +19,11 @@ impl FsHandle {
         len: 0,
         bytes: [0; FsHandle::MAX],
     };
+    /// As long as a handle can be.
+    pub(crate) const LONGEST: FsHandle = FsHandle {
+        len: FsHandle::MAX as u8,
+        ..FsHandle::EMPTY
+    };
     /// The longest handle, in bytes.
     pub const MAX: usize = 60;
 

@@ -61,13 +61,13 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     if back.maxrequestsize < LEAST_CALLBACK || back.maxresponsesize < LEAST_CALLBACK {
         return Err(Status::TOOSMALL);
     }
-    let credential = credential.unwrap_or_else(channel::no_credential);
     let mut back = BackChannel::new(back, args.cb_program, cx.run.minor, credential);
     if args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0 {
-        if !back.can_call() {
+        if !back.has_place() {
             return Err(Status::TOOSMALL);
         }
-        back.wanted = true;
+        // Without a credential that callbacks can have, there is none.
+        back.wanted = back.is_secured();
     }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
     // Those of the incarnation before go when this one is confirmed.
@@ -124,11 +124,11 @@ fn create<S: Scope>(
     back: BackChannel,
 ) -> Result<Step, Status> {
     let core = &mut *cx.core;
+    let with_back = back.wanted;
     let peer = core.clients.get(key).ok_or(Status::SERVERFAULT)?.peer;
     let session = core.sessions.insert((key, peer), fore, back, cx.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: a session without this connection is a session.
-    let with_back = args.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0;
     let direction = if with_back {
         Direction::Both
     } else {

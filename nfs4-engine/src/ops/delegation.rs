@@ -20,7 +20,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
 use super::open::{WANT_BITS, share};
 use crate::attr::decimal;
-use crate::callback::Referred;
+use crate::callback::{Promise, Referred};
 use crate::client::Principal;
 use crate::compound::{Cx, Established, Step};
 use crate::delegate::Candidate;
@@ -199,7 +199,7 @@ fn decide<S: Established>(
         Err(Obstacle::Others) => return Err(Why::Contention),
         Err(Obstacle::Many) => return Err(Why::Resource),
     }
-    if !cx.core.can_call_back(client) {
+    if !cx.core.can_call_back(client, Promise::Recall) {
         return Err(Why::Resource);
     }
     if own.is_none() && cx.core.admit_delegation(client).is_err() {

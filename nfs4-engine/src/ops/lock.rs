@@ -9,6 +9,7 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::reclaim;
+use crate::callback::Promise;
 use crate::client::{Client, Clients};
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::exports::Fh;
@@ -53,7 +54,7 @@ pub(crate) fn lock<S: Established>(
     if is_denied(cx, &fh, open, asker, by) {
         if args.locktype.waits() {
             let session = cx.scope.session();
-            let session = session.filter(|_| cx.core.can_call_back(client));
+            let session = session.filter(|_| cx.core.can_call_back(client, Promise::NotifyLock));
             // Beyond its share of state a peer gets no other place in the line.
             let admitted = cx.core.admit_wait(open, &owner).is_ok();
             if admitted || cx.core.states.is_waiting(open, asker) {

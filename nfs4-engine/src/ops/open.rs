@@ -15,6 +15,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use super::creation::{self, Barred, Opening};
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{names, reclaim};
+use crate::callback::Promise;
 use crate::client::{Client, Principal};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
 use crate::delegate::Guard;
@@ -371,8 +372,8 @@ fn answer<S: Established>(
 /// What holds for the open. [RFC 8881 §18.16.3]
 fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
     let client = cx.core.states.get(open).map(|open| open.client);
-    let is_told =
-        cx.scope.session().is_some() && client.is_some_and(|client| cx.core.can_call_back(client));
+    let can_tell = |client| cx.core.can_call_back(client, Promise::NotifyLock);
+    let is_told = cx.scope.session().is_some() && client.is_some_and(can_tell);
     let mut flags = OPEN4_RESULT_LOCKTYPE_POSIX;
     if is_told {
         flags |= OPEN4_RESULT_MAY_NOTIFY_LOCK;

@@ -7,6 +7,7 @@ mod evicted;
 mod grant;
 mod limits;
 mod meanwhile;
+mod narrow;
 mod probe;
 mod recall;
 mod removed;

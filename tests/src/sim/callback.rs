@@ -42,6 +42,16 @@ impl Callback {
         self.header().xid
     }
 
+    /// Length of the RPC message in bytes: what `ca_maxrequestsize` counts.
+    pub fn len(&self) -> usize {
+        self.record.len()
+    }
+
+    /// Never: there is always a header.
+    pub fn is_empty(&self) -> bool {
+        self.record.is_empty()
+    }
+
     /// The RPC header.
     pub fn header(&self) -> CallHeader<'_> {
         let (header, _) = CallHeader::decode(&self.record).expect("a call");

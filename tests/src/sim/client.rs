@@ -3,7 +3,7 @@
 use nfs4_engine::ConnId;
 use nfs4_proto::client::{CompoundBuilder, Credential};
 use nfs4_proto::nfs4::args::{
-    self, ChannelAttrs, ClientOwner, CreateHow, OpenClaim, OpenHow, StateProtect,
+    self, CallbackSecParms, ChannelAttrs, ClientOwner, CreateHow, OpenClaim, OpenHow, StateProtect,
 };
 use nfs4_proto::nfs4::attr::{FattrRaw, SetAttrs};
 use nfs4_proto::nfs4::basic::{ClientId, Owner, SessionId, StableHow, Stateid, Verifier};
@@ -163,7 +163,7 @@ impl Client {
             fore_chan_attrs: SESSION_ATTRS,
             back_chan_attrs: SESSION_ATTRS,
             cb_program: 0x4000_0000,
-            sec_parms: List::empty(),
+            sec_parms: List::new(&[CallbackSecParms::None]),
         }
     }
 
