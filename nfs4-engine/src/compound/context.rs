@@ -196,7 +196,11 @@ impl Established for Sequenced {
     }
 
     fn current_stateid(cx: &Cx<'_, Sequenced>) -> Option<Result<Stateid, Status>> {
-        Some(cx.run.current_stateid.ok_or(Status::BAD_STATEID))
+        // A special one is none, whatever set it. [RFC 8881 §8.2.3]
+        Some(match cx.run.current_stateid {
+            Stateid::ANONYMOUS | Stateid::INVALID => Err(Status::BAD_STATEID),
+            current => Ok(current),
+        })
     }
 }
 
@@ -358,7 +362,7 @@ impl<S: Established> Cx<'_, S> {
     /// BAD_STATEID if the current one is asked for and there is none.
     pub(crate) fn meant(&self, stateid: Stateid) -> Result<Stateid, Status> {
         let meant = self.meant_exactly(stateid)?;
-        if stateid == Stateid::CURRENT && meant != Stateid::INVALID {
+        if stateid == Stateid::CURRENT {
             Ok(Stateid { seqid: 0, ..meant })
         } else {
             Ok(meant)

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
+use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::compound::CompoundHeader;
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
@@ -410,8 +411,8 @@ impl Compound {
         self.op = Op::Illegal;
         self.current = None;
         self.saved = None;
-        self.current_stateid = None;
-        self.saved_stateid = None;
+        self.current_stateid = Stateid::ANONYMOUS;
+        self.saved_stateid = Stateid::ANONYMOUS;
         self.sequenced = None;
         self.holds = None;
         self.turn = None;

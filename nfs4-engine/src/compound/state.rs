@@ -44,8 +44,10 @@ pub(crate) struct Compound {
     pub(crate) expected: Expected,
     pub(crate) current: Option<Fh>,
     pub(crate) saved: Option<Fh>,
-    pub(crate) current_stateid: Option<Stateid>,
-    pub(crate) saved_stateid: Option<Stateid>,
+    /// The anonymous one if no operation has returned one for the current filehandle.
+    /// [RFC 8881 §16.2.3.1.2]
+    pub(crate) current_stateid: Stateid,
+    pub(crate) saved_stateid: Stateid,
     pub(crate) sequenced: Option<Sequenced>,
     /// What its SEQUENCE was answered.
     pub(crate) said: Said,
@@ -101,8 +103,8 @@ impl Compound {
             expected: Expected::Done,
             current: None,
             saved: None,
-            current_stateid: None,
-            saved_stateid: None,
+            current_stateid: Stateid::ANONYMOUS,
+            saved_stateid: Stateid::ANONYMOUS,
             sequenced: None,
             said: Said::default(),
             holds: None,
@@ -124,6 +126,6 @@ impl Compound {
     /// Makes another filehandle the current one; the stateid of the old one goes with it.
     pub(crate) fn set_current(&mut self, fh: Fh) {
         self.current = Some(fh);
-        self.current_stateid = None;
+        self.current_stateid = Stateid::ANONYMOUS;
     }
 }

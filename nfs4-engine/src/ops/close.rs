@@ -17,7 +17,7 @@ pub(crate) fn start<S: Established>(
     let open = cx.check_open(&stateid, &fh)?;
     cx.core.close(open, cx.now, cx.out);
     // What is returned names nothing, and the client must not use it.
-    cx.run.current_stateid = Some(Stateid::INVALID);
+    cx.run.current_stateid = Stateid::INVALID;
     Stateid::INVALID.encode(cx.body());
     Ok(Step::Done(Status::OK))
 }

@@ -22,7 +22,7 @@ pub(crate) fn start<S: Established>(
     }
     cx.core.states.narrow(key, share);
     let stateid = cx.core.states.advance(key);
-    cx.run.current_stateid = Some(stateid);
+    cx.run.current_stateid = stateid;
     res::OpenDowngradeOk {
         open_stateid: stateid,
     }

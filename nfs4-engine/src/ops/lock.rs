@@ -83,7 +83,7 @@ pub(crate) fn lock<S: Established>(
         // It may have been a lock for writing.
         cx.core.give_turns(file, cx.now, cx.out);
     }
-    cx.run.current_stateid = Some(stateid);
+    cx.run.current_stateid = stateid;
     res::LockOk {
         lock_stateid: stateid,
     }
@@ -174,7 +174,7 @@ pub(crate) fn unlock<S: Established>(
     }
     let stateid = cx.core.states.unlock_range(held, range);
     cx.core.give_turns(file, cx.now, cx.out);
-    cx.run.current_stateid = Some(stateid);
+    cx.run.current_stateid = stateid;
     res::LockUOk {
         lock_stateid: stateid,
     }

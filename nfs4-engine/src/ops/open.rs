@@ -353,7 +353,7 @@ fn answer<S: Established>(
 ) -> Result<Step, Status> {
     let roomy = cx.run.room_for(RESULT_LEN + DELEGATION_LEN).is_ok();
     let stateid = cx.core.states.advance(open);
-    cx.run.current_stateid = Some(stateid);
+    cx.run.current_stateid = stateid;
     let flags = flags(cx, open);
     let offer = if roomy {
         delegation::offer(cx, args, open)

@@ -1,6 +1,7 @@
 //! SECINFO and SECINFO_NO_NAME. [RFC 8881 §18.29, §18.45]
 
 use nfs4_proto::nfs4::args::{self, SecInfoStyle};
+use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::AuthFlavor;
 use nfs4_proto::xdr::{Decode, Reader, Writer};
@@ -60,7 +61,7 @@ fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     flavors(cx.body());
     if cx.run.minor > 0 {
         cx.run.current = None;
-        cx.run.current_stateid = None;
+        cx.run.current_stateid = Stateid::ANONYMOUS;
     }
     Step::Done(Status::OK)
 }

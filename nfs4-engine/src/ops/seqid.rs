@@ -202,8 +202,8 @@ pub(crate) fn settle(cx: &mut Cx<'_, V40>, status: Status) {
         body: cx.run.reply.op_body().into(),
         current: cx.run.current,
     });
-    let made = match cx.run.current_stateid {
-        Some(stateid) if status == Status::OK => cx.core.states.find_stateid(&stateid).ok(),
+    let made = match status {
+        Status::OK => cx.core.states.find_stateid(&cx.run.current_stateid).ok(),
         _ => None,
     };
     let states = &mut cx.core.states;
