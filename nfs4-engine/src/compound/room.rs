@@ -22,18 +22,37 @@ impl Compound {
         }
     }
 
-    /// How many bytes the current result may still have.
+    /// How many bytes a result may have that can be made shorter, but not shorter than `least`.
     ///
     /// # Errors
-    /// As [`Compound::room_for`], if there is no room at all.
-    pub(crate) fn room(&self) -> Result<usize, Status> {
-        self.room_for(0)?;
-        let most = if self.keep {
-            self.max_reply.min(self.max_kept)
+    /// As [`Compound::room_for`], if there is less room than that.
+    pub(crate) fn room(&self, least: usize) -> Result<usize, Status> {
+        self.room_for(least)?;
+        let (len, most) = (self.fixed_len(), self.most());
+        match most.checked_sub(len) {
+            Some(room) if room >= least => Ok(room),
+            _ => Err(Status::REP_TOO_BIG_TO_CACHE),
+        }
+    }
+
+    /// Why a result is shorter than `wanted`, if it is the reply that leaves no room for more.
+    pub(crate) fn cut_by(&self, wanted: usize) -> Option<Status> {
+        let most = self.most();
+        let is_cut = self.fixed_len() + wanted > most;
+        is_cut.then_some(if most < self.max_reply {
+            Status::REP_TOO_BIG_TO_CACHE
+        } else {
+            Status::REP_TOO_BIG
+        })
+    }
+
+    /// How long a reply may be with results that can be made shorter.
+    fn most(&self) -> usize {
+        if self.keep {
+            self.max_reply.min(self.max_kept).min(self.spare)
         } else {
             self.max_reply
-        };
-        Ok(most - self.fixed_len())
+        }
     }
 
     /// So many bytes of its reply may be kept for replay.

@@ -422,6 +422,7 @@ impl Compound {
         self.keep = false;
         self.max_reply = usize::MAX;
         self.max_kept = usize::MAX;
+        self.spare = usize::MAX;
         self.fetched = None;
         self.acting = None;
         debug_assert_eq!(self.guard, Guard::None, "each operation ends its guard");

@@ -66,6 +66,8 @@ pub(crate) struct Compound {
     /// The most bytes that the RPC reply may have, and that a kept one may have.
     pub(crate) max_reply: usize,
     pub(crate) max_kept: usize,
+    /// The memory that is left for a kept one, in bytes.
+    pub(crate) spare: usize,
     pub(crate) reply: Reply,
     pub(crate) fetched: Option<Fetched>,
     /// What must not be delegated while the current operation runs.
@@ -115,6 +117,7 @@ impl Compound {
             keep: false,
             max_reply: usize::MAX,
             max_kept: usize::MAX,
+            spare: usize::MAX,
             reply: Reply::new(),
             fetched: None,
             guard: Guard::None,

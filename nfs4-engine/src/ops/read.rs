@@ -15,10 +15,7 @@ pub(crate) fn start<S: Established>(
     let fh = cx.current()?;
     let args = args::Read::decode(args)?;
     let authority = io::authority(cx, args.stateid, &fh, Intent::Read)?;
-    // What was asked must fit, so that nothing is read in vain.
-    let count = args.count.min(cx.core.config.max_io);
-    cx.run
-        .room_for(RESULT_HEAD + (count as usize).next_multiple_of(4))?;
+    let count = fitting(cx, args.count)?;
     let op = FsOp::Read {
         fh: fh.handle,
         offset: args.offset,
@@ -39,6 +36,18 @@ pub(crate) fn resume<S>(
     cx.body().bool(eof);
     cx.run.reply.payload(data);
     Ok(Step::Done(Status::OK))
+}
+
+/// How many bytes are read of so many that are asked for: as many as fit into the reply.
+///
+/// # Errors
+/// As [`room`](crate::compound::Compound::room), if not even one does.
+fn fitting<S>(cx: &Cx<'_, S>, asked: u32) -> Result<u32, Status> {
+    let least = if asked == 0 { 0 } else { 4 };
+    // They are padded to a multiple of four.
+    let room = (cx.run.room(RESULT_HEAD + least)? - RESULT_HEAD) & !3;
+    let room = u32::try_from(room).unwrap_or(u32::MAX);
+    Ok(asked.min(cx.core.config.max_io).min(room))
 }
 
 /// Whether it ends the file, and the length.

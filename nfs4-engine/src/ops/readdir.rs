@@ -38,13 +38,17 @@ pub(crate) fn resume<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let reply = result?;
+    let args = args::ReadDir::decode(args)?;
     if let (Stage::ReadDirStat, FsReply::Attrs { stat, .. }) = (cx.run.stage, &reply) {
-        return list(cx, &args::ReadDir::decode(args)?, *stat);
+        return list(cx, &args, *stat);
     }
     let FsReply::Entries(entries) = reply else {
         return Err(Status::SERVERFAULT);
     };
-    let body = entries.finish()?;
+    let body = entries.finish().map_err(|status| match status {
+        Status::TOOSMALL => nothing_fits(cx, &args),
+        status => status,
+    })?;
     cx.body().raw(&body);
     Ok(Step::Done(Status::OK))
 }
@@ -54,12 +58,12 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
     // Any verifier will do: cookies stay good while entries come and go.
     let max = (args.maxcount as usize)
         .min(cx.core.config.max_io as usize)
-        .min(cx.run.room()?);
+        .min(cx.run.room(0)?);
     let asked = args.attr_request;
     let number = cx.core.listings;
     cx.core.listings = number.wrapping_add(1);
     let entries = DirWriter::new(max, args.cookie, asked, cx.view(dir)?, dir.export)
-        .ok_or(Status::TOOSMALL)?
+        .ok_or_else(|| nothing_fits(cx, args))?
         .numbered(number)
         .with(stat, cx.locations(dir, &asked));
     let op = FsOp::ReadDir {
@@ -68,4 +72,11 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
         entries,
     };
     Ok(Step::Wait(dir.export, op, Stage::Last))
+}
+
+/// Which limit not even the first entry fits into: that of the reply, or the client's own.
+fn nothing_fits<S>(cx: &Cx<'_, S>, args: &args::ReadDir) -> Status {
+    let wanted = args.maxcount.min(cx.core.config.max_io);
+    let cut_by = cx.run.cut_by(wanted as usize);
+    cut_by.unwrap_or(Status::TOOSMALL)
 }

@@ -80,7 +80,9 @@ fn admit(
     session.last_used = now.mono;
     match turn {
         Turn::New => {
-            if pressure.kept + promised + run.max_kept as u64 > pressure.budget {
+            let spare = pressure.budget.saturating_sub(pressure.kept + promised);
+            run.spare = usize::try_from(spare).unwrap_or(usize::MAX);
+            if run.max_kept > run.spare {
                 // Refused before its effects, a request can be sent again without being kept.
                 run.max_kept = run.max_kept.min(KEPT_ANYWAY);
             }
@@ -236,6 +238,6 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
 
 /// SEQUENCE4resok, in bytes.
 const RESULT_LEN: usize = 36;
-/// A reply of so many bytes is kept whatever the others take: nearly all but READ and READDIR have
-/// one.
+/// A reply of so many bytes is kept whatever the others take: nearly all but those to READ and
+/// READDIR have no more, and these are made so short that there is memory for them.
 const KEPT_ANYWAY: usize = 1024;
