@@ -5,6 +5,7 @@ use std::time::Duration;
 use nfs4_engine::Event;
 use nfs4_engine::snapshot::Cursor;
 use nfs4_proto::nfs4::args::{self, SspOps, StateProtect};
+use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::ClientId;
 use nfs4_proto::nfs4::consts::{
     EXCHGID4_FLAG_CONFIRMED_R, EXCHGID4_FLAG_MASK_PNFS, EXCHGID4_FLAG_SUPP_FENCE_OPS,
@@ -13,7 +14,7 @@ use nfs4_proto::nfs4::consts::{
 use nfs4_proto::nfs4::{Bitmap, Op, Status, Verifier};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Reply, Sim};
+use nfs4_tests::sim::{Client, Pace, Reply, Sim};
 
 /// EXCHANGE_ID with these flags; the client remembers nothing.
 fn introduce(sim: &mut Sim, client: &Client, flags: u32) -> Reply {
@@ -362,4 +363,49 @@ fn a_client_that_reboots_again_and_again_is_one_client() {
     }
     let shared = |event: &Event| matches!(event, Event::SharedOwner { .. });
     assert!(!sim.take_events().iter().any(shared));
+}
+
+#[test]
+fn only_minor_version_2_promises_to_fence_operations() {
+    for (minor, asks) in [(1, 0), (2, 0), (2, EXCHGID4_FLAG_SUPP_FENCE_OPS)] {
+        let mut sim = Sim::new();
+        let mut client = Client::stranger(&mut sim, "a");
+        client.minor = minor;
+        let reply = introduce(&mut sim, &client, asks).all_ok();
+        let flags = ok!(reply, ExchangeId).flags;
+        let promised = flags & EXCHGID4_FLAG_SUPP_FENCE_OPS != 0;
+        assert_eq!(promised, minor == 2, "{minor} {flags:#x}");
+    }
+}
+
+#[test]
+fn a_new_incarnation_begins_when_what_the_old_one_asked_is_done_if_that_was_promised() {
+    for (minor, status) in [(1, Status::OK), (2, Status::DELAY)] {
+        let mut sim = Sim::new();
+        let mut client = Client::stranger(&mut sim, "a");
+        client.minor = minor;
+        client.mount(&mut sim);
+        sim.set_pace(Pace::Held);
+        let attrs = args::GetAttr {
+            attr_request: Bitmap::of(&[num::SIZE]),
+        };
+        let running = client.request(&mut sim, 0, true, |c| c.putrootfh().getattr(attrs));
+        running.send(&mut sim, client.conn);
+        sim.settle();
+        assert_eq!(sim.held().len(), 1);
+        // The same incarnation may ask at any time.
+        introduce(&mut sim, &client, 0).all_ok();
+        let mut new = client.clone();
+        new.reboot();
+        assert_eq!(introduce(&mut sim, &new, 0).status(), status, "{minor}");
+        let args = new.introduction();
+        let within = client.request(&mut sim, 1, true, |c| c.exchange_id(args));
+        let reply = within.exchange(&mut sim, client.conn);
+        assert_eq!(reply.last(), (Op::ExchangeId, status), "{minor}");
+        client.advance(1);
+        sim.complete_all();
+        let within = client.request(&mut sim, 1, true, |c| c.exchange_id(args));
+        within.exchange(&mut sim, client.conn).all_ok();
+        introduce(&mut sim, &new, 0).all_ok();
+    }
 }

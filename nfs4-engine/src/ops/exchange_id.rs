@@ -17,6 +17,7 @@ use crate::client::{About, Client, Introduced, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
+use crate::session::table::Session;
 use crate::slab::Key;
 use crate::time::Now;
 
@@ -45,7 +46,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     res::ExchangeIdOk {
         clientid: ClientId(client.id),
         sequenceid: client.create.sequence.wrapping_add(1),
-        flags: EXCHGID4_FLAG_USE_NON_PNFS
+        flags: flags_of_server(cx.run.minor)
             | if client.confirmed {
                 EXCHGID4_FLAG_CONFIRMED_R
             } else {
@@ -101,6 +102,9 @@ fn introduce<S: Scope>(
             return Ok(key);
         }
         // 5: a new incarnation; the old one stays until the new one is confirmed.
+        if is_at_work(core, key, cx.scope.session()) {
+            return Err(Status::DELAY);
+        }
     }
     if let Some(key) = records.unconfirmed {
         // 4: what was not confirmed is replaced.
@@ -139,6 +143,26 @@ fn update(
         Err(Status::PERM)
     } else {
         Ok(key)
+    }
+}
+
+/// Whether a client was promised that a new incarnation begins when all that the old one has asked
+/// is done, and something is not, beside this request by a session. [RFC 7862 §14.1]
+fn is_at_work(core: &Core, key: Key<Client>, by: Option<Key<Session>>) -> bool {
+    let Some(client) = core.clients.get(key) else {
+        return false;
+    };
+    let own = by.is_some_and(|session| client.sessions.contains(&session));
+    let promised = flags_of_server(client.about.minor) & EXCHGID4_FLAG_SUPP_FENCE_OPS != 0;
+    promised && core.lease_of(client).running() > u32::from(own)
+}
+
+/// What the server says of itself; one flag is new in minor version 2. [RFC 7862 §14.1]
+fn flags_of_server(minor: u32) -> u32 {
+    if minor >= 2 {
+        EXCHGID4_FLAG_USE_NON_PNFS | EXCHGID4_FLAG_SUPP_FENCE_OPS
+    } else {
+        EXCHGID4_FLAG_USE_NON_PNFS
     }
 }
 
