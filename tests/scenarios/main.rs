@@ -3,6 +3,7 @@
 mod administration;
 mod anybody;
 mod asker;
+mod attributes;
 mod callback_path;
 mod callbacks;
 mod create_session;

@@ -427,7 +427,9 @@ fn cutting_a_file_is_denied_by_whoever_denies_writing() {
 #[test]
 fn a_client_is_told_what_an_open_may_say_and_each_of_it_is_understood() {
     let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let mut client = Client::stranger(&mut sim, "a");
+    client.minor = 2;
+    client.mount(&mut sim);
     open(&mut sim, &mut client, unchecked(b"maker", b"f")).all_ok();
     let asked = args::GetAttr {
         attr_request: Bitmap::of(&[num::OPEN_ARGUMENTS]),

@@ -85,14 +85,13 @@ const SUPPORTED_V40: Bitmap = Bitmap::of(&[
     num::TIME_MODIFY,
     num::TIME_MODIFY_SET,
     num::MOUNTED_ON_FILEID,
-    // Of minor version 2 by its RFC; a client of 1 that asks for it gets it.
 ]);
 
-const SUPPORTED: Bitmap = SUPPORTED_V40
-    .with(num::SUPPATTR_EXCLCREAT)
-    .with(num::OPEN_ARGUMENTS);
+const SUPPORTED: Bitmap = SUPPORTED_V40.with(num::SUPPATTR_EXCLCREAT);
 
-const SUPPORTED_V42: Bitmap = SUPPORTED.with(num::CHANGE_ATTR_TYPE);
+const SUPPORTED_V42: Bitmap = SUPPORTED
+    .with(num::CHANGE_ATTR_TYPE)
+    .with(num::OPEN_ARGUMENTS);
 
 pub(super) const FROM_STAT: Bitmap = Bitmap::of(&[
     num::FILES_AVAIL,

@@ -1,0 +1,57 @@
+//! Which attributes there are. [RFC 7530 §5, RFC 8881 §5, RFC 7862 §12, RFC 9754 §2]
+
+use nfs4_proto::nfs4::attr::{AttrValue, num};
+use nfs4_proto::nfs4::{Bitmap, args};
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Client40, Reply, Sim};
+
+/// GETATTR of the root of a server in a minor version.
+fn ask(minor: u32, attr_request: Bitmap) -> Reply {
+    let sim = &mut Sim::new();
+    let asked = args::GetAttr { attr_request };
+    if minor == 0 {
+        let client = Client40::stranger(sim, "a");
+        return client.call(sim, |c| c.putrootfh().getattr(asked)).all_ok();
+    }
+    let mut client = Client::stranger(sim, "a");
+    client.minor = minor;
+    client.mount(sim);
+    client.call(sim, |c| c.putrootfh().getattr(asked)).all_ok()
+}
+
+/// The minor version that an attribute came with.
+fn first_minor(attr: u32) -> u32 {
+    match attr {
+        0..=55 => 0,
+        56..=76 => 1,
+        _ => 2,
+    }
+}
+
+#[test]
+fn a_minor_version_has_its_own_attributes_and_tells_them_all() {
+    for minor in 0..3 {
+        let asked = Bitmap::of(&[num::SUPPORTED_ATTRS]);
+        let reply = ask(minor, asked);
+        let attrs = ok!(reply, GetAttr).obj_attributes;
+        let Some(AttrValue::SupportedAttrs(listed)) = attrs.get(num::SUPPORTED_ATTRS) else {
+            panic!("{reply:?}");
+        };
+        let later: Vec<u32> = listed
+            .iter()
+            .filter(|at| first_minor(*at) > minor)
+            .collect();
+        assert!(later.is_empty(), "{minor}: {later:?}");
+        // Two can only be set.
+        let only_set = [num::TIME_ACCESS_SET, num::TIME_MODIFY_SET];
+        let readable = listed.iter().filter(|at| !only_set.contains(at));
+        let readable = Bitmap::of(&readable.collect::<Vec<_>>());
+        // Whoever asks for all there are is told those, and no others.
+        let everything = (0..96).filter(|at| !only_set.contains(at));
+        for asked in [readable, Bitmap::of(&everything.collect::<Vec<_>>())] {
+            let reply = ask(minor, asked);
+            let told = ok!(reply, GetAttr).obj_attributes;
+            assert_eq!(told.mask, readable, "{minor}");
+        }
+    }
+}
