@@ -114,10 +114,15 @@ job_guest() {
 }
 
 # runs_on JOB VERS/NCONNECT/KIND: what is not of the set `mount` runs on few mounts by default, and
-# what is long, on 4.0 only when everything is wanted.
+# what is long, on 4.0 only when everything is wanted; unless it says itself on which.
 runs_on() {
     [ "$all_mounts" = 0 ] || return 0
-    local set limit
+    local set limit mounts
+    mounts=$(job_header "$1" mounts)
+    if [ -n "$mounts" ]; then
+        [[ " $mounts " == *" ${2%/*} "* ]]
+        return
+    fi
     set=$(job_header "$1" set) limit=$(job_header "$1" limit)
     case $2 in
     4.1/4/uml | */qemu) return 0 ;;

@@ -22,10 +22,9 @@ mount_nfs() {
     }
 }
 
-# Mounts the server a second time in a network namespace of its own, which makes the kernel a second
-# client with its own identity, connections and caches.
-mount_second_client() {
-    local dir=$1
+# second COMMAND...: runs it in a second network namespace, which makes the kernel a second client with
+# its own identity, connections and caches.
+second() {
     if ! ip netns list | grep -q '^second'; then
         ip netns add second
         ip link set eth1 netns second
@@ -37,8 +36,11 @@ mount_second_client() {
         nsenter --net=/run/netns/second mount -t sysfs sysfs /run/second-sys
         echo "$(hostname)-second" >/run/second-sys/fs/nfs/net/nfs_client/identifier
     fi
-    CALLBACK_PORT=$SECOND_CALLBACK_PORT mount_nfs "$dir" nsenter --net=/run/netns/second
+    nsenter --net=/run/netns/second "$@"
 }
+
+# Mounts the server a second time, as the second client.
+mount_second_client() { CALLBACK_PORT=$SECOND_CALLBACK_PORT mount_nfs "$1" second; }
 
 # What this client has cached of the server's files goes; the next read asks the server.
 drop_caches() {

@@ -49,11 +49,11 @@ cut_half() {
     done < <(established | sort -k 2)
 }
 
-# What a client does that has lost its session or its lease.
+# recovery DIR: what a client does that has lost its session or its lease.
 recovery() {
     local name
-    for name in EXCHANGE_ID CREATE_SESSION DESTROY_SESSION RECLAIM_COMPLETE; do
-        echo "$name: client $(operations "$MNT" "$name")," \
+    for name in EXCHANGE_ID CREATE_SESSION DESTROY_SESSION RECLAIM_COMPLETE SETCLIENTID; do
+        echo "$name: client $(operations "$1" "$name")," \
             "server $(server_count compound_operations_total "operation=\"$name\"")"
     done
 }
@@ -71,9 +71,10 @@ fio_until_enough() {
 # verifies what it writes. All are made again, and nothing else is recovered.
 cut_during_fio() {
     local count=$1 before connects lost fio
-    before=$(recovery)
+    before=$(recovery "$MNT")
     connects=$(connects)
     lost=$(server_count connections_unbind_total 'reason="disconnect"')
+    rm -f "$SCRATCH/enough"
     fio_until_enough >"$SCRATCH/fio" 2>&1 &
     fio=$!
     for _ in 1 2 3; do
@@ -88,7 +89,7 @@ cut_during_fio() {
     echo "$lost connections lost, $(($(connects) - connects)) made again"
     [ $lost -ge $((3 * (count / 2))) ] || fail "only $lost connections were cut"
     [ "$(connects)" -gt "$connects" ] || fail "the client made no connection again"
-    equal "$(recovery)" "$before" "recovery"
+    equal "$(recovery "$MNT")" "$before" "recovery"
     all_carry "$MNT" "$count" small_files
     equal "$(sessions_with "$count")" 1 "sessions to which $count connections are bound afterwards"
 }
