@@ -4,6 +4,7 @@ mod callbacks;
 mod delegations;
 mod engine_ops;
 mod exactly_once;
+mod locks;
 mod runner;
 mod shares;
 mod slots;
