@@ -354,6 +354,7 @@ fn what_an_open_makes_it_keeps_for_itself_whatever_the_mode() {
 fn of_what_cannot_be_changed_only_what_is_there_is_opened() {
     let mut sim = Sim::serving(&["/"], |export| export.read_only = true);
     sim.fs().make(b"f", 0o666);
+    sim.fs().make(b"private", 0o600);
     let mut client = user(&mut sim, 1000);
     let empty = Fattr::size(0);
     let verf = Verifier(*b"verifier");
@@ -371,7 +372,11 @@ fn of_what_cannot_be_changed_only_what_is_there_is_opened() {
         (b"f", Some(unchecked), 1, 1, Status::ROFS),
         (b"f", Some(cutting), 1, 0, Status::ROFS),
         (b"f", Some(guarded), 1, 0, Status::EXIST),
+        (b"f", Some(guarded), 3, 3, Status::EXIST),
         (b"f", Some(exclusive), 1, 0, Status::EXIST),
+        (b"private", Some(unchecked), 1, 0, Status::ACCESS),
+        (b"private", Some(guarded), 1, 0, Status::EXIST),
+        (b"private", Some(exclusive), 1, 0, Status::EXIST),
         (b"f", None, 1, 0, Status::OK),
         (b"f", None, 3, 0, Status::ROFS),
         (b"g", Some(unchecked), 1, 0, Status::ROFS),

@@ -35,6 +35,16 @@ pub(crate) enum Barred {
     Full(Status),
 }
 
+/// Whether it fails if the file is there; rights to that do not matter then.
+pub(super) fn wants_new(how: &OpenHow<'_>) -> bool {
+    match how {
+        OpenHow::Create(
+            CreateHow::Guarded(_) | CreateHow::Exclusive(_) | CreateHow::Exclusive41 { .. },
+        ) => true,
+        OpenHow::NoCreate | OpenHow::Create(CreateHow::Unchecked(_)) => false,
+    }
+}
+
 /// What the file system is to make, if the file is not there.
 ///
 /// # Errors
@@ -111,19 +121,17 @@ pub(super) fn opened(
     barred: Option<Barred>,
     result: FsResult,
 ) -> Result<Opened, (Status, Option<FsHandle>)> {
-    let wants_new = matches!(
-        args.openhow,
-        OpenHow::Create(
-            CreateHow::Guarded(_) | CreateHow::Exclusive(_) | CreateHow::Exclusive41 { .. }
-        )
-    );
-    let exists = barred.filter(|_| wants_new).map(|barred| match barred {
-        // It may be the same exclusive creation once more, which cannot be told now.
-        Barred::Full(status) if !matches!(args.openhow, OpenHow::Create(CreateHow::Guarded(_))) => {
-            status
-        }
-        Barred::Full(_) | Barred::Claims | Barred::ReadOnly => Status::EXIST,
-    });
+    let exists = barred
+        .filter(|_| wants_new(&args.openhow))
+        .map(|barred| match barred {
+            // It may be the same exclusive creation once more, which cannot be told now.
+            Barred::Full(status)
+                if !matches!(args.openhow, OpenHow::Create(CreateHow::Guarded(_))) =>
+            {
+                status
+            }
+            Barred::Full(_) | Barred::Claims | Barred::ReadOnly => Status::EXIST,
+        });
     match (result, exists, barred) {
         (Ok(FsReply::Opened(opened)), None, _) => Ok(opened),
         (Ok(FsReply::Opened(opened)), Some(status), _) => Err((status, Some(opened.fh))),

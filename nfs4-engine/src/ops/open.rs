@@ -94,9 +94,10 @@ pub(crate) fn start<S: Established>(
         .and_then(|key| cx.core.states.delegation(key))
         .map_or(Share::default(), |held| held.rights_of(&cx.run.cred));
     let writes = share.writes() || share.denies_read() || opening.cut;
+    let opens = opening.barred.is_none() || !creation::wants_new(&args.openhow);
     let how = OpenHow {
-        read: share.reads() && !rights.reads(),
-        write: writes && !rights.writes(),
+        read: opens && share.reads() && !rights.reads(),
+        write: opens && writes && !rights.writes(),
         create,
     };
     cx.run.watch = cx.core.guards.watch();
