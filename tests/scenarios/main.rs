@@ -46,6 +46,7 @@ mod snapshot;
 mod staged;
 mod start;
 mod trunking;
+mod unanswerable;
 mod v40_beside;
 mod v40_clients;
 mod v40_locks;
