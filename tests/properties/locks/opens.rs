@@ -254,7 +254,7 @@ impl Play {
     }
 
     pub(super) fn close(&mut self, which: u8) {
-        let locked = self.which_lock(which).filter(|_| which % 2 == 0);
+        let locked = self.which_lock(which).filter(|_| which.is_multiple_of(2));
         let locked = locked.map(|(peer, (_, opened))| (peer, opened));
         let locked = locked.filter(|(peer, opened)| !self.peers[*peer].must_wait(opened.0));
         let Some((peer, opened)) = locked.or_else(|| self.which_open(which)) else {

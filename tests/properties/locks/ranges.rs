@@ -34,7 +34,7 @@ impl Play {
             reclaim: false,
             offset: range.0 as u64,
             length: length(range),
-            locker: of.locker(held, range.0 % 2 == 0),
+            locker: of.locker(held, range.0.is_multiple_of(2)),
         };
         let by_open = before.is_none();
         let put = args::PutFh {
