@@ -29,51 +29,62 @@ impl Engine {
             }
             return;
         };
-        let current = run.current.as_ref().map(|fh| &fh.handle);
-        let checked = match &result {
-            Ok(reply) => run.expected.check(reply, current),
-            Err(error) if ticket.call.may_answer(*error) => Ok(()),
-            Err(error) => Err(FsFault::Error(*error)),
+        let refused = match &result {
+            Ok(reply) => self.core.refusal(&run, ticket, reply, now.mono, out),
+            Err(error) => Some(self.core.nearest(&run, ticket, *error, now.mono, out)),
         };
-        if let Ok(FsReply::Entries(entries)) = &result {
-            for fault in entries.faults() {
-                self.core.blame(ticket, fault, now.mono, out);
-            }
+        // It is large, and not copied to be the same.
+        match refused {
+            None => self.go_on(run, result, now, out),
+            Some(error) => self.go_on(run, Err(error), now, out),
         }
-        let result = match (checked, result) {
-            (Ok(()), Ok(reply)) => Ok(reply),
-            (checked, result) => Err(self.core.mend(&run, ticket, checked, result, now, out)),
-        };
-        self.go_on(run, result, now, out);
     }
 }
 
 impl Core {
-    /// The error that a COMPOUND goes on with.
-    #[cold]
-    fn mend(
+    /// Why an answer is none.
+    #[inline]
+    fn refusal(
         &mut self,
         run: &Compound,
         ticket: FsTicket,
-        checked: Result<(), FsFault>,
-        result: FsResult,
-        now: Now,
+        reply: &FsReply,
+        now: Mono,
         out: &mut Outbox,
-    ) -> FsError {
-        if let Err(fault) = checked {
-            self.blame(ticket, fault, now.mono, out);
-        }
-        match result {
-            Ok(FsReply::Opened(opened)) if checked != Err(FsFault::Reply) => {
-                // It is held all the same.
-                self.release(ticket.export, opened.fh, out);
-                FsError::NoAnswer
+    ) -> Option<FsError> {
+        if let FsReply::Entries(entries) = reply {
+            for fault in entries.faults() {
+                self.blame(ticket, fault, now, out);
             }
-            Ok(_) => FsError::NoAnswer,
-            Err(error) => errors::nearest(run.op, run.minor, ticket.call, error),
         }
+        let current = run.current.as_ref().map(|fh| &fh.handle);
+        let fault = run.expected.check(reply, current).err()?;
+        self.blame(ticket, fault, now, out);
+        if let FsReply::Opened(opened) = reply
+            && fault != FsFault::Reply
+        {
+            // It is held all the same.
+            self.release(ticket.export, opened.fh, out);
+        }
+        Some(FsError::NoAnswer)
     }
 
+    /// The error that a COMPOUND goes on with.
+    fn nearest(
+        &mut self,
+        run: &Compound,
+        ticket: FsTicket,
+        error: FsError,
+        now: Mono,
+        out: &mut Outbox,
+    ) -> FsError {
+        if !ticket.call.may_answer(error) {
+            self.blame(ticket, FsFault::Error(error), now, out);
+        }
+        errors::nearest(run.op, run.minor, ticket.call, error)
+    }
+
+    #[cold]
     fn blame(&mut self, ticket: FsTicket, fault: FsFault, now: Mono, out: &mut Outbox) {
         let export = Some(ticket.export);
         self.faults.tell(export, ticket.call, fault, now, out);

@@ -113,6 +113,7 @@ impl Attrs {
     }
 }
 
+#[inline]
 fn wanted(want: Want, attrs: &Attrs, stat: Option<&FsStat>) -> Result<(), FsFault> {
     ensure(!want.attrs || attrs.are_sane(), FsFault::Attributes)?;
     ensure(!want.stat || stat.is_some(), FsFault::Stat)

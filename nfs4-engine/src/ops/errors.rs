@@ -17,7 +17,15 @@ pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
 }
 
 /// What a status is called by an operation in a minor version.
+#[inline]
 pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
+    if status == Status::OK {
+        return status;
+    }
+    error_named_in(minor, op, status)
+}
+
+fn error_named_in(minor: u32, op: Op, status: Status) -> Status {
     let status = match (status, op) {
         // PUTFH leaves the look at a handle to the operation that asks about it anyway, and of the
         // two statuses for one that names nothing only PUTFH may answer the other.
