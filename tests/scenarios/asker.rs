@@ -6,7 +6,7 @@ use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow, SecInfoStyle};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Time, Verifier};
-use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Stateid};
+use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Stateid, Status, errors};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Fattr, Pace, Reply, Sim, making_args, open_args};
 
@@ -260,6 +260,11 @@ impl Asker {
             other => unreachable!("{other} is in no way"),
         }
     }
+}
+
+/// What a client may be told: the RFC's list, and that the file system misbehaves.
+pub(crate) fn is_allowed(op: Op, minor: u32, status: Status) -> bool {
+    errors::allowed(op, minor, status) || status == Status::SERVERFAULT
 }
 
 /// The faults that were told.

@@ -10,9 +10,9 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::{Bitmap, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Pace, Sim, making_args, open_args};
+use nfs4_tests::sim::{Client, Pace, Rng, Sim, making_args, open_args};
 
-use crate::asker::{Asker, WAYS, faults};
+use crate::asker::{Asker, WAYS, faults, is_allowed};
 
 fn attrs() -> Attrs {
     Attrs {
@@ -135,6 +135,78 @@ fn only_the_first_answer_to_a_request_counts() {
             sim.answer_twice(0, [Err(FsError::Io), Err(again)]);
         });
         assert_eq!(faults(&mut sim), []);
+    }
+}
+
+/// What a file system may answer that means no good.
+fn any_answer(rng: &mut Rng) -> FsResult {
+    if rng.below(3) == 0 {
+        return Err(FsError::ALL[rng.index(FsError::ALL.len())]);
+    }
+    let mut attrs = attrs();
+    match rng.below(6) {
+        0 => attrs.fileid = 0,
+        1 => attrs.size = rng.next_u64(),
+        2 => attrs.changed.nanos = rng.next_u64() as u32,
+        3 => attrs.kind = FileKind::Fifo,
+        _ => {}
+    }
+    let (mut answer, _) = answers().into_iter().nth(rng.index(12)).expect("12 kinds");
+    match &mut answer {
+        FsReply::Attrs { attrs: own, .. }
+        | FsReply::Node { attrs: own, .. }
+        | FsReply::Created { attrs: own, .. } => *own = attrs,
+        FsReply::Opened(opened) => opened.attrs = attrs,
+        FsReply::Data { data, eof } => {
+            *data = data.repeat(rng.index(3)).into();
+            *eof = rng.below(2) == 0;
+        }
+        FsReply::Written { count, .. } => *count = rng.below(3) as u32,
+        FsReply::Link(target) => *target = target.repeat(rng.index(5_000)).into(),
+        FsReply::Done
+        | FsReply::Access { .. }
+        | FsReply::Entries(_)
+        | FsReply::Linked { .. }
+        | FsReply::Removed { .. }
+        | FsReply::Renamed { .. } => {}
+    }
+    Ok(answer)
+}
+
+/// Whatever a file system answers, the client is told what it may be told, and the server goes on.
+#[test]
+fn a_file_system_that_answers_at_random_harms_nobody_but_its_users() {
+    for seed in 0..60 {
+        let minor = seed as u32 % 3;
+        let mut rng = Rng::new(seed);
+        let mut sim = Sim::new();
+        let mut asker = Asker::new(&mut sim, minor);
+        for _ in 0..60 {
+            let (op, call, since) = WAYS[rng.index(WAYS.len())];
+            if since > minor {
+                continue;
+            }
+            let answers = [any_answer(&mut rng), any_answer(&mut rng)];
+            let what = format!("{seed}: {op} in 4.{minor} by {call:?} {answers:?}");
+            let twice = rng.below(8) == 0;
+            let reply = asker.ask(&mut sim, op, call, |sim| {
+                if twice {
+                    sim.answer_twice(0, answers);
+                } else {
+                    let [answer, _] = answers;
+                    sim.answer_as(0, |_| answer);
+                }
+            });
+            let (last, status) = reply.last();
+            assert_eq!(last, op, "{what}");
+            let is_told = status == Status::OK || is_allowed(op, minor, status);
+            assert!(is_told, "{what}: {status}");
+            assert_eq!(sim.tables().parked, 0, "{what}");
+        }
+        let honest = asker.ask(&mut sim, Op::GetAttr, FsCall::GetAttrs, |sim| {
+            sim.complete(0);
+        });
+        assert_eq!(honest.last(), (Op::GetAttr, Status::OK), "{seed}");
     }
 }
 

@@ -10,6 +10,7 @@ use nfs4_driver::engine::fs::{
     Attrs, Backend, Capabilities, Completion, Device, FileKind, FsError, FsHandle, FsOp, FsReply,
     FsRequest, FsResult, FsStat, Pending,
 };
+use nfs4_vfs::MemFs;
 
 /// A root directory and nothing else.
 pub(crate) struct RootOnly;
@@ -206,6 +207,27 @@ impl Backend for Faulty {
     }
 
     fn release(&self, _: FsHandle) {}
+}
+
+/// A file system in memory that panics when it is to let go of a file.
+pub(crate) struct Clinging(pub(crate) MemFs);
+
+impl Backend for Clinging {
+    fn root(&self) -> FsHandle {
+        self.0.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        self.0.submit(request, pending)
+    }
+
+    fn release(&self, _: FsHandle) {
+        panic!("a fault of the file system");
+    }
 }
 
 /// The root directory, whose every request is answered through its completion: the first that waits

@@ -8,10 +8,11 @@ use nfs4_driver::engine::proto::client::ClientError;
 use nfs4_driver::engine::proto::nfs4::attr::num;
 use nfs4_driver::engine::proto::nfs4::{Bitmap, Op, Status, args};
 use nfs4_driver::{Limits, SystemClock};
+use nfs4_vfs::{MemFs, MemFsConfig};
 use tokio::task::JoinSet;
 
-use crate::caller::Caller;
-use crate::files::{Fault, Faulty, Held, Late, Prompt, root_attrs};
+use crate::caller::{CLOSE, Caller, open};
+use crate::files::{Clinging, Fault, Faulty, Held, Late, Prompt, root_attrs};
 use crate::log;
 use crate::peer::Peer;
 use crate::server::{PATIENCE, Running, Transport, node_of};
@@ -295,6 +296,28 @@ async fn a_file_system_that_breaks_its_contract_is_told_of_in_the_log(on: Transp
             assert!(line.contains("WARN") && named, "{line}");
         }
     }
+}
+
+on_both!(a_panic_in_release_costs_nothing);
+
+async fn a_panic_in_release_costs_nothing(on: Transport) {
+    let memory = MemFsConfig {
+        root_mode: 0o777,
+        ..MemFsConfig::new(1, 1 << 20)
+    };
+    let files = Arc::new(Clinging(MemFs::new(memory)));
+    let server = Running::serve(on, Limits::default(), files).await;
+    let mut caller = Caller::mounted(server.address, b"clinging").await;
+    for name in [b"a", b"b"] {
+        let opening = open(name);
+        caller
+            .call(|c| c.putrootfh().open(opening).close(CLOSE))
+            .await
+            .all_ok();
+    }
+    assert_eq!(server.node.table_lengths().unwrap().opens, 0);
+    let lines = log::lines(CONTRACT, "call=Release");
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("panicked")));
 }
 
 const CONTRACT: &str = "a file system breaks its contract";
