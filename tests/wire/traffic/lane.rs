@@ -66,8 +66,7 @@ impl Seen {
 impl Lane {
     /// Starts the next COMPOUND of the slot.
     pub(crate) fn compound(&self, cachethis: bool) -> CompoundBuilder {
-        let cred = Credential::Sys(USER);
-        let mut call = CompoundBuilder::call(0, &cred, b"", 1);
+        let mut call = call();
         call.sequence(args::Sequence {
             sessionid: self.session,
             sequenceid: self.sequence,
@@ -210,7 +209,12 @@ impl Lane {
     }
 }
 
-/// Who makes the requests of sessions.
+/// Starts a COMPOUND of the user who makes all of them: what a client has is its principal's.
+pub(crate) fn call() -> CompoundBuilder {
+    CompoundBuilder::call(0, &Credential::Sys(USER), b"", 1)
+}
+
+/// It has a stamp, which is encoded anew each time.
 const USER: AuthSys<'static> = AuthSys {
     stamp: 0,
     machinename: b"traffic",

@@ -19,13 +19,12 @@ use nfs4_driver::{Limits, SystemClock};
 use nfs4_tests::sim::Rng;
 use tokio::task::JoinSet;
 
-use self::lane::{Lane, Seen};
+use self::lane::{Lane, Seen, call};
 use self::ledger::{Change, Ledger};
 use self::line::Lines;
 use self::observer::{Counts, Observer};
 use self::worker::Worker;
 use crate::server::{Running, Transport, node};
-use crate::session::call;
 
 on_both!(
     what_is_lost_with_connections_is_executed_once,
@@ -136,7 +135,7 @@ async fn mount(lane: &mut Lane, name: &str) -> Client {
         state_protect: args::StateProtect::None,
         client_impl_id: None,
     };
-    let reply = lane.bare(call(0).exchange_id(exchange).finish()).await;
+    let reply = lane.bare(call().exchange_id(exchange).finish()).await;
     let reply = reply.unwrap();
     let made = ReplyReader::parse(&reply).unwrap().exchange_id().unwrap();
     let mut sessions = [SessionId::default(); SESSIONS];
@@ -159,7 +158,7 @@ async fn mount(lane: &mut Lane, name: &str) -> Client {
             cb_program: 0,
             sec_parms: List::new(&[]),
         };
-        let reply = lane.bare(call(0).create_session(create).finish()).await;
+        let reply = lane.bare(call().create_session(create).finish()).await;
         let reply = reply.unwrap();
         let made = ReplyReader::parse(&reply).unwrap().create_session();
         let made = made.unwrap();
@@ -252,7 +251,7 @@ async fn unmount_all(clients: Vec<Client>, lanes: &mut [Lane]) {
         let destroy = args::DestroyClientId {
             clientid: client.id,
         };
-        let call = call(0).destroy_clientid(destroy).finish();
+        let call = call().destroy_clientid(destroy).finish();
         let reply = lanes[0].bare(call).await.unwrap();
         let status = ReplyReader::parse(&reply).unwrap().status();
         assert_eq!(status, Status::OK);

@@ -12,9 +12,8 @@ use nfs4_driver::engine::proto::nfs4::{
     Bitmap, ClientId, FattrRaw, LockType, Owner, SessionId, StableHow, Stateid, Status,
 };
 
-use super::lane::Lane;
+use super::lane::{Lane, call};
 use super::ledger::Change;
-use crate::session::call;
 
 /// A slot, with a file of its own that stays open.
 pub(crate) struct Worker {
@@ -252,7 +251,7 @@ impl Worker {
         };
         let Some(reply) = self
             .lane
-            .bare(call(0).bind_conn_to_session(bind).finish())
+            .bare(call().bind_conn_to_session(bind).finish())
             .await
         else {
             return;
