@@ -19,7 +19,7 @@ fn shares_and_locks_are_what_was_last_asked_for() {
         cases: cases(),
         to_be_seen: &Seen::OFTEN,
     };
-    let steps = prop::collection::vec(step(), 100..160);
+    let steps = prop::collection::vec(step(), 120..200);
     property.holds(steps, |steps| {
         let mut play = Play::new();
         for step in steps {
@@ -57,7 +57,9 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         8 => (byte(), prop::bool::weighted(0.3))
             .prop_map(|(which, fails)| Step::Answer { which, fails }),
-        5 => byte().prop_map(|which| Step::Close { which }),
+        3 => byte().prop_map(|which| Step::Execute { which }),
+        3 => byte().prop_map(|which| Step::Deliver { which }),
+        6 => byte().prop_map(|which| Step::Close { which }),
         1 => (byte(), bytes()).prop_map(|(which, share)| Step::Narrow { which, share }),
         24 => (bytes(), prop::bool::weighted(0.4), bytes())
             .prop_map(|((which, locker), write, range)| Step::Lock { which, locker, write, range }),

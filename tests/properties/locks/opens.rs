@@ -8,8 +8,8 @@ use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Fattr, Reply, open_args};
 
-use super::model::Share;
-use super::peer::{OWNERS, Opened, Sent, UIDS, next};
+use super::model::{File, Share};
+use super::peer::{Held, OWNERS, Opened, Sent, UIDS, next};
 use super::play::{How, NAMES, Play, Seen, is_refusal};
 
 /// An OPEN that is under way.
@@ -27,18 +27,41 @@ pub(super) struct Flight {
     pub(super) cuts: bool,
 }
 
-/// What should come of an OPEN when the file is known.
+/// What a file system has done for an OPEN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It has refused.
+    Failed(Status),
+    /// It has not found the file, and was not to make it.
+    Absent,
+    Made,
+    Found,
+    Cut,
+}
+
+impl Flight {
+    /// Whether the file system holds the file then.
+    pub(super) fn is_held(&self, done: Done) -> bool {
+        match done {
+            Done::Made | Done::Found | Done::Cut => true,
+            // It was asked for the file that must not be there, not to make it.
+            Done::Failed(status) => self.barred && status == Status::EXIST,
+            Done::Absent => false,
+        }
+    }
+}
+
+/// What should come of an OPEN that the engine hears of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
     Fails(Status),
     /// It fails for want of room.
     Refused,
-    /// It opens the file, or cuts it first.
+    /// It opens the file, or has it cut first.
     Opens {
-        made: bool,
         cuts: bool,
     },
-    /// It opens the file if there is room, and may cut it first.
+    /// It opens the file if there is room, and may have it cut first.
     MayOpen {
         cuts: bool,
     },
@@ -92,40 +115,67 @@ impl Play {
         });
     }
 
+    /// The file system answers; it fails to cut a file.
     pub(super) fn answer(&mut self, which: usize, fails: bool) {
-        let flight = self.flights.remove(which);
-        if flight.cuts {
-            self.cut(which, flight, fails);
+        if !fails || !self.flights[which].cuts {
+            self.execute(which);
+            self.deliver(self.executed.len() - 1);
             return;
         }
-        let expected = self.expected(&flight);
-        self.sim.complete(which);
-        let goes_on = self.sim.held().len() > self.flights.len();
-        let cuts = match expected {
-            Expected::Opens { cuts, .. } => {
-                assert_eq!(goes_on, cuts, "it is cut");
-                cuts
-            }
-            Expected::MayOpen { cuts } => {
-                assert!(cuts || !goes_on, "it is cut");
-                goes_on
-            }
-            Expected::Fails(_) | Expected::Refused => {
-                assert!(!goes_on, "it fails: {flight:?}");
-                false
-            }
+        let flight = self.flights.remove(which);
+        self.unclaim(&flight);
+        self.sim.refuse(which, FsError::NoSpace);
+        let reply = self.reply(&flight);
+        assert_eq!(reply.last(), (Op::Open, Status::NOSPC), "{flight:?}");
+        self.seen.insert(Seen::CutFailed);
+    }
+
+    /// The file system executes a request, and the engine does not hear of it yet.
+    pub(super) fn execute(&mut self, which: usize) {
+        let flight = self.flights.remove(which);
+        let file = &mut self.files[flight.opened.1];
+        let done = if flight.cuts {
+            Done::Cut
+        } else if file.made.is_some() {
+            found(file, &flight)
+        } else if flight.how == How::NoCreate {
+            Done::Failed(Status::NOENT)
+        } else if flight.barred {
+            Done::Absent
+        } else {
+            file.made = Some((flight.mode, UIDS[flight.peer]));
+            self.seen.insert(Seen::Created);
+            Done::Made
         };
-        if cuts {
+        self.sim.execute(which);
+        self.executed.push((flight, done));
+    }
+
+    /// The engine hears of a request that was executed.
+    pub(super) fn deliver(&mut self, which: usize) {
+        let (flight, done) = self.executed.remove(which);
+        let expected = self.expected(&flight, done);
+        if done == Done::Cut {
+            self.unclaim(&flight);
+            self.seen.insert(Seen::Cut);
+        }
+        self.sim.deliver(which);
+        self.sim.run();
+        let goes_on = self.sim.held().len() > self.flights.len();
+        match expected {
+            Expected::Opens { cuts } => assert_eq!(goes_on, cuts, "it is cut: {flight:?}"),
+            Expected::MayOpen { cuts } => assert!(cuts || !goes_on, "it is cut: {flight:?}"),
+            Expected::Fails(_) | Expected::Refused => assert!(!goes_on, "it fails: {flight:?}"),
+        }
+        if goes_on {
             let needed = flight.share.union(WRITE);
             self.files[flight.opened.1].claims.push(needed);
-            self.flights.push(Flight {
-                cuts: true,
-                ..flight
-            });
+            let cuts = true;
+            self.flights.push(Flight { cuts, ..flight });
             return;
         }
         let reply = self.reply(&flight);
-        let status = reply.status();
+        let is_refused = is_refusal(reply.last());
         match expected {
             Expected::Fails(expected) => {
                 assert_eq!(reply.last(), (Op::Open, expected), "{flight:?}");
@@ -136,78 +186,49 @@ impl Play {
                 };
             }
             Expected::Refused => {
-                assert!(is_refusal(status), "{flight:?}: {reply:?}");
+                assert!(is_refused, "{flight:?}: {reply:?}");
                 self.seen.insert(Seen::NoRoom);
             }
-            Expected::MayOpen { .. } if is_refusal(status) => self.assert_much_state(),
-            Expected::Opens { made: true, .. } => {
-                let uid = UIDS[flight.peer];
-                self.files[flight.opened.1].made = Some((flight.mode, uid));
-                self.seen.insert(Seen::Created);
-                self.opened(&flight, &reply);
-            }
+            Expected::MayOpen { .. } if is_refused => self.assert_much_state(),
             Expected::Opens { .. } | Expected::MayOpen { .. } => self.opened(&flight, &reply),
         }
     }
 
-    /// What should come of an OPEN that the file system carries out now.
-    fn expected(&self, flight: &Flight) -> Expected {
+    /// What should come of what the file system has done.
+    fn expected(&self, flight: &Flight, done: Done) -> Expected {
+        let cuts = match done {
+            Done::Failed(status) => return Expected::Fails(status),
+            Done::Absent => return Expected::Refused,
+            // Its share was taken before.
+            Done::Cut => return Expected::Opens { cuts: false },
+            Done::Made => false,
+            Done::Found => flight.how == How::Cut,
+        };
         let (owner, file) = flight.opened;
         let file = &self.files[file];
-        let creates = flight.how != How::NoCreate;
-        if file.made.is_none() {
-            return match (creates, flight.barred) {
-                (false, _) => Expected::Fails(Status::NOENT),
-                (true, true) => Expected::Refused,
-                (true, false) => Expected::Opens {
-                    made: true,
-                    cuts: false,
-                },
-            };
-        }
-        if flight.how == How::Guarded {
-            return Expected::Fails(Status::EXIST);
-        }
-        let cuts = flight.how == How::Cut;
-        let Share { access, deny } = flight.share;
-        let (reads, writes) = file.rights(UIDS[flight.peer]);
-        let needs_write = access & 2 != 0 || deny & 1 != 0 || cuts;
-        if access & 1 != 0 && !reads || needs_write && !writes {
-            return Expected::Fails(Status::ACCESS);
-        }
         let needed = if cuts {
             flight.share.union(WRITE)
         } else {
             flight.share
         };
+        // Others may have opened what was made before the engine has heard of it.
         if file.denies(needed) {
             return Expected::Fails(Status::SHARE_DENIED);
         }
         let own = file.opens.contains_key(&(flight.peer, owner));
-        if own || creates && !flight.barred {
-            Expected::Opens { made: false, cuts }
+        if own || flight.how != How::NoCreate && !flight.barred {
+            Expected::Opens { cuts }
         } else {
             Expected::MayOpen { cuts }
         }
     }
 
-    /// The file system has cut a file, or failed to.
-    fn cut(&mut self, which: usize, flight: Flight, fails: bool) {
+    /// An OPEN that has cut the file has its share by its open, or not at all.
+    fn unclaim(&mut self, flight: &Flight) {
         let needed = flight.share.union(WRITE);
         let claims = &mut self.files[flight.opened.1].claims;
         let claim = claims.iter().position(|claim| *claim == needed);
         claims.swap_remove(claim.expect("it was taken"));
-        if fails {
-            self.sim.refuse(which, FsError::NoSpace);
-            let reply = self.reply(&flight);
-            assert_eq!(reply.last(), (Op::Open, Status::NOSPC), "{flight:?}");
-            self.seen.insert(Seen::CutFailed);
-        } else {
-            self.sim.complete(which);
-            let reply = self.reply(&flight);
-            self.opened(&flight, &reply);
-            self.seen.insert(Seen::Cut);
-        }
     }
 
     fn reply(&mut self, flight: &Flight) -> Reply {
@@ -253,9 +274,24 @@ impl Play {
         (!self.peers[peer].must_wait(opened.0)).then_some((peer, opened))
     }
 
+    /// An open of a file that one lock owner has locked under two.
+    fn locked_twice(&self) -> Option<(usize, Opened)> {
+        let mut peers = self.peers.iter().enumerate();
+        peers.find_map(|(peer, of)| {
+            let mut all = of.locks.keys();
+            let (_, opened) = all.find(|(locker, (owner, file))| {
+                let holds = self.files[*file].holds((peer, *locker), Some(*owner));
+                let twice =
+                    |other: &Held| (other.0, other.1.1) == (*locker, *file) && other.1.0 != *owner;
+                holds && of.locks.keys().any(twice)
+            })?;
+            Some((peer, *opened))
+        })
+    }
+
     pub(super) fn close(&mut self, which: u8) {
-        let locked = self.which_lock(which).filter(|_| which.is_multiple_of(2));
-        let locked = locked.map(|(peer, (_, opened))| (peer, opened));
+        // Rather one whose lock owner has locked the file under another, too.
+        let locked = self.locked_twice().filter(|_| which.is_multiple_of(2));
         let locked = locked.filter(|(peer, opened)| !self.peers[*peer].must_wait(opened.0));
         let Some((peer, opened)) = locked.or_else(|| self.which_open(which)) else {
             return;
@@ -315,11 +351,15 @@ impl Play {
 
     pub(super) fn remove(&mut self, file: usize) {
         let found = &mut self.files[file];
-        let is_used = !found.opens.is_empty() || !found.claims.is_empty();
+        let mut found_by = self.executed.iter().map(|(flight, _)| flight.opened.1);
+        let is_used = !found.opens.is_empty()
+            || !found.claims.is_empty()
+            || found_by.any(|found| found == file);
         if found.made.is_none() || is_used {
             return;
         }
         found.made = None;
+        self.handles[file].clear();
         let remove = args::Remove {
             target: NAMES[file],
         };
@@ -327,6 +367,20 @@ impl Play {
         peer.look(&mut self.sim, |c| c.putrootfh().remove(remove))
             .all_ok();
     }
+}
+
+/// What a file system says of a file that is there.
+fn found(file: &File, flight: &Flight) -> Done {
+    if flight.how == How::Guarded {
+        return Done::Failed(Status::EXIST);
+    }
+    let Share { access, deny } = flight.share;
+    let (reads, writes) = file.rights(UIDS[flight.peer]);
+    let needs_write = access & 2 != 0 || deny & 1 != 0 || flight.how == How::Cut;
+    if access & 1 != 0 && !reads || needs_write && !writes {
+        return Done::Failed(Status::ACCESS);
+    }
+    Done::Found
 }
 
 const WRITE: Share = Share { access: 2, deny: 0 };

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nfs4_engine::{Admin, Config};
-use nfs4_proto::nfs4::Status;
-use nfs4_tests::sim::{Client, Pace, Sim, making_args};
+use nfs4_proto::nfs4::{Op, Status};
+use nfs4_tests::sim::{Client, Pace, Sim};
 
 use super::model::{BYTES, File, Share};
-use super::opens::Flight;
+use super::opens::{Done, Flight};
 use super::peer::{LOCKERS, OWNERS, Peer, UIDS, Wire};
 
 /// One input. Numbers that are too large count round.
@@ -23,7 +23,15 @@ pub(super) enum Step {
         mode: u8,
         at_once: bool,
     },
-    /// The file system answers one of the OPENs; it fails to cut a file.
+    /// The file system executes what it was asked for one of the OPENs.
+    Execute {
+        which: u8,
+    },
+    /// The engine hears of what was executed.
+    Deliver {
+        which: u8,
+    },
+    /// Both at once, or the file system fails to cut a file.
     Answer {
         which: u8,
         fails: bool,
@@ -87,6 +95,8 @@ pub(super) enum How {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Seen {
     Created,
+    /// The engine heard of an OPEN some time after the file system has executed it.
+    Late,
     Widened,
     Cut,
     CutFailed,
@@ -117,9 +127,12 @@ pub(super) struct Play {
     /// Locks nothing, and looks what others have locked.
     pub(super) observer: Client,
     pub(super) files: [File; NAMES.len()],
+    /// Of files that were opened since they were made.
     pub(super) handles: [Vec<u8>; NAMES.len()],
     /// In the order of the requests that the simulation holds.
     pub(super) flights: Vec<Flight>,
+    /// Those for which the file system has done something that the engine has not heard of.
+    pub(super) executed: Vec<(Flight, Done)>,
     pub(super) seen: BTreeSet<Seen>,
 }
 
@@ -131,14 +144,7 @@ impl Play {
             ..Sim::config()
         });
         let peers = (0..PEERS).map(|peer| Peer::new(&mut sim, peer)).collect();
-        let mut observer = Client::mounted(&mut sim, "observer");
-        // The server takes no lower limit, and the less room there is, the sooner there is none.
-        for owner in 0..BALLAST as u8 {
-            let open = making_args(std::slice::from_ref(&owner), b"ballast");
-            observer
-                .call(&mut sim, |c| c.putrootfh().open(open))
-                .all_ok();
-        }
+        let observer = Client::mounted(&mut sim, "observer");
         sim.set_pace(Pace::Held);
         Play {
             sim,
@@ -147,6 +153,7 @@ impl Play {
             files: Default::default(),
             handles: Default::default(),
             flights: Vec::new(),
+            executed: Vec::new(),
             seen: BTreeSet::new(),
         }
     }
@@ -172,6 +179,17 @@ impl Play {
             Step::Answer { which, fails } => {
                 if let Some(which) = usize::from(which).checked_rem(self.flights.len()) {
                     self.answer(which, fails);
+                }
+            }
+            Step::Execute { which } => {
+                if let Some(which) = usize::from(which).checked_rem(self.flights.len()) {
+                    self.execute(which);
+                }
+            }
+            Step::Deliver { which } => {
+                if let Some(which) = usize::from(which).checked_rem(self.executed.len()) {
+                    self.deliver(which);
+                    self.seen.insert(Seen::Late);
                 }
             }
             Step::Close { which } => self.close(which),
@@ -205,12 +223,14 @@ impl Play {
         let tables = self.sim.tables();
         let opens: usize = self.files.iter().map(|file| file.opens.len()).sum();
         let known: usize = self.peers.iter().map(|peer| peer.opens.len()).sum();
-        assert_eq!((tables.opens, known), (opens + BALLAST, opens), "opens");
+        assert_eq!((tables.opens, known), (opens, opens), "opens");
         let locks: usize = self.peers.iter().map(|peer| peer.locks.len()).sum();
         assert_eq!(tables.locks, locks, "lock stateids");
         let cutting = self.flights.iter().filter(|flight| flight.cuts).count();
         let held = usize::try_from(self.sim.fs().held()).expect("few");
-        let expected = opens + cutting + BALLAST;
+        let done = self.executed.iter();
+        let done = done.filter(|(flight, done)| flight.is_held(*done)).count();
+        let expected = opens + cutting + done;
         assert_eq!(held, expected, "files that are held");
     }
 
@@ -225,11 +245,18 @@ impl Play {
         self.peers[peer].heard = self.sim.now();
     }
 
-    /// All that is under way is answered, and time goes on.
-    fn wait(&mut self, seconds: u8, silent: usize) {
+    fn answer_all(&mut self) {
+        while !self.executed.is_empty() {
+            self.deliver(0);
+        }
         while !self.flights.is_empty() {
             self.answer(0, false);
         }
+    }
+
+    /// All that is under way is answered, and time goes on.
+    fn wait(&mut self, seconds: u8, silent: usize) {
+        self.answer_all();
         for _ in 0..seconds / 30 {
             self.sim.sleep(Duration::from_secs(30));
             self.observer
@@ -263,18 +290,16 @@ impl Play {
     pub(super) fn assert_much_state(&self) {
         let files: usize = self.files.iter().map(File::weight).sum();
         let locks: usize = self.peers.iter().map(|peer| peer.locks.len()).sum();
-        let weight = files + locks + self.flights.len();
+        let weight = files + locks + self.flights.len() + self.executed.len();
         assert!(weight >= MUCH, "there is room for more than {weight}");
     }
 
     /// Nobody speaks any more: nothing of anybody is left.
     pub(super) fn end(mut self) -> BTreeSet<Seen> {
-        while !self.flights.is_empty() {
-            self.answer(0, false);
-        }
+        self.answer_all();
         self.compare();
         for file in 0..NAMES.len() {
-            if self.files[file].made.is_some() {
+            if !self.handles[file].is_empty() {
                 self.audit(file);
             }
         }
@@ -288,8 +313,9 @@ impl Play {
 
 impl Seen {
     /// What is to be seen often; [`Seen::Union`] is what chance seldom comes to.
-    pub(super) const OFTEN: [Seen; 16] = [
+    pub(super) const OFTEN: [Seen; 17] = [
         Seen::Created,
+        Seen::Late,
         Seen::Widened,
         Seen::Cut,
         Seen::CutFailed,
@@ -310,7 +336,7 @@ impl Seen {
 
 /// Mostly the same file, so that much is done with it, and seldom some of which most are not there.
 fn file_of(file: u8) -> usize {
-    [0, 0, 0, 0, 1, 1, 2, 3][usize::from(file) % 8]
+    [0, 0, 0, 0, 0, 1, 2, 3][usize::from(file) % 8]
 }
 
 /// Mostly nothing is denied.
@@ -328,17 +354,21 @@ fn range_of((first, length): (u8, u8)) -> (usize, usize) {
     (first, (first + more).min(BYTES - 1))
 }
 
-/// Whether this says that there is no room.
-pub(super) fn is_refusal(status: Status) -> bool {
-    matches!(status, Status::DELAY | Status::RESOURCE | Status::NOSPC)
+/// Whether this operation says so that there is no room: an error that ends, for the client need not
+/// try again.
+pub(super) fn is_refusal((op, status): (Op, Status)) -> bool {
+    match op {
+        Op::Open => matches!(status, Status::RESOURCE | Status::DQUOT | Status::NOSPC),
+        Op::Lock | Op::LockU => matches!(status, Status::RESOURCE | Status::SERVERFAULT),
+        _ => false,
+    }
 }
 
 pub(super) const PEERS: usize = UIDS.len();
 pub(super) const NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
 const MODES: [u32; 6] = [0o666, 0o666, 0o666, 0o666, 0o644, 0o444];
-/// So much state the server takes,
-const MOST: u32 = 16;
-/// of which these are always there,
-const BALLAST: usize = 2;
-/// and so much more at least before it refuses any.
-const MUCH: usize = 6;
+/// So much state the server takes at most,
+const MOST: u32 = 34;
+/// and so much at least, all of it by one principal: this, what its host has and what all have, and
+/// three times the one that it is to have more.
+const MUCH: usize = (MOST as usize - 3) / 3;

@@ -52,7 +52,7 @@ impl Play {
             self.assert_denied(&reply, file, range, write, by);
             return;
         }
-        if is_refusal(reply.status()) {
+        if is_refusal(reply.last()) {
             self.assert_much_state();
             return;
         }
@@ -150,7 +150,7 @@ impl Play {
         };
         let reply = of.ask(&mut self.sim, |c| c.putfh(put).locku(unlock));
         of.lock_spent(held, false, reply.status());
-        if is_refusal(reply.status()) {
+        if is_refusal(reply.last()) {
             self.assert_much_state();
             return;
         }
@@ -168,7 +168,7 @@ impl Play {
         write: bool,
         range: (usize, usize),
     ) {
-        if self.files[file].made.is_none() {
+        if self.handles[file].is_empty() {
             return;
         }
         let of = &mut self.peers[by.0];
