@@ -42,7 +42,9 @@ pub struct Config {
     pub binding_policy: BindingPolicy,
     /// How long a draining connection may take to finish what it has begun.
     pub drain_deadline: Duration,
-    /// How long a client may take to answer a callback before it is sent again by another way.
+    /// How long a client may take to answer a callback before it is sent again by another way. Others
+    /// who want to know what it has made of a file that is delegated to it are answered within that
+    /// time, and the file is recalled if it has not answered by then.
     pub callback_timeout: Duration,
     /// How long to wait before a callback is sent for the second time; twice as long before the
     /// third, which is the last.

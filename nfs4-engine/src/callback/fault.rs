@@ -35,8 +35,13 @@ impl Core {
             let why = BackChannelLost::Silent;
             self.leave_back_channel(session, conn, why, out);
         }
-        debug_assert!(self.callbacks.calls.contains(call), "it was just looked at");
-        self.nobody_knows(session, slot, now, out);
+        let call = self.callbacks.calls.get(call);
+        debug_assert!(call.is_some(), "it was just looked at");
+        if call.is_some_and(|call| call.purpose.is_probe()) {
+            self.end_on_slot(session, slot, CallbackFailed::TimedOut, now, out);
+        } else {
+            self.nobody_knows(session, slot, now, out);
+        }
     }
 
     /// The callback of a slot was executed or not: only the same may come on that slot, after a

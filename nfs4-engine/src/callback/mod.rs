@@ -206,6 +206,13 @@ impl CallbackOp {
     }
 }
 
+impl Purpose {
+    /// Whether others wait for the answer: if it does not come in time, it is not asked again.
+    fn is_probe(self) -> bool {
+        matches!(self, Purpose::GetAttr(_))
+    }
+}
+
 impl Phase {
     /// The slot that it has.
     pub(crate) fn slot(self) -> Option<u32> {

@@ -141,14 +141,23 @@ pub(crate) enum Stage {
     NameRemoved(Key<File>),
     /// and it is looked whether the file is still there.
     NameGone(Key<File>),
-    /// GETATTR: the holder of a write delegation was asked what he has made of the file,
+    /// GETATTR, VERIFY and NVERIFY: the holder of a write delegation was asked what it has made of
+    /// the file,
     Asked,
-    /// he has told it,
+    /// it has told that,
     Told(Key<Delegation>, Answer),
-    /// that he has changed it was noted,
-    Noted(Key<Delegation>, Answer),
+    /// that it has changed the file was noted, and it says that it has this length,
+    Noted(Key<Delegation>, Option<u64>),
+    /// it was noted once more, so that this change attribute is told beside this length and no more
+    /// seen beside the file system's,
+    Kept {
+        held: Key<Delegation>,
+        change: u64,
+        size: u64,
+        former: u64,
+    },
     /// and the room in the file system was asked for once more.
-    NotedWithStat(Answer),
+    WithStat { change: u64, size: u64 },
     /// OPEN: the share is claimed, and the file is being cut.
     OpenCut {
         claim: Claim,
@@ -175,7 +184,8 @@ impl Stage {
             | Stage::Asked
             | Stage::Told(..)
             | Stage::Noted(..)
-            | Stage::NotedWithStat(_)
+            | Stage::Kept { .. }
+            | Stage::WithStat { .. }
             | Stage::OpenCut { .. } => false,
         }
     }
@@ -246,18 +256,28 @@ impl<S> Cx<'_, S> {
 impl<S> Cx<'_, S> {
     /// Keeps something from being delegated until the engine has heard of all that the current
     /// operation does, whatever has become of its state and its client by then.
+    #[inline]
     pub(crate) fn guard(&mut self, guard: Guard) {
-        if self.run.guard == guard {
+        if !matches!(self.run.guard, Guard::None) && !self.guards_otherwise(guard) {
             return;
         }
-        self.unguard();
         self.core.guards.take(guard);
         self.run.guard = guard;
     }
 
+    /// Ends what was guarded before, unless that is the same.
+    #[cold]
+    fn guards_otherwise(&mut self, guard: Guard) -> bool {
+        if self.run.guard == guard {
+            return false;
+        }
+        self.unguard();
+        true
+    }
+
     /// Ends [`Cx::guard`].
     pub(crate) fn unguard(&mut self) {
-        if self.run.guard != Guard::None {
+        if !matches!(self.run.guard, Guard::None) {
             self.core
                 .guards
                 .give_back(core::mem::take(&mut self.run.guard));

@@ -35,6 +35,7 @@ impl Engine {
             None => Box::new(Compound::new(Arc::clone(&call.cred))),
         };
         let record = run.accept(now, call);
+        run.watch = self.core.guards.watch();
         match begin(&mut self.core, &mut run, &record, now, out) {
             Some(Begin::Bare) => self.drive(run, record, now, Bare, None, out),
             Some(Begin::V40) => self.drive(run, record, now, V40, None, out),

@@ -21,6 +21,8 @@ pub(crate) struct Guards {
     /// How many guards were given back: what tells before from after.
     ended: u64,
     files: Box<[Uses]>,
+    /// Notes of any file.
+    notes: Busy,
     /// Changes of what any name means, and by the place of the name.
     names: Busy,
     named: Box<[Named]>,
@@ -39,6 +41,8 @@ pub(crate) enum Guard {
     Read(Place),
     /// A file: its bytes, attributes or names change.
     Change(Place),
+    /// A file: that its holder has changed it is noted in its attributes. [RFC 8881 §10.4.3]
+    Note(Place),
     /// Files that have these names, and of others those whose names are not known.
     Names(Place, Place),
     /// The same, while a file that is delegated gets the second name: who found out before what
@@ -52,7 +56,7 @@ pub(crate) enum Guard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(u16);
 
-/// What an OPEN goes by to find out whether what it has learnt is still true.
+/// What a request goes by to find out whether what it has learnt is still true.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watch {
     since: u64,
@@ -77,6 +81,7 @@ pub(crate) struct Candidate {
 struct Uses {
     changes: Busy,
     reads: Busy,
+    notes: Busy,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -99,6 +104,7 @@ impl Guards {
             keyed,
             ended: 0,
             files: vec![Uses::default(); PLACES].into_boxed_slice(),
+            notes: Busy::default(),
             names: Busy::default(),
             named: vec![Named::default(); PLACES].into_boxed_slice(),
             taken: 0,
@@ -131,27 +137,28 @@ impl Guards {
     }
 
     /// Takes a guard.
+    #[inline]
     pub(crate) fn take(&mut self, guard: Guard) {
-        if guard != Guard::None {
-            self.taken += 1;
-            self.each(guard, |busy| busy.running += 1, |giving| *giving += 1);
+        self.taken += u32::from(!matches!(guard, Guard::None));
+        match self.one(guard) {
+            Some(busy) => busy.running += 1,
+            None => self.each(guard, |busy| busy.running += 1, |giving| *giving += 1),
         }
     }
 
     /// Gives a guard back.
+    #[inline]
     pub(crate) fn give_back(&mut self, guard: Guard) {
-        if guard == Guard::None {
+        if matches!(guard, Guard::None) {
             return;
         }
         self.taken -= 1;
         self.ended += 1;
         let ended = self.ended;
-        let end = |busy: &mut Busy| {
-            debug_assert!(busy.running > 0, "a guard was taken before");
-            busy.running = busy.running.saturating_sub(1);
-            busy.last = ended;
-        };
-        self.each(guard, end, |giving| *giving -= 1);
+        match self.one(guard) {
+            Some(busy) => busy.end(ended),
+            None => self.each(guard, |busy| busy.end(ended), |giving| *giving -= 1),
+        }
     }
 
     /// How many are taken.
@@ -206,10 +213,44 @@ impl Guards {
         self.names.is_quiet(watch.since, own) || file.links == 1 && watch.name.is_some_and(only)
     }
 
+    /// Whether it was noted of no file since `watch` began that its holder has changed it, nor is now.
+    pub(crate) fn is_nothing_noted(&self, watch: &Watch) -> bool {
+        self.notes.is_quiet(watch.since, 0)
+    }
+
+    /// Whether that was noted of this file, or is now.
+    pub(crate) fn is_noted(&self, fh: &Fh, watch: &Watch) -> bool {
+        if self.is_nothing_noted(watch) {
+            return false;
+        }
+        let uses = self.files.get(self.of(fh).index());
+        uses.is_none_or(|uses| !uses.notes.is_quiet(watch.since, 0))
+    }
+
+    /// What a guard of the commonest kinds is counted by.
+    #[inline]
+    fn one(&mut self, guard: Guard) -> Option<&mut Busy> {
+        match guard {
+            Guard::Read(at) => Some(&mut self.files.get_mut(at.index())?.reads),
+            Guard::Change(at) => Some(&mut self.files.get_mut(at.index())?.changes),
+            Guard::None
+            | Guard::Note(_)
+            | Guard::Names(..)
+            | Guard::Giving(..)
+            | Guard::Linking(..) => None,
+        }
+    }
+
+    /// All that a guard is counted by.
+    #[cold]
     fn each(&mut self, guard: Guard, busy: impl Fn(&mut Busy), giving: impl Fn(&mut u32)) {
         let file = match guard {
             Guard::None => return,
             Guard::Read(at) | Guard::Change(at) | Guard::Linking(at, _) => {
+                self.files.get_mut(at.index())
+            }
+            Guard::Note(at) => {
+                busy(&mut self.notes);
                 self.files.get_mut(at.index())
             }
             Guard::Names(..) | Guard::Giving(..) => {
@@ -219,6 +260,10 @@ impl Guards {
         };
         match (guard, file) {
             (Guard::Read(_), Some(uses)) => busy(&mut uses.reads),
+            (Guard::Note(_), Some(uses)) => {
+                busy(&mut uses.changes);
+                busy(&mut uses.notes);
+            }
             (_, Some(uses)) => busy(&mut uses.changes),
             (_, None) => {}
         }
@@ -244,7 +289,11 @@ impl Guard {
             Guard::Names(one, other) | Guard::Giving(one, other) => {
                 u32::from(one == name) + u32::from(other == name)
             }
-            Guard::None | Guard::Read(_) | Guard::Change(_) | Guard::Linking(..) => 0,
+            Guard::None
+            | Guard::Read(_)
+            | Guard::Change(_)
+            | Guard::Note(_)
+            | Guard::Linking(..) => 0,
         }
     }
 }
@@ -267,6 +316,12 @@ impl Place {
 }
 
 impl Busy {
+    fn end(&mut self, ended: u64) {
+        debug_assert!(self.running > 0, "a guard was taken before");
+        self.running = self.running.saturating_sub(1);
+        self.last = ended;
+    }
+
     /// Whether there was none since, but for so many of one's own that still run.
     fn is_quiet(self, since: u64, own: u32) -> bool {
         self.running <= own && self.last <= since

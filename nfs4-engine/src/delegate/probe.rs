@@ -10,6 +10,7 @@ use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
 use crate::client::Client;
 use crate::core::Core;
+use crate::delegate::Watch;
 use crate::exports::Fh;
 use crate::fs::Attrs;
 use crate::slab::Key;
@@ -27,6 +28,8 @@ pub(crate) enum Probed {
     Asked(Key<Delegation>),
     /// The holder is to give the file back.
     Recalled,
+    /// The holder has had its time: what is known without it is told.
+    Known,
 }
 
 impl Core {
@@ -42,37 +45,70 @@ impl Core {
         let Some(key) = self.states.in_the_way(fh, who, Touch::Read).next() else {
             return Probed::Clear;
         };
+        // Half the time that a callback has: who was told to wait comes again within the rest.
+        let patience = self.config.callback_timeout / 2;
         let Some(held) = self.states.delegation_mut(key) else {
             return Probed::Clear;
         };
-        match held.phase {
-            Phase::Held => {}
-            Phase::Recalled(_) | Phase::Revoked => {
-                self.look_at_recall(key, now, out);
-                let gone = self
-                    .states
-                    .delegation(key)
-                    .is_none_or(Delegation::is_revoked);
-                return if gone {
-                    Probed::Clear
-                } else {
-                    Probed::Recalled
-                };
-            }
+        if let (Phase::Held, Probe::Answered(answer)) = (held.phase, &mut held.probe)
+            && answer.is_good(now)
+        {
+            answer.used = true;
+            return Probed::Answered(key, *answer);
         }
-        match &mut held.probe {
-            Probe::Asked => Probed::Asked(key),
-            Probe::Answered(answer) if answer.is_good(now) => {
-                answer.used = true;
-                Probed::Answered(key, *answer)
+        let is_patient = held.is_awaited(now.mono, patience);
+        let (phase, probe) = (held.phase, held.probe);
+        match (phase, probe) {
+            (Phase::Recalled(_) | Phase::Revoked, _) => {
+                self.look_at_recall(key, now, out);
+                let held = self.states.delegation(key);
+                match held.is_none_or(Delegation::is_revoked) {
+                    true => Probed::Clear,
+                    false if is_patient => Probed::Recalled,
+                    false => Probed::Known,
+                }
             }
-            Probe::Idle | Probe::Answered(_) => {
+            (Phase::Held, Probe::Asked) if is_patient => Probed::Asked(key),
+            // Whether the callback is answered or fails, it ends.
+            (Phase::Held, Probe::Asked) => Probed::Known,
+            (Phase::Held, Probe::Idle | Probe::Answered(_)) if is_patient => {
                 if self.ask(key, *fh, now, out) {
                     Probed::Asked(key)
                 } else {
                     Probed::Recalled
                 }
             }
+            // It is busy, again and again.
+            (Phase::Held, Probe::Idle | Probe::Answered(_)) => {
+                self.recall(key, false, RecallReason::Conflict, now, out);
+                Probed::Known
+            }
+        }
+    }
+
+    /// What others than its holder are told of a file's change attribute and length: what the holder
+    /// last said, as long as the file system knows no better. What was read since `watch` began is
+    /// given.
+    ///
+    /// # Errors
+    /// DELAY if it was read while it was being noted what the holder says: it may be neither what was
+    /// so before nor what is told since.
+    pub(crate) fn tell(
+        &self,
+        fh: &Fh,
+        who: Option<Key<Client>>,
+        watch: &Watch,
+        (change, size): (&mut u64, &mut u64),
+    ) -> Result<(), Status> {
+        let held = self.states.in_the_way(fh, who, Touch::Read).next();
+        let held = held.and_then(|key| self.states.delegation(key));
+        match held.and_then(Delegation::said) {
+            Some(said) if *change == said.change || *change == said.after => {
+                (*change, *size) = (said.change, said.size);
+                Ok(())
+            }
+            Some(_) | None if self.guards.is_noted(fh, watch) => Err(Status::DELAY),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -93,7 +129,7 @@ impl Core {
                 status: Status::OK,
                 attrs: Some(attrs),
             } => {
-                held.probe = Probe::Answered(Answer {
+                held.answers(Answer {
                     at: now.mono,
                     used: false,
                     change: attrs.change,

@@ -1,6 +1,7 @@
 //! The operations, one small family a file, and the table that says which are legal where.
 
 pub(crate) mod access;
+mod attributes;
 pub(crate) mod backchannel_ctl;
 pub(crate) mod bind_conn;
 pub(crate) mod close;

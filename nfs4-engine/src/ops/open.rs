@@ -129,7 +129,8 @@ pub(crate) fn resume<S: Established>(
         | Stage::Asked
         | Stage::Told(..)
         | Stage::Noted(..)
-        | Stage::NotedWithStat(_) => return Err(Status::SERVERFAULT),
+        | Stage::Kept { .. }
+        | Stage::WithStat { .. } => return Err(Status::SERVERFAULT),
     };
     give_room_back(cx, opening.room);
     let export = cx.current()?.export;

@@ -275,8 +275,12 @@ const fn serve(op: Op) -> Row {
         Op::SecInfo => reads(op, ON_FILE, waiting!(secinfo::named, secinfo::found)),
         Op::Link => changes(op, ON_FILE, 20, waiting!(link::start, link::linked)),
         Op::ReadLink => reads(op, ON_FILE, waiting!(link::read, link::target)),
-        Op::Verify => reads(op, ON_FILE, waiting!(verify::start, verify::same)),
-        Op::NVerify => reads(op, ON_FILE, waiting!(verify::start, verify::different)),
+        Op::Verify => reads(op, ON_FILE, waiting!(verify::same, verify::same_looked)),
+        Op::NVerify => reads(
+            op,
+            ON_FILE,
+            waiting!(verify::different, verify::different_looked),
+        ),
 
         Op::GetDirDelegation => later(
             op,

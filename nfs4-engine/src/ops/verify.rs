@@ -5,64 +5,87 @@ use nfs4_proto::nfs4::attr::{FattrRaw, num};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader, Writer};
 
+use super::attributes;
 use super::getattr;
 use crate::attr;
-use crate::compound::{Cx, Fetched, Stage, Step};
-use crate::fs::{FsOp, FsReply, FsResult};
-
-/// VERIFY and NVERIFY: their arguments are the same.
-pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
-    let fh = cx.current()?;
-    let mask = args::Verify::decode(args)?.obj_attributes.mask;
-    if !cx.served().contains_all(&mask) {
-        return Err(Status::ATTRNOTSUPP);
-    }
-    if mask.intersects(&attr::WRITE_ONLY) || mask.contains(num::RDATTR_ERROR) {
-        return Err(Status::INVAL);
-    }
-    let op = FsOp::GetAttrs {
-        fh: fh.handle,
-        want: attr::want(&mask),
-    };
-    Ok(Step::Wait(fh.export, op, Stage::Last))
-}
+use crate::compound::{Cx, Fetched, Scope, Step};
+use crate::fs::FsResult;
 
 /// VERIFY: go on if the attributes are the same.
-pub(crate) fn same<S>(
-    cx: &mut Cx<'_, S>,
-    args: &mut Reader<'_>,
-    result: FsResult,
-) -> Result<Step, Status> {
-    let fattr = args::Verify::decode(args)?.obj_attributes;
-    if are_same(cx, &fattr, result)? {
-        Ok(Step::Done(Status::OK))
-    } else {
-        Err(Status::NOT_SAME)
-    }
+pub(crate) fn same<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    start(cx, args, Status::NOT_SAME)
 }
 
 /// NVERIFY: go on if they are not.
-pub(crate) fn different<S>(
+pub(crate) fn different<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    start(cx, args, Status::SAME)
+}
+
+/// VERIFY, when the attributes have come.
+pub(crate) fn same_looked<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let fattr = args::NVerify::decode(args)?.obj_attributes;
-    if are_same(cx, &fattr, result)? {
-        Err(Status::SAME)
-    } else {
-        Ok(Step::Done(Status::OK))
+    resume(cx, args, result, Status::NOT_SAME)
+}
+
+/// NVERIFY, when they have come.
+pub(crate) fn different_looked<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    resume(cx, args, result, Status::SAME)
+}
+
+/// Looks for the attributes, as GETATTR does; `stops` is what the operation answers if the COMPOUND is
+/// not to go on. Their arguments are the same.
+fn start<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    stops: Status,
+) -> Result<Step, Status> {
+    let fattr = args::Verify::decode(args)?.obj_attributes;
+    if !cx.served().contains_all(&fattr.mask) {
+        return Err(Status::ATTRNOTSUPP);
     }
+    if fattr.mask.intersects(&attr::WRITE_ONLY) || fattr.mask.contains(num::RDATTR_ERROR) {
+        return Err(Status::INVAL);
+    }
+    attributes::look(cx, &fattr.mask, *args, |cx, node| {
+        compare(cx, &fattr, node, stops)
+    })
+}
+
+fn resume<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+    stops: Status,
+) -> Result<Step, Status> {
+    let fattr = args::Verify::decode(args)?.obj_attributes;
+    attributes::resume(cx, &fattr.mask, *args, result, |cx, node| {
+        compare(cx, &fattr, node, stops)
+    })
 }
 
 /// Equal attributes have equal encodings.
-fn are_same<S>(cx: &Cx<'_, S>, fattr: &FattrRaw<'_>, result: FsResult) -> Result<bool, Status> {
-    let fh = cx.current()?;
-    let FsReply::Attrs { attrs, stat } = result? else {
-        return Err(Status::SERVERFAULT);
-    };
+fn compare<S>(
+    cx: &Cx<'_, S>,
+    fattr: &FattrRaw<'_>,
+    node: &Fetched,
+    stops: Status,
+) -> Result<Step, Status> {
     let mut ours = Writer::new();
-    getattr::encode(cx, &Fetched { fh, attrs, stat }, &fattr.mask, &mut ours)?;
+    getattr::encode(cx, node, &fattr.mask, &mut ours)?;
     let ours = FattrRaw::decode(&mut Reader::new(ours.as_slice()))?;
-    Ok(ours.values == fattr.values)
+    if (ours.values == fattr.values) == (stops == Status::NOT_SAME) {
+        Ok(Step::Done(Status::OK))
+    } else {
+        Err(stops)
+    }
 }

@@ -103,6 +103,11 @@ impl States {
         self.delegated.is_none_held()
     }
 
+    /// Whether anybody has a delegation for writing.
+    pub(crate) fn is_any_for_writing(&self) -> bool {
+        self.delegated.held[DelegationKind::Write as usize] > 0
+    }
+
     /// Whether any is revoked, and its client has not acknowledged it.
     pub(crate) fn has_revoked(&self) -> bool {
         self.delegated.revoked() > 0

@@ -1,6 +1,7 @@
 //! Delegations of files to clients. [RFC 8881 §10.4]
 
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use super::file::{File, Share};
 use crate::callback::Referred;
@@ -28,6 +29,12 @@ pub(crate) struct Delegation {
     /// Up to which length the client may write before it knows that there is room.
     pub(crate) limit: u64,
     pub(crate) probe: Probe,
+    /// Since when others wait for what the holder says.
+    awaited: Option<Awaited>,
+    /// What they were told of it, if that is not what the file system has.
+    said: Option<Said>,
+    /// The latest change attribute that others were told since the holder was asked first.
+    told: u64,
     // Where it stands in its client's list, and in its file's.
     pub(super) place: u32,
     pub(super) file_place: u32,
@@ -102,6 +109,25 @@ pub(crate) struct Answer {
     pub(crate) size: Option<u64>,
 }
 
+/// What a holder said of the length of its file, as others were told it. The file system does not have
+/// that length, so it must never be seen beside the change attribute that was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) size: u64,
+    /// The change attribute that was told,
+    pub(crate) change: u64,
+    /// and the next one, which the file system has had since.
+    pub(crate) after: u64,
+}
+
+/// Others wait for what a holder says.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    since: Mono,
+    /// When one last asked.
+    last: Mono,
+}
+
 /// A delegation about to be made.
 pub(crate) struct Grant {
     pub(crate) kind: DelegationKind,
@@ -153,6 +179,9 @@ impl Delegation {
             change,
             limit,
             probe: Probe::Idle,
+            awaited: None,
+            said: None,
+            told: 0,
             place,
             file_place,
         }
@@ -174,7 +203,44 @@ impl Delegation {
         self.granted_by = granted_by;
         self.change = change;
         self.limit = limit;
+        (self.said, self.told) = (None, 0);
         self.advance();
+    }
+
+    /// One more asks what the holder says; whether that can wait, having waited for less than
+    /// `patience`. Who was told to come again does so within some times that.
+    pub(crate) fn is_awaited(&mut self, now: Mono, patience: Duration) -> bool {
+        let since = match self.awaited {
+            Some(before) if now <= before.last.after(COMES_AGAIN * patience) => before.since,
+            Some(_) | None => now,
+        };
+        self.awaited = Some(Awaited { since, last: now });
+        now < since.after(patience)
+    }
+
+    /// What others were told of its file, if the file system does not have that.
+    pub(crate) fn said(&self) -> Option<Said> {
+        self.said
+    }
+
+    /// Others are told of its file with this change attribute, and if that is not what the file system
+    /// has, what is `said`. Who was told of a later change before knows better.
+    pub(crate) fn says(&mut self, change: u64, said: Option<Said>) {
+        let after = |said: Option<Said>| said.map_or(0, |said| said.after);
+        let after = after(self.said).max(after(said));
+        if change >= self.told {
+            self.told = change;
+            self.said = said;
+        }
+        if let Some(said) = &mut self.said {
+            said.after = after;
+        }
+    }
+
+    /// The holder has said what it has made of the file.
+    pub(crate) fn answers(&mut self, answer: Answer) {
+        self.probe = Probe::Answered(answer);
+        self.awaited = None;
     }
 
     /// Where it stands in its client's list.
@@ -246,3 +312,6 @@ impl Touch {
         }
     }
 }
+
+/// So many times as long as others wait for a holder, one of them may take to come again.
+const COMES_AGAIN: u32 = 4;

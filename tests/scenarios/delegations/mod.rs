@@ -12,6 +12,7 @@ mod probe;
 mod recall;
 mod removed;
 mod revoke;
+mod unanswered;
 mod v40;
 
 use nfs4_engine::{Config, DelegationKind};

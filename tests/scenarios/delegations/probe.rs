@@ -11,24 +11,24 @@ use nfs4_proto::nfs4::{Bitmap, FattrRaw};
 
 use super::*;
 
-const MASK: Bitmap = Bitmap::of(&[num::CHANGE, num::SIZE]);
+pub(super) const MASK: Bitmap = Bitmap::of(&[num::CHANGE, num::SIZE]);
 
 /// Change attribute and size.
-type Seen = (u64, u64);
+pub(super) type Seen = (u64, u64);
 
-fn request(fh: &[u8], mask: Bitmap, c: &mut nfs4_proto::client::CompoundBuilder) {
+pub(super) fn request(fh: &[u8], mask: Bitmap, c: &mut nfs4_proto::client::CompoundBuilder) {
     let args = args::GetAttr { attr_request: mask };
     c.putfh(args::PutFh { object: fh }).getattr(args);
 }
 
-fn look(sim: &mut Sim, client: &mut Client, fh: &[u8]) -> Reply {
+pub(super) fn look(sim: &mut Sim, client: &mut Client, fh: &[u8]) -> Reply {
     client.call(sim, |c| {
         request(fh, MASK, c);
         c
     })
 }
 
-fn seen(reply: &Reply) -> Seen {
+pub(super) fn seen(reply: &Reply) -> Seen {
     let values = ok!(reply, GetAttr).obj_attributes.values;
     let (change, size) = values.split_at(8);
     let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().expect("eight bytes"));
@@ -36,7 +36,7 @@ fn seen(reply: &Reply) -> Seen {
 }
 
 /// Asks for the attributes of a file and does not wait for the reply.
-fn ask(sim: &mut Sim, client: &mut Client, fh: &[u8]) -> u32 {
+pub(super) fn ask(sim: &mut Sim, client: &mut Client, fh: &[u8]) -> u32 {
     let asks = client.request(sim, 0, true, |c| {
         request(fh, MASK, c);
         c
@@ -48,12 +48,17 @@ fn ask(sim: &mut Sim, client: &mut Client, fh: &[u8]) -> u32 {
 }
 
 /// The holder's answer to CB_GETATTR: change attribute and size.
-fn answer(callback: &Callback, held: &Held, (change, size): Seen) -> Vec<u8> {
+pub(super) fn answer(callback: &Callback, held: &Held, (change, size): Seen) -> Vec<u8> {
     let values = [change.to_be_bytes(), size.to_be_bytes()].concat();
     answer_with(callback, held, MASK, &values)
 }
 
-fn answer_with(callback: &Callback, held: &Held, mask: Bitmap, values: &[u8]) -> Vec<u8> {
+pub(super) fn answer_with(
+    callback: &Callback,
+    held: &Held,
+    mask: Bitmap,
+    values: &[u8],
+) -> Vec<u8> {
     let ops = callback.ops();
     let [CbArgOp::Sequence(sequence), CbArgOp::GetAttr(asked)] = ops.as_slice() else {
         panic!("{ops:?}");
@@ -78,7 +83,7 @@ fn answer_with(callback: &Callback, held: &Held, mask: Bitmap, values: &[u8]) ->
 
 /// Lets one see what another holds and answers so.
 #[track_caller]
-fn learn(sim: &mut Sim, two: &mut Client, held: &Held, told: Seen) -> Seen {
+pub(super) fn learn(sim: &mut Sim, two: &mut Client, held: &Held, told: Seen) -> Seen {
     // Who asks at another moment is told anew.
     sim.sleep(Duration::from_millis(1));
     let xid = ask(sim, two, &held.fh);

@@ -8,7 +8,7 @@ use super::*;
 
 /// A client of minor version 0 that has answered the probe of the connection that we make to it.
 #[track_caller]
-fn reachable_v40(sim: &mut Sim, name: &str) -> Client40 {
+pub(super) fn reachable_v40(sim: &mut Sim, name: &str) -> Client40 {
     sim.set_dialling(Dialling::Succeeds);
     let client = Client40::mounted(sim, name);
     sim.settle();
@@ -24,7 +24,7 @@ fn reachable_v40(sim: &mut Sim, name: &str) -> Client40 {
 
 /// Opens a file by an owner who is known, and who is given this delegation.
 #[track_caller]
-fn delegated_v40(
+pub(super) fn delegated_v40(
     sim: &mut Sim,
     client: &mut Client40,
     access: u32,

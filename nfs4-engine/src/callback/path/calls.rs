@@ -157,12 +157,11 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) {
-        let attempts = self
-            .callbacks
-            .path_calls
-            .get(key)
-            .map_or(0, |call| call.attempts);
-        if self.pause(attempts).is_none() {
+        let call = self.callbacks.path_calls.get(key);
+        let attempts = call.map_or(0, |call| call.attempts);
+        let timed_out = end == CallbackEnd::Failed(CallbackFailed::TimedOut);
+        let given_up = timed_out && call.is_some_and(|call| call.purpose.is_probe());
+        if given_up || self.pause(attempts).is_none() {
             self.end_path_call(key, end, now, out);
             return;
         }

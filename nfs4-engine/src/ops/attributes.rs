@@ -1,0 +1,228 @@
+//! The attributes of the current file, as it is told them who does not hold a delegation for
+//! writing of it. [RFC 8881 §10.4.3]
+
+use alloc::sync::Arc;
+
+use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::Reader;
+
+use crate::attr;
+use crate::compound::{Cx, Fetched, Scope, Stage, Step};
+use crate::delegate::probe::Probed;
+use crate::delegate::{Guard, RecallReason};
+use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime};
+use crate::slab::Key;
+use crate::state::delegation::{Answer, Delegation, Said};
+
+/// Looks for the attributes that an operation wants whose arguments end at `next`, and goes on with
+/// them by `then`, now or when they have come.
+#[inline]
+pub(super) fn look<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    mask: &Bitmap,
+    next: Reader<'_>,
+    then: impl FnOnce(&mut Cx<'_, S>, &Fetched) -> Result<Step, Status>,
+) -> Result<Step, Status> {
+    look_or_wait(cx, mask, next, true, then)
+}
+
+/// Goes on when they have come, or something that is known of them.
+#[inline]
+pub(super) fn resume<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    mask: &Bitmap,
+    next: Reader<'_>,
+    result: FsResult,
+    then: impl FnOnce(&mut Cx<'_, S>, &Fetched) -> Result<Step, Status>,
+) -> Result<Step, Status> {
+    if !matches!(cx.run.stage, Stage::Last) {
+        return resume_told(cx, mask, next, result, then);
+    }
+    let fh = cx.current()?;
+    match result {
+        Ok(FsReply::Attrs { attrs, stat }) => {
+            let mut found = Fetched { fh, attrs, stat };
+            tell(cx, mask, next, &mut found)?;
+            then(cx, &found)
+        }
+        Ok(_) => Err(Status::SERVERFAULT),
+        Err(error) => {
+            if error == FsError::Stale {
+                let who = S::sender_before(cx, next);
+                cx.core.file_is_stale(&fh, who, cx.now.mono);
+            }
+            Err(error.status())
+        }
+    }
+}
+
+/// Who may wait a moment does so while the holder of a write delegation is asked what it has made of
+/// the file.
+#[inline]
+fn look_or_wait<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    mask: &Bitmap,
+    next: Reader<'_>,
+    may_wait: bool,
+    then: impl FnOnce(&mut Cx<'_, S>, &Fetched) -> Result<Step, Status>,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let want = attr::want(mask);
+    let op = FsOp::GetAttrs {
+        fh: fh.handle,
+        want,
+    };
+    if cx.core.states.is_any_for_writing() && mask.intersects(&attr::OF_DATA) {
+        let who = S::sender_before(cx, next);
+        match cx.core.probe(&fh, who, cx.now, cx.out) {
+            Probed::Clear | Probed::Known => {}
+            Probed::Answered(key, answer) => {
+                cx.run.watch = cx.core.guards.watch();
+                return Ok(Step::Wait(fh.export, op, Stage::Told(key, answer)));
+            }
+            Probed::Asked(key) if may_wait && cx.core.may_hold() => {
+                return Ok(Step::Hold(key, Stage::Asked));
+            }
+            Probed::Asked(_) | Probed::Recalled => return Err(Status::DELAY),
+        }
+    }
+    if let Some(mut fetched) = cx.run.fetched
+        && fetched.fh == fh
+        && (fetched.stat.is_some() || !want.stat)
+    {
+        tell(cx, mask, next, &mut fetched)?;
+        return then(cx, &fetched);
+    }
+    cx.run.watch = cx.core.guards.watch();
+    Ok(Step::Wait(fh.export, op, Stage::Last))
+}
+
+/// Makes of what was read, since the watch of the COMPOUND began, what is told of it.
+fn tell<S: Scope>(
+    cx: &Cx<'_, S>,
+    mask: &Bitmap,
+    next: Reader<'_>,
+    found: &mut Fetched,
+) -> Result<(), Status> {
+    let core = &*cx.core;
+    let apart = core.states.is_any_for_writing() || !core.guards.is_nothing_noted(&cx.run.watch);
+    if apart && mask.intersects(&attr::OF_DATA) {
+        let who = S::sender_before(cx, next);
+        let Attrs { change, size, .. } = &mut found.attrs;
+        core.tell(&found.fh, who, &cx.run.watch, (change, size))?;
+    }
+    Ok(())
+}
+
+/// Goes on where the holder of a write delegation has a say.
+#[cold]
+fn resume_told<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    mask: &Bitmap,
+    next: Reader<'_>,
+    result: FsResult,
+    then: impl FnOnce(&mut Cx<'_, S>, &Fetched) -> Result<Step, Status>,
+) -> Result<Step, Status> {
+    let stage = cx.run.stage;
+    if matches!(stage, Stage::Asked) {
+        // What came along with an earlier answer may have changed meanwhile.
+        cx.run.fetched = None;
+        return look_or_wait(cx, mask, next, false, then);
+    }
+    let fh = cx.current()?;
+    let (mut attrs, stat) = match (result, stage) {
+        (Ok(FsReply::Attrs { attrs, stat }), _) => (attrs, stat),
+        (Ok(_), _) => return Err(Status::SERVERFAULT),
+        (Err(_), Stage::Noted(key, _) | Stage::Kept { held: key, .. }) => {
+            // Without that, only the holder knows.
+            let reason = RecallReason::Conflict;
+            cx.core.recall(key, false, reason, cx.now, cx.out);
+            return Err(Status::DELAY);
+        }
+        (Err(error), _) => return Err(error.status()),
+    };
+    if let Stage::Told(key, told) = stage {
+        if is_changed(cx, key, &told, &attrs) {
+            return note(cx, key, Stage::Noted(key, told.size));
+        }
+        if cx.core.guards.is_noted(&fh, &cx.run.watch) {
+            return Err(Status::DELAY);
+        }
+        says(cx, key, attrs.change, None);
+    }
+    if let Stage::Noted(key, size) = stage {
+        if let Some(size) = size.filter(|size| *size != attrs.size) {
+            // Never again with this change attribute: the file system goes on to the next.
+            let (held, change, former) = (key, attrs.change, attrs.size);
+            let stage = Stage::Kept {
+                held,
+                change,
+                size,
+                former,
+            };
+            return note(cx, key, stage);
+        }
+        says(cx, key, attrs.change, None);
+    }
+    if let Stage::Kept {
+        held,
+        change,
+        size,
+        former,
+    } = stage
+    {
+        let after = attrs.change;
+        let said = Said {
+            size,
+            change,
+            after,
+        };
+        // The holder may have written meanwhile.
+        says(cx, held, change, (attrs.size == former).then_some(said));
+    }
+    if let Stage::Kept { change, size, .. } | Stage::WithStat { change, size } = stage {
+        (attrs.change, attrs.size) = (change, size);
+    }
+    if stat.is_none() && attr::want(mask).stat {
+        let op = FsOp::GetAttrs {
+            fh: fh.handle,
+            want: attr::want(mask),
+        };
+        let (change, size) = (attrs.change, attrs.size);
+        return Ok(Step::Wait(fh.export, op, Stage::WithStat { change, size }));
+    }
+    then(cx, &Fetched { fh, attrs, stat })
+}
+
+fn is_changed<S>(cx: &Cx<'_, S>, key: Key<Delegation>, told: &Answer, attrs: &Attrs) -> bool {
+    let held = cx.core.states.delegation(key);
+    held.is_some_and(|held| told.tells_of_change(held, attrs))
+}
+
+/// Others are told this change attribute of a file, and what the holder says of its length.
+fn says<S>(cx: &mut Cx<'_, S>, key: Key<Delegation>, change: u64, said: Option<Said>) {
+    if let Some(held) = cx.core.states.delegation_mut(key) {
+        held.says(change, said);
+    }
+}
+
+/// The file of a write delegation has changed where its holder has it: its times and its change
+/// attribute must never seem to go back, so they go on now, as if the holder had written.
+fn note<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Delegation>, stage: Stage) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let held = cx.core.states.delegation(key).ok_or(Status::DELAY)?;
+    let file = held.file;
+    cx.run.acting = Some(Arc::clone(&held.opener));
+    let place = cx.core.states.place_of(file).ok_or(Status::DELAY)?;
+    cx.guard(Guard::Note(place));
+    let op = FsOp::SetAttrs {
+        fh: fh.handle,
+        set: SetAttrs {
+            modified: SetTime::Server,
+            ..SetAttrs::default()
+        },
+        authority: Authority::Open,
+    };
+    Ok(Step::Wait(fh.export, op, stage))
+}
