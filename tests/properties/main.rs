@@ -8,4 +8,5 @@ mod locks;
 mod runner;
 mod shares;
 mod slots;
+mod told;
 mod trunking;

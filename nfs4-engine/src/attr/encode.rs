@@ -3,7 +3,7 @@
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::consts::FH4_PERSISTENT;
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::xdr::{Encode, Writer};
+use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
 use super::open_arguments::open_arguments;
 use super::supported::exclusive_create;
@@ -53,6 +53,40 @@ pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
     // A few kilobytes.
     let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);
     w.patch_u32(len_at, len);
+}
+
+/// Writes other values of the change attribute and the length over those of the fattr4 that begins at
+/// `at`, as far as it has them.
+pub(crate) fn tell_otherwise(w: &mut Writer, at: usize, change: u64, size: u64) {
+    let fattr = w.as_slice().get(at..).unwrap_or_default();
+    let Some((mask, mut place)) = data_of(fattr) else {
+        return;
+    };
+    for (number, value) in [(num::CHANGE, change), (num::SIZE, size)] {
+        if mask.contains(number) {
+            let [high, low] = [(value >> 32) as u32, value as u32];
+            w.patch_u32(at + place, high);
+            w.patch_u32(at + place + 4, low);
+            place += 8;
+        }
+    }
+}
+
+/// The mask of a fattr4, and where in it the change attribute stands, or would: before it stand only
+/// those of a lower number.
+fn data_of(fattr: &[u8]) -> Option<(Bitmap, usize)> {
+    let mut r = Reader::new(fattr);
+    let mask = Bitmap::decode(&mut r).ok()?;
+    r.u32().ok()?;
+    if mask.contains(num::SUPPORTED_ATTRS) {
+        Bitmap::decode(&mut r).ok()?;
+    }
+    for number in [num::TYPE, num::FH_EXPIRE_TYPE] {
+        if mask.contains(number) {
+            r.u32().ok()?;
+        }
+    }
+    Some((mask, r.position()))
 }
 
 /// Writes a fattr4 for an object whose attributes are not told because of `status`: that, if it was

@@ -8,7 +8,7 @@ use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
-use super::{Attrs, FsFault, FsHandle, FsStat};
+use super::{Attrs, FileKind, FsFault, FsHandle, FsStat};
 use crate::attr::{self, Source, View};
 use crate::exports::Fh;
 
@@ -55,9 +55,21 @@ pub struct DirWriter {
 }
 
 /// What is the same for all entries.
+#[derive(Default)]
 struct Common {
     stat: Option<FsStat>,
     locations: Option<Box<[u8]>>,
+    /// Files whose attributes may be others than the file system's, if they are to be told so.
+    files: Option<Vec<Listed>>,
+}
+
+/// A regular file among the entries.
+struct Listed {
+    fh: FsHandle,
+    change: u64,
+    size: u64,
+    /// Where its fattr4 begins.
+    at: usize,
 }
 
 /// Why entries were left out, one bit each of [`Faults::OF_ENTRIES`].
@@ -105,7 +117,11 @@ impl DirWriter {
     /// With what is asked for of all that is the same for all entries.
     pub(crate) fn with(mut self, stat: Option<FsStat>, locations: Option<Box<[u8]>>) -> DirWriter {
         if stat.is_some() || locations.is_some() {
-            self.common = Some(Box::new(Common { stat, locations }));
+            self.common = Some(Box::new(Common {
+                stat,
+                locations,
+                files: None,
+            }));
         }
         self
     }
@@ -118,6 +134,40 @@ impl DirWriter {
 
     pub(crate) fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Remembers files for [`DirWriter::retell`]; there are no more entries than can be gone through.
+    pub(crate) fn remembering(mut self) -> DirWriter {
+        self.common.get_or_insert_default().files = Some(Vec::new());
+        self
+    }
+
+    /// Whether it remembers files.
+    pub(crate) fn remembers(&self) -> bool {
+        let common = self.common.as_deref();
+        common.is_some_and(|common| common.files.is_some())
+    }
+
+    /// Lets change attribute and length of files be told otherwise than the file system has them.
+    ///
+    /// # Errors
+    /// That of `tell`.
+    pub(crate) fn retell<E>(
+        &mut self,
+        mut tell: impl FnMut(FsHandle, &mut u64, &mut u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let files = self
+            .common
+            .as_deref_mut()
+            .and_then(|common| common.files.take());
+        for file in files.into_iter().flatten() {
+            let (mut change, mut size) = (file.change, file.size);
+            tell(file.fh, &mut change, &mut size)?;
+            if (change, size) != (file.change, file.size) {
+                attr::tell_otherwise(&mut self.w, file.at, change, size);
+            }
+        }
+        Ok(())
     }
 
     /// Says that the user may list the directory and not search it. Attributes and handles of
@@ -161,8 +211,24 @@ impl DirWriter {
             // The root of a file system is in none of its directories.
             covers: None,
         };
+        let at = self.w.len();
         attr::encode(&mut self.w, &self.asked, &source);
-        self.keep(before, cookie)
+        self.keep(before, cookie)?;
+        if let Some(files) = self
+            .common
+            .as_mut()
+            .and_then(|common| common.files.as_mut())
+            && attrs.kind == FileKind::Regular
+        {
+            files.push(Listed {
+                fh: fh.handle,
+                change: attrs.change,
+                size: attrs.size,
+                at,
+            });
+            self.refused |= files.len() >= MOST_LISTED;
+        }
+        Ok(())
     }
 
     /// Adds an entry whose attributes cannot be told here: another file system is mounted on it.
@@ -313,5 +379,7 @@ const LEFT_OUT: usize = 64 << 10;
 const FIRST_COOKIE: u64 = 3;
 /// No name is longer, whatever the file system says.
 pub(crate) const MAX_NAME: u32 = 255;
+/// So many files are gone through at most, under the engine's lock.
+const MOST_LISTED: usize = 2_048;
 /// Memory taken at once; a client asks for much more than most directories need.
 const FIRST_CAPACITY: usize = 4096;

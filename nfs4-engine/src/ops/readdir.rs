@@ -5,10 +5,11 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::attr;
-use crate::compound::{Cx, Stage, Step};
+use crate::compound::{Cx, Scope, Stage, Step};
+use crate::exports::Fh;
 use crate::fs::{DirWriter, FsOp, FsReply, FsResult, FsStat};
 
-pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     let args = args::ReadDir::decode(args)?;
     if matches!(args.cookie, 1 | 2) {
@@ -32,7 +33,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     list(cx, &args, None)
 }
 
-pub(crate) fn resume<S>(
+pub(crate) fn resume<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
     result: FsResult,
@@ -42,9 +43,25 @@ pub(crate) fn resume<S>(
     if let (Stage::ReadDirStat, FsReply::Attrs { stat, .. }) = (cx.run.stage, &reply) {
         return list(cx, &args, *stat);
     }
-    let FsReply::Entries(entries) = reply else {
+    let FsReply::Entries(mut entries) = reply else {
         return Err(Status::SERVERFAULT);
     };
+    // A holder is not asked for each entry: what it last said is told.
+    let (core, who) = (&*cx.core, S::sender(cx));
+    let dir = cx.current()?;
+    if !entries.remembers() && !core.guards.is_nothing_noted(&cx.run.watch) {
+        // It began when nothing was delegated; what of it is as it was then, nobody knows.
+        if args.attr_request.intersects(&attr::OF_DATA) {
+            return Err(Status::DELAY);
+        }
+    }
+    entries.retell(|handle, change, size| {
+        let fh = Fh {
+            export: dir.export,
+            handle,
+        };
+        core.tell(&fh, who, &cx.run.watch, (change, size))
+    })?;
     let body = entries.finish().map_err(|status| match status {
         Status::TOOSMALL => nothing_fits(cx, &args),
         status => status,
@@ -66,6 +83,14 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
         .ok_or_else(|| nothing_fits(cx, args))?
         .numbered(number)
         .with(stat, cx.locations(dir, &asked));
+    cx.run.watch = cx.core.guards.watch();
+    let core = &*cx.core;
+    let apart = core.states.is_any_for_writing() || !core.guards.is_nothing_noted(&cx.run.watch);
+    let entries = if apart && asked.intersects(&attr::OF_DATA) {
+        entries.remembering()
+    } else {
+        entries
+    };
     let op = FsOp::ReadDir {
         dir: dir.handle,
         cookie: args.cookie,

@@ -12,6 +12,7 @@ mod probe;
 mod recall;
 mod removed;
 mod revoke;
+mod told;
 mod unanswered;
 mod v40;
 
