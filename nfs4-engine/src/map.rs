@@ -1,13 +1,32 @@
 //! Maps for keys that a peer chooses.
 
+use alloc::boxed::Box;
 use core::hash::{BuildHasher, Hash};
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::hash_table::Entry as Found;
+use hashbrown::{Equivalent, HashTable};
 use siphasher::sip::SipHasher13;
 
 /// A map that cannot be iterated, so that its order never shows, under a hash whose key no peer
 /// knows.
-pub(crate) struct DetMap<K, V>(HashMap<K, V, Keyed>);
+///
+/// It grows in parts, and keeps the hashes beside the keys: no insertion moves more than the entries
+/// of one part, or looks at their keys.
+pub(crate) struct DetMap<K, V> {
+    first: Table<K, V>,
+    /// What does not fit there, by some bits of the hash.
+    rest: Option<Box<[Table<K, V>; PARTS]>>,
+    len: usize,
+    keyed: Keyed,
+}
+
+type Table<K, V> = HashTable<Entry<K, V>>;
+
+struct Entry<K, V> {
+    hash: u64,
+    key: K,
+    value: V,
+}
 
 /// A hash function keyed with the entropy of the boot.
 #[derive(Clone, Copy)]
@@ -29,26 +48,134 @@ impl BuildHasher for Keyed {
 
 impl<K: Eq + Hash, V> DetMap<K, V> {
     pub(crate) const fn new(keyed: Keyed) -> DetMap<K, V> {
-        DetMap(HashMap::with_hasher(keyed))
+        DetMap {
+            first: HashTable::new(),
+            rest: None,
+            len: 0,
+            keyed,
+        }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
-        self.0.get(key)
+        let hash = self.keyed.hash_one(key);
+        let is_it = |entry: &Entry<K, V>| entry.hash == hash && key.equivalent(&entry.key);
+        let found = self.first.find(hash, is_it).or_else(|| {
+            let rest = self.rest.as_deref()?;
+            rest.get(part(hash))?.find(hash, is_it)
+        });
+        found.map(|entry| &entry.value)
     }
 
     pub(crate) fn get_mut<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<&mut V> {
-        self.0.get_mut(key)
+        let hash = self.keyed.hash_one(key);
+        let is_it = |entry: &Entry<K, V>| entry.hash == hash && key.equivalent(&entry.key);
+        let found = self.first.find_mut(hash, is_it).or_else(|| {
+            let rest = self.rest.as_deref_mut()?;
+            rest.get_mut(part(hash))?.find_mut(hash, is_it)
+        });
+        found.map(|entry| &mut entry.value)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.0.insert(key, value)
+        if let Some(found) = self.get_mut(&key) {
+            return Some(core::mem::replace(found, value));
+        }
+        let hash = self.keyed.hash_one(&key);
+        let entry = Entry { hash, key, value };
+        self.len += 1;
+        let table = if self.first.len() < FIRST {
+            &mut self.first
+        } else {
+            let rest = self
+                .rest
+                .get_or_insert_with(|| Box::new([const { HashTable::new() }; PARTS]));
+            rest.get_mut(part(hash)).unwrap_or(&mut self.first)
+        };
+        table.insert_unique(hash, entry, |entry| entry.hash);
+        None
     }
 
     pub(crate) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        self.0.remove(key)
+        let hash = self.keyed.hash_one(key);
+        let is_it = |entry: &Entry<K, V>| entry.hash == hash && key.equivalent(&entry.key);
+        let in_rest = self
+            .rest
+            .as_deref_mut()
+            .and_then(|rest| rest.get_mut(part(hash)));
+        for table in core::iter::once(&mut self.first).chain(in_rest) {
+            if let Found::Occupied(found) = table.entry(hash, is_it, |entry| entry.hash) {
+                self.len -= 1;
+                return Some(found.remove().0.value);
+            }
+        }
+        None
+    }
+}
+
+/// Which part a hash belongs to, by bits that a table itself does not go by.
+const fn part(hash: u64) -> usize {
+    (hash >> 40) as usize % PARTS
+}
+
+/// So many entries are in one table, before there are parts.
+const FIRST: usize = 4_096;
+/// Parts of the entries beyond: of a million, each has as many as the first.
+const PARTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+    use core::hash::Hasher;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// How often the key of the one test was hashed.
+    static HASHED: AtomicUsize = AtomicUsize::new(0);
+
+    #[derive(Clone, PartialEq, Eq)]
+    struct Counted(u32);
+
+    impl Hash for Counted {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            HASHED.fetch_add(1, Ordering::Relaxed);
+            state.write_u32(self.0);
+        }
+    }
+
+    impl<K, V> DetMap<K, V> {
+        fn tables(&self) -> Vec<&Table<K, V>> {
+            let rest = self.rest.iter().flat_map(|rest| rest.iter());
+            core::iter::once(&self.first).chain(rest).collect()
+        }
+    }
+
+    #[test]
+    fn no_insertion_moves_more_than_a_part_or_hashes_another_key() {
+        let mut map = DetMap::new(Keyed::new([7; 16]));
+        for number in 0..200_000 {
+            let (before, moved) = (HASHED.load(Ordering::Relaxed), map.len());
+            assert_eq!(map.insert(Counted(number), number), None);
+            let hashed = HASHED.load(Ordering::Relaxed) - before;
+            assert!(hashed <= 2, "after {moved} entries");
+        }
+        assert_eq!(map.len(), 200_000);
+        let longest = map.tables().iter().map(|table| table.len()).max();
+        assert!(longest <= Some(FIRST), "{longest:?} entries in one table");
+        for number in 0..200_000 {
+            assert_eq!(map.get(&Counted(number)), Some(&number));
+        }
+        assert_eq!(map.get(&Counted(200_000)), None);
+        for number in (0..200_000).step_by(3) {
+            assert_eq!(map.insert(Counted(number), 1), Some(number));
+            assert_eq!(map.remove(&Counted(number)), Some(1));
+            assert_eq!(map.remove(&Counted(number)), None);
+        }
+        assert_eq!(map.len(), 133_333);
+        assert_eq!(map.get_mut(&Counted(199_999)).copied(), Some(199_999));
     }
 }

@@ -10,8 +10,13 @@ use core::marker::PhantomData;
 use crate::seal::Draw;
 
 /// A table of `T`; a key to a removed entry finds nothing, also after its place was taken again.
+///
+/// It grows by chunks, so that no insertion moves more than one of them.
 pub(crate) struct Slab<T> {
-    entries: Vec<Entry<T>>,
+    /// All full but the last.
+    chunks: Vec<Vec<Entry<T>>>,
+    /// How many places there are.
+    places: usize,
     // First in, first out: a place is taken again as late as can be.
     free: VecDeque<u32>,
     /// Where generations come from, if peers are told of them.
@@ -38,7 +43,8 @@ pub(crate) type Place<'a, T> = (Key<T>, Option<&'a T>);
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Slab<T> {
         Slab {
-            entries: Vec::new(),
+            chunks: Vec::new(),
+            places: 0,
             free: VecDeque::new(),
             draw: None,
         }
@@ -47,21 +53,22 @@ impl<T> Slab<T> {
     /// A table whose generations no peer can guess.
     pub(crate) const fn secret(draw: Draw) -> Slab<T> {
         Slab {
-            entries: Vec::new(),
+            chunks: Vec::new(),
+            places: 0,
             free: VecDeque::new(),
             draw: Some(draw),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.places - self.free.len()
     }
 
     /// Adds an entry that may want to know its own key.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
         let drawn = self.draw.as_mut().map(Draw::next);
         if let Some(index) = self.free.pop_front()
-            && let Some(entry) = self.entries.get_mut(index as usize)
+            && let Some(entry) = self.entry_mut(index)
         {
             entry.generation = drawn.unwrap_or(entry.generation);
             let key = Key::new(index, entry.generation);
@@ -69,14 +76,29 @@ impl<T> Slab<T> {
             return key;
         }
         // A slab never grows to 2^32 entries: every table has a limit far below.
-        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(self.places).unwrap_or(u32::MAX);
         let key = Key::new(index, drawn.unwrap_or(1));
-        self.entries.push(Entry {
+        let entry = Entry {
             generation: key.generation,
             lost: 0,
             value: Some(make(key)),
-        });
+        };
+        self.places += 1;
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(entry),
+            _ => self.chunks.push(alloc::vec![entry]),
+        }
         key
+    }
+
+    fn entry(&self, index: u32) -> Option<&Entry<T>> {
+        let index = index as usize;
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+    }
+
+    fn entry_mut(&mut self, index: u32) -> Option<&mut Entry<T>> {
+        let index = index as usize;
+        self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
     }
 
     pub(crate) fn insert(&mut self, value: T) -> Key<T> {
@@ -84,7 +106,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
-        let entry = self.entries.get(key.index as usize)?;
+        let entry = self.entry(key.index)?;
         if entry.generation == key.generation {
             entry.value.as_ref()
         } else {
@@ -93,7 +115,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+        let entry = self.entry_mut(key.index)?;
         if entry.generation == key.generation {
             entry.value.as_mut()
         } else {
@@ -103,7 +125,7 @@ impl<T> Slab<T> {
 
     /// The key of the entry that is at this place now.
     pub(crate) fn key_at(&self, index: u32) -> Option<Key<T>> {
-        let entry = self.entries.get(index as usize)?;
+        let entry = self.entry(index)?;
         entry
             .value
             .is_some()
@@ -111,12 +133,14 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + '_ {
-        self.entries.iter().filter_map(|entry| entry.value.as_ref())
+        let entries = self.chunks.iter().flatten();
+        entries.filter_map(|entry| entry.value.as_ref())
     }
 
     /// With their keys, in no order that a peer could rely on.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<T>, &T)> + '_ {
-        self.entries.iter().zip(0..).filter_map(|(entry, index)| {
+        let entries = self.chunks.iter().flatten();
+        entries.zip(0..).filter_map(|(entry, index)| {
             let key = Key::new(index, entry.generation);
             entry.value.as_ref().map(|value| (key, value))
         })
@@ -124,7 +148,9 @@ impl<T> Slab<T> {
 
     /// Every place from `index` on, taken or not.
     pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, T>> {
-        let rest = self.entries.get(index as usize..).unwrap_or_default();
+        let from = index as usize;
+        let chunks = self.chunks.iter().skip(from / CHUNK);
+        let rest = chunks.flatten().skip(from % CHUNK);
         (index..).zip(rest).map(|(index, entry)| {
             let key = Key::new(index, entry.generation);
             (key, entry.value.as_ref())
@@ -136,7 +162,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn remove(&mut self, key: Key<T>) -> Option<T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+        let entry = self.entry_mut(key.index)?;
         if entry.generation != key.generation {
             return None;
         }
@@ -151,7 +177,7 @@ impl<T> Slab<T> {
     /// its place is, too.
     pub(crate) fn lose(&mut self, key: Key<T>) -> Option<T> {
         let value = self.remove(key)?;
-        if let Some(entry) = self.entries.get_mut(key.index as usize) {
+        if let Some(entry) = self.entry_mut(key.index) {
             entry.lost = key.generation;
         }
         Some(value)
@@ -164,7 +190,7 @@ impl<T> Slab<T> {
 
     /// The generation of the last entry at this place that was lost.
     pub(crate) fn lost_at(&self, index: u32) -> Option<u32> {
-        let entry = self.entries.get(index as usize)?;
+        let entry = self.entry(index)?;
         (entry.lost != 0).then_some(entry.lost)
     }
 }
@@ -220,9 +246,33 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
+/// Places of a chunk.
+const CHUNK: usize = 1_024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_insertion_moves_more_than_a_chunk() {
+        let mut slab = Slab::new();
+        let mut keys = Vec::new();
+        for value in 0..10 * CHUNK {
+            keys.push(slab.insert(value));
+        }
+        assert!(slab.chunks.iter().all(|chunk| chunk.capacity() <= CHUNK));
+        assert!(
+            keys.iter()
+                .map(|key| slab.get(*key).copied())
+                .eq((0..10 * CHUNK).map(Some))
+        );
+        assert!(slab.iter().copied().eq(0..10 * CHUNK));
+        assert!(slab.entries().map(|(key, _)| key).eq(keys.iter().copied()));
+        for from in [0, 1, CHUNK - 1, CHUNK, 5 * CHUNK + 7, 10 * CHUNK] {
+            let places = slab.places_from(from as u32).map(|(key, _)| key);
+            assert!(places.eq(keys.iter().skip(from).copied()), "from {from}");
+        }
+    }
 
     #[test]
     fn a_key_outlives_its_entry_without_finding_another() {
