@@ -124,6 +124,16 @@ impl Reply {
         self.w.pad(len);
     }
 
+    /// What is encoded already, spliced if it is large.
+    pub(crate) fn encoded(&mut self, bytes: Vec<u8>) {
+        if bytes.len() <= COPY_UP_TO {
+            self.w.raw(&bytes);
+            return;
+        }
+        self.payload_len += bytes.len();
+        self.payloads.push((self.w.len(), Bytes::from(bytes)));
+    }
+
     /// Completes the header; the reply is ready to be sent.
     pub(crate) fn finish(&mut self) {
         self.w.patch_u32(0, self.status.0);
@@ -179,3 +189,26 @@ pub(crate) fn rpc_head(xid: u32, len: usize) -> [u8; 4 + SUCCESS_HEADER_LEN] {
 
 /// Up to so many bytes, a copy is cheaper than a splice.
 const COPY_UP_TO: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_and_large_is_not_copied() {
+        for (len, copied) in [(COPY_UP_TO, true), (COPY_UP_TO + 4, false)] {
+            let mut reply = Reply::new();
+            reply.begin(b"");
+            reply.begin_op(Op::ReadDir.number());
+            let before = reply.w.len();
+            reply.encoded(alloc::vec![7; len]);
+            assert_eq!(reply.w.len() - before, if copied { len } else { 0 });
+            assert_eq!(reply.len() - before, len);
+            let mut whole = Vec::new();
+            reply.copy_to(&mut whole);
+            assert_eq!(whole.get(before..), Some(&*alloc::vec![7; len]));
+            reply.end_op(Status::SERVERFAULT, false);
+            assert_eq!(reply.len(), before, "a result that failed takes it back");
+        }
+    }
+}

@@ -66,7 +66,7 @@ pub(crate) fn resume<S: Scope>(
         Status::TOOSMALL => nothing_fits(cx, &args),
         status => status,
     })?;
-    cx.body().raw(&body);
+    cx.run.reply.encoded(body);
     Ok(Step::Done(Status::OK))
 }
 
