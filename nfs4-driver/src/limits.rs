@@ -80,7 +80,7 @@ impl Limits {
             max_dials: 16,
             dial_timeout: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(5),
-            timer_budget: 1_024,
+            timer_budget: 128,
         }
     }
 

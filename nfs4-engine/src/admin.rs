@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::event::{ClientGone, SessionGone};
 use crate::ids::{ConnId, Hex};
 use crate::slab::Key;
+use crate::state::table::WALKED_AT_ONCE;
 use crate::time::Now;
 use crate::timer::Due;
 
@@ -115,13 +116,10 @@ impl Core {
             return;
         };
         client.going = Some(ClientGone::Evicted);
-        let mut budget = AT_ONCE;
+        // Its sessions go first, all of them.
+        let mut budget = client.sessions.len().max(WALKED_AT_ONCE);
         if !self.remove_client(key, ClientGone::Evicted, now, &mut budget, out) {
             self.remind(now.mono, Due::Lease(key));
         }
     }
 }
-
-/// So many steps are taken when a client is thrown out: as many as it can have sessions, which go
-/// first, so that it has none after that.
-const AT_ONCE: usize = 1_024;

@@ -1,5 +1,7 @@
 //! The tables of the engine, and what concerns several of them at once.
 
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -51,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) duplicates: Duplicates,
     /// COMPOUNDs that wait for what a client answers.
     pub(crate) holds: Vec<Hold>,
+    /// COMPOUNDs that have had their share of the engine's time.
+    pub(crate) yielded: VecDeque<Key<Box<Compound>>>,
     /// What must not be delegated now.
     pub(crate) guards: Guards,
     pub(crate) timers: Timers,
@@ -77,6 +81,7 @@ impl Core {
             states: States::new(boot.epoch, keyed),
             duplicates: Duplicates::new(keyed, boot.entropy),
             holds: Vec::new(),
+            yielded: VecDeque::new(),
             guards: Guards::new(keyed),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
@@ -240,22 +245,29 @@ impl Core {
             if *budget == 0 {
                 // Whoever has lost a part must not go on with the rest.
                 client.going = Some(reason);
+                if going.is_none() {
+                    // Nobody need come for the rest.
+                    self.timers.set(now.mono, Due::Lease(key));
+                }
                 return false;
             }
             *budget -= 1;
+            let before = self.states.walked;
             if let Some(session) = session {
                 self.destroy_session(session, session_reason, now, out);
             } else if let Some(open) = open {
-                // What was locked under it goes with it, one by one.
-                let before = self.states.weight();
-                self.end_open(open, Ending::Lost, now, out);
-                let gone = before.saturating_sub(self.states.weight());
-                *budget = budget.saturating_sub(gone.saturating_sub(1));
+                // What was locked under it goes first, one by one.
+                let most = (*budget).max(1);
+                if self.states.end_locks_under(open, Ending::Lost, most) {
+                    self.end_open(open, Ending::Lost, now, out);
+                }
             } else if let Some(delegation) = delegation {
                 self.undelegate(delegation, Ending::Lost, now.mono);
             } else {
                 self.states.forget_an_owner(key);
             }
+            let walked = self.states.walked - before;
+            *budget = budget.saturating_sub(walked.saturating_sub(1));
         }
         if let Some(client) = self.clients.get(key) {
             // What still runs finds it gone.
@@ -290,7 +302,7 @@ impl Core {
             self.timers.retain(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
-                Due::Hold => true,
+                Due::Hold | Due::Yielded => true,
                 Due::Turn(file) => states.is_waited_for(file),
                 Due::Slots => true,
                 Due::Callback(call) => calls.contains(call),

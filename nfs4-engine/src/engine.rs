@@ -49,6 +49,8 @@ pub enum TimerReason {
     Replies,
     /// A COMPOUND has waited long enough for what a client answers.
     Hold,
+    /// A COMPOUND that walks over much goes on, after others have had their turn.
+    Yielded,
     /// A recalled delegation has had its time, or its client must be told again.
     Recall,
 }
@@ -113,6 +115,8 @@ pub struct TableLengths {
     pub kept_replies: usize,
     /// COMPOUNDs that wait for what a client answers.
     pub held: usize,
+    /// COMPOUNDs that let others have their turn.
+    pub yielded: usize,
     /// Bytes of replies kept for replay.
     pub cached_bytes: usize,
     /// Reminders that are set, those of what has gone since included.
@@ -154,6 +158,7 @@ impl Engine {
 
     /// Takes one input; all that it causes is in `out` on return.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        self.core.states.walked = 0;
         match input {
             Input::Call(call) => {
                 self.call(now, call, out);
@@ -191,6 +196,7 @@ impl Engine {
             Due::Path(_) => (at, TimerReason::Path),
             Due::Replies => (at, TimerReason::Replies),
             Due::Hold => (at, TimerReason::Hold),
+            Due::Yielded => (at, TimerReason::Yielded),
             Due::Recall(_) => (at, TimerReason::Recall),
         })
     }
@@ -202,11 +208,17 @@ impl Engine {
             let Some(due) = self.core.timers.pop_due(now.mono) else {
                 return false;
             };
+            self.core.states.walked = 0;
             // A step for looking, taken after those for what is found, so that one is progress.
             let done = match due {
                 Due::Lease(client) => self.core.look_at_lease(client, now, &mut budget, out),
                 Due::Turn(file) => {
                     self.core.give_turns(file, now, out);
+                    true
+                }
+                Due::Yielded => {
+                    self.take_up(now, out);
+                    budget = budget.saturating_sub(self.core.states.walked);
                     true
                 }
                 Due::Replies => self.core.forget_replies(now.mono, &mut budget),
@@ -292,8 +304,9 @@ impl Engine {
             revoked_delegations: states.revoked,
             callbacks: self.core.callbacks.calls.len() + self.core.callbacks.path_calls.len(),
             flights: self.core.callbacks.flights.len(),
-            parked: self.parked.len() - self.core.holds.len(),
+            parked: self.parked.len() - self.core.holds.len() - self.core.yielded.len(),
             held: self.core.holds.len(),
+            yielded: self.core.yielded.len(),
             kept_replies,
             cached_bytes: self.core.sessions.cached_bytes + kept_bytes,
             timers: self.core.timers.len(),

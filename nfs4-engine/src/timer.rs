@@ -39,6 +39,8 @@ pub(crate) enum Due {
     Replies,
     /// A COMPOUND has waited for a client's answer.
     Hold,
+    /// A COMPOUND that let others have their turn goes on.
+    Yielded,
     /// Whether a recalled delegation has come back, or its client must be told again.
     Recall(Key<Delegation>),
 }

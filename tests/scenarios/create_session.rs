@@ -174,8 +174,6 @@ fn a_reboot_that_frees_very_much_takes_several_tries() {
     new.exchange_id(&mut sim).all_ok();
     let reply = new.create_session(&mut sim);
     assert!(reply.is_only(Op::CreateSession, Status::DELAY));
-    assert!((1..50).contains(&sim.tables().opens), "{:?}", sim.tables());
-    assert_eq!(sim.tables().clients, 2);
     new.create_session(&mut sim).all_ok();
     assert_eq!((sim.tables().opens, sim.tables().clients), (0, 1));
     sim.assert_nothing_is_left();

@@ -53,3 +53,4 @@ mod v40_locks;
 mod v40_owners;
 mod v40_retries;
 mod waiting;
+mod walks;

@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::event::{ClientGone, SessionGone};
 use crate::session::table::Session;
 use crate::slab::Key;
+use crate::state::table::WALKED_AT_ONCE;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
 
@@ -58,6 +59,7 @@ impl Core {
                 | Due::Path(_)
                 | Due::Replies
                 | Due::Hold
+                | Due::Yielded
                 | Due::Recall(_) => false,
             };
             if !done {
@@ -108,4 +110,4 @@ impl Core {
 }
 
 /// So many steps are taken for the expired by a request that they are in the way of.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = WALKED_AT_ONCE;

@@ -10,6 +10,7 @@ use crate::event::ClientGone;
 use crate::ids::ConnId;
 use crate::peer::{Full, Peer};
 use crate::slab::Key;
+use crate::state::table::WALKED_AT_ONCE;
 use crate::time::Now;
 use crate::timer::Due;
 
@@ -55,7 +56,7 @@ impl Core {
     /// Removes a record.
     ///
     /// # Errors
-    /// DELAY if it has so much that this takes several tries.
+    /// DELAY if it has so much that it does not go at once: it has gone soon.
     pub(crate) fn discard(
         &mut self,
         key: Key<Client>,
@@ -117,4 +118,4 @@ impl Core {
 }
 
 /// So much is removed within one request; with more, the client is told to come back.
-const REMOVED_AT_ONCE: usize = 1_024;
+const REMOVED_AT_ONCE: usize = WALKED_AT_ONCE;

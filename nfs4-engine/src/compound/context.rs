@@ -121,6 +121,8 @@ pub(crate) enum Step {
     Wait(u16, FsOp, Stage),
     /// It waits for what the holder of a delegation was asked.
     Hold(Key<Delegation>, Stage),
+    /// It has done a part, and lets others have their turn.
+    Yield,
 }
 
 /// Where a waiting operation goes on. Its arguments are decoded again.
@@ -129,6 +131,8 @@ pub(crate) enum Stage {
     /// It waited once, and ends with the answer.
     #[default]
     Last,
+    /// It has ended, and the next one waits for its turn.
+    Between,
     /// READDIR: the room in the file system is asked for.
     ReadDirStat,
     /// OPEN: the file is looked for, or made.
@@ -177,6 +181,7 @@ impl Stage {
         match self {
             Stage::NameFound | Stage::OtherNameFound => true,
             Stage::Last
+            | Stage::Between
             | Stage::ReadDirStat
             | Stage::OpenFound(_)
             | Stage::NameRemoved(_)

@@ -45,6 +45,23 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Lets a parked COMPOUND wait until others have had their turn: what a peer can make long is
+    /// walked over in parts.
+    pub(super) fn yield_turn(&mut self, run: Key<Box<Compound>>, now: Now) {
+        self.core.yielded.push_back(run);
+        self.core.remind(now.mono, Due::Yielded);
+    }
+
+    /// Goes on with the COMPOUND that has let others have their turn for longest.
+    pub(crate) fn take_up(&mut self, now: Now, out: &mut Outbox) {
+        let first = self.core.yielded.pop_front();
+        if let Some(run) = first.and_then(|run| self.parked.remove(run)) {
+            self.go_on(run, Ok(FsReply::Done), now, out);
+        }
+    }
+}
+
 impl Core {
     /// Whether one more COMPOUND may wait for a client.
     pub(crate) fn may_hold(&self) -> bool {

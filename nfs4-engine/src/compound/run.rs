@@ -11,7 +11,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::reply::Fault;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::context::{Bare, Cx, Scope, Sequenced, Step};
+use super::context::{Bare, Cx, Scope, Sequenced, Stage, Step};
 use super::state::Compound;
 use super::v40::{V40, begin_v40};
 use crate::action::{Action, Outbox};
@@ -58,6 +58,8 @@ impl Engine {
     ) {
         let record = core::mem::take(&mut run.record);
         self.core.sessions.promised_bytes -= run.promised();
+        // Nothing was asked between two operations.
+        let result = (!matches!(run.stage, Stage::Between)).then_some(result);
         match run.sequenced {
             // The session went, and nothing was done yet.
             Some(scope) if run.stage.only_looked() && !self.core.is_alive(&scope) => {
@@ -68,9 +70,9 @@ impl Engine {
             }
             // What the file system has done is told, though there may be no slot to keep the reply
             // in: the client must not do it again.
-            Some(scope) => self.drive(run, record, now, scope, Some(result), out),
-            None if run.minor == 0 => self.drive(run, record, now, V40, Some(result), out),
-            None => self.drive(run, record, now, Bare, Some(result), out),
+            Some(scope) => self.drive(run, record, now, scope, result, out),
+            None if run.minor == 0 => self.drive(run, record, now, V40, result, out),
+            None => self.drive(run, record, now, Bare, result, out),
         }
     }
 
@@ -115,6 +117,7 @@ impl Engine {
                 request,
             }),
             Pause::Hold(asked) => self.hold(asked, key, now),
+            Pause::Yield => self.yield_turn(key, now),
         }
     }
 
@@ -148,6 +151,8 @@ enum Pause {
     Fs(u16, Arc<dyn Backend>, FsRequest),
     /// It waits for what a client answers.
     Hold(Key<Delegation>),
+    /// Others have their turn.
+    Yield,
 }
 
 /// How a COMPOUND begins.
@@ -261,6 +266,10 @@ fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pa
         let step = match resumed.take() {
             Some(result) => resume(cx, result),
             None if cx.run.begun == cx.run.count => return Pause::Done,
+            None if cx.core.states.is_due_to_others() => {
+                cx.run.stage = Stage::Between;
+                return Pause::Yield;
+            }
             None => start(cx),
         };
         let (status, keep_body) = match step {
@@ -282,6 +291,10 @@ fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pa
             Ok(Step::Hold(asked, stage)) => {
                 cx.run.stage = stage;
                 return Pause::Hold(asked);
+            }
+            Ok(Step::Yield) => {
+                cx.run.stage = Stage::Last;
+                return Pause::Yield;
             }
             Ok(Step::Done(status)) | Err(status) => (status, false),
             Ok(Step::Failed(status)) => (status, true),

@@ -6,6 +6,8 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::{Cx, Established, Step};
+use crate::fs::FsResult;
+use crate::state::table::Ending;
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
@@ -15,9 +17,22 @@ pub(crate) fn start<S: Established>(
     let args = args::Close::decode(args)?;
     let stateid = cx.meant_exactly(args.open_stateid)?;
     let open = cx.check_open(&stateid, &fh)?;
+    let most = cx.core.states.may_walk();
+    if !cx.core.states.end_locks_under(open, Ending::Asked, most) {
+        return Ok(Step::Yield);
+    }
     cx.core.close(open, cx.now, cx.out);
     // What is returned names nothing, and the client must not use it.
     cx.run.current_stateid = Stateid::INVALID;
     Stateid::INVALID.encode(cx.body());
     Ok(Step::Done(Status::OK))
+}
+
+/// Goes on after others have had their turn.
+pub(crate) fn go_on<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    _: FsResult,
+) -> Result<Step, Status> {
+    start(cx, args)
 }

@@ -14,6 +14,7 @@ use crate::client::{Client, Clients};
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::exports::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
+use crate::peer::Full;
 use crate::slab::Key;
 use crate::state::States;
 use crate::state::delegation::Touch;
@@ -66,6 +67,9 @@ pub(crate) fn lock<S: Established>(
             cx.core.states.give_up(open, asker);
         }
         return Ok(Step::Failed(Status::DENIED));
+    }
+    if by.is_some_and(|by| cx.core.states.swallows_too_many(file, by, range)) {
+        return Err(Full::Share.of_lock(cx.run.minor));
     }
     let anew = held.is_none().then_some(&*owner);
     let admitted = cx.core.admit_lock(open, anew, cx.now, cx.out);
@@ -172,6 +176,9 @@ pub(crate) fn unlock<S: Established>(
         let admitted = cx.core.admit_cut(held, cx.now, cx.out);
         admitted.map_err(|full| full.of_lock(cx.run.minor))?;
     }
+    if !cx.core.states.unlock_some(held, range) {
+        return Ok(Step::Yield);
+    }
     let stateid = cx.core.states.unlock_range(held, range);
     cx.core.give_turns(file, cx.now, cx.out);
     cx.run.current_stateid = stateid;
@@ -180,6 +187,15 @@ pub(crate) fn unlock<S: Established>(
     }
     .encode(cx.body());
     Ok(Step::Done(Status::OK))
+}
+
+/// Goes on with LOCKU after others have had their turn.
+pub(crate) fn go_on_unlocking<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    _: FsResult,
+) -> Result<Step, Status> {
+    unlock(cx, args)
 }
 
 /// What a LOCK is about.

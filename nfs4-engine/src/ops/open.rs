@@ -121,6 +121,7 @@ pub(crate) fn resume<S: Established>(
             return cut_done(cx, &args, claim, dir, result);
         }
         Stage::Last
+        | Stage::Between
         | Stage::ReadDirStat
         | Stage::NameFound
         | Stage::OtherNameFound

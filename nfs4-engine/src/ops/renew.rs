@@ -8,6 +8,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::callback::CallbackPath;
 use crate::compound::{Cx, Step, V40};
+use crate::fs::FsResult;
 use crate::slab::Key;
 use crate::state::lock::Lock;
 
@@ -37,19 +38,32 @@ pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     let Some(found) = states.lock_owners.get(key) else {
         return Ok(Step::Done(Status::OK));
     };
-    if found.held().len() > RELEASED_AT_ONCE {
+    if found.held().len() > MOST_RELEASED {
         return Err(Status::RESOURCE);
     }
     let held: Vec<Key<Lock>> = found.held().iter().collect();
     if held.iter().any(|lock| states.holds_locks(*lock)) {
         return Err(Status::LOCKS_HELD);
     }
-    for lock in held {
-        states.free_lock(lock);
+    let most = states.may_walk();
+    for lock in held.iter().take(most) {
+        states.free_lock(*lock);
+    }
+    if held.len() > most {
+        return Ok(Step::Yield);
     }
     states.lock_owners.remove(key);
     Ok(Step::Done(Status::OK))
 }
 
-/// The most files that an owner can have had locked for all to be let go of in one request.
-const RELEASED_AT_ONCE: usize = 4096;
+/// Goes on with RELEASE_LOCKOWNER after others have had their turn.
+pub(crate) fn go_on_releasing(
+    cx: &mut Cx<'_, V40>,
+    args: &mut Reader<'_>,
+    _: FsResult,
+) -> Result<Step, Status> {
+    release(cx, args)
+}
+
+/// The most files that an owner can have had locked for all to be looked through at once.
+const MOST_RELEASED: usize = 2_048;

@@ -303,7 +303,10 @@ const fn serve(op: Op) -> Row {
             op,
             ON_FILE,
             16,
-            (Handler::now(seqid::close), Handler::now(close::start)),
+            (
+                Handler::waiting(seqid::close, close::go_on),
+                Handler::waiting(close::start, close::go_on),
+            ),
         ),
         Op::OpenDowngrade => changes(
             op,
@@ -325,7 +328,10 @@ const fn serve(op: Op) -> Row {
             op,
             ON_FILE,
             16,
-            (Handler::now(seqid::unlock), Handler::now(lock::unlock)),
+            (
+                Handler::waiting(seqid::unlock, lock::go_on_unlocking),
+                Handler::waiting(lock::unlock, lock::go_on_unlocking),
+            ),
         ),
         Op::TestStateid => later(op, NO_FLAGS, None, Handler::now(stateid::test)),
         Op::FreeStateid => later(op, NO_FLAGS, Some(0), Handler::now(stateid::free)),
@@ -368,7 +374,12 @@ const fn serve(op: Op) -> Row {
         Op::Renew => v40(op, NO_FLAGS, None, Handler::now(renew::start)),
         Op::SetClientId => v40(op, NO_FLAGS, Some(16), Handler::now(setclientid::start)),
         Op::SetClientIdConfirm => v40(op, NO_FLAGS, Some(0), Handler::now(setclientid::confirm)),
-        Op::ReleaseLockOwner => v40(op, NO_FLAGS, Some(0), Handler::now(renew::release)),
+        Op::ReleaseLockOwner => v40(
+            op,
+            NO_FLAGS,
+            Some(0),
+            Handler::waiting(renew::release, renew::go_on_releasing),
+        ),
         Op::Illegal => unserved(op),
     }
 }

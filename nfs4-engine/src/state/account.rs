@@ -120,6 +120,7 @@ impl States {
         (before, after): (usize, usize),
     ) {
         self.ranges = self.ranges + after - before;
+        self.walked += after.abs_diff(before);
         if before != after
             && let Some(peer) = self.open_owners.peer_of(client)
         {

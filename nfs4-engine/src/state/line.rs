@@ -132,6 +132,7 @@ impl States {
             return Turns::default();
         }
         let mut waiters = core::mem::take(&mut found.waiters);
+        self.walked += waiters.iter().count();
         let turns = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
         let left = waiters.take_left();
         if let Some(found) = self.files.get_mut(file) {

@@ -85,6 +85,28 @@ impl States {
         self.change_locks(key, |file, owner| file.locked.unlock(range, owner))
     }
 
+    /// Whether locking this range swallows more ranges of its owner than one LOCK may.
+    pub(crate) fn swallows_too_many(
+        &self,
+        file: Key<File>,
+        owner: Key<Owner<Lock>>,
+        range: Range,
+    ) -> bool {
+        let file = self.files.get(file);
+        file.is_some_and(|file| file.locked.has_more_in(range, owner, SWALLOWED))
+    }
+
+    /// Unlocks of a range as much as may be walked at once; `true` if little enough is left for
+    /// [`States::unlock_range`].
+    pub(crate) fn unlock_some(&mut self, key: Key<Lock>, range: Range) -> bool {
+        let most = self.may_walk();
+        let taken = self.take_ranges(key, |file, owner| {
+            !file.locked.has_more_in(range, owner, most)
+                || file.locked.unlock_some(range, owner, most)
+        });
+        taken.unwrap_or(true)
+    }
+
     /// Only the stateid that is named counts on, whichever open the bytes were locked under.
     fn change_locks(
         &mut self,
@@ -95,14 +117,25 @@ impl States {
             return Named::Lock(key).encode(self.epoch(), 0);
         };
         lock.advance();
-        let (client, in_file, seqid) = (lock.client, lock.file, lock.seqid);
-        if let Some(file) = self.files.get_mut(in_file) {
-            let before = file.locked.len();
-            change(file, lock.owner);
-            let after = file.locked.len();
-            self.change_ranges(client, in_file, (before, after));
-        }
+        let seqid = lock.seqid;
+        self.take_ranges(key, change);
         Named::Lock(key).encode(self.epoch(), seqid)
+    }
+
+    /// Changes the ranges of the file that a lock stateid is of, and counts them.
+    fn take_ranges<T>(
+        &mut self,
+        key: Key<Lock>,
+        change: impl FnOnce(&mut File, Key<Owner<Lock>>) -> T,
+    ) -> Option<T> {
+        let lock = self.locks.get(key)?;
+        let (client, in_file) = (lock.client, lock.file);
+        let file = self.files.get_mut(in_file)?;
+        let before = file.locked.len();
+        let result = change(file, lock.owner);
+        let after = file.locked.len();
+        self.change_ranges(client, in_file, (before, after));
+        Some(result)
     }
 
     /// Whether unlocking this range leaves more ranges than there were.
@@ -127,25 +160,22 @@ impl States {
         self.end_lock(key, Ending::Asked);
     }
 
-    /// Ends all locks under an open, which goes. What their owners have locked under other opens
-    /// stays locked.
-    pub(super) fn end_locks_under(&mut self, open: Key<Open>, why: Ending) {
+    /// Ends the locks under an open, which goes, up to `most` of them; `true` if none is left. What
+    /// their owners have locked under other opens stays locked.
+    pub(crate) fn end_locks_under(&mut self, open: Key<Open>, why: Ending, most: usize) -> bool {
+        let end = self.walked.saturating_add(most);
         while let Some(lock) = self.opens.get(open).and_then(|open| open.locks.any()) {
-            self.unlock_all(lock);
+            let left = end.saturating_sub(self.walked);
+            if left == 0 {
+                return false;
+            }
+            let under = |file: &mut File, owner| file.locked.unlock_under(owner, lock, left);
+            if self.take_ranges(lock, under) == Some(false) {
+                return false;
+            }
             self.end_lock(lock, why);
         }
-    }
-
-    /// Unlocks all that is locked under a lock stateid.
-    fn unlock_all(&mut self, key: Key<Lock>) {
-        if let Some(lock) = self.locks.get(key)
-            && let Some(file) = self.files.get_mut(lock.file)
-        {
-            let before = file.locked.len();
-            file.locked.unlock_all(lock.owner, key);
-            let (client, in_file, after) = (lock.client, lock.file, file.locked.len());
-            self.change_ranges(client, in_file, (before, after));
-        }
+        true
     }
 
     fn end_lock(&mut self, key: Key<Lock>, why: Ending) {
@@ -156,6 +186,7 @@ impl States {
         let Some(lock) = ended else {
             return;
         };
+        self.walked += 1;
         self.refund(lock.client, 1);
         let count = self.locks_by_client.get_mut(lock.client.index as usize);
         if let Some(count) = count {
@@ -177,5 +208,7 @@ impl States {
     }
 }
 
+/// So many ranges of its owner a LOCK may swallow: they go at once, or others could lock between.
+const SWALLOWED: usize = 512;
 /// Holds no lock: none has generation zero.
 pub(super) const NOBODY: Key<Owner<Lock>> = Key::new(0, 0);

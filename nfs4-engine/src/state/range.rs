@@ -143,8 +143,19 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         self.insert(owner, first, Locked { last, kind, under });
     }
 
+    /// Whether more than `most` ranges of an owner begin in this one.
+    pub(crate) fn has_more_in(&self, range: Range, owner: O, most: usize) -> bool {
+        let within = (owner, range.first)..=(owner, range.last);
+        self.by_owner.range(within).nth(most).is_some()
+    }
+
     /// Takes the range from `owner`, whatever of it that owner has, under whatever.
     pub(crate) fn unlock(&mut self, range: Range, owner: O) {
+        self.unlock_some(range, owner, usize::MAX);
+    }
+
+    /// As [`Ranges::unlock`], of what begins there up to `most` ranges; `true` if nothing is left.
+    pub(crate) fn unlock_some(&mut self, range: Range, owner: O, most: usize) -> bool {
         if let Some((first, held)) = self.before(owner, range.first)
             && held.last >= range.first
         {
@@ -153,25 +164,36 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             self.insert(owner, first, Locked { last, ..held });
             if held.last > range.last {
                 self.insert(owner, range.last + 1, held);
-                return;
+                return true;
             }
         }
         let within = (owner, range.first)..=(owner, range.last);
+        let mut taken = 0;
         while let Some((key, held)) = self.by_owner.range(within.clone()).next() {
+            if taken == most {
+                return false;
+            }
+            taken += 1;
             let ((_, first), held) = (*key, *held);
             self.remove(owner, first);
             if held.last > range.last {
                 self.insert(owner, range.last + 1, held);
             }
         }
+        true
     }
 
-    /// Takes all that `owner` has locked under this; nobody else has anything under it.
-    pub(crate) fn unlock_all(&mut self, owner: O, under: U) {
+    /// Takes of what `owner` has locked under this up to `most` ranges; `true` if nothing is left.
+    /// Nobody else has anything under it.
+    pub(crate) fn unlock_under(&mut self, owner: O, under: U, most: usize) -> bool {
         let all = (under, 0)..=(under, u64::MAX);
-        while let Some((_, first)) = self.under.range(all.clone()).next() {
+        for _ in 0..most {
+            let Some((_, first)) = self.under.range(all.clone()).next() else {
+                return true;
+            };
             self.remove(owner, *first);
         }
+        !self.holds(under)
     }
 
     /// Whether anything is locked under this.
@@ -268,7 +290,7 @@ mod tests {
                 }
             }
             agree(&ranges, &model);
-            ranges.unlock_all(1, 10);
+            assert!(ranges.unlock_under(1, 10, usize::MAX));
             for byte in &mut model {
                 byte.retain(|_, (_, under)| *under != 10);
             }
@@ -334,7 +356,7 @@ mod tests {
             let found = found.map(|conflict| (conflict.range.first, conflict.owner));
             assert_eq!(found, first, "step {step}");
             match below(50) {
-                0 => ranges.unlock_all(owner, owner),
+                0 => assert!(ranges.unlock_under(owner, owner, usize::MAX)),
                 1..20 => ranges.unlock(asked, owner),
                 _ if first.is_none() => ranges.lock(asked, kind, owner, owner),
                 _ => {}
@@ -343,7 +365,7 @@ mod tests {
         }
         assert!(most > 100, "{most} ranges at most");
         for owner in 0..12 {
-            ranges.unlock_all(owner, owner);
+            assert!(ranges.unlock_under(owner, owner, usize::MAX));
         }
         assert_eq!(ranges.conflict(range(0, u64::MAX), Kind::Write, 99), None);
     }
@@ -362,6 +384,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unlocked_in_steps_is_what_is_unlocked_at_once() {
+        for (first, last) in [(0, 200), (5, 96), (6, 97), (101, u64::MAX), (12, 12)] {
+            let (mut at_once, mut in_steps) = (Ranges::new(), Ranges::new());
+            for ranges in [&mut at_once, &mut in_steps] {
+                for at in 0..20 {
+                    ranges.lock(range(10 * at, 10 * at + 7), Kind::Read, 1, 1);
+                }
+            }
+            at_once.unlock(range(first, last), 1);
+            let mut steps = 1;
+            while !in_steps.unlock_some(range(first, last), 1, 3) {
+                steps += 1;
+            }
+            assert_eq!(steps > 1, in_steps.len() + 3 < 20, "{first}..={last}");
+            assert_eq!(in_steps.by_owner, at_once.by_owner, "{first}..={last}");
+        }
+    }
+
+    #[test]
     fn what_one_locks_costs_another_nothing() {
         let mut ranges = Ranges::new();
         for reader in 0..10 {
@@ -373,7 +414,7 @@ mod tests {
         assert_eq!(ranges.len(), 20);
         assert!(ranges.cuts(range(5, 5), 1) && !ranges.cuts(range(0, 5), 1));
         assert!(!ranges.cuts(range(5, u64::MAX), 1) && !ranges.cuts(range(0, 5), 10));
-        ranges.unlock_all(10, 10);
+        assert!(ranges.unlock_under(10, 10, usize::MAX));
         assert_eq!(ranges.len(), 10);
         assert!(ranges.holds(9) && !ranges.holds(10));
         assert!(ranges.owners().map(|(owner, _)| owner).eq(0..10));

@@ -37,6 +37,8 @@ pub(crate) struct States {
     pub(super) ranges: usize,
     /// How many wait for locks.
     pub(super) waiting: usize,
+    /// How many steps were taken over what peers can make long, since the engine was entered.
+    pub(crate) walked: usize,
     /// For how many opens that are about to be made room is kept.
     pub(super) opening: usize,
     /// How much of all that is each peer's.
@@ -115,6 +117,7 @@ impl States {
             closed: DetMap::new(keyed),
             ranges: 0,
             waiting: 0,
+            walked: 0,
             opening: 0,
             accounts: Accounts::new(keyed),
             locks_by_client: Vec::new(),
@@ -256,7 +259,8 @@ impl States {
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
             self.line(file, |waiters| waiters.leave_with(key));
         }
-        self.end_locks_under(key, why);
+        self.walked += 1;
+        self.end_locks_under(key, why, usize::MAX);
         let open = match why {
             Ending::Asked => self.opens.remove(key)?,
             Ending::Lost => self.opens.lose(key)?,
@@ -282,10 +286,15 @@ impl States {
         fh
     }
 
-    /// Opens and those about to be made, lock stateids, what is locked, those who wait, and
-    /// delegations, of all clients: all of it takes memory.
-    pub(crate) fn weight(&self) -> usize {
-        self.accounts.all.all()
+    /// How many steps may still be taken before others have their turn: at least one.
+    pub(crate) const fn may_walk(&self) -> usize {
+        let left = WALKED_AT_ONCE.saturating_sub(self.walked);
+        if left == 0 { 1 } else { left }
+    }
+
+    /// Whether so many steps were taken that others have their turn.
+    pub(crate) const fn is_due_to_others(&self) -> bool {
+        self.walked >= WALKED_AT_ONCE
     }
 
     /// What a stateid names, whose it is, and of which file; its seqid is not looked at.
@@ -360,6 +369,9 @@ impl States {
         Ok(stated.named)
     }
 }
+
+/// So many steps are taken before others have their turn; each takes about a microsecond.
+pub(crate) const WALKED_AT_ONCE: usize = 128;
 
 /// What is said of a stateid that names nothing any more.
 pub(super) fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {

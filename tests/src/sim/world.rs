@@ -328,7 +328,13 @@ impl Sim {
     /// Lets one thing happen that is under way; `false` if there is nothing.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.network.next_time() else {
-            return false;
+            // What the engine has put off, so that others have their turn, goes on.
+            let next = self.engine.next_timeout();
+            let is_due = next.is_some_and(|(due, _)| due.as_nanos() <= self.now);
+            if is_due && !self.late {
+                self.run_timers_until(self.now);
+            }
+            return is_due && !self.late;
         };
         if !self.late {
             self.run_timers_until(at);

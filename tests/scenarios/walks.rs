@@ -1,0 +1,193 @@
+//! What a peer can make long is walked over in parts, and others have their turn between.
+
+use std::time::Duration;
+
+use nfs4_proto::client::CompoundBuilder;
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::basic::{LockType, Stateid};
+use nfs4_proto::nfs4::{Op, Status};
+use nfs4_tests::ok;
+use nfs4_tests::sim::{Client, Client40, Sim, open_args};
+
+use super::holder::{Holder, stateid};
+
+/// What asks for a long walk, given the open and the locks.
+type Ask = for<'a> fn(&'a mut CompoundBuilder, Stateid, &[Stateid]) -> &'a mut CompoundBuilder;
+
+fn unlock(lock_stateid: Stateid, seqid: u32) -> args::LockU {
+    args::LockU {
+        locktype: LockType::Write,
+        seqid,
+        lock_stateid,
+        offset: 0,
+        length: u64::MAX,
+    }
+}
+
+fn close(open_stateid: Stateid, seqid: u32) -> args::Close {
+    args::Close {
+        seqid,
+        open_stateid,
+    }
+}
+
+/// So many steps are taken at once.
+const AT_ONCE: usize = 128;
+const RANGES: usize = 600;
+
+#[test]
+fn locked_ranges_go_in_parts_and_others_are_served_between() {
+    let asks: [(usize, Ask); 3] = [
+        (1, |c, _, locks| c.locku(unlock(locks[0], 0))),
+        (6, |c, open, _| c.close(close(open, 0))),
+        (6, |c, _, locks| {
+            let unlock = |c, lock: &Stateid| CompoundBuilder::locku(c, unlock(*lock, 0));
+            locks.iter().fold(c, unlock)
+        }),
+    ];
+    for (owners, ask) in asks {
+        let mut sim = Sim::new();
+        let mut one = Holder::new(&mut sim, "one", 3);
+        let mut two = Holder::new(&mut sim, "two", 3);
+        let mut locks = vec![Stateid::ANONYMOUS; owners];
+        for at in 0..RANGES {
+            let owner = at % owners;
+            let range = (10 * at as u64, 5);
+            let name = [owner as u8];
+            locks[owner] = stateid(one.lock(&mut sim, &name, LockType::Write, range));
+        }
+        let xid = sim.xid();
+        let sequence = one.client.sequence(0, true);
+        let put = args::PutFh { object: &one.fh };
+        let record = one.client.record(xid, b"", |c| {
+            ask(c.sequence(sequence).putfh(put), one.open, &locks)
+        });
+        one.client.advance(0);
+        sim.jump(Duration::ZERO);
+        sim.send(one.client.conn, record);
+        sim.settle();
+        let mut steps = 0;
+        while sim.tables().yielded > 0 {
+            assert!(sim.take_reply(xid).is_none(), "it is not done");
+            two.test(&mut sim, b"x", (1 << 40, 1)).all_ok();
+            sim.step_timers(1);
+            steps += 1;
+        }
+        sim.settle();
+        assert!(steps >= RANGES / AT_ONCE, "{steps} steps");
+        sim.take_reply(xid).expect("it is done").all_ok();
+        two.lock(&mut sim, b"x", LockType::Write, (0, u64::MAX))
+            .all_ok();
+        sim.run_timers();
+        sim.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn what_an_owner_of_minor_version_0_has_locked_goes_in_parts_too() {
+    for closes in [false, true] {
+        let mut sim = Sim::new();
+        let mut client = Client40::mounted(&mut sim, "a");
+        let file = client.open(&mut sim, b"o", b"f");
+        let lock = client.lock_args(b"o", &file, b"l", (0, 5));
+        let mut last = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
+        for at in 1..300 {
+            let lock = args::Lock {
+                locktype: LockType::Write,
+                reclaim: false,
+                offset: 10 * u64::from(at),
+                length: 5,
+                locker: args::Locker::Existing(args::ExistLockOwner {
+                    lock_stateid: ok!(last, Lock).lock_stateid,
+                    lock_seqid: at + 1,
+                }),
+            };
+            last = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
+        }
+        let lock = ok!(last, Lock).lock_stateid;
+        let seqid = client.seqid(b"o");
+        let put = args::PutFh { object: &file.fh };
+        let xid = sim.xid();
+        let record = client.record(xid, |c| {
+            let c = c.putfh(put);
+            if closes {
+                c.close(close(file.stateid, seqid))
+            } else {
+                c.locku(unlock(lock, 301))
+            }
+        });
+        sim.jump(Duration::ZERO);
+        sim.send(client.conn, record);
+        sim.settle();
+        let mut steps = 0;
+        while sim.tables().yielded > 0 {
+            sim.step_timers(1);
+            steps += 1;
+        }
+        sim.settle();
+        assert!(steps >= 2, "{steps} steps");
+        sim.take_reply(xid).expect("it is done").all_ok();
+        sim.run_timers();
+        sim.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_lock_swallows_a_bounded_number_of_its_owners_ranges() {
+    let mut sim = Sim::new();
+    let mut one = Holder::new(&mut sim, "one", 3);
+    for at in 0..=512 {
+        one.lock(&mut sim, b"x", LockType::Write, (10 * at, 5))
+            .all_ok();
+    }
+    let reply = one.lock(&mut sim, b"x", LockType::Read, (0, u64::MAX));
+    assert_eq!(reply.last(), (Op::Lock, Status::SERVERFAULT));
+    let mut two = Holder::new(&mut sim, "two", 3);
+    let reply = two.test(&mut sim, b"x", (0, u64::MAX));
+    assert_eq!(
+        reply.last(),
+        (Op::LockT, Status::DENIED),
+        "nothing has changed"
+    );
+    one.lock(&mut sim, b"x", LockType::Read, (10, u64::MAX))
+        .all_ok();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn what_a_replaced_client_had_goes_in_parts_without_its_asking_again() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    for number in 0..RANGES {
+        let name = format!("f{number}");
+        let open = args::Open {
+            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(
+                nfs4_proto::nfs4::FattrRaw::EMPTY,
+            )),
+            ..open_args(b"o", name.as_bytes())
+        };
+        client.call(&mut sim, |c| c.putrootfh().open(open)).all_ok();
+    }
+    client.reboot();
+    client.exchange_id(&mut sim).all_ok();
+    sim.jump(Duration::ZERO);
+    let reply = client.create_session(&mut sim);
+    assert!(reply.is_only(Op::CreateSession, Status::DELAY));
+    let mut opens = sim.tables().opens;
+    assert!(
+        (RANGES - AT_ONCE..RANGES).contains(&opens),
+        "{opens} are left"
+    );
+    while opens > 0 {
+        sim.step_timers(AT_ONCE);
+        let left = sim.tables().opens;
+        assert!(
+            left < opens && opens - left <= AT_ONCE,
+            "{opens} and then {left}"
+        );
+        opens = left;
+    }
+    sim.run_timers();
+    client.create_session(&mut sim).all_ok();
+    sim.assert_nothing_is_left();
+}
