@@ -25,6 +25,7 @@ macro_rules! on_both {
 }
 
 mod connections;
+mod walks;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

@@ -2,11 +2,14 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
-use nfs4_proto::nfs4::{ClientId, FattrRaw, Owner, SessionId, StableHow, Stateid, Verifier};
+use nfs4_proto::nfs4::{
+    ClientId, FattrRaw, Owner, SessionId, StableHow, Stateid, Status, Verifier,
+};
 use nfs4_proto::rpc::{
     AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL, OpaqueAuth, write_mark,
 };
@@ -157,7 +160,7 @@ impl Client {
         self.create_sequence = made.sequenceid;
     }
 
-    /// CREATE_SESSION and RECLAIM_COMPLETE.
+    /// CREATE_SESSION, sent again as long as it is told DELAY, and RECLAIM_COMPLETE.
     pub fn enter(&mut self) {
         let channel = args::ChannelAttrs {
             headerpadsize: 0,
@@ -177,7 +180,15 @@ impl Client {
             cb_program: 0,
             sec_parms: List::new(&[]),
         };
-        let reply = self.bare(|c| c.create_session(create));
+        let reply = loop {
+            let call = self.compound().create_session(create).finish();
+            let reply = self.connection.exchange(&call).expect("it answers");
+            if results(&reply).status() != Status::DELAY {
+                break reply;
+            }
+            // The incarnation before is going.
+            thread::sleep(Duration::from_millis(1));
+        };
         self.create_sequence += 1;
         self.session = results(&reply)
             .create_session()
