@@ -9,6 +9,7 @@ use crate::action::Outbox;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::fs::FsReply;
+use crate::peer::{Held, Peer};
 use crate::slab::Key;
 use crate::state::delegation::{Delegation, Probe};
 use crate::time::{Mono, Now};
@@ -20,6 +21,8 @@ pub(crate) struct Hold {
     asked: Key<Delegation>,
     run: Key<Box<Compound>>,
     until: Mono,
+    /// To whom it is counted.
+    peer: Option<Peer>,
 }
 
 impl Engine {
@@ -27,7 +30,13 @@ impl Engine {
     /// the very connection that waits.
     pub(super) fn hold(&mut self, asked: Key<Delegation>, run: Key<Box<Compound>>, now: Now) {
         let until = now.mono.after(MOMENT);
-        self.core.holds.push(Hold { asked, run, until });
+        let peer = self.parked.get(run).and_then(|run| self.core.peer_of(run));
+        self.core.holds.push(Hold {
+            asked,
+            run,
+            until,
+            peer,
+        });
         self.core.remind(until, Due::Hold);
     }
 
@@ -63,9 +72,21 @@ impl Engine {
 }
 
 impl Core {
-    /// Whether one more COMPOUND may wait for a client.
-    pub(crate) fn may_hold(&self) -> bool {
-        self.holds.len() < MOST
+    /// Whether one more COMPOUND may wait for a client: its peer may have its share of those that
+    /// do.
+    pub(crate) fn may_hold(&self, run: &Compound) -> bool {
+        self.peer_of(run).is_some_and(|peer| {
+            let each = self.holds.iter().filter_map(|hold| hold.peer);
+            Held::among(each, peer).admits(MOST, 1).is_ok()
+        })
+    }
+
+    /// Who asks: the peer of the session's client, or else the host that the request comes from.
+    fn peer_of(&self, run: &Compound) -> Option<Peer> {
+        let sequenced = run.sequenced.as_ref();
+        let client = sequenced.and_then(|scope| self.clients.get(scope.client));
+        let host = || Some(self.connections.get(run.conn)?.host);
+        client.map(|client| client.peer).or_else(host)
     }
 }
 
@@ -78,5 +99,5 @@ impl Hold {
 
 /// An answer that takes longer is not waited for: the client comes again.
 const MOMENT: Duration = Duration::from_millis(200);
-/// So many wait at most.
+/// So many wait at most, a third of them of one peer.
 const MOST: usize = 256;

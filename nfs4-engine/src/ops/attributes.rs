@@ -81,7 +81,7 @@ fn look_or_wait<S: Scope>(
                 cx.run.watch = cx.core.guards.watch();
                 return Ok(Step::Wait(fh.export, op, Stage::Told(key, answer)));
             }
-            Probed::Asked(key) if may_wait && cx.core.may_hold() => {
+            Probed::Asked(key) if may_wait && cx.core.may_hold(cx.run) => {
                 return Ok(Step::Hold(key, Stage::Asked));
             }
             Probed::Asked(_) | Probed::Recalled => return Err(Status::DELAY),

@@ -109,6 +109,15 @@ impl Shares {
 }
 
 impl Held {
+    /// What a peer sees of things of which each is counted to one of these.
+    pub(crate) fn among(each: impl Iterator<Item = Peer>, peer: Peer) -> Held {
+        each.fold(Held::default(), |held, other| Held {
+            own: held.own + usize::from(other == peer),
+            host: held.host + usize::from(other.host == peer.host),
+            all: held.all + 1,
+        })
+    }
+
     /// Whether a peer may have so much more of what there is `limit` of.
     ///
     /// A peer may have as much as is left beside what its host has, so that the first one gets a

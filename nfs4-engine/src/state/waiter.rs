@@ -145,14 +145,7 @@ impl Waiters {
     }
 
     fn admits(&self, asker: Asker<'_>) -> Result<(), Full> {
-        let mut held = Held {
-            all: self.line.len(),
-            ..Held::default()
-        };
-        for waiter in &self.line {
-            held.own += usize::from(waiter.peer == asker.peer);
-            held.host += usize::from(waiter.peer.host == asker.peer.host);
-        }
+        let held = Held::among(self.line.iter().map(|waiter| waiter.peer), asker.peer);
         held.admits(LINE, 1)
     }
 

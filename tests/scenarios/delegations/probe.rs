@@ -286,3 +286,42 @@ fn a_session_or_a_delegation_that_goes_leaves_nobody_waiting() {
     assert_eq!(sim.tables().held, 0);
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn those_of_one_peer_who_wait_for_the_holder_leave_others_room_to_wait() {
+    let (mut sim, mut one, _) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let conn = sim.connect_from("192.0.2.66");
+    let mut put_off = 0;
+    for number in 0..3 {
+        let mut greedy = Client::on(conn, &format!("greedy {number}"));
+        greedy.mount(&mut sim);
+        for _ in 0..11 {
+            for slot in 0..8 {
+                let asks = greedy.request(&mut sim, slot, false, |c| {
+                    request(&held.fh, MASK, c);
+                    c
+                });
+                asks.send(&mut sim, conn);
+                sim.settle();
+                if let Some(reply) = sim.take_reply(asks.xid()) {
+                    assert_last(&reply, Op::GetAttr, Status::DELAY);
+                    put_off += 1;
+                }
+            }
+            greedy.create_session(&mut sim).all_ok();
+        }
+    }
+    // A third of 256.
+    assert_eq!((sim.tables().held, put_off), (85, 3 * 11 * 8 - 85));
+    let mut modest = Client::on(sim.connect_from("192.0.2.7"), "modest");
+    modest.mount(&mut sim);
+    let xid = ask(&mut sim, &mut modest, &held.fh);
+    assert!(sim.take_reply(xid).is_none(), "it waits");
+    let callback = called(&mut sim);
+    let known = (1 << 40, 7);
+    sim.send(callback.conn, answer(&callback, &held, known));
+    sim.settle();
+    sim.take_reply(xid).expect("it is answered").all_ok();
+    assert_eq!(sim.tables().held, 0);
+}
