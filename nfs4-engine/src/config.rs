@@ -26,8 +26,9 @@ pub struct Config {
     pub max_io: u32,
     /// The longest reply kept for replay, in bytes.
     pub max_cached_reply: u32,
-    /// The most bytes of replies kept for replay, in all sessions; when they are so many, replies of
-    /// up to 1 KiB are kept all the same, so that nobody is locked out.
+    /// The most bytes of replies kept for replay, in all sessions, of which each peer has a share: see
+    /// [`Config::max_clients`]. Beyond it replies of up to 1 KiB are kept all the same, so that nobody
+    /// is locked out, until one host has half of all.
     pub max_reply_cache: u64,
     /// The most operations in a COMPOUND.
     pub max_operations: u32,

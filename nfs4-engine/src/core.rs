@@ -21,7 +21,7 @@ use crate::faults::Faults;
 use crate::fs::{Credential, FsHandle};
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
-use crate::peer::Peers;
+use crate::peer::{Peer, Peers};
 use crate::session::demand::Pressure;
 use crate::session::slot::Keep;
 use crate::session::table::{Session, Sessions};
@@ -116,10 +116,12 @@ impl Core {
         record.is_some_and(|client| client.going.is_none())
     }
 
-    /// How much of the memory for kept replies is taken.
-    pub(crate) fn pressure(&self) -> Pressure {
+    /// How much of the memory for kept replies is taken, as a peer sees it: what it has itself
+    /// counts more than what others have, so that the slots of those come back first that keep most.
+    pub(crate) fn pressure(&self, peer: Peer) -> Pressure {
+        let held = self.sessions.kept.held(peer);
         Pressure {
-            kept: self.sessions.cached_bytes as u64,
+            kept: held.weighed() as u64,
             budget: self.config.max_reply_cache,
         }
     }
@@ -134,6 +136,7 @@ impl Core {
         };
         session.running -= 1;
         session.last_used = now.mono;
+        let peer = session.peer;
         if let Some(slot) = session.slots.get_mut(scope.slot) {
             // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
             // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
@@ -147,8 +150,8 @@ impl Core {
                 Keep::Nothing
             };
             let (before, after) = slot.finish(keep, run.changes);
-            self.sessions.cached_bytes = self.sessions.cached_bytes + after - before;
-            self.mind_slots(now);
+            self.sessions.kept.change(peer, before, after);
+            self.mind_slots(peer, now);
         }
     }
 

@@ -308,7 +308,7 @@ impl Engine {
             held: self.core.holds.len(),
             yielded: self.core.yielded.len(),
             kept_replies,
-            cached_bytes: self.core.sessions.cached_bytes + kept_bytes,
+            cached_bytes: self.core.sessions.kept.all() + kept_bytes,
             timers: self.core.timers.len(),
         }
     }

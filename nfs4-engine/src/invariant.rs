@@ -102,6 +102,7 @@ impl Engine {
         let mut by_session = BTreeMap::<Key<Session>, u32>::new();
         let mut by_client = BTreeMap::new();
         let mut by_conn = BTreeMap::<ConnId, usize>::new();
+        let mut promised = BTreeMap::<Key<Session>, usize>::new();
         for run in self.parked.iter() {
             check(run.has_waited, "parked without waiting", run.xid)?;
             check(!run.record.is_empty(), "parked without a record", run.xid)?;
@@ -110,21 +111,20 @@ impl Engine {
                 *by_session.entry(scope.session).or_default() += 1;
                 *by_client.entry(scope.client).or_default() += 1;
             }
+            if let Some((session, bytes)) = run.promised() {
+                *promised.entry(session).or_default() += bytes;
+            }
             if let Some(client) = run.holds {
                 *by_client.entry(client).or_default() += 1;
             }
         }
-        let promised: usize = self.parked.iter().map(|run| run.promised()).sum();
-        let counted = core.sessions.promised_bytes;
-        check(promised == counted, "promised bytes", counted)?;
-        let mut cached = 0;
         for (key, session) in core.sessions.entries() {
             let parked = by_session.get(&key).copied().unwrap_or(0);
             check(session.running == parked, "requests running", key)?;
             check(session.slots_in_use() == parked, "slots running", key)?;
-            cached += session.cached_bytes();
+            let promised = promised.get(&key).copied().unwrap_or(0);
+            check(session.promised == promised, "promised bytes", key)?;
         }
-        check(cached == core.sessions.cached_bytes, "cached bytes", cached)?;
         for (key, client) in core.clients.entries() {
             let parked = by_client.get(&key).copied().unwrap_or(0);
             let lease = core.lease_of(client);

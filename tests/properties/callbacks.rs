@@ -105,7 +105,7 @@ impl Play {
     /// Two clients with a session each and little memory for their replies.
     fn new() -> Play {
         let config = Config {
-            max_reply_cache: 16 * u64::from(LARGE),
+            max_reply_cache: 3 * 16 * u64::from(LARGE),
             ..Sim::config()
         };
         let mut sim = Sim::with(config);

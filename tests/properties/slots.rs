@@ -75,7 +75,7 @@ impl Linux {
     fn new(seed: u64) -> Linux {
         let config = Config {
             max_cached_reply: 2 * LARGE,
-            max_reply_cache: MEMORY,
+            max_reply_cache: 3 * MEMORY,
             ..Sim::config()
         };
         let delays = Delays {
@@ -372,5 +372,5 @@ fn a_client_that_obeys_is_served_once_however_many_slots_it_has() {
 
 const SLOTS: u32 = 32;
 const LARGE: u32 = 8 << 10;
-/// Full when a third of the slots has read as much as it can.
+/// Its share, full when a third of the slots has read as much as it can.
 const MEMORY: u64 = 11 * LARGE as u64;

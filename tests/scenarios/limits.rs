@@ -200,7 +200,7 @@ fn there_is_only_so_much_state_and_what_is_given_back_counts() {
 #[test]
 fn replies_are_kept_only_as_long_as_there_is_memory_for_them() {
     let mut sim = Sim::with(Config {
-        max_reply_cache: 64 << 10,
+        max_reply_cache: 3 * (64 << 10),
         max_cached_reply: 8 << 10,
         ..Sim::config()
     });

@@ -24,9 +24,9 @@ fn ample() -> (Sim, Client) {
     with_memory(100 * MEMORY)
 }
 
-fn with_memory(max_reply_cache: u64) -> (Sim, Client) {
+fn with_memory(share: u64) -> (Sim, Client) {
     let config = Config {
-        max_reply_cache,
+        max_reply_cache: 3 * share,
         ..Sim::config()
     };
     let mut sim = Sim::with(config);

@@ -151,7 +151,8 @@ on_both!(callbacks_are_counted_as_often_as_they_are_sent);
 async fn callbacks_are_counted_as_often_as_they_are_sent(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
     let config = Config {
-        max_reply_cache: 16 * u64::from(LARGE),
+        // One peer has a third of it.
+        max_reply_cache: 3 * 16 * u64::from(LARGE),
         ..Config::default()
     };
     let root = Arc::new(MemFs::new(MemFsConfig {

@@ -166,7 +166,8 @@ on_both!(max_reply_cache_is_the_memory_for_replies_of_all);
 
 async fn max_reply_cache_is_the_memory_for_replies_of_all(on: Transport) {
     let config = Config {
-        max_reply_cache: 8 << 10,
+        // One peer has a third of it.
+        max_reply_cache: 3 * (8 << 10),
         max_cached_reply: 8 << 10,
         ..Config::default()
     };

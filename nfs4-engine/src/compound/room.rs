@@ -4,6 +4,8 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::reply::SUCCESS_HEADER_LEN;
 
 use super::Compound;
+use crate::session::table::Session;
+use crate::slab::Key;
 
 impl Compound {
     /// Whether `more` bytes still fit into the reply, and after them at least an error for the
@@ -55,9 +57,10 @@ impl Compound {
         }
     }
 
-    /// So many bytes of its reply may be kept for replay.
-    pub(crate) fn promised(&self) -> usize {
-        if self.keep { self.max_kept } else { 0 }
+    /// How many bytes of its reply may be kept for replay, by which session.
+    pub(crate) fn promised(&self) -> Option<(Key<Session>, usize)> {
+        let scope = self.sequenced.as_ref().filter(|_| self.keep)?;
+        Some((scope.session, self.max_kept))
     }
 
     /// What the RPC reply has at the least, if nothing more is added to the current result.

@@ -57,7 +57,9 @@ impl Engine {
         out: &mut Outbox,
     ) {
         let record = core::mem::take(&mut run.record);
-        self.core.sessions.promised_bytes -= run.promised();
+        if let Some((session, bytes)) = run.promised() {
+            self.core.sessions.redeem(session, bytes);
+        }
         // Nothing was asked between two operations.
         let result = (!matches!(run.stage, Stage::Between)).then_some(result);
         match run.sequenced {
@@ -101,7 +103,9 @@ impl Engine {
         let conn = run.conn;
         run.record = record;
         run.has_waited = true;
-        self.core.sessions.promised_bytes += run.promised();
+        if let Some((session, bytes)) = run.promised() {
+            self.core.sessions.promise(session, bytes);
+        }
         let key = self.parked.insert(run);
         match pause {
             Pause::Done => {}

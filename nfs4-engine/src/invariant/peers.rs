@@ -52,6 +52,14 @@ impl Engine {
         let sessions = core.sessions.entries();
         let sessions = tally(sessions.map(|(_, session)| (session.peer, 1)));
         check(core.sessions.shares.are(sessions), "sessions of peers", ())?;
+        let kept = core.sessions.entries();
+        let kept = kept.map(|(_, session)| (session.peer, session.cached_bytes()));
+        let are = core.sessions.kept.are(tally(kept));
+        check(are, "bytes kept of peers", core.sessions.kept.all())?;
+        let promised = core.sessions.entries();
+        let promised = promised.map(|(_, session)| (session.peer, session.promised));
+        let are = core.sessions.promised.are(tally(promised));
+        check(are, "bytes promised to peers", core.sessions.promised.all())?;
         for (key, session) in core.sessions.entries() {
             let of = self.peer_of(session.client);
             check(of == Some(session.peer), "counted to another", key)?;

@@ -13,6 +13,7 @@ use crate::compound::{Compound, Sequenced};
 use crate::connection::Direction;
 use crate::core::Core;
 use crate::metrics::SequenceError;
+use crate::peer::Peer;
 use crate::session::demand::Pressure;
 use crate::session::fingerprint::{self, Asked};
 use crate::session::slot::{Acquire, Said};
@@ -38,6 +39,15 @@ enum Turn {
     /// It is a SEQUENCE alone, and gets its result again.
     Repeated(Said),
     Uncached,
+}
+
+/// How much of a reply can be kept, in bytes.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// Of the peer's share of what is left.
+    spare: usize,
+    /// Whatever others take.
+    anyway: usize,
 }
 
 /// Takes a request into its slot. Everything is checked before anything changes.
@@ -73,18 +83,18 @@ fn admit(
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
     let (turn, bound) = take(core, run, &args, *reader, key, now)?;
-    let (pressure, lease) = (core.pressure(), core.config.lease);
-    let promised = core.sessions.promised_bytes as u64;
+    let peer = core.sessions.get(key).ok_or(Status::BADSESSION)?.peer;
+    let (pressure, lease) = (core.pressure(peer), core.config.lease);
+    let memory = Memory::of(core, peer);
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let mut freed = 0;
     session.last_used = now.mono;
     match turn {
         Turn::New => {
-            let spare = pressure.budget.saturating_sub(pressure.kept + promised);
-            run.spare = usize::try_from(spare).unwrap_or(usize::MAX);
-            if run.max_kept > run.spare {
+            run.spare = memory.spare;
+            if run.max_kept > memory.spare {
                 // Refused before its effects, a request can be sent again without being kept.
-                run.max_kept = run.max_kept.min(KEPT_ANYWAY);
+                run.max_kept = run.max_kept.min(memory.spare.max(memory.anyway));
             }
             freed = session.steer(&args, pressure, now.mono, lease);
             session.running += 1;
@@ -100,7 +110,9 @@ fn admit(
         slot: args.slotid,
     };
     let mut said = say(session, pressure);
-    core.sessions.cached_bytes -= freed;
+    if freed > 0 {
+        core.sessions.kept.take(peer, freed);
+    }
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
     }
@@ -179,11 +191,25 @@ fn take(
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
         Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
         Acquire::NoSlot { freed } => {
-            core.sessions.cached_bytes -= freed;
+            let peer = session.peer;
+            core.sessions.kept.take(peer, freed);
             return Err(Status::BADSLOT);
         }
     };
     Ok((turn, bound))
+}
+
+impl Memory {
+    fn of(core: &Core, peer: Peer) -> Memory {
+        let limit = usize::try_from(core.config.max_reply_cache).unwrap_or(usize::MAX);
+        let mut held = core.sessions.kept.held(peer);
+        let too_much = held.host > limit / 2;
+        held.add(core.sessions.promised.held(peer));
+        Memory {
+            spare: held.spare(limit),
+            anyway: if too_much { 0 } else { KEPT_ANYWAY },
+        }
+    }
 }
 
 /// What a session's SEQUENCE says, status flags apart.
@@ -238,6 +264,7 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
 
 /// SEQUENCE4resok, in bytes.
 const RESULT_LEN: usize = 36;
-/// A reply of so many bytes is kept whatever the others take: nearly all but those to READ and
-/// READDIR have no more, and these are made so short that there is memory for them.
+/// A reply of so many bytes is kept whatever the others take, unless that is by the same host: nearly
+/// all but those to READ and READDIR have no more, and these are made so short that there is memory
+/// for them.
 const KEPT_ANYWAY: usize = 1024;

@@ -109,6 +109,13 @@ impl Shares {
 }
 
 impl Held {
+    /// Adds what is taken besides.
+    pub(crate) fn add(&mut self, other: Held) {
+        self.own += other.own;
+        self.host += other.host;
+        self.all += other.all;
+    }
+
     /// What a peer sees of things of which each is counted to one of these.
     pub(crate) fn among(each: impl Iterator<Item = Peer>, peer: Peer) -> Held {
         each.fold(Held::default(), |held, other| Held {
@@ -129,14 +136,26 @@ impl Held {
     /// # Errors
     /// What stands against it.
     pub(crate) fn admits(self, limit: usize, more: usize) -> Result<(), Full> {
-        let Held { own, host, all } = self;
+        let Held { host, all, .. } = self;
         if all + more > limit {
             Err(Full::Node)
-        } else if host + more <= little(limit) || own + host + all + 3 * more <= limit {
+        } else if host + more <= little(limit) || self.weighed() + 3 * more <= limit {
             Ok(())
         } else {
             Err(Full::Share)
         }
+    }
+
+    /// How much a peer may have more of what there is `limit` of.
+    pub(crate) fn spare(self, limit: usize) -> usize {
+        let share = limit.saturating_sub(self.weighed()) / 3;
+        let little = little(limit).saturating_sub(self.host);
+        share.max(little).min(limit.saturating_sub(self.all))
+    }
+
+    /// What is taken, as it counts against a peer.
+    pub(crate) fn weighed(self) -> usize {
+        self.own + self.host + self.all
     }
 
     /// Whose must give way, if a peer was given more than [`Held::admits`] would have.
@@ -144,7 +163,7 @@ impl Held {
         let Held { own, host, all } = self;
         if host <= little(limit) {
             (all > limit).then_some(GivesWay::First)
-        } else if own + host + all <= limit {
+        } else if self.weighed() <= limit {
             None
         } else if 2 * own >= host {
             Some(GivesWay::Own)

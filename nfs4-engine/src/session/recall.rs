@@ -11,6 +11,8 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
 use crate::core::Core;
+use crate::peer::Peer;
+use crate::session::demand::Pressure;
 use crate::session::table::Session;
 use crate::slab::Key;
 use crate::time::Now;
@@ -22,6 +24,8 @@ pub(crate) struct Round {
     is_set: bool,
     /// The place of the session that is next.
     next: u32,
+    /// Memory ran short for one that was passed.
+    is_short: bool,
 }
 
 impl Round {
@@ -29,25 +33,31 @@ impl Round {
         Round {
             is_set: false,
             next: 0,
+            is_short: false,
         }
     }
 }
 
 impl Core {
-    /// Has the sessions gone through if memory for replies runs short, unless they are already.
-    pub(crate) fn mind_slots(&mut self, now: Now) {
-        if !self.sessions.round.is_set && self.pressure().is_high() {
-            self.sessions.round = Round {
-                is_set: true,
-                ..Round::new()
-            };
-            self.timers.set(now.mono.after(PERIOD), Due::Slots);
+    /// Has the sessions gone through if memory for replies runs short for a peer, unless they are
+    /// already.
+    pub(crate) fn mind_slots(&mut self, peer: Peer, now: Now) {
+        if !self.sessions.round.is_set && self.pressure(peer).is_high() {
+            self.begin_round(now);
         }
+    }
+
+    fn begin_round(&mut self, now: Now) {
+        self.sessions.round = Round {
+            is_set: true,
+            ..Round::new()
+        };
+        self.timers.set(now.mono.after(PERIOD), Due::Slots);
     }
 
     /// Goes through the sessions, in steps; `false` if there is more to do than `budget` allows.
     pub(crate) fn recall_slots(&mut self, now: Now, budget: &mut usize, out: &mut Outbox) -> bool {
-        while self.pressure().is_high() {
+        loop {
             let mut places = self.sessions.places_from(self.sessions.round.next);
             let Some((key, found)) = places.next() else {
                 break;
@@ -55,21 +65,30 @@ impl Core {
             if *budget == 0 {
                 return false;
             }
-            let is_there = found.is_some();
+            let peer = found.map(|session| session.peer);
             drop(places);
             *budget -= 1;
             self.sessions.round.next = key.index + 1;
-            if is_there {
-                self.recall_slots_of(key, now, out);
+            if let Some(peer) = peer {
+                let pressure = self.pressure(peer);
+                self.sessions.round.is_short |= pressure.is_high();
+                self.recall_slots_of(key, pressure, now, out);
             }
         }
         self.sessions.round.is_set = false;
-        self.mind_slots(now);
+        if self.sessions.round.is_short {
+            self.begin_round(now);
+        }
         true
     }
 
-    fn recall_slots_of(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
-        let pressure = self.pressure();
+    fn recall_slots_of(
+        &mut self,
+        key: Key<Session>,
+        pressure: Pressure,
+        now: Now,
+        out: &mut Outbox,
+    ) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };

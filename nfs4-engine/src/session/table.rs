@@ -37,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) last_used: Mono,
     /// COMPOUNDs that are being executed.
     pub(crate) running: u32,
+    /// What the replies to those that wait may add to what is kept, in bytes.
+    pub(crate) promised: usize,
 }
 
 /// The fore channel as negotiated. [RFC 8881 §18.36.3, channel_attrs4]
@@ -58,10 +60,10 @@ pub(crate) struct Sessions {
     pub(crate) shares: Shares,
     /// Whether and how far they are gone through for slots.
     pub(crate) round: Round,
-    /// Bytes of replies kept for replay, in all sessions.
-    pub(crate) cached_bytes: usize,
+    /// How many bytes of replies are kept for replay of each peer's sessions.
+    pub(crate) kept: Shares,
     /// What the replies to requests that wait may add to that, in bytes.
-    pub(crate) promised_bytes: usize,
+    pub(crate) promised: Shares,
 }
 
 impl Session {
@@ -142,8 +144,8 @@ impl Sessions {
             slab: Slab::new(),
             shares: Shares::new(),
             round: Round::new(),
-            cached_bytes: 0,
-            promised_bytes: 0,
+            kept: Shares::new(),
+            promised: Shares::new(),
         }
     }
 
@@ -200,13 +202,32 @@ impl Sessions {
             bindings: Bindings::default(),
             last_used: now.mono,
             running: 0,
+            promised: 0,
         })
+    }
+
+    /// A request of a session waits, of whose reply so many bytes may be kept: there must be memory
+    /// for them.
+    pub(crate) fn promise(&mut self, key: Key<Session>, bytes: usize) {
+        if let Some(session) = self.slab.get_mut(key) {
+            session.promised += bytes;
+            self.promised.add(session.peer, bytes);
+        }
+    }
+
+    /// Ends [`Sessions::promise`]. If the session has gone, that has.
+    pub(crate) fn redeem(&mut self, key: Key<Session>, bytes: usize) {
+        if let Some(session) = self.slab.get_mut(key) {
+            session.promised -= bytes;
+            self.promised.take(session.peer, bytes);
+        }
     }
 
     pub(crate) fn remove(&mut self, key: Key<Session>) -> Option<Session> {
         let session = self.slab.remove(key)?;
         self.shares.take(session.peer, 1);
-        self.cached_bytes -= session.cached_bytes();
+        self.kept.take(session.peer, session.cached_bytes());
+        self.promised.take(session.peer, session.promised);
         Some(session)
     }
 }

@@ -41,7 +41,8 @@ const DOWN: u32 = SEQ4_STATUS_CB_PATH_DOWN | SEQ4_STATUS_CB_PATH_DOWN_SESSION;
 /// session of 64 slots, whose arguments `with` may change.
 fn tight_with(with: impl FnOnce(&mut args::CreateSession<'_>)) -> (Sim, Client) {
     let config = Config {
-        max_reply_cache: 16 * u64::from(LARGE),
+        // One peer has a third of it.
+        max_reply_cache: 3 * 16 * u64::from(LARGE),
         ..Sim::config()
     };
     let mut sim = Sim::with(config);
