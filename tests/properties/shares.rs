@@ -325,10 +325,17 @@ impl Play {
         let member = self.peers[peer].clients.swap_remove(at);
         let mut client = member.client;
         client.reboot();
-        // What it had goes with the new incarnation.
+        // What it had goes with the new incarnation, in parts if it is much.
         let reply = client.exchange_id(&mut self.sim);
         if self.is_ok(&reply, Status::SERVERFAULT, Seen::NoClient) {
-            client.create_session(&mut self.sim).all_ok();
+            let mut tries = 1;
+            let mut reply = client.create_session(&mut self.sim);
+            while reply.last().1 == Status::DELAY && tries < 100 {
+                self.sim.settle();
+                reply = client.create_session(&mut self.sim);
+                tries += 1;
+            }
+            reply.all_ok();
         }
         false
     }
