@@ -335,7 +335,8 @@ impl Play {
                 reply = client.create_session(&mut self.sim);
                 tries += 1;
             }
-            reply.all_ok();
+            // What others took meanwhile may have made its share smaller than what it had.
+            self.is_ok(&reply, Status::NOSPC, Seen::NoSession);
         }
         false
     }
