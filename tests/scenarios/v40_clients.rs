@@ -313,7 +313,8 @@ fn a_draining_connection_delays_the_first_operation() {
     sim.admin(Admin::Drain { conn: client.conn });
     let reply = client.call(&mut sim, |c| c.putrootfh().getfh());
     assert!(reply.is_only(Op::PutRootFh, Status::DELAY));
-    assert!(client.renew(&mut sim).is_only(Op::Renew, Status::DELAY));
+    // RENEW may not answer that, and does no work to speak of. [RFC 7530 §13.2]
+    client.renew(&mut sim).all_ok();
     // What had begun is finished.
     sim.complete_all();
     let replies = sim.take_replies();

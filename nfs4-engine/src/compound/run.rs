@@ -101,6 +101,9 @@ impl Engine {
             return;
         }
         let conn = run.conn;
+        if run.put_off && !run.has_waited {
+            self.core.connections.wait_for_one_more(conn);
+        }
         run.record = record;
         run.has_waited = true;
         if let Some((session, bytes)) = run.promised() {
@@ -204,7 +207,7 @@ fn begin(
     };
     let op = OpNum(number);
     if run.minor == 0 {
-        return begin_v40(core, run, op, record, out);
+        return begin_v40(core, run, record, out);
     }
     let row = match table::find(op, run.minor) {
         Ok(row) => row,
@@ -224,14 +227,8 @@ fn begin(
             Entry::Accepted(scope) => {
                 run.next_at = args.position();
                 out.metrics.operation(row.op, run.minor, Status::OK);
-                if core.connections.is_draining(run.conn) && run.count > 1 {
-                    // No new work by this connection: the client comes back by another.
-                    let mut next = args;
-                    let second = next.u32().map_or(Op::Illegal.number(), OpNum);
-                    run.reply.begin_op(second);
-                    let op = second.known().unwrap_or(Op::Illegal);
-                    return Some(refuse(run, op, Status::DELAY, out));
-                }
+                // No new work by this connection: the client comes back by another.
+                run.put_off = core.connections.is_draining(run.conn);
                 Some(Begin::Sequenced(scope))
             }
             Entry::Refused(status) => Some(refuse(run, row.op, status, out)),
@@ -254,7 +251,7 @@ fn begin(
     Some(Begin::Bare)
 }
 
-pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
+fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
     debug_assert!(
         errors::permits(op, run.minor, status),
         "{op} may not answer {status}"
@@ -354,6 +351,10 @@ fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         return Err(Status::NOTSUPP);
     }
     let handler = S::handler(row).ok_or(Status::NOTSUPP)?;
+    if cx.run.put_off && errors::permits(row.op, cx.run.minor, Status::DELAY) {
+        // Those before it, which may not answer that, do no work to speak of.
+        return Err(Status::DELAY);
+    }
     if row.flags.needs_current && cx.run.current.is_none() {
         return Err(Status::NOFILEHANDLE);
     }
@@ -426,6 +427,7 @@ impl Compound {
         self.message_len = message_len;
         self.arrived = now.mono;
         self.begun = 0;
+        self.put_off = false;
         self.op = Op::Illegal;
         self.current = None;
         self.saved = None;

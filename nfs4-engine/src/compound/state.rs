@@ -59,6 +59,8 @@ pub(crate) struct Compound {
     pub(crate) request: Option<Key<Request>>,
     /// An operation that changes something has begun.
     pub(crate) changes: bool,
+    /// The first operation that may answer DELAY does so: the client is to come again.
+    pub(crate) put_off: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
     /// The reply is to be kept for replay.
@@ -113,6 +115,7 @@ impl Compound {
             turn: None,
             request: None,
             changes: false,
+            put_off: false,
             has_waited: false,
             keep: false,
             max_reply: usize::MAX,

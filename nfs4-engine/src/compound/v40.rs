@@ -12,7 +12,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::context::{Cx, Established, Scope};
 use super::reply::rpc_head;
-use super::run::{Begin, refuse};
+use super::run::Begin;
 use super::state::Compound;
 use crate::action::Outbox;
 use crate::client::{Client, Principal};
@@ -122,7 +122,6 @@ fn hold(cx: &mut Cx<'_, V40>, client: Key<Client>) {
 pub(super) fn begin_v40(
     core: &mut Core,
     run: &mut Compound,
-    first: OpNum,
     record: &Bytes,
     out: &mut Outbox,
 ) -> Option<Begin> {
@@ -140,7 +139,7 @@ pub(super) fn begin_v40(
             Seen::New(key) => run.request = Some(key),
             Seen::Unnamed => {}
             Seen::Running => return None,
-            Seen::TooMany => return Some(delay(run, first, out)),
+            Seen::TooMany => run.put_off = true,
             Seen::Answered(body) => {
                 let head = rpc_head(run.xid, body.len());
                 out.reply(run.conn, &head, body, core::iter::empty());
@@ -149,22 +148,10 @@ pub(super) fn begin_v40(
             }
         }
     }
-    if core.connections.is_draining(run.conn) {
-        // No new work by this connection: the client comes back by another.
-        return Some(delay(run, first, out));
-    }
+    // No new work by this connection: the client comes back by another.
+    run.put_off |= core.connections.is_draining(run.conn);
     run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
     Some(Begin::V40)
-}
-
-fn delay(run: &mut Compound, first: OpNum, out: &mut Outbox) -> Begin {
-    run.reply.begin_op(first);
-    refuse(
-        run,
-        first.known().unwrap_or(Op::Illegal),
-        Status::DELAY,
-        out,
-    )
 }
 
 impl Core {

@@ -125,6 +125,14 @@ impl Connections {
         self.draining > 0 && self.get(conn).is_some_and(|found| found.draining.is_some())
     }
 
+    /// One more request is to be answered before it is closed, if it drains.
+    pub(crate) fn wait_for_one_more(&mut self, conn: ConnId) {
+        let connection = self.by_number.get_mut(&conn);
+        if let Some(draining) = connection.and_then(|found| found.draining.as_mut()) {
+            draining.waiting += 1;
+        }
+    }
+
     /// How many are draining.
     pub(crate) fn draining(&self) -> usize {
         self.draining

@@ -122,11 +122,6 @@ const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[
     ),
     (
         None,
-        Status::DELAY,
-        "the connection drains, or the session went while a request waited",
-    ),
-    (
-        None,
         Status::RETRY_UNCACHED_REP,
         "on whichever operation comes second",
     ),

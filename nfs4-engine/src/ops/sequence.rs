@@ -6,7 +6,6 @@ use nfs4_proto::nfs4::res;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::table;
 use crate::action::Outbox;
 use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
@@ -248,16 +247,10 @@ fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) 
 /// Answers the retry of a request whose reply is not kept: the second operation fails.
 /// [RFC 8881 §2.10.6.1.3]
 fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
-    // There is one, for the reply to a lone SEQUENCE is always kept. If it does not exist, it was put
-    // off the first time, by a draining connection, and fails as it would have then.
+    // There is one and it is served, for other replies are always kept: see `Core::end_sequence`.
     let second = rest.u32().map_or(Op::Illegal.number(), OpNum);
-    let (op, status) = match table::find(second, run.minor) {
-        Err(status) => (Op::Illegal.number(), status),
-        Ok(row) if !row.is_served_after_sequence() => (second, Status::NOTSUPP),
-        Ok(_) => (second, Status::RETRY_UNCACHED_REP),
-    };
-    run.reply.begin_op(op);
-    run.reply.end_op(status, false);
+    run.reply.begin_op(second);
+    run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
     run.reply.finish();
     run.reply.send(run.conn, run.xid, out);
 }

@@ -77,13 +77,6 @@ pub(crate) fn row(op: Op) -> &'static Row {
     ROWS.get(op.index()).unwrap_or(&UNSERVED)
 }
 
-impl Row {
-    /// Whether it is anything but NOTSUPP after a SEQUENCE.
-    pub(crate) fn is_served_after_sequence(&self) -> bool {
-        self.v41.is_some() || self.flags.first_only || self.flags.alone
-    }
-}
-
 impl<S> Handler<S> {
     /// An operation that never waits.
     const fn now(start: Start<S>) -> Handler<S> {
