@@ -1,12 +1,12 @@
 //! How an OPEN makes a file, or cuts one that is there. [RFC 8881 §18.16.3]
 
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{CreateHow, OpenHow};
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::attr;
 use crate::client::Client;
-use crate::fs::{Create, FsError, FsHandle, FsReply, FsResult, Opened, SetAttrs};
+use crate::fs::{Create, FsError, SetAttrs};
 use crate::slab::Key;
 
 /// What an OPEN asks the file system for, as far as that matters when it has answered.
@@ -112,35 +112,31 @@ pub(super) fn given(how: &OpenHow<'_>) -> Bitmap {
     }
 }
 
-/// The file that the file system has found or made.
-///
-/// # Errors
-/// What the OPEN is answered, and a file that is held and must be released.
-pub(super) fn opened(
-    args: &args::Open<'_>,
-    barred: Option<Barred>,
-    result: FsResult,
-) -> Result<Opened, (Status, Option<FsHandle>)> {
-    let exists = barred
-        .filter(|_| wants_new(&args.openhow))
-        .map(|barred| match barred {
-            // It may be the same exclusive creation once more, which cannot be told now.
-            Barred::Full(status)
-                if !matches!(args.openhow, OpenHow::Create(CreateHow::Guarded(_))) =>
-            {
-                status
-            }
-            Barred::Full(_) | Barred::Claims | Barred::ReadOnly => Status::EXIST,
-        });
-    match (result, exists, barred) {
-        (Ok(FsReply::Opened(opened)), None, _) => Ok(opened),
-        (Ok(FsReply::Opened(opened)), Some(status), _) => Err((status, Some(opened.fh))),
-        (Ok(_), ..) => Err((Status::SERVERFAULT, None)),
-        (Err(FsError::NotFound), _, Some(barred)) => Err((barred.when_absent(), None)),
-        (Err(FsError::IsDirectory | FsError::IsSymlink | FsError::WrongType), Some(status), _) => {
-            Err((status, None))
+impl Opening {
+    /// What is answered if the file is there, or was made, and must not be opened.
+    pub(super) fn when_there(&self, how: &OpenHow<'_>) -> Option<Status> {
+        let barred = self.barred?;
+        if !wants_new(how) {
+            return None;
         }
-        (Err(error), ..) => Err((error.status(), None)),
+        let guarded = matches!(how, OpenHow::Create(CreateHow::Guarded(_)));
+        Some(match barred {
+            // It may be the same exclusive creation once more, which cannot be told now.
+            Barred::Full(status) if !guarded => status,
+            Barred::Full(_) | Barred::Claims | Barred::ReadOnly => Status::EXIST,
+        })
+    }
+
+    /// What is answered if the file system refuses.
+    pub(super) fn when_refused(&self, how: &OpenHow<'_>, error: FsError) -> Status {
+        match (error, self.barred) {
+            (FsError::NotFound, Some(barred)) => barred.when_absent(),
+            // Something else is there.
+            (FsError::IsDirectory | FsError::IsSymlink | FsError::WrongType, Some(_)) => {
+                self.when_there(how).unwrap_or(error.status())
+            }
+            _ => error.status(),
+        }
     }
 }
 

@@ -135,18 +135,17 @@ pub(crate) fn resume<S: Established>(
     };
     give_room_back(cx, opening.room);
     let export = cx.current()?.export;
-    let opened = match creation::opened(&args, opening.barred, result) {
-        Ok(opened) => opened,
-        Err((status, found)) => {
-            if let Some(found) = found {
-                cx.core.release(export, found, cx.out);
-            }
-            return Err(status);
-        }
+    let opened = match &result {
+        Ok(FsReply::Opened(opened)) => opened,
+        Ok(_) => return Err(Status::SERVERFAULT),
+        Err(error) => return Err(opening.when_refused(&args.openhow, *error)),
     };
-    let failed = match found(cx, &args, &opened, &opening) {
-        Ok(step) => return Ok(step),
-        Err(status) => status,
+    let failed = match opening.when_there(&args.openhow) {
+        Some(status) => status,
+        None => match found(cx, &args, opened, &opening) {
+            Ok(step) => return Ok(step),
+            Err(status) => status,
+        },
     };
     cx.core.release(export, opened.fh, cx.out);
     // An error after which the client tries again must not hide that the file is made.
@@ -315,12 +314,11 @@ fn admit<S: Established>(
     }
     if !cx.core.states.admits(fh, needed) {
         cx.core.expire(cx.now, cx.out);
+        if !cx.core.states.admits(fh, needed) {
+            return Err(Status::SHARE_DENIED);
+        }
     }
-    let states = &cx.core.states;
-    if !states.admits(fh, needed) {
-        return Err(Status::SHARE_DENIED);
-    }
-    Ok(states.find(client, owner, fh))
+    Ok(cx.core.states.find(client, owner, fh))
 }
 
 /// Opens a file that is held, or adds the share to what its owner has open of it.
