@@ -7,6 +7,7 @@ use core::fmt;
 /// A handle stays valid, and names no other object, for as long as the server runs. It may be seen
 /// and forged by clients: a file system checks every handle that it is given and answers
 /// [`FsError::Stale`](super::FsError::Stale) or [`FsError::BadHandle`](super::FsError::BadHandle).
+/// One that can be guessed opens what the rights of the directories above it deny.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FsHandle {
     len: u8,
