@@ -86,7 +86,7 @@ on_both!(a_client_that_comes_back_again_and_again_loses_its_opens_in_parts);
 fn a_client_that_comes_back_again_and_again_loses_its_opens_in_parts(on: Transport) {
     let name = "replacing a client with many opens";
     let mut scene = Scene::start(name, on, Config::default(), Limits::default());
-    let replaced = scene.attack(|scene, until| {
+    let (replaced, delayed) = scene.attack(|scene, until| {
         let mut client = attacker(scene);
         let mut incarnation = 0;
         while incarnation < 2 || Instant::now() < until {
@@ -98,9 +98,13 @@ fn a_client_that_comes_back_again_and_again_loses_its_opens_in_parts(on: Transpo
         }
         client.mount("comes back", incarnation + 1);
         client.unmount();
-        incarnation
+        assert!(client.delayed >= incarnation.into(), "each goes in parts");
+        (incarnation, client.delayed)
     });
-    scene.end("128 steps at once", format!("DELAY, {replaced} times"));
+    scene.end(
+        "128 steps at once",
+        format!("DELAY {delayed} times, {replaced} replaced"),
+    );
 }
 
 fn attacker(scene: &Scene) -> Client {

@@ -36,6 +36,8 @@ pub struct Client {
     pub file: Vec<u8>,
     /// Whether replies are to be kept for replay.
     pub cachethis: bool,
+    /// How often its CREATE_SESSIONs were told DELAY.
+    pub delayed: u32,
     /// What it calls itself, and its open-owner.
     name: String,
     create_sequence: u32,
@@ -129,6 +131,7 @@ impl Client {
             session: SessionId::default(),
             file: Vec::new(),
             cachethis: true,
+            delayed: 0,
             name: String::new(),
             create_sequence: 0,
             sequence: 0,
@@ -187,6 +190,7 @@ impl Client {
                 break reply;
             }
             // The incarnation before is going.
+            self.delayed += 1;
             thread::sleep(Duration::from_millis(1));
         };
         self.create_sequence += 1;
