@@ -1,4 +1,4 @@
-//! The two COMPOUNDs whose cost the project watches, from record bytes to reply bytes in process.
+//! The COMPOUNDs whose cost the project watches, from record bytes to reply bytes in process.
 //!
 //! `engine/…` is the engine with MemFs alone; `connection/…` is the same through the driver's half
 //! of a connection, one call or 32 calls a wake-up. Figures are per call; allocations come last.
@@ -15,7 +15,7 @@ static ALLOCATOR: Counting = Counting;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    for shape in [Shape::Sequence, Shape::GetAttr] {
+    for shape in Shape::ALL {
         for cachethis in [true, false] {
             let case = format!("{}/cachethis={cachethis}", shape.name());
             engine(&mut criterion, &case, shape, cachethis);
@@ -78,7 +78,7 @@ fn in_batches(calls: u64, most: usize, mut run: impl FnMut(usize) -> Duration) -
 fn allocations() {
     const CALLS: usize = 4_096;
     println!("\nallocations per call:");
-    for shape in [Shape::Sequence, Shape::GetAttr] {
+    for shape in Shape::ALL {
         for cachethis in [true, false] {
             let case = format!("{}/cachethis={cachethis}", shape.name());
             let mut hot = HotEngine::new(shape, cachethis);

@@ -1,6 +1,8 @@
 //! The hot path from record bytes to reply bytes, set up through the public door: for benches, for
 //! a profiler, and for the test that nothing is allocated on it.
 
+mod caller;
+
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -14,24 +16,12 @@ use nfs4_engine::fs::{
 use nfs4_engine::{
     Action, Boot, Call, Config, ConnId, Engine, Export, Input, Mono, Now, Outbox, Segment, Wall,
 };
-use nfs4_proto::client::{self, CompoundBuilder, ReplyReader};
-use nfs4_proto::nfs4::args;
-use nfs4_proto::nfs4::attr::Bitmap;
-use nfs4_proto::nfs4::basic::{ClientId, Verifier};
-use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-use nfs4_proto::rpc::{AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
-use nfs4_proto::xdr::List;
+use nfs4_proto::rpc::{CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
-/// A COMPOUND that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// SEQUENCE alone: what a slot costs.
-    Sequence,
-    /// SEQUENCE, PUTFH and GETATTR of what Linux asks for: what dispatch and a visit to the file
-    /// system cost.
-    GetAttr,
-}
+pub use self::caller::Shape;
+use self::caller::{Caller, FILE, GID, GROUPS, UID};
+pub(crate) use self::caller::{call, introduction, read, session_args};
 
 /// The engine with a [`MemFs`] and one client, driven as a driver drives it.
 pub struct HotEngine {
@@ -249,155 +239,6 @@ pub fn successes(mut stream: &[u8], results: u32) -> usize {
     count
 }
 
-impl Shape {
-    /// How many operations it has.
-    pub const fn operations(self) -> u32 {
-        match self {
-            Shape::Sequence => 1,
-            Shape::GetAttr => 3,
-        }
-    }
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Shape::Sequence => "sequence",
-            Shape::GetAttr => "compound_getattr",
-        }
-    }
-}
-
-/// The client: one record that is sent again and again, on one slot after the other.
-#[derive(Default)]
-struct Caller {
-    record: Vec<u8>,
-    xid: u32,
-    /// The last sequence id of each slot in use.
-    seqids: Vec<u32>,
-    /// Where in the record the sequence id is; the slot's number comes after it.
-    seqid_at: usize,
-}
-
-impl Caller {
-    /// Makes itself known: EXCHANGE_ID, CREATE_SESSION, and a look at the file.
-    fn introduce(
-        shape: Shape,
-        cachethis: bool,
-        slots: usize,
-        mut exchange: impl FnMut(Vec<u8>) -> Vec<u8>,
-    ) -> Caller {
-        let mut ask = |builder: &mut CompoundBuilder| {
-            let mut reply = exchange(builder.finish());
-            reply.drain(..Mark::LEN);
-            reply
-        };
-        let reply = ask(call().exchange_id(introduction(b"bench")));
-        let client = read(&reply).exchange_id().expect("a client");
-        let reply = ask(call().create_session(session_args(client.clientid, client.sequenceid)));
-        let session = read(&reply).create_session().expect("a session");
-        let sequence = args::Sequence {
-            sessionid: session.sessionid,
-            sequenceid: 1,
-            slotid: 0,
-            highest_slotid: slots as u32 - 1,
-            cachethis,
-        };
-        let reply = ask(call()
-            .sequence(sequence)
-            .putrootfh()
-            .lookup(args::Lookup { objname: FILE })
-            .getfh());
-        let mut results = read(&reply);
-        results.sequence().expect("a slot");
-        results.putrootfh().expect("a root");
-        results.lookup().expect("the file");
-        let object = results.getfh().expect("its filehandle").object;
-        let mut builder = call();
-        builder.sequence(sequence);
-        if shape == Shape::GetAttr {
-            let attr_request = Bitmap::from_words(LINUX_GETATTR);
-            builder
-                .putfh(args::PutFh { object })
-                .getattr(args::GetAttr { attr_request });
-        }
-        Caller {
-            record: builder.finish(),
-            xid: 0,
-            seqids: (0..slots).map(|slot| u32::from(slot == 0)).collect(),
-            // After the operation's number and the session's id.
-            seqid_at: call().finish().len() + 4 + session.sessionid.0.len(),
-        }
-    }
-
-    /// Appends the next `count` calls with their record marks.
-    fn calls(&mut self, count: usize, stream: &mut Vec<u8>) {
-        stream.reserve(count * self.record.len());
-        for _ in 0..count {
-            self.xid = self.xid.wrapping_add(1);
-            let slot = self.xid as usize % self.seqids.len();
-            self.seqids[slot] += 1;
-            let mut patch = |at: usize, value: u32| {
-                self.record[at..][..4].copy_from_slice(&value.to_be_bytes());
-            };
-            patch(Mark::LEN, self.xid);
-            patch(self.seqid_at, self.seqids[slot]);
-            patch(self.seqid_at + 4, slot as u32);
-            stream.extend_from_slice(&self.record);
-        }
-    }
-}
-
-/// EXCHANGE_ID of a client of this name.
-pub(crate) fn introduction(ownerid: &[u8]) -> args::ExchangeId<'_> {
-    args::ExchangeId {
-        clientowner: args::ClientOwner {
-            verifier: Verifier([7; 8]),
-            ownerid,
-        },
-        flags: 0,
-        state_protect: args::StateProtect::None,
-        client_impl_id: None,
-    }
-}
-
-/// CREATE_SESSION with 64 slots and a back channel, as Linux asks for.
-pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSession<'static> {
-    let channel = args::ChannelAttrs {
-        headerpadsize: 0,
-        maxrequestsize: 1 << 20,
-        maxresponsesize: 1 << 20,
-        maxresponsesize_cached: 4_096,
-        maxoperations: 16,
-        maxrequests: 64,
-        rdma_ird: None,
-    };
-    args::CreateSession {
-        clientid,
-        sequence,
-        flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
-        fore_chan_attrs: channel,
-        back_chan_attrs: channel,
-        cb_program: 0x4000_0000,
-        sec_parms: List::new(&[args::CallbackSecParms::None]),
-    }
-}
-
-/// A COMPOUND as Linux sends it, still without operations.
-pub(crate) fn call() -> CompoundBuilder {
-    let user = client::Credential::Sys(AuthSys {
-        stamp: 0,
-        machinename: b"client.example.org",
-        uid: UID,
-        gid: GID,
-        gids: List::new(&GROUPS),
-    });
-    CompoundBuilder::call(0, &user, b"", 2)
-}
-
-pub(crate) fn read(reply: &[u8]) -> ReplyReader<'_> {
-    ReplyReader::parse(reply).expect("a reply to a COMPOUND")
-}
-
 /// An engine that serves a file system with one file.
 fn engine(config: Config, now: Now) -> Engine {
     let files = MemFs::new(MemFsConfig::new(1, 1 << 30));
@@ -409,7 +250,10 @@ fn engine(config: Config, now: Now) -> Engine {
         how: OpenHow {
             read: true,
             write: true,
-            create: Create::Unchecked(SetAttrs::default()),
+            create: Create::Unchecked(SetAttrs {
+                mode: Some(0o666),
+                ..SetAttrs::default()
+            }),
         },
     };
     files
@@ -439,11 +283,3 @@ impl CompletionSink for NoSink {
         unreachable!("MemFs answers at once");
     }
 }
-
-const FILE: &[u8] = b"file";
-const UID: u32 = 1000;
-const GID: u32 = 1000;
-const GROUPS: [u32; 3] = [27, 100, 1000];
-/// What Linux asks for of a file: type, change, size, fsid, fileid, mode, links, owner, group,
-/// rawdev, space used, the times and mounted_on_fileid.
-const LINUX_GETATTR: [u32; 3] = [0x0010_011a, 0x00b0_a23a, 0];
