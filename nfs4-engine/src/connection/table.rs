@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::callback::flight::Flight;
 use crate::client::Client;
 use crate::ids::ConnId;
-use crate::map::{DetMap, Keyed};
+use crate::map::{KeyMap, Keyed};
 use crate::peer::Peer;
 use crate::session::table::Session;
 use crate::slab::Key;
@@ -40,7 +40,7 @@ struct Draining {
 
 /// All open connections.
 pub(crate) struct Connections {
-    by_number: DetMap<ConnId, Connection>,
+    by_number: KeyMap<ConnId, Connection>,
     /// The last that was opened.
     newest: ConnId,
     /// How many are draining, so that the usual request need not look.
@@ -48,9 +48,9 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) const fn new(keyed: Keyed) -> Connections {
+    pub(crate) fn new(keyed: Keyed) -> Connections {
         Connections {
-            by_number: DetMap::new(keyed),
+            by_number: KeyMap::of_keys(keyed),
             newest: ConnId::FIRST,
             draining: 0,
         }

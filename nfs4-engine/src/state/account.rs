@@ -3,7 +3,7 @@
 use super::file::File;
 use super::table::States;
 use crate::client::Client;
-use crate::map::{DetMap, Keyed};
+use crate::map::{KeyMap, Keyed};
 use crate::peer::{Held, Party, Peer, Shares};
 use crate::slab::Key;
 
@@ -15,15 +15,15 @@ pub(crate) struct Accounts {
     /// Delegations, which are of these.
     pub(crate) delegations: Shares,
     /// Locked ranges of each party in each file.
-    ranges: DetMap<(Key<Party>, Key<File>), usize>,
+    ranges: KeyMap<(Key<Party>, Key<File>), usize>,
 }
 
 impl Accounts {
-    pub(super) const fn new(keyed: Keyed) -> Accounts {
+    pub(super) fn new(keyed: Keyed) -> Accounts {
         Accounts {
             all: Shares::new(),
             delegations: Shares::new(),
-            ranges: DetMap::new(keyed),
+            ranges: KeyMap::of_keys(keyed),
         }
     }
 
@@ -40,13 +40,14 @@ impl Accounts {
     fn change_ranges(&mut self, peer: Peer, file: Key<File>, before: usize, after: usize) {
         self.all.change(peer, before, after);
         for party in peer.parties() {
-            let held = self.ranges(party, file) + after - before;
-            if held == 0 {
-                self.ranges.remove(&(party, file));
-            } else if let Some(known) = self.ranges.get_mut(&(party, file)) {
-                *known = held;
-            } else {
-                self.ranges.insert((party, file), held);
+            let key = (party, file);
+            if let Some(held) = self.ranges.get_mut(&key) {
+                *held = *held + after - before;
+                if *held == 0 {
+                    self.ranges.remove(&key);
+                }
+            } else if after > before {
+                self.ranges.insert(key, after - before);
             }
         }
     }

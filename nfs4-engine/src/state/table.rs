@@ -15,7 +15,7 @@ use super::stateid::{Named, check_seqid};
 use crate::client::{Client, Principal};
 use crate::delegate::Place;
 use crate::exports::Fh;
-use crate::map::{DetMap, Keyed};
+use crate::map::{KeyMap, Keyed};
 use crate::places::Places;
 use crate::seal::{Draw, Purpose};
 use crate::slab::{Key, Slab};
@@ -32,7 +32,7 @@ pub(crate) struct States {
     pub(crate) lock_owners: Owners<Lock>,
     pub(super) lock_by_owner: LockByOwner,
     /// By which owner an open was closed, for whom that was the last request.
-    pub(super) closed: DetMap<Key<Open>, Key<Owner<Open>>>,
+    pub(super) closed: KeyMap<Key<Open>, Key<Owner<Open>>>,
     /// How many ranges are locked, of all files.
     pub(super) ranges: usize,
     /// How many wait for locks.
@@ -48,9 +48,9 @@ pub(crate) struct States {
 }
 
 /// What each owner has open of each file.
-pub(crate) type OpenByOwner = DetMap<(Key<Owner<Open>>, Key<File>), Key<Open>>;
+pub(crate) type OpenByOwner = KeyMap<(Key<Owner<Open>>, Key<File>), Key<Open>>;
 /// What each lock owner has locked under each open.
-pub(crate) type LockByOwner = DetMap<(Key<Owner<Lock>>, Key<Open>), Key<Lock>>;
+pub(crate) type LockByOwner = KeyMap<(Key<Owner<Lock>>, Key<Open>), Key<Lock>>;
 
 /// All tables, to be looked at and not changed.
 pub(crate) struct Inside<'a> {
@@ -61,7 +61,7 @@ pub(crate) struct Inside<'a> {
     pub(crate) locks: &'a Slab<Lock>,
     pub(crate) lock_owners: &'a Owners<Lock>,
     pub(crate) lock_by_owner: &'a LockByOwner,
-    pub(crate) closed: &'a DetMap<Key<Open>, Key<Owner<Open>>>,
+    pub(crate) closed: &'a KeyMap<Key<Open>, Key<Owner<Open>>>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
     pub(crate) opening: usize,
@@ -109,12 +109,12 @@ impl States {
             files: Files::new(keyed),
             opens: Slab::secret(Draw::new(keyed, Purpose::Open)),
             open_owners: Owners::new(keyed),
-            open_by_owner: DetMap::new(keyed),
+            open_by_owner: KeyMap::of_keys(keyed),
             delegated: Delegated::new(Draw::new(keyed, Purpose::Delegation)),
             locks: Slab::secret(Draw::new(keyed, Purpose::Lock)),
             lock_owners: Owners::new(keyed),
-            lock_by_owner: DetMap::new(keyed),
-            closed: DetMap::new(keyed),
+            lock_by_owner: KeyMap::of_keys(keyed),
+            closed: KeyMap::of_keys(keyed),
             ranges: 0,
             waiting: 0,
             walked: 0,
