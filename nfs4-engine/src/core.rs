@@ -21,7 +21,7 @@ use crate::faults::Faults;
 use crate::fs::{Credential, FsHandle};
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
-use crate::peer::{Peer, Peers};
+use crate::peer::{Held, Peer, Peers};
 use crate::session::demand::Pressure;
 use crate::session::slot::Keep;
 use crate::session::table::{Session, Sessions};
@@ -119,7 +119,11 @@ impl Core {
     /// How much of the memory for kept replies is taken, as a peer sees it: what it has itself
     /// counts more than what others have, so that the slots of those come back first that keep most.
     pub(crate) fn pressure(&self, peer: Peer) -> Pressure {
-        let held = self.sessions.kept.held(peer);
+        self.pressure_of(self.sessions.kept.held(peer))
+    }
+
+    /// As [`Core::pressure`], of a peer that has these replies kept.
+    pub(crate) fn pressure_of(&self, held: Held) -> Pressure {
         Pressure {
             kept: held.weighed() as u64,
             budget: self.config.max_reply_cache,

@@ -91,11 +91,13 @@ impl<T> Slab<T> {
         key
     }
 
+    #[inline]
     fn entry(&self, index: u32) -> Option<&Entry<T>> {
         let index = index as usize;
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
     }
 
+    #[inline]
     fn entry_mut(&mut self, index: u32) -> Option<&mut Entry<T>> {
         let index = index as usize;
         self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
@@ -105,6 +107,7 @@ impl<T> Slab<T> {
         self.insert_with(|_| value)
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
         let entry = self.entry(key.index)?;
         if entry.generation == key.generation {
@@ -114,6 +117,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         let entry = self.entry_mut(key.index)?;
         if entry.generation == key.generation {

@@ -23,7 +23,11 @@ fn main() {
             hot.read(BATCH, &mut stream);
             hot.answer(&stream);
         }
-        assert_eq!(successes(hot.replies(), shape.operations()), BATCH, "{shape:?}");
+        assert_eq!(
+            successes(hot.replies(), shape.operations()),
+            BATCH,
+            "{shape:?}"
+        );
     } else {
         let mut hot = HotEngine::new(shape, cachethis);
         for _ in 0..batches {

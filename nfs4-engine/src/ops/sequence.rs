@@ -12,7 +12,7 @@ use crate::compound::{Compound, Sequenced};
 use crate::connection::Direction;
 use crate::core::Core;
 use crate::metrics::SequenceError;
-use crate::peer::Peer;
+use crate::peer::{Held, Peer};
 use crate::session::demand::Pressure;
 use crate::session::fingerprint::{self, Asked};
 use crate::session::slot::{Acquire, Said};
@@ -81,10 +81,10 @@ fn admit(
         .sessions
         .by_id(&args.sessionid)
         .ok_or(Status::BADSESSION)?;
-    let (turn, bound) = take(core, run, &args, *reader, key, now)?;
-    let peer = core.sessions.get(key).ok_or(Status::BADSESSION)?.peer;
-    let (pressure, lease) = (core.pressure(peer), core.config.lease);
-    let memory = Memory::of(core, peer);
+    let (turn, bound, peer) = take(core, run, &args, *reader, key, now)?;
+    let held = core.sessions.kept.held(peer);
+    let (pressure, lease) = (core.pressure_of(held), core.config.lease);
+    let memory = Memory::of(core, peer, held);
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let mut freed = 0;
     session.last_used = now.mono;
@@ -139,7 +139,7 @@ fn admit(
 }
 
 /// Holds a request against its session, then takes it into its slot; also says whether its
-/// connection is bound to the session. What follows SEQUENCE begins at `rest`.
+/// connection is bound to the session, and whose it is. What follows SEQUENCE begins at `rest`.
 fn take(
     core: &mut Core,
     run: &mut Compound,
@@ -147,7 +147,7 @@ fn take(
     rest: Reader<'_>,
     key: Key<Session>,
     now: Now,
-) -> Result<(Turn, bool), Status> {
+) -> Result<(Turn, bool, Peer), Status> {
     let session = core.sessions.get(key).ok_or(Status::BADSESSION)?;
     // Who has used it of late is not asked for his lease, which costs a look at another table.
     if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
@@ -180,6 +180,7 @@ fn take(
         count: run.count,
         operations: operations.unwrap_or_default(),
     });
+    let peer = session.peer;
     let slots = &mut session.slots;
     let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
         Acquire::New => Turn::New,
@@ -190,18 +191,17 @@ fn take(
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
         Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
         Acquire::NoSlot { freed } => {
-            let peer = session.peer;
             core.sessions.kept.take(peer, freed);
             return Err(Status::BADSLOT);
         }
     };
-    Ok((turn, bound))
+    Ok((turn, bound, peer))
 }
 
 impl Memory {
-    fn of(core: &Core, peer: Peer) -> Memory {
+    /// For a peer that has these replies kept.
+    fn of(core: &Core, peer: Peer, mut held: Held) -> Memory {
         let limit = usize::try_from(core.config.max_reply_cache).unwrap_or(usize::MAX);
-        let mut held = core.sessions.kept.held(peer);
         let too_much = held.host > limit / 2;
         held.add(core.sessions.promised.held(peer));
         Memory {

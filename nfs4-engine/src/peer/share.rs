@@ -70,13 +70,20 @@ impl Shares {
     /// A peer has more than before.
     pub(crate) fn add(&mut self, peer: Peer, more: usize) {
         self.all += more;
-        for key in peer.parties() {
-            let place = key.index as usize;
-            if self.of.len() <= place {
-                self.of.resize(place + 1, 0);
-            }
-            if let Some(held) = self.of.get_mut(place) {
-                *held += more;
+        self.add_to(peer.host, more);
+        if let Some(user) = peer.user {
+            self.add_to(user, more);
+        }
+    }
+
+    #[inline]
+    fn add_to(&mut self, party: Key<Party>, more: usize) {
+        let place = party.index as usize;
+        match self.of.get_mut(place) {
+            Some(held) => *held += more,
+            None => {
+                self.of.resize(place, 0);
+                self.of.push(more);
             }
         }
     }
@@ -85,11 +92,17 @@ impl Shares {
     pub(crate) fn take(&mut self, peer: Peer, less: usize) {
         debug_assert!(self.all >= less, "it was added before");
         self.all = self.all.saturating_sub(less);
-        for key in peer.parties() {
-            if let Some(held) = self.of.get_mut(key.index as usize) {
-                debug_assert!(*held >= less, "it was added before");
-                *held = held.saturating_sub(less);
-            }
+        self.take_from(peer.host, less);
+        if let Some(user) = peer.user {
+            self.take_from(user, less);
+        }
+    }
+
+    #[inline]
+    fn take_from(&mut self, party: Key<Party>, less: usize) {
+        if let Some(held) = self.of.get_mut(party.index as usize) {
+            debug_assert!(*held >= less, "it was added before");
+            *held = held.saturating_sub(less);
         }
     }
 
