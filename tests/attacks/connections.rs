@@ -1,11 +1,12 @@
 //! Connections without end.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
 use nfs4_tests::live::{Client, Connection, Scene, Transport, null_call};
+
+use crate::peer;
 
 on_both!(one_address_has_its_share_and_its_idle_connections_give_way_to_its_own);
 
@@ -190,11 +191,6 @@ fn admitted(scene: &Scene, host: u8) -> Connection {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// 127.0.0.`host`.
-fn peer(host: u8) -> IpAddr {
-    IpAddr::from([127, 0, 0, host])
 }
 
 fn is_closed(connection: &mut Connection) -> bool {

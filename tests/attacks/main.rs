@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+use std::net::IpAddr;
+
 use nfs4_tests::counting::Counting;
 
 /// Makes two tests of a function over a `Transport`.
@@ -25,7 +27,16 @@ macro_rules! on_both {
 }
 
 mod connections;
+mod dials;
+mod memory;
+mod principals;
+mod tables;
 mod walks;
+
+/// 127.0.0.`host`.
+fn peer(host: u8) -> IpAddr {
+    IpAddr::from([127, 0, 0, host])
+}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

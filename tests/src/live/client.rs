@@ -34,6 +34,8 @@ pub struct Client {
     pub session: SessionId,
     /// The file that it opened last.
     pub file: Vec<u8>,
+    /// The stateid under which it did.
+    pub open: Stateid,
     /// Whether replies are to be kept for replay.
     pub cachethis: bool,
     /// How often its CREATE_SESSIONs were told DELAY.
@@ -130,6 +132,7 @@ impl Client {
             id: ClientId(0),
             session: SessionId::default(),
             file: Vec::new(),
+            open: Stateid::ANONYMOUS,
             cachethis: true,
             delayed: 0,
             name: String::new(),
@@ -147,6 +150,12 @@ impl Client {
 
     /// EXCHANGE_ID.
     pub fn introduce(&mut self, name: &str, incarnation: u8) {
+        let status = self.try_introduce(name, incarnation);
+        assert_eq!(status, Status::OK, "it is known");
+    }
+
+    /// How EXCHANGE_ID ends.
+    pub fn try_introduce(&mut self, name: &str, incarnation: u8) -> Status {
         self.name = name.to_owned();
         let exchange = args::ExchangeId {
             clientowner: args::ClientOwner {
@@ -157,35 +166,21 @@ impl Client {
             state_protect: args::StateProtect::None,
             client_impl_id: None,
         };
-        let reply = self.bare(|c| c.exchange_id(exchange));
-        let made = results(&reply).exchange_id().expect("a client");
-        self.id = made.clientid;
-        self.create_sequence = made.sequenceid;
+        let call = self.compound().exchange_id(exchange).finish();
+        let reply = self.connection.exchange(&call).expect("it answers");
+        let mut results = results(&reply);
+        let status = results.status();
+        if let Ok(made) = results.exchange_id() {
+            self.id = made.clientid;
+            self.create_sequence = made.sequenceid;
+        }
+        status
     }
 
     /// CREATE_SESSION, sent again as long as it is told DELAY, and RECLAIM_COMPLETE.
     pub fn enter(&mut self) {
-        let channel = args::ChannelAttrs {
-            headerpadsize: 0,
-            maxrequestsize: 2 << 20,
-            maxresponsesize: 2 << 20,
-            maxresponsesize_cached: 4_096,
-            maxoperations: 16,
-            maxrequests: 1,
-            rdma_ird: None,
-        };
-        let create = args::CreateSession {
-            clientid: self.id,
-            sequence: self.create_sequence,
-            flags: 0,
-            fore_chan_attrs: channel,
-            back_chan_attrs: channel,
-            cb_program: 0,
-            sec_parms: List::new(&[]),
-        };
         let reply = loop {
-            let call = self.compound().create_session(create).finish();
-            let reply = self.connection.exchange(&call).expect("it answers");
+            let reply = self.create_session(self.id, self.create_sequence);
             if results(&reply).status() != Status::DELAY {
                 break reply;
             }
@@ -201,6 +196,34 @@ impl Client {
         self.sequence = 0;
         let done = args::ReclaimComplete { one_fs: false };
         self.call(|c| c.reclaim_complete(done));
+    }
+
+    /// How CREATE_SESSION ends for a client id that may be another's.
+    pub fn enter_as(&mut self, id: ClientId, sequence: u32) -> Status {
+        results(&self.create_session(id, sequence)).status()
+    }
+
+    fn create_session(&mut self, clientid: ClientId, sequence: u32) -> Vec<u8> {
+        let channel = args::ChannelAttrs {
+            headerpadsize: 0,
+            maxrequestsize: 2 << 20,
+            maxresponsesize: 2 << 20,
+            maxresponsesize_cached: 4_096,
+            maxoperations: 16,
+            maxrequests: 1,
+            rdma_ird: None,
+        };
+        let create = args::CreateSession {
+            clientid,
+            sequence,
+            flags: 0,
+            fore_chan_attrs: channel,
+            back_chan_attrs: channel,
+            cb_program: 0,
+            sec_parms: List::new(&[]),
+        };
+        let call = self.compound().create_session(create).finish();
+        self.connection.exchange(&call).expect("it answers")
     }
 
     /// Opens a file of the root directory for reading and writing, and makes it if it is not there.
@@ -223,6 +246,7 @@ impl Client {
         results.putrootfh().expect("a root");
         let stateid = results.open().expect("an open").stateid;
         self.file = results.getfh().expect("a filehandle").object.to_vec();
+        self.open = stateid;
         stateid
     }
 
@@ -269,12 +293,43 @@ impl Client {
         });
     }
 
-    /// DESTROY_SESSION and DESTROY_CLIENTID.
-    pub fn unmount(&mut self) {
+    /// CLOSE of the file that it opened last.
+    pub fn close(&mut self) {
+        let object = &self.file.clone()[..];
+        let close = args::Close {
+            seqid: 0,
+            open_stateid: self.open,
+        };
+        self.call(|c| c.putfh(args::PutFh { object }).close(close));
+    }
+
+    /// DESTROY_SESSION: its record stays.
+    pub fn leave(&mut self) {
         let sessionid = self.session;
         self.call(|c| c.destroy_session(args::DestroySession { sessionid }));
+    }
+
+    /// DESTROY_SESSION and DESTROY_CLIENTID.
+    pub fn unmount(&mut self) {
+        self.leave();
         let clientid = self.id;
         self.bare(|c| c.destroy_clientid(args::DestroyClientId { clientid }));
+    }
+
+    /// REMOVE of a name in the root directory.
+    pub fn unlink(&mut self, name: &str) {
+        let target = name.as_bytes();
+        self.call(|c| c.putrootfh().remove(args::Remove { target }));
+    }
+
+    /// How a COMPOUND without a session ends.
+    pub fn status(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Status {
+        let call = build(&mut self.compound()).finish();
+        let reply = self.connection.exchange(&call).expect("it answers");
+        results(&reply).status()
     }
 
     /// A COMPOUND in its session, in which every operation must succeed.
@@ -284,6 +339,16 @@ impl Client {
     ) -> Vec<u8> {
         let call = build(&mut self.compose()).finish();
         self.exchange(&call)
+    }
+
+    /// How a COMPOUND in its session ends.
+    pub fn in_session(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Status {
+        let call = build(&mut self.compose()).finish();
+        let reply = self.connection.exchange(&call).expect("it answers");
+        results(&reply).status()
     }
 
     /// A COMPOUND without a session, in which every operation must succeed.
