@@ -1,10 +1,13 @@
 //! Memory that is not used any more goes back to the system.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use nfs4_engine::proto::nfs4::args;
-use nfs4_tests::live::{Client, Memory};
+use nfs4_engine::proto::client::{CompoundBuilder, Credential};
+use nfs4_engine::proto::nfs4::{Stateid, args};
+use nfs4_engine::proto::rpc::Mark;
+use nfs4_tests::live::{Client, Connection, Memory};
 
 use crate::daemon::{DRIVERS, Server};
 
@@ -43,30 +46,72 @@ fn replies_that_nobody_took_cost_nothing_once_they_are_gone() {
         let before = memory();
         client.write(open, 0, &vec![7; 1 << 20]);
         // Without a session, and never taken.
-        let object = &client.file.clone()[..];
-        let mut deaf = nfs4_tests::live::Connection::new(server.address);
+        let read = read_of(&client.file);
+        let mut deaf = Connection::new(server.address);
         deaf.stream
             .set_write_timeout(Some(Duration::from_millis(200)))
             .expect("it is set");
-        let read = nfs4_engine::proto::client::CompoundBuilder::call(
-            7,
-            &nfs4_engine::proto::client::Credential::None,
-            b"",
-            0,
-        )
-        .putfh(args::PutFh { object })
-        .read(args::Read {
-            stateid: nfs4_engine::proto::nfs4::Stateid::ANONYMOUS,
-            offset: 0,
-            count: 1 << 20,
-        })
-        .finish();
         while deaf.stream.write_all(&read).is_ok() {}
         let full = memory();
         drop(deaf);
         let after = falls_to(&memory, before.resident + SLACK);
         println!("memory {driver}: {before} before, {full} with replies, {after} without");
     }
+}
+
+/// Replies that nobody takes and records that do not end, each on many connections from many
+/// addresses: more than the address space of the server would hold.
+#[test]
+fn it_lives_in_two_gigabytes_whatever_peers_make_it_hold() {
+    for driver in DRIVERS {
+        let arguments = ["--driver", driver, "--memory", "64M"];
+        let mut server = Server::start_in_shell("ulimit -v 2000000", "", &arguments);
+        let memory = || Memory::of_process(server.child.id());
+        let mut client = Client::connect(server.address);
+        client.mount("reader", 1);
+        let open = client.open("file");
+        client.write(open, 0, &vec![7; 1 << 20]);
+        let read = read_of(&client.file).repeat(64);
+        let mark = Mark {
+            last: true,
+            len: 1 << 20,
+        };
+        let record = [&mark.to_bytes()[..], &vec![0; (1 << 20) - 1]].concat();
+        let before = memory();
+        let mut attackers = Vec::new();
+        for number in 0..400 {
+            let host = IpAddr::from([127, 0, 0, 2 + (number % 8) as u8]);
+            let connection = Connection::from(host, server.address);
+            connection.stream.set_nonblocking(true).expect("it is set");
+            let bytes = if number % 2 == 0 { &read } else { &record };
+            // As far as its socket takes them.
+            let _ = (&connection.stream).write(bytes);
+            attackers.push(connection);
+        }
+        let mut other = Client::connect(server.address);
+        other.mount("other", 1);
+        client.read(open, 0, 1 << 20);
+        let during = memory();
+        drop(attackers);
+        client.remove(open, "file");
+        client.unmount();
+        other.unmount();
+        println!("memory {driver}: {before} before, {during} with 400 attackers");
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(0), "{driver}");
+    }
+}
+
+/// READ of a megabyte without a session.
+fn read_of(object: &[u8]) -> Vec<u8> {
+    CompoundBuilder::call(7, &Credential::None, b"", 0)
+        .putfh(args::PutFh { object })
+        .read(args::Read {
+            stateid: Stateid::ANONYMOUS,
+            offset: 0,
+            count: 1 << 20,
+        })
+        .finish()
 }
 
 fn falls_to(memory: &impl Fn() -> Memory, bytes: u64) -> Memory {
