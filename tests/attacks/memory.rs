@@ -56,7 +56,7 @@ fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>)
     let open = owner.open("large");
     owner.write(open, 0, &vec![7; MIB]);
     let file = owner.file.clone();
-    let files = if name.starts_with("READDIR") { 256 } else { 0 };
+    let files = if name.starts_with("READDIR") { 32 } else { 0 };
     for number in 0..files {
         owner.open(&format!("{number:0200}"));
         owner.close();
