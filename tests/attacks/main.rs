@@ -29,6 +29,7 @@ macro_rules! on_both {
 mod connections;
 mod dials;
 mod memory;
+mod mutants;
 mod principals;
 mod tables;
 mod walks;

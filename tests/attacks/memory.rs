@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
 use nfs4_proto::client::{CompoundBuilder, Credential};
-use nfs4_proto::nfs4::attr::Bitmap;
-use nfs4_proto::nfs4::basic::Verifier;
 use nfs4_proto::nfs4::{Stateid, args};
 use nfs4_proto::rpc::Mark;
 use nfs4_tests::live::{Client, Connection, Memory, Scene, Transport};
@@ -27,21 +25,6 @@ fn replies_that_are_not_taken_are_bounded_for_all_who_have_no_session(on: Transp
     });
 }
 
-on_both!(listings_that_are_not_taken_are_bounded_for_all_who_have_no_session);
-
-fn listings_that_are_not_taken_are_bounded_for_all_who_have_no_session(on: Transport) {
-    unsent(on, "READDIRs without a session", |_| {
-        let list = args::ReadDir {
-            cookie: 0,
-            cookieverf: Verifier::default(),
-            dircount: MIB as u32,
-            maxcount: MIB as u32,
-            attr_request: Bitmap::from_words([u32::MAX, u32::MAX, 0]),
-        };
-        call().putrootfh().readdir(list).finish()
-    });
-}
-
 /// Connections from many addresses send a request that is short to ask and long to answer, as often
 /// as they can, and take no reply.
 fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>) {
@@ -56,11 +39,6 @@ fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>)
     let open = owner.open("large");
     owner.write(open, 0, &vec![7; MIB]);
     let file = owner.file.clone();
-    let files = if name.starts_with("READDIR") { 32 } else { 0 };
-    for number in 0..files {
-        owner.open(&format!("{number:0200}"));
-        owner.close();
-    }
     let sent = scene.attack(|scene, until| {
         let (mut deaf, mut sent, mut most) = (Vec::new(), 0, 0);
         let request = request(&file);
@@ -89,9 +67,6 @@ fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>)
         )
     });
     let during = Memory::now();
-    for number in 0..files {
-        owner.unlink(&format!("{number:0200}"));
-    }
     owner.file = file;
     owner.remove(open, "large");
     owner.unmount();

@@ -14,10 +14,11 @@ use nfs4_engine::{
     DialId, Engine, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Wall,
 };
 use nfs4_proto::client::{CbReplyBuilder, CompoundBuilder};
-use nfs4_proto::nfs4::{CbOp, Op, SessionId, Status, args};
+use nfs4_proto::nfs4::{CbOp, Op, Status, args};
 use nfs4_proto::rpc::{Fault, Mark};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
+use super::compose;
 use super::ids::Ids;
 use super::ops;
 use super::tape::Tape;
@@ -155,33 +156,7 @@ impl Player {
     fn call(&mut self, tape: &mut Tape<'_>) {
         let minor = tape.pick(&[0, 1, 1, 1, 2]);
         let mut call = CompoundBuilder::body(b"", minor);
-        if minor > 0
-            && !tape.one_in(4)
-            && let Some(session) = self.ids.sessions.pick(tape)
-        {
-            self.sequence(&mut call, session, tape);
-        }
-        match tape.below(8) {
-            0..=2 => {
-                call.putrootfh().lookup(args::Lookup { objname: b"a" });
-                ops::append_one(&mut call, Op::Open, tape, &self.ids);
-                call.getfh();
-            }
-            3 | 4 => {
-                ops::append_one(&mut call, Op::PutFh, tape, &self.ids);
-                ops::append_one(&mut call, tape.pick(ops::OF_FILES), tape, &self.ids);
-            }
-            5 => {
-                call.putrootfh().lookup(args::Lookup { objname: b"a" });
-            }
-            _ => ops::append(&mut call, tape, &self.ids),
-        }
-        for _ in 0..tape.below(4) {
-            ops::append(&mut call, tape, &self.ids);
-        }
-        if tape.one_in(32) {
-            call.set_count(tape.word());
-        }
+        compose::operations(&mut call, minor, tape, &self.ids);
         self.last = call.finish();
         self.xid = self.xid.wrapping_add(1);
         self.send(tape);
@@ -197,24 +172,11 @@ impl Player {
         }
         if let Some(session) = self.ids.sessions.pick(tape) {
             let mut call = CompoundBuilder::body(b"", 1);
-            self.sequence(&mut call, session, tape);
+            compose::sequence(&mut call, session, tape, &self.ids);
             call.reclaim_complete(args::ReclaimComplete { one_fs: false });
             self.last = call.finish();
             self.send_as(tape, 0);
         }
-    }
-
-    /// SEQUENCE on one of a few slots, mostly with the seqid that comes next.
-    fn sequence(&self, call: &mut CompoundBuilder, session: SessionId, tape: &mut Tape<'_>) {
-        let slot = tape.below(4) as u32;
-        let last = self.ids.seqids.get(&(session, slot)).copied().unwrap_or(0);
-        call.sequence(args::Sequence {
-            sessionid: session,
-            sequenceid: last.wrapping_add(u32::from(!tape.one_in(16))),
-            slotid: slot,
-            highest_slotid: tape.below(64) as u32,
-            cachethis: tape.one_in(2),
-        });
     }
 
     /// The same in minor version 0.
