@@ -32,10 +32,12 @@ struct Pool {
     held: AtomicU64,
 }
 
-/// What all connections from one address hold, in each pool.
+/// What all connections from one address hold, in each pool, and the line in which they stand.
 #[derive(Default)]
 struct Peer {
     held: [AtomicU64; POOLS],
+    /// Held by the connection that waits for the engine's lock or has it.
+    line: parking_lot::Mutex<()>,
 }
 
 /// What one connection holds.
@@ -212,6 +214,12 @@ impl Budget {
 }
 
 impl Account {
+    /// Where connections from one address wait for each other before they wait for the engine's lock:
+    /// however many they are, another peer has one of them in front of it.
+    pub(crate) fn stand_in_line(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.peer.line.lock()
+    }
+
     /// Whether this much more may be held.
     pub(crate) fn has_room(&self, more: u64) -> bool {
         let pool = self.charge().pool;

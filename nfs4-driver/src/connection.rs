@@ -23,6 +23,7 @@ use crate::node::EngineDead;
 use crate::roster::Rest;
 use crate::rpc::{self, Message};
 use crate::shared::Shared;
+use crate::slice::Slice;
 use crate::turn::Turn;
 use crate::watch::Watch;
 
@@ -172,10 +173,11 @@ impl Connection {
     /// # Errors
     /// The connection is to be closed now.
     pub fn step(&mut self, waker: &Waker) -> Result<bool, Closing> {
+        self.turn.slice = Slice::default();
         self.turn.collect(&self.mailbox);
         self.cut();
         loop {
-            while self.exchange()? {}
+            while self.exchange()? && !self.is_slice_over() {}
             self.admission
                 .answered(std::mem::take(&mut self.turn.mail.answered));
             self.backlog
@@ -195,6 +197,10 @@ impl Connection {
                 } else {
                     Closing::Engine
                 });
+            }
+            if self.turn.is_busy() {
+                self.tell_account();
+                return Ok(true);
             }
             let rest = Rest {
                 moves: self.watch.moves(),
@@ -225,6 +231,7 @@ impl Connection {
     /// The connection is to be closed now.
     #[doc(hidden)]
     pub fn half_step(&mut self) -> Result<bool, Closing> {
+        self.turn.slice = Slice::default();
         if self.turn.inputs.is_empty() {
             self.turn.collect(&self.mailbox);
             self.cut();
@@ -298,7 +305,10 @@ impl Connection {
         }
         let conn = self.mailbox.id;
         match self.side {
-            Side::Accepted => self.turn.inputs.push(Input::Admin(Admin::Drain { conn })),
+            Side::Accepted => self
+                .turn
+                .inputs
+                .push_back(Input::Admin(Admin::Drain { conn })),
             Side::Dialled => self.end(Closing::Stopped),
         }
     }
@@ -340,12 +350,17 @@ impl Connection {
     /// Tells the engine what there is to tell, under one hold of its lock, and lets file systems
     /// work. Says `true` if they have answered already.
     fn exchange(&mut self) -> Result<bool, EngineDead> {
-        if self.turn.inputs.is_empty() {
-            return Ok(false);
+        if !self.turn.inputs.is_empty() {
+            let _line = self.account.stand_in_line();
+            self.node.exchange(&mut self.turn, Some(&self.mailbox))?;
         }
-        self.node.exchange(&mut self.turn, Some(&self.mailbox))?;
-        self.turn.run_work(&self.sink);
-        Ok(!self.turn.inputs.is_empty())
+        self.turn.run_slice(&self.sink, &*self.node.clock);
+        Ok(self.turn.is_busy())
+    }
+
+    /// Whether it has worked for as long as it should before others do.
+    pub(crate) fn is_slice_over(&self) -> bool {
+        self.turn.slice.is_over()
     }
 
     /// Nothing more is read; the first reason stays.
@@ -464,7 +479,7 @@ impl Connection {
     fn reply(&mut self, record: Bytes) {
         self.backlog.replied();
         match rpc::read_reply(self.mailbox.id, record) {
-            Ok(reply) => self.turn.inputs.push(Input::CallbackReply(reply)),
+            Ok(reply) => self.turn.inputs.push_back(Input::CallbackReply(reply)),
             Err(rpc::NotRpc) => self.end(Closing::NotRpc),
         }
     }
@@ -479,7 +494,7 @@ impl Connection {
         match message {
             Ok(Message::Call(call)) => {
                 self.admission.start();
-                self.turn.inputs.push(Input::Call(call));
+                self.turn.inputs.push_back(Input::Call(call));
             }
             Ok(Message::Answered) => {}
             Ok(Message::Refused(fault)) => log::call_refused(conn, &self.peer, fault),

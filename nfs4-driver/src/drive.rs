@@ -21,6 +21,12 @@ pub trait Stream {
     /// The stream failed.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
+    /// Asked when a connection has worked for a while and is not done: `true` if it is to return, for
+    /// others work on the same thread, and the stream has seen to it that it comes back soon.
+    fn give_way(&mut self) -> bool {
+        false
+    }
+
     /// Sees to it that what was written leaves; for a stream with a buffer of its own.
     ///
     /// # Errors
@@ -31,21 +37,27 @@ pub trait Stream {
 }
 
 impl Connection {
-    /// Does everything that can be done without waiting. `waker` is woken when another thread
-    /// leaves something.
+    /// Does everything that can be done without waiting, or as much as a stream that gives way lets it.
+    /// `waker` is woken when another thread leaves something.
     ///
     /// # Errors
     /// The connection is to be closed now.
     pub fn drive(&mut self, waker: &Waker, stream: &mut impl Stream) -> Result<(), Closing> {
+        let mut round = 0_u32;
         loop {
+            round = round.wrapping_add(1);
             let mut progress = self.step(waker)?;
             progress |= self.write(stream)?;
             progress |= self.read(stream)?;
             if !progress {
                 self.rest();
-                return Ok(());
+                break;
+            }
+            if (self.is_slice_over() || round.is_multiple_of(ROUNDS)) && stream.give_way() {
+                break;
             }
         }
+        Ok(())
     }
 
     /// One write of all that is there; says whether something was written.
@@ -90,5 +102,7 @@ impl Connection {
     }
 }
 
+/// How often a stream is written to and read from before it is asked to give way.
+const ROUNDS: u32 = 16;
 /// The most pieces of one write.
 const SLICES: usize = 64;

@@ -31,6 +31,7 @@ mod pool;
 mod roster;
 mod rpc;
 mod shared;
+mod slice;
 mod timer;
 mod turn;
 mod watch;

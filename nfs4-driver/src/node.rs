@@ -239,7 +239,7 @@ impl Node {
     /// The engine is dead.
     pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> Result<bool, EngineDead> {
         let mut turn = Turn::default();
-        turn.inputs.push(Input::Touched { export, fh, touch });
+        turn.inputs.push_back(Input::Touched { export, fh, touch });
         self.shared.exchange(&mut turn, None)?;
         self.shared.finish(&mut turn)?;
         Ok(self.shared.lock()?.engine.may_touch(export, fh, touch))

@@ -87,7 +87,8 @@ impl Shared {
     }
 
     /// Tells the engine all inputs of `turn` under one hold of the lock, unless they take longer than
-    /// [`SLICE`]: then others have the lock between. What they cause for the connection of `own`, and
+    /// [`SLICE`]: then others have the lock between. A connection, `own`, leaves the rest in `turn` when its
+    /// own slice is over. What they cause for it, and
     /// all work, is in `turn` on return; the rest is in its mailboxes.
     pub(crate) fn exchange(
         &self,
@@ -107,24 +108,26 @@ impl Shared {
             }
         }
         let mut inputs = std::mem::take(&mut turn.inputs);
-        let mut left = inputs.drain(..);
         let mut slice_end = now.mono.after(SLICE);
         let mut now = now;
-        while let Some(input) = left.next() {
+        turn.slice.begin(now.mono);
+        while let Some(input) = inputs.pop_front() {
             let Locked { engine, outbox, .. } = &mut *locked;
             engine.handle(now, input, outbox);
-            if left.len() == 0 || !left.len().is_multiple_of(LOOKED_AFTER) {
+            if inputs.is_empty() || !inputs.len().is_multiple_of(LOOKED_AFTER) {
                 continue;
             }
             now = self.clock.now();
             if now.mono >= slice_end {
+                if own.is_some() && turn.slice.is_over_at(now.mono) {
+                    break;
+                }
                 self.settle(locked, turn, own);
                 locked = self.lock()?;
                 now = self.clock.now();
                 slice_end = now.mono.after(SLICE);
             }
         }
-        drop(left);
         self.settle(locked, turn, own);
         // Its memory is used again; what came meanwhile is behind it.
         inputs.append(&mut turn.inputs);
@@ -176,7 +179,7 @@ impl Shared {
     /// Delivers the answer of a file system for a connection that is gone.
     pub(crate) fn deliver(&self, ticket: FsTicket, result: FsResult) {
         let mut turn = Turn::default();
-        turn.inputs.push(Input::FsDone { ticket, result });
+        turn.inputs.push_back(Input::FsDone { ticket, result });
         // A dead engine has no use for it.
         let _ = self
             .exchange(&mut turn, None)
@@ -190,7 +193,8 @@ impl Shared {
             done.into_iter()
                 .map(|(ticket, result)| Input::FsDone { ticket, result }),
         );
-        turn.inputs.push(Input::ConnClosed { conn: mailbox.id });
+        turn.inputs
+            .push_back(Input::ConnClosed { conn: mailbox.id });
         // A dead engine has no use for it.
         let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
     }

@@ -6,23 +6,28 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use nfs4_engine::fs::{
-    Backend, CompletionSink, FsError, FsHandle, FsReply, FsRequest, FsResult, FsTicket, Pending,
+    Backend, CompletionSink, FsError, FsHandle, FsOp, FsReply, FsRequest, FsResult, FsTicket,
+    Pending,
 };
 use nfs4_engine::{ConnId, Event, Input};
 
+use crate::clock::Clock;
 use crate::dial::Wanted;
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
+use crate::slice::Slice;
 
 /// The inputs of a thread, and what they caused, as far as this thread sees to it.
 #[derive(Default)]
 pub(crate) struct Turn {
     /// What the engine is told next.
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) inputs: VecDeque<Input>,
     /// What came back for the thread's own connection.
     pub(crate) mail: Mail,
     /// Work for file systems, to be done without the lock.
     pub(crate) work: VecDeque<Work>,
+    /// How long it has been at it.
+    pub(crate) slice: Slice,
     pub(crate) events: Vec<Event>,
     /// Connections to be made.
     pub(crate) dials: Vec<Wanted>,
@@ -49,11 +54,32 @@ pub(crate) enum Work {
     },
 }
 
+impl Work {
+    /// What it costs, in requests that are short: a long one counts by its bytes.
+    fn weight(&self) -> u32 {
+        let Work::Request { request, .. } = self else {
+            return 1;
+        };
+        let bytes = match &request.op {
+            FsOp::Read { count, .. } => *count,
+            FsOp::ReadDir { .. } => return LOOKED_AFTER,
+            FsOp::Write { data, .. } => u32::try_from(data.len()).unwrap_or(u32::MAX),
+            _ => 0,
+        };
+        1 + bytes / WEIGHTY
+    }
+}
+
 impl Turn {
     /// Takes answers of file systems that were left in `mailbox` as inputs.
     pub(crate) fn collect(&mut self, mailbox: &Mailbox) {
         mailbox.collect(&mut self.mail);
         self.take_done();
+    }
+
+    /// Whether there is something to do without anything that comes.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.inputs.is_empty() || !self.work.is_empty()
     }
 
     /// Gives the memory of a large batch back.
@@ -84,24 +110,46 @@ impl Turn {
 
     /// Does the work; answers that are ready become inputs, others go to `sink` later.
     pub(crate) fn run_work(&mut self, sink: &Arc<dyn CompletionSink>) {
-        while let Some(work) = self.work.pop_front() {
-            match work {
-                Work::Request {
-                    ticket,
-                    backend,
-                    request,
-                } => {
-                    if let Some(result) = self.submit(backend, ticket, request, sink) {
-                        self.inputs.push(Input::FsDone { ticket, result });
-                    }
+        while self.run_one(sink) {}
+    }
+
+    /// Does the work as long as the slice lasts.
+    pub(crate) fn run_slice(&mut self, sink: &Arc<dyn CompletionSink>, clock: &dyn Clock) {
+        let mut weight = 0;
+        while let Some(work) = self.work.front() {
+            weight += work.weight();
+            self.run_one(sink);
+            if weight >= LOOKED_AFTER && !self.work.is_empty() {
+                let now = clock.now().mono;
+                self.slice.begin(now);
+                if self.slice.is_over_at(now) {
+                    return;
                 }
-                Work::Release { backend, fh } => {
-                    if catch_unwind(AssertUnwindSafe(|| backend.release(fh))).is_err() {
-                        self.inputs.push(Input::ReleasePanicked);
-                    }
+                weight = 0;
+            }
+        }
+    }
+
+    /// Does one piece of it; `false` if there is none.
+    fn run_one(&mut self, sink: &Arc<dyn CompletionSink>) -> bool {
+        match self.work.pop_front() {
+            None => return false,
+            Some(Work::Request {
+                ticket,
+                backend,
+                request,
+            }) => {
+                if let Some(result) = self.submit(backend, ticket, request, sink) {
+                    self.inputs.push_back(Input::FsDone { ticket, result });
+                }
+            }
+            Some(Work::Release { backend, fh }) => {
+                if catch_unwind(AssertUnwindSafe(|| backend.release(fh))).is_err() {
+                    self.inputs.push_back(Input::ReleasePanicked);
                 }
             }
         }
+        true
     }
 
     /// Submits one request. A file system that panics, or that mixes answering at once and later,
@@ -133,3 +181,6 @@ impl Turn {
 
 /// Room for so many inputs and requests is kept by an idle connection.
 const KEPT: usize = 8;
+/// The clock is looked at after so much work, and so many bytes are as much as a short request.
+const LOOKED_AFTER: u32 = 4;
+const WEIGHTY: u32 = 16 << 10;

@@ -28,4 +28,5 @@ mod timer;
 mod traffic;
 mod transfer;
 mod trunking;
+mod turns;
 mod versions;

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use nfs4_driver::{self as driver, Closing, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 /// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
@@ -71,6 +72,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> driver::Stream for Polled<'_, '_, S> {
 
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.stream).poll_write_vectored(self.cx, slices)
+    }
+
+    fn give_way(&mut self) -> bool {
+        // To wake the task itself would do, but then a runtime that has always something to do looks at
+        // its sockets once in 61 polls: this has it look before the task is polled again.
+        pin!(yield_now()).poll(self.cx).is_pending()
     }
 
     fn flush(&mut self) -> Poll<io::Result<()>> {

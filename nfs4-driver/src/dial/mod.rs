@@ -208,7 +208,7 @@ impl Dials {
             };
             if let Err(why) = result {
                 log::not_dialled(wanted.target, why);
-                turn.inputs.push(Input::Dialed {
+                turn.inputs.push_back(Input::Dialed {
                     dial: wanted.dial,
                     result: Err(why),
                 });
