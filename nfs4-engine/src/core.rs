@@ -292,8 +292,8 @@ impl Core {
         true
     }
 
-    /// Sets a reminder. Those of what has gone are dropped when they are the greater part: clients
-    /// come and go as fast as requests do.
+    /// Sets a reminder. When those of what has gone are the greater part, a few of them are dropped for
+    /// each that is set: clients come and go as fast as requests do.
     pub(crate) fn remind(&mut self, at: Mono, due: Due) {
         self.timers.set(at, due);
         let counts = self.states.counts();
@@ -306,7 +306,7 @@ impl Core {
         if self.timers.len() > 2 * of_use + SPARE_TIMERS {
             let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
             let calls = &self.callbacks.calls;
-            self.timers.retain(|due| match due {
+            self.timers.sweep(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
                 Due::Hold | Due::Yielded => true,

@@ -1,7 +1,7 @@
 //! Deadlines, each with its reason.
 
-use alloc::collections::BinaryHeap;
-use core::cmp::Reverse;
+use alloc::collections::BTreeMap;
+use core::ops::Bound;
 
 use crate::callback::Call;
 use crate::client::Client;
@@ -16,9 +16,15 @@ use crate::time::Mono;
 /// An entry is a reminder to look, not the decision: deadlines move, and whoever looks decides by
 /// the clock and sets the next reminder.
 pub(crate) struct Timers {
-    heap: BinaryHeap<Reverse<Entry>>,
+    /// Equal deadlines come due in the order they were set.
+    set: BTreeMap<Place, Due>,
     minted: u64,
+    /// Up to where [`Timers::sweep`] has come.
+    swept: Place,
 }
+
+/// When something is due, and in which order it was set.
+type Place = (Mono, u64);
 
 /// What to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,61 +51,90 @@ pub(crate) enum Due {
     Recall(Key<Delegation>),
 }
 
-#[derive(PartialEq, Eq)]
-struct Entry {
-    at: Mono,
-    // Equal deadlines come due in the order they were set.
-    order: u64,
-    due: Due,
-}
-
 impl Timers {
     pub(crate) const fn new() -> Timers {
         Timers {
-            heap: BinaryHeap::new(),
+            set: BTreeMap::new(),
             minted: 0,
+            swept: (Mono::ZERO, 0),
         }
     }
 
     pub(crate) fn set(&mut self, at: Mono, due: Due) {
         self.minted += 1;
-        self.heap.push(Reverse(Entry {
-            at,
-            order: self.minted,
-            due,
-        }));
+        self.set.insert((at, self.minted), due);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.set.len()
     }
 
-    /// Drops the reminders that are not worth keeping. Whoever sets them for what peers can make
-    /// and unmake at will does this when they are many, or they would pile up until they are due.
-    pub(crate) fn retain(&mut self, worth: impl Fn(Due) -> bool) {
-        self.heap.retain(|Reverse(entry)| worth(entry.due));
+    /// Looks at a few reminders, the next ones each time, and drops those that are not worth keeping.
+    /// Whoever sets reminders for what peers can make and unmake at will does this when they are many,
+    /// or they would pile up until they are due.
+    pub(crate) fn sweep(&mut self, worth: impl Fn(Due) -> bool) {
+        for _ in 0..SWEPT {
+            let rest = (Bound::Excluded(self.swept), Bound::Unbounded);
+            let Some((place, due)) = self.set.range(rest).next() else {
+                self.swept = (Mono::ZERO, 0);
+                return;
+            };
+            let (place, due) = (*place, *due);
+            self.swept = place;
+            if !worth(due) {
+                self.set.remove(&place);
+            }
+        }
     }
 
     pub(crate) fn next(&self) -> Option<(Mono, Due)> {
-        self.heap.peek().map(|Reverse(entry)| (entry.at, entry.due))
+        let ((at, _), due) = self.set.first_key_value()?;
+        Some((*at, *due))
     }
 
     pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
-        if self.next()?.0 > now {
-            return None;
+        let first = self.set.first_entry()?;
+        let (at, _) = *first.key();
+        (at <= now).then(|| first.remove())
+    }
+}
+
+/// So many reminders are looked at for each that is set: where more than half have no use, more of
+/// them go than come.
+const SWEPT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+    use core::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn reminders_of_no_use_go_as_fast_as_they_come_and_few_are_looked_at_for_each() {
+        let mut timers = Timers::new();
+        let (mut set, used) = (0_u32, 1_000);
+        let at =
+            |number: u32| Mono::ZERO.after(Duration::from_nanos(u64::from(number) * 7_919 % 1_000));
+        let lease = |number| Due::Lease(Key::new(number, 1));
+        while set < 100_000 {
+            timers.set(at(set), lease(set));
+            set += 1;
+            if timers.len() > 2 * used + 64 {
+                let looked = Cell::new(0);
+                timers.sweep(|due| {
+                    looked.set(looked.get() + 1);
+                    matches!(due, Due::Lease(client) if client.index.is_multiple_of(100))
+                });
+                assert!(looked.get() <= SWEPT);
+            }
+            assert!(timers.len() < 4 * used, "{} after {set}", timers.len());
         }
-        self.heap.pop().map(|Reverse(entry)| entry.due)
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> core::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Entry) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
+        let mut left = 0;
+        while let Some(due) = timers.pop_due(Mono::NEVER) {
+            left +=
+                u32::from(matches!(due, Due::Lease(client) if client.index.is_multiple_of(100)));
+        }
+        assert_eq!(left, 1_000, "none of use was dropped");
     }
 }
