@@ -1,6 +1,5 @@
 //! Tables whose keys the engine mints itself: an index and a generation, looked up without hashing.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
@@ -17,8 +16,10 @@ pub(crate) struct Slab<T> {
     chunks: Vec<Vec<Entry<T>>>,
     /// How many places there are.
     places: usize,
-    // First in, first out: a place is taken again as late as can be.
-    free: VecDeque<u32>,
+    /// How many of them are free.
+    free: usize,
+    /// The first and the last of these: a place is taken again as late as can be.
+    ends: (u32, u32),
     /// Where generations come from, if peers are told of them.
     draw: Option<Draw>,
 }
@@ -27,7 +28,14 @@ struct Entry<T> {
     generation: u32,
     /// The generation of the last entry here that was lost; 0 if none was.
     lost: u32,
-    value: Option<T>,
+    content: Content<T>,
+}
+
+/// What is at a place.
+enum Content<T> {
+    Taken(T),
+    /// Nothing; the place after it in the queue of free ones is this.
+    Free(u32),
 }
 
 /// Names an entry of a `Slab<T>`.
@@ -45,7 +53,8 @@ impl<T> Slab<T> {
         Slab {
             chunks: Vec::new(),
             places: 0,
-            free: VecDeque::new(),
+            free: 0,
+            ends: (0, 0),
             draw: None,
         }
     }
@@ -55,24 +64,29 @@ impl<T> Slab<T> {
         Slab {
             chunks: Vec::new(),
             places: 0,
-            free: VecDeque::new(),
+            free: 0,
+            ends: (0, 0),
             draw: Some(draw),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places - self.free.len()
+        self.places - self.free
     }
 
     /// Adds an entry that may want to know its own key.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
         let drawn = self.draw.as_mut().map(Draw::next);
-        if let Some(index) = self.free.pop_front()
+        let index = self.ends.0;
+        if self.free > 0
             && let Some(entry) = self.entry_mut(index)
+            && let Content::Free(next) = entry.content
         {
             entry.generation = drawn.unwrap_or(entry.generation);
             let key = Key::new(index, entry.generation);
-            entry.value = Some(make(key));
+            entry.content = Content::Taken(make(key));
+            self.ends.0 = next;
+            self.free -= 1;
             return key;
         }
         // A slab never grows to 2^32 entries: every table has a limit far below.
@@ -81,7 +95,7 @@ impl<T> Slab<T> {
         let entry = Entry {
             generation: key.generation,
             lost: 0,
-            value: Some(make(key)),
+            content: Content::Taken(make(key)),
         };
         self.places += 1;
         match self.chunks.last_mut() {
@@ -111,7 +125,7 @@ impl<T> Slab<T> {
     pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
         let entry = self.entry(key.index)?;
         if entry.generation == key.generation {
-            entry.value.as_ref()
+            entry.content.taken()
         } else {
             None
         }
@@ -121,7 +135,10 @@ impl<T> Slab<T> {
     pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         let entry = self.entry_mut(key.index)?;
         if entry.generation == key.generation {
-            entry.value.as_mut()
+            match &mut entry.content {
+                Content::Taken(value) => Some(value),
+                Content::Free(_) => None,
+            }
         } else {
             None
         }
@@ -131,14 +148,15 @@ impl<T> Slab<T> {
     pub(crate) fn key_at(&self, index: u32) -> Option<Key<T>> {
         let entry = self.entry(index)?;
         entry
-            .value
+            .content
+            .taken()
             .is_some()
             .then_some(Key::new(index, entry.generation))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + '_ {
         let entries = self.chunks.iter().flatten();
-        entries.filter_map(|entry| entry.value.as_ref())
+        entries.filter_map(|entry| entry.content.taken())
     }
 
     /// With their keys, in no order that a peer could rely on.
@@ -146,7 +164,7 @@ impl<T> Slab<T> {
         let entries = self.chunks.iter().flatten();
         entries.zip(0..).filter_map(|(entry, index)| {
             let key = Key::new(index, entry.generation);
-            entry.value.as_ref().map(|value| (key, value))
+            entry.content.taken().map(|value| (key, value))
         })
     }
 
@@ -157,7 +175,7 @@ impl<T> Slab<T> {
         let rest = chunks.flatten().skip(from % CHUNK);
         (index..).zip(rest).map(|(index, entry)| {
             let key = Key::new(index, entry.generation);
-            (key, entry.value.as_ref())
+            (key, entry.content.taken())
         })
     }
 
@@ -170,11 +188,29 @@ impl<T> Slab<T> {
         if entry.generation != key.generation {
             return None;
         }
-        let value = entry.value.take()?;
+        if let Content::Free(_) = entry.content {
+            return None;
+        }
         // Zero is kept out, so that an all-zero id never names anything.
         entry.generation = entry.generation.checked_add(1).unwrap_or(1);
-        self.free.push_back(key.index);
-        Some(value)
+        let taken = core::mem::replace(&mut entry.content, Content::Free(key.index));
+        self.put_last(key.index);
+        match taken {
+            Content::Taken(value) => Some(value),
+            Content::Free(_) => None,
+        }
+    }
+
+    /// Puts a place that is free now at the end of the queue of them.
+    fn put_last(&mut self, index: u32) {
+        let last = self.ends.1;
+        self.ends.1 = index;
+        if self.free == 0 {
+            self.ends.0 = index;
+        } else if let Some(last) = self.entry_mut(last) {
+            last.content = Content::Free(index);
+        }
+        self.free += 1;
     }
 
     /// As [`Slab::remove`]; that the entry was taken from its owner is remembered until another at
@@ -196,6 +232,16 @@ impl<T> Slab<T> {
     pub(crate) fn lost_at(&self, index: u32) -> Option<u32> {
         let entry = self.entry(index)?;
         (entry.lost != 0).then_some(entry.lost)
+    }
+}
+
+impl<T> Content<T> {
+    #[inline]
+    fn taken(&self) -> Option<&T> {
+        match self {
+            Content::Taken(value) => Some(value),
+            Content::Free(_) => None,
+        }
     }
 }
 
@@ -289,6 +335,29 @@ mod tests {
         assert_eq!(slab.get(first), None);
         assert_eq!(slab.get(second), Some(&'b'));
         assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn places_are_taken_again_in_the_order_they_became_free() {
+        let mut slab = Slab::new();
+        let mut queue = alloc::collections::VecDeque::new();
+        let mut held: Vec<_> = (0..50).map(|value| slab.insert(value)).collect();
+        let mut seed = 1_u64;
+        for value in 0..10_000 {
+            seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            if seed >> 63 == 0 && !held.is_empty() {
+                let key = held.swap_remove((seed >> 33) as usize % held.len());
+                assert!(slab.remove(key).is_some() && slab.remove(key).is_none());
+                queue.push_back(key.index);
+            } else {
+                let places = slab.places as u32;
+                let key = slab.insert(value);
+                assert_eq!(key.index, queue.pop_front().unwrap_or(places));
+                assert_eq!(slab.get(key), Some(&value));
+                held.push(key);
+            }
+            assert_eq!(slab.len(), held.len());
+        }
     }
 
     #[test]
