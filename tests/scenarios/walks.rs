@@ -6,6 +6,7 @@ use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::basic::{LockType, Stateid};
 use nfs4_proto::nfs4::{Op, Status};
+use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Sim, open_args};
 
@@ -191,3 +192,49 @@ fn what_a_replaced_client_had_goes_in_parts_without_its_asking_again() {
     client.create_session(&mut sim).all_ok();
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_long_list_of_stateids_is_tested_in_parts_and_every_one_is_answered() {
+    let mut sim = Sim::new();
+    let mut one = Holder::new(&mut sim, "one", 3);
+    let mut two = Holder::new(&mut sim, "two", 3);
+    let unknown = Stateid {
+        seqid: 1,
+        other: [7; 12],
+    };
+    let is_known = |at: usize| at.is_multiple_of(7);
+    let mut tested = Vec::new();
+    for at in 0..TESTED {
+        tested.push(if is_known(at) { one.open } else { unknown });
+    }
+    let xid = sim.xid();
+    let sequence = one.client.sequence(0, false);
+    let record = one.client.record(xid, b"", |c| {
+        let stateids = List::new(&tested);
+        c.sequence(sequence)
+            .test_stateid(args::TestStateid { stateids })
+    });
+    one.client.advance(0);
+    sim.jump(Duration::ZERO);
+    sim.send(one.client.conn, record);
+    sim.settle();
+    let mut parts = 1;
+    while sim.tables().yielded > 0 {
+        assert!(sim.take_reply(xid).is_none(), "it is not done");
+        two.test(&mut sim, b"x", (0, 1)).all_ok();
+        sim.step_timers(1);
+        parts += 1;
+    }
+    sim.settle();
+    assert_eq!(parts, TESTED.div_ceil(8 * AT_ONCE), "parts");
+    let reply = sim.take_reply(xid).expect("it is done").all_ok();
+    let statuses: Vec<_> = ok!(reply, TestStateid).status_codes.iter().collect();
+    assert_eq!(statuses.len(), TESTED);
+    for (at, status) in statuses.into_iter().enumerate() {
+        assert_eq!(status == Status::OK, is_known(at), "{at}: {status}");
+    }
+    sim.run_timers();
+    sim.assert_nothing_is_left();
+}
+
+const TESTED: usize = 10_000;

@@ -5,22 +5,47 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::{Cx, Sequenced, Step};
+use crate::fs::FsResult;
 use crate::state::stateid::Named;
 use crate::state::table::Ending;
 
-/// TEST_STATEID.
+/// TEST_STATEID: a list as long as a request is gone through in parts.
 pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::TestStateid::decode(args)?;
     let count = args.stateids.len();
     cx.run.room_for(4 + 4 * count)?;
-    let w = cx.run.reply.body();
     // A list that was decoded from a record is bounded by it.
-    w.u32(u32::try_from(count).unwrap_or(u32::MAX));
-    for stateid in args.stateids.iter() {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    cx.run.reply.body().u32(count);
+    Ok(test_some(cx, &args))
+}
+
+/// Goes on with TEST_STATEID after others have had their turn.
+pub(crate) fn go_on_testing(
+    cx: &mut Cx<'_, Sequenced>,
+    args: &mut Reader<'_>,
+    _: FsResult,
+) -> Result<Step, Status> {
+    let args = args::TestStateid::decode(args)?;
+    Ok(test_some(cx, &args))
+}
+
+/// Tests the stateids that come after those whose status is in the reply.
+fn test_some(cx: &mut Cx<'_, Sequenced>, args: &args::TestStateid<'_>) -> Step {
+    let tested = cx.run.reply.op_body().len() / 4 - 1;
+    let most = cx.core.states.may_walk() * TESTED_PER_STEP;
+    let w = cx.run.reply.body();
+    for stateid in args.stateids.iter().skip(tested).take(most) {
         let found = cx.core.states.check(&stateid, cx.scope.client, None);
         found.err().unwrap_or(Status::OK).encode(w);
     }
-    Ok(Step::Done(Status::OK))
+    let left = args.stateids.len() - tested;
+    cx.core.states.walked += left.min(most) / TESTED_PER_STEP;
+    if left > most {
+        Step::Yield
+    } else {
+        Step::Done(Status::OK)
+    }
 }
 
 /// FREE_STATEID.
@@ -49,3 +74,6 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
         Named::Deleg(_) => Err(Status::LOCKS_HELD),
     }
 }
+
+/// To test so many stateids costs as much as to remove one thing.
+const TESTED_PER_STEP: usize = 8;

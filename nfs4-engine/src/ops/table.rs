@@ -326,7 +326,12 @@ const fn serve(op: Op) -> Row {
                 Handler::waiting(lock::unlock, lock::go_on_unlocking),
             ),
         ),
-        Op::TestStateid => later(op, NO_FLAGS, None, Handler::now(stateid::test)),
+        Op::TestStateid => later(
+            op,
+            NO_FLAGS,
+            None,
+            Handler::waiting(stateid::test, stateid::go_on_testing),
+        ),
         Op::FreeStateid => later(op, NO_FLAGS, Some(0), Handler::now(stateid::free)),
         Op::Read => reads(op, ON_FILE, waiting!(read::start, read::resume)),
         Op::Write => changes(op, ON_FILE, 16, waiting!(write::start, write::resume)),
