@@ -40,14 +40,17 @@ impl Engine {
         self.core.remind(until, Due::Hold);
     }
 
-    /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for.
+    /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for: with a few
+    /// at once, and with the others after requests that came meanwhile.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
         let core = &self.core;
         let (over, waiting): (Vec<Hold>, Vec<Hold>) =
             core.holds.iter().partition(|hold| hold.is_over(core, now));
         self.core.holds = waiting;
-        for hold in over {
-            if let Some(run) = self.parked.remove(hold.run) {
+        for (number, hold) in over.into_iter().enumerate() {
+            if number >= WOKEN {
+                self.yield_turn(hold.run, now);
+            } else if let Some(run) = self.parked.remove(hold.run) {
                 self.go_on(run, Ok(FsReply::Done), now, out);
             }
         }
@@ -101,3 +104,5 @@ impl Hold {
 const MOMENT: Duration = Duration::from_millis(200);
 /// So many wait at most, a third of them of one peer.
 const MOST: usize = 256;
+/// So many go on at once.
+const WOKEN: usize = 8;
