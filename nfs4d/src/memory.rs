@@ -17,6 +17,7 @@ use crate::system;
 /// It does not start.
 pub(crate) fn keep_trim(node: Node) -> io::Result<()> {
     system::keep_at_most(AT_ENDS);
+    system::join_freed_blocks_at_once();
     Builder::new()
         .name("nfs4d-memory".to_owned())
         .stack_size(STACK)

@@ -48,6 +48,17 @@ pub(crate) fn keep_at_most(bytes: u32) {
     let _ = bytes;
 }
 
+/// Lets the C library join each freed block to its neighbours at once. By itself it collects small ones
+/// and joins all of them within one later `free`, which takes milliseconds when they are some hundred
+/// thousand, under whatever lock that happens.
+pub(crate) fn join_freed_blocks_at_once() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called at any time; if it refuses, nothing has changed.
+    unsafe {
+        libc::mallopt(libc::M_MXFAST, 0);
+    }
+}
+
 /// Gives the pages that hold nothing but freed memory back to the system, where the allocator does
 /// not do so by itself.
 pub(crate) fn trim_memory() {
@@ -61,6 +72,18 @@ pub(crate) fn trim_memory() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn no_freed_block_waits_to_be_joined_to_others() {
+        // SAFETY: it only counts.
+        let waiting = || unsafe { libc::mallinfo2() }.fsmblks;
+        join_freed_blocks_at_once();
+        let before = waiting();
+        let blocks: Vec<_> = (0..1_000_u64).map(Box::new).collect();
+        drop(blocks);
+        assert!(waiting() <= before, "{} and then {}", before, waiting());
+    }
 
     #[test]
     fn the_limit_of_descriptors_is_raised_once_and_for_all() {
