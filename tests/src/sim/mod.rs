@@ -1,6 +1,6 @@
 //! A simulated network with a server and model clients on it.
 //!
-//! Nothing in it reads a clock, a socket or entropy of the machine: time is virtual, chance comes
+//! Nothing in it depends on a clock, a socket or entropy of the machine: time is virtual, chance comes
 //! from a seed, and one scenario run twice gives the same bytes.
 
 mod admin;
@@ -17,6 +17,7 @@ mod network;
 mod reply;
 mod request;
 mod rng;
+mod stopwatch;
 mod world;
 
 pub use callback::Callback;

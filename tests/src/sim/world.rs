@@ -27,6 +27,7 @@ use super::held::Held;
 use super::network::{Delays, Event, Network};
 use super::reply::Reply;
 use super::rng::Rng;
+use super::stopwatch::{self, Stopwatch};
 
 /// When the file system answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,7 @@ pub struct Sim {
     bound: Bound,
     pub(super) excess: Excess,
     pub(super) trace: Vec<u8>,
+    stopwatch: Stopwatch,
     xid: u32,
 }
 
@@ -87,6 +89,15 @@ impl Sim {
     /// A server with these settings, on a network without delays.
     pub fn with(config: Config) -> Sim {
         Sim::on(config, Delays::default(), 0)
+    }
+
+    /// A server of which only [`Sim::turns`] are looked at: no table is checked, and nothing written
+    /// down.
+    pub fn measured(config: Config) -> Sim {
+        Sim {
+            stopwatch: Stopwatch::running(),
+            ..Sim::with(config)
+        }
     }
 
     /// A server on a network with delays that chance chooses.
@@ -151,6 +162,7 @@ impl Sim {
             bound: Bound::default(),
             excess: Excess::default(),
             trace: Vec::new(),
+            stopwatch: Stopwatch::default(),
             xid: 0,
         }
     }
@@ -382,7 +394,9 @@ impl Sim {
     /// Lets the timers that are due take so many steps; `true` if there is more to do.
     pub fn step_timers(&mut self, budget: usize) -> bool {
         let now = at(self.now);
-        let is_left = self.engine.handle_timeout(now, budget, &mut self.outbox);
+        let (engine, outbox) = (&mut self.engine, &mut self.outbox);
+        let step = || engine.handle_timeout(now, budget, outbox);
+        let is_left = self.stopwatch.time("timer", step);
         self.carry_out();
         is_left
     }
@@ -390,6 +404,12 @@ impl Sim {
     /// The time since the start.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now)
+    }
+
+    /// What the engine's turns since this was last asked were for, and how long they took by the
+    /// clock of the machine; of a server that is [`Sim::measured`].
+    pub fn turns(&mut self) -> Vec<(&'static str, Duration)> {
+        self.stopwatch.take()
     }
 
     /// Which connections are bound to which sessions, as the tables have it.
@@ -459,7 +479,10 @@ impl Sim {
             | Input::FsDone { .. }
             | Input::ReleasePanicked => {}
         }
-        self.engine.handle(at(self.now), input, &mut self.outbox);
+        let (engine, outbox, now) = (&mut self.engine, &mut self.outbox, at(self.now));
+        let kind = stopwatch::kind_of(&input);
+        self.stopwatch
+            .time(kind, || engine.handle(now, input, outbox));
         self.carry_out();
     }
 
@@ -482,7 +505,9 @@ impl Sim {
                     self.assert_open(reply.conn);
                     answered.insert(reply.conn);
                     let record = record(&self.outbox, &reply);
-                    self.trace.extend_from_slice(&record);
+                    if !self.stopwatch.is_running() {
+                        self.trace.extend_from_slice(&record);
+                    }
                     self.network.send_down(reply.conn, record, self.now);
                 }
                 Action::Fs {
@@ -556,6 +581,9 @@ impl Sim {
 
     /// Holds the tables against what must always be true of them.
     fn check(&mut self) {
+        if self.stopwatch.is_running() {
+            return;
+        }
         self.checks += 1;
         let tables = self.tables();
         let long =
@@ -570,6 +598,9 @@ impl Sim {
     }
 
     fn note(&mut self, action: &Action) {
+        if self.stopwatch.is_running() {
+            return;
+        }
         let mut line = format!("{} ", self.now);
         // Writing to a string cannot fail.
         let _ = match action {
