@@ -1,6 +1,7 @@
 //! TEST_STATEID and FREE_STATEID. [RFC 8881 §18.48, §18.38]
 
 use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
@@ -17,7 +18,7 @@ pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     // A list that was decoded from a record is bounded by it.
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     cx.run.reply.body().u32(count);
-    Ok(test_some(cx, &args))
+    test_some(cx, &mut Reader::at(cx.record, cx.run.args_at))
 }
 
 /// Goes on with TEST_STATEID after others have had their turn.
@@ -26,26 +27,28 @@ pub(crate) fn go_on_testing(
     args: &mut Reader<'_>,
     _: FsResult,
 ) -> Result<Step, Status> {
-    let args = args::TestStateid::decode(args)?;
-    Ok(test_some(cx, &args))
+    test_some(cx, args)
 }
 
-/// Tests the stateids that come after those whose status is in the reply.
-fn test_some(cx: &mut Cx<'_, Sequenced>, args: &args::TestStateid<'_>) -> Step {
+/// Tests some stateids of a list, those after the ones whose status is in the reply.
+fn test_some(cx: &mut Cx<'_, Sequenced>, list: &mut Reader<'_>) -> Result<Step, Status> {
+    let count = list.u32()? as usize;
     let tested = cx.run.reply.op_body().len() / 4 - 1;
-    let most = cx.core.states.may_walk() * TESTED_PER_STEP;
+    list.skip(tested * STATEID_LEN)?;
+    let left = count.saturating_sub(tested);
+    let now = left.min(cx.core.states.may_walk() * TESTED_PER_STEP);
     let w = cx.run.reply.body();
-    for stateid in args.stateids.iter().skip(tested).take(most) {
+    for _ in 0..now {
+        let stateid = Stateid::decode(list)?;
         let found = cx.core.states.check(&stateid, cx.scope.client, None);
         found.err().unwrap_or(Status::OK).encode(w);
     }
-    let left = args.stateids.len() - tested;
-    cx.core.states.walked += left.min(most) / TESTED_PER_STEP;
-    if left > most {
+    cx.core.states.walked += now / TESTED_PER_STEP;
+    Ok(if now < left {
         Step::Yield
     } else {
         Step::Done(Status::OK)
-    }
+    })
 }
 
 /// FREE_STATEID.
@@ -77,3 +80,5 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
 
 /// To test so many stateids costs as much as to remove one thing.
 const TESTED_PER_STEP: usize = 8;
+/// Bytes of a stateid.
+const STATEID_LEN: usize = 16;
