@@ -112,6 +112,8 @@ pub(crate) struct CreateSlot {
     pub(crate) sequence: u32,
     /// CREATE_SESSION4resok of the last, if there was one.
     pub(crate) reply: Option<Box<[u8]>>,
+    /// The session that it tells of, which may have gone since.
+    pub(crate) made: Option<Key<Session>>,
 }
 
 impl Client {

@@ -141,7 +141,12 @@ pub(crate) enum Stage {
     NameFound,
     /// and RENAME: what the new one does.
     OtherNameFound,
-    /// the name is removed of a file that is delegated to the caller,
+    /// REMOVE, RENAME and LINK: this file is delegated to another client, and it is looked whether the
+    /// user may change the directory, or the one of the old name,
+    MayChange(Key<File>),
+    /// and RENAME: the one of the new name.
+    MayChangeOther(Key<File>),
+    /// REMOVE and RENAME: the name is removed of a file that is delegated to the caller,
     NameRemoved(Key<File>),
     /// and it is looked whether the file is still there.
     NameGone(Key<File>),
@@ -179,7 +184,10 @@ impl Stage {
     /// Whether the operation has only looked so far: it is as if it had not begun.
     pub(crate) const fn only_looked(self) -> bool {
         match self {
-            Stage::NameFound | Stage::OtherNameFound => true,
+            Stage::NameFound
+            | Stage::OtherNameFound
+            | Stage::MayChange(_)
+            | Stage::MayChangeOther(_) => true,
             Stage::Last
             | Stage::Between
             | Stage::ReadDirStat

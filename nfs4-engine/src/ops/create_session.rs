@@ -44,6 +44,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
             return Err(Status::CLID_INUSE);
         }
         cx.run.reply.body().raw(reply);
+        bind_again(cx, key);
         return Ok(Step::Done(Status::OK));
     }
     if args.sequence != client.create.sequence.wrapping_add(1) {
@@ -80,6 +81,22 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         confirm(cx, key)?;
     }
     create(cx, key, &args, fore, back)
+}
+
+/// The client takes the connection of a retry for one of the session, which calls it back if the reply
+/// said so: it is made one as the first would have been.
+fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) {
+    let core = &mut *cx.core;
+    let latest = core.clients.get(key).and_then(|client| client.create.made);
+    let Some((session, found)) = latest.and_then(|key| Some((key, core.sessions.get(key)?))) else {
+        return;
+    };
+    let direction = if found.flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0 {
+        Direction::Both
+    } else {
+        Direction::Fore
+    };
+    core.associate(session, cx.run.conn, direction, cx.now, cx.out);
 }
 
 /// Confirms a record: the owner's earlier incarnation goes with all that it had.
@@ -184,6 +201,7 @@ fn create<S: Scope>(
     let from = w.len();
     ok.encode(w);
     client.create.sequence = args.sequence;
+    client.create.made = Some(session);
     client.create.reply = w.as_slice().get(from..).map(Into::into);
     cx.out.event(Event::SessionCreated {
         session: id,

@@ -199,6 +199,10 @@ fn decide<S: Established>(
         Err(Obstacle::Others) => return Err(Why::Contention),
         Err(Obstacle::Many) => return Err(Why::Resource),
     }
+    if kind == DelegationKind::Write && !is_let_in_to_write(cx, open, share) {
+        // What its holder says of the file, others are told, and the file system notes it.
+        return Err(Why::Reason(WND4_WRITE_DELEG_NOT_SUPP_FTYPE));
+    }
     if !cx.core.can_call_back(client, Promise::Recall) {
         return Err(Why::Resource);
     }
@@ -226,6 +230,13 @@ fn decide<S: Established>(
     };
     cx.out.metrics.delegated(kind);
     Ok(Offer::Granted(key))
+}
+
+/// Whether the file system has let the user open the file for writing, now for this share or before.
+fn is_let_in_to_write<S>(cx: &Cx<'_, S>, open: Key<Open>, share: Share) -> bool {
+    let user = Principal::of(&cx.run.cred);
+    let held = cx.core.states.get(open);
+    share.writes() || held.is_some_and(|open| open.rights_of(user).writes())
 }
 
 /// Which kind of delegation serves an open for this share. Who only writes has not been found to

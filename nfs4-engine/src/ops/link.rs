@@ -12,12 +12,21 @@ use crate::state::delegation::Touch;
 
 /// LINK: the saved filehandle is the object, the current one the directory of its new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    link(cx, args, false)
+}
+
+/// Links, or finds out first whether the user may: that is known if it was `asked`.
+fn link<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>, asked: bool) -> Result<Step, Status> {
     let dir = cx.current()?;
     let fh = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let newname = args::Link::decode(args)?.newname;
     let name = names::component(cx, &dir, newname)?;
     if fh.export != dir.export {
         return Err(Status::XDEV);
+    }
+    if !asked && let Some(file) = names::delegated(cx, &fh) {
+        cx.guard(Guard::Change(cx.core.guards.of(&fh)));
+        return names::ask(cx, &dir, Stage::MayChange(file));
     }
     cx.touch(&fh, Touch::Change, false)?;
     let (file, place) = (cx.core.guards.of(&fh), names::place(cx, &dir, newname));
@@ -32,11 +41,15 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     Ok(Step::Wait(dir.export, op, Stage::Last))
 }
 
-pub(crate) fn linked<S>(
+pub(crate) fn linked<S: Scope>(
     cx: &mut Cx<'_, S>,
-    _: &mut Reader<'_>,
+    args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
+    if matches!(cx.run.stage, Stage::MayChange(_)) {
+        names::permitted(result)?;
+        return link(cx, args, true);
+    }
     let FsReply::Linked { dir } = result? else {
         return Err(Status::SERVERFAULT);
     };

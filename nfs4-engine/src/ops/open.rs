@@ -125,6 +125,8 @@ pub(crate) fn resume<S: Established>(
         | Stage::ReadDirStat
         | Stage::NameFound
         | Stage::OtherNameFound
+        | Stage::MayChange(_)
+        | Stage::MayChangeOther(_)
         | Stage::NameRemoved(_)
         | Stage::NameGone(_)
         | Stage::Asked

@@ -4,7 +4,7 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::names;
+use super::names::{self, Found};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
 use crate::slab::Key;
@@ -28,8 +28,17 @@ pub(crate) fn resume<S: Scope>(
 ) -> Result<Step, Status> {
     if matches!(cx.run.stage, Stage::NameFound) {
         let dir = cx.current()?;
-        let held = names::touch(cx, &dir, result)?;
-        return remove(cx, &args::Remove::decode(args)?, held);
+        return match names::touch(cx, &dir, result) {
+            Found::Free(held) => remove(cx, &args::Remove::decode(args)?, held),
+            Found::Delegated(file) => names::ask(cx, &dir, Stage::MayChange(file)),
+        };
+    }
+    if let Stage::MayChange(file) = cx.run.stage {
+        names::permitted(result)?;
+        names::recall(cx, file)?;
+        let dir = cx.current()?;
+        let name = names::component(cx, &dir, args::Remove::decode(args)?.target)?;
+        return Ok(names::find(&dir, name, Stage::NameFound));
     }
     if let Stage::NameGone(file) = cx.run.stage {
         return Ok(names::gone(cx, file, &result));

@@ -4,7 +4,7 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::names;
+use super::names::{self, Found};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
@@ -36,7 +36,10 @@ pub(crate) fn resume<S: Scope>(
     let to_dir = cx.current()?;
     // What is moved, and what makes room for it.
     if matches!(cx.run.stage, Stage::NameFound) {
-        let moved = names::touch(cx, &to_dir, result)?;
+        let moved = match names::touch(cx, &to_dir, result) {
+            Found::Free(moved) => moved,
+            Found::Delegated(file) => return ask(cx, file),
+        };
         let args = args::Rename::decode(args)?;
         let to = names::component(cx, &to_dir, args.newname)?;
         if moved.is_some() {
@@ -48,8 +51,21 @@ pub(crate) fn resume<S: Scope>(
         return Ok(names::find(&to_dir, to, Stage::OtherNameFound));
     }
     if matches!(cx.run.stage, Stage::OtherNameFound) {
-        let replaced = names::touch(cx, &to_dir, result)?;
-        return rename(cx, &args::Rename::decode(args)?, replaced);
+        return match names::touch(cx, &to_dir, result) {
+            Found::Free(replaced) => rename(cx, &args::Rename::decode(args)?, replaced),
+            Found::Delegated(file) => ask(cx, file),
+        };
+    }
+    if let Stage::MayChange(file) = cx.run.stage {
+        names::permitted(result)?;
+        return names::ask(cx, &to_dir, Stage::MayChangeOther(file));
+    }
+    if let Stage::MayChangeOther(file) = cx.run.stage {
+        names::permitted(result)?;
+        names::recall(cx, file)?;
+        let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
+        let from = names::component(cx, &from_dir, args::Rename::decode(args)?.oldname)?;
+        return Ok(names::find(&from_dir, from, Stage::NameFound));
     }
     if let Stage::NameGone(file) = cx.run.stage {
         return Ok(names::gone(cx, file, &result));
@@ -60,6 +76,12 @@ pub(crate) fn resume<S: Scope>(
     names::change_info(cx.body(), from);
     names::change_info(cx.body(), to);
     Ok(names::after(cx))
+}
+
+/// This file is delegated to another client: may the user change both directories?
+fn ask<S>(cx: &Cx<'_, S>, file: Key<File>) -> Result<Step, Status> {
+    let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
+    names::ask(cx, &from_dir, Stage::MayChange(file))
 }
 
 /// Renames; what is replaced is `held` if it is delegated to the caller.

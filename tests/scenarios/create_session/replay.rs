@@ -48,3 +48,24 @@ fn a_replay_is_answered_to_nobody_but_the_principal_that_was_answered_first() {
     }
     client.bare(&mut sim, |c| c.create_session(args)).all_ok();
 }
+
+#[test]
+fn a_replay_makes_its_connection_one_of_the_session_that_can_be_called_back() {
+    for flags in [0, CREATE_SESSION4_FLAG_CONN_BACK_CHAN] {
+        let mut sim = Sim::new();
+        let mut client = introduced(&mut sim);
+        let args = CreateSession {
+            flags,
+            ..client.session_args()
+        };
+        let first = client.create_session_with(&mut sim, args).all_ok();
+        assert_eq!(ok!(first, CreateSession).flags, flags);
+        // The reply is lost, with its connection.
+        sim.kill(client.conn);
+        sim.settle();
+        client.conn = sim.connect();
+        client.bare(&mut sim, |c| c.create_session(args)).all_ok();
+        let reply = client.call(&mut sim, |c| c).all_ok();
+        assert_eq!(ok!(reply, Sequence).status_flags, 0, "{flags}");
+    }
+}

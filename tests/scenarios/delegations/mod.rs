@@ -8,6 +8,7 @@ mod grant;
 mod limits;
 mod meanwhile;
 mod narrow;
+mod permitted;
 mod probe;
 mod recall;
 mod removed;

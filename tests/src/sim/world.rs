@@ -362,10 +362,18 @@ impl Sim {
     pub fn sleep(&mut self, span: Duration) {
         self.late = false;
         let until = self.now + nanos(span);
-        while self.network.next_time().is_some_and(|at| at <= until) {
-            self.step();
+        // One after the other: what a timer sets off may happen within the time.
+        loop {
+            let timer = self.engine.next_timeout().map(|(due, _)| due.as_nanos());
+            let event = self.network.next_time();
+            match (event, timer) {
+                (Some(at), due) if at <= until && due.is_none_or(|due| at <= due) => {
+                    self.step();
+                }
+                (_, Some(due)) if due <= until => self.run_timers_until(due.max(self.now)),
+                _ => break,
+            }
         }
-        self.run_timers_until(until);
         self.now = until;
     }
 
@@ -430,9 +438,10 @@ impl Sim {
             self.kill(conn);
         }
         self.run();
-        // Once for what was active now, and once for the timers to find that out.
+        // Once for what was active now, once for the timers to find that out, and once for those that
+        // were set for what has gone.
         let lease = self.engine.config().lease;
-        self.sleep(2 * lease + Duration::from_secs(1));
+        self.sleep(3 * lease + Duration::from_secs(1));
         assert_eq!(
             self.tables(),
             TableLengths::default(),
