@@ -10,7 +10,7 @@ use nfs4_proto::nfs4::consts::{
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
     OPEN4_SHARE_ACCESS_WANT_NO_PREFERENCE, OPEN4_SHARE_ACCESS_WANT_READ_DELEG,
     OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, WND4_CANCELLED, WND4_NOT_SUPP_DOWNGRADE,
-    WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED, WND4_WRITE_DELEG_NOT_SUPP_FTYPE,
+    WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
 };
 use nfs4_proto::nfs4::res::{
     NoDelegation, OpenDelegation, ReadDelegation, SpaceLimit, WriteDelegation,
@@ -25,7 +25,7 @@ use crate::client::Principal;
 use crate::compound::{Cx, Established, Step};
 use crate::delegate::Candidate;
 use crate::exports::Fh;
-use crate::fs::{AccessMask, Flavor};
+use crate::fs::Flavor;
 use crate::slab::Key;
 use crate::state::delegated::Obstacle;
 use crate::state::delegation::{Delegation, DelegationKind, Grant, Phase};
@@ -155,24 +155,19 @@ fn decide<S: Established>(
     let Ok(share) = share(args.share_access, args.share_deny) else {
         return Err(Why::Resource);
     };
-    let Some(kind) = wished(want, share) else {
-        return Err(Why::Contention);
+    let kind = match wished(want, share).ok_or(Why::Contention)? {
+        // What the holder of one for writing says of the file, others are told, and the file system
+        // notes it.
+        DelegationKind::Write if !is_let_in_to_write(cx, open, share) => DelegationKind::Read,
+        kind @ (DelegationKind::Read | DelegationKind::Write) => kind,
     };
     let fh = opened.fh;
-    let may_change = cx
-        .core
-        .exports
-        .rights(fh.export)
-        .contains(AccessMask::MODIFY);
-    if kind == DelegationKind::Write && !may_change {
-        return Err(Why::Reason(WND4_WRITE_DELEG_NOT_SUPP_FTYPE));
-    }
     let own = cx.core.states.delegation_to(client, &fh);
     if let Some(own) = own {
         let held = cx.core.states.delegation(own).ok_or(Why::Resource)?;
         match (held.kind, want) {
             (DelegationKind::Read, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG)
-                if held.phase == Phase::Held => {}
+                if held.phase == Phase::Held && kind == DelegationKind::Write => {}
             (DelegationKind::Write, OPEN4_SHARE_ACCESS_WANT_READ_DELEG) => {
                 return Err(Why::Reason(WND4_NOT_SUPP_DOWNGRADE));
             }
@@ -198,10 +193,6 @@ fn decide<S: Established>(
         Ok(()) => {}
         Err(Obstacle::Others) => return Err(Why::Contention),
         Err(Obstacle::Many) => return Err(Why::Resource),
-    }
-    if kind == DelegationKind::Write && !is_let_in_to_write(cx, open, share) {
-        // What its holder says of the file, others are told, and the file system notes it.
-        return Err(Why::Reason(WND4_WRITE_DELEG_NOT_SUPP_FTYPE));
     }
     if !cx.core.can_call_back(client, Promise::Recall) {
         return Err(Why::Resource);

@@ -289,11 +289,11 @@ impl Play {
 
 /// An OPEN of "f" that wants a delegation of this kind.
 fn wanting(kind: DelegationKind, by_name: bool) -> args::Open<'static> {
-    let want = match kind {
-        DelegationKind::Read => OPEN4_SHARE_ACCESS_WANT_READ_DELEG,
-        DelegationKind::Write => OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG,
+    let access = match kind {
+        DelegationKind::Read => 1 | OPEN4_SHARE_ACCESS_WANT_READ_DELEG,
+        DelegationKind::Write => 3 | OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG,
     };
-    let open = opening(1 | want, b"f");
+    let open = opening(access, b"f");
     let claim = if by_name {
         open.claim
     } else {
