@@ -173,6 +173,14 @@ impl<S: Server> Play<S> {
         }
         if let Some(replay) = replay {
             assert_eq!(replay, reply.body(), "another answer");
+            // The client takes this connection for one of the session now.
+            let made = ok!(reply, CreateSession);
+            let mut sessions = self.model.sessions.iter();
+            let found = sessions.position(|session| session.id == made.sessionid && session.alive);
+            if let Some(session) = found {
+                let direction = direction_of(made.flags);
+                self.model.associate(session, conn, direction);
+            }
             return;
         }
         let ok = ok!(reply, CreateSession);
@@ -199,13 +207,8 @@ impl<S: Server> Play<S> {
             running: 0,
             slots: std::array::from_fn(|_| Slot::default()),
         });
-        let direction = if flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0 {
-            Direction::Both
-        } else {
-            Direction::Fore
-        };
         let session = self.model.sessions.len() - 1;
-        self.model.associate(session, conn, direction);
+        self.model.associate(session, conn, direction_of(flags));
     }
 
     pub(super) fn bound(
@@ -276,5 +279,14 @@ impl<S: Server> Play<S> {
         if expected == Status::OK {
             self.model.remove(at, ClientGone::Request);
         }
+    }
+}
+
+/// How CREATE_SESSION binds its connection.
+fn direction_of(flags: u32) -> Direction {
+    if flags & CREATE_SESSION4_FLAG_CONN_BACK_CHAN != 0 {
+        Direction::Both
+    } else {
+        Direction::Fore
     }
 }
