@@ -22,13 +22,14 @@ use nfs4_tests::sim::{Client, Client40, Sim, making_args};
 
 type Play = fn(&mut Sim);
 
-const SHAPES: [(&str, Play); 11] = [
+const SHAPES: [(&str, Play); 12] = [
     ("clients without state", many_clients),
     ("a client that reboots for ever", reboots),
     ("many opens of one file", opens_of_one_file),
     ("a replaced client's opens", replaced_opens),
     ("a client's opens whose lease is over", expired_opens),
     ("many delegations", many_delegations),
+    ("reboots beside delegations", reboots_beside_delegations),
     ("many ranges, unlocked at once", ranges),
     ("a long line for a lock", long_line),
     ("sessions full of kept replies", kept_replies),
@@ -139,22 +140,44 @@ fn expired_opens(sim: &mut Sim) {
 }
 
 fn many_delegations(sim: &mut Sim) {
-    let mut client = wide(sim, "a", CREATE_SESSION4_FLAG_CONN_BACK_CHAN);
-    for first in (0..16_000).step_by(BATCH as usize) {
-        let names: Vec<_> = (first..first + BATCH).map(|n| format!("d{n}")).collect();
+    delegate_many(sim, 0);
+    // Each is recalled, which sets a reminder.
+    let mut other = wide(sim, "other", 0);
+    for number in 0..4_000 {
+        let name = format!("d0-{number}");
+        other.call(sim, |c| {
+            c.putrootfh().open(making_args(b"o", name.as_bytes()))
+        });
+    }
+    expire(sim);
+}
+
+fn delegate_many(sim: &mut Sim, number: u32) {
+    let name = format!("{number}");
+    let mut client = wide(sim, &name, CREATE_SESSION4_FLAG_CONN_BACK_CHAN);
+    for first in (0..DELEGATIONS).step_by(BATCH as usize) {
+        let names: Vec<_> = (first..first + BATCH)
+            .map(|file| format!("d{number}-{file}"))
+            .collect();
         client.call(sim, |c| {
             names.iter().fold(c, |c, name| {
                 c.putrootfh().open(making_args(b"o", name.as_bytes()))
             })
         });
     }
-    // Each is recalled, which sets a reminder.
-    let mut other = wide(sim, "other", 0);
-    for number in 0..4_000 {
-        let name = format!("d{number}");
-        other.call(sim, |c| {
-            c.putrootfh().open(making_args(b"o", name.as_bytes()))
-        });
+}
+
+/// As long as all of these are of use, as many reminders of none may be there.
+fn reboots_beside_delegations(sim: &mut Sim) {
+    for number in 0..5 {
+        delegate_many(sim, number);
+    }
+    let delegated = sim.tables().write_delegations as u32;
+    assert!(delegated >= 5 * DELEGATIONS, "{delegated} delegations");
+    let mut client = Client::stranger(sim, "a");
+    for _ in 0..3 * delegated {
+        client.reboot();
+        client.exchange_id(sim);
     }
     expire(sim);
 }
@@ -301,9 +324,16 @@ fn long_list(sim: &mut Sim) {
     let reply = client
         .call(sim, |c| c.putrootfh().open(making_args(b"last", b"f")))
         .all_ok();
-    let stateids = vec![ok!(reply, Open).stateid; 65_000];
+    let stateids = vec![ok!(reply, Open).stateid; 60_000];
     let stateids = List::new(&stateids);
-    client.call(sim, |c| c.test_stateid(args::TestStateid { stateids }));
+    let request = client.request(sim, 0, false, |c| {
+        c.test_stateid(args::TestStateid { stateids })
+    });
+    request.send(sim, client.conn);
+    sim.settle();
+    sim.run_timers();
+    let reply = sim.take_reply(request.xid()).expect("it is answered");
+    reply.all_ok();
     expire(sim);
 }
 
@@ -329,7 +359,7 @@ fn released(sim: &mut Sim) {
     let release = args::ReleaseLockOwner {
         lock_owner: client.owner(b"l"),
     };
-    client.call(sim, |c| c.release_lockowner(release));
+    client.call(sim, |c| c.release_lockowner(release)).all_ok();
     expire(sim);
 }
 
@@ -363,6 +393,7 @@ fn expire(sim: &mut Sim) {
 const RUNS: u32 = 4;
 const CLIENTS: u32 = 16_384;
 const OPENS: u32 = 60_000;
+const DELEGATIONS: u32 = 15_984;
 const RANGES: u64 = 4_800;
 /// So many operations are in one COMPOUND.
 const BATCH: u32 = 24;
