@@ -101,10 +101,14 @@ impl MemFs {
         (to_dir, to): (&Inode, &[u8]),
     ) -> Result<Moved, FsError> {
         let (source, target) = (from_dir.directory()?, to_dir.directory()?);
+        // What is refused whatever lies above is refused without looking there.
+        in_directory(caller.cred, &from_dir.meta(), Rights::CHANGE_ENTRIES)?;
+        in_directory(caller.cred, &to_dir.meta(), Rights::CHANGE_ENTRIES)?;
+        source.read()?.find(from).ok_or(FsError::NotFound)?;
         // From here on no directory gets another parent.
         let _renames = lock(&self.renames);
-        let from_first = self.is_above(from_dir.id, to_dir.id)
-            || !self.is_above(to_dir.id, from_dir.id) && from_dir.id < to_dir.id;
+        let from_first = self.is_above(from_dir.id, to_dir.id)?
+            || !self.is_above(to_dir.id, from_dir.id)? && from_dir.id < to_dir.id;
         let (mut from_entries, mut to_entries);
         if from_first {
             from_entries = source.write()?;
@@ -146,7 +150,7 @@ impl MemFs {
         }
         may_unlink(caller.cred, &above_from, &source.meta())?;
         if let Body::Directory(_) = source.body {
-            if self.is_above(source.id, to.dir.id) {
+            if self.is_above(source.id, to.dir.id)? {
                 return Err(FsError::Invalid);
             }
             // Its ".." changes.
@@ -156,9 +160,9 @@ impl MemFs {
             }
         }
         // It holds what is to be moved; and its lock comes before one that is held.
-        if target
-            .as_ref()
-            .is_some_and(|target| self.is_above(target.id, from.dir.id))
+        if let Some(target) = &target
+            && target.is_directory()
+            && self.is_above(target.id, from.dir.id)?
         {
             return Err(FsError::Exists);
         }
@@ -216,24 +220,28 @@ impl MemFs {
     }
 
     /// Whether `above` is `below` or one of its ancestors; exact while the rename lock is held.
-    fn is_above(&self, above: InodeId, below: InodeId) -> bool {
+    ///
+    /// # Errors
+    /// NameTooLong if `below` lies deeper than the walk goes: others wait for the lock meanwhile.
+    fn is_above(&self, above: InodeId, below: InodeId) -> Result<bool, FsError> {
         let mut id = below;
-        loop {
+        for _ in 0..=DEEPEST {
             if id == above {
-                return true;
+                return Ok(true);
             }
             // A removed directory has no place in the tree.
             let Ok(inode) = self.table.get(id) else {
-                return false;
+                return Ok(false);
             };
             let Body::Directory(directory) = &inode.body else {
-                return false;
+                return Ok(false);
             };
             if directory.parent() == id {
-                return false;
+                return Ok(false);
             }
             id = directory.parent();
         }
+        Err(FsError::NameTooLong)
     }
 }
 
@@ -245,3 +253,7 @@ fn is_same(source: &Arc<Inode>, target: Option<&Arc<Inode>>) -> bool {
 fn entered(name: &[u8], replace: bool) -> i64 {
     if replace { 0 } else { entry_cost(name) as i64 }
 }
+
+/// Between directories that lie deeper nothing is renamed; paths of 4 096 bytes, which is what Linux
+/// takes, are no longer than that.
+const DEEPEST: u32 = 2_048;

@@ -362,3 +362,41 @@ fn a_deep_tree_is_dropped_without_a_deep_stack() {
         .join()
         .unwrap();
 }
+
+/// Others wait for a rename that looks for ancestors, so that it does not look for many.
+#[test]
+fn a_rename_looks_its_names_up_first_and_no_further_up_than_a_path_is_long() {
+    let user = root();
+    let other = user.mkdir(user.top(), "other").unwrap();
+    let mut deep = vec![user.top()];
+    for _ in 0..3_000 {
+        let dir = user.mkdir(*deep.last().unwrap(), "d").unwrap();
+        user.touch(dir, "f").unwrap();
+        deep.push(dir);
+    }
+    let stranger = user.user(1000, 1000, &[]);
+    for depth in [2_048, 2_049, 3_000] {
+        let dir = deep[depth];
+        let too_deep = depth > 2_048;
+        for (from, to) in [(dir, other), (other, dir)] {
+            let missing = user.rename((from, "missing"), (to, "g"));
+            assert_eq!(missing, Err(FsError::NotFound), "{depth}");
+            let refused = stranger.rename((from, "f"), (to, "g"));
+            assert_eq!(refused, Err(FsError::AccessDenied), "{depth}");
+        }
+        let moved = user.rename((dir, "f"), (other, "g")).map(|_| ());
+        let expected = if too_deep {
+            Err(FsError::NameTooLong)
+        } else {
+            Ok(())
+        };
+        assert_eq!(moved, expected, "{depth}");
+        // In one directory nothing has to be looked for.
+        user.touch(dir, "own").unwrap();
+        user.rename((dir, "own"), (dir, "renamed")).unwrap();
+        // What is moved can be as deep as it likes.
+        let whole = user.rename((deep[1], "d"), (other, "whole")).map(|_| ());
+        assert_eq!(whole, Ok(()), "{depth}");
+        user.rename((other, "whole"), (deep[1], "d")).unwrap();
+    }
+}
