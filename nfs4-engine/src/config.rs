@@ -69,6 +69,10 @@ pub struct Config {
     pub max_delegations: u32,
     /// How long a file is not delegated again after it was recalled.
     pub delegation_pause: Duration,
+    /// How long a client gets no delegations after one was revoked that it had not given back when it
+    /// was recalled, whatever client id it has by then; zero for not at all. When four of a peer's
+    /// clients did so within that time, or sixteen at an address, none of its others gets any.
+    pub delegation_penalty: Duration,
     /// Where this server is reached, at most 16 addresses. Clients that ask for the attribute
     /// fs_locations are told all of them in this order, and can spread the connections of a session
     /// over them; without any the attribute is not served. [RFC 8881 §11.16]
@@ -112,6 +116,7 @@ impl Default for Config {
             max_delegations_per_client: 16_384,
             max_delegations: 1 << 18,
             delegation_pause: Duration::from_secs(10),
+            delegation_penalty: Duration::from_secs(3_600),
             server_addresses: Vec::new(),
         }
     }
@@ -202,6 +207,12 @@ impl Config {
                 seconds(self.delegation_pause),
                 0,
                 3_600,
+            ),
+            (
+                "delegation_penalty (seconds)",
+                seconds(self.delegation_penalty),
+                0,
+                86_400,
             ),
             // Linux looks at the first ten.
             (

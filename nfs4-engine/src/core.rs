@@ -13,7 +13,7 @@ use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
 use crate::config::Config;
 use crate::connection::Connections;
-use crate::delegate::Guards;
+use crate::delegate::{Guards, Lapses};
 use crate::duplicates::Duplicates;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
@@ -57,6 +57,7 @@ pub(crate) struct Core {
     pub(crate) yielded: VecDeque<Key<Box<Compound>>>,
     /// What must not be delegated now.
     pub(crate) guards: Guards,
+    pub(crate) lapses: Lapses,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
     /// How long leases are.
@@ -83,6 +84,7 @@ impl Core {
             holds: Vec::new(),
             yielded: VecDeque::new(),
             guards: Guards::new(keyed),
+            lapses: Lapses::new(keyed),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
             terms: Terms::new(config.lease),

@@ -138,6 +138,7 @@ impl Play {
     fn new() -> Play {
         let mut sim = Sim::with(Config {
             delegation_pause: Duration::ZERO,
+            delegation_penalty: Duration::ZERO,
             ..Sim::config()
         });
         let client = reachable(&mut sim, 0);

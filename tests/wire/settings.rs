@@ -46,6 +46,7 @@ fn these_are_the_settings() {
         max_delegations_per_client: _,
         max_delegations: _,
         delegation_pause: _,
+        delegation_penalty: _,
         server_addresses: _,
     } = Config::default();
 }

@@ -185,6 +185,7 @@ impl Core {
         };
         let (client_key, kind) = (held.client, held.kind);
         self.keep_from_delegating(key, now);
+        self.note_lapse(client_key, now);
         self.states.revoke(key);
         let Some(client) = self.clients.get_mut(client_key) else {
             return;

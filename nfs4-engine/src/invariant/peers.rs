@@ -26,7 +26,8 @@ impl Engine {
         let uses: Tally = core.peers.uses().collect();
         let requests = || core.duplicates.hosts();
         let known = requests().map(|(host, _)| (host, 1));
-        let used = tally(hosts.chain(clients()).chain(known));
+        let lapses = core.lapses.peers().map(|peer| (peer, 1));
+        let used = tally(hosts.chain(clients()).chain(known).chain(lapses));
         check(uses == used, "uses of peers", (&uses, &used))?;
         let counts = core.peers.counts();
         check(counts == (used.len(), used.len()), "peers", counts)?;

@@ -194,7 +194,7 @@ fn decide<S: Established>(
         Err(Obstacle::Others) => return Err(Why::Contention),
         Err(Obstacle::Many) => return Err(Why::Resource),
     }
-    if !cx.core.can_call_back(client, Promise::Recall) {
+    if !cx.core.can_call_back(client, Promise::Recall) || cx.core.has_lapsed(client, now) {
         return Err(Why::Resource);
     }
     if own.is_none() && cx.core.admit_delegation(client).is_err() {

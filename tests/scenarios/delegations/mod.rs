@@ -5,6 +5,7 @@ mod claims;
 mod counted;
 mod evicted;
 mod grant;
+mod lapse;
 mod limits;
 mod meanwhile;
 mod narrow;
