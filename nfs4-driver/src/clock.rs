@@ -1,6 +1,7 @@
 //! Where the driver takes the time from.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nfs4_engine::{Mono, Now, Wall};
@@ -9,12 +10,27 @@ use nfs4_engine::{Mono, Now, Wall};
 pub trait Clock: Send + Sync + 'static {
     /// Both clocks; `mono` never goes back.
     fn now(&self) -> Now;
+
+    /// How often it must be read while any connection is there, at least; none if that does not matter.
+    fn beat(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The clocks of the operating system.
+///
+/// Time in which the process or the machine stood still does not count: what clients have sent
+/// meanwhile is still in their sockets, and their leases must not end before it is read. It is told by
+/// nobody having read the clock for longer than [`Clock::beat`] says.
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
+    /// When it was read last, in nanoseconds since then.
+    latest: AtomicU64,
+    /// How many of these do not count.
+    stood_still: AtomicU64,
+    /// Held by the reader that finds out that it stood still.
+    finding: Mutex<()>,
 }
 
 impl SystemClock {
@@ -22,6 +38,34 @@ impl SystemClock {
     pub fn new() -> SystemClock {
         SystemClock {
             start: Instant::now(),
+            latest: AtomicU64::new(0),
+            stood_still: AtomicU64::new(0),
+            finding: Mutex::new(()),
+        }
+    }
+
+    /// Nanoseconds that count, if `elapsed` gives all since the start.
+    fn counted(&self, elapsed: impl Fn() -> u64) -> u64 {
+        loop {
+            let left_out = self.stood_still.load(Ordering::Acquire);
+            let read = elapsed();
+            if read.saturating_sub(self.latest.load(Ordering::Acquire)) > LONGEST_GAP {
+                self.find_gap(&elapsed);
+            } else if self.stood_still.load(Ordering::Acquire) == left_out {
+                self.latest.fetch_max(read, Ordering::AcqRel);
+                return read.saturating_sub(left_out);
+            }
+        }
+    }
+
+    fn find_gap(&self, elapsed: &impl Fn() -> u64) {
+        let finding = self.finding.lock();
+        let _finding = finding.unwrap_or_else(|poisoned| poisoned.into_inner());
+        let read = elapsed();
+        let gap = read.saturating_sub(self.latest.load(Ordering::Acquire));
+        if gap > LONGEST_GAP {
+            self.stood_still.fetch_add(gap, Ordering::AcqRel);
+            self.latest.fetch_max(read, Ordering::AcqRel);
         }
     }
 }
@@ -35,9 +79,13 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Now {
         Now {
-            mono: Mono::ZERO.after(self.start.elapsed()),
+            mono: Mono::from_nanos(self.counted(|| nanos(self.start.elapsed()))),
             wall: wall(SystemTime::now()),
         }
+    }
+
+    fn beat(&self) -> Option<Duration> {
+        Some(BEAT)
     }
 }
 
@@ -106,7 +154,14 @@ fn wall(time: SystemTime) -> Wall {
     }
 }
 
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 const NANOS: u32 = 1_000_000_000;
+const BEAT: Duration = Duration::from_millis(500);
+/// A machine that is busy may read the clock so much later, in nanoseconds.
+const LONGEST_GAP: u64 = 1_500_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -129,6 +184,39 @@ mod tests {
                 nanos: 0
             }
         );
+    }
+
+    #[test]
+    fn time_in_which_nobody_read_the_clock_does_not_count() {
+        let clock = SystemClock::new();
+        let at = |millis: u64| clock.counted(|| millis * 1_000_000) / 1_000_000;
+        assert_eq!(at(500), 500);
+        assert_eq!(at(1_900), 1_900);
+        // For a second and a half it may have been busy.
+        assert_eq!(at(3_400), 3_400);
+        assert_eq!(at(10_000), 3_400);
+        assert_eq!(at(10_500), 3_900);
+        assert_eq!(at(3_600_000), 3_900);
+        assert_eq!(at(3_601_000), 4_900);
+    }
+
+    #[test]
+    fn readers_that_find_a_gap_together_count_it_once() {
+        let clock = SystemClock::new();
+        let after = AtomicU64::new(2_000_000_000);
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    for _ in 0..10_000 {
+                        let elapsed = || after.fetch_add(1_000, Ordering::SeqCst);
+                        let counted = clock.counted(elapsed);
+                        assert!(counted <= after.load(Ordering::SeqCst) - 2_000_000_000);
+                    }
+                });
+            }
+        });
+        assert!(clock.stood_still.load(Ordering::SeqCst) >= 2_000_000_000);
+        assert!(clock.stood_still.load(Ordering::SeqCst) < 2_100_000_000);
     }
 
     #[test]

@@ -28,6 +28,10 @@ impl JumpingClock {
 }
 
 impl Clock for JumpingClock {
+    fn beat(&self) -> Option<Duration> {
+        self.system.beat()
+    }
+
     fn now(&self) -> Now {
         let ahead = Duration::from_nanos(self.ahead.load(Ordering::SeqCst));
         let mut now = self.system.now();

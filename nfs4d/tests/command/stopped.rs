@@ -1,0 +1,36 @@
+//! A process that the system stops for a while.
+
+use std::time::Duration;
+
+use nfs4_engine::proto::client::ReplyReader;
+use nfs4_engine::proto::nfs4::Status;
+use nfs4_tests::live::Client;
+
+use crate::daemon::{DRIVERS, Server};
+
+/// What clients send meanwhile lies in their sockets, and renews their leases.
+#[test]
+fn time_in_which_it_is_stopped_ends_no_lease() {
+    for driver in DRIVERS {
+        let server = Server::start(&["--driver", driver, "--lease-time", "3"]);
+        let mut client = Client::connect(server.address);
+        client.mount("client", 1);
+        let open = client.open("file");
+        server.signal("STOP");
+        std::thread::sleep(Duration::from_secs(1));
+        let renewal = client.compose().finish();
+        client
+            .connection
+            .send(&renewal)
+            .expect("the socket takes it");
+        std::thread::sleep(Duration::from_secs(4));
+        server.signal("CONT");
+        let reply = client.connection.record().expect("it is answered");
+        let status = ReplyReader::parse(&reply).expect("a reply").status();
+        assert_eq!(status, Status::OK, "{driver}");
+        client.write(open, 0, b"still open");
+        // And time goes on: who is silent for longer than a lease is gone.
+        std::thread::sleep(Duration::from_secs(7));
+        assert_eq!(client.in_session(|c| c), Status::BADSESSION, "{driver}");
+    }
+}
