@@ -85,7 +85,11 @@ fn owner(name: &[u8]) -> Result<u32, Status> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return Err(Status::BADOWNER);
     }
-    text.parse().map_err(|_| Status::BADOWNER)
+    match text.parse() {
+        // To system calls it means that the owner stays.
+        Ok(u32::MAX) | Err(_) => Err(Status::BADOWNER),
+        Ok(id) => Ok(id),
+    }
 }
 
 const SETTABLE: Bitmap = Bitmap::of(&[

@@ -39,18 +39,26 @@ impl Credential {
         }
     }
 
-    /// The credential of a request with AUTH_SYS; groups beyond the sixteenth are ignored.
+    /// The credential of a request with AUTH_SYS; groups beyond the sixteenth are ignored. The id
+    /// 2^32 - 1, which system calls take for "unchanged", is [`Credential::NOBODY`].
     pub fn sys(uid: u32, gid: u32, groups: &[u32]) -> Credential {
+        let named = |id| {
+            if id == u32::MAX {
+                Credential::NOBODY
+            } else {
+                id
+            }
+        };
         let mut own = [0; Credential::MAX_GROUPS];
         let mut group_count = 0;
         for (place, group) in own.iter_mut().zip(groups) {
-            *place = *group;
+            *place = named(*group);
             group_count += 1;
         }
         Credential {
             flavor: Flavor::Sys,
-            uid,
-            gid,
+            uid: named(uid),
+            gid: named(gid),
             group_count,
             groups: own,
         }
@@ -104,5 +112,8 @@ mod tests {
         assert_eq!(user.groups().len(), Credential::MAX_GROUPS);
         assert!(user.is_in_group(8) && user.is_in_group(115));
         assert!(!user.is_in_group(116) && !user.is_in_group(0));
+        let unchanged = Credential::sys(u32::MAX, u32::MAX, &[u32::MAX]);
+        let nobody = Credential::NOBODY;
+        assert_eq!(unchanged, Credential::sys(nobody, nobody, &[nobody]));
     }
 }

@@ -24,6 +24,21 @@ pub(crate) enum Intent {
     Cut,
 }
 
+/// Whether a file of this file system can be so long; looked at before anything is recalled for it.
+///
+/// # Errors
+/// FBIG if it cannot.
+pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<(), Status> {
+    let capabilities = cx.core.exports.capabilities(fh.export);
+    // One without files says for itself that this is none.
+    let most = capabilities.map_or(0, |found| found.max_file_size);
+    if most == 0 || length.is_some_and(|length| length <= most) {
+        Ok(())
+    } else {
+        Err(Status::FBIG)
+    }
+}
+
 /// By what right an operation that names this stateid touches the file.
 ///
 /// # Errors

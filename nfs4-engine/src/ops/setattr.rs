@@ -17,6 +17,7 @@ pub(crate) fn start<S: Established>(
     let fh = cx.current()?;
     let args = args::SetAttr::decode(args)?;
     let set = attr::decode_settable(&args.obj_attributes, &cx.served())?;
+    io::fits(cx, &fh, set.size.or(Some(0)))?;
     // Only a change of length is a kind of write and is bound to a stateid.
     let authority = match set.size {
         None => {

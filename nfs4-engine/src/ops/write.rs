@@ -20,6 +20,7 @@ pub(crate) fn start<S: Established>(
         StableHow::DataSync => Stability::Data,
         StableHow::FileSync => Stability::File,
     };
+    io::fits(cx, &fh, args.offset.checked_add(args.data.len() as u64))?;
     let authority = io::authority(cx, args.stateid, &fh, Intent::Write)?;
     // More than is advertised is not refused but written in part. [RFC 8881 §18.32.3]
     let most = args.data.len().min(cx.core.config.max_io as usize);

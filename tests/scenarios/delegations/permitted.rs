@@ -5,6 +5,8 @@ use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::CreateType;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG;
 
+use nfs4_proto::nfs4::basic::StableHow;
+
 use super::*;
 
 const OWNER: u32 = 1000;
@@ -124,4 +126,52 @@ fn who_was_not_let_in_to_write_gets_no_delegation_for_writing() {
     let reply = open(&mut sim, &mut two, opening(wish, b"own")).all_ok();
     assert_eq!(refused(&reply), NoDelegation::Contention(false));
     assert_eq!(counts(&sim), (1, 0, 0));
+}
+
+#[test]
+fn a_length_that_no_file_can_have_is_refused_before_a_recall() {
+    let (mut sim, mut one, mut two) = two();
+    let held = delegated(&mut sim, &mut one, 1, b"f", READ);
+    let fh = args::PutFh { object: &held.fh };
+    let longer = Fattr::new(&SetAttrs {
+        size: Some(u64::MAX),
+        ..SetAttrs::default()
+    });
+    let set = args::SetAttr {
+        stateid: Stateid::ANONYMOUS,
+        obj_attributes: longer.raw(),
+    };
+    let write = |offset| args::Write {
+        stateid: Stateid::ANONYMOUS,
+        offset,
+        stable: StableHow::Unstable,
+        data: b"xy",
+    };
+    let cut = two.call(&mut sim, |c| c.putfh(fh).setattr(set));
+    assert_last(&cut, Op::SetAttr, Status::FBIG);
+    for offset in [u64::MAX, u64::MAX - 2] {
+        let written = two.call(&mut sim, |c| c.putfh(fh).write(write(offset)));
+        assert_last(&written, Op::Write, Status::FBIG);
+    }
+    sim.settle();
+    assert!(sim.take_callbacks().is_empty());
+    assert_eq!(counts(&sim), (1, 0, 0));
+    give_back(&mut sim, &mut one, &held).all_ok();
+    // The id that leaves an owner as it is belongs to nobody.
+    for (owner, group) in [
+        (Some(&b"4294967295"[..]), None),
+        (None, Some(&b"4294967295@x"[..])),
+    ] {
+        let named = Fattr::new(&SetAttrs {
+            owner,
+            owner_group: group,
+            ..SetAttrs::default()
+        });
+        let set = args::SetAttr {
+            stateid: Stateid::ANONYMOUS,
+            obj_attributes: named.raw(),
+        };
+        let refused = one.call(&mut sim, |c| c.putfh(fh).setattr(set));
+        assert_last(&refused, Op::SetAttr, Status::BADOWNER);
+    }
 }
