@@ -13,8 +13,8 @@ use crate::server_address::{ServerAddress, ServerAddressFault, faults_of};
 pub struct Config {
     /// How long a client may be silent before it loses its state.
     pub lease: Duration,
-    /// How long after a start new opens and locks wait for clients that reclaim; zero, the default,
-    /// where nothing outlives a restart, so that nobody can.
+    /// How long after a start new opens and locks are refused with GRACE; zero, the default, for not at
+    /// all. Reclaims are not accepted yet.
     pub grace: Duration,
     /// The least minor version served, 0 to 2.
     pub min_minor_version: u32,

@@ -18,9 +18,9 @@ use crate::size::Size;
 pub(crate) struct Cli {
     /// Where to listen; may be given several times
     ///
-    /// It is one server at all of them. To clients the first is a part of its identity. Only
-    /// programs on this machine reach the default. Clients are believed when they say which user
-    /// they are, so listen elsewhere only on a network where you trust every machine.
+    /// All addresses serve the same files. The first is part of the server's identity. Only programs on
+    /// this machine reach the default. The server does not verify user ids, so listen elsewhere only on a
+    /// network where you trust every machine.
     #[arg(long, value_name = "ADDR:PORT", default_values_t = [Settings::default().listen])]
     listen: Vec<SocketAddr>,
 
@@ -33,9 +33,9 @@ pub(crate) struct Cli {
     )]
     lease_time: u64,
 
-    /// How long after a start clients may reclaim what they had; 0 for not at all
+    /// How long after a start new opens and locks are refused with GRACE; 0 for not at all
     ///
-    /// Memory does not outlive the server, so by default there is nothing to reclaim.
+    /// The server does not accept reclaims yet.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -53,7 +53,7 @@ pub(crate) struct Cli {
     )]
     stop_time: u64,
 
-    /// The least severe messages that go to standard error
+    /// The lowest level that is logged to standard error
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: Level,
 
@@ -61,7 +61,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     memory: Size,
 
-    /// Whom to connect to when a client of NFSv4.0 wants to be called back
+    /// Which address the server connects to for callbacks to a client of NFSv4.0
     ///
     /// A client may name any address, and delegations are only for clients that were reached.
     /// Clients of later versions are called back on their own connections.
@@ -74,7 +74,7 @@ pub(crate) struct Cli {
 
     /// Where to show what is counted, in Prometheus' text format, under `/metrics`
     ///
-    /// Whoever reaches it may read it. Without it nothing is shown.
+    /// Every host that reaches the address can read it. Without this option no metrics are served.
     #[arg(long, value_name = "ADDR:PORT")]
     metrics: Option<SocketAddr>,
 
@@ -144,7 +144,7 @@ Examples:
   nfs4d --memory 256M --lease-time 20        small, and quick to forget clients
   nfs4d --listen 0.0.0.0:2049 --log debug    for a trusted network; port 2049 needs no port option
 
-It prints the command that mounts it. Ctrl-C or SIGTERM stops it, and once more ends it at once.";
+It prints the command that mounts it. Ctrl-C or SIGTERM stops it, a second signal ends it at once.";
 
 #[cfg(test)]
 mod tests {

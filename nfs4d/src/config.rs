@@ -21,7 +21,7 @@ pub struct Settings {
     pub also_listen: Vec<SocketAddr>,
     /// How long a client may be silent before it loses its state.
     pub lease: Duration,
-    /// How long after a start clients may reclaim; zero for no grace period.
+    /// How long after a start new opens and locks are refused with GRACE; zero for not at all.
     pub grace: Duration,
     /// How long a stop waits for requests that run.
     pub stop: Duration,
@@ -43,7 +43,7 @@ pub enum CallbackDial {
     /// The address that the client's own connection comes from
     #[default]
     SameHost,
-    /// Nobody: clients of NFSv4.0 get no delegations
+    /// No address: clients of NFSv4.0 get no delegations
     None,
     /// Whatever address a client names
     Any,

@@ -41,7 +41,7 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
         let mut signals = Signals::catch()?;
         let stop = async {
             let signal = signals.next().await;
-            tracing::info!(signal, "stopping; once more ends at once");
+            tracing::info!(signal, "stopping; a second signal ends the process at once");
         };
         let process = Process {
             descriptors,
