@@ -31,6 +31,7 @@ mod dials;
 mod memory;
 mod mutants;
 mod principals;
+mod renames;
 mod tables;
 mod walks;
 
