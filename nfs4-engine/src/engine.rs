@@ -214,6 +214,7 @@ impl Engine {
                 Due::Lease(client) => self.core.look_at_lease(client, now, &mut budget, out),
                 Due::Turn(file) => {
                     self.core.give_turns(file, now, out);
+                    budget = budget.saturating_sub(self.core.states.walked);
                     true
                 }
                 Due::Yielded => {

@@ -104,6 +104,7 @@ impl Core {
         };
         for session in sessions.filter(idle).collect::<Vec<_>>() {
             self.destroy_session(session, SessionGone::LeaseExpired, now, out);
+            *budget = budget.saturating_sub(1);
         }
         true
     }
