@@ -18,8 +18,10 @@ pub(crate) struct View {
     pub(crate) fsid: (u64, u64),
     pub(crate) lease_seconds: u32,
     pub(crate) max_io: u32,
-    /// The attributes that are served.
+    /// The attributes that are listed.
     pub(crate) served: Bitmap,
+    /// The attributes that are told if they are asked for.
+    pub(crate) told: Bitmap,
 }
 
 /// An object whose attributes are encoded.
@@ -35,9 +37,9 @@ pub(crate) struct Source<'a> {
     pub(crate) covers: Option<u64>,
 }
 
-/// Writes a fattr4 with those of the attributes asked for that are served, in ascending order.
+/// Writes a fattr4 with those of the attributes asked for that are told, in ascending order.
 pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
-    let mut given = *asked & source.view.served;
+    let mut given = *asked & source.view.told;
     if source.stat.is_none() {
         given = given & !super::supported::FROM_STAT;
     }

@@ -9,4 +9,4 @@ mod supported;
 pub(crate) use encode::{Source, View, decimal, encode, encode_failed, tell_otherwise};
 pub(crate) use locations::fs_locations;
 pub(crate) use set::decode_settable;
-pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, supported, want};
+pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, supported, told, want};

@@ -19,6 +19,18 @@ pub(crate) fn supported(minor: u32, config: &Config) -> Bitmap {
     }
 }
 
+/// The attributes that are told if they are asked for: those that are served and, in minor version 1,
+/// `open_arguments`. It belongs to minor version 2 and is not listed; clients of 1 that know it ask for
+/// it without having looked. [RFC 9754 §2]
+pub(crate) fn told(minor: u32, config: &Config) -> Bitmap {
+    let served = supported(minor, config);
+    if minor == 0 {
+        served
+    } else {
+        served.with(num::OPEN_ARGUMENTS)
+    }
+}
+
 /// What may be set together with an exclusive creation. [RFC 8881 §5.8.1.14]
 pub(crate) const fn exclusive_create() -> Bitmap {
     Bitmap::of(&[num::SIZE, num::MODE, num::OWNER, num::OWNER_GROUP])

@@ -179,6 +179,7 @@ impl Exports {
             lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
             max_io: config.max_io,
             served: attr::supported(minor, config),
+            told: attr::told(minor, config),
         })
     }
 
