@@ -11,7 +11,7 @@ pub trait Clock: Send + Sync + 'static {
     /// Both clocks; `mono` never goes back.
     fn now(&self) -> Now;
 
-    /// How often it must be read while any connection is there, at least; none if that does not matter.
+    /// How often it must be read, at least; none if that does not matter.
     fn beat(&self) -> Option<Duration> {
         None
     }

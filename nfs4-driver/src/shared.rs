@@ -144,18 +144,16 @@ impl Shared {
             engine,
             outbox,
             armed,
-            mailboxes,
             ..
         } = &mut *locked;
         let left = engine.handle_timeout(now, budget, outbox);
         let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         *armed = next;
-        let busy = next != Mono::NEVER || !mailboxes.is_empty();
         self.settle(locked, turn, None);
         let others = [
             self.budget.relieve(now.mono),
             self.dials.wake_paced(now.mono),
-            self.clock.beat().filter(|_| busy),
+            self.clock.beat(),
         ];
         let others = others.into_iter().flatten().min();
         Ok(match next {
@@ -216,8 +214,6 @@ impl Shared {
         let id = locked.next_id;
         locked.next_id = id.next();
         let mailbox = Mailbox::new(id, Arc::downgrade(self));
-        // From now on the clock has to be read often.
-        let first = locked.mailboxes.is_empty() && self.clock.beat().is_some();
         locked.mailboxes.insert(id, Arc::clone(&mailbox));
         // One that we make is for a client that is there.
         locked.roster.enter(id, origin, side == Side::Dialled);
@@ -225,9 +221,6 @@ impl Shared {
         let Locked { engine, outbox, .. } = &mut *locked;
         engine.handle(now, opened(id), outbox);
         self.settle(locked, &mut turn, None);
-        if first {
-            self.timers.wake();
-        }
         self.finish(&mut turn)?;
         Ok(mailbox)
     }
