@@ -27,7 +27,6 @@ use crate::session::slot::Keep;
 use crate::session::table::{Session, Sessions};
 use crate::slab::Key;
 use crate::state::States;
-use crate::state::delegation::Phase;
 use crate::state::open::Open;
 use crate::state::table::Ending;
 use crate::time::{Mono, Now};
@@ -271,6 +270,14 @@ impl Core {
                     self.end_open(open, Ending::Lost, now, out);
                 }
             } else if let Some(delegation) = delegation {
+                let recalled = self
+                    .states
+                    .delegation(delegation)
+                    .is_some_and(|held| held.is_recalled());
+                if recalled && reason == ClientGone::LeaseExpired {
+                    // It fell silent instead.
+                    self.note_lapse(key, now.mono);
+                }
                 self.undelegate(delegation, Ending::Lost, now.mono);
             } else {
                 self.states.forget_an_owner(key);
@@ -319,7 +326,7 @@ impl Core {
                 Due::Replies => true,
                 Due::Recall(key) => {
                     let held = states.delegation(key);
-                    held.is_some_and(|held| matches!(held.phase, Phase::Recalled(_)))
+                    held.is_some_and(|held| held.is_recalled())
                 }
             });
         }

@@ -65,13 +65,8 @@ impl Core {
         };
         let peer = client.peer;
         let owner = self.lapses.keyed.hash_one(&*client.owner);
+        self.forget_lapses(now, REMEMBERED - 1);
         let latest = &mut self.lapses.latest;
-        let is_over = |lapse: &Lapse| now >= lapse.until;
-        while latest.front().is_some_and(is_over) || latest.len() >= REMEMBERED {
-            if let Some(gone) = latest.pop_front() {
-                self.peers.leave(gone.peer);
-            }
-        }
         // More of one host would say no more, and displace those of others.
         let of_host = latest.iter().filter(|lapse| lapse.peer.host == peer.host);
         if now < until && of_host.count() < OF_HOST as usize {
@@ -80,8 +75,20 @@ impl Core {
         }
     }
 
+    /// Forgets the oldest, those that are over and those beyond so many.
+    fn forget_lapses(&mut self, now: Mono, most: usize) {
+        let latest = &mut self.lapses.latest;
+        let is_over = |lapse: &Lapse| now >= lapse.until;
+        while latest.front().is_some_and(is_over) || latest.len() > most {
+            if let Some(gone) = latest.pop_front() {
+                self.peers.leave(gone.peer);
+            }
+        }
+    }
+
     /// Whether a client gets no delegation, for one that was not given back when it was recalled.
-    pub(crate) fn has_lapsed(&self, client: Key<Client>, now: Mono) -> bool {
+    pub(crate) fn has_lapsed(&mut self, client: Key<Client>, now: Mono) -> bool {
+        self.forget_lapses(now, REMEMBERED);
         let client = self.clients.get(client);
         client.is_some_and(|client| self.lapses.bar(client.peer, &client.owner, now))
     }

@@ -205,7 +205,7 @@ impl Core {
             return;
         };
         let (of, revoked) = (held.client, held.is_revoked());
-        if matches!(held.phase, Phase::Recalled(_)) {
+        if held.is_recalled() {
             self.keep_from_delegating(key, now);
         }
         let Some(client) = self.clients.get_mut(of) else {

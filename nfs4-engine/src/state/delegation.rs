@@ -253,6 +253,11 @@ impl Delegation {
         self.file_place
     }
 
+    /// Whether it is to come back.
+    pub(crate) fn is_recalled(&self) -> bool {
+        matches!(self.phase, Phase::Recalled(_))
+    }
+
     pub(crate) fn is_revoked(&self) -> bool {
         self.phase == Phase::Revoked
     }

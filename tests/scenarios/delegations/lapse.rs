@@ -116,6 +116,24 @@ fn a_peer_gets_none_after_four_of_its_clients_and_an_address_after_sixteen() {
 }
 
 #[test]
+fn falling_silent_while_it_is_recalled_counts_as_well() {
+    let (mut sim, mut one, mut two) = two();
+    delegated(&mut sim, &mut one, 1, b"f", READ);
+    let writing = opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, b"f");
+    assert_last(&open(&mut sim, &mut two, writing), Op::Open, Status::DELAY);
+    let callback = called(&mut sim);
+    sim.send(callback.conn, callback.ok());
+    let lease = sim.settings().lease;
+    for _ in 0..4 {
+        sim.sleep(lease / 2);
+        two.call(&mut sim, |c| c).all_ok();
+    }
+    assert_eq!(counts(&sim), (0, 0, 0));
+    let mut again = reachable(&mut sim, "one");
+    assert_eq!(brings(&mut sim, &mut again), BARRED);
+}
+
+#[test]
 fn without_a_penalty_a_client_gets_the_next() {
     let (mut sim, mut one, mut two) = two_with(Config {
         delegation_penalty: Duration::ZERO,
