@@ -21,7 +21,12 @@ pub(crate) struct Cli {
     /// All addresses serve the same files. The first is part of the server's identity. Only programs on
     /// this machine reach the default. The server does not verify user ids, so listen elsewhere only on a
     /// network where you trust every machine.
-    #[arg(long, value_name = "ADDR:PORT", default_values_t = [Settings::default().listen])]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_values_t = [Settings::default().listen],
+        value_parser = address,
+    )]
     listen: Vec<SocketAddr>,
 
     /// How long a client may be silent before it loses its opens and locks
@@ -75,7 +80,7 @@ pub(crate) struct Cli {
     /// Where to show what is counted, in Prometheus' text format, under `/metrics`
     ///
     /// Every host that reaches the address can read it. Without this option no metrics are served.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     metrics: Option<SocketAddr>,
 
     /// Where clients reach this server: an address, with a port if it is not that of the first
@@ -124,6 +129,14 @@ enum Level {
     Info,
     Debug,
     Trace,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address and a port up to 65535, as in 127.0.0.1:20490 or [::1]:20490; host \
+         names are not accepted"
+            .to_owned()
+    })
 }
 
 fn memory(text: &str) -> Result<Size, String> {
@@ -200,8 +213,9 @@ mod tests {
     #[test]
     fn a_wrong_value_is_explained() {
         for (argument, part) in [
-            ("--listen=localhost", "invalid socket address"),
-            ("--metrics=9100", "invalid socket address"),
+            ("--listen=localhost:2049", "host names are not accepted"),
+            ("--listen=127.0.0.1:99999", "a port up to 65535"),
+            ("--metrics=9100", "an IP address and a port"),
             ("--lease-time=0", "1..=3600"),
             ("--grace-time=3601", "0..=3600"),
             ("--stop-time=3601", "0..=3600"),

@@ -39,7 +39,8 @@ pub enum Fault {
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AddrInUse => {
-            ".\nIs another server running there? --listen chooses another address or port."
+            ".\nIs another server running there? --listen, and --metrics for it, choose another address or \
+             port."
         }
         io::ErrorKind::PermissionDenied => {
             ".\nPorts below 1024 are for root. --listen chooses another."

@@ -251,7 +251,7 @@ fn a_wrong_flag_is_refused_and_explained() {
             &["--log", "loud"],
             "possible values: error, warn, info, debug, trace",
         ),
-        (&["--listen", "20490"], "invalid socket address"),
+        (&["--listen", "20490"], "host names are not accepted"),
         (&["--lisen", "127.0.0.1:0"], "--listen"),
     ] {
         let output = run(arguments);
