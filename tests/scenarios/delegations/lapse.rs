@@ -10,14 +10,7 @@ use super::*;
 fn reachable_as(sim: &mut Sim, owner: &str, uid: u32) -> Client {
     let mut client = Client::stranger(sim, owner);
     client.uid = uid;
-    client.exchange_id(sim).all_ok();
-    let args = args::CreateSession {
-        flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
-        ..client.session_args()
-    };
-    client.create_session_with(sim, args).all_ok();
-    let done = args::ReclaimComplete { one_fs: false };
-    client.call(sim, |c| c.reclaim_complete(done)).all_ok();
+    enter(sim, &mut client);
     client
 }
 
@@ -77,25 +70,11 @@ fn a_client_that_let_a_recall_run_out_gets_no_delegation_for_an_hour() {
     assert_eq!(brings(&mut sim, &mut third), None);
     // Neither a reboot nor an end of its lease changes that.
     one.reboot();
-    one.exchange_id(&mut sim).all_ok();
-    let mut again = reachable_again(&mut sim, &one);
-    assert_eq!(brings(&mut sim, &mut again), BARRED);
+    enter(&mut sim, &mut one);
+    assert_eq!(brings(&mut sim, &mut one), BARRED);
     sim.sleep(Duration::from_secs(3_600));
     let mut later = reachable(&mut sim, "one");
     assert_eq!(brings(&mut sim, &mut later), None);
-}
-
-/// The rest of what [`reachable`] does, after EXCHANGE_ID.
-fn reachable_again(sim: &mut Sim, client: &Client) -> Client {
-    let mut client = client.clone();
-    let args = args::CreateSession {
-        flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
-        ..client.session_args()
-    };
-    client.create_session_with(sim, args).all_ok();
-    let done = args::ReclaimComplete { one_fs: false };
-    client.call(sim, |c| c.reclaim_complete(done)).all_ok();
-    client
 }
 
 #[test]

@@ -35,6 +35,13 @@ use nfs4_tests::sim::{Callback, Client, Fattr, Reply, Sim, open_args};
 #[track_caller]
 fn reachable(sim: &mut Sim, owner: &str) -> Client {
     let mut client = Client::stranger(sim, owner);
+    enter(sim, &mut client);
+    client
+}
+
+/// Makes a client known, with a session that has a back channel.
+#[track_caller]
+fn enter(sim: &mut Sim, client: &mut Client) {
     client.exchange_id(sim).all_ok();
     let args = args::CreateSession {
         flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
@@ -43,7 +50,6 @@ fn reachable(sim: &mut Sim, owner: &str) -> Client {
     client.create_session_with(sim, args).all_ok();
     let done = args::ReclaimComplete { one_fs: false };
     client.call(sim, |c| c.reclaim_complete(done)).all_ok();
-    client
 }
 
 /// A server with a file "f" of seven bytes, and two clients that can be called back.
