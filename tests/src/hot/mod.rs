@@ -73,9 +73,10 @@ impl HotEngine {
         }
     }
 
-    /// A connection is there.
+    /// A connection is there, from an address of its own: one has a share of everything only.
     pub(crate) fn open(&mut self, conn: ConnId) {
-        let peer = "192.0.2.1:1023".to_owned();
+        let [.., high, middle, low] = conn.get().to_be_bytes();
+        let peer = format!("10.{high}.{middle}.{low}:1023");
         self.handle(Input::ConnOpened { conn, peer });
     }
 
