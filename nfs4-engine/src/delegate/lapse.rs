@@ -10,7 +10,8 @@ use crate::peer::Peer;
 use crate::slab::Key;
 use crate::time::Mono;
 
-/// The latest delegations that were revoked since they did not come back, the oldest first.
+/// The clients of which a delegation was revoked since it did not come back, each once; the one of which
+/// that is longest ago first.
 pub(crate) struct Lapses {
     latest: VecDeque<Lapse>,
     keyed: Keyed,
@@ -67,6 +68,14 @@ impl Core {
         let owner = self.lapses.keyed.hash_one(&*client.owner);
         self.forget_lapses(now, REMEMBERED - 1);
         let latest = &mut self.lapses.latest;
+        let known = latest
+            .iter()
+            .position(|lapse| lapse.peer == peer && lapse.owner == owner);
+        if let Some(lapse) = known.and_then(|at| latest.remove(at)) {
+            // However many it keeps, it is one client that does.
+            latest.push_back(Lapse { until, ..lapse });
+            return;
+        }
         // More of one host would say no more, and displace those of others.
         let of_host = latest.iter().filter(|lapse| lapse.peer.host == peer.host);
         if now < until && of_host.count() < OF_HOST as usize {

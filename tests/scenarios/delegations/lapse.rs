@@ -95,6 +95,35 @@ fn a_peer_gets_none_after_four_of_its_clients_and_an_address_after_sixteen() {
 }
 
 #[test]
+fn a_client_counts_once_however_many_it_does_not_give_back() {
+    let (mut sim, mut one, mut two) = two();
+    let names: [&[u8]; 5] = [b"a", b"b", b"c", b"d", b"e"];
+    let mut kept = Vec::new();
+    for name in names {
+        make(&mut sim, &mut two, name);
+        kept.push(delegated(&mut sim, &mut one, 1, name, READ));
+    }
+    for name in names {
+        let writing = opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, name);
+        assert_last(&open(&mut sim, &mut two, writing), Op::Open, Status::DELAY);
+    }
+    sim.settle();
+    for callback in sim.take_callbacks() {
+        sim.send(callback.conn, callback.ok());
+    }
+    let lease = sim.settings().lease;
+    for _ in 0..4 {
+        sim.sleep(lease / 3);
+        for client in [&mut one, &mut two] {
+            client.call(&mut sim, |c| c).all_ok();
+        }
+    }
+    assert_eq!(sim.tables().revoked_delegations, kept.len());
+    assert_eq!(brings(&mut sim, &mut one), BARRED);
+    assert_eq!(brings(&mut sim, &mut two), None);
+}
+
+#[test]
 fn falling_silent_while_it_is_recalled_counts_as_well() {
     let (mut sim, mut one, mut two) = two();
     delegated(&mut sim, &mut one, 1, b"f", READ);
