@@ -86,10 +86,10 @@ impl Shared {
         Ok(self.finish(&mut turn)?)
     }
 
-    /// Tells the engine all inputs of `turn` under one hold of the lock, unless they take longer than
-    /// [`SLICE`]: then others have the lock between. A connection, `own`, leaves the rest in `turn` when its
-    /// own slice is over. What they cause for it, and
-    /// all work, is in `turn` on return; the rest is in its mailboxes.
+    /// Tells the engine the inputs of `turn` under one hold of the lock, unless they take longer than
+    /// [`SLICE`]: then others have the lock between, and when the slice of a connection, `own`, is over,
+    /// the rest stays in `turn`. What they cause for that connection, and all work, is in `turn` on
+    /// return; what they cause for others is in their mailboxes.
     pub(crate) fn exchange(
         &self,
         turn: &mut Turn,

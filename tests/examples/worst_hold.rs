@@ -122,15 +122,20 @@ fn opens_of_one_file(sim: &mut Sim) {
     expire(sim);
 }
 
-fn replaced_opens(sim: &mut Sim) {
-    let mut client = wide(sim, "a", 0);
-    open_many(sim, &mut client, OPENS, 1_000);
+/// The next incarnation of a client takes its place.
+fn replace(sim: &mut Sim, mut client: Client) {
     client.reboot();
     client.exchange_id(sim).all_ok();
     sim.jump(Duration::ZERO);
     client.create_session(sim);
     while sim.step_timers(TIMER_BUDGET) {}
     expire(sim);
+}
+
+fn replaced_opens(sim: &mut Sim) {
+    let mut client = wide(sim, "a", 0);
+    open_many(sim, &mut client, OPENS, 1_000);
+    replace(sim, client);
 }
 
 fn expired_opens(sim: &mut Sim) {
@@ -310,12 +315,7 @@ fn kept_replies(sim: &mut Sim) {
             sim.settle();
         }
     }
-    client.reboot();
-    client.exchange_id(sim).all_ok();
-    sim.jump(Duration::ZERO);
-    client.create_session(sim);
-    while sim.step_timers(TIMER_BUDGET) {}
-    expire(sim);
+    replace(sim, client);
 }
 
 fn long_list(sim: &mut Sim) {
