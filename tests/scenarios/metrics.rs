@@ -282,6 +282,28 @@ fn the_replay_cache_is_as_large_as_the_table_says() {
 }
 
 #[test]
+fn every_table_has_a_gauge_that_follows_it() {
+    let mut sim = Sim::new();
+    let mut watch = Watch::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    for sessions in [1, 0] {
+        let tables = format!("{:?}", sim.tables());
+        let shown = tables.trim_start_matches("TableLengths { ");
+        for field in shown.trim_end_matches(" }").split(", ") {
+            let (table, entries) = field.split_once(": ").unwrap();
+            if table != "cached_bytes" {
+                let entries = entries.parse().unwrap();
+                watch.expect(&mut sim, "table_entries", [(&[table], entries)]);
+            }
+        }
+        watch.expect(&mut sim, "table_entries", [(&["sessions"], sessions)]);
+        if sessions > 0 {
+            destroy(&mut client, &mut sim);
+        }
+    }
+}
+
+#[test]
 fn bindings_are_counted_by_direction_and_by_the_reason_of_their_end() {
     let mut sim = Sim::with(Config {
         max_connections_per_session: 3,
@@ -418,6 +440,7 @@ fn these_are_the_series() {
         "sessions_destroyed_total",
         "sessions_duration_seconds",
         "slots_in_use",
+        "table_entries",
     ];
     assert_eq!(names, expected);
     let text = prometheus::TextEncoder::new()

@@ -81,6 +81,7 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     let session = hex(&client.session.0);
     watch.expect(&node, "sessions_created_total", &[], 1);
     watch.expect(&node, "sessions_active", &[], 1);
+    watch.expect(&node, "table_entries", &["sessions"], 1);
     watch.expect(&node, "connections_bind_total", &["fore"], 1);
     watch.expect(&node, "connections_bound", &[&session], 1);
     let created = ["1", "CREATE_SESSION", "NFS4_OK"];

@@ -1,5 +1,6 @@
 //! What is counted, in a registry of the `prometheus` crate.
 
+mod entries;
 mod histogram;
 mod series;
 
@@ -13,6 +14,7 @@ use nfs4_proto::nfs4::basic::SessionId;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
+use self::entries::TABLES;
 use self::series::Series;
 use super::{MINORS, Metrics, Recorder, SequenceError, SessionLoad};
 use crate::connection::Direction;
@@ -47,6 +49,8 @@ pub struct PrometheusRecorder {
     cached: Level,
     /// In the order of [`DelegationKind::ALL`].
     delegations: [Level; DelegationKind::ALL.len()],
+    /// In the order of [`TABLES`].
+    entries: [Level; TABLES.len()],
 }
 
 /// The series of one session.
@@ -94,6 +98,7 @@ impl PrometheusRecorder {
             active: Level::default(),
             cached: Level::default(),
             delegations: Default::default(),
+            entries: Default::default(),
         })
     }
 
@@ -179,6 +184,10 @@ impl Recorder for PrometheusRecorder {
         self.active.set(&series.sessions_active, tables.sessions);
         self.cached
             .set(&series.replay_cache_bytes, tables.cached_bytes);
+        let levels = self.entries.iter_mut().zip(&series.table_entries);
+        for ((level, gauge), (_, entries)) in levels.zip(TABLES) {
+            level.set(gauge, entries(tables));
+        }
     }
 
     fn wants_sessions(&self) -> bool {
@@ -225,7 +234,8 @@ impl Drop for PrometheusRecorder {
             self.active.set(&series.sessions_active, 0);
             self.cached.set(&series.replay_cache_bytes, 0);
             let levels = self.delegations.iter_mut().zip(&series.delegations_active);
-            for (level, gauge) in levels {
+            let entries = self.entries.iter_mut().zip(&series.table_entries);
+            for (level, gauge) in levels.chain(entries) {
                 level.set(gauge, 0);
             }
             for session in self.sessions.keys() {

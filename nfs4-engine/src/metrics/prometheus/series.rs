@@ -20,6 +20,7 @@ use once_cell::race::OnceBox;
 
 use super::super::buckets::{Doubling, FivesAndTwos};
 use super::super::{MINORS, SequenceError};
+use super::entries::TABLES;
 use super::histogram::BucketHistogram;
 use crate::connection::Direction;
 use crate::delegate::RecallReason;
@@ -64,6 +65,9 @@ pub(super) struct Series {
     active: IntGaugeVec,
     /// In the order of [`DelegationKind::ALL`].
     pub(super) delegations_active: Vec<IntGauge>,
+    entries: IntGaugeVec,
+    /// In the order of [`TABLES`].
+    pub(super) table_entries: Vec<IntGauge>,
     operations: IntCounterVec,
     pub(super) compound_duration: BucketHistogram<Doubling<1_000>, 25>,
     pub(super) callbacks: IntCounter,
@@ -139,6 +143,13 @@ impl Series {
             opts("delegations_active", "Delegations that clients have"),
             &["type"],
         )?;
+        let entries = IntGaugeVec::new(
+            opts(
+                "table_entries",
+                "Entries of the tables of what clients have",
+            ),
+            &["table"],
+        )?;
         let operations = IntCounterVec::new(
             opts("compound_operations_total", "Operations executed"),
             &["operation", "minor", "status"],
@@ -192,6 +203,11 @@ impl Series {
                 .into_iter()
                 .collect(),
             active,
+            table_entries: TABLES
+                .map(|(table, _)| entries.with_label_values(&[table]))
+                .into_iter()
+                .collect(),
+            entries,
             operations,
             compound_duration: BucketHistogram::labelled(
                 name("compound_duration_seconds"),
@@ -238,7 +254,7 @@ impl Series {
         let _ = self.connections_bound.remove_label_values(&[&id]);
     }
 
-    fn collectors(&self) -> [&dyn Collector; 19] {
+    fn collectors(&self) -> [&dyn Collector; 20] {
         [
             &self.sessions_created,
             &self.sessions_active,
@@ -255,6 +271,7 @@ impl Series {
             &self.recalled,
             &self.revoked,
             &self.active,
+            &self.entries,
             &self.operations,
             &self.callbacks,
             &self.callback_failures,

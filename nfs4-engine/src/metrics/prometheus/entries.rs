@@ -1,0 +1,28 @@
+//! The tables of which the entries are shown.
+
+use crate::engine::TableLengths;
+
+/// How many entries a table has.
+type Entries = fn(&TableLengths) -> usize;
+
+/// The tables by their names in [`TableLengths`]. Bytes have a series of their own.
+pub(super) const TABLES: [(&str, Entries); 18] = [
+    ("connections", |tables| tables.connections),
+    ("clients", |tables| tables.clients),
+    ("sessions", |tables| tables.sessions),
+    ("owners", |tables| tables.owners),
+    ("opens", |tables| tables.opens),
+    ("locks", |tables| tables.locks),
+    ("files", |tables| tables.files),
+    ("waiting", |tables| tables.waiting),
+    ("callbacks", |tables| tables.callbacks),
+    ("flights", |tables| tables.flights),
+    ("read_delegations", |tables| tables.read_delegations),
+    ("write_delegations", |tables| tables.write_delegations),
+    ("revoked_delegations", |tables| tables.revoked_delegations),
+    ("parked", |tables| tables.parked),
+    ("kept_replies", |tables| tables.kept_replies),
+    ("held", |tables| tables.held),
+    ("yielded", |tables| tables.yielded),
+    ("timers", |tables| tables.timers),
+];
