@@ -1,27 +1,22 @@
 //! A client of NFSv4.1 with one slot, which waits for each of its replies.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
 use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{
+    self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenClaim, OpenHow,
+};
+use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
+use nfs4_proto::nfs4::res::OpenDelegation;
 use nfs4_proto::nfs4::{
     ClientId, FattrRaw, Owner, SessionId, StableHow, Stateid, Status, Verifier,
 };
-use nfs4_proto::rpc::{
-    AuthSys, CallHeader, Mark, NFS_V4, NFS4_PROGRAM, NFSPROC4_NULL, OpaqueAuth, write_mark,
-};
-use nfs4_proto::xdr::{Encode as _, List, Writer};
-use socket2::{Domain, Socket, Type};
+use nfs4_proto::rpc::AuthSys;
+use nfs4_proto::xdr::List;
 
-/// A connection on which records are sent and waited for.
-#[derive(Debug)]
-pub struct Connection {
-    /// The socket, for those who want to do something else with it.
-    pub stream: TcpStream,
-}
+use super::connection::Connection;
 
 /// A client on a connection of its own.
 #[derive(Debug)]
@@ -38,6 +33,10 @@ pub struct Client {
     pub open: Stateid,
     /// Whether replies are to be kept for replay.
     pub cachethis: bool,
+    /// The minor version, from 1 on.
+    pub minor: u32,
+    /// Whether its sessions get a back channel on the connection that makes them.
+    pub reachable: bool,
     /// How often its CREATE_SESSIONs were told DELAY.
     pub delayed: u32,
     /// What it calls itself, and its open-owner.
@@ -47,76 +46,13 @@ pub struct Client {
     uid: Option<u32>,
 }
 
-/// Connects from this address of the machine; on Linux all of 127.0.0.0/8 are.
-///
-/// # Errors
-/// It is not there, or nobody listens.
-pub fn connect_from(from: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(from, 0).into())?;
-    socket.connect(&server.into())?;
-    let stream = TcpStream::from(socket);
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    Ok(stream)
-}
-
-impl Connection {
-    /// A connection from 127.0.0.1.
-    pub fn new(server: SocketAddr) -> Connection {
-        Connection::from(IpAddr::from([127, 0, 0, 1]), server)
-    }
-
-    /// A connection from this address of the machine.
-    pub fn from(from: IpAddr, server: SocketAddr) -> Connection {
-        let stream = connect_from(from, server).expect("it listens");
-        Connection { stream }
-    }
-
-    /// Sends bytes.
-    ///
-    /// # Errors
-    /// The connection is lost.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
-    }
-
-    /// The next record, without its mark.
-    ///
-    /// # Errors
-    /// The connection is lost.
-    pub fn record(&mut self) -> io::Result<Vec<u8>> {
-        let mut mark = [0; Mark::LEN];
-        self.stream.read_exact(&mut mark)?;
-        let mut record = vec![0; Mark::from_bytes(mark).len as usize];
-        self.stream.read_exact(&mut record)?;
-        Ok(record)
-    }
-
-    /// Sends a call and returns its reply.
-    ///
-    /// # Errors
-    /// The connection is lost.
-    pub fn exchange(&mut self, call: &[u8]) -> io::Result<Vec<u8>> {
-        self.send(call)?;
-        self.record()
-    }
-
-    /// Whether the server has closed it, and has sent nothing before; waits for that at most so long.
-    pub fn is_closed_within(&mut self, patience: Duration) -> bool {
-        let timeout = Some(patience.max(Duration::from_millis(1)));
-        self.stream.set_read_timeout(timeout).expect("it is set");
-        let closed = match self.stream.read(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(why) => !matches!(
-                why.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-            ),
-        };
-        let usual = Some(PATIENCE);
-        self.stream.set_read_timeout(usual).expect("it is set");
-        closed
-    }
+/// What an OPEN has given.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// The open.
+    pub stateid: Stateid,
+    /// The delegation that came with it.
+    pub delegation: Option<Stateid>,
 }
 
 impl Client {
@@ -134,6 +70,8 @@ impl Client {
             file: Vec::new(),
             open: Stateid::ANONYMOUS,
             cachethis: true,
+            minor: 1,
+            reachable: false,
             delayed: 0,
             name: String::new(),
             create_sequence: 0,
@@ -216,11 +154,14 @@ impl Client {
         let create = args::CreateSession {
             clientid,
             sequence,
-            flags: 0,
+            flags: match self.reachable {
+                true => CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
+                false => 0,
+            },
             fore_chan_attrs: channel,
             back_chan_attrs: channel,
-            cb_program: 0,
-            sec_parms: List::new(&[]),
+            cb_program: 0x4000_0000,
+            sec_parms: List::new(&[CallbackSecParms::None]),
         };
         let call = self.compound().create_session(create).finish();
         self.connection.exchange(&call).expect("it answers")
@@ -228,6 +169,15 @@ impl Client {
 
     /// Opens a file of the root directory for reading and writing, and makes it if it is not there.
     pub fn open(&mut self, name: &str) -> Stateid {
+        let opened = self.try_open(name).expect("an open");
+        opened.stateid
+    }
+
+    /// The same, or how it ends otherwise.
+    ///
+    /// # Errors
+    /// What OPEN answers.
+    pub fn try_open(&mut self, name: &str) -> Result<Opened, Status> {
         let owner = self.name.clone();
         let open = args::Open {
             seqid: 0,
@@ -240,14 +190,24 @@ impl Client {
             openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             claim: OpenClaim::Null(name.as_bytes()),
         };
-        let reply = self.call(|c| c.putrootfh().open(open).getfh());
+        let reply = self.reply_to(|c| c.putrootfh().open(open).getfh());
         let mut results = results(&reply);
+        if results.status() != Status::OK {
+            return Err(results.status());
+        }
         results.sequence().expect("in its session");
         results.putrootfh().expect("a root");
-        let stateid = results.open().expect("an open").stateid;
+        let opened = results.open().expect("an open");
         self.file = results.getfh().expect("a filehandle").object.to_vec();
-        self.open = stateid;
-        stateid
+        self.open = opened.stateid;
+        Ok(Opened {
+            stateid: opened.stateid,
+            delegation: match opened.delegation {
+                OpenDelegation::None | OpenDelegation::NoneExt(_) => None,
+                OpenDelegation::Read(read) => Some(read.stateid),
+                OpenDelegation::Write(write) => Some(write.stateid),
+            },
+        })
     }
 
     /// WRITE to the file that it opened last.
@@ -346,9 +306,31 @@ impl Client {
         &mut self,
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Status {
+        results(&self.reply_to(build)).status()
+    }
+
+    /// The reply to a COMPOUND in its session, however that ends.
+    pub fn reply_to(
+        &mut self,
+        build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
+    ) -> Vec<u8> {
         let call = build(&mut self.compose()).finish();
-        let reply = self.connection.exchange(&call).expect("it answers");
-        results(&reply).status()
+        self.connection.exchange(&call).expect("it answers")
+    }
+
+    /// Goes on with its session on another connection. [RFC 8881 §18.34]
+    pub fn come_back(&mut self, connection: Connection) {
+        let before = std::mem::replace(&mut self.connection, connection);
+        self.connection.back = before.back;
+        let bind = args::BindConnToSession {
+            sessid: self.session,
+            dir: match self.reachable {
+                true => ChannelDirFromClient::ForeOrBoth,
+                false => ChannelDirFromClient::Fore,
+            },
+            use_conn_in_rdma_mode: false,
+        };
+        self.bare(|c| c.bind_conn_to_session(bind));
     }
 
     /// A COMPOUND without a session, in which every operation must succeed.
@@ -385,7 +367,7 @@ impl Client {
                 gids: List::empty(),
             }),
         };
-        CompoundBuilder::call(7, &credential, b"", 1)
+        CompoundBuilder::call(7, &credential, b"", self.minor)
     }
 
     fn exchange(&mut self, call: &[u8]) -> Vec<u8> {
@@ -393,22 +375,6 @@ impl Client {
         results(&reply).finish().expect("all operations succeed");
         reply
     }
-}
-
-/// A call of NULL by nobody, with its mark. [RFC 7530 §16.1]
-pub fn null_call() -> Vec<u8> {
-    let mut writer = Writer::new();
-    let call = CallHeader {
-        xid: 7,
-        prog: NFS4_PROGRAM,
-        vers: NFS_V4,
-        proc: NFSPROC4_NULL,
-        cred: OpaqueAuth::NONE,
-        verf: OpaqueAuth::NONE,
-    };
-    call.encode(&mut writer);
-    let message = writer.into_vec();
-    [&write_mark(message.len())[..], &message].concat()
 }
 
 fn results(reply: &[u8]) -> ReplyReader<'_> {
@@ -420,6 +386,3 @@ pub const CLOSE: args::Close = args::Close {
     seqid: 0,
     open_stateid: Stateid::CURRENT,
 };
-
-/// Longer than any reply takes on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(30);

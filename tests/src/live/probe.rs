@@ -11,7 +11,8 @@ use nfs4_proto::client::ReplyReader;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::{Bitmap, StableHow, Stateid, Status, args};
 
-use super::client::{Client, Connection};
+use super::client::Client;
+use super::connection::Connection;
 use super::latency::Latencies;
 
 /// A client with its own connection, session and file. It asks for attributes, writes and reads a

@@ -24,7 +24,8 @@ pub struct Scene {
     on: Transport,
     node: Node,
     clock: Arc<JumpingClock>,
-    lease: Duration,
+    /// The longest time after which something that is left ends.
+    longest: Duration,
     server: Serving,
     probe: Probe,
     before: Memory,
@@ -45,7 +46,8 @@ impl Scene {
             root_mode: 0o777,
             ..MemFsConfig::new(1, CAPACITY)
         });
-        let lease = config.lease;
+        let longest = config.lease.max(config.callback_timeout);
+        let longest = longest.max(config.delegation_pause);
         let engine = engine_of(config, Arc::new(root), &*clock);
         let node = Node::with_clock(engine, limits, Arc::clone(&clock) as _);
         let node = node.expect("limits in their ranges");
@@ -56,7 +58,7 @@ impl Scene {
             on,
             node,
             clock,
-            lease,
+            longest,
             before: Memory::now(),
             server,
             probe,
@@ -123,7 +125,7 @@ impl Scene {
         let Scene {
             node,
             clock,
-            lease,
+            longest,
             server,
             probe,
             _alone,
@@ -137,7 +139,7 @@ impl Scene {
         }
         // Once for what was active now, and once for the timers to find that out.
         for _ in 0..2 {
-            clock.jump(2 * lease);
+            clock.jump(2 * longest);
             while node.timer().run(Waker::noop()) == Ok(Some(Duration::ZERO)) {}
         }
         assert_eq!(node.table_lengths(), Ok(TableLengths::default()));
