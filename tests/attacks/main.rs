@@ -27,6 +27,7 @@ macro_rules! on_both {
 }
 
 mod connections;
+mod delegations;
 mod dials;
 mod memory;
 mod mutants;
