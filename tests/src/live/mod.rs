@@ -1,6 +1,7 @@
 //! Servers on sockets of this machine, clients that wait for their replies, and what both cost: for
 //! tests that measure a server from outside.
 
+mod apart;
 mod backchannel;
 mod client;
 mod client40;

@@ -11,6 +11,7 @@ use nfs4_driver::{Limits, Node};
 use nfs4_engine::{Config, TableLengths};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
+use super::apart;
 use super::clock::JumpingClock;
 use super::latency::Latencies;
 use super::memory::Memory;
@@ -51,8 +52,15 @@ impl Scene {
         let engine = engine_of(config, Arc::new(root), &*clock);
         let node = Node::with_clock(engine, limits, Arc::clone(&clock) as _);
         let node = node.expect("limits in their ranges");
-        let server = Serving::start(on, node.clone());
+        let start = || Serving::start(on, node.clone());
+        let server = match apart::is_wanted() {
+            true => apart::server(start),
+            false => start(),
+        };
         let probe = Probe::start(server.address, IpAddr::from([127, 0, 0, 1]), 1);
+        if apart::is_wanted() {
+            apart::attackers();
+        }
         Scene {
             name,
             on,
@@ -82,13 +90,17 @@ impl Scene {
     /// attack does. The probe must not wait much longer than without it: a machine that does much
     /// else gets several tries, each an attack of its own.
     pub fn attack<T>(&mut self, mut attack: impl FnMut(&Scene, Instant) -> T) -> T {
+        let (quiet, slack) = match apart::is_wanted() {
+            true => (QUIET.max(attack_time()), APART),
+            false => (QUIET, SLACK),
+        };
         for left in (0..TRIES).rev() {
-            self.quiet = self.probe.quiet(QUIET);
+            self.quiet = self.probe.quiet(quiet);
             let until = Instant::now() + attack_time();
             let (done, under) = self.probe.during(|| attack(self, until));
             self.under = under;
             let (quiet, under) = (self.quiet.percentile(99.0), self.under.percentile(99.0));
-            if under <= (3 * quiet).max(quiet + SLACK) {
+            if under <= (3 * quiet).max(quiet + slack) {
                 return done;
             }
             assert!(
@@ -132,6 +144,9 @@ impl Scene {
             ..
         } = self;
         probe.end();
+        if apart::is_wanted() {
+            apart::end();
+        }
         let start = Instant::now();
         while node.connections() != Ok(0) {
             assert!(start.elapsed() < PATIENCE, "connections stay");
@@ -161,6 +176,8 @@ const SHORT: Duration = Duration::from_millis(400);
 const QUIET: Duration = Duration::from_millis(300);
 /// What the probe may wait longer, however little it waits without an attack.
 const SLACK: Duration = Duration::from_millis(50);
+/// The same if the server has a core of its own.
+const APART: Duration = Duration::from_millis(1);
 const TRIES: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that the file system holds.
