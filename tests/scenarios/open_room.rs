@@ -1,6 +1,8 @@
-//! An OPEN that has no room for its state says so before it makes a file. [RFC 8881 §18.16.3]
+//! An OPEN that has no room for its state, or wants a file that is too long, says so before it makes
+//! one. [RFC 8881 §18.16.3]
 
 use nfs4_engine::Config;
+use nfs4_engine::fs::{Create, FsOp};
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
 use nfs4_proto::nfs4::basic::Verifier;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
@@ -228,5 +230,67 @@ fn room_that_an_open_keeps_while_it_cuts_is_kept_and_given_back() {
         let reply = open(&mut sim, &mut client, making_args(b"p", b"g"));
         assert_eq!(reply.status() == Status::OK, fails);
         sim.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_length_that_no_file_can_have_is_not_asked_of_the_file_system() {
+    let verf = Verifier(*b"verifier");
+    for length in [1 << 63, u64::MAX] {
+        let size = Fattr::size(length);
+        let attrs = size.raw();
+        let hows = [
+            (CreateHow::Unchecked(attrs), Status::OK),
+            (CreateHow::Guarded(attrs), Status::EXIST),
+            (CreateHow::Exclusive41 { verf, attrs }, Status::EXIST),
+        ];
+        for (minor, (how, when_there)) in
+            [0, 1, 2].map(|minor| hows.map(|how| (minor, how))).concat()
+        {
+            let mut sim = server(100);
+            let mut client = Client::mounted(&mut sim, "client");
+            client.minor = minor.max(1);
+            let mut old = Client40::mounted(&mut sim, "old");
+            client.make_file(&mut sim, b"there", 0);
+            if minor == 0 && matches!(how, CreateHow::Exclusive41 { .. }) {
+                continue;
+            }
+            for (name, expected) in [(&b"there"[..], when_there), (b"absent", Status::FBIG)] {
+                let openhow = OpenHow::Create(how);
+                let args = args::Open {
+                    openhow,
+                    ..open_args(b"owner", name)
+                };
+                let args40 = args::Open {
+                    openhow,
+                    ..old.open_args(b"owner", name)
+                };
+                sim.set_pace(Pace::Held);
+                let xid = if minor == 0 {
+                    let xid = sim.xid();
+                    let record = old.record(xid, |c| c.putrootfh().open(args40));
+                    sim.send(old.conn, record);
+                    xid
+                } else {
+                    let asks = client.request(&mut sim, 0, true, |c| c.putrootfh().open(args));
+                    asks.send(&mut sim, client.conn);
+                    client.advance(0);
+                    asks.xid()
+                };
+                sim.settle();
+                match sim.held().as_slice() {
+                    [asked] => match &asked.op {
+                        FsOp::Open { how, .. } => assert_eq!(how.create, Create::No, "{args:?}"),
+                        other => panic!("{other:?}"),
+                    },
+                    other => panic!("{other:?}"),
+                }
+                sim.complete_all();
+                sim.settle();
+                let reply = sim.take_reply(xid).expect("it is answered");
+                assert_eq!(reply.last(), (Op::Open, expected), "{minor} {args:?}");
+                sim.set_pace(Pace::Delayed);
+            }
+        }
     }
 }

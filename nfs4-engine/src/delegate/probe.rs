@@ -120,15 +120,18 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) {
+        let export = self.states.delegated_fh(key).map(|fh| fh.export);
         let Some(held) = self.states.delegation_mut(key) else {
             return;
         };
         held.probe = Probe::Idle;
+        // A length that no file there can have is told nobody.
+        let fits = |size| export.is_none_or(|export| self.exports.fits(export, size));
         match end {
             CallbackEnd::Done {
                 status: Status::OK,
                 attrs: Some(attrs),
-            } => {
+            } if attrs.size.is_none_or(fits) => {
                 held.answers(Answer {
                     at: now.mono,
                     used: false,

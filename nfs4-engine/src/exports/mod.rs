@@ -240,6 +240,14 @@ impl Exports {
         }
     }
 
+    /// Whether a file of an export can be so long.
+    pub(crate) fn fits(&self, export: u16, length: u64) -> bool {
+        let capabilities = self.capabilities(export);
+        // One without files says for itself that this is none.
+        let most = capabilities.map_or(0, |found| found.max_file_size);
+        most == 0 || length <= most
+    }
+
     /// The rights that can be had at all in an export.
     pub(crate) fn rights(&self, export: u16) -> AccessMask {
         match self.get(export) {

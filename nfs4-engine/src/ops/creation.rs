@@ -31,6 +31,8 @@ pub(crate) enum Barred {
     Claims,
     /// Nothing can be changed there.
     ReadOnly,
+    /// No file there can be so long.
+    TooLong,
     /// There is no room for one more open; one of a file that its owner has open needs none.
     Full(Status),
 }
@@ -91,6 +93,15 @@ pub(super) fn cuts(create: &Create) -> bool {
     }
 }
 
+/// The length that a new file is given.
+pub(super) fn length(create: &Create) -> u64 {
+    let set = match create {
+        Create::No => return 0,
+        Create::Unchecked(set) | Create::Guarded(set) | Create::Exclusive { set, .. } => set,
+    };
+    set.size.unwrap_or(0)
+}
+
 /// [`Opening::once`].
 pub(super) fn happens_once(create: &Create) -> bool {
     match create {
@@ -123,7 +134,7 @@ impl Opening {
         Some(match barred {
             // It may be the same exclusive creation once more, which cannot be told now.
             Barred::Full(status) if !guarded => status,
-            Barred::Full(_) | Barred::Claims | Barred::ReadOnly => Status::EXIST,
+            Barred::Full(_) | Barred::Claims | Barred::ReadOnly | Barred::TooLong => Status::EXIST,
         })
     }
 
@@ -145,6 +156,7 @@ impl Barred {
         match self {
             Barred::Claims => Status::NOENT,
             Barred::ReadOnly => Status::ROFS,
+            Barred::TooLong => Status::FBIG,
             Barred::Full(status) => status,
         }
     }

@@ -29,10 +29,9 @@ pub(crate) enum Intent {
 /// # Errors
 /// FBIG if it cannot.
 pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<(), Status> {
-    let capabilities = cx.core.exports.capabilities(fh.export);
-    // One without files says for itself that this is none.
-    let most = capabilities.map_or(0, |found| found.max_file_size);
-    if most == 0 || length.is_some_and(|length| length <= most) {
+    let fits = |length| cx.core.exports.fits(fh.export, length);
+    // What cannot even be counted is too long as well.
+    if fits(length.unwrap_or(u64::MAX)) {
         Ok(())
     } else {
         Err(Status::FBIG)

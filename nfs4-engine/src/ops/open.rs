@@ -14,7 +14,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::creation::{self, Barred, Opening};
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
-use super::{names, reclaim};
+use super::{io, names, reclaim};
 use crate::callback::Promise;
 use crate::client::{Client, Principal};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
@@ -73,7 +73,8 @@ pub(crate) fn start<S: Established>(
             return Err(Status::INVAL);
         }
         let owner = (client, args.owner.owner);
-        opening.barred = barred(cx, current.export, owner, claimed.is_some());
+        let length = creation::length(&create);
+        opening.barred = barred(cx, &current, length, owner, claimed.is_some());
         if opening.barred.is_some() {
             create = Create::No;
         } else {
@@ -161,15 +162,20 @@ pub(crate) fn resume<S: Established>(
 /// Why a file that is not there must not be made, if there is a reason.
 fn barred<S>(
     cx: &mut Cx<'_, S>,
-    export: u16,
+    dir: &Fh,
+    length: u64,
     (client, owner): (Key<Client>, &[u8]),
     claims: bool,
 ) -> Option<Barred> {
     if claims {
         return Some(Barred::Claims);
     }
-    if !cx.core.exports.rights(export).contains(AccessMask::MODIFY) {
+    let rights = cx.core.exports.rights(dir.export);
+    if !rights.contains(AccessMask::MODIFY) {
         return Some(Barred::ReadOnly);
+    }
+    if io::fits(cx, dir, Some(length)).is_err() {
+        return Some(Barred::TooLong);
     }
     room_for(cx, client, owner).err().map(Barred::Full)
 }

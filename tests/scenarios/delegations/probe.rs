@@ -209,10 +209,7 @@ fn more_than_was_asked_for_is_no_harm() {
     let callback = called(&mut sim);
     // With an attribute of a later RFC, which has no length that could be known.
     let mask = MASK.with(84);
-    sim.send(
-        callback.conn,
-        answer_with(&callback, &held, mask, &[0xff; 28]),
-    );
+    sim.send(callback.conn, answer_with(&callback, &held, mask, &[0; 28]));
     sim.settle();
     sim.take_reply(xid).expect("it is answered").all_ok();
     assert_eq!(counts(&sim), (0, 1, 0));
@@ -335,4 +332,24 @@ fn those_of_one_peer_who_wait_for_the_holder_leave_others_room_to_wait() {
     sim.settle();
     sim.take_reply(xid).expect("it is answered").all_ok();
     sim.run_timers();
+}
+
+#[test]
+fn a_length_that_no_file_can_have_is_told_nobody() {
+    let (mut sim, mut one, mut two) = two();
+    let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
+    let (change, size) = seen(&look(&mut sim, &mut one, &held.fh).all_ok());
+    let xid = ask(&mut sim, &mut two, &held.fh);
+    let callback = called(&mut sim);
+    sim.send(
+        callback.conn,
+        answer(&callback, &held, (change + 1, u64::MAX)),
+    );
+    sim.settle();
+    let reply = sim.take_reply(xid).expect("it is answered");
+    assert_last(&reply, Op::GetAttr, Status::DELAY);
+    // Who cannot say what it has gives it back.
+    comes_back(&mut sim, &mut one, &held);
+    let told = seen(&look(&mut sim, &mut two, &held.fh).all_ok());
+    assert_eq!(told, (change, size));
 }
