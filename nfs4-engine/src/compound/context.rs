@@ -17,6 +17,7 @@ use crate::delegate::Guard;
 use crate::exports::Fh;
 use crate::fs::{DirChange, FsOp};
 use crate::ops::creation::Opening;
+use crate::ops::permission::Query;
 use crate::ops::table::{Handler, Row};
 use crate::session::table::Session;
 use crate::slab::Key;
@@ -141,11 +142,8 @@ pub(crate) enum Stage {
     NameFound,
     /// and RENAME: what the new one does.
     OtherNameFound,
-    /// REMOVE, RENAME and LINK: this file is delegated to another client, and it is looked whether the
-    /// user may change the directory, or the one of the old name,
-    MayChange(Key<File>),
-    /// and RENAME: the one of the new name.
-    MayChangeOther(Key<File>),
+    /// A file is delegated, and it is looked whether the user may do to it what has to do with that.
+    Queried(Query),
     /// REMOVE and RENAME: the name is removed of a file that is delegated to the caller,
     NameRemoved(Key<File>),
     /// and it is looked whether the file is still there.
@@ -184,10 +182,7 @@ impl Stage {
     /// Whether the operation has only looked so far: it is as if it had not begun.
     pub(crate) const fn only_looked(self) -> bool {
         match self {
-            Stage::NameFound
-            | Stage::OtherNameFound
-            | Stage::MayChange(_)
-            | Stage::MayChangeOther(_) => true,
+            Stage::NameFound | Stage::OtherNameFound | Stage::Queried(_) => true,
             Stage::Last
             | Stage::Between
             | Stage::ReadDirStat

@@ -231,6 +231,14 @@ impl Exports {
         }
     }
 
+    /// As whom an export's file system knows a user.
+    pub(crate) fn acts_as(&mut self, export: u16, cred: &Arc<Credential>) -> Arc<Credential> {
+        match self.list.get(usize::from(export)) {
+            Some(served) => self.squashed.user(served.squash, cred),
+            None => Arc::clone(cred),
+        }
+    }
+
     /// The user whom a request counts for: nobody, if its own is squashed in every export.
     pub(crate) fn user(&self, cred: &Credential) -> u32 {
         if self.squash.takes(cred) {

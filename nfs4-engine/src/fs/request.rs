@@ -57,6 +57,12 @@ pub enum FsOp {
         authority: Authority,
     },
     /// Which of these rights the user has. Answer: [`FsReply::Access`].
+    ///
+    /// It is also asked before a delegation of another client is recalled, so that nobody has that done
+    /// by what is refused then. Of a file READ or EXECUTE is the right to read it, and MODIFY to write it;
+    /// its owner, as `uid` of its attributes has it, may do both, and with the superuser alone change
+    /// mode, owner, group and times. Of a directory EXTEND is the right to add names, and DELETE to take
+    /// them; if its mode has the sticky bit, only those of the user's own files or in its own directory.
     Access {
         /// The object.
         fh: FsHandle,

@@ -7,13 +7,14 @@ use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
+use super::permission::{self, Wish};
 use crate::attr;
 use crate::compound::{Cx, Fetched, Scope, Stage, Step};
 use crate::delegate::probe::Probed;
 use crate::delegate::{Guard, RecallReason};
 use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime};
 use crate::slab::Key;
-use crate::state::delegation::{Answer, Delegation, Said};
+use crate::state::delegation::{Answer, Delegation, Said, Touch};
 
 /// Looks for the attributes that an operation wants whose arguments end at `next`, and goes on with
 /// them by `then`, now or when they have come.
@@ -24,7 +25,7 @@ pub(super) fn look<S: Scope>(
     next: Reader<'_>,
     then: impl FnOnce(&mut Cx<'_, S>, &Fetched) -> Result<Step, Status>,
 ) -> Result<Step, Status> {
-    look_or_wait(cx, mask, next, true, then)
+    look_or_wait(cx, mask, next, (false, true), then)
 }
 
 /// Goes on when they have come, or something that is known of them.
@@ -48,23 +49,33 @@ pub(super) fn resume<S: Scope>(
         }
         Ok(_) => Err(Status::SERVERFAULT),
         Err(error) => {
-            if error == FsError::Stale {
-                let who = S::sender_before(cx, next);
-                cx.core.file_is_stale(&fh, who, cx.now.mono);
-            }
+            note_if_stale(cx, next, error)?;
             Err(error.status())
         }
     }
 }
 
-/// Who may wait a moment does so while the holder of a write delegation is asked what it has made of
-/// the file.
+/// What is delegated of a file that is gone ends with it.
+fn note_if_stale<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    next: Reader<'_>,
+    error: FsError,
+) -> Result<(), Status> {
+    if error == FsError::Stale {
+        let (fh, who) = (cx.current()?, S::sender_before(cx, next));
+        cx.core.file_is_stale(&fh, who, cx.now.mono);
+    }
+    Ok(())
+}
+
+/// Who is `permitted` to know them and `may_wait` a moment does so while the holder of a write
+/// delegation is asked what it has made of the file.
 #[inline]
 fn look_or_wait<S: Scope>(
     cx: &mut Cx<'_, S>,
     mask: &Bitmap,
     next: Reader<'_>,
-    may_wait: bool,
+    (permitted, may_wait): (bool, bool),
     then: impl FnOnce(&mut Cx<'_, S>, &Fetched) -> Result<Step, Status>,
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
@@ -75,6 +86,10 @@ fn look_or_wait<S: Scope>(
     };
     if cx.core.states.is_any_for_writing() && mask.intersects(&attr::OF_DATA) {
         let who = S::sender_before(cx, next);
+        let known = permitted || cx.run.fetched.is_some_and(|fetched| fetched.fh == fh);
+        if !known && let Some(file) = permission::delegated(cx, &fh, who, Touch::Read) {
+            return permission::ask(cx, Wish::Look, file);
+        }
         match cx.core.probe(&fh, who, cx.now, cx.out) {
             Probed::Clear | Probed::Known => {}
             Probed::Answered(key, answer) => {
@@ -128,7 +143,15 @@ fn resume_told<S: Scope>(
     if matches!(stage, Stage::Asked) {
         // What came along with an earlier answer may have changed meanwhile.
         cx.run.fetched = None;
-        return look_or_wait(cx, mask, next, false, then);
+        return look_or_wait(cx, mask, next, (true, false), then);
+    }
+    if let Stage::Queried(query) = stage {
+        if let Err(error) = result {
+            note_if_stale(cx, next, error)?;
+        }
+        return permission::answered(cx, query, result, |cx, _| {
+            look_or_wait(cx, mask, next, (true, true), then)
+        });
     }
     let fh = cx.current()?;
     let (mut attrs, stat) = match (result, stage) {

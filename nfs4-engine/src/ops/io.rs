@@ -4,6 +4,7 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
+use super::permission;
 use crate::client::Principal;
 use crate::compound::{Cx, Established};
 use crate::delegate::{Guard, Place};
@@ -24,6 +25,14 @@ pub(crate) enum Intent {
     Cut,
 }
 
+/// By what right a file is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    Is(Authority),
+    /// This file is delegated to another client, and it must be asked first whether the user has any.
+    Asks(Key<File>),
+}
+
 /// Whether a file of this file system can be so long; looked at before anything is recalled for it.
 ///
 /// # Errors
@@ -38,7 +47,8 @@ pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<()
     }
 }
 
-/// By what right an operation that names this stateid touches the file.
+/// By what right an operation that names this stateid touches the file; once the user is `permitted`,
+/// nothing is asked.
 ///
 /// # Errors
 /// DELAY while a delegation is in the way of a special stateid, LOCKED if somebody's share denies it
@@ -48,17 +58,21 @@ pub(crate) fn authority<S: Established>(
     stateid: Stateid,
     fh: &Fh,
     intent: Intent,
-) -> Result<Authority, Status> {
+    permitted: bool,
+) -> Result<Right, Status> {
     if stateid == Stateid::ANONYMOUS || stateid == Stateid::READ_BYPASS {
         // As good as an open for it. [RFC 8881 §10.4.1]
-        cx.touch(fh, intent.touch(), intent == Intent::Cut)?;
+        let touch = (intent.touch(), intent == Intent::Cut);
+        if let Some(file) = permission::touch(cx, fh, touch, permitted)? {
+            return Ok(Right::Asks(file));
+        }
         let bypass = stateid == Stateid::READ_BYPASS && intent == Intent::Read;
         if bypass || cx.core.states.admits(fh, intent.share()) {
-            return Ok(Authority::Credential);
+            return Ok(Right::Is(Authority::Credential));
         }
         cx.core.expire(cx.now, cx.out);
         return if cx.core.states.admits(fh, intent.share()) {
-            Ok(Authority::Credential)
+            Ok(Right::Is(Authority::Credential))
         } else {
             Err(Status::LOCKED)
         };
@@ -79,7 +93,7 @@ pub(crate) fn authority<S: Established>(
     // What the stateid names can go before the file system is done.
     let place = states.place_of(file).ok_or(Status::BAD_STATEID)?;
     cx.guard(intent.guard(place));
-    Ok(authority)
+    Ok(Right::Is(authority))
 }
 
 /// A stateid that gives no right may still tell a client of minor version 0 that it concerns: what

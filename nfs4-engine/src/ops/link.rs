@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
+use super::permission::{self, Wish};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
@@ -15,8 +16,13 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     link(cx, args, false)
 }
 
-/// Links, or finds out first whether the user may: that is known if it was `asked`.
-fn link<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>, asked: bool) -> Result<Step, Status> {
+/// Links. That the user may is found out first if others have to give the file back for it, or must
+/// leave the new name alone for a while.
+fn link<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    permitted: bool,
+) -> Result<Step, Status> {
     let dir = cx.current()?;
     let fh = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let newname = args::Link::decode(args)?.newname;
@@ -24,13 +30,13 @@ fn link<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>, asked: bool) -> Res
     if fh.export != dir.export {
         return Err(Status::XDEV);
     }
-    if !asked && let Some(file) = names::delegated(cx, &fh) {
-        cx.guard(Guard::Change(cx.core.guards.of(&fh)));
-        return names::ask(cx, &dir, Stage::MayChange(file));
+    let held = cx.core.states.delegated_file(&fh);
+    if !permitted && let Some(file) = held {
+        return permission::ask(cx, Wish::Link, file);
     }
     cx.touch(&fh, Touch::Change, false)?;
     let (file, place) = (cx.core.guards.of(&fh), names::place(cx, &dir, newname));
-    if cx.core.states.delegated_file(&fh).is_some() {
+    if held.is_some() {
         names::give(cx, place, Guard::Linking(file, place))?;
     }
     let op = FsOp::Link {
@@ -46,9 +52,8 @@ pub(crate) fn linked<S: Scope>(
     args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    if matches!(cx.run.stage, Stage::MayChange(_)) {
-        names::permitted(result)?;
-        return link(cx, args, true);
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, _| link(cx, args, true));
     }
     let FsReply::Linked { dir } = result? else {
         return Err(Status::SERVERFAULT);

@@ -8,6 +8,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
+use super::permission::{self, Wish};
 use super::reclaim;
 use crate::callback::Promise;
 use crate::client::{Client, Clients};
@@ -100,6 +101,14 @@ pub(crate) fn test<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
 ) -> Result<Step, Status> {
+    look(cx, args, false)
+}
+
+fn look<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    permitted: bool,
+) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::LockT::decode(args)?;
     Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
@@ -108,8 +117,11 @@ pub(crate) fn test<S: Established>(
     }
     // The holder of a write delegation locks by itself. [RFC 8881 §10.4.2] In minor version 0 the
     // owner says whether the holder asks.
-    let client = cx.client_of(args.owner.clientid)?;
-    if cx.recalls(&fh, Some(client), Touch::Read, false) {
+    let client = Some(cx.client_of(args.owner.clientid)?);
+    if !permitted && let Some(file) = permission::delegated(cx, &fh, client, Touch::Read) {
+        return permission::ask(cx, Wish::TestLock, file);
+    }
+    if cx.recalls(&fh, client, Touch::Read, false) {
         return Err(Status::DELAY);
     }
     let want = Want {
@@ -131,6 +143,9 @@ pub(crate) fn tested<S: Established>(
     args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, _| look(cx, args, true));
+    }
     let fh = cx.current()?;
     let args = args::LockT::decode(args)?;
     let FsReply::Attrs { attrs, .. } = result? else {

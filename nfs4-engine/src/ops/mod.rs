@@ -23,6 +23,7 @@ pub(crate) mod lock;
 pub(crate) mod lookup;
 pub(crate) mod names;
 pub(crate) mod open;
+pub(crate) mod permission;
 pub(crate) mod read;
 pub(crate) mod readdir;
 pub(crate) mod reclaim;

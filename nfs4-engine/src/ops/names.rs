@@ -4,10 +4,11 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
+use super::permission;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::{Guard, Place};
 use crate::exports::Fh;
-use crate::fs::{AccessMask, DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
+use crate::fs::{DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
 use crate::slab::Key;
 use crate::state::delegation::Touch;
 use crate::state::file::File;
@@ -106,63 +107,9 @@ pub(crate) fn touch<S: Scope>(cx: &Cx<'_, S>, dir: &Fh, found: FsResult) -> Foun
         export: dir.export,
         handle: fh,
     };
-    match delegated(cx, &fh) {
+    match permission::delegated(cx, &fh, S::sender(cx), Touch::Change) {
         Some(file) => Found::Delegated(file),
         None => Found::Free(cx.core.states.delegated_file(&fh)),
-    }
-}
-
-/// A file that the caller cannot change before another client has given it back.
-pub(crate) fn delegated<S: Scope>(cx: &Cx<'_, S>, fh: &Fh) -> Option<Key<File>> {
-    let states = &cx.core.states;
-    let mut others = states.in_the_way(fh, S::sender(cx), Touch::Change);
-    states.delegation(others.next()?).map(|held| held.file)
-}
-
-/// Finds out whether the user may change the names in a directory at all: who may not is refused
-/// before anything is recalled for it.
-///
-/// # Errors
-/// ROFS if nobody may.
-pub(crate) fn ask<S>(cx: &Cx<'_, S>, dir: &Fh, stage: Stage) -> Result<Step, Status> {
-    if !cx
-        .core
-        .exports
-        .rights(dir.export)
-        .contains(AccessMask::MODIFY)
-    {
-        return Err(Status::ROFS);
-    }
-    let op = FsOp::Access {
-        fh: dir.handle,
-        mask: CHANGES,
-    };
-    Ok(Step::Wait(dir.export, op, stage))
-}
-
-/// The answer to [`ask`].
-///
-/// # Errors
-/// ACCESS if the user may not.
-pub(crate) fn permitted(result: FsResult) -> Result<(), Status> {
-    let FsReply::Access { granted, .. } = result? else {
-        return Err(Status::SERVERFAULT);
-    };
-    if granted.intersection(CHANGES) == AccessMask::default() {
-        return Err(Status::ACCESS);
-    }
-    Ok(())
-}
-
-/// Recalls what is delegated of a file to others, for a user who may change its names.
-///
-/// # Errors
-/// DELAY while a delegation of another client is in the way.
-pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: Key<File>) -> Result<(), Status> {
-    let who = S::sender(cx);
-    match cx.core.states.handle_of(file) {
-        Some(fh) if cx.recalls(&fh, who, Touch::Change, false) => Err(Status::DELAY),
-        Some(_) | None => Ok(()),
     }
 }
 
@@ -205,8 +152,3 @@ pub(crate) fn change_info(w: &mut Writer, change: DirChange) {
     w.u64(change.before);
     w.u64(change.after);
 }
-
-/// The rights without any of which a user can neither give a name in a directory nor take one.
-const CHANGES: AccessMask = AccessMask::MODIFY
-    .union(AccessMask::EXTEND)
-    .union(AccessMask::DELETE);

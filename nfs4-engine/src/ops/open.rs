@@ -126,8 +126,7 @@ pub(crate) fn resume<S: Established>(
         | Stage::ReadDirStat
         | Stage::NameFound
         | Stage::OtherNameFound
-        | Stage::MayChange(_)
-        | Stage::MayChangeOther(_)
+        | Stage::Queried(_)
         | Stage::NameRemoved(_)
         | Stage::NameGone(_)
         | Stage::Asked

@@ -4,7 +4,8 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::io::{self, Intent};
+use super::io::{self, Intent, Right};
+use super::permission::{self, Wish};
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
 
@@ -12,9 +13,20 @@ pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
 ) -> Result<Step, Status> {
+    read(cx, args, false)
+}
+
+fn read<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    permitted: bool,
+) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::Read::decode(args)?;
-    let authority = io::authority(cx, args.stateid, &fh, Intent::Read)?;
+    let authority = match io::authority(cx, args.stateid, &fh, Intent::Read, permitted)? {
+        Right::Is(authority) => authority,
+        Right::Asks(file) => return permission::ask(cx, Wish::Read, file),
+    };
     let count = fitting(cx, args.count)?;
     let op = FsOp::Read {
         fh: fh.handle,
@@ -25,11 +37,14 @@ pub(crate) fn start<S: Established>(
     Ok(Step::Wait(fh.export, op, Stage::Last))
 }
 
-pub(crate) fn resume<S>(
+pub(crate) fn resume<S: Established>(
     cx: &mut Cx<'_, S>,
-    _: &mut Reader<'_>,
+    args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, _| read(cx, args, true));
+    }
     let FsReply::Data { data, eof } = result? else {
         return Err(Status::SERVERFAULT);
     };

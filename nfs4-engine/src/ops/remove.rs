@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
+use super::permission::{self, Wish};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
 use crate::slab::Key;
@@ -30,15 +31,16 @@ pub(crate) fn resume<S: Scope>(
         let dir = cx.current()?;
         return match names::touch(cx, &dir, result) {
             Found::Free(held) => remove(cx, &args::Remove::decode(args)?, held),
-            Found::Delegated(file) => names::ask(cx, &dir, Stage::MayChange(file)),
+            Found::Delegated(file) => permission::ask(cx, Wish::Remove, file),
         };
     }
-    if let Stage::MayChange(file) = cx.run.stage {
-        names::permitted(result)?;
-        names::recall(cx, file)?;
-        let dir = cx.current()?;
-        let name = names::component(cx, &dir, args::Remove::decode(args)?.target)?;
-        return Ok(names::find(&dir, name, Stage::NameFound));
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, file| {
+            permission::recall(cx, file)?;
+            let dir = cx.current()?;
+            let name = names::component(cx, &dir, args::Remove::decode(args)?.target)?;
+            Ok(names::find(&dir, name, Stage::NameFound))
+        });
     }
     if let Stage::NameGone(file) = cx.run.stage {
         return Ok(names::gone(cx, file, &result));

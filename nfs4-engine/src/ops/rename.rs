@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
+use super::permission::{self, Wish};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
@@ -36,36 +37,29 @@ pub(crate) fn resume<S: Scope>(
     let to_dir = cx.current()?;
     // What is moved, and what makes room for it.
     if matches!(cx.run.stage, Stage::NameFound) {
-        let moved = match names::touch(cx, &to_dir, result) {
-            Found::Free(moved) => moved,
-            Found::Delegated(file) => return ask(cx, file),
+        return match names::touch(cx, &to_dir, result) {
+            Found::Free(None) => find_other(cx, &args::Rename::decode(args)?),
+            // Others must give it back, or leave its new name alone for a while.
+            Found::Free(Some(file)) | Found::Delegated(file) => {
+                permission::ask(cx, Wish::Move, file)
+            }
         };
-        let args = args::Rename::decode(args)?;
-        let to = names::component(cx, &to_dir, args.newname)?;
-        if moved.is_some() {
-            let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
-            let old = names::place(cx, &from_dir, args.oldname);
-            let new = names::place(cx, &to_dir, args.newname);
-            names::give(cx, new, Guard::Giving(old, new))?;
-        }
-        return Ok(names::find(&to_dir, to, Stage::OtherNameFound));
     }
     if matches!(cx.run.stage, Stage::OtherNameFound) {
         return match names::touch(cx, &to_dir, result) {
             Found::Free(replaced) => rename(cx, &args::Rename::decode(args)?, replaced),
-            Found::Delegated(file) => ask(cx, file),
+            Found::Delegated(file) => permission::ask(cx, Wish::Replace, file),
         };
     }
-    if let Stage::MayChange(file) = cx.run.stage {
-        names::permitted(result)?;
-        return names::ask(cx, &to_dir, Stage::MayChangeOther(file));
-    }
-    if let Stage::MayChangeOther(file) = cx.run.stage {
-        names::permitted(result)?;
-        names::recall(cx, file)?;
-        let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
-        let from = names::component(cx, &from_dir, args::Rename::decode(args)?.oldname)?;
-        return Ok(names::find(&from_dir, from, Stage::NameFound));
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, file| {
+            permission::recall(cx, file)?;
+            let args = args::Rename::decode(args)?;
+            if query.is_to(Wish::Move) {
+                give(cx, &args, file)?;
+            }
+            find_other(cx, &args)
+        });
     }
     if let Stage::NameGone(file) = cx.run.stage {
         return Ok(names::gone(cx, file, &result));
@@ -78,10 +72,27 @@ pub(crate) fn resume<S: Scope>(
     Ok(names::after(cx))
 }
 
-/// This file is delegated to another client: may the user change both directories?
-fn ask<S>(cx: &Cx<'_, S>, file: Key<File>) -> Result<Step, Status> {
+/// Finds out what the new name means.
+fn find_other<S>(cx: &Cx<'_, S>, args: &args::Rename<'_>) -> Result<Step, Status> {
+    let to_dir = cx.current()?;
+    let to = names::component(cx, &to_dir, args.newname)?;
+    Ok(names::find(&to_dir, to, Stage::OtherNameFound))
+}
+
+/// The file that is moved gets the new name while it is delegated to the caller, if it is.
+fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: Key<File>) -> Result<(), Status> {
+    let fh = cx.core.states.handle_of(moved);
+    if fh
+        .and_then(|fh| cx.core.states.delegated_file(&fh))
+        .is_none()
+    {
+        return Ok(());
+    }
+    let to_dir = cx.current()?;
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
-    names::ask(cx, &from_dir, Stage::MayChange(file))
+    let old = names::place(cx, &from_dir, args.oldname);
+    let new = names::place(cx, &to_dir, args.newname);
+    names::give(cx, new, Guard::Giving(old, new))
 }
 
 /// Renames; what is replaced is `held` if it is delegated to the caller.

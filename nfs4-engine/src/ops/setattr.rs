@@ -4,30 +4,49 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::io;
+use super::io::{self, Intent, Right};
+use super::permission::{self, Wish};
 use crate::attr;
 use crate::compound::{Cx, Established, Stage, Step};
-use crate::fs::{Authority, FsOp, FsReply, FsResult};
+use crate::fs::{Authority, FsOp, FsReply, FsResult, SetAttrs, SetTime};
 use crate::state::delegation::Touch;
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
 ) -> Result<Step, Status> {
+    set(cx, args, false)
+}
+
+fn set<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    permitted: bool,
+) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::SetAttr::decode(args)?;
     let set = attr::decode_settable(&args.obj_attributes, &cx.served())?;
     io::fits(cx, &fh, set.size.or(Some(0)))?;
     // Only a change of length is a kind of write and is bound to a stateid.
-    let authority = match set.size {
+    let right = match set.size {
         None => {
             io::tells_sender(cx, args.stateid, &fh);
-            Authority::Credential
+            Right::Is(Authority::Credential)
         }
-        Some(0) => io::authority(cx, args.stateid, &fh, io::Intent::Cut)?,
-        Some(_) => io::authority(cx, args.stateid, &fh, io::Intent::Write)?,
+        Some(0) => io::authority(cx, args.stateid, &fh, Intent::Cut, permitted)?,
+        Some(_) => io::authority(cx, args.stateid, &fh, Intent::Write, permitted)?,
     };
-    cx.touch(&fh, Touch::Change, set.size == Some(0))?;
+    let authority = match right {
+        Right::Is(authority) => authority,
+        Right::Asks(file) => return permission::ask(cx, wish(&set), file),
+    };
+    // Who sets nothing changes nothing.
+    if !set.is_empty() {
+        let touch = (Touch::Change, set.size == Some(0));
+        if let Some(file) = permission::touch(cx, &fh, touch, permitted)? {
+            return permission::ask(cx, wish(&set), file);
+        }
+    }
     Ok(Step::Wait(
         fh.export,
         FsOp::SetAttrs {
@@ -39,11 +58,24 @@ pub(crate) fn start<S: Established>(
     ))
 }
 
+/// What these changes are: some only the owner of a file makes, the others those who may write it.
+fn wish(set: &SetAttrs) -> Wish {
+    let is_clients = |time| matches!(time, SetTime::Client(_));
+    let owners = set.mode.or(set.uid).or(set.gid).is_some() || set.created.is_some();
+    if owners || is_clients(set.accessed) || is_clients(set.modified) {
+        Wish::Own
+    } else {
+        Wish::Write
+    }
+}
 pub(crate) fn resume<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, _| set(cx, args, true));
+    }
     let args = args::SetAttr::decode(args)?;
     let FsReply::Attrs { .. } = result? else {
         return Err(Status::SERVERFAULT);

@@ -5,13 +5,22 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::io::{self, Intent};
+use super::io::{self, Intent, Right};
+use super::permission::{self, Wish};
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult, Stability};
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    write(cx, args, false)
+}
+
+fn write<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    permitted: bool,
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::Write::decode(args)?;
@@ -21,7 +30,10 @@ pub(crate) fn start<S: Established>(
         StableHow::FileSync => Stability::File,
     };
     io::fits(cx, &fh, args.offset.checked_add(args.data.len() as u64))?;
-    let authority = io::authority(cx, args.stateid, &fh, Intent::Write)?;
+    let authority = match io::authority(cx, args.stateid, &fh, Intent::Write, permitted)? {
+        Right::Is(authority) => authority,
+        Right::Asks(file) => return permission::ask(cx, Wish::Write, file),
+    };
     // More than is advertised is not refused but written in part. [RFC 8881 §18.32.3]
     let most = args.data.len().min(cx.core.config.max_io as usize);
     let data = cx
@@ -37,11 +49,14 @@ pub(crate) fn start<S: Established>(
     Ok(Step::Wait(fh.export, op, Stage::Last))
 }
 
-pub(crate) fn resume<S>(
+pub(crate) fn resume<S: Established>(
     cx: &mut Cx<'_, S>,
-    _: &mut Reader<'_>,
+    args: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
+    if let Stage::Queried(query) = cx.run.stage {
+        return permission::answered(cx, query, result, |cx, _| write(cx, args, true));
+    }
     let FsReply::Written { count, stability } = result? else {
         return Err(Status::SERVERFAULT);
     };

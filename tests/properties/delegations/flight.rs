@@ -1,5 +1,6 @@
 //! Requests whose way through the file system takes steps of its own.
 
+use nfs4_engine::fs::FsOp;
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
 use nfs4_proto::nfs4::attr::num;
@@ -56,6 +57,8 @@ struct Flight {
     file: usize,
     work: Work,
     xid: u32,
+    /// Its step is to ask whether the user may do it; if so, what others have is looked at then.
+    asks: bool,
     /// What the file system said of the file when it executed its last step.
     saw: Option<Attributes>,
 }
@@ -133,6 +136,7 @@ impl Play {
             file,
             work,
             xid: request.xid(),
+            asks: false,
             saw: None,
         };
         let conn = client.conn;
@@ -187,7 +191,9 @@ impl Play {
         let reply = self.sim.take_reply(flight.xid);
         if self.sim.held().len() > self.flights.waiting.len() {
             assert_eq!(reply, None, "it waits, and is answered");
-            self.flights.waiting.push(flight);
+            let step = self.sim.held().last().map(|request| &request.op);
+            let asks = matches!(step, Some(FsOp::Access { .. } | FsOp::GetAttrs { .. }));
+            self.flights.waiting.push(Flight { asks, ..flight });
             return;
         }
         let current = self.peers[flight.peer].incarnation == flight.incarnation;
@@ -243,7 +249,7 @@ impl Play {
                 other.work,
                 Work::Write | Work::WriteOpen | Work::Cut | Work::Link
             );
-            known && other.file == file
+            known && !other.asks && other.file == file
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod claims;
 mod counted;
+mod directories;
 mod evicted;
 mod grant;
 mod lapse;
@@ -16,6 +17,7 @@ mod removed;
 mod revoke;
 mod told;
 mod unanswered;
+mod users;
 mod v40;
 
 use nfs4_engine::{Config, DelegationKind};

@@ -1,0 +1,264 @@
+//! Whether the file system lets a user do what the delegation of another client is in the way of: that
+//! is found out before anything is recalled for it. [RFC 8881 §10.4]
+
+use alloc::sync::Arc;
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::client::Client;
+use crate::compound::{Cx, Scope, Stage, Step};
+use crate::exports::Fh;
+use crate::fs::{AccessMask, Attrs, Credential, FsOp, FsReply, FsResult, Want};
+use crate::slab::Key;
+use crate::state::delegation::Touch;
+use crate::state::file::File;
+
+/// What a user wants to do with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To read it.
+    Read,
+    /// To write it, to give it another length or the times of now.
+    Write,
+    /// To know its attributes.
+    Look,
+    /// To know who has locked it: who may neither read nor write it has no lock of it either.
+    TestLock,
+    /// To change those attributes that only its owner may.
+    Own,
+    /// LINK: to give it a name in the current directory.
+    Link,
+    /// REMOVE: to take its name in the current directory.
+    Remove,
+    /// RENAME: to move it from the saved directory to the current one.
+    Move,
+    /// RENAME: to put something else in its place in the current directory.
+    Replace,
+}
+
+/// What a file system was asked about a wish.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query {
+    wish: Wish,
+    /// The file that is delegated.
+    file: Key<File>,
+    about: About,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// The user's rights to the directory, of the old name if there are two,
+    Dir,
+    /// and to that of the new one.
+    NewDir,
+    /// Whether the directory is sticky, and whose it is.
+    Sticky,
+    /// Whose the file is.
+    Owner,
+    /// The user's rights to the file.
+    Rights,
+}
+
+/// A file that a client cannot do this to before another has given it back.
+pub(crate) fn delegated<S>(
+    cx: &Cx<'_, S>,
+    fh: &Fh,
+    who: Option<Key<Client>>,
+    touch: Touch,
+) -> Option<Key<File>> {
+    let states = &cx.core.states;
+    let key = states.in_the_way(fh, who, touch).next()?;
+    states.delegation(key).map(|held| held.file)
+}
+
+/// Says that the current operation does this to a file, which must be asked about first if it is
+/// returned. Nothing is asked once the user is `permitted`.
+///
+/// # Errors
+/// DELAY while a delegation of another client is in the way of a user who is.
+pub(crate) fn touch<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    fh: &Fh,
+    (touch, truncate): (Touch, bool),
+    permitted: bool,
+) -> Result<Option<Key<File>>, Status> {
+    if !permitted && let Some(file) = delegated(cx, fh, S::sender(cx), touch) {
+        return Ok(Some(file));
+    }
+    cx.touch(fh, touch, truncate)?;
+    Ok(None)
+}
+
+/// Asks whether the user may do this to a file that is delegated.
+///
+/// # Errors
+/// ROFS if nobody may.
+pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: Wish, file: Key<File>) -> Result<Step, Status> {
+    let rights = cx.core.exports.rights(cx.current()?.export);
+    let (changes, about) = match wish {
+        Wish::Look | Wish::Read | Wish::TestLock => (false, About::Owner),
+        Wish::Write | Wish::Own => (true, About::Owner),
+        Wish::Link | Wish::Remove | Wish::Move | Wish::Replace => (true, About::Dir),
+    };
+    if changes && !rights.contains(AccessMask::MODIFY) {
+        return Err(Status::ROFS);
+    }
+    put(cx, Query { wish, file, about })
+}
+
+/// Goes on with the answer to a query: asks for more, or by `then` if the user is permitted.
+///
+/// # Errors
+/// ACCESS or PERM if the user is not, DELAY if the file is not delegated any more and nothing else
+/// says which it is.
+#[cold]
+pub(crate) fn answered<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    query: Query,
+    result: FsResult,
+    then: impl FnOnce(&mut Cx<'_, S>, Key<File>) -> Result<Step, Status>,
+) -> Result<Step, Status> {
+    let next = match query.about {
+        About::Dir | About::NewDir => in_directory(query, result)?,
+        About::Sticky => sticky(cx, result)?,
+        About::Owner => owner(cx, query, result)?,
+        About::Rights => {
+            rights(query, result)?;
+            None
+        }
+    };
+    match next {
+        Some(about) => put(cx, Query { about, ..query }),
+        None => then(cx, query.file),
+    }
+}
+
+/// Recalls what is delegated of a file to others, for a user who may change its names.
+///
+/// # Errors
+/// DELAY while a delegation of another client is in the way.
+pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: Key<File>) -> Result<(), Status> {
+    let who = S::sender(cx);
+    match cx.core.states.handle_of(file) {
+        Some(fh) if cx.recalls(&fh, who, Touch::Change, false) => Err(Status::DELAY),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The request by which the file system is asked.
+fn put<S>(cx: &Cx<'_, S>, query: Query) -> Result<Step, Status> {
+    let current = cx.current()?;
+    let old = if matches!(query.wish, Wish::Move | Wish::Replace) {
+        cx.run.saved.ok_or(Status::NOFILEHANDLE)?
+    } else {
+        current
+    };
+    let fh = match (query.about, query.wish) {
+        (About::Dir, _) | (About::Sticky, Wish::Move) => old,
+        (About::Owner, Wish::Remove | Wish::Move | Wish::Replace) => {
+            let file = cx.core.states.handle_of(query.file);
+            file.ok_or(Status::DELAY)?
+        }
+        (About::NewDir | About::Sticky | About::Owner | About::Rights, _) => current,
+    };
+    let op = match query.about {
+        About::Dir | About::NewDir | About::Rights => FsOp::Access {
+            fh: fh.handle,
+            mask: query.needed(),
+        },
+        About::Sticky | About::Owner => FsOp::GetAttrs {
+            fh: fh.handle,
+            want: Want {
+                attrs: true,
+                stat: false,
+            },
+        },
+    };
+    Ok(Step::Wait(fh.export, op, Stage::Queried(query)))
+}
+
+fn in_directory(query: Query, result: FsResult) -> Result<Option<About>, Status> {
+    if !granted(result)?.contains(query.needed()) {
+        return Err(Status::ACCESS);
+    }
+    Ok(match (query.about, query.wish) {
+        (About::Dir, Wish::Move | Wish::Replace) => Some(About::NewDir),
+        (_, Wish::Link) => None,
+        (_, _) => Some(About::Sticky),
+    })
+}
+
+/// From a sticky directory a user takes no more than its own names, unless the directory is its own.
+fn sticky<S>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Option<About>, Status> {
+    let dir = attributes(result)?;
+    let user = user(cx)?;
+    let free = dir.mode & STICKY == 0 || user.is_root() || user.uid == dir.uid;
+    Ok((!free).then_some(About::Owner))
+}
+
+fn owner<S>(cx: &mut Cx<'_, S>, query: Query, result: FsResult) -> Result<Option<About>, Status> {
+    let file = attributes(result)?;
+    let user = user(cx)?;
+    match query.wish {
+        // That they are told is answer enough.
+        Wish::Look => Ok(None),
+        _ if user.uid == file.uid => Ok(None),
+        Wish::Read | Wish::Write | Wish::TestLock => Ok(Some(About::Rights)),
+        Wish::Own if user.is_root() => Ok(None),
+        Wish::Own => Err(Status::PERM),
+        Wish::Link | Wish::Remove | Wish::Move | Wish::Replace => Err(Status::ACCESS),
+    }
+}
+
+fn rights(query: Query, result: FsResult) -> Result<(), Status> {
+    let granted = granted(result)?.intersection(query.needed());
+    if granted == AccessMask::default() {
+        Err(Status::ACCESS)
+    } else {
+        Ok(())
+    }
+}
+
+fn granted(result: FsResult) -> Result<AccessMask, Status> {
+    let FsReply::Access { granted, .. } = result? else {
+        return Err(Status::SERVERFAULT);
+    };
+    Ok(granted)
+}
+
+fn attributes(result: FsResult) -> Result<Attrs, Status> {
+    let FsReply::Attrs { attrs, .. } = result? else {
+        return Err(Status::SERVERFAULT);
+    };
+    Ok(attrs)
+}
+
+/// As whom the file system knows the user.
+fn user<S>(cx: &mut Cx<'_, S>) -> Result<Arc<Credential>, Status> {
+    let export = cx.current()?.export;
+    Ok(cx.core.exports.acts_as(export, &cx.run.cred))
+}
+
+impl Query {
+    pub(super) fn is_to(self, wish: Wish) -> bool {
+        self.wish == wish
+    }
+
+    /// Of a directory all of these rights, of a file any of them.
+    const fn needed(self) -> AccessMask {
+        let (read, write) = (AccessMask::READ, AccessMask::MODIFY);
+        // Who may run a file may read it. [RFC 8881 §6.3.1.1]
+        let read = read.union(AccessMask::EXECUTE);
+        match (self.about, self.wish) {
+            (About::NewDir, Wish::Replace) => AccessMask::EXTEND.union(AccessMask::DELETE),
+            (About::NewDir, _) | (_, Wish::Link) => AccessMask::EXTEND,
+            (_, Wish::Remove | Wish::Move | Wish::Replace) => AccessMask::DELETE,
+            (_, Wish::Look | Wish::Read) => read,
+            (_, Wish::Write | Wish::Own) => write,
+            (_, Wish::TestLock) => read.union(write),
+        }
+    }
+}
+
+/// The bit of a directory's mode that keeps a user from taking the names of others.
+const STICKY: u32 = 0o1000;
