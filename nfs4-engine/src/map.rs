@@ -129,8 +129,17 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
         self.len
     }
 
+    /// What a key is found by, for one who looks for it more than once.
+    pub(crate) fn hash_of<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
     pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
-        let hash = self.hasher.hash_one(key);
+        self.get_hashed(self.hash_of(key), key)
+    }
+
+    /// As [`DetMap::get`], by the key's [`DetMap::hash_of`].
+    pub(crate) fn get_hashed<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<&V> {
         let is_it = |entry: &Entry<K, V>| entry.hash == hash && key.equivalent(&entry.key);
         let found = self.first.find(hash, is_it).or_else(|| {
             let rest = self.rest.as_deref()?;
@@ -154,10 +163,16 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let hash = self.hasher.hash_one(&key);
+        let hash = self.hash_of(&key);
         if let Some(found) = self.find_mut(hash, &key) {
             return Some(core::mem::replace(found, value));
         }
+        self.insert_new(hash, key, value);
+        None
+    }
+
+    /// Inserts a key that is not there, by its [`DetMap::hash_of`].
+    pub(crate) fn insert_new(&mut self, hash: u64, key: K, value: V) {
         let entry = Entry { hash, key, value };
         self.len += 1;
         let table = if self.first.len() < FIRST {
@@ -169,11 +184,18 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
             rest.get_mut(part(hash)).unwrap_or(&mut self.first)
         };
         table.insert_unique(hash, entry, |entry| entry.hash);
-        None
     }
 
     pub(crate) fn remove<Q: Hash + Equivalent<K> + ?Sized>(&mut self, key: &Q) -> Option<V> {
-        let hash = self.hasher.hash_one(key);
+        self.remove_hashed(self.hash_of(key), key)
+    }
+
+    /// As [`DetMap::remove`], by the key's [`DetMap::hash_of`].
+    pub(crate) fn remove_hashed<Q: Equivalent<K> + ?Sized>(
+        &mut self,
+        hash: u64,
+        key: &Q,
+    ) -> Option<V> {
         let is_it = |entry: &Entry<K, V>| entry.hash == hash && key.equivalent(&entry.key);
         let in_rest = self
             .rest

@@ -1,7 +1,5 @@
 //! LOCK, LOCKT and LOCKU. [RFC 8881 §18.10 to 18.12]
 
-use alloc::borrow::Cow;
-
 use nfs4_proto::nfs4::args::Locker;
 use nfs4_proto::nfs4::basic::{self, ClientId, LockType};
 use nfs4_proto::nfs4::status::Status;
@@ -17,7 +15,6 @@ use crate::exports::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 use crate::peer::Full;
 use crate::slab::Key;
-use crate::state::States;
 use crate::state::delegation::Touch;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
@@ -45,11 +42,12 @@ pub(crate) fn lock<S: Established>(
     if !allowed {
         return Err(Status::OPENMODE);
     }
-    let owner = owner(&cx.core.states, &args.locker, by);
+    let known = by.and_then(|by| cx.core.states.lock_owners.name(by));
+    let owner = owner(known.as_deref(), &args.locker);
     let asker = Asker {
         client,
         peer: cx.core.clients.get(client).ok_or(Status::BAD_STATEID)?.peer,
-        owner: &owner,
+        owner,
         range,
         kind,
     };
@@ -58,7 +56,7 @@ pub(crate) fn lock<S: Established>(
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client, Promise::NotifyLock));
             // Beyond its share of state a peer gets no other place in the line.
-            let admitted = cx.core.admit_wait(open, &owner).is_ok();
+            let admitted = cx.core.admit_wait(open, owner).is_ok();
             if admitted || cx.core.states.is_waiting(open, asker) {
                 let lease = cx.core.config.lease;
                 let states = &mut cx.core.states;
@@ -72,13 +70,13 @@ pub(crate) fn lock<S: Established>(
     if by.is_some_and(|by| cx.core.states.swallows_too_many(file, by, range)) {
         return Err(Full::Share.of_lock(cx.run.minor));
     }
-    let anew = held.is_none().then_some(&*owner);
+    let anew = held.is_none().then_some(owner);
     let admitted = cx.core.admit_lock(open, anew, cx.now, cx.out);
     admitted.map_err(|full| full.of_lock(cx.run.minor))?;
     let held = match held {
         Some(held) => held,
         None => {
-            let added = cx.core.states.add_lock(open, &owner);
+            let added = cx.core.states.add_lock(open, owner);
             added.ok_or(Status::BAD_STATEID)?
         }
     };
@@ -252,14 +250,11 @@ fn locker<S: Established>(
     }
 }
 
-/// What the lock owner is called.
-fn owner<'a>(states: &States, locker: &Locker<'a>, by: Option<Key<LockOwner>>) -> Cow<'a, [u8]> {
+/// What the lock owner is called; `known` if it was before.
+fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
     match locker {
-        Locker::New(new) => Cow::Borrowed(new.lock_owner.owner),
-        Locker::Existing(_) => {
-            let owner = by.and_then(|by| states.lock_owners.name(by));
-            Cow::Owned(owner.unwrap_or_default().into())
-        }
+        Locker::New(new) => new.lock_owner.owner,
+        Locker::Existing(_) => known.unwrap_or_default(),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Files with state, and the shares taken of them. [RFC 8881 §9.7]
 
-use core::hash::BuildHasher;
-
 use crate::exports::Fh;
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
@@ -38,7 +36,6 @@ pub(crate) struct File {
 /// Files with state, by handle.
 pub(crate) struct Files {
     slab: Slab<File>,
-    keyed: Keyed,
     by_handle: DetMap<Fh, Key<File>>,
 }
 
@@ -130,7 +127,6 @@ impl Files {
     pub(crate) const fn new(keyed: Keyed) -> Files {
         Files {
             slab: Slab::new(),
-            keyed,
             by_handle: DetMap::new(keyed),
         }
     }
@@ -168,12 +164,13 @@ impl Files {
 
     /// The file, for somebody's first state of it or some more.
     pub(crate) fn hold(&mut self, fh: &Fh) -> Key<File> {
-        if let Some(key) = self.find(fh) {
-            return key;
+        let hash = self.by_handle.hash_of(fh);
+        if let Some(key) = self.by_handle.get_hashed(hash, fh) {
+            return *key;
         }
         let key = self.slab.insert(File {
             fh: *fh,
-            hash: self.keyed.hash_one(fh),
+            hash,
             shares: Shares::default(),
             opens: Places::new(),
             claims: 0,
@@ -183,7 +180,7 @@ impl Files {
             revoked: 0,
             gone: false,
         });
-        self.by_handle.insert(*fh, key);
+        self.by_handle.insert_new(hash, *fh, key);
         key
     }
 
@@ -237,7 +234,7 @@ impl Files {
         if self.slab.get(key).is_some_and(File::is_idle)
             && let Some(file) = self.slab.remove(key)
         {
-            self.by_handle.remove(&file.fh);
+            self.by_handle.remove_hashed(file.hash, &file.fh);
         }
     }
 }

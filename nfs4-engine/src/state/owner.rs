@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -20,6 +21,8 @@ use crate::time::Mono;
 /// He lives as long as he has some; in minor version 0 longer, for his seqid and his last reply.
 pub(crate) struct Owner<T> {
     name: OwnerName,
+    /// What his name is found by.
+    hash: u64,
     held: Places<T>,
     turns: Option<Box<Remembered<T>>>,
     /// When his last turn began.
@@ -50,7 +53,8 @@ pub(crate) struct Owners<T> {
 #[derive(Clone, PartialEq, Eq)]
 struct OwnerName {
     client: Key<Client>,
-    name: Box<[u8]>,
+    /// Held by the owner and by what finds him.
+    name: Arc<[u8]>,
 }
 
 /// An [`OwnerName`] that is still in the request.
@@ -162,19 +166,23 @@ impl<T> Owners<T> {
     }
 
     /// What an owner is called.
-    pub(crate) fn name(&self, key: Key<Owner<T>>) -> Option<&[u8]> {
-        self.slab.get(key).map(|owner| &*owner.name.name)
+    pub(crate) fn name(&self, key: Key<Owner<T>>) -> Option<Arc<[u8]>> {
+        self.slab.get(key).map(|owner| Arc::clone(&owner.name.name))
     }
 
     /// The owner of this name; whoever asks has something for him to [`Owners::hold`].
     pub(crate) fn named(&mut self, client: Key<Client>, name: &[u8]) -> Key<Owner<T>> {
-        self.find(client, name).unwrap_or_else(|| {
+        let sought = OwnerRef { client, name };
+        let hash = self.by_name.hash_of(&sought);
+        let known = self.by_name.get_hashed(hash, &sought).copied();
+        known.unwrap_or_else(|| {
             let name = OwnerName {
                 client,
                 name: name.into(),
             };
             let key = self.slab.insert(Owner {
                 name: name.clone(),
+                hash,
                 held: Places::new(),
                 turns: None,
                 used: Mono::ZERO,
@@ -182,7 +190,7 @@ impl<T> Owners<T> {
             if let Some(peer) = self.peer_of(client) {
                 self.bytes.add(peer, name.name.len());
             }
-            self.by_name.insert(name, key);
+            self.by_name.insert_new(hash, name, key);
             key
         })
     }
@@ -243,7 +251,7 @@ impl<T> Owners<T> {
             if let Some(peer) = self.peer_of(owner.client()) {
                 self.bytes.take(peer, owner.bytes());
             }
-            self.by_name.remove(&owner.name);
+            self.by_name.remove_hashed(owner.hash, &owner.name);
         }
     }
 
