@@ -16,6 +16,7 @@ use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 use crate::peer::Full;
 use crate::slab::Key;
 use crate::state::delegation::Touch;
+use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::state::open::Open;
 use crate::state::owner::Owner;
@@ -51,7 +52,7 @@ pub(crate) fn lock<S: Established>(
         range,
         kind,
     };
-    if is_denied(cx, &fh, open, asker, by) {
+    if is_denied(cx, file, open, asker, by) {
         if args.locktype.waits() {
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client, Promise::NotifyLock));
@@ -161,7 +162,8 @@ pub(crate) fn tested<S: Established>(
     let client = cx.client_of(args.owner.clientid)?;
     let kind = kind(args.locktype);
     let by = cx.core.states.lock_owners.find(client, args.owner.owner);
-    match conflict(cx, &fh, range, kind, by) {
+    let file = cx.core.states.file_of(&fh);
+    match file.and_then(|file| conflict(cx, file, range, kind, by)) {
         Some(conflict) => {
             tell_conflict(cx, &conflict);
             Ok(Step::Failed(Status::DENIED))
@@ -189,10 +191,9 @@ pub(crate) fn unlock<S: Established>(
         let admitted = cx.core.admit_cut(held, cx.now, cx.out);
         admitted.map_err(|full| full.of_lock(cx.run.minor))?;
     }
-    if !cx.core.states.unlock_some(held, range) {
+    let Some(stateid) = cx.core.states.unlock_range(held, range) else {
         return Ok(Step::Yield);
-    }
-    let stateid = cx.core.states.unlock_range(held, range);
+    };
     cx.core.give_turns(file, cx.now, cx.out);
     cx.run.current_stateid = stateid;
     res::LockUOk {
@@ -261,12 +262,12 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
 /// Whether the lock is another's, or kept for another who waited longer; then that one is told.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
-    fh: &Fh,
+    file: Key<File>,
     open: Key<Open>,
     asker: Asker<'_>,
     by: Option<Key<LockOwner>>,
 ) -> bool {
-    if let Some(conflict) = conflict(cx, fh, asker.range, asker.kind, by) {
+    if let Some(conflict) = conflict(cx, file, asker.range, asker.kind, by) {
         tell_conflict(cx, &conflict);
         return true;
     }
@@ -283,14 +284,14 @@ fn is_denied<S>(
 /// Whose lock is in the way, of those whose lease runs.
 fn conflict<S>(
     cx: &mut Cx<'_, S>,
-    fh: &Fh,
+    file: Key<File>,
     range: Range,
     kind: Kind,
     by: Option<Key<LockOwner>>,
 ) -> Option<Conflict<Key<LockOwner>>> {
-    cx.core.states.lock_conflict(fh, range, kind, by)?;
+    cx.core.states.lock_conflict(file, range, kind, by)?;
     cx.core.expire(cx.now, cx.out);
-    cx.core.states.lock_conflict(fh, range, kind, by)
+    cx.core.states.lock_conflict(file, range, kind, by)
 }
 
 /// LOCK4denied: whose lock is in the way.

@@ -10,7 +10,6 @@ use super::range::{Conflict, Kind, Range};
 use super::stateid::Named;
 use super::table::{Ending, States};
 use crate::client::Client;
-use crate::exports::Fh;
 use crate::slab::Key;
 
 impl States {
@@ -34,12 +33,12 @@ impl States {
     /// `owner` is none for one who has nothing locked.
     pub(crate) fn lock_conflict(
         &self,
-        fh: &Fh,
+        file: Key<File>,
         range: Range,
         kind: Kind,
         owner: Option<Key<Owner<Lock>>>,
     ) -> Option<Conflict<Key<Owner<Lock>>>> {
-        let file = self.files.get(self.files.find(fh)?)?;
+        let file = self.files.get(file)?;
         file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
     }
 
@@ -77,12 +76,17 @@ impl States {
     /// Locks a range, which nothing conflicts with; the new stateid is returned. What the owner had
     /// locked of it under other opens is locked under this one from now on.
     pub(crate) fn lock_range(&mut self, key: Key<Lock>, range: Range, kind: Kind) -> Stateid {
-        self.change_locks(key, |file, owner| file.locked.lock(range, kind, owner, key))
+        self.take_ranges(key, |file, owner| file.locked.lock(range, kind, owner, key));
+        self.advance_lock(key)
     }
 
-    /// Unlocks a range, under whatever open the owner has locked it; the new stateid is returned.
-    pub(crate) fn unlock_range(&mut self, key: Key<Lock>, range: Range) -> Stateid {
-        self.change_locks(key, |file, owner| file.locked.unlock(range, owner))
+    /// Unlocks of a range as much as may be walked at once, under whatever open the owner has locked
+    /// it; the new stateid is returned if nothing is left.
+    pub(crate) fn unlock_range(&mut self, key: Key<Lock>, range: Range) -> Option<Stateid> {
+        let most = self.may_walk();
+        let unlock = |file: &mut File, owner| file.locked.unlock_some(range, owner, most);
+        let done = self.take_ranges(key, unlock) != Some(false);
+        done.then(|| self.advance_lock(key))
     }
 
     /// Whether locking this range swallows more ranges of its owner than one LOCK may.
@@ -96,29 +100,12 @@ impl States {
         file.is_some_and(|file| file.locked.has_more_in(range, owner, SWALLOWED))
     }
 
-    /// Unlocks of a range as much as may be walked at once; `true` if little enough is left for
-    /// [`States::unlock_range`].
-    pub(crate) fn unlock_some(&mut self, key: Key<Lock>, range: Range) -> bool {
-        let most = self.may_walk();
-        let taken = self.take_ranges(key, |file, owner| {
-            !file.locked.has_more_in(range, owner, most)
-                || file.locked.unlock_some(range, owner, most)
-        });
-        taken.unwrap_or(true)
-    }
-
     /// Only the stateid that is named counts on, whichever open the bytes were locked under.
-    fn change_locks(
-        &mut self,
-        key: Key<Lock>,
-        change: impl FnOnce(&mut File, Key<Owner<Lock>>),
-    ) -> Stateid {
-        let Some(lock) = self.locks.get_mut(key) else {
-            return Named::Lock(key).encode(self.epoch(), 0);
-        };
-        lock.advance();
-        let seqid = lock.seqid;
-        self.take_ranges(key, change);
+    fn advance_lock(&mut self, key: Key<Lock>) -> Stateid {
+        let seqid = self.locks.get_mut(key).map_or(0, |lock| {
+            lock.advance();
+            lock.seqid
+        });
         Named::Lock(key).encode(self.epoch(), seqid)
     }
 

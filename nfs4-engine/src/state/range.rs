@@ -145,12 +145,15 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 
     /// Whether more than `most` ranges of an owner begin in this one.
     pub(crate) fn has_more_in(&self, range: Range, owner: O, most: usize) -> bool {
+        if self.len() <= most {
+            return false;
+        }
         let within = (owner, range.first)..=(owner, range.last);
         self.by_owner.range(within).nth(most).is_some()
     }
 
     /// Takes the range from `owner`, whatever of it that owner has, under whatever.
-    pub(crate) fn unlock(&mut self, range: Range, owner: O) {
+    fn unlock(&mut self, range: Range, owner: O) {
         self.unlock_some(range, owner, usize::MAX);
     }
 
@@ -179,6 +182,9 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             if held.last > range.last {
                 self.insert(owner, range.last + 1, held);
             }
+            if held.last >= range.last {
+                break;
+            }
         }
         true
     }
@@ -204,6 +210,9 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 
     /// The last range of an owner that begins before this byte.
     fn before(&self, owner: O, first: u64) -> Option<(u64, Locked<U>)> {
+        if self.by_owner.is_empty() {
+            return None;
+        }
         let mut before = self.by_owner.range((owner, 0)..(owner, first));
         let ((_, first), held) = before.next_back()?;
         Some((*first, *held))

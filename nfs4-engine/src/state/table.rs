@@ -164,6 +164,11 @@ impl States {
         self.files.get(key).map(|file| file.fh)
     }
 
+    /// A file with state, by its handle.
+    pub(crate) fn file_of(&self, fh: &Fh) -> Option<Key<File>> {
+        self.files.find(fh)
+    }
+
     /// The keyed hash of the handle of an open file.
     pub(crate) fn hash_of(&self, key: Key<Open>) -> Option<u64> {
         let open = self.opens.get(key)?;
