@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::ids::ConnId;
 use crate::peer::{Party, Peer};
 use crate::slab::Key;
+use crate::state::account::FEW;
 use crate::state::owner::{Owner, Owners};
 use crate::state::table::Inside;
 
@@ -107,6 +108,9 @@ impl Engine {
                 let client = owner.map(Owner::client);
                 let client = client.ok_or_else(|| format!("locked by no owner: {key:?}"))?;
                 add(client, 1)?;
+                if file.locked.len() <= FEW {
+                    continue;
+                }
                 let peer = self.peer_of(client).into_iter();
                 for party in peer.flat_map(Peer::parties) {
                     *ranges.entry((party, key)).or_default() += 1;

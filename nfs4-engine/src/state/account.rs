@@ -1,6 +1,7 @@
 //! State as it is counted to the peers of clients.
 
 use super::file::File;
+use super::owner::Owner;
 use super::table::States;
 use crate::client::Client;
 use crate::map::{KeyMap, Keyed};
@@ -14,7 +15,7 @@ pub(crate) struct Accounts {
     pub(crate) all: Shares,
     /// Delegations, which are of these.
     pub(crate) delegations: Shares,
-    /// Locked ranges of each party in each file.
+    /// Locked ranges of each party in each file that has more than [`FEW`].
     ranges: KeyMap<(Key<Party>, Key<File>), usize>,
 }
 
@@ -38,7 +39,6 @@ impl Accounts {
     }
 
     fn change_ranges(&mut self, peer: Peer, file: Key<File>, before: usize, after: usize) {
-        self.all.change(peer, before, after);
         for party in peer.parties() {
             let key = (party, file);
             if let Some(held) = self.ranges.get_mut(&key) {
@@ -72,14 +72,18 @@ impl States {
         peer.map_or_else(Held::default, |peer| self.accounts.delegations.held(peer))
     }
 
-    /// How many ranges are locked in a file, as a client sees it.
+    /// How many ranges are locked in a file, as a client sees it: a few as if all were its own.
     pub(crate) fn locked(&self, file: Key<File>, client: Key<Client>) -> Held {
-        let of = |party: Key<Party>| self.accounts.ranges(party, file);
+        let all = self.files.get(file).map_or(0, |file| file.locked.len());
+        let of = |party: Key<Party>| match all {
+            0..=FEW => all,
+            _ => self.accounts.ranges(party, file),
+        };
         let peer = self.open_owners.peer_of(client);
         peer.map_or_else(Held::default, |peer| Held {
             own: peer.user.map_or(0, of),
             host: of(peer.host),
-            all: self.files.get(file).map_or(0, |file| file.locked.len()),
+            all,
         })
     }
 
@@ -113,19 +117,50 @@ impl States {
         }
     }
 
-    /// Of the ranges that are locked in a file a client's were `before`, and are `after`.
+    /// The ranges that are locked in a file were `before`, and are `after`; what was added or taken
+    /// is a client's.
     pub(super) fn change_ranges(
         &mut self,
         client: Key<Client>,
         file: Key<File>,
         (before, after): (usize, usize),
     ) {
+        if before == after {
+            return;
+        }
         self.ranges = self.ranges + after - before;
         self.walked += after.abs_diff(before);
-        if before != after
-            && let Some(peer) = self.open_owners.peer_of(client)
-        {
+        let Some(peer) = self.open_owners.peer_of(client) else {
+            return;
+        };
+        self.accounts.all.change(peer, before, after);
+        if before > FEW {
             self.accounts.change_ranges(peer, file, before, after);
+        }
+        // With the one that makes them more than a few all are counted, and with the last of those
+        // none is any more.
+        match (before > FEW, after > FEW) {
+            (false, true) => self.count_ranges(file, (0, 1)),
+            (true, false) => self.count_ranges(file, (1, 0)),
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Each range of a file was counted so often, and is so often now.
+    fn count_ranges(&mut self, file: Key<File>, (before, after): (usize, usize)) {
+        let Some(file_of_them) = self.files.get(file) else {
+            return;
+        };
+        for (owner, _) in file_of_them.locked.owners() {
+            let client = self.lock_owners.get(owner).map(Owner::client);
+            let peer = client.and_then(|client| self.open_owners.peer_of(client));
+            if let Some(peer) = peer {
+                self.accounts.change_ranges(peer, file, before, after);
+            }
         }
     }
 }
+
+/// Of a file with so few locked ranges it is not counted whose they are: nobody is refused more for
+/// having these, and mostly there are no others. It is also the most that is counted at once.
+pub(crate) const FEW: usize = 16;
