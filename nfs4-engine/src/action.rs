@@ -215,30 +215,29 @@ impl Outbox {
     pub(crate) fn fault(&mut self, conn: ConnId, xid: u32, fault: Fault) {
         let mut w = Writer::new();
         write_fault(&mut w, xid, fault);
-        self.reply(
-            conn,
-            &write_mark(w.len()),
-            w.as_slice(),
-            core::iter::empty(),
-        );
+        self.reply(conn, &write_mark(w.len()), w.as_slice(), &mut Vec::new());
     }
 
-    /// Appends a reply: `head`, then `body` with each payload spliced in before its offset in
-    /// `body`.
+    /// Appends a reply: `head`, then `body` with each payload, which is taken out of the list,
+    /// spliced in before its offset in `body`.
     pub(crate) fn reply<const HEAD: usize>(
         &mut self,
         conn: ConnId,
         head: &[u8; HEAD],
         body: &[u8],
-        payloads: impl Iterator<Item = (usize, Bytes)>,
+        payloads: &mut Vec<(usize, Bytes)>,
     ) {
         let start = self.bytes.len();
         let first = self.payloads.len();
         self.bytes.extend_from_slice(head);
         let base = self.bytes.len();
         self.bytes.extend_from_slice(body);
-        self.payloads
-            .extend(payloads.map(|(offset, payload)| (base + offset, payload)));
+        // Most have none, and to look costs less than to set out.
+        if !payloads.is_empty() {
+            let payloads = payloads.drain(..);
+            self.payloads
+                .extend(payloads.map(|(offset, payload)| (base + offset, payload)));
+        }
         let reply = Reply {
             conn,
             bytes: start..self.bytes.len(),
@@ -261,8 +260,8 @@ mod tests {
         };
         for round in 0..3 {
             out.push(close(1));
-            out.reply(ConnId::new(2).unwrap(), b"", b"", core::iter::empty());
-            out.reply(ConnId::new(3).unwrap(), b"", b"", core::iter::empty());
+            out.reply(ConnId::new(2).unwrap(), b"", b"", &mut Vec::new());
+            out.reply(ConnId::new(3).unwrap(), b"", b"", &mut Vec::new());
             out.push(close(4));
             out.push(close(5));
             for expected in 1..=5 {
@@ -281,12 +280,12 @@ mod tests {
     #[test]
     fn payloads_stand_where_they_were_put() {
         let mut out = Outbox::new();
-        let payloads = [
+        let mut payloads = alloc::vec![
             (2, Bytes::from_static(b"XX")),
             (4, Bytes::from_static(b"YY")),
         ];
-        out.reply(ConnId::FIRST, b"hd", b"abcd", payloads.into_iter());
-        out.reply(ConnId::FIRST, b"h2", b"", core::iter::empty());
+        out.reply(ConnId::FIRST, b"hd", b"abcd", &mut payloads);
+        out.reply(ConnId::FIRST, b"h2", b"", &mut Vec::new());
         let mut sent = Vec::new();
         while let Some(action) = out.pop() {
             let Action::Reply(reply) = action else {

@@ -156,7 +156,7 @@ impl Reply {
     /// Sends it.
     pub(crate) fn send(&mut self, conn: ConnId, xid: u32, out: &mut Outbox) {
         let head = rpc_head(xid, self.len());
-        out.reply(conn, &head, self.w.as_slice(), self.payloads.drain(..));
+        out.reply(conn, &head, self.w.as_slice(), &mut self.payloads);
     }
 
     /// Lets go of it: there is nobody to send it to.

@@ -142,7 +142,7 @@ pub(super) fn begin_v40(
             Seen::TooMany => run.put_off = true,
             Seen::Answered(body) => {
                 let head = rpc_head(run.xid, body.len());
-                out.reply(run.conn, &head, body, core::iter::empty());
+                out.reply(run.conn, &head, body, &mut Vec::new());
                 out.metrics.replay_hits += 1;
                 return None;
             }
@@ -230,7 +230,7 @@ impl Core {
             let mut body = Vec::new();
             reply.copy_to(&mut body);
             let head = rpc_head(run.xid, body.len());
-            out.reply(conn, &head, &body, core::iter::empty());
+            out.reply(conn, &head, &body, &mut Vec::new());
             out.metrics.replay_hits += 1;
         }
         if self.duplicates.arm() {

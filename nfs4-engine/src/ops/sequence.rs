@@ -1,5 +1,7 @@
 //! SEQUENCE: the slot, exactly-once execution and the lease. [RFC 8881 §18.46]
 
+use alloc::vec::Vec;
+
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::res;
@@ -240,7 +242,7 @@ fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) 
     if let Some(slot) = session.and_then(|session| session.slots.get(scope.slot)) {
         let body = slot.kept();
         let head = rpc_head(run.xid, body.len());
-        out.reply(run.conn, &head, body, core::iter::empty());
+        out.reply(run.conn, &head, body, &mut Vec::new());
     }
 }
 
