@@ -79,10 +79,12 @@ fn admit(
     out: &mut Outbox,
 ) -> Result<Entry, Status> {
     let args = args::Sequence::decode(reader)?;
-    let key = core
-        .sessions
-        .by_id(&args.sessionid)
-        .ok_or(Status::BADSESSION)?;
+    let found = core.sessions.find(&args.sessionid);
+    let (key, session) = found.ok_or(Status::BADSESSION)?;
+    // Who has used it of late is not asked for his lease, which costs a look at another table.
+    if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
+        return Err(Status::BADSESSION);
+    }
     let (turn, bound, peer) = take(core, run, &args, *reader, key, now)?;
     let held = core.sessions.kept.held(peer);
     let (pressure, lease) = (core.pressure_of(held), core.config.lease);
@@ -150,11 +152,6 @@ fn take(
     key: Key<Session>,
     now: Now,
 ) -> Result<(Turn, bool, Peer), Status> {
-    let session = core.sessions.get(key).ok_or(Status::BADSESSION)?;
-    // Who has used it of late is not asked for his lease, which costs a look at another table.
-    if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
-        return Err(Status::BADSESSION);
-    }
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let fore = session.fore;
     if run.message_len > fore.max_request {

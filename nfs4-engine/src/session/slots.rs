@@ -139,9 +139,14 @@ impl Slots {
     /// above, goes.
     ///
     /// Returns how many bytes of kept replies went with it.
+    #[inline]
     pub(crate) fn hear(&mut self, usage: Usage) -> usize {
+        // Mostly it was told nothing.
+        self.told.map_or(0, |told| self.hear_after(told, usage))
+    }
+
+    fn hear_after(&mut self, told: Told, usage: Usage) -> usize {
         let forced = self.retained > self.count;
-        let Some(told) = self.told else { return 0 };
         if usage.slot == told.slot && usage.highest < told.target && !self.any_running(told.target)
         {
             self.told = None;

@@ -109,12 +109,12 @@ impl Session {
             highest,
         };
         let freed = self.slots.hear(usage);
-        match self.recalled_to(pressure) {
-            Some(fewer) => self.slots.want_back(fewer, usage.slot, now, lease),
-            None => {
-                self.slots.give(self.target(pressure));
-                self.back.recalled_slots = None;
-            }
+        let target = self.target(pressure);
+        if target < self.slots.count() {
+            self.slots.want_back(target, usage.slot, now, lease);
+        } else {
+            self.slots.give(target);
+            self.back.recalled_slots = None;
         }
         freed
     }
@@ -153,10 +153,12 @@ impl Sessions {
         self.slab.len()
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: Key<Session>) -> Option<&Session> {
         self.slab.get(key)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Key<Session>) -> Option<&mut Session> {
         self.slab.get_mut(key)
     }
@@ -173,9 +175,16 @@ impl Sessions {
     /// The session that the wire calls `id`; none for another boot's, nor for an id that somebody
     /// has made up from another.
     pub(crate) fn by_id(&self, id: &SessionId) -> Option<Key<Session>> {
+        self.find(id).map(|(key, _)| key)
+    }
+
+    /// As [`Sessions::by_id`], with the session.
+    #[inline]
+    pub(crate) fn find(&self, id: &SessionId) -> Option<(Key<Session>, &Session)> {
         let [_, index, generation, _] = words(id);
         let key = Key::new(index, generation);
-        (self.slab.get(key)?.id == *id).then_some(key)
+        let session = self.slab.get(key)?;
+        (session.id == *id).then_some((key, session))
     }
 
     pub(crate) fn insert(
