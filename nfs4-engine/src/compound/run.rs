@@ -37,9 +37,9 @@ impl Engine {
         let record = run.accept(now, call);
         run.watch = self.core.guards.watch();
         match begin(&mut self.core, &mut run, &record, now, out) {
-            Some(Begin::Bare) => self.drive(run, record, now, Bare, None, out),
-            Some(Begin::V40) => self.drive(run, record, now, V40, None, out),
-            Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, None, out),
+            Some(Begin::Bare) => self.drive(run, record, now, Bare, &mut None, out),
+            Some(Begin::V40) => self.drive(run, record, now, V40, &mut None, out),
+            Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, &mut None, out),
             Some(Begin::Refused(status)) => {
                 run.reply.refuse(status);
                 self.finish(run, now, out);
@@ -60,8 +60,8 @@ impl Engine {
         if let Some((session, bytes)) = run.promised() {
             self.core.sessions.redeem(session, bytes);
         }
-        // Nothing was asked between two operations.
-        let result = (!matches!(run.stage, Stage::Between)).then_some(result);
+        // Nothing was asked between two operations. It is large, and lent to be moved only once.
+        let mut result = (!matches!(run.stage, Stage::Between)).then_some(result);
         match run.sequenced {
             // The session went, and nothing was done yet.
             Some(scope) if run.stage.only_looked() && !self.core.is_alive(&scope) => {
@@ -72,9 +72,9 @@ impl Engine {
             }
             // What the file system has done is told, though there may be no slot to keep the reply
             // in: the client must not do it again.
-            Some(scope) => self.drive(run, record, now, scope, result, out),
-            None if run.minor == 0 => self.drive(run, record, now, V40, result, out),
-            None => self.drive(run, record, now, Bare, result, out),
+            Some(scope) => self.drive(run, record, now, scope, &mut result, out),
+            None if run.minor == 0 => self.drive(run, record, now, V40, &mut result, out),
+            None => self.drive(run, record, now, Bare, &mut result, out),
         }
     }
 
@@ -84,7 +84,7 @@ impl Engine {
         record: Bytes,
         now: Now,
         scope: S,
-        resumed: Option<FsResult>,
+        resumed: &mut Option<FsResult>,
         out: &mut Outbox,
     ) {
         let mut cx = Cx {
@@ -262,7 +262,7 @@ fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin
 }
 
 /// Executes operations until the last, the first that fails, or one that must wait.
-fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pause {
+fn operations<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResult>) -> Pause {
     loop {
         let step = match resumed.take() {
             Some(result) => resume(cx, result),
@@ -284,8 +284,8 @@ fn operations<S: Scope>(cx: &mut Cx<'_, S>, mut resumed: Option<FsResult>) -> Pa
                         let now = cx.now;
                         return Pause::Fs(export, backend, FsRequest { cred, now, op });
                     }
-                    Route::Pseudo(tree) => resumed = Some(tree.answer(op)),
-                    Route::Refused(error) => resumed = Some(Err(error)),
+                    Route::Pseudo(tree) => *resumed = Some(tree.answer(op)),
+                    Route::Refused(error) => *resumed = Some(Err(error)),
                 }
                 continue;
             }
