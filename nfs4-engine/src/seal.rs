@@ -15,6 +15,8 @@ pub(crate) struct Draw {
     keyed: Keyed,
     purpose: Purpose,
     drawn: u64,
+    /// The other half of the last hash, if it was not drawn yet.
+    left: Option<u32>,
 }
 
 /// What words are drawn for: each purpose has a sequence of its own.
@@ -61,18 +63,26 @@ impl Draw {
             keyed,
             purpose,
             drawn: 0,
+            left: None,
         }
     }
 
     /// The next word; never zero.
     pub(crate) fn next(&mut self) -> u32 {
         loop {
-            self.drawn = self.drawn.wrapping_add(1);
-            let word = self.keyed.hash_one((self.purpose, self.drawn)) as u32;
+            let word = self.left.take().unwrap_or_else(|| self.next_hash());
             if word != 0 {
                 return word;
             }
         }
+    }
+
+    /// The first half of the next hash, which has two words.
+    fn next_hash(&mut self) -> u32 {
+        self.drawn = self.drawn.wrapping_add(1);
+        let hash = self.keyed.hash_one((self.purpose, self.drawn));
+        self.left = Some((hash >> 32) as u32);
+        hash as u32
     }
 }
 
