@@ -170,6 +170,10 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
                 return true;
             }
         }
+        if self.by_owner.is_empty() {
+            // Mostly nothing else is locked, and a tree without entries is searched all the same.
+            return true;
+        }
         let within = (owner, range.first)..=(owner, range.last);
         let mut taken = 0;
         while let Some((key, held)) = self.by_owner.range(within.clone()).next() {
@@ -210,7 +214,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 
     /// The last range of an owner that begins before this byte.
     fn before(&self, owner: O, first: u64) -> Option<(u64, Locked<U>)> {
-        if self.by_owner.is_empty() {
+        if first == 0 || self.by_owner.is_empty() {
             return None;
         }
         let mut before = self.by_owner.range((owner, 0)..(owner, first));
