@@ -99,14 +99,14 @@ impl States {
     /// Who was denied a lock under an open does not wait for it any more.
     pub(crate) fn give_up(&mut self, open: Key<Open>, asker: Asker<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
-            self.line(file, |waiters| waiters.leave(asker));
+            self.line_of_some(file, |waiters| waiters.leave(asker));
         }
     }
 
     /// A lock under an open was granted: its owner does not wait for it any more.
     pub(crate) fn granted(&mut self, open: Key<Open>, asker: Asker<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
-            self.line(file, |waiters| waiters.granted(asker));
+            self.line_of_some(file, |waiters| waiters.granted(asker));
         }
     }
 
@@ -144,7 +144,7 @@ impl States {
 
     /// Who cannot be told that a lock is free polls for it.
     fn cannot_tell(&mut self, file: Key<File>, client: Key<Client>) {
-        self.line(file, |waiters| waiters.cannot_tell(client));
+        self.line_of_some(file, |waiters| waiters.cannot_tell(client));
     }
 
     /// Whether nothing that is locked keeps a waiter from his lock.
@@ -158,12 +158,15 @@ impl States {
         })
     }
 
+    /// Changes the waiting line of a file, if anybody stands in it. Mostly nobody does.
+    pub(super) fn line_of_some(&mut self, file: Key<File>, change: impl FnOnce(&mut Waiters)) {
+        if self.is_waited_for(file) {
+            self.line(file, change);
+        }
+    }
+
     /// Changes the waiting line of a file.
-    pub(super) fn line<T>(
-        &mut self,
-        file: Key<File>,
-        change: impl FnOnce(&mut Waiters) -> T,
-    ) -> Option<T> {
+    fn line<T>(&mut self, file: Key<File>, change: impl FnOnce(&mut Waiters) -> T) -> Option<T> {
         let waiters = &mut self.files.get_mut(file)?.waiters;
         let result = change(waiters);
         let left = waiters.take_left();

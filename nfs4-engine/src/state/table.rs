@@ -262,7 +262,7 @@ impl States {
         why: Ending,
     ) -> Option<Fh> {
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
-            self.line(file, |waiters| waiters.leave_with(key));
+            self.line_of_some(file, |waiters| waiters.leave_with(key));
         }
         self.walked += 1;
         self.end_locks_under(key, why, usize::MAX);
