@@ -29,6 +29,7 @@ use crate::state::claim::Claim;
 use crate::state::delegation::Touch;
 use crate::state::file::Share;
 use crate::state::open::Open;
+use crate::state::table::Wanted;
 
 /// The file is looked for or made, and held, by one request; shares are checked when it is known.
 /// What can be refused without knowing it is refused before that request.
@@ -208,7 +209,8 @@ fn found<S: Established>(
     let cut = opening.cut && !opened.created;
     let needed = if cut { share.union(WRITE) } else { share };
     let client = cx.client_of(args.owner.clientid)?;
-    let own = admit(cx, client, args.owner.owner, &fh, needed, cut)?;
+    let wanted = cx.core.states.wanted(client, args.owner.owner, &fh);
+    let own = admit(cx, &wanted, &fh, needed, cut)?;
     if own.is_none() && opening.room.is_none() {
         room_for(cx, client, args.owner.owner)?;
     }
@@ -239,7 +241,7 @@ fn found<S: Established>(
         let stage = Stage::OpenCut { claim, dir, room };
         return Ok(Step::Wait(fh.export, op, stage));
     }
-    let open = take(cx, client, own, args.owner.owner, &fh, share)?;
+    let open = take(cx, &wanted, own, &fh, share)?;
     cx.run.fetched = Some(Fetched {
         fh,
         attrs: opened.attrs,
@@ -292,8 +294,9 @@ fn open_cut<S: Established>(
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);
     }
-    let own = cx.core.states.find(client, args.owner.owner, fh);
-    let open = take(cx, client, own, args.owner.owner, fh, share)?;
+    let wanted = cx.core.states.wanted(client, args.owner.owner, fh);
+    let own = cx.core.states.find(&wanted);
+    let open = take(cx, &wanted, own, fh, share)?;
     let fh = *fh;
     cx.run.fetched = Some(Fetched { fh, attrs, stat });
     Ok(open)
@@ -306,12 +309,12 @@ fn open_cut<S: Established>(
 /// DELAY if the client went meanwhile, or while a delegation is in the way, and SHARE_DENIED.
 fn admit<S: Established>(
     cx: &mut Cx<'_, S>,
-    client: Key<Client>,
-    owner: &[u8],
+    wanted: &Wanted<'_>,
     fh: &Fh,
     needed: Share,
     cut: bool,
 ) -> Result<Option<Key<Open>>, Status> {
+    let client = wanted.client;
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);
     }
@@ -319,13 +322,13 @@ fn admit<S: Established>(
     if cx.recalls(fh, Some(client), Touch::of(needed), cut) {
         return Err(Status::DELAY);
     }
-    if !cx.core.states.admits(fh, needed) {
+    if !cx.core.states.admits_wanted(wanted, needed) {
         cx.core.expire(cx.now, cx.out);
-        if !cx.core.states.admits(fh, needed) {
+        if !cx.core.states.admits_wanted(wanted, needed) {
             return Err(Status::SHARE_DENIED);
         }
     }
-    Ok(cx.core.states.find(client, owner, fh))
+    Ok(cx.core.states.find(wanted))
 }
 
 /// Opens a file that is held, or adds the share to what its owner has open of it.
@@ -334,9 +337,8 @@ fn admit<S: Established>(
 /// DELAY if there is no such client.
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
-    client: Key<Client>,
+    wanted: &Wanted<'_>,
     own: Option<Key<Open>>,
-    owner: &[u8],
     fh: &Fh,
     share: Share,
 ) -> Result<Key<Open>, Status> {
@@ -347,9 +349,13 @@ fn take<S: Established>(
         cx.core.release(fh.export, fh.handle, cx.out);
         return Ok(key);
     }
-    let record = cx.core.clients.get_mut(client).ok_or(Status::DELAY)?;
+    let record = cx
+        .core
+        .clients
+        .get_mut(wanted.client)
+        .ok_or(Status::DELAY)?;
     let states = &mut cx.core.states;
-    Ok(states.open(client, &mut record.opens, owner, fh, (share, opener)))
+    Ok(states.open(&mut record.opens, wanted, (share, opener)))
 }
 
 fn answer<S: Established>(

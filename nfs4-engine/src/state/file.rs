@@ -135,8 +135,18 @@ impl Files {
         self.slab.len()
     }
 
+    /// What a handle is found by.
+    pub(super) fn hash_of(&self, fh: &Fh) -> u64 {
+        self.by_handle.hash_of(fh)
+    }
+
     pub(crate) fn find(&self, fh: &Fh) -> Option<Key<File>> {
-        self.by_handle.get(fh).copied()
+        self.find_hashed(self.hash_of(fh), fh)
+    }
+
+    /// As [`Files::find`], by its [`Files::hash_of`].
+    pub(super) fn find_hashed(&self, hash: u64, fh: &Fh) -> Option<Key<File>> {
+        self.by_handle.get_hashed(hash, fh).copied()
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<File>, &File)> + '_ {
@@ -164,9 +174,13 @@ impl Files {
 
     /// The file, for somebody's first state of it or some more.
     pub(crate) fn hold(&mut self, fh: &Fh) -> Key<File> {
-        let hash = self.by_handle.hash_of(fh);
-        if let Some(key) = self.by_handle.get_hashed(hash, fh) {
-            return *key;
+        self.hold_hashed(self.hash_of(fh), fh)
+    }
+
+    /// As [`Files::hold`], by its [`Files::hash_of`].
+    pub(super) fn hold_hashed(&mut self, hash: u64, fh: &Fh) -> Key<File> {
+        if let Some(key) = self.find_hashed(hash, fh) {
+            return key;
         }
         let key = self.slab.insert(File {
             fh: *fh,

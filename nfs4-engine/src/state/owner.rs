@@ -148,8 +148,23 @@ impl<T> Owners<T> {
         self.slab.len()
     }
 
+    /// What a name is found by.
+    pub(super) fn hash_of(&self, client: Key<Client>, name: &[u8]) -> u64 {
+        self.by_name.hash_of(&OwnerRef { client, name })
+    }
+
     pub(crate) fn find(&self, client: Key<Client>, name: &[u8]) -> Option<Key<Owner<T>>> {
-        self.by_name.get(&OwnerRef { client, name }).copied()
+        self.find_hashed(self.hash_of(client, name), (client, name))
+    }
+
+    /// As [`Owners::find`], by its [`Owners::hash_of`].
+    pub(super) fn find_hashed(
+        &self,
+        hash: u64,
+        (client, name): (Key<Client>, &[u8]),
+    ) -> Option<Key<Owner<T>>> {
+        let name = OwnerRef { client, name };
+        self.by_name.get_hashed(hash, &name).copied()
     }
 
     pub(crate) fn get(&self, key: Key<Owner<T>>) -> Option<&Owner<T>> {
@@ -172,9 +187,16 @@ impl<T> Owners<T> {
 
     /// The owner of this name; whoever asks has something for him to [`Owners::hold`].
     pub(crate) fn named(&mut self, client: Key<Client>, name: &[u8]) -> Key<Owner<T>> {
-        let sought = OwnerRef { client, name };
-        let hash = self.by_name.hash_of(&sought);
-        let known = self.by_name.get_hashed(hash, &sought).copied();
+        self.named_hashed(self.hash_of(client, name), (client, name))
+    }
+
+    /// As [`Owners::named`], by its [`Owners::hash_of`].
+    pub(super) fn named_hashed(
+        &mut self,
+        hash: u64,
+        (client, name): (Key<Client>, &[u8]),
+    ) -> Key<Owner<T>> {
+        let known = self.find_hashed(hash, (client, name));
         known.unwrap_or_else(|| {
             let name = OwnerName {
                 client,

@@ -78,6 +78,17 @@ pub(crate) enum Ending {
     Lost,
 }
 
+/// What an open owner wants to open. Both are hashed once, and looked for whenever something may
+/// have become of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) client: Key<Client>,
+    owner: &'a [u8],
+    fh: &'a Fh,
+    owner_hash: u64,
+    file_hash: u64,
+}
+
 /// What was found under a stateid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stated {
@@ -188,11 +199,34 @@ impl States {
         self.locks.get(key)
     }
 
+    /// What an open owner wants to open.
+    pub(crate) fn wanted<'a>(
+        &self,
+        client: Key<Client>,
+        owner: &'a [u8],
+        fh: &'a Fh,
+    ) -> Wanted<'a> {
+        Wanted {
+            client,
+            owner,
+            fh,
+            owner_hash: self.open_owners.hash_of(client, owner),
+            file_hash: self.files.hash_of(fh),
+        }
+    }
+
     /// What this owner has of this file.
-    pub(crate) fn find(&self, client: Key<Client>, owner: &[u8], fh: &Fh) -> Option<Key<Open>> {
-        let owner = self.open_owners.find(client, owner)?;
-        let file = self.files.find(fh)?;
+    pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<Key<Open>> {
+        let name = (wanted.client, wanted.owner);
+        let owner = self.open_owners.find_hashed(wanted.owner_hash, name)?;
+        let file = self.files.find_hashed(wanted.file_hash, wanted.fh)?;
         self.open_by_owner.get(&(owner, file)).copied()
+    }
+
+    /// As [`States::admits`], of the file that is wanted.
+    pub(crate) fn admits_wanted(&self, wanted: &Wanted<'_>, share: Share) -> bool {
+        let file = self.files.find_hashed(wanted.file_hash, wanted.fh);
+        self.files.admits(file, share)
     }
 
     /// Whether somebody may take `share` of a file beside all that is taken.
@@ -204,14 +238,14 @@ impl States {
     /// has no other.
     pub(crate) fn open(
         &mut self,
-        client: Key<Client>,
         list: &mut Places<Open>,
-        owner: &[u8],
-        fh: &Fh,
+        wanted: &Wanted<'_>,
         (share, opener): (Share, Principal),
     ) -> Key<Open> {
-        let owner = self.open_owners.named(client, owner);
-        let file = self.files.hold(fh);
+        let client = wanted.client;
+        let name = (client, wanted.owner);
+        let owner = self.open_owners.named_hashed(wanted.owner_hash, name);
+        let file = self.files.hold_hashed(wanted.file_hash, wanted.fh);
         let places = (list.next_place(), self.open_owners.next_place(owner));
         let key = self
             .opens
