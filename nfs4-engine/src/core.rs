@@ -52,7 +52,8 @@ pub(crate) struct Core {
     pub(crate) duplicates: Duplicates,
     /// COMPOUNDs that wait for what a client answers.
     pub(crate) holds: Vec<Hold>,
-    /// COMPOUNDs that have had their share of the engine's time.
+    /// COMPOUNDs that have had their share of the engine's time: with 64 calls on each of 4 096
+    /// connections 2 MiB of keys, and to grow to that moves 1 MiB, in about 0.1 ms.
     pub(crate) yielded: VecDeque<Key<Box<Compound>>>,
     /// What must not be delegated now.
     pub(crate) guards: Guards,

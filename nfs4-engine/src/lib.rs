@@ -39,6 +39,7 @@ mod limits;
 mod map;
 pub mod metrics;
 mod ops;
+mod parted;
 mod peer;
 mod places;
 mod seal;

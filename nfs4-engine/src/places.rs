@@ -1,19 +1,18 @@
 //! Lists of keys whose members know their own place, so that each leaves in one step.
 
-use alloc::vec::Vec;
-
+use crate::parted::Parted;
 use crate::slab::Key;
 
 /// Keys, in no order that a peer could rely on.
-pub(crate) struct Places<T>(Vec<Key<T>>);
+pub(crate) struct Places<T>(Parted<Key<T>>);
 
 impl<T> Places<T> {
     pub(crate) const fn new() -> Places<T> {
-        Places(Vec::new())
+        Places(Parted::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -48,9 +47,7 @@ impl<T> Places<T> {
     /// Removes the one at `place`; the one that now stands there is returned.
     pub(crate) fn remove(&mut self, place: u32) -> Option<Key<T>> {
         let place = place as usize;
-        if place < self.0.len() {
-            self.0.swap_remove(place);
-        }
+        self.0.swap_remove(place);
         self.0.get(place).copied()
     }
 }

@@ -1,10 +1,9 @@
 //! Who gives way first.
 
-use alloc::vec::Vec;
-
 use super::share::are;
 use super::{GivesWay, Held, Party, Peer};
 use crate::chain::{Chain, Link};
+use crate::parted::Parted;
 use crate::slab::{Key, Slab};
 
 /// Those entries of a table that give way when room is wanted, in the order in which they do: of
@@ -13,7 +12,7 @@ use crate::slab::{Key, Slab};
 pub(crate) struct Ranks<T> {
     all: Chain<T>,
     /// By the place of the party.
-    of: Vec<Chain<T>>,
+    of: Parted<Chain<T>>,
 }
 
 /// Where an entry stands in [`Ranks`], if it does.
@@ -35,7 +34,7 @@ impl<T: Ranked> Ranks<T> {
     pub(crate) const fn new() -> Ranks<T> {
         Ranks {
             all: Chain::new(),
-            of: Vec::new(),
+            of: Parted::new(),
         }
     }
 
@@ -77,7 +76,7 @@ impl<T: Ranked> Ranks<T> {
 
     /// Whether so many are listed of each party, and none of any other.
     pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
-        are(self.of.iter().map(Chain::len).collect(), told)
+        are(self.of.iter().map(Chain::len), told)
     }
 
     /// Puts an entry of a peer's last of all, unless it stands somewhere.
@@ -89,9 +88,7 @@ impl<T: Ranked> Ranks<T> {
         self.all.push(slab, key, link(ALL));
         for (party, at) in peer.parties().zip(PARTIES) {
             let place = party.index as usize;
-            if self.of.len() <= place {
-                self.of.resize_with(place + 1, Chain::default);
-            }
+            self.of.reach(place, Chain::default);
             if let Some(chain) = self.of.get_mut(place) {
                 chain.push(slab, key, link(at));
             }

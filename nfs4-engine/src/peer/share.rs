@@ -3,13 +3,14 @@
 use alloc::vec::Vec;
 
 use super::{Party, Peer};
+use crate::parted::Parted;
 use crate::slab::Key;
 
 /// How much of one thing is taken, in all and by each party.
 #[derive(Debug)]
 pub(crate) struct Shares {
     /// By the place of the party. One that goes has nothing.
-    of: Vec<usize>,
+    of: Parted<usize>,
     all: usize,
 }
 
@@ -47,7 +48,7 @@ pub(crate) enum GivesWay {
 impl Shares {
     pub(crate) const fn new() -> Shares {
         Shares {
-            of: Vec::new(),
+            of: Parted::new(),
             all: 0,
         }
     }
@@ -79,12 +80,13 @@ impl Shares {
     #[inline]
     fn add_to(&mut self, party: Key<Party>, more: usize) {
         let place = party.index as usize;
-        match self.of.get_mut(place) {
-            Some(held) => *held += more,
-            None => {
-                self.of.resize(place, 0);
-                self.of.push(more);
-            }
+        if let Some(held) = self.of.get_mut(place) {
+            *held += more;
+            return;
+        }
+        self.of.reach(place, || 0);
+        if let Some(held) = self.of.get_mut(place) {
+            *held = more;
         }
     }
 
@@ -117,7 +119,7 @@ impl Shares {
 
     /// Whether each party has as much as is told, and no other anything.
     pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
-        are(self.of.clone(), told)
+        are(self.of.iter().copied(), told)
     }
 }
 
@@ -188,9 +190,10 @@ impl Held {
 
 /// Whether what is counted of each party, by its place, is what is told, and of no other anything.
 pub(super) fn are(
-    mut counted: Vec<usize>,
+    counted: impl Iterator<Item = usize>,
     told: impl IntoIterator<Item = (Key<Party>, usize)>,
 ) -> bool {
+    let mut counted: Vec<usize> = counted.collect();
     for (key, held) in told {
         let of = counted.get_mut(key.index as usize).map(core::mem::take);
         if of.unwrap_or(0) != held {

@@ -62,9 +62,7 @@ impl States {
         self.lock_owners.hold(owner, key);
         open.locks.push(key);
         let place = client.index as usize;
-        if self.locks_by_client.len() <= place {
-            self.locks_by_client.resize(place + 1, 0);
-        }
+        self.locks_by_client.reach(place, || 0);
         if let Some(count) = self.locks_by_client.get_mut(place) {
             *count += 1;
         }

@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use hashbrown::Equivalent;
@@ -11,6 +10,7 @@ use hashbrown::Equivalent;
 use super::turns::Turns;
 use crate::client::Client;
 use crate::map::{DetMap, Keyed};
+use crate::parted::Parted;
 use crate::peer::{Full, Peer, Rank, Ranked, Ranks, Shares};
 use crate::places::Places;
 use crate::slab::{Key, Slab};
@@ -47,7 +47,7 @@ pub(crate) struct Owners<T> {
     /// How many bytes each peer's owners take: names, and last replies.
     pub(crate) bytes: Shares,
     /// The peer of each client, by its place.
-    peers: Vec<Peer>,
+    peers: Parted<Peer>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -113,16 +113,14 @@ impl<T> Owners<T> {
             loose: BTreeSet::new(),
             resting: Ranks::new(),
             bytes: Shares::new(),
-            peers: Vec::new(),
+            peers: Parted::new(),
         }
     }
 
     /// To whom a client's owners are counted from now on; it has none yet.
     pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
         let place = client.index as usize;
-        if self.peers.len() <= place {
-            self.peers.resize(place + 1, peer);
-        }
+        self.peers.reach(place, || peer);
         if let Some(known) = self.peers.get_mut(place) {
             *known = peer;
         }

@@ -1,7 +1,5 @@
 //! All state under one roof, so that nothing can be half removed.
 
-use alloc::vec::Vec;
-
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
@@ -16,6 +14,7 @@ use crate::client::{Client, Principal};
 use crate::delegate::Place;
 use crate::exports::Fh;
 use crate::map::{KeyMap, Keyed};
+use crate::parted::Parted;
 use crate::places::Places;
 use crate::seal::{Draw, Purpose};
 use crate::slab::{Key, Slab};
@@ -44,7 +43,7 @@ pub(crate) struct States {
     /// How much of all that is each peer's.
     pub(super) accounts: Accounts,
     /// How many locks each client has, by its place: one that goes leaves none.
-    pub(super) locks_by_client: Vec<u32>,
+    pub(super) locks_by_client: Parted<u32>,
 }
 
 /// What each owner has open of each file.
@@ -131,7 +130,7 @@ impl States {
             walked: 0,
             opening: 0,
             accounts: Accounts::new(keyed),
-            locks_by_client: Vec::new(),
+            locks_by_client: Parted::new(),
         }
     }
 
