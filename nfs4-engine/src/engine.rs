@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::action::Action;
 use crate::action::Outbox;
 use crate::boot::{Boot, BootFault};
 use crate::compound::Compound;
@@ -223,12 +222,7 @@ impl Engine {
                     true
                 }
                 Due::Replies => self.core.forget_replies(now.mono, &mut budget),
-                Due::Drain(conn) => {
-                    if self.core.connections.is_drain_over(conn, now.mono) {
-                        out.push(Action::Close { conn });
-                    }
-                    true
-                }
+                Due::Drain(conn) => self.look_at_drain(conn, now, &mut budget, out),
                 Due::Hold => {
                     self.wake(now, out);
                     true

@@ -102,11 +102,13 @@ impl Engine {
         let mut by_session = BTreeMap::<Key<Session>, u32>::new();
         let mut by_client = BTreeMap::new();
         let mut by_conn = BTreeMap::<ConnId, usize>::new();
+        let mut awaited = BTreeMap::<(ConnId, u32), usize>::new();
         let mut promised = BTreeMap::<Key<Session>, usize>::new();
         for run in self.parked.iter() {
             check(run.has_waited, "parked without waiting", run.xid)?;
             check(!run.record.is_empty(), "parked without a record", run.xid)?;
             *by_conn.entry(run.conn).or_default() += 1;
+            *awaited.entry((run.conn, run.awaited)).or_default() += 1;
             if let Some(scope) = run.sequenced {
                 *by_session.entry(scope.session).or_default() += 1;
                 *by_client.entry(scope.client).or_default() += 1;
@@ -138,9 +140,12 @@ impl Engine {
         check(recounted == there, "kept replies", there)?;
         let mut draining = 0;
         for conn in open {
-            if let Some(waiting) = core.connections.waiting(*conn) {
+            if let Some((waiting, number)) = core.connections.waiting(*conn) {
+                let found = awaited.get(&(*conn, number)).copied().unwrap_or(0);
+                check(waiting == found, "a draining connection waits", conn)?;
                 let parked = by_conn.get(conn).copied().unwrap_or(0);
-                check(waiting == parked, "a draining connection waits", conn)?;
+                let all_found = core.connections.looked_for_from(*conn).is_none();
+                check(!all_found || found == parked, "it waits for all", conn)?;
                 draining += 1;
             }
         }

@@ -55,6 +55,54 @@ fn an_idle_connection_is_closed_as_soon_as_it_drains() {
 }
 
 #[test]
+fn what_a_draining_connection_waits_for_is_found_in_parts() {
+    // How many requests others have, and the connections that drain; before and behind those of others.
+    const OTHERS: usize = 600;
+    /// So many places are looked at in one step.
+    const AT_ONCE: usize = 128;
+    let mut sim = Sim::new();
+    let client = Client40::mounted(&mut sim, "a");
+    let [idle, others, busy] = [(); 3].map(|()| sim.connect());
+    sim.set_pace(Pace::Held);
+    let mut xids = Vec::new();
+    for conn in core::iter::once(busy)
+        .chain(core::iter::repeat_n(others, OTHERS))
+        .chain([busy])
+    {
+        let xid = sim.xid();
+        let record = client.record(xid, |c| c.putrootfh().lookup(NAMED));
+        sim.send(conn, record);
+        sim.settle();
+        xids.push(xid);
+    }
+    assert_eq!(sim.tables().parked, OTHERS + 2);
+    sim.admin(Admin::Drain { conn: idle });
+    sim.admin(Admin::Drain { conn: busy });
+    // The one in front is known of, is answered, and is not all that is waited for.
+    sim.answer(0);
+    sim.settle();
+    assert!(sim.take_reply(xids[0]).is_some());
+    let mut steps = 0;
+    while sim.network().is_alive(idle) {
+        assert!(steps < OTHERS, "it is closed");
+        sim.step_timers(AT_ONCE);
+        sim.settle();
+        steps += 1;
+    }
+    assert!(steps >= OTHERS / AT_ONCE, "{steps} steps");
+    sim.run_timers();
+    assert!(sim.network().is_alive(busy));
+    // The last one.
+    sim.answer(sim.held().len() - 1);
+    sim.settle();
+    assert!(sim.take_reply(xids[OTHERS + 1]).is_some());
+    assert!(!sim.network().is_alive(busy));
+    assert!(sim.network().is_alive(others));
+    sim.complete_all();
+    sim.assert_nothing_is_left();
+}
+
+#[test]
 fn a_draining_connection_has_a_deadline_and_draining_can_be_called_off() {
     let mut sim = Sim::new();
     let client = Client::mounted(&mut sim, "a");

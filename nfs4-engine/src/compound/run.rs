@@ -101,9 +101,7 @@ impl Engine {
             return;
         }
         let conn = run.conn;
-        if run.put_off && !run.has_waited {
-            self.core.connections.wait_for_one_more(conn);
-        }
+        self.core.connections.wait_for(conn, &mut run.awaited);
         run.record = record;
         run.has_waited = true;
         if let Some((session, bytes)) = run.promised() {
@@ -132,7 +130,7 @@ impl Engine {
     fn finish(&mut self, mut run: Box<Compound>, now: Now, out: &mut Outbox) {
         self.core.answer(&mut run, now, out);
         let conn = run.conn;
-        if run.has_waited && self.core.connections.answered(conn) {
+        if run.has_waited && self.core.connections.answered(conn, run.awaited) {
             out.push(Action::Close { conn });
         }
         self.rest(run);
@@ -439,6 +437,7 @@ impl Compound {
         self.request = None;
         self.changes = false;
         self.has_waited = false;
+        self.awaited = 0;
         self.keep = false;
         self.max_reply = usize::MAX;
         self.max_kept = usize::MAX;

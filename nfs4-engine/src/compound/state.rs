@@ -63,6 +63,8 @@ pub(crate) struct Compound {
     pub(crate) put_off: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
+    /// In which draining of its connection it is known that it is waited for; 0 for none.
+    pub(crate) awaited: u32,
     /// The reply is to be kept for replay.
     pub(crate) keep: bool,
     /// The most bytes that the RPC reply may have, and that a kept one may have.
@@ -117,6 +119,7 @@ impl Compound {
             changes: false,
             put_off: false,
             has_waited: false,
+            awaited: 0,
             keep: false,
             max_reply: usize::MAX,
             max_kept: usize::MAX,

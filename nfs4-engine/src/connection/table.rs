@@ -32,8 +32,12 @@ pub(crate) struct Connection {
 /// What a draining connection waits for.
 #[derive(Clone, Copy)]
 struct Draining {
-    /// Requests still to be answered before it is closed.
+    /// What tells it from another draining.
+    number: u32,
+    /// Requests still to be answered before it is closed, of those that are found.
     waiting: usize,
+    /// Where among what is parked it is looked on for others; none if all was seen.
+    from: Option<u32>,
     /// When it is closed even so.
     deadline: Mono,
 }
@@ -45,6 +49,8 @@ pub(crate) struct Connections {
     newest: ConnId,
     /// How many are draining, so that the usual request need not look.
     draining: usize,
+    /// The number of the last draining that began.
+    drains: u32,
 }
 
 impl Connections {
@@ -53,6 +59,7 @@ impl Connections {
             by_number: KeyMap::of_keys(keyed),
             newest: ConnId::FIRST,
             draining: 0,
+            drains: 0,
         }
     }
 
@@ -99,12 +106,19 @@ impl Connections {
         connection.is_some_and(|connection| !core::mem::replace(&mut connection.known, true))
     }
 
-    /// Takes no new work by a connection from now on, while `waiting` requests are answered;
-    /// `false` if it is not there or drains already.
-    pub(crate) fn start_draining(&mut self, conn: ConnId, waiting: usize, deadline: Mono) -> bool {
+    /// Takes no new work by a connection from now on; `false` if it is not there or drains already.
+    /// What it waits for is to be found.
+    pub(crate) fn start_draining(&mut self, conn: ConnId, deadline: Mono) -> bool {
         match self.by_number.get_mut(&conn) {
             Some(connection) if connection.draining.is_none() => {
-                connection.draining = Some(Draining { waiting, deadline });
+                // Zero is of no draining.
+                self.drains = self.drains.checked_add(1).unwrap_or(1);
+                connection.draining = Some(Draining {
+                    number: self.drains,
+                    waiting: 0,
+                    from: Some(0),
+                    deadline,
+                });
                 self.draining += 1;
                 true
             }
@@ -125,12 +139,35 @@ impl Connections {
         self.draining > 0 && self.get(conn).is_some_and(|found| found.draining.is_some())
     }
 
-    /// One more request is to be answered before it is closed, if it drains.
-    pub(crate) fn wait_for_one_more(&mut self, conn: ConnId) {
+    /// A request is to be answered before its connection is closed, if that drains; in which draining
+    /// this is known of it stands in `awaited`.
+    pub(crate) fn wait_for(&mut self, conn: ConnId, awaited: &mut u32) {
+        if self.draining == 0 {
+            return;
+        }
         let connection = self.by_number.get_mut(&conn);
-        if let Some(draining) = connection.and_then(|found| found.draining.as_mut()) {
+        if let Some(draining) = connection.and_then(|found| found.draining.as_mut())
+            && *awaited != draining.number
+        {
+            *awaited = draining.number;
             draining.waiting += 1;
         }
+    }
+
+    /// Where it is looked on for what a draining connection waits for; none if that is known.
+    pub(crate) fn looked_for_from(&self, conn: ConnId) -> Option<u32> {
+        self.get(conn)?.draining?.from
+    }
+
+    /// What a draining connection waits for was looked for up to a place, or everywhere; `true` if
+    /// it waits for nothing.
+    pub(crate) fn look_on_from(&mut self, conn: ConnId, from: Option<u32>) -> bool {
+        let connection = self.by_number.get_mut(&conn);
+        let draining = connection.and_then(|found| found.draining.as_mut());
+        draining.is_some_and(|draining| {
+            draining.from = from;
+            draining.is_over()
+        })
     }
 
     /// How many are draining.
@@ -138,10 +175,10 @@ impl Connections {
         self.draining
     }
 
-    /// How many requests it waits for, if it drains.
-    pub(crate) fn waiting(&self, conn: ConnId) -> Option<usize> {
+    /// Of how many requests it is known that it waits for them, if it drains, and in which draining.
+    pub(crate) fn waiting(&self, conn: ConnId) -> Option<(usize, u32)> {
         let draining = self.get(conn)?.draining?;
-        Some(draining.waiting)
+        Some((draining.waiting, draining.number))
     }
 
     /// Whether it drains and has had its time. A reminder may be of an earlier draining.
@@ -152,7 +189,7 @@ impl Connections {
 
     /// A request that waited was answered; `true` if it was the last that a draining connection
     /// waited for.
-    pub(crate) fn answered(&mut self, conn: ConnId) -> bool {
+    pub(crate) fn answered(&mut self, conn: ConnId, awaited: u32) -> bool {
         if self.draining == 0 {
             return false;
         }
@@ -162,7 +199,18 @@ impl Connections {
         let Some(draining) = &mut connection.draining else {
             return false;
         };
+        if awaited != draining.number {
+            // It was not found yet, and will not be.
+            return false;
+        }
         draining.waiting = draining.waiting.saturating_sub(1);
-        draining.waiting == 0
+        draining.is_over()
+    }
+}
+
+impl Draining {
+    /// Whether nothing is to be waited for.
+    fn is_over(&self) -> bool {
+        self.waiting == 0 && self.from.is_none()
     }
 }
