@@ -116,8 +116,8 @@ impl Core {
             return;
         };
         client.going = Some(ClientGone::Evicted);
-        // Its sessions go first, all of them.
-        let mut budget = client.sessions.len().max(WALKED_AT_ONCE);
+        // Its sessions go first.
+        let mut budget = WALKED_AT_ONCE;
         if !self.remove_client(key, ClientGone::Evicted, now, &mut budget, out) {
             self.remind(now.mono, Due::Lease(key));
         }

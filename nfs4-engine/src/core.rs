@@ -174,6 +174,7 @@ impl Core {
         };
         out.metrics
             .session_lived(now.mono.since(session.created.mono));
+        self.states.walked += session.bindings.len();
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);

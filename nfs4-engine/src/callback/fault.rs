@@ -244,7 +244,9 @@ impl Core {
 
     /// Ends all callbacks of a session that has gone; nothing waits for an answer.
     pub(crate) fn cancel_callbacks(&mut self, cleared: Cleared, now: Now, out: &mut Outbox) {
-        for call in self.take_off(cleared) {
+        let calls = self.take_off(cleared);
+        self.states.walked += calls.len();
+        for call in calls {
             let end = CallbackEnd::Failed(CallbackFailed::Cancelled);
             self.end_callback(call, end, now, out);
         }

@@ -1,6 +1,6 @@
 //! What whoever is in charge asks of the server.
 
-use nfs4_engine::{Admin, AdminFault, Input};
+use nfs4_engine::{Admin, AdminFault, Engine, Input};
 
 use super::world::Sim;
 
@@ -13,6 +13,12 @@ impl Sim {
         assert_eq!(self.engine.check_admin(&admin), Ok(()));
         self.excess.check(&self.engine);
         self.handle(Input::Admin(admin));
+    }
+
+    /// A look at the engine, as people take it under the lock, which is a turn of this kind.
+    pub fn look<T>(&mut self, kind: &'static str, look: impl FnOnce(&Engine) -> T) -> T {
+        let engine = &self.engine;
+        self.stopwatch.time(kind, || look(engine))
     }
 
     /// What whoever is in charge asks for and cannot be done: nothing changes.

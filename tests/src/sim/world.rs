@@ -68,7 +68,7 @@ pub struct Sim {
     bound: Bound,
     pub(super) excess: Excess,
     pub(super) trace: Vec<u8>,
-    stopwatch: Stopwatch,
+    pub(super) stopwatch: Stopwatch,
     xid: u32,
 }
 

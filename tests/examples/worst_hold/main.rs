@@ -20,9 +20,11 @@ use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Sim, making_args};
 
+mod beside;
+
 type Play = fn(&mut Sim);
 
-const SHAPES: [(&str, Play); 12] = [
+const SHAPES: [(&str, Play); 17] = [
     ("clients without state", many_clients),
     ("a client that reboots for ever", reboots),
     ("many opens of one file", opens_of_one_file),
@@ -35,6 +37,11 @@ const SHAPES: [(&str, Play); 12] = [
     ("sessions full of kept replies", kept_replies),
     ("TEST_STATEID of a long list", long_list),
     ("RELEASE_LOCKOWNER", released),
+    ("draining beside all that is parked", beside::drained),
+    ("a connection closed with its callbacks", beside::closed),
+    ("clients evicted with their callbacks", beside::evicted),
+    ("full tables listed and counted", beside::listed),
+    ("kept replies of 4.0", beside::kept_of_40),
 ];
 
 fn main() {
