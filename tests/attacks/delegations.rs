@@ -25,9 +25,11 @@ fn a_holder_that_answers_recalls_and_gives_nothing_back_gets_no_more(on: Transpo
         tries += 1;
         let mut holder = reachable(scene, 2);
         holder.mount(&format!("holder {tries}"), 1);
-        let first = holder.try_open("first").unwrap();
-        assert!(first.delegation.is_some(), "it may have one");
-        let waited = wait_for(scene, "first", || {
+        // What was recalled rests for a while.
+        let first = format!("first {tries}");
+        let opened = holder.try_open(&first).unwrap();
+        assert!(opened.delegation.is_some(), "it may have one");
+        let waited = wait_for(scene, &first, || {
             holder.in_session(|c| c);
         });
         assert!(
@@ -64,7 +66,8 @@ fn a_holder_of_minor_version_0_gets_no_more_either(on: Transport) {
     let told = scene.attack(|scene, until| {
         tries += 1;
         let mut holder = Old::mounted(scene, 2, &format!("old {tries}"));
-        for file in ["first", "next"] {
+        let [first, next] = ["first", "next"].map(|name| format!("{name} {tries}"));
+        for file in [&first, &next] {
             let mut owner = Client::on(Connection::from(peer(2), scene.address()), Some(2));
             owner.mount(&format!("makes {tries}"), 1);
             let _ = owner.try_open(file).unwrap();
@@ -72,21 +75,21 @@ fn a_holder_of_minor_version_0_gets_no_more_either(on: Transport) {
             owner.unmount();
         }
         let start = Instant::now();
-        while holder.open("first").is_none() {
+        while holder.open(&first).is_none() {
             assert!(start.elapsed() < PATIENCE, "it is not delegated to");
             thread::sleep(Duration::from_millis(5));
         }
-        let waited = wait_for(scene, "first", || {
+        let waited = wait_for(scene, &first, || {
             let clientid = holder.client.id;
             holder.client.status(|c| c.renew(args::Renew { clientid }));
         });
         assert!(holder.client.back().unwrap().recalls > 0, "it is called");
         let mut opened = 0;
         while opened < 64 || Instant::now() < until {
-            assert_eq!(holder.open("next"), None, "it has one again");
+            assert_eq!(holder.open(&next), None, "it has one again");
             opened += 1;
         }
-        let again = wait_for(scene, "next", || {});
+        let again = wait_for(scene, &next, || {});
         assert!(again < LEASE / 2, "another waits {again:?} again");
         format!("none for {opened} opens; another waits {waited:?} once, then {again:?}")
     });

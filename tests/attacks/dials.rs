@@ -19,11 +19,14 @@ on_both!(a_peer_that_asks_for_dials_without_end_is_paced_and_delays_no_other);
 fn a_peer_that_asks_for_dials_without_end_is_paced_and_delays_no_other(on: Transport) {
     let name = "dials to any port of a host";
     let mut scene = Scene::start(name, on, Config::default(), Limits::default());
+    let mut host = 10;
     let told = scene.attack(|scene, until| {
+        // Another in each try: what one has asked for still waits.
+        host += 1;
         let start = Instant::now();
-        let counted = listener(peer(2));
-        let hole = BlackHole::at(peer(2));
-        let mut attacker = Connection::from(peer(2), scene.address());
+        let counted = listener(peer(host));
+        let hole = BlackHole::at(peer(host));
+        let mut attacker = Connection::from(peer(host), scene.address());
         let (mut asked, mut came) = (0_u32, 0);
         let mut honest = None;
         while Instant::now() < until || honest.is_none() {
