@@ -6,13 +6,12 @@ use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::action::Outbox;
 use crate::change::Change;
-use crate::client::Client;
 use crate::config::ConfigFaults;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::event::{ClientGone, SessionGone};
 use crate::ids::{ConnId, Hex};
-use crate::slab::Key;
+use crate::keys::ClientKey;
 use crate::state::table::WALKED_AT_ONCE;
 use crate::time::Now;
 use crate::timer::Due;
@@ -111,7 +110,7 @@ impl Engine {
 
 impl Core {
     /// Removes a client with all that it has; what takes long is left to its reminder.
-    fn evict(&mut self, key: Key<Client>, now: Now, out: &mut Outbox) {
+    fn evict(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };

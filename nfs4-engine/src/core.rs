@@ -1,6 +1,5 @@
 //! The tables of the engine, and what concerns several of them at once.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,7 +7,7 @@ use alloc::vec::Vec;
 use crate::action::{Action, Outbox};
 use crate::boot::Boot;
 use crate::callback::{CallbackFailed, Callbacks};
-use crate::client::{Client, Clients, Principal, Terms};
+use crate::client::{Clients, Principal, Terms};
 use crate::compound::hold::Hold;
 use crate::compound::{Compound, Sequenced};
 use crate::config::Config;
@@ -19,15 +18,14 @@ use crate::event::{ClientGone, Event, SessionGone};
 use crate::exports::Exports;
 use crate::faults::Faults;
 use crate::fs::{Credential, FsHandle};
+use crate::keys::{ClientKey, CompoundKey, OpenKey, SessionKey};
 use crate::map::Keyed;
 use crate::ops::set::OpSet;
 use crate::peer::{Held, Peer, Peers};
 use crate::session::demand::Pressure;
 use crate::session::slot::Keep;
-use crate::session::table::{Session, Sessions};
-use crate::slab::Key;
+use crate::session::table::Sessions;
 use crate::state::States;
-use crate::state::open::Open;
 use crate::state::table::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::{Due, Timers};
@@ -53,7 +51,7 @@ pub(crate) struct Core {
     /// COMPOUNDs that wait for what a client answers.
     pub(crate) holds: Vec<Hold>,
     /// COMPOUNDs that have had their share of the engine's time.
-    pub(crate) yielded: VecDeque<Key<Box<Compound>>>,
+    pub(crate) yielded: VecDeque<CompoundKey>,
     /// What must not be delegated now.
     pub(crate) guards: Guards,
     pub(crate) lapses: Lapses,
@@ -101,7 +99,7 @@ impl Core {
 
     /// Whether a request comes from the principal that introduced the client: to others its sessions
     /// and its record are as if they were not there.
-    pub(crate) fn is_own(&self, client: Key<Client>, cred: &Credential) -> bool {
+    pub(crate) fn is_own(&self, client: ClientKey, cred: &Credential) -> bool {
         let client = self.clients.get(client);
         client.is_some_and(|client| client.principal == Principal::of(cred))
     }
@@ -112,7 +110,7 @@ impl Core {
     }
 
     /// Whether a client is there, and is not going.
-    pub(crate) fn has_client(&self, client: Key<Client>) -> bool {
+    pub(crate) fn has_client(&self, client: ClientKey) -> bool {
         let record = self.clients.get(client);
         record.is_some_and(|client| client.going.is_none())
     }
@@ -163,7 +161,7 @@ impl Core {
     /// Removes a session from every table.
     pub(crate) fn destroy_session(
         &mut self,
-        key: Key<Session>,
+        key: SessionKey,
         reason: SessionGone,
         now: Now,
         out: &mut Outbox,
@@ -188,12 +186,12 @@ impl Core {
     }
 
     /// Closes an open file and lets the file system know.
-    pub(crate) fn close(&mut self, key: Key<Open>, now: Now, out: &mut Outbox) {
+    pub(crate) fn close(&mut self, key: OpenKey, now: Now, out: &mut Outbox) {
         self.end_open(key, Ending::Asked, now, out);
     }
 
     /// Takes an open file from its owner and lets the file system know.
-    pub(crate) fn end_open(&mut self, key: Key<Open>, why: Ending, now: Now, out: &mut Outbox) {
+    pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, now: Now, out: &mut Outbox) {
         let Some(open) = self.states.get(key) else {
             return;
         };
@@ -222,7 +220,7 @@ impl Core {
     /// Takes up to `budget` steps to remove a client with all that it has; `true` when it is gone.
     pub(crate) fn remove_client(
         &mut self,
-        key: Key<Client>,
+        key: ClientKey,
         reason: ClientGone,
         now: Now,
         budget: &mut usize,

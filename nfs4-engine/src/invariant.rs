@@ -16,13 +16,13 @@ use crate::connection::Direction;
 use crate::delegate::Guard;
 use crate::engine::Engine;
 use crate::ids::ConnId;
+use crate::keys::{SessionKey, kind};
 use crate::ops::creation::Opening;
-use crate::session::table::Session;
 use crate::slab::Key;
 use crate::state::claim::Claim;
 use crate::state::delegation::{DelegationKind, Touch};
 use crate::state::file::{Files, Shares};
-use crate::state::owner::{Owner, Owners};
+use crate::state::owner::Owners;
 use crate::state::table::Inside;
 use crate::state::turns::Turns;
 
@@ -99,10 +99,10 @@ impl Engine {
     /// What is parked is what sessions, slots, leases and draining connections wait for.
     fn check_requests(&self, open: &[ConnId]) -> Result<(), String> {
         let core = &self.core;
-        let mut by_session = BTreeMap::<Key<Session>, u32>::new();
+        let mut by_session = BTreeMap::<SessionKey, u32>::new();
         let mut by_client = BTreeMap::new();
         let mut by_conn = BTreeMap::<ConnId, usize>::new();
-        let mut promised = BTreeMap::<Key<Session>, usize>::new();
+        let mut promised = BTreeMap::<SessionKey, usize>::new();
         for run in self.parked.iter() {
             check(run.has_waited, "parked without waiting", run.xid)?;
             check(!run.record.is_empty(), "parked without a record", run.xid)?;
@@ -348,7 +348,7 @@ fn check_locks(states: &Inside<'_>) -> Result<(), String> {
 /// An owner is there as long as he holds something or it is remembered whose turn it was.
 fn check_owners<T>(
     owners: &Owners<T>,
-    held: impl Iterator<Item = (Key<Owner<T>>, Key<T>, u32)>,
+    held: impl Iterator<Item = (Key<kind::Owner<T>>, Key<T>, u32)>,
 ) -> Result<(), String> {
     let mut counted = 0;
     for (owner, what, place) in held {

@@ -35,6 +35,7 @@ pub mod fs;
 mod ids;
 mod input;
 mod invariant;
+mod keys;
 mod limits;
 mod map;
 pub mod metrics;

@@ -6,13 +6,9 @@
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::client::Client;
 use crate::core::Core;
+use crate::keys::{ClientKey, FileKey, LockKey, OpenKey};
 use crate::peer::Full;
-use crate::slab::Key;
-use crate::state::file::File;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
 use crate::time::Now;
 
 impl Core {
@@ -20,8 +16,8 @@ impl Core {
     /// gives its own up for it.
     pub(crate) fn admit_session(
         &mut self,
-        client: Key<Client>,
-        replaced: Option<Key<Client>>,
+        client: ClientKey,
+        replaced: Option<ClientKey>,
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), Full> {
@@ -44,7 +40,7 @@ impl Core {
     /// Whether one of a client's open owners may open one more file.
     pub(crate) fn admit_open(
         &mut self,
-        client: Key<Client>,
+        client: ClientKey,
         owner: &[u8],
         now: Now,
         out: &mut Outbox,
@@ -66,7 +62,7 @@ impl Core {
     /// already or, as `anew` says, is to have one.
     pub(crate) fn admit_lock(
         &mut self,
-        open: Key<Open>,
+        open: OpenKey,
         anew: Option<&[u8]>,
         now: Now,
         out: &mut Outbox,
@@ -88,7 +84,7 @@ impl Core {
     /// it, for what is locked must be unlocked.
     pub(crate) fn admit_cut(
         &mut self,
-        lock: Key<Lock>,
+        lock: LockKey,
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), Full> {
@@ -102,7 +98,7 @@ impl Core {
     }
 
     /// Whether one more lock may be waited for under an open, by this lock owner.
-    pub(crate) fn admit_wait(&self, open: Key<Open>, owner: &[u8]) -> Result<(), Full> {
+    pub(crate) fn admit_wait(&self, open: OpenKey, owner: &[u8]) -> Result<(), Full> {
         let (_, client) = self.of_open(open)?;
         let (states, most) = (&self.states, self.config.max_states as usize);
         states.held(client).admits(most, 1)?;
@@ -112,7 +108,7 @@ impl Core {
 
     /// Whether one more file may be delegated to a client: of what state there may be, opens and
     /// locks need a part.
-    pub(crate) fn admit_delegation(&self, client: Key<Client>) -> Result<(), Full> {
+    pub(crate) fn admit_delegation(&self, client: ClientKey) -> Result<(), Full> {
         let (config, states) = (&self.config, &self.states);
         let own = self.clients.get(client).ok_or(Full::Share)?;
         if own.delegations.len() >= config.max_delegations_per_client as usize {
@@ -125,7 +121,7 @@ impl Core {
             .admits(config.max_states as usize / 4 * 3, 1)
     }
 
-    fn of_open(&self, open: Key<Open>) -> Result<(Key<File>, Key<Client>), Full> {
+    fn of_open(&self, open: OpenKey) -> Result<(FileKey, ClientKey), Full> {
         let open = self.states.get(open).ok_or(Full::Share)?;
         Ok((open.file, open.client))
     }

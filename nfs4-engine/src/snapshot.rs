@@ -12,9 +12,10 @@ use crate::client::Client;
 use crate::connection::{Binding, Direction};
 use crate::engine::Engine;
 use crate::ids::ConnId;
+use crate::keys::ClientKey;
 use crate::metrics::SessionLoad;
 use crate::session::table::Session;
-use crate::slab::{Key, Place};
+use crate::slab::{Entry, Key, Place};
 use crate::time::{Now, Wall};
 
 #[cfg(feature = "serde")]
@@ -216,7 +217,7 @@ impl Engine {
         None
     }
 
-    fn client(&self, now: Now, key: Key<Client>, client: &Client) -> ClientView {
+    fn client(&self, now: Now, key: ClientKey, client: &Client) -> ClientView {
         let lease = self.core.lease_of(client);
         let about = &client.about;
         ClientView {
@@ -290,11 +291,11 @@ impl Engine {
 }
 
 /// A page of at most `max` entries, and at least one, that costs about so much as it may.
-fn page<'a, T: 'a, V>(
+fn page<'a, T: Entry + 'a, V>(
     places: impl Iterator<Item = Place<'a, T>>,
     max: usize,
     cost: impl Fn(&T) -> usize,
-    view: impl Fn(Key<T>, &T) -> V,
+    view: impl Fn(Key<T::Kind>, &T) -> V,
 ) -> Page<V> {
     let mut items = Vec::new();
     let mut spent = 0;

@@ -1,16 +1,16 @@
 //! The end of a callback: whoever wanted it is told.
 
-use super::{Call, CallbackEnd, CallbackFailed, Purpose};
+use super::{CallbackEnd, CallbackFailed, Purpose};
 use crate::action::Outbox;
 use crate::core::Core;
-use crate::slab::Key;
+use crate::keys::CallKey;
 use crate::time::Now;
 
 impl Core {
     /// Removes a callback that is in no queue and on no slot any more, and tells how it ended.
     pub(super) fn end_callback(
         &mut self,
-        key: Key<Call>,
+        key: CallKey,
         end: CallbackEnd,
         now: Now,
         out: &mut Outbox,

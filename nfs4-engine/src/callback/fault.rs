@@ -3,24 +3,23 @@
 use alloc::vec::Vec;
 
 use super::channel::Cleared;
-use super::flight::{Flight, Path};
-use super::{Call, CallbackEnd, CallbackFailed, Phase};
+use super::flight::Path;
+use super::{CallbackEnd, CallbackFailed, Phase};
 use crate::action::{Action, Outbox};
 use crate::connection::Direction;
 use crate::core::Core;
 use crate::event::{BackChannelLost, Event, Unbound};
 use crate::ids::ConnId;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{CallKey, FlightKey, SessionKey};
 use crate::time::Now;
 
 impl Core {
     /// No answer has come: the connection is not used for callbacks any more.
     pub(super) fn answer_is_overdue(
         &mut self,
-        session: Key<Session>,
+        session: SessionKey,
         slot: u32,
-        call: Key<Call>,
+        call: CallKey,
         now: Now,
         out: &mut Outbox,
     ) {
@@ -48,7 +47,7 @@ impl Core {
     /// while.
     pub(super) fn nobody_knows(
         &mut self,
-        session: Key<Session>,
+        session: SessionKey,
         slot: u32,
         now: Now,
         out: &mut Outbox,
@@ -74,7 +73,7 @@ impl Core {
     /// The callback of a slot must go by another connection, and may go at once.
     pub(super) fn send_elsewhere(
         &mut self,
-        session: Key<Session>,
+        session: SessionKey,
         slot: u32,
         failed: CallbackFailed,
         now: Now,
@@ -99,7 +98,7 @@ impl Core {
     }
 
     /// A connection is gone: what was sent by it may have arrived or not.
-    pub(crate) fn lose_flights(&mut self, flights: Vec<Key<Flight>>, now: Now, out: &mut Outbox) {
+    pub(crate) fn lose_flights(&mut self, flights: Vec<FlightKey>, now: Now, out: &mut Outbox) {
         for key in flights {
             let Some(flight) = self.land(key) else {
                 continue;
@@ -121,12 +120,12 @@ impl Core {
     }
 
     /// No connection has come for a callback that waits for one.
-    pub(super) fn give_up(&mut self, session: Key<Session>, slot: u32, now: Now, out: &mut Outbox) {
+    pub(super) fn give_up(&mut self, session: SessionKey, slot: u32, now: Now, out: &mut Outbox) {
         self.end_on_slot(session, slot, CallbackFailed::NoPath, now, out);
     }
 
     /// No slot has become free for a callback that waits for one, or no connection.
-    pub(super) fn leave_queue(&mut self, key: Key<Call>, now: Now, out: &mut Outbox) {
+    pub(super) fn leave_queue(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.callbacks.calls.get(key).map(|call| call.session) else {
             return;
         };
@@ -140,7 +139,7 @@ impl Core {
     /// Ends the callback of a slot without knowing what came of it; others that wait go on.
     pub(super) fn end_on_slot(
         &mut self,
-        session: Key<Session>,
+        session: SessionKey,
         slot: u32,
         failed: CallbackFailed,
         now: Now,
@@ -153,7 +152,7 @@ impl Core {
     }
 
     /// Takes a callback off its slot; that is free then, or its seqid is lost.
-    pub(super) fn free_slot(&mut self, session: Key<Session>, slot: u32) -> Option<Key<Call>> {
+    pub(super) fn free_slot(&mut self, session: SessionKey, slot: u32) -> Option<CallKey> {
         let seat = self.seat_mut(session, slot)?;
         seat.slot.give_up();
         let call = seat.call.take();
@@ -164,7 +163,7 @@ impl Core {
     }
 
     /// Takes all that was sent on a slot off the wire.
-    pub(super) fn forget_flights(&mut self, session: Key<Session>, slot: u32) {
+    pub(super) fn forget_flights(&mut self, session: SessionKey, slot: u32) {
         let flights = self
             .seat_mut(session, slot)
             .map(|seat| core::mem::take(&mut seat.flights));
@@ -177,7 +176,7 @@ impl Core {
     /// else, it is closed.
     pub(super) fn leave_back_channel(
         &mut self,
-        key: Key<Session>,
+        key: SessionKey,
         conn: ConnId,
         why: BackChannelLost,
         out: &mut Outbox,
@@ -209,7 +208,7 @@ impl Core {
     }
 
     /// Nothing can be called by this session any more: only another session mends it.
-    pub(super) fn back_channel_is_faulty(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+    pub(super) fn back_channel_is_faulty(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -251,7 +250,7 @@ impl Core {
     }
 
     /// Takes what a back channel had off the wire.
-    fn take_off(&mut self, (seats, queue): Cleared) -> Vec<Key<Call>> {
+    fn take_off(&mut self, (seats, queue): Cleared) -> Vec<CallKey> {
         let mut calls = Vec::new();
         for seat in seats {
             for flight in seat.flights {

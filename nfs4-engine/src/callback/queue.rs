@@ -11,10 +11,8 @@ use super::{
     BackChannel, Call, CallbackOp, CallbackPath, CallbackRefused, Phase, Promise, Purpose,
 };
 use crate::action::Outbox;
-use crate::client::Client;
 use crate::core::Core;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{CallKey, ClientKey, SessionKey};
 use crate::time::Now;
 use crate::timer::Due;
 
@@ -26,8 +24,8 @@ impl Core {
     /// The callback is not taken, and nothing will be told.
     pub(crate) fn call_back(
         &mut self,
-        client: Key<Client>,
-        hint: Option<Key<Session>>,
+        client: ClientKey,
+        hint: Option<SessionKey>,
         op: CallbackOp,
         purpose: Purpose,
         now: Now,
@@ -60,7 +58,7 @@ impl Core {
     /// Whether callbacks of this kind to this client are known to work: a connection is there that
     /// can carry them, and nothing is wrong that a later one, or a later connection, has not put
     /// right.
-    pub(crate) fn can_call_back(&self, client: Key<Client>, kind: Promise) -> bool {
+    pub(crate) fn can_call_back(&self, client: ClientKey, kind: Promise) -> bool {
         if self.is_dialled(client) {
             return self.path(client).is_some_and(CallbackPath::is_up);
         }
@@ -71,7 +69,7 @@ impl Core {
     }
 
     /// Whether a client is called on a connection that we make, having no session.
-    fn is_dialled(&self, client: Key<Client>) -> bool {
+    fn is_dialled(&self, client: ClientKey) -> bool {
         let client = self.clients.get(client);
         client.is_some_and(|client| client.about.minor == 0)
     }
@@ -79,8 +77,8 @@ impl Core {
     /// Puts a callback at the end of a session's queue.
     pub(super) fn enqueue(
         &mut self,
-        call: Key<Call>,
-        session: Key<Session>,
+        call: CallKey,
+        session: SessionKey,
         now: Now,
         out: &mut Outbox,
     ) {
@@ -95,7 +93,7 @@ impl Core {
     }
 
     /// Sends what waits, as far as there are slots for it and a connection.
-    pub(crate) fn pump(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+    pub(crate) fn pump(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         if self.back_connection(key, |_| false).is_none() {
             self.move_unsent(key, now, out);
             return;
@@ -118,11 +116,11 @@ impl Core {
 
     /// Lets callbacks that were never sent go by other sessions of the client, if one has a
     /// connection.
-    pub(super) fn move_unsent(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+    pub(super) fn move_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let unsent: Vec<Key<Call>> = session.back.queue().iter().copied().collect();
+        let unsent: Vec<CallKey> = session.back.queue().iter().copied().collect();
         for call in unsent {
             let Some(found) = self.callbacks.calls.get(call) else {
                 continue;
@@ -139,7 +137,7 @@ impl Core {
     }
 
     /// Goes on with what waits for a connection to this session, after the request in execution.
-    pub(crate) fn resume_soon(&mut self, key: Key<Session>) {
+    pub(crate) fn resume_soon(&mut self, key: SessionKey) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.back.failing = false;
         }
@@ -154,7 +152,7 @@ impl Core {
     }
 
     /// Goes on with all that waits for a connection, and with what waits behind it.
-    pub(crate) fn resume_callbacks(&mut self, key: Key<Session>, now: Now, out: &mut Outbox) {
+    pub(crate) fn resume_callbacks(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let parked = |core: &Core, slot: usize| {
             let seat = core.sessions.get(key)?.back.seats().get(slot)?;
             let call = seat.call?;
@@ -174,7 +172,7 @@ impl Core {
     }
 
     /// Writes a callback that now has a slot, under the slot's seqid.
-    pub(super) fn frame(&mut self, key: Key<Call>, slot: u32) {
+    pub(super) fn frame(&mut self, key: CallKey, slot: u32) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };
@@ -228,10 +226,10 @@ impl Core {
     /// are waiting at all that have.
     pub(super) fn channel_for(
         &self,
-        client: Key<Client>,
-        hint: Option<Key<Session>>,
+        client: ClientKey,
+        hint: Option<SessionKey>,
         op: &CallbackOp,
-    ) -> Result<Key<Session>, CallbackRefused> {
+    ) -> Result<SessionKey, CallbackRefused> {
         let others = match self.clients.get(client) {
             Some(client) if !op.is_of_session() => client.sessions.as_slice(),
             Some(_) | None => &[],
@@ -261,27 +259,27 @@ impl Core {
         }
     }
 
-    fn has_path(&self, key: Key<Session>, carries: impl Fn(&BackChannel) -> bool) -> bool {
+    fn has_path(&self, key: SessionKey, carries: impl Fn(&BackChannel) -> bool) -> bool {
         let back = self.sessions.get(key).map(|session| &session.back);
         back.is_some_and(|back| carries(back) && !back.has_fault())
             && self.back_connection(key, |_| false).is_some()
     }
 
-    fn is_failing(&self, key: Key<Session>) -> bool {
+    fn is_failing(&self, key: SessionKey) -> bool {
         self.sessions
             .get(key)
             .is_some_and(|session| session.back.failing)
     }
 
     /// Sets the reminder of a callback anew.
-    pub(super) fn look_again(&mut self, key: Key<Call>) {
+    pub(super) fn look_again(&mut self, key: CallKey) {
         if let Some(at) = self.callbacks.calls.get(key).map(|call| call.at) {
             self.remind(at, Due::Callback(key));
         }
     }
 
     /// Looks at a callback whose time has come.
-    pub(crate) fn look_at_callback(&mut self, key: Key<Call>, now: Now, out: &mut Outbox) {
+    pub(crate) fn look_at_callback(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };

@@ -5,20 +5,19 @@ use nfs4_proto::nfs4::status::Status;
 use super::answer::{self, Answer, Asked, HeldAttrs};
 use super::flight::{Flight, Path};
 use super::slot::{Next, Said};
-use super::{Call, CallbackEnd, CallbackFailed, Phase};
+use super::{CallbackEnd, CallbackFailed, Phase};
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::event::BackChannelLost;
 use crate::ids::ConnId;
 use crate::input::{CallbackOutcome, CallbackReply};
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{CallKey, SessionKey};
 use crate::time::{Mono, Now};
 
 /// The slot that an answer is about.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    pub(super) session: Key<Session>,
+    pub(super) session: SessionKey,
     pub(super) slot: u32,
 }
 
@@ -224,7 +223,7 @@ impl Core {
 
     /// Ends the callback of a slot as far as the slot goes: what else of it is on the wire does not
     /// matter any more, unless the slot is lost with it.
-    fn settle(&mut self, place: Place, said: Said) -> Option<Key<Call>> {
+    fn settle(&mut self, place: Place, said: Said) -> Option<CallKey> {
         let seat = self.seat_mut(place.session, place.slot)?;
         seat.slot.answered(said);
         let call = seat.call.take();
@@ -235,7 +234,7 @@ impl Core {
     }
 
     /// Sends a callback on its slot when some time has passed.
-    pub(super) fn wait(&mut self, key: Key<Call>, slot: u32, until: Mono) {
+    pub(super) fn wait(&mut self, key: CallKey, slot: u32, until: Mono) {
         if let Some(call) = self.callbacks.calls.get_mut(key) {
             call.phase = Phase::Waiting { slot };
             call.at = until;
@@ -244,7 +243,7 @@ impl Core {
     }
 
     /// Puts a callback that has no slot any more back into the queue.
-    fn queue_again(&mut self, key: Key<Call>, session: Key<Session>) {
+    fn queue_again(&mut self, key: CallKey, session: SessionKey) {
         let Some(call) = self.callbacks.calls.get_mut(key) else {
             return;
         };
@@ -257,7 +256,7 @@ impl Core {
     }
 
     /// A client that answers is there, and so is the connection that it answers by.
-    fn heard_from(&mut self, key: Key<Session>, conn: ConnId, now: Now) {
+    fn heard_from(&mut self, key: SessionKey, conn: ConnId, now: Now) {
         let client = self.sessions.get(key).map(|session| session.client);
         // What has expired does not come back to life.
         let expired = client.is_none_or(|client| self.is_expired(client, now.mono));

@@ -5,18 +5,17 @@ use core::time::Duration;
 use nfs4_proto::rpc::CB_COMPOUND;
 
 use super::flight::{Flight, Path, xid_of};
-use super::{Call, CallbackFailed, Phase, encode};
+use super::{CallbackFailed, Phase, encode};
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::ids::ConnId;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{CallKey, FlightKey, SessionKey};
 use crate::time::Now;
 
 impl Core {
     /// Sends a callback, by a connection that it is not under way on already; if there is none, it
     /// waits until the client has bound one. [RFC 8881 §2.10.6.2]
-    pub(super) fn send_callback(&mut self, key: Key<Call>, now: Now, out: &mut Outbox) {
+    pub(super) fn send_callback(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };
@@ -78,7 +77,7 @@ impl Core {
     /// the one that was heard from last.
     pub(super) fn back_connection(
         &self,
-        key: Key<Session>,
+        key: SessionKey,
         without: impl Fn(ConnId) -> bool,
     ) -> Option<ConnId> {
         let bindings = self.sessions.get(key)?.bindings.iter();
@@ -93,7 +92,7 @@ impl Core {
             .map(|binding| binding.conn)
     }
 
-    fn is_under_way(&self, session: Key<Session>, slot: u32, conn: ConnId) -> bool {
+    fn is_under_way(&self, session: SessionKey, slot: u32, conn: ConnId) -> bool {
         let session = self.sessions.get(session);
         let seat = session.and_then(|session| session.back.seats().get(slot as usize));
         let mut flights = seat.into_iter().flat_map(|seat| &seat.flights);
@@ -111,7 +110,7 @@ impl Core {
     }
 
     /// Takes a call off the wire: out of all tables.
-    pub(super) fn land(&mut self, key: Key<Flight>) -> Option<Flight> {
+    pub(super) fn land(&mut self, key: FlightKey) -> Option<Flight> {
         let flight = self.callbacks.flights.remove(key)?;
         if let Some(connection) = self.connections.get_mut(flight.conn) {
             connection.flights.retain(|other| *other != key);
@@ -126,7 +125,7 @@ impl Core {
 
     pub(super) fn seat_mut(
         &mut self,
-        session: Key<Session>,
+        session: SessionKey,
         slot: u32,
     ) -> Option<&mut super::channel::Seat> {
         self.sessions.get_mut(session)?.back.seat_mut(slot)

@@ -6,13 +6,12 @@ use nfs4_proto::nfs4::consts::{
 };
 
 use crate::core::Core;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::SessionKey;
 
 impl Core {
     /// The status flags of a session's SEQUENCE. Clients act on each at once, so that none is set
     /// but for what the tables hold.
-    pub(crate) fn status_flags(&self, key: Key<Session>) -> u32 {
+    pub(crate) fn status_flags(&self, key: SessionKey) -> u32 {
         let Some(session) = self.sessions.get(key) else {
             return 0;
         };

@@ -7,8 +7,7 @@ use super::{Client, Lease};
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::event::{ClientGone, SessionGone};
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{ClientKey, SessionKey};
 use crate::state::table::WALKED_AT_ONCE;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -16,7 +15,7 @@ use crate::timer::Due;
 impl Core {
     /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
     /// has not passed yet.
-    pub(crate) fn is_expired(&self, client: Key<Client>, now: Mono) -> bool {
+    pub(crate) fn is_expired(&self, client: ClientKey, now: Mono) -> bool {
         let found = self.clients.get(client);
         found.is_none_or(|client| {
             let length = self.terms.of(client.since);
@@ -25,7 +24,7 @@ impl Core {
     }
 
     /// How long the lease of a client is.
-    pub(crate) fn lease_length(&self, client: Key<Client>) -> Duration {
+    pub(crate) fn lease_length(&self, client: ClientKey) -> Duration {
         let client = self.clients.get(client);
         client.map_or(self.config.lease, |client| self.terms.of(client.since))
     }
@@ -75,7 +74,7 @@ impl Core {
     /// to do than `budget` allows.
     pub(crate) fn look_at_lease(
         &mut self,
-        key: Key<Client>,
+        key: ClientKey,
         now: Now,
         budget: &mut usize,
         out: &mut Outbox,
@@ -97,7 +96,7 @@ impl Core {
         self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.
         let sessions = client.sessions.iter().copied();
-        let idle = |key: &Key<Session>| {
+        let idle = |key: &SessionKey| {
             self.sessions
                 .get(*key)
                 .is_some_and(|session| session.is_idle(now.mono, length))

@@ -3,13 +3,13 @@
 use nfs4_proto::nfs4::basic::Verifier;
 use nfs4_proto::nfs4::status::Status;
 
-use super::{Client, Principal};
+use super::Principal;
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::event::ClientGone;
 use crate::ids::ConnId;
+use crate::keys::ClientKey;
 use crate::peer::{Full, Peer};
-use crate::slab::Key;
 use crate::state::table::WALKED_AT_ONCE;
 use crate::time::Now;
 use crate::timer::Due;
@@ -24,7 +24,7 @@ pub(crate) struct Introduced<'a> {
     pub(crate) verifier: Verifier,
     pub(crate) principal: Principal,
     /// The incarnation before it, whose place it takes when it is confirmed.
-    pub(crate) replaces: Option<Key<Client>>,
+    pub(crate) replaces: Option<ClientKey>,
 }
 
 impl Core {
@@ -39,7 +39,7 @@ impl Core {
         conn: ConnId,
         now: Now,
         out: &mut Outbox,
-    ) -> Result<Key<Client>, Status> {
+    ) -> Result<ClientKey, Status> {
         let peer = self.peer_by(conn, who.principal);
         if let Err(status) = self.make_room_for(peer, &who, now, out) {
             self.peers.leave(peer);
@@ -59,7 +59,7 @@ impl Core {
     /// DELAY if it has so much that it does not go at once: it has gone soon.
     pub(crate) fn discard(
         &mut self,
-        key: Key<Client>,
+        key: ClientKey,
         reason: ClientGone,
         now: Now,
         out: &mut Outbox,

@@ -11,20 +11,16 @@ use nfs4_proto::xdr::{Reader, Writer};
 use super::Compound;
 use crate::action::Outbox;
 use crate::attr::{self, View};
-use crate::client::{Client, Principal};
+use crate::client::Principal;
 use crate::core::Core;
 use crate::delegate::Guard;
 use crate::exports::Fh;
 use crate::fs::{DirChange, FsOp};
+use crate::keys::{ClientKey, DelegationKey, FileKey, LockKey, OpenKey, SessionKey};
 use crate::ops::creation::Opening;
 use crate::ops::table::{Handler, Row};
-use crate::session::table::Session;
-use crate::slab::Key;
 use crate::state::claim::Claim;
-use crate::state::delegation::{Answer, Delegation, Touch};
-use crate::state::file::File;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
+use crate::state::delegation::{Answer, Touch};
 use crate::state::stateid::Named;
 use crate::time::Now;
 
@@ -42,13 +38,13 @@ pub(crate) struct Cx<'a, S> {
 /// What may be established around an operation.
 pub(crate) trait Scope: Copy + 'static {
     /// The session of the request, if it has one.
-    fn session(&self) -> Option<Key<Session>>;
+    fn session(&self) -> Option<SessionKey>;
 
     /// The client that the request is known to come from.
-    fn sender(cx: &Cx<'_, Self>) -> Option<Key<Client>>;
+    fn sender(cx: &Cx<'_, Self>) -> Option<ClientKey>;
 
     /// The same, if that may be learnt from the operation that begins at `next`.
-    fn sender_before(cx: &Cx<'_, Self>, next: Reader<'_>) -> Option<Key<Client>> {
+    fn sender_before(cx: &Cx<'_, Self>, next: Reader<'_>) -> Option<ClientKey> {
         let _ = next;
         Self::sender(cx)
     }
@@ -72,7 +68,7 @@ pub(crate) trait Scope: Copy + 'static {
 /// names.
 pub(crate) trait Established: Scope {
     /// The client that an owner is one of; see [`Cx::client_of`].
-    fn client_of(cx: &mut Cx<'_, Self>, id: ClientId) -> Result<Key<Client>, Status>;
+    fn client_of(cx: &mut Cx<'_, Self>, id: ClientId) -> Result<ClientKey, Status>;
 
     /// What a stateid names; see [`Cx::check`].
     fn check(cx: &mut Cx<'_, Self>, stateid: &Stateid, fh: Option<&Fh>) -> Result<Named, Status>;
@@ -82,14 +78,14 @@ pub(crate) trait Established: Scope {
 
     /// Whether the user behind the request may change or end state that this user opened for the
     /// client. A session is a secret of its client, which speaks for all its users.
-    fn may_change(cx: &Cx<'_, Self>, client: Key<Client>, opener: &Principal) -> bool {
+    fn may_change(cx: &Cx<'_, Self>, client: ClientKey, opener: &Principal) -> bool {
         let _ = (cx, client, opener);
         true
     }
 
     /// Whether the client must confirm an OPEN, and can be given nothing more before it has.
     /// [RFC 7530 §9.1.11]
-    fn must_confirm(cx: &Cx<'_, Self>, open: Key<Open>) -> bool {
+    fn must_confirm(cx: &Cx<'_, Self>, open: OpenKey) -> bool {
         let _ = (cx, open);
         false
     }
@@ -102,8 +98,8 @@ pub(crate) struct Bare;
 /// After a SEQUENCE that succeeded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sequenced {
-    pub(crate) client: Key<Client>,
-    pub(crate) session: Key<Session>,
+    pub(crate) client: ClientKey,
+    pub(crate) session: SessionKey,
     pub(crate) slot: u32,
 }
 
@@ -120,7 +116,7 @@ pub(crate) enum Step {
     /// It waits for a file system.
     Wait(u16, FsOp, Stage),
     /// It waits for what the holder of a delegation was asked.
-    Hold(Key<Delegation>, Stage),
+    Hold(DelegationKey, Stage),
     /// It has done a part, and lets others have their turn.
     Yield,
 }
@@ -143,24 +139,24 @@ pub(crate) enum Stage {
     OtherNameFound,
     /// REMOVE, RENAME and LINK: this file is delegated to another client, and it is looked whether the
     /// user may change the directory, or the one of the old name,
-    MayChange(Key<File>),
+    MayChange(FileKey),
     /// and RENAME: the one of the new name.
-    MayChangeOther(Key<File>),
+    MayChangeOther(FileKey),
     /// REMOVE and RENAME: the name is removed of a file that is delegated to the caller,
-    NameRemoved(Key<File>),
+    NameRemoved(FileKey),
     /// and it is looked whether the file is still there.
-    NameGone(Key<File>),
+    NameGone(FileKey),
     /// GETATTR, VERIFY and NVERIFY: the holder of a write delegation was asked what it has made of
     /// the file,
     Asked,
     /// it has told that,
-    Told(Key<Delegation>, Answer),
+    Told(DelegationKey, Answer),
     /// that it has changed the file was noted, and it says that it has this length,
-    Noted(Key<Delegation>, Option<u64>),
+    Noted(DelegationKey, Option<u64>),
     /// it was noted once more, so that this change attribute is told beside this length and no more
     /// seen beside the file system's,
     Kept {
-        held: Key<Delegation>,
+        held: DelegationKey,
         change: u64,
         size: u64,
         former: u64,
@@ -171,13 +167,13 @@ pub(crate) enum Stage {
     OpenCut {
         claim: Claim,
         dir: DirChange,
-        room: Option<Key<Client>>,
+        room: Option<ClientKey>,
     },
 }
 
 impl Stage {
     /// A name is removed, of this file if it is delegated to the caller.
-    pub(crate) fn losing(file: Option<Key<File>>) -> Stage {
+    pub(crate) fn losing(file: Option<FileKey>) -> Stage {
         file.map_or(Stage::Last, Stage::NameRemoved)
     }
 
@@ -206,7 +202,7 @@ impl Stage {
 
 impl Established for Sequenced {
     /// The session's, whatever the owner says. [RFC 8881 §2.10.2]
-    fn client_of(cx: &mut Cx<'_, Sequenced>, _: ClientId) -> Result<Key<Client>, Status> {
+    fn client_of(cx: &mut Cx<'_, Sequenced>, _: ClientId) -> Result<ClientKey, Status> {
         Ok(cx.scope.client)
     }
 
@@ -301,7 +297,7 @@ impl<S> Cx<'_, S> {
     pub(crate) fn recalls(
         &mut self,
         fh: &Fh,
-        who: Option<Key<Client>>,
+        who: Option<ClientKey>,
         touch: Touch,
         truncate: bool,
     ) -> bool {
@@ -335,7 +331,7 @@ impl<S: Established> Cx<'_, S> {
     /// # Errors
     /// Only in minor version 0: STALE_CLIENTID for one that is not confirmed or not of this boot,
     /// EXPIRED.
-    pub(crate) fn client_of(&mut self, id: ClientId) -> Result<Key<Client>, Status> {
+    pub(crate) fn client_of(&mut self, id: ClientId) -> Result<ClientKey, Status> {
         S::client_of(self, id)
     }
 
@@ -354,7 +350,7 @@ impl<S: Established> Cx<'_, S> {
     /// # Errors
     /// As [`Cx::check`], and BAD_STATEID for any other stateid, also for one of a delegation that is
     /// revoked.
-    pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Open>, Status> {
+    pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<OpenKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Open(key)) if self.may_change_open(key) => Ok(key),
             Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
@@ -368,7 +364,7 @@ impl<S: Established> Cx<'_, S> {
     ///
     /// # Errors
     /// As [`Cx::check_open`].
-    pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Lock>, Status> {
+    pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<LockKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Lock(key)) if self.may_change_lock(key) => Ok(key),
             Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
@@ -378,12 +374,12 @@ impl<S: Established> Cx<'_, S> {
         }
     }
 
-    fn may_change_open(&self, key: Key<Open>) -> bool {
+    fn may_change_open(&self, key: OpenKey) -> bool {
         let open = self.core.states.get(key);
         open.is_some_and(|open| S::may_change(self, open.client, open.opener()))
     }
 
-    fn may_change_lock(&self, key: Key<Lock>) -> bool {
+    fn may_change_lock(&self, key: LockKey) -> bool {
         let lock = self.core.states.lock(key);
         lock.is_some_and(|lock| self.may_change_open(lock.open))
     }

@@ -1,12 +1,11 @@
 //! What a file system answers, heard only as far as it is an answer.
 
-use alloc::boxed::Box;
-
 use super::Compound;
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::fs::{FsError, FsFault, FsReply, FsResult, FsTicket};
+use crate::keys::CompoundKey;
 use crate::ops::errors;
 use crate::slab::Key;
 use crate::time::{Mono, Now};
@@ -20,7 +19,7 @@ impl Engine {
         result: FsResult,
         out: &mut Outbox,
     ) {
-        let key: Key<Box<Compound>> = Key::new(ticket.index, ticket.generation);
+        let key: CompoundKey = Key::new(ticket.index, ticket.generation);
         let Some(run) = self.parked.remove(key) else {
             // A driver that found a fault has answered meanwhile, and a completion says so when it
             // is dropped.

@@ -1,6 +1,5 @@
 //! COMPOUNDs that wait a moment for what a client answers to a callback.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -9,17 +8,17 @@ use crate::action::Outbox;
 use crate::core::Core;
 use crate::engine::Engine;
 use crate::fs::FsReply;
+use crate::keys::{CompoundKey, DelegationKey};
 use crate::peer::{Held, Peer};
-use crate::slab::Key;
-use crate::state::delegation::{Delegation, Probe};
+use crate::state::delegation::Probe;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
 
 /// A COMPOUND that waits for what the holder of a delegation says of the file.
 #[derive(Clone, Copy)]
 pub(crate) struct Hold {
-    asked: Key<Delegation>,
-    run: Key<Box<Compound>>,
+    asked: DelegationKey,
+    run: CompoundKey,
     until: Mono,
     /// To whom it is counted.
     peer: Option<Peer>,
@@ -28,7 +27,7 @@ pub(crate) struct Hold {
 impl Engine {
     /// Lets a parked COMPOUND wait for an answer, but not for long: whoever answers may do so by
     /// the very connection that waits.
-    pub(super) fn hold(&mut self, asked: Key<Delegation>, run: Key<Box<Compound>>, now: Now) {
+    pub(super) fn hold(&mut self, asked: DelegationKey, run: CompoundKey, now: Now) {
         let until = now.mono.after(MOMENT);
         let peer = self.parked.get(run).and_then(|run| self.core.peer_of(run));
         self.core.holds.push(Hold {
@@ -60,7 +59,7 @@ impl Engine {
 impl Engine {
     /// Lets a parked COMPOUND wait until others have had their turn: what a peer can make long is
     /// walked over in parts.
-    pub(super) fn yield_turn(&mut self, run: Key<Box<Compound>>, now: Now) {
+    pub(super) fn yield_turn(&mut self, run: CompoundKey, now: Now) {
         self.core.yielded.push_back(run);
         self.core.remind(now.mono, Due::Yielded);
     }

@@ -21,10 +21,9 @@ use crate::engine::Engine;
 use crate::exports::Route;
 use crate::fs::{Backend, Expected, FsRequest, FsResult, FsTicket};
 use crate::input::Call;
+use crate::keys::DelegationKey;
 use crate::ops::sequence::{self, Entry};
 use crate::ops::{errors, table};
-use crate::slab::Key;
-use crate::state::delegation::Delegation;
 use crate::time::Now;
 
 impl Engine {
@@ -157,7 +156,7 @@ enum Pause {
     /// It waits for the file system of an export.
     Fs(u16, Arc<dyn Backend>, FsRequest),
     /// It waits for what a client answers.
-    Hold(Key<Delegation>),
+    Hold(DelegationKey),
     /// Others have their turn.
     Yield,
 }

@@ -15,16 +15,14 @@ use super::reply::rpc_head;
 use super::run::Begin;
 use super::state::Compound;
 use crate::action::Outbox;
-use crate::client::{Client, Principal};
+use crate::client::Principal;
 use crate::core::Core;
 use crate::duplicates::{self, Seen};
 use crate::exports::Fh;
+use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::ops::seqid;
 use crate::ops::table::{Handler, Row};
 use crate::session::fingerprint::{self, Asked};
-use crate::session::table::Session;
-use crate::slab::Key;
-use crate::state::open::Open;
 use crate::state::stateid::{Named, check_seqid_v40};
 use crate::time::Mono;
 use crate::timer::Due;
@@ -34,18 +32,18 @@ use crate::timer::Due;
 pub(crate) struct V40;
 
 impl Scope for V40 {
-    fn session(&self) -> Option<Key<Session>> {
+    fn session(&self) -> Option<SessionKey> {
         None
     }
 
     /// Known once a stateid or an owner has told.
-    fn sender(cx: &Cx<'_, V40>) -> Option<Key<Client>> {
+    fn sender(cx: &Cx<'_, V40>) -> Option<ClientKey> {
         cx.run.holds
     }
 
     /// Linux asks for the attributes before it gives a delegation back or closes. If that waited
     /// until the delegation is back, it would wait for itself.
-    fn sender_before(cx: &Cx<'_, V40>, mut next: Reader<'_>) -> Option<Key<Client>> {
+    fn sender_before(cx: &Cx<'_, V40>, mut next: Reader<'_>) -> Option<ClientKey> {
         let announced = || {
             if cx.run.begun >= cx.run.count {
                 return None;
@@ -75,7 +73,7 @@ impl Scope for V40 {
 }
 
 impl Established for V40 {
-    fn client_of(cx: &mut Cx<'_, V40>, id: ClientId) -> Result<Key<Client>, Status> {
+    fn client_of(cx: &mut Cx<'_, V40>, id: ClientId) -> Result<ClientKey, Status> {
         let key = cx.core.client_v40(id, cx.now.mono)?;
         hold(cx, key);
         Ok(key)
@@ -101,17 +99,17 @@ impl Established for V40 {
 
     /// The opener and the principal of the client: machine credentials stand for all users of a
     /// host. [RFC 7530 §16.27.4]
-    fn may_change(cx: &Cx<'_, V40>, client: Key<Client>, opener: &Principal) -> bool {
+    fn may_change(cx: &Cx<'_, V40>, client: ClientKey, opener: &Principal) -> bool {
         *opener == Principal::of(&cx.run.cred) || cx.core.is_own(client, &cx.run.cred)
     }
 
-    fn must_confirm(cx: &Cx<'_, V40>, open: Key<Open>) -> bool {
+    fn must_confirm(cx: &Cx<'_, V40>, open: OpenKey) -> bool {
         cx.core.states.is_unconfirmed(open)
     }
 }
 
 /// The request concerns this client, which its connection is known for.
-fn hold(cx: &mut Cx<'_, V40>, client: Key<Client>) {
+fn hold(cx: &mut Cx<'_, V40>, client: ClientKey) {
     if cx.run.holds != Some(client) {
         cx.core.know(cx.run.conn, cx.out);
     }
@@ -159,7 +157,7 @@ impl Core {
     ///
     /// # Errors
     /// STALE_CLIENTID if there is none, EXPIRED if its lease has run out.
-    pub(crate) fn client_v40(&self, id: ClientId, now: Mono) -> Result<Key<Client>, Status> {
+    pub(crate) fn client_v40(&self, id: ClientId, now: Mono) -> Result<ClientKey, Status> {
         let Some(key) = self.clients.by_id(id.0) else {
             return Err(if self.clients.was_lost(id.0) {
                 Status::EXPIRED
@@ -183,7 +181,7 @@ impl Core {
         stateid: &Stateid,
         fh: Option<&Fh>,
         now: Mono,
-    ) -> Result<(Named, Key<Client>), Status> {
+    ) -> Result<(Named, ClientKey), Status> {
         if is_reserved(stateid) {
             return Err(Status::BAD_STATEID);
         }
@@ -201,7 +199,7 @@ impl Core {
 
     /// A COMPOUND concerns this client, whose lease is renewed by that and holds until it is
     /// answered. [RFC 7530 §9.5]
-    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: Key<Client>, now: Mono) {
+    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: ClientKey, now: Mono) {
         if run.holds == Some(key) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.lease.renew(now);

@@ -11,8 +11,8 @@ use crate::config::BindingPolicy;
 use crate::core::Core;
 use crate::event::{Event, SessionGone, Unbound};
 use crate::ids::ConnId;
+use crate::keys::SessionKey;
 use crate::session::table::Session;
-use crate::slab::Key;
 use crate::time::Now;
 
 impl Core {
@@ -20,7 +20,7 @@ impl Core {
     /// cannot be bound, the session is served all the same.
     pub(crate) fn associate(
         &mut self,
-        session: Key<Session>,
+        session: SessionKey,
         conn: ConnId,
         direction: Direction,
         now: Now,
@@ -52,7 +52,7 @@ impl Core {
     /// have been unbound.
     pub(crate) fn bind(
         &mut self,
-        key: Key<Session>,
+        key: SessionKey,
         conn: ConnId,
         direction: Direction,
         now: Now,
@@ -138,7 +138,7 @@ impl Core {
     /// Takes a session's connections from it, as it ends.
     pub(crate) fn unbind_all(
         &mut self,
-        key: Key<Session>,
+        key: SessionKey,
         session: &Session,
         reason: SessionGone,
         out: &mut Outbox,
@@ -164,7 +164,7 @@ impl Core {
     /// Whether a session may have one more connection, of this direction; silent ones give way.
     fn make_room(
         &mut self,
-        key: Key<Session>,
+        key: SessionKey,
         direction: Direction,
         now: Now,
         out: &mut Outbox,
@@ -200,7 +200,7 @@ impl Core {
         connection.is_some_and(|connection| connection.sessions.len() < most)
     }
 
-    fn add_binding(&mut self, key: Key<Session>, binding: Binding, out: &mut Outbox) {
+    fn add_binding(&mut self, key: SessionKey, binding: Binding, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -221,7 +221,7 @@ impl Core {
 
     pub(crate) fn unbind(
         &mut self,
-        key: Key<Session>,
+        key: SessionKey,
         conn: ConnId,
         reason: Unbound,
         out: &mut Outbox,
@@ -242,7 +242,7 @@ impl Core {
         }
     }
 
-    fn unbind_from_others(&mut self, key: Key<Session>, conn: ConnId, out: &mut Outbox) {
+    fn unbind_from_others(&mut self, key: SessionKey, conn: ConnId, out: &mut Outbox) {
         let Some(connection) = self.connections.get_mut(conn) else {
             return;
         };

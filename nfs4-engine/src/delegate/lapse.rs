@@ -3,11 +3,10 @@
 use alloc::collections::VecDeque;
 use core::hash::BuildHasher;
 
-use crate::client::Client;
 use crate::core::Core;
+use crate::keys::ClientKey;
 use crate::map::Keyed;
 use crate::peer::Peer;
-use crate::slab::Key;
 use crate::time::Mono;
 
 /// The clients of which a delegation was revoked since it did not come back, each once; the one of which
@@ -59,7 +58,7 @@ impl Lapses {
 
 impl Core {
     /// A delegation of this client was revoked since it did not come back.
-    pub(crate) fn note_lapse(&mut self, client: Key<Client>, now: Mono) {
+    pub(crate) fn note_lapse(&mut self, client: ClientKey, now: Mono) {
         let until = now.after(self.config.delegation_penalty);
         let Some(client) = self.clients.get(client) else {
             return;
@@ -96,7 +95,7 @@ impl Core {
     }
 
     /// Whether a client gets no delegation, for one that was not given back when it was recalled.
-    pub(crate) fn has_lapsed(&mut self, client: Key<Client>, now: Mono) -> bool {
+    pub(crate) fn has_lapsed(&mut self, client: ClientKey, now: Mono) -> bool {
         self.forget_lapses(now, REMEMBERED);
         let client = self.clients.get(client);
         client.is_some_and(|client| self.lapses.bar(client.peer, &client.owner, now))

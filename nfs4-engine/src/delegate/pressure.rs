@@ -9,15 +9,14 @@ use nfs4_proto::nfs4::consts::{RCA4_TYPE_MASK_RDATA_DLG, RCA4_TYPE_MASK_WDATA_DL
 use super::recall::RecallReason;
 use crate::action::Outbox;
 use crate::callback::{CallbackOp, Purpose};
-use crate::client::Client;
 use crate::core::Core;
-use crate::slab::Key;
+use crate::keys::ClientKey;
 use crate::time::Now;
 
 impl Core {
     /// A client cannot be given one more delegation: it is asked to give some of its own back, as
     /// it likes. If that has not helped, the server chooses.
-    pub(crate) fn relieve(&mut self, key: Key<Client>, now: Now, out: &mut Outbox) {
+    pub(crate) fn relieve(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };

@@ -8,12 +8,11 @@ use nfs4_proto::nfs4::status::Status;
 use super::recall::RecallReason;
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
-use crate::client::Client;
 use crate::core::Core;
 use crate::delegate::Watch;
 use crate::exports::Fh;
 use crate::fs::Attrs;
-use crate::slab::Key;
+use crate::keys::{ClientKey, DelegationKey};
 use crate::state::delegation::{Answer, Delegation, Phase, Probe, Touch};
 use crate::time::Now;
 
@@ -23,9 +22,9 @@ pub(crate) enum Probed {
     /// Nothing: nobody but `who` can have changed it unseen.
     Clear,
     /// What its holder has answered.
-    Answered(Key<Delegation>, Answer),
+    Answered(DelegationKey, Answer),
     /// The holder was asked.
-    Asked(Key<Delegation>),
+    Asked(DelegationKey),
     /// The holder is to give the file back.
     Recalled,
     /// The holder has had its time: what is known without it is told.
@@ -37,7 +36,7 @@ impl Core {
     pub(crate) fn probe(
         &mut self,
         fh: &Fh,
-        who: Option<Key<Client>>,
+        who: Option<ClientKey>,
         now: Now,
         out: &mut Outbox,
     ) -> Probed {
@@ -96,7 +95,7 @@ impl Core {
     pub(crate) fn tell(
         &self,
         fh: &Fh,
-        who: Option<Key<Client>>,
+        who: Option<ClientKey>,
         watch: &Watch,
         (change, size): (&mut u64, &mut u64),
     ) -> Result<(), Status> {
@@ -115,7 +114,7 @@ impl Core {
     /// CB_GETATTR has ended. [RFC 8881 §20.1]
     pub(crate) fn probe_ended(
         &mut self,
-        key: Key<Delegation>,
+        key: DelegationKey,
         end: CallbackEnd,
         now: Now,
         out: &mut Outbox,
@@ -148,7 +147,7 @@ impl Core {
     }
 
     /// Sends CB_GETATTR; if that cannot be done, the delegation has to come back.
-    fn ask(&mut self, key: Key<Delegation>, fh: Fh, now: Now, out: &mut Outbox) -> bool {
+    fn ask(&mut self, key: DelegationKey, fh: Fh, now: Now, out: &mut Outbox) -> bool {
         let Some(held) = self.states.delegation_mut(key) else {
             return false;
         };

@@ -8,13 +8,11 @@ use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
-use crate::client::Client;
 use crate::core::Core;
 use crate::event::Event;
 use crate::exports::Fh;
-use crate::slab::Key;
+use crate::keys::{ClientKey, DelegationKey, FileKey};
 use crate::state::delegation::{Delegation, Phase, Recall, Told, Touch};
-use crate::state::file::File;
 use crate::state::table::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -48,7 +46,7 @@ impl Core {
     pub(crate) fn recall_for(
         &mut self,
         fh: &Fh,
-        who: Option<Key<Client>>,
+        who: Option<ClientKey>,
         touch: Touch,
         truncate: bool,
         now: Now,
@@ -85,7 +83,7 @@ impl Core {
     /// Sees to it that a delegation comes back.
     pub(crate) fn recall(
         &mut self,
-        key: Key<Delegation>,
+        key: DelegationKey,
         truncate: bool,
         reason: RecallReason,
         now: Now,
@@ -125,7 +123,7 @@ impl Core {
     }
 
     /// Looks whether a recall has had its time, or must be told again.
-    pub(crate) fn look_at_recall(&mut self, key: Key<Delegation>, now: Now, out: &mut Outbox) {
+    pub(crate) fn look_at_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
@@ -139,7 +137,7 @@ impl Core {
     /// CB_RECALL has ended. [RFC 8881 §20.2.4]
     pub(crate) fn recall_ended(
         &mut self,
-        key: Key<Delegation>,
+        key: DelegationKey,
         end: CallbackEnd,
         now: Now,
         out: &mut Outbox,
@@ -179,7 +177,7 @@ impl Core {
     }
 
     /// Takes a delegation away that did not come back.
-    pub(crate) fn revoke(&mut self, key: Key<Delegation>, now: Mono, out: &mut Outbox) {
+    pub(crate) fn revoke(&mut self, key: DelegationKey, now: Mono, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
@@ -200,7 +198,7 @@ impl Core {
     }
 
     /// Removes a delegation: its client gives it back, or acknowledges that it is lost, or goes.
-    pub(crate) fn undelegate(&mut self, key: Key<Delegation>, why: Ending, now: Mono) {
+    pub(crate) fn undelegate(&mut self, key: DelegationKey, why: Ending, now: Mono) {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
@@ -218,13 +216,13 @@ impl Core {
 
     /// A file has lost its last name, by one to whom it is delegated: nobody can open it by that, so
     /// what is delegated of it ends when nobody has it open any more.
-    pub(crate) fn file_is_gone(&mut self, file: Key<File>, now: Mono) {
+    pub(crate) fn file_is_gone(&mut self, file: FileKey, now: Mono) {
         self.states.is_gone(file);
         self.end_delegations_of_nothing(file, now);
     }
 
     /// Ends the delegations of a file that is not there any more; at most as many as a file may have.
-    pub(crate) fn end_delegations_of_nothing(&mut self, file: Key<File>, now: Mono) {
+    pub(crate) fn end_delegations_of_nothing(&mut self, file: FileKey, now: Mono) {
         while let Some(key) = self.states.delegation_of_nothing(file) {
             self.outlive(key, now);
         }
@@ -232,7 +230,7 @@ impl Core {
 
     /// The file system does not know a file any more, and says so to this client, which forgets what
     /// it has of it.
-    pub(crate) fn file_is_stale(&mut self, fh: &Fh, who: Option<Key<Client>>, now: Mono) {
+    pub(crate) fn file_is_stale(&mut self, fh: &Fh, who: Option<ClientKey>, now: Mono) {
         let own = who.and_then(|client| self.states.delegation_to(client, fh));
         if let Some(own) = own {
             self.outlive(own, now);
@@ -240,7 +238,7 @@ impl Core {
     }
 
     /// A delegation ends with its file; its holder need not know that when it gives it back.
-    fn outlive(&mut self, key: Key<Delegation>, now: Mono) {
+    fn outlive(&mut self, key: DelegationKey, now: Mono) {
         let holder = self.states.delegation(key).map(|held| held.client);
         self.undelegate(key, Ending::Asked, now);
         if let Some(client) = holder.and_then(|holder| self.clients.get_mut(holder)) {
@@ -249,7 +247,7 @@ impl Core {
     }
 
     /// Sends CB_RECALL unless that has been done, or it is too soon.
-    fn tell_of_recall(&mut self, key: Key<Delegation>, now: Now, out: &mut Outbox) {
+    fn tell_of_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
         let Some(fh) = self.states.delegated_fh(key) else {
             return;
         };
@@ -285,7 +283,7 @@ impl Core {
     }
 
     /// A file that was just recalled will be wanted by others again.
-    fn keep_from_delegating(&mut self, key: Key<Delegation>, now: Mono) {
+    fn keep_from_delegating(&mut self, key: DelegationKey, now: Mono) {
         if let Some(fh) = self.states.delegated_fh(key) {
             let until = now.after(self.config.delegation_pause);
             self.guards.recalled(&fh, until);

@@ -8,7 +8,7 @@ use crate::callback::flight::Path;
 use crate::callback::{Call, CallbackPath, Phase};
 use crate::engine::Engine;
 use crate::ids::ConnId;
-use crate::slab::Key;
+use crate::keys::CallKey;
 
 impl Engine {
     /// Callbacks, the back channels that they are in, calls on the wire and connections agree.
@@ -106,7 +106,7 @@ impl Engine {
         Ok(sent)
     }
 
-    fn check_call(&self, key: Key<Call>, call: &Call) -> Result<(), String> {
+    fn check_call(&self, key: CallKey, call: &Call) -> Result<(), String> {
         let session = self.core.sessions.get(call.session);
         let session = session.ok_or_else(|| format!("called by no session: {key:?}"))?;
         check(session.client == call.client, "called for another", key)?;

@@ -5,16 +5,15 @@ use alloc::format;
 use alloc::string::String;
 
 use super::check;
-use crate::client::Client;
 use crate::engine::Engine;
 use crate::ids::ConnId;
-use crate::peer::{Party, Peer};
-use crate::slab::Key;
+use crate::keys::{ClientKey, PartyKey};
+use crate::peer::Peer;
 use crate::state::owner::{Owner, Owners};
 use crate::state::table::Inside;
 
 /// How much each party has of something.
-type Tally = BTreeMap<Key<Party>, usize>;
+type Tally = BTreeMap<PartyKey, usize>;
 
 impl Engine {
     /// Peers are held by what they have, and so much of everything as they have is counted.
@@ -87,7 +86,7 @@ impl Engine {
         let are = states.accounts.delegations.are(delegated);
         check(are, "delegations of peers", ())?;
         let mut all = Tally::new();
-        let mut add = |client: Key<Client>, more: usize| {
+        let mut add = |client: ClientKey, more: usize| {
             let peer = self.peer_of(client);
             let peer = peer.ok_or_else(|| format!("state of no client: {client:?}"))?;
             add(&mut all, peer, more);
@@ -147,7 +146,7 @@ impl Engine {
         check(owners.resting.are(resting), "resting owners of peers", ())
     }
 
-    fn peer_of(&self, client: Key<Client>) -> Option<Peer> {
+    fn peer_of(&self, client: ClientKey) -> Option<Peer> {
         let client = self.core.clients.get(client);
         client.map(|client| client.peer)
     }

@@ -5,9 +5,8 @@ use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::attr;
-use crate::client::Client;
 use crate::fs::{Create, FsError, SetAttrs};
-use crate::slab::Key;
+use crate::keys::ClientKey;
 
 /// What an OPEN asks the file system for, as far as that matters when it has answered.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +14,7 @@ pub(crate) struct Opening {
     /// Why no file may be made, if the OPEN could make one.
     pub(super) barred: Option<Barred>,
     /// The client for whose open room is kept.
-    pub(crate) room: Option<Key<Client>>,
+    pub(crate) room: Option<ClientKey>,
     /// A file that is there is cut.
     pub(super) cut: bool,
     /// What was made once cannot be made again: the second time it is refused, because the file is

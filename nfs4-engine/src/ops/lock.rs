@@ -10,16 +10,14 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::reclaim;
 use crate::callback::Promise;
-use crate::client::{Client, Clients};
+use crate::client::Clients;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::exports::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
+use crate::keys::{ClientKey, LockKey, LockOwnerKey, OpenKey};
 use crate::peer::Full;
-use crate::slab::Key;
 use crate::state::States;
 use crate::state::delegation::Touch;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
 use crate::state::owner::Owner;
 use crate::state::range::{Conflict, Kind, Range};
 use crate::state::waiter::Asker;
@@ -201,11 +199,11 @@ pub(crate) fn go_on_unlocking<S: Established>(
 /// What a LOCK is about.
 struct Locking {
     /// The open that the lock is taken under.
-    open: Key<Open>,
+    open: OpenKey,
     /// What its owner has locked under that, if it has a stateid for it.
-    held: Option<Key<Lock>>,
+    held: Option<LockKey>,
     /// Its owner, if it is known.
-    by: Option<Key<LockOwner>>,
+    by: Option<LockOwnerKey>,
 }
 
 fn locker<S: Established>(
@@ -238,7 +236,7 @@ fn locker<S: Established>(
 }
 
 /// What the lock owner is called.
-fn owner<'a>(states: &States, locker: &Locker<'a>, by: Option<Key<LockOwner>>) -> Cow<'a, [u8]> {
+fn owner<'a>(states: &States, locker: &Locker<'a>, by: Option<LockOwnerKey>) -> Cow<'a, [u8]> {
     match locker {
         Locker::New(new) => Cow::Borrowed(new.lock_owner.owner),
         Locker::Existing(_) => {
@@ -252,9 +250,9 @@ fn owner<'a>(states: &States, locker: &Locker<'a>, by: Option<Key<LockOwner>>) -
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     fh: &Fh,
-    open: Key<Open>,
+    open: OpenKey,
     asker: Asker<'_>,
-    by: Option<Key<LockOwner>>,
+    by: Option<LockOwnerKey>,
 ) -> bool {
     if let Some(conflict) = conflict(cx, fh, asker.range, asker.kind, by) {
         tell_conflict(cx, &conflict);
@@ -276,15 +274,15 @@ fn conflict<S>(
     fh: &Fh,
     range: Range,
     kind: Kind,
-    by: Option<Key<LockOwner>>,
-) -> Option<Conflict<Key<LockOwner>>> {
+    by: Option<LockOwnerKey>,
+) -> Option<Conflict<LockOwnerKey>> {
     cx.core.states.lock_conflict(fh, range, kind, by)?;
     cx.core.expire(cx.now, cx.out);
     cx.core.states.lock_conflict(fh, range, kind, by)
 }
 
 /// LOCK4denied: whose lock is in the way.
-fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<LockOwner>>) {
+fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
     let found = cx.core.states.lock_owners.get(conflict.owner);
     let client = found.map(Owner::client);
     let owner = found.map(Owner::name).unwrap_or_default();
@@ -294,7 +292,7 @@ fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<LockOwner>>) {
 
 fn deny<'a>(
     clients: &Clients,
-    client: Option<Key<Client>>,
+    client: Option<ClientKey>,
     owner: &'a [u8],
     range: Range,
     kind: Kind,
@@ -313,8 +311,6 @@ fn deny<'a>(
         },
     }
 }
-
-type LockOwner = Owner<Lock>;
 
 fn kind(locktype: LockType) -> Kind {
     if locktype.is_write() {

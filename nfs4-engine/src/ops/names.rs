@@ -8,9 +8,8 @@ use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::{Guard, Place};
 use crate::exports::Fh;
 use crate::fs::{AccessMask, DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
-use crate::slab::Key;
+use crate::keys::FileKey;
 use crate::state::delegation::Touch;
-use crate::state::file::File;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
 /// in a name; they need not be UTF-8.
@@ -91,9 +90,9 @@ pub(crate) fn find(dir: &Fh, name: Bytes, stage: Stage) -> Step {
 /// What stands against changing what was found under a name.
 pub(crate) enum Found {
     /// Nothing; which file it is, if it is one that is delegated to the caller.
-    Free(Option<Key<File>>),
+    Free(Option<FileKey>),
     /// This file is delegated to another client.
-    Delegated(Key<File>),
+    Delegated(FileKey),
 }
 
 /// Says that the current operation changes what was found in a directory.
@@ -113,7 +112,7 @@ pub(crate) fn touch<S: Scope>(cx: &Cx<'_, S>, dir: &Fh, found: FsResult) -> Foun
 }
 
 /// A file that the caller cannot change before another client has given it back.
-pub(crate) fn delegated<S: Scope>(cx: &Cx<'_, S>, fh: &Fh) -> Option<Key<File>> {
+pub(crate) fn delegated<S: Scope>(cx: &Cx<'_, S>, fh: &Fh) -> Option<FileKey> {
     let states = &cx.core.states;
     let mut others = states.in_the_way(fh, S::sender(cx), Touch::Change);
     states.delegation(others.next()?).map(|held| held.file)
@@ -158,7 +157,7 @@ pub(crate) fn permitted(result: FsResult) -> Result<(), Status> {
 ///
 /// # Errors
 /// DELAY while a delegation of another client is in the way.
-pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: Key<File>) -> Result<(), Status> {
+pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: FileKey) -> Result<(), Status> {
     let who = S::sender(cx);
     match cx.core.states.handle_of(file) {
         Some(fh) if cx.recalls(&fh, who, Touch::Change, false) => Err(Status::DELAY),
@@ -187,7 +186,7 @@ pub(crate) fn after<S>(cx: &Cx<'_, S>) -> Step {
 }
 
 /// What a file is that has lost a name; its delegations end with it.
-pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: Key<File>, result: &FsResult) -> Step {
+pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: FileKey, result: &FsResult) -> Step {
     let is_gone = match result {
         Ok(FsReply::Attrs { attrs, .. }) => attrs.links == 0,
         Err(error) => *error == FsError::Stale,

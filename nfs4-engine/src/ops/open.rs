@@ -16,7 +16,7 @@ use super::creation::{self, Barred, Opening};
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{names, reclaim};
 use crate::callback::Promise;
-use crate::client::{Client, Principal};
+use crate::client::Principal;
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
 use crate::delegate::Guard;
 use crate::exports::Fh;
@@ -24,11 +24,10 @@ use crate::fs::{
     AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
     Target,
 };
-use crate::slab::Key;
+use crate::keys::{ClientKey, OpenKey};
 use crate::state::claim::Claim;
 use crate::state::delegation::Touch;
 use crate::state::file::Share;
-use crate::state::open::Open;
 
 /// The file is looked for or made, and held, by one request; shares are checked when it is known.
 /// What can be refused without knowing it is refused before that request.
@@ -162,7 +161,7 @@ pub(crate) fn resume<S: Established>(
 fn barred<S>(
     cx: &mut Cx<'_, S>,
     export: u16,
-    (client, owner): (Key<Client>, &[u8]),
+    (client, owner): (ClientKey, &[u8]),
     claims: bool,
 ) -> Option<Barred> {
     if claims {
@@ -175,12 +174,12 @@ fn barred<S>(
 }
 
 /// Whether an open owner may open one more file.
-fn room_for<S>(cx: &mut Cx<'_, S>, client: Key<Client>, owner: &[u8]) -> Result<(), Status> {
+fn room_for<S>(cx: &mut Cx<'_, S>, client: ClientKey, owner: &[u8]) -> Result<(), Status> {
     let admitted = cx.core.admit_open(client, owner, cx.now, cx.out);
     admitted.map_err(|full| full.of_open(cx.run.minor))
 }
 
-fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<Key<Client>>) {
+fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<ClientKey>) {
     if let Some(client) = room {
         cx.core.give_room_back(client);
     }
@@ -278,7 +277,7 @@ fn open_cut<S: Established>(
     args: &args::Open<'_>,
     fh: &Fh,
     result: FsResult,
-) -> Result<Key<Open>, Status> {
+) -> Result<OpenKey, Status> {
     let FsReply::Attrs { attrs, stat } = result? else {
         return Err(Status::SERVERFAULT);
     };
@@ -301,12 +300,12 @@ fn open_cut<S: Established>(
 /// DELAY if the client went meanwhile, or while a delegation is in the way, and SHARE_DENIED.
 fn admit<S: Established>(
     cx: &mut Cx<'_, S>,
-    client: Key<Client>,
+    client: ClientKey,
     owner: &[u8],
     fh: &Fh,
     needed: Share,
     cut: bool,
-) -> Result<Option<Key<Open>>, Status> {
+) -> Result<Option<OpenKey>, Status> {
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);
     }
@@ -329,12 +328,12 @@ fn admit<S: Established>(
 /// DELAY if there is no such client.
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
-    client: Key<Client>,
-    own: Option<Key<Open>>,
+    client: ClientKey,
+    own: Option<OpenKey>,
     owner: &[u8],
     fh: &Fh,
     share: Share,
-) -> Result<Key<Open>, Status> {
+) -> Result<OpenKey, Status> {
     let opener = Principal::of(&cx.run.cred);
     if let Some(key) = own {
         cx.core.states.widen(key, share, opener);
@@ -350,7 +349,7 @@ fn take<S: Established>(
 fn answer<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
-    open: Key<Open>,
+    open: OpenKey,
     dir: DirChange,
     attrset: &Bitmap,
 ) -> Result<Step, Status> {
@@ -373,7 +372,7 @@ fn answer<S: Established>(
 }
 
 /// What holds for the open. [RFC 8881 §18.16.3]
-fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
+fn flags<S: Established>(cx: &Cx<'_, S>, open: OpenKey) -> u32 {
     let client = cx.core.states.get(open).map(|open| open.client);
     let can_tell = |client| cx.core.can_call_back(client, Promise::NotifyLock);
     let is_told = cx.scope.session().is_some() && client.is_some_and(can_tell);

@@ -8,8 +8,7 @@ use super::names::{self, Found};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
-use crate::slab::Key;
-use crate::state::file::File;
+use crate::keys::FileKey;
 
 /// The saved filehandle is the directory of the old name, the current one of the new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -79,7 +78,7 @@ pub(crate) fn resume<S: Scope>(
 }
 
 /// This file is delegated to another client: may the user change both directories?
-fn ask<S>(cx: &Cx<'_, S>, file: Key<File>) -> Result<Step, Status> {
+fn ask<S>(cx: &Cx<'_, S>, file: FileKey) -> Result<Step, Status> {
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     names::ask(cx, &from_dir, Stage::MayChange(file))
 }
@@ -88,7 +87,7 @@ fn ask<S>(cx: &Cx<'_, S>, file: Key<File>) -> Result<Step, Status> {
 fn rename<S>(
     cx: &Cx<'_, S>,
     args: &args::Rename<'_>,
-    held: Option<Key<File>>,
+    held: Option<FileKey>,
 ) -> Result<Step, Status> {
     let to_dir = cx.current()?;
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;

@@ -11,13 +11,13 @@ use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
 use crate::connection::Direction;
 use crate::core::Core;
+use crate::keys::SessionKey;
 use crate::metrics::SequenceError;
 use crate::peer::{Held, Peer};
 use crate::session::demand::Pressure;
 use crate::session::fingerprint::{self, Asked};
 use crate::session::slot::{Acquire, Said};
 use crate::session::table::Session;
-use crate::slab::Key;
 use crate::time::Now;
 
 /// What became of a SEQUENCE.
@@ -145,7 +145,7 @@ fn take(
     run: &mut Compound,
     args: &args::Sequence,
     rest: Reader<'_>,
-    key: Key<Session>,
+    key: SessionKey,
     now: Now,
 ) -> Result<(Turn, bool, Peer), Status> {
     let session = core.sessions.get(key).ok_or(Status::BADSESSION)?;

@@ -10,11 +10,10 @@ use super::{
     readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
     write,
 };
-use crate::client::Client;
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Scope, Sequenced, Step, V40};
 use crate::fs::FsResult;
-use crate::slab::Key;
+use crate::keys::{ClientKey, SessionKey};
 
 /// One operation. A column that is empty is a scope in which it is not served.
 pub(crate) struct Row {
@@ -92,11 +91,11 @@ impl<S> Handler<S> {
 }
 
 impl Scope for Bare {
-    fn session(&self) -> Option<Key<crate::session::table::Session>> {
+    fn session(&self) -> Option<SessionKey> {
         None
     }
 
-    fn sender(_: &Cx<'_, Bare>) -> Option<Key<Client>> {
+    fn sender(_: &Cx<'_, Bare>) -> Option<ClientKey> {
         None
     }
 
@@ -106,11 +105,11 @@ impl Scope for Bare {
 }
 
 impl Scope for Sequenced {
-    fn session(&self) -> Option<Key<crate::session::table::Session>> {
+    fn session(&self) -> Option<SessionKey> {
         Some(self.session)
     }
 
-    fn sender(cx: &Cx<'_, Sequenced>) -> Option<Key<Client>> {
+    fn sender(cx: &Cx<'_, Sequenced>) -> Option<ClientKey> {
         Some(cx.scope.client)
     }
 

@@ -11,10 +11,9 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
 use crate::core::Core;
+use crate::keys::SessionKey;
 use crate::peer::Peer;
 use crate::session::demand::Pressure;
-use crate::session::table::Session;
-use crate::slab::Key;
 use crate::time::Now;
 use crate::timer::Due;
 
@@ -82,13 +81,7 @@ impl Core {
         true
     }
 
-    fn recall_slots_of(
-        &mut self,
-        key: Key<Session>,
-        pressure: Pressure,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    fn recall_slots_of(&mut self, key: SessionKey, pressure: Pressure, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -117,7 +110,7 @@ impl Core {
     }
 
     /// A client that has not heard of it, or not now, is asked again.
-    pub(crate) fn slots_recalled(&mut self, key: Key<Session>, end: CallbackEnd) {
+    pub(crate) fn slots_recalled(&mut self, key: SessionKey, end: CallbackEnd) {
         // One that does not want to is not asked the same again.
         let again = match end {
             CallbackEnd::Done { status, .. } => status == Status::DELAY,

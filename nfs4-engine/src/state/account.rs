@@ -1,11 +1,9 @@
 //! State as it is counted to the peers of clients.
 
-use super::file::File;
 use super::table::States;
-use crate::client::Client;
+use crate::keys::{ClientKey, FileKey, PartyKey};
 use crate::map::{KeyMap, Keyed};
-use crate::peer::{Held, Party, Peer, Shares};
-use crate::slab::Key;
+use crate::peer::{Held, Peer, Shares};
 
 /// How much state each peer has.
 pub(crate) struct Accounts {
@@ -15,7 +13,7 @@ pub(crate) struct Accounts {
     /// Delegations, which are of these.
     pub(crate) delegations: Shares,
     /// Locked ranges of each party in each file.
-    ranges: KeyMap<(Key<Party>, Key<File>), usize>,
+    ranges: KeyMap<(PartyKey, FileKey), usize>,
 }
 
 impl Accounts {
@@ -28,7 +26,7 @@ impl Accounts {
     }
 
     /// How many ranges a party has locked in a file.
-    pub(crate) fn ranges(&self, party: Key<Party>, file: Key<File>) -> usize {
+    pub(crate) fn ranges(&self, party: PartyKey, file: FileKey) -> usize {
         self.ranges.get(&(party, file)).copied().unwrap_or(0)
     }
 
@@ -37,7 +35,7 @@ impl Accounts {
         self.ranges.len()
     }
 
-    fn change_ranges(&mut self, peer: Peer, file: Key<File>, before: usize, after: usize) {
+    fn change_ranges(&mut self, peer: Peer, file: FileKey, before: usize, after: usize) {
         self.all.change(peer, before, after);
         for party in peer.parties() {
             let key = (party, file);
@@ -55,26 +53,26 @@ impl Accounts {
 
 impl States {
     /// To whom what a client has is counted from now on; it has nothing yet.
-    pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
+    pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
         self.open_owners.enroll(client, peer);
         self.lock_owners.enroll(client, peer);
     }
 
     /// How much state is held, as a client sees it.
-    pub(crate) fn held(&self, client: Key<Client>) -> Held {
+    pub(crate) fn held(&self, client: ClientKey) -> Held {
         let peer = self.open_owners.peer_of(client);
         peer.map_or_else(Held::default, |peer| self.accounts.all.held(peer))
     }
 
     /// How many delegations there are, as a client sees it.
-    pub(crate) fn delegated(&self, client: Key<Client>) -> Held {
+    pub(crate) fn delegated(&self, client: ClientKey) -> Held {
         let peer = self.open_owners.peer_of(client);
         peer.map_or_else(Held::default, |peer| self.accounts.delegations.held(peer))
     }
 
     /// How many ranges are locked in a file, as a client sees it.
-    pub(crate) fn locked(&self, file: Key<File>, client: Key<Client>) -> Held {
-        let of = |party: Key<Party>| self.accounts.ranges(party, file);
+    pub(crate) fn locked(&self, file: FileKey, client: ClientKey) -> Held {
+        let of = |party: PartyKey| self.accounts.ranges(party, file);
         let peer = self.open_owners.peer_of(client);
         peer.map_or_else(Held::default, |peer| Held {
             own: peer.user.map_or(0, of),
@@ -84,7 +82,7 @@ impl States {
     }
 
     /// A client has a delegation.
-    pub(super) fn charge_delegation(&mut self, client: Key<Client>) {
+    pub(super) fn charge_delegation(&mut self, client: ClientKey) {
         self.charge(client, 1);
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.delegations.add(peer, 1);
@@ -92,7 +90,7 @@ impl States {
     }
 
     /// A client has one delegation less.
-    pub(super) fn refund_delegation(&mut self, client: Key<Client>) {
+    pub(super) fn refund_delegation(&mut self, client: ClientKey) {
         self.refund(client, 1);
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.delegations.take(peer, 1);
@@ -100,14 +98,14 @@ impl States {
     }
 
     /// A client has more state.
-    pub(super) fn charge(&mut self, client: Key<Client>, more: usize) {
+    pub(super) fn charge(&mut self, client: ClientKey, more: usize) {
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.all.add(peer, more);
         }
     }
 
     /// A client has less state.
-    pub(super) fn refund(&mut self, client: Key<Client>, less: usize) {
+    pub(super) fn refund(&mut self, client: ClientKey, less: usize) {
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.all.take(peer, less);
         }
@@ -116,8 +114,8 @@ impl States {
     /// Of the ranges that are locked in a file a client's were `before`, and are `after`.
     pub(super) fn change_ranges(
         &mut self,
-        client: Key<Client>,
-        file: Key<File>,
+        client: ClientKey,
+        file: FileKey,
         (before, after): (usize, usize),
     ) {
         self.ranges = self.ranges + after - before;

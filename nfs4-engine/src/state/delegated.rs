@@ -4,14 +4,14 @@ use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
 use super::delegation::{Delegation, DelegationKind, Grant, Phase, Touch};
-use super::file::{File, Share};
+use super::file::Share;
 use super::stateid::Named;
 use super::table::{Ending, States, gone};
-use crate::client::Client;
 use crate::exports::Fh;
+use crate::keys::{ClientKey, DelegationKey, FileKey, kind};
 use crate::places::Places;
 use crate::seal::Draw;
-use crate::slab::{Key, Slab};
+use crate::slab::Slab;
 
 /// All delegations.
 pub(crate) struct Delegated {
@@ -57,11 +57,11 @@ impl Delegated {
         self.held == [0; DelegationKind::ALL.len()]
     }
 
-    pub(crate) fn get(&self, key: Key<Delegation>) -> Option<&Delegation> {
+    pub(crate) fn get(&self, key: DelegationKey) -> Option<&Delegation> {
         self.slab.get(key)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Delegation>, &Delegation)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (DelegationKey, &Delegation)> + '_ {
         self.slab.entries()
     }
 
@@ -69,13 +69,13 @@ impl Delegated {
     ///
     /// # Errors
     /// EXPIRED for one that was lost, as long as that is remembered, else BAD_STATEID.
-    pub(super) fn named(&self, key: Key<Delegation>) -> Result<&Delegation, Status> {
+    pub(super) fn named(&self, key: DelegationKey) -> Result<&Delegation, Status> {
         self.slab.get(key).ok_or_else(|| gone(&self.slab, key))
     }
 
     /// # Errors
     /// DELEG_REVOKED if it is.
-    pub(super) fn check(&self, key: Key<Delegation>) -> Result<(), Status> {
+    pub(super) fn check(&self, key: DelegationKey) -> Result<(), Status> {
         match self.slab.get(key) {
             Some(held) if held.is_revoked() => Err(Status::DELEG_REVOKED),
             Some(_) | None => Ok(()),
@@ -90,11 +90,11 @@ impl Delegated {
 }
 
 impl States {
-    pub(crate) fn delegation(&self, key: Key<Delegation>) -> Option<&Delegation> {
+    pub(crate) fn delegation(&self, key: DelegationKey) -> Option<&Delegation> {
         self.delegated.slab.get(key)
     }
 
-    pub(crate) fn delegation_mut(&mut self, key: Key<Delegation>) -> Option<&mut Delegation> {
+    pub(crate) fn delegation_mut(&mut self, key: DelegationKey) -> Option<&mut Delegation> {
         self.delegated.slab.get_mut(key)
     }
 
@@ -119,7 +119,7 @@ impl States {
     }
 
     /// The delegations of a file that somebody has; at most [`MOST_PER_FILE`].
-    pub(crate) fn delegations_of(&self, fh: &Fh) -> impl Iterator<Item = Key<Delegation>> + '_ {
+    pub(crate) fn delegations_of(&self, fh: &Fh) -> impl Iterator<Item = DelegationKey> + '_ {
         // Usually there is none at all, and no need to look for the file.
         let file = if self.delegated.is_none_held() {
             None
@@ -130,21 +130,21 @@ impl States {
     }
 
     /// The file of a handle, if it is delegated.
-    pub(crate) fn delegated_file(&self, fh: &Fh) -> Option<Key<File>> {
+    pub(crate) fn delegated_file(&self, fh: &Fh) -> Option<FileKey> {
         self.delegations_of(fh)
             .next()
             .and_then(|key| Some(self.delegation(key)?.file))
     }
 
     /// One of the delegations of a file that does not exist any more, unless somebody has it open.
-    pub(crate) fn delegation_of_nothing(&self, key: Key<File>) -> Option<Key<Delegation>> {
+    pub(crate) fn delegation_of_nothing(&self, key: FileKey) -> Option<DelegationKey> {
         let file = self.files.get(key)?;
         let nothing = file.gone && file.opens.is_empty();
         file.delegations.any().filter(|_| nothing)
     }
 
     /// A file has lost its last name.
-    pub(crate) fn is_gone(&mut self, key: Key<File>) {
+    pub(crate) fn is_gone(&mut self, key: FileKey) {
         if let Some(file) = self.files.get_mut(key) {
             file.gone = true;
         }
@@ -154,9 +154,9 @@ impl States {
     pub(crate) fn in_the_way(
         &self,
         fh: &Fh,
-        who: Option<Key<Client>>,
+        who: Option<ClientKey>,
         touch: Touch,
-    ) -> impl Iterator<Item = Key<Delegation>> + '_ {
+    ) -> impl Iterator<Item = DelegationKey> + '_ {
         self.delegations_of(fh).filter(move |key| {
             self.delegation(*key)
                 .is_some_and(|held| Some(held.client) != who && held.forbids(touch))
@@ -164,7 +164,7 @@ impl States {
     }
 
     /// What a client has of a file.
-    pub(crate) fn delegation_to(&self, client: Key<Client>, fh: &Fh) -> Option<Key<Delegation>> {
+    pub(crate) fn delegation_to(&self, client: ClientKey, fh: &Fh) -> Option<DelegationKey> {
         self.delegations_of(fh).find(|key| {
             self.delegation(*key)
                 .is_some_and(|held| held.client == client)
@@ -172,7 +172,7 @@ impl States {
     }
 
     /// The handle of a delegation's file.
-    pub(crate) fn delegated_fh(&self, key: Key<Delegation>) -> Option<Fh> {
+    pub(crate) fn delegated_fh(&self, key: DelegationKey) -> Option<Fh> {
         let held = self.delegation(key)?;
         self.files.get(held.file).map(|file| file.fh)
     }
@@ -184,7 +184,7 @@ impl States {
     /// What keeps it from that.
     pub(crate) fn can_delegate(
         &self,
-        client: Key<Client>,
+        client: ClientKey,
         fh: &Fh,
         kind: DelegationKind,
     ) -> Result<(), Obstacle> {
@@ -216,11 +216,11 @@ impl States {
     /// Delegates a file to a client; the caller has seen that nothing is against it.
     pub(crate) fn delegate(
         &mut self,
-        client: Key<Client>,
-        list: &mut Places<Delegation>,
+        client: ClientKey,
+        list: &mut Places<kind::Delegation>,
         fh: &Fh,
         grant: Grant,
-    ) -> Key<Delegation> {
+    ) -> DelegationKey {
         let kind = grant.kind;
         let file = self.files.hold(fh);
         let file_place = self
@@ -243,7 +243,7 @@ impl States {
 
     /// Makes a delegation for reading one for writing; the caller has seen that nothing is against
     /// it.
-    pub(crate) fn upgrade(&mut self, key: Key<Delegation>, grant: Grant) {
+    pub(crate) fn upgrade(&mut self, key: DelegationKey, grant: Grant) {
         let Some(held) = self.delegated.slab.get_mut(key) else {
             return;
         };
@@ -254,13 +254,13 @@ impl States {
     }
 
     /// The stateid of a delegation.
-    pub(crate) fn delegation_stateid(&self, key: Key<Delegation>) -> Stateid {
+    pub(crate) fn delegation_stateid(&self, key: DelegationKey) -> Stateid {
         let seqid = self.delegation(key).map_or(0, |held| held.seqid);
         Named::Deleg(key).encode(self.epoch, seqid)
     }
 
     /// Takes a delegation away, and keeps its stateid until the client acknowledges that.
-    pub(crate) fn revoke(&mut self, key: Key<Delegation>) {
+    pub(crate) fn revoke(&mut self, key: DelegationKey) {
         let Some(held) = self.delegated.slab.get_mut(key) else {
             return;
         };
@@ -279,8 +279,8 @@ impl States {
     /// Removes a delegation from every table.
     pub(crate) fn undelegate(
         &mut self,
-        list: &mut Places<Delegation>,
-        key: Key<Delegation>,
+        list: &mut Places<kind::Delegation>,
+        key: DelegationKey,
         why: Ending,
     ) {
         let ended = match why {
@@ -307,7 +307,7 @@ impl States {
         }
     }
 
-    fn leave_file(&mut self, file: Key<File>, place: u32) {
+    fn leave_file(&mut self, file: FileKey, place: u32) {
         let file = self.files.get_mut(file);
         if let Some(moved) = file.and_then(|file| file.delegations.remove(place))
             && let Some(moved) = self.delegated.slab.get_mut(moved)

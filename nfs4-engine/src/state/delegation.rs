@@ -3,17 +3,18 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::file::{File, Share};
+use super::file::Share;
 use crate::callback::Referred;
-use crate::client::{Client, Principal};
+use crate::client::Principal;
 use crate::fs::Credential;
-use crate::slab::Key;
+use crate::keys::{ClientKey, FileKey, kind};
+use crate::slab::Entry;
 use crate::time::Mono;
 
 /// What a delegation stateid names: a file that its client may open and cache by itself.
 pub(crate) struct Delegation {
-    pub(crate) client: Key<Client>,
-    pub(crate) file: Key<File>,
+    pub(crate) client: ClientKey,
+    pub(crate) file: FileKey,
     pub(crate) kind: DelegationKind,
     /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
     pub(crate) seqid: u32,
@@ -151,10 +152,14 @@ pub enum Touch {
     Change,
 }
 
+impl Entry for Delegation {
+    type Kind = kind::Delegation;
+}
+
 impl Delegation {
     pub(super) fn new(
-        client: Key<Client>,
-        file: Key<File>,
+        client: ClientKey,
+        file: FileKey,
         grant: Grant,
         place: u32,
         file_place: u32,

@@ -5,23 +5,19 @@ use core::time::Duration;
 
 use nfs4_proto::nfs4::status::Status;
 
-use super::file::File;
 use super::locked::NOBODY;
-use super::open::Open;
 use super::table::States;
 use super::waiter::{Asker, Turns, Waiter, Waiters};
 use crate::action::Outbox;
 use crate::callback::{CallbackEnd, CallbackOp, Purpose};
-use crate::client::Client;
 use crate::core::Core;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
 use crate::time::{Mono, Now};
 use crate::timer::Due;
 
 impl Core {
     /// Something of a file may have become free: tells those whose turn it is.
-    pub(crate) fn give_turns(&mut self, file: Key<File>, now: Now, out: &mut Outbox) {
+    pub(crate) fn give_turns(&mut self, file: FileKey, now: Now, out: &mut Outbox) {
         let turns = self.states.turns(file, now.mono, self.config.lease);
         for told in turns.told {
             let Some(fh) = self.states.handle_of(file) else {
@@ -44,7 +40,7 @@ impl Core {
     }
 
     /// A client was told that a lock is free, or could not be told; then it polls.
-    pub(crate) fn lock_notified(&mut self, file: Key<File>, client: Key<Client>, end: CallbackEnd) {
+    pub(crate) fn lock_notified(&mut self, file: FileKey, client: ClientKey, end: CallbackEnd) {
         match end {
             CallbackEnd::Done {
                 status: Status::OK, ..
@@ -58,13 +54,13 @@ impl Core {
 
 impl States {
     /// Whether anybody waits for locks on a file.
-    pub(crate) fn is_waited_for(&self, file: Key<File>) -> bool {
+    pub(crate) fn is_waited_for(&self, file: FileKey) -> bool {
         let file = self.files.get(file);
         file.is_some_and(|file| !file.waiters.is_empty())
     }
 
     /// Whether somebody stands in the line of the file of an open already.
-    pub(crate) fn is_waiting(&self, open: Key<Open>, asker: Asker<'_>) -> bool {
+    pub(crate) fn is_waiting(&self, open: OpenKey, asker: Asker<'_>) -> bool {
         let file = self
             .opens
             .get(open)
@@ -75,9 +71,9 @@ impl States {
     /// Who was denied a lock under an open waits for it.
     pub(crate) fn wait(
         &mut self,
-        open: Key<Open>,
+        open: OpenKey,
         asker: Asker<'_>,
-        session: Option<Key<Session>>,
+        session: Option<SessionKey>,
         now: Mono,
         patience: Duration,
     ) {
@@ -97,14 +93,14 @@ impl States {
     }
 
     /// Who was denied a lock under an open does not wait for it any more.
-    pub(crate) fn give_up(&mut self, open: Key<Open>, asker: Asker<'_>) {
+    pub(crate) fn give_up(&mut self, open: OpenKey, asker: Asker<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line(file, |waiters| waiters.leave(asker));
         }
     }
 
     /// A lock under an open was granted: its owner does not wait for it any more.
-    pub(crate) fn granted(&mut self, open: Key<Open>, asker: Asker<'_>) {
+    pub(crate) fn granted(&mut self, open: OpenKey, asker: Asker<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line(file, |waiters| waiters.granted(asker));
         }
@@ -113,7 +109,7 @@ impl States {
     /// Whose turn it is before `asker` for what he wants of the file of an open.
     pub(crate) fn before(
         &self,
-        open: Key<Open>,
+        open: OpenKey,
         asker: Asker<'_>,
         now: Mono,
         patience: Duration,
@@ -124,7 +120,7 @@ impl States {
     }
 
     /// Something of a file may have become free: says whose turn it is.
-    pub(crate) fn turns(&mut self, file: Key<File>, now: Mono, patience: Duration) -> Turns {
+    pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> Turns {
         let Some(found) = self.files.get_mut(file) else {
             return Turns::default();
         };
@@ -143,12 +139,12 @@ impl States {
     }
 
     /// Who cannot be told that a lock is free polls for it.
-    fn cannot_tell(&mut self, file: Key<File>, client: Key<Client>) {
+    fn cannot_tell(&mut self, file: FileKey, client: ClientKey) {
         self.line(file, |waiters| waiters.cannot_tell(client));
     }
 
     /// Whether nothing that is locked keeps a waiter from his lock.
-    fn would_get(&self, file: Key<File>, waiter: &Waiter) -> bool {
+    fn would_get(&self, file: FileKey, waiter: &Waiter) -> bool {
         let owner = self.lock_owners.find(waiter.client, &waiter.owner);
         let file = self.files.get(file);
         file.is_some_and(|file| {
@@ -161,7 +157,7 @@ impl States {
     /// Changes the waiting line of a file.
     pub(super) fn line<T>(
         &mut self,
-        file: Key<File>,
+        file: FileKey,
         change: impl FnOnce(&mut Waiters) -> T,
     ) -> Option<T> {
         let waiters = &mut self.files.get_mut(file)?.waiters;

@@ -1,19 +1,18 @@
 //! Room for state that is about to be made. What there is no room for is refused before the file
 //! system is asked for anything, so room that was found is kept until the state is made.
 
-use crate::client::Client;
 use crate::core::Core;
-use crate::slab::Key;
+use crate::keys::ClientKey;
 use crate::state::States;
 
 impl States {
-    fn keep_room(&mut self, client: Key<Client>) {
+    fn keep_room(&mut self, client: ClientKey) {
         self.opening += 1;
         self.charge(client, 1);
     }
 
     /// Ends the room for so many opens of a client.
-    pub(crate) fn give_room_back(&mut self, client: Key<Client>, opens: usize) {
+    pub(crate) fn give_room_back(&mut self, client: ClientKey, opens: usize) {
         self.opening -= opens;
         self.refund(client, opens);
     }
@@ -21,7 +20,7 @@ impl States {
 
 impl Core {
     /// Keeps room for one more open of a client, of which there is enough, until it is given back.
-    pub(crate) fn keep_room(&mut self, client: Key<Client>) {
+    pub(crate) fn keep_room(&mut self, client: ClientKey) {
         if let Some(record) = self.clients.get_mut(client) {
             record.opening += 1;
             self.states.keep_room(client);
@@ -29,7 +28,7 @@ impl Core {
     }
 
     /// Ends [`Core::keep_room`], unless the client has gone meanwhile, and its room with it.
-    pub(crate) fn give_room_back(&mut self, client: Key<Client>) {
+    pub(crate) fn give_room_back(&mut self, client: ClientKey) {
         if let Some(record) = self.clients.get_mut(client) {
             record.opening -= 1;
             self.states.give_room_back(client, 1);

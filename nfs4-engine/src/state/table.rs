@@ -7,32 +7,33 @@ use nfs4_proto::nfs4::status::Status;
 
 use super::account::Accounts;
 use super::delegated::Delegated;
-use super::file::{File, Files, Share};
+use super::file::{Files, Share};
 use super::lock::Lock;
 use super::open::Open;
-use super::owner::{Owner, Owners};
+use super::owner::Owners;
 use super::stateid::{Named, check_seqid};
-use crate::client::{Client, Principal};
+use crate::client::Principal;
 use crate::delegate::Place;
 use crate::exports::Fh;
+use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey, OpenOwnerKey, kind};
 use crate::map::{KeyMap, Keyed};
 use crate::places::Places;
 use crate::seal::{Draw, Purpose};
-use crate::slab::{Key, Slab};
+use crate::slab::{Entry, Key, Slab};
 
 /// Every open file of every client, and every lock.
 pub(crate) struct States {
     pub(super) epoch: u32,
     pub(super) files: Files,
     pub(super) opens: Slab<Open>,
-    pub(crate) open_owners: Owners<Open>,
+    pub(crate) open_owners: Owners<kind::Open>,
     open_by_owner: OpenByOwner,
     pub(super) delegated: Delegated,
     pub(super) locks: Slab<Lock>,
-    pub(crate) lock_owners: Owners<Lock>,
+    pub(crate) lock_owners: Owners<kind::Lock>,
     pub(super) lock_by_owner: LockByOwner,
     /// By which owner an open was closed, for whom that was the last request.
-    pub(super) closed: KeyMap<Key<Open>, Key<Owner<Open>>>,
+    pub(super) closed: KeyMap<OpenKey, OpenOwnerKey>,
     /// How many ranges are locked, of all files.
     pub(super) ranges: usize,
     /// How many wait for locks.
@@ -48,20 +49,20 @@ pub(crate) struct States {
 }
 
 /// What each owner has open of each file.
-pub(crate) type OpenByOwner = KeyMap<(Key<Owner<Open>>, Key<File>), Key<Open>>;
+pub(crate) type OpenByOwner = KeyMap<(OpenOwnerKey, FileKey), OpenKey>;
 /// What each lock owner has locked under each open.
-pub(crate) type LockByOwner = KeyMap<(Key<Owner<Lock>>, Key<Open>), Key<Lock>>;
+pub(crate) type LockByOwner = KeyMap<(LockOwnerKey, OpenKey), LockKey>;
 
 /// All tables, to be looked at and not changed.
 pub(crate) struct Inside<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
-    pub(crate) open_owners: &'a Owners<Open>,
+    pub(crate) open_owners: &'a Owners<kind::Open>,
     pub(crate) open_by_owner: &'a OpenByOwner,
     pub(crate) locks: &'a Slab<Lock>,
-    pub(crate) lock_owners: &'a Owners<Lock>,
+    pub(crate) lock_owners: &'a Owners<kind::Lock>,
     pub(crate) lock_by_owner: &'a LockByOwner,
-    pub(crate) closed: &'a KeyMap<Key<Open>, Key<Owner<Open>>>,
+    pub(crate) closed: &'a KeyMap<OpenKey, OpenOwnerKey>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
     pub(crate) opening: usize,
@@ -82,8 +83,8 @@ pub(crate) enum Ending {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stated {
     pub(crate) named: Named,
-    pub(crate) client: Key<Client>,
-    pub(crate) file: Key<File>,
+    pub(crate) client: ClientKey,
+    pub(crate) file: FileKey,
     /// The seqid that it has now.
     pub(crate) seqid: u32,
 }
@@ -160,31 +161,31 @@ impl States {
     }
 
     /// The handle of a file with state.
-    pub(crate) fn handle_of(&self, key: Key<File>) -> Option<Fh> {
+    pub(crate) fn handle_of(&self, key: FileKey) -> Option<Fh> {
         self.files.get(key).map(|file| file.fh)
     }
 
     /// The keyed hash of the handle of an open file.
-    pub(crate) fn hash_of(&self, key: Key<Open>) -> Option<u64> {
+    pub(crate) fn hash_of(&self, key: OpenKey) -> Option<u64> {
         let open = self.opens.get(key)?;
         self.files.get(open.file).map(|file| file.hash)
     }
 
     /// Where a file with state is guarded.
-    pub(crate) fn place_of(&self, key: Key<File>) -> Option<Place> {
+    pub(crate) fn place_of(&self, key: FileKey) -> Option<Place> {
         self.files.get(key).map(|file| Place::of(file.hash))
     }
 
-    pub(crate) fn get(&self, key: Key<Open>) -> Option<&Open> {
+    pub(crate) fn get(&self, key: OpenKey) -> Option<&Open> {
         self.opens.get(key)
     }
 
-    pub(crate) fn lock(&self, key: Key<Lock>) -> Option<&Lock> {
+    pub(crate) fn lock(&self, key: LockKey) -> Option<&Lock> {
         self.locks.get(key)
     }
 
     /// What this owner has of this file.
-    pub(crate) fn find(&self, client: Key<Client>, owner: &[u8], fh: &Fh) -> Option<Key<Open>> {
+    pub(crate) fn find(&self, client: ClientKey, owner: &[u8], fh: &Fh) -> Option<OpenKey> {
         let owner = self.open_owners.find(client, owner)?;
         let file = self.files.find(fh)?;
         self.open_by_owner.get(&(owner, file)).copied()
@@ -199,12 +200,12 @@ impl States {
     /// has no other.
     pub(crate) fn open(
         &mut self,
-        client: Key<Client>,
-        list: &mut Places<Open>,
+        client: ClientKey,
+        list: &mut Places<kind::Open>,
         owner: &[u8],
         fh: &Fh,
         (share, opener): (Share, Principal),
-    ) -> Key<Open> {
+    ) -> OpenKey {
         let owner = self.open_owners.named(client, owner);
         let file = self.files.hold(fh);
         let places = (list.next_place(), self.open_owners.next_place(owner));
@@ -223,7 +224,7 @@ impl States {
     }
 
     /// Adds a share to an open.
-    pub(crate) fn widen(&mut self, key: Key<Open>, share: Share, opener: Principal) {
+    pub(crate) fn widen(&mut self, key: OpenKey, share: Share, opener: Principal) {
         if let Some(open) = self.opens.get_mut(key) {
             let before = open.share;
             open.widen(share, opener);
@@ -232,7 +233,7 @@ impl States {
     }
 
     /// Narrows an open to a share that it [`narrows_to`](Open::narrows_to).
-    pub(crate) fn narrow(&mut self, key: Key<Open>, share: Share) {
+    pub(crate) fn narrow(&mut self, key: OpenKey, share: Share) {
         if let Some(open) = self.opens.get_mut(key) {
             self.files.change(open.file, open.share, share);
             open.narrow(share);
@@ -240,7 +241,7 @@ impl States {
     }
 
     /// The next stateid of an open, for the reply that tells of it.
-    pub(crate) fn advance(&mut self, key: Key<Open>) -> Stateid {
+    pub(crate) fn advance(&mut self, key: OpenKey) -> Stateid {
         let seqid = self.opens.get_mut(key).map_or(0, |open| {
             open.advance();
             open.seqid
@@ -252,8 +253,8 @@ impl States {
     /// released once.
     pub(crate) fn close(
         &mut self,
-        list: &mut Places<Open>,
-        key: Key<Open>,
+        list: &mut Places<kind::Open>,
+        key: OpenKey,
         why: Ending,
     ) -> Option<Fh> {
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
@@ -355,7 +356,7 @@ impl States {
     pub(crate) fn check(
         &self,
         stateid: &Stateid,
-        client: Key<Client>,
+        client: ClientKey,
         fh: Option<&Fh>,
     ) -> Result<Named, Status> {
         let stated = self
@@ -374,7 +375,7 @@ impl States {
 pub(crate) const WALKED_AT_ONCE: usize = 128;
 
 /// What is said of a stateid that names nothing any more.
-pub(super) fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {
+pub(super) fn gone<T: Entry>(table: &Slab<T>, key: Key<T::Kind>) -> Status {
     if table.was_lost(key) {
         Status::EXPIRED
     } else {

@@ -16,11 +16,10 @@ use crate::callback::flight::{Flight, Path, xid_of};
 use crate::callback::{
     CallbackEnd, CallbackFailed, CallbackOp, CallbackRefused, Purpose, channel, encode,
 };
-use crate::client::Client;
 use crate::core::Core;
 use crate::ids::ConnId;
 use crate::input::CallbackOutcome;
-use crate::slab::Key;
+use crate::keys::{ClientKey, PathCallKey};
 use crate::time::{Mono, Now};
 
 impl Core {
@@ -31,7 +30,7 @@ impl Core {
     /// The callback is not taken, and nothing will be told.
     pub(in crate::callback) fn call_by_path(
         &mut self,
-        client: Key<Client>,
+        client: ClientKey,
         op: CallbackOp,
         purpose: Purpose,
         now: Now,
@@ -65,7 +64,7 @@ impl Core {
     }
 
     /// Sends what waits, as far as the path is up and not too much is on the wire.
-    pub(super) fn pump_path(&mut self, key: Key<Client>, now: Now, out: &mut Outbox) {
+    pub(super) fn pump_path(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         loop {
             let Some(path) = self.path(key) else {
                 return;
@@ -76,7 +75,7 @@ impl Core {
             if path.sent.len() >= MOST_SENT || self.callbacks.flights.is_full() {
                 return;
             }
-            let due = |call: &Key<PathCall>| {
+            let due = |call: &PathCallKey| {
                 let call = self.callbacks.path_calls.get(*call);
                 let phase = call.map(|call| call.phase);
                 matches!(phase, Some(PathPhase::Queued { not_before }) if not_before <= now.mono)
@@ -96,9 +95,9 @@ impl Core {
     /// An answer came by a path, to CB_NULL if to no `call`.
     pub(in crate::callback) fn path_answered(
         &mut self,
-        client: Key<Client>,
+        client: ClientKey,
         conn: ConnId,
-        call: Option<Key<PathCall>>,
+        call: Option<PathCallKey>,
         outcome: &CallbackOutcome,
         now: Now,
         out: &mut Outbox,
@@ -151,7 +150,7 @@ impl Core {
     /// often as may be, that is its end.
     pub(super) fn send_again(
         &mut self,
-        key: Key<PathCall>,
+        key: PathCallKey,
         not_before: Mono,
         end: CallbackEnd,
         now: Now,
@@ -178,7 +177,7 @@ impl Core {
     /// Removes a callback that waits nowhere any more, and tells how it ended.
     pub(super) fn end_path_call(
         &mut self,
-        key: Key<PathCall>,
+        key: PathCallKey,
         end: CallbackEnd,
         now: Now,
         out: &mut Outbox,
@@ -189,11 +188,11 @@ impl Core {
     }
 
     /// Ends what has waited for a connection for long enough.
-    pub(super) fn give_up_old(&mut self, key: Key<Client>, now: Now, out: &mut Outbox) {
+    pub(super) fn give_up_old(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(path) = self.path(key) else {
             return;
         };
-        let is_old = |call: &Key<PathCall>| {
+        let is_old = |call: &PathCallKey| {
             let call = self.callbacks.path_calls.get(*call);
             call.is_none_or(|call| call.until <= now.mono)
         };
@@ -208,20 +207,20 @@ impl Core {
     }
 
     /// Whether a callback that was sent should have been answered.
-    pub(super) fn is_answer_late(&self, key: Key<Client>, now: Mono) -> bool {
+    pub(super) fn is_answer_late(&self, key: ClientKey, now: Mono) -> bool {
         let sent = self.path(key).into_iter().flat_map(|path| &path.sent);
         let mut calls = sent.filter_map(|call| self.callbacks.path_calls.get(*call));
         calls.any(|call| matches!(call.phase, PathPhase::Sent { late } if late <= now))
     }
 
-    fn take_from_sent(&mut self, client: Key<Client>, key: Key<PathCall>) {
+    fn take_from_sent(&mut self, client: ClientKey, key: PathCallKey) {
         if let Some(path) = self.path_mut(client) {
             path.sent.retain(|other| *other != key);
         }
     }
 
     /// Sends a callback. [RFC 7530 §15.2, §17.2]
-    fn send_by_path(&mut self, key: Key<PathCall>, conn: ConnId, now: Now, out: &mut Outbox) {
+    fn send_by_path(&mut self, key: PathCallKey, conn: ConnId, now: Now, out: &mut Outbox) {
         let late = now.mono.after(self.config.callback_timeout);
         let Some(call) = self.callbacks.path_calls.get_mut(key) else {
             return;

@@ -14,10 +14,10 @@ use crate::action::{Action, Outbox};
 use crate::callback::channel::no_credential;
 use crate::callback::flight::{Flight, Path, xid_of};
 use crate::callback::{CallbackEnd, CallbackFailed, encode};
-use crate::client::Client;
 use crate::core::Core;
 use crate::ids::{ConnId, DialId};
 use crate::input::DialError;
+use crate::keys::{ClientKey, DialKey};
 use crate::slab::Key;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -25,7 +25,7 @@ use crate::timer::Due;
 impl Core {
     /// A client of minor version 0 has confirmed where it wants to be called back, by this
     /// connection. What waits for an old path goes by the new one.
-    pub(crate) fn open_path(&mut self, key: Key<Client>, by: ConnId, now: Now, out: &mut Outbox) {
+    pub(crate) fn open_path(&mut self, key: ClientKey, by: ConnId, now: Now, out: &mut Outbox) {
         let asking = self.connections.get(by);
         let peer = asking.map_or_else(String::new, |open| open.peer.clone());
         let Some(client) = self.clients.get_mut(key) else {
@@ -74,7 +74,7 @@ impl Core {
     /// Gives a path up, and all callbacks that wait for it.
     pub(crate) fn close_path(
         &mut self,
-        key: Key<Client>,
+        key: ClientKey,
         why: CallbackFailed,
         now: Now,
         out: &mut Outbox,
@@ -127,7 +127,7 @@ impl Core {
     }
 
     /// The connection of a path is gone, whoever closed it.
-    pub(crate) fn path_lost(&mut self, key: Key<Client>, conn: ConnId, now: Now, out: &mut Outbox) {
+    pub(crate) fn path_lost(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
         if self.path(key).and_then(CallbackPath::conn) != Some(conn) {
             return;
         }
@@ -137,13 +137,7 @@ impl Core {
     }
 
     /// CB_NULL was answered.
-    pub(super) fn path_is_up(
-        &mut self,
-        key: Key<Client>,
-        conn: ConnId,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(super) fn path_is_up(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
         if let Some(path) = self.path_mut(key)
             && let Line::Probing { conn: probed, .. } = path.line
             && probed == conn
@@ -157,7 +151,7 @@ impl Core {
     /// The connection is of no use: another one is tried after a while.
     pub(super) fn try_again(
         &mut self,
-        key: Key<Client>,
+        key: ClientKey,
         why: CallbackFailed,
         now: Now,
         out: &mut Outbox,
@@ -167,7 +161,7 @@ impl Core {
     }
 
     /// Nothing is tried any more, and what waits has no path.
-    pub(super) fn bar(&mut self, key: Key<Client>, now: Now, out: &mut Outbox) {
+    pub(super) fn bar(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let why = CallbackFailed::NoPath;
         self.hang_up(key, why, now, out);
         let Some(path) = self.path_mut(key) else {
@@ -181,7 +175,7 @@ impl Core {
 
     /// Looks at a path whose time has come: at its connection, at what is overdue and at what has
     /// waited for long enough.
-    pub(crate) fn look_at_path(&mut self, key: Key<Client>, now: Now, out: &mut Outbox) {
+    pub(crate) fn look_at_path(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(path) = self.path_mut(key) else {
             return;
         };
@@ -203,7 +197,7 @@ impl Core {
     }
 
     /// Sets the reminder for whatever comes next.
-    pub(super) fn remind_path(&mut self, key: Key<Client>) {
+    pub(super) fn remind_path(&mut self, key: ClientKey) {
         let Some(path) = self.path(key) else {
             return;
         };
@@ -230,7 +224,7 @@ impl Core {
     }
 
     /// Has a connection made.
-    fn dial(&mut self, key: Key<Client>, out: &mut Outbox) {
+    fn dial(&mut self, key: ClientKey, out: &mut Outbox) {
         let dial = dial_of(self.callbacks.dials.insert(key));
         if let Some(path) = self.path_mut(key) {
             path.line = Line::Dialling { dial };
@@ -243,7 +237,7 @@ impl Core {
     }
 
     /// Asks whether anybody takes callbacks at the other end. [RFC 7530 §10.2.1, §17.1]
-    fn probe_path(&mut self, key: Key<Client>, conn: ConnId, now: Now, out: &mut Outbox) {
+    fn probe_path(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
         let until = now.mono.after(self.config.callback_timeout);
         let flight = self.callbacks.flights.insert(Flight {
             conn,
@@ -269,7 +263,7 @@ impl Core {
     }
 
     /// Closes the connection, if there is one; what was sent by it waits again.
-    fn hang_up(&mut self, key: Key<Client>, why: CallbackFailed, now: Now, out: &mut Outbox) {
+    fn hang_up(&mut self, key: ClientKey, why: CallbackFailed, now: Now, out: &mut Outbox) {
         if let Some(conn) = self.leave_line(key, now.mono) {
             let connection = self.connections.get_mut(conn);
             let flights = connection.map(|connection| {
@@ -286,7 +280,7 @@ impl Core {
 
     /// There is no line any more: nothing is sent while what was sent is gone through. Gives the
     /// connection, if there was one.
-    fn leave_line(&mut self, key: Key<Client>, now: Mono) -> Option<ConnId> {
+    fn leave_line(&mut self, key: ClientKey, now: Mono) -> Option<ConnId> {
         let path = self.path_mut(key)?;
         let conn = path.conn();
         if let Line::Up { since, .. } = path.line
@@ -299,7 +293,7 @@ impl Core {
     }
 
     /// What was sent and not answered waits again, unless it was sent as often as may be.
-    fn requeue(&mut self, key: Key<Client>, why: CallbackFailed, now: Now, out: &mut Outbox) {
+    fn requeue(&mut self, key: ClientKey, why: CallbackFailed, now: Now, out: &mut Outbox) {
         let Some(path) = self.path_mut(key) else {
             return;
         };
@@ -309,7 +303,7 @@ impl Core {
     }
 
     /// Waits before the next connection, the longer the more were of no use in a row.
-    fn rest(&mut self, key: Key<Client>, now: Now) {
+    fn rest(&mut self, key: ClientKey, now: Now) {
         let Some(path) = self.path_mut(key) else {
             return;
         };
@@ -323,20 +317,20 @@ impl Core {
         self.remind_path(key);
     }
 
-    pub(crate) fn path(&self, key: Key<Client>) -> Option<&CallbackPath> {
+    pub(crate) fn path(&self, key: ClientKey) -> Option<&CallbackPath> {
         self.clients.get(key)?.path.as_deref()
     }
 
-    pub(super) fn path_mut(&mut self, key: Key<Client>) -> Option<&mut CallbackPath> {
+    pub(super) fn path_mut(&mut self, key: ClientKey) -> Option<&mut CallbackPath> {
         self.clients.get_mut(key)?.path.as_deref_mut()
     }
 }
 
-fn dial_of(key: Key<Key<Client>>) -> DialId {
+fn dial_of(key: DialKey) -> DialId {
     DialId::new(u64::from(key.generation) << 32 | u64::from(key.index))
 }
 
-fn key_of(dial: DialId) -> Key<Key<Client>> {
+fn key_of(dial: DialId) -> DialKey {
     let [_, _, _, _, index @ ..] = dial.get().to_be_bytes();
     let [generation @ .., _, _, _, _] = dial.get().to_be_bytes();
     Key::new(u32::from_be_bytes(index), u32::from_be_bytes(generation))

@@ -14,9 +14,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::{CallbackOp, Purpose};
-use crate::client::Client;
 use crate::ids::{ConnId, DialId};
-use crate::slab::Key;
+use crate::keys::{ClientKey, PathCallKey, kind};
+use crate::slab::Entry;
 use crate::time::Mono;
 
 /// The callback path to one client.
@@ -29,9 +29,9 @@ pub(crate) struct CallbackPath {
     line: Line,
     /// How many connections in a row were of no use.
     failures: u32,
-    queue: VecDeque<Key<PathCall>>,
+    queue: VecDeque<PathCallKey>,
     /// Callbacks on the wire, the oldest first.
-    sent: Vec<Key<PathCall>>,
+    sent: Vec<PathCallKey>,
     /// The earliest reminder that is set; [`Mono::NEVER`] without one.
     reminded: Mono,
 }
@@ -54,7 +54,7 @@ pub(crate) enum Line {
 
 /// A callback that was accepted.
 pub(crate) struct PathCall {
-    pub(crate) client: Key<Client>,
+    pub(crate) client: ClientKey,
     op: CallbackOp,
     purpose: Purpose,
     /// How often it was sent.
@@ -70,6 +70,10 @@ enum PathPhase {
     Queued { not_before: Mono },
     /// Sent; the answer is late from then on.
     Sent { late: Mono },
+}
+
+impl Entry for PathCall {
+    type Kind = kind::PathCall;
 }
 
 impl CallbackPath {
@@ -92,7 +96,7 @@ impl CallbackPath {
     }
 
     /// The callbacks that are accepted and not ended.
-    pub(crate) fn calls(&self) -> impl Iterator<Item = Key<PathCall>> + '_ {
+    pub(crate) fn calls(&self) -> impl Iterator<Item = PathCallKey> + '_ {
         self.sent.iter().chain(&self.queue).copied()
     }
 }
