@@ -11,11 +11,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::fingerprint;
 use crate::ids::ConnId;
 use crate::keys::{RequestKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::peer::{Peer, Peers, Rank, Ranked, Ranks, Shares};
-use crate::session::fingerprint;
 use crate::slab::Entry;
 use crate::slab::Slab;
 use crate::time::Mono;

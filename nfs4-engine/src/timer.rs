@@ -47,6 +47,49 @@ pub(crate) enum Due {
     Recall(DelegationKey),
 }
 
+/// Why a timer is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerReason {
+    /// A client's lease may have run out.
+    Lease,
+    /// A draining connection has had its time.
+    Drain,
+    /// A lock was kept for somebody who waited for it, and has not come.
+    Turn,
+    /// Memory for replies runs short, and slots must come back.
+    Slots,
+    /// A callback has waited for long enough, for an answer or for its turn.
+    Callback,
+    /// The callback path to a client of minor version 0 is to be looked at.
+    Path,
+    /// Replies of minor version 0 are old enough to be forgotten.
+    Replies,
+    /// A COMPOUND has waited long enough for what a client answers.
+    Hold,
+    /// A COMPOUND that walks over much goes on, after others have had their turn.
+    Yielded,
+    /// A recalled delegation has had its time, or its client must be told again.
+    Recall,
+}
+
+impl Due {
+    /// Why it is set, without what it is about.
+    pub(crate) const fn reason(self) -> TimerReason {
+        match self {
+            Due::Lease(_) => TimerReason::Lease,
+            Due::Drain(_) => TimerReason::Drain,
+            Due::Turn(_) => TimerReason::Turn,
+            Due::Slots => TimerReason::Slots,
+            Due::Callback(_) => TimerReason::Callback,
+            Due::Path(_) => TimerReason::Path,
+            Due::Replies => TimerReason::Replies,
+            Due::Hold => TimerReason::Hold,
+            Due::Yielded => TimerReason::Yielded,
+            Due::Recall(_) => TimerReason::Recall,
+        }
+    }
+}
+
 impl Timers {
     pub(crate) const fn new() -> Timers {
         Timers {

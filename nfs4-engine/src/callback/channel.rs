@@ -113,12 +113,12 @@ impl BackChannel {
     }
 
     /// Whether it can carry a callback with arguments of so many bytes.
-    pub(super) fn carries(&self, args: usize) -> bool {
+    pub(crate) fn carries(&self, args: usize) -> bool {
         self.can_call() && args <= self.room
     }
 
     /// Whether it can carry every callback of a kind that is promised beforehand.
-    pub(super) fn carries_all(&self, kind: Promise) -> bool {
+    pub(crate) fn carries_all(&self, kind: Promise) -> bool {
         match kind {
             Promise::Recall => self.carries_recalls,
             Promise::NotifyLock => self.carries_locks,

@@ -5,18 +5,12 @@
 //! free, is sent and sent again, and ends exactly once: whoever wanted it is told by its
 //! [`Purpose`]. Nothing waits for a callback but itself.
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod channel;
-mod encode;
-mod end;
-mod fault;
+pub(crate) mod encode;
 pub(crate) mod flight;
 pub(crate) mod path;
-mod queue;
-mod reply;
-mod send;
-mod slot;
-mod status;
+pub(crate) mod slot;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -30,7 +24,7 @@ pub(crate) use self::answer::HeldAttrs;
 pub(crate) use self::channel::BackChannel;
 use self::flight::Flights;
 pub(crate) use self::path::{CallbackPath, PathCall};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey, SessionKey, kind};
 use crate::slab::Entry;
 use crate::slab::Slab;
@@ -42,11 +36,11 @@ pub(crate) struct Callbacks {
     /// Those to clients of minor version 0.
     pub(crate) path_calls: Slab<PathCall>,
     /// Connections that are being made, and to which client.
-    dials: Slab<ClientKey>,
+    pub(crate) dials: Slab<ClientKey>,
     pub(crate) flights: Flights,
     /// Sessions that a connection was bound to by the request in execution: what waits for one goes
     /// out after the reply, for before it the client does not know that it may come.
-    resumed: Vec<SessionKey>,
+    pub(crate) resumed: Vec<SessionKey>,
 }
 
 /// What is asked of a client.
@@ -148,14 +142,14 @@ pub(crate) struct Call {
     pub(crate) purpose: Purpose,
     pub(crate) phase: Phase,
     /// How often it was sent, and how often of these under the seqid that it has now.
-    attempts: u32,
-    repeats: u32,
+    pub(crate) attempts: u32,
+    pub(crate) repeats: u32,
     /// When to look at it next.
-    at: Mono,
+    pub(crate) at: Mono,
     /// When it was accepted long enough ago.
-    until: Mono,
+    pub(crate) until: Mono,
     /// CB_COMPOUND4args under the seqid that it has: what is sent again is the same.
-    body: Box<[u8]>,
+    pub(crate) body: Box<[u8]>,
 }
 
 /// Where a callback is on its way.
@@ -204,14 +198,14 @@ impl CallbackOp {
     }
 
     /// Whether it is about the session that it is sent by, and so can be sent by no other.
-    fn is_of_session(&self) -> bool {
+    pub(crate) fn is_of_session(&self) -> bool {
         matches!(self, CallbackOp::RecallSlot { .. })
     }
 }
 
 impl Purpose {
     /// Whether others wait for the answer: if it does not come in time, it is not asked again.
-    fn is_probe(self) -> bool {
+    pub(crate) fn is_probe(self) -> bool {
         matches!(self, Purpose::GetAttr(_))
     }
 }

@@ -1,9 +1,8 @@
 //! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
 
 mod callback_target;
-mod expiry;
+mod introduced;
 pub(crate) mod lease;
-mod room;
 pub(crate) mod table;
 mod term;
 
@@ -14,16 +13,16 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::Verifier;
 
 pub(crate) use self::callback_target::{CallbackTarget, Introduction};
+pub(crate) use self::introduced::Introduced;
 pub(crate) use self::lease::Lease;
-pub(crate) use self::room::Introduced;
 pub(crate) use self::table::Clients;
 pub(crate) use self::term::{Since, Terms};
 use crate::callback::CallbackPath;
 use crate::event::ClientGone;
-use crate::fs::{Credential, Flavor};
 use crate::keys::{DelegationKey, SessionKey, kind};
 use crate::peer::{Peer, Rank, Ranked};
 use crate::places::Places;
+use crate::principal::Principal;
 use crate::slab::Entry;
 use crate::time::Mono;
 
@@ -96,13 +95,6 @@ pub(crate) struct About {
     pub(crate) impl_domain: Option<Box<str>>,
 }
 
-/// Who a client is to RPC; two requests with equal principals come from the same one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Principal {
-    flavor: Flavor,
-    uid: u32,
-}
-
 /// The one-entry replay cache of CREATE_SESSION.
 #[derive(Default)]
 pub(crate) struct CreateSlot {
@@ -150,14 +142,5 @@ impl Client {
 impl Ranked for Client {
     fn rank(&mut self) -> Option<&mut Rank<kind::Client>> {
         Some(&mut self.rank)
-    }
-}
-
-impl Principal {
-    pub(crate) fn of(cred: &Credential) -> Principal {
-        Principal {
-            flavor: cred.flavor(),
-            uid: cred.uid,
-        }
     }
 }

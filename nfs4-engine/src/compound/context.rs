@@ -11,16 +11,17 @@ use nfs4_proto::xdr::{Reader, Writer};
 use super::Compound;
 use crate::action::Outbox;
 use crate::attr::{self, View};
-use crate::client::Principal;
+use crate::compound::handler::{Handler, Row};
+use crate::compound::opening::Opening;
 use crate::core::Core;
-use crate::delegate::Guard;
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{DirChange, FsOp};
+use crate::guards::Guard;
 use crate::keys::{ClientKey, DelegationKey, FileKey, LockKey, OpenKey, SessionKey};
-use crate::ops::creation::Opening;
-use crate::ops::table::{Handler, Row};
+use crate::principal::Principal;
 use crate::state::claim::Claim;
-use crate::state::delegation::{Answer, Touch};
+use crate::state::delegation::Answer;
 use crate::state::stateid::Named;
 use crate::time::Now;
 
@@ -57,11 +58,6 @@ pub(crate) trait Scope: Copy + 'static {
 
     /// What runs an operation in this scope, if it is legal in it.
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
-
-    /// An operation has its result.
-    fn settled(cx: &mut Cx<'_, Self>, status: Status) {
-        let _ = (cx, status);
-    }
 }
 
 /// A scope in which clients are known: by the session, or by what a request of minor version 0
@@ -197,6 +193,39 @@ impl Stage {
             | Stage::WithStat { .. }
             | Stage::OpenCut { .. } => false,
         }
+    }
+}
+
+impl Scope for Bare {
+    fn session(&self) -> Option<SessionKey> {
+        None
+    }
+
+    fn sender(_: &Cx<'_, Bare>) -> Option<ClientKey> {
+        None
+    }
+
+    fn handler(row: &'static Row) -> Option<&'static Handler<Bare>> {
+        row.bare.as_ref()
+    }
+}
+
+impl Scope for Sequenced {
+    fn session(&self) -> Option<SessionKey> {
+        Some(self.session)
+    }
+
+    fn sender(cx: &Cx<'_, Sequenced>) -> Option<ClientKey> {
+        Some(cx.scope.client)
+    }
+
+    /// The session may have been ended.
+    fn stands(cx: &Cx<'_, Sequenced>) -> bool {
+        cx.core.is_alive(&cx.scope)
+    }
+
+    fn handler(row: &'static Row) -> Option<&'static Handler<Sequenced>> {
+        row.v41.as_ref()
     }
 }
 

@@ -1,11 +1,11 @@
 //! COMPOUND: one request of several operations. [RFC 8881 §16.2]
 
 pub(crate) mod context;
-mod heard;
-pub(crate) mod hold;
+pub(crate) mod handler;
+pub(crate) mod opening;
+pub(crate) mod owner_turn;
 pub(crate) mod reply;
 mod room;
-pub(crate) mod run;
 pub(crate) mod state;
 pub(crate) mod v40;
 

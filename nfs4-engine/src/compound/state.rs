@@ -9,12 +9,12 @@ use nfs4_proto::nfs4::opnum::Op;
 
 use super::context::{Sequenced, Stage};
 use super::reply::Reply;
-use crate::delegate::{Guard, Watch};
-use crate::exports::Fh;
+use crate::compound::owner_turn::Taken;
+use crate::fh::Fh;
 use crate::fs::{Attrs, Credential, Expected, FsStat};
+use crate::guards::{Guard, Watch};
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, RequestKey, kind};
-use crate::ops::seqid::Taken;
 use crate::session::slot::Said;
 use crate::slab::Entry;
 use crate::time::Mono;

@@ -18,7 +18,7 @@ type Tally = BTreeMap<PartyKey, usize>;
 impl Engine {
     /// Peers are held by what they have, and so much of everything as they have is counted.
     pub(super) fn check_peers(&self, open: &[ConnId]) -> Result<(), String> {
-        let core = &self.core;
+        let core = &self.runner.core;
         let conns = open.iter().filter_map(|conn| core.connections.get(*conn));
         let hosts = conns.map(|connection| (connection.host, 1));
         let clients = || core.clients.entries().map(|(_, client)| (client.peer, 1));
@@ -81,7 +81,7 @@ impl Engine {
 
     /// All state is counted to the peer of its client, and locked ranges in each file too.
     fn check_states_of_peers(&self, states: &Inside<'_>) -> Result<(), String> {
-        let clients = self.core.clients.entries().map(|(_, client)| client);
+        let clients = self.runner.core.clients.entries().map(|(_, client)| client);
         let delegated = tally(clients.map(|client| (client.peer, client.delegations.len())));
         let are = states.accounts.delegations.are(delegated);
         check(are, "delegations of peers", ())?;
@@ -92,7 +92,7 @@ impl Engine {
             add(&mut all, peer, more);
             Ok::<_, String>(())
         };
-        for (key, client) in self.core.clients.entries() {
+        for (key, client) in self.runner.core.clients.entries() {
             let listed = client.opens.len() + client.delegations.len();
             add(key, listed + client.opening as usize)?;
         }
@@ -147,7 +147,7 @@ impl Engine {
     }
 
     fn peer_of(&self, client: ClientKey) -> Option<Peer> {
-        let client = self.core.clients.get(client);
+        let client = self.runner.core.clients.get(client);
         client.map(|client| client.peer)
     }
 }

@@ -9,9 +9,10 @@ use nfs4_proto::xdr::Reader;
 
 use crate::attr;
 use crate::compound::{Cx, Fetched, Scope, Stage, Step};
-use crate::delegate::probe::Probed;
-use crate::delegate::{Guard, RecallReason};
+use crate::core::delegation::probe::Probed;
+use crate::delegation_kind::RecallReason;
 use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime};
+use crate::guards::Guard;
 use crate::keys::DelegationKey;
 use crate::state::delegation::{Answer, Said};
 

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::context::Bare;
 use crate::compound::{Cx, Step};
-use crate::connection::Direction;
+use crate::direction::Direction;
 use crate::event::Event;
 
 /// A rebind changes the direction, and whoever asks for either gets both.

@@ -11,13 +11,13 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::callback::{BackChannel, channel};
-use crate::client::Principal;
 use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
-use crate::connection::Direction;
+use crate::direction::Direction;
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
 use crate::peer::Full;
+use crate::principal::Principal;
 use crate::session::table::Fore;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {

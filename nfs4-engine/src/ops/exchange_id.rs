@@ -13,11 +13,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::client::{About, Introduced, Principal};
+use crate::client::{About, Introduced};
 use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
 use crate::keys::{ClientKey, SessionKey};
+use crate::principal::Principal;
 use crate::time::Now;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {

@@ -4,13 +4,14 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
-use crate::client::Principal;
 use crate::compound::{Cx, Established};
-use crate::delegate::{Guard, Place};
-use crate::exports::Fh;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::Authority;
+use crate::guards::{Guard, Place};
 use crate::keys::{DelegationKey, FileKey};
-use crate::state::delegation::{DelegationKind, Touch};
+use crate::principal::Principal;
 use crate::state::file::Share;
 use crate::state::open::Open;
 use crate::state::stateid::Named;

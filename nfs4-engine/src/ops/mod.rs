@@ -32,7 +32,6 @@ pub(crate) mod renew;
 pub(crate) mod secinfo;
 pub(crate) mod seqid;
 pub(crate) mod sequence;
-pub(crate) mod set;
 pub(crate) mod setattr;
 pub(crate) mod setclientid;
 pub(crate) mod stateid;

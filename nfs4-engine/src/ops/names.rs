@@ -5,11 +5,11 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::delegate::{Guard, Place};
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{AccessMask, DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
+use crate::guards::{Guard, Place};
 use crate::keys::FileKey;
-use crate::state::delegation::Touch;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
 /// in a name; they need not be UTF-8.

@@ -12,21 +12,22 @@ use nfs4_proto::nfs4::consts::{
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::creation::{self, Barred, Opening};
+use super::creation;
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{names, reclaim};
 use crate::callback::Promise;
-use crate::client::Principal;
+use crate::compound::opening::{Barred, Opening};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
-use crate::delegate::Guard;
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{
     AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
     Target,
 };
+use crate::guards::Guard;
 use crate::keys::{ClientKey, OpenKey};
+use crate::principal::Principal;
 use crate::state::claim::Claim;
-use crate::state::delegation::Touch;
 use crate::state::file::Share;
 
 /// The file is looked for or made, and held, by one request; shares are checked when it is known.

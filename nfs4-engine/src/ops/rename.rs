@@ -6,8 +6,8 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
+use crate::guards::Guard;
 use crate::keys::FileKey;
 
 /// The saved filehandle is the directory of the old name, the current one of the new name.

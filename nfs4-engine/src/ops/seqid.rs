@@ -11,34 +11,17 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::{close, downgrade, lock, open};
 use crate::action::Outbox;
+use crate::compound::owner_turn::{Taken, Whose};
 use crate::compound::v40::is_reserved;
 use crate::compound::{Compound, Cx, Step, V40};
 use crate::core::Core;
-use crate::keys::{ClientKey, LockOwnerKey, OpenKey, OpenOwnerKey};
-use crate::session::fingerprint;
+use crate::fingerprint;
+use crate::keys::{ClientKey, OpenOwnerKey};
 use crate::state::history::Did;
 use crate::state::owner::Owner;
 use crate::state::stateid::Named;
 use crate::state::turns::{Answer, Asked, Last, Turn, Turns, counts};
 use crate::time::{Mono, Now};
-
-/// A turn that an operation has taken.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    whose: Whose,
-    asked: Asked,
-    /// What a CLOSE closes.
-    closes: Option<OpenKey>,
-    /// Of a LOCK by an owner who has nothing of the file yet: his own seqid, and he himself if he
-    /// is known.
-    lock: Option<(Option<LockOwnerKey>, u32)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Whose {
-    Open(OpenOwnerKey),
-    Lock(LockOwnerKey),
-}
 
 /// OPEN. [RFC 7530 §16.16]
 pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -190,7 +173,7 @@ pub(crate) fn unlock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step
 }
 
 /// An operation has its result: what its turn comes to.
-pub(crate) fn settle(cx: &mut Cx<'_, V40>, status: Status) {
+pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     let Some(turn) = cx.run.turn.take() else {
         return;
     };

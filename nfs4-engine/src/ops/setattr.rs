@@ -7,8 +7,8 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use super::io;
 use crate::attr;
 use crate::compound::{Cx, Established, Stage, Step};
+use crate::delegation_kind::Touch;
 use crate::fs::{Authority, FsOp, FsReply, FsResult};
-use crate::state::delegation::Touch;
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,

@@ -10,10 +10,11 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::about;
-use crate::client::{CallbackTarget, Introduced, Introduction, Principal};
+use crate::client::{CallbackTarget, Introduced, Introduction};
 use crate::compound::{Cx, Step, V40};
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
+use crate::principal::Principal;
 
 /// SETCLIENTID: nothing of what the client has changes before it confirms.
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {

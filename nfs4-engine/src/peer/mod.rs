@@ -13,9 +13,9 @@ use core::net::{IpAddr, SocketAddr};
 pub(crate) use rank::{Rank, Ranked, Ranks};
 pub(crate) use share::{Full, GivesWay, Held, Shares};
 
-use crate::client::Principal;
 use crate::keys::{PartyKey, kind};
 use crate::map::{DetMap, Keyed};
+use crate::principal::Principal;
 use crate::slab::Entry;
 use crate::slab::Slab;
 

@@ -7,7 +7,6 @@ use nfs4_proto::nfs4::args::Sequence;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use super::demand::{Demand, Pressure};
-use super::recall::Round;
 use super::slot::Slot;
 use super::slots::{Slots, Usage};
 use crate::callback::BackChannel;
@@ -15,6 +14,7 @@ use crate::connection::Bindings;
 use crate::keys::{ClientKey, SessionKey, kind};
 use crate::map::Keyed;
 use crate::peer::{Peer, Shares};
+use crate::session::round::Round;
 use crate::slab::Entry;
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};

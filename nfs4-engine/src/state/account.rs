@@ -98,14 +98,14 @@ impl States {
     }
 
     /// A client has more state.
-    pub(super) fn charge(&mut self, client: ClientKey, more: usize) {
+    pub(crate) fn charge(&mut self, client: ClientKey, more: usize) {
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.all.add(peer, more);
         }
     }
 
     /// A client has less state.
-    pub(super) fn refund(&mut self, client: ClientKey, less: usize) {
+    pub(crate) fn refund(&mut self, client: ClientKey, less: usize) {
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.all.take(peer, less);
         }
@@ -125,5 +125,19 @@ impl States {
         {
             self.accounts.change_ranges(peer, file, before, after);
         }
+    }
+}
+
+impl States {
+    /// Keeps room for one more open of a client.
+    pub(crate) fn keep_room(&mut self, client: ClientKey) {
+        self.opening += 1;
+        self.charge(client, 1);
+    }
+
+    /// Ends the room for so many opens of a client.
+    pub(crate) fn give_room_back(&mut self, client: ClientKey, opens: usize) {
+        self.opening -= opens;
+        self.refund(client, opens);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::file::Share;
 use super::table::States;
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::keys::FileKey;
 
 /// The share of an OPEN in execution.

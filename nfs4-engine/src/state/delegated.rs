@@ -3,11 +3,13 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
-use super::delegation::{Delegation, DelegationKind, Grant, Phase, Touch};
+use super::delegation::{Delegation, Grant, Phase};
 use super::file::Share;
 use super::stateid::Named;
 use super::table::{Ending, States, gone};
-use crate::exports::Fh;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey, kind};
 use crate::places::Places;
 use crate::seal::Draw;

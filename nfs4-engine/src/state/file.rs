@@ -2,7 +2,8 @@
 
 use core::hash::BuildHasher;
 
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::keys::{FileKey, LockKey, LockOwnerKey, OpenKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
@@ -240,6 +241,17 @@ impl Files {
             && let Some(file) = self.slab.remove(key)
         {
             self.by_handle.remove(&file.fh);
+        }
+    }
+}
+
+impl Touch {
+    /// What an open for this share is. [RFC 8881 §18.16.4]
+    pub(crate) fn of(share: Share) -> Touch {
+        if share.writes() || share.denies_read() {
+            Touch::Change
+        } else {
+            Touch::Read
         }
     }
 }

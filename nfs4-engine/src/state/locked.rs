@@ -7,7 +7,7 @@ use super::lock::Lock;
 use super::range::{Conflict, Kind, Range};
 use super::stateid::Named;
 use super::table::{Ending, States};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 use crate::slab::Key;
 
@@ -205,4 +205,4 @@ impl States {
 /// So many ranges of its owner a LOCK may swallow: they go at once, or others could lock between.
 const SWALLOWED: usize = 512;
 /// Holds no lock: none has generation zero.
-pub(super) const NOBODY: LockOwnerKey = Key::new(0, 0);
+pub(crate) const NOBODY: LockOwnerKey = Key::new(0, 0);

@@ -6,18 +6,15 @@ pub(crate) mod delegated;
 pub(crate) mod delegation;
 pub(crate) mod file;
 pub(crate) mod history;
-pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod locked;
 pub(crate) mod open;
 pub(crate) mod overlap;
 pub(crate) mod owner;
 pub(crate) mod range;
-pub(crate) mod reserve;
 pub(crate) mod stateid;
 pub(crate) mod table;
 pub(crate) mod turns;
 pub(crate) mod waiter;
 
-pub use delegation::{DelegationKind, Touch};
 pub(crate) use table::States;

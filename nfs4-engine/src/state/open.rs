@@ -1,9 +1,9 @@
 //! One open file of one owner. [RFC 8881 §9.1.2, §18.16]
 
 use super::file::Share;
-use crate::client::Principal;
 use crate::keys::{ClientKey, FileKey, OpenOwnerKey, kind};
 use crate::places::Places;
+use crate::principal::Principal;
 use crate::slab::Entry;
 
 /// What an open stateid names: a file that an owner has open.

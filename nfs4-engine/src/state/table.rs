@@ -12,20 +12,20 @@ use super::lock::Lock;
 use super::open::Open;
 use super::owner::Owners;
 use super::stateid::{Named, check_seqid};
-use crate::client::Principal;
-use crate::delegate::Place;
-use crate::exports::Fh;
+use crate::fh::Fh;
+use crate::guards::Place;
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey, OpenOwnerKey, kind};
 use crate::map::{KeyMap, Keyed};
 use crate::places::Places;
+use crate::principal::Principal;
 use crate::seal::{Draw, Purpose};
 use crate::slab::{Entry, Key, Slab};
 
 /// Every open file of every client, and every lock.
 pub(crate) struct States {
     pub(super) epoch: u32,
-    pub(super) files: Files,
-    pub(super) opens: Slab<Open>,
+    pub(crate) files: Files,
+    pub(crate) opens: Slab<Open>,
     pub(crate) open_owners: Owners<kind::Open>,
     open_by_owner: OpenByOwner,
     pub(super) delegated: Delegated,
@@ -37,7 +37,7 @@ pub(crate) struct States {
     /// How many ranges are locked, of all files.
     pub(super) ranges: usize,
     /// How many wait for locks.
-    pub(super) waiting: usize,
+    pub(crate) waiting: usize,
     /// How many steps were taken over what peers can make long, since the engine was entered.
     pub(crate) walked: usize,
     /// For how many opens that are about to be made room is kept.

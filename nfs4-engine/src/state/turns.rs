@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::keys::OpenKey;
 
 /// Whose turn it is.
