@@ -4,8 +4,9 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
-use crate::compound::context::{Bare, Cx, Sequenced, Step};
-use crate::compound::v40::V40;
+use crate::compound::V40;
+use crate::compound::context::Cx;
+use crate::compound::{Bare, Sequenced, Step};
 use crate::fs::FsResult;
 
 /// One operation. A column that is empty is a scope in which it is not served.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::opnum::Op;
 
-use super::context::{Sequenced, Stage};
 use super::reply::Reply;
 use crate::compound::owner_turn::Taken;
+use crate::compound::{Sequenced, Stage};
 use crate::fh::Fh;
 use crate::fs::{Attrs, Credential, Expected, FsStat};
 use crate::guards::{Guard, Watch};

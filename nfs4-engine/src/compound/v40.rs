@@ -6,19 +6,16 @@ use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::context::{Cx, Established, Scope};
 use super::state::Compound;
+use crate::compound::V40;
 use crate::compound::handler::{Handler, Row};
+use crate::compound::{Cx, Established, Scope};
 use crate::core::Core;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::principal::Principal;
 use crate::state::stateid::{Named, check_seqid_v40};
 use crate::time::Mono;
-
-/// Minor version 0: there is no session, and each operation says whom it concerns.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct V40;
 
 impl Scope for V40 {
     fn session(&self) -> Option<SessionKey> {

@@ -1,8 +1,8 @@
 //! COMPOUNDs that wait a moment for what a client answers to a callback.
 
-use crate::core::Core;
 use crate::keys::{CompoundKey, DelegationKey};
 use crate::peer::Peer;
+use crate::state::States;
 use crate::state::delegation::Probe;
 use crate::time::{Mono, Now};
 
@@ -18,8 +18,8 @@ pub(crate) struct Hold {
 
 impl Hold {
     /// Whether the holder has answered, or the time for that is over.
-    pub(crate) fn is_over(&self, core: &Core, now: Now) -> bool {
-        let asked = core.states.delegation(self.asked);
+    pub(crate) fn is_over(&self, states: &States, now: Now) -> bool {
+        let asked = states.delegation(self.asked);
         now.mono >= self.until || asked.is_none_or(|held| held.probe != Probe::Asked)
     }
 }

@@ -8,7 +8,6 @@ use crate::action::{Action, Outbox};
 use crate::boot::Boot;
 use crate::callback::{CallbackFailed, Callbacks};
 use crate::client::{Clients, Terms};
-use crate::compound::{Compound, Sequenced};
 use crate::config::Config;
 use crate::connection::Connections;
 use crate::core::hold::Hold;
@@ -25,10 +24,9 @@ use crate::op_set::OpSet;
 use crate::peer::{Held, Peer, Peers};
 use crate::principal::Principal;
 use crate::session::demand::Pressure;
-use crate::session::slot::Keep;
 use crate::session::table::Sessions;
 use crate::state::States;
-use crate::state::table::Ending;
+use crate::state::ending::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::{Due, Timers};
 
@@ -106,11 +104,6 @@ impl Core {
         client.is_some_and(|client| client.principal == Principal::of(cred))
     }
 
-    /// Whether the session of a request is still there, and with it the client.
-    pub(crate) fn is_alive(&self, scope: &Sequenced) -> bool {
-        self.sessions.get(scope.session).is_some()
-    }
-
     /// Whether a client is there, and is not going.
     pub(crate) fn has_client(&self, client: ClientKey) -> bool {
         let record = self.clients.get(client);
@@ -128,35 +121,6 @@ impl Core {
         Pressure {
             kept: held.weighed() as u64,
             budget: self.config.max_reply_cache,
-        }
-    }
-
-    /// Ends the slot of a request that is answered.
-    pub(crate) fn end_sequence(&mut self, scope: &Sequenced, run: &Compound, now: Now) {
-        let Some(session) = self.sessions.get_mut(scope.session) else {
-            if let Some(client) = self.clients.get_mut(scope.client) {
-                client.lease.end(now.mono);
-            }
-            return;
-        };
-        session.running -= 1;
-        session.last_used = now.mono;
-        let peer = session.peer;
-        if let Some(slot) = session.slots.get_mut(scope.slot) {
-            // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
-            // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
-            // to it.
-            let refused = run.begun == 2 && run.reply.is_beyond_us();
-            let keep = if run.count == 1 {
-                Keep::Sequence(run.said)
-            } else if run.keep || refused {
-                Keep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
-            } else {
-                Keep::Nothing
-            };
-            let (before, after) = slot.finish(keep, run.changes);
-            self.sessions.kept.change(peer, before, after);
-            self.mind_slots(peer, now);
         }
     }
 

@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::res::{self, ChannelDirFromServer};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::compound::context::Bare;
+use crate::compound::Bare;
 use crate::compound::{Cx, Step};
 use crate::direction::Direction;
 use crate::event::Event;

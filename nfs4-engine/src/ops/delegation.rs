@@ -18,7 +18,7 @@ use nfs4_proto::nfs4::res::{
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
-use super::open::{WANT_BITS, share};
+use super::share::{WANT_BITS, share};
 use crate::attr::decimal;
 use crate::callback::{Promise, Referred};
 use crate::compound::{Cx, Established, Step};
@@ -30,9 +30,9 @@ use crate::keys::{DelegationKey, OpenKey};
 use crate::principal::Principal;
 use crate::state::delegated::Obstacle;
 use crate::state::delegation::{Grant, Phase};
+use crate::state::ending::Ending;
 use crate::state::file::Share;
 use crate::state::stateid::Named;
-use crate::state::table::Ending;
 
 /// DELEGRETURN.
 pub(crate) fn give_back<S: Established>(

@@ -18,8 +18,9 @@ use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 use crate::keys::{ClientKey, LockKey, LockOwnerKey, OpenKey};
 use crate::peer::Full;
 use crate::state::States;
+use crate::state::byte_range::{Kind, Range};
 use crate::state::owner::Owner;
-use crate::state::range::{Conflict, Kind, Range};
+use crate::state::range::Conflict;
 use crate::state::waiter::Asker;
 
 /// LOCK.

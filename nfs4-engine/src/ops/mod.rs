@@ -34,6 +34,7 @@ pub(crate) mod seqid;
 pub(crate) mod sequence;
 pub(crate) mod setattr;
 pub(crate) mod setclientid;
+mod share;
 pub(crate) mod stateid;
 pub(crate) mod table;
 pub(crate) mod verify;

@@ -4,10 +4,7 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
-    OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
-    OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
-    OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
-    OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, OPEN4_SHARE_ACCESS_WRITE,
+    OPEN4_SHARE_ACCESS_WRITE,
 };
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
@@ -26,6 +23,7 @@ use crate::fs::{
 };
 use crate::guards::Guard;
 use crate::keys::{ClientKey, OpenKey};
+use crate::ops::share::share;
 use crate::principal::Principal;
 use crate::state::claim::Claim;
 use crate::state::file::Share;
@@ -387,29 +385,9 @@ fn flags<S: Established>(cx: &Cx<'_, S>, open: OpenKey) -> u32 {
     flags
 }
 
-/// The access and deny bits, without what is said of delegations.
-pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
-    let share = Share {
-        access: access & !WANT_BITS,
-        deny,
-    };
-    if (1..=3).contains(&share.access) && share.deny <= 3 {
-        Ok(share)
-    } else {
-        Err(Status::INVAL)
-    }
-}
-
 /// The most bytes of OPEN4resok without a delegation.
 pub(super) const RESULT_LEN: usize = 76;
 const WRITE: Share = Share {
     access: OPEN4_SHARE_ACCESS_WRITE,
     deny: 0,
 };
-/// What a client says of delegations in `share_access`. Who wants what `open_arguments` does not
-/// promise is served as if he had not.
-pub(super) const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
-    | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
-    | OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED
-    | OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS
-    | OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION;

@@ -9,7 +9,7 @@ use super::{
     readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
     write,
 };
-use crate::compound::context::Bare;
+use crate::compound::Bare;
 use crate::compound::handler::{Flags, Handler, Row};
 use crate::compound::{Sequenced, V40};
 

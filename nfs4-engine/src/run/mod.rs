@@ -19,8 +19,8 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::action::{Action, Outbox};
 use crate::compound::V40;
-use crate::compound::context::{Bare, Cx, Scope, Sequenced, Stage, Step};
 use crate::compound::state::Compound;
+use crate::compound::{Bare, Cx, Scope, Sequenced, Stage, Step};
 use crate::core::Core;
 use crate::exports::Route;
 use crate::fs::{Backend, Expected, FsRequest, FsResult, FsTicket};
@@ -89,7 +89,9 @@ impl Runner {
         let result = (!matches!(run.stage, Stage::Between)).then_some(result);
         match run.sequenced {
             // The session went, and nothing was done yet.
-            Some(scope) if run.stage.only_looked() && !self.core.is_alive(&scope) => {
+            Some(scope)
+                if run.stage.only_looked() && !self.core.sessions.contains(scope.session) =>
+            {
                 self.core.guards.give_back(core::mem::take(&mut run.guard));
                 run.reply.end_op(Status::DELAY, false);
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
@@ -482,7 +484,7 @@ impl Core {
     fn answer(&mut self, run: &mut Compound, now: Now, out: &mut Outbox) {
         run.reply.finish();
         if let Some(scope) = run.sequenced {
-            self.end_sequence(&scope, run, now);
+            sequence::leave(self, &scope, run, now);
         }
         self.end_hold(run, now.mono);
         self.end_request(run, now.mono, out);

@@ -33,8 +33,10 @@ impl Runner {
     /// at once, and with the others after requests that came meanwhile.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
         let core = &self.core;
-        let (over, waiting): (Vec<Hold>, Vec<Hold>) =
-            core.holds.iter().partition(|hold| hold.is_over(core, now));
+        let (over, waiting): (Vec<Hold>, Vec<Hold>) = core
+            .holds
+            .iter()
+            .partition(|hold| hold.is_over(&core.states, now));
         self.core.holds = waiting;
         for (number, hold) in over.into_iter().enumerate() {
             if number >= WOKEN {

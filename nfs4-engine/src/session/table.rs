@@ -158,6 +158,11 @@ impl Sessions {
         self.slab.len()
     }
 
+    /// Whether a session is still there, and with it its client.
+    pub(crate) fn contains(&self, key: SessionKey) -> bool {
+        self.slab.contains(key)
+    }
+
     pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {
         self.slab.get(key)
     }

@@ -2,11 +2,13 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
+use super::byte_range::{Kind, Range};
+use super::ending::Ending;
 use super::file::File;
 use super::lock::Lock;
-use super::range::{Conflict, Kind, Range};
+use super::range::Conflict;
 use super::stateid::Named;
-use super::table::{Ending, States};
+use super::table::States;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 use crate::slab::Key;

@@ -1,9 +1,13 @@
 //! Open files: who holds what, and under which stateid. [RFC 8881 §9]
 
 pub(crate) mod account;
+pub(crate) mod byte_range;
+pub(crate) mod charge;
 pub(crate) mod claim;
 pub(crate) mod delegated;
+pub(crate) mod delegating;
 pub(crate) mod delegation;
+pub(crate) mod ending;
 pub(crate) mod file;
 pub(crate) mod history;
 pub(crate) mod lock;

@@ -19,7 +19,9 @@ use crate::map::{KeyMap, Keyed};
 use crate::places::Places;
 use crate::principal::Principal;
 use crate::seal::{Draw, Purpose};
-use crate::slab::{Entry, Key, Slab};
+use crate::slab::Slab;
+use crate::state::ending::Ending;
+use crate::state::ending::gone;
 
 /// Every open file of every client, and every lock.
 pub(crate) struct States {
@@ -68,15 +70,6 @@ pub(crate) struct Inside<'a> {
     pub(crate) opening: usize,
     pub(crate) accounts: &'a Accounts,
     pub(crate) delegated: &'a Delegated,
-}
-
-/// How an open or a lock comes to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Its owner asked for it.
-    Asked,
-    /// It was taken from its owner.
-    Lost,
 }
 
 /// What was found under a stateid.
@@ -373,12 +366,3 @@ impl States {
 
 /// So many steps are taken before others have their turn; each takes about a microsecond.
 pub(crate) const WALKED_AT_ONCE: usize = 128;
-
-/// What is said of a stateid that names nothing any more.
-pub(super) fn gone<T: Entry>(table: &Slab<T>, key: Key<T::Kind>) -> Status {
-    if table.was_lost(key) {
-        Status::EXPIRED
-    } else {
-        Status::BAD_STATEID
-    }
-}

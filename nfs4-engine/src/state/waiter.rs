@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::range::{Kind, Range};
+use super::byte_range::{Kind, Range};
 use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::peer::{Full, Held, Peer};
 use crate::time::Mono;

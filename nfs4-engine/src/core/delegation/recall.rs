@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey};
 use crate::state::delegation::{Delegation, Phase, Recall, Told};
-use crate::state::table::Ending;
+use crate::state::ending::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
 
