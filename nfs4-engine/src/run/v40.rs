@@ -10,17 +10,11 @@ use crate::compound::reply::rpc_head;
 use crate::core::Core;
 use crate::duplicates::{self, Seen};
 use crate::fingerprint::{self, Asked};
-use crate::run::Begin;
 use crate::time::Mono;
 use crate::timer::Due;
 
-/// Begins a COMPOUND of minor version 0, unless it was answered before: then it is again.
-pub(super) fn begin_v40(
-    core: &mut Core,
-    run: &mut Compound,
-    record: &Bytes,
-    out: &mut Outbox,
-) -> Option<Begin> {
+/// Begins a COMPOUND of minor version 0, and says whether it is executed: not if it was answered before, and is again.
+pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &mut Outbox) -> bool {
     let newest = core.connections.newest();
     if let Some(connection) = core.connections.get(run.conn) {
         let print = fingerprint::of(&Asked {
@@ -34,20 +28,20 @@ pub(super) fn begin_v40(
         match core.duplicates.enter(name, from, newest, &mut core.peers) {
             Seen::New(key) => run.request = Some(key),
             Seen::Unnamed => {}
-            Seen::Running => return None,
+            Seen::Running => return false,
             Seen::TooMany => run.put_off = true,
             Seen::Answered(body) => {
                 let head = rpc_head(run.xid, body.len());
                 out.reply(run.conn, &head, body, core::iter::empty());
                 out.metrics.replay_hits += 1;
-                return None;
+                return false;
             }
         }
     }
     // No new work by this connection: the client comes back by another.
     run.put_off |= core.connections.is_draining(run.conn);
     run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
-    Some(Begin::V40)
+    true
 }
 
 impl Core {
