@@ -96,8 +96,8 @@ impl Engine {
             Input::ConnOpened { conn, peer } => self.runner.core.connection_opened(conn, peer),
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);
-                let faults = &mut self.runner.core.faults;
-                faults.tell(None, FsCall::Release, fault, now.mono, out);
+                let core = &mut self.runner.core;
+                core.tell_fault(None, FsCall::Release, fault, now.mono, out);
             }
             Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, now, out),
             Input::CallbackReply(reply) => self.runner.core.callback_reply(reply, now, out),

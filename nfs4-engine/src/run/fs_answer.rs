@@ -85,7 +85,6 @@ impl Core {
 
     #[cold]
     fn blame(&mut self, ticket: FsTicket, fault: FsFault, now: Mono, out: &mut Outbox) {
-        let export = Some(ticket.export);
-        self.faults.tell(export, ticket.call, fault, now, out);
+        self.tell_fault(Some(ticket.export), ticket.call, fault, now, out);
     }
 }
