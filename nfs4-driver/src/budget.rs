@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use nfs4_engine::{ConnId, Mono};
 
+use crate::error::Evicted;
 use crate::limits::Limits;
-use crate::mailbox::{Evicted, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::roster::Origin;
 
 /// The memory of a node that its peers may take.

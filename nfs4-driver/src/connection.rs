@@ -1,7 +1,7 @@
 //! The part of a connection that is not its socket.
 
 use std::cell::Cell;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,18 +9,21 @@ use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::CompletionSink;
-use nfs4_engine::proto::rpc::{MessageType, RecordError, RecordLimits};
+use nfs4_engine::proto::rpc::{MessageType, RecordLimits};
 use nfs4_engine::{Admin, ConnId, Input};
 
 use crate::admission::Admission;
 use crate::backlog::Backlog;
 use crate::budget::{Account, Starve};
 use crate::credentials::Credentials;
+use crate::error::Closing;
+use crate::error::EngineDead;
+use crate::error::Evicted;
 use crate::intake::{Intake, Space};
 use crate::log;
-use crate::mailbox::{Evicted, Mailbox};
-use crate::node::EngineDead;
+use crate::mailbox::Mailbox;
 use crate::roster::Rest;
+use crate::roster::Side;
 use crate::rpc::{self, Message};
 use crate::shared::Shared;
 use crate::slice::Slice;
@@ -64,57 +67,6 @@ pub struct Connection {
     closed: bool,
     /// Nothing is left in a buffer of the stream's own.
     pub(crate) flushed: bool,
-}
-
-/// Who made a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The peer did, to call us.
-    Accepted,
-    /// We did, to call the peer.
-    Dialled,
-}
-
-/// Why a connection ends.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Closing {
-    /// The peer closed it.
-    #[error("the peer closed it")]
-    EndOfStream,
-    /// The socket failed.
-    #[error("socket: {0}")]
-    Io(#[from] io::Error),
-    /// The engine wanted it.
-    #[error("the engine wanted it")]
-    Engine,
-    /// [`Limits::idle_timeout`](crate::Limits::idle_timeout) is over.
-    #[error("it was idle")]
-    Idle,
-    /// [`Limits::stall_timeout`](crate::Limits::stall_timeout) is over.
-    #[error("it stalled in the middle of a record or of its replies")]
-    Stalled,
-    /// It moved too few bytes while others found no room in [`Limits::max_held`](crate::Limits::max_held).
-    #[error("the memory that it holds is needed elsewhere")]
-    Slow,
-    /// The stream cannot be cut into records.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A record is not an RPC message.
-    #[error("a record is not an RPC message")]
-    NotRpc,
-    /// There were too many connections, and it was one of those that serve no session.
-    #[error("it gave way to another connection")]
-    GaveWay,
-    /// The server stops.
-    #[error("the server stops")]
-    Stopped,
-    /// Its owner dropped it.
-    #[error("its owner dropped it")]
-    Abandoned,
-    /// See [`EngineDead`].
-    #[error(transparent)]
-    EngineDead(#[from] EngineDead),
 }
 
 impl Connection {

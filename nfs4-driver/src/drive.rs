@@ -3,7 +3,8 @@
 use std::io::{self, IoSlice};
 use std::task::{Poll, Waker};
 
-use crate::connection::{Closing, Connection};
+use crate::connection::Connection;
+use crate::error::Closing;
 
 /// A stream of bytes as [`Connection::drive`] sees it: what cannot be done at once is
 /// [`Poll::Pending`], and whoever drives is told when to come back by means of the stream's own.

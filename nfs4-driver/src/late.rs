@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nfs4_engine::fs::{FsResult, FsTicket};
 
+use crate::mailbox::LateAnswers;
 use crate::shared::Shared;
 
 /// An answer, and the node that it is for.
@@ -21,7 +22,7 @@ thread_local! {
 /// What follows from an answer can be a request that the file system answers through its completion
 /// before it returns: that waits until this one is done, or the stack would grow with every
 /// operation of a COMPOUND.
-pub(crate) fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
+fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
     let mut first = Some((node, ticket, result));
     let is_nested = WAITING.try_with(|waiting| match &mut *waiting.borrow_mut() {
         Some(waiting) => {
@@ -44,6 +45,12 @@ pub(crate) fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
         let waiting = WAITING.try_with(|waiting| waiting.borrow_mut().as_mut()?.pop_front());
         // Without the queue, at the end of the thread, nothing can wait in it.
         next = waiting.ok().flatten();
+    }
+}
+
+impl LateAnswers for Shared {
+    fn answer_late(self: Arc<Self>, ticket: FsTicket, result: FsResult) {
+        complete(self, ticket, result);
     }
 }
 

@@ -9,6 +9,8 @@
 )]
 
 #[cfg(feature = "tracing")]
+use crate::error::Closing;
+use crate::error::Refused;
 use nfs4_engine::proto::dump::Dump;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
@@ -17,9 +19,6 @@ use nfs4_engine::{Admin, ConnId, DialError, Event};
 
 use std::io;
 use std::net::SocketAddr;
-
-use crate::connection::Closing;
-use crate::node::Refused;
 
 pub(crate) fn opened(conn: ConnId, peer: &str) {
     #[cfg(feature = "tracing")]

@@ -6,10 +6,15 @@ use std::task::Waker;
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{ConnId, Outbox, Reply};
 
-use crate::late;
+use crate::error::Evicted;
 use crate::output::Output;
 use crate::roster::Rest;
-use crate::shared::Shared;
+
+/// What takes an answer of a file system for a connection that is gone.
+pub(crate) trait LateAnswers: Send + Sync {
+    /// Delivers it on the thread that brings it.
+    fn answer_late(self: Arc<Self>, ticket: FsTicket, result: FsResult);
+}
 
 /// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
 ///
@@ -17,7 +22,7 @@ use crate::shared::Shared;
 /// leaf: nothing else is locked and no foreign code runs under it.
 pub(crate) struct Mailbox {
     pub(crate) id: ConnId,
-    node: Weak<Shared>,
+    node: Weak<dyn LateAnswers>,
     mail: Mutex<Inner>,
 }
 
@@ -49,15 +54,6 @@ pub(crate) struct Mail {
     pub(crate) known: bool,
 }
 
-/// Why a connection is closed for the sake of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Evicted {
-    /// The memory that it holds is needed.
-    Memory,
-    /// Its place is needed.
-    Place,
-}
-
 impl Mail {
     fn is_empty(&self) -> bool {
         self.output.is_empty()
@@ -82,7 +78,7 @@ impl Mail {
 }
 
 impl Mailbox {
-    pub(crate) fn new(id: ConnId, node: Weak<Shared>) -> Arc<Mailbox> {
+    pub(crate) fn new(id: ConnId, node: Weak<dyn LateAnswers>) -> Arc<Mailbox> {
         Arc::new(Mailbox {
             id,
             node,
@@ -196,7 +192,7 @@ impl CompletionSink for Mailbox {
         }
         drop(inner);
         if let Some(node) = self.node.upgrade() {
-            late::complete(node, ticket, result);
+            node.answer_late(ticket, result);
         }
     }
 }

@@ -7,16 +7,18 @@ use std::sync::atomic::Ordering;
 use nfs4_engine::fs::FsHandle;
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
-use nfs4_engine::{
-    Admin, AdminFault, Config, ConfigFaults, Engine, Input, Mono, TableLengths, Touch,
-};
+use nfs4_engine::{Admin, Config, ConfigFaults, Engine, Input, Mono, TableLengths, Touch};
 
 use crate::clock::{Clock, SystemClock};
-use crate::connection::{Connection, Side};
-use crate::dial::Dialer;
+use crate::connection::Connection;
+use crate::dialer::Dialer;
+use crate::error::AdminError;
+use crate::error::EngineDead;
+use crate::error::Refused;
 use crate::limits::Limits;
 use crate::log;
 use crate::policy::DialPolicy;
+use crate::roster::Side;
 use crate::shared::Shared;
 use crate::timer::Timer;
 use crate::turn::Turn;
@@ -36,37 +38,6 @@ impl fmt::Debug for Node {
             .field("limits", &self.shared.limits)
             .finish_non_exhaustive()
     }
-}
-
-/// The engine panicked once and is never called again: no half-alive server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the engine is dead")]
-pub struct EngineDead;
-
-/// Why nothing was done of what whoever is in charge asked for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AdminError {
-    /// It cannot be done.
-    #[error(transparent)]
-    Fault(#[from] AdminFault),
-    /// See [`EngineDead`].
-    #[error(transparent)]
-    EngineDead(#[from] EngineDead),
-}
-
-/// Why a connection is not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There are [`Limits::max_connections`] already, and none that could give way.
-    #[error("too many connections")]
-    TooManyConnections,
-    /// There are [`Limits::max_connections_per_peer`] from the same address already, and none of
-    /// them could give way.
-    #[error("too many connections from its address")]
-    TooManyOfPeer,
-    /// See [`EngineDead`].
-    #[error(transparent)]
-    EngineDead(#[from] EngineDead),
 }
 
 impl Node {

@@ -6,6 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use nfs4_engine::ConnId;
 
+/// Who made a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The peer did, to call us.
+    Accepted,
+    /// We did, to call the peer.
+    Dialled,
+}
+
 /// Where a connection comes from, as shares are counted: an address, whatever the port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {

@@ -10,17 +10,20 @@ use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Rep
 
 use crate::budget::Budget;
 use crate::clock::Clock;
-use crate::connection::Side;
-use crate::dial::{Dials, Wanted};
+use crate::dial::Dials;
+use crate::error::AdminError;
+use crate::error::EngineDead;
+use crate::error::Evicted;
+use crate::error::Refused;
 use crate::hold::{Guarded, Hold};
-use crate::late;
 use crate::limits::Limits;
 use crate::log;
-use crate::mailbox::{Evicted, Mailbox};
-use crate::node::{AdminError, EngineDead, Refused};
+use crate::mailbox::{LateAnswers, Mailbox};
 use crate::pool::BufferPool;
+use crate::roster::Side;
 use crate::roster::{Origin, Roster};
-use crate::timer::Timers;
+use crate::timer_wakers::Timers;
+use crate::turn::Wanted;
 use crate::turn::{Turn, Work};
 
 /// The engine behind its lock, and what all connections of a node use.
@@ -213,7 +216,8 @@ impl Shared {
         locked.make_room(&origin, &self.limits, &mut turn)?;
         let id = locked.next_id;
         locked.next_id = id.next();
-        let mailbox = Mailbox::new(id, Arc::downgrade(self));
+        let node: Weak<Shared> = Arc::downgrade(self);
+        let mailbox = Mailbox::new(id, node);
         locked.mailboxes.insert(id, Arc::clone(&mailbox));
         // One that we make is for a client that is there.
         locked.roster.enter(id, origin, side == Side::Dialled);
@@ -393,7 +397,7 @@ struct Orphans {
 impl CompletionSink for Orphans {
     fn complete(&self, ticket: FsTicket, result: FsResult) {
         if let Some(node) = self.node.upgrade() {
-            late::complete(node, ticket, result);
+            node.answer_late(ticket, result);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Leases and other deadlines of the engine.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::node::EngineDead;
+use crate::error::EngineDead;
 use crate::shared::{Due, Shared};
+use crate::timer_wakers::Slot;
+use crate::timer_wakers::lock;
 use crate::turn::Turn;
 
 /// Runs what the engine has to do without being asked, and gives up read buffers that rest.
@@ -15,17 +17,6 @@ use crate::turn::Turn;
 pub struct Timer {
     node: Arc<Shared>,
     slot: Arc<Slot>,
-}
-
-/// The wakers of all timers of a node.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    slots: Mutex<Vec<Arc<Slot>>>,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    waker: Mutex<Option<Waker>>,
 }
 
 impl Timer {
@@ -62,24 +53,4 @@ impl Drop for Timer {
     fn drop(&mut self) {
         lock(&self.node.timers.slots).retain(|slot| !Arc::ptr_eq(slot, &self.slot));
     }
-}
-
-impl Timers {
-    /// Wakes all timers.
-    pub(crate) fn wake(&self) {
-        let wakers: Vec<Waker> = lock(&self.slots)
-            .iter()
-            .filter_map(|slot| lock(&slot.waker).take())
-            .collect();
-        for waker in wakers {
-            waker.wake();
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is half-moved under it.
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -12,10 +12,18 @@ use nfs4_engine::fs::{
 use nfs4_engine::{ConnId, Event, Input};
 
 use crate::clock::Clock;
-use crate::dial::Wanted;
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 use crate::slice::Slice;
+use nfs4_engine::DialId;
+use std::net::SocketAddr;
+
+/// What the engine wants to have dialled.
+pub(crate) struct Wanted {
+    pub(crate) dial: DialId,
+    pub(crate) target: SocketAddr,
+    pub(crate) peer: String,
+}
 
 /// The inputs of a thread, and what they caused, as far as this thread sees to it.
 #[derive(Default)]

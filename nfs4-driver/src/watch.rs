@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nfs4_engine::Mono;
 
-use crate::connection::Closing;
+use crate::error::Closing;
 use crate::limits::Limits;
 
 /// Since when a connection has not moved, looked at from tick to tick.

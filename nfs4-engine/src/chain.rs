@@ -1,24 +1,24 @@
 //! Queues through the entries of a slab, which each entry can leave in one step.
 
-use crate::slab::{Key, Slab};
+use crate::slab::{Entry, Key, Slab};
 
 /// A queue of entries.
 #[derive(Debug)]
-pub(crate) struct Chain<T> {
-    first: Option<Key<T>>,
-    last: Option<Key<T>>,
+pub(crate) struct Chain<K> {
+    first: Option<Key<K>>,
+    last: Option<Key<K>>,
     len: usize,
 }
 
 /// The neighbours of an entry in a queue.
 #[derive(Debug)]
-pub(crate) struct Link<T> {
-    before: Option<Key<T>>,
-    after: Option<Key<T>>,
+pub(crate) struct Link<K> {
+    before: Option<Key<K>>,
+    after: Option<Key<K>>,
 }
 
-impl<T> Chain<T> {
-    pub(crate) const fn new() -> Chain<T> {
+impl<K> Chain<K> {
+    pub(crate) const fn new() -> Chain<K> {
         Chain {
             first: None,
             last: None,
@@ -31,17 +31,17 @@ impl<T> Chain<T> {
     }
 
     /// The one that came first.
-    pub(crate) fn first(&self) -> Option<Key<T>> {
+    pub(crate) fn first(&self) -> Option<Key<K>> {
         self.first
     }
 
     /// Puts an entry at the end; `link` is where it and the others keep their neighbours, and it is
     /// in no queue by that yet.
-    pub(crate) fn push(
+    pub(crate) fn push<T: Entry<Kind = K>>(
         &mut self,
         slab: &mut Slab<T>,
-        key: Key<T>,
-        link: impl Fn(&mut T) -> Option<&mut Link<T>>,
+        key: Key<K>,
+        link: impl Fn(&mut T) -> Option<&mut Link<K>>,
     ) {
         let Some(own) = slab.get_mut(key).and_then(&link) else {
             return;
@@ -62,11 +62,11 @@ impl<T> Chain<T> {
     }
 
     /// Takes out an entry that is in this queue.
-    pub(crate) fn remove(
+    pub(crate) fn remove<T: Entry<Kind = K>>(
         &mut self,
         slab: &mut Slab<T>,
-        key: Key<T>,
-        link: impl Fn(&mut T) -> Option<&mut Link<T>>,
+        key: Key<K>,
+        link: impl Fn(&mut T) -> Option<&mut Link<K>>,
     ) {
         let Some(own) = slab.get_mut(key).and_then(&link) else {
             return;
@@ -84,15 +84,15 @@ impl<T> Chain<T> {
     }
 }
 
-// Derives would ask the same of `T`.
-impl<T> Default for Chain<T> {
-    fn default() -> Chain<T> {
+// Derives would ask the same of `K`.
+impl<K> Default for Chain<K> {
+    fn default() -> Chain<K> {
         Chain::new()
     }
 }
 
-impl<T> Default for Link<T> {
-    fn default() -> Link<T> {
+impl<K> Default for Link<K> {
+    fn default() -> Link<K> {
         Link {
             before: None,
             after: None,
@@ -106,12 +106,16 @@ mod tests {
 
     use super::*;
 
-    struct Entry {
+    struct Value {
         value: u32,
-        link: Link<Entry>,
+        link: Link<Value>,
     }
 
-    fn link(entry: &mut Entry) -> Option<&mut Link<Entry>> {
+    impl Entry for Value {
+        type Kind = Value;
+    }
+
+    fn link(entry: &mut Value) -> Option<&mut Link<Value>> {
         Some(&mut entry.link)
     }
 
@@ -138,7 +142,7 @@ mod tests {
         for (value, take) in (0..).zip(takes) {
             match take {
                 None => {
-                    let entry = Entry {
+                    let entry = Value {
                         value,
                         link: Link::default(),
                     };

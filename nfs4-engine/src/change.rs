@@ -6,9 +6,6 @@ use core::time::Duration;
 use nfs4_proto::nfs4::opnum::Op;
 
 use crate::config::{BindingPolicy, Config, ConfigFaults};
-use crate::core::Core;
-use crate::ops::set::OpSet;
-use crate::time::Now;
 
 /// Other values for settings; what is none stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,20 +59,5 @@ impl Change {
 fn set<T: Clone>(setting: &mut T, value: &Option<T>) {
     if let Some(value) = value {
         setting.clone_from(value);
-    }
-}
-
-impl Core {
-    /// Goes on with other settings, unless one of them is out of its range.
-    pub(crate) fn configure(&mut self, change: &Change, now: Now) {
-        let Ok(config) = change.made_to(&self.config) else {
-            return;
-        };
-        self.blocked = OpSet::of(&config.blocked_operations);
-        if self.in_grace(now.mono) {
-            self.grace_until = self.started.after(config.grace);
-        }
-        self.terms.change(config.lease);
-        self.config = config;
     }
 }

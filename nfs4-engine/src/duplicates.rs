@@ -11,19 +11,21 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::fingerprint;
 use crate::ids::ConnId;
+use crate::keys::{RequestKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::peer::{Peer, Peers, Rank, Ranked, Ranks, Shares};
-use crate::session::fingerprint;
-use crate::slab::{Key, Slab};
+use crate::slab::Entry;
+use crate::slab::Slab;
 use crate::time::Mono;
 
 /// The requests that are being executed, and the replies to the last that changed something.
 pub(crate) struct Duplicates {
     slab: Slab<Request>,
-    by_name: DetMap<Name, Key<Request>>,
+    by_name: DetMap<Name, RequestKey>,
     /// Those that are answered, in the order in which they were.
-    answered: Ranks<Request>,
+    answered: Ranks<kind::Request>,
     /// How many bytes the replies have to each host.
     bytes: Shares,
     /// What hashes begin with.
@@ -48,7 +50,7 @@ pub(crate) struct Request {
     newest: ConnId,
     /// Where it came from.
     host: Peer,
-    rank: Rank<Request>,
+    rank: Rank<kind::Request>,
     state: State,
 }
 
@@ -62,7 +64,7 @@ enum State {
 /// What a request is.
 pub(crate) enum Seen<'a> {
     /// A new one, to be ended with [`Duplicates::finish`].
-    New(Key<Request>),
+    New(RequestKey),
     /// A new one that looks like another: a retry of it cannot be told.
     Unnamed,
     /// The retry of one that still runs: it is answered when that is.
@@ -71,6 +73,10 @@ pub(crate) enum Seen<'a> {
     TooMany,
     /// The retry of one that was answered so.
     Answered(&'a [u8]),
+}
+
+impl Entry for Request {
+    type Kind = kind::Request;
 }
 
 impl Duplicates {
@@ -136,7 +142,7 @@ impl Duplicates {
     /// are returned.
     pub(crate) fn finish(
         &mut self,
-        key: Key<Request>,
+        key: RequestKey,
         reply: Option<Box<[u8]>>,
         now: Mono,
         peers: &mut Peers,
@@ -164,7 +170,7 @@ impl Duplicates {
 
     /// What is to be forgotten so that a host has no more than its share, and all no more than may
     /// be.
-    fn gives_way_to(&self, host: Peer) -> Option<Key<Request>> {
+    fn gives_way_to(&self, host: Peer) -> Option<RequestKey> {
         let number = self.answered.held(host).gives_way(REPLIES);
         let whose = number.or_else(|| self.bytes.held(host).gives_way(BYTES))?;
         self.answered.first_to(host, whose)
@@ -226,11 +232,11 @@ impl Duplicates {
     }
 
     /// How many replies are kept of each host, and how many bytes.
-    pub(crate) fn kept(&self) -> (&Ranks<Request>, &Shares) {
+    pub(crate) fn kept(&self) -> (&Ranks<kind::Request>, &Shares) {
         (&self.answered, &self.bytes)
     }
 
-    fn remove(&mut self, key: Key<Request>, peers: &mut Peers) {
+    fn remove(&mut self, key: RequestKey, peers: &mut Peers) {
         self.answered.remove(&mut self.slab, key);
         if let Some(request) = self.slab.remove(key) {
             self.by_name.remove(&request.name);
@@ -243,7 +249,7 @@ impl Duplicates {
 }
 
 impl Ranked for Request {
-    fn rank(&mut self) -> Option<&mut Rank<Request>> {
+    fn rank(&mut self) -> Option<&mut Rank<kind::Request>> {
         Some(&mut self.rank)
     }
 }
@@ -300,14 +306,14 @@ mod tests {
                 .enter(name, from, conn(newest), &mut self.peers)
         }
 
-        fn enter(&mut self, xid: u32, by: u64, newest: u64) -> Option<Key<Request>> {
+        fn enter(&mut self, xid: u32, by: u64, newest: u64) -> Option<RequestKey> {
             match self.seen(xid, by, newest) {
                 Seen::New(key) => Some(key),
                 Seen::Unnamed | Seen::Running | Seen::TooMany | Seen::Answered(_) => None,
             }
         }
 
-        fn finish(&mut self, key: Key<Request>, len: Option<usize>, at: u64) -> Vec<ConnId> {
+        fn finish(&mut self, key: RequestKey, len: Option<usize>, at: u64) -> Vec<ConnId> {
             let reply = len.map(|len| alloc::vec![7; len].into());
             let now = Mono::from_nanos(at);
             self.duplicates.finish(key, reply, now, &mut self.peers)

@@ -1,57 +1,30 @@
 //! The state machine.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::action::Outbox;
+use crate::admin::Admin;
+use crate::admin::AdminFault;
 use crate::boot::{Boot, BootFault};
-use crate::compound::Compound;
 use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
-use crate::exports::{Export, ExportFault, Exports, Fh};
+use crate::delegation_kind::Touch;
+use crate::exports::{Export, ExportFault, Exports};
+use crate::fh::Fh;
 use crate::fs::{FsCall, FsError, FsFault, FsHandle};
 use crate::ids::ConnId;
 use crate::input::Input;
 use crate::map::Keyed;
-use crate::slab::Slab;
-use crate::state::Touch;
+use crate::run::Runner;
+use crate::table_lengths::TableLengths;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
+use crate::timer::TimerReason;
 
 /// An NFSv4 server without IO.
 pub struct Engine {
-    pub(crate) core: Core,
-    /// COMPOUNDs that wait for a file system.
-    pub(crate) parked: Slab<Box<Compound>>,
-    /// COMPOUNDs that are done and lend their memory to the next ones.
-    #[expect(clippy::vec_box, reason = "they are parked by moving the box")]
-    pub(crate) idle: Vec<Box<Compound>>,
-}
-
-/// Why a timer is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimerReason {
-    /// A client's lease may have run out.
-    Lease,
-    /// A draining connection has had its time.
-    Drain,
-    /// A lock was kept for somebody who waited for it, and has not come.
-    Turn,
-    /// Memory for replies runs short, and slots must come back.
-    Slots,
-    /// A callback has waited for long enough, for an answer or for its turn.
-    Callback,
-    /// The callback path to a client of minor version 0 is to be looked at.
-    Path,
-    /// Replies of minor version 0 are old enough to be forgotten.
-    Replies,
-    /// A COMPOUND has waited long enough for what a client answers.
-    Hold,
-    /// A COMPOUND that walks over much goes on, after others have had their turn.
-    Yielded,
-    /// A recalled delegation has had its time, or its client must be told again.
-    Recall,
+    pub(crate) runner: Runner,
 }
 
 /// Why an engine cannot start: all that is wrong with what it was given, not just the first.
@@ -77,49 +50,6 @@ impl fmt::Display for StartError {
         self.config.iter().try_for_each(|fault| tell(fault))?;
         self.exports.iter().try_for_each(|fault| tell(fault))
     }
-}
-
-/// How long the engine's tables are, for tests and for people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TableLengths {
-    /// Connections that are open.
-    pub connections: usize,
-    /// Client records, confirmed or not.
-    pub clients: usize,
-    /// Sessions.
-    pub sessions: usize,
-    /// Open owners and lock owners.
-    pub owners: usize,
-    /// Opens: one for each owner and file.
-    pub opens: usize,
-    /// Lock stateids: one for each lock owner and open.
-    pub locks: usize,
-    /// Files that somebody has open.
-    pub files: usize,
-    /// Locks that were denied to somebody who waits for them.
-    pub waiting: usize,
-    /// Callbacks that are accepted and not ended.
-    pub callbacks: usize,
-    /// Callbacks on the wire, those among them that nobody waits for any more.
-    pub flights: usize,
-    /// Delegations that clients have for reading.
-    pub read_delegations: usize,
-    /// Delegations that clients have for writing.
-    pub write_delegations: usize,
-    /// Delegations that were revoked, which their clients have not acknowledged.
-    pub revoked_delegations: usize,
-    /// COMPOUNDs that wait for a file system.
-    pub parked: usize,
-    /// Replies of minor version 0 kept for retries.
-    pub kept_replies: usize,
-    /// COMPOUNDs that wait for what a client answers.
-    pub held: usize,
-    /// COMPOUNDs that let others have their turn.
-    pub yielded: usize,
-    /// Bytes of replies kept for replay.
-    pub cached_bytes: usize,
-    /// Reminders that are set, those of what has gone since included.
-    pub timers: usize,
 }
 
 impl Engine {
@@ -149,107 +79,107 @@ impl Engine {
         };
         let core = Core::new(boot, config, exports, now);
         Ok(Engine {
-            core,
-            parked: Slab::new(),
-            idle: Vec::new(),
+            runner: Runner::new(core),
         })
     }
 
     /// Takes one input; all that it causes is in `out` on return.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
-        self.core.states.walked = 0;
+        self.runner.core.states.walked = 0;
         match input {
             Input::Call(call) => {
-                self.call(now, call, out);
-                self.core.after_request(now, out);
+                self.runner.call(now, call, out);
+                self.runner.core.after_request(now, out);
             }
-            Input::FsDone { ticket, result } => self.fs_done(now, ticket, result, out),
-            Input::ConnOpened { conn, peer } => self.core.connection_opened(conn, peer),
+            Input::FsDone { ticket, result } => self.runner.fs_done(now, ticket, result, out),
+            Input::ConnOpened { conn, peer } => self.runner.core.connection_opened(conn, peer),
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);
-                let faults = &mut self.core.faults;
-                faults.tell(None, FsCall::Release, fault, now.mono, out);
+                let core = &mut self.runner.core;
+                core.tell_fault(None, FsCall::Release, fault, now.mono, out);
             }
-            Input::ConnClosed { conn } => self.core.connection_closed(conn, now, out),
-            Input::CallbackReply(reply) => self.core.callback_reply(reply, now, out),
-            Input::Dialed { dial, result } => self.core.dialed(dial, result, now, out),
+            Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, now, out),
+            Input::CallbackReply(reply) => self.runner.core.callback_reply(reply, now, out),
+            Input::Dialed { dial, result } => self.runner.core.dialed(dial, result, now, out),
             Input::Touched { export, fh, touch } => {
                 let fh = Fh { export, handle: fh };
-                self.core.touched(&fh, touch, now, out);
+                self.runner.core.touched(&fh, touch, now, out);
             }
-            Input::Admin(admin) => self.administer(now, admin, out),
+            Input::Admin(admin) => self.runner.administer(now, admin, out),
         }
-        if !self.core.holds.is_empty() {
-            self.wake(now, out);
+        if !self.runner.core.holds.is_empty() {
+            self.runner.wake(now, out);
         }
     }
 
     /// The earliest timer and why it is set.
     pub fn next_timeout(&self) -> Option<(Mono, TimerReason)> {
-        self.core.timers.next().map(|(at, due)| match due {
-            Due::Lease(_) => (at, TimerReason::Lease),
-            Due::Drain(_) => (at, TimerReason::Drain),
-            Due::Turn(_) => (at, TimerReason::Turn),
-            Due::Slots => (at, TimerReason::Slots),
-            Due::Callback(_) => (at, TimerReason::Callback),
-            Due::Path(_) => (at, TimerReason::Path),
-            Due::Replies => (at, TimerReason::Replies),
-            Due::Hold => (at, TimerReason::Hold),
-            Due::Yielded => (at, TimerReason::Yielded),
-            Due::Recall(_) => (at, TimerReason::Recall),
-        })
+        let (at, due) = self.runner.core.timers.next()?;
+        Some((at, due.reason()))
     }
 
     /// Does what is due, at most `budget` steps of it and at least one; `true` if work is left.
     pub fn handle_timeout(&mut self, now: Now, mut budget: usize, out: &mut Outbox) -> bool {
         budget = budget.max(1);
         while budget > 0 {
-            let Some(due) = self.core.timers.pop_due(now.mono) else {
+            let Some(due) = self.runner.core.timers.pop_due(now.mono) else {
                 return false;
             };
-            self.core.states.walked = 0;
+            self.runner.core.states.walked = 0;
             // A step for looking, taken after those for what is found, so that one is progress.
             let done = match due {
-                Due::Lease(client) => self.core.look_at_lease(client, now, &mut budget, out),
+                Due::Lease(client) => self
+                    .runner
+                    .core
+                    .look_at_lease(client, now, &mut budget, out),
                 Due::Turn(file) => {
-                    self.core.give_turns(file, now, out);
-                    budget = budget.saturating_sub(self.core.states.walked);
+                    self.runner.core.give_turns(file, now, out);
+                    budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }
                 Due::Yielded => {
-                    self.take_up(now, out);
-                    budget = budget.saturating_sub(self.core.states.walked);
+                    self.runner.take_up(now, out);
+                    budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }
-                Due::Replies => self.core.forget_replies(now.mono, &mut budget),
-                Due::Drain(conn) => self.look_at_drain(conn, now, &mut budget, out),
+                Due::Replies => self.runner.core.forget_replies(now.mono, &mut budget),
+                Due::Drain(conn) => self.runner.look_at_drain(conn, now, &mut budget, out),
                 Due::Hold => {
-                    self.wake(now, out);
+                    self.runner.wake(now, out);
                     true
                 }
                 Due::Recall(key) => {
-                    self.core.look_at_recall(key, now, out);
+                    self.runner.core.look_at_recall(key, now, out);
                     true
                 }
-                Due::Slots => self.core.recall_slots(now, &mut budget, out),
+                Due::Slots => self.runner.core.recall_slots(now, &mut budget, out),
                 Due::Path(client) => {
-                    self.core.look_at_path(client, now, out);
+                    self.runner.core.look_at_path(client, now, out);
                     true
                 }
                 Due::Callback(call) => {
-                    self.core.look_at_callback(call, now, out);
+                    self.runner.core.look_at_callback(call, now, out);
                     true
                 }
             };
             budget = budget.saturating_sub(1);
             if !done {
-                self.core.timers.set(now.mono, due);
+                self.runner.core.timers.set(now.mono, due);
             }
         }
-        self.core
+        self.runner
+            .core
             .timers
             .next()
             .is_some_and(|(at, _)| at <= now.mono)
+    }
+
+    /// Whether the administrator's request can be carried out.
+    ///
+    /// # Errors
+    /// There is nothing of that name, or settings would be out of their range: then all of those.
+    pub fn check_admin(&self, admin: &Admin) -> Result<(), AdminFault> {
+        self.runner.core.check_admin(admin)
     }
 
     /// Whether nobody has a delegation that forbids something that is no client of this server to
@@ -260,7 +190,8 @@ impl Engine {
     /// for the time of [`Config::delegation_pause`].
     pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> bool {
         let fh = Fh { export, handle: fh };
-        self.core
+        self.runner
+            .core
             .states
             .in_the_way(&fh, None, touch)
             .next()
@@ -271,24 +202,24 @@ impl Engine {
     /// that runs short of connections lets go last. What a client of minor version 0 has does not
     /// hang on a connection. [RFC 8881 §2.10.3.1]
     pub fn is_bound(&self, conn: ConnId) -> bool {
-        let connection = self.core.connections.get(conn);
+        let connection = self.runner.core.connections.get(conn);
         connection.is_some_and(|found| !found.sessions.is_empty() || found.serves.is_some())
     }
 
     /// The settings in force.
     pub fn config(&self) -> &Config {
-        &self.core.config
+        &self.runner.core.config
     }
 
     /// How long the tables are.
     pub fn table_lengths(&self) -> TableLengths {
-        let states = self.core.states.counts();
-        let (_, kept_replies, kept_bytes) = self.core.duplicates.counts();
+        let states = self.runner.core.states.counts();
+        let (_, kept_replies, kept_bytes) = self.runner.core.duplicates.counts();
         let [read_delegations, write_delegations] = states.delegations;
         TableLengths {
-            connections: self.core.connections.len(),
-            clients: self.core.clients.len(),
-            sessions: self.core.sessions.len(),
+            connections: self.runner.core.connections.len(),
+            clients: self.runner.core.clients.len(),
+            sessions: self.runner.core.sessions.len(),
             owners: states.owners,
             opens: states.opens,
             locks: states.locks,
@@ -297,14 +228,17 @@ impl Engine {
             read_delegations,
             write_delegations,
             revoked_delegations: states.revoked,
-            callbacks: self.core.callbacks.calls.len() + self.core.callbacks.path_calls.len(),
-            flights: self.core.callbacks.flights.len(),
-            parked: self.parked.len() - self.core.holds.len() - self.core.yielded.len(),
-            held: self.core.holds.len(),
-            yielded: self.core.yielded.len(),
+            callbacks: self.runner.core.callbacks.calls.len()
+                + self.runner.core.callbacks.path_calls.len(),
+            flights: self.runner.core.callbacks.flights.len(),
+            parked: self.runner.parked.len()
+                - self.runner.core.holds.len()
+                - self.runner.core.yielded.len(),
+            held: self.runner.core.holds.len(),
+            yielded: self.runner.core.yielded.len(),
             kept_replies,
-            cached_bytes: self.core.sessions.kept.all() + kept_bytes,
-            timers: self.core.timers.len(),
+            cached_bytes: self.runner.core.sessions.kept.all() + kept_bytes,
+            timers: self.runner.core.timers.len(),
         }
     }
 }

@@ -3,11 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::connection::Direction;
-use crate::delegate::RecallReason;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::RecallReason;
+use crate::direction::Direction;
 use crate::fs::{FsCall, FsFault};
 use crate::ids::ConnId;
-use crate::state::DelegationKind;
 use nfs4_proto::nfs4::basic::SessionId;
 
 /// Something worth a line in a log.

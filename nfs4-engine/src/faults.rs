@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use alloc::vec::Vec;
 
-use crate::action::Outbox;
 use crate::event::Event;
 use crate::fs::{FsCall, FsFault};
 use crate::time::Mono;
@@ -27,34 +26,31 @@ impl Faults {
         Faults { kinds: Vec::new() }
     }
 
-    /// Tells of a fault, unless one of this kind was told within a minute.
+    /// Counts a fault; the event that tells of it, unless one of this kind was told within a minute.
     #[cold]
-    pub(crate) fn tell(
+    pub(crate) fn note(
         &mut self,
         export: Option<u16>,
         call: FsCall,
         fault: FsFault,
         now: Mono,
-        out: &mut Outbox,
-    ) {
+    ) -> Option<Event> {
         if self.kinds.is_empty() {
             self.kinds.resize(KINDS, Kind::default());
         }
         let place = call as usize * FsFault::COUNT + fault.index();
-        let Some(kind) = self.kinds.get_mut(place) else {
-            return;
-        };
+        let kind = self.kinds.get_mut(place)?;
         if kind.told.is_some_and(|told| now < told.after(PAUSE)) {
             kind.untold = kind.untold.saturating_add(1);
-            return;
+            return None;
         }
         kind.told = Some(now);
-        out.event(Event::FileSystemFault {
+        Some(Event::FileSystemFault {
             export,
             call,
             fault,
             untold: core::mem::take(&mut kind.untold),
-        });
+        })
     }
 }
 
@@ -65,7 +61,6 @@ const KINDS: usize = FsCall::ALL.len() * FsFault::COUNT;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::Action;
     use crate::fs::FsError;
 
     #[test]
@@ -88,17 +83,15 @@ mod tests {
             let faults = errors.into_iter().chain(others);
             faults.map(move |fault| (call, fault))
         });
-        let (mut faults, mut out) = (Faults::new(), Outbox::new());
+        let mut faults = Faults::new();
+        let mut told = 0;
         for _ in 0..2 {
             for (call, fault) in kinds.clone() {
-                faults.tell(None, call, fault, Mono::ZERO, &mut out);
+                let event = faults.note(None, call, fault, Mono::ZERO);
+                told += usize::from(event.is_some());
             }
         }
-        let mut told = Vec::new();
-        while let Some(Action::Event(event)) = out.pop() {
-            told.push(event);
-        }
-        assert_eq!(told.len(), KINDS, "each is told once");
+        assert_eq!(told, KINDS, "each is told once");
         assert_eq!(kinds.count(), KINDS);
     }
 }

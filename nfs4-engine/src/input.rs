@@ -7,9 +7,9 @@ use bytes::Bytes;
 use nfs4_proto::rpc::Fault;
 
 use crate::admin::Admin;
+use crate::delegation_kind::Touch;
 use crate::fs::{Credential, FsHandle, FsResult, FsTicket};
 use crate::ids::{ConnId, DialId};
-use crate::state::Touch;
 
 /// One thing that happened.
 #[expect(

@@ -12,17 +12,18 @@ use core::fmt::Debug;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::compound::Stage;
-use crate::connection::Direction;
-use crate::delegate::Guard;
+use crate::compound::opening::Opening;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::Touch;
+use crate::direction::Direction;
 use crate::engine::Engine;
+use crate::guards::Guard;
 use crate::ids::ConnId;
-use crate::ops::creation::Opening;
-use crate::session::table::Session;
+use crate::keys::{SessionKey, kind};
 use crate::slab::Key;
 use crate::state::claim::Claim;
-use crate::state::delegation::{DelegationKind, Touch};
 use crate::state::file::{Files, Shares};
-use crate::state::owner::{Owner, Owners};
+use crate::state::owner::Owners;
 use crate::state::table::Inside;
 use crate::state::turns::Turns;
 
@@ -40,7 +41,7 @@ impl Engine {
         self.check_callbacks(open)?;
         self.check_clients()?;
         self.check_peers(open)?;
-        let states = self.core.states.inside();
+        let states = self.runner.core.states.inside();
         self.check_opens(&states)?;
         check_locks(&states)?;
         self.check_delegations(&states)?;
@@ -51,7 +52,7 @@ impl Engine {
     /// Which connections are bound to which sessions, in no particular order.
     #[doc(hidden)]
     pub fn bindings(&self) -> Vec<(SessionId, ConnId, Direction)> {
-        let sessions = self.core.sessions.entries();
+        let sessions = self.runner.core.sessions.entries();
         sessions
             .flat_map(|(_, session)| {
                 let bindings = session.bindings.iter();
@@ -63,7 +64,7 @@ impl Engine {
     /// The index of bindings by session and that by connection agree. How many there may be of a
     /// session depends on what the limit was before; see `Excess` of the simulator.
     fn check_bindings(&self, open: &[ConnId]) -> Result<(), String> {
-        let core = &self.core;
+        let core = &self.runner.core;
         let mut by_session = 0;
         for (key, session) in core.sessions.entries() {
             by_session += session.bindings.len();
@@ -98,13 +99,13 @@ impl Engine {
 
     /// What is parked is what sessions, slots, leases and draining connections wait for.
     fn check_requests(&self, open: &[ConnId]) -> Result<(), String> {
-        let core = &self.core;
-        let mut by_session = BTreeMap::<Key<Session>, u32>::new();
+        let core = &self.runner.core;
+        let mut by_session = BTreeMap::<SessionKey, u32>::new();
         let mut by_client = BTreeMap::new();
         let mut by_conn = BTreeMap::<ConnId, usize>::new();
         let mut awaited = BTreeMap::<(ConnId, u32), usize>::new();
-        let mut promised = BTreeMap::<Key<Session>, usize>::new();
-        for run in self.parked.iter() {
+        let mut promised = BTreeMap::<SessionKey, usize>::new();
+        for run in self.runner.parked.iter() {
             check(run.has_waited, "parked without waiting", run.xid)?;
             check(!run.record.is_empty(), "parked without a record", run.xid)?;
             *by_conn.entry(run.conn).or_default() += 1;
@@ -133,7 +134,11 @@ impl Engine {
             check(lease.running() == parked, "a lease held by", parked)?;
         }
         let (running, kept, bytes) = core.duplicates.counts();
-        let requests = self.parked.iter().filter(|run| run.request.is_some());
+        let requests = self
+            .runner
+            .parked
+            .iter()
+            .filter(|run| run.request.is_some());
         check(running == requests.count(), "requests of 4.0", running)?;
         let recounted = core.duplicates.recounted();
         let there = (bytes, running + kept);
@@ -155,7 +160,7 @@ impl Engine {
 
     /// Clients, their owners and their sessions know each other.
     fn check_clients(&self) -> Result<(), String> {
-        let core = &self.core;
+        let core = &self.runner.core;
         let mut owners = 0;
         let mut sessions = 0;
         for (key, client) in core.clients.entries() {
@@ -190,7 +195,7 @@ impl Engine {
 
     /// The shares that OPENs have which cut a file.
     fn claims(&self) -> impl Iterator<Item = Claim> + '_ {
-        self.parked.iter().filter_map(|run| {
+        self.runner.parked.iter().filter_map(|run| {
             let Stage::OpenCut { claim, .. } = run.stage else {
                 return None;
             };
@@ -201,7 +206,7 @@ impl Engine {
     /// Room is kept for OPENs that may make a file, as long as they wait.
     fn check_room(&self, states: &Inside<'_>) -> Result<(), String> {
         let mut by_client = BTreeMap::<_, u32>::new();
-        for run in self.parked.iter() {
+        for run in self.runner.parked.iter() {
             let (Stage::OpenFound(Opening { room, .. }) | Stage::OpenCut { room, .. }) = run.stage
             else {
                 continue;
@@ -211,10 +216,10 @@ impl Engine {
             }
         }
         // What a client had that has gone went with it.
-        by_client.retain(|client, _| self.core.clients.get(*client).is_some());
+        by_client.retain(|client, _| self.runner.core.clients.get(*client).is_some());
         let all: u32 = by_client.values().sum();
         check(states.opening == all as usize, "room kept", all)?;
-        for (key, client) in self.core.clients.entries() {
+        for (key, client) in self.runner.core.clients.entries() {
             let opening = by_client.get(&key).copied().unwrap_or(0);
             check(client.opening == opening, "room kept for a client", key)?;
         }
@@ -224,14 +229,14 @@ impl Engine {
     /// Opens, their clients, owners and files know each other.
     fn check_opens(&self, states: &Inside<'_>) -> Result<(), String> {
         for (key, open) in states.opens.entries() {
-            let client = self.core.clients.get(open.client);
+            let client = self.runner.core.clients.get(open.client);
             let listed = client.and_then(|client| client.opens.at(open.place()));
             check(listed == Some(key), "not where its client lists it", key)?;
             let owned = (open.owner, open.file);
             let by_owner = states.open_by_owner.get(&owned);
             check(by_owner == Some(&key), "not its owner's", key)?;
         }
-        let clients = self.core.clients.entries();
+        let clients = self.runner.core.clients.entries();
         let listed: usize = clients.map(|(_, client)| client.opens.len()).sum();
         check(listed == states.opens.len(), "opens of clients", listed)?;
         let by_owner = states.open_by_owner.len();
@@ -251,7 +256,7 @@ impl Engine {
         let mut running = 0;
         let mut closed = 0;
         for (key, owner) in states.open_owners.entries() {
-            let client = self.core.clients.get(owner.client());
+            let client = self.runner.core.clients.get(owner.client());
             let minor = client.map(|client| client.about.minor);
             let Some(turns) = owner.turns() else {
                 check(minor != Some(0), "an owner without turns", key)?;
@@ -267,7 +272,7 @@ impl Engine {
             }
         }
         check(closed == states.closed.len(), "what was closed", closed)?;
-        let turns = self.parked.iter().filter(|run| run.turn.is_some());
+        let turns = self.runner.parked.iter().filter(|run| run.turn.is_some());
         // Of a turn whose client has gone, nothing is left but the COMPOUND.
         check(running <= turns.count(), "turns that run", running)
     }
@@ -278,7 +283,7 @@ impl Engine {
         let mut held = [0; DelegationKind::ALL.len()];
         let mut revoked = BTreeMap::<_, u32>::new();
         for (key, delegation) in states.delegated.entries() {
-            let client = self.core.clients.get(delegation.client);
+            let client = self.runner.core.clients.get(delegation.client);
             let listed = client.and_then(|client| client.delegations.at(delegation.place()));
             check(listed == Some(key), "not where its client lists it", key)?;
             if delegation.is_revoked() {
@@ -307,7 +312,7 @@ impl Engine {
         }
         check(held == states.delegated.held(), "delegations", held)?;
         let mut listed = 0;
-        for (key, client) in self.core.clients.entries() {
+        for (key, client) in self.runner.core.clients.entries() {
             listed += client.delegations.len();
             let revoked = revoked.get(&key).copied().unwrap_or(0);
             check(client.revoked == revoked, "revoked of a client", key)?;
@@ -318,9 +323,9 @@ impl Engine {
             listed,
         )?;
         // A request that does not wait has ended its guard.
-        let guarded = self.parked.iter();
+        let guarded = self.runner.parked.iter();
         let guarded = guarded.filter(|run| run.guard != Guard::None).count();
-        let taken = self.core.guards.taken();
+        let taken = self.runner.core.guards.taken();
         check(taken as usize == guarded, "guards", taken)
     }
 }
@@ -353,7 +358,7 @@ fn check_locks(states: &Inside<'_>) -> Result<(), String> {
 /// An owner is there as long as he holds something or it is remembered whose turn it was.
 fn check_owners<T>(
     owners: &Owners<T>,
-    held: impl Iterator<Item = (Key<Owner<T>>, Key<T>, u32)>,
+    held: impl Iterator<Item = (Key<kind::Owner<T>>, Key<T>, u32)>,
 ) -> Result<(), String> {
     let mut counted = 0;
     for (owner, what, place) in held {

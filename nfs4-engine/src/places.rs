@@ -4,10 +4,10 @@ use crate::parted::Parted;
 use crate::slab::Key;
 
 /// Keys, in no order that a peer could rely on.
-pub(crate) struct Places<T>(Parted<Key<T>>);
+pub(crate) struct Places<K>(Parted<Key<K>>);
 
-impl<T> Places<T> {
-    pub(crate) const fn new() -> Places<T> {
+impl<K> Places<K> {
+    pub(crate) const fn new() -> Places<K> {
         Places(Parted::new())
     }
 
@@ -20,17 +20,17 @@ impl<T> Places<T> {
     }
 
     /// The one at this place.
-    pub(crate) fn at(&self, place: u32) -> Option<Key<T>> {
+    pub(crate) fn at(&self, place: u32) -> Option<Key<K>> {
         self.0.get(place as usize).copied()
     }
 
     /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Key<T>> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Key<K>> + '_ {
         self.0.iter().copied()
     }
 
     /// One of them.
-    pub(crate) fn any(&self) -> Option<Key<T>> {
+    pub(crate) fn any(&self) -> Option<Key<K>> {
         self.0.last().copied()
     }
 
@@ -40,12 +40,12 @@ impl<T> Places<T> {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn push(&mut self, key: Key<T>) {
+    pub(crate) fn push(&mut self, key: Key<K>) {
         self.0.push(key);
     }
 
     /// Removes the one at `place`; the one that now stands there is returned.
-    pub(crate) fn remove(&mut self, place: u32) -> Option<Key<T>> {
+    pub(crate) fn remove(&mut self, place: u32) -> Option<Key<K>> {
         let place = place as usize;
         self.0.swap_remove(place);
         self.0.get(place).copied()

@@ -13,7 +13,7 @@ use crate::seal::Draw;
 /// It grows by chunks, so that no insertion moves more than one of them.
 pub(crate) struct Slab<T> {
     /// All full but the last.
-    chunks: Vec<Vec<Entry<T>>>,
+    chunks: Vec<Vec<Cell<T>>>,
     /// How many places there are.
     places: usize,
     /// How many of them are free.
@@ -24,7 +24,7 @@ pub(crate) struct Slab<T> {
     draw: Option<Draw>,
 }
 
-struct Entry<T> {
+struct Cell<T> {
     generation: u32,
     /// The generation of the last entry here that was lost; 0 if none was.
     lost: u32,
@@ -38,17 +38,23 @@ enum Content<T> {
     Free(u32),
 }
 
-/// Names an entry of a `Slab<T>`.
-pub(crate) struct Key<T> {
+/// What a [`Slab`] holds.
+pub(crate) trait Entry {
+    /// Marks the keys of these entries.
+    type Kind;
+}
+
+/// Names an entry of the slab whose entries are of this kind.
+pub(crate) struct Key<K> {
     pub(crate) index: u32,
     pub(crate) generation: u32,
-    of: PhantomData<fn() -> T>,
+    of: PhantomData<fn() -> K>,
 }
 
 /// Where an entry is or could be.
-pub(crate) type Place<'a, T> = (Key<T>, Option<&'a T>);
+pub(crate) type Place<'a, T> = (Key<<T as Entry>::Kind>, Option<&'a T>);
 
-impl<T> Slab<T> {
+impl<T: Entry> Slab<T> {
     pub(crate) const fn new() -> Slab<T> {
         Slab {
             chunks: Vec::new(),
@@ -75,7 +81,7 @@ impl<T> Slab<T> {
     }
 
     /// Adds an entry that may want to know its own key.
-    pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T>) -> T) -> Key<T> {
+    pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T::Kind>) -> T) -> Key<T::Kind> {
         let drawn = self.draw.as_mut().map(Draw::next);
         let index = self.ends.0;
         if self.free > 0
@@ -92,7 +98,7 @@ impl<T> Slab<T> {
         // A slab never grows to 2^32 entries: every table has a limit far below.
         let index = u32::try_from(self.places).unwrap_or(u32::MAX);
         let key = Key::new(index, drawn.unwrap_or(1));
-        let entry = Entry {
+        let entry = Cell {
             generation: key.generation,
             lost: 0,
             content: Content::Taken(make(key)),
@@ -106,23 +112,23 @@ impl<T> Slab<T> {
     }
 
     #[inline]
-    fn entry(&self, index: u32) -> Option<&Entry<T>> {
+    fn entry(&self, index: u32) -> Option<&Cell<T>> {
         let index = index as usize;
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
     }
 
     #[inline]
-    fn entry_mut(&mut self, index: u32) -> Option<&mut Entry<T>> {
+    fn entry_mut(&mut self, index: u32) -> Option<&mut Cell<T>> {
         let index = index as usize;
         self.chunks.get_mut(index / CHUNK)?.get_mut(index % CHUNK)
     }
 
-    pub(crate) fn insert(&mut self, value: T) -> Key<T> {
+    pub(crate) fn insert(&mut self, value: T) -> Key<T::Kind> {
         self.insert_with(|_| value)
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
+    pub(crate) fn get(&self, key: Key<T::Kind>) -> Option<&T> {
         let entry = self.entry(key.index)?;
         if entry.generation == key.generation {
             entry.content.taken()
@@ -132,7 +138,7 @@ impl<T> Slab<T> {
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key<T::Kind>) -> Option<&mut T> {
         let entry = self.entry_mut(key.index)?;
         if entry.generation == key.generation {
             match &mut entry.content {
@@ -145,7 +151,7 @@ impl<T> Slab<T> {
     }
 
     /// The key of the entry that is at this place now.
-    pub(crate) fn key_at(&self, index: u32) -> Option<Key<T>> {
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key<T::Kind>> {
         let entry = self.entry(index)?;
         entry
             .content
@@ -160,7 +166,7 @@ impl<T> Slab<T> {
     }
 
     /// With their keys, in no order that a peer could rely on.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<T>, &T)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<T::Kind>, &T)> + '_ {
         let entries = self.chunks.iter().flatten();
         entries.zip(0..).filter_map(|(entry, index)| {
             let key = Key::new(index, entry.generation);
@@ -179,11 +185,11 @@ impl<T> Slab<T> {
         })
     }
 
-    pub(crate) fn contains(&self, key: Key<T>) -> bool {
+    pub(crate) fn contains(&self, key: Key<T::Kind>) -> bool {
         self.get(key).is_some()
     }
 
-    pub(crate) fn remove(&mut self, key: Key<T>) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key<T::Kind>) -> Option<T> {
         let entry = self.entry_mut(key.index)?;
         if entry.generation != key.generation {
             return None;
@@ -215,7 +221,7 @@ impl<T> Slab<T> {
 
     /// As [`Slab::remove`]; that the entry was taken from its owner is remembered until another at
     /// its place is, too.
-    pub(crate) fn lose(&mut self, key: Key<T>) -> Option<T> {
+    pub(crate) fn lose(&mut self, key: Key<T::Kind>) -> Option<T> {
         let value = self.remove(key)?;
         if let Some(entry) = self.entry_mut(key.index) {
             entry.lost = key.generation;
@@ -224,7 +230,7 @@ impl<T> Slab<T> {
     }
 
     /// Whether this was an entry that is remembered as lost.
-    pub(crate) fn was_lost(&self, key: Key<T>) -> bool {
+    pub(crate) fn was_lost(&self, key: Key<T::Kind>) -> bool {
         self.lost_at(key.index) == Some(key.generation)
     }
 
@@ -245,8 +251,8 @@ impl<T> Content<T> {
     }
 }
 
-impl<T> Key<T> {
-    pub(crate) const fn new(index: u32, generation: u32) -> Key<T> {
+impl<K> Key<K> {
+    pub(crate) const fn new(index: u32, generation: u32) -> Key<K> {
         Key {
             index,
             generation,
@@ -255,42 +261,42 @@ impl<T> Key<T> {
     }
 }
 
-// Derives would ask the same of `T`.
-impl<T> Clone for Key<T> {
-    fn clone(&self) -> Key<T> {
+// Derives would ask the same of `K`.
+impl<K> Clone for Key<K> {
+    fn clone(&self) -> Key<K> {
         *self
     }
 }
 
-impl<T> Copy for Key<T> {}
+impl<K> Copy for Key<K> {}
 
-impl<T> PartialEq for Key<T> {
-    fn eq(&self, other: &Key<T>) -> bool {
+impl<K> PartialEq for Key<K> {
+    fn eq(&self, other: &Key<K>) -> bool {
         self.index == other.index && self.generation == other.generation
     }
 }
 
-impl<T> Eq for Key<T> {}
+impl<K> Eq for Key<K> {}
 
-impl<T> Ord for Key<T> {
-    fn cmp(&self, other: &Key<T>) -> Ordering {
+impl<K> Ord for Key<K> {
+    fn cmp(&self, other: &Key<K>) -> Ordering {
         (self.index, self.generation).cmp(&(other.index, other.generation))
     }
 }
 
-impl<T> PartialOrd for Key<T> {
-    fn partial_cmp(&self, other: &Key<T>) -> Option<Ordering> {
+impl<K> PartialOrd for Key<K> {
+    fn partial_cmp(&self, other: &Key<K>) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> Hash for Key<T> {
+impl<K> Hash for Key<K> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(u64::from(self.index) << 32 | u64::from(self.generation));
     }
 }
 
-impl<T> fmt::Debug for Key<T> {
+impl<K> fmt::Debug for Key<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.index, self.generation)
     }
@@ -302,6 +308,14 @@ const CHUNK: usize = 1_024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Entry for usize {
+        type Kind = usize;
+    }
+
+    impl Entry for char {
+        type Kind = char;
+    }
 
     #[test]
     fn no_insertion_moves_more_than_a_chunk() {

@@ -9,12 +9,14 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::client::Client;
-use crate::connection::{Binding, Direction};
+use crate::connection::Binding;
+use crate::direction::Direction;
 use crate::engine::Engine;
 use crate::ids::ConnId;
+use crate::keys::ClientKey;
 use crate::metrics::SessionLoad;
 use crate::session::table::Session;
-use crate::slab::{Key, Place};
+use crate::slab::{Entry, Key, Place};
 use crate::time::{Now, Wall};
 
 #[cfg(feature = "serde")]
@@ -179,7 +181,7 @@ pub struct ConnectionSummary {
 impl Engine {
     /// At most `max` client records, confirmed or not, from a place on.
     pub fn clients(&self, now: Now, from: Cursor, max: usize) -> Page<ClientView> {
-        let places = self.core.clients.places_from(from.0);
+        let places = self.runner.core.clients.places_from(from.0);
         page(places, max, names_of, |key, client| {
             self.client(now, key, client)
         })
@@ -187,22 +189,26 @@ impl Engine {
 
     /// At most `max` sessions from a place on.
     pub fn sessions(&self, from: Cursor, max: usize) -> Page<SessionView> {
-        let places = self.core.sessions.places_from(from.0);
+        let places = self.runner.core.sessions.places_from(from.0);
         let cost = |session: &Session| 1 + session.bindings.len();
         page(places, max, cost, |_, session| self.session(session))
     }
 
     /// The sessions of a client; none if there is no such client.
     pub fn sessions_of(&self, client_id: u64) -> Option<Vec<SessionView>> {
-        let client = self.core.clients.get(self.core.clients.by_id(client_id)?)?;
+        let client = self
+            .runner
+            .core
+            .clients
+            .get(self.runner.core.clients.by_id(client_id)?)?;
         let sessions = client.sessions.iter();
-        let found = sessions.filter_map(|key| self.core.sessions.get(*key));
+        let found = sessions.filter_map(|key| self.runner.core.sessions.get(*key));
         Some(found.map(|session| self.session(session)).collect())
     }
 
     /// Appends how busy some sessions are; where to go on, if that is not all.
     pub fn session_loads(&self, from: Cursor, loads: &mut Vec<SessionLoad>) -> Option<Cursor> {
-        let places = self.core.sessions.places_from(from.0);
+        let places = self.runner.core.sessions.places_from(from.0);
         for (count, (key, session)) in places.enumerate() {
             if count == LOADS {
                 return Some(Cursor(key.index));
@@ -216,14 +222,14 @@ impl Engine {
         None
     }
 
-    fn client(&self, now: Now, key: Key<Client>, client: &Client) -> ClientView {
-        let lease = self.core.lease_of(client);
+    fn client(&self, now: Now, key: ClientKey, client: &Client) -> ClientView {
+        let lease = self.runner.core.lease_of(client);
         let about = &client.about;
         ClientView {
             client_id: client.id,
             address: about.address.clone(),
             minor: about.minor,
-            lease_status: if self.core.is_expired(key, now.mono) {
+            lease_status: if self.runner.core.is_expired(key, now.mono) {
                 LeaseStatus::Expired
             } else {
                 LeaseStatus::Active
@@ -236,13 +242,13 @@ impl Engine {
             impl_domain: about.impl_domain.clone(),
             sessions: count_of(client.sessions.len()),
             opens: count_of(client.opens.len()),
-            locks: self.core.states.locks_of_client(key),
+            locks: self.runner.core.states.locks_of_client(key),
             delegations: count_of(client.delegations.len()) - client.revoked,
         }
     }
 
     fn session(&self, session: &Session) -> SessionView {
-        let client = self.core.clients.get(session.client);
+        let client = self.runner.core.clients.get(session.client);
         let bindings = session.bindings.iter();
         let connections: Vec<_> = bindings.map(|binding| self.connection(binding)).collect();
         let mut summary = ConnectionSummary::default();
@@ -275,7 +281,7 @@ impl Engine {
     }
 
     fn connection(&self, binding: &Binding) -> ConnectionView {
-        let connections = &self.core.connections;
+        let connections = &self.runner.core.connections;
         let found = connections.get(binding.conn);
         ConnectionView {
             connection_id: binding.conn,
@@ -290,11 +296,11 @@ impl Engine {
 }
 
 /// A page of at most `max` entries, and at least one, that costs about so much as it may.
-fn page<'a, T: 'a, V>(
+fn page<'a, T: Entry + 'a, V>(
     places: impl Iterator<Item = Place<'a, T>>,
     max: usize,
     cost: impl Fn(&T) -> usize,
-    view: impl Fn(Key<T>, &T) -> V,
+    view: impl Fn(Key<T::Kind>, &T) -> V,
 ) -> Page<V> {
     let mut items = Vec::new();
     let mut spent = 0;

@@ -3,12 +3,8 @@
 use alloc::collections::BTreeMap;
 use core::ops::Bound;
 
-use crate::callback::Call;
-use crate::client::Client;
 use crate::ids::ConnId;
-use crate::slab::Key;
-use crate::state::delegation::Delegation;
-use crate::state::file::File;
+use crate::keys::{CallKey, ClientKey, DelegationKey, FileKey};
 use crate::time::Mono;
 
 /// What becomes due.
@@ -30,17 +26,17 @@ type Place = (Mono, u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Whether this client's lease ran out.
-    Lease(Key<Client>),
+    Lease(ClientKey),
     /// A draining connection has had its time.
     Drain(ConnId),
     /// Somebody's turn to lock this file may be over.
-    Turn(Key<File>),
+    Turn(FileKey),
     /// The sessions are to be gone through for slots that must come back.
     Slots,
     /// A callback has waited for long enough, for an answer or for its turn.
-    Callback(Key<Call>),
+    Callback(CallKey),
     /// Something is to be done about the callback path to a client of minor version 0.
-    Path(Key<Client>),
+    Path(ClientKey),
     /// Replies of minor version 0 may be old enough to be forgotten.
     Replies,
     /// A COMPOUND has waited for a client's answer.
@@ -48,7 +44,50 @@ pub(crate) enum Due {
     /// A COMPOUND that let others have their turn goes on.
     Yielded,
     /// Whether a recalled delegation has come back, or its client must be told again.
-    Recall(Key<Delegation>),
+    Recall(DelegationKey),
+}
+
+/// Why a timer is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerReason {
+    /// A client's lease may have run out.
+    Lease,
+    /// A draining connection has had its time.
+    Drain,
+    /// A lock was kept for somebody who waited for it, and has not come.
+    Turn,
+    /// Memory for replies runs short, and slots must come back.
+    Slots,
+    /// A callback has waited for long enough, for an answer or for its turn.
+    Callback,
+    /// The callback path to a client of minor version 0 is to be looked at.
+    Path,
+    /// Replies of minor version 0 are old enough to be forgotten.
+    Replies,
+    /// A COMPOUND has waited long enough for what a client answers.
+    Hold,
+    /// A COMPOUND that walks over much goes on, after others have had their turn.
+    Yielded,
+    /// A recalled delegation has had its time, or its client must be told again.
+    Recall,
+}
+
+impl Due {
+    /// Why it is set, without what it is about.
+    pub(crate) const fn reason(self) -> TimerReason {
+        match self {
+            Due::Lease(_) => TimerReason::Lease,
+            Due::Drain(_) => TimerReason::Drain,
+            Due::Turn(_) => TimerReason::Turn,
+            Due::Slots => TimerReason::Slots,
+            Due::Callback(_) => TimerReason::Callback,
+            Due::Path(_) => TimerReason::Path,
+            Due::Replies => TimerReason::Replies,
+            Due::Hold => TimerReason::Hold,
+            Due::Yielded => TimerReason::Yielded,
+            Due::Recall(_) => TimerReason::Recall,
+        }
+    }
 }
 
 impl Timers {
@@ -116,7 +155,7 @@ mod tests {
         let (mut set, used) = (0_u32, 1_000);
         let at =
             |number: u32| Mono::ZERO.after(Duration::from_nanos(u64::from(number) * 7_919 % 1_000));
-        let lease = |number| Due::Lease(Key::new(number, 1));
+        let lease = |number| Due::Lease(ClientKey::new(number, 1));
         while set < 100_000 {
             timers.set(at(set), lease(set));
             set += 1;

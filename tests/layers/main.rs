@@ -5,11 +5,14 @@
 //! faults, and has a test that feeds it a violation.
 
 mod graph;
+mod imports;
 mod patches;
 mod repository;
 mod source;
+mod storeys;
 mod tokens;
 
+use imports::Imports;
 use repository::Repository;
 
 #[test]
@@ -83,6 +86,24 @@ fn the_engine_has_one_kind_of_map() {
 }
 
 #[test]
+fn the_engine_imports_only_downwards() {
+    let imports = imports_of(&Repository::open(), "nfs4-engine");
+    assert!(!imports.edges.is_empty(), "found no import");
+    assert_clean(&storeys::upward(&imports, &storeys::ENGINE));
+}
+
+#[test]
+fn no_crate_has_a_loop_of_imports() {
+    let repository = Repository::open();
+    let mut faults = Vec::new();
+    for package in repository.packages() {
+        let imports = imports_of(&repository, &package.name);
+        faults.extend(storeys::loops(&package.name, &imports, &storeys::LOOPS));
+    }
+    assert_clean(&faults);
+}
+
+#[test]
 fn nothing_is_left_to_do_in_shipped_code() {
     let repository = Repository::open();
     for package in repository.packages() {
@@ -101,6 +122,11 @@ fn every_fault_that_properties_must_find_can_be_made() {
         let read = |path: &str| repository.text(path);
         assert_clean(&patches::misfits(&patch.path, &patch.text, read));
     }
+}
+
+fn imports_of(repository: &Repository, package: &str) -> Imports {
+    let root = repository.source_root(package);
+    Imports::of(&root, &repository.sources_without_tests(package))
 }
 
 fn assert_clean(faults: &[String]) {

@@ -45,6 +45,13 @@ impl Repository {
         self.read(&self.directory(package).join("src/lib.rs"))
     }
 
+    /// Where a package's `src` is, relative to the repository.
+    pub(crate) fn source_root(&self, package: &str) -> String {
+        let folder = self.directory(package).join("src");
+        let folder = folder.strip_prefix(&self.root).unwrap_or(&folder);
+        folder.to_string_lossy().into_owned()
+    }
+
     /// The package's `src`, without the modules that only exist under `cfg(test)`.
     pub(crate) fn sources_without_tests(&self, package: &str) -> Vec<(String, Scan)> {
         let scans: Vec<(String, Scan)> = self

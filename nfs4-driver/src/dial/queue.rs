@@ -10,7 +10,7 @@ use nfs4_engine::{DialId, Mono};
 use crate::roster::Origin;
 
 /// The dials that wait, and what is remembered of those before.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     max_running: u32,
     running: u32,
     waiting: usize,
@@ -36,7 +36,7 @@ struct Failure {
 }
 
 impl Queue {
-    pub(super) fn new(max_running: u32) -> Queue {
+    pub(crate) fn new(max_running: u32) -> Queue {
         Queue {
             max_running,
             running: 0,
@@ -47,13 +47,13 @@ impl Queue {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0
     }
 
     /// Lines up a dial that this peer asks for; `false` if too many wait, or if the address has not
     /// answered and is left alone for a while.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         peer: &Origin,
         dial: DialId,
@@ -85,7 +85,7 @@ impl Queue {
     }
 
     /// The next dial that may start now, and the peer that asks for it.
-    pub(super) fn pop(&mut self, now: Mono) -> Option<(Origin, DialId, SocketAddr)> {
+    pub(crate) fn pop(&mut self, now: Mono) -> Option<(Origin, DialId, SocketAddr)> {
         if self.running >= self.max_running {
             return None;
         }
@@ -115,12 +115,12 @@ impl Queue {
     }
 
     /// When to look again although no dial has ended, if one waits for its peer's pace.
-    pub(super) fn pause(&self) -> Option<Duration> {
+    pub(crate) fn pause(&self) -> Option<Duration> {
         (!self.is_empty() && self.running < self.max_running).then_some(PACE)
     }
 
     /// A dial has ended.
-    pub(super) fn ended(&mut self, peer: &Origin, target: SocketAddr, answered: bool, now: Mono) {
+    pub(crate) fn ended(&mut self, peer: &Origin, target: SocketAddr, answered: bool, now: Mono) {
         self.running -= 1;
         if let Some(asker) = self.peers.get_mut(peer) {
             asker.running -= 1;
@@ -147,7 +147,7 @@ impl Queue {
     }
 
     /// Takes out all that waits.
-    pub(super) fn drain(&mut self) -> Vec<DialId> {
+    pub(crate) fn drain(&mut self) -> Vec<DialId> {
         self.order.clear();
         self.waiting = 0;
         let waiting = self

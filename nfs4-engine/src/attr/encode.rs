@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
 use super::open_arguments::open_arguments;
 use super::supported::exclusive_create;
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::fs::{Attrs, Capabilities, FileKind, FsStat};
 use crate::time::Wall;
 

@@ -114,7 +114,7 @@ fn sequenced(r: &mut Reader<'_>, results: u32, asked: &Asked) -> Answer {
     }
 }
 
-pub(super) fn operation(
+pub(crate) fn operation(
     r: &mut Reader<'_>,
     asked: CbOp,
 ) -> Result<(Status, Option<HeldAttrs>), XdrError> {
@@ -141,7 +141,7 @@ pub(super) fn operation(
 
 /// What is known of an operation whose result the client did not keep: it was executed, which is
 /// all that there is to know of one without a body.
-pub(super) fn unseen(op: Option<CbOp>) -> Status {
+pub(crate) fn unseen(op: Option<CbOp>) -> Status {
     if op == Some(CbOp::GetAttr) {
         Status::RETRY_UNCACHED_REP
     } else {

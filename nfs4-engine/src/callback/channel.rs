@@ -10,10 +10,9 @@ use nfs4_proto::nfs4::args::{CallbackSecParms, ChannelAttrs};
 use nfs4_proto::rpc::{AuthFlavor, CB_COMPOUND, OpaqueAuth};
 use nfs4_proto::xdr::{Encode, List, Writer};
 
-use super::flight::Flight;
 use super::slot::CbSlot;
-use super::{Call, Promise, encode};
-use crate::slab::Key;
+use super::{Promise, encode};
+use crate::keys::{CallKey, FlightKey};
 
 /// A session's back channel, whether or not a connection serves it now.
 pub(crate) struct BackChannel {
@@ -46,7 +45,7 @@ pub(crate) struct BackChannel {
     allowed: u32,
     /// Slots, made when they are first used.
     seats: Vec<Seat>,
-    queue: VecDeque<Key<Call>>,
+    queue: VecDeque<CallKey>,
 }
 
 /// A slot with what is on it.
@@ -54,15 +53,15 @@ pub(crate) struct BackChannel {
 pub(crate) struct Seat {
     pub(crate) slot: CbSlot,
     /// The callback that has it; none if that was given up.
-    pub(crate) call: Option<Key<Call>>,
+    pub(crate) call: Option<CallKey>,
     /// The sendings of that callback that may still be answered.
-    pub(crate) flights: Vec<Key<Flight>>,
+    pub(crate) flights: Vec<FlightKey>,
     /// The highest slot that the callback was sent with.
     pub(crate) told: u32,
 }
 
 /// What a back channel had on its slots, and what waited for one.
-pub(crate) type Cleared = (Vec<Seat>, VecDeque<Key<Call>>);
+pub(crate) type Cleared = (Vec<Seat>, VecDeque<CallKey>);
 
 /// The credentials that a client offers cannot be used, all of them being of RPCSEC_GSS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +113,12 @@ impl BackChannel {
     }
 
     /// Whether it can carry a callback with arguments of so many bytes.
-    pub(super) fn carries(&self, args: usize) -> bool {
+    pub(crate) fn carries(&self, args: usize) -> bool {
         self.can_call() && args <= self.room
     }
 
     /// Whether it can carry every callback of a kind that is promised beforehand.
-    pub(super) fn carries_all(&self, kind: Promise) -> bool {
+    pub(crate) fn carries_all(&self, kind: Promise) -> bool {
         match kind {
             Promise::Recall => self.carries_recalls,
             Promise::NotifyLock => self.carries_locks,
@@ -182,7 +181,7 @@ impl BackChannel {
         self.seats.get_mut(slot as usize)
     }
 
-    pub(crate) fn queue(&self) -> &VecDeque<Key<Call>> {
+    pub(crate) fn queue(&self) -> &VecDeque<CallKey> {
         &self.queue
     }
 
@@ -191,12 +190,12 @@ impl BackChannel {
         (mem::take(&mut self.seats), mem::take(&mut self.queue))
     }
 
-    pub(crate) fn queue_mut(&mut self) -> &mut VecDeque<Key<Call>> {
+    pub(crate) fn queue_mut(&mut self) -> &mut VecDeque<CallKey> {
         &mut self.queue
     }
 
     /// A slot that is free; it is the callback's now.
-    pub(crate) fn take_slot(&mut self, call: Key<Call>) -> Option<u32> {
+    pub(crate) fn take_slot(&mut self, call: CallKey) -> Option<u32> {
         if self.faulty {
             return None;
         }

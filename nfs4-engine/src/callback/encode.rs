@@ -12,7 +12,7 @@ use nfs4_proto::rpc::{MessageType, NFS_CB, OpaqueAuth, RPC_VERSION, write_mark};
 use nfs4_proto::xdr::{Encode, List, Writer};
 
 use super::{CallbackOp, Promise, Referred};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::slab::Key;
 
 /// What stands around the operation of a callback.
@@ -63,7 +63,7 @@ pub(crate) fn body(frame: &Frame, op: &CallbackOp) -> Box<[u8]> {
 }
 
 /// How many bytes CB_COMPOUND4args has at the most with this operation.
-pub(super) fn longest(op: &CallbackOp) -> usize {
+pub(crate) fn longest(op: &CallbackOp) -> usize {
     let session = SessionId::default();
     let refers = match op {
         CallbackOp::Recall { granted, .. } => granted.is_some(),
@@ -107,7 +107,7 @@ impl Promise {
     }
 }
 
-pub(super) fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {
+pub(crate) fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {
     match op {
         CallbackOp::Recall {
             stateid,
@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
     use crate::callback::channel::no_credential;
-    use crate::exports::Fh;
+    use crate::fh::Fh;
     use crate::fs::FsHandle;
 
     #[test]

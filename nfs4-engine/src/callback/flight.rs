@@ -1,22 +1,21 @@
 //! Calls on the wire, by transaction id.
 
-use super::PathCall;
-use crate::client::Client;
 use crate::ids::ConnId;
-use crate::session::table::Session;
-use crate::slab::{Key, Slab};
+use crate::keys::{ClientKey, FlightKey, PathCallKey, SessionKey, kind};
+use crate::slab::Entry;
+use crate::slab::Slab;
 use crate::time::Mono;
 
 /// Which way a call went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
     /// By a slot of a session's back channel.
-    Slot { session: Key<Session>, slot: u32 },
+    Slot { session: SessionKey, slot: u32 },
     /// By a connection that we made to a client of minor version 0; without a callback it is
     /// CB_NULL.
     Dialled {
-        client: Key<Client>,
-        call: Option<Key<PathCall>>,
+        client: ClientKey,
+        call: Option<PathCallKey>,
     },
 }
 
@@ -34,6 +33,10 @@ pub(crate) struct Flight {
 /// All calls on the wire. A transaction id is the place of one and its generation.
 pub(crate) struct Flights(Slab<Flight>);
 
+impl Entry for Flight {
+    type Kind = kind::Flight;
+}
+
 impl Flights {
     pub(crate) const fn new() -> Flights {
         Flights(Slab::new())
@@ -48,28 +51,28 @@ impl Flights {
         self.0.len() >= 1 << INDEX_BITS
     }
 
-    pub(crate) fn insert(&mut self, flight: Flight) -> Key<Flight> {
+    pub(crate) fn insert(&mut self, flight: Flight) -> FlightKey {
         self.0.insert(flight)
     }
 
-    pub(crate) fn get(&self, key: Key<Flight>) -> Option<&Flight> {
+    pub(crate) fn get(&self, key: FlightKey) -> Option<&Flight> {
         self.0.get(key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key<Flight>) -> Option<&mut Flight> {
+    pub(crate) fn get_mut(&mut self, key: FlightKey) -> Option<&mut Flight> {
         self.0.get_mut(key)
     }
 
-    pub(crate) fn remove(&mut self, key: Key<Flight>) -> Option<Flight> {
+    pub(crate) fn remove(&mut self, key: FlightKey) -> Option<Flight> {
         self.0.remove(key)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Flight>, &Flight)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (FlightKey, &Flight)> + '_ {
         self.0.entries()
     }
 
     /// The call that was sent by this connection under this transaction id.
-    pub(crate) fn find(&self, conn: ConnId, xid: u32) -> Option<Key<Flight>> {
+    pub(crate) fn find(&self, conn: ConnId, xid: u32) -> Option<FlightKey> {
         let key = self.0.key_at(xid & ((1 << INDEX_BITS) - 1))?;
         let flight = self.0.get(key)?;
         (flight.conn == conn && xid_of(key) == xid).then_some(key)
@@ -77,7 +80,7 @@ impl Flights {
 }
 
 /// The transaction id of a call.
-pub(crate) fn xid_of(key: Key<Flight>) -> u32 {
+pub(crate) fn xid_of(key: FlightKey) -> u32 {
     key.generation << INDEX_BITS | key.index
 }
 
@@ -94,7 +97,7 @@ mod tests {
         let flight = |conn| Flight {
             conn,
             path: Path::Slot {
-                session: Key::new(0, 1),
+                session: SessionKey::new(0, 1),
                 slot: 0,
             },
             sent: Mono::ZERO,

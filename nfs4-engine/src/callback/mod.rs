@@ -5,18 +5,12 @@
 //! free, is sent and sent again, and ends exactly once: whoever wanted it is told by its
 //! [`Purpose`]. Nothing waits for a callback but itself.
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod channel;
-mod encode;
-mod end;
-mod fault;
+pub(crate) mod encode;
 pub(crate) mod flight;
 pub(crate) mod path;
-mod queue;
-mod reply;
-mod send;
-mod slot;
-mod status;
+pub(crate) mod slot;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -30,12 +24,10 @@ pub(crate) use self::answer::HeldAttrs;
 pub(crate) use self::channel::BackChannel;
 use self::flight::Flights;
 pub(crate) use self::path::{CallbackPath, PathCall};
-use crate::client::Client;
-use crate::exports::Fh;
-use crate::session::table::Session;
-use crate::slab::{Key, Slab};
-use crate::state::delegation::Delegation;
-use crate::state::file::File;
+use crate::fh::Fh;
+use crate::keys::{ClientKey, DelegationKey, FileKey, SessionKey, kind};
+use crate::slab::Entry;
+use crate::slab::Slab;
 use crate::time::Mono;
 
 /// All callbacks that are accepted and not ended, and those on the wire.
@@ -44,11 +36,11 @@ pub(crate) struct Callbacks {
     /// Those to clients of minor version 0.
     pub(crate) path_calls: Slab<PathCall>,
     /// Connections that are being made, and to which client.
-    dials: Slab<Key<Client>>,
+    pub(crate) dials: Slab<ClientKey>,
     pub(crate) flights: Flights,
     /// Sessions that a connection was bound to by the request in execution: what waits for one goes
     /// out after the reply, for before it the client does not know that it may come.
-    resumed: Vec<Key<Session>>,
+    pub(crate) resumed: Vec<SessionKey>,
 }
 
 /// What is asked of a client.
@@ -76,18 +68,15 @@ pub(crate) enum CallbackOp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// This delegation is to come back.
-    Recall(Key<Delegation>),
+    Recall(DelegationKey),
     /// What the holder of this delegation has made of the file is to be known.
-    GetAttr(Key<Delegation>),
+    GetAttr(DelegationKey),
     /// Some of this client's delegations are to come back.
-    RecallAny(Key<Client>),
+    RecallAny(ClientKey),
     /// The slots of this session are to come back.
-    RecallSlot(Key<Session>),
+    RecallSlot(SessionKey),
     /// Somebody of this client waits for a lock on this file, and can have it.
-    NotifyLock {
-        file: Key<File>,
-        client: Key<Client>,
-    },
+    NotifyLock { file: FileKey, client: ClientKey },
 }
 
 /// A kind of callback that something is granted on the strength of: it must be possible to make it,
@@ -104,7 +93,7 @@ pub(crate) enum Promise {
 /// [RFC 8881 §2.10.6.3]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Referred {
-    pub(crate) session: Key<Session>,
+    pub(crate) session: SessionKey,
     pub(crate) slot: u32,
     pub(crate) seqid: u32,
 }
@@ -147,20 +136,20 @@ pub(crate) enum CallbackFailed {
 
 /// A callback that was accepted.
 pub(crate) struct Call {
-    pub(crate) client: Key<Client>,
-    pub(crate) session: Key<Session>,
+    pub(crate) client: ClientKey,
+    pub(crate) session: SessionKey,
     pub(crate) op: CallbackOp,
     pub(crate) purpose: Purpose,
     pub(crate) phase: Phase,
     /// How often it was sent, and how often of these under the seqid that it has now.
-    attempts: u32,
-    repeats: u32,
+    pub(crate) attempts: u32,
+    pub(crate) repeats: u32,
     /// When to look at it next.
-    at: Mono,
+    pub(crate) at: Mono,
     /// When it was accepted long enough ago.
-    until: Mono,
+    pub(crate) until: Mono,
     /// CB_COMPOUND4args under the seqid that it has: what is sent again is the same.
-    body: Box<[u8]>,
+    pub(crate) body: Box<[u8]>,
 }
 
 /// Where a callback is on its way.
@@ -174,6 +163,14 @@ pub(crate) enum Phase {
     Waiting { slot: u32 },
     /// To be sent again on this slot, when the client has bound a connection.
     Parked { slot: u32 },
+}
+
+impl Entry for ClientKey {
+    type Kind = kind::Dial;
+}
+
+impl Entry for Call {
+    type Kind = kind::Call;
 }
 
 impl Callbacks {
@@ -201,14 +198,14 @@ impl CallbackOp {
     }
 
     /// Whether it is about the session that it is sent by, and so can be sent by no other.
-    fn is_of_session(&self) -> bool {
+    pub(crate) fn is_of_session(&self) -> bool {
         matches!(self, CallbackOp::RecallSlot { .. })
     }
 }
 
 impl Purpose {
     /// Whether others wait for the answer: if it does not come in time, it is not asked again.
-    fn is_probe(self) -> bool {
+    pub(crate) fn is_probe(self) -> bool {
         matches!(self, Purpose::GetAttr(_))
     }
 }

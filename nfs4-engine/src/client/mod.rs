@@ -1,9 +1,8 @@
 //! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
 
 mod callback_target;
-mod expiry;
+mod introduced;
 pub(crate) mod lease;
-mod room;
 pub(crate) mod table;
 mod term;
 
@@ -14,19 +13,17 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::Verifier;
 
 pub(crate) use self::callback_target::{CallbackTarget, Introduction};
+pub(crate) use self::introduced::Introduced;
 pub(crate) use self::lease::Lease;
-pub(crate) use self::room::Introduced;
 pub(crate) use self::table::Clients;
 pub(crate) use self::term::{Since, Terms};
 use crate::callback::CallbackPath;
 use crate::event::ClientGone;
-use crate::fs::{Credential, Flavor};
+use crate::keys::{DelegationKey, SessionKey, kind};
 use crate::peer::{Peer, Rank, Ranked};
 use crate::places::Places;
-use crate::session::table::Session;
-use crate::slab::Key;
-use crate::state::delegation::Delegation;
-use crate::state::open::Open;
+use crate::principal::Principal;
+use crate::slab::Entry;
 use crate::time::Mono;
 
 /// One incarnation of a client.
@@ -49,7 +46,7 @@ pub(crate) struct Client {
     /// That principal at the host that it came from: to whom all is counted that it has.
     pub(crate) peer: Peer,
     /// Where it stands among those that give way.
-    rank: Rank<Client>,
+    rank: Rank<kind::Client>,
     /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
     /// In minor version 0, what SETCLIENTID said.
@@ -61,7 +58,7 @@ pub(crate) struct Client {
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
     pub(crate) create: CreateSlot,
     /// Its sessions.
-    pub(crate) sessions: Vec<Key<Session>>,
+    pub(crate) sessions: Vec<SessionKey>,
     /// When it was last heard from, not by its sessions: see [`Core::lease_of`].
     ///
     /// [`Core::lease_of`]: crate::core::Core::lease_of
@@ -73,16 +70,16 @@ pub(crate) struct Client {
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// What it has open.
-    pub(crate) opens: Places<Open>,
+    pub(crate) opens: Places<kind::Open>,
     /// For how many opens that are about to be made room is kept.
     pub(crate) opening: u32,
     /// What is delegated to it, or was until it was revoked.
-    pub(crate) delegations: Places<Delegation>,
+    pub(crate) delegations: Places<kind::Delegation>,
     /// How many of these are revoked.
     pub(crate) revoked: u32,
     /// Delegations that have ended with their files: it may give them back all the same. At most so
     /// many as [`Client::MOST_GONE`], the last ones.
-    pub(crate) gone: VecDeque<Key<Delegation>>,
+    pub(crate) gone: VecDeque<DelegationKey>,
     /// When it was last asked to give delegations back because there are too many.
     pub(crate) asked_for_delegations: Option<Mono>,
 }
@@ -98,13 +95,6 @@ pub(crate) struct About {
     pub(crate) impl_domain: Option<Box<str>>,
 }
 
-/// Who a client is to RPC; two requests with equal principals come from the same one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Principal {
-    flavor: Flavor,
-    uid: u32,
-}
-
 /// The one-entry replay cache of CREATE_SESSION.
 #[derive(Default)]
 pub(crate) struct CreateSlot {
@@ -113,7 +103,11 @@ pub(crate) struct CreateSlot {
     /// CREATE_SESSION4resok of the last, if there was one.
     pub(crate) reply: Option<Box<[u8]>>,
     /// The session that it tells of, which may have gone since.
-    pub(crate) made: Option<Key<Session>>,
+    pub(crate) made: Option<SessionKey>,
+}
+
+impl Entry for Client {
+    type Kind = kind::Client;
 }
 
 impl Client {
@@ -126,7 +120,7 @@ impl Client {
     const MOST_GONE: usize = 64;
 
     /// Remembers a delegation that has ended with its file.
-    pub(crate) fn forgets_soon(&mut self, key: Key<Delegation>) {
+    pub(crate) fn forgets_soon(&mut self, key: DelegationKey) {
         if self.gone.len() >= Client::MOST_GONE {
             self.gone.pop_front();
         }
@@ -134,7 +128,7 @@ impl Client {
     }
 
     /// Whether a delegation that it gives back has ended with its file; that is forgotten then.
-    pub(crate) fn gives_back_gone(&mut self, key: Key<Delegation>) -> bool {
+    pub(crate) fn gives_back_gone(&mut self, key: DelegationKey) -> bool {
         let found = self.gone.iter().position(|gone| *gone == key);
         found.and_then(|at| self.gone.remove(at)).is_some()
     }
@@ -146,16 +140,7 @@ impl Client {
 }
 
 impl Ranked for Client {
-    fn rank(&mut self) -> Option<&mut Rank<Client>> {
+    fn rank(&mut self) -> Option<&mut Rank<kind::Client>> {
         Some(&mut self.rank)
-    }
-}
-
-impl Principal {
-    pub(crate) fn of(cred: &Credential) -> Principal {
-        Principal {
-            flavor: cred.flavor(),
-            uid: cred.uid,
-        }
     }
 }

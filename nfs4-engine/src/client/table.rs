@@ -8,11 +8,12 @@ use nfs4_proto::nfs4::basic::Verifier;
 
 use super::{About, Client, CreateSlot, Introduced, Lease, Since};
 use crate::event::ClientGone;
+use crate::keys::{ClientKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::peer::{Peer, Rank, Ranks, Shares};
 use crate::places::Places;
 use crate::seal::{Purpose, Seal};
-use crate::slab::{Key, Place, Slab};
+use crate::slab::{Place, Slab};
 use crate::time::Mono;
 
 /// All clients. Of each owner there is at most one confirmed record and one that is not.
@@ -26,9 +27,9 @@ pub(crate) struct Clients {
     /// Of minor version 0, and of the others: one that goes over to those is another client.
     by_owner: [DetMap<Box<[u8]>, Records>; 2],
     /// Those that have only said their name.
-    unconfirmed: Ranks<Client>,
+    unconfirmed: Ranks<kind::Client>,
     /// Those that are confirmed and had nothing when they were put here.
-    idle: Ranks<Client>,
+    idle: Ranks<kind::Client>,
     /// How many verifiers were given to SETCLIENTID.
     confirms: u32,
 }
@@ -36,8 +37,8 @@ pub(crate) struct Clients {
 /// The records of one owner.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Records {
-    pub(crate) confirmed: Option<Key<Client>>,
-    pub(crate) unconfirmed: Option<Key<Client>>,
+    pub(crate) confirmed: Option<ClientKey>,
+    pub(crate) unconfirmed: Option<ClientKey>,
 }
 
 impl Clients {
@@ -61,8 +62,8 @@ impl Clients {
     /// The record that has to give way to another of its peer's, or, if it is to be `of` no peer in
     /// particular, to any: the oldest that has only said its name, or else the one that has had
     /// nothing for longest.
-    pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<Key<Client>> {
-        let first = |ranks: &Ranks<Client>| match of {
+    pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<ClientKey> {
+        let first = |ranks: &Ranks<kind::Client>| match of {
             Some(peer) => ranks.first_of(peer),
             None => ranks.first(),
         };
@@ -86,12 +87,12 @@ impl Clients {
     }
 
     /// Those that give way: that have only said their name, and that had nothing.
-    pub(crate) fn ranks(&self) -> [&Ranks<Client>; 2] {
+    pub(crate) fn ranks(&self) -> [&Ranks<kind::Client>; 2] {
         [&self.unconfirmed, &self.idle]
     }
 
     /// A client may have nothing any more.
-    pub(crate) fn note_idle(&mut self, key: Key<Client>) {
+    pub(crate) fn note_idle(&mut self, key: ClientKey) {
         if let Some(client) = self.slab.get(key)
             && client.confirmed
             && !client.rank.is_listed()
@@ -102,15 +103,15 @@ impl Clients {
         }
     }
 
-    pub(crate) fn get(&self, key: Key<Client>) -> Option<&Client> {
+    pub(crate) fn get(&self, key: ClientKey) -> Option<&Client> {
         self.slab.get(key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key<Client>) -> Option<&mut Client> {
+    pub(crate) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
         self.slab.get_mut(key)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Client>, &Client)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (ClientKey, &Client)> + '_ {
         self.slab.entries()
     }
 
@@ -152,7 +153,7 @@ impl Clients {
     }
 
     /// The record that the wire calls `id`.
-    pub(crate) fn by_id(&self, id: u64) -> Option<Key<Client>> {
+    pub(crate) fn by_id(&self, id: u64) -> Option<ClientKey> {
         let id = self.seal.open(Purpose::Client, id);
         let epoch = (id >> 32) as u32;
         let index = id as u32 >> 16;
@@ -167,7 +168,7 @@ impl Clients {
         peer: Peer,
         now: Mono,
         since: Since,
-    ) -> Key<Client> {
+    ) -> ClientKey {
         let Introduced {
             minor,
             owner,
@@ -176,7 +177,7 @@ impl Clients {
             replaces: _,
         } = who;
         let (epoch, seal) = (u64::from(self.epoch), self.seal);
-        let id = |key: Key<Client>| {
+        let id = |key: ClientKey| {
             // The index is below 2^16 by the limit of the table.
             let place = u64::from(key.index & 0xffff) << 16 | u64::from(key.generation as u16);
             seal.close(Purpose::Client, epoch << 32 | place)
@@ -224,7 +225,7 @@ impl Clients {
     }
 
     /// Notes which incarnation a new one replaces; how often one has come back, if this one does.
-    pub(crate) fn note_replacement(&mut self, old: Key<Client>, new: Key<Client>) -> Option<u32> {
+    pub(crate) fn note_replacement(&mut self, old: ClientKey, new: ClientKey) -> Option<u32> {
         let old = self.slab.get(old)?;
         let (verifier, replaced, comebacks) = (old.verifier, old.replaced, old.comebacks);
         let new = self.slab.get_mut(new)?;
@@ -235,7 +236,7 @@ impl Clients {
     }
 
     /// Makes a record the confirmed one; the caller has removed the earlier one.
-    pub(crate) fn confirm(&mut self, key: Key<Client>) {
+    pub(crate) fn confirm(&mut self, key: ClientKey) {
         self.unconfirmed.remove(&mut self.slab, key);
         let Some(client) = self.slab.get_mut(key) else {
             return;
@@ -255,7 +256,7 @@ impl Clients {
     }
 
     /// Removes a record, whose sessions and state the caller has removed.
-    pub(crate) fn remove(&mut self, key: Key<Client>, reason: ClientGone) -> Option<Client> {
+    pub(crate) fn remove(&mut self, key: ClientKey, reason: ClientGone) -> Option<Client> {
         if self.slab.get(key)?.confirmed {
             self.idle.remove(&mut self.slab, key);
         } else {

@@ -6,26 +6,18 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::xdr::{Reader, Writer};
+use nfs4_proto::xdr::Writer;
 
 use super::Compound;
 use crate::action::Outbox;
 use crate::attr::{self, View};
-use crate::client::{Client, Principal};
+use crate::compound::Established;
+use crate::compound::Scope;
 use crate::core::Core;
-use crate::delegate::Guard;
-use crate::exports::Fh;
-use crate::fs::{DirChange, FsOp};
-use crate::ops::creation::Opening;
-use crate::ops::permission::Query;
-use crate::ops::table::{Handler, Row};
-use crate::session::table::Session;
-use crate::slab::Key;
-use crate::state::claim::Claim;
-use crate::state::delegation::{Answer, Delegation, Touch};
-use crate::state::file::File;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
+use crate::guards::Guard;
+use crate::keys::{ClientKey, LockKey, OpenKey};
 use crate::state::stateid::Named;
 use crate::time::Now;
 
@@ -38,188 +30,6 @@ pub(crate) struct Cx<'a, S> {
     pub(crate) record: &'a Bytes,
     pub(crate) now: Now,
     pub(crate) scope: S,
-}
-
-/// What may be established around an operation.
-pub(crate) trait Scope: Copy + 'static {
-    /// The session of the request, if it has one.
-    fn session(&self) -> Option<Key<Session>>;
-
-    /// The client that the request is known to come from.
-    fn sender(cx: &Cx<'_, Self>) -> Option<Key<Client>>;
-
-    /// The same, if that may be learnt from the operation that begins at `next`.
-    fn sender_before(cx: &Cx<'_, Self>, next: Reader<'_>) -> Option<Key<Client>> {
-        let _ = next;
-        Self::sender(cx)
-    }
-
-    /// Whether what is established around an operation still stands, after a wait.
-    fn stands(cx: &Cx<'_, Self>) -> bool {
-        let _ = cx;
-        true
-    }
-
-    /// What runs an operation in this scope, if it is legal in it.
-    fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
-
-    /// An operation has its result.
-    fn settled(cx: &mut Cx<'_, Self>, status: Status) {
-        let _ = (cx, status);
-    }
-}
-
-/// A scope in which clients are known: by the session, or by what a request of minor version 0
-/// names.
-pub(crate) trait Established: Scope {
-    /// The client that an owner is one of; see [`Cx::client_of`].
-    fn client_of(cx: &mut Cx<'_, Self>, id: ClientId) -> Result<Key<Client>, Status>;
-
-    /// What a stateid names; see [`Cx::check`].
-    fn check(cx: &mut Cx<'_, Self>, stateid: &Stateid, fh: Option<&Fh>) -> Result<Named, Status>;
-
-    /// The stateid that is meant by the special value for the current one, if it means that here.
-    fn current_stateid(cx: &Cx<'_, Self>) -> Option<Result<Stateid, Status>>;
-
-    /// Whether the user behind the request may change or end state that this user opened for the
-    /// client. A session is a secret of its client, which speaks for all its users.
-    fn may_change(cx: &Cx<'_, Self>, client: Key<Client>, opener: &Principal) -> bool {
-        let _ = (cx, client, opener);
-        true
-    }
-
-    /// Whether the client must confirm an OPEN, and can be given nothing more before it has.
-    /// [RFC 7530 §9.1.11]
-    fn must_confirm(cx: &Cx<'_, Self>, open: Key<Open>) -> bool {
-        let _ = (cx, open);
-        false
-    }
-}
-
-/// No session: an operation that stands alone. [RFC 8881 §2.10.2]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bare;
-
-/// After a SEQUENCE that succeeded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sequenced {
-    pub(crate) client: Key<Client>,
-    pub(crate) session: Key<Session>,
-    pub(crate) slot: u32,
-}
-
-/// What an operation says when it returns.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a request is moved once; boxing it would allocate"
-)]
-pub(crate) enum Step {
-    /// It is done; a body is sent only with OK.
-    Done(Status),
-    /// It failed, and its result has a body all the same.
-    Failed(Status),
-    /// It waits for a file system.
-    Wait(u16, FsOp, Stage),
-    /// It waits for what the holder of a delegation was asked.
-    Hold(Key<Delegation>, Stage),
-    /// It has done a part, and lets others have their turn.
-    Yield,
-}
-
-/// Where a waiting operation goes on. Its arguments are decoded again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Stage {
-    /// It waited once, and ends with the answer.
-    #[default]
-    Last,
-    /// It has ended, and the next one waits for its turn.
-    Between,
-    /// READDIR: the room in the file system is asked for.
-    ReadDirStat,
-    /// OPEN: the file is looked for, or made.
-    OpenFound(Opening),
-    /// REMOVE and RENAME: it is looked what the (old) name means,
-    NameFound,
-    /// and RENAME: what the new one does.
-    OtherNameFound,
-    /// A file is delegated, and it is looked whether the user may do to it what has to do with that.
-    Queried(Query),
-    /// REMOVE and RENAME: the name is removed of a file that is delegated to the caller,
-    NameRemoved(Key<File>),
-    /// and it is looked whether the file is still there.
-    NameGone(Key<File>),
-    /// GETATTR, VERIFY and NVERIFY: the holder of a write delegation was asked what it has made of
-    /// the file,
-    Asked,
-    /// it has told that,
-    Told(Key<Delegation>, Answer),
-    /// that it has changed the file was noted, and it says that it has this length,
-    Noted(Key<Delegation>, Option<u64>),
-    /// it was noted once more, so that this change attribute is told beside this length and no more
-    /// seen beside the file system's,
-    Kept {
-        held: Key<Delegation>,
-        change: u64,
-        size: u64,
-        former: u64,
-    },
-    /// and the room in the file system was asked for once more.
-    WithStat { change: u64, size: u64 },
-    /// OPEN: the share is claimed, and the file is being cut.
-    OpenCut {
-        claim: Claim,
-        dir: DirChange,
-        room: Option<Key<Client>>,
-    },
-}
-
-impl Stage {
-    /// A name is removed, of this file if it is delegated to the caller.
-    pub(crate) fn losing(file: Option<Key<File>>) -> Stage {
-        file.map_or(Stage::Last, Stage::NameRemoved)
-    }
-
-    /// Whether the operation has only looked so far: it is as if it had not begun.
-    pub(crate) const fn only_looked(self) -> bool {
-        match self {
-            Stage::NameFound | Stage::OtherNameFound | Stage::Queried(_) => true,
-            Stage::Last
-            | Stage::Between
-            | Stage::ReadDirStat
-            | Stage::OpenFound(_)
-            | Stage::NameRemoved(_)
-            | Stage::NameGone(_)
-            | Stage::Asked
-            | Stage::Told(..)
-            | Stage::Noted(..)
-            | Stage::Kept { .. }
-            | Stage::WithStat { .. }
-            | Stage::OpenCut { .. } => false,
-        }
-    }
-}
-
-impl Established for Sequenced {
-    /// The session's, whatever the owner says. [RFC 8881 §2.10.2]
-    fn client_of(cx: &mut Cx<'_, Sequenced>, _: ClientId) -> Result<Key<Client>, Status> {
-        Ok(cx.scope.client)
-    }
-
-    fn check(
-        cx: &mut Cx<'_, Sequenced>,
-        stateid: &Stateid,
-        fh: Option<&Fh>,
-    ) -> Result<Named, Status> {
-        cx.core.states.check(stateid, cx.scope.client, fh)
-    }
-
-    fn current_stateid(cx: &Cx<'_, Sequenced>) -> Option<Result<Stateid, Status>> {
-        // A special one is none, whatever set it. [RFC 8881 §8.2.3]
-        Some(match cx.run.current_stateid {
-            Stateid::ANONYMOUS | Stateid::INVALID => Err(Status::BAD_STATEID),
-            current => Ok(current),
-        })
-    }
 }
 
 impl<S> Cx<'_, S> {
@@ -296,7 +106,7 @@ impl<S> Cx<'_, S> {
     pub(crate) fn recalls(
         &mut self,
         fh: &Fh,
-        who: Option<Key<Client>>,
+        who: Option<ClientKey>,
         touch: Touch,
         truncate: bool,
     ) -> bool {
@@ -330,7 +140,7 @@ impl<S: Established> Cx<'_, S> {
     /// # Errors
     /// Only in minor version 0: STALE_CLIENTID for one that is not confirmed or not of this boot,
     /// EXPIRED.
-    pub(crate) fn client_of(&mut self, id: ClientId) -> Result<Key<Client>, Status> {
+    pub(crate) fn client_of(&mut self, id: ClientId) -> Result<ClientKey, Status> {
         S::client_of(self, id)
     }
 
@@ -349,7 +159,7 @@ impl<S: Established> Cx<'_, S> {
     /// # Errors
     /// As [`Cx::check`], and BAD_STATEID for any other stateid, also for one of a delegation that is
     /// revoked.
-    pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Open>, Status> {
+    pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<OpenKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Open(key)) if self.may_change_open(key) => Ok(key),
             Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
@@ -363,7 +173,7 @@ impl<S: Established> Cx<'_, S> {
     ///
     /// # Errors
     /// As [`Cx::check_open`].
-    pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<Key<Lock>, Status> {
+    pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<LockKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Lock(key)) if self.may_change_lock(key) => Ok(key),
             Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
@@ -373,12 +183,12 @@ impl<S: Established> Cx<'_, S> {
         }
     }
 
-    fn may_change_open(&self, key: Key<Open>) -> bool {
+    fn may_change_open(&self, key: OpenKey) -> bool {
         let open = self.core.states.get(key);
         open.is_some_and(|open| S::may_change(self, open.client, open.opener()))
     }
 
-    fn may_change_lock(&self, key: Key<Lock>) -> bool {
+    fn may_change_lock(&self, key: LockKey) -> bool {
         let lock = self.core.states.lock(key);
         lock.is_some_and(|lock| self.may_change_open(lock.open))
     }

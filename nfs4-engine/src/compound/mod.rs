@@ -1,14 +1,20 @@
 //! COMPOUND: one request of several operations. [RFC 8881 §16.2]
 
 pub(crate) mod context;
-mod heard;
-pub(crate) mod hold;
+pub(crate) mod established;
+pub(crate) mod handler;
+pub(crate) mod opening;
+pub(crate) mod owner_turn;
+pub(crate) mod query;
 pub(crate) mod reply;
 mod room;
-pub(crate) mod run;
+pub(crate) mod scope;
+pub(crate) mod stage;
 pub(crate) mod state;
 pub(crate) mod v40;
 
-pub(crate) use context::{Cx, Established, Scope, Sequenced, Stage, Step};
+pub(crate) use context::Cx;
+pub(crate) use established::{Bare, Sequenced, V40};
+pub(crate) use scope::{Established, Scope};
+pub(crate) use stage::{Stage, Step};
 pub(crate) use state::{Compound, Fetched};
-pub(crate) use v40::V40;

@@ -4,8 +4,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::reply::SUCCESS_HEADER_LEN;
 
 use super::Compound;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::SessionKey;
 
 impl Compound {
     /// Whether `more` bytes still fit into the reply, and after them at least an error for the
@@ -58,7 +57,7 @@ impl Compound {
     }
 
     /// How many bytes of its reply may be kept for replay, by which session.
-    pub(crate) fn promised(&self) -> Option<(Key<Session>, usize)> {
+    pub(crate) fn promised(&self) -> Option<(SessionKey, usize)> {
         let scope = self.sequenced.as_ref().filter(|_| self.keep)?;
         Some((scope.session, self.max_kept))
     }

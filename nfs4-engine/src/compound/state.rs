@@ -1,22 +1,22 @@
 //! A COMPOUND in execution, and what it keeps while it is parked.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::opnum::Op;
 
-use super::context::{Sequenced, Stage};
 use super::reply::Reply;
-use crate::client::Client;
-use crate::delegate::{Guard, Watch};
-use crate::duplicates::Request;
-use crate::exports::Fh;
+use crate::compound::owner_turn::Taken;
+use crate::compound::{Sequenced, Stage};
+use crate::fh::Fh;
 use crate::fs::{Attrs, Credential, Expected, FsStat};
+use crate::guards::{Guard, Watch};
 use crate::ids::ConnId;
-use crate::ops::seqid::Taken;
+use crate::keys::{ClientKey, RequestKey, kind};
 use crate::session::slot::Said;
-use crate::slab::Key;
+use crate::slab::Entry;
 use crate::time::Mono;
 
 /// One COMPOUND. It borrows nothing, so that it can be parked; boxed, and used again for another
@@ -52,11 +52,11 @@ pub(crate) struct Compound {
     /// What its SEQUENCE was answered.
     pub(crate) said: Said,
     /// In minor version 0, the client whose lease it holds.
-    pub(crate) holds: Option<Key<Client>>,
+    pub(crate) holds: Option<ClientKey>,
     /// In minor version 0, the owner whose turn the operation is.
     pub(crate) turn: Option<Taken>,
     /// In minor version 0, what a retry finds it by.
-    pub(crate) request: Option<Key<Request>>,
+    pub(crate) request: Option<RequestKey>,
     /// An operation that changes something has begun.
     pub(crate) changes: bool,
     /// The first operation that may answer DELAY does so: the client is to come again.
@@ -88,6 +88,10 @@ pub(crate) struct Fetched {
     pub(crate) fh: Fh,
     pub(crate) attrs: Attrs,
     pub(crate) stat: Option<FsStat>,
+}
+
+impl Entry for Box<Compound> {
+    type Kind = kind::Compound;
 }
 
 impl Compound {

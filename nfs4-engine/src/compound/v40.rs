@@ -1,51 +1,35 @@
 //! What holds around an operation of minor version 0. [RFC 7530 §9.1]
 
-use alloc::vec::Vec;
-use core::time::Duration;
-
-use bytes::Bytes;
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::context::{Cx, Established, Scope};
-use super::reply::rpc_head;
-use super::run::Begin;
 use super::state::Compound;
-use crate::action::Outbox;
-use crate::client::{Client, Principal};
+use crate::compound::V40;
+use crate::compound::handler::{Handler, Row};
+use crate::compound::{Cx, Established, Scope};
 use crate::core::Core;
-use crate::duplicates::{self, Seen};
-use crate::exports::Fh;
-use crate::ops::seqid;
-use crate::ops::table::{Handler, Row};
-use crate::session::fingerprint::{self, Asked};
-use crate::session::table::Session;
-use crate::slab::Key;
-use crate::state::open::Open;
+use crate::fh::Fh;
+use crate::keys::{ClientKey, OpenKey, SessionKey};
+use crate::principal::Principal;
 use crate::state::stateid::{Named, check_seqid_v40};
 use crate::time::Mono;
-use crate::timer::Due;
-
-/// Minor version 0: there is no session, and each operation says whom it concerns.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct V40;
 
 impl Scope for V40 {
-    fn session(&self) -> Option<Key<Session>> {
+    fn session(&self) -> Option<SessionKey> {
         None
     }
 
     /// Known once a stateid or an owner has told.
-    fn sender(cx: &Cx<'_, V40>) -> Option<Key<Client>> {
+    fn sender(cx: &Cx<'_, V40>) -> Option<ClientKey> {
         cx.run.holds
     }
 
     /// Linux asks for the attributes before it gives a delegation back or closes. If that waited
     /// until the delegation is back, it would wait for itself.
-    fn sender_before(cx: &Cx<'_, V40>, mut next: Reader<'_>) -> Option<Key<Client>> {
+    fn sender_before(cx: &Cx<'_, V40>, mut next: Reader<'_>) -> Option<ClientKey> {
         let announced = || {
             if cx.run.begun >= cx.run.count {
                 return None;
@@ -68,14 +52,10 @@ impl Scope for V40 {
     fn handler(row: &'static Row) -> Option<&'static Handler<V40>> {
         row.v40.as_ref()
     }
-
-    fn settled(cx: &mut Cx<'_, V40>, status: Status) {
-        seqid::settle(cx, status);
-    }
 }
 
 impl Established for V40 {
-    fn client_of(cx: &mut Cx<'_, V40>, id: ClientId) -> Result<Key<Client>, Status> {
+    fn client_of(cx: &mut Cx<'_, V40>, id: ClientId) -> Result<ClientKey, Status> {
         let key = cx.core.client_v40(id, cx.now.mono)?;
         hold(cx, key);
         Ok(key)
@@ -101,57 +81,21 @@ impl Established for V40 {
 
     /// The opener and the principal of the client: machine credentials stand for all users of a
     /// host. [RFC 7530 §16.27.4]
-    fn may_change(cx: &Cx<'_, V40>, client: Key<Client>, opener: &Principal) -> bool {
+    fn may_change(cx: &Cx<'_, V40>, client: ClientKey, opener: &Principal) -> bool {
         *opener == Principal::of(&cx.run.cred) || cx.core.is_own(client, &cx.run.cred)
     }
 
-    fn must_confirm(cx: &Cx<'_, V40>, open: Key<Open>) -> bool {
+    fn must_confirm(cx: &Cx<'_, V40>, open: OpenKey) -> bool {
         cx.core.states.is_unconfirmed(open)
     }
 }
 
 /// The request concerns this client, which its connection is known for.
-fn hold(cx: &mut Cx<'_, V40>, client: Key<Client>) {
+fn hold(cx: &mut Cx<'_, V40>, client: ClientKey) {
     if cx.run.holds != Some(client) {
         cx.core.know(cx.run.conn, cx.out);
     }
     cx.core.hold_lease(cx.run, client, cx.now.mono);
-}
-
-/// Begins a COMPOUND of minor version 0, unless it was answered before: then it is again.
-pub(super) fn begin_v40(
-    core: &mut Core,
-    run: &mut Compound,
-    record: &Bytes,
-    out: &mut Outbox,
-) -> Option<Begin> {
-    let newest = core.connections.newest();
-    if let Some(connection) = core.connections.get(run.conn) {
-        let print = fingerprint::of(&Asked {
-            user: core.exports.user(&run.cred),
-            minor: run.minor,
-            count: run.count,
-            operations: record.get(run.next_at..).unwrap_or_default(),
-        });
-        let name = core.duplicates.name(run.xid, &connection.peer, print);
-        let from = (run.conn, connection.host);
-        match core.duplicates.enter(name, from, newest, &mut core.peers) {
-            Seen::New(key) => run.request = Some(key),
-            Seen::Unnamed => {}
-            Seen::Running => return None,
-            Seen::TooMany => run.put_off = true,
-            Seen::Answered(body) => {
-                let head = rpc_head(run.xid, body.len());
-                out.reply(run.conn, &head, body, &mut Vec::new());
-                out.metrics.replay_hits += 1;
-                return None;
-            }
-        }
-    }
-    // No new work by this connection: the client comes back by another.
-    run.put_off |= core.connections.is_draining(run.conn);
-    run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
-    Some(Begin::V40)
 }
 
 impl Core {
@@ -159,7 +103,7 @@ impl Core {
     ///
     /// # Errors
     /// STALE_CLIENTID if there is none, EXPIRED if its lease has run out.
-    pub(crate) fn client_v40(&self, id: ClientId, now: Mono) -> Result<Key<Client>, Status> {
+    pub(crate) fn client_v40(&self, id: ClientId, now: Mono) -> Result<ClientKey, Status> {
         let Some(key) = self.clients.by_id(id.0) else {
             return Err(if self.clients.was_lost(id.0) {
                 Status::EXPIRED
@@ -183,7 +127,7 @@ impl Core {
         stateid: &Stateid,
         fh: Option<&Fh>,
         now: Mono,
-    ) -> Result<(Named, Key<Client>), Status> {
+    ) -> Result<(Named, ClientKey), Status> {
         if is_reserved(stateid) {
             return Err(Status::BAD_STATEID);
         }
@@ -201,7 +145,7 @@ impl Core {
 
     /// A COMPOUND concerns this client, whose lease is renewed by that and holds until it is
     /// answered. [RFC 7530 §9.5]
-    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: Key<Client>, now: Mono) {
+    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: ClientKey, now: Mono) {
         if run.holds == Some(key) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.lease.renew(now);
@@ -215,43 +159,6 @@ impl Core {
         }
     }
 
-    /// The COMPOUND is answered: what it changed it must not change again.
-    pub(super) fn end_request(&mut self, run: &mut Compound, now: Mono, out: &mut Outbox) {
-        let Some(key) = run.request.take() else {
-            return;
-        };
-        let reply = &run.reply;
-        let kept = if run.changes {
-            duplicates::kept(reply.len(), |body| reply.copy_to(body))
-        } else {
-            None
-        };
-        for conn in self.duplicates.finish(key, kept, now, &mut self.peers) {
-            let mut body = Vec::new();
-            reply.copy_to(&mut body);
-            let head = rpc_head(run.xid, body.len());
-            out.reply(conn, &head, &body, &mut Vec::new());
-            out.metrics.replay_hits += 1;
-        }
-        if self.duplicates.arm() {
-            self.remind(now.after(self.config.lease), Due::Replies);
-        }
-    }
-
-    /// Forgets replies that are a lease old; `false` if there are more than `budget` allows.
-    pub(crate) fn forget_replies(&mut self, now: Mono, budget: &mut usize) -> bool {
-        let lease = self.config.lease;
-        match self.duplicates.forget(now, lease, budget, &mut self.peers) {
-            Some(oldest) if now <= oldest.after(lease) => {
-                let at = oldest.after(lease).after(Duration::from_nanos(1));
-                self.timers.set(at, Due::Replies);
-                true
-            }
-            Some(_) => false,
-            None => true,
-        }
-    }
-
     /// The COMPOUND is answered, or goes on with another client's state.
     pub(crate) fn end_hold(&mut self, run: &mut Compound, now: Mono) {
         if let Some(client) = run.holds.take()
@@ -261,9 +168,6 @@ impl Core {
         }
     }
 }
-
-/// What a reply may have beside the longest payload, in bytes.
-const REPLY_HEADERS: usize = 64 << 10;
 
 /// Whether it is of the values that no server gives out. [RFC 7530 §9.1.4.3]
 pub(crate) fn is_reserved(stateid: &Stateid) -> bool {

@@ -2,20 +2,10 @@
 
 use core::time::Duration;
 
+use crate::direction::Direction;
 use crate::few::Few;
 use crate::ids::ConnId;
 use crate::time::{Mono, Now, Wall};
-
-/// Which channels of a session a connection serves. [RFC 8881 §2.10.3.1]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// The client's requests.
-    Fore,
-    /// The server's callbacks.
-    Back,
-    /// Both.
-    Both,
-}
 
 /// A connection bound to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,30 +20,6 @@ pub(crate) struct Binding {
 /// A session's connections; few, so that a search is a walk over a few cache lines.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings(Few<Binding>);
-
-impl Direction {
-    /// All of them, in the order of their declaration.
-    pub const ALL: [Direction; 3] = [Direction::Fore, Direction::Back, Direction::Both];
-
-    /// What it is called in a metric and in a snapshot.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Direction::Fore => "fore",
-            Direction::Back => "back",
-            Direction::Both => "both",
-        }
-    }
-
-    /// Whether requests may come by it.
-    pub const fn is_fore(self) -> bool {
-        matches!(self, Direction::Fore | Direction::Both)
-    }
-
-    /// Whether callbacks may leave by it.
-    pub const fn is_back(self) -> bool {
-        matches!(self, Direction::Back | Direction::Both)
-    }
-}
 
 impl Binding {
     pub(crate) fn new(conn: ConnId, direction: Direction, now: Now) -> Binding {

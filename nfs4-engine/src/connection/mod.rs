@@ -1,10 +1,7 @@
 //! Connections and the sessions they are bound to. [RFC 8881 §2.10.3.1]
 
-mod bind;
 mod binding;
-mod drain;
 mod table;
 
-pub use binding::Direction;
 pub(crate) use binding::{Binding, Bindings};
 pub(crate) use table::Connections;

@@ -3,13 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::callback::flight::Flight;
-use crate::client::Client;
 use crate::ids::ConnId;
+use crate::keys::{ClientKey, FlightKey, SessionKey};
 use crate::map::{KeyMap, Keyed};
 use crate::peer::Peer;
-use crate::session::table::Session;
-use crate::slab::Key;
 use crate::time::Mono;
 
 /// A connection that is open.
@@ -19,11 +16,11 @@ pub(crate) struct Connection {
     /// The host that it comes from, or goes to.
     pub(crate) host: Peer,
     /// The sessions that it is bound to, each once.
-    pub(crate) sessions: Vec<Key<Session>>,
+    pub(crate) sessions: Vec<SessionKey>,
     /// Calls of ours that were sent by it and not answered.
-    pub(crate) flights: Vec<Key<Flight>>,
+    pub(crate) flights: Vec<FlightKey>,
     /// The client that we made it to, to call it.
-    pub(crate) serves: Option<Key<Client>>,
+    pub(crate) serves: Option<ClientKey>,
     draining: Option<Draining>,
     /// The driver was told that the client behind it is known.
     known: bool,

@@ -1,6 +1,5 @@
 //! What is served: file systems, each at its path, under one tree. [RFC 8881 §7]
 
-mod fh;
 mod pseudo;
 mod squash;
 
@@ -8,12 +7,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub(crate) use self::fh::Fh;
 pub(crate) use self::pseudo::PseudoFs;
 pub use self::squash::Squash;
 use self::squash::Squashed;
 use crate::attr::{self, View};
 use crate::config::Config;
+use crate::fh::Fh;
 use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
 use crate::map::Keyed;
 

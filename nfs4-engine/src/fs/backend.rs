@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::task::Poll;
 
-use super::{FsCall, FsError, FsHandle, FsRequest, FsResult};
+use super::{Capabilities, FsCall, FsError, FsHandle, FsRequest, FsResult};
 use crate::ids::ConnId;
 
 /// A file system as the engine's driver sees it.
@@ -34,27 +34,6 @@ pub trait Backend: Send + Sync + 'static {
     /// Lets go of a file that an [`FsOp::Open`](super::FsOp::Open) held; not answered, must not
     /// block.
     fn release(&self, fh: FsHandle);
-}
-
-/// What a file system can do; the engine shows it to clients as attributes. [RFC 8881 §5.8]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Hard links.
-    pub hard_links: bool,
-    /// Symbolic links.
-    pub symlinks: bool,
-    /// Names that differ only by case are the same.
-    pub case_insensitive: bool,
-    /// Names keep the case they were given.
-    pub case_preserving: bool,
-    /// The longest name, in bytes; at most 255 are ever asked for.
-    pub max_name: u32,
-    /// The most links to one object.
-    pub max_links: u32,
-    /// The largest file, in bytes.
-    pub max_file_size: u64,
-    /// The granularity of file times, in nanoseconds; at least 1 and at most one second.
-    pub time_granularity: u32,
 }
 
 /// Names one request to a file system while its COMPOUND is parked.

@@ -10,7 +10,7 @@ use nfs4_proto::xdr::Writer;
 
 use super::{Attrs, FileKind, FsFault, FsHandle, FsStat};
 use crate::attr::{self, Source, View};
-use crate::exports::Fh;
+use crate::fh::Fh;
 
 /// Takes the entries of a READDIR; it knows the client's limits and which attributes it wants.
 ///

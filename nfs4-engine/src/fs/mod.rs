@@ -7,6 +7,7 @@
 mod attrs;
 mod backend;
 mod call;
+mod capabilities;
 mod credential;
 mod dir;
 mod error;
@@ -16,8 +17,9 @@ mod handle;
 mod request;
 
 pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
-pub use backend::{Backend, Capabilities, Completion, CompletionSink, FsTicket, Pending};
+pub use backend::{Backend, Completion, CompletionSink, FsTicket, Pending};
 pub use call::FsCall;
+pub use capabilities::Capabilities;
 pub use credential::{Credential, Flavor};
 pub(crate) use dir::MAX_NAME;
 pub use dir::{DirWriter, Full};

@@ -8,12 +8,12 @@ use crate::callback::flight::Path;
 use crate::callback::{Call, CallbackPath, Phase};
 use crate::engine::Engine;
 use crate::ids::ConnId;
-use crate::slab::Key;
+use crate::keys::CallKey;
 
 impl Engine {
     /// Callbacks, the back channels that they are in, calls on the wire and connections agree.
     pub(super) fn check_callbacks(&self, open: &[ConnId]) -> Result<(), String> {
-        let core = &self.core;
+        let core = &self.runner.core;
         let calls = core.callbacks.calls.entries();
         for (key, call) in calls {
             self.check_call(key, call)?;
@@ -68,7 +68,7 @@ impl Engine {
 
     /// Callback paths and what they have sent agree; says how much is on the wire by them.
     fn check_paths(&self) -> Result<usize, String> {
-        let core = &self.core;
+        let core = &self.runner.core;
         let mut listed = 0;
         for (key, client) in core.clients.entries() {
             let Some(path) = &client.path else {
@@ -106,8 +106,8 @@ impl Engine {
         Ok(sent)
     }
 
-    fn check_call(&self, key: Key<Call>, call: &Call) -> Result<(), String> {
-        let session = self.core.sessions.get(call.session);
+    fn check_call(&self, key: CallKey, call: &Call) -> Result<(), String> {
+        let session = self.runner.core.sessions.get(call.session);
         let session = session.ok_or_else(|| format!("called by no session: {key:?}"))?;
         check(session.client == call.client, "called for another", key)?;
         let place = match call.phase.slot() {

@@ -5,22 +5,21 @@ use alloc::format;
 use alloc::string::String;
 
 use super::check;
-use crate::client::Client;
 use crate::engine::Engine;
 use crate::ids::ConnId;
-use crate::peer::{Party, Peer};
-use crate::slab::Key;
+use crate::keys::{ClientKey, PartyKey};
+use crate::peer::Peer;
 use crate::state::account::FEW;
 use crate::state::owner::{Owner, Owners};
 use crate::state::table::Inside;
 
 /// How much each party has of something.
-type Tally = BTreeMap<Key<Party>, usize>;
+type Tally = BTreeMap<PartyKey, usize>;
 
 impl Engine {
     /// Peers are held by what they have, and so much of everything as they have is counted.
     pub(super) fn check_peers(&self, open: &[ConnId]) -> Result<(), String> {
-        let core = &self.core;
+        let core = &self.runner.core;
         let conns = open.iter().filter_map(|conn| core.connections.get(*conn));
         let hosts = conns.map(|connection| (connection.host, 1));
         let clients = || core.clients.entries().map(|(_, client)| (client.peer, 1));
@@ -83,18 +82,18 @@ impl Engine {
 
     /// All state is counted to the peer of its client, and locked ranges in each file too.
     fn check_states_of_peers(&self, states: &Inside<'_>) -> Result<(), String> {
-        let clients = self.core.clients.entries().map(|(_, client)| client);
+        let clients = self.runner.core.clients.entries().map(|(_, client)| client);
         let delegated = tally(clients.map(|client| (client.peer, client.delegations.len())));
         let are = states.accounts.delegations.are(delegated);
         check(are, "delegations of peers", ())?;
         let mut all = Tally::new();
-        let mut add = |client: Key<Client>, more: usize| {
+        let mut add = |client: ClientKey, more: usize| {
             let peer = self.peer_of(client);
             let peer = peer.ok_or_else(|| format!("state of no client: {client:?}"))?;
             add(&mut all, peer, more);
             Ok::<_, String>(())
         };
-        for (key, client) in self.core.clients.entries() {
+        for (key, client) in self.runner.core.clients.entries() {
             let listed = client.opens.len() + client.delegations.len();
             add(key, listed + client.opening as usize)?;
         }
@@ -151,8 +150,8 @@ impl Engine {
         check(owners.resting.are(resting), "resting owners of peers", ())
     }
 
-    fn peer_of(&self, client: Key<Client>) -> Option<Peer> {
-        let client = self.core.clients.get(client);
+    fn peer_of(&self, client: ClientKey) -> Option<Peer> {
+        let client = self.runner.core.clients.get(client);
         client.map(|client| client.peer)
     }
 }

@@ -18,11 +18,11 @@ pub use self::buckets::{
 pub use self::failures::Failure;
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{PrometheusOptions, PrometheusRecorder};
-use crate::connection::Direction;
-use crate::delegate::RecallReason;
-use crate::engine::TableLengths;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::RecallReason;
+use crate::direction::Direction;
 use crate::event::{Event, SessionGone, Unbound};
-use crate::state::DelegationKind;
+use crate::table_lengths::TableLengths;
 
 /// What was counted since it was last taken.
 #[derive(Debug, Default)]

@@ -17,12 +17,12 @@ use nfs4_proto::nfs4::status::Status;
 use self::entries::TABLES;
 use self::series::Series;
 use super::{MINORS, Metrics, Recorder, SequenceError, SessionLoad};
-use crate::connection::Direction;
-use crate::delegate::RecallReason;
-use crate::engine::TableLengths;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::RecallReason;
+use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
-use crate::state::DelegationKind;
+use crate::table_lengths::TableLengths;
 
 /// How a [`PrometheusRecorder`] names its series.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,14 +7,17 @@ use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
-use super::permission::{self, Wish};
+use super::permission;
 use crate::attr;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Fetched, Scope, Stage, Step};
-use crate::delegate::probe::Probed;
-use crate::delegate::{Guard, RecallReason};
+use crate::core::delegation::probe::Probed;
+use crate::delegation_kind::RecallReason;
+use crate::delegation_kind::Touch;
 use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime};
-use crate::slab::Key;
-use crate::state::delegation::{Answer, Delegation, Said, Touch};
+use crate::guards::Guard;
+use crate::keys::DelegationKey;
+use crate::state::delegation::{Answer, Said};
 
 /// Looks for the attributes that an operation wants whose arguments end at `next`, and goes on with
 /// them by `then`, now or when they have come.
@@ -218,13 +221,13 @@ fn resume_told<S: Scope>(
     then(cx, &Fetched { fh, attrs, stat })
 }
 
-fn is_changed<S>(cx: &Cx<'_, S>, key: Key<Delegation>, told: &Answer, attrs: &Attrs) -> bool {
+fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, told: &Answer, attrs: &Attrs) -> bool {
     let held = cx.core.states.delegation(key);
     held.is_some_and(|held| told.tells_of_change(held, attrs))
 }
 
 /// Others are told this change attribute of a file, and what the holder says of its length.
-fn says<S>(cx: &mut Cx<'_, S>, key: Key<Delegation>, change: u64, said: Option<Said>) {
+fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<Said>) {
     if let Some(held) = cx.core.states.delegation_mut(key) {
         held.says(change, said);
     }
@@ -232,7 +235,7 @@ fn says<S>(cx: &mut Cx<'_, S>, key: Key<Delegation>, change: u64, said: Option<S
 
 /// The file of a write delegation has changed where its holder has it: its times and its change
 /// attribute must never seem to go back, so they go on now, as if the holder had written.
-fn note<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Delegation>, stage: Stage) -> Result<Step, Status> {
+fn note<S: Scope>(cx: &mut Cx<'_, S>, key: DelegationKey, stage: Stage) -> Result<Step, Status> {
     let fh = cx.current()?;
     let held = cx.core.states.delegation(key).ok_or(Status::DELAY)?;
     let file = held.file;

@@ -5,9 +5,9 @@ use nfs4_proto::nfs4::res::{self, ChannelDirFromServer};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::compound::context::Bare;
+use crate::compound::Bare;
 use crate::compound::{Cx, Step};
-use crate::connection::Direction;
+use crate::direction::Direction;
 use crate::event::Event;
 
 /// A rebind changes the direction, and whoever asks for either gets both.

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::{Cx, Established, Step};
 use crate::fs::FsResult;
-use crate::state::table::Ending;
+use crate::state::ending::Ending;
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,

@@ -9,7 +9,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use super::names;
 use crate::attr;
 use crate::compound::{Cx, Fetched, Stage, Step};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::fs::{Device, FsOp, FsReply, FsResult, NewNode};
 
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {

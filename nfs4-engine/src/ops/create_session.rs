@@ -11,14 +11,14 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::callback::{BackChannel, channel};
-use crate::client::{Client, Principal};
 use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
-use crate::connection::Direction;
+use crate::direction::Direction;
 use crate::event::{ClientGone, Event};
+use crate::keys::ClientKey;
 use crate::peer::Full;
+use crate::principal::Principal;
 use crate::session::table::Fore;
-use crate::slab::Key;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::CreateSession::decode(args)?;
@@ -85,7 +85,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
 
 /// The client takes the connection of a retry for one of the session, which calls it back if the reply
 /// said so: it is made one as the first would have been.
-fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) {
+fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) {
     let core = &mut *cx.core;
     let latest = core.clients.get(key).and_then(|client| client.create.made);
     let Some((session, found)) = latest.and_then(|key| Some((key, core.sessions.get(key)?))) else {
@@ -101,7 +101,7 @@ fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) {
 
 /// Confirms a record: the owner's earlier incarnation goes with all that it had.
 /// [RFC 8881 §18.36.4, phase 3]
-fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status> {
+fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
     let core = &mut *cx.core;
     let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let id = client.id;
@@ -135,7 +135,7 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: Key<Client>) -> Result<(), Status>
 
 fn create<S: Scope>(
     cx: &mut Cx<'_, S>,
-    key: Key<Client>,
+    key: ClientKey,
     args: &args::CreateSession<'_>,
     fore: Fore,
     back: BackChannel,

@@ -5,37 +5,8 @@ use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::attr;
-use crate::client::Client;
+use crate::compound::opening::{Barred, Opening};
 use crate::fs::{Create, FsError, SetAttrs};
-use crate::slab::Key;
-
-/// What an OPEN asks the file system for, as far as that matters when it has answered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Opening {
-    /// Why no file may be made, if the OPEN could make one.
-    pub(super) barred: Option<Barred>,
-    /// The client for whose open room is kept.
-    pub(crate) room: Option<Key<Client>>,
-    /// A file that is there is cut.
-    pub(super) cut: bool,
-    /// What was made once cannot be made again: the second time it is refused, because the file is
-    /// there or because of the file's mode.
-    pub(super) once: bool,
-}
-
-/// Why an OPEN that may make a file must not make this one: the file system is asked only for one
-/// that is there, so that an OPEN which cannot succeed leaves no file behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Barred {
-    /// The OPEN claims what is delegated to its client, which is there.
-    Claims,
-    /// Nothing can be changed there.
-    ReadOnly,
-    /// No file there can be so long.
-    TooLong,
-    /// There is no room for one more open; one of a file that its owner has open needs none.
-    Full(Status),
-}
 
 /// Whether it fails if the file is there; rights to that do not matter then.
 pub(super) fn wants_new(how: &OpenHow<'_>) -> bool {
@@ -147,17 +118,6 @@ impl Opening {
                 self.when_there(how).unwrap_or(error.status())
             }
             _ => error.status(),
-        }
-    }
-}
-
-impl Barred {
-    const fn when_absent(self) -> Status {
-        match self {
-            Barred::Claims => Status::NOENT,
-            Barred::ReadOnly => Status::ROFS,
-            Barred::TooLong => Status::FBIG,
-            Barred::Full(status) => status,
         }
     }
 }

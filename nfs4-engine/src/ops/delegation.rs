@@ -18,21 +18,21 @@ use nfs4_proto::nfs4::res::{
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
-use super::open::{WANT_BITS, share};
+use super::share::{WANT_BITS, share};
 use crate::attr::decimal;
 use crate::callback::{Promise, Referred};
-use crate::client::Principal;
 use crate::compound::{Cx, Established, Step};
-use crate::delegate::Candidate;
-use crate::exports::Fh;
+use crate::delegation_kind::DelegationKind;
+use crate::fh::Fh;
 use crate::fs::Flavor;
-use crate::slab::Key;
+use crate::guards::Candidate;
+use crate::keys::{DelegationKey, OpenKey};
+use crate::principal::Principal;
 use crate::state::delegated::Obstacle;
-use crate::state::delegation::{Delegation, DelegationKind, Grant, Phase};
+use crate::state::delegation::{Grant, Phase};
+use crate::state::ending::Ending;
 use crate::state::file::Share;
-use crate::state::open::Open;
 use crate::state::stateid::Named;
-use crate::state::table::Ending;
 
 /// DELEGRETURN.
 pub(crate) fn give_back<S: Established>(
@@ -51,7 +51,7 @@ pub(crate) fn give_back<S: Established>(
 }
 
 /// Whether the user behind a request may return the delegation.
-fn may_give_back<S: Established>(cx: &Cx<'_, S>, key: Key<Delegation>) -> bool {
+fn may_give_back<S: Established>(cx: &Cx<'_, S>, key: DelegationKey) -> bool {
     let held = cx.core.states.delegation(key);
     held.is_some_and(|held| S::may_change(cx, held.client, &Principal::of(&held.opener)))
 }
@@ -74,7 +74,7 @@ pub(super) fn claimed<S: Established>(
     cx: &mut Cx<'_, S>,
     claim: &args::OpenClaim<'_>,
     fh: Option<&Fh>,
-) -> Result<Option<Key<Delegation>>, Status> {
+) -> Result<Option<DelegationKey>, Status> {
     match claim {
         args::OpenClaim::DelegateCur {
             delegate_stateid: stateid,
@@ -98,7 +98,7 @@ fn named<S: Established>(
     cx: &mut Cx<'_, S>,
     stateid: Stateid,
     fh: Option<&Fh>,
-) -> Result<Key<Delegation>, Status> {
+) -> Result<DelegationKey, Status> {
     let stateid = cx.meant(stateid)?;
     match cx.check(&stateid, fh)? {
         Named::Deleg(key) => Ok(key),
@@ -109,7 +109,7 @@ fn named<S: Established>(
 /// What comes of an OPEN that has succeeded: a delegation, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    Granted(Key<Delegation>),
+    Granted(DelegationKey),
     Not(Why),
 }
 
@@ -125,7 +125,7 @@ pub(super) enum Why {
 pub(super) fn offer<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
-    open: Key<Open>,
+    open: OpenKey,
 ) -> Offer {
     match decide(cx, args, open) {
         Ok(offer) => offer,
@@ -136,7 +136,7 @@ pub(super) fn offer<S: Established>(
 fn decide<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
-    open: Key<Open>,
+    open: OpenKey,
 ) -> Result<Offer, Why> {
     // Its attributes came with the file.
     let opened = cx.run.fetched.ok_or(Why::Resource)?;
@@ -224,7 +224,7 @@ fn decide<S: Established>(
 }
 
 /// Whether the file system has let the user open the file for writing, now for this share or before.
-fn is_let_in_to_write<S>(cx: &Cx<'_, S>, open: Key<Open>, share: Share) -> bool {
+fn is_let_in_to_write<S>(cx: &Cx<'_, S>, open: OpenKey, share: Share) -> bool {
     let user = Principal::of(&cx.run.cred);
     let held = cx.core.states.get(open);
     share.writes() || held.is_some_and(|open| open.rights_of(user).writes())

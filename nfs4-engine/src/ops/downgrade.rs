@@ -4,7 +4,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::open::share;
+use super::share::share;
 use crate::compound::{Cx, Established, Step};
 
 pub(crate) fn start<S: Established>(

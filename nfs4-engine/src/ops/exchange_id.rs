@@ -13,12 +13,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::client::{About, Client, Introduced, Principal};
+use crate::client::{About, Introduced};
 use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
-use crate::session::table::Session;
-use crate::slab::Key;
+use crate::keys::{ClientKey, SessionKey};
+use crate::principal::Principal;
 use crate::time::Now;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -81,7 +81,7 @@ fn introduce<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &args::ExchangeId<'_>,
     caller: Principal,
-) -> Result<Key<Client>, Status> {
+) -> Result<ClientKey, Status> {
     let (core, now) = (&mut *cx.core, cx.now);
     let owner = &args.clientowner;
     let records = core.clients.of_owner(1, owner.ownerid);
@@ -127,7 +127,7 @@ fn update(
     args: &args::ExchangeId<'_>,
     caller: Principal,
     now: Now,
-) -> Result<Key<Client>, Status> {
+) -> Result<ClientKey, Status> {
     let owner = &args.clientowner;
     let key = core
         .clients
@@ -148,7 +148,7 @@ fn update(
 
 /// Whether a client was promised that a new incarnation begins when all that the old one has asked
 /// is done, and something is not, beside this request by a session. [RFC 7862 §14.1]
-fn is_at_work(core: &Core, key: Key<Client>, by: Option<Key<Session>>) -> bool {
+fn is_at_work(core: &Core, key: ClientKey, by: Option<SessionKey>) -> bool {
     let Some(client) = core.clients.get(key) else {
         return false;
     };

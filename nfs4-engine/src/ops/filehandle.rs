@@ -8,7 +8,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::table;
 use crate::compound::{Cx, Stage, Step};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::fs::{FsOp, FsResult, Want};
 
 /// PUTFH. The file system is asked about the handle, unless the next operation does so anyway.

@@ -4,15 +4,16 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
-use super::permission;
-use crate::client::Principal;
 use crate::compound::{Cx, Established};
-use crate::delegate::{Guard, Place};
-use crate::exports::Fh;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::Authority;
-use crate::slab::Key;
-use crate::state::delegation::{Delegation, DelegationKind, Touch};
-use crate::state::file::{File, Share};
+use crate::guards::{Guard, Place};
+use crate::keys::{DelegationKey, FileKey};
+use crate::ops::permission;
+use crate::principal::Principal;
+use crate::state::file::Share;
 use crate::state::open::Open;
 use crate::state::stateid::Named;
 
@@ -30,7 +31,7 @@ pub(crate) enum Intent {
 pub(crate) enum Right {
     Is(Authority),
     /// This file is delegated to another client, and it must be asked first whether the user has any.
-    Asks(Key<File>),
+    Asks(FileKey),
 }
 
 /// Whether a file of this file system can be so long; looked at before anything is recalled for it.
@@ -106,11 +107,7 @@ pub(crate) fn tells_sender<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid,
 }
 
 /// What an open allows, and of which file it is.
-fn by_open<S>(
-    cx: &Cx<'_, S>,
-    open: &Open,
-    intent: Intent,
-) -> Result<(Key<File>, Authority), Status> {
+fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<(FileKey, Authority), Status> {
     let rights = open.rights_of(Principal::of(&cx.run.cred));
     let was_checked = match intent {
         // A client reads around what it writes, so an open for writing may read; the file system
@@ -135,9 +132,9 @@ const fn authority_if(was_checked: bool) -> Authority {
 /// by it was let in by the file system only for some of that, and others were not at all.
 fn by_delegation<S>(
     cx: &Cx<'_, S>,
-    key: Key<Delegation>,
+    key: DelegationKey,
     intent: Intent,
-) -> Result<(Key<File>, Authority), Status> {
+) -> Result<(FileKey, Authority), Status> {
     let held = cx.core.states.delegation(key).ok_or(Status::BAD_STATEID)?;
     let rights = held.rights_of(&cx.run.cred);
     let was_checked = match (intent, held.kind) {

@@ -5,11 +5,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
-use super::permission::{self, Wish};
+use super::permission;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::delegate::Guard;
+use crate::delegation_kind::Touch;
 use crate::fs::{FsOp, FsReply, FsResult};
-use crate::state::delegation::Touch;
+use crate::guards::Guard;
 
 /// LINK: the saved filehandle is the object, the current one the directory of its new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {

@@ -6,21 +6,21 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::permission::{self, Wish};
+use super::permission;
 use super::reclaim;
 use crate::callback::Promise;
-use crate::client::{Client, Clients};
+use crate::client::Clients;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Established, Stage, Step};
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
+use crate::keys::FileKey;
+use crate::keys::{ClientKey, LockKey, LockOwnerKey, OpenKey};
 use crate::peer::Full;
-use crate::slab::Key;
-use crate::state::delegation::Touch;
-use crate::state::file::File;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
+use crate::state::byte_range::{Kind, Range};
 use crate::state::owner::Owner;
-use crate::state::range::{Conflict, Kind, Range};
+use crate::state::range::Conflict;
 use crate::state::waiter::Asker;
 
 /// LOCK.
@@ -215,11 +215,11 @@ pub(crate) fn go_on_unlocking<S: Established>(
 /// What a LOCK is about.
 struct Locking {
     /// The open that the lock is taken under.
-    open: Key<Open>,
+    open: OpenKey,
     /// What its owner has locked under that, if it has a stateid for it.
-    held: Option<Key<Lock>>,
+    held: Option<LockKey>,
     /// Its owner, if it is known.
-    by: Option<Key<LockOwner>>,
+    by: Option<LockOwnerKey>,
 }
 
 fn locker<S: Established>(
@@ -262,10 +262,10 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
 /// Whether the lock is another's, or kept for another who waited longer; then that one is told.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
-    file: Key<File>,
-    open: Key<Open>,
+    file: FileKey,
+    open: OpenKey,
     asker: Asker<'_>,
-    by: Option<Key<LockOwner>>,
+    by: Option<LockOwnerKey>,
 ) -> bool {
     if let Some(conflict) = conflict(cx, file, asker.range, asker.kind, by) {
         tell_conflict(cx, &conflict);
@@ -284,18 +284,18 @@ fn is_denied<S>(
 /// Whose lock is in the way, of those whose lease runs.
 fn conflict<S>(
     cx: &mut Cx<'_, S>,
-    file: Key<File>,
+    file: FileKey,
     range: Range,
     kind: Kind,
-    by: Option<Key<LockOwner>>,
-) -> Option<Conflict<Key<LockOwner>>> {
+    by: Option<LockOwnerKey>,
+) -> Option<Conflict<LockOwnerKey>> {
     cx.core.states.lock_conflict(file, range, kind, by)?;
     cx.core.expire(cx.now, cx.out);
     cx.core.states.lock_conflict(file, range, kind, by)
 }
 
 /// LOCK4denied: whose lock is in the way.
-fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<LockOwner>>) {
+fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
     let found = cx.core.states.lock_owners.get(conflict.owner);
     let client = found.map(Owner::client);
     let owner = found.map(Owner::name).unwrap_or_default();
@@ -305,7 +305,7 @@ fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<Key<LockOwner>>) {
 
 fn deny<'a>(
     clients: &Clients,
-    client: Option<Key<Client>>,
+    client: Option<ClientKey>,
     owner: &'a [u8],
     range: Range,
     kind: Kind,
@@ -324,8 +324,6 @@ fn deny<'a>(
         },
     }
 }
-
-type LockOwner = Owner<Lock>;
 
 fn kind(locktype: LockType) -> Kind {
     if locktype.is_write() {

@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::{getattr, names};
 use crate::compound::{Cx, Fetched, Stage, Step};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::fs::{Expected, FsOp, FsReply, FsResult};
 
 /// LOOKUP.

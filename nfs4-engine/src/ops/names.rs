@@ -6,12 +6,11 @@ use nfs4_proto::xdr::Writer;
 
 use super::permission;
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::delegate::{Guard, Place};
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
-use crate::slab::Key;
-use crate::state::delegation::Touch;
-use crate::state::file::File;
+use crate::guards::{Guard, Place};
+use crate::keys::FileKey;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
 /// in a name; they need not be UTF-8.
@@ -92,9 +91,9 @@ pub(crate) fn find(dir: &Fh, name: Bytes, stage: Stage) -> Step {
 /// What stands against changing what was found under a name.
 pub(crate) enum Found {
     /// Nothing; which file it is, if it is one that is delegated to the caller.
-    Free(Option<Key<File>>),
+    Free(Option<FileKey>),
     /// This file is delegated to another client.
-    Delegated(Key<File>),
+    Delegated(FileKey),
 }
 
 /// Says that the current operation changes what was found in a directory.
@@ -134,7 +133,7 @@ pub(crate) fn after<S>(cx: &Cx<'_, S>) -> Step {
 }
 
 /// What a file is that has lost a name; its delegations end with it.
-pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: Key<File>, result: &FsResult) -> Step {
+pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: FileKey, result: &FsResult) -> Step {
     let is_gone = match result {
         Ok(FsReply::Attrs { attrs, .. }) => attrs.links == 0,
         Err(error) => *error == FsError::Stale,

@@ -4,31 +4,29 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
-    OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
-    OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION,
-    OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED,
-    OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL, OPEN4_SHARE_ACCESS_WRITE,
+    OPEN4_SHARE_ACCESS_WRITE,
 };
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::creation::{self, Barred, Opening};
+use super::creation;
 use super::delegation::{self, DELEGATION_LEN, Offer, Why};
 use super::{io, names, reclaim};
 use crate::callback::Promise;
-use crate::client::{Client, Principal};
+use crate::compound::opening::{Barred, Opening};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
-use crate::delegate::Guard;
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{
     AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
     Target,
 };
-use crate::slab::Key;
+use crate::guards::Guard;
+use crate::keys::{ClientKey, OpenKey};
+use crate::ops::share::share;
+use crate::principal::Principal;
 use crate::state::claim::Claim;
-use crate::state::delegation::Touch;
 use crate::state::file::Share;
-use crate::state::open::Open;
 use crate::state::table::Wanted;
 
 /// The file is looked for or made, and held, by one request; shares are checked when it is known.
@@ -164,7 +162,7 @@ fn barred<S>(
     cx: &mut Cx<'_, S>,
     dir: &Fh,
     length: u64,
-    (client, owner): (Key<Client>, &[u8]),
+    (client, owner): (ClientKey, &[u8]),
     claims: bool,
 ) -> Option<Barred> {
     if claims {
@@ -181,12 +179,12 @@ fn barred<S>(
 }
 
 /// Whether an open owner may open one more file.
-fn room_for<S>(cx: &mut Cx<'_, S>, client: Key<Client>, owner: &[u8]) -> Result<(), Status> {
+fn room_for<S>(cx: &mut Cx<'_, S>, client: ClientKey, owner: &[u8]) -> Result<(), Status> {
     let admitted = cx.core.admit_open(client, owner, cx.now, cx.out);
     admitted.map_err(|full| full.of_open(cx.run.minor))
 }
 
-fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<Key<Client>>) {
+fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<ClientKey>) {
     if let Some(client) = room {
         cx.core.give_room_back(client);
     }
@@ -285,7 +283,7 @@ fn open_cut<S: Established>(
     args: &args::Open<'_>,
     fh: &Fh,
     result: FsResult,
-) -> Result<Key<Open>, Status> {
+) -> Result<OpenKey, Status> {
     let FsReply::Attrs { attrs, stat } = result? else {
         return Err(Status::SERVERFAULT);
     };
@@ -313,7 +311,7 @@ fn admit<S: Established>(
     fh: &Fh,
     needed: Share,
     cut: bool,
-) -> Result<Option<Key<Open>>, Status> {
+) -> Result<Option<OpenKey>, Status> {
     let client = wanted.client;
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);
@@ -338,10 +336,10 @@ fn admit<S: Established>(
 fn take<S: Established>(
     cx: &mut Cx<'_, S>,
     wanted: &Wanted<'_>,
-    own: Option<Key<Open>>,
+    own: Option<OpenKey>,
     fh: &Fh,
     share: Share,
-) -> Result<Key<Open>, Status> {
+) -> Result<OpenKey, Status> {
     let opener = Principal::of(&cx.run.cred);
     if let Some(key) = own {
         cx.core.states.widen(key, share, opener);
@@ -361,7 +359,7 @@ fn take<S: Established>(
 fn answer<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
-    open: Key<Open>,
+    open: OpenKey,
     dir: DirChange,
     attrset: &Bitmap,
 ) -> Result<Step, Status> {
@@ -384,7 +382,7 @@ fn answer<S: Established>(
 }
 
 /// What holds for the open. [RFC 8881 §18.16.3]
-fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
+fn flags<S: Established>(cx: &Cx<'_, S>, open: OpenKey) -> u32 {
     let client = cx.core.states.get(open).map(|open| open.client);
     let can_tell = |client| cx.core.can_call_back(client, Promise::NotifyLock);
     let is_told = cx.scope.session().is_some() && client.is_some_and(can_tell);
@@ -398,29 +396,9 @@ fn flags<S: Established>(cx: &Cx<'_, S>, open: Key<Open>) -> u32 {
     flags
 }
 
-/// The access and deny bits, without what is said of delegations.
-pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
-    let share = Share {
-        access: access & !WANT_BITS,
-        deny,
-    };
-    if (1..=3).contains(&share.access) && share.deny <= 3 {
-        Ok(share)
-    } else {
-        Err(Status::INVAL)
-    }
-}
-
 /// The most bytes of OPEN4resok without a delegation.
 pub(super) const RESULT_LEN: usize = 76;
 const WRITE: Share = Share {
     access: OPEN4_SHARE_ACCESS_WRITE,
     deny: 0,
 };
-/// What a client says of delegations in `share_access`. Who wants what `open_arguments` does not
-/// promise is served as if he had not.
-pub(super) const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
-    | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
-    | OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED
-    | OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS
-    | OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION;

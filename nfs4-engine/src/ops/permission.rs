@@ -5,67 +5,21 @@ use alloc::sync::Arc;
 
 use nfs4_proto::nfs4::status::Status;
 
-use crate::client::Client;
+use crate::compound::query::{About, Query, Wish};
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
 use crate::fs::{AccessMask, Attrs, Credential, FsOp, FsReply, FsResult, Want};
-use crate::slab::Key;
-use crate::state::delegation::Touch;
-use crate::state::file::File;
-
-/// What a user wants to do with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// To read it.
-    Read,
-    /// To write it, to give it another length or the times of now.
-    Write,
-    /// To know its attributes.
-    Look,
-    /// To know who has locked it: who may neither read nor write it has no lock of it either.
-    TestLock,
-    /// To change those attributes that only its owner may.
-    Own,
-    /// LINK: to give it a name in the current directory.
-    Link,
-    /// REMOVE: to take its name in the current directory.
-    Remove,
-    /// RENAME: to move it from the saved directory to the current one.
-    Move,
-    /// RENAME: to put something else in its place in the current directory.
-    Replace,
-}
-
-/// What a file system was asked about a wish.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Query {
-    wish: Wish,
-    /// The file that is delegated.
-    file: Key<File>,
-    about: About,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
-    /// The user's rights to the directory, of the old name if there are two,
-    Dir,
-    /// and to that of the new one.
-    NewDir,
-    /// Whether the directory is sticky, and whose it is.
-    Sticky,
-    /// Whose the file is.
-    Owner,
-    /// The user's rights to the file.
-    Rights,
-}
+use crate::keys::ClientKey;
+use crate::keys::FileKey;
 
 /// A file that a client cannot do this to before another has given it back.
 pub(crate) fn delegated<S>(
     cx: &Cx<'_, S>,
     fh: &Fh,
-    who: Option<Key<Client>>,
+    who: Option<ClientKey>,
     touch: Touch,
-) -> Option<Key<File>> {
+) -> Option<FileKey> {
     let states = &cx.core.states;
     let key = states.in_the_way(fh, who, touch).next()?;
     states.delegation(key).map(|held| held.file)
@@ -81,7 +35,7 @@ pub(crate) fn touch<S: Scope>(
     fh: &Fh,
     (touch, truncate): (Touch, bool),
     permitted: bool,
-) -> Result<Option<Key<File>>, Status> {
+) -> Result<Option<FileKey>, Status> {
     if !permitted && let Some(file) = delegated(cx, fh, S::sender(cx), touch) {
         return Ok(Some(file));
     }
@@ -93,7 +47,7 @@ pub(crate) fn touch<S: Scope>(
 ///
 /// # Errors
 /// ROFS if nobody may.
-pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: Wish, file: Key<File>) -> Result<Step, Status> {
+pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: Wish, file: FileKey) -> Result<Step, Status> {
     let rights = cx.core.exports.rights(cx.current()?.export);
     let (changes, about) = match wish {
         Wish::Look | Wish::Read | Wish::TestLock => (false, About::Owner),
@@ -116,7 +70,7 @@ pub(crate) fn answered<S: Scope>(
     cx: &mut Cx<'_, S>,
     query: Query,
     result: FsResult,
-    then: impl FnOnce(&mut Cx<'_, S>, Key<File>) -> Result<Step, Status>,
+    then: impl FnOnce(&mut Cx<'_, S>, FileKey) -> Result<Step, Status>,
 ) -> Result<Step, Status> {
     let next = match query.about {
         About::Dir | About::NewDir => in_directory(query, result)?,
@@ -137,7 +91,7 @@ pub(crate) fn answered<S: Scope>(
 ///
 /// # Errors
 /// DELAY while a delegation of another client is in the way.
-pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: Key<File>) -> Result<(), Status> {
+pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: FileKey) -> Result<(), Status> {
     let who = S::sender(cx);
     match cx.core.states.handle_of(file) {
         Some(fh) if cx.recalls(&fh, who, Touch::Change, false) => Err(Status::DELAY),

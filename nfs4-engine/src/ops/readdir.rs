@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::attr;
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::exports::Fh;
+use crate::fh::Fh;
 use crate::fs::{DirWriter, FsOp, FsReply, FsResult, FsStat};
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {

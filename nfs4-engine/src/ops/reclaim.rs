@@ -4,9 +4,8 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use crate::client::Client;
 use crate::compound::{Cx, Sequenced, Step};
-use crate::slab::Key;
+use crate::keys::ClientKey;
 
 pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::ReclaimComplete::decode(args)?;
@@ -33,7 +32,7 @@ pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Res
 /// # Errors
 /// NO_GRACE for a reclaim: nothing outlives a restart yet, so there is nothing to reclaim. GRACE
 /// for a new one while others may reclaim, or before the client has said that it reclaims no more.
-pub(super) fn admit<S>(cx: &Cx<'_, S>, client: Key<Client>, reclaims: bool) -> Result<(), Status> {
+pub(super) fn admit<S>(cx: &Cx<'_, S>, client: ClientKey, reclaims: bool) -> Result<(), Status> {
     if reclaims {
         return Err(Status::NO_GRACE);
     }

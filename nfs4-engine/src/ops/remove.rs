@@ -5,11 +5,11 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
-use super::permission::{self, Wish};
+use super::permission;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
-use crate::slab::Key;
-use crate::state::file::File;
+use crate::keys::FileKey;
 
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
@@ -56,7 +56,7 @@ pub(crate) fn resume<S: Scope>(
 fn remove<S>(
     cx: &Cx<'_, S>,
     args: &args::Remove<'_>,
-    held: Option<Key<File>>,
+    held: Option<FileKey>,
 ) -> Result<Step, Status> {
     let dir = cx.current()?;
     let op = FsOp::Remove {

@@ -5,12 +5,12 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
-use super::permission::{self, Wish};
+use super::permission;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Scope, Stage, Step};
-use crate::delegate::Guard;
 use crate::fs::{FsOp, FsReply, FsResult};
-use crate::slab::Key;
-use crate::state::file::File;
+use crate::guards::Guard;
+use crate::keys::FileKey;
 
 /// The saved filehandle is the directory of the old name, the current one of the new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -80,7 +80,7 @@ fn find_other<S>(cx: &Cx<'_, S>, args: &args::Rename<'_>) -> Result<Step, Status
 }
 
 /// The file that is moved gets the new name while it is delegated to the caller, if it is.
-fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: Key<File>) -> Result<(), Status> {
+fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: FileKey) -> Result<(), Status> {
     let fh = cx.core.states.handle_of(moved);
     if fh
         .and_then(|fh| cx.core.states.delegated_file(&fh))
@@ -99,7 +99,7 @@ fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: Key<File>) -> Res
 fn rename<S>(
     cx: &Cx<'_, S>,
     args: &args::Rename<'_>,
-    held: Option<Key<File>>,
+    held: Option<FileKey>,
 ) -> Result<Step, Status> {
     let to_dir = cx.current()?;
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;

@@ -9,8 +9,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 use crate::callback::CallbackPath;
 use crate::compound::{Cx, Step, V40};
 use crate::fs::FsResult;
-use crate::slab::Key;
-use crate::state::lock::Lock;
+use crate::keys::LockKey;
 
 /// RENEW.
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -41,7 +40,7 @@ pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     if found.held().len() > MOST_RELEASED {
         return Err(Status::RESOURCE);
     }
-    let held: Vec<Key<Lock>> = found.held().iter().collect();
+    let held: Vec<LockKey> = found.held().iter().collect();
     if held.iter().any(|lock| states.holds_locks(*lock)) {
         return Err(Status::LOCKS_HELD);
     }

@@ -11,37 +11,17 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::{close, downgrade, lock, open};
 use crate::action::Outbox;
-use crate::client::Client;
+use crate::compound::owner_turn::{Taken, Whose};
 use crate::compound::v40::is_reserved;
 use crate::compound::{Compound, Cx, Step, V40};
 use crate::core::Core;
-use crate::session::fingerprint;
-use crate::slab::Key;
+use crate::fingerprint;
+use crate::keys::{ClientKey, OpenOwnerKey};
 use crate::state::history::Did;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
 use crate::state::owner::Owner;
 use crate::state::stateid::Named;
 use crate::state::turns::{Answer, Asked, Last, Turn, Turns, counts};
 use crate::time::{Mono, Now};
-
-/// A turn that an operation has taken.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    whose: Whose,
-    asked: Asked,
-    /// What a CLOSE closes.
-    closes: Option<Key<Open>>,
-    /// Of a LOCK by an owner who has nothing of the file yet: his own seqid, and he himself if he
-    /// is known.
-    lock: Option<(Option<Key<Owner<Lock>>>, u32)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Whose {
-    Open(Key<Owner<Open>>),
-    Lock(Key<Owner<Lock>>),
-}
 
 /// OPEN. [RFC 7530 §16.16]
 pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -193,7 +173,7 @@ pub(crate) fn unlock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step
 }
 
 /// An operation has its result: what its turn comes to.
-pub(crate) fn settle(cx: &mut Cx<'_, V40>, status: Status) {
+pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     let Some(turn) = cx.run.turn.take() else {
         return;
     };
@@ -357,7 +337,7 @@ fn turns<T>(owner: Option<&Owner<T>>) -> Option<&Turns> {
 
 /// The client goes on with another sequence than the one that it was to confirm: what was opened
 /// in that is closed. [RFC 7530 §16.18.5]
-fn forget_sequence(cx: &mut Cx<'_, V40>, key: Key<Owner<Open>>) {
+fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
     let owners = &mut cx.core.states.open_owners;
     let open = turns(owners.get(key)).and_then(|turns| turns.unconfirmed);
     owners.take_turn(key, None, Turns::restart);
@@ -366,7 +346,7 @@ fn forget_sequence(cx: &mut Cx<'_, V40>, key: Key<Owner<Open>>) {
     }
 }
 
-fn replay_open(cx: &mut Cx<'_, V40>, key: Key<Owner<Open>>) -> Step {
+fn replay_open(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) -> Step {
     let turns = turns(cx.core.states.open_owners.get(key));
     replay(cx.run, turns.and_then(Turns::last))
 }
@@ -388,7 +368,7 @@ fn replay(run: &mut Compound, last: Option<&Last>) -> Step {
 
 impl Core {
     /// The client whose state this is, if it is of minor version 0.
-    fn client_of_state(&self, key: Key<Client>, now: Mono) -> Result<Key<Client>, Status> {
+    fn client_of_state(&self, key: ClientKey, now: Mono) -> Result<ClientKey, Status> {
         let client = self.clients.get(key).ok_or(Status::EXPIRED)?;
         if client.about.minor != 0 {
             Err(Status::BAD_STATEID)
@@ -401,7 +381,7 @@ impl Core {
 
     /// Forgets those owners who have been silent longest, if of the peer of a client too many are
     /// remembered who hold nothing: its own, unless it has hardly any. [RFC 7530 §9.1.10]
-    fn crowd_out_owners(&mut self, client: Key<Client>, now: Now, out: &mut Outbox) {
+    fn crowd_out_owners(&mut self, client: ClientKey, now: Now, out: &mut Outbox) {
         let most = OWNERS_REMEMBERED;
         while let Some(key) = self.states.open_owners.crowded_out(client, most) {
             self.forget_owner(key, now, out);
@@ -416,7 +396,7 @@ impl Core {
     /// [RFC 7530 §16.18.5]
     pub(crate) fn forget_silent_owners(
         &mut self,
-        client: Key<Client>,
+        client: ClientKey,
         now: Now,
         budget: &mut usize,
         out: &mut Outbox,
@@ -435,7 +415,7 @@ impl Core {
         false
     }
 
-    fn forget_owner(&mut self, key: Key<Owner<Open>>, now: Now, out: &mut Outbox) {
+    fn forget_owner(&mut self, key: OpenOwnerKey, now: Now, out: &mut Outbox) {
         let turns = turns(self.states.open_owners.get(key));
         if let Some(open) = turns.and_then(|turns| turns.unconfirmed) {
             self.close(open, now, out);

@@ -11,15 +11,16 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use crate::action::Outbox;
 use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
-use crate::connection::Direction;
 use crate::core::Core;
+use crate::direction::Direction;
+use crate::fingerprint::{self, Asked};
+use crate::keys::SessionKey;
 use crate::metrics::SequenceError;
 use crate::peer::{Held, Peer};
 use crate::session::demand::Pressure;
-use crate::session::fingerprint::{self, Asked};
+use crate::session::slot::Keep;
 use crate::session::slot::{Acquire, Said};
 use crate::session::table::Session;
-use crate::slab::Key;
 use crate::time::Now;
 
 /// What became of a SEQUENCE.
@@ -149,7 +150,7 @@ fn take(
     run: &mut Compound,
     args: &args::Sequence,
     rest: Reader<'_>,
-    key: Key<Session>,
+    key: SessionKey,
     now: Now,
 ) -> Result<(Turn, bool, Peer), Status> {
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
@@ -233,6 +234,35 @@ fn encode(run: &mut Compound, args: &args::Sequence, said: Said) {
     run.reply.end_op(Status::OK, false);
 }
 
+/// Ends the slot of a request that is answered.
+pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now) {
+    let Some(session) = core.sessions.get_mut(scope.session) else {
+        if let Some(client) = core.clients.get_mut(scope.client) {
+            client.lease.end(now.mono);
+        }
+        return;
+    };
+    session.running -= 1;
+    session.last_used = now.mono;
+    let peer = session.peer;
+    if let Some(slot) = session.slots.get_mut(scope.slot) {
+        // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
+        // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
+        // to it.
+        let refused = run.begun == 2 && run.reply.is_beyond_us();
+        let keep = if run.count == 1 {
+            Keep::Sequence(run.said)
+        } else if run.keep || refused {
+            Keep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
+        } else {
+            Keep::Nothing
+        };
+        let (before, after) = slot.finish(keep, run.changes);
+        core.sessions.kept.change(peer, before, after);
+        core.mind_slots(peer, now);
+    }
+}
+
 /// Sends what the slot has kept.
 fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) {
     let session = core.sessions.get(scope.session);
@@ -246,7 +276,7 @@ fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) 
 /// Answers the retry of a request whose reply is not kept: the second operation fails.
 /// [RFC 8881 §2.10.6.1.3]
 fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
-    // There is one and it is served, for other replies are always kept: see `Core::end_sequence`.
+    // There is one and it is served, for other replies are always kept: see [`leave`].
     let second = rest.u32().map_or(Op::Illegal.number(), OpNum);
     run.reply.begin_op(second);
     run.reply.end_op(Status::RETRY_UNCACHED_REP, false);

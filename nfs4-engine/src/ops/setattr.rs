@@ -5,11 +5,14 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::io::{self, Intent, Right};
-use super::permission::{self, Wish};
+use super::permission;
 use crate::attr;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Established, Stage, Step};
-use crate::fs::{Authority, FsOp, FsReply, FsResult, SetAttrs, SetTime};
-use crate::state::delegation::Touch;
+use crate::delegation_kind::Touch;
+use crate::fs::SetAttrs;
+use crate::fs::SetTime;
+use crate::fs::{Authority, FsOp, FsReply, FsResult};
 
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,

@@ -10,10 +10,11 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::about;
-use crate::client::{CallbackTarget, Client, Introduced, Introduction, Principal};
+use crate::client::{CallbackTarget, Introduced, Introduction};
 use crate::compound::{Cx, Step, V40};
 use crate::event::{ClientGone, Event};
-use crate::slab::Key;
+use crate::keys::ClientKey;
+use crate::principal::Principal;
 
 /// SETCLIENTID: nothing of what the client has changes before it confirms.
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -71,7 +72,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     Ok(introduced(cx, key, confirm))
 }
 
-fn introduced(cx: &mut Cx<'_, V40>, key: Key<Client>, confirm: Verifier) -> Step {
+fn introduced(cx: &mut Cx<'_, V40>, key: ClientKey, confirm: Verifier) -> Step {
     let id = cx.core.clients.get(key).map_or(0, |client| client.id);
     res::SetClientIdOk {
         clientid: ClientId(id),
@@ -82,7 +83,7 @@ fn introduced(cx: &mut Cx<'_, V40>, key: Key<Client>, confirm: Verifier) -> Step
 }
 
 /// Somebody else has this name, and state under it: where that client is.
-fn in_use(cx: &mut Cx<'_, V40>, key: Key<Client>) -> Step {
+fn in_use(cx: &mut Cx<'_, V40>, key: ClientKey) -> Step {
     let client = cx.core.clients.get(key);
     let callback = client.and_then(|client| client.introduction.as_deref());
     let client_using = callback.map_or(
@@ -132,7 +133,7 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
 }
 
 /// The first confirmation of an incarnation: the one before it goes with all that it had.
-fn establish(cx: &mut Cx<'_, V40>, key: Key<Client>) -> Result<(), Status> {
+fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
     let core = &mut *cx.core;
     let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let id = client.id;

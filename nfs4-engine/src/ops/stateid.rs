@@ -7,8 +7,8 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::compound::{Cx, Sequenced, Step};
 use crate::fs::FsResult;
+use crate::state::ending::Ending;
 use crate::state::stateid::Named;
-use crate::state::table::Ending;
 
 /// TEST_STATEID: a list as long as a request is gone through in parts.
 pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {

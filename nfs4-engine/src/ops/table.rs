@@ -2,7 +2,6 @@
 
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::xdr::Reader;
 
 use super::{
     access, backchannel_ctl, bind_conn, close, commit, create, create_session, delegation, destroy,
@@ -10,54 +9,12 @@ use super::{
     readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
     write,
 };
-use crate::client::Client;
-use crate::compound::context::Bare;
-use crate::compound::{Cx, Scope, Sequenced, Step, V40};
-use crate::fs::FsResult;
-use crate::slab::Key;
-
-/// One operation. A column that is empty is a scope in which it is not served.
-pub(crate) struct Row {
-    pub(crate) op: Op,
-    pub(crate) flags: Flags,
-    /// The most bytes of its result after the status, for an operation that changes something:
-    /// room for them is proved before it begins.
-    pub(crate) reply_bound: Option<usize>,
-    /// Without a session.
-    pub(crate) bare: Option<Handler<Bare>>,
-    /// In minor version 0.
-    pub(crate) v40: Option<Handler<V40>>,
-    /// After SEQUENCE, in minor versions 1 and 2.
-    pub(crate) v41: Option<Handler<Sequenced>>,
-}
-
-/// What the runner checks for an operation.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Flags {
-    /// It needs a current filehandle.
-    pub(crate) needs_current: bool,
-    /// It asks the file system about the current filehandle, or leads to one that does: PUTFH
-    /// before it need not.
-    pub(crate) consults: bool,
-    /// Attributes that came with an earlier answer are still true after it.
-    pub(crate) keeps_fetched: bool,
-    /// It must be the first operation.
-    pub(crate) first_only: bool,
-    /// It must be the only operation.
-    pub(crate) alone: bool,
-}
+use crate::compound::Bare;
+use crate::compound::handler::{Flags, Handler, Row};
+use crate::compound::{Sequenced, V40};
 
 /// What runs an operation of all minor versions.
 type Both = (Handler<V40>, Handler<Sequenced>);
-
-type Start<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>) -> Result<Step, Status>;
-type Resume<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>, FsResult) -> Result<Step, Status>;
-
-/// What runs an operation in one scope.
-pub(crate) struct Handler<S: 'static> {
-    pub(crate) start: Start<S>,
-    pub(crate) resume: Resume<S>,
-}
 
 /// The row of an operation that exists in this minor version.
 ///
@@ -75,53 +32,6 @@ pub(crate) fn find(op: OpNum, minor: u32) -> Result<&'static Row, Status> {
 /// The row of an operation.
 pub(crate) fn row(op: Op) -> &'static Row {
     ROWS.get(op.index()).unwrap_or(&UNSERVED)
-}
-
-impl<S> Handler<S> {
-    /// An operation that never waits.
-    const fn now(start: Start<S>) -> Handler<S> {
-        Handler {
-            start,
-            resume: |_, _, _| Err(Status::SERVERFAULT),
-        }
-    }
-
-    const fn waiting(start: Start<S>, resume: Resume<S>) -> Handler<S> {
-        Handler { start, resume }
-    }
-}
-
-impl Scope for Bare {
-    fn session(&self) -> Option<Key<crate::session::table::Session>> {
-        None
-    }
-
-    fn sender(_: &Cx<'_, Bare>) -> Option<Key<Client>> {
-        None
-    }
-
-    fn handler(row: &'static Row) -> Option<&'static Handler<Bare>> {
-        row.bare.as_ref()
-    }
-}
-
-impl Scope for Sequenced {
-    fn session(&self) -> Option<Key<crate::session::table::Session>> {
-        Some(self.session)
-    }
-
-    fn sender(cx: &Cx<'_, Sequenced>) -> Option<Key<Client>> {
-        Some(cx.scope.client)
-    }
-
-    /// The session may have been ended.
-    fn stands(cx: &Cx<'_, Sequenced>) -> bool {
-        cx.core.is_alive(&cx.scope)
-    }
-
-    fn handler(row: &'static Row) -> Option<&'static Handler<Sequenced>> {
-        row.v41.as_ref()
-    }
 }
 
 /// An operation that never waits, in all minor versions.

@@ -6,7 +6,8 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::io::{self, Intent, Right};
-use super::permission::{self, Wish};
+use super::permission;
+use crate::compound::query::Wish;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult, Stability};
 

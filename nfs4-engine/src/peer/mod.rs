@@ -13,14 +13,16 @@ use core::net::{IpAddr, SocketAddr};
 pub(crate) use rank::{Rank, Ranked, Ranks};
 pub(crate) use share::{Full, GivesWay, Held, Shares};
 
-use crate::client::Principal;
+use crate::keys::{PartyKey, kind};
 use crate::map::{DetMap, Keyed};
-use crate::slab::{Key, Slab};
+use crate::principal::Principal;
+use crate::slab::Entry;
+use crate::slab::Slab;
 
 /// All parties that have anything.
 pub(crate) struct Peers {
     slab: Slab<Party>,
-    by_name: DetMap<Name, Key<Party>>,
+    by_name: DetMap<Name, PartyKey>,
 }
 
 /// A host, or one of its principals.
@@ -33,9 +35,9 @@ pub(crate) struct Party {
 /// To whom something is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
-    pub(crate) host: Key<Party>,
+    pub(crate) host: PartyKey,
     /// None where it is not known who at the host.
-    pub(crate) user: Option<Key<Party>>,
+    pub(crate) user: Option<PartyKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +46,11 @@ enum Name {
     Address(IpAddr),
     /// What a driver calls a host that is no address.
     Other(Box<str>),
-    Principal(Key<Party>, Principal),
+    Principal(PartyKey, Principal),
+}
+
+impl Entry for Party {
+    type Kind = kind::Party;
 }
 
 impl Peers {
@@ -61,7 +67,7 @@ impl Peers {
     }
 
     /// How often each is held.
-    pub(crate) fn uses(&self) -> impl Iterator<Item = (Key<Party>, usize)> + '_ {
+    pub(crate) fn uses(&self) -> impl Iterator<Item = (PartyKey, usize)> + '_ {
         let entries = self.slab.entries();
         entries.map(|(key, party)| (key, party.uses))
     }
@@ -81,7 +87,7 @@ impl Peers {
     }
 
     /// A principal at a host; held once more.
-    pub(crate) fn user(&mut self, host: Key<Party>, principal: Principal) -> Peer {
+    pub(crate) fn user(&mut self, host: PartyKey, principal: Principal) -> Peer {
         let user = self.named(Name::Principal(host, principal));
         let peer = Peer {
             host,
@@ -116,7 +122,7 @@ impl Peers {
         }
     }
 
-    fn named(&mut self, name: Name) -> Key<Party> {
+    fn named(&mut self, name: Name) -> PartyKey {
         if let Some(key) = self.by_name.get(&name) {
             return *key;
         }
@@ -132,7 +138,7 @@ impl Peers {
 
 impl Peer {
     /// The host, and the principal if it is known.
-    pub(crate) fn parties(self) -> impl Iterator<Item = Key<Party>> {
+    pub(crate) fn parties(self) -> impl Iterator<Item = PartyKey> {
         core::iter::once(self.host).chain(self.user)
     }
 }

@@ -1,37 +1,38 @@
 //! Who gives way first.
 
 use super::share::are;
-use super::{GivesWay, Held, Party, Peer};
+use super::{GivesWay, Held, Peer};
 use crate::chain::{Chain, Link};
+use crate::keys::PartyKey;
 use crate::parted::Parted;
-use crate::slab::{Key, Slab};
+use crate::slab::{Entry, Key, Slab};
 
 /// Those entries of a table that give way when room is wanted, in the order in which they do: of
 /// all peers, and of each party.
 #[derive(Debug)]
-pub(crate) struct Ranks<T> {
-    all: Chain<T>,
+pub(crate) struct Ranks<K> {
+    all: Chain<K>,
     /// By the place of the party.
-    of: Parted<Chain<T>>,
+    of: Parted<Chain<K>>,
 }
 
 /// Where an entry stands in [`Ranks`], if it does.
 #[derive(Debug)]
-pub(crate) struct Rank<T> {
+pub(crate) struct Rank<K> {
     /// Among whose it stands.
     peer: Option<Peer>,
     /// Its neighbours among all, those of its host, and those of its principal.
-    links: [Link<T>; 3],
+    links: [Link<K>; 3],
 }
 
 /// An entry that can stand in [`Ranks`].
-pub(crate) trait Ranked: Sized {
+pub(crate) trait Ranked: Entry + Sized {
     /// Where it stands; none if it is not of those that ever do.
-    fn rank(&mut self) -> Option<&mut Rank<Self>>;
+    fn rank(&mut self) -> Option<&mut Rank<Self::Kind>>;
 }
 
-impl<T: Ranked> Ranks<T> {
-    pub(crate) const fn new() -> Ranks<T> {
+impl<K> Ranks<K> {
+    pub(crate) const fn new() -> Ranks<K> {
         Ranks {
             all: Chain::new(),
             of: Parted::new(),
@@ -40,7 +41,7 @@ impl<T: Ranked> Ranks<T> {
 
     /// How many there are, as a peer sees it.
     pub(crate) fn held(&self, peer: Peer) -> Held {
-        let of = |key: Key<Party>| self.of.get(key.index as usize).map_or(0, Chain::len);
+        let of = |key: PartyKey| self.of.get(key.index as usize).map_or(0, Chain::len);
         Held {
             own: peer.user.map_or(0, of),
             host: of(peer.host),
@@ -54,7 +55,7 @@ impl<T: Ranked> Ranks<T> {
     }
 
     /// The first of those that give way to a peer.
-    pub(crate) fn first_to(&self, peer: Peer, whose: GivesWay) -> Option<Key<T>> {
+    pub(crate) fn first_to(&self, peer: Peer, whose: GivesWay) -> Option<Key<K>> {
         let party = match whose {
             GivesWay::Own => peer.user.unwrap_or(peer.host),
             GivesWay::Host => peer.host,
@@ -64,61 +65,66 @@ impl<T: Ranked> Ranks<T> {
     }
 
     /// The one that gives way first of all.
-    pub(crate) fn first(&self) -> Option<Key<T>> {
+    pub(crate) fn first(&self) -> Option<Key<K>> {
         self.all.first()
     }
 
     /// The one that gives way to its own peer: of the same principal, or else of the same host.
-    pub(crate) fn first_of(&self, peer: Peer) -> Option<Key<T>> {
+    pub(crate) fn first_of(&self, peer: Peer) -> Option<Key<K>> {
         let mut nearest = peer.user.into_iter().chain([peer.host]);
         nearest.find_map(|party| self.of.get(party.index as usize)?.first())
     }
 
     /// Whether so many are listed of each party, and none of any other.
-    pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
+    pub(crate) fn are(&self, told: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
         are(self.of.iter().map(Chain::len), told)
     }
 
     /// Puts an entry of a peer's last of all, unless it stands somewhere.
-    pub(crate) fn push(&mut self, slab: &mut Slab<T>, key: Key<T>, peer: Peer) {
+    pub(crate) fn push<T: Ranked<Kind = K>>(
+        &mut self,
+        slab: &mut Slab<T>,
+        key: Key<K>,
+        peer: Peer,
+    ) {
         match slab.get_mut(key).and_then(T::rank) {
             Some(rank) if rank.peer.is_none() => rank.peer = Some(peer),
             _ => return,
         }
-        self.all.push(slab, key, link(ALL));
+        self.all.push(slab, key, link::<T>(ALL));
         for (party, at) in peer.parties().zip(PARTIES) {
             let place = party.index as usize;
             self.of.reach(place, Chain::default);
             if let Some(chain) = self.of.get_mut(place) {
-                chain.push(slab, key, link(at));
+                chain.push(slab, key, link::<T>(at));
             }
         }
     }
 
     /// Takes an entry out, if it stands somewhere here.
-    pub(crate) fn remove(&mut self, slab: &mut Slab<T>, key: Key<T>) {
+    pub(crate) fn remove<T: Ranked<Kind = K>>(&mut self, slab: &mut Slab<T>, key: Key<K>) {
         let rank = slab.get_mut(key).and_then(T::rank);
         let Some(peer) = rank.and_then(|rank| rank.peer.take()) else {
             return;
         };
-        self.all.remove(slab, key, link(ALL));
+        self.all.remove(slab, key, link::<T>(ALL));
         for (party, at) in peer.parties().zip(PARTIES) {
             if let Some(chain) = self.of.get_mut(party.index as usize) {
-                chain.remove(slab, key, link(at));
+                chain.remove(slab, key, link::<T>(at));
             }
         }
     }
 }
 
-impl<T> Rank<T> {
+impl<K> Rank<K> {
     /// Whether it stands somewhere.
     pub(crate) fn is_listed(&self) -> bool {
         self.peer.is_some()
     }
 }
 
-impl<T> Default for Rank<T> {
-    fn default() -> Rank<T> {
+impl<K> Default for Rank<K> {
+    fn default() -> Rank<K> {
         Rank {
             peer: None,
             links: Default::default(),
@@ -126,7 +132,7 @@ impl<T> Default for Rank<T> {
     }
 }
 
-fn link<T: Ranked>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T>> {
+fn link<T: Ranked>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T::Kind>> {
     move |entry| entry.rank()?.links.get_mut(at)
 }
 
@@ -139,10 +145,14 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Entry(Rank<Entry>);
+    struct Value(Rank<Value>);
 
-    impl Ranked for Entry {
-        fn rank(&mut self) -> Option<&mut Rank<Entry>> {
+    impl Entry for Value {
+        type Kind = Value;
+    }
+
+    impl Ranked for Value {
+        fn rank(&mut self) -> Option<&mut Rank<Value>> {
             Some(&mut self.0)
         }
     }
@@ -150,14 +160,14 @@ mod tests {
     #[test]
     fn the_oldest_gives_way_of_a_principal_its_host_and_all() {
         let peer = |host, user| Peer {
-            host: Key::new(host, 1),
-            user: Some(Key::new(user, 1)),
+            host: PartyKey::new(host, 1),
+            user: Some(PartyKey::new(user, 1)),
         };
         // Two principals at one host, and one at another.
         let (one, two, other) = (peer(0, 1), peer(0, 2), peer(3, 4));
         let (mut slab, mut ranks) = (Slab::new(), Ranks::new());
         let keys = [other, two, one, one].map(|peer| {
-            let key = slab.insert(Entry::default());
+            let key = slab.insert(Value::default());
             ranks.push(&mut slab, key, peer);
             key
         });
@@ -166,7 +176,7 @@ mod tests {
         let held = |own, host, all| Held { own, host, all };
         assert_eq!(ranks.held(one), held(2, 3, 4));
         assert_eq!(ranks.held(other), held(1, 1, 4));
-        let first = |ranks: &Ranks<Entry>, whose| ranks.first_to(one, whose);
+        let first = |ranks: &Ranks<Value>, whose| ranks.first_to(one, whose);
         assert_eq!(first(&ranks, GivesWay::Own), Some(keys[2]));
         assert_eq!(first(&ranks, GivesWay::Host), Some(keys[1]));
         assert_eq!(first(&ranks, GivesWay::First), Some(keys[0]));

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Party, Peer};
+use super::Peer;
+use crate::keys::PartyKey;
 use crate::parted::Parted;
-use crate::slab::Key;
 
 /// How much of one thing is taken, in all and by each party.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Shares {
 
     /// What is taken, as a peer sees it.
     pub(crate) fn held(&self, peer: Peer) -> Held {
-        let of = |key: Key<Party>| self.of.get(key.index as usize).copied().unwrap_or(0);
+        let of = |key: PartyKey| self.of.get(key.index as usize).copied().unwrap_or(0);
         Held {
             own: peer.user.map_or(0, of),
             host: of(peer.host),
@@ -78,7 +78,7 @@ impl Shares {
     }
 
     #[inline]
-    fn add_to(&mut self, party: Key<Party>, more: usize) {
+    fn add_to(&mut self, party: PartyKey, more: usize) {
         let place = party.index as usize;
         if let Some(held) = self.of.get_mut(place) {
             *held += more;
@@ -101,7 +101,7 @@ impl Shares {
     }
 
     #[inline]
-    fn take_from(&mut self, party: Key<Party>, less: usize) {
+    fn take_from(&mut self, party: PartyKey, less: usize) {
         if let Some(held) = self.of.get_mut(party.index as usize) {
             debug_assert!(*held >= less, "it was added before");
             *held = held.saturating_sub(less);
@@ -118,7 +118,7 @@ impl Shares {
     }
 
     /// Whether each party has as much as is told, and no other anything.
-    pub(crate) fn are(&self, told: impl IntoIterator<Item = (Key<Party>, usize)>) -> bool {
+    pub(crate) fn are(&self, told: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
         are(self.of.iter().copied(), told)
     }
 }
@@ -191,7 +191,7 @@ impl Held {
 /// Whether what is counted of each party, by its place, is what is told, and of no other anything.
 pub(super) fn are(
     counted: impl Iterator<Item = usize>,
-    told: impl IntoIterator<Item = (Key<Party>, usize)>,
+    told: impl IntoIterator<Item = (PartyKey, usize)>,
 ) -> bool {
     let mut counted: Vec<usize> = counted.collect();
     for (key, held) in told {
@@ -217,8 +217,8 @@ mod tests {
 
     fn peer(host: u32, user: u32) -> Peer {
         Peer {
-            host: Key::new(host, 1),
-            user: Some(Key::new(user, 1)),
+            host: PartyKey::new(host, 1),
+            user: Some(PartyKey::new(user, 1)),
         }
     }
 
@@ -296,8 +296,8 @@ mod tests {
                 all: 1
             }
         );
-        assert!(shares.are([(two.host, 1), (Key::new(4, 1), 1)]));
+        assert!(shares.are([(two.host, 1), (PartyKey::new(4, 1), 1)]));
         assert!(!shares.are([(two.host, 1)]));
-        assert!(!shares.are([(two.host, 1), (Key::new(4, 1), 1), (one.host, 1)]));
+        assert!(!shares.are([(two.host, 1), (PartyKey::new(4, 1), 1), (one.host, 1)]));
     }
 }

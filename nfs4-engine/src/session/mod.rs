@@ -1,8 +1,7 @@
 //! Sessions: slots, exactly-once execution and replay. [RFC 8881 §2.10]
 
 pub(crate) mod demand;
-pub(crate) mod fingerprint;
-pub(crate) mod recall;
+pub(crate) mod round;
 pub(crate) mod slot;
 pub(crate) mod slots;
 pub(crate) mod table;

@@ -7,21 +7,22 @@ use nfs4_proto::nfs4::args::Sequence;
 use nfs4_proto::nfs4::basic::SessionId;
 
 use super::demand::{Demand, Pressure};
-use super::recall::Round;
 use super::slot::Slot;
 use super::slots::{Slots, Usage};
 use crate::callback::BackChannel;
-use crate::client::Client;
 use crate::connection::Bindings;
+use crate::keys::{ClientKey, SessionKey, kind};
 use crate::map::Keyed;
 use crate::peer::{Peer, Shares};
+use crate::session::round::Round;
+use crate::slab::Entry;
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};
 
 /// A session of a client: its slots and the connections bound to it.
 pub(crate) struct Session {
     pub(crate) id: SessionId,
-    pub(crate) client: Key<Client>,
+    pub(crate) client: ClientKey,
     /// To whom it is counted.
     pub(crate) peer: Peer,
     pub(crate) created: Now,
@@ -64,6 +65,10 @@ pub(crate) struct Sessions {
     pub(crate) kept: Shares,
     /// What the replies to requests that wait may add to that, in bytes.
     pub(crate) promised: Shares,
+}
+
+impl Entry for Session {
+    type Kind = kind::Session;
 }
 
 impl Session {
@@ -153,17 +158,22 @@ impl Sessions {
         self.slab.len()
     }
 
+    /// Whether a session is still there, and with it its client.
+    pub(crate) fn contains(&self, key: SessionKey) -> bool {
+        self.slab.contains(key)
+    }
+
     #[inline]
-    pub(crate) fn get(&self, key: Key<Session>) -> Option<&Session> {
+    pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {
         self.slab.get(key)
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: Key<Session>) -> Option<&mut Session> {
+    pub(crate) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
         self.slab.get_mut(key)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Session>, &Session)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (SessionKey, &Session)> + '_ {
         self.slab.entries()
     }
 
@@ -174,13 +184,13 @@ impl Sessions {
 
     /// The session that the wire calls `id`; none for another boot's, nor for an id that somebody
     /// has made up from another.
-    pub(crate) fn by_id(&self, id: &SessionId) -> Option<Key<Session>> {
+    pub(crate) fn by_id(&self, id: &SessionId) -> Option<SessionKey> {
         self.find(id).map(|(key, _)| key)
     }
 
     /// As [`Sessions::by_id`], with the session.
     #[inline]
-    pub(crate) fn find(&self, id: &SessionId) -> Option<(Key<Session>, &Session)> {
+    pub(crate) fn find(&self, id: &SessionId) -> Option<(SessionKey, &Session)> {
         let [_, index, generation, _] = words(id);
         let key = Key::new(index, generation);
         let session = self.slab.get(key)?;
@@ -189,15 +199,15 @@ impl Sessions {
 
     pub(crate) fn insert(
         &mut self,
-        (client, peer): (Key<Client>, Peer),
+        (client, peer): (ClientKey, Peer),
         fore: Fore,
         back: BackChannel,
         now: Now,
-    ) -> Key<Session> {
+    ) -> SessionKey {
         let (epoch, keyed) = (self.epoch, self.keyed);
         // Who knows one session's id must not find another's.
         self.shares.add(peer, 1);
-        let secret = |key: Key<Session>| keyed.hash_one(key) as u32;
+        let secret = |key: SessionKey| keyed.hash_one(key) as u32;
         self.slab.insert_with(|key| Session {
             id: id_of([epoch, key.index, key.generation, secret(key)]),
             client,
@@ -217,7 +227,7 @@ impl Sessions {
 
     /// A request of a session waits, of whose reply so many bytes may be kept: there must be memory
     /// for them.
-    pub(crate) fn promise(&mut self, key: Key<Session>, bytes: usize) {
+    pub(crate) fn promise(&mut self, key: SessionKey, bytes: usize) {
         if let Some(session) = self.slab.get_mut(key) {
             session.promised += bytes;
             self.promised.add(session.peer, bytes);
@@ -225,14 +235,14 @@ impl Sessions {
     }
 
     /// Ends [`Sessions::promise`]. If the session has gone, that has.
-    pub(crate) fn redeem(&mut self, key: Key<Session>, bytes: usize) {
+    pub(crate) fn redeem(&mut self, key: SessionKey, bytes: usize) {
         if let Some(session) = self.slab.get_mut(key) {
             session.promised -= bytes;
             self.promised.take(session.peer, bytes);
         }
     }
 
-    pub(crate) fn remove(&mut self, key: Key<Session>) -> Option<Session> {
+    pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
         let session = self.slab.remove(key)?;
         self.shares.take(session.peer, 1);
         self.kept.take(session.peer, session.cached_bytes());

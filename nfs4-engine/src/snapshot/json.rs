@@ -3,7 +3,7 @@
 use nfs4_proto::nfs4::basic::SessionId;
 use serde::{Serialize, Serializer};
 
-use crate::connection::Direction;
+use crate::direction::Direction;
 use crate::ids::{ConnId, Hex};
 use crate::time::Wall;
 

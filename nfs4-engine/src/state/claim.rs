@@ -1,15 +1,15 @@
 //! What an OPEN has of a file while it cuts it: its share keeps others away already, and its open
 //! is there only once it has succeeded.
 
-use super::file::{File, Share};
+use super::file::Share;
 use super::table::States;
-use crate::exports::Fh;
-use crate::slab::Key;
+use crate::fh::Fh;
+use crate::keys::FileKey;
 
 /// The share of an OPEN in execution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
-    pub(crate) file: Key<File>,
+    pub(crate) file: FileKey,
     pub(crate) share: Share,
 }
 

@@ -1,23 +1,19 @@
 //! The table of delegations, and what concerns them and files at once.
 
-use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
-use super::delegation::{Delegation, DelegationKind, Grant, Phase, Touch};
-use super::file::{File, Share};
-use super::stateid::Named;
-use super::table::{Ending, States, gone};
-use crate::client::Client;
-use crate::exports::Fh;
-use crate::places::Places;
+use super::delegation::Delegation;
+use super::ending::gone;
+use crate::delegation_kind::DelegationKind;
+use crate::keys::DelegationKey;
 use crate::seal::Draw;
-use crate::slab::{Key, Slab};
+use crate::slab::Slab;
 
 /// All delegations.
 pub(crate) struct Delegated {
-    slab: Slab<Delegation>,
+    pub(super) slab: Slab<Delegation>,
     /// How many somebody has, by kind.
-    held: [usize; DelegationKind::ALL.len()],
+    pub(super) held: [usize; DelegationKind::ALL.len()],
 }
 
 /// What keeps a file from being delegated.
@@ -57,11 +53,11 @@ impl Delegated {
         self.held == [0; DelegationKind::ALL.len()]
     }
 
-    pub(crate) fn get(&self, key: Key<Delegation>) -> Option<&Delegation> {
+    pub(crate) fn get(&self, key: DelegationKey) -> Option<&Delegation> {
         self.slab.get(key)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Delegation>, &Delegation)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (DelegationKey, &Delegation)> + '_ {
         self.slab.entries()
     }
 
@@ -69,255 +65,22 @@ impl Delegated {
     ///
     /// # Errors
     /// EXPIRED for one that was lost, as long as that is remembered, else BAD_STATEID.
-    pub(super) fn named(&self, key: Key<Delegation>) -> Result<&Delegation, Status> {
+    pub(super) fn named(&self, key: DelegationKey) -> Result<&Delegation, Status> {
         self.slab.get(key).ok_or_else(|| gone(&self.slab, key))
     }
 
     /// # Errors
     /// DELEG_REVOKED if it is.
-    pub(super) fn check(&self, key: Key<Delegation>) -> Result<(), Status> {
+    pub(super) fn check(&self, key: DelegationKey) -> Result<(), Status> {
         match self.slab.get(key) {
             Some(held) if held.is_revoked() => Err(Status::DELEG_REVOKED),
             Some(_) | None => Ok(()),
         }
     }
 
-    fn count(&mut self, kind: DelegationKind, change: impl FnOnce(&mut usize)) {
+    pub(super) fn count(&mut self, kind: DelegationKind, change: impl FnOnce(&mut usize)) {
         if let Some(count) = self.held.get_mut(kind as usize) {
             change(count);
         }
     }
 }
-
-impl States {
-    pub(crate) fn delegation(&self, key: Key<Delegation>) -> Option<&Delegation> {
-        self.delegated.slab.get(key)
-    }
-
-    pub(crate) fn delegation_mut(&mut self, key: Key<Delegation>) -> Option<&mut Delegation> {
-        self.delegated.slab.get_mut(key)
-    }
-
-    /// Whether nobody has any delegation.
-    pub(crate) fn is_nothing_delegated(&self) -> bool {
-        self.delegated.is_none_held()
-    }
-
-    /// Whether anybody has a delegation for writing.
-    pub(crate) fn is_any_for_writing(&self) -> bool {
-        self.delegated.held[DelegationKind::Write as usize] > 0
-    }
-
-    /// Whether any is revoked, and its client has not acknowledged it.
-    pub(crate) fn has_revoked(&self) -> bool {
-        self.delegated.revoked() > 0
-    }
-
-    /// How many delegations there are, revoked ones included.
-    pub(crate) fn delegations(&self) -> usize {
-        self.delegated.len()
-    }
-
-    /// The delegations of a file that somebody has; at most [`MOST_PER_FILE`].
-    pub(crate) fn delegations_of(&self, fh: &Fh) -> impl Iterator<Item = Key<Delegation>> + '_ {
-        // Usually there is none at all, and no need to look for the file.
-        let file = if self.delegated.is_none_held() {
-            None
-        } else {
-            self.files.find(fh).and_then(|key| self.files.get(key))
-        };
-        file.into_iter().flat_map(|file| file.delegations.iter())
-    }
-
-    /// The file of a handle, if it is delegated.
-    pub(crate) fn delegated_file(&self, fh: &Fh) -> Option<Key<File>> {
-        self.delegations_of(fh)
-            .next()
-            .and_then(|key| Some(self.delegation(key)?.file))
-    }
-
-    /// One of the delegations of a file that does not exist any more, unless somebody has it open.
-    pub(crate) fn delegation_of_nothing(&self, key: Key<File>) -> Option<Key<Delegation>> {
-        let file = self.files.get(key)?;
-        let nothing = file.gone && file.opens.is_empty();
-        file.delegations.any().filter(|_| nothing)
-    }
-
-    /// A file has lost its last name.
-    pub(crate) fn is_gone(&mut self, key: Key<File>) {
-        if let Some(file) = self.files.get_mut(key) {
-            file.gone = true;
-        }
-    }
-
-    /// A delegation of the file that keeps `who` from doing this to it.
-    pub(crate) fn in_the_way(
-        &self,
-        fh: &Fh,
-        who: Option<Key<Client>>,
-        touch: Touch,
-    ) -> impl Iterator<Item = Key<Delegation>> + '_ {
-        self.delegations_of(fh).filter(move |key| {
-            self.delegation(*key)
-                .is_some_and(|held| Some(held.client) != who && held.forbids(touch))
-        })
-    }
-
-    /// What a client has of a file.
-    pub(crate) fn delegation_to(&self, client: Key<Client>, fh: &Fh) -> Option<Key<Delegation>> {
-        self.delegations_of(fh).find(|key| {
-            self.delegation(*key)
-                .is_some_and(|held| held.client == client)
-        })
-    }
-
-    /// The handle of a delegation's file.
-    pub(crate) fn delegated_fh(&self, key: Key<Delegation>) -> Option<Fh> {
-        let held = self.delegation(key)?;
-        self.files.get(held.file).map(|file| file.fh)
-    }
-
-    /// Whether a file that a client has open can be delegated to it: for reading if nobody else
-    /// has it open for writing or denies reading, for writing if nobody else has it open at all.
-    ///
-    /// # Errors
-    /// What keeps it from that.
-    pub(crate) fn can_delegate(
-        &self,
-        client: Key<Client>,
-        fh: &Fh,
-        kind: DelegationKind,
-    ) -> Result<(), Obstacle> {
-        let Some(file) = self.files.find(fh).and_then(|key| self.files.get(key)) else {
-            return Ok(());
-        };
-        if file.delegations.len() >= MOST_PER_FILE || file.opens.len() > MOST_OPENS {
-            return Err(Obstacle::Many);
-        }
-        let foreign = file.delegations.iter().any(|key| {
-            let held = self.delegation(key);
-            held.is_some_and(|held| {
-                held.client != client
-                    && (kind == DelegationKind::Write || held.kind == DelegationKind::Write)
-            })
-        });
-        let shares = file.opens.iter().filter_map(|key| self.opens.get(key));
-        let contended = |share: Share| match kind {
-            DelegationKind::Read => share.writes() || share.denies_read(),
-            DelegationKind::Write => true,
-        };
-        let mut others = shares.filter(|open| open.client != client);
-        if foreign || others.any(|open| contended(open.share)) {
-            return Err(Obstacle::Others);
-        }
-        Ok(())
-    }
-
-    /// Delegates a file to a client; the caller has seen that nothing is against it.
-    pub(crate) fn delegate(
-        &mut self,
-        client: Key<Client>,
-        list: &mut Places<Delegation>,
-        fh: &Fh,
-        grant: Grant,
-    ) -> Key<Delegation> {
-        let kind = grant.kind;
-        let file = self.files.hold(fh);
-        let file_place = self
-            .files
-            .get(file)
-            .map_or(0, |file| file.delegations.next_place());
-        let place = list.next_place();
-        let key = self
-            .delegated
-            .slab
-            .insert(Delegation::new(client, file, grant, place, file_place));
-        list.push(key);
-        if let Some(file) = self.files.get_mut(file) {
-            file.delegations.push(key);
-        }
-        self.delegated.count(kind, |count| *count += 1);
-        self.charge_delegation(client);
-        key
-    }
-
-    /// Makes a delegation for reading one for writing; the caller has seen that nothing is against
-    /// it.
-    pub(crate) fn upgrade(&mut self, key: Key<Delegation>, grant: Grant) {
-        let Some(held) = self.delegated.slab.get_mut(key) else {
-            return;
-        };
-        let (from, to) = (held.kind, grant.kind);
-        held.grant_anew(grant);
-        self.delegated.count(from, |count| *count -= 1);
-        self.delegated.count(to, |count| *count += 1);
-    }
-
-    /// The stateid of a delegation.
-    pub(crate) fn delegation_stateid(&self, key: Key<Delegation>) -> Stateid {
-        let seqid = self.delegation(key).map_or(0, |held| held.seqid);
-        Named::Deleg(key).encode(self.epoch, seqid)
-    }
-
-    /// Takes a delegation away, and keeps its stateid until the client acknowledges that.
-    pub(crate) fn revoke(&mut self, key: Key<Delegation>) {
-        let Some(held) = self.delegated.slab.get_mut(key) else {
-            return;
-        };
-        if held.is_revoked() {
-            return;
-        }
-        held.phase = Phase::Revoked;
-        let (file, kind, place) = (held.file, held.kind, held.file_place);
-        self.delegated.count(kind, |count| *count -= 1);
-        self.leave_file(file, place);
-        if let Some(file) = self.files.get_mut(file) {
-            file.revoked += 1;
-        }
-    }
-
-    /// Removes a delegation from every table.
-    pub(crate) fn undelegate(
-        &mut self,
-        list: &mut Places<Delegation>,
-        key: Key<Delegation>,
-        why: Ending,
-    ) {
-        let ended = match why {
-            Ending::Asked => self.delegated.slab.remove(key),
-            Ending::Lost => self.delegated.slab.lose(key),
-        };
-        let Some(held) = ended else {
-            return;
-        };
-        self.refund_delegation(held.client);
-        if held.is_revoked() {
-            if let Some(file) = self.files.get_mut(held.file) {
-                file.revoked -= 1;
-            }
-        } else {
-            self.delegated.count(held.kind, |count| *count -= 1);
-            self.leave_file(held.file, held.file_place);
-        }
-        self.files.forget_if_idle(held.file);
-        if let Some(moved) = list.remove(held.place)
-            && let Some(moved) = self.delegated.slab.get_mut(moved)
-        {
-            moved.place = held.place;
-        }
-    }
-
-    fn leave_file(&mut self, file: Key<File>, place: u32) {
-        let file = self.files.get_mut(file);
-        if let Some(moved) = file.and_then(|file| file.delegations.remove(place))
-            && let Some(moved) = self.delegated.slab.get_mut(moved)
-        {
-            moved.file_place = place;
-        }
-    }
-}
-
-/// A file is delegated to at most so many clients at once: all of them are recalled together.
-pub(crate) const MOST_PER_FILE: usize = 256;
-/// A file that so many have open is not delegated: each of them would have to be looked at.
-const MOST_OPENS: usize = 64;

@@ -3,17 +3,20 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::file::{File, Share};
+use super::file::Share;
 use crate::callback::Referred;
-use crate::client::{Client, Principal};
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::Touch;
 use crate::fs::Credential;
-use crate::slab::Key;
+use crate::keys::{ClientKey, FileKey, kind};
+use crate::principal::Principal;
+use crate::slab::Entry;
 use crate::time::Mono;
 
 /// What a delegation stateid names: a file that its client may open and cache by itself.
 pub(crate) struct Delegation {
-    pub(crate) client: Key<Client>,
-    pub(crate) file: Key<File>,
+    pub(crate) client: ClientKey,
+    pub(crate) file: FileKey,
     pub(crate) kind: DelegationKind,
     /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
     pub(crate) seqid: u32,
@@ -38,15 +41,6 @@ pub(crate) struct Delegation {
     // Where it stands in its client's list, and in its file's.
     pub(super) place: u32,
     pub(super) file_place: u32,
-}
-
-/// What a client is assured of by a delegation. [RFC 8881 §10.4]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DelegationKind {
-    /// Nobody else changes the file.
-    Read,
-    /// Nobody else reads or changes it.
-    Write,
 }
 
 /// How far a delegation has come.
@@ -141,20 +135,14 @@ pub(crate) struct Grant {
     pub(crate) limit: u64,
 }
 
-/// What somebody does to a file, as far as delegations are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Touch {
-    /// It is read, or opened for no more than that.
-    Read,
-    /// Its bytes, attributes or names change, or it is opened for that or in a way that keeps
-    /// others from reading.
-    Change,
+impl Entry for Delegation {
+    type Kind = kind::Delegation;
 }
 
 impl Delegation {
     pub(super) fn new(
-        client: Key<Client>,
-        file: Key<File>,
+        client: ClientKey,
+        file: FileKey,
         grant: Grant,
         place: u32,
         file_place: u32,
@@ -291,30 +279,6 @@ impl Delegation {
     /// The next seqid of its stateid; it wraps past zero, which means "the current one".
     fn advance(&mut self) {
         self.seqid = self.seqid.checked_add(1).unwrap_or(1);
-    }
-}
-
-impl DelegationKind {
-    /// All of them, in the order of their declaration.
-    pub const ALL: [DelegationKind; 2] = [DelegationKind::Read, DelegationKind::Write];
-
-    /// What it is called in a metric.
-    pub const fn label(self) -> &'static str {
-        match self {
-            DelegationKind::Read => "read",
-            DelegationKind::Write => "write",
-        }
-    }
-}
-
-impl Touch {
-    /// What an open for this share is. [RFC 8881 §18.16.4]
-    pub(crate) fn of(share: Share) -> Touch {
-        if share.writes() || share.denies_read() {
-            Touch::Change
-        } else {
-            Touch::Read
-        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! Files with state, and the shares taken of them. [RFC 8881 §9.7]
 
-use crate::exports::Fh;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
+use crate::keys::{FileKey, LockKey, LockOwnerKey, OpenKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::places::Places;
-use crate::slab::{Key, Slab};
-use crate::state::delegation::Delegation;
-use crate::state::lock::Lock;
-use crate::state::open::Open;
-use crate::state::owner::Owner;
+use crate::slab::Entry;
+use crate::slab::Slab;
 use crate::state::range::Ranges;
 use crate::state::waiter::Waiters;
 
@@ -18,15 +17,15 @@ pub(crate) struct File {
     pub(crate) hash: u64,
     shares: Shares,
     /// Those who have it open.
-    pub(crate) opens: Places<Open>,
+    pub(crate) opens: Places<kind::Open>,
     /// How many more have a share of it, and are not done with opening it.
     claims: u32,
     /// Byte ranges that are locked.
-    pub(crate) locked: Ranges<Key<Owner<Lock>>, Key<Lock>>,
+    pub(crate) locked: Ranges<LockOwnerKey, LockKey>,
     /// Those who wait for locks.
     pub(crate) waiters: Waiters,
     /// Delegations that somebody has.
-    pub(crate) delegations: Places<Delegation>,
+    pub(crate) delegations: Places<kind::Delegation>,
     /// Delegations that were revoked, and whose stateids still name this file.
     pub(crate) revoked: u32,
     /// It has no name any more, and stays as long as somebody has it open.
@@ -36,7 +35,7 @@ pub(crate) struct File {
 /// Files with state, by handle.
 pub(crate) struct Files {
     slab: Slab<File>,
-    by_handle: DetMap<Fh, Key<File>>,
+    by_handle: DetMap<Fh, FileKey>,
 }
 
 /// Access and deny bits of one open. [RFC 8881 §18.16.3]
@@ -53,6 +52,10 @@ pub(crate) struct Share {
 pub(crate) struct Shares {
     access: [u32; 2],
     deny: [u32; 2],
+}
+
+impl Entry for File {
+    type Kind = kind::File;
 }
 
 impl Share {
@@ -140,16 +143,16 @@ impl Files {
         self.by_handle.hash_of(fh)
     }
 
-    pub(crate) fn find(&self, fh: &Fh) -> Option<Key<File>> {
+    pub(crate) fn find(&self, fh: &Fh) -> Option<FileKey> {
         self.find_hashed(self.hash_of(fh), fh)
     }
 
     /// As [`Files::find`], by its [`Files::hash_of`].
-    pub(super) fn find_hashed(&self, hash: u64, fh: &Fh) -> Option<Key<File>> {
+    pub(super) fn find_hashed(&self, hash: u64, fh: &Fh) -> Option<FileKey> {
         self.by_handle.get_hashed(hash, fh).copied()
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<File>, &File)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (FileKey, &File)> + '_ {
         self.slab.entries()
     }
 
@@ -158,27 +161,27 @@ impl Files {
         self.by_handle.len()
     }
 
-    pub(crate) fn get(&self, key: Key<File>) -> Option<&File> {
+    pub(crate) fn get(&self, key: FileKey) -> Option<&File> {
         self.slab.get(key)
     }
 
-    pub(crate) fn get_mut(&mut self, key: Key<File>) -> Option<&mut File> {
+    pub(crate) fn get_mut(&mut self, key: FileKey) -> Option<&mut File> {
         self.slab.get_mut(key)
     }
 
     /// Whether this share of the file goes together with everybody's.
-    pub(crate) fn admits(&self, key: Option<Key<File>>, share: Share) -> bool {
+    pub(crate) fn admits(&self, key: Option<FileKey>, share: Share) -> bool {
         let file = key.and_then(|key| self.slab.get(key));
         file.is_none_or(|file| file.shares.admit(share))
     }
 
     /// The file, for somebody's first state of it or some more.
-    pub(crate) fn hold(&mut self, fh: &Fh) -> Key<File> {
+    pub(crate) fn hold(&mut self, fh: &Fh) -> FileKey {
         self.hold_hashed(self.hash_of(fh), fh)
     }
 
     /// As [`Files::hold`], by its [`Files::hash_of`].
-    pub(super) fn hold_hashed(&mut self, hash: u64, fh: &Fh) -> Key<File> {
+    pub(super) fn hold_hashed(&mut self, hash: u64, fh: &Fh) -> FileKey {
         if let Some(key) = self.find_hashed(hash, fh) {
             return key;
         }
@@ -199,7 +202,7 @@ impl Files {
     }
 
     /// Adds an open with this share; where it stands in the file's list is returned.
-    pub(crate) fn open(&mut self, key: Key<File>, open: Key<Open>, share: Share) -> u32 {
+    pub(crate) fn open(&mut self, key: FileKey, open: OpenKey, share: Share) -> u32 {
         let Some(file) = self.slab.get_mut(key) else {
             return 0;
         };
@@ -210,7 +213,7 @@ impl Files {
     }
 
     /// Counts a share beside those of opens.
-    pub(crate) fn claim(&mut self, key: Key<File>, share: Share) {
+    pub(crate) fn claim(&mut self, key: FileKey, share: Share) {
         if let Some(file) = self.slab.get_mut(key) {
             file.shares.add(share);
             file.claims += 1;
@@ -218,7 +221,7 @@ impl Files {
     }
 
     /// Ends [`Files::claim`].
-    pub(crate) fn unclaim(&mut self, key: Key<File>, share: Share) {
+    pub(crate) fn unclaim(&mut self, key: FileKey, share: Share) {
         if let Some(file) = self.slab.get_mut(key) {
             file.shares.count(share, |count| *count -= 1);
             file.claims -= 1;
@@ -227,7 +230,7 @@ impl Files {
     }
 
     /// Replaces the share of one open.
-    pub(crate) fn change(&mut self, key: Key<File>, from: Share, to: Share) {
+    pub(crate) fn change(&mut self, key: FileKey, from: Share, to: Share) {
         if let Some(file) = self.slab.get_mut(key) {
             file.shares.count(from, |count| *count -= 1);
             file.shares.count(to, |count| *count += 1);
@@ -235,7 +238,7 @@ impl Files {
     }
 
     /// Removes the open that stands at `place`; the one that now stands there is returned.
-    pub(crate) fn close(&mut self, key: Key<File>, place: u32, share: Share) -> Option<Key<Open>> {
+    pub(crate) fn close(&mut self, key: FileKey, place: u32, share: Share) -> Option<OpenKey> {
         let file = self.slab.get_mut(key)?;
         file.shares.count(share, |count| *count -= 1);
         let moved = file.opens.remove(place);
@@ -244,11 +247,22 @@ impl Files {
     }
 
     /// Forgets a file of which nobody has any state.
-    pub(crate) fn forget_if_idle(&mut self, key: Key<File>) {
+    pub(crate) fn forget_if_idle(&mut self, key: FileKey) {
         if self.slab.get(key).is_some_and(File::is_idle)
             && let Some(file) = self.slab.remove(key)
         {
             self.by_handle.remove_hashed(file.hash, &file.fh);
+        }
+    }
+}
+
+impl Touch {
+    /// What an open for this share is. [RFC 8881 §18.16.4]
+    pub(crate) fn of(share: Share) -> Touch {
+        if share.writes() || share.denies_read() {
+            Touch::Change
+        } else {
+            Touch::Read
         }
     }
 }

@@ -3,27 +3,25 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
-use super::open::Open;
 use super::owner::Owner;
 use super::stateid::Named;
 use super::table::States;
 use super::turns::{Answer, Asked};
-use crate::client::Client;
-use crate::slab::Key;
+use crate::keys::{ClientKey, OpenKey, OpenOwnerKey};
 
 /// What an owner's request did, beside what its answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Did {
     Nothing,
     /// It opened a file.
-    Opened(Key<Open>),
+    Opened(OpenKey),
     /// It closed one.
-    Closed(Key<Open>),
+    Closed(OpenKey),
 }
 
 impl States {
     /// The owner who closed what a stateid named, if that was his last request.
-    pub(crate) fn closed_by(&self, stateid: &Stateid) -> Option<Key<Owner<Open>>> {
+    pub(crate) fn closed_by(&self, stateid: &Stateid) -> Option<OpenOwnerKey> {
         match Named::decode(stateid, self.epoch()).ok()? {
             Named::Open(key) => self.closed.get(&key).copied(),
             Named::Lock(_) | Named::Deleg(_) => None,
@@ -31,7 +29,7 @@ impl States {
     }
 
     /// Whether an open is of an owner who has not shown yet that he is no replay of old requests.
-    pub(crate) fn is_unconfirmed(&self, open: Key<Open>) -> bool {
+    pub(crate) fn is_unconfirmed(&self, open: OpenKey) -> bool {
         let owner = self
             .get(open)
             .and_then(|open| self.open_owners.get(open.owner));
@@ -42,7 +40,7 @@ impl States {
     /// An open owner's request was answered; without an answer it does not count.
     pub(crate) fn end_turn(
         &mut self,
-        key: Key<Owner<Open>>,
+        key: OpenOwnerKey,
         asked: &Asked,
         answer: Option<Answer>,
         did: Did,
@@ -82,7 +80,7 @@ impl States {
     }
 
     /// Forgets an open owner, if he holds nothing.
-    pub(crate) fn forget_open_owner(&mut self, key: Key<Owner<Open>>) {
+    pub(crate) fn forget_open_owner(&mut self, key: OpenOwnerKey) {
         let Some(owner) = self.open_owners.get(key) else {
             return;
         };
@@ -96,12 +94,12 @@ impl States {
     }
 
     /// Whether anything is remembered of a client's owners who hold nothing.
-    pub(crate) fn has_owners(&self, client: Key<Client>) -> bool {
+    pub(crate) fn has_owners(&self, client: ClientKey) -> bool {
         self.open_owners.loose_of(client).is_some() || self.lock_owners.loose_of(client).is_some()
     }
 
     /// Forgets one of a client's owners who hold nothing.
-    pub(crate) fn forget_an_owner(&mut self, client: Key<Client>) {
+    pub(crate) fn forget_an_owner(&mut self, client: ClientKey) {
         if let Some(key) = self.open_owners.loose_of(client) {
             self.forget_open_owner(key);
         } else if let Some(key) = self.lock_owners.loose_of(client) {

@@ -1,18 +1,15 @@
 //! What one lock owner has locked of a file under one open. [RFC 8881 §9.1.3, §18.10]
 
-use super::file::File;
-use super::open::Open;
-use super::owner::Owner;
-use crate::client::Client;
-use crate::slab::Key;
+use crate::keys::{ClientKey, FileKey, LockOwnerKey, OpenKey, kind};
+use crate::slab::Entry;
 
 /// What a lock stateid names: a lock owner and an open; which bytes are locked is with the file.
 pub(crate) struct Lock {
-    pub(crate) client: Key<Client>,
-    pub(crate) owner: Key<Owner<Lock>>,
-    pub(crate) file: Key<File>,
+    pub(crate) client: ClientKey,
+    pub(crate) owner: LockOwnerKey,
+    pub(crate) file: FileKey,
     /// The open that it was made under, and goes with.
-    pub(crate) open: Key<Open>,
+    pub(crate) open: OpenKey,
     /// The stateid's seqid: up by one with every LOCK and LOCKU, from 1.
     pub(crate) seqid: u32,
     // Where it stands in its open's list, and in its owner's.
@@ -34,4 +31,8 @@ impl Lock {
     pub(super) fn advance(&mut self) {
         self.seqid = self.seqid.checked_add(1).unwrap_or(1);
     }
+}
+
+impl Entry for Lock {
+    type Kind = kind::Lock;
 }

@@ -2,29 +2,25 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
+use super::byte_range::{Kind, Range};
+use super::ending::Ending;
 use super::file::File;
 use super::lock::Lock;
-use super::open::Open;
-use super::owner::Owner;
-use super::range::{Conflict, Kind, Range};
+use super::range::Conflict;
 use super::stateid::Named;
-use super::table::{Ending, States};
-use crate::client::Client;
+use super::table::States;
+use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 use crate::slab::Key;
 
 impl States {
     /// How many lock stateids a client has.
-    pub(crate) fn locks_of_client(&self, client: Key<Client>) -> u32 {
+    pub(crate) fn locks_of_client(&self, client: ClientKey) -> u32 {
         let count = self.locks_by_client.get(client.index as usize);
         count.copied().unwrap_or(0)
     }
 
     /// The locks that a lock owner has under an open, if it has a stateid for them.
-    pub(crate) fn find_lock(
-        &self,
-        open: Key<Open>,
-        owner: Option<Key<Owner<Lock>>>,
-    ) -> Option<Key<Lock>> {
+    pub(crate) fn find_lock(&self, open: OpenKey, owner: Option<LockOwnerKey>) -> Option<LockKey> {
         self.lock_by_owner.get(&(owner?, open)).copied()
     }
 
@@ -33,17 +29,17 @@ impl States {
     /// `owner` is none for one who has nothing locked.
     pub(crate) fn lock_conflict(
         &self,
-        file: Key<File>,
+        file: FileKey,
         range: Range,
         kind: Kind,
-        owner: Option<Key<Owner<Lock>>>,
-    ) -> Option<Conflict<Key<Owner<Lock>>>> {
+        owner: Option<LockOwnerKey>,
+    ) -> Option<Conflict<LockOwnerKey>> {
         let file = self.files.get(file)?;
         file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
     }
 
     /// A stateid for what this owner locks under an open; it has none yet.
-    pub(crate) fn add_lock(&mut self, open_key: Key<Open>, owner: &[u8]) -> Option<Key<Lock>> {
+    pub(crate) fn add_lock(&mut self, open_key: OpenKey, owner: &[u8]) -> Option<LockKey> {
         let open = self.opens.get_mut(open_key)?;
         let (client, file) = (open.client, open.file);
         let owner = self.lock_owners.named(client, owner);
@@ -73,14 +69,14 @@ impl States {
 
     /// Locks a range, which nothing conflicts with; the new stateid is returned. What the owner had
     /// locked of it under other opens is locked under this one from now on.
-    pub(crate) fn lock_range(&mut self, key: Key<Lock>, range: Range, kind: Kind) -> Stateid {
+    pub(crate) fn lock_range(&mut self, key: LockKey, range: Range, kind: Kind) -> Stateid {
         self.take_ranges(key, |file, owner| file.locked.lock(range, kind, owner, key));
         self.advance_lock(key)
     }
 
     /// Unlocks of a range as much as may be walked at once, under whatever open the owner has locked
     /// it; the new stateid is returned if nothing is left.
-    pub(crate) fn unlock_range(&mut self, key: Key<Lock>, range: Range) -> Option<Stateid> {
+    pub(crate) fn unlock_range(&mut self, key: LockKey, range: Range) -> Option<Stateid> {
         let most = self.may_walk();
         let unlock = |file: &mut File, owner| file.locked.unlock_some(range, owner, most);
         let done = self.take_ranges(key, unlock) != Some(false);
@@ -90,8 +86,8 @@ impl States {
     /// Whether locking this range swallows more ranges of its owner than one LOCK may.
     pub(crate) fn swallows_too_many(
         &self,
-        file: Key<File>,
-        owner: Key<Owner<Lock>>,
+        file: FileKey,
+        owner: LockOwnerKey,
         range: Range,
     ) -> bool {
         let file = self.files.get(file);
@@ -99,7 +95,7 @@ impl States {
     }
 
     /// Only the stateid that is named counts on, whichever open the bytes were locked under.
-    fn advance_lock(&mut self, key: Key<Lock>) -> Stateid {
+    fn advance_lock(&mut self, key: LockKey) -> Stateid {
         let seqid = self.locks.get_mut(key).map_or(0, |lock| {
             lock.advance();
             lock.seqid
@@ -110,8 +106,8 @@ impl States {
     /// Changes the ranges of the file that a lock stateid is of, and counts them.
     fn take_ranges<T>(
         &mut self,
-        key: Key<Lock>,
-        change: impl FnOnce(&mut File, Key<Owner<Lock>>) -> T,
+        key: LockKey,
+        change: impl FnOnce(&mut File, LockOwnerKey) -> T,
     ) -> Option<T> {
         let lock = self.locks.get(key)?;
         let (client, in_file) = (lock.client, lock.file);
@@ -124,7 +120,7 @@ impl States {
     }
 
     /// Whether unlocking this range leaves more ranges than there were.
-    pub(crate) fn cuts(&self, key: Key<Lock>, range: Range) -> bool {
+    pub(crate) fn cuts(&self, key: LockKey, range: Range) -> bool {
         self.locks.get(key).is_some_and(|lock| {
             let file = self.files.get(lock.file);
             file.is_some_and(|file| file.locked.cuts(range, lock.owner))
@@ -132,7 +128,7 @@ impl States {
     }
 
     /// Whether anything is locked under a lock stateid.
-    pub(crate) fn holds_locks(&self, key: Key<Lock>) -> bool {
+    pub(crate) fn holds_locks(&self, key: LockKey) -> bool {
         let file = self
             .locks
             .get(key)
@@ -141,13 +137,13 @@ impl States {
     }
 
     /// Removes a lock stateid, under which nothing is locked, from every table.
-    pub(crate) fn free_lock(&mut self, key: Key<Lock>) {
+    pub(crate) fn free_lock(&mut self, key: LockKey) {
         self.end_lock(key, Ending::Asked);
     }
 
     /// Ends the locks under an open, which goes, up to `most` of them; `true` if none is left. What
     /// their owners have locked under other opens stays locked.
-    pub(crate) fn end_locks_under(&mut self, open: Key<Open>, why: Ending, most: usize) -> bool {
+    pub(crate) fn end_locks_under(&mut self, open: OpenKey, why: Ending, most: usize) -> bool {
         let end = self.walked.saturating_add(most);
         while let Some(lock) = self.opens.get(open).and_then(|open| open.locks.any()) {
             let left = end.saturating_sub(self.walked);
@@ -163,7 +159,7 @@ impl States {
         true
     }
 
-    fn end_lock(&mut self, key: Key<Lock>, why: Ending) {
+    fn end_lock(&mut self, key: LockKey, why: Ending) {
         let ended = match why {
             Ending::Asked => self.locks.remove(key),
             Ending::Lost => self.locks.lose(key),
@@ -196,4 +192,4 @@ impl States {
 /// So many ranges of its owner a LOCK may swallow: they go at once, or others could lock between.
 const SWALLOWED: usize = 512;
 /// Holds no lock: none has generation zero.
-pub(super) const NOBODY: Key<Owner<Lock>> = Key::new(0, 0);
+pub(crate) const NOBODY: LockOwnerKey = Key::new(0, 0);

@@ -1,23 +1,25 @@
 //! Open files: who holds what, and under which stateid. [RFC 8881 §9]
 
 pub(crate) mod account;
+pub(crate) mod byte_range;
+pub(crate) mod charge;
 pub(crate) mod claim;
 pub(crate) mod delegated;
+pub(crate) mod delegating;
 pub(crate) mod delegation;
+pub(crate) mod ending;
 pub(crate) mod file;
 pub(crate) mod history;
-pub(crate) mod line;
 pub(crate) mod lock;
 pub(crate) mod locked;
 pub(crate) mod open;
 pub(crate) mod overlap;
 pub(crate) mod owner;
 pub(crate) mod range;
-pub(crate) mod reserve;
 pub(crate) mod stateid;
 pub(crate) mod table;
 pub(crate) mod turns;
 pub(crate) mod waiter;
+mod waiting;
 
-pub use delegation::{DelegationKind, Touch};
 pub(crate) use table::States;

@@ -1,17 +1,16 @@
 //! One open file of one owner. [RFC 8881 §9.1.2, §18.16]
 
-use super::file::{File, Share};
-use super::lock::Lock;
-use super::owner::Owner;
-use crate::client::{Client, Principal};
+use super::file::Share;
+use crate::keys::{ClientKey, FileKey, OpenOwnerKey, kind};
 use crate::places::Places;
-use crate::slab::Key;
+use crate::principal::Principal;
+use crate::slab::Entry;
 
 /// What an open stateid names: a file that an owner has open.
 pub(crate) struct Open {
-    pub(crate) client: Key<Client>,
-    pub(crate) owner: Key<Owner<Open>>,
-    pub(crate) file: Key<File>,
+    pub(crate) client: ClientKey,
+    pub(crate) owner: OpenOwnerKey,
+    pub(crate) file: FileKey,
     pub(crate) share: Share,
     /// Who opened it first, and for what that user was let in: for that the user may use it whatever
     /// becomes of the file's mode.
@@ -21,7 +20,7 @@ pub(crate) struct Open {
     /// it has been told of none.
     pub(crate) seqid: u32,
     /// The lock owners that lock bytes of the file under this open.
-    pub(crate) locks: Places<Lock>,
+    pub(crate) locks: Places<kind::Lock>,
     asked: Asked,
     // Where it stands in its client's list, in its owner's, and in its file's.
     pub(super) place: u32,
@@ -37,11 +36,15 @@ struct Asked {
     deny: u8,
 }
 
+impl Entry for Open {
+    type Kind = kind::Open;
+}
+
 impl Open {
     pub(super) fn new(
-        client: Key<Client>,
-        owner: Key<Owner<Open>>,
-        file: Key<File>,
+        client: ClientKey,
+        owner: OpenOwnerKey,
+        file: FileKey,
         share: Share,
         opener: Principal,
         (place, owner_place): (u32, u32),

@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use super::range::{Kind, Range};
+use super::byte_range::{Kind, Range};
 
 /// A balanced tree of ranges by their first byte, in which every node knows how far the ranges
 /// below it reach.

@@ -8,12 +8,12 @@ use core::hash::{Hash, Hasher};
 use hashbrown::Equivalent;
 
 use super::turns::Turns;
-use crate::client::Client;
+use crate::keys::{ClientKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::parted::Parted;
 use crate::peer::{Full, Peer, Rank, Ranked, Ranks, Shares};
 use crate::places::Places;
-use crate::slab::{Key, Slab};
+use crate::slab::{Entry, Key, Slab};
 use crate::time::Mono;
 
 /// A client's name for whoever opens or locks, with the opens or the sets of locks that are his.
@@ -33,17 +33,17 @@ pub(crate) struct Owner<T> {
 struct Remembered<T> {
     turns: Turns,
     /// Where he stands among those of whom no turn runs.
-    rank: Rank<Owner<T>>,
+    rank: Rank<kind::Owner<T>>,
 }
 
 /// Owners of one kind, by name.
 pub(crate) struct Owners<T> {
     slab: Slab<Owner<T>>,
-    by_name: DetMap<OwnerName, Key<Owner<T>>>,
+    by_name: DetMap<OwnerName, Key<kind::Owner<T>>>,
     /// Those that nothing binds to the server but their turns, by client.
-    loose: BTreeSet<(Key<Client>, Mono, Key<Owner<T>>)>,
+    loose: BTreeSet<(ClientKey, Mono, Key<kind::Owner<T>>)>,
     /// Those of them of whom no turn runs.
-    pub(crate) resting: Ranks<Owner<T>>,
+    pub(crate) resting: Ranks<kind::Owner<T>>,
     /// How many bytes each peer's owners take: names, and last replies.
     pub(crate) bytes: Shares,
     /// The peer of each client, by its place.
@@ -52,7 +52,7 @@ pub(crate) struct Owners<T> {
 
 #[derive(Clone, PartialEq, Eq)]
 struct OwnerName {
-    client: Key<Client>,
+    client: ClientKey,
     /// Held by the owner and by what finds him.
     name: Arc<[u8]>,
 }
@@ -60,12 +60,16 @@ struct OwnerName {
 /// An [`OwnerName`] that is still in the request.
 #[derive(PartialEq, Eq, Hash)]
 struct OwnerRef<'a> {
-    client: Key<Client>,
+    client: ClientKey,
     name: &'a [u8],
 }
 
+impl<T> Entry for Owner<T> {
+    type Kind = kind::Owner<T>;
+}
+
 impl<T> Owner<T> {
-    pub(crate) fn client(&self) -> Key<Client> {
+    pub(crate) fn client(&self) -> ClientKey {
         self.name.client
     }
 
@@ -118,7 +122,7 @@ impl<T> Owners<T> {
     }
 
     /// To whom a client's owners are counted from now on; it has none yet.
-    pub(crate) fn enroll(&mut self, client: Key<Client>, peer: Peer) {
+    pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
         let place = client.index as usize;
         self.peers.reach(place, || peer);
         if let Some(known) = self.peers.get_mut(place) {
@@ -131,14 +135,14 @@ impl<T> Owners<T> {
     ///
     /// # Errors
     /// What stands against it.
-    pub(crate) fn admits(&self, client: Key<Client>, name: &[u8], most: usize) -> Result<(), Full> {
+    pub(crate) fn admits(&self, client: ClientKey, name: &[u8], most: usize) -> Result<(), Full> {
         let peer = self.peer_of(client).ok_or(Full::Share)?;
         let admitted = self.bytes.held(peer).admits(most, name.len());
         admitted.or_else(|full| self.find(client, name).map(|_| ()).ok_or(full))
     }
 
     /// To whom a client's owners are counted.
-    pub(super) fn peer_of(&self, client: Key<Client>) -> Option<Peer> {
+    pub(super) fn peer_of(&self, client: ClientKey) -> Option<Peer> {
         self.peers.get(client.index as usize).copied()
     }
 
@@ -147,11 +151,11 @@ impl<T> Owners<T> {
     }
 
     /// What a name is found by.
-    pub(super) fn hash_of(&self, client: Key<Client>, name: &[u8]) -> u64 {
+    pub(super) fn hash_of(&self, client: ClientKey, name: &[u8]) -> u64 {
         self.by_name.hash_of(&OwnerRef { client, name })
     }
 
-    pub(crate) fn find(&self, client: Key<Client>, name: &[u8]) -> Option<Key<Owner<T>>> {
+    pub(crate) fn find(&self, client: ClientKey, name: &[u8]) -> Option<Key<kind::Owner<T>>> {
         self.find_hashed(self.hash_of(client, name), (client, name))
     }
 
@@ -159,17 +163,17 @@ impl<T> Owners<T> {
     pub(super) fn find_hashed(
         &self,
         hash: u64,
-        (client, name): (Key<Client>, &[u8]),
-    ) -> Option<Key<Owner<T>>> {
+        (client, name): (ClientKey, &[u8]),
+    ) -> Option<Key<kind::Owner<T>>> {
         let name = OwnerRef { client, name };
         self.by_name.get_hashed(hash, &name).copied()
     }
 
-    pub(crate) fn get(&self, key: Key<Owner<T>>) -> Option<&Owner<T>> {
+    pub(crate) fn get(&self, key: Key<kind::Owner<T>>) -> Option<&Owner<T>> {
         self.slab.get(key)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<Owner<T>>, &Owner<T>)> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<kind::Owner<T>>, &Owner<T>)> + '_ {
         self.slab.entries()
     }
 
@@ -179,12 +183,12 @@ impl<T> Owners<T> {
     }
 
     /// What an owner is called.
-    pub(crate) fn name(&self, key: Key<Owner<T>>) -> Option<Arc<[u8]>> {
+    pub(crate) fn name(&self, key: Key<kind::Owner<T>>) -> Option<Arc<[u8]>> {
         self.slab.get(key).map(|owner| Arc::clone(&owner.name.name))
     }
 
     /// The owner of this name; whoever asks has something for him to [`Owners::hold`].
-    pub(crate) fn named(&mut self, client: Key<Client>, name: &[u8]) -> Key<Owner<T>> {
+    pub(crate) fn named(&mut self, client: ClientKey, name: &[u8]) -> Key<kind::Owner<T>> {
         self.named_hashed(self.hash_of(client, name), (client, name))
     }
 
@@ -192,8 +196,8 @@ impl<T> Owners<T> {
     pub(super) fn named_hashed(
         &mut self,
         hash: u64,
-        (client, name): (Key<Client>, &[u8]),
-    ) -> Key<Owner<T>> {
+        (client, name): (ClientKey, &[u8]),
+    ) -> Key<kind::Owner<T>> {
         let known = self.find_hashed(hash, (client, name));
         known.unwrap_or_else(|| {
             let name = OwnerName {
@@ -216,13 +220,13 @@ impl<T> Owners<T> {
     }
 
     /// Where in an owner's list the next thing will stand.
-    pub(crate) fn next_place(&self, key: Key<Owner<T>>) -> u32 {
+    pub(crate) fn next_place(&self, key: Key<kind::Owner<T>>) -> u32 {
         let owner = self.slab.get(key);
         owner.map_or(0, |owner| owner.held.next_place())
     }
 
     /// Gives an owner an open or a set of locks.
-    pub(crate) fn hold(&mut self, key: Key<Owner<T>>, what: Key<T>) {
+    pub(crate) fn hold(&mut self, key: Key<kind::Owner<T>>, what: Key<T>) {
         self.unlist(key);
         if let Some(owner) = self.slab.get_mut(key) {
             owner.held.push(what);
@@ -231,7 +235,7 @@ impl<T> Owners<T> {
     }
 
     /// Takes what stands at a place of an owner's list away; what stands there now is returned.
-    pub(crate) fn release(&mut self, key: Key<Owner<T>>, place: u32) -> Option<Key<T>> {
+    pub(crate) fn release(&mut self, key: Key<kind::Owner<T>>, place: u32) -> Option<Key<T>> {
         self.unlist(key);
         let owner = self.slab.get_mut(key)?;
         let moved = owner.held.remove(place);
@@ -246,7 +250,7 @@ impl<T> Owners<T> {
     /// Changes an owner's turns, which are made if he has none; `now` if a turn begins.
     pub(crate) fn take_turn<R>(
         &mut self,
-        key: Key<Owner<T>>,
+        key: Key<kind::Owner<T>>,
         now: Option<Mono>,
         change: impl FnOnce(&mut Turns) -> R,
     ) -> Option<R> {
@@ -264,7 +268,7 @@ impl<T> Owners<T> {
     }
 
     /// Removes an owner who holds nothing.
-    pub(crate) fn remove(&mut self, key: Key<Owner<T>>) {
+    pub(crate) fn remove(&mut self, key: Key<kind::Owner<T>>) {
         self.unlist(key);
         if let Some(owner) = self.slab.remove(key) {
             debug_assert!(owner.held.is_empty(), "an owner goes after what he holds");
@@ -276,7 +280,7 @@ impl<T> Owners<T> {
     }
 
     /// One of a client's owners that nothing else keeps.
-    pub(crate) fn loose_of(&self, client: Key<Client>) -> Option<Key<Owner<T>>> {
+    pub(crate) fn loose_of(&self, client: ClientKey) -> Option<Key<kind::Owner<T>>> {
         let first = (client, Mono::ZERO, Key::new(0, 0));
         let mut rest = self.loose.range(first..);
         let (whose, _, key) = rest.next()?;
@@ -284,20 +288,28 @@ impl<T> Owners<T> {
     }
 
     /// One of a client's owners of whom nothing was heard since then.
-    pub(crate) fn silent_since(&self, client: Key<Client>, since: Mono) -> Option<Key<Owner<T>>> {
+    pub(crate) fn silent_since(
+        &self,
+        client: ClientKey,
+        since: Mono,
+    ) -> Option<Key<kind::Owner<T>>> {
         let all = (client, Mono::ZERO, Key::new(0, 0))..(client, since, Key::new(0, 0));
         let mut silent = self.loose.range(all).map(|(_, _, key)| *key);
         silent.find(|key| self.get(*key).is_some_and(|owner| !owner.is_running()))
     }
 
     /// The one that has been silent longest, if of a client's peer more rest than may of so many.
-    pub(crate) fn crowded_out(&self, client: Key<Client>, most: usize) -> Option<Key<Owner<T>>> {
+    pub(crate) fn crowded_out(
+        &self,
+        client: ClientKey,
+        most: usize,
+    ) -> Option<Key<kind::Owner<T>>> {
         let peer = self.peer_of(client)?;
         let whose = self.resting.held(peer).gives_way(most)?;
         self.resting.first_to(peer, whose)
     }
 
-    fn list(&mut self, key: Key<Owner<T>>) {
+    fn list(&mut self, key: Key<kind::Owner<T>>) {
         if let Some(owner) = self.slab.get(key)
             && owner.is_loose()
         {
@@ -309,7 +321,7 @@ impl<T> Owners<T> {
         }
     }
 
-    fn unlist(&mut self, key: Key<Owner<T>>) {
+    fn unlist(&mut self, key: Key<kind::Owner<T>>) {
         if let Some(owner) = self.slab.get(key)
             && owner.is_loose()
         {
@@ -320,7 +332,7 @@ impl<T> Owners<T> {
 }
 
 impl<T> Ranked for Owner<T> {
-    fn rank(&mut self) -> Option<&mut Rank<Owner<T>>> {
+    fn rank(&mut self) -> Option<&mut Rank<kind::Owner<T>>> {
         Some(&mut self.turns.as_deref_mut()?.rank)
     }
 }

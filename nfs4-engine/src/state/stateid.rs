@@ -3,17 +3,15 @@
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
-use super::delegation::Delegation;
-use super::lock::Lock;
-use super::open::Open;
+use crate::keys::{DelegationKey, LockKey, OpenKey};
 use crate::slab::Key;
 
 /// What a stateid names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    Open(Key<Open>),
-    Lock(Key<Lock>),
-    Deleg(Key<Delegation>),
+    Open(OpenKey),
+    Lock(LockKey),
+    Deleg(DelegationKey),
 }
 
 impl Named {

@@ -5,37 +5,40 @@ use nfs4_proto::nfs4::status::Status;
 
 use super::account::Accounts;
 use super::delegated::Delegated;
-use super::file::{File, Files, Share};
+use super::file::{Files, Share};
 use super::lock::Lock;
 use super::open::Open;
-use super::owner::{Owner, Owners};
+use super::owner::Owners;
 use super::stateid::{Named, check_seqid};
-use crate::client::{Client, Principal};
-use crate::delegate::Place;
-use crate::exports::Fh;
+use crate::fh::Fh;
+use crate::guards::Place;
+use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey, OpenOwnerKey, kind};
 use crate::map::{KeyMap, Keyed};
 use crate::parted::Parted;
 use crate::places::Places;
+use crate::principal::Principal;
 use crate::seal::{Draw, Purpose};
-use crate::slab::{Key, Slab};
+use crate::slab::Slab;
+use crate::state::ending::Ending;
+use crate::state::ending::gone;
 
 /// Every open file of every client, and every lock.
 pub(crate) struct States {
     pub(super) epoch: u32,
-    pub(super) files: Files,
-    pub(super) opens: Slab<Open>,
-    pub(crate) open_owners: Owners<Open>,
+    pub(crate) files: Files,
+    pub(crate) opens: Slab<Open>,
+    pub(crate) open_owners: Owners<kind::Open>,
     open_by_owner: OpenByOwner,
     pub(super) delegated: Delegated,
     pub(super) locks: Slab<Lock>,
-    pub(crate) lock_owners: Owners<Lock>,
+    pub(crate) lock_owners: Owners<kind::Lock>,
     pub(super) lock_by_owner: LockByOwner,
     /// By which owner an open was closed, for whom that was the last request.
-    pub(super) closed: KeyMap<Key<Open>, Key<Owner<Open>>>,
+    pub(super) closed: KeyMap<OpenKey, OpenOwnerKey>,
     /// How many ranges are locked, of all files.
     pub(super) ranges: usize,
     /// How many wait for locks.
-    pub(super) waiting: usize,
+    pub(crate) waiting: usize,
     /// How many steps were taken over what peers can make long, since the engine was entered.
     pub(crate) walked: usize,
     /// For how many opens that are about to be made room is kept.
@@ -47,20 +50,20 @@ pub(crate) struct States {
 }
 
 /// What each owner has open of each file.
-pub(crate) type OpenByOwner = KeyMap<(Key<Owner<Open>>, Key<File>), Key<Open>>;
+pub(crate) type OpenByOwner = KeyMap<(OpenOwnerKey, FileKey), OpenKey>;
 /// What each lock owner has locked under each open.
-pub(crate) type LockByOwner = KeyMap<(Key<Owner<Lock>>, Key<Open>), Key<Lock>>;
+pub(crate) type LockByOwner = KeyMap<(LockOwnerKey, OpenKey), LockKey>;
 
 /// All tables, to be looked at and not changed.
 pub(crate) struct Inside<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
-    pub(crate) open_owners: &'a Owners<Open>,
+    pub(crate) open_owners: &'a Owners<kind::Open>,
     pub(crate) open_by_owner: &'a OpenByOwner,
     pub(crate) locks: &'a Slab<Lock>,
-    pub(crate) lock_owners: &'a Owners<Lock>,
+    pub(crate) lock_owners: &'a Owners<kind::Lock>,
     pub(crate) lock_by_owner: &'a LockByOwner,
-    pub(crate) closed: &'a KeyMap<Key<Open>, Key<Owner<Open>>>,
+    pub(crate) closed: &'a KeyMap<OpenKey, OpenOwnerKey>,
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
     pub(crate) opening: usize,
@@ -68,20 +71,11 @@ pub(crate) struct Inside<'a> {
     pub(crate) delegated: &'a Delegated,
 }
 
-/// How an open or a lock comes to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Its owner asked for it.
-    Asked,
-    /// It was taken from its owner.
-    Lost,
-}
-
 /// What an open owner wants to open. Both are hashed once, and looked for whenever something may
 /// have become of them.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
-    pub(crate) client: Key<Client>,
+    pub(crate) client: ClientKey,
     owner: &'a [u8],
     fh: &'a Fh,
     owner_hash: u64,
@@ -92,8 +86,8 @@ pub(crate) struct Wanted<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stated {
     pub(crate) named: Named,
-    pub(crate) client: Key<Client>,
-    pub(crate) file: Key<File>,
+    pub(crate) client: ClientKey,
+    pub(crate) file: FileKey,
     /// The seqid that it has now.
     pub(crate) seqid: u32,
 }
@@ -170,41 +164,36 @@ impl States {
     }
 
     /// The handle of a file with state.
-    pub(crate) fn handle_of(&self, key: Key<File>) -> Option<Fh> {
+    pub(crate) fn handle_of(&self, key: FileKey) -> Option<Fh> {
         self.files.get(key).map(|file| file.fh)
     }
 
     /// A file with state, by its handle.
-    pub(crate) fn file_of(&self, fh: &Fh) -> Option<Key<File>> {
+    pub(crate) fn file_of(&self, fh: &Fh) -> Option<FileKey> {
         self.files.find(fh)
     }
 
     /// The keyed hash of the handle of an open file.
-    pub(crate) fn hash_of(&self, key: Key<Open>) -> Option<u64> {
+    pub(crate) fn hash_of(&self, key: OpenKey) -> Option<u64> {
         let open = self.opens.get(key)?;
         self.files.get(open.file).map(|file| file.hash)
     }
 
     /// Where a file with state is guarded.
-    pub(crate) fn place_of(&self, key: Key<File>) -> Option<Place> {
+    pub(crate) fn place_of(&self, key: FileKey) -> Option<Place> {
         self.files.get(key).map(|file| Place::of(file.hash))
     }
 
-    pub(crate) fn get(&self, key: Key<Open>) -> Option<&Open> {
+    pub(crate) fn get(&self, key: OpenKey) -> Option<&Open> {
         self.opens.get(key)
     }
 
-    pub(crate) fn lock(&self, key: Key<Lock>) -> Option<&Lock> {
+    pub(crate) fn lock(&self, key: LockKey) -> Option<&Lock> {
         self.locks.get(key)
     }
 
     /// What an open owner wants to open.
-    pub(crate) fn wanted<'a>(
-        &self,
-        client: Key<Client>,
-        owner: &'a [u8],
-        fh: &'a Fh,
-    ) -> Wanted<'a> {
+    pub(crate) fn wanted<'a>(&self, client: ClientKey, owner: &'a [u8], fh: &'a Fh) -> Wanted<'a> {
         Wanted {
             client,
             owner,
@@ -215,7 +204,7 @@ impl States {
     }
 
     /// What this owner has of this file.
-    pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<Key<Open>> {
+    pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<OpenKey> {
         let name = (wanted.client, wanted.owner);
         let owner = self.open_owners.find_hashed(wanted.owner_hash, name)?;
         let file = self.files.find_hashed(wanted.file_hash, wanted.fh)?;
@@ -237,10 +226,10 @@ impl States {
     /// has no other.
     pub(crate) fn open(
         &mut self,
-        list: &mut Places<Open>,
+        list: &mut Places<kind::Open>,
         wanted: &Wanted<'_>,
         (share, opener): (Share, Principal),
-    ) -> Key<Open> {
+    ) -> OpenKey {
         let client = wanted.client;
         let name = (client, wanted.owner);
         let owner = self.open_owners.named_hashed(wanted.owner_hash, name);
@@ -261,7 +250,7 @@ impl States {
     }
 
     /// Adds a share to an open.
-    pub(crate) fn widen(&mut self, key: Key<Open>, share: Share, opener: Principal) {
+    pub(crate) fn widen(&mut self, key: OpenKey, share: Share, opener: Principal) {
         if let Some(open) = self.opens.get_mut(key) {
             let before = open.share;
             open.widen(share, opener);
@@ -270,7 +259,7 @@ impl States {
     }
 
     /// Narrows an open to a share that it [`narrows_to`](Open::narrows_to).
-    pub(crate) fn narrow(&mut self, key: Key<Open>, share: Share) {
+    pub(crate) fn narrow(&mut self, key: OpenKey, share: Share) {
         if let Some(open) = self.opens.get_mut(key) {
             self.files.change(open.file, open.share, share);
             open.narrow(share);
@@ -278,7 +267,7 @@ impl States {
     }
 
     /// The next stateid of an open, for the reply that tells of it.
-    pub(crate) fn advance(&mut self, key: Key<Open>) -> Stateid {
+    pub(crate) fn advance(&mut self, key: OpenKey) -> Stateid {
         let seqid = self.opens.get_mut(key).map_or(0, |open| {
             open.advance();
             open.seqid
@@ -290,8 +279,8 @@ impl States {
     /// released once.
     pub(crate) fn close(
         &mut self,
-        list: &mut Places<Open>,
-        key: Key<Open>,
+        list: &mut Places<kind::Open>,
+        key: OpenKey,
         why: Ending,
     ) -> Option<Fh> {
         if let Some(file) = self.opens.get(key).map(|open| open.file) {
@@ -393,7 +382,7 @@ impl States {
     pub(crate) fn check(
         &self,
         stateid: &Stateid,
-        client: Key<Client>,
+        client: ClientKey,
         fh: Option<&Fh>,
     ) -> Result<Named, Status> {
         let stated = self
@@ -410,12 +399,3 @@ impl States {
 
 /// So many steps are taken before others have their turn; each takes about a microsecond.
 pub(crate) const WALKED_AT_ONCE: usize = 128;
-
-/// What is said of a stateid that names nothing any more.
-pub(super) fn gone<T>(table: &Slab<T>, key: Key<T>) -> Status {
-    if table.was_lost(key) {
-        Status::EXPIRED
-    } else {
-        Status::BAD_STATEID
-    }
-}

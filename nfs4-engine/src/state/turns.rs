@@ -6,9 +6,8 @@ use alloc::boxed::Box;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
-use super::open::Open;
-use crate::exports::Fh;
-use crate::slab::Key;
+use crate::fh::Fh;
+use crate::keys::OpenKey;
 
 /// Whose turn it is.
 #[derive(Default)]
@@ -21,9 +20,9 @@ pub(crate) struct Turns {
     running: bool,
     last: Option<Last>,
     /// What was opened and is not confirmed.
-    pub(crate) unconfirmed: Option<Key<Open>>,
+    pub(crate) unconfirmed: Option<OpenKey>,
     /// What the last request closed.
-    pub(crate) closed: Option<Key<Open>>,
+    pub(crate) closed: Option<OpenKey>,
 }
 
 /// A request of an owner.

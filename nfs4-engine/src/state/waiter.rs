@@ -9,12 +9,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::open::Open;
-use super::range::{Kind, Range};
-use crate::client::Client;
+use super::byte_range::{Kind, Range};
+use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::peer::{Full, Held, Peer};
-use crate::session::table::Session;
-use crate::slab::Key;
 use crate::time::Mono;
 
 /// The waiting line of one file: who has come first stands first.
@@ -29,16 +26,16 @@ pub(crate) struct Waiters {
 
 /// A lock that a lock owner was denied and waits for.
 pub(crate) struct Waiter {
-    pub(crate) client: Key<Client>,
+    pub(crate) client: ClientKey,
     /// To whom it is counted.
     pub(crate) peer: Peer,
     pub(crate) owner: Box<[u8]>,
     pub(crate) range: Range,
     pub(crate) kind: Kind,
     /// The open that he would lock under, and leaves with.
-    pub(crate) open: Key<Open>,
+    pub(crate) open: OpenKey,
     /// The session by which he can be told that the lock is free; none if he polls.
-    pub(crate) session: Option<Key<Session>>,
+    pub(crate) session: Option<SessionKey>,
     /// When he last asked.
     asked: Mono,
     /// How often another has taken what he polls for.
@@ -50,7 +47,7 @@ pub(crate) struct Waiter {
 /// Who asks for a lock, and for which.
 #[derive(Clone, Copy)]
 pub(crate) struct Asker<'a> {
-    pub(crate) client: Key<Client>,
+    pub(crate) client: ClientKey,
     pub(crate) peer: Peer,
     pub(crate) owner: &'a [u8],
     pub(crate) range: Range,
@@ -69,8 +66,8 @@ pub(crate) struct Turns {
 /// One whose turn it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
-    pub(crate) client: Key<Client>,
-    pub(crate) session: Key<Session>,
+    pub(crate) client: ClientKey,
+    pub(crate) session: SessionKey,
     pub(crate) owner: Box<[u8]>,
 }
 
@@ -93,8 +90,8 @@ impl Waiters {
     pub(crate) fn stand(
         &mut self,
         asker: Asker<'_>,
-        open: Key<Open>,
-        session: Option<Key<Session>>,
+        open: OpenKey,
+        session: Option<SessionKey>,
         now: Mono,
         patience: Duration,
     ) {
@@ -131,7 +128,7 @@ impl Waiters {
     }
 
     /// Whoever waits under an open goes with it.
-    pub(crate) fn leave_with(&mut self, open: Key<Open>) {
+    pub(crate) fn leave_with(&mut self, open: OpenKey) {
         self.dismiss(|waiter| waiter.open == open);
     }
 
@@ -228,7 +225,7 @@ impl Waiters {
     }
 
     /// This client cannot be told whose turn it is: whoever was, polls.
-    pub(crate) fn cannot_tell(&mut self, client: Key<Client>) {
+    pub(crate) fn cannot_tell(&mut self, client: ClientKey) {
         for waiter in &mut self.line {
             if waiter.client == client && waiter.turn.take().is_some() {
                 waiter.session = None;

@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::FsError;
 
-use super::inode::BLOCK;
-use super::space::{CHUNK_COST, Space};
+use super::space::{BLOCK, CHUNK_COST, Space};
 use super::sync::{lock, read, write};
 
 /// The bytes of a file; its length is kept with its attributes.

@@ -9,7 +9,7 @@ use nfs4_engine::fs::{Attrs, Device, FileKind, FsError};
 use super::content::Content;
 use super::directory::Directory;
 use super::handle::InodeId;
-use super::space::{INODE_COST, Space};
+use super::space::{BLOCK, INODE_COST, Space};
 use super::sync::lock;
 
 /// An object; when the last reference goes, all its room is given back.
@@ -208,6 +208,3 @@ impl Meta {
         }
     }
 }
-
-/// Room is told in blocks of so many bytes.
-pub(super) const BLOCK: u64 = 512;

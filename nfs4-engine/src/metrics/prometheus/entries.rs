@@ -1,6 +1,6 @@
 //! The tables of which the entries are shown.
 
-use crate::engine::TableLengths;
+use crate::table_lengths::TableLengths;
 
 /// How many entries a table has.
 type Entries = fn(&TableLengths) -> usize;

@@ -22,11 +22,11 @@ use super::super::buckets::{Doubling, FivesAndTwos};
 use super::super::{MINORS, SequenceError};
 use super::entries::TABLES;
 use super::histogram::BucketHistogram;
-use crate::connection::Direction;
-use crate::delegate::RecallReason;
+use crate::delegation_kind::DelegationKind;
+use crate::delegation_kind::RecallReason;
+use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
-use crate::state::DelegationKind;
 
 /// The series, those of short lists of labels resolved.
 #[derive(Debug)]

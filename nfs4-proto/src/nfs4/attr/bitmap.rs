@@ -1,11 +1,8 @@
 //! Sets of attributes.
 
-use core::fmt;
 use core::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
 use crate::xdr::{Decode, Encode, Reader, Writer, XdrError};
-
-use super::num;
 
 /// A set of attribute numbers 0 to 95 [RFC 8881 §3.2].
 ///
@@ -14,7 +11,7 @@ use super::num;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Bitmap {
     words: [u32; Bitmap::WORDS],
-    beyond: bool,
+    pub(super) beyond: bool,
 }
 
 impl Bitmap {
@@ -244,23 +241,6 @@ impl IntoIterator for &Bitmap {
 
     fn into_iter(self) -> BitmapIter {
         self.iter()
-    }
-}
-
-/// The names of the attributes.
-impl fmt::Debug for Bitmap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut set = f.debug_set();
-        for n in self {
-            match num::info(n) {
-                Some(info) => set.entry(&format_args!("{}", info.name)),
-                None => set.entry(&n),
-            };
-        }
-        if self.beyond {
-            set.entry(&format_args!("beyond"));
-        }
-        set.finish()
     }
 }
 

@@ -1,5 +1,9 @@
 //! The numbers of the attributes and what may be done with each.
 
+use core::fmt;
+
+use super::Bitmap;
+
 /// One row of the table of attributes [RFC 8881 §5.6, §5.7; RFC 7862 §12.2; RFC 8276 §8.2;
 /// RFC 8275 §5; RFC 9754 §2].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +179,23 @@ macro_rules! attributes {
 }
 
 for_each_attr! { attributes }
+
+/// The names of the attributes.
+impl fmt::Debug for Bitmap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut set = f.debug_set();
+        for n in self {
+            match info(n) {
+                Some(info) => set.entry(&format_args!("{}", info.name)),
+                None => set.entry(&n),
+            };
+        }
+        if self.beyond {
+            set.entry(&format_args!("beyond"));
+        }
+        set.finish()
+    }
+}
 
 #[cfg(test)]
 mod tests {

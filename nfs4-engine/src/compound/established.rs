@@ -1,0 +1,20 @@
+//! The kinds of scope: what a COMPOUND has established when it comes to an operation.
+
+use crate::keys::ClientKey;
+use crate::keys::SessionKey;
+
+/// No session: an operation that stands alone. [RFC 8881 §2.10.2]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bare;
+
+/// After a SEQUENCE that succeeded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sequenced {
+    pub(crate) client: ClientKey,
+    pub(crate) session: SessionKey,
+    pub(crate) slot: u32,
+}
+
+/// Minor version 0: there is no session, and each operation says whom it concerns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct V40;

@@ -1,0 +1,22 @@
+//! The turn of an owner that an operation of minor version 0 takes. [RFC 7530 §9.1.7]
+
+use crate::keys::{LockOwnerKey, OpenKey, OpenOwnerKey};
+use crate::state::turns::Asked;
+
+/// A turn that an operation has taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) whose: Whose,
+    pub(crate) asked: Asked,
+    /// What a CLOSE closes.
+    pub(crate) closes: Option<OpenKey>,
+    /// Of a LOCK by an owner who has nothing of the file yet: his own seqid, and he himself if he
+    /// is known.
+    pub(crate) lock: Option<(Option<LockOwnerKey>, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    Open(OpenOwnerKey),
+    Lock(LockOwnerKey),
+}

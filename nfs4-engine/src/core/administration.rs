@@ -1,0 +1,48 @@
+//! What the administrator asks for, carried out.
+
+use crate::action::Outbox;
+use crate::admin::{Admin, AdminFault};
+use crate::core::Core;
+use crate::event::ClientGone;
+use crate::keys::ClientKey;
+use crate::state::table::WALKED_AT_ONCE;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Core {
+    /// Whether something can be done that whoever is in charge asks for.
+    ///
+    /// # Errors
+    /// There is nothing of that name, or settings would be out of their range: then all of those.
+    pub(crate) fn check_admin(&self, admin: &Admin) -> Result<(), AdminFault> {
+        let core = self;
+        match admin {
+            Admin::Drain { conn } | Admin::StopDraining { conn } => {
+                let found = core.connections.get(*conn);
+                found.map(|_| ()).ok_or(AdminFault::NoConnection(*conn))
+            }
+            Admin::EvictClient { client } => {
+                let found = core.clients.by_id(*client);
+                found.map(|_| ()).ok_or(AdminFault::NoClient(*client))
+            }
+            Admin::DestroySession { session } => {
+                let found = core.sessions.by_id(session);
+                found.map(|_| ()).ok_or(AdminFault::NoSession(*session))
+            }
+            Admin::Configure(change) => Ok(change.made_to(&core.config).map(|_| ())?),
+        }
+    }
+
+    /// Removes a client with all that it has; what takes long is left to its reminder.
+    pub(crate) fn evict(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.going = Some(ClientGone::Evicted);
+        // Its sessions go first.
+        let mut budget = WALKED_AT_ONCE;
+        if !self.remove_client(key, ClientGone::Evicted, now, &mut budget, out) {
+            self.remind(now.mono, Due::Lease(key));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Binding connections to sessions: by CREATE_SESSION and SEQUENCE, which add an association, and
+//! by BIND_CONN_TO_SESSION, which may move one. [RFC 8881 §2.10.3.1, §18.34]
+
+use alloc::string::String;
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::{Action, Outbox};
+use crate::config::BindingPolicy;
+use crate::connection::Binding;
+use crate::core::Core;
+use crate::direction::Direction;
+use crate::event::{Event, SessionGone, Unbound};
+use crate::ids::ConnId;
+use crate::keys::SessionKey;
+use crate::session::table::Session;
+use crate::time::Now;
+
+impl Core {
+    /// Binds the connection that a session was made by, or that a request of it came by; if it
+    /// cannot be bound, the session is served all the same.
+    pub(crate) fn associate(
+        &mut self,
+        session: SessionKey,
+        conn: ConnId,
+        direction: Direction,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let bound = self
+            .sessions
+            .get(session)
+            .is_some_and(|s| s.bindings.contains(conn));
+        if bound {
+            return;
+        }
+        self.know(conn, out);
+        let binding = Binding::new(conn, direction, now);
+        if self.has_place(conn, SESSIONS_PER_CONNECTION)
+            && self.make_room(session, direction, now, out)
+        {
+            self.add_binding(session, binding, out);
+        } else {
+            out.metrics.unbound_request();
+        }
+    }
+
+    /// Binds a connection because the client asks for it, or changes the direction of a binding.
+    ///
+    /// # Errors
+    /// INVAL if the session were left without a connection for its requests, RESOURCE if it has
+    /// as many connections as it may. A refusal changes nothing but that silent connections may
+    /// have been unbound.
+    pub(crate) fn bind(
+        &mut self,
+        key: SessionKey,
+        conn: ConnId,
+        direction: Direction,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Status> {
+        let session = self.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
+        if !direction.is_fore() && !session.bindings.has_fore_besides(conn) {
+            return Err(Status::INVAL);
+        }
+        let id = session.id;
+        if let Some(binding) = session.bindings.find_mut(conn) {
+            binding.direction = direction;
+            binding.last_activity = now;
+            out.event(Event::Bound {
+                conn,
+                session: id,
+                direction,
+            });
+        } else {
+            // What a connection is bound to does not count if it is taken from that.
+            let most = match self.config.binding_policy {
+                BindingPolicy::Exclusive => usize::MAX,
+                BindingPolicy::Shared => SESSIONS_PER_CONNECTION,
+            };
+            if !self.has_place(conn, most) || !self.make_room(key, direction, now, out) {
+                return Err(Status::RESOURCE);
+            }
+            self.add_binding(key, Binding::new(conn, direction, now), out);
+        }
+        if self.config.binding_policy == BindingPolicy::Exclusive {
+            self.unbind_from_others(key, conn, out);
+        }
+        if direction.is_back() {
+            if let Some(session) = self.sessions.get_mut(key) {
+                session.back.wanted = true;
+            }
+            self.resume_soon(key);
+        }
+        Ok(())
+    }
+
+    /// The client behind a connection is known from now on.
+    pub(crate) fn know(&mut self, conn: ConnId, out: &mut Outbox) {
+        if self.connections.become_known(conn) {
+            out.push(Action::Known { conn });
+        }
+    }
+
+    /// A connection is there.
+    pub(crate) fn connection_opened(&mut self, conn: ConnId, peer: String) {
+        let host = self.peers.host(&peer);
+        self.connections.open(conn, peer, host);
+    }
+
+    /// A connection is gone: nothing but its bindings goes with it. Callbacks that were under way
+    /// on it go by others.
+    pub(crate) fn connection_closed(&mut self, conn: ConnId, now: Now, out: &mut Outbox) {
+        let Some(connection) = self.connections.close(conn) else {
+            return;
+        };
+        for session in &connection.sessions {
+            if let Some(session) = self.sessions.get_mut(*session)
+                && session.bindings.remove(conn).is_some()
+            {
+                let reason = Unbound::Disconnect;
+                out.event(Event::Unbound {
+                    conn,
+                    session: session.id,
+                    reason,
+                });
+            }
+        }
+        self.lose_flights(connection.flights, now, out);
+        if let Some(client) = connection.serves {
+            self.path_lost(client, conn, now, out);
+        }
+        for session in connection.sessions {
+            self.pump(session, now, out);
+        }
+        self.peers.leave(connection.host);
+    }
+
+    /// Takes a session's connections from it, as it ends.
+    pub(crate) fn unbind_all(
+        &mut self,
+        key: SessionKey,
+        session: &Session,
+        reason: SessionGone,
+        out: &mut Outbox,
+    ) {
+        let reason = match reason {
+            SessionGone::LeaseExpired => Unbound::Reaper,
+            SessionGone::Request | SessionGone::Replaced | SessionGone::Evicted => {
+                Unbound::SessionDestroyed
+            }
+        };
+        for binding in session.bindings.iter() {
+            if let Some(connection) = self.connections.get_mut(binding.conn) {
+                connection.sessions.retain(|bound| *bound != key);
+            }
+            out.event(Event::Unbound {
+                conn: binding.conn,
+                session: session.id,
+                reason,
+            });
+        }
+    }
+
+    /// Whether a session may have one more connection, of this direction; silent ones give way.
+    fn make_room(
+        &mut self,
+        key: SessionKey,
+        direction: Direction,
+        now: Now,
+        out: &mut Outbox,
+    ) -> bool {
+        let limit = self.config.max_connections_per_session as usize;
+        loop {
+            let Some(session) = self.sessions.get(key) else {
+                return false;
+            };
+            let bound = session.bindings.len();
+            if limit == 0 || bound < limit {
+                return true;
+            }
+            // Of a session that was left with more than it may have, one that goes makes no room
+            // yet, and so must not count on the new one.
+            let to = if bound > limit {
+                Direction::Back
+            } else {
+                direction
+            };
+            let lease = self.lease_length(session.client);
+            let Some(silent) = session.bindings.silent(now.mono, lease, to) else {
+                return false;
+            };
+            self.unbind(key, silent, Unbound::Reaper, out);
+        }
+    }
+
+    /// Whether a connection is there, and bound to fewer than `most` sessions; one that the driver
+    /// has closed meanwhile is not.
+    fn has_place(&self, conn: ConnId, most: usize) -> bool {
+        let connection = self.connections.get(conn);
+        connection.is_some_and(|connection| connection.sessions.len() < most)
+    }
+
+    fn add_binding(&mut self, key: SessionKey, binding: Binding, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(binding.conn) else {
+            return;
+        };
+        connection.sessions.push(key);
+        session.bindings.add(binding);
+        let Binding {
+            conn, direction, ..
+        } = binding;
+        out.event(Event::Bound {
+            conn,
+            session: session.id,
+            direction,
+        });
+    }
+
+    pub(crate) fn unbind(
+        &mut self,
+        key: SessionKey,
+        conn: ConnId,
+        reason: Unbound,
+        out: &mut Outbox,
+    ) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.bindings.remove(conn).is_none() {
+            return;
+        }
+        out.event(Event::Unbound {
+            conn,
+            session: session.id,
+            reason,
+        });
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.sessions.retain(|bound| *bound != key);
+        }
+    }
+
+    fn unbind_from_others(&mut self, key: SessionKey, conn: ConnId, out: &mut Outbox) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        let others = core::mem::replace(&mut connection.sessions, alloc::vec![key]);
+        for other in others {
+            if other != key
+                && let Some(session) = self.sessions.get_mut(other)
+                && session.bindings.remove(conn).is_some()
+            {
+                let reason = Unbound::Explicit;
+                out.event(Event::Unbound {
+                    conn,
+                    session: session.id,
+                    reason,
+                });
+            }
+        }
+    }
+}
+
+/// A connection is bound to at most so many sessions; more are served without a binding.
+const SESSIONS_PER_CONNECTION: usize = 64;

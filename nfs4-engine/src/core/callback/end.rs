@@ -1,0 +1,47 @@
+//! The end of a callback: whoever wanted it is told.
+
+use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackFailed, Purpose};
+use crate::core::Core;
+use crate::keys::CallKey;
+use crate::time::Now;
+
+impl Core {
+    /// Removes a callback that is in no queue and on no slot any more, and tells how it ended.
+    pub(crate) fn end_callback(
+        &mut self,
+        key: CallKey,
+        end: CallbackEnd,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let Some(call) = self.callbacks.calls.remove(key) else {
+            return;
+        };
+        self.tell_end(call.purpose, end, now, out);
+    }
+
+    /// Tells whoever wanted a callback how it ended.
+    pub(crate) fn tell_end(
+        &mut self,
+        purpose: Purpose,
+        end: CallbackEnd,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        match end {
+            CallbackEnd::Done { .. } | CallbackEnd::Failed(CallbackFailed::Cancelled) => {}
+            CallbackEnd::Failed(
+                CallbackFailed::NoPath | CallbackFailed::TimedOut | CallbackFailed::Refused,
+            ) => out.metrics.callback_failed(),
+        }
+        match purpose {
+            Purpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
+            Purpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),
+            // What the client gives back by that, it says by DELEGRETURN.
+            Purpose::RecallAny(_) => {}
+            Purpose::RecallSlot(session) => self.slots_recalled(session, end),
+            Purpose::NotifyLock { file, client } => self.lock_notified(file, client, end),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Which session a callback goes by, and when its turn comes.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::basic::SessionId;
+
+use crate::action::Outbox;
+use crate::callback::channel::QUEUE;
+use crate::callback::encode::{self, Frame};
+use crate::callback::{
+    BackChannel, Call, CallbackOp, CallbackPath, CallbackRefused, Phase, Promise, Purpose,
+};
+use crate::core::Core;
+use crate::keys::{CallKey, ClientKey, SessionKey};
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Core {
+    /// Asks something of a client, by the hinted session or another one whose back channel works.
+    /// What comes of it is told once, by the purpose.
+    ///
+    /// # Errors
+    /// The callback is not taken, and nothing will be told.
+    pub(crate) fn call_back(
+        &mut self,
+        client: ClientKey,
+        hint: Option<SessionKey>,
+        op: CallbackOp,
+        purpose: Purpose,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), CallbackRefused> {
+        if self.is_dialled(client) {
+            let accepted = self.call_by_path(client, op, purpose, now, out);
+            return accepted.inspect_err(|_| out.metrics.callback_failed());
+        }
+        let session = self.channel_for(client, hint, &op).inspect_err(|_| {
+            out.metrics.callback_failed();
+        })?;
+        let until = now.mono.after(self.lease_length(client));
+        let call = self.callbacks.calls.insert(Call {
+            client,
+            session,
+            op,
+            purpose,
+            phase: Phase::Queued,
+            attempts: 0,
+            repeats: 0,
+            at: until,
+            until,
+            body: Box::default(),
+        });
+        self.enqueue(call, session, now, out);
+        Ok(())
+    }
+
+    /// Whether callbacks of this kind to this client are known to work: a connection is there that
+    /// can carry them, and nothing is wrong that a later one, or a later connection, has not put
+    /// right.
+    pub(crate) fn can_call_back(&self, client: ClientKey, kind: Promise) -> bool {
+        if self.is_dialled(client) {
+            return self.path(client).is_some_and(CallbackPath::is_up);
+        }
+        let sessions = self.clients.get(client).map(|client| &client.sessions);
+        let mut sessions = sessions.into_iter().flatten();
+        let carries = |back: &BackChannel| back.carries_all(kind);
+        sessions.any(|key| self.has_path(*key, carries) && !self.is_failing(*key))
+    }
+
+    /// Whether a client is called on a connection that we make, having no session.
+    fn is_dialled(&self, client: ClientKey) -> bool {
+        let client = self.clients.get(client);
+        client.is_some_and(|client| client.about.minor == 0)
+    }
+
+    /// Puts a callback at the end of a session's queue.
+    pub(crate) fn enqueue(
+        &mut self,
+        call: CallKey,
+        session: SessionKey,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        if let Some(call) = self.callbacks.calls.get_mut(call) {
+            call.session = session;
+        }
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.back.queue_mut().push_back(call);
+        }
+        self.look_again(call);
+        self.pump(session, now, out);
+    }
+
+    /// Sends what waits, as far as there are slots for it and a connection.
+    pub(crate) fn pump(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+        if self.back_connection(key, |_| false).is_none() {
+            self.move_unsent(key, now, out);
+            return;
+        }
+        while !self.callbacks.flights.is_full() {
+            let Some(session) = self.sessions.get_mut(key) else {
+                return;
+            };
+            let Some(call) = session.back.queue().front().copied() else {
+                return;
+            };
+            let Some(slot) = session.back.take_slot(call) else {
+                return;
+            };
+            session.back.queue_mut().pop_front();
+            self.frame(call, slot);
+            self.send_callback(call, now, out);
+        }
+    }
+
+    /// Lets callbacks that were never sent go by other sessions of the client, if one has a
+    /// connection.
+    pub(crate) fn move_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
+        let unsent: Vec<CallKey> = session.back.queue().iter().copied().collect();
+        for call in unsent {
+            let Some(found) = self.callbacks.calls.get(call) else {
+                continue;
+            };
+            let other = match found.attempts {
+                0 => self.channel_for(found.client, None, &found.op),
+                _ => continue,
+            };
+            if let (Ok(other), Some(session)) = (other, self.sessions.get_mut(key)) {
+                session.back.queue_mut().retain(|waiting| *waiting != call);
+                self.enqueue(call, other, now, out);
+            }
+        }
+    }
+
+    /// Goes on with what waits for a connection to this session, after the request in execution.
+    pub(crate) fn resume_soon(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.back.failing = false;
+        }
+        self.callbacks.resumed.push(key);
+    }
+
+    /// Goes on with what requests have made possible.
+    pub(crate) fn after_request(&mut self, now: Now, out: &mut Outbox) {
+        while let Some(key) = self.callbacks.resumed.pop() {
+            self.resume_callbacks(key, now, out);
+        }
+    }
+
+    /// Goes on with all that waits for a connection, and with what waits behind it.
+    pub(crate) fn resume_callbacks(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+        let parked = |core: &Core, slot: usize| {
+            let seat = core.sessions.get(key)?.back.seats().get(slot)?;
+            let call = seat.call?;
+            let phase = core.callbacks.calls.get(call)?.phase;
+            matches!(phase, Phase::Parked { .. }).then_some(call)
+        };
+        let seats = self
+            .sessions
+            .get(key)
+            .map_or(0, |session| session.back.seats().len());
+        for slot in 0..seats {
+            if let Some(call) = parked(self, slot) {
+                self.send_callback(call, now, out);
+            }
+        }
+        self.pump(key, now, out);
+    }
+
+    /// Writes a callback that now has a slot, under the slot's seqid.
+    pub(crate) fn frame(&mut self, key: CallKey, slot: u32) {
+        let Some(call) = self.callbacks.calls.get(key) else {
+            return;
+        };
+        let referring = self.referring(&call.op);
+        let client = self.clients.get(call.client);
+        let client = client.map_or(0, |client| client.id);
+        let Some(session) = self.sessions.get_mut(call.session) else {
+            return;
+        };
+        let highest = session.back.highest_taken();
+        let Some(seat) = session.back.seat_mut(slot) else {
+            return;
+        };
+        seat.told = highest;
+        let frame = Frame {
+            session: session.id,
+            slot,
+            seqid: seat.slot.seqid(),
+            highest,
+            minor: session.back.minor,
+            client,
+            referring,
+        };
+        let body = encode::body(&frame, &call.op);
+        if let Some(call) = self.callbacks.calls.get_mut(key) {
+            call.body = body;
+            call.phase = Phase::Waiting { slot };
+            call.repeats = 0;
+        }
+    }
+
+    /// The request that a callback refers to, unless the client has seen its reply: it has if it
+    /// has used the slot again. [RFC 8881 §2.10.6.3]
+    fn referring(&self, op: &CallbackOp) -> Option<(SessionId, u32, u32)> {
+        let CallbackOp::Recall {
+            granted: Some(granted),
+            ..
+        } = op
+        else {
+            return None;
+        };
+        let session = self.sessions.get(granted.session)?;
+        let last = session.last_seqid(granted.slot);
+        (last == Some(granted.seqid)).then_some((session.id, granted.slot, granted.seqid))
+    }
+
+    /// The session that a callback goes by.
+    ///
+    /// # Errors
+    /// No session of the client has a back channel that works and can carry it, or as many as may
+    /// are waiting at all that have.
+    pub(crate) fn channel_for(
+        &self,
+        client: ClientKey,
+        hint: Option<SessionKey>,
+        op: &CallbackOp,
+    ) -> Result<SessionKey, CallbackRefused> {
+        let others = match self.clients.get(client) {
+            Some(client) if !op.is_of_session() => client.sessions.as_slice(),
+            Some(_) | None => &[],
+        };
+        let len = encode::longest(op);
+        let mut full = false;
+        let mut failing = None;
+        for key in hint.into_iter().chain(others.iter().copied()) {
+            let Some(session) = self.sessions.get(key) else {
+                continue;
+            };
+            if !self.has_path(key, |back| back.carries(len)) {
+                continue;
+            }
+            if session.back.queue().len() >= QUEUE {
+                full = true;
+            } else if !session.back.failing {
+                return Ok(key);
+            } else {
+                failing = failing.or(Some(key));
+            }
+        }
+        match failing {
+            Some(key) => Ok(key),
+            None if full => Err(CallbackRefused::QueueFull),
+            None => Err(CallbackRefused::NoPath),
+        }
+    }
+
+    fn has_path(&self, key: SessionKey, carries: impl Fn(&BackChannel) -> bool) -> bool {
+        let back = self.sessions.get(key).map(|session| &session.back);
+        back.is_some_and(|back| carries(back) && !back.has_fault())
+            && self.back_connection(key, |_| false).is_some()
+    }
+
+    fn is_failing(&self, key: SessionKey) -> bool {
+        self.sessions
+            .get(key)
+            .is_some_and(|session| session.back.failing)
+    }
+
+    /// Sets the reminder of a callback anew.
+    pub(crate) fn look_again(&mut self, key: CallKey) {
+        if let Some(at) = self.callbacks.calls.get(key).map(|call| call.at) {
+            self.remind(at, Due::Callback(key));
+        }
+    }
+
+    /// Looks at a callback whose time has come.
+    pub(crate) fn look_at_callback(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
+        let Some(call) = self.callbacks.calls.get(key) else {
+            return;
+        };
+        // Another reminder is set for a later time.
+        if call.at > now.mono {
+            return;
+        }
+        let session = call.session;
+        match call.phase {
+            Phase::Queued => self.leave_queue(key, now, out),
+            Phase::Sent { slot } => self.answer_is_overdue(session, slot, key, now, out),
+            Phase::Waiting { .. } => self.send_callback(key, now, out),
+            Phase::Parked { slot } => self.give_up(session, slot, now, out),
+        }
+    }
+}

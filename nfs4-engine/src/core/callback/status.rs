@@ -1,0 +1,46 @@
+//! What SEQUENCE tells a client of its back channels and its state. [RFC 8881 §18.46.3, sr_status_flags]
+
+use nfs4_proto::nfs4::consts::{
+    SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
+    SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
+};
+
+use crate::core::Core;
+use crate::keys::SessionKey;
+
+impl Core {
+    /// The status flags of a session's SEQUENCE. Clients act on each at once, so that none is set
+    /// but for what the tables hold.
+    pub(crate) fn status_flags(&self, key: SessionKey) -> u32 {
+        let Some(session) = self.sessions.get(key) else {
+            return 0;
+        };
+        let mut flags = 0;
+        let client = || self.clients.get(session.client);
+        // Mostly nobody has any, and then nobody's record is looked at.
+        if self.states.has_revoked() && client().is_some_and(|client| client.revoked > 0) {
+            flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
+        }
+        if session.back.has_fault() {
+            flags |= SEQ4_STATUS_BACKCHANNEL_FAULT;
+        }
+        if session.bindings.has_back() {
+            return flags;
+        }
+        if session.back.wanted {
+            flags |= SEQ4_STATUS_CB_PATH_DOWN_SESSION;
+        }
+        let sessions = client().map(|client| client.sessions.as_slice());
+        let sessions = sessions.unwrap_or_default().iter();
+        let mut sessions = sessions.filter_map(|key| self.sessions.get(*key));
+        let mut wanted = session.back.wanted;
+        let reachable = sessions.any(|other| {
+            wanted |= other.back.wanted;
+            other.bindings.has_back()
+        });
+        if wanted && !reachable {
+            flags |= SEQ4_STATUS_CB_PATH_DOWN;
+        }
+        flags
+    }
+}

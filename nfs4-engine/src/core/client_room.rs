@@ -1,0 +1,108 @@
+//! Room for client records. [RFC 8881 §18.35.4, RFC 7530 §16.33.5]
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::client::Introduced;
+use crate::core::Core;
+use crate::event::ClientGone;
+use crate::ids::ConnId;
+use crate::keys::ClientKey;
+use crate::peer::{Full, Peer};
+use crate::principal::Principal;
+use crate::state::table::WALKED_AT_ONCE;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Core {
+    /// A record for a client whose other unconfirmed ones are gone.
+    ///
+    /// # Errors
+    /// The peer has its share of records, or there is no room: see [`Full::of_client`]; DELAY if
+    /// one that gives way takes several tries.
+    pub(crate) fn new_client(
+        &mut self,
+        who: Introduced<'_>,
+        conn: ConnId,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<ClientKey, Status> {
+        let peer = self.peer_by(conn, who.principal);
+        if let Err(status) = self.make_room_for(peer, &who, now, out) {
+            self.peers.leave(peer);
+            return Err(status);
+        }
+        let since = self.terms.since();
+        let key = self.clients.insert(who, peer, now.mono, since);
+        self.states.enroll(key, peer);
+        let lease = now.mono.after(self.config.lease);
+        self.remind(lease, Due::Lease(key));
+        Ok(key)
+    }
+
+    /// Removes a record.
+    ///
+    /// # Errors
+    /// DELAY if it has so much that it does not go at once: it has gone soon.
+    pub(crate) fn discard(
+        &mut self,
+        key: ClientKey,
+        reason: ClientGone,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Status> {
+        let mut budget = REMOVED_AT_ONCE;
+        if self.remove_client(key, reason, now, &mut budget, out) {
+            Ok(())
+        } else {
+            Err(Status::DELAY)
+        }
+    }
+
+    /// Makes room for one more record of a peer. Of those that have nothing one gives way: the
+    /// peer's own first, so that it keeps nobody else out however many names it says; if all
+    /// peers together have too many, anyone's.
+    fn make_room_for(
+        &mut self,
+        peer: Peer,
+        who: &Introduced<'_>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Status> {
+        let replaced = who.replaces.and_then(|old| self.clients.get(old));
+        let is_counted = replaced.is_some_and(|old| old.peer == peer);
+        let admits = |core: &Core| {
+            let held = core.clients.shares.held(peer);
+            match held.admits(core.config.max_clients as usize, 1) {
+                // There are two for a while, and then one again.
+                Err(Full::Share) if is_counted => Ok(()),
+                admitted => admitted,
+            }
+        };
+        let Err(full) = self.admit(now, out, admits) else {
+            return Ok(());
+        };
+        let own = self.clients.gives_way(Some(peer));
+        let other = match full {
+            Full::Share => None,
+            Full::Node => self.clients.gives_way(None),
+        };
+        let first = own.or(other).ok_or(full.of_client(who.minor))?;
+        self.discard(first, ClientGone::Crowded, now, out)
+    }
+
+    /// Who asks by a connection, held once more.
+    fn peer_by(&mut self, conn: ConnId, principal: Principal) -> Peer {
+        if let Some(connection) = self.connections.get(conn) {
+            return self.peers.user(connection.host.host, principal);
+        }
+        // The driver has closed it meanwhile.
+        let nowhere = self.peers.host("");
+        let peer = self.peers.user(nowhere.host, principal);
+        self.peers.leave(nowhere);
+        peer
+    }
+}
+
+/// So much is removed within one request; with more, the client is told to come back.
+const REMOVED_AT_ONCE: usize = WALKED_AT_ONCE;

@@ -1,0 +1,53 @@
+//! Having delegations returned when there are too many. [RFC 8881 §20.6]
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::consts::{RCA4_TYPE_MASK_RDATA_DLG, RCA4_TYPE_MASK_WDATA_DLG};
+
+use crate::action::Outbox;
+use crate::callback::{CallbackOp, Purpose};
+use crate::core::Core;
+use crate::delegation_kind::RecallReason;
+use crate::keys::ClientKey;
+use crate::time::Now;
+
+impl Core {
+    /// A client cannot be given one more delegation: it is asked to give some of its own back, as
+    /// it likes. If that has not helped, the server chooses.
+    pub(crate) fn relieve(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let asked = client.asked_for_delegations;
+        if client.delegations.is_empty()
+            || asked.is_some_and(|asked| now.mono < asked.after(PATIENCE))
+        {
+            return;
+        }
+        client.asked_for_delegations = Some(now.mono);
+        // Who has many is asked to keep three of four.
+        let keep = client.delegations.next_place() / 4 * 3;
+        let chosen: Vec<_> = client.delegations.iter().take(AT_ONCE).collect();
+        if asked.is_none() && client.about.minor > 0 {
+            let op = CallbackOp::RecallAny {
+                keep,
+                types: Bitmap::of(&[RCA4_TYPE_MASK_RDATA_DLG, RCA4_TYPE_MASK_WDATA_DLG]),
+            };
+            let purpose = Purpose::RecallAny(key);
+            if self.call_back(key, None, op, purpose, now, out).is_ok() {
+                return;
+            }
+        }
+        for delegation in chosen {
+            let reason = RecallReason::ResourcePressure;
+            self.recall(delegation, false, reason, now, out);
+        }
+    }
+}
+
+/// A client that was asked has so long to do something.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So many are recalled together.
+const AT_ONCE: usize = 16;

@@ -1,0 +1,194 @@
+//! Asking the holder of a write delegation what has become of the file. [RFC 8881 §10.4.3]
+
+use core::time::Duration;
+
+use nfs4_proto::nfs4::attr::{Bitmap, num};
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::core::Core;
+use crate::delegation_kind::RecallReason;
+use crate::delegation_kind::Touch;
+use crate::fh::Fh;
+use crate::fs::Attrs;
+use crate::guards::Watch;
+use crate::keys::{ClientKey, DelegationKey};
+use crate::state::delegation::{Answer, Delegation, Phase, Probe};
+use crate::time::Now;
+
+/// What must be known before a file's attributes can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// Nothing: nobody but `who` can have changed it unseen.
+    Clear,
+    /// What its holder has answered.
+    Answered(DelegationKey, Answer),
+    /// The holder was asked.
+    Asked(DelegationKey),
+    /// The holder is to give the file back.
+    Recalled,
+    /// The holder has had its time: what is known without it is told.
+    Known,
+}
+
+impl Core {
+    /// Whether somebody else may have changed a file by virtue of a delegation; he is asked then.
+    pub(crate) fn probe(
+        &mut self,
+        fh: &Fh,
+        who: Option<ClientKey>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Probed {
+        // Of those for writing there is at most one.
+        let Some(key) = self.states.in_the_way(fh, who, Touch::Read).next() else {
+            return Probed::Clear;
+        };
+        // Half the time that a callback has: who was told to wait comes again within the rest.
+        let patience = self.config.callback_timeout / 2;
+        let Some(held) = self.states.delegation_mut(key) else {
+            return Probed::Clear;
+        };
+        if let (Phase::Held, Probe::Answered(answer)) = (held.phase, &mut held.probe)
+            && answer.is_good(now)
+        {
+            answer.used = true;
+            return Probed::Answered(key, *answer);
+        }
+        let is_patient = held.is_awaited(now.mono, patience);
+        let (phase, probe) = (held.phase, held.probe);
+        match (phase, probe) {
+            (Phase::Recalled(_) | Phase::Revoked, _) => {
+                self.look_at_recall(key, now, out);
+                let held = self.states.delegation(key);
+                match held.is_none_or(Delegation::is_revoked) {
+                    true => Probed::Clear,
+                    false if is_patient => Probed::Recalled,
+                    false => Probed::Known,
+                }
+            }
+            (Phase::Held, Probe::Asked) if is_patient => Probed::Asked(key),
+            // Whether the callback is answered or fails, it ends.
+            (Phase::Held, Probe::Asked) => Probed::Known,
+            (Phase::Held, Probe::Idle | Probe::Answered(_)) if is_patient => {
+                if self.ask(key, *fh, now, out) {
+                    Probed::Asked(key)
+                } else {
+                    Probed::Recalled
+                }
+            }
+            // It is busy, again and again.
+            (Phase::Held, Probe::Idle | Probe::Answered(_)) => {
+                self.recall(key, false, RecallReason::Conflict, now, out);
+                Probed::Known
+            }
+        }
+    }
+
+    /// What others than its holder are told of a file's change attribute and length: what the holder
+    /// last said, as long as the file system knows no better. What was read since `watch` began is
+    /// given.
+    ///
+    /// # Errors
+    /// DELAY if it was read while it was being noted what the holder says: it may be neither what was
+    /// so before nor what is told since.
+    pub(crate) fn tell(
+        &self,
+        fh: &Fh,
+        who: Option<ClientKey>,
+        watch: &Watch,
+        (change, size): (&mut u64, &mut u64),
+    ) -> Result<(), Status> {
+        let held = self.states.in_the_way(fh, who, Touch::Read).next();
+        let held = held.and_then(|key| self.states.delegation(key));
+        match held.and_then(Delegation::said) {
+            Some(said) if *change == said.change || *change == said.after => {
+                (*change, *size) = (said.change, said.size);
+                Ok(())
+            }
+            Some(_) | None if self.guards.is_noted(fh, watch) => Err(Status::DELAY),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// CB_GETATTR has ended. [RFC 8881 §20.1]
+    pub(crate) fn probe_ended(
+        &mut self,
+        key: DelegationKey,
+        end: CallbackEnd,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let export = self.states.delegated_fh(key).map(|fh| fh.export);
+        let Some(held) = self.states.delegation_mut(key) else {
+            return;
+        };
+        held.probe = Probe::Idle;
+        // A length that no file there can have is told nobody.
+        let fits = |size| export.is_none_or(|export| self.exports.fits(export, size));
+        match end {
+            CallbackEnd::Done {
+                status: Status::OK,
+                attrs: Some(attrs),
+            } if attrs.size.is_none_or(fits) => {
+                held.answers(Answer {
+                    at: now.mono,
+                    used: false,
+                    change: attrs.change,
+                    size: attrs.size,
+                });
+            }
+            CallbackEnd::Done {
+                status: Status::DELAY,
+                ..
+            } => {}
+            // Who cannot say what he has must give it back.
+            CallbackEnd::Done { .. } | CallbackEnd::Failed(_) => {
+                self.recall(key, false, RecallReason::Conflict, now, out);
+            }
+        }
+    }
+
+    /// Sends CB_GETATTR; if that cannot be done, the delegation has to come back.
+    fn ask(&mut self, key: DelegationKey, fh: Fh, now: Now, out: &mut Outbox) -> bool {
+        let Some(held) = self.states.delegation_mut(key) else {
+            return false;
+        };
+        held.probe = Probe::Asked;
+        let (client, hint) = (held.client, held.granted_by.map(|by| by.session));
+        let op = CallbackOp::GetAttr {
+            fh,
+            mask: Bitmap::of(&[num::CHANGE, num::SIZE]),
+        };
+        let accepted = self.call_back(client, hint, op, Purpose::GetAttr(key), now, out);
+        if accepted.is_err() {
+            if let Some(held) = self.states.delegation_mut(key) {
+                held.probe = Probe::Idle;
+            }
+            self.recall(key, false, RecallReason::Conflict, now, out);
+            return false;
+        }
+        true
+    }
+}
+
+impl Answer {
+    /// Whether it can still be told: to all who wait for it, and to one who had to come again.
+    fn is_good(&self, now: Now) -> bool {
+        if self.used {
+            self.at == now.mono
+        } else {
+            now.mono <= self.at.after(COMES_AGAIN)
+        }
+    }
+
+    /// Whether the holder has changed the file, whose attributes here are these.
+    pub(crate) fn tells_of_change(&self, held: &Delegation, attrs: &Attrs) -> bool {
+        self.change.is_some_and(|change| change != held.change)
+            || self.size.is_some_and(|size| size != attrs.size)
+    }
+}
+
+/// Who was told to wait comes again within this time, or asks anew.
+const COMES_AGAIN: Duration = Duration::from_secs(5);

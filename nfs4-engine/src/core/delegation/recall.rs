@@ -1,0 +1,279 @@
+//! Recalling delegations, and revoking those that do not come back. [RFC 8881 §10.4.4 to 10.4.6]
+
+use core::time::Duration;
+
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::core::Core;
+use crate::delegation_kind::RecallReason;
+use crate::delegation_kind::Touch;
+use crate::event::Event;
+use crate::fh::Fh;
+use crate::keys::{ClientKey, DelegationKey, FileKey};
+use crate::state::delegation::{Delegation, Phase, Recall, Told};
+use crate::state::ending::Ending;
+use crate::time::{Mono, Now};
+use crate::timer::Due;
+
+impl Core {
+    /// Whether delegations keep `who` from doing this to a file; they are recalled then.
+    ///
+    /// `truncate` says that the file is to be cut to length zero.
+    pub(crate) fn recall_for(
+        &mut self,
+        fh: &Fh,
+        who: Option<ClientKey>,
+        touch: Touch,
+        truncate: bool,
+        now: Now,
+        out: &mut Outbox,
+    ) -> bool {
+        if self.states.is_nothing_delegated() {
+            return false;
+        }
+        if self.states.in_the_way(fh, who, touch).next().is_none() {
+            return false;
+        }
+        self.expire(now, out);
+        // No more than one file may have.
+        let found: Vec<_> = self.states.in_the_way(fh, who, touch).collect();
+        let mut any = false;
+        for key in found {
+            self.recall(key, truncate, RecallReason::Conflict, now, out);
+            any |= self
+                .states
+                .delegation(key)
+                .is_some_and(|held| !held.is_revoked());
+        }
+        any
+    }
+
+    /// Something that is no client is about to do this to a file.
+    pub(crate) fn touched(&mut self, fh: &Fh, touch: Touch, now: Now, out: &mut Outbox) {
+        self.recall_for(fh, None, touch, false, now, out);
+        // Nobody will say when it is done.
+        let until = now.mono.after(self.config.delegation_pause);
+        self.guards.recalled(fh, until);
+    }
+
+    /// Sees to it that a delegation comes back.
+    pub(crate) fn recall(
+        &mut self,
+        key: DelegationKey,
+        truncate: bool,
+        reason: RecallReason,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let Some(held) = self.states.delegation(key) else {
+            return;
+        };
+        match held.phase {
+            Phase::Held => {
+                let (client, kind) = (held.client, held.kind);
+                let until = now.mono.after(self.lease_length(client));
+                let Some(held) = self.states.delegation_mut(key) else {
+                    return;
+                };
+                held.phase = Phase::Recalled(Recall {
+                    until,
+                    told: Told::No,
+                    again: now.mono,
+                    truncate,
+                    refusals: 0,
+                });
+                let client = self.clients.get(client).map_or(0, |client| client.id);
+                out.event(Event::DelegationRecalled {
+                    client,
+                    kind,
+                    reason,
+                });
+                self.keep_from_delegating(key, now.mono);
+                self.remind(until, Due::Recall(key));
+                self.tell_of_recall(key, now, out);
+            }
+            Phase::Recalled(recall) if now.mono >= recall.until => self.revoke(key, now.mono, out),
+            Phase::Recalled(_) => self.tell_of_recall(key, now, out),
+            Phase::Revoked => {}
+        }
+    }
+
+    /// Looks whether a recall has had its time, or must be told again.
+    pub(crate) fn look_at_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
+        let Some(held) = self.states.delegation(key) else {
+            return;
+        };
+        match held.phase {
+            Phase::Recalled(recall) if now.mono >= recall.until => self.revoke(key, now.mono, out),
+            Phase::Recalled(_) => self.tell_of_recall(key, now, out),
+            Phase::Held | Phase::Revoked => {}
+        }
+    }
+
+    /// CB_RECALL has ended. [RFC 8881 §20.2.4]
+    pub(crate) fn recall_ended(
+        &mut self,
+        key: DelegationKey,
+        end: CallbackEnd,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let held = self.states.delegation_mut(key);
+        let Some(recall) = held.and_then(Delegation::recall_mut) else {
+            return;
+        };
+        recall.told = Told::No;
+        let wait = match end {
+            CallbackEnd::Done {
+                status: Status::OK, ..
+            } => {
+                recall.told = Told::Yes;
+                return;
+            }
+            CallbackEnd::Done {
+                status: Status::DELAY,
+                ..
+            } => BUSY,
+            // That the client knows of no such delegation can be because the callback has overtaken
+            // the reply that brought it. Said again, it will not come back. That it is revoked and
+            // not forgotten tells the client, should it have it after all.
+            CallbackEnd::Done { .. } if recall.refusals > 0 => {
+                self.revoke(key, now.mono, out);
+                return;
+            }
+            CallbackEnd::Done { .. } => {
+                recall.refusals += 1;
+                REFUSED
+            }
+            CallbackEnd::Failed(_) => FAILED,
+        };
+        let again = now.mono.after(wait);
+        recall.again = again;
+        self.remind(again, Due::Recall(key));
+    }
+
+    /// Takes a delegation away that did not come back.
+    pub(crate) fn revoke(&mut self, key: DelegationKey, now: Mono, out: &mut Outbox) {
+        let Some(held) = self.states.delegation(key) else {
+            return;
+        };
+        let (client_key, kind) = (held.client, held.kind);
+        self.keep_from_delegating(key, now);
+        self.note_lapse(client_key, now);
+        self.states.revoke(key);
+        let Some(client) = self.clients.get_mut(client_key) else {
+            return;
+        };
+        client.revoked += 1;
+        let (id, minor) = (client.id, client.about.minor);
+        out.event(Event::DelegationRevoked { client: id, kind });
+        if minor == 0 {
+            // Such a client cannot acknowledge it.
+            self.undelegate(key, Ending::Lost, now);
+        }
+    }
+
+    /// Removes a delegation: its client gives it back, or acknowledges that it is lost, or goes.
+    pub(crate) fn undelegate(&mut self, key: DelegationKey, why: Ending, now: Mono) {
+        let Some(held) = self.states.delegation(key) else {
+            return;
+        };
+        let (of, revoked) = (held.client, held.is_revoked());
+        if held.is_recalled() {
+            self.keep_from_delegating(key, now);
+        }
+        let Some(client) = self.clients.get_mut(of) else {
+            return;
+        };
+        client.revoked -= u32::from(revoked);
+        self.states.undelegate(&mut client.delegations, key, why);
+        self.clients.note_idle(of);
+    }
+
+    /// A file has lost its last name, by one to whom it is delegated: nobody can open it by that, so
+    /// what is delegated of it ends when nobody has it open any more.
+    pub(crate) fn file_is_gone(&mut self, file: FileKey, now: Mono) {
+        self.states.is_gone(file);
+        self.end_delegations_of_nothing(file, now);
+    }
+
+    /// Ends the delegations of a file that is not there any more; at most as many as a file may have.
+    pub(crate) fn end_delegations_of_nothing(&mut self, file: FileKey, now: Mono) {
+        while let Some(key) = self.states.delegation_of_nothing(file) {
+            self.outlive(key, now);
+        }
+    }
+
+    /// The file system does not know a file any more, and says so to this client, which forgets what
+    /// it has of it.
+    pub(crate) fn file_is_stale(&mut self, fh: &Fh, who: Option<ClientKey>, now: Mono) {
+        let own = who.and_then(|client| self.states.delegation_to(client, fh));
+        if let Some(own) = own {
+            self.outlive(own, now);
+        }
+    }
+
+    /// A delegation ends with its file; its holder need not know that when it gives it back.
+    fn outlive(&mut self, key: DelegationKey, now: Mono) {
+        let holder = self.states.delegation(key).map(|held| held.client);
+        self.undelegate(key, Ending::Asked, now);
+        if let Some(client) = holder.and_then(|holder| self.clients.get_mut(holder)) {
+            client.forgets_soon(key);
+        }
+    }
+
+    /// Sends CB_RECALL unless that has been done, or it is too soon.
+    fn tell_of_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
+        let Some(fh) = self.states.delegated_fh(key) else {
+            return;
+        };
+        let stateid = self.states.delegation_stateid(key);
+        let Some(held) = self.states.delegation_mut(key) else {
+            return;
+        };
+        let (client, granted) = (held.client, held.granted_by);
+        let Some(recall) = held.recall_mut() else {
+            return;
+        };
+        if recall.told != Told::No || now.mono < recall.again {
+            return;
+        }
+        recall.told = Told::Asked;
+        let op = CallbackOp::Recall {
+            stateid,
+            truncate: recall.truncate,
+            fh,
+            granted,
+        };
+        let hint = granted.map(|by| by.session);
+        let accepted = self.call_back(client, hint, op, Purpose::Recall(key), now, out);
+        if accepted.is_err()
+            && let Some(held) = self.states.delegation_mut(key)
+            && let Some(recall) = held.recall_mut()
+        {
+            recall.told = Told::No;
+            recall.again = now.mono.after(FAILED);
+            let again = recall.again;
+            self.remind(again, Due::Recall(key));
+        }
+    }
+
+    /// A file that was just recalled will be wanted by others again.
+    fn keep_from_delegating(&mut self, key: DelegationKey, now: Mono) {
+        if let Some(fh) = self.states.delegated_fh(key) {
+            let until = now.after(self.config.delegation_pause);
+            self.guards.recalled(&fh, until);
+        }
+    }
+}
+
+/// When a client is told again that was busy,
+const BUSY: Duration = Duration::from_secs(1);
+/// that knew of no such delegation,
+const REFUSED: Duration = Duration::from_secs(2);
+/// or that could not be reached.
+const FAILED: Duration = Duration::from_secs(5);

@@ -1,0 +1,113 @@
+//! The end of leases: the clock decides, and whoever looks finds it out. [RFC 8881 §8.3]
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::action::Outbox;
+use crate::client::{Client, Lease};
+use crate::core::Core;
+use crate::event::{ClientGone, SessionGone};
+use crate::keys::{ClientKey, SessionKey};
+use crate::state::table::WALKED_AT_ONCE;
+use crate::time::{Mono, Now};
+use crate::timer::Due;
+
+impl Core {
+    /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
+    /// has not passed yet.
+    pub(crate) fn is_expired(&self, client: ClientKey, now: Mono) -> bool {
+        let found = self.clients.get(client);
+        found.is_none_or(|client| {
+            let length = self.terms.of(client.since);
+            client.going.is_some() || self.lease_of(client).is_expired(now, length)
+        })
+    }
+
+    /// How long the lease of a client is.
+    pub(crate) fn lease_length(&self, client: ClientKey) -> Duration {
+        let client = self.clients.get(client);
+        client.map_or(self.config.lease, |client| self.terms.of(client.since))
+    }
+
+    /// A client's lease, with what its sessions have seen: each keeps that for itself, so that a
+    /// request need not look at its client's record.
+    pub(crate) fn lease_of(&self, client: &Client) -> Lease {
+        let sessions = client.sessions.iter();
+        let mut lease = client.lease;
+        for session in sessions.filter_map(|key| self.sessions.get(*key)) {
+            lease.join(session.last_used, session.running);
+        }
+        lease
+    }
+
+    /// Removes those whose lease has run out, as the reaper would that has not passed yet: what
+    /// they had is in nobody's way. Of what takes long, a part.
+    pub(crate) fn expire(&mut self, now: Now, out: &mut Outbox) {
+        let mut budget = AT_ONCE;
+        let mut others = Vec::new();
+        while budget > 0
+            && let Some(due) = self.timers.pop_due(now.mono)
+        {
+            budget -= 1;
+            let done = match due {
+                Due::Lease(client) => self.look_at_lease(client, now, &mut budget, out),
+                Due::Drain(_)
+                | Due::Turn(_)
+                | Due::Slots
+                | Due::Callback(_)
+                | Due::Path(_)
+                | Due::Replies
+                | Due::Hold
+                | Due::Yielded
+                | Due::Recall(_) => false,
+            };
+            if !done {
+                others.push(due);
+            }
+        }
+        for due in others {
+            self.timers.set(now.mono, due);
+        }
+    }
+
+    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more
+    /// to do than `budget` allows.
+    pub(crate) fn look_at_lease(
+        &mut self,
+        key: ClientKey,
+        now: Now,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        if self.clients.get(key).is_none() {
+            return true;
+        }
+        if self.is_expired(key, now.mono) {
+            return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
+        }
+        if !self.forget_silent_owners(key, now, budget, out) {
+            return false;
+        }
+        let Some(client) = self.clients.get(key) else {
+            return true;
+        };
+        let length = self.terms.of(client.since);
+        let again = self.lease_of(client).look_again(now.mono, length);
+        self.timers.set(again, Due::Lease(key));
+        // At most as many as a client may have.
+        let sessions = client.sessions.iter().copied();
+        let idle = |key: &SessionKey| {
+            self.sessions
+                .get(*key)
+                .is_some_and(|session| session.is_idle(now.mono, length))
+        };
+        for session in sessions.filter(idle).collect::<Vec<_>>() {
+            self.destroy_session(session, SessionGone::LeaseExpired, now, out);
+            *budget = budget.saturating_sub(1);
+        }
+        true
+    }
+}
+
+/// So many steps are taken for the expired by a request that they are in the way of.
+const AT_ONCE: usize = WALKED_AT_ONCE;

@@ -1,0 +1,23 @@
+//! What a file system has done wrong is told.
+
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::fs::{FsCall, FsFault};
+use crate::time::Mono;
+
+impl Core {
+    /// Tells of a fault of a file system, at most once a minute for each pair of call and fault.
+    #[cold]
+    pub(crate) fn tell_fault(
+        &mut self,
+        export: Option<u16>,
+        call: FsCall,
+        fault: FsFault,
+        now: Mono,
+        out: &mut Outbox,
+    ) {
+        if let Some(event) = self.faults.note(export, call, fault, now) {
+            out.event(event);
+        }
+    }
+}

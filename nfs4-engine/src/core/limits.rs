@@ -1,0 +1,185 @@
+//! Whether a peer may have more of what there is a limit of, and what it is told if not.
+//!
+//! A peer that has its share, or finds nothing left, hears an error that ends the matter: told to
+//! come again, it could do so for ever. All limits are listed in ARCHITECTURE.md.
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::keys::{ClientKey, FileKey, LockKey, OpenKey};
+use crate::peer::Full;
+use crate::time::Now;
+
+impl Core {
+    /// Whether a client may have one more session, and its incarnation before that is `replaced`
+    /// gives its own up for it.
+    pub(crate) fn admit_session(
+        &mut self,
+        client: ClientKey,
+        replaced: Option<ClientKey>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let found = self.clients.get(client).ok_or(Full::Share)?;
+        let peer = found.peer;
+        if found.sessions.len() >= self.config.sessions_per_client as usize {
+            return Err(Full::Share);
+        }
+        let old = replaced.and_then(|old| self.clients.get(old));
+        if old.is_some_and(|old| old.peer == peer && !old.sessions.is_empty()) {
+            // The peer has no more than before.
+            return Ok(());
+        }
+        self.admit(now, out, |core| {
+            let held = core.sessions.shares.held(peer);
+            held.admits(core.config.max_sessions as usize, 1)
+        })
+    }
+
+    /// Whether one of a client's open owners may open one more file.
+    pub(crate) fn admit_open(
+        &mut self,
+        client: ClientKey,
+        owner: &[u8],
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let found = self.clients.get(client).ok_or(Full::Share)?;
+        let own = found.opens.len() + found.opening as usize;
+        if own >= self.config.max_opens_per_client as usize {
+            return Err(Full::Share);
+        }
+        self.admit(now, out, |core| {
+            let (states, most) = (&core.states, core.config.max_states as usize);
+            states.held(client).admits(most, 1)?;
+            let most = most * BYTES_OF_OWNERS;
+            states.open_owners.admits(client, owner, most)
+        })
+    }
+
+    /// Whether one more range may be locked under an open, by an owner who has a stateid for that
+    /// already or, as `anew` says, is to have one.
+    pub(crate) fn admit_lock(
+        &mut self,
+        open: OpenKey,
+        anew: Option<&[u8]>,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let (file, client) = self.of_open(open)?;
+        self.admit(now, out, |core| {
+            let (states, most) = (&core.states, core.config.max_states as usize);
+            states.locked(file, client).admits(LOCKED_PER_FILE, 1)?;
+            let Some(owner) = anew else {
+                return states.held(client).admits(most, 1);
+            };
+            states.held(client).admits(most, 2)?;
+            let most = most * BYTES_OF_OWNERS;
+            states.lock_owners.admits(client, owner, most)
+        })
+    }
+
+    /// Whether a range locked under a stateid may be cut in two: as long as there is any sense in
+    /// it, for what is locked must be unlocked.
+    pub(crate) fn admit_cut(
+        &mut self,
+        lock: LockKey,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Result<(), Full> {
+        let lock = self.states.lock(lock).ok_or(Full::Share)?;
+        let (file, client) = (lock.file, lock.client);
+        self.admit(now, out, |core| {
+            let (states, most) = (&core.states, core.config.max_states as usize);
+            states.locked(file, client).admits(2 * LOCKED_PER_FILE, 1)?;
+            states.held(client).admits(2 * most, 1)
+        })
+    }
+
+    /// Whether one more lock may be waited for under an open, by this lock owner.
+    pub(crate) fn admit_wait(&self, open: OpenKey, owner: &[u8]) -> Result<(), Full> {
+        let (_, client) = self.of_open(open)?;
+        let (states, most) = (&self.states, self.config.max_states as usize);
+        states.held(client).admits(most, 1)?;
+        let most = most * BYTES_OF_OWNERS;
+        states.lock_owners.admits(client, owner, most)
+    }
+
+    /// Whether one more file may be delegated to a client: of what state there may be, opens and
+    /// locks need a part.
+    pub(crate) fn admit_delegation(&self, client: ClientKey) -> Result<(), Full> {
+        let (config, states) = (&self.config, &self.states);
+        let own = self.clients.get(client).ok_or(Full::Share)?;
+        if own.delegations.len() >= config.max_delegations_per_client as usize {
+            return Err(Full::Share);
+        }
+        let delegated = states.delegated(client);
+        delegated.admits(config.max_delegations as usize, 1)?;
+        states
+            .held(client)
+            .admits(config.max_states as usize / 4 * 3, 1)
+    }
+
+    fn of_open(&self, open: OpenKey) -> Result<(FileKey, ClientKey), Full> {
+        let open = self.states.get(open).ok_or(Full::Share)?;
+        Ok((open.file, open.client))
+    }
+
+    /// What stands against a peer's having more, once those whose lease has run out are gone.
+    pub(crate) fn admit(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        admits: impl Fn(&Core) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        if admits(self).is_ok() {
+            return Ok(());
+        }
+        self.expire(now, out);
+        admits(self)
+    }
+}
+
+impl Full {
+    /// What CREATE_SESSION answers. [RFC 8881 §18.36.3]
+    pub(crate) fn of_session(self) -> Status {
+        match self {
+            Full::Share | Full::Node => Status::NOSPC,
+        }
+    }
+
+    /// What OPEN answers. [RFC 8881 §15.1.4.2, §15.1.4.8, RFC 7530 §13.1.3.4]
+    pub(crate) fn of_open(self, minor: u32) -> Status {
+        match self {
+            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            Full::Share => Status::DQUOT,
+            Full::Node => Status::NOSPC,
+        }
+    }
+
+    /// What LOCK and LOCKU answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
+    pub(crate) fn of_lock(self, minor: u32) -> Status {
+        match self {
+            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            // That the lock is another's would be no answer, nor that locks are not supported.
+            Full::Share | Full::Node => Status::SERVERFAULT,
+        }
+    }
+
+    /// What EXCHANGE_ID and SETCLIENTID answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
+    pub(crate) fn of_client(self, minor: u32) -> Status {
+        match self {
+            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            // Of all that EXCHANGE_ID may answer, nothing else says that it cannot be done.
+            Full::Share | Full::Node => Status::SERVERFAULT,
+        }
+    }
+}
+
+/// So many ranges of a file are locked, those of each owner counted: a third by one peer. A range
+/// that is cut in two counts for half.
+const LOCKED_PER_FILE: usize = 16_384;
+/// For each state that there may be, so many bytes are kept of names of owners and, in minor version
+/// 0, of their last replies.
+const BYTES_OF_OWNERS: usize = 256;

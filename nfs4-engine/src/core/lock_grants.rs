@@ -1,0 +1,47 @@
+//! The waiting lines of all files. [RFC 8881 §9.6]
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::core::Core;
+use crate::keys::{ClientKey, FileKey};
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Core {
+    /// Something of a file may have become free: tells those whose turn it is.
+    pub(crate) fn give_turns(&mut self, file: FileKey, now: Now, out: &mut Outbox) {
+        let turns = self.states.turns(file, now.mono, self.config.lease);
+        for told in turns.told {
+            let Some(fh) = self.states.handle_of(file) else {
+                return;
+            };
+            let client = told.client;
+            let op = CallbackOp::NotifyLock {
+                fh,
+                owner: told.owner,
+            };
+            let purpose = Purpose::NotifyLock { file, client };
+            let asked = self.call_back(client, Some(told.session), op, purpose, now, out);
+            if asked.is_err() {
+                self.states.cannot_tell(file, client);
+            }
+        }
+        if let Some(again) = turns.again {
+            self.remind(again, Due::Turn(file));
+        }
+    }
+
+    /// A client was told that a lock is free, or could not be told; then it polls.
+    pub(crate) fn lock_notified(&mut self, file: FileKey, client: ClientKey, end: CallbackEnd) {
+        match end {
+            CallbackEnd::Done {
+                status: Status::OK, ..
+            } => {}
+            CallbackEnd::Done { .. } | CallbackEnd::Failed(_) => {
+                self.states.cannot_tell(file, client);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Timers, and those among them that nothing is left for.
+
+use crate::core::Core;
+
+use crate::time::Mono;
+use crate::timer::Due;
+
+impl Core {
+    /// Sets a reminder. When those of what has gone are the greater part, a few of them are dropped for
+    /// each that is set: clients come and go as fast as requests do.
+    pub(crate) fn remind(&mut self, at: Mono, due: Due) {
+        self.timers.set(at, due);
+        let counts = self.states.counts();
+        let of_use = self.clients.len()
+            + self.connections.len()
+            + counts.waiting
+            + self.states.delegations()
+            + self.callbacks.calls.len()
+            + self.callbacks.path_calls.len();
+        if self.timers.len() > 2 * of_use + SPARE_TIMERS {
+            let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
+            let calls = &self.callbacks.calls;
+            self.timers.sweep(|due| match due {
+                Due::Lease(client) => clients.get(client).is_some(),
+                Due::Drain(conn) => connections.is_draining(conn),
+                Due::Hold | Due::Yielded => true,
+                Due::Turn(file) => states.is_waited_for(file),
+                Due::Slots => true,
+                Due::Callback(call) => calls.contains(call),
+                Due::Path(client) => clients.get(client).is_some(),
+                Due::Replies => true,
+                Due::Recall(key) => {
+                    let held = states.delegation(key);
+                    held.is_some_and(|held| held.is_recalled())
+                }
+            });
+        }
+    }
+}
+
+/// So many reminders too many are not worth a look.
+const SPARE_TIMERS: usize = 64;

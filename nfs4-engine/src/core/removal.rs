@@ -1,0 +1,157 @@
+//! Sessions, opens and clients come to their end, in all tables.
+
+use crate::core::Core;
+use alloc::sync::Arc;
+
+use crate::action::{Action, Outbox};
+use crate::callback::CallbackFailed;
+use crate::event::{ClientGone, Event, SessionGone};
+use crate::fs::FsHandle;
+use crate::keys::{ClientKey, OpenKey, SessionKey};
+use crate::state::ending::Ending;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Core {
+    /// Removes a session from every table.
+    pub(crate) fn destroy_session(
+        &mut self,
+        key: SessionKey,
+        reason: SessionGone,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let Some(mut session) = self.sessions.remove(key) else {
+            return;
+        };
+        out.metrics
+            .session_lived(now.mono.since(session.created.mono));
+        self.states.walked += session.bindings.len();
+        self.unbind_all(key, &session, reason, out);
+        if let Some(client) = self.clients.get_mut(session.client) {
+            client.sessions.retain(|own| *own != key);
+            // What still runs holds it until it is answered.
+            client.lease.join(session.last_used, session.running);
+            self.clients.note_idle(session.client);
+        }
+        out.event(Event::SessionDestroyed {
+            session: session.id,
+            reason,
+        });
+        self.cancel_callbacks(session.back.clear(), now, out);
+    }
+
+    /// Closes an open file and lets the file system know.
+    pub(crate) fn close(&mut self, key: OpenKey, now: Now, out: &mut Outbox) {
+        self.end_open(key, Ending::Asked, now, out);
+    }
+
+    /// Takes an open file from its owner and lets the file system know.
+    pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, now: Now, out: &mut Outbox) {
+        let Some(open) = self.states.get(key) else {
+            return;
+        };
+        let (key_of_client, file) = (open.client, open.file);
+        let Some(client) = self.clients.get_mut(key_of_client) else {
+            return;
+        };
+        if let Some(fh) = self.states.close(&mut client.opens, key, why) {
+            self.release(fh.export, fh.handle, out);
+        }
+        self.clients.note_idle(key_of_client);
+        self.end_delegations_of_nothing(file, now.mono);
+        self.give_turns(file, now, out);
+    }
+
+    /// Lets go of a file that a file system holds for us.
+    pub(crate) fn release(&self, export: u16, fh: FsHandle, out: &mut Outbox) {
+        if let Some(export) = self.exports.get(export) {
+            out.push(Action::Release {
+                backend: Arc::clone(&export.backend),
+                fh,
+            });
+        }
+    }
+
+    /// Takes up to `budget` steps to remove a client with all that it has; `true` when it is gone.
+    pub(crate) fn remove_client(
+        &mut self,
+        key: ClientKey,
+        reason: ClientGone,
+        now: Now,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        // Also if somebody else comes upon what is left of it.
+        let going = self.clients.get(key).and_then(|client| client.going);
+        let reason = going.unwrap_or(reason);
+        let session_reason = match reason {
+            ClientGone::LeaseExpired => SessionGone::LeaseExpired,
+            ClientGone::Request => SessionGone::Request,
+            ClientGone::Replaced => SessionGone::Replaced,
+            ClientGone::Evicted => SessionGone::Evicted,
+            // It has none.
+            ClientGone::Crowded => SessionGone::Replaced,
+        };
+        self.close_path(key, CallbackFailed::Cancelled, now, out);
+        loop {
+            let Some(client) = self.clients.get_mut(key) else {
+                return true;
+            };
+            let (session, open) = (client.sessions.last().copied(), client.opens.any());
+            let delegation = client.delegations.any();
+            let stateless = session.is_none() && open.is_none() && delegation.is_none();
+            if stateless && !self.states.has_owners(key) {
+                break;
+            }
+            if *budget == 0 {
+                // Whoever has lost a part must not go on with the rest.
+                client.going = Some(reason);
+                if going.is_none() {
+                    // Nobody need come for the rest.
+                    self.timers.set(now.mono, Due::Lease(key));
+                }
+                return false;
+            }
+            *budget -= 1;
+            let before = self.states.walked;
+            if let Some(session) = session {
+                self.destroy_session(session, session_reason, now, out);
+            } else if let Some(open) = open {
+                // What was locked under it goes first, one by one.
+                let most = (*budget).max(1);
+                if self.states.end_locks_under(open, Ending::Lost, most) {
+                    self.end_open(open, Ending::Lost, now, out);
+                }
+            } else if let Some(delegation) = delegation {
+                let recalled = self
+                    .states
+                    .delegation(delegation)
+                    .is_some_and(|held| held.is_recalled());
+                if recalled && reason == ClientGone::LeaseExpired {
+                    // It fell silent instead.
+                    self.note_lapse(key, now.mono);
+                }
+                self.undelegate(delegation, Ending::Lost, now.mono);
+            } else {
+                self.states.forget_an_owner(key);
+            }
+            let walked = self.states.walked - before;
+            *budget = budget.saturating_sub(walked.saturating_sub(1));
+        }
+        if let Some(client) = self.clients.get(key) {
+            // What still runs finds it gone.
+            self.states.give_room_back(key, client.opening as usize);
+        }
+        if let Some(client) = self.clients.remove(key, reason) {
+            self.peers.leave(client.peer);
+            if client.confirmed {
+                out.event(Event::ClientGone {
+                    client: client.id,
+                    reason,
+                });
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,23 @@
+//! Room for state that is about to be made. What there is no room for is refused before the file
+//! system is asked for anything, so room that was found is kept until the state is made.
+
+use crate::core::Core;
+use crate::keys::ClientKey;
+
+impl Core {
+    /// Keeps room for one more open of a client, of which there is enough, until it is given back.
+    pub(crate) fn keep_room(&mut self, client: ClientKey) {
+        if let Some(record) = self.clients.get_mut(client) {
+            record.opening += 1;
+            self.states.keep_room(client);
+        }
+    }
+
+    /// Ends [`Core::keep_room`], unless the client has gone meanwhile, and its room with it.
+    pub(crate) fn give_room_back(&mut self, client: ClientKey) {
+        if let Some(record) = self.clients.get_mut(client) {
+            record.opening -= 1;
+            self.states.give_room_back(client, 1);
+        }
+    }
+}

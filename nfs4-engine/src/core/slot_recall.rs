@@ -1,0 +1,107 @@
+//! CB_RECALL_SLOT: slots that hold memory which others need. [RFC 8881 §20.8]
+//!
+//! A client that sends requests hears in their replies that slots are wanted back. Of one that is
+//! silent the slots hold what they kept for as long as it is; so while memory runs short, all
+//! sessions are gone through from time to time, and those that hold too much are called.
+
+use core::time::Duration;
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::core::Core;
+use crate::keys::SessionKey;
+use crate::peer::Peer;
+use crate::session::demand::Pressure;
+use crate::session::round::Round;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Core {
+    /// Has the sessions gone through if memory for replies runs short for a peer, unless they are
+    /// already.
+    pub(crate) fn mind_slots(&mut self, peer: Peer, now: Now) {
+        if !self.sessions.round.is_set && self.pressure(peer).is_high() {
+            self.begin_round(now);
+        }
+    }
+
+    fn begin_round(&mut self, now: Now) {
+        self.sessions.round = Round {
+            is_set: true,
+            ..Round::new()
+        };
+        self.timers.set(now.mono.after(PERIOD), Due::Slots);
+    }
+
+    /// Goes through the sessions, in steps; `false` if there is more to do than `budget` allows.
+    pub(crate) fn recall_slots(&mut self, now: Now, budget: &mut usize, out: &mut Outbox) -> bool {
+        loop {
+            let mut places = self.sessions.places_from(self.sessions.round.next);
+            let Some((key, found)) = places.next() else {
+                break;
+            };
+            if *budget == 0 {
+                return false;
+            }
+            let peer = found.map(|session| session.peer);
+            drop(places);
+            *budget -= 1;
+            self.sessions.round.next = key.index + 1;
+            if let Some(peer) = peer {
+                let pressure = self.pressure(peer);
+                self.sessions.round.is_short |= pressure.is_high();
+                self.recall_slots_of(key, pressure, now, out);
+            }
+        }
+        self.sessions.round.is_set = false;
+        if self.sessions.round.is_short {
+            self.begin_round(now);
+        }
+        true
+    }
+
+    fn recall_slots_of(&mut self, key: SessionKey, pressure: Pressure, now: Now, out: &mut Outbox) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(count) = session.recalled_to(pressure) else {
+            session.back.recalled_slots = None;
+            return;
+        };
+        // What is not made holds nothing, and a client is asked once.
+        let asked = session.back.recalled_slots;
+        if count >= session.slots.made()
+            || asked.is_some_and(|asked| asked <= count)
+            || !session.bindings.has_back()
+        {
+            return;
+        }
+        session.back.recalled_slots = Some(count);
+        let client = session.client;
+        let op = CallbackOp::RecallSlot { target: count - 1 };
+        let purpose = Purpose::RecallSlot(key);
+        let called = self.call_back(client, Some(key), op, purpose, now, out);
+        if called.is_err()
+            && let Some(session) = self.sessions.get_mut(key)
+        {
+            session.back.recalled_slots = None;
+        }
+    }
+
+    /// A client that has not heard of it, or not now, is asked again.
+    pub(crate) fn slots_recalled(&mut self, key: SessionKey, end: CallbackEnd) {
+        // One that does not want to is not asked the same again.
+        let again = match end {
+            CallbackEnd::Done { status, .. } => status == Status::DELAY,
+            CallbackEnd::Failed(_) => true,
+        };
+        if again && let Some(session) = self.sessions.get_mut(key) {
+            session.back.recalled_slots = None;
+        }
+    }
+}
+
+/// The sessions are gone through so often.
+const PERIOD: Duration = Duration::from_secs(5);

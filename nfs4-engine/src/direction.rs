@@ -1,0 +1,36 @@
+//! Which channels of a session a connection serves. [RFC 8881 §2.10.3.1]
+
+/// Which channels of a session a connection serves. [RFC 8881 §2.10.3.1]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The client's requests.
+    Fore,
+    /// The server's callbacks.
+    Back,
+    /// Both.
+    Both,
+}
+
+impl Direction {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Direction; 3] = [Direction::Fore, Direction::Back, Direction::Both];
+
+    /// What it is called in a metric and in a snapshot.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Direction::Fore => "fore",
+            Direction::Back => "back",
+            Direction::Both => "both",
+        }
+    }
+
+    /// Whether requests may come by it.
+    pub const fn is_fore(self) -> bool {
+        matches!(self, Direction::Fore | Direction::Both)
+    }
+
+    /// Whether callbacks may leave by it.
+    pub const fn is_back(self) -> bool {
+        matches!(self, Direction::Back | Direction::Both)
+    }
+}

@@ -1,0 +1,19 @@
+//! Principals: in whose name a request is made. [RFC 8881 §2.3]
+
+use crate::fs::{Credential, Flavor};
+
+/// Who a client is to RPC; two requests with equal principals come from the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Principal {
+    flavor: Flavor,
+    uid: u32,
+}
+
+impl Principal {
+    pub(crate) fn of(cred: &Credential) -> Principal {
+        Principal {
+            flavor: cred.flavor(),
+            uid: cred.uid,
+        }
+    }
+}

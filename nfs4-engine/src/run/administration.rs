@@ -1,0 +1,29 @@
+//! What the administrator asks for, and the COMPOUNDs that wait meanwhile.
+
+use crate::action::Outbox;
+use crate::admin::Admin;
+use crate::event::SessionGone;
+use crate::run::Runner;
+use crate::time::Now;
+
+impl Runner {
+    /// Does what can be done of it.
+    pub(crate) fn administer(&mut self, now: Now, admin: Admin, out: &mut Outbox) {
+        match admin {
+            Admin::Drain { conn } => self.drain(now, conn, out),
+            Admin::StopDraining { conn } => self.stop_draining(now, conn, out),
+            Admin::EvictClient { client } => {
+                if let Some(key) = self.core.clients.by_id(client) {
+                    self.core.evict(key, now, out);
+                }
+            }
+            Admin::DestroySession { session } => {
+                if let Some(key) = self.core.sessions.by_id(&session) {
+                    let reason = SessionGone::Evicted;
+                    self.core.destroy_session(key, reason, now, out);
+                }
+            }
+            Admin::Configure(change) => self.core.configure(&change, now),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! How a COMPOUND begins: in which scope it runs, or why it does not.
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::compound::CompoundHeader;
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::rpc::reply::Fault;
+use nfs4_proto::xdr::{Decode, Reader};
+
+use crate::action::Outbox;
+use crate::compound::Sequenced;
+use crate::compound::state::Compound;
+use crate::core::Core;
+use crate::guards::Guard;
+use crate::input::Call;
+use crate::ops::sequence::{self, Entry};
+use crate::ops::{errors, table};
+use crate::run::v40;
+use crate::time::Now;
+
+/// How a COMPOUND begins.
+pub(crate) enum Begin {
+    /// With an operation that needs no session.
+    Bare,
+    /// In minor version 0.
+    V40,
+    /// With a SEQUENCE that succeeded.
+    Sequenced(Sequenced),
+    /// Not at all: it is answered with this status and the results that it has.
+    Refused(Status),
+}
+
+/// Decodes the head of the request and finds out in which scope it runs; `None` if it has been
+/// answered.
+pub(super) fn begin(
+    core: &mut Core,
+    run: &mut Compound,
+    record: &Bytes,
+    now: Now,
+    out: &mut Outbox,
+) -> Option<Begin> {
+    let mut args = Reader::new(record);
+    let Ok(head) = CompoundHeader::decode(&mut args) else {
+        out.fault(run.conn, run.xid, Fault::GarbageArgs);
+        return None;
+    };
+    run.minor = head.minorversion;
+    run.count = head.ops;
+    run.next_at = args.position();
+    run.reply.begin(head.tag);
+    if !(core.config.min_minor_version..=core.config.max_minor_version).contains(&run.minor) {
+        return Some(Begin::Refused(Status::MINOR_VERS_MISMATCH));
+    }
+    if core::str::from_utf8(head.tag).is_err() {
+        return Some(Begin::Refused(Status::INVAL));
+    }
+    if run.count == 0 {
+        return Some(Begin::Refused(Status::OK));
+    }
+    let Ok(number) = args.u32() else {
+        run.reply.begin_op(Op::Illegal.number());
+        return Some(refuse(run, Op::Illegal, Status::BADXDR, out));
+    };
+    let op = OpNum(number);
+    if run.minor == 0 {
+        return v40::enter(core, run, record, out).then_some(Begin::V40);
+    }
+    let row = match table::find(op, run.minor) {
+        Ok(row) => row,
+        Err(status) => {
+            run.reply.begin_op(answered_as(op, status));
+            return Some(refuse(run, Op::Illegal, status, out));
+        }
+    };
+    if core.blocked.contains(row.op) {
+        run.reply.begin_op(op);
+        return Some(refuse(run, row.op, Status::NOTSUPP, out));
+    }
+    if row.op == Op::Sequence {
+        run.begun = 1;
+        run.reply.begin_op(op);
+        return match sequence::enter(core, run, &mut args, now, out) {
+            Entry::Accepted(scope) => {
+                run.next_at = args.position();
+                out.metrics.operation(row.op, run.minor, Status::OK);
+                // No new work by this connection: the client comes back by another.
+                run.put_off = core.connections.is_draining(run.conn);
+                Some(Begin::Sequenced(scope))
+            }
+            Entry::Refused(status) => Some(refuse(run, row.op, status, out)),
+            Entry::Replayed => None,
+        };
+    }
+    if row.bare.is_none() {
+        run.reply.begin_op(op);
+        let status = if row.v41.is_some() {
+            Status::OP_NOT_IN_SESSION
+        } else {
+            Status::NOTSUPP
+        };
+        return Some(refuse(run, row.op, status, out));
+    }
+    if run.count != 1 {
+        run.reply.begin_op(op);
+        return Some(refuse(run, row.op, Status::NOT_ONLY_OP, out));
+    }
+    Some(Begin::Bare)
+}
+
+pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
+    debug_assert!(
+        errors::permits(op, run.minor, status),
+        "{op} may not answer {status}"
+    );
+    out.metrics.operation(op, run.minor, status);
+    run.reply.end_op(status, false);
+    Begin::Refused(status)
+}
+
+impl Compound {
+    /// Takes a call in; everything of the COMPOUND before is forgotten.
+    pub(crate) fn accept(&mut self, now: Now, call: Call) -> Bytes {
+        let Call {
+            conn,
+            xid,
+            cred,
+            body,
+            message_len,
+        } = call;
+        self.conn = conn;
+        self.xid = xid;
+        self.cred = cred;
+        self.message_len = message_len;
+        self.arrived = now.mono;
+        self.begun = 0;
+        self.put_off = false;
+        self.op = Op::Illegal;
+        self.current = None;
+        self.saved = None;
+        self.current_stateid = Stateid::ANONYMOUS;
+        self.saved_stateid = Stateid::ANONYMOUS;
+        self.sequenced = None;
+        self.holds = None;
+        self.turn = None;
+        self.request = None;
+        self.changes = false;
+        self.has_waited = false;
+        self.awaited = 0;
+        self.keep = false;
+        self.max_reply = usize::MAX;
+        self.max_kept = usize::MAX;
+        self.spare = usize::MAX;
+        self.fetched = None;
+        self.acting = None;
+        debug_assert_eq!(self.guard, Guard::None, "each operation ends its guard");
+        body
+    }
+}
+
+/// Operations that do not exist are answered under a number of their own. [RFC 8881 §16.2.3]
+pub(super) fn answered_as(op: OpNum, status: Status) -> OpNum {
+    if status == Status::OP_ILLEGAL {
+        Op::Illegal.number()
+    } else {
+        op
+    }
+}

@@ -1,0 +1,82 @@
+//! Draining: a connection takes no new work, finishes what it has, and is closed.
+
+use alloc::vec::Vec;
+
+use crate::action::{Action, Outbox};
+use crate::ids::ConnId;
+use crate::run::Runner;
+use crate::state::table::WALKED_AT_ONCE;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Runner {
+    /// Lets a connection finish what it has begun and then closes it, at the latest when
+    /// [`Config::drain_deadline`](crate::Config::drain_deadline) has passed.
+    pub(crate) fn drain(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+        let deadline = now.mono.after(self.core.config.drain_deadline);
+        if !self.core.connections.start_draining(conn, deadline) {
+            return;
+        }
+        self.core.remind(deadline, Due::Drain(conn));
+        if !self.look_for_waiting(conn, &mut { WALKED_AT_ONCE }, out) {
+            self.core.remind(now.mono, Due::Drain(conn));
+        }
+    }
+
+    /// Looks at a draining connection: whether it has had its time, and for what it waits; `false`
+    /// if there was more to do than `budget` allows.
+    pub(crate) fn look_at_drain(
+        &mut self,
+        conn: ConnId,
+        now: Now,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
+        if self.core.connections.is_drain_over(conn, now.mono) {
+            out.push(Action::Close { conn });
+            return true;
+        }
+        self.look_for_waiting(conn, budget, out)
+    }
+
+    /// Goes on to look for the requests that a draining connection waits for, over `budget` places
+    /// of what is parked, for that can be all that all peers have running. `true` once all are
+    /// found; if there is none, the connection is closed. A request that is parked meanwhile says
+    /// so itself.
+    fn look_for_waiting(&mut self, conn: ConnId, budget: &mut usize, out: &mut Outbox) -> bool {
+        let Some(from) = self.core.connections.looked_for_from(conn) else {
+            return true;
+        };
+        let mut found = Vec::new();
+        let mut next = None;
+        for (key, run) in self.parked.places_from(from) {
+            if *budget == 0 {
+                next = Some(key.index);
+                break;
+            }
+            *budget -= 1;
+            if run.is_some_and(|run| run.conn == conn) {
+                found.push(key);
+            }
+        }
+        for key in found {
+            if let Some(run) = self.parked.get_mut(key) {
+                self.core.connections.wait_for(conn, &mut run.awaited);
+            }
+        }
+        if self.core.connections.look_on_from(conn, next) {
+            out.push(Action::Close { conn });
+        }
+        next.is_none()
+    }
+
+    /// Lets a connection take new work again, callbacks too.
+    pub(crate) fn stop_draining(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+        self.core.connections.stop_draining(conn);
+        let connection = self.core.connections.get(conn);
+        let sessions = connection.map(|connection| connection.sessions.clone());
+        for session in sessions.into_iter().flatten() {
+            self.core.resume_callbacks(session, now, out);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a file system answers, heard only as far as it is an answer.
+
+use crate::action::Outbox;
+use crate::compound::Compound;
+use crate::core::Core;
+use crate::fs::{FsError, FsFault, FsReply, FsResult, FsTicket};
+use crate::keys::CompoundKey;
+use crate::ops::errors;
+use crate::run::Runner;
+use crate::slab::Key;
+use crate::time::{Mono, Now};
+
+impl Runner {
+    /// Goes on with a COMPOUND whose file system has answered.
+    pub(crate) fn fs_done(
+        &mut self,
+        now: Now,
+        ticket: FsTicket,
+        result: FsResult,
+        out: &mut Outbox,
+    ) {
+        let key: CompoundKey = Key::new(ticket.index, ticket.generation);
+        let Some(run) = self.parked.remove(key) else {
+            // A driver that found a fault has answered meanwhile, and a completion says so when it
+            // is dropped.
+            if !result.is_err_and(FsError::is_no_answer) {
+                self.core.blame(ticket, FsFault::Again, now.mono, out);
+            }
+            return;
+        };
+        let refused = match &result {
+            Ok(reply) => self.core.refusal(&run, ticket, reply, now.mono, out),
+            Err(error) => Some(self.core.nearest(&run, ticket, *error, now.mono, out)),
+        };
+        // It is large, and not copied to be the same.
+        match refused {
+            None => self.go_on(run, result, now, out),
+            Some(error) => self.go_on(run, Err(error), now, out),
+        }
+    }
+}
+
+impl Core {
+    /// Why an answer is none.
+    #[inline]
+    fn refusal(
+        &mut self,
+        run: &Compound,
+        ticket: FsTicket,
+        reply: &FsReply,
+        now: Mono,
+        out: &mut Outbox,
+    ) -> Option<FsError> {
+        if let FsReply::Entries(entries) = reply {
+            for fault in entries.faults() {
+                self.blame(ticket, fault, now, out);
+            }
+        }
+        let current = run.current.as_ref().map(|fh| &fh.handle);
+        let fault = run.expected.check(reply, current).err()?;
+        self.blame(ticket, fault, now, out);
+        if let FsReply::Opened(opened) = reply
+            && fault != FsFault::Reply
+        {
+            // It is held all the same.
+            self.release(ticket.export, opened.fh, out);
+        }
+        Some(FsError::NoAnswer)
+    }
+
+    /// The error that a COMPOUND goes on with.
+    fn nearest(
+        &mut self,
+        run: &Compound,
+        ticket: FsTicket,
+        error: FsError,
+        now: Mono,
+        out: &mut Outbox,
+    ) -> FsError {
+        if !ticket.call.may_answer(error) {
+            self.blame(ticket, FsFault::Error(error), now, out);
+        }
+        errors::nearest(run.op, run.minor, ticket.call, error)
+    }
+
+    #[cold]
+    fn blame(&mut self, ticket: FsTicket, fault: FsFault, now: Mono, out: &mut Outbox) {
+        self.tell_fault(Some(ticket.export), ticket.call, fault, now, out);
+    }
+}

@@ -1,0 +1,190 @@
+//! The way of one COMPOUND through its operations.
+
+mod administration;
+mod begin;
+mod drain;
+mod fs_answer;
+mod operations;
+mod v40;
+mod wait;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::{Action, Outbox};
+use crate::compound::V40;
+use crate::compound::state::Compound;
+use crate::compound::{Bare, Cx, Scope, Stage};
+use crate::core::Core;
+use crate::fs::{FsResult, FsTicket};
+use crate::input::Call;
+use crate::ops::sequence::{self};
+use crate::run::begin::Begin;
+use crate::run::operations::Pause;
+use crate::slab::Slab;
+use crate::time::Now;
+use alloc::vec::Vec;
+
+/// The tables, and the COMPOUNDs under way.
+pub(crate) struct Runner {
+    pub(crate) core: Core,
+    /// COMPOUNDs that wait for a file system.
+    pub(crate) parked: Slab<Box<Compound>>,
+    /// COMPOUNDs that are done and lend their memory to the next ones.
+    #[expect(clippy::vec_box, reason = "they are parked by moving the box")]
+    idle: Vec<Box<Compound>>,
+}
+
+impl Runner {
+    pub(crate) fn new(core: Core) -> Runner {
+        Runner {
+            core,
+            parked: Slab::new(),
+            idle: Vec::new(),
+        }
+    }
+
+    /// Executes a COMPOUND until it is answered or has to wait.
+    pub(crate) fn call(&mut self, now: Now, call: Call, out: &mut Outbox) {
+        let mut run = match self.idle.pop() {
+            Some(run) => run,
+            None => Box::new(Compound::new(Arc::clone(&call.cred))),
+        };
+        let record = run.accept(now, call);
+        run.watch = self.core.guards.watch();
+        match begin::begin(&mut self.core, &mut run, &record, now, out) {
+            Some(Begin::Bare) => self.drive(run, record, now, Bare, &mut None, out),
+            Some(Begin::V40) => self.drive(run, record, now, V40, &mut None, out),
+            Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, &mut None, out),
+            Some(Begin::Refused(status)) => {
+                run.reply.refuse(status);
+                self.finish(run, now, out);
+            }
+            None => self.rest(run),
+        }
+    }
+
+    /// Goes on with a COMPOUND that was parked.
+    pub(crate) fn go_on(
+        &mut self,
+        mut run: Box<Compound>,
+        result: FsResult,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        let record = core::mem::take(&mut run.record);
+        if let Some((session, bytes)) = run.promised() {
+            self.core.sessions.redeem(session, bytes);
+        }
+        // Nothing was asked between two operations. It is large, and lent to be moved only once.
+        let mut result = (!matches!(run.stage, Stage::Between)).then_some(result);
+        match run.sequenced {
+            // The session went, and nothing was done yet.
+            Some(scope)
+                if run.stage.only_looked() && !self.core.sessions.contains(scope.session) =>
+            {
+                self.core.guards.give_back(core::mem::take(&mut run.guard));
+                run.reply.end_op(Status::DELAY, false);
+                out.metrics.operation(run.op, run.minor, Status::DELAY);
+                self.finish(run, now, out);
+            }
+            // What the file system has done is told, though there may be no slot to keep the reply
+            // in: the client must not do it again.
+            Some(scope) => self.drive(run, record, now, scope, &mut result, out),
+            None if run.minor == 0 => self.drive(run, record, now, V40, &mut result, out),
+            None => self.drive(run, record, now, Bare, &mut result, out),
+        }
+    }
+
+    fn drive<S: Scope>(
+        &mut self,
+        mut run: Box<Compound>,
+        record: Bytes,
+        now: Now,
+        scope: S,
+        resumed: &mut Option<FsResult>,
+        out: &mut Outbox,
+    ) {
+        let mut cx = Cx {
+            core: &mut self.core,
+            run: &mut run,
+            out,
+            record: &record,
+            now,
+            scope,
+        };
+        let pause = operations::execute(&mut cx, resumed);
+        if let Pause::Done = pause {
+            self.finish(run, now, out);
+            return;
+        }
+        let conn = run.conn;
+        self.core.connections.wait_for(conn, &mut run.awaited);
+        run.record = record;
+        run.has_waited = true;
+        if let Some((session, bytes)) = run.promised() {
+            self.core.sessions.promise(session, bytes);
+        }
+        let key = self.parked.insert(run);
+        match pause {
+            Pause::Done => {}
+            Pause::Fs(export, backend, request) => out.push(Action::Fs {
+                ticket: FsTicket {
+                    conn,
+                    index: key.index,
+                    generation: key.generation,
+                    export,
+                    call: request.op.call(),
+                },
+                backend,
+                request,
+            }),
+            Pause::Hold(asked) => self.hold(asked, key, now),
+            Pause::Yield => self.yield_turn(key, now),
+        }
+    }
+
+    /// Answers a COMPOUND; if its connection was only waiting for it, that is closed then.
+    fn finish(&mut self, mut run: Box<Compound>, now: Now, out: &mut Outbox) {
+        self.core.answer(&mut run, now, out);
+        let conn = run.conn;
+        if run.has_waited && self.core.connections.answered(conn, run.awaited) {
+            out.push(Action::Close { conn });
+        }
+        self.rest(run);
+    }
+
+    /// Keeps the memory of a finished COMPOUND for the next one.
+    fn rest(&mut self, run: Box<Compound>) {
+        if self.idle.len() < IDLE_KEPT && run.reply.capacity() <= REPLY_KEPT {
+            self.idle.push(run);
+        }
+    }
+}
+
+impl Core {
+    /// Sends the reply of a COMPOUND, unless its connection has gone, and ends its slot.
+    fn answer(&mut self, run: &mut Compound, now: Now, out: &mut Outbox) {
+        run.reply.finish();
+        if let Some(scope) = run.sequenced {
+            sequence::leave(self, &scope, run, now);
+        }
+        self.end_hold(run, now.mono);
+        self.end_request(run, now.mono, out);
+        out.metrics.compound(run.minor, now.mono.since(run.arrived));
+        let (xid, conn) = (run.xid, run.conn);
+        if run.has_waited && self.connections.get(conn).is_none() {
+            run.reply.discard();
+        } else {
+            run.reply.send(conn, xid, out);
+        }
+    }
+}
+
+/// So many finished COMPOUNDs keep their memory for the next ones.
+const IDLE_KEPT: usize = 64;
+/// A COMPOUND with a longer reply, in bytes, gives its memory back.
+const REPLY_KEPT: usize = 64 << 10;

@@ -1,0 +1,173 @@
+//! The way of a COMPOUND through its operations.
+
+use alloc::sync::Arc;
+
+use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::status::Status;
+use nfs4_proto::xdr::Reader;
+
+use crate::compound::{Cx, Scope, Stage, Step};
+use crate::exports::Route;
+use crate::fs::{Backend, Expected, FsRequest, FsResult};
+use crate::keys::DelegationKey;
+use crate::ops::{errors, seqid, table};
+use crate::run::begin::answered_as;
+
+/// Why a COMPOUND does not go on now.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a request is moved once; boxing it would allocate"
+)]
+pub(super) enum Pause {
+    /// It is done.
+    Done,
+    /// It waits for the file system of an export.
+    Fs(u16, Arc<dyn Backend>, FsRequest),
+    /// It waits for what a client answers.
+    Hold(DelegationKey),
+    /// Others have their turn.
+    Yield,
+}
+
+/// Executes operations until the last, the first that fails, or one that must wait.
+pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResult>) -> Pause {
+    loop {
+        let step = match resumed.take() {
+            Some(result) => resume(cx, result),
+            None if cx.run.begun == cx.run.count => return Pause::Done,
+            None if cx.core.states.is_due_to_others() => {
+                cx.run.stage = Stage::Between;
+                return Pause::Yield;
+            }
+            None => start(cx),
+        };
+        let (status, keep_body) = match step {
+            Ok(Step::Wait(export, op, stage)) => {
+                cx.run.stage = stage;
+                cx.run.expected = Expected::of(&op);
+                let acting = cx.run.acting.take();
+                let cred = acting.as_ref().unwrap_or(&cx.run.cred);
+                match cx.core.exports.route(export, cred, &op) {
+                    Route::Backend(backend, cred) => {
+                        let now = cx.now;
+                        return Pause::Fs(export, backend, FsRequest { cred, now, op });
+                    }
+                    Route::Pseudo(tree) => *resumed = Some(tree.answer(op)),
+                    Route::Refused(error) => *resumed = Some(Err(error)),
+                }
+                continue;
+            }
+            Ok(Step::Hold(asked, stage)) => {
+                cx.run.stage = stage;
+                return Pause::Hold(asked);
+            }
+            Ok(Step::Yield) => {
+                cx.run.stage = Stage::Last;
+                return Pause::Yield;
+            }
+            Ok(Step::Done(status)) | Err(status) => (status, false),
+            Ok(Step::Failed(status)) => (status, true),
+        };
+        let status = end(cx, status, keep_body);
+        cx.unguard();
+        if cx.run.turn.is_some() {
+            seqid::settle(cx, status);
+        }
+        let (op, minor) = (cx.run.op, cx.run.minor);
+        debug_assert!(
+            errors::permits(op, minor, status),
+            "{op} may not answer {status}"
+        );
+        cx.out.metrics.operation(cx.run.op, cx.run.minor, status);
+        if status != Status::OK {
+            return Pause::Done;
+        }
+    }
+}
+
+pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
+    let mut args = Reader::at(cx.record, cx.run.next_at);
+    cx.run.begun += 1;
+    let Ok(number) = args.u32() else {
+        cx.run.op = Op::Illegal;
+        cx.run.reply.begin_op(Op::Illegal.number());
+        return Err(Status::BADXDR);
+    };
+    let op = OpNum(number);
+    let row = match table::find(op, cx.run.minor) {
+        Ok(row) => row,
+        Err(status) => {
+            cx.run.op = Op::Illegal;
+            cx.run.reply.begin_op(answered_as(op, status));
+            return Err(status);
+        }
+    };
+    cx.run.op = row.op;
+    cx.run.args_at = args.position();
+    cx.run.reply.begin_op(op);
+    if cx.run.minor == 0 && cx.run.begun > cx.core.config.max_operations {
+        // Elsewhere the session has its own limit.
+        return Err(Status::TOO_MANY_OPS);
+    }
+    if row.flags.first_only && cx.run.begun > 1 {
+        // Whatever becomes of it, it is one.
+        cx.out.metrics.sequence();
+        return Err(Status::SEQUENCE_POS);
+    }
+    if row.flags.alone && cx.run.count > 1 {
+        return Err(Status::NOT_ONLY_OP);
+    }
+    if cx.core.blocked.contains(row.op) {
+        return Err(Status::NOTSUPP);
+    }
+    let handler = S::handler(row).ok_or(Status::NOTSUPP)?;
+    if cx.run.put_off && errors::permits(row.op, cx.run.minor, Status::DELAY) {
+        // Those before it, which may not answer that, do no work to speak of.
+        return Err(Status::DELAY);
+    }
+    if row.flags.needs_current && cx.run.current.is_none() {
+        return Err(Status::NOFILEHANDLE);
+    }
+    if !row.flags.keeps_fetched {
+        cx.run.fetched = None;
+    }
+    if let Some(bound) = row.reply_bound {
+        if cx.run.has_waited && !S::stands(cx) {
+            // The session went while an operation before this one waited.
+            return Err(Status::DELAY);
+        }
+        cx.run.room_for(bound)?;
+        cx.run.changes = true;
+    }
+    let step = (handler.start)(cx, &mut args);
+    cx.run.next_at = args.position();
+    step
+}
+
+pub(super) fn resume<S: Scope>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Step, Status> {
+    let row = table::row(cx.run.op);
+    // It was started, so it has a handler.
+    let handler = S::handler(row).ok_or(Status::SERVERFAULT)?;
+    let mut args = Reader::at(cx.record, cx.run.args_at);
+    (handler.resume)(cx, &mut args, result)
+}
+
+/// Closes the result of an operation; one that does not fit becomes an error.
+pub(super) fn end<S: Scope>(cx: &mut Cx<'_, S>, status: Status, keep_body: bool) -> Status {
+    let (op, minor) = (cx.run.op, cx.run.minor);
+    let status = errors::named_in(minor, op, status);
+    let status = match cx.run.room_for(0) {
+        Err(too_big) if status == Status::OK || keep_body => {
+            debug_assert!(
+                status != Status::OK || table::row(cx.run.op).reply_bound.is_none(),
+                "what has effects was bounded before them"
+            );
+            let too_big = errors::named_in(minor, op, too_big);
+            cx.run.reply.end_op(too_big, false);
+            return too_big;
+        }
+        _ => status,
+    };
+    cx.run.reply.end_op(status, keep_body);
+    status
+}

@@ -1,0 +1,92 @@
+//! COMPOUNDs that wait a moment for what a client answers to a callback.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::action::Outbox;
+use crate::compound::Compound;
+use crate::core::Core;
+use crate::core::hold::Hold;
+use crate::fs::FsReply;
+use crate::keys::{CompoundKey, DelegationKey};
+use crate::peer::{Held, Peer};
+use crate::run::Runner;
+use crate::time::Now;
+use crate::timer::Due;
+
+impl Runner {
+    /// Lets a parked COMPOUND wait for an answer, but not for long: whoever answers may do so by
+    /// the very connection that waits.
+    pub(crate) fn hold(&mut self, asked: DelegationKey, run: CompoundKey, now: Now) {
+        let until = now.mono.after(MOMENT);
+        let peer = self.parked.get(run).and_then(|run| self.core.peer_of(run));
+        self.core.holds.push(Hold {
+            asked,
+            run,
+            until,
+            peer,
+        });
+        self.core.remind(until, Due::Hold);
+    }
+
+    /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for: with a few
+    /// at once, and with the others after requests that came meanwhile.
+    pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
+        let core = &self.core;
+        let (over, waiting): (Vec<Hold>, Vec<Hold>) = core
+            .holds
+            .iter()
+            .partition(|hold| hold.is_over(&core.states, now));
+        self.core.holds = waiting;
+        for (number, hold) in over.into_iter().enumerate() {
+            if number >= WOKEN {
+                self.yield_turn(hold.run, now);
+            } else if let Some(run) = self.parked.remove(hold.run) {
+                self.go_on(run, Ok(FsReply::Done), now, out);
+            }
+        }
+    }
+}
+
+impl Runner {
+    /// Lets a parked COMPOUND wait until others have had their turn: what a peer can make long is
+    /// walked over in parts.
+    pub(crate) fn yield_turn(&mut self, run: CompoundKey, now: Now) {
+        self.core.yielded.push_back(run);
+        self.core.remind(now.mono, Due::Yielded);
+    }
+
+    /// Goes on with the COMPOUND that has let others have their turn for longest.
+    pub(crate) fn take_up(&mut self, now: Now, out: &mut Outbox) {
+        let first = self.core.yielded.pop_front();
+        if let Some(run) = first.and_then(|run| self.parked.remove(run)) {
+            self.go_on(run, Ok(FsReply::Done), now, out);
+        }
+    }
+}
+
+impl Core {
+    /// Whether one more COMPOUND may wait for a client: its peer may have its share of those that
+    /// do.
+    pub(crate) fn may_hold(&self, run: &Compound) -> bool {
+        self.peer_of(run).is_some_and(|peer| {
+            let each = self.holds.iter().filter_map(|hold| hold.peer);
+            Held::among(each, peer).admits(MOST, 1).is_ok()
+        })
+    }
+
+    /// Who asks: the peer of the session's client, or else the host that the request comes from.
+    fn peer_of(&self, run: &Compound) -> Option<Peer> {
+        let sequenced = run.sequenced.as_ref();
+        let client = sequenced.and_then(|scope| self.clients.get(scope.client));
+        let host = || Some(self.connections.get(run.conn)?.host);
+        client.map(|client| client.peer).or_else(host)
+    }
+}
+
+/// An answer that takes longer is not waited for: the client comes again.
+const MOMENT: Duration = Duration::from_millis(200);
+/// So many wait at most, a third of them of one peer.
+const MOST: usize = 256;
+/// So many go on at once.
+const WOKEN: usize = 8;

@@ -1,0 +1,129 @@
+//! State, counted to the peers of clients as it comes and goes.
+
+use super::account::FEW;
+use super::owner::Owner;
+use super::table::States;
+use crate::keys::{ClientKey, FileKey, PartyKey};
+use crate::peer::{Held, Peer};
+
+impl States {
+    /// To whom what a client has is counted from now on; it has nothing yet.
+    pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
+        self.open_owners.enroll(client, peer);
+        self.lock_owners.enroll(client, peer);
+    }
+
+    /// How much state is held, as a client sees it.
+    pub(crate) fn held(&self, client: ClientKey) -> Held {
+        let peer = self.open_owners.peer_of(client);
+        peer.map_or_else(Held::default, |peer| self.accounts.all.held(peer))
+    }
+
+    /// How many delegations there are, as a client sees it.
+    pub(crate) fn delegated(&self, client: ClientKey) -> Held {
+        let peer = self.open_owners.peer_of(client);
+        peer.map_or_else(Held::default, |peer| self.accounts.delegations.held(peer))
+    }
+
+    /// How many ranges are locked in a file, as a client sees it: a few as if all were its own.
+    pub(crate) fn locked(&self, file: FileKey, client: ClientKey) -> Held {
+        let all = self.files.get(file).map_or(0, |file| file.locked.len());
+        let of = |party: PartyKey| match all {
+            0..=FEW => all,
+            _ => self.accounts.ranges(party, file),
+        };
+        let peer = self.open_owners.peer_of(client);
+        peer.map_or_else(Held::default, |peer| Held {
+            own: peer.user.map_or(0, of),
+            host: of(peer.host),
+            all,
+        })
+    }
+
+    /// A client has a delegation.
+    pub(super) fn charge_delegation(&mut self, client: ClientKey) {
+        self.charge(client, 1);
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.delegations.add(peer, 1);
+        }
+    }
+
+    /// A client has one delegation less.
+    pub(super) fn refund_delegation(&mut self, client: ClientKey) {
+        self.refund(client, 1);
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.delegations.take(peer, 1);
+        }
+    }
+
+    /// A client has more state.
+    pub(crate) fn charge(&mut self, client: ClientKey, more: usize) {
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.all.add(peer, more);
+        }
+    }
+
+    /// A client has less state.
+    pub(crate) fn refund(&mut self, client: ClientKey, less: usize) {
+        if let Some(peer) = self.open_owners.peer_of(client) {
+            self.accounts.all.take(peer, less);
+        }
+    }
+
+    /// The ranges that are locked in a file were `before`, and are `after`; what was added or taken
+    /// is a client's.
+    pub(super) fn change_ranges(
+        &mut self,
+        client: ClientKey,
+        file: FileKey,
+        (before, after): (usize, usize),
+    ) {
+        if before == after {
+            return;
+        }
+        self.ranges = self.ranges + after - before;
+        self.walked += after.abs_diff(before);
+        let Some(peer) = self.open_owners.peer_of(client) else {
+            return;
+        };
+        self.accounts.all.change(peer, before, after);
+        if before > FEW {
+            self.accounts.change_ranges(peer, file, before, after);
+        }
+        // With the one that makes them more than a few all are counted, and with the last of those
+        // none is any more.
+        match (before > FEW, after > FEW) {
+            (false, true) => self.count_ranges(file, (0, 1)),
+            (true, false) => self.count_ranges(file, (1, 0)),
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Each range of a file was counted so often, and is so often now.
+    fn count_ranges(&mut self, file: FileKey, (before, after): (usize, usize)) {
+        let Some(file_of_them) = self.files.get(file) else {
+            return;
+        };
+        for (owner, _) in file_of_them.locked.owners() {
+            let client = self.lock_owners.get(owner).map(Owner::client);
+            let peer = client.and_then(|client| self.open_owners.peer_of(client));
+            if let Some(peer) = peer {
+                self.accounts.change_ranges(peer, file, before, after);
+            }
+        }
+    }
+}
+
+impl States {
+    /// Keeps room for one more open of a client.
+    pub(crate) fn keep_room(&mut self, client: ClientKey) {
+        self.opening += 1;
+        self.charge(client, 1);
+    }
+
+    /// Ends the room for so many opens of a client.
+    pub(crate) fn give_room_back(&mut self, client: ClientKey, opens: usize) {
+        self.opening -= opens;
+        self.refund(client, opens);
+    }
+}

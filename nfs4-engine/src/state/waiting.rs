@@ -1,0 +1,143 @@
+//! The waiting lines for the locks of files.
+
+use alloc::vec::Vec;
+
+use super::locked::NOBODY;
+use super::table::States;
+use super::waiter::{Asker, Turns, Waiter, Waiters};
+use crate::keys::ClientKey;
+use crate::keys::SessionKey;
+use crate::keys::{FileKey, OpenKey};
+use crate::time::Mono;
+use core::time::Duration;
+
+impl States {
+    /// Whether anybody waits for locks on a file.
+    pub(crate) fn is_waited_for(&self, file: FileKey) -> bool {
+        let file = self.files.get(file);
+        file.is_some_and(|file| !file.waiters.is_empty())
+    }
+
+    /// Whether somebody stands in the line of the file of an open already.
+    pub(crate) fn is_waiting(&self, open: OpenKey, asker: Asker<'_>) -> bool {
+        let file = self
+            .opens
+            .get(open)
+            .and_then(|open| self.files.get(open.file));
+        file.is_some_and(|file| file.waiters.has(asker))
+    }
+
+    /// Who was denied a lock under an open waits for it.
+    pub(crate) fn wait(
+        &mut self,
+        open: OpenKey,
+        asker: Asker<'_>,
+        session: Option<SessionKey>,
+        now: Mono,
+        patience: Duration,
+    ) {
+        let Some(file) = self.opens.get(open).map(|open| open.file) else {
+            return;
+        };
+        let stands = self.line(file, |waiters| {
+            let before = waiters.has(asker);
+            waiters.stand(asker, open, session, now, patience);
+            !before && waiters.has(asker)
+        });
+        if stands == Some(true) {
+            self.waiting += 1;
+            self.charge(asker.client, 1);
+            self.lock_owners.bytes.add(asker.peer, asker.owner.len());
+        }
+    }
+
+    /// Who was denied a lock under an open does not wait for it any more.
+    pub(crate) fn give_up(&mut self, open: OpenKey, asker: Asker<'_>) {
+        if let Some(file) = self.opens.get(open).map(|open| open.file) {
+            self.line_of_some(file, |waiters| waiters.leave(asker));
+        }
+    }
+
+    /// A lock under an open was granted: its owner does not wait for it any more.
+    pub(crate) fn granted(&mut self, open: OpenKey, asker: Asker<'_>) {
+        if let Some(file) = self.opens.get(open).map(|open| open.file) {
+            self.line_of_some(file, |waiters| waiters.granted(asker));
+        }
+    }
+
+    /// Whose turn it is before `asker` for what he wants of the file of an open.
+    pub(crate) fn before(
+        &self,
+        open: OpenKey,
+        asker: Asker<'_>,
+        now: Mono,
+        patience: Duration,
+    ) -> Option<&Waiter> {
+        let file = self.opens.get(open)?.file;
+        let waiters = &self.files.get(file)?.waiters;
+        waiters.before(asker, now, patience, |waiter| self.would_get(file, waiter))
+    }
+
+    /// Something of a file may have become free: says whose turn it is.
+    pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> Turns {
+        let Some(found) = self.files.get_mut(file) else {
+            return Turns::default();
+        };
+        if found.waiters.is_empty() {
+            return Turns::default();
+        }
+        let mut waiters = core::mem::take(&mut found.waiters);
+        self.walked += waiters.iter().count();
+        let turns = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
+        let left = waiters.take_left();
+        if let Some(found) = self.files.get_mut(file) {
+            found.waiters = waiters;
+        }
+        self.wait_no_more(left);
+        turns
+    }
+
+    /// Who cannot be told that a lock is free polls for it.
+    pub(crate) fn cannot_tell(&mut self, file: FileKey, client: ClientKey) {
+        self.line_of_some(file, |waiters| waiters.cannot_tell(client));
+    }
+
+    /// Whether nothing that is locked keeps a waiter from his lock.
+    fn would_get(&self, file: FileKey, waiter: &Waiter) -> bool {
+        let owner = self.lock_owners.find(waiter.client, &waiter.owner);
+        let file = self.files.get(file);
+        file.is_some_and(|file| {
+            file.locked
+                .conflict(waiter.range, waiter.kind, owner.unwrap_or(NOBODY))
+                .is_none()
+        })
+    }
+
+    /// Changes the waiting line of a file, if anybody stands in it. Mostly nobody does.
+    pub(super) fn line_of_some(&mut self, file: FileKey, change: impl FnOnce(&mut Waiters)) {
+        if self.is_waited_for(file) {
+            self.line(file, change);
+        }
+    }
+
+    /// Changes the waiting line of a file.
+    pub(crate) fn line<T>(
+        &mut self,
+        file: FileKey,
+        change: impl FnOnce(&mut Waiters) -> T,
+    ) -> Option<T> {
+        let waiters = &mut self.files.get_mut(file)?.waiters;
+        let result = change(waiters);
+        let left = waiters.take_left();
+        self.wait_no_more(left);
+        Some(result)
+    }
+
+    fn wait_no_more(&mut self, left: Vec<Waiter>) {
+        for waiter in left {
+            self.waiting -= 1;
+            self.refund(waiter.client, 1);
+            self.lock_owners.bytes.take(waiter.peer, waiter.owner.len());
+        }
+    }
+}
