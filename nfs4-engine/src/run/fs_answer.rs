@@ -12,6 +12,7 @@ use crate::time::{Mono, Now};
 
 impl Runner {
     /// Goes on with a COMPOUND whose file system has answered.
+    #[inline]
     pub(crate) fn fs_done(
         &mut self,
         now: Now,
