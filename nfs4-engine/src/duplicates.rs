@@ -15,17 +15,17 @@ use crate::fingerprint;
 use crate::ids::ConnId;
 use crate::keys::{RequestKey, kind};
 use crate::map::{DetMap, Keyed};
-use crate::peer::{Peer, Peers, Rank, Ranked, Ranks, Shares};
+use crate::peer::{Evictable, EvictionEntry, EvictionOrder, Peer, Peers, Shares};
 use crate::slab::Entry;
 use crate::slab::Slab;
 use crate::time::Mono;
 
 /// The requests that are being executed, and the replies to the last that changed something.
-pub(crate) struct Duplicates {
+pub(crate) struct DuplicateRequestCache {
     slab: Slab<Request>,
-    by_name: DetMap<Name, RequestKey>,
+    by_name: DetMap<RequestName, RequestKey>,
     /// Those that are answered, in the order in which they were.
-    answered: Ranks<kind::Request>,
+    answered: EvictionOrder<kind::Request>,
     /// How many bytes the replies have to each host.
     bytes: Shares,
     /// What hashes begin with.
@@ -36,25 +36,25 @@ pub(crate) struct Duplicates {
 
 /// What a request is told by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Name {
+pub(crate) struct RequestName {
     xid: u32,
     /// A hash of where it comes from, who makes it and what it asks.
     print: u64,
 }
 
 pub(crate) struct Request {
-    name: Name,
+    name: RequestName,
     /// The connection that it came by.
     conn: ConnId,
     /// The newest connection there was then.
     newest: ConnId,
     /// Where it came from.
     host: Peer,
-    rank: Rank<kind::Request>,
-    state: State,
+    rank: EvictionEntry<kind::Request>,
+    state: RequestState,
 }
 
-enum State {
+enum RequestState {
     /// It is being executed; retries have come by these connections.
     Running(Vec<ConnId>),
     /// It was answered then, with this COMPOUND4res.
@@ -62,8 +62,8 @@ enum State {
 }
 
 /// What a request is.
-pub(crate) enum Seen<'a> {
-    /// A new one, to be ended with [`Duplicates::finish`].
+pub(crate) enum Retransmission<'a> {
+    /// A new one, to be ended with [`DuplicateRequestCache::finish`].
     New(RequestKey),
     /// A new one that looks like another: a retry of it cannot be told.
     Unnamed,
@@ -79,13 +79,13 @@ impl Entry for Request {
     type Kind = kind::Request;
 }
 
-impl Duplicates {
-    pub(crate) fn new(keyed: Keyed, entropy: [u8; 16]) -> Duplicates {
+impl DuplicateRequestCache {
+    pub(crate) fn new(keyed: Keyed, entropy: [u8; 16]) -> DuplicateRequestCache {
         let [a, b, c, d, e, f, g, h, ..] = entropy;
-        Duplicates {
+        DuplicateRequestCache {
             slab: Slab::new(),
             by_name: DetMap::new(keyed),
-            answered: Ranks::new(),
+            answered: EvictionOrder::new(),
             bytes: Shares::new(),
             seed: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
             armed: false,
@@ -93,47 +93,47 @@ impl Duplicates {
     }
 
     /// What tells a request, by the host that it comes from and a hash of the rest.
-    pub(crate) fn name(&self, xid: u32, peer: &str, print: u64) -> Name {
+    pub(crate) fn name(&self, xid: u32, peer: &str, print: u64) -> RequestName {
         // Another connection of the same host has another port.
         let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host);
         let print = fingerprint::of_both(self.seed, host.as_bytes(), print);
-        Name { xid, print }
+        RequestName { xid, print }
     }
 
     /// Takes a request in, by a connection from this host; the host is held as long as it is known.
     pub(crate) fn enter(
         &mut self,
-        name: Name,
+        name: RequestName,
         (conn, host): (ConnId, Peer),
         newest: ConnId,
         peers: &mut Peers,
-    ) -> Seen<'_> {
+    ) -> Retransmission<'_> {
         let Some(key) = self.by_name.get(&name).copied() else {
-            let state = State::Running(Vec::new());
+            let state = RequestState::Running(Vec::new());
             peers.hold(host);
             let key = self.slab.insert(Request {
                 name,
                 conn,
                 newest,
                 host,
-                rank: Rank::default(),
+                rank: EvictionEntry::default(),
                 state,
             });
             self.by_name.insert(name, key);
-            return Seen::New(key);
+            return Retransmission::New(key);
         };
         match self.slab.get_mut(key) {
             Some(request) if conn == request.conn || conn > request.newest => {
                 match &mut request.state {
-                    State::Running(again) if again.len() < RETRIES => {
+                    RequestState::Running(again) if again.len() < RETRIES => {
                         again.push(conn);
-                        Seen::Running
+                        Retransmission::Running
                     }
-                    State::Running(_) => Seen::TooMany,
-                    State::Answered(_, body) => Seen::Answered(body),
+                    RequestState::Running(_) => Retransmission::TooMany,
+                    RequestState::Answered(_, body) => Retransmission::Answered(body),
                 }
             }
-            _ => Seen::Unnamed,
+            _ => Retransmission::Unnamed,
         }
     }
 
@@ -151,13 +151,13 @@ impl Duplicates {
             return Vec::new();
         };
         let again = match &mut request.state {
-            State::Running(again) => core::mem::take(again),
-            State::Answered(..) => Vec::new(),
+            RequestState::Running(again) => core::mem::take(again),
+            RequestState::Answered(..) => Vec::new(),
         };
         let host = request.host;
         if let Some(reply) = reply {
             self.bytes.add(host, reply.len());
-            request.state = State::Answered(now, reply);
+            request.state = RequestState::Answered(now, reply);
             self.answered.push(&mut self.slab, key, host);
         } else {
             self.remove(key, peers);
@@ -187,7 +187,7 @@ impl Duplicates {
     ) -> Option<Mono> {
         while let Some(key) = self.answered.first() {
             if let Some(Request {
-                state: State::Answered(at, _),
+                state: RequestState::Answered(at, _),
                 ..
             }) = self.slab.get(key)
                 && (now <= at.after(keep) || *budget == 0)
@@ -217,8 +217,8 @@ impl Duplicates {
     /// Bytes of the replies kept, counted anew, and how many requests can be found.
     pub(crate) fn recounted(&self) -> (usize, usize) {
         let bytes = self.slab.iter().map(|request| match &request.state {
-            State::Running(_) => 0,
-            State::Answered(_, body) => body.len(),
+            RequestState::Running(_) => 0,
+            RequestState::Answered(_, body) => body.len(),
         });
         (bytes.sum(), self.by_name.len())
     }
@@ -226,13 +226,13 @@ impl Duplicates {
     /// The host of each request, and how many bytes are kept of the reply, if it is answered.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = (Peer, Option<usize>)> + '_ {
         self.slab.iter().map(|request| match &request.state {
-            State::Running(_) => (request.host, None),
-            State::Answered(_, body) => (request.host, Some(body.len())),
+            RequestState::Running(_) => (request.host, None),
+            RequestState::Answered(_, body) => (request.host, Some(body.len())),
         })
     }
 
     /// How many replies are kept of each host, and how many bytes.
-    pub(crate) fn kept(&self) -> (&Ranks<kind::Request>, &Shares) {
+    pub(crate) fn kept(&self) -> (&EvictionOrder<kind::Request>, &Shares) {
         (&self.answered, &self.bytes)
     }
 
@@ -240,7 +240,7 @@ impl Duplicates {
         self.answered.remove(&mut self.slab, key);
         if let Some(request) = self.slab.remove(key) {
             self.by_name.remove(&request.name);
-            if let State::Answered(_, body) = request.state {
+            if let RequestState::Answered(_, body) = request.state {
                 self.bytes.take(request.host, body.len());
             }
             peers.leave(request.host);
@@ -248,8 +248,8 @@ impl Duplicates {
     }
 }
 
-impl Ranked for Request {
-    fn rank(&mut self) -> Option<&mut Rank<kind::Request>> {
+impl Evictable for Request {
+    fn rank(&mut self) -> Option<&mut EvictionEntry<kind::Request>> {
         Some(&mut self.rank)
     }
 }
@@ -285,7 +285,7 @@ mod tests {
     struct Known {
         peers: Peers,
         host: Peer,
-        duplicates: Duplicates,
+        duplicates: DuplicateRequestCache,
     }
 
     impl Known {
@@ -295,11 +295,11 @@ mod tests {
             Known {
                 host: peers.host("192.0.2.1:700"),
                 peers,
-                duplicates: Duplicates::new(keyed, [1; 16]),
+                duplicates: DuplicateRequestCache::new(keyed, [1; 16]),
             }
         }
 
-        fn seen(&mut self, xid: u32, by: u64, newest: u64) -> Seen<'_> {
+        fn seen(&mut self, xid: u32, by: u64, newest: u64) -> Retransmission<'_> {
             let name = self.duplicates.name(xid, "192.0.2.1:700", 5);
             let from = (conn(by), self.host);
             self.duplicates
@@ -308,8 +308,11 @@ mod tests {
 
         fn enter(&mut self, xid: u32, by: u64, newest: u64) -> Option<RequestKey> {
             match self.seen(xid, by, newest) {
-                Seen::New(key) => Some(key),
-                Seen::Unnamed | Seen::Running | Seen::TooMany | Seen::Answered(_) => None,
+                Retransmission::New(key) => Some(key),
+                Retransmission::Unnamed
+                | Retransmission::Running
+                | Retransmission::TooMany
+                | Retransmission::Answered(_) => None,
             }
         }
 
@@ -334,11 +337,14 @@ mod tests {
     fn a_retry_comes_by_the_same_connection_or_a_later_one() {
         let mut known = Known::new();
         let key = known.enter(7, 2, 3).unwrap();
-        assert!(matches!(known.seen(7, 3, 3), Seen::Unnamed));
-        assert!(matches!(known.seen(7, 4, 4), Seen::Running));
+        assert!(matches!(known.seen(7, 3, 3), Retransmission::Unnamed));
+        assert!(matches!(known.seen(7, 4, 4), Retransmission::Running));
         assert_eq!(known.finish(key, Some(3), 0), [conn(4)]);
-        assert!(matches!(known.seen(7, 2, 4), Seen::Answered([7, 7, 7])));
-        assert!(matches!(known.seen(7, 3, 4), Seen::Unnamed));
+        assert!(matches!(
+            known.seen(7, 2, 4),
+            Retransmission::Answered([7, 7, 7])
+        ));
+        assert!(matches!(known.seen(7, 3, 4), Retransmission::Unnamed));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Engine {
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);
                 let core = &mut self.runner.core;
-                core.tell_fault(None, FsCall::Release, fault, now.mono, out);
+                core.report_fs_fault(None, FsCall::Release, fault, now.mono, out);
             }
             Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, now, out),
             Input::CallbackReply(reply) => self.runner.core.callback_reply(reply, now, out),
@@ -107,7 +107,7 @@ impl Engine {
             }
             Input::Admin(admin) => self.runner.administer(now, admin, out),
         }
-        if !self.runner.core.holds.is_empty() {
+        if !self.runner.core.callback_waits.is_empty() {
             self.runner.wake(now, out);
         }
     }
@@ -128,37 +128,38 @@ impl Engine {
             self.runner.core.states.walked = 0;
             // A step for looking, taken after those for what is found, so that one is progress.
             let done = match due {
-                Due::Lease(client) => self
-                    .runner
-                    .core
-                    .look_at_lease(client, now, &mut budget, out),
-                Due::Turn(file) => {
-                    self.runner.core.give_turns(file, now, out);
+                Due::Lease(client) => {
+                    self.runner
+                        .core
+                        .on_lease_timer(client, now, &mut budget, out)
+                }
+                Due::LockGrant(file) => {
+                    self.runner.core.grant_locks(file, now, out);
                     budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }
                 Due::Yielded => {
-                    self.runner.take_up(now, out);
+                    self.runner.resume_yielded(now, out);
                     budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }
                 Due::Replies => self.runner.core.forget_replies(now.mono, &mut budget),
-                Due::Drain(conn) => self.runner.look_at_drain(conn, now, &mut budget, out),
-                Due::Hold => {
+                Due::Drain(conn) => self.runner.on_drain_timer(conn, now, &mut budget, out),
+                Due::CallbackWait => {
                     self.runner.wake(now, out);
                     true
                 }
                 Due::Recall(key) => {
-                    self.runner.core.look_at_recall(key, now, out);
+                    self.runner.core.on_recall_timer(key, now, out);
                     true
                 }
                 Due::Slots => self.runner.core.recall_slots(now, &mut budget, out),
                 Due::Path(client) => {
-                    self.runner.core.look_at_path(client, now, out);
+                    self.runner.core.on_path_timer(client, now, out);
                     true
                 }
                 Due::Callback(call) => {
-                    self.runner.core.look_at_callback(call, now, out);
+                    self.runner.core.on_callback_timer(call, now, out);
                     true
                 }
             };
@@ -232,9 +233,9 @@ impl Engine {
                 + self.runner.core.callbacks.path_calls.len(),
             flights: self.runner.core.callbacks.flights.len(),
             parked: self.runner.parked.len()
-                - self.runner.core.holds.len()
+                - self.runner.core.callback_waits.len()
                 - self.runner.core.yielded.len(),
-            held: self.runner.core.holds.len(),
+            held: self.runner.core.callback_waits.len(),
             yielded: self.runner.core.yielded.len(),
             kept_replies,
             cached_bytes: self.runner.core.sessions.kept.all() + kept_bytes,

@@ -9,7 +9,7 @@ use crate::fs::{FsCall, FsFault};
 use crate::time::Mono;
 
 /// When each kind of fault was told last.
-pub(crate) struct Faults {
+pub(crate) struct FsFaultLog {
     /// A row of faults for each call; none before the first fault.
     kinds: Vec<Kind>,
 }
@@ -21,9 +21,9 @@ struct Kind {
     untold: u64,
 }
 
-impl Faults {
-    pub(crate) const fn new() -> Faults {
-        Faults { kinds: Vec::new() }
+impl FsFaultLog {
+    pub(crate) const fn new() -> FsFaultLog {
+        FsFaultLog { kinds: Vec::new() }
     }
 
     /// Counts a fault; the event that tells of it, unless one of this kind was told within a minute.
@@ -83,7 +83,7 @@ mod tests {
             let faults = errors.into_iter().chain(others);
             faults.map(move |fault| (call, fault))
         });
-        let mut faults = Faults::new();
+        let mut faults = FsFaultLog::new();
         let mut told = 0;
         for _ in 0..2 {
             for (call, fault) in kinds.clone() {

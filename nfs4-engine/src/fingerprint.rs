@@ -3,7 +3,7 @@
 
 /// What of a request is the same in every retry of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestContent<'a> {
     /// On whose behalf it is made.
     pub(crate) user: u32,
     pub(crate) minor: u32,
@@ -18,8 +18,8 @@ pub(crate) struct Asked<'a> {
 /// A client encodes the rest anew when it sends a request again: the tag, the credential with its
 /// stamp, and the arguments of SEQUENCE, whose slot and seqid have led here. To hash a whole
 /// megabyte would cost more than the check is worth.
-pub(crate) fn of(asked: &Asked<'_>) -> u64 {
-    let Asked {
+pub(crate) fn of(asked: &RequestContent<'_>) -> u64 {
+    let RequestContent {
         user,
         minor,
         count,
@@ -37,7 +37,7 @@ pub(crate) fn of_bytes(data: &[u8]) -> u64 {
     bytes(mix(SEED, data.len() as u64), data)
 }
 
-/// Of these bytes and another fingerprint, so that nobody who does not know `seed` can find another
+/// Of these bytes and another fingerprint, so that nobody who does not mark_client_known `seed` can find another
 /// pair with the same one.
 pub(crate) fn of_both(seed: u64, data: &[u8], print: u64) -> u64 {
     mix(
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn user_version_count_length_head_and_tail_matter_and_the_middle_does_not() {
         let operations = [7_u8; 1000];
-        let asked = Asked {
+        let asked = RequestContent {
             user: 1,
             minor: 1,
             count: 3,
@@ -110,10 +110,10 @@ mod tests {
         };
         let same = of(&asked);
         let others = [
-            Asked { user: 2, ..asked },
-            Asked { minor: 2, ..asked },
-            Asked { count: 4, ..asked },
-            Asked {
+            RequestContent { user: 2, ..asked },
+            RequestContent { minor: 2, ..asked },
+            RequestContent { count: 4, ..asked },
+            RequestContent {
                 operations: &operations[1..],
                 ..asked
             },
@@ -130,7 +130,7 @@ mod tests {
         ] {
             let mut other = operations;
             other[at] = 8;
-            let other = of(&Asked {
+            let other = of(&RequestContent {
                 operations: &other,
                 ..asked
             });

@@ -22,9 +22,9 @@ pub(crate) struct Guards {
     ended: u64,
     files: Box<[Uses]>,
     /// Notes of any file.
-    notes: Busy,
+    notes: GuardCount,
     /// Changes of what any name means, and by the place of the name.
-    names: Busy,
+    names: GuardCount,
     named: Box<[Named]>,
     taken: u32,
     /// Until when the file of this hash is not delegated again.
@@ -38,30 +38,30 @@ pub(crate) enum Guard {
     #[default]
     None,
     /// A file for writing: it is read, which may change when it was last read.
-    Read(Place),
+    Read(GuardPlace),
     /// A file: its bytes, attributes or names change.
-    Change(Place),
+    Change(GuardPlace),
     /// A file: that its holder has changed it is noted in its attributes. [RFC 8881 §10.4.3]
-    Note(Place),
+    Note(GuardPlace),
     /// Files that have these names, and of others those whose names are not known.
-    Names(Place, Place),
+    Names(GuardPlace, GuardPlace),
     /// The same, while a file that is delegated gets the second name: who found out before what
     /// that means would not know that it is this file now.
-    Giving(Place, Place),
+    Giving(GuardPlace, GuardPlace),
     /// A file that gets one more name, and is delegated.
-    Linking(Place, Place),
+    Linking(GuardPlace, GuardPlace),
 }
 
 /// Where a file, or a name, is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u16);
+pub(crate) struct GuardPlace(u16);
 
 /// What a request goes by to find out whether what it has learnt is still true.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Watch {
+pub(crate) struct ChangeWatch {
     since: u64,
     /// The name that it has found the file by.
-    name: Option<Place>,
+    name: Option<GuardPlace>,
 }
 
 /// A file that is to be delegated.
@@ -79,20 +79,20 @@ pub(crate) struct Candidate {
 
 #[derive(Clone, Copy, Default)]
 struct Uses {
-    changes: Busy,
-    reads: Busy,
-    notes: Busy,
+    changes: GuardCount,
+    reads: GuardCount,
+    notes: GuardCount,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Named {
-    changes: Busy,
+    changes: GuardCount,
     /// So many give the name to a file that is delegated.
     giving: u32,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Busy {
+struct GuardCount {
     running: u32,
     /// What [`Guards::ended`] became when the last one ended.
     last: u64,
@@ -104,8 +104,8 @@ impl Guards {
             keyed,
             ended: 0,
             files: vec![Uses::default(); PLACES].into_boxed_slice(),
-            notes: Busy::default(),
-            names: Busy::default(),
+            notes: GuardCount::default(),
+            names: GuardCount::default(),
             named: vec![Named::default(); PLACES].into_boxed_slice(),
             taken: 0,
             recalled: vec![None; RECALLS].into_boxed_slice(),
@@ -113,26 +113,26 @@ impl Guards {
     }
 
     /// The place of a file.
-    pub(crate) fn of(&self, fh: &Fh) -> Place {
-        Place::of(self.keyed.hash_one(fh))
+    pub(crate) fn of(&self, fh: &Fh) -> GuardPlace {
+        GuardPlace::of(self.keyed.hash_one(fh))
     }
 
     /// The place of a name; where names that differ can mean the same, of all in the directory.
-    pub(crate) fn of_name(&self, dir: &Fh, name: &[u8], folds: bool) -> Place {
+    pub(crate) fn of_name(&self, dir: &Fh, name: &[u8], folds: bool) -> GuardPlace {
         let name = if folds { &[] } else { name };
-        Place::of(self.keyed.hash_one((dir, name)))
+        GuardPlace::of(self.keyed.hash_one((dir, name)))
     }
 
     /// From now on, until the file is known, changes are watched for.
-    pub(crate) fn watch(&self) -> Watch {
-        Watch {
+    pub(crate) fn watch(&self) -> ChangeWatch {
+        ChangeWatch {
             since: self.ended,
             name: None,
         }
     }
 
     /// Whether it matters by which name a file was found: some name changes meanwhile.
-    pub(crate) fn asks_for_name(&self, watch: &Watch) -> bool {
+    pub(crate) fn asks_for_name(&self, watch: &ChangeWatch) -> bool {
         !self.names.is_quiet(watch.since, 0)
     }
 
@@ -167,13 +167,13 @@ impl Guards {
     }
 
     /// Whether a file that is delegated is getting this name.
-    pub(crate) fn is_given(&self, name: Place) -> bool {
+    pub(crate) fn is_given(&self, name: GuardPlace) -> bool {
         let named = self.named.get(name.index());
         named.is_none_or(|named| named.giving > 0)
     }
 
     /// Whether something else than what has guarded `own` changes what this name means.
-    pub(crate) fn is_changed_beside(&self, name: Place, own: Guard) -> bool {
+    pub(crate) fn is_changed_beside(&self, name: GuardPlace, own: Guard) -> bool {
         let named = self.named.get(name.index());
         named.is_none_or(|named| named.changes.running > own.on_name(name))
     }
@@ -187,8 +187,8 @@ impl Guards {
     }
 
     /// Whether a file may be delegated now: what was learnt since `watch` began is true.
-    pub(crate) fn admit(&self, file: &Candidate, watch: &Watch, now: Mono) -> bool {
-        let place = Place::of(file.hash);
+    pub(crate) fn admit(&self, file: &Candidate, watch: &ChangeWatch, now: Mono) -> bool {
+        let place = GuardPlace::of(file.hash);
         let Some(uses) = self.files.get(place.index()) else {
             return false;
         };
@@ -203,9 +203,9 @@ impl Guards {
 
     /// Whether the file has lost or got no name. That its only one was not touched is enough: what
     /// first changes the names of such a file has to do with that one, or names the file.
-    fn names_are_quiet(&self, file: &Candidate, watch: &Watch) -> bool {
+    fn names_are_quiet(&self, file: &Candidate, watch: &ChangeWatch) -> bool {
         let own = u32::from(matches!(file.own, Guard::Names(..)));
-        let only = |place: Place| {
+        let only = |place: GuardPlace| {
             let named = self.named.get(place.index());
             let own = file.own.on_name(place);
             named.is_some_and(|named| named.changes.is_quiet(watch.since, own))
@@ -214,12 +214,12 @@ impl Guards {
     }
 
     /// Whether it was noted of no file since `watch` began that its holder has changed it, nor is now.
-    pub(crate) fn is_nothing_noted(&self, watch: &Watch) -> bool {
+    pub(crate) fn is_nothing_noted(&self, watch: &ChangeWatch) -> bool {
         self.notes.is_quiet(watch.since, 0)
     }
 
     /// Whether that was noted of this file, or is now.
-    pub(crate) fn is_noted(&self, fh: &Fh, watch: &Watch) -> bool {
+    pub(crate) fn is_noted(&self, fh: &Fh, watch: &ChangeWatch) -> bool {
         if self.is_nothing_noted(watch) {
             return false;
         }
@@ -229,7 +229,7 @@ impl Guards {
 
     /// What a guard of the commonest kinds is counted by.
     #[inline]
-    fn one(&mut self, guard: Guard) -> Option<&mut Busy> {
+    fn one(&mut self, guard: Guard) -> Option<&mut GuardCount> {
         match guard {
             Guard::Read(at) => Some(&mut self.files.get_mut(at.index())?.reads),
             Guard::Change(at) => Some(&mut self.files.get_mut(at.index())?.changes),
@@ -243,7 +243,7 @@ impl Guards {
 
     /// All that a guard is counted by.
     #[cold]
-    fn each(&mut self, guard: Guard, busy: impl Fn(&mut Busy), giving: impl Fn(&mut u32)) {
+    fn each(&mut self, guard: Guard, busy: impl Fn(&mut GuardCount), giving: impl Fn(&mut u32)) {
         let file = match guard {
             Guard::None => return,
             Guard::Read(at) | Guard::Change(at) | Guard::Linking(at, _) => {
@@ -284,7 +284,7 @@ impl Guards {
 
 impl Guard {
     /// How often it is on the place of a name.
-    fn on_name(self, name: Place) -> u32 {
+    fn on_name(self, name: GuardPlace) -> u32 {
         match self {
             Guard::Names(one, other) | Guard::Giving(one, other) => {
                 u32::from(one == name) + u32::from(other == name)
@@ -298,16 +298,16 @@ impl Guard {
     }
 }
 
-impl Watch {
+impl ChangeWatch {
     /// The file is the one that had this name.
-    pub(crate) fn found_by(&mut self, name: Place) {
+    pub(crate) fn found_by(&mut self, name: GuardPlace) {
         self.name = Some(name);
     }
 }
 
-impl Place {
-    pub(crate) const fn of(hash: u64) -> Place {
-        Place(hash as u16 % PLACES as u16)
+impl GuardPlace {
+    pub(crate) const fn of(hash: u64) -> GuardPlace {
+        GuardPlace(hash as u16 % PLACES as u16)
     }
 
     fn index(self) -> usize {
@@ -315,7 +315,7 @@ impl Place {
     }
 }
 
-impl Busy {
+impl GuardCount {
     fn end(&mut self, ended: u64) {
         debug_assert!(self.running > 0, "a guard was taken before");
         self.running = self.running.saturating_sub(1);

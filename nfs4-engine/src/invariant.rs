@@ -24,8 +24,8 @@ use crate::slab::Key;
 use crate::state::claim::Claim;
 use crate::state::file::{Files, Shares};
 use crate::state::owner::Owners;
-use crate::state::table::Inside;
-use crate::state::turns::Turns;
+use crate::state::owner_seqid::OwnerSeqid;
+use crate::state::table::StateTables;
 
 impl Engine {
     /// Whether the tables agree with each other; `open` are the connections that the driver has
@@ -117,7 +117,7 @@ impl Engine {
             if let Some((session, bytes)) = run.promised() {
                 *promised.entry(session).or_default() += bytes;
             }
-            if let Some(client) = run.holds {
+            if let Some(client) = run.leased_by {
                 *by_client.entry(client).or_default() += 1;
             }
         }
@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Room is kept for OPENs that may make a file, as long as they wait.
-    fn check_room(&self, states: &Inside<'_>) -> Result<(), String> {
+    fn check_room(&self, states: &StateTables<'_>) -> Result<(), String> {
         let mut by_client = BTreeMap::<_, u32>::new();
         for run in self.runner.parked.iter() {
             let (Stage::OpenFound(Opening { room, .. }) | Stage::OpenCut { room, .. }) = run.stage
@@ -227,7 +227,7 @@ impl Engine {
     }
 
     /// Opens, their clients, owners and files know each other.
-    fn check_opens(&self, states: &Inside<'_>) -> Result<(), String> {
+    fn check_opens(&self, states: &StateTables<'_>) -> Result<(), String> {
         for (key, open) in states.opens.entries() {
             let client = self.runner.core.clients.get(open.client);
             let listed = client.and_then(|client| client.opens.at(open.place()));
@@ -251,8 +251,8 @@ impl Engine {
         self.check_turns(states)
     }
 
-    /// Turns are of minor version 0, run as long as their COMPOUND, and know what was closed.
-    fn check_turns(&self, states: &Inside<'_>) -> Result<(), String> {
+    /// OwnerSeqid are of minor version 0, run as long as their COMPOUND, and know what was closed.
+    fn check_turns(&self, states: &StateTables<'_>) -> Result<(), String> {
         let mut running = 0;
         let mut closed = 0;
         for (key, owner) in states.open_owners.entries() {
@@ -279,7 +279,7 @@ impl Engine {
 
     /// Delegations, their clients and files know each other, and nobody else has the file open in a
     /// way that a delegation rules out.
-    fn check_delegations(&self, states: &Inside<'_>) -> Result<(), String> {
+    fn check_delegations(&self, states: &StateTables<'_>) -> Result<(), String> {
         let mut held = [0; DelegationKind::ALL.len()];
         let mut revoked = BTreeMap::<_, u32>::new();
         for (key, delegation) in states.delegated.entries() {
@@ -331,7 +331,7 @@ impl Engine {
 }
 
 /// Locks, their opens and owners know each other.
-fn check_locks(states: &Inside<'_>) -> Result<(), String> {
+fn check_locks(states: &StateTables<'_>) -> Result<(), String> {
     for (key, lock) in states.locks.entries() {
         let open = states.opens.get(lock.open);
         let open = open.ok_or_else(|| format!("a lock without its open: {key:?}"))?;
@@ -374,7 +374,7 @@ fn check_owners<T>(
         check(kept, "an owner of nothing", key)?;
         let found = owners.find(owner.client(), owner.name());
         check(found == Some(key), "an owner without his name", key)?;
-        let running = owner.turns().is_some_and(Turns::is_running);
+        let running = owner.turns().is_some_and(OwnerSeqid::is_running);
         loose += usize::from(owner.is_loose());
         resting += usize::from(owner.is_loose() && !running);
     }
@@ -384,7 +384,10 @@ fn check_owners<T>(
 }
 
 /// A file lists the opens and delegations that it has, and whoever has locked it is there.
-fn check_files(states: &Inside<'_>, claims: impl Iterator<Item = Claim>) -> Result<(), String> {
+fn check_files(
+    states: &StateTables<'_>,
+    claims: impl Iterator<Item = Claim>,
+) -> Result<(), String> {
     let files: &Files = states.files;
     let mut opened = BTreeMap::<_, (usize, u32, Shares)>::new();
     for claim in claims {

@@ -13,7 +13,7 @@ pub(crate) struct Seal(Keyed);
 #[derive(Clone, Copy)]
 pub(crate) struct Draw {
     keyed: Keyed,
-    purpose: Purpose,
+    purpose: SealPurpose,
     drawn: u64,
     /// The other half of the last hash, if it was not drawn yet.
     left: Option<u32>,
@@ -21,7 +21,7 @@ pub(crate) struct Draw {
 
 /// What words are drawn for: each purpose has a sequence of its own.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) enum Purpose {
+pub(crate) enum SealPurpose {
     Client,
     Confirm,
     Open,
@@ -35,7 +35,7 @@ impl Seal {
     }
 
     /// The word that stands for this one.
-    pub(crate) fn close(&self, purpose: Purpose, word: u64) -> u64 {
+    pub(crate) fn close(&self, purpose: SealPurpose, word: u64) -> u64 {
         let mut halves = [(word >> 32) as u32, word as u32];
         for round in 0..ROUNDS {
             halves = [halves[1], halves[0] ^ self.mix(purpose, round, halves[1])];
@@ -44,7 +44,7 @@ impl Seal {
     }
 
     /// The word that this one stands for.
-    pub(crate) fn open(&self, purpose: Purpose, sealed: u64) -> u64 {
+    pub(crate) fn open(&self, purpose: SealPurpose, sealed: u64) -> u64 {
         let mut halves = [(sealed >> 32) as u32, sealed as u32];
         for round in (0..ROUNDS).rev() {
             halves = [halves[1] ^ self.mix(purpose, round, halves[0]), halves[0]];
@@ -52,13 +52,13 @@ impl Seal {
         join(halves)
     }
 
-    fn mix(&self, purpose: Purpose, round: u8, half: u32) -> u32 {
+    fn mix(&self, purpose: SealPurpose, round: u8, half: u32) -> u32 {
         self.0.hash_one((purpose, round, half)) as u32
     }
 }
 
 impl Draw {
-    pub(crate) const fn new(keyed: Keyed, purpose: Purpose) -> Draw {
+    pub(crate) const fn new(keyed: Keyed, purpose: SealPurpose) -> Draw {
         Draw {
             keyed,
             purpose,
@@ -101,9 +101,9 @@ mod tests {
         let seal = Seal::new(Keyed::new([7; 16]));
         let mut word = 1_u64;
         for _ in 0..1_000 {
-            let sealed = seal.close(Purpose::Client, word);
-            assert_eq!(seal.open(Purpose::Client, sealed), word);
-            assert_ne!(seal.open(Purpose::Confirm, sealed), word);
+            let sealed = seal.close(SealPurpose::Client, word);
+            assert_eq!(seal.open(SealPurpose::Client, sealed), word);
+            assert_ne!(seal.open(SealPurpose::Confirm, sealed), word);
             word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         }
     }
@@ -113,18 +113,18 @@ mod tests {
         let seal = Seal::new(Keyed::new([7; 16]));
         let other = Seal::new(Keyed::new([8; 16]));
         for word in 0..1_000_u64 {
-            let sealed = seal.close(Purpose::Client, word);
-            let next = seal.close(Purpose::Client, word + 1);
+            let sealed = seal.close(SealPurpose::Client, word);
+            let next = seal.close(SealPurpose::Client, word + 1);
             assert!((sealed ^ next).count_ones() > 8, "{sealed:x} {next:x}");
-            assert_ne!(sealed, other.close(Purpose::Client, word));
+            assert_ne!(sealed, other.close(SealPurpose::Client, word));
         }
     }
 
     #[test]
     fn purposes_draw_different_words() {
         let keyed = Keyed::new([7; 16]);
-        let mut opens = Draw::new(keyed, Purpose::Open);
-        let mut locks = Draw::new(keyed, Purpose::Lock);
+        let mut opens = Draw::new(keyed, SealPurpose::Open);
+        let mut locks = Draw::new(keyed, SealPurpose::Lock);
         let same = (0..1_000).filter(|_| opens.next() == locks.next());
         assert_eq!(same.count(), 0);
     }

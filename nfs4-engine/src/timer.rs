@@ -22,72 +22,53 @@ pub(crate) struct Timers {
 /// When something is due, and in which order it was set.
 type Place = (Mono, u64);
 
-/// What to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
-    /// Whether this client's lease ran out.
-    Lease(ClientKey),
-    /// A draining connection has had its time.
-    Drain(ConnId),
-    /// Somebody's turn to lock this file may be over.
-    Turn(FileKey),
-    /// The sessions are to be gone through for slots that must come back.
-    Slots,
-    /// A callback has waited for long enough, for an answer or for its turn.
-    Callback(CallKey),
-    /// Something is to be done about the callback path to a client of minor version 0.
-    Path(ClientKey),
-    /// Replies of minor version 0 may be old enough to be forgotten.
-    Replies,
-    /// A COMPOUND has waited for a client's answer.
-    Hold,
-    /// A COMPOUND that let others have their turn goes on.
-    Yielded,
-    /// Whether a recalled delegation has come back, or its client must be told again.
-    Recall(DelegationKey),
-}
-
-/// Why a timer is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimerReason {
-    /// A client's lease may have run out.
-    Lease,
-    /// A draining connection has had its time.
-    Drain,
-    /// A lock was kept for somebody who waited for it, and has not come.
-    Turn,
-    /// Memory for replies runs short, and slots must come back.
-    Slots,
-    /// A callback has waited for long enough, for an answer or for its turn.
-    Callback,
-    /// The callback path to a client of minor version 0 is to be looked at.
-    Path,
-    /// Replies of minor version 0 are old enough to be forgotten.
-    Replies,
-    /// A COMPOUND has waited long enough for what a client answers.
-    Hold,
-    /// A COMPOUND that walks over much goes on, after others have had their turn.
-    Yielded,
-    /// A recalled delegation has had its time, or its client must be told again.
-    Recall,
-}
-
-impl Due {
-    /// Why it is set, without what it is about.
-    pub(crate) const fn reason(self) -> TimerReason {
-        match self {
-            Due::Lease(_) => TimerReason::Lease,
-            Due::Drain(_) => TimerReason::Drain,
-            Due::Turn(_) => TimerReason::Turn,
-            Due::Slots => TimerReason::Slots,
-            Due::Callback(_) => TimerReason::Callback,
-            Due::Path(_) => TimerReason::Path,
-            Due::Replies => TimerReason::Replies,
-            Due::Hold => TimerReason::Hold,
-            Due::Yielded => TimerReason::Yielded,
-            Due::Recall(_) => TimerReason::Recall,
+/// Declares what timers are for: once without what they are about, for drivers, and once with it.
+macro_rules! timers {
+    ($($(#[$doc:meta])* $name:ident $(($key:ty))?,)*) => {
+        /// Why a timer is set.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum TimerReason {
+            $($(#[$doc])* $name,)*
         }
-    }
+
+        /// A timer that expires, and what it is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Due {
+            $($(#[$doc])* $name $(($key))?,)*
+        }
+
+        impl Due {
+            /// Why the timer is set.
+            pub(crate) const fn reason(self) -> TimerReason {
+                match self {
+                    $(Due::$name { .. } => TimerReason::$name,)*
+                }
+            }
+        }
+    };
+}
+
+timers! {
+    /// A client's lease may have expired.
+    Lease(ClientKey),
+    /// The time that a draining connection has is over.
+    Drain(ConnId),
+    /// A lock that is kept free for a waiting lock-owner may be given to the next one.
+    LockGrant(FileKey),
+    /// Memory for replies is short: slots are recalled from sessions.
+    Slots,
+    /// A callback has waited too long for a reply or for a slot.
+    Callback(CallKey),
+    /// The callback path to a client of minor version 0 needs attention.
+    Path(ClientKey),
+    /// Replies kept for minor version 0 may be old enough to be dropped.
+    Replies,
+    /// A COMPOUND has waited long enough for the holder of a delegation.
+    CallbackWait,
+    /// A COMPOUND that was parked for the sake of other requests continues.
+    Yielded,
+    /// A recalled delegation may be overdue, or CB_RECALL must be sent again.
+    Recall(DelegationKey),
 }
 
 impl Timers {

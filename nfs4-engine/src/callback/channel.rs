@@ -44,13 +44,13 @@ pub(crate) struct BackChannel {
     /// So many of them the client wants used.
     allowed: u32,
     /// Slots, made when they are first used.
-    seats: Vec<Seat>,
+    seats: Vec<SlotInUse>,
     queue: VecDeque<CallKey>,
 }
 
 /// A slot with what is on it.
 #[derive(Debug, Default)]
-pub(crate) struct Seat {
+pub(crate) struct SlotInUse {
     pub(crate) slot: CbSlot,
     /// The callback that has it; none if that was given up.
     pub(crate) call: Option<CallKey>,
@@ -61,7 +61,7 @@ pub(crate) struct Seat {
 }
 
 /// What a back channel had on its slots, and what waited for one.
-pub(crate) type Cleared = (Vec<Seat>, VecDeque<CallKey>);
+pub(crate) type Cleared = (Vec<SlotInUse>, VecDeque<CallKey>);
 
 /// The credentials that a client offers cannot be used, all of them being of RPCSEC_GSS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +173,11 @@ impl BackChannel {
         self.faulty || self.can_call() && self.is_stuck()
     }
 
-    pub(crate) fn seats(&self) -> &[Seat] {
+    pub(crate) fn seats(&self) -> &[SlotInUse] {
         &self.seats
     }
 
-    pub(crate) fn seat_mut(&mut self, slot: u32) -> Option<&mut Seat> {
+    pub(crate) fn seat_mut(&mut self, slot: u32) -> Option<&mut SlotInUse> {
         self.seats.get_mut(slot as usize)
     }
 
@@ -200,11 +200,11 @@ impl BackChannel {
             return None;
         }
         let allowed = self.allowed as usize;
-        let free = |seat: &Seat| seat.slot.is_free();
+        let free = |seat: &SlotInUse| seat.slot.is_free();
         let place = match self.seats.iter().take(allowed).position(free) {
             Some(place) => place,
             None if self.seats.len() < allowed => {
-                self.seats.push(Seat::default());
+                self.seats.push(SlotInUse::default());
                 self.seats.len() - 1
             }
             None => return None,

@@ -3,10 +3,10 @@
 //!
 //! A callback that is accepted waits in the queue of a session until a slot of its back channel is
 //! free, is sent and sent again, and ends exactly once: whoever wanted it is told by its
-//! [`Purpose`]. Nothing waits for a callback but itself.
+//! [`CallPurpose`]. Nothing waits for a callback but itself.
 
-pub(crate) mod answer;
 pub(crate) mod channel;
+pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod flight;
 pub(crate) mod path;
@@ -20,8 +20,8 @@ use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::opnum::CbOp;
 use nfs4_proto::nfs4::status::Status;
 
-pub(crate) use self::answer::HeldAttrs;
 pub(crate) use self::channel::BackChannel;
+pub(crate) use self::decode::HeldAttrs;
 use self::flight::Flights;
 pub(crate) use self::path::{CallbackPath, PathCall};
 use crate::fh::Fh;
@@ -66,7 +66,7 @@ pub(crate) enum CallbackOp {
 
 /// Who wanted a callback, and is told how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum CallPurpose {
     /// This delegation is to come back.
     Recall(DelegationKey),
     /// What the holder of this delegation has made of the file is to be known.
@@ -139,8 +139,8 @@ pub(crate) struct Call {
     pub(crate) client: ClientKey,
     pub(crate) session: SessionKey,
     pub(crate) op: CallbackOp,
-    pub(crate) purpose: Purpose,
-    pub(crate) phase: Phase,
+    pub(crate) purpose: CallPurpose,
+    pub(crate) phase: CallPhase,
     /// How often it was sent, and how often of these under the seqid that it has now.
     pub(crate) attempts: u32,
     pub(crate) repeats: u32,
@@ -154,7 +154,7 @@ pub(crate) struct Call {
 
 /// Where a callback is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum CallPhase {
     /// In the queue of its session.
     Queued,
     /// Sent, on this slot.
@@ -203,19 +203,21 @@ impl CallbackOp {
     }
 }
 
-impl Purpose {
+impl CallPurpose {
     /// Whether others wait for the answer: if it does not come in time, it is not asked again.
     pub(crate) fn is_probe(self) -> bool {
-        matches!(self, Purpose::GetAttr(_))
+        matches!(self, CallPurpose::GetAttr(_))
     }
 }
 
-impl Phase {
+impl CallPhase {
     /// The slot that it has.
     pub(crate) fn slot(self) -> Option<u32> {
         match self {
-            Phase::Queued => None,
-            Phase::Sent { slot } | Phase::Waiting { slot } | Phase::Parked { slot } => Some(slot),
+            CallPhase::Queued => None,
+            CallPhase::Sent { slot } | CallPhase::Waiting { slot } | CallPhase::Parked { slot } => {
+                Some(slot)
+            }
         }
     }
 }

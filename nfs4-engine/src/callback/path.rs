@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::callback::{CallbackOp, Purpose};
+use crate::callback::{CallPurpose, CallbackOp};
 use crate::ids::{ConnId, DialId};
 use crate::keys::{ClientKey, PathCallKey, kind};
 use crate::slab::Entry;
@@ -23,7 +23,7 @@ pub(crate) struct CallbackPath {
     pub(crate) peer: String,
     pub(crate) program: u32,
     pub(crate) ident: u32,
-    pub(crate) line: Line,
+    pub(crate) line: PathConnection,
     /// How many connections in a row were of no use.
     pub(crate) failures: u32,
     pub(crate) queue: VecDeque<PathCallKey>,
@@ -35,7 +35,7 @@ pub(crate) struct CallbackPath {
 
 /// How far the connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum PathConnection {
     /// There is none; it is tried again then.
     Resting { until: Mono },
     /// It is being made.
@@ -53,7 +53,7 @@ pub(crate) enum Line {
 pub(crate) struct PathCall {
     pub(crate) client: ClientKey,
     pub(crate) op: CallbackOp,
-    pub(crate) purpose: Purpose,
+    pub(crate) purpose: CallPurpose,
     /// How often it was sent.
     pub(crate) attempts: u32,
     pub(crate) phase: PathPhase,
@@ -76,19 +76,21 @@ impl Entry for PathCall {
 impl CallbackPath {
     /// Whether callbacks are known to work.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(self.line, Line::Up { .. })
+        matches!(self.line, PathConnection::Up { .. })
     }
 
     /// Whether it has failed for longer than a connection that is lost takes to be made again.
     pub(crate) fn is_down(&self) -> bool {
-        !self.is_up() && (self.failures > 1 || self.line == Line::Barred)
+        !self.is_up() && (self.failures > 1 || self.line == PathConnection::Barred)
     }
 
     /// Its connection, if there is one.
     pub(crate) fn conn(&self) -> Option<ConnId> {
         match self.line {
-            Line::Probing { conn, .. } | Line::Up { conn, .. } => Some(conn),
-            Line::Resting { .. } | Line::Dialling { .. } | Line::Barred => None,
+            PathConnection::Probing { conn, .. } | PathConnection::Up { conn, .. } => Some(conn),
+            PathConnection::Resting { .. }
+            | PathConnection::Dialling { .. }
+            | PathConnection::Barred => None,
         }
     }
 

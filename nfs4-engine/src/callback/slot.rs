@@ -5,13 +5,13 @@
 pub(crate) struct CbSlot {
     /// The seqid of the last callback that was executed.
     executed: u32,
-    state: State,
+    state: CbSlotState,
     /// The client did not know our seqids, and the slot began again at 1.
     restarted: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+enum CbSlotState {
     #[default]
     Free,
     /// A callback has the next seqid; if `doubtful`, it was sent at least once and nobody knows
@@ -23,7 +23,7 @@ enum State {
 
 /// What the client says of the seqid of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Said {
+pub(crate) enum CbSlotReply {
     /// The callback was executed, now or before.
     Executed,
     /// It was not executed, or not to its end, and can come again.
@@ -36,7 +36,7 @@ pub(crate) enum Said {
 
 /// What becomes of the callback that has a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum CbSlotStep {
     /// It is over; the slot is free.
     Over,
     /// It has the slot and must be sent again, under [`CbSlot::seqid`].
@@ -48,10 +48,10 @@ pub(crate) enum Next {
 impl CbSlot {
     /// Takes a free slot for a callback; `None` if it is not free.
     pub(crate) fn take(&mut self) -> Option<u32> {
-        if self.state != State::Free {
+        if self.state != CbSlotState::Free {
             return None;
         }
-        self.state = State::Taken { doubtful: false };
+        self.state = CbSlotState::Taken { doubtful: false };
         Some(self.seqid())
     }
 
@@ -61,42 +61,44 @@ impl CbSlot {
     }
 
     /// An answer came, to whichever sending of the callback.
-    pub(crate) fn answered(&mut self, said: Said) -> Next {
+    pub(crate) fn answered(&mut self, said: CbSlotReply) -> CbSlotStep {
         let (doubtful, given_up) = match self.state {
-            State::Free => return Next::Over,
-            State::Taken { doubtful } => (doubtful, false),
-            State::Quarantined => (true, true),
+            CbSlotState::Free => return CbSlotStep::Over,
+            CbSlotState::Taken { doubtful } => (doubtful, false),
+            CbSlotState::Quarantined => (true, true),
         };
         match said {
-            Said::Executed => {
+            CbSlotReply::Executed => {
                 self.executed = self.seqid();
-                self.state = State::Free;
+                self.state = CbSlotState::Free;
                 self.restarted = false;
-                Next::Over
+                CbSlotStep::Over
             }
             // Whoever gave it up does not send it again, and it is as doubtful as before.
-            Said::Delayed | Said::Misordered | Said::Refused if given_up => Next::Over,
-            Said::Delayed => Next::Again,
-            Said::Misordered if self.restarted || self.seqid() == 1 => Next::Fault,
-            Said::Misordered => {
+            CbSlotReply::Delayed | CbSlotReply::Misordered | CbSlotReply::Refused if given_up => {
+                CbSlotStep::Over
+            }
+            CbSlotReply::Delayed => CbSlotStep::Again,
+            CbSlotReply::Misordered if self.restarted || self.seqid() == 1 => CbSlotStep::Fault,
+            CbSlotReply::Misordered => {
                 self.executed = 0;
                 self.restarted = true;
-                Next::Again
+                CbSlotStep::Again
             }
-            Said::Refused => {
+            CbSlotReply::Refused => {
                 self.state = if doubtful {
-                    State::Quarantined
+                    CbSlotState::Quarantined
                 } else {
-                    State::Free
+                    CbSlotState::Free
                 };
-                Next::Over
+                CbSlotStep::Over
             }
         }
     }
 
     /// A sending of the callback is not answered: it may have arrived or not.
     pub(crate) fn lost(&mut self) {
-        if let State::Taken { doubtful } = &mut self.state {
+        if let CbSlotState::Taken { doubtful } = &mut self.state {
             *doubtful = true;
         }
     }
@@ -104,19 +106,21 @@ impl CbSlot {
     /// The callback is not sent again.
     pub(crate) fn give_up(&mut self) {
         self.state = match self.state {
-            State::Taken { doubtful: true } | State::Quarantined => State::Quarantined,
-            State::Taken { doubtful: false } | State::Free => State::Free,
+            CbSlotState::Taken { doubtful: true } | CbSlotState::Quarantined => {
+                CbSlotState::Quarantined
+            }
+            CbSlotState::Taken { doubtful: false } | CbSlotState::Free => CbSlotState::Free,
         };
     }
 
     /// Nobody will answer any more what was given up: the seqid is lost for good, or until then.
     pub(crate) fn is_quarantined(&self) -> bool {
-        self.state == State::Quarantined
+        self.state == CbSlotState::Quarantined
     }
 
     /// Whether it can be taken.
     pub(crate) fn is_free(&self) -> bool {
-        self.state == State::Free
+        self.state == CbSlotState::Free
     }
 }
 
@@ -139,7 +143,7 @@ mod tests {
         /// Callbacks that were sent and not delivered, each with its seqid.
         calls: Vec<(u32, u32)>,
         /// Callbacks whose answer has not arrived, each with that.
-        replies: Vec<(u32, Said)>,
+        replies: Vec<(u32, CbSlotReply)>,
         /// The seqid that the client executed last, and the callbacks that it executed.
         seqid: u32,
         executed: Vec<u32>,
@@ -195,24 +199,24 @@ mod tests {
             let said = if seqid == there.seqid.wrapping_add(1) {
                 there.seqid = seqid;
                 there.executed.push(callback);
-                Said::Executed
+                CbSlotReply::Executed
             } else if seqid == there.seqid {
                 let last = there.executed.last();
                 assert_eq!(last, Some(&callback), "two under one seqid: {self:?}");
-                Said::Executed
+                CbSlotReply::Executed
             } else {
                 assert!(callback < self.callback, "out of order: {self:?}");
-                Said::Misordered
+                CbSlotReply::Misordered
             };
             let lost = there.clone();
             if self.replies.len() == 2 {
                 return alloc::vec![lost];
             }
             there.replies.push((callback, said));
-            refused.replies.push((callback, Said::Refused));
+            refused.replies.push((callback, CbSlotReply::Refused));
             let mut delayed = refused.clone();
             if let Some((_, said)) = delayed.replies.last_mut() {
-                *said = Said::Delayed;
+                *said = CbSlotReply::Delayed;
             }
             alloc::vec![there, lost, refused, delayed]
         }
@@ -226,12 +230,15 @@ mod tests {
             }
             let given_up = !self.wants && !self.waits;
             match there.slot.answered(said) {
-                Next::Over => (there.wants, there.waits) = (false, false),
-                Next::Again => (there.wants, there.waits) = (true, false),
-                Next::Fault => unreachable!("nothing was out of order: {self:?}"),
+                CbSlotStep::Over => (there.wants, there.waits) = (false, false),
+                CbSlotStep::Again => (there.wants, there.waits) = (true, false),
+                CbSlotStep::Fault => unreachable!("nothing was out of order: {self:?}"),
             }
             let settled = there.slot.is_free();
-            assert!(!given_up || settled == (said == Said::Executed), "{self:?}");
+            assert!(
+                !given_up || settled == (said == CbSlotReply::Executed),
+                "{self:?}"
+            );
             there
         }
     }
@@ -261,14 +268,14 @@ mod tests {
             ..CbSlot::default()
         };
         assert_eq!(slot.take(), Some(8));
-        assert_eq!(slot.answered(Said::Misordered), Next::Again);
+        assert_eq!(slot.answered(CbSlotReply::Misordered), CbSlotStep::Again);
         assert_eq!(slot.seqid(), 1);
-        assert_eq!(slot.answered(Said::Misordered), Next::Fault);
+        assert_eq!(slot.answered(CbSlotReply::Misordered), CbSlotStep::Fault);
 
-        assert_eq!(slot.answered(Said::Executed), Next::Over);
+        assert_eq!(slot.answered(CbSlotReply::Executed), CbSlotStep::Over);
         assert_eq!(slot.take(), Some(2));
-        assert_eq!(slot.answered(Said::Misordered), Next::Again);
-        assert_eq!(slot.answered(Said::Executed), Next::Over);
+        assert_eq!(slot.answered(CbSlotReply::Misordered), CbSlotStep::Again);
+        assert_eq!(slot.answered(CbSlotReply::Executed), CbSlotStep::Over);
         assert_eq!(slot.take(), Some(2));
     }
 
@@ -279,9 +286,9 @@ mod tests {
         slot.lost();
         slot.give_up();
         assert_eq!((slot.take(), slot.is_quarantined()), (None, true));
-        assert_eq!(slot.answered(Said::Delayed), Next::Over);
+        assert_eq!(slot.answered(CbSlotReply::Delayed), CbSlotStep::Over);
         assert!(slot.is_quarantined(), "it may be executed yet");
-        assert_eq!(slot.answered(Said::Executed), Next::Over);
+        assert_eq!(slot.answered(CbSlotReply::Executed), CbSlotStep::Over);
         assert_eq!(slot.take(), Some(2));
     }
 
@@ -292,7 +299,7 @@ mod tests {
             ..CbSlot::default()
         };
         assert_eq!(slot.take(), Some(0));
-        assert_eq!(slot.answered(Said::Executed), Next::Over);
+        assert_eq!(slot.answered(CbSlotReply::Executed), CbSlotStep::Over);
         assert_eq!(slot.take(), Some(1));
     }
 }

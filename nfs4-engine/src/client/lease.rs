@@ -60,7 +60,7 @@ impl Lease {
     }
 
     /// The first moment at which it can be expired.
-    pub(crate) fn look_again(&self, now: Mono, length: Duration) -> Mono {
+    pub(crate) fn next_check(&self, now: Mono, length: Duration) -> Mono {
         let from = if self.running > 0 { now } else { self.renewed };
         from.after(length).after(Duration::from_nanos(1))
     }
@@ -82,6 +82,6 @@ mod tests {
         lease.end(at(1_000));
         assert!(!lease.is_expired(at(1_010), length));
         assert!(lease.is_expired(at(1_011), length));
-        assert_eq!(lease.look_again(at(1_005), length), at(1_011));
+        assert_eq!(lease.next_check(at(1_005), length), at(1_011));
     }
 }

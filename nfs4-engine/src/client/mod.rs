@@ -1,10 +1,10 @@
 //! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
 
-mod callback_target;
-mod introduced;
+mod identity;
 pub(crate) mod lease;
+mod lease_terms;
+mod setclientid;
 pub(crate) mod table;
-mod term;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -12,16 +12,16 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-pub(crate) use self::callback_target::{CallbackTarget, Introduction};
-pub(crate) use self::introduced::Introduced;
+pub(crate) use self::identity::ClientIdentity;
 pub(crate) use self::lease::Lease;
+pub(crate) use self::lease_terms::{LeaseTermSince, LeaseTerms};
+pub(crate) use self::setclientid::{CallbackTarget, SetClientIdRecord};
 pub(crate) use self::table::Clients;
-pub(crate) use self::term::{Since, Terms};
 use crate::callback::CallbackPath;
 use crate::event::ClientGone;
+use crate::key_index::KeyIndex;
 use crate::keys::{DelegationKey, SessionKey, kind};
-use crate::peer::{Peer, Rank, Ranked};
-use crate::places::Places;
+use crate::peer::{Evictable, EvictionEntry, Peer};
 use crate::principal::Principal;
 use crate::slab::Entry;
 use crate::time::Mono;
@@ -33,7 +33,7 @@ pub(crate) struct Client {
     /// `co_ownerid`; in minor version 0 the `id` of SETCLIENTID.
     pub(crate) owner: Box<[u8]>,
     /// What people want to know of it.
-    pub(crate) about: About,
+    pub(crate) about: ClientInfo,
     /// `co_verifier`: another one is another incarnation.
     pub(crate) verifier: Verifier,
     /// The verifier of the incarnation that this one has replaced.
@@ -46,13 +46,13 @@ pub(crate) struct Client {
     /// That principal at the host that it came from: to whom all is counted that it has.
     pub(crate) peer: Peer,
     /// Where it stands among those that give way.
-    rank: Rank<kind::Client>,
+    rank: EvictionEntry<kind::Client>,
     /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
     /// In minor version 0, what SETCLIENTID said.
-    pub(crate) introduction: Option<Box<Introduction>>,
+    pub(crate) introduction: Option<Box<SetClientIdRecord>>,
     /// What another SETCLIENTID of the same incarnation said and nobody has confirmed.
-    pub(crate) update: Option<Box<Introduction>>,
+    pub(crate) update: Option<Box<SetClientIdRecord>>,
     /// How it is called back in minor version 0.
     pub(crate) path: Option<Box<CallbackPath>>,
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
@@ -64,17 +64,17 @@ pub(crate) struct Client {
     /// [`Core::lease_of`]: crate::core::Core::lease_of
     pub(crate) lease: Lease,
     /// Which leases it can have been told of.
-    pub(crate) since: Since,
+    pub(crate) since: LeaseTermSince,
     /// Why it goes, if what is left of it goes by and by: it counts as gone already.
     pub(crate) going: Option<ClientGone>,
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// What it has open.
-    pub(crate) opens: Places<kind::Open>,
+    pub(crate) opens: KeyIndex<kind::Open>,
     /// For how many opens that are about to be made room is kept.
     pub(crate) opening: u32,
     /// What is delegated to it, or was until it was revoked.
-    pub(crate) delegations: Places<kind::Delegation>,
+    pub(crate) delegations: KeyIndex<kind::Delegation>,
     /// How many of these are revoked.
     pub(crate) revoked: u32,
     /// Delegations that have ended with their files: it may give them back all the same. At most so
@@ -86,7 +86,7 @@ pub(crate) struct Client {
 
 /// What a client last said of itself, by EXCHANGE_ID or SETCLIENTID.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct About {
+pub(crate) struct ClientInfo {
     /// Where it came from.
     pub(crate) address: Option<Box<str>>,
     pub(crate) minor: u32,
@@ -139,8 +139,8 @@ impl Client {
     }
 }
 
-impl Ranked for Client {
-    fn rank(&mut self) -> Option<&mut Rank<kind::Client>> {
+impl Evictable for Client {
+    fn rank(&mut self) -> Option<&mut EvictionEntry<kind::Client>> {
         Some(&mut self.rank)
     }
 }

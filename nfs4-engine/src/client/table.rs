@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{About, Client, CreateSlot, Introduced, Lease, Since};
+use super::{Client, ClientIdentity, ClientInfo, CreateSlot, Lease, LeaseTermSince};
 use crate::event::ClientGone;
+use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, kind};
 use crate::map::{DetMap, Keyed};
-use crate::peer::{Peer, Rank, Ranks, Shares};
-use crate::places::Places;
-use crate::seal::{Purpose, Seal};
+use crate::peer::{EvictionEntry, EvictionOrder, Peer, Shares};
+use crate::seal::{Seal, SealPurpose};
 use crate::slab::{Place, Slab};
 use crate::time::Mono;
 
@@ -27,9 +27,9 @@ pub(crate) struct Clients {
     /// Of minor version 0, and of the others: one that goes over to those is another client.
     by_owner: [DetMap<Box<[u8]>, Records>; 2],
     /// Those that have only said their name.
-    unconfirmed: Ranks<kind::Client>,
+    unconfirmed: EvictionOrder<kind::Client>,
     /// Those that are confirmed and had nothing when they were put here.
-    idle: Ranks<kind::Client>,
+    idle: EvictionOrder<kind::Client>,
     /// How many verifiers were given to SETCLIENTID.
     confirms: u32,
 }
@@ -49,8 +49,8 @@ impl Clients {
             slab: Slab::new(),
             shares: Shares::new(),
             by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
-            unconfirmed: Ranks::new(),
-            idle: Ranks::new(),
+            unconfirmed: EvictionOrder::new(),
+            idle: EvictionOrder::new(),
             confirms: 0,
         }
     }
@@ -63,7 +63,7 @@ impl Clients {
     /// particular, to any: the oldest that has only said its name, or else the one that has had
     /// nothing for longest.
     pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<ClientKey> {
-        let first = |ranks: &Ranks<kind::Client>| match of {
+        let first = |ranks: &EvictionOrder<kind::Client>| match of {
             Some(peer) => ranks.first_of(peer),
             None => ranks.first(),
         };
@@ -87,7 +87,7 @@ impl Clients {
     }
 
     /// Those that give way: that have only said their name, and that had nothing.
-    pub(crate) fn ranks(&self) -> [&Ranks<kind::Client>; 2] {
+    pub(crate) fn ranks(&self) -> [&EvictionOrder<kind::Client>; 2] {
         [&self.unconfirmed, &self.idle]
     }
 
@@ -141,20 +141,20 @@ impl Clients {
     pub(crate) fn mint_confirm(&mut self) -> Verifier {
         self.confirms = self.confirms.wrapping_add(1);
         let minted = u64::from(self.epoch) << 32 | u64::from(self.confirms);
-        Verifier(self.seal.close(Purpose::Confirm, minted).to_be_bytes())
+        Verifier(self.seal.close(SealPurpose::Confirm, minted).to_be_bytes())
     }
 
     /// Whether `id` was a client's whose lease has run out or that was thrown out, as long as that is
     /// remembered.
     pub(crate) fn was_lost(&self, id: u64) -> bool {
-        let id = self.seal.open(Purpose::Client, id);
+        let id = self.seal.open(SealPurpose::Client, id);
         let lost = self.slab.lost_at(id as u32 >> 16);
         (id >> 32) as u32 == self.epoch && lost.is_some_and(|lost| lost as u16 == id as u16)
     }
 
     /// The record that the wire calls `id`.
     pub(crate) fn by_id(&self, id: u64) -> Option<ClientKey> {
-        let id = self.seal.open(Purpose::Client, id);
+        let id = self.seal.open(SealPurpose::Client, id);
         let epoch = (id >> 32) as u32;
         let index = id as u32 >> 16;
         let key = self.slab.key_at(index)?;
@@ -164,12 +164,12 @@ impl Clients {
     /// A new record, not confirmed; the caller has removed the owner's earlier unconfirmed one.
     pub(crate) fn insert(
         &mut self,
-        who: Introduced<'_>,
+        who: ClientIdentity<'_>,
         peer: Peer,
         now: Mono,
-        since: Since,
+        since: LeaseTermSince,
     ) -> ClientKey {
-        let Introduced {
+        let ClientIdentity {
             minor,
             owner,
             verifier,
@@ -180,14 +180,14 @@ impl Clients {
         let id = |key: ClientKey| {
             // The index is below 2^16 by the limit of the table.
             let place = u64::from(key.index & 0xffff) << 16 | u64::from(key.generation as u16);
-            seal.close(Purpose::Client, epoch << 32 | place)
+            seal.close(SealPurpose::Client, epoch << 32 | place)
         };
         let key = self.slab.insert_with(|key| Client {
             id: id(key),
             owner: owner.into(),
-            about: About {
+            about: ClientInfo {
                 minor,
-                ..About::default()
+                ..ClientInfo::default()
             },
             introduction: None,
             update: None,
@@ -195,7 +195,7 @@ impl Clients {
             verifier,
             principal,
             peer,
-            rank: Rank::default(),
+            rank: EvictionEntry::default(),
             replaced: None,
             comebacks: 0,
             confirmed: false,
@@ -205,9 +205,9 @@ impl Clients {
             since,
             going: None,
             reclaim_complete: false,
-            opens: Places::new(),
+            opens: KeyIndex::new(),
             opening: 0,
-            delegations: Places::new(),
+            delegations: KeyIndex::new(),
             revoked: 0,
             gone: VecDeque::new(),
             asked_for_delegations: None,

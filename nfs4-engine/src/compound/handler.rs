@@ -6,7 +6,7 @@ use nfs4_proto::xdr::Reader;
 
 use crate::compound::V40;
 use crate::compound::context::Cx;
-use crate::compound::{Bare, Sequenced, Step};
+use crate::compound::{Sequenced, Sessionless, Step};
 use crate::fs::FsResult;
 
 /// One operation. A column that is empty is a scope in which it is not served.
@@ -17,7 +17,7 @@ pub(crate) struct Row {
     /// room for them is proved before it begins.
     pub(crate) reply_bound: Option<usize>,
     /// Without a session.
-    pub(crate) bare: Option<Handler<Bare>>,
+    pub(crate) bare: Option<Handler<Sessionless>>,
     /// In minor version 0.
     pub(crate) v40: Option<Handler<V40>>,
     /// After SEQUENCE, in minor versions 1 and 2.

@@ -146,7 +146,7 @@ impl Reply {
     }
 
     /// Whether it ends with an operation that was not even tried.
-    pub(crate) fn is_beyond_us(&self) -> bool {
+    pub(crate) fn ends_unexecuted(&self) -> bool {
         matches!(
             self.status,
             Status::OP_ILLEGAL | Status::BADXDR | Status::NOTSUPP

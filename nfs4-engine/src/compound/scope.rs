@@ -1,8 +1,8 @@
 //! What may be established around an operation: a session, a client of minor version 0, or nothing.
 
-use crate::compound::Bare;
 use crate::compound::Cx;
 use crate::compound::Sequenced;
+use crate::compound::Sessionless;
 use crate::compound::handler::Handler;
 use crate::compound::handler::Row;
 use crate::fh::Fh;
@@ -67,16 +67,16 @@ pub(crate) trait Established: Scope {
     }
 }
 
-impl Scope for Bare {
+impl Scope for Sessionless {
     fn session(&self) -> Option<SessionKey> {
         None
     }
 
-    fn sender(_: &Cx<'_, Bare>) -> Option<ClientKey> {
+    fn sender(_: &Cx<'_, Sessionless>) -> Option<ClientKey> {
         None
     }
 
-    fn handler(row: &'static Row) -> Option<&'static Handler<Bare>> {
+    fn handler(row: &'static Row) -> Option<&'static Handler<Sessionless>> {
         row.bare.as_ref()
     }
 }

@@ -1,14 +1,14 @@
 //! How an operation returns, and where it goes on.
 
 use crate::compound::opening::Opening;
-use crate::compound::query::Query;
+use crate::compound::permission_query::PermissionQuery;
 use crate::fs::DirChange;
 use crate::fs::FsOp;
 use crate::keys::ClientKey;
 use crate::keys::DelegationKey;
 use crate::keys::FileKey;
 use crate::state::claim::Claim;
-use crate::state::delegation::Answer;
+use crate::state::delegation::HolderAnswer;
 use nfs4_proto::nfs4::status::Status;
 
 /// What an operation says when it returns.
@@ -24,7 +24,7 @@ pub(crate) enum Step {
     /// It waits for a file system.
     Wait(u16, FsOp, Stage),
     /// It waits for what the holder of a delegation was asked.
-    Hold(DelegationKey, Stage),
+    AwaitHolder(DelegationKey, Stage),
     /// It has done a part, and lets others have their turn.
     Yield,
 }
@@ -46,7 +46,7 @@ pub(crate) enum Stage {
     /// and RENAME: what the new one does.
     OtherNameFound,
     /// A file is delegated, and it is looked whether the user may do to it what has to do with that.
-    Queried(Query),
+    Queried(PermissionQuery),
     /// REMOVE and RENAME: the name is removed of a file that is delegated to the caller,
     NameRemoved(FileKey),
     /// and it is looked whether the file is still there.
@@ -55,7 +55,7 @@ pub(crate) enum Stage {
     /// the file,
     Asked,
     /// it has told that,
-    Told(DelegationKey, Answer),
+    Told(DelegationKey, HolderAnswer),
     /// that it has changed the file was noted, and it says that it has this length,
     Noted(DelegationKey, Option<u64>),
     /// it was noted once more, so that this change attribute is told beside this length and no more

@@ -8,14 +8,14 @@ use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::opnum::Op;
 
 use super::reply::Reply;
-use crate::compound::owner_turn::Taken;
+use crate::compound::owner_request::OwnerRequest;
 use crate::compound::{Sequenced, Stage};
 use crate::fh::Fh;
 use crate::fs::{Attrs, Credential, Expected, FsStat};
-use crate::guards::{Guard, Watch};
+use crate::guards::{ChangeWatch, Guard};
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, RequestKey, kind};
-use crate::session::slot::Said;
+use crate::session::slot::SequenceValues;
 use crate::slab::Entry;
 use crate::time::Mono;
 
@@ -50,11 +50,11 @@ pub(crate) struct Compound {
     pub(crate) saved_stateid: Stateid,
     pub(crate) sequenced: Option<Sequenced>,
     /// What its SEQUENCE was answered.
-    pub(crate) said: Said,
+    pub(crate) said: SequenceValues,
     /// In minor version 0, the client whose lease it holds.
-    pub(crate) holds: Option<ClientKey>,
+    pub(crate) leased_by: Option<ClientKey>,
     /// In minor version 0, the owner whose turn the operation is.
-    pub(crate) turn: Option<Taken>,
+    pub(crate) turn: Option<OwnerRequest>,
     /// In minor version 0, what a retry finds it by.
     pub(crate) request: Option<RequestKey>,
     /// An operation that changes something has begun.
@@ -77,7 +77,7 @@ pub(crate) struct Compound {
     /// What must not be delegated while the current operation runs.
     pub(crate) guard: Guard,
     /// When the request was made that the current operation goes by.
-    pub(crate) watch: Watch,
+    pub(crate) watch: ChangeWatch,
     /// On whose behalf the next request to the file system is made, if not the caller's.
     pub(crate) acting: Option<Arc<Credential>>,
 }
@@ -116,8 +116,8 @@ impl Compound {
             current_stateid: Stateid::ANONYMOUS,
             saved_stateid: Stateid::ANONYMOUS,
             sequenced: None,
-            said: Said::default(),
-            holds: None,
+            said: SequenceValues::default(),
+            leased_by: None,
             turn: None,
             request: None,
             changes: false,
@@ -131,7 +131,7 @@ impl Compound {
             reply: Reply::new(),
             fetched: None,
             guard: Guard::None,
-            watch: Watch::default(),
+            watch: ChangeWatch::default(),
             acting: None,
         }
     }

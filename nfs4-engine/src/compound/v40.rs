@@ -24,7 +24,7 @@ impl Scope for V40 {
 
     /// Known once a stateid or an owner has told.
     fn sender(cx: &Cx<'_, V40>) -> Option<ClientKey> {
-        cx.run.holds
+        cx.run.leased_by
     }
 
     /// Linux asks for the attributes before it gives a delegation back or closes. If that waited
@@ -92,8 +92,8 @@ impl Established for V40 {
 
 /// The request concerns this client, which its connection is known for.
 fn hold(cx: &mut Cx<'_, V40>, client: ClientKey) {
-    if cx.run.holds != Some(client) {
-        cx.core.know(cx.run.conn, cx.out);
+    if cx.run.leased_by != Some(client) {
+        cx.core.mark_client_known(cx.run.conn, cx.out);
     }
     cx.core.hold_lease(cx.run, client, cx.now.mono);
 }
@@ -146,7 +146,7 @@ impl Core {
     /// A COMPOUND concerns this client, whose lease is renewed by that and holds until it is
     /// answered. [RFC 7530 §9.5]
     pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: ClientKey, now: Mono) {
-        if run.holds == Some(key) {
+        if run.leased_by == Some(key) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.lease.renew(now);
             }
@@ -155,13 +155,13 @@ impl Core {
         self.end_hold(run, now);
         if let Some(client) = self.clients.get_mut(key) {
             client.lease.begin(now);
-            run.holds = Some(key);
+            run.leased_by = Some(key);
         }
     }
 
     /// The COMPOUND is answered, or goes on with another client's state.
     pub(crate) fn end_hold(&mut self, run: &mut Compound, now: Mono) {
-        if let Some(client) = run.holds.take()
+        if let Some(client) = run.leased_by.take()
             && let Some(client) = self.clients.get_mut(client)
         {
             client.lease.end(now);

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::direction::Direction;
-use crate::few::Few;
 use crate::ids::ConnId;
+use crate::small_list::SmallList;
 use crate::time::{Mono, Now, Wall};
 
 /// A connection bound to a session.
@@ -19,7 +19,7 @@ pub(crate) struct Binding {
 
 /// A session's connections; few, so that a search is a walk over a few cache lines.
 #[derive(Debug, Default)]
-pub(crate) struct Bindings(Few<Binding>);
+pub(crate) struct Bindings(SmallList<Binding>);
 
 impl Binding {
     pub(crate) fn new(conn: ConnId, direction: Direction, now: Now) -> Binding {

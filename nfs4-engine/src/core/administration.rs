@@ -42,7 +42,7 @@ impl Core {
         // Its sessions go first.
         let mut budget = WALKED_AT_ONCE;
         if !self.remove_client(key, ClientGone::Evicted, now, &mut budget, out) {
-            self.remind(now.mono, Due::Lease(key));
+            self.set_timer(now.mono, Due::Lease(key));
         }
     }
 }

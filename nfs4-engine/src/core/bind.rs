@@ -34,7 +34,7 @@ impl Core {
         if bound {
             return;
         }
-        self.know(conn, out);
+        self.mark_client_known(conn, out);
         let binding = Binding::new(conn, direction, now);
         if self.has_place(conn, SESSIONS_PER_CONNECTION)
             && self.make_room(session, direction, now, out)
@@ -96,7 +96,7 @@ impl Core {
     }
 
     /// The client behind a connection is known from now on.
-    pub(crate) fn know(&mut self, conn: ConnId, out: &mut Outbox) {
+    pub(crate) fn mark_client_known(&mut self, conn: ConnId, out: &mut Outbox) {
         if self.connections.become_known(conn) {
             out.push(Action::Known { conn });
         }

@@ -3,12 +3,12 @@
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::client::Introduced;
+use crate::client::ClientIdentity;
 use crate::core::Core;
 use crate::event::ClientGone;
 use crate::ids::ConnId;
 use crate::keys::ClientKey;
-use crate::peer::{Full, Peer};
+use crate::peer::{LimitReached, Peer};
 use crate::principal::Principal;
 use crate::state::table::WALKED_AT_ONCE;
 use crate::time::Now;
@@ -18,11 +18,11 @@ impl Core {
     /// A record for a client whose other unconfirmed ones are gone.
     ///
     /// # Errors
-    /// The peer has its share of records, or there is no room: see [`Full::of_client`]; DELAY if
+    /// The peer has its share of records, or there is no room: see [`LimitReached::of_client`]; DELAY if
     /// one that gives way takes several tries.
     pub(crate) fn new_client(
         &mut self,
-        who: Introduced<'_>,
+        who: ClientIdentity<'_>,
         conn: ConnId,
         now: Now,
         out: &mut Outbox,
@@ -36,7 +36,7 @@ impl Core {
         let key = self.clients.insert(who, peer, now.mono, since);
         self.states.enroll(key, peer);
         let lease = now.mono.after(self.config.lease);
-        self.remind(lease, Due::Lease(key));
+        self.set_timer(lease, Due::Lease(key));
         Ok(key)
     }
 
@@ -65,7 +65,7 @@ impl Core {
     fn make_room_for(
         &mut self,
         peer: Peer,
-        who: &Introduced<'_>,
+        who: &ClientIdentity<'_>,
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), Status> {
@@ -75,7 +75,7 @@ impl Core {
             let held = core.clients.shares.held(peer);
             match held.admits(core.config.max_clients as usize, 1) {
                 // There are two for a while, and then one again.
-                Err(Full::Share) if is_counted => Ok(()),
+                Err(LimitReached::Share) if is_counted => Ok(()),
                 admitted => admitted,
             }
         };
@@ -84,8 +84,8 @@ impl Core {
         };
         let own = self.clients.gives_way(Some(peer));
         let other = match full {
-            Full::Share => None,
-            Full::Node => self.clients.gives_way(None),
+            LimitReached::Share => None,
+            LimitReached::Node => self.clients.gives_way(None),
         };
         let first = own.or(other).ok_or(full.of_client(who.minor))?;
         self.discard(first, ClientGone::Crowded, now, out)

@@ -50,14 +50,14 @@ impl Core {
         {
             budget -= 1;
             let done = match due {
-                Due::Lease(client) => self.look_at_lease(client, now, &mut budget, out),
+                Due::Lease(client) => self.on_lease_timer(client, now, &mut budget, out),
                 Due::Drain(_)
-                | Due::Turn(_)
+                | Due::LockGrant(_)
                 | Due::Slots
                 | Due::Callback(_)
                 | Due::Path(_)
                 | Due::Replies
-                | Due::Hold
+                | Due::CallbackWait
                 | Due::Yielded
                 | Due::Recall(_) => false,
             };
@@ -72,7 +72,7 @@ impl Core {
 
     /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more
     /// to do than `budget` allows.
-    pub(crate) fn look_at_lease(
+    pub(crate) fn on_lease_timer(
         &mut self,
         key: ClientKey,
         now: Now,
@@ -92,7 +92,7 @@ impl Core {
             return true;
         };
         let length = self.terms.of(client.since);
-        let again = self.lease_of(client).look_again(now.mono, length);
+        let again = self.lease_of(client).next_check(now.mono, length);
         self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.
         let sessions = client.sessions.iter().copied();

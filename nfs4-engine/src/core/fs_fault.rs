@@ -8,7 +8,7 @@ use crate::time::Mono;
 impl Core {
     /// Tells of a fault of a file system, at most once a minute for each pair of call and fault.
     #[cold]
-    pub(crate) fn tell_fault(
+    pub(crate) fn report_fs_fault(
         &mut self,
         export: Option<u16>,
         call: FsCall,

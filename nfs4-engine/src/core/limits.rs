@@ -8,7 +8,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::keys::{ClientKey, FileKey, LockKey, OpenKey};
-use crate::peer::Full;
+use crate::peer::LimitReached;
 use crate::time::Now;
 
 impl Core {
@@ -20,11 +20,11 @@ impl Core {
         replaced: Option<ClientKey>,
         now: Now,
         out: &mut Outbox,
-    ) -> Result<(), Full> {
-        let found = self.clients.get(client).ok_or(Full::Share)?;
+    ) -> Result<(), LimitReached> {
+        let found = self.clients.get(client).ok_or(LimitReached::Share)?;
         let peer = found.peer;
         if found.sessions.len() >= self.config.sessions_per_client as usize {
-            return Err(Full::Share);
+            return Err(LimitReached::Share);
         }
         let old = replaced.and_then(|old| self.clients.get(old));
         if old.is_some_and(|old| old.peer == peer && !old.sessions.is_empty()) {
@@ -44,11 +44,11 @@ impl Core {
         owner: &[u8],
         now: Now,
         out: &mut Outbox,
-    ) -> Result<(), Full> {
-        let found = self.clients.get(client).ok_or(Full::Share)?;
+    ) -> Result<(), LimitReached> {
+        let found = self.clients.get(client).ok_or(LimitReached::Share)?;
         let own = found.opens.len() + found.opening as usize;
         if own >= self.config.max_opens_per_client as usize {
-            return Err(Full::Share);
+            return Err(LimitReached::Share);
         }
         self.admit(now, out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
@@ -66,7 +66,7 @@ impl Core {
         anew: Option<&[u8]>,
         now: Now,
         out: &mut Outbox,
-    ) -> Result<(), Full> {
+    ) -> Result<(), LimitReached> {
         let (file, client) = self.of_open(open)?;
         self.admit(now, out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
@@ -87,8 +87,8 @@ impl Core {
         lock: LockKey,
         now: Now,
         out: &mut Outbox,
-    ) -> Result<(), Full> {
-        let lock = self.states.lock(lock).ok_or(Full::Share)?;
+    ) -> Result<(), LimitReached> {
+        let lock = self.states.lock(lock).ok_or(LimitReached::Share)?;
         let (file, client) = (lock.file, lock.client);
         self.admit(now, out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
@@ -98,7 +98,7 @@ impl Core {
     }
 
     /// Whether one more lock may be waited for under an open, by this lock owner.
-    pub(crate) fn admit_wait(&self, open: OpenKey, owner: &[u8]) -> Result<(), Full> {
+    pub(crate) fn admit_wait(&self, open: OpenKey, owner: &[u8]) -> Result<(), LimitReached> {
         let (_, client) = self.of_open(open)?;
         let (states, most) = (&self.states, self.config.max_states as usize);
         states.held(client).admits(most, 1)?;
@@ -108,11 +108,11 @@ impl Core {
 
     /// Whether one more file may be delegated to a client: of what state there may be, opens and
     /// locks need a part.
-    pub(crate) fn admit_delegation(&self, client: ClientKey) -> Result<(), Full> {
+    pub(crate) fn admit_delegation(&self, client: ClientKey) -> Result<(), LimitReached> {
         let (config, states) = (&self.config, &self.states);
-        let own = self.clients.get(client).ok_or(Full::Share)?;
+        let own = self.clients.get(client).ok_or(LimitReached::Share)?;
         if own.delegations.len() >= config.max_delegations_per_client as usize {
-            return Err(Full::Share);
+            return Err(LimitReached::Share);
         }
         let delegated = states.delegated(client);
         delegated.admits(config.max_delegations as usize, 1)?;
@@ -121,8 +121,8 @@ impl Core {
             .admits(config.max_states as usize / 4 * 3, 1)
     }
 
-    fn of_open(&self, open: OpenKey) -> Result<(FileKey, ClientKey), Full> {
-        let open = self.states.get(open).ok_or(Full::Share)?;
+    fn of_open(&self, open: OpenKey) -> Result<(FileKey, ClientKey), LimitReached> {
+        let open = self.states.get(open).ok_or(LimitReached::Share)?;
         Ok((open.file, open.client))
     }
 
@@ -131,8 +131,8 @@ impl Core {
         &mut self,
         now: Now,
         out: &mut Outbox,
-        admits: impl Fn(&Core) -> Result<(), Full>,
-    ) -> Result<(), Full> {
+        admits: impl Fn(&Core) -> Result<(), LimitReached>,
+    ) -> Result<(), LimitReached> {
         if admits(self).is_ok() {
             return Ok(());
         }
@@ -141,38 +141,38 @@ impl Core {
     }
 }
 
-impl Full {
+impl LimitReached {
     /// What CREATE_SESSION answers. [RFC 8881 §18.36.3]
     pub(crate) fn of_session(self) -> Status {
         match self {
-            Full::Share | Full::Node => Status::NOSPC,
+            LimitReached::Share | LimitReached::Node => Status::NOSPC,
         }
     }
 
     /// What OPEN answers. [RFC 8881 §15.1.4.2, §15.1.4.8, RFC 7530 §13.1.3.4]
     pub(crate) fn of_open(self, minor: u32) -> Status {
         match self {
-            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
-            Full::Share => Status::DQUOT,
-            Full::Node => Status::NOSPC,
+            LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
+            LimitReached::Share => Status::DQUOT,
+            LimitReached::Node => Status::NOSPC,
         }
     }
 
     /// What LOCK and LOCKU answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_lock(self, minor: u32) -> Status {
         match self {
-            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
             // That the lock is another's would be no answer, nor that locks are not supported.
-            Full::Share | Full::Node => Status::SERVERFAULT,
+            LimitReached::Share | LimitReached::Node => Status::SERVERFAULT,
         }
     }
 
     /// What EXCHANGE_ID and SETCLIENTID answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_client(self, minor: u32) -> Status {
         match self {
-            Full::Share | Full::Node if minor == 0 => Status::RESOURCE,
+            LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
             // Of all that EXCHANGE_ID may answer, nothing else says that it cannot be done.
-            Full::Share | Full::Node => Status::SERVERFAULT,
+            LimitReached::Share | LimitReached::Node => Status::SERVERFAULT,
         }
     }
 }

@@ -3,7 +3,7 @@
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::keys::{ClientKey, FileKey};
 use crate::time::Now;
@@ -11,7 +11,7 @@ use crate::timer::Due;
 
 impl Core {
     /// Something of a file may have become free: tells those whose turn it is.
-    pub(crate) fn give_turns(&mut self, file: FileKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn grant_locks(&mut self, file: FileKey, now: Now, out: &mut Outbox) {
         let turns = self.states.turns(file, now.mono, self.config.lease);
         for told in turns.told {
             let Some(fh) = self.states.handle_of(file) else {
@@ -22,14 +22,14 @@ impl Core {
                 fh,
                 owner: told.owner,
             };
-            let purpose = Purpose::NotifyLock { file, client };
-            let asked = self.call_back(client, Some(told.session), op, purpose, now, out);
+            let purpose = CallPurpose::NotifyLock { file, client };
+            let asked = self.send_callback_to(client, Some(told.session), op, purpose, now, out);
             if asked.is_err() {
                 self.states.cannot_tell(file, client);
             }
         }
         if let Some(again) = turns.again {
-            self.remind(again, Due::Turn(file));
+            self.set_timer(again, Due::LockGrant(file));
         }
     }
 

@@ -3,12 +3,12 @@
 mod administration;
 mod bind;
 mod callback;
+pub(crate) mod callback_wait;
 mod client_room;
 pub(crate) mod delegation;
 mod duplicates;
 mod expiry;
 mod fs_fault;
-pub(crate) mod hold;
 mod limits;
 mod lock_grants;
 mod reminders;
@@ -22,20 +22,20 @@ use alloc::vec::Vec;
 
 use crate::boot::Boot;
 use crate::callback::Callbacks;
-use crate::client::{Clients, Terms};
+use crate::client::{Clients, LeaseTerms};
 use crate::config::Config;
 use crate::connection::Connections;
-use crate::core::hold::Hold;
-use crate::duplicates::Duplicates;
+use crate::core::callback_wait::CallbackWait;
+use crate::duplicates::DuplicateRequestCache;
 use crate::exports::Exports;
-use crate::faults::Faults;
+use crate::faults::FsFaultLog;
 use crate::fs::Credential;
 use crate::guards::Guards;
 use crate::keys::{ClientKey, CompoundKey};
 use crate::lapses::Lapses;
 use crate::map::Keyed;
 use crate::op_set::OpSet;
-use crate::peer::{Held, Peer, Peers};
+use crate::peer::{Peer, PeerUsage, Peers};
 use crate::principal::Principal;
 use crate::session::demand::Pressure;
 use crate::session::table::Sessions;
@@ -52,7 +52,7 @@ pub(crate) struct Core {
     pub(crate) exports: Exports,
     /// Who has anything.
     pub(crate) peers: Peers,
-    pub(crate) faults: Faults,
+    pub(crate) faults: FsFaultLog,
     /// How many directories were listed: each listing has a number.
     pub(crate) listings: u32,
     pub(crate) clients: Clients,
@@ -60,9 +60,9 @@ pub(crate) struct Core {
     pub(crate) connections: Connections,
     pub(crate) states: States,
     /// Requests of minor version 0 that can arrive again.
-    pub(crate) duplicates: Duplicates,
+    pub(crate) duplicates: DuplicateRequestCache,
     /// COMPOUNDs that wait for what a client answers.
-    pub(crate) holds: Vec<Hold>,
+    pub(crate) callback_waits: Vec<CallbackWait>,
     /// COMPOUNDs that have had their share of the engine's time: with 64 calls on each of 4 096
     /// connections 2 MiB of keys, and to grow to that moves 1 MiB, in about 0.1 ms.
     pub(crate) yielded: VecDeque<CompoundKey>,
@@ -72,7 +72,7 @@ pub(crate) struct Core {
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
     /// How long leases are.
-    pub(crate) terms: Terms,
+    pub(crate) terms: LeaseTerms,
     pub(crate) started: Mono,
     /// New opens are refused until then, for clients that reclaim.
     pub(crate) grace_until: Mono,
@@ -84,21 +84,21 @@ impl Core {
         Core {
             blocked: OpSet::of(&config.blocked_operations),
             exports,
-            faults: Faults::new(),
+            faults: FsFaultLog::new(),
             listings: 0,
             peers: Peers::new(keyed),
             clients: Clients::new(boot.epoch, keyed),
             sessions: Sessions::new(boot.epoch, keyed),
             connections: Connections::new(keyed),
             states: States::new(boot.epoch, keyed),
-            duplicates: Duplicates::new(keyed, boot.entropy),
-            holds: Vec::new(),
+            duplicates: DuplicateRequestCache::new(keyed, boot.entropy),
+            callback_waits: Vec::new(),
             yielded: VecDeque::new(),
             guards: Guards::new(keyed),
             lapses: Lapses::new(keyed),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
-            terms: Terms::new(config.lease),
+            terms: LeaseTerms::new(config.lease),
             started: now.mono,
             grace_until: now.mono.after(config.grace),
             boot,
@@ -131,7 +131,7 @@ impl Core {
     }
 
     /// As [`Core::pressure`], of a peer that has these replies kept.
-    pub(crate) fn pressure_of(&self, held: Held) -> Pressure {
+    pub(crate) fn pressure_of(&self, held: PeerUsage) -> Pressure {
         Pressure {
             kept: held.weighed() as u64,
             budget: self.config.max_reply_cache,

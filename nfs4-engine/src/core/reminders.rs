@@ -8,7 +8,7 @@ use crate::timer::Due;
 impl Core {
     /// Sets a reminder. When those of what has gone are the greater part, a few of them are dropped for
     /// each that is set: clients come and go as fast as requests do.
-    pub(crate) fn remind(&mut self, at: Mono, due: Due) {
+    pub(crate) fn set_timer(&mut self, at: Mono, due: Due) {
         self.timers.set(at, due);
         let counts = self.states.counts();
         let of_use = self.clients.len()
@@ -23,8 +23,8 @@ impl Core {
             self.timers.sweep(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
-                Due::Hold | Due::Yielded => true,
-                Due::Turn(file) => states.is_waited_for(file),
+                Due::CallbackWait | Due::Yielded => true,
+                Due::LockGrant(file) => states.is_waited_for(file),
                 Due::Slots => true,
                 Due::Callback(call) => calls.contains(call),
                 Due::Path(client) => clients.get(client).is_some(),

@@ -59,8 +59,8 @@ impl Core {
             self.release(fh.export, fh.handle, out);
         }
         self.clients.note_idle(key_of_client);
-        self.end_delegations_of_nothing(file, now.mono);
-        self.give_turns(file, now, out);
+        self.end_delegations_of_unopened(file, now.mono);
+        self.grant_locks(file, now, out);
     }
 
     /// Lets go of a file that a file system holds for us.
@@ -130,7 +130,7 @@ impl Core {
                     .is_some_and(|held| held.is_recalled());
                 if recalled && reason == ClientGone::LeaseExpired {
                     // It fell silent instead.
-                    self.note_lapse(key, now.mono);
+                    self.record_lapse(key, now.mono);
                 }
                 self.undelegate(delegation, Ending::Lost, now.mono);
             } else {
@@ -141,7 +141,7 @@ impl Core {
         }
         if let Some(client) = self.clients.get(key) {
             // What still runs finds it gone.
-            self.states.give_room_back(key, client.opening as usize);
+            self.states.release_reserved(key, client.opening as usize);
         }
         if let Some(client) = self.clients.remove(key, reason) {
             self.peers.leave(client.peer);

@@ -6,18 +6,18 @@ use crate::keys::ClientKey;
 
 impl Core {
     /// Keeps room for one more open of a client, of which there is enough, until it is given back.
-    pub(crate) fn keep_room(&mut self, client: ClientKey) {
+    pub(crate) fn reserve_open(&mut self, client: ClientKey) {
         if let Some(record) = self.clients.get_mut(client) {
             record.opening += 1;
-            self.states.keep_room(client);
+            self.states.reserve_open(client);
         }
     }
 
-    /// Ends [`Core::keep_room`], unless the client has gone meanwhile, and its room with it.
-    pub(crate) fn give_room_back(&mut self, client: ClientKey) {
+    /// Ends [`Core::reserve_open`], unless the client has gone meanwhile, and its room with it.
+    pub(crate) fn release_reserved(&mut self, client: ClientKey) {
         if let Some(record) = self.clients.get_mut(client) {
             record.opening -= 1;
-            self.states.give_room_back(client, 1);
+            self.states.release_reserved(client, 1);
         }
     }
 }

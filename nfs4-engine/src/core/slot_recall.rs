@@ -9,19 +9,19 @@ use core::time::Duration;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::keys::SessionKey;
 use crate::peer::Peer;
 use crate::session::demand::Pressure;
-use crate::session::round::Round;
+use crate::session::slot_round::Round;
 use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
     /// Has the sessions gone through if memory for replies runs short for a peer, unless they are
     /// already.
-    pub(crate) fn mind_slots(&mut self, peer: Peer, now: Now) {
+    pub(crate) fn check_slot_memory(&mut self, peer: Peer, now: Now) {
         if !self.sessions.round.is_set && self.pressure(peer).is_high() {
             self.begin_round(now);
         }
@@ -81,8 +81,8 @@ impl Core {
         session.back.recalled_slots = Some(count);
         let client = session.client;
         let op = CallbackOp::RecallSlot { target: count - 1 };
-        let purpose = Purpose::RecallSlot(key);
-        let called = self.call_back(client, Some(key), op, purpose, now, out);
+        let purpose = CallPurpose::RecallSlot(key);
+        let called = self.send_callback_to(client, Some(key), op, purpose, now, out);
         if called.is_err()
             && let Some(session) = self.sessions.get_mut(key)
         {

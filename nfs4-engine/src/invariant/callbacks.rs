@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use super::check;
 use crate::callback::flight::Path;
-use crate::callback::{Call, CallbackPath, Phase};
+use crate::callback::{Call, CallPhase, CallbackPath};
 use crate::engine::Engine;
 use crate::ids::ConnId;
 use crate::keys::CallKey;
@@ -59,7 +59,7 @@ impl Engine {
             let seat = seat.ok_or_else(|| format!("sent on no slot: {key:?}"))?;
             check(seat.flights.contains(&key), "sent on another slot", key)?;
             let call = seat.call.and_then(|call| core.callbacks.calls.get(call));
-            let waited_for = call.is_some_and(|call| matches!(call.phase, Phase::Sent { .. }))
+            let waited_for = call.is_some_and(|call| matches!(call.phase, CallPhase::Sent { .. }))
                 && seat.flights.last() == Some(&key);
             check(flight.overdue != waited_for, "who waits for it", key)?;
         }

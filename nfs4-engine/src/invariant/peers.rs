@@ -11,7 +11,7 @@ use crate::keys::{ClientKey, PartyKey};
 use crate::peer::Peer;
 use crate::state::account::FEW;
 use crate::state::owner::{Owner, Owners};
-use crate::state::table::Inside;
+use crate::state::table::StateTables;
 
 /// How much each party has of something.
 type Tally = BTreeMap<PartyKey, usize>;
@@ -81,7 +81,7 @@ impl Engine {
     }
 
     /// All state is counted to the peer of its client, and locked ranges in each file too.
-    fn check_states_of_peers(&self, states: &Inside<'_>) -> Result<(), String> {
+    fn check_states_of_peers(&self, states: &StateTables<'_>) -> Result<(), String> {
         let clients = self.runner.core.clients.entries().map(|(_, client)| client);
         let delegated = tally(clients.map(|client| (client.peer, client.delegations.len())));
         let are = states.accounts.delegations.are(delegated);

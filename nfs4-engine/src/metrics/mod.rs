@@ -290,7 +290,7 @@ impl Metrics {
         self.unbound_requests += 1;
     }
 
-    pub(crate) fn stray_callback_reply(&mut self) {
+    pub(crate) fn unmatched_callback_reply(&mut self) {
         self.stray_callback_replies += 1;
     }
 

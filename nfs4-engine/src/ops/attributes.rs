@@ -9,7 +9,7 @@ use nfs4_proto::xdr::Reader;
 
 use super::permission;
 use crate::attr;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Fetched, Scope, Stage, Step};
 use crate::core::delegation::probe::Probed;
 use crate::delegation_kind::RecallReason;
@@ -17,7 +17,7 @@ use crate::delegation_kind::Touch;
 use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime};
 use crate::guards::Guard;
 use crate::keys::DelegationKey;
-use crate::state::delegation::{Answer, Said};
+use crate::state::delegation::{HolderAnswer, ReportedSize};
 
 /// Looks for the attributes that an operation wants whose arguments end at `next`, and goes on with
 /// them by `then`, now or when they have come.
@@ -66,7 +66,7 @@ fn note_if_stale<S: Scope>(
 ) -> Result<(), Status> {
     if error == FsError::Stale {
         let (fh, who) = (cx.current()?, S::sender_before(cx, next));
-        cx.core.file_is_stale(&fh, who, cx.now.mono);
+        cx.core.note_stale_file(&fh, who, cx.now.mono);
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ fn look_or_wait<S: Scope>(
         let who = S::sender_before(cx, next);
         let known = permitted || cx.run.fetched.is_some_and(|fetched| fetched.fh == fh);
         if !known && let Some(file) = permission::delegated(cx, &fh, who, Touch::Read) {
-            return permission::ask(cx, Wish::Look, file);
+            return permission::ask(cx, IntendedUse::Look, file);
         }
         match cx.core.probe(&fh, who, cx.now, cx.out) {
             Probed::Clear | Probed::Known => {}
@@ -100,7 +100,7 @@ fn look_or_wait<S: Scope>(
                 return Ok(Step::Wait(fh.export, op, Stage::Told(key, answer)));
             }
             Probed::Asked(key) if may_wait && cx.core.may_hold(cx.run) => {
-                return Ok(Step::Hold(key, Stage::Asked));
+                return Ok(Step::AwaitHolder(key, Stage::Asked));
             }
             Probed::Asked(_) | Probed::Recalled => return Err(Status::DELAY),
         }
@@ -199,7 +199,7 @@ fn resume_told<S: Scope>(
     } = stage
     {
         let after = attrs.change;
-        let said = Said {
+        let said = ReportedSize {
             size,
             change,
             after,
@@ -221,13 +221,13 @@ fn resume_told<S: Scope>(
     then(cx, &Fetched { fh, attrs, stat })
 }
 
-fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, told: &Answer, attrs: &Attrs) -> bool {
+fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, told: &HolderAnswer, attrs: &Attrs) -> bool {
     let held = cx.core.states.delegation(key);
     held.is_some_and(|held| told.tells_of_change(held, attrs))
 }
 
 /// Others are told this change attribute of a file, and what the holder says of its length.
-fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<Said>) {
+fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<ReportedSize>) {
     if let Some(held) = cx.core.states.delegation_mut(key) {
         held.says(change, said);
     }

@@ -5,13 +5,13 @@ use nfs4_proto::nfs4::res::{self, ChannelDirFromServer};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::compound::Bare;
+use crate::compound::Sessionless;
 use crate::compound::{Cx, Step};
 use crate::direction::Direction;
 use crate::event::Event;
 
 /// A rebind changes the direction, and whoever asks for either gets both.
-pub(crate) fn start(cx: &mut Cx<'_, Bare>, args: &mut Reader<'_>) -> Result<Step, Status> {
+pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::BindConnToSession::decode(args)?;
     let (conn, now) = (cx.run.conn, cx.now);
     if cx.core.connections.is_draining(conn) {

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::direction::Direction;
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
-use crate::peer::Full;
+use crate::peer::LimitReached;
 use crate::principal::Principal;
 use crate::session::table::Fore;
 
@@ -76,7 +76,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     let (confirmed, replaced) = (client.confirmed, own.confirmed.filter(|old| *old != key));
     cx.core
         .admit_session(key, replaced, cx.now, cx.out)
-        .map_err(Full::of_session)?;
+        .map_err(LimitReached::of_session)?;
     if !confirmed {
         confirm(cx, key)?;
     }

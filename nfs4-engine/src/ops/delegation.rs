@@ -29,7 +29,7 @@ use crate::guards::Candidate;
 use crate::keys::{DelegationKey, OpenKey};
 use crate::principal::Principal;
 use crate::state::delegated::Obstacle;
-use crate::state::delegation::{Grant, Phase};
+use crate::state::delegation::{DelegationPhase, Grant};
 use crate::state::ending::Ending;
 use crate::state::file::Share;
 use crate::state::stateid::Named;
@@ -110,12 +110,12 @@ fn named<S: Established>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
     Granted(DelegationKey),
-    Not(Why),
+    Not(OfferRefused),
 }
 
-/// Why there is no delegation. [RFC 8881 §18.16.3, why_no_delegation4]
+/// OfferRefused there is no delegation. [RFC 8881 §18.16.3, why_no_delegation4]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum OfferRefused {
     Contention,
     Resource,
     Reason(u32),
@@ -137,69 +137,80 @@ fn decide<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
     open: OpenKey,
-) -> Result<Offer, Why> {
+) -> Result<Offer, OfferRefused> {
     // Its attributes came with the file.
-    let opened = cx.run.fetched.ok_or(Why::Resource)?;
-    let client = cx.core.states.get(open).ok_or(Why::Resource)?.client;
+    let opened = cx.run.fetched.ok_or(OfferRefused::Resource)?;
+    let client = cx
+        .core
+        .states
+        .get(open)
+        .ok_or(OfferRefused::Resource)?
+        .client;
     if S::must_confirm(cx, open) {
         // Nobody knows yet whether the client has asked for it. [RFC 7530 §16.18.5]
-        return Err(Why::Resource);
+        return Err(OfferRefused::Resource);
     }
     let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
     match want {
-        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => return Err(Why::Reason(WND4_NOT_WANTED)),
-        OPEN4_SHARE_ACCESS_WANT_CANCEL => return Err(Why::Reason(WND4_CANCELLED)),
-        _ if !cx.core.config.delegations => return Err(Why::Reason(WND4_NOT_SUPP_FTYPE)),
+        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => return Err(OfferRefused::Reason(WND4_NOT_WANTED)),
+        OPEN4_SHARE_ACCESS_WANT_CANCEL => return Err(OfferRefused::Reason(WND4_CANCELLED)),
+        _ if !cx.core.config.delegations => return Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
         _ => {}
     }
     let Ok(share) = share(args.share_access, args.share_deny) else {
-        return Err(Why::Resource);
+        return Err(OfferRefused::Resource);
     };
-    let kind = match wished(want, share).ok_or(Why::Contention)? {
+    let kind = match wished(want, share).ok_or(OfferRefused::Contention)? {
         // What the holder of one for writing says of the file, others are told, and the file system
         // notes it.
-        DelegationKind::Write if !is_let_in_to_write(cx, open, share) => DelegationKind::Read,
+        DelegationKind::Write if !may_write(cx, open, share) => DelegationKind::Read,
         kind @ (DelegationKind::Read | DelegationKind::Write) => kind,
     };
     let fh = opened.fh;
     let own = cx.core.states.delegation_to(client, &fh);
     if let Some(own) = own {
-        let held = cx.core.states.delegation(own).ok_or(Why::Resource)?;
+        let held = cx
+            .core
+            .states
+            .delegation(own)
+            .ok_or(OfferRefused::Resource)?;
         match (held.kind, want) {
             (DelegationKind::Read, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG)
-                if held.phase == Phase::Held && kind == DelegationKind::Write => {}
+                if held.phase == DelegationPhase::Held && kind == DelegationKind::Write => {}
             (DelegationKind::Write, OPEN4_SHARE_ACCESS_WANT_READ_DELEG) => {
-                return Err(Why::Reason(WND4_NOT_SUPP_DOWNGRADE));
+                return Err(OfferRefused::Reason(WND4_NOT_SUPP_DOWNGRADE));
             }
             // It has what it wants, and knows: told again, it could take for new what it is just
             // giving back.
-            _ => return Err(Why::Contention),
+            _ => return Err(OfferRefused::Contention),
         }
     }
     // The claim is made while a delegation goes back; one that came with it would cross that.
     let anew = matches!(args.claim, args::OpenClaim::Null(_) | args::OpenClaim::Fh);
     let now = cx.now.mono;
     let candidate = Candidate {
-        hash: cx.core.states.hash_of(open).ok_or(Why::Resource)?,
+        hash: cx.core.states.hash_of(open).ok_or(OfferRefused::Resource)?,
         links: opened.attrs.links,
         alone: kind == DelegationKind::Write,
         own: cx.run.guard,
     };
     let watch = &cx.run.watch;
     if !anew || cx.core.in_grace(now) || !cx.core.guards.admit(&candidate, watch, now) {
-        return Err(Why::Contention);
+        return Err(OfferRefused::Contention);
     }
     match cx.core.states.can_delegate(client, &fh, kind) {
         Ok(()) => {}
-        Err(Obstacle::Others) => return Err(Why::Contention),
-        Err(Obstacle::Many) => return Err(Why::Resource),
+        Err(Obstacle::Others) => return Err(OfferRefused::Contention),
+        Err(Obstacle::Many) => return Err(OfferRefused::Resource),
     }
-    if !cx.core.can_call_back(client, Promise::Recall) || cx.core.has_lapsed(client, now) {
-        return Err(Why::Resource);
+    if !cx.core.can_call_back(client, Promise::Recall)
+        || cx.core.is_barred_from_delegations(client, now)
+    {
+        return Err(OfferRefused::Resource);
     }
     if own.is_none() && cx.core.admit_delegation(client).is_err() {
-        cx.core.relieve(client, cx.now, cx.out);
-        return Err(Why::Resource);
+        cx.core.recall_some_for(client, cx.now, cx.out);
+        return Err(OfferRefused::Resource);
     }
     let grant = Grant {
         kind,
@@ -209,7 +220,11 @@ fn decide<S: Established>(
         change: opened.attrs.change,
         limit: opened.attrs.size.min(opened.attrs.space_used),
     };
-    let record = cx.core.clients.get_mut(client).ok_or(Why::Resource)?;
+    let record = cx
+        .core
+        .clients
+        .get_mut(client)
+        .ok_or(OfferRefused::Resource)?;
     record.asked_for_delegations = None;
     let states = &mut cx.core.states;
     let key = match own {
@@ -224,7 +239,7 @@ fn decide<S: Established>(
 }
 
 /// Whether the file system has let the user open the file for writing, now for this share or before.
-fn is_let_in_to_write<S>(cx: &Cx<'_, S>, open: OpenKey, share: Share) -> bool {
+fn may_write<S>(cx: &Cx<'_, S>, open: OpenKey, share: Share) -> bool {
     let user = Principal::of(&cx.run.cred);
     let held = cx.core.states.get(open);
     share.writes() || held.is_some_and(|open| open.rights_of(user).writes())
@@ -325,13 +340,13 @@ fn name(opaque: &[u8]) -> &[u8] {
     Reader::new(opaque).opaque(DIGITS).unwrap_or_default()
 }
 
-impl Why {
+impl OfferRefused {
     /// Nobody is promised to be told later. [RFC 8881 §18.16.3]
     fn encoded(self) -> NoDelegation {
         match self {
-            Why::Contention => NoDelegation::Contention(false),
-            Why::Resource => NoDelegation::Resource(false),
-            Why::Reason(why) => NoDelegation::WhyNone(why),
+            OfferRefused::Contention => NoDelegation::Contention(false),
+            OfferRefused::Resource => NoDelegation::Resource(false),
+            OfferRefused::Reason(why) => NoDelegation::WhyNone(why),
         }
     }
 }

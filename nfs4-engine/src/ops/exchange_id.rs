@@ -13,7 +13,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use crate::client::{About, Introduced};
+use crate::client::{ClientIdentity, ClientInfo};
 use crate::compound::{Cx, Scope, Step};
 use crate::core::Core;
 use crate::event::ClientGone;
@@ -65,10 +65,13 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
 }
 
 /// What people want to know of a client.
-pub(super) fn about<S: Scope>(cx: &Cx<'_, S>, implementation: Option<&args::ImplId<'_>>) -> About {
+pub(super) fn about<S: Scope>(
+    cx: &Cx<'_, S>,
+    implementation: Option<&args::ImplId<'_>>,
+) -> ClientInfo {
     let shown = |name: &[u8]| Box::from(&*String::from_utf8_lossy(name));
     let connection = cx.core.connections.get(cx.run.conn);
-    About {
+    ClientInfo {
         address: connection.map(|found| found.peer.as_str().into()),
         minor: cx.run.minor,
         impl_name: implementation.map(|id| shown(id.name)),
@@ -111,7 +114,7 @@ fn introduce<S: Scope>(
         core.discard(key, ClientGone::Replaced, now, cx.out)?;
     }
     // 1
-    let who = Introduced {
+    let who = ClientIdentity {
         minor: 1,
         owner: owner.ownerid,
         verifier: owner.verifier,

@@ -9,7 +9,7 @@ use crate::delegation_kind::DelegationKind;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::fs::Authority;
-use crate::guards::{Guard, Place};
+use crate::guards::{Guard, GuardPlace};
 use crate::keys::{DelegationKey, FileKey};
 use crate::ops::permission;
 use crate::principal::Principal;
@@ -99,7 +99,7 @@ pub(crate) fn authority<S: Established>(
 
 /// A stateid that gives no right may still tell a client of minor version 0 that it concerns: what
 /// is delegated to that one is not recalled then.
-pub(crate) fn tells_sender<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid, fh: &Fh) {
+pub(crate) fn names_sender<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid, fh: &Fh) {
     if S::sender(cx).is_none() && !cx.core.states.is_nothing_delegated() {
         // Where it does not matter, one that is not good is no error.
         let _ = cx.check(&stateid, Some(fh));
@@ -153,7 +153,7 @@ impl Intent {
         }
     }
 
-    const fn guard(self, place: Place) -> Guard {
+    const fn guard(self, place: GuardPlace) -> Guard {
         match self {
             Intent::Read => Guard::Read(place),
             Intent::Write | Intent::Cut => Guard::Change(place),

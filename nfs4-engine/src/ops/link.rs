@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
 use super::permission;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fs::{FsOp, FsReply, FsResult};
@@ -33,7 +33,7 @@ fn link<S: Scope>(
     }
     let held = cx.core.states.delegated_file(&fh);
     if !permitted && let Some(file) = held {
-        return permission::ask(cx, Wish::Link, file);
+        return permission::ask(cx, IntendedUse::Link, file);
     }
     cx.touch(&fh, Touch::Change, false)?;
     let (file, place) = (cx.core.guards.of(&fh), names::place(cx, &dir, newname));

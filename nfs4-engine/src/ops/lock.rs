@@ -10,18 +10,18 @@ use super::permission;
 use super::reclaim;
 use crate::callback::Promise;
 use crate::client::Clients;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 use crate::keys::FileKey;
 use crate::keys::{ClientKey, LockKey, LockOwnerKey, OpenKey};
-use crate::peer::Full;
-use crate::state::byte_range::{Kind, Range};
+use crate::peer::LimitReached;
+use crate::state::byte_range::{LockKind, Range};
 use crate::state::owner::Owner;
 use crate::state::range::Conflict;
-use crate::state::waiter::Asker;
+use crate::state::waiter::LockRequest;
 
 /// LOCK.
 pub(crate) fn lock<S: Established>(
@@ -37,15 +37,15 @@ pub(crate) fn lock<S: Established>(
     let (client, share, file) = (record.client, record.share, record.file);
     reclaim::admit(cx, client, args.reclaim)?;
     let allowed = match kind {
-        Kind::Read => share.reads(),
-        Kind::Write => share.writes(),
+        LockKind::Read => share.reads(),
+        LockKind::Write => share.writes(),
     };
     if !allowed {
         return Err(Status::OPENMODE);
     }
     let known = by.and_then(|by| cx.core.states.lock_owners.name(by));
     let owner = owner(known.as_deref(), &args.locker);
-    let asker = Asker {
+    let asker = LockRequest {
         client,
         peer: cx.core.clients.get(client).ok_or(Status::BAD_STATEID)?.peer,
         owner,
@@ -69,7 +69,7 @@ pub(crate) fn lock<S: Established>(
         return Ok(Step::Failed(Status::DENIED));
     }
     if by.is_some_and(|by| cx.core.states.swallows_too_many(file, by, range)) {
-        return Err(Full::Share.of_lock(cx.run.minor));
+        return Err(LimitReached::Share.of_lock(cx.run.minor));
     }
     let anew = held.is_none().then_some(owner);
     let admitted = cx.core.admit_lock(open, anew, cx.now, cx.out);
@@ -83,9 +83,9 @@ pub(crate) fn lock<S: Established>(
     };
     let stateid = cx.core.states.lock_range(held, range, kind);
     cx.core.states.granted(open, asker);
-    if kind == Kind::Read {
+    if kind == LockKind::Read {
         // It may have been a lock for writing.
-        cx.core.give_turns(file, cx.now, cx.out);
+        cx.core.grant_locks(file, cx.now, cx.out);
     }
     cx.run.current_stateid = stateid;
     res::LockOk {
@@ -118,7 +118,7 @@ fn look<S: Established>(
     // owner says whether the holder asks.
     let client = Some(cx.client_of(args.owner.clientid)?);
     if !permitted && let Some(file) = permission::delegated(cx, &fh, client, Touch::Read) {
-        return permission::ask(cx, Wish::TestLock, file);
+        return permission::ask(cx, IntendedUse::TestLock, file);
     }
     if cx.recalls(&fh, client, Touch::Read, false) {
         return Err(Status::DELAY);
@@ -194,7 +194,7 @@ pub(crate) fn unlock<S: Established>(
     let Some(stateid) = cx.core.states.unlock_range(held, range) else {
         return Ok(Step::Yield);
     };
-    cx.core.give_turns(file, cx.now, cx.out);
+    cx.core.grant_locks(file, cx.now, cx.out);
     cx.run.current_stateid = stateid;
     res::LockUOk {
         lock_stateid: stateid,
@@ -204,7 +204,7 @@ pub(crate) fn unlock<S: Established>(
 }
 
 /// Goes on with LOCKU after others have had their turn.
-pub(crate) fn go_on_unlocking<S: Established>(
+pub(crate) fn continue_unlock<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
     _: FsResult,
@@ -264,7 +264,7 @@ fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
     open: OpenKey,
-    asker: Asker<'_>,
+    asker: LockRequest<'_>,
     by: Option<LockOwnerKey>,
 ) -> bool {
     if let Some(conflict) = conflict(cx, file, asker.range, asker.kind, by) {
@@ -286,7 +286,7 @@ fn conflict<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
     range: Range,
-    kind: Kind,
+    kind: LockKind,
     by: Option<LockOwnerKey>,
 ) -> Option<Conflict<LockOwnerKey>> {
     cx.core.states.lock_conflict(file, range, kind, by)?;
@@ -308,15 +308,15 @@ fn deny<'a>(
     client: Option<ClientKey>,
     owner: &'a [u8],
     range: Range,
-    kind: Kind,
+    kind: LockKind,
 ) -> res::LockDenied<'a> {
     let client = client.and_then(|client| clients.get(client));
     res::LockDenied {
         offset: range.first,
         length: range.length(),
         locktype: match kind {
-            Kind::Read => LockType::Read,
-            Kind::Write => LockType::Write,
+            LockKind::Read => LockType::Read,
+            LockKind::Write => LockType::Write,
         },
         owner: basic::Owner {
             clientid: ClientId(client.map_or(0, |client| client.id)),
@@ -325,10 +325,10 @@ fn deny<'a>(
     }
 }
 
-fn kind(locktype: LockType) -> Kind {
+fn kind(locktype: LockType) -> LockKind {
     if locktype.is_write() {
-        Kind::Write
+        LockKind::Write
     } else {
-        Kind::Read
+        LockKind::Read
     }
 }

@@ -9,7 +9,7 @@ use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::fs::{DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
-use crate::guards::{Guard, Place};
+use crate::guards::{Guard, GuardPlace};
 use crate::keys::FileKey;
 
 /// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
@@ -62,7 +62,7 @@ pub(crate) fn change<S>(
 ///
 /// # Errors
 /// DELAY while another is.
-pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: Place, guard: Guard) -> Result<(), Status> {
+pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: GuardPlace, guard: Guard) -> Result<(), Status> {
     let guards = &cx.core.guards;
     if guards.is_given(name) || guards.is_changed_beside(name, cx.run.guard) {
         return Err(Status::DELAY);
@@ -72,7 +72,7 @@ pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: Place, guard: Guard) -> Result<(
 }
 
 /// Where it is noted that a name changes.
-pub(crate) fn place<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Place {
+pub(crate) fn place<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> GuardPlace {
     let capabilities = cx.core.exports.capabilities(dir.export);
     let folds = capabilities.is_none_or(|found| found.case_insensitive);
     cx.core.guards.of_name(dir, name, folds)

@@ -10,7 +10,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::creation;
-use super::delegation::{self, DELEGATION_LEN, Offer, Why};
+use super::delegation::{self, DELEGATION_LEN, Offer, OfferRefused};
 use super::{io, names, reclaim};
 use crate::callback::Promise;
 use crate::compound::opening::{Barred, Opening};
@@ -77,7 +77,7 @@ pub(crate) fn start<S: Established>(
         if opening.barred.is_some() {
             create = Create::No;
         } else {
-            cx.core.keep_room(client);
+            cx.core.reserve_open(client);
             opening.room = Some(client);
             if opening.once {
                 // Until the engine hears of the file, nobody is delegated it: the OPEN that has
@@ -117,7 +117,7 @@ pub(crate) fn resume<S: Established>(
     let opening = match cx.run.stage {
         Stage::OpenFound(opening) => opening,
         Stage::OpenCut { claim, dir, room } => {
-            give_room_back(cx, room);
+            release_reserved(cx, room);
             return cut_done(cx, &args, claim, dir, result);
         }
         Stage::Last
@@ -134,7 +134,7 @@ pub(crate) fn resume<S: Established>(
         | Stage::Kept { .. }
         | Stage::WithStat { .. } => return Err(Status::SERVERFAULT),
     };
-    give_room_back(cx, opening.room);
+    release_reserved(cx, opening.room);
     let export = cx.current()?.export;
     let opened = match &result {
         Ok(FsReply::Opened(opened)) => opened,
@@ -157,7 +157,7 @@ pub(crate) fn resume<S: Established>(
     })
 }
 
-/// Why a file that is not there must not be made, if there is a reason.
+/// OfferRefused a file that is not there must not be made, if there is a reason.
 fn barred<S>(
     cx: &mut Cx<'_, S>,
     dir: &Fh,
@@ -184,9 +184,9 @@ fn room_for<S>(cx: &mut Cx<'_, S>, client: ClientKey, owner: &[u8]) -> Result<()
     admitted.map_err(|full| full.of_open(cx.run.minor))
 }
 
-fn give_room_back<S>(cx: &mut Cx<'_, S>, room: Option<ClientKey>) {
+fn release_reserved<S>(cx: &mut Cx<'_, S>, room: Option<ClientKey>) {
     if let Some(client) = room {
-        cx.core.give_room_back(client);
+        cx.core.release_reserved(client);
     }
 }
 
@@ -234,7 +234,7 @@ fn found<S: Established>(
         };
         let (dir, room) = (opened.dir, opening.room);
         if let Some(client) = room {
-            cx.core.keep_room(client);
+            cx.core.reserve_open(client);
         }
         let stage = Stage::OpenCut { claim, dir, room };
         return Ok(Step::Wait(fh.export, op, stage));
@@ -370,7 +370,7 @@ fn answer<S: Established>(
     let offer = if roomy {
         delegation::offer(cx, args, open)
     } else {
-        Offer::Not(Why::Resource)
+        Offer::Not(OfferRefused::Resource)
     };
     let w = cx.body();
     stateid.encode(w);

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use nfs4_proto::nfs4::status::Status;
 
-use crate::compound::query::{About, Query, Wish};
+use crate::compound::permission_query::{IntendedUse, PermissionQuery, PermissionSubject};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
@@ -47,17 +47,21 @@ pub(crate) fn touch<S: Scope>(
 ///
 /// # Errors
 /// ROFS if nobody may.
-pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: Wish, file: FileKey) -> Result<Step, Status> {
+pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: IntendedUse, file: FileKey) -> Result<Step, Status> {
     let rights = cx.core.exports.rights(cx.current()?.export);
     let (changes, about) = match wish {
-        Wish::Look | Wish::Read | Wish::TestLock => (false, About::Owner),
-        Wish::Write | Wish::Own => (true, About::Owner),
-        Wish::Link | Wish::Remove | Wish::Move | Wish::Replace => (true, About::Dir),
+        IntendedUse::Look | IntendedUse::Read | IntendedUse::TestLock => {
+            (false, PermissionSubject::Owner)
+        }
+        IntendedUse::Write | IntendedUse::Own => (true, PermissionSubject::Owner),
+        IntendedUse::Link | IntendedUse::Remove | IntendedUse::Move | IntendedUse::Replace => {
+            (true, PermissionSubject::Dir)
+        }
     };
     if changes && !rights.contains(AccessMask::MODIFY) {
         return Err(Status::ROFS);
     }
-    put(cx, Query { wish, file, about })
+    put(cx, PermissionQuery { wish, file, about })
 }
 
 /// Goes on with the answer to a query: asks for more, or by `then` if the user is permitted.
@@ -68,21 +72,21 @@ pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: Wish, file: FileKey) -> Result<Step, 
 #[cold]
 pub(crate) fn answered<S: Scope>(
     cx: &mut Cx<'_, S>,
-    query: Query,
+    query: PermissionQuery,
     result: FsResult,
     then: impl FnOnce(&mut Cx<'_, S>, FileKey) -> Result<Step, Status>,
 ) -> Result<Step, Status> {
     let next = match query.about {
-        About::Dir | About::NewDir => in_directory(query, result)?,
-        About::Sticky => sticky(cx, result)?,
-        About::Owner => owner(cx, query, result)?,
-        About::Rights => {
+        PermissionSubject::Dir | PermissionSubject::NewDir => in_directory(query, result)?,
+        PermissionSubject::Sticky => sticky(cx, result)?,
+        PermissionSubject::Owner => owner(cx, query, result)?,
+        PermissionSubject::Rights => {
             rights(query, result)?;
             None
         }
     };
     match next {
-        Some(about) => put(cx, Query { about, ..query }),
+        Some(about) => put(cx, PermissionQuery { about, ..query }),
         None => then(cx, query.file),
     }
 }
@@ -100,27 +104,38 @@ pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: FileKey) -> Result<(), 
 }
 
 /// The request by which the file system is asked.
-fn put<S>(cx: &Cx<'_, S>, query: Query) -> Result<Step, Status> {
+fn put<S>(cx: &Cx<'_, S>, query: PermissionQuery) -> Result<Step, Status> {
     let current = cx.current()?;
-    let old = if matches!(query.wish, Wish::Move | Wish::Replace) {
+    let old = if matches!(query.wish, IntendedUse::Move | IntendedUse::Replace) {
         cx.run.saved.ok_or(Status::NOFILEHANDLE)?
     } else {
         current
     };
     let fh = match (query.about, query.wish) {
-        (About::Dir, _) | (About::Sticky, Wish::Move) => old,
-        (About::Owner, Wish::Remove | Wish::Move | Wish::Replace) => {
+        (PermissionSubject::Dir, _) | (PermissionSubject::Sticky, IntendedUse::Move) => old,
+        (
+            PermissionSubject::Owner,
+            IntendedUse::Remove | IntendedUse::Move | IntendedUse::Replace,
+        ) => {
             let file = cx.core.states.handle_of(query.file);
             file.ok_or(Status::DELAY)?
         }
-        (About::NewDir | About::Sticky | About::Owner | About::Rights, _) => current,
+        (
+            PermissionSubject::NewDir
+            | PermissionSubject::Sticky
+            | PermissionSubject::Owner
+            | PermissionSubject::Rights,
+            _,
+        ) => current,
     };
     let op = match query.about {
-        About::Dir | About::NewDir | About::Rights => FsOp::Access {
-            fh: fh.handle,
-            mask: query.needed(),
-        },
-        About::Sticky | About::Owner => FsOp::GetAttrs {
+        PermissionSubject::Dir | PermissionSubject::NewDir | PermissionSubject::Rights => {
+            FsOp::Access {
+                fh: fh.handle,
+                mask: query.needed(),
+            }
+        }
+        PermissionSubject::Sticky | PermissionSubject::Owner => FsOp::GetAttrs {
             fh: fh.handle,
             want: Want {
                 attrs: true,
@@ -131,40 +146,53 @@ fn put<S>(cx: &Cx<'_, S>, query: Query) -> Result<Step, Status> {
     Ok(Step::Wait(fh.export, op, Stage::Queried(query)))
 }
 
-fn in_directory(query: Query, result: FsResult) -> Result<Option<About>, Status> {
+fn in_directory(
+    query: PermissionQuery,
+    result: FsResult,
+) -> Result<Option<PermissionSubject>, Status> {
     if !granted(result)?.contains(query.needed()) {
         return Err(Status::ACCESS);
     }
     Ok(match (query.about, query.wish) {
-        (About::Dir, Wish::Move | Wish::Replace) => Some(About::NewDir),
-        (_, Wish::Link) => None,
-        (_, _) => Some(About::Sticky),
+        (PermissionSubject::Dir, IntendedUse::Move | IntendedUse::Replace) => {
+            Some(PermissionSubject::NewDir)
+        }
+        (_, IntendedUse::Link) => None,
+        (_, _) => Some(PermissionSubject::Sticky),
     })
 }
 
 /// From a sticky directory a user takes no more than its own names, unless the directory is its own.
-fn sticky<S>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Option<About>, Status> {
+fn sticky<S>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Option<PermissionSubject>, Status> {
     let dir = attributes(result)?;
     let user = user(cx)?;
     let free = dir.mode & STICKY == 0 || user.is_root() || user.uid == dir.uid;
-    Ok((!free).then_some(About::Owner))
+    Ok((!free).then_some(PermissionSubject::Owner))
 }
 
-fn owner<S>(cx: &mut Cx<'_, S>, query: Query, result: FsResult) -> Result<Option<About>, Status> {
+fn owner<S>(
+    cx: &mut Cx<'_, S>,
+    query: PermissionQuery,
+    result: FsResult,
+) -> Result<Option<PermissionSubject>, Status> {
     let file = attributes(result)?;
     let user = user(cx)?;
     match query.wish {
         // That they are told is answer enough.
-        Wish::Look => Ok(None),
+        IntendedUse::Look => Ok(None),
         _ if user.uid == file.uid => Ok(None),
-        Wish::Read | Wish::Write | Wish::TestLock => Ok(Some(About::Rights)),
-        Wish::Own if user.is_root() => Ok(None),
-        Wish::Own => Err(Status::PERM),
-        Wish::Link | Wish::Remove | Wish::Move | Wish::Replace => Err(Status::ACCESS),
+        IntendedUse::Read | IntendedUse::Write | IntendedUse::TestLock => {
+            Ok(Some(PermissionSubject::Rights))
+        }
+        IntendedUse::Own if user.is_root() => Ok(None),
+        IntendedUse::Own => Err(Status::PERM),
+        IntendedUse::Link | IntendedUse::Remove | IntendedUse::Move | IntendedUse::Replace => {
+            Err(Status::ACCESS)
+        }
     }
 }
 
-fn rights(query: Query, result: FsResult) -> Result<(), Status> {
+fn rights(query: PermissionQuery, result: FsResult) -> Result<(), Status> {
     let granted = granted(result)?.intersection(query.needed());
     if granted == AccessMask::default() {
         Err(Status::ACCESS)
@@ -193,8 +221,8 @@ fn user<S>(cx: &mut Cx<'_, S>) -> Result<Arc<Credential>, Status> {
     Ok(cx.core.exports.acts_as(export, &cx.run.cred))
 }
 
-impl Query {
-    pub(super) fn is_to(self, wish: Wish) -> bool {
+impl PermissionQuery {
+    pub(super) fn is_to(self, wish: IntendedUse) -> bool {
         self.wish == wish
     }
 
@@ -204,12 +232,16 @@ impl Query {
         // Who may run a file may read it. [RFC 8881 §6.3.1.1]
         let read = read.union(AccessMask::EXECUTE);
         match (self.about, self.wish) {
-            (About::NewDir, Wish::Replace) => AccessMask::EXTEND.union(AccessMask::DELETE),
-            (About::NewDir, _) | (_, Wish::Link) => AccessMask::EXTEND,
-            (_, Wish::Remove | Wish::Move | Wish::Replace) => AccessMask::DELETE,
-            (_, Wish::Look | Wish::Read) => read,
-            (_, Wish::Write | Wish::Own) => write,
-            (_, Wish::TestLock) => read.union(write),
+            (PermissionSubject::NewDir, IntendedUse::Replace) => {
+                AccessMask::EXTEND.union(AccessMask::DELETE)
+            }
+            (PermissionSubject::NewDir, _) | (_, IntendedUse::Link) => AccessMask::EXTEND,
+            (_, IntendedUse::Remove | IntendedUse::Move | IntendedUse::Replace) => {
+                AccessMask::DELETE
+            }
+            (_, IntendedUse::Look | IntendedUse::Read) => read,
+            (_, IntendedUse::Write | IntendedUse::Own) => write,
+            (_, IntendedUse::TestLock) => read.union(write),
         }
     }
 }

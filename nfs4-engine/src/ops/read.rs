@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::io::{self, Intent, Right};
 use super::permission;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
 
@@ -26,7 +26,7 @@ fn read<S: Established>(
     let args = args::Read::decode(args)?;
     let authority = match io::authority(cx, args.stateid, &fh, Intent::Read, permitted)? {
         Right::Is(authority) => authority,
-        Right::Asks(file) => return permission::ask(cx, Wish::Read, file),
+        Right::Asks(file) => return permission::ask(cx, IntendedUse::Read, file),
     };
     let count = fitting(cx, args.count)?;
     let op = FsOp::Read {

@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
 use super::permission;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
 use crate::keys::FileKey;
@@ -31,7 +31,7 @@ pub(crate) fn resume<S: Scope>(
         let dir = cx.current()?;
         return match names::touch(cx, &dir, result) {
             Found::Free(held) => remove(cx, &args::Remove::decode(args)?, held),
-            Found::Delegated(file) => permission::ask(cx, Wish::Remove, file),
+            Found::Delegated(file) => permission::ask(cx, IntendedUse::Remove, file),
         };
     }
     if let Stage::Queried(query) = cx.run.stage {

@@ -6,7 +6,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names::{self, Found};
 use super::permission;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult};
 use crate::guards::Guard;
@@ -41,21 +41,21 @@ pub(crate) fn resume<S: Scope>(
             Found::Free(None) => find_other(cx, &args::Rename::decode(args)?),
             // Others must give it back, or leave its new name alone for a while.
             Found::Free(Some(file)) | Found::Delegated(file) => {
-                permission::ask(cx, Wish::Move, file)
+                permission::ask(cx, IntendedUse::Move, file)
             }
         };
     }
     if matches!(cx.run.stage, Stage::OtherNameFound) {
         return match names::touch(cx, &to_dir, result) {
             Found::Free(replaced) => rename(cx, &args::Rename::decode(args)?, replaced),
-            Found::Delegated(file) => permission::ask(cx, Wish::Replace, file),
+            Found::Delegated(file) => permission::ask(cx, IntendedUse::Replace, file),
         };
     }
     if let Stage::Queried(query) = cx.run.stage {
         return permission::answered(cx, query, result, |cx, file| {
             permission::recall(cx, file)?;
             let args = args::Rename::decode(args)?;
-            if query.is_to(Wish::Move) {
+            if query.is_to(IntendedUse::Move) {
                 give(cx, &args, file)?;
             }
             find_other(cx, &args)

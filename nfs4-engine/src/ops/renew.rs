@@ -56,7 +56,7 @@ pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
 }
 
 /// Goes on with RELEASE_LOCKOWNER after others have had their turn.
-pub(crate) fn go_on_releasing(
+pub(crate) fn continue_release(
     cx: &mut Cx<'_, V40>,
     args: &mut Reader<'_>,
     _: FsResult,

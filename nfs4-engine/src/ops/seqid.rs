@@ -11,16 +11,18 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::{close, downgrade, lock, open};
 use crate::action::Outbox;
-use crate::compound::owner_turn::{Taken, Whose};
+use crate::compound::owner_request::{OwnerRequest, SeqidOwner};
 use crate::compound::v40::is_reserved;
 use crate::compound::{Compound, Cx, Step, V40};
 use crate::core::Core;
 use crate::fingerprint;
 use crate::keys::{ClientKey, OpenOwnerKey};
-use crate::state::history::Did;
+use crate::state::history::OwnerDid;
 use crate::state::owner::Owner;
+use crate::state::owner_seqid::{
+    LastReply, OwnerSeqid, SeqidCheck, SeqidReply, SeqidRequest, counts,
+};
 use crate::state::stateid::Named;
-use crate::state::turns::{Answer, Asked, Last, Turn, Turns, counts};
 use crate::time::{Mono, Now};
 
 /// OPEN. [RFC 7530 §16.16]
@@ -37,21 +39,21 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
         && let Some(turns) = turns(cx.core.states.open_owners.get(key))
     {
         match turns.judge(&asked) {
-            Turn::Running => return Err(Status::RESOURCE),
-            Turn::Replay => {
+            SeqidCheck::Running => return Err(Status::RESOURCE),
+            SeqidCheck::Replay => {
                 *args = ahead;
                 return Ok(replay_open(cx, key));
             }
-            Turn::New | Turn::Bad if !turns.is_confirmed() => forget_sequence(cx, key),
-            Turn::New => {}
-            Turn::Bad => return Err(Status::BAD_SEQID),
+            SeqidCheck::New | SeqidCheck::Bad if !turns.is_confirmed() => forget_sequence(cx, key),
+            SeqidCheck::New => {}
+            SeqidCheck::Bad => return Err(Status::BAD_SEQID),
         }
     }
     let now = cx.now.mono;
     let owners = &mut cx.core.states.open_owners;
     let key = owners.named(client, name);
-    owners.take_turn(key, Some(now), Turns::begin);
-    take(cx, Whose::Open(key), asked);
+    owners.with_turn(key, Some(now), OwnerSeqid::begin);
+    take(cx, SeqidOwner::Open(key), asked);
     if decoded.share_access > OPEN4_SHARE_ACCESS_BOTH {
         return Err(Status::INVAL);
     }
@@ -116,7 +118,9 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     if !states.is_unconfirmed(key) {
         return Err(Status::BAD_STATEID);
     }
-    states.open_owners.take_turn(owner, None, Turns::confirm);
+    states
+        .open_owners
+        .with_turn(owner, None, OwnerSeqid::confirm);
     let open_stateid = states.advance(key);
     res::OpenConfirmOk { open_stateid }.encode(cx.body());
     Ok(Step::Done(Status::OK))
@@ -137,11 +141,11 @@ pub(crate) fn lock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
             let owners = &cx.core.states.lock_owners;
             let owner = owners.find(client, new.lock_owner.owner);
             if let Some(turns) = owner.and_then(|key| turns(owners.get(key))) {
-                let own = Asked {
+                let own = SeqidRequest {
                     seqid: new.lock_seqid,
                     ..asked
                 };
-                if turns.judge(&own) != Turn::New {
+                if turns.judge(&own) != SeqidCheck::New {
                     return Err(Status::BAD_SEQID);
                 }
             }
@@ -177,7 +181,7 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     let Some(turn) = cx.run.turn.take() else {
         return;
     };
-    let answer = counts(status).then(|| Answer {
+    let answer = counts(status).then(|| SeqidReply {
         status,
         body: cx.run.reply.op_body().into(),
         current: cx.run.current,
@@ -188,19 +192,19 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     };
     let states = &mut cx.core.states;
     match turn.whose {
-        Whose::Open(key) => {
+        SeqidOwner::Open(key) => {
             let did = match (made.map(|made| made.named), turn.closes) {
-                _ if status != Status::OK => Did::Nothing,
-                (_, Some(open)) => Did::Closed(open),
-                (Some(Named::Open(open)), None) => Did::Opened(open),
-                _ => Did::Nothing,
+                _ if status != Status::OK => OwnerDid::Nothing,
+                (_, Some(open)) => OwnerDid::Closed(open),
+                (Some(Named::Open(open)), None) => OwnerDid::Opened(open),
+                _ => OwnerDid::Nothing,
             };
-            states.end_turn(key, &turn.asked, answer, did);
+            states.finish_owner_request(key, &turn.asked, answer, did);
         }
-        Whose::Lock(key) => {
+        SeqidOwner::Lock(key) => {
             states
                 .lock_owners
-                .take_turn(key, None, |turns| match answer {
+                .with_turn(key, None, |turns| match answer {
                     Some(answer) => turns.end(&turn.asked, answer),
                     None => turns.undo(),
                 });
@@ -216,14 +220,14 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
         if let Some(owner) = made.or(known) {
             states
                 .lock_owners
-                .take_turn(owner, Some(cx.now.mono), |turns| {
+                .with_turn(owner, Some(cx.now.mono), |turns| {
                     turns.confirm();
                     turns.count(seqid);
                 });
         }
     }
-    if let Some(client) = cx.run.holds {
-        cx.core.crowd_out_owners(client, cx.now, cx.out);
+    if let Some(client) = cx.run.leased_by {
+        cx.core.drop_excess_owners(client, cx.now, cx.out);
     }
 }
 
@@ -231,7 +235,7 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
 fn enter_open(
     cx: &mut Cx<'_, V40>,
     stateid: &Stateid,
-    asked: Asked,
+    asked: SeqidRequest,
 ) -> Result<Option<Step>, Status> {
     let states = &cx.core.states;
     let (key, there) = match states.find_stateid(stateid) {
@@ -251,9 +255,9 @@ fn enter_open(
     let confirmed = turns.is_confirmed();
     cx.core.hold_lease(cx.run, client, cx.now.mono);
     match turn {
-        Turn::Running => Err(Status::RESOURCE),
-        Turn::Replay => Ok(Some(replay_open(cx, key))),
-        Turn::Bad => {
+        SeqidCheck::Running => Err(Status::RESOURCE),
+        SeqidCheck::Replay => Ok(Some(replay_open(cx, key))),
+        SeqidCheck::Bad => {
             if asked.op == Op::OpenConfirm && !confirmed {
                 // The client does not mean the OPEN that is to be confirmed.
                 forget_sequence(cx, key);
@@ -262,14 +266,14 @@ fn enter_open(
             Err(Status::BAD_SEQID)
         }
         // Nothing but OPEN_CONFIRM can follow the first OPEN, and nothing a CLOSE.
-        Turn::New if !there || !confirmed && asked.op != Op::OpenConfirm => {
+        SeqidCheck::New if !there || !confirmed && asked.op != Op::OpenConfirm => {
             Err(Status::BAD_STATEID)
         }
-        Turn::New => {
+        SeqidCheck::New => {
             let now = cx.now.mono;
             let owners = &mut cx.core.states.open_owners;
-            owners.take_turn(key, Some(now), Turns::begin);
-            take(cx, Whose::Open(key), asked);
+            owners.with_turn(key, Some(now), OwnerSeqid::begin);
+            take(cx, SeqidOwner::Open(key), asked);
             Ok(None)
         }
     }
@@ -279,7 +283,7 @@ fn enter_open(
 fn enter_lock(
     cx: &mut Cx<'_, V40>,
     stateid: &Stateid,
-    asked: Asked,
+    asked: SeqidRequest,
 ) -> Result<Option<Step>, Status> {
     if is_reserved(stateid) {
         return Err(Status::BAD_STATEID);
@@ -296,24 +300,24 @@ fn enter_lock(
     let turn = turns.judge(&asked);
     cx.core.hold_lease(cx.run, client, cx.now.mono);
     match turn {
-        Turn::Running => Err(Status::RESOURCE),
-        Turn::Replay => {
+        SeqidCheck::Running => Err(Status::RESOURCE),
+        SeqidCheck::Replay => {
             let turns = self::turns(cx.core.states.lock_owners.get(key));
-            Ok(Some(replay(cx.run, turns.and_then(Turns::last))))
+            Ok(Some(replay(cx.run, turns.and_then(OwnerSeqid::last))))
         }
-        Turn::Bad => Err(Status::BAD_SEQID),
-        Turn::New => {
+        SeqidCheck::Bad => Err(Status::BAD_SEQID),
+        SeqidCheck::New => {
             let now = cx.now.mono;
             let owners = &mut cx.core.states.lock_owners;
-            owners.take_turn(key, Some(now), Turns::begin);
-            take(cx, Whose::Lock(key), asked);
+            owners.with_turn(key, Some(now), OwnerSeqid::begin);
+            take(cx, SeqidOwner::Lock(key), asked);
             Ok(None)
         }
     }
 }
 
-fn take(cx: &mut Cx<'_, V40>, whose: Whose, asked: Asked) {
-    cx.run.turn = Some(Taken {
+fn take(cx: &mut Cx<'_, V40>, whose: SeqidOwner, asked: SeqidRequest) {
+    cx.run.turn = Some(OwnerRequest {
         whose,
         asked,
         closes: None,
@@ -322,16 +326,16 @@ fn take(cx: &mut Cx<'_, V40>, whose: Whose, asked: Asked) {
 }
 
 /// What an owner is asked: the arguments lie between two readers.
-fn asked(cx: &Cx<'_, V40>, seqid: u32, from: &Reader<'_>, to: &Reader<'_>) -> Asked {
+fn asked(cx: &Cx<'_, V40>, seqid: u32, from: &Reader<'_>, to: &Reader<'_>) -> SeqidRequest {
     let args = cx.record.get(from.position()..to.position());
-    Asked {
+    SeqidRequest {
         op: cx.run.op,
         seqid,
         print: fingerprint::of_bytes(args.unwrap_or_default()),
     }
 }
 
-fn turns<T>(owner: Option<&Owner<T>>) -> Option<&Turns> {
+fn turns<T>(owner: Option<&Owner<T>>) -> Option<&OwnerSeqid> {
     owner.and_then(Owner::turns)
 }
 
@@ -340,7 +344,7 @@ fn turns<T>(owner: Option<&Owner<T>>) -> Option<&Turns> {
 fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
     let owners = &mut cx.core.states.open_owners;
     let open = turns(owners.get(key)).and_then(|turns| turns.unconfirmed);
-    owners.take_turn(key, None, Turns::restart);
+    owners.with_turn(key, None, OwnerSeqid::restart);
     if let Some(open) = open {
         cx.core.close(open, cx.now, cx.out);
     }
@@ -348,11 +352,11 @@ fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
 
 fn replay_open(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) -> Step {
     let turns = turns(cx.core.states.open_owners.get(key));
-    replay(cx.run, turns.and_then(Turns::last))
+    replay(cx.run, turns.and_then(OwnerSeqid::last))
 }
 
 /// Answers as the last time.
-fn replay(run: &mut Compound, last: Option<&Last>) -> Step {
+fn replay(run: &mut Compound, last: Option<&LastReply>) -> Step {
     let Some(last) = last else {
         return Step::Done(Status::SERVERFAULT);
     };
@@ -381,12 +385,12 @@ impl Core {
 
     /// Forgets those owners who have been silent longest, if of the peer of a client too many are
     /// remembered who hold nothing: its own, unless it has hardly any. [RFC 7530 §9.1.10]
-    fn crowd_out_owners(&mut self, client: ClientKey, now: Now, out: &mut Outbox) {
+    fn drop_excess_owners(&mut self, client: ClientKey, now: Now, out: &mut Outbox) {
         let most = OWNERS_REMEMBERED;
-        while let Some(key) = self.states.open_owners.crowded_out(client, most) {
+        while let Some(key) = self.states.open_owners.excess_owner(client, most) {
             self.forget_owner(key, now, out);
         }
-        while let Some(key) = self.states.lock_owners.crowded_out(client, most) {
+        while let Some(key) = self.states.lock_owners.excess_owner(client, most) {
             self.states.lock_owners.remove(key);
         }
     }

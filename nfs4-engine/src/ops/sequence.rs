@@ -13,18 +13,18 @@ use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
 use crate::core::Core;
 use crate::direction::Direction;
-use crate::fingerprint::{self, Asked};
+use crate::fingerprint::{self, RequestContent};
 use crate::keys::SessionKey;
 use crate::metrics::SequenceError;
-use crate::peer::{Held, Peer};
+use crate::peer::{Peer, PeerUsage};
 use crate::session::demand::Pressure;
-use crate::session::slot::Keep;
-use crate::session::slot::{Acquire, Said};
+use crate::session::slot::ReplyToKeep;
+use crate::session::slot::{Acquire, SequenceValues};
 use crate::session::table::Session;
 use crate::time::Now;
 
 /// What became of a SEQUENCE.
-pub(crate) enum Entry {
+pub(crate) enum SequenceOutcome {
     /// The request runs.
     Accepted(Sequenced),
     /// SEQUENCE failed; that its connection is alive was noted, and nothing else has changed.
@@ -34,12 +34,12 @@ pub(crate) enum Entry {
 }
 
 /// What is to be done with a request that was not refused.
-enum Turn {
+enum SlotOutcome {
     New,
     /// It was answered before, and gets what was kept.
     Replayed,
     /// It is a SEQUENCE alone, and gets its result again.
-    Repeated(Said),
+    Repeated(SequenceValues),
     Uncached,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn enter(
     args: &mut Reader<'_>,
     now: Now,
     out: &mut Outbox,
-) -> Entry {
+) -> SequenceOutcome {
     out.metrics.sequence();
     match admit(core, run, args, now, out) {
         Ok(entry) => entry,
@@ -67,7 +67,7 @@ pub(crate) fn enter(
             if let Some(kind) = SequenceError::of(status) {
                 out.metrics.sequence_error(kind);
             }
-            Entry::Refused(status)
+            SequenceOutcome::Refused(status)
         }
     }
 }
@@ -78,7 +78,7 @@ fn admit(
     reader: &mut Reader<'_>,
     now: Now,
     out: &mut Outbox,
-) -> Result<Entry, Status> {
+) -> Result<SequenceOutcome, Status> {
     let args = args::Sequence::decode(reader)?;
     let found = core.sessions.find(&args.sessionid);
     let (key, session) = found.ok_or(Status::BADSESSION)?;
@@ -94,7 +94,7 @@ fn admit(
     let mut freed = 0;
     session.last_used = now.mono;
     match turn {
-        Turn::New => {
+        SlotOutcome::New => {
             run.spare = memory.spare;
             if run.max_kept > memory.spare {
                 // Refused before its effects, a request can be sent again without being kept.
@@ -103,10 +103,10 @@ fn admit(
             freed = session.steer(&args, pressure, now.mono, lease);
             session.running += 1;
         }
-        Turn::Replayed | Turn::Repeated(_) => {
+        SlotOutcome::Replayed | SlotOutcome::Repeated(_) => {
             out.metrics.sequence_error(SequenceError::ReplayHit);
         }
-        Turn::Uncached => out.metrics.sequence_error(SequenceError::RetryUncached),
+        SlotOutcome::Uncached => out.metrics.sequence_error(SequenceError::RetryUncached),
     }
     let scope = Sequenced {
         client: session.client,
@@ -121,26 +121,26 @@ fn admit(
         core.associate(key, run.conn, Direction::Fore, now, out);
     }
     match turn {
-        Turn::New => {
+        SlotOutcome::New => {
             said.flags = core.status_flags(key);
             encode(run, &args, said);
             run.sequenced = Some(scope);
             run.said = said;
-            return Ok(Entry::Accepted(scope));
+            return Ok(SequenceOutcome::Accepted(scope));
         }
-        Turn::Replayed => send_again(core, run, &scope, out),
-        Turn::Repeated(said) => {
+        SlotOutcome::Replayed => send_again(core, run, &scope, out),
+        SlotOutcome::Repeated(said) => {
             encode(run, &args, said);
             run.reply.finish();
             run.reply.send(run.conn, run.xid, out);
         }
-        Turn::Uncached => {
+        SlotOutcome::Uncached => {
             said.flags = core.status_flags(key);
             encode(run, &args, said);
             send_uncached(run, *reader, out);
         }
     }
-    Ok(Entry::Replayed)
+    Ok(SequenceOutcome::Replayed)
 }
 
 /// Holds a request against its session, then takes it into its slot; also says whether its
@@ -152,7 +152,7 @@ fn take(
     rest: Reader<'_>,
     key: SessionKey,
     now: Now,
-) -> Result<(Turn, bool, Peer), Status> {
+) -> Result<(SlotOutcome, bool, Peer), Status> {
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let fore = session.fore;
     if run.message_len > fore.max_request {
@@ -174,7 +174,7 @@ fn take(
         None => false,
     };
     let operations = rest.buffer().get(rest.position()..);
-    let fingerprint = fingerprint::of(&Asked {
+    let fingerprint = fingerprint::of(&RequestContent {
         user: core.exports.user(&run.cred),
         minor: run.minor,
         count: run.count,
@@ -183,10 +183,10 @@ fn take(
     let peer = session.peer;
     let slots = &mut session.slots;
     let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
-        Acquire::New => Turn::New,
-        Acquire::Replay => Turn::Replayed,
-        Acquire::Repeat(said) => Turn::Repeated(said),
-        Acquire::Uncached => Turn::Uncached,
+        Acquire::New => SlotOutcome::New,
+        Acquire::Replay => SlotOutcome::Replayed,
+        Acquire::Repeat(said) => SlotOutcome::Repeated(said),
+        Acquire::Uncached => SlotOutcome::Uncached,
         Acquire::Running => return Err(Status::DELAY),
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
         Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
@@ -200,7 +200,7 @@ fn take(
 
 impl Memory {
     /// For a peer that has these replies kept.
-    fn of(core: &Core, peer: Peer, mut held: Held) -> Memory {
+    fn of(core: &Core, peer: Peer, mut held: PeerUsage) -> Memory {
         let limit = usize::try_from(core.config.max_reply_cache).unwrap_or(usize::MAX);
         let too_much = held.host > limit / 2;
         held.add(core.sessions.promised.held(peer));
@@ -212,16 +212,16 @@ impl Memory {
 }
 
 /// What a session's SEQUENCE says, status flags apart.
-fn say(session: &Session, pressure: Pressure) -> Said {
+fn say(session: &Session, pressure: Pressure) -> SequenceValues {
     let count = session.slots.count();
-    Said {
+    SequenceValues {
         highest: count - 1,
         target: session.target(pressure).min(count) - 1,
         flags: 0,
     }
 }
 
-fn encode(run: &mut Compound, args: &args::Sequence, said: Said) {
+fn encode(run: &mut Compound, args: &args::Sequence, said: SequenceValues) {
     let result = res::SequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
@@ -249,17 +249,17 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
         // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
         // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
         // to it.
-        let refused = run.begun == 2 && run.reply.is_beyond_us();
+        let refused = run.begun == 2 && run.reply.ends_unexecuted();
         let keep = if run.count == 1 {
-            Keep::Sequence(run.said)
+            ReplyToKeep::Sequence(run.said)
         } else if run.keep || refused {
-            Keep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
+            ReplyToKeep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
         } else {
-            Keep::Nothing
+            ReplyToKeep::Nothing
         };
         let (before, after) = slot.finish(keep, run.changes);
         core.sessions.kept.change(peer, before, after);
-        core.mind_slots(peer, now);
+        core.check_slot_memory(peer, now);
     }
 }
 

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use super::io::{self, Intent, Right};
 use super::permission;
 use crate::attr;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fs::SetAttrs;
@@ -33,7 +33,7 @@ fn set<S: Established>(
     // Only a change of length is a kind of write and is bound to a stateid.
     let right = match set.size {
         None => {
-            io::tells_sender(cx, args.stateid, &fh);
+            io::names_sender(cx, args.stateid, &fh);
             Right::Is(Authority::Credential)
         }
         Some(0) => io::authority(cx, args.stateid, &fh, Intent::Cut, permitted)?,
@@ -62,13 +62,13 @@ fn set<S: Established>(
 }
 
 /// What these changes are: some only the owner of a file makes, the others those who may write it.
-fn wish(set: &SetAttrs) -> Wish {
+fn wish(set: &SetAttrs) -> IntendedUse {
     let is_clients = |time| matches!(time, SetTime::Client(_));
     let owners = set.mode.or(set.uid).or(set.gid).is_some() || set.created.is_some();
     if owners || is_clients(set.accessed) || is_clients(set.modified) {
-        Wish::Own
+        IntendedUse::Own
     } else {
-        Wish::Write
+        IntendedUse::Write
     }
 }
 pub(crate) fn resume<S: Established>(

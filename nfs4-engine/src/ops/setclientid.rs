@@ -10,7 +10,7 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::about;
-use crate::client::{CallbackTarget, Introduced, Introduction};
+use crate::client::{CallbackTarget, ClientIdentity, SetClientIdRecord};
 use crate::compound::{Cx, Step, V40};
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
@@ -46,7 +46,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
             // The same incarnation: perhaps it listens elsewhere now.
             let confirm = cx.core.clients.mint_confirm();
             let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
-            client.update = Some(Box::new(Introduction { confirm, callback }));
+            client.update = Some(Box::new(SetClientIdRecord { confirm, callback }));
             return Ok(introduced(cx, key, confirm));
         }
         // Another incarnation; the old one stays until the new one is confirmed.
@@ -54,7 +54,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     if let Some(key) = records.unconfirmed {
         cx.core.discard(key, ClientGone::Replaced, cx.now, cx.out)?;
     }
-    let who = Introduced {
+    let who = ClientIdentity {
         minor: 0,
         owner: id,
         verifier,
@@ -66,7 +66,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     let about = about(cx, None);
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.about = about;
-    client.introduction = Some(Box::new(Introduction { confirm, callback }));
+    client.introduction = Some(Box::new(SetClientIdRecord { confirm, callback }));
     // There is nothing that it could say when it has reclaimed all.
     client.reclaim_complete = true;
     Ok(introduced(cx, key, confirm))
@@ -112,7 +112,7 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
         return Err(Status::STALE_CLIENTID);
     }
     let asked = args.setclientid_confirm;
-    let is_asked = |known: &Introduction| known.confirm == asked;
+    let is_asked = |known: &SetClientIdRecord| known.confirm == asked;
     let updates = client.update.as_deref().is_some_and(is_asked);
     if !updates && !client.introduction.as_deref().is_some_and(is_asked) {
         return Err(Status::STALE_CLIENTID);

@@ -22,7 +22,7 @@ pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
 }
 
 /// Goes on with TEST_STATEID after others have had their turn.
-pub(crate) fn go_on_testing(
+pub(crate) fn continue_test(
     cx: &mut Cx<'_, Sequenced>,
     args: &mut Reader<'_>,
     _: FsResult,

@@ -9,7 +9,7 @@ use super::{
     readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
     write,
 };
-use crate::compound::Bare;
+use crate::compound::Sessionless;
 use crate::compound::handler::{Flags, Handler, Row};
 use crate::compound::{Sequenced, V40};
 
@@ -232,15 +232,15 @@ const fn serve(op: Op) -> Row {
             ON_FILE,
             16,
             (
-                Handler::waiting(seqid::unlock, lock::go_on_unlocking),
-                Handler::waiting(lock::unlock, lock::go_on_unlocking),
+                Handler::waiting(seqid::unlock, lock::continue_unlock),
+                Handler::waiting(lock::unlock, lock::continue_unlock),
             ),
         ),
         Op::TestStateid => later(
             op,
             NO_FLAGS,
             None,
-            Handler::waiting(stateid::test, stateid::go_on_testing),
+            Handler::waiting(stateid::test, stateid::continue_test),
         ),
         Op::FreeStateid => later(op, NO_FLAGS, Some(0), Handler::now(stateid::free)),
         Op::Read => reads(op, ON_FILE, waiting!(read::start, read::resume)),
@@ -286,7 +286,7 @@ const fn serve(op: Op) -> Row {
             op,
             NO_FLAGS,
             Some(0),
-            Handler::waiting(renew::release, renew::go_on_releasing),
+            Handler::waiting(renew::release, renew::continue_release),
         ),
         Op::Illegal => unserved(op),
     }
@@ -345,7 +345,7 @@ const fn v40(op: Op, flags: Flags, bound: Option<usize>, v40: Handler<V40>) -> R
 }
 
 /// A row of an operation that also stands alone, without a session.
-const fn alone(op: Op, bound: usize, bare: Handler<Bare>, v41: Handler<Sequenced>) -> Row {
+const fn alone(op: Op, bound: usize, bare: Handler<Sessionless>, v41: Handler<Sequenced>) -> Row {
     Row {
         op,
         flags: NO_FLAGS,

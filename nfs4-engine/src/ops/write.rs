@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::io::{self, Intent, Right};
 use super::permission;
-use crate::compound::query::Wish;
+use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::fs::{FsOp, FsReply, FsResult, Stability};
 
@@ -33,7 +33,7 @@ fn write<S: Established>(
     io::fits(cx, &fh, args.offset.checked_add(args.data.len() as u64))?;
     let authority = match io::authority(cx, args.stateid, &fh, Intent::Write, permitted)? {
         Right::Is(authority) => authority,
-        Right::Asks(file) => return permission::ask(cx, Wish::Write, file),
+        Right::Asks(file) => return permission::ask(cx, IntendedUse::Write, file),
     };
     // More than is advertised is not refused but written in part. [RFC 8881 §18.32.3]
     let most = args.data.len().min(cx.core.config.max_io as usize);

@@ -4,14 +4,14 @@
 //! What an address has is all that its principals have: a host can make up as many of those as it
 //! likes.
 
-mod rank;
+mod eviction;
 mod share;
 
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
 
-pub(crate) use rank::{Rank, Ranked, Ranks};
-pub(crate) use share::{Full, GivesWay, Held, Shares};
+pub(crate) use eviction::{Evictable, EvictionEntry, EvictionOrder};
+pub(crate) use share::{EvictFrom, LimitReached, PeerUsage, Shares};
 
 use crate::keys::{PartyKey, kind};
 use crate::map::{DetMap, Keyed};

@@ -16,7 +16,7 @@ pub(crate) struct Shares {
 
 /// What is taken of something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct PeerUsage {
     /// By a peer,
     pub(crate) own: usize,
     /// by all at its host,
@@ -27,7 +27,7 @@ pub(crate) struct Held {
 
 /// Why a peer cannot have more of something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
+pub(crate) enum LimitReached {
     /// The peer has its share of it.
     Share,
     /// Others may have more, but nothing is left.
@@ -36,7 +36,7 @@ pub(crate) enum Full {
 
 /// Of whom something must give way, which has come first of what they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GivesWay {
+pub(crate) enum EvictFrom {
     /// Of the peer itself.
     Own,
     /// Of anyone at its host.
@@ -59,9 +59,9 @@ impl Shares {
     }
 
     /// What is taken, as a peer sees it.
-    pub(crate) fn held(&self, peer: Peer) -> Held {
+    pub(crate) fn held(&self, peer: Peer) -> PeerUsage {
         let of = |key: PartyKey| self.of.get(key.index as usize).copied().unwrap_or(0);
-        Held {
+        PeerUsage {
             own: peer.user.map_or(0, of),
             host: of(peer.host),
             all: self.all,
@@ -123,17 +123,17 @@ impl Shares {
     }
 }
 
-impl Held {
+impl PeerUsage {
     /// Adds what is taken besides.
-    pub(crate) fn add(&mut self, other: Held) {
+    pub(crate) fn add(&mut self, other: PeerUsage) {
         self.own += other.own;
         self.host += other.host;
         self.all += other.all;
     }
 
     /// What a peer sees of things of which each is counted to one of these.
-    pub(crate) fn among(each: impl Iterator<Item = Peer>, peer: Peer) -> Held {
-        each.fold(Held::default(), |held, other| Held {
+    pub(crate) fn among(each: impl Iterator<Item = Peer>, peer: Peer) -> PeerUsage {
+        each.fold(PeerUsage::default(), |held, other| PeerUsage {
             own: held.own + usize::from(other == peer),
             host: held.host + usize::from(other.host == peer.host),
             all: held.all + 1,
@@ -150,14 +150,14 @@ impl Held {
     ///
     /// # Errors
     /// What stands against it.
-    pub(crate) fn admits(self, limit: usize, more: usize) -> Result<(), Full> {
-        let Held { host, all, .. } = self;
+    pub(crate) fn admits(self, limit: usize, more: usize) -> Result<(), LimitReached> {
+        let PeerUsage { host, all, .. } = self;
         if all + more > limit {
-            Err(Full::Node)
+            Err(LimitReached::Node)
         } else if host + more <= little(limit) || self.weighed() + 3 * more <= limit {
             Ok(())
         } else {
-            Err(Full::Share)
+            Err(LimitReached::Share)
         }
     }
 
@@ -173,17 +173,17 @@ impl Held {
         self.own + self.host + self.all
     }
 
-    /// Whose must give way, if a peer was given more than [`Held::admits`] would have.
-    pub(crate) fn gives_way(self, limit: usize) -> Option<GivesWay> {
-        let Held { own, host, all } = self;
+    /// Whose must give way, if a peer was given more than [`PeerUsage::admits`] would have.
+    pub(crate) fn gives_way(self, limit: usize) -> Option<EvictFrom> {
+        let PeerUsage { own, host, all } = self;
         if host <= little(limit) {
-            (all > limit).then_some(GivesWay::First)
+            (all > limit).then_some(EvictFrom::First)
         } else if self.weighed() <= limit {
             None
         } else if 2 * own >= host {
-            Some(GivesWay::Own)
+            Some(EvictFrom::Own)
         } else {
-            Some(GivesWay::Host)
+            Some(EvictFrom::Host)
         }
     }
 }
@@ -253,30 +253,30 @@ mod tests {
         let hosts: Vec<Peer> = (0..40).map(|host| peer(host, 100 + host)).collect();
         let got = greedy(100 * LITTLE, &hosts);
         assert_eq!(got[14..19], [117, 100, 100, 35, 0]);
-        let held = Held {
+        let held = PeerUsage {
             own: 0,
             host: 0,
             all: 7,
         };
-        assert_eq!(held.admits(7, 1), Err(Full::Node));
+        assert_eq!(held.admits(7, 1), Err(LimitReached::Node));
         assert_eq!(held.admits(8, 1), Ok(()));
-        let more = Held {
+        let more = PeerUsage {
             own: 1,
             host: 2,
             all: 6,
         };
-        assert_eq!(more.admits(8, 1), Err(Full::Share));
+        assert_eq!(more.admits(8, 1), Err(LimitReached::Share));
     }
 
     #[test]
     fn who_has_most_gives_way() {
-        let whose = |own, host, all| Held { own, host, all }.gives_way(100);
+        let whose = |own, host, all| PeerUsage { own, host, all }.gives_way(100);
         assert_eq!(whose(33, 33, 34), None);
-        assert_eq!(whose(34, 34, 34), Some(GivesWay::Own));
-        assert_eq!(whose(5, 48, 50), Some(GivesWay::Host));
+        assert_eq!(whose(34, 34, 34), Some(EvictFrom::Own));
+        assert_eq!(whose(5, 48, 50), Some(EvictFrom::Host));
         assert_eq!(whose(1, 1, 100), None);
-        assert_eq!(whose(1, 1, 101), Some(GivesWay::First));
-        assert_eq!(whose(2, 2, 101), Some(GivesWay::Own));
+        assert_eq!(whose(1, 1, 101), Some(EvictFrom::First));
+        assert_eq!(whose(2, 2, 101), Some(EvictFrom::Own));
     }
 
     #[test]
@@ -285,12 +285,12 @@ mod tests {
         let mut shares = Shares::new();
         shares.add(one, 5);
         shares.add(two, 1);
-        assert_eq!(shares.held(one).admits(16, 1), Err(Full::Share));
+        assert_eq!(shares.held(one).admits(16, 1), Err(LimitReached::Share));
         shares.take(one, 5);
         assert_eq!(shares.held(two).own, 1);
         assert_eq!(
             shares.held(one),
-            Held {
+            PeerUsage {
                 own: 0,
                 host: 0,
                 all: 1

@@ -14,7 +14,7 @@ use crate::compound::state::Compound;
 use crate::core::Core;
 use crate::guards::Guard;
 use crate::input::Call;
-use crate::ops::sequence::{self, Entry};
+use crate::ops::sequence::{self, SequenceOutcome};
 use crate::ops::{errors, table};
 use crate::run::v40;
 use crate::time::Now;
@@ -81,15 +81,15 @@ pub(super) fn begin(
         run.begun = 1;
         run.reply.begin_op(op);
         return match sequence::enter(core, run, &mut args, now, out) {
-            Entry::Accepted(scope) => {
+            SequenceOutcome::Accepted(scope) => {
                 run.next_at = args.position();
                 out.metrics.operation(row.op, run.minor, Status::OK);
                 // No new work by this connection: the client comes back by another.
                 run.put_off = core.connections.is_draining(run.conn);
                 Some(Begin::Sequenced(scope))
             }
-            Entry::Refused(status) => Some(refuse(run, row.op, status, out)),
-            Entry::Replayed => None,
+            SequenceOutcome::Refused(status) => Some(refuse(run, row.op, status, out)),
+            SequenceOutcome::Replayed => None,
         };
     }
     if row.bare.is_none() {
@@ -141,7 +141,7 @@ impl Compound {
         self.current_stateid = Stateid::ANONYMOUS;
         self.saved_stateid = Stateid::ANONYMOUS;
         self.sequenced = None;
-        self.holds = None;
+        self.leased_by = None;
         self.turn = None;
         self.request = None;
         self.changes = false;

@@ -17,15 +17,15 @@ impl Runner {
         if !self.core.connections.start_draining(conn, deadline) {
             return;
         }
-        self.core.remind(deadline, Due::Drain(conn));
-        if !self.look_for_waiting(conn, &mut { WALKED_AT_ONCE }, out) {
-            self.core.remind(now.mono, Due::Drain(conn));
+        self.core.set_timer(deadline, Due::Drain(conn));
+        if !self.count_waiting_compounds(conn, &mut { WALKED_AT_ONCE }, out) {
+            self.core.set_timer(now.mono, Due::Drain(conn));
         }
     }
 
     /// Looks at a draining connection: whether it has had its time, and for what it waits; `false`
     /// if there was more to do than `budget` allows.
-    pub(crate) fn look_at_drain(
+    pub(crate) fn on_drain_timer(
         &mut self,
         conn: ConnId,
         now: Now,
@@ -36,14 +36,19 @@ impl Runner {
             out.push(Action::Close { conn });
             return true;
         }
-        self.look_for_waiting(conn, budget, out)
+        self.count_waiting_compounds(conn, budget, out)
     }
 
     /// Goes on to look for the requests that a draining connection waits for, over `budget` places
     /// of what is parked, for that can be all that all peers have running. `true` once all are
     /// found; if there is none, the connection is closed. A request that is parked meanwhile says
     /// so itself.
-    fn look_for_waiting(&mut self, conn: ConnId, budget: &mut usize, out: &mut Outbox) -> bool {
+    fn count_waiting_compounds(
+        &mut self,
+        conn: ConnId,
+        budget: &mut usize,
+        out: &mut Outbox,
+    ) -> bool {
         let Some(from) = self.core.connections.looked_for_from(conn) else {
             return true;
         };

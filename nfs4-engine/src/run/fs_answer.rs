@@ -25,7 +25,8 @@ impl Runner {
             // A driver that found a fault has answered meanwhile, and a completion says so when it
             // is dropped.
             if !result.is_err_and(FsError::is_no_answer) {
-                self.core.blame(ticket, FsFault::Again, now.mono, out);
+                self.core
+                    .report_fault(ticket, FsFault::Again, now.mono, out);
             }
             return;
         };
@@ -54,12 +55,12 @@ impl Core {
     ) -> Option<FsError> {
         if let FsReply::Entries(entries) = reply {
             for fault in entries.faults() {
-                self.blame(ticket, fault, now, out);
+                self.report_fault(ticket, fault, now, out);
             }
         }
         let current = run.current.as_ref().map(|fh| &fh.handle);
         let fault = run.expected.check(reply, current).err()?;
-        self.blame(ticket, fault, now, out);
+        self.report_fault(ticket, fault, now, out);
         if let FsReply::Opened(opened) = reply
             && fault != FsFault::Reply
         {
@@ -79,13 +80,13 @@ impl Core {
         out: &mut Outbox,
     ) -> FsError {
         if !ticket.call.may_answer(error) {
-            self.blame(ticket, FsFault::Error(error), now, out);
+            self.report_fault(ticket, FsFault::Error(error), now, out);
         }
         errors::nearest(run.op, run.minor, ticket.call, error)
     }
 
     #[cold]
-    fn blame(&mut self, ticket: FsTicket, fault: FsFault, now: Mono, out: &mut Outbox) {
-        self.tell_fault(Some(ticket.export), ticket.call, fault, now, out);
+    fn report_fault(&mut self, ticket: FsTicket, fault: FsFault, now: Mono, out: &mut Outbox) {
+        self.report_fs_fault(Some(ticket.export), ticket.call, fault, now, out);
     }
 }

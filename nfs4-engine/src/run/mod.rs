@@ -17,7 +17,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::{Action, Outbox};
 use crate::compound::V40;
 use crate::compound::state::Compound;
-use crate::compound::{Bare, Cx, Scope, Stage};
+use crate::compound::{Cx, Scope, Sessionless, Stage};
 use crate::core::Core;
 use crate::fs::{FsResult, FsTicket};
 use crate::input::Call;
@@ -56,7 +56,7 @@ impl Runner {
         let record = run.accept(now, call);
         run.watch = self.core.guards.watch();
         match begin::begin(&mut self.core, &mut run, &record, now, out) {
-            Some(Begin::Bare) => self.drive(run, record, now, Bare, &mut None, out),
+            Some(Begin::Bare) => self.drive(run, record, now, Sessionless, &mut None, out),
             Some(Begin::V40) => self.drive(run, record, now, V40, &mut None, out),
             Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, &mut None, out),
             Some(Begin::Refused(status)) => {
@@ -95,7 +95,7 @@ impl Runner {
             // in: the client must not do it again.
             Some(scope) => self.drive(run, record, now, scope, &mut result, out),
             None if run.minor == 0 => self.drive(run, record, now, V40, &mut result, out),
-            None => self.drive(run, record, now, Bare, &mut result, out),
+            None => self.drive(run, record, now, Sessionless, &mut result, out),
         }
     }
 
@@ -142,8 +142,8 @@ impl Runner {
                 backend,
                 request,
             }),
-            Pause::Hold(asked) => self.hold(asked, key, now),
-            Pause::Yield => self.yield_turn(key, now),
+            Pause::Holder(asked) => self.hold(asked, key, now),
+            Pause::Yield => self.park_yielded(key, now),
         }
     }
 

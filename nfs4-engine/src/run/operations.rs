@@ -24,7 +24,7 @@ pub(super) enum Pause {
     /// It waits for the file system of an export.
     Fs(u16, Arc<dyn Backend>, FsRequest),
     /// It waits for what a client answers.
-    Hold(DelegationKey),
+    Holder(DelegationKey),
     /// Others have their turn.
     Yield,
 }
@@ -35,7 +35,7 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
         let step = match resumed.take() {
             Some(result) => resume(cx, result),
             None if cx.run.begun == cx.run.count => return Pause::Done,
-            None if cx.core.states.is_due_to_others() => {
+            None if cx.core.states.must_yield() => {
                 cx.run.stage = Stage::Between;
                 return Pause::Yield;
             }
@@ -57,9 +57,9 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
                 }
                 continue;
             }
-            Ok(Step::Hold(asked, stage)) => {
+            Ok(Step::AwaitHolder(asked, stage)) => {
                 cx.run.stage = stage;
-                return Pause::Hold(asked);
+                return Pause::Holder(asked);
             }
             Ok(Step::Yield) => {
                 cx.run.stage = Stage::Last;

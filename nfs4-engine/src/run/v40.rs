@@ -8,8 +8,8 @@ use crate::action::Outbox;
 use crate::compound::Compound;
 use crate::compound::reply::rpc_head;
 use crate::core::Core;
-use crate::duplicates::{self, Seen};
-use crate::fingerprint::{self, Asked};
+use crate::duplicates::{self, Retransmission};
+use crate::fingerprint::{self, RequestContent};
 use crate::time::Mono;
 use crate::timer::Due;
 
@@ -17,7 +17,7 @@ use crate::timer::Due;
 pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &mut Outbox) -> bool {
     let newest = core.connections.newest();
     if let Some(connection) = core.connections.get(run.conn) {
-        let print = fingerprint::of(&Asked {
+        let print = fingerprint::of(&RequestContent {
             user: core.exports.user(&run.cred),
             minor: run.minor,
             count: run.count,
@@ -26,11 +26,11 @@ pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &m
         let name = core.duplicates.name(run.xid, &connection.peer, print);
         let from = (run.conn, connection.host);
         match core.duplicates.enter(name, from, newest, &mut core.peers) {
-            Seen::New(key) => run.request = Some(key),
-            Seen::Unnamed => {}
-            Seen::Running => return false,
-            Seen::TooMany => run.put_off = true,
-            Seen::Answered(body) => {
+            Retransmission::New(key) => run.request = Some(key),
+            Retransmission::Unnamed => {}
+            Retransmission::Running => return false,
+            Retransmission::TooMany => run.put_off = true,
+            Retransmission::Answered(body) => {
                 let head = rpc_head(run.xid, body.len());
                 out.reply(run.conn, &head, body, &mut Vec::new());
                 out.metrics.replay_hits += 1;
@@ -64,7 +64,7 @@ impl Core {
             out.metrics.replay_hits += 1;
         }
         if self.duplicates.arm() {
-            self.remind(now.after(self.config.lease), Due::Replies);
+            self.set_timer(now.after(self.config.lease), Due::Replies);
         }
     }
 }

@@ -6,10 +6,10 @@ use core::time::Duration;
 use crate::action::Outbox;
 use crate::compound::Compound;
 use crate::core::Core;
-use crate::core::hold::Hold;
+use crate::core::callback_wait::CallbackWait;
 use crate::fs::FsReply;
 use crate::keys::{CompoundKey, DelegationKey};
-use crate::peer::{Held, Peer};
+use crate::peer::{Peer, PeerUsage};
 use crate::run::Runner;
 use crate::time::Now;
 use crate::timer::Due;
@@ -20,27 +20,27 @@ impl Runner {
     pub(crate) fn hold(&mut self, asked: DelegationKey, run: CompoundKey, now: Now) {
         let until = now.mono.after(MOMENT);
         let peer = self.parked.get(run).and_then(|run| self.core.peer_of(run));
-        self.core.holds.push(Hold {
+        self.core.callback_waits.push(CallbackWait {
             asked,
             run,
             until,
             peer,
         });
-        self.core.remind(until, Due::Hold);
+        self.core.set_timer(until, Due::CallbackWait);
     }
 
     /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for: with a few
     /// at once, and with the others after requests that came meanwhile.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
         let core = &self.core;
-        let (over, waiting): (Vec<Hold>, Vec<Hold>) = core
-            .holds
+        let (over, waiting): (Vec<CallbackWait>, Vec<CallbackWait>) = core
+            .callback_waits
             .iter()
             .partition(|hold| hold.is_over(&core.states, now));
-        self.core.holds = waiting;
+        self.core.callback_waits = waiting;
         for (number, hold) in over.into_iter().enumerate() {
             if number >= WOKEN {
-                self.yield_turn(hold.run, now);
+                self.park_yielded(hold.run, now);
             } else if let Some(run) = self.parked.remove(hold.run) {
                 self.go_on(run, Ok(FsReply::Done), now, out);
             }
@@ -51,13 +51,13 @@ impl Runner {
 impl Runner {
     /// Lets a parked COMPOUND wait until others have had their turn: what a peer can make long is
     /// walked over in parts.
-    pub(crate) fn yield_turn(&mut self, run: CompoundKey, now: Now) {
+    pub(crate) fn park_yielded(&mut self, run: CompoundKey, now: Now) {
         self.core.yielded.push_back(run);
-        self.core.remind(now.mono, Due::Yielded);
+        self.core.set_timer(now.mono, Due::Yielded);
     }
 
     /// Goes on with the COMPOUND that has let others have their turn for longest.
-    pub(crate) fn take_up(&mut self, now: Now, out: &mut Outbox) {
+    pub(crate) fn resume_yielded(&mut self, now: Now, out: &mut Outbox) {
         let first = self.core.yielded.pop_front();
         if let Some(run) = first.and_then(|run| self.parked.remove(run)) {
             self.go_on(run, Ok(FsReply::Done), now, out);
@@ -70,8 +70,8 @@ impl Core {
     /// do.
     pub(crate) fn may_hold(&self, run: &Compound) -> bool {
         self.peer_of(run).is_some_and(|peer| {
-            let each = self.holds.iter().filter_map(|hold| hold.peer);
-            Held::among(each, peer).admits(MOST, 1).is_ok()
+            let each = self.callback_waits.iter().filter_map(|hold| hold.peer);
+            PeerUsage::among(each, peer).admits(MOST, 1).is_ok()
         })
     }
 

@@ -1,7 +1,7 @@
 //! Sessions: slots, exactly-once execution and replay. [RFC 8881 §2.10]
 
 pub(crate) mod demand;
-pub(crate) mod round;
 pub(crate) mod slot;
+pub(crate) mod slot_round;
 pub(crate) mod slots;
 pub(crate) mod table;

@@ -18,7 +18,7 @@ pub(crate) struct Slot {
     /// What tells the last request from before it was taken away, seqid and all; 0 if there is none,
     /// or if to execute it again is of no consequence.
     past: u64,
-    answer: Answer,
+    answer: LastReply,
     // Reused from reply to reply.
     body: Vec<u8>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Retired {
 /// What the result of a SEQUENCE says that does not follow from its arguments.
 /// [RFC 8881 §18.46.2, SEQUENCE4resok]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct SequenceValues {
     /// `sr_highest_slotid`.
     pub(crate) highest: u32,
     /// `sr_target_highest_slotid`.
@@ -43,23 +43,23 @@ pub(crate) struct Said {
 }
 
 /// What is kept of a reply.
-pub(crate) enum Keep<F> {
+pub(crate) enum ReplyToKeep<F> {
     /// That there was one.
     Nothing,
     /// That of a SEQUENCE alone.
-    Sequence(Said),
+    Sequence(SequenceValues),
     /// The COMPOUND4res, which this appends to the empty cache that it is given.
     Body(F),
 }
 
 /// What is known of the answer to the last request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Answer {
+enum LastReply {
     /// No request yet.
     #[default]
     Unused,
     /// It was a SEQUENCE alone. Most of idle clients' requests are, and they cost no other memory.
-    Sequence(Said),
+    Sequence(SequenceValues),
     /// The whole COMPOUND4res is in `body`.
     Cached,
     /// The request was not to be cached; it had more operations than SEQUENCE.
@@ -74,7 +74,7 @@ pub(crate) enum Acquire {
     /// It was answered before: send [`Slot::kept`] again.
     Replay,
     /// It is a SEQUENCE alone and was answered before: say this again.
-    Repeat(Said),
+    Repeat(SequenceValues),
     /// It was answered before, and the answer is not kept any more, or never was.
     /// [RFC 8881 §2.10.6.1.3]
     Uncached,
@@ -117,15 +117,15 @@ impl Slot {
             return Acquire::Running;
         }
         match self.answer {
-            Answer::Unused => Acquire::Misordered,
-            Answer::Sequence(_) | Answer::Cached | Answer::Uncached
+            LastReply::Unused => Acquire::Misordered,
+            LastReply::Sequence(_) | LastReply::Cached | LastReply::Uncached
                 if fingerprint != self.fingerprint =>
             {
                 Acquire::FalseRetry
             }
-            Answer::Sequence(said) => Acquire::Repeat(said),
-            Answer::Cached => Acquire::Replay,
-            Answer::Uncached => Acquire::Uncached,
+            LastReply::Sequence(said) => Acquire::Repeat(said),
+            LastReply::Cached => Acquire::Replay,
+            LastReply::Uncached => Acquire::Uncached,
         }
     }
 
@@ -135,7 +135,7 @@ impl Slot {
     /// Returns how many bytes the cache held before and holds now.
     pub(crate) fn finish(
         &mut self,
-        keep: Keep<impl FnOnce(&mut Vec<u8>)>,
+        keep: ReplyToKeep<impl FnOnce(&mut Vec<u8>)>,
         changed: bool,
     ) -> (usize, usize) {
         debug_assert!(self.running, "only a running request ends");
@@ -144,11 +144,11 @@ impl Slot {
         self.changed = changed;
         self.body.clear();
         self.answer = match keep {
-            Keep::Nothing => Answer::Uncached,
-            Keep::Sequence(said) => Answer::Sequence(said),
-            Keep::Body(fill) => {
+            ReplyToKeep::Nothing => LastReply::Uncached,
+            ReplyToKeep::Sequence(said) => LastReply::Sequence(said),
+            ReplyToKeep::Body(fill) => {
                 fill(&mut self.body);
-                Answer::Cached
+                LastReply::Cached
             }
         };
         // One large reply must not hold its memory for as long as the session lives.
@@ -167,7 +167,7 @@ impl Slot {
 
     /// Whether the last request has this seqid and was answered.
     pub(crate) fn has_answered(&self, seqid: u32) -> bool {
-        seqid == self.seqid && !self.running && self.answer != Answer::Unused
+        seqid == self.seqid && !self.running && self.answer != LastReply::Unused
     }
 
     /// A slot that was taken away, and is given again.
@@ -188,7 +188,7 @@ impl Slot {
     /// Forgets the last reply, and all of the request but what tells it; how many bytes were kept
     /// is returned.
     pub(crate) fn retire(&mut self) -> usize {
-        if self.answer != Answer::Unused {
+        if self.answer != LastReply::Unused {
             self.past = match self.changed {
                 true => with_seqid(self.seqid, self.fingerprint),
                 false => 0,
@@ -196,7 +196,7 @@ impl Slot {
         }
         let kept = self.body.len();
         self.body = Vec::new();
-        self.answer = Answer::Unused;
+        self.answer = LastReply::Unused;
         self.retired = true;
         self.skippable = false;
         kept
@@ -233,16 +233,16 @@ const KEEP_CAPACITY: usize = 1024;
 mod tests {
     use super::*;
 
-    const NOTHING: Keep<fn(&mut Vec<u8>)> = Keep::Nothing;
-    const SAID: Said = Said {
+    const NOTHING: ReplyToKeep<fn(&mut Vec<u8>)> = ReplyToKeep::Nothing;
+    const SAID: SequenceValues = SequenceValues {
         highest: 3,
         target: 2,
         flags: 1,
     };
-    const SEQUENCE: Keep<fn(&mut Vec<u8>)> = Keep::Sequence(SAID);
+    const SEQUENCE: ReplyToKeep<fn(&mut Vec<u8>)> = ReplyToKeep::Sequence(SAID);
 
-    fn keep(bytes: &'static [u8]) -> Keep<impl FnOnce(&mut Vec<u8>)> {
-        Keep::Body(move |body: &mut Vec<u8>| body.extend_from_slice(bytes))
+    fn keep(bytes: &'static [u8]) -> ReplyToKeep<impl FnOnce(&mut Vec<u8>)> {
+        ReplyToKeep::Body(move |body: &mut Vec<u8>| body.extend_from_slice(bytes))
     }
 
     /// How the request of a model ended.
@@ -416,9 +416,10 @@ mod tests {
             for (seqid, len) in [(1, Some(first)), (2, second)] {
                 assert_eq!(slot.acquire(seqid, 0), Acquire::New);
                 match len {
-                    Some(len) => {
-                        slot.finish(Keep::Body(|body: &mut Vec<u8>| body.resize(len, 7)), true)
-                    }
+                    Some(len) => slot.finish(
+                        ReplyToKeep::Body(|body: &mut Vec<u8>| body.resize(len, 7)),
+                        true,
+                    ),
                     None => slot.finish(NOTHING, true),
                 };
             }
@@ -437,7 +438,7 @@ mod tests {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 0), Acquire::New);
         let (before, after) = slot.finish(
-            Keep::Body(|body: &mut Vec<u8>| body.resize(60_000, 7)),
+            ReplyToKeep::Body(|body: &mut Vec<u8>| body.resize(60_000, 7)),
             true,
         );
         assert_eq!((before, after, slot.kept().len()), (0, 60_000, 60_000));

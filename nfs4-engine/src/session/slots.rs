@@ -19,7 +19,7 @@ pub(crate) struct Slots {
     retained: u32,
     first: Slot,
     /// What the client was told of fewer slots and has not done yet.
-    told: Option<Told>,
+    told: Option<ShrinkRequest>,
     chunks: Vec<Chunk>,
 }
 
@@ -34,7 +34,7 @@ enum Chunk {
 
 /// A reply that asked for fewer slots. [RFC 8881 §18.46.3, sr_target_highest_slotid]
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct ShrinkRequest {
     /// Where it was asked. A later request on this slot was sent after the reply had arrived; of
     /// any other this is not known, for requests overtake each other.
     slot: u32,
@@ -142,10 +142,10 @@ impl Slots {
     #[inline]
     pub(crate) fn hear(&mut self, usage: Usage) -> usize {
         // Mostly it was told nothing.
-        self.told.map_or(0, |told| self.hear_after(told, usage))
+        self.told.map_or(0, |told| self.yield_after(told, usage))
     }
 
-    fn hear_after(&mut self, told: Told, usage: Usage) -> usize {
+    fn yield_after(&mut self, told: ShrinkRequest, usage: Usage) -> usize {
         let forced = self.retained > self.count;
         if usage.slot == told.slot && usage.highest < told.target && !self.any_running(told.target)
         {
@@ -154,7 +154,7 @@ impl Slots {
         }
         if forced && usage.slot < told.slot {
             // The reply to this says it, too: the client need not use the other slot ever again.
-            self.told = Some(Told {
+            self.told = Some(ShrinkRequest {
                 slot: usage.slot,
                 ..told
             });
@@ -176,12 +176,12 @@ impl Slots {
     /// The reply on this slot asks for fewer slots. If the client does not yield them for as long
     /// as `patience`, those that it does not use take no new requests; what they have to repeat
     /// stays until it does.
-    pub(crate) fn want_back(&mut self, target: u32, slot: u32, now: Mono, patience: Duration) {
+    pub(crate) fn request_shrink(&mut self, target: u32, slot: u32, now: Mono, patience: Duration) {
         let forced = self.retained > self.count;
         let Some(told) = &mut self.told else {
             if slot < target {
                 let since = now;
-                self.told = Some(Told {
+                self.told = Some(ShrinkRequest {
                     slot,
                     target,
                     since,
@@ -202,7 +202,7 @@ impl Slots {
             // Of what was wanted back and then not the client may have heard, too.
             told.target = told.target.max(target);
         }
-        let Told { target, since, .. } = *told;
+        let ShrinkRequest { target, since, .. } = *told;
         if now > since.after(patience) && !self.any_running(target) {
             self.count = target;
         }
@@ -285,7 +285,7 @@ const CHUNK: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::slot::Keep;
+    use crate::session::slot::ReplyToKeep;
 
     const PATIENCE: Duration = Duration::from_nanos(10);
 
@@ -330,7 +330,7 @@ mod tests {
             let (target, now) = (self.target, Mono::from_nanos(self.now));
             self.freed += self.slots.hear(Usage { slot, highest });
             if target < self.slots.count() {
-                self.slots.want_back(target, slot, now, PATIENCE);
+                self.slots.request_shrink(target, slot, now, PATIENCE);
             } else {
                 self.slots.give(target);
             }
@@ -339,7 +339,10 @@ mod tests {
 
         fn end(&mut self, slot: u32) {
             let slot = self.slots.get_mut(slot).expect("it runs");
-            slot.finish(Keep::Body(|cache: &mut Vec<u8>| cache.resize(10, 7)), false);
+            slot.finish(
+                ReplyToKeep::Body(|cache: &mut Vec<u8>| cache.resize(10, 7)),
+                false,
+            );
         }
 
         /// Whether the last request on a slot is answered again.

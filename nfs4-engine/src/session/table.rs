@@ -14,7 +14,7 @@ use crate::connection::Bindings;
 use crate::keys::{ClientKey, SessionKey, kind};
 use crate::map::Keyed;
 use crate::peer::{Peer, Shares};
-use crate::session::round::Round;
+use crate::session::slot_round::Round;
 use crate::slab::Entry;
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};
@@ -116,7 +116,7 @@ impl Session {
         let freed = self.slots.hear(usage);
         let target = self.target(pressure);
         if target < self.slots.count() {
-            self.slots.want_back(target, usage.slot, now, lease);
+            self.slots.request_shrink(target, usage.slot, now, lease);
         } else {
             self.slots.give(target);
             self.back.recalled_slots = None;

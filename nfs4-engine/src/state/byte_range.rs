@@ -9,7 +9,7 @@ pub(crate) struct Range {
 
 /// Whether others may lock what is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum LockKind {
     /// Others may have it for reading, too.
     Read,
     /// Nobody else.

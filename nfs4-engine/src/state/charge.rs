@@ -4,7 +4,7 @@ use super::account::FEW;
 use super::owner::Owner;
 use super::table::States;
 use crate::keys::{ClientKey, FileKey, PartyKey};
-use crate::peer::{Held, Peer};
+use crate::peer::{Peer, PeerUsage};
 
 impl States {
     /// To whom what a client has is counted from now on; it has nothing yet.
@@ -14,26 +14,28 @@ impl States {
     }
 
     /// How much state is held, as a client sees it.
-    pub(crate) fn held(&self, client: ClientKey) -> Held {
+    pub(crate) fn held(&self, client: ClientKey) -> PeerUsage {
         let peer = self.open_owners.peer_of(client);
-        peer.map_or_else(Held::default, |peer| self.accounts.all.held(peer))
+        peer.map_or_else(PeerUsage::default, |peer| self.accounts.all.held(peer))
     }
 
     /// How many delegations there are, as a client sees it.
-    pub(crate) fn delegated(&self, client: ClientKey) -> Held {
+    pub(crate) fn delegated(&self, client: ClientKey) -> PeerUsage {
         let peer = self.open_owners.peer_of(client);
-        peer.map_or_else(Held::default, |peer| self.accounts.delegations.held(peer))
+        peer.map_or_else(PeerUsage::default, |peer| {
+            self.accounts.delegations.held(peer)
+        })
     }
 
     /// How many ranges are locked in a file, as a client sees it: a few as if all were its own.
-    pub(crate) fn locked(&self, file: FileKey, client: ClientKey) -> Held {
+    pub(crate) fn locked(&self, file: FileKey, client: ClientKey) -> PeerUsage {
         let all = self.files.get(file).map_or(0, |file| file.locked.len());
         let of = |party: PartyKey| match all {
             0..=FEW => all,
             _ => self.accounts.ranges(party, file),
         };
         let peer = self.open_owners.peer_of(client);
-        peer.map_or_else(Held::default, |peer| Held {
+        peer.map_or_else(PeerUsage::default, |peer| PeerUsage {
             own: peer.user.map_or(0, of),
             host: of(peer.host),
             all,
@@ -116,13 +118,13 @@ impl States {
 
 impl States {
     /// Keeps room for one more open of a client.
-    pub(crate) fn keep_room(&mut self, client: ClientKey) {
+    pub(crate) fn reserve_open(&mut self, client: ClientKey) {
         self.opening += 1;
         self.charge(client, 1);
     }
 
     /// Ends the room for so many opens of a client.
-    pub(crate) fn give_room_back(&mut self, client: ClientKey, opens: usize) {
+    pub(crate) fn release_reserved(&mut self, client: ClientKey, opens: usize) {
         self.opening -= opens;
         self.refund(client, opens);
     }

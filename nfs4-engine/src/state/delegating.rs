@@ -2,7 +2,7 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
-use super::delegation::{Delegation, Grant, Phase};
+use super::delegation::{Delegation, DelegationPhase, Grant};
 use super::ending::Ending;
 use super::file::Share;
 use super::stateid::Named;
@@ -10,8 +10,8 @@ use super::table::States;
 use crate::delegation_kind::DelegationKind;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
+use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, DelegationKey, FileKey, kind};
-use crate::places::Places;
 use crate::state::delegated::Obstacle;
 
 impl States {
@@ -62,7 +62,7 @@ impl States {
     }
 
     /// One of the delegations of a file that does not exist any more, unless somebody has it open.
-    pub(crate) fn delegation_of_nothing(&self, key: FileKey) -> Option<DelegationKey> {
+    pub(crate) fn delegation_of_unopened(&self, key: FileKey) -> Option<DelegationKey> {
         let file = self.files.get(key)?;
         let nothing = file.gone && file.opens.is_empty();
         file.delegations.any().filter(|_| nothing)
@@ -142,7 +142,7 @@ impl States {
     pub(crate) fn delegate(
         &mut self,
         client: ClientKey,
-        list: &mut Places<kind::Delegation>,
+        list: &mut KeyIndex<kind::Delegation>,
         fh: &Fh,
         grant: Grant,
     ) -> DelegationKey {
@@ -192,7 +192,7 @@ impl States {
         if held.is_revoked() {
             return;
         }
-        held.phase = Phase::Revoked;
+        held.phase = DelegationPhase::Revoked;
         let (file, kind, place) = (held.file, held.kind, held.file_place);
         self.delegated.count(kind, |count| *count -= 1);
         self.leave_file(file, place);
@@ -204,7 +204,7 @@ impl States {
     /// Removes a delegation from every table.
     pub(crate) fn undelegate(
         &mut self,
-        list: &mut Places<kind::Delegation>,
+        list: &mut KeyIndex<kind::Delegation>,
         key: DelegationKey,
         why: Ending,
     ) {

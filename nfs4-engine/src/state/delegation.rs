@@ -20,7 +20,7 @@ pub(crate) struct Delegation {
     pub(crate) kind: DelegationKind,
     /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
     pub(crate) seqid: u32,
-    pub(crate) phase: Phase,
+    pub(crate) phase: DelegationPhase,
     /// For what the file system let its opener open the file.
     rights: Share,
     /// On whose behalf it was granted.
@@ -31,11 +31,11 @@ pub(crate) struct Delegation {
     pub(crate) change: u64,
     /// Up to which length the client may write before it knows that there is room.
     pub(crate) limit: u64,
-    pub(crate) probe: Probe,
+    pub(crate) probe: AttrQuery,
     /// Since when others wait for what the holder says.
-    awaited: Option<Awaited>,
+    awaited: Option<AnswerAwaited>,
     /// What they were told of it, if that is not what the file system has.
-    said: Option<Said>,
+    said: Option<ReportedSize>,
     /// The latest change attribute that others were told since the holder was asked first.
     told: u64,
     // Where it stands in its client's list, and in its file's.
@@ -45,7 +45,7 @@ pub(crate) struct Delegation {
 
 /// How far a delegation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum DelegationPhase {
     /// The client has it.
     Held,
     /// The client has it, and is to give it back.
@@ -59,7 +59,7 @@ pub(crate) enum Phase {
 pub(crate) struct Recall {
     /// When it is revoked.
     pub(crate) until: Mono,
-    pub(crate) told: Told,
+    pub(crate) told: RecallProgress,
     /// Not before then it is told again.
     pub(crate) again: Mono,
     /// The file is about to be cut to length zero: what the client has not written does not matter.
@@ -70,7 +70,7 @@ pub(crate) struct Recall {
 
 /// Whether a client knows of a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum RecallProgress {
     /// CB_RECALL was not sent, or came to nothing.
     No,
     /// CB_RECALL is under way.
@@ -82,19 +82,19 @@ pub(crate) enum Told {
 /// What is known of a file that the holder of its write delegation may have changed.
 /// [RFC 8881 §10.4.3]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Probe {
+pub(crate) enum AttrQuery {
     /// Nothing.
     #[default]
     Idle,
     /// CB_GETATTR is under way.
     Asked,
     /// What the holder has answered.
-    Answered(Answer),
+    Answered(HolderAnswer),
 }
 
 /// What a holder says of the file. [RFC 8881 §20.1]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct HolderAnswer {
     /// When it came.
     pub(crate) at: Mono,
     /// It was used by a GETATTR.
@@ -106,7 +106,7 @@ pub(crate) struct Answer {
 /// What a holder said of the length of its file, as others were told it. The file system does not have
 /// that length, so it must never be seen beside the change attribute that was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct ReportedSize {
     pub(crate) size: u64,
     /// The change attribute that was told,
     pub(crate) change: u64,
@@ -116,7 +116,7 @@ pub(crate) struct Said {
 
 /// Others wait for what a holder says.
 #[derive(Clone, Copy, Debug)]
-struct Awaited {
+struct AnswerAwaited {
     since: Mono,
     /// When one last asked.
     last: Mono,
@@ -160,13 +160,13 @@ impl Delegation {
             file,
             kind,
             seqid: 1,
-            phase: Phase::Held,
+            phase: DelegationPhase::Held,
             rights,
             opener,
             granted_by,
             change,
             limit,
-            probe: Probe::Idle,
+            probe: AttrQuery::Idle,
             awaited: None,
             said: None,
             told: 0,
@@ -202,19 +202,19 @@ impl Delegation {
             Some(before) if now <= before.last.after(COMES_AGAIN * patience) => before.since,
             Some(_) | None => now,
         };
-        self.awaited = Some(Awaited { since, last: now });
+        self.awaited = Some(AnswerAwaited { since, last: now });
         now < since.after(patience)
     }
 
     /// What others were told of its file, if the file system does not have that.
-    pub(crate) fn said(&self) -> Option<Said> {
+    pub(crate) fn said(&self) -> Option<ReportedSize> {
         self.said
     }
 
     /// Others are told of its file with this change attribute, and if that is not what the file system
     /// has, what is `said`. Who was told of a later change before knows better.
-    pub(crate) fn says(&mut self, change: u64, said: Option<Said>) {
-        let after = |said: Option<Said>| said.map_or(0, |said| said.after);
+    pub(crate) fn says(&mut self, change: u64, said: Option<ReportedSize>) {
+        let after = |said: Option<ReportedSize>| said.map_or(0, |said| said.after);
         let after = after(self.said).max(after(said));
         if change >= self.told {
             self.told = change;
@@ -226,8 +226,8 @@ impl Delegation {
     }
 
     /// The holder has said what it has made of the file.
-    pub(crate) fn answers(&mut self, answer: Answer) {
-        self.probe = Probe::Answered(answer);
+    pub(crate) fn answers(&mut self, answer: HolderAnswer) {
+        self.probe = AttrQuery::Answered(answer);
         self.awaited = None;
     }
 
@@ -243,18 +243,18 @@ impl Delegation {
 
     /// Whether it is to come back.
     pub(crate) fn is_recalled(&self) -> bool {
-        matches!(self.phase, Phase::Recalled(_))
+        matches!(self.phase, DelegationPhase::Recalled(_))
     }
 
     pub(crate) fn is_revoked(&self) -> bool {
-        self.phase == Phase::Revoked
+        self.phase == DelegationPhase::Revoked
     }
 
     /// The recall, if there is one.
     pub(crate) fn recall_mut(&mut self) -> Option<&mut Recall> {
         match &mut self.phase {
-            Phase::Recalled(recall) => Some(recall),
-            Phase::Held | Phase::Revoked => None,
+            DelegationPhase::Recalled(recall) => Some(recall),
+            DelegationPhase::Held | DelegationPhase::Revoked => None,
         }
     }
 

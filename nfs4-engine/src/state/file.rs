@@ -2,9 +2,9 @@
 
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
+use crate::key_index::KeyIndex;
 use crate::keys::{FileKey, LockKey, LockOwnerKey, OpenKey, kind};
 use crate::map::{DetMap, Keyed};
-use crate::places::Places;
 use crate::slab::Entry;
 use crate::slab::Slab;
 use crate::state::range::Ranges;
@@ -17,7 +17,7 @@ pub(crate) struct File {
     pub(crate) hash: u64,
     shares: Shares,
     /// Those who have it open.
-    pub(crate) opens: Places<kind::Open>,
+    pub(crate) opens: KeyIndex<kind::Open>,
     /// How many more have a share of it, and are not done with opening it.
     claims: u32,
     /// Byte ranges that are locked.
@@ -25,7 +25,7 @@ pub(crate) struct File {
     /// Those who wait for locks.
     pub(crate) waiters: Waiters,
     /// Delegations that somebody has.
-    pub(crate) delegations: Places<kind::Delegation>,
+    pub(crate) delegations: KeyIndex<kind::Delegation>,
     /// Delegations that were revoked, and whose stateids still name this file.
     pub(crate) revoked: u32,
     /// It has no name any more, and stays as long as somebody has it open.
@@ -189,11 +189,11 @@ impl Files {
             fh: *fh,
             hash,
             shares: Shares::default(),
-            opens: Places::new(),
+            opens: KeyIndex::new(),
             claims: 0,
             locked: Ranges::new(),
             waiters: Waiters::default(),
-            delegations: Places::new(),
+            delegations: KeyIndex::new(),
             revoked: 0,
             gone: false,
         });

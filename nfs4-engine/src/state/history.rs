@@ -6,12 +6,12 @@ use nfs4_proto::nfs4::basic::Stateid;
 use super::owner::Owner;
 use super::stateid::Named;
 use super::table::States;
-use super::turns::{Answer, Asked};
 use crate::keys::{ClientKey, OpenKey, OpenOwnerKey};
+use crate::state::owner_seqid::{SeqidReply, SeqidRequest};
 
 /// What an owner's request did, beside what its answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Did {
+pub(crate) enum OwnerDid {
     Nothing,
     /// It opened a file.
     Opened(OpenKey),
@@ -38,15 +38,15 @@ impl States {
     }
 
     /// An open owner's request was answered; without an answer it does not count.
-    pub(crate) fn end_turn(
+    pub(crate) fn finish_owner_request(
         &mut self,
         key: OpenOwnerKey,
-        asked: &Asked,
-        answer: Option<Answer>,
-        did: Did,
+        asked: &SeqidRequest,
+        answer: Option<SeqidReply>,
+        did: OwnerDid,
     ) {
         let Some(answer) = answer else {
-            let fresh = self.open_owners.take_turn(key, None, |turns| {
+            let fresh = self.open_owners.with_turn(key, None, |turns| {
                 turns.undo();
                 turns.is_fresh()
             });
@@ -55,16 +55,16 @@ impl States {
             }
             return;
         };
-        let before = self.open_owners.take_turn(key, None, |turns| {
+        let before = self.open_owners.with_turn(key, None, |turns| {
             turns.end(asked, answer);
-            if let Did::Opened(open) = did
+            if let OwnerDid::Opened(open) = did
                 && !turns.is_confirmed()
             {
                 turns.unconfirmed = Some(open);
             }
             let closed = match did {
-                Did::Closed(open) => Some(open),
-                Did::Nothing | Did::Opened(_) => None,
+                OwnerDid::Closed(open) => Some(open),
+                OwnerDid::Nothing | OwnerDid::Opened(_) => None,
             };
             core::mem::replace(&mut turns.closed, closed)
         });
@@ -74,7 +74,7 @@ impl States {
         if let Some(before) = before {
             self.closed.remove(&before);
         }
-        if let Did::Closed(open) = did {
+        if let OwnerDid::Closed(open) = did {
             self.closed.insert(open, key);
         }
     }

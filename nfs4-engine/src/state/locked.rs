@@ -2,7 +2,7 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
-use super::byte_range::{Kind, Range};
+use super::byte_range::{LockKind, Range};
 use super::ending::Ending;
 use super::file::File;
 use super::lock::Lock;
@@ -31,7 +31,7 @@ impl States {
         &self,
         file: FileKey,
         range: Range,
-        kind: Kind,
+        kind: LockKind,
         owner: Option<LockOwnerKey>,
     ) -> Option<Conflict<LockOwnerKey>> {
         let file = self.files.get(file)?;
@@ -69,7 +69,7 @@ impl States {
 
     /// Locks a range, which nothing conflicts with; the new stateid is returned. What the owner had
     /// locked of it under other opens is locked under this one from now on.
-    pub(crate) fn lock_range(&mut self, key: LockKey, range: Range, kind: Kind) -> Stateid {
+    pub(crate) fn lock_range(&mut self, key: LockKey, range: Range, kind: LockKind) -> Stateid {
         self.take_ranges(key, |file, owner| file.locked.lock(range, kind, owner, key));
         self.advance_lock(key)
     }

@@ -15,10 +15,10 @@ pub(crate) mod locked;
 pub(crate) mod open;
 pub(crate) mod overlap;
 pub(crate) mod owner;
+pub(crate) mod owner_seqid;
 pub(crate) mod range;
 pub(crate) mod stateid;
 pub(crate) mod table;
-pub(crate) mod turns;
 pub(crate) mod waiter;
 mod waiting;
 

@@ -1,8 +1,8 @@
 //! One open file of one owner. [RFC 8881 §9.1.2, §18.16]
 
 use super::file::Share;
+use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, FileKey, OpenOwnerKey, kind};
-use crate::places::Places;
 use crate::principal::Principal;
 use crate::slab::Entry;
 
@@ -20,8 +20,8 @@ pub(crate) struct Open {
     /// it has been told of none.
     pub(crate) seqid: u32,
     /// The lock owners that lock bytes of the file under this open.
-    pub(crate) locks: Places<kind::Lock>,
-    asked: Asked,
+    pub(crate) locks: KeyIndex<kind::Lock>,
+    asked: RequestedShares,
     // Where it stands in its client's list, in its owner's, and in its file's.
     pub(super) place: u32,
     pub(super) owner_place: u32,
@@ -31,7 +31,7 @@ pub(crate) struct Open {
 /// Which shares were asked for by OPENs that still count: bit n is set for the value n. A
 /// downgrade must go back to the union of some of them. [RFC 8881 §18.18.3]
 #[derive(Clone, Copy, Default)]
-struct Asked {
+struct RequestedShares {
     access: u8,
     deny: u8,
 }
@@ -49,7 +49,7 @@ impl Open {
         opener: Principal,
         (place, owner_place): (u32, u32),
     ) -> Open {
-        let mut asked = Asked::default();
+        let mut asked = RequestedShares::default();
         asked.add(share);
         Open {
             client,
@@ -59,7 +59,7 @@ impl Open {
             opener,
             rights: share,
             seqid: 0,
-            locks: Places::new(),
+            locks: KeyIndex::new(),
             asked,
             place,
             owner_place,
@@ -123,7 +123,7 @@ impl Open {
     }
 }
 
-impl Asked {
+impl RequestedShares {
     fn add(&mut self, share: Share) {
         self.access |= 1 << (share.access & 3);
         self.deny |= 1 << (share.deny & 3);

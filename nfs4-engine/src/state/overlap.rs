@@ -3,7 +3,7 @@
 
 use alloc::boxed::Box;
 
-use super::byte_range::{Kind, Range};
+use super::byte_range::{LockKind, Range};
 
 /// A balanced tree of ranges by their first byte, in which every node knows how far the ranges
 /// below it reach.
@@ -12,9 +12,9 @@ pub(super) struct Overlaps<O>(Tree<O>);
 
 /// A range that an owner has locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held<O> {
+pub(super) struct LockedRange<O> {
     pub(super) owner: O,
-    pub(super) kind: Kind,
+    pub(super) kind: LockKind,
     pub(super) range: Range,
 }
 
@@ -22,7 +22,7 @@ type Tree<O> = Option<Box<Node<O>>>;
 
 #[derive(Debug)]
 struct Node<O> {
-    held: Held<O>,
+    held: LockedRange<O>,
     /// Of the ranges here and below: of all of them, and of those locked for writing.
     all: Reach<O>,
     writes: Reach<O>,
@@ -46,7 +46,7 @@ impl<O: Copy + Ord> Overlaps<O> {
     }
 
     /// Adds a range; no other of its owner begins at the same byte.
-    pub(super) fn insert(&mut self, held: Held<O>) {
+    pub(super) fn insert(&mut self, held: LockedRange<O>) {
         self.0 = Some(insert(self.0.take(), held));
     }
 
@@ -56,7 +56,12 @@ impl<O: Copy + Ord> Overlaps<O> {
     }
 
     /// The first range of another owner that keeps `owner` from locking `range` as `kind`.
-    pub(super) fn conflict(&self, range: Range, kind: Kind, owner: O) -> Option<Held<O>> {
+    pub(super) fn conflict(
+        &self,
+        range: Range,
+        kind: LockKind,
+        owner: O,
+    ) -> Option<LockedRange<O>> {
         let reaches = |tree: &Tree<O>| {
             let last = tree.as_deref().and_then(|node| node.reach(kind, owner));
             last.is_some_and(|last| last >= range.first)
@@ -78,9 +83,9 @@ impl<O: Copy + Ord> Overlaps<O> {
     }
 }
 
-impl<O: Copy + Ord> Held<O> {
-    fn conflicts(&self, range: Range, kind: Kind, owner: O) -> bool {
-        let excludes = kind == Kind::Write || self.kind == Kind::Write;
+impl<O: Copy + Ord> LockedRange<O> {
+    fn conflicts(&self, range: Range, kind: LockKind, owner: O) -> bool {
+        let excludes = kind == LockKind::Write || self.kind == LockKind::Write;
         excludes && self.owner != owner && self.range.overlaps(range)
     }
 
@@ -90,7 +95,7 @@ impl<O: Copy + Ord> Held<O> {
 }
 
 impl<O: Copy + Ord> Node<O> {
-    fn new(held: Held<O>) -> Box<Node<O>> {
+    fn new(held: LockedRange<O>) -> Box<Node<O>> {
         Box::new(Node {
             held,
             all: Reach::of(&held),
@@ -103,10 +108,10 @@ impl<O: Copy + Ord> Node<O> {
     }
 
     /// How far others than `owner` reach whom a lock of this kind excludes.
-    fn reach(&self, kind: Kind, owner: O) -> Option<u64> {
+    fn reach(&self, kind: LockKind, owner: O) -> Option<u64> {
         match kind {
-            Kind::Write => self.all.beside(owner),
-            Kind::Read => self.writes.beside(owner),
+            LockKind::Write => self.all.beside(owner),
+            LockKind::Read => self.writes.beside(owner),
         }
     }
 
@@ -115,8 +120,8 @@ impl<O: Copy + Ord> Node<O> {
         let own = Reach::of(&self.held);
         self.all = own;
         self.writes = match self.held.kind {
-            Kind::Read => Reach::NOWHERE,
-            Kind::Write => own,
+            LockKind::Read => Reach::NOWHERE,
+            LockKind::Write => own,
         };
         for below in [self.left.as_deref(), self.right.as_deref()] {
             let Some(below) = below else { continue };
@@ -174,7 +179,7 @@ impl<O: Copy + Ord> Reach<O> {
         others: None,
     };
 
-    fn of(held: &Held<O>) -> Reach<O> {
+    fn of(held: &LockedRange<O>) -> Reach<O> {
         Reach {
             farthest: Some((held.range.last, held.owner)),
             others: None,
@@ -212,7 +217,7 @@ fn height<O>(tree: &Tree<O>) -> u8 {
 
 // The depth of these is that of the tree, which for as many ranges as there can be is below 40.
 
-fn insert<O: Copy + Ord>(tree: Tree<O>, held: Held<O>) -> Box<Node<O>> {
+fn insert<O: Copy + Ord>(tree: Tree<O>, held: LockedRange<O>) -> Box<Node<O>> {
     let Some(mut node) = tree else {
         return Node::new(held);
     };
@@ -243,7 +248,7 @@ fn remove<O: Copy + Ord>(tree: Tree<O>, key: (u64, O)) -> Tree<O> {
 }
 
 /// Takes the first range out of a tree.
-fn take_first<O: Copy + Ord>(mut node: Box<Node<O>>) -> (Held<O>, Tree<O>) {
+fn take_first<O: Copy + Ord>(mut node: Box<Node<O>>) -> (LockedRange<O>, Tree<O>) {
     match node.left.take() {
         None => (node.held, node.right),
         Some(left) => {
@@ -267,8 +272,8 @@ mod tests {
             for at in 0..COUNT {
                 let first = 2 * order(at);
                 let range = Range { first, last: first };
-                let kind = Kind::Write;
-                overlaps.insert(Held {
+                let kind = LockKind::Write;
+                overlaps.insert(LockedRange {
                     owner: 1,
                     kind,
                     range,

@@ -7,13 +7,13 @@ use core::hash::{Hash, Hasher};
 
 use hashbrown::Equivalent;
 
-use super::turns::Turns;
+use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::parted::Parted;
-use crate::peer::{Full, Peer, Rank, Ranked, Ranks, Shares};
-use crate::places::Places;
+use crate::peer::{Evictable, EvictionEntry, EvictionOrder, LimitReached, Peer, Shares};
 use crate::slab::{Entry, Key, Slab};
+use crate::state::owner_seqid::OwnerSeqid;
 use crate::time::Mono;
 
 /// A client's name for whoever opens or locks, with the opens or the sets of locks that are his.
@@ -23,7 +23,7 @@ pub(crate) struct Owner<T> {
     name: OwnerName,
     /// What his name is found by.
     hash: u64,
-    held: Places<T>,
+    held: KeyIndex<T>,
     turns: Option<Box<Remembered<T>>>,
     /// When his last turn began.
     used: Mono,
@@ -31,9 +31,9 @@ pub(crate) struct Owner<T> {
 
 /// What is remembered of an owner of minor version 0.
 struct Remembered<T> {
-    turns: Turns,
+    turns: OwnerSeqid,
     /// Where he stands among those of whom no turn runs.
-    rank: Rank<kind::Owner<T>>,
+    rank: EvictionEntry<kind::Owner<T>>,
 }
 
 /// Owners of one kind, by name.
@@ -43,7 +43,7 @@ pub(crate) struct Owners<T> {
     /// Those that nothing binds to the server but their turns, by client.
     loose: BTreeSet<(ClientKey, Mono, Key<kind::Owner<T>>)>,
     /// Those of them of whom no turn runs.
-    pub(crate) resting: Ranks<kind::Owner<T>>,
+    pub(crate) resting: EvictionOrder<kind::Owner<T>>,
     /// How many bytes each peer's owners take: names, and last replies.
     pub(crate) bytes: Shares,
     /// The peer of each client, by its place.
@@ -79,17 +79,17 @@ impl<T> Owner<T> {
 
     /// How many bytes his name and his last reply have.
     pub(crate) fn bytes(&self) -> usize {
-        let last = self.turns().and_then(Turns::last);
+        let last = self.turns().and_then(OwnerSeqid::last);
         self.name().len() + last.map_or(0, |last| last.body.len())
     }
 
     /// The opens or sets of locks that are his.
-    pub(crate) fn held(&self) -> &Places<T> {
+    pub(crate) fn held(&self) -> &KeyIndex<T> {
         &self.held
     }
 
     /// His seqid and last reply, if he is of minor version 0.
-    pub(crate) fn turns(&self) -> Option<&Turns> {
+    pub(crate) fn turns(&self) -> Option<&OwnerSeqid> {
         self.turns.as_deref().map(|remembered| &remembered.turns)
     }
 
@@ -99,7 +99,7 @@ impl<T> Owner<T> {
     }
 
     fn is_running(&self) -> bool {
-        self.turns().is_some_and(Turns::is_running)
+        self.turns().is_some_and(OwnerSeqid::is_running)
     }
 
     /// Whether he may be forgotten once he has been silent for long.
@@ -115,7 +115,7 @@ impl<T> Owners<T> {
             slab: Slab::new(),
             by_name: DetMap::new(keyed),
             loose: BTreeSet::new(),
-            resting: Ranks::new(),
+            resting: EvictionOrder::new(),
             bytes: Shares::new(),
             peers: Parted::new(),
         }
@@ -135,8 +135,13 @@ impl<T> Owners<T> {
     ///
     /// # Errors
     /// What stands against it.
-    pub(crate) fn admits(&self, client: ClientKey, name: &[u8], most: usize) -> Result<(), Full> {
-        let peer = self.peer_of(client).ok_or(Full::Share)?;
+    pub(crate) fn admits(
+        &self,
+        client: ClientKey,
+        name: &[u8],
+        most: usize,
+    ) -> Result<(), LimitReached> {
+        let peer = self.peer_of(client).ok_or(LimitReached::Share)?;
         let admitted = self.bytes.held(peer).admits(most, name.len());
         admitted.or_else(|full| self.find(client, name).map(|_| ()).ok_or(full))
     }
@@ -207,7 +212,7 @@ impl<T> Owners<T> {
             let key = self.slab.insert(Owner {
                 name: name.clone(),
                 hash,
-                held: Places::new(),
+                held: KeyIndex::new(),
                 turns: None,
                 used: Mono::ZERO,
             });
@@ -248,11 +253,11 @@ impl<T> Owners<T> {
     }
 
     /// Changes an owner's turns, which are made if he has none; `now` if a turn begins.
-    pub(crate) fn take_turn<R>(
+    pub(crate) fn with_turn<R>(
         &mut self,
         key: Key<kind::Owner<T>>,
         now: Option<Mono>,
-        change: impl FnOnce(&mut Turns) -> R,
+        change: impl FnOnce(&mut OwnerSeqid) -> R,
     ) -> Option<R> {
         self.unlist(key);
         let owner = self.slab.get_mut(key)?;
@@ -299,7 +304,7 @@ impl<T> Owners<T> {
     }
 
     /// The one that has been silent longest, if of a client's peer more rest than may of so many.
-    pub(crate) fn crowded_out(
+    pub(crate) fn excess_owner(
         &self,
         client: ClientKey,
         most: usize,
@@ -331,8 +336,8 @@ impl<T> Owners<T> {
     }
 }
 
-impl<T> Ranked for Owner<T> {
-    fn rank(&mut self) -> Option<&mut Rank<kind::Owner<T>>> {
+impl<T> Evictable for Owner<T> {
+    fn rank(&mut self) -> Option<&mut EvictionEntry<kind::Owner<T>>> {
         Some(&mut self.turns.as_deref_mut()?.rank)
     }
 }
@@ -341,8 +346,8 @@ impl<T> Ranked for Owner<T> {
 impl<T> Default for Remembered<T> {
     fn default() -> Remembered<T> {
         Remembered {
-            turns: Turns::default(),
-            rank: Rank::default(),
+            turns: OwnerSeqid::default(),
+            rank: EvictionEntry::default(),
         }
     }
 }

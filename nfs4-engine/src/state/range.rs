@@ -2,8 +2,8 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use super::byte_range::{Kind, Range};
-use super::overlap::{Held, Overlaps};
+use super::byte_range::{LockKind, Range};
+use super::overlap::{LockedRange, Overlaps};
 
 /// The locked bytes of a file: of each owner ranges that do not overlap, cut where anything changes.
 /// `O` names a lock owner, and `U` what it has locked a byte under: the last LOCK of the byte says
@@ -21,7 +21,7 @@ pub(crate) struct Ranges<O, U> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Locked<U> {
     last: u64,
-    kind: Kind,
+    kind: LockKind,
     under: U,
 }
 
@@ -29,7 +29,7 @@ struct Locked<U> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict<O> {
     pub(crate) owner: O,
-    pub(crate) kind: Kind,
+    pub(crate) kind: LockKind,
     pub(crate) range: Range,
 }
 
@@ -60,7 +60,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
     }
 
     /// The first lock that keeps `owner` from locking `range`.
-    pub(crate) fn conflict(&self, range: Range, kind: Kind, owner: O) -> Option<Conflict<O>> {
+    pub(crate) fn conflict(&self, range: Range, kind: LockKind, owner: O) -> Option<Conflict<O>> {
         let held = self.overlaps.conflict(range, kind, owner)?;
         Some(Conflict {
             owner: held.owner,
@@ -71,7 +71,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 
     /// Gives `owner` the range; [`Ranges::conflict`] has found none. What that owner had of it
     /// before becomes `kind`, and is locked under `under` from now on.
-    pub(crate) fn lock(&mut self, range: Range, kind: Kind, owner: O, under: U) {
+    pub(crate) fn lock(&mut self, range: Range, kind: LockKind, owner: O, under: U) {
         self.unlock(range, owner);
         let Range {
             mut first,
@@ -179,7 +179,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         self.by_owner.insert((owner, first), locked);
         self.under.insert((under, first));
         let range = Range { first, last };
-        self.overlaps.insert(Held { owner, kind, range });
+        self.overlaps.insert(LockedRange { owner, kind, range });
     }
 
     fn remove(&mut self, owner: O, first: u64) {
@@ -218,7 +218,7 @@ mod tests {
         let mut steps = Vec::new();
         for (first, last) in [(0, 5), (1, 2), (2, 4), (5, 5)] {
             for (owner, under) in [(1_u8, 10_u8), (1, 11), (2, 20)] {
-                for kind in [Some(Kind::Read), Some(Kind::Write), None] {
+                for kind in [Some(LockKind::Read), Some(LockKind::Write), None] {
                     steps.push((range(first, last), (owner, under), kind));
                 }
             }
@@ -240,7 +240,8 @@ mod tests {
                     Some(kind) => {
                         let refused = model[bytes.clone()].iter().any(|byte| {
                             byte.iter().any(|(other, (held, _))| {
-                                *other != owner && (kind == Kind::Write || *held == Kind::Write)
+                                *other != owner
+                                    && (kind == LockKind::Write || *held == LockKind::Write)
                             })
                         });
                         let conflict = ranges.conflict(range, kind, owner);
@@ -264,7 +265,7 @@ mod tests {
     }
 
     /// Who has a byte, of which kind, and under what.
-    type Byte = BTreeMap<u8, (Kind, u8)>;
+    type Byte = BTreeMap<u8, (LockKind, u8)>;
 
     #[track_caller]
     fn agree(ranges: &Ranges<u8, u8>, model: &[Byte]) {
@@ -311,9 +312,14 @@ mod tests {
             let length = [0, 3, 40, 3_000][below(4) as usize];
             let asked = range(first, first + below(length + 1));
             let owner = below(12);
-            let kind = [Kind::Read, Kind::Read, Kind::Read, Kind::Write][below(4) as usize];
+            let kind = [
+                LockKind::Read,
+                LockKind::Read,
+                LockKind::Read,
+                LockKind::Write,
+            ][below(4) as usize];
             let walked = ranges.by_owner.iter().filter(|((of, first), held)| {
-                let excludes = kind == Kind::Write || held.kind == Kind::Write;
+                let excludes = kind == LockKind::Write || held.kind == LockKind::Write;
                 *of != owner && excludes && asked.overlaps(range(*first, held.last))
             });
             let first = walked.map(|((of, first), _)| (*first, *of)).min();
@@ -332,17 +338,20 @@ mod tests {
         for owner in 0..12 {
             assert!(ranges.unlock_under(owner, owner, usize::MAX));
         }
-        assert_eq!(ranges.conflict(range(0, u64::MAX), Kind::Write, 99), None);
+        assert_eq!(
+            ranges.conflict(range(0, u64::MAX), LockKind::Write, 99),
+            None
+        );
     }
 
     #[test]
     fn the_end_of_the_range_of_offsets() {
         let mut ranges = Ranges::new();
-        ranges.lock(range(0, u64::MAX), Kind::Write, 1, 10);
+        ranges.lock(range(0, u64::MAX), LockKind::Write, 1, 10);
         ranges.unlock(range(10, 19), 1);
         assert_eq!(ranges.len(), 2);
-        assert_eq!(ranges.conflict(range(10, 19), Kind::Write, 2), None);
-        let conflict = ranges.conflict(range(u64::MAX, u64::MAX), Kind::Read, 2);
+        assert_eq!(ranges.conflict(range(10, 19), LockKind::Write, 2), None);
+        let conflict = ranges.conflict(range(u64::MAX, u64::MAX), LockKind::Read, 2);
         assert_eq!(conflict.map(|c| c.range), Some(range(20, u64::MAX)));
         ranges.unlock(range(0, u64::MAX), 1);
         assert!(ranges.len() == 0 && !ranges.holds(10));
@@ -354,7 +363,7 @@ mod tests {
             let (mut at_once, mut in_steps) = (Ranges::new(), Ranges::new());
             for ranges in [&mut at_once, &mut in_steps] {
                 for at in 0..20 {
-                    ranges.lock(range(10 * at, 10 * at + 7), Kind::Read, 1, 1);
+                    ranges.lock(range(10 * at, 10 * at + 7), LockKind::Read, 1, 1);
                 }
             }
             at_once.unlock(range(first, last), 1);
@@ -371,10 +380,10 @@ mod tests {
     fn what_one_locks_costs_another_nothing() {
         let mut ranges = Ranges::new();
         for reader in 0..10 {
-            ranges.lock(range(0, u64::MAX), Kind::Read, reader, reader);
+            ranges.lock(range(0, u64::MAX), LockKind::Read, reader, reader);
         }
         for at in 0..10 {
-            ranges.lock(range(3 * at, 3 * at), Kind::Read, 10, 10);
+            ranges.lock(range(3 * at, 3 * at), LockKind::Read, 10, 10);
         }
         assert_eq!(ranges.len(), 20);
         assert!(ranges.cuts(range(5, 5), 1) && !ranges.cuts(range(0, 5), 1));

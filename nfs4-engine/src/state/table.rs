@@ -11,13 +11,13 @@ use super::open::Open;
 use super::owner::Owners;
 use super::stateid::{Named, check_seqid};
 use crate::fh::Fh;
-use crate::guards::Place;
+use crate::guards::GuardPlace;
+use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey, OpenOwnerKey, kind};
 use crate::map::{KeyMap, Keyed};
 use crate::parted::Parted;
-use crate::places::Places;
 use crate::principal::Principal;
-use crate::seal::{Draw, Purpose};
+use crate::seal::{Draw, SealPurpose};
 use crate::slab::Slab;
 use crate::state::ending::Ending;
 use crate::state::ending::gone;
@@ -55,7 +55,7 @@ pub(crate) type OpenByOwner = KeyMap<(OpenOwnerKey, FileKey), OpenKey>;
 pub(crate) type LockByOwner = KeyMap<(LockOwnerKey, OpenKey), LockKey>;
 
 /// All tables, to be looked at and not changed.
-pub(crate) struct Inside<'a> {
+pub(crate) struct StateTables<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
     pub(crate) open_owners: &'a Owners<kind::Open>,
@@ -84,7 +84,7 @@ pub(crate) struct Wanted<'a> {
 
 /// What was found under a stateid.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stated {
+pub(crate) struct FoundState {
     pub(crate) named: Named,
     pub(crate) client: ClientKey,
     pub(crate) file: FileKey,
@@ -111,11 +111,11 @@ impl States {
         States {
             epoch,
             files: Files::new(keyed),
-            opens: Slab::secret(Draw::new(keyed, Purpose::Open)),
+            opens: Slab::secret(Draw::new(keyed, SealPurpose::Open)),
             open_owners: Owners::new(keyed),
             open_by_owner: KeyMap::of_keys(keyed),
-            delegated: Delegated::new(Draw::new(keyed, Purpose::Delegation)),
-            locks: Slab::secret(Draw::new(keyed, Purpose::Lock)),
+            delegated: Delegated::new(Draw::new(keyed, SealPurpose::Delegation)),
+            locks: Slab::secret(Draw::new(keyed, SealPurpose::Lock)),
             lock_owners: Owners::new(keyed),
             lock_by_owner: KeyMap::of_keys(keyed),
             closed: KeyMap::of_keys(keyed),
@@ -145,8 +145,8 @@ impl States {
         }
     }
 
-    pub(crate) fn inside(&self) -> Inside<'_> {
-        Inside {
+    pub(crate) fn inside(&self) -> StateTables<'_> {
+        StateTables {
             files: &self.files,
             opens: &self.opens,
             open_owners: &self.open_owners,
@@ -180,8 +180,8 @@ impl States {
     }
 
     /// Where a file with state is guarded.
-    pub(crate) fn place_of(&self, key: FileKey) -> Option<Place> {
-        self.files.get(key).map(|file| Place::of(file.hash))
+    pub(crate) fn place_of(&self, key: FileKey) -> Option<GuardPlace> {
+        self.files.get(key).map(|file| GuardPlace::of(file.hash))
     }
 
     pub(crate) fn get(&self, key: OpenKey) -> Option<&Open> {
@@ -226,7 +226,7 @@ impl States {
     /// has no other.
     pub(crate) fn open(
         &mut self,
-        list: &mut Places<kind::Open>,
+        list: &mut KeyIndex<kind::Open>,
         wanted: &Wanted<'_>,
         (share, opener): (Share, Principal),
     ) -> OpenKey {
@@ -279,7 +279,7 @@ impl States {
     /// released once.
     pub(crate) fn close(
         &mut self,
-        list: &mut Places<kind::Open>,
+        list: &mut KeyIndex<kind::Open>,
         key: OpenKey,
         why: Ending,
     ) -> Option<Fh> {
@@ -320,7 +320,7 @@ impl States {
     }
 
     /// Whether so many steps were taken that others have their turn.
-    pub(crate) const fn is_due_to_others(&self) -> bool {
+    pub(crate) const fn must_yield(&self) -> bool {
         self.walked >= WALKED_AT_ONCE
     }
 
@@ -329,7 +329,7 @@ impl States {
     /// # Errors
     /// STALE_STATEID for one of another boot, EXPIRED for one that was lost, as long as that is
     /// remembered, BAD_STATEID for one that is unknown.
-    pub(crate) fn find_stateid(&self, stateid: &Stateid) -> Result<Stated, Status> {
+    pub(crate) fn find_stateid(&self, stateid: &Stateid) -> Result<FoundState, Status> {
         let named = Named::decode(stateid, self.epoch)?;
         let (client, file, seqid) = match named {
             Named::Open(key) => {
@@ -345,7 +345,7 @@ impl States {
                 (held.client, held.file, held.seqid)
             }
         };
-        Ok(Stated {
+        Ok(FoundState {
             named,
             client,
             file,
@@ -365,7 +365,7 @@ impl States {
     }
 
     /// Whether a stateid is of this file, if one is given.
-    pub(crate) fn is_of(&self, stated: &Stated, fh: Option<&Fh>) -> bool {
+    pub(crate) fn is_of(&self, stated: &FoundState, fh: Option<&Fh>) -> bool {
         let of_file = |fh: &Fh| {
             self.files
                 .get(stated.file)

@@ -9,9 +9,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::byte_range::{Kind, Range};
+use super::byte_range::{LockKind, Range};
 use crate::keys::{ClientKey, OpenKey, SessionKey};
-use crate::peer::{Full, Held, Peer};
+use crate::peer::{LimitReached, Peer, PeerUsage};
 use crate::time::Mono;
 
 /// The waiting line of one file: who has come first stands first.
@@ -31,7 +31,7 @@ pub(crate) struct Waiter {
     pub(crate) peer: Peer,
     pub(crate) owner: Box<[u8]>,
     pub(crate) range: Range,
-    pub(crate) kind: Kind,
+    pub(crate) kind: LockKind,
     /// The open that he would lock under, and leaves with.
     pub(crate) open: OpenKey,
     /// The session by which he can be told that the lock is free; none if he polls.
@@ -46,26 +46,26 @@ pub(crate) struct Waiter {
 
 /// Who asks for a lock, and for which.
 #[derive(Clone, Copy)]
-pub(crate) struct Asker<'a> {
+pub(crate) struct LockRequest<'a> {
     pub(crate) client: ClientKey,
     pub(crate) peer: Peer,
     pub(crate) owner: &'a [u8],
     pub(crate) range: Range,
-    pub(crate) kind: Kind,
+    pub(crate) kind: LockKind,
 }
 
 /// What comes of a lock having become free.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
+pub(crate) struct LockGrants {
     /// Whose turn it is, and who is to be told so.
-    pub(crate) told: Vec<Told>,
+    pub(crate) told: Vec<GrantNotice>,
     /// When it is to be looked at again, if no reminder is set for so early.
     pub(crate) again: Option<Mono>,
 }
 
 /// One whose turn it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct GrantNotice {
     pub(crate) client: ClientKey,
     pub(crate) session: SessionKey,
     pub(crate) owner: Box<[u8]>,
@@ -76,7 +76,7 @@ impl Waiters {
         self.line.is_empty()
     }
 
-    pub(crate) fn has(&self, asker: Asker<'_>) -> bool {
+    pub(crate) fn has(&self, asker: LockRequest<'_>) -> bool {
         self.line.iter().any(|waiter| waiter.is(asker))
     }
 
@@ -89,7 +89,7 @@ impl Waiters {
     /// from him but his turn.
     pub(crate) fn stand(
         &mut self,
-        asker: Asker<'_>,
+        asker: LockRequest<'_>,
         open: OpenKey,
         session: Option<SessionKey>,
         now: Mono,
@@ -123,7 +123,7 @@ impl Waiters {
     }
 
     /// Who asks without waiting, and is denied, does not wait any more.
-    pub(crate) fn leave(&mut self, asker: Asker<'_>) {
+    pub(crate) fn leave(&mut self, asker: LockRequest<'_>) {
         self.dismiss(|waiter| waiter.is(asker));
     }
 
@@ -141,15 +141,15 @@ impl Waiters {
         self.left.extend(self.line.extract_if(.., goes));
     }
 
-    fn admits(&self, asker: Asker<'_>) -> Result<(), Full> {
-        let held = Held::among(self.line.iter().map(|waiter| waiter.peer), asker.peer);
+    fn admits(&self, asker: LockRequest<'_>) -> Result<(), LimitReached> {
+        let held = PeerUsage::among(self.line.iter().map(|waiter| waiter.peer), asker.peer);
         held.admits(LINE, 1)
     }
 
     /// The one before `asker` in the line for whom the lock is kept, of those who would get it.
     pub(crate) fn before(
         &self,
-        asker: Asker<'_>,
+        asker: LockRequest<'_>,
         now: Mono,
         patience: Duration,
         would_get: impl Fn(&Waiter) -> bool,
@@ -165,7 +165,7 @@ impl Waiters {
     }
 
     /// A lock was granted: its owner leaves the line, and has overtaken those before him.
-    pub(crate) fn granted(&mut self, asker: Asker<'_>) {
+    pub(crate) fn granted(&mut self, asker: LockRequest<'_>) {
         let before = self.line.iter_mut().take_while(|waiter| !waiter.is(asker));
         for waiter in before.filter(|waiter| waiter.is_in_the_way_of(asker)) {
             waiter.overtaken = waiter.overtaken.saturating_add(1);
@@ -179,10 +179,10 @@ impl Waiters {
         now: Mono,
         patience: Duration,
         would_get: impl Fn(&Waiter) -> bool,
-    ) -> Turns {
+    ) -> LockGrants {
         self.dismiss(|waiter| waiter.has_gone(now, patience));
         let gets: Vec<bool> = self.line.iter().map(would_get).collect();
-        let mut turns = Turns::default();
+        let mut turns = LockGrants::default();
         let mut next: Option<Mono> = None;
         self.reminder = self.reminder.filter(|at| *at > now);
         for at in 0..self.line.len() {
@@ -201,7 +201,7 @@ impl Waiters {
                 && let Some(session) = waiter.session
             {
                 waiter.turn = Some(now.after(TURN));
-                turns.told.push(Told {
+                turns.told.push(GrantNotice {
                     client: waiter.client,
                     session,
                     owner: waiter.owner.clone(),
@@ -235,8 +235,8 @@ impl Waiters {
 }
 
 impl Waiter {
-    fn asker(&self) -> Asker<'_> {
-        Asker {
+    fn asker(&self) -> LockRequest<'_> {
+        LockRequest {
             client: self.client,
             peer: self.peer,
             owner: &self.owner,
@@ -246,19 +246,19 @@ impl Waiter {
     }
 
     /// Whether this is what the asker waits for. A range can be waited for in one kind only.
-    fn is(&self, asker: Asker<'_>) -> bool {
+    fn is(&self, asker: LockRequest<'_>) -> bool {
         self.is_of(asker) && self.range == asker.range
     }
 
-    fn is_of(&self, asker: Asker<'_>) -> bool {
+    fn is_of(&self, asker: LockRequest<'_>) -> bool {
         self.client == asker.client && *self.owner == *asker.owner
     }
 
     /// Whether both cannot have what they ask for.
-    fn is_in_the_way_of(&self, asker: Asker<'_>) -> bool {
+    fn is_in_the_way_of(&self, asker: LockRequest<'_>) -> bool {
         !self.is_of(asker)
             && self.range.overlaps(asker.range)
-            && (self.kind == Kind::Write || asker.kind == Kind::Write)
+            && (self.kind == LockKind::Write || asker.kind == LockKind::Write)
     }
 
     fn is_kept_for(&self, now: Mono, patience: Duration) -> bool {

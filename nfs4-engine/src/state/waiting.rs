@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::locked::NOBODY;
 use super::table::States;
-use super::waiter::{Asker, Turns, Waiter, Waiters};
+use super::waiter::{LockGrants, LockRequest, Waiter, Waiters};
 use crate::keys::ClientKey;
 use crate::keys::SessionKey;
 use crate::keys::{FileKey, OpenKey};
@@ -19,7 +19,7 @@ impl States {
     }
 
     /// Whether somebody stands in the line of the file of an open already.
-    pub(crate) fn is_waiting(&self, open: OpenKey, asker: Asker<'_>) -> bool {
+    pub(crate) fn is_waiting(&self, open: OpenKey, asker: LockRequest<'_>) -> bool {
         let file = self
             .opens
             .get(open)
@@ -31,7 +31,7 @@ impl States {
     pub(crate) fn wait(
         &mut self,
         open: OpenKey,
-        asker: Asker<'_>,
+        asker: LockRequest<'_>,
         session: Option<SessionKey>,
         now: Mono,
         patience: Duration,
@@ -52,14 +52,14 @@ impl States {
     }
 
     /// Who was denied a lock under an open does not wait for it any more.
-    pub(crate) fn give_up(&mut self, open: OpenKey, asker: Asker<'_>) {
+    pub(crate) fn give_up(&mut self, open: OpenKey, asker: LockRequest<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line_of_some(file, |waiters| waiters.leave(asker));
         }
     }
 
     /// A lock under an open was granted: its owner does not wait for it any more.
-    pub(crate) fn granted(&mut self, open: OpenKey, asker: Asker<'_>) {
+    pub(crate) fn granted(&mut self, open: OpenKey, asker: LockRequest<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line_of_some(file, |waiters| waiters.granted(asker));
         }
@@ -69,7 +69,7 @@ impl States {
     pub(crate) fn before(
         &self,
         open: OpenKey,
-        asker: Asker<'_>,
+        asker: LockRequest<'_>,
         now: Mono,
         patience: Duration,
     ) -> Option<&Waiter> {
@@ -79,12 +79,12 @@ impl States {
     }
 
     /// Something of a file may have become free: says whose turn it is.
-    pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> Turns {
+    pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> LockGrants {
         let Some(found) = self.files.get_mut(file) else {
-            return Turns::default();
+            return LockGrants::default();
         };
         if found.waiters.is_empty() {
-            return Turns::default();
+            return LockGrants::default();
         }
         let mut waiters = core::mem::take(&mut found.waiters);
         self.walked += waiters.iter().count();

@@ -1,7 +1,7 @@
 //! The end of a callback: whoever wanted it is told.
 
 use crate::action::Outbox;
-use crate::callback::{CallbackEnd, CallbackFailed, Purpose};
+use crate::callback::{CallPurpose, CallbackEnd, CallbackFailed};
 use crate::core::Core;
 use crate::keys::CallKey;
 use crate::time::Now;
@@ -18,13 +18,13 @@ impl Core {
         let Some(call) = self.callbacks.calls.remove(key) else {
             return;
         };
-        self.tell_end(call.purpose, end, now, out);
+        self.report_end(call.purpose, end, now, out);
     }
 
     /// Tells whoever wanted a callback how it ended.
-    pub(crate) fn tell_end(
+    pub(crate) fn report_end(
         &mut self,
-        purpose: Purpose,
+        purpose: CallPurpose,
         end: CallbackEnd,
         now: Now,
         out: &mut Outbox,
@@ -36,12 +36,12 @@ impl Core {
             ) => out.metrics.callback_failed(),
         }
         match purpose {
-            Purpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
-            Purpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),
+            CallPurpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
+            CallPurpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),
             // What the client gives back by that, it says by DELEGRETURN.
-            Purpose::RecallAny(_) => {}
-            Purpose::RecallSlot(session) => self.slots_recalled(session, end),
-            Purpose::NotifyLock { file, client } => self.lock_notified(file, client, end),
+            CallPurpose::RecallAny(_) => {}
+            CallPurpose::RecallSlot(session) => self.slots_recalled(session, end),
+            CallPurpose::NotifyLock { file, client } => self.lock_notified(file, client, end),
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::action::{Action, Outbox};
 use crate::callback::channel::Cleared;
 use crate::callback::flight::Path;
-use crate::callback::{CallbackEnd, CallbackFailed, Phase};
+use crate::callback::{CallPhase, CallbackEnd, CallbackFailed};
 use crate::core::Core;
 use crate::direction::Direction;
 use crate::event::{BackChannelLost, Event, Unbound};
@@ -92,7 +92,7 @@ impl Core {
             return;
         }
         if let Some(call) = self.callbacks.calls.get_mut(call) {
-            call.phase = Phase::Waiting { slot };
+            call.phase = CallPhase::Waiting { slot };
         }
         self.send_callback(call, now, out);
     }
@@ -223,13 +223,13 @@ impl Core {
             };
             // What was never sent can as well go by another session.
             let elsewhere = match found.phase {
-                Phase::Queued if found.attempts == 0 => {
+                CallPhase::Queued if found.attempts == 0 => {
                     self.channel_for(found.client, None, &found.op).ok()
                 }
-                Phase::Queued
-                | Phase::Sent { .. }
-                | Phase::Waiting { .. }
-                | Phase::Parked { .. } => None,
+                CallPhase::Queued
+                | CallPhase::Sent { .. }
+                | CallPhase::Waiting { .. }
+                | CallPhase::Parked { .. } => None,
             };
             match elsewhere {
                 Some(session) => self.enqueue(call, session, now, out),

@@ -10,11 +10,11 @@ use nfs4_proto::rpc::{AuthFlavor, AuthSys, CB_COMPOUND, OpaqueAuth};
 use nfs4_proto::xdr::{Decode, Encode, List, Reader, Writer, XdrError};
 
 use crate::action::Outbox;
-use crate::callback::answer::{self, HeldAttrs};
+use crate::callback::decode::{self, HeldAttrs};
 use crate::callback::flight::{Flight, Path, xid_of};
-use crate::callback::path::{Line, PathCall, PathPhase};
+use crate::callback::path::{PathCall, PathConnection, PathPhase};
 use crate::callback::{
-    CallbackEnd, CallbackFailed, CallbackOp, CallbackRefused, Purpose, channel, encode,
+    CallPurpose, CallbackEnd, CallbackFailed, CallbackOp, CallbackRefused, channel, encode,
 };
 use crate::core::Core;
 use crate::ids::ConnId;
@@ -32,14 +32,14 @@ impl Core {
         &mut self,
         client: ClientKey,
         op: CallbackOp,
-        purpose: Purpose,
+        purpose: CallPurpose,
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), CallbackRefused> {
         let known = matches!(op.op(), CbOp::Recall | CbOp::GetAttr);
         let path = self
             .path(client)
-            .filter(|path| known && path.line != Line::Barred);
+            .filter(|path| known && path.line != PathConnection::Barred);
         let waiting = path.map(|path| path.queue.len());
         let full = waiting.ok_or(CallbackRefused::NoPath)? >= channel::QUEUE;
         if full {
@@ -69,7 +69,7 @@ impl Core {
             let Some(path) = self.path(key) else {
                 return;
             };
-            let Line::Up { conn, .. } = path.line else {
+            let PathConnection::Up { conn, .. } = path.line else {
                 return;
             };
             if path.sent.len() >= MOST_SENT || self.callbacks.flights.is_full() {
@@ -183,7 +183,7 @@ impl Core {
         out: &mut Outbox,
     ) {
         if let Some(call) = self.callbacks.path_calls.remove(key) {
-            self.tell_end(call.purpose, end, now, out);
+            self.report_end(call.purpose, end, now, out);
         }
     }
 
@@ -277,7 +277,7 @@ fn read(results: &[u8], asked: CbOp) -> Result<(Status, Option<HeldAttrs>), XdrE
         };
         return Ok((status, None));
     }
-    answer::operation(&mut r, asked)
+    decode::operation(&mut r, asked)
 }
 
 /// AUTH_SYS as root, as it is sent: who the server is says nothing to a client. [RFC 7530 §3.3.3]

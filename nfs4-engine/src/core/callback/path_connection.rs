@@ -12,7 +12,7 @@ use nfs4_proto::rpc::{CB_NULL, parse_uaddr};
 use crate::action::{Action, Outbox};
 use crate::callback::channel::no_credential;
 use crate::callback::flight::{Flight, Path, xid_of};
-use crate::callback::path::{CallbackPath, Line, PathPhase};
+use crate::callback::path::{CallbackPath, PathConnection, PathPhase};
 use crate::callback::{CallbackEnd, CallbackFailed, encode};
 use crate::core::Core;
 use crate::ids::{ConnId, DialId};
@@ -43,12 +43,12 @@ impl Core {
         match &mut client.path {
             Some(path)
                 if (path.target, path.program, path.ident) == (target, program, ident)
-                    && path.line != Line::Barred =>
+                    && path.line != PathConnection::Barred =>
             {
                 return;
             }
             Some(_) => {
-                self.hang_up(key, CallbackFailed::NoPath, now, out);
+                self.close_connection(key, CallbackFailed::NoPath, now, out);
                 if let Some(path) = self.path_mut(key) {
                     (path.target, path.program, path.ident) = (target, program, ident);
                     (path.peer, path.failures) = (peer, 0);
@@ -60,7 +60,7 @@ impl Core {
                     peer,
                     program,
                     ident,
-                    line: Line::Barred,
+                    line: PathConnection::Barred,
                     failures: 0,
                     queue: VecDeque::new(),
                     sent: Vec::new(),
@@ -79,7 +79,7 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) {
-        self.hang_up(key, why, now, out);
+        self.close_connection(key, why, now, out);
         let path = self
             .clients
             .get_mut(key)
@@ -100,7 +100,7 @@ impl Core {
         let client = self.callbacks.dials.remove(key_of(dial));
         let wanted = client.filter(|key| {
             let path = self.path(*key);
-            path.is_some_and(|path| path.line == Line::Dialling { dial })
+            path.is_some_and(|path| path.line == PathConnection::Dialling { dial })
         });
         match result {
             Ok(conn) => {
@@ -131,7 +131,7 @@ impl Core {
         if self.path(key).and_then(CallbackPath::conn) != Some(conn) {
             return;
         }
-        self.leave_line(key, now.mono);
+        self.leave_waiting_line(key, now.mono);
         self.requeue(key, CallbackFailed::NoPath, now, out);
         self.rest(key, now);
     }
@@ -139,11 +139,11 @@ impl Core {
     /// CB_NULL was answered.
     pub(crate) fn path_is_up(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
         if let Some(path) = self.path_mut(key)
-            && let Line::Probing { conn: probed, .. } = path.line
+            && let PathConnection::Probing { conn: probed, .. } = path.line
             && probed == conn
         {
             let since = now.mono;
-            path.line = Line::Up { conn, since };
+            path.line = PathConnection::Up { conn, since };
             self.pump_path(key, now, out);
         }
     }
@@ -156,18 +156,18 @@ impl Core {
         now: Now,
         out: &mut Outbox,
     ) {
-        self.hang_up(key, why, now, out);
+        self.close_connection(key, why, now, out);
         self.rest(key, now);
     }
 
     /// Nothing is tried any more, and what waits has no path.
     pub(crate) fn bar(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let why = CallbackFailed::NoPath;
-        self.hang_up(key, why, now, out);
+        self.close_connection(key, why, now, out);
         let Some(path) = self.path_mut(key) else {
             return;
         };
-        path.line = Line::Barred;
+        path.line = PathConnection::Barred;
         for call in mem::take(&mut path.queue) {
             self.end_path_call(call, CallbackEnd::Failed(why), now, out);
         }
@@ -175,22 +175,25 @@ impl Core {
 
     /// Looks at a path whose time has come: at its connection, at what is overdue and at what has
     /// waited for long enough.
-    pub(crate) fn look_at_path(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn on_path_timer(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(path) = self.path_mut(key) else {
             return;
         };
         path.reminded = Mono::NEVER;
         let line = path.line;
         match line {
-            Line::Resting { until } if until <= now.mono => self.dial(key, out),
-            Line::Probing { until, .. } if until <= now.mono => {
+            PathConnection::Resting { until } if until <= now.mono => self.dial(key, out),
+            PathConnection::Probing { until, .. } if until <= now.mono => {
                 self.try_again(key, CallbackFailed::TimedOut, now, out);
             }
-            Line::Up { .. } if self.is_answer_late(key, now.mono) => {
+            PathConnection::Up { .. } if self.is_answer_late(key, now.mono) => {
                 self.try_again(key, CallbackFailed::TimedOut, now, out);
             }
-            Line::Up { .. } => self.pump_path(key, now, out),
-            Line::Resting { .. } | Line::Probing { .. } | Line::Dialling { .. } | Line::Barred => {}
+            PathConnection::Up { .. } => self.pump_path(key, now, out),
+            PathConnection::Resting { .. }
+            | PathConnection::Probing { .. }
+            | PathConnection::Dialling { .. }
+            | PathConnection::Barred => {}
         }
         self.give_up_old(key, now, out);
         self.remind_path(key);
@@ -202,8 +205,10 @@ impl Core {
             return;
         };
         let line = match path.line {
-            Line::Resting { until } | Line::Probing { until, .. } => until,
-            Line::Up { .. } | Line::Dialling { .. } | Line::Barred => Mono::NEVER,
+            PathConnection::Resting { until } | PathConnection::Probing { until, .. } => until,
+            PathConnection::Up { .. }
+            | PathConnection::Dialling { .. }
+            | PathConnection::Barred => Mono::NEVER,
         };
         let calls = path.calls().filter_map(|call| {
             let call = self.callbacks.path_calls.get(call)?;
@@ -219,7 +224,7 @@ impl Core {
             if let Some(path) = self.path_mut(key) {
                 path.reminded = next;
             }
-            self.remind(next, Due::Path(key));
+            self.set_timer(next, Due::Path(key));
         }
     }
 
@@ -227,7 +232,7 @@ impl Core {
     fn dial(&mut self, key: ClientKey, out: &mut Outbox) {
         let dial = dial_of(self.callbacks.dials.insert(key));
         if let Some(path) = self.path_mut(key) {
-            path.line = Line::Dialling { dial };
+            path.line = PathConnection::Dialling { dial };
             out.push(Action::Dial {
                 dial,
                 target: path.target,
@@ -255,7 +260,7 @@ impl Core {
         let Some(path) = self.path_mut(key) else {
             return;
         };
-        path.line = Line::Probing { conn, until };
+        path.line = PathConnection::Probing { conn, until };
         let xid = xid_of(flight);
         let head = encode::head(xid, path.program, CB_NULL, &no_credential(), 0);
         out.callback(conn, xid, &head, &[]);
@@ -263,8 +268,14 @@ impl Core {
     }
 
     /// Closes the connection, if there is one; what was sent by it waits again.
-    fn hang_up(&mut self, key: ClientKey, why: CallbackFailed, now: Now, out: &mut Outbox) {
-        if let Some(conn) = self.leave_line(key, now.mono) {
+    fn close_connection(
+        &mut self,
+        key: ClientKey,
+        why: CallbackFailed,
+        now: Now,
+        out: &mut Outbox,
+    ) {
+        if let Some(conn) = self.leave_waiting_line(key, now.mono) {
             let connection = self.connections.get_mut(conn);
             let flights = connection.map(|connection| {
                 connection.serves = None;
@@ -280,15 +291,15 @@ impl Core {
 
     /// There is no line any more: nothing is sent while what was sent is gone through. Gives the
     /// connection, if there was one.
-    fn leave_line(&mut self, key: ClientKey, now: Mono) -> Option<ConnId> {
+    fn leave_waiting_line(&mut self, key: ClientKey, now: Mono) -> Option<ConnId> {
         let path = self.path_mut(key)?;
         let conn = path.conn();
-        if let Line::Up { since, .. } = path.line
+        if let PathConnection::Up { since, .. } = path.line
             && now.since(since) >= STEADY
         {
             path.failures = 0;
         }
-        path.line = Line::Resting { until: Mono::NEVER };
+        path.line = PathConnection::Resting { until: Mono::NEVER };
         conn
     }
 
@@ -311,7 +322,7 @@ impl Core {
             .saturating_mul(1 << path.failures.min(16))
             .min(LONGEST_REST);
         path.failures = path.failures.saturating_add(1);
-        path.line = Line::Resting {
+        path.line = PathConnection::Resting {
             until: now.mono.after(pause),
         };
         self.remind_path(key);

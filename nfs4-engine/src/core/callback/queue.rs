@@ -9,7 +9,7 @@ use crate::action::Outbox;
 use crate::callback::channel::QUEUE;
 use crate::callback::encode::{self, Frame};
 use crate::callback::{
-    BackChannel, Call, CallbackOp, CallbackPath, CallbackRefused, Phase, Promise, Purpose,
+    BackChannel, Call, CallPhase, CallPurpose, CallbackOp, CallbackPath, CallbackRefused, Promise,
 };
 use crate::core::Core;
 use crate::keys::{CallKey, ClientKey, SessionKey};
@@ -22,12 +22,12 @@ impl Core {
     ///
     /// # Errors
     /// The callback is not taken, and nothing will be told.
-    pub(crate) fn call_back(
+    pub(crate) fn send_callback_to(
         &mut self,
         client: ClientKey,
         hint: Option<SessionKey>,
         op: CallbackOp,
-        purpose: Purpose,
+        purpose: CallPurpose,
         now: Now,
         out: &mut Outbox,
     ) -> Result<(), CallbackRefused> {
@@ -44,7 +44,7 @@ impl Core {
             session,
             op,
             purpose,
-            phase: Phase::Queued,
+            phase: CallPhase::Queued,
             attempts: 0,
             repeats: 0,
             at: until,
@@ -88,14 +88,14 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(session) {
             session.back.queue_mut().push_back(call);
         }
-        self.look_again(call);
+        self.next_check(call);
         self.pump(session, now, out);
     }
 
     /// Sends what waits, as far as there are slots for it and a connection.
     pub(crate) fn pump(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         if self.back_connection(key, |_| false).is_none() {
-            self.move_unsent(key, now, out);
+            self.requeue_unsent(key, now, out);
             return;
         }
         while !self.callbacks.flights.is_full() {
@@ -116,7 +116,7 @@ impl Core {
 
     /// Lets callbacks that were never sent go by other sessions of the client, if one has a
     /// connection.
-    pub(crate) fn move_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn requeue_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
@@ -157,7 +157,7 @@ impl Core {
             let seat = core.sessions.get(key)?.back.seats().get(slot)?;
             let call = seat.call?;
             let phase = core.callbacks.calls.get(call)?.phase;
-            matches!(phase, Phase::Parked { .. }).then_some(call)
+            matches!(phase, CallPhase::Parked { .. }).then_some(call)
         };
         let seats = self
             .sessions
@@ -199,7 +199,7 @@ impl Core {
         let body = encode::body(&frame, &call.op);
         if let Some(call) = self.callbacks.calls.get_mut(key) {
             call.body = body;
-            call.phase = Phase::Waiting { slot };
+            call.phase = CallPhase::Waiting { slot };
             call.repeats = 0;
         }
     }
@@ -272,14 +272,14 @@ impl Core {
     }
 
     /// Sets the reminder of a callback anew.
-    pub(crate) fn look_again(&mut self, key: CallKey) {
+    pub(crate) fn next_check(&mut self, key: CallKey) {
         if let Some(at) = self.callbacks.calls.get(key).map(|call| call.at) {
-            self.remind(at, Due::Callback(key));
+            self.set_timer(at, Due::Callback(key));
         }
     }
 
     /// Looks at a callback whose time has come.
-    pub(crate) fn look_at_callback(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn on_callback_timer(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };
@@ -289,10 +289,10 @@ impl Core {
         }
         let session = call.session;
         match call.phase {
-            Phase::Queued => self.leave_queue(key, now, out),
-            Phase::Sent { slot } => self.answer_is_overdue(session, slot, key, now, out),
-            Phase::Waiting { .. } => self.send_callback(key, now, out),
-            Phase::Parked { slot } => self.give_up(session, slot, now, out),
+            CallPhase::Queued => self.leave_queue(key, now, out),
+            CallPhase::Sent { slot } => self.answer_is_overdue(session, slot, key, now, out),
+            CallPhase::Waiting { .. } => self.send_callback(key, now, out),
+            CallPhase::Parked { slot } => self.give_up(session, slot, now, out),
         }
     }
 }

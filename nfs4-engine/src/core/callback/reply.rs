@@ -3,10 +3,10 @@
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::callback::answer::{self, Answer, Asked, HeldAttrs};
+use crate::callback::decode::{self, CbOutcome, CbRequest, HeldAttrs};
 use crate::callback::flight::{Flight, Path};
-use crate::callback::slot::{Next, Said};
-use crate::callback::{CallbackEnd, CallbackFailed, Phase};
+use crate::callback::slot::{CbSlotReply, CbSlotStep};
+use crate::callback::{CallPhase, CallbackEnd, CallbackFailed};
 use crate::core::Core;
 use crate::event::BackChannelLost;
 use crate::ids::ConnId;
@@ -16,7 +16,7 @@ use crate::time::{Mono, Now};
 
 /// The slot that an answer is about.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct CallSite {
     pub(crate) session: SessionKey,
     pub(crate) slot: u32,
 }
@@ -26,14 +26,14 @@ impl Core {
     pub(crate) fn callback_reply(&mut self, reply: CallbackReply, now: Now, out: &mut Outbox) {
         let found = self.callbacks.flights.find(reply.conn, reply.xid);
         let Some(flight) = found.and_then(|key| self.land(key)) else {
-            out.metrics.stray_callback_reply();
+            out.metrics.unmatched_callback_reply();
             return;
         };
         if flight.overdue {
-            out.metrics.stray_callback_reply();
+            out.metrics.unmatched_callback_reply();
         }
         let place = match flight.path {
-            Path::Slot { session, slot } => Place { session, slot },
+            Path::Slot { session, slot } => CallSite { session, slot },
             Path::Dialled { client, call } => {
                 if call.is_some() {
                     out.metrics.callback_took(now.mono.since(flight.sent));
@@ -48,19 +48,19 @@ impl Core {
                 let Some(asked) = self.asked(place) else {
                     return;
                 };
-                answer::read(results, &asked)
+                decode::read(results, &asked)
             }
             // The client's RPC layer does not take callbacks there.
-            CallbackOutcome::Refused(_) => Answer::BadConnection,
+            CallbackOutcome::Refused(_) => CbOutcome::BadConnection,
         };
         self.answered(place, &flight, answer, now, out);
     }
 
-    fn asked(&self, place: Place) -> Option<Asked> {
+    fn asked(&self, place: CallSite) -> Option<CbRequest> {
         let session = self.sessions.get(place.session)?;
         let seat = session.back.seats().get(place.slot as usize)?;
         let call = seat.call.and_then(|call| self.callbacks.calls.get(call));
-        Some(Asked {
+        Some(CbRequest {
             session: session.id,
             slot: place.slot,
             seqid: seat.slot.seqid(),
@@ -70,50 +70,50 @@ impl Core {
 
     fn answered(
         &mut self,
-        place: Place,
+        place: CallSite,
         flight: &Flight,
-        answer: Answer,
+        answer: CbOutcome,
         now: Now,
         out: &mut Outbox,
     ) {
         match answer {
-            Answer::Executed {
+            CbOutcome::Executed {
                 status,
                 attrs,
                 target,
             } => {
                 self.heard_from(place.session, flight.conn, now);
-                self.steer_back(place, target);
+                self.apply_slot_target(place, target);
                 self.executed(place, status, attrs, now, out);
             }
-            Answer::FalseRetry => self.taken_for_another(place, now, out),
+            CbOutcome::FalseRetry => self.taken_for_another(place, now, out),
             // What was sent since, or will be, is more to the point.
-            Answer::Delayed
-            | Answer::Misordered
-            | Answer::BadSlot
-            | Answer::BadSession
-            | Answer::BadConnection
-            | Answer::Refused
-            | Answer::Garbled
+            CbOutcome::Delayed
+            | CbOutcome::Misordered
+            | CbOutcome::BadSlot
+            | CbOutcome::BadSession
+            | CbOutcome::BadConnection
+            | CbOutcome::Refused
+            | CbOutcome::Garbled
                 if flight.overdue => {}
-            Answer::Delayed => self.delayed(place, now, out),
-            Answer::Misordered => self.misordered(place, now, out),
-            Answer::BadSlot => self.no_such_slot(place, now, out),
-            Answer::BadSession => self.back_channel_is_faulty(place.session, now, out),
-            Answer::BadConnection => {
+            CbOutcome::Delayed => self.delayed(place, now, out),
+            CbOutcome::Misordered => self.misordered(place, now, out),
+            CbOutcome::BadSlot => self.no_such_slot(place, now, out),
+            CbOutcome::BadSession => self.back_channel_is_faulty(place.session, now, out),
+            CbOutcome::BadConnection => {
                 let (session, slot) = (place.session, place.slot);
                 let why = BackChannelLost::Refused;
                 self.leave_back_channel(session, flight.conn, why, out);
                 self.send_elsewhere(session, slot, CallbackFailed::Refused, now, out);
             }
-            Answer::Refused => {
+            CbOutcome::Refused => {
                 let (session, slot) = (place.session, place.slot);
                 if let Some(seat) = self.seat_mut(session, slot) {
-                    seat.slot.answered(Said::Refused);
+                    seat.slot.answered(CbSlotReply::Refused);
                 }
                 self.end_on_slot(session, slot, CallbackFailed::Refused, now, out);
             }
-            Answer::Garbled => {
+            CbOutcome::Garbled => {
                 let why = BackChannelLost::Garbled;
                 self.leave_back_channel(place.session, flight.conn, why, out);
                 self.nobody_knows(place.session, place.slot, now, out);
@@ -124,13 +124,13 @@ impl Core {
     /// The callback of a slot was executed, which renews the lease and frees the slot.
     fn executed(
         &mut self,
-        place: Place,
+        place: CallSite,
         status: Status,
         attrs: Option<HeldAttrs>,
         now: Now,
         out: &mut Outbox,
     ) {
-        if let Some(call) = self.settle(place, Said::Executed) {
+        if let Some(call) = self.settle(place, CbSlotReply::Executed) {
             self.end_callback(call, CallbackEnd::Done { status, attrs }, now, out);
         }
         self.pump(place.session, now, out);
@@ -138,14 +138,14 @@ impl Core {
 
     /// The client has executed something else under the seqid of a callback, or does not recognise
     /// it: either way the seqid is used.
-    fn taken_for_another(&mut self, place: Place, now: Now, out: &mut Outbox) {
-        let call = self.settle(place, Said::Executed);
+    fn taken_for_another(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
+        let call = self.settle(place, CbSlotReply::Executed);
         if let Some(key) = call
             && let Some(call) = self.callbacks.calls.get(key)
         {
             // Sent once, it cannot be what the client has executed before.
             if call.repeats > 1 {
-                let status = answer::unseen(Some(call.op.op()));
+                let status = decode::unseen(Some(call.op.op()));
                 let attrs = None;
                 self.end_callback(key, CallbackEnd::Done { status, attrs }, now, out);
             } else if self.pause(call.attempts).is_some() {
@@ -159,9 +159,9 @@ impl Core {
     }
 
     /// Not now: the same comes again, under the same seqid.
-    fn delayed(&mut self, place: Place, now: Now, out: &mut Outbox) {
+    fn delayed(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
         let Some(call) = self.seat_mut(place.session, place.slot).and_then(|seat| {
-            seat.slot.answered(Said::Delayed);
+            seat.slot.answered(CbSlotReply::Delayed);
             seat.call
         }) else {
             return;
@@ -182,22 +182,22 @@ impl Core {
         }
     }
 
-    fn misordered(&mut self, place: Place, now: Now, out: &mut Outbox) {
+    fn misordered(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
         let Some(seat) = self.seat_mut(place.session, place.slot) else {
             return;
         };
-        match (seat.slot.answered(Said::Misordered), seat.call) {
-            (Next::Fault, _) => self.back_channel_is_faulty(place.session, now, out),
-            (Next::Again, Some(call)) => {
+        match (seat.slot.answered(CbSlotReply::Misordered), seat.call) {
+            (CbSlotStep::Fault, _) => self.back_channel_is_faulty(place.session, now, out),
+            (CbSlotStep::Again, Some(call)) => {
                 self.frame(call, place.slot);
                 self.send_callback(call, now, out);
             }
-            (Next::Again | Next::Over, _) => {}
+            (CbSlotStep::Again | CbSlotStep::Over, _) => {}
         }
     }
 
     /// The client has fewer slots than it once said.
-    fn no_such_slot(&mut self, place: Place, now: Now, out: &mut Outbox) {
+    fn no_such_slot(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
         if place.slot == 0 {
             self.back_channel_is_faulty(place.session, now, out);
             return;
@@ -205,7 +205,7 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(place.session) {
             session.back.forbid_from(place.slot);
         }
-        if let Some(call) = self.settle(place, Said::Refused) {
+        if let Some(call) = self.settle(place, CbSlotReply::Refused) {
             let attempts = self
                 .callbacks
                 .calls
@@ -223,7 +223,7 @@ impl Core {
 
     /// Ends the callback of a slot as far as the slot goes: what else of it is on the wire does not
     /// matter any more, unless the slot is lost with it.
-    fn settle(&mut self, place: Place, said: Said) -> Option<CallKey> {
+    fn settle(&mut self, place: CallSite, said: CbSlotReply) -> Option<CallKey> {
         let seat = self.seat_mut(place.session, place.slot)?;
         seat.slot.answered(said);
         let call = seat.call.take();
@@ -236,10 +236,10 @@ impl Core {
     /// Sends a callback on its slot when some time has passed.
     pub(crate) fn wait(&mut self, key: CallKey, slot: u32, until: Mono) {
         if let Some(call) = self.callbacks.calls.get_mut(key) {
-            call.phase = Phase::Waiting { slot };
+            call.phase = CallPhase::Waiting { slot };
             call.at = until;
         }
-        self.look_again(key);
+        self.next_check(key);
     }
 
     /// Puts a callback that has no slot any more back into the queue.
@@ -247,12 +247,12 @@ impl Core {
         let Some(call) = self.callbacks.calls.get_mut(key) else {
             return;
         };
-        call.phase = Phase::Queued;
+        call.phase = CallPhase::Queued;
         call.at = call.until;
         if let Some(session) = self.sessions.get_mut(session) {
             session.back.queue_mut().push_front(key);
         }
-        self.look_again(key);
+        self.next_check(key);
     }
 
     /// A client that answers is there, and so is the connection that it answers by.
@@ -272,7 +272,7 @@ impl Core {
         }
     }
 
-    fn steer_back(&mut self, place: Place, target: u32) {
+    fn apply_slot_target(&mut self, place: CallSite, target: u32) {
         if let Some(session) = self.sessions.get_mut(place.session) {
             let seat = session.back.seats().get(place.slot as usize);
             let told = seat.map_or(0, |seat| seat.told);

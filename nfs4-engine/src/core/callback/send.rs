@@ -6,7 +6,7 @@ use nfs4_proto::rpc::CB_COMPOUND;
 
 use crate::action::Outbox;
 use crate::callback::flight::{Flight, Path, xid_of};
-use crate::callback::{CallbackFailed, Phase, encode};
+use crate::callback::{CallPhase, CallbackFailed, encode};
 use crate::core::Core;
 use crate::ids::ConnId;
 use crate::keys::{CallKey, FlightKey, SessionKey};
@@ -26,10 +26,10 @@ impl Core {
         let conn = self.back_connection(session, under_way);
         let Some(conn) = conn.filter(|_| !self.callbacks.flights.is_full()) else {
             if let Some(call) = self.callbacks.calls.get_mut(key) {
-                call.phase = Phase::Parked { slot };
+                call.phase = CallPhase::Parked { slot };
                 call.at = call.until;
             }
-            self.look_again(key);
+            self.next_check(key);
             return;
         };
         let Some(found) = self.sessions.get(session) else {
@@ -59,7 +59,7 @@ impl Core {
         out.callback(conn, xid, &head, &call.body);
         out.metrics.callback_sent(call.attempts > 0);
         if let Some(call) = self.callbacks.calls.get_mut(key) {
-            call.phase = Phase::Sent { slot };
+            call.phase = CallPhase::Sent { slot };
             call.attempts += 1;
             call.repeats += 1;
             call.at = now.mono.after(self.config.callback_timeout);
@@ -70,7 +70,7 @@ impl Core {
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.flights.push(flight);
         }
-        self.look_again(key);
+        self.next_check(key);
     }
 
     /// A connection by which callbacks of this session can leave: of those that are not `without`,
@@ -127,7 +127,7 @@ impl Core {
         &mut self,
         session: SessionKey,
         slot: u32,
-    ) -> Option<&mut crate::callback::channel::Seat> {
+    ) -> Option<&mut crate::callback::channel::SlotInUse> {
         self.sessions.get_mut(session)?.back.seat_mut(slot)
     }
 }

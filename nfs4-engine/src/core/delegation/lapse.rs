@@ -6,8 +6,8 @@ use crate::time::Mono;
 
 impl Core {
     /// A delegation of this client was revoked since it did not come back.
-    pub(crate) fn note_lapse(&mut self, client: ClientKey, now: Mono) {
-        self.forget_lapses(1, now);
+    pub(crate) fn record_lapse(&mut self, client: ClientKey, now: Mono) {
+        self.drop_lapses(1, now);
         let until = now.after(self.config.delegation_penalty);
         if let Some(client) = self.clients.get(client)
             && self.lapses.note(client.peer, &client.owner, until, now)
@@ -17,15 +17,15 @@ impl Core {
     }
 
     /// Forgets the lapses that are over, and the oldest if there is no room for `more`.
-    fn forget_lapses(&mut self, more: usize, now: Mono) {
+    fn drop_lapses(&mut self, more: usize, now: Mono) {
         while let Some(peer) = self.lapses.pop_over(more, now) {
             self.peers.leave(peer);
         }
     }
 
     /// Whether a client gets no delegation, for one that was not given back when it was recalled.
-    pub(crate) fn has_lapsed(&mut self, client: ClientKey, now: Mono) -> bool {
-        self.forget_lapses(0, now);
+    pub(crate) fn is_barred_from_delegations(&mut self, client: ClientKey, now: Mono) -> bool {
+        self.drop_lapses(0, now);
         let client = self.clients.get(client);
         client.is_some_and(|client| self.lapses.bar(client.peer, &client.owner, now))
     }

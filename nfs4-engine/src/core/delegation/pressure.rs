@@ -7,7 +7,7 @@ use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::consts::{RCA4_TYPE_MASK_RDATA_DLG, RCA4_TYPE_MASK_WDATA_DLG};
 
 use crate::action::Outbox;
-use crate::callback::{CallbackOp, Purpose};
+use crate::callback::{CallPurpose, CallbackOp};
 use crate::core::Core;
 use crate::delegation_kind::RecallReason;
 use crate::keys::ClientKey;
@@ -16,7 +16,7 @@ use crate::time::Now;
 impl Core {
     /// A client cannot be given one more delegation: it is asked to give some of its own back, as
     /// it likes. If that has not helped, the server chooses.
-    pub(crate) fn relieve(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn recall_some_for(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
@@ -35,8 +35,11 @@ impl Core {
                 keep,
                 types: Bitmap::of(&[RCA4_TYPE_MASK_RDATA_DLG, RCA4_TYPE_MASK_WDATA_DLG]),
             };
-            let purpose = Purpose::RecallAny(key);
-            if self.call_back(key, None, op, purpose, now, out).is_ok() {
+            let purpose = CallPurpose::RecallAny(key);
+            if self
+                .send_callback_to(key, None, op, purpose, now, out)
+                .is_ok()
+            {
                 return;
             }
         }

@@ -6,15 +6,15 @@ use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::delegation_kind::RecallReason;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::fs::Attrs;
-use crate::guards::Watch;
+use crate::guards::ChangeWatch;
 use crate::keys::{ClientKey, DelegationKey};
-use crate::state::delegation::{Answer, Delegation, Phase, Probe};
+use crate::state::delegation::{AttrQuery, Delegation, DelegationPhase, HolderAnswer};
 use crate::time::Now;
 
 /// What must be known before a file's attributes can be told.
@@ -23,7 +23,7 @@ pub(crate) enum Probed {
     /// Nothing: nobody but `who` can have changed it unseen.
     Clear,
     /// What its holder has answered.
-    Answered(DelegationKey, Answer),
+    Answered(DelegationKey, HolderAnswer),
     /// The holder was asked.
     Asked(DelegationKey),
     /// The holder is to give the file back.
@@ -50,7 +50,7 @@ impl Core {
         let Some(held) = self.states.delegation_mut(key) else {
             return Probed::Clear;
         };
-        if let (Phase::Held, Probe::Answered(answer)) = (held.phase, &mut held.probe)
+        if let (DelegationPhase::Held, AttrQuery::Answered(answer)) = (held.phase, &mut held.probe)
             && answer.is_good(now)
         {
             answer.used = true;
@@ -59,8 +59,8 @@ impl Core {
         let is_patient = held.is_awaited(now.mono, patience);
         let (phase, probe) = (held.phase, held.probe);
         match (phase, probe) {
-            (Phase::Recalled(_) | Phase::Revoked, _) => {
-                self.look_at_recall(key, now, out);
+            (DelegationPhase::Recalled(_) | DelegationPhase::Revoked, _) => {
+                self.on_recall_timer(key, now, out);
                 let held = self.states.delegation(key);
                 match held.is_none_or(Delegation::is_revoked) {
                     true => Probed::Clear,
@@ -68,10 +68,10 @@ impl Core {
                     false => Probed::Known,
                 }
             }
-            (Phase::Held, Probe::Asked) if is_patient => Probed::Asked(key),
+            (DelegationPhase::Held, AttrQuery::Asked) if is_patient => Probed::Asked(key),
             // Whether the callback is answered or fails, it ends.
-            (Phase::Held, Probe::Asked) => Probed::Known,
-            (Phase::Held, Probe::Idle | Probe::Answered(_)) if is_patient => {
+            (DelegationPhase::Held, AttrQuery::Asked) => Probed::Known,
+            (DelegationPhase::Held, AttrQuery::Idle | AttrQuery::Answered(_)) if is_patient => {
                 if self.ask(key, *fh, now, out) {
                     Probed::Asked(key)
                 } else {
@@ -79,7 +79,7 @@ impl Core {
                 }
             }
             // It is busy, again and again.
-            (Phase::Held, Probe::Idle | Probe::Answered(_)) => {
+            (DelegationPhase::Held, AttrQuery::Idle | AttrQuery::Answered(_)) => {
                 self.recall(key, false, RecallReason::Conflict, now, out);
                 Probed::Known
             }
@@ -97,7 +97,7 @@ impl Core {
         &self,
         fh: &Fh,
         who: Option<ClientKey>,
-        watch: &Watch,
+        watch: &ChangeWatch,
         (change, size): (&mut u64, &mut u64),
     ) -> Result<(), Status> {
         let held = self.states.in_the_way(fh, who, Touch::Read).next();
@@ -124,7 +124,7 @@ impl Core {
         let Some(held) = self.states.delegation_mut(key) else {
             return;
         };
-        held.probe = Probe::Idle;
+        held.probe = AttrQuery::Idle;
         // A length that no file there can have is told nobody.
         let fits = |size| export.is_none_or(|export| self.exports.fits(export, size));
         match end {
@@ -132,7 +132,7 @@ impl Core {
                 status: Status::OK,
                 attrs: Some(attrs),
             } if attrs.size.is_none_or(fits) => {
-                held.answers(Answer {
+                held.answers(HolderAnswer {
                     at: now.mono,
                     used: false,
                     change: attrs.change,
@@ -155,16 +155,16 @@ impl Core {
         let Some(held) = self.states.delegation_mut(key) else {
             return false;
         };
-        held.probe = Probe::Asked;
+        held.probe = AttrQuery::Asked;
         let (client, hint) = (held.client, held.granted_by.map(|by| by.session));
         let op = CallbackOp::GetAttr {
             fh,
             mask: Bitmap::of(&[num::CHANGE, num::SIZE]),
         };
-        let accepted = self.call_back(client, hint, op, Purpose::GetAttr(key), now, out);
+        let accepted = self.send_callback_to(client, hint, op, CallPurpose::GetAttr(key), now, out);
         if accepted.is_err() {
             if let Some(held) = self.states.delegation_mut(key) {
-                held.probe = Probe::Idle;
+                held.probe = AttrQuery::Idle;
             }
             self.recall(key, false, RecallReason::Conflict, now, out);
             return false;
@@ -173,7 +173,7 @@ impl Core {
     }
 }
 
-impl Answer {
+impl HolderAnswer {
     /// Whether it can still be told: to all who wait for it, and to one who had to come again.
     fn is_good(&self, now: Now) -> bool {
         if self.used {

@@ -7,14 +7,14 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
-use crate::callback::{CallbackEnd, CallbackOp, Purpose};
+use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::delegation_kind::RecallReason;
 use crate::delegation_kind::Touch;
 use crate::event::Event;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey};
-use crate::state::delegation::{Delegation, Phase, Recall, Told};
+use crate::state::delegation::{Delegation, DelegationPhase, Recall, RecallProgress};
 use crate::state::ending::Ending;
 use crate::time::{Mono, Now};
 use crate::timer::Due;
@@ -73,15 +73,15 @@ impl Core {
             return;
         };
         match held.phase {
-            Phase::Held => {
+            DelegationPhase::Held => {
                 let (client, kind) = (held.client, held.kind);
                 let until = now.mono.after(self.lease_length(client));
                 let Some(held) = self.states.delegation_mut(key) else {
                     return;
                 };
-                held.phase = Phase::Recalled(Recall {
+                held.phase = DelegationPhase::Recalled(Recall {
                     until,
-                    told: Told::No,
+                    told: RecallProgress::No,
                     again: now.mono,
                     truncate,
                     refusals: 0,
@@ -92,25 +92,29 @@ impl Core {
                     kind,
                     reason,
                 });
-                self.keep_from_delegating(key, now.mono);
-                self.remind(until, Due::Recall(key));
-                self.tell_of_recall(key, now, out);
+                self.pause_delegating(key, now.mono);
+                self.set_timer(until, Due::Recall(key));
+                self.send_recall(key, now, out);
             }
-            Phase::Recalled(recall) if now.mono >= recall.until => self.revoke(key, now.mono, out),
-            Phase::Recalled(_) => self.tell_of_recall(key, now, out),
-            Phase::Revoked => {}
+            DelegationPhase::Recalled(recall) if now.mono >= recall.until => {
+                self.revoke(key, now.mono, out);
+            }
+            DelegationPhase::Recalled(_) => self.send_recall(key, now, out),
+            DelegationPhase::Revoked => {}
         }
     }
 
     /// Looks whether a recall has had its time, or must be told again.
-    pub(crate) fn look_at_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn on_recall_timer(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
         match held.phase {
-            Phase::Recalled(recall) if now.mono >= recall.until => self.revoke(key, now.mono, out),
-            Phase::Recalled(_) => self.tell_of_recall(key, now, out),
-            Phase::Held | Phase::Revoked => {}
+            DelegationPhase::Recalled(recall) if now.mono >= recall.until => {
+                self.revoke(key, now.mono, out);
+            }
+            DelegationPhase::Recalled(_) => self.send_recall(key, now, out),
+            DelegationPhase::Held | DelegationPhase::Revoked => {}
         }
     }
 
@@ -126,12 +130,12 @@ impl Core {
         let Some(recall) = held.and_then(Delegation::recall_mut) else {
             return;
         };
-        recall.told = Told::No;
+        recall.told = RecallProgress::No;
         let wait = match end {
             CallbackEnd::Done {
                 status: Status::OK, ..
             } => {
-                recall.told = Told::Yes;
+                recall.told = RecallProgress::Yes;
                 return;
             }
             CallbackEnd::Done {
@@ -153,7 +157,7 @@ impl Core {
         };
         let again = now.mono.after(wait);
         recall.again = again;
-        self.remind(again, Due::Recall(key));
+        self.set_timer(again, Due::Recall(key));
     }
 
     /// Takes a delegation away that did not come back.
@@ -162,8 +166,8 @@ impl Core {
             return;
         };
         let (client_key, kind) = (held.client, held.kind);
-        self.keep_from_delegating(key, now);
-        self.note_lapse(client_key, now);
+        self.pause_delegating(key, now);
+        self.record_lapse(client_key, now);
         self.states.revoke(key);
         let Some(client) = self.clients.get_mut(client_key) else {
             return;
@@ -184,7 +188,7 @@ impl Core {
         };
         let (of, revoked) = (held.client, held.is_revoked());
         if held.is_recalled() {
-            self.keep_from_delegating(key, now);
+            self.pause_delegating(key, now);
         }
         let Some(client) = self.clients.get_mut(of) else {
             return;
@@ -198,27 +202,27 @@ impl Core {
     /// what is delegated of it ends when nobody has it open any more.
     pub(crate) fn file_is_gone(&mut self, file: FileKey, now: Mono) {
         self.states.is_gone(file);
-        self.end_delegations_of_nothing(file, now);
+        self.end_delegations_of_unopened(file, now);
     }
 
     /// Ends the delegations of a file that is not there any more; at most as many as a file may have.
-    pub(crate) fn end_delegations_of_nothing(&mut self, file: FileKey, now: Mono) {
-        while let Some(key) = self.states.delegation_of_nothing(file) {
-            self.outlive(key, now);
+    pub(crate) fn end_delegations_of_unopened(&mut self, file: FileKey, now: Mono) {
+        while let Some(key) = self.states.delegation_of_unopened(file) {
+            self.end_with_file(key, now);
         }
     }
 
     /// The file system does not know a file any more, and says so to this client, which forgets what
     /// it has of it.
-    pub(crate) fn file_is_stale(&mut self, fh: &Fh, who: Option<ClientKey>, now: Mono) {
+    pub(crate) fn note_stale_file(&mut self, fh: &Fh, who: Option<ClientKey>, now: Mono) {
         let own = who.and_then(|client| self.states.delegation_to(client, fh));
         if let Some(own) = own {
-            self.outlive(own, now);
+            self.end_with_file(own, now);
         }
     }
 
     /// A delegation ends with its file; its holder need not know that when it gives it back.
-    fn outlive(&mut self, key: DelegationKey, now: Mono) {
+    fn end_with_file(&mut self, key: DelegationKey, now: Mono) {
         let holder = self.states.delegation(key).map(|held| held.client);
         self.undelegate(key, Ending::Asked, now);
         if let Some(client) = holder.and_then(|holder| self.clients.get_mut(holder)) {
@@ -227,7 +231,7 @@ impl Core {
     }
 
     /// Sends CB_RECALL unless that has been done, or it is too soon.
-    fn tell_of_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
+    fn send_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
         let Some(fh) = self.states.delegated_fh(key) else {
             return;
         };
@@ -239,10 +243,10 @@ impl Core {
         let Some(recall) = held.recall_mut() else {
             return;
         };
-        if recall.told != Told::No || now.mono < recall.again {
+        if recall.told != RecallProgress::No || now.mono < recall.again {
             return;
         }
-        recall.told = Told::Asked;
+        recall.told = RecallProgress::Asked;
         let op = CallbackOp::Recall {
             stateid,
             truncate: recall.truncate,
@@ -250,20 +254,20 @@ impl Core {
             granted,
         };
         let hint = granted.map(|by| by.session);
-        let accepted = self.call_back(client, hint, op, Purpose::Recall(key), now, out);
+        let accepted = self.send_callback_to(client, hint, op, CallPurpose::Recall(key), now, out);
         if accepted.is_err()
             && let Some(held) = self.states.delegation_mut(key)
             && let Some(recall) = held.recall_mut()
         {
-            recall.told = Told::No;
+            recall.told = RecallProgress::No;
             recall.again = now.mono.after(FAILED);
             let again = recall.again;
-            self.remind(again, Due::Recall(key));
+            self.set_timer(again, Due::Recall(key));
         }
     }
 
     /// A file that was just recalled will be wanted by others again.
-    fn keep_from_delegating(&mut self, key: DelegationKey, now: Mono) {
+    fn pause_delegating(&mut self, key: DelegationKey, now: Mono) {
         if let Some(fh) = self.states.delegated_fh(key) {
             let until = now.after(self.config.delegation_pause);
             self.guards.recalled(&fh, until);

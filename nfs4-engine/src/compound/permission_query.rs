@@ -5,7 +5,7 @@ use crate::keys::FileKey;
 
 /// What a user wants to do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum IntendedUse {
     /// To read it.
     Read,
     /// To write it, to give it another length or the times of now.
@@ -28,15 +28,15 @@ pub(crate) enum Wish {
 
 /// What a file system was asked about a wish.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Query {
-    pub(crate) wish: Wish,
+pub(crate) struct PermissionQuery {
+    pub(crate) wish: IntendedUse,
     /// The file that is delegated.
     pub(crate) file: FileKey,
-    pub(crate) about: About,
+    pub(crate) about: PermissionSubject,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum About {
+pub(crate) enum PermissionSubject {
     /// The user's rights to the directory, of the old name if there are two,
     Dir,
     /// and to that of the new one.

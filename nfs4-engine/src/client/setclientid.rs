@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use nfs4_proto::nfs4::basic::Verifier;
 
 /// What SETCLIENTID said of a client.
-pub(crate) struct Introduction {
+pub(crate) struct SetClientIdRecord {
     /// What SETCLIENTID_CONFIRM must show.
     pub(crate) confirm: Verifier,
     /// How the client can be called back.

@@ -3,12 +3,12 @@
 use crate::keys::{CompoundKey, DelegationKey};
 use crate::peer::Peer;
 use crate::state::States;
-use crate::state::delegation::Probe;
+use crate::state::delegation::AttrQuery;
 use crate::time::{Mono, Now};
 
 /// A COMPOUND that waits for what the holder of a delegation says of the file.
 #[derive(Clone, Copy)]
-pub(crate) struct Hold {
+pub(crate) struct CallbackWait {
     pub(crate) asked: DelegationKey,
     pub(crate) run: CompoundKey,
     pub(crate) until: Mono,
@@ -16,10 +16,10 @@ pub(crate) struct Hold {
     pub(crate) peer: Option<Peer>,
 }
 
-impl Hold {
+impl CallbackWait {
     /// Whether the holder has answered, or the time for that is over.
     pub(crate) fn is_over(&self, states: &States, now: Now) -> bool {
         let asked = states.delegation(self.asked);
-        now.mono >= self.until || asked.is_none_or(|held| held.probe != Probe::Asked)
+        now.mono >= self.until || asked.is_none_or(|held| held.probe != AttrQuery::Asked)
     }
 }

@@ -6,13 +6,13 @@ use core::slice;
 /// A list whose first element lies within it: no memory is asked for before there is a second, and
 /// a `Vec` would ask for that of four.
 #[derive(Debug)]
-pub(crate) struct Few<T> {
+pub(crate) struct SmallList<T> {
     /// There whenever there are others.
     first: Option<T>,
     others: Vec<T>,
 }
 
-impl<T> Few<T> {
+impl<T> SmallList<T> {
     pub(crate) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.others.len()
     }
@@ -46,9 +46,9 @@ impl<T> Few<T> {
 }
 
 // A derive would ask the same of `T`.
-impl<T> Default for Few<T> {
-    fn default() -> Few<T> {
-        Few {
+impl<T> Default for SmallList<T> {
+    fn default() -> SmallList<T> {
+        SmallList {
             first: None,
             others: Vec::new(),
         }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn it_is_a_list_like_any_other() {
-        let (mut few, mut list) = (Few::default(), Vec::new());
+        let (mut few, mut list) = (SmallList::default(), Vec::new());
         for value in 0..5 {
             few.push(value);
             list.push(value);

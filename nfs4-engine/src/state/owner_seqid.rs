@@ -11,14 +11,14 @@ use crate::keys::OpenKey;
 
 /// Whose turn it is.
 #[derive(Default)]
-pub(crate) struct Turns {
+pub(crate) struct OwnerSeqid {
     /// That of the last request that counted.
     seqid: Option<u32>,
     /// The client has shown that this sequence is its own: OPEN_CONFIRM.
     confirmed: bool,
     /// A request is being executed.
     running: bool,
-    last: Option<Last>,
+    last: Option<LastReply>,
     /// What was opened and is not confirmed.
     pub(crate) unconfirmed: Option<OpenKey>,
     /// What the last request closed.
@@ -27,7 +27,7 @@ pub(crate) struct Turns {
 
 /// A request of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct SeqidRequest {
     pub(crate) op: Op,
     pub(crate) seqid: u32,
     /// A hash of its arguments.
@@ -35,7 +35,7 @@ pub(crate) struct Asked {
 }
 
 /// The last request, and what was answered.
-pub(crate) struct Last {
+pub(crate) struct LastReply {
     op: Op,
     print: u64,
     pub(crate) status: Status,
@@ -47,7 +47,7 @@ pub(crate) struct Last {
 
 /// What is to be done with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum SeqidCheck {
     /// It is the next: executed.
     New,
     /// It is the last once more: answered as then.
@@ -58,29 +58,29 @@ pub(crate) enum Turn {
     Bad,
 }
 
-impl Turns {
+impl OwnerSeqid {
     /// What a request is. Nothing is known of a first one, whatever its seqid.
-    pub(crate) fn judge(&self, asked: &Asked) -> Turn {
+    pub(crate) fn judge(&self, asked: &SeqidRequest) -> SeqidCheck {
         if self.running {
-            return Turn::Running;
+            return SeqidCheck::Running;
         }
         match self.seqid {
-            None => Turn::New,
+            None => SeqidCheck::New,
             Some(seqid) if seqid == asked.seqid => {
-                let same = |last: &Last| last.op == asked.op && last.print == asked.print;
+                let same = |last: &LastReply| last.op == asked.op && last.print == asked.print;
                 if self.last.as_ref().is_some_and(same) {
-                    Turn::Replay
+                    SeqidCheck::Replay
                 } else {
-                    Turn::Bad
+                    SeqidCheck::Bad
                 }
             }
-            Some(seqid) if follows(seqid, asked.seqid) => Turn::New,
-            Some(_) => Turn::Bad,
+            Some(seqid) if follows(seqid, asked.seqid) => SeqidCheck::New,
+            Some(_) => SeqidCheck::Bad,
         }
     }
 
     /// The answer to the last request.
-    pub(crate) fn last(&self) -> Option<&Last> {
+    pub(crate) fn last(&self) -> Option<&LastReply> {
         self.last.as_ref()
     }
 
@@ -104,9 +104,9 @@ impl Turns {
 
     /// Forgets what came before: the sequence was never confirmed and another one begins.
     pub(crate) fn restart(&mut self) {
-        *self = Turns {
+        *self = OwnerSeqid {
             confirmed: self.confirmed,
-            ..Turns::default()
+            ..OwnerSeqid::default()
         };
     }
 
@@ -116,10 +116,10 @@ impl Turns {
     }
 
     /// The request that ran has been answered.
-    pub(crate) fn end(&mut self, asked: &Asked, answer: Answer) {
+    pub(crate) fn end(&mut self, asked: &SeqidRequest, answer: SeqidReply) {
         self.running = false;
         self.seqid = Some(asked.seqid);
-        self.last = Some(Last {
+        self.last = Some(LastReply {
             op: asked.op,
             print: asked.print,
             status: answer.status,
@@ -142,7 +142,7 @@ impl Turns {
 }
 
 /// How a request was answered.
-pub(crate) struct Answer {
+pub(crate) struct SeqidReply {
     pub(crate) status: Status,
     pub(crate) body: Box<[u8]>,
     pub(crate) current: Option<Fh>,
@@ -172,16 +172,16 @@ fn follows(last: u32, next: u32) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(seqid: u32, print: u64) -> Asked {
-        Asked {
+    fn asked(seqid: u32, print: u64) -> SeqidRequest {
+        SeqidRequest {
             op: Op::Close,
             seqid,
             print,
         }
     }
 
-    fn answer() -> Answer {
-        Answer {
+    fn answer() -> SeqidReply {
+        SeqidReply {
             status: Status::OK,
             body: Box::default(),
             current: None,
@@ -190,33 +190,33 @@ mod tests {
 
     #[test]
     fn one_after_the_other_and_the_last_again() {
-        let mut turns = Turns::default();
-        assert_eq!(turns.judge(&asked(7, 1)), Turn::New);
+        let mut turns = OwnerSeqid::default();
+        assert_eq!(turns.judge(&asked(7, 1)), SeqidCheck::New);
         turns.begin();
-        assert_eq!(turns.judge(&asked(7, 1)), Turn::Running);
+        assert_eq!(turns.judge(&asked(7, 1)), SeqidCheck::Running);
         turns.end(&asked(7, 1), answer());
-        assert_eq!(turns.judge(&asked(7, 1)), Turn::Replay);
-        assert_eq!(turns.judge(&asked(7, 2)), Turn::Bad);
-        let other = Asked {
+        assert_eq!(turns.judge(&asked(7, 1)), SeqidCheck::Replay);
+        assert_eq!(turns.judge(&asked(7, 2)), SeqidCheck::Bad);
+        let other = SeqidRequest {
             op: Op::Open,
             ..asked(7, 1)
         };
-        assert_eq!(turns.judge(&other), Turn::Bad);
-        assert_eq!(turns.judge(&asked(6, 1)), Turn::Bad);
-        assert_eq!(turns.judge(&asked(9, 1)), Turn::Bad);
-        assert_eq!(turns.judge(&asked(8, 1)), Turn::New);
+        assert_eq!(turns.judge(&other), SeqidCheck::Bad);
+        assert_eq!(turns.judge(&asked(6, 1)), SeqidCheck::Bad);
+        assert_eq!(turns.judge(&asked(9, 1)), SeqidCheck::Bad);
+        assert_eq!(turns.judge(&asked(8, 1)), SeqidCheck::New);
         turns.begin();
         turns.undo();
-        assert_eq!(turns.judge(&asked(8, 3)), Turn::New);
+        assert_eq!(turns.judge(&asked(8, 3)), SeqidCheck::New);
     }
 
     #[test]
     fn after_the_greatest_comes_one_or_zero() {
-        let mut turns = Turns::default();
+        let mut turns = OwnerSeqid::default();
         turns.count(u32::MAX);
-        assert_eq!(turns.judge(&asked(1, 0)), Turn::New);
-        assert_eq!(turns.judge(&asked(0, 0)), Turn::New);
-        assert_eq!(turns.judge(&asked(2, 0)), Turn::Bad);
-        assert_eq!(turns.judge(&asked(u32::MAX, 0)), Turn::Bad);
+        assert_eq!(turns.judge(&asked(1, 0)), SeqidCheck::New);
+        assert_eq!(turns.judge(&asked(0, 0)), SeqidCheck::New);
+        assert_eq!(turns.judge(&asked(2, 0)), SeqidCheck::Bad);
+        assert_eq!(turns.judge(&asked(u32::MAX, 0)), SeqidCheck::Bad);
     }
 }

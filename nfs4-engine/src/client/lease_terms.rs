@@ -8,29 +8,29 @@ use core::time::Duration;
 /// A client goes by what it was once told of `lease_time`, and asks again only when it starts anew.
 /// So a longer lease is for all at once, and a shorter one for those that come after it.
 #[derive(Debug)]
-pub(crate) struct Terms {
+pub(crate) struct LeaseTerms {
     now: Duration,
     /// For each time that it became shorter, the longest that it was then or later.
     before: Vec<Duration>,
 }
 
-/// Since when a client is there: how often leases had become shorter before.
+/// LeaseTermSince when a client is there: how often leases had become shorter before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Since(usize);
+pub(crate) struct LeaseTermSince(usize);
 
-impl Terms {
-    pub(crate) fn new(now: Duration) -> Terms {
+impl LeaseTerms {
+    pub(crate) fn new(now: Duration) -> LeaseTerms {
         let before = Vec::new();
-        Terms { now, before }
+        LeaseTerms { now, before }
     }
 
     /// What a client that comes now is to remember.
-    pub(crate) fn since(&self) -> Since {
-        Since(self.before.len())
+    pub(crate) fn since(&self) -> LeaseTermSince {
+        LeaseTermSince(self.before.len())
     }
 
     /// How long the lease of a client is.
-    pub(crate) fn of(&self, since: Since) -> Duration {
+    pub(crate) fn of(&self, since: LeaseTermSince) -> Duration {
         let before = self.before.get(since.0).copied();
         before.map_or(self.now, |before| before.max(self.now))
     }
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_client_keeps_the_longest_that_it_can_have_been_told() {
         let second = Duration::from_secs;
-        let mut terms = Terms::new(second(90));
+        let mut terms = LeaseTerms::new(second(90));
         let first = terms.since();
         terms.change(second(10));
         let second_one = terms.since();

@@ -5,7 +5,7 @@ use crate::keys::SessionKey;
 
 /// No session: an operation that stands alone. [RFC 8881 §2.10.2]
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bare;
+pub(crate) struct Sessionless;
 
 /// After a SEQUENCE that succeeded.
 #[derive(Clone, Copy, Debug)]

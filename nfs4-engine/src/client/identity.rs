@@ -7,7 +7,7 @@ use crate::principal::Principal;
 
 /// What a client says of itself by EXCHANGE_ID or SETCLIENTID.
 #[derive(Clone, Copy)]
-pub(crate) struct Introduced<'a> {
+pub(crate) struct ClientIdentity<'a> {
     pub(crate) minor: u32,
     /// Its name.
     pub(crate) owner: &'a [u8],

@@ -1,13 +1,13 @@
 //! The turn of an owner that an operation of minor version 0 takes. [RFC 7530 §9.1.7]
 
 use crate::keys::{LockOwnerKey, OpenKey, OpenOwnerKey};
-use crate::state::turns::Asked;
+use crate::state::owner_seqid::SeqidRequest;
 
 /// A turn that an operation has taken.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    pub(crate) whose: Whose,
-    pub(crate) asked: Asked,
+pub(crate) struct OwnerRequest {
+    pub(crate) whose: SeqidOwner,
+    pub(crate) asked: SeqidRequest,
     /// What a CLOSE closes.
     pub(crate) closes: Option<OpenKey>,
     /// Of a LOCK by an owner who has nothing of the file yet: his own seqid, and he himself if he
@@ -16,7 +16,7 @@ pub(crate) struct Taken {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Whose {
+pub(crate) enum SeqidOwner {
     Open(OpenOwnerKey),
     Lock(LockOwnerKey),
 }

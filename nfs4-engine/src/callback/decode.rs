@@ -10,7 +10,7 @@ use nfs4_proto::xdr::{Decode, Reader, XdrError};
 
 /// An answer, by what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum CbOutcome {
     /// CB_SEQUENCE succeeded, and so the callback was executed.
     Executed {
         /// Of the operation after CB_SEQUENCE; BADXDR if that makes no sense.
@@ -47,7 +47,7 @@ pub(crate) struct HeldAttrs {
 
 /// What was sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct CbRequest {
     pub(crate) session: SessionId,
     pub(crate) slot: u32,
     pub(crate) seqid: u32,
@@ -56,58 +56,58 @@ pub(crate) struct Asked {
 }
 
 /// Reads CB_COMPOUND4res.
-pub(crate) fn read(results: &[u8], asked: &Asked) -> Answer {
+pub(crate) fn read(results: &[u8], asked: &CbRequest) -> CbOutcome {
     let mut r = Reader::new(results);
     let Ok(head) = CompoundReplyHeader::decode(&mut r) else {
-        return Answer::Garbled;
+        return CbOutcome::Garbled;
     };
     if head.ops == 0 {
         // Refused before any operation was looked at, by a client that means it.
         return match head.status {
-            Status::OK => Answer::Garbled,
-            _ => Answer::Refused,
+            Status::OK => CbOutcome::Garbled,
+            _ => CbOutcome::Refused,
         };
     }
     let (Ok(op), Ok(status)) = (CbOpNum::decode(&mut r), Status::decode(&mut r)) else {
-        return Answer::Garbled;
+        return CbOutcome::Garbled;
     };
     if op.known() != Some(CbOp::Sequence) {
         return match status {
-            Status::OK => Answer::Garbled,
-            _ => Answer::Refused,
+            Status::OK => CbOutcome::Garbled,
+            _ => CbOutcome::Refused,
         };
     }
     match status {
         Status::OK => sequenced(&mut r, head.ops, asked),
         // Also in place of the second result, where it belongs.
-        Status::RETRY_UNCACHED_REP => Answer::Executed {
+        Status::RETRY_UNCACHED_REP => CbOutcome::Executed {
             status: unseen(asked.op),
             attrs: None,
             target: u32::MAX,
         },
-        Status::SEQ_FALSE_RETRY => Answer::FalseRetry,
-        Status::DELAY => Answer::Delayed,
-        Status::SEQ_MISORDERED => Answer::Misordered,
-        Status::BADSLOT => Answer::BadSlot,
-        Status::BADSESSION | Status::DEADSESSION => Answer::BadSession,
-        Status::CONN_NOT_BOUND_TO_SESSION => Answer::BadConnection,
-        _ => Answer::Refused,
+        Status::SEQ_FALSE_RETRY => CbOutcome::FalseRetry,
+        Status::DELAY => CbOutcome::Delayed,
+        Status::SEQ_MISORDERED => CbOutcome::Misordered,
+        Status::BADSLOT => CbOutcome::BadSlot,
+        Status::BADSESSION | Status::DEADSESSION => CbOutcome::BadSession,
+        Status::CONN_NOT_BOUND_TO_SESSION => CbOutcome::BadConnection,
+        _ => CbOutcome::Refused,
     }
 }
 
-fn sequenced(r: &mut Reader<'_>, results: u32, asked: &Asked) -> Answer {
+fn sequenced(r: &mut Reader<'_>, results: u32, asked: &CbRequest) -> CbOutcome {
     let Ok(ok) = res::SequenceOk::decode(r) else {
-        return Answer::Garbled;
+        return CbOutcome::Garbled;
     };
     if (ok.sessionid, ok.slotid, ok.sequenceid) != (asked.session, asked.slot, asked.seqid) {
-        return Answer::Garbled;
+        return CbOutcome::Garbled;
     }
     let (status, attrs) = match asked.op {
         Some(op) if results > 1 => operation(r, op).unwrap_or((Status::BADXDR, None)),
         Some(_) => (Status::BADXDR, None),
         None => (Status::OK, None),
     };
-    Answer::Executed {
+    CbOutcome::Executed {
         status,
         attrs,
         target: ok.target_highest_slotid,

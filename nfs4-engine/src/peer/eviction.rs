@@ -1,48 +1,48 @@
 //! Who gives way first.
 
-use super::share::are;
-use super::{GivesWay, Held, Peer};
 use crate::chain::{Chain, Link};
 use crate::keys::PartyKey;
 use crate::parted::Parted;
+use crate::peer::share::are;
+use crate::peer::{EvictFrom, Peer, PeerUsage};
 use crate::slab::{Entry, Key, Slab};
 
 /// Those entries of a table that give way when room is wanted, in the order in which they do: of
 /// all peers, and of each party.
 #[derive(Debug)]
-pub(crate) struct Ranks<K> {
+pub(crate) struct EvictionOrder<K> {
     all: Chain<K>,
     /// By the place of the party.
     of: Parted<Chain<K>>,
 }
 
-/// Where an entry stands in [`Ranks`], if it does.
+/// Where an entry stands in [`EvictionOrder`], if it does.
 #[derive(Debug)]
-pub(crate) struct Rank<K> {
+pub(crate) struct EvictionEntry<K> {
     /// Among whose it stands.
     peer: Option<Peer>,
     /// Its neighbours among all, those of its host, and those of its principal.
     links: [Link<K>; 3],
 }
 
-/// An entry that can stand in [`Ranks`].
-pub(crate) trait Ranked: Entry + Sized {
+/// An entry that can stand in [`EvictionOrder`].
+pub(crate) trait Evictable: Entry + Sized {
     /// Where it stands; none if it is not of those that ever do.
-    fn rank(&mut self) -> Option<&mut Rank<Self::Kind>>;
+    fn rank(&mut self) -> Option<&mut EvictionEntry<Self::Kind>>;
 }
 
-impl<K> Ranks<K> {
-    pub(crate) const fn new() -> Ranks<K> {
-        Ranks {
+impl<K> EvictionOrder<K> {
+    pub(crate) const fn new() -> EvictionOrder<K> {
+        EvictionOrder {
             all: Chain::new(),
             of: Parted::new(),
         }
     }
 
     /// How many there are, as a peer sees it.
-    pub(crate) fn held(&self, peer: Peer) -> Held {
+    pub(crate) fn held(&self, peer: Peer) -> PeerUsage {
         let of = |key: PartyKey| self.of.get(key.index as usize).map_or(0, Chain::len);
-        Held {
+        PeerUsage {
             own: peer.user.map_or(0, of),
             host: of(peer.host),
             all: self.all.len(),
@@ -55,11 +55,11 @@ impl<K> Ranks<K> {
     }
 
     /// The first of those that give way to a peer.
-    pub(crate) fn first_to(&self, peer: Peer, whose: GivesWay) -> Option<Key<K>> {
+    pub(crate) fn first_to(&self, peer: Peer, whose: EvictFrom) -> Option<Key<K>> {
         let party = match whose {
-            GivesWay::Own => peer.user.unwrap_or(peer.host),
-            GivesWay::Host => peer.host,
-            GivesWay::First => return self.first(),
+            EvictFrom::Own => peer.user.unwrap_or(peer.host),
+            EvictFrom::Host => peer.host,
+            EvictFrom::First => return self.first(),
         };
         self.of.get(party.index as usize)?.first()
     }
@@ -81,7 +81,7 @@ impl<K> Ranks<K> {
     }
 
     /// Puts an entry of a peer's last of all, unless it stands somewhere.
-    pub(crate) fn push<T: Ranked<Kind = K>>(
+    pub(crate) fn push<T: Evictable<Kind = K>>(
         &mut self,
         slab: &mut Slab<T>,
         key: Key<K>,
@@ -102,7 +102,7 @@ impl<K> Ranks<K> {
     }
 
     /// Takes an entry out, if it stands somewhere here.
-    pub(crate) fn remove<T: Ranked<Kind = K>>(&mut self, slab: &mut Slab<T>, key: Key<K>) {
+    pub(crate) fn remove<T: Evictable<Kind = K>>(&mut self, slab: &mut Slab<T>, key: Key<K>) {
         let rank = slab.get_mut(key).and_then(T::rank);
         let Some(peer) = rank.and_then(|rank| rank.peer.take()) else {
             return;
@@ -116,23 +116,23 @@ impl<K> Ranks<K> {
     }
 }
 
-impl<K> Rank<K> {
+impl<K> EvictionEntry<K> {
     /// Whether it stands somewhere.
     pub(crate) fn is_listed(&self) -> bool {
         self.peer.is_some()
     }
 }
 
-impl<K> Default for Rank<K> {
-    fn default() -> Rank<K> {
-        Rank {
+impl<K> Default for EvictionEntry<K> {
+    fn default() -> EvictionEntry<K> {
+        EvictionEntry {
             peer: None,
             links: Default::default(),
         }
     }
 }
 
-fn link<T: Ranked>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T::Kind>> {
+fn link<T: Evictable>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T::Kind>> {
     move |entry| entry.rank()?.links.get_mut(at)
 }
 
@@ -145,14 +145,14 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Value(Rank<Value>);
+    struct Value(EvictionEntry<Value>);
 
     impl Entry for Value {
         type Kind = Value;
     }
 
-    impl Ranked for Value {
-        fn rank(&mut self) -> Option<&mut Rank<Value>> {
+    impl Evictable for Value {
+        fn rank(&mut self) -> Option<&mut EvictionEntry<Value>> {
             Some(&mut self.0)
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         };
         // Two principals at one host, and one at another.
         let (one, two, other) = (peer(0, 1), peer(0, 2), peer(3, 4));
-        let (mut slab, mut ranks) = (Slab::new(), Ranks::new());
+        let (mut slab, mut ranks) = (Slab::new(), EvictionOrder::new());
         let keys = [other, two, one, one].map(|peer| {
             let key = slab.insert(Value::default());
             ranks.push(&mut slab, key, peer);
@@ -173,17 +173,17 @@ mod tests {
         });
         // One that stands somewhere is not put anywhere else.
         ranks.push(&mut slab, keys[0], one);
-        let held = |own, host, all| Held { own, host, all };
+        let held = |own, host, all| PeerUsage { own, host, all };
         assert_eq!(ranks.held(one), held(2, 3, 4));
         assert_eq!(ranks.held(other), held(1, 1, 4));
-        let first = |ranks: &Ranks<Value>, whose| ranks.first_to(one, whose);
-        assert_eq!(first(&ranks, GivesWay::Own), Some(keys[2]));
-        assert_eq!(first(&ranks, GivesWay::Host), Some(keys[1]));
-        assert_eq!(first(&ranks, GivesWay::First), Some(keys[0]));
+        let first = |ranks: &EvictionOrder<Value>, whose| ranks.first_to(one, whose);
+        assert_eq!(first(&ranks, EvictFrom::Own), Some(keys[2]));
+        assert_eq!(first(&ranks, EvictFrom::Host), Some(keys[1]));
+        assert_eq!(first(&ranks, EvictFrom::First), Some(keys[0]));
         for key in [keys[1], keys[2], keys[2]] {
             ranks.remove(&mut slab, key);
         }
-        assert_eq!(first(&ranks, GivesWay::Host), Some(keys[3]));
+        assert_eq!(first(&ranks, EvictFrom::Host), Some(keys[3]));
         assert_eq!(ranks.first_of(two), Some(keys[3]), "of its host");
         ranks.remove(&mut slab, keys[3]);
         assert_eq!(ranks.first_of(two), None);

@@ -4,11 +4,11 @@ use crate::parted::Parted;
 use crate::slab::Key;
 
 /// Keys, in no order that a peer could rely on.
-pub(crate) struct Places<K>(Parted<Key<K>>);
+pub(crate) struct KeyIndex<K>(Parted<Key<K>>);
 
-impl<K> Places<K> {
-    pub(crate) const fn new() -> Places<K> {
-        Places(Parted::new())
+impl<K> KeyIndex<K> {
+    pub(crate) const fn new() -> KeyIndex<K> {
+        KeyIndex(Parted::new())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -34,7 +34,7 @@ impl<K> Places<K> {
         self.0.last().copied()
     }
 
-    /// The place that the next [`Places::push`] gives.
+    /// The place that the next [`KeyIndex::push`] gives.
     pub(crate) fn next_place(&self) -> u32 {
         // Every list has a limit far below 2^32.
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
