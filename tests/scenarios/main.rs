@@ -19,6 +19,7 @@ mod fs_answers;
 mod fs_errors;
 mod fs_listings;
 mod holder;
+mod idle_sessions;
 mod lease;
 mod limits;
 mod locations;

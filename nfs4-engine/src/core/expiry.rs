@@ -92,8 +92,6 @@ impl Core {
             return true;
         };
         let length = self.terms.of(client.since);
-        let again = self.lease_of(client).next_check(now.mono, length);
-        self.timers.set(again, Due::Lease(key));
         // At most as many as a client may have.
         let sessions = client.sessions.iter().copied();
         let idle = |key: &SessionKey| {
@@ -102,8 +100,17 @@ impl Core {
                 .is_some_and(|session| session.is_idle(now.mono, length))
         };
         for session in sessions.filter(idle).collect::<Vec<_>>() {
+            if *budget == 0 {
+                return false;
+            }
+            let before = self.states.walked;
             self.destroy_session(session, SessionGone::LeaseExpired, now, out);
-            *budget = budget.saturating_sub(1);
+            let walked = self.states.walked - before;
+            *budget = budget.saturating_sub(walked.max(1));
+        }
+        if let Some(client) = self.clients.get(key) {
+            let again = self.lease_of(client).next_check(now.mono, length);
+            self.timers.set(again, Due::Lease(key));
         }
         true
     }

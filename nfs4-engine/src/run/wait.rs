@@ -33,6 +33,14 @@ impl Runner {
     /// at once, and with the others after requests that came meanwhile.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
         let core = &self.core;
+        // Mostly none is over: then the others stay where they are.
+        if !core
+            .callback_waits
+            .iter()
+            .any(|wait| wait.is_over(&core.states, now))
+        {
+            return;
+        }
         let (over, waiting): (Vec<CallbackWait>, Vec<CallbackWait>) = core
             .callback_waits
             .iter()
