@@ -34,11 +34,12 @@ impl Runner {
             Ok(reply) => self.core.refusal(&run, ticket, reply, now.mono, out),
             Err(error) => Some(self.core.nearest(&run, ticket, *error, now.mono, out)),
         };
-        // It is large, and not copied to be the same.
-        match refused {
-            None => self.go_on(run, result, now, out),
-            Some(error) => self.go_on(run, Err(error), now, out),
+        // A result is large: it is lent from here on, and moved once.
+        let mut result = Some(result);
+        if let Some(error) = refused {
+            result = Some(Err(error));
         }
+        self.go_on(run, &mut result, now, out);
     }
 }
 

@@ -71,7 +71,7 @@ impl Runner {
     pub(crate) fn go_on(
         &mut self,
         mut run: Box<Compound>,
-        result: FsResult,
+        result: &mut Option<FsResult>,
         now: Now,
         out: &mut Outbox,
     ) {
@@ -79,8 +79,10 @@ impl Runner {
         if let Some((session, bytes)) = run.promised() {
             self.core.sessions.redeem(session, bytes);
         }
-        // Nothing was asked between two operations. It is large, and lent to be moved only once.
-        let mut result = (!matches!(run.stage, Stage::Between)).then_some(result);
+        if matches!(run.stage, Stage::Between) {
+            // The file system was asked nothing.
+            *result = None;
+        }
         match run.sequenced {
             // The session went, and nothing was done yet.
             Some(scope)
@@ -93,9 +95,9 @@ impl Runner {
             }
             // What the file system has done is told, though there may be no slot to keep the reply
             // in: the client must not do it again.
-            Some(scope) => self.drive(run, record, now, scope, &mut result, out),
-            None if run.minor == 0 => self.drive(run, record, now, V40, &mut result, out),
-            None => self.drive(run, record, now, Sessionless, &mut result, out),
+            Some(scope) => self.drive(run, record, now, scope, result, out),
+            None if run.minor == 0 => self.drive(run, record, now, V40, result, out),
+            None => self.drive(run, record, now, Sessionless, result, out),
         }
     }
 

@@ -50,7 +50,7 @@ impl Runner {
             if number >= WOKEN {
                 self.park_yielded(hold.run, now);
             } else if let Some(run) = self.parked.remove(hold.run) {
-                self.go_on(run, Ok(FsReply::Done), now, out);
+                self.go_on(run, &mut Some(Ok(FsReply::Done)), now, out);
             }
         }
     }
@@ -68,7 +68,7 @@ impl Runner {
     pub(crate) fn resume_yielded(&mut self, now: Now, out: &mut Outbox) {
         let first = self.core.yielded.pop_front();
         if let Some(run) = first.and_then(|run| self.parked.remove(run)) {
-            self.go_on(run, Ok(FsReply::Done), now, out);
+            self.go_on(run, &mut Some(Ok(FsReply::Done)), now, out);
         }
     }
 }
