@@ -65,7 +65,7 @@ pub enum Action {
         /// The connection.
         conn: ConnId,
     },
-    /// For logs and for whoever watches.
+    /// A fact for logs and for observers.
     Event(Event),
 }
 

@@ -1,4 +1,4 @@
-//! What whoever is in charge of the server can ask for.
+//! What the administrator can ask for.
 
 use alloc::boxed::Box;
 
@@ -8,9 +8,9 @@ use crate::change::Change;
 use crate::config::ConfigFaults;
 use crate::ids::{ConnId, Hex};
 
-/// What whoever is in charge of the server can ask for.
+/// What the administrator can ask for.
 ///
-/// What cannot be done changes nothing; [`Engine::check_admin`] says beforehand what that is.
+/// A request that cannot be carried out changes nothing; [`Engine::check_admin`] reports it beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admin {
     /// Take no new work by a connection, finish what it has begun, and close it.

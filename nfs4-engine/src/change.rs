@@ -10,9 +10,9 @@ use crate::config::{BindingPolicy, Config, ConfigFaults};
 /// Other values for settings; what is none stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// [`Config::lease`]. A longer one is for all; a shorter one for clients that come after it, as
-    /// those that are there go by what they were told. Only a turn in a file's line for locks is
-    /// kept for nobody longer than the new one.
+    /// [`Config::lease`]. A longer lease is for all clients; a shorter one for clients that come after the
+    /// change, since the others go by what they were told. A free lock is kept for a waiter no longer
+    /// than the new lease.
     pub lease: Option<Duration>,
     /// [`Config::grace`], counted from the start of the server. A grace period that is over does
     /// not begin again.

@@ -26,9 +26,9 @@ pub struct Config {
     pub max_io: u32,
     /// The longest reply kept for replay, in bytes.
     pub max_cached_reply: u32,
-    /// The most bytes of replies kept for replay, in all sessions, of which each peer has a share: see
-    /// [`Config::max_clients`]. Beyond it replies of up to 1 KiB are kept all the same, so that nobody
-    /// is locked out, until one host has half of all.
+    /// Maximum bytes of replies kept for replay, in all sessions; each peer has a share: see
+    /// [`Config::max_clients`]. Replies of up to 1 KiB are kept beyond it, so that no client is locked
+    /// out, until one host has half of all.
     pub max_reply_cache: u64,
     /// The most operations in a COMPOUND.
     pub max_operations: u32,
@@ -43,9 +43,9 @@ pub struct Config {
     pub binding_policy: BindingPolicy,
     /// How long a draining connection may take to finish what it has begun.
     pub drain_deadline: Duration,
-    /// How long a client may take to answer a callback before it is sent again by another way. Others
-    /// who want to know what it has made of a file that is delegated to it are answered within that
-    /// time, and the file is recalled if it has not answered by then.
+    /// How long a client may take to answer a callback before it is sent again by another connection.
+    /// Requests for the attributes of a file with a write delegation are answered within that time, and
+    /// the delegation is recalled if its holder has not answered by then.
     pub callback_timeout: Duration,
     /// How long to wait before a callback is sent for the second time; twice as long before the
     /// third, which is the last.
@@ -57,9 +57,9 @@ pub struct Config {
     pub max_clients: u32,
     /// The most open files of one client, which is refused more with an error.
     pub max_opens_per_client: u32,
-    /// The most opens, lock stateids, locked ranges, locks that are waited for and delegations, of
-    /// all clients together; a range counts for each owner who has it locked. Each peer has a share:
-    /// see [`Config::max_clients`].
+    /// Maximum number of opens, lock stateids, locked ranges, waiting locks and delegations, of all
+    /// clients together; a range counts for each owner that has it locked. Each peer has a share: see
+    /// [`Config::max_clients`].
     pub max_states: u32,
     /// Whether files are delegated to clients that can be called back. [RFC 8881 §10.4]
     pub delegations: bool,

@@ -3,13 +3,13 @@
 /// What a client is assured of by a delegation. [RFC 8881 §10.4]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DelegationKind {
-    /// Nobody else changes the file.
+    /// No other client changes the file.
     Read,
-    /// Nobody else reads or changes it.
+    /// No other client reads or changes it.
     Write,
 }
 
-/// What somebody does to a file, as far as delegations are concerned.
+/// An access to a file, as far as delegations are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
     /// It is read, or opened for no more than that.
@@ -22,7 +22,7 @@ pub enum Touch {
 /// Why a delegation is recalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecallReason {
-    /// Somebody else wants the file.
+    /// Another access to the file conflicts.
     Conflict,
     /// There is too much state.
     ResourcePressure,

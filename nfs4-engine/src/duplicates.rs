@@ -38,7 +38,7 @@ pub(crate) struct DuplicateRequestCache {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RequestName {
     xid: u32,
-    /// A hash of where it comes from, who makes it and what it asks.
+    /// A hash of the connection's peer, the user, and what the request asks.
     print: u64,
 }
 
@@ -176,8 +176,8 @@ impl DuplicateRequestCache {
         self.answered.first_to(host, whose)
     }
 
-    /// Forgets replies that nobody can ask for again, up to `budget` of them: whoever has not for so
-    /// long has lost more than a reply. The time of the oldest that is left is returned.
+    /// Removes up to `budget` replies that are too old for a retransmission: a client that has not asked
+    /// for so long has lost more than a reply. Returns the time of the oldest that is left.
     pub(crate) fn forget(
         &mut self,
         now: Mono,

@@ -183,12 +183,12 @@ impl Engine {
         self.runner.core.check_admin(admin)
     }
 
-    /// Whether nobody has a delegation that forbids something that is no client of this server to
-    /// do this to a file. [RFC 8881 §10.2]
+    /// Whether no delegation conflicts with an access to a file by a program that is no client of this
+    /// server. [RFC 8881 §10.2]
     ///
-    /// The file system is named by its place in the list of exports. Delegations that are in the
-    /// way are recalled by [`Input::Touched`], which comes first: the file is not delegated again
-    /// for the time of [`Config::delegation_pause`].
+    /// The file system is named by its place in the list of exports. Conflicting delegations are recalled
+    /// by [`Input::Touched`], which comes first: the file is not delegated again for the time of
+    /// [`Config::delegation_pause`].
     pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> bool {
         let fh = Fh { export, handle: fh };
         self.runner

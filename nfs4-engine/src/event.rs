@@ -1,4 +1,4 @@
-//! Rare facts, for logs and for whoever watches.
+//! Rare facts, for logs and for observers.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -143,7 +143,7 @@ pub enum ClientGone {
     Request,
     /// A new incarnation of it took its place.
     Replaced,
-    /// Whoever is in charge threw it out.
+    /// The administrator evicted it.
     Evicted,
     /// It had nothing, and its record was wanted for another.
     Crowded,
@@ -182,7 +182,7 @@ pub enum SessionGone {
     LeaseExpired,
     /// A new incarnation of its client took its place.
     Replaced,
-    /// Whoever is in charge ended it, or threw its client out.
+    /// The administrator destroyed it, or evicted its client.
     Evicted,
 }
 

@@ -37,8 +37,8 @@ pub(crate) fn of_bytes(data: &[u8]) -> u64 {
     bytes(mix(SEED, data.len() as u64), data)
 }
 
-/// Of these bytes and another fingerprint, so that nobody who does not mark_client_known `seed` can find another
-/// pair with the same one.
+/// Of these bytes and another fingerprint, so that a client that does not know `seed` cannot find
+/// another pair with the same one.
 pub(crate) fn of_both(seed: u64, data: &[u8], print: u64) -> u64 {
     mix(
         bytes(mix(SEED ^ seed, data.len() as u64), data) ^ seed,

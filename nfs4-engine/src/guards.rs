@@ -45,8 +45,8 @@ pub(crate) enum Guard {
     Note(GuardPlace),
     /// Files that have these names, and of others those whose names are not known.
     Names(GuardPlace, GuardPlace),
-    /// The same, while a file that is delegated gets the second name: who found out before what
-    /// that means would not know that it is this file now.
+    /// The same, while a file that is delegated gets the second name: a request that looked the name up
+    /// before would not know that it means this file now.
     Giving(GuardPlace, GuardPlace),
     /// A file that gets one more name, and is delegated.
     Linking(GuardPlace, GuardPlace),
@@ -71,7 +71,7 @@ pub(crate) struct Candidate {
     pub(crate) hash: u64,
     /// How many names it has.
     pub(crate) links: u32,
-    /// For writing: nobody else may even read it.
+    /// A write delegation: no other client may even read the file.
     pub(crate) alone: bool,
     /// What the OPEN itself has guarded.
     pub(crate) own: Guard,

@@ -54,7 +54,7 @@ pub enum Input {
         /// What is about to be done to it.
         touch: Touch,
     },
-    /// Somebody in charge wants something.
+    /// The administrator asks for something.
     Admin(Admin),
     /// A file system answered.
     FsDone {
@@ -74,7 +74,7 @@ pub struct Call {
     pub conn: ConnId,
     /// The transaction id to answer under.
     pub xid: u32,
-    /// Who calls.
+    /// The credential of the caller.
     pub cred: Arc<Credential>,
     /// COMPOUND4args: the record after the RPC header.
     pub body: Bytes,
@@ -108,10 +108,10 @@ pub enum DialError {
     /// The address may not be dialled.
     #[error("the address may not be dialled")]
     Refused,
-    /// Nobody answers there, or there is no room for another connection.
+    /// The target refuses, or there is no room for another connection.
     #[error("no connection could be made")]
     Failed,
-    /// Nobody answered there in time.
+    /// The target did not answer in time.
     #[error("nobody answered in time")]
     TimedOut,
 }

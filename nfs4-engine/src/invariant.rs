@@ -277,8 +277,8 @@ impl Engine {
         check(running <= turns.count(), "turns that run", running)
     }
 
-    /// Delegations, their clients and files know each other, and nobody else has the file open in a
-    /// way that a delegation rules out.
+    /// Delegations, their clients and files refer to each other, and no other client has the file open in
+    /// a way that a delegation excludes.
     fn check_delegations(&self, states: &StateTables<'_>) -> Result<(), String> {
         let mut held = [0; DelegationKind::ALL.len()];
         let mut revoked = BTreeMap::<_, u32>::new();
@@ -355,7 +355,7 @@ fn check_locks(states: &StateTables<'_>) -> Result<(), String> {
     check_owners(states.lock_owners, held)
 }
 
-/// An owner is there as long as he holds something or it is remembered whose turn it was.
+/// An owner is there as long as it has state or its seqid is remembered.
 fn check_owners<T>(
     owners: &Owners<T>,
     held: impl Iterator<Item = (Key<kind::Owner<T>>, Key<T>, u32)>,
@@ -383,7 +383,7 @@ fn check_owners<T>(
     check(owners.counts() == there, "names of owners", there)
 }
 
-/// A file lists the opens and delegations that it has, and whoever has locked it is there.
+/// A file lists the opens and delegations that it has, and the owners of its locks are there.
 fn check_files(
     states: &StateTables<'_>,
     claims: impl Iterator<Item = Claim>,

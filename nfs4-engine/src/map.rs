@@ -129,7 +129,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
         self.len
     }
 
-    /// What a key is found by, for one who looks for it more than once.
+    /// The hash of a key, for a caller that looks it up more than once.
     pub(crate) fn hash_of<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> u64 {
         self.hasher.hash_one(key)
     }

@@ -2,7 +2,7 @@
 
 use crate::fs::{Credential, Flavor};
 
-/// Who a client is to RPC; two requests with equal principals come from the same one.
+/// The identity of an RPC caller: two requests with equal principals come from the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Principal {
     flavor: Flavor,

@@ -23,7 +23,7 @@ pub enum ServerAddressFault {
     /// It stands for any host, or for many.
     #[error("it is not the address of one host")]
     Host,
-    /// Nobody listens at port 0.
+    /// Port 0 is no address of a server.
     #[error("its port is 0")]
     Port,
     /// It is no name of a host. [RFC 1123 §2.1]

@@ -68,7 +68,7 @@ pub struct ClientView {
     pub comebacks: u32,
     /// The name of its implementation.
     pub impl_name: Option<Box<str>>,
-    /// Who made its implementation.
+    /// The domain of its implementer.
     pub impl_domain: Option<Box<str>>,
     /// Sessions that it has.
     pub sessions: u32,

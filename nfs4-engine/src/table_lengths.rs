@@ -15,13 +15,13 @@ pub struct TableLengths {
     pub opens: usize,
     /// Lock stateids: one for each lock owner and open.
     pub locks: usize,
-    /// Files that somebody has open.
+    /// Files with opens, locks or delegations.
     pub files: usize,
-    /// Locks that were denied to somebody who waits for them.
+    /// Denied locks that requests wait for.
     pub waiting: usize,
     /// Callbacks that are accepted and not ended.
     pub callbacks: usize,
-    /// Callbacks on the wire, those among them that nobody waits for any more.
+    /// Callbacks on the wire, also those that no request waits for any more.
     pub flights: usize,
     /// Delegations that clients have for reading.
     pub read_delegations: usize,

@@ -7,10 +7,10 @@ use crate::ids::ConnId;
 use crate::keys::{CallKey, ClientKey, DelegationKey, FileKey};
 use crate::time::Mono;
 
-/// What becomes due.
+/// The timers that are set.
 ///
-/// An entry is a reminder to look, not the decision: deadlines move, and whoever looks decides by
-/// the clock and sets the next reminder.
+/// A timer is a reminder to check, not the decision: deadlines move, and what checks goes by the clock
+/// and sets the next timer.
 pub(crate) struct Timers {
     /// Equal deadlines come due in the order they were set.
     set: BTreeMap<Place, Due>,
@@ -89,9 +89,9 @@ impl Timers {
         self.set.len()
     }
 
-    /// Looks at a few reminders, the next ones each time, and drops those that are not worth keeping.
-    /// Whoever sets reminders for what peers can make and unmake at will does this when they are many,
-    /// or they would pile up until they are due.
+    /// Checks a few timers, the next ones each time, and drops those without a use. The core calls this
+    /// for each timer that it sets while they are many, since peers can make and end what has a timer at
+    /// will.
     pub(crate) fn sweep(&mut self, worth: impl Fn(Due) -> bool) {
         for _ in 0..SWEPT {
             let rest = (Bound::Excluded(self.swept), Bound::Unbounded);

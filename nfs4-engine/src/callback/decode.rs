@@ -51,7 +51,7 @@ pub(crate) struct CbRequest {
     pub(crate) session: SessionId,
     pub(crate) slot: u32,
     pub(crate) seqid: u32,
-    /// The operation after CB_SEQUENCE, unless nobody wants to know any more.
+    /// The operation after CB_SEQUENCE, unless its result is not needed any more.
     pub(crate) op: Option<CbOp>,
 }
 

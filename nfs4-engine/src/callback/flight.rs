@@ -26,7 +26,7 @@ pub(crate) struct Flight {
     pub(crate) conn: ConnId,
     pub(crate) path: Path,
     pub(crate) sent: Mono,
-    /// Nobody waits for the answer any more, but it still says what became of the call.
+    /// No call waits for the reply any more, but the reply still says what became of the call.
     pub(crate) overdue: bool,
 }
 

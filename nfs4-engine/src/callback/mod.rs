@@ -1,8 +1,8 @@
 //! Callbacks: what the server asks of its clients, over their own connections.
 //! [RFC 8881 §2.10.3, §2.10.6, §20]
 //!
-//! A callback that is accepted waits in the queue of a session until a slot of its back channel is
-//! free, is sent and sent again, and ends exactly once: whoever wanted it is told by its
+//! A callback that is accepted waits in the queue of a session for a free slot of its backchannel, is
+//! sent and retransmitted, and ends exactly once: what asked for it learns that by its
 //! [`CallPurpose`]. Nothing waits for a callback but itself.
 
 pub(crate) mod channel;
@@ -64,7 +64,7 @@ pub(crate) enum CallbackOp {
     NotifyLock { fh: Fh, owner: Box<[u8]> },
 }
 
-/// Who wanted a callback, and is told how it ended.
+/// What asked for a callback, and learns how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallPurpose {
     /// This delegation is to come back.
@@ -75,7 +75,7 @@ pub(crate) enum CallPurpose {
     RecallAny(ClientKey),
     /// The slots of this session are to come back.
     RecallSlot(SessionKey),
-    /// Somebody of this client waits for a lock on this file, and can have it.
+    /// A lock that this client waits for on this file is free.
     NotifyLock { file: FileKey, client: ClientKey },
 }
 
@@ -83,9 +83,9 @@ pub(crate) enum CallPurpose {
 /// however long it gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
-    /// CB_RECALL: whoever is given a delegation can be asked for it.
+    /// CB_RECALL: the server can recall a delegation that it grants.
     Recall,
-    /// CB_NOTIFY_LOCK: whoever waits for a lock need not poll.
+    /// CB_NOTIFY_LOCK: a client that waits for a lock need not poll.
     NotifyLock,
 }
 

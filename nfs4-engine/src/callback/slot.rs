@@ -14,8 +14,8 @@ pub(crate) struct CbSlot {
 enum CbSlotState {
     #[default]
     Free,
-    /// A callback has the next seqid; if `doubtful`, it was sent at least once and nobody knows
-    /// whether it arrived, so that no other may have that seqid.
+    /// A callback has the next seqid; if `doubtful`, it was sent at least once and may have arrived, so
+    /// that no other callback may have that seqid.
     Taken { doubtful: bool },
     /// As doubtful, and the callback was given up: only an answer to it frees the slot.
     Quarantined,
@@ -74,7 +74,7 @@ impl CbSlot {
                 self.restarted = false;
                 CbSlotStep::Over
             }
-            // Whoever gave it up does not send it again, and it is as doubtful as before.
+            // A callback that was given up is not sent again, and the seqid is as doubtful as before.
             CbSlotReply::Delayed | CbSlotReply::Misordered | CbSlotReply::Refused if given_up => {
                 CbSlotStep::Over
             }
@@ -113,7 +113,7 @@ impl CbSlot {
         };
     }
 
-    /// Nobody will answer any more what was given up: the seqid is lost for good, or until then.
+    /// No reply will come to a callback that was given up: the seqid is lost for good, or until then.
     pub(crate) fn is_quarantined(&self) -> bool {
         self.state == CbSlotState::Quarantined
     }
@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// A slot, who has it, the wires, and the other end. [RFC 8881 §20.9.3]
+    /// A slot, the callback that has it, the wires, and the other end. [RFC 8881 §20.9.3]
     #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
     struct World {
         slot: CbSlot,

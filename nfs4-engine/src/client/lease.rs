@@ -49,7 +49,7 @@ impl Lease {
         self.running += running;
     }
 
-    /// The clock decides, not whoever happens to look.
+    /// The clock decides, not the moment of the check.
     pub(crate) fn is_expired(&self, now: Mono, length: Duration) -> bool {
         self.running == 0 && now > self.renewed.after(length)
     }

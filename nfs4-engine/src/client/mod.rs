@@ -1,4 +1,4 @@
-//! Clients: who they are, and whether their lease still runs. [RFC 8881 §2.4]
+//! Client records and their leases. [RFC 8881 §2.4]
 
 mod identity;
 pub(crate) mod lease;
@@ -41,9 +41,9 @@ pub(crate) struct Client {
     /// How often, in a row of incarnations, one came back that had been replaced before: a client
     /// that has rebooted never does, so there are two under one name.
     pub(crate) comebacks: u32,
-    /// Who sent EXCHANGE_ID or SETCLIENTID.
+    /// The principal that sent EXCHANGE_ID or SETCLIENTID.
     pub(crate) principal: Principal,
-    /// That principal at the host that it came from: to whom all is counted that it has.
+    /// That principal at the host that it came from: the peer that is charged with all that it has.
     pub(crate) peer: Peer,
     /// Where it stands among those that give way.
     rank: EvictionEntry<kind::Client>,
@@ -51,7 +51,7 @@ pub(crate) struct Client {
     pub(crate) confirmed: bool,
     /// In minor version 0, what SETCLIENTID said.
     pub(crate) introduction: Option<Box<SetClientIdRecord>>,
-    /// What another SETCLIENTID of the same incarnation said and nobody has confirmed.
+    /// What another SETCLIENTID of the same incarnation said, until it is confirmed.
     pub(crate) update: Option<Box<SetClientIdRecord>>,
     /// How it is called back in minor version 0.
     pub(crate) path: Option<Box<CallbackPath>>,

@@ -102,7 +102,7 @@ impl<S> Cx<'_, S> {
         }
     }
 
-    /// Whether delegations keep `who` from doing this to a file; they are recalled then.
+    /// Whether delegations of other clients than `who` conflict with this access; they are recalled then.
     pub(crate) fn recalls(
         &mut self,
         fh: &Fh,
@@ -135,11 +135,10 @@ impl<S: Scope> Cx<'_, S> {
 }
 
 impl<S: Established> Cx<'_, S> {
-    /// The client that an owner is one of, by the client id that he names; its lease is renewed.
+    /// The client of an owner, by the client id that it names; its lease is renewed.
     ///
     /// # Errors
-    /// Only in minor version 0: STALE_CLIENTID for one that is not confirmed or not of this boot,
-    /// EXPIRED.
+    /// Only in 4.0: STALE_CLIENTID for one that is not confirmed or not of this boot, EXPIRED.
     pub(crate) fn client_of(&mut self, id: ClientId) -> Result<ClientKey, Status> {
         S::client_of(self, id)
     }

@@ -15,6 +15,6 @@ pub(crate) struct Sequenced {
     pub(crate) slot: u32,
 }
 
-/// Minor version 0: there is no session, and each operation says whom it concerns.
+/// Minor version 0: there is no session, and each operation names its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct V40;

@@ -10,8 +10,8 @@ pub(crate) struct OwnerRequest {
     pub(crate) asked: SeqidRequest,
     /// What a CLOSE closes.
     pub(crate) closes: Option<OpenKey>,
-    /// Of a LOCK by an owner who has nothing of the file yet: his own seqid, and he himself if he
-    /// is known.
+    /// Of a LOCK by a lock-owner without state in the file: its own seqid, and the lock-owner itself if
+    /// it is known.
     pub(crate) lock: Option<(Option<LockOwnerKey>, u32)>,
 }
 

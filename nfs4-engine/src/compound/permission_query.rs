@@ -12,7 +12,7 @@ pub(crate) enum IntendedUse {
     Write,
     /// To know its attributes.
     Look,
-    /// To know who has locked it: who may neither read nor write it has no lock of it either.
+    /// To test for locks: a user that may neither read nor write the file cannot lock it either.
     TestLock,
     /// To change those attributes that only its owner may.
     Own,

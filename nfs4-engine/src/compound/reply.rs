@@ -159,7 +159,7 @@ impl Reply {
         out.reply(conn, &head, self.w.as_slice(), &mut self.payloads);
     }
 
-    /// Lets go of it: there is nobody to send it to.
+    /// Drops it: its connection is closed.
     pub(crate) fn discard(&mut self) {
         self.payloads.clear();
     }

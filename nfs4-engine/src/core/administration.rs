@@ -10,7 +10,7 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
-    /// Whether something can be done that whoever is in charge asks for.
+    /// Whether the administrator's request can be carried out.
     ///
     /// # Errors
     /// There is nothing of that name, or settings would be out of their range: then all of those.

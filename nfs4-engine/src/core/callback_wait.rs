@@ -12,7 +12,7 @@ pub(crate) struct CallbackWait {
     pub(crate) asked: DelegationKey,
     pub(crate) run: CompoundKey,
     pub(crate) until: Mono,
-    /// To whom it is counted.
+    /// The peer that is charged with it.
     pub(crate) peer: Option<Peer>,
 }
 

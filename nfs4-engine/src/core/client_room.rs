@@ -59,9 +59,9 @@ impl Core {
         }
     }
 
-    /// Makes room for one more record of a peer. Of those that have nothing one gives way: the
-    /// peer's own first, so that it keeps nobody else out however many names it says; if all
-    /// peers together have too many, anyone's.
+    /// Makes room for one more record of a peer. A record without state is removed: one of the peer's
+    /// own first, so that a peer keeps no other out however many names it uses; if all peers together
+    /// have too many records, one of any peer.
     fn make_room_for(
         &mut self,
         peer: Peer,
@@ -91,7 +91,7 @@ impl Core {
         self.discard(first, ClientGone::Crowded, now, out)
     }
 
-    /// Who asks by a connection, held once more.
+    /// The peer that sends by a connection, with one more use.
     fn peer_by(&mut self, conn: ConnId, principal: Principal) -> Peer {
         if let Some(connection) = self.connections.get(conn) {
             return self.peers.user(connection.host.host, principal);

@@ -1,4 +1,4 @@
-//! The end of leases: the clock decides, and whoever looks finds it out. [RFC 8881 §8.3]
+//! The end of leases: the clock decides, and each look-up goes by it. [RFC 8881 §8.3]
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -40,8 +40,8 @@ impl Core {
         lease
     }
 
-    /// Removes those whose lease has run out, as the reaper would that has not passed yet: what
-    /// they had is in nobody's way. Of what takes long, a part.
+    /// Removes clients with expired leases whose timers have not run yet, so that their state is in no
+    /// request's way. Of a large client, a part.
     pub(crate) fn expire(&mut self, now: Now, out: &mut Outbox) {
         let mut budget = AT_ONCE;
         let mut others = Vec::new();
@@ -70,7 +70,7 @@ impl Core {
         }
     }
 
-    /// Looks whether a lease has run out, and which sessions nobody uses; `false` if there was more
+    /// Removes a client with an expired lease, and sessions that are not used; `false` if there is more
     /// to do than `budget` allows.
     pub(crate) fn on_lease_timer(
         &mut self,

@@ -58,8 +58,8 @@ impl Core {
         })
     }
 
-    /// Whether one more range may be locked under an open, by an owner who has a stateid for that
-    /// already or, as `anew` says, is to have one.
+    /// Whether one more range may be locked under an open, by an owner that has a lock stateid or, as
+    /// `anew` says, is to get one.
     pub(crate) fn admit_lock(
         &mut self,
         open: OpenKey,

@@ -50,7 +50,7 @@ pub(crate) struct Core {
     /// Operations that are refused by configuration.
     pub(crate) blocked: OpSet,
     pub(crate) exports: Exports,
-    /// Who has anything.
+    /// The peers that are charged with something.
     pub(crate) peers: Peers,
     pub(crate) faults: FsFaultLog,
     /// How many directories were listed: each listing has a number.

@@ -82,7 +82,7 @@ impl Core {
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        // Also if somebody else comes upon what is left of it.
+        // Also if another request finds what is left of it.
         let going = self.clients.get(key).and_then(|client| client.going);
         let reason = going.unwrap_or(reason);
         let session_reason = match reason {
@@ -105,10 +105,10 @@ impl Core {
                 break;
             }
             if *budget == 0 {
-                // Whoever has lost a part must not go on with the rest.
+                // A client that has lost a part of its state must not use the rest.
                 client.going = Some(reason);
                 if going.is_none() {
-                    // Nobody need come for the rest.
+                    // The timer removes the rest.
                     self.timers.set(now.mono, Due::Lease(key));
                 }
                 return false;

@@ -26,7 +26,7 @@ pub struct Export {
     pub backend: Arc<dyn Backend>,
     /// Nothing in it can be changed.
     pub read_only: bool,
-    /// Whose requests are made on behalf of [`Credential::NOBODY`].
+    /// Which requests are made on behalf of [`Credential::NOBODY`].
     pub squash: Squash,
 }
 
@@ -80,13 +80,13 @@ pub(crate) struct Exports {
     squash: Squash,
 }
 
-/// Who answers a request to a file system.
+/// What answers a request to a file system.
 pub(crate) enum Route<'a> {
     /// The backend, asked on behalf of this user.
     Backend(Arc<dyn Backend>, Arc<Credential>),
     /// The directories above the exports.
     Pseudo(&'a PseudoFs),
-    /// Nobody, because of this.
+    /// The request is refused, with this error.
     Refused(FsError),
 }
 
@@ -215,7 +215,7 @@ impl Exports {
         (served.root == *fh).then_some(covers)
     }
 
-    /// Finds who answers, and under which rules of the export.
+    /// Finds what answers, under the rules of the export.
     pub(crate) fn route(&mut self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
         match (self.list.get(usize::from(export)), &self.pseudo) {
             (Some(served), _) if served.read_only && mutates(op) => {
@@ -230,7 +230,7 @@ impl Exports {
         }
     }
 
-    /// As whom an export's file system knows a user.
+    /// The user as an export's file system knows it.
     pub(crate) fn acts_as(&mut self, export: u16, cred: &Arc<Credential>) -> Arc<Credential> {
         match self.list.get(usize::from(export)) {
             Some(served) => self.squashed.user(served.squash, cred),
@@ -238,7 +238,7 @@ impl Exports {
         }
     }
 
-    /// The user whom a request counts for: nobody, if its own is squashed in every export.
+    /// The user that a request counts for: the anonymous one, if every export squashes it.
     pub(crate) fn user(&self, cred: &Credential) -> u32 {
         if self.squash.takes(cred) {
             Credential::NOBODY

@@ -1,11 +1,11 @@
-//! Whose requests are made on behalf of nobody.
+//! Squashing: requests that are made on behalf of the anonymous user.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::fs::{Credential, Flavor};
 
-/// Whose requests are made on behalf of nobody; each takes all that the one before it takes.
+/// Which requests are squashed; each kind includes the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Squash {
     /// Every user's are made as they come.
@@ -19,7 +19,7 @@ pub enum Squash {
 }
 
 impl Squash {
-    /// Whether the requests of this user are made as nobody's.
+    /// Whether the requests of this user are made as the anonymous user.
     pub(super) fn takes(self, cred: &Credential) -> bool {
         match self {
             Squash::None => false,
@@ -51,7 +51,7 @@ impl Squashed {
             Squash::None => Arc::clone(cred),
             Squash::Root if cred.is_root() || cred.is_in_group(0) => self.without_root(cred),
             Squash::Root => Arc::clone(cred),
-            // It is nobody's already.
+            // It is anonymous already.
             Squash::All if cred.flavor() == Flavor::None => Arc::clone(cred),
             Squash::All => Arc::clone(&self.nobody),
         }

@@ -112,7 +112,7 @@ pub enum SetTime {
     /// Leave it.
     #[default]
     Keep,
-    /// The request's `now`; whoever may write the file may do this.
+    /// The request's `now`; each user that may write the file may set this.
     Server,
     /// A time that the client chose; only the owner may do this.
     Client(Wall),

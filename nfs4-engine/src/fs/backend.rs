@@ -11,10 +11,10 @@ use crate::ids::ConnId;
 ///
 /// All methods are called outside the engine's lock, from any thread, many at a time.
 ///
-/// A file that others than this server's clients can reach may be delegated to a client, which then
-/// relies on nobody changing it, or even reading it while what it has written is not here yet. Who
-/// lets others reach files asks the driver's node first whether they may: `Node::may_touch`. Where
-/// nobody can be asked, [`Config::delegations`](crate::Config::delegations) is to be off.
+/// A file that programs other than this server's clients can reach may be delegated to a client, which
+/// then relies on no other program changing it, or even reading it before its own writes are here. A
+/// program that lets others reach files asks the driver's node first: `Node::may_touch`. Where that is
+/// not possible, [`Config::delegations`](crate::Config::delegations) must be off.
 pub trait Backend: Send + Sync + 'static {
     /// The handle of the root directory; the same each time.
     fn root(&self) -> FsHandle;

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The user that a request is made for.
 
 /// The flavour of RPC credential a request came with. [RFC 5531 §8.2]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,8 +84,7 @@ impl Credential {
         self.uid == 0
     }
 
-    /// The same user without what is the superuser's: user 0 and group 0, wherever it stands,
-    /// become nobody's.
+    /// The same user without superuser rights: user 0 and group 0, wherever it stands, become anonymous.
     pub(crate) fn without_root(&self) -> Credential {
         let squashed = |id| if id == 0 { Credential::NOBODY } else { id };
         let mut groups = self.groups;

@@ -16,21 +16,21 @@ use crate::fh::Fh;
 ///
 /// The file system pushes the entries that come after the cookie of the request, in the order of
 /// their cookies, until one is refused because it is [`Full`], or it has pushed the last one and
-/// says so by [`DirWriter::end`]. With the cookie of the last entry that it got the client comes
-/// back for the rest. A listing that gets no entry and is not full ends there, whether that was
-/// said or not: the client would ask the same again for ever.
+/// says so by [`DirWriter::end`]. The client asks for the rest with the cookie of the last entry that
+/// it got. A listing without an entry that is not full ends there, whether the file system has said so
+/// or not: the client would ask the same again for ever.
 ///
-/// An entry that cannot be is left out, which
-/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) tells, and the listing goes on:
+/// An invalid entry is left out, which [`Event::FileSystemFault`](crate::Event::FileSystemFault)
+/// reports, and the listing continues:
 ///
 /// * Its name has 1 to 255 bytes, not more than
 ///   [`Capabilities::max_name`](super::Capabilities::max_name), and is neither "." nor ".."; '/' and
 ///   NUL are not in it.
 /// * Its cookie is at least 3, greater than that of the request, and greater than that of the entry
 ///   before it.
-/// * Its attributes are as told at [`FsOp`](super::FsOp).
+/// * Its attributes are as described at [`FsOp`](super::FsOp).
 ///
-/// A user who may not search the directory learns names and nothing else of what is in it:
+/// A user without the right to search the directory gets names and nothing else of its entries:
 /// [`DirWriter::conceal`].
 pub struct DirWriter {
     w: Writer,
@@ -294,7 +294,7 @@ impl DirWriter {
         }
     }
 
-    /// Goes on without an entry. Who pushes nothing else until it is full must come to an end, too.
+    /// Continues without an entry. A file system that pushes nothing else must come to an end, too.
     #[cold]
     fn leave_out(&mut self, name: &[u8], fault: FsFault) {
         self.faults.add(fault);

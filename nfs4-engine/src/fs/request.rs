@@ -9,7 +9,7 @@ use super::{
 };
 use crate::time::Now;
 
-/// One request to a file system: who, when and what.
+/// One request to a file system: the user, the time and the operation.
 #[derive(Debug)]
 pub struct FsRequest {
     /// On whose behalf; permissions are the file system's to check.
@@ -58,10 +58,10 @@ pub enum FsOp {
     },
     /// Which of these rights the user has. Answer: [`FsReply::Access`].
     ///
-    /// It is also asked before a delegation of another client is recalled, so that nobody has that done
-    /// by what is refused then. Of a file READ or EXECUTE is the right to read it, and MODIFY to write it;
-    /// its owner, as `uid` of its attributes has it, may do both, and with the superuser alone change
-    /// mode, owner, group and times. Of a directory EXTEND is the right to add names, and DELETE to take
+    /// It is also asked before a delegation of another client is recalled, so that a user whom the file
+    /// system refuses cannot have one recalled. Of a file READ or EXECUTE is the right to read it, and MODIFY
+    /// to write it; its owner, as `uid` of its attributes has it, may do both, and with the superuser alone
+    /// change mode, owner, group and times. Of a directory EXTEND is the right to add names, and DELETE to take
     /// them; if its mode has the sticky bit, only those of the user's own files or in its own directory.
     Access {
         /// The object.
@@ -306,7 +306,7 @@ pub enum Target {
 /// How to open a file.
 #[derive(Debug)]
 pub struct OpenHow {
-    /// The right to read is needed; who may execute the file may read it, to do so.
+    /// The right to read is needed; a user that may execute the file may read it, to do so.
     /// [RFC 8881 §6.3.1.1]
     pub read: bool,
     /// The right to write is needed: to write, to cut a file that is there, or to keep others from
@@ -396,7 +396,7 @@ pub enum FsReply {
     },
     /// Which of the rights asked for the user has.
     Access {
-        /// Those that he has.
+        /// Those that the user has.
         granted: AccessMask,
         /// What it is about: of a directory and of other objects not the same rights make sense.
         kind: FileKind,

@@ -100,7 +100,7 @@ pub struct SessionLoad {
     pub connections: u32,
 }
 
-/// Whoever keeps what was counted.
+/// Takes what was counted.
 ///
 /// It is given everything in rounds: [`Recorder::counted`] once, and after it, if
 /// [`Recorder::wants_sessions`], all sessions in any number of pages between

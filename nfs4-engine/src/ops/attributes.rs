@@ -1,5 +1,5 @@
-//! The attributes of the current file, as it is told them who does not hold a delegation for
-//! writing of it. [RFC 8881 §10.4.3]
+//! The attributes of the current file, as a client gets them that does not hold a write delegation of
+//! it. [RFC 8881 §10.4.3]
 
 use alloc::sync::Arc;
 
@@ -71,8 +71,8 @@ fn note_if_stale<S: Scope>(
     Ok(())
 }
 
-/// Who is `permitted` to know them and `may_wait` a moment does so while the holder of a write
-/// delegation is asked what it has made of the file.
+/// The attributes, for a user that is `permitted` to know them; a request that `may_wait` waits a
+/// moment for the holder of a write delegation, which is asked for its own.
 #[inline]
 fn look_or_wait<S: Scope>(
     cx: &mut Cx<'_, S>,

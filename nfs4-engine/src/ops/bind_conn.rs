@@ -10,7 +10,7 @@ use crate::compound::{Cx, Step};
 use crate::direction::Direction;
 use crate::event::Event;
 
-/// A rebind changes the direction, and whoever asks for either gets both.
+/// A rebind changes the direction, and a client that asks for either direction gets both.
 pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::BindConnToSession::decode(args)?;
     let (conn, now) = (cx.run.conn, cx.now);

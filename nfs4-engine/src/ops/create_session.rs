@@ -40,7 +40,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         && let Some(reply) = &client.create.reply
     {
         if !is_own {
-            // It tells the session id, which nobody else is to know.
+            // It contains the session id, which no other client may learn.
             return Err(Status::CLID_INUSE);
         }
         cx.run.reply.body().raw(reply);

@@ -46,7 +46,7 @@ pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Statu
     })
 }
 
-/// An exclusive creation is followed by a SETATTR; nobody else has the file before that.
+/// An exclusive creation is followed by a SETATTR; no other user can open the file before that.
 /// [RFC 8881 §18.16.4]
 fn for_the_owner_alone(set: SetAttrs) -> SetAttrs {
     SetAttrs {
@@ -122,5 +122,5 @@ impl Opening {
     }
 }
 
-/// A mode by which the owner may read and write, and nobody else anything.
+/// A mode that lets the owner read and write, and no other user anything.
 const OWNER_ONLY: u32 = 0o600;

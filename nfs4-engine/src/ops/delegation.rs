@@ -147,7 +147,7 @@ fn decide<S: Established>(
         .ok_or(OfferRefused::Resource)?
         .client;
     if S::must_confirm(cx, open) {
-        // Nobody knows yet whether the client has asked for it. [RFC 7530 §16.18.5]
+        // The owner is unconfirmed: the OPEN may be a replay of an old one. [RFC 7530 §16.18.5]
         return Err(OfferRefused::Resource);
     }
     let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
@@ -245,8 +245,8 @@ fn may_write<S>(cx: &Cx<'_, S>, open: OpenKey, share: Share) -> bool {
     share.writes() || held.is_some_and(|open| open.rights_of(user).writes())
 }
 
-/// Which kind of delegation serves an open for this share. Who only writes has not been found to
-/// have the right to read, and is not helped much.
+/// The kind of delegation that serves an open for this share. An opener that only writes has not been
+/// checked for the right to read, and a delegation would help little.
 fn wished(want: u32, share: Share) -> Option<DelegationKind> {
     let read = DelegationKind::Read;
     let write = DelegationKind::Write;
@@ -279,7 +279,7 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     let key = match offer {
         Offer::Granted(key) => key,
         Offer::Not(why) => {
-            // Who says nothing of delegations is told nothing.
+            // A client that does not mention delegations gets no reason.
             let none = if access & WANT_BITS == 0 {
                 OpenDelegation::None
             } else {
@@ -323,7 +323,7 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     delegation.encode(cx.body());
 }
 
-/// For what the opener may be let in by the client alone: for what the file system let him in.
+/// The access that the client may give the opener by itself: that for which the file system let the opener in.
 fn allowed(kind: DelegationKind, rights: Share) -> u32 {
     let mut mask = 0;
     if rights.reads() {
@@ -341,7 +341,7 @@ fn name(opaque: &[u8]) -> &[u8] {
 }
 
 impl OfferRefused {
-    /// Nobody is promised to be told later. [RFC 8881 §18.16.3]
+    /// The server promises no client to say later that it could have one. [RFC 8881 §18.16.3]
     fn encoded(self) -> NoDelegation {
         match self {
             OfferRefused::Contention => NoDelegation::Contention(false),

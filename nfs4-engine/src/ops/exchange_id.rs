@@ -1,4 +1,4 @@
-//! EXCHANGE_ID: who a client is. [RFC 8881 §18.35]
+//! EXCHANGE_ID: a client introduces itself. [RFC 8881 §18.35]
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -79,7 +79,7 @@ pub(super) fn about<S: Scope>(
     }
 }
 
-/// A client says who it is; the cases are numbered as in §18.35.4.
+/// A client introduces itself; the cases are numbered as in §18.35.4.
 fn introduce<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &args::ExchangeId<'_>,

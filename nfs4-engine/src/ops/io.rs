@@ -48,12 +48,12 @@ pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<()
     }
 }
 
-/// By what right an operation that names this stateid touches the file; once the user is `permitted`,
-/// nothing is asked.
+/// The right by which an operation that names this stateid accesses the file; once the user is
+/// `permitted`, the file system is not asked.
 ///
 /// # Errors
-/// DELAY while a delegation is in the way of a special stateid, LOCKED if somebody's share denies it
-/// to a special stateid, OPENMODE if the file was not opened for it, and those of a stateid that is not good.
+/// DELAY while a delegation conflicts with a special stateid, LOCKED if an open denies a special stateid
+/// the access, OPENMODE if the file was not opened for it, and those of a bad stateid.
 pub(crate) fn authority<S: Established>(
     cx: &mut Cx<'_, S>,
     stateid: Stateid,
@@ -119,7 +119,7 @@ fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<(FileKey, A
     Ok((open.file, authority_if(was_checked)))
 }
 
-/// Who was not let in before is looked at by the file system.
+/// The file system checks a user that it has not let in before.
 const fn authority_if(was_checked: bool) -> Authority {
     if was_checked {
         Authority::Open
@@ -128,8 +128,8 @@ const fn authority_if(was_checked: bool) -> Authority {
     }
 }
 
-/// What a delegation allows, and of which file it is. Its kind says what it is for; who opens files
-/// by it was let in by the file system only for some of that, and others were not at all.
+/// What a delegation allows, and its file. Its kind says what it is for; of the users that open the file
+/// under it, the file system has let in one for a part of that, and has not seen the others.
 fn by_delegation<S>(
     cx: &Cx<'_, S>,
     key: DelegationKey,

@@ -259,7 +259,7 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
     }
 }
 
-/// Whether the lock is another's, or kept for another who waited longer; then that one is told.
+/// Whether another owner has the lock, or it is kept free for a waiter that came before; that is reported.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,

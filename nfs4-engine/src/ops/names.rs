@@ -57,11 +57,11 @@ pub(crate) fn change<S>(
     Ok(!cx.core.states.is_nothing_delegated())
 }
 
-/// Says that the current operation gives a file a name that is delegated to the caller, and guards
-/// both in this way: nobody else may be changing what that name means.
+/// Guards that the current operation gives a file that is delegated to the caller a new name: no other
+/// operation may be changing what that name means.
 ///
 /// # Errors
-/// DELAY while another is.
+/// DELAY while another operation is.
 pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: GuardPlace, guard: Guard) -> Result<(), Status> {
     let guards = &cx.core.guards;
     if guards.is_given(name) || guards.is_changed_beside(name, cx.run.guard) {

@@ -41,7 +41,7 @@ pub(crate) fn start<S: Established>(
     let client = cx.client_of(args.owner.clientid)?;
     let claimed = delegation::claimed(cx, &args.claim, None)?;
     if claimed.is_none() {
-        // A delegation was granted when nobody could reclaim any more.
+        // A delegation was granted after the time to reclaim.
         let reclaims = matches!(args.claim, args::OpenClaim::Previous(_));
         reclaim::admit(cx, client, reclaims)?;
     }
@@ -80,8 +80,8 @@ pub(crate) fn start<S: Established>(
             cx.core.reserve_open(client);
             opening.room = Some(client);
             if opening.once {
-                // Until the engine hears of the file, nobody is delegated it: the OPEN that has
-                // made it could not wait until that comes back.
+                // The file is delegated to no client until the engine processes the answer: the
+                // OPEN that has made it could not wait for a recall.
                 if let args::OpenClaim::Null(name) = args.claim {
                     let place = names::place(cx, &current, name);
                     cx.guard(Guard::Names(place, place));

@@ -25,11 +25,11 @@ pub(crate) fn delegated<S>(
     states.delegation(key).map(|held| held.file)
 }
 
-/// Says that the current operation does this to a file, which must be asked about first if it is
-/// returned. Nothing is asked once the user is `permitted`.
+/// Records that the current operation accesses a file in this way. If a query is returned, the file
+/// system must answer it first; for a user that is `permitted` there is none.
 ///
 /// # Errors
-/// DELAY while a delegation of another client is in the way of a user who is.
+/// DELAY while a delegation of another client conflicts with an access that the user may make.
 pub(crate) fn touch<S: Scope>(
     cx: &mut Cx<'_, S>,
     fh: &Fh,
@@ -43,10 +43,10 @@ pub(crate) fn touch<S: Scope>(
     Ok(None)
 }
 
-/// Asks whether the user may do this to a file that is delegated.
+/// Asks whether the user may access a delegated file in this way.
 ///
 /// # Errors
-/// ROFS if nobody may.
+/// ROFS if no user may.
 pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: IntendedUse, file: FileKey) -> Result<Step, Status> {
     let rights = cx.core.exports.rights(cx.current()?.export);
     let (changes, about) = match wish {
@@ -91,10 +91,10 @@ pub(crate) fn answered<S: Scope>(
     }
 }
 
-/// Recalls what is delegated of a file to others, for a user who may change its names.
+/// Recalls delegations of a file from other clients, for a user that may change its names.
 ///
 /// # Errors
-/// DELAY while a delegation of another client is in the way.
+/// DELAY while a delegation of another client conflicts.
 pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: FileKey) -> Result<(), Status> {
     let who = S::sender(cx);
     match cx.core.states.handle_of(file) {
@@ -215,7 +215,7 @@ fn attributes(result: FsResult) -> Result<Attrs, Status> {
     Ok(attrs)
 }
 
-/// As whom the file system knows the user.
+/// The user as the file system knows it, after squashing.
 fn user<S>(cx: &mut Cx<'_, S>) -> Result<Arc<Credential>, Status> {
     let export = cx.current()?.export;
     Ok(cx.core.exports.acts_as(export, &cx.run.cred))
@@ -229,7 +229,7 @@ impl PermissionQuery {
     /// Of a directory all of these rights, of a file any of them.
     const fn needed(self) -> AccessMask {
         let (read, write) = (AccessMask::READ, AccessMask::MODIFY);
-        // Who may run a file may read it. [RFC 8881 §6.3.1.1]
+        // A user that may execute a file may read it. [RFC 8881 §6.3.1.1]
         let read = read.union(AccessMask::EXECUTE);
         match (self.about, self.wish) {
             (PermissionSubject::NewDir, IntendedUse::Replace) => {

@@ -50,7 +50,7 @@ pub(crate) fn resume<S: Scope>(
     let (core, who) = (&*cx.core, S::sender(cx));
     let dir = cx.current()?;
     if !entries.remembers() && !core.guards.is_nothing_noted(&cx.run.watch) {
-        // It began when nothing was delegated; what of it is as it was then, nobody knows.
+        // The listing began when no file was delegated; it may be out of date for the files in it.
         if args.attr_request.intersects(&attr::OF_DATA) {
             return Err(Status::DELAY);
         }

@@ -15,7 +15,7 @@ use crate::keys::LockKey;
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::Renew::decode(args)?;
     let key = cx.client_of(args.clientid)?;
-    // Its lease is renewed all the same. Who holds nothing need not know. [RFC 7530 §10.4.6]
+    // Its lease is renewed all the same. A client without delegations need not learn it. [RFC 7530 §10.4.6]
     let client = cx.core.clients.get(key);
     let holds = client.is_some_and(|client| client.delegations.len() > client.revoked as usize);
     let is_down = cx.core.path(key).is_none_or(CallbackPath::is_down);

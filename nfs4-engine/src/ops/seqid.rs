@@ -383,8 +383,8 @@ impl Core {
         }
     }
 
-    /// Forgets those owners who have been silent longest, if of the peer of a client too many are
-    /// remembered who hold nothing: its own, unless it has hardly any. [RFC 7530 §9.1.10]
+    /// Removes the least recently used owners without state, if the server remembers too many for the peer
+    /// of a client: its own, unless it has hardly any. [RFC 7530 §9.1.10]
     fn drop_excess_owners(&mut self, client: ClientKey, now: Now, out: &mut Outbox) {
         let most = OWNERS_REMEMBERED;
         while let Some(key) = self.states.open_owners.excess_owner(client, most) {
@@ -395,8 +395,8 @@ impl Core {
         }
     }
 
-    /// Forgets the owners of a client who hold nothing and have been silent for a lease, and what
-    /// was opened and not confirmed; `false` if there was more to do than `budget` allows.
+    /// Removes a client's owners that have had no state and sent nothing for a lease, and unconfirmed opens;
+    /// `false` if there was more to do than `budget` allows.
     /// [RFC 7530 §16.18.5]
     pub(crate) fn forget_silent_owners(
         &mut self,
@@ -428,5 +428,5 @@ impl Core {
     }
 }
 
-/// So many owners of either kind are remembered who hold nothing, of all clients together.
+/// Maximum number of owners of either kind without state that are remembered, of all clients together.
 const OWNERS_REMEMBERED: usize = 4_096;

@@ -82,7 +82,7 @@ fn admit(
     let args = args::Sequence::decode(reader)?;
     let found = core.sessions.find(&args.sessionid);
     let (key, session) = found.ok_or(Status::BADSESSION)?;
-    // Who has used it of late is not asked for his lease, which costs a look at another table.
+    // The lease of a client that has used the session of late is not looked up, which is another table.
     if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
         return Err(Status::BADSESSION);
     }

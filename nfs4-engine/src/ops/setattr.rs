@@ -43,7 +43,7 @@ fn set<S: Established>(
         Right::Is(authority) => authority,
         Right::Asks(file) => return permission::ask(cx, wish(&set), file),
     };
-    // Who sets nothing changes nothing.
+    // A SETATTR of no attribute changes nothing.
     if !set.is_empty() {
         let touch = (Touch::Change, set.size == Some(0));
         if let Some(file) = permission::touch(cx, &fh, touch, permitted)? {
@@ -61,7 +61,7 @@ fn set<S: Established>(
     ))
 }
 
-/// What these changes are: some only the owner of a file makes, the others those who may write it.
+/// Some changes only the owner of a file may make, the others each user that may write it.
 fn wish(set: &SetAttrs) -> IntendedUse {
     let is_clients = |time| matches!(time, SetTime::Client(_));
     let owners = set.mode.or(set.uid).or(set.gid).is_some() || set.created.is_some();

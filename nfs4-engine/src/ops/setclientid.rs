@@ -1,4 +1,4 @@
-//! SETCLIENTID and SETCLIENTID_CONFIRM: who a client of minor version 0 is.
+//! SETCLIENTID and SETCLIENTID_CONFIRM: a client of 4.0 introduces itself.
 //! [RFC 7530 §16.33, §16.34]
 
 use alloc::boxed::Box;
@@ -82,7 +82,7 @@ fn introduced(cx: &mut Cx<'_, V40>, key: ClientKey, confirm: Verifier) -> Step {
     Step::Done(Status::OK)
 }
 
-/// Somebody else has this name, and state under it: where that client is.
+/// Another principal has this name, and state under it: the reply says where that client is.
 fn in_use(cx: &mut Cx<'_, V40>, key: ClientKey) -> Step {
     let client = cx.core.clients.get(key);
     let callback = client.and_then(|client| client.introduction.as_deref());

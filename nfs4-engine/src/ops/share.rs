@@ -23,8 +23,8 @@ pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
     }
 }
 
-/// What a client says of delegations in `share_access`. Who wants what `open_arguments` does not
-/// promise is served as if he had not.
+/// What a client says of delegations in `share_access`. Bits beyond those that `open_arguments` promises
+/// are ignored.
 pub(super) const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
     | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
     | OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED

@@ -1,4 +1,4 @@
-//! Who gives way first.
+//! The order in which entries are removed to make room.
 
 use crate::chain::{Chain, Link};
 use crate::keys::PartyKey;

@@ -1,7 +1,7 @@
-//! Peers: who asks, as far as it matters how much each may have.
+//! Peers: the parties that limits are counted for.
 //!
-//! A peer is a principal at an address, however many connections it makes and client ids it has.
-//! What an address has is all that its principals have: a host can make up as many of those as it
+//! A peer is a principal at an address, however many connections it makes and client ids it has. An
+//! address is charged with what all its principals have: a host can make up as many of those as it
 //! likes.
 
 mod eviction;
@@ -32,11 +32,11 @@ pub(crate) struct Party {
     uses: usize,
 }
 
-/// To whom something is counted.
+/// The parties that are charged with something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) host: PartyKey,
-    /// None where it is not known who at the host.
+    /// None where the principal is not known.
     pub(crate) user: Option<PartyKey>,
 }
 

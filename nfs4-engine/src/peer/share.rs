@@ -34,7 +34,7 @@ pub(crate) enum LimitReached {
     Node,
 }
 
-/// Of whom something must give way, which has come first of what they have.
+/// Whose entry must give way: the oldest one of that party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EvictFrom {
     /// Of the peer itself.
@@ -140,16 +140,16 @@ impl PeerUsage {
         })
     }
 
-    /// Whether a peer may have so much more of what there is `limit` of.
+    /// Whether a peer may have so much more of a `limit`.
     ///
-    /// A peer may have as much as is left beside what its host has, so that the first one gets a
-    /// third, another at that host a third of what the host may still have, and all at one host
-    /// together no more than a half; the first at the next host a third of the rest, and so on.
-    /// Something is always left for one who comes later, and who has been given much gets no more
-    /// before others have given back. A host that has very little gets more as long as there is any.
+    /// A peer may have as much as is left beside what its host has, so that the first one gets a third,
+    /// another at that host a third of what the host may still have, and all at one host together no more
+    /// than a half; the first at the next host a third of the rest, and so on. Something is always left for
+    /// a peer that comes later, and a peer with much gets no more before others have returned some. A host
+    /// that has very little gets more as long as there is any.
     ///
     /// # Errors
-    /// What stands against it.
+    /// The limit that is reached.
     pub(crate) fn admits(self, limit: usize, more: usize) -> Result<(), LimitReached> {
         let PeerUsage { host, all, .. } = self;
         if all + more > limit {

@@ -15,8 +15,8 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Runner {
-    /// Lets a parked COMPOUND wait for an answer, but not for long: whoever answers may do so by
-    /// the very connection that waits.
+    /// Lets a parked COMPOUND wait for the holder of a delegation, but not for long: the holder may
+    /// answer by the same connection.
     pub(crate) fn hold(&mut self, asked: DelegationKey, run: CompoundKey, now: Now) {
         let until = now.mono.after(MOMENT);
         let peer = self.parked.get(run).and_then(|run| self.core.peer_of(run));
@@ -83,7 +83,7 @@ impl Core {
         })
     }
 
-    /// Who asks: the peer of the session's client, or else the host that the request comes from.
+    /// The peer of the session's client, or else the host that the request comes from.
     fn peer_of(&self, run: &Compound) -> Option<Peer> {
         let sequenced = run.sequenced.as_ref();
         let client = sequenced.and_then(|scope| self.clients.get(scope.client));

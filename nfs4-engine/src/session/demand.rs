@@ -6,11 +6,11 @@ use core::time::Duration;
 use super::slots::whole;
 use crate::time::Mono;
 
-/// How many slots a client needs, as its use of them tells.
+/// How many slots a client needs, as its use of them shows.
 ///
-/// It is given all that were negotiated. When it has used few for a lease, those that hold memory
-/// and were not used are wanted back; when it uses more than half of what is left, it gets all
-/// again, so that nobody waits for slots step by step.
+/// It gets all that were negotiated. When it has used few for a lease, unused slots that hold memory
+/// are recalled; when it uses more than half of what is left, it gets all again, so that no client
+/// waits for slots step by step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Demand {
     slots: u32,

@@ -162,9 +162,9 @@ impl Slots {
         0
     }
 
-    /// So many slots can be used from now on, at least as many as now. A client that does not say
-    /// that it knows of those it has lost is not given them again: nobody could tell whether it
-    /// goes on with them or begins anew.
+    /// The number of slots that can be used from now on, at least as many as now. A client that has not
+    /// acknowledged the loss of slots does not get them again: the server could not know whether the
+    /// client continues their seqids or begins anew.
     pub(crate) fn give(&mut self, target: u32) {
         debug_assert!(target >= self.count, "fewer are wanted back, not given");
         if self.retained == self.count {
@@ -439,7 +439,7 @@ mod tests {
         assert!(!client.ask(20, 31));
         assert_eq!(client.freed, 10);
         assert!(!client.is_replayed(20));
-        // More slots are given only to who knows that these are gone: it begins them anew.
+        // A client gets more slots only after it has acknowledged the loss of these: it begins them anew.
         client.target = 32;
         assert!(client.ask(0, 31));
         assert_eq!(client.slots.count(), 8);

@@ -23,7 +23,7 @@ use crate::time::{Mono, Now};
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) client: ClientKey,
-    /// To whom it is counted.
+    /// The peer that is charged with it.
     pub(crate) peer: Peer,
     pub(crate) created: Now,
     /// `csr_flags` as answered.
@@ -182,8 +182,8 @@ impl Sessions {
         self.slab.places_from(index)
     }
 
-    /// The session that the wire calls `id`; none for another boot's, nor for an id that somebody
-    /// has made up from another.
+    /// The session that the wire calls `id`; none for another boot's, nor for an id that a client has
+    /// made up from another.
     pub(crate) fn by_id(&self, id: &SessionId) -> Option<SessionKey> {
         self.find(id).map(|(key, _)| key)
     }
@@ -205,7 +205,7 @@ impl Sessions {
         now: Now,
     ) -> SessionKey {
         let (epoch, keyed) = (self.epoch, self.keyed);
-        // Who knows one session's id must not find another's.
+        // A client that knows one session's id must not find another's.
         self.shares.add(peer, 1);
         let secret = |key: SessionKey| keyed.hash_one(key) as u32;
         self.slab.insert_with(|key| Session {

@@ -50,6 +50,6 @@ impl Accounts {
     }
 }
 
-/// Of a file with so few locked ranges it is not counted whose they are: nobody is refused more for
-/// having these, and mostly there are no others. It is also the most that is counted at once.
+/// Maximum number of locked ranges of a file that are not counted by peer: no peer is refused more for
+/// having these, and most files have no others. It is also the maximum that is counted at once.
 pub(crate) const FEW: usize = 16;

@@ -12,7 +12,7 @@ pub(crate) struct Range {
 pub(crate) enum LockKind {
     /// Others may have it for reading, too.
     Read,
-    /// Nobody else.
+    /// An exclusive lock (WRITE_LT).
     Write,
 }
 

@@ -7,7 +7,7 @@ use crate::keys::{ClientKey, FileKey, PartyKey};
 use crate::peer::{Peer, PeerUsage};
 
 impl States {
-    /// To whom what a client has is counted from now on; it has nothing yet.
+    /// Names the peer that is charged with what a client has from now on; the client has nothing yet.
     pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
         self.open_owners.enroll(client, peer);
         self.lock_owners.enroll(client, peer);

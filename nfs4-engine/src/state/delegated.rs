@@ -12,14 +12,14 @@ use crate::slab::Slab;
 /// All delegations.
 pub(crate) struct Delegated {
     pub(super) slab: Slab<Delegation>,
-    /// How many somebody has, by kind.
+    /// Number of delegations that are held, by kind.
     pub(super) held: [usize; DelegationKind::ALL.len()],
 }
 
 /// What keeps a file from being delegated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
-    /// Somebody else has it open, or it is delegated to him.
+    /// Another client has it open or delegated.
     Others,
     /// It is delegated to too many.
     Many,
@@ -38,7 +38,7 @@ impl Delegated {
         self.slab.len()
     }
 
-    /// How many somebody has, by kind.
+    /// Number of delegations that are held, by kind.
     pub(crate) fn held(&self) -> [usize; DelegationKind::ALL.len()] {
         self.held
     }
@@ -48,7 +48,7 @@ impl Delegated {
         self.slab.len() - self.held.iter().sum::<usize>()
     }
 
-    /// Whether nobody has any.
+    /// Whether no delegation is held.
     pub(crate) fn is_none_held(&self) -> bool {
         self.held == [0; DelegationKind::ALL.len()]
     }

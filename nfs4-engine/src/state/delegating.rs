@@ -23,12 +23,12 @@ impl States {
         self.delegated.slab.get_mut(key)
     }
 
-    /// Whether nobody has any delegation.
+    /// Whether no delegation is held.
     pub(crate) fn is_nothing_delegated(&self) -> bool {
         self.delegated.is_none_held()
     }
 
-    /// Whether anybody has a delegation for writing.
+    /// Whether a write delegation is held.
     pub(crate) fn is_any_for_writing(&self) -> bool {
         self.delegated.held[DelegationKind::Write as usize] > 0
     }
@@ -43,7 +43,7 @@ impl States {
         self.delegated.len()
     }
 
-    /// The delegations of a file that somebody has; at most [`MOST_PER_FILE`].
+    /// The delegations of a file that are held; at most [`MOST_PER_FILE`].
     pub(crate) fn delegations_of(&self, fh: &Fh) -> impl Iterator<Item = DelegationKey> + '_ {
         // Usually there is none at all, and no need to look for the file.
         let file = if self.delegated.is_none_held() {
@@ -61,7 +61,7 @@ impl States {
             .and_then(|key| Some(self.delegation(key)?.file))
     }
 
-    /// One of the delegations of a file that does not exist any more, unless somebody has it open.
+    /// One of the delegations of a file that does not exist any more, unless a client has it open.
     pub(crate) fn delegation_of_unopened(&self, key: FileKey) -> Option<DelegationKey> {
         let file = self.files.get(key)?;
         let nothing = file.gone && file.opens.is_empty();
@@ -75,7 +75,7 @@ impl States {
         }
     }
 
-    /// A delegation of the file that keeps `who` from doing this to it.
+    /// A delegation of the file that conflicts with this access by the client `who`.
     pub(crate) fn in_the_way(
         &self,
         fh: &Fh,
@@ -102,11 +102,11 @@ impl States {
         self.files.get(held.file).map(|file| file.fh)
     }
 
-    /// Whether a file that a client has open can be delegated to it: for reading if nobody else
-    /// has it open for writing or denies reading, for writing if nobody else has it open at all.
+    /// Whether a file that a client has open can be delegated to it: for reading if no other client has
+    /// it open for writing or denies reading, for writing if no other client has it open at all.
     ///
     /// # Errors
-    /// What keeps it from that.
+    /// The obstacle.
     pub(crate) fn can_delegate(
         &self,
         client: ClientKey,

@@ -195,8 +195,8 @@ impl Delegation {
         self.advance();
     }
 
-    /// One more asks what the holder says; whether that can wait, having waited for less than
-    /// `patience`. Who was told to come again does so within some times that.
+    /// One more request asks for the holder's attributes; returns whether it can wait, having waited for
+    /// less than `patience`. A client that got DELAY asks again within a few times that.
     pub(crate) fn is_awaited(&mut self, now: Mono, patience: Duration) -> bool {
         let since = match self.awaited {
             Some(before) if now <= before.last.after(COMES_AGAIN * patience) => before.since,
@@ -211,8 +211,8 @@ impl Delegation {
         self.said
     }
 
-    /// Others are told of its file with this change attribute, and if that is not what the file system
-    /// has, what is `said`. Who was told of a later change before knows better.
+    /// Other clients get the file's attributes with this change attribute and, if that is not the file
+    /// system's, the size in `said`. A later change attribute that was reported before stays in force.
     pub(crate) fn says(&mut self, change: u64, said: Option<ReportedSize>) {
         let after = |said: Option<ReportedSize>| said.map_or(0, |said| said.after);
         let after = after(self.said).max(after(said));
@@ -258,8 +258,8 @@ impl Delegation {
         }
     }
 
-    /// For what the file system let a user open the file when it was delegated: nobody but the
-    /// opener was looked at, and a stateid is no password. [RFC 8881 §18.16.4]
+    /// The access for which the file system let a user open the file when it was delegated: only the
+    /// opener was checked, and a stateid is no password. [RFC 8881 §18.16.4]
     pub(crate) fn rights_of(&self, cred: &Credential) -> Share {
         if Principal::of(&self.opener) == Principal::of(cred) {
             self.rights
@@ -268,7 +268,7 @@ impl Delegation {
         }
     }
 
-    /// Whether it does not allow this to anybody but its client.
+    /// Whether it allows this to no client but its holder.
     pub(crate) fn forbids(&self, touch: Touch) -> bool {
         match self.kind {
             DelegationKind::Read => touch == Touch::Change,

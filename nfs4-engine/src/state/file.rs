@@ -10,25 +10,25 @@ use crate::slab::Slab;
 use crate::state::range::Ranges;
 use crate::state::waiter::Waiters;
 
-/// A file that somebody has open, or delegated to him.
+/// A file that is open or delegated.
 pub(crate) struct File {
     pub(crate) fh: Fh,
     /// The keyed hash of its handle: what its guards are found by.
     pub(crate) hash: u64,
     shares: Shares,
-    /// Those who have it open.
+    /// Its opens.
     pub(crate) opens: KeyIndex<kind::Open>,
     /// How many more have a share of it, and are not done with opening it.
     claims: u32,
     /// Byte ranges that are locked.
     pub(crate) locked: Ranges<LockOwnerKey, LockKey>,
-    /// Those who wait for locks.
+    /// Requests that wait for locks.
     pub(crate) waiters: Waiters,
-    /// Delegations that somebody has.
+    /// Delegations that are held.
     pub(crate) delegations: KeyIndex<kind::Delegation>,
     /// Delegations that were revoked, and whose stateids still name this file.
     pub(crate) revoked: u32,
-    /// It has no name any more, and stays as long as somebody has it open.
+    /// It has no name any more, and stays as long as it is open.
     pub(crate) gone: bool,
 }
 
@@ -175,7 +175,7 @@ impl Files {
         file.is_none_or(|file| file.shares.admit(share))
     }
 
-    /// The file, for somebody's first state of it or some more.
+    /// The file, for its first state or for more.
     pub(crate) fn hold(&mut self, fh: &Fh) -> FileKey {
         self.hold_hashed(self.hash_of(fh), fh)
     }
@@ -246,7 +246,7 @@ impl Files {
         moved
     }
 
-    /// Forgets a file of which nobody has any state.
+    /// Removes a file without state.
     pub(crate) fn forget_if_idle(&mut self, key: FileKey) {
         if self.slab.get(key).is_some_and(File::is_idle)
             && let Some(file) = self.slab.remove(key)

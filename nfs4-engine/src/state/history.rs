@@ -20,7 +20,7 @@ pub(crate) enum OwnerDid {
 }
 
 impl States {
-    /// The owner who closed what a stateid named, if that was his last request.
+    /// The owner that closed what a stateid named, if that was its last request.
     pub(crate) fn closed_by(&self, stateid: &Stateid) -> Option<OpenOwnerKey> {
         match Named::decode(stateid, self.epoch()).ok()? {
             Named::Open(key) => self.closed.get(&key).copied(),
@@ -28,7 +28,7 @@ impl States {
         }
     }
 
-    /// Whether an open is of an owner who has not shown yet that he is no replay of old requests.
+    /// Whether an open has an owner that has not yet proved to be no replay of old requests.
     pub(crate) fn is_unconfirmed(&self, open: OpenKey) -> bool {
         let owner = self
             .get(open)
@@ -79,7 +79,7 @@ impl States {
         }
     }
 
-    /// Forgets an open owner, if he holds nothing.
+    /// Removes an open-owner without opens.
     pub(crate) fn forget_open_owner(&mut self, key: OpenOwnerKey) {
         let Some(owner) = self.open_owners.get(key) else {
             return;
@@ -93,12 +93,12 @@ impl States {
         self.open_owners.remove(key);
     }
 
-    /// Whether anything is remembered of a client's owners who hold nothing.
+    /// Whether a client has owners without state.
     pub(crate) fn has_owners(&self, client: ClientKey) -> bool {
         self.open_owners.loose_of(client).is_some() || self.lock_owners.loose_of(client).is_some()
     }
 
-    /// Forgets one of a client's owners who hold nothing.
+    /// Removes one of a client's owners without state.
     pub(crate) fn forget_an_owner(&mut self, client: ClientKey) {
         if let Some(key) = self.open_owners.loose_of(client) {
             self.forget_open_owner(key);

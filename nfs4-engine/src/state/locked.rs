@@ -24,9 +24,9 @@ impl States {
         self.lock_by_owner.get(&(owner?, open)).copied()
     }
 
-    /// Which lock keeps `owner` from locking a range of the file, under whatever open that is.
+    /// The lock that keeps `owner` from locking a range of the file, under whatever open.
     ///
-    /// `owner` is none for one who has nothing locked.
+    /// `owner` is none for a lock-owner that has nothing locked.
     pub(crate) fn lock_conflict(
         &self,
         file: FileKey,

@@ -1,4 +1,4 @@
-//! Open files: who holds what, and under which stateid. [RFC 8881 §9]
+//! State of files: opens, locks and delegations, and their stateids. [RFC 8881 §9]
 
 pub(crate) mod account;
 pub(crate) mod byte_range;

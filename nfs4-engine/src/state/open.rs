@@ -12,8 +12,8 @@ pub(crate) struct Open {
     pub(crate) owner: OpenOwnerKey,
     pub(crate) file: FileKey,
     pub(crate) share: Share,
-    /// Who opened it first, and for what that user was let in: for that the user may use it whatever
-    /// becomes of the file's mode.
+    /// The user that opened it first, and the access that this user was allowed: the user keeps that
+    /// access whatever becomes of the file's mode.
     opener: Principal,
     rights: Share,
     /// The stateid's seqid: up by one with every change that a client is told of, from 1; 0 while
@@ -82,12 +82,12 @@ impl Open {
         self.file_place
     }
 
-    /// The user that opened it first, for whom the client holds it.
+    /// The user that opened it first, for which the client holds it.
     pub(crate) fn opener(&self) -> &Principal {
         &self.opener
     }
 
-    /// Counts one more OPEN of the same owner, by a user who can be another.
+    /// Counts one more OPEN of the same owner, possibly by another user.
     pub(super) fn widen(&mut self, share: Share, opener: Principal) {
         self.asked.add(share);
         self.share = self.share.union(share);

@@ -107,7 +107,7 @@ impl<O: Copy + Ord> Node<O> {
         .settled()
     }
 
-    /// How far others than `owner` reach whom a lock of this kind excludes.
+    /// How far the ranges of other owners reach that exclude a lock of this kind.
     fn reach(&self, kind: LockKind, owner: O) -> Option<u64> {
         match kind {
             LockKind::Write => self.all.beside(owner),

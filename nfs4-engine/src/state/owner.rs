@@ -16,23 +16,23 @@ use crate::slab::{Entry, Key, Slab};
 use crate::state::owner_seqid::OwnerSeqid;
 use crate::time::Mono;
 
-/// A client's name for whoever opens or locks, with the opens or the sets of locks that are his.
+/// An open-owner or a lock-owner of a client, with its opens or its lock stateids.
 ///
-/// He lives as long as he has some; in minor version 0 longer, for his seqid and his last reply.
+/// It lives as long as it has some; in 4.0 longer, for its seqid and its last reply.
 pub(crate) struct Owner<T> {
     name: OwnerName,
-    /// What his name is found by.
+    /// The hash that its name is found by.
     hash: u64,
     held: KeyIndex<T>,
     turns: Option<Box<Remembered<T>>>,
-    /// When his last turn began.
+    /// When its last request began.
     used: Mono,
 }
 
 /// What is remembered of an owner of minor version 0.
 struct Remembered<T> {
     turns: OwnerSeqid,
-    /// Where he stands among those of whom no turn runs.
+    /// Its entry among the owners without a request under way.
     rank: EvictionEntry<kind::Owner<T>>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Owners<T> {
     by_name: DetMap<OwnerName, Key<kind::Owner<T>>>,
     /// Those that nothing binds to the server but their turns, by client.
     loose: BTreeSet<(ClientKey, Mono, Key<kind::Owner<T>>)>,
-    /// Those of them of whom no turn runs.
+    /// Those of them without a request under way.
     pub(crate) resting: EvictionOrder<kind::Owner<T>>,
     /// How many bytes each peer's owners take: names, and last replies.
     pub(crate) bytes: Shares,
@@ -53,7 +53,7 @@ pub(crate) struct Owners<T> {
 #[derive(Clone, PartialEq, Eq)]
 struct OwnerName {
     client: ClientKey,
-    /// Held by the owner and by what finds him.
+    /// Shared by the owner and the index that finds it.
     name: Arc<[u8]>,
 }
 
@@ -77,23 +77,23 @@ impl<T> Owner<T> {
         &self.name.name
     }
 
-    /// How many bytes his name and his last reply have.
+    /// Number of bytes of its name and its last reply.
     pub(crate) fn bytes(&self) -> usize {
         let last = self.turns().and_then(OwnerSeqid::last);
         self.name().len() + last.map_or(0, |last| last.body.len())
     }
 
-    /// The opens or sets of locks that are his.
+    /// Its opens or lock stateids.
     pub(crate) fn held(&self) -> &KeyIndex<T> {
         &self.held
     }
 
-    /// His seqid and last reply, if he is of minor version 0.
+    /// Its seqid and last reply, in 4.0.
     pub(crate) fn turns(&self) -> Option<&OwnerSeqid> {
         self.turns.as_deref().map(|remembered| &remembered.turns)
     }
 
-    /// Whether he may be forgotten to make room for another.
+    /// Whether it may be removed to make room for another.
     pub(crate) fn is_resting(&self) -> bool {
         self.is_loose() && !self.is_running()
     }
@@ -102,7 +102,7 @@ impl<T> Owner<T> {
         self.turns().is_some_and(OwnerSeqid::is_running)
     }
 
-    /// Whether he may be forgotten once he has been silent for long.
+    /// Whether it may be removed after a long silence.
     pub(crate) fn is_loose(&self) -> bool {
         let turns = self.turns();
         turns.is_some_and(|turns| self.held.is_empty() || !turns.is_confirmed())
@@ -121,7 +121,7 @@ impl<T> Owners<T> {
         }
     }
 
-    /// To whom a client's owners are counted from now on; it has none yet.
+    /// Names the peer that is charged with a client's owners from now on; the client has none yet.
     pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
         let place = client.index as usize;
         self.peers.reach(place, || peer);
@@ -146,7 +146,7 @@ impl<T> Owners<T> {
         admitted.or_else(|full| self.find(client, name).map(|_| ()).ok_or(full))
     }
 
-    /// To whom a client's owners are counted.
+    /// The peer that is charged with a client's owners.
     pub(super) fn peer_of(&self, client: ClientKey) -> Option<Peer> {
         self.peers.get(client.index as usize).copied()
     }
@@ -192,7 +192,7 @@ impl<T> Owners<T> {
         self.slab.get(key).map(|owner| Arc::clone(&owner.name.name))
     }
 
-    /// The owner of this name; whoever asks has something for him to [`Owners::hold`].
+    /// The owner of this name; the caller has state for it to [`Owners::hold`].
     pub(crate) fn named(&mut self, client: ClientKey, name: &[u8]) -> Key<kind::Owner<T>> {
         self.named_hashed(self.hash_of(client, name), (client, name))
     }
@@ -252,7 +252,7 @@ impl<T> Owners<T> {
         moved
     }
 
-    /// Changes an owner's turns, which are made if he has none; `now` if a turn begins.
+    /// Changes an owner's seqid state, which is made if there is none; `now` if a request begins.
     pub(crate) fn with_turn<R>(
         &mut self,
         key: Key<kind::Owner<T>>,
@@ -272,7 +272,7 @@ impl<T> Owners<T> {
         Some(result)
     }
 
-    /// Removes an owner who holds nothing.
+    /// Removes an owner without state.
     pub(crate) fn remove(&mut self, key: Key<kind::Owner<T>>) {
         self.unlist(key);
         if let Some(owner) = self.slab.remove(key) {
@@ -292,7 +292,7 @@ impl<T> Owners<T> {
         (*whose == client).then_some(*key)
     }
 
-    /// One of a client's owners of whom nothing was heard since then.
+    /// One of a client's owners that has sent nothing since then.
     pub(crate) fn silent_since(
         &self,
         client: ClientKey,

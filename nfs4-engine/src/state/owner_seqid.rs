@@ -1,5 +1,5 @@
-//! The seqid of an owner in minor version 0: his requests come one after the other, and the last
-//! can be asked for again. [RFC 7530 §9.1.7]
+//! The seqid of an owner in 4.0: its requests come one after the other, and the last one can be
+//! retransmitted. [RFC 7530 §9.1.7]
 
 use alloc::boxed::Box;
 

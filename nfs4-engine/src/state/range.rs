@@ -1,4 +1,4 @@
-//! Byte ranges of one file and who has them locked. [RFC 8881 §9.5, §18.10]
+//! Locked byte ranges of one file, by owner. [RFC 8881 §9.5, §18.10]
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ struct Locked<U> {
     under: U,
 }
 
-/// Somebody else's lock that is in the way.
+/// The lock of another owner that conflicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict<O> {
     pub(crate) owner: O,
@@ -145,8 +145,8 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         true
     }
 
-    /// Takes of what `owner` has locked under this up to `most` ranges; `true` if nothing is left.
-    /// Nobody else has anything under it.
+    /// Unlocks up to `most` ranges that `owner` has locked under this; `true` if nothing is left.
+    /// No other owner has anything under it.
     pub(crate) fn unlock_under(&mut self, owner: O, under: U, most: usize) -> bool {
         let all = (under, 0)..=(under, u64::MAX);
         for _ in 0..most {
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    /// Who has a byte, of which kind, and under what.
+    /// The owner of a byte, the kind of lock, and what it is locked under.
     type Byte = BTreeMap<u8, (LockKind, u8)>;
 
     #[track_caller]

@@ -33,7 +33,7 @@ pub(crate) struct States {
     pub(super) locks: Slab<Lock>,
     pub(crate) lock_owners: Owners<kind::Lock>,
     pub(super) lock_by_owner: LockByOwner,
-    /// By which owner an open was closed, for whom that was the last request.
+    /// The owner that closed an open, if that was the owner's last request.
     pub(super) closed: KeyMap<OpenKey, OpenOwnerKey>,
     /// How many ranges are locked, of all files.
     pub(super) ranges: usize,
@@ -100,7 +100,7 @@ pub(crate) struct StateCounts {
     pub(crate) owners: usize,
     pub(crate) files: usize,
     pub(crate) waiting: usize,
-    /// Delegations that somebody has, for reading and for writing.
+    /// Delegations that are held, for reading and for writing.
     pub(crate) delegations: [usize; 2],
     /// Delegations that were revoked.
     pub(crate) revoked: usize,
@@ -217,13 +217,13 @@ impl States {
         self.files.admits(file, share)
     }
 
-    /// Whether somebody may take `share` of a file beside all that is taken.
+    /// Whether `share` of a file conflicts with no open.
     pub(crate) fn admits(&self, fh: &Fh, share: Share) -> bool {
         self.files.admits(self.files.find(fh), share)
     }
 
-    /// A new open of the file; shares are checked by the caller, who also knows that the owner
-    /// has no other.
+    /// A new open of the file; the caller has checked the share, and knows that the owner has no other
+    /// open of it.
     pub(crate) fn open(
         &mut self,
         list: &mut KeyIndex<kind::Open>,

@@ -1,9 +1,9 @@
-//! Those who wait for locks on a file, so that each has his turn. [RFC 8881 §9.6]
+//! The waiting line for the locks of a file. [RFC 8881 §9.6]
 //!
-//! A lock that is denied is not granted later: the client asks again. Who can be told does so when
-//! he is told that the lock is free, and for a moment it is kept for him. Who polls is not kept
-//! waiting by those who are quicker more than a few times: then the lock is kept for him until he
-//! asks again, and a lease at most.
+//! A denied lock is not granted later: the client asks again. A client with a backchannel asks when
+//! CB_NOTIFY_LOCK says that the lock is free, and the lock is kept free for it for a moment. A client
+//! that polls is overtaken by quicker clients only a few times: then the lock is kept free for it until
+//! it asks again, at most for a lease.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,11 +14,11 @@ use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::peer::{LimitReached, Peer, PeerUsage};
 use crate::time::Mono;
 
-/// The waiting line of one file: who has come first stands first.
+/// The waiting line of one file, in the order of arrival.
 #[derive(Default)]
 pub(crate) struct Waiters {
     line: Vec<Waiter>,
-    /// Those who have left and are still counted.
+    /// Waiters that have left and are still counted.
     left: Vec<Waiter>,
     /// When a reminder to look at it is due.
     reminder: Option<Mono>,
@@ -27,24 +27,24 @@ pub(crate) struct Waiters {
 /// A lock that a lock owner was denied and waits for.
 pub(crate) struct Waiter {
     pub(crate) client: ClientKey,
-    /// To whom it is counted.
+    /// The peer that is charged with it.
     pub(crate) peer: Peer,
     pub(crate) owner: Box<[u8]>,
     pub(crate) range: Range,
     pub(crate) kind: LockKind,
-    /// The open that he would lock under, and leaves with.
+    /// The open that the lock is to be under; the waiter leaves with it.
     pub(crate) open: OpenKey,
-    /// The session by which he can be told that the lock is free; none if he polls.
+    /// The session that takes CB_NOTIFY_LOCK; none for a client that polls.
     pub(crate) session: Option<SessionKey>,
-    /// When he last asked.
+    /// When it last asked.
     asked: Mono,
-    /// How often another has taken what he polls for.
+    /// How often another owner has taken the lock that it polls for.
     overtaken: u32,
-    /// He was told, and it is kept for him until then.
+    /// It was notified, and the lock is kept free for it until then.
     turn: Option<Mono>,
 }
 
-/// Who asks for a lock, and for which.
+/// A request for a lock.
 #[derive(Clone, Copy)]
 pub(crate) struct LockRequest<'a> {
     pub(crate) client: ClientKey,
@@ -57,7 +57,7 @@ pub(crate) struct LockRequest<'a> {
 /// What comes of a lock having become free.
 #[derive(Debug, Default)]
 pub(crate) struct LockGrants {
-    /// Whose turn it is, and who is to be told so.
+    /// The waiters whose lock is free, which are to be notified.
     pub(crate) told: Vec<GrantNotice>,
     /// When it is to be looked at again, if no reminder is set for so early.
     pub(crate) again: Option<Mono>,
@@ -84,9 +84,8 @@ impl Waiters {
         self.line.iter()
     }
 
-    /// Who was denied a lock and waits stands at the end of the line; who stood in it keeps his
-    /// place. Who finds the line full, or his peer's share of it, is not in it, which takes nothing
-    /// from him but his turn.
+    /// A denied request that waits stands at the end of the line, or keeps its place in it. A request
+    /// that finds the line full, or its peer's share of it, is not in the line: it only loses its turn.
     pub(crate) fn stand(
         &mut self,
         asker: LockRequest<'_>,
@@ -122,17 +121,17 @@ impl Waiters {
         }
     }
 
-    /// Who asks without waiting, and is denied, does not wait any more.
+    /// A denied request that does not wait leaves the line.
     pub(crate) fn leave(&mut self, asker: LockRequest<'_>) {
         self.dismiss(|waiter| waiter.is(asker));
     }
 
-    /// Whoever waits under an open goes with it.
+    /// The waiters under an open leave with it.
     pub(crate) fn leave_with(&mut self, open: OpenKey) {
         self.dismiss(|waiter| waiter.open == open);
     }
 
-    /// Those who have left since this was last asked.
+    /// The waiters that have left since the last call.
     pub(crate) fn take_left(&mut self) -> Vec<Waiter> {
         core::mem::take(&mut self.left)
     }
@@ -146,7 +145,7 @@ impl Waiters {
         held.admits(LINE, 1)
     }
 
-    /// The one before `asker` in the line for whom the lock is kept, of those who would get it.
+    /// The waiter before `asker` in the line for which the lock is kept free, if it could lock now.
     pub(crate) fn before(
         &self,
         asker: LockRequest<'_>,
@@ -164,7 +163,7 @@ impl Waiters {
             })
     }
 
-    /// A lock was granted: its owner leaves the line, and has overtaken those before him.
+    /// A lock was granted: its owner leaves the line, and has overtaken those before it.
     pub(crate) fn granted(&mut self, asker: LockRequest<'_>) {
         let before = self.line.iter_mut().take_while(|waiter| !waiter.is(asker));
         for waiter in before.filter(|waiter| waiter.is_in_the_way_of(asker)) {
@@ -173,7 +172,7 @@ impl Waiters {
         self.leave(asker);
     }
 
-    /// Something may have become free: says whose turn it is, of those who would get their lock.
+    /// A lock may have become free: returns the waiters that could lock now and are to be notified.
     pub(crate) fn turns(
         &mut self,
         now: Mono,
@@ -224,7 +223,7 @@ impl Waiters {
         turns
     }
 
-    /// This client cannot be told whose turn it is: whoever was, polls.
+    /// This client cannot be notified: its waiters poll.
     pub(crate) fn cannot_tell(&mut self, client: ClientKey) {
         for waiter in &mut self.line {
             if waiter.client == client && waiter.turn.take().is_some() {
@@ -265,7 +264,7 @@ impl Waiter {
         self.kept_until(patience).is_some_and(|until| now <= until)
     }
 
-    /// Until when nobody else gets the lock, once it is free.
+    /// Until when no other owner gets the lock, once it is free.
     fn kept_until(&self, patience: Duration) -> Option<Mono> {
         match self.session {
             Some(_) => self.turn,
@@ -274,7 +273,7 @@ impl Waiter {
         }
     }
 
-    /// Whether he was told and did not come, or has stopped polling.
+    /// Whether it was notified and has not asked, or has stopped polling.
     fn has_gone(&self, now: Mono, patience: Duration) -> bool {
         match self.session {
             Some(_) => self.turn.is_some_and(|until| now > until),
@@ -285,7 +284,7 @@ impl Waiter {
 
 /// So many wait for locks on a file, a third of them of one peer.
 const LINE: usize = 192;
-/// So long a lock is kept for one who was told that it is free.
+/// How long a lock is kept free for a waiter that was notified.
 const TURN: Duration = Duration::from_secs(1);
-/// So often one who polls is overtaken.
+/// Maximum number of times that a waiter that polls is overtaken.
 const OVERTAKEN: u32 = 3;

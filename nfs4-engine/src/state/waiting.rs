@@ -12,13 +12,13 @@ use crate::time::Mono;
 use core::time::Duration;
 
 impl States {
-    /// Whether anybody waits for locks on a file.
+    /// Whether a request waits for locks on a file.
     pub(crate) fn is_waited_for(&self, file: FileKey) -> bool {
         let file = self.files.get(file);
         file.is_some_and(|file| !file.waiters.is_empty())
     }
 
-    /// Whether somebody stands in the line of the file of an open already.
+    /// Whether this request stands in the line of the file of an open already.
     pub(crate) fn is_waiting(&self, open: OpenKey, asker: LockRequest<'_>) -> bool {
         let file = self
             .opens
@@ -27,7 +27,7 @@ impl States {
         file.is_some_and(|file| file.waiters.has(asker))
     }
 
-    /// Who was denied a lock under an open waits for it.
+    /// A denied request for a lock under an open waits for it.
     pub(crate) fn wait(
         &mut self,
         open: OpenKey,
@@ -51,7 +51,7 @@ impl States {
         }
     }
 
-    /// Who was denied a lock under an open does not wait for it any more.
+    /// A denied request for a lock under an open does not wait for it any more.
     pub(crate) fn give_up(&mut self, open: OpenKey, asker: LockRequest<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line_of_some(file, |waiters| waiters.leave(asker));
@@ -65,7 +65,7 @@ impl States {
         }
     }
 
-    /// Whose turn it is before `asker` for what he wants of the file of an open.
+    /// The waiter that goes before `asker` for what it wants of the file of an open.
     pub(crate) fn before(
         &self,
         open: OpenKey,
@@ -97,12 +97,12 @@ impl States {
         turns
     }
 
-    /// Who cannot be told that a lock is free polls for it.
+    /// A client that cannot be notified polls.
     pub(crate) fn cannot_tell(&mut self, file: FileKey, client: ClientKey) {
         self.line_of_some(file, |waiters| waiters.cannot_tell(client));
     }
 
-    /// Whether nothing that is locked keeps a waiter from his lock.
+    /// Whether no lock keeps a waiter from its lock.
     fn would_get(&self, file: FileKey, waiter: &Waiter) -> bool {
         let owner = self.lock_owners.find(waiter.client, &waiter.owner);
         let file = self.files.get(file);
@@ -113,7 +113,7 @@ impl States {
         })
     }
 
-    /// Changes the waiting line of a file, if anybody stands in it. Mostly nobody does.
+    /// Changes the waiting line of a file, if there is one. Mostly there is none.
     pub(super) fn line_of_some(&mut self, file: FileKey, change: impl FnOnce(&mut Waiters)) {
         if self.is_waited_for(file) {
             self.line(file, change);

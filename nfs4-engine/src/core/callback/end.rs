@@ -1,4 +1,4 @@
-//! The end of a callback: whoever wanted it is told.
+//! The end of a callback is reported to what asked for it.
 
 use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackFailed};
@@ -21,7 +21,7 @@ impl Core {
         self.report_end(call.purpose, end, now, out);
     }
 
-    /// Tells whoever wanted a callback how it ended.
+    /// Reports to what asked for a callback how it ended.
     pub(crate) fn report_end(
         &mut self,
         purpose: CallPurpose,

@@ -113,7 +113,7 @@ impl Core {
         };
         let results = match outcome {
             CallbackOutcome::Answered(results) => results,
-            // CB_NULL was answered, so that somebody is there who does not want this.
+            // CB_NULL was answered, so a server of callbacks is there that refuses this one.
             CallbackOutcome::Refused(_) => {
                 self.take_from_sent(client, key);
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
@@ -280,7 +280,7 @@ fn read(results: &[u8], asked: CbOp) -> Result<(Status, Option<HeldAttrs>), XdrE
     decode::operation(&mut r, asked)
 }
 
-/// AUTH_SYS as root, as it is sent: who the server is says nothing to a client. [RFC 7530 §3.3.3]
+/// AUTH_SYS as root: the credential of the server tells a client nothing. [RFC 7530 §3.3.3]
 fn credential() -> Box<[u8]> {
     let mut body = Writer::new();
     AuthSys {

@@ -126,7 +126,7 @@ impl Core {
         }
     }
 
-    /// The connection of a path is gone, whoever closed it.
+    /// The connection of a path is closed, by either side.
     pub(crate) fn path_lost(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
         if self.path(key).and_then(CallbackPath::conn) != Some(conn) {
             return;
@@ -241,7 +241,7 @@ impl Core {
         }
     }
 
-    /// Asks whether anybody takes callbacks at the other end. [RFC 7530 §10.2.1, §17.1]
+    /// Sends CB_NULL, to find out whether the other end takes callbacks. [RFC 7530 §10.2.1, §17.1]
     fn probe_path(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
         let until = now.mono.after(self.config.callback_timeout);
         let flight = self.callbacks.flights.insert(Flight {

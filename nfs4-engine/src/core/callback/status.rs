@@ -17,7 +17,7 @@ impl Core {
         };
         let mut flags = 0;
         let client = || self.clients.get(session.client);
-        // Mostly nobody has any, and then nobody's record is looked at.
+        // Mostly no delegation is revoked, and then no client record is looked up.
         if self.states.has_revoked() && client().is_some_and(|client| client.revoked > 0) {
             flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
         }

@@ -27,7 +27,7 @@ impl Core {
             return;
         }
         client.asked_for_delegations = Some(now.mono);
-        // Who has many is asked to keep three of four.
+        // A client with many delegations is asked to keep three of four.
         let keep = client.delegations.next_place() / 4 * 3;
         let chosen: Vec<_> = client.delegations.iter().take(AT_ONCE).collect();
         if asked.is_none() && client.about.minor > 0 {

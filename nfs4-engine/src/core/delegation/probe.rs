@@ -20,7 +20,7 @@ use crate::time::Now;
 /// What must be known before a file's attributes can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
-    /// Nothing: nobody but `who` can have changed it unseen.
+    /// No: no client but `who` can have changed it unseen.
     Clear,
     /// What its holder has answered.
     Answered(DelegationKey, HolderAnswer),
@@ -33,7 +33,7 @@ pub(crate) enum Probed {
 }
 
 impl Core {
-    /// Whether somebody else may have changed a file by virtue of a delegation; he is asked then.
+    /// Whether another client may have changed a file under a delegation; its holder is asked then.
     pub(crate) fn probe(
         &mut self,
         fh: &Fh,
@@ -45,7 +45,7 @@ impl Core {
         let Some(key) = self.states.in_the_way(fh, who, Touch::Read).next() else {
             return Probed::Clear;
         };
-        // Half the time that a callback has: who was told to wait comes again within the rest.
+        // Half the time that a callback has: a client that got DELAY asks again within the other half.
         let patience = self.config.callback_timeout / 2;
         let Some(held) = self.states.delegation_mut(key) else {
             return Probed::Clear;
@@ -125,7 +125,7 @@ impl Core {
             return;
         };
         held.probe = AttrQuery::Idle;
-        // A length that no file there can have is told nobody.
+        // A size that no file there can have is not reported.
         let fits = |size| export.is_none_or(|export| self.exports.fits(export, size));
         match end {
             CallbackEnd::Done {
@@ -143,7 +143,7 @@ impl Core {
                 status: Status::DELAY,
                 ..
             } => {}
-            // Who cannot say what he has must give it back.
+            // A holder that cannot answer has its delegation recalled.
             CallbackEnd::Done { .. } | CallbackEnd::Failed(_) => {
                 self.recall(key, false, RecallReason::Conflict, now, out);
             }
@@ -174,7 +174,7 @@ impl Core {
 }
 
 impl HolderAnswer {
-    /// Whether it can still be told: to all who wait for it, and to one who had to come again.
+    /// Whether it can still be used: by all requests that wait for it, and by one that got DELAY.
     fn is_good(&self, now: Now) -> bool {
         if self.used {
             self.at == now.mono
@@ -190,5 +190,5 @@ impl HolderAnswer {
     }
 }
 
-/// Who was told to wait comes again within this time, or asks anew.
+/// A client that got DELAY asks again within this time, or starts anew.
 const COMES_AGAIN: Duration = Duration::from_secs(5);

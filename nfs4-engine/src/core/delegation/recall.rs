@@ -20,9 +20,9 @@ use crate::time::{Mono, Now};
 use crate::timer::Due;
 
 impl Core {
-    /// Whether delegations keep `who` from doing this to a file; they are recalled then.
+    /// Whether delegations of other clients than `who` conflict with this access; they are recalled then.
     ///
-    /// `truncate` says that the file is to be cut to length zero.
+    /// `truncate` says that the file is to be truncated to length zero.
     pub(crate) fn recall_for(
         &mut self,
         fh: &Fh,
@@ -55,7 +55,7 @@ impl Core {
     /// Something that is no client is about to do this to a file.
     pub(crate) fn touched(&mut self, fh: &Fh, touch: Touch, now: Now, out: &mut Outbox) {
         self.recall_for(fh, None, touch, false, now, out);
-        // Nobody will say when it is done.
+        // No client reports when it is done.
         let until = now.mono.after(self.config.delegation_pause);
         self.guards.recalled(fh, until);
     }
@@ -198,8 +198,8 @@ impl Core {
         self.clients.note_idle(of);
     }
 
-    /// A file has lost its last name, by one to whom it is delegated: nobody can open it by that, so
-    /// what is delegated of it ends when nobody has it open any more.
+    /// A file has lost its last name, by the client that holds its delegation: it cannot be opened by
+    /// name, so its delegations end with its last open.
     pub(crate) fn file_is_gone(&mut self, file: FileKey, now: Mono) {
         self.states.is_gone(file);
         self.end_delegations_of_unopened(file, now);
