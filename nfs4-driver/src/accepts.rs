@@ -8,8 +8,8 @@ use nfs4_engine::Mono;
 use crate::log;
 use crate::node::Node;
 
-/// Looks after the accepts of one listener that fail: nothing spins, nothing floods the log, and
-/// when descriptors have run out, a connection that nobody misses gives its own to the next peer.
+/// Handles failed accepts of one listener: nothing spins, nothing floods the log, and when descriptors
+/// have run out, an idle connection of a stranger is closed for the next peer.
 #[derive(Debug)]
 pub struct Accepts {
     node: Node,

@@ -20,8 +20,8 @@ pub trait Clock: Send + Sync + 'static {
 /// The clocks of the operating system.
 ///
 /// Time in which the process or the machine stood still does not count: what clients have sent
-/// meanwhile is still in their sockets, and their leases must not end before it is read. It is told by
-/// nobody having read the clock for longer than [`Clock::beat`] says.
+/// meanwhile is still in their sockets, and their leases must not expire before it is read. Such a stop
+/// shows as a pause in the readings of the clock that is longer than [`Clock::beat`].
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,

@@ -36,14 +36,14 @@ use crate::watch::Watch;
 /// [`Connection::drive`], which does as follows, until there is no progress:
 ///
 /// 1. [`Connection::step`], which handles what was read and what other threads left;
-/// 2. writes [`Connection::output`] in one vectored write and says so by [`Connection::sent`];
-/// 3. reads to [`Connection::space`], if there is some, and says so by [`Connection::received`];
+/// 2. writes [`Connection::output`] in one vectored write and reports it to [`Connection::sent`];
+/// 3. reads to [`Connection::space`], if there is some, and reports it to [`Connection::received`];
 /// 4. before it waits, [`Connection::rest`].
 ///
-/// Who blocks in reading lets others use the connection meanwhile: it reads to what
-/// [`Connection::lend`] gave it, and says so by [`Connection::take_back`].
+/// An owner that blocks in a read lets others use the connection meanwhile: it reads to what
+/// [`Connection::lend`] gave it, and reports it to [`Connection::take_back`].
 ///
-/// [`Connection::tick`] looks after timeouts. An error of either is the end:
+/// [`Connection::tick`] handles timeouts. An error of either is the end:
 /// [`Connection::close`]. A dropped connection is closed as well.
 pub struct Connection {
     node: Arc<Shared>,
@@ -271,7 +271,7 @@ impl Connection {
     /// A timeout is over, and the connection is to be closed.
     pub fn tick(&mut self) -> Result<Duration, Closing> {
         let unsent = !self.turn.mail.output.is_empty();
-        // Whoever blocks in a write reads nothing meanwhile: the peer is late with its replies, not
+        // An owner that blocks in a write reads nothing meanwhile: the peer is late with its replies, not
         // with its record.
         let mid_record = !unsent && self.may_read() && self.intake.is_mid_record();
         let answering = self.admission.in_flight() > 0 || !self.intake.is_hungry();

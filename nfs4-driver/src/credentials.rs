@@ -1,4 +1,4 @@
-//! Who calls: RPC credentials, and a small cache of them. [RFC 5531 §8]
+//! The caller: RPC credentials, and a small cache of them. [RFC 5531 §8]
 
 use std::sync::Arc;
 

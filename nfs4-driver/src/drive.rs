@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::error::Closing;
 
 /// A stream of bytes as [`Connection::drive`] sees it: what cannot be done at once is
-/// [`Poll::Pending`], and whoever drives is told when to come back by means of the stream's own.
+/// [`Poll::Pending`], and the stream wakes its task by its own means.
 pub trait Stream {
     /// Reads to `space`; zero bytes mean the end. A stream that is read elsewhere, to what
     /// [`Connection::lend`] gives, is always pending.

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 #[error("the engine is dead")]
 pub struct EngineDead;
 
-/// Why nothing was done of what whoever is in charge asked for.
+/// Why an administrator's request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {
     /// It cannot be done.

@@ -38,8 +38,8 @@ pub struct Limits {
     /// The same for connections whose client has neither a session nor, in minor version 0, a
     /// confirmed client id.
     pub max_held_by_strangers: u64,
-    /// The most bytes of read buffers that are kept for reuse, all connections together. What nobody
-    /// wants for ten seconds is given up.
+    /// Maximum bytes of read buffers that are kept for reuse, all connections together. A buffer that is not
+    /// used for ten seconds is freed.
     pub max_pooled: u64,
     /// A connection without a byte either way and without a call in flight for as long is closed;
     /// zero for never.

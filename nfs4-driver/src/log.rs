@@ -94,14 +94,14 @@ pub(crate) fn admin(admin: &Admin) {
     tracing::warn!(?admin, "asked by whoever is in charge");
 }
 
-/// What a client can cause as often as it sends a request is for who looks for it; a client that
-/// comes or goes is for all.
+/// What a client can cause with every request is logged at DEBUG; a client that comes or goes, at
+/// INFO.
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
         Event::ClientConfirmed { .. } => tracing::info!(?event, "a client has come"),
         Event::ClientGone { .. } => tracing::info!(?event, "a client has gone"),
-        // They go on until somebody does something about it: ever more seldom is often enough.
+        // They continue until the administrator acts: ever more seldom is often enough.
         Event::SharedOwner { owner, times } if times.is_power_of_two() => {
             // Whatever a client calls itself is one line.
             let owner = owner.escape_ascii();

@@ -29,7 +29,7 @@ pub(crate) struct Mailbox {
 #[derive(Default)]
 struct Inner {
     mail: Mail,
-    /// Set while the owner waits; taken by whoever puts the first thing in.
+    /// Set while the owner waits; taken by the thread that leaves the first thing.
     waker: Option<Waker>,
     /// What the owner did before it waited last.
     rest: Rest,
@@ -86,7 +86,7 @@ impl Mailbox {
         })
     }
 
-    /// Moves all mail behind what is in `mail`. Nobody wakes the owner until it waits again.
+    /// Moves all mail behind what is in `mail`. The owner is not woken until it waits again.
     pub(crate) fn collect(&self, mail: &mut Mail) {
         let mut inner = self.lock();
         inner.waker = None;

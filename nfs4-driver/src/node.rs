@@ -190,7 +190,7 @@ impl Node {
         Ok(self.shared.lock()?.engine.config().clone())
     }
 
-    /// Asks for something on behalf of whoever is in charge.
+    /// Asks for something on behalf of the administrator.
     ///
     /// # Errors
     /// It cannot be done, and nothing has changed; or the engine is dead.
@@ -198,13 +198,13 @@ impl Node {
         self.shared.admin(admin)
     }
 
-    /// Whether something that is no client of this server may read or change a file of the export
-    /// at this place in the engine's list: no client is assured of the contrary by a delegation.
-    /// Such delegations are recalled, and whoever asks comes again until he may; after a lease at
-    /// the latest, since what does not come back is revoked. [RFC 8881 §10.2]
+    /// Whether a program that is no client of this server may read or change a file of the export at
+    /// this place in the engine's list: whether no delegation conflicts. Conflicting delegations are
+    /// recalled, and the program asks again until it may; after a lease at the latest, since a delegation
+    /// that is not returned is revoked. [RFC 8881 §10.2]
     ///
-    /// This is for file systems that are used by others, too. It must not be called from within
-    /// [`Backend::submit`](nfs4_engine::fs::Backend::submit), for that is the server's own doing.
+    /// This is for file systems that other programs use, too. It must not be called from within
+    /// [`Backend::submit`](nfs4_engine::fs::Backend::submit), which is the server's own access.
     ///
     /// # Errors
     /// The engine is dead.

@@ -6,8 +6,8 @@ use crate::roster::Origin;
 
 /// Decides which addresses may be dialled.
 ///
-/// A client of NFSv4.0 names the address that it wants to be called back at, and it can name any:
-/// whoever allows them all lets clients make this server connect to machines of their choice.
+/// A client of NFSv4.0 names the address that it wants to be called back at, and it can name any: a
+/// policy that allows them all lets clients make this server connect to machines of their choice.
 /// Every function from a [`DialRequest`] to a `bool` is a policy.
 pub trait DialPolicy: Send + Sync {
     /// Whether this may be dialled. It is asked for each attempt, on whatever thread, and must not

@@ -1,7 +1,7 @@
 //! Read buffers, reused across connections.
 //!
 //! A fresh mapping of 1 MiB costs more than the copy of a WRITE into a file: a buffer returns here
-//! when the last slice of it is dropped. One that nobody has wanted for a while is given up.
+//! when the last slice of it is dropped. One that is not used for a while is freed.
 
 use crate::timer_wakers::Timers;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -113,7 +113,7 @@ impl BufferPool {
         }
         *shed = None;
         self.tended.store(false, Ordering::SeqCst);
-        // Whoever gave one back just now may have seen that the pool was tended.
+        // A thread that returned one just now may have seen that the pool was tended.
         let more = self.idle.load(Ordering::Relaxed) > FEW;
         (more && !self.tended.swap(true, Ordering::SeqCst)).then_some(WHILE)
     }

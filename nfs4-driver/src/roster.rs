@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use nfs4_engine::ConnId;
 
-/// Who made a connection.
+/// The side that made a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The peer did, to call us.
@@ -191,7 +191,7 @@ impl Roster {
             let rest = look(conn);
             let seat = self.seats.get_mut(&conn)?;
             if !rest.busy && rest.moves == seat.moves {
-                // Still in line, for whoever takes it out.
+                // Still in line, for the caller that takes it out.
                 peer.strangers.insert(place, conn);
                 return Some(Stranger::Idle(conn));
             }
@@ -232,7 +232,7 @@ mod tests {
         Rest::default()
     }
 
-    /// Who gives way, one after the other, until nobody does.
+    /// The connections that give way, one after the other, until none does.
     fn order(mut roster: Roster, look: impl Fn(ConnId) -> Rest) -> Vec<u64> {
         let mut order = Vec::new();
         while let Some(conn) = roster.give_way(None, &look) {
@@ -273,7 +273,7 @@ mod tests {
             busy: conn.get() == 2,
         };
         assert_eq!(order(roster(&all), look), [3, 4, 1]);
-        // All move, and somebody has to go.
+        // All are busy, and one of them has to go.
         let moving = std::cell::Cell::new(0);
         let look = |_| {
             moving.set(moving.get() + 1);

@@ -75,7 +75,7 @@ impl Shared {
         })
     }
 
-    /// Does what whoever is in charge asks for, under the hold of the lock that found it possible.
+    /// Carries out an administrator's request, under the hold of the lock that found it possible.
     pub(crate) fn admin(&self, admin: Admin) -> Result<(), AdminError> {
         let mut turn = Turn::default();
         let mut locked = self.lock()?;
@@ -316,7 +316,7 @@ impl Locked {
                     turn.mail.output.push_reply(&self.outbox, &reply);
                     turn.mail.answered += 1;
                 }
-                // Without a mailbox the connection is gone, and nobody misses the reply.
+                // Without a mailbox the connection is gone, and the reply is dropped.
                 Action::Reply(reply) => {
                     if let Some(mailbox) = self.mailboxes.get(&reply.conn) {
                         turn.wakers.extend(mailbox.put_reply(&self.outbox, &reply));

@@ -41,7 +41,7 @@ pub(crate) struct Turn {
     pub(crate) dials: Vec<Wanted>,
     /// Replies and callbacks to be logged, while records are.
     pub(crate) traced: Vec<(ConnId, Vec<u8>)>,
-    /// Whom to wake after the lock is released.
+    /// The wakers to wake after the lock is released.
     pub(crate) wakers: Vec<Waker>,
 }
 

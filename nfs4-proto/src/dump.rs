@@ -1,4 +1,4 @@
-//! Any message on one line, for people who look for an error.
+//! Any message on one line, for debugging.
 
 use core::fmt;
 

@@ -6,8 +6,8 @@ use std::thread;
 
 use crate::config::Settings;
 
-/// Says on standard output what is served. Nobody need be reading: a thread of its own waits for
-/// whoever does, and ends with the process.
+/// Prints on standard output what is served. A thread of its own waits for the reader, if there is one,
+/// and ends with the process.
 pub(crate) fn show(banner: String) {
     let shown = thread::Builder::new()
         .name("nfs4d-banner".to_owned())

@@ -34,8 +34,8 @@ fn epoch(millis: u128) -> u32 {
     ((millis / 125) as u32).max(1)
 }
 
-/// Clients take two addresses with one identity for one server, so it must be the same at every
-/// start and nobody else's: the machine and where it listens there.
+/// Clients take two addresses with one identity for one server, so it must be the same at every start
+/// and no other server's: the machine and its listening address.
 fn identity(machine: &str, listen: SocketAddr) -> Vec<u8> {
     // Hashed, because a machine's id is not for strangers to read. With keys of zero: the same
     // at every start is the purpose.

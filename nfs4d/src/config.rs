@@ -27,7 +27,7 @@ pub struct Settings {
     pub stop: Duration,
     /// What the file system may hold, names and attributes included.
     pub memory: Size,
-    /// Whom to connect to when a client of NFSv4.0 wants to be called back.
+    /// Addresses to connect to when a client of NFSv4.0 wants to be called back.
     pub callback_dial: CallbackDial,
     /// What drives the connections.
     pub driver: Driver,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub server_addresses: Vec<Reach>,
 }
 
-/// Whom to connect to when a client of NFSv4.0 wants to be called back.
+/// Addresses to connect to when a client of NFSv4.0 wants to be called back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum CallbackDial {
     /// The address that the client's own connection comes from
@@ -59,8 +59,8 @@ pub enum Driver {
     Threads,
 }
 
-/// Loopback and a port that needs no root. No grace period: memory does not outlive the server,
-/// so nobody has anything to reclaim.
+/// Loopback and a port that needs no root. No grace period: memory does not outlive the server, so no
+/// client has anything to reclaim.
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -111,8 +111,8 @@ impl Settings {
         }
     }
 
-    /// The file system's share. Its root is as open as `/tmp`: a server that anybody may start
-    /// has no better owner to give it to.
+    /// The file system's share. Its root is as open as `/tmp`: a server that any user may start has no
+    /// better owner to give it to.
     pub fn file_system(&self, epoch: u32) -> MemFsConfig {
         MemFsConfig {
             root_mode: 0o1777,

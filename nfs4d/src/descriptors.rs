@@ -24,8 +24,8 @@ pub(crate) fn fit(limits: Limits, descriptors: u64) -> Limits {
     }
 }
 
-/// For listeners, the runtime, the log, who asks for metrics, connections that are being made, and
-/// those that are giving way.
+/// For listeners, the runtime, the log, readers of metrics, connections that are being made, and
+/// connections that are being closed.
 const LEAST_OTHERS: u64 = 24;
 const MOST_OTHERS: u64 = 128;
 

@@ -1,4 +1,4 @@
-//! Why the server did not start, or did not go on, for whoever started it.
+//! Why the server did not start, or did not continue, for the user that started it.
 
 use std::io;
 use std::net::SocketAddr;

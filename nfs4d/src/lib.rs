@@ -36,7 +36,7 @@ pub fn main() -> ExitCode {
     let log = match log::Log::start(cli.log()) {
         Ok(log) => log,
         Err(why) => {
-            // Nobody need be reading.
+            // Standard output may have no reader.
             let _ = writeln!(std::io::stderr(), "nfs4d: no log: {why}");
             return ExitCode::FAILURE;
         }

@@ -36,7 +36,7 @@ fn keep(node: &Node) {
         if used == trimmed {
             continue;
         }
-        // A gigabyte takes a fifth of a second, and who allocates waits for that.
+        // A gigabyte takes a fifth of a second, and each thread that allocates waits for that.
         if used != before && put_off < MOST_PUT_OFF {
             put_off += 1;
             continue;
@@ -50,7 +50,7 @@ fn keep(node: &Node) {
 const AT_ENDS: u32 = 2 << 20;
 /// From one time to the next: what is freed is often used again within this time.
 const PAUSE: Duration = Duration::from_secs(4);
-/// For as long nobody must have used the server.
+/// How long the server must have been idle.
 const GLIMPSE: Duration = Duration::from_millis(50);
 /// A server that is always in use is not waited for.
 const MOST_PUT_OFF: u32 = 15;

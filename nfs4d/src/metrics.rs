@@ -1,4 +1,4 @@
-//! `GET /metrics`: what the server counts, for whoever collects it.
+//! `GET /metrics`: what the server counts, for Prometheus.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -40,7 +40,7 @@ struct Asking {
 }
 
 impl Exporter {
-    /// Listens on `address` for those who want to know what `node` counts, and `counters`.
+    /// Listens on `address` and serves what `node` and `counters` count.
     ///
     /// # Errors
     /// It cannot listen there.

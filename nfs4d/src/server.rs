@@ -197,7 +197,7 @@ where
     }
 }
 
-/// Nobody else would stop the threads of a future that is dropped.
+/// Dropping the future would not stop the threads.
 struct StopsWhenDropped(threads::Stop);
 
 impl Drop for StopsWhenDropped {

@@ -215,7 +215,7 @@ impl<S: BlockingStream> Reader<'_, S> {
             self.pause = connection.tick()?;
         }
         let stream = &self.link.stream;
-        // Whoever is blocked in a write looks up from time to time, for word that the connection ends.
+        // A thread that is blocked in a write checks from time to time whether the connection ends.
         stream.set_write_timeout(self.pause.min(LINGER) + SLACK)?;
         stream.set_read_timeout(self.pause.min(LINGER) + SLACK)?;
         let mut came = Came::Nothing;

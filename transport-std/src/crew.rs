@@ -104,7 +104,7 @@ impl Crew {
         let before = std::mem::replace(&mut state.last, own);
         self.left.notify_all();
         drop(state);
-        // A thread that nobody joins keeps its stack: each joins the one that ended before it.
+        // A thread that is not joined keeps its stack: each joins the one that ended before it.
         join(before);
     }
 

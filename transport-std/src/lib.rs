@@ -3,7 +3,7 @@
 //! A [`Server`] accepts connections, up to the limit, and gives each a thread of its own. A node's
 //! timer has one thread as well.
 //!
-//! # Who reads and who writes
+//! # Reader and helper
 //!
 //! Only a connection's own threads touch its socket. Its *reader* blocks in a read, hands what came
 //! to the [`Connection`](driver::Connection), and writes all replies at once, before it reads again:
@@ -16,8 +16,8 @@
 //! Both use the connection under a lock, which is not held during a read. It is held during a
 //! write: while a peer takes no replies, nothing of it is read or carried out.
 //!
-//! Timeouts are those of the socket, so nobody looks after connections from outside. A reader that
-//! hears nothing for a second gives its read buffer back and waits for the first byte without one.
+//! Timeouts are those of the socket, so no other thread watches connections. A reader that
+//! gets nothing for a second returns its read buffer and waits for the first byte without one.
 //!
 //! ```no_run
 //! use std::sync::Arc;

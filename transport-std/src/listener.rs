@@ -32,7 +32,7 @@ impl Target for Door {
         if self.listener.shutdown(std::net::Shutdown::Both).is_ok() {
             return;
         }
-        // Elsewhere whoever waits for a connection gets one.
+        // On other systems a thread that waits in accept is woken by a connection.
         let _ = TcpStream::connect_timeout(&reachable(self.address), KNOCK);
     }
 }

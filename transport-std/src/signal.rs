@@ -1,4 +1,4 @@
-//! How the threads of one connection, and whoever wants something of them, find each other.
+//! How the threads of one connection, and the threads that leave things for them, find each other.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use crate::stop::Phase;
 
 /// Where a connection's reader is, and what has happened meanwhile.
 ///
-/// Nothing is done under its lock but what stands in this file, so nobody waits long for it.
+/// Nothing runs under its lock but what stands in this file, so no thread waits long for it.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
@@ -20,7 +20,7 @@ pub(crate) struct Signal {
 #[derive(Default)]
 struct State {
     place: Place,
-    /// Something was left for the connection that nobody has looked at.
+    /// Something was left for the connection that no thread has handled.
     woken: bool,
     phase: Phase,
     helper: Option<JoinHandle<()>>,
@@ -43,8 +43,8 @@ enum Place {
 }
 
 impl Signal {
-    /// Something was left for the connection. If nobody else can see to it, `start` starts the
-    /// helper; says `false` if that fails, and the reader must be brought back from its read.
+    /// Something was left for the connection. If no other thread can handle it, `start` starts the helper;
+    /// `false` if that fails, and the reader must be brought back from its read.
     pub(crate) fn wake(&self, start: impl FnOnce() -> io::Result<JoinHandle<()>>) -> bool {
         let mut state = self.lock();
         state.woken = true;
@@ -63,7 +63,7 @@ impl Signal {
         true
     }
 
-    /// The server has come to another phase. Who is in a read does not hear of it by this.
+    /// The server has come to another phase. A reader in a read does not notice it by this.
     pub(crate) fn enter(&self, phase: Phase) {
         let mut state = self.lock();
         state.phase = state.phase.max(phase);

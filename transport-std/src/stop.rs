@@ -30,12 +30,12 @@ pub(crate) enum Phase {
     Cut,
 }
 
-/// Who is told; at most once for each phase, and never for the first.
+/// Watchers of the phase; each is called at most once for each phase, and never for the first.
 pub(crate) trait Target: Send + Sync {
     fn enter(self: Arc<Self>, phase: Phase);
 }
 
-/// Whoever holds it is told.
+/// Its holder is called.
 pub(crate) struct Told {
     stop: Stop,
     number: u64,

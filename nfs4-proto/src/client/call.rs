@@ -11,7 +11,7 @@ use crate::rpc::{
 };
 use crate::xdr::{Encode, Writer};
 
-/// What a call says about who makes it [RFC 5531 §8.2].
+/// What a call says of its caller [RFC 5531 §8.2].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// Nothing.

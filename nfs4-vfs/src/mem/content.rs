@@ -1,7 +1,7 @@
 //! The bytes of a file, in chunks.
 //!
 //! A chunk that is absent is a hole. A chunk's bytes are one [`Bytes`]: a reader takes a slice of
-//! it, and a writer who finds that a slice is still out writes a new one. What lies beyond a file's
+//! it, and a writer that finds a slice still in use writes a new one. What lies beyond a file's
 //! end in its last chunk is always zero.
 
 use std::collections::BTreeMap;

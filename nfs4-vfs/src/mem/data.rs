@@ -55,7 +55,7 @@ impl MemFs {
         check_size(end)?;
         if count > 0 {
             content.write(offset, data)?;
-            // The change attribute goes up after the bytes are there: whoever sees it sees them.
+            // The change attribute goes up after the bytes are there: a client that sees it sees them.
             let mut meta = inode.meta();
             meta.touch_data(caller.now.wall);
             meta.size = meta.size.max(end);

@@ -1,7 +1,7 @@
 //! Filehandles: the boot epoch, the place in the table with its generation, and a check word.
 //!
-//! The check word is a keyed hash of the rest, so that a handle is known only to those who were
-//! given it. It is made once for each object and kept with it: a look at a handle compares.
+//! The check word is a keyed hash of the rest, so that a handle is known only to clients that got it
+//! from the server. It is made once for each object and kept with it: a check of a handle compares.
 
 use std::hash::Hasher as _;
 

@@ -57,7 +57,7 @@ impl MemFs {
         dir.meta().note_read(caller.now.wall);
         let mut last = cookie;
         loop {
-            // Who wants to change the directory waits for one batch, not for a whole reply.
+            // A change of the directory waits for one batch, not for a whole reply.
             let entries = directory.read()?;
             let mut pushed = 0;
             for (cookie, name, child) in entries.after(last).take(BATCH) {

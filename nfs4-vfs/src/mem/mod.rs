@@ -130,10 +130,10 @@ impl MemFs {
         }
     }
 
-    /// Carries out one request: [`Backend::submit`] without the detour for those who must wait.
+    /// Carries out one request: [`Backend::submit`] without a completion, since nothing here waits.
     ///
     /// # Errors
-    /// As told at [`FsOp`].
+    /// As described at [`FsOp`].
     pub fn answer(&self, request: FsRequest) -> FsResult {
         let FsRequest { cred, now, op } = request;
         let caller = Caller { cred: &cred, now };
@@ -272,7 +272,7 @@ impl fmt::Debug for MemFs {
     }
 }
 
-/// Who asks, and when.
+/// The user, and the time of the request.
 struct Caller<'a> {
     cred: &'a Credential,
     now: Now,

@@ -1,4 +1,4 @@
-//! Who may do what: POSIX owner, group and others.
+//! Permissions: POSIX owner, group and others.
 
 use nfs4_engine::Wall;
 use nfs4_engine::fs::{
@@ -18,7 +18,7 @@ impl Rights {
     /// To add or remove entries of a directory.
     pub(super) const CHANGE_ENTRIES: Rights = Rights(2 | 1);
 
-    /// What this user may do. The superuser may do all, but run a file only if somebody may.
+    /// The rights of this user. The superuser has all, but executes a file only if some user may.
     pub(super) fn of(cred: &Credential, kind: FileKind, meta: &Meta) -> Rights {
         if cred.is_root() {
             let runs = kind == FileKind::Directory || meta.mode & 0o111 != 0;
@@ -38,7 +38,7 @@ impl Rights {
         self.0 & needed.0 == needed.0
     }
 
-    /// Whether they allow to read a file; who may run it may, too. [RFC 8881 §6.3.1.1]
+    /// Whether they allow to read a file; a user that may execute it may read it. [RFC 8881 §6.3.1.1]
     pub(super) fn may_read_file(self) -> bool {
         self.allow(Rights::READ) || self.allow(Rights::EXECUTE)
     }
@@ -57,8 +57,8 @@ pub(super) fn in_directory(cred: &Credential, dir: &Meta, needed: Rights) -> Res
     Rights::of(cred, FileKind::Directory, dir).require(needed)
 }
 
-/// Whether the user may take this entry out of this directory, beside the right to write there:
-/// from a sticky one only what is his, or out of what is his.
+/// Whether the user may remove this entry from this directory, beside the right to write there: from
+/// a sticky directory only the user's own entries, unless the directory is the user's.
 pub(super) fn may_unlink(cred: &Credential, dir: &Meta, entry: &Meta) -> Result<(), FsError> {
     let free = dir.mode & STICKY == 0 || cred.is_root();
     if free || cred.uid == dir.uid || cred.uid == entry.uid {

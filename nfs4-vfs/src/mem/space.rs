@@ -59,7 +59,7 @@ impl Space {
 }
 
 impl Charge {
-    /// The room is now whoever's it is, who gives it back himself.
+    /// The room is now its owner's, which returns it.
     pub(super) fn keep(mut self) {
         self.bytes = 0;
     }

@@ -1,7 +1,7 @@
 //! Log lines on their way to standard error.
 //!
-//! Who logs only leaves a line in memory: a thread writes it. So a file that is slow, full or gone
-//! costs lines, which are counted, and nothing else.
+//! A thread that logs only leaves a line in memory: another thread writes it. So a file that is slow,
+//! full or gone costs lines, which are counted, and nothing else.
 
 mod pace;
 mod sink;

@@ -14,8 +14,8 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use super::sink::Sink;
 
-/// Lets through a burst of each kind of line, and then a few in a second. A kind is what is said in
-/// one place of the program. Lines of DEBUG and TRACE all pass: they are for who asks for them.
+/// Lets through a burst of each kind of line, and then a few in a second. A kind is one place of the
+/// program. Lines of DEBUG and TRACE all pass: the administrator has asked for them.
 pub(super) struct Pace {
     kinds: Mutex<HashMap<Identifier, Kind>>,
     sink: Arc<Sink>,
@@ -28,7 +28,7 @@ struct Kind {
     /// Lines that may pass at `since`.
     allowed: f64,
     since: Instant,
-    /// Lines that did not pass, and that nobody was told of yet.
+    /// Lines that did not pass, and that have not been reported yet.
     left_out: u64,
     /// What the first of them said.
     text: String,

@@ -172,7 +172,7 @@ fn write(file: &mut impl Write, lines: &[u8]) -> usize {
             Ok(0) => break,
             Ok(count) => written += count,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            // Somebody else has made the file non-blocking.
+            // Another process has made the file non-blocking.
             Err(why) if why.kind() == io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
             Err(_) => break,
         }

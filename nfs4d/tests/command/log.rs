@@ -1,4 +1,4 @@
-//! The log, where it goes, and who can fill it.
+//! The log: where it goes, and what can fill it.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -131,7 +131,7 @@ fn clients_that_come_and_go_do_not_fill_the_log() {
 #[test]
 fn a_banner_that_nobody_reads_holds_nobody_up() {
     for driver in DRIVERS {
-        // Who knows the port need not read the banner.
+        // A client that knows the port need not read the banner.
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("it is bound");
         drop(free);
@@ -168,7 +168,7 @@ enum Sink {
     Full,
     /// A pipe whose reader has gone.
     Gone,
-    /// A pipe that nobody reads.
+    /// A pipe without a reader.
     Stuck,
 }
 

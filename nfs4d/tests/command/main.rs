@@ -110,7 +110,7 @@ fn it_shows_what_it_counts_where_asked_to() {
         let address = url.and_then(|rest| rest.split('/').next());
         let address = address.expect("the banner says where").parse();
         let address: SocketAddr = address.expect("it is an address");
-        // One who says nothing keeps nobody from asking for long.
+        // A connection without a request keeps others from asking only for a short time.
         let _silent = TcpStream::connect(address).expect("it listens");
         let before = get(address, "/metrics");
         assert!(before.starts_with("HTTP/1.1 200 OK\r\n"), "{before}");
@@ -178,7 +178,7 @@ fn what_holds_a_stop_up_is_cut_off_when_the_stop_time_is_over() {
         assert_eq!(null_call(server.address), NULL_REPLY);
         let start = Instant::now();
         server.signal("TERM");
-        // Who waits for nothing is not kept waiting.
+        // A client without requests is not kept waiting.
         assert!(matches!(idle.read(&mut [0]), Ok(0) | Err(_)));
         assert!(server.child.try_wait().expect("it is our child").is_none());
         assert_eq!(server.exit_code(), Some(0), "{driver}");

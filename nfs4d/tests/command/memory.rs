@@ -59,7 +59,7 @@ fn replies_that_nobody_took_cost_nothing_once_they_are_gone() {
     }
 }
 
-/// Replies that nobody takes and records that do not end, each on many connections from many
+/// Replies that are not taken and records that do not end, each on many connections from many
 /// addresses: more than the address space of the server would hold.
 #[test]
 fn it_lives_in_two_gigabytes_whatever_peers_make_it_hold() {

@@ -1,4 +1,4 @@
-//! Who asks for metrics, and who keeps others from it.
+//! Requests for metrics, and connections that keep others from them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

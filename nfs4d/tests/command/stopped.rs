@@ -29,7 +29,7 @@ fn time_in_which_it_is_stopped_ends_no_lease() {
         let status = ReplyReader::parse(&reply).expect("a reply").status();
         assert_eq!(status, Status::OK, "{driver}");
         client.write(open, 0, b"still open");
-        // And time goes on: who is silent for longer than a lease is gone.
+        // And time goes on: a client that is silent for longer than a lease is gone.
         std::thread::sleep(Duration::from_secs(7));
         assert_eq!(client.in_session(|c| c), Status::BADSESSION, "{driver}");
     }

@@ -16,7 +16,7 @@ xdr! {
         client_impl_id: Option<ImplId<'a>>,
     }
 
-    /// Who a client is, and which of its lives [RFC 8881 §2.4].
+    /// A client's owner string and incarnation [RFC 8881 §2.4].
     #[derive(Hash)]
     struct ClientOwner<'a> {
         verifier: Verifier,

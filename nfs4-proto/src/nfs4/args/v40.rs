@@ -1,4 +1,4 @@
-//! What only NFSv4.0 has, or hardly anybody uses [RFC 7530 §16].
+//! What only NFSv4.0 has, or hardly any client uses [RFC 7530 §16].
 
 use crate::nfs4::basic::{ClientId, NetAddr, Owner, Stateid, Verifier};
 use crate::nfs4::consts::NFS4_OPAQUE_LIMIT;
@@ -33,7 +33,7 @@ xdr! {
         callback_ident: u32,
     }
 
-    /// Who a client is, and which of its lives [RFC 7530 §9.1.1].
+    /// A client's id string and incarnation [RFC 7530 §9.1.1].
     #[derive(Hash)]
     struct NfsClientId<'a> {
         verifier: Verifier,

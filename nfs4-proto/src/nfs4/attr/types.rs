@@ -51,7 +51,7 @@ xdr! {
         version: Time,
     }
 
-    /// Whether and by whom a file system changes [RFC 8881 §11.18].
+    /// Whether a file system changes, and which party changes it [RFC 8881 §11.18].
     enum FsStatusType {
         Fixed = 1 "STATUS4_FIXED",
         Updated = 2 "STATUS4_UPDATED",

@@ -10,7 +10,7 @@ xdr! {
         lock_stateid: Stateid,
     }
 
-    /// Who is in the way: with `NFS4ERR_DENIED` from LOCK and LOCKT [RFC 8881 §18.10].
+    /// The conflicting lock: with `NFS4ERR_DENIED` from LOCK and LOCKT [RFC 8881 §18.10].
     struct LockDenied<'a> {
         offset: u64,
         length: u64,

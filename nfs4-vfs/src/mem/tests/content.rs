@@ -33,7 +33,7 @@ fn reads_within_a_chunk_share_its_memory() {
     let (one, _) = user.read_part(file, 0, 50_000).unwrap();
     let (two, _) = user.read_part(file, 0, 50_000).unwrap();
     assert_eq!(one.as_ptr(), two.as_ptr());
-    // A write in place, once nobody looks any more.
+    // A write in place, once no reader has a slice.
     let place = one.as_ptr() as usize;
     drop((one, two));
     user.write(file, 9, b"x").unwrap();

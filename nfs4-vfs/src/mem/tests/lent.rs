@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// Alice owns all, and `GROUP` is the group of all; she has another group, and so has Bob, who may
+/// Alice owns all, and `GROUP` is the group of all; Alice has another group, and so has Bob, and Bob may
 /// write.
 const ALICE: u32 = 1000;
 const BOB: u32 = 1001;

@@ -206,7 +206,7 @@ impl User {
         )
     }
 
-    /// A new file that nobody holds.
+    /// A new file without opens.
     fn touch(&self, dir: FsHandle, name: &str) -> Result<FsHandle, FsError> {
         let opened = self.open_name(dir, name, Create::Guarded(SetAttrs::default()))?;
         self.fs.release(opened.fh);

@@ -57,7 +57,7 @@ fn a_handle_that_was_not_given_out_is_good_for_nothing() {
             assert_eq!(user.attrs(forged), refused(bit), "bit {bit}");
         }
     }
-    // Who has many handles has no other: neither their check words nor a guess open anything.
+    // A client with many handles has no other: neither their check words nor a guess open anything.
     for fh in &known {
         let fileid = user.attrs(*fh).unwrap().fileid;
         assert_eq!(fh.as_bytes()[4..12], fileid.to_be_bytes());
@@ -309,7 +309,7 @@ fn opening_makes_finds_or_refuses() {
         user.open_name(top, "x", exclusive(2)).err(),
         Some(FsError::Exists)
     );
-    // Who guesses the verifier has not made the file.
+    // A client that guesses the verifier has not made the file.
     let stranger = user.user(4711, 4711, &[]);
     assert_eq!(
         stranger.open_name(top, "x", exclusive(1)).err(),

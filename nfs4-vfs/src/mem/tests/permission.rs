@@ -32,7 +32,7 @@ fn the_most_specific_class_decides() {
         alice.chmod(file, mode).unwrap();
         for (user, shift) in [(&alice, 6), (&bob, 3), (&carol, 0)] {
             let class = mode >> shift;
-            // Who may run it may read it, to do so.
+            // A user that may execute it may read it, to do so.
             assert_eq!(
                 open_rights(user, file),
                 (class & 5 != 0, class & 2 != 0),
@@ -89,7 +89,7 @@ fn the_owner_reads_and_writes_without_an_open_file_whatever_the_mode() {
     let denied = Err(FsError::AccessDenied);
     assert_eq!(io(&bob, Authority::Credential), (denied, denied));
     assert_eq!(io(&bob, Authority::Open), (Ok(()), Ok(())));
-    // Who may run a file may read it, to run it.
+    // A user that may execute a file may read it, to execute it.
     alice.chmod(fh, 0o010).unwrap();
     assert_eq!(io(&bob, Authority::Credential), (denied, Ok(())));
     assert_eq!(bob.truncate(fh, 0).err(), Some(FsError::AccessDenied));
