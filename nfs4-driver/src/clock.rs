@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_nobody_read_the_clock_does_not_count() {
+    fn time_in_which_the_clock_was_not_read_does_not_count() {
         let clock = SystemClock::new();
         let at = |millis: u64| clock.counted(|| millis * 1_000_000) / 1_000_000;
         assert_eq!(at(500), 500);

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wants_for_a_while_is_given_up() {
+    fn buffers_that_are_not_used_for_a_while_are_freed() {
         let pool = pool(u64::MAX);
         let idle = || pool.idle.load(Ordering::Relaxed) >> 20;
         assert_eq!(pool.tend(at(0)), None, "there is nothing");

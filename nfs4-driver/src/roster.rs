@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_who_has_the_most_goes_first_and_the_bound_never() {
+    fn the_oldest_of_the_largest_address_goes_first_and_bound_ones_never() {
         let all = [
             ("10.0.0.1:1", false),
             ("10.0.0.2:1", true),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_moved_goes_after_who_has_not_and_the_busy_never() {
+    fn busy_connections_are_never_closed_and_recent_ones_last() {
         let all = [("10.0.0.1:1", false); 4];
         let look = |conn: ConnId| Rest {
             moves: u32::from(conn.get() == 1),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_who_has_left() {
+    fn nothing_is_left_of_clients_that_have_left() {
         let all = [
             ("10.0.0.1:1", false),
             ("10.0.0.2:1", true),

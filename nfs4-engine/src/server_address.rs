@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_port_that_nobody_assumes_is_told() {
+    fn only_a_port_other_than_the_default_is_reported() {
         let ip = |ip: &str, port| ServerAddress::Ip(ip.parse().unwrap(), port);
         for (address, wire) in [
             (ip("192.0.2.7", 2049), "192.0.2.7"),

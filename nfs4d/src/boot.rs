@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_outlives_a_restart_and_is_nobody_elses() {
+    fn the_identity_outlives_a_restart_and_is_unique() {
         let [here, there]: [SocketAddr; 2] =
             ["127.0.0.1:20490", "127.0.0.1:20491"].map(|text| text.parse().unwrap());
         assert_eq!(identity("a", here), identity("a", here));

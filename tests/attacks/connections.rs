@@ -135,9 +135,9 @@ fn connections_that_serve_sessions_are_refused_beyond_the_share(on: Transport) {
     );
 }
 
-on_both!(who_takes_no_replies_gives_way_too);
+on_both!(a_connection_that_takes_no_replies_gives_way_too);
 
-fn who_takes_no_replies_gives_way_too(on: Transport) {
+fn a_connection_that_takes_no_replies_gives_way_too(on: Transport) {
     let usual = Limits::default();
     let limits = Limits {
         max_connections: 64,

@@ -336,7 +336,7 @@ fn reachable(scene: &Scene, host: u8) -> Client {
     client
 }
 
-/// Lets nobody else into the file that a client has open.
+/// Denies all others the file that a client has open.
 fn shut(client: &mut Client) {
     let object = &client.file.clone()[..];
     let mode = args::SetAttr {

@@ -14,8 +14,8 @@ use crate::peer;
 
 on_both!(a_peer_that_asks_for_dials_without_end_is_paced_and_delays_no_other);
 
-/// It confirms one client after the other, of which some name a port where it counts who comes, and
-/// the others one that neither takes a connection nor refuses it.
+/// It confirms one client after the other; some name a port that counts its connections, and the others
+/// one that neither takes a connection nor refuses it.
 fn a_peer_that_asks_for_dials_without_end_is_paced_and_delays_no_other(on: Transport) {
     let name = "dials to any port of a host";
     let mut scene = Scene::start(name, on, Config::default(), Limits::default());

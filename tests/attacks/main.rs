@@ -1,5 +1,4 @@
-//! What peers do to a server on purpose, over sockets: each attack meets a limit, and nobody else
-//! waits for it.
+//! Attacks on a server over sockets: each meets a limit, and no other client waits for it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 

@@ -12,9 +12,9 @@ use nfs4_tests::live::{Client, Connection, Memory, Scene, Transport};
 
 use crate::peer;
 
-on_both!(replies_that_are_not_taken_are_bounded_for_all_who_have_no_session);
+on_both!(unread_replies_are_bounded_for_all_strangers);
 
-fn replies_that_are_not_taken_are_bounded_for_all_who_have_no_session(on: Transport) {
+fn unread_replies_are_bounded_for_all_strangers(on: Transport) {
     unsent(on, "READs without a session", |object| {
         let read = args::Read {
             stateid: Stateid::ANONYMOUS,
@@ -77,9 +77,9 @@ fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>)
     );
 }
 
-on_both!(records_that_are_not_whole_are_bounded_for_all_who_have_no_session);
+on_both!(unfinished_records_are_bounded_for_all_strangers);
 
-fn records_that_are_not_whole_are_bounded_for_all_who_have_no_session(on: Transport) {
+fn unfinished_records_are_bounded_for_all_strangers(on: Transport) {
     let limits = Limits {
         max_held_by_strangers: 8 << 20,
         ..Limits::default()
@@ -108,7 +108,7 @@ fn records_that_are_not_whole_are_bounded_for_all_who_have_no_session(on: Transp
     scene.end(format!("{held} bytes of strangers"), told);
 }
 
-/// A COMPOUND of minor version 0 by a user who has introduced nobody.
+/// A COMPOUND of 4.0 by a user without a client id.
 fn call() -> CompoundBuilder {
     CompoundBuilder::call(7, &Credential::None, b"", 0)
 }

@@ -11,10 +11,10 @@ use nfs4_tests::live::{Connection, Scene, Transport};
 
 use crate::peer;
 
-on_both!(valid_records_with_some_bytes_changed_harm_nobody);
+on_both!(valid_records_with_some_bytes_changed_do_no_harm);
 
 /// Four clients, each of its own address, send what they make of what they were told.
-fn valid_records_with_some_bytes_changed_harm_nobody(on: Transport) {
+fn valid_records_with_some_bytes_changed_do_no_harm(on: Transport) {
     let name = "mutated records";
     let mut scene = Scene::start(name, on, Config::default(), Limits::default());
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();

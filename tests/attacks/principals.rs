@@ -43,7 +43,7 @@ fn ids_that_are_counted_or_known_give_no_hold_on_a_session(on: Transport) {
                 assert_eq!(destroy(&mut thief, session), Status::BADSESSION);
             }
         }
-        // It is its own and nobody's.
+        // It belongs to no other session.
         assert_eq!(end(&mut thief, own), Status::OK);
         format!("STALE_CLIENTID {} times, CLID_INUSE, BADSESSION", 2 * tried)
     });

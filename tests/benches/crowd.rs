@@ -1,11 +1,11 @@
-//! What clients and sessions cost when they are many: a SEQUENCE, the memory of those that are
-//! idle, and how long a look at them holds the engine. Figures only, nothing is asserted.
+//! The cost of many clients and sessions: a SEQUENCE, the memory of idle ones, and how long a listing
+//! holds the engine. Figures only, nothing is asserted.
 //!
 //! `sequence/…` are criterion's. The ratios after them are of medians of short batches, few of which
-//! are interrupted, and of these the least of many runs, since what else the machine does only adds.
+//! are interrupted, and of these the least of many runs, since other work of the machine only adds.
 //! Below them stands what one session costs if before each of its calls a single line of a cache is
-//! touched that nothing else uses, one of as many as there are sessions, in random order: what the
-//! least that could be kept of a session costs, if nobody knows beforehand whose call comes next.
+//! touched that nothing else uses, one of as many as there are sessions, in random order: the least
+//! cost of a session, if it is not known beforehand whose call comes next.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_sees_nfs4d_not_even_a_test() {
+    fn no_crate_depends_on_nfs4d_not_even_a_test() {
         assert_eq!(
             imports(&[package("nfs4-tests", vec![ours("nfs4d")])]).len(),
             1

@@ -1,4 +1,4 @@
-//! The layers of the house, checked: who may import whom, what may be named where.
+//! The layers of the house, checked: which file may import which, and what may be named where.
 //!
 //! Rules about crates read `cargo metadata`; rules about sources read their tokens, so comments,
 //! strings and `cfg(test)` code do not count. Every rule is a function over data that returns

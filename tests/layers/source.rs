@@ -47,7 +47,7 @@ pub(crate) fn names_sockets(path: &str, scan: &Scan) -> Vec<String> {
     })
 }
 
-/// A file system knows files, not who has them open.
+/// A file system knows files, not which client has them open.
 pub(crate) fn names_protocol_state(path: &str, scan: &Scan) -> Vec<String> {
     named(path, scan, "is protocol state", |ident| {
         let dense = ident.replace('_', "").to_lowercase();

@@ -329,7 +329,7 @@ const ALL_SEEN: [Seen; 4] = [Seen::Executed, Seen::Repeated, Seen::Again, Seen::
 const PEERS: usize = 2;
 /// Slots of the fore channel that are used.
 const USED: u32 = 24;
-/// A file of each client's own, so that nobody recalls anything else.
+/// A file of each client's own, so that nothing else is recalled.
 const NAMES: [&[u8]; PEERS] = [b"f", b"g"];
 const LARGE: u32 = 30_000;
 const READ: args::Read = args::Read {

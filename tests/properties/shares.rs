@@ -1,5 +1,5 @@
-//! Whatever greedy peers do, under however many names and principals: nobody is told to come again,
-//! and one who has nothing yet finds room for all that it needs.
+//! Whatever greedy peers do, under however many names and principals: no peer gets DELAY, and a peer
+//! that has nothing yet finds room for all that it needs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use crate::runner::{Property, cases};
 
 #[test]
-fn who_has_nothing_yet_finds_room_whatever_greedy_peers_do() {
+fn a_new_peer_finds_room_whatever_greedy_peers_do() {
     let property = Property {
         name: "shares",
         cases: (cases() / 8).max(1),
@@ -290,7 +290,7 @@ impl Play {
 
     fn wait(&mut self, peer: usize) -> bool {
         let owner = self.number();
-        // Somebody may have it.
+        // Another peer may have it.
         let offset = 2 * u64::from(owner / 2);
         self.lock_at(peer, owner, offset, LockType::WriteWait)
     }

@@ -93,7 +93,7 @@ enum Seen {
     /// A VERIFY that held, and one that did not.
     Verified,
     Differed,
-    /// One who looked was told to come again.
+    /// A reader got DELAY.
     Delayed,
 }
 
@@ -403,7 +403,7 @@ impl Play {
         };
         let fh = self.fh.clone();
         let put = args::PutFh { object: &fh };
-        // Those who wait for what it says go on.
+        // The requests that wait for its answer continue.
         self.slowly(|play| {
             let client = &mut play.holder.client;
             client.call(&mut play.sim, |c| c.putfh(put).delegreturn(back));
@@ -489,7 +489,7 @@ impl Play {
     }
 
     fn end(mut self) -> BTreeSet<Seen> {
-        // Who waits for a holder does so for a moment.
+        // A request that waits for a holder does so for a moment.
         self.wait(3);
         while self.sim.held().len() + self.sim.executed() > 0 {
             self.execute(0);

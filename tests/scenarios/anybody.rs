@@ -1,6 +1,6 @@
-//! Clients, sessions and connections asked for by anybody, in any order and with any numbers:
-//! whatever becomes of it, the tables agree, every status is one that may be answered, and nothing
-//! is left. What must not happen is checked by the engine's own assertions and invariants.
+//! Random requests for clients, sessions and connections, in any order and with any numbers: the tables
+//! agree, every status is one that may be answered, and nothing is left. The engine's own assertions and
+//! invariants check what must not happen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -118,7 +118,7 @@ impl Anybody {
         for reply in self.sim.take_replies() {
             self.hear(&reply);
         }
-        // Who was closed comes again.
+        // A connection that was closed comes again.
         for at in 0..self.conns.len() {
             if !self.sim.network().is_alive(self.conns[at]) {
                 self.conns[at] = self.sim.connect();
@@ -126,7 +126,7 @@ impl Anybody {
         }
     }
 
-    /// What somebody may ask for who is in charge.
+    /// What an administrator may ask for.
     fn administer(&mut self) -> Admin {
         let conn = self.pick(&self.conns.clone());
         let client = self.recent(self.clients.len());
@@ -327,7 +327,7 @@ impl Anybody {
 }
 
 #[test]
-fn whatever_anybody_asks_for_the_tables_agree_and_nothing_is_left() {
+fn whatever_is_asked_for_the_tables_agree_and_nothing_is_left() {
     let mut answered = BTreeMap::<Op, BTreeMap<Status, u32>>::new();
     for seed in 0..ROUNDS {
         let mut anybody = Anybody::new(seed);

@@ -159,7 +159,7 @@ fn pauses(sim: &Sim) -> Vec<u64> {
 }
 
 #[test]
-fn one_who_cannot_be_reached_is_tried_ever_more_seldom() {
+fn an_unreachable_client_is_tried_ever_more_seldom() {
     let mut sim = Sim::with(Config {
         lease: Duration::from_secs(3_600),
         ..Sim::config()
@@ -181,7 +181,7 @@ fn one_who_cannot_be_reached_is_tried_ever_more_seldom() {
 }
 
 #[test]
-fn one_who_may_not_be_dialled_is_not_tried_again_until_he_names_another_address() {
+fn a_forbidden_address_is_not_dialled_until_the_client_names_another() {
     let mut sim = Sim::new();
     sim.set_dialling(Dialling::IsRefused);
     let mut client = Client40::mounted(&mut sim, "a");
@@ -198,7 +198,7 @@ fn one_who_may_not_be_dialled_is_not_tried_again_until_he_names_another_address(
 }
 
 #[test]
-fn one_who_names_no_address_is_not_dialled() {
+fn a_client_without_an_address_is_not_dialled() {
     let mut sim = Sim::new();
     let mut client = Client40::stranger(&mut sim, "a");
     client.listens = "0.0.0.0.0.0";
@@ -265,7 +265,7 @@ fn a_recall_is_answered_and_the_delegation_given_back() {
 }
 
 #[test]
-fn a_holder_may_ask_for_the_attributes_before_he_gives_back() {
+fn a_holder_may_ask_for_the_attributes_before_it_returns() {
     let mut held = Held::open_for(3);
     let recall = held.called();
     held.sim.send(recall.conn, recall.alone(Status::OK));
@@ -289,7 +289,7 @@ fn a_holder_may_ask_for_the_attributes_before_he_gives_back() {
 }
 
 #[test]
-fn one_who_is_busy_is_asked_again_on_the_same_connection() {
+fn a_busy_client_is_asked_again_on_the_same_connection() {
     let mut held = Held::new();
     let first = held.called();
     held.sim.send(first.conn, first.alone(Status::DELAY));
@@ -351,7 +351,7 @@ fn renew_tells_a_holder_when_no_connection_can_be_made() {
 }
 
 #[test]
-fn one_who_refuses_callbacks_that_he_was_probed_for_is_not_called_again() {
+fn a_client_that_refuses_a_probe_is_not_called_again() {
     let mut held = Held::new();
     let recall = held.called();
     let refusal = Fault::AuthError(nfs4_proto::rpc::AuthStat::TooWeak);
@@ -402,7 +402,7 @@ fn nor_of_one_that_is_thrown_out_while_it_is_called() {
 }
 
 #[test]
-fn a_connection_that_nobody_waits_for_any_more_is_closed() {
+fn a_connection_without_waiting_calls_is_closed() {
     let mut sim = Sim::new();
     sim.set_dialling(Dialling::IsHeld);
     let mut client = Client40::mounted(&mut sim, "a");

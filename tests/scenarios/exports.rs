@@ -196,7 +196,7 @@ fn a_read_only_export_refuses_every_change_and_nothing_else() {
 }
 
 #[test]
-fn whom_an_export_squashes_makes_files_as_nobody() {
+fn a_squashed_user_makes_files_as_the_anonymous_user() {
     let everybody = [("none", 0, "0"), ("none", 7, "7")];
     let root = [("root", 0, "65534"), ("root", 7, "7")];
     let all = [("all", 0, "65534"), ("all", 7, "65534")];

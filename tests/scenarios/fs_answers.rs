@@ -175,7 +175,7 @@ fn any_answer(rng: &mut Rng) -> FsResult {
 
 /// Whatever a file system answers, the client is told what it may be told, and the server goes on.
 #[test]
-fn a_file_system_that_answers_at_random_harms_nobody_but_its_users() {
+fn a_file_system_that_answers_at_random_harms_only_its_users() {
     for seed in 0..60 {
         let minor = seed as u32 % 3;
         let mut rng = Rng::new(seed);

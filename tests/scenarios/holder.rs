@@ -46,7 +46,7 @@ impl Holder {
     /// One that has this file open.
     pub(super) fn of(sim: &mut Sim, mut client: Client, name: &[u8], access: u32) -> Holder {
         let open = args::Open {
-            // Who has the file delegated locks by himself.
+            // The holder of a write delegation locks by itself.
             share_access: access | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
             openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             ..open_args(b"opener", name)
@@ -148,7 +148,7 @@ pub(super) fn stateid(reply: Reply) -> Stateid {
     ok!(reply.all_ok(), Lock).lock_stateid
 }
 
-/// Who is in the way.
+/// The owner that is in the way.
 #[track_caller]
 pub(super) fn assert_denied(
     reply: &Reply,

@@ -193,7 +193,7 @@ fn before_reclaim_complete_nothing_new_is_opened() {
 }
 
 #[test]
-fn a_session_that_nobody_uses_for_a_lease_ends_while_its_client_stays() {
+fn a_session_unused_for_a_lease_ends_while_its_client_stays() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     let unused = client.session;
@@ -213,7 +213,7 @@ fn a_session_that_nobody_uses_for_a_lease_ends_while_its_client_stays() {
 }
 
 #[test]
-fn what_an_expired_client_had_is_in_nobodys_way_also_when_no_timer_passes() {
+fn state_of_an_expired_client_is_in_no_ones_way_before_its_timer() {
     let mut sim = Sim::new();
     let mut gone = Holder::new(&mut sim, "gone", 3);
     let mut here = Holder::new(&mut sim, "here", 3);

@@ -19,7 +19,7 @@ struct Twice {
     opens: [Opened; 2],
     /// The lock stateid under each open.
     locks: [Option<Stateid>; 2],
-    /// Somebody else who has the file open.
+    /// Another client that has the file open.
     other: Holder,
 }
 

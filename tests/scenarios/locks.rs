@@ -9,7 +9,7 @@ use nfs4_tests::sim::Sim;
 use super::holder::{Holder, assert_denied, stateid};
 
 #[test]
-fn a_lock_keeps_others_out_and_tells_them_by_whom() {
+fn a_lock_keeps_others_out_and_names_its_owner() {
     let mut sim = Sim::new();
     let mut one = Holder::new(&mut sim, "one", 3);
     let mut two = Holder::new(&mut sim, "two", 3);

@@ -405,7 +405,7 @@ fn the_time_of_a_compound_falls_into_its_bucket() {
     }
 }
 
-/// The list of what there is: whoever adds a series adds a test of what moves it above.
+/// The list of all series: a change that adds a series adds a test above of what moves it.
 #[test]
 fn these_are_the_series() {
     let mut sim = Sim::new();

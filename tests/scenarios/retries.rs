@@ -193,7 +193,7 @@ fn are_one(squash: [Squash; 2], users: [u32; 2]) -> bool {
 }
 
 #[test]
-fn users_who_are_squashed_to_one_wherever_they_go_are_one() {
+fn users_that_every_export_squashes_to_one_are_one() {
     use Squash::{All, None, Root};
     const NOBODY: u32 = 65_534;
     for (squash, users, one) in [

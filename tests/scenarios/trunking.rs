@@ -41,7 +41,7 @@ fn direction(reply: &Reply) -> ChannelDirFromServer {
     ok.dir
 }
 
-/// What was told of bindings: who, and whether bound in which direction or unbound why.
+/// Events of bindings: the connection, and the direction or why it was unbound.
 fn bindings(sim: &mut Sim) -> Vec<(ConnId, Result<Direction, Unbound>)> {
     let told = sim.take_events().into_iter();
     told.filter_map(|event| match event {
@@ -176,7 +176,7 @@ fn beyond_the_limit_bind_is_refused_and_sequence_is_served_unbound() {
 }
 
 #[test]
-fn whoever_is_bound_is_bound_again_at_the_limit() {
+fn a_bound_connection_is_bound_again_at_the_limit() {
     let mut sim = Sim::with(limited(2));
     let client = Client::mounted(&mut sim, "a");
     let second = sim.connect();
@@ -397,7 +397,7 @@ fn a_connection_of_very_many_sessions_can_be_bound_to_another_that_takes_it() {
 }
 
 #[test]
-fn a_connection_that_cannot_be_bound_takes_nobodys_place() {
+fn a_connection_that_cannot_be_bound_takes_no_place() {
     let mut sim = Sim::with(Config {
         binding_policy: BindingPolicy::Shared,
         ..limited(2)

@@ -1,4 +1,4 @@
-//! Who a client of minor version 0 is, and how long. [RFC 7530 §9.1.1, §9.5, §16.33, §16.34]
+//! Client records of 4.0 and their leases. [RFC 7530 §9.1.1, §9.5, §16.33, §16.34]
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn a_reboot_takes_everything_when_it_is_confirmed_and_not_before() {
     client.introduce(&mut sim).all_ok();
     assert_ne!(client.id, old.id);
     let first = client.clone();
-    // Once more: the record that nobody confirmed is replaced.
+    // Once more: the unconfirmed record is replaced.
     client.introduce(&mut sim).all_ok();
     assert_ne!((client.id, client.confirm), (first.id, first.confirm));
     let reply = first.confirm(&mut sim);
@@ -148,7 +148,7 @@ fn every_state_operation_renews_and_silence_ends_it() {
             _ => client.on(&mut sim, &file.fh, |c| c.read(read)).all_ok(),
         };
     }
-    // A special stateid is nobody's.
+    // A special stateid belongs to no client.
     sim.sleep(lease - Duration::from_secs(1));
     let anybody = args::Read {
         stateid: Stateid::ANONYMOUS,

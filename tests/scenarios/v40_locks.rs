@@ -1,4 +1,4 @@
-//! Lock owners of minor version 0, who have seqids of their own. [RFC 7530 §9.1.5, §16.10, §16.37]
+//! Lock-owners of 4.0, with seqids of their own. [RFC 7530 §9.1.5, §16.10, §16.37]
 
 use nfs4_proto::nfs4::args::{self, ExistLockOwner, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{LockType, Stateid};
@@ -71,7 +71,7 @@ fn lock_owners_count_for_themselves() {
 }
 
 #[test]
-fn a_lock_owner_goes_on_with_his_seqid_on_another_file() {
+fn a_lock_owner_continues_its_seqid_on_another_file() {
     let (mut sim, mut client, file) = setup();
     let other = client.open(&mut sim, b"o", b"g");
     let lock = client.lock_args(b"o", &file, b"l", (0, 10));
@@ -107,7 +107,7 @@ fn a_denied_lock_is_denied_again_in_the_same_words() {
 }
 
 #[test]
-fn a_lock_owner_is_released_when_he_holds_nothing() {
+fn a_lock_owner_is_released_when_it_holds_nothing() {
     let (mut sim, mut client, file) = setup();
     let lock = client.lock_args(b"o", &file, b"l", (0, 10));
     let reply = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();

@@ -102,7 +102,7 @@ fn a_close_sent_again_is_answered_again() {
         let again = client.on(&mut sim, &file.fh, |c| c.close(close));
         assert_eq!(again.body(), first.body());
     }
-    // The owner goes on, and what he closed is forgotten.
+    // The owner continues, and what it closed is forgotten.
     client.open(&mut sim, b"o", b"g");
     let reply = client.on(&mut sim, &file.fh, |c| c.close(close));
     assert_eq!(reply.last(), (Op::Close, Status::BAD_STATEID));
@@ -141,7 +141,7 @@ fn an_open_sent_again_is_answered_again_with_its_file() {
 }
 
 #[test]
-fn a_second_open_of_an_owner_who_has_not_confirmed_cancels_the_first() {
+fn a_second_open_of_an_unconfirmed_owner_cancels_the_first() {
     let mut sim = Sim::new();
     let mut client = Client40::mounted(&mut sim, "a");
     let first = client.open_args(b"o", b"f");

@@ -41,7 +41,7 @@ pub struct Arrived {
 }
 
 impl Crowd {
-    /// A server for as many as can be, and nobody there; room for so many is made.
+    /// A server without clients, with room for as many as can be.
     pub fn new(room: usize) -> Crowd {
         let config = Config {
             max_clients: 1 << 16,

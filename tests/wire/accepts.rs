@@ -27,7 +27,7 @@ async fn when_descriptors_have_run_out_an_idle_connection_gives_up_its_own(on: T
         peer.is_closed().await;
     }
     server.has_connections(1).await;
-    // There is nobody else, and a client with a session is not to pay for it.
+    // There is no other connection, and a client with a session is not to pay for it.
     for _ in 0..100 {
         assert!(accepts.failed(&full[0]) > Duration::ZERO, "nothing spins");
     }
@@ -40,9 +40,9 @@ async fn when_descriptors_have_run_out_an_idle_connection_gives_up_its_own(on: T
     );
 }
 
-on_both!(a_peer_that_goes_before_it_is_accepted_keeps_nobody_waiting);
+on_both!(a_peer_that_goes_before_it_is_accepted_delays_no_other);
 
-async fn a_peer_that_goes_before_it_is_accepted_keeps_nobody_waiting(on: Transport) {
+async fn a_peer_that_goes_before_it_is_accepted_delays_no_other(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
     let mut idle = Peer::connect(server.address).await;
     assert!(idle.is_served().await);

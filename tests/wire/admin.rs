@@ -1,4 +1,4 @@
-//! What whoever is in charge asks of a running server, seen from the other end of a socket.
+//! What the administrator asks of a running server, seen from the other end of a socket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,9 +198,9 @@ async fn settings_change_while_clients_are_there(on: Transport) {
     assert_eq!(granted.maxrequests, 2);
 }
 
-on_both!(who_may_be_bound_to_what_changes_while_connections_are);
+on_both!(the_binding_policy_changes_while_connections_are_bound);
 
-async fn who_may_be_bound_to_what_changes_while_connections_are(on: Transport) {
+async fn the_binding_policy_changes_while_connections_are_bound(on: Transport) {
     let (server, _) = serve(on, Config::default()).await;
     let node = &server.node;
     let limit = |limit| Change {

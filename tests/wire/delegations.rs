@@ -1,4 +1,4 @@
-//! Delegations as clients on sockets see them: who is given one, and how it comes back.
+//! Delegations as clients on sockets see them: grant, recall and return.
 
 use std::sync::Arc;
 use std::time::Duration;

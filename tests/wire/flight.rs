@@ -159,9 +159,9 @@ async fn no_more_start_than_their_replies_could_fill(on: Transport) {
     assert_eq!(files.waiting(), 3);
 }
 
-on_both!(whoever_answers_for_a_lost_connection_delivers);
+on_both!(a_thread_that_answers_for_a_lost_connection_delivers);
 
-async fn whoever_answers_for_a_lost_connection_delivers(on: Transport) {
+async fn a_thread_that_answers_for_a_lost_connection_delivers(on: Transport) {
     let files = Arc::new(Held::default());
     let server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;

@@ -10,7 +10,7 @@ use crate::peer::{NULL, Peer, fragments, record};
 use crate::server::{PATIENCE, Running, Transport};
 use crate::session::Session;
 
-/// Every limit has its test, here or where it says: whoever adds one adds that.
+/// Every limit has its test, here or where it says: a change that adds a limit adds a test.
 #[test]
 fn these_are_the_limits() {
     let Limits {
@@ -74,7 +74,7 @@ async fn an_idle_connection_without_a_session_gives_way_to_one_too_many(on: Tran
     let mut idle = Peer::connect(server.address).await;
     assert!(idle.is_served().await);
     server.has_connections(3).await;
-    // The first look at both finds that they have moved; from then on who does not is idle.
+    // The first check of both finds that they have moved; from then on one that does not is idle.
     let mut new = Peer::connect(server.address).await;
     older.is_closed().await;
     assert!(new.is_served().await);

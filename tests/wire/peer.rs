@@ -109,7 +109,7 @@ impl Peer {
         }
     }
 
-    /// Whether a call came before the last reply that nobody has looked at.
+    /// Whether a call came before the last reply that was not taken.
     pub(crate) fn was_called(&self) -> bool {
         !self.calls.is_empty()
     }
@@ -182,7 +182,7 @@ pub(crate) fn fragments(message: &[u8], size: usize) -> Vec<u8> {
     stream
 }
 
-/// A call of NULL by nobody.
+/// A call of NULL with AUTH_NONE.
 pub(crate) const NULL: CallHeader<'static> = CallHeader {
     xid: 0x1111_2222,
     prog: NFS4_PROGRAM,
@@ -192,7 +192,7 @@ pub(crate) const NULL: CallHeader<'static> = CallHeader {
     verf: OpaqueAuth::NONE,
 };
 
-/// The flavour of AUTH_SYS with a body of someone's making.
+/// The flavour of AUTH_SYS with a made-up body.
 pub(crate) const fn sys(body: &[u8]) -> OpaqueAuth<'_> {
     OpaqueAuth {
         flavor: AuthFlavor::SYS,

@@ -10,9 +10,9 @@ use crate::log;
 use crate::peer::{NULL, Peer, fragments, mark, message, record, sys};
 use crate::server::{Running, Transport};
 
-on_both!(null_is_answered_for_nobody_and_for_users);
+on_both!(null_is_answered_for_auth_none_and_auth_sys);
 
-async fn null_is_answered_for_nobody_and_for_users(on: Transport) {
+async fn null_is_answered_for_auth_none_and_auth_sys(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
     let mut peer = Peer::connect(server.address).await;
     assert!(peer.is_served().await);

@@ -94,7 +94,7 @@ pub(crate) fn outcome(record: &[u8]) -> (u32, Result<(), ClientError>) {
     (reader.xid(), reader.finish())
 }
 
-/// Starts a COMPOUND by nobody in particular.
+/// Starts a COMPOUND with AUTH_NONE.
 pub(crate) fn call(xid: u32) -> CompoundBuilder {
     CompoundBuilder::call(xid, &Credential::None, b"", 1)
 }

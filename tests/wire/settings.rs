@@ -17,7 +17,7 @@ use crate::flight::wait_for;
 use crate::peer::Peer;
 use crate::server::{Running, Transport, node_of};
 
-/// Every setting has its test: whoever adds one adds that.
+/// Every setting has its test: a change that adds a setting adds a test.
 #[test]
 fn these_are_the_settings() {
     let Config {
@@ -215,7 +215,7 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     second.introduce(b"second").await.all_ok();
     let reply = second.enter(CHANNEL, 0).await;
     assert_eq!(reply.last(), (Op::CreateSession, Status::NOSPC));
-    // Who has only said its name gives way, who has a session does not.
+    // A client without a session gives way, a client with one does not.
     let mut third = Caller::by(Peer::connect_from(3, server.address).await);
     third.introduce(b"third").await.all_ok();
     let reply = second.enter(CHANNEL, 0).await;

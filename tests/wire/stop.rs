@@ -81,9 +81,9 @@ async fn while_it_drains_new_work_is_told_to_come_back(on: Transport) {
     assert_eq!(server.ended().await, Ok(()));
 }
 
-on_both!(one_who_goes_on_sending_is_cut_off_in_the_end);
+on_both!(a_peer_that_keeps_sending_is_cut_off_in_the_end);
 
-async fn one_who_goes_on_sending_is_cut_off_in_the_end(on: Transport) {
+async fn a_peer_that_keeps_sending_is_cut_off_in_the_end(on: Transport) {
     let files = Arc::new(Held::default());
     let limits = Limits {
         stop_timeout: Duration::from_millis(300),

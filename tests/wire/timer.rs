@@ -13,9 +13,9 @@ use crate::peer::{NULL, Peer};
 use crate::server::{PATIENCE, Running, Transport, node, node_of};
 use crate::session::Session;
 
-on_both!(a_lease_runs_out_though_nobody_asks);
+on_both!(a_lease_expires_without_any_request);
 
-async fn a_lease_runs_out_though_nobody_asks(on: Transport) {
+async fn a_lease_expires_without_any_request(on: Transport) {
     let config = Config {
         lease: Duration::from_secs(1),
         ..Config::default()

@@ -85,7 +85,7 @@ impl Line {
         line
     }
 
-    /// Gives each reply to whoever waits for it.
+    /// Gives each reply to the thread that waits for it.
     async fn listen(line: LineHandle, mut reader: OwnedReadHalf) {
         loop {
             let mut mark = [0; Mark::LEN];
@@ -110,14 +110,14 @@ impl Line {
 
 type LineHandle = Arc<Line>;
 
-/// Someone who speaks all versions, and is a client of his own in each.
+/// A program that speaks all versions, and is a client of its own in each.
 struct Stream {
     number: u32,
     line: LineHandle,
     xid: u32,
     name: String,
     old: ClientId,
-    /// Of his open owner in minor version 0.
+    /// Of its open-owner in 4.0.
     seqid: u32,
     sessions: [Session; 2],
     /// What the file must hold.
@@ -215,8 +215,8 @@ impl Stream {
         all_ok(&self.call(minor, |c| c.reclaim_complete(done)).await);
     }
 
-    /// One COMPOUND: the file is opened and written, or it is looked at what was written last,
-    /// whoever did that.
+    /// One COMPOUND: the file is opened and written, or what was written last is read, by whichever
+    /// version.
     async fn step(&mut self, minor: u32, round: u64, reads: bool) {
         let name = self.name.clone();
         let lookup = args::Lookup {

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_most_gives_way() {
+    fn the_peer_with_most_gives_way() {
         let whose = |own, host, all| PeerUsage { own, host, all }.gives_way(100);
         assert_eq!(whose(33, 33, 34), None);
         assert_eq!(whose(34, 34, 34), Some(EvictFrom::Own));

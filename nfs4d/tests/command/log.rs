@@ -11,7 +11,7 @@ use crate::daemon::{DRIVERS, Server};
 use crate::metrics::{get, value};
 
 #[test]
-fn a_log_that_nobody_takes_costs_lines_and_nothing_else() {
+fn a_log_that_is_not_read_costs_lines_and_nothing_else() {
     for driver in DRIVERS {
         for sink in [Sink::Closed, Sink::Full, Sink::Gone, Sink::Stuck] {
             let arguments = [
@@ -129,7 +129,7 @@ fn clients_that_come_and_go_do_not_fill_the_log() {
 }
 
 #[test]
-fn a_banner_that_nobody_reads_holds_nobody_up() {
+fn a_banner_without_a_reader_delays_nothing() {
     for driver in DRIVERS {
         // A client that knows the port need not read the banner.
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -128,7 +128,7 @@ fn it_shows_what_it_counts_where_asked_to() {
 }
 
 #[test]
-fn callback_dial_says_who_is_connected_to() {
+fn callback_dial_says_which_addresses_are_connected_to() {
     let cases = [
         (&[][..], "127.0.0.1", true),
         (&[], "127.0.0.2", false),

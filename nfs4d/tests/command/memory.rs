@@ -36,7 +36,7 @@ fn a_store_that_was_full_and_is_empty_costs_little() {
 }
 
 #[test]
-fn replies_that_nobody_took_cost_nothing_once_they_are_gone() {
+fn unread_replies_cost_nothing_once_they_are_gone() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver, "--memory", "64M"]);
         let memory = || Memory::of_process(server.child.id());

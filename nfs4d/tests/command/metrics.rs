@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::daemon::{DRIVERS, Server};
 
 #[test]
-fn who_is_slow_to_ask_or_to_read_delays_nobody() {
+fn a_slow_reader_of_metrics_delays_no_other() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver, "--metrics", "127.0.0.1:0"]);
         let address = server.metrics();

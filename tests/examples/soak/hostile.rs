@@ -184,7 +184,7 @@ fn come_back(ground: &Ground<'_>, rng: &mut Rng) -> u64 {
     opened
 }
 
-/// Ids that are another's, or nobody's.
+/// Ids of another client, or of none.
 fn guess(ground: &Ground<'_>, rng: &mut Rng) -> u64 {
     let mut victim = ground.client(3);
     victim.mount(&ground.name("victim", 0), rng.below(256) as u8);

@@ -20,7 +20,7 @@ use nfs4_tests::live::{BackChannel, Client, Client40, Connection};
 use super::names::directory;
 use super::tally::Tally;
 
-/// Who a client is: its address is its own.
+/// A client's identity: its address is its own.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) server: SocketAddr,
@@ -109,7 +109,7 @@ impl<'a> Mount<'a> {
     }
 
     /// Sends a request, loses its connection before the reply, and sends it again by the next; the
-    /// request is executed once. For those who have sessions.
+    /// request is executed once. For clients with sessions.
     pub(crate) fn make_dir_and_lose_the_reply(&mut self, dir: &[u8], name: &str) {
         let Version::New(client) = &mut self.client else {
             return;
@@ -470,7 +470,7 @@ impl<'a> Mount<'a> {
 const LENGTH: args::GetAttr = args::GetAttr {
     attr_request: Bitmap::of(&[num::CHANGE, num::SIZE]),
 };
-/// Flags of SEQUENCE that no client sees who keeps its lease and gives back what is recalled.
+/// Flags of SEQUENCE that a client never gets that keeps its lease and returns what is recalled.
 const REVOKED: u32 = SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED
     | SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED
     | SEQ4_STATUS_ADMIN_STATE_REVOKED

@@ -145,8 +145,7 @@ impl Play {
         self.arrive(flight);
     }
 
-    /// Lets the file system execute what waits; whoever has a delegation that does not go together
-    /// with that has lost it.
+    /// Lets the file system execute what waits; a holder whose delegation conflicts with that has lost it.
     pub(super) fn execute(&mut self, which: u8) {
         let Some(which) = usize::from(which).checked_rem(self.flights.waiting.len()) else {
             return;
@@ -163,11 +162,11 @@ impl Play {
         };
         for (file, before) in before.iter().enumerate() {
             if *before != self.truth(file) {
-                self.nobody_else_is_delegated(peer, file, true);
+                self.no_other_client_gets_a_delegation(peer, file, true);
             }
         }
         if self.sim.fs().requests("Read") > reads {
-            self.nobody_else_is_delegated(peer, flight.file, false);
+            self.no_other_client_gets_a_delegation(peer, flight.file, false);
         }
         flight.saw = Some(self.truth(flight.file));
         self.flights.executed.push(flight);

@@ -1,9 +1,9 @@
-//! Whatever clients do with their delegations: none stands beside what another has of the file or
-//! does to it, none comes with attributes that are not true any more, and who has lost one hears of
-//! it until he has acknowledged it. [RFC 8881 §10.4]
+//! Whatever clients do with their delegations: none stands beside a conflicting state or access of
+//! another client, none comes with attributes that are out of date, and a client that has lost one gets
+//! the flag until it acknowledges it. [RFC 8881 §10.4]
 //!
-//! Some requests are executed by the file system when a step says so, and heard of by the engine
-//! when another does: everything else happens between the two as well.
+//! The file system executes some requests in one step, and the engine processes the answer in another:
+//! everything else happens between the two as well.
 
 mod flight;
 mod play;
@@ -81,11 +81,11 @@ enum Step {
         peer: u8,
         file: u8,
     },
-    /// Whoever is in charge throws a client out, which comes again.
+    /// The administrator evicts a client, which comes again.
     Evict {
         peer: u8,
     },
-    /// Time goes on; one of the clients, or nobody, is silent.
+    /// Time goes on; one of the clients, or none, is silent.
     Wait {
         seconds: u8,
         silent: u8,
@@ -108,7 +108,7 @@ enum How {
 enum Seen {
     ReadGranted,
     WriteGranted,
-    /// Somebody was told to wait for a delegation.
+    /// A client got DELAY for a delegation.
     Delayed,
     Recalled,
     Returned,

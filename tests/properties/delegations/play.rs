@@ -173,7 +173,7 @@ impl Play {
     /// A client has a file open, and perhaps delegated; whether it is.
     pub(super) fn opened(&mut self, peer: usize, file: usize, write: bool, reply: &Reply) -> bool {
         let answer = ok!(reply, Open);
-        self.nobody_else_is_delegated(peer, file, write);
+        self.no_other_client_gets_a_delegation(peer, file, write);
         let held = &mut self.peers[peer].held[file];
         let writes = write || held.open.is_some_and(|(_, writes)| writes);
         held.open = Some((answer.stateid, writes));
@@ -207,7 +207,7 @@ impl Play {
         } else {
             Seen::ReadGranted
         });
-        self.nobody_else_is_delegated(peer, file, write);
+        self.no_other_client_gets_a_delegation(peer, file, write);
         for other in self.others(peer) {
             if let Some((_, writes)) = self.peers[other].held[file].open {
                 assert!(!write && !writes, "{other} has it open");
@@ -230,8 +230,13 @@ impl Play {
         })
     }
 
-    /// Somebody reads or writes a file: whoever had a delegation that forbids it has lost it.
-    pub(super) fn nobody_else_is_delegated(&mut self, peer: usize, file: usize, write: bool) {
+    /// A local program reads or writes a file: a holder whose delegation conflicts has lost it.
+    pub(super) fn no_other_client_gets_a_delegation(
+        &mut self,
+        peer: usize,
+        file: usize,
+        write: bool,
+    ) {
         for other in self.others(peer) {
             if let Some(held) = self.peers[other].held[file].delegation
                 && (write || held.write)
@@ -283,7 +288,7 @@ impl Play {
             return;
         }
         reply.all_ok();
-        self.nobody_else_is_delegated(peer, file, true);
+        self.no_other_client_gets_a_delegation(peer, file, true);
     }
 
     fn give_back(&mut self, peer: u8, file: u8) {
@@ -409,7 +414,7 @@ impl Play {
         }
     }
 
-    /// What it had is in nobody's way from now on.
+    /// What it had is in no client's way from now on.
     fn evict(&mut self, peer: usize) {
         if self.is_expired(peer) {
             return;
@@ -424,7 +429,7 @@ impl Play {
     }
 
     /// Time goes on. Callbacks are answered within a second: a path that does not answer is given up,
-    /// and then a delegation can be lost that nobody was asked for.
+    /// and then a delegation can be lost without CB_RECALL.
     fn wait(&mut self, seconds: u8, silent: u8) {
         let silent = usize::from(silent) % (PEERS + 1);
         for second in 0..seconds {
@@ -443,7 +448,7 @@ impl Play {
         }
     }
 
-    /// Nobody speaks any more: nothing of anybody is left.
+    /// All clients fall silent: nothing of them is left.
     pub(super) fn end(mut self) -> BTreeSet<Seen> {
         self.land_all();
         let lease = self.sim.settings().lease;

@@ -1,10 +1,10 @@
-//! What ought to be: shares by open, and who has locked each byte under which open.
+//! The model: shares by open, and the owner and open of each locked byte.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file that a peer has open as one of its owners: the peer, and the owner.
 pub(super) type Opener = (usize, usize);
-/// Who locks: the peer, and its lock owner.
+/// A locker: the peer, and its lock-owner.
 pub(super) type Locker = (usize, usize);
 
 /// Bits of access and of deny.
@@ -104,7 +104,7 @@ impl File {
         (class & 5 != 0, class & 2 != 0)
     }
 
-    /// Who keeps a locker from these bytes, the first byte first.
+    /// The owner that keeps a locker from these bytes, the first byte first.
     pub(super) fn in_the_way(
         &self,
         range: (usize, usize),

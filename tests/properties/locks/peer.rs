@@ -259,7 +259,7 @@ impl Peer {
         confirmed
     }
 
-    /// Who locks, as LOCK says it. Seqids are spent.
+    /// The locker, as LOCK names it. Seqids are spent.
     pub(super) fn locker(&mut self, held: Held, anew: bool) -> Locker<'static> {
         let (locker, opened) = held;
         let known = self.locks.get(&held).copied();
@@ -338,7 +338,7 @@ pub(super) fn next(stateid: Stateid) -> Stateid {
 
 pub(super) const OWNERS: [&[u8]; 2] = [b"one", b"two"];
 pub(super) const LOCKERS: [&[u8]; 2] = [b"x", b"y"];
-/// Whom each peer calls as.
+/// The user that each peer calls as.
 pub(super) const UIDS: [u32; 3] = [1000, 1000, 2000];
 /// Slots that it uses.
 const SLOTS: usize = 5;

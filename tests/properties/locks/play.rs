@@ -62,7 +62,7 @@ pub(super) enum Step {
         write: bool,
         range: (u8, u8),
     },
-    /// REMOVE of a file that nobody has open
+    /// REMOVE of a file without opens.
     Remove {
         file: u8,
     },
@@ -114,7 +114,7 @@ pub(super) enum Seen {
     TwoStateids,
     /// Bytes that were locked under one open are locked under another.
     TakenOver,
-    /// An open was closed, and one who had locked under it has more under another.
+    /// An open was closed, and its lock-owner has more locked under another.
     ClosedBeside,
     Freed,
     LocksHeld,
@@ -294,7 +294,7 @@ impl Play {
         assert!(weight >= MUCH, "there is room for more than {weight}");
     }
 
-    /// Nobody speaks any more: nothing of anybody is left.
+    /// All clients fall silent: nothing of them is left.
     pub(super) fn end(mut self) -> BTreeSet<Seen> {
         self.answer_all();
         self.compare();

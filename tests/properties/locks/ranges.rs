@@ -189,7 +189,7 @@ impl Play {
         }
     }
 
-    /// Somebody else finds locked just what is.
+    /// Another owner finds locked just what is.
     pub(super) fn audit(&mut self, file: usize) {
         let put = args::PutFh {
             object: &self.handles[file],

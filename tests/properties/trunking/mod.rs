@@ -40,7 +40,7 @@ fn the_tables_are_what_the_model_says_after_every_input() {
 }
 
 #[test]
-fn so_they_are_after_every_hold_of_the_lock_whoever_takes_it_next() {
+fn so_they_are_after_every_hold_of_the_lock_in_any_order() {
     let inputs = prop::collection::vec(turn_or_input(), 2 * INPUTS);
     let seen = [&SEEN[..], &SEEN_OF_NODE].concat();
     holds("trunking/node", &seen, inputs, |policy, limit, inputs| {

@@ -1,4 +1,4 @@
-//! What the tables should hold: who is bound to what, and what each slot has seen.
+//! What the tables should hold: the bindings, and what each slot has seen.
 
 use std::time::Duration;
 

@@ -63,9 +63,9 @@ pub(super) enum Step {
     DestroySession { session: u8, conn: u8 },
     /// DESTROY_CLIENTID.
     DestroyClient { peer: u8, conn: u8 },
-    /// Whoever is in charge ends a session.
+    /// The administrator destroys a session.
     EndSession { session: u8 },
-    /// Whoever is in charge throws a client out.
+    /// The administrator evicts a client.
     Evict { peer: u8 },
     /// Sessions may have another number of connections.
     Limit { limit: u8 },
@@ -92,7 +92,7 @@ pub(super) enum Seen {
     Replay,
     Drain,
     Expiry,
-    /// A session or a client that whoever is in charge has ended.
+    /// A session or a client that the administrator has ended.
     Admin,
     /// Calls that were handled under one hold of the lock.
     Batch,

@@ -13,7 +13,7 @@ use super::model::SLOTS;
 pub(super) enum Work {
     /// SEQUENCE alone.
     Nothing,
-    /// An operation that waits for nobody.
+    /// An operation that does not wait.
     PutRoot,
     /// A directory under a name of its own.
     MakeDirectory,

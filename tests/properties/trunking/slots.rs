@@ -193,7 +193,7 @@ impl<S: Server> Play<S> {
         let (at, work, by) = (sent.session, sent.work, sent.by);
         let session = &self.model.sessions[at];
         if !session.alive {
-            // Nobody keeps the answer, but what was made is told; a client that has gone opens
+            // The reply is not kept, but what was made is reported; a client that has gone opens
             // nothing.
             let record = &mut self.model.records[session.record];
             let expected = match work {

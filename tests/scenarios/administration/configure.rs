@@ -187,7 +187,7 @@ fn a_session_with_more_connections_than_it_may_have_keeps_them_and_gets_no_other
     assert_eq!(sim.take_events(), [], "nobody is unbound");
     let late = sim.connect();
     assert_eq!(fore(&mut sim, &client, late), Status::RESOURCE);
-    // Whoever is bound may change his direction.
+    // A bound connection may change its direction.
     let both = ChannelDirFromClient::BackOrBoth;
     let reply = bind(&mut sim, &client, conns[0], both);
     assert_eq!(reply.status(), Status::OK);
@@ -346,7 +346,7 @@ fn told(sim: &mut Sim, client: &mut Client) -> u32 {
 }
 
 #[test]
-fn a_shorter_lease_is_for_those_that_come_and_nobody_loses_what_he_was_told() {
+fn a_shorter_lease_is_for_new_clients_only() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     client
@@ -412,7 +412,7 @@ fn grace_counts_from_the_start_and_does_not_begin_again() {
     configure(&mut sim, grace(80));
     sim.sleep(20 * SECOND);
     assert_eq!(open(&mut sim), Status::GRACE);
-    // It is over when whoever is in charge says so.
+    // It is over when the administrator says so.
     configure(&mut sim, grace(0));
     assert_eq!(open(&mut sim), Status::OK);
     configure(&mut sim, grace(600));
@@ -421,7 +421,7 @@ fn grace_counts_from_the_start_and_does_not_begin_again() {
 }
 
 #[test]
-fn a_longer_lease_brings_nobody_back_of_whom_a_part_has_gone() {
+fn a_longer_lease_brings_no_partly_removed_client_back() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     for owner in 0..20_u8 {

@@ -1,4 +1,4 @@
-//! What whoever is in charge can do while the server runs.
+//! What the administrator can do while the server runs.
 
 mod configure;
 mod end_session;

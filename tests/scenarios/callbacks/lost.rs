@@ -66,7 +66,7 @@ fn a_callback_that_waits_for_a_connection_ends_with_the_lease() {
     }
     assert_eq!((sim.tables().callbacks, sim.tables().flights), (0, 0));
     assert!(sim.metrics().callback_failures() > 0);
-    // Nobody knows whether it was executed: its slot is not used again.
+    // It may have been executed: its slot is not used again.
     bind(
         &mut sim,
         &client,

@@ -105,7 +105,7 @@ fn callbacks_under_way_have_slots_of_their_own_and_are_answered_in_any_order() {
 }
 
 #[test]
-fn a_slow_answer_holds_nobody_up() {
+fn a_slow_answer_delays_no_other() {
     let mut sim = Sim::new();
     let mut crowd = Crowd::new(&mut sim, 2, 5);
     let mut callbacks = crowd.hear(&mut sim);

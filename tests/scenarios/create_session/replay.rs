@@ -29,7 +29,7 @@ fn a_replay_is_answered_also_within_a_session() {
 }
 
 #[test]
-fn a_replay_is_answered_to_nobody_but_the_principal_that_was_answered_first() {
+fn a_replay_is_answered_only_to_the_principal_of_the_request() {
     let mut sim = Sim::new();
     let mut client = introduced(&mut sim);
     let args = client.session_args();

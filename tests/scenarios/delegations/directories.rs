@@ -193,9 +193,9 @@ fn each_right_that_is_needed_is_asked_for() {
     }
 }
 
-/// Who has a file delegated to it can make others wait for a name by giving it to that file.
+/// A holder can make others wait for a name by giving it to its file.
 #[test]
-fn a_name_is_kept_from_nobody_by_whom_the_file_system_refuses() {
+fn a_refused_user_keeps_no_name_from_others() {
     for (way, minor) in [Way::MoveWithin, Way::MoveIn, Way::Link]
         .into_iter()
         .flat_map(|way| [1, 2].map(|minor| (way, minor)))

@@ -23,7 +23,7 @@ fn what_is_being_recalled_from_one_that_goes_is_free_for_others() {
     let tables = sim.tables();
     assert_eq!((tables.callbacks, counts(&sim)), (0, (0, 0, 0)));
     open(&mut sim, &mut two, writing()).all_ok();
-    // Its answer comes too late, and is nobody's.
+    // Its answer comes too late, and is ignored.
     sim.send(callback.conn, callback.ok());
     sim.settle();
     assert_eq!(sim.tables().flights, 0);
@@ -32,7 +32,7 @@ fn what_is_being_recalled_from_one_that_goes_is_free_for_others() {
 }
 
 #[test]
-fn one_who_waits_for_what_it_would_say_of_a_file_goes_on() {
+fn a_request_that_waits_for_the_holder_continues() {
     let (mut sim, mut one, two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let asks = ask_for_size(&mut sim, &two, &held.fh);

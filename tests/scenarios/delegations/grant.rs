@@ -1,4 +1,4 @@
-//! Who is given a delegation, and who is told why not. [RFC 8881 §18.16.3]
+//! Which OPEN gets a delegation, and which gets a reason instead. [RFC 8881 §18.16.3]
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ fn an_open_brings_the_delegation_that_it_wishes_or_that_serves_it() {
 }
 
 #[test]
-fn who_wants_none_or_not_any_more_gets_none() {
+fn a_client_that_wants_no_delegation_gets_none() {
     let (mut sim, mut one, _) = two();
     for (access, why) in [
         (OPEN4_SHARE_ACCESS_WANT_NO_DELEG, WND4_NOT_WANTED),
@@ -66,7 +66,7 @@ fn who_wants_none_or_not_any_more_gets_none() {
 }
 
 #[test]
-fn a_new_file_can_be_delegated_to_who_has_made_it() {
+fn a_new_file_can_be_delegated_to_its_maker() {
     let (mut sim, mut one, _) = two();
     let mode = Fattr::mode(0o444);
     let args = args::Open {
@@ -96,7 +96,7 @@ fn what_others_have_open_is_delegated_for_no_more_than_goes_together_with_that()
         (2, 0, false, false),
         (3, 0, false, false),
         (2, 1, false, false),
-        // Who may not open it for writing gets what serves a reader.
+        // A user that may not open it for writing gets a read delegation.
         (1, 2, true, true),
     ] {
         for (want, can) in [(WANT_READ, read), (WANT_WRITE, write)] {

@@ -45,7 +45,7 @@ impl Deed {
         Deed::RenameOver,
     ];
 
-    /// Those whose request says by a name which file it is about, so that nobody knows for sure.
+    /// Requests that name their file, so that it may be another one when they are executed.
     fn is_by_name(self) -> bool {
         matches!(
             self,
@@ -144,7 +144,7 @@ const UNTRUE: [Order; 4] = [
 ];
 
 /// A server with files "f" and "g", of each a second name if the deed needs one, and the deed's
-/// file open by who does it.
+/// file open by its client.
 struct Play {
     sim: Sim,
     one: Client,
@@ -342,7 +342,7 @@ fn what_was_over_before_is_no_obstacle() {
 }
 
 #[test]
-fn who_is_busy_with_another_file_keeps_nobody_from_a_delegation() {
+fn requests_for_another_file_prevent_no_delegation() {
     for deed in Deed::ALL {
         for order in UNTRUE {
             for by_name in [true, false] {
@@ -456,7 +456,7 @@ fn it_does_so_for_and_against_clients_without_a_session() {
 }
 
 #[test]
-fn a_name_that_a_delegated_file_gets_is_not_removed_by_who_found_another_there() {
+fn a_name_that_a_delegated_file_gets_is_not_removed_for_another_file() {
     for renames in [false, true] {
         let (mut sim, mut one, two) = two();
         make(&mut sim, &mut one, b"g");

@@ -266,7 +266,7 @@ fn a_longer_credential_takes_the_room_for_callbacks() {
 }
 
 #[test]
-fn who_may_be_told_of_a_lock_can_be_told_whatever_its_owner_is_called() {
+fn a_waiter_is_notified_whatever_the_name_of_its_owner() {
     let notified = |size| {
         let (mut sim, mut client, ..) = with(|args| args.back_chan_attrs.maxrequestsize = size);
         let reply = open(&mut sim, &mut client, opening(3, b"f")).all_ok();

@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::basic::StableHow;
 
 use super::*;
 
-/// What somebody does to the file "f", whose handle he knows; the last operation is the one that
+/// What another client does to the file "f", whose handle it knows; the last operation is the one that
 /// has to wait.
 type Deed = fn(&mut Sim, &mut Client, &[u8]) -> Reply;
 
@@ -167,12 +167,12 @@ fn what_its_client_does_itself_leaves_it_there() {
 }
 
 #[test]
-fn all_who_have_it_for_reading_are_asked() {
+fn all_holders_of_read_delegations_are_asked() {
     let (mut sim, mut one, mut two) = two();
     let mut three = reachable(&mut sim, "three");
     let first = delegated(&mut sim, &mut one, 1, b"f", READ);
     let second = delegated(&mut sim, &mut two, 1, b"f", READ);
-    // Its own does not stand in the way of who opens for writing.
+    // A client's own delegation is not in the way of its open for writing.
     let own = delegated(&mut sim, &mut three, 1, b"f", READ);
     let reply = open_quietly(&mut sim, &mut three, 2, 0);
     assert_eq!(reply.last().1, Status::DELAY);
@@ -344,7 +344,7 @@ fn what_is_no_client_asks_before_it_touches_a_file() {
         }
         comes_back(&mut sim, &mut one, &held);
         assert!(sim.touch(&held.fh, touch));
-        // While it is at it, nobody is told that nothing changes.
+        // While it is at it, no client is assured that nothing changes.
         let reply = open(&mut sim, &mut one, opening(1, b"f")).all_ok();
         assert_eq!(ok!(reply, Open).delegation, OpenDelegation::None);
     }

@@ -22,7 +22,7 @@ pub(super) fn reachable_v40(sim: &mut Sim, name: &str) -> Client40 {
     client
 }
 
-/// Opens a file by an owner who is known, and who is given this delegation.
+/// Opens a file by a confirmed owner, with this delegation.
 #[track_caller]
 pub(super) fn delegated_v40(
     sim: &mut Sim,
@@ -176,7 +176,7 @@ fn what_a_client_without_a_session_does_recalls_those_of_others() {
 }
 
 #[test]
-fn nobody_knows_whose_an_anonymous_request_is_so_his_own_comes_back_too() {
+fn an_anonymous_request_recalls_the_callers_own_delegation_too() {
     let (mut sim, _, _) = two();
     let mut old = reachable_v40(&mut sim, "old");
     let held = delegated_v40(&mut sim, &mut old, 3, b"f", WRITE);
@@ -184,7 +184,7 @@ fn nobody_knows_whose_an_anonymous_request_is_so_his_own_comes_back_too() {
     let reply = old.call(&mut sim, |c| c.putrootfh().remove(remove));
     assert_last(&reply, Op::Remove, Status::DELAY);
     called(&mut sim);
-    // What names his state is known to be his.
+    // A stateid of its state is known to be its own.
     let own = args::Read {
         stateid: held.delegation,
         offset: 0,

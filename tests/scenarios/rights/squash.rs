@@ -1,4 +1,4 @@
-//! For whom the users of an export are taken, and what is the superuser's alone.
+//! Squashing of users, and what only the superuser may do.
 
 use nfs4_engine::Squash;
 use nfs4_proto::client::Credential;
@@ -28,7 +28,7 @@ fn owners(reply: &Reply) -> (String, String) {
 }
 
 #[test]
-fn devices_are_made_by_the_superuser_who_is_not_squashed() {
+fn devices_are_made_only_by_an_unsquashed_superuser() {
     let spec = SpecData { major: 1, minor: 3 };
     let kinds = [
         (CreateType::Block(spec), true),
@@ -64,7 +64,7 @@ fn devices_are_made_by_the_superuser_who_is_not_squashed() {
 }
 
 #[test]
-fn whom_an_export_squashes_has_no_group_of_the_superusers() {
+fn a_squashed_user_has_no_group_of_the_superuser() {
     const NOBODY: &str = "65534";
     // By each rule: owner and group of what the user makes, then whether that gets into a directory
     // of group 0 and into one of group 5.
@@ -157,7 +157,7 @@ impl Asked {
 }
 
 #[test]
-fn nobody_gives_a_file_to_a_squashed_group() {
+fn no_user_gives_a_file_to_a_squashed_group() {
     let mut asked = Asked::serving(1, &["/"], Squash::Root);
     for (who, gid, expected) in [
         (user(7, 7, &[0, 5]), "0", Status::PERM),

@@ -162,7 +162,7 @@ impl Player {
         self.send(tape);
     }
 
-    /// A client says who it is, and makes a session if it can.
+    /// A client introduces itself, and makes a session if it can.
     fn introduce(&mut self, tape: &mut Tape<'_>) {
         for op in [Op::ExchangeId, Op::CreateSession] {
             let mut call = CompoundBuilder::body(b"", 1);

@@ -276,7 +276,7 @@ fn engine(config: Config, now: Now) -> Engine {
     Engine::new(boot, config, exports, now).expect("the settings are in range")
 }
 
-/// Nobody answers later.
+/// All answers come at once.
 struct NoSink;
 
 impl CompletionSink for NoSink {

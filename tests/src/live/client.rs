@@ -56,7 +56,7 @@ pub struct Opened {
 }
 
 impl Client {
-    /// A client on a connection from 127.0.0.1, which is nobody to RPC.
+    /// A client on a connection from 127.0.0.1, with AUTH_NONE.
     pub fn connect(server: SocketAddr) -> Client {
         Client::on(Connection::new(server), None)
     }

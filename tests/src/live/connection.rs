@@ -15,7 +15,7 @@ use super::backchannel::{BackChannel, is_call};
 /// A connection on which records are sent and waited for.
 #[derive(Debug)]
 pub struct Connection {
-    /// The socket, for those who want to do something else with it.
+    /// The socket, for other uses.
     pub stream: TcpStream,
     /// Answers what the server calls.
     pub back: BackChannel,
@@ -24,7 +24,7 @@ pub struct Connection {
 /// Connects from this address of the machine; on Linux all of 127.0.0.0/8 are.
 ///
 /// # Errors
-/// It is not there, or nobody listens.
+/// It is not there, or the port is closed.
 pub fn connect_from(from: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(from, 0).into())?;
@@ -109,7 +109,7 @@ impl Connection {
     }
 }
 
-/// A call of NULL by nobody, with its mark. [RFC 7530 §16.1]
+/// A call of NULL with AUTH_NONE, with its mark. [RFC 7530 §16.1]
 pub fn null_call() -> Vec<u8> {
     let mut writer = Writer::new();
     let call = CallHeader {

@@ -1,11 +1,11 @@
-//! What whoever is in charge asks of the server.
+//! What the administrator asks of the server.
 
 use nfs4_engine::{Admin, AdminFault, Engine, Input};
 
 use super::world::Sim;
 
 impl Sim {
-    /// What whoever is in charge asks for.
+    /// What the administrator asks for.
     ///
     /// # Panics
     /// If it cannot be done.
@@ -21,7 +21,7 @@ impl Sim {
         self.stopwatch.time(kind, || look(engine))
     }
 
-    /// What whoever is in charge asks for and cannot be done: nothing changes.
+    /// What the administrator asks for and cannot be done: nothing changes.
     ///
     /// # Panics
     /// If it can be done, or something changes.

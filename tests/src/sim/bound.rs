@@ -1,4 +1,4 @@
-//! Who is bound to what, as the engine tells it.
+//! The bindings, as the engine reports them.
 
 use std::collections::BTreeMap;
 

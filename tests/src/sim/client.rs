@@ -23,7 +23,7 @@ pub struct Client {
     pub owner: Vec<u8>,
     /// `co_verifier`: another one is a reboot.
     pub verifier: Verifier,
-    /// Whom it calls as: user and group id.
+    /// The user and group id that it calls as.
     pub uid: u32,
     /// The minor version of its calls.
     pub minor: u32,

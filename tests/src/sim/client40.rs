@@ -24,7 +24,7 @@ pub struct Client40 {
     pub name: Vec<u8>,
     /// `verifier`: another one is a reboot.
     pub verifier: Verifier,
-    /// Whom it calls as: user and group id.
+    /// The user and group id that it calls as.
     pub uid: u32,
     /// Where it listens for callbacks, a universal address of TCP.
     pub listens: &'static str,
@@ -224,7 +224,7 @@ impl Client40 {
         }
     }
 
-    /// LOCK of a range for writing, by a lock owner who has nothing of the file yet.
+    /// LOCK of a range for writing, by a lock-owner without state in the file.
     pub fn lock_args<'a>(
         &mut self,
         owner: &[u8],

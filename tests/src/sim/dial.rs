@@ -10,7 +10,7 @@ use super::world::Sim;
 /// What becomes of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialling {
-    /// Nobody is there.
+    /// The port is closed.
     #[default]
     Fails,
     /// They may not be made.
@@ -26,7 +26,7 @@ pub enum Dialling {
 pub struct Dial {
     /// What the server calls it.
     pub id: DialId,
-    /// To whom.
+    /// The target.
     pub target: SocketAddr,
     /// Where the client is that wanted it.
     pub peer: String,

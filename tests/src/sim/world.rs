@@ -708,7 +708,7 @@ fn record(outbox: &Outbox, reply: &nfs4_engine::Reply) -> Vec<u8> {
     record
 }
 
-/// What tells a start from those before it; who the server is stays the same.
+/// What tells a start from those before it; the server's identity stays the same.
 fn boot(boots: u32) -> Boot {
     Boot {
         epoch: 0x5eed + boots,

@@ -126,9 +126,9 @@ async fn a_connection_lost_in_mid_callback_is_made_again(on: Transport) {
     assert_eq!(open_to_write(&mut other, b"file").await, Status::OK);
 }
 
-on_both!(one_who_does_not_answer_in_time_is_dialled_again);
+on_both!(a_client_that_does_not_answer_in_time_is_dialled_again);
 
-async fn one_who_does_not_answer_in_time_is_dialled_again(on: Transport) {
+async fn a_client_that_does_not_answer_in_time_is_dialled_again(on: Transport) {
     let server = serve(on, super::quick()).await;
     let holder = Client40::introduced(&server, b"silent").await;
     let mut silent = holder.dialled().await;
@@ -141,9 +141,9 @@ async fn one_who_does_not_answer_in_time_is_dialled_again(on: Transport) {
     assert!(!back.was_called());
 }
 
-on_both!(renew_says_that_the_path_is_down_to_those_who_hold_something);
+on_both!(renew_reports_a_down_path_to_clients_with_delegations);
 
-async fn renew_says_that_the_path_is_down_to_those_who_hold_something(on: Transport) {
+async fn renew_reports_a_down_path_to_clients_with_delegations(on: Transport) {
     let server = serve(on, patient()).await;
     let (mut holder, back, delegation) = holding(&server).await;
     assert_eq!(holder.renew().await, Status::OK);
@@ -168,9 +168,9 @@ async fn nothing_is_served_on_a_connection_that_the_server_made(on: Transport) {
     assert_eq!(back.outcome(NULL.xid).await, Err(Fault::ProgUnavail));
 }
 
-on_both!(the_policy_says_who_is_dialled);
+on_both!(the_policy_decides_which_addresses_are_dialled);
 
-async fn the_policy_says_who_is_dialled(on: Transport) {
+async fn the_policy_decides_which_addresses_are_dialled(on: Transport) {
     let server = serve(on, patient()).await;
     // By default only where the client itself is: the others are told by another machine's address.
     let elsewhere = Client40::introduced_at(&server, b"elsewhere", "127.0.0.2").await;
@@ -280,7 +280,7 @@ async fn holding(server: &Running) -> (Client40, Peer, Stateid) {
     (holder, back, delegation)
 }
 
-/// Makes a file, which nobody has open then.
+/// Makes a file, without opens.
 async fn make(server: &Running, name: &[u8]) {
     let mut maker = Caller::mounted(server.address, b"maker").await;
     let quietly = args::Open {

@@ -76,7 +76,7 @@ async fn but_no_more_calls_are_taken_in_for_it_than_may_be_in_flight(on: Transpo
 
 on_both!(a_callback_leaves_while_nothing_is_read);
 
-/// Nobody reads from the connection, and it is called all the same.
+/// The connection is not read, and it is called all the same.
 async fn a_callback_leaves_while_nothing_is_read(on: Transport) {
     let (server, files) = serve(on, 1).await;
     let mut client = reachable(&server, b"called").await;

@@ -53,7 +53,7 @@ async fn a_recall_is_this_and_nothing_else(on: Transport) {
     let mut expected = Writer::new();
     // The transaction id is the server's to choose.
     expected.raw(&record[..4]);
-    // A call, RPC 2, the program, version 1, CB_COMPOUND, and nobody's credential and verifier.
+    // A call, RPC 2, the program, version 1, CB_COMPOUND, and an AUTH_NONE credential and verifier.
     for word in [0, 2, 0x4000_0000, 1, 1, 0, 0, 0, 0] {
         expected.u32(word);
     }

@@ -128,7 +128,7 @@ impl Lane {
         let sequence = results.sequence().unwrap();
         assert_eq!(sequence.sessionid, self.session);
         assert_eq!(sequence.slotid, self.slot);
-        // Who binds a connection for callbacks hears of it when that is cut.
+        // A client that binds a connection for callbacks learns when it is cut.
         let down = SEQ4_STATUS_CB_PATH_DOWN | SEQ4_STATUS_CB_PATH_DOWN_SESSION;
         assert_eq!(sequence.status_flags & !down, 0);
         assert_eq!(sequence.sequenceid, self.sequence - 1);
@@ -209,7 +209,7 @@ impl Lane {
     }
 }
 
-/// Starts a COMPOUND of the user who makes all of them: what a client has is its principal's.
+/// Starts a COMPOUND of the user that makes all of them: what a client has is its principal's.
 pub(crate) fn call() -> CompoundBuilder {
     CompoundBuilder::call(0, &Credential::Sys(USER), b"", 1)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Lines {
     /// Where the server is reached; the connections take turns.
     servers: Vec<SocketAddr>,
     lines: Vec<tokio::sync::Mutex<Wire>>,
-    /// Still open, but nobody listens.
+    /// Still open, but not read.
     forsaken: Mutex<VecDeque<Wire>>,
     xid: AtomicU32,
     cuts: AtomicU64,
@@ -39,7 +39,7 @@ struct Wire {
     waiting: Waiting,
 }
 
-/// Who waits for the reply to which call; nobody any more once the connection is cut.
+/// The lane that waits for the reply to each call; none once the connection is cut.
 type Waiting = Arc<Mutex<Option<HashMap<u32, oneshot::Sender<Vec<u8>>>>>>;
 
 impl Lines {
@@ -122,7 +122,7 @@ impl Lines {
         }
     }
 
-    /// Closes the connections that nobody listens to.
+    /// Closes the connections that are not read.
     pub(crate) fn leave_forsaken(&self) {
         self.forsaken.lock().unwrap().clear();
     }
@@ -162,7 +162,7 @@ impl Wire {
     }
 }
 
-/// Hands every reply to whoever waits for it, until the connection is cut.
+/// Hands every reply to the lane that waits for it, until the connection is cut.
 async fn hear(mut reader: OwnedReadHalf, waiting: Waiting, faults: Faults) {
     loop {
         let record = one_record(&mut reader).await;
@@ -192,7 +192,7 @@ async fn one_record(reader: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     Ok(record)
 }
 
-/// As many connections are open that nobody listens to: each holds places of sessions.
+/// Number of open connections that are not read: each holds places of sessions.
 const FORSAKEN: usize = 4;
 
 fn xid(record: &[u8]) -> u32 {

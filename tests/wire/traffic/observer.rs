@@ -1,4 +1,4 @@
-//! Somebody who looks at everything all the time.
+//! An observer that lists everything all the time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct Counts {
     pub(crate) refused: u64,
     /// How often an operation succeeded.
     pub(crate) successes: BTreeMap<&'static str, u64>,
-    /// How often somebody looked.
+    /// How often the observer listed.
     pub(crate) rounds: u64,
     /// The most sessions that were there at once.
     pub(crate) most_sessions: usize,

@@ -253,7 +253,7 @@ fn devices_are_the_superusers_to_make_and_what_else_there_is_everybodys() {
 }
 
 #[test]
-fn who_may_write_sets_times_to_now_and_only_the_owner_to_others() {
+fn writers_set_times_to_now_and_only_the_owner_to_others() {
     let (root, alice, bob, _) = people();
     let file = alice.touch(root.top(), "f").unwrap();
     let client = SetTime::Client(Wall {

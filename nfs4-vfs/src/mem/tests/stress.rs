@@ -199,7 +199,7 @@ fn removals_and_renames_in_one_line_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn who_holds_a_file_has_it_however_the_last_name_goes() {
+fn an_open_file_stays_however_its_last_name_goes() {
     let user = root();
     let top = user.top();
     let before = user.used();
