@@ -64,7 +64,7 @@ const PASSING: [io::ErrorKind; 6] = [
 /// system's or of the process's.
 const FULL: [i32; 2] = [23, 24];
 
-/// As long as a connection takes to end that gives way.
+/// The time that a connection takes to close.
 const UNTIL_CLOSED: Duration = Duration::from_millis(5);
 /// Nothing is known of when it gets better.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -46,7 +46,7 @@ impl Admission {
         self.max_unsent = self.max_unsent_known;
     }
 
-    /// Sees to it that one more call is granted: `take` holds so many bytes of the node's budget, or
+    /// Has one more call granted: `take` takes this many bytes of the node's budget, or
     /// refuses. Grants double while a batch goes on and begin with what the last one had, so that a
     /// call seldom asks.
     pub(crate) fn grant(&mut self, take: impl Fn(u64) -> bool) -> bool {
@@ -87,7 +87,7 @@ impl Admission {
         self.begun += 1;
     }
 
-    /// So many calls were answered.
+    /// This many calls were answered.
     pub(crate) fn answered(&mut self, calls: u32) {
         debug_assert!(calls <= self.started, "every reply answers one call");
         self.started = self.started.saturating_sub(calls);

@@ -33,7 +33,7 @@ impl Backlog {
         }
     }
 
-    /// So many callbacks leave.
+    /// This many callbacks leave.
     pub(crate) fn called(&mut self, callbacks: u32) {
         self.owed = self.owed.saturating_add(callbacks);
     }

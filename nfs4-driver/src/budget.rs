@@ -372,13 +372,13 @@ const STRANGERS: usize = 0;
 const CLIENTS: usize = 1;
 /// How long a connection has to move enough.
 const SLOW: Duration = Duration::from_secs(1);
-/// The part of what waits that has to move in that time: one in so many.
+/// The fraction of what waits that has to move in that time.
 const SHARE: u64 = 8;
 /// Maximum number of starving connections that are looked at when one gives memory back.
 const LOOKS: usize = 16;
 /// How often slow connections are looked for while others starve.
 const PERIOD: Duration = Duration::from_millis(250);
-/// A peer with more than one in so many of the bytes of a pool has slow connections of its own.
+/// A peer with more than this fraction of the bytes of a pool has slow connections of its own.
 const GREEDY: u64 = 8;
 /// Maximum number of addresses without a connection that are remembered.
 const PEERS_SWEPT: usize = 64;

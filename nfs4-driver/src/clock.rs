@@ -160,7 +160,7 @@ fn nanos(span: Duration) -> u64 {
 
 const NANOS: u32 = 1_000_000_000;
 const BEAT: Duration = Duration::from_millis(500);
-/// A machine that is busy may read the clock so much later, in nanoseconds.
+/// How much later a busy machine may read the clock, in nanoseconds.
 const LONGEST_GAP: u64 = 1_500_000_000;
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl Chunk {
     }
 }
 
-/// A sent run of at most so many bytes is kept for the next replies.
+/// Maximum bytes of a sent run that is kept for the next replies.
 const KEEP: usize = 16 << 10;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) struct BufferPool {
 #[derive(Debug, Default)]
 struct Kept {
     buffers: Vec<Vec<u8>>,
-    /// As many were not wanted since buffers were given up last.
+    /// Number of buffers that were not used since buffers were freed last.
     unwanted: usize,
 }
 
@@ -197,7 +197,7 @@ pub(crate) const SMALL: usize = 32 << 10;
 pub(crate) const SLACK: usize = 4 << 10;
 const CLASSES: usize = 12;
 
-/// So many bytes are kept for good.
+/// Bytes that are kept for good.
 const FEW: u64 = 1 << 20;
 /// What is not wanted for as long is given up.
 const WHILE: Duration = Duration::from_secs(10);

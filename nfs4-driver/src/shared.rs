@@ -374,9 +374,9 @@ impl Locked {
 
 /// How long one connection keeps the engine from others while it has more for it.
 const SLICE: Duration = Duration::from_micros(200);
-/// The clock is looked at after so many inputs.
+/// Number of inputs after which the clock is read.
 const LOOKED_AFTER: usize = 4;
-/// One in so many connections may be giving way, beside those that count.
+/// The fraction of connections that may be closing, beside those that count.
 const LEAVING: usize = 16;
 /// But this many in any case.
 const LEAST_LEAVING: usize = 16;

@@ -187,8 +187,8 @@ impl Turn {
     }
 }
 
-/// Room for so many inputs and requests is kept by an idle connection.
+/// Number of inputs and requests for which an idle connection keeps room.
 const KEPT: usize = 8;
-/// The clock is looked at after so much work, and so many bytes are as much as a short request.
+/// The work after which the clock is read, and the bytes that count as a short request.
 const LOOKED_AFTER: u32 = 4;
 const WEIGHTY: u32 = 16 << 10;

@@ -264,11 +264,11 @@ pub(crate) fn kept(len: usize, copy: impl FnOnce(&mut Vec<u8>)) -> Option<Box<[u
     Some(body.into())
 }
 
-/// So many retries wait for the answer to one request.
+/// Maximum number of retransmissions that wait for the reply to one request.
 const RETRIES: usize = 8;
-/// So many replies are kept, half of them of one host.
+/// Maximum number of kept replies; one host may have half of them.
 const REPLIES: usize = 4_096;
-/// They have at most so many bytes in all.
+/// Maximum bytes of kept replies.
 const BYTES: usize = 8 << 20;
 /// A longer reply is not kept, in bytes: what changes something has none, unless it also reads.
 const LONGEST: usize = 64 << 10;

@@ -82,7 +82,7 @@ pub enum Event {
         /// Why.
         reason: Unbound,
     },
-    /// A connection does not serve the back channel of a session any more, for what the client did
+    /// A connection does not serve the backchannel of a session any more, for what the client did
     /// with a callback.
     BackChannelLost {
         /// The session.

@@ -15,7 +15,7 @@ pub(crate) struct Fh {
 }
 
 impl Fh {
-    /// As long as a filehandle can be; it names nothing.
+    /// The longest filehandle; it names nothing.
     pub(crate) const LONGEST: Fh = Fh {
         export: 0,
         handle: FsHandle::LONGEST,

@@ -87,7 +87,7 @@ struct Uses {
 #[derive(Clone, Copy, Default)]
 struct Named {
     changes: GuardCount,
-    /// So many give the name to a file that is delegated.
+    /// Number of requests that give the name to a delegated file.
     giving: u32,
 }
 
@@ -322,13 +322,13 @@ impl GuardCount {
         self.last = ended;
     }
 
-    /// Whether there was none since, but for so many of one's own that still run.
+    /// Whether there was none since, but for this many of the caller's own that still run.
     fn is_quiet(self, since: u64, own: u32) -> bool {
         self.running <= own && self.last <= since
     }
 }
 
-/// One in so many files, or names, is kept from being delegated by what happens to another.
+/// Number of places that files, or names, share: two at one place keep each other from being delegated.
 const PLACES: usize = 4_096;
-/// So many recalls are remembered at most.
+/// Maximum number of recalls that are remembered.
 const RECALLS: usize = 256;

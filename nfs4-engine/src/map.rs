@@ -216,7 +216,7 @@ const fn part(hash: u64) -> usize {
     (hash >> 40) as usize % PARTS
 }
 
-/// So many entries are in one table, before there are parts.
+/// Number of entries of one table, before there are parts.
 const FIRST: usize = 4_096;
 /// Parts of the entries beyond: of a million, each has as many as the first.
 const PARTS: usize = 256;

@@ -93,7 +93,7 @@ impl<T> Parted<T> {
     }
 }
 
-/// So many are in one part.
+/// Number of entries of one part.
 const PART: usize = 4_096;
 
 #[cfg(test)]

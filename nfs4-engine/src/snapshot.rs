@@ -109,7 +109,7 @@ pub struct SessionView {
     pub slots_in_use: u32,
     /// `csr_flags` as it was made. [RFC 8881 §18.36]
     pub flags: u32,
-    /// Slots of its back channel that are used, at most.
+    /// Slots of its backchannel that are used, at most.
     pub back_slots: u32,
     /// Whether callbacks can be made.
     pub back_channel: BackChannelState,
@@ -124,7 +124,7 @@ pub struct SessionView {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum BackChannelState {
-    /// The client has asked for no back channel, or offered nothing to secure it with.
+    /// The client has asked for no backchannel, or offered nothing to secure it with.
     None,
     /// A connection is there that callbacks may leave by.
     Ok,
@@ -170,7 +170,7 @@ pub enum ConnectionType {
 pub struct ConnectionSummary {
     /// The fore channel alone.
     pub fore: u32,
-    /// The back channel alone.
+    /// The backchannel alone.
     pub back: u32,
     /// Both channels.
     pub both: u32,
@@ -295,7 +295,7 @@ impl Engine {
     }
 }
 
-/// A page of at most `max` entries, and at least one, that costs about so much as it may.
+/// A page of at most `max` entries, and at least one, within a cost.
 fn page<'a, T: Entry + 'a, V>(
     places: impl Iterator<Item = Place<'a, T>>,
     max: usize,
@@ -337,7 +337,7 @@ fn count_of(count: usize) -> u32 {
 const PAGE: usize = 4_096;
 /// A view, or a connection within one: some strings are copied.
 const ENTRY: usize = 16;
-/// To copy so many bytes takes about as long.
+/// Number of bytes that take about as long to copy.
 const COPIED: usize = 1_024;
 /// Places of sessions that are looked at together for their loads.
 const LOADS: usize = 1_024;

@@ -84,7 +84,7 @@ impl fmt::Display for Wall {
     }
 }
 
-/// Year, month and day of the Gregorian calendar, so many days after 1970-01-01.
+/// Year, month and day of the Gregorian calendar, this many days after 1970-01-01.
 fn date(days: i64) -> (i64, i64, i64) {
     // Years that begin in March end with their leap day, and 400 of them always have as many days.
     let days = days + 719_468;

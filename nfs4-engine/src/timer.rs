@@ -119,7 +119,7 @@ impl Timers {
     }
 }
 
-/// So many reminders are looked at for each that is set: where more than half have no use, more of
+/// Number of timers that are checked for each that is set: where more than half have no use, more of
 /// them go than come.
 const SWEPT: usize = 4;
 

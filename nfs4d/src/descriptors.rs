@@ -2,7 +2,7 @@
 
 use nfs4_driver::Limits;
 
-/// Limits under which so many descriptors are enough. A single address keeps its part of them.
+/// Limits under which this many descriptors are enough. A single address keeps its part of them.
 pub(crate) fn fit(limits: Limits, descriptors: u64) -> Limits {
     let others = (descriptors / 8).clamp(LEAST_OTHERS, MOST_OTHERS);
     let connections = descriptors.saturating_sub(others).max(descriptors / 2);

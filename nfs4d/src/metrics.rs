@@ -169,7 +169,7 @@ pub(crate) async fn serve(exporter: Option<Exporter>) -> Infallible {
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So many are answered at once.
+/// Maximum number of requests that are answered at once.
 const MOST_ASKING: usize = 16;
 
 /// How long to wait when no connection can be accepted.

@@ -1,5 +1,5 @@
 //! Whatever becomes of connections and answers: a client executes a callback once, and gets it by
-//! the back channel of the session that it is for. [RFC 8881 §2.10.6, §20.9]
+//! the backchannel of the session that it is for. [RFC 8881 §2.10.6, §20.9]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -79,7 +79,7 @@ enum Seen {
     Moved,
 }
 
-/// What a client knows of a slot of a back channel.
+/// What a client knows of a slot of a backchannel.
 #[derive(Clone, Default)]
 struct Slot {
     /// The last callback that it has executed.
@@ -282,7 +282,7 @@ impl Play {
     }
 }
 
-/// A client with a session that has a back channel, and with a file to read.
+/// A client with a session that has a backchannel, and with a file to read.
 fn mounted(sim: &mut Sim, peer: usize) -> Client {
     let conn = sim.connect();
     let mut client = fresh(sim, peer, conn);
@@ -292,7 +292,7 @@ fn mounted(sim: &mut Sim, peer: usize) -> Client {
     client
 }
 
-/// A client with a new session that has a back channel.
+/// A client with a new session that has a backchannel.
 fn fresh(sim: &mut Sim, peer: usize, conn: ConnId) -> Client {
     let mut client = Client::on(conn, &format!("peer {peer}"));
     client.exchange_id(sim).all_ok();

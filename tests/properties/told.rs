@@ -465,7 +465,7 @@ impl Play {
             .client
             .call(&mut self.sim, |c| c.putfh(put).close(close))
             .all_ok();
-        // Its back channel may be broken.
+        // Its backchannel may be broken.
         self.evict();
     }
 

@@ -280,7 +280,7 @@ fn a_list_of_credentials_is_as_long_as_it_says_and_no_longer_than_is_sensible() 
         let reply = client.call(&mut sim, |c| c.raw(op, &with(count, claimed)));
         assert_eq!(reply.last(), (Op::BackchannelCtl, Status::BADXDR));
     }
-    // It has no back channel, but that is not for want of reading.
+    // It has no backchannel, but that is not for want of reading.
     let reply = client.call(&mut sim, |c| c.raw(op, &with(64, 64)));
     assert_eq!(reply.last(), (Op::BackchannelCtl, Status::INVAL));
 }

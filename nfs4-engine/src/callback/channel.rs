@@ -1,4 +1,4 @@
-//! The back channel of one session: what was negotiated, its slots, and what waits for one.
+//! The backchannel of one session: what was negotiated, its slots, and what waits for one.
 //! [RFC 8881 §2.10.3.1, §18.36]
 
 use alloc::boxed::Box;
@@ -14,7 +14,7 @@ use super::slot::CbSlot;
 use super::{Promise, encode};
 use crate::keys::{CallKey, FlightKey};
 
-/// A session's back channel, whether or not a connection serves it now.
+/// A session's backchannel, whether or not a connection serves it now.
 pub(crate) struct BackChannel {
     /// The client has asked for it: its loss is worth telling.
     pub(crate) wanted: bool,
@@ -22,7 +22,7 @@ pub(crate) struct BackChannel {
     pub(crate) faulty: bool,
     /// A callback went wrong, and since then none was executed and no connection bound.
     pub(crate) failing: bool,
-    /// The client was last asked to come down to so many slots of the fore channel.
+    /// The number of fore channel slots that the client was last asked to come down to.
     pub(crate) recalled_slots: Option<u32>,
     /// The RPC program that the client serves for callbacks.
     program: u32,
@@ -41,7 +41,7 @@ pub(crate) struct BackChannel {
     carries_locks: bool,
     /// Slots of it that are used.
     slots: u32,
-    /// So many of them the client wants used.
+    /// Number of them that the client wants used.
     allowed: u32,
     /// Slots, made when they are first used.
     seats: Vec<SlotInUse>,
@@ -60,7 +60,7 @@ pub(crate) struct SlotInUse {
     pub(crate) told: u32,
 }
 
-/// What a back channel had on its slots, and what waited for one.
+/// What a backchannel had on its slots, and what waited for one.
 pub(crate) type Cleared = (Vec<SlotInUse>, VecDeque<CallKey>);
 
 /// The credentials that a client offers cannot be used, all of them being of RPCSEC_GSS.
@@ -112,7 +112,7 @@ impl BackChannel {
         self.has_place && self.is_secured()
     }
 
-    /// Whether it can carry a callback with arguments of so many bytes.
+    /// Whether it can carry a callback whose arguments have this many bytes.
     pub(crate) fn carries(&self, args: usize) -> bool {
         self.can_call() && args <= self.room
     }
@@ -274,7 +274,7 @@ pub(crate) fn no_credential() -> Box<[u8]> {
     w.into_vec().into_boxed_slice()
 }
 
-/// More slots than so many are of no use, whatever a client offers.
+/// Maximum number of slots that are used, whatever a client offers.
 const MAX_SLOTS: u32 = 64;
-/// So many callbacks may wait for a slot.
+/// Maximum number of callbacks that wait for a slot.
 pub(crate) const QUEUE: usize = 64;

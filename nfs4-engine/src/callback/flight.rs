@@ -9,7 +9,7 @@ use crate::time::Mono;
 /// Which way a call went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
-    /// By a slot of a session's back channel.
+    /// By a slot of a session's backchannel.
     Slot { session: SessionKey, slot: u32 },
     /// By a connection that we made to a client of minor version 0; without a callback it is
     /// CB_NULL.

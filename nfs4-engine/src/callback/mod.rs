@@ -101,7 +101,7 @@ pub(crate) struct Referred {
 /// Why a callback is not even taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallbackRefused {
-    /// As many are waiting already as may.
+    /// The queue is full.
     QueueFull,
     /// There is no way to the client.
     NoPath,

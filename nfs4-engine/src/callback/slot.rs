@@ -1,4 +1,4 @@
-//! One slot of a back channel, as a pure transition. [RFC 8881 §2.10.6.1, §20.9]
+//! One slot of a backchannel, as a pure transition. [RFC 8881 §2.10.6.1, §20.9]
 
 /// A slot: which callback the client has executed on it, and what is known of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -116,7 +116,7 @@ impl Client {
         self.rank.is_listed()
     }
 
-    /// So many delegations are remembered that have ended with their files.
+    /// Maximum number of delegations that are remembered after their files have ended.
     const MOST_GONE: usize = 64;
 
     /// Remembers a delegation that has ended with its file.

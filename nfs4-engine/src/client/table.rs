@@ -287,5 +287,5 @@ impl Clients {
     }
 }
 
-/// So many are looked at to find one that gives way.
+/// Maximum number of records that are checked to find one that can be removed.
 const TRIES: usize = 16;

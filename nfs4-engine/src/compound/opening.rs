@@ -26,7 +26,7 @@ pub(crate) enum Barred {
     Claims,
     /// Nothing can be changed there.
     ReadOnly,
-    /// No file there can be so long.
+    /// The size is beyond the largest file.
     TooLong,
     /// There is no room for one more open; one of a file that its owner has open needs none.
     Full(Status),

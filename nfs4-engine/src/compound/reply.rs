@@ -187,7 +187,7 @@ pub(crate) fn rpc_head(xid: u32, len: usize) -> [u8; 4 + SUCCESS_HEADER_LEN] {
     head
 }
 
-/// Up to so many bytes, a copy is cheaper than a splice.
+/// Up to this many bytes, a copy is cheaper than a splice.
 const COPY_UP_TO: usize = 4096;
 
 #[cfg(test)]

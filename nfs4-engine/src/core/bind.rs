@@ -264,5 +264,5 @@ impl Core {
     }
 }
 
-/// A connection is bound to at most so many sessions; more are served without a binding.
+/// Maximum number of sessions of a connection; more are served without a binding.
 const SESSIONS_PER_CONNECTION: usize = 64;

@@ -43,7 +43,7 @@ impl Core {
     /// Removes a record.
     ///
     /// # Errors
-    /// DELAY if it has so much that it does not go at once: it has gone soon.
+    /// DELAY if it has too much to be removed at once: it is removed soon.
     pub(crate) fn discard(
         &mut self,
         key: ClientKey,
@@ -104,5 +104,5 @@ impl Core {
     }
 }
 
-/// So much is removed within one request; with more, the client is told to come back.
+/// Steps of removal within one request; a client with more gets DELAY.
 const REMOVED_AT_ONCE: usize = WALKED_AT_ONCE;

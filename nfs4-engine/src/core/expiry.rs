@@ -116,5 +116,5 @@ impl Core {
     }
 }
 
-/// So many steps are taken for the expired by a request that they are in the way of.
+/// Steps that a request takes to remove expired clients that are in its way.
 const AT_ONCE: usize = WALKED_AT_ONCE;

@@ -38,5 +38,5 @@ impl Core {
     }
 }
 
-/// So many reminders too many are not worth a look.
+/// Number of timers without a use that are not worth a sweep.
 const SPARE_TIMERS: usize = 64;

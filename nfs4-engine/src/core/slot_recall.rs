@@ -103,5 +103,5 @@ impl Core {
     }
 }
 
-/// The sessions are gone through so often.
+/// How often all sessions are checked.
 const PERIOD: Duration = Duration::from_secs(5);

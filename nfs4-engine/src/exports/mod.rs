@@ -247,7 +247,7 @@ impl Exports {
         }
     }
 
-    /// Whether a file of an export can be so long.
+    /// Whether a file of an export can have this size.
     pub(crate) fn fits(&self, export: u16, length: u64) -> bool {
         let capabilities = self.capabilities(export);
         // One without files says for itself that this is none.

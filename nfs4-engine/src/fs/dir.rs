@@ -373,13 +373,13 @@ const HEAD: usize = 8;
 const TAIL: usize = 8;
 /// Of an entry: that there is one, its cookie, how long its name is, and no attributes.
 const LEAST_ENTRY: usize = 24;
-/// When so many bytes were left out, a writer is full, even if it has room for few.
+/// When this many bytes were left out, a writer is full, even if it has room for few.
 const LEFT_OUT: usize = 64 << 10;
 /// 0 to 2 mean something else in NFS. [RFC 8881 §18.23.3]
 const FIRST_COOKIE: u64 = 3;
 /// No name is longer, whatever the file system says.
 pub(crate) const MAX_NAME: u32 = 255;
-/// So many files are gone through at most, under the engine's lock.
+/// Maximum number of files that are checked in one call, under the engine's lock.
 const MOST_LISTED: usize = 2_048;
 /// Memory taken at once; a client asks for much more than most directories need.
 const FIRST_CAPACITY: usize = 4096;

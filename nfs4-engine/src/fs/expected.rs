@@ -12,9 +12,9 @@ pub(crate) enum Expected {
     /// The writer that has this number.
     Entries(u32),
     Link,
-    /// At most so many bytes.
+    /// At most this many bytes.
     Data(u32),
-    /// At most so many bytes, at least so durable.
+    /// At most this many bytes, at least this durable.
     Written(u32, Stability),
     Created,
     Opened,

@@ -20,7 +20,7 @@ impl FsHandle {
         len: 0,
         bytes: [0; FsHandle::MAX],
     };
-    /// As long as a handle can be.
+    /// The longest handle.
     pub(crate) const LONGEST: FsHandle = FsHandle {
         len: FsHandle::MAX as u8,
         ..FsHandle::EMPTY

@@ -127,7 +127,7 @@ pub enum FsOp {
         fh: FsHandle,
         /// Where to start, in bytes.
         offset: u64,
-        /// At most so many bytes.
+        /// Maximum number of bytes.
         count: u32,
         /// Whether the right to read is still to be checked.
         authority: Authority,
@@ -155,7 +155,7 @@ pub enum FsOp {
         fh: FsHandle,
         /// Where to start, in bytes.
         offset: u64,
-        /// So many bytes; 0 is up to the end.
+        /// Number of bytes; 0 is up to the end.
         count: u32,
     },
     /// Make an object that is not a regular file; [`FsError::NotSupported`] if there are none of

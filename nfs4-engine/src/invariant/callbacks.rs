@@ -11,7 +11,7 @@ use crate::ids::ConnId;
 use crate::keys::CallKey;
 
 impl Engine {
-    /// Callbacks, the back channels that they are in, calls on the wire and connections agree.
+    /// Callbacks, the backchannels that they are in, calls on the wire and connections agree.
     pub(super) fn check_callbacks(&self, open: &[ConnId]) -> Result<(), String> {
         let core = &self.runner.core;
         let calls = core.callbacks.calls.entries();

@@ -17,7 +17,7 @@ use crate::state::table::StateTables;
 type Tally = BTreeMap<PartyKey, usize>;
 
 impl Engine {
-    /// Peers are held by what they have, and so much of everything as they have is counted.
+    /// Peers are charged with what they have, no more and no less.
     pub(super) fn check_peers(&self, open: &[ConnId]) -> Result<(), String> {
         let core = &self.runner.core;
         let conns = open.iter().filter_map(|conn| core.connections.get(*conn));

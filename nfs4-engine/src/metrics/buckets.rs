@@ -16,14 +16,14 @@ pub struct Buckets<S, const N: usize> {
 
 /// The bounds of buckets.
 pub trait Scale {
-    /// The bucket of so many nanoseconds, if there were no last one.
+    /// The bucket of this many nanoseconds, if there were no last one.
     fn place(nanos: u64) -> usize;
 
     /// The longest duration of a bucket.
     fn bound(place: usize) -> Duration;
 }
 
-/// Bounds that double, from so many nanoseconds on.
+/// Bounds that double, from this many nanoseconds on.
 #[derive(Clone, Copy, Debug)]
 pub struct Doubling<const UNIT: u64>;
 

@@ -12,7 +12,7 @@ pub(crate) fn start(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result
     let args = args::BackchannelCtl::decode(args)?;
     let session = cx.core.sessions.get_mut(cx.scope.session);
     let session = session.ok_or(Status::DELAY)?;
-    // A session whose connection for callbacks is lost has a back channel all the same.
+    // A session whose connection for callbacks is lost has a backchannel all the same.
     if !session.back.wanted {
         return Err(Status::INVAL);
     }

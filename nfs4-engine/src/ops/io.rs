@@ -34,7 +34,7 @@ pub(crate) enum Right {
     Asks(FileKey),
 }
 
-/// Whether a file of this file system can be so long; looked at before anything is recalled for it.
+/// Whether a file of this file system can have this size; checked before anything is recalled for it.
 ///
 /// # Errors
 /// FBIG if it cannot.

@@ -54,7 +54,7 @@ pub(crate) fn resume<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// How many bytes are read of so many that are asked for: as many as fit into the reply.
+/// The number of bytes that are read of those asked for: as many as fit into the reply.
 ///
 /// # Errors
 /// As [`room`](crate::compound::Compound::room), if not even one does.

@@ -286,7 +286,7 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
 
 /// SEQUENCE4resok, in bytes.
 const RESULT_LEN: usize = 36;
-/// A reply of so many bytes is kept whatever the others take, unless that is by the same host: nearly
+/// A reply of up to this many bytes is kept whatever other peers keep, unless that is by the same host: nearly
 /// all but those to READ and READDIR have no more, and these are made so short that there is memory
 /// for them.
 const KEPT_ANYWAY: usize = 1024;

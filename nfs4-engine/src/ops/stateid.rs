@@ -78,7 +78,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     }
 }
 
-/// To test so many stateids costs as much as to remove one thing.
+/// Number of stateids whose test costs as much as one removal.
 const TESTED_PER_STEP: usize = 8;
 /// Bytes of a stateid.
 const STATEID_LEN: usize = 16;

@@ -75,7 +75,7 @@ impl<K> EvictionOrder<K> {
         nearest.find_map(|party| self.of.get(party.index as usize)?.first())
     }
 
-    /// Whether so many are listed of each party, and none of any other.
+    /// Whether this many entries are listed of each party, and none of any other.
     pub(crate) fn are(&self, told: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
         are(self.of.iter().map(Chain::len), told)
     }

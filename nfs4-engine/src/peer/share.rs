@@ -140,7 +140,7 @@ impl PeerUsage {
         })
     }
 
-    /// Whether a peer may have so much more of a `limit`.
+    /// Whether a peer may have this much more of a `limit`.
     ///
     /// A peer may have as much as is left beside what its host has, so that the first one gets a third,
     /// another at that host a third of what the host may still have, and all at one host together no more
@@ -208,7 +208,7 @@ fn little(limit: usize) -> usize {
     (limit / LITTLE).max(1)
 }
 
-/// One part of so many is little.
+/// The fraction of a limit that counts as little.
 const LITTLE: usize = 1_024;
 
 #[cfg(test)]

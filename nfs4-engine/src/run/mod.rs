@@ -186,7 +186,7 @@ impl Core {
     }
 }
 
-/// So many finished COMPOUNDs keep their memory for the next ones.
+/// Maximum number of finished COMPOUNDs that keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
 /// A COMPOUND with a longer reply, in bytes, gives its memory back.
 const REPLY_KEPT: usize = 64 << 10;

@@ -94,7 +94,7 @@ impl Core {
 
 /// An answer that takes longer is not waited for: the client comes again.
 const MOMENT: Duration = Duration::from_millis(200);
-/// So many wait at most, a third of them of one peer.
+/// Maximum number of COMPOUNDs that wait for holders; a peer gets a third.
 const MOST: usize = 256;
-/// So many go on at once.
+/// Maximum number of COMPOUNDs that continue at once.
 const WOKEN: usize = 8;

@@ -35,12 +35,12 @@ impl Demand {
         }
     }
 
-    /// So many slots it needs.
+    /// The number of slots that it needs.
     pub(crate) fn slots(&self) -> u32 {
         self.slots
     }
 
-    /// Takes note of a new request of a client that uses so many slots; `made` says up to which
+    /// Notes a new request of a client that uses this many slots; `made` says up to which
     /// slot there is memory to get back.
     pub(crate) fn note(
         &mut self,

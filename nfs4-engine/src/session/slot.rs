@@ -84,7 +84,7 @@ pub(crate) enum Acquire {
     Misordered,
     /// It has the last seqid but is another request: NFS4ERR_SEQ_FALSE_RETRY.
     FalseRetry,
-    /// There is no such slot, or not any more: NFS4ERR_BADSLOT. So many bytes of replies went with
+    /// There is no such slot, or not any more: NFS4ERR_BADSLOT. This many bytes of replies went with
     /// it now.
     NoSlot { freed: usize },
 }
@@ -129,7 +129,7 @@ impl Slot {
         }
     }
 
-    /// Ends the running request, which may have changed something or not, and keeps so much of its
+    /// Ends the running request, which may have changed something or not, and keeps this much of its
     /// reply.
     ///
     /// Returns how many bytes the cache held before and holds now.
@@ -226,7 +226,7 @@ fn with_seqid(seqid: u32, fingerprint: u64) -> u64 {
     fingerprint.wrapping_add(u64::from(seqid)).max(1)
 }
 
-/// A cache of up to so many bytes stays allocated when it is not used.
+/// Maximum bytes of a cache that stay allocated when it is not used.
 const KEEP_CAPACITY: usize = 1024;
 
 #[cfg(test)]
@@ -328,7 +328,7 @@ mod tests {
         slot.finish(keep(b"reply"), true);
     }
 
-    /// A slot that was taken away after so many requests and is given again, and the print of the
+    /// A slot that was taken away after this many requests and is given again, and the print of the
     /// last of them.
     fn taken_and_given(requests: u32) -> (Slot, u64) {
         let mut slot = Slot::default();

@@ -12,9 +12,9 @@ use crate::time::Mono;
 /// small chunks when they are first used.
 #[derive(Default)]
 pub(crate) struct Slots {
-    /// So many take new requests: `sr_highest_slotid`, and one more.
+    /// Number of slots that take new requests: `sr_highest_slotid`, and one more.
     count: u32,
-    /// So many answer retries: more than `count` if slots were taken from a client that does not
+    /// Number of slots that answer retransmissions: more than `count` if slots were taken from a client that does not
     /// say whether it knows.
     retained: u32,
     first: Slot,
@@ -271,7 +271,7 @@ fn place(number: u32) -> Option<(usize, usize)> {
     Some((number / CHUNK, number % CHUNK))
 }
 
-/// At least so many slots, and no chunk that is only used in part.
+/// At least this many slots, and no chunk that is only used in part.
 pub(super) fn whole(count: u32) -> u32 {
     let others = count
         .saturating_sub(1)
@@ -279,7 +279,7 @@ pub(super) fn whole(count: u32) -> u32 {
     others.map_or(u32::MAX, |others| others.saturating_add(1))
 }
 
-/// Slots but the first are made so many at a time.
+/// Number of slots that are made together, after the first.
 const CHUNK: usize = 8;
 
 #[cfg(test)]

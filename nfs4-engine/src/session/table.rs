@@ -225,7 +225,7 @@ impl Sessions {
         })
     }
 
-    /// A request of a session waits, of whose reply so many bytes may be kept: there must be memory
+    /// A request of a session waits, of whose reply this many bytes may be kept: there must be memory
     /// for them.
     pub(crate) fn promise(&mut self, key: SessionKey, bytes: usize) {
         if let Some(session) = self.slab.get_mut(key) {

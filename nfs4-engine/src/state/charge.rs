@@ -101,7 +101,7 @@ impl States {
         }
     }
 
-    /// Each range of a file was counted so often, and is so often now.
+    /// The count of each range of a file changes from `before` to `after`.
     fn count_ranges(&mut self, file: FileKey, (before, after): (usize, usize)) {
         let Some(file_of_them) = self.files.get(file) else {
             return;
@@ -123,7 +123,7 @@ impl States {
         self.charge(client, 1);
     }
 
-    /// Ends the room for so many opens of a client.
+    /// Ends the room for this many opens of a client.
     pub(crate) fn release_reserved(&mut self, client: ClientKey, opens: usize) {
         self.opening -= opens;
         self.refund(client, opens);

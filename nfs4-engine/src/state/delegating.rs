@@ -242,7 +242,7 @@ impl States {
     }
 }
 
-/// A file is delegated to at most so many clients at once: all of them are recalled together.
+/// Maximum number of clients that a file is delegated to: all delegations are recalled together.
 pub(crate) const MOST_PER_FILE: usize = 256;
-/// A file that so many have open is not delegated: each of them would have to be looked at.
+/// A file with more opens is not delegated: each of them would have to be checked.
 const MOST_OPENS: usize = 64;

@@ -282,5 +282,5 @@ impl Delegation {
     }
 }
 
-/// So many times as long as others wait for a holder, one of them may take to come again.
+/// How many times the wait for a holder a client that got DELAY may take to ask again.
 const COMES_AGAIN: u32 = 4;

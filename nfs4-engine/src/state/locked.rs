@@ -189,7 +189,7 @@ impl States {
     }
 }
 
-/// So many ranges of its owner a LOCK may swallow: they go at once, or others could lock between.
+/// Maximum number of ranges of its owner that a LOCK merges: it merges them at once, or others could lock between.
 const SWALLOWED: usize = 512;
 /// Holds no lock: none has generation zero.
 pub(crate) const NOBODY: LockOwnerKey = Key::new(0, 0);

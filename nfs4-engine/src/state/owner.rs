@@ -131,7 +131,7 @@ impl<T> Owners<T> {
     }
 
     /// Whether there is room for the name of a client's owner, if it is not known, where all have
-    /// so many bytes.
+    /// this many bytes.
     ///
     /// # Errors
     /// What stands against it.
@@ -303,7 +303,7 @@ impl<T> Owners<T> {
         silent.find(|key| self.get(*key).is_some_and(|owner| !owner.is_running()))
     }
 
-    /// The one that has been silent longest, if of a client's peer more rest than may of so many.
+    /// The least recently used owner, if a client's peer has more without state than its share of this limit.
     pub(crate) fn excess_owner(
         &self,
         client: ClientKey,

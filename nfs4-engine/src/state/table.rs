@@ -319,7 +319,7 @@ impl States {
         if left == 0 { 1 } else { left }
     }
 
-    /// Whether so many steps were taken that others have their turn.
+    /// Whether the steps that may be taken before others are served are used up.
     pub(crate) const fn must_yield(&self) -> bool {
         self.walked >= WALKED_AT_ONCE
     }
@@ -397,5 +397,5 @@ impl States {
     }
 }
 
-/// So many steps are taken before others have their turn; each takes about a microsecond.
+/// Maximum number of steps before others are served; each takes about a microsecond.
 pub(crate) const WALKED_AT_ONCE: usize = 128;

@@ -282,7 +282,7 @@ impl Waiter {
     }
 }
 
-/// So many wait for locks on a file, a third of them of one peer.
+/// Maximum number of requests that wait for locks on a file; a peer gets a third.
 const LINE: usize = 192;
 /// How long a lock is kept free for a waiter that was notified.
 const TURN: Duration = Duration::from_secs(1);

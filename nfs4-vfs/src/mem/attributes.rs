@@ -119,7 +119,7 @@ pub(super) fn apply_times(meta: &mut Meta, set: &SetAttrs, now: Wall) {
     meta.created = set.created.unwrap_or(meta.created);
 }
 
-/// Whether a file can be so long.
+/// Whether a file can have this size.
 pub(super) fn check_size(size: u64) -> Result<(), FsError> {
     if size <= MAX_FILE_SIZE {
         Ok(())

@@ -83,7 +83,7 @@ pub(super) const INODE_COST: u64 = 512;
 /// What a chunk costs beside its bytes: its lock and its place in the file's map.
 pub(super) const CHUNK_COST: u64 = 128;
 const ENTRY_COST: u64 = 128;
-/// Room is told in blocks of so many bytes.
+/// The block size in which room is reported, in bytes.
 pub(super) const BLOCK: u64 = 512;
 
 #[cfg(test)]

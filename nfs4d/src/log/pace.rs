@@ -134,7 +134,7 @@ impl Visit for Message<'_> {
 
 /// The modules that tell of missing lines.
 const OWN: &str = "nfs4d::log::";
-/// So many lines of a kind may come at once.
+/// Maximum number of lines of a kind at once.
 const BURST: f64 = 100.0;
-/// And so many in a second after that.
+/// Maximum number in a second after that.
 const PER_SECOND: f64 = 10.0;

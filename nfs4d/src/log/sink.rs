@@ -120,7 +120,7 @@ impl Sink {
     /// Waits for lines, or for the time to look at what is missing; says whether it was asked to.
     fn take(&self, lines: &mut Vec<u8>, next: Option<Instant>) -> bool {
         lines.clear();
-        // One burst is no reason to keep so much.
+        // One burst is no reason to keep this much.
         lines.shrink_to(KEPT);
         let mut state = self.lock();
         state.writing = false;

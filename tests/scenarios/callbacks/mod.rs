@@ -138,7 +138,7 @@ fn bind_new(sim: &mut Sim, client: &Client) -> ConnId {
     conn
 }
 
-/// What SEQUENCE says of the back channels.
+/// What SEQUENCE says of the backchannels.
 fn flags(sim: &mut Sim, client: &mut Client) -> u32 {
     let reply = client.call(sim, |c| c).all_ok();
     ok!(reply, Sequence).status_flags

@@ -41,7 +41,7 @@ fn reachable(sim: &mut Sim, owner: &str) -> Client {
     client
 }
 
-/// Makes a client known, with a session that has a back channel.
+/// Makes a client known, with a session that has a backchannel.
 #[track_caller]
 fn enter(sim: &mut Sim, client: &mut Client) {
     client.exchange_id(sim).all_ok();

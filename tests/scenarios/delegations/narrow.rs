@@ -1,5 +1,5 @@
 //! Delegations are given to clients that can be asked for them back: whose session offers callbacks a
-//! credential, and whose back channel has room for them. [RFC 8881 §10.2.1, §18.36.3]
+//! credential, and whose backchannel has room for them. [RFC 8881 §10.2.1, §18.36.3]
 
 use nfs4_engine::Direction;
 use nfs4_engine::snapshot::{BackChannelState, Cursor};

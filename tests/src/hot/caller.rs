@@ -289,7 +289,7 @@ pub(crate) fn introduction(ownerid: &[u8]) -> args::ExchangeId<'_> {
     }
 }
 
-/// CREATE_SESSION with 64 slots and a back channel, as Linux asks for.
+/// CREATE_SESSION with 64 slots and a backchannel, as Linux asks for.
 pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSession<'static> {
     let channel = args::ChannelAttrs {
         headerpadsize: 0,

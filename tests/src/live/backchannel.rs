@@ -12,7 +12,7 @@ use nfs4_proto::rpc::reply::write_success;
 use nfs4_proto::rpc::{CB_NULL, CallHeader, write_mark};
 use nfs4_proto::xdr::Writer;
 
-/// The back channel of a client that does what it is asked: it agrees to every recall, and tells what
+/// The backchannel of a client that does what it is asked: it agrees to every recall, and tells what
 /// it knows of files.
 #[derive(Debug, Default)]
 pub struct BackChannel {

@@ -35,7 +35,7 @@ pub struct Client {
     pub cachethis: bool,
     /// The minor version, from 1 on.
     pub minor: u32,
-    /// Whether its sessions get a back channel on the connection that makes them.
+    /// Whether its sessions get a backchannel on the connection that makes them.
     pub reachable: bool,
     /// How often its CREATE_SESSIONs were told DELAY.
     pub delayed: u32,

@@ -576,7 +576,7 @@ impl Sim {
         self.check();
     }
 
-    /// A callback leaves by a connection that serves the back channel of its session.
+    /// A callback leaves by a connection that serves the backchannel of its session.
     fn check_callback(&self, conn: ConnId, record: &[u8]) {
         let callback = Callback::new(conn, record);
         if callback.is_by_path() {

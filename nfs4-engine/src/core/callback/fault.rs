@@ -172,7 +172,7 @@ impl Core {
         }
     }
 
-    /// A connection does not serve the back channel of a session any more; if it served nothing
+    /// A connection does not serve the backchannel of a session any more; if it served nothing
     /// else, it is closed.
     pub(crate) fn leave_back_channel(
         &mut self,
@@ -251,7 +251,7 @@ impl Core {
         }
     }
 
-    /// Takes what a back channel had off the wire.
+    /// Takes what a backchannel had off the wire.
     fn take_off(&mut self, (seats, queue): Cleared) -> Vec<CallKey> {
         let mut calls = Vec::new();
         for seat in seats {

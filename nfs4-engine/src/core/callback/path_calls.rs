@@ -300,5 +300,5 @@ fn credential() -> Box<[u8]> {
     w.into_vec().into_boxed_slice()
 }
 
-/// So many callbacks are on the wire to one client at once.
+/// Maximum number of callbacks on the wire to one client.
 const MOST_SENT: usize = 16;

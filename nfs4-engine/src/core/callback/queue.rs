@@ -17,7 +17,7 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
-    /// Asks something of a client, by the hinted session or another one whose back channel works.
+    /// Asks something of a client, by the hinted session or another one whose backchannel works.
     /// What comes of it is told once, by the purpose.
     ///
     /// # Errors
@@ -222,7 +222,7 @@ impl Core {
     /// The session that a callback goes by.
     ///
     /// # Errors
-    /// No session of the client has a back channel that works and can carry it, or as many as may
+    /// No session of the client has a backchannel that works and can carry it, or as many as may
     /// are waiting at all that have.
     pub(crate) fn channel_for(
         &self,

@@ -132,5 +132,5 @@ impl Core {
     }
 }
 
-/// A callback is sent so many times, if need be.
+/// Maximum number of times that a callback is sent.
 const ATTEMPTS: u32 = 3;

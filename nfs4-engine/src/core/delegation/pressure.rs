@@ -50,7 +50,7 @@ impl Core {
     }
 }
 
-/// A client that was asked has so long to do something.
+/// How long a client has after CB_RECALL_ANY.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So many are recalled together.
+/// Number of delegations that are recalled together.
 const AT_ONCE: usize = 16;

@@ -203,7 +203,7 @@ xdr! {
 pub enum OffloadInfo {
     /// With success.
     Done(WriteResponse),
-    /// With a status that is not OK, after so many bytes.
+    /// With a status that is not OK, after this many bytes.
     Failed {
         /// Why.
         status: Status,
