@@ -42,7 +42,7 @@ impl Accepts {
             (self.failed, self.told) = (0, Some(now));
         }
         let full = why.raw_os_error().is_some_and(|code| FULL.contains(&code));
-        // Of a dead engine the transport hears by other means.
+        // The transport learns of a dead engine by other means.
         if full && self.node.make_way() == Ok(true) {
             return UNTIL_CLOSED;
         }

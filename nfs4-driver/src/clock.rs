@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nfs4_engine::{Mono, Now, Wall};
 
-/// Tells the engine what time it is; read under the engine's lock, so it must not block.
+/// Gives the engine the time; read under the engine's lock, so it must not block.
 pub trait Clock: Send + Sync + 'static {
     /// Both clocks; `mono` never goes back.
     fn now(&self) -> Now;
@@ -89,7 +89,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to advance, for tests.
+/// A clock that stands still until it is advanced, for tests.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     now: Mutex<Now>,

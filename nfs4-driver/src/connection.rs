@@ -55,7 +55,7 @@ pub struct Connection {
     credentials: Credentials,
     admission: Admission,
     account: Arc<Account>,
-    /// What the account was last told, so that it is told of changes only.
+    /// What the account knows, so that only changes are reported to it.
     told: (u64, u64),
     backlog: Backlog,
     watch: Watch,
@@ -239,14 +239,14 @@ impl Connection {
         }
     }
 
-    /// Nothing can be read now: memory that is not needed meanwhile is given back.
+    /// Nothing can be read now: memory that is not needed meanwhile is freed.
     pub fn rest(&mut self) {
         self.intake.rest();
         self.turn.rest();
     }
 
     /// Takes no new work and ends when the calls in flight are answered and sent; those that come
-    /// meanwhile are told to come back. A connection that was dialled ends at once: by that no calls
+    /// meanwhile get DELAY. A connection that was dialled ends at once: by that no calls
     /// come.
     ///
     /// How long this may take is for its owner to say, or for the engine after
@@ -299,7 +299,7 @@ impl Connection {
         }
     }
 
-    /// Tells the engine what there is to tell, under one hold of its lock, and lets file systems
+    /// Hands the engine its inputs, under one hold of its lock, and lets file systems
     /// work. Says `true` if they have answered already.
     fn exchange(&mut self) -> Result<bool, EngineDead> {
         if !self.turn.inputs.is_empty() {

@@ -146,7 +146,7 @@ impl Drop for Dial {
 }
 
 impl Shared {
-    /// Tells the engine that these dials gave no connection.
+    /// Reports to the engine that these dials gave no connection.
     fn dial_failed(&self, dials: impl IntoIterator<Item = DialId>, why: DialError) {
         let mut turn = Turn::default();
         let failed = |dial| Input::Dialed {

@@ -50,7 +50,7 @@ impl Node {
         Node::with_clock(engine, limits, Arc::new(SystemClock::new()))
     }
 
-    /// A server on this clock: the one that told the engine the time of its start.
+    /// A server on this clock: the one that gave the engine the time of its start.
     ///
     /// # Errors
     /// All limits that are out of range, or too small for the engine's

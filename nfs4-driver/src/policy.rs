@@ -22,7 +22,7 @@ pub struct DialRequest<'a> {
     /// The address that it named.
     pub target: SocketAddr,
     /// Where the connection comes from by which it did, as
-    /// [`Node::open`](crate::Node::open) was told.
+    /// [`Node::open`](crate::Node::open) was given.
     pub peer: &'a str,
 }
 

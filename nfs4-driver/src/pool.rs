@@ -86,7 +86,7 @@ impl BufferPool {
         }
     }
 
-    /// Gives up what was not wanted for a while, and says when to come again: not before the timers
+    /// Frees what was not used for a while, and returns when to call it again: not before the timers
     /// are woken, if only a few bytes are kept.
     pub(crate) fn tend(&self, now: Mono) -> Option<Duration> {
         if !self.tended.load(Ordering::SeqCst) {
@@ -231,7 +231,7 @@ mod tests {
         let out = pool.take(1 << 20);
         assert_eq!((pool.tend(at(25)), idle()), (None, 0));
         drop(out);
-        // The timers hear of it again.
+        // The timers learn of it again.
         assert_eq!((pool.tend(at(30)), idle()), (Some(WHILE), 1));
     }
 

@@ -89,7 +89,7 @@ impl Shared {
         Ok(self.finish(&mut turn)?)
     }
 
-    /// Tells the engine the inputs of `turn` under one hold of the lock, unless they take longer than
+    /// Hands the engine the inputs of `turn` under one hold of the lock, unless they take longer than
     /// [`SLICE`]: then others have the lock between, and when the slice of a connection, `own`, is over,
     /// the rest stays in `turn`. What they cause for that connection, and all work, is in `turn` on
     /// return; what they cause for others is in their mailboxes.
@@ -203,7 +203,7 @@ impl Shared {
         let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
     }
 
-    /// Takes a connection with `peer` in, of which the engine hears by what `opened` makes.
+    /// Takes a connection with `peer` in, which the engine learns from what `opened` makes.
     pub(crate) fn register(
         self: &Arc<Shared>,
         peer: &str,

@@ -28,7 +28,7 @@ pub(crate) struct Wanted {
 /// The inputs of a thread, and what they caused, as far as this thread sees to it.
 #[derive(Default)]
 pub(crate) struct Turn {
-    /// What the engine is told next.
+    /// The next inputs of the engine.
     pub(crate) inputs: VecDeque<Input>,
     /// What came back for the thread's own connection.
     pub(crate) mail: Mail,
@@ -161,7 +161,7 @@ impl Turn {
     }
 
     /// Submits one request. A file system that panics, or that mixes answering at once and later,
-    /// costs the request and not the server: what a completion still says is not heard.
+    /// costs the request and not the server: what a completion still answers is ignored.
     fn submit(
         &mut self,
         backend: Arc<dyn Backend>,

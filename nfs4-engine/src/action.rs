@@ -205,7 +205,7 @@ impl Outbox {
         self.others.push_back((self.put, action));
     }
 
-    /// Tells of something rare, and counts it.
+    /// Reports a rare fact, and counts it.
     pub(crate) fn event(&mut self, event: Event) {
         self.metrics.event(&event);
         self.others.push_back((self.put, Action::Event(event)));

@@ -23,7 +23,7 @@ pub enum Admin {
         /// The connection.
         conn: ConnId,
     },
-    /// Throw a client away with all that it has, whatever it is doing. Of a large one a part goes
+    /// Evict a client with all that it has, whatever it is doing. Of a large one a part goes
     /// at once, sessions first, and the rest by and by; it counts as gone meanwhile.
     EvictClient {
         /// What the wire calls it, as [`ClientView`](crate::snapshot::ClientView) shows it.

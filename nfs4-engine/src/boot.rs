@@ -1,4 +1,4 @@
-//! What tells a start of the server from any other.
+//! What distinguishes a start of the server from any other.
 
 use alloc::vec::Vec;
 

@@ -11,7 +11,7 @@ use crate::config::{BindingPolicy, Config, ConfigFaults};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// [`Config::lease`]. A longer lease is for all clients; a shorter one for clients that come after the
-    /// change, since the others go by what they were told. A free lock is kept for a waiter no longer
+    /// change, since the others keep the lease that they got. A free lock is kept for a waiter no longer
     /// than the new lease.
     pub lease: Option<Duration>,
     /// [`Config::grace`], counted from the start of the server. A grace period that is over does

@@ -69,12 +69,12 @@ pub struct Config {
     pub max_delegations: u32,
     /// How long a file is not delegated again after it was recalled.
     pub delegation_pause: Duration,
-    /// How long a client gets no delegations after one was revoked that it had not given back when it
+    /// How long a client gets no delegations after one was revoked that it had not returned when it
     /// was recalled, whatever client id it has by then; zero for not at all. When four of a peer's
     /// clients did so within that time, or sixteen at an address, none of its others gets any.
     pub delegation_penalty: Duration,
     /// Where this server is reached, at most 16 addresses. Clients that ask for the attribute
-    /// fs_locations are told all of them in this order, and can spread the connections of a session
+    /// fs_locations get all of them in this order, and can spread the connections of a session
     /// over them; without any the attribute is not served. [RFC 8881 §11.16]
     pub server_addresses: Vec<ServerAddress>,
 }
@@ -301,7 +301,7 @@ pub enum FaultReason {
         /// The most it may be.
         max: u64,
     },
-    /// It has an address that clients cannot be told.
+    /// It has an address that clients cannot be sent.
     #[error("has {0}: {1}")]
     Address(ServerAddress, ServerAddressFault),
 }

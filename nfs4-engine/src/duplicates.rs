@@ -34,7 +34,7 @@ pub(crate) struct DuplicateRequestCache {
     armed: bool,
 }
 
-/// What a request is told by.
+/// What distinguishes a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RequestName {
     xid: u32,
@@ -65,7 +65,7 @@ enum RequestState {
 pub(crate) enum Retransmission<'a> {
     /// A new one, to be ended with [`DuplicateRequestCache::finish`].
     New(RequestKey),
-    /// A new one that looks like another: a retry of it cannot be told.
+    /// A new one that looks like another: its retransmission could not be recognised.
     Unnamed,
     /// The retry of one that still runs: it is answered when that is.
     Running,
@@ -92,7 +92,7 @@ impl DuplicateRequestCache {
         }
     }
 
-    /// What tells a request, by the host that it comes from and a hash of the rest.
+    /// What distinguishes a request: the host that it comes from and a hash of the rest.
     pub(crate) fn name(&self, xid: u32, peer: &str, print: u64) -> RequestName {
         // Another connection of the same host has another port.
         let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host);

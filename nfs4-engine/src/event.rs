@@ -31,7 +31,7 @@ pub enum Event {
         /// How often one has come back that was replaced before.
         times: u32,
     },
-    /// A client's state was thrown away.
+    /// A client's state was removed.
     ClientGone {
         /// Its id.
         client: u64,
@@ -66,7 +66,7 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// A client has asked for RDMA on a connection, and was told that there is none.
+    /// A client has asked for RDMA on a connection, which is refused.
     RdmaRefused {
         /// The connection.
         conn: ConnId,
@@ -113,14 +113,14 @@ pub enum Event {
         /// Why it is recalled.
         reason: RecallReason,
     },
-    /// A client has lost a delegation that it did not give back.
+    /// A client has lost a delegation that it did not return.
     DelegationRevoked {
         /// The client's id.
         client: u64,
         /// What the delegation was for.
         kind: DelegationKind,
     },
-    /// A file system has done what it may not do; it has cost a request. Told once a minute for each
+    /// A file system has broken its contract; it has cost a request. Reported once a minute for each
     /// pair of call and fault.
     FileSystemFault {
         /// Its place in the list of exports, if that is known.
@@ -129,12 +129,12 @@ pub enum Event {
         call: FsCall,
         /// What is wrong.
         fault: FsFault,
-        /// How often that was so since it was told last.
+        /// How often that was so since the last report.
         untold: u64,
     },
 }
 
-/// Why a client's state was thrown away.
+/// Why a client's state was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientGone {
     /// Its lease ran out.

@@ -1,4 +1,4 @@
-//! What file systems do wrong, told once a minute for each kind.
+//! Faults of file systems, reported once a minute for each kind.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::fs::{FsCall, FsFault};
 use crate::time::Mono;
 
-/// When each kind of fault was told last.
+/// When each kind of fault was reported last.
 pub(crate) struct FsFaultLog {
     /// A row of faults for each call; none before the first fault.
     kinds: Vec<Kind>,
@@ -26,7 +26,7 @@ impl FsFaultLog {
         FsFaultLog { kinds: Vec::new() }
     }
 
-    /// Counts a fault; the event that tells of it, unless one of this kind was told within a minute.
+    /// Counts a fault; returns the event that reports it, unless one of this kind was reported within a minute.
     #[cold]
     pub(crate) fn note(
         &mut self,
@@ -54,7 +54,7 @@ impl FsFaultLog {
     }
 }
 
-/// A log that tells more often can be filled by any client.
+/// A client can fill a log that reports more often.
 const PAUSE: Duration = Duration::from_secs(60);
 const KINDS: usize = FsCall::ALL.len() * FsFault::COUNT;
 

@@ -1,4 +1,4 @@
-//! A cheap fingerprint of a request, to tell a retry from another request under the same seqid.
+//! A cheap fingerprint of a request, to distinguish a retry from another request under the same seqid.
 //! [RFC 8881 §2.10.6.1.3.1]
 
 /// What of a request is the same in every retry of it.

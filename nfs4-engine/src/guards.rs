@@ -2,8 +2,8 @@
 //! recalled a short while ago. [RFC 8881 §10.4]
 //!
 //! An OPEN learns a file's attributes when the file system executes it, and the delegation is made
-//! when the engine hears of that. What changes the file between the two makes them untrue. It is
-//! seen by this: a change counts from when it is submitted until the engine hears of it, and when
+//! when the engine processes that. What changes the file between the two makes them untrue. It is
+//! seen by this: a change counts from when it is submitted until the engine processes its end, and when
 //! it has ended is compared with when the OPEN was submitted.
 
 use alloc::boxed::Box;
@@ -18,7 +18,7 @@ use crate::time::Mono;
 /// so that neither takes more memory the more there are; to share one costs a delegation, no more.
 pub(crate) struct Guards {
     keyed: Keyed,
-    /// How many guards were given back: what tells before from after.
+    /// How many guards were returned: what tells before from after.
     ended: u64,
     files: Box<[Uses]>,
     /// Notes of any file.

@@ -29,7 +29,7 @@ use crate::state::table::StateTables;
 
 impl Engine {
     /// Whether the tables agree with each other; `open` are the connections that the driver has
-    /// told of and not taken back. Maps cannot be walked through, so each is looked up from the
+    /// reported as taken and not returned. Maps cannot be walked through, so each is looked up from the
     /// side that can, and must not hold more.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ impl BuildHasher for Keyed {
 }
 
 /// A hash function for a few words: each is multiplied by a secret number, and the upper half of the
-/// product is folded into the lower. It costs a tenth of [`Keyed`], and no output of it is ever told.
+/// product is folded into the lower. It costs a tenth of [`Keyed`], and no peer ever sees an output of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Folded {
     start: u64,

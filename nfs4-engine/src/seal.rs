@@ -1,4 +1,4 @@
-//! Words that no peer can count: what it is told of one says nothing of another.
+//! Words that no peer can count: one that a peer knows says nothing of another.
 
 use core::hash::BuildHasher;
 
@@ -9,7 +9,7 @@ use crate::map::Keyed;
 #[derive(Clone, Copy)]
 pub(crate) struct Seal(Keyed);
 
-/// A sequence of words that cannot be told from random ones.
+/// A sequence of words that cannot be distinguished from random ones.
 #[derive(Clone, Copy)]
 pub(crate) struct Draw {
     keyed: Keyed,

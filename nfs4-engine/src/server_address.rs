@@ -1,4 +1,4 @@
-//! Where clients reach the server, as it tells them. [RFC 8881 §11.16]
+//! Where clients reach the server, as it reports it. [RFC 8881 §11.16]
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
@@ -10,14 +10,14 @@ use nfs4_proto::rpc::format_uaddr;
 /// Where clients reach the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerAddress {
-    /// An address and a TCP port. Clients are not told port 2049, which they assume; Linux then
+    /// An address and a TCP port. Port 2049 is not sent, since clients assume it; Linux then
     /// takes the port of its mount.
     Ip(IpAddr, u16),
-    /// A name that DNS knows, at port 2049: there is no way to tell another.
+    /// A name that DNS knows, at port 2049: there is no way to send another.
     Name(String),
 }
 
-/// Why clients cannot be told an address.
+/// Why clients cannot be sent an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerAddressFault {
     /// It stands for any host, or for many.

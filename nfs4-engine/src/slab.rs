@@ -20,7 +20,7 @@ pub(crate) struct Slab<T> {
     free: usize,
     /// The first and the last of these: a place is taken again as late as can be.
     ends: (u32, u32),
-    /// Where generations come from, if peers are told of them.
+    /// Where generations come from, if peers see them.
     draw: Option<Draw>,
 }
 

@@ -1,4 +1,4 @@
-//! What tells this start of the server from every other, and this server from every other.
+//! What distinguishes this start of the server from every other, and this server from every other.
 
 use std::hash::Hasher as _;
 use std::net::SocketAddr;

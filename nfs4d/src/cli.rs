@@ -86,7 +86,7 @@ pub(crate) struct Cli {
     /// Where clients reach this server: an address, with a port if it is not that of the first
     /// --listen, or a name; may be given several times
     ///
-    /// Clients that ask for the locations of a file system are told all of them, so that they can
+    /// Clients that ask for the locations of a file system get all of them, so that they can
     /// spread one session over several networks: Linux does when mounted with the options
     /// trunkdiscovery and max_connect=N.
     #[arg(long = "server-address", value_name = "ADDR[:PORT]")]

@@ -33,7 +33,7 @@ pub struct Settings {
     pub driver: Driver,
     /// Where to show what is counted; nowhere if not set.
     pub metrics: Option<SocketAddr>,
-    /// Where clients are told to reach the server; they are told nothing if there are none.
+    /// Where clients reach the server, as it reports it; empty for nowhere.
     pub server_addresses: Vec<Reach>,
 }
 

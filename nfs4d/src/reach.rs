@@ -1,4 +1,4 @@
-//! Where clients are told to reach the server.
+//! Where clients reach the server, as it reports it.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// What the engine is told, of a server that listens at `port`.
+    /// The addresses for the engine, of a server that listens at `port`.
     pub fn of_server_at(&self, port: u16) -> ServerAddress {
         match self {
             Reach::Ip(ip, own) => ServerAddress::Ip(*ip, own.unwrap_or(port)),

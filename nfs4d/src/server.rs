@@ -151,7 +151,7 @@ async fn serve_on_tokio(
         let mut stopped = told.subscribe();
         let server = on_tokio::Server::new(listener, node.clone());
         servers.spawn(server.serve(async move {
-            // Nothing is ever told but that nothing will be.
+            // The only value is that there will be none.
             let _ = stopped.changed().await;
         }));
     }

@@ -16,7 +16,7 @@ use crate::stop::{Phase, Stop, Target};
 use crate::stream::{BlockingStream, Writer, is_timeout};
 
 /// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
-/// did; this thread is its reader. Once `stop` is stopped, calls that come are told to come back by
+/// did; this thread is its reader. Once `stop` is stopped, calls that come get DELAY, to come by
 /// another connection, and this one ends when the calls in flight are answered.
 ///
 /// File systems work on this thread. For TCP, TCP_NODELAY should be set: replies leave in batches
@@ -142,7 +142,7 @@ impl<S: BlockingStream> Target for Link<S> {
     fn enter(self: Arc<Self>, phase: Phase) {
         self.signal.enter(phase);
         match phase {
-            // A reader that waits for bytes must still hear them, so the helper sees to it.
+            // A reader that waits for bytes must still get them, so the helper takes over.
             Phase::Serving | Phase::Stopping => self.wake(),
             Phase::Cut => {
                 // It may be gone.

@@ -132,7 +132,7 @@ fn start(crew: &Arc<Crew>, node: &Node, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
     if let Err(why) = crew.start(stream, connection) {
         log::no_thread(&peer.to_string(), &why);
-        // For the next one. Of a dead engine the crew hears by itself.
+        // For the next one. The crew learns of a dead engine by itself.
         let _ = node.make_way();
     }
 }

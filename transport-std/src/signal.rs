@@ -106,7 +106,7 @@ impl Signal {
         self.lock().phase
     }
 
-    /// The helper waits for something that the reader cannot see to, and hears in which phase the
+    /// The helper waits for something that the reader cannot handle, and learns in which phase the
     /// server is; none when the reader has ended the connection.
     pub(crate) fn wait_to_help(&self) -> Option<Phase> {
         let state = self.lock();

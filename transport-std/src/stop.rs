@@ -1,4 +1,4 @@
-//! How a server is told to end, and tells its connections.
+//! The stop of a server, and how its connections learn of it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -54,7 +54,7 @@ impl Stop {
     }
 
     /// Begins a graceful stop: nothing more is accepted, and what is there is drained: calls that
-    /// come are told to come back, and what is in flight is answered first. Returns at once.
+    /// come get DELAY, and what is in flight is answered first. Returns at once.
     pub fn stop(&self) {
         self.enter(Phase::Stopping);
     }
@@ -68,7 +68,7 @@ impl Stop {
         self.lock().phase
     }
 
-    /// From now on `target` is told, at once if there is something to tell.
+    /// From now on `target` is called, at once if the phase has changed.
     pub(crate) fn tell(&self, target: Arc<dyn Target>) -> Told {
         let mut state = self.lock();
         let number = state.next;

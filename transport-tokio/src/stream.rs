@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 /// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
-/// did. Once `stop` is ready, calls that come are told to come back by another connection, and
+/// did. Once `stop` is ready, calls that come get DELAY, to come by another connection, and
 /// this one ends when the calls in flight are answered.
 ///
 /// For TCP, TCP_NODELAY should be set: replies leave in batches as it is.

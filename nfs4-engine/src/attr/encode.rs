@@ -20,7 +20,7 @@ pub(crate) struct View {
     pub(crate) max_io: u32,
     /// The attributes that are listed.
     pub(crate) served: Bitmap,
-    /// The attributes that are told if they are asked for.
+    /// The attributes that are sent if they are asked for.
     pub(crate) told: Bitmap,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Source<'a> {
     pub(crate) covers: Option<u64>,
 }
 
-/// Writes a fattr4 with those of the attributes asked for that are told, in ascending order.
+/// Writes a fattr4 with those of the requested attributes that are sent, in ascending order.
 pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
     let mut given = *asked & source.view.told;
     if source.stat.is_none() {
@@ -91,7 +91,7 @@ fn data_of(fattr: &[u8]) -> Option<(Bitmap, usize)> {
     Some((mask, r.position()))
 }
 
-/// Writes a fattr4 for an object whose attributes are not told because of `status`: that, if it was
+/// Writes a fattr4 for an object whose attributes are not sent because of `status`: that, if it was
 /// asked for, and what the object is mounted on, if that is known. [RFC 8881 §5.8.1.12]
 pub(crate) fn encode_failed(
     w: &mut Writer,

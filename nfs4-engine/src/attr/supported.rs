@@ -19,7 +19,7 @@ pub(crate) fn supported(minor: u32, config: &Config) -> Bitmap {
     }
 }
 
-/// The attributes that are told if they are asked for: those that are served and, in minor version 1,
+/// The attributes that are sent if they are asked for: those that are served and, in minor version 1,
 /// `open_arguments`. It belongs to minor version 2 and is not listed; clients of 1 that know it ask for
 /// it without having looked. [RFC 9754 §2]
 pub(crate) fn told(minor: u32, config: &Config) -> Bitmap {

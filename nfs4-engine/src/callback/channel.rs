@@ -224,7 +224,7 @@ impl BackChannel {
             .unwrap_or(0)
     }
 
-    /// The client wants no slot used above this; a client that only repeats what it was told wants
+    /// The client wants no slot used above this; a client that only repeats what it got wants
     /// nothing. [RFC 8881 §20.9.3, csr_target_highest_slotid]
     pub(crate) fn steer(&mut self, told: u32, target: u32) {
         let wanted = target.saturating_add(1).min(self.slots);

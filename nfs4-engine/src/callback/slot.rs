@@ -26,7 +26,7 @@ enum CbSlotState {
 pub(crate) enum CbSlotReply {
     /// The callback was executed, now or before.
     Executed,
-    /// It was not executed, or not to its end, and can come again.
+    /// It was not executed, or not to its end, and can be sent again.
     Delayed,
     /// The seqid is neither the last nor the next.
     Misordered,

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 /// How long the lease of each client is.
 ///
-/// A client goes by what it was once told of `lease_time`, and asks again only when it starts anew.
+/// A client keeps the `lease_time` that it once got, and asks again only when it starts anew.
 /// So a longer lease is for all at once, and a shorter one for those that come after it.
 #[derive(Debug)]
 pub(crate) struct LeaseTerms {

@@ -59,11 +59,11 @@ pub(crate) struct Client {
     pub(crate) create: CreateSlot,
     /// Its sessions.
     pub(crate) sessions: Vec<SessionKey>,
-    /// When it was last heard from, not by its sessions: see [`Core::lease_of`].
+    /// When it sent its last request, not counting its sessions: see [`Core::lease_of`].
     ///
     /// [`Core::lease_of`]: crate::core::Core::lease_of
     pub(crate) lease: Lease,
-    /// Which leases it can have been told of.
+    /// The leases that it can have got.
     pub(crate) since: LeaseTermSince,
     /// Why it goes, if what is left of it goes by and by: it counts as gone already.
     pub(crate) going: Option<ClientGone>,
@@ -102,7 +102,7 @@ pub(crate) struct CreateSlot {
     pub(crate) sequence: u32,
     /// CREATE_SESSION4resok of the last, if there was one.
     pub(crate) reply: Option<Box<[u8]>>,
-    /// The session that it tells of, which may have gone since.
+    /// The session that it names, which may have gone since.
     pub(crate) made: Option<SessionKey>,
 }
 
@@ -127,7 +127,7 @@ impl Client {
         self.gone.push_back(key);
     }
 
-    /// Whether a delegation that it gives back has ended with its file; that is forgotten then.
+    /// Whether a delegation that it returns has ended with its file; that is forgotten then.
     pub(crate) fn gives_back_gone(&mut self, key: DelegationKey) -> bool {
         let found = self.gone.iter().position(|gone| *gone == key);
         found.and_then(|at| self.gone.remove(at)).is_some()

@@ -144,7 +144,7 @@ impl Clients {
         Verifier(self.seal.close(SealPurpose::Confirm, minted).to_be_bytes())
     }
 
-    /// Whether `id` was a client's whose lease has run out or that was thrown out, as long as that is
+    /// Whether `id` was a client's whose lease has expired or that was evicted, as long as that is
     /// remembered.
     pub(crate) fn was_lost(&self, id: u64) -> bool {
         let id = self.seal.open(SealPurpose::Client, id);

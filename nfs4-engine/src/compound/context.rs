@@ -72,7 +72,7 @@ impl<S> Cx<'_, S> {
 }
 
 impl<S> Cx<'_, S> {
-    /// Keeps something from being delegated until the engine has heard of all that the current
+    /// Keeps something from being delegated until the engine has processed all that the current
     /// operation does, whatever has become of its state and its client by then.
     #[inline]
     pub(crate) fn guard(&mut self, guard: Guard) {

@@ -54,11 +54,11 @@ pub(crate) enum Stage {
     /// GETATTR, VERIFY and NVERIFY: the holder of a write delegation was asked what it has made of
     /// the file,
     Asked,
-    /// it has told that,
+    /// The holder has answered.
     Told(DelegationKey, HolderAnswer),
     /// that it has changed the file was noted, and it says that it has this length,
     Noted(DelegationKey, Option<u64>),
-    /// it was noted once more, so that this change attribute is told beside this length and no more
+    /// The change was noted once more, so that this change attribute goes with this size and is no more
     /// seen beside the file system's,
     Kept {
         held: DelegationKey,

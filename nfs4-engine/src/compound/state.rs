@@ -59,7 +59,7 @@ pub(crate) struct Compound {
     pub(crate) request: Option<RequestKey>,
     /// An operation that changes something has begun.
     pub(crate) changes: bool,
-    /// The first operation that may answer DELAY does so: the client is to come again.
+    /// The first operation that may answer DELAY does so: the client sends the request again.
     pub(crate) put_off: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,

@@ -22,7 +22,7 @@ impl Scope for V40 {
         None
     }
 
-    /// Known once a stateid or an owner has told.
+    /// Known once a stateid or an owner has named it.
     fn sender(cx: &Cx<'_, V40>) -> Option<ClientKey> {
         cx.run.leased_by
     }

@@ -22,14 +22,14 @@ pub(crate) struct Connection {
     /// The client that we made it to, to call it.
     pub(crate) serves: Option<ClientKey>,
     draining: Option<Draining>,
-    /// The driver was told that the client behind it is known.
+    /// The driver knows that the client behind it is known.
     known: bool,
 }
 
 /// What a draining connection waits for.
 #[derive(Clone, Copy)]
 struct Draining {
-    /// What tells it from another draining.
+    /// What distinguishes it from another draining.
     number: u32,
     /// Requests still to be answered before it is closed, of those that are found.
     waiting: usize,

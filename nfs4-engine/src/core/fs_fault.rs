@@ -1,4 +1,4 @@
-//! What a file system has done wrong is told.
+//! Faults of file systems are reported.
 
 use crate::action::Outbox;
 use crate::core::Core;
@@ -6,7 +6,7 @@ use crate::fs::{FsCall, FsFault};
 use crate::time::Mono;
 
 impl Core {
-    /// Tells of a fault of a file system, at most once a minute for each pair of call and fault.
+    /// Reports a fault of a file system, at most once a minute for each pair of call and fault.
     #[cold]
     pub(crate) fn report_fs_fault(
         &mut self,

@@ -10,7 +10,7 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
-    /// Something of a file may have become free: tells those whose turn it is.
+    /// Locks of a file may have become free: notifies the waiters that come next.
     pub(crate) fn grant_locks(&mut self, file: FileKey, now: Now, out: &mut Outbox) {
         let turns = self.states.turns(file, now.mono, self.config.lease);
         for told in turns.told {
@@ -33,7 +33,7 @@ impl Core {
         }
     }
 
-    /// A client was told that a lock is free, or could not be told; then it polls.
+    /// A client was notified that a lock is free, or could not be notified; then it polls.
     pub(crate) fn lock_notified(&mut self, file: FileKey, client: ClientKey, end: CallbackEnd) {
         match end {
             CallbackEnd::Done {

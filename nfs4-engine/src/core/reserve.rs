@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::keys::ClientKey;
 
 impl Core {
-    /// Keeps room for one more open of a client, of which there is enough, until it is given back.
+    /// Reserves room for one more open of a client, of which there is enough, until it is released.
     pub(crate) fn reserve_open(&mut self, client: ClientKey) {
         if let Some(record) = self.clients.get_mut(client) {
             record.opening += 1;

@@ -1,6 +1,6 @@
 //! CB_RECALL_SLOT: slots that hold memory which others need. [RFC 8881 §20.8]
 //!
-//! A client that sends requests hears in their replies that slots are wanted back. Of one that is
+//! A client that sends requests learns from their replies that slots are recalled. Of one that is
 //! silent the slots hold what they kept for as long as it is; so while memory runs short, all
 //! sessions are gone through from time to time, and those that hold too much are called.
 
@@ -90,7 +90,7 @@ impl Core {
         }
     }
 
-    /// A client that has not heard of it, or not now, is asked again.
+    /// A client that has not got it, or cannot now, is asked again.
     pub(crate) fn slots_recalled(&mut self, key: SessionKey, end: CallbackEnd) {
         // One that does not want to is not asked the same again.
         let again = match end {

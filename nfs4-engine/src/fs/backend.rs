@@ -28,7 +28,7 @@ pub trait Backend: Send + Sync + 'static {
     /// `pending`, once, and answers through it later, from any thread. It must not block.
     ///
     /// A file system that does otherwise, or panics, costs the request, which is answered an error,
-    /// and no more: what it may say of that request afterwards is not heard.
+    /// and no more: what it may answer to that request afterwards is ignored.
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult>;
 
     /// Lets go of a file that an [`FsOp::Open`](super::FsOp::Open) held; not answered, must not

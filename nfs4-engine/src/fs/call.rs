@@ -76,7 +76,7 @@ impl FsCall {
     ///
     /// Each has a status that the operation of NFS may answer in all minor versions. Any other
     /// error is a fault of the file system: the client gets the nearest status that it may get,
-    /// and [`Event::FileSystemFault`](crate::Event::FileSystemFault) tells of it.
+    /// and [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports it.
     /// [RFC 7530 §13.2, RFC 8881 §15.2]
     pub const fn errors(self) -> &'static [FsError] {
         use FsError::*;

@@ -35,7 +35,7 @@ use crate::fh::Fh;
 pub struct DirWriter {
     w: Writer,
     max: usize,
-    /// Tells it from those of other requests.
+    /// Distinguishes it from those of other requests.
     number: u32,
     /// The cookie that the next one must be greater than.
     last: u64,
@@ -48,7 +48,7 @@ pub struct DirWriter {
     /// Seldom asked for, and a request is moved often.
     common: Option<Box<Common>>,
     concealed: bool,
-    /// An entry could not be told without an attribute that the user may not see.
+    /// An entry could not be sent without an attribute that the user may not see.
     denied: bool,
     refused: bool,
     end: bool,
@@ -59,7 +59,7 @@ pub struct DirWriter {
 struct Common {
     stat: Option<FsStat>,
     locations: Option<Box<[u8]>>,
-    /// Files whose attributes may be others than the file system's, if they are to be told so.
+    /// Files whose attributes may differ from the file system's, if they are to be sent so.
     files: Option<Vec<Listed>>,
 }
 
@@ -126,7 +126,7 @@ impl DirWriter {
         self
     }
 
-    /// With a number that tells it from those of other requests.
+    /// With a number that distinguishes it from those of other requests.
     pub(crate) fn numbered(mut self, number: u32) -> DirWriter {
         self.number = number;
         self
@@ -148,10 +148,10 @@ impl DirWriter {
         common.is_some_and(|common| common.files.is_some())
     }
 
-    /// Lets change attribute and length of files be told otherwise than the file system has them.
+    /// Sends change attribute and size of files other than the file system has them.
     ///
     /// # Errors
-    /// That of `tell`.
+    /// That of the closure.
     pub(crate) fn retell<E>(
         &mut self,
         mut tell: impl FnMut(FsHandle, &mut u64, &mut u64) -> Result<(), E>,
@@ -171,8 +171,8 @@ impl DirWriter {
     }
 
     /// Says that the user may list the directory and not search it. Attributes and handles of
-    /// entries that are added from here on are not told, but that access to them is denied; nor is
-    /// the listing itself if the client cannot be told so. [RFC 8881 §18.23.3, §5.8.1.12]
+    /// entries that are added from here on are not sent, but that access to them is denied; nor is
+    /// the listing itself if the client cannot learn that. [RFC 8881 §18.23.3, §5.8.1.12]
     pub fn conceal(&mut self) {
         self.concealed = true;
     }
@@ -180,7 +180,7 @@ impl DirWriter {
     /// Adds an entry, or leaves it out if there can be no such entry.
     ///
     /// # Errors
-    /// [`Full`] if it does not fit or may not be told, or too much was left out; nothing can be
+    /// [`Full`] if it does not fit or may not be sent, or too much was left out; nothing can be
     /// added then.
     pub fn push(
         &mut self,
@@ -231,7 +231,7 @@ impl DirWriter {
         Ok(())
     }
 
-    /// Adds an entry whose attributes cannot be told here: another file system is mounted on it.
+    /// Adds an entry whose attributes cannot be sent here: another file system is mounted on it.
     pub(crate) fn push_unknown(
         &mut self,
         cookie: u64,

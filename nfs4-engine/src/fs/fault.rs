@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::FsError;
 
-/// What a file system does that its contract, told at [`FsOp`](super::FsOp) and
+/// What a file system does that its contract, stated at [`FsOp`](super::FsOp) and
 /// [`Backend`](super::Backend), does not allow. It costs the request alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FsFault {

@@ -27,8 +27,8 @@ pub struct FsRequest {
 ///
 /// Every request may be answered the errors of [`FsCall::COMMON`](super::FsCall::COMMON):
 /// [`FsError::AccessDenied`], [`FsError::Stale`] (the object of a handle is gone),
-/// [`FsError::BadHandle`], [`FsError::Io`] and [`FsError::Busy`]; and those told at each. An answer
-/// that is not as told costs the request alone: the client gets an error, and
+/// [`FsError::BadHandle`], [`FsError::Io`] and [`FsError::Busy`]; and those named at each. An answer
+/// that breaks this costs the request alone: the client gets an error, and
 /// [`Event::FileSystemFault`](crate::Event::FileSystemFault) says what is wrong. Attributes have a
 /// `fileid` that is not zero, a `size` up to 2^63 - 1, and times with less than 10^9 nanoseconds.
 #[derive(Debug)]
@@ -382,7 +382,7 @@ pub struct Opened {
 /// A file system's answer.
 pub type FsResult = Result<FsReply, FsError>;
 
-/// What a file system answers when all is well; which one is told at each [`FsOp`].
+/// What a file system answers when all is well; which one is stated at each [`FsOp`].
 #[derive(Debug)]
 pub enum FsReply {
     /// It is done.

@@ -329,7 +329,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what is told singly.
+    /// Counts what is reported singly.
     pub(crate) fn event(&mut self, event: &Event) {
         let rare = &mut self.rare;
         let count = match event {

@@ -116,7 +116,7 @@ fn look_or_wait<S: Scope>(
     Ok(Step::Wait(fh.export, op, Stage::Last))
 }
 
-/// Makes of what was read, since the watch of the COMPOUND began, what is told of it.
+/// Makes of what was read, since the watch of the COMPOUND began, what the client gets.
 fn tell<S: Scope>(
     cx: &Cx<'_, S>,
     mask: &Bitmap,
@@ -226,7 +226,7 @@ fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, told: &HolderAnswer, attrs:
     held.is_some_and(|held| told.tells_of_change(held, attrs))
 }
 
-/// Others are told this change attribute of a file, and what the holder says of its length.
+/// Other clients get this change attribute of a file, and the size that the holder reports.
 fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<ReportedSize>) {
     if let Some(held) = cx.core.states.delegation_mut(key) {
         held.says(change, said);

@@ -103,7 +103,7 @@ impl Opening {
         }
         let guarded = matches!(how, OpenHow::Create(CreateHow::Guarded(_)));
         Some(match barred {
-            // It may be the same exclusive creation once more, which cannot be told now.
+            // It may be the same exclusive creation once more, which cannot be known now.
             Barred::Full(status) if !guarded => status,
             Barred::Full(_) | Barred::Claims | Barred::ReadOnly | Barred::TooLong => Status::EXIST,
         })

@@ -161,7 +161,7 @@ fn decide<S: Established>(
         return Err(OfferRefused::Resource);
     };
     let kind = match wished(want, share).ok_or(OfferRefused::Contention)? {
-        // What the holder of one for writing says of the file, others are told, and the file system
+        // Other clients get what the holder of a write delegation reports, and the file system
         // notes it.
         DelegationKind::Write if !may_write(cx, open, share) => DelegationKind::Read,
         kind @ (DelegationKind::Read | DelegationKind::Write) => kind,
@@ -180,7 +180,7 @@ fn decide<S: Established>(
             (DelegationKind::Write, OPEN4_SHARE_ACCESS_WANT_READ_DELEG) => {
                 return Err(OfferRefused::Reason(WND4_NOT_SUPP_DOWNGRADE));
             }
-            // It has what it wants, and knows: told again, it could take for new what it is just
+            // It has what it wants, and knows: if it got it again, it could take for new what it is just
             // giving back.
             _ => return Err(OfferRefused::Contention),
         }
@@ -274,7 +274,7 @@ fn granted_by<S: Established>(cx: &mut Cx<'_, S>) -> Option<Referred> {
     })
 }
 
-/// Writes what an OPEN tells of delegations.
+/// Writes the part of an OPEN's result about delegations.
 pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     let key = match offer {
         Offer::Granted(key) => key,

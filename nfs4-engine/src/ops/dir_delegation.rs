@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use crate::compound::{Cx, Stage, Step};
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 
-/// The file system tells whether it is a directory.
+/// The file system knows whether it is a directory.
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = cx.current()?;
     args::GetDirDelegation::decode(args)?;
@@ -25,7 +25,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     ))
 }
 
-/// No delegation of a directory is given, which is an error only for a client that wants to hear
+/// No directory is delegated, which is an error only for a client that wants to learn
 /// when there will be one.
 pub(crate) fn found<S>(
     cx: &mut Cx<'_, S>,

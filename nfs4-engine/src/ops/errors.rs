@@ -34,7 +34,7 @@ fn error_named_in(minor: u32, op: Op, status: Status) -> Status {
         // for the one. [RFC 7530 §13.2]
         (Status::SYMLINK, Op::SetAttr) => Status::WRONG_TYPE,
         (Status::ISDIR, Op::SetAttr) if minor > 0 => Status::WRONG_TYPE,
-        // Unlike LOOKUP they may not tell a symbolic link from other things that hold no names.
+        // Unlike LOOKUP they may not distinguish a symbolic link from other things that hold no names.
         (Status::SYMLINK, Op::SecInfo | Op::SecInfoNoName) => Status::NOTDIR,
         (Status::WRONG_TYPE, Op::Create) => Status::BADTYPE,
         // A file without names gets none again. Later minor versions have no name for that.

@@ -97,7 +97,7 @@ pub(crate) fn authority<S: Established>(
     Ok(Right::Is(authority))
 }
 
-/// A stateid that gives no right may still tell a client of minor version 0 that it concerns: what
+/// A stateid that gives no right may still show which client of minor version 0 it concerns: what
 /// is delegated to that one is not recalled then.
 pub(crate) fn names_sender<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid, fh: &Fh) {
     if S::sender(cx).is_none() && !cx.core.states.is_nothing_delegated() {

@@ -95,7 +95,7 @@ pub(crate) fn lock<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// LOCKT. The file system tells whether it is a regular file.
+/// LOCKT. The file system knows whether it is a regular file.
 pub(crate) fn test<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

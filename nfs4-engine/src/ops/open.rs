@@ -316,7 +316,7 @@ fn admit<S: Established>(
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);
     }
-    // First: what their holders have open by themselves, they tell when they give them back.
+    // First: what their holders have open by themselves, they report when they return them.
     if cx.recalls(fh, Some(client), Touch::of(needed), cut) {
         return Err(Status::DELAY);
     }

@@ -178,7 +178,7 @@ fn owner<S>(
     let file = attributes(result)?;
     let user = user(cx)?;
     match query.wish {
-        // That they are told is answer enough.
+        // That they come is answer enough.
         IntendedUse::Look => Ok(None),
         _ if user.uid == file.uid => Ok(None),
         IntendedUse::Read | IntendedUse::Write | IntendedUse::TestLock => {

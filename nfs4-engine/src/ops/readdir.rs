@@ -46,7 +46,7 @@ pub(crate) fn resume<S: Scope>(
     let FsReply::Entries(mut entries) = reply else {
         return Err(Status::SERVERFAULT);
     };
-    // A holder is not asked for each entry: what it last said is told.
+    // A holder is not asked for each entry: its last answer is used.
     let (core, who) = (&*cx.core, S::sender(cx));
     let dir = cx.current()?;
     if !entries.remembers() && !core.guards.is_nothing_noted(&cx.run.watch) {

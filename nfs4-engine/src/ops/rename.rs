@@ -39,7 +39,7 @@ pub(crate) fn resume<S: Scope>(
     if matches!(cx.run.stage, Stage::NameFound) {
         return match names::touch(cx, &to_dir, result) {
             Found::Free(None) => find_other(cx, &args::Rename::decode(args)?),
-            // Others must give it back, or leave its new name alone for a while.
+            // Others must return it, or leave its new name alone for a while.
             Found::Free(Some(file)) | Found::Delegated(file) => {
                 permission::ask(cx, IntendedUse::Move, file)
             }

@@ -26,7 +26,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     }))
 }
 
-/// RELEASE_LOCKOWNER: the owner will not come again.
+/// RELEASE_LOCKOWNER: the owner will not be used again.
 pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let owner = args::ReleaseLockOwner::decode(args)?.lock_owner;
     let client = cx.client_of(owner.clientid)?;

@@ -55,7 +55,7 @@ pub(crate) fn found<S>(
     Ok(tell(cx))
 }
 
-/// Tells the flavours, and from minor version 1 on consumes the filehandle, so that the client
+/// Writes the flavours, and from minor version 1 on consumes the filehandle, so that the client
 /// cannot go on under a wrong one.
 fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     flavors(cx.body());

@@ -117,7 +117,7 @@ impl Shares {
         }
     }
 
-    /// Whether each party has as much as is told, and no other anything.
+    /// Whether each party has as much as is given, and no other anything.
     pub(crate) fn are(&self, told: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
         are(self.of.iter().copied(), told)
     }
@@ -188,7 +188,7 @@ impl PeerUsage {
     }
 }
 
-/// Whether what is counted of each party, by its place, is what is told, and of no other anything.
+/// Whether what is counted of each party, by its place, is what is given, and of no other anything.
 pub(super) fn are(
     counted: impl Iterator<Item = usize>,
     told: impl IntoIterator<Item = (PartyKey, usize)>,

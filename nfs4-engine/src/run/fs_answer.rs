@@ -1,4 +1,4 @@
-//! What a file system answers, heard only as far as it is an answer.
+//! Answers of file systems, processed only as far as they keep to the contract.
 
 use crate::action::Outbox;
 use crate::compound::Compound;

@@ -93,7 +93,7 @@ impl Runner {
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
                 self.finish(run, now, out);
             }
-            // What the file system has done is told, though there may be no slot to keep the reply
+            // What the file system has done is reported, though there may be no slot to keep the reply
             // in: the client must not do it again.
             Some(scope) => self.drive(run, record, now, scope, result, out),
             None if run.minor == 0 => self.drive(run, record, now, V40, result, out),

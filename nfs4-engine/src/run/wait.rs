@@ -92,7 +92,7 @@ impl Core {
     }
 }
 
-/// An answer that takes longer is not waited for: the client comes again.
+/// An answer that takes longer is not waited for: the client sends the request again.
 const MOMENT: Duration = Duration::from_millis(200);
 /// Maximum number of COMPOUNDs that wait for holders; a peer gets a third.
 const MOST: usize = 256;

@@ -15,7 +15,7 @@ pub(crate) struct Slot {
     /// The last request may have changed something.
     changed: bool,
     fingerprint: u64,
-    /// What tells the last request from before it was taken away, seqid and all; 0 if there is none,
+    /// What distinguishes the last request from before it was taken away, seqid and all; 0 if there is none,
     /// or if to execute it again is of no consequence.
     past: u64,
     answer: LastReply,
@@ -23,7 +23,7 @@ pub(crate) struct Slot {
     body: Vec<u8>,
 }
 
-/// A slot that was taken away: what its requests are told by when it is given again.
+/// A slot that was taken away: what distinguishes its requests when it is given again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retired {
     seqid: u32,
@@ -185,7 +185,7 @@ impl Slot {
         self.seqid
     }
 
-    /// Forgets the last reply, and all of the request but what tells it; how many bytes were kept
+    /// Forgets the last reply, and all of the request but what distinguishes it; how many bytes were kept
     /// is returned.
     pub(crate) fn retire(&mut self) -> usize {
         if self.answer != LastReply::Unused {
@@ -221,7 +221,7 @@ impl Slot {
     }
 }
 
-/// What tells a request, from those with other seqids, too; never 0.
+/// What distinguishes a request, from those with other seqids, too; never 0.
 fn with_seqid(seqid: u32, fingerprint: u64) -> u64 {
     fingerprint.wrapping_add(u64::from(seqid)).max(1)
 }

@@ -18,7 +18,7 @@ pub(crate) struct Slots {
     /// say whether it knows.
     retained: u32,
     first: Slot,
-    /// What the client was told of fewer slots and has not done yet.
+    /// A request for fewer slots that the client has got and has not fulfilled yet.
     told: Option<ShrinkRequest>,
     chunks: Vec<Chunk>,
 }
@@ -28,7 +28,7 @@ enum Chunk {
     /// Never used.
     Unused,
     Used(Box<[Slot; CHUNK]>),
-    /// All were taken away: only what tells their last requests is remembered.
+    /// All were taken away: only what distinguishes their last requests is remembered.
     Retired(Box<[Retired; CHUNK]>),
 }
 
@@ -135,13 +135,13 @@ impl Slots {
         core::iter::once(&self.first).chain(others)
     }
 
-    /// A new request comes: what the client has heard of and yields, by having nothing outstanding
+    /// A new request comes: slots whose loss the client acknowledges, by having nothing outstanding
     /// above, goes.
     ///
     /// Returns how many bytes of kept replies went with it.
     #[inline]
     pub(crate) fn hear(&mut self, usage: Usage) -> usize {
-        // Mostly it was told nothing.
+        // Mostly no slots were recalled.
         self.told.map_or(0, |told| self.yield_after(told, usage))
     }
 
@@ -199,7 +199,7 @@ impl Slots {
             }
             (told.slot, told.target) = (slot, target);
         } else {
-            // Of what was wanted back and then not the client may have heard, too.
+            // The client may know, too, of slots that were recalled and then not.
             told.target = told.target.max(target);
         }
         let ShrinkRequest { target, since, .. } = *told;
@@ -352,7 +352,7 @@ mod tests {
             matches!(got, Acquire::Replay)
         }
 
-        /// Uses all slots, and is told of fewer.
+        /// Uses all slots, and has some recalled.
         fn told_of(target: u32) -> Client {
             let mut client = Client::new();
             for slot in 0..32 {

@@ -79,7 +79,7 @@ impl Session {
 
     /// How many slots it should come down to, if it has more than it should: one more than
     /// `rsa_target_highest_slotid` of a CB_RECALL_SLOT, which makes a client that is silent look
-    /// at what the replies to its requests would tell it. [RFC 8881 §20.8]
+    /// at what the replies to its requests would say. [RFC 8881 §20.8]
     pub(crate) fn recalled_to(&self, pressure: Pressure) -> Option<u32> {
         let target = self.target(pressure);
         (target < self.slots.count()).then_some(target)

@@ -21,7 +21,7 @@ impl States {
         Claim { file, share }
     }
 
-    /// Gives it back.
+    /// Releases it.
     pub(crate) fn unclaim(&mut self, claim: Claim) {
         self.files.unclaim(claim.file, claim.share);
     }

@@ -34,9 +34,9 @@ pub(crate) struct Delegation {
     pub(crate) probe: AttrQuery,
     /// Since when others wait for what the holder says.
     awaited: Option<AnswerAwaited>,
-    /// What they were told of it, if that is not what the file system has.
+    /// What other clients got of it, if that is not what the file system has.
     said: Option<ReportedSize>,
-    /// The latest change attribute that others were told since the holder was asked first.
+    /// The latest change attribute that other clients got since the holder was asked first.
     told: u64,
     // Where it stands in its client's list, and in its file's.
     pub(super) place: u32,
@@ -48,9 +48,9 @@ pub(crate) struct Delegation {
 pub(crate) enum DelegationPhase {
     /// The client has it.
     Held,
-    /// The client has it, and is to give it back.
+    /// The client has it, and is to return it.
     Recalled(Recall),
-    /// The client did not give it back, and has not acknowledged yet that it is lost.
+    /// The client did not return it, and has not acknowledged yet that it is lost.
     Revoked,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Recall {
     /// When it is revoked.
     pub(crate) until: Mono,
     pub(crate) told: RecallProgress,
-    /// Not before then it is told again.
+    /// Not before then CB_RECALL is sent again.
     pub(crate) again: Mono,
     /// The file is about to be cut to length zero: what the client has not written does not matter.
     pub(crate) truncate: bool,
@@ -103,12 +103,12 @@ pub(crate) struct HolderAnswer {
     pub(crate) size: Option<u64>,
 }
 
-/// What a holder said of the length of its file, as others were told it. The file system does not have
-/// that length, so it must never be seen beside the change attribute that was told.
+/// The size of the file that a holder reported, as other clients got it. The file system does not have
+/// that size, so it must never be seen beside the change attribute that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReportedSize {
     pub(crate) size: u64,
-    /// The change attribute that was told,
+    /// The change attribute that was sent.
     pub(crate) change: u64,
     /// and the next one, which the file system has had since.
     pub(crate) after: u64,
@@ -206,7 +206,7 @@ impl Delegation {
         now < since.after(patience)
     }
 
-    /// What others were told of its file, if the file system does not have that.
+    /// What other clients got of its file, if the file system does not have that.
     pub(crate) fn said(&self) -> Option<ReportedSize> {
         self.said
     }

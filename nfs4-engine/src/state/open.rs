@@ -16,8 +16,8 @@ pub(crate) struct Open {
     /// access whatever becomes of the file's mode.
     opener: Principal,
     rights: Share,
-    /// The stateid's seqid: up by one with every change that a client is told of, from 1; 0 while
-    /// it has been told of none.
+    /// The stateid's seqid: up by one with every change that a client gets, from 1; 0 while
+    /// it has got none.
     pub(crate) seqid: u32,
     /// The lock owners that lock bytes of the file under this open.
     pub(crate) locks: KeyIndex<kind::Lock>,

@@ -266,7 +266,7 @@ impl States {
         }
     }
 
-    /// The next stateid of an open, for the reply that tells of it.
+    /// The next stateid of an open, for the reply that contains it.
     pub(crate) fn advance(&mut self, key: OpenKey) -> Stateid {
         let seqid = self.opens.get_mut(key).map_or(0, |open| {
             open.advance();

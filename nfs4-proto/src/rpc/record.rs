@@ -65,7 +65,7 @@ pub struct RecordLimits {
 
 /// Cuts a stream into records, refusing at a mark what would be too large behind it.
 ///
-/// The caller appends what it reads to a buffer and calls [`cut`](Self::cut) until it hears
+/// The caller appends what it reads to a buffer and calls [`cut`](Self::cut) until it returns
 /// [`Cut::Need`]. A record of one fragment leaves without a copy. After an error the stream has
 /// no more records in it and the connection is to be closed.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl RecordCutter {
         }
     }
 
-    /// Takes the next record out of `stream`, or tells what is missing.
+    /// Takes the next record out of `stream`, or says what is missing.
     pub fn cut(&mut self, stream: &mut BytesMut) -> Result<Cut, RecordError> {
         loop {
             let Some(mark) = self.current else {

@@ -30,7 +30,7 @@ pub fn parse_uaddr(netid: &[u8], addr: &[u8]) -> Option<SocketAddr> {
     reachable.then_some(SocketAddr::new(host, port))
 }
 
-/// The universal address of a host and a TCP port; the netid is told by the kind of address
+/// The universal address of a host and a TCP port; the netid follows from the kind of address
 /// [RFC 5665 §5.2.3.3, §5.2.3.4].
 pub fn format_uaddr(host: IpAddr, port: u16) -> String {
     let [high, low] = port.to_be_bytes();

@@ -205,7 +205,7 @@ impl Chunk {
         };
     }
 
-    /// Forgets all bytes from `kept` on; how many bytes of room that gives back.
+    /// Drops all bytes from `kept` on; returns how many bytes of room that frees.
     fn cut(&self, kept: usize) -> u64 {
         let mut bytes = lock(&self.bytes);
         let before = self.room();

@@ -137,7 +137,7 @@ impl Entries {
         debug_assert!(taken.is_none(), "renamed to a name that is there");
     }
 
-    /// Puts another object at a name, whose place in listings stays; gives back the former one.
+    /// Puts another object at a name, whose place in listings stays; returns the former one.
     pub(super) fn replace(&mut self, name: &[u8], inode: Arc<Inode>) -> Option<Arc<Inode>> {
         let (cookie, place) = self.by_name.get_mut(name)?;
         let entry = self.by_cookie.get_mut(cookie)?;

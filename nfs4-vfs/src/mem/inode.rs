@@ -12,7 +12,7 @@ use super::handle::InodeId;
 use super::space::{BLOCK, INODE_COST, Space};
 use super::sync::lock;
 
-/// An object; when the last reference goes, all its room is given back.
+/// An object; when the last reference goes, all its room is freed.
 pub(super) struct Inode {
     pub(super) id: InodeId,
     /// What its handle proves itself with.
@@ -149,7 +149,7 @@ impl Drop for Inode {
     fn drop(&mut self) {
         let target = match &self.body {
             Body::Symlink(target) => target.len() as u64,
-            // Contents give back their own; a directory that is dropped is empty, or the whole
+            // Contents free their own; a directory that is dropped is empty, or the whole
             // file system goes.
             _ => 0,
         };

@@ -14,7 +14,7 @@
 //! 6. one chunk, the only lock under which bytes are copied alone;
 //! 7. a shard of the table of objects, beside any of the above and with nothing under it.
 //!
-//! Whatever an object held is given back when its last reference is dropped; references that may
+//! Whatever an object held is freed when its last reference is dropped; references that may
 //! be the last are dropped after the locks of their directory.
 
 mod attributes;

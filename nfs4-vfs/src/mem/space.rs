@@ -12,7 +12,7 @@ pub(super) struct Space {
     used: AtomicU64,
 }
 
-/// Room that was charged; it is given back when dropped, unless it was [kept](Charge::keep).
+/// Room that was charged; it is freed when dropped, unless it was [kept](Charge::keep).
 #[must_use]
 pub(super) struct Charge {
     space: Arc<Space>,
@@ -39,7 +39,7 @@ impl Space {
         })
     }
 
-    /// Gives back what was charged and kept.
+    /// Frees what was charged and kept.
     pub(super) fn give_back(&self, bytes: u64) {
         let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
         debug_assert!(before >= bytes, "gave back {bytes} of {before}");

@@ -132,7 +132,7 @@ impl Visit for Message<'_> {
     }
 }
 
-/// The modules that tell of missing lines.
+/// The modules that report missing lines.
 const OWN: &str = "nfs4d::log::";
 /// Maximum number of lines of a kind at once.
 const BURST: f64 = 100.0;

@@ -50,7 +50,7 @@ fn with_few_descriptors_new_clients_get_in_past_idle_connections() {
 }
 
 /// The limit is lowered when the server has already seen a higher one, as when others in the system
-/// take what there is: only accept itself tells.
+/// take what there is: only accept itself shows it.
 #[test]
 fn when_descriptors_run_out_idle_connections_give_theirs_to_new_clients() {
     for driver in DRIVERS {

@@ -112,7 +112,7 @@ fn clients_that_come_and_go_do_not_fill_the_log() {
         );
         let most = 2 * (101 + 10 * (took.as_secs() + 1));
         assert!(shown <= most, "{shown} lines in {took:?}");
-        // All that is left out is told of in the end.
+        // All that is left out is reported in the end.
         let told = log
             .lines()
             .filter(|line| line.contains("log lines were left out"));

@@ -7,7 +7,7 @@ use crate::keys::CallKey;
 use crate::time::Now;
 
 impl Core {
-    /// Removes a callback that is in no queue and on no slot any more, and tells how it ended.
+    /// Removes a callback that is in no queue and on no slot any more, and reports how it ended.
     pub(crate) fn end_callback(
         &mut self,
         key: CallKey,
@@ -38,7 +38,7 @@ impl Core {
         match purpose {
             CallPurpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
             CallPurpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),
-            // What the client gives back by that, it says by DELEGRETURN.
+            // What the client returns by that, it reports by DELEGRETURN.
             CallPurpose::RecallAny(_) => {}
             CallPurpose::RecallSlot(session) => self.slots_recalled(session, end),
             CallPurpose::NotifyLock { file, client } => self.lock_notified(file, client, end),

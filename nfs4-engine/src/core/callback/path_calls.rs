@@ -27,7 +27,7 @@ impl Core {
     /// callback waits.
     ///
     /// # Errors
-    /// The callback is not taken, and nothing will be told.
+    /// The callback is not taken, and its end is not reported.
     pub(crate) fn call_by_path(
         &mut self,
         client: ClientKey,
@@ -174,7 +174,7 @@ impl Core {
         }
     }
 
-    /// Removes a callback that waits nowhere any more, and tells how it ended.
+    /// Removes a callback that waits nowhere any more, and reports how it ended.
     pub(crate) fn end_path_call(
         &mut self,
         key: PathCallKey,
@@ -280,7 +280,7 @@ fn read(results: &[u8], asked: CbOp) -> Result<(Status, Option<HeldAttrs>), XdrE
     decode::operation(&mut r, asked)
 }
 
-/// AUTH_SYS as root: the credential of the server tells a client nothing. [RFC 7530 §3.3.3]
+/// AUTH_SYS as root: the credential of the server means nothing to a client. [RFC 7530 §3.3.3]
 fn credential() -> Box<[u8]> {
     let mut body = Writer::new();
     AuthSys {

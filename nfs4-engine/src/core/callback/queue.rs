@@ -18,10 +18,10 @@ use crate::timer::Due;
 
 impl Core {
     /// Asks something of a client, by the hinted session or another one whose backchannel works.
-    /// What comes of it is told once, by the purpose.
+    /// Its end is reported once, to its purpose.
     ///
     /// # Errors
-    /// The callback is not taken, and nothing will be told.
+    /// The callback is not taken, and its end is not reported.
     pub(crate) fn send_callback_to(
         &mut self,
         client: ClientKey,

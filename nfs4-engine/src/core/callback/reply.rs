@@ -158,7 +158,7 @@ impl Core {
         self.pump(place.session, now, out);
     }
 
-    /// Not now: the same comes again, under the same seqid.
+    /// Not now: the same callback is sent again, under the same seqid.
     fn delayed(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
         let Some(call) = self.seat_mut(place.session, place.slot).and_then(|seat| {
             seat.slot.answered(CbSlotReply::Delayed);

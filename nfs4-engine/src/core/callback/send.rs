@@ -74,7 +74,7 @@ impl Core {
     }
 
     /// A connection by which callbacks of this session can leave: of those that are not `without`,
-    /// the one that was heard from last.
+    /// the one that was used last.
     pub(crate) fn back_connection(
         &self,
         key: SessionKey,

@@ -1,4 +1,4 @@
-//! What SEQUENCE tells a client of its backchannels and its state. [RFC 8881 §18.46.3, sr_status_flags]
+//! The status flags of SEQUENCE: the client's backchannels and its state. [RFC 8881 §18.46.3, sr_status_flags]
 
 use nfs4_proto::nfs4::consts::{
     SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,

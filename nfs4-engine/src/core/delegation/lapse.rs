@@ -23,7 +23,7 @@ impl Core {
         }
     }
 
-    /// Whether a client gets no delegation, for one that was not given back when it was recalled.
+    /// Whether a client gets no delegation, because it has not returned one that was recalled.
     pub(crate) fn is_barred_from_delegations(&mut self, client: ClientKey, now: Mono) -> bool {
         self.drop_lapses(0, now);
         let client = self.clients.get(client);

@@ -17,7 +17,7 @@ use crate::keys::{ClientKey, DelegationKey};
 use crate::state::delegation::{AttrQuery, Delegation, DelegationPhase, HolderAnswer};
 use crate::time::Now;
 
-/// What must be known before a file's attributes can be told.
+/// What must be known before a file's attributes can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
     /// No: no client but `who` can have changed it unseen.
@@ -28,7 +28,7 @@ pub(crate) enum Probed {
     Asked(DelegationKey),
     /// The holder is to give the file back.
     Recalled,
-    /// The holder has had its time: what is known without it is told.
+    /// The holder has had its time: the attributes are sent without its answer.
     Known,
 }
 
@@ -86,13 +86,13 @@ impl Core {
         }
     }
 
-    /// What others than its holder are told of a file's change attribute and length: what the holder
+    /// The change attribute and size of a file that other clients than its holder get: what the holder
     /// last said, as long as the file system knows no better. What was read since `watch` began is
     /// given.
     ///
     /// # Errors
     /// DELAY if it was read while it was being noted what the holder says: it may be neither what was
-    /// so before nor what is told since.
+    /// so before nor what is sent since.
     pub(crate) fn tell(
         &self,
         fh: &Fh,

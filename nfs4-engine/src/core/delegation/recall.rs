@@ -104,7 +104,7 @@ impl Core {
         }
     }
 
-    /// Looks whether a recall has had its time, or must be told again.
+    /// Checks whether a recall has had its time, or must be sent again.
     pub(crate) fn on_recall_timer(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
             return;
@@ -144,7 +144,7 @@ impl Core {
             } => BUSY,
             // That the client knows of no such delegation can be because the callback has overtaken
             // the reply that brought it. Said again, it will not come back. That it is revoked and
-            // not forgotten tells the client, should it have it after all.
+            // not forgotten is reported to the client, should it have it after all.
             CallbackEnd::Done { .. } if recall.refusals > 0 => {
                 self.revoke(key, now.mono, out);
                 return;
@@ -181,7 +181,7 @@ impl Core {
         }
     }
 
-    /// Removes a delegation: its client gives it back, or acknowledges that it is lost, or goes.
+    /// Removes a delegation: its client returns it, or acknowledges that it is lost, or goes.
     pub(crate) fn undelegate(&mut self, key: DelegationKey, why: Ending, now: Mono) {
         let Some(held) = self.states.delegation(key) else {
             return;
@@ -221,7 +221,7 @@ impl Core {
         }
     }
 
-    /// A delegation ends with its file; its holder need not know that when it gives it back.
+    /// A delegation ends with its file; its holder need not know that when it returns it.
     fn end_with_file(&mut self, key: DelegationKey, now: Mono) {
         let holder = self.states.delegation(key).map(|held| held.client);
         self.undelegate(key, Ending::Asked, now);
@@ -275,7 +275,7 @@ impl Core {
     }
 }
 
-/// When a client is told again that was busy,
+/// When a busy client gets CB_RECALL again.
 const BUSY: Duration = Duration::from_secs(1);
 /// that knew of no such delegation,
 const REFUSED: Duration = Duration::from_secs(2);

@@ -74,7 +74,7 @@ fn a_handle_that_was_not_given_out_is_good_for_nothing() {
             assert_eq!(user.attrs(forged), Err(FsError::BadHandle));
         }
     }
-    // Two file systems share no handle, unless they are told the same.
+    // Two file systems share no handle, unless they have the same boot.
     let twins = [with_entropy([1; 16]), with_entropy([1; 16])];
     let stranger = with_entropy([2; 16]);
     assert_eq!(
