@@ -10,7 +10,7 @@ use crate::ids::{ConnId, Hex};
 
 /// What the administrator can ask for.
 ///
-/// A request that cannot be carried out changes nothing; [`Engine::check_admin`] reports it beforehand.
+/// A request that cannot be carried out changes nothing; [`Engine::check_admin`](crate::Engine::check_admin) reports it beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admin {
     /// Take no new work by a connection, finish what it has begun, and close it.

@@ -238,7 +238,7 @@ impl Engine {
             held: self.runner.core.callback_waits.len(),
             yielded: self.runner.core.yielded.len(),
             kept_replies,
-            cached_bytes: self.runner.core.sessions.kept.all() + kept_bytes,
+            cached_bytes: self.runner.core.sessions.reply_memory().0.all() + kept_bytes,
             timers: self.runner.core.timers.len(),
         }
     }

@@ -127,7 +127,7 @@ impl Core {
     /// How much of the memory for kept replies is taken, as a peer sees it: what it has itself
     /// counts more than what others have, so that the slots of those come back first that keep most.
     pub(crate) fn pressure(&self, peer: Peer) -> Pressure {
-        self.pressure_of(self.sessions.kept.held(peer))
+        self.pressure_of(self.sessions.reply_memory().0.held(peer))
     }
 
     /// As [`Core::pressure`], of a peer that has these replies kept.

@@ -55,12 +55,20 @@ impl Engine {
         check(core.sessions.shares.are(sessions), "sessions of peers", ())?;
         let kept = core.sessions.entries();
         let kept = kept.map(|(_, session)| (session.peer, session.cached_bytes()));
-        let are = core.sessions.kept.are(tally(kept));
-        check(are, "bytes kept of peers", core.sessions.kept.all())?;
+        let are = core.sessions.reply_memory().0.are(tally(kept));
+        check(
+            are,
+            "bytes kept of peers",
+            core.sessions.reply_memory().0.all(),
+        )?;
         let promised = core.sessions.entries();
         let promised = promised.map(|(_, session)| (session.peer, session.promised));
-        let are = core.sessions.promised.are(tally(promised));
-        check(are, "bytes promised to peers", core.sessions.promised.all())?;
+        let are = core.sessions.reply_memory().1.are(tally(promised));
+        check(
+            are,
+            "bytes promised to peers",
+            core.sessions.reply_memory().1.all(),
+        )?;
         for (key, session) in core.sessions.entries() {
             let of = self.peer_of(session.client);
             check(of == Some(session.peer), "counted to another", key)?;

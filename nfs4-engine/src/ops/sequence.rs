@@ -87,7 +87,7 @@ fn admit(
         return Err(Status::BADSESSION);
     }
     let (turn, bound, peer) = take(core, run, &args, *reader, key, now)?;
-    let held = core.sessions.kept.held(peer);
+    let held = core.sessions.reply_memory().0.held(peer);
     let (pressure, lease) = (core.pressure_of(held), core.config.lease);
     let memory = Memory::of(core, peer, held);
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
@@ -115,7 +115,7 @@ fn admit(
     };
     let mut said = say(session, pressure);
     if freed > 0 {
-        core.sessions.kept.take(peer, freed);
+        core.sessions.free_kept(peer, freed);
     }
     if !bound {
         core.associate(key, run.conn, Direction::Fore, now, out);
@@ -191,7 +191,7 @@ fn take(
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
         Acquire::FalseRetry => return Err(Status::SEQ_FALSE_RETRY),
         Acquire::NoSlot { freed } => {
-            core.sessions.kept.take(peer, freed);
+            core.sessions.free_kept(peer, freed);
             return Err(Status::BADSLOT);
         }
     };
@@ -203,7 +203,7 @@ impl Memory {
     fn of(core: &Core, peer: Peer, mut held: PeerUsage) -> Memory {
         let limit = usize::try_from(core.config.max_reply_cache).unwrap_or(usize::MAX);
         let too_much = held.host > limit / 2;
-        held.add(core.sessions.promised.held(peer));
+        held.add(core.sessions.reply_memory().1.held(peer));
         Memory {
             spare: held.spare(limit),
             anyway: if too_much { 0 } else { KEPT_ANYWAY },
@@ -258,7 +258,7 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
             ReplyToKeep::Nothing
         };
         let (before, after) = slot.finish(keep, run.changes);
-        core.sessions.kept.change(peer, before, after);
+        core.sessions.change_kept(peer, before, after);
         core.check_slot_memory(peer, now);
     }
 }

@@ -10,6 +10,7 @@ use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::action::Outbox;
 use crate::compound::Sequenced;
+use crate::compound::handler::Row;
 use crate::compound::state::Compound;
 use crate::core::Core;
 use crate::guards::Guard;
@@ -58,18 +59,13 @@ pub(super) fn begin(
     if run.count == 0 {
         return Some(Begin::Refused(Status::OK));
     }
-    let Ok(number) = args.u32() else {
-        run.reply.begin_op(Op::Illegal.number());
-        return Some(refuse(run, Op::Illegal, Status::BADXDR, out));
-    };
-    let op = OpNum(number);
-    if run.minor == 0 {
-        return v40::enter(core, run, record, out).then_some(Begin::V40);
-    }
-    let row = match table::find(op, run.minor) {
-        Ok(row) => row,
-        Err(status) => {
-            run.reply.begin_op(answered_as(op, status));
+    let (op, row) = match next_operation(&mut args, run.minor) {
+        Ok(_) | Err((_, Status::OP_ILLEGAL)) if run.minor == 0 => {
+            return v40::enter(core, run, record, out).then_some(Begin::V40);
+        }
+        Ok(found) => found,
+        Err((op, status)) => {
+            run.reply.begin_op(op);
             return Some(refuse(run, Op::Illegal, status, out));
         }
     };
@@ -119,47 +115,93 @@ pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbo
 }
 
 impl Compound {
-    /// Takes a call in; everything of the COMPOUND before is forgotten.
+    /// Takes a call in; everything of the request before is overwritten.
+    ///
+    /// All fields are named here, so that one that is added later cannot be forgotten, and with it a
+    /// credential or a filehandle of another caller.
     pub(crate) fn accept(&mut self, now: Now, call: Call) -> Bytes {
-        let Call {
+        let Compound {
             conn,
             xid,
             cred,
-            body,
             message_len,
-        } = call;
-        self.conn = conn;
-        self.xid = xid;
-        self.cred = cred;
-        self.message_len = message_len;
-        self.arrived = now.mono;
-        self.begun = 0;
-        self.put_off = false;
-        self.op = Op::Illegal;
-        self.current = None;
-        self.saved = None;
-        self.current_stateid = Stateid::ANONYMOUS;
-        self.saved_stateid = Stateid::ANONYMOUS;
-        self.sequenced = None;
-        self.leased_by = None;
-        self.turn = None;
-        self.request = None;
-        self.changes = false;
-        self.has_waited = false;
-        self.awaited = 0;
-        self.keep = false;
-        self.max_reply = usize::MAX;
-        self.max_kept = usize::MAX;
-        self.spare = usize::MAX;
-        self.fetched = None;
-        self.acting = None;
-        debug_assert_eq!(self.guard, Guard::None, "each operation ends its guard");
-        body
+            arrived,
+            begun,
+            op,
+            current,
+            saved,
+            current_stateid,
+            saved_stateid,
+            sequenced,
+            leased_by,
+            turn,
+            request,
+            changes,
+            put_off,
+            has_waited,
+            awaited,
+            keep,
+            max_reply,
+            max_kept,
+            spare,
+            fetched,
+            guard,
+            acting,
+            // Written when the header is decoded, or before they are read.
+            minor: _,
+            count: _,
+            args_at: _,
+            next_at: _,
+            stage: _,
+            expected: _,
+            said: _,
+            watch: _,
+            // Empty while the COMPOUND is not parked.
+            record: _,
+            // Begun anew when the header is decoded; its memory is kept.
+            reply: _,
+        } = self;
+        *conn = call.conn;
+        *xid = call.xid;
+        *cred = call.cred;
+        *message_len = call.message_len;
+        *arrived = now.mono;
+        *begun = 0;
+        *op = Op::Illegal;
+        (*current, *saved) = (None, None);
+        (*current_stateid, *saved_stateid) = (Stateid::ANONYMOUS, Stateid::ANONYMOUS);
+        (*sequenced, *leased_by, *turn, *request) = (None, None, None, None);
+        (*changes, *put_off, *has_waited, *keep) = (false, false, false, false);
+        *awaited = 0;
+        (*max_reply, *max_kept, *spare) = (usize::MAX, usize::MAX, usize::MAX);
+        *fetched = None;
+        *acting = None;
+        debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
+        call.body
+    }
+}
+
+/// The operation whose number is next in the arguments.
+///
+/// # Errors
+/// The number that the result is sent under, and the status: BADXDR, OP_ILLEGAL.
+#[inline]
+pub(super) fn next_operation(
+    args: &mut Reader<'_>,
+    minor: u32,
+) -> Result<(OpNum, &'static Row), (OpNum, Status)> {
+    let Ok(number) = args.u32() else {
+        return Err((Op::Illegal.number(), Status::BADXDR));
+    };
+    let op = OpNum(number);
+    match table::find(op, minor) {
+        Ok(row) => Ok((op, row)),
+        Err(status) => Err((answered_as(op, status), status)),
     }
 }
 
 /// Operations that do not exist are answered under a number of their own. [RFC 8881 §16.2.3]
-pub(super) fn answered_as(op: OpNum, status: Status) -> OpNum {
+fn answered_as(op: OpNum, status: Status) -> OpNum {
     if status == Status::OP_ILLEGAL {
         Op::Illegal.number()
     } else {

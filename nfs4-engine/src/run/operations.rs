@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
@@ -11,7 +11,7 @@ use crate::exports::Route;
 use crate::fs::{Backend, Expected, FsRequest, FsResult};
 use crate::keys::DelegationKey;
 use crate::ops::{errors, seqid, table};
-use crate::run::begin::answered_as;
+use crate::run::begin::next_operation;
 
 /// Why a COMPOUND does not go on now.
 #[expect(
@@ -88,17 +88,11 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
 pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     let mut args = Reader::at(cx.record, cx.run.next_at);
     cx.run.begun += 1;
-    let Ok(number) = args.u32() else {
-        cx.run.op = Op::Illegal;
-        cx.run.reply.begin_op(Op::Illegal.number());
-        return Err(Status::BADXDR);
-    };
-    let op = OpNum(number);
-    let row = match table::find(op, cx.run.minor) {
-        Ok(row) => row,
-        Err(status) => {
+    let (op, row) = match next_operation(&mut args, cx.run.minor) {
+        Ok(found) => found,
+        Err((op, status)) => {
             cx.run.op = Op::Illegal;
-            cx.run.reply.begin_op(answered_as(op, status));
+            cx.run.reply.begin_op(op);
             return Err(status);
         }
     };

@@ -62,9 +62,9 @@ pub(crate) struct Sessions {
     /// Whether and how far they are gone through for slots.
     pub(crate) round: Round,
     /// How many bytes of replies are kept for replay of each peer's sessions.
-    pub(crate) kept: Shares,
+    kept: Shares,
     /// What the replies to requests that wait may add to that, in bytes.
-    pub(crate) promised: Shares,
+    promised: Shares,
 }
 
 impl Entry for Session {
@@ -237,9 +237,26 @@ impl Sessions {
     /// Ends [`Sessions::promise`]. If the session has gone, that has.
     pub(crate) fn redeem(&mut self, key: SessionKey, bytes: usize) {
         if let Some(session) = self.slab.get_mut(key) {
+            debug_assert!(session.promised >= bytes, "{bytes} bytes were not promised");
+            let bytes = bytes.min(session.promised);
             session.promised -= bytes;
             self.promised.take(session.peer, bytes);
         }
+    }
+
+    /// The bytes of a peer's kept replies were `before`, and are `after`.
+    pub(crate) fn change_kept(&mut self, peer: Peer, before: usize, after: usize) {
+        self.kept.change(peer, before, after);
+    }
+
+    /// Bytes of kept replies went with a peer's slots.
+    pub(crate) fn free_kept(&mut self, peer: Peer, bytes: usize) {
+        self.kept.take(peer, bytes);
+    }
+
+    /// Bytes of replies that are kept, and bytes that are promised to requests that wait.
+    pub(crate) fn reply_memory(&self) -> (&Shares, &Shares) {
+        (&self.kept, &self.promised)
     }
 
     pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Session> {
