@@ -91,7 +91,10 @@ impl Engine {
                 self.runner.call(now, call, out);
                 self.runner.core.after_request(now, out);
             }
-            Input::FsDone { ticket, result } => self.runner.fs_done(now, ticket, result, out),
+            Input::FsDone { ticket, result } => {
+                // A result is large: it is lent from here on, and moved once.
+                self.runner.fs_done(now, ticket, &mut Some(result), out);
+            }
             Input::ConnOpened { conn, peer } => self.runner.core.connection_opened(conn, peer),
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);

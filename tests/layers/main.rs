@@ -11,6 +11,7 @@ mod repository;
 mod source;
 mod storeys;
 mod tokens;
+mod words;
 
 use imports::Imports;
 use repository::Repository;
@@ -101,6 +102,26 @@ fn no_crate_has_a_loop_of_imports() {
         faults.extend(storeys::loops(&package.name, &imports, &storeys::LOOPS));
     }
     assert_clean(&faults);
+}
+
+#[test]
+fn comments_name_their_subject() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for file in repository.all_sources() {
+        found.extend(words::persons(&file.path, &file.text));
+    }
+    let shown = found
+        .iter()
+        .take(20)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n  ");
+    assert!(
+        found.len() <= words::MOST,
+        "{} words stand for a party without a name:\n  {shown}",
+        found.len()
+    );
 }
 
 #[test]

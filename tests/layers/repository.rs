@@ -62,6 +62,14 @@ impl Repository {
         without_test_modules(scans)
     }
 
+    /// All Rust sources of all packages, tests and examples included.
+    pub(crate) fn all_sources(&self) -> Vec<File> {
+        let packages = self.packages.iter();
+        packages
+            .flat_map(|package| self.files_under(&package.directory))
+            .collect()
+    }
+
     /// The files of a folder with this extension.
     pub(crate) fn texts(&self, folder: &str, extension: &str) -> Vec<File> {
         let entries = std::fs::read_dir(self.root.join(folder))

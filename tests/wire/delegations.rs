@@ -17,7 +17,7 @@ use crate::caller::{CHANNEL, CLOSE, Caller, Reply, open};
 use crate::metrics::Watch;
 use crate::server::{Running, Transport, node_of};
 
-/// A server of an empty `MemFs` that everybody may write to, and its clock.
+/// A server of an empty `MemFs` that every user may write to, and its clock.
 async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Now::default()));
     let root = Arc::new(MemFs::new(MemFsConfig {

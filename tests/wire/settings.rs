@@ -51,7 +51,7 @@ fn these_are_the_settings() {
     } = Config::default();
 }
 
-/// A server of an empty `MemFs` that everybody may write to, and its clock.
+/// A server of an empty `MemFs` that every user may write to, and its clock.
 async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Now::default()));
     let root = Arc::new(MemFs::new(MemFsConfig {

@@ -58,7 +58,7 @@ pub enum FsOp {
     },
     /// Which of these rights the user has. Answer: [`FsReply::Access`].
     ///
-    /// It is also asked before a delegation of another client is recalled, so that a user whom the file
+    /// It is also asked before a delegation of another client is recalled, so that a user that the file
     /// system refuses cannot have one recalled. Of a file READ or EXECUTE is the right to read it, and MODIFY
     /// to write it; its owner, as `uid` of its attributes has it, may do both, and with the superuser alone
     /// change mode, owner, group and times. Of a directory EXTEND is the right to add names, and DELETE to take

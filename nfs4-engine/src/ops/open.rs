@@ -300,7 +300,7 @@ fn open_cut<S: Established>(
     Ok(open)
 }
 
-/// Checks what an OPEN needs of a file against everybody's delegations and shares, the owner's own
+/// Checks what an OPEN needs of a file against all delegations and shares, the owner's own
 /// share included [RFC 8881 §18.16.3, RFC 7530 §9.9]; what the owner has open of it is returned.
 ///
 /// # Errors

@@ -12,34 +12,33 @@ use crate::time::{Mono, Now};
 
 impl Runner {
     /// Goes on with a COMPOUND whose file system has answered.
-    #[inline]
     pub(crate) fn fs_done(
         &mut self,
         now: Now,
         ticket: FsTicket,
-        result: FsResult,
+        result: &mut Option<FsResult>,
         out: &mut Outbox,
     ) {
         let key: CompoundKey = Key::new(ticket.index, ticket.generation);
         let Some(run) = self.parked.remove(key) else {
             // A driver that found a fault has answered meanwhile, and a completion says so when it
             // is dropped.
-            if !result.is_err_and(FsError::is_no_answer) {
+            let is_answer = !matches!(result, Some(Err(error)) if error.is_no_answer());
+            if is_answer {
                 self.core
                     .report_fault(ticket, FsFault::Again, now.mono, out);
             }
             return;
         };
-        let refused = match &result {
-            Ok(reply) => self.core.refusal(&run, ticket, reply, now.mono, out),
-            Err(error) => Some(self.core.nearest(&run, ticket, *error, now.mono, out)),
+        let refused = match result {
+            Some(Ok(reply)) => self.core.refusal(&run, ticket, reply, now.mono, out),
+            Some(Err(error)) => Some(self.core.nearest(&run, ticket, *error, now.mono, out)),
+            None => None,
         };
-        // A result is large: it is lent from here on, and moved once.
-        let mut result = Some(result);
         if let Some(error) = refused {
-            result = Some(Err(error));
+            *result = Some(Err(error));
         }
-        self.go_on(run, &mut result, now, out);
+        self.go_on(run, result, now, out);
     }
 }
 

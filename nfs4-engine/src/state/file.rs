@@ -169,7 +169,7 @@ impl Files {
         self.slab.get_mut(key)
     }
 
-    /// Whether this share of the file goes together with everybody's.
+    /// Whether this share of the file conflicts with no open.
     pub(crate) fn admits(&self, key: Option<FileKey>, share: Share) -> bool {
         let file = key.and_then(|key| self.slab.get(key));
         file.is_none_or(|file| file.shares.admit(share))

@@ -477,7 +477,7 @@ impl Peer {
     }
 }
 
-/// Makes a file that everybody may write; nothing of it stays open.
+/// Makes a file that every user may write; nothing of it stays open.
 fn make(sim: &mut Sim, client: &mut Client, name: &[u8]) -> Vec<u8> {
     let attrs = Fattr::mode(0o666);
     let args = args::Open {

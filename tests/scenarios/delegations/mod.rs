@@ -67,7 +67,7 @@ fn two_with(config: Config) -> (Sim, Client, Client) {
     (sim, one, two)
 }
 
-/// Makes a file of seven bytes that everybody may write.
+/// Makes a file of seven bytes that every user may write.
 #[track_caller]
 fn make(sim: &mut Sim, client: &mut Client, name: &[u8]) {
     let attrs = Fattr::new(&SetAttrs {

@@ -181,7 +181,7 @@ impl Chaos {
         self.hear();
     }
 
-    /// Every client retries until it has its answers; then all is checked, and everybody leaves.
+    /// Every client retries until it has its answers; then all is checked, and every client leaves.
     pub fn finish(&mut self) {
         self.sim.run();
         self.hear();

@@ -39,7 +39,7 @@ pub struct Tally {
 }
 
 impl Fs {
-    /// An empty file system whose root everybody may write to.
+    /// An empty file system whose root every user may write to.
     pub fn new() -> Fs {
         Fs::numbered(0)
     }

@@ -40,7 +40,7 @@ fn at(seconds: i64) -> Now {
     }
 }
 
-/// The superuser at a new file system of 64 MiB, in which everybody may write.
+/// The superuser at a new file system of 64 MiB, in which every user may write.
 fn root() -> User {
     with_capacity(64 * MIB)
 }
