@@ -30,13 +30,13 @@ impl<K> Chain<K> {
         self.len
     }
 
-    /// The one that came first.
+    /// The oldest entry.
     pub(crate) fn first(&self) -> Option<Key<K>> {
         self.first
     }
 
-    /// Puts an entry at the end; `link` is where it and the others keep their neighbours, and it is
-    /// in no queue by that yet.
+    /// Appends an entry. `link` finds the neighbours in an entry, and this entry is in no queue by
+    /// that yet.
     pub(crate) fn push<T: Entry<Kind = K>>(
         &mut self,
         slab: &mut Slab<T>,
@@ -61,7 +61,7 @@ impl<K> Chain<K> {
         self.len += 1;
     }
 
-    /// Takes out an entry that is in this queue.
+    /// Removes an entry that is in this queue.
     pub(crate) fn remove<T: Entry<Kind = K>>(
         &mut self,
         slab: &mut Slab<T>,
@@ -84,7 +84,7 @@ impl<K> Chain<K> {
     }
 }
 
-// Derives would ask the same of `K`.
+// Derives would require the same of `K`.
 impl<K> Default for Chain<K> {
     fn default() -> Chain<K> {
         Chain::new()
@@ -120,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn it_is_a_list_from_which_anything_can_be_taken() {
+    fn any_entry_can_be_removed_from_a_chain() {
         let mut slab = Slab::new();
         let mut chain = Chain::default();
         let mut list = Vec::new();
-        // What is taken: the last, the first, one in the middle, and in the end all.
+        // Removes the last, the first, one in the middle, and in the end all.
         let takes: [Option<usize>; 12] = [
             None,
             None,

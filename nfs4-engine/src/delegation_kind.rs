@@ -1,38 +1,38 @@
-//! What delegations are for, and what is in their way. [RFC 8881 §10.4]
+//! The kinds of delegation, the accesses that conflict with them, and the reasons of a recall. [RFC
+//! 8881 §10.4]
 
-/// What a client is assured of by a delegation. [RFC 8881 §10.4]
+/// The kind of a delegation: what it guarantees to its holder. [RFC 8881 §10.4]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DelegationKind {
     /// No other client changes the file.
     Read,
-    /// No other client reads or changes it.
+    /// No other client reads or changes the file.
     Write,
 }
 
-/// An access to a file, as far as delegations are concerned.
+/// An access to a file, as far as it can conflict with delegations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// It is read, or opened for no more than that.
+    /// A read, or an open for reading only.
     Read,
-    /// Its bytes, attributes or names change, or it is opened for that or in a way that keeps
-    /// others from reading.
+    /// A change of bytes, attributes or names, or an open for writing or one that denies reading.
     Change,
 }
 
-/// Why a delegation is recalled.
+/// The reason of a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecallReason {
-    /// Another access to the file conflicts.
+    /// Another access conflicts with the delegation.
     Conflict,
-    /// There is too much state.
+    /// The server holds too much state.
     ResourcePressure,
 }
 
 impl RecallReason {
-    /// All of them, in the order of their declaration.
+    /// All variants, in the order of their declaration.
     pub const ALL: [RecallReason; 2] = [RecallReason::Conflict, RecallReason::ResourcePressure];
 
-    /// What it is called in a metric.
+    /// The label in a metric.
     pub const fn label(self) -> &'static str {
         match self {
             RecallReason::Conflict => "conflict",
@@ -42,10 +42,10 @@ impl RecallReason {
 }
 
 impl DelegationKind {
-    /// All of them, in the order of their declaration.
+    /// All variants, in the order of their declaration.
     pub const ALL: [DelegationKind; 2] = [DelegationKind::Read, DelegationKind::Write];
 
-    /// What it is called in a metric.
+    /// The label in a metric.
     pub const fn label(self) -> &'static str {
         match self {
             DelegationKind::Read => "read",

@@ -3,19 +3,19 @@
 /// Which channels of a session a connection serves. [RFC 8881 §2.10.3.1]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// The client's requests.
+    /// The fore channel: requests of the client.
     Fore,
-    /// The server's callbacks.
+    /// The backchannel: callbacks of the server.
     Back,
-    /// Both.
+    /// Both channels.
     Both,
 }
 
 impl Direction {
-    /// All of them, in the order of their declaration.
+    /// All variants, in the order of their declaration.
     pub const ALL: [Direction; 3] = [Direction::Fore, Direction::Back, Direction::Both];
 
-    /// What it is called in a metric and in a snapshot.
+    /// The label in a metric and in a snapshot.
     pub const fn label(self) -> &'static str {
         match self {
             Direction::Fore => "fore",
@@ -24,12 +24,12 @@ impl Direction {
         }
     }
 
-    /// Whether requests may come by it.
+    /// Whether requests may arrive on the connection.
     pub const fn is_fore(self) -> bool {
         matches!(self, Direction::Fore | Direction::Both)
     }
 
-    /// Whether callbacks may leave by it.
+    /// Whether callbacks may be sent on the connection.
     pub const fn is_back(self) -> bool {
         matches!(self, Direction::Back | Direction::Both)
     }

@@ -1,11 +1,12 @@
-//! Requests of minor version 0 that arrive again: answered as the first time and not executed
-//! twice. [RFC 7530 §9.1.7, §16.33.5]
+//! Retransmitted requests of minor version 0: they get the reply of the first execution and are not
+//! executed again. [RFC 7530 §9.1.7, §16.33.5]
 //!
-//! A client may send a call again only after its connection has broken (RFC 7530 §3.1.1), so one
-//! that is the same from the same host under the same transaction id is a retry if it comes by a
-//! connection that was opened after the first one came, or, from a client that breaks this rule, by
-//! the same. By any other connection it is another call: clients of one host may well count
-//! their calls alike. What changed nothing can be executed again, and is not kept.
+//! A client may retransmit a call only after its connection has broken (RFC 7530 §3.1.1). So the
+//! same call from the same host under the same transaction id is a retransmission if it arrives on
+//! a connection that was opened after the first call arrived, or on the same connection, from a
+//! client that breaks this rule. On any other connection it is another call: the clients of one
+//! host may use the same transaction ids. A request that changed nothing can be executed again, and
+//! its reply is not kept.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -20,58 +21,58 @@ use crate::slab::Entry;
 use crate::slab::Slab;
 use crate::time::Mono;
 
-/// The requests that are being executed, and the replies to the last that changed something.
+/// The requests in execution, and the replies to the last requests that changed something.
 pub(crate) struct DuplicateRequestCache {
     slab: Slab<Request>,
     by_name: DetMap<RequestName, RequestKey>,
-    /// Those that are answered, in the order in which they were.
+    /// The requests that are answered, the oldest first.
     answered: EvictionOrder<kind::Request>,
-    /// How many bytes the replies have to each host.
+    /// The bytes of kept replies, by host.
     bytes: Shares,
-    /// What hashes begin with.
+    /// The seed of all request hashes.
     seed: u64,
-    /// A timer is set for them.
+    /// Whether a timer is set to drop old replies.
     armed: bool,
 }
 
-/// What distinguishes a request.
+/// The identity of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RequestName {
     xid: u32,
-    /// A hash of the connection's peer, the user, and what the request asks.
+    /// A hash of its host, its principal and its content.
     print: u64,
 }
 
 pub(crate) struct Request {
     name: RequestName,
-    /// The connection that it came by.
+    /// The connection that it arrived on.
     conn: ConnId,
-    /// The newest connection there was then.
+    /// The newest connection at its arrival.
     newest: ConnId,
-    /// Where it came from.
+    /// The host that it came from.
     host: Peer,
     rank: EvictionEntry<kind::Request>,
     state: RequestState,
 }
 
 enum RequestState {
-    /// It is being executed; retries have come by these connections.
+    /// It is in execution; retransmissions have arrived on these connections.
     Running(Vec<ConnId>),
-    /// It was answered then, with this COMPOUND4res.
+    /// It was answered at this time, with this COMPOUND4res.
     Answered(Mono, Box<[u8]>),
 }
 
-/// What a request is.
+/// How an arriving request relates to those that are known.
 pub(crate) enum Retransmission<'a> {
-    /// A new one, to be ended with [`DuplicateRequestCache::finish`].
+    /// A new request, to be ended with [`DuplicateRequestCache::finish`].
     New(RequestKey),
-    /// A new one that looks like another: its retransmission could not be recognised.
+    /// A new request with the identity of another: its retransmissions cannot be recognised.
     Unnamed,
-    /// The retry of one that still runs: it is answered when that is.
+    /// The retransmission of a request in execution: it gets the reply of that one.
     Running,
-    /// The retry of one that still runs and was sent too often already.
+    /// One retransmission too many of a request in execution.
     TooMany,
-    /// The retry of one that was answered so.
+    /// The retransmission of a request that was answered with these bytes.
     Answered(&'a [u8]),
 }
 
@@ -92,7 +93,7 @@ impl DuplicateRequestCache {
         }
     }
 
-    /// What distinguishes a request: the host that it comes from and a hash of the rest.
+    /// The identity of a request: its transaction id, its host and a hash of the rest.
     pub(crate) fn name(&self, xid: u32, peer: &str, print: u64) -> RequestName {
         // Another connection of the same host has another port.
         let host = peer.rsplit_once(':').map_or(peer, |(host, _)| host);
@@ -100,7 +101,8 @@ impl DuplicateRequestCache {
         RequestName { xid, print }
     }
 
-    /// Takes a request in, by a connection from this host; the host is held as long as it is known.
+    /// Records a request on a connection of this host; the host is held as long as the request is
+    /// known.
     pub(crate) fn enter(
         &mut self,
         name: RequestName,
@@ -125,8 +127,10 @@ impl DuplicateRequestCache {
         match self.slab.get_mut(key) {
             Some(request) if conn == request.conn || conn > request.newest => {
                 match &mut request.state {
-                    RequestState::Running(again) if again.len() < RETRIES => {
-                        again.push(conn);
+                    RequestState::Running(retransmitters)
+                        if retransmitters.len() < MAX_RETRANSMISSIONS =>
+                    {
+                        retransmitters.push(conn);
                         Retransmission::Running
                     }
                     RequestState::Running(_) => Retransmission::TooMany,
@@ -137,9 +141,8 @@ impl DuplicateRequestCache {
         }
     }
 
-    /// A request was answered: keeps the reply, if there is one to be kept, and forgets old ones of
-    /// the same host, if that has more than its share. The connections that retries have come by
-    /// are returned.
+    /// Ends a request with its reply, if there is one to keep, and evicts old replies of the same
+    /// host beyond its share. Returns the connections that retransmissions have arrived on.
     pub(crate) fn finish(
         &mut self,
         key: RequestKey,
@@ -150,8 +153,8 @@ impl DuplicateRequestCache {
         let Some(request) = self.slab.get_mut(key) else {
             return Vec::new();
         };
-        let again = match &mut request.state {
-            RequestState::Running(again) => core::mem::take(again),
+        let retransmitters = match &mut request.state {
+            RequestState::Running(retransmitters) => core::mem::take(retransmitters),
             RequestState::Answered(..) => Vec::new(),
         };
         let host = request.host;
@@ -162,22 +165,23 @@ impl DuplicateRequestCache {
         } else {
             self.remove(key, peers);
         }
-        while let Some(key) = self.gives_way_to(host) {
+        while let Some(key) = self.next_to_evict(host) {
             self.remove(key, peers);
         }
-        again
+        retransmitters
     }
 
-    /// What is to be forgotten so that a host has no more than its share, and all no more than may
-    /// be.
-    fn gives_way_to(&self, host: Peer) -> Option<RequestKey> {
-        let number = self.answered.held(host).gives_way(REPLIES);
-        let whose = number.or_else(|| self.bytes.held(host).gives_way(BYTES))?;
+    /// The next reply to evict, while the host has more than its share or all hosts more than the
+    /// maximum.
+    fn next_to_evict(&self, host: Peer) -> Option<RequestKey> {
+        let number = self.answered.held(host).gives_way(MAX_REPLIES);
+        let whose = number.or_else(|| self.bytes.held(host).gives_way(MAX_BYTES))?;
         self.answered.first_to(host, whose)
     }
 
-    /// Removes up to `budget` replies that are too old for a retransmission: a client that has not asked
-    /// for so long has lost more than a reply. Returns the time of the oldest that is left.
+    /// Drops replies that are too old for a retransmission, up to `budget` of them: a client that
+    /// was silent for so long has lost more than a reply. Returns the time of the oldest reply
+    /// left.
     pub(crate) fn forget(
         &mut self,
         now: Mono,
@@ -201,20 +205,20 @@ impl DuplicateRequestCache {
         None
     }
 
-    /// Whether a timer is to be set to forget what is kept; it is taken for set then.
+    /// Whether the caller must set a timer to drop old replies; it counts as set from then on.
     pub(crate) fn arm(&mut self) -> bool {
         let wants = !self.armed && self.answered.len() > 0;
         self.armed |= wants;
         wants
     }
 
-    /// How many are executed, how many replies are kept, and how many bytes they have.
+    /// Number of requests in execution, of kept replies, and of their bytes.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let running = self.slab.len() - self.answered.len();
         (running, self.answered.len(), self.bytes.all())
     }
 
-    /// Bytes of the replies kept, counted anew, and how many requests can be found.
+    /// Bytes of the kept replies, counted again, and number of requests that can be found.
     pub(crate) fn recounted(&self) -> (usize, usize) {
         let bytes = self.slab.iter().map(|request| match &request.state {
             RequestState::Running(_) => 0,
@@ -223,7 +227,7 @@ impl DuplicateRequestCache {
         (bytes.sum(), self.by_name.len())
     }
 
-    /// The host of each request, and how many bytes are kept of the reply, if it is answered.
+    /// The host of each request, and the bytes of its reply, if it is answered.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = (Peer, Option<usize>)> + '_ {
         self.slab.iter().map(|request| match &request.state {
             RequestState::Running(_) => (request.host, None),
@@ -231,7 +235,7 @@ impl DuplicateRequestCache {
         })
     }
 
-    /// How many replies are kept of each host, and how many bytes.
+    /// Number of kept replies by host, and bytes by host.
     pub(crate) fn kept(&self) -> (&EvictionOrder<kind::Request>, &Shares) {
         (&self.answered, &self.bytes)
     }
@@ -254,9 +258,9 @@ impl Evictable for Request {
     }
 }
 
-/// A reply to be kept, if it is not too long.
+/// A copy of a reply to keep, if it is not too long.
 pub(crate) fn kept(len: usize, copy: impl FnOnce(&mut Vec<u8>)) -> Option<Box<[u8]>> {
-    if len > LONGEST {
+    if len > MAX_REPLY {
         return None;
     }
     let mut body = Vec::new();
@@ -265,13 +269,14 @@ pub(crate) fn kept(len: usize, copy: impl FnOnce(&mut Vec<u8>)) -> Option<Box<[u
 }
 
 /// Maximum number of retransmissions that wait for the reply to one request.
-const RETRIES: usize = 8;
-/// Maximum number of kept replies; one host may have half of them.
-const REPLIES: usize = 4_096;
-/// Maximum bytes of kept replies.
-const BYTES: usize = 8 << 20;
-/// A longer reply is not kept, in bytes: what changes something has none, unless it also reads.
-const LONGEST: usize = 64 << 10;
+const MAX_RETRANSMISSIONS: usize = 8;
+/// Maximum number of replies kept; a host gets half.
+const MAX_REPLIES: usize = 4_096;
+/// Maximum size of all kept replies, in bytes.
+const MAX_BYTES: usize = 8 << 20;
+/// Maximum size of a kept reply, in bytes; a request that changes something exceeds it only if it
+/// also reads.
+const MAX_REPLY: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -281,18 +286,18 @@ mod tests {
         ConnId::new(number).unwrap()
     }
 
-    /// A host, and what is kept of its requests.
-    struct Known {
+    /// A host and the cache of its requests.
+    struct HostCache {
         peers: Peers,
         host: Peer,
         duplicates: DuplicateRequestCache,
     }
 
-    impl Known {
-        fn new() -> Known {
+    impl HostCache {
+        fn new() -> HostCache {
             let keyed = Keyed::new([1; 16]);
             let mut peers = Peers::new(keyed);
-            Known {
+            HostCache {
                 host: peers.host("192.0.2.1:700"),
                 peers,
                 duplicates: DuplicateRequestCache::new(keyed, [1; 16]),
@@ -324,62 +329,65 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_told_apart_and_ports_are_not() {
-        let known = Known::new().duplicates;
-        let one = known.name(7, "192.0.2.1:700", 5);
-        assert_eq!(one, known.name(7, "192.0.2.1:701", 5));
-        assert_ne!(one, known.name(7, "192.0.2.2:700", 5));
-        assert_ne!(one, known.name(8, "192.0.2.1:700", 5));
-        assert_ne!(one, known.name(7, "192.0.2.1:700", 6));
+    fn requests_are_distinguished_by_host_and_not_by_port() {
+        let cache = HostCache::new().duplicates;
+        let one = cache.name(7, "192.0.2.1:700", 5);
+        assert_eq!(one, cache.name(7, "192.0.2.1:701", 5));
+        assert_ne!(one, cache.name(7, "192.0.2.2:700", 5));
+        assert_ne!(one, cache.name(8, "192.0.2.1:700", 5));
+        assert_ne!(one, cache.name(7, "192.0.2.1:700", 6));
     }
 
     #[test]
-    fn a_retry_comes_by_the_same_connection_or_a_later_one() {
-        let mut known = Known::new();
-        let key = known.enter(7, 2, 3).unwrap();
-        assert!(matches!(known.seen(7, 3, 3), Retransmission::Unnamed));
-        assert!(matches!(known.seen(7, 4, 4), Retransmission::Running));
-        assert_eq!(known.finish(key, Some(3), 0), [conn(4)]);
+    fn a_retransmission_arrives_on_the_same_or_a_later_connection() {
+        let mut cache = HostCache::new();
+        let key = cache.enter(7, 2, 3).unwrap();
+        assert!(matches!(cache.seen(7, 3, 3), Retransmission::Unnamed));
+        assert!(matches!(cache.seen(7, 4, 4), Retransmission::Running));
+        assert_eq!(cache.finish(key, Some(3), 0), [conn(4)]);
         assert!(matches!(
-            known.seen(7, 2, 4),
+            cache.seen(7, 2, 4),
             Retransmission::Answered([7, 7, 7])
         ));
-        assert!(matches!(known.seen(7, 3, 4), Retransmission::Unnamed));
+        assert!(matches!(cache.seen(7, 3, 4), Retransmission::Unnamed));
     }
 
     #[test]
     fn replies_are_bounded_in_number_bytes_and_time() {
-        let mut known = Known::new();
-        for xid in 0..2 * REPLIES {
-            let key = known.enter(xid as u32, 1, 1).unwrap();
-            known.finish(key, Some(8), 0);
+        let mut cache = HostCache::new();
+        for xid in 0..2 * MAX_REPLIES {
+            let key = cache.enter(xid as u32, 1, 1).unwrap();
+            cache.finish(key, Some(8), 0);
         }
-        assert_eq!(known.duplicates.counts(), (0, REPLIES / 2, 8 * REPLIES / 2));
-        for xid in 0..BYTES / LONGEST {
-            let key = known.enter((1 << 20) + xid as u32, 1, 1).unwrap();
-            known.finish(key, Some(LONGEST), 5);
+        assert_eq!(
+            cache.duplicates.counts(),
+            (0, MAX_REPLIES / 2, 8 * MAX_REPLIES / 2)
+        );
+        for xid in 0..MAX_BYTES / MAX_REPLY {
+            let key = cache.enter((1 << 20) + xid as u32, 1, 1).unwrap();
+            cache.finish(key, Some(MAX_REPLY), 5);
         }
-        assert!(known.duplicates.counts().2 <= BYTES / 2);
-        assert!(kept(LONGEST + 1, |_| unreachable!()).is_none());
+        assert!(cache.duplicates.counts().2 <= MAX_BYTES / 2);
+        assert!(kept(MAX_REPLY + 1, |_| unreachable!()).is_none());
         let (mut budget, keep) = (usize::MAX, Duration::from_nanos(10));
-        let Known {
+        let HostCache {
             duplicates, peers, ..
-        } = &mut known;
+        } = &mut cache;
         let mut forget = |at| duplicates.forget(Mono::from_nanos(at), keep, &mut budget, peers);
         assert_eq!(forget(11), Some(Mono::from_nanos(5)));
         assert_eq!(forget(16), None);
         let counts = (duplicates.counts(), duplicates.recounted());
         assert_eq!(counts, ((0, 0, 0), (0, 0)));
-        known.peers.leave(known.host);
-        assert_eq!(known.peers.counts(), (0, 0), "nothing holds the host");
+        cache.peers.leave(cache.host);
+        assert_eq!(cache.peers.counts(), (0, 0), "no request holds the host");
     }
 
     #[test]
-    fn what_changed_nothing_is_not_kept() {
-        let mut known = Known::new();
-        let key = known.enter(7, 1, 1).unwrap();
-        assert_eq!(known.finish(key, None, 0), []);
-        assert_eq!(known.duplicates.counts(), (0, 0, 0));
-        assert!(known.enter(7, 1, 1).is_some());
+    fn a_reply_to_a_request_without_a_change_is_not_kept() {
+        let mut cache = HostCache::new();
+        let key = cache.enter(7, 1, 1).unwrap();
+        assert_eq!(cache.finish(key, None, 0), []);
+        assert_eq!(cache.duplicates.counts(), (0, 0, 0));
+        assert!(cache.enter(7, 1, 1).is_some());
     }
 }

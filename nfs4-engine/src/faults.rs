@@ -8,17 +8,17 @@ use crate::event::Event;
 use crate::fs::{FsCall, FsFault};
 use crate::time::Mono;
 
-/// When each kind of fault was reported last.
+/// When each kind of fault was last reported.
 pub(crate) struct FsFaultLog {
-    /// A row of faults for each call; none before the first fault.
+    /// A row of faults for each call; empty before the first fault.
     kinds: Vec<Kind>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Kind {
-    told: Option<Mono>,
-    /// How often it was so since.
-    untold: u64,
+    reported: Option<Mono>,
+    /// Number of faults since that report.
+    unreported: u64,
 }
 
 impl FsFaultLog {
@@ -26,7 +26,8 @@ impl FsFaultLog {
         FsFaultLog { kinds: Vec::new() }
     }
 
-    /// Counts a fault; returns the event that reports it, unless one of this kind was reported within a minute.
+    /// Counts a fault. Returns an event, unless one of this kind was reported within the last
+    /// minute.
     #[cold]
     pub(crate) fn note(
         &mut self,
@@ -40,21 +41,21 @@ impl FsFaultLog {
         }
         let place = call as usize * FsFault::COUNT + fault.index();
         let kind = self.kinds.get_mut(place)?;
-        if kind.told.is_some_and(|told| now < told.after(PAUSE)) {
-            kind.untold = kind.untold.saturating_add(1);
+        if kind.reported.is_some_and(|at| now < at.after(PAUSE)) {
+            kind.unreported = kind.unreported.saturating_add(1);
             return None;
         }
-        kind.told = Some(now);
+        kind.reported = Some(now);
         Some(Event::FileSystemFault {
             export,
             call,
             fault,
-            untold: core::mem::take(&mut kind.untold),
+            untold: core::mem::take(&mut kind.unreported),
         })
     }
 }
 
-/// A client can fill a log that reports more often.
+/// Minimum time between two reports of one kind: without it, any client could fill the log.
 const PAUSE: Duration = Duration::from_secs(60);
 const KINDS: usize = FsCall::ALL.len() * FsFault::COUNT;
 
@@ -64,7 +65,7 @@ mod tests {
     use crate::fs::FsError;
 
     #[test]
-    fn no_two_kinds_share_a_place() {
+    fn no_two_kinds_of_fault_share_an_index() {
         let others = [
             FsFault::Reply,
             FsFault::Again,
@@ -84,14 +85,14 @@ mod tests {
             faults.map(move |fault| (call, fault))
         });
         let mut faults = FsFaultLog::new();
-        let mut told = 0;
+        let mut reported = 0;
         for _ in 0..2 {
             for (call, fault) in kinds.clone() {
                 let event = faults.note(None, call, fault, Mono::ZERO);
-                told += usize::from(event.is_some());
+                reported += usize::from(event.is_some());
             }
         }
-        assert_eq!(told, KINDS, "each is told once");
+        assert_eq!(reported, KINDS, "each kind is reported once");
         assert_eq!(kinds.count(), KINDS);
     }
 }

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::Writer;
 
 use crate::fs::FsHandle;
 
-/// A filehandle: which export, and what its file system calls the object.
+/// A filehandle: the export, and the file system's handle of the object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fh {
     pub(crate) export: u16,
@@ -15,16 +15,16 @@ pub(crate) struct Fh {
 }
 
 impl Fh {
-    /// The longest filehandle; it names nothing.
+    /// A filehandle of maximum length; it names nothing.
     pub(crate) const LONGEST: Fh = Fh {
         export: 0,
         handle: FsHandle::LONGEST,
     };
 
-    /// From the wire. [RFC 8881 §4.2]
+    /// Decodes a filehandle. [RFC 8881 §4.2]
     ///
     /// # Errors
-    /// BADHANDLE if it is none of ours.
+    /// BADHANDLE if this server never made it.
     pub(crate) fn decode(wire: &[u8]) -> Result<Fh, Status> {
         let [FORMAT, e0, e1, handle @ ..] = wire else {
             return Err(Status::BADHANDLE);
@@ -36,7 +36,7 @@ impl Fh {
         })
     }
 
-    /// As an XDR opaque.
+    /// Encodes it as an XDR opaque.
     pub(crate) fn encode(&self, w: &mut Writer) {
         let handle = self.handle.as_bytes();
         let mut wire = [0; 3 + FsHandle::MAX];
@@ -53,7 +53,7 @@ impl fmt::Debug for Fh {
     }
 }
 
-/// The first byte of our filehandles; another layout will have another.
+/// The first byte of this server's filehandles; another layout gets another.
 const FORMAT: u8 = 1;
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn handles_survive_the_wire_and_strangers_are_refused() {
+    fn filehandles_survive_the_wire_and_foreign_ones_are_refused() {
         let fh = Fh {
             export: 0x0102,
             handle: FsHandle::new(&[9; 60]).unwrap(),

@@ -1,30 +1,31 @@
-//! A cheap fingerprint of a request, to distinguish a retry from another request under the same seqid.
-//! [RFC 8881 §2.10.6.1.3.1]
+//! A cheap fingerprint of a request, to distinguish a retry from another request under the same
+//! seqid. [RFC 8881 §2.10.6.1.3.1]
 
-/// What of a request is the same in every retry of it.
+/// The parts of a request that are the same in every retry of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestContent<'a> {
-    /// On whose behalf it is made.
+    /// The user that makes it.
     pub(crate) user: u32,
     pub(crate) minor: u32,
-    /// How many operations it has.
+    /// Number of its operations.
     pub(crate) count: u32,
-    /// Those after SEQUENCE; in minor version 0, all.
+    /// The operations after SEQUENCE; in minor version 0, all.
     pub(crate) operations: &'a [u8],
 }
 
-/// Of a request: its user, and the number, length, start and end of its operations.
+/// The fingerprint of a request: of its user, and of the number, length, start and end of its
+/// operations.
 ///
-/// A client encodes the rest anew when it sends a request again: the tag, the credential with its
-/// stamp, and the arguments of SEQUENCE, whose slot and seqid have led here. To hash a whole
-/// megabyte would cost more than the check is worth.
-pub(crate) fn of(asked: &RequestContent<'_>) -> u64 {
+/// A client encodes the rest again when it retries: the tag, the credential with its stamp, and the
+/// arguments of SEQUENCE, whose slot and seqid have led here. A hash of a whole megabyte would cost
+/// more than the check is worth.
+pub(crate) fn of(request: &RequestContent<'_>) -> u64 {
     let RequestContent {
         user,
         minor,
         count,
         operations,
-    } = *asked;
+    } = *request;
     let mut hash = mix(SEED, u64::from(user) << 32 | u64::from(minor));
     hash = mix(hash, u64::from(count) << 32 | operations.len() as u64);
     let (head, tail) = operations.split_at(operations.len().min(HEAD));
@@ -32,13 +33,13 @@ pub(crate) fn of(asked: &RequestContent<'_>) -> u64 {
     bytes(hash, &tail[tail.len() - tail.len().min(TAIL)..])
 }
 
-/// Of all these bytes.
+/// The fingerprint of these bytes.
 pub(crate) fn of_bytes(data: &[u8]) -> u64 {
     bytes(mix(SEED, data.len() as u64), data)
 }
 
-/// Of these bytes and another fingerprint, so that a client that does not know `seed` cannot find
-/// another pair with the same one.
+/// The fingerprint of these bytes and another fingerprint. Without knowledge of `seed`, a client
+/// cannot find another pair with the same result.
 pub(crate) fn of_both(seed: u64, data: &[u8], print: u64) -> u64 {
     mix(
         bytes(mix(SEED ^ seed, data.len() as u64), data) ^ seed,
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_hides_nothing_and_cannot_be_made_up_for() {
+    fn a_changed_seed_always_changes_the_fingerprint() {
         let data = b"192.0.2.1";
         for seed in [0, 1, SEED, u64::MAX] {
             let print = of_both(seed, data, 5);
@@ -93,7 +94,7 @@ mod tests {
                 assert_ne!(
                     print,
                     of_both(other, data, 5 ^ 1 << bit),
-                    "bit {bit} of {seed:x} and of what is hashed with it"
+                    "bit {bit} of {seed:x} and of the other fingerprint"
                 );
             }
         }
@@ -102,20 +103,26 @@ mod tests {
     #[test]
     fn user_version_count_length_head_and_tail_matter_and_the_middle_does_not() {
         let operations = [7_u8; 1000];
-        let asked = RequestContent {
+        let request = RequestContent {
             user: 1,
             minor: 1,
             count: 3,
             operations: &operations,
         };
-        let same = of(&asked);
+        let same = of(&request);
         let others = [
-            RequestContent { user: 2, ..asked },
-            RequestContent { minor: 2, ..asked },
-            RequestContent { count: 4, ..asked },
+            RequestContent { user: 2, ..request },
+            RequestContent {
+                minor: 2,
+                ..request
+            },
+            RequestContent {
+                count: 4,
+                ..request
+            },
             RequestContent {
                 operations: &operations[1..],
-                ..asked
+                ..request
             },
         ];
         for other in others {
@@ -132,7 +139,7 @@ mod tests {
             other[at] = 8;
             let other = of(&RequestContent {
                 operations: &other,
-                ..asked
+                ..request
             });
             assert_eq!(same != other, differs, "byte {at}");
         }

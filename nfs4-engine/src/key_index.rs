@@ -1,9 +1,9 @@
-//! Lists of keys whose members know their own place, so that each leaves in one step.
+//! Lists of keys whose entries know their own index, so that each leaves in one step.
 
 use crate::parted::Parted;
 use crate::slab::Key;
 
-/// Keys, in no order that a peer could rely on.
+/// Keys, in an order that no peer may rely on.
 pub(crate) struct KeyIndex<K>(Parted<Key<K>>);
 
 impl<K> KeyIndex<K> {
@@ -19,22 +19,22 @@ impl<K> KeyIndex<K> {
         self.0.len()
     }
 
-    /// The one at this place.
+    /// The key at this index.
     pub(crate) fn at(&self, place: u32) -> Option<Key<K>> {
         self.0.get(place as usize).copied()
     }
 
-    /// All of them.
+    /// All keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Key<K>> + '_ {
         self.0.iter().copied()
     }
 
-    /// One of them.
+    /// One of the keys.
     pub(crate) fn any(&self) -> Option<Key<K>> {
         self.0.last().copied()
     }
 
-    /// The place that the next [`KeyIndex::push`] gives.
+    /// The index that the next [`KeyIndex::push`] uses.
     pub(crate) fn next_place(&self) -> u32 {
         // Every list has a limit far below 2^32.
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
@@ -44,7 +44,7 @@ impl<K> KeyIndex<K> {
         self.0.push(key);
     }
 
-    /// Removes the one at `place`; the one that now stands there is returned.
+    /// Removes the key at `place`; returns the key that moved there.
     pub(crate) fn remove(&mut self, place: u32) -> Option<Key<K>> {
         let place = place as usize;
         self.0.swap_remove(place);

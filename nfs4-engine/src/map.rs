@@ -1,4 +1,4 @@
-//! Maps whose order never shows: for keys that a peer chooses, and for those that the server mints.
+//! Maps without a visible order: for keys that a peer chooses, and for keys that the server mints.
 
 use alloc::boxed::Box;
 use core::hash::{BuildHasher, Hash, Hasher};
@@ -7,14 +7,13 @@ use hashbrown::hash_table::Entry as Found;
 use hashbrown::{Equivalent, HashTable};
 use siphasher::sip::SipHasher13;
 
-/// A map that cannot be iterated, so that its order never shows, under a hash whose key no peer
-/// knows.
+/// A map that cannot be iterated, so that its order never shows. No peer knows the key of its hash.
 ///
-/// It grows in parts, and keeps the hashes beside the keys: no insertion moves more than the entries
-/// of one part, or looks at their keys.
+/// The map grows in parts and keeps the hashes beside the keys: no insertion moves more than the
+/// entries of one part, or hashes their keys.
 pub(crate) struct DetMap<K, V, S = Keyed> {
     first: Table<K, V>,
-    /// What does not fit there, by some bits of the hash.
+    /// The entries beyond the first table, in parts by some bits of the hash.
     rest: Option<Box<[Table<K, V>; PARTS]>>,
     len: usize,
     hasher: S,
@@ -49,15 +48,16 @@ impl BuildHasher for Keyed {
     }
 }
 
-/// A hash function for a few words: each is multiplied by a secret number, and the upper half of the
-/// product is folded into the lower. It costs a tenth of [`Keyed`], and no peer ever sees an output of it.
+/// A hash function for a few words: each is multiplied by a secret number, and the upper half of
+/// the product is folded into the lower. It costs a tenth of [`Keyed`], and no peer sees an output
+/// of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Folded {
     start: u64,
     factor: u64,
 }
 
-/// What [`Folded`] makes of the words so far.
+/// The state of [`Folded`] after some words.
 pub(crate) struct Folding {
     state: u64,
     factor: u64,
@@ -138,7 +138,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
         self.get_hashed(self.hash_of(key), key)
     }
 
-    /// As [`DetMap::get`], by the key's [`DetMap::hash_of`].
+    /// As [`DetMap::get`], with the key's [`DetMap::hash_of`].
     pub(crate) fn get_hashed<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<&V> {
         let is_it = |entry: &Entry<K, V>| entry.hash == hash && key.equivalent(&entry.key);
         let found = self.first.find(hash, is_it).or_else(|| {
@@ -171,11 +171,11 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
         None
     }
 
-    /// Inserts a key that is not there, by its [`DetMap::hash_of`].
+    /// Inserts a key that is not there, with its [`DetMap::hash_of`].
     pub(crate) fn insert_new(&mut self, hash: u64, key: K, value: V) {
         let entry = Entry { hash, key, value };
         self.len += 1;
-        let table = if self.first.len() < FIRST {
+        let table = if self.first.len() < MAX_FIRST {
             &mut self.first
         } else {
             let rest = self
@@ -190,7 +190,7 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
         self.remove_hashed(self.hash_of(key), key)
     }
 
-    /// As [`DetMap::remove`], by the key's [`DetMap::hash_of`].
+    /// As [`DetMap::remove`], with the key's [`DetMap::hash_of`].
     pub(crate) fn remove_hashed<Q: Equivalent<K> + ?Sized>(
         &mut self,
         hash: u64,
@@ -211,14 +211,14 @@ impl<K: Eq + Hash, V, S: BuildHasher> DetMap<K, V, S> {
     }
 }
 
-/// Which part a hash belongs to, by bits that a table itself does not go by.
+/// The part of a hash, by bits that a table itself does not use.
 const fn part(hash: u64) -> usize {
     (hash >> 40) as usize % PARTS
 }
 
-/// Number of entries of one table, before there are parts.
-const FIRST: usize = 4_096;
-/// Parts of the entries beyond: of a million, each has as many as the first.
+/// Maximum number of entries in the first table, before there are parts.
+const MAX_FIRST: usize = 4_096;
+/// Number of parts: with a million entries, each has as many as the first table.
 const PARTS: usize = 256;
 
 #[cfg(test)]
@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    /// How often the key of the one test was hashed.
+    /// Number of times that a key of the one test was hashed.
     static HASHED: AtomicUsize = AtomicUsize::new(0);
 
     #[derive(Clone, PartialEq, Eq)]
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Counted upwards, in their lower or their upper half, they are spread.
+    /// Words that count upwards, in their lower or their upper half, are spread evenly.
     #[test]
     fn folded_words_fill_parts_evenly() {
         for shift in [0, 20, 32, 46] {
@@ -257,7 +257,7 @@ mod tests {
                 map.insert((number << shift, 1_u64), ());
             }
             let longest = map.tables().iter().map(|table| table.len()).max();
-            assert!(longest <= Some(FIRST), "{longest:?} at {shift}");
+            assert!(longest <= Some(MAX_FIRST), "{longest:?} at {shift}");
             let mut buckets = alloc::vec![0; 1 << 16];
             for entry in map.tables().into_iter().flatten() {
                 buckets[entry.hash as usize % (1 << 16)] += 1;
@@ -281,7 +281,10 @@ mod tests {
         }
         assert_eq!(map.len(), 200_000);
         let longest = map.tables().iter().map(|table| table.len()).max();
-        assert!(longest <= Some(FIRST), "{longest:?} entries in one table");
+        assert!(
+            longest <= Some(MAX_FIRST),
+            "{longest:?} entries in one table"
+        );
         for number in 0..200_000 {
             assert_eq!(map.get(&Counted(number)), Some(&number));
         }

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_members_are_in_it() {
+    fn a_set_contains_only_its_members() {
         let set = OpSet::of(&[Op::Access, Op::RemoveXattr]);
         let members: alloc::vec::Vec<Op> = Op::ALL
             .iter()

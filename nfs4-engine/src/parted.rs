@@ -1,12 +1,13 @@
-//! Lists that peers can make long: they grow in parts, so that no step moves more than one of them.
+//! Lists that peers can make long: they grow in parts, so that no step moves more than one part.
 
 use alloc::vec::Vec;
 
-/// A list. Places in the first part, which is all that most lists have, are found as in a `Vec`.
+/// A list. An index in the first part, which is all that most lists have, is looked up as in a
+/// `Vec`.
 #[derive(Debug)]
 pub(crate) struct Parted<T> {
     first: Vec<T>,
-    /// What does not fit there; all full but the last, and none empty.
+    /// The elements beyond the first part: all parts are full but the last, and none is empty.
     rest: Vec<Vec<T>>,
 }
 
@@ -68,7 +69,7 @@ impl<T> Parted<T> {
         value
     }
 
-    /// Takes out what is at a place; the last takes that place.
+    /// Removes the element at an index; the last element takes its place.
     pub(crate) fn swap_remove(&mut self, place: usize) -> Option<T> {
         if place >= self.len() {
             return None;
@@ -80,8 +81,8 @@ impl<T> Parted<T> {
         }
     }
 
-    /// Makes a place of the list, and those before it, if they are not there: a few at a time, for
-    /// places are given out in their order.
+    /// Extends the list up to an index: a few elements at a time, because indices are handed out in
+    /// order.
     pub(crate) fn reach(&mut self, place: usize, mut fill: impl FnMut() -> T) {
         for _ in self.len()..=place {
             self.push(fill());
@@ -93,7 +94,7 @@ impl<T> Parted<T> {
     }
 }
 
-/// Number of entries of one part.
+/// Number of elements in a part.
 const PART: usize = 4_096;
 
 #[cfg(test)]
@@ -101,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_a_list_like_any_other() {
+    fn a_parted_list_behaves_like_a_vec() {
         let (mut parted, mut list) = (Parted::new(), Vec::new());
         let mut seed = 1_u64;
-        // It grows past two parts, shrinks to nothing, and so on.
+        // The list grows past two parts, shrinks to nothing, and so on.
         for step in 0..8 * PART {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let place = (seed >> 33) as usize % (list.len() + 1);
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_it_is_not_moved_when_it_grows_beyond_a_part() {
+    fn elements_are_not_moved_when_the_list_grows_beyond_a_part() {
         let mut parted = Parted::new();
         parted.reach(PART - 1, || 7_u64);
         let first = parted.first.as_ptr();

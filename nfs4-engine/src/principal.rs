@@ -1,8 +1,9 @@
-//! Principals: in whose name a request is made. [RFC 8881 §2.3]
+//! Principals: the identity that a request is made under. [RFC 8881 §2.3]
 
 use crate::fs::{Credential, Flavor};
 
-/// The identity of an RPC caller: two requests with equal principals come from the same one.
+/// The identity of a client in RPC; two requests with equal principals come from the same
+/// principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Principal {
     flavor: Flavor,

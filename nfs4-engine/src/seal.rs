@@ -1,4 +1,4 @@
-//! Words that no peer can count: one that a peer knows says nothing of another.
+//! Words that no peer can predict: one word reveals nothing of another.
 
 use core::hash::BuildHasher;
 
@@ -19,7 +19,7 @@ pub(crate) struct Draw {
     left: Option<u32>,
 }
 
-/// What words are drawn for: each purpose has a sequence of its own.
+/// The purpose of a word: each purpose has its own sequence.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum SealPurpose {
     Client,
@@ -34,7 +34,7 @@ impl Seal {
         Seal(keyed)
     }
 
-    /// The word that stands for this one.
+    /// The sealed form of this word.
     pub(crate) fn close(&self, purpose: SealPurpose, word: u64) -> u64 {
         let mut halves = [(word >> 32) as u32, word as u32];
         for round in 0..ROUNDS {
@@ -43,7 +43,7 @@ impl Seal {
         join(halves)
     }
 
-    /// The word that this one stands for.
+    /// The word of this sealed form.
     pub(crate) fn open(&self, purpose: SealPurpose, sealed: u64) -> u64 {
         let mut halves = [(sealed >> 32) as u32, sealed as u32];
         for round in (0..ROUNDS).rev() {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_do_not_stand_side_by_side() {
+    fn consecutive_words_are_not_sealed_to_consecutive_words() {
         let seal = Seal::new(Keyed::new([7; 16]));
         let other = Seal::new(Keyed::new([8; 16]));
         for word in 0..1_000_u64 {

@@ -1,4 +1,4 @@
-//! Where clients reach the server, as it reports it. [RFC 8881 §11.16]
+//! The addresses of the server, as clients see them. [RFC 8881 §11.16]
 
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
@@ -7,36 +7,36 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use nfs4_proto::rpc::format_uaddr;
 
-/// Where clients reach the server.
+/// An address at which clients reach the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerAddress {
-    /// An address and a TCP port. Port 2049 is not sent, since clients assume it; Linux then
-    /// takes the port of its mount.
+    /// An address and a TCP port. Port 2049 is not sent, since clients assume it; Linux then uses
+    /// the port of its mount.
     Ip(IpAddr, u16),
-    /// A name that DNS knows, at port 2049: there is no way to send another.
+    /// A DNS name, at port 2049: NFS has no way to state another port.
     Name(String),
 }
 
-/// Why clients cannot be sent an address.
+/// The reason for which an address cannot be sent to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerAddressFault {
-    /// It stands for any host, or for many.
+    /// The address stands for any host, or for many.
     #[error("it is not the address of one host")]
     Host,
-    /// Port 0 is no address of a server.
+    /// No server listens at port 0.
     #[error("its port is 0")]
     Port,
-    /// It is no name of a host. [RFC 1123 §2.1]
+    /// It is no host name. [RFC 1123 §2.1]
     #[error("it is not a host name of letters, digits and hyphens")]
     Name,
-    /// It is there already.
+    /// The address is in the list already.
     #[error("it is there twice")]
     Twice,
 }
 
 impl ServerAddress {
-    /// As an entry of fs_locations: a name, or a universal address, whose port is left out if it is
-    /// the one that clients assume.
+    /// The entry of fs_locations: a name, or a universal address without the port that clients
+    /// assume.
     pub(crate) fn on_the_wire(&self) -> Cow<'_, str> {
         match self {
             ServerAddress::Ip(ip, NFS_PORT) => Cow::Owned(ip.to_string()),
@@ -55,7 +55,7 @@ impl ServerAddress {
     }
 }
 
-/// As people write it.
+/// The form that people write.
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -65,7 +65,7 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-/// What is wrong with each of these.
+/// The faults of these addresses.
 pub(crate) fn faults_of(
     addresses: &[ServerAddress],
 ) -> impl Iterator<Item = (&ServerAddress, ServerAddressFault)> {
@@ -82,7 +82,7 @@ fn is_no_host(ip: &IpAddr) -> bool {
     ip.is_unspecified() || ip.is_multicast() || *ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
-/// Whether it is a name and cannot be taken for an address. [RFC 1123 §2.1]
+/// Whether it is a host name and cannot be taken for an address. [RFC 1123 §2.1]
 fn is_host_name(name: &str) -> bool {
     let is_label = |label: &str| {
         let plain = |sign: u8| sign.is_ascii_alphanumeric() || sign == b'-';
@@ -97,7 +97,7 @@ fn is_host_name(name: &str) -> bool {
         && !last.bytes().all(|sign| sign.is_ascii_digit())
 }
 
-/// Where NFS is, unless something else is said. [RFC 8881 §2.9.3]
+/// The port of NFS, unless another is given. [RFC 8881 §2.9.3]
 const NFS_PORT: u16 = 2049;
 
 #[cfg(test)]
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_port_other_than_the_default_is_reported() {
+    fn only_a_port_that_clients_do_not_assume_is_sent() {
         let ip = |ip: &str, port| ServerAddress::Ip(ip.parse().unwrap(), port);
         for (address, wire) in [
             (ip("192.0.2.7", 2049), "192.0.2.7"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_nothing_that_could_be_an_address() {
+    fn a_host_name_cannot_be_taken_for_an_address() {
         let long = "a".repeat(63);
         for good in ["a", "files", "files.example", "4.example", "x-1.y", &long] {
             assert!(is_host_name(good), "{good}");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_found() {
+    fn each_address_fault_is_found() {
         let ip = |ip: &str, port| ServerAddress::Ip(ip.parse().unwrap(), port);
         let addresses = [
             ip("0.0.0.0", 2049),

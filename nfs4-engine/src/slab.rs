@@ -1,4 +1,4 @@
-//! Tables whose keys the engine mints itself: an index and a generation, looked up without hashing.
+//! Tables whose keys the engine mints: an index and a generation, looked up without hashing.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -8,50 +8,51 @@ use core::marker::PhantomData;
 
 use crate::seal::Draw;
 
-/// A table of `T`; a key to a removed entry finds nothing, also after its place was taken again.
+/// A table of `T`. The key of a removed entry finds nothing, also after its index is reused.
 ///
-/// It grows by chunks, so that no insertion moves more than one of them.
+/// The table grows by chunks, so that no insertion moves more than one chunk.
 pub(crate) struct Slab<T> {
-    /// All full but the last.
+    /// All chunks are full but the last.
     chunks: Vec<Vec<Cell<T>>>,
-    /// How many places there are.
+    /// Number of places.
     places: usize,
-    /// How many of them are free.
+    /// Number of free places.
     free: usize,
-    /// The first and the last of these: a place is taken again as late as can be.
+    /// The first and the last free place: free places form a queue, so that each is reused as late
+    /// as possible.
     ends: (u32, u32),
-    /// Where generations come from, if peers see them.
+    /// The source of generations, if peers see them.
     draw: Option<Draw>,
 }
 
 struct Cell<T> {
     generation: u32,
-    /// The generation of the last entry here that was lost; 0 if none was.
+    /// The generation of the last entry here that was lost; 0 if there was none.
     lost: u32,
     content: Content<T>,
 }
 
-/// What is at a place.
+/// The content of a place.
 enum Content<T> {
     Taken(T),
-    /// Nothing; the place after it in the queue of free ones is this.
+    /// Free, with the next place in the queue of free ones.
     Free(u32),
 }
 
-/// What a [`Slab`] holds.
+/// An entry of a [`Slab`].
 pub(crate) trait Entry {
-    /// Marks the keys of these entries.
+    /// The marker of the keys of these entries.
     type Kind;
 }
 
-/// Names an entry of the slab whose entries are of this kind.
+/// The key of an entry in the slab of this kind.
 pub(crate) struct Key<K> {
     pub(crate) index: u32,
     pub(crate) generation: u32,
     of: PhantomData<fn() -> K>,
 }
 
-/// Where an entry is or could be.
+/// A place: the key of its present or former entry, and the entry if there is one.
 pub(crate) type Place<'a, T> = (Key<<T as Entry>::Kind>, Option<&'a T>);
 
 impl<T: Entry> Slab<T> {
@@ -65,7 +66,7 @@ impl<T: Entry> Slab<T> {
         }
     }
 
-    /// A table whose generations no peer can guess.
+    /// A table whose generations no peer can predict.
     pub(crate) const fn secret(draw: Draw) -> Slab<T> {
         Slab {
             chunks: Vec::new(),
@@ -80,7 +81,7 @@ impl<T: Entry> Slab<T> {
         self.places - self.free
     }
 
-    /// Adds an entry that may want to know its own key.
+    /// Adds an entry that is made from its own key.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T::Kind>) -> T) -> Key<T::Kind> {
         let drawn = self.draw.as_mut().map(Draw::next);
         let index = self.ends.0;
@@ -150,7 +151,7 @@ impl<T: Entry> Slab<T> {
         }
     }
 
-    /// The key of the entry that is at this place now.
+    /// The key of the entry that is at this index now.
     pub(crate) fn key_at(&self, index: u32) -> Option<Key<T::Kind>> {
         let entry = self.entry(index)?;
         entry
@@ -165,7 +166,7 @@ impl<T: Entry> Slab<T> {
         entries.filter_map(|entry| entry.content.taken())
     }
 
-    /// With their keys, in no order that a peer could rely on.
+    /// All entries with their keys, in an order that no peer may rely on.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Key<T::Kind>, &T)> + '_ {
         let entries = self.chunks.iter().flatten();
         entries.zip(0..).filter_map(|(entry, index)| {
@@ -174,7 +175,7 @@ impl<T: Entry> Slab<T> {
         })
     }
 
-    /// Every place from `index` on, taken or not.
+    /// Every place from `index` on, free or not.
     pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, T>> {
         let from = index as usize;
         let chunks = self.chunks.iter().skip(from / CHUNK);
@@ -197,7 +198,7 @@ impl<T: Entry> Slab<T> {
         if let Content::Free(_) = entry.content {
             return None;
         }
-        // Zero is kept out, so that an all-zero id never names anything.
+        // Zero is skipped, so that an all-zero id never names an entry.
         entry.generation = entry.generation.checked_add(1).unwrap_or(1);
         let taken = core::mem::replace(&mut entry.content, Content::Free(key.index));
         self.put_last(key.index);
@@ -207,7 +208,7 @@ impl<T: Entry> Slab<T> {
         }
     }
 
-    /// Puts a place that is free now at the end of the queue of them.
+    /// Appends a free place to the queue of free places.
     fn put_last(&mut self, index: u32) {
         let last = self.ends.1;
         self.ends.1 = index;
@@ -219,8 +220,8 @@ impl<T: Entry> Slab<T> {
         self.free += 1;
     }
 
-    /// As [`Slab::remove`]; that the entry was taken from its owner is remembered until another at
-    /// its place is, too.
+    /// Removes an entry as [`Slab::remove`] does, and remembers its loss until another entry at its
+    /// index is lost.
     pub(crate) fn lose(&mut self, key: Key<T::Kind>) -> Option<T> {
         let value = self.remove(key)?;
         if let Some(entry) = self.entry_mut(key.index) {
@@ -229,12 +230,12 @@ impl<T: Entry> Slab<T> {
         Some(value)
     }
 
-    /// Whether this was an entry that is remembered as lost.
+    /// Whether this key is of an entry that is remembered as lost.
     pub(crate) fn was_lost(&self, key: Key<T::Kind>) -> bool {
         self.lost_at(key.index) == Some(key.generation)
     }
 
-    /// The generation of the last entry at this place that was lost.
+    /// The generation of the last entry at this index that was lost.
     pub(crate) fn lost_at(&self, index: u32) -> Option<u32> {
         let entry = self.entry(index)?;
         (entry.lost != 0).then_some(entry.lost)
@@ -261,7 +262,7 @@ impl<K> Key<K> {
     }
 }
 
-// Derives would ask the same of `K`.
+// Derives would require the same of `K`.
 impl<K> Clone for Key<K> {
     fn clone(&self) -> Key<K> {
         *self
@@ -302,7 +303,7 @@ impl<K> fmt::Debug for Key<K> {
     }
 }
 
-/// Places of a chunk.
+/// Number of places in a chunk.
 const CHUNK: usize = 1_024;
 
 #[cfg(test)]
@@ -352,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_taken_again_in_the_order_they_became_free() {
+    fn places_are_reused_in_the_order_they_became_free() {
         let mut slab = Slab::new();
         let mut queue = alloc::collections::VecDeque::new();
         let mut held: Vec<_> = (0..50).map(|value| slab.insert(value)).collect();
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_told_from_what_was_given_back() {
+    fn a_lost_entry_is_distinguished_from_a_removed_one() {
         let mut slab = Slab::new();
         let first = slab.insert('a');
         assert_eq!(slab.remove(first), Some('a'));

@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::slice;
 
-/// A list whose first element lies within it: no memory is asked for before there is a second, and
-/// a `Vec` would ask for that of four.
+/// A list whose first element is stored inline: it allocates with the second element only, where a
+/// `Vec` would allocate four.
 #[derive(Debug)]
 pub(crate) struct SmallList<T> {
-    /// There whenever there are others.
+    /// Present whenever there are others.
     first: Option<T>,
     others: Vec<T>,
 }
@@ -35,7 +35,7 @@ impl<T> SmallList<T> {
         }
     }
 
-    /// Takes an element out; those after it move up.
+    /// Removes an element; those after it move up.
     pub(crate) fn remove(&mut self, index: usize) -> Option<T> {
         if let Some(index) = index.checked_sub(1) {
             return (index < self.others.len()).then(|| self.others.remove(index));
@@ -45,7 +45,7 @@ impl<T> SmallList<T> {
     }
 }
 
-// A derive would ask the same of `T`.
+// A derive would require the same of `T`.
 impl<T> Default for SmallList<T> {
     fn default() -> SmallList<T> {
         SmallList {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_a_list_like_any_other() {
+    fn a_small_list_behaves_like_a_vec() {
         let (mut few, mut list) = (SmallList::default(), Vec::new());
         for value in 0..5 {
             few.push(value);

@@ -1,6 +1,6 @@
-//! How long the engine's tables are.
+//! The lengths of the engine's tables.
 
-/// How long the engine's tables are, for tests and for people.
+/// The lengths of the engine's tables, for tests and for administrators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableLengths {
     /// Connections that are open.
@@ -9,36 +9,36 @@ pub struct TableLengths {
     pub clients: usize,
     /// Sessions.
     pub sessions: usize,
-    /// Open owners and lock owners.
+    /// Open-owners and lock-owners.
     pub owners: usize,
-    /// Opens: one for each owner and file.
+    /// Opens: one for each open-owner and file.
     pub opens: usize,
-    /// Lock stateids: one for each lock owner and open.
+    /// Lock stateids: one for each lock-owner and open.
     pub locks: usize,
-    /// Files with opens, locks or delegations.
+    /// Files that a client has open.
     pub files: usize,
-    /// Denied locks that requests wait for.
+    /// Denied locks that a client waits for.
     pub waiting: usize,
     /// Callbacks that are accepted and not ended.
     pub callbacks: usize,
-    /// Callbacks on the wire, also those that no request waits for any more.
+    /// Callbacks on the wire, those included whose result is of no interest any more.
     pub flights: usize,
-    /// Delegations that clients have for reading.
+    /// Read delegations that clients hold.
     pub read_delegations: usize,
-    /// Delegations that clients have for writing.
+    /// Write delegations that clients hold.
     pub write_delegations: usize,
-    /// Delegations that were revoked, which their clients have not acknowledged.
+    /// Revoked delegations that their clients have not acknowledged.
     pub revoked_delegations: usize,
     /// COMPOUNDs that wait for a file system.
     pub parked: usize,
-    /// Replies of minor version 0 kept for retries.
+    /// Replies of minor version 0 that are kept for retransmissions.
     pub kept_replies: usize,
-    /// COMPOUNDs that wait for what a client answers.
+    /// COMPOUNDs that wait for the reply to a callback.
     pub held: usize,
-    /// COMPOUNDs that let others have their turn.
+    /// COMPOUNDs that have yielded to others.
     pub yielded: usize,
     /// Bytes of replies kept for replay.
     pub cached_bytes: usize,
-    /// Reminders that are set, those of what has gone since included.
+    /// Timers that are set, those of removed entries included.
     pub timers: usize,
 }

@@ -1,4 +1,4 @@
-//! Which crate may depend on which.
+//! The dependencies that each crate may have.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ pub(crate) struct Package {
     pub(crate) directory: PathBuf,
     /// What all packages have in common, one `key = value` each.
     pub(crate) header: [String; 4],
-    /// Outside the workspace: fuzz.
+    /// The package is outside the workspace: fuzz.
     pub(crate) outside: bool,
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Dependency {
     pub(crate) kind: Kind,
     pub(crate) default_features: bool,
     pub(crate) features: Vec<String>,
-    /// Ours, named by path.
+    /// The dependency is a crate of this repository, named by path.
     pub(crate) path: bool,
 }
 
@@ -32,12 +32,12 @@ pub(crate) enum Kind {
     Dev,
 }
 
-/// The crates that decode what strangers send: no standard library, no unsafe code.
+/// The crates that decode bytes of peers: no standard library, no unsafe code.
 pub(crate) const FENCED: [&str; 2] = ["nfs4-proto", "nfs4-engine"];
 
 pub(crate) const TRANSPORTS: [&str; 2] = ["nfs4-transport-tokio", "nfs4-transport-std"];
 
-/// Faults of the import rules among our own crates and of the runtimes' places.
+/// Faults of the imports among the crates of the repository, and of the uses of runtimes.
 pub(crate) fn imports(packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     for package in packages {
@@ -50,7 +50,8 @@ pub(crate) fn imports(packages: &[Package]) -> Vec<String> {
     faults
 }
 
-/// Faults of what the fenced crates may depend on: only what stays `no_std` with our features.
+/// Faults of the dependencies of the fenced crates: each must stay `no_std` with the features in
+/// use.
 pub(crate) fn fence(packages: &[Package]) -> Vec<String> {
     let mut faults = Vec::new();
     for package in packages
@@ -103,10 +104,10 @@ pub(crate) fn common_header(packages: &[Package]) -> Vec<String> {
 fn import_fault(package: &Package, dependency: &Dependency) -> Option<String> {
     let (from, to) = (package.name.as_str(), dependency.name.as_str());
     if to == "nfs4d" {
-        return Some("nobody depends on nfs4d".to_owned());
+        return Some("no crate may depend on nfs4d".to_owned());
     }
     if TRANSPORTS.contains(&from) && TRANSPORTS.contains(&to) {
-        return Some("the transports never see each other".to_owned());
+        return Some("no transport may depend on the other".to_owned());
     }
     if let Some((_, homes)) = RUNTIMES.iter().find(|(runtime, _)| *runtime == to)
         && dependency.kind != Kind::Dev
@@ -121,17 +122,15 @@ fn import_fault(package: &Package, dependency: &Dependency) -> Option<String> {
         return None;
     }
     match MAY_IMPORT.iter().find(|(name, _)| *name == from) {
-        None => {
-            Some("this package is not in the table of layers; give it a place there".to_owned())
-        }
+        None => Some("this package is not in the table of layers; add it".to_owned()),
         Some((_, allowed)) if allowed.contains(&to) => None,
-        Some((_, [])) => Some("it imports none of our crates".to_owned()),
+        Some((_, [])) => Some("it may import no crate of this repository".to_owned()),
         Some((_, allowed)) => Some(format!("it may import only {}", allowed.join(", "))),
     }
 }
 
-/// The layers. Tests may look further (`[dev-dependencies]`), but never at nfs4d or across
-/// transports.
+/// The layers. Tests may import more (`[dev-dependencies]`), but never nfs4d, and no transport the
+/// other.
 const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("nfs4-proto", &[]),
     ("nfs4-engine", &["nfs4-proto"]),
@@ -162,7 +161,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// What each runtime or socket library may be used by, tests and benches aside.
+/// The crates that may use each runtime or socket library, tests and benches aside.
 const RUNTIMES: [(&str, &[&str]); 6] = [
     ("tokio", &["nfs4-transport-tokio", "nfs4d", "nfs4-tests"]),
     ("async-std", &["nfs4-transport-std"]),
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn no_crate_depends_on_nfs4d_not_even_a_test() {
+    fn no_crate_depends_on_nfs4d_not_even_for_tests() {
         assert_eq!(
             imports(&[package("nfs4-tests", vec![ours("nfs4d")])]).len(),
             1
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_ones_own_is_a_fault() {
+    fn a_package_header_that_differs_is_a_fault() {
         let mut other = package("b", Vec::new());
         other.header[1] = "edition = 2021".to_owned();
         assert_eq!(common_header(&[package("a", Vec::new()), other]).len(), 1);

@@ -1,6 +1,6 @@
-//! Patches that are kept: each must fit what it changes.
+//! The patches in the repository: each must fit the files that it changes.
 
-/// What is wrong with a patch, given how to read the files that it names.
+/// The faults of a patch; `read` returns the text of a file that the patch names.
 pub(crate) fn misfits(
     name: &str,
     patch: &str,

@@ -1,4 +1,4 @@
-//! What the rules look at: the packages that cargo sees and the source files on disk.
+//! The data that the rules check: the packages that cargo sees and the source files on disk.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl Repository {
             .canonicalize()
             .expect("the manifest directory has a parent");
         let mut packages = read_packages(&root.join("Cargo.toml"));
-        // It lives outside the workspace, with its own lock file.
+        // The package is outside the workspace, with its own lock file.
         packages.extend(read_packages(&root.join("fuzz/Cargo.toml")));
         Self { root, packages }
     }
@@ -45,7 +45,7 @@ impl Repository {
         self.read(&self.directory(package).join("src/lib.rs"))
     }
 
-    /// Where a package's `src` is, relative to the repository.
+    /// The path of a package's `src`, relative to the repository.
     pub(crate) fn source_root(&self, package: &str) -> String {
         let folder = self.directory(package).join("src");
         let folder = folder.strip_prefix(&self.root).unwrap_or(&folder);
@@ -62,12 +62,9 @@ impl Repository {
         without_test_modules(scans)
     }
 
-    /// All Rust sources of all packages, tests and examples included.
+    /// All Rust sources of the repository, tests included.
     pub(crate) fn all_sources(&self) -> Vec<File> {
-        let packages = self.packages.iter();
-        packages
-            .flat_map(|package| self.files_under(&package.directory))
-            .collect()
+        self.files_under(&self.root)
     }
 
     /// The files of a folder with this extension.

@@ -1,8 +1,8 @@
-//! What may be named in which crate's sources.
+//! The names that each crate's sources may contain.
 
 use crate::tokens::{Scan, Token};
 
-/// Both attributes must stand at the crate's root, unconditionally.
+/// Both attributes must be at the crate's root, unconditionally.
 pub(crate) fn fence_header(path: &str, scan: &Scan) -> Vec<String> {
     let mut faults = Vec::new();
     for (shown, run) in [
@@ -19,12 +19,12 @@ pub(crate) fn fence_header(path: &str, scan: &Scan) -> Vec<String> {
     faults
 }
 
-/// Inside the fence `std` is not a word: neither as a path nor as an `extern crate`.
+/// Inside the fence `std` is not a name: neither in a path nor in an `extern crate`.
 pub(crate) fn names_std(path: &str, scan: &Scan) -> Vec<String> {
     named(path, scan, "is outside the fence", |ident| ident == "std")
 }
 
-/// A transport moves bytes; what they mean is not its business.
+/// A transport moves bytes and does not interpret them.
 pub(crate) fn names_protocol(path: &str, scan: &Scan) -> Vec<String> {
     named(
         path,
@@ -40,14 +40,14 @@ pub(crate) fn names_protocol(path: &str, scan: &Scan) -> Vec<String> {
     )
 }
 
-/// Neither the driver nor a file system opens a socket or knows a runtime.
+/// Neither the driver nor a file system opens a socket or uses a runtime.
 pub(crate) fn names_sockets(path: &str, scan: &Scan) -> Vec<String> {
     named(path, scan, "belongs to a transport", |ident| {
         SOCKETS.contains(&ident)
     })
 }
 
-/// A file system knows files, not which client has them open.
+/// A file system knows files, and not the clients that have them open.
 pub(crate) fn names_protocol_state(path: &str, scan: &Scan) -> Vec<String> {
     named(path, scan, "is protocol state", |ident| {
         let dense = ident.replace('_', "").to_lowercase();
@@ -57,7 +57,7 @@ pub(crate) fn names_protocol_state(path: &str, scan: &Scan) -> Vec<String> {
     })
 }
 
-/// Maps that are keyed by peers are seeded and never iterated: `DetMap`, in `map.rs`, sees to both.
+/// Maps with keys of peers are seeded and never iterated: `DetMap`, in `map.rs`, ensures both.
 pub(crate) fn names_bare_maps(path: &str, scan: &Scan) -> Vec<String> {
     if path.ends_with("/map.rs") {
         return Vec::new();
@@ -67,7 +67,7 @@ pub(crate) fn names_bare_maps(path: &str, scan: &Scan) -> Vec<String> {
     })
 }
 
-/// Nothing unfinished ships.
+/// Unfinished code does not ship.
 pub(crate) fn unfinished(path: &str, scan: &Scan) -> Vec<String> {
     let mut faults = Vec::new();
     for name in ["todo", "unimplemented", "dbg"] {
@@ -86,7 +86,8 @@ fn named(path: &str, scan: &Scan, why: &str, wrong: impl Fn(&str) -> bool) -> Ve
         .collect()
 }
 
-/// `SlotTable` and `slot_table` are both "slot", "table"; digits at the end fall away.
+/// The words of `SlotTable` and `slot_table` are both "slot", "table"; digits at the end are
+/// dropped.
 fn words(ident: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut previous = '_';
@@ -124,9 +125,9 @@ const SOCKETS: [&str; 11] = [
     "socket2",
 ];
 
-/// Statuses, ids, and the operations whose names mean nothing else. READ, WRITE, OPEN, CLOSE,
-/// LOCK and their like are also what one does to a socket or a mutex; they are reached through
-/// `proto`, which a transport may not name either.
+/// Statuses, ids, and the operations with unambiguous names. READ, WRITE, OPEN, CLOSE, LOCK and the
+/// like are also operations of sockets and mutexes; their NFS versions need `proto`, which a
+/// transport may not name either.
 const PROTOCOL_PARTS: [&str; 30] = [
     "nfsstat",
     "nfs4err",

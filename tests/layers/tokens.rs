@@ -1,17 +1,17 @@
-//! A source file as a flat list of tokens, without what only exists under `cfg(test)`.
+//! A source file as a flat list of tokens, without the code that only exists under `cfg(test)`.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The tokens that can reach a shipped crate.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// In order, delimiters included; literals (and so doc comments) are left out.
+    /// In order, delimiters included; literals, and so doc comments, are left out.
     pub(crate) tokens: Vec<Token>,
     /// Names of modules declared as `#[cfg(test)] mod name;`.
     pub(crate) test_modules: Vec<String>,
 }
 
-/// One token and the line it stands on.
+/// One token and its line.
 #[derive(Debug)]
 pub(crate) struct Token {
     pub(crate) text: String,
@@ -128,7 +128,7 @@ struct Attribute {
     length: usize,
 }
 
-/// The attribute that these trees begin with, if they do.
+/// The attribute that these trees begin with, if any.
 fn attribute(trees: &[TokenTree]) -> Option<Attribute> {
     let is =
         |at: usize, sign| matches!(trees.get(at), Some(TokenTree::Punct(p)) if p.as_char() == sign);
@@ -149,13 +149,14 @@ fn attribute(trees: &[TokenTree]) -> Option<Attribute> {
     }
 }
 
-/// Whether an attribute keeps its item out of every build but the tests'. `any(test, …)` does not.
+/// Whether an attribute keeps its item out of every build but that of tests. `any(test, …)` does
+/// not.
 fn means_test(attribute: &str) -> bool {
     let dense: String = attribute.chars().filter(|c| !c.is_whitespace()).collect();
     dense == "test" || dense == "cfg(test)" || dense.starts_with("cfg(all(test,")
 }
 
-/// How many trees the item (or field, or variant) at the front takes, further attributes included.
+/// Number of trees of the item (or field, or variant) at the front, further attributes included.
 fn item_length(trees: &[TokenTree]) -> usize {
     let mut at = 0;
     while let Some(more) = attribute(&trees[at..]) {

@@ -1,4 +1,4 @@
-//! fattr4 out of what the file system and the configuration say. [RFC 8881 §3.3.7]
+//! Encoding of fattr4 from the answers of file systems and the configuration. [RFC 8881 §3.3.7]
 
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::consts::FH4_PERSISTENT;
@@ -11,17 +11,17 @@ use crate::fh::Fh;
 use crate::fs::{Attrs, Capabilities, FileKind, FsStat};
 use crate::time::Wall;
 
-/// What is the same for every object of an export.
+/// The properties that all objects of an export share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     pub(crate) capabilities: Capabilities,
     pub(crate) fsid: (u64, u64),
     pub(crate) lease_seconds: u32,
     pub(crate) max_io: u32,
-    /// The attributes that are listed.
+    /// The attributes that `supported_attrs` lists.
     pub(crate) served: Bitmap,
-    /// The attributes that are sent if they are asked for.
-    pub(crate) told: Bitmap,
+    /// The attributes that are sent if a client requests them.
+    pub(crate) returned: Bitmap,
 }
 
 /// An object whose attributes are encoded.
@@ -29,36 +29,35 @@ pub(crate) struct Source<'a> {
     pub(crate) view: &'a View,
     pub(crate) fh: &'a Fh,
     pub(crate) attrs: &'a Attrs,
-    /// Present if an attribute of the file system was asked for.
+    /// Present if an attribute of the file system was requested.
     pub(crate) stat: Option<&'a FsStat>,
-    /// An fs_locations4, present if it was asked for and is served.
+    /// An fs_locations4, present if it was requested and is served.
     pub(crate) locations: Option<&'a [u8]>,
-    /// The number of the directory that the object covers, if it does.
+    /// The fileid of the directory that the object covers, if it does.
     pub(crate) covers: Option<u64>,
 }
 
-/// Writes a fattr4 with those of the requested attributes that are sent, in ascending order.
-pub(crate) fn encode(w: &mut Writer, asked: &Bitmap, source: &Source<'_>) {
-    let mut given = *asked & source.view.told;
+/// Encodes a fattr4 with the requested attributes that are sent, in ascending order.
+pub(crate) fn encode(w: &mut Writer, requested: &Bitmap, source: &Source<'_>) {
+    let mut returned = *requested & source.view.returned;
     if source.stat.is_none() {
-        given = given & !super::supported::FROM_STAT;
+        returned = returned & !super::supported::FROM_STAT;
     }
     if source.locations.is_none() {
-        given.remove(num::FS_LOCATIONS);
+        returned.remove(num::FS_LOCATIONS);
     }
-    given.encode(w);
+    returned.encode(w);
     let len_at = w.reserve_u32();
     let start = w.len();
-    for number in given.iter() {
+    for number in returned.iter() {
         value(w, number, source);
     }
-    // A few kilobytes.
+    // The length is a few kilobytes.
     let len = u32::try_from(w.len() - start).unwrap_or(u32::MAX);
     w.patch_u32(len_at, len);
 }
 
-/// Writes other values of the change attribute and the length over those of the fattr4 that begins at
-/// `at`, as far as it has them.
+/// Overwrites change attribute and length in the fattr4 that begins at `at`, as far as it has them.
 pub(crate) fn tell_otherwise(w: &mut Writer, at: usize, change: u64, size: u64) {
     let fattr = w.as_slice().get(at..).unwrap_or_default();
     let Some((mask, mut place)) = data_of(fattr) else {
@@ -74,8 +73,8 @@ pub(crate) fn tell_otherwise(w: &mut Writer, at: usize, change: u64, size: u64) 
     }
 }
 
-/// The mask of a fattr4, and where in it the change attribute stands, or would: before it stand only
-/// those of a lower number.
+/// The mask of a fattr4, and the offset of its change attribute: only attributes of a lower number
+/// come before it.
 fn data_of(fattr: &[u8]) -> Option<(Bitmap, usize)> {
     let mut r = Reader::new(fattr);
     let mask = Bitmap::decode(&mut r).ok()?;
@@ -91,22 +90,23 @@ fn data_of(fattr: &[u8]) -> Option<(Bitmap, usize)> {
     Some((mask, r.position()))
 }
 
-/// Writes a fattr4 for an object whose attributes are not sent because of `status`: that, if it was
-/// asked for, and what the object is mounted on, if that is known. [RFC 8881 §5.8.1.12]
+/// Encodes a fattr4 for an object whose attributes cannot be read because of `status`:
+/// `rdattr_error`, if it was requested, and `mounted_on_fileid`, if it is known.
+/// [RFC 8881 §5.8.1.12]
 pub(crate) fn encode_failed(
     w: &mut Writer,
-    asked: &Bitmap,
+    requested: &Bitmap,
     status: Status,
     mounted_on: Option<u64>,
 ) {
-    let mut given = *asked & Bitmap::of(&[num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
+    let mut returned = *requested & Bitmap::of(&[num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
     if mounted_on.is_none() {
-        given.remove(num::MOUNTED_ON_FILEID);
+        returned.remove(num::MOUNTED_ON_FILEID);
     }
-    given.encode(w);
+    returned.encode(w);
     let len_at = w.reserve_u32();
     let start = w.len();
-    for number in given.iter() {
+    for number in returned.iter() {
         match number {
             num::RDATTR_ERROR => w.u32(status.0),
             _ => w.u64(mounted_on.unwrap_or_default()),
@@ -200,7 +200,7 @@ fn granularity(nanos: u32) -> Wall {
     }
 }
 
-/// A user or group id as a string of digits. [RFC 8881 §5.9]
+/// Encodes a user or group id as a string of digits. [RFC 8881 §5.9]
 pub(crate) fn decimal(w: &mut Writer, mut id: u32) {
     let mut digits = [0; 10];
     let mut at = digits.len();

@@ -1,4 +1,4 @@
-//! Where a file system is. [RFC 8881 §11.16, RFC 7530 §8.8]
+//! The locations of a file system. [RFC 8881 §11.16, RFC 7530 §8.8]
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,8 +8,8 @@ use nfs4_proto::xdr::{Encode, List, Writer};
 
 use crate::server_address::ServerAddress;
 
-/// The fs_locations4 of the file system at `path`: it is at the same path on each of the server's
-/// addresses.
+/// The fs_locations4 of the file system at `path`: it has the same path on each address of the
+/// server.
 pub(crate) fn fs_locations(path: &str, addresses: &[ServerAddress]) -> Box<[u8]> {
     // The root is a path without components. [RFC 8881 §5.8.2.12, RFC 7530 §5.8.2.10]
     let names = path.split('/').filter(|name| !name.is_empty());

@@ -1,4 +1,4 @@
-//! From a file system's attributes to NFS attributes and back. [RFC 8881 §5]
+//! Conversion between a file system's attributes and NFS attributes. [RFC 8881 §5]
 
 mod encode;
 mod locations;
@@ -9,4 +9,4 @@ mod supported;
 pub(crate) use encode::{Source, View, decimal, encode, encode_failed, tell_otherwise};
 pub(crate) use locations::fs_locations;
 pub(crate) use set::decode_settable;
-pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, supported, told, want};
+pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, returned, supported, want};

@@ -1,4 +1,4 @@
-//! What an OPEN may say. [RFC 9754 §2]
+//! The arguments of OPEN that the server understands. [RFC 9754 §2]
 
 use nfs4_proto::nfs4::attr::{Bitmap, OpenArguments};
 use nfs4_proto::nfs4::consts::{
@@ -10,7 +10,7 @@ use nfs4_proto::nfs4::consts::{
     UNCHECKED4,
 };
 
-/// The arguments of OPEN that are understood: each value is a bit of its set.
+/// The arguments of OPEN that the server understands: each value is a bit of its set.
 pub(super) const fn open_arguments() -> OpenArguments {
     OpenArguments {
         share_access: Bitmap::of(&[
@@ -24,7 +24,7 @@ pub(super) const fn open_arguments() -> OpenArguments {
             OPEN4_SHARE_DENY_WRITE,
             OPEN4_SHARE_DENY_BOTH,
         ]),
-        // Others are accepted and lead to nothing.
+        // Other values are accepted and have no effect.
         share_access_want: Bitmap::of(&[
             OPEN_ARGS_SHARE_ACCESS_WANT_ANY_DELEG,
             OPEN_ARGS_SHARE_ACCESS_WANT_NO_DELEG,

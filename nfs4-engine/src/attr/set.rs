@@ -1,4 +1,4 @@
-//! fattr4 that a client wants to set. [RFC 8881 §5.4, §18.30]
+//! Decoding of a fattr4 that a client sets. [RFC 8881 §5.4, §18.30]
 
 use nfs4_proto::nfs4::attr::{Bitmap, FattrRaw, num};
 use nfs4_proto::nfs4::status::Status;
@@ -7,11 +7,11 @@ use nfs4_proto::xdr::{Reader, XdrError};
 use crate::fs::{SetAttrs, SetTime};
 use crate::time::Wall;
 
-/// What is to be set, of the attributes that are served.
+/// Decodes the attributes to set.
 ///
 /// # Errors
-/// ATTRNOTSUPP for an attribute that is not served, INVAL for one that cannot be set or a senseless
-/// value, BADOWNER, BADXDR if the values do not fill their length.
+/// ATTRNOTSUPP for an attribute that is not served, INVAL for one that cannot be set or has an
+/// invalid value, BADOWNER, BADXDR if the values do not fill their length.
 pub(crate) fn decode_settable(fattr: &FattrRaw<'_>, served: &Bitmap) -> Result<SetAttrs, Status> {
     if !served.contains_all(&fattr.mask) {
         return Err(Status::ATTRNOTSUPP);
@@ -71,7 +71,7 @@ fn time(r: &mut Reader<'_>) -> Result<Wall, Status> {
     }
 }
 
-/// A user or group: digits, with or without a domain. [RFC 8881 §5.9]
+/// Decodes a user or group: digits, with or without a domain. [RFC 8881 §5.9]
 fn owner(name: &[u8]) -> Result<u32, Status> {
     let digits = name.split(|byte| *byte == b'@').next().unwrap_or_default();
     if digits.is_empty() {
@@ -86,7 +86,7 @@ fn owner(name: &[u8]) -> Result<u32, Status> {
         return Err(Status::BADOWNER);
     }
     match text.parse() {
-        // To system calls it means that the owner stays.
+        // System calls take this id for "unchanged".
         Ok(u32::MAX) | Err(_) => Err(Status::BADOWNER),
         Ok(id) => Ok(id),
     }
@@ -102,5 +102,5 @@ const SETTABLE: Bitmap = Bitmap::of(&[
     num::TIME_MODIFY_SET,
 ]);
 
-/// The longest owner string looked at, in bytes.
+/// Maximum length of an owner string, in bytes.
 const MAX_OWNER: usize = 1024;

@@ -1,11 +1,11 @@
-//! Which attributes are served. [RFC 8881 §5.6, §5.7]
+//! The attributes that are served. [RFC 8881 §5.6, §5.7]
 
 use nfs4_proto::nfs4::attr::{Bitmap, num};
 
 use crate::config::Config;
 use crate::fs::Want;
 
-/// The attributes served in a minor version: what can be asked for or set.
+/// The attributes served in a minor version: a client can request or set them.
 pub(crate) fn supported(minor: u32, config: &Config) -> Bitmap {
     let always = match minor {
         0 => SUPPORTED_V40,
@@ -19,10 +19,10 @@ pub(crate) fn supported(minor: u32, config: &Config) -> Bitmap {
     }
 }
 
-/// The attributes that are sent if they are asked for: those that are served and, in minor version 1,
-/// `open_arguments`. It belongs to minor version 2 and is not listed; clients of 1 that know it ask for
-/// it without having looked. [RFC 9754 §2]
-pub(crate) fn told(minor: u32, config: &Config) -> Bitmap {
+/// The attributes that are sent if a client requests them: those that are served and, in minor
+/// version 1, `open_arguments`. It belongs to minor version 2 and is not listed; clients of minor
+/// version 1 that know it request it without a look at the list. [RFC 9754 §2]
+pub(crate) fn returned(minor: u32, config: &Config) -> Bitmap {
     let served = supported(minor, config);
     if minor == 0 {
         served
@@ -31,12 +31,12 @@ pub(crate) fn told(minor: u32, config: &Config) -> Bitmap {
     }
 }
 
-/// What may be set together with an exclusive creation. [RFC 8881 §5.8.1.14]
+/// The attributes that may be set together with an exclusive creation. [RFC 8881 §5.8.1.14]
 pub(crate) const fn exclusive_create() -> Bitmap {
     Bitmap::of(&[num::SIZE, num::MODE, num::OWNER, num::OWNER_GROUP])
 }
 
-/// What GETATTR of this mask needs from the file system.
+/// The attributes of the file system that a GETATTR of this mask needs.
 pub(crate) fn want(mask: &Bitmap) -> Want {
     Want {
         attrs: mask.intersects(&FROM_ATTRS),
@@ -47,7 +47,7 @@ pub(crate) fn want(mask: &Bitmap) -> Want {
 /// Attributes that can only be set.
 pub(crate) const WRITE_ONLY: Bitmap = Bitmap::of(&[num::TIME_ACCESS_SET, num::TIME_MODIFY_SET]);
 
-/// Attributes that change with a file's bytes, wherever these are written. [RFC 8881 §10.4]
+/// Attributes that change with a file's bytes, wherever the bytes are written. [RFC 8881 §10.4]
 pub(crate) const OF_DATA: Bitmap =
     Bitmap::of(&[num::CHANGE, num::SIZE, num::TIME_METADATA, num::TIME_MODIFY]);
 

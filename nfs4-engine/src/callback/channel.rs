@@ -1,5 +1,5 @@
-//! The backchannel of one session: what was negotiated, its slots, and what waits for one.
-//! [RFC 8881 §2.10.3.1, §18.36]
+//! The backchannel of one session: what was negotiated, its slots, and the callbacks that wait for
+//! one. [RFC 8881 §2.10.3.1, §18.36]
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -14,56 +14,56 @@ use super::slot::CbSlot;
 use super::{Promise, encode};
 use crate::keys::{CallKey, FlightKey};
 
-/// A session's backchannel, whether or not a connection serves it now.
+/// The backchannel of a session, whether or not a connection serves it now.
 pub(crate) struct BackChannel {
-    /// The client has asked for it: its loss is worth telling.
+    /// The client has requested it, so its loss is reported.
     pub(crate) wanted: bool,
-    /// The seqids cannot be mended, or the client does not know the session.
+    /// The seqids are lost for good, or the client does not know the session.
     pub(crate) faulty: bool,
-    /// A callback went wrong, and since then none was executed and no connection bound.
+    /// A callback failed, and since then none was executed and no connection was bound.
     pub(crate) failing: bool,
-    /// The number of fore channel slots that the client was last asked to come down to.
+    /// The fore-channel slot count of the last CB_RECALL_SLOT.
     pub(crate) recalled_slots: Option<u32>,
     /// The RPC program that the client serves for callbacks.
     program: u32,
-    /// The minor version of callbacks.
+    /// The minor version of its callbacks.
     pub(crate) minor: u32,
-    /// The credential of callbacks, as it is sent; without one there are none.
+    /// The encoded credential of callbacks; without one there are no callbacks.
     credential: Option<Box<[u8]>>,
     max_request: u32,
-    /// Whether a callback can be made of CB_SEQUENCE and another operation.
+    /// Whether a CB_COMPOUND may hold CB_SEQUENCE and one more operation.
     has_place: bool,
-    /// How long a CB_COMPOUND4args may be, in bytes.
-    room: usize,
+    /// Maximum length of a CB_COMPOUND4args, in bytes.
+    max_args: usize,
     /// Whether it can carry any CB_RECALL.
     carries_recalls: bool,
     /// Whether it can carry any CB_NOTIFY_LOCK.
     carries_locks: bool,
-    /// Slots of it that are used.
+    /// Number of its slots that the server uses.
     slots: u32,
-    /// Number of them that the client wants used.
+    /// Number of these that the client allows.
     allowed: u32,
-    /// Slots, made when they are first used.
+    /// The slots, each made at its first use.
     seats: Vec<SlotInUse>,
     queue: VecDeque<CallKey>,
 }
 
-/// A slot with what is on it.
+/// A slot and the callback on it.
 #[derive(Debug, Default)]
 pub(crate) struct SlotInUse {
     pub(crate) slot: CbSlot,
-    /// The callback that has it; none if that was given up.
+    /// The callback that has the slot; none if that callback was given up.
     pub(crate) call: Option<CallKey>,
-    /// The sendings of that callback that may still be answered.
+    /// The transmissions of that callback that may still be answered.
     pub(crate) flights: Vec<FlightKey>,
     /// The highest slot that the callback was sent with.
     pub(crate) told: u32,
 }
 
-/// What a backchannel had on its slots, and what waited for one.
+/// What a backchannel had on its slots, and the callbacks that waited for one.
 pub(crate) type Cleared = (Vec<SlotInUse>, VecDeque<CallKey>);
 
-/// The credentials that a client offers cannot be used, all of them being of RPCSEC_GSS.
+/// Every credential that the client offers is of RPCSEC_GSS, which callbacks cannot use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OnlyGss;
 
@@ -85,7 +85,7 @@ impl BackChannel {
             credential,
             max_request: attrs.maxrequestsize,
             has_place: attrs.maxoperations >= 2 && slots > 0,
-            room: 0,
+            max_args: 0,
             carries_recalls: false,
             carries_locks: false,
             slots,
@@ -97,27 +97,27 @@ impl BackChannel {
         back
     }
 
-    /// Whether as many operations and requests were negotiated as a callback takes.
+    /// Whether the client negotiated enough operations and requests for a callback.
     pub(crate) fn has_place(&self) -> bool {
         self.has_place
     }
 
-    /// Whether the client has offered a credential that callbacks can have.
+    /// Whether the client has offered a credential that callbacks can use.
     pub(crate) fn is_secured(&self) -> bool {
         self.credential.is_some()
     }
 
-    /// Whether callbacks can be made by it.
+    /// Whether the backchannel can carry callbacks.
     pub(crate) fn can_call(&self) -> bool {
         self.has_place && self.is_secured()
     }
 
-    /// Whether it can carry a callback whose arguments have this many bytes.
+    /// Whether the backchannel can carry a callback with arguments of `args` bytes.
     pub(crate) fn carries(&self, args: usize) -> bool {
-        self.can_call() && args <= self.room
+        self.can_call() && args <= self.max_args
     }
 
-    /// Whether it can carry every callback of a kind that is promised beforehand.
+    /// Whether the backchannel can carry every callback of a kind that is promised beforehand.
     pub(crate) fn carries_all(&self, kind: Promise) -> bool {
         match kind {
             Promise::Recall => self.carries_recalls,
@@ -125,16 +125,16 @@ impl BackChannel {
         }
     }
 
-    /// Finds out anew what it can carry.
+    /// Computes again what the backchannel can carry.
     fn measure(&mut self) {
         let head = encode::head(0, self.program, CB_COMPOUND, self.credential(), 0);
         // The record mark does not count. [RFC 8881 §18.36.3, ca_maxrequestsize]
-        self.room = (self.max_request as usize).saturating_sub(head.len() - 4);
+        self.max_args = (self.max_request as usize).saturating_sub(head.len() - 4);
         self.carries_recalls = self.carries(Promise::Recall.longest());
         self.carries_locks = self.carries(Promise::NotifyLock.longest());
     }
 
-    /// How many slots of it are used, at most.
+    /// Maximum number of slots in use.
     pub(crate) fn slots(&self) -> u32 {
         self.slots
     }
@@ -151,8 +151,8 @@ impl BackChannel {
         self.max_request
     }
 
-    /// Takes another program and credential from the next callback on; without a credential, the
-    /// old one stays. [RFC 8881 §18.33]
+    /// Sets the program and the credential of all later callbacks; without a credential the old one
+    /// stays. [RFC 8881 §18.33]
     pub(crate) fn control(&mut self, program: u32, credential: Option<Box<[u8]>>) {
         self.program = program;
         if credential.is_some() {
@@ -161,13 +161,13 @@ impl BackChannel {
         self.measure();
     }
 
-    /// Whether nothing more can be learned of any slot: the seqids of all are lost.
+    /// Whether no slot is usable any more: the seqids of all are lost.
     pub(crate) fn is_stuck(&self) -> bool {
         self.seats.len() >= self.slots as usize
             && self.seats.iter().all(|seat| seat.slot.is_quarantined())
     }
 
-    /// Whether a fault was found that only another session mends. [RFC 8881 §18.46.3,
+    /// Whether there is a fault that only another session mends. [RFC 8881 §18.46.3,
     /// SEQ4_STATUS_BACKCHANNEL_FAULT]
     pub(crate) fn has_fault(&self) -> bool {
         self.faulty || self.can_call() && self.is_stuck()
@@ -185,7 +185,7 @@ impl BackChannel {
         &self.queue
     }
 
-    /// Takes all callbacks out, with their slots.
+    /// Removes all callbacks, with their slots.
     pub(crate) fn clear(&mut self) -> Cleared {
         (mem::take(&mut self.seats), mem::take(&mut self.queue))
     }
@@ -194,7 +194,7 @@ impl BackChannel {
         &mut self.queue
     }
 
-    /// A slot that is free; it is the callback's now.
+    /// Takes a free slot for the callback.
     pub(crate) fn take_slot(&mut self, call: CallKey) -> Option<u32> {
         if self.faulty {
             return None;
@@ -224,23 +224,23 @@ impl BackChannel {
             .unwrap_or(0)
     }
 
-    /// The client wants no slot used above this; a client that only repeats what it got wants
-    /// nothing. [RFC 8881 §20.9.3, csr_target_highest_slotid]
-    pub(crate) fn steer(&mut self, told: u32, target: u32) {
+    /// Applies the target of the client: no slot above it is used. A target equal to the slot that
+    /// was sent asks for nothing. [RFC 8881 §20.9.3, csr_target_highest_slotid]
+    pub(crate) fn steer(&mut self, sent: u32, target: u32) {
         let wanted = target.saturating_add(1).min(self.slots);
-        if target < told || wanted > self.allowed {
+        if target < sent || wanted > self.allowed {
             self.allowed = wanted;
         }
     }
 
-    /// The client does not take callbacks on this slot: neither on those above.
+    /// Stops the use of this slot and those above: the client refuses callbacks on it.
     pub(crate) fn forbid_from(&mut self, slot: u32) {
         self.allowed = self.allowed.min(slot);
     }
 }
 
-/// The credential for callbacks, as it is sent: the first that can be used, or none if nothing at
-/// all is offered. [RFC 8881 §18.36.3, csa_sec_parms]
+/// The encoded credential for callbacks: the first usable one, or none if the client offers none.
+/// [RFC 8881 §18.36.3, csa_sec_parms]
 ///
 /// # Errors
 /// Only RPCSEC_GSS is offered.
@@ -267,14 +267,14 @@ pub(crate) fn credential(
     Err(OnlyGss)
 }
 
-/// AUTH_NONE, as it is sent.
+/// AUTH_NONE, encoded.
 pub(crate) fn no_credential() -> Box<[u8]> {
     let mut w = Writer::new();
     OpaqueAuth::NONE.encode(&mut w);
     w.into_vec().into_boxed_slice()
 }
 
-/// Maximum number of slots that are used, whatever a client offers.
+/// Maximum number of slots, whatever a client offers.
 const MAX_SLOTS: u32 = 64;
 /// Maximum number of callbacks that wait for a slot.
 pub(crate) const QUEUE: usize = 64;

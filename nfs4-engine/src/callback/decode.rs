@@ -1,4 +1,4 @@
-//! What a client answered to a CB_COMPOUND. [RFC 8881 §19.2, §20.9]
+//! The result of a CB_COMPOUND. [RFC 8881 §19.2, §20.9]
 
 use nfs4_proto::nfs4::attr::{AttrReader, AttrValue, FattrRaw, num};
 use nfs4_proto::nfs4::basic::SessionId;
@@ -8,21 +8,21 @@ use nfs4_proto::nfs4::opnum::{CbOp, CbOpNum};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader, XdrError};
 
-/// An answer, by what follows from it.
+/// The outcome of a callback, by its consequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CbOutcome {
-    /// CB_SEQUENCE succeeded, and so the callback was executed.
+    /// CB_SEQUENCE succeeded, so the callback was executed.
     Executed {
-        /// Of the operation after CB_SEQUENCE; BADXDR if that makes no sense.
+        /// The status of the operation after CB_SEQUENCE; BADXDR if it cannot be read.
         status: Status,
-        /// What CB_GETATTR was answered.
+        /// The attributes in the result of CB_GETATTR.
         attrs: Option<HeldAttrs>,
         /// The highest slot that the client wants used.
         target: u32,
     },
-    /// Something was executed under this seqid, and the client thinks that it was another callback.
+    /// The client executed something under this seqid, and takes it for another callback.
     FalseRetry,
-    /// Not now.
+    /// The client refuses for now.
     Delayed,
     /// The seqid is neither the last nor the next.
     Misordered,
@@ -30,39 +30,39 @@ pub(crate) enum CbOutcome {
     BadSlot,
     /// The client has no such session.
     BadSession,
-    /// Not by this connection.
+    /// The client does not accept it on this connection.
     BadConnection,
-    /// Never.
+    /// The client refuses for good.
     Refused,
-    /// It cannot be read, and says nothing.
+    /// The reply cannot be decoded, and says nothing.
     Garbled,
 }
 
-/// The attributes of a file that the holder of a delegation knows better. [RFC 8881 §10.4.3]
+/// The attributes of a file that the holder of a write delegation knows better. [RFC 8881 §10.4.3]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeldAttrs {
     pub(crate) change: Option<u64>,
     pub(crate) size: Option<u64>,
 }
 
-/// What was sent.
+/// The callback that was sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CbRequest {
     pub(crate) session: SessionId,
     pub(crate) slot: u32,
     pub(crate) seqid: u32,
-    /// The operation after CB_SEQUENCE, unless its result is not needed any more.
+    /// The operation after CB_SEQUENCE; none if the result is of no interest any more.
     pub(crate) op: Option<CbOp>,
 }
 
-/// Reads CB_COMPOUND4res.
-pub(crate) fn read(results: &[u8], asked: &CbRequest) -> CbOutcome {
+/// Decodes CB_COMPOUND4res.
+pub(crate) fn read(results: &[u8], request: &CbRequest) -> CbOutcome {
     let mut r = Reader::new(results);
     let Ok(head) = CompoundReplyHeader::decode(&mut r) else {
         return CbOutcome::Garbled;
     };
     if head.ops == 0 {
-        // Refused before any operation was looked at, by a client that means it.
+        // The client refused for good before it processed any operation.
         return match head.status {
             Status::OK => CbOutcome::Garbled,
             _ => CbOutcome::Refused,
@@ -78,10 +78,10 @@ pub(crate) fn read(results: &[u8], asked: &CbRequest) -> CbOutcome {
         };
     }
     match status {
-        Status::OK => sequenced(&mut r, head.ops, asked),
-        // Also in place of the second result, where it belongs.
+        Status::OK => sequenced(&mut r, head.ops, request),
+        // This status is read also in place of the second result, where it belongs.
         Status::RETRY_UNCACHED_REP => CbOutcome::Executed {
-            status: unseen(asked.op),
+            status: unseen(request.op),
             attrs: None,
             target: u32::MAX,
         },
@@ -95,14 +95,14 @@ pub(crate) fn read(results: &[u8], asked: &CbRequest) -> CbOutcome {
     }
 }
 
-fn sequenced(r: &mut Reader<'_>, results: u32, asked: &CbRequest) -> CbOutcome {
+fn sequenced(r: &mut Reader<'_>, results: u32, request: &CbRequest) -> CbOutcome {
     let Ok(ok) = res::SequenceOk::decode(r) else {
         return CbOutcome::Garbled;
     };
-    if (ok.sessionid, ok.slotid, ok.sequenceid) != (asked.session, asked.slot, asked.seqid) {
+    if (ok.sessionid, ok.slotid, ok.sequenceid) != (request.session, request.slot, request.seqid) {
         return CbOutcome::Garbled;
     }
-    let (status, attrs) = match asked.op {
+    let (status, attrs) = match request.op {
         Some(op) if results > 1 => operation(r, op).unwrap_or((Status::BADXDR, None)),
         Some(_) => (Status::BADXDR, None),
         None => (Status::OK, None),
@@ -116,14 +116,14 @@ fn sequenced(r: &mut Reader<'_>, results: u32, asked: &CbRequest) -> CbOutcome {
 
 pub(crate) fn operation(
     r: &mut Reader<'_>,
-    asked: CbOp,
+    expected: CbOp,
 ) -> Result<(Status, Option<HeldAttrs>), XdrError> {
     let op = CbOpNum::decode(r)?;
     let status = Status::decode(r)?;
     if status == Status::RETRY_UNCACHED_REP {
-        return Ok((unseen(Some(asked)), None));
+        return Ok((unseen(Some(expected)), None));
     }
-    if op.known() != Some(asked) {
+    if op.known() != Some(expected) {
         // Most likely OP_CB_ILLEGAL; in any case no success.
         let status = if status == Status::OK {
             Status::BADXDR
@@ -132,15 +132,15 @@ pub(crate) fn operation(
         };
         return Ok((status, None));
     }
-    if asked != CbOp::GetAttr || status != Status::OK {
+    if expected != CbOp::GetAttr || status != Status::OK {
         return Ok((status, None));
     }
     let attrs = FattrRaw::decode(r)?;
     Ok((status, Some(held(&attrs)?)))
 }
 
-/// What is known of an operation whose result the client did not keep: it was executed, which is
-/// all that there is to know of one without a body.
+/// The status of an operation whose result the client did not keep: it was executed, and an
+/// operation without a body has no other result.
 pub(crate) fn unseen(op: Option<CbOp>) -> Status {
     if op == Some(CbOp::GetAttr) {
         Status::RETRY_UNCACHED_REP
@@ -154,7 +154,7 @@ fn held(raw: &FattrRaw<'_>) -> Result<HeldAttrs, XdrError> {
     let mut reader = AttrReader::new(raw);
     while let Some(number) = reader.next_number() {
         if number > num::SIZE {
-            // Some clients say more than they were asked, in ways that need not be known here.
+            // Some clients send more attributes than requested; they are not needed here.
             return Ok(attrs);
         }
         let value = AttrValue::decode_value(number, reader.reader())?;

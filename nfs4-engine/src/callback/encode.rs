@@ -1,4 +1,4 @@
-//! CB_COMPOUND as it is sent. [RFC 8881 §19.2, §20]
+//! Encoding of CB_COMPOUND. [RFC 8881 §19.2, §20]
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use super::{CallbackOp, Promise, Referred};
 use crate::fh::Fh;
 use crate::slab::Key;
 
-/// What stands around the operation of a callback.
+/// The parts of a CB_COMPOUND besides its operation.
 pub(crate) struct Frame {
     pub(crate) session: SessionId,
     pub(crate) slot: u32,
@@ -62,7 +62,7 @@ pub(crate) fn body(frame: &Frame, op: &CallbackOp) -> Box<[u8]> {
     w.into_vec().into_boxed_slice()
 }
 
-/// How many bytes CB_COMPOUND4args has at the most with this operation.
+/// Maximum length of the CB_COMPOUND4args of this operation, in bytes.
 pub(crate) fn longest(op: &CallbackOp) -> usize {
     let session = SessionId::default();
     let refers = match op {
@@ -85,7 +85,7 @@ pub(crate) fn longest(op: &CallbackOp) -> usize {
 }
 
 impl Promise {
-    /// How many bytes CB_COMPOUND4args has in the longest callback of this kind.
+    /// Length of the CB_COMPOUND4args of the longest callback of this kind, in bytes.
     pub(super) fn longest(self) -> usize {
         let fh = Fh::LONGEST;
         longest(&match self {
@@ -136,8 +136,8 @@ pub(crate) fn operation(op: &CallbackOp, client: u64, w: &mut Writer) {
     }
 }
 
-/// Record mark and RPC header of a callback whose arguments have `len` bytes; the credential is
-/// XDR already. [RFC 5531 §9]
+/// Record mark and RPC header of a callback with arguments of `len` bytes; the credential is
+/// encoded already. [RFC 5531 §9]
 pub(crate) fn head(
     xid: u32,
     program: u32,
@@ -174,7 +174,7 @@ mod tests {
     use crate::fs::FsHandle;
 
     #[test]
-    fn every_operation_is_what_a_client_decodes() {
+    fn a_client_decodes_every_callback_operation() {
         let fh = Fh {
             export: 0,
             handle: FsHandle::new(b"file").unwrap(),

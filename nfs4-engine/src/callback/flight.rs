@@ -1,4 +1,4 @@
-//! Calls on the wire, by transaction id.
+//! Callbacks on the wire, by transaction id.
 
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, FlightKey, PathCallKey, SessionKey, kind};
@@ -6,31 +6,32 @@ use crate::slab::Entry;
 use crate::slab::Slab;
 use crate::time::Mono;
 
-/// Which way a call went.
+/// The way that a callback was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
-    /// By a slot of a session's backchannel.
+    /// On a slot of a session's backchannel.
     Slot { session: SessionKey, slot: u32 },
-    /// By a connection that we made to a client of minor version 0; without a callback it is
-    /// CB_NULL.
+    /// On a connection that the server made to a client of minor version 0; without a callback it
+    /// is CB_NULL.
     Dialled {
         client: ClientKey,
         call: Option<PathCallKey>,
     },
 }
 
-/// A call that was sent and not answered.
+/// A callback that was sent and not answered.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    /// The connection that it was sent by.
+    /// The connection that it was sent on.
     pub(crate) conn: ConnId,
     pub(crate) path: Path,
     pub(crate) sent: Mono,
-    /// No call waits for the reply any more, but the reply still says what became of the call.
+    /// No operation waits for the reply any more, but the reply still shows whether the callback
+    /// was executed.
     pub(crate) overdue: bool,
 }
 
-/// All calls on the wire. A transaction id is the place of one and its generation.
+/// All callbacks on the wire. A transaction id is an index in this table and its generation.
 pub(crate) struct Flights(Slab<Flight>);
 
 impl Entry for Flight {
@@ -46,7 +47,7 @@ impl Flights {
         self.0.len()
     }
 
-    /// Whether transaction ids are left.
+    /// Whether all transaction ids are in use.
     pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= 1 << INDEX_BITS
     }
@@ -71,7 +72,7 @@ impl Flights {
         self.0.entries()
     }
 
-    /// The call that was sent by this connection under this transaction id.
+    /// The callback that was sent on this connection under this transaction id.
     pub(crate) fn find(&self, conn: ConnId, xid: u32) -> Option<FlightKey> {
         let key = self.0.key_at(xid & ((1 << INDEX_BITS) - 1))?;
         let flight = self.0.get(key)?;
@@ -79,12 +80,12 @@ impl Flights {
     }
 }
 
-/// The transaction id of a call.
+/// The transaction id of a callback.
 pub(crate) fn xid_of(key: FlightKey) -> u32 {
     key.generation << INDEX_BITS | key.index
 }
 
-/// For the place; the generation has the rest.
+/// Number of bits of a transaction id for the index; the generation has the others.
 const INDEX_BITS: u32 = 20;
 
 #[cfg(test)]
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_found_by_its_connection_and_id_until_it_goes() {
+    fn a_flight_is_found_by_connection_and_xid_until_it_is_removed() {
         let mut flights = Flights::new();
         let flight = |conn| Flight {
             conn,

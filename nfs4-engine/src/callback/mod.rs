@@ -1,9 +1,9 @@
-//! Callbacks: what the server asks of its clients, over their own connections.
+//! Callbacks: calls of the server to its clients, on the clients' own connections.
 //! [RFC 8881 §2.10.3, §2.10.6, §20]
 //!
-//! A callback that is accepted waits in the queue of a session for a free slot of its backchannel, is
-//! sent and retransmitted, and ends exactly once: what asked for it learns that by its
-//! [`CallPurpose`]. Nothing waits for a callback but itself.
+//! An accepted callback waits in the queue of a session until a slot of its backchannel is free. It
+//! is sent, retransmitted if needed, and ends exactly once. Its [`CallPurpose`] says which part of
+//! the engine gets the outcome. A callback blocks nothing but itself.
 
 pub(crate) mod channel;
 pub(crate) mod decode;
@@ -33,17 +33,17 @@ use crate::time::Mono;
 /// All callbacks that are accepted and not ended, and those on the wire.
 pub(crate) struct Callbacks {
     pub(crate) calls: Slab<Call>,
-    /// Those to clients of minor version 0.
+    /// Callbacks to clients of minor version 0.
     pub(crate) path_calls: Slab<PathCall>,
-    /// Connections that are being made, and to which client.
+    /// Connections that are being made, each with its client.
     pub(crate) dials: Slab<ClientKey>,
     pub(crate) flights: Flights,
-    /// Sessions that a connection was bound to by the request in execution: what waits for one goes
-    /// out after the reply, for before it the client does not know that it may come.
+    /// Sessions that the request in execution bound to a connection. Their queued callbacks are
+    /// sent after its reply: before that, the client does not expect them.
     pub(crate) resumed: Vec<SessionKey>,
 }
 
-/// What is asked of a client.
+/// The operation of a callback.
 #[derive(Debug)]
 pub(crate) enum CallbackOp {
     /// CB_RECALL. [RFC 8881 §20.2]
@@ -58,38 +58,38 @@ pub(crate) enum CallbackOp {
     GetAttr { fh: Fh, mask: Bitmap },
     /// CB_RECALL_ANY. [RFC 8881 §20.6]
     RecallAny { keep: u32, types: Bitmap },
-    /// CB_RECALL_SLOT, about the session that it is sent by. [RFC 8881 §20.8]
+    /// CB_RECALL_SLOT, for the session that it is sent on. [RFC 8881 §20.8]
     RecallSlot { target: u32 },
     /// CB_NOTIFY_LOCK. [RFC 8881 §20.11]
     NotifyLock { fh: Fh, owner: Box<[u8]> },
 }
 
-/// What asked for a callback, and learns how it ended.
+/// The purpose of a callback: the part of the engine that gets its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallPurpose {
-    /// This delegation is to come back.
+    /// Recalls this delegation.
     Recall(DelegationKey),
-    /// What the holder of this delegation has made of the file is to be known.
+    /// Asks the holder of this delegation for the attributes of the file.
     GetAttr(DelegationKey),
-    /// Some of this client's delegations are to come back.
+    /// Recalls some delegations of this client.
     RecallAny(ClientKey),
-    /// The slots of this session are to come back.
+    /// Recalls slots of this session.
     RecallSlot(SessionKey),
-    /// A lock that this client waits for on this file is free.
+    /// Notifies a lock-owner of this client that the lock on this file that it waits for is free.
     NotifyLock { file: FileKey, client: ClientKey },
 }
 
-/// A kind of callback that something is granted on the strength of: it must be possible to make it,
-/// however long it gets.
+/// A kind of callback that the engine promises when it grants something: a callback of this kind
+/// must be possible at any length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
-    /// CB_RECALL: the server can recall a delegation that it grants.
+    /// CB_RECALL, promised with a delegation.
     Recall,
-    /// CB_NOTIFY_LOCK: a client that waits for a lock need not poll.
+    /// CB_NOTIFY_LOCK, promised to a client that waits for a lock, so that it need not poll.
     NotifyLock,
 }
 
-/// A request of a client that a callback refers to: the client may not have seen the reply yet.
+/// A request that a callback refers to: the client may not have seen the reply yet.
 /// [RFC 8881 §2.10.6.3]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Referred {
@@ -98,12 +98,12 @@ pub(crate) struct Referred {
     pub(crate) seqid: u32,
 }
 
-/// Why a callback is not even taken.
+/// The reason for which a callback is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallbackRefused {
-    /// The queue is full.
+    /// The queue has its maximum length.
     QueueFull,
-    /// There is no way to the client.
+    /// No connection leads to the client.
     NoPath,
 }
 
@@ -112,25 +112,26 @@ pub(crate) enum CallbackRefused {
 pub(crate) enum CallbackEnd {
     /// The client has executed it.
     Done {
-        /// Of the operation after CB_SEQUENCE; DELAY if the client could not be brought to it.
+        /// The status of the operation after CB_SEQUENCE; DELAY if the client kept refusing it for
+        /// now.
         status: Status,
-        /// What CB_GETATTR was answered.
+        /// The attributes in the result of CB_GETATTR.
         attrs: Option<HeldAttrs>,
     },
-    /// It was executed or not.
+    /// The callback may or may not have been executed.
     Failed(CallbackFailed),
 }
 
 /// Why a callback failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallbackFailed {
-    /// Its connection was lost, and for a lease no other came.
+    /// Its connection was lost, and no other was bound within a lease.
     NoPath,
-    /// It was sent as often as it may be, and no answer came in time.
+    /// It was sent the maximum number of times, and no reply came in time.
     TimedOut,
-    /// The client will have nothing to do with it.
+    /// The client refuses it for good.
     Refused,
-    /// Its session has gone.
+    /// Its session is gone.
     Cancelled,
 }
 
@@ -141,27 +142,27 @@ pub(crate) struct Call {
     pub(crate) op: CallbackOp,
     pub(crate) purpose: CallPurpose,
     pub(crate) phase: CallPhase,
-    /// How often it was sent, and how often of these under the seqid that it has now.
+    /// Number of transmissions, and how many of these had its present seqid.
     pub(crate) attempts: u32,
     pub(crate) repeats: u32,
-    /// When to look at it next.
+    /// The time of its next check.
     pub(crate) at: Mono,
-    /// When it was accepted long enough ago.
+    /// The time at which it is given up.
     pub(crate) until: Mono,
-    /// CB_COMPOUND4args under the seqid that it has: what is sent again is the same.
+    /// CB_COMPOUND4args under its present seqid: a retransmission is identical.
     pub(crate) body: Box<[u8]>,
 }
 
-/// Where a callback is on its way.
+/// The progress of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallPhase {
     /// In the queue of its session.
     Queued,
-    /// Sent, on this slot.
+    /// Sent on this slot.
     Sent { slot: u32 },
-    /// To be sent again on this slot, when it has waited for a while.
+    /// To be sent again on this slot after a pause.
     Waiting { slot: u32 },
-    /// To be sent again on this slot, when the client has bound a connection.
+    /// To be sent again on this slot once the client has bound a connection.
     Parked { slot: u32 },
 }
 
@@ -186,7 +187,7 @@ impl Callbacks {
 }
 
 impl CallbackOp {
-    /// Its number.
+    /// The number of the operation.
     pub(crate) fn op(&self) -> CbOp {
         match self {
             CallbackOp::Recall { .. } => CbOp::Recall,
@@ -197,14 +198,16 @@ impl CallbackOp {
         }
     }
 
-    /// Whether it is about the session that it is sent by, and so can be sent by no other.
+    /// Whether the operation concerns the session that carries it, so that no other session can
+    /// carry it.
     pub(crate) fn is_of_session(&self) -> bool {
         matches!(self, CallbackOp::RecallSlot { .. })
     }
 }
 
 impl CallPurpose {
-    /// Whether others wait for the answer: if it does not come in time, it is not asked again.
+    /// Whether operations wait for the result: a callback that gets no reply in time is not sent
+    /// again.
     pub(crate) fn is_probe(self) -> bool {
         matches!(self, CallPurpose::GetAttr(_))
     }

@@ -1,9 +1,10 @@
-//! The callback path to a client of minor version 0: a connection that we make to the address that
-//! it named. [RFC 7530 §10.2.1, §16.33]
+//! The callback path to a client of minor version 0: a connection that the server makes to the
+//! address of SETCLIENTID. [RFC 7530 §10.2.1, §16.33]
 //!
-//! It is up once CB_NULL was answered on it, and made again whenever it is lost. Callbacks of minor
-//! version 0 have neither slots nor seqids: what is not answered is sent again on the next
-//! connection, and may so be executed twice, which none of them minds.
+//! The path is up once the client has answered CB_NULL on it, and is made again whenever it is
+//! lost. Callbacks of minor version 0 have neither slots nor seqids: one without a reply is sent
+//! again on the next connection. The client may so execute it twice, which does no harm with any of
+//! them.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -19,33 +20,33 @@ use crate::time::Mono;
 /// The callback path to one client.
 pub(crate) struct CallbackPath {
     pub(crate) target: SocketAddr,
-    /// Where the client asked from.
+    /// The address that the client's request came from.
     pub(crate) peer: String,
     pub(crate) program: u32,
     pub(crate) ident: u32,
     pub(crate) line: PathConnection,
-    /// How many connections in a row were of no use.
+    /// Number of connections in a row that failed.
     pub(crate) failures: u32,
     pub(crate) queue: VecDeque<PathCallKey>,
     /// Callbacks on the wire, the oldest first.
     pub(crate) sent: Vec<PathCallKey>,
-    /// The earliest reminder that is set; [`Mono::NEVER`] without one.
+    /// The earliest timer that is set; [`Mono::NEVER`] without one.
     pub(crate) reminded: Mono,
 }
 
-/// How far the connection has come.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathConnection {
-    /// There is none; it is tried again then.
+    /// There is none; the next attempt is at `until`.
     Resting { until: Mono },
-    /// It is being made.
+    /// The connection is being made.
     Dialling { dial: DialId },
-    /// It is there, and CB_NULL has not been answered.
+    /// The connection is made, and the client has not answered CB_NULL.
     Probing { conn: ConnId, until: Mono },
-    /// It works.
+    /// The client has answered CB_NULL.
     Up { conn: ConnId, since: Mono },
-    /// The address may not be dialled, or callbacks are refused there: nothing is tried until the
-    /// client names another.
+    /// The address may not be dialled, or refuses callbacks: no attempt is made until the client
+    /// names another.
     Barred,
 }
 
@@ -54,18 +55,18 @@ pub(crate) struct PathCall {
     pub(crate) client: ClientKey,
     pub(crate) op: CallbackOp,
     pub(crate) purpose: CallPurpose,
-    /// How often it was sent.
+    /// Number of transmissions.
     pub(crate) attempts: u32,
     pub(crate) phase: PathPhase,
-    /// When it was accepted long enough ago to be given up.
+    /// The time at which it is given up.
     pub(crate) until: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathPhase {
-    /// Not before this is it sent.
+    /// It is not sent before this time.
     Queued { not_before: Mono },
-    /// Sent; the answer is late from then on.
+    /// Sent; after this time the reply is late.
     Sent { late: Mono },
 }
 
@@ -79,7 +80,7 @@ impl CallbackPath {
         matches!(self.line, PathConnection::Up { .. })
     }
 
-    /// Whether it has failed for longer than a connection that is lost takes to be made again.
+    /// Whether the path has failed for longer than a lost connection takes to be made again.
     pub(crate) fn is_down(&self) -> bool {
         !self.is_up() && (self.failures > 1 || self.line == PathConnection::Barred)
     }

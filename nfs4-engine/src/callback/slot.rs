@@ -1,12 +1,12 @@
 //! One slot of a backchannel, as a pure transition. [RFC 8881 §2.10.6.1, §20.9]
 
-/// A slot: which callback the client has executed on it, and what is known of the next.
+/// A slot: the callback that the client executed last on it, and what is known of the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CbSlot {
     /// The seqid of the last callback that was executed.
     executed: u32,
     state: CbSlotState,
-    /// The client did not know our seqids, and the slot began again at 1.
+    /// The client did not know the seqid, and the slot began again at 1.
     restarted: bool,
 }
 
@@ -14,34 +14,34 @@ pub(crate) struct CbSlot {
 enum CbSlotState {
     #[default]
     Free,
-    /// A callback has the next seqid; if `doubtful`, it was sent at least once and may have arrived, so
-    /// that no other callback may have that seqid.
+    /// A callback has the next seqid. If `doubtful`, it was sent at least once and may have
+    /// arrived, so no other callback may have that seqid.
     Taken { doubtful: bool },
-    /// As doubtful, and the callback was given up: only an answer to it frees the slot.
+    /// The callback is doubtful and was given up: only a reply to it frees the slot.
     Quarantined,
 }
 
-/// What the client says of the seqid of a callback.
+/// What a reply says of the seqid of a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CbSlotReply {
     /// The callback was executed, now or before.
     Executed,
-    /// It was not executed, or not to its end, and can be sent again.
+    /// The callback was not executed, or not to its end, and can be sent again.
     Delayed,
     /// The seqid is neither the last nor the next.
     Misordered,
-    /// The callback was not even looked at: the seqid is still the next.
+    /// The client refused the callback without processing it: the seqid is still the next.
     Refused,
 }
 
-/// What becomes of the callback that has a slot.
+/// The next step of the callback that has a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CbSlotStep {
-    /// It is over; the slot is free.
+    /// It has ended; the slot is free.
     Over,
-    /// It has the slot and must be sent again, under [`CbSlot::seqid`].
+    /// It keeps the slot and must be sent again, under [`CbSlot::seqid`].
     Again,
-    /// The seqids cannot be mended.
+    /// The seqids are lost for good.
     Fault,
 }
 
@@ -60,21 +60,21 @@ impl CbSlot {
         self.executed.wrapping_add(1)
     }
 
-    /// An answer came, to whichever sending of the callback.
-    pub(crate) fn answered(&mut self, said: CbSlotReply) -> CbSlotStep {
+    /// Processes a reply to any transmission of the callback.
+    pub(crate) fn answered(&mut self, reply: CbSlotReply) -> CbSlotStep {
         let (doubtful, given_up) = match self.state {
             CbSlotState::Free => return CbSlotStep::Over,
             CbSlotState::Taken { doubtful } => (doubtful, false),
             CbSlotState::Quarantined => (true, true),
         };
-        match said {
+        match reply {
             CbSlotReply::Executed => {
                 self.executed = self.seqid();
                 self.state = CbSlotState::Free;
                 self.restarted = false;
                 CbSlotStep::Over
             }
-            // A callback that was given up is not sent again, and the seqid is as doubtful as before.
+            // A callback that was given up is not sent again, and stays doubtful.
             CbSlotReply::Delayed | CbSlotReply::Misordered | CbSlotReply::Refused if given_up => {
                 CbSlotStep::Over
             }
@@ -96,7 +96,7 @@ impl CbSlot {
         }
     }
 
-    /// A sending of the callback is not answered: it may have arrived or not.
+    /// A transmission of the callback gets no reply: it may or may not have arrived.
     pub(crate) fn lost(&mut self) {
         if let CbSlotState::Taken { doubtful } = &mut self.state {
             *doubtful = true;
@@ -113,12 +113,13 @@ impl CbSlot {
         };
     }
 
-    /// No reply will come to a callback that was given up: the seqid is lost for good, or until then.
+    /// Whether the callback was given up while doubtful: its seqid is lost until a reply to it
+    /// arrives.
     pub(crate) fn is_quarantined(&self) -> bool {
         self.state == CbSlotState::Quarantined
     }
 
-    /// Whether it can be taken.
+    /// Whether a callback can take the slot.
     pub(crate) fn is_free(&self) -> bool {
         self.state == CbSlotState::Free
     }
@@ -131,18 +132,18 @@ mod tests {
 
     use super::*;
 
-    /// A slot, the callback that has it, the wires, and the other end. [RFC 8881 §20.9.3]
+    /// A slot, its callbacks, the wires, and the client. [RFC 8881 §20.9.3]
     #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
     struct World {
         slot: CbSlot,
-        /// The callback that has or had the slot, by number.
+        /// The number of the callback that has or had the slot.
         callback: u32,
-        /// It is to be sent, or an answer to it is waited for.
-        wants: bool,
-        waits: bool,
-        /// Callbacks that were sent and not delivered, each with its seqid.
+        /// The callback is to be sent, or waits for a reply.
+        to_send: bool,
+        awaits_reply: bool,
+        /// Calls that were sent and not delivered: callback and seqid.
         calls: Vec<(u32, u32)>,
-        /// Callbacks whose answer has not arrived, each with that.
+        /// Replies that have not arrived: callback and content.
         replies: Vec<(u32, CbSlotReply)>,
         /// The seqid that the client executed last, and the callbacks that it executed.
         seqid: u32,
@@ -150,7 +151,7 @@ mod tests {
     }
 
     impl World {
-        /// Everything that can happen next.
+        /// All states that can follow.
         fn next(&self) -> Vec<World> {
             let mut all = Vec::new();
             if self.callback < 2 {
@@ -158,28 +159,28 @@ mod tests {
                 if let Some(seqid) = begun.slot.take() {
                     assert_eq!(seqid, self.seqid.wrapping_add(1), "{self:?}");
                     begun.callback += 1;
-                    begun.wants = true;
+                    begun.to_send = true;
                     all.push(begun);
                 }
             }
-            if self.wants && self.calls.len() < 2 {
+            if self.to_send && self.calls.len() < 2 {
                 let mut sent = self.clone();
                 sent.calls.push((self.callback, self.slot.seqid()));
-                (sent.wants, sent.waits) = (false, true);
+                (sent.to_send, sent.awaits_reply) = (false, true);
                 all.push(sent);
             }
-            if self.wants {
+            if self.to_send {
                 let mut given_up = self.clone();
                 given_up.slot.give_up();
-                given_up.wants = false;
+                given_up.to_send = false;
                 all.push(given_up);
             }
-            if self.waits {
-                // The answer is overdue or the connection has gone: it may be sent again although
-                // this sending is still under way.
+            if self.awaits_reply {
+                // The reply is late or the connection is lost: the callback may be sent again while
+                // this call is still under way.
                 let mut lost = self.clone();
                 lost.slot.lost();
-                (lost.wants, lost.waits) = (true, false);
+                (lost.to_send, lost.awaits_reply) = (true, false);
                 all.push(lost);
             }
             for at in 0..self.calls.len() {
@@ -191,78 +192,85 @@ mod tests {
             all
         }
 
-        /// A call reaches the client, which executes it or refuses it; the answer is sent or lost.
+        /// Delivers a call to the client, which executes or refuses it; the reply is sent or lost.
         fn deliver(&self, at: usize) -> Vec<World> {
-            let mut there = self.clone();
-            let (callback, seqid) = there.calls.remove(at);
-            let mut refused = there.clone();
-            let said = if seqid == there.seqid.wrapping_add(1) {
-                there.seqid = seqid;
-                there.executed.push(callback);
+            let mut next = self.clone();
+            let (callback, seqid) = next.calls.remove(at);
+            let mut refused = next.clone();
+            let reply = if seqid == next.seqid.wrapping_add(1) {
+                next.seqid = seqid;
+                next.executed.push(callback);
                 CbSlotReply::Executed
-            } else if seqid == there.seqid {
-                let last = there.executed.last();
-                assert_eq!(last, Some(&callback), "two under one seqid: {self:?}");
+            } else if seqid == next.seqid {
+                let last = next.executed.last();
+                assert_eq!(
+                    last,
+                    Some(&callback),
+                    "two callbacks under one seqid: {self:?}"
+                );
                 CbSlotReply::Executed
             } else {
-                assert!(callback < self.callback, "out of order: {self:?}");
+                assert!(
+                    callback < self.callback,
+                    "a callback is out of order: {self:?}"
+                );
                 CbSlotReply::Misordered
             };
-            let lost = there.clone();
+            let lost = next.clone();
             if self.replies.len() == 2 {
                 return alloc::vec![lost];
             }
-            there.replies.push((callback, said));
+            next.replies.push((callback, reply));
             refused.replies.push((callback, CbSlotReply::Refused));
             let mut delayed = refused.clone();
-            if let Some((_, said)) = delayed.replies.last_mut() {
-                *said = CbSlotReply::Delayed;
+            if let Some((_, reply)) = delayed.replies.last_mut() {
+                *reply = CbSlotReply::Delayed;
             }
-            alloc::vec![there, lost, refused, delayed]
+            alloc::vec![next, lost, refused, delayed]
         }
 
-        /// An answer arrives. What answers an earlier callback finds no entry by its XID.
+        /// Delivers a reply. The reply to an earlier callback is dropped: its XID is not found.
         fn answer(&self, at: usize) -> World {
-            let mut there = self.clone();
-            let (of, said) = there.replies.remove(at);
+            let mut next = self.clone();
+            let (of, reply) = next.replies.remove(at);
             if of != self.callback || self.slot.is_free() {
-                return there;
+                return next;
             }
-            let given_up = !self.wants && !self.waits;
-            match there.slot.answered(said) {
-                CbSlotStep::Over => (there.wants, there.waits) = (false, false),
-                CbSlotStep::Again => (there.wants, there.waits) = (true, false),
-                CbSlotStep::Fault => unreachable!("nothing was out of order: {self:?}"),
+            let given_up = !self.to_send && !self.awaits_reply;
+            match next.slot.answered(reply) {
+                CbSlotStep::Over => (next.to_send, next.awaits_reply) = (false, false),
+                CbSlotStep::Again => (next.to_send, next.awaits_reply) = (true, false),
+                CbSlotStep::Fault => unreachable!("no callback was out of order: {self:?}"),
             }
-            let settled = there.slot.is_free();
+            let settled = next.slot.is_free();
             assert!(
-                !given_up || settled == (said == CbSlotReply::Executed),
+                !given_up || settled == (reply == CbSlotReply::Executed),
                 "{self:?}"
             );
-            there
+            next
         }
     }
 
-    /// Of all that can happen to two callbacks, each sent again and again, with answers that are
+    /// Explores all that can happen to two callbacks with retransmissions and replies that are
     /// lost, late or out of order.
     #[test]
-    fn every_callback_is_executed_at_most_once_and_under_a_seqid_of_its_own() {
+    fn every_callback_executes_at_most_once_under_its_own_seqid() {
         let mut seen = BTreeSet::new();
         let mut todo = alloc::vec![World::default()];
         while let Some(world) = todo.pop() {
             let once = world.executed.windows(2).all(|pair| pair[0] < pair[1]);
             assert!(once, "{world:?}");
-            let next = world.next();
+            let following = world.next();
             if seen.insert(world) {
-                todo.extend(next);
+                todo.extend(following);
             }
         }
-        let all_done = seen.iter().any(|world| world.executed == [1, 2]);
-        assert!(all_done && seen.len() > 1_000, "{}", seen.len());
+        let all_executed = seen.iter().any(|world| world.executed == [1, 2]);
+        assert!(all_executed && seen.len() > 1_000, "{}", seen.len());
     }
 
     #[test]
-    fn a_client_that_has_lost_count_is_met_at_1_once() {
+    fn a_client_that_lost_the_seqid_gets_seqid_1_once() {
         let mut slot = CbSlot {
             executed: 7,
             ..CbSlot::default()
@@ -280,14 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn a_late_answer_frees_what_was_given_up() {
+    fn a_late_reply_frees_the_slot_of_a_callback_given_up() {
         let mut slot = CbSlot::default();
         slot.take();
         slot.lost();
         slot.give_up();
         assert_eq!((slot.take(), slot.is_quarantined()), (None, true));
         assert_eq!(slot.answered(CbSlotReply::Delayed), CbSlotStep::Over);
-        assert!(slot.is_quarantined(), "it may be executed yet");
+        assert!(slot.is_quarantined(), "the client may still execute it");
         assert_eq!(slot.answered(CbSlotReply::Executed), CbSlotStep::Over);
         assert_eq!(slot.take(), Some(2));
     }

@@ -1,4 +1,4 @@
-//! What is served: file systems, each at its path, under one tree. [RFC 8881 §7]
+//! The exports: file systems, each at its path, under one tree. [RFC 8881 §7]
 
 mod pseudo;
 mod squash;
@@ -16,40 +16,40 @@ use crate::fh::Fh;
 use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
 use crate::map::Keyed;
 
-/// A file system to serve, and how.
+/// A file system to serve, and the way to serve it.
 #[derive(Clone)]
 pub struct Export {
-    /// Where clients find it: "/" for a server of one file system, else a path such as
+    /// The path at which clients find it: "/" for a server of one file system, else a path such as
     /// "/srv/data". No export lies within another.
     pub path: String,
     /// The file system.
     pub backend: Arc<dyn Backend>,
-    /// Nothing in it can be changed.
+    /// Whether every request that would change it is refused.
     pub read_only: bool,
-    /// Which requests are made on behalf of [`Credential::NOBODY`].
+    /// The users whose requests are made on behalf of [`Credential::NOBODY`].
     pub squash: Squash,
 }
 
-/// Why a list of exports cannot be served.
+/// The reason for which a list of exports cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportFault {
-    /// There is nothing to serve.
+    /// The list is empty.
     #[error("there is nothing to export")]
     Empty,
-    /// There are more than can be numbered.
+    /// The list has more exports than there are export numbers.
     #[error("there are more than {MAX_EXPORTS} exports")]
     TooMany,
-    /// A path does not begin with '/', or has an empty, "." or ".." or too long part.
+    /// A path does not begin with '/', or has a part that is empty, ".", ".." or too long.
     #[error("\"{0}\" is not an absolute path of plain names")]
     Path(String),
     /// Two exports are the same directory, or one lies within the other.
     #[error("\"{0}\" and \"{1}\" overlap")]
     Overlap(String, String),
-    /// One file system at two paths: each of its files would have two filehandles, and the opens and
-    /// locks under the one would not be in the way of those under the other.
+    /// One file system is at two paths: each of its files would have two filehandles, and opens and
+    /// locks under one would not conflict with those under the other.
     #[error("\"{0}\" and \"{1}\" are one file system")]
     Shared(String, String),
-    /// A file system that has no names, since [`Capabilities::max_name`] is zero.
+    /// The file system has no names: [`Capabilities::max_name`] is zero.
     #[error("\"{0}\" has no names: max_name is 0")]
     Nameless(String),
     /// [`Capabilities::time_granularity`] is zero or more than a second.
@@ -57,12 +57,12 @@ pub enum ExportFault {
     Times(String, u32),
 }
 
-/// An export, with what is asked of its file system once.
+/// An export, with the constant properties of its file system.
 pub(crate) struct Served {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) capabilities: Capabilities,
     pub(crate) root: Fh,
-    /// The number of the directory that it covers, if there are directories above it.
+    /// The fileid of the directory that it covers, if there are directories above it.
     covers: Option<u64>,
     path: String,
     fsid: (u64, u64),
@@ -70,23 +70,23 @@ pub(crate) struct Served {
     squash: Squash,
 }
 
-/// Everything that is served.
+/// All exports.
 pub(crate) struct Exports {
     list: Vec<Served>,
     /// The directories that lead to the exports; none if one is at "/".
     pseudo: Option<PseudoFs>,
     squashed: Squashed,
-    /// Which users are squashed in every export.
+    /// The squashing that every export applies at least.
     squash: Squash,
 }
 
-/// What answers a request to a file system.
+/// The way that a request to a file system takes.
 pub(crate) enum Route<'a> {
-    /// The backend, asked on behalf of this user.
+    /// To the backend, on behalf of this user.
     Backend(Arc<dyn Backend>, Arc<Credential>),
-    /// The directories above the exports.
+    /// To the directories above the exports.
     Pseudo(&'a PseudoFs),
-    /// The request is refused, with this error.
+    /// To none, because of this error.
     Refused(FsError),
 }
 
@@ -104,7 +104,7 @@ impl Export {
 
 impl Exports {
     /// # Errors
-    /// All that is wrong with the list.
+    /// All faults of the list.
     pub(crate) fn new(list: Vec<Export>, keyed: Keyed) -> Result<Exports, Vec<ExportFault>> {
         if list.is_empty() {
             return Err(alloc::vec![ExportFault::Empty]);
@@ -140,7 +140,7 @@ impl Exports {
         })
     }
 
-    /// What PUTROOTFH finds.
+    /// The filehandle that PUTROOTFH sets.
     pub(crate) fn root(&self) -> Fh {
         match &self.pseudo {
             Some(pseudo) => Fh {
@@ -156,7 +156,7 @@ impl Exports {
         self.list.get(usize::from(export))
     }
 
-    /// What names may be in a directory of this export, and the like.
+    /// The capabilities of the file system of an export.
     pub(crate) fn capabilities(&self, export: u16) -> Option<Capabilities> {
         match self.get(export) {
             Some(served) => Some(served.capabilities),
@@ -165,7 +165,7 @@ impl Exports {
         }
     }
 
-    /// What is the same for all objects of an export.
+    /// The properties that all objects of an export share.
     pub(crate) fn view(&self, export: u16, config: &Config, minor: u32) -> Option<View> {
         let fsid = match self.get(export) {
             Some(served) => served.fsid,
@@ -174,20 +174,20 @@ impl Exports {
         Some(View {
             capabilities: self.capabilities(export)?,
             fsid,
-            // At least a second, by the range of the setting.
+            // At least one second, by the range of the setting.
             lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
             max_io: config.max_io,
             served: attr::supported(minor, config),
-            told: attr::told(minor, config),
+            returned: attr::returned(minor, config),
         })
     }
 
-    /// The path of an export; the directories above the exports begin at the root.
+    /// The path of an export; "/" for the directories above the exports.
     pub(crate) fn path(&self, export: u16) -> &str {
         self.get(export).map_or("/", |served| &served.path)
     }
 
-    /// Goes from the directory that an export covers into the export.
+    /// Goes from the directory that an export covers to the root of the export.
     pub(crate) fn descend(&self, fh: Fh) -> Fh {
         let covered = self.pseudo.as_ref().filter(|_| fh.export == PSEUDO);
         let export = covered.and_then(|pseudo| pseudo.export_at(&fh.handle));
@@ -207,15 +207,15 @@ impl Exports {
         })
     }
 
-    /// `mounted_on_fileid` of the root of an export: that of the directory which it covers, as a
-    /// listing of the directory above has it. [RFC 8881 §5.8.2.23]
+    /// `mounted_on_fileid` of the root of an export: the fileid of the directory that it covers, as
+    /// a listing of the directory above shows it. [RFC 8881 §5.8.2.23]
     pub(crate) fn mounted_on(&self, fh: &Fh) -> Option<u64> {
         let served = self.get(fh.export)?;
         let covers = served.covers?;
         (served.root == *fh).then_some(covers)
     }
 
-    /// Finds what answers, under the rules of the export.
+    /// Finds the way of a request, under the rules of the export.
     pub(crate) fn route(&mut self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
         match (self.list.get(usize::from(export)), &self.pseudo) {
             (Some(served), _) if served.read_only && mutates(op) => {
@@ -230,7 +230,7 @@ impl Exports {
         }
     }
 
-    /// The user as an export's file system knows it.
+    /// The user that an export's file system sees for a credential.
     pub(crate) fn acts_as(&mut self, export: u16, cred: &Arc<Credential>) -> Arc<Credential> {
         match self.list.get(usize::from(export)) {
             Some(served) => self.squashed.user(served.squash, cred),
@@ -238,7 +238,8 @@ impl Exports {
         }
     }
 
-    /// The user that a request counts for: the anonymous one, if every export squashes it.
+    /// The user that a request counts for: [`Credential::NOBODY`] if every export squashes its
+    /// user.
     pub(crate) fn user(&self, cred: &Credential) -> u32 {
         if self.squash.takes(cred) {
             Credential::NOBODY
@@ -247,15 +248,15 @@ impl Exports {
         }
     }
 
-    /// Whether a file of an export can have this size.
+    /// Whether a file of an export can have this length.
     pub(crate) fn fits(&self, export: u16, length: u64) -> bool {
         let capabilities = self.capabilities(export);
-        // One without files says for itself that this is none.
+        // An export without regular files refuses the request itself.
         let most = capabilities.map_or(0, |found| found.max_file_size);
         most == 0 || length <= most
     }
 
-    /// The rights that can be had at all in an export.
+    /// The rights that an export can grant at all.
     pub(crate) fn rights(&self, export: u16) -> AccessMask {
         match self.get(export) {
             Some(served) if !served.read_only => ALL_RIGHTS,
@@ -292,7 +293,7 @@ impl Served {
         }
     }
 
-    /// What is wrong with what the file system says of itself.
+    /// The faults in the properties that the file system states.
     fn faults(&self) -> impl Iterator<Item = ExportFault> {
         let Capabilities {
             max_name,
@@ -325,7 +326,7 @@ fn mutates(op: &FsOp) -> bool {
         | FsOp::Link { .. }
         | FsOp::Remove { .. }
         | FsOp::Rename { .. } => true,
-        // One that must not create does not ask for it.
+        // An open that must not create a file is submitted with `Create::No`.
         FsOp::Open { how, .. } => how.write || how.create != Create::No,
         FsOp::GetAttrs { .. }
         | FsOp::Access { .. }

@@ -1,5 +1,4 @@
-//! The directories that lead to the exports: a small read-only tree, held as data.
-//! [RFC 8881 §7.3]
+//! The directories that lead to the exports: a small read-only tree in memory. [RFC 8881 §7.3]
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -14,11 +13,11 @@ use crate::fs::{
 use crate::map::Keyed;
 use crate::time::Wall;
 
-/// The tree. A handle is the index of a node and a check word, which is a keyed hash of that and of
-/// all that is exported: none can be guessed, and with other exports all are stale.
+/// The tree. A handle is the index of a node and a check word, which is a keyed hash of the index
+/// and of all exports. No handle can be guessed, and with other exports all are stale.
 pub(crate) struct PseudoFs {
     nodes: Vec<Node>,
-    /// The change attribute of all nodes: another one with other exports.
+    /// The change attribute of all nodes; it differs for other exports.
     change: u64,
 }
 
@@ -35,7 +34,7 @@ impl PseudoFs {
     /// The tree of these paths, which are exports 0, 1, 2 and so on.
     ///
     /// # Errors
-    /// All that is wrong with them.
+    /// All faults of the paths.
     pub(super) fn new<'a>(
         paths: impl Iterator<Item = &'a str> + Clone,
         keyed: Keyed,
@@ -92,13 +91,13 @@ impl PseudoFs {
         Some(self.handle(covered.parent))
     }
 
-    /// The number of the directory that an export covers. [RFC 8881 §5.8.2.23]
+    /// The fileid of the directory that an export covers. [RFC 8881 §5.8.2.23]
     pub(super) fn covered(&self, export: u16) -> Option<u64> {
         let covered = |node: &Node| node.export == Some(export);
         self.nodes.iter().position(covered).map(fileid)
     }
 
-    /// Answers a request as any file system would.
+    /// Answers a request as any file system does.
     pub(crate) fn answer(&self, op: FsOp) -> FsResult {
         match op {
             FsOp::GetAttrs { fh, want: _ } => {
@@ -170,13 +169,13 @@ impl PseudoFs {
             .ok()
             .and_then(|seen| node.children.get(seen..))
             .unwrap_or_default();
-        // A client may send any cookie. The numbers come second, so that none is asked for when
-        // there is no child.
+        // A client may send any cookie. The numbers come second in the pair, so that none is drawn
+        // when there is no child.
         let first = cookie.max(FIRST_COOKIE - 1).saturating_add(1);
         for (index, cookie) in rest.iter().zip(first..) {
             let child = self.nodes.get(*index).ok_or(FsError::Stale)?;
             let pushed = if child.export.is_some() {
-                // What is seen there is another file system's, and only it knows.
+                // The covering file system alone knows the attributes of its root.
                 entries.push_unknown(cookie, child.name.as_bytes(), fileid(*index))
             } else {
                 let (fh, attrs) = (self.handle(*index), self.attrs(*index, child));
@@ -194,7 +193,7 @@ impl PseudoFs {
         let bytes: &[u8; HANDLE] = fh.as_bytes().try_into().map_err(|_| FsError::BadHandle)?;
         let [i0, i1, check @ ..] = *bytes;
         let index = usize::from(u16::from_be_bytes([i0, i1]));
-        // A forged one looks as one of other exports or of an earlier start does.
+        // A forged handle looks like one of other exports or of an earlier start.
         let node = self.nodes.get(index).ok_or(FsError::Stale)?;
         if node.check == u64::from_be_bytes(check) {
             Ok((index, node))
@@ -205,7 +204,7 @@ impl PseudoFs {
 
     fn handle(&self, index: usize) -> FsHandle {
         let mut bytes = [0; HANDLE];
-        // There are fewer than 2^16 nodes; the constructor saw to it.
+        // There are fewer than 2^16 nodes: the constructor checks it.
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         bytes[..2].copy_from_slice(&number.to_be_bytes());
         let check = self.nodes.get(index).map_or(0, |node| node.check);
@@ -247,7 +246,7 @@ impl PseudoFs {
         node.children.iter().find(is).copied()
     }
 
-    /// The node of a path, made if it is not there.
+    /// The node of a path, made if it does not exist.
     fn grow(&mut self, path: &str) -> Result<usize, ExportFault> {
         let bad = || ExportFault::Path(path.to_owned());
         let names = path.strip_prefix('/').ok_or_else(bad)?;
@@ -308,7 +307,7 @@ fn overlap<'a>(path: &str, mut paths: impl Iterator<Item = &'a str>) -> ExportFa
     ExportFault::Overlap(path.to_owned(), other.unwrap_or(path).to_owned())
 }
 
-/// A keyed hash of what is exported where.
+/// A keyed hash of all exports and their paths.
 fn digest_of<'a>(paths: impl Iterator<Item = &'a str>, keyed: Keyed) -> u64 {
     let mut hasher = keyed.build_hasher();
     // The same key has other uses.
@@ -344,9 +343,9 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     time_granularity: 1,
 };
 
-/// The length of a handle, in bytes: an index and a check word.
+/// Length of a handle, in bytes: an index and a check word.
 const HANDLE: usize = 10;
-/// 0 to 2 mean something else in NFS.
+/// NFS reserves the cookies 0 to 2.
 const FIRST_COOKIE: u64 = 3;
 
 #[cfg(test)]
@@ -380,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told() {
+    fn every_fault_of_a_list_of_paths_is_reported() {
         let faults = tree(&["/a/b", "x", "/a", "/c", "/c", "/"], 1);
         let faults = faults.err().unwrap_or_default();
         let path = |path: &str| ExportFault::Path(path.to_owned());

@@ -1,25 +1,26 @@
-//! Squashing: requests that are made on behalf of the anonymous user.
+//! Squashing: the users whose requests are made on behalf of [`Credential::NOBODY`].
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::fs::{Credential, Flavor};
 
-/// Which requests are squashed; each kind includes the one before it.
+/// The users whose requests are made on behalf of [`Credential::NOBODY`]; each variant includes the
+/// one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Squash {
-    /// Every user's are made as they come.
+    /// No user is squashed.
     #[default]
     None,
-    /// The superuser's, and those of the group 0, be it the primary or a supplementary one: user 0
-    /// and group 0 become [`Credential::NOBODY`]. Other groups stay.
+    /// User 0 and group 0, as primary or supplementary group, become [`Credential::NOBODY`]. Other
+    /// groups stay.
     Root,
-    /// Every user's, without any group of theirs.
+    /// Every user becomes [`Credential::NOBODY`] and loses all groups.
     All,
 }
 
 impl Squash {
-    /// Whether the requests of this user are made as the anonymous user.
+    /// Whether the user itself is squashed.
     pub(super) fn takes(self, cred: &Credential) -> bool {
         match self {
             Squash::None => false,
@@ -29,10 +30,10 @@ impl Squash {
     }
 }
 
-/// What users become, without making it anew for each request.
+/// The squashed credentials, so that they are not made again for each request.
 pub(super) struct Squashed {
     nobody: Arc<Credential>,
-    /// Users that were squashed lately and what they became, the latest first.
+    /// The credentials that were squashed last and the results, the latest first.
     known: Vec<(Arc<Credential>, Arc<Credential>)>,
 }
 
@@ -45,13 +46,13 @@ impl Squashed {
         }
     }
 
-    /// On whose behalf the request of a user is made.
+    /// The credential that the request of a user is made with.
     pub(super) fn user(&mut self, squash: Squash, cred: &Arc<Credential>) -> Arc<Credential> {
         match squash {
             Squash::None => Arc::clone(cred),
             Squash::Root if cred.is_root() || cred.is_in_group(0) => self.without_root(cred),
             Squash::Root => Arc::clone(cred),
-            // It is anonymous already.
+            // A request without a credential is on behalf of `NOBODY` already.
             Squash::All if cred.flavor() == Flavor::None => Arc::clone(cred),
             Squash::All => Arc::clone(&self.nobody),
         }
@@ -70,7 +71,7 @@ impl Squashed {
     }
 }
 
-/// How many users are remembered: those of the group 0 are few.
+/// Maximum number of credentials kept: users with group 0 are few.
 const KEPT: usize = 8;
 
 #[cfg(test)]
@@ -80,7 +81,7 @@ mod tests {
     const NOBODY: u32 = Credential::NOBODY;
 
     #[test]
-    fn root_has_no_group_left_and_others_keep_theirs() {
+    fn root_keeps_no_group_and_other_users_keep_theirs() {
         let table = [
             (
                 Credential::sys(0, 0, &[]),
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_user_becomes_the_same_without_being_made_again() {
+    fn a_squashed_user_is_made_once() {
         let mut squashed = Squashed::new();
         let users: Vec<_> = (0..20)
             .map(|gid| Arc::new(Credential::sys(0, gid, &[])))

@@ -1,4 +1,4 @@
-//! Attributes as a file system knows them; the engine turns them into NFS attributes.
+//! Attributes as a file system has them; the engine converts them to NFS attributes.
 
 use crate::time::Wall;
 
@@ -30,40 +30,40 @@ pub struct Device {
     pub minor: u32,
 }
 
-/// The attributes of one object, taken together at one moment.
+/// The attributes of one object, all from the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attrs {
-    /// What it is.
+    /// The type of the object.
     pub kind: FileKind,
     /// Permission bits, setuid, setgid and sticky: the low twelve bits.
     pub mode: u32,
     /// Number of hard links.
     pub links: u32,
-    /// Owner's user id.
+    /// User id of the owner.
     pub uid: u32,
-    /// Owner's group id.
+    /// Group id of the owner.
     pub gid: u32,
-    /// The device numbers of a device node, else zero.
+    /// The numbers of a device node, else zero.
     pub device: Device,
     /// Unique within the file system, never zero.
     pub fileid: u64,
-    /// A counter that goes up with every change of data or attributes; never a clock.
+    /// A counter that grows with every change of data or attributes; never a clock.
     pub change: u64,
     /// Length in bytes.
     pub size: u64,
-    /// Storage taken, in bytes.
+    /// Storage in use, in bytes.
     pub space_used: u64,
-    /// Last read.
+    /// Time of the last read.
     pub accessed: Wall,
-    /// Last change of data.
+    /// Time of the last change of data.
     pub modified: Wall,
-    /// Last change of data or attributes.
+    /// Time of the last change of data or attributes.
     pub changed: Wall,
-    /// Creation.
+    /// Time of creation.
     pub created: Wall,
 }
 
-/// Room in a file system. [RFC 8881 §5.8.2.36 and the like]
+/// The space of a file system. [RFC 8881 §5.8.2.36 and the like]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FsStat {
     /// Size of the file system, in bytes.
@@ -72,15 +72,15 @@ pub struct FsStat {
     pub space_free: u64,
     /// Free bytes that this user may take.
     pub space_avail: u64,
-    /// How many objects it can hold.
+    /// Number of objects that it can hold.
     pub files_total: u64,
-    /// How many more objects it can hold.
+    /// Number of objects that it can still hold.
     pub files_free: u64,
-    /// How many more objects this user may create.
+    /// Number of objects that this user may still create.
     pub files_avail: u64,
 }
 
-/// Changes to attributes; what is `None` or [`SetTime::Keep`] stays.
+/// Changes of attributes; `None` and [`SetTime::Keep`] leave an attribute unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SetAttrs {
     /// New length in bytes; growth makes a hole.
@@ -100,28 +100,28 @@ pub struct SetAttrs {
 }
 
 impl SetAttrs {
-    /// Whether nothing is to be changed.
+    /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         *self == SetAttrs::default()
     }
 }
 
-/// A change to a file time. [RFC 8881 §5.8.2.38, time_how4]
+/// A change of a file time. [RFC 8881 §5.8.2.38, time_how4]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SetTime {
-    /// Leave it.
+    /// The time stays.
     #[default]
     Keep,
-    /// The request's `now`; each user that may write the file may set this.
+    /// The time becomes the request's `now`; a user with the right to write the file may set this.
     Server,
-    /// A time that the client chose; only the owner may do this.
+    /// The time becomes one that the client chose; only the owner may set this.
     Client(Wall),
 }
 
-/// Which attributes the engine will need with the answer; a file system may give more.
+/// The attributes that the engine needs with the answer; a file system may add others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
-    /// [`Attrs`]; without it the file system may answer with any (they are not looked at).
+    /// [`Attrs`]; without it the engine ignores the attributes in the answer.
     pub attrs: bool,
     /// [`FsStat`], which must then be `Some`.
     pub stat: bool,

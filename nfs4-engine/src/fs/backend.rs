@@ -1,4 +1,4 @@
-//! The object-safe side of a file system, and how a request that must wait is answered.
+//! The object-safe interface of a file system, and the way to answer a request later.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -11,35 +11,36 @@ use crate::ids::ConnId;
 ///
 /// All methods are called outside the engine's lock, from any thread, many at a time.
 ///
-/// A file that programs other than this server's clients can reach may be delegated to a client, which
-/// then relies on no other program changing it, or even reading it before its own writes are here. A
-/// program that lets others reach files asks the driver's node first: `Node::may_touch`. Where that is
-/// not possible, [`Config::delegations`](crate::Config::delegations) must be off.
+/// A file that processes other than this server's clients can reach may be delegated to a client.
+/// The client then relies on it that no other process changes the file, or even reads it while the
+/// client has not yet written its changes back. A program that lets other processes reach files
+/// first asks the driver's node whether they may: `Node::may_touch`. Where no such program can ask,
+/// [`Config::delegations`](crate::Config::delegations) must be off.
 pub trait Backend: Send + Sync + 'static {
-    /// The handle of the root directory; the same each time.
+    /// The handle of the root directory; every call returns the same.
     fn root(&self) -> FsHandle;
 
-    /// What this file system can do; the same each time.
+    /// The capabilities of this file system; every call returns the same.
     fn capabilities(&self) -> Capabilities;
 
-    /// Carries out one request.
+    /// Executes one request.
     ///
     /// `Ready` is the answer. Before `Pending`, the file system takes the completion out of
     /// `pending`, once, and answers through it later, from any thread. It must not block.
     ///
-    /// A file system that does otherwise, or panics, costs the request, which is answered an error,
-    /// and no more: what it may answer to that request afterwards is ignored.
+    /// A file system that breaks these rules, or panics, fails this request only: the client gets
+    /// an error, and later answers to the request are ignored.
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult>;
 
-    /// Lets go of a file that an [`FsOp::Open`](super::FsOp::Open) held; not answered, must not
-    /// block.
+    /// Releases a file that an [`FsOp::Open`](super::FsOp::Open) held. It has no answer and must
+    /// not block.
     fn release(&self, fh: FsHandle);
 }
 
-/// Names one request to a file system while its COMPOUND is parked.
+/// The name of one request to a file system while its COMPOUND is parked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FsTicket {
-    /// The connection that the call came in by.
+    /// The connection that the call arrived on.
     pub conn: ConnId,
     pub(crate) index: u32,
     pub(crate) generation: u32,
@@ -55,7 +56,7 @@ pub struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    /// For the driver: the way back for the request of `ticket`.
+    /// For the driver: makes the way to answer the request of `ticket` later.
     pub fn new(ticket: FsTicket, sink: &'a Arc<dyn CompletionSink>) -> Pending<'a> {
         Pending {
             ticket,
@@ -64,8 +65,8 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// The means to answer later; taken once, before the file system answers `Pending`. Another
-    /// one answers nothing.
+    /// The means to answer later; the file system takes it once, before it answers `Pending`. An
+    /// answer through a second one is ignored.
     pub fn completion(&mut self) -> Completion {
         self.taken = self.taken.saturating_add(1);
         Completion {
@@ -74,13 +75,13 @@ impl<'a> Pending<'a> {
         }
     }
 
-    /// For the driver: how many completions were taken.
+    /// For the driver: the number of completions that were taken.
     pub fn taken(&self) -> u32 {
         self.taken
     }
 }
 
-/// Answers one request, from any thread; dropped without an answer it says
+/// Answers one request, from any thread. If it is dropped without an answer, it answers
 /// [`FsError::NoAnswer`].
 pub struct Completion {
     ticket: FsTicket,
@@ -112,7 +113,7 @@ impl fmt::Debug for Completion {
     }
 }
 
-/// Where answers go; the driver implements it.
+/// The receiver of late answers; the driver implements it.
 pub trait CompletionSink: Send + Sync {
     /// Takes the answer to the request of `ticket`.
     fn complete(&self, ticket: FsTicket, result: FsResult);

@@ -1,10 +1,10 @@
-//! The kinds of request to a file system, and the errors that each may be answered.
+//! The kinds of request to a file system, and the errors that each may return.
 
 use nfs4_proto::nfs4::opnum::Op;
 
 use super::{FsError, FsOp};
 
-/// What a file system is called for: the kinds of [`FsOp`], and
+/// The kind of a call to a file system: the variants of [`FsOp`], and
 /// [`Backend::release`](super::Backend::release).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FsCall {
@@ -38,12 +38,12 @@ pub enum FsCall {
     Remove,
     /// [`FsOp::Rename`]
     Rename,
-    /// [`Backend::release`](super::Backend::release), which is not answered.
+    /// [`Backend::release`](super::Backend::release), which has no answer.
     Release,
 }
 
 impl FsCall {
-    /// All of them, in the order of their declaration.
+    /// All variants, in the order of their declaration.
     pub const ALL: [FsCall; 16] = [
         FsCall::GetAttrs,
         FsCall::SetAttrs,
@@ -63,7 +63,7 @@ impl FsCall {
         FsCall::Release,
     ];
 
-    /// The errors that every request may be answered.
+    /// The errors that every request may return.
     pub const COMMON: [FsError; 5] = [
         FsError::AccessDenied,
         FsError::Stale,
@@ -72,11 +72,11 @@ impl FsCall {
         FsError::Busy,
     ];
 
-    /// The errors that this request may be answered besides [`FsCall::COMMON`].
+    /// The errors that this request may return besides [`FsCall::COMMON`].
     ///
-    /// Each has a status that the operation of NFS may answer in all minor versions. Any other
-    /// error is a fault of the file system: the client gets the nearest status that it may get,
-    /// and [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports it.
+    /// Each has a status that the NFS operation may return in all minor versions. Any other error
+    /// is a fault of the file system: the client gets the nearest status that the operation may
+    /// return, and [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports the fault.
     /// [RFC 7530 §13.2, RFC 8881 §15.2]
     pub const fn errors(self) -> &'static [FsError] {
         use FsError::*;
@@ -188,12 +188,12 @@ impl FsCall {
         }
     }
 
-    /// Whether this request may be answered this error.
+    /// Whether this request may return this error.
     pub fn may_answer(self, error: FsError) -> bool {
         FsCall::COMMON.contains(&error) || self.errors().contains(&error)
     }
 
-    /// The operation of NFS that is carried out by this request alone.
+    /// The NFS operation that consists of this request alone.
     pub(crate) const fn operation(self) -> Option<Op> {
         Some(match self {
             FsCall::GetAttrs => Op::GetAttr,
@@ -217,7 +217,7 @@ impl FsCall {
 }
 
 impl FsOp {
-    /// Which kind of request it is.
+    /// The kind of the request.
     pub const fn call(&self) -> FsCall {
         match self {
             FsOp::GetAttrs { .. } => FsCall::GetAttrs,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_documented_is_what_is_in_the_table() {
+    fn the_documented_errors_are_those_of_the_table() {
         let mut seen = 0;
         for (name, words) in documented() {
             let call = FsCall::ALL.iter().find(|call| format!("{call:?}") == name);

@@ -1,6 +1,6 @@
-//! The user that a request is made for.
+//! The user of a request.
 
-/// The flavour of RPC credential a request came with. [RFC 5531 §8.2]
+/// The flavour of the RPC credential of a request. [RFC 5531 §8.2]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// AUTH_NONE: the user is [`Credential::NOBODY`].
@@ -18,14 +18,14 @@ pub struct Credential {
     /// Primary group id.
     pub gid: u32,
     group_count: u8,
-    // Beyond `group_count` always zero, so that the derived comparisons hold.
+    // Zero beyond `group_count`, so that the derived comparisons hold.
     groups: [u32; Credential::MAX_GROUPS],
 }
 
 impl Credential {
-    /// AUTH_SYS carries at most this many supplementary groups. [RFC 5531 §14]
+    /// Maximum number of supplementary groups in AUTH_SYS. [RFC 5531 §14]
     pub const MAX_GROUPS: usize = 16;
-    /// The user and the group of requests without a credential.
+    /// The user id and group id of requests without a credential.
     pub const NOBODY: u32 = 65_534;
 
     /// The credential of a request with AUTH_NONE.
@@ -40,7 +40,7 @@ impl Credential {
     }
 
     /// The credential of a request with AUTH_SYS; groups beyond the sixteenth are ignored. The id
-    /// 2^32 - 1, which system calls take for "unchanged", is [`Credential::NOBODY`].
+    /// 2^32 - 1, which system calls take for "unchanged", becomes [`Credential::NOBODY`].
     pub fn sys(uid: u32, gid: u32, groups: &[u32]) -> Credential {
         let named = |id| {
             if id == u32::MAX {
@@ -64,7 +64,7 @@ impl Credential {
         }
     }
 
-    /// The flavour that it came with.
+    /// The flavour of the RPC credential.
     pub const fn flavor(&self) -> Flavor {
         self.flavor
     }
@@ -84,7 +84,8 @@ impl Credential {
         self.uid == 0
     }
 
-    /// The same user without superuser rights: user 0 and group 0, wherever it stands, become anonymous.
+    /// The same user without the rights of the superuser: user 0 and group 0, primary or
+    /// supplementary, become [`Credential::NOBODY`].
     pub(crate) fn without_root(&self) -> Credential {
         let squashed = |id| if id == 0 { Credential::NOBODY } else { id };
         let mut groups = self.groups;

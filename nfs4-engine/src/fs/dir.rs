@@ -12,54 +12,56 @@ use super::{Attrs, FileKind, FsFault, FsHandle, FsStat};
 use crate::attr::{self, Source, View};
 use crate::fh::Fh;
 
-/// Takes the entries of a READDIR; it knows the client's limits and which attributes it wants.
+/// Receives the entries of a READDIR; it knows the client's limits and the attributes that the
+/// client requests.
 ///
-/// The file system pushes the entries that come after the cookie of the request, in the order of
-/// their cookies, until one is refused because it is [`Full`], or it has pushed the last one and
-/// says so by [`DirWriter::end`]. The client asks for the rest with the cookie of the last entry that
-/// it got. A listing without an entry that is not full ends there, whether the file system has said so
-/// or not: the client would ask the same again for ever.
+/// The file system pushes the entries after the cookie of the request, in the order of their
+/// cookies. It stops when one is refused as [`Full`], or calls [`DirWriter::end`] after the last
+/// one. The client continues with the cookie of the last entry that it got. A listing that gets no
+/// entry and is not full ends there, with or without [`DirWriter::end`]: the client would repeat
+/// the same request for ever.
 ///
-/// An invalid entry is left out, which [`Event::FileSystemFault`](crate::Event::FileSystemFault)
-/// reports, and the listing continues:
+/// An entry that breaks a rule below is left out,
+/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports it, and the listing goes on:
 ///
 /// * Its name has 1 to 255 bytes, not more than
-///   [`Capabilities::max_name`](super::Capabilities::max_name), and is neither "." nor ".."; '/' and
-///   NUL are not in it.
+///   [`Capabilities::max_name`](super::Capabilities::max_name), is neither "." nor "..", and
+///   contains neither '/' nor NUL.
 /// * Its cookie is at least 3, greater than that of the request, and greater than that of the entry
 ///   before it.
-/// * Its attributes are as described at [`FsOp`](super::FsOp).
+/// * Its attributes keep the rules of [`FsOp`](super::FsOp).
 ///
-/// A user without the right to search the directory gets names and nothing else of its entries:
-/// [`DirWriter::conceal`].
+/// A user without the right to search the directory learns the names of its entries and nothing
+/// else: see [`DirWriter::conceal`].
 pub struct DirWriter {
     w: Writer,
     max: usize,
-    /// Distinguishes it from those of other requests.
+    /// Distinguishes it from the writers of other requests.
     number: u32,
-    /// The cookie that the next one must be greater than.
+    /// The cookie of the last entry; the next one must be greater.
     last: u64,
-    /// How many bytes were left out.
+    /// Number of bytes left out.
     left_out: usize,
     faults: Faults,
-    asked: Bitmap,
+    requested: Bitmap,
     view: View,
     export: u16,
-    /// Seldom asked for, and a request is moved often.
+    /// Boxed: it is seldom needed, and a request is moved often.
     common: Option<Box<Common>>,
     concealed: bool,
-    /// An entry could not be sent without an attribute that the user may not see.
+    /// An entry could not be encoded without an attribute that the user may not see.
     denied: bool,
     refused: bool,
     end: bool,
 }
 
-/// What is the same for all entries.
+/// The properties that all entries share.
 #[derive(Default)]
 struct Common {
     stat: Option<FsStat>,
     locations: Option<Box<[u8]>>,
-    /// Files whose attributes may differ from the file system's, if they are to be sent so.
+    /// The files whose attributes may differ from the file system's, if the caller chose to
+    /// remember them.
     files: Option<Vec<Listed>>,
 }
 
@@ -68,11 +70,11 @@ struct Listed {
     fh: FsHandle,
     change: u64,
     size: u64,
-    /// Where its fattr4 begins.
+    /// The offset of its fattr4.
     at: usize,
 }
 
-/// Why entries were left out, one bit each of [`Faults::OF_ENTRIES`].
+/// The faults of the entries left out, one bit for each of [`Faults::OF_ENTRIES`].
 #[derive(Clone, Copy, Default)]
 struct Faults(u8);
 
@@ -81,12 +83,12 @@ struct Faults(u8);
 pub struct Full;
 
 impl DirWriter {
-    /// For a READDIR4resok of at most `max` bytes with the entries after `cookie`; none if not even
-    /// an empty one fits.
+    /// A writer for a READDIR4resok of at most `max` bytes with the entries after `cookie`; none if
+    /// not even an empty one fits.
     pub(crate) fn new(
         max: usize,
         cookie: u64,
-        asked: Bitmap,
+        requested: Bitmap,
         view: View,
         export: u16,
     ) -> Option<DirWriter> {
@@ -94,7 +96,7 @@ impl DirWriter {
             return None;
         }
         let mut w = Writer::with_capacity(max.min(FIRST_CAPACITY));
-        // The verifier: cookies of any age are good.
+        // The verifier: cookies of any age are valid.
         w.u64(0);
         Some(DirWriter {
             w,
@@ -103,7 +105,7 @@ impl DirWriter {
             last: cookie.max(FIRST_COOKIE - 1),
             left_out: 0,
             faults: Faults::default(),
-            asked,
+            requested,
             view,
             export,
             common: None,
@@ -114,7 +116,7 @@ impl DirWriter {
         })
     }
 
-    /// With what is asked for of all that is the same for all entries.
+    /// Adds the requested properties that all entries share.
     pub(crate) fn with(mut self, stat: Option<FsStat>, locations: Option<Box<[u8]>>) -> DirWriter {
         if stat.is_some() || locations.is_some() {
             self.common = Some(Box::new(Common {
@@ -126,7 +128,7 @@ impl DirWriter {
         self
     }
 
-    /// With a number that distinguishes it from those of other requests.
+    /// Sets the number that distinguishes it from the writers of other requests.
     pub(crate) fn numbered(mut self, number: u32) -> DirWriter {
         self.number = number;
         self
@@ -136,7 +138,7 @@ impl DirWriter {
         self.number
     }
 
-    /// Remembers files for [`DirWriter::retell`]; there are no more entries than can be gone through.
+    /// Remembers files for [`DirWriter::retell`], up to a maximum.
     pub(crate) fn remembering(mut self) -> DirWriter {
         self.common.get_or_insert_default().files = Some(Vec::new());
         self
@@ -148,10 +150,10 @@ impl DirWriter {
         common.is_some_and(|common| common.files.is_some())
     }
 
-    /// Sends change attribute and size of files other than the file system has them.
+    /// Replaces change attribute and length of the remembered files by those of `tell`.
     ///
     /// # Errors
-    /// That of the closure.
+    /// The error of `tell`.
     pub(crate) fn retell<E>(
         &mut self,
         mut tell: impl FnMut(FsHandle, &mut u64, &mut u64) -> Result<(), E>,
@@ -170,18 +172,19 @@ impl DirWriter {
         Ok(())
     }
 
-    /// Says that the user may list the directory and not search it. Attributes and handles of
-    /// entries that are added from here on are not sent, but that access to them is denied; nor is
-    /// the listing itself if the client cannot learn that. [RFC 8881 §18.23.3, §5.8.1.12]
+    /// States that the user may list the directory and not search it. Attributes and handles of
+    /// entries pushed from here on are hidden: the client gets the error that access to them is
+    /// denied. If the client requests no attribute for that error, the whole listing fails with it.
+    /// [RFC 8881 §18.23.3, §5.8.1.12]
     pub fn conceal(&mut self) {
         self.concealed = true;
     }
 
-    /// Adds an entry, or leaves it out if there can be no such entry.
+    /// Adds an entry, or leaves it out if it breaks a rule.
     ///
     /// # Errors
-    /// [`Full`] if it does not fit or may not be sent, or too much was left out; nothing can be
-    /// added then.
+    /// [`Full`] if it does not fit, may not be shown, or too much was left out; nothing can be
+    /// added from then on.
     pub fn push(
         &mut self,
         cookie: u64,
@@ -212,7 +215,7 @@ impl DirWriter {
             covers: None,
         };
         let at = self.w.len();
-        attr::encode(&mut self.w, &self.asked, &source);
+        attr::encode(&mut self.w, &self.requested, &source);
         self.keep(before, cookie)?;
         if let Some(files) = self
             .common
@@ -226,12 +229,12 @@ impl DirWriter {
                 size: attrs.size,
                 at,
             });
-            self.refused |= files.len() >= MOST_LISTED;
+            self.refused |= files.len() >= MAX_REMEMBERED;
         }
         Ok(())
     }
 
-    /// Adds an entry whose attributes cannot be sent here: another file system is mounted on it.
+    /// Adds an entry whose attributes are not known here: another file system is mounted on it.
     pub(crate) fn push_unknown(
         &mut self,
         cookie: u64,
@@ -239,19 +242,24 @@ impl DirWriter {
         mounted_on: u64,
     ) -> Result<(), Full> {
         let before = self.begin(cookie, name)?;
-        attr::encode_failed(&mut self.w, &self.asked, Status::DELAY, Some(mounted_on));
+        attr::encode_failed(
+            &mut self.w,
+            &self.requested,
+            Status::DELAY,
+            Some(mounted_on),
+        );
         self.keep(before, cookie)
     }
 
     fn keep_concealed(&mut self, before: usize, cookie: u64) -> Result<(), Full> {
-        let told = Bitmap::of(&[num::RDATTR_ERROR]);
-        let wanted = self.asked & self.view.served & !told;
-        if !wanted.is_empty() && !self.asked.contains(num::RDATTR_ERROR) {
+        let rdattr_error = Bitmap::of(&[num::RDATTR_ERROR]);
+        let wanted = self.requested & self.view.served & !rdattr_error;
+        if !wanted.is_empty() && !self.requested.contains(num::RDATTR_ERROR) {
             self.w.truncate(before);
             (self.denied, self.refused) = (true, true);
             return Err(Full);
         }
-        attr::encode_failed(&mut self.w, &self.asked, Status::ACCESS, None);
+        attr::encode_failed(&mut self.w, &self.requested, Status::ACCESS, None);
         self.keep(before, cookie)
     }
 
@@ -277,7 +285,7 @@ impl DirWriter {
         Ok(())
     }
 
-    /// Why there can be no such entry.
+    /// The rule that an entry breaks, if any.
     fn fault_of(&self, cookie: u64, name: &[u8], attrs: &Attrs) -> Option<FsFault> {
         let longest = self.view.capabilities.max_name.min(MAX_NAME) as usize;
         let is_name = (1..=longest).contains(&name.len())
@@ -294,41 +302,41 @@ impl DirWriter {
         }
     }
 
-    /// Continues without an entry. A file system that pushes nothing else must come to an end, too.
+    /// Leaves an entry out. Its bytes count, so that a file system that pushes only such entries
+    /// comes to an end.
     #[cold]
     fn leave_out(&mut self, name: &[u8], fault: FsFault) {
         self.faults.add(fault);
-        self.left_out = self.left_out.saturating_add(LEAST_ENTRY + name.len());
+        self.left_out = self.left_out.saturating_add(MIN_ENTRY + name.len());
     }
 
     /// Whether nothing can be added any more.
     fn is_closed(&self) -> bool {
-        self.refused || self.left_out > self.max.max(LEFT_OUT)
+        self.refused || self.left_out > self.max.max(MAX_LEFT_OUT)
     }
 
-    /// Says that the last entry of the directory was pushed.
+    /// States that the last entry of the directory was pushed.
     pub fn end(&mut self) {
         self.end = true;
     }
 
-    /// What is wrong with what was pushed.
+    /// The faults of the entries that were left out.
     pub(crate) fn faults(&self) -> impl Iterator<Item = FsFault> {
         let unended = !self.end && self.is_empty();
         let unended = unended.then_some(FsFault::Unended);
         self.faults.all().chain(unended)
     }
 
-    /// Whether there is neither an entry nor one that has no room: the client would come back in
-    /// vain.
+    /// Whether there is neither an entry nor one without room: the client would continue in vain.
     fn is_empty(&self) -> bool {
         !self.refused && self.w.len() == HEAD
     }
 
-    /// READDIR4resok.
+    /// Returns the READDIR4resok.
     ///
     /// # Errors
     /// TOOSMALL if there are entries and not even the first one fits, ACCESS if the user may not
-    /// see what is asked for.
+    /// see the requested attributes.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, Status> {
         if self.denied {
             return Err(Status::ACCESS);
@@ -344,7 +352,7 @@ impl DirWriter {
 }
 
 impl Faults {
-    /// What can be wrong with an entry.
+    /// The faults that an entry can have.
     const OF_ENTRIES: [FsFault; 3] = [FsFault::Name, FsFault::Cookie, FsFault::Attributes];
 
     fn add(&mut self, fault: FsFault) {
@@ -367,19 +375,20 @@ impl fmt::Debug for DirWriter {
     }
 }
 
-/// The verifier.
+/// Length of the verifier, in bytes.
 const HEAD: usize = 8;
-/// No further entry, and whether the directory ends here.
+/// Length of the end, in bytes: no further entry, and whether the directory ends here.
 const TAIL: usize = 8;
-/// Of an entry: that there is one, its cookie, how long its name is, and no attributes.
-const LEAST_ENTRY: usize = 24;
-/// When this many bytes were left out, a writer is full, even if it has room for few.
-const LEFT_OUT: usize = 64 << 10;
-/// 0 to 2 mean something else in NFS. [RFC 8881 §18.23.3]
+/// Minimum length of an entry, in bytes: its presence, its cookie, the length of its name, and no
+/// attributes.
+const MIN_ENTRY: usize = 24;
+/// Maximum number of bytes left out; beyond it a writer is full, even if it has room.
+const MAX_LEFT_OUT: usize = 64 << 10;
+/// NFS reserves the cookies 0 to 2. [RFC 8881 §18.23.3]
 const FIRST_COOKIE: u64 = 3;
-/// No name is longer, whatever the file system says.
+/// Maximum length of a name, in bytes, whatever the file system states.
 pub(crate) const MAX_NAME: u32 = 255;
-/// Maximum number of files that are checked in one call, under the engine's lock.
-const MOST_LISTED: usize = 2_048;
-/// Memory taken at once; a client asks for much more than most directories need.
+/// Maximum number of files remembered, which are processed under the engine's lock.
+const MAX_REMEMBERED: usize = 2_048;
+/// Initial capacity, in bytes; clients request much more than most directories need.
 const FIRST_CAPACITY: usize = 4096;

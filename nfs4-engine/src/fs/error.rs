@@ -1,8 +1,8 @@
-//! What can go wrong in a file system.
+//! The errors of a file system.
 
 use nfs4_proto::nfs4::status::Status;
 
-/// Why a file system refuses; each maps to one NFS status. [RFC 8881 §15.1]
+/// The error of a file system; each maps to one NFS status. [RFC 8881 §15.1]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum FsError {
     /// The caller is not the owner (EPERM).
@@ -11,40 +11,40 @@ pub enum FsError {
     /// Permission denied (EACCES).
     #[error("permission denied")]
     AccessDenied,
-    /// No such object (ENOENT).
+    /// The object does not exist (ENOENT).
     #[error("no such object")]
     NotFound,
-    /// The name is taken (EEXIST).
+    /// The name exists already (EEXIST).
     #[error("the name is taken")]
     Exists,
-    /// A directory is needed (ENOTDIR).
+    /// The object must be a directory (ENOTDIR).
     #[error("not a directory")]
     NotDirectory,
-    /// It is a directory (EISDIR).
+    /// The object is a directory (EISDIR).
     #[error("is a directory")]
     IsDirectory,
-    /// It is a symbolic link, where a file or directory is needed.
+    /// The object is a symbolic link, where a file or directory is needed.
     #[error("is a symbolic link")]
     IsSymlink,
-    /// It is of another type than the request needs, and neither a directory nor a link.
+    /// The object has another type than the request needs, and is neither a directory nor a link.
     #[error("wrong type of object")]
     WrongType,
     /// The directory is not empty.
     #[error("directory not empty")]
     NotEmpty,
-    /// An argument is senseless for this object (EINVAL).
+    /// An argument is invalid for this object (EINVAL).
     #[error("invalid argument")]
     Invalid,
     /// The file would be too large.
     #[error("file too large")]
     TooLarge,
-    /// No room left.
+    /// No space is left.
     #[error("no space left")]
     NoSpace,
     /// The user's quota is used up.
     #[error("quota exceeded")]
     Quota,
-    /// Too many hard links.
+    /// The object has too many hard links.
     #[error("too many links")]
     TooManyLinks,
     /// Source and target are on different file systems.
@@ -53,44 +53,44 @@ pub enum FsError {
     /// The name is too long.
     #[error("name too long")]
     NameTooLong,
-    /// The name holds characters that cannot be stored.
+    /// The name contains characters that cannot be stored.
     #[error("bad character in name")]
     BadName,
     /// The file system is read-only.
     #[error("read-only file system")]
     ReadOnly,
-    /// The object of the handle is gone.
+    /// The object of the handle no longer exists.
     #[error("stale filehandle")]
     Stale,
-    /// The handle was never given out.
+    /// The file system never made this handle.
     #[error("bad filehandle")]
     BadHandle,
-    /// The cookie was never given out for this directory.
+    /// The file system never returned this cookie for this directory.
     #[error("bad cookie")]
     BadCookie,
-    /// The file system does not do this.
+    /// The file system does not support the request.
     #[error("not supported")]
     NotSupported,
-    /// The hardware or what is below failed.
+    /// The hardware or a layer below failed.
     #[error("input or output error")]
     Io,
-    /// Not now; the client tries again later.
+    /// The file system cannot answer now; the client tries again later.
     #[error("try again later")]
     Busy,
-    /// The request was dropped without an answer, or its answer was none to it.
+    /// The request was dropped without an answer, or its answer was invalid.
     #[error("the file system gave no proper answer")]
     NoAnswer,
-    /// A driver's: the file system panicked.
+    /// Set by the driver: the file system panicked.
     #[error("the file system panicked")]
     Panicked,
-    /// A driver's: the file system waits without a [`Completion`](super::Completion), or took one
-    /// and answered at once, or took more than one.
+    /// Set by the driver: the file system answered `Pending` without taking a
+    /// [`Completion`](super::Completion), took one and answered at once, or took more than one.
     #[error("the file system mixed answering at once and later")]
     Misused,
 }
 
 impl FsError {
-    /// All of them, in the order of their declaration.
+    /// All variants, in the order of their declaration.
     pub const ALL: [FsError; 27] = [
         FsError::NotPermitted,
         FsError::AccessDenied,
@@ -121,7 +121,7 @@ impl FsError {
         FsError::Misused,
     ];
 
-    /// Whether it says that there is no answer of the file system's, rather than what that is.
+    /// Whether it stands for a missing or invalid answer, and is not the file system's own.
     pub(crate) const fn is_no_answer(self) -> bool {
         matches!(
             self,
@@ -129,7 +129,7 @@ impl FsError {
         )
     }
 
-    /// The status that a client sees.
+    /// The status that a client gets.
     pub fn status(self) -> Status {
         match self {
             FsError::NotPermitted => Status::PERM,
@@ -161,7 +161,7 @@ impl FsError {
     }
 }
 
-/// What an operation answers whose file system refused.
+/// The status of an operation whose file system refused.
 impl From<FsError> for Status {
     fn from(error: FsError) -> Status {
         error.status()
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_at_their_places() {
+    fn every_error_is_at_its_index() {
         for (place, error) in FsError::ALL.into_iter().enumerate() {
             assert_eq!(error as usize, place);
         }

@@ -1,24 +1,24 @@
-//! Whether an answer is one to what was asked: the one place where a file system is not believed.
+//! Checks of a file system's answers against its contract; the engine checks them nowhere else.
 
 use super::{Attrs, FileKind, FsFault, FsHandle, FsOp, FsReply, FsStat, Stability, Target, Want};
 
-/// What must hold for the answer to a request.
+/// The rules for the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Done,
     Attrs(Want),
     Access,
     Node(Want),
-    /// The writer that has this number.
+    /// The writer with this number.
     Entries(u32),
     Link,
-    /// At most this many bytes.
+    /// At most this number of bytes.
     Data(u32),
-    /// At most this many bytes, at least this durable.
+    /// At most this number of bytes, and at least this durable.
     Written(u32, Stability),
     Created,
     Opened,
-    /// The current filehandle's object, and no other.
+    /// The object of the current filehandle, and no other.
     OpenedCurrent,
     Linked,
     Removed,
@@ -42,7 +42,7 @@ impl Expected {
             FsOp::Write {
                 data, stability, ..
             } => {
-                // A part of a record, far below 2^32.
+                // The length is a part of a record, far below 2^32.
                 let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
                 Expected::Written(len, *stability)
             }
@@ -58,7 +58,7 @@ impl Expected {
         }
     }
 
-    /// What is wrong with an answer; `current` is what the current filehandle names.
+    /// The fault of an answer; `current` is the object of the current filehandle.
     ///
     /// # Errors
     /// The first fault.
@@ -96,14 +96,14 @@ impl Expected {
             | (Expected::Linked, FsReply::Linked { .. })
             | (Expected::Removed, FsReply::Removed { .. })
             | (Expected::Renamed, FsReply::Renamed { .. }) => Ok(()),
-            // Whatever kinds there will be: another than the one that was asked for.
+            // Any other kind of answer, future ones included.
             _ => Err(FsFault::Reply),
         }
     }
 }
 
 impl Attrs {
-    /// Whether an object can have them.
+    /// Whether an object can have these attributes.
     #[inline]
     pub(super) fn are_sane(&self) -> bool {
         const SECOND: u32 = 1_000_000_000;

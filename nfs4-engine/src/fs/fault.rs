@@ -1,46 +1,47 @@
-//! What a file system does wrong.
+//! The faults of a file system.
 
 use core::fmt;
 
 use super::FsError;
 
-/// What a file system does that its contract, stated at [`FsOp`](super::FsOp) and
-/// [`Backend`](super::Backend), does not allow. It costs the request alone.
+/// A breach of the contract of a file system, which [`FsOp`](super::FsOp) and
+/// [`Backend`](super::Backend) state. Only the request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FsFault {
-    /// An error that the request may not be answered ([`FsCall::errors`](super::FsCall::errors)):
-    /// the client gets the nearest status that it may get. Or there was no proper answer.
+    /// An error that the request may not return ([`FsCall::errors`](super::FsCall::errors)): the
+    /// client gets the nearest status that the operation may return. Or there was no valid answer.
     Error(FsError),
-    /// The answer is one to another kind of request, or to another request.
+    /// The answer is for another kind of request, or for another request.
     Reply,
-    /// The request was answered once more, and only the first answer counts.
+    /// The request was answered again; only the first answer counts.
     Again,
-    /// Attributes that cannot be: a `fileid` of zero, a `size` beyond 2^63 - 1, a time with 10^9 or
-    /// more nanoseconds; or those of something that cannot be opened.
+    /// Invalid attributes: a `fileid` of zero, a `size` beyond 2^63 - 1, a time with 10^9 or more
+    /// nanoseconds; or the attributes of an object that cannot be opened.
     Attributes,
-    /// The room in the file system was asked for and is not in the answer.
+    /// The answer lacks the space of the file system, which was requested.
     Stat,
-    /// Fewer or more bytes than there may be: more than asked, or none although there is no end.
+    /// An invalid number of bytes: more than requested, or none although the file does not end
+    /// there.
     Length,
-    /// Written bytes are less durable than asked.
+    /// The written bytes are less durable than requested.
     Stability,
-    /// The target of a symbolic link is empty, too long, or holds NUL.
+    /// The target of a symbolic link is empty, too long, or contains NUL.
     Target,
-    /// The handle of another object than the one that was to be opened.
+    /// The handle is that of another object than the one to open.
     Handle,
-    /// The name of a directory entry is empty, ".", ".." or too long, or holds '/' or NUL.
+    /// The name of a directory entry is empty, ".", ".." or too long, or contains '/' or NUL.
     Name,
     /// The cookie of a directory entry is 0, 1 or 2, or not greater than the one before it.
     Cookie,
-    /// A listing that has neither an entry nor an end.
+    /// A listing has neither an entry nor an end.
     Unended,
 }
 
 impl FsFault {
-    /// How many there are.
+    /// Number of faults.
     pub(crate) const COUNT: usize = FsError::ALL.len() + OTHERS;
 
-    /// Its place among all.
+    /// Its index among all faults.
     pub(crate) const fn index(self) -> usize {
         let other = match self {
             FsFault::Error(error) => return error as usize,
@@ -64,22 +65,22 @@ impl fmt::Display for FsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             FsFault::Error(error) if error.is_no_answer() => return write!(f, "{error}"),
-            FsFault::Error(error) => return write!(f, "{error:?} is no error of this request"),
-            FsFault::Reply => "the answer is another request's",
-            FsFault::Again => "the request was answered before",
-            FsFault::Attributes => "the attributes cannot be",
-            FsFault::Stat => "the room in the file system is missing",
-            FsFault::Length => "the number of bytes cannot be",
-            FsFault::Stability => "the bytes are less durable than asked",
-            FsFault::Target => "the target of a symbolic link cannot be",
-            FsFault::Handle => "the handle is another object's",
-            FsFault::Name => "an entry with such a name is left out",
-            FsFault::Cookie => "an entry with such a cookie is left out",
+            FsFault::Error(error) => return write!(f, "{error:?} is not an error of this request"),
+            FsFault::Reply => "the answer is for another request",
+            FsFault::Again => "the request was answered again",
+            FsFault::Attributes => "the attributes are invalid",
+            FsFault::Stat => "the space of the file system is missing",
+            FsFault::Length => "the number of bytes is invalid",
+            FsFault::Stability => "the bytes are less durable than requested",
+            FsFault::Target => "the target of a symbolic link is invalid",
+            FsFault::Handle => "the handle is that of another object",
+            FsFault::Name => "an entry with an invalid name is left out",
+            FsFault::Cookie => "an entry with an invalid cookie is left out",
             FsFault::Unended => "the listing has neither an entry nor an end",
         };
         f.write_str(text)
     }
 }
 
-/// Faults that are no errors.
+/// Number of faults that are not errors.
 const OTHERS: usize = 11;

@@ -1,17 +1,18 @@
-//! The file system's own part of a filehandle.
+//! The file system's part of a filehandle.
 
 use core::fmt;
 
-/// What a file system calls one of its objects: at most [`FsHandle::MAX`] bytes of its choosing.
+/// A file system's name for one of its objects: at most [`FsHandle::MAX`] bytes of its choice.
 ///
-/// A handle stays valid, and names no other object, for as long as the server runs. It may be seen
-/// and forged by clients: a file system checks every handle that it is given and answers
+/// A handle stays valid, and names no other object, as long as the server runs. Clients can see and
+/// forge it: a file system checks every handle that it gets, and answers
 /// [`FsError::Stale`](super::FsError::Stale) or [`FsError::BadHandle`](super::FsError::BadHandle).
-/// One that can be guessed opens what the rights of the directories above it deny.
+/// With a guessed handle a client reaches an object that the rights of the directories above it
+/// deny.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FsHandle {
     len: u8,
-    // The tail beyond `len` is always zero, so that the derived comparisons hold.
+    // Zero beyond `len`, so that the derived comparisons hold.
     bytes: [u8; FsHandle::MAX],
 }
 
@@ -20,12 +21,12 @@ impl FsHandle {
         len: 0,
         bytes: [0; FsHandle::MAX],
     };
-    /// The longest handle.
+    /// A handle of maximum length.
     pub(crate) const LONGEST: FsHandle = FsHandle {
         len: FsHandle::MAX as u8,
         ..FsHandle::EMPTY
     };
-    /// The longest handle, in bytes.
+    /// Maximum length of a handle, in bytes.
     pub const MAX: usize = 60;
 
     /// The handle of these bytes.

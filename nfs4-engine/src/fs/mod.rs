@@ -1,8 +1,9 @@
-//! The file-system boundary: what the engine asks of a file system, and how it is answered.
+//! The file-system boundary: the requests of the engine to a file system, and their answers.
 //!
 //! The engine performs no IO. It emits an [`FsRequest`] for a [`Backend`]; the driver submits it
-//! outside the engine's lock and hands the [`FsResult`] back. A backend that is always ready (as
-//! an in-memory one) answers at once; another takes a [`Completion`] and answers from any thread.
+//! outside the engine's lock and returns the [`FsResult`] to the engine. A backend that is always
+//! ready, such as an in-memory one, answers at once; another takes a [`Completion`] and answers
+//! from any thread.
 
 mod attrs;
 mod backend;

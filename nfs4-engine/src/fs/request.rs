@@ -9,42 +9,43 @@ use super::{
 };
 use crate::time::Now;
 
-/// One request to a file system: the user, the time and the operation.
+/// One request to a file system: its user, its time and its operation.
 #[derive(Debug)]
 pub struct FsRequest {
-    /// On whose behalf; permissions are the file system's to check.
+    /// The user of the request; the file system checks permissions itself.
     pub cred: Arc<Credential>,
-    /// When the call arrived; a file system stamps files with `now.wall`.
+    /// The arrival of the call; a file system stamps files with `now.wall`.
     pub now: Now,
-    /// What is asked.
+    /// The operation.
     pub op: FsOp,
 }
 
-/// What is asked of a file system.
+/// An operation of a file system.
 ///
 /// Names are never empty, ".", ".." or longer than
-/// [`Capabilities::max_name`](super::Capabilities::max_name), and hold neither '/' nor NUL.
+/// [`Capabilities::max_name`](super::Capabilities::max_name), and contain neither '/' nor NUL.
 ///
-/// Every request may be answered the errors of [`FsCall::COMMON`](super::FsCall::COMMON):
-/// [`FsError::AccessDenied`], [`FsError::Stale`] (the object of a handle is gone),
-/// [`FsError::BadHandle`], [`FsError::Io`] and [`FsError::Busy`]; and those named at each. An answer
-/// that breaks this costs the request alone: the client gets an error, and
-/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) says what is wrong. Attributes have a
-/// `fileid` that is not zero, a `size` up to 2^63 - 1, and times with less than 10^9 nanoseconds.
+/// Every request may return the errors of [`FsCall::COMMON`](super::FsCall::COMMON):
+/// [`FsError::AccessDenied`], [`FsError::Stale`] (the object of a handle no longer exists),
+/// [`FsError::BadHandle`], [`FsError::Io`] and [`FsError::Busy`]; and the errors named at its
+/// variant. An answer that breaks the rules of its variant fails this request only: the client gets
+/// an error, and [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports the fault.
+/// Attributes have a `fileid` that is not zero, a `size` up to 2^63 - 1, and times with less than
+/// 10^9 nanoseconds.
 #[derive(Debug)]
 pub enum FsOp {
-    /// The attributes of an object. Answer: [`FsReply::Attrs`].
+    /// Read the attributes of an object. Answer: [`FsReply::Attrs`].
     GetAttrs {
         /// The object.
         fh: FsHandle,
         /// What the answer must hold.
         want: Want,
     },
-    /// Change attributes, all or none. Answer: [`FsReply::Attrs`], as they are afterwards.
+    /// Change attributes, all or none. Answer: [`FsReply::Attrs`] after the change.
     ///
-    /// A new owner or group of what is not a directory clears setuid, and setgid where the group
-    /// may execute, also for the superuser: clients do not ask for that themselves. So does a new
-    /// size, and [`FsOp::Write`], for all others.
+    /// A new owner or group of an object that is not a directory clears setuid, and setgid where
+    /// the group may execute, also for the superuser: clients do not request that themselves. A new
+    /// size, and [`FsOp::Write`], clear them too, except for the superuser.
     ///
     /// Errors: NotPermitted, IsDirectory, IsSymlink, WrongType, Invalid, TooLarge, NoSpace, Quota,
     /// ReadOnly.
@@ -56,20 +57,22 @@ pub enum FsOp {
         /// Whether a change of size needs the right to write.
         authority: Authority,
     },
-    /// Which of these rights the user has. Answer: [`FsReply::Access`].
+    /// Find out which of these rights the user has. Answer: [`FsReply::Access`].
     ///
-    /// It is also asked before a delegation of another client is recalled, so that a user that the file
-    /// system refuses cannot have one recalled. Of a file READ or EXECUTE is the right to read it, and MODIFY
-    /// to write it; its owner, as `uid` of its attributes has it, may do both, and with the superuser alone
-    /// change mode, owner, group and times. Of a directory EXTEND is the right to add names, and DELETE to take
-    /// them; if its mode has the sticky bit, only those of the user's own files or in its own directory.
+    /// The engine also asks it before it recalls a delegation of another client, so that a request
+    /// that the file system would refuse causes no recall. For a file, READ or EXECUTE stands for
+    /// the right to read it, and MODIFY for the right to write it. The owner, by `uid` of the
+    /// attributes, may do both; only the owner and the superuser may change mode, owner, group and
+    /// times. For a directory, EXTEND is the right to add names, and DELETE the right to remove
+    /// them; if its mode has the sticky bit, DELETE covers only the user's own files, or all files
+    /// if the directory is the user's.
     Access {
         /// The object.
         fh: FsHandle,
-        /// The rights asked for.
+        /// The requested rights.
         mask: AccessMask,
     },
-    /// The object of a name in a directory; [`FsError::IsSymlink`] if `dir` is a link. Answer:
+    /// Find the object of a name in a directory; [`FsError::IsSymlink`] if `dir` is a link. Answer:
     /// [`FsReply::Node`].
     ///
     /// Errors: NotFound, NotDirectory, IsSymlink, Invalid, NameTooLong, BadName.
@@ -81,7 +84,7 @@ pub enum FsOp {
         /// What the answer must hold.
         want: Want,
     },
-    /// The parent of a directory; [`FsError::NotFound`] at the root, [`FsError::IsSymlink`] if
+    /// Find the parent of a directory; [`FsError::NotFound`] at the root, [`FsError::IsSymlink`] if
     /// `dir` is a link. Answer: [`FsReply::Node`].
     ///
     /// Errors: NotFound, NotDirectory, IsSymlink.
@@ -91,27 +94,28 @@ pub enum FsOp {
         /// What the answer must hold.
         want: Want,
     },
-    /// Entries of a directory after `cookie`, without "." and "..". Answer: [`FsReply::Entries`].
+    /// List the entries of a directory after `cookie`, without "." and "..". Answer:
+    /// [`FsReply::Entries`].
     ///
-    /// The file system pushes entries into `entries` until it is full, or calls
-    /// [`DirWriter::end`] after the last one; [`DirWriter`] says what an entry may be. It needs the
-    /// right to read the directory; without the right to search it, [`DirWriter::conceal`] comes
-    /// first. The answer is the `entries` of this request.
+    /// The file system pushes entries into `entries` until it is full, or calls [`DirWriter::end`]
+    /// after the last one; [`DirWriter`] has the rules for entries. The user needs the right to
+    /// read the directory; if the user may not search it, the file system calls
+    /// [`DirWriter::conceal`] first. The answer is the `entries` of this request.
     ///
-    /// A cookie that was given out stays good while entries come and go: an entry that was there
-    /// throughout a listing appears in it exactly once, also if it was renamed within the directory,
-    /// and what comes meanwhile does not keep the listing from ending.
+    /// A cookie that was returned stays valid while entries come and go. An entry that exists
+    /// throughout a listing appears in it exactly once, also if it is renamed within the directory.
+    /// New entries do not keep a listing from ending.
     ///
     /// Errors: NotDirectory, Invalid, BadCookie.
     ReadDir {
         /// The directory.
         dir: FsHandle,
-        /// The cookie of the last entry seen, 0 to start.
+        /// The cookie of the last entry that the client has, 0 to start.
         cookie: u64,
-        /// Takes the entries.
+        /// Receives the entries.
         entries: DirWriter,
     },
-    /// The target of a symbolic link: 1 to [`FsOp::MAX_TARGET`] bytes without NUL. Answer:
+    /// Read the target of a symbolic link: 1 to [`FsOp::MAX_TARGET`] bytes without NUL. Answer:
     /// [`FsReply::Link`].
     ///
     /// Errors: WrongType, Invalid.
@@ -119,17 +123,17 @@ pub enum FsOp {
         /// The link.
         fh: FsHandle,
     },
-    /// Bytes of a regular file. Answer: [`FsReply::Data`].
+    /// Read bytes of a regular file. Answer: [`FsReply::Data`].
     ///
     /// Errors: IsDirectory, IsSymlink, WrongType, Invalid.
     Read {
         /// The file.
         fh: FsHandle,
-        /// Where to start, in bytes.
+        /// The first byte.
         offset: u64,
         /// Maximum number of bytes.
         count: u32,
-        /// Whether the right to read is still to be checked.
+        /// Whether the file system still has to check the right to read.
         authority: Authority,
     },
     /// Write bytes to a regular file. Answer: [`FsReply::Written`].
@@ -138,13 +142,13 @@ pub enum FsOp {
     Write {
         /// The file.
         fh: FsHandle,
-        /// Where to start, in bytes.
+        /// The first byte.
         offset: u64,
-        /// What to write.
+        /// The bytes to write.
         data: Bytes,
-        /// How durable it must be when answered.
+        /// The minimum durability at the time of the answer.
         stability: Stability,
-        /// Whether the right to write is still to be checked.
+        /// Whether the file system still has to check the right to write.
         authority: Authority,
     },
     /// Make written bytes durable. Answer: [`FsReply::Done`].
@@ -153,14 +157,14 @@ pub enum FsOp {
     Commit {
         /// The file.
         fh: FsHandle,
-        /// Where to start, in bytes.
+        /// The first byte.
         offset: u64,
-        /// Number of bytes; 0 is up to the end.
+        /// Number of bytes; 0 means up to the end.
         count: u32,
     },
-    /// Make an object that is not a regular file; [`FsError::NotSupported`] if there are none of
-    /// this type, [`FsError::NotPermitted`] if it is a device and the user is not the superuser.
-    /// Answer: [`FsReply::Created`].
+    /// Make an object that is not a regular file; [`FsError::NotSupported`] if the file system has
+    /// none of this type, [`FsError::NotPermitted`] if it is a device and the user is not the
+    /// superuser. Answer: [`FsReply::Created`].
     ///
     /// Errors: NotPermitted, Exists, NotDirectory, Invalid, NoSpace, Quota, TooManyLinks,
     /// NameTooLong, BadName, ReadOnly, NotSupported.
@@ -169,14 +173,14 @@ pub enum FsOp {
         dir: FsHandle,
         /// The new name.
         name: Bytes,
-        /// What to make.
+        /// The object to make.
         node: NewNode,
-        /// Its first attributes; without a mode it is 0755 for directories, else 0644.
+        /// Its initial attributes; without a mode it gets 0755 for a directory, else 0644.
         set: SetAttrs,
     },
     /// Find or make a regular file, check rights, and hold it. Answer: [`FsReply::Opened`].
     ///
-    /// Every success holds the file once more: it stays, even without a name, until
+    /// Every success holds the file once more. The file exists, even without a name, until
     /// [`Backend::release`](super::Backend::release) was called as often.
     ///
     /// Errors: NotPermitted, NotFound, Exists, NotDirectory, IsDirectory, IsSymlink, WrongType,
@@ -184,11 +188,11 @@ pub enum FsOp {
     Open {
         /// Which file.
         target: Target,
-        /// For what, and what to do when it is absent.
+        /// The rights needed, and the action when it does not exist.
         how: OpenHow,
     },
-    /// Give an object that is not a directory one more name; [`FsError::NotFound`] if it has none
-    /// any more. Answer: [`FsReply::Linked`].
+    /// Add a name to an object that is not a directory; [`FsError::NotFound`] if the object has no
+    /// name left. Answer: [`FsReply::Linked`].
     ///
     /// Errors: NotFound, Exists, NotDirectory, IsDirectory, IsSymlink, WrongType, Invalid, NoSpace,
     /// Quota, TooManyLinks, CrossDevice, NameTooLong, BadName, ReadOnly, NotSupported.
@@ -209,7 +213,7 @@ pub enum FsOp {
         /// The name.
         name: Bytes,
     },
-    /// Move a name, atomically replacing what stands at the new one. Answer: [`FsReply::Renamed`].
+    /// Move a name, atomically replacing the object at the new one. Answer: [`FsReply::Renamed`].
     ///
     /// Between two names of one object it succeeds and does nothing.
     ///
@@ -228,7 +232,7 @@ pub enum FsOp {
 }
 
 impl FsOp {
-    /// The longest target of a symbolic link, in bytes.
+    /// Maximum length of the target of a symbolic link, in bytes.
     pub const MAX_TARGET: usize = 4095;
 }
 
@@ -238,16 +242,16 @@ pub enum Authority {
     /// By the credential, as for a request without an open file. The owner of a file may read and
     /// write it whatever its mode, as a client that has it open may expect.
     Credential,
-    /// An open file authorises it: rights were checked when it was opened.
+    /// No check: an open file authorises the request, since its rights were checked at the open.
     Open,
 }
 
-/// How durable written bytes are. [RFC 8881 §18.32, stable_how4]
+/// The durability of written bytes. [RFC 8881 §18.32, stable_how4]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stability {
-    /// They may be lost with the server until a commit.
+    /// The bytes may be lost with the server until a commit.
     Unstable,
-    /// The bytes and what is needed to read them are durable.
+    /// The bytes, and the metadata needed to read them, are durable.
     Data,
     /// The bytes and all attributes are durable.
     File,
@@ -262,7 +266,7 @@ impl AccessMask {
     pub const READ: AccessMask = AccessMask(0x01);
     /// Look a name up in a directory.
     pub const LOOKUP: AccessMask = AccessMask(0x02);
-    /// Change what is there: bytes of a file, entries of a directory.
+    /// Change the bytes of a file, or the entries of a directory.
     pub const MODIFY: AccessMask = AccessMask(0x04);
     /// Add bytes at the end of a file, or entries to a directory.
     pub const EXTEND: AccessMask = AccessMask(0x08);
@@ -271,28 +275,28 @@ impl AccessMask {
     /// Run a file.
     pub const EXECUTE: AccessMask = AccessMask(0x20);
 
-    /// Whether all bits of `other` are in it.
+    /// Whether it contains all bits of `other`.
     pub const fn contains(self, other: AccessMask) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// The bits of both.
+    /// The bits of either.
     #[must_use]
     pub const fn union(self, other: AccessMask) -> AccessMask {
         AccessMask(self.0 | other.0)
     }
 
-    /// The bits that are in both.
+    /// The bits of both.
     #[must_use]
     pub const fn intersection(self, other: AccessMask) -> AccessMask {
         AccessMask(self.0 & other.0)
     }
 }
 
-/// Which file to open.
+/// The file to open.
 #[derive(Debug)]
 pub enum Target {
-    /// A name in a directory; it may be created.
+    /// A name in a directory; the file may be created.
     Name {
         /// The directory.
         dir: FsHandle,
@@ -306,28 +310,29 @@ pub enum Target {
 /// How to open a file.
 #[derive(Debug)]
 pub struct OpenHow {
-    /// The right to read is needed; a user that may execute the file may read it, to do so.
-    /// [RFC 8881 §6.3.1.1]
+    /// The user needs the right to read; the right to execute the file includes it, in order to run
+    /// it. [RFC 8881 §6.3.1.1]
     pub read: bool,
-    /// The right to write is needed: to write, to cut a file that is there, or to keep others from
-    /// reading.
+    /// The user needs the right to write: to write, to truncate an existing file, or to deny
+    /// reading to others.
     pub write: bool,
-    /// What to do when the file is absent, and when it is there.
+    /// The action when the file does not exist, and when it exists.
     pub create: Create,
 }
 
-/// Whether opening may create. An opening that creates checks no mode of the new file, one of a
-/// file that is there does.
+/// Whether an open may create the file. An open that creates it does not check the mode of the new
+/// file; an open of an existing file does check its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
-    /// The file must be there.
+    /// The file must exist.
     No,
-    /// Take it if it is there, unchanged; create it with these attributes if not. That a length of
-    /// zero cuts what is there comes as a request of its own.
+    /// The open takes an existing file unchanged, and creates one with these attributes if there is
+    /// none. A length of zero that truncates an existing file comes as a request of its own.
     Unchecked(SetAttrs),
-    /// It must not be there.
+    /// The file must not exist.
     Guarded(SetAttrs),
-    /// It must not be there, unless it was created with this verifier, which is kept with the file.
+    /// The file must not exist, unless it was created with this verifier, which the file system
+    /// keeps with the file.
     ///
     /// A repeated creation with the same verifier finds the file and succeeds with `created`.
     Exclusive {
@@ -338,7 +343,7 @@ pub enum Create {
     },
 }
 
-/// What to create.
+/// The object to create.
 #[derive(Debug)]
 pub enum NewNode {
     /// A directory.
@@ -355,50 +360,51 @@ pub enum NewNode {
     Fifo,
 }
 
-/// The change attribute of a directory around an operation. [RFC 8881 §3.3.5, change_info4]
+/// The change attribute of a directory before and after an operation. [RFC 8881 §3.3.5,
+/// change_info4]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirChange {
     /// Nothing else changed the directory between `before` and `after`.
     pub atomic: bool,
-    /// Before the operation.
+    /// The value before the operation.
     pub before: u64,
-    /// After it.
+    /// The value after the operation.
     pub after: u64,
 }
 
-/// A file that was opened.
+/// An opened file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// The file; the one that was asked for if that was by [`Target::Handle`].
+    /// The file; by [`Target::Handle`] it is that one.
     pub fh: FsHandle,
-    /// Its attributes after opening.
+    /// Its attributes after the open.
     pub attrs: Attrs,
-    /// It did not exist before (or was made by an earlier try with the same verifier).
+    /// The file did not exist before, or was made by an earlier attempt with the same verifier.
     pub created: bool,
-    /// The directory around it; all zero for [`Target::Handle`].
+    /// The change of the directory; all zero for [`Target::Handle`].
     pub dir: DirChange,
 }
 
 /// A file system's answer.
 pub type FsResult = Result<FsReply, FsError>;
 
-/// What a file system answers when all is well; which one is stated at each [`FsOp`].
+/// The successful answer of a file system; each [`FsOp`] names its own.
 #[derive(Debug)]
 pub enum FsReply {
-    /// It is done.
+    /// The request is done.
     Done,
     /// Attributes.
     Attrs {
-        /// Of the object.
+        /// The attributes of the object.
         attrs: Attrs,
-        /// Of its file system, if they were wanted.
+        /// The space of its file system, if it was requested.
         stat: Option<FsStat>,
     },
-    /// Which of the rights asked for the user has.
+    /// The rights that the user has.
     Access {
-        /// Those that the user has.
+        /// Those of the requested rights that the user has.
         granted: AccessMask,
-        /// What it is about: of a directory and of other objects not the same rights make sense.
+        /// The type of the object: rights differ between directories and other objects.
         kind: FileKind,
     },
     /// An object found.
@@ -407,7 +413,7 @@ pub enum FsReply {
         fh: FsHandle,
         /// Its attributes.
         attrs: Attrs,
-        /// Of its file system, if they were wanted.
+        /// The space of its file system, if it was requested.
         stat: Option<FsStat>,
     },
     /// Directory entries.
@@ -416,16 +422,16 @@ pub enum FsReply {
     Link(Bytes),
     /// Bytes read.
     Data {
-        /// The bytes, fewer than asked only at the end of the file, never more.
+        /// The bytes: never more than requested, and fewer only at the end of the file.
         data: Bytes,
-        /// They reach the end of the file.
+        /// The bytes reach the end of the file.
         eof: bool,
     },
     /// Bytes written.
     Written {
-        /// How many, from the first: at least one unless none was to be written.
+        /// Number of bytes written, from the first: at least one unless none was to be written.
         count: u32,
-        /// How durable they are, at least as asked.
+        /// Their durability, at least as requested.
         stability: Stability,
     },
     /// An object created.

@@ -1,29 +1,28 @@
-//! Durations, counted in buckets.
+//! Counts of durations, in buckets.
 
 use core::marker::PhantomData;
 use core::time::Duration;
 
-/// How many durations fell into each of `N` buckets; the last takes what is longer than the bounds
-/// of all others.
+/// Number of durations in each of `N` buckets; the last bucket has those above all bounds.
 #[derive(Clone, Debug)]
 pub struct Buckets<S, const N: usize> {
     counts: [u64; N],
-    /// Which counts are not zero: a set of their places.
+    /// The set of buckets that are not zero, as bits.
     counted: u32,
     nanos: u64,
     scale: PhantomData<S>,
 }
 
-/// The bounds of buckets.
+/// The bounds of the buckets.
 pub trait Scale {
-    /// The bucket of this many nanoseconds, if there were no last one.
+    /// The bucket of a duration, as if there were no last one.
     fn place(nanos: u64) -> usize;
 
     /// The longest duration of a bucket.
     fn bound(place: usize) -> Duration;
 }
 
-/// Bounds that double, from this many nanoseconds on.
+/// Bounds that double, from this number of nanoseconds on.
 #[derive(Clone, Copy, Debug)]
 pub struct Doubling<const UNIT: u64>;
 
@@ -31,25 +30,25 @@ pub struct Doubling<const UNIT: u64>;
 #[derive(Clone, Copy, Debug)]
 pub struct FivesAndTwos;
 
-/// From 1 µs to 8.4 s: how long a COMPOUND takes.
+/// From 1 µs to 8.4 s: the duration of a COMPOUND.
 pub type CompoundBuckets = Buckets<Doubling<1_000>, 25>;
-/// From 1 s to six days: how long a session lives.
+/// From 1 s to six days: the lifetime of a session.
 pub type SessionBuckets = Buckets<Doubling<1_000_000_000>, 21>;
-/// Up to 10 s: how long a client takes to answer a callback.
+/// Up to 10 s: the time that a client takes to reply to a callback.
 pub type CallbackBuckets = Buckets<FivesAndTwos, { FivesAndTwos::MILLIS.len() + 1 }>;
 
 impl<S: Scale, const N: usize> Buckets<S, N> {
-    /// How many durations each bucket has, those of the buckets below it not included.
+    /// The count of each bucket, without those of the buckets below it.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
 
-    /// All durations together.
+    /// The sum of all durations.
     pub fn sum(&self) -> Duration {
         Duration::from_nanos(self.nanos)
     }
 
-    /// The longest duration of each bucket but the last, in seconds.
+    /// The bound of each bucket but the last, in seconds.
     pub fn bounds() -> impl Iterator<Item = f64> {
         (0..N - 1).map(|place| S::bound(place).as_secs_f64())
     }

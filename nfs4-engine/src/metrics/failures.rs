@@ -1,28 +1,28 @@
-//! Operations that failed, by what failed and how.
+//! Failed operations, by operation and status.
 
 use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
-/// How often an operation failed in one way.
+/// The number of failures of one operation with one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The operation.
     pub op: Op,
-    /// The minor version that it was called in.
+    /// The minor version of its COMPOUND.
     pub minor: u32,
-    /// What it answered.
+    /// The status of its result.
     pub status: Status,
-    /// How often.
+    /// Number of failures.
     pub count: u64,
 }
 
-/// A short table, searched from its start: what fails often is soon in it.
+/// A short table, searched from its start: frequent failures enter it early.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     kinds: Vec<Failure>,
-    /// Those that the table had no place for.
+    /// Number of failures that the table had no room for.
     others: u64,
 }
 
@@ -39,8 +39,8 @@ impl Failures {
         let same = |kind: &&mut Failure| (kind.op, kind.minor, kind.status) == (op, minor, status);
         if let Some(kind) = self.kinds.iter_mut().find(same) {
             kind.count += 1;
-        } else if self.kinds.len() < MOST {
-            self.kinds.reserve_exact(MOST - self.kinds.len());
+        } else if self.kinds.len() < MAX_KINDS {
+            self.kinds.reserve_exact(MAX_KINDS - self.kinds.len());
             self.kinds.push(Failure {
                 op,
                 minor,
@@ -58,8 +58,9 @@ impl Failures {
     }
 }
 
-/// A peer can provoke many kinds of failure; it must not make every search long.
-const MOST: usize = 128;
+/// Maximum number of rows: a peer can provoke many kinds of failure, and each makes searches
+/// longer.
+const MAX_KINDS: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -72,8 +73,8 @@ mod tests {
             failures.add(Op::Open, 1, Status(number));
         }
         failures.add(Op::Open, 1, Status(3));
-        assert_eq!(failures.kinds().len(), MOST);
-        assert_eq!(failures.others(), 200 - MOST as u64);
+        assert_eq!(failures.kinds().len(), MAX_KINDS);
+        assert_eq!(failures.others(), 200 - MAX_KINDS as u64);
         assert_eq!(failures.kinds()[3].count, 2);
         failures.clear();
         assert!(failures.kinds().is_empty() && failures.others() == 0);

@@ -1,4 +1,4 @@
-//! Counters: plain numbers inside the engine, taken by the driver whenever it likes.
+//! Counters: plain numbers inside the engine, which the driver takes at any time.
 
 mod buckets;
 mod failures;
@@ -24,11 +24,11 @@ use crate::direction::Direction;
 use crate::event::{Event, SessionGone, Unbound};
 use crate::table_lengths::TableLengths;
 
-/// What was counted since it was last taken.
+/// The counts since the driver last took them.
 #[derive(Debug, Default)]
 pub struct Metrics {
     operations: Vec<[u64; MINORS]>,
-    /// Which rows of `operations` are not zero: a set of their places.
+    /// The set of rows of `operations` that are not zero, as bits.
     counted: u128,
     failures: failures::Failures,
     /// Operations that failed.
@@ -40,15 +40,15 @@ pub struct Metrics {
     pub replay_hits: u64,
     /// Requests served on a connection that could not be bound to their session.
     pub unbound_requests: u64,
-    /// Replies by clients that answer no callback: late, or never asked for.
+    /// Replies of clients that belong to no callback: too late, or never requested.
     pub stray_callback_replies: u64,
-    /// COMPOUNDs answered, those from the replay cache not among them.
+    /// COMPOUNDs answered, without those from the replay cache.
     pub compounds: u64,
     durations: [CompoundBuckets; MINORS],
     rare: Rare,
 }
 
-/// What happens once for a session or a connection.
+/// Events that happen once for a session or a connection.
 #[derive(Debug, Default)]
 struct Rare {
     any: bool,
@@ -69,62 +69,62 @@ struct Rare {
 /// Why a SEQUENCE did not begin a new request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SequenceError {
-    /// The session is not there, or its client's lease has run out.
+    /// The session does not exist, or its client's lease has expired.
     BadSession,
     /// The session has no such slot.
     BadSlot,
     /// The seqid is neither the last of the slot nor the next.
     SeqMisordered,
-    /// The seqid is the slot's last, but the request is another one.
+    /// The seqid is the slot's last, but the request differs.
     FalseRetry,
-    /// The request still runs.
+    /// The request of the slot is still in execution.
     SlotBusy,
     /// A retry, answered from the replay cache.
     ReplayHit,
-    /// A retry of what was not to be kept.
+    /// A retry of a request whose reply was not kept.
     RetryUncached,
     /// The arguments cannot be decoded.
     BadXdr,
-    /// The request has more bytes or operations than the session allows, or its reply would have.
+    /// The request, or its reply, has more bytes or operations than the session allows.
     TooBig,
 }
 
-/// How busy a session is.
+/// The load of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLoad {
     /// The session.
     pub session: SessionId,
-    /// Slots whose request is being executed.
+    /// Slots whose request is in execution.
     pub slots_in_use: u32,
     /// Connections bound to it.
     pub connections: u32,
 }
 
-/// Takes what was counted.
+/// A receiver of the counts.
 ///
-/// It is given everything in rounds: [`Recorder::counted`] once, and after it, if
-/// [`Recorder::wants_sessions`], all sessions in any number of pages between
-/// [`Recorder::sessions`] and [`Recorder::end`].
+/// It gets everything in rounds: [`Recorder::counted`] once, and after it, if
+/// [`Recorder::wants_sessions`], all sessions in any number of pages between [`Recorder::sessions`]
+/// and [`Recorder::end`].
 pub trait Recorder {
-    /// Adds what was counted since the last round, and takes note of how long the tables are.
+    /// Adds the counts since the last round, and records the lengths of the tables.
     fn counted(&mut self, counted: &Metrics, tables: &TableLengths);
 
-    /// Whether it keeps anything of each session.
+    /// Whether it records anything of each session.
     fn wants_sessions(&self) -> bool {
         false
     }
 
-    /// Takes note of some sessions.
+    /// Records some sessions.
     fn sessions(&mut self, page: &[SessionLoad]) {
         let _ = page;
     }
 
-    /// All sessions were shown: those that were not are gone.
+    /// Ends the pages of this round: a session that was in none of them is gone.
     fn end(&mut self) {}
 }
 
 impl Metrics {
-    /// How often an operation succeeded in a minor version.
+    /// Number of successes of an operation in a minor version.
     pub fn succeeded(&self, op: Op, minor: u32) -> u64 {
         let of_op = self.operations.get(op.index());
         of_op
@@ -133,7 +133,7 @@ impl Metrics {
             .unwrap_or(0)
     }
 
-    /// The operations that succeeded at least once, each with how often in which minor version.
+    /// The operations that succeeded at least once, each with its minor version and count.
     pub fn successes(&self) -> impl Iterator<Item = (Op, u32, u64)> + '_ {
         let ops = Op::ALL.iter().zip(&self.operations);
         ops.flat_map(|(op, minors)| {
@@ -142,17 +142,17 @@ impl Metrics {
         })
     }
 
-    /// The ways in which operations failed, as far as there are not too many.
+    /// The failures by operation and status, as far as the table has room.
     pub fn failures(&self) -> &[Failure] {
         self.failures.kinds()
     }
 
-    /// Failed operations that [`Metrics::failures`] had no place for.
+    /// Failed operations that [`Metrics::failures`] has no room for.
     pub fn other_failures(&self) -> u64 {
         self.failures.others()
     }
 
-    /// SEQUENCE operations that did not begin a new request.
+    /// SEQUENCE operations that began no new request, for this reason.
     pub fn sequence_errors(&self, kind: SequenceError) -> u64 {
         self.sequence_errors
             .get(kind as usize)
@@ -160,12 +160,12 @@ impl Metrics {
             .unwrap_or(0)
     }
 
-    /// Time from the arrival to the reply of the COMPOUNDs of a minor version, 0 to 2.
+    /// Time from the arrival of a COMPOUND to its reply, in a minor version, 0 to 2.
     pub fn durations(&self, minor: u32) -> Option<&CompoundBuckets> {
         self.durations.get(minor as usize)
     }
 
-    /// Sessions made.
+    /// Sessions created.
     pub fn sessions_created(&self) -> u64 {
         self.rare.sessions_created
     }
@@ -176,12 +176,12 @@ impl Metrics {
         by_reason.get(reason as usize).copied().unwrap_or(0)
     }
 
-    /// How long the sessions lived that ended.
+    /// The lifetimes of the sessions that ended.
     pub fn lifetimes(&self) -> &SessionBuckets {
         &self.rare.lifetimes
     }
 
-    /// Connections bound, or bound in another direction.
+    /// Connections bound in this direction, changes of the direction included.
     pub fn binds(&self, direction: Direction) -> u64 {
         let by_direction = &self.rare.binds;
         by_direction.get(direction as usize).copied().unwrap_or(0)
@@ -193,27 +193,27 @@ impl Metrics {
         by_reason.get(reason as usize).copied().unwrap_or(0)
     }
 
-    /// Callbacks sent, each as often as it was.
+    /// Callbacks sent, retransmissions included.
     pub fn callbacks(&self) -> u64 {
         self.rare.callbacks
     }
 
-    /// Callbacks sent again: the same once more.
+    /// Retransmissions of callbacks.
     pub fn callback_retries(&self) -> u64 {
         self.rare.callback_retries
     }
 
-    /// Callbacks that could not be taken, or that ended without an answer of the client's.
+    /// Callbacks that were not accepted, or that ended without a reply of the client.
     pub fn callback_failures(&self) -> u64 {
         self.rare.callback_failures
     }
 
-    /// Time from the sending of a callback to its answer.
+    /// Time from the transmission of a callback to its reply.
     pub fn callback_durations(&self) -> &CallbackBuckets {
         &self.rare.callback_durations
     }
 
-    /// Delegations of this kind that clients were given.
+    /// Delegations of this kind that were granted.
     pub fn delegations_granted(&self, kind: DelegationKind) -> u64 {
         self.rare.granted.get(kind as usize).copied().unwrap_or(0)
     }
@@ -227,12 +227,12 @@ impl Metrics {
             .unwrap_or(0)
     }
 
-    /// Delegations of this kind that did not come back.
+    /// Delegations of this kind that were revoked.
     pub fn delegations_revoked(&self, kind: DelegationKind) -> u64 {
         self.rare.revoked.get(kind as usize).copied().unwrap_or(0)
     }
 
-    /// Sets everything to zero, at the cost of what was counted.
+    /// Sets all counts to zero, at a cost proportional to the number of those that are not.
     pub fn clear(&mut self) {
         while self.counted != 0 {
             let place = self.counted.trailing_zeros() as usize;
@@ -329,7 +329,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what is reported singly.
+    /// Counts an event.
     pub(crate) fn event(&mut self, event: &Event) {
         let rare = &mut self.rare;
         let count = match event {
@@ -361,7 +361,7 @@ impl Metrics {
 }
 
 impl SequenceError {
-    /// All of them, in the order of their declaration.
+    /// All variants, in the order of their declaration.
     pub const ALL: [SequenceError; 9] = [
         SequenceError::BadSession,
         SequenceError::BadSlot,
@@ -374,7 +374,7 @@ impl SequenceError {
         SequenceError::TooBig,
     ];
 
-    /// What it is called in a metric.
+    /// The label in a metric.
     pub const fn label(self) -> &'static str {
         match self {
             SequenceError::BadSession => "bad_session",
@@ -389,7 +389,7 @@ impl SequenceError {
         }
     }
 
-    /// What a SEQUENCE that answers this status was refused for.
+    /// The reason behind the status of a SEQUENCE.
     pub(crate) fn of(status: Status) -> Option<SequenceError> {
         Some(match status {
             Status::BADSESSION => SequenceError::BadSession,

@@ -1,4 +1,4 @@
-//! What is counted, in a registry of the `prometheus` crate.
+//! The counts as series in a registry of the `prometheus` crate.
 
 mod entries;
 mod histogram;
@@ -24,19 +24,19 @@ use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
 use crate::table_lengths::TableLengths;
 
-/// How a [`PrometheusRecorder`] names its series.
+/// The names of the series of a [`PrometheusRecorder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrometheusOptions {
-    /// What every name begins with, before `_nfs_`.
+    /// The start of every name, before `_nfs_`.
     pub namespace: String,
-    /// Whether each session has series of its own: `slots_in_use` and `connections_bound`.
+    /// Whether each session has its own series: `slots_in_use` and `connections_bound`.
     pub per_session: bool,
 }
 
-/// Keeps what an engine counts as series of a [`Registry`].
+/// Records the counts of an engine as series of a [`Registry`].
 ///
-/// Recorders of several engines on one registry share the series, which then hold the sums.
-/// Dropping a recorder takes its part out of all gauges.
+/// Recorders of several engines on one registry share the series, which then hold the sums. A
+/// recorder that is dropped subtracts its part from all gauges.
 #[derive(Debug)]
 pub struct PrometheusRecorder {
     series: Option<Arc<Series>>,
@@ -58,11 +58,11 @@ pub struct PrometheusRecorder {
 struct SessionSeries {
     slots_in_use: IntGauge,
     connections: IntGauge,
-    /// When the session was last seen.
+    /// The last round that had the session.
     round: u64,
 }
 
-/// What this recorder has added to a gauge that others may add to.
+/// The part of a gauge that this recorder has added; other recorders may add to the gauge as well.
 #[derive(Debug, Default)]
 struct Level(i64);
 
@@ -76,10 +76,10 @@ impl Default for PrometheusOptions {
 }
 
 impl PrometheusRecorder {
-    /// A recorder on this registry; without one it does nothing.
+    /// Makes a recorder on this registry; without a registry it does nothing.
     ///
     /// # Errors
-    /// The namespace makes no valid name, or something else has registered one of the names.
+    /// The namespace makes no valid name, or one of the names is registered for something else.
     pub fn new(
         registry: Option<&Registry>,
         options: &PrometheusOptions,

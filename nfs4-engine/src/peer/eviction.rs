@@ -1,4 +1,4 @@
-//! The order in which entries are removed to make room.
+//! Eviction order.
 
 use crate::chain::{Chain, Link};
 use crate::keys::PartyKey;
@@ -7,27 +7,27 @@ use crate::peer::share::are;
 use crate::peer::{EvictFrom, Peer, PeerUsage};
 use crate::slab::{Entry, Key, Slab};
 
-/// Those entries of a table that give way when room is wanted, in the order in which they do: of
-/// all peers, and of each party.
+/// The evictable entries of a table in the order of their eviction: of all peers, and of each
+/// party.
 #[derive(Debug)]
 pub(crate) struct EvictionOrder<K> {
     all: Chain<K>,
-    /// By the place of the party.
+    /// The order of each party, by the index of the party.
     of: Parted<Chain<K>>,
 }
 
-/// Where an entry stands in [`EvictionOrder`], if it does.
+/// The position of an entry in [`EvictionOrder`], if it is listed.
 #[derive(Debug)]
 pub(crate) struct EvictionEntry<K> {
-    /// Among whose it stands.
+    /// The peer whose lists hold it.
     peer: Option<Peer>,
-    /// Its neighbours among all, those of its host, and those of its principal.
+    /// Its neighbours in the list of all, that of its host, and that of its principal.
     links: [Link<K>; 3],
 }
 
-/// An entry that can stand in [`EvictionOrder`].
+/// An entry that [`EvictionOrder`] can list.
 pub(crate) trait Evictable: Entry + Sized {
-    /// Where it stands; none if it is not of those that ever do.
+    /// Its position; none if it is never evictable.
     fn rank(&mut self) -> Option<&mut EvictionEntry<Self::Kind>>;
 }
 
@@ -39,7 +39,7 @@ impl<K> EvictionOrder<K> {
         }
     }
 
-    /// How many there are, as a peer sees it.
+    /// Number of entries, as it counts against a peer.
     pub(crate) fn held(&self, peer: Peer) -> PeerUsage {
         let of = |key: PartyKey| self.of.get(key.index as usize).map_or(0, Chain::len);
         PeerUsage {
@@ -49,12 +49,12 @@ impl<K> EvictionOrder<K> {
         }
     }
 
-    /// How many there are.
+    /// Number of entries.
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// The first of those that give way to a peer.
+    /// The first entry to evict for a peer.
     pub(crate) fn first_to(&self, peer: Peer, whose: EvictFrom) -> Option<Key<K>> {
         let party = match whose {
             EvictFrom::Own => peer.user.unwrap_or(peer.host),
@@ -64,23 +64,23 @@ impl<K> EvictionOrder<K> {
         self.of.get(party.index as usize)?.first()
     }
 
-    /// The one that gives way first of all.
+    /// The first entry to evict of all.
     pub(crate) fn first(&self) -> Option<Key<K>> {
         self.all.first()
     }
 
-    /// The one that gives way to its own peer: of the same principal, or else of the same host.
+    /// The entry to evict for its own peer: of the same principal, or else of the same host.
     pub(crate) fn first_of(&self, peer: Peer) -> Option<Key<K>> {
         let mut nearest = peer.user.into_iter().chain([peer.host]);
         nearest.find_map(|party| self.of.get(party.index as usize)?.first())
     }
 
-    /// Whether this many entries are listed of each party, and none of any other.
-    pub(crate) fn are(&self, told: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
-        are(self.of.iter().map(Chain::len), told)
+    /// Whether each of these parties has this number of entries listed, and no other party any.
+    pub(crate) fn are(&self, expected: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
+        are(self.of.iter().map(Chain::len), expected)
     }
 
-    /// Puts an entry of a peer's last of all, unless it stands somewhere.
+    /// Appends an entry of a peer, unless it is listed already.
     pub(crate) fn push<T: Evictable<Kind = K>>(
         &mut self,
         slab: &mut Slab<T>,
@@ -101,7 +101,7 @@ impl<K> EvictionOrder<K> {
         }
     }
 
-    /// Takes an entry out, if it stands somewhere here.
+    /// Removes an entry, if it is listed here.
     pub(crate) fn remove<T: Evictable<Kind = K>>(&mut self, slab: &mut Slab<T>, key: Key<K>) {
         let rank = slab.get_mut(key).and_then(T::rank);
         let Some(peer) = rank.and_then(|rank| rank.peer.take()) else {
@@ -117,7 +117,7 @@ impl<K> EvictionOrder<K> {
 }
 
 impl<K> EvictionEntry<K> {
-    /// Whether it stands somewhere.
+    /// Whether the entry is listed.
     pub(crate) fn is_listed(&self) -> bool {
         self.peer.is_some()
     }
@@ -137,7 +137,7 @@ fn link<T: Evictable>(at: usize) -> impl Fn(&mut T) -> Option<&mut Link<T::Kind>
 }
 
 const ALL: usize = 0;
-/// Of the host and the principal.
+/// The indices of the host and the principal.
 const PARTIES: [usize; 2] = [1, 2];
 
 #[cfg(test)]
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_gives_way_of_a_principal_its_host_and_all() {
+    fn the_oldest_entry_of_a_principal_host_or_all_is_evicted_first() {
         let peer = |host, user| Peer {
             host: PartyKey::new(host, 1),
             user: Some(PartyKey::new(user, 1)),
@@ -171,7 +171,7 @@ mod tests {
             ranks.push(&mut slab, key, peer);
             key
         });
-        // One that stands somewhere is not put anywhere else.
+        // An entry that is listed is not listed again.
         ranks.push(&mut slab, keys[0], one);
         let held = |own, host, all| PeerUsage { own, host, all };
         assert_eq!(ranks.held(one), held(2, 3, 4));

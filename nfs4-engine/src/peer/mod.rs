@@ -1,8 +1,8 @@
 //! Peers: the parties that limits are counted for.
 //!
-//! A peer is a principal at an address, however many connections it makes and client ids it has. An
-//! address is charged with what all its principals have: a host can make up as many of those as it
-//! likes.
+//! A peer is a principal at an address, whatever number of connections and client ids it has. An
+//! address is counted with all that its principals have: a host can make up any number of
+//! principals.
 
 mod eviction;
 mod share;
@@ -28,23 +28,23 @@ pub(crate) struct Peers {
 /// A host, or one of its principals.
 pub(crate) struct Party {
     name: Name,
-    /// By how many connections, client records and kept replies it is held.
+    /// Number of connections, client records and kept replies that hold it.
     uses: usize,
 }
 
-/// The parties that are charged with something.
+/// The party that something is counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) host: PartyKey,
-    /// None where the principal is not known.
+    /// None where the principal at the host is not known.
     pub(crate) user: Option<PartyKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Name {
-    /// Whatever the port.
+    /// An address without the port.
     Address(IpAddr),
-    /// What a driver calls a host that is no address.
+    /// The name of a host that is no address, as the driver gives it.
     Other(Box<str>),
     Principal(PartyKey, Principal),
 }
@@ -61,18 +61,18 @@ impl Peers {
         }
     }
 
-    /// How many parties there are, and how many can be found by name.
+    /// Number of parties, and number of those that can be found by name.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.slab.len(), self.by_name.len())
     }
 
-    /// How often each is held.
+    /// Number of holds on each party.
     pub(crate) fn uses(&self) -> impl Iterator<Item = (PartyKey, usize)> + '_ {
         let entries = self.slab.entries();
         entries.map(|(key, party)| (key, party.uses))
     }
 
-    /// The host at an address, as a driver writes it; held once more.
+    /// The host at an address, as a driver writes it; the host is held once more.
     pub(crate) fn host(&mut self, address: &str) -> Peer {
         let name = match address.parse::<SocketAddr>() {
             Ok(address) => Name::Address(address.ip().to_canonical()),
@@ -86,7 +86,7 @@ impl Peers {
         peer
     }
 
-    /// A principal at a host; held once more.
+    /// A principal at a host; it is held once more.
     pub(crate) fn user(&mut self, host: PartyKey, principal: Principal) -> Peer {
         let user = self.named(Name::Principal(host, principal));
         let peer = Peer {
@@ -97,7 +97,7 @@ impl Peers {
         peer
     }
 
-    /// Keeps a peer until it is left as often as it is held.
+    /// Keeps a peer until each hold on it has ended.
     pub(crate) fn hold(&mut self, peer: Peer) {
         for key in peer.parties() {
             if let Some(party) = self.slab.get_mut(key) {
@@ -106,7 +106,7 @@ impl Peers {
         }
     }
 
-    /// Ends one [`Peers::hold`]; with the last a peer is forgotten.
+    /// Ends one [`Peers::hold`]; the last one removes the peer.
     pub(crate) fn leave(&mut self, peer: Peer) {
         for key in peer.parties() {
             let Some(party) = self.slab.get_mut(key) else {
@@ -149,7 +149,7 @@ mod tests {
     use crate::fs::Credential;
 
     #[test]
-    fn a_host_is_an_address_whatever_the_port_and_a_peer_a_principal_there() {
+    fn a_peer_is_a_principal_at_an_address_without_its_port() {
         let mut peers = Peers::new(Keyed::new([1; 16]));
         let one = peers.host("192.0.2.1:700");
         for same in ["192.0.2.1:701", "[::ffff:192.0.2.1]:9"] {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_there_as_long_as_it_is_held() {
+    fn a_peer_exists_while_it_is_held() {
         let mut peers = Peers::new(Keyed::new([1; 16]));
         let host = peers.host("192.0.2.1:700");
         let root = peers.user(host.host, Principal::of(&Credential::none()));

@@ -1,4 +1,4 @@
-//! How much of something each peer has, and how much it may have.
+//! What each peer has of a limited resource, and how much it may have.
 
 use alloc::vec::Vec;
 
@@ -6,42 +6,42 @@ use super::Peer;
 use crate::keys::PartyKey;
 use crate::parted::Parted;
 
-/// How much of one thing is taken, in all and by each party.
+/// The amount in use of one resource, in all and by each party.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// By the place of the party. One that goes has nothing.
+    /// By the index of the party. A party that is removed has nothing.
     of: Parted<usize>,
     all: usize,
 }
 
-/// What is taken of something.
+/// The amount in use of a resource, as a peer sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PeerUsage {
-    /// By a peer,
+    /// In use by the peer.
     pub(crate) own: usize,
-    /// by all at its host,
+    /// In use by all peers at its host.
     pub(crate) host: usize,
-    /// and by all peers.
+    /// In use by all peers.
     pub(crate) all: usize,
 }
 
-/// Why a peer cannot have more of something.
+/// The reason for which a peer cannot have more of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LimitReached {
-    /// The peer has its share of it.
+    /// The peer has its share.
     Share,
-    /// Others may have more, but nothing is left.
+    /// Nothing is left, although other peers are below their share.
     Node,
 }
 
-/// Whose entry must give way: the oldest one of that party.
+/// The parties whose oldest entry is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EvictFrom {
-    /// Of the peer itself.
+    /// The peer itself.
     Own,
-    /// Of anyone at its host.
+    /// All peers at its host.
     Host,
-    /// Of anyone.
+    /// All peers.
     First,
 }
 
@@ -53,12 +53,12 @@ impl Shares {
         }
     }
 
-    /// How much is taken by all.
+    /// The amount in use by all.
     pub(crate) fn all(&self) -> usize {
         self.all
     }
 
-    /// What is taken, as a peer sees it.
+    /// The amount in use, as a peer sees it.
     pub(crate) fn held(&self, peer: Peer) -> PeerUsage {
         let of = |key: PartyKey| self.of.get(key.index as usize).copied().unwrap_or(0);
         PeerUsage {
@@ -68,7 +68,7 @@ impl Shares {
         }
     }
 
-    /// A peer has more than before.
+    /// Adds to what a peer has.
     pub(crate) fn add(&mut self, peer: Peer, more: usize) {
         self.all += more;
         self.add_to(peer.host, more);
@@ -90,7 +90,7 @@ impl Shares {
         }
     }
 
-    /// A peer has less than before.
+    /// Subtracts from what a peer has.
     pub(crate) fn take(&mut self, peer: Peer, less: usize) {
         debug_assert!(self.all >= less, "it was added before");
         self.all = self.all.saturating_sub(less);
@@ -108,7 +108,7 @@ impl Shares {
         }
     }
 
-    /// A peer has `after` of what it had `before` of.
+    /// Replaces `before` of what a peer has by `after`.
     pub(crate) fn change(&mut self, peer: Peer, before: usize, after: usize) {
         if after > before {
             self.add(peer, after - before);
@@ -117,21 +117,21 @@ impl Shares {
         }
     }
 
-    /// Whether each party has as much as is given, and no other anything.
-    pub(crate) fn are(&self, told: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
-        are(self.of.iter().copied(), told)
+    /// Whether each of these parties has the amount given, and no other party any.
+    pub(crate) fn are(&self, expected: impl IntoIterator<Item = (PartyKey, usize)>) -> bool {
+        are(self.of.iter().copied(), expected)
     }
 }
 
 impl PeerUsage {
-    /// Adds what is taken besides.
+    /// Adds another amount in use.
     pub(crate) fn add(&mut self, other: PeerUsage) {
         self.own += other.own;
         self.host += other.host;
         self.all += other.all;
     }
 
-    /// What a peer sees of things of which each is counted to one of these.
+    /// The amount in use of things that are each counted for one of these peers.
     pub(crate) fn among(each: impl Iterator<Item = Peer>, peer: Peer) -> PeerUsage {
         each.fold(PeerUsage::default(), |held, other| PeerUsage {
             own: held.own + usize::from(other == peer),
@@ -140,13 +140,13 @@ impl PeerUsage {
         })
     }
 
-    /// Whether a peer may have this much more of a `limit`.
+    /// Whether a peer may have `more` of a resource that has `limit` units.
     ///
-    /// A peer may have as much as is left beside what its host has, so that the first one gets a third,
-    /// another at that host a third of what the host may still have, and all at one host together no more
-    /// than a half; the first at the next host a third of the rest, and so on. Something is always left for
-    /// a peer that comes later, and a peer with much gets no more before others have returned some. A host
-    /// that has very little gets more as long as there is any.
+    /// A peer may have as much as is left beside what its host has. The first peer gets a third,
+    /// and another one at that host a third of what the host may still have; all at one host get no
+    /// more than a half. The first peer at the next host gets a third of the rest, and so on.
+    /// Something is always left for a later peer, and a peer that has much gets no more before
+    /// others have released some. A host that has very little gets more as long as there is any.
     ///
     /// # Errors
     /// The limit that is reached.
@@ -154,29 +154,29 @@ impl PeerUsage {
         let PeerUsage { host, all, .. } = self;
         if all + more > limit {
             Err(LimitReached::Node)
-        } else if host + more <= little(limit) || self.weighed() + 3 * more <= limit {
+        } else if host + more <= min_share(limit) || self.weighed() + 3 * more <= limit {
             Ok(())
         } else {
             Err(LimitReached::Share)
         }
     }
 
-    /// How much a peer may have more of what there is `limit` of.
+    /// How much more a peer may have of a resource that has `limit` units.
     pub(crate) fn spare(self, limit: usize) -> usize {
         let share = limit.saturating_sub(self.weighed()) / 3;
-        let little = little(limit).saturating_sub(self.host);
-        share.max(little).min(limit.saturating_sub(self.all))
+        let minimum = min_share(limit).saturating_sub(self.host);
+        share.max(minimum).min(limit.saturating_sub(self.all))
     }
 
-    /// What is taken, as it counts against a peer.
+    /// The amount in use, as it counts against a peer.
     pub(crate) fn weighed(self) -> usize {
         self.own + self.host + self.all
     }
 
-    /// Whose must give way, if a peer was given more than [`PeerUsage::admits`] would have.
+    /// The parties to evict from, if a peer has more than [`PeerUsage::admits`] would have granted.
     pub(crate) fn gives_way(self, limit: usize) -> Option<EvictFrom> {
         let PeerUsage { own, host, all } = self;
-        if host <= little(limit) {
+        if host <= min_share(limit) {
             (all > limit).then_some(EvictFrom::First)
         } else if self.weighed() <= limit {
             None
@@ -188,13 +188,13 @@ impl PeerUsage {
     }
 }
 
-/// Whether what is counted of each party, by its place, is what is given, and of no other anything.
+/// Whether the counts by index are those of these parties, and zero for all others.
 pub(super) fn are(
     counted: impl Iterator<Item = usize>,
-    told: impl IntoIterator<Item = (PartyKey, usize)>,
+    expected: impl IntoIterator<Item = (PartyKey, usize)>,
 ) -> bool {
     let mut counted: Vec<usize> = counted.collect();
-    for (key, held) in told {
+    for (key, held) in expected {
         let of = counted.get_mut(key.index as usize).map(core::mem::take);
         if of.unwrap_or(0) != held {
             return false;
@@ -203,13 +203,13 @@ pub(super) fn are(
     counted.iter().all(|rest| *rest == 0)
 }
 
-/// What a host may have, whatever others at its side have.
-fn little(limit: usize) -> usize {
-    (limit / LITTLE).max(1)
+/// The amount that a host may have, whatever other hosts have.
+fn min_share(limit: usize) -> usize {
+    (limit / MIN_SHARE_DIVISOR).max(1)
 }
 
-/// The fraction of a limit that counts as little.
-const LITTLE: usize = 1_024;
+/// The part of the limit that a host may always have is one in this number.
+const MIN_SHARE_DIVISOR: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Gives each as much as it may have, one after the other.
+    /// Gives each peer as much as it may have, one after the other.
     fn greedy(limit: usize, peers: &[Peer]) -> Vec<usize> {
         let mut shares = Shares::new();
         let mut got = Vec::new();
@@ -238,12 +238,12 @@ mod tests {
     }
 
     #[test]
-    fn each_gets_a_part_of_what_is_left_by_those_before() {
+    fn each_peer_gets_a_part_of_what_earlier_peers_left() {
         let hosts = [1, 2, 3, 4].map(|host| peer(host, 10 + host));
         assert_eq!(greedy(900, &hosts), [300, 200, 133, 89]);
         let users = [1, 2, 3, 4, 5].map(|user| peer(0, user));
         assert_eq!(greedy(900, &users), [300, 100, 33, 11, 4]);
-        // Of what little there is, each gets one.
+        // Of a very small limit, each host gets one.
         assert_eq!(greedy(2, &hosts), [1, 1, 0, 0]);
         assert_eq!(greedy(1, &hosts), [1, 0, 0, 0]);
     }
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_host_gets_a_little_as_long_as_there_is_any() {
         let hosts: Vec<Peer> = (0..40).map(|host| peer(host, 100 + host)).collect();
-        let got = greedy(100 * LITTLE, &hosts);
+        let got = greedy(100 * MIN_SHARE_DIVISOR, &hosts);
         assert_eq!(got[14..19], [117, 100, 100, 35, 0]);
         let held = PeerUsage {
             own: 0,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_with_most_gives_way() {
+    fn the_peer_with_most_is_evicted_from() {
         let whose = |own, host, all| PeerUsage { own, host, all }.gives_way(100);
         assert_eq!(whose(33, 33, 34), None);
         assert_eq!(whose(34, 34, 34), Some(EvictFrom::Own));
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_free_for_others() {
+    fn a_released_amount_is_free_for_other_peers() {
         let (one, two) = (peer(1, 2), peer(3, 4));
         let mut shares = Shares::new();
         shares.add(one, 5);

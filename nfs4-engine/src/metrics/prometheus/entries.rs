@@ -1,11 +1,11 @@
-//! The tables of which the entries are shown.
+//! The tables whose lengths are series.
 
 use crate::table_lengths::TableLengths;
 
-/// How many entries a table has.
+/// Reads the length of a table.
 type Entries = fn(&TableLengths) -> usize;
 
-/// The tables by their names in [`TableLengths`]. Bytes have a series of their own.
+/// The tables by their names in [`TableLengths`]. The bytes of replies have their own series.
 pub(super) const TABLES: [(&str, Entries); 18] = [
     ("connections", |tables| tables.connections),
     ("clients", |tables| tables.clients),

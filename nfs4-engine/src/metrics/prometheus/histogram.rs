@@ -1,4 +1,4 @@
-//! A histogram that takes whole buckets: those of the crate take one duration at a time.
+//! A histogram that adds whole buckets: those of the crate add one duration at a time.
 
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -75,7 +75,7 @@ impl<S: Scale, const N: usize> BucketHistogram<S, N> {
         child.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// What has a label is there once it has a duration.
+    /// A series with a label exists once it has a duration.
     pub(super) fn collect(&self) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.desc.fq_name.clone());
@@ -102,7 +102,7 @@ impl<const N: usize> Child<N> {
         let bounds = Buckets::<S, N>::bounds().map(Some).chain([None]);
         for (bound, count) in bounds.zip(&self.counts) {
             total += count.load(Ordering::Relaxed);
-            // The last has no bound: it is the count of all.
+            // The last bucket has no bound: its cumulated count is that of all durations.
             if let Some(bound) = bound {
                 let mut bucket = proto::Bucket::default();
                 bucket.set_upper_bound(bound);

@@ -1,4 +1,4 @@
-//! All series of one registry under one namespace, and how to find them there again.
+//! All series of one namespace in one registry, and the way to find them there again.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -28,7 +28,7 @@ use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
 
-/// The series, those of short lists of labels resolved.
+/// The series; those with a few known labels are resolved.
 #[derive(Debug)]
 pub(super) struct Series {
     namespace: String,
@@ -106,7 +106,7 @@ impl Series {
         let bound = IntCounterVec::new(
             opts(
                 "connections_bind_total",
-                "Connections bound to a session, or bound in another direction",
+                "Connections bound to a session, changes of direction included",
             ),
             &["direction"],
         )?;
@@ -133,21 +133,15 @@ impl Series {
         };
         let delegations_recalled = kinds.map(of_kind).into_iter().collect();
         let revoked = IntCounterVec::new(
-            opts(
-                "delegations_revoked_total",
-                "Delegations that did not come back",
-            ),
+            opts("delegations_revoked_total", "Delegations that were revoked"),
             &["type"],
         )?;
         let active = IntGaugeVec::new(
-            opts("delegations_active", "Delegations that clients have"),
+            opts("delegations_active", "Delegations that clients hold"),
             &["type"],
         )?;
         let entries = IntGaugeVec::new(
-            opts(
-                "table_entries",
-                "Entries of the tables of what clients have",
-            ),
+            opts("table_entries", "Entries of the tables of client state"),
             &["table"],
         )?;
         let operations = IntCounterVec::new(
@@ -160,14 +154,14 @@ impl Series {
             marker: marker(namespace, number)?,
             sessions_created: IntCounter::with_opts(opts(
                 "sessions_created_total",
-                "Sessions made",
+                "Sessions created",
             ))?,
             sessions_active: IntGauge::with_opts(opts("sessions_active", "Sessions"))?,
             sessions_destroyed: resolve(&destroyed, SessionGone::ALL.map(SessionGone::label)),
             destroyed,
             sessions_duration: BucketHistogram::new(
                 name("sessions_duration_seconds"),
-                "How long the sessions lived that ended",
+                "Lifetimes of the sessions that ended",
             )?,
             sequences: IntCounter::with_opts(opts("sequence_total", "SEQUENCE operations"))?,
             sequence_errors: resolve(&errors, SequenceError::ALL.map(SequenceError::label)),
@@ -177,7 +171,7 @@ impl Series {
                 "Requests answered from the replay cache",
             ))?,
             slots_in_use: IntGaugeVec::new(
-                opts("slots_in_use", "Slots whose request is being executed"),
+                opts("slots_in_use", "Slots whose request is in execution"),
                 &["session_id"],
             )?,
             replay_cache_bytes: IntGauge::with_opts(opts(
@@ -211,45 +205,45 @@ impl Series {
             operations,
             compound_duration: BucketHistogram::labelled(
                 name("compound_duration_seconds"),
-                "From the arrival of a COMPOUND to its reply",
+                "Time from the arrival of a COMPOUND to its reply",
                 "minor",
                 (0..MINORS).map(|minor| minor.to_string()),
             )?,
             callbacks: IntCounter::with_opts(opts(
                 "backchannel_callbacks_total",
-                "Callbacks sent, each as often as it was",
+                "Callbacks sent, retransmissions included",
             ))?,
             callback_failures: IntCounter::with_opts(opts(
                 "backchannel_callback_failures_total",
-                "Callbacks that were not taken, or that ended unanswered",
+                "Callbacks that were not accepted, or that ended without a reply",
             ))?,
             callback_retries: IntCounter::with_opts(opts(
                 "backchannel_callback_retries_total",
-                "Callbacks sent again",
+                "Callbacks retransmitted",
             ))?,
             callback_duration: BucketHistogram::new(
                 name("backchannel_callback_duration_seconds"),
-                "From the sending of a callback to its answer",
+                "Time from the transmission of a callback to its reply",
             )?,
         })
     }
 
-    /// The series of an operation that ends with this status.
+    /// The series of an operation with this status.
     pub(super) fn operation(&self, op: Op, minor: u32, status: Status) -> IntCounter {
         let (minor, status) = (minor.to_string(), status.to_string());
         self.operations
             .with_label_values(&[op.name(), &minor, &status])
     }
 
-    /// The series of failures of which nothing more is known.
+    /// The series of failures without operation and status.
     pub(super) fn other_operations(&self) -> IntCounter {
         self.operations.with_label_values(&["other"; 3])
     }
 
-    /// Takes out the series of a session.
+    /// Removes the series of a session.
     pub(super) fn forget(&self, session: &SessionId) {
         let id = Hex(&session.0).to_string();
-        // What is not there need not go.
+        // A series that does not exist need not be removed.
         let _ = self.slots_in_use.remove_label_values(&[&id]);
         let _ = self.connections_bound.remove_label_values(&[&id]);
     }
@@ -285,7 +279,7 @@ fn resolve<const N: usize>(family: &IntCounterVec, labels: [&str; N]) -> Vec<Int
     resolved.into_iter().collect()
 }
 
-/// The series as a registry holds them.
+/// The series, as a registry holds them.
 struct Registered(Arc<Series>);
 
 impl Collector for Registered {
@@ -312,7 +306,7 @@ impl Collector for Registered {
     }
 }
 
-/// A name of which a registry says whether it holds it; it has no value.
+/// A collector without a value, whose name shows whether a registry holds it.
 struct Marker(IntGauge);
 
 impl Collector for Marker {
@@ -331,8 +325,9 @@ fn marker(namespace: &str, number: u64) -> Result<IntGauge> {
     IntGauge::with_opts(opts)
 }
 
-// A registry gives nothing back that it holds, and has no name to remember it by. So every set of
-// series is remembered here with a number, and a registry is asked whether it holds that number.
+// A registry does not return the collectors that it holds, and has no identity. So every set of
+// series is kept here with a number, and its registry is the one in which a marker with this number
+// is registered.
 
 struct Link {
     series: Weak<Series>,
@@ -360,7 +355,7 @@ fn holds(registry: &Registry, series: &Series) -> bool {
     let mark = || Box::new(Marker(series.marker.clone()));
     match registry.register(mark()) {
         Ok(()) => {
-            // It was only a question.
+            // It was registered only for this check.
             let _ = registry.unregister(mark());
             false
         }
@@ -383,7 +378,7 @@ fn remember(series: &Arc<Series>) {
     }
 }
 
-/// One asks at a time: a question about a registry shows in it for a moment.
+/// A lock for the check, which for a moment shows in the registry.
 struct Alone;
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
