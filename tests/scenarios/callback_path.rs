@@ -159,7 +159,7 @@ fn pauses(sim: &Sim) -> Vec<u64> {
 }
 
 #[test]
-fn an_unreachable_client_is_tried_ever_more_seldom() {
+fn an_unreachable_client_is_dialled_at_growing_intervals() {
     let mut sim = Sim::with(Config {
         lease: Duration::from_secs(3_600),
         ..Sim::config()
@@ -181,7 +181,7 @@ fn an_unreachable_client_is_tried_ever_more_seldom() {
 }
 
 #[test]
-fn a_forbidden_address_is_not_dialled_until_the_client_names_another() {
+fn a_refused_callback_address_is_not_dialled_until_it_changes() {
     let mut sim = Sim::new();
     sim.set_dialling(Dialling::IsRefused);
     let mut client = Client40::mounted(&mut sim, "a");
@@ -198,7 +198,7 @@ fn a_forbidden_address_is_not_dialled_until_the_client_names_another() {
 }
 
 #[test]
-fn a_client_without_an_address_is_not_dialled() {
+fn a_client_without_a_callback_address_is_not_dialled() {
     let mut sim = Sim::new();
     let mut client = Client40::stranger(&mut sim, "a");
     client.listens = "0.0.0.0.0.0";
@@ -265,7 +265,7 @@ fn a_recall_is_answered_and_the_delegation_given_back() {
 }
 
 #[test]
-fn a_holder_may_ask_for_the_attributes_before_it_returns() {
+fn a_holder_may_get_the_attributes_before_it_returns_the_delegation() {
     let mut held = Held::open_for(3);
     let recall = held.called();
     held.sim.send(recall.conn, recall.alone(Status::OK));
@@ -289,7 +289,7 @@ fn a_holder_may_ask_for_the_attributes_before_it_returns() {
 }
 
 #[test]
-fn a_busy_client_is_asked_again_on_the_same_connection() {
+fn a_busy_client_gets_the_callback_again_on_the_same_connection() {
     let mut held = Held::new();
     let first = held.called();
     held.sim.send(first.conn, first.alone(Status::DELAY));
@@ -351,7 +351,7 @@ fn renew_tells_a_holder_when_no_connection_can_be_made() {
 }
 
 #[test]
-fn a_client_that_refuses_a_probe_is_not_called_again() {
+fn a_client_that_refuses_callbacks_after_the_probe_gets_no_more() {
     let mut held = Held::new();
     let recall = held.called();
     let refusal = Fault::AuthError(nfs4_proto::rpc::AuthStat::TooWeak);
@@ -402,7 +402,7 @@ fn nor_of_one_that_is_thrown_out_while_it_is_called() {
 }
 
 #[test]
-fn a_connection_without_waiting_calls_is_closed() {
+fn a_dialled_connection_that_no_client_needs_is_closed() {
     let mut sim = Sim::new();
     sim.set_dialling(Dialling::IsHeld);
     let mut client = Client40::mounted(&mut sim, "a");

@@ -495,7 +495,7 @@ fn a_session_that_its_own_compound_replaces_does_nothing_more() {
     assert_eq!(reply.last(), (Op::ReclaimComplete, Status::DELAY));
     assert_eq!((sim.tables().clients, sim.tables().sessions), (1, 1));
     assert_eq!(sim.tables().cached_bytes, 0);
-    // Its reply is still there for a retransmission.
+    // The answer is still there for a retry.
     new.create_session_with(&mut sim, confirm).all_ok();
     assert_eq!(sim.tables().sessions, 1);
     new.call(&mut sim, |c| c.reclaim_complete(done)).all_ok();

@@ -1,4 +1,4 @@
-//! EXCHANGE_ID and client records. [RFC 8881 §18.35]
+//! How the server identifies a client. [RFC 8881 §18.35]
 
 use std::time::Duration;
 
@@ -123,7 +123,7 @@ fn case_3_a_client_whose_lease_ran_out_gives_way_with_all_its_state() {
 }
 
 #[test]
-fn case_4_an_unconfirmed_record_is_replaced_by_any_principal() {
+fn case_4_any_principal_replaces_an_unconfirmed_record() {
     let mut sim = Sim::new();
     let mut client = Client::stranger(&mut sim, "a");
     let mut seen = vec![id(&introduce(&mut sim, &client, 0))];
@@ -293,7 +293,7 @@ fn state_protection_needs_what_is_not_there() {
 }
 
 #[test]
-fn an_unconfirmed_record_goes_with_its_lease() {
+fn an_unconfirmed_client_record_expires_with_its_lease() {
     let mut sim = Sim::new();
     let mut client = Client::stranger(&mut sim, "a");
     client.exchange_id(&mut sim).all_ok();

@@ -196,7 +196,7 @@ fn a_read_only_export_refuses_every_change_and_nothing_else() {
 }
 
 #[test]
-fn a_squashed_user_makes_files_as_the_anonymous_user() {
+fn a_squashed_user_makes_files_with_the_anonymous_ids() {
     let everybody = [("none", 0, "0"), ("none", 7, "7")];
     let root = [("root", 0, "65534"), ("root", 7, "7")];
     let all = [("all", 0, "65534"), ("all", 7, "65534")];

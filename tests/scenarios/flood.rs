@@ -8,7 +8,7 @@ use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Pace, Request, Sim, open_args};
 
 #[test]
-fn unconfirmed_clients_keep_no_other_out() {
+fn unconfirmed_clients_keep_no_other_client_out() {
     let mut sim = Sim::with(Config {
         max_clients: 10,
         ..Sim::config()
@@ -186,7 +186,7 @@ fn what_was_kept_is_replayed_however_short_memory_is_and_long_its_tag() {
 }
 
 #[test]
-fn numbers_without_sense_in_a_sequence_do_no_harm() {
+fn senseless_numbers_in_a_sequence_change_no_table() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     let extremes = [0, 1, 7, 8, 1 << 31, u32::MAX - 1, u32::MAX];
@@ -242,7 +242,7 @@ fn binding_without_end_keeps_nothing_but_the_last_binding() {
 }
 
 #[test]
-fn unconfirmed_clients_of_4_0_keep_no_other_out_either() {
+fn unconfirmed_4_0_clients_keep_no_other_client_out() {
     let mut sim = Sim::with(Config {
         max_clients: 10,
         ..Sim::config()

@@ -225,7 +225,7 @@ fn an_entry_whose_attributes_cannot_be_is_left_out() {
 }
 
 #[test]
-fn a_listing_without_a_valid_entry_becomes_full_all_the_same() {
+fn a_listing_of_bad_entries_becomes_full_too() {
     let (mut sim, mut client) = mounted();
     let mut pushed = 0;
     let (entries, ends) = page(&mut sim, &mut client, readdir(0, 16), |_, entries| {

@@ -46,7 +46,7 @@ impl Holder {
     /// One that has this file open.
     pub(super) fn of(sim: &mut Sim, mut client: Client, name: &[u8], access: u32) -> Holder {
         let open = args::Open {
-            // The holder of a write delegation locks by itself.
+            // A client with a delegation locks the file locally.
             share_access: access | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
             openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             ..open_args(b"opener", name)
@@ -148,7 +148,7 @@ pub(super) fn stateid(reply: Reply) -> Stateid {
     ok!(reply.all_ok(), Lock).lock_stateid
 }
 
-/// The owner that is in the way.
+/// Asserts that LOCK is denied by this lock of this owner.
 #[track_caller]
 pub(super) fn assert_denied(
     reply: &Reply,

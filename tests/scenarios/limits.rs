@@ -96,7 +96,7 @@ fn a_file_has_only_so_many_locks_and_can_always_be_unlocked() {
         assert!(offset < 1 << 20, "there is no end to it");
     };
     assert_eq!(refused.last(), (Op::Lock, Status::SERVERFAULT));
-    // Neither more locks nor what is of no use, but all that returns something.
+    // No further lock and no useless request, but every request that releases state.
     let existing = args::Lock {
         locker: Locker::Existing(ExistLockOwner {
             lock_stateid: Stateid { seqid: 0, ..held },

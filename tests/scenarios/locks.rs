@@ -9,7 +9,7 @@ use nfs4_tests::sim::Sim;
 use super::holder::{Holder, assert_denied, stateid};
 
 #[test]
-fn a_lock_keeps_others_out_and_names_its_owner() {
+fn a_lock_denies_other_owners_and_names_its_own() {
     let mut sim = Sim::new();
     let mut one = Holder::new(&mut sim, "one", 3);
     let mut two = Holder::new(&mut sim, "two", 3);

@@ -1,7 +1,6 @@
 //! What the server does, on a simulated network: each test is named by its claim.
 
 mod administration;
-mod anybody;
 mod asker;
 mod attributes;
 mod callback_path;
@@ -34,6 +33,7 @@ mod open_rights;
 mod open_room;
 mod open_undone;
 mod principals;
+mod random_clients;
 mod reconnect;
 mod refusals;
 mod reply_room;

@@ -405,7 +405,7 @@ fn the_time_of_a_compound_falls_into_its_bucket() {
     }
 }
 
-/// The list of all series: a change that adds a series adds a test above of what moves it.
+/// The list of all series. A new series needs a test above of what moves it.
 #[test]
 fn these_are_the_series() {
     let mut sim = Sim::new();

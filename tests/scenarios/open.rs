@@ -255,7 +255,7 @@ fn an_unchecked_creation_of_length_0_cuts_a_file_and_any_other_leaves_it() {
 }
 
 #[test]
-fn a_creator_may_write_its_file_whatever_the_mode() {
+fn the_creator_of_a_file_may_write_it_whatever_its_mode() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     let mode = Fattr::mode(0o444);
@@ -272,7 +272,7 @@ fn a_creator_may_write_its_file_whatever_the_mode() {
     client
         .call(&mut sim, |c| c.putfh(put).write(write))
         .all_ok();
-    // No other user may, nor may this one by a new open.
+    // A new open is refused, even to the creator.
     let reply = open(&mut sim, &mut client, open_args(b"p", b"object"));
     assert_last(&reply, Op::Open, Status::ACCESS);
     sim.assert_nothing_is_left();
@@ -395,7 +395,7 @@ fn names_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn truncating_a_file_is_denied_by_an_open_that_denies_writing() {
+fn a_share_deny_of_writing_denies_cutting_a_file() {
     let mut sim = Sim::new();
     let mut one = Client::mounted(&mut sim, "a");
     let mut other = Client::mounted(&mut sim, "b");
@@ -470,7 +470,7 @@ fn a_client_is_told_what_an_open_may_say_and_each_of_it_is_understood() {
 }
 
 #[test]
-fn an_owner_is_denied_what_it_denies_itself() {
+fn an_owner_is_denied_by_its_own_share_deny() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     let alone = args::Open {
@@ -478,7 +478,7 @@ fn an_owner_is_denied_what_it_denies_itself() {
         ..unchecked(b"o", b"f")
     };
     open(&mut sim, &mut client, alone).all_ok();
-    // For writing the owner would conflict with its own deny bits.
+    // An open for writing conflicts with the owner's own deny.
     let reply = open(&mut sim, &mut client, open_args(b"o", b"f"));
     assert_last(&reply, Op::Open, Status::SHARE_DENIED);
     let reading = args::Open {

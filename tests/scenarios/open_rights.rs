@@ -30,7 +30,7 @@ fn open(sim: &mut Sim, client: &mut Client, args: args::Open<'_>) -> Reply {
     client.call(sim, |c| c.putrootfh().open(args).getfh())
 }
 
-/// Makes a file without opens, with this mode and four bytes in it; its handle.
+/// Makes a file with this mode that has four bytes in it and is not open; its handle.
 #[track_caller]
 fn make(sim: &mut Sim, client: &mut Client, name: &[u8], mode: u32) -> Vec<u8> {
     let attrs = Fattr::mode(mode);
@@ -91,7 +91,7 @@ fn mode(sim: &mut Sim, client: &mut Client, name: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_file_that_is_there_is_truncated_by_users_that_may_write_it() {
+fn an_existing_file_is_cut_only_by_a_user_with_write_permission() {
     let empty = Fattr::size(0);
     for (file, uid, access, allowed) in [
         (0o444, 1000, 1, false),
@@ -253,7 +253,7 @@ fn an_exclusive_creation_without_a_mode_lets_in_the_owner_alone() {
 }
 
 #[test]
-fn a_user_that_may_execute_a_file_may_read_it() {
+fn execute_permission_lets_a_user_read_a_file() {
     let mut sim = Sim::new();
     let mut maker = user(&mut sim, 1000);
     let mut runner = user(&mut sim, 2000);
@@ -303,7 +303,7 @@ fn a_user_that_may_execute_a_file_may_read_it() {
 }
 
 #[test]
-fn a_user_that_denies_reading_may_write() {
+fn a_share_deny_of_reading_needs_write_permission() {
     for (file, uid, deny, allowed) in [
         (0o644, 2000, 1, false),
         (0o644, 2000, 3, false),

@@ -69,7 +69,7 @@ impl Setup {
         assert_eq!(self.sim.held().len(), 1, "it is being cut");
     }
 
-    /// What the other client gets that opens the file for writing while one request is held.
+    /// The status of an OPEN for writing by the other client while one request is held.
     fn other_writes(&mut self) -> Status {
         let held = self.sim.held().len();
         let open = opening(b"p", 2, 0);
@@ -99,7 +99,7 @@ impl Setup {
 
 #[test]
 fn one_that_cannot_cut_leaves_no_deny_bits() {
-    // Of an owner that has the file open, and of one that has not.
+    // By an owner with the file open, and by one without.
     for owner in [&b"o"[..], b"new"] {
         let mut setup = setup();
         let request = setup.cutting(owner);

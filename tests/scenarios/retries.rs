@@ -193,7 +193,7 @@ fn are_one(squash: [Squash; 2], users: [u32; 2]) -> bool {
 }
 
 #[test]
-fn users_that_every_export_squashes_to_one_are_one() {
+fn users_squashed_alike_in_every_export_count_as_one() {
     use Squash::{All, None, Root};
     const NOBODY: u32 = 65_534;
     for (squash, users, one) in [

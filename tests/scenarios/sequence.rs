@@ -497,7 +497,7 @@ fn a_sequence_alone_is_repeated_by_its_slot_and_takes_no_memory() {
 }
 
 #[test]
-fn a_session_id_is_not_found_from_another() {
+fn a_session_id_does_not_reveal_another_session_id() {
     let mut sim = Sim::new();
     let mut clients = ["a", "b"].map(|name| Client::mounted(&mut sim, name));
     let [mine, other] = [0, 1].map(|at: usize| clients[at].session.0);

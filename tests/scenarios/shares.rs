@@ -1,5 +1,5 @@
-//! Each peer has a share of everything, however many client ids and connections it makes, and a peer
-//! that comes later finds room. A request beyond a share gets a final error.
+//! Each peer has a share of every table, however many client ids and connections it makes, so that
+//! a later peer finds room. A request beyond the share gets an error that ends the matter.
 
 use nfs4_engine::{Admin, Config, ConnId};
 use nfs4_proto::nfs4::args::{self, CreateType, Locker, OpenHow, OpenToLockOwner};
@@ -243,7 +243,7 @@ fn opens_of_a_peer_are_its_share_and_of_all_what_there_is() {
 }
 
 #[test]
-fn unconfirmed_opens_of_4_0_leave_room_for_others() {
+fn unconfirmed_4_0_opens_leave_room_for_other_peers() {
     let mut sim = Sim::with(few_states());
     let mut greedy = Client40::by(sim.connect_from(GREEDY), "greedy");
     greedy.mount(&mut sim);
@@ -285,7 +285,7 @@ fn holder(sim: &mut Sim, host: &str, name: &str) -> Holder {
     Holder::of(sim, client, b"f", 3)
 }
 
-/// LOCK of a byte for writing, by an owner that may have nothing of the file yet.
+/// LOCK of a byte for writing, by a lock-owner that may have no lock on the file yet.
 fn lock_args(name: &[u8], open_stateid: Stateid, offset: u64) -> args::Lock<'_> {
     args::Lock {
         locktype: LockType::Write,
@@ -365,7 +365,7 @@ fn what_is_locked_can_be_unlocked_in_the_middle_though_there_is_no_room_for_anot
 }
 
 #[test]
-fn waiters_of_one_peer_leave_others_a_place_in_the_line() {
+fn lock_waiters_of_one_peer_leave_places_for_other_peers() {
     let mut sim = Sim::new();
     const BYTES: (u64, u64) = (0, 10);
     let mut holds = holder(&mut sim, OTHER, "holds");

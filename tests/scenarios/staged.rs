@@ -19,7 +19,7 @@ fn cutting(sim: &mut Sim, client: &Client, slot: u32, owner: &[u8]) -> Request {
     client.request(sim, slot, true, |c| c.putrootfh().open(open).getfh())
 }
 
-/// A client, and a file without opens that has a byte in it.
+/// A client, and a file with a byte in it that no client has open.
 fn with_file(sim: &mut Sim) -> Client {
     let mut client = Client::mounted(sim, "a");
     let one = Fattr::size(1);

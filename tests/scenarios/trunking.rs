@@ -41,7 +41,7 @@ fn direction(reply: &Reply) -> ChannelDirFromServer {
     ok.dir
 }
 
-/// Events of bindings: the connection, and the direction or why it was unbound.
+/// The events of bindings: the connection, and its direction or why it was unbound.
 fn bindings(sim: &mut Sim) -> Vec<(ConnId, Result<Direction, Unbound>)> {
     let told = sim.take_events().into_iter();
     told.filter_map(|event| match event {
@@ -222,7 +222,7 @@ fn limit_zero_is_no_limit() {
 }
 
 #[test]
-fn a_silent_connection_gives_way_before_anyone_is_refused() {
+fn a_silent_connection_is_unbound_before_a_binding_is_refused() {
     let mut sim = Sim::with(limited(2));
     let mut client = Client::mounted(&mut sim, "a");
     let (silent, third) = (sim.connect(), sim.connect());

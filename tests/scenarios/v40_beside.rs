@@ -18,7 +18,7 @@ fn lock_later(open_stateid: Stateid, length: u64) -> args::Lock<'static> {
         offset: 0,
         length,
         locker: Locker::New(OpenToLockOwner {
-            // No client uses these.
+            // The server ignores these.
             open_seqid: 55,
             open_stateid,
             lock_seqid: 66,
@@ -89,7 +89,7 @@ fn shares_of_one_version_deny_the_other() {
     let again = old.open_args(b"o", b"f");
     let reply = old.call(&mut sim, |c| c.putrootfh().open(again));
     assert_eq!(reply.last(), (Op::Open, Status::SHARE_DENIED));
-    // Nor by a stateid of no client.
+    // Nor by a special stateid.
     let write = args::Write {
         stateid: Stateid::ANONYMOUS,
         offset: 0,

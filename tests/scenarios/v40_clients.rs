@@ -1,4 +1,5 @@
-//! Client records of 4.0 and their leases. [RFC 7530 §9.1.1, §9.5, §16.33, §16.34]
+//! How a client of minor version 0 is identified, and for how long.
+//! [RFC 7530 §9.1.1, §9.5, §16.33, §16.34]
 
 use std::time::Duration;
 

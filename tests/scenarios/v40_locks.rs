@@ -1,4 +1,5 @@
-//! Lock-owners of 4.0, with seqids of their own. [RFC 7530 §9.1.5, §16.10, §16.37]
+//! Lock-owners of minor version 0, which have seqids of their own.
+//! [RFC 7530 §9.1.5, §16.10, §16.37]
 
 use nfs4_proto::nfs4::args::{self, ExistLockOwner, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{LockType, Stateid};
@@ -107,7 +108,7 @@ fn a_denied_lock_is_denied_again_in_the_same_words() {
 }
 
 #[test]
-fn a_lock_owner_is_released_when_it_holds_nothing() {
+fn a_lock_owner_is_released_when_it_holds_no_lock() {
     let (mut sim, mut client, file) = setup();
     let lock = client.lock_args(b"o", &file, b"l", (0, 10));
     let reply = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();

@@ -102,7 +102,7 @@ fn a_close_sent_again_is_answered_again() {
         let again = client.on(&mut sim, &file.fh, |c| c.close(close));
         assert_eq!(again.body(), first.body());
     }
-    // The owner continues, and what it closed is forgotten.
+    // With the next request of the owner, the closed stateid is forgotten.
     client.open(&mut sim, b"o", b"g");
     let reply = client.on(&mut sim, &file.fh, |c| c.close(close));
     assert_eq!(reply.last(), (Op::Close, Status::BAD_STATEID));

@@ -1,4 +1,4 @@
-//! Locks that clients wait for. [RFC 8881 §9.6]
+//! Locks that a client waits for. [RFC 8881 §9.6]
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::holder::{Holder, assert_denied, stateid};
 const BYTES: (u64, u64) = (0, 10);
 const BOTH: u32 = 3;
 
-/// A client that waits, one that comes and goes, and the file that both have open.
+/// A client that waits, a client that locks and unlocks, and the file that both have open.
 struct Rivals {
     patient: Holder,
     quick: Holder,
@@ -39,7 +39,7 @@ impl Rivals {
         }
     }
 
-    /// The quick client unlocks, and locks again before any other can.
+    /// The quick client unlocks, and locks again before any other client.
     fn take_again(&mut self, sim: &mut Sim) -> Reply {
         self.quick.unlock(sim, self.locked, BYTES).all_ok();
         let reply = self.quick.lock(sim, b"q", LockType::Write, BYTES);
@@ -49,7 +49,7 @@ impl Rivals {
         reply
     }
 
-    /// It has overtaken the patient client as often as it may.
+    /// The quick client overtakes the patient one as often as it may.
     fn overtake(&mut self, sim: &mut Sim) {
         for _ in 0..3 {
             self.take_again(sim).all_ok();
@@ -58,7 +58,7 @@ impl Rivals {
 }
 
 #[test]
-fn a_client_that_polls_is_overtaken_three_times_at_most() {
+fn a_polling_waiter_is_overtaken_three_times_and_then_comes_first() {
     let mut sim = Sim::new();
     let mut rivals = Rivals::new(&mut sim);
     rivals.overtake(&mut sim);
@@ -85,7 +85,7 @@ fn a_waiter_for_other_bytes_is_not_notified() {
 }
 
 #[test]
-fn a_client_that_stops_polling_loses_its_turn_after_a_lease() {
+fn a_waiter_that_stops_polling_loses_its_place_after_a_lease() {
     let mut sim = Sim::new();
     let mut rivals = Rivals::new(&mut sim);
     rivals.overtake(&mut sim);
@@ -102,7 +102,7 @@ fn a_client_that_stops_polling_loses_its_turn_after_a_lease() {
 }
 
 #[test]
-fn a_denied_lock_that_does_not_wait_leaves_the_line() {
+fn a_lock_without_waiting_ends_the_wait_of_its_owner() {
     let mut sim = Sim::new();
     let mut rivals = Rivals::new(&mut sim);
     rivals.overtake(&mut sim);
@@ -113,7 +113,7 @@ fn a_denied_lock_that_does_not_wait_leaves_the_line() {
 }
 
 #[test]
-fn the_first_waiter_is_notified_first() {
+fn the_first_lock_waiter_is_served_first() {
     let mut sim = Sim::new();
     let mut rivals = Rivals::new(&mut sim);
     let mut third = Holder::new(&mut sim, "third", BOTH);
@@ -136,7 +136,7 @@ fn the_first_waiter_is_notified_first() {
 }
 
 #[test]
-fn no_owner_waits_for_a_lock_of_a_file_that_it_has_closed() {
+fn a_closed_file_leaves_its_owner_waiting_for_no_lock() {
     let mut sim = Sim::new();
     let mut rivals = Rivals::new(&mut sim);
     rivals.overtake(&mut sim);
@@ -218,7 +218,7 @@ fn an_open_says_whether_the_client_is_told_of_free_locks() {
 }
 
 #[test]
-fn a_notified_waiter_has_a_second_to_ask() {
+fn the_next_lock_waiter_is_notified_and_has_a_second_to_lock() {
     let mut sim = Sim::new();
     let (mut first, second, mut rivals) = told_in_turn(&mut sim);
     let reply = rivals.take_again(&mut sim);
@@ -233,7 +233,7 @@ fn a_notified_waiter_has_a_second_to_ask() {
 }
 
 #[test]
-fn a_notified_waiter_that_does_not_ask_is_passed_over() {
+fn a_notified_waiter_that_does_not_lock_is_passed_over() {
     let mut sim = Sim::new();
     let (first, second, mut rivals) = told_in_turn(&mut sim);
     let locked = rivals.locked;
@@ -249,7 +249,7 @@ fn a_notified_waiter_that_does_not_ask_is_passed_over() {
 }
 
 #[test]
-fn all_waiters_that_can_lock_together_are_notified_together() {
+fn compatible_lock_waiters_are_notified_together() {
     let mut sim = Sim::new();
     let mut rivals = Rivals::new(&mut sim);
     rivals.patient.close(&mut sim).all_ok();
@@ -276,19 +276,19 @@ fn all_waiters_that_can_lock_together_are_notified_together() {
 }
 
 #[test]
-fn a_client_that_cannot_be_notified_polls() {
+fn a_waiter_that_cannot_be_notified_polls() {
     let mut sim = Sim::new();
     let (mut first, _, mut rivals) = told_in_turn(&mut sim);
     let locked = rivals.locked;
     rivals.quick.unlock(&mut sim, locked, BYTES).all_ok();
     assert_eq!(told(&mut sim, Status::SERVERFAULT).len(), 1);
-    // It is still in the line, and no lock is kept free for it.
+    // The waiter keeps its place, and no lock is reserved for it.
     assert_eq!(sim.tables().waiting, 2);
     stateid(first.lock(&mut sim, b"1", LockType::WriteWait, BYTES));
 }
 
 #[test]
-fn a_waiting_lock_counts_as_state_and_is_bounded_like_it() {
+fn a_lock_waiter_counts_as_state_and_is_bounded_like_it() {
     let config = Config {
         max_states: 48,
         ..Sim::config()
@@ -305,7 +305,7 @@ fn a_waiting_lock_counts_as_state_and_is_bounded_like_it() {
     let tables = sim.tables();
     // Two opens, a lock stateid and what it has locked: all of one peer.
     assert_eq!(tables.opens + tables.locks + 1 + tables.waiting, 16);
-    // A waiter in the line keeps its place.
+    // A waiter keeps its place.
     let reply = rivals
         .patient
         .lock(&mut sim, b"p", LockType::WriteWait, BYTES);

@@ -346,7 +346,7 @@ fn told(sim: &mut Sim, client: &mut Client) -> u32 {
 }
 
 #[test]
-fn a_shorter_lease_is_for_new_clients_only() {
+fn a_shorter_lease_applies_to_new_clients_only() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     client
@@ -412,7 +412,7 @@ fn grace_counts_from_the_start_and_does_not_begin_again() {
     configure(&mut sim, grace(80));
     sim.sleep(20 * SECOND);
     assert_eq!(open(&mut sim), Status::GRACE);
-    // It is over when the administrator says so.
+    // The administrator ends the grace period.
     configure(&mut sim, grace(0));
     assert_eq!(open(&mut sim), Status::OK);
     configure(&mut sim, grace(600));
@@ -421,7 +421,7 @@ fn grace_counts_from_the_start_and_does_not_begin_again() {
 }
 
 #[test]
-fn a_longer_lease_brings_no_partly_removed_client_back() {
+fn a_longer_lease_does_not_restore_a_partly_removed_client() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     for owner in 0..20_u8 {

@@ -124,7 +124,7 @@ fn a_request_that_runs_is_answered_and_what_it_opened_let_go() {
 }
 
 #[test]
-fn what_it_had_locked_is_free_for_a_waiter() {
+fn the_locks_of_an_evicted_client_are_free_for_a_waiter() {
     let mut sim = Sim::new();
     let mut gone = Holder::new(&mut sim, "out", 3);
     let mut here = Holder::called_back(&mut sim, "here", 3);
@@ -143,7 +143,7 @@ fn what_it_had_locked_is_free_for_a_waiter() {
 }
 
 #[test]
-fn an_owner_that_waited_for_a_lock_waits_no_more() {
+fn an_evicted_lock_waiter_waits_no_more() {
     let mut sim = Sim::new();
     let mut gone = Holder::new(&mut sim, "out", 3);
     let mut here = Holder::new(&mut sim, "here", 3);

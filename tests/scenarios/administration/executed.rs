@@ -73,7 +73,7 @@ fn guarded(name: &[u8]) -> args::Open<'_> {
     }
 }
 
-/// A client, and a file "f" without opens.
+/// A client, and a file "f" that no client has open.
 fn with_file(sim: &mut Sim) -> Client {
     let mut client = Client::mounted(sim, "a");
     let close = args::Close {

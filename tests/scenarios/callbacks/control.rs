@@ -96,7 +96,7 @@ fn a_back_channel_without_room_for_a_callback_is_refused() {
         let reply = client.create_session_with(&mut sim, args);
         assert!(reply.is_only(Op::CreateSession, Status::TOOSMALL));
     }
-    // A client that wants no callbacks may offer any credential.
+    // A client that wants no callbacks may offer any backchannel attributes.
     let mut args = client.session_args();
     args.back_chan_attrs.maxoperations = 0;
     client.create_session_with(&mut sim, args).all_ok();

@@ -31,7 +31,7 @@ fn the_end_of_a_client_ends_its_callbacks_at_once() {
 }
 
 #[test]
-fn the_path_is_reported_down_only_to_clients_that_asked_for_one() {
+fn the_path_is_reported_down_only_to_a_client_that_asked_for_one() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     assert_eq!(flags(&mut sim, &mut client), 0);

@@ -66,7 +66,7 @@ fn a_callback_that_waits_for_a_connection_ends_with_the_lease() {
     }
     assert_eq!((sim.tables().callbacks, sim.tables().flights), (0, 0));
     assert!(sim.metrics().callback_failures() > 0);
-    // It may have been executed: its slot is not used again.
+    // It is unknown whether the client executed it: its slot is not used again.
     bind(
         &mut sim,
         &client,

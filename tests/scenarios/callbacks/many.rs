@@ -105,7 +105,7 @@ fn callbacks_under_way_have_slots_of_their_own_and_are_answered_in_any_order() {
 }
 
 #[test]
-fn a_slow_answer_delays_no_other() {
+fn a_slow_callback_reply_delays_no_other_callback() {
     let mut sim = Sim::new();
     let mut crowd = Crowd::new(&mut sim, 2, 5);
     let mut callbacks = crowd.hear(&mut sim);

@@ -29,7 +29,7 @@ fn a_replay_is_answered_also_within_a_session() {
 }
 
 #[test]
-fn a_replay_is_answered_only_to_the_principal_of_the_request() {
+fn a_replay_is_answered_only_to_the_principal_answered_first() {
     let mut sim = Sim::new();
     let mut client = introduced(&mut sim);
     let args = client.session_args();

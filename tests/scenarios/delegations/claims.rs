@@ -99,7 +99,7 @@ fn nor_does_it_open_close_or_lock() {
     assert_last(&reply, Op::FreeStateid, Status::LOCKS_HELD);
 }
 
-/// A file whose mode lets in no user but its owner, and what the owner has of it: a write delegation,
+/// A file whose mode lets in only its owner, and the state of that owner: a delegation for writing,
 /// granted for an OPEN of this access.
 fn shut(sim: &mut Sim, one: &mut Client, access: u32) -> Held {
     let wish = nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG;
@@ -205,7 +205,7 @@ fn one_that_becomes_another_users_takes_no_rights_along() {
         OPEN4_SHARE_ACCESS_WANT_READ_DELEG, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG,
     };
     let (mut sim, mut one, _) = two();
-    // A user that may write and not read.
+    // Other users may write and not read.
     let attrs = Fattr::mode(0o602);
     let args = args::Open {
         openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
@@ -297,7 +297,7 @@ fn what_is_open_by_a_delegation_is_opened_at_the_server_before_it_goes_back() {
 }
 
 #[test]
-fn an_opener_opens_again_whatever_has_become_of_the_mode() {
+fn a_user_once_let_in_opens_again_after_a_change_of_mode() {
     let (mut sim, mut one, _) = two();
     let mode = Fattr::mode(0o444);
     let args = args::Open {

@@ -193,9 +193,9 @@ fn each_right_that_is_needed_is_asked_for() {
     }
 }
 
-/// A holder can make others wait for a name by giving it to its file.
+/// A client with a delegated file makes others wait for a name by giving the name to that file.
 #[test]
-fn a_refused_user_keeps_no_name_from_others() {
+fn a_refused_rename_or_link_leaves_the_name_free_for_others() {
     for (way, minor) in [Way::MoveWithin, Way::MoveIn, Way::Link]
         .into_iter()
         .flat_map(|way| [1, 2].map(|minor| (way, minor)))

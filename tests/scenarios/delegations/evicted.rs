@@ -23,7 +23,7 @@ fn what_is_being_recalled_from_one_that_goes_is_free_for_others() {
     let tables = sim.tables();
     assert_eq!((tables.callbacks, counts(&sim)), (0, (0, 0, 0)));
     open(&mut sim, &mut two, writing()).all_ok();
-    // Its answer comes too late, and is ignored.
+    // The late answer belongs to no callback.
     sim.send(callback.conn, callback.ok());
     sim.settle();
     assert_eq!(sim.tables().flights, 0);
@@ -32,7 +32,7 @@ fn what_is_being_recalled_from_one_that_goes_is_free_for_others() {
 }
 
 #[test]
-fn a_request_that_waits_for_the_holder_continues() {
+fn an_evicted_holder_releases_the_request_that_waits_for_its_answer() {
     let (mut sim, mut one, two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let asks = ask_for_size(&mut sim, &two, &held.fh);

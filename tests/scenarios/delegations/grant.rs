@@ -1,4 +1,4 @@
-//! Which OPEN gets a delegation, and which gets a reason instead. [RFC 8881 §18.16.3]
+//! Which clients get a delegation, and which get the reason why not. [RFC 8881 §18.16.3]
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn a_client_that_wants_no_delegation_gets_none() {
 }
 
 #[test]
-fn a_new_file_can_be_delegated_to_its_maker() {
+fn a_new_file_can_be_delegated_to_its_creator() {
     let (mut sim, mut one, _) = two();
     let mode = Fattr::mode(0o444);
     let args = args::Open {
@@ -96,7 +96,7 @@ fn what_others_have_open_is_delegated_for_no_more_than_goes_together_with_that()
         (2, 0, false, false),
         (3, 0, false, false),
         (2, 1, false, false),
-        // A user that may not open it for writing gets a read delegation.
+        // A client that may not open the file for writing gets a read delegation.
         (1, 2, true, true),
     ] {
         for (want, can) in [(WANT_READ, read), (WANT_WRITE, write)] {

@@ -76,7 +76,7 @@ fn nor_have_all_of_a_peer_together_more_than_theirs() {
 }
 
 #[test]
-fn a_client_with_too_many_is_asked_for_some_then_for_certain_ones() {
+fn excess_delegations_get_a_recall_any_and_then_single_recalls() {
     let (mut sim, mut one, _) = two_with(Config {
         max_delegations_per_client: 4,
         ..Sim::config()

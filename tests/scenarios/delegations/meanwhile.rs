@@ -45,7 +45,8 @@ impl Deed {
         Deed::RenameOver,
     ];
 
-    /// Requests that name their file, so that it may be another one when they are executed.
+    /// Whether the request names its file by a name, so that the engine cannot be sure of the
+    /// file.
     fn is_by_name(self) -> bool {
         matches!(
             self,
@@ -144,7 +145,7 @@ const UNTRUE: [Order; 4] = [
 ];
 
 /// A server with files "f" and "g", of each a second name if the deed needs one, and the deed's
-/// file open by its client.
+/// file open by the client that does it.
 struct Play {
     sim: Sim,
     one: Client,
@@ -342,7 +343,7 @@ fn what_was_over_before_is_no_obstacle() {
 }
 
 #[test]
-fn requests_for_another_file_prevent_no_delegation() {
+fn a_request_on_another_file_prevents_no_delegation() {
     for deed in Deed::ALL {
         for order in UNTRUE {
             for by_name in [true, false] {
@@ -456,7 +457,7 @@ fn it_does_so_for_and_against_clients_without_a_session() {
 }
 
 #[test]
-fn a_name_that_a_delegated_file_gets_is_not_removed_for_another_file() {
+fn a_remove_that_found_another_file_spares_a_delegated_one() {
     for renames in [false, true] {
         let (mut sim, mut one, two) = two();
         make(&mut sim, &mut one, b"g");

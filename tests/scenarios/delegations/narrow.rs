@@ -266,7 +266,7 @@ fn a_longer_credential_takes_the_room_for_callbacks() {
 }
 
 #[test]
-fn a_waiter_is_notified_whatever_the_name_of_its_owner() {
+fn lock_notification_is_promised_only_if_any_owner_fits() {
     let notified = |size| {
         let (mut sim, mut client, ..) = with(|args| args.back_chan_attrs.maxrequestsize = size);
         let reply = open(&mut sim, &mut client, opening(3, b"f")).all_ok();

@@ -1,5 +1,5 @@
-//! What a user without any right to a file or a directory cannot have reported to others, or do to
-//! their delegations. [RFC 8881 §10.4]
+//! A user without permission on a file or a directory cannot cause callbacks to other clients, nor
+//! affect their delegations. [RFC 8881 §10.4]
 
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::CreateType;
@@ -81,7 +81,7 @@ fn delegated_in_a_directory() -> (Sim, Client, Held, Vec<u8>) {
 }
 
 #[test]
-fn nothing_is_recalled_for_a_user_that_may_not_change_the_directory() {
+fn a_user_without_directory_permission_recalls_no_delegation() {
     for way in Way::ALL {
         let (mut sim, mut one, held, dir) = delegated_in_a_directory();
         let mut other = reachable(&mut sim, "other");
@@ -105,7 +105,7 @@ fn nothing_is_recalled_for_a_user_that_may_not_change_the_directory() {
 }
 
 #[test]
-fn a_user_that_may_not_write_gets_no_write_delegation() {
+fn a_user_without_write_permission_gets_no_write_delegation() {
     let (mut sim, mut one, mut two) = two();
     let mode = Fattr::mode(0o644);
     let args = args::Open {
@@ -157,7 +157,7 @@ fn a_length_that_no_file_can_have_is_refused_before_a_recall() {
     assert!(sim.take_callbacks().is_empty());
     assert_eq!(counts(&sim), (1, 0, 0));
     give_back(&mut sim, &mut one, &held).all_ok();
-    // The id that leaves an owner as it is belongs to no user.
+    // The id that leaves an owner unchanged belongs to no user.
     for (owner, group) in [
         (Some(&b"4294967295"[..]), None),
         (None, Some(&b"4294967295@x"[..])),

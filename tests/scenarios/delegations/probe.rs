@@ -1,4 +1,4 @@
-//! The attributes that others get of a file under a write delegation. [RFC 8881 §10.4.3]
+//! Which attributes other clients see of a file with a write delegation. [RFC 8881 §10.4.3]
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ pub(super) fn answer_with(
 /// Lets one see what another holds and answers so.
 #[track_caller]
 pub(super) fn learn(sim: &mut Sim, two: &mut Client, held: &Held, told: Seen) -> Seen {
-    // A request at another moment gets them anew.
+    // A GETATTR at another moment asks the holder again.
     sim.sleep(Duration::from_millis(1));
     let xid = ask(sim, two, &held.fh);
     assert!(sim.take_reply(xid).is_none(), "it waits");
@@ -98,7 +98,7 @@ pub(super) fn learn(sim: &mut Sim, two: &mut Client, held: &Held, told: Seen) ->
 }
 
 #[test]
-fn a_holder_that_has_changed_nothing_changes_no_attribute() {
+fn an_unchanged_file_of_a_holder_keeps_its_attributes() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let before = seen(&look(&mut sim, &mut one, &held.fh).all_ok());
@@ -176,7 +176,7 @@ fn attributes_that_come_with_a_name_are_no_way_around() {
 }
 
 #[test]
-fn a_client_that_got_delay_finds_the_answer() {
+fn a_retry_after_delay_finds_the_answer_of_the_holder() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let (change, _) = seen(&look(&mut sim, &mut one, &held.fh).all_ok());
@@ -216,7 +216,7 @@ fn more_than_was_asked_for_is_no_harm() {
 }
 
 #[test]
-fn several_waiting_requests_are_served_by_one_answer() {
+fn one_answer_of_the_holder_serves_several_waiting_requests() {
     let (mut sim, mut one, mut two) = two();
     let mut three = reachable(&mut sim, "three");
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
@@ -234,7 +234,7 @@ fn several_waiting_requests_are_served_by_one_answer() {
 }
 
 #[test]
-fn a_holder_that_cannot_answer_must_return_it() {
+fn a_holder_that_cannot_answer_a_getattr_is_recalled() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let xid = ask(&mut sim, &mut two, &held.fh);
@@ -261,7 +261,7 @@ fn while_it_goes_back_others_wait_for_that() {
 }
 
 #[test]
-fn a_session_or_a_delegation_that_goes_leaves_no_request_waiting() {
+fn an_ended_session_or_delegation_leaves_no_request_waiting() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let xid = ask(&mut sim, &mut two, &held.fh);
@@ -285,7 +285,7 @@ fn a_session_or_a_delegation_that_goes_leaves_no_request_waiting() {
 }
 
 #[test]
-fn requests_of_one_peer_that_wait_for_a_holder_leave_others_room() {
+fn requests_of_one_peer_that_wait_for_a_holder_leave_room_for_others() {
     let (mut sim, mut one, _) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let conn = sim.connect_from("192.0.2.66");
@@ -335,7 +335,7 @@ fn requests_of_one_peer_that_wait_for_a_holder_leave_others_room() {
 }
 
 #[test]
-fn a_size_that_no_file_can_have_is_not_reported() {
+fn a_length_that_no_file_can_have_reaches_no_client() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let (change, size) = seen(&look(&mut sim, &mut one, &held.fh).all_ok());
@@ -348,7 +348,7 @@ fn a_size_that_no_file_can_have_is_not_reported() {
     sim.settle();
     let reply = sim.take_reply(xid).expect("it is answered");
     assert_last(&reply, Op::GetAttr, Status::DELAY);
-    // A holder that cannot answer has its delegation recalled.
+    // A holder with an impossible answer returns the delegation.
     comes_back(&mut sim, &mut one, &held);
     let told = seen(&look(&mut sim, &mut two, &held.fh).all_ok());
     assert_eq!(told, (change, size));

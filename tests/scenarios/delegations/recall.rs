@@ -6,8 +6,7 @@ use nfs4_proto::nfs4::basic::StableHow;
 
 use super::*;
 
-/// What another client does to the file "f", whose handle it knows; the last operation is the one that
-/// has to wait.
+/// What a client does to the file "f" with this handle; the last operation has to wait.
 type Deed = fn(&mut Sim, &mut Client, &[u8]) -> Reply;
 
 const OPEN_READ: Deed = |sim, client, _| open_quietly(sim, client, 1, 0);
@@ -167,12 +166,12 @@ fn what_its_client_does_itself_leaves_it_there() {
 }
 
 #[test]
-fn all_holders_of_read_delegations_are_asked() {
+fn every_holder_of_a_read_delegation_gets_a_recall() {
     let (mut sim, mut one, mut two) = two();
     let mut three = reachable(&mut sim, "three");
     let first = delegated(&mut sim, &mut one, 1, b"f", READ);
     let second = delegated(&mut sim, &mut two, 1, b"f", READ);
-    // A client's own delegation is not in the way of its open for writing.
+    // The opener's own delegation does not conflict with its open for writing.
     let own = delegated(&mut sim, &mut three, 1, b"f", READ);
     let reply = open_quietly(&mut sim, &mut three, 2, 0);
     assert_eq!(reply.last().1, Status::DELAY);
@@ -344,7 +343,7 @@ fn what_is_no_client_asks_before_it_touches_a_file() {
         }
         comes_back(&mut sim, &mut one, &held);
         assert!(sim.touch(&held.fh, touch));
-        // While it is at it, no client is assured that nothing changes.
+        // While the file changes outside, no client gets a delegation.
         let reply = open(&mut sim, &mut one, opening(1, b"f")).all_ok();
         assert_eq!(ok!(reply, Open).delegation, OpenDelegation::None);
     }

@@ -66,7 +66,7 @@ fn verify(sim: &mut Sim, client: &mut Client, fh: &[u8], told: Seen, same: bool)
 }
 
 #[test]
-fn a_listing_has_the_holders_last_answer_and_asks_no_holder() {
+fn a_listing_shows_the_last_answer_of_the_holder_without_a_callback() {
     let (mut sim, mut one, mut two) = two();
     make(&mut sim, &mut one, b"g");
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
@@ -174,7 +174,7 @@ fn verify_and_nverify_ask_the_holder() {
         let xid = verify(&mut sim, &mut one, &held.fh, before, same);
         assert!(sim.take_callbacks().is_empty());
         sim.take_reply(xid).expect("it is answered");
-        // Nor any holder for what only the server knows.
+        // No holder is asked for an attribute that only the server knows.
         let mode = Fattr::mode(0o666);
         let args = args::Verify {
             obj_attributes: mode.raw(),

@@ -1,5 +1,5 @@
-//! A holder that is there and does not answer CB_GETATTR: no request waits for that longer than a callback
-//! may take. [RFC 8881 §10.4.3]
+//! A reachable holder that does not answer CB_GETATTR: no request waits longer than a callback may
+//! take. [RFC 8881 §10.4.3]
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ fn look_slowly(sim: &mut Sim, client: &mut Client, fh: &[u8]) -> Reply {
 }
 
 #[test]
-fn no_request_waits_longer_for_a_holder_than_a_callback_may_take() {
+fn a_request_waits_for_a_holder_no_longer_than_a_callback_may_take() {
     for holder in [Holder::Silent, Holder::Busy, Holder::Recalled] {
         for verifies in [false, true] {
             let (mut sim, mut one, mut two) = two();

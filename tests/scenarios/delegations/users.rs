@@ -1,5 +1,5 @@
-//! A delegation is recalled for no user that the file system then refuses: every operation that recalls,
-//! in every minor version, by every kind of user. [RFC 8881 §10.4, RFC 7530 §10.4]
+//! No delegation is recalled for a user that the file system then refuses: every operation that
+//! recalls, in every minor version, by every kind of user. [RFC 8881 §10.4, RFC 7530 §10.4]
 
 use nfs4_engine::Squash;
 use nfs4_engine::fs::FsError;
@@ -140,15 +140,15 @@ impl Deed {
         }
     }
 
-    /// What the file system answers a user that is let in by no more than these bits of the mode, and
-    /// whether it is asked at all.
+    /// The error that the file system returns to a user with only these bits of the mode; `None` if
+    /// it allows the operation.
     fn refusal(self, bits: u32, kind: DelegationKind) -> Option<Status> {
         let (reads, writes) = (bits & 4 != 0, bits & 2 != 0);
         let (allowed, status) = match self {
             Deed::Read | Deed::Bypass | Deed::OpenToRead => (reads, Status::ACCESS),
             Deed::Mode | Deed::Group | Deed::ClientTime => (false, Status::PERM),
             Deed::SetNothing => (true, Status::OK),
-            // Each user may learn what is locked, as long as no holder is asked for it.
+            // LOCKT needs no permission as long as it recalls nothing.
             Deed::TestLock => (reads || writes || kind == READ, Status::ACCESS),
             Deed::DenyRead => (reads && writes, Status::ACCESS),
             _ => (writes, Status::ACCESS),
@@ -244,7 +244,7 @@ impl Deed {
     }
 }
 
-/// The file "f" of this mode is delegated to its owner, without an open.
+/// The file "f" of this mode is delegated to its owner, which does not have it open.
 fn delegated_of_mode(mode: u32, kind: DelegationKind) -> (Sim, Client, Held) {
     let (mut sim, mut one, _) = two();
     let access = if kind == READ { 1 } else { 3 };
@@ -267,7 +267,7 @@ fn attempt(sim: &mut Sim, asker: &mut Asker, deed: Deed, fh: &[u8]) -> Status {
 }
 
 #[test]
-fn nothing_is_recalled_for_a_user_that_the_file_system_refuses() {
+fn a_user_refused_by_the_file_system_recalls_no_delegation() {
     for (deed, minor) in Deed::ALL
         .into_iter()
         .flat_map(|deed| MINORS.map(|m| (deed, m)))

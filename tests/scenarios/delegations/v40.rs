@@ -22,7 +22,7 @@ pub(super) fn reachable_v40(sim: &mut Sim, name: &str) -> Client40 {
     client
 }
 
-/// Opens a file by a confirmed owner, with this delegation.
+/// Opens a file by a confirmed open-owner, which gets this delegation.
 #[track_caller]
 pub(super) fn delegated_v40(
     sim: &mut Sim,
@@ -176,7 +176,7 @@ fn what_a_client_without_a_session_does_recalls_those_of_others() {
 }
 
 #[test]
-fn an_anonymous_request_recalls_the_callers_own_delegation_too() {
+fn an_anonymous_request_recalls_the_delegation_of_its_own_client_too() {
     let (mut sim, _, _) = two();
     let mut old = reachable_v40(&mut sim, "old");
     let held = delegated_v40(&mut sim, &mut old, 3, b"f", WRITE);
@@ -184,7 +184,7 @@ fn an_anonymous_request_recalls_the_callers_own_delegation_too() {
     let reply = old.call(&mut sim, |c| c.putrootfh().remove(remove));
     assert_last(&reply, Op::Remove, Status::DELAY);
     called(&mut sim);
-    // A stateid of its state is known to be its own.
+    // A request with a stateid of the holder belongs to the holder.
     let own = args::Read {
         stateid: held.delegation,
         offset: 0,

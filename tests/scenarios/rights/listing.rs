@@ -1,4 +1,4 @@
-//! What each user learns of the entries of a directory. [RFC 8881 §18.23.3]
+//! What a user learns of the entries of a directory. [RFC 8881 §18.23.3]
 
 use nfs4_proto::client::{CompoundBuilder, Credential};
 use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
@@ -131,7 +131,7 @@ fn without_the_right_to_search_a_listing_tells_names_only() {
                 let owner = told(&mut asked, &ALICE, &dir, &[attribute]);
                 assert_eq!(owner, Ok((seen, None)), "{case}");
             }
-            // What is not served is not listed for users that may search, either.
+            // An unsupported attribute is not returned to a user with search permission, either.
             for unknown in [&[][..], &[num::ACL]] {
                 let expected = if may_list {
                     Ok((Bitmap::EMPTY, None))

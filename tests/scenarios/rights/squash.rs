@@ -1,4 +1,4 @@
-//! Squashing of users, and what only the superuser may do.
+//! As which user an export treats each user, and what only the superuser may do.
 
 use nfs4_engine::Squash;
 use nfs4_proto::client::Credential;
@@ -28,7 +28,7 @@ fn owners(reply: &Reply) -> (String, String) {
 }
 
 #[test]
-fn devices_are_made_only_by_an_unsquashed_superuser() {
+fn only_an_unsquashed_superuser_makes_devices() {
     let spec = SpecData { major: 1, minor: 3 };
     let kinds = [
         (CreateType::Block(spec), true),
@@ -64,7 +64,7 @@ fn devices_are_made_only_by_an_unsquashed_superuser() {
 }
 
 #[test]
-fn a_squashed_user_has_no_group_of_the_superuser() {
+fn a_squashed_user_has_no_group_of_the_superusers() {
     const NOBODY: &str = "65534";
     // By each rule: owner and group of what the user makes, then whether that gets into a directory
     // of group 0 and into one of group 5.

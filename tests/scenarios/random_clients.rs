@@ -1,6 +1,6 @@
-//! Random requests for clients, sessions and connections, in any order and with any numbers: the tables
-//! agree, every status is one that may be answered, and nothing is left. The engine's own assertions and
-//! invariants check what must not happen.
+//! Random requests for clients, sessions and connections, in any order and with any numbers: the
+//! tables agree, every status is one that the operation may return, and nothing is left. The
+//! engine's own assertions and invariants check the rest.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use nfs4_proto::xdr::{Encode, List, Writer};
 use nfs4_tests::sim::{Client, Pace, Reply, Rng, SESSION_ATTRS, Sim};
 
 /// What was seen in replies and may be asked for again.
-struct Anybody {
+struct RandomClients {
     rng: Rng,
     sim: Sim,
     conns: Vec<ConnId>,
@@ -29,8 +29,8 @@ struct Anybody {
     answered: BTreeMap<Op, BTreeMap<Status, u32>>,
 }
 
-impl Anybody {
-    fn new(seed: u64) -> Anybody {
+impl RandomClients {
+    fn new(seed: u64) -> RandomClients {
         let config = Config {
             binding_policy: [BindingPolicy::Exclusive, BindingPolicy::Shared][seed as usize % 2],
             max_connections_per_session: 3,
@@ -42,7 +42,7 @@ impl Anybody {
             ..Sim::config()
         };
         let mut sim = Sim::with(config);
-        Anybody {
+        RandomClients {
             rng: Rng::new(seed),
             conns: (0..4).map(|_| sim.connect()).collect(),
             sim,
@@ -118,7 +118,7 @@ impl Anybody {
         for reply in self.sim.take_replies() {
             self.hear(&reply);
         }
-        // A connection that was closed comes again.
+        // A closed connection is replaced by a new one.
         for at in 0..self.conns.len() {
             if !self.sim.network().is_alive(self.conns[at]) {
                 self.conns[at] = self.sim.connect();
@@ -126,7 +126,7 @@ impl Anybody {
         }
     }
 
-    /// What an administrator may ask for.
+    /// A random request of the administrator.
     fn administer(&mut self) -> Admin {
         let conn = self.pick(&self.conns.clone());
         let client = self.recent(self.clients.len());
@@ -327,21 +327,21 @@ impl Anybody {
 }
 
 #[test]
-fn whatever_is_asked_for_the_tables_agree_and_nothing_is_left() {
+fn the_tables_agree_under_random_requests_and_nothing_is_left() {
     let mut answered = BTreeMap::<Op, BTreeMap<Status, u32>>::new();
     for seed in 0..ROUNDS {
-        let mut anybody = Anybody::new(seed);
+        let mut random = RandomClients::new(seed);
         for _ in 0..STEPS {
-            anybody.step();
+            random.step();
         }
         // Some go by a lease that was as long as this when they were told.
         let longest = Change {
             lease: Some(LEASES[2]),
             ..Change::default()
         };
-        anybody.sim.admin(Admin::Configure(Box::new(longest)));
-        anybody.sim.assert_nothing_is_left();
-        for (op, statuses) in anybody.answered {
+        random.sim.admin(Admin::Configure(Box::new(longest)));
+        random.sim.assert_nothing_is_left();
+        for (op, statuses) in random.answered {
             for (status, count) in statuses {
                 let of_op = answered.entry(op).or_default();
                 *of_op.entry(status).or_default() += count;
