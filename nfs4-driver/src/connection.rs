@@ -14,6 +14,7 @@ use nfs4_engine::{Admin, ConnId, Input};
 
 use crate::admission::Admission;
 use crate::backlog::Backlog;
+use crate::batch::Batch;
 use crate::budget::{Account, Starve};
 use crate::credentials::Credentials;
 use crate::error::Closing;
@@ -27,7 +28,6 @@ use crate::roster::Side;
 use crate::rpc::{self, Message};
 use crate::shared::Shared;
 use crate::slice::Slice;
-use crate::turn::Turn;
 use crate::watch::Watch;
 
 /// A connection of a [`Node`](crate::Node), without its socket: bytes in, bytes out.
@@ -59,7 +59,7 @@ pub struct Connection {
     told: (u64, u64),
     backlog: Backlog,
     watch: Watch,
-    turn: Turn,
+    batch: Batch,
     /// Nothing more is read, and why; the connection ends when the rest is sent.
     ending: Option<Closing>,
     /// No new work is taken.
@@ -95,7 +95,7 @@ impl Connection {
             told: (0, 0),
             backlog: Backlog::new(limits),
             watch: Watch::new(node.clock.now().mono),
-            turn: Turn::default(),
+            batch: Batch::default(),
             ending: None,
             stopping: false,
             closed: false,
@@ -125,32 +125,32 @@ impl Connection {
     /// # Errors
     /// The connection is to be closed now.
     pub fn step(&mut self, waker: &Waker) -> Result<bool, Closing> {
-        self.turn.slice = Slice::default();
-        self.turn.collect(&self.mailbox);
+        self.batch.slice = Slice::default();
+        self.batch.collect(&self.mailbox);
         self.cut();
         loop {
             while self.exchange()? && !self.is_slice_over() {}
             self.admission
-                .answered(std::mem::take(&mut self.turn.mail.answered));
+                .answered(std::mem::take(&mut self.batch.mail.answered));
             self.backlog
-                .called(std::mem::take(&mut self.turn.mail.called));
-            match self.turn.mail.evicted {
+                .called(std::mem::take(&mut self.batch.mail.called));
+            match self.batch.mail.evicted {
                 Some(Evicted::Memory) => return Err(Closing::Slow),
                 Some(Evicted::Place) => return Err(Closing::GaveWay),
                 None => {}
             }
-            if std::mem::take(&mut self.turn.mail.known) {
+            if std::mem::take(&mut self.batch.mail.known) {
                 self.account.known();
                 self.admission.known();
             }
-            if std::mem::take(&mut self.turn.mail.close) {
+            if std::mem::take(&mut self.batch.mail.close) {
                 self.end(if self.stopping {
                     Closing::Stopped
                 } else {
                     Closing::Engine
                 });
             }
-            if self.turn.is_busy() {
+            if self.batch.is_busy() {
                 self.tell_account();
                 return Ok(true);
             }
@@ -161,10 +161,10 @@ impl Connection {
             if self.mailbox.wait(waker, rest) {
                 break;
             }
-            self.turn.collect(&self.mailbox);
+            self.batch.collect(&self.mailbox);
         }
         let at_once = self.side == Side::Dialled && self.stopping;
-        let sent = self.turn.mail.output.is_empty();
+        let sent = self.batch.mail.output.is_empty();
         if let Some(ending) = self.ending.take_if(|_| sent || at_once) {
             return Err(ending);
         }
@@ -183,9 +183,9 @@ impl Connection {
     /// The connection is to be closed now.
     #[doc(hidden)]
     pub fn half_step(&mut self) -> Result<bool, Closing> {
-        self.turn.slice = Slice::default();
-        if self.turn.inputs.is_empty() {
-            self.turn.collect(&self.mailbox);
+        self.batch.slice = Slice::default();
+        if self.batch.inputs.is_empty() {
+            self.batch.collect(&self.mailbox);
             self.cut();
         }
         Ok(self.exchange()?)
@@ -193,17 +193,17 @@ impl Connection {
 
     /// What is to be written, as far as `slices` goes; says how many of them are used.
     pub fn output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        self.turn.mail.output.slices(slices)
+        self.batch.mail.output.slices(slices)
     }
 
     /// Whether nothing is to be written.
     pub fn is_output_empty(&self) -> bool {
-        self.turn.mail.output.is_empty()
+        self.batch.mail.output.is_empty()
     }
 
     /// The first `count` bytes of the output were written.
     pub fn sent(&mut self, count: usize) {
-        self.turn.mail.output.sent(count);
+        self.batch.mail.output.sent(count);
         self.account.moved(count);
         self.watch.sent();
     }
@@ -242,7 +242,7 @@ impl Connection {
     /// Nothing can be read now: memory that is not needed meanwhile is freed.
     pub fn rest(&mut self) {
         self.intake.rest();
-        self.turn.rest();
+        self.batch.rest();
     }
 
     /// Takes no new work and ends when the calls in flight are answered and sent; those that come
@@ -258,7 +258,7 @@ impl Connection {
         let conn = self.mailbox.id;
         match self.side {
             Side::Accepted => self
-                .turn
+                .batch
                 .inputs
                 .push_back(Input::Admin(Admin::Drain { conn })),
             Side::Dialled => self.end(Closing::Stopped),
@@ -270,7 +270,7 @@ impl Connection {
     /// # Errors
     /// A timeout is over, and the connection is to be closed.
     pub fn tick(&mut self) -> Result<Duration, Closing> {
-        let unsent = !self.turn.mail.output.is_empty();
+        let unsent = !self.batch.mail.output.is_empty();
         // An owner that blocks in a write reads nothing meanwhile: the peer is late with its replies, not
         // with its record.
         let mid_record = !unsent && self.may_read() && self.intake.is_mid_record();
@@ -295,24 +295,24 @@ impl Connection {
         if !std::mem::replace(&mut self.closed, true) {
             log::closed(self.id(), &self.peer, why);
             self.node.budget.close(self.id());
-            self.node.close(&self.mailbox, &mut self.turn);
+            self.node.close(&self.mailbox, &mut self.batch);
         }
     }
 
     /// Hands the engine its inputs, under one hold of its lock, and lets file systems
     /// work. Says `true` if they have answered already.
     fn exchange(&mut self) -> Result<bool, EngineDead> {
-        if !self.turn.inputs.is_empty() {
+        if !self.batch.inputs.is_empty() {
             let _line = self.account.stand_in_line();
-            self.node.exchange(&mut self.turn, Some(&self.mailbox))?;
+            self.node.exchange(&mut self.batch, Some(&self.mailbox))?;
         }
-        self.turn.run_slice(&self.sink, &*self.node.clock);
-        Ok(self.turn.is_busy())
+        self.batch.run_slice(&self.sink, &*self.node.clock);
+        Ok(self.batch.is_busy())
     }
 
     /// Whether it has worked for as long as it should before others do.
     pub(crate) fn is_slice_over(&self) -> bool {
-        self.turn.slice.is_over()
+        self.batch.slice.is_over()
     }
 
     /// Nothing more is read; the first reason stays.
@@ -322,7 +322,7 @@ impl Connection {
 
     /// Whether the connection's own marks allow one more call.
     fn may_start(&self) -> bool {
-        self.ending.is_none() && self.admission.is_open(self.turn.mail.output.len())
+        self.ending.is_none() && self.admission.is_open(self.batch.mail.output.len())
     }
 
     /// Whether a record may be taken in. While calls wait, the next one is behind them.
@@ -364,7 +364,7 @@ impl Connection {
 
     /// Says what the connection holds, if that has changed.
     fn tell_account(&mut self) {
-        let waiting = self.turn.mail.output.len() + self.intake.held();
+        let waiting = self.batch.mail.output.len() + self.intake.held();
         let held = self.admission.settle() + waiting + self.backlog.bytes();
         if (held, waiting) != self.told {
             self.told = (held, waiting);
@@ -431,14 +431,14 @@ impl Connection {
     fn reply(&mut self, record: Bytes) {
         self.backlog.replied();
         match rpc::read_reply(self.mailbox.id, record) {
-            Ok(reply) => self.turn.inputs.push_back(Input::CallbackReply(reply)),
+            Ok(reply) => self.batch.inputs.push_back(Input::CallbackReply(reply)),
             Err(rpc::NotRpc) => self.end(Closing::NotRpc),
         }
     }
 
     fn call(&mut self, record: Bytes) {
         let conn = self.mailbox.id;
-        let output = &mut self.turn.mail.output;
+        let output = &mut self.batch.mail.output;
         let message = match self.side {
             Side::Accepted => rpc::read_call(conn, record, &mut self.credentials, output),
             Side::Dialled => rpc::refuse_call(conn, &record, output),
@@ -446,7 +446,7 @@ impl Connection {
         match message {
             Ok(Message::Call(call)) => {
                 self.admission.start();
-                self.turn.inputs.push_back(Input::Call(call));
+                self.batch.inputs.push_back(Input::Call(call));
             }
             Ok(Message::Answered) => {}
             Ok(Message::Refused(fault)) => log::call_refused(conn, &self.peer, fault),

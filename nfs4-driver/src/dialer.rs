@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use nfs4_engine::{ConnId, DialError, DialId, Input};
 
+use crate::batch::Batch;
 use crate::connection::Connection;
 use crate::dial::{Slot, lock};
 use crate::error::Refused;
@@ -14,7 +15,6 @@ use crate::log;
 use crate::roster::Origin;
 use crate::roster::Side;
 use crate::shared::Shared;
-use crate::turn::Turn;
 
 /// Gives a transport the connections to make, at most
 /// [`Limits::max_dials`](crate::Limits::max_dials) at once.
@@ -148,17 +148,17 @@ impl Drop for Dial {
 impl Shared {
     /// Reports to the engine that these dials gave no connection.
     fn dial_failed(&self, dials: impl IntoIterator<Item = DialId>, why: DialError) {
-        let mut turn = Turn::default();
+        let mut batch = Batch::default();
         let failed = |dial| Input::Dialed {
             dial,
             result: Err::<ConnId, _>(why),
         };
-        turn.inputs.extend(dials.into_iter().map(failed));
-        if !turn.inputs.is_empty() {
+        batch.inputs.extend(dials.into_iter().map(failed));
+        if !batch.inputs.is_empty() {
             // A dead engine has no use for it.
             let _ = self
-                .exchange(&mut turn, None)
-                .and_then(|()| self.finish(&mut turn));
+                .exchange(&mut batch, None)
+                .and_then(|()| self.finish(&mut batch));
         }
     }
 }

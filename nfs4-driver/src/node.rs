@@ -9,6 +9,7 @@ use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
 use nfs4_engine::{Admin, Config, ConfigFaults, Engine, Input, Mono, TableLengths, Touch};
 
+use crate::batch::Batch;
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
 use crate::dialer::Dialer;
@@ -21,7 +22,6 @@ use crate::policy::DialPolicy;
 use crate::roster::Side;
 use crate::shared::Shared;
 use crate::timer::Timer;
-use crate::turn::Turn;
 
 /// A server: an [`Engine`] that many connections share. Clones are handles of the same server.
 ///
@@ -209,10 +209,10 @@ impl Node {
     /// # Errors
     /// The engine is dead.
     pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> Result<bool, EngineDead> {
-        let mut turn = Turn::default();
-        turn.inputs.push_back(Input::Touched { export, fh, touch });
-        self.shared.exchange(&mut turn, None)?;
-        self.shared.finish(&mut turn)?;
+        let mut batch = Batch::default();
+        batch.inputs.push_back(Input::Touched { export, fh, touch });
+        self.shared.exchange(&mut batch, None)?;
+        self.shared.finish(&mut batch)?;
         Ok(self.shared.lock()?.engine.may_touch(export, fh, touch))
     }
 

@@ -33,11 +33,11 @@ pub struct SameHost;
 
 /// Allows nothing: clients of NFSv4.0 get no delegations.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Nobody;
+pub struct DialNone;
 
 /// Allows everything.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Anybody;
+pub struct DialAny;
 
 impl DialPolicy for SameHost {
     fn allows(&self, request: &DialRequest<'_>) -> bool {
@@ -45,13 +45,13 @@ impl DialPolicy for SameHost {
     }
 }
 
-impl DialPolicy for Nobody {
+impl DialPolicy for DialNone {
     fn allows(&self, _: &DialRequest<'_>) -> bool {
         false
     }
 }
 
-impl DialPolicy for Anybody {
+impl DialPolicy for DialAny {
     fn allows(&self, _: &DialRequest<'_>) -> bool {
         true
     }
@@ -89,7 +89,7 @@ mod tests {
             target: "192.0.2.1:1".parse().unwrap(),
             peer: "192.0.2.9:1",
         };
-        assert!(Anybody.allows(&request) && !Nobody.allows(&request));
+        assert!(DialAny.allows(&request) && !DialNone.allows(&request));
         let low = |request: &DialRequest<'_>| request.target.port() < 1_024;
         assert!(DialPolicy::allows(&low, &request));
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Reply, Segment};
 
+use crate::batch::Wanted;
+use crate::batch::{Batch, Work};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::Dials;
@@ -15,7 +17,7 @@ use crate::error::AdminError;
 use crate::error::EngineDead;
 use crate::error::Evicted;
 use crate::error::Refused;
-use crate::hold::{Guarded, Hold};
+use crate::fair_lock::{FairGuard, FairLock};
 use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::{LateAnswers, Mailbox};
@@ -23,12 +25,10 @@ use crate::pool::BufferPool;
 use crate::roster::Side;
 use crate::roster::{Origin, Roster};
 use crate::timer_wakers::Timers;
-use crate::turn::Wanted;
-use crate::turn::{Turn, Work};
 
 /// The engine behind its lock, and what all connections of a node use.
 pub(crate) struct Shared {
-    locked: Guarded<Locked>,
+    locked: FairLock<Locked>,
     pub(crate) acquisitions: AtomicU64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
@@ -56,7 +56,7 @@ impl Shared {
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         let timers = Arc::<Timers>::default();
         Arc::new_cyclic(|this: &Weak<Shared>| Shared {
-            locked: Guarded::new(Locked {
+            locked: FairLock::new(Locked {
                 engine,
                 outbox: Outbox::new(),
                 mailboxes: HashMap::new(),
@@ -77,43 +77,43 @@ impl Shared {
 
     /// Carries out an administrator's request, under the hold of the lock that found it possible.
     pub(crate) fn admin(&self, admin: Admin) -> Result<(), AdminError> {
-        let mut turn = Turn::default();
+        let mut batch = Batch::default();
         let mut locked = self.lock()?;
         locked.engine.check_admin(&admin)?;
         let done = admin.clone();
         let now = self.clock.now();
         let Locked { engine, outbox, .. } = &mut *locked;
         engine.handle(now, Input::Admin(admin), outbox);
-        self.settle(locked, &mut turn, None);
+        self.settle(locked, &mut batch, None);
         log::admin(&done);
-        Ok(self.finish(&mut turn)?)
+        Ok(self.finish(&mut batch)?)
     }
 
-    /// Hands the engine the inputs of `turn` under one hold of the lock, unless they take longer than
+    /// Hands the engine the inputs of `batch` under one hold of the lock, unless they take longer than
     /// [`SLICE`]: then others have the lock between, and when the slice of a connection, `own`, is over,
-    /// the rest stays in `turn`. What they cause for that connection, and all work, is in `turn` on
+    /// the rest stays in `batch`. What they cause for that connection, and all work, is in `batch` on
     /// return; what they cause for others is in their mailboxes.
     pub(crate) fn exchange(
         &self,
-        turn: &mut Turn,
+        batch: &mut Batch,
         own: Option<&Mailbox>,
     ) -> Result<(), EngineDead> {
         let mut locked = self.lock()?;
         if let Some(own) = own {
-            own.collect(&mut turn.mail);
+            own.collect(&mut batch.mail);
         }
         let now = self.clock.now();
         // A loop of its own: to look at an input on its way costs two copies of it.
-        for input in &turn.inputs {
+        for input in &batch.inputs {
             if let Input::ConnClosed { conn } = input {
                 locked.mailboxes.remove(conn);
                 locked.roster.leave(*conn);
             }
         }
-        let mut inputs = std::mem::take(&mut turn.inputs);
+        let mut inputs = std::mem::take(&mut batch.inputs);
         let mut slice_end = now.mono.after(SLICE);
         let mut now = now;
-        turn.slice.begin(now.mono);
+        batch.slice.begin(now.mono);
         while let Some(input) = inputs.pop_front() {
             let Locked { engine, outbox, .. } = &mut *locked;
             engine.handle(now, input, outbox);
@@ -122,24 +122,24 @@ impl Shared {
             }
             now = self.clock.now();
             if now.mono >= slice_end {
-                if own.is_some() && turn.slice.is_over_at(now.mono) {
+                if own.is_some() && batch.slice.is_over_at(now.mono) {
                     break;
                 }
-                self.settle(locked, turn, own);
+                self.settle(locked, batch, own);
                 locked = self.lock()?;
                 now = self.clock.now();
                 slice_end = now.mono.after(SLICE);
             }
         }
-        self.settle(locked, turn, own);
+        self.settle(locked, batch, own);
         // Its memory is used again; what came meanwhile is behind it.
-        inputs.append(&mut turn.inputs);
-        turn.inputs = inputs;
+        inputs.append(&mut batch.inputs);
+        batch.inputs = inputs;
         Ok(())
     }
 
     /// Does what is due, at most a budget of it; says when to come back.
-    pub(crate) fn due(&self, turn: &mut Turn) -> Result<Due, EngineDead> {
+    pub(crate) fn due(&self, batch: &mut Batch) -> Result<Due, EngineDead> {
         let budget = self.limits.timer_budget as usize;
         let mut locked = self.lock()?;
         let now = self.clock.now();
@@ -152,7 +152,7 @@ impl Shared {
         let left = engine.handle_timeout(now, budget, outbox);
         let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         *armed = next;
-        self.settle(locked, turn, None);
+        self.settle(locked, batch, None);
         let others = [
             self.budget.relieve(now.mono),
             self.dials.wake_paced(now.mono),
@@ -169,38 +169,39 @@ impl Shared {
         })
     }
 
-    /// Sees a turn without a connection through: its work, and what that causes.
-    pub(crate) fn finish(&self, turn: &mut Turn) -> Result<(), EngineDead> {
+    /// Carries out a batch without a connection: its work, and what that causes.
+    pub(crate) fn finish(&self, batch: &mut Batch) -> Result<(), EngineDead> {
         loop {
-            turn.run_work(&self.self_sink);
-            if turn.inputs.is_empty() {
+            batch.run_work(&self.self_sink);
+            if batch.inputs.is_empty() {
                 return Ok(());
             }
-            self.exchange(turn, None)?;
+            self.exchange(batch, None)?;
         }
     }
 
     /// Delivers the answer of a file system for a connection that is gone.
     pub(crate) fn deliver(&self, ticket: FsTicket, result: FsResult) {
-        let mut turn = Turn::default();
-        turn.inputs.push_back(Input::FsDone { ticket, result });
+        let mut batch = Batch::default();
+        batch.inputs.push_back(Input::FsDone { ticket, result });
         // A dead engine has no use for it.
         let _ = self
-            .exchange(&mut turn, None)
-            .and_then(|()| self.finish(&mut turn));
+            .exchange(&mut batch, None)
+            .and_then(|()| self.finish(&mut batch));
     }
 
-    /// Forgets a connection, whose unhandled answers are in `turn`.
-    pub(crate) fn close(&self, mailbox: &Mailbox, turn: &mut Turn) {
+    /// Forgets a connection, whose unhandled answers are in `batch`.
+    pub(crate) fn close(&self, mailbox: &Mailbox, batch: &mut Batch) {
         let done = mailbox.close();
-        turn.inputs.extend(
+        batch.inputs.extend(
             done.into_iter()
                 .map(|(ticket, result)| Input::FsDone { ticket, result }),
         );
-        turn.inputs
+        batch
+            .inputs
             .push_back(Input::ConnClosed { conn: mailbox.id });
         // A dead engine has no use for it.
-        let _ = self.exchange(turn, None).and_then(|()| self.finish(turn));
+        let _ = self.exchange(batch, None).and_then(|()| self.finish(batch));
     }
 
     /// Takes a connection with `peer` in, which the engine learns from what `opened` makes.
@@ -210,10 +211,10 @@ impl Shared {
         side: Side,
         opened: impl FnOnce(ConnId) -> Input,
     ) -> Result<Arc<Mailbox>, Refused> {
-        let mut turn = Turn::default();
+        let mut batch = Batch::default();
         let origin = Origin::of(peer);
         let mut locked = self.lock()?;
-        locked.make_room(&origin, &self.limits, &mut turn)?;
+        locked.make_room(&origin, &self.limits, &mut batch)?;
         let id = locked.next_id;
         locked.next_id = id.next();
         let node: Weak<Shared> = Arc::downgrade(self);
@@ -224,22 +225,22 @@ impl Shared {
         let now = self.clock.now();
         let Locked { engine, outbox, .. } = &mut *locked;
         engine.handle(now, opened(id), outbox);
-        self.settle(locked, &mut turn, None);
-        self.finish(&mut turn)?;
+        self.settle(locked, &mut batch, None);
+        self.finish(&mut batch)?;
         Ok(mailbox)
     }
 
     /// Has a connection give way, if there is one that can.
     pub(crate) fn make_way(&self) -> Result<bool, EngineDead> {
-        let mut turn = Turn::default();
-        let done = self.lock()?.give_way(None, &self.limits, &mut turn);
-        turn.after_lock();
+        let mut batch = Batch::default();
+        let done = self.lock()?.give_way(None, &self.limits, &mut batch);
+        batch.after_lock();
         Ok(done)
     }
 
     /// Moves every action to where it belongs before it releases the lock, and wakes afterwards.
-    fn settle(&self, mut locked: Hold<'_, Locked>, turn: &mut Turn, own: Option<&Mailbox>) {
-        locked.route(turn, own.map(|own| own.id));
+    fn settle(&self, mut locked: FairGuard<'_, Locked>, batch: &mut Batch, own: Option<&Mailbox>) {
+        locked.route(batch, own.map(|own| own.id));
         let next = locked
             .engine
             .next_timeout()
@@ -252,11 +253,11 @@ impl Shared {
         if earlier {
             self.timers.wake();
         }
-        turn.after_lock();
-        self.dials.take_in(turn, &*self.clock);
+        batch.after_lock();
+        self.dials.take_in(batch, &*self.clock);
     }
 
-    pub(crate) fn lock(&self) -> Result<Hold<'_, Locked>, EngineDead> {
+    pub(crate) fn lock(&self) -> Result<FairGuard<'_, Locked>, EngineDead> {
         let locked = self.locked.hold().ok_or(EngineDead)?;
         self.acquisitions.fetch_add(1, Ordering::Relaxed);
         Ok(locked)
@@ -269,15 +270,15 @@ impl Locked {
         &mut self,
         origin: &Origin,
         limits: &Limits,
-        turn: &mut Turn,
+        batch: &mut Batch,
     ) -> Result<(), Refused> {
         if self.roster.count(origin) >= limits.max_connections_per_peer as usize
-            && !self.give_way(Some(origin), limits, turn)
+            && !self.give_way(Some(origin), limits, batch)
         {
             return Err(Refused::TooManyOfPeer);
         }
         if self.roster.len() >= limits.max_connections as usize
-            && !self.give_way(None, limits, turn)
+            && !self.give_way(None, limits, batch)
         {
             return Err(Refused::TooManyConnections);
         }
@@ -285,7 +286,7 @@ impl Locked {
     }
 
     /// Has a connection give way, of this origin or of any; says whether there was one.
-    fn give_way(&mut self, origin: Option<&Origin>, limits: &Limits, turn: &mut Turn) -> bool {
+    fn give_way(&mut self, origin: Option<&Origin>, limits: &Limits, batch: &mut Batch) -> bool {
         // Each has its descriptor until it has ended.
         let most_leaving = (limits.max_connections as usize / LEAVING).max(LEAST_LEAVING);
         if self.mailboxes.len() - self.roster.len() >= most_leaving {
@@ -301,49 +302,49 @@ impl Locked {
             return false;
         };
         if let Some(mailbox) = self.mailboxes.get(&conn) {
-            turn.wakers.extend(mailbox.put_eviction(Evicted::Place));
+            batch.wakers.extend(mailbox.put_eviction(Evicted::Place));
         }
         true
     }
 
-    fn route(&mut self, turn: &mut Turn, own: Option<ConnId>) {
+    fn route(&mut self, batch: &mut Batch, own: Option<ConnId>) {
         while let Some(action) = self.outbox.pop() {
             if log::records() {
-                turn.traced.extend(traced(&self.outbox, &action));
+                batch.traced.extend(traced(&self.outbox, &action));
             }
             match action {
                 Action::Reply(reply) if Some(reply.conn) == own => {
-                    turn.mail.output.push_reply(&self.outbox, &reply);
-                    turn.mail.answered += 1;
+                    batch.mail.output.push_reply(&self.outbox, &reply);
+                    batch.mail.answered += 1;
                 }
                 // Without a mailbox the connection is gone, and the reply is dropped.
                 Action::Reply(reply) => {
                     if let Some(mailbox) = self.mailboxes.get(&reply.conn) {
-                        turn.wakers.extend(mailbox.put_reply(&self.outbox, &reply));
+                        batch.wakers.extend(mailbox.put_reply(&self.outbox, &reply));
                     }
                 }
                 Action::Callback(callback) => {
                     let call = self.outbox.call(&callback);
                     if Some(callback.conn) == own {
-                        turn.mail.output.push(call);
-                        turn.mail.called += 1;
+                        batch.mail.output.push(call);
+                        batch.mail.called += 1;
                     } else if let Some(mailbox) = self.mailboxes.get(&callback.conn) {
-                        turn.wakers.extend(mailbox.put_call(call));
+                        batch.wakers.extend(mailbox.put_call(call));
                     }
                 }
                 Action::Dial { dial, target, peer } => {
-                    turn.dials.push(Wanted { dial, target, peer });
+                    batch.dials.push(Wanted { dial, target, peer });
                 }
-                Action::Known { conn } if Some(conn) == own => turn.mail.known = true,
+                Action::Known { conn } if Some(conn) == own => batch.mail.known = true,
                 Action::Known { conn } => {
                     if let Some(mailbox) = self.mailboxes.get(&conn) {
-                        turn.wakers.extend(mailbox.put_known());
+                        batch.wakers.extend(mailbox.put_known());
                     }
                 }
-                Action::Close { conn } if Some(conn) == own => turn.mail.close = true,
+                Action::Close { conn } if Some(conn) == own => batch.mail.close = true,
                 Action::Close { conn } => {
                     if let Some(mailbox) = self.mailboxes.get(&conn) {
-                        turn.wakers.extend(mailbox.put_close());
+                        batch.wakers.extend(mailbox.put_close());
                     }
                 }
                 Action::Fs {
@@ -351,20 +352,20 @@ impl Locked {
                     backend,
                     request,
                 } => {
-                    turn.work.push_back(Work::Request {
+                    batch.work.push_back(Work::Request {
                         ticket,
                         backend,
                         request,
                     });
                 }
                 Action::Release { backend, fh } => {
-                    turn.work.push_back(Work::Release { backend, fh });
+                    batch.work.push_back(Work::Release { backend, fh });
                 }
                 Action::Event(event) => {
                     if let Event::Bound { conn, .. } | Event::Unbound { conn, .. } = event {
                         self.roster.set_bound(conn, self.engine.is_bound(conn));
                     }
-                    turn.events.push(event);
+                    batch.events.push(event);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! How long a connection works before others have their turn.
+//! How long a connection works before others have their batch.
 
 use std::time::Duration;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::batch::Batch;
 use crate::error::EngineDead;
 use crate::shared::{Due, Shared};
 use crate::timer_wakers::Slot;
 use crate::timer_wakers::lock;
-use crate::turn::Turn;
 
 /// Runs what the engine has to do without being asked, and gives up read buffers that rest.
 ///
@@ -37,9 +37,9 @@ impl Timer {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
-        let mut turn = Turn::default();
-        let due = self.node.due(&mut turn)?;
-        self.node.finish(&mut turn)?;
+        let mut batch = Batch::default();
+        let due = self.node.due(&mut batch)?;
+        self.node.finish(&mut batch)?;
         let buffers = self.node.pool.tend(self.node.clock.now().mono);
         Ok(match due {
             Due::Now => Some(Duration::ZERO),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use nfs4_driver::{Anybody, DialPolicy, Limits, Nobody, SameHost};
+use nfs4_driver::{DialAny, DialNone, DialPolicy, Limits, SameHost};
 use nfs4_engine::Config;
 use nfs4_vfs::MemFsConfig;
 
@@ -106,8 +106,8 @@ impl Settings {
     pub fn dial_policy(&self) -> Arc<dyn DialPolicy> {
         match self.callback_dial {
             CallbackDial::SameHost => Arc::new(SameHost),
-            CallbackDial::None => Arc::new(Nobody),
-            CallbackDial::Any => Arc::new(Anybody),
+            CallbackDial::None => Arc::new(DialNone),
+            CallbackDial::Any => Arc::new(DialAny),
         }
     }
 

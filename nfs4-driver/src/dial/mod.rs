@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use nfs4_engine::{DialError, Input, Mono};
 
+use crate::batch::Batch;
+use crate::batch::Wanted;
 use crate::clock::Clock;
 use crate::log;
 use crate::policy::{DialPolicy, DialRequest, SameHost};
 use crate::roster::Origin;
-use crate::turn::Turn;
-use crate::turn::Wanted;
 use queue::Queue;
 
 /// All dials of a node.
@@ -50,14 +50,14 @@ impl Dials {
         *lock(&self.policy) = policy;
     }
 
-    /// Lines up what is wanted, as far as it is allowed; the rest is answered by inputs of `turn`.
+    /// Lines up what is wanted, as far as it is allowed; the rest is answered by inputs of `batch`.
     /// Not under the engine's lock: the policy is not ours.
-    pub(crate) fn take_in(&self, turn: &mut Turn, clock: &dyn Clock) {
-        if turn.dials.is_empty() {
+    pub(crate) fn take_in(&self, batch: &mut Batch, clock: &dyn Clock) {
+        if batch.dials.is_empty() {
             return;
         }
         let policy = Arc::clone(&lock(&self.policy));
-        for wanted in turn.dials.drain(..) {
+        for wanted in batch.dials.drain(..) {
             let result = if policy.allows(&DialRequest {
                 target: wanted.target,
                 peer: &wanted.peer,
@@ -68,7 +68,7 @@ impl Dials {
             };
             if let Err(why) = result {
                 log::not_dialled(wanted.target, why);
-                turn.inputs.push_back(Input::Dialed {
+                batch.inputs.push_back(Input::Dialed {
                     dial: wanted.dial,
                     result: Err(why),
                 });

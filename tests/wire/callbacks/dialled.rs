@@ -11,7 +11,7 @@ use nfs4_driver::engine::proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_driver::engine::proto::nfs4::res::OpenDelegation;
 use nfs4_driver::engine::proto::nfs4::{CbOp, Op, Stateid, Status, args};
 use nfs4_driver::engine::proto::rpc::{AuthFlavor, CallHeader, Fault};
-use nfs4_driver::{Anybody, DialRequest, Limits, Nobody};
+use nfs4_driver::{DialAny, DialNone, DialRequest, Limits};
 use nfs4_tests::sim::Callback;
 
 use super::client40::{Client40, IDENT, PROGRAM, answer_null};
@@ -178,11 +178,11 @@ async fn the_policy_decides_which_addresses_are_dialled(on: Transport) {
     let here = Client40::introduced(&server, b"here").await;
     here.dialled().await;
 
-    server.node.set_dial_policy(Arc::new(Anybody));
+    server.node.set_dial_policy(Arc::new(DialAny));
     let elsewhere = Client40::introduced_at(&server, b"anywhere", "127.0.0.2").await;
     elsewhere.dialled().await;
 
-    server.node.set_dial_policy(Arc::new(Nobody));
+    server.node.set_dial_policy(Arc::new(DialNone));
     let here = Client40::introduced(&server, b"nobody").await;
     assert!(!here.is_dialled().await);
 
@@ -198,7 +198,7 @@ on_both!(a_client_is_dialled_over_ipv6_as_well);
 
 async fn a_client_is_dialled_over_ipv6_as_well(on: Transport) {
     let server = serve(on, patient()).await;
-    server.node.set_dial_policy(Arc::new(Anybody));
+    server.node.set_dial_policy(Arc::new(DialAny));
     let holder = Client40::introduced_at(&server, b"six", "::1").await;
     let mut back = holder.dialled().await;
     let null = back.called().await;

@@ -27,7 +27,7 @@ pub(crate) struct Wanted {
 
 /// The inputs of a thread, and what they caused, as far as this thread sees to it.
 #[derive(Default)]
-pub(crate) struct Turn {
+pub(crate) struct Batch {
     /// The next inputs of the engine.
     pub(crate) inputs: VecDeque<Input>,
     /// What came back for the thread's own connection.
@@ -78,7 +78,7 @@ impl Work {
     }
 }
 
-impl Turn {
+impl Batch {
     /// Takes answers of file systems that were left in `mailbox` as inputs.
     pub(crate) fn collect(&mut self, mailbox: &Mailbox) {
         mailbox.collect(&mut self.mail);

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 /// A value behind a lock. A thread that waits gets it after a fraction of a millisecond, however
 /// often others come back for it; after a panic of a thread that held it, no thread gets it.
-pub(crate) struct Guarded<T> {
+pub(crate) struct FairLock<T> {
     inner: Mutex<Inner<T>>,
 }
 
@@ -17,30 +17,30 @@ struct Inner<T> {
 }
 
 /// The lock, held until it is dropped.
-pub(crate) struct Hold<'a, T> {
+pub(crate) struct FairGuard<'a, T> {
     inner: MutexGuard<'a, Inner<T>>,
     /// The thread was unwinding already when it took the lock.
     unwinding: bool,
 }
 
-impl<T> Guarded<T> {
-    pub(crate) const fn new(value: T) -> Guarded<T> {
-        Guarded {
+impl<T> FairLock<T> {
+    pub(crate) const fn new(value: T) -> FairLock<T> {
+        FairLock {
             inner: Mutex::new(Inner { value, dead: false }),
         }
     }
 
     /// Waits for the lock; none if a holder panicked.
-    pub(crate) fn hold(&self) -> Option<Hold<'_, T>> {
+    pub(crate) fn hold(&self) -> Option<FairGuard<'_, T>> {
         let inner = self.inner.lock();
-        (!inner.dead).then(|| Hold {
+        (!inner.dead).then(|| FairGuard {
             inner,
             unwinding: panicking(),
         })
     }
 }
 
-impl<T> Deref for Hold<'_, T> {
+impl<T> Deref for FairGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -48,13 +48,13 @@ impl<T> Deref for Hold<'_, T> {
     }
 }
 
-impl<T> DerefMut for Hold<'_, T> {
+impl<T> DerefMut for FairGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.inner.value
     }
 }
 
-impl<T> Drop for Hold<'_, T> {
+impl<T> Drop for FairGuard<'_, T> {
     fn drop(&mut self) {
         if !self.unwinding && panicking() {
             self.inner.dead = true;
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn no_thread_gets_it_after_a_panic_of_its_holder() {
-        let guarded = Guarded::new(1);
+        let guarded = FairLock::new(1);
         *guarded.hold().unwrap() += 1;
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let held = guarded.hold().unwrap();
@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn a_thread_that_unwinds_may_hold_it() {
-        struct Last<'a>(&'a Guarded<u32>);
+        struct Last<'a>(&'a FairLock<u32>);
         impl Drop for Last<'_> {
             fn drop(&mut self) {
                 *self.0.hold().unwrap() += 1;
             }
         }
-        let guarded = Guarded::new(0);
+        let guarded = FairLock::new(0);
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let _last = Last(&guarded);
             std::panic::resume_unwind(Box::new(()));
