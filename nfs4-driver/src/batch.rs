@@ -1,6 +1,7 @@
 //! What one thread takes away from the engine's lock.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -9,14 +10,12 @@ use nfs4_engine::fs::{
     Backend, CompletionSink, FsError, FsHandle, FsOp, FsReply, FsRequest, FsResult, FsTicket,
     Pending,
 };
-use nfs4_engine::{ConnId, Event, Input};
+use nfs4_engine::{ConnId, DialId, Event, Input};
 
 use crate::clock::Clock;
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
 use crate::slice::Slice;
-use nfs4_engine::DialId;
-use std::net::SocketAddr;
 
 /// What the engine wants to have dialled.
 pub(crate) struct Wanted {

@@ -12,8 +12,7 @@ use crate::connection::Connection;
 use crate::dial::{Slot, lock};
 use crate::error::Refused;
 use crate::log;
-use crate::roster::Origin;
-use crate::roster::Side;
+use crate::roster::{Origin, Side};
 use crate::shared::Shared;
 
 /// Gives a transport the connections to make, at most

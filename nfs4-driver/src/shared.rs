@@ -8,22 +8,17 @@ use std::time::Duration;
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Reply, Segment};
 
-use crate::batch::Wanted;
-use crate::batch::{Batch, Work};
+use crate::batch::{Batch, Wanted, Work};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::Dials;
-use crate::error::AdminError;
-use crate::error::EngineDead;
-use crate::error::Evicted;
-use crate::error::Refused;
+use crate::error::{AdminError, EngineDead, Evicted, Refused};
 use crate::fair_lock::{FairGuard, FairLock};
 use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::{LateAnswers, Mailbox};
 use crate::pool::BufferPool;
-use crate::roster::Side;
-use crate::roster::{Origin, Roster};
+use crate::roster::{Origin, Roster, Side};
 use crate::timer_wakers::Timers;
 
 /// The engine behind its lock, and what all connections of a node use.

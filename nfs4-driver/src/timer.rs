@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::batch::Batch;
 use crate::error::EngineDead;
 use crate::shared::{Due, Shared};
-use crate::timer_wakers::Slot;
-use crate::timer_wakers::lock;
+use crate::timer_wakers::{Slot, lock};
 
 /// Runs what the engine has to do without being asked, and gives up read buffers that rest.
 ///

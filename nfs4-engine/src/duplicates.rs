@@ -17,8 +17,7 @@ use crate::ids::ConnId;
 use crate::keys::{RequestKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::peer::{Evictable, EvictionEntry, EvictionOrder, Peer, Peers, Shares};
-use crate::slab::Entry;
-use crate::slab::Slab;
+use crate::slab::{Entry, Slab};
 use crate::time::Mono;
 
 /// The requests in execution, and the replies to the last requests that changed something.

@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::action::Outbox;
-use crate::admin::Admin;
-use crate::admin::AdminFault;
+use crate::admin::{Admin, AdminFault};
 use crate::boot::{Boot, BootFault};
 use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
@@ -19,8 +18,7 @@ use crate::map::Keyed;
 use crate::run::Runner;
 use crate::table_lengths::TableLengths;
 use crate::time::{Mono, Now};
-use crate::timer::Due;
-use crate::timer::TimerReason;
+use crate::timer::{Due, TimerReason};
 
 /// An NFSv4 server without IO.
 pub struct Engine {

@@ -3,12 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::delegation_kind::DelegationKind;
-use crate::delegation_kind::RecallReason;
+use nfs4_proto::nfs4::basic::SessionId;
+
+use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
 use crate::fs::{FsCall, FsFault};
 use crate::ids::ConnId;
-use nfs4_proto::nfs4::basic::SessionId;
 
 /// Something worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]

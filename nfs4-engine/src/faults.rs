@@ -1,8 +1,7 @@
 //! Faults of file systems, reported once a minute for each kind.
 
-use core::time::Duration;
-
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::event::Event;
 use crate::fs::{FsCall, FsFault};

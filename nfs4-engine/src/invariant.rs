@@ -13,8 +13,7 @@ use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::compound::Stage;
 use crate::compound::opening::Opening;
-use crate::delegation_kind::DelegationKind;
-use crate::delegation_kind::Touch;
+use crate::delegation_kind::{DelegationKind, Touch};
 use crate::direction::Direction;
 use crate::engine::Engine;
 use crate::guards::Guard;

@@ -5,6 +5,7 @@ use core::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::hash_table::Entry as Found;
 use hashbrown::{Equivalent, HashTable};
+
 use siphasher::sip::SipHasher13;
 
 /// A map that cannot be iterated, so that its order never shows. No peer knows the key of its hash.

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use nfs4_engine::{DialError, Input, Mono};
 
-use crate::batch::Batch;
-use crate::batch::Wanted;
+use crate::batch::{Batch, Wanted};
 use crate::clock::Clock;
 use crate::log;
 use crate::policy::{DialPolicy, DialRequest, SameHost};

@@ -2,8 +2,7 @@
 
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, FlightKey, PathCallKey, SessionKey, kind};
-use crate::slab::Entry;
-use crate::slab::Slab;
+use crate::slab::{Entry, Slab};
 use crate::time::Mono;
 
 /// The way that a callback was sent.

@@ -4,9 +4,8 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
-use crate::compound::V40;
 use crate::compound::context::Cx;
-use crate::compound::{Sequenced, Sessionless, Step};
+use crate::compound::{Sequenced, Sessionless, Step, V40};
 use crate::fs::FsResult;
 
 /// One operation. A column that is empty is a scope in which it is not served.

@@ -1,7 +1,6 @@
 //! The kinds of scope: what a COMPOUND has established when it comes to an operation.
 
-use crate::keys::ClientKey;
-use crate::keys::SessionKey;
+use crate::keys::{ClientKey, SessionKey};
 
 /// No session: an operation that stands alone. [RFC 8881 §2.10.2]
 #[derive(Clone, Copy, Debug)]

@@ -1,20 +1,15 @@
 //! What may be established around an operation: a session, a client of minor version 0, or nothing.
 
-use crate::compound::Cx;
-use crate::compound::Sequenced;
-use crate::compound::Sessionless;
-use crate::compound::handler::Handler;
-use crate::compound::handler::Row;
-use crate::fh::Fh;
-use crate::keys::ClientKey;
-use crate::keys::OpenKey;
-use crate::keys::SessionKey;
-use crate::principal::Principal;
-use crate::state::stateid::Named;
-use nfs4_proto::nfs4::basic::ClientId;
-use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
+
+use crate::compound::handler::{Handler, Row};
+use crate::compound::{Cx, Sequenced, Sessionless};
+use crate::fh::Fh;
+use crate::keys::{ClientKey, OpenKey, SessionKey};
+use crate::principal::Principal;
+use crate::state::stateid::Named;
 
 /// What may be established around an operation.
 pub(crate) trait Scope: Copy + 'static {

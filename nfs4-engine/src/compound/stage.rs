@@ -1,15 +1,13 @@
 //! How an operation returns, and where it goes on.
 
+use nfs4_proto::nfs4::status::Status;
+
 use crate::compound::opening::Opening;
 use crate::compound::permission_query::PermissionQuery;
-use crate::fs::DirChange;
-use crate::fs::FsOp;
-use crate::keys::ClientKey;
-use crate::keys::DelegationKey;
-use crate::keys::FileKey;
+use crate::fs::{DirChange, FsOp};
+use crate::keys::{ClientKey, DelegationKey, FileKey};
 use crate::state::claim::Claim;
 use crate::state::delegation::HolderAnswer;
-use nfs4_proto::nfs4::status::Status;
 
 /// What an operation says when it returns.
 #[expect(

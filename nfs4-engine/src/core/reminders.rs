@@ -1,7 +1,6 @@
 //! Timers, and those among them that nothing is left for.
 
 use crate::core::Core;
-
 use crate::time::Mono;
 use crate::timer::Due;
 

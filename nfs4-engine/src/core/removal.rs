@@ -1,10 +1,10 @@
 //! Sessions, opens and clients come to their end, in all tables.
 
-use crate::core::Core;
 use alloc::sync::Arc;
 
 use crate::action::{Action, Outbox};
 use crate::callback::CallbackFailed;
+use crate::core::Core;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
 use crate::keys::{ClientKey, OpenKey, SessionKey};

@@ -9,9 +9,8 @@ use super::{
     readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
     write,
 };
-use crate::compound::Sessionless;
 use crate::compound::handler::{Flags, Handler, Row};
-use crate::compound::{Sequenced, V40};
+use crate::compound::{Sequenced, Sessionless, V40};
 
 /// What runs an operation of all minor versions.
 type Both = (Handler<V40>, Handler<Sequenced>);

@@ -10,14 +10,14 @@ mod wait;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::{Action, Outbox};
-use crate::compound::V40;
 use crate::compound::state::Compound;
-use crate::compound::{Cx, Scope, Sessionless, Stage};
+use crate::compound::{Cx, Scope, Sessionless, Stage, V40};
 use crate::core::Core;
 use crate::fs::{FsResult, FsTicket};
 use crate::input::Call;
@@ -26,7 +26,6 @@ use crate::run::begin::Begin;
 use crate::run::operations::Pause;
 use crate::slab::Slab;
 use crate::time::Now;
-use alloc::vec::Vec;
 
 /// The tables, and the COMPOUNDs under way.
 pub(crate) struct Runner {

@@ -19,8 +19,7 @@ use crate::parted::Parted;
 use crate::principal::Principal;
 use crate::seal::{Draw, SealPurpose};
 use crate::slab::Slab;
-use crate::state::ending::Ending;
-use crate::state::ending::gone;
+use crate::state::ending::{Ending, gone};
 
 /// Every open file of every client, and every lock.
 pub(crate) struct States {

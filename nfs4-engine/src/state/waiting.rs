@@ -1,15 +1,13 @@
 //! The waiting lines for the locks of files.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::locked::NOBODY;
 use super::table::States;
 use super::waiter::{LockGrants, LockRequest, Waiter, Waiters};
-use crate::keys::ClientKey;
-use crate::keys::SessionKey;
-use crate::keys::{FileKey, OpenKey};
+use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
 use crate::time::Mono;
-use core::time::Duration;
 
 impl States {
     /// Whether a request waits for locks on a file.

@@ -6,6 +6,7 @@
 use std::hash::Hasher as _;
 
 use nfs4_engine::fs::{FsError, FsHandle};
+
 use siphasher::sip::SipHasher24;
 
 /// Names an object, and no other one for as long as the file system lives.

@@ -1,11 +1,10 @@
 //! All series of one namespace in one registry, and the way to find them there again.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::{Arc, Weak};
-use alloc::vec;
 use alloc::vec::Vec;
+use alloc::{format, vec};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ::prometheus::core::{Collector, Desc};
@@ -16,17 +15,16 @@ use ::prometheus::{
 use nfs4_proto::nfs4::basic::SessionId;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
-use once_cell::race::OnceBox;
 
 use super::super::buckets::{Doubling, FivesAndTwos};
 use super::super::{MINORS, SequenceError};
 use super::entries::TABLES;
 use super::histogram::BucketHistogram;
-use crate::delegation_kind::DelegationKind;
-use crate::delegation_kind::RecallReason;
+use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
+use once_cell::race::OnceBox;
 
 /// The series; those with a few known labels are resolved.
 #[derive(Debug)]

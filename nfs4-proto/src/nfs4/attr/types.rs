@@ -1,10 +1,9 @@
 //! Types of attributes that nothing else has.
 
+use super::Bitmap;
 use crate::nfs4::basic::Time;
 use crate::nfs4::consts::NFS4_OPAQUE_LIMIT;
 use crate::xdr::{List, xdr};
-
-use super::Bitmap;
 
 xdr! {
     /// Where a file system or its replicas are [RFC 8881 §11.16].

@@ -1,5 +1,6 @@
-use super::*;
 use nfs4_engine::fs::{AccessMask, SetTime};
+
+use super::*;
 
 /// Alice, Bob of her group, and Carol, at a file system of the superuser's.
 fn people() -> (User, User, User, User) {
