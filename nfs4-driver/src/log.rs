@@ -8,17 +8,17 @@
     )
 )]
 
+use std::io;
+use std::net::SocketAddr;
+
 #[cfg(feature = "tracing")]
-use crate::error::Closing;
-use crate::error::Refused;
 use nfs4_engine::proto::dump::Dump;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
 use nfs4_engine::proto::rpc::Mark;
 use nfs4_engine::{Admin, ConnId, DialError, Event};
 
-use std::io;
-use std::net::SocketAddr;
+use crate::error::{Closing, Refused};
 
 pub(crate) fn opened(conn: ConnId, peer: &str) {
     #[cfg(feature = "tracing")]

@@ -7,8 +7,10 @@ mod admin;
 mod bound;
 mod callback;
 pub mod chaos;
+mod checks;
 mod client;
 mod client40;
+mod codec;
 mod dial;
 mod excess;
 mod fs;
@@ -17,6 +19,7 @@ mod network;
 mod reply;
 mod request;
 mod rng;
+mod start;
 mod stopwatch;
 mod world;
 

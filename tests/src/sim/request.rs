@@ -6,8 +6,9 @@ use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::rpc::CallHeader;
 use nfs4_proto::xdr::{Decode, Reader};
 
+use super::codec::xid_of;
 use super::reply::Reply;
-use super::world::{Sim, xid_of};
+use super::world::Sim;
 
 /// A call that can be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,28 +5,25 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Backend, Credential, FsHandle, FsResult, FsTicket};
+use nfs4_engine::fs::{FsHandle, FsResult, FsTicket};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{
-    Action, Boot, Call, CallbackOutcome, CallbackReply, Config, ConnId, Direction, Engine,
-    Event as EngineEvent, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Touch, Wall,
+    Action, Config, ConnId, Direction, Engine, Event as EngineEvent, Export, Input, Mono, Now,
+    Outbox, TableLengths, Touch, Wall,
 };
 use nfs4_proto::nfs4::SessionId;
-use nfs4_proto::rpc::{
-    AuthFlavor, AuthSys, CallHeader, MessageType, ReplyHeader, peek_message_type,
-};
+use nfs4_proto::rpc::MessageType;
 
 use super::bound::Bound;
 use super::callback::Callback;
+use super::codec::{decode, kind_of, record, xid_of};
 use super::dial::{Dial, Dialling};
 use super::excess::Excess;
 use super::fs::{Fs, Job};
 use super::held::Held;
-use super::network::{Delays, Event, Network};
+use super::network::{Event, Network};
 use super::reply::Reply;
-use super::rng::Rng;
 use super::stopwatch::{self, Stopwatch};
 
 /// When the file system answers.
@@ -42,146 +39,37 @@ pub enum Pace {
 /// A server on a simulated network; all time is its own.
 pub struct Sim {
     pub(super) engine: Engine,
-    outbox: Outbox,
-    fs: Vec<Arc<Fs>>,
-    exports: Vec<Export>,
-    boots: u32,
+    pub(super) outbox: Outbox,
+    pub(super) fs: Vec<Arc<Fs>>,
+    pub(super) exports: Vec<Export>,
+    pub(super) boots: u32,
     pub(super) network: Network,
     pub(super) now: u64,
-    pace: Pace,
+    pub(super) pace: Pace,
     /// Timers that are due do not run.
-    late: bool,
+    pub(super) late: bool,
     pub(super) held: Held,
     /// Connections that the engine was told of and not told that they are gone.
-    known: Vec<ConnId>,
+    pub(super) known: Vec<ConnId>,
     /// How often the tables were to be checked.
-    checks: u64,
+    pub(super) checks: u64,
     /// File-system requests that the engine waits for.
-    outstanding: usize,
-    inbox: Vec<Reply>,
-    callbacks: Vec<Callback>,
+    pub(super) outstanding: usize,
+    pub(super) inbox: Vec<Reply>,
+    pub(super) callbacks: Vec<Callback>,
     pub(super) dialling: Dialling,
     pub(super) dials: Vec<Dial>,
-    events: Vec<EngineEvent>,
+    pub(super) events: Vec<EngineEvent>,
     /// What a file system does that it may not do ends the scenario, until this is set.
     pub(super) may_do_wrong: bool,
-    bound: Bound,
+    pub(super) bound: Bound,
     pub(super) excess: Excess,
     pub(super) trace: Vec<u8>,
     pub(super) stopwatch: Stopwatch,
-    xid: u32,
+    pub(super) xid: u32,
 }
 
 impl Sim {
-    /// A server with default settings but no grace period, on a network without delays.
-    pub fn new() -> Sim {
-        Sim::with(Sim::config())
-    }
-
-    /// The settings of [`Sim::new`].
-    pub fn config() -> Config {
-        Config {
-            grace: Duration::ZERO,
-            ..Config::default()
-        }
-    }
-
-    /// A server with these settings, on a network without delays.
-    pub fn with(config: Config) -> Sim {
-        Sim::on(config, Delays::default(), 0)
-    }
-
-    /// A server of which only [`Sim::turns`] are looked at: no table is checked, and nothing written
-    /// down.
-    pub fn measured(config: Config) -> Sim {
-        Sim {
-            stopwatch: Stopwatch::running(),
-            ..Sim::with(config)
-        }
-    }
-
-    /// A server on a network with delays that chance chooses.
-    pub fn on(config: Config, delays: Delays, seed: u64) -> Sim {
-        Sim::exporting(&["/"], |_| {}, config, delays, seed)
-    }
-
-    /// A server with a file system of its own at each of these paths, under the rules that `rules`
-    /// gives each.
-    pub fn serving(paths: &[&str], rules: impl Fn(&mut Export)) -> Sim {
-        Sim::exporting(paths, rules, Sim::config(), Delays::default(), 0)
-    }
-
-    /// A server with these settings and a file system of its own at each of these paths.
-    pub fn serving_with(paths: &[&str], config: Config) -> Sim {
-        Sim::exporting(paths, |_| {}, config, Delays::default(), 0)
-    }
-
-    fn exporting(
-        paths: &[&str],
-        rules: impl Fn(&mut Export),
-        config: Config,
-        delays: Delays,
-        seed: u64,
-    ) -> Sim {
-        let fs: Vec<Arc<Fs>> = (0..)
-            .zip(paths)
-            .map(|(number, _)| Arc::new(Fs::numbered(number)))
-            .collect();
-        let exports: Vec<Export> = paths
-            .iter()
-            .zip(&fs)
-            .map(|(path, fs)| {
-                let backend = Arc::clone(fs) as Arc<dyn Backend>;
-                let mut export = Export::new(*path, backend);
-                rules(&mut export);
-                export
-            })
-            .collect();
-        let engine = Engine::new(boot(0), config, exports.clone(), at(0));
-        let engine = engine.expect("the settings are in range");
-        Sim {
-            engine,
-            outbox: Outbox::new(),
-            fs,
-            exports,
-            boots: 0,
-            network: Network::new(delays, Rng::new(seed)),
-            now: 0,
-            pace: Pace::Delayed,
-            late: false,
-            held: Held::default(),
-            known: Vec::new(),
-            checks: 0,
-            outstanding: 0,
-            inbox: Vec::new(),
-            callbacks: Vec::new(),
-            dialling: Dialling::default(),
-            dials: Vec::new(),
-            events: Vec::new(),
-            may_do_wrong: false,
-            bound: Bound::default(),
-            excess: Excess::default(),
-            trace: Vec::new(),
-            stopwatch: Stopwatch::default(),
-            xid: 0,
-        }
-    }
-
-    /// The server ends, with all connections, and starts again on the same file systems.
-    pub fn restart(&mut self) {
-        self.run();
-        for conn in self.network.alive() {
-            self.kill(conn);
-        }
-        self.run();
-        self.held.forget();
-        self.outstanding = 0;
-        self.boots += 1;
-        let (boot, config) = (boot(self.boots), self.engine.config().clone());
-        let engine = Engine::new(boot, config, self.exports.clone(), at(self.now));
-        self.engine = engine.expect("it has started before");
-    }
-
     /// The file system, or the first of them.
     pub fn fs(&self) -> &Fs {
         &self.fs[0]
@@ -425,44 +313,6 @@ impl Sim {
         self.engine.bindings()
     }
 
-    /// All connections close and all leases run out: nothing may be left.
-    ///
-    /// # Panics
-    /// If something is.
-    #[track_caller]
-    pub fn assert_nothing_is_left(&mut self) {
-        self.set_pace(Pace::Delayed);
-        self.complete_all();
-        self.run();
-        for conn in self.network.alive() {
-            self.kill(conn);
-        }
-        self.run();
-        // Once for what was active now, and once for the timers to find that out.
-        let lease = self.engine.config().lease;
-        self.sleep(2 * lease + Duration::from_secs(1));
-        let but_reminders = TableLengths {
-            timers: 0,
-            ..self.tables()
-        };
-        assert_eq!(
-            but_reminders,
-            TableLengths::default(),
-            "a table is not empty"
-        );
-        // A reminder of what has gone stays until it is due.
-        self.sleep(lease);
-        assert_eq!(
-            self.tables(),
-            TableLengths::default(),
-            "a table is not empty"
-        );
-        for fs in &self.fs {
-            assert_eq!(fs.held(), 0, "files are still held");
-        }
-        assert_eq!(self.engine.next_timeout(), None, "a timer is still set");
-    }
-
     fn happen(&mut self, event: Event) {
         match event {
             Event::ToServer { conn, record } => self.handle(decode(conn, &record)),
@@ -576,46 +426,6 @@ impl Sim {
         self.check();
     }
 
-    /// A callback leaves by a connection that serves the backchannel of its session.
-    fn check_callback(&self, conn: ConnId, record: &[u8]) {
-        let callback = Callback::new(conn, record);
-        if callback.is_by_path() {
-            assert!(
-                self.is_dialled(conn),
-                "to nobody in particular: {callback:?}"
-            );
-            return;
-        }
-        let is_back = self.bound.is_back(callback.sequence().sessionid, conn);
-        assert!(
-            is_back,
-            "not by the back channel of its session: {callback:?}"
-        );
-    }
-
-    fn assert_open(&self, conn: ConnId) {
-        let is_open = self.known.contains(&conn);
-        assert!(is_open, "an action for {conn}, which is closed");
-    }
-
-    /// Holds the tables against what must always be true of them.
-    fn check(&mut self) {
-        if self.stopwatch.is_running() {
-            return;
-        }
-        self.checks += 1;
-        let tables = self.tables();
-        let long =
-            tables.opens + tables.locks + tables.owners + tables.clients + tables.kept_replies
-                > LONG_TABLES;
-        if long && !self.checks.is_multiple_of(SELDOM) {
-            return;
-        }
-        let holds = self.engine.check_invariants(&self.known);
-        assert_eq!(holds, Ok(()), "at {}", self.now);
-        self.excess.check(&self.engine);
-    }
-
     fn note(&mut self, action: &Action) {
         if self.stopwatch.is_running() {
             return;
@@ -645,82 +455,7 @@ impl Default for Sim {
     }
 }
 
-/// The transaction id of a record with its mark.
-pub(super) fn xid_of(record: &[u8]) -> u32 {
-    let bytes = record[4..].first_chunk().expect("a call has an id");
-    u32::from_be_bytes(*bytes)
-}
-
-/// What a driver does with a record.
-fn decode(conn: ConnId, record: &[u8]) -> Input {
-    match kind_of(record) {
-        MessageType::Call => Input::Call(decode_call(conn, record)),
-        MessageType::Reply => Input::CallbackReply(decode_reply(conn, record)),
-    }
-}
-
-fn kind_of(record: &[u8]) -> MessageType {
-    let (_, kind) = peek_message_type(&record[4..]).expect("a record is a message");
-    kind
-}
-
-fn decode_reply(conn: ConnId, record: &[u8]) -> CallbackReply {
-    let record = Bytes::copy_from_slice(&record[4..]);
-    let header = ReplyHeader::decode(&record).expect("the client's replies are replies");
-    let outcome = match header.outcome {
-        Ok(accepted) => CallbackOutcome::Answered(record.slice(accepted.results..)),
-        Err(fault) => CallbackOutcome::Refused(fault),
-    };
-    CallbackReply {
-        conn,
-        xid: header.xid,
-        outcome,
-    }
-}
-
-fn decode_call(conn: ConnId, record: &[u8]) -> Call {
-    let record = Bytes::copy_from_slice(&record[4..]);
-    let (header, body) = CallHeader::decode(&record).expect("the client's calls are calls");
-    let cred = if header.cred.flavor == AuthFlavor::SYS {
-        let sys = AuthSys::from_body(header.cred.body).expect("the client's credential is good");
-        let groups: Vec<u32> = sys.gids.iter().collect();
-        Credential::sys(sys.uid, sys.gid, &groups)
-    } else {
-        Credential::none()
-    };
-    Call {
-        conn,
-        xid: header.xid,
-        cred: Arc::new(cred),
-        body: record.slice(body..),
-        message_len: u32::try_from(record.len()).expect("a record is short"),
-    }
-}
-
-fn record(outbox: &Outbox, reply: &nfs4_engine::Reply) -> Vec<u8> {
-    let mut record = Vec::new();
-    for segment in outbox.segments(reply) {
-        match segment {
-            Segment::Bytes(bytes) => record.extend_from_slice(bytes),
-            Segment::Payload(bytes) => record.extend_from_slice(bytes),
-        }
-    }
-    record
-}
-
-/// What tells a start from those before it; the server's identity stays the same.
-fn boot(boots: u32) -> Boot {
-    Boot {
-        epoch: 0x5eed + boots,
-        entropy: *b"0123456789abcdef",
-        write_verifier: (u64::from_be_bytes(*b"verifier") + u64::from(boots)).to_be_bytes(),
-        server_major: b"sim".to_vec(),
-        server_minor: 7,
-        server_scope: b"scope".to_vec(),
-    }
-}
-
-fn at(nanos: u64) -> Now {
+pub(super) fn at(nanos: u64) -> Now {
     Now {
         mono: Mono::from_nanos(nanos),
         wall: Wall {
@@ -730,13 +465,9 @@ fn at(nanos: u64) -> Now {
     }
 }
 
-fn nanos(span: Duration) -> u64 {
+pub(super) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).expect("a scenario is short")
 }
 
 /// Small, so that long cleanups are cut into slices.
 const TIMER_BUDGET: usize = 3;
-/// Tables with more entries are checked seldom: a check walks through all of them.
-const LONG_TABLES: usize = 200;
-/// After so many inputs.
-const SELDOM: u64 = 64;

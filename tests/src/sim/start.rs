@@ -1,0 +1,141 @@
+//! Starts and restarts of the simulated server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nfs4_engine::fs::Backend;
+use nfs4_engine::{Boot, Config, Engine, Export, Outbox};
+
+use super::bound::Bound;
+use super::dial::Dialling;
+use super::excess::Excess;
+use super::fs::Fs;
+use super::held::Held;
+use super::network::{Delays, Network};
+use super::rng::Rng;
+use super::stopwatch::Stopwatch;
+
+use super::world::{Pace, Sim, at};
+
+impl Sim {
+    /// A server with default settings but no grace period, on a network without delays.
+    pub fn new() -> Sim {
+        Sim::with(Sim::config())
+    }
+
+    /// The settings of [`Sim::new`].
+    pub fn config() -> Config {
+        Config {
+            grace: Duration::ZERO,
+            ..Config::default()
+        }
+    }
+
+    /// A server with these settings, on a network without delays.
+    pub fn with(config: Config) -> Sim {
+        Sim::on(config, Delays::default(), 0)
+    }
+
+    /// A server of which only [`Sim::turns`] are looked at: no table is checked, and nothing written
+    /// down.
+    pub fn measured(config: Config) -> Sim {
+        Sim {
+            stopwatch: Stopwatch::running(),
+            ..Sim::with(config)
+        }
+    }
+
+    /// A server on a network with delays that chance chooses.
+    pub fn on(config: Config, delays: Delays, seed: u64) -> Sim {
+        Sim::exporting(&["/"], |_| {}, config, delays, seed)
+    }
+
+    /// A server with a file system of its own at each of these paths, under the rules that `rules`
+    /// gives each.
+    pub fn serving(paths: &[&str], rules: impl Fn(&mut Export)) -> Sim {
+        Sim::exporting(paths, rules, Sim::config(), Delays::default(), 0)
+    }
+
+    /// A server with these settings and a file system of its own at each of these paths.
+    pub fn serving_with(paths: &[&str], config: Config) -> Sim {
+        Sim::exporting(paths, |_| {}, config, Delays::default(), 0)
+    }
+
+    fn exporting(
+        paths: &[&str],
+        rules: impl Fn(&mut Export),
+        config: Config,
+        delays: Delays,
+        seed: u64,
+    ) -> Sim {
+        let fs: Vec<Arc<Fs>> = (0..)
+            .zip(paths)
+            .map(|(number, _)| Arc::new(Fs::numbered(number)))
+            .collect();
+        let exports: Vec<Export> = paths
+            .iter()
+            .zip(&fs)
+            .map(|(path, fs)| {
+                let backend = Arc::clone(fs) as Arc<dyn Backend>;
+                let mut export = Export::new(*path, backend);
+                rules(&mut export);
+                export
+            })
+            .collect();
+        let engine = Engine::new(boot(0), config, exports.clone(), at(0));
+        let engine = engine.expect("the settings are in range");
+        Sim {
+            engine,
+            outbox: Outbox::new(),
+            fs,
+            exports,
+            boots: 0,
+            network: Network::new(delays, Rng::new(seed)),
+            now: 0,
+            pace: Pace::Delayed,
+            late: false,
+            held: Held::default(),
+            known: Vec::new(),
+            checks: 0,
+            outstanding: 0,
+            inbox: Vec::new(),
+            callbacks: Vec::new(),
+            dialling: Dialling::default(),
+            dials: Vec::new(),
+            events: Vec::new(),
+            may_do_wrong: false,
+            bound: Bound::default(),
+            excess: Excess::default(),
+            trace: Vec::new(),
+            stopwatch: Stopwatch::default(),
+            xid: 0,
+        }
+    }
+
+    /// The server ends, with all connections, and starts again on the same file systems.
+    pub fn restart(&mut self) {
+        self.run();
+        for conn in self.network.alive() {
+            self.kill(conn);
+        }
+        self.run();
+        self.held.forget();
+        self.outstanding = 0;
+        self.boots += 1;
+        let (boot, config) = (boot(self.boots), self.engine.config().clone());
+        let engine = Engine::new(boot, config, self.exports.clone(), at(self.now));
+        self.engine = engine.expect("it has started before");
+    }
+}
+
+/// What tells a start from those before it; the server's identity stays the same.
+fn boot(boots: u32) -> Boot {
+    Boot {
+        epoch: 0x5eed + boots,
+        entropy: *b"0123456789abcdef",
+        write_verifier: (u64::from_be_bytes(*b"verifier") + u64::from(boots)).to_be_bytes(),
+        server_major: b"sim".to_vec(),
+        server_minor: 7,
+        server_scope: b"scope".to_vec(),
+    }
+}
