@@ -47,7 +47,7 @@ impl Admission {
     }
 
     /// Has one more call granted: `take` takes this many bytes of the node's budget, or
-    /// refuses. Grants double while a batch goes on and begin with what the last one had, so that a
+    /// refuses. Grants double while a batch continues and begin with what the last one had, so that a
     /// call seldom asks.
     pub(crate) fn grant(&mut self, take: impl Fn(u64) -> bool) -> bool {
         if self.started < self.granted {

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 ///
 /// While a connection has as many calls in flight as it may, nothing is read from it. But a peer
 /// that was called back on it owes a reply, which stands in the stream behind the calls it went on
-/// sending. So as long as replies are owed, reading goes on, and calls wait here, until one more than
+/// sending. So as long as replies are owed, reading continues, and calls wait here, until one more than
 /// may be in flight is found instead of a reply, or they have as many bytes as a record may.
 #[derive(Debug)]
 pub(crate) struct Backlog {
@@ -44,7 +44,7 @@ impl Backlog {
         self.owed = self.owed.saturating_sub(1);
     }
 
-    /// Whether reading goes on although no call may start.
+    /// Whether reading continues although no call may start.
     pub(crate) fn looks_for_replies(&self) -> bool {
         self.owed > 0 && self.records.len() <= self.max_records && self.bytes < self.max_bytes
     }

@@ -63,7 +63,7 @@ struct Member {
     seen: Option<Sample>,
 }
 
-/// How a connection stood when it was last looked at.
+/// How a connection stood when it was last checked.
 #[derive(Clone, Copy)]
 struct Sample {
     at: Mono,
@@ -374,7 +374,7 @@ const CLIENTS: usize = 1;
 const SLOW: Duration = Duration::from_secs(1);
 /// The fraction of what waits that has to move in that time.
 const SHARE: u64 = 8;
-/// Maximum number of starving connections that are looked at when one gives memory back.
+/// Maximum number of starving connections that are checked when one gives memory back.
 const LOOKS: usize = 16;
 /// How often slow connections are looked for while others starve.
 const PERIOD: Duration = Duration::from_millis(250);

@@ -332,7 +332,7 @@ impl Connection {
         self.may_cut() && self.intake.is_hungry() && self.intake.wanted().is_none()
     }
 
-    /// The bytes of the node's budget without which the connection cannot go on.
+    /// The bytes of the node's budget without which the connection cannot continue.
     fn lacks(&self) -> Option<u64> {
         if self.ending.is_some() {
             return None;

@@ -230,7 +230,7 @@ impl Node {
         self.shared.dials.set_policy(policy);
     }
 
-    /// Looks at the engine, which is held meanwhile.
+    /// Checks the engine, which is held meanwhile.
     #[doc(hidden)]
     pub fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> Result<R, EngineDead> {
         Ok(read(&self.shared.lock()?.engine))

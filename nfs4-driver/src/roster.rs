@@ -36,7 +36,7 @@ pub(crate) struct Rest {
 /// All connections that count, by their origins.
 ///
 /// Those that are not bound to a session are strangers. They wait in line to give way, each origin's
-/// in a line of its own; one that has moved since its origin's line was last looked at goes to the
+/// in a line of its own; one that has moved since its origin's line was last checked goes to the
 /// end. So no read and no write has to say in which order connections were used.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
@@ -53,7 +53,7 @@ struct Seat {
     origin: Origin,
     /// The place in the line of strangers; none while it is bound.
     place: Option<u64>,
-    /// What it had moved when it was last looked at.
+    /// What it had moved when it was last checked.
     moves: u32,
 }
 
@@ -206,7 +206,7 @@ impl Roster {
     }
 }
 
-/// How many origins are looked at for one that gives way, and how many strangers of each: under the
+/// How many origins are checked for one that gives way, and how many strangers of each: under the
 /// engine's lock nothing goes through them all.
 const ORIGINS: usize = 8;
 const STRANGERS: usize = 16;

@@ -93,7 +93,7 @@ pub(crate) fn read_call(
         }
         NFSPROC4_COMPOUND => {
             let message_len = u32::try_from(record.len()).unwrap_or(u32::MAX);
-            // Nothing else looks at the header: passing it needs no second reference.
+            // Nothing else checks the header: passing it needs no second reference.
             record.advance(body);
             Ok(Message::Call(Call {
                 conn,

@@ -7,7 +7,7 @@ use nfs4_engine::Mono;
 use crate::error::Closing;
 use crate::limits::Limits;
 
-/// Since when a connection has not moved, looked at from tick to tick.
+/// Since when a connection has not moved, checked from tick to tick.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// The latest tick at which no record was half read, or more of it had come.

@@ -34,7 +34,7 @@ pub enum Admin {
         /// What the wire calls it.
         session: SessionId,
     },
-    /// Go on with other settings.
+    /// Continue with other settings.
     Configure(Box<Change>),
 }
 

@@ -214,7 +214,7 @@ impl Config {
                 0,
                 86_400,
             ),
-            // Linux looks at the first ten.
+            // Linux checks the first ten.
             (
                 "server_addresses (how many)",
                 self.server_addresses.len() as u64,

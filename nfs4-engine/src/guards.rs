@@ -56,7 +56,7 @@ pub(crate) enum Guard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GuardPlace(u16);
 
-/// What a request goes by to find out whether what it has learnt is still true.
+/// By this a request finds out whether what it has learnt is still true.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChangeWatch {
     since: u64,

@@ -272,7 +272,7 @@ impl Engine {
         }
         check(closed == states.closed.len(), "what was closed", closed)?;
         let turns = self.runner.parked.iter().filter(|run| run.turn.is_some());
-        // Of a turn whose client has gone, nothing is left but the COMPOUND.
+        // Of an owner's request whose client has gone, nothing is left but the COMPOUND.
         check(running <= turns.count(), "turns that run", running)
     }
 

@@ -35,7 +35,7 @@ pub struct Cursor(u32);
 pub struct Page<T> {
     /// The entries.
     pub items: Vec<T>,
-    /// Where to go on; none if this was the last.
+    /// Where to continue; none if this was the last.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub next: Option<Cursor>,
 }
@@ -206,7 +206,7 @@ impl Engine {
         Some(found.map(|session| self.session(session)).collect())
     }
 
-    /// Appends how busy some sessions are; where to go on, if that is not all.
+    /// Appends how busy some sessions are; where to continue, if that is not all.
     pub fn session_loads(&self, from: Cursor, loads: &mut Vec<SessionLoad>) -> Option<Cursor> {
         let places = self.runner.core.sessions.places_from(from.0);
         for (count, (key, session)) in places.enumerate() {
@@ -332,12 +332,12 @@ fn count_of(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-// What a page may cost is measured in looks at places where nothing is: 200 µs must not be
+// What a page may cost is measured in checks places where nothing is: 200 µs must not be
 // exceeded, with every place in another cache line.
 const PAGE: usize = 4_096;
 /// A view, or a connection within one: some strings are copied.
 const ENTRY: usize = 16;
 /// Number of bytes that take about as long to copy.
 const COPIED: usize = 1_024;
-/// Places of sessions that are looked at together for their loads.
+/// Places of sessions that are checked together for their loads.
 const LOADS: usize = 1_024;

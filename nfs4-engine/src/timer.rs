@@ -9,7 +9,7 @@ use crate::time::Mono;
 
 /// The timers that are set.
 ///
-/// A timer is a reminder to check, not the decision: deadlines move, and what checks goes by the clock
+/// A timer is a reminder to check, not the decision: deadlines move, and each check asks the clock
 /// and sets the next timer.
 pub(crate) struct Timers {
     /// Equal deadlines come due in the order they were set.

@@ -158,7 +158,7 @@ impl Shown {
     }
 }
 
-/// Serves what there is to serve, for ever.
+/// Serves what there is to serve, forever.
 pub(crate) async fn serve(exporter: Option<Exporter>) -> Infallible {
     match exporter {
         Some(exporter) => exporter.serve().await,

@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> driver::Stream for Polled<'_, '_, S> {
     }
 
     fn give_way(&mut self) -> bool {
-        // To wake the task itself would do, but then a runtime that has always something to do looks at
+        // To wake the task itself would do, but then a runtime that has always something to do checks
         // its sockets once in 61 polls: this has it look before the task is polled again.
         pin!(yield_now()).poll(self.cx).is_pending()
     }

@@ -45,7 +45,7 @@ pub(crate) struct Client {
     pub(crate) principal: Principal,
     /// That principal at the host that it came from: the peer that is charged with all that it has.
     pub(crate) peer: Peer,
-    /// Where it stands among those that give way.
+    /// Its entry in the order of eviction.
     rank: EvictionEntry<kind::Client>,
     /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Client {
     pub(crate) lease: Lease,
     /// The leases that it can have got.
     pub(crate) since: LeaseTermSince,
-    /// Why it goes, if what is left of it goes by and by: it counts as gone already.
+    /// Why it is removed, if what is left of it is removed part by part: it counts as gone already.
     pub(crate) going: Option<ClientGone>,
     /// It has said RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
@@ -111,7 +111,7 @@ impl Entry for Client {
 }
 
 impl Client {
-    /// Whether it stands among those that give way.
+    /// Whether it is in the order of eviction.
     pub(crate) fn is_listed(&self) -> bool {
         self.rank.is_listed()
     }

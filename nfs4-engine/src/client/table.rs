@@ -59,7 +59,7 @@ impl Clients {
         self.slab.len()
     }
 
-    /// The record that has to give way to another of its peer's, or, if it is to be `of` no peer in
+    /// The record to evict for another of its peer's, or, if it is to be `of` no peer in
     /// particular, to any: the oldest that has only said its name, or else the one that has had
     /// nothing for longest.
     pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<ClientKey> {
@@ -86,7 +86,7 @@ impl Clients {
         None
     }
 
-    /// Those that give way: that have only said their name, and that had nothing.
+    /// The records that can be evicted: unconfirmed ones, and those without state.
     pub(crate) fn ranks(&self) -> [&EvictionOrder<kind::Client>; 2] {
         [&self.unconfirmed, &self.idle]
     }

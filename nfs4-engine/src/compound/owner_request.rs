@@ -1,9 +1,9 @@
-//! The turn of an owner that an operation of minor version 0 takes. [RFC 7530 §9.1.7]
+//! The request of an owner in 4.0, in the order of its seqids. [RFC 7530 §9.1.7]
 
 use crate::keys::{LockOwnerKey, OpenKey, OpenOwnerKey};
 use crate::state::owner_seqid::SeqidRequest;
 
-/// A turn that an operation has taken.
+/// A request that an operation has begun for an owner.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnerRequest {
     pub(crate) whose: SeqidOwner,

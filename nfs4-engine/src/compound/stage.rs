@@ -1,4 +1,4 @@
-//! How an operation returns, and where it goes on.
+//! How an operation returns, and where it continues.
 
 use nfs4_proto::nfs4::status::Status;
 
@@ -23,11 +23,11 @@ pub(crate) enum Step {
     Wait(u16, FsOp, Stage),
     /// It waits for what the holder of a delegation was asked.
     AwaitHolder(DelegationKey, Stage),
-    /// It has done a part, and lets others have their turn.
+    /// It has done a part, and lets others be served.
     Yield,
 }
 
-/// Where a waiting operation goes on. Its arguments are decoded again.
+/// Where a waiting operation continues. Its arguments are decoded again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum Stage {
     /// It waited once, and ends with the answer.

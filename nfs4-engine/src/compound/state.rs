@@ -53,7 +53,7 @@ pub(crate) struct Compound {
     pub(crate) said: SequenceValues,
     /// In minor version 0, the client whose lease it holds.
     pub(crate) leased_by: Option<ClientKey>,
-    /// In minor version 0, the owner whose turn the operation is.
+    /// In minor version 0, the owner's request that the operation is.
     pub(crate) turn: Option<OwnerRequest>,
     /// In minor version 0, what a retry finds it by.
     pub(crate) request: Option<RequestKey>,
@@ -76,7 +76,7 @@ pub(crate) struct Compound {
     pub(crate) fetched: Option<Fetched>,
     /// What must not be delegated while the current operation runs.
     pub(crate) guard: Guard,
-    /// When the request was made that the current operation goes by.
+    /// The moment from which the current operation watches for changes.
     pub(crate) watch: ChangeWatch,
     /// On whose behalf the next request to the file system is made, if not the caller's.
     pub(crate) acting: Option<Arc<Credential>>,

@@ -159,7 +159,7 @@ impl Core {
         }
     }
 
-    /// The COMPOUND is answered, or goes on with another client's state.
+    /// The COMPOUND is answered, or continues with another client's state.
     pub(crate) fn end_hold(&mut self, run: &mut Compound, now: Mono) {
         if let Some(client) = run.leased_by.take()
             && let Some(client) = self.clients.get_mut(client)

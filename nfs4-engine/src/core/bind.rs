@@ -109,7 +109,7 @@ impl Core {
     }
 
     /// A connection is gone: nothing but its bindings goes with it. Callbacks that were under way
-    /// on it go by others.
+    /// on it are sent by others.
     pub(crate) fn connection_closed(&mut self, conn: ConnId, now: Now, out: &mut Outbox) {
         let Some(connection) = self.connections.close(conn) else {
             return;
@@ -162,7 +162,7 @@ impl Core {
         }
     }
 
-    /// Whether a session may have one more connection, of this direction; silent ones give way.
+    /// Whether a session may have one more connection, of this direction; silent ones are unbound.
     fn make_room(
         &mut self,
         key: SessionKey,

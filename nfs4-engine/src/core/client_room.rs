@@ -19,7 +19,7 @@ impl Core {
     ///
     /// # Errors
     /// The peer has its share of records, or there is no room: see [`LimitReached::of_client`]; DELAY if
-    /// one that gives way takes several tries.
+    /// the removal of another record takes several tries.
     pub(crate) fn new_client(
         &mut self,
         who: ClientIdentity<'_>,

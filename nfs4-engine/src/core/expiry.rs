@@ -1,4 +1,4 @@
-//! The end of leases: the clock decides, and each look-up goes by it. [RFC 8881 §8.3]
+//! The end of leases: the clock decides, at each look-up. [RFC 8881 §8.3]
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -30,7 +30,7 @@ impl Core {
     }
 
     /// A client's lease, with what its sessions have seen: each keeps that for itself, so that a
-    /// request need not look at its client's record.
+    /// request need not look up its client's record.
     pub(crate) fn lease_of(&self, client: &Client) -> Lease {
         let sessions = client.sessions.iter();
         let mut lease = client.lease;

@@ -1,7 +1,7 @@
 //! Whether a peer may have more of what is limited, and the error that it gets if not.
 //!
 //! A peer that has its share, or finds nothing left, gets a final error: after DELAY it could ask
-//! again for ever. All limits are listed in ARCHITECTURE.md.
+//! again forever. All limits are listed in ARCHITECTURE.md.
 
 use nfs4_proto::nfs4::status::Status;
 

@@ -19,10 +19,10 @@ use crate::fh::Fh;
 /// cookies. It stops when one is refused as [`Full`], or calls [`DirWriter::end`] after the last
 /// one. The client continues with the cookie of the last entry that it got. A listing that gets no
 /// entry and is not full ends there, with or without [`DirWriter::end`]: the client would repeat
-/// the same request for ever.
+/// the same request forever.
 ///
 /// An entry that breaks a rule below is left out,
-/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports it, and the listing goes on:
+/// [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports it, and the listing continues:
 ///
 /// * Its name has 1 to 255 bytes, not more than
 ///   [`Capabilities::max_name`](super::Capabilities::max_name), is neither "." nor "..", and

@@ -19,7 +19,7 @@ use crate::guards::Guard;
 use crate::keys::DelegationKey;
 use crate::state::delegation::{HolderAnswer, ReportedSize};
 
-/// Looks for the attributes that an operation wants whose arguments end at `next`, and goes on with
+/// Looks for the attributes that an operation wants whose arguments end at `next`, and continues with
 /// them by `then`, now or when they have come.
 #[inline]
 pub(super) fn look<S: Scope>(
@@ -31,7 +31,7 @@ pub(super) fn look<S: Scope>(
     look_or_wait(cx, mask, next, (false, true), then)
 }
 
-/// Goes on when they have come, or something that is known of them.
+/// Continues when they have come, or something that is known of them.
 #[inline]
 pub(super) fn resume<S: Scope>(
     cx: &mut Cx<'_, S>,
@@ -133,7 +133,7 @@ fn tell<S: Scope>(
     Ok(())
 }
 
-/// Goes on where the holder of a write delegation has a say.
+/// Continues where the holder of a write delegation has a say.
 #[cold]
 fn resume_told<S: Scope>(
     cx: &mut Cx<'_, S>,
@@ -179,7 +179,7 @@ fn resume_told<S: Scope>(
     }
     if let Stage::Noted(key, size) = stage {
         if let Some(size) = size.filter(|size| *size != attrs.size) {
-            // Never again with this change attribute: the file system goes on to the next.
+            // Never again with this change attribute: the file system continues to the next.
             let (held, change, former) = (key, attrs.change, attrs.size);
             let stage = Stage::Kept {
                 held,
@@ -234,7 +234,7 @@ fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<Rep
 }
 
 /// The file of a write delegation has changed where its holder has it: its times and its change
-/// attribute must never seem to go back, so they go on now, as if the holder had written.
+/// attribute must never seem to go back, so they continue now, as if the holder had written.
 fn note<S: Scope>(cx: &mut Cx<'_, S>, key: DelegationKey, stage: Stage) -> Result<Step, Status> {
     let fh = cx.current()?;
     let held = cx.core.states.delegation(key).ok_or(Status::DELAY)?;

@@ -28,7 +28,7 @@ pub(crate) fn start<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// Goes on after others have had their turn.
+/// Continues with CLOSE after others have been served.
 pub(crate) fn go_on<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

@@ -93,7 +93,7 @@ fn introduce<S: Scope>(
     {
         let expired = core.is_expired(key, now.mono);
         if client.principal != caller {
-            // 3: two clients under one name. One that holds nothing gives way.
+            // 3: two clients under one name. One without state is replaced.
             if client.has_state() && !expired {
                 return Err(Status::CLID_INUSE);
             }

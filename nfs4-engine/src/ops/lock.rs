@@ -203,7 +203,7 @@ pub(crate) fn unlock<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// Goes on with LOCKU after others have had their turn.
+/// Continues with LOCKU after others have been served.
 pub(crate) fn continue_unlock<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

@@ -89,7 +89,7 @@ pub(crate) fn start<S: Established>(
             }
         }
     }
-    // What the user was let in for, it may open whatever has become of the mode since.
+    // A user may open the file again for the access that was allowed once, whatever the mode is now.
     let rights = claimed
         .and_then(|key| cx.core.states.delegation(key))
         .map_or(Share::default(), |held| held.rights_of(&cx.run.cred));

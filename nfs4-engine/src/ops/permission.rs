@@ -64,7 +64,7 @@ pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: IntendedUse, file: FileKey) -> Result
     put(cx, PermissionQuery { wish, file, about })
 }
 
-/// Goes on with the answer to a query: asks for more, or by `then` if the user is permitted.
+/// Continues with the answer to a query: asks for more, or by `then` if the user is permitted.
 ///
 /// # Errors
 /// ACCESS or PERM if the user is not, DELAY if the file is not delegated any more and nothing else

@@ -55,7 +55,7 @@ pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     Ok(Step::Done(Status::OK))
 }
 
-/// Goes on with RELEASE_LOCKOWNER after others have had their turn.
+/// Continues with RELEASE_LOCKOWNER after others have been served.
 pub(crate) fn continue_release(
     cx: &mut Cx<'_, V40>,
     args: &mut Reader<'_>,

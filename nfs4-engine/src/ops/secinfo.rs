@@ -56,7 +56,7 @@ pub(crate) fn found<S>(
 }
 
 /// Writes the flavours, and from minor version 1 on consumes the filehandle, so that the client
-/// cannot go on under a wrong one.
+/// cannot continue under a wrong one.
 fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     flavors(cx.body());
     if cx.run.minor > 0 {

@@ -176,7 +176,7 @@ pub(crate) fn unlock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step
     lock::unlock(cx, args)
 }
 
-/// An operation has its result: what its turn comes to.
+/// An operation has its result: the end of its owner's request.
 pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     let Some(turn) = cx.run.turn.take() else {
         return;
@@ -231,7 +231,7 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     }
 }
 
-/// Takes the turn of the owner of an open; the answer of the last time if it is that once more.
+/// Begins the request of the owner of an open; the last reply if it is a retransmission.
 fn enter_open(
     cx: &mut Cx<'_, V40>,
     stateid: &Stateid,
@@ -339,7 +339,7 @@ fn turns<T>(owner: Option<&Owner<T>>) -> Option<&OwnerSeqid> {
     owner.and_then(Owner::turns)
 }
 
-/// The client goes on with another sequence than the one that it was to confirm: what was opened
+/// The client continues with another sequence than the one that it was to confirm: what was opened
 /// in that is closed. [RFC 7530 §16.18.5]
 fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
     let owners = &mut cx.core.states.open_owners;

@@ -34,7 +34,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     {
         let expired = cx.core.is_expired(key, now);
         if client.principal != caller {
-            // One that holds nothing gives way. [RFC 7530 §9.1.2]
+            // One without state is replaced. [RFC 7530 §9.1.2]
             if client.has_state() && !expired {
                 return Ok(in_use(cx, key));
             }

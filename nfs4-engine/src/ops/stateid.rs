@@ -21,7 +21,7 @@ pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     test_some(cx, &mut Reader::at(cx.record, cx.run.args_at))
 }
 
-/// Goes on with TEST_STATEID after others have had their turn.
+/// Continues with TEST_STATEID after others have been served.
 pub(crate) fn continue_test(
     cx: &mut Cx<'_, Sequenced>,
     args: &mut Reader<'_>,
@@ -66,14 +66,14 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
         named => named?,
     };
     match named {
-        // An open goes by CLOSE.
+        // An open ends by CLOSE.
         Named::Open(_) => Err(Status::LOCKS_HELD),
         Named::Lock(key) if cx.core.states.holds_locks(key) => Err(Status::LOCKS_HELD),
         Named::Lock(key) => {
             cx.core.states.free_lock(key);
             Ok(Step::Done(Status::OK))
         }
-        // A delegation goes by DELEGRETURN.
+        // A delegation ends by DELEGRETURN.
         Named::Deleg(_) => Err(Status::LOCKS_HELD),
     }
 }

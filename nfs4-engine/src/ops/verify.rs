@@ -11,12 +11,12 @@ use crate::attr;
 use crate::compound::{Cx, Fetched, Scope, Step};
 use crate::fs::FsResult;
 
-/// VERIFY: go on if the attributes are the same.
+/// VERIFY: continue if the attributes are the same.
 pub(crate) fn same<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     start(cx, args, Status::NOT_SAME)
 }
 
-/// NVERIFY: go on if they are not.
+/// NVERIFY: continue if they are not.
 pub(crate) fn different<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
@@ -43,7 +43,7 @@ pub(crate) fn different_looked<S: Scope>(
 }
 
 /// Looks for the attributes, as GETATTR does; `stops` is what the operation answers if the COMPOUND is
-/// not to go on. Their arguments are the same.
+/// not to continue. Their arguments are the same.
 fn start<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

@@ -23,7 +23,7 @@ impl Runner {
         }
     }
 
-    /// Looks at a draining connection: whether it has had its time, and for what it waits; `false`
+    /// Checks a draining connection: whether it has had its time, and for what it waits; `false`
     /// if there was more to do than `budget` allows.
     pub(crate) fn on_drain_timer(
         &mut self,
@@ -39,7 +39,7 @@ impl Runner {
         self.count_waiting_compounds(conn, budget, out)
     }
 
-    /// Goes on to look for the requests that a draining connection waits for, over `budget` places
+    /// Continues to look for the requests that a draining connection waits for, over `budget` places
     /// of what is parked, for that can be all that all peers have running. `true` once all are
     /// found; if there is none, the connection is closed. A request that is parked meanwhile says
     /// so itself.

@@ -11,7 +11,7 @@ use crate::slab::Key;
 use crate::time::{Mono, Now};
 
 impl Runner {
-    /// Goes on with a COMPOUND whose file system has answered.
+    /// Continues with a COMPOUND whose file system has answered.
     pub(crate) fn fs_done(
         &mut self,
         now: Now,
@@ -70,7 +70,7 @@ impl Core {
         Some(FsError::NoAnswer)
     }
 
-    /// The error that a COMPOUND goes on with.
+    /// The error that a COMPOUND continues with.
     fn nearest(
         &mut self,
         run: &Compound,

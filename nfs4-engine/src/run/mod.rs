@@ -66,7 +66,7 @@ impl Runner {
         }
     }
 
-    /// Goes on with a COMPOUND that was parked.
+    /// Continues with a COMPOUND that was parked.
     pub(crate) fn go_on(
         &mut self,
         mut run: Box<Compound>,

@@ -13,7 +13,7 @@ use crate::keys::DelegationKey;
 use crate::ops::{errors, seqid, table};
 use crate::run::begin::next_operation;
 
-/// Why a COMPOUND does not go on now.
+/// Why a COMPOUND does not continue now.
 #[expect(
     clippy::large_enum_variant,
     reason = "a request is moved once; boxing it would allocate"
@@ -25,7 +25,7 @@ pub(super) enum Pause {
     Fs(u16, Arc<dyn Backend>, FsRequest),
     /// It waits for what a client answers.
     Holder(DelegationKey),
-    /// Others have their turn.
+    /// Others are served first.
     Yield,
 }
 

@@ -29,7 +29,7 @@ impl Runner {
         self.core.set_timer(until, Due::CallbackWait);
     }
 
-    /// Goes on with the COMPOUNDs that have waited long enough, or have what they wait for: with a few
+    /// Continues with the COMPOUNDs that have waited long enough, or have what they wait for: with a few
     /// at once, and with the others after requests that came meanwhile.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
         let core = &self.core;
@@ -57,14 +57,14 @@ impl Runner {
 }
 
 impl Runner {
-    /// Lets a parked COMPOUND wait until others have had their turn: what a peer can make long is
+    /// Lets a parked COMPOUND wait until others have been served: what a peer can make long is
     /// walked over in parts.
     pub(crate) fn park_yielded(&mut self, run: CompoundKey, now: Now) {
         self.core.yielded.push_back(run);
         self.core.set_timer(now.mono, Due::Yielded);
     }
 
-    /// Goes on with the COMPOUND that has let others have their turn for longest.
+    /// Continues with the COMPOUND that has waited longest for others to be served.
     pub(crate) fn resume_yielded(&mut self, now: Now, out: &mut Outbox) {
         let first = self.core.yielded.pop_front();
         if let Some(run) = first.and_then(|run| self.parked.remove(run)) {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 pub(crate) struct Slot {
     seqid: u32,
     running: bool,
-    /// It was taken away; given again, the client may begin at 1 or go on. [RFC 8881 §2.10.6.1]
+    /// It was taken away; given again, the client may begin at 1 or continue. [RFC 8881 §2.10.6.1]
     retired: bool,
     /// The last request from before it was taken away has come in place of the next one: the client
     /// counts it, or knows that it is an old copy.
@@ -99,7 +99,7 @@ impl Slot {
                 return Acquire::Misordered;
             }
             if self.past == with_seqid(seqid, fingerprint) {
-                // An old copy; or the same is asked once more, by a client that will go on after it.
+                // An old copy; or the same is asked once more, by a client that will continue after it.
                 self.skippable = !self.retired;
                 return Acquire::Uncached;
             }
@@ -340,7 +340,7 @@ mod tests {
         (given, u64::from(requests) << 32)
     }
 
-    /// Whether the client goes on with its seqids or begins anew, and after whichever of its next
+    /// Whether the client continues with its seqids or begins anew, and after whichever of its next
     /// requests a copy of the last one from before comes, twice.
     #[test]
     fn what_was_executed_before_a_slot_was_taken_away_is_not_executed_again() {

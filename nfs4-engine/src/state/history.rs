@@ -1,4 +1,4 @@
-//! What is remembered of owners of minor version 0 beyond what they hold: whose turn it was, and
+//! What is remembered of owners of minor version 0 beyond their state: their last requests, and
 //! what they closed last. [RFC 7530 §9.1.10]
 
 use nfs4_proto::nfs4::basic::Stateid;

@@ -96,7 +96,7 @@ impl Open {
         }
     }
 
-    /// For what a user may use it without being looked at again: a stateid is no password.
+    /// The access that a user has without another check: a stateid is no password.
     pub(crate) fn rights_of(&self, user: Principal) -> Share {
         if user == self.opener {
             self.rights

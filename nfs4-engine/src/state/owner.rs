@@ -40,7 +40,7 @@ struct Remembered<T> {
 pub(crate) struct Owners<T> {
     slab: Slab<Owner<T>>,
     by_name: DetMap<OwnerName, Key<kind::Owner<T>>>,
-    /// Those that nothing binds to the server but their turns, by client.
+    /// Those without state, that are kept for their seqids alone, by client.
     loose: BTreeSet<(ClientKey, Mono, Key<kind::Owner<T>>)>,
     /// Those of them without a request under way.
     pub(crate) resting: EvictionOrder<kind::Owner<T>>,

@@ -9,7 +9,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::fh::Fh;
 use crate::keys::OpenKey;
 
-/// Whose turn it is.
+/// The seqid state of an owner.
 #[derive(Default)]
 pub(crate) struct OwnerSeqid {
     /// That of the last request that counted.
@@ -148,7 +148,7 @@ pub(crate) struct SeqidReply {
     pub(crate) current: Option<Fh>,
 }
 
-/// Whether a client goes on with its seqids after this status. [RFC 7530 §9.1.7]
+/// Whether a client continues with its seqids after this status. [RFC 7530 §9.1.7]
 pub(crate) fn counts(status: Status) -> bool {
     !matches!(
         status,

@@ -53,7 +53,7 @@ pub(crate) type OpenByOwner = KeyMap<(OpenOwnerKey, FileKey), OpenKey>;
 /// What each lock owner has locked under each open.
 pub(crate) type LockByOwner = KeyMap<(LockOwnerKey, OpenKey), LockKey>;
 
-/// All tables, to be looked at and not changed.
+/// All tables, to be checked and not changed.
 pub(crate) struct StateTables<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
@@ -312,7 +312,7 @@ impl States {
         fh
     }
 
-    /// How many steps may still be taken before others have their turn: at least one.
+    /// How many steps may still be taken before others are served: at least one.
     pub(crate) const fn may_walk(&self) -> usize {
         let left = WALKED_AT_ONCE.saturating_sub(self.walked);
         if left == 0 { 1 } else { left }
@@ -323,7 +323,7 @@ impl States {
         self.walked >= WALKED_AT_ONCE
     }
 
-    /// What a stateid names, whose it is, and of which file; its seqid is not looked at.
+    /// What a stateid names, whose it is, and of which file; its seqid is not checked.
     ///
     /// # Errors
     /// STALE_STATEID for one of another boot, EXPIRED for one that was lost, as long as that is

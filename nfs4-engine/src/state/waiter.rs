@@ -59,11 +59,11 @@ pub(crate) struct LockRequest<'a> {
 pub(crate) struct LockGrants {
     /// The waiters whose lock is free, which are to be notified.
     pub(crate) told: Vec<GrantNotice>,
-    /// When it is to be looked at again, if no reminder is set for so early.
+    /// When it is to be checked again, if no reminder is set for so early.
     pub(crate) again: Option<Mono>,
 }
 
-/// One whose turn it is.
+/// A waiter that is to be notified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GrantNotice {
     pub(crate) client: ClientKey,

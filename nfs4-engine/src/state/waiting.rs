@@ -76,7 +76,7 @@ impl States {
         waiters.before(asker, now, patience, |waiter| self.would_get(file, waiter))
     }
 
-    /// Something of a file may have become free: says whose turn it is.
+    /// Locks of a file may have become free: returns the waiters to notify.
     pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> LockGrants {
         let Some(found) = self.files.get_mut(file) else {
             return LockGrants::default();

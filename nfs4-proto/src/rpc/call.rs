@@ -94,7 +94,7 @@ impl Encode for CallHeader<'_> {
     }
 }
 
-/// Why a record is not a call that can be looked at further: the peer's fault.
+/// Why a record is not a call that can be checked further: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// There is not even a transaction id and a message type: nothing can be answered.

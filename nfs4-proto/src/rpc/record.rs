@@ -136,7 +136,7 @@ impl RecordCutter {
         }
     }
 
-    /// After [`Need::Record`]: the caller takes the body itself, and the cutter goes on behind it.
+    /// After [`Need::Record`]: the caller takes the body itself, and the cutter continues behind it.
     ///
     /// Returns the length of the body: exactly that many bytes of the stream, what is already in
     /// the stream's buffer first, are the record and must not be shown to the cutter again. None

@@ -23,7 +23,7 @@ impl Writer {
         }
     }
 
-    /// Goes on at the end of `buf`.
+    /// Continues at the end of `buf`.
     #[inline]
     pub const fn from_vec(buf: Vec<u8>) -> Self {
         Self { buf }

@@ -94,7 +94,7 @@ impl MemFs {
                 if !same {
                     return Err(FsError::Exists);
                 }
-                // The same creation again: as the first time, its mode is not looked at. A verifier
+                // The same creation again: as the first time, its mode is not checked. A verifier
                 // is no secret, so that holds for the creator only.
                 self.hold(found, true, no_change(dir), |meta| {
                     if caller.cred.uid == meta.uid {

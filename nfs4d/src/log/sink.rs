@@ -23,7 +23,7 @@ struct State {
     waiting: Vec<u8>,
     /// The thread has taken lines out and not written them yet.
     writing: bool,
-    /// Something else is to be looked at by the thread, soon.
+    /// Something else is to be checked by the thread, soon.
     asked: bool,
 }
 

@@ -70,7 +70,7 @@ impl Core {
         }
     }
 
-    /// The callback of a slot must go by another connection, and may go at once.
+    /// The callback of a slot must be sent by another connection, at once if there is one.
     pub(crate) fn send_elsewhere(
         &mut self,
         session: SessionKey,
@@ -136,7 +136,7 @@ impl Core {
         self.end_callback(key, end, now, out);
     }
 
-    /// Ends the callback of a slot without knowing what came of it; others that wait go on.
+    /// Ends the callback of a slot without knowing what came of it; others that wait continue.
     pub(crate) fn end_on_slot(
         &mut self,
         session: SessionKey,
@@ -221,7 +221,7 @@ impl Core {
             let Some(found) = self.callbacks.calls.get(call) else {
                 continue;
             };
-            // What was never sent can as well go by another session.
+            // What was never sent can as well be sent by another session.
             let elsewhere = match found.phase {
                 CallPhase::Queued if found.attempts == 0 => {
                     self.channel_for(found.client, None, &found.op).ok()

@@ -270,7 +270,7 @@ fn read(results: &[u8], asked: CbOp) -> Result<(Status, Option<HeldAttrs>), XdrE
     let mut r = Reader::new(results);
     let head = CompoundReplyHeader::decode(&mut r)?;
     if head.ops == 0 {
-        // Refused before it was looked at.
+        // Refused before it was checked.
         let status = match head.status {
             Status::OK => Status::BADXDR,
             status => status,

@@ -24,7 +24,7 @@ use crate::timer::Due;
 
 impl Core {
     /// A client of minor version 0 has confirmed where it wants to be called back, by this
-    /// connection. What waits for an old path goes by the new one.
+    /// connection. What waits for an old path is sent by the new one.
     pub(crate) fn open_path(&mut self, key: ClientKey, by: ConnId, now: Now, out: &mut Outbox) {
         let asking = self.connections.get(by);
         let peer = asking.map_or_else(String::new, |open| open.peer.clone());
@@ -173,7 +173,7 @@ impl Core {
         }
     }
 
-    /// Looks at a path whose time has come: at its connection, at what is overdue and at what has
+    /// Checks a path whose time has come: at its connection, at what is overdue and at what has
     /// waited for long enough.
     pub(crate) fn on_path_timer(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(path) = self.path_mut(key) else {

@@ -1,4 +1,4 @@
-//! Which session a callback goes by, and when its turn comes.
+//! Which session a callback is sent by, and when.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -114,7 +114,7 @@ impl Core {
         }
     }
 
-    /// Lets callbacks that were never sent go by other sessions of the client, if one has a
+    /// Lets callbacks that were never sent be sent by other sessions of the client, if one has a
     /// connection.
     pub(crate) fn requeue_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get(key) else {
@@ -136,7 +136,7 @@ impl Core {
         }
     }
 
-    /// Goes on with what waits for a connection to this session, after the request in execution.
+    /// Continues with what waits for a connection to this session, after the request in execution.
     pub(crate) fn resume_soon(&mut self, key: SessionKey) {
         if let Some(session) = self.sessions.get_mut(key) {
             session.back.failing = false;
@@ -144,14 +144,14 @@ impl Core {
         self.callbacks.resumed.push(key);
     }
 
-    /// Goes on with what requests have made possible.
+    /// Continues with what requests have made possible.
     pub(crate) fn after_request(&mut self, now: Now, out: &mut Outbox) {
         while let Some(key) = self.callbacks.resumed.pop() {
             self.resume_callbacks(key, now, out);
         }
     }
 
-    /// Goes on with all that waits for a connection, and with what waits behind it.
+    /// Continues with all that waits for a connection, and with what waits behind it.
     pub(crate) fn resume_callbacks(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let parked = |core: &Core, slot: usize| {
             let seat = core.sessions.get(key)?.back.seats().get(slot)?;
@@ -219,7 +219,7 @@ impl Core {
         (last == Some(granted.seqid)).then_some((session.id, granted.slot, granted.seqid))
     }
 
-    /// The session that a callback goes by.
+    /// The session that a callback is sent by.
     ///
     /// # Errors
     /// No session of the client has a backchannel that works and can carry it, or as many as may
@@ -278,7 +278,7 @@ impl Core {
         }
     }
 
-    /// Looks at a callback whose time has come.
+    /// Checks a callback whose time has come.
     pub(crate) fn on_callback_timer(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;

@@ -209,7 +209,7 @@ fn an_open_file_stays_however_its_last_name_goes() {
     let lost = AtomicU32::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // No assertion here: the other one would wait for ever.
+            // No assertion here: the other one would wait forever.
             for file in receiver {
                 barrier.wait();
                 let opened = user.open(Target::Handle(file), (true, true), Create::No);
