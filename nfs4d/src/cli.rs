@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum, value_parser};
+use clap::{CommandFactory, Parser, ValueEnum};
+use nfs4_engine::Config;
 
 use crate::config::{CallbackDial, Driver, Settings};
 use crate::reach::Reach;
@@ -34,7 +35,8 @@ pub(crate) struct Cli {
         long,
         value_name = "SECONDS",
         default_value_t = Settings::default().lease.as_secs(),
-        value_parser = value_parser!(u64).range(1..=3600),
+        allow_hyphen_values = true,
+        value_parser = lease,
     )]
     lease_time: u64,
 
@@ -45,7 +47,8 @@ pub(crate) struct Cli {
         long,
         value_name = "SECONDS",
         default_value_t = Settings::default().grace.as_secs(),
-        value_parser = value_parser!(u64).range(0..=3600),
+        allow_hyphen_values = true,
+        value_parser = seconds,
     )]
     grace_time: u64,
 
@@ -54,7 +57,8 @@ pub(crate) struct Cli {
         long,
         value_name = "SECONDS",
         default_value_t = Settings::default().stop.as_secs(),
-        value_parser = value_parser!(u64).range(0..=3600),
+        allow_hyphen_values = true,
+        value_parser = seconds,
     )]
     stop_time: u64,
 
@@ -63,7 +67,13 @@ pub(crate) struct Cli {
     log: Level,
 
     /// How much the file system may hold, as in 512M or 2G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "1G",
+        allow_hyphen_values = true,
+        value_parser = memory
+    )]
     memory: Size,
 
     /// Which address the server connects to for callbacks to a client of NFSv4.0
@@ -89,11 +99,27 @@ pub(crate) struct Cli {
     /// Clients that ask for the locations of a file system get all of them, so that they can
     /// spread one session over several networks: Linux does when mounted with the options
     /// trunkdiscovery and max_connect=N.
-    #[arg(long = "server-address", value_name = "ADDR[:PORT]")]
+    #[arg(long = "server-address", value_name = "ADDR[:PORT]", value_parser = reach)]
     server_addresses: Vec<Reach>,
 }
 
 impl Cli {
+    /// The command line of this process; a wrong one ends the process with a message and exit code 2.
+    pub(crate) fn read() -> Cli {
+        let cli = Cli::parse();
+        let mut seen = Vec::new();
+        for address in &cli.listen {
+            // Port 0 is another port each time.
+            if address.port() != 0 && seen.contains(&address) {
+                let message = format!("--listen {address} is given twice");
+                let kind = clap::error::ErrorKind::ArgumentConflict;
+                Cli::command().error(kind, message).exit();
+            }
+            seen.push(address);
+        }
+        cli
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         let mut listen = self.listen.iter().copied();
         Settings {
@@ -137,6 +163,36 @@ fn address(text: &str) -> Result<SocketAddr, String> {
          names are not accepted"
             .to_owned()
     })
+}
+
+fn lease(text: &str) -> Result<u64, String> {
+    seconds_from(1, text)
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    seconds_from(0, text)
+}
+
+fn seconds_from(least: u64, text: &str) -> Result<u64, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|seconds| (least..=3600).contains(seconds))
+        .ok_or_else(|| format!("expected a whole number of seconds from {least} to 3600, as in 90"))
+}
+
+/// An address that clients can be sent; the port that the server listens at is not known yet.
+fn reach(text: &str) -> Result<Reach, String> {
+    let Ok(reach) = text.parse::<Reach>();
+    let config = Config {
+        server_addresses: vec![reach.of_server_at(1)],
+        ..Config::default()
+    };
+    match config.validate() {
+        Ok(()) => Ok(reach),
+        Err(faults) => Err(format!(
+            "{faults}; expected an IP address, with or without a port, or a host name, as in 192.0.2.7"
+        )),
+    }
 }
 
 fn memory(text: &str) -> Result<Size, String> {
@@ -216,9 +272,9 @@ mod tests {
             ("--listen=localhost:2049", "host names are not accepted"),
             ("--listen=127.0.0.1:99999", "a port up to 65535"),
             ("--metrics=9100", "an IP address and a port"),
-            ("--lease-time=0", "1..=3600"),
-            ("--grace-time=3601", "0..=3600"),
-            ("--stop-time=3601", "0..=3600"),
+            ("--lease-time=0", "from 1 to 3600"),
+            ("--grace-time=3601", "from 0 to 3600"),
+            ("--stop-time=3601", "from 0 to 3600"),
             (
                 "--log=loud",
                 "possible values: error, warn, info, debug, trace",

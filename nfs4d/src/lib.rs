@@ -23,8 +23,6 @@ mod system;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 pub use fault::Fault;
 pub use reach::Reach;
 pub use server::serve;
@@ -32,7 +30,7 @@ pub use size::{Size, SizeFault};
 
 /// Reads the command line, serves until Ctrl-C or SIGTERM, and says how it went.
 pub fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read();
     let log = match log::Log::start(cli.log()) {
         Ok(log) => log,
         Err(why) => {

@@ -246,7 +246,15 @@ fn help_names_every_flag_and_its_default() {
 fn a_wrong_flag_is_refused_and_explained() {
     for (arguments, part) in [
         (&["--memory", "lots"][..], "512M or 2G"),
-        (&["--lease-time", "0"], "1..=3600"),
+        (&["--lease-time", "0"], "from 1 to 3600"),
+        (&["--lease-time", "1m"], "a whole number of seconds"),
+        (&["--grace-time", "-5"], "from 0 to 3600"),
+        (&["--memory", "-1"], "512M or 2G"),
+        (
+            &["--listen", "127.0.0.1:1", "--listen", "127.0.0.1:1"],
+            "--listen 127.0.0.1:1 is given twice",
+        ),
+        (&["--server-address", "192.0.2.7:0"], "its port is 0"),
         (
             &["--log", "loud"],
             "possible values: error, warn, info, debug, trace",
@@ -267,13 +275,15 @@ fn addresses_that_clients_cannot_be_told_are_named() {
         "--server-address=0.0.0.0",
         "--server-address=files.example:1",
     ];
-    let output = run(&[&["--listen", "127.0.0.1:0"], &wrong[..]].concat());
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    for part in [
+    let parts = [
         "has 0.0.0.0:",
         "has \"files.example:1\": it is not a host name",
-    ] {
+    ];
+    for (flag, part) in wrong.into_iter().zip(parts) {
+        let output = run(&["--listen", "127.0.0.1:0", flag]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("--server-address"), "{message}");
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 }
