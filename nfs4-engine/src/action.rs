@@ -1,4 +1,4 @@
-//! What the engine causes.
+//! The actions that the engine causes.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -17,7 +17,7 @@ use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
 use crate::ids::{ConnId, DialId};
 use crate::metrics::Metrics;
 
-/// One thing for the driver to do. Actions are carried out in the order of the queue.
+/// One order to the driver. Actions are carried out in the order of the queue.
 #[expect(
     clippy::large_enum_variant,
     reason = "a request is moved once; boxing it would allocate"
@@ -27,17 +27,17 @@ pub enum Action {
     Reply(Reply),
     /// Send these bytes: a whole RPC call, record mark included; see [`Outbox::call`].
     Callback(Callback),
-    /// Connect to an address, and say what came of it as
+    /// Connect to an address, and report the outcome as
     /// [`Input::Dialed`](crate::Input::Dialed).
     Dial {
         /// Names the dial.
         dial: DialId,
-        /// Where to connect to.
+        /// The address to connect to.
         target: SocketAddr,
-        /// Where the connection comes from by which the client asked for it.
+        /// The peer's address of the connection by which the client asked for it.
         peer: String,
     },
-    /// Submit this request, outside the engine's lock, and hand its result back as
+    /// Submit this request, outside the engine's lock, and report its result as
     /// [`Input::FsDone`](crate::Input::FsDone).
     Fs {
         /// Names the request.
@@ -51,11 +51,11 @@ pub enum Action {
     Release {
         /// The file system.
         backend: Arc<dyn Backend>,
-        /// The file to let go of.
+        /// The file to release.
         fh: FsHandle,
     },
-    /// The client behind the connection is known: a request of one of its sessions came by it, or in
-    /// minor version 0 one that names a confirmed client id. Said once for each connection.
+    /// The client behind the connection is known: a request of one of its sessions arrived on it, or in
+    /// 4.0 one that names a confirmed client id. Sent once for each connection.
     Known {
         /// The connection.
         conn: ConnId,
@@ -176,14 +176,14 @@ impl Outbox {
         self.bytes.get(callback.bytes.clone()).unwrap_or_default()
     }
 
-    /// Forgets the bytes of replies, once all actions were taken out; keeps the memory.
+    /// Drops the bytes of replies, once all actions were taken out; keeps the memory.
     pub fn clear(&mut self) {
         debug_assert!(self.is_empty(), "actions are taken out before the bytes go");
         self.bytes.clear();
         self.payloads.clear();
     }
 
-    /// Appends a call of ours: `head`, then `body`.
+    /// Appends a call of the server: `head`, then `body`.
     pub(crate) fn callback(&mut self, conn: ConnId, xid: u32, head: &[u8], body: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(head);
@@ -211,7 +211,7 @@ impl Outbox {
         self.others.push_back((self.put, Action::Event(event)));
     }
 
-    /// Appends the reply to a call that cannot even be read.
+    /// Appends the reply to a call that cannot be decoded.
     pub(crate) fn fault(&mut self, conn: ConnId, xid: u32, fault: Fault) {
         let mut w = Writer::new();
         write_fault(&mut w, xid, fault);
@@ -232,7 +232,7 @@ impl Outbox {
         self.bytes.extend_from_slice(head);
         let base = self.bytes.len();
         self.bytes.extend_from_slice(body);
-        // Most have none, and to look costs less than to set out.
+        // Most replies have none, and a check costs less than the set-up.
         if !payloads.is_empty() {
             let payloads = payloads.drain(..);
             self.payloads

@@ -13,32 +13,32 @@ use crate::ids::{ConnId, Hex};
 /// A request that cannot be carried out changes nothing; [`Engine::check_admin`](crate::Engine::check_admin) reports it beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admin {
-    /// Take no new work by a connection, finish what it has begun, and close it.
+    /// Drain a connection: it gets no new work, finishes what it has begun, and is closed.
     Drain {
         /// The connection.
         conn: ConnId,
     },
-    /// Take new work by a draining connection again.
+    /// Stop draining: the connection takes new work again.
     StopDraining {
         /// The connection.
         conn: ConnId,
     },
-    /// Evict a client with all that it has, whatever it is doing. Of a large one a part goes
-    /// at once, sessions first, and the rest by and by; it counts as gone meanwhile.
+    /// Evict a client with all its state, whatever it is doing. Of a large one a part goes at once,
+    /// sessions first, and the rest part by part; it counts as gone meanwhile.
     EvictClient {
-        /// What the wire calls it, as [`ClientView`](crate::snapshot::ClientView) shows it.
+        /// Its id on the wire, as in [`ClientView`](crate::snapshot::ClientView).
         client: u64,
     },
-    /// End a session, whatever runs in it. Its client, with all other that it has, stays.
+    /// Destroy a session, whatever runs in it. Its client stays, with all its other state.
     DestroySession {
-        /// What the wire calls it.
+        /// Its id on the wire.
         session: SessionId,
     },
-    /// Continue with other settings.
+    /// Change settings.
     Configure(Box<Change>),
 }
 
-/// Why something that was asked for cannot be done.
+/// Why a request cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdminFault {
     /// There is no such connection.

@@ -11,37 +11,37 @@ use crate::server_address::{ServerAddress, ServerAddressFault, faults_of};
 /// The protocol's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// How long a client may be silent before it loses its state.
+    /// The lease: how long a client may be silent before it loses its state.
     pub lease: Duration,
-    /// How long after a start new opens and locks are refused with GRACE; zero, the default, for not at
-    /// all. Reclaims are not accepted yet.
+    /// The grace period: how long after a start new opens and locks get GRACE; zero, the default, is
+    /// none. Reclaims are not accepted yet.
     pub grace: Duration,
-    /// The least minor version served, 0 to 2.
+    /// The lowest minor version that is served, 0 to 2.
     pub min_minor_version: u32,
-    /// The greatest minor version served, 0 to 2.
+    /// The highest minor version that is served, 0 to 2.
     pub max_minor_version: u32,
-    /// Slots granted to the fore channel of a session, at most.
+    /// Maximum number of slots of the fore channel of a session.
     pub fore_slots: u32,
-    /// The longest READ and WRITE payload, in bytes; channels grant as much and headers.
+    /// Maximum payload of a READ or WRITE, in bytes; channels grant as much, and headers.
     pub max_io: u32,
-    /// The longest reply kept for replay, in bytes.
+    /// Maximum length of a reply that is kept for replay, in bytes.
     pub max_cached_reply: u32,
     /// Maximum bytes of replies kept for replay, in all sessions; each peer has a share: see
     /// [`Config::max_clients`]. Replies of up to 1 KiB are kept beyond it, so that no client is locked
     /// out, until one host has half of all.
     pub max_reply_cache: u64,
-    /// The most operations in a COMPOUND.
+    /// Maximum number of operations of a COMPOUND.
     pub max_operations: u32,
-    /// The most sessions of one client.
+    /// Maximum number of sessions of a client.
     pub sessions_per_client: u32,
-    /// The most sessions of all clients together, of which each peer has a share: see
+    /// Maximum number of sessions of all clients together; each peer has a share: see
     /// [`Config::max_clients`].
     pub max_sessions: u32,
-    /// The most connections bound to a session; 0 is no limit.
+    /// Maximum number of connections bound to a session; 0 is no limit.
     pub max_connections_per_session: u32,
     /// What BIND_CONN_TO_SESSION does to a connection's other bindings.
     pub binding_policy: BindingPolicy,
-    /// How long a draining connection may take to finish what it has begun.
+    /// How long a draining connection may take to finish the requests that it has begun.
     pub drain_deadline: Duration,
     /// How long a client may take to answer a callback before it is sent again by another connection.
     /// Requests for the attributes of a file with a write delegation are answered within that time, and
@@ -50,12 +50,12 @@ pub struct Config {
     /// How long to wait before a callback is sent for the second time; twice as long before the
     /// third, which is the last.
     pub callback_pause: Duration,
-    /// Operations that are answered NOTSUPP although they are there.
+    /// Operations that get NOTSUPP although they are implemented.
     pub blocked_operations: Vec<Op>,
-    /// The most client records. Each peer, a principal at an address, has a share of them, however
-    /// many clients it is: at most a third, and less the more others have.
+    /// Maximum number of client records. Each peer, a principal at an address, has a share of them,
+    /// however many client ids it uses: at most a third, and less the more other peers have.
     pub max_clients: u32,
-    /// The most open files of one client, which is refused more with an error.
+    /// Maximum number of opens of a client; an OPEN beyond it gets an error.
     pub max_opens_per_client: u32,
     /// Maximum number of opens, lock stateids, locked ranges, waiting locks and delegations, of all
     /// clients together; a range counts for each owner that has it locked. Each peer has a share: see
@@ -63,19 +63,19 @@ pub struct Config {
     pub max_states: u32,
     /// Whether files are delegated to clients that can be called back. [RFC 8881 §10.4]
     pub delegations: bool,
-    /// The most delegations of one client, those that were revoked and not acknowledged included.
+    /// Maximum number of delegations of a client, revoked and unacknowledged ones included.
     pub max_delegations_per_client: u32,
-    /// The most delegations of all clients together, of which each peer has a share.
+    /// Maximum number of delegations of all clients together; each peer has a share.
     pub max_delegations: u32,
-    /// How long a file is not delegated again after it was recalled.
+    /// How long after a recall its file is not delegated again.
     pub delegation_pause: Duration,
-    /// How long a client gets no delegations after one was revoked that it had not returned when it
-    /// was recalled, whatever client id it has by then; zero for not at all. When four of a peer's
-    /// clients did so within that time, or sixteen at an address, none of its others gets any.
+    /// How long a client gets no delegations after the server has revoked one that the client did not
+    /// return, whatever client id it uses by then; zero for no penalty. When four clients of a peer did so
+    /// within that time, or sixteen at an address, none of its other clients gets any.
     pub delegation_penalty: Duration,
-    /// Where this server is reached, at most 16 addresses. Clients that ask for the attribute
-    /// fs_locations get all of them in this order, and can spread the connections of a session
-    /// over them; without any the attribute is not served. [RFC 8881 §11.16]
+    /// The addresses of this server, at most 16. Clients that ask for the attribute fs_locations get
+    /// all of them in this order, and can spread the connections of a session over them; without any
+    /// the attribute is not served. [RFC 8881 §11.16]
     pub server_addresses: Vec<ServerAddress>,
 }
 
@@ -123,7 +123,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// All that is wrong with it.
+    /// Checks every setting.
     ///
     /// # Errors
     /// Every setting that is out of its range, not just the first.
@@ -236,16 +236,16 @@ impl Config {
     }
 }
 
-/// All that is wrong with a [`Config`], or with other settings that have ranges.
+/// All faults of a [`Config`], or of other settings that have ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigFaults(pub Vec<ConfigFault>);
 
 impl ConfigFaults {
-    /// Holds settings against their ranges, each a name, a value, and the least and the most that
-    /// it may be.
+    /// Checks settings against their ranges, each a name, a value, and the least and the greatest
+    /// allowed value.
     ///
     /// # Errors
-    /// All that are out of their range.
+    /// All settings that are out of their range.
     pub fn check(
         ranges: impl IntoIterator<Item = (&'static str, u64, u64, u64)>,
     ) -> Result<(), ConfigFaults> {
@@ -278,27 +278,27 @@ impl fmt::Display for ConfigFaults {
     }
 }
 
-/// A setting that cannot be as it is.
+/// A setting that is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} {reason}")]
 pub struct ConfigFault {
-    /// Which setting.
+    /// The name of the setting.
     pub setting: &'static str,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: FaultReason,
 }
 
-/// What is wrong with a setting.
+/// The fault of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultReason {
-    /// It is out of its range.
+    /// The value is out of its range.
     #[error("is {value}, but must be from {min} to {max}")]
     Range {
-        /// What it was.
+        /// The value.
         value: u64,
-        /// The least it may be.
+        /// The least allowed value.
         min: u64,
-        /// The most it may be.
+        /// The greatest allowed value.
         max: u64,
     },
     /// It has an address that clients cannot be sent.

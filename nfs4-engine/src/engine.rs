@@ -25,10 +25,10 @@ pub struct Engine {
     pub(crate) runner: Runner,
 }
 
-/// Why an engine cannot start: all that is wrong with what it was given, not just the first.
+/// Why an engine cannot start: all faults of its arguments, not just the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct StartError {
-    /// What cannot be so in [`Boot`].
+    /// Faults of the [`Boot`].
     pub boot: Vec<BootFault>,
     /// Settings that are out of range.
     pub config: Vec<ConfigFault>,
@@ -51,10 +51,10 @@ impl fmt::Display for StartError {
 }
 
 impl Engine {
-    /// A server of these file systems.
+    /// A server of these exports.
     ///
     /// # Errors
-    /// All that is wrong with the boot's data, the settings and the exports.
+    /// All faults of the boot data, the settings and the exports.
     pub fn new(
         boot: Boot,
         config: Config,
@@ -81,7 +81,7 @@ impl Engine {
         })
     }
 
-    /// Takes one input; all that it causes is in `out` on return.
+    /// Processes one input; all actions that it causes are in `out` on return.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
         self.runner.core.states.walked = 0;
         match input {
@@ -113,13 +113,13 @@ impl Engine {
         }
     }
 
-    /// The earliest timer and why it is set.
+    /// The deadline of the earliest timer, and why it is set.
     pub fn next_timeout(&self) -> Option<(Mono, TimerReason)> {
         let (at, due) = self.runner.core.timers.next()?;
         Some((at, due.reason()))
     }
 
-    /// Does what is due, at most `budget` steps of it and at least one; `true` if work is left.
+    /// Runs timers that are due, at most `budget` steps and at least one; `true` if work is left.
     pub fn handle_timeout(&mut self, now: Now, mut budget: usize, out: &mut Outbox) -> bool {
         budget = budget.max(1);
         while budget > 0 {
@@ -127,7 +127,7 @@ impl Engine {
                 return false;
             };
             self.runner.core.states.walked = 0;
-            // A step for looking, taken after those for what is found, so that one is progress.
+            // One step for the check itself, taken after those for what it finds, so that one is progress.
             let done = match due {
                 Due::Lease(client) => {
                     self.runner
@@ -200,9 +200,9 @@ impl Engine {
             .is_none()
     }
 
-    /// Whether a connection is bound to a session, or was made to call a client back: what a driver
-    /// that runs short of connections lets go last. What a client of minor version 0 has does not
-    /// hang on a connection. [RFC 8881 §2.10.3.1]
+    /// Whether a connection is bound to a session, or was made to call a client back: a driver that runs
+    /// short of connections closes such a connection last. State of a client of 4.0 does not depend on
+    /// a connection. [RFC 8881 §2.10.3.1]
     pub fn is_bound(&self, conn: ConnId) -> bool {
         let connection = self.runner.core.connections.get(conn);
         connection.is_some_and(|found| !found.sessions.is_empty() || found.serves.is_some())
@@ -213,7 +213,7 @@ impl Engine {
         &self.runner.core.config
     }
 
-    /// How long the tables are.
+    /// The lengths of the tables.
     pub fn table_lengths(&self) -> TableLengths {
         let states = self.runner.core.states.counts();
         let (_, kept_replies, kept_bytes) = self.runner.core.duplicates.counts();

@@ -10,17 +10,17 @@ use crate::direction::Direction;
 use crate::fs::{FsCall, FsFault};
 use crate::ids::ConnId;
 
-/// Something worth a line in a log.
+/// A fact that is worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A client record was confirmed: the client is there.
+    /// A client record was confirmed.
     ClientConfirmed {
         /// Its id.
         client: u64,
         /// The connection that it confirmed by.
         conn: ConnId,
-        /// Where that comes from.
+        /// The peer's address of the connection.
         peer: String,
     },
     /// Two clients keep replacing each other under one owner string, as containers do that share a
@@ -28,7 +28,7 @@ pub enum Event {
     SharedOwner {
         /// `co_ownerid`.
         owner: Vec<u8>,
-        /// How often one has come back that was replaced before.
+        /// How often in a row a client has come back that was replaced before.
         times: u32,
     },
     /// A client's state was removed.
@@ -38,28 +38,28 @@ pub enum Event {
         /// Why.
         reason: ClientGone,
     },
-    /// A session was made.
+    /// A session was created.
     SessionCreated {
         /// Its id.
         session: SessionId,
         /// Its client.
         client: u64,
-        /// The connection that it was made by.
+        /// The connection that it was created by.
         conn: ConnId,
         /// Fore channel slots granted.
         slots: u32,
     },
-    /// A connection now serves a session, or serves it in another direction.
+    /// A connection was bound to a session, or in another direction.
     Bound {
         /// The connection.
         conn: ConnId,
         /// The session.
         session: SessionId,
-        /// Which of its channels.
+        /// The channels that it serves.
         direction: Direction,
     },
-    /// The connection that a session was made by could not be bound to it: the session is there all
-    /// the same.
+    /// The connection that a session was created by could not be bound to it; the session exists all the
+    /// same.
     NotBound {
         /// The connection.
         conn: ConnId,
@@ -73,7 +73,7 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// A connection does not serve a session any more.
+    /// A connection is not bound to a session any more.
     Unbound {
         /// The connection.
         conn: ConnId,
@@ -82,8 +82,8 @@ pub enum Event {
         /// Why.
         reason: Unbound,
     },
-    /// A connection does not serve the backchannel of a session any more, for what the client did
-    /// with a callback.
+    /// A connection does not serve the backchannel of a session any more, because of the client's answer to
+    /// a callback.
     BackChannelLost {
         /// The session.
         session: SessionId,
@@ -92,32 +92,32 @@ pub enum Event {
         /// What the client did.
         why: BackChannelLost,
     },
-    /// Callbacks of a session have come to an end: only another session can have them.
+    /// A session can carry no more callbacks; only another session can.
     BackChannelFaulty {
         /// The session.
         session: SessionId,
     },
-    /// A session is no more.
+    /// A session was destroyed.
     SessionDestroyed {
         /// Its id.
         session: SessionId,
         /// Why.
         reason: SessionGone,
     },
-    /// A client is to give a delegation back.
+    /// A delegation is recalled.
     DelegationRecalled {
         /// The client's id.
         client: u64,
-        /// What the delegation is for.
+        /// The kind of the delegation.
         kind: DelegationKind,
         /// Why it is recalled.
         reason: RecallReason,
     },
-    /// A client has lost a delegation that it did not return.
+    /// A delegation is revoked that the client did not return.
     DelegationRevoked {
         /// The client's id.
         client: u64,
-        /// What the delegation was for.
+        /// The kind of the delegation.
         kind: DelegationKind,
     },
     /// A file system has broken its contract; it has cost a request. Reported once a minute for each
@@ -125,9 +125,9 @@ pub enum Event {
     FileSystemFault {
         /// Its place in the list of exports, if that is known.
         export: Option<u16>,
-        /// What it was called for.
+        /// The call.
         call: FsCall,
-        /// What is wrong.
+        /// The fault.
         fault: FsFault,
         /// How often that was so since the last report.
         untold: u64,
@@ -137,15 +137,15 @@ pub enum Event {
 /// Why a client's state was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientGone {
-    /// Its lease ran out.
+    /// Its lease expired.
     LeaseExpired,
-    /// It asked for it: DESTROY_CLIENTID.
+    /// The client sent DESTROY_CLIENTID.
     Request,
     /// A new incarnation of it took its place.
     Replaced,
     /// The administrator evicted it.
     Evicted,
-    /// It had nothing, and its record was wanted for another.
+    /// It had no state, and its record was needed for another client.
     Crowded,
 }
 
@@ -158,18 +158,18 @@ pub enum Unbound {
     Disconnect,
     /// The session was destroyed.
     SessionDestroyed,
-    /// The session's lease ran out, or the connection was silent when its place was needed.
+    /// The session's lease expired, or the connection was silent when its place was needed.
     Reaper,
 }
 
-/// What a client did with a callback, so that its connection is not used for others.
+/// What a client did with a callback, so that its connection carries no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BackChannelLost {
     /// It did not answer in time.
     Silent,
-    /// It answered what cannot be read.
+    /// Its reply cannot be decoded.
     Garbled,
-    /// It takes no callbacks by this connection.
+    /// It refused the callback on this connection.
     Refused,
 }
 
@@ -178,7 +178,7 @@ pub enum BackChannelLost {
 pub enum SessionGone {
     /// DESTROY_SESSION.
     Request,
-    /// Its client's lease ran out.
+    /// Its client's lease expired.
     LeaseExpired,
     /// A new incarnation of its client took its place.
     Replaced,

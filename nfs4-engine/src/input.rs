@@ -1,4 +1,4 @@
-//! What happens to the engine.
+//! The inputs of the engine.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -11,7 +11,7 @@ use crate::delegation_kind::Touch;
 use crate::fs::{Credential, FsHandle, FsResult, FsTicket};
 use crate::ids::{ConnId, DialId};
 
-/// One thing that happened.
+/// One event from outside.
 #[expect(
     clippy::large_enum_variant,
     reason = "most are answers of file systems; boxing them would allocate"
@@ -22,10 +22,10 @@ pub enum Input {
     ConnOpened {
         /// The connection.
         conn: ConnId,
-        /// Where it comes from, for people.
+        /// The peer's address, for logs and views.
         peer: String,
     },
-    /// A connection is gone; nothing can be sent on it any more.
+    /// A connection is closed; nothing can be sent on it any more.
     ConnClosed {
         /// The connection.
         conn: ConnId,
@@ -42,8 +42,8 @@ pub enum Input {
         /// there is none.
         result: Result<ConnId, DialError>,
     },
-    /// Something that is no client of this server is about to read or change a file: delegations
-    /// that forbid it are recalled. Whether it may then, [`Engine::may_touch`] says.
+    /// A program that is no client of this server is about to read or change a file: conflicting
+    /// delegations are recalled. [`Engine::may_touch`] says when it may.
     ///
     /// [`Engine::may_touch`]: crate::Engine::may_touch
     Touched {
@@ -51,7 +51,7 @@ pub enum Input {
         export: u16,
         /// The file.
         fh: FsHandle,
-        /// What is about to be done to it.
+        /// The access that is about to happen.
         touch: Touch,
     },
     /// The administrator asks for something.
@@ -70,9 +70,9 @@ pub enum Input {
 /// A call of procedure COMPOUND whose RPC header and credential are decoded. [RFC 8881 §16.2]
 #[derive(Debug)]
 pub struct Call {
-    /// The connection that it came in by.
+    /// The connection that it arrived on.
     pub conn: ConnId,
-    /// The transaction id to answer under.
+    /// The transaction id of the reply.
     pub xid: u32,
     /// The credential of the caller.
     pub cred: Arc<Credential>,
@@ -82,18 +82,18 @@ pub struct Call {
     pub message_len: u32,
 }
 
-/// A reply of RPC that came in by a connection. [RFC 5531 §9]
+/// An RPC reply that arrived on a connection. [RFC 5531 §9]
 #[derive(Debug)]
 pub struct CallbackReply {
-    /// The connection that it came in by.
+    /// The connection that it arrived on.
     pub conn: ConnId,
-    /// The transaction id of the call that it says to answer.
+    /// The transaction id of the call that it claims to answer.
     pub xid: u32,
-    /// What it says.
+    /// Its content.
     pub outcome: CallbackOutcome,
 }
 
-/// What became of a callback.
+/// The outcome of a callback.
 #[derive(Debug)]
 pub enum CallbackOutcome {
     /// The results: CB_COMPOUND4res, or nothing for CB_NULL.
@@ -102,7 +102,7 @@ pub enum CallbackOutcome {
     Refused(Fault),
 }
 
-/// Why a dial gave no connection.
+/// Why no connection was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     /// The address may not be dialled.

@@ -332,8 +332,8 @@ fn count_of(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-// What a page may cost is measured in checks places where nothing is: 200 µs must not be
-// exceeded, with every place in another cache line.
+// The cost of a page is measured in checks of empty places: 200 µs must not be exceeded, with
+// every place in another cache line.
 const PAGE: usize = 4_096;
 /// A view, or a connection within one: some strings are copied.
 const ENTRY: usize = 16;
