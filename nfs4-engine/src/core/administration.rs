@@ -1,4 +1,4 @@
-//! What the administrator asks for, carried out.
+//! The administrator's requests, carried out.
 
 use crate::action::Outbox;
 use crate::admin::{Admin, AdminFault};
@@ -33,7 +33,7 @@ impl Core {
         }
     }
 
-    /// Removes a client with all that it has; what takes long is left to its reminder.
+    /// Removes a client with all its state; what takes long is left to its timer.
     pub(crate) fn evict(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;

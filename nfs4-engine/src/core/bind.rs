@@ -17,7 +17,7 @@ use crate::session::table::Session;
 use crate::time::Now;
 
 impl Core {
-    /// Binds the connection that a session was made by, or that a request of it came by; if it
+    /// Binds the connection that a session was created by, or that a request of it arrived on; if it
     /// cannot be bound, the session is served all the same.
     pub(crate) fn associate(
         &mut self,
@@ -45,11 +45,11 @@ impl Core {
         }
     }
 
-    /// Binds a connection because the client asks for it, or changes the direction of a binding.
+    /// Binds a connection at the client's request, or changes the direction of a binding.
     ///
     /// # Errors
-    /// INVAL if the session were left without a connection for its requests, RESOURCE if it has
-    /// as many connections as it may. A refusal changes nothing but that silent connections may
+    /// INVAL if the session were left without a fore channel, RESOURCE if it has its maximum number of
+    /// connections. A refusal changes nothing but that silent connections may
     /// have been unbound.
     pub(crate) fn bind(
         &mut self,
@@ -73,7 +73,7 @@ impl Core {
                 direction,
             });
         } else {
-            // What a connection is bound to does not count if it is taken from that.
+            // Bindings that this request ends do not count.
             let most = match self.config.binding_policy {
                 BindingPolicy::Exclusive => usize::MAX,
                 BindingPolicy::Shared => SESSIONS_PER_CONNECTION,
@@ -102,13 +102,13 @@ impl Core {
         }
     }
 
-    /// A connection is there.
+    /// A connection was opened.
     pub(crate) fn connection_opened(&mut self, conn: ConnId, peer: String) {
         let host = self.peers.host(&peer);
         self.connections.open(conn, peer, host);
     }
 
-    /// A connection is gone: nothing but its bindings goes with it. Callbacks that were under way
+    /// A connection is closed: nothing but its bindings goes with it. Callbacks that were under way
     /// on it are sent by others.
     pub(crate) fn connection_closed(&mut self, conn: ConnId, now: Now, out: &mut Outbox) {
         let Some(connection) = self.connections.close(conn) else {
@@ -136,7 +136,7 @@ impl Core {
         self.peers.leave(connection.host);
     }
 
-    /// Takes a session's connections from it, as it ends.
+    /// Unbinds all connections of a session that ends.
     pub(crate) fn unbind_all(
         &mut self,
         key: SessionKey,
@@ -179,8 +179,8 @@ impl Core {
             if limit == 0 || bound < limit {
                 return true;
             }
-            // Of a session that was left with more than it may have, one that goes makes no room
-            // yet, and so must not count on the new one.
+            // A session that was left with more than its maximum gains no room by one that goes, and so
+            // must not count on the new one.
             let to = if bound > limit {
                 Direction::Back
             } else {

@@ -1,4 +1,4 @@
-//! COMPOUNDs that wait a moment for what a client answers to a callback.
+//! COMPOUNDs that wait a moment for the answer to a callback.
 
 use crate::keys::{CompoundKey, DelegationKey};
 use crate::peer::Peer;
@@ -6,7 +6,7 @@ use crate::state::States;
 use crate::state::delegation::AttrQuery;
 use crate::time::{Mono, Now};
 
-/// A COMPOUND that waits for what the holder of a delegation says of the file.
+/// A COMPOUND that waits for the holder of a delegation to answer CB_GETATTR.
 #[derive(Clone, Copy)]
 pub(crate) struct CallbackWait {
     pub(crate) asked: DelegationKey,

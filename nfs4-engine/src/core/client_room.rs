@@ -74,7 +74,7 @@ impl Core {
         let admits = |core: &Core| {
             let held = core.clients.shares.held(peer);
             match held.admits(core.config.max_clients as usize, 1) {
-                // There are two for a while, and then one again.
+                // There are two records for a while, and then one again.
                 Err(LimitReached::Share) if is_counted => Ok(()),
                 admitted => admitted,
             }
@@ -96,7 +96,7 @@ impl Core {
         if let Some(connection) = self.connections.get(conn) {
             return self.peers.user(connection.host.host, principal);
         }
-        // The driver has closed it meanwhile.
+        // The driver has closed the connection meanwhile.
         let nowhere = self.peers.host("");
         let peer = self.peers.user(nowhere.host, principal);
         self.peers.leave(nowhere);

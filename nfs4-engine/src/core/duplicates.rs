@@ -1,4 +1,4 @@
-//! Replies of minor version 0 that are old enough to be forgotten.
+//! Replies of 4.0 that are too old for a retransmission.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::time::Mono;
 use crate::timer::Due;
 
 impl Core {
-    /// Forgets replies that are a lease old; `false` if there are more than `budget` allows.
+    /// Drops replies that are a lease old; `false` if there are more than `budget` allows.
     pub(crate) fn forget_replies(&mut self, now: Mono, budget: &mut usize) -> bool {
         let lease = self.config.lease;
         match self.duplicates.forget(now, lease, budget, &mut self.peers) {

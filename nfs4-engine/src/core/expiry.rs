@@ -13,8 +13,8 @@ use crate::time::{Mono, Now};
 use crate::timer::Due;
 
 impl Core {
-    /// Whether a client is gone, or its lease has run out: the clock decides, also when the reaper
-    /// has not passed yet.
+    /// Whether a client is gone, or its lease has expired: the clock decides, also before its timer has
+    /// run.
     pub(crate) fn is_expired(&self, client: ClientKey, now: Mono) -> bool {
         let found = self.clients.get(client);
         found.is_none_or(|client| {
@@ -23,14 +23,14 @@ impl Core {
         })
     }
 
-    /// How long the lease of a client is.
+    /// The length of a client's lease.
     pub(crate) fn lease_length(&self, client: ClientKey) -> Duration {
         let client = self.clients.get(client);
         client.map_or(self.config.lease, |client| self.terms.of(client.since))
     }
 
-    /// A client's lease, with what its sessions have seen: each keeps that for itself, so that a
-    /// request need not look up its client's record.
+    /// A client's lease, joined with the last use of its sessions: each session keeps that itself, so that
+    /// a request need not look up its client's record.
     pub(crate) fn lease_of(&self, client: &Client) -> Lease {
         let sessions = client.sessions.iter();
         let mut lease = client.lease;

@@ -12,8 +12,8 @@ use crate::peer::LimitReached;
 use crate::time::Now;
 
 impl Core {
-    /// Whether a client may have one more session, and its incarnation before that is `replaced`
-    /// gives its own up for it.
+    /// Whether a client may have one more session; its former incarnation, if it is `replaced`, gives its
+    /// own sessions up for it.
     pub(crate) fn admit_session(
         &mut self,
         client: ClientKey,
@@ -37,7 +37,7 @@ impl Core {
         })
     }
 
-    /// Whether one of a client's open owners may open one more file.
+    /// Whether an open-owner of a client may open one more file.
     pub(crate) fn admit_open(
         &mut self,
         client: ClientKey,
@@ -80,8 +80,8 @@ impl Core {
         })
     }
 
-    /// Whether a range locked under a stateid may be cut in two: as long as there is any sense in
-    /// it, for what is locked must be unlocked.
+    /// Whether a range that is locked under a stateid may be cut in two: up to twice the limit, since a
+    /// client must be able to unlock.
     pub(crate) fn admit_cut(
         &mut self,
         lock: LockKey,
@@ -97,7 +97,7 @@ impl Core {
         })
     }
 
-    /// Whether one more lock may be waited for under an open, by this lock owner.
+    /// Whether a lock-owner may wait for one more lock under an open.
     pub(crate) fn admit_wait(&self, open: OpenKey, owner: &[u8]) -> Result<(), LimitReached> {
         let (_, client) = self.of_open(open)?;
         let (states, most) = (&self.states, self.config.max_states as usize);
@@ -106,8 +106,8 @@ impl Core {
         states.lock_owners.admits(client, owner, most)
     }
 
-    /// Whether one more file may be delegated to a client: of what state there may be, opens and
-    /// locks need a part.
+    /// Whether one more file may be delegated to a client: a part of all state is left for opens and
+    /// locks.
     pub(crate) fn admit_delegation(&self, client: ClientKey) -> Result<(), LimitReached> {
         let (config, states) = (&self.config, &self.states);
         let own = self.clients.get(client).ok_or(LimitReached::Share)?;
@@ -126,7 +126,7 @@ impl Core {
         Ok((open.file, open.client))
     }
 
-    /// What stands against a peer's having more, once those whose lease has run out are gone.
+    /// The limit that keeps a peer from having more, once clients with expired leases are gone.
     pub(crate) fn admit(
         &mut self,
         now: Now,
@@ -142,14 +142,14 @@ impl Core {
 }
 
 impl LimitReached {
-    /// What CREATE_SESSION answers. [RFC 8881 §18.36.3]
+    /// The status of CREATE_SESSION. [RFC 8881 §18.36.3]
     pub(crate) fn of_session(self) -> Status {
         match self {
             LimitReached::Share | LimitReached::Node => Status::NOSPC,
         }
     }
 
-    /// What OPEN answers. [RFC 8881 §15.1.4.2, §15.1.4.8, RFC 7530 §13.1.3.4]
+    /// The status of OPEN. [RFC 8881 §15.1.4.2, §15.1.4.8, RFC 7530 §13.1.3.4]
     pub(crate) fn of_open(self, minor: u32) -> Status {
         match self {
             LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
@@ -158,28 +158,28 @@ impl LimitReached {
         }
     }
 
-    /// What LOCK and LOCKU answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
+    /// The status of LOCK and LOCKU. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_lock(self, minor: u32) -> Status {
         match self {
             LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
-            // That the lock is another's would be no answer, nor that locks are not supported.
+            // DENIED would name no owner, and LOCK_NOTSUPP would be untrue.
             LimitReached::Share | LimitReached::Node => Status::SERVERFAULT,
         }
     }
 
-    /// What EXCHANGE_ID and SETCLIENTID answer. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
+    /// The status of EXCHANGE_ID and SETCLIENTID. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_client(self, minor: u32) -> Status {
         match self {
             LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
-            // Of all that EXCHANGE_ID may answer, nothing else says that it cannot be done.
+            // Of all statuses of EXCHANGE_ID, no other says that it cannot be done.
             LimitReached::Share | LimitReached::Node => Status::SERVERFAULT,
         }
     }
 }
 
-/// So many ranges of a file are locked, those of each owner counted: a third by one peer. A range
+/// Maximum number of locked ranges of a file, those of each owner counted; a peer gets a third. A range
 /// that is cut in two counts for half.
 const LOCKED_PER_FILE: usize = 16_384;
-/// For each state that there may be, so many bytes are kept of names of owners and, in minor version
-/// 0, of their last replies.
+/// Bytes of owners' names and, in 4.0, of their last replies, for each state of
+/// [`Config::max_states`](crate::Config::max_states).
 const BYTES_OF_OWNERS: usize = 256;

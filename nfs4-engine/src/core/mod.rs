@@ -53,28 +53,28 @@ pub(crate) struct Core {
     /// The peers that are charged with something.
     pub(crate) peers: Peers,
     pub(crate) faults: FsFaultLog,
-    /// How many directories were listed: each listing has a number.
+    /// Number of directories listed: each listing has a number.
     pub(crate) listings: u32,
     pub(crate) clients: Clients,
     pub(crate) sessions: Sessions,
     pub(crate) connections: Connections,
     pub(crate) states: States,
-    /// Requests of minor version 0 that can arrive again.
+    /// Requests of 4.0 that can be retransmitted.
     pub(crate) duplicates: DuplicateRequestCache,
-    /// COMPOUNDs that wait for what a client answers.
+    /// COMPOUNDs that wait for the answer to a callback.
     pub(crate) callback_waits: Vec<CallbackWait>,
-    /// COMPOUNDs that have had their share of the engine's time: with 64 calls on each of 4 096
-    /// connections 2 MiB of keys, and to grow to that moves 1 MiB, in about 0.1 ms.
+    /// COMPOUNDs that have used their share of time: with 64 calls on each of 4 096 connections 2 MiB of
+    /// keys; to grow to that moves 1 MiB, in about 0.1 ms.
     pub(crate) yielded: VecDeque<CompoundKey>,
     /// What must not be delegated now.
     pub(crate) guards: Guards,
     pub(crate) lapses: Lapses,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
-    /// How long leases are.
+    /// The lengths of leases.
     pub(crate) terms: LeaseTerms,
     pub(crate) started: Mono,
-    /// New opens are refused until then, for clients that reclaim.
+    /// The end of the grace period.
     pub(crate) grace_until: Mono,
 }
 
@@ -106,26 +106,26 @@ impl Core {
         }
     }
 
-    /// Whether new opens are refused because others may still reclaim. [RFC 8881 §8.4.2.1]
+    /// Whether new opens get GRACE because other clients may still reclaim. [RFC 8881 §8.4.2.1]
     pub(crate) fn in_grace(&self, now: Mono) -> bool {
         now < self.grace_until
     }
 
-    /// Whether a request comes from the principal that introduced the client: to others its sessions
-    /// and its record are as if they were not there.
+    /// Whether a request comes from the principal of the client: for other principals its sessions and its
+    /// record do not exist.
     pub(crate) fn is_own(&self, client: ClientKey, cred: &Credential) -> bool {
         let client = self.clients.get(client);
         client.is_some_and(|client| client.principal == Principal::of(cred))
     }
 
-    /// Whether a client is there, and is not going.
+    /// Whether a client is there, and is not being removed.
     pub(crate) fn has_client(&self, client: ClientKey) -> bool {
         let record = self.clients.get(client);
         record.is_some_and(|client| client.going.is_none())
     }
 
-    /// How much of the memory for kept replies is taken, as a peer sees it: what it has itself
-    /// counts more than what others have, so that the slots of those come back first that keep most.
+    /// The use of the memory for kept replies, as it weighs on a peer: its own replies count more than
+    /// those of others, so that slots are recalled first from peers that keep most.
     pub(crate) fn pressure(&self, peer: Peer) -> Pressure {
         self.pressure_of(self.sessions.reply_memory().0.held(peer))
     }

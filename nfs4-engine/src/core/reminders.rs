@@ -1,12 +1,12 @@
-//! Timers, and those among them that nothing is left for.
+//! Timers, and the removal of those without a use.
 
 use crate::core::Core;
 use crate::time::Mono;
 use crate::timer::Due;
 
 impl Core {
-    /// Sets a reminder. When those of what has gone are the greater part, a few of them are dropped for
-    /// each that is set: clients come and go as fast as requests do.
+    /// Sets a timer. When more than half of all timers have no use, a few of them are dropped for each that
+    /// is set: clients come and go as fast as requests do.
     pub(crate) fn set_timer(&mut self, at: Mono, due: Due) {
         self.timers.set(at, due);
         let counts = self.states.counts();

@@ -1,4 +1,4 @@
-//! Sessions, opens and clients come to their end, in all tables.
+//! Removal of sessions, opens and clients from all tables.
 
 use alloc::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Core {
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
             client.sessions.retain(|own| *own != key);
-            // What still runs holds it until it is answered.
+            // Requests that still run keep the lease until they are answered.
             client.lease.join(session.last_used, session.running);
             self.clients.note_idle(session.client);
         }
@@ -41,12 +41,12 @@ impl Core {
         self.cancel_callbacks(session.back.clear(), now, out);
     }
 
-    /// Closes an open file and lets the file system know.
+    /// Closes an open at its owner's request, and releases the file.
     pub(crate) fn close(&mut self, key: OpenKey, now: Now, out: &mut Outbox) {
         self.end_open(key, Ending::Asked, now, out);
     }
 
-    /// Takes an open file from its owner and lets the file system know.
+    /// Ends an open, and releases the file.
     pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, now: Now, out: &mut Outbox) {
         let Some(open) = self.states.get(key) else {
             return;
@@ -63,7 +63,7 @@ impl Core {
         self.grant_locks(file, now, out);
     }
 
-    /// Lets go of a file that a file system holds for us.
+    /// Releases a file that a file system holds for an open.
     pub(crate) fn release(&self, export: u16, fh: FsHandle, out: &mut Outbox) {
         if let Some(export) = self.exports.get(export) {
             out.push(Action::Release {
@@ -73,7 +73,7 @@ impl Core {
         }
     }
 
-    /// Takes up to `budget` steps to remove a client with all that it has; `true` when it is gone.
+    /// Takes up to `budget` steps to remove a client with all its state; `true` when it is gone.
     pub(crate) fn remove_client(
         &mut self,
         key: ClientKey,
@@ -90,7 +90,7 @@ impl Core {
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
             ClientGone::Evicted => SessionGone::Evicted,
-            // It has none.
+            // Such a client has no session.
             ClientGone::Crowded => SessionGone::Replaced,
         };
         self.close_path(key, CallbackFailed::Cancelled, now, out);
@@ -118,7 +118,7 @@ impl Core {
             if let Some(session) = session {
                 self.destroy_session(session, session_reason, now, out);
             } else if let Some(open) = open {
-                // What was locked under it goes first, one by one.
+                // The locks under it go first, one by one.
                 let most = (*budget).max(1);
                 if self.states.end_locks_under(open, Ending::Lost, most) {
                     self.end_open(open, Ending::Lost, now, out);
@@ -129,7 +129,7 @@ impl Core {
                     .delegation(delegation)
                     .is_some_and(|held| held.is_recalled());
                 if recalled && reason == ClientGone::LeaseExpired {
-                    // It fell silent instead.
+                    // The client fell silent instead of returning it.
                     self.record_lapse(key, now.mono);
                 }
                 self.undelegate(delegation, Ending::Lost, now.mono);
@@ -140,7 +140,7 @@ impl Core {
             *budget = budget.saturating_sub(walked.saturating_sub(1));
         }
         if let Some(client) = self.clients.get(key) {
-            // What still runs finds it gone.
+            // Requests that still run find the client gone.
             self.states.release_reserved(key, client.opening as usize);
         }
         if let Some(client) = self.clients.remove(key, reason) {

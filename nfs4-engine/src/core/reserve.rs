@@ -1,5 +1,5 @@
-//! Room for state that is about to be made. What there is no room for is refused before the file
-//! system is asked for anything, so room that was found is kept until the state is made.
+//! Room for state that is about to be made. A request without room is refused before the file system is
+//! asked for anything, so the room is reserved until the state is made.
 
 use crate::core::Core;
 use crate::keys::ClientKey;

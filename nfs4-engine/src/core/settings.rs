@@ -6,7 +6,7 @@ use crate::op_set::OpSet;
 use crate::time::Now;
 
 impl Core {
-    /// Continues with other settings, unless one of them is out of its range.
+    /// Changes settings, unless one of them is out of its range.
     pub(crate) fn configure(&mut self, change: &Change, now: Now) {
         let Ok(config) = change.made_to(&self.config) else {
             return;

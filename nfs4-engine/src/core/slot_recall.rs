@@ -1,8 +1,8 @@
-//! CB_RECALL_SLOT: slots that hold memory which others need. [RFC 8881 §20.8]
+//! CB_RECALL_SLOT: slots that hold memory which other clients need. [RFC 8881 §20.8]
 //!
-//! A client that sends requests learns from their replies that slots are recalled. Of one that is
-//! silent the slots hold what they kept for as long as it is; so while memory runs short, all
-//! sessions are gone through from time to time, and those that hold too much are called.
+//! A client that sends requests learns from their replies that slots are recalled. The slots of a
+//! silent client hold their replies as long as it is silent; so while memory is short, all sessions
+//! are checked from time to time, and clients that hold too much get CB_RECALL_SLOT.
 
 use core::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
-    /// Has the sessions gone through if memory for replies runs short for a peer, unless they are
-    /// already.
+    /// Starts a round through the sessions if memory for replies is short for a peer, unless one is under
+    /// way.
     pub(crate) fn check_slot_memory(&mut self, peer: Peer, now: Now) {
         if !self.sessions.round.is_set && self.pressure(peer).is_high() {
             self.begin_round(now);
@@ -35,7 +35,7 @@ impl Core {
         self.timers.set(now.mono.after(PERIOD), Due::Slots);
     }
 
-    /// Goes through the sessions, in steps; `false` if there is more to do than `budget` allows.
+    /// Checks sessions, in steps; `false` if there is more to do than `budget` allows.
     pub(crate) fn recall_slots(&mut self, now: Now, budget: &mut usize, out: &mut Outbox) -> bool {
         loop {
             let mut places = self.sessions.places_from(self.sessions.round.next);
@@ -70,7 +70,7 @@ impl Core {
             session.back.recalled_slots = None;
             return;
         };
-        // What is not made holds nothing, and a client is asked once.
+        // A slot that is not made holds nothing, and a client is asked once.
         let asked = session.back.recalled_slots;
         if count >= session.slots.made()
             || asked.is_some_and(|asked| asked <= count)
@@ -92,7 +92,7 @@ impl Core {
 
     /// A client that has not got it, or cannot now, is asked again.
     pub(crate) fn slots_recalled(&mut self, key: SessionKey, end: CallbackEnd) {
-        // One that does not want to is not asked the same again.
+        // A client that refuses is not asked for the same again.
         let again = match end {
             CallbackEnd::Done { status, .. } => status == Status::DELAY,
             CallbackEnd::Failed(_) => true,

@@ -7,7 +7,7 @@ use crate::run::Runner;
 use crate::time::Now;
 
 impl Runner {
-    /// Does what can be done of it.
+    /// Carries a request out, as far as it can be.
     pub(crate) fn administer(&mut self, now: Now, admin: Admin, out: &mut Outbox) {
         match admin {
             Admin::Drain { conn } => self.drain(now, conn, out),

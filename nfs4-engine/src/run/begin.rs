@@ -80,7 +80,7 @@ pub(super) fn begin(
             SequenceOutcome::Accepted(scope) => {
                 run.next_at = args.position();
                 out.metrics.operation(row.op, run.minor, Status::OK);
-                // No new work by this connection: the client comes back by another.
+                // A draining connection gets no new work: the client comes by another connection.
                 run.put_off = core.connections.is_draining(run.conn);
                 Some(Begin::Sequenced(scope))
             }

@@ -1,4 +1,4 @@
-//! Draining: a connection takes no new work, finishes what it has, and is closed.
+//! Draining: a connection gets no new work, finishes what it has begun, and is closed.
 
 use alloc::vec::Vec;
 
@@ -10,8 +10,8 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Runner {
-    /// Lets a connection finish what it has begun and then closes it, at the latest when
-    /// [`Config::drain_deadline`](crate::Config::drain_deadline) has passed.
+    /// Lets a connection finish what it has begun and then closes it, at the latest after
+    /// [`Config::drain_deadline`](crate::Config::drain_deadline).
     pub(crate) fn drain(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
         let deadline = now.mono.after(self.core.config.drain_deadline);
         if !self.core.connections.start_draining(conn, deadline) {
@@ -23,7 +23,7 @@ impl Runner {
         }
     }
 
-    /// Checks a draining connection: whether it has had its time, and for what it waits; `false`
+    /// Checks a draining connection: whether its time is over, and which requests it waits for; `false`
     /// if there was more to do than `budget` allows.
     pub(crate) fn on_drain_timer(
         &mut self,
@@ -39,10 +39,10 @@ impl Runner {
         self.count_waiting_compounds(conn, budget, out)
     }
 
-    /// Continues to look for the requests that a draining connection waits for, over `budget` places
-    /// of what is parked, for that can be all that all peers have running. `true` once all are
-    /// found; if there is none, the connection is closed. A request that is parked meanwhile says
-    /// so itself.
+    /// Searches on for the requests that a draining connection waits for, over `budget` places of the
+    /// parked COMPOUNDs, which can be those of all peers. `true` once all are found; if there is none, the
+    /// connection is closed. A request that is parked meanwhile
+    /// counts itself.
     fn count_waiting_compounds(
         &mut self,
         conn: ConnId,

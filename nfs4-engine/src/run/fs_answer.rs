@@ -21,8 +21,8 @@ impl Runner {
     ) {
         let key: CompoundKey = Key::new(ticket.index, ticket.generation);
         let Some(run) = self.parked.remove(key) else {
-            // A driver that found a fault has answered meanwhile, and a completion says so when it
-            // is dropped.
+            // A driver that found a fault has answered meanwhile, and a completion reports that when
+            // it is dropped.
             let is_answer = !matches!(result, Some(Err(error)) if error.is_no_answer());
             if is_answer {
                 self.core
@@ -43,7 +43,7 @@ impl Runner {
 }
 
 impl Core {
-    /// Why an answer is none.
+    /// The error that stands for an answer that breaks the contract.
     #[inline]
     fn refusal(
         &mut self,
@@ -64,7 +64,7 @@ impl Core {
         if let FsReply::Opened(opened) = reply
             && fault != FsFault::Reply
         {
-            // It is held all the same.
+            // The file is held all the same.
             self.release(ticket.export, opened.fh, out);
         }
         Some(FsError::NoAnswer)

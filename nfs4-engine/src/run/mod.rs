@@ -83,7 +83,7 @@ impl Runner {
             *result = None;
         }
         match run.sequenced {
-            // The session went, and nothing was done yet.
+            // The session is gone, and nothing was done yet.
             Some(scope)
                 if run.stage.only_looked() && !self.core.sessions.contains(scope.session) =>
             {
@@ -187,5 +187,5 @@ impl Core {
 
 /// Maximum number of finished COMPOUNDs that keep their memory for the next ones.
 const IDLE_KEPT: usize = 64;
-/// A COMPOUND with a longer reply, in bytes, gives its memory back.
+/// A COMPOUND with a longer reply, in bytes, frees its memory.
 const REPLY_KEPT: usize = 64 << 10;

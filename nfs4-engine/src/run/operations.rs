@@ -100,7 +100,7 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     cx.run.args_at = args.position();
     cx.run.reply.begin_op(op);
     if cx.run.minor == 0 && cx.run.begun > cx.core.config.max_operations {
-        // Elsewhere the session has its own limit.
+        // In later minor versions the session has its own limit.
         return Err(Status::TOO_MANY_OPS);
     }
     if row.flags.first_only && cx.run.begun > 1 {

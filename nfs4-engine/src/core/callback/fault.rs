@@ -1,4 +1,4 @@
-//! Callbacks that go wrong: no answer, no connection, no session.
+//! Callbacks that fail: no answer, no connection, no session.
 
 use alloc::vec::Vec;
 
@@ -14,7 +14,7 @@ use crate::keys::{CallKey, FlightKey, SessionKey};
 use crate::time::Now;
 
 impl Core {
-    /// No answer has come: the connection is not used for callbacks any more.
+    /// A callback is not answered in time: its connection carries no more callbacks.
     pub(crate) fn answer_is_overdue(
         &mut self,
         session: SessionKey,
@@ -43,8 +43,8 @@ impl Core {
         }
     }
 
-    /// The callback of a slot was executed or not: only the same may come on that slot, after a
-    /// while.
+    /// The callback of a slot may have been executed: only the same callback may be sent on that slot,
+    /// after a while.
     pub(crate) fn nobody_knows(
         &mut self,
         session: SessionKey,
@@ -97,7 +97,7 @@ impl Core {
         self.send_callback(call, now, out);
     }
 
-    /// A connection is gone: what was sent by it may have arrived or not.
+    /// A connection is closed: what was sent by it may have arrived or not.
     pub(crate) fn lose_flights(&mut self, flights: Vec<FlightKey>, now: Now, out: &mut Outbox) {
         for key in flights {
             let Some(flight) = self.land(key) else {
@@ -136,7 +136,7 @@ impl Core {
         self.end_callback(key, end, now, out);
     }
 
-    /// Ends the callback of a slot without knowing what came of it; others that wait continue.
+    /// Ends the callback of a slot with an unknown outcome; others that wait continue.
     pub(crate) fn end_on_slot(
         &mut self,
         session: SessionKey,
@@ -207,7 +207,7 @@ impl Core {
         });
     }
 
-    /// Nothing can be called by this session any more: only another session mends it.
+    /// This session carries no more callbacks: only another session can.
     pub(crate) fn back_channel_is_faulty(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;

@@ -23,8 +23,7 @@ use crate::keys::{ClientKey, PathCallKey};
 use crate::time::{Mono, Now};
 
 impl Core {
-    /// Asks something of a client of minor version 0. While its connection is being made, the
-    /// callback waits.
+    /// Sends a callback to a client of 4.0. While its connection is being made, the callback waits.
     ///
     /// # Errors
     /// The callback is not taken, and its end is not reported.
@@ -146,8 +145,8 @@ impl Core {
         self.remind_path(client);
     }
 
-    /// Puts a callback back into the queue, not to be sent before `not_before`; if it was sent as
-    /// often as may be, that is its end.
+    /// Puts a callback back into the queue, not to be sent before `not_before`; if it was sent the maximum
+    /// number of times, it ends.
     pub(crate) fn send_again(
         &mut self,
         key: PathCallKey,
@@ -187,7 +186,7 @@ impl Core {
         }
     }
 
-    /// Ends what has waited for a connection for long enough.
+    /// Ends callbacks that have waited too long for a connection.
     pub(crate) fn give_up_old(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(path) = self.path(key) else {
             return;

@@ -17,7 +17,7 @@ use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
-    /// Asks something of a client, by the hinted session or another one whose backchannel works.
+    /// Sends a callback to a client, by the hinted session or another one whose backchannel works.
     /// Its end is reported once, to its purpose.
     ///
     /// # Errors
@@ -55,9 +55,8 @@ impl Core {
         Ok(())
     }
 
-    /// Whether callbacks of this kind to this client are known to work: a connection is there that
-    /// can carry them, and nothing is wrong that a later one, or a later connection, has not put
-    /// right.
+    /// Whether callbacks of this kind to this client are known to work: a connection can carry them, and
+    /// no failure stands that a later callback, or a later connection, has not put right.
     pub(crate) fn can_call_back(&self, client: ClientKey, kind: Promise) -> bool {
         if self.is_dialled(client) {
             return self.path(client).is_some_and(CallbackPath::is_up);
@@ -68,7 +67,7 @@ impl Core {
         sessions.any(|key| self.has_path(*key, carries) && !self.is_failing(*key))
     }
 
-    /// Whether a client is called on a connection that we make, having no session.
+    /// Whether a client has no session, and is called on a connection that the server makes.
     fn is_dialled(&self, client: ClientKey) -> bool {
         let client = self.clients.get(client);
         client.is_some_and(|client| client.about.minor == 0)
@@ -92,7 +91,7 @@ impl Core {
         self.pump(session, now, out);
     }
 
-    /// Sends what waits, as far as there are slots for it and a connection.
+    /// Sends what waits, as far as there are free slots and a connection.
     pub(crate) fn pump(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         if self.back_connection(key, |_| false).is_none() {
             self.requeue_unsent(key, now, out);
@@ -114,8 +113,7 @@ impl Core {
         }
     }
 
-    /// Lets callbacks that were never sent be sent by other sessions of the client, if one has a
-    /// connection.
+    /// Moves callbacks that were never sent to other sessions of the client, if one has a connection.
     pub(crate) fn requeue_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
         let Some(session) = self.sessions.get(key) else {
             return;
@@ -222,8 +220,8 @@ impl Core {
     /// The session that a callback is sent by.
     ///
     /// # Errors
-    /// No session of the client has a backchannel that works and can carry it, or as many as may
-    /// are waiting at all that have.
+    /// No session of the client has a backchannel that works and can carry it, or the queues of all that
+    /// have are full.
     pub(crate) fn channel_for(
         &self,
         client: ClientKey,
@@ -278,12 +276,12 @@ impl Core {
         }
     }
 
-    /// Checks a callback whose time has come.
+    /// The timer of a callback has expired.
     pub(crate) fn on_callback_timer(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };
-        // Another reminder is set for a later time.
+        // Another timer is set for a later time.
         if call.at > now.mono {
             return;
         }

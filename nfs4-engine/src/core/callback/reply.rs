@@ -1,4 +1,4 @@
-//! What follows from a client's answer to a callback.
+//! The reply of a client to a callback.
 
 use nfs4_proto::nfs4::status::Status;
 
@@ -14,7 +14,7 @@ use crate::input::{CallbackOutcome, CallbackReply};
 use crate::keys::{CallKey, SessionKey};
 use crate::time::{Mono, Now};
 
-/// The slot that an answer is about.
+/// The slot that a reply is about.
 #[derive(Clone, Copy)]
 pub(crate) struct CallSite {
     pub(crate) session: SessionKey,
@@ -22,7 +22,7 @@ pub(crate) struct CallSite {
 }
 
 impl Core {
-    /// Takes an answer in. One that nothing waits for any more still settles its slot's seqid.
+    /// Processes a reply. One that no call waits for any more still settles its slot's seqid.
     pub(crate) fn callback_reply(&mut self, reply: CallbackReply, now: Now, out: &mut Outbox) {
         let found = self.callbacks.flights.find(reply.conn, reply.xid);
         let Some(flight) = found.and_then(|key| self.land(key)) else {
@@ -87,7 +87,7 @@ impl Core {
                 self.executed(place, status, attrs, now, out);
             }
             CbOutcome::FalseRetry => self.taken_for_another(place, now, out),
-            // What was sent since, or will be, is more to the point.
+            // A later callback counts more.
             CbOutcome::Delayed
             | CbOutcome::Misordered
             | CbOutcome::BadSlot
@@ -221,8 +221,8 @@ impl Core {
         self.pump(place.session, now, out);
     }
 
-    /// Ends the callback of a slot as far as the slot goes: what else of it is on the wire does not
-    /// matter any more, unless the slot is lost with it.
+    /// Ends the callback of a slot as far as the slot is concerned: other transmissions of it do not matter
+    /// any more, unless the slot is lost with it.
     fn settle(&mut self, place: CallSite, said: CbSlotReply) -> Option<CallKey> {
         let seat = self.seat_mut(place.session, place.slot)?;
         seat.slot.answered(said);
@@ -255,10 +255,10 @@ impl Core {
         self.next_check(key);
     }
 
-    /// A client that answers is there, and so is the connection that it answers by.
+    /// A client that answers is alive, and so is the connection of the reply.
     fn heard_from(&mut self, key: SessionKey, conn: ConnId, now: Now) {
         let client = self.sessions.get(key).map(|session| session.client);
-        // What has expired does not come back to life.
+        // An expired lease is not renewed.
         let expired = client.is_none_or(|client| self.is_expired(client, now.mono));
         let Some(session) = self.sessions.get_mut(key) else {
             return;

@@ -1,11 +1,11 @@
-//! What a client loses by a recall that it lets run out.
+//! Lapses: recalls that a client let run out.
 
 use crate::core::Core;
 use crate::keys::ClientKey;
 use crate::time::Mono;
 
 impl Core {
-    /// A delegation of this client was revoked since it did not come back.
+    /// A delegation of this client was revoked because the client did not return it.
     pub(crate) fn record_lapse(&mut self, client: ClientKey, now: Mono) {
         self.drop_lapses(1, now);
         let until = now.after(self.config.delegation_penalty);

@@ -1,5 +1,5 @@
-//! What becomes of delegations: recalled, revoked, asked about, and refused to clients that do not
-//! return them. [RFC 8881 §10.2 to §10.5]
+//! Delegations: recall, revocation, CB_GETATTR, and the penalty for clients that do not return them.
+//! [RFC 8881 §10.2 to §10.5]
 
 pub(crate) mod lapse;
 mod pressure;

@@ -1,4 +1,4 @@
-//! Having delegations returned when there are too many. [RFC 8881 §20.6]
+//! CB_RECALL_ANY, when there are too many delegations. [RFC 8881 §20.6]
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -14,8 +14,8 @@ use crate::keys::ClientKey;
 use crate::time::Now;
 
 impl Core {
-    /// A client cannot be given one more delegation: it is asked to give some of its own back, as
-    /// it likes. If that has not helped, the server chooses.
+    /// A client can get no more delegations: it is asked to return some of its own choice. If that has not
+    /// helped, the server recalls some.
     pub(crate) fn recall_some_for(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;

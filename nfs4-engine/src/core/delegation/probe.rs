@@ -1,4 +1,4 @@
-//! Asking the holder of a write delegation what has become of the file. [RFC 8881 §10.4.3]
+//! CB_GETATTR to the holder of a write delegation. [RFC 8881 §10.4.3]
 
 use core::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) enum Probed {
     Answered(DelegationKey, HolderAnswer),
     /// The holder was asked.
     Asked(DelegationKey),
-    /// The holder is to give the file back.
+    /// The delegation is being recalled.
     Recalled,
     /// The holder has had its time: the attributes are sent without its answer.
     Known,
@@ -78,7 +78,7 @@ impl Core {
                     Probed::Recalled
                 }
             }
-            // It is busy, again and again.
+            // The client is busy, again and again.
             (DelegationPhase::Held, AttrQuery::Idle | AttrQuery::Answered(_)) => {
                 self.recall(key, false, RecallReason::Conflict, now, out);
                 Probed::Known
@@ -87,12 +87,12 @@ impl Core {
     }
 
     /// The change attribute and size of a file that other clients than its holder get: what the holder
-    /// last said, as long as the file system knows no better. What was read since `watch` began is
+    /// last reported, as long as the file system has nothing newer. What was read since `watch` began is
     /// given.
     ///
     /// # Errors
-    /// DELAY if it was read while it was being noted what the holder says: it may be neither what was
-    /// so before nor what is sent since.
+    /// DELAY if it was read while the holder's report was being noted: it may be neither what was so before
+    /// nor what is sent since.
     pub(crate) fn tell(
         &self,
         fh: &Fh,
@@ -150,7 +150,7 @@ impl Core {
         }
     }
 
-    /// Sends CB_GETATTR; if that cannot be done, the delegation has to come back.
+    /// Sends CB_GETATTR; if that cannot be done, the delegation is recalled.
     fn ask(&mut self, key: DelegationKey, fh: Fh, now: Now, out: &mut Outbox) -> bool {
         let Some(held) = self.states.delegation_mut(key) else {
             return false;

@@ -1,4 +1,4 @@
-//! Recalling delegations, and revoking those that do not come back. [RFC 8881 §10.4.4 to 10.4.6]
+//! Recall of delegations, and revocation of those that are not returned. [RFC 8881 §10.4.4 to 10.4.6]
 
 use core::time::Duration;
 
@@ -39,7 +39,7 @@ impl Core {
             return false;
         }
         self.expire(now, out);
-        // No more than one file may have.
+        // The maximum number of delegations of a file.
         let found: Vec<_> = self.states.in_the_way(fh, who, touch).collect();
         let mut any = false;
         for key in found {
@@ -52,7 +52,7 @@ impl Core {
         any
     }
 
-    /// Something that is no client is about to do this to a file.
+    /// A program that is no client is about to access a file in this way.
     pub(crate) fn touched(&mut self, fh: &Fh, touch: Touch, now: Now, out: &mut Outbox) {
         self.recall_for(fh, None, touch, false, now, out);
         // No client reports when it is done.
@@ -60,7 +60,7 @@ impl Core {
         self.guards.recalled(fh, until);
     }
 
-    /// Sees to it that a delegation comes back.
+    /// Recalls a delegation.
     pub(crate) fn recall(
         &mut self,
         key: DelegationKey,
@@ -142,9 +142,9 @@ impl Core {
                 status: Status::DELAY,
                 ..
             } => BUSY,
-            // That the client knows of no such delegation can be because the callback has overtaken
-            // the reply that brought it. Said again, it will not come back. That it is revoked and
-            // not forgotten is reported to the client, should it have it after all.
+            // The client may not know the delegation because the callback has overtaken the reply that
+            // granted it. If it says so again, it will not return it. That the delegation is revoked and not
+            // removed shows in the client's status flags, should it have the delegation after all.
             CallbackEnd::Done { .. } if recall.refusals > 0 => {
                 self.revoke(key, now.mono, out);
                 return;
@@ -160,7 +160,7 @@ impl Core {
         self.set_timer(again, Due::Recall(key));
     }
 
-    /// Takes a delegation away that did not come back.
+    /// Revokes a delegation that was not returned.
     pub(crate) fn revoke(&mut self, key: DelegationKey, now: Mono, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
             return;
@@ -212,8 +212,8 @@ impl Core {
         }
     }
 
-    /// The file system does not know a file any more, and says so to this client, which forgets what
-    /// it has of it.
+    /// The file system does not know a file any more, and this client gets STALE and forgets what it has of
+    /// it.
     pub(crate) fn note_stale_file(&mut self, fh: &Fh, who: Option<ClientKey>, now: Mono) {
         let own = who.and_then(|client| self.states.delegation_to(client, fh));
         if let Some(own) = own {
@@ -266,7 +266,8 @@ impl Core {
         }
     }
 
-    /// A file that was just recalled will be wanted by others again.
+    /// Keeps the file of a recalled delegation from being delegated again for a while: other clients will
+    /// want it again.
     fn pause_delegating(&mut self, key: DelegationKey, now: Mono) {
         if let Some(fh) = self.states.delegated_fh(key) {
             let until = now.after(self.config.delegation_pause);
@@ -275,9 +276,9 @@ impl Core {
     }
 }
 
-/// When a busy client gets CB_RECALL again.
+/// How long to wait before a busy client gets CB_RECALL again.
 const BUSY: Duration = Duration::from_secs(1);
-/// that knew of no such delegation,
+/// The same for a client that did not know the delegation.
 const REFUSED: Duration = Duration::from_secs(2);
-/// or that could not be reached.
+/// The same for a client that could not be reached.
 const FAILED: Duration = Duration::from_secs(5);
