@@ -1,4 +1,4 @@
-//! What an operation sees while it runs.
+//! The context of an operation while it runs.
 
 use alloc::boxed::Box;
 
@@ -20,7 +20,7 @@ use crate::keys::{ClientKey, LockKey, OpenKey};
 use crate::state::stateid::Named;
 use crate::time::Now;
 
-/// An operation's view: the tables, its COMPOUND, and by the type `S` what is established.
+/// An operation's context: the tables, its COMPOUND, and by the type `S` its scope.
 pub(crate) struct Cx<'a, S> {
     pub(crate) core: &'a mut Core,
     pub(crate) run: &'a mut Compound,
@@ -45,7 +45,7 @@ impl<S> Cx<'_, S> {
         self.run.current.ok_or(Status::NOFILEHANDLE)
     }
 
-    /// What is the same for all objects of the export of a filehandle.
+    /// Properties that all objects of the export of a filehandle share.
     ///
     /// # Errors
     /// STALE if it is not served any more.
@@ -115,10 +115,10 @@ impl<S> Cx<'_, S> {
 }
 
 impl<S: Scope> Cx<'_, S> {
-    /// Says that the current operation does this to a file.
+    /// Records that the current operation accesses a file in this way.
     ///
     /// # Errors
-    /// DELAY while a delegation of another client is in the way.
+    /// DELAY while a delegation of another client conflicts.
     pub(crate) fn touch(&mut self, fh: &Fh, touch: Touch, truncate: bool) -> Result<(), Status> {
         let who = S::sender(self);
         if self.recalls(fh, who, touch, truncate) {

@@ -8,11 +8,11 @@ use crate::compound::context::Cx;
 use crate::compound::{Sequenced, Sessionless, Step, V40};
 use crate::fs::FsResult;
 
-/// One operation. A column that is empty is a scope in which it is not served.
+/// One operation. An empty column is a scope in which it is not served.
 pub(crate) struct Row {
     pub(crate) op: Op,
     pub(crate) flags: Flags,
-    /// The most bytes of its result after the status, for an operation that changes something:
+    /// Maximum bytes of its result after the status, for an operation that changes something:
     /// room for them is proved before it begins.
     pub(crate) reply_bound: Option<usize>,
     /// Without a session.

@@ -9,31 +9,31 @@ use crate::keys::ClientKey;
 pub(crate) struct Opening {
     /// Why no file may be made, if the OPEN could make one.
     pub(crate) barred: Option<Barred>,
-    /// The client for whose open room is kept.
+    /// The client whose open is reserved.
     pub(crate) room: Option<ClientKey>,
-    /// A file that is there is cut.
+    /// An existing file is truncated.
     pub(crate) cut: bool,
-    /// What was made once cannot be made again: the second time it is refused, because the file is
-    /// there or because of the file's mode.
+    /// The creation cannot be repeated: the second time it would be refused, because the file exists or
+    /// because of its mode.
     pub(crate) once: bool,
 }
 
-/// Why an OPEN that may make a file must not make this one: the file system is asked only for one
-/// that is there, so that an OPEN which cannot succeed leaves no file behind.
+/// Why an OPEN that may make a file must not make this one: the file system is asked only for an
+/// existing file, so that an OPEN which cannot succeed leaves no file behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Barred {
-    /// The OPEN claims what is delegated to its client, which is there.
+    /// The OPEN claims a delegation of its client, whose file exists.
     Claims,
-    /// Nothing can be changed there.
+    /// The export is read-only.
     ReadOnly,
     /// The size is beyond the largest file.
     TooLong,
-    /// There is no room for one more open; one of a file that its owner has open needs none.
+    /// There is no room for one more open; an OPEN of a file that its owner has open needs none.
     Full(Status),
 }
 
 impl Barred {
-    /// What is answered if the file is not there.
+    /// The status if the file does not exist.
     pub(crate) const fn when_absent(self) -> Status {
         match self {
             Barred::Claims => Status::NOENT,

@@ -8,7 +8,7 @@ use crate::state::owner_seqid::SeqidRequest;
 pub(crate) struct OwnerRequest {
     pub(crate) whose: SeqidOwner,
     pub(crate) asked: SeqidRequest,
-    /// What a CLOSE closes.
+    /// The open that a CLOSE closes.
     pub(crate) closes: Option<OpenKey>,
     /// Of a LOCK by a lock-owner without state in the file: its own seqid, and the lock-owner itself if
     /// it is known.

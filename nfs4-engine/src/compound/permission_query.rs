@@ -26,24 +26,24 @@ pub(crate) enum IntendedUse {
     Replace,
 }
 
-/// What a file system was asked about a wish.
+/// A question to a file system about an intended use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PermissionQuery {
     pub(crate) wish: IntendedUse,
-    /// The file that is delegated.
+    /// The delegated file.
     pub(crate) file: FileKey,
     pub(crate) about: PermissionSubject,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PermissionSubject {
-    /// The user's rights to the directory, of the old name if there are two,
+    /// The user's rights to the directory; of two, to that of the old name.
     Dir,
-    /// and to that of the new one.
+    /// The user's rights to the directory of the new name.
     NewDir,
-    /// Whether the directory is sticky, and whose it is.
+    /// The mode and the owner of the directory, for the sticky bit.
     Sticky,
-    /// Whose the file is.
+    /// The owner of the file.
     Owner,
     /// The user's rights to the file.
     Rights,

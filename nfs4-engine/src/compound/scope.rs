@@ -1,4 +1,4 @@
-//! What may be established around an operation: a session, a client of minor version 0, or nothing.
+//! Scopes: what is established around an operation: a session, a client of 4.0, or nothing.
 
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
 use nfs4_proto::nfs4::status::Status;
@@ -11,7 +11,7 @@ use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::principal::Principal;
 use crate::state::stateid::Named;
 
-/// What may be established around an operation.
+/// What is established around an operation.
 pub(crate) trait Scope: Copy + 'static {
     /// The session of the request, if it has one.
     fn session(&self) -> Option<SessionKey>;
@@ -19,13 +19,13 @@ pub(crate) trait Scope: Copy + 'static {
     /// The client that the request is known to come from.
     fn sender(cx: &Cx<'_, Self>) -> Option<ClientKey>;
 
-    /// The same, if that may be learnt from the operation that begins at `next`.
+    /// The same, if the operation that begins at `next` names it.
     fn sender_before(cx: &Cx<'_, Self>, next: Reader<'_>) -> Option<ClientKey> {
         let _ = next;
         Self::sender(cx)
     }
 
-    /// Whether what is established around an operation still stands, after a wait.
+    /// Whether the scope still stands after a wait.
     fn stands(cx: &Cx<'_, Self>) -> bool {
         let _ = cx;
         true
@@ -35,8 +35,7 @@ pub(crate) trait Scope: Copy + 'static {
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
 }
 
-/// A scope in which clients are known: by the session, or by what a request of minor version 0
-/// names.
+/// A scope in which clients are known: by the session, or by what a request of 4.0 names.
 pub(crate) trait Established: Scope {
     /// The client that an owner is one of; see [`Cx::client_of`].
     fn client_of(cx: &mut Cx<'_, Self>, id: ClientId) -> Result<ClientKey, Status>;
@@ -54,7 +53,7 @@ pub(crate) trait Established: Scope {
         true
     }
 
-    /// Whether the client must confirm an OPEN, and can be given nothing more before it has.
+    /// Whether the client must confirm an OPEN before it gets anything more under it.
     /// [RFC 7530 §9.1.11]
     fn must_confirm(cx: &Cx<'_, Self>, open: OpenKey) -> bool {
         let _ = (cx, open);
@@ -85,7 +84,7 @@ impl Scope for Sequenced {
         Some(cx.scope.client)
     }
 
-    /// The session may have been ended.
+    /// The session may have been destroyed.
     fn stands(cx: &Cx<'_, Sequenced>) -> bool {
         cx.core.sessions.contains(cx.scope.session)
     }

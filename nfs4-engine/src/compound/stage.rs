@@ -9,7 +9,7 @@ use crate::keys::{ClientKey, DelegationKey, FileKey};
 use crate::state::claim::Claim;
 use crate::state::delegation::HolderAnswer;
 
-/// What an operation says when it returns.
+/// How an operation returns.
 #[expect(
     clippy::large_enum_variant,
     reason = "a request is moved once; boxing it would allocate"
@@ -21,7 +21,7 @@ pub(crate) enum Step {
     Failed(Status),
     /// It waits for a file system.
     Wait(u16, FsOp, Stage),
-    /// It waits for what the holder of a delegation was asked.
+    /// It waits for the holder of a delegation to answer CB_GETATTR.
     AwaitHolder(DelegationKey, Stage),
     /// It has done a part, and lets others be served.
     Yield,
@@ -33,40 +33,40 @@ pub(crate) enum Stage {
     /// It waited once, and ends with the answer.
     #[default]
     Last,
-    /// It has ended, and the next one waits for its turn.
+    /// It has ended, and the next operation waits until others have been served.
     Between,
-    /// READDIR: the room in the file system is asked for.
+    /// READDIR: it waits for the free space of the file system.
     ReadDirStat,
-    /// OPEN: the file is looked for, or made.
+    /// OPEN: it waits for the file to be found or made.
     OpenFound(Opening),
-    /// REMOVE and RENAME: it is looked what the (old) name means,
+    /// REMOVE and RENAME: it waits for the file of the (old) name.
     NameFound,
-    /// and RENAME: what the new one does.
+    /// RENAME: it waits for the file of the new name.
     OtherNameFound,
-    /// A file is delegated, and it is looked whether the user may do to it what has to do with that.
+    /// It waits for the answer whether the user may use a delegated file as intended.
     Queried(PermissionQuery),
-    /// REMOVE and RENAME: the name is removed of a file that is delegated to the caller,
+    /// REMOVE and RENAME: it waits for the removal of a name of a file that is delegated to the caller.
     NameRemoved(FileKey),
-    /// and it is looked whether the file is still there.
+    /// REMOVE and RENAME: it waits for the answer whether that file still exists.
     NameGone(FileKey),
-    /// GETATTR, VERIFY and NVERIFY: the holder of a write delegation was asked what it has made of
-    /// the file,
+    /// GETATTR, VERIFY and NVERIFY: it waits for the holder of a write delegation to answer
+    /// CB_GETATTR.
     Asked,
     /// The holder has answered.
     Told(DelegationKey, HolderAnswer),
-    /// that it has changed the file was noted, and it says that it has this length,
+    /// The holder has changed the file: it waits for the change to be noted, beside the reported size.
     Noted(DelegationKey, Option<u64>),
-    /// The change was noted once more, so that this change attribute goes with this size and is no more
-    /// seen beside the file system's,
+    /// It waits for the change to be noted once more, so that this change attribute goes with this size
+    /// and is never seen with the file system's.
     Kept {
         held: DelegationKey,
         change: u64,
         size: u64,
         former: u64,
     },
-    /// and the room in the file system was asked for once more.
+    /// It waits for the free space of the file system once more.
     WithStat { change: u64, size: u64 },
-    /// OPEN: the share is claimed, and the file is being cut.
+    /// OPEN: the share is reserved, and it waits for the file to be truncated.
     OpenCut {
         claim: Claim,
         dir: DirChange,
@@ -80,7 +80,7 @@ impl Stage {
         file.map_or(Stage::Last, Stage::NameRemoved)
     }
 
-    /// Whether the operation has only looked so far: it is as if it had not begun.
+    /// Whether the operation has only asked so far: it is as if it had not begun.
     pub(crate) const fn only_looked(self) -> bool {
         match self {
             Stage::NameFound | Stage::OtherNameFound | Stage::Queried(_) => true,

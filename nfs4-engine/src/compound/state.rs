@@ -49,13 +49,13 @@ pub(crate) struct Compound {
     pub(crate) current_stateid: Stateid,
     pub(crate) saved_stateid: Stateid,
     pub(crate) sequenced: Option<Sequenced>,
-    /// What its SEQUENCE was answered.
+    /// The values of its SEQUENCE's result.
     pub(crate) said: SequenceValues,
     /// In minor version 0, the client whose lease it holds.
     pub(crate) leased_by: Option<ClientKey>,
     /// In minor version 0, the owner's request that the operation is.
     pub(crate) turn: Option<OwnerRequest>,
-    /// In minor version 0, what a retry finds it by.
+    /// In 4.0, the key that a retransmission finds it by.
     pub(crate) request: Option<RequestKey>,
     /// An operation that changes something has begun.
     pub(crate) changes: bool,
@@ -63,11 +63,11 @@ pub(crate) struct Compound {
     pub(crate) put_off: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
-    /// In which draining of its connection it is known that it is waited for; 0 for none.
+    /// The draining of its connection in which it is counted; 0 for none.
     pub(crate) awaited: u32,
     /// The reply is to be kept for replay.
     pub(crate) keep: bool,
-    /// The most bytes that the RPC reply may have, and that a kept one may have.
+    /// Maximum bytes of the RPC reply, and of one that is kept.
     pub(crate) max_reply: usize,
     pub(crate) max_kept: usize,
     /// The memory that is left for a kept one, in bytes.
@@ -78,7 +78,7 @@ pub(crate) struct Compound {
     pub(crate) guard: Guard,
     /// The moment from which the current operation watches for changes.
     pub(crate) watch: ChangeWatch,
-    /// On whose behalf the next request to the file system is made, if not the caller's.
+    /// The user for which the next request to the file system is made, if not the caller.
     pub(crate) acting: Option<Arc<Credential>>,
 }
 

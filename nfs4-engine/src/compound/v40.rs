@@ -1,4 +1,4 @@
-//! What holds around an operation of minor version 0. [RFC 7530 §9.1]
+//! The scope of an operation of 4.0. [RFC 7530 §9.1]
 
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::basic::{ClientId, Stateid};
@@ -27,8 +27,8 @@ impl Scope for V40 {
         cx.run.leased_by
     }
 
-    /// Linux asks for the attributes before it gives a delegation back or closes. If that waited
-    /// until the delegation is back, it would wait for itself.
+    /// Linux asks for the attributes before it returns a delegation or closes. If that waited until the
+    /// delegation is returned, it would wait for itself.
     fn sender_before(cx: &Cx<'_, V40>, mut next: Reader<'_>) -> Option<ClientKey> {
         let announced = || {
             if cx.run.begun >= cx.run.count {
@@ -121,7 +121,7 @@ impl Core {
         Ok(key)
     }
 
-    /// What a stateid names, and whose it is. [RFC 7530 §9.1.4.4]
+    /// The state that a stateid names, and its client. [RFC 7530 §9.1.4.4]
     fn check_v40(
         &self,
         stateid: &Stateid,

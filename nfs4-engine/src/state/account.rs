@@ -1,4 +1,4 @@
-//! State as it is counted to the peers of clients.
+//! State, counted by peer.
 
 use crate::keys::{FileKey, PartyKey};
 use crate::map::{KeyMap, Keyed};
@@ -24,12 +24,12 @@ impl Accounts {
         }
     }
 
-    /// How many ranges a party has locked in a file.
+    /// Number of ranges that a party has locked in a file.
     pub(crate) fn ranges(&self, party: PartyKey, file: FileKey) -> usize {
         self.ranges.get(&(party, file)).copied().unwrap_or(0)
     }
 
-    /// In how many files parties have locked ranges.
+    /// Number of pairs of a party and a file with counted ranges.
     pub(crate) fn files(&self) -> usize {
         self.ranges.len()
     }

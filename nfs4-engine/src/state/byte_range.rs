@@ -7,10 +7,10 @@ pub(crate) struct Range {
     pub(crate) last: u64,
 }
 
-/// Whether others may lock what is locked.
+/// The kind of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockKind {
-    /// Others may have it for reading, too.
+    /// A shared lock (READ_LT).
     Read,
     /// An exclusive lock (WRITE_LT).
     Write,

@@ -1,5 +1,5 @@
-//! What an OPEN has of a file while it cuts it: its share keeps others away already, and its open
-//! is there only once it has succeeded.
+//! The share that an OPEN has of a file while it truncates it: the share excludes others already, and
+//! the open exists only once the truncation has succeeded.
 
 use super::file::Share;
 use super::table::States;

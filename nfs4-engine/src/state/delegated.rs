@@ -1,4 +1,4 @@
-//! The table of delegations, and what concerns them and files at once.
+//! The table of delegations.
 
 use nfs4_proto::nfs4::status::Status;
 

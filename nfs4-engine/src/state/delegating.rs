@@ -1,4 +1,4 @@
-//! Delegations as they concern files, opens and clients.
+//! Delegations in relation to files, opens and clients.
 
 use nfs4_proto::nfs4::basic::Stateid;
 
@@ -137,7 +137,7 @@ impl States {
         Ok(())
     }
 
-    /// Delegates a file to a client; the caller has seen that nothing is against it.
+    /// Delegates a file to a client; the caller has checked that nothing conflicts.
     pub(crate) fn delegate(
         &mut self,
         client: ClientKey,
@@ -165,8 +165,8 @@ impl States {
         key
     }
 
-    /// Makes a delegation for reading one for writing; the caller has seen that nothing is against
-    /// it.
+    /// Turns a read delegation into a write delegation; the caller has checked that nothing
+    /// conflicts.
     pub(crate) fn upgrade(&mut self, key: DelegationKey, grant: Grant) {
         let Some(held) = self.delegated.slab.get_mut(key) else {
             return;
@@ -183,7 +183,7 @@ impl States {
         Named::Deleg(key).encode(self.epoch, seqid)
     }
 
-    /// Takes a delegation away, and keeps its stateid until the client acknowledges that.
+    /// Revokes a delegation, and keeps its stateid until the client acknowledges that.
     pub(crate) fn revoke(&mut self, key: DelegationKey) {
         let Some(held) = self.delegated.slab.get_mut(key) else {
             return;

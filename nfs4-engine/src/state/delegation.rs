@@ -21,18 +21,18 @@ pub(crate) struct Delegation {
     /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
     pub(crate) seqid: u32,
     pub(crate) phase: DelegationPhase,
-    /// For what the file system let its opener open the file.
+    /// The access for which the file system let its opener open the file.
     rights: Share,
-    /// On whose behalf it was granted.
+    /// The user that it was granted for.
     pub(crate) opener: Arc<Credential>,
-    /// The request whose reply brought it.
+    /// The request whose reply granted it.
     pub(crate) granted_by: Option<Referred>,
     /// The change attribute that the client knows. [RFC 8881 §10.4.3]
     pub(crate) change: u64,
-    /// Up to which length the client may write before it knows that there is room.
+    /// The size up to which the client may write before it knows that there is room.
     pub(crate) limit: u64,
     pub(crate) probe: AttrQuery,
-    /// Since when others wait for what the holder says.
+    /// Since when requests wait for the holder's answer.
     awaited: Option<AnswerAwaited>,
     /// What other clients got of it, if that is not what the file system has.
     said: Option<ReportedSize>,
@@ -43,7 +43,7 @@ pub(crate) struct Delegation {
     pub(super) file_place: u32,
 }
 
-/// How far a delegation has come.
+/// The phase of a delegation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DelegationPhase {
     /// The client has it.
@@ -54,15 +54,15 @@ pub(crate) enum DelegationPhase {
     Revoked,
 }
 
-/// That a delegation is to come back. [RFC 8881 §10.4.4]
+/// The recall of a delegation. [RFC 8881 §10.4.4]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recall {
-    /// When it is revoked.
+    /// When the delegation is revoked.
     pub(crate) until: Mono,
     pub(crate) told: RecallProgress,
     /// Not before then CB_RECALL is sent again.
     pub(crate) again: Mono,
-    /// The file is about to be cut to length zero: what the client has not written does not matter.
+    /// The file is about to be truncated to length zero: data that the client has not written does not matter.
     pub(crate) truncate: bool,
     /// How often the client has answered with an error.
     pub(crate) refusals: u8,
@@ -71,11 +71,11 @@ pub(crate) struct Recall {
 /// Whether a client knows of a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecallProgress {
-    /// CB_RECALL was not sent, or came to nothing.
+    /// CB_RECALL was not sent, or has failed.
     No,
     /// CB_RECALL is under way.
     Asked,
-    /// It has answered CB_RECALL.
+    /// The client has answered CB_RECALL.
     Yes,
 }
 
@@ -92,7 +92,7 @@ pub(crate) enum AttrQuery {
     Answered(HolderAnswer),
 }
 
-/// What a holder says of the file. [RFC 8881 §20.1]
+/// A holder's answer to CB_GETATTR. [RFC 8881 §20.1]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HolderAnswer {
     /// When it came.
