@@ -1,8 +1,8 @@
-//! The kinds of scope: what a COMPOUND has established when it comes to an operation.
+//! The scopes: what a COMPOUND has established before an operation.
 
 use crate::keys::{ClientKey, SessionKey};
 
-/// No session: an operation that stands alone. [RFC 8881 §2.10.2]
+/// No session: the operation is alone in its COMPOUND. [RFC 8881 §2.10.2]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sessionless;
 
@@ -14,6 +14,6 @@ pub(crate) struct Sequenced {
     pub(crate) slot: u32,
 }
 
-/// Minor version 0: there is no session, and each operation names its client.
+/// 4.0: there is no session, and each operation names its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct V40;

@@ -12,10 +12,10 @@ use nfs4_proto::xdr::Writer;
 use crate::action::Outbox;
 use crate::ids::ConnId;
 
-/// A reply: bytes, and large payloads that are spliced in when it is sent.
+/// A reply: encoded bytes, and large payloads that are spliced in when it is sent.
 pub(crate) struct Reply {
     w: Writer,
-    // A payload and the offset in `w` that it stands before.
+    // Each payload with the offset in `w` before which it is spliced.
     payloads: Vec<(usize, Bytes)>,
     payload_len: usize,
     count_at: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Reply {
 #[derive(Clone, Copy, Default)]
 struct OpMark {
     at: usize,
-    /// It is a SETATTR.
+    /// The operation is SETATTR.
     sets: bool,
     payloads: usize,
     payload_len: usize,
@@ -47,7 +47,7 @@ impl Reply {
         }
     }
 
-    /// Starts a reply with this tag, keeping the memory of the last one.
+    /// Starts a reply with this tag; it reuses the memory of the previous one.
     pub(crate) fn begin(&mut self, tag: &[u8]) {
         self.w.clear();
         self.payloads.clear();
@@ -64,7 +64,7 @@ impl Reply {
         self.w.len() + self.payload_len
     }
 
-    /// Bytes that it has taken for itself, beside payloads.
+    /// Allocated bytes, without payloads.
     pub(crate) fn capacity(&self) -> usize {
         self.w.capacity()
     }
@@ -87,8 +87,8 @@ impl Reply {
         self.w.u32(Status::OK.0);
     }
 
-    /// Ends it; what a failed operation had encoded is dropped, unless its result has a body even
-    /// then. That of SETATTR always has one: which attributes were set. [RFC 8881 §18.30.2]
+    /// Ends the result of an operation. The encoded body of a failed operation is dropped, unless
+    /// `keep_body`. SETATTR always has a body, the attributes that were set. [RFC 8881 §18.30.2]
     pub(crate) fn end_op(&mut self, status: Status, keep_body: bool) {
         self.status = status;
         if status != Status::OK {
@@ -104,13 +104,13 @@ impl Reply {
         }
     }
 
-    /// What the current result has after its status, which is no large payload.
+    /// The body of the current result, without large payloads.
     pub(crate) fn op_body(&self) -> &[u8] {
         let from = self.op.at + 8;
         self.w.as_slice().get(from..).unwrap_or_default()
     }
 
-    /// An opaque, spliced if it is large.
+    /// Appends an opaque; a large one is spliced.
     pub(crate) fn payload(&mut self, data: Bytes) {
         if data.len() <= COPY_UP_TO {
             self.w.opaque(&data);
@@ -124,7 +124,7 @@ impl Reply {
         self.w.pad(len);
     }
 
-    /// What is encoded already, spliced if it is large.
+    /// Appends encoded bytes; large ones are spliced.
     pub(crate) fn encoded(&mut self, bytes: Vec<u8>) {
         if bytes.len() <= COPY_UP_TO {
             self.w.raw(&bytes);
@@ -134,7 +134,7 @@ impl Reply {
         self.payloads.push((self.w.len(), Bytes::from(bytes)));
     }
 
-    /// Completes the header; the reply is ready to be sent.
+    /// Completes the header; the reply can then be sent.
     pub(crate) fn finish(&mut self) {
         self.w.patch_u32(0, self.status.0);
         self.w.patch_u32(self.count_at, self.results);
@@ -145,7 +145,7 @@ impl Reply {
         self.status = status;
     }
 
-    /// Whether it ends with an operation that was not even tried.
+    /// Whether the last operation failed before it was executed.
     pub(crate) fn ends_unexecuted(&self) -> bool {
         matches!(
             self.status,
@@ -153,18 +153,18 @@ impl Reply {
         )
     }
 
-    /// Sends it.
+    /// Sends the reply.
     pub(crate) fn send(&mut self, conn: ConnId, xid: u32, out: &mut Outbox) {
         let head = rpc_head(xid, self.len());
         out.reply(conn, &head, self.w.as_slice(), &mut self.payloads);
     }
 
-    /// Drops it: its connection is closed.
+    /// Drops the reply: its connection is closed.
     pub(crate) fn discard(&mut self) {
         self.payloads.clear();
     }
 
-    /// Appends the whole of it, payloads included, to `copy`.
+    /// Appends the reply, payloads included, to `copy`.
     pub(crate) fn copy_to(&self, copy: &mut Vec<u8>) {
         copy.reserve_exact(self.len());
         let bytes = self.w.as_slice();
@@ -178,7 +178,7 @@ impl Reply {
     }
 }
 
-/// Record mark and RPC header of a reply whose COMPOUND4res has `len` bytes.
+/// The record mark and RPC header of a reply with a COMPOUND4res of `len` bytes.
 pub(crate) fn rpc_head(xid: u32, len: usize) -> [u8; 4 + SUCCESS_HEADER_LEN] {
     let mut head = [0; 4 + SUCCESS_HEADER_LEN];
     let (mark, header) = head.split_at_mut(4);
@@ -187,7 +187,7 @@ pub(crate) fn rpc_head(xid: u32, len: usize) -> [u8; 4 + SUCCESS_HEADER_LEN] {
     head
 }
 
-/// Up to this many bytes, a copy is cheaper than a splice.
+/// Maximum length of a payload that is copied, in bytes; a copy is cheaper than a splice up to here.
 const COPY_UP_TO: usize = 4096;
 
 #[cfg(test)]
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_encoded_and_large_is_not_copied() {
+    fn a_large_encoded_result_is_spliced_not_copied() {
         for (len, copied) in [(COPY_UP_TO, true), (COPY_UP_TO + 4, false)] {
             let mut reply = Reply::new();
             reply.begin(b"");
@@ -208,7 +208,7 @@ mod tests {
             reply.copy_to(&mut whole);
             assert_eq!(whole.get(before..), Some(&*alloc::vec![7; len]));
             reply.end_op(Status::SERVERFAULT, false);
-            assert_eq!(reply.len(), before, "a result that failed takes it back");
+            assert_eq!(reply.len(), before, "a failed result drops its payload");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How long the reply to a COMPOUND may get. [RFC 8881 §2.10.6.4]
+//! The maximum length of the reply to a COMPOUND. [RFC 8881 §2.10.6.4]
 
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::reply::SUCCESS_HEADER_LEN;
@@ -7,11 +7,10 @@ use super::Compound;
 use crate::keys::SessionKey;
 
 impl Compound {
-    /// Whether `more` bytes still fit into the reply, and after them at least an error for the
-    /// operation that follows.
+    /// Whether the reply has room for `more` bytes and for an error of the next operation.
     ///
     /// # Errors
-    /// REP_TOO_BIG, or REP_TOO_BIG_TO_CACHE if only a reply to be kept is too long.
+    /// REP_TOO_BIG, or REP_TOO_BIG_TO_CACHE if the reply is too long only to be kept for replay.
     pub(crate) fn room_for(&self, more: usize) -> Result<(), Status> {
         let len = self.fixed_len() + more;
         if len > self.max_reply {
@@ -23,10 +22,10 @@ impl Compound {
         }
     }
 
-    /// How many bytes a result may have that can be made shorter, but not shorter than `least`.
+    /// Maximum length of a result that the operation can shorten to `least` bytes.
     ///
     /// # Errors
-    /// As [`Compound::room_for`], if there is less room than that.
+    /// As [`Compound::room_for`], if there is room for fewer than `least` bytes.
     pub(crate) fn room(&self, least: usize) -> Result<usize, Status> {
         self.room_for(least)?;
         let (len, most) = (self.fixed_len(), self.most());
@@ -36,7 +35,7 @@ impl Compound {
         }
     }
 
-    /// Why a result is shorter than `wanted`, if it is the reply that leaves no room for more.
+    /// The limit of the reply that makes a result shorter than `wanted`, if one does.
     pub(crate) fn cut_by(&self, wanted: usize) -> Option<Status> {
         let most = self.most();
         let is_cut = self.fixed_len() + wanted > most;
@@ -47,7 +46,7 @@ impl Compound {
         })
     }
 
-    /// How long a reply may be with results that can be made shorter.
+    /// Maximum length of a reply whose results can be shortened, in bytes.
     fn most(&self) -> usize {
         if self.keep {
             self.max_reply.min(self.max_kept).min(self.spare)
@@ -56,13 +55,13 @@ impl Compound {
         }
     }
 
-    /// How many bytes of its reply may be kept for replay, by which session.
+    /// The session that keeps the reply for replay, and the maximum length of the kept reply, in bytes.
     pub(crate) fn promised(&self) -> Option<(SessionKey, usize)> {
         let scope = self.sequenced.as_ref().filter(|_| self.keep)?;
         Some((scope.session, self.max_kept))
     }
 
-    /// What the RPC reply has at the least, if nothing more is added to the current result.
+    /// Minimum length of the RPC reply if the current result does not grow, in bytes.
     fn fixed_len(&self) -> usize {
         let next = if self.begun < self.count {
             RESULT_HEAD
@@ -73,5 +72,5 @@ impl Compound {
     }
 }
 
-/// What every error takes: operation number and status, and a SETATTR's that nothing was set.
+/// Length of an error, in bytes: operation number, status, and SETATTR's empty list of attributes.
 const RESULT_HEAD: usize = 12;

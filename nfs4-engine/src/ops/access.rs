@@ -40,8 +40,8 @@ pub(crate) fn resume<S>(
     Ok(Step::Done(Status::OK))
 }
 
-/// Which rights say anything of an object: names are looked up and deleted in directories, which
-/// are not executed.
+/// The rights that apply to a kind of object: LOOKUP and DELETE only to directories, EXECUTE only to
+/// other objects.
 const fn meaningful(kind: FileKind) -> AccessMask {
     let common = AccessMask::READ
         .union(AccessMask::MODIFY)
@@ -57,5 +57,5 @@ const fn meaningful(kind: FileKind) -> AccessMask {
     }
 }
 
-/// The rights that a file system is asked for; the client learns that others are not supported.
+/// The rights that file systems check; the reply reports all others as not supported.
 const KNOWN: AccessMask = AccessMask(0x3f);

@@ -1,5 +1,5 @@
-//! The attributes of the current file, as a client gets them that does not hold a write delegation of
-//! it. [RFC 8881 §10.4.3]
+//! The attributes of the current file, for a client that does not hold its write delegation.
+//! [RFC 8881 §10.4.3]
 
 use alloc::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::compound::{Cx, Fetched, Scope, Stage, Step};
 use crate::core::delegation::probe::Probed;
 use crate::delegation_kind::RecallReason;
 use crate::delegation_kind::Touch;
-use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, SetAttrs, SetTime};
+use crate::fs::{Attrs, Authority, FsError, FsOp, FsReply, FsResult, FsStat, SetAttrs, SetTime};
 use crate::guards::Guard;
 use crate::keys::DelegationKey;
 use crate::state::delegation::{HolderAnswer, ReportedSize};
@@ -58,7 +58,7 @@ pub(super) fn resume<S: Scope>(
     }
 }
 
-/// What is delegated of a file that is gone ends with it.
+/// Ends the delegations of a file that no longer exists.
 fn note_if_stale<S: Scope>(
     cx: &mut Cx<'_, S>,
     next: Reader<'_>,
@@ -71,8 +71,8 @@ fn note_if_stale<S: Scope>(
     Ok(())
 }
 
-/// The attributes, for a user that is `permitted` to know them; a request that `may_wait` waits a
-/// moment for the holder of a write delegation, which is asked for its own.
+/// Gets the attributes. If the user is not `permitted` yet, the file system checks that first. A
+/// request that `may_wait` waits for the holder of a write delegation to answer the probe.
 #[inline]
 fn look_or_wait<S: Scope>(
     cx: &mut Cx<'_, S>,
@@ -116,7 +116,8 @@ fn look_or_wait<S: Scope>(
     Ok(Step::Wait(fh.export, op, Stage::Last))
 }
 
-/// Makes of what was read, since the watch of the COMPOUND began, what the client gets.
+/// Replaces the file system's change attribute and size by those of the holder of a write delegation,
+/// unless the file system has newer ones.
 fn tell<S: Scope>(
     cx: &Cx<'_, S>,
     mask: &Bitmap,
@@ -144,7 +145,7 @@ fn resume_told<S: Scope>(
 ) -> Result<Step, Status> {
     let stage = cx.run.stage;
     if matches!(stage, Stage::Asked) {
-        // What came along with an earlier answer may have changed meanwhile.
+        // Attributes from an earlier answer may have changed meanwhile.
         cx.run.fetched = None;
         return look_or_wait(cx, mask, next, (true, false), then);
     }
@@ -157,17 +158,7 @@ fn resume_told<S: Scope>(
         });
     }
     let fh = cx.current()?;
-    let (mut attrs, stat) = match (result, stage) {
-        (Ok(FsReply::Attrs { attrs, stat }), _) => (attrs, stat),
-        (Ok(_), _) => return Err(Status::SERVERFAULT),
-        (Err(_), Stage::Noted(key, _) | Stage::Kept { held: key, .. }) => {
-            // Without that, only the holder knows.
-            let reason = RecallReason::Conflict;
-            cx.core.recall(key, false, reason, cx.now, cx.out);
-            return Err(Status::DELAY);
-        }
-        (Err(error), _) => return Err(error.status()),
-    };
+    let (mut attrs, stat) = read_or_recall(cx, stage, result)?;
     if let Stage::Told(key, told) = stage {
         if is_changed(cx, key, &told, &attrs) {
             return note(cx, key, Stage::Noted(key, told.size));
@@ -221,12 +212,34 @@ fn resume_told<S: Scope>(
     then(cx, &Fetched { fh, attrs, stat })
 }
 
+/// The attributes that the file system returned.
+///
+/// # Errors
+/// DELAY, with a recall, if the file system could not record the holder's change.
+fn read_or_recall<S>(
+    cx: &mut Cx<'_, S>,
+    stage: Stage,
+    result: FsResult,
+) -> Result<(Attrs, Option<FsStat>), Status> {
+    match (result, stage) {
+        (Ok(FsReply::Attrs { attrs, stat }), _) => Ok((attrs, stat)),
+        (Ok(_), _) => Err(Status::SERVERFAULT),
+        (Err(_), Stage::Noted(key, _) | Stage::Kept { held: key, .. }) => {
+            // Without the record, only the holder knows of the change.
+            let reason = RecallReason::Conflict;
+            cx.core.recall(key, false, reason, cx.now, cx.out);
+            Err(Status::DELAY)
+        }
+        (Err(error), _) => Err(error.status()),
+    }
+}
+
 fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, told: &HolderAnswer, attrs: &Attrs) -> bool {
     let held = cx.core.states.delegation(key);
     held.is_some_and(|held| told.tells_of_change(held, attrs))
 }
 
-/// Other clients get this change attribute of a file, and the size that the holder reports.
+/// Sets the change attribute, and the size that the holder reports, that other clients get.
 fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<ReportedSize>) {
     if let Some(held) = cx.core.states.delegation_mut(key) {
         held.says(change, said);

@@ -10,7 +10,7 @@ use crate::compound::{Cx, Step};
 use crate::direction::Direction;
 use crate::event::Event;
 
-/// A rebind changes the direction, and a client that asks for either direction gets both.
+/// A rebind changes the direction; FORE_OR_BOTH and BACK_OR_BOTH get both.
 pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::BindConnToSession::decode(args)?;
     let (conn, now) = (cx.run.conn, cx.now);
@@ -37,7 +37,7 @@ pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Resu
         Direction::Back => ChannelDirFromServer::Back,
         Direction::Both => ChannelDirFromServer::Both,
     };
-    // RDMA is not spoken, whatever was asked.
+    // RDMA is not supported.
     if args.use_conn_in_rdma_mode {
         let session = args.sessid;
         cx.out.event(Event::RdmaRefused { conn, session });

@@ -22,7 +22,7 @@ pub(crate) fn start<S: Established>(
         return Ok(Step::Yield);
     }
     cx.core.close(open, cx.now, cx.out);
-    // What is returned names nothing, and the client must not use it.
+    // The returned stateid is invalid, and the client must not use it.
     cx.run.current_stateid = Stateid::INVALID;
     Stateid::INVALID.encode(cx.body());
     Ok(Step::Done(Status::OK))

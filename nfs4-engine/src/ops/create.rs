@@ -1,4 +1,4 @@
-//! CREATE: everything but regular files. [RFC 8881 §18.4]
+//! CREATE, for all kinds of objects but regular files. [RFC 8881 §18.4]
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::args;

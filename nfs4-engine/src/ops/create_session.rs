@@ -40,7 +40,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         && let Some(reply) = &client.create.reply
     {
         if !is_own {
-            // It contains the session id, which no other client may learn.
+            // The reply contains the session id, which another client must not learn.
             return Err(Status::CLID_INUSE);
         }
         cx.run.reply.body().raw(reply);
@@ -67,11 +67,11 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         if !back.has_place() {
             return Err(Status::TOOSMALL);
         }
-        // Without a credential that callbacks can have, there is none.
+        // Without a usable callback credential, the session has no backchannel.
         back.wanted = back.is_secured();
     }
     let fore = grant(&args.fore_chan_attrs, &cx.core.config)?;
-    // Those of the incarnation before go when this one is confirmed.
+    // The confirmation of this incarnation ends the sessions of the previous one.
     let own = cx.core.clients.of_owner(client.about.minor, &client.owner);
     let (confirmed, replaced) = (client.confirmed, own.confirmed.filter(|old| *old != key));
     cx.core
@@ -83,8 +83,8 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     create(cx, key, &args, fore, back)
 }
 
-/// The client takes the connection of a retry for one of the session, which calls it back if the reply
-/// said so: it is made one as the first would have been.
+/// Binds the connection of a retry to the session, in the direction that the first reply stated: the
+/// client takes the connection for bound.
 fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) {
     let core = &mut *cx.core;
     let latest = core.clients.get(key).and_then(|client| client.create.made);
@@ -99,7 +99,7 @@ fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) {
     core.associate(session, cx.run.conn, direction, cx.now, cx.out);
 }
 
-/// Confirms a record: the owner's earlier incarnation goes with all that it had.
+/// Confirms a client record; the owner's previous incarnation ends with all its state.
 /// [RFC 8881 §18.36.4, phase 3]
 fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
     let core = &mut *cx.core;
@@ -145,7 +145,7 @@ fn create<S: Scope>(
     let peer = core.clients.get(key).ok_or(Status::SERVERFAULT)?.peer;
     let session = core.sessions.insert((key, peer), fore, back, cx.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
-    // Best effort: a session without this connection is a session.
+    // Best effort: the session is valid even without this connection.
     let direction = if with_back {
         Direction::Both
     } else {
@@ -166,7 +166,7 @@ fn create<S: Scope>(
         cx.out.event(Event::RdmaRefused { conn, session: id });
     }
     let bound_back = bound.is_some_and(|found| found.direction.is_back());
-    // Nothing persists, and whether this connection calls back is what the table says.
+    // PERSIST is never granted; the binding says whether the connection carries callbacks.
     let flags = if bound_back {
         CREATE_SESSION4_FLAG_CONN_BACK_CHAN
     } else {
@@ -212,10 +212,10 @@ fn create<S: Scope>(
     Ok(Step::Done(Status::OK))
 }
 
-/// What is granted of a fore channel.
+/// The attributes that the server grants for a fore channel.
 ///
 /// # Errors
-/// TOOSMALL if nothing useful can be done within what the client allows.
+/// TOOSMALL if the client's limits allow no useful request.
 fn grant(asked: &args::ChannelAttrs, config: &Config) -> Result<Fore, Status> {
     if asked.maxrequestsize < LEAST_REQUEST
         || asked.maxresponsesize < LEAST_RESPONSE
@@ -235,17 +235,17 @@ fn grant(asked: &args::ChannelAttrs, config: &Config) -> Result<Fore, Status> {
     })
 }
 
-/// RPC header, credential and operations around the data of the largest READ or WRITE, in bytes.
+/// Length of the RPC header, credential and other operations around the largest READ or WRITE, in bytes.
 const HEADERS: u32 = 4096;
-/// What a client must allow at the least: 512-byte requests and 400-byte replies are granted,
-/// anything that cannot hold a SEQUENCE and an operation is not.
+/// Minimum length of requests that a client must allow, in bytes: room for SEQUENCE and an operation.
 const LEAST_REQUEST: u32 = 256;
+/// Minimum length of replies that a client must allow, in bytes.
 const LEAST_RESPONSE: u32 = 256;
-/// No call back, and no answer to one, is shorter, in bytes.
+/// Minimum length of callbacks and of their replies that a client must allow, in bytes.
 const LEAST_CALLBACK: u32 = 128;
-/// SEQUENCE and one more.
+/// Minimum number of operations that a client must allow: SEQUENCE and one more.
 const LEAST_OPERATIONS: u32 = 2;
-/// What a client may ask for.
+/// The flags that a client may set.
 const FLAGS: u32 = CREATE_SESSION4_FLAG_PERSIST
     | CREATE_SESSION4_FLAG_CONN_BACK_CHAN
     | CREATE_SESSION4_FLAG_CONN_RDMA;

@@ -1,4 +1,4 @@
-//! How an OPEN makes a file, or cuts one that is there. [RFC 8881 §18.16.3]
+//! How an OPEN creates a file, or truncates an existing one. [RFC 8881 §18.16.3]
 
 use nfs4_proto::nfs4::args::{CreateHow, OpenHow};
 use nfs4_proto::nfs4::attr::Bitmap;
@@ -8,7 +8,7 @@ use crate::attr;
 use crate::compound::opening::{Barred, Opening};
 use crate::fs::{Create, FsError, SetAttrs};
 
-/// Whether it fails if the file is there; rights to that do not matter then.
+/// Whether the OPEN fails if the file exists; the user's rights to that file do not matter then.
 pub(super) fn wants_new(how: &OpenHow<'_>) -> bool {
     match how {
         OpenHow::Create(
@@ -18,11 +18,11 @@ pub(super) fn wants_new(how: &OpenHow<'_>) -> bool {
     }
 }
 
-/// What the file system is to make, if the file is not there.
+/// The file that the file system creates if none exists.
 ///
 /// # Errors
-/// INVAL for attributes that an exclusive creation cannot set, and those of attributes that are no
-/// good.
+/// INVAL for attributes that an exclusive creation cannot set, and those of
+/// [`attr::decode_settable`].
 pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Status> {
     let OpenHow::Create(how) = how else {
         return Ok(Create::No);
@@ -55,8 +55,8 @@ fn for_the_owner_alone(set: SetAttrs) -> SetAttrs {
     }
 }
 
-/// Whether a file that is there is cut: by an UNCHECKED creation with length zero. Of any other
-/// length nothing is said for such a file.
+/// Whether an existing file is truncated: an UNCHECKED creation with length zero does so, and any other
+/// length leaves the file as it is.
 pub(super) fn cuts(create: &Create) -> bool {
     match create {
         Create::Unchecked(set) => set.size == Some(0),
@@ -64,7 +64,7 @@ pub(super) fn cuts(create: &Create) -> bool {
     }
 }
 
-/// The length that a new file is given.
+/// The length of the new file, in bytes.
 pub(super) fn length(create: &Create) -> u64 {
     let set = match create {
         Create::No => return 0,
@@ -82,7 +82,7 @@ pub(super) fn happens_once(create: &Create) -> bool {
     }
 }
 
-/// The attributes that a new file was given.
+/// The attributes that were set on the new file.
 pub(super) fn given(how: &OpenHow<'_>) -> Bitmap {
     match how {
         OpenHow::Create(
@@ -95,7 +95,7 @@ pub(super) fn given(how: &OpenHow<'_>) -> Bitmap {
 }
 
 impl Opening {
-    /// What is answered if the file is there, or was made, and must not be opened.
+    /// The status if the file exists, or was created, and must not be opened.
     pub(super) fn when_there(&self, how: &OpenHow<'_>) -> Option<Status> {
         let barred = self.barred?;
         if !wants_new(how) {
@@ -103,17 +103,17 @@ impl Opening {
         }
         let guarded = matches!(how, OpenHow::Create(CreateHow::Guarded(_)));
         Some(match barred {
-            // It may be the same exclusive creation once more, which cannot be known now.
+            // The OPEN may be a retry of the same exclusive creation, which cannot be known here.
             Barred::Full(status) if !guarded => status,
             Barred::Full(_) | Barred::Claims | Barred::ReadOnly | Barred::TooLong => Status::EXIST,
         })
     }
 
-    /// What is answered if the file system refuses.
+    /// The status if the file system refuses the OPEN.
     pub(super) fn when_refused(&self, how: &OpenHow<'_>, error: FsError) -> Status {
         match (error, self.barred) {
             (FsError::NotFound, Some(barred)) => barred.when_absent(),
-            // Something else is there.
+            // Another kind of object has the name.
             (FsError::IsDirectory | FsError::IsSymlink | FsError::WrongType, Some(_)) => {
                 self.when_there(how).unwrap_or(error.status())
             }
@@ -122,5 +122,5 @@ impl Opening {
     }
 }
 
-/// A mode that lets the owner read and write, and no other user anything.
+/// The mode that allows the owner to read and write, and denies other users all access.
 const OWNER_ONLY: u32 = 0o600;

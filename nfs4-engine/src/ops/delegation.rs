@@ -1,4 +1,4 @@
-//! What OPEN has to do with delegations, and DELEGRETURN. [RFC 8881 §18.16.3, §18.6]
+//! The delegation part of OPEN, and DELEGRETURN. [RFC 8881 §18.16.3, §18.6]
 
 use alloc::sync::Arc;
 
@@ -21,12 +21,12 @@ use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 use super::share::{WANT_BITS, share};
 use crate::attr::decimal;
 use crate::callback::{Promise, Referred};
-use crate::compound::{Cx, Established, Step};
+use crate::compound::{Cx, Established, Fetched, Step};
 use crate::delegation_kind::DelegationKind;
 use crate::fh::Fh;
 use crate::fs::Flavor;
 use crate::guards::Candidate;
-use crate::keys::{DelegationKey, OpenKey};
+use crate::keys::{ClientKey, DelegationKey, OpenKey};
 use crate::principal::Principal;
 use crate::state::delegated::Obstacle;
 use crate::state::delegation::{DelegationPhase, Grant};
@@ -35,29 +35,29 @@ use crate::state::file::Share;
 use crate::state::stateid::Named;
 
 /// DELEGRETURN.
-pub(crate) fn give_back<S: Established>(
+pub(crate) fn return_delegation<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::DelegReturn::decode(args)?;
     match named(cx, args.deleg_stateid, Some(&fh)) {
-        Ok(key) if !may_give_back(cx, key) => return Err(Status::BAD_STATEID),
+        Ok(key) if !may_return(cx, key) => return Err(Status::BAD_STATEID),
         Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.now.mono),
-        Err(Status::BAD_STATEID) if has_gone(cx, args.deleg_stateid)? => {}
+        Err(Status::BAD_STATEID) if ended_with_file(cx, args.deleg_stateid)? => {}
         Err(status) => return Err(status),
     }
     Ok(Step::Done(Status::OK))
 }
 
-/// Whether the user behind a request may return the delegation.
-fn may_give_back<S: Established>(cx: &Cx<'_, S>, key: DelegationKey) -> bool {
+/// Whether the user of a request may return the delegation.
+fn may_return<S: Established>(cx: &Cx<'_, S>, key: DelegationKey) -> bool {
     let held = cx.core.states.delegation(key);
     held.is_some_and(|held| S::may_change(cx, held.client, &Principal::of(&held.opener)))
 }
 
-/// Whether a stateid is of a delegation that has ended with its file.
-fn has_gone<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid) -> Result<bool, Status> {
+/// Whether a stateid is of a delegation that ended because its file was removed.
+fn ended_with_file<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid) -> Result<bool, Status> {
     let stateid = cx.meant(stateid)?;
     let Ok(Named::Deleg(key)) = Named::decode(&stateid, cx.core.boot.epoch) else {
         return Ok(false);
@@ -66,10 +66,10 @@ fn has_gone<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid) -> Result<bool
     Ok(sender.is_some_and(|client| client.gives_back_gone(key)))
 }
 
-/// The delegation that a claim names, of this file if one is given.
+/// The delegation that a claim names; if a file is given, the delegation must be of that file.
 ///
 /// # Errors
-/// Those of a stateid that is not good, and BAD_STATEID if it names something else.
+/// Those of [`Cx::check`], and BAD_STATEID if the stateid names no delegation.
 pub(super) fn claimed<S: Established>(
     cx: &mut Cx<'_, S>,
     claim: &args::OpenClaim<'_>,
@@ -82,7 +82,7 @@ pub(super) fn claimed<S: Established>(
         }
         | args::OpenClaim::DelegCurFh(stateid) => match named(cx, *stateid, fh) {
             Ok(key) => Ok(Some(key)),
-            // OPEN knows one error for all of them. [RFC 7530 §13.2, RFC 8881 §15.2]
+            // The list of OPEN has only BAD_STATEID for these. [RFC 7530 §13.2, RFC 8881 §15.2]
             Err(Status::STALE_STATEID | Status::OLD_STATEID) => Err(Status::BAD_STATEID),
             Err(status) => Err(status),
         },
@@ -106,14 +106,14 @@ fn named<S: Established>(
     }
 }
 
-/// What comes of an OPEN that has succeeded: a delegation, or why there is none.
+/// The delegation that an OPEN gets, or why it gets none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
     Granted(DelegationKey),
     Not(OfferRefused),
 }
 
-/// OfferRefused there is no delegation. [RFC 8881 §18.16.3, why_no_delegation4]
+/// Why an OPEN gets no delegation. [RFC 8881 §18.16.3, why_no_delegation4]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OfferRefused {
     Contention,
@@ -121,7 +121,7 @@ pub(super) enum OfferRefused {
     Reason(u32),
 }
 
-/// Delegates the file of an OPEN that has just succeeded to its client, if that pays.
+/// Delegates the file of a successful OPEN to its client, if the rules allow it.
 pub(super) fn offer<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
@@ -138,7 +138,7 @@ fn decide<S: Established>(
     args: &args::Open<'_>,
     open: OpenKey,
 ) -> Result<Offer, OfferRefused> {
-    // Its attributes came with the file.
+    // The file system returned the attributes with the opened file.
     let opened = cx.run.fetched.ok_or(OfferRefused::Resource)?;
     let client = cx
         .core
@@ -151,12 +151,7 @@ fn decide<S: Established>(
         return Err(OfferRefused::Resource);
     }
     let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
-    match want {
-        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => return Err(OfferRefused::Reason(WND4_NOT_WANTED)),
-        OPEN4_SHARE_ACCESS_WANT_CANCEL => return Err(OfferRefused::Reason(WND4_CANCELLED)),
-        _ if !cx.core.config.delegations => return Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
-        _ => {}
-    }
+    permits_wish(cx, want)?;
     let Ok(share) = share(args.share_access, args.share_deny) else {
         return Err(OfferRefused::Resource);
     };
@@ -169,23 +164,9 @@ fn decide<S: Established>(
     let fh = opened.fh;
     let own = cx.core.states.delegation_to(client, &fh);
     if let Some(own) = own {
-        let held = cx
-            .core
-            .states
-            .delegation(own)
-            .ok_or(OfferRefused::Resource)?;
-        match (held.kind, want) {
-            (DelegationKind::Read, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG)
-                if held.phase == DelegationPhase::Held && kind == DelegationKind::Write => {}
-            (DelegationKind::Write, OPEN4_SHARE_ACCESS_WANT_READ_DELEG) => {
-                return Err(OfferRefused::Reason(WND4_NOT_SUPP_DOWNGRADE));
-            }
-            // It has what it wants, and knows: if it got it again, it could take for new what it is just
-            // giving back.
-            _ => return Err(OfferRefused::Contention),
-        }
+        permits_upgrade(cx, own, want, kind)?;
     }
-    // The claim is made while a delegation goes back; one that came with it would cross that.
+    // A client claims a delegation while it returns it; a new delegation would cross the return.
     let anew = matches!(args.claim, args::OpenClaim::Null(_) | args::OpenClaim::Fh);
     let now = cx.now.mono;
     let candidate = Candidate {
@@ -212,6 +193,51 @@ fn decide<S: Established>(
         cx.core.recall_some_for(client, cx.now, cx.out);
         return Err(OfferRefused::Resource);
     }
+    grant(cx, &opened, client, own, (kind, share)).map(Offer::Granted)
+}
+
+/// Checks the wish of the client, and whether the server delegates at all.
+fn permits_wish<S>(cx: &Cx<'_, S>, want: u32) -> Result<(), OfferRefused> {
+    match want {
+        OPEN4_SHARE_ACCESS_WANT_NO_DELEG => Err(OfferRefused::Reason(WND4_NOT_WANTED)),
+        OPEN4_SHARE_ACCESS_WANT_CANCEL => Err(OfferRefused::Reason(WND4_CANCELLED)),
+        _ if !cx.core.config.delegations => Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the client's own delegation of the file can become one of this kind.
+fn permits_upgrade<S>(
+    cx: &Cx<'_, S>,
+    own: DelegationKey,
+    want: u32,
+    kind: DelegationKind,
+) -> Result<(), OfferRefused> {
+    let held = cx.core.states.delegation(own);
+    let held = held.ok_or(OfferRefused::Resource)?;
+    match (held.kind, want) {
+        (DelegationKind::Read, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG)
+            if held.phase == DelegationPhase::Held && kind == DelegationKind::Write =>
+        {
+            Ok(())
+        }
+        (DelegationKind::Write, OPEN4_SHARE_ACCESS_WANT_READ_DELEG) => {
+            Err(OfferRefused::Reason(WND4_NOT_SUPP_DOWNGRADE))
+        }
+        // The client has the delegation already. If the reply contained it again, the client could
+        // take a delegation that it is returning for a new one.
+        _ => Err(OfferRefused::Contention),
+    }
+}
+
+/// Delegates the file to the client, or upgrades the client's `own` delegation.
+fn grant<S: Established>(
+    cx: &mut Cx<'_, S>,
+    opened: &Fetched,
+    client: ClientKey,
+    own: Option<DelegationKey>,
+    (kind, share): (DelegationKind, Share),
+) -> Result<DelegationKey, OfferRefused> {
     let grant = Grant {
         kind,
         rights: share,
@@ -232,21 +258,21 @@ fn decide<S: Established>(
             states.upgrade(own, grant);
             own
         }
-        None => states.delegate(client, &mut record.delegations, &fh, grant),
+        None => states.delegate(client, &mut record.delegations, &opened.fh, grant),
     };
     cx.out.metrics.delegated(kind);
-    Ok(Offer::Granted(key))
+    Ok(key)
 }
 
-/// Whether the file system has let the user open the file for writing, now for this share or before.
+/// Whether the file system has allowed the user to write, for this share or for an earlier one.
 fn may_write<S>(cx: &Cx<'_, S>, open: OpenKey, share: Share) -> bool {
     let user = Principal::of(&cx.run.cred);
     let held = cx.core.states.get(open);
     share.writes() || held.is_some_and(|open| open.rights_of(user).writes())
 }
 
-/// The kind of delegation that serves an open for this share. An opener that only writes has not been
-/// checked for the right to read, and a delegation would help little.
+/// The kind of delegation for an open with this share. An open for writing only gets none without a
+/// wish: the opener's right to read was not checked, and a delegation would help little.
 fn wished(want: u32, share: Share) -> Option<DelegationKind> {
     let read = DelegationKind::Read;
     let write = DelegationKind::Write;
@@ -279,7 +305,7 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     let key = match offer {
         Offer::Granted(key) => key,
         Offer::Not(why) => {
-            // A client that does not mention delegations gets no reason.
+            // A client that sets no WANT flag gets no reason.
             let none = if access & WANT_BITS == 0 {
                 OpenDelegation::None
             } else {
@@ -323,7 +349,7 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     delegation.encode(cx.body());
 }
 
-/// The access that the client may give the opener by itself: that for which the file system let the opener in.
+/// The access that the client may grant the opener locally: what the file system allowed the opener.
 fn allowed(kind: DelegationKind, rights: Share) -> u32 {
     let mut mask = 0;
     if rights.reads() {
@@ -335,13 +361,13 @@ fn allowed(kind: DelegationKind, rights: Share) -> u32 {
     mask
 }
 
-/// The digits out of their XDR encoding.
+/// The digits in an XDR-encoded opaque.
 fn name(opaque: &[u8]) -> &[u8] {
     Reader::new(opaque).opaque(DIGITS).unwrap_or_default()
 }
 
 impl OfferRefused {
-    /// The server promises no client to say later that it could have one. [RFC 8881 §18.16.3]
+    /// The server never promises to signal later that a delegation is available. [RFC 8881 §18.16.3]
     fn encoded(self) -> NoDelegation {
         match self {
             OfferRefused::Contention => NoDelegation::Contention(false),
@@ -351,7 +377,7 @@ impl OfferRefused {
     }
 }
 
-/// The most bytes that OPEN4resok has more with a delegation than without.
+/// Maximum number of bytes that a delegation adds to OPEN4resok.
 pub(super) const DELEGATION_LEN: usize = 64;
-/// The most digits of a user id.
+/// Maximum number of digits of a user id.
 const DIGITS: usize = 10;

@@ -27,7 +27,7 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
         return Err(Status::DELAY);
     }
     if own {
-        // The reply is sent, but there is no slot left to keep it in.
+        // The reply is sent, but no slot is left to keep it for replay.
         cx.run.sequenced = None;
         if let Some(session) = cx.core.sessions.get_mut(key) {
             session.running -= 1;

@@ -7,7 +7,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 use crate::compound::{Cx, Stage, Step};
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
 
-/// The file system knows whether it is a directory.
+/// Asks the file system whether the object is a directory.
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = cx.current()?;
     args::GetDirDelegation::decode(args)?;
@@ -25,8 +25,8 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     ))
 }
 
-/// No directory is delegated, which is an error only for a client that wants to learn
-/// when there will be one.
+/// The server delegates no directory. That is an error only for a client that requests a signal when a
+/// delegation becomes available.
 pub(crate) fn found<S>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

@@ -1,4 +1,4 @@
-//! Which statuses an operation may answer. [RFC 8881 §15.2, RFC 7862 §11.2]
+//! The statuses that an operation may return. [RFC 8881 §15.2, RFC 7862 §11.2]
 
 use nfs4_proto::nfs4::errors;
 use nfs4_proto::nfs4::opnum::Op;
@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::status::Status;
 
 use crate::fs::{FsCall, FsError};
 
-/// Whether an operation may answer this status: the lists of the RFCs, and [`EXCEPTIONS`].
+/// Whether an operation may return this status, by the lists of the RFCs and [`EXCEPTIONS`].
 pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
     status == Status::OK
         || errors::allowed(op, minor, status)
@@ -16,7 +16,7 @@ pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {
             .any(|(of, extra, _)| *extra == status && of.is_none_or(|of| of == op))
 }
 
-/// What a status is called by an operation in a minor version.
+/// The status that an operation uses for a condition in a minor version.
 #[inline]
 pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
     if status == Status::OK {
@@ -27,17 +27,16 @@ pub(crate) fn named_in(minor: u32, op: Op, status: Status) -> Status {
 
 fn error_named_in(minor: u32, op: Op, status: Status) -> Status {
     let status = match (status, op) {
-        // PUTFH leaves the look at a handle to the operation that asks about it anyway, and of the
-        // two statuses for one that names nothing only PUTFH may answer the other.
+        // PUTFH leaves the check of a filehandle to the next operation that uses it, and BADHANDLE is
+        // only in the list of PUTFH.
         (Status::BADHANDLE, op) if op != Op::PutFh => Status::STALE,
-        // What has no length; SETATTR may not say what it is instead. Minor version 0 has a name
-        // for the one. [RFC 7530 §13.2]
+        // The object has no length. SETATTR may not name its kind; only 4.0 has ISDIR. [RFC 7530 §13.2]
         (Status::SYMLINK, Op::SetAttr) => Status::WRONG_TYPE,
         (Status::ISDIR, Op::SetAttr) if minor > 0 => Status::WRONG_TYPE,
-        // Unlike LOOKUP they may not distinguish a symbolic link from other things that hold no names.
+        // Unlike LOOKUP, these operations have no status for a symbolic link.
         (Status::SYMLINK, Op::SecInfo | Op::SecInfoNoName) => Status::NOTDIR,
         (Status::WRONG_TYPE, Op::Create) => Status::BADTYPE,
-        // A file without names gets none again. Later minor versions have no name for that.
+        // A file that has lost its last name gets no new one. 4.1 and later have no status for that.
         // [RFC 8881 §15.2]
         (Status::NOENT, Op::Link) if minor > 0 => Status::STALE,
         (status, _) => status,
@@ -49,30 +48,29 @@ fn error_named_in(minor: u32, op: Op, status: Status) -> Status {
     }
 }
 
-/// Some conditions have another name in 4.0, where all that is too large for the server is RESOURCE,
-/// and what has the wrong type is INVAL. [RFC 7530 §13.1]
+/// Some conditions have another status in 4.0: RESOURCE for what is too large for the server, INVAL for
+/// a wrong type. [RFC 7530 §13.1]
 fn named_in_v40(op: Op, status: Status) -> Status {
     match status {
         Status::REP_TOO_BIG | Status::REP_TOO_BIG_TO_CACHE | Status::TOO_MANY_OPS => {
             Status::RESOURCE
         }
-        // Of what OPEN cannot open, that is neither a directory nor a file. [RFC 7530 §16.16.6]
+        // OPEN of an object that is neither a directory nor a regular file. [RFC 7530 §16.16.6]
         Status::WRONG_TYPE if op == Op::Open => Status::SYMLINK,
         Status::WRONG_TYPE => Status::INVAL,
         Status::SYMLINK if matches!(op, Op::Link | Op::Lock | Op::LockT) => Status::INVAL,
-        // Only LINK may say it.
+        // Only the list of LINK has MLINK.
         Status::MLINK if matches!(op, Op::Create | Op::Rename) => Status::NOSPC,
         Status::NOFILEHANDLE if op == Op::RestoreFh => Status::RESTOREFH,
         status => status,
     }
 }
 
-/// The error that comes nearest to that of a file system among those that have a status which the
-/// operation may answer. [`FsError::NoAnswer`] is the last resort: SERVERFAULT is in nearly all
-/// lists.
+/// The error nearest to a file system's error whose status the operation may return.
+/// [`FsError::NoAnswer`] is the last resort: nearly all lists have SERVERFAULT.
 pub(crate) fn nearest(op: Op, minor: u32, call: FsCall, error: FsError) -> FsError {
     if op == Op::Create && error == FsError::NotSupported {
-        // That there are no objects of this type has a status of its own. [RFC 8881 §18.4.3]
+        // An unsupported type of object has a status of its own. [RFC 8881 §18.4.3]
         return FsError::WrongType;
     }
     if call.operation() == Some(op) && call.may_answer(error) {
@@ -94,11 +92,11 @@ pub(crate) fn nearest(op: Op, minor: u32, call: FsCall, error: FsError) -> FsErr
     found.unwrap_or(FsError::NoAnswer)
 }
 
-/// What any operation of minor version 0 may answer beyond the lists: RESOURCE is what a COMPOUND
-/// gets that is too much for the server [RFC 7530 §13.1.3.4], and not every row has it.
+/// Statuses that every operation of 4.0 may return beyond the lists. RESOURCE means that a COMPOUND is
+/// too much for the server [RFC 7530 §13.1.3.4], and not every list has it.
 const EXCEPTIONS_V40: &[Status] = &[Status::RESOURCE];
 
-/// What is answered beyond the lists, of which operation, and why.
+/// Statuses beyond the lists, with the operation (`None`: every one) and the reason.
 const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[
     (
         Some(Op::BindConnToSession),
@@ -139,27 +137,36 @@ const EXCEPTIONS: &[(Option<Op>, Status, &str)] = &[
 mod tests {
     use super::*;
 
-    /// The operations that may answer a status in a minor version.
-    fn who(minor: u32, status: Status) -> alloc::vec::Vec<Op> {
+    /// The operations that may return a status in a minor version.
+    fn operations_with(minor: u32, status: Status) -> alloc::vec::Vec<Op> {
         let all = Op::ALL.iter().copied();
         all.filter(|op| permits(*op, minor, status)).collect()
     }
 
     #[test]
-    fn what_is_in_no_list_is_not_permitted() {
+    fn a_status_outside_every_list_is_not_permitted() {
         for minor in [1, 2] {
-            assert_eq!(who(minor, Status::RESOURCE), [Op::BindConnToSession]);
-            assert_eq!(who(minor, Status::CLIENTID_BUSY), [Op::DestroyClientId]);
-            assert_eq!(who(minor, Status::SEQ_FALSE_RETRY), [Op::Sequence]);
+            assert_eq!(
+                operations_with(minor, Status::RESOURCE),
+                [Op::BindConnToSession]
+            );
+            assert_eq!(
+                operations_with(minor, Status::CLIENTID_BUSY),
+                [Op::DestroyClientId]
+            );
+            assert_eq!(
+                operations_with(minor, Status::SEQ_FALSE_RETRY),
+                [Op::Sequence]
+            );
             assert!(!permits(Op::GetFh, minor, Status::EXIST));
             assert!(!permits(Op::Read, minor, Status::STALE_STATEID));
         }
-        assert_eq!(who(0, Status::BADSESSION), []);
+        assert_eq!(operations_with(0, Status::BADSESSION), []);
         assert!(permits(Op::GetFh, 0, Status::RESOURCE));
     }
 
     #[test]
-    fn every_exception_is_one() {
+    fn every_exception_is_missing_from_the_lists() {
         for (op, status, why) in EXCEPTIONS {
             let listed = |op: &Op| errors::allowed(*op, 1, *status);
             match op {

@@ -1,4 +1,4 @@
-//! EXCHANGE_ID: a client introduces itself. [RFC 8881 §18.35]
+//! EXCHANGE_ID: a client gets or updates its client record. [RFC 8881 §18.35]
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -28,7 +28,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     }
     match args.state_protect {
         args::StateProtect::None => {}
-        // Both need RPCSEC_GSS, which is not there.
+        // Both need RPCSEC_GSS, which is not supported.
         args::StateProtect::MachCred(_) => return Err(Status::INVAL),
         args::StateProtect::Ssv { .. } => return Err(Status::ENCR_ALG_UNSUPP),
     }
@@ -64,7 +64,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     Ok(Step::Done(Status::OK))
 }
 
-/// What people want to know of a client.
+/// The description of a client for the administrator.
 pub(super) fn about<S: Scope>(
     cx: &Cx<'_, S>,
     implementation: Option<&args::ImplId<'_>>,
@@ -79,7 +79,7 @@ pub(super) fn about<S: Scope>(
     }
 }
 
-/// A client introduces itself; the cases are numbered as in §18.35.4.
+/// Creates or finds a client record; the cases are numbered as in §18.35.4.
 fn introduce<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &args::ExchangeId<'_>,
@@ -101,7 +101,7 @@ fn introduce<S: Scope>(
         } else if expired {
             core.discard(key, ClientGone::LeaseExpired, now, cx.out)?;
         } else if client.verifier == owner.verifier {
-            // 2: the same incarnation asks again.
+            // 2: the same incarnation repeats EXCHANGE_ID.
             return Ok(key);
         }
         // 5: a new incarnation; the old one stays until the new one is confirmed.
@@ -110,7 +110,7 @@ fn introduce<S: Scope>(
         }
     }
     if let Some(key) = records.unconfirmed {
-        // 4: what was not confirmed is replaced.
+        // 4: an unconfirmed record is replaced.
         core.discard(key, ClientGone::Replaced, now, cx.out)?;
     }
     // 1
@@ -149,8 +149,8 @@ fn update(
     }
 }
 
-/// Whether a client was promised that a new incarnation begins when all that the old one has asked
-/// is done, and something is not, beside this request by a session. [RFC 7862 §14.1]
+/// Whether EXCHANGE_ID must wait for requests of the client that still run, this one aside. A server
+/// that sets SUPP_FENCE_OPS promises to finish the old incarnation's requests first. [RFC 7862 §14.1]
 fn is_at_work(core: &Core, key: ClientKey, by: Option<SessionKey>) -> bool {
     let Some(client) = core.clients.get(key) else {
         return false;
@@ -160,7 +160,7 @@ fn is_at_work(core: &Core, key: ClientKey, by: Option<SessionKey>) -> bool {
     promised && core.lease_of(client).running() > u32::from(own)
 }
 
-/// What the server says of itself; one flag is new in minor version 2. [RFC 7862 §14.1]
+/// The flags that the server sets; SUPP_FENCE_OPS is new in 4.2. [RFC 7862 §14.1]
 fn flags_of_server(minor: u32) -> u32 {
     if minor >= 2 {
         EXCHGID4_FLAG_USE_NON_PNFS | EXCHGID4_FLAG_SUPP_FENCE_OPS
@@ -169,7 +169,7 @@ fn flags_of_server(minor: u32) -> u32 {
     }
 }
 
-/// The flags that a client may set; one is new in minor version 2. [RFC 7862 §14.1]
+/// The flags that a client may set; SUPP_FENCE_OPS is new in 4.2. [RFC 7862 §14.1]
 fn flags_of_client(minor: u32) -> u32 {
     if minor >= 2 {
         FLAGS_OF_CLIENT | EXCHGID4_FLAG_SUPP_FENCE_OPS
@@ -178,7 +178,7 @@ fn flags_of_client(minor: u32) -> u32 {
     }
 }
 
-/// What a client may set in every minor version. [RFC 8881 §18.35.3]
+/// The flags that a client may set in 4.1 and 4.2. [RFC 8881 §18.35.3]
 const FLAGS_OF_CLIENT: u32 = EXCHGID4_FLAG_SUPP_MOVED_REFER
     | EXCHGID4_FLAG_SUPP_MOVED_MIGR
     | EXCHGID4_FLAG_BIND_PRINC_STATEID

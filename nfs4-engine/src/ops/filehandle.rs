@@ -11,7 +11,7 @@ use crate::compound::{Cx, Stage, Step};
 use crate::fh::Fh;
 use crate::fs::{FsOp, FsResult, Want};
 
-/// PUTFH. The file system is asked about the handle, unless the next operation does so anyway.
+/// PUTFH. The file system checks the handle, unless the next operation sends it the handle anyway.
 pub(crate) fn put<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = Fh::decode(args::PutFh::decode(args)?.object)?;
     cx.core

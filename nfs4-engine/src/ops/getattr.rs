@@ -28,8 +28,8 @@ pub(crate) fn resume<S: Scope>(
     attributes::resume(cx, &mask, *args, result, |cx, node| answer(cx, node, &mask))
 }
 
-/// What the file system should bring along for a GETATTR that follows the operation whose
-/// arguments end at `next`, so that both take one request.
+/// The attributes for a GETATTR that follows the operation whose arguments end at `next`. The file
+/// system returns them with that operation, so that one request serves both.
 pub(crate) fn wanted_next<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> Want {
     for _ in cx.run.begun..cx.run.count {
         let Ok(number) = next.u32() else { break };
@@ -45,7 +45,7 @@ pub(crate) fn wanted_next<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> Want {
     Want::default()
 }
 
-/// The attributes of this mask, as a fattr4.
+/// Encodes the attributes of this mask as a fattr4.
 pub(super) fn encode<S>(
     cx: &Cx<'_, S>,
     node: &Fetched,
@@ -67,7 +67,7 @@ pub(super) fn encode<S>(
 }
 
 fn answer<S>(cx: &mut Cx<'_, S>, node: &Fetched, mask: &Bitmap) -> Result<Step, Status> {
-    // The reply is taken out while it is written, since the rest of the context is read.
+    // Moves the reply out while it is written: encoding borrows the rest of the context.
     let mut reply = core::mem::take(cx.run.reply.body());
     let encoded = encode(cx, node, mask, &mut reply);
     *cx.run.reply.body() = reply;

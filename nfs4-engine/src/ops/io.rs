@@ -1,5 +1,4 @@
-//! What READ, WRITE and SETATTR of a size have in common: by what right they touch a file.
-//! [RFC 8881 §8.2.2, §8.2.3, §9.1.2]
+//! The right by which READ, WRITE and SETATTR of a size access a file. [RFC 8881 §8.2.2, §8.2.3, §9.1.2]
 
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
@@ -17,30 +16,30 @@ use crate::state::file::Share;
 use crate::state::open::Open;
 use crate::state::stateid::Named;
 
-/// What an operation does to the bytes of a file.
+/// The access of an operation to the bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     Read,
     Write,
-    /// All bytes are cut off.
+    /// Truncation to length zero.
     Cut,
 }
 
-/// By what right a file is touched.
+/// The right by which an operation accesses a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Right {
     Is(Authority),
-    /// This file is delegated to another client, and it must be asked first whether the user has any.
+    /// This file is delegated to another client; the file system must check the user's rights first.
     Asks(FileKey),
 }
 
-/// Whether a file of this file system can have this size; checked before anything is recalled for it.
+/// Checks that a file of this file system can have this size, before a delegation is recalled.
+/// `None` is a length of 2^64 or more.
 ///
 /// # Errors
-/// FBIG if it cannot.
+/// FBIG if it cannot have that size.
 pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<(), Status> {
     let fits = |length| cx.core.exports.fits(fh.export, length);
-    // What cannot even be counted is too long as well.
     if fits(length.unwrap_or(u64::MAX)) {
         Ok(())
     } else {
@@ -62,7 +61,7 @@ pub(crate) fn authority<S: Established>(
     permitted: bool,
 ) -> Result<Right, Status> {
     if stateid == Stateid::ANONYMOUS || stateid == Stateid::READ_BYPASS {
-        // As good as an open for it. [RFC 8881 §10.4.1]
+        // A special stateid conflicts as an open for this access would. [RFC 8881 §10.4.1]
         let touch = (intent.touch(), intent == Intent::Cut);
         if let Some(file) = permission::touch(cx, fh, touch, permitted)? {
             return Ok(Right::Asks(file));
@@ -91,27 +90,27 @@ pub(crate) fn authority<S: Established>(
         (Named::Open(_) | Named::Lock(_), Some(open)) => by_open(cx, open, intent)?,
         (Named::Open(_) | Named::Lock(_), None) => return Err(Status::BAD_STATEID),
     };
-    // What the stateid names can go before the file system is done.
+    // The state can end before the file system answers; the guard outlasts it.
     let place = states.place_of(file).ok_or(Status::BAD_STATEID)?;
     cx.guard(intent.guard(place));
     Ok(Right::Is(authority))
 }
 
-/// A stateid that gives no right may still show which client of minor version 0 it concerns: what
-/// is delegated to that one is not recalled then.
+/// Learns the sender from a stateid that grants no right, in 4.0: the sender's own delegations are not
+/// recalled.
 pub(crate) fn names_sender<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid, fh: &Fh) {
     if S::sender(cx).is_none() && !cx.core.states.is_nothing_delegated() {
-        // Where it does not matter, one that is not good is no error.
+        // The stateid grants nothing here, so a bad one is no error.
         let _ = cx.check(&stateid, Some(fh));
     }
 }
 
-/// What an open allows, and of which file it is.
+/// The file of an open, and the authority that the open gives.
 fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<(FileKey, Authority), Status> {
     let rights = open.rights_of(Principal::of(&cx.run.cred));
     let was_checked = match intent {
-        // A client reads around what it writes, so an open for writing may read; the file system
-        // still checks that the user may.
+        // An open for writing may read, since clients read around what they write; the file system
+        // then checks the user.
         Intent::Read => rights.reads(),
         Intent::Write | Intent::Cut if open.share.writes() => rights.writes(),
         Intent::Write | Intent::Cut => return Err(Status::OPENMODE),
@@ -119,7 +118,7 @@ fn by_open<S>(cx: &Cx<'_, S>, open: &Open, intent: Intent) -> Result<(FileKey, A
     Ok((open.file, authority_if(was_checked)))
 }
 
-/// The file system checks a user that it has not let in before.
+/// The file system checks the credential of a user that it has not checked for this access before.
 const fn authority_if(was_checked: bool) -> Authority {
     if was_checked {
         Authority::Open
@@ -128,8 +127,8 @@ const fn authority_if(was_checked: bool) -> Authority {
     }
 }
 
-/// What a delegation allows, and its file. Its kind says what it is for; of the users that open the file
-/// under it, the file system has let in one for a part of that, and has not seen the others.
+/// The file of a delegation, and the authority that the delegation gives. The kind limits the access.
+/// The file system has checked only the opener, and only for a part of that access.
 fn by_delegation<S>(
     cx: &Cx<'_, S>,
     key: DelegationKey,

@@ -12,13 +12,13 @@ use crate::delegation_kind::Touch;
 use crate::fs::{FsOp, FsReply, FsResult};
 use crate::guards::Guard;
 
-/// LINK: the saved filehandle is the object, the current one the directory of its new name.
+/// LINK: the saved filehandle is the object, the current filehandle the directory of the new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     link(cx, args, false)
 }
 
-/// Links. That the user may is found out first if others have to give the file back for it, or must
-/// leave the new name alone for a while.
+/// Sends the LINK. For a delegated file, the file system first checks that the user is permitted:
+/// LINK recalls delegations and blocks other changes of the new name.
 fn link<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

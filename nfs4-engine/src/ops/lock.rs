@@ -56,7 +56,7 @@ pub(crate) fn lock<S: Established>(
         if args.locktype.waits() {
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client, Promise::NotifyLock));
-            // Beyond its share of state a peer gets no other place in the line.
+            // A peer beyond its share of state cannot queue a further waiter.
             let admitted = cx.core.admit_wait(open, owner).is_ok();
             if admitted || cx.core.states.is_waiting(open, asker) {
                 let lease = cx.core.config.lease;
@@ -84,7 +84,7 @@ pub(crate) fn lock<S: Established>(
     let stateid = cx.core.states.lock_range(held, range, kind);
     cx.core.states.granted(open, asker);
     if kind == LockKind::Read {
-        // It may have been a lock for writing.
+        // The owner may have had a write lock, so waiting read locks may now be granted.
         cx.core.grant_locks(file, cx.now, cx.out);
     }
     cx.run.current_stateid = stateid;
@@ -95,7 +95,7 @@ pub(crate) fn lock<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// LOCKT. The file system knows whether it is a regular file.
+/// LOCKT. The file system is asked whether the object is a regular file.
 pub(crate) fn test<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
@@ -114,8 +114,8 @@ fn look<S: Established>(
     if cx.core.in_grace(cx.now.mono) {
         return Err(Status::GRACE);
     }
-    // The holder of a write delegation locks by itself. [RFC 8881 §10.4.2] In minor version 0 the
-    // owner says whether the holder asks.
+    // The holder of a write delegation grants locks locally. [RFC 8881 §10.4.2] In 4.0 the owner
+    // shows whether the holder sends the LOCKT.
     let client = Some(cx.client_of(args.owner.clientid)?);
     if !permitted && let Some(file) = permission::delegated(cx, &fh, client, Touch::Read) {
         return permission::ask(cx, IntendedUse::TestLock, file);
@@ -165,7 +165,7 @@ pub(crate) fn tested<S: Established>(
     let file = cx.core.states.file_of(&fh);
     match file.and_then(|file| conflict(cx, file, range, kind, by)) {
         Some(conflict) => {
-            tell_conflict(cx, &conflict);
+            encode_conflict(cx, &conflict);
             Ok(Step::Failed(Status::DENIED))
         }
         None => Ok(Step::Done(Status::OK)),
@@ -182,8 +182,8 @@ pub(crate) fn unlock<S: Established>(
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let stateid = cx.meant(args.lock_stateid)?;
     let held = cx.check_lock(&stateid, &fh)?;
-    // Unlocking the middle of a range leaves two. What takes nothing more is never refused: a file
-    // that is full could not be unlocked otherwise.
+    // An unlock in the middle of a range leaves two ranges. An unlock that adds no range is never
+    // refused: otherwise a file at its limit could not be unlocked.
     let states = &cx.core.states;
     let lock = states.lock(held).ok_or(Status::BAD_STATEID)?;
     let file = lock.file;
@@ -212,13 +212,13 @@ pub(crate) fn continue_unlock<S: Established>(
     unlock(cx, args)
 }
 
-/// What a LOCK is about.
+/// The state that a LOCK names.
 struct Locking {
-    /// The open that the lock is taken under.
+    /// The open under which the lock is taken.
     open: OpenKey,
-    /// What its owner has locked under that, if it has a stateid for it.
+    /// The lock state of the lock-owner under that open, if it has a stateid.
     held: Option<LockKey>,
-    /// Its owner, if it is known.
+    /// The lock-owner, if it is known.
     by: Option<LockOwnerKey>,
 }
 
@@ -231,7 +231,7 @@ fn locker<S: Established>(
         Locker::New(new) => {
             let stateid = cx.meant(new.open_stateid)?;
             let open = cx.check_open(&stateid, fh)?;
-            // Whatever client id the owner says, it is that of the open.
+            // The client is that of the open; the client id in the lock-owner is ignored.
             let states = &cx.core.states;
             let client = states.get(open).ok_or(Status::BAD_STATEID)?.client;
             let by = states.lock_owners.find(client, new.lock_owner.owner);
@@ -251,7 +251,7 @@ fn locker<S: Established>(
     }
 }
 
-/// What the lock owner is called; `known` if it was before.
+/// The name of the lock-owner; `known` is the name in its record.
 fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
     match locker {
         Locker::New(new) => new.lock_owner.owner,
@@ -259,7 +259,8 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
     }
 }
 
-/// Whether another owner has the lock, or it is kept free for a waiter that came before; that is reported.
+/// Whether another owner holds a conflicting lock, or the range is reserved for an earlier waiter; if so,
+/// encodes LOCK4denied.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
@@ -268,7 +269,7 @@ fn is_denied<S>(
     by: Option<LockOwnerKey>,
 ) -> bool {
     if let Some(conflict) = conflict(cx, file, asker.range, asker.kind, by) {
-        tell_conflict(cx, &conflict);
+        encode_conflict(cx, &conflict);
         return true;
     }
     let states = &cx.core.states;
@@ -281,7 +282,7 @@ fn is_denied<S>(
     true
 }
 
-/// Whose lock is in the way, of those whose lease runs.
+/// The conflicting lock, after clients with an expired lease are removed.
 fn conflict<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
@@ -294,8 +295,8 @@ fn conflict<S>(
     cx.core.states.lock_conflict(file, range, kind, by)
 }
 
-/// LOCK4denied: whose lock is in the way.
-fn tell_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
+/// Encodes LOCK4denied for a conflicting lock.
+fn encode_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
     let found = cx.core.states.lock_owners.get(conflict.owner);
     let client = found.map(Owner::client);
     let owner = found.map(Owner::name).unwrap_or_default();

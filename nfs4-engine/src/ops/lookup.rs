@@ -26,7 +26,7 @@ pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step
     ))
 }
 
-/// LOOKUPP. Above the root of an export is the directory that it covers.
+/// LOOKUPP. The parent of an export's root is the directory above the export.
 pub(crate) fn parent<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
     if let Some(above) = cx.core.exports.ascend(&dir) {
@@ -59,7 +59,7 @@ pub(crate) fn resume<S>(
     };
     let fh = cx.core.exports.descend(found);
     cx.run.set_current(fh);
-    // Those that were not wanted are any.
+    // Attributes that were not requested have no defined value.
     let wanted = matches!(cx.run.expected, Expected::Node(want) if want.attrs);
     if wanted && fh == found {
         cx.run.fetched = Some(Fetched { fh, attrs, stat });

@@ -1,4 +1,4 @@
-//! The operations, one small family a file, and the table that says which are legal where.
+//! The operations, one small family a file, and the table of the scopes in which each is legal.
 
 pub(crate) mod access;
 mod attributes;

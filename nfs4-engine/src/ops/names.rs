@@ -1,4 +1,4 @@
-//! The names that requests bring. [RFC 8881 §14]
+//! The names in requests. [RFC 8881 §14]
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::status::Status;
@@ -12,8 +12,7 @@ use crate::fs::{DirChange, FsError, FsOp, FsReply, FsResult, MAX_NAME, Want};
 use crate::guards::{Guard, GuardPlace};
 use crate::keys::FileKey;
 
-/// A name in a directory, as a slice of the record. Any bytes are taken but those that cannot be
-/// in a name; they need not be UTF-8.
+/// Checks a name in a directory, and returns it as a slice of the record. The name need not be UTF-8.
 ///
 /// # Errors
 /// INVAL if empty, NAMETOOLONG, BADNAME for "." and "..", BADCHAR for '/' and NUL.
@@ -38,12 +37,12 @@ pub(crate) fn component<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Result<Byte
     Ok(cx.record.slice_ref(name))
 }
 
-/// Says that the current operation changes what two names mean, which can be the same; whether it
-/// must be found out first what they do, because something is delegated. While it runs, no file is
-/// delegated that may have one of them.
+/// Guards two names that the current operation changes; they can be the same. While it runs, no file
+/// that may have one of the names is delegated. Returns whether the names must be looked up first,
+/// because a file is delegated.
 ///
 /// # Errors
-/// DELAY while a file that is delegated is getting one of these names.
+/// DELAY while another operation gives one of these names to a delegated file.
 pub(crate) fn change<S>(
     cx: &mut Cx<'_, S>,
     one: (&Fh, &[u8]),
@@ -57,11 +56,10 @@ pub(crate) fn change<S>(
     Ok(!cx.core.states.is_nothing_delegated())
 }
 
-/// Guards that the current operation gives a file that is delegated to the caller a new name: no other
-/// operation may be changing what that name means.
+/// Guards a name that the current operation gives to a file which is delegated to the caller.
 ///
 /// # Errors
-/// DELAY while another operation is.
+/// DELAY while another operation changes that name.
 pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: GuardPlace, guard: Guard) -> Result<(), Status> {
     let guards = &cx.core.guards;
     if guards.is_given(name) || guards.is_changed_beside(name, cx.run.guard) {
@@ -71,14 +69,14 @@ pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: GuardPlace, guard: Guard) -> Res
     Ok(())
 }
 
-/// Where it is noted that a name changes.
+/// The guard place of a name.
 pub(crate) fn place<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> GuardPlace {
     let capabilities = cx.core.exports.capabilities(dir.export);
     let folds = capabilities.is_none_or(|found| found.case_insensitive);
     cx.core.guards.of_name(dir, name, folds)
 }
 
-/// Finds out what a name means.
+/// Looks up a name, and continues at `stage`.
 pub(crate) fn find(dir: &Fh, name: Bytes, stage: Stage) -> Step {
     let op = FsOp::Lookup {
         dir: dir.handle,
@@ -88,17 +86,17 @@ pub(crate) fn find(dir: &Fh, name: Bytes, stage: Stage) -> Step {
     Step::Wait(dir.export, op, stage)
 }
 
-/// What stands against changing what was found under a name.
+/// Whether a delegation conflicts with a change of the object that has a name.
 pub(crate) enum Found {
-    /// Nothing; which file it is, if it is one that is delegated to the caller.
+    /// No delegation conflicts; the file, if it is delegated to the caller.
     Free(Option<FileKey>),
     /// This file is delegated to another client.
     Delegated(FileKey),
 }
 
-/// Says that the current operation changes what was found in a directory.
+/// Checks whether a delegation conflicts with a change of the object that a lookup found.
 pub(crate) fn touch<S: Scope>(cx: &Cx<'_, S>, dir: &Fh, found: FsResult) -> Found {
-    // If it could not be looked for, the operation itself will say why.
+    // If the lookup failed, the operation itself reports the error.
     let Ok(FsReply::Node { fh, .. }) = found else {
         return Found::Free(None);
     };
@@ -112,8 +110,8 @@ pub(crate) fn touch<S: Scope>(cx: &Cx<'_, S>, dir: &Fh, found: FsResult) -> Foun
     }
 }
 
-/// A name was removed that a file had which is delegated to the caller: finds out whether that file
-/// is still there, if it is one.
+/// After a file that is delegated to the caller has lost a name, asks the file system whether the file
+/// still exists.
 pub(crate) fn after<S>(cx: &Cx<'_, S>) -> Step {
     let Stage::NameRemoved(key) = cx.run.stage else {
         return Step::Done(Status::OK);
@@ -132,7 +130,7 @@ pub(crate) fn after<S>(cx: &Cx<'_, S>) -> Step {
     Step::Wait(fh.export, op, Stage::NameGone(key))
 }
 
-/// What a file is that has lost a name; its delegations end with it.
+/// Ends the delegations of a file that has lost its last name.
 pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: FileKey, result: &FsResult) -> Step {
     let is_gone = match result {
         Ok(FsReply::Attrs { attrs, .. }) => attrs.links == 0,

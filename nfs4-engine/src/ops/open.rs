@@ -29,8 +29,8 @@ use crate::state::claim::Claim;
 use crate::state::file::Share;
 use crate::state::table::Wanted;
 
-/// The file is looked for or made, and held, by one request; shares are checked when it is known.
-/// What can be refused without knowing it is refused before that request.
+/// One request finds or creates the file and holds it; shares are checked when the file is known. Errors
+/// that do not depend on the file are returned before that request.
 pub(crate) fn start<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
@@ -41,7 +41,7 @@ pub(crate) fn start<S: Established>(
     let client = cx.client_of(args.owner.clientid)?;
     let claimed = delegation::claimed(cx, &args.claim, None)?;
     if claimed.is_none() {
-        // A delegation was granted after the time to reclaim.
+        // A claim of a delegation is no reclaim: the delegation was granted after the grace period.
         let reclaims = matches!(args.claim, args::OpenClaim::Previous(_));
         reclaim::admit(cx, client, reclaims)?;
     }
@@ -149,7 +149,7 @@ pub(crate) fn resume<S: Established>(
         },
     };
     cx.core.release(export, opened.fh, cx.out);
-    // An error after which the client tries again must not hide that the file is made.
+    // A retryable error must not hide that the file was created: the retry would fail.
     Err(match failed {
         Status::SHARE_DENIED => failed,
         _ if opening.once && opened.created => Status::SERVERFAULT,
@@ -157,7 +157,7 @@ pub(crate) fn resume<S: Established>(
     })
 }
 
-/// OfferRefused a file that is not there must not be made, if there is a reason.
+/// Why the OPEN must not create a file, if there is a reason.
 fn barred<S>(
     cx: &mut Cx<'_, S>,
     dir: &Fh,
@@ -178,7 +178,7 @@ fn barred<S>(
     room_for(cx, client, owner).err().map(Barred::Full)
 }
 
-/// Whether an open owner may open one more file.
+/// Whether an open-owner may open one more file.
 fn room_for<S>(cx: &mut Cx<'_, S>, client: ClientKey, owner: &[u8]) -> Result<(), Status> {
     let admitted = cx.core.admit_open(client, owner, cx.now, cx.out);
     admitted.map_err(|full| full.of_open(cx.run.minor))
@@ -190,7 +190,8 @@ fn release_reserved<S>(cx: &mut Cx<'_, S>, room: Option<ClientKey>) {
     }
 }
 
-/// The file is held: takes the share and opens it, or claims the share while it is cut.
+/// The file is held: takes the share and opens the file, or claims the share while the file is
+/// truncated.
 fn found<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
@@ -203,7 +204,7 @@ fn found<S: Established>(
     };
     delegation::claimed(cx, &args.claim, Some(&fh))?;
     let share = share(args.share_access, args.share_deny)?;
-    // Cutting writes, whatever the file is opened for.
+    // A truncation needs write access, whatever the file is opened for.
     let cut = opening.cut && !opened.created;
     let needed = if cut { share.union(WRITE) } else { share };
     let client = cx.client_of(args.owner.clientid)?;
@@ -226,7 +227,7 @@ fn found<S: Established>(
             size: Some(0),
             ..SetAttrs::default()
         };
-        // The right to write was checked when it was opened.
+        // The file system checked the right to write when it opened the file.
         let op = FsOp::SetAttrs {
             fh: fh.handle,
             set,
@@ -253,7 +254,7 @@ fn found<S: Established>(
     answer(cx, args, open, opened.dir, &set)
 }
 
-/// The file was cut to length zero, or could not be: then nothing is open that was not before.
+/// The file system has answered the truncation. If it failed, the OPEN takes no state.
 fn cut_done<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
@@ -277,7 +278,7 @@ fn cut_done<S: Established>(
     }
 }
 
-/// Opens a file that was cut; its share is claimed.
+/// Opens a truncated file, whose share is claimed.
 fn open_cut<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
@@ -300,11 +301,11 @@ fn open_cut<S: Established>(
     Ok(open)
 }
 
-/// Checks what an OPEN needs of a file against all delegations and shares, the owner's own
-/// share included [RFC 8881 §18.16.3, RFC 7530 §9.9]; what the owner has open of it is returned.
+/// Checks the access of an OPEN against all delegations and shares, the owner's own share included
+/// [RFC 8881 §18.16.3, RFC 7530 §9.9]. Returns the open of the owner, if it has the file open.
 ///
 /// # Errors
-/// DELAY if the client went meanwhile, or while a delegation is in the way, and SHARE_DENIED.
+/// DELAY if the client ended meanwhile, or while a delegation conflicts, and SHARE_DENIED.
 fn admit<S: Established>(
     cx: &mut Cx<'_, S>,
     wanted: &Wanted<'_>,
@@ -316,7 +317,7 @@ fn admit<S: Established>(
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);
     }
-    // First: what their holders have open by themselves, they report when they return them.
+    // Delegations come before shares: a holder reports its local opens when it returns the delegation.
     if cx.recalls(fh, Some(client), Touch::of(needed), cut) {
         return Err(Status::DELAY);
     }
@@ -329,7 +330,7 @@ fn admit<S: Established>(
     Ok(cx.core.states.find(wanted))
 }
 
-/// Opens a file that is held, or adds the share to what its owner has open of it.
+/// Opens a held file, or widens the open that the owner has of it.
 ///
 /// # Errors
 /// DELAY if there is no such client.
@@ -343,7 +344,7 @@ fn take<S: Established>(
     let opener = Principal::of(&cx.run.cred);
     if let Some(key) = own {
         cx.core.states.widen(key, share, opener);
-        // One hold is enough for what one owner has of a file.
+        // An open needs one hold of its file.
         cx.core.release(fh.export, fh.handle, cx.out);
         return Ok(key);
     }
@@ -381,7 +382,7 @@ fn answer<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// What holds for the open. [RFC 8881 §18.16.3]
+/// The `rflags` of OPEN4resok. [RFC 8881 §18.16.3]
 fn flags<S: Established>(cx: &Cx<'_, S>, open: OpenKey) -> u32 {
     let client = cx.core.states.get(open).map(|open| open.client);
     let can_tell = |client| cx.core.can_call_back(client, Promise::NotifyLock);
@@ -396,7 +397,7 @@ fn flags<S: Established>(cx: &Cx<'_, S>, open: OpenKey) -> u32 {
     flags
 }
 
-/// The most bytes of OPEN4resok without a delegation.
+/// Maximum length of OPEN4resok without a delegation, in bytes.
 pub(super) const RESULT_LEN: usize = 76;
 const WRITE: Share = Share {
     access: OPEN4_SHARE_ACCESS_WRITE,

@@ -1,5 +1,5 @@
-//! Whether the file system lets a user do what the delegation of another client is in the way of: that
-//! is found out before anything is recalled for it. [RFC 8881 §10.4]
+//! Queries whether the file system permits an access that conflicts with a delegation. They come before
+//! the recall. [RFC 8881 §10.4]
 
 use alloc::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::fs::{AccessMask, Attrs, Credential, FsOp, FsReply, FsResult, Want};
 use crate::keys::ClientKey;
 use crate::keys::FileKey;
 
-/// A file that a client cannot do this to before another has given it back.
+/// The file, if a delegation of another client conflicts with this access.
 pub(crate) fn delegated<S>(
     cx: &Cx<'_, S>,
     fh: &Fh,
@@ -67,8 +67,8 @@ pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: IntendedUse, file: FileKey) -> Result
 /// Continues with the answer to a query: asks for more, or by `then` if the user is permitted.
 ///
 /// # Errors
-/// ACCESS or PERM if the user is not, DELAY if the file is not delegated any more and nothing else
-/// says which it is.
+/// ACCESS or PERM if the user is not permitted, DELAY if the delegation has ended and the file is unknown
+/// without it.
 #[cold]
 pub(crate) fn answered<S: Scope>(
     cx: &mut Cx<'_, S>,
@@ -91,7 +91,7 @@ pub(crate) fn answered<S: Scope>(
     }
 }
 
-/// Recalls delegations of a file from other clients, for a user that may change its names.
+/// Recalls a file's delegations from other clients, for a user that may change the file's names.
 ///
 /// # Errors
 /// DELAY while a delegation of another client conflicts.
@@ -103,7 +103,7 @@ pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: FileKey) -> Result<(), 
     }
 }
 
-/// The request by which the file system is asked.
+/// The request that carries a query to the file system.
 fn put<S>(cx: &Cx<'_, S>, query: PermissionQuery) -> Result<Step, Status> {
     let current = cx.current()?;
     let old = if matches!(query.wish, IntendedUse::Move | IntendedUse::Replace) {
@@ -162,7 +162,7 @@ fn in_directory(
     })
 }
 
-/// From a sticky directory a user takes no more than its own names, unless the directory is its own.
+/// In a sticky directory, a user may remove only names of its own files, unless it owns the directory.
 fn sticky<S>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Option<PermissionSubject>, Status> {
     let dir = attributes(result)?;
     let user = user(cx)?;
@@ -178,7 +178,7 @@ fn owner<S>(
     let file = attributes(result)?;
     let user = user(cx)?;
     match query.wish {
-        // That they come is answer enough.
+        // The file system returned the attributes, so the user may read them.
         IntendedUse::Look => Ok(None),
         _ if user.uid == file.uid => Ok(None),
         IntendedUse::Read | IntendedUse::Write | IntendedUse::TestLock => {
@@ -226,7 +226,7 @@ impl PermissionQuery {
         self.wish == wish
     }
 
-    /// Of a directory all of these rights, of a file any of them.
+    /// The rights that a query needs: of a directory all, of a file any of them.
     const fn needed(self) -> AccessMask {
         let (read, write) = (AccessMask::READ, AccessMask::MODIFY);
         // A user that may execute a file may read it. [RFC 8881 §6.3.1.1]
@@ -246,5 +246,5 @@ impl PermissionQuery {
     }
 }
 
-/// The bit of a directory's mode that keeps a user from taking the names of others.
+/// The mode bit of a directory in which a user may not remove names of other users' files.
 const STICKY: u32 = 0o1000;

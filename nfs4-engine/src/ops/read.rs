@@ -54,17 +54,17 @@ pub(crate) fn resume<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// The number of bytes that are read of those asked for: as many as fit into the reply.
+/// The number of requested bytes that fit into the reply.
 ///
 /// # Errors
-/// As [`room`](crate::compound::Compound::room), if not even one does.
+/// As [`room`](crate::compound::Compound::room), if not one byte fits.
 fn fitting<S>(cx: &Cx<'_, S>, asked: u32) -> Result<u32, Status> {
     let least = if asked == 0 { 0 } else { 4 };
-    // They are padded to a multiple of four.
+    // XDR pads the data to a multiple of four bytes.
     let room = (cx.run.room(RESULT_HEAD + least)? - RESULT_HEAD) & !3;
     let room = u32::try_from(room).unwrap_or(u32::MAX);
     Ok(asked.min(cx.core.config.max_io).min(room))
 }
 
-/// Whether it ends the file, and the length.
+/// Length of the EOF flag and of the data's length field, in bytes.
 const RESULT_HEAD: usize = 8;

@@ -20,7 +20,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     }
     let want = attr::want(&args.attr_request);
     if want.stat {
-        // Of the file system, so the same for every entry: asked for once, before.
+        // The FsStat is the same for every entry, so it is requested once, before the listing.
         return Ok(Step::Wait(
             dir.export,
             FsOp::GetAttrs {
@@ -46,11 +46,12 @@ pub(crate) fn resume<S: Scope>(
     let FsReply::Entries(mut entries) = reply else {
         return Err(Status::SERVERFAULT);
     };
-    // A holder is not asked for each entry: its last answer is used.
+    // Holders are not probed for each entry; the last answer of each is used.
     let (core, who) = (&*cx.core, S::sender(cx));
     let dir = cx.current()?;
     if !entries.remembers() && !core.guards.is_nothing_noted(&cx.run.watch) {
-        // The listing began when no file was delegated; it may be out of date for the files in it.
+        // The listing began when no file was delegated for writing, so it kept no place to correct an
+        // entry; its attributes may be out of date.
         if args.attr_request.intersects(&attr::OF_DATA) {
             return Err(Status::DELAY);
         }
@@ -72,7 +73,7 @@ pub(crate) fn resume<S: Scope>(
 
 fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Result<Step, Status> {
     let dir = cx.current()?;
-    // Any verifier will do: cookies stay good while entries come and go.
+    // The verifier is ignored: cookies stay valid while entries are created and removed.
     let max = (args.maxcount as usize)
         .min(cx.core.config.max_io as usize)
         .min(cx.run.room(0)?);
@@ -99,7 +100,7 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
     Ok(Step::Wait(dir.export, op, Stage::Last))
 }
 
-/// Which limit not even the first entry fits into: that of the reply, or the client's own.
+/// The status for a first entry that does not fit, by the limit of the reply or the client's own.
 fn nothing_fits<S>(cx: &Cx<'_, S>, args: &args::ReadDir) -> Status {
     let wanted = args.maxcount.min(cx.core.config.max_io);
     let cut_by = cx.run.cut_by(wanted as usize);

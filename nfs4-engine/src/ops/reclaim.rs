@@ -10,7 +10,7 @@ use crate::keys::ClientKey;
 pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::ReclaimComplete::decode(args)?;
     if args.one_fs {
-        // Of a file system that has moved here; none has.
+        // `one_fs` is for a file system that has moved here; no file system has.
         cx.current()?;
         return Ok(Step::Done(Status::OK));
     }
@@ -26,12 +26,11 @@ pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Res
     Ok(Step::Done(Status::OK))
 }
 
-/// Whether an open or a lock of this client may be made now, as one that is reclaimed or a new one.
-/// [RFC 8881 §8.4.2.1, §18.51.3]
+/// Whether this client may open or lock now, by a reclaim or anew. [RFC 8881 §8.4.2.1, §18.51.3]
 ///
 /// # Errors
-/// NO_GRACE for a reclaim: nothing outlives a restart yet, so there is nothing to reclaim. GRACE
-/// for a new one while others may reclaim, or before the client has said that it reclaims no more.
+/// NO_GRACE for a reclaim: no state outlives a restart yet, so a client cannot reclaim any. GRACE for a
+/// new open or lock in the grace period, or before the client has sent RECLAIM_COMPLETE.
 pub(super) fn admit<S>(cx: &Cx<'_, S>, client: ClientKey, reclaims: bool) -> Result<(), Status> {
     if reclaims {
         return Err(Status::NO_GRACE);

@@ -52,7 +52,7 @@ pub(crate) fn resume<S: Scope>(
     Ok(names::after(cx))
 }
 
-/// Removes the name of a file, which is `held` if it is delegated to the caller.
+/// Sends the REMOVE; `held` is the named file if it is delegated to the caller.
 fn remove<S>(
     cx: &Cx<'_, S>,
     args: &args::Remove<'_>,

@@ -12,7 +12,7 @@ use crate::fs::{FsOp, FsReply, FsResult};
 use crate::guards::Guard;
 use crate::keys::FileKey;
 
-/// The saved filehandle is the directory of the old name, the current one of the new name.
+/// The saved filehandle is the directory of the old name, the current filehandle that of the new name.
 pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let to_dir = cx.current()?;
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
@@ -35,11 +35,11 @@ pub(crate) fn resume<S: Scope>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let to_dir = cx.current()?;
-    // What is moved, and what makes room for it.
     if matches!(cx.run.stage, Stage::NameFound) {
         return match names::touch(cx, &to_dir, result) {
             Found::Free(None) => find_other(cx, &args::Rename::decode(args)?),
-            // Others must return it, or leave its new name alone for a while.
+            // RENAME recalls other clients' delegations of the file, or blocks other changes of its new
+            // name: the file system first checks that the user is permitted.
             Found::Free(Some(file)) | Found::Delegated(file) => {
                 permission::ask(cx, IntendedUse::Move, file)
             }
@@ -72,14 +72,14 @@ pub(crate) fn resume<S: Scope>(
     Ok(names::after(cx))
 }
 
-/// Finds out what the new name means.
+/// Looks up the new name.
 fn find_other<S>(cx: &Cx<'_, S>, args: &args::Rename<'_>) -> Result<Step, Status> {
     let to_dir = cx.current()?;
     let to = names::component(cx, &to_dir, args.newname)?;
     Ok(names::find(&to_dir, to, Stage::OtherNameFound))
 }
 
-/// The file that is moved gets the new name while it is delegated to the caller, if it is.
+/// Guards the new name of the moved file, if that is delegated to the caller.
 fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: FileKey) -> Result<(), Status> {
     let fh = cx.core.states.handle_of(moved);
     if fh
@@ -95,7 +95,7 @@ fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: FileKey) -> Resul
     names::give(cx, new, Guard::Giving(old, new))
 }
 
-/// Renames; what is replaced is `held` if it is delegated to the caller.
+/// Sends the RENAME; `held` is the replaced file if it is delegated to the caller.
 fn rename<S>(
     cx: &Cx<'_, S>,
     args: &args::Rename<'_>,

@@ -15,7 +15,7 @@ use crate::keys::LockKey;
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::Renew::decode(args)?;
     let key = cx.client_of(args.clientid)?;
-    // Its lease is renewed all the same. A client without delegations need not learn it. [RFC 7530 §10.4.6]
+    // CB_PATH_DOWN renews the lease too. A client without delegations needs no callback path. [RFC 7530 §10.4.6]
     let client = cx.core.clients.get(key);
     let holds = client.is_some_and(|client| client.delegations.len() > client.revoked as usize);
     let is_down = cx.core.path(key).is_none_or(CallbackPath::is_down);
@@ -26,7 +26,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     }))
 }
 
-/// RELEASE_LOCKOWNER: the owner will not be used again.
+/// RELEASE_LOCKOWNER: the client will not use the lock-owner again.
 pub(crate) fn release(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let owner = args::ReleaseLockOwner::decode(args)?.lock_owner;
     let client = cx.client_of(owner.clientid)?;
@@ -64,5 +64,5 @@ pub(crate) fn continue_release(
     release(cx, args)
 }
 
-/// The most files that an owner can have had locked for all to be looked through at once.
+/// Maximum number of files of a lock-owner that RELEASE_LOCKOWNER checks at once.
 const MOST_RELEASED: usize = 2_048;

@@ -28,7 +28,7 @@ pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<St
     let dir = cx.current()?;
     let args = args::SecInfoNoName::decode(args)?;
     if args.style == SecInfoStyle::Parent && cx.core.exports.ascend(&dir).is_some() {
-        // The directory that an export covers is the engine's own.
+        // The parent is a directory of the engine, which needs no file system.
         return Ok(tell(cx));
     }
     let want = Want::default();
@@ -45,7 +45,7 @@ pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<St
     Ok(Step::Wait(dir.export, op, Stage::Last))
 }
 
-/// The end of both: the object is there.
+/// SECINFO and SECINFO_NO_NAME: the object exists.
 pub(crate) fn found<S>(
     cx: &mut Cx<'_, S>,
     _: &mut Reader<'_>,
@@ -66,7 +66,7 @@ fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     Step::Done(Status::OK)
 }
 
-/// The flavours that are accepted, best first.
+/// Encodes the accepted flavors, best first.
 fn flavors(w: &mut Writer) {
     w.u32(2);
     w.u32(AuthFlavor::SYS.0);

@@ -1,5 +1,4 @@
-//! The operations of minor version 0 that an owner may do only one after the other, and ask for
-//! again. [RFC 7530 §9.1.7 to 9.1.9]
+//! The operations of 4.0 that the seqid of an owner orders, and their replay. [RFC 7530 §9.1.7 to 9.1.9]
 
 use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow};
 use nfs4_proto::nfs4::basic::Stateid;
@@ -60,7 +59,7 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
     open::start(cx, args)
 }
 
-/// Whether the arguments have only such arms as minor version 0 knows.
+/// Whether the arguments have only the union arms of 4.0.
 fn is_of_v40(open: &args::Open<'_>) -> bool {
     let claim = match open.claim {
         OpenClaim::Null(_)
@@ -259,13 +258,13 @@ fn enter_open(
         SeqidCheck::Replay => Ok(Some(replay_open(cx, key))),
         SeqidCheck::Bad => {
             if asked.op == Op::OpenConfirm && !confirmed {
-                // The client does not mean the OPEN that is to be confirmed.
+                // The OPEN_CONFIRM is not for the OPEN that the open-owner must confirm.
                 forget_sequence(cx, key);
                 cx.core.states.forget_open_owner(key);
             }
             Err(Status::BAD_SEQID)
         }
-        // Nothing but OPEN_CONFIRM can follow the first OPEN, and nothing a CLOSE.
+        // Only OPEN_CONFIRM can follow the first OPEN, and no request can follow a CLOSE.
         SeqidCheck::New if !there || !confirmed && asked.op != Op::OpenConfirm => {
             Err(Status::BAD_STATEID)
         }
@@ -279,7 +278,7 @@ fn enter_open(
     }
 }
 
-/// As [`enter_open`] for the owner of locks.
+/// As [`enter_open`], for a lock-owner.
 fn enter_lock(
     cx: &mut Cx<'_, V40>,
     stateid: &Stateid,
@@ -325,7 +324,7 @@ fn take(cx: &mut Cx<'_, V40>, whose: SeqidOwner, asked: SeqidRequest) {
     });
 }
 
-/// What an owner is asked: the arguments lie between two readers.
+/// The request of an owner; its arguments lie between two readers.
 fn asked(cx: &Cx<'_, V40>, seqid: u32, from: &Reader<'_>, to: &Reader<'_>) -> SeqidRequest {
     let args = cx.record.get(from.position()..to.position());
     SeqidRequest {
@@ -355,7 +354,7 @@ fn replay_open(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) -> Step {
     replay(cx.run, turns.and_then(OwnerSeqid::last))
 }
 
-/// Answers as the last time.
+/// Repeats the last reply.
 fn replay(run: &mut Compound, last: Option<&LastReply>) -> Step {
     let Some(last) = last else {
         return Step::Done(Status::SERVERFAULT);
@@ -371,7 +370,7 @@ fn replay(run: &mut Compound, last: Option<&LastReply>) -> Step {
 }
 
 impl Core {
-    /// The client whose state this is, if it is of minor version 0.
+    /// Checks that the client of a state is a 4.0 client whose lease has not expired.
     fn client_of_state(&self, key: ClientKey, now: Mono) -> Result<ClientKey, Status> {
         let client = self.clients.get(key).ok_or(Status::EXPIRED)?;
         if client.about.minor != 0 {
@@ -383,8 +382,8 @@ impl Core {
         }
     }
 
-    /// Removes the least recently used owners without state, if the server remembers too many for the peer
-    /// of a client: its own, unless it has hardly any. [RFC 7530 §9.1.10]
+    /// Removes the least recently used owners without state while the server remembers too many: those of
+    /// the client's own peer, unless that has few. [RFC 7530 §9.1.10]
     fn drop_excess_owners(&mut self, client: ClientKey, now: Now, out: &mut Outbox) {
         let most = OWNERS_REMEMBERED;
         while let Some(key) = self.states.open_owners.excess_owner(client, most) {

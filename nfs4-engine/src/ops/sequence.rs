@@ -23,36 +23,37 @@ use crate::session::slot::{Acquire, SequenceValues};
 use crate::session::table::Session;
 use crate::time::Now;
 
-/// What became of a SEQUENCE.
+/// The outcome of SEQUENCE.
 pub(crate) enum SequenceOutcome {
     /// The request runs.
     Accepted(Sequenced),
-    /// SEQUENCE failed; that its connection is alive was noted, and nothing else has changed.
+    /// SEQUENCE failed. Only the last activity of its connection has changed.
     Refused(Status),
-    /// The reply of the first time was sent again.
+    /// The reply was sent again.
     Replayed,
 }
 
-/// What is to be done with a request that was not refused.
+/// The outcome of the slot for a request that was not refused.
 enum SlotOutcome {
     New,
-    /// It was answered before, and gets what was kept.
+    /// The request is a retransmission, and gets the kept reply.
     Replayed,
-    /// It is a SEQUENCE alone, and gets its result again.
+    /// The request is the retransmission of a lone SEQUENCE, and gets its result again.
     Repeated(SequenceValues),
+    /// The request is a retransmission whose reply is not kept.
     Uncached,
 }
 
-/// How much of a reply can be kept, in bytes.
+/// Memory for a kept reply, in bytes.
 #[derive(Clone, Copy)]
 struct Memory {
-    /// Of the peer's share of what is left.
+    /// What is left of the peer's share.
     spare: usize,
-    /// Whatever others take.
-    anyway: usize,
+    /// What is kept even beyond the share.
+    beyond_share: usize,
 }
 
-/// Takes a request into its slot. Everything is checked before anything changes.
+/// Acquires the slot of a request. All checks come before the first change.
 pub(crate) fn enter(
     core: &mut Core,
     run: &mut Compound,
@@ -82,7 +83,7 @@ fn admit(
     let args = args::Sequence::decode(reader)?;
     let found = core.sessions.find(&args.sessionid);
     let (key, session) = found.ok_or(Status::BADSESSION)?;
-    // The lease of a client that has used the session of late is not looked up, which is another table.
+    // The lease of a recently used session is not checked: that needs a look-up in another table.
     if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
         return Err(Status::BADSESSION);
     }
@@ -97,8 +98,9 @@ fn admit(
         SlotOutcome::New => {
             run.spare = memory.spare;
             if run.max_kept > memory.spare {
-                // Refused before its effects, a request can be sent again without being kept.
-                run.max_kept = run.max_kept.min(memory.spare.max(memory.anyway));
+                // A request whose reply gets too long is refused before it has effects, and the client
+                // can send it again without `cachethis`.
+                run.max_kept = run.max_kept.min(memory.spare.max(memory.beyond_share));
             }
             freed = session.steer(&args, pressure, now.mono, lease);
             session.running += 1;
@@ -113,7 +115,7 @@ fn admit(
         session: key,
         slot: args.slotid,
     };
-    let mut said = say(session, pressure);
+    let mut said = sequence_values(session, pressure);
     if freed > 0 {
         core.sessions.free_kept(peer, freed);
     }
@@ -143,8 +145,8 @@ fn admit(
     Ok(SequenceOutcome::Replayed)
 }
 
-/// Holds a request against its session, then takes it into its slot; also says whether its
-/// connection is bound to the session, and whose it is. What follows SEQUENCE begins at `rest`.
+/// Checks a request against its session, then acquires its slot. Returns the outcome, whether the
+/// connection is bound to the session, and the session's peer. The operations begin at `rest`.
 fn take(
     core: &mut Core,
     run: &mut Compound,
@@ -199,20 +201,20 @@ fn take(
 }
 
 impl Memory {
-    /// For a peer that has these replies kept.
+    /// The memory for a peer whose kept replies are `held`.
     fn of(core: &Core, peer: Peer, mut held: PeerUsage) -> Memory {
         let limit = usize::try_from(core.config.max_reply_cache).unwrap_or(usize::MAX);
         let too_much = held.host > limit / 2;
         held.add(core.sessions.reply_memory().1.held(peer));
         Memory {
             spare: held.spare(limit),
-            anyway: if too_much { 0 } else { KEPT_ANYWAY },
+            beyond_share: if too_much { 0 } else { KEPT_BEYOND_SHARE },
         }
     }
 }
 
-/// What a session's SEQUENCE says, status flags apart.
-fn say(session: &Session, pressure: Pressure) -> SequenceValues {
+/// The values of a session's SEQUENCE result, without status flags.
+fn sequence_values(session: &Session, pressure: Pressure) -> SequenceValues {
     let count = session.slots.count();
     SequenceValues {
         highest: count - 1,
@@ -234,7 +236,7 @@ fn encode(run: &mut Compound, args: &args::Sequence, said: SequenceValues) {
     run.reply.end_op(Status::OK, false);
 }
 
-/// Ends the slot of a request that is answered.
+/// Releases the slot of an answered request.
 pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now) {
     let Some(session) = core.sessions.get_mut(scope.session) else {
         if let Some(client) = core.clients.get_mut(scope.client) {
@@ -246,9 +248,8 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
     session.last_used = now.mono;
     let peer = session.peer;
     if let Some(slot) = session.slots.get_mut(scope.slot) {
-        // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is that of
-        // an operation after it that cannot be executed, since RETRY_UNCACHED_REP is no answer
-        // to it.
+        // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is the reply of
+        // an unexecutable second operation, for which RETRY_UNCACHED_REP is not allowed.
         let refused = run.begun == 2 && run.reply.ends_unexecuted();
         let keep = if run.count == 1 {
             ReplyToKeep::Sequence(run.said)
@@ -263,7 +264,7 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
     }
 }
 
-/// Sends what the slot has kept.
+/// Sends the kept reply of the slot.
 fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) {
     let session = core.sessions.get(scope.session);
     if let Some(slot) = session.and_then(|session| session.slots.get(scope.slot)) {
@@ -276,7 +277,7 @@ fn send_again(core: &Core, run: &Compound, scope: &Sequenced, out: &mut Outbox) 
 /// Answers the retry of a request whose reply is not kept: the second operation fails.
 /// [RFC 8881 §2.10.6.1.3]
 fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
-    // There is one and it is served, for other replies are always kept: see [`leave`].
+    // A served second operation exists: all other replies are kept, see [`leave`].
     let second = rest.u32().map_or(Op::Illegal.number(), OpNum);
     run.reply.begin_op(second);
     run.reply.end_op(Status::RETRY_UNCACHED_REP, false);
@@ -284,9 +285,8 @@ fn send_uncached(run: &mut Compound, mut rest: Reader<'_>, out: &mut Outbox) {
     run.reply.send(run.conn, run.xid, out);
 }
 
-/// SEQUENCE4resok, in bytes.
+/// Length of SEQUENCE4resok, in bytes.
 const RESULT_LEN: usize = 36;
-/// A reply of up to this many bytes is kept whatever other peers keep, unless that is by the same host: nearly
-/// all but those to READ and READDIR have no more, and these are made so short that there is memory
-/// for them.
-const KEPT_ANYWAY: usize = 1024;
+/// Maximum length of a reply that is kept beyond the peer's share, in bytes, unless its host uses too
+/// much. Nearly all replies fit but those of READ and READDIR, which are shortened to the memory left.
+const KEPT_BEYOND_SHARE: usize = 1024;

@@ -30,7 +30,7 @@ fn set<S: Established>(
     let args = args::SetAttr::decode(args)?;
     let set = attr::decode_settable(&args.obj_attributes, &cx.served())?;
     io::fits(cx, &fh, set.size.or(Some(0)))?;
-    // Only a change of length is a kind of write and is bound to a stateid.
+    // Only a change of the length needs a stateid, as a write does.
     let right = match set.size {
         None => {
             io::names_sender(cx, args.stateid, &fh);
@@ -61,7 +61,8 @@ fn set<S: Established>(
     ))
 }
 
-/// Some changes only the owner of a file may make, the others each user that may write it.
+/// The access of a SETATTR: only the owner of a file may make some changes, each user that may write the
+/// file the others.
 fn wish(set: &SetAttrs) -> IntendedUse {
     let is_clients = |time| matches!(time, SetTime::Client(_));
     let owners = set.mode.or(set.uid).or(set.gid).is_some() || set.created.is_some();

@@ -1,4 +1,4 @@
-//! SETCLIENTID and SETCLIENTID_CONFIRM: a client of 4.0 introduces itself.
+//! SETCLIENTID and SETCLIENTID_CONFIRM: a 4.0 client gets or updates its client record.
 //! [RFC 7530 §16.33, §16.34]
 
 use alloc::boxed::Box;
@@ -16,7 +16,7 @@ use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
 use crate::principal::Principal;
 
-/// SETCLIENTID: nothing of what the client has changes before it confirms.
+/// SETCLIENTID: the state of a confirmed client changes only when it confirms.
 pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::SetClientId::decode(args)?;
     let (id, verifier) = (args.client.id, args.client.verifier);
@@ -43,7 +43,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
             cx.core
                 .discard(key, ClientGone::LeaseExpired, cx.now, cx.out)?;
         } else if client.verifier == verifier {
-            // The same incarnation: perhaps it listens elsewhere now.
+            // The same incarnation may have another callback address.
             let confirm = cx.core.clients.mint_confirm();
             let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
             client.update = Some(Box::new(SetClientIdRecord { confirm, callback }));
@@ -67,7 +67,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.about = about;
     client.introduction = Some(Box::new(SetClientIdRecord { confirm, callback }));
-    // There is nothing that it could say when it has reclaimed all.
+    // 4.0 has no RECLAIM_COMPLETE.
     client.reclaim_complete = true;
     Ok(introduced(cx, key, confirm))
 }
@@ -82,7 +82,7 @@ fn introduced(cx: &mut Cx<'_, V40>, key: ClientKey, confirm: Verifier) -> Step {
     Step::Done(Status::OK)
 }
 
-/// Another principal has this name, and state under it: the reply says where that client is.
+/// CLID_INUSE: a client of another principal has this name and state. The reply contains its address.
 fn in_use(cx: &mut Cx<'_, V40>, key: ClientKey) -> Step {
     let client = cx.core.clients.get(key);
     let callback = client.and_then(|client| client.introduction.as_deref());
@@ -132,7 +132,7 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     Ok(Step::Done(Status::OK))
 }
 
-/// The first confirmation of an incarnation: the one before it goes with all that it had.
+/// The first confirmation of an incarnation; the previous incarnation ends with all its state.
 fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
     let core = &mut *cx.core;
     let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;

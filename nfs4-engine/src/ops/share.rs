@@ -10,7 +10,10 @@ use nfs4_proto::nfs4::status::Status;
 
 use crate::state::file::Share;
 
-/// The access and deny bits, without what is said of delegations.
+/// The access and deny bits, without the WANT flags.
+///
+/// # Errors
+/// INVAL for no access, and for bits beyond read and write.
 pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
     let share = Share {
         access: access & !WANT_BITS,
@@ -23,8 +26,7 @@ pub(super) fn share(access: u32, deny: u32) -> Result<Share, Status> {
     }
 }
 
-/// What a client says of delegations in `share_access`. Bits beyond those that `open_arguments` promises
-/// are ignored.
+/// The WANT flags in `share_access`. Bits beyond those that `open_arguments` lists are ignored.
 pub(super) const WANT_BITS: u32 = OPEN4_SHARE_ACCESS_WANT_DELEG_MASK
     | OPEN4_SHARE_ACCESS_WANT_SIGNAL_DELEG_WHEN_RESRC_AVAIL
     | OPEN4_SHARE_ACCESS_WANT_PUSH_DELEG_WHEN_UNCONTENDED

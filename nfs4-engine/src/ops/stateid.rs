@@ -10,12 +10,12 @@ use crate::fs::FsResult;
 use crate::state::ending::Ending;
 use crate::state::stateid::Named;
 
-/// TEST_STATEID: a list as long as a request is gone through in parts.
+/// TEST_STATEID: a long list is processed in parts.
 pub(crate) fn test(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::TestStateid::decode(args)?;
     let count = args.stateids.len();
     cx.run.room_for(4 + 4 * count)?;
-    // A list that was decoded from a record is bounded by it.
+    // The record bounds the length of a decoded list.
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     cx.run.reply.body().u32(count);
     test_some(cx, &mut Reader::at(cx.record, cx.run.args_at))
@@ -30,7 +30,7 @@ pub(crate) fn continue_test(
     test_some(cx, args)
 }
 
-/// Tests some stateids of a list, those after the ones whose status is in the reply.
+/// Tests the next stateids of a list: those whose status is not in the reply yet.
 fn test_some(cx: &mut Cx<'_, Sequenced>, list: &mut Reader<'_>) -> Result<Step, Status> {
     let count = list.u32()? as usize;
     let tested = cx.run.reply.op_body().len() / 4 - 1;
@@ -56,7 +56,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     let args = args::FreeStateid::decode(args)?;
     let stateid = cx.meant(args.stateid)?;
     let named = match cx.check(&stateid, None) {
-        // What was taken away, its client acknowledges so.
+        // FREE_STATEID acknowledges the revocation of a delegation.
         Err(Status::DELEG_REVOKED) => {
             if let Named::Deleg(key) = cx.core.states.find_stateid(&stateid)?.named {
                 cx.core.undelegate(key, Ending::Asked, cx.now.mono);
@@ -80,5 +80,5 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
 
 /// Number of stateids whose test costs as much as one removal.
 const TESTED_PER_STEP: usize = 8;
-/// Bytes of a stateid.
+/// Length of a stateid, in bytes.
 const STATEID_LEN: usize = 16;

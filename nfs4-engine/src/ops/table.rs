@@ -1,4 +1,4 @@
-//! Which operation is legal where, and what runs it.
+//! The table of operations: the scopes in which each is legal, and its handlers.
 
 use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
@@ -12,7 +12,7 @@ use super::{
 use crate::compound::handler::{Flags, Handler, Row};
 use crate::compound::{Sequenced, Sessionless, V40};
 
-/// What runs an operation of all minor versions.
+/// The handlers of an operation of all minor versions.
 type Both = (Handler<V40>, Handler<Sequenced>);
 
 /// The row of an operation that exists in this minor version.
@@ -68,7 +68,7 @@ const NO_FLAGS: Flags = Flags {
     first_only: false,
     alone: false,
 };
-/// Needs the current filehandle and asks the file system about it.
+/// The operation needs the current filehandle and sends it to the file system.
 const ON_FILE: Flags = Flags {
     needs_current: true,
     consults: true,
@@ -95,7 +95,7 @@ const fn serve(op: Op) -> Row {
         // Sessions. [RFC 8881 §18.34 to 18.51]
         Op::ExchangeId => alone(
             op,
-            // Two names of 1024 bytes, and the rest.
+            // Two names of 1024 bytes, and the fixed part.
             2_096,
             Handler::now(exchange_id::start),
             Handler::now(exchange_id::start),
@@ -191,7 +191,7 @@ const fn serve(op: Op) -> Row {
             Handler::waiting(dir_delegation::start, dir_delegation::found),
         ),
 
-        // Files. In minor version 0 an owner's requests come one after the other.
+        // Files. In 4.0 the seqid orders the requests of an owner.
         Op::Open => changes(
             op,
             ON_FILE,
@@ -246,12 +246,12 @@ const fn serve(op: Op) -> Row {
         Op::Write => changes(op, ON_FILE, 16, waiting!(write::start, write::resume)),
         Op::Commit => changes(op, ON_FILE, 8, waiting!(commit::start, commit::resume)),
 
-        Op::DelegReturn => changes(op, ON_FILE, 0, now!(delegation::give_back)),
+        Op::DelegReturn => changes(op, ON_FILE, 0, now!(delegation::return_delegation)),
 
-        // Not there yet: NOTSUPP.
-        // No delegation outlives its client, and none is given but with an open.
+        // Not implemented yet: NOTSUPP.
+        // No delegation outlives its client, and only OPEN grants delegations.
         Op::DelegPurge | Op::WantDelegation => unserved(op),
-        // Optional, and not there: named attributes, pNFS, SSV, and all of minor version 2.
+        // Optional, and not implemented: named attributes, pNFS, SSV, and all of 4.2.
         Op::OpenAttr
         | Op::GetDeviceInfo
         | Op::GetDeviceList
@@ -276,7 +276,7 @@ const fn serve(op: Op) -> Row {
         | Op::SetXattr
         | Op::ListXattrs
         | Op::RemoveXattr => unserved(op),
-        // Of minor version 0 only. [RFC 8881 §18.55 and the like]
+        // Only in 4.0. [RFC 8881 §18.55 and the like]
         Op::OpenConfirm => v40(op, ON_FILE, Some(16), Handler::now(seqid::confirm)),
         Op::Renew => v40(op, NO_FLAGS, None, Handler::now(renew::start)),
         Op::SetClientId => v40(op, NO_FLAGS, Some(16), Handler::now(setclientid::start)),
@@ -319,7 +319,7 @@ const fn changes(op: Op, flags: Flags, bound: usize, (v40, v41): Both) -> Row {
     }
 }
 
-/// A row of an operation of minor versions 1 and 2.
+/// A row of an operation of 4.1 and 4.2.
 const fn later(op: Op, flags: Flags, bound: Option<usize>, v41: Handler<Sequenced>) -> Row {
     Row {
         op,
@@ -331,7 +331,7 @@ const fn later(op: Op, flags: Flags, bound: Option<usize>, v41: Handler<Sequence
     }
 }
 
-/// A row of an operation of minor version 0.
+/// A row of an operation of 4.0.
 const fn v40(op: Op, flags: Flags, bound: Option<usize>, v40: Handler<V40>) -> Row {
     Row {
         op,
@@ -343,7 +343,7 @@ const fn v40(op: Op, flags: Flags, bound: Option<usize>, v40: Handler<V40>) -> R
     }
 }
 
-/// A row of an operation that also stands alone, without a session.
+/// A row of an operation that is also legal alone, without a session.
 const fn alone(op: Op, bound: usize, bare: Handler<Sessionless>, v41: Handler<Sequenced>) -> Row {
     Row {
         op,

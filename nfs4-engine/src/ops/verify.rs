@@ -24,7 +24,7 @@ pub(crate) fn different<S: Scope>(
     start(cx, args, Status::SAME)
 }
 
-/// VERIFY, when the attributes have come.
+/// Continues with VERIFY when the file system has answered.
 pub(crate) fn same_looked<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
@@ -33,7 +33,7 @@ pub(crate) fn same_looked<S: Scope>(
     resume(cx, args, result, Status::NOT_SAME)
 }
 
-/// NVERIFY, when they have come.
+/// Continues with NVERIFY when the file system has answered.
 pub(crate) fn different_looked<S: Scope>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,

@@ -35,7 +35,7 @@ fn write<S: Established>(
         Right::Is(authority) => authority,
         Right::Asks(file) => return permission::ask(cx, IntendedUse::Write, file),
     };
-    // More than is advertised is not refused but written in part. [RFC 8881 §18.32.3]
+    // A WRITE beyond `max_io` is not refused but written in part. [RFC 8881 §18.32.3]
     let most = args.data.len().min(cx.core.config.max_io as usize);
     let data = cx
         .record
