@@ -1,10 +1,10 @@
-//! What must not be delegated now: files that others use while it is decided, and those that were
-//! recalled a short while ago. [RFC 8881 §10.4]
+//! Files that must not be delegated now: those in use by requests under way, and those recalled a short
+//! while ago. [RFC 8881 §10.4]
 //!
-//! An OPEN learns a file's attributes when the file system executes it, and the delegation is made
-//! when the engine processes that. What changes the file between the two makes them untrue. It is
-//! seen by this: a change counts from when it is submitted until the engine processes its end, and when
-//! it has ended is compared with when the OPEN was submitted.
+//! An OPEN gets a file's attributes when the file system executes it, and the delegation is granted when
+//! the engine processes the result. A change between the two makes the attributes stale. So a change has
+//! a guard from when it is submitted until the engine processes its result, and no file is delegated
+//! whose guard was held or returned since the OPEN was submitted.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -14,53 +14,54 @@ use crate::fh::Fh;
 use crate::map::Keyed;
 use crate::time::Mono;
 
-/// What is done to files, and recent recalls. Files share places by a keyed hash, and so do names,
-/// so that neither takes more memory the more there are; to share one costs a delegation, no more.
+/// The guards on files and names, and recent recalls. Files and names share a fixed number of places by
+/// a keyed hash. Two at one place can only prevent a delegation.
 pub(crate) struct Guards {
     keyed: Keyed,
-    /// How many guards were returned: what tells before from after.
+    /// Number of guards that were returned, which orders events.
     ended: u64,
     files: Box<[Uses]>,
-    /// Notes of any file.
+    /// Guards of kind [`Guard::Note`], of all files.
     notes: GuardCount,
-    /// Changes of what any name means, and by the place of the name.
+    /// Guards on names, of all places.
     names: GuardCount,
+    /// Guards on names, by the place of the name.
     named: Box<[Named]>,
     taken: u32,
     /// Until when the file of this hash is not delegated again.
     recalled: Box<[Option<(u64, Mono)>]>,
 }
 
-/// What a request keeps from being delegated from when it is submitted until it is done.
+/// The file or names that a request guards, from its submission until its result is processed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Guard {
     /// Nothing.
     #[default]
     None,
-    /// A file for writing: it is read, which may change when it was last read.
+    /// A file that is read, which may change its access time: it gets no write delegation.
     Read(GuardPlace),
-    /// A file: its bytes, attributes or names change.
+    /// A file whose bytes, attributes or names change.
     Change(GuardPlace),
-    /// A file: that its holder has changed it is noted in its attributes. [RFC 8881 §10.4.3]
+    /// A file whose attributes get a note that the holder has changed it. [RFC 8881 §10.4.3]
     Note(GuardPlace),
-    /// Files that have these names, and of others those whose names are not known.
+    /// The files with these names, and all files whose names are not known.
     Names(GuardPlace, GuardPlace),
-    /// The same, while a file that is delegated gets the second name: a request that looked the name up
-    /// before would not know that it means this file now.
+    /// As `Names`, while a delegated file gets the second name: a request that looked the name up before
+    /// does not know that it now names this file.
     Giving(GuardPlace, GuardPlace),
-    /// A file that gets one more name, and is delegated.
+    /// A delegated file that gets one more name.
     Linking(GuardPlace, GuardPlace),
 }
 
-/// Where a file, or a name, is found.
+/// The place of a file, or of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GuardPlace(u16);
 
-/// By this a request finds out whether what it has learnt is still true.
+/// A point in time, by which a request checks whether the attributes that it got are still true.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ChangeWatch {
     since: u64,
-    /// The name that it has found the file by.
+    /// The name by which the request found the file.
     name: Option<GuardPlace>,
 }
 
@@ -69,11 +70,11 @@ pub(crate) struct ChangeWatch {
 pub(crate) struct Candidate {
     /// The keyed hash of its handle.
     pub(crate) hash: u64,
-    /// How many names it has.
+    /// Its number of names.
     pub(crate) links: u32,
-    /// A write delegation: no other client may even read the file.
+    /// Whether it is to get a write delegation, under which no other client may even read it.
     pub(crate) alone: bool,
-    /// What the OPEN itself has guarded.
+    /// The guard of the OPEN itself.
     pub(crate) own: Guard,
 }
 
@@ -94,7 +95,7 @@ struct Named {
 #[derive(Clone, Copy, Default)]
 struct GuardCount {
     running: u32,
-    /// What [`Guards::ended`] became when the last one ended.
+    /// The value of [`Guards::ended`] when the last guard was returned.
     last: u64,
 }
 
@@ -117,13 +118,13 @@ impl Guards {
         GuardPlace::of(self.keyed.hash_one(fh))
     }
 
-    /// The place of a name; where names that differ can mean the same, of all in the directory.
+    /// The place of a name. If names in the directory may fold case, all share one place.
     pub(crate) fn of_name(&self, dir: &Fh, name: &[u8], folds: bool) -> GuardPlace {
         let name = if folds { &[] } else { name };
         GuardPlace::of(self.keyed.hash_one((dir, name)))
     }
 
-    /// From now on, until the file is known, changes are watched for.
+    /// Begins to watch for changes, before the file is known.
     pub(crate) fn watch(&self) -> ChangeWatch {
         ChangeWatch {
             since: self.ended,
@@ -131,7 +132,7 @@ impl Guards {
         }
     }
 
-    /// Whether it matters by which name a file was found: some name changes meanwhile.
+    /// Whether a name has changed since, so that the name by which the file was found matters.
     pub(crate) fn asks_for_name(&self, watch: &ChangeWatch) -> bool {
         !self.names.is_quiet(watch.since, 0)
     }
@@ -146,7 +147,7 @@ impl Guards {
         }
     }
 
-    /// Gives a guard back.
+    /// Returns a guard.
     #[inline]
     pub(crate) fn give_back(&mut self, guard: Guard) {
         if matches!(guard, Guard::None) {
@@ -161,18 +162,18 @@ impl Guards {
         }
     }
 
-    /// How many are taken.
+    /// Number of guards that are taken.
     pub(crate) fn taken(&self) -> u32 {
         self.taken
     }
 
-    /// Whether a file that is delegated is getting this name.
+    /// Whether a delegated file is getting this name.
     pub(crate) fn is_given(&self, name: GuardPlace) -> bool {
         let named = self.named.get(name.index());
         named.is_none_or(|named| named.giving > 0)
     }
 
-    /// Whether something else than what has guarded `own` changes what this name means.
+    /// Whether a request other than the one that has taken `own` changes this name.
     pub(crate) fn is_changed_beside(&self, name: GuardPlace, own: Guard) -> bool {
         let named = self.named.get(name.index());
         named.is_none_or(|named| named.changes.running > own.on_name(name))
@@ -186,7 +187,7 @@ impl Guards {
         }
     }
 
-    /// Whether a file may be delegated now: what was learnt since `watch` began is true.
+    /// Whether a file may be delegated now: the attributes obtained since `watch` began are true.
     pub(crate) fn admit(&self, file: &Candidate, watch: &ChangeWatch, now: Mono) -> bool {
         let place = GuardPlace::of(file.hash);
         let Some(uses) = self.files.get(place.index()) else {
@@ -201,8 +202,8 @@ impl Guards {
             && recalled.is_none_or(|(of, until)| of != file.hash || now >= until)
     }
 
-    /// Whether the file has lost or got no name. That its only one was not touched is enough: what
-    /// first changes the names of such a file has to do with that one, or names the file.
+    /// Whether the file has lost or got no name. For a file with one name it is enough that this name
+    /// did not change: the first change to its names guards that name, or the file.
     fn names_are_quiet(&self, file: &Candidate, watch: &ChangeWatch) -> bool {
         let own = u32::from(matches!(file.own, Guard::Names(..)));
         let only = |place: GuardPlace| {
@@ -213,12 +214,12 @@ impl Guards {
         self.names.is_quiet(watch.since, own) || file.links == 1 && watch.name.is_some_and(only)
     }
 
-    /// Whether it was noted of no file since `watch` began that its holder has changed it, nor is now.
+    /// Whether no file got a note since `watch` began that its holder has changed it.
     pub(crate) fn is_nothing_noted(&self, watch: &ChangeWatch) -> bool {
         self.notes.is_quiet(watch.since, 0)
     }
 
-    /// Whether that was noted of this file, or is now.
+    /// Whether this file got such a note since `watch` began.
     pub(crate) fn is_noted(&self, fh: &Fh, watch: &ChangeWatch) -> bool {
         if self.is_nothing_noted(watch) {
             return false;
@@ -227,7 +228,7 @@ impl Guards {
         uses.is_none_or(|uses| !uses.notes.is_quiet(watch.since, 0))
     }
 
-    /// What a guard of the commonest kinds is counted by.
+    /// The count of a guard of the commonest kinds, which have only one.
     #[inline]
     fn one(&mut self, guard: Guard) -> Option<&mut GuardCount> {
         match guard {
@@ -241,7 +242,7 @@ impl Guards {
         }
     }
 
-    /// All that a guard is counted by.
+    /// Calls `busy` and `giving` for all counts of a guard.
     #[cold]
     fn each(&mut self, guard: Guard, busy: impl Fn(&mut GuardCount), giving: impl Fn(&mut u32)) {
         let file = match guard {
@@ -283,7 +284,7 @@ impl Guards {
 }
 
 impl Guard {
-    /// How often it is on the place of a name.
+    /// Number of times that it counts at the place of a name.
     fn on_name(self, name: GuardPlace) -> u32 {
         match self {
             Guard::Names(one, other) | Guard::Giving(one, other) => {
@@ -299,7 +300,7 @@ impl Guard {
 }
 
 impl ChangeWatch {
-    /// The file is the one that had this name.
+    /// Notes the name by which the file was found.
     pub(crate) fn found_by(&mut self, name: GuardPlace) {
         self.name = Some(name);
     }
@@ -322,13 +323,13 @@ impl GuardCount {
         self.last = ended;
     }
 
-    /// Whether there was none since, but for this many of the caller's own that still run.
+    /// Whether no guard was held or returned since, except `own` guards of the caller that are held.
     fn is_quiet(self, since: u64, own: u32) -> bool {
         self.running <= own && self.last <= since
     }
 }
 
-/// Number of places that files, or names, share: two at one place keep each other from being delegated.
+/// Number of places that files share, and that names share.
 const PLACES: usize = 4_096;
 /// Maximum number of recalls that are remembered.
 const RECALLS: usize = 256;

@@ -1,4 +1,4 @@
-//! Recalls that ran out, so that the same client does not keep others waiting again and again.
+//! Recalls that ran out, so that one client cannot make others wait again and again.
 
 use alloc::collections::VecDeque;
 use core::hash::BuildHasher;
@@ -7,17 +7,16 @@ use crate::map::Keyed;
 use crate::peer::Peer;
 use crate::time::Mono;
 
-/// The clients of which a delegation was revoked since it did not come back, each once; the one of which
-/// that is longest ago first.
+/// The clients that did not return a delegation before it was revoked, each once, the least recent first.
 pub(crate) struct Lapses {
     latest: VecDeque<Lapse>,
     keyed: Keyed,
 }
 
 struct Lapse {
-    /// It is held, whatever becomes of its clients.
+    /// The peer of the client; its record is held even if it has no client.
     peer: Peer,
-    /// A hash of the client's owner, which a new client id does not change.
+    /// A hash of the client's owner, which stays the same under a new client id.
     owner: u64,
     until: Mono,
 }
@@ -53,7 +52,7 @@ impl Lapses {
         of_peer >= OF_PEER || of_host >= OF_HOST
     }
 
-    /// Notes that a recall of this owner's ran out; its peer is to be held if this returns `true`.
+    /// Notes that a recall to this owner ran out. The caller holds the peer if this returns `true`.
     pub(crate) fn note(&mut self, peer: Peer, owner: &[u8], until: Mono, now: Mono) -> bool {
         let owner = self.keyed.hash_one(owner);
         let latest = &mut self.latest;
@@ -61,11 +60,11 @@ impl Lapses {
             .iter()
             .position(|lapse| lapse.peer == peer && lapse.owner == owner);
         if let Some(lapse) = known.and_then(|at| latest.remove(at)) {
-            // However many delegations it keeps, it is one client.
+            // A client counts once, however many delegations it keeps.
             latest.push_back(Lapse { until, ..lapse });
             return false;
         }
-        // More of one host would say no more, and displace those of others.
+        // More lapses of one host would change nothing, and displace those of other hosts.
         let of_host = latest.iter().filter(|lapse| lapse.peer.host == peer.host);
         let is_new = now < until && of_host.count() < OF_HOST as usize;
         if is_new {
@@ -74,8 +73,8 @@ impl Lapses {
         is_new
     }
 
-    /// Takes out the oldest lapse if it is over, or if there is no room for `more` others; its peer is
-    /// not held for it any more.
+    /// Removes the oldest lapse if it is over, or if there is no room for `more` others. Returns its
+    /// peer, which the caller releases.
     pub(crate) fn pop_over(&mut self, more: usize, now: Mono) -> Option<Peer> {
         let first = self.latest.front()?;
         let goes = now >= first.until || self.latest.len() + more > REMEMBERED;
@@ -84,9 +83,9 @@ impl Lapses {
     }
 }
 
-/// A peer with this many lapses gets no delegation, whichever of its clients asks.
+/// Number of lapses from which on no client of a peer gets a delegation.
 const OF_PEER: u32 = 4;
-/// The same of an address.
+/// Number of lapses from which on no client at a host gets a delegation.
 const OF_HOST: u32 = 16;
 /// Maximum number of lapses that are remembered.
 const REMEMBERED: usize = 512;

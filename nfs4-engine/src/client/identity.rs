@@ -1,19 +1,19 @@
-//! What a client says of itself. [RFC 8881 §18.35, RFC 7530 §16.33]
+//! The identity of a client. [RFC 8881 §18.35, RFC 7530 §16.33]
 
 use nfs4_proto::nfs4::basic::Verifier;
 
 use crate::keys::ClientKey;
 use crate::principal::Principal;
 
-/// What a client says of itself by EXCHANGE_ID or SETCLIENTID.
+/// The identity that a client states by EXCHANGE_ID or SETCLIENTID.
 #[derive(Clone, Copy)]
 pub(crate) struct ClientIdentity<'a> {
     pub(crate) minor: u32,
-    /// Its name.
+    /// `co_ownerid`; in minor version 0 the `id` of SETCLIENTID.
     pub(crate) owner: &'a [u8],
-    /// Its incarnation.
+    /// `co_verifier`, which differs for each incarnation.
     pub(crate) verifier: Verifier,
     pub(crate) principal: Principal,
-    /// The incarnation before it, whose place it takes when it is confirmed.
+    /// The incarnation that it replaces when it is confirmed.
     pub(crate) replaces: Option<ClientKey>,
 }

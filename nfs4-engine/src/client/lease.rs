@@ -1,11 +1,11 @@
-//! How long a client may be silent. [RFC 8881 §8.3]
+//! Leases of clients. [RFC 8881 §8.3]
 
 use core::time::Duration;
 
 use crate::time::Mono;
 
-/// A client's lease. It does not run out while a request of the client is being executed, and
-/// counts anew from its reply.
+/// A client's lease. It does not expire while a request of the client is in execution, and the reply
+/// renews it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lease {
     renewed: Mono,
@@ -29,37 +29,37 @@ impl Lease {
         self.renewed = self.renewed.max(now);
     }
 
-    /// A request begins, which renews.
+    /// A request begins, which renews the lease.
     pub(crate) fn begin(&mut self, now: Mono) {
         self.renew(now);
         self.running += 1;
     }
 
-    /// A request ends, which renews.
+    /// A request ends, which renews the lease.
     pub(crate) fn end(&mut self, now: Mono) {
         self.renew(now);
-        debug_assert!(self.running > 0, "what ends has begun");
+        debug_assert!(self.running > 0, "a request that ends has begun");
         self.running = self.running.saturating_sub(1);
     }
 
-    /// Adds what else was seen of the client: when it was last renewed, and by how many requests it
-    /// is held.
+    /// Adds what one of the client's sessions knows: when it renewed the lease, and how many of its
+    /// requests are in execution.
     pub(crate) fn join(&mut self, renewed: Mono, running: u32) {
         self.renew(renewed);
         self.running += running;
     }
 
-    /// The clock decides, not the moment of the check.
+    /// Whether the lease has expired at `now`, by the clock and not by when this is checked.
     pub(crate) fn is_expired(&self, now: Mono, length: Duration) -> bool {
         self.running == 0 && now > self.renewed.after(length)
     }
 
-    /// How many requests hold it.
+    /// Number of requests in execution, during which it does not expire.
     pub(crate) fn running(&self) -> u32 {
         self.running
     }
 
-    /// The first moment at which it can be expired.
+    /// The first time at which it can have expired.
     pub(crate) fn next_check(&self, now: Mono, length: Duration) -> Mono {
         let from = if self.running > 0 { now } else { self.renewed };
         from.after(length).after(Duration::from_nanos(1))

@@ -1,20 +1,20 @@
-//! How long leases are, when that has changed. [RFC 8881 §5.8.1.11]
+//! The lease time, when the setting has changed. [RFC 8881 §5.8.1.11]
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long the lease of each client is.
+/// The lease time of each client.
 ///
-/// A client keeps the `lease_time` that it once got, and asks again only when it starts anew.
-/// So a longer lease is for all at once, and a shorter one for those that come after it.
+/// A client keeps the `lease_time` that it once got, and queries it again only when it starts anew.
+/// So a longer lease time holds for all clients at once, and a shorter one for new clients.
 #[derive(Debug)]
 pub(crate) struct LeaseTerms {
     now: Duration,
-    /// For each time that it became shorter, the longest that it was then or later.
+    /// For each time that the lease time became shorter, the longest that it was just before or later.
     before: Vec<Duration>,
 }
 
-/// LeaseTermSince when a client is there: how often leases had become shorter before.
+/// When a client came: the number of times that the lease time had become shorter before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseTermSince(usize);
 
@@ -24,12 +24,12 @@ impl LeaseTerms {
         LeaseTerms { now, before }
     }
 
-    /// What a client that comes now is to remember.
+    /// The value to keep for a client that comes now.
     pub(crate) fn since(&self) -> LeaseTermSince {
         LeaseTermSince(self.before.len())
     }
 
-    /// How long the lease of a client is.
+    /// The lease time of a client.
     pub(crate) fn of(&self, since: LeaseTermSince) -> Duration {
         let before = self.before.get(since.0).copied();
         before.map_or(self.now, |before| before.max(self.now))
@@ -38,7 +38,7 @@ impl LeaseTerms {
     pub(crate) fn change(&mut self, to: Duration) {
         let was = core::mem::replace(&mut self.now, to);
         if to < was {
-            // By an operator, and so a short list.
+            // Administrators change it, so the list is short.
             for before in &mut self.before {
                 *before = was.max(*before);
             }
@@ -52,22 +52,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_keeps_the_longest_that_it_can_have_been_told() {
+    fn a_client_keeps_the_longest_lease_time_that_it_may_know() {
         let second = Duration::from_secs;
         let mut terms = LeaseTerms::new(second(90));
         let first = terms.since();
         terms.change(second(10));
         let second_one = terms.since();
         assert_eq!(
-            [first, second_one].map(|who| terms.of(who)),
+            [first, second_one].map(|since| terms.of(since)),
             [90, 10].map(second)
         );
         terms.change(second(200));
         let third = terms.since();
         let all = [first, second_one, third];
-        assert_eq!(all.map(|who| terms.of(who)), [200; 3].map(second));
+        assert_eq!(all.map(|since| terms.of(since)), [200; 3].map(second));
         terms.change(second(20));
-        assert_eq!(all.map(|who| terms.of(who)), [200; 3].map(second));
+        assert_eq!(all.map(|since| terms.of(since)), [200; 3].map(second));
         assert_eq!(terms.of(terms.since()), second(20));
     }
 }

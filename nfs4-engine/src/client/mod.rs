@@ -28,18 +28,18 @@ use crate::time::Mono;
 
 /// One incarnation of a client.
 pub(crate) struct Client {
-    /// What the wire calls it.
+    /// Its client id on the wire.
     pub(crate) id: u64,
     /// `co_ownerid`; in minor version 0 the `id` of SETCLIENTID.
     pub(crate) owner: Box<[u8]>,
-    /// What people want to know of it.
+    /// Details for the administrator.
     pub(crate) about: ClientInfo,
-    /// `co_verifier`: another one is another incarnation.
+    /// `co_verifier`, which differs for each incarnation.
     pub(crate) verifier: Verifier,
     /// The verifier of the incarnation that this one has replaced.
     pub(crate) replaced: Option<Verifier>,
-    /// How often, in a row of incarnations, one came back that had been replaced before: a client
-    /// that has rebooted never does, so there are two under one name.
+    /// Number of times, in a row of incarnations, that a replaced one came back. A client that has
+    /// rebooted never comes back, so two clients use one owner.
     pub(crate) comebacks: u32,
     /// The principal that sent EXCHANGE_ID or SETCLIENTID.
     pub(crate) principal: Principal,
@@ -49,45 +49,42 @@ pub(crate) struct Client {
     rank: EvictionEntry<kind::Client>,
     /// A CREATE_SESSION has followed the EXCHANGE_ID, or a SETCLIENTID_CONFIRM the SETCLIENTID.
     pub(crate) confirmed: bool,
-    /// In minor version 0, what SETCLIENTID said.
+    /// In minor version 0, the arguments of SETCLIENTID.
     pub(crate) introduction: Option<Box<SetClientIdRecord>>,
-    /// What another SETCLIENTID of the same incarnation said, until it is confirmed.
+    /// The arguments of another SETCLIENTID of the same incarnation, until it is confirmed.
     pub(crate) update: Option<Box<SetClientIdRecord>>,
-    /// How it is called back in minor version 0.
+    /// In minor version 0, the connection for callbacks.
     pub(crate) path: Option<Box<CallbackPath>>,
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
     pub(crate) create: CreateSlot,
-    /// Its sessions.
     pub(crate) sessions: Vec<SessionKey>,
-    /// When it sent its last request, not counting its sessions: see [`Core::lease_of`].
+    /// Its lease as far as requests without a session renew it: see [`Core::lease_of`].
     ///
     /// [`Core::lease_of`]: crate::core::Core::lease_of
     pub(crate) lease: Lease,
-    /// The leases that it can have got.
+    /// Determines the lease times that it may know.
     pub(crate) since: LeaseTermSince,
-    /// Why it is removed, if what is left of it is removed part by part: it counts as gone already.
+    /// The reason why it is removed, while its state is removed part by part: it counts as gone already.
     pub(crate) going: Option<ClientGone>,
-    /// It has said RECLAIM_COMPLETE.
+    /// It has sent RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
-    /// What it has open.
     pub(crate) opens: KeyIndex<kind::Open>,
-    /// For how many opens that are about to be made room is kept.
+    /// Number of OPENs in execution for which room is reserved.
     pub(crate) opening: u32,
-    /// What is delegated to it, or was until it was revoked.
+    /// Its delegations, revoked ones included.
     pub(crate) delegations: KeyIndex<kind::Delegation>,
-    /// How many of these are revoked.
+    /// Number of its revoked delegations.
     pub(crate) revoked: u32,
-    /// Delegations that have ended with their files: it may give them back all the same. At most so
-    /// many as [`Client::MOST_GONE`], the last ones.
+    /// The last [`Client::MOST_GONE`] delegations that ended with their files: it may still return them.
     pub(crate) gone: VecDeque<DelegationKey>,
-    /// When it was last asked to give delegations back because there are too many.
+    /// When it last got a request to return delegations because there are too many.
     pub(crate) asked_for_delegations: Option<Mono>,
 }
 
-/// What a client last said of itself, by EXCHANGE_ID or SETCLIENTID.
+/// Details of a client from its last EXCHANGE_ID or SETCLIENTID.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientInfo {
-    /// Where it came from.
+    /// The address that it came from.
     pub(crate) address: Option<Box<str>>,
     pub(crate) minor: u32,
     /// `nii_name` and `nii_domain`. [RFC 8881 §3.3.20]
@@ -100,9 +97,9 @@ pub(crate) struct ClientInfo {
 pub(crate) struct CreateSlot {
     /// `csa_sequence` of the next new request, less one.
     pub(crate) sequence: u32,
-    /// CREATE_SESSION4resok of the last, if there was one.
+    /// CREATE_SESSION4resok of the last request, if there was one.
     pub(crate) reply: Option<Box<[u8]>>,
-    /// The session that it names, which may have gone since.
+    /// The session that the reply names, which may have ended since.
     pub(crate) made: Option<SessionKey>,
 }
 
@@ -127,13 +124,13 @@ impl Client {
         self.gone.push_back(key);
     }
 
-    /// Whether a delegation that it returns has ended with its file; that is forgotten then.
+    /// Whether a delegation that it returns has ended with its file; if so, forgets that.
     pub(crate) fn gives_back_gone(&mut self, key: DelegationKey) -> bool {
         let found = self.gone.iter().position(|gone| *gone == key);
         found.and_then(|at| self.gone.remove(at)).is_some()
     }
 
-    /// Whether it holds anything that a stranger's EXCHANGE_ID must not take from it.
+    /// Whether it has state, which an EXCHANGE_ID of another principal must not end.
     pub(crate) fn has_state(&self) -> bool {
         !self.sessions.is_empty() || !self.opens.is_empty() || !self.delegations.is_empty()
     }

@@ -1,21 +1,21 @@
-//! Where a client of minor version 0 listens for callbacks. [RFC 7530 §16.33]
+//! The callback address of a client of minor version 0. [RFC 7530 §16.33]
 
 use alloc::boxed::Box;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-/// What SETCLIENTID said of a client.
+/// What SETCLIENTID established for a client.
 pub(crate) struct SetClientIdRecord {
-    /// What SETCLIENTID_CONFIRM must show.
+    /// The verifier that SETCLIENTID_CONFIRM must contain.
     pub(crate) confirm: Verifier,
-    /// How the client can be called back.
+    /// The address for callbacks.
     pub(crate) callback: CallbackTarget,
 }
 
 /// The address and the program to call.
 pub(crate) struct CallbackTarget {
     pub(crate) program: u32,
-    /// "tcp" or "tcp6", if it is to be used.
+    /// "tcp" or "tcp6"; the address is not used with any other.
     pub(crate) netid: Box<[u8]>,
     /// A universal address: host and, in two more numbers, port. [RFC 5665 §5.2.3]
     pub(crate) address: Box<[u8]>,

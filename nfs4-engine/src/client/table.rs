@@ -16,21 +16,21 @@ use crate::seal::{Seal, SealPurpose};
 use crate::slab::{Place, Slab};
 use crate::time::Mono;
 
-/// All clients. Of each owner there is at most one confirmed record and one that is not.
+/// All clients. An owner has at most one confirmed record and one unconfirmed.
 pub(crate) struct Clients {
     epoch: u32,
-    /// What client ids and verifiers are on the wire.
+    /// Encodes client ids and verifiers for the wire.
     seal: Seal,
     slab: Slab<Client>,
-    /// How many records each peer has.
+    /// Number of records of each peer.
     pub(crate) shares: Shares,
-    /// Of minor version 0, and of the others: one that goes over to those is another client.
+    /// The records of minor version 0, and those of others: a client that changes between them is another.
     by_owner: [DetMap<Box<[u8]>, Records>; 2],
-    /// Those that have only said their name.
+    /// Unconfirmed records.
     unconfirmed: EvictionOrder<kind::Client>,
-    /// Those that are confirmed and had nothing when they were put here.
+    /// Confirmed records that had no state when they were listed here.
     idle: EvictionOrder<kind::Client>,
-    /// How many verifiers were given to SETCLIENTID.
+    /// Number of verifiers that SETCLIENTID has returned.
     confirms: u32,
 }
 
@@ -59,9 +59,8 @@ impl Clients {
         self.slab.len()
     }
 
-    /// The record to evict for another of its peer's, or, if it is to be `of` no peer in
-    /// particular, to any: the oldest that has only said its name, or else the one that has had
-    /// nothing for longest.
+    /// The record to evict, `of` this peer or of any: the oldest unconfirmed one, or else the one that
+    /// has been without state for longest.
     pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<ClientKey> {
         let first = |ranks: &EvictionOrder<kind::Client>| match of {
             Some(peer) => ranks.first_of(peer),
@@ -70,7 +69,7 @@ impl Clients {
         if let Some(key) = first(&self.unconfirmed) {
             return Some(key);
         }
-        // Each that is passed over leaves the list or goes to its end.
+        // Each record that stays is removed from the list, or moves to its end.
         for _ in 0..TRIES {
             let key = first(&self.idle)?;
             let client = self.slab.get(key)?;
@@ -91,7 +90,7 @@ impl Clients {
         [&self.unconfirmed, &self.idle]
     }
 
-    /// A client may have nothing any more.
+    /// Lists a client as idle if it is confirmed and has no state.
     pub(crate) fn note_idle(&mut self, key: ClientKey) {
         if let Some(client) = self.slab.get(key)
             && client.confirmed
@@ -115,12 +114,12 @@ impl Clients {
         self.slab.entries()
     }
 
-    /// How many owners have a record.
+    /// Number of owners that have a record.
     pub(crate) fn owners(&self) -> usize {
         self.by_owner.iter().map(DetMap::len).sum()
     }
 
-    /// All records from this place on.
+    /// The records from this place on.
     pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, Client>> {
         self.slab.places_from(index)
     }
@@ -137,14 +136,14 @@ impl Clients {
         if minor == 0 { of_v40 } else { of_others }
     }
 
-    /// A verifier that SETCLIENTID_CONFIRM must show; none was given before.
+    /// A new verifier, which SETCLIENTID_CONFIRM must contain.
     pub(crate) fn mint_confirm(&mut self) -> Verifier {
         self.confirms = self.confirms.wrapping_add(1);
         let minted = u64::from(self.epoch) << 32 | u64::from(self.confirms);
         Verifier(self.seal.close(SealPurpose::Confirm, minted).to_be_bytes())
     }
 
-    /// Whether `id` was a client's whose lease has expired or that was evicted, as long as that is
+    /// Whether `id` is that of a client whose lease has expired or that was evicted, as long as that is
     /// remembered.
     pub(crate) fn was_lost(&self, id: u64) -> bool {
         let id = self.seal.open(SealPurpose::Client, id);
@@ -161,7 +160,7 @@ impl Clients {
         (epoch == self.epoch && key.generation as u16 == id as u16).then_some(key)
     }
 
-    /// A new record, not confirmed; the caller has removed the owner's earlier unconfirmed one.
+    /// Adds an unconfirmed record; the caller has removed an earlier one of the owner.
     pub(crate) fn insert(
         &mut self,
         who: ClientIdentity<'_>,
@@ -215,7 +214,7 @@ impl Clients {
         let mut records = self.of_owner(minor, owner);
         debug_assert!(
             records.unconfirmed.is_none(),
-            "one unconfirmed record an owner"
+            "an owner has one unconfirmed record"
         );
         records.unconfirmed = Some(key);
         self.owners_of(minor).insert(owner.into(), records);
@@ -224,7 +223,7 @@ impl Clients {
         key
     }
 
-    /// Notes which incarnation a new one replaces; how often one has come back, if this one does.
+    /// Notes which incarnation a new one replaces. If the new one has come back, returns how often one has.
     pub(crate) fn note_replacement(&mut self, old: ClientKey, new: ClientKey) -> Option<u32> {
         let old = self.slab.get(old)?;
         let (verifier, replaced, comebacks) = (old.verifier, old.replaced, old.comebacks);
@@ -235,7 +234,7 @@ impl Clients {
         comes_back.then_some(new.comebacks)
     }
 
-    /// Makes a record the confirmed one; the caller has removed the earlier one.
+    /// Confirms a record; the caller has removed the owner's earlier confirmed one.
     pub(crate) fn confirm(&mut self, key: ClientKey) {
         self.unconfirmed.remove(&mut self.slab, key);
         let Some(client) = self.slab.get_mut(key) else {
@@ -269,7 +268,10 @@ impl Clients {
             }
         };
         self.shares.take(client.peer, 1);
-        debug_assert!(!client.has_state(), "a client goes after its state");
+        debug_assert!(
+            !client.has_state(),
+            "the state of a client ends before the client"
+        );
         let minor = client.about.minor;
         let mut records = self.of_owner(minor, &client.owner);
         if records.confirmed == Some(key) {

@@ -13,11 +13,11 @@ pub(crate) struct Binding {
     pub(crate) conn: ConnId,
     pub(crate) direction: Direction,
     pub(crate) bound_at: Wall,
-    /// When a request last came by it.
+    /// When the last request came by it.
     pub(crate) last_activity: Now,
 }
 
-/// A session's connections; few, so that a search is a walk over a few cache lines.
+/// The bindings of a session; few, so that a search walks over a few cache lines.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings(SmallList<Binding>);
 
@@ -59,20 +59,20 @@ impl Bindings {
         self.0.remove(place)
     }
 
-    /// Whether a connection other than `conn` brings requests.
+    /// Whether a connection other than `conn` serves the fore channel.
     pub(crate) fn has_fore_besides(&self, conn: ConnId) -> bool {
         self.0
             .iter()
             .any(|binding| binding.conn != conn && binding.direction.is_fore())
     }
 
-    /// Whether callbacks can leave by one.
+    /// Whether a connection serves the backchannel.
     pub(crate) fn has_back(&self) -> bool {
         self.0.iter().any(|binding| binding.direction.is_back())
     }
 
-    /// A connection by which nothing came for so long that it may be half open, to give way to one
-    /// of this direction: the last one that brings requests gives way only to another.
+    /// A connection to unbind for a new one of direction `to`: no request came by it for a lease, so it
+    /// may be half open. The last one of the fore channel is replaced only by another of that channel.
     pub(crate) fn silent(&self, now: Mono, lease: Duration, to: Direction) -> Option<ConnId> {
         let gives_way = |binding: &&Binding| {
             now > binding.last_activity.mono.after(lease)

@@ -11,42 +11,43 @@ use crate::time::Mono;
 
 /// A connection that is open.
 pub(crate) struct Connection {
-    /// Where it comes from, for people.
+    /// The address that it comes from, for the administrator.
     pub(crate) peer: String,
     /// The host that it comes from, or goes to.
     pub(crate) host: Peer,
     /// The sessions that it is bound to, each once.
     pub(crate) sessions: Vec<SessionKey>,
-    /// Calls of ours that were sent by it and not answered.
+    /// Callbacks that were sent by it and have no reply yet.
     pub(crate) flights: Vec<FlightKey>,
-    /// The client that we made it to, to call it.
+    /// The client to which the server made it for callbacks.
     pub(crate) serves: Option<ClientKey>,
     draining: Option<Draining>,
-    /// The driver knows that the client behind it is known.
+    /// The driver has been notified that its client is known.
     known: bool,
 }
 
 /// What a draining connection waits for.
 #[derive(Clone, Copy)]
 struct Draining {
-    /// What distinguishes it from another draining.
+    /// Distinguishes it from other drainings.
     number: u32,
-    /// Requests still to be answered before it is closed, of those that are found.
+    /// Number of requests found so far that must be answered before the connection is closed.
     waiting: usize,
-    /// Where among what is parked it is looked on for others; none if all was seen.
+    /// Place among the parked COMPOUNDs from which the search for such requests continues; none if it is
+    /// done.
     from: Option<u32>,
-    /// When it is closed even so.
+    /// When the connection is closed without waiting any longer.
     deadline: Mono,
 }
 
 /// All open connections.
 pub(crate) struct Connections {
     by_number: KeyMap<ConnId, Connection>,
-    /// The last that was opened.
+    /// The connection that was opened last.
     newest: ConnId,
-    /// How many are draining, so that the usual request need not look.
+    /// Number of draining connections; mostly zero, which saves a look-up for each request.
     draining: usize,
-    /// The number of the last draining that began.
+    /// Number of the last draining.
     drains: u32,
 }
 
@@ -76,7 +77,10 @@ impl Connections {
             known: false,
         };
         let before = self.by_number.insert(conn, connection);
-        debug_assert!(before.is_none(), "the driver uses no number twice");
+        debug_assert!(
+            before.is_none(),
+            "the driver uses no connection number twice"
+        );
     }
 
     pub(crate) fn close(&mut self, conn: ConnId) -> Option<Connection> {
@@ -84,7 +88,7 @@ impl Connections {
         self.by_number.remove(&conn)
     }
 
-    /// The connection that was opened last, whether it is still there or not.
+    /// The connection that was opened last; it may be closed.
     pub(crate) fn newest(&self) -> ConnId {
         self.newest
     }
@@ -103,12 +107,12 @@ impl Connections {
         connection.is_some_and(|connection| !core::mem::replace(&mut connection.known, true))
     }
 
-    /// Takes no new work by a connection from now on; `false` if it is not there or drains already.
-    /// What it waits for is to be found.
+    /// Starts to drain a connection, which takes no new requests from now on; `false` if it does not
+    /// exist or drains already. The caller searches for the requests that it waits for.
     pub(crate) fn start_draining(&mut self, conn: ConnId, deadline: Mono) -> bool {
         match self.by_number.get_mut(&conn) {
             Some(connection) if connection.draining.is_none() => {
-                // Zero is of no draining.
+                // Zero stands for no draining.
                 self.drains = self.drains.checked_add(1).unwrap_or(1);
                 connection.draining = Some(Draining {
                     number: self.drains,
@@ -123,7 +127,7 @@ impl Connections {
         }
     }
 
-    /// Takes new work again.
+    /// Ends the draining: the connection takes new requests again.
     pub(crate) fn stop_draining(&mut self, conn: ConnId) {
         if let Some(connection) = self.by_number.get_mut(&conn)
             && connection.draining.take().is_some()
@@ -136,8 +140,8 @@ impl Connections {
         self.draining > 0 && self.get(conn).is_some_and(|found| found.draining.is_some())
     }
 
-    /// A request is to be answered before its connection is closed, if that drains; in which draining
-    /// this is known of it stands in `awaited`.
+    /// Makes a connection that drains wait for one of its requests, once. `awaited` keeps the number of
+    /// the draining that waits for the request.
     pub(crate) fn wait_for(&mut self, conn: ConnId, awaited: &mut u32) {
         if self.draining == 0 {
             return;
@@ -151,13 +155,13 @@ impl Connections {
         }
     }
 
-    /// Where it is looked on for what a draining connection waits for; none if that is known.
+    /// Place from which the search for awaited requests continues; none if it is done.
     pub(crate) fn looked_for_from(&self, conn: ConnId) -> Option<u32> {
         self.get(conn)?.draining?.from
     }
 
-    /// What a draining connection waits for was looked for up to a place, or everywhere; `true` if
-    /// it waits for nothing.
+    /// Notes the place up to which awaited requests were searched for; none if the search is done.
+    /// Returns `true` if the connection waits for nothing.
     pub(crate) fn look_on_from(&mut self, conn: ConnId, from: Option<u32>) -> bool {
         let connection = self.by_number.get_mut(&conn);
         let draining = connection.and_then(|found| found.draining.as_mut());
@@ -167,25 +171,24 @@ impl Connections {
         })
     }
 
-    /// How many are draining.
+    /// Number of draining connections.
     pub(crate) fn draining(&self) -> usize {
         self.draining
     }
 
-    /// Of how many requests it is known that it waits for them, if it drains, and in which draining.
+    /// The number of requests found that a draining connection waits for, and the number of the draining.
     pub(crate) fn waiting(&self, conn: ConnId) -> Option<(usize, u32)> {
         let draining = self.get(conn)?.draining?;
         Some((draining.waiting, draining.number))
     }
 
-    /// Whether it drains and has had its time. A reminder may be of an earlier draining.
+    /// Whether the deadline of its draining has passed. A timer may be of an earlier draining.
     pub(crate) fn is_drain_over(&self, conn: ConnId, now: Mono) -> bool {
         let draining = self.get(conn).and_then(|found| found.draining);
         draining.is_some_and(|draining| draining.deadline <= now)
     }
 
-    /// A request that waited was answered; `true` if it was the last that a draining connection
-    /// waited for.
+    /// A parked request was answered; `true` if it was the last that a draining connection waited for.
     pub(crate) fn answered(&mut self, conn: ConnId, awaited: u32) -> bool {
         if self.draining == 0 {
             return false;
@@ -197,7 +200,7 @@ impl Connections {
             return false;
         };
         if awaited != draining.number {
-            // It was not found yet, and will not be.
+            // The search had not found the request, and will not find it.
             return false;
         }
         draining.waiting = draining.waiting.saturating_sub(1);
@@ -206,7 +209,7 @@ impl Connections {
 }
 
 impl Draining {
-    /// Whether nothing is to be waited for.
+    /// Whether all awaited requests are answered.
     fn is_over(&self) -> bool {
         self.waiting == 0 && self.from.is_none()
     }

@@ -1,9 +1,9 @@
-//! How many slots a session should have: what its client needs, within what memory allows.
+//! The number of slots that a session should have: what its client needs, within what memory allows.
 //! [RFC 8881 §2.10.6.1]
 
 use core::time::Duration;
 
-use super::slots::whole;
+use super::slot_store::whole;
 use crate::time::Mono;
 
 /// How many slots a client needs, as its use of them shows.
@@ -14,12 +14,13 @@ use crate::time::Mono;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Demand {
     slots: u32,
-    /// The most that were used at once since then.
+    /// Maximum number of slots used at once since `since`.
     peak: u32,
+    /// Beginning of the period over which the peak is taken.
     since: Mono,
 }
 
-/// How much of the memory for kept replies is taken, in bytes.
+/// How much of the memory for kept replies is used, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pressure {
     pub(crate) kept: u64,
@@ -40,8 +41,8 @@ impl Demand {
         self.slots
     }
 
-    /// Notes a new request of a client that uses this many slots; `made` says up to which
-    /// slot there is memory to get back.
+    /// Notes a new request of a client that uses this many slots; `made` returns the number of slots
+    /// up to the last one that has memory.
     pub(crate) fn note(
         &mut self,
         used: u32,
@@ -66,13 +67,13 @@ impl Demand {
 }
 
 impl Pressure {
-    /// Whether less than half of it is left, so that slots must come back.
+    /// Whether less than half of the memory is left, so that slots are recalled.
     pub(crate) fn is_high(&self) -> bool {
         self.budget.saturating_sub(self.kept) < self.budget / 2
     }
 
-    /// How many of a session's slots memory allows: all while less than half of it is taken, and
-    /// then ever fewer, down to one. Slots that are not used cost nothing.
+    /// Number of a session's slots that memory allows: all while half of it is left, then ever fewer,
+    /// down to one. Unused slots cost nothing.
     pub(crate) fn allows(&self, negotiated: u32) -> u32 {
         let half = self.budget / 2;
         let left = self.budget.saturating_sub(self.kept);
@@ -91,8 +92,8 @@ mod tests {
     const LEASE: Duration = Duration::from_nanos(10);
     const ALL: u32 = 64;
 
-    /// What is needed after these requests, each a time and the slots used, where all slots hold
-    /// memory.
+    /// Number of slots needed after these requests, each a time and the number of slots used. All
+    /// slots have memory.
     fn after(requests: &[(u64, u32)]) -> u32 {
         let mut demand = Demand::new(ALL, Mono::ZERO);
         for (at, used) in requests {
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn all_are_needed_until_few_were_used_for_a_lease() {
+    fn a_client_needs_all_slots_until_it_used_few_for_a_lease() {
         assert_eq!(after(&[]), ALL);
         assert_eq!(after(&[(1, 3), (10, 1)]), ALL);
         assert_eq!(after(&[(1, 3), (11, 1)]), 9);
@@ -114,18 +115,18 @@ mod tests {
     }
 
     #[test]
-    fn more_than_half_in_use_brings_all_back_at_once() {
+    fn a_client_that_uses_more_than_half_gets_all_at_once() {
         let shrunk = [(1, 11), (11, 1)];
         assert_eq!(after(&[&shrunk[..], &[(12, 12)]].concat()), 25);
         assert_eq!(after(&[&shrunk[..], &[(12, 13)]].concat()), ALL);
-        // And they stay as long as they were used within a lease.
+        // The slots stay as long as the client uses them within a lease.
         let grown = [&shrunk[..], &[(12, 40), (22, 1)]].concat();
         assert_eq!(after(&grown), ALL);
         assert_eq!(after(&[&grown[..], &[(33, 1)]].concat()), 9);
     }
 
     #[test]
-    fn slots_without_memory_are_not_wanted_back() {
+    fn slots_without_memory_are_not_recalled() {
         let mut demand = Demand::new(ALL, Mono::ZERO);
         demand.note(1, ALL, Mono::from_nanos(11), LEASE, || 9);
         assert_eq!(demand.slots(), ALL);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_allows_ever_fewer_slots_as_it_fills() {
+    fn memory_allows_fewer_slots_as_it_fills() {
         let allows = |kept| Pressure { kept, budget: 100 }.allows(ALL);
         assert_eq!(
             [0, 50, 75, 99, 100, 1_000].map(allows),
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_must_come_back_when_memory_does_not_allow_all() {
+    fn pressure_is_high_when_memory_does_not_allow_all_slots() {
         for budget in [0, 1, 2, 3, 100, 101] {
             for kept in 0..=budget + 1 {
                 let pressure = Pressure { kept, budget };

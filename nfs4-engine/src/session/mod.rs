@@ -3,5 +3,6 @@
 pub(crate) mod demand;
 pub(crate) mod slot;
 pub(crate) mod slot_round;
+mod slot_store;
 pub(crate) mod slots;
 pub(crate) mod table;

@@ -2,35 +2,36 @@
 
 use alloc::vec::Vec;
 
-/// A slot: the last request on it, whether it still runs, and what it was answered.
+/// A slot: the last request on it, whether that still runs, and its reply.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     seqid: u32,
     running: bool,
-    /// It was taken away; given again, the client may begin at 1 or continue. [RFC 8881 §2.10.6.1]
+    /// It was retired, and got no request since: the client may begin at 1 or continue its seqids.
+    /// [RFC 8881 §2.10.6.1]
     retired: bool,
-    /// The last request from before it was taken away has come in place of the next one: the client
-    /// counts it, or knows that it is an old copy.
+    /// The last request from before the slot was retired has come with the next seqid. The client may
+    /// count it, or know that it is an old copy.
     skippable: bool,
     /// The last request may have changed something.
     changed: bool,
     fingerprint: u64,
-    /// What distinguishes the last request from before it was taken away, seqid and all; 0 if there is none,
-    /// or if to execute it again is of no consequence.
+    /// Hash of the last request from before the slot was retired, with its seqid; 0 if there is none,
+    /// or if it may be executed again.
     past: u64,
-    answer: LastReply,
-    // Reused from reply to reply.
+    last_reply: LastReply,
+    // Its memory is reused from reply to reply.
     body: Vec<u8>,
 }
 
-/// A slot that was taken away: what distinguishes its requests when it is given again.
+/// What is remembered of a retired slot, to recognise its last request when it is restored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retired {
     seqid: u32,
     past: u64,
 }
 
-/// What the result of a SEQUENCE says that does not follow from its arguments.
+/// The fields of a SEQUENCE result that do not follow from its arguments.
 /// [RFC 8881 §18.46.2, SEQUENCE4resok]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SequenceValues {
@@ -42,64 +43,66 @@ pub(crate) struct SequenceValues {
     pub(crate) flags: u32,
 }
 
-/// What is kept of a reply.
+/// The part of a reply that a slot keeps.
 pub(crate) enum ReplyToKeep<F> {
-    /// That there was one.
+    /// Only that the request was answered.
     Nothing,
-    /// That of a SEQUENCE alone.
+    /// The result of a SEQUENCE alone.
     Sequence(SequenceValues),
-    /// The COMPOUND4res, which this appends to the empty cache that it is given.
+    /// The COMPOUND4res, which this function appends to an empty cache.
     Body(F),
 }
 
-/// What is known of the answer to the last request.
+/// What is known of the reply to the last request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum LastReply {
     /// No request yet.
     #[default]
     Unused,
-    /// It was a SEQUENCE alone. Most of idle clients' requests are, and they cost no other memory.
+    /// The request was a SEQUENCE alone, as most requests of idle clients are: it costs no more memory.
     Sequence(SequenceValues),
     /// The whole COMPOUND4res is in `body`.
     Cached,
-    /// The request was not to be cached; it had more operations than SEQUENCE.
+    /// The reply was not to be cached; the request had more operations than SEQUENCE.
     Uncached,
 }
 
-/// What becomes of a request that names a slot.
+/// The outcome for a request that names a slot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Acquire {
-    /// It is new and runs now; [`Slot::finish`] must follow.
+    /// The request is new and runs now; [`Slot::finish`] must follow.
     New,
-    /// It was answered before: send [`Slot::kept`] again.
+    /// The request is a retransmission: send [`Slot::kept`] again.
     Replay,
-    /// It is a SEQUENCE alone and was answered before: say this again.
+    /// The request is a retransmission of a SEQUENCE alone: send this result again.
     Repeat(SequenceValues),
-    /// It was answered before, and the answer is not kept any more, or never was.
+    /// The request is a retransmission whose reply is not kept.
     /// [RFC 8881 §2.10.6.1.3]
     Uncached,
-    /// It is running: NFS4ERR_DELAY.
+    /// The request is running: NFS4ERR_DELAY.
     Running,
     /// The seqid is neither the last nor the next: NFS4ERR_SEQ_MISORDERED.
     Misordered,
-    /// It has the last seqid but is another request: NFS4ERR_SEQ_FALSE_RETRY.
+    /// The request has the last seqid but differs from the last request: NFS4ERR_SEQ_FALSE_RETRY.
     FalseRetry,
-    /// There is no such slot, or not any more: NFS4ERR_BADSLOT. This many bytes of replies went with
-    /// it now.
-    NoSlot { freed: usize },
+    /// There is no such slot, or not any more: NFS4ERR_BADSLOT.
+    NoSlot {
+        /// Number of bytes of kept replies that went with the slot now.
+        freed: usize,
+    },
 }
 
 impl Slot {
-    /// Takes a request; everything but [`Acquire::New`] leaves what was answered and the last seqid
-    /// as they were.
+    /// Judges a request, and starts it if it is new. Every outcome but [`Acquire::New`] leaves the
+    /// last seqid and the kept reply as they were.
     pub(crate) fn acquire(&mut self, seqid: u32, fingerprint: u64) -> Acquire {
         if self.is_next(seqid) {
             if self.running {
-                // The next request before the answer to this one: the client breaks §2.10.6.1.
+                // The client breaks §2.10.6.1: it sends the next request before it has the reply.
                 return Acquire::Misordered;
             }
             if self.past == with_seqid(seqid, fingerprint) {
-                // An old copy; or the same is asked once more, by a client that will continue after it.
+                // An old copy, or the same request once more from a client that continues after it.
                 self.skippable = !self.retired;
                 return Acquire::Uncached;
             }
@@ -116,49 +119,49 @@ impl Slot {
         if self.running {
             return Acquire::Running;
         }
-        match self.answer {
+        match self.last_reply {
             LastReply::Unused => Acquire::Misordered,
             LastReply::Sequence(_) | LastReply::Cached | LastReply::Uncached
                 if fingerprint != self.fingerprint =>
             {
                 Acquire::FalseRetry
             }
-            LastReply::Sequence(said) => Acquire::Repeat(said),
+            LastReply::Sequence(values) => Acquire::Repeat(values),
             LastReply::Cached => Acquire::Replay,
             LastReply::Uncached => Acquire::Uncached,
         }
     }
 
-    /// Ends the running request, which may have changed something or not, and keeps this much of its
-    /// reply.
+    /// Ends the running request and keeps its reply as `keep` says; `changed` if the request may have
+    /// changed something.
     ///
-    /// Returns how many bytes the cache held before and holds now.
+    /// Returns the number of bytes that the cache held before, and that it holds now.
     pub(crate) fn finish(
         &mut self,
         keep: ReplyToKeep<impl FnOnce(&mut Vec<u8>)>,
         changed: bool,
     ) -> (usize, usize) {
-        debug_assert!(self.running, "only a running request ends");
+        debug_assert!(self.running, "no request runs on the slot");
         let before = self.body.len();
         self.running = false;
         self.changed = changed;
         self.body.clear();
-        self.answer = match keep {
+        self.last_reply = match keep {
             ReplyToKeep::Nothing => LastReply::Uncached,
-            ReplyToKeep::Sequence(said) => LastReply::Sequence(said),
+            ReplyToKeep::Sequence(values) => LastReply::Sequence(values),
             ReplyToKeep::Body(fill) => {
                 fill(&mut self.body);
                 LastReply::Cached
             }
         };
-        // One large reply must not hold its memory for as long as the session lives.
+        // A large reply must not keep its memory as long as the session lives.
         if self.body.capacity() > KEEP_CAPACITY && self.body.capacity() > 2 * self.body.len() {
             self.body.shrink_to_fit();
         }
         (before, self.body.len())
     }
 
-    /// Whether a request with this seqid is a new one, or may be one.
+    /// Whether a request with this seqid is, or may be, a new one.
     pub(crate) fn is_next(&self, seqid: u32) -> bool {
         seqid == self.seqid.wrapping_add(1)
             || self.retired && seqid == 1
@@ -167,11 +170,11 @@ impl Slot {
 
     /// Whether the last request has this seqid and was answered.
     pub(crate) fn has_answered(&self, seqid: u32) -> bool {
-        seqid == self.seqid && !self.running && self.answer != LastReply::Unused
+        seqid == self.seqid && !self.running && self.last_reply != LastReply::Unused
     }
 
-    /// A slot that was taken away, and is given again.
-    pub(crate) fn given_again(was: Retired) -> Slot {
+    /// A retired slot that the client gets again.
+    pub(crate) fn restored(was: Retired) -> Slot {
         Slot {
             seqid: was.seqid,
             past: was.past,
@@ -185,10 +188,11 @@ impl Slot {
         self.seqid
     }
 
-    /// Forgets the last reply, and all of the request but what distinguishes it; how many bytes were kept
-    /// is returned.
+    /// Forgets the last reply, and the last request but for its hash.
+    ///
+    /// Returns the number of bytes of the reply.
     pub(crate) fn retire(&mut self) -> usize {
-        if self.answer != LastReply::Unused {
+        if self.last_reply != LastReply::Unused {
             self.past = match self.changed {
                 true => with_seqid(self.seqid, self.fingerprint),
                 false => 0,
@@ -196,13 +200,13 @@ impl Slot {
         }
         let kept = self.body.len();
         self.body = Vec::new();
-        self.answer = LastReply::Unused;
+        self.last_reply = LastReply::Unused;
         self.retired = true;
         self.skippable = false;
         kept
     }
 
-    /// What is remembered of it while it is away.
+    /// What is remembered of the slot while it is retired.
     pub(crate) fn retired(&self) -> Retired {
         Retired {
             seqid: self.seqid,
@@ -210,18 +214,18 @@ impl Slot {
         }
     }
 
-    /// Whether a request runs on it.
+    /// Whether a request runs on the slot.
     pub(crate) fn is_running(&self) -> bool {
         self.running
     }
 
-    /// The COMPOUND4res kept for replay; empty if there is none.
+    /// The COMPOUND4res that is kept for replay; empty if none is.
     pub(crate) fn kept(&self) -> &[u8] {
         &self.body
     }
 }
 
-/// What distinguishes a request, from those with other seqids, too; never 0.
+/// A hash that also covers the seqid; never 0.
 fn with_seqid(seqid: u32, fingerprint: u64) -> u64 {
     fingerprint.wrapping_add(u64::from(seqid)).max(1)
 }
@@ -234,18 +238,18 @@ mod tests {
     use super::*;
 
     const NOTHING: ReplyToKeep<fn(&mut Vec<u8>)> = ReplyToKeep::Nothing;
-    const SAID: SequenceValues = SequenceValues {
+    const VALUES: SequenceValues = SequenceValues {
         highest: 3,
         target: 2,
         flags: 1,
     };
-    const SEQUENCE: ReplyToKeep<fn(&mut Vec<u8>)> = ReplyToKeep::Sequence(SAID);
+    const SEQUENCE: ReplyToKeep<fn(&mut Vec<u8>)> = ReplyToKeep::Sequence(VALUES);
 
     fn keep(bytes: &'static [u8]) -> ReplyToKeep<impl FnOnce(&mut Vec<u8>)> {
         ReplyToKeep::Body(move |body: &mut Vec<u8>| body.extend_from_slice(bytes))
     }
 
-    /// How the request of a model ended.
+    /// How the last request of the model ended.
     #[derive(Clone, Copy)]
     enum Ended {
         Alone,
@@ -253,9 +257,9 @@ mod tests {
         Uncached,
     }
 
-    /// Every sequence of eight steps, each one of: the last seqid, the next, another, the last
-    /// with another fingerprint, finish cached, uncached, or as a SEQUENCE alone; against a model
-    /// that remembers executions by seqid.
+    /// Plays every sequence of eight steps against a model that counts executions. A step is a
+    /// request with the last seqid, the next, another, or the last with another fingerprint, or the
+    /// end of the running request: cached, uncached, or as a SEQUENCE alone.
     #[test]
     fn all_interleavings_execute_each_seqid_once() {
         const STEPS: usize = 7;
@@ -274,7 +278,7 @@ mod tests {
                         let want = match ended {
                             _ if running => Acquire::Running,
                             None => Acquire::Misordered,
-                            Some(Ended::Alone) => Acquire::Repeat(SAID),
+                            Some(Ended::Alone) => Acquire::Repeat(VALUES),
                             Some(Ended::Cached) => Acquire::Replay,
                             Some(Ended::Uncached) => Acquire::Uncached,
                         };
@@ -322,32 +326,32 @@ mod tests {
         }
     }
 
-    /// A request with a print of its own is answered.
+    /// Executes a request with this fingerprint.
     fn answer(slot: &mut Slot, seqid: u32, print: u64) {
         assert_eq!(slot.acquire(seqid, print), Acquire::New, "{seqid}");
         slot.finish(keep(b"reply"), true);
     }
 
-    /// A slot that was taken away after this many requests and is given again, and the print of the
-    /// last of them.
-    fn taken_and_given(requests: u32) -> (Slot, u64) {
+    /// A slot that was retired after this many requests and restored, and the fingerprint of the last
+    /// of them.
+    fn retired_and_restored(requests: u32) -> (Slot, u64) {
         let mut slot = Slot::default();
         for seqid in 1..=requests {
             answer(&mut slot, seqid, u64::from(seqid) << 32);
         }
         assert_eq!(slot.retire(), 5);
-        let given = Slot::given_again(slot.retired());
+        let given = Slot::restored(slot.retired());
         (given, u64::from(requests) << 32)
     }
 
-    /// Whether the client continues with its seqids or begins anew, and after whichever of its next
-    /// requests a copy of the last one from before comes, twice.
+    /// The client continues its seqids or begins anew; after each of its next requests a copy of the
+    /// last one from before comes twice.
     #[test]
-    fn what_was_executed_before_a_slot_was_taken_away_is_not_executed_again() {
+    fn a_restored_slot_does_not_execute_its_last_request_again() {
         for (before, begins_anew, after) in
             (1..4).flat_map(|before| (0..16).map(move |n| (before, n % 2 == 0, n / 2)))
         {
-            let (mut slot, print) = taken_and_given(before);
+            let (mut slot, print) = retired_and_restored(before);
             let mut seqid = if begins_anew { 0 } else { before };
             for number in 0..8 {
                 if number == after {
@@ -364,9 +368,9 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_asks_the_same_again_goes_on_after_it() {
+    fn a_client_that_repeats_a_request_as_new_continues_after_it() {
         for before in 1..4 {
-            let (mut slot, print) = taken_and_given(before);
+            let (mut slot, print) = retired_and_restored(before);
             for seqid in 1..before {
                 answer(&mut slot, seqid, 7);
             }
@@ -379,26 +383,26 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_nothing_can_be_asked_again() {
+    fn a_restored_slot_repeats_a_request_that_changed_nothing() {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 7), Acquire::New);
         slot.finish(keep(b"reply"), false);
         slot.retire();
-        let mut slot = Slot::given_again(slot.retired());
+        let mut slot = Slot::restored(slot.retired());
         answer(&mut slot, 1, 7);
     }
 
     #[test]
-    fn a_slot_that_is_taken_away_unused_remembers_what_was_before() {
-        let (mut slot, print) = taken_and_given(1);
+    fn a_slot_retired_unused_remembers_the_request_before() {
+        let (mut slot, print) = retired_and_restored(1);
         slot.retire();
-        let mut slot = Slot::given_again(slot.retired());
+        let mut slot = Slot::restored(slot.retired());
         assert_eq!(slot.acquire(1, print), Acquire::Uncached);
         answer(&mut slot, 1, 7);
     }
 
     #[test]
-    fn seqid_wraps_through_zero() {
+    fn the_seqid_wraps_through_zero() {
         let mut slot = Slot {
             seqid: u32::MAX,
             ..Slot::default()
@@ -410,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_for_the_next_reply_unless_it_is_large_and_half_of_it_is_not_needed() {
+    fn a_slot_keeps_memory_unless_it_is_large_and_half_unused() {
         let answered = |first: usize, second: Option<usize>| {
             let mut slot = Slot::default();
             for (seqid, len) in [(1, Some(first)), (2, second)] {
@@ -434,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_reply_does_not_keep_its_memory() {
+    fn a_slot_frees_the_memory_of_a_large_reply() {
         let mut slot = Slot::default();
         assert_eq!(slot.acquire(1, 0), Acquire::New);
         let (before, after) = slot.finish(

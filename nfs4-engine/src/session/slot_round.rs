@@ -1,12 +1,12 @@
-//! A round through the sessions for slots that must come back.
+//! A walk over the sessions that recalls slots, part by part.
 
-/// How far the sessions were gone through.
+/// The progress of the walk.
 pub(crate) struct Round {
-    /// A reminder is set.
+    /// A timer is set for the next part.
     pub(crate) is_set: bool,
-    /// The place of the session that is next.
+    /// The place of the next session.
     pub(crate) next: u32,
-    /// Memory ran short for one that was passed.
+    /// Memory was short for a session that was passed.
     pub(crate) is_short: bool,
 }
 

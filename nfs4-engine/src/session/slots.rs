@@ -1,54 +1,43 @@
-//! The slots of a session, and how their number changes while the client uses them.
+//! The number of slots of a session, and how it changes while the client uses them.
 //! [RFC 8881 §2.10.6.1]
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::slot::{Acquire, Retired, Slot};
+use super::slot::{Acquire, Slot};
+use super::slot_store::SlotStore;
 use crate::time::Mono;
 
-/// Slots: the first, which every client uses and most use alone, lies within; the others are made in
-/// small chunks when they are first used.
+/// The slots of a session, of which the client may use the first `count`.
 #[derive(Default)]
 pub(crate) struct Slots {
     /// Number of slots that take new requests: `sr_highest_slotid`, and one more.
     count: u32,
-    /// Number of slots that answer retransmissions: more than `count` if slots were taken from a client that does not
-    /// say whether it knows.
+    /// Number of slots that answer retransmissions: more than `count` while the client has not
+    /// acknowledged the loss of slots.
     retained: u32,
-    first: Slot,
-    /// A request for fewer slots that the client has got and has not fulfilled yet.
-    told: Option<ShrinkRequest>,
-    chunks: Vec<Chunk>,
-}
-
-/// Some slots beside each other.
-enum Chunk {
-    /// Never used.
-    Unused,
-    Used(Box<[Slot; CHUNK]>),
-    /// All were taken away: only what distinguishes their last requests is remembered.
-    Retired(Box<[Retired; CHUNK]>),
+    store: SlotStore,
+    /// A request for fewer slots that the client has not fulfilled yet.
+    shrink: Option<ShrinkRequest>,
 }
 
 /// A reply that asked for fewer slots. [RFC 8881 §18.46.3, sr_target_highest_slotid]
 #[derive(Clone, Copy, Debug)]
 struct ShrinkRequest {
-    /// Where it was asked. A later request on this slot was sent after the reply had arrived; of
-    /// any other this is not known, for requests overtake each other.
+    /// The slot of the reply. A later request on this slot was sent after the reply had arrived; a
+    /// request on another slot may have overtaken it.
     slot: u32,
+    /// Number of slots that the client is to keep.
     target: u32,
-    /// Since when it was asked for so few.
+    /// When a reply first asked for this few slots.
     since: Mono,
 }
 
 /// What a new request says of the slots in use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// Its own.
+    /// The slot of the request.
     pub(crate) slot: u32,
-    /// `sa_highest_slotid`: on those above nothing is outstanding.
+    /// `sa_highest_slotid`: no request is outstanding on a slot above it.
     pub(crate) highest: u32,
 }
 
@@ -61,39 +50,47 @@ impl Slots {
         }
     }
 
-    /// How many take new requests.
+    /// Number of slots that take new requests.
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
-    /// Up to which one there is memory to get back.
+    /// Number of slots up to the last one that has memory.
     pub(crate) fn made(&self) -> u32 {
-        let used = |chunk: &Chunk| matches!(chunk, Chunk::Used(_));
-        let chunks = self
-            .chunks
-            .iter()
-            .rposition(used)
-            .map_or(0, |last| last + 1);
-        // There are no more slots than a u32 counts.
-        u32::try_from(1 + chunks * CHUNK).unwrap_or(u32::MAX)
+        self.store.made()
     }
 
-    /// Takes a request in, as [`Slot::acquire`] does.
+    /// The slot of this number, if it has memory.
+    pub(crate) fn get(&self, number: u32) -> Option<&Slot> {
+        self.store.get(number)
+    }
+
+    /// The slot of this number, if it has memory.
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
+        self.store.get_mut(number)
+    }
+
+    /// All slots that have memory.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> + '_ {
+        self.store.iter()
+    }
+
+    /// Passes a request to its slot, as [`Slot::acquire`] does.
     pub(crate) fn acquire(&mut self, number: u32, seqid: u32, fingerprint: u64) -> Acquire {
         let for_retries = number >= self.count;
         let slot = if number >= self.retained {
             None
         } else if for_retries {
-            self.get_mut(number)
+            self.store.get_mut(number)
         } else {
-            self.make(number)
+            self.store.make(number)
         };
         let Some(slot) = slot else {
             return Acquire::NoSlot { freed: 0 };
         };
         if for_retries && !slot.has_answered(seqid) {
-            // By the next seqid the client says that it has the reply to the last: the slot must
-            // go, the only one that an error changes. [RFC 8881 §2.10.6.1]
+            // With the next seqid the client acknowledges the reply to the last one, so the slot is
+            // retired. It is the only slot that an error changes. [RFC 8881 §2.10.6.1]
             let freed = if slot.is_next(seqid) {
                 slot.retire()
             } else {
@@ -104,84 +101,55 @@ impl Slots {
         slot.acquire(seqid, fingerprint)
     }
 
-    /// The slot of this number, if it was ever used.
-    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
-        let Some((chunk, within)) = place(number) else {
-            return Some(&mut self.first);
-        };
-        match self.chunks.get_mut(chunk)? {
-            Chunk::Used(slots) => slots.get_mut(within),
-            Chunk::Unused | Chunk::Retired(_) => None,
-        }
-    }
-
-    /// The slot of this number, if it was ever used.
-    pub(crate) fn get(&self, number: u32) -> Option<&Slot> {
-        let Some((chunk, within)) = place(number) else {
-            return Some(&self.first);
-        };
-        match self.chunks.get(chunk)? {
-            Chunk::Used(slots) => slots.get(within),
-            Chunk::Unused | Chunk::Retired(_) => None,
-        }
-    }
-
-    /// All that are in use or hold something.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> + '_ {
-        let others = self.chunks.iter().flat_map(|chunk| match chunk {
-            Chunk::Used(slots) => &slots[..],
-            Chunk::Unused | Chunk::Retired(_) => &[],
-        });
-        core::iter::once(&self.first).chain(others)
-    }
-
-    /// A new request comes: slots whose loss the client acknowledges, by having nothing outstanding
-    /// above, goes.
+    /// Retires the slots that the client returns: it knows of the request for fewer slots, and this
+    /// new request says that nothing is outstanding on the slots above.
     ///
-    /// Returns how many bytes of kept replies went with it.
+    /// Returns the number of bytes of kept replies that went with them.
     #[inline]
-    pub(crate) fn hear(&mut self, usage: Usage) -> usize {
-        // Mostly no slots were recalled.
-        self.told.map_or(0, |told| self.yield_after(told, usage))
+    pub(crate) fn note_usage(&mut self, usage: Usage) -> usize {
+        // Mostly the client was not asked for slots.
+        self.shrink
+            .map_or(0, |shrink| self.shrink_if_returned(shrink, usage))
     }
 
-    fn yield_after(&mut self, told: ShrinkRequest, usage: Usage) -> usize {
+    fn shrink_if_returned(&mut self, shrink: ShrinkRequest, usage: Usage) -> usize {
+        let ShrinkRequest { slot, target, .. } = shrink;
         let forced = self.retained > self.count;
-        if usage.slot == told.slot && usage.highest < told.target && !self.any_running(told.target)
-        {
-            self.told = None;
-            return self.retire(told.target);
+        if usage.slot == slot && usage.highest < target && !self.store.any_running(target) {
+            self.shrink = None;
+            (self.count, self.retained) = (target, target);
+            return self.store.retire(target);
         }
-        if forced && usage.slot < told.slot {
-            // The reply to this says it, too: the client need not use the other slot ever again.
-            self.told = Some(ShrinkRequest {
+        if forced && usage.slot < slot {
+            // The reply to this request asks, too: the client may never use the other slot again.
+            self.shrink = Some(ShrinkRequest {
                 slot: usage.slot,
-                ..told
+                ..shrink
             });
         }
         0
     }
 
-    /// The number of slots that can be used from now on, at least as many as now. A client that has not
-    /// acknowledged the loss of slots does not get them again: the server could not know whether the
-    /// client continues their seqids or begins anew.
-    pub(crate) fn give(&mut self, target: u32) {
-        debug_assert!(target >= self.count, "fewer are wanted back, not given");
+    /// Raises the number of slots to `target`, which is not below the present one. A client that has
+    /// not acknowledged the loss of slots does not get them again: the server could not know whether
+    /// the client continues their seqids or begins anew.
+    pub(crate) fn grow_to(&mut self, target: u32) {
+        debug_assert!(target >= self.count, "fewer slots are requested, not set");
         if self.retained == self.count {
             (self.count, self.retained) = (target, target);
-            self.told = None;
+            self.shrink = None;
         }
     }
 
-    /// The reply on this slot asks for fewer slots. If the client does not yield them for as long
-    /// as `patience`, those that it does not use take no new requests; what they have to repeat
-    /// stays until it does.
+    /// The reply on this slot asks for fewer slots. If the client does not return them within
+    /// `patience`, they take no new requests as soon as none runs on them; they answer
+    /// retransmissions until the client returns them.
     pub(crate) fn request_shrink(&mut self, target: u32, slot: u32, now: Mono, patience: Duration) {
         let forced = self.retained > self.count;
-        let Some(told) = &mut self.told else {
+        let Some(shrink) = &mut self.shrink else {
             if slot < target {
                 let since = now;
-                self.told = Some(ShrinkRequest {
+                self.shrink = Some(ShrinkRequest {
                     slot,
                     target,
                     since,
@@ -192,104 +160,34 @@ impl Slots {
         if forced {
             return;
         }
-        if slot <= told.slot {
-            // The lowest slot is the one that is used again soonest.
-            if target < told.target {
-                told.since = now;
+        if slot <= shrink.slot {
+            // The client uses the lowest slot again soonest.
+            if target < shrink.target {
+                shrink.since = now;
             }
-            (told.slot, told.target) = (slot, target);
+            (shrink.slot, shrink.target) = (slot, target);
         } else {
-            // The client may know, too, of slots that were recalled and then not.
-            told.target = told.target.max(target);
+            // The client may know a higher target, too, and use the slots below it.
+            shrink.target = shrink.target.max(target);
         }
-        let ShrinkRequest { target, since, .. } = *told;
-        if now > since.after(patience) && !self.any_running(target) {
+        let ShrinkRequest { target, since, .. } = *shrink;
+        if now > since.after(patience) && !self.store.any_running(target) {
             self.count = target;
         }
     }
-
-    fn any_running(&self, first: u32) -> bool {
-        let Some((chunk, mut skip)) = place(first) else {
-            return self.iter().any(Slot::is_running);
-        };
-        self.chunks.iter().skip(chunk).any(|chunk| {
-            let from = core::mem::take(&mut skip);
-            match chunk {
-                Chunk::Used(slots) => slots.iter().skip(from).any(Slot::is_running),
-                Chunk::Unused | Chunk::Retired(_) => false,
-            }
-        })
-    }
-
-    /// Takes the slots from this one on away, and what was kept in them; the first stays.
-    fn retire(&mut self, first: u32) -> usize {
-        (self.count, self.retained) = (first, first);
-        let Some((chunk, mut skip)) = place(first) else {
-            debug_assert!(false, "a session has a slot");
-            return 0;
-        };
-        let mut freed = 0;
-        for chunk in self.chunks.iter_mut().skip(chunk) {
-            let from = core::mem::take(&mut skip);
-            let Chunk::Used(slots) = chunk else { continue };
-            freed += slots.iter_mut().skip(from).map(Slot::retire).sum::<usize>();
-            if from == 0 {
-                let retired = slots.each_ref().map(Slot::retired);
-                *chunk = Chunk::Retired(Box::new(retired));
-            }
-        }
-        freed
-    }
-
-    /// The slot of this number, made if it was not used before.
-    fn make(&mut self, number: u32) -> Option<&mut Slot> {
-        let Some((chunk, within)) = place(number) else {
-            return Some(&mut self.first);
-        };
-        while chunk >= self.chunks.len() {
-            self.chunks.push(Chunk::Unused);
-        }
-        let chunk = self.chunks.get_mut(chunk)?;
-        match chunk {
-            Chunk::Used(_) => {}
-            Chunk::Unused => *chunk = Chunk::Used(Box::default()),
-            Chunk::Retired(retired) => {
-                let slots = retired.map(Slot::given_again);
-                *chunk = Chunk::Used(Box::new(slots));
-            }
-        }
-        match chunk {
-            Chunk::Used(slots) => slots.get_mut(within),
-            Chunk::Unused | Chunk::Retired(_) => None,
-        }
-    }
 }
-
-/// In which chunk a slot is, and where in it; none if it is the first.
-fn place(number: u32) -> Option<(usize, usize)> {
-    let number = number.checked_sub(1)? as usize;
-    Some((number / CHUNK, number % CHUNK))
-}
-
-/// At least this many slots, and no chunk that is only used in part.
-pub(super) fn whole(count: u32) -> u32 {
-    let others = count
-        .saturating_sub(1)
-        .checked_next_multiple_of(CHUNK as u32);
-    others.map_or(u32::MAX, |others| others.saturating_add(1))
-}
-
-/// Number of slots that are made together, after the first.
-const CHUNK: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::session::slot::ReplyToKeep;
+    use crate::session::slot_store::whole;
 
     const PATIENCE: Duration = Duration::from_nanos(10);
 
-    /// A session of 32 slots whose client sends one request after the other.
+    /// A client with a session of 32 slots, which sends one request after the other.
     struct Client {
         slots: Slots,
         seqids: [u32; 32],
@@ -309,8 +207,8 @@ mod tests {
             }
         }
 
-        /// A new request, whose reply of ten bytes is kept; `false` if the slot is refused.
-        fn ask(&mut self, slot: u32, highest: u32) -> bool {
+        /// Sends a new request, whose reply of ten bytes is kept; `false` if the slot is refused.
+        fn request(&mut self, slot: u32, highest: u32) -> bool {
             if !self.begin(slot, highest) {
                 return false;
             }
@@ -328,11 +226,11 @@ mod tests {
             assert_eq!(got, Acquire::New);
             self.seqids[slot as usize] = seqid;
             let (target, now) = (self.target, Mono::from_nanos(self.now));
-            self.freed += self.slots.hear(Usage { slot, highest });
+            self.freed += self.slots.note_usage(Usage { slot, highest });
             if target < self.slots.count() {
                 self.slots.request_shrink(target, slot, now, PATIENCE);
             } else {
-                self.slots.give(target);
+                self.slots.grow_to(target);
             }
             true
         }
@@ -345,199 +243,199 @@ mod tests {
             );
         }
 
-        /// Whether the last request on a slot is answered again.
+        /// Whether a retransmission of the last request on a slot gets the kept reply.
         fn is_replayed(&mut self, slot: u32) -> bool {
             let seqid = self.seqids[slot as usize];
             let got = self.slots.acquire(slot, seqid, 0);
             matches!(got, Acquire::Replay)
         }
 
-        /// Uses all slots, and has some recalled.
-        fn told_of(target: u32) -> Client {
+        /// A client that has used all slots, and has got a request to keep this many.
+        fn asked_to_keep(target: u32) -> Client {
             let mut client = Client::new();
             for slot in 0..32 {
-                assert!(client.ask(slot, 31));
+                assert!(client.request(slot, 31));
             }
             client.target = target;
-            assert!(client.ask(0, 31));
+            assert!(client.request(0, 31));
             client
         }
     }
 
     #[test]
-    fn slots_go_when_the_client_has_heard_and_yields_them() {
-        let mut client = Client::told_of(8);
+    fn slots_are_retired_when_the_client_returns_them() {
+        let mut client = Client::asked_to_keep(8);
         assert_eq!(client.slots.count(), 32);
-        assert!(client.ask(0, 7));
+        assert!(client.request(0, 7));
         assert_eq!((client.slots.count(), client.freed), (8, 24 * 10));
-        assert_eq!(client.slots.made(), whole(8), "their memory is given back");
-        assert!(!client.ask(8, 8));
+        assert_eq!(client.slots.made(), whole(8), "their memory is freed");
+        assert!(!client.request(8, 8));
     }
 
     #[test]
-    fn a_request_on_another_slot_may_have_been_sent_before_the_client_heard() {
-        let mut client = Client::told_of(8);
-        assert!(client.ask(1, 1));
+    fn a_request_on_another_slot_returns_no_slots() {
+        let mut client = Client::asked_to_keep(8);
+        assert!(client.request(1, 1));
         assert_eq!(client.slots.count(), 32);
         assert!(client.is_replayed(20));
     }
 
     #[test]
-    fn a_client_that_is_slow_to_obey_is_believed_when_it_does() {
-        let mut client = Client::told_of(8);
+    fn a_client_returns_slots_several_requests_later() {
+        let mut client = Client::asked_to_keep(8);
         for highest in [31, 20, 8] {
-            assert!(client.ask(0, highest));
+            assert!(client.request(0, highest));
             assert_eq!(client.slots.count(), 32);
         }
-        assert!(client.ask(0, 7));
+        assert!(client.request(0, 7));
         assert_eq!(client.slots.count(), 8);
     }
 
     #[test]
-    fn a_slot_that_runs_keeps_all_below_it() {
-        let mut client = Client::told_of(8);
+    fn a_running_slot_keeps_all_slots_below_it() {
+        let mut client = Client::asked_to_keep(8);
         assert!(client.begin(20, 31));
-        assert!(client.ask(0, 0));
+        assert!(client.request(0, 0));
         assert_eq!(client.slots.count(), 32);
         client.end(20);
-        assert!(client.ask(0, 0));
+        assert!(client.request(0, 0));
         assert_eq!(client.slots.count(), 8);
     }
 
     #[test]
-    fn a_slot_given_again_goes_on_or_begins_at_one() {
+    fn a_restored_slot_continues_its_seqid_or_begins_at_one() {
         for begins_anew in [false, true] {
-            let mut client = Client::told_of(4);
-            assert!(client.ask(0, 0));
+            let mut client = Client::asked_to_keep(4);
+            assert!(client.request(0, 0));
             client.target = 32;
-            assert!(client.ask(0, 0));
+            assert!(client.request(0, 0));
             assert_eq!(client.slots.count(), 32);
             for slot in [5, 30] {
                 if begins_anew {
                     client.seqids[slot] = 0;
                 }
-                assert!(client.ask(slot as u32, 31));
+                assert!(client.request(slot as u32, 31));
                 assert!(client.is_replayed(slot as u32));
-                assert!(client.ask(slot as u32, 31));
+                assert!(client.request(slot as u32, 31));
             }
         }
     }
 
     #[test]
-    fn a_client_that_does_not_yield_gets_no_new_request_above_and_every_retry() {
-        let mut client = Client::told_of(8);
+    fn a_slot_that_is_not_returned_answers_only_retransmissions() {
+        let mut client = Client::asked_to_keep(8);
         client.now = 10;
-        assert!(client.ask(0, 31));
-        assert_eq!(client.slots.count(), 32, "it has time to obey");
+        assert!(client.request(0, 31));
+        assert_eq!(client.slots.count(), 32, "the patience is not over");
         client.now = 11;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.slots.count(), 8);
         for _ in 0..2 {
             assert!(client.is_replayed(20));
         }
-        // The next seqid says that the last reply is not needed any more.
-        assert!(!client.ask(20, 31));
+        // With the next seqid the client acknowledges the last reply.
+        assert!(!client.request(20, 31));
         assert_eq!(client.freed, 10);
         assert!(!client.is_replayed(20));
-        // A client gets more slots only after it has acknowledged the loss of these: it begins them anew.
+        // The client gets more slots only after it has returned these; it begins them anew.
         client.target = 32;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.slots.count(), 8);
-        assert!(client.ask(0, 7));
+        assert!(client.request(0, 7));
         assert_eq!((client.freed, client.slots.count()), (24 * 10, 32));
         client.seqids[20] = 0;
-        assert!(client.ask(20, 31));
+        assert!(client.request(20, 31));
     }
 
     #[test]
-    fn the_client_has_its_whole_time_again_when_yet_fewer_are_wanted() {
-        let mut client = Client::told_of(24);
+    fn a_request_for_still_fewer_slots_restarts_the_patience() {
+        let mut client = Client::asked_to_keep(24);
         client.target = 8;
         client.now = 10;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         client.now = 20;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.slots.count(), 32);
-        // That more are left to it does not give it more time.
+        // A higher target does not restart the patience.
         client.target = 16;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         client.now = 21;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.slots.count(), 16);
     }
 
     #[test]
-    fn a_client_is_told_on_a_slot_that_it_keeps() {
-        let mut client = Client::told_of(32);
+    fn a_request_for_fewer_slots_goes_out_on_a_slot_that_stays() {
+        let mut client = Client::asked_to_keep(32);
         client.target = 8;
         for slot in [8, 20] {
-            assert!(client.ask(slot, 31));
+            assert!(client.request(slot, 31));
         }
         client.now = 11;
-        assert!(client.ask(0, 31));
-        assert_eq!(client.slots.count(), 32, "its time begins now");
+        assert!(client.request(0, 31));
+        assert_eq!(client.slots.count(), 32, "the patience begins now");
         client.now = 22;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.slots.count(), 8);
     }
 
     #[test]
-    fn what_does_not_take_new_requests_goes_when_that_is_yielded_though_fewer_are_wanted() {
-        let mut client = Client::told_of(8);
+    fn lost_slots_are_retired_when_returned_though_the_target_is_lower() {
+        let mut client = Client::asked_to_keep(8);
         client.now = 11;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.slots.count(), 8);
         client.target = 4;
-        assert!(client.ask(0, 31));
+        assert!(client.request(0, 31));
         assert_eq!(client.freed, 0);
-        assert!(client.ask(0, 7));
+        assert!(client.request(0, 7));
         assert_eq!((client.slots.count(), client.freed), (8, 24 * 10));
-        assert!(client.ask(0, 3));
+        assert!(client.request(0, 3));
         assert_eq!(client.slots.count(), 4);
     }
 
     #[test]
-    fn a_client_that_lost_slots_is_heard_on_any_slot_below_that_it_was_told_on() {
-        let mut client = Client::told_of(32);
+    fn a_client_that_lost_slots_returns_them_on_any_lower_slot() {
+        let mut client = Client::asked_to_keep(32);
         client.target = 8;
         for now in [0, 11] {
             client.now = now;
-            assert!(client.ask(5, 31));
+            assert!(client.request(5, 31));
         }
         assert_eq!((client.slots.count(), client.freed), (8, 0));
-        // The first of these may have been sent before the client knew.
+        // The client may have sent the first of these before it knew.
         for freed in [0, 24 * 10] {
-            assert!(client.ask(0, 0));
+            assert!(client.request(0, 0));
             assert_eq!(client.freed, freed);
         }
         client.target = 32;
-        assert!(client.ask(0, 0));
+        assert!(client.request(0, 0));
         assert_eq!(client.slots.count(), 32);
     }
 
     #[test]
-    fn ever_fewer_are_wanted_back_while_the_client_obeys() {
-        let mut client = Client::told_of(30);
+    fn the_target_sinks_step_by_step_while_the_client_returns_slots() {
+        let mut client = Client::asked_to_keep(30);
         for target in [24, 16, 8] {
             client.target = target;
-            assert!(client.ask(0, 20));
+            assert!(client.request(0, 20));
         }
         client.target = 4;
-        assert!(client.ask(0, 7));
+        assert!(client.request(0, 7));
         assert_eq!(client.slots.count(), 8);
-        assert!(client.ask(0, 3));
+        assert!(client.request(0, 3));
         assert_eq!(client.slots.count(), 4);
     }
 
     #[test]
-    fn what_is_wanted_back_and_then_not_is_left_alone() {
-        let mut client = Client::told_of(8);
+    fn slots_that_are_no_longer_requested_stay() {
+        let mut client = Client::asked_to_keep(8);
         client.target = 24;
-        assert!(client.ask(1, 23));
-        assert!(client.ask(0, 7));
+        assert!(client.request(1, 23));
+        assert!(client.request(0, 7));
         assert_eq!(client.slots.count(), 24);
         client.target = 32;
-        assert!(client.ask(0, 7));
+        assert!(client.request(0, 7));
         assert_eq!(client.slots.count(), 32);
         assert!(client.is_replayed(20));
     }

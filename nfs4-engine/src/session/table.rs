@@ -28,17 +28,16 @@ pub(crate) struct Session {
     pub(crate) created: Now,
     /// `csr_flags` as answered.
     pub(crate) flags: u32,
-    /// What was negotiated.
     pub(crate) fore: Fore,
     pub(crate) back: BackChannel,
     pub(crate) slots: Slots,
     demand: Demand,
     pub(crate) bindings: Bindings,
-    /// When a request last came, or was answered, or answered itself; it renews the client's lease.
+    /// When the last request came, or its reply left; a request renews the client's lease.
     pub(crate) last_used: Mono,
-    /// COMPOUNDs that are being executed.
+    /// Number of COMPOUNDs in execution.
     pub(crate) running: u32,
-    /// What the replies to those that wait may add to what is kept, in bytes.
+    /// Bytes that the replies to its parked COMPOUNDs may add to the kept replies.
     pub(crate) promised: usize,
 }
 
@@ -57,13 +56,13 @@ pub(crate) struct Sessions {
     epoch: u32,
     keyed: Keyed,
     slab: Slab<Session>,
-    /// How many sessions each peer has.
+    /// Number of sessions of each peer.
     pub(crate) shares: Shares,
-    /// Whether and how far they are gone through for slots.
+    /// The walk that recalls slots.
     pub(crate) round: Round,
-    /// How many bytes of replies are kept for replay of each peer's sessions.
+    /// Bytes of replies that the slots of each peer's sessions keep for replay.
     kept: Shares,
-    /// What the replies to requests that wait may add to that, in bytes.
+    /// Bytes that the replies to parked COMPOUNDs of each peer may add to `kept`.
     promised: Shares,
 }
 
@@ -72,14 +71,14 @@ impl Entry for Session {
 }
 
 impl Session {
-    /// How many slots it should have: what its client needs, within what memory allows.
+    /// Number of slots that it should have: what its client needs, within what memory allows.
     pub(crate) fn target(&self, pressure: Pressure) -> u32 {
         self.demand.slots().min(pressure.allows(self.fore.slots))
     }
 
-    /// How many slots it should come down to, if it has more than it should: one more than
-    /// `rsa_target_highest_slotid` of a CB_RECALL_SLOT, which makes a client that is silent look
-    /// at what the replies to its requests would say. [RFC 8881 §20.8]
+    /// Number of slots to recall it down to, if it has more than it should: one more than
+    /// `rsa_target_highest_slotid` of CB_RECALL_SLOT, which makes a silent client send a request whose
+    /// reply asks for slots. [RFC 8881 §20.8]
     pub(crate) fn recalled_to(&self, pressure: Pressure) -> Option<u32> {
         let target = self.target(pressure);
         (target < self.slots.count()).then_some(target)
@@ -90,9 +89,9 @@ impl Session {
         self.slots.get(number).map(Slot::seqid)
     }
 
-    /// A new request: takes note of what the client uses, and gives it slots or wants some back.
+    /// A new request comes: notes which slots the client uses, and adds slots or asks for some.
     ///
-    /// Returns how many bytes of kept replies went with slots.
+    /// Returns the number of bytes of kept replies that went with slots.
     pub(crate) fn steer(
         &mut self,
         request: &Sequence,
@@ -113,28 +112,28 @@ impl Session {
             slot: request.slotid,
             highest,
         };
-        let freed = self.slots.hear(usage);
+        let freed = self.slots.note_usage(usage);
         let target = self.target(pressure);
         if target < self.slots.count() {
             self.slots.request_shrink(target, usage.slot, now, lease);
         } else {
-            self.slots.give(target);
+            self.slots.grow_to(target);
             self.back.recalled_slots = None;
         }
         freed
     }
 
-    /// Whether nothing has used it for longer than this.
+    /// Whether no request has used it for longer than `lease`.
     pub(crate) fn is_idle(&self, now: Mono, lease: Duration) -> bool {
         self.running == 0 && now > self.last_used.after(lease)
     }
 
-    /// Bytes of its replies kept for replay.
+    /// Number of bytes of replies that its slots keep for replay.
     pub(crate) fn cached_bytes(&self) -> usize {
         self.slots.iter().map(|slot| slot.kept().len()).sum()
     }
 
-    /// How many slots a request runs on.
+    /// Number of slots on which a request runs.
     pub(crate) fn slots_in_use(&self) -> u32 {
         let slots = self.slots.iter();
         slots.map(|slot| u32::from(slot.is_running())).sum()
@@ -158,7 +157,7 @@ impl Sessions {
         self.slab.len()
     }
 
-    /// Whether a session is still there, and with it its client.
+    /// Whether a session, and so its client, still exists.
     pub(crate) fn contains(&self, key: SessionKey) -> bool {
         self.slab.contains(key)
     }
@@ -177,13 +176,13 @@ impl Sessions {
         self.slab.entries()
     }
 
-    /// All sessions from this place on.
+    /// The sessions from this place on.
     pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, Session>> {
         self.slab.places_from(index)
     }
 
-    /// The session that the wire calls `id`; none for another boot's, nor for an id that a client has
-    /// made up from another.
+    /// The session with this id; none for an id of another boot, or one that a client derived from
+    /// another id.
     pub(crate) fn by_id(&self, id: &SessionId) -> Option<SessionKey> {
         self.find(id).map(|(key, _)| key)
     }
@@ -205,7 +204,7 @@ impl Sessions {
         now: Now,
     ) -> SessionKey {
         let (epoch, keyed) = (self.epoch, self.keyed);
-        // A client that knows one session's id must not find another's.
+        // A client that knows the id of one session must not be able to derive that of another.
         self.shares.add(peer, 1);
         let secret = |key: SessionKey| keyed.hash_one(key) as u32;
         self.slab.insert_with(|key| Session {
@@ -225,8 +224,7 @@ impl Sessions {
         })
     }
 
-    /// A request of a session waits, of whose reply this many bytes may be kept: there must be memory
-    /// for them.
+    /// Reserves memory for the reply of a COMPOUND that is parked, of which this many bytes may be kept.
     pub(crate) fn promise(&mut self, key: SessionKey, bytes: usize) {
         if let Some(session) = self.slab.get_mut(key) {
             session.promised += bytes;
@@ -234,7 +232,7 @@ impl Sessions {
         }
     }
 
-    /// Ends [`Sessions::promise`]. If the session has gone, that has.
+    /// Ends [`Sessions::promise`]; a session that was removed has none left.
     pub(crate) fn redeem(&mut self, key: SessionKey, bytes: usize) {
         if let Some(session) = self.slab.get_mut(key) {
             debug_assert!(session.promised >= bytes, "{bytes} bytes were not promised");
@@ -244,17 +242,17 @@ impl Sessions {
         }
     }
 
-    /// The bytes of a peer's kept replies were `before`, and are `after`.
+    /// A slot of a peer kept `before` bytes of a reply, and keeps `after`.
     pub(crate) fn change_kept(&mut self, peer: Peer, before: usize, after: usize) {
         self.kept.change(peer, before, after);
     }
 
-    /// Bytes of kept replies went with a peer's slots.
+    /// A peer's retired slots kept this many bytes of replies.
     pub(crate) fn free_kept(&mut self, peer: Peer, bytes: usize) {
         self.kept.take(peer, bytes);
     }
 
-    /// Bytes of replies that are kept, and bytes that are promised to requests that wait.
+    /// Bytes of replies that are kept, and bytes that are promised to parked COMPOUNDs.
     pub(crate) fn reply_memory(&self) -> (&Shares, &Shares) {
         (&self.kept, &self.promised)
     }

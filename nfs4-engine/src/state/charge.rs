@@ -1,4 +1,4 @@
-//! State, counted to the peers of clients as it comes and goes.
+//! Charges the state of a client to its peer.
 
 use super::account::FEW;
 use super::owner::Owner;
@@ -7,19 +7,19 @@ use crate::keys::{ClientKey, FileKey, PartyKey};
 use crate::peer::{Peer, PeerUsage};
 
 impl States {
-    /// Names the peer that is charged with what a client has from now on; the client has nothing yet.
+    /// Sets the peer that is charged with the state of a client, which has none yet.
     pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
         self.open_owners.enroll(client, peer);
         self.lock_owners.enroll(client, peer);
     }
 
-    /// How much state is held, as a client sees it.
+    /// The state that a client's peer, its host and all peers have.
     pub(crate) fn held(&self, client: ClientKey) -> PeerUsage {
         let peer = self.open_owners.peer_of(client);
         peer.map_or_else(PeerUsage::default, |peer| self.accounts.all.held(peer))
     }
 
-    /// How many delegations there are, as a client sees it.
+    /// The delegations that a client's peer, its host and all peers have.
     pub(crate) fn delegated(&self, client: ClientKey) -> PeerUsage {
         let peer = self.open_owners.peer_of(client);
         peer.map_or_else(PeerUsage::default, |peer| {
@@ -27,7 +27,8 @@ impl States {
         })
     }
 
-    /// How many ranges are locked in a file, as a client sees it: a few as if all were its own.
+    /// The locked ranges of a file that a client's peer, its host and all peers have. Up to [`FEW`] count
+    /// as if all were its own.
     pub(crate) fn locked(&self, file: FileKey, client: ClientKey) -> PeerUsage {
         let all = self.files.get(file).map_or(0, |file| file.locked.len());
         let of = |party: PartyKey| match all {
@@ -42,7 +43,7 @@ impl States {
         })
     }
 
-    /// A client has a delegation.
+    /// Charges a client with one more delegation.
     pub(super) fn charge_delegation(&mut self, client: ClientKey) {
         self.charge(client, 1);
         if let Some(peer) = self.open_owners.peer_of(client) {
@@ -50,7 +51,7 @@ impl States {
         }
     }
 
-    /// A client has one delegation less.
+    /// Refunds a client one delegation.
     pub(super) fn refund_delegation(&mut self, client: ClientKey) {
         self.refund(client, 1);
         if let Some(peer) = self.open_owners.peer_of(client) {
@@ -58,22 +59,22 @@ impl States {
         }
     }
 
-    /// A client has more state.
+    /// Charges a client with more state.
     pub(crate) fn charge(&mut self, client: ClientKey, more: usize) {
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.all.add(peer, more);
         }
     }
 
-    /// A client has less state.
+    /// Refunds a client state that has ended.
     pub(crate) fn refund(&mut self, client: ClientKey, less: usize) {
         if let Some(peer) = self.open_owners.peer_of(client) {
             self.accounts.all.take(peer, less);
         }
     }
 
-    /// The ranges that are locked in a file were `before`, and are `after`; what was added or taken
-    /// is a client's.
+    /// The number of locked ranges of a file has changed from `before` to `after`, by ranges of this
+    /// client.
     pub(super) fn change_ranges(
         &mut self,
         client: ClientKey,
@@ -92,8 +93,7 @@ impl States {
         if before > FEW {
             self.accounts.change_ranges(peer, file, before, after);
         }
-        // With the one that makes them more than a few all are counted, and with the last of those
-        // none is any more.
+        // All ranges are counted by peer once there are more than a few, and none once there are not.
         match (before > FEW, after > FEW) {
             (false, true) => self.count_ranges(file, (0, 1)),
             (true, false) => self.count_ranges(file, (1, 0)),
@@ -101,7 +101,7 @@ impl States {
         }
     }
 
-    /// The count of each range of a file changes from `before` to `after`.
+    /// Changes what each range of a file counts from `before` to `after`.
     fn count_ranges(&mut self, file: FileKey, (before, after): (usize, usize)) {
         let Some(file_of_them) = self.files.get(file) else {
             return;
@@ -117,13 +117,13 @@ impl States {
 }
 
 impl States {
-    /// Keeps room for one more open of a client.
+    /// Reserves room for one more open of a client.
     pub(crate) fn reserve_open(&mut self, client: ClientKey) {
         self.opening += 1;
         self.charge(client, 1);
     }
 
-    /// Ends the room for this many opens of a client.
+    /// Releases the room reserved for this many opens of a client.
     pub(crate) fn release_reserved(&mut self, client: ClientKey, opens: usize) {
         self.opening -= opens;
         self.refund(client, opens);

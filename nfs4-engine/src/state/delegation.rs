@@ -35,9 +35,9 @@ pub(crate) struct Delegation {
     /// Since when requests wait for the holder's answer.
     awaited: Option<AnswerAwaited>,
     /// What other clients got of it, if that is not what the file system has.
-    said: Option<ReportedSize>,
+    reported: Option<ReportedSize>,
     /// The latest change attribute that other clients got since the holder was asked first.
-    told: u64,
+    reported_change: u64,
     // Where it stands in its client's list, and in its file's.
     pub(super) place: u32,
     pub(super) file_place: u32,
@@ -62,7 +62,7 @@ pub(crate) struct Recall {
     pub(crate) told: RecallProgress,
     /// Not before then CB_RECALL is sent again.
     pub(crate) again: Mono,
-    /// The file is about to be truncated to length zero: data that the client has not written does not matter.
+    /// The file is about to be truncated to length zero: the client need not write its cached data.
     pub(crate) truncate: bool,
     /// How often the client has answered with an error.
     pub(crate) refusals: u8,
@@ -168,8 +168,8 @@ impl Delegation {
             limit,
             probe: AttrQuery::Idle,
             awaited: None,
-            said: None,
-            told: 0,
+            reported: None,
+            reported_change: 0,
             place,
             file_place,
         }
@@ -191,7 +191,7 @@ impl Delegation {
         self.granted_by = granted_by;
         self.change = change;
         self.limit = limit;
-        (self.said, self.told) = (None, 0);
+        (self.reported, self.reported_change) = (None, 0);
         self.advance();
     }
 
@@ -208,19 +208,19 @@ impl Delegation {
 
     /// What other clients got of its file, if the file system does not have that.
     pub(crate) fn said(&self) -> Option<ReportedSize> {
-        self.said
+        self.reported
     }
 
     /// Other clients get the file's attributes with this change attribute and, if that is not the file
     /// system's, the size in `said`. A later change attribute that was reported before stays in force.
     pub(crate) fn says(&mut self, change: u64, said: Option<ReportedSize>) {
         let after = |said: Option<ReportedSize>| said.map_or(0, |said| said.after);
-        let after = after(self.said).max(after(said));
-        if change >= self.told {
-            self.told = change;
-            self.said = said;
+        let after = after(self.reported).max(after(said));
+        if change >= self.reported_change {
+            self.reported_change = change;
+            self.reported = said;
         }
-        if let Some(said) = &mut self.said {
+        if let Some(said) = &mut self.reported {
             said.after = after;
         }
     }

@@ -4,16 +4,16 @@ use nfs4_proto::nfs4::status::Status;
 
 use crate::slab::{Entry, Key, Slab};
 
-/// How an open or a lock comes to its end.
+/// Why an open, a lock or a delegation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Its owner asked for it.
+    /// The client requested it.
     Asked,
-    /// It was taken from its owner.
+    /// The server took it from the client.
     Lost,
 }
 
-/// What is said of a stateid that names nothing any more.
+/// The status for a stateid whose state has ended.
 pub(super) fn gone<T: Entry>(table: &Slab<T>, key: Key<T::Kind>) -> Status {
     if table.was_lost(key) {
         Status::EXPIRED

@@ -13,22 +13,21 @@ use crate::state::waiter::Waiters;
 /// A file that is open or delegated.
 pub(crate) struct File {
     pub(crate) fh: Fh,
-    /// The keyed hash of its handle: what its guards are found by.
+    /// The keyed hash of its handle, by which its guards are found.
     pub(crate) hash: u64,
     shares: Shares,
-    /// Its opens.
     pub(crate) opens: KeyIndex<kind::Open>,
-    /// How many more have a share of it, and are not done with opening it.
+    /// Number of OPENs in execution that have a share of the file.
     claims: u32,
-    /// Byte ranges that are locked.
+    /// Its locked byte ranges.
     pub(crate) locked: Ranges<LockOwnerKey, LockKey>,
     /// Requests that wait for locks.
     pub(crate) waiters: Waiters,
     /// Delegations that are held.
     pub(crate) delegations: KeyIndex<kind::Delegation>,
-    /// Delegations that were revoked, and whose stateids still name this file.
+    /// Number of revoked delegations whose stateids still name this file.
     pub(crate) revoked: u32,
-    /// It has no name any more, and stays as long as it is open.
+    /// It has lost its last name, and exists as long as it is open.
     pub(crate) gone: bool,
 }
 
@@ -47,7 +46,7 @@ pub(crate) struct Share {
     pub(crate) deny: u32,
 }
 
-/// How many opens have each bit; index 0 is READ, 1 is WRITE.
+/// Number of opens and claims that have each bit; index 0 is READ, 1 is WRITE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shares {
     access: [u32; 2],
@@ -89,7 +88,7 @@ impl Share {
 }
 
 impl File {
-    /// How many opens and claims it has, and the shares of both.
+    /// Number of its opens, number of its claims, and the shares of both.
     pub(crate) fn counted(&self) -> (usize, u32, Shares) {
         (self.opens.len(), self.claims, self.shares)
     }
@@ -101,7 +100,7 @@ impl File {
 }
 
 impl Shares {
-    /// Counts one more open.
+    /// Counts the share of one more open or claim.
     pub(crate) fn add(&mut self, share: Share) {
         self.count(share, |count| *count += 1);
     }
@@ -117,7 +116,7 @@ impl Shares {
         }
     }
 
-    /// Whether `share` goes together with all that is counted.
+    /// Whether `share` conflicts with no share that is counted.
     fn admit(&self, share: Share) -> bool {
         (0..2).all(|bit| {
             !(share.access >> bit & 1 != 0 && self.deny[bit] != 0
@@ -138,7 +137,7 @@ impl Files {
         self.slab.len()
     }
 
-    /// What a handle is found by.
+    /// The hash by which a handle is found.
     pub(super) fn hash_of(&self, fh: &Fh) -> u64 {
         self.by_handle.hash_of(fh)
     }
@@ -156,7 +155,7 @@ impl Files {
         self.slab.entries()
     }
 
-    /// How many handles are known.
+    /// Number of handles in the index.
     pub(crate) fn handles(&self) -> usize {
         self.by_handle.len()
     }
@@ -169,13 +168,13 @@ impl Files {
         self.slab.get_mut(key)
     }
 
-    /// Whether this share of the file conflicts with no open.
+    /// Whether this share of the file conflicts with no open or claim.
     pub(crate) fn admits(&self, key: Option<FileKey>, share: Share) -> bool {
         let file = key.and_then(|key| self.slab.get(key));
         file.is_none_or(|file| file.shares.admit(share))
     }
 
-    /// The file, for its first state or for more.
+    /// The file of a handle, added if it has no state yet.
     pub(crate) fn hold(&mut self, fh: &Fh) -> FileKey {
         self.hold_hashed(self.hash_of(fh), fh)
     }
@@ -201,7 +200,7 @@ impl Files {
         key
     }
 
-    /// Adds an open with this share; where it stands in the file's list is returned.
+    /// Adds an open with this share; returns its place in the file's list.
     pub(crate) fn open(&mut self, key: FileKey, open: OpenKey, share: Share) -> u32 {
         let Some(file) = self.slab.get_mut(key) else {
             return 0;
@@ -237,7 +236,7 @@ impl Files {
         }
     }
 
-    /// Removes the open that stands at `place`; the one that now stands there is returned.
+    /// Removes the open at `place`; returns the open that moved there.
     pub(crate) fn close(&mut self, key: FileKey, place: u32, share: Share) -> Option<OpenKey> {
         let file = self.slab.get_mut(key)?;
         file.shares.count(share, |count| *count -= 1);
@@ -257,7 +256,7 @@ impl Files {
 }
 
 impl Touch {
-    /// What an open for this share is. [RFC 8881 §18.16.4]
+    /// The access that an open with this share amounts to. [RFC 8881 §18.16.4]
     pub(crate) fn of(share: Share) -> Touch {
         if share.writes() || share.denies_read() {
             Touch::Change
@@ -272,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_conflict_with_all_that_is_taken() {
+    fn a_share_conflicts_with_every_share_that_excludes_it() {
         let read = Share { access: 1, deny: 0 };
         let write_alone = Share { access: 2, deny: 3 };
         let mut shares = Shares::default();

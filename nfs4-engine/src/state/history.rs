@@ -1,5 +1,5 @@
-//! What is remembered of owners of minor version 0 beyond their state: their last requests, and
-//! what they closed last. [RFC 7530 §9.1.10]
+//! What is remembered of owners of minor version 0 beyond their state: the last request of each, and
+//! the open that it closed. [RFC 7530 §9.1.10]
 
 use nfs4_proto::nfs4::basic::Stateid;
 
@@ -9,18 +9,18 @@ use super::table::States;
 use crate::keys::{ClientKey, OpenKey, OpenOwnerKey};
 use crate::state::owner_seqid::{SeqidReply, SeqidRequest};
 
-/// What an owner's request did, beside what its answer says.
+/// The effect of an owner's request, as far as its reply does not show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnerDid {
     Nothing,
     /// It opened a file.
     Opened(OpenKey),
-    /// It closed one.
+    /// It closed a file.
     Closed(OpenKey),
 }
 
 impl States {
-    /// The owner that closed what a stateid named, if that was its last request.
+    /// The owner whose last request closed the open of this stateid.
     pub(crate) fn closed_by(&self, stateid: &Stateid) -> Option<OpenOwnerKey> {
         match Named::decode(stateid, self.epoch()).ok()? {
             Named::Open(key) => self.closed.get(&key).copied(),
@@ -28,45 +28,45 @@ impl States {
         }
     }
 
-    /// Whether an open has an owner that has not yet proved to be no replay of old requests.
+    /// Whether the owner of an open is not confirmed, so that its requests may be old copies.
     pub(crate) fn is_unconfirmed(&self, open: OpenKey) -> bool {
         let owner = self
             .get(open)
             .and_then(|open| self.open_owners.get(open.owner));
-        let turns = owner.and_then(Owner::turns);
-        turns.is_some_and(|turns| !turns.is_confirmed())
+        let seqid = owner.and_then(Owner::turns);
+        seqid.is_some_and(|seqid| !seqid.is_confirmed())
     }
 
-    /// An open owner's request was answered; without an answer it does not count.
+    /// Ends the request of an open-owner; without a reply it does not count.
     pub(crate) fn finish_owner_request(
         &mut self,
         key: OpenOwnerKey,
-        asked: &SeqidRequest,
-        answer: Option<SeqidReply>,
+        request: &SeqidRequest,
+        reply: Option<SeqidReply>,
         did: OwnerDid,
     ) {
-        let Some(answer) = answer else {
-            let fresh = self.open_owners.with_turn(key, None, |turns| {
-                turns.undo();
-                turns.is_fresh()
+        let Some(reply) = reply else {
+            let fresh = self.open_owners.with_turn(key, None, |seqid| {
+                seqid.undo();
+                seqid.is_fresh()
             });
             if fresh == Some(true) {
                 self.forget_open_owner(key);
             }
             return;
         };
-        let before = self.open_owners.with_turn(key, None, |turns| {
-            turns.end(asked, answer);
+        let before = self.open_owners.with_turn(key, None, |seqid| {
+            seqid.end(request, reply);
             if let OwnerDid::Opened(open) = did
-                && !turns.is_confirmed()
+                && !seqid.is_confirmed()
             {
-                turns.unconfirmed = Some(open);
+                seqid.unconfirmed = Some(open);
             }
             let closed = match did {
                 OwnerDid::Closed(open) => Some(open),
                 OwnerDid::Nothing | OwnerDid::Opened(_) => None,
             };
-            core::mem::replace(&mut turns.closed, closed)
+            core::mem::replace(&mut seqid.closed, closed)
         });
         let Some(before) = before else {
             return;
@@ -87,18 +87,18 @@ impl States {
         if !owner.held().is_empty() {
             return;
         }
-        if let Some(closed) = owner.turns().and_then(|turns| turns.closed) {
+        if let Some(closed) = owner.turns().and_then(|seqid| seqid.closed) {
             self.closed.remove(&closed);
         }
         self.open_owners.remove(key);
     }
 
-    /// Whether a client has owners without state.
+    /// Whether a client has [loose](Owner::is_loose) owners.
     pub(crate) fn has_owners(&self, client: ClientKey) -> bool {
         self.open_owners.loose_of(client).is_some() || self.lock_owners.loose_of(client).is_some()
     }
 
-    /// Removes one of a client's owners without state.
+    /// Removes one of a client's [loose](Owner::is_loose) owners, if it has no state.
     pub(crate) fn forget_an_owner(&mut self, client: ClientKey) {
         if let Some(key) = self.open_owners.loose_of(client) {
             self.forget_open_owner(key);

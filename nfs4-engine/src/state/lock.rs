@@ -1,29 +1,29 @@
-//! What one lock owner has locked of a file under one open. [RFC 8881 §9.1.3, §18.10]
+//! The lock stateid of one lock-owner under one open. [RFC 8881 §9.1.3, §18.10]
 
 use crate::keys::{ClientKey, FileKey, LockOwnerKey, OpenKey, kind};
 use crate::slab::Entry;
 
-/// What a lock stateid names: a lock owner and an open; which bytes are locked is with the file.
+/// The state that a lock stateid names: a lock-owner and an open. The locked bytes are in the file.
 pub(crate) struct Lock {
     pub(crate) client: ClientKey,
     pub(crate) owner: LockOwnerKey,
     pub(crate) file: FileKey,
-    /// The open that it was made under, and goes with.
+    /// The open under which it was made, and with which it ends.
     pub(crate) open: OpenKey,
-    /// The stateid's seqid: up by one with every LOCK and LOCKU, from 1.
+    /// The seqid of the stateid: from 1, up by one with every LOCK and LOCKU.
     pub(crate) seqid: u32,
-    // Where it stands in its open's list, and in its owner's.
+    // Its place in the list of its open, and of its owner.
     pub(super) place: u32,
     pub(super) owner_place: u32,
 }
 
 impl Lock {
-    /// Where it stands in its open's list.
+    /// Its place in the list of its open.
     pub(crate) fn place(&self) -> u32 {
         self.place
     }
 
-    /// Where it stands in its owner's list.
+    /// Its place in the list of its owner.
     pub(crate) fn owner_place(&self) -> u32 {
         self.owner_place
     }

@@ -1,4 +1,4 @@
-//! The lock stateids, and the bytes that are locked under them. [RFC 8881 §9.1.3, §9.5]
+//! Lock stateids, and the ranges that are locked under them. [RFC 8881 §9.1.3, §9.5]
 
 use nfs4_proto::nfs4::basic::Stateid;
 
@@ -13,20 +13,20 @@ use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 use crate::slab::Key;
 
 impl States {
-    /// How many lock stateids a client has.
+    /// Number of lock stateids of a client.
     pub(crate) fn locks_of_client(&self, client: ClientKey) -> u32 {
         let count = self.locks_by_client.get(client.index as usize);
         count.copied().unwrap_or(0)
     }
 
-    /// The locks that a lock owner has under an open, if it has a stateid for them.
+    /// The lock stateid of a lock-owner under an open, if it has one.
     pub(crate) fn find_lock(&self, open: OpenKey, owner: Option<LockOwnerKey>) -> Option<LockKey> {
         self.lock_by_owner.get(&(owner?, open)).copied()
     }
 
-    /// The lock that keeps `owner` from locking a range of the file, under whatever open.
+    /// The lock that keeps `owner` from locking a range of the file, under any open.
     ///
-    /// `owner` is none for a lock-owner that has nothing locked.
+    /// `owner` is none for a lock-owner without locks.
     pub(crate) fn lock_conflict(
         &self,
         file: FileKey,
@@ -38,7 +38,7 @@ impl States {
         file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
     }
 
-    /// A stateid for what this owner locks under an open; it has none yet.
+    /// Adds a lock stateid for this lock-owner under an open; it has none there yet.
     pub(crate) fn add_lock(&mut self, open_key: OpenKey, owner: &[u8]) -> Option<LockKey> {
         let open = self.opens.get_mut(open_key)?;
         let (client, file) = (open.client, open.file);
@@ -67,15 +67,15 @@ impl States {
         Some(key)
     }
 
-    /// Locks a range, which nothing conflicts with; the new stateid is returned. What the owner had
-    /// locked of it under other opens is locked under this one from now on.
+    /// Locks a range, which nothing conflicts with, and returns the new stateid. The part that the
+    /// owner has locked under other opens is locked under this one from now on.
     pub(crate) fn lock_range(&mut self, key: LockKey, range: Range, kind: LockKind) -> Stateid {
         self.take_ranges(key, |file, owner| file.locked.lock(range, kind, owner, key));
         self.advance_lock(key)
     }
 
-    /// Unlocks of a range as much as may be walked at once, under whatever open the owner has locked
-    /// it; the new stateid is returned if nothing is left.
+    /// Unlocks as much of a range as may be walked at once, under whichever open the owner has locked
+    /// it. Returns the new stateid once nothing is left.
     pub(crate) fn unlock_range(&mut self, key: LockKey, range: Range) -> Option<Stateid> {
         let most = self.may_walk();
         let unlock = |file: &mut File, owner| file.locked.unlock_some(range, owner, most);
@@ -83,7 +83,7 @@ impl States {
         done.then(|| self.advance_lock(key))
     }
 
-    /// Whether locking this range swallows more ranges of its owner than one LOCK may.
+    /// Whether locking this range merges more ranges of its owner than one LOCK may.
     pub(crate) fn swallows_too_many(
         &self,
         file: FileKey,
@@ -94,7 +94,7 @@ impl States {
         file.is_some_and(|file| file.locked.has_more_in(range, owner, SWALLOWED))
     }
 
-    /// Only the stateid that is named counts on, whichever open the bytes were locked under.
+    /// The next stateid; those of other opens under which bytes were locked do not advance.
     fn advance_lock(&mut self, key: LockKey) -> Stateid {
         let seqid = self.locks.get_mut(key).map_or(0, |lock| {
             lock.advance();
@@ -103,7 +103,7 @@ impl States {
         Named::Lock(key).encode(self.epoch(), seqid)
     }
 
-    /// Changes the ranges of the file that a lock stateid is of, and counts them.
+    /// Changes the locked ranges of the file of a lock stateid, and charges the difference.
     fn take_ranges<T>(
         &mut self,
         key: LockKey,
@@ -119,7 +119,7 @@ impl States {
         Some(result)
     }
 
-    /// Whether unlocking this range leaves more ranges than there were.
+    /// Whether unlocking this range cuts a range in two.
     pub(crate) fn cuts(&self, key: LockKey, range: Range) -> bool {
         self.locks.get(key).is_some_and(|lock| {
             let file = self.files.get(lock.file);
@@ -136,13 +136,13 @@ impl States {
         file.is_some_and(|file| file.locked.holds(key))
     }
 
-    /// Removes a lock stateid, under which nothing is locked, from every table.
+    /// Removes a lock stateid without locks from every table.
     pub(crate) fn free_lock(&mut self, key: LockKey) {
         self.end_lock(key, Ending::Asked);
     }
 
-    /// Ends the locks under an open, which goes, up to `most` of them; `true` if none is left. What
-    /// their owners have locked under other opens stays locked.
+    /// Ends up to `most` locks under an open that ends; `true` if none is left. Ranges that their
+    /// owners have locked under other opens stay locked.
     pub(crate) fn end_locks_under(&mut self, open: OpenKey, why: Ending, most: usize) -> bool {
         let end = self.walked.saturating_add(most);
         while let Some(lock) = self.opens.get(open).and_then(|open| open.locks.any()) {
@@ -189,7 +189,8 @@ impl States {
     }
 }
 
-/// Maximum number of ranges of its owner that a LOCK merges: it merges them at once, or others could lock between.
+/// Maximum number of ranges of its owner that a LOCK merges. It merges them in one step, so that no
+/// other lock comes between.
 const SWALLOWED: usize = 512;
-/// Holds no lock: none has generation zero.
+/// Stands for a lock-owner without locks: no key has generation zero.
 pub(crate) const NOBODY: LockOwnerKey = Key::new(0, 0);

@@ -6,30 +6,30 @@ use crate::keys::{ClientKey, FileKey, OpenOwnerKey, kind};
 use crate::principal::Principal;
 use crate::slab::Entry;
 
-/// What an open stateid names: a file that an owner has open.
+/// The state that an open stateid names: a file that an open-owner has open.
 pub(crate) struct Open {
     pub(crate) client: ClientKey,
     pub(crate) owner: OpenOwnerKey,
     pub(crate) file: FileKey,
     pub(crate) share: Share,
-    /// The user that opened it first, and the access that this user was allowed: the user keeps that
-    /// access whatever becomes of the file's mode.
+    /// The user that opened the file first.
     opener: Principal,
+    /// The access that the opener was granted; a later change of the file's mode does not revoke it.
     rights: Share,
-    /// The stateid's seqid: up by one with every change that a client gets, from 1; 0 while
-    /// it has got none.
+    /// The seqid of the stateid: from 1, up by one with every stateid that the client gets; 0 before
+    /// the first.
     pub(crate) seqid: u32,
-    /// The lock owners that lock bytes of the file under this open.
+    /// The lock stateids under this open.
     pub(crate) locks: KeyIndex<kind::Lock>,
     asked: RequestedShares,
-    // Where it stands in its client's list, in its owner's, and in its file's.
+    // Its place in the list of its client, of its owner, and of its file.
     pub(super) place: u32,
     pub(super) owner_place: u32,
     pub(super) file_place: u32,
 }
 
-/// Which shares were asked for by OPENs that still count: bit n is set for the value n. A
-/// downgrade must go back to the union of some of them. [RFC 8881 §18.18.3]
+/// The shares that OPENs requested, as far as no downgrade has ended them: bit n is set for the value
+/// n. OPEN_DOWNGRADE must name the union of some of them. [RFC 8881 §18.18.3]
 #[derive(Clone, Copy, Default)]
 struct RequestedShares {
     access: u8,
@@ -67,27 +67,27 @@ impl Open {
         }
     }
 
-    /// Where it stands in its client's list.
+    /// Its place in the list of its client.
     pub(crate) fn place(&self) -> u32 {
         self.place
     }
 
-    /// Where it stands in its owner's list.
+    /// Its place in the list of its owner.
     pub(crate) fn owner_place(&self) -> u32 {
         self.owner_place
     }
 
-    /// Where it stands in its file's list.
+    /// Its place in the list of its file.
     pub(crate) fn file_place(&self) -> u32 {
         self.file_place
     }
 
-    /// The user that opened it first, for which the client holds it.
+    /// The user that opened the file first.
     pub(crate) fn opener(&self) -> &Principal {
         &self.opener
     }
 
-    /// Counts one more OPEN of the same owner, possibly by another user.
+    /// Adds the share of one more OPEN of the same owner, possibly by another user.
     pub(super) fn widen(&mut self, share: Share, opener: Principal) {
         self.asked.add(share);
         self.share = self.share.union(share);
@@ -96,7 +96,7 @@ impl Open {
         }
     }
 
-    /// The access that a user has without another check: a stateid is no password.
+    /// The access that a user has without a check by the file system: a stateid is no password.
     pub(crate) fn rights_of(&self, user: Principal) -> Share {
         if user == self.opener {
             self.rights
@@ -110,7 +110,7 @@ impl Open {
         self.asked.unites_to(share)
     }
 
-    /// Forgets every OPEN that asked for more than this share.
+    /// Forgets every OPEN that requested more than this share.
     pub(super) fn narrow(&mut self, share: Share) {
         self.asked.forget_beyond(share);
         self.share = share;
@@ -129,7 +129,7 @@ impl RequestedShares {
         self.deny |= 1 << (share.deny & 3);
     }
 
-    /// Whether access and deny bits are each the union of those that some of the OPENs asked for.
+    /// Whether the access bits, and the deny bits, are the union of what some of the OPENs requested.
     fn unites_to(self, share: Share) -> bool {
         let union = |asked: u8, bits: u32| {
             let within = (0..4).filter(|value| asked >> value & 1 != 0 && value & !bits == 0);

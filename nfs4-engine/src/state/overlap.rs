@@ -1,12 +1,11 @@
-//! Ranges of several owners, which may overlap: the first that is in the way of another, found
-//! without a walk over all of them.
+//! Ranges of several owners, which may overlap: finds the first that conflicts with a lock without a
+//! walk over all of them.
 
 use alloc::boxed::Box;
 
 use super::byte_range::{LockKind, Range};
 
-/// A balanced tree of ranges by their first byte, in which every node knows how far the ranges
-/// below it reach.
+/// A balanced tree of ranges by first byte. Every node knows how far the ranges in its subtree reach.
 #[derive(Debug)]
 pub(super) struct Overlaps<O>(Tree<O>);
 
@@ -23,8 +22,9 @@ type Tree<O> = Option<Box<Node<O>>>;
 #[derive(Debug)]
 struct Node<O> {
     held: LockedRange<O>,
-    /// Of the ranges here and below: of all of them, and of those locked for writing.
+    /// How far all ranges of the subtree reach.
     all: Reach<O>,
+    /// How far the ranges of the subtree that are locked for writing reach.
     writes: Reach<O>,
     height: u8,
     left: Tree<O>,
@@ -34,9 +34,9 @@ struct Node<O> {
 /// How far ranges reach.
 #[derive(Clone, Copy, Debug)]
 struct Reach<O> {
-    /// The last byte of the one that reaches farthest, and its owner.
+    /// The last byte of the range that reaches farthest, and its owner.
     farthest: Option<(u64, O)>,
-    /// The last byte that all other owners reach.
+    /// The last byte that a range of any other owner reaches.
     others: Option<u64>,
 }
 
@@ -68,7 +68,7 @@ impl<O: Copy + Ord> Overlaps<O> {
         };
         let mut tree = &self.0;
         while let Some(node) = tree.as_deref() {
-            // If what reaches so far on the left begins behind the range, so does all on the right.
+            // If the range that reaches this far on the left begins after `range`, so do all on the right.
             if reaches(&node.left) {
                 tree = &node.left;
             } else if node.held.range.first > range.last {
@@ -107,7 +107,7 @@ impl<O: Copy + Ord> Node<O> {
         .settled()
     }
 
-    /// How far the ranges of other owners reach that exclude a lock of this kind.
+    /// The last byte of other owners' ranges that exclude a lock of this kind.
     fn reach(&self, kind: LockKind, owner: O) -> Option<u64> {
         match kind {
             LockKind::Write => self.all.beside(owner),
@@ -115,7 +115,7 @@ impl<O: Copy + Ord> Node<O> {
         }
     }
 
-    /// With what it knows of those below brought up to date.
+    /// The node with its reaches and height computed from its children.
     fn settled(mut self: Box<Node<O>>) -> Box<Node<O>> {
         let own = Reach::of(&self.held);
         self.all = own;
@@ -132,7 +132,7 @@ impl<O: Copy + Ord> Node<O> {
         self
     }
 
-    /// The same tree with both sides about equally high, which they were but for one step.
+    /// The subtree, balanced again after one insertion or removal.
     fn balanced(mut self: Box<Node<O>>) -> Box<Node<O>> {
         let (left, right) = (height(&self.left), height(&self.right));
         if left > right + 1 {
@@ -152,7 +152,7 @@ impl<O: Copy + Ord> Node<O> {
         self.settled()
     }
 
-    /// Its left child takes its place.
+    /// The subtree with the left child at its root.
     fn turned_right(mut self: Box<Node<O>>) -> Box<Node<O>> {
         let Some(mut top) = self.left.take() else {
             return self.settled();
@@ -162,7 +162,7 @@ impl<O: Copy + Ord> Node<O> {
         top.settled()
     }
 
-    /// Its right child takes its place.
+    /// The subtree with the right child at its root.
     fn turned_left(mut self: Box<Node<O>>) -> Box<Node<O>> {
         let Some(mut top) = self.right.take() else {
             return self.settled();
@@ -186,7 +186,7 @@ impl<O: Copy + Ord> Reach<O> {
         }
     }
 
-    /// How far others than `owner` reach.
+    /// The last byte that a range of an owner other than `owner` reaches.
     fn beside(&self, owner: O) -> Option<u64> {
         match self.farthest {
             Some((_, by)) if by == owner => self.others,
@@ -215,7 +215,7 @@ fn height<O>(tree: &Tree<O>) -> u8 {
     tree.as_deref().map_or(0, |node| node.height)
 }
 
-// The depth of these is that of the tree, which for as many ranges as there can be is below 40.
+// These recurse to the height of the tree, which is below 40 for the maximum number of ranges.
 
 fn insert<O: Copy + Ord>(tree: Tree<O>, held: LockedRange<O>) -> Box<Node<O>> {
     let Some(mut node) = tree else {
@@ -239,7 +239,7 @@ fn remove<O: Copy + Ord>(tree: Tree<O>, key: (u64, O)) -> Tree<O> {
         let Some(right) = node.right.take() else {
             return node.left;
         };
-        // What follows it takes its place.
+        // The next range takes its place.
         let (next, right) = take_first(right);
         node.held = next;
         node.right = right;
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tree_stays_low_in_whatever_order_ranges_come_and_go() {
+    fn the_tree_stays_balanced_in_any_order_of_changes() {
         const COUNT: u64 = 10_000;
         let orders: [fn(u64) -> u64; 3] = [|at| at, |at| COUNT - 1 - at, |at| at * 7_919 % COUNT];
         for order in orders {
@@ -279,7 +279,7 @@ mod tests {
                     range,
                 });
             }
-            // 1.44 times the logarithm of their number.
+            // At most 1.44 times the binary logarithm of their number.
             assert!(height(&overlaps.0) <= 20, "{}", height(&overlaps.0));
             for at in 0..COUNT - 100 {
                 overlaps.remove(2 * at, 1);

@@ -1,4 +1,4 @@
-//! Open owners and lock owners. [RFC 8881 §9.1.1, RFC 7530 §9.1.5]
+//! Open-owners and lock-owners. [RFC 8881 §9.1.1, RFC 7530 §9.1.5]
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -18,21 +18,21 @@ use crate::time::Mono;
 
 /// An open-owner or a lock-owner of a client, with its opens or its lock stateids.
 ///
-/// It lives as long as it has some; in 4.0 longer, for its seqid and its last reply.
+/// It exists as long as it has some; in 4.0 longer, for its seqid and its last reply.
 pub(crate) struct Owner<T> {
     name: OwnerName,
-    /// The hash that its name is found by.
+    /// The hash by which its name is found.
     hash: u64,
     held: KeyIndex<T>,
-    turns: Option<Box<Remembered<T>>>,
+    remembered: Option<Box<Remembered<T>>>,
     /// When its last request began.
     used: Mono,
 }
 
 /// What is remembered of an owner of minor version 0.
 struct Remembered<T> {
-    turns: OwnerSeqid,
-    /// Its entry among the owners without a request under way.
+    seqid: OwnerSeqid,
+    /// Its entry in the order of eviction.
     rank: EvictionEntry<kind::Owner<T>>,
 }
 
@@ -40,13 +40,13 @@ struct Remembered<T> {
 pub(crate) struct Owners<T> {
     slab: Slab<Owner<T>>,
     by_name: DetMap<OwnerName, Key<kind::Owner<T>>>,
-    /// Those without state, that are kept for their seqids alone, by client.
+    /// Owners that are [loose](Owner::is_loose), by client and last use.
     loose: BTreeSet<(ClientKey, Mono, Key<kind::Owner<T>>)>,
-    /// Those of them without a request under way.
+    /// Loose owners without a request in execution, in the order of eviction.
     pub(crate) resting: EvictionOrder<kind::Owner<T>>,
-    /// How many bytes each peer's owners take: names, and last replies.
+    /// Bytes of the names and last replies of each peer's owners.
     pub(crate) bytes: Shares,
-    /// The peer of each client, by its place.
+    /// The peer of each client, by the client's place.
     peers: Parted<Peer>,
 }
 
@@ -57,7 +57,7 @@ struct OwnerName {
     name: Arc<[u8]>,
 }
 
-/// An [`OwnerName`] that is still in the request.
+/// An [`OwnerName`] that borrows from the request.
 #[derive(PartialEq, Eq, Hash)]
 struct OwnerRef<'a> {
     client: ClientKey,
@@ -90,10 +90,12 @@ impl<T> Owner<T> {
 
     /// Its seqid and last reply, in 4.0.
     pub(crate) fn turns(&self) -> Option<&OwnerSeqid> {
-        self.turns.as_deref().map(|remembered| &remembered.turns)
+        self.remembered
+            .as_deref()
+            .map(|remembered| &remembered.seqid)
     }
 
-    /// Whether it may be removed to make room for another.
+    /// Whether it may be evicted to make room for another owner.
     pub(crate) fn is_resting(&self) -> bool {
         self.is_loose() && !self.is_running()
     }
@@ -102,10 +104,11 @@ impl<T> Owner<T> {
         self.turns().is_some_and(OwnerSeqid::is_running)
     }
 
-    /// Whether it may be removed after a long silence.
+    /// Whether it may be removed when it has been silent: in 4.0, an owner without state, or one that
+    /// is not confirmed.
     pub(crate) fn is_loose(&self) -> bool {
-        let turns = self.turns();
-        turns.is_some_and(|turns| self.held.is_empty() || !turns.is_confirmed())
+        let seqid = self.turns();
+        seqid.is_some_and(|seqid| self.held.is_empty() || !seqid.is_confirmed())
     }
 }
 
@@ -121,7 +124,7 @@ impl<T> Owners<T> {
         }
     }
 
-    /// Names the peer that is charged with a client's owners from now on; the client has none yet.
+    /// Sets the peer that is charged with the owners of a client, which has none yet.
     pub(crate) fn enroll(&mut self, client: ClientKey, peer: Peer) {
         let place = client.index as usize;
         self.peers.reach(place, || peer);
@@ -130,11 +133,11 @@ impl<T> Owners<T> {
         }
     }
 
-    /// Whether there is room for the name of a client's owner, if it is not known, where all have
-    /// this many bytes.
+    /// Checks that there is room for the name of a client's owner, or that the owner exists; `most` is
+    /// the limit for the bytes of all owners.
     ///
     /// # Errors
-    /// What stands against it.
+    /// The limit that is reached.
     pub(crate) fn admits(
         &self,
         client: ClientKey,
@@ -155,7 +158,7 @@ impl<T> Owners<T> {
         self.slab.len()
     }
 
-    /// What a name is found by.
+    /// The hash by which a name is found.
     pub(super) fn hash_of(&self, client: ClientKey, name: &[u8]) -> u64 {
         self.by_name.hash_of(&OwnerRef { client, name })
     }
@@ -164,7 +167,7 @@ impl<T> Owners<T> {
         self.find_hashed(self.hash_of(client, name), (client, name))
     }
 
-    /// As [`Owners::find`], by its [`Owners::hash_of`].
+    /// As [`Owners::find`], with the hash of [`Owners::hash_of`].
     pub(super) fn find_hashed(
         &self,
         hash: u64,
@@ -182,22 +185,22 @@ impl<T> Owners<T> {
         self.slab.entries()
     }
 
-    /// How many names are known, owners loose, and owners resting.
+    /// Number of names, of loose owners, and of resting owners.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
         (self.by_name.len(), self.loose.len(), self.resting.len())
     }
 
-    /// What an owner is called.
+    /// The name of an owner.
     pub(crate) fn name(&self, key: Key<kind::Owner<T>>) -> Option<Arc<[u8]>> {
         self.slab.get(key).map(|owner| Arc::clone(&owner.name.name))
     }
 
-    /// The owner of this name; the caller has state for it to [`Owners::hold`].
+    /// The owner of this name, added if there is none; the caller adds state by [`Owners::hold`].
     pub(crate) fn named(&mut self, client: ClientKey, name: &[u8]) -> Key<kind::Owner<T>> {
         self.named_hashed(self.hash_of(client, name), (client, name))
     }
 
-    /// As [`Owners::named`], by its [`Owners::hash_of`].
+    /// As [`Owners::named`], with the hash of [`Owners::hash_of`].
     pub(super) fn named_hashed(
         &mut self,
         hash: u64,
@@ -213,7 +216,7 @@ impl<T> Owners<T> {
                 name: name.clone(),
                 hash,
                 held: KeyIndex::new(),
-                turns: None,
+                remembered: None,
                 used: Mono::ZERO,
             });
             if let Some(peer) = self.peer_of(client) {
@@ -224,13 +227,13 @@ impl<T> Owners<T> {
         })
     }
 
-    /// Where in an owner's list the next thing will stand.
+    /// The place of the next entry in an owner's list.
     pub(crate) fn next_place(&self, key: Key<kind::Owner<T>>) -> u32 {
         let owner = self.slab.get(key);
         owner.map_or(0, |owner| owner.held.next_place())
     }
 
-    /// Gives an owner an open or a set of locks.
+    /// Adds an open or a lock stateid to an owner.
     pub(crate) fn hold(&mut self, key: Key<kind::Owner<T>>, what: Key<T>) {
         self.unlist(key);
         if let Some(owner) = self.slab.get_mut(key) {
@@ -239,12 +242,12 @@ impl<T> Owners<T> {
         self.list(key);
     }
 
-    /// Takes what stands at a place of an owner's list away; what stands there now is returned.
+    /// Removes the entry at a place of an owner's list; returns the entry that moved there.
     pub(crate) fn release(&mut self, key: Key<kind::Owner<T>>, place: u32) -> Option<Key<T>> {
         self.unlist(key);
         let owner = self.slab.get_mut(key)?;
         let moved = owner.held.remove(place);
-        if owner.held.is_empty() && owner.turns.is_none() {
+        if owner.held.is_empty() && owner.remembered.is_none() {
             self.remove(key);
         } else {
             self.list(key);
@@ -252,7 +255,7 @@ impl<T> Owners<T> {
         moved
     }
 
-    /// Changes an owner's seqid state, which is made if there is none; `now` if a request begins.
+    /// Changes an owner's seqid state, which is added if there is none; `now` is set if a request begins.
     pub(crate) fn with_turn<R>(
         &mut self,
         key: Key<kind::Owner<T>>,
@@ -263,7 +266,7 @@ impl<T> Owners<T> {
         let owner = self.slab.get_mut(key)?;
         owner.used = now.unwrap_or(owner.used);
         let before = owner.bytes();
-        let result = change(&mut owner.turns.get_or_insert_default().turns);
+        let result = change(&mut owner.remembered.get_or_insert_default().seqid);
         let (after, client) = (owner.bytes(), owner.client());
         if let Some(peer) = self.peer_of(client) {
             self.bytes.change(peer, before, after);
@@ -276,7 +279,10 @@ impl<T> Owners<T> {
     pub(crate) fn remove(&mut self, key: Key<kind::Owner<T>>) {
         self.unlist(key);
         if let Some(owner) = self.slab.remove(key) {
-            debug_assert!(owner.held.is_empty(), "an owner goes after what he holds");
+            debug_assert!(
+                owner.held.is_empty(),
+                "the state of an owner ends before the owner"
+            );
             if let Some(peer) = self.peer_of(owner.client()) {
                 self.bytes.take(peer, owner.bytes());
             }
@@ -284,7 +290,7 @@ impl<T> Owners<T> {
         }
     }
 
-    /// One of a client's owners that nothing else keeps.
+    /// One of a client's loose owners.
     pub(crate) fn loose_of(&self, client: ClientKey) -> Option<Key<kind::Owner<T>>> {
         let first = (client, Mono::ZERO, Key::new(0, 0));
         let mut rest = self.loose.range(first..);
@@ -292,7 +298,7 @@ impl<T> Owners<T> {
         (*whose == client).then_some(*key)
     }
 
-    /// One of a client's owners that has sent nothing since then.
+    /// One of a client's loose owners that has sent no request since then.
     pub(crate) fn silent_since(
         &self,
         client: ClientKey,
@@ -303,7 +309,7 @@ impl<T> Owners<T> {
         silent.find(|key| self.get(*key).is_some_and(|owner| !owner.is_running()))
     }
 
-    /// The least recently used owner, if a client's peer has more without state than its share of this limit.
+    /// The owner to evict, if the resting owners of a client's peer exceed its share of this limit.
     pub(crate) fn excess_owner(
         &self,
         client: ClientKey,
@@ -338,15 +344,15 @@ impl<T> Owners<T> {
 
 impl<T> Evictable for Owner<T> {
     fn rank(&mut self) -> Option<&mut EvictionEntry<kind::Owner<T>>> {
-        Some(&mut self.turns.as_deref_mut()?.rank)
+        Some(&mut self.remembered.as_deref_mut()?.rank)
     }
 }
 
-// A derive would ask the same of `T`.
+// A derive would require `T: Default`.
 impl<T> Default for Remembered<T> {
     fn default() -> Remembered<T> {
         Remembered {
-            turns: OwnerSeqid::default(),
+            seqid: OwnerSeqid::default(),
             rank: EvictionEntry::default(),
         }
     }

@@ -1,5 +1,5 @@
-//! The seqid of an owner in 4.0: its requests come one after the other, and the last one can be
-//! retransmitted. [RFC 7530 §9.1.7]
+//! The seqid of an owner in 4.0, which orders its requests and recognises a retransmission of the last
+//! one. [RFC 7530 §9.1.7]
 
 use alloc::boxed::Box;
 
@@ -12,16 +12,16 @@ use crate::keys::OpenKey;
 /// The seqid state of an owner.
 #[derive(Default)]
 pub(crate) struct OwnerSeqid {
-    /// That of the last request that counted.
+    /// The seqid of the last request that counted; none before the first.
     seqid: Option<u32>,
-    /// The client has shown that this sequence is its own: OPEN_CONFIRM.
+    /// OPEN_CONFIRM has shown that the client sends these requests, and that they are no old copies.
     confirmed: bool,
     /// A request is being executed.
     running: bool,
     last: Option<LastReply>,
-    /// What was opened and is not confirmed.
+    /// The open that OPEN_CONFIRM must confirm.
     pub(crate) unconfirmed: Option<OpenKey>,
-    /// What the last request closed.
+    /// The open that the last request closed.
     pub(crate) closed: Option<OpenKey>,
 }
 
@@ -34,32 +34,32 @@ pub(crate) struct SeqidRequest {
     pub(crate) print: u64,
 }
 
-/// The last request, and what was answered.
+/// The last request and its reply.
 pub(crate) struct LastReply {
     op: Op,
     print: u64,
     pub(crate) status: Status,
-    /// What followed the status.
+    /// The result after the status.
     pub(crate) body: Box<[u8]>,
-    /// The current filehandle after it.
+    /// The current filehandle after the request.
     pub(crate) current: Option<Fh>,
 }
 
-/// What is to be done with a request.
+/// The outcome of the seqid check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SeqidCheck {
-    /// It is the next: executed.
+    /// The request is the next one: it is executed.
     New,
-    /// It is the last once more: answered as then.
+    /// The request is a retransmission of the last one: it gets the same reply.
     Replay,
-    /// Another one still runs.
+    /// A request of the owner is still in execution.
     Running,
-    /// It is neither.
+    /// The request is neither the next nor the last one.
     Bad,
 }
 
 impl OwnerSeqid {
-    /// What a request is. Nothing is known of a first one, whatever its seqid.
+    /// Checks the seqid of a request. A first request may have any seqid.
     pub(crate) fn judge(&self, asked: &SeqidRequest) -> SeqidCheck {
         if self.running {
             return SeqidCheck::Running;
@@ -79,7 +79,7 @@ impl OwnerSeqid {
         }
     }
 
-    /// The answer to the last request.
+    /// The reply to the last request.
     pub(crate) fn last(&self) -> Option<&LastReply> {
         self.last.as_ref()
     }
@@ -92,7 +92,7 @@ impl OwnerSeqid {
         self.running
     }
 
-    /// Whether no request has ever counted.
+    /// Whether no request has counted yet.
     pub(crate) fn is_fresh(&self) -> bool {
         self.seqid.is_none()
     }
@@ -102,7 +102,7 @@ impl OwnerSeqid {
         self.running = true;
     }
 
-    /// Forgets what came before: the sequence was never confirmed and another one begins.
+    /// Forgets all earlier requests: another sequence begins before the first was confirmed.
     pub(crate) fn restart(&mut self) {
         *self = OwnerSeqid {
             confirmed: self.confirmed,
@@ -110,12 +110,12 @@ impl OwnerSeqid {
         };
     }
 
-    /// The request that ran does not count: the client uses the seqid again.
+    /// Ends the running request, which does not count: the client uses its seqid again.
     pub(crate) fn undo(&mut self) {
         self.running = false;
     }
 
-    /// The request that ran has been answered.
+    /// Ends the running request, and keeps its reply.
     pub(crate) fn end(&mut self, asked: &SeqidRequest, answer: SeqidReply) {
         self.running = false;
         self.seqid = Some(asked.seqid);
@@ -128,27 +128,27 @@ impl OwnerSeqid {
         });
     }
 
-    /// A request counts whose answer another owner keeps.
+    /// Counts a request whose reply another owner keeps.
     pub(crate) fn count(&mut self, seqid: u32) {
         self.seqid = Some(seqid);
         self.last = None;
     }
 
-    /// The sequence is the client's own.
+    /// OPEN_CONFIRM has confirmed the owner.
     pub(crate) fn confirm(&mut self) {
         self.confirmed = true;
         self.unconfirmed = None;
     }
 }
 
-/// How a request was answered.
+/// The reply to a request.
 pub(crate) struct SeqidReply {
     pub(crate) status: Status,
     pub(crate) body: Box<[u8]>,
     pub(crate) current: Option<Fh>,
 }
 
-/// Whether a client continues with its seqids after this status. [RFC 7530 §9.1.7]
+/// Whether a client advances its seqid after this status. [RFC 7530 §9.1.7]
 pub(crate) fn counts(status: Status) -> bool {
     !matches!(
         status,
@@ -163,7 +163,7 @@ pub(crate) fn counts(status: Status) -> bool {
     )
 }
 
-/// After the greatest comes 1 [RFC 7530 §9.1.3], and with some clients 0.
+/// Whether `next` follows `last`: 1 follows the greatest seqid [RFC 7530 §9.1.3], with some clients 0.
 fn follows(last: u32, next: u32) -> bool {
     next == last.wrapping_add(1) || last == u32::MAX && next == 1
 }
@@ -189,34 +189,34 @@ mod tests {
     }
 
     #[test]
-    fn one_after_the_other_and_the_last_again() {
-        let mut turns = OwnerSeqid::default();
-        assert_eq!(turns.judge(&asked(7, 1)), SeqidCheck::New);
-        turns.begin();
-        assert_eq!(turns.judge(&asked(7, 1)), SeqidCheck::Running);
-        turns.end(&asked(7, 1), answer());
-        assert_eq!(turns.judge(&asked(7, 1)), SeqidCheck::Replay);
-        assert_eq!(turns.judge(&asked(7, 2)), SeqidCheck::Bad);
+    fn an_owner_executes_the_next_seqid_and_replays_the_last() {
+        let mut owner = OwnerSeqid::default();
+        assert_eq!(owner.judge(&asked(7, 1)), SeqidCheck::New);
+        owner.begin();
+        assert_eq!(owner.judge(&asked(7, 1)), SeqidCheck::Running);
+        owner.end(&asked(7, 1), answer());
+        assert_eq!(owner.judge(&asked(7, 1)), SeqidCheck::Replay);
+        assert_eq!(owner.judge(&asked(7, 2)), SeqidCheck::Bad);
         let other = SeqidRequest {
             op: Op::Open,
             ..asked(7, 1)
         };
-        assert_eq!(turns.judge(&other), SeqidCheck::Bad);
-        assert_eq!(turns.judge(&asked(6, 1)), SeqidCheck::Bad);
-        assert_eq!(turns.judge(&asked(9, 1)), SeqidCheck::Bad);
-        assert_eq!(turns.judge(&asked(8, 1)), SeqidCheck::New);
-        turns.begin();
-        turns.undo();
-        assert_eq!(turns.judge(&asked(8, 3)), SeqidCheck::New);
+        assert_eq!(owner.judge(&other), SeqidCheck::Bad);
+        assert_eq!(owner.judge(&asked(6, 1)), SeqidCheck::Bad);
+        assert_eq!(owner.judge(&asked(9, 1)), SeqidCheck::Bad);
+        assert_eq!(owner.judge(&asked(8, 1)), SeqidCheck::New);
+        owner.begin();
+        owner.undo();
+        assert_eq!(owner.judge(&asked(8, 3)), SeqidCheck::New);
     }
 
     #[test]
-    fn after_the_greatest_comes_one_or_zero() {
-        let mut turns = OwnerSeqid::default();
-        turns.count(u32::MAX);
-        assert_eq!(turns.judge(&asked(1, 0)), SeqidCheck::New);
-        assert_eq!(turns.judge(&asked(0, 0)), SeqidCheck::New);
-        assert_eq!(turns.judge(&asked(2, 0)), SeqidCheck::Bad);
-        assert_eq!(turns.judge(&asked(u32::MAX, 0)), SeqidCheck::Bad);
+    fn the_greatest_seqid_is_followed_by_one_or_zero() {
+        let mut owner = OwnerSeqid::default();
+        owner.count(u32::MAX);
+        assert_eq!(owner.judge(&asked(1, 0)), SeqidCheck::New);
+        assert_eq!(owner.judge(&asked(0, 0)), SeqidCheck::New);
+        assert_eq!(owner.judge(&asked(2, 0)), SeqidCheck::Bad);
+        assert_eq!(owner.judge(&asked(u32::MAX, 0)), SeqidCheck::Bad);
     }
 }

@@ -5,19 +5,19 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::byte_range::{LockKind, Range};
 use super::overlap::{LockedRange, Overlaps};
 
-/// The locked bytes of a file: of each owner ranges that do not overlap, cut where anything changes.
-/// `O` names a lock owner, and `U` what it has locked a byte under: the last LOCK of the byte says
-/// that [RFC 8881 §9.5]. What others lock changes nothing of an owner's ranges.
+/// The locked bytes of a file. The ranges of one owner do not overlap, and are cut where kind or `U`
+/// changes; locks of other owners do not change them. `O` names a lock-owner, and `U` the lock stateid
+/// of the last LOCK of a byte. [RFC 8881 §9.5]
 #[derive(Debug)]
 pub(crate) struct Ranges<O, U> {
     /// By owner and first byte.
     by_owner: BTreeMap<(O, u64), Locked<U>>,
-    /// The first bytes of what is locked under each thing.
+    /// The first bytes of the ranges that are locked under each lock stateid.
     under: BTreeSet<(U, u64)>,
     overlaps: Overlaps<O>,
 }
 
-/// A range of an owner's, but for its first byte.
+/// A range of an owner, without its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Locked<U> {
     last: u64,
@@ -42,18 +42,18 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         }
     }
 
-    /// How many ranges there are, those of each owner counted.
+    /// Number of ranges of all owners.
     pub(crate) fn len(&self) -> usize {
         self.by_owner.len()
     }
 
-    /// Whether the range lies inside a larger one of this owner's, of which two would be left.
+    /// Whether unlocking `range` cuts a range of this owner in two.
     pub(crate) fn cuts(&self, range: Range, owner: O) -> bool {
         let before = self.before(owner, range.first);
         before.is_some_and(|(_, held)| held.last > range.last)
     }
 
-    /// The owner of each range, and what it is locked under.
+    /// The owner of each range, and the lock stateid under which it is locked.
     pub(crate) fn owners(&self) -> impl Iterator<Item = (O, U)> + '_ {
         let ranges = self.by_owner.iter();
         ranges.map(|((owner, _), held)| (*owner, held.under))
@@ -69,15 +69,15 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         })
     }
 
-    /// Gives `owner` the range; [`Ranges::conflict`] has found none. What that owner had of it
-    /// before becomes `kind`, and is locked under `under` from now on.
+    /// Locks the range for `owner`; [`Ranges::conflict`] has found no conflict. The part that the owner
+    /// had locked becomes `kind`, and is locked under `under` from now on.
     pub(crate) fn lock(&mut self, range: Range, kind: LockKind, owner: O, under: U) {
         self.unlock(range, owner);
         let Range {
             mut first,
             mut last,
         } = range;
-        // Neighbours that are alike become one range with it.
+        // Neighbours of the same kind under the same stateid merge with it.
         if let Some((before, held)) = self.before(owner, first)
             && (held.kind, held.under) == (kind, under)
             && held.last.checked_add(1) == Some(first)
@@ -104,12 +104,12 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         self.by_owner.range(within).nth(most).is_some()
     }
 
-    /// Takes the range from `owner`, whatever of it that owner has, under whatever.
+    /// Unlocks the range for `owner`, under every lock stateid.
     fn unlock(&mut self, range: Range, owner: O) {
         self.unlock_some(range, owner, usize::MAX);
     }
 
-    /// As [`Ranges::unlock`], of what begins there up to `most` ranges; `true` if nothing is left.
+    /// As [`Ranges::unlock`], up to `most` ranges that begin in `range`; `true` if nothing is left.
     pub(crate) fn unlock_some(&mut self, range: Range, owner: O, most: usize) -> bool {
         if let Some((first, held)) = self.before(owner, range.first)
             && held.last >= range.first
@@ -123,7 +123,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             }
         }
         if self.by_owner.is_empty() {
-            // Mostly nothing else is locked, and a tree without entries is searched all the same.
+            // Mostly nothing else is locked, and a search takes time even in an empty tree.
             return true;
         }
         let within = (owner, range.first)..=(owner, range.last);
@@ -145,8 +145,8 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         true
     }
 
-    /// Unlocks up to `most` ranges that `owner` has locked under this; `true` if nothing is left.
-    /// No other owner has anything under it.
+    /// Unlocks up to `most` ranges that `owner` has locked under `under`; `true` if nothing is left.
+    /// No other owner locks under it.
     pub(crate) fn unlock_under(&mut self, owner: O, under: U, most: usize) -> bool {
         let all = (under, 0)..=(under, u64::MAX);
         for _ in 0..most {
@@ -158,7 +158,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         !self.holds(under)
     }
 
-    /// Whether anything is locked under this.
+    /// Whether a range is locked under `under`.
     pub(crate) fn holds(&self, under: U) -> bool {
         let mut held = self.under.range((under, 0)..=(under, u64::MAX));
         held.next().is_some()
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_the_wire() {
+    fn a_range_is_built_from_offset_and_length() {
         assert_eq!(Range::new(5, 0), None);
         assert_eq!(Range::new(5, 1), Some(range(5, 5)));
         assert_eq!(Range::new(5, u64::MAX), Some(range(5, u64::MAX)));
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(range(5, 6).length(), 2);
     }
 
-    /// Against an array of bytes: every sequence of three operations out of a small set. The first
+    /// Plays every sequence of three operations out of a small set against an array of bytes. The first
     /// owner locks under 10 and 11, the second under 20.
     #[test]
     fn ranges_agree_with_single_bytes() {
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    /// The owner of a byte, the kind of lock, and what it is locked under.
+    /// The kind of lock that each owner has on a byte, and the stateid under which.
     type Byte = BTreeMap<u8, (LockKind, u8)>;
 
     #[track_caller]
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// Against a walk over all ranges, with many owners and long locks beside short ones.
+    /// Compares with a walk over all ranges, with many owners and long locks beside short ones.
     #[test]
     fn the_first_conflict_is_found_among_many() {
         let mut ranges = Ranges::new();
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_range_of_offsets() {
+    fn a_range_can_end_at_the_last_offset() {
         let mut ranges = Ranges::new();
         ranges.lock(range(0, u64::MAX), LockKind::Write, 1, 10);
         ranges.unlock(range(10, 19), 1);
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unlocked_in_steps_is_what_is_unlocked_at_once() {
+    fn unlocking_in_steps_equals_unlocking_at_once() {
         for (first, last) in [(0, 200), (5, 96), (6, 97), (101, u64::MAX), (12, 12)] {
             let (mut at_once, mut in_steps) = (Ranges::new(), Ranges::new());
             for ranges in [&mut at_once, &mut in_steps] {
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_locks_costs_another_nothing() {
+    fn the_locks_of_one_owner_do_not_cut_those_of_another() {
         let mut ranges = Ranges::new();
         for reader in 0..10 {
             ranges.lock(range(0, u64::MAX), LockKind::Read, reader, reader);

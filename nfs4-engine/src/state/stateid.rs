@@ -1,4 +1,4 @@
-//! Stateids: what names state on the wire. [RFC 8881 §8.2]
+//! Stateids, which name state on the wire. [RFC 8881 §8.2]
 
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::keys::{DelegationKey, LockKey, OpenKey};
 use crate::slab::Key;
 
-/// What a stateid names.
+/// The state that a stateid names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     Open(OpenKey),
@@ -15,7 +15,7 @@ pub(crate) enum Named {
 }
 
 impl Named {
-    /// `other`: the boot epoch, what kind of state, its index and generation.
+    /// The stateid; its `other` is the boot epoch, the kind of state, its index and its generation.
     pub(crate) fn encode(self, epoch: u32, seqid: u32) -> Stateid {
         let (kind, index, generation) = match self {
             Named::Open(key) => (OPEN, key.index, key.generation),
@@ -30,7 +30,7 @@ impl Named {
     }
 
     /// # Errors
-    /// STALE_STATEID if it is of another boot, BAD_STATEID if it is not one of ours.
+    /// STALE_STATEID for a stateid of another boot, BAD_STATEID for one that this server does not make.
     pub(crate) fn decode(stateid: &Stateid, epoch: u32) -> Result<Named, Status> {
         let [e0, e1, e2, e3, i0, i1, i2, i3, g0, g1, g2, g3] = stateid.other;
         if u32::from_be_bytes([e0, e1, e2, e3]) != epoch {
@@ -48,22 +48,21 @@ impl Named {
     }
 }
 
-/// Whether the seqid that a client gave is the state's. [RFC 8881 §8.2.2]
+/// Checks the seqid that a client sent against the state's; zero is the current one. [RFC 8881 §8.2.2]
 ///
 /// # Errors
-/// OLD_STATEID for an earlier one, BAD_STATEID for one that was never given out.
+/// OLD_STATEID for an earlier seqid, BAD_STATEID for one that no client ever got.
 pub(crate) fn check_seqid(given: u32, current: u32) -> Result<(), Status> {
     match given {
         0 => Ok(()),
         given if given == current => Ok(()),
-        // Serial arithmetic: half the circle lies behind.
+        // Serial number arithmetic: half of all numbers are earlier ones.
         given if current.wrapping_sub(given) < 1 << 31 => Err(Status::OLD_STATEID),
         _ => Err(Status::BAD_STATEID),
     }
 }
 
-/// As [`check_seqid`] in minor version 0, where zero is not the current one but one that came
-/// before all. [RFC 7530 §9.1.4.4]
+/// As [`check_seqid`] in minor version 0, where zero is earlier than all others. [RFC 7530 §9.1.4.4]
 ///
 /// # Errors
 /// As [`check_seqid`].
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_survive_the_wire() {
+    fn a_stateid_decodes_to_the_state_that_it_encodes() {
         for named in [
             Named::Open(Key::new(7, 9)),
             Named::Lock(Key::new(7, 9)),

@@ -1,4 +1,4 @@
-//! All state under one roof, so that nothing can be half removed.
+//! The tables of opens, locks, delegations, owners and files, which change together.
 
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
@@ -21,7 +21,7 @@ use crate::seal::{Draw, SealPurpose};
 use crate::slab::Slab;
 use crate::state::ending::{Ending, gone};
 
-/// Every open file of every client, and every lock.
+/// All state of all clients.
 pub(crate) struct States {
     pub(super) epoch: u32,
     pub(crate) files: Files,
@@ -34,26 +34,26 @@ pub(crate) struct States {
     pub(super) lock_by_owner: LockByOwner,
     /// The owner that closed an open, if that was the owner's last request.
     pub(super) closed: KeyMap<OpenKey, OpenOwnerKey>,
-    /// How many ranges are locked, of all files.
+    /// Number of locked ranges of all files.
     pub(super) ranges: usize,
-    /// How many wait for locks.
+    /// Number of requests that wait for locks.
     pub(crate) waiting: usize,
-    /// How many steps were taken over what peers can make long, since the engine was entered.
+    /// Number of steps taken, since the engine was entered, in walks whose length peers control.
     pub(crate) walked: usize,
-    /// For how many opens that are about to be made room is kept.
+    /// Number of opens in execution for which room is reserved.
     pub(super) opening: usize,
-    /// How much of all that is each peer's.
+    /// The state that each peer is charged with.
     pub(super) accounts: Accounts,
-    /// How many locks each client has, by its place: one that goes leaves none.
+    /// Number of lock stateids of each client, by its place; zero once the client is removed.
     pub(super) locks_by_client: Parted<u32>,
 }
 
-/// What each owner has open of each file.
+/// The open of each open-owner and file.
 pub(crate) type OpenByOwner = KeyMap<(OpenOwnerKey, FileKey), OpenKey>;
-/// What each lock owner has locked under each open.
+/// The lock stateid of each lock-owner and open.
 pub(crate) type LockByOwner = KeyMap<(LockOwnerKey, OpenKey), LockKey>;
 
-/// All tables, to be checked and not changed.
+/// The tables, for the checks of invariants.
 pub(crate) struct StateTables<'a> {
     pub(crate) files: &'a Files,
     pub(crate) opens: &'a Slab<Open>,
@@ -70,8 +70,8 @@ pub(crate) struct StateTables<'a> {
     pub(crate) delegated: &'a Delegated,
 }
 
-/// What an open owner wants to open. Both are hashed once, and looked for whenever something may
-/// have become of them.
+/// The open-owner and the file of an OPEN. Both are hashed once; the OPEN looks them up again after
+/// each wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) client: ClientKey,
@@ -81,17 +81,17 @@ pub(crate) struct Wanted<'a> {
     file_hash: u64,
 }
 
-/// What was found under a stateid.
+/// The state that a stateid names, found in the tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FoundState {
     pub(crate) named: Named,
     pub(crate) client: ClientKey,
     pub(crate) file: FileKey,
-    /// The seqid that it has now.
+    /// Its current seqid.
     pub(crate) seqid: u32,
 }
 
-/// How long each table is.
+/// Number of entries of each table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StateCounts {
     pub(crate) opens: usize,
@@ -99,9 +99,9 @@ pub(crate) struct StateCounts {
     pub(crate) owners: usize,
     pub(crate) files: usize,
     pub(crate) waiting: usize,
-    /// Delegations that are held, for reading and for writing.
+    /// Number of read delegations, and of write delegations, that are held.
     pub(crate) delegations: [usize; 2],
-    /// Delegations that were revoked.
+    /// Number of revoked delegations.
     pub(crate) revoked: usize,
 }
 
@@ -127,7 +127,7 @@ impl States {
         }
     }
 
-    /// The boot that its stateids are of.
+    /// The boot epoch in its stateids.
     pub(super) fn epoch(&self) -> u32 {
         self.epoch
     }
@@ -178,7 +178,7 @@ impl States {
         self.files.get(open.file).map(|file| file.hash)
     }
 
-    /// Where a file with state is guarded.
+    /// The place of a file's guards.
     pub(crate) fn place_of(&self, key: FileKey) -> Option<GuardPlace> {
         self.files.get(key).map(|file| GuardPlace::of(file.hash))
     }
@@ -191,7 +191,7 @@ impl States {
         self.locks.get(key)
     }
 
-    /// What an open owner wants to open.
+    /// The open-owner and the file of an OPEN, hashed.
     pub(crate) fn wanted<'a>(&self, client: ClientKey, owner: &'a [u8], fh: &'a Fh) -> Wanted<'a> {
         Wanted {
             client,
@@ -202,7 +202,7 @@ impl States {
         }
     }
 
-    /// What this owner has of this file.
+    /// The open that this open-owner has of this file.
     pub(crate) fn find(&self, wanted: &Wanted<'_>) -> Option<OpenKey> {
         let name = (wanted.client, wanted.owner);
         let owner = self.open_owners.find_hashed(wanted.owner_hash, name)?;
@@ -216,7 +216,7 @@ impl States {
         self.files.admits(file, share)
     }
 
-    /// Whether `share` of a file conflicts with no open.
+    /// Whether `share` of a file conflicts with no open or claim.
     pub(crate) fn admits(&self, fh: &Fh, share: Share) -> bool {
         self.files.admits(self.files.find(fh), share)
     }
@@ -312,22 +312,22 @@ impl States {
         fh
     }
 
-    /// How many steps may still be taken before others are served: at least one.
+    /// Number of steps that may be taken before other requests are served; at least one.
     pub(crate) const fn may_walk(&self) -> usize {
         let left = WALKED_AT_ONCE.saturating_sub(self.walked);
         if left == 0 { 1 } else { left }
     }
 
-    /// Whether the steps that may be taken before others are served are used up.
+    /// Whether other requests must be served before the next step.
     pub(crate) const fn must_yield(&self) -> bool {
         self.walked >= WALKED_AT_ONCE
     }
 
-    /// What a stateid names, whose it is, and of which file; its seqid is not checked.
+    /// The state that a stateid names, with its client and file; the seqid is not checked.
     ///
     /// # Errors
-    /// STALE_STATEID for one of another boot, EXPIRED for one that was lost, as long as that is
-    /// remembered, BAD_STATEID for one that is unknown.
+    /// STALE_STATEID for a stateid of another boot, EXPIRED for lost state, as long as that is
+    /// remembered, BAD_STATEID for an unknown stateid.
     pub(crate) fn find_stateid(&self, stateid: &Stateid) -> Result<FoundState, Status> {
         let named = Named::decode(stateid, self.epoch)?;
         let (client, file, seqid) = match named {
@@ -352,10 +352,10 @@ impl States {
         })
     }
 
-    /// Whether what a stateid names was not taken away.
+    /// Checks that the state was not revoked.
     ///
     /// # Errors
-    /// DELEG_REVOKED for a delegation that was.
+    /// DELEG_REVOKED for a revoked delegation.
     pub(crate) fn check_kept(&self, named: Named) -> Result<(), Status> {
         match named {
             Named::Open(_) | Named::Lock(_) => Ok(()),
@@ -363,7 +363,7 @@ impl States {
         }
     }
 
-    /// Whether a stateid is of this file, if one is given.
+    /// Whether the state is of this file; any file if `fh` is none.
     pub(crate) fn is_of(&self, stated: &FoundState, fh: Option<&Fh>) -> bool {
         let of_file = |fh: &Fh| {
             self.files
@@ -373,11 +373,11 @@ impl States {
         fh.is_none_or(of_file)
     }
 
-    /// What a stateid of this client names. [RFC 8881 §8.2.4]
+    /// The state that a stateid of this client and file names. [RFC 8881 §8.2.4]
     ///
     /// # Errors
-    /// BAD_STATEID for one that is unknown, of another boot, another client's or another file's,
-    /// DELEG_REVOKED, OLD_STATEID for one that was replaced.
+    /// BAD_STATEID for a stateid that is unknown, of another boot, of another client or of another
+    /// file, DELEG_REVOKED, OLD_STATEID for an earlier seqid.
     pub(crate) fn check(
         &self,
         stateid: &Stateid,
@@ -396,5 +396,5 @@ impl States {
     }
 }
 
-/// Maximum number of steps before others are served; each takes about a microsecond.
+/// Maximum number of steps before other requests are served; a step takes about a microsecond.
 pub(crate) const WALKED_AT_ONCE: usize = 128;

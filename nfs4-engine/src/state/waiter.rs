@@ -1,9 +1,9 @@
-//! The waiting line for the locks of a file. [RFC 8881 §9.6]
+//! The queue of requests that wait for locks on a file. [RFC 8881 §9.6]
 //!
-//! A denied lock is not granted later: the client asks again. A client with a backchannel asks when
-//! CB_NOTIFY_LOCK says that the lock is free, and the lock is kept free for it for a moment. A client
-//! that polls is overtaken by quicker clients only a few times: then the lock is kept free for it until
-//! it asks again, at most for a lease.
+//! The server does not grant a denied lock later: the client sends LOCK again. A client with a
+//! backchannel does so after CB_NOTIFY_LOCK, and the lock is kept free for it for [`KEPT_FREE`]. A client
+//! that polls can be overtaken [`OVERTAKEN`] times; then the lock is kept free for it until it sends
+//! LOCK again, for a lease at most.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,13 +14,13 @@ use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::peer::{LimitReached, Peer, PeerUsage};
 use crate::time::Mono;
 
-/// The waiting line of one file, in the order of arrival.
+/// The waiters for locks on one file, in order of arrival.
 #[derive(Default)]
 pub(crate) struct Waiters {
     line: Vec<Waiter>,
-    /// Waiters that have left and are still counted.
+    /// Waiters that have left the line, and are still charged to their peers.
     left: Vec<Waiter>,
-    /// When a reminder to look at it is due.
+    /// When the timer for the line is due.
     reminder: Option<Mono>,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Waiter {
     pub(crate) open: OpenKey,
     /// The session that takes CB_NOTIFY_LOCK; none for a client that polls.
     pub(crate) session: Option<SessionKey>,
-    /// When it last asked.
-    asked: Mono,
-    /// How often another owner has taken the lock that it polls for.
+    /// When its last request came.
+    last_request: Mono,
+    /// Number of times that another owner got the lock first.
     overtaken: u32,
-    /// It was notified, and the lock is kept free for it until then.
-    turn: Option<Mono>,
+    /// Until when the lock is kept free for it, since it was notified.
+    notified_until: Option<Mono>,
 }
 
 /// A request for a lock.
@@ -54,16 +54,16 @@ pub(crate) struct LockRequest<'a> {
     pub(crate) kind: LockKind,
 }
 
-/// What comes of a lock having become free.
+/// The waiters that can lock after a lock became free.
 #[derive(Debug, Default)]
 pub(crate) struct LockGrants {
-    /// The waiters whose lock is free, which are to be notified.
+    /// The waiters to notify.
     pub(crate) told: Vec<GrantNotice>,
-    /// When it is to be checked again, if no reminder is set for so early.
+    /// When to check the line again; none if a timer is set for then or earlier.
     pub(crate) again: Option<Mono>,
 }
 
-/// A waiter that is to be notified.
+/// The arguments of a CB_NOTIFY_LOCK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GrantNotice {
     pub(crate) client: ClientKey,
@@ -84,8 +84,8 @@ impl Waiters {
         self.line.iter()
     }
 
-    /// A denied request that waits stands at the end of the line, or keeps its place in it. A request
-    /// that finds the line full, or its peer's share of it, is not in the line: it only loses its turn.
+    /// Appends a denied request to the line, or updates it in its place. A request that exceeds the
+    /// line, or its peer's share of it, is not added: it gets the lock only if it is the first to ask.
     pub(crate) fn stand(
         &mut self,
         asker: LockRequest<'_>,
@@ -98,8 +98,8 @@ impl Waiters {
             waiter.kind = asker.kind;
             waiter.open = open;
             waiter.session = session;
-            waiter.asked = now;
-            waiter.turn = None;
+            waiter.last_request = now;
+            waiter.notified_until = None;
             return;
         }
         if self.admits(asker).is_err() {
@@ -114,24 +114,24 @@ impl Waiters {
                 kind: asker.kind,
                 open,
                 session,
-                asked: now,
+                last_request: now,
                 overtaken: 0,
-                turn: None,
+                notified_until: None,
             });
         }
     }
 
-    /// A denied request that does not wait leaves the line.
+    /// Removes a denied request that does not wait.
     pub(crate) fn leave(&mut self, asker: LockRequest<'_>) {
         self.dismiss(|waiter| waiter.is(asker));
     }
 
-    /// The waiters under an open leave with it.
+    /// Removes the waiters under an open that ends.
     pub(crate) fn leave_with(&mut self, open: OpenKey) {
         self.dismiss(|waiter| waiter.open == open);
     }
 
-    /// The waiters that have left since the last call.
+    /// Takes the waiters that have left the line since the last call.
     pub(crate) fn take_left(&mut self) -> Vec<Waiter> {
         core::mem::take(&mut self.left)
     }
@@ -142,10 +142,10 @@ impl Waiters {
 
     fn admits(&self, asker: LockRequest<'_>) -> Result<(), LimitReached> {
         let held = PeerUsage::among(self.line.iter().map(|waiter| waiter.peer), asker.peer);
-        held.admits(LINE, 1)
+        held.admits(MAX_WAITERS, 1)
     }
 
-    /// The waiter before `asker` in the line for which the lock is kept free, if it could lock now.
+    /// The waiter before `asker` in the line that could lock now, and for which the lock is kept free.
     pub(crate) fn before(
         &self,
         asker: LockRequest<'_>,
@@ -163,7 +163,7 @@ impl Waiters {
             })
     }
 
-    /// A lock was granted: its owner leaves the line, and has overtaken those before it.
+    /// A lock was granted: removes its owner, and counts that it overtook the waiters before it.
     pub(crate) fn granted(&mut self, asker: LockRequest<'_>) {
         let before = self.line.iter_mut().take_while(|waiter| !waiter.is(asker));
         for waiter in before.filter(|waiter| waiter.is_in_the_way_of(asker)) {
@@ -172,7 +172,7 @@ impl Waiters {
         self.leave(asker);
     }
 
-    /// A lock may have become free: returns the waiters that could lock now and are to be notified.
+    /// A lock may have become free: returns the waiters to notify, which could lock now.
     pub(crate) fn turns(
         &mut self,
         now: Mono,
@@ -181,7 +181,7 @@ impl Waiters {
     ) -> LockGrants {
         self.dismiss(|waiter| waiter.has_gone(now, patience));
         let gets: Vec<bool> = self.line.iter().map(would_get).collect();
-        let mut turns = LockGrants::default();
+        let mut grants = LockGrants::default();
         let mut next: Option<Mono> = None;
         self.reminder = self.reminder.filter(|at| *at > now);
         for at in 0..self.line.len() {
@@ -196,11 +196,11 @@ impl Waiters {
                     *gets && earlier.is_in_the_way_of(asker) && earlier.is_kept_for(now, patience)
                 });
             if is_next
-                && waiter.turn.is_none()
+                && waiter.notified_until.is_none()
                 && let Some(session) = waiter.session
             {
-                waiter.turn = Some(now.after(TURN));
-                turns.told.push(GrantNotice {
+                waiter.notified_until = Some(now.after(KEPT_FREE));
+                grants.told.push(GrantNotice {
                     client: waiter.client,
                     session,
                     owner: waiter.owner.clone(),
@@ -218,15 +218,15 @@ impl Waiters {
             .is_none_or(|at| look.is_some_and(|look| look < at))
         {
             self.reminder = look;
-            turns.again = look;
+            grants.again = look;
         }
-        turns
+        grants
     }
 
-    /// This client cannot be notified: its waiters poll.
+    /// A client cannot be notified: its notified waiters poll from now on.
     pub(crate) fn cannot_tell(&mut self, client: ClientKey) {
         for waiter in &mut self.line {
-            if waiter.client == client && waiter.turn.take().is_some() {
+            if waiter.client == client && waiter.notified_until.take().is_some() {
                 waiter.session = None;
             }
         }
@@ -244,7 +244,7 @@ impl Waiter {
         }
     }
 
-    /// Whether this is what the asker waits for. A range can be waited for in one kind only.
+    /// Whether this waiter is the request of `asker`. An owner waits for a range in one kind only.
     fn is(&self, asker: LockRequest<'_>) -> bool {
         self.is_of(asker) && self.range == asker.range
     }
@@ -253,7 +253,7 @@ impl Waiter {
         self.client == asker.client && *self.owner == *asker.owner
     }
 
-    /// Whether both cannot have what they ask for.
+    /// Whether the two locks conflict.
     fn is_in_the_way_of(&self, asker: LockRequest<'_>) -> bool {
         !self.is_of(asker)
             && self.range.overlaps(asker.range)
@@ -264,27 +264,27 @@ impl Waiter {
         self.kept_until(patience).is_some_and(|until| now <= until)
     }
 
-    /// Until when no other owner gets the lock, once it is free.
+    /// Until when the lock is kept free for it.
     fn kept_until(&self, patience: Duration) -> Option<Mono> {
         match self.session {
-            Some(_) => self.turn,
-            None if self.overtaken >= OVERTAKEN => Some(self.asked.after(patience)),
+            Some(_) => self.notified_until,
+            None if self.overtaken >= OVERTAKEN => Some(self.last_request.after(patience)),
             None => None,
         }
     }
 
-    /// Whether it was notified and has not asked, or has stopped polling.
+    /// Whether it did not send LOCK in time after a notification, or has stopped polling.
     fn has_gone(&self, now: Mono, patience: Duration) -> bool {
         match self.session {
-            Some(_) => self.turn.is_some_and(|until| now > until),
-            None => now > self.asked.after(patience),
+            Some(_) => self.notified_until.is_some_and(|until| now > until),
+            None => now > self.last_request.after(patience),
         }
     }
 }
 
 /// Maximum number of requests that wait for locks on a file; a peer gets a third.
-const LINE: usize = 192;
+const MAX_WAITERS: usize = 192;
 /// How long a lock is kept free for a waiter that was notified.
-const TURN: Duration = Duration::from_secs(1);
+const KEPT_FREE: Duration = Duration::from_secs(1);
 /// Maximum number of times that a waiter that polls is overtaken.
 const OVERTAKEN: u32 = 3;

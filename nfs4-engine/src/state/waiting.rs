@@ -1,4 +1,4 @@
-//! The waiting lines for the locks of files.
+//! The waiters for the locks of all files.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,13 +10,13 @@ use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
 use crate::time::Mono;
 
 impl States {
-    /// Whether a request waits for locks on a file.
+    /// Whether a request waits for a lock on a file.
     pub(crate) fn is_waited_for(&self, file: FileKey) -> bool {
         let file = self.files.get(file);
         file.is_some_and(|file| !file.waiters.is_empty())
     }
 
-    /// Whether this request stands in the line of the file of an open already.
+    /// Whether this request waits already for a lock on the file of an open.
     pub(crate) fn is_waiting(&self, open: OpenKey, asker: LockRequest<'_>) -> bool {
         let file = self
             .opens
@@ -25,7 +25,7 @@ impl States {
         file.is_some_and(|file| file.waiters.has(asker))
     }
 
-    /// A denied request for a lock under an open waits for it.
+    /// A denied request for a lock under an open waits from now on.
     pub(crate) fn wait(
         &mut self,
         open: OpenKey,
@@ -49,21 +49,21 @@ impl States {
         }
     }
 
-    /// A denied request for a lock under an open does not wait for it any more.
+    /// A denied request for a lock under an open waits no longer.
     pub(crate) fn give_up(&mut self, open: OpenKey, asker: LockRequest<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line_of_some(file, |waiters| waiters.leave(asker));
         }
     }
 
-    /// A lock under an open was granted: its owner does not wait for it any more.
+    /// A lock under an open was granted: its owner waits no longer.
     pub(crate) fn granted(&mut self, open: OpenKey, asker: LockRequest<'_>) {
         if let Some(file) = self.opens.get(open).map(|open| open.file) {
             self.line_of_some(file, |waiters| waiters.granted(asker));
         }
     }
 
-    /// The waiter that goes before `asker` for what it wants of the file of an open.
+    /// The waiter for which the lock that `asker` requests under an open is kept free.
     pub(crate) fn before(
         &self,
         open: OpenKey,
@@ -86,21 +86,21 @@ impl States {
         }
         let mut waiters = core::mem::take(&mut found.waiters);
         self.walked += waiters.iter().count();
-        let turns = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
+        let grants = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
         let left = waiters.take_left();
         if let Some(found) = self.files.get_mut(file) {
             found.waiters = waiters;
         }
         self.wait_no_more(left);
-        turns
+        grants
     }
 
-    /// A client that cannot be notified polls.
+    /// A client cannot be notified: its waiters poll from now on.
     pub(crate) fn cannot_tell(&mut self, file: FileKey, client: ClientKey) {
         self.line_of_some(file, |waiters| waiters.cannot_tell(client));
     }
 
-    /// Whether no lock keeps a waiter from its lock.
+    /// Whether a waiter's lock conflicts with no lock that is held.
     fn would_get(&self, file: FileKey, waiter: &Waiter) -> bool {
         let owner = self.lock_owners.find(waiter.client, &waiter.owner);
         let file = self.files.get(file);
@@ -111,14 +111,14 @@ impl States {
         })
     }
 
-    /// Changes the waiting line of a file, if there is one. Mostly there is none.
+    /// Changes the waiters of a file, if there are any; mostly there are none.
     pub(super) fn line_of_some(&mut self, file: FileKey, change: impl FnOnce(&mut Waiters)) {
         if self.is_waited_for(file) {
             self.line(file, change);
         }
     }
 
-    /// Changes the waiting line of a file.
+    /// Changes the waiters of a file, and refunds those that leave.
     pub(crate) fn line<T>(
         &mut self,
         file: FileKey,
