@@ -170,7 +170,7 @@ fn resume_told<S: Scope>(
     }
     if let Stage::Noted(key, size) = stage {
         if let Some(size) = size.filter(|size| *size != attrs.size) {
-            // Never again with this change attribute: the file system continues to the next.
+            // Never again with this change attribute: the change attribute advances to the next.
             let (held, change, former) = (key, attrs.change, attrs.size);
             let stage = Stage::Kept {
                 held,
@@ -247,7 +247,7 @@ fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<Rep
 }
 
 /// The file of a write delegation has changed where its holder has it: its times and its change
-/// attribute must never seem to go back, so they continue now, as if the holder had written.
+/// attribute must never seem to go back, so they advance now, as if the holder had written.
 fn note<S: Scope>(cx: &mut Cx<'_, S>, key: DelegationKey, stage: Stage) -> Result<Step, Status> {
     let fh = cx.current()?;
     let held = cx.core.states.delegation(key).ok_or(Status::DELAY)?;
