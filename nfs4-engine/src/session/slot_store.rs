@@ -36,6 +36,7 @@ impl SlotStore {
     }
 
     /// The slot of this number, if it has memory.
+    #[inline]
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
         let Some((chunk, within)) = place(number) else {
             return Some(&mut self.first);
@@ -47,6 +48,7 @@ impl SlotStore {
     }
 
     /// The slot of this number, if it has memory.
+    #[inline]
     pub(super) fn get(&self, number: u32) -> Option<&Slot> {
         let Some((chunk, within)) = place(number) else {
             return Some(&self.first);
@@ -126,6 +128,7 @@ impl SlotStore {
 }
 
 /// The chunk of a slot, and its place in it; none for the first slot.
+#[inline]
 fn place(number: u32) -> Option<(usize, usize)> {
     let number = number.checked_sub(1)? as usize;
     Some((number / CHUNK, number % CHUNK))

@@ -61,11 +61,13 @@ impl Slots {
     }
 
     /// The slot of this number, if it has memory.
+    #[inline]
     pub(crate) fn get(&self, number: u32) -> Option<&Slot> {
         self.store.get(number)
     }
 
     /// The slot of this number, if it has memory.
+    #[inline]
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
         self.store.get_mut(number)
     }
@@ -76,6 +78,7 @@ impl Slots {
     }
 
     /// Passes a request to its slot, as [`Slot::acquire`] does.
+    #[inline]
     pub(crate) fn acquire(&mut self, number: u32, seqid: u32, fingerprint: u64) -> Acquire {
         let for_retries = number >= self.count;
         let slot = if number >= self.retained {
