@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
 use crate::ids::{ConnId, DialId};
 use crate::metrics::Metrics;
+use crate::time::Now;
 
 /// One order to the driver. Actions are carried out in the order of the queue.
 #[expect(
@@ -114,6 +115,8 @@ pub struct Outbox {
     payloads: Vec<(usize, Bytes)>,
     /// What was counted since the driver last took it.
     pub metrics: Metrics,
+    /// The instant of the input that causes these actions, which every procedure goes by.
+    pub(crate) now: Now,
 }
 
 impl Outbox {

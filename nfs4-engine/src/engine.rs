@@ -83,33 +83,34 @@ impl Engine {
 
     /// Processes one input; all actions that it causes are in `out` on return.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Outbox) {
+        out.now = now;
         self.runner.core.states.walked = 0;
         match input {
             Input::Call(call) => {
-                self.runner.call(now, call, out);
-                self.runner.core.after_request(now, out);
+                self.runner.call(call, out);
+                self.runner.core.after_request(out);
             }
             Input::FsDone { ticket, result } => {
                 // A result is large: it is lent from here on, and moved once.
-                self.runner.fs_done(now, ticket, &mut Some(result), out);
+                self.runner.fs_done(ticket, &mut Some(result), out);
             }
             Input::ConnOpened { conn, peer } => self.runner.core.connection_opened(conn, peer),
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);
                 let core = &mut self.runner.core;
-                core.report_fs_fault(None, FsCall::Release, fault, now.mono, out);
+                core.report_fs_fault(None, FsCall::Release, fault, out);
             }
-            Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, now, out),
-            Input::CallbackReply(reply) => self.runner.core.callback_reply(reply, now, out),
-            Input::Dialed { dial, result } => self.runner.core.dialed(dial, result, now, out),
+            Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, out),
+            Input::CallbackReply(reply) => self.runner.core.callback_reply(reply, out),
+            Input::Dialed { dial, result } => self.runner.core.dialed(dial, result, out),
             Input::Touched { export, fh, touch } => {
                 let fh = Fh { export, handle: fh };
-                self.runner.core.touched(&fh, touch, now, out);
+                self.runner.core.touched(&fh, touch, out);
             }
-            Input::Admin(admin) => self.runner.administer(now, admin, out),
+            Input::Admin(admin) => self.runner.administer(admin, out),
         }
         if !self.runner.core.callback_waits.is_empty() {
-            self.runner.wake(now, out);
+            self.runner.wake(out);
         }
     }
 
@@ -121,6 +122,7 @@ impl Engine {
 
     /// Runs timers that are due, at most `budget` steps and at least one; `true` if work is left.
     pub fn handle_timeout(&mut self, now: Now, mut budget: usize, out: &mut Outbox) -> bool {
+        out.now = now;
         budget = budget.max(1);
         while budget > 0 {
             let Some(due) = self.runner.core.timers.pop_due(now.mono) else {
@@ -129,38 +131,34 @@ impl Engine {
             self.runner.core.states.walked = 0;
             // One step for the check itself, taken after those for what it finds, so that one is progress.
             let done = match due {
-                Due::Lease(client) => {
-                    self.runner
-                        .core
-                        .on_lease_timer(client, now, &mut budget, out)
-                }
+                Due::Lease(client) => self.runner.core.on_lease_timer(client, &mut budget, out),
                 Due::LockGrant(file) => {
-                    self.runner.core.grant_locks(file, now, out);
+                    self.runner.core.grant_locks(file, out);
                     budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }
                 Due::Yielded => {
-                    self.runner.resume_yielded(now, out);
+                    self.runner.resume_yielded(out);
                     budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }
                 Due::Replies => self.runner.core.forget_replies(now.mono, &mut budget),
-                Due::Drain(conn) => self.runner.on_drain_timer(conn, now, &mut budget, out),
+                Due::Drain(conn) => self.runner.on_drain_timer(conn, &mut budget, out),
                 Due::CallbackWait => {
-                    self.runner.wake(now, out);
+                    self.runner.wake(out);
                     true
                 }
                 Due::Recall(key) => {
-                    self.runner.core.on_recall_timer(key, now, out);
+                    self.runner.core.on_recall_timer(key, out);
                     true
                 }
-                Due::Slots => self.runner.core.recall_slots(now, &mut budget, out),
+                Due::Slots => self.runner.core.recall_slots(&mut budget, out),
                 Due::Path(client) => {
-                    self.runner.core.on_path_timer(client, now, out);
+                    self.runner.core.on_path_timer(client, out);
                     true
                 }
                 Due::Callback(call) => {
-                    self.runner.core.on_callback_timer(call, now, out);
+                    self.runner.core.on_callback_timer(call, out);
                     true
                 }
             };

@@ -18,7 +18,6 @@ use crate::fh::Fh;
 use crate::guards::Guard;
 use crate::keys::{ClientKey, LockKey, OpenKey};
 use crate::state::stateid::Named;
-use crate::time::Now;
 
 /// An operation's context: the tables, its COMPOUND, and by the type `S` its scope.
 pub(crate) struct Cx<'a, S> {
@@ -27,7 +26,6 @@ pub(crate) struct Cx<'a, S> {
     pub(crate) out: &'a mut Outbox,
     /// COMPOUND4args, for payloads that are slices of it.
     pub(crate) record: &'a Bytes,
-    pub(crate) now: Now,
     pub(crate) scope: S,
 }
 
@@ -109,8 +107,7 @@ impl<S> Cx<'_, S> {
         touch: Touch,
         truncate: bool,
     ) -> bool {
-        self.core
-            .recall_for(fh, who, touch, truncate, self.now, self.out)
+        self.core.recall_for(fh, who, touch, truncate, self.out)
     }
 }
 

@@ -43,7 +43,7 @@ impl Scope for V40 {
                 return None;
             };
             let fh = cx.current().ok()?;
-            let checked = cx.core.check_v40(&stateid, Some(&fh), cx.now.mono);
+            let checked = cx.core.check_v40(&stateid, Some(&fh), cx.out.now.mono);
             checked.ok().map(|(_, client)| client)
         };
         V40::sender(cx).or_else(announced)
@@ -56,13 +56,13 @@ impl Scope for V40 {
 
 impl Established for V40 {
     fn client_of(cx: &mut Cx<'_, V40>, id: ClientId) -> Result<ClientKey, Status> {
-        let key = cx.core.client_v40(id, cx.now.mono)?;
+        let key = cx.core.client_v40(id, cx.out.now.mono)?;
         hold(cx, key);
         Ok(key)
     }
 
     fn check(cx: &mut Cx<'_, V40>, stateid: &Stateid, fh: Option<&Fh>) -> Result<Named, Status> {
-        let (named, client) = cx.core.check_v40(stateid, fh, cx.now.mono)?;
+        let (named, client) = cx.core.check_v40(stateid, fh, cx.out.now.mono)?;
         let open = match named {
             Named::Open(open) => Some(open),
             Named::Lock(lock) => cx.core.states.lock(lock).map(|lock| lock.open),
@@ -95,7 +95,7 @@ fn hold(cx: &mut Cx<'_, V40>, client: ClientKey) {
     if cx.run.leased_by != Some(client) {
         cx.core.mark_client_known(cx.run.conn, cx.out);
     }
-    cx.core.hold_lease(cx.run, client, cx.now.mono);
+    cx.core.hold_lease(cx.run, client, cx.out.now.mono);
 }
 
 impl Core {

@@ -6,7 +6,6 @@ use crate::core::Core;
 use crate::event::ClientGone;
 use crate::keys::ClientKey;
 use crate::state::table::WALKED_AT_ONCE;
-use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
@@ -34,15 +33,15 @@ impl Core {
     }
 
     /// Removes a client with all its state; what takes long is left to its timer.
-    pub(crate) fn evict(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn evict(&mut self, key: ClientKey, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
         client.going = Some(ClientGone::Evicted);
         // Its sessions go first.
         let mut budget = WALKED_AT_ONCE;
-        if !self.remove_client(key, ClientGone::Evicted, now, &mut budget, out) {
-            self.set_timer(now.mono, Due::Lease(key));
+        if !self.remove_client(key, ClientGone::Evicted, &mut budget, out) {
+            self.set_timer(out.now.mono, Due::Lease(key));
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::event::{Event, SessionGone, Unbound};
 use crate::ids::ConnId;
 use crate::keys::SessionKey;
 use crate::session::table::Session;
-use crate::time::Now;
 
 impl Core {
     /// Binds the connection that a session was created by, or that a request of it arrived on; if it
@@ -24,7 +23,6 @@ impl Core {
         session: SessionKey,
         conn: ConnId,
         direction: Direction,
-        now: Now,
         out: &mut Outbox,
     ) {
         let bound = self
@@ -35,9 +33,8 @@ impl Core {
             return;
         }
         self.mark_client_known(conn, out);
-        let binding = Binding::new(conn, direction, now);
-        if self.has_place(conn, SESSIONS_PER_CONNECTION)
-            && self.make_room(session, direction, now, out)
+        let binding = Binding::new(conn, direction, out.now);
+        if self.has_place(conn, SESSIONS_PER_CONNECTION) && self.make_room(session, direction, out)
         {
             self.add_binding(session, binding, out);
         } else {
@@ -56,9 +53,9 @@ impl Core {
         key: SessionKey,
         conn: ConnId,
         direction: Direction,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), Status> {
+        let now = out.now;
         let session = self.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
         if !direction.is_fore() && !session.bindings.has_fore_besides(conn) {
             return Err(Status::INVAL);
@@ -78,7 +75,7 @@ impl Core {
                 BindingPolicy::Exclusive => usize::MAX,
                 BindingPolicy::Shared => SESSIONS_PER_CONNECTION,
             };
-            if !self.has_place(conn, most) || !self.make_room(key, direction, now, out) {
+            if !self.has_place(conn, most) || !self.make_room(key, direction, out) {
                 return Err(Status::RESOURCE);
             }
             self.add_binding(key, Binding::new(conn, direction, now), out);
@@ -110,7 +107,7 @@ impl Core {
 
     /// A connection is closed: nothing but its bindings goes with it. Callbacks that were under way
     /// on it are sent by others.
-    pub(crate) fn connection_closed(&mut self, conn: ConnId, now: Now, out: &mut Outbox) {
+    pub(crate) fn connection_closed(&mut self, conn: ConnId, out: &mut Outbox) {
         let Some(connection) = self.connections.close(conn) else {
             return;
         };
@@ -126,12 +123,12 @@ impl Core {
                 });
             }
         }
-        self.lose_flights(connection.flights, now, out);
+        self.lose_flights(connection.flights, out);
         if let Some(client) = connection.serves {
-            self.path_lost(client, conn, now, out);
+            self.path_lost(client, conn, out);
         }
         for session in connection.sessions {
-            self.pump(session, now, out);
+            self.pump(session, out);
         }
         self.peers.leave(connection.host);
     }
@@ -163,13 +160,7 @@ impl Core {
     }
 
     /// Whether a session may have one more connection, of this direction; silent ones are unbound.
-    fn make_room(
-        &mut self,
-        key: SessionKey,
-        direction: Direction,
-        now: Now,
-        out: &mut Outbox,
-    ) -> bool {
+    fn make_room(&mut self, key: SessionKey, direction: Direction, out: &mut Outbox) -> bool {
         let limit = self.config.max_connections_per_session as usize;
         loop {
             let Some(session) = self.sessions.get(key) else {
@@ -187,7 +178,7 @@ impl Core {
                 direction
             };
             let lease = self.lease_length(session.client);
-            let Some(silent) = session.bindings.silent(now.mono, lease, to) else {
+            let Some(silent) = session.bindings.silent(out.now.mono, lease, to) else {
                 return false;
             };
             self.unbind(key, silent, Unbound::Reaper, out);

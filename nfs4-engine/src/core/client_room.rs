@@ -11,7 +11,6 @@ use crate::keys::ClientKey;
 use crate::peer::{LimitReached, Peer};
 use crate::principal::Principal;
 use crate::state::table::WALKED_AT_ONCE;
-use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
@@ -24,11 +23,11 @@ impl Core {
         &mut self,
         who: ClientIdentity<'_>,
         conn: ConnId,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<ClientKey, Status> {
+        let now = out.now;
         let peer = self.peer_by(conn, who.principal);
-        if let Err(status) = self.make_room_for(peer, &who, now, out) {
+        if let Err(status) = self.make_room_for(peer, &who, out) {
             self.peers.leave(peer);
             return Err(status);
         }
@@ -48,11 +47,10 @@ impl Core {
         &mut self,
         key: ClientKey,
         reason: ClientGone,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), Status> {
         let mut budget = REMOVED_AT_ONCE;
-        if self.remove_client(key, reason, now, &mut budget, out) {
+        if self.remove_client(key, reason, &mut budget, out) {
             Ok(())
         } else {
             Err(Status::DELAY)
@@ -66,7 +64,6 @@ impl Core {
         &mut self,
         peer: Peer,
         who: &ClientIdentity<'_>,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), Status> {
         let replaced = who.replaces.and_then(|old| self.clients.get(old));
@@ -79,7 +76,7 @@ impl Core {
                 admitted => admitted,
             }
         };
-        let Err(full) = self.admit(now, out, admits) else {
+        let Err(full) = self.admit(out, admits) else {
             return Ok(());
         };
         let own = self.clients.gives_way(Some(peer));
@@ -88,7 +85,7 @@ impl Core {
             LimitReached::Node => self.clients.gives_way(None),
         };
         let first = own.or(other).ok_or(full.of_client(who.minor))?;
-        self.discard(first, ClientGone::Crowded, now, out)
+        self.discard(first, ClientGone::Crowded, out)
     }
 
     /// The peer that sends by a connection, with one more use.

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::event::{ClientGone, SessionGone};
 use crate::keys::{ClientKey, SessionKey};
 use crate::state::table::WALKED_AT_ONCE;
-use crate::time::{Mono, Now};
+use crate::time::Mono;
 use crate::timer::Due;
 
 impl Core {
@@ -42,7 +42,8 @@ impl Core {
 
     /// Removes clients with expired leases whose timers have not run yet, so that their state is in no
     /// request's way. Of a large client, a part.
-    pub(crate) fn expire(&mut self, now: Now, out: &mut Outbox) {
+    pub(crate) fn expire(&mut self, out: &mut Outbox) {
+        let now = out.now;
         let mut budget = AT_ONCE;
         let mut others = Vec::new();
         while budget > 0
@@ -50,7 +51,7 @@ impl Core {
         {
             budget -= 1;
             let done = match due {
-                Due::Lease(client) => self.on_lease_timer(client, now, &mut budget, out),
+                Due::Lease(client) => self.on_lease_timer(client, &mut budget, out),
                 Due::Drain(_)
                 | Due::LockGrant(_)
                 | Due::Slots
@@ -75,17 +76,17 @@ impl Core {
     pub(crate) fn on_lease_timer(
         &mut self,
         key: ClientKey,
-        now: Now,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
+        let now = out.now;
         if self.clients.get(key).is_none() {
             return true;
         }
         if self.is_expired(key, now.mono) {
-            return self.remove_client(key, ClientGone::LeaseExpired, now, budget, out);
+            return self.remove_client(key, ClientGone::LeaseExpired, budget, out);
         }
-        if !self.forget_silent_owners(key, now, budget, out) {
+        if !self.forget_silent_owners(key, budget, out) {
             return false;
         }
         let Some(client) = self.clients.get(key) else {
@@ -104,7 +105,7 @@ impl Core {
                 return false;
             }
             let before = self.states.walked;
-            self.destroy_session(session, SessionGone::LeaseExpired, now, out);
+            self.destroy_session(session, SessionGone::LeaseExpired, out);
             let walked = self.states.walked - before;
             *budget = budget.saturating_sub(walked.max(1));
         }

@@ -3,7 +3,6 @@
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::fs::{FsCall, FsFault};
-use crate::time::Mono;
 
 impl Core {
     /// Reports a fault of a file system, at most once a minute for each pair of call and fault.
@@ -13,10 +12,9 @@ impl Core {
         export: Option<u16>,
         call: FsCall,
         fault: FsFault,
-        now: Mono,
         out: &mut Outbox,
     ) {
-        if let Some(event) = self.faults.note(export, call, fault, now) {
+        if let Some(event) = self.faults.note(export, call, fault, out.now.mono) {
             out.event(event);
         }
     }

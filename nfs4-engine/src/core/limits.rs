@@ -9,7 +9,6 @@ use crate::action::Outbox;
 use crate::core::Core;
 use crate::keys::{ClientKey, FileKey, LockKey, OpenKey};
 use crate::peer::LimitReached;
-use crate::time::Now;
 
 impl Core {
     /// Whether a client may have one more session; its former incarnation, if it is `replaced`, gives its
@@ -18,7 +17,6 @@ impl Core {
         &mut self,
         client: ClientKey,
         replaced: Option<ClientKey>,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), LimitReached> {
         let found = self.clients.get(client).ok_or(LimitReached::Share)?;
@@ -31,7 +29,7 @@ impl Core {
             // The peer has no more than before.
             return Ok(());
         }
-        self.admit(now, out, |core| {
+        self.admit(out, |core| {
             let held = core.sessions.shares.held(peer);
             held.admits(core.config.max_sessions as usize, 1)
         })
@@ -42,7 +40,6 @@ impl Core {
         &mut self,
         client: ClientKey,
         owner: &[u8],
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), LimitReached> {
         let found = self.clients.get(client).ok_or(LimitReached::Share)?;
@@ -50,7 +47,7 @@ impl Core {
         if own >= self.config.max_opens_per_client as usize {
             return Err(LimitReached::Share);
         }
-        self.admit(now, out, |core| {
+        self.admit(out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
             states.held(client).admits(most, 1)?;
             let most = most * BYTES_OF_OWNERS;
@@ -64,11 +61,10 @@ impl Core {
         &mut self,
         open: OpenKey,
         anew: Option<&[u8]>,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), LimitReached> {
         let (file, client) = self.of_open(open)?;
-        self.admit(now, out, |core| {
+        self.admit(out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
             states.locked(file, client).admits(LOCKED_PER_FILE, 1)?;
             let Some(owner) = anew else {
@@ -85,12 +81,11 @@ impl Core {
     pub(crate) fn admit_cut(
         &mut self,
         lock: LockKey,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), LimitReached> {
         let lock = self.states.lock(lock).ok_or(LimitReached::Share)?;
         let (file, client) = (lock.file, lock.client);
-        self.admit(now, out, |core| {
+        self.admit(out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
             states.locked(file, client).admits(2 * LOCKED_PER_FILE, 1)?;
             states.held(client).admits(2 * most, 1)
@@ -129,14 +124,13 @@ impl Core {
     /// The limit that keeps a peer from having more, once clients with expired leases are gone.
     pub(crate) fn admit(
         &mut self,
-        now: Now,
         out: &mut Outbox,
         admits: impl Fn(&Core) -> Result<(), LimitReached>,
     ) -> Result<(), LimitReached> {
         if admits(self).is_ok() {
             return Ok(());
         }
-        self.expire(now, out);
+        self.expire(out);
         admits(self)
     }
 }

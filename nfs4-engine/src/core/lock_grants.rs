@@ -6,13 +6,12 @@ use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::keys::{ClientKey, FileKey};
-use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
     /// Locks of a file may have become free: notifies the waiters that come next.
-    pub(crate) fn grant_locks(&mut self, file: FileKey, now: Now, out: &mut Outbox) {
-        let turns = self.states.turns(file, now.mono, self.config.lease);
+    pub(crate) fn grant_locks(&mut self, file: FileKey, out: &mut Outbox) {
+        let turns = self.states.turns(file, out.now.mono, self.config.lease);
         for told in turns.told {
             let Some(fh) = self.states.handle_of(file) else {
                 return;
@@ -23,7 +22,7 @@ impl Core {
                 owner: told.owner,
             };
             let purpose = CallPurpose::NotifyLock { file, client };
-            let asked = self.send_callback_to(client, Some(told.session), op, purpose, now, out);
+            let asked = self.send_callback_to(client, Some(told.session), op, purpose, out);
             if asked.is_err() {
                 self.states.cannot_tell(file, client);
             }

@@ -9,7 +9,6 @@ use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
 use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::state::ending::Ending;
-use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
@@ -18,14 +17,13 @@ impl Core {
         &mut self,
         key: SessionKey,
         reason: SessionGone,
-        now: Now,
         out: &mut Outbox,
     ) {
         let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
         out.metrics
-            .session_lived(now.mono.since(session.created.mono));
+            .session_lived(out.now.mono.since(session.created.mono));
         self.states.walked += session.bindings.len();
         self.unbind_all(key, &session, reason, out);
         if let Some(client) = self.clients.get_mut(session.client) {
@@ -38,16 +36,16 @@ impl Core {
             session: session.id,
             reason,
         });
-        self.cancel_callbacks(session.back.clear(), now, out);
+        self.cancel_callbacks(session.back.clear(), out);
     }
 
     /// Closes an open at its owner's request, and releases the file.
-    pub(crate) fn close(&mut self, key: OpenKey, now: Now, out: &mut Outbox) {
-        self.end_open(key, Ending::Asked, now, out);
+    pub(crate) fn close(&mut self, key: OpenKey, out: &mut Outbox) {
+        self.end_open(key, Ending::Asked, out);
     }
 
     /// Ends an open, and releases the file.
-    pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, now: Now, out: &mut Outbox) {
+    pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, out: &mut Outbox) {
         let Some(open) = self.states.get(key) else {
             return;
         };
@@ -59,8 +57,8 @@ impl Core {
             self.release(fh.export, fh.handle, out);
         }
         self.clients.note_idle(key_of_client);
-        self.end_delegations_of_unopened(file, now.mono);
-        self.grant_locks(file, now, out);
+        self.end_delegations_of_unopened(file, out.now.mono);
+        self.grant_locks(file, out);
     }
 
     /// Releases a file that a file system holds for an open.
@@ -78,10 +76,10 @@ impl Core {
         &mut self,
         key: ClientKey,
         reason: ClientGone,
-        now: Now,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
+        let now = out.now;
         // Also if another request finds what is left of it.
         let going = self.clients.get(key).and_then(|client| client.going);
         let reason = going.unwrap_or(reason);
@@ -93,7 +91,7 @@ impl Core {
             // Such a client has no session.
             ClientGone::Crowded => SessionGone::Replaced,
         };
-        self.close_path(key, CallbackFailed::Cancelled, now, out);
+        self.close_path(key, CallbackFailed::Cancelled, out);
         loop {
             let Some(client) = self.clients.get_mut(key) else {
                 return true;
@@ -116,12 +114,12 @@ impl Core {
             *budget -= 1;
             let before = self.states.walked;
             if let Some(session) = session {
-                self.destroy_session(session, session_reason, now, out);
+                self.destroy_session(session, session_reason, out);
             } else if let Some(open) = open {
                 // The locks under it go first, one by one.
                 let most = (*budget).max(1);
                 if self.states.end_locks_under(open, Ending::Lost, most) {
-                    self.end_open(open, Ending::Lost, now, out);
+                    self.end_open(open, Ending::Lost, out);
                 }
             } else if let Some(delegation) = delegation {
                 let recalled = self

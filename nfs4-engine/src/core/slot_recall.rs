@@ -36,7 +36,7 @@ impl Core {
     }
 
     /// Checks sessions, in steps; `false` if there is more to do than `budget` allows.
-    pub(crate) fn recall_slots(&mut self, now: Now, budget: &mut usize, out: &mut Outbox) -> bool {
+    pub(crate) fn recall_slots(&mut self, budget: &mut usize, out: &mut Outbox) -> bool {
         loop {
             let mut places = self.sessions.places_from(self.sessions.round.next);
             let Some((key, found)) = places.next() else {
@@ -52,17 +52,17 @@ impl Core {
             if let Some(peer) = peer {
                 let pressure = self.pressure(peer);
                 self.sessions.round.is_short |= pressure.is_high();
-                self.recall_slots_of(key, pressure, now, out);
+                self.recall_slots_of(key, pressure, out);
             }
         }
         self.sessions.round.is_set = false;
         if self.sessions.round.is_short {
-            self.begin_round(now);
+            self.begin_round(out.now);
         }
         true
     }
 
-    fn recall_slots_of(&mut self, key: SessionKey, pressure: Pressure, now: Now, out: &mut Outbox) {
+    fn recall_slots_of(&mut self, key: SessionKey, pressure: Pressure, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -82,7 +82,7 @@ impl Core {
         let client = session.client;
         let op = CallbackOp::RecallSlot { target: count - 1 };
         let purpose = CallPurpose::RecallSlot(key);
-        let called = self.send_callback_to(client, Some(key), op, purpose, now, out);
+        let called = self.send_callback_to(client, Some(key), op, purpose, out);
         if called.is_err()
             && let Some(session) = self.sessions.get_mut(key)
         {

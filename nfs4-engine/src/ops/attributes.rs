@@ -66,7 +66,7 @@ fn note_if_stale<S: Scope>(
 ) -> Result<(), Status> {
     if error == FsError::Stale {
         let (fh, who) = (cx.current()?, S::sender_before(cx, next));
-        cx.core.note_stale_file(&fh, who, cx.now.mono);
+        cx.core.note_stale_file(&fh, who, cx.out.now.mono);
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ fn look_or_wait<S: Scope>(
         if !known && let Some(file) = permission::delegated(cx, &fh, who, Touch::Read) {
             return permission::ask(cx, IntendedUse::Look, file);
         }
-        match cx.core.probe(&fh, who, cx.now, cx.out) {
+        match cx.core.probe(&fh, who, cx.out) {
             Probed::Clear | Probed::Known => {}
             Probed::Answered(key, answer) => {
                 cx.run.watch = cx.core.guards.watch();
@@ -227,7 +227,7 @@ fn read_or_recall<S>(
         (Err(_), Stage::Noted(key, _) | Stage::Kept { held: key, .. }) => {
             // Without the record, only the holder knows of the change.
             let reason = RecallReason::Conflict;
-            cx.core.recall(key, false, reason, cx.now, cx.out);
+            cx.core.recall(key, false, reason, cx.out);
             Err(Status::DELAY)
         }
         (Err(error), _) => Err(error.status()),

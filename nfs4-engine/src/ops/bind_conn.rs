@@ -13,7 +13,7 @@ use crate::event::Event;
 /// A rebind changes the direction; FORE_OR_BOTH and BACK_OR_BOTH get both.
 pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::BindConnToSession::decode(args)?;
-    let (conn, now) = (cx.run.conn, cx.now);
+    let (conn, now) = (cx.run.conn, cx.out.now);
     if cx.core.connections.is_draining(conn) {
         return Err(Status::DELAY);
     }
@@ -31,7 +31,7 @@ pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Resu
         ChannelDirFromClient::Back => Direction::Back,
         ChannelDirFromClient::ForeOrBoth | ChannelDirFromClient::BackOrBoth => Direction::Both,
     };
-    cx.core.bind(key, conn, direction, now, cx.out)?;
+    cx.core.bind(key, conn, direction, cx.out)?;
     let dir = match direction {
         Direction::Fore => ChannelDirFromServer::Fore,
         Direction::Back => ChannelDirFromServer::Back,

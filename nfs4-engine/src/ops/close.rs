@@ -21,7 +21,7 @@ pub(crate) fn start<S: Established>(
     if !cx.core.states.end_locks_under(open, Ending::Asked, most) {
         return Ok(Step::Yield);
     }
-    cx.core.close(open, cx.now, cx.out);
+    cx.core.close(open, cx.out);
     // The returned stateid is invalid, and the client must not use it.
     cx.run.current_stateid = Stateid::INVALID;
     Stateid::INVALID.encode(cx.body());

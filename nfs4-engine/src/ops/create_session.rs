@@ -31,7 +31,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         .by_id(args.clientid.0)
         .ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
-    if client.about.minor == 0 || cx.core.is_expired(key, cx.now.mono) {
+    if client.about.minor == 0 || cx.core.is_expired(key, cx.out.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
     let is_own = client.principal == Principal::of(&cx.run.cred);
@@ -75,7 +75,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     let own = cx.core.clients.of_owner(client.about.minor, &client.owner);
     let (confirmed, replaced) = (client.confirmed, own.confirmed.filter(|old| *old != key));
     cx.core
-        .admit_session(key, replaced, cx.now, cx.out)
+        .admit_session(key, replaced, cx.out)
         .map_err(LimitReached::of_session)?;
     if !confirmed {
         confirm(cx, key)?;
@@ -96,7 +96,7 @@ fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) {
     } else {
         Direction::Fore
     };
-    core.associate(session, cx.run.conn, direction, cx.now, cx.out);
+    core.associate(session, cx.run.conn, direction, cx.out);
 }
 
 /// Confirms a client record; the owner's previous incarnation ends with all its state.
@@ -111,7 +111,7 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
         .confirmed
     {
         let comebacks = core.clients.note_replacement(old, key);
-        core.discard(old, ClientGone::Replaced, cx.now, cx.out)?;
+        core.discard(old, ClientGone::Replaced, cx.out)?;
         if let Some(times) = comebacks
             && let Some(client) = core.clients.get(key)
         {
@@ -143,7 +143,7 @@ fn create<S: Scope>(
     let core = &mut *cx.core;
     let with_back = back.wanted;
     let peer = core.clients.get(key).ok_or(Status::SERVERFAULT)?.peer;
-    let session = core.sessions.insert((key, peer), fore, back, cx.now);
+    let session = core.sessions.insert((key, peer), fore, back, cx.out.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
     // Best effort: the session is valid even without this connection.
     let direction = if with_back {
@@ -151,7 +151,7 @@ fn create<S: Scope>(
     } else {
         Direction::Fore
     };
-    core.associate(session, cx.run.conn, direction, cx.now, cx.out);
+    core.associate(session, cx.run.conn, direction, cx.out);
     let bindings = &core
         .sessions
         .get(session)
@@ -177,7 +177,7 @@ fn create<S: Scope>(
     }
     let client = core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.sessions.push(session);
-    client.lease.renew(cx.now.mono);
+    client.lease.renew(cx.out.now.mono);
     let asked = &args.fore_chan_attrs;
     let ok = res::CreateSessionOk {
         sessionid: id,

@@ -43,7 +43,7 @@ pub(crate) fn return_delegation<S: Established>(
     let args = args::DelegReturn::decode(args)?;
     match named(cx, args.deleg_stateid, Some(&fh)) {
         Ok(key) if !may_return(cx, key) => return Err(Status::BAD_STATEID),
-        Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.now.mono),
+        Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.out.now.mono),
         Err(Status::BAD_STATEID) if ended_with_file(cx, args.deleg_stateid)? => {}
         Err(status) => return Err(status),
     }
@@ -168,7 +168,7 @@ fn decide<S: Established>(
     }
     // A client claims a delegation while it returns it; a new delegation would cross the return.
     let anew = matches!(args.claim, args::OpenClaim::Null(_) | args::OpenClaim::Fh);
-    let now = cx.now.mono;
+    let now = cx.out.now.mono;
     let candidate = Candidate {
         hash: cx.core.states.hash_of(open).ok_or(OfferRefused::Resource)?,
         links: opened.attrs.links,
@@ -190,7 +190,7 @@ fn decide<S: Established>(
         return Err(OfferRefused::Resource);
     }
     if own.is_none() && cx.core.admit_delegation(client).is_err() {
-        cx.core.recall_some_for(client, cx.now, cx.out);
+        cx.core.recall_some_for(client, cx.out);
         return Err(OfferRefused::Resource);
     }
     grant(cx, &opened, client, own, (kind, share)).map(Offer::Granted)

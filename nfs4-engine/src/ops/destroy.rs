@@ -13,7 +13,7 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
     let key = cx.core.sessions.by_id(&id).ok_or(Status::BADSESSION)?;
     let session = cx.core.sessions.get(key).ok_or(Status::BADSESSION)?;
     let client = session.client;
-    if !cx.core.is_own(client, &cx.run.cred) || cx.core.is_expired(client, cx.now.mono) {
+    if !cx.core.is_own(client, &cx.run.cred) || cx.core.is_expired(client, cx.out.now.mono) {
         return Err(Status::BADSESSION);
     }
     let own = cx.scope.session() == Some(key);
@@ -31,11 +31,10 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
         cx.run.sequenced = None;
         if let Some(session) = cx.core.sessions.get_mut(key) {
             session.running -= 1;
-            session.last_used = cx.now.mono;
+            session.last_used = cx.out.now.mono;
         }
     }
-    cx.core
-        .destroy_session(key, SessionGone::Request, cx.now, cx.out);
+    cx.core.destroy_session(key, SessionGone::Request, cx.out);
     Ok(Step::Done(Status::OK))
 }
 
@@ -45,7 +44,7 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     let key = cx.core.clients.by_id(id.0).ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let is_own = cx.core.is_own(key, &cx.run.cred);
-    if client.about.minor == 0 || !is_own || cx.core.is_expired(key, cx.now.mono) {
+    if client.about.minor == 0 || !is_own || cx.core.is_expired(key, cx.out.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
     if client.has_state() {
@@ -53,6 +52,6 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     }
     let mut budget = 1;
     cx.core
-        .remove_client(key, ClientGone::Request, cx.now, &mut budget, cx.out);
+        .remove_client(key, ClientGone::Request, &mut budget, cx.out);
     Ok(Step::Done(Status::OK))
 }

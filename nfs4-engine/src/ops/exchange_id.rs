@@ -33,7 +33,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         args::StateProtect::Ssv { .. } => return Err(Status::ENCR_ALG_UNSUPP),
     }
     let caller = Principal::of(&cx.run.cred);
-    let now = cx.now;
+    let now = cx.out.now;
     let key = if args.flags & EXCHGID4_FLAG_UPD_CONFIRMED_REC_A == 0 {
         introduce(cx, &args, caller)?
     } else {
@@ -85,7 +85,7 @@ fn introduce<S: Scope>(
     args: &args::ExchangeId<'_>,
     caller: Principal,
 ) -> Result<ClientKey, Status> {
-    let (core, now) = (&mut *cx.core, cx.now);
+    let (core, now) = (&mut *cx.core, cx.out.now);
     let owner = &args.clientowner;
     let records = core.clients.of_owner(1, owner.ownerid);
     if let Some(key) = records.confirmed
@@ -97,9 +97,9 @@ fn introduce<S: Scope>(
             if client.has_state() && !expired {
                 return Err(Status::CLID_INUSE);
             }
-            core.discard(key, ClientGone::Replaced, now, cx.out)?;
+            core.discard(key, ClientGone::Replaced, cx.out)?;
         } else if expired {
-            core.discard(key, ClientGone::LeaseExpired, now, cx.out)?;
+            core.discard(key, ClientGone::LeaseExpired, cx.out)?;
         } else if client.verifier == owner.verifier {
             // 2: the same incarnation repeats EXCHANGE_ID.
             return Ok(key);
@@ -111,7 +111,7 @@ fn introduce<S: Scope>(
     }
     if let Some(key) = records.unconfirmed {
         // 4: an unconfirmed record is replaced.
-        core.discard(key, ClientGone::Replaced, now, cx.out)?;
+        core.discard(key, ClientGone::Replaced, cx.out)?;
     }
     // 1
     let who = ClientIdentity {
@@ -121,7 +121,7 @@ fn introduce<S: Scope>(
         principal: caller,
         replaces: core.clients.of_owner(1, owner.ownerid).confirmed,
     };
-    core.new_client(who, cx.run.conn, now, cx.out)
+    core.new_client(who, cx.run.conn, cx.out)
 }
 
 /// A client updates its confirmed record: cases 6 to 9.

@@ -70,7 +70,7 @@ pub(crate) fn authority<S: Established>(
         if bypass || cx.core.states.admits(fh, intent.share()) {
             return Ok(Right::Is(Authority::Credential));
         }
-        cx.core.expire(cx.now, cx.out);
+        cx.core.expire(cx.out);
         return if cx.core.states.admits(fh, intent.share()) {
             Ok(Right::Is(Authority::Credential))
         } else {

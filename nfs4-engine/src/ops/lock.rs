@@ -61,7 +61,7 @@ pub(crate) fn lock<S: Established>(
             if admitted || cx.core.states.is_waiting(open, asker) {
                 let lease = cx.core.config.lease;
                 let states = &mut cx.core.states;
-                states.wait(open, asker, session, cx.now.mono, lease);
+                states.wait(open, asker, session, cx.out.now.mono, lease);
             }
         } else {
             cx.core.states.give_up(open, asker);
@@ -72,7 +72,7 @@ pub(crate) fn lock<S: Established>(
         return Err(LimitReached::Share.of_lock(cx.run.minor));
     }
     let anew = held.is_none().then_some(owner);
-    let admitted = cx.core.admit_lock(open, anew, cx.now, cx.out);
+    let admitted = cx.core.admit_lock(open, anew, cx.out);
     admitted.map_err(|full| full.of_lock(cx.run.minor))?;
     let held = match held {
         Some(held) => held,
@@ -85,7 +85,7 @@ pub(crate) fn lock<S: Established>(
     cx.core.states.granted(open, asker);
     if kind == LockKind::Read {
         // The owner may have had a write lock, so waiting read locks may now be granted.
-        cx.core.grant_locks(file, cx.now, cx.out);
+        cx.core.grant_locks(file, cx.out);
     }
     cx.run.current_stateid = stateid;
     res::LockOk {
@@ -111,7 +111,7 @@ fn look<S: Established>(
     let fh = cx.current()?;
     let args = args::LockT::decode(args)?;
     Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
-    if cx.core.in_grace(cx.now.mono) {
+    if cx.core.in_grace(cx.out.now.mono) {
         return Err(Status::GRACE);
     }
     // The holder of a write delegation grants locks locally. [RFC 8881 §10.4.2] In 4.0 the owner
@@ -188,13 +188,13 @@ pub(crate) fn unlock<S: Established>(
     let lock = states.lock(held).ok_or(Status::BAD_STATEID)?;
     let file = lock.file;
     if states.cuts(held, range) {
-        let admitted = cx.core.admit_cut(held, cx.now, cx.out);
+        let admitted = cx.core.admit_cut(held, cx.out);
         admitted.map_err(|full| full.of_lock(cx.run.minor))?;
     }
     let Some(stateid) = cx.core.states.unlock_range(held, range) else {
         return Ok(Step::Yield);
     };
-    cx.core.grant_locks(file, cx.now, cx.out);
+    cx.core.grant_locks(file, cx.out);
     cx.run.current_stateid = stateid;
     res::LockUOk {
         lock_stateid: stateid,
@@ -274,7 +274,7 @@ fn is_denied<S>(
     }
     let states = &cx.core.states;
     let lease = cx.core.config.lease;
-    let Some(waiter) = states.before(open, asker, cx.now.mono, lease) else {
+    let Some(waiter) = states.before(open, asker, cx.out.now.mono, lease) else {
         return false;
     };
     let (client, owner) = (Some(waiter.client), &waiter.owner);
@@ -291,7 +291,7 @@ fn conflict<S>(
     by: Option<LockOwnerKey>,
 ) -> Option<Conflict<LockOwnerKey>> {
     cx.core.states.lock_conflict(file, range, kind, by)?;
-    cx.core.expire(cx.now, cx.out);
+    cx.core.expire(cx.out);
     cx.core.states.lock_conflict(file, range, kind, by)
 }
 

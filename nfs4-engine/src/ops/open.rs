@@ -180,7 +180,7 @@ fn barred<S>(
 
 /// Whether an open-owner may open one more file.
 fn room_for<S>(cx: &mut Cx<'_, S>, client: ClientKey, owner: &[u8]) -> Result<(), Status> {
-    let admitted = cx.core.admit_open(client, owner, cx.now, cx.out);
+    let admitted = cx.core.admit_open(client, owner, cx.out);
     admitted.map_err(|full| full.of_open(cx.run.minor))
 }
 
@@ -322,7 +322,7 @@ fn admit<S: Established>(
         return Err(Status::DELAY);
     }
     if !cx.core.states.admits_wanted(wanted, needed) {
-        cx.core.expire(cx.now, cx.out);
+        cx.core.expire(cx.out);
         if !cx.core.states.admits_wanted(wanted, needed) {
             return Err(Status::SHARE_DENIED);
         }

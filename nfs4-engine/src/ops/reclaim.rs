@@ -36,7 +36,7 @@ pub(super) fn admit<S>(cx: &Cx<'_, S>, client: ClientKey, reclaims: bool) -> Res
         return Err(Status::NO_GRACE);
     }
     let client = cx.core.clients.get(client).ok_or(Status::DELAY)?;
-    if cx.core.in_grace(cx.now.mono) || !client.reclaim_complete {
+    if cx.core.in_grace(cx.out.now.mono) || !client.reclaim_complete {
         return Err(Status::GRACE);
     }
     Ok(())

@@ -22,7 +22,7 @@ use crate::state::owner_seqid::{
     LastReply, OwnerSeqid, SeqidCheck, SeqidReply, SeqidRequest, counts,
 };
 use crate::state::stateid::Named;
-use crate::time::{Mono, Now};
+use crate::time::Mono;
 
 /// OPEN. [RFC 7530 §16.16]
 pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -48,7 +48,7 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
             SeqidCheck::Bad => return Err(Status::BAD_SEQID),
         }
     }
-    let now = cx.now.mono;
+    let now = cx.out.now.mono;
     let owners = &mut cx.core.states.open_owners;
     let key = owners.named(client, name);
     owners.with_turn(key, Some(now), OwnerSeqid::begin);
@@ -219,14 +219,14 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
         if let Some(owner) = made.or(known) {
             states
                 .lock_owners
-                .with_turn(owner, Some(cx.now.mono), |turns| {
+                .with_turn(owner, Some(cx.out.now.mono), |turns| {
                     turns.confirm();
                     turns.count(seqid);
                 });
         }
     }
     if let Some(client) = cx.run.leased_by {
-        cx.core.drop_excess_owners(client, cx.now, cx.out);
+        cx.core.drop_excess_owners(client, cx.out);
     }
 }
 
@@ -248,11 +248,11 @@ fn enter_open(
     };
     let key = key.ok_or(Status::BAD_STATEID)?;
     let owner = states.open_owners.get(key).ok_or(Status::BAD_STATEID)?;
-    let client = cx.core.client_of_state(owner.client(), cx.now.mono)?;
+    let client = cx.core.client_of_state(owner.client(), cx.out.now.mono)?;
     let turns = turns(Some(owner)).ok_or(Status::BAD_STATEID)?;
     let turn = turns.judge(&asked);
     let confirmed = turns.is_confirmed();
-    cx.core.hold_lease(cx.run, client, cx.now.mono);
+    cx.core.hold_lease(cx.run, client, cx.out.now.mono);
     match turn {
         SeqidCheck::Running => Err(Status::RESOURCE),
         SeqidCheck::Replay => Ok(Some(replay_open(cx, key))),
@@ -269,7 +269,7 @@ fn enter_open(
             Err(Status::BAD_STATEID)
         }
         SeqidCheck::New => {
-            let now = cx.now.mono;
+            let now = cx.out.now.mono;
             let owners = &mut cx.core.states.open_owners;
             owners.with_turn(key, Some(now), OwnerSeqid::begin);
             take(cx, SeqidOwner::Open(key), asked);
@@ -294,10 +294,10 @@ fn enter_lock(
     };
     let key = key.ok_or(Status::BAD_STATEID)?;
     let owner = states.lock_owners.get(key).ok_or(Status::BAD_STATEID)?;
-    let client = cx.core.client_of_state(owner.client(), cx.now.mono)?;
+    let client = cx.core.client_of_state(owner.client(), cx.out.now.mono)?;
     let turns = turns(Some(owner)).ok_or(Status::BAD_STATEID)?;
     let turn = turns.judge(&asked);
-    cx.core.hold_lease(cx.run, client, cx.now.mono);
+    cx.core.hold_lease(cx.run, client, cx.out.now.mono);
     match turn {
         SeqidCheck::Running => Err(Status::RESOURCE),
         SeqidCheck::Replay => {
@@ -306,7 +306,7 @@ fn enter_lock(
         }
         SeqidCheck::Bad => Err(Status::BAD_SEQID),
         SeqidCheck::New => {
-            let now = cx.now.mono;
+            let now = cx.out.now.mono;
             let owners = &mut cx.core.states.lock_owners;
             owners.with_turn(key, Some(now), OwnerSeqid::begin);
             take(cx, SeqidOwner::Lock(key), asked);
@@ -345,7 +345,7 @@ fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
     let open = turns(owners.get(key)).and_then(|turns| turns.unconfirmed);
     owners.with_turn(key, None, OwnerSeqid::restart);
     if let Some(open) = open {
-        cx.core.close(open, cx.now, cx.out);
+        cx.core.close(open, cx.out);
     }
 }
 
@@ -384,10 +384,10 @@ impl Core {
 
     /// Removes the least recently used owners without state while the server remembers too many: those of
     /// the client's own peer, unless that has few. [RFC 7530 §9.1.10]
-    fn drop_excess_owners(&mut self, client: ClientKey, now: Now, out: &mut Outbox) {
+    fn drop_excess_owners(&mut self, client: ClientKey, out: &mut Outbox) {
         let most = OWNERS_REMEMBERED;
         while let Some(key) = self.states.open_owners.excess_owner(client, most) {
-            self.forget_owner(key, now, out);
+            self.forget_owner(key, out);
         }
         while let Some(key) = self.states.lock_owners.excess_owner(client, most) {
             self.states.lock_owners.remove(key);
@@ -400,14 +400,13 @@ impl Core {
     pub(crate) fn forget_silent_owners(
         &mut self,
         client: ClientKey,
-        now: Now,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        let since = now.mono.before(self.lease_length(client));
+        let since = out.now.mono.before(self.lease_length(client));
         while *budget > 0 {
             if let Some(key) = self.states.open_owners.silent_since(client, since) {
-                self.forget_owner(key, now, out);
+                self.forget_owner(key, out);
             } else if let Some(key) = self.states.lock_owners.silent_since(client, since) {
                 self.states.lock_owners.remove(key);
             } else {
@@ -418,10 +417,10 @@ impl Core {
         false
     }
 
-    fn forget_owner(&mut self, key: OpenOwnerKey, now: Now, out: &mut Outbox) {
+    fn forget_owner(&mut self, key: OpenOwnerKey, out: &mut Outbox) {
         let turns = turns(self.states.open_owners.get(key));
         if let Some(open) = turns.and_then(|turns| turns.unconfirmed) {
-            self.close(open, now, out);
+            self.close(open, out);
         }
         self.states.forget_open_owner(key);
     }

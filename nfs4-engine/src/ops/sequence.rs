@@ -58,11 +58,10 @@ pub(crate) fn enter(
     core: &mut Core,
     run: &mut Compound,
     args: &mut Reader<'_>,
-    now: Now,
     out: &mut Outbox,
 ) -> SequenceOutcome {
     out.metrics.sequence();
-    match admit(core, run, args, now, out) {
+    match admit(core, run, args, out) {
         Ok(entry) => entry,
         Err(status) => {
             if let Some(kind) = SequenceError::of(status) {
@@ -77,9 +76,9 @@ fn admit(
     core: &mut Core,
     run: &mut Compound,
     reader: &mut Reader<'_>,
-    now: Now,
     out: &mut Outbox,
 ) -> Result<SequenceOutcome, Status> {
+    let now = out.now;
     let args = args::Sequence::decode(reader)?;
     let found = core.sessions.find(&args.sessionid);
     let (key, session) = found.ok_or(Status::BADSESSION)?;
@@ -120,7 +119,7 @@ fn admit(
         core.sessions.free_kept(peer, freed);
     }
     if !bound {
-        core.associate(key, run.conn, Direction::Fore, now, out);
+        core.associate(key, run.conn, Direction::Fore, out);
     }
     match turn {
         SlotOutcome::New => {

@@ -28,7 +28,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
         ident: args.callback_ident,
     };
     let records = cx.core.clients.of_owner(0, id);
-    let now = cx.now.mono;
+    let now = cx.out.now.mono;
     if let Some(key) = records.confirmed
         && let Some(client) = cx.core.clients.get(key)
     {
@@ -38,10 +38,9 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
             if client.has_state() && !expired {
                 return Ok(in_use(cx, key));
             }
-            cx.core.discard(key, ClientGone::Replaced, cx.now, cx.out)?;
+            cx.core.discard(key, ClientGone::Replaced, cx.out)?;
         } else if expired {
-            cx.core
-                .discard(key, ClientGone::LeaseExpired, cx.now, cx.out)?;
+            cx.core.discard(key, ClientGone::LeaseExpired, cx.out)?;
         } else if client.verifier == verifier {
             // The same incarnation may have another callback address.
             let confirm = cx.core.clients.mint_confirm();
@@ -52,7 +51,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
         // Another incarnation; the old one stays until the new one is confirmed.
     }
     if let Some(key) = records.unconfirmed {
-        cx.core.discard(key, ClientGone::Replaced, cx.now, cx.out)?;
+        cx.core.discard(key, ClientGone::Replaced, cx.out)?;
     }
     let who = ClientIdentity {
         minor: 0,
@@ -61,7 +60,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
         principal: caller,
         replaces: cx.core.clients.of_owner(0, id).confirmed,
     };
-    let key = cx.core.new_client(who, cx.run.conn, cx.now, cx.out)?;
+    let key = cx.core.new_client(who, cx.run.conn, cx.out)?;
     let confirm = cx.core.clients.mint_confirm();
     let about = about(cx, None);
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
@@ -103,7 +102,7 @@ fn in_use(cx: &mut Cx<'_, V40>, key: ClientKey) -> Step {
 /// SETCLIENTID_CONFIRM.
 pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::SetClientIdConfirm::decode(args)?;
-    let now = cx.now.mono;
+    let now = cx.out.now.mono;
     let found = cx.core.clients.by_id(args.clientid.0);
     let key = found.ok_or(Status::STALE_CLIENTID)?;
     let expired = cx.core.is_expired(key, now);
@@ -128,7 +127,7 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
         establish(cx, key)?;
     }
     let conn = cx.run.conn;
-    cx.core.open_path(key, conn, cx.now, cx.out);
+    cx.core.open_path(key, conn, cx.out);
     Ok(Step::Done(Status::OK))
 }
 
@@ -139,7 +138,7 @@ fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
     let id = client.id;
     if let Some(old) = core.clients.of_owner(0, &client.owner).confirmed {
         let comebacks = core.clients.note_replacement(old, key);
-        core.discard(old, ClientGone::Replaced, cx.now, cx.out)?;
+        core.discard(old, ClientGone::Replaced, cx.out)?;
         if let Some(times) = comebacks
             && let Some(client) = core.clients.get(key)
         {
@@ -149,7 +148,7 @@ fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
     }
     core.clients.confirm(key);
     if let Some(client) = core.clients.get_mut(key) {
-        client.lease.renew(cx.now.mono);
+        client.lease.renew(cx.out.now.mono);
     }
     let conn = cx.run.conn;
     let known = core.connections.get(conn);

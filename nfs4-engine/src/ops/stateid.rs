@@ -59,7 +59,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
         // FREE_STATEID acknowledges the revocation of a delegation.
         Err(Status::DELEG_REVOKED) => {
             if let Named::Deleg(key) = cx.core.states.find_stateid(&stateid)?.named {
-                cx.core.undelegate(key, Ending::Asked, cx.now.mono);
+                cx.core.undelegate(key, Ending::Asked, cx.out.now.mono);
             }
             return Ok(Step::Done(Status::OK));
         }

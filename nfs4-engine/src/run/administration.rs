@@ -4,26 +4,25 @@ use crate::action::Outbox;
 use crate::admin::Admin;
 use crate::event::SessionGone;
 use crate::run::Runner;
-use crate::time::Now;
 
 impl Runner {
     /// Carries a request out, as far as it can be.
-    pub(crate) fn administer(&mut self, now: Now, admin: Admin, out: &mut Outbox) {
+    pub(crate) fn administer(&mut self, admin: Admin, out: &mut Outbox) {
         match admin {
-            Admin::Drain { conn } => self.drain(now, conn, out),
-            Admin::StopDraining { conn } => self.stop_draining(now, conn, out),
+            Admin::Drain { conn } => self.drain(conn, out),
+            Admin::StopDraining { conn } => self.stop_draining(conn, out),
             Admin::EvictClient { client } => {
                 if let Some(key) = self.core.clients.by_id(client) {
-                    self.core.evict(key, now, out);
+                    self.core.evict(key, out);
                 }
             }
             Admin::DestroySession { session } => {
                 if let Some(key) = self.core.sessions.by_id(&session) {
                     let reason = SessionGone::Evicted;
-                    self.core.destroy_session(key, reason, now, out);
+                    self.core.destroy_session(key, reason, out);
                 }
             }
-            Admin::Configure(change) => self.core.configure(&change, now),
+            Admin::Configure(change) => self.core.configure(&change, out.now),
         }
     }
 }

@@ -38,7 +38,6 @@ pub(super) fn begin(
     core: &mut Core,
     run: &mut Compound,
     record: &Bytes,
-    now: Now,
     out: &mut Outbox,
 ) -> Option<Begin> {
     let mut args = Reader::new(record);
@@ -76,7 +75,7 @@ pub(super) fn begin(
     if row.op == Op::Sequence {
         run.begun = 1;
         run.reply.begin_op(op);
-        return match sequence::enter(core, run, &mut args, now, out) {
+        return match sequence::enter(core, run, &mut args, out) {
             SequenceOutcome::Accepted(scope) => {
                 run.next_at = args.position();
                 out.metrics.operation(row.op, run.minor, Status::OK);

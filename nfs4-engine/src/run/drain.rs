@@ -6,13 +6,13 @@ use crate::action::{Action, Outbox};
 use crate::ids::ConnId;
 use crate::run::Runner;
 use crate::state::table::WALKED_AT_ONCE;
-use crate::time::Now;
 use crate::timer::Due;
 
 impl Runner {
     /// Lets a connection finish what it has begun and then closes it, at the latest after
     /// [`Config::drain_deadline`](crate::Config::drain_deadline).
-    pub(crate) fn drain(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+    pub(crate) fn drain(&mut self, conn: ConnId, out: &mut Outbox) {
+        let now = out.now;
         let deadline = now.mono.after(self.core.config.drain_deadline);
         if !self.core.connections.start_draining(conn, deadline) {
             return;
@@ -28,11 +28,10 @@ impl Runner {
     pub(crate) fn on_drain_timer(
         &mut self,
         conn: ConnId,
-        now: Now,
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        if self.core.connections.is_drain_over(conn, now.mono) {
+        if self.core.connections.is_drain_over(conn, out.now.mono) {
             out.push(Action::Close { conn });
             return true;
         }
@@ -76,12 +75,12 @@ impl Runner {
     }
 
     /// Lets a connection take new work again, callbacks too.
-    pub(crate) fn stop_draining(&mut self, now: Now, conn: ConnId, out: &mut Outbox) {
+    pub(crate) fn stop_draining(&mut self, conn: ConnId, out: &mut Outbox) {
         self.core.connections.stop_draining(conn);
         let connection = self.core.connections.get(conn);
         let sessions = connection.map(|connection| connection.sessions.clone());
         for session in sessions.into_iter().flatten() {
-            self.core.resume_callbacks(session, now, out);
+            self.core.resume_callbacks(session, out);
         }
     }
 }

@@ -8,13 +8,11 @@ use crate::keys::CompoundKey;
 use crate::ops::errors;
 use crate::run::Runner;
 use crate::slab::Key;
-use crate::time::{Mono, Now};
 
 impl Runner {
     /// Continues with a COMPOUND whose file system has answered.
     pub(crate) fn fs_done(
         &mut self,
-        now: Now,
         ticket: FsTicket,
         result: &mut Option<FsResult>,
         out: &mut Outbox,
@@ -25,20 +23,19 @@ impl Runner {
             // it is dropped.
             let is_answer = !matches!(result, Some(Err(error)) if error.is_no_answer());
             if is_answer {
-                self.core
-                    .report_fault(ticket, FsFault::Again, now.mono, out);
+                self.core.report_fault(ticket, FsFault::Again, out);
             }
             return;
         };
         let refused = match result {
-            Some(Ok(reply)) => self.core.refusal(&run, ticket, reply, now.mono, out),
-            Some(Err(error)) => Some(self.core.nearest(&run, ticket, *error, now.mono, out)),
+            Some(Ok(reply)) => self.core.refusal(&run, ticket, reply, out),
+            Some(Err(error)) => Some(self.core.nearest(&run, ticket, *error, out)),
             None => None,
         };
         if let Some(error) = refused {
             *result = Some(Err(error));
         }
-        self.go_on(run, result, now, out);
+        self.go_on(run, result, out);
     }
 }
 
@@ -50,17 +47,16 @@ impl Core {
         run: &Compound,
         ticket: FsTicket,
         reply: &FsReply,
-        now: Mono,
         out: &mut Outbox,
     ) -> Option<FsError> {
         if let FsReply::Entries(entries) = reply {
             for fault in entries.faults() {
-                self.report_fault(ticket, fault, now, out);
+                self.report_fault(ticket, fault, out);
             }
         }
         let current = run.current.as_ref().map(|fh| &fh.handle);
         let fault = run.expected.check(reply, current).err()?;
-        self.report_fault(ticket, fault, now, out);
+        self.report_fault(ticket, fault, out);
         if let FsReply::Opened(opened) = reply
             && fault != FsFault::Reply
         {
@@ -76,17 +72,16 @@ impl Core {
         run: &Compound,
         ticket: FsTicket,
         error: FsError,
-        now: Mono,
         out: &mut Outbox,
     ) -> FsError {
         if !ticket.call.may_answer(error) {
-            self.report_fault(ticket, FsFault::Error(error), now, out);
+            self.report_fault(ticket, FsFault::Error(error), out);
         }
         errors::nearest(run.op, run.minor, ticket.call, error)
     }
 
     #[cold]
-    fn report_fault(&mut self, ticket: FsTicket, fault: FsFault, now: Mono, out: &mut Outbox) {
-        self.report_fs_fault(Some(ticket.export), ticket.call, fault, now, out);
+    fn report_fault(&mut self, ticket: FsTicket, fault: FsFault, out: &mut Outbox) {
+        self.report_fs_fault(Some(ticket.export), ticket.call, fault, out);
     }
 }

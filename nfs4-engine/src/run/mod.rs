@@ -25,7 +25,6 @@ use crate::ops::sequence::{self};
 use crate::run::begin::Begin;
 use crate::run::operations::Pause;
 use crate::slab::Slab;
-use crate::time::Now;
 
 /// The tables, and the COMPOUNDs under way.
 pub(crate) struct Runner {
@@ -47,20 +46,20 @@ impl Runner {
     }
 
     /// Executes a COMPOUND until it is answered or has to wait.
-    pub(crate) fn call(&mut self, now: Now, call: Call, out: &mut Outbox) {
+    pub(crate) fn call(&mut self, call: Call, out: &mut Outbox) {
         let mut run = match self.idle.pop() {
             Some(run) => run,
             None => Box::new(Compound::new(Arc::clone(&call.cred))),
         };
-        let record = run.accept(now, call);
+        let record = run.accept(out.now, call);
         run.watch = self.core.guards.watch();
-        match begin::begin(&mut self.core, &mut run, &record, now, out) {
-            Some(Begin::Bare) => self.drive(run, record, now, Sessionless, &mut None, out),
-            Some(Begin::V40) => self.drive(run, record, now, V40, &mut None, out),
-            Some(Begin::Sequenced(scope)) => self.drive(run, record, now, scope, &mut None, out),
+        match begin::begin(&mut self.core, &mut run, &record, out) {
+            Some(Begin::Bare) => self.drive(run, record, Sessionless, &mut None, out),
+            Some(Begin::V40) => self.drive(run, record, V40, &mut None, out),
+            Some(Begin::Sequenced(scope)) => self.drive(run, record, scope, &mut None, out),
             Some(Begin::Refused(status)) => {
                 run.reply.refuse(status);
-                self.finish(run, now, out);
+                self.finish(run, out);
             }
             None => self.rest(run),
         }
@@ -71,7 +70,6 @@ impl Runner {
         &mut self,
         mut run: Box<Compound>,
         result: &mut Option<FsResult>,
-        now: Now,
         out: &mut Outbox,
     ) {
         let record = core::mem::take(&mut run.record);
@@ -90,13 +88,13 @@ impl Runner {
                 self.core.guards.give_back(core::mem::take(&mut run.guard));
                 run.reply.end_op(Status::DELAY, false);
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
-                self.finish(run, now, out);
+                self.finish(run, out);
             }
             // What the file system has done is reported, though there may be no slot to keep the reply
             // in: the client must not do it again.
-            Some(scope) => self.drive(run, record, now, scope, result, out),
-            None if run.minor == 0 => self.drive(run, record, now, V40, result, out),
-            None => self.drive(run, record, now, Sessionless, result, out),
+            Some(scope) => self.drive(run, record, scope, result, out),
+            None if run.minor == 0 => self.drive(run, record, V40, result, out),
+            None => self.drive(run, record, Sessionless, result, out),
         }
     }
 
@@ -104,7 +102,6 @@ impl Runner {
         &mut self,
         mut run: Box<Compound>,
         record: Bytes,
-        now: Now,
         scope: S,
         resumed: &mut Option<FsResult>,
         out: &mut Outbox,
@@ -114,12 +111,11 @@ impl Runner {
             run: &mut run,
             out,
             record: &record,
-            now,
             scope,
         };
         let pause = operations::execute(&mut cx, resumed);
         if let Pause::Done = pause {
-            self.finish(run, now, out);
+            self.finish(run, out);
             return;
         }
         let conn = run.conn;
@@ -143,14 +139,14 @@ impl Runner {
                 backend,
                 request,
             }),
-            Pause::Holder(asked) => self.hold(asked, key, now),
-            Pause::Yield => self.park_yielded(key, now),
+            Pause::Holder(asked) => self.hold(asked, key, out.now),
+            Pause::Yield => self.park_yielded(key, out.now),
         }
     }
 
     /// Answers a COMPOUND; if its connection was only waiting for it, that is closed then.
-    fn finish(&mut self, mut run: Box<Compound>, now: Now, out: &mut Outbox) {
-        self.core.answer(&mut run, now, out);
+    fn finish(&mut self, mut run: Box<Compound>, out: &mut Outbox) {
+        self.core.answer(&mut run, out);
         let conn = run.conn;
         if run.has_waited && self.core.connections.answered(conn, run.awaited) {
             out.push(Action::Close { conn });
@@ -168,13 +164,14 @@ impl Runner {
 
 impl Core {
     /// Sends the reply of a COMPOUND, unless its connection has gone, and ends its slot.
-    fn answer(&mut self, run: &mut Compound, now: Now, out: &mut Outbox) {
+    fn answer(&mut self, run: &mut Compound, out: &mut Outbox) {
+        let now = out.now;
         run.reply.finish();
         if let Some(scope) = run.sequenced {
             sequence::leave(self, &scope, run, now);
         }
         self.end_hold(run, now.mono);
-        self.end_request(run, now.mono, out);
+        self.end_request(run, out);
         out.metrics.compound(run.minor, now.mono.since(run.arrived));
         let (xid, conn) = (run.xid, run.conn);
         if run.has_waited && self.connections.get(conn).is_none() {

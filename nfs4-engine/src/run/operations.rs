@@ -49,7 +49,7 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
                 let cred = acting.as_ref().unwrap_or(&cx.run.cred);
                 match cx.core.exports.route(export, cred, &op) {
                     Route::Backend(backend, cred) => {
-                        let now = cx.now;
+                        let now = cx.out.now;
                         return Pause::Fs(export, backend, FsRequest { cred, now, op });
                     }
                     Route::Pseudo(tree) => *resumed = Some(tree.answer(op)),

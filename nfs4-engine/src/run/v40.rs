@@ -10,7 +10,6 @@ use crate::compound::reply::rpc_head;
 use crate::core::Core;
 use crate::duplicates::{self, Retransmission};
 use crate::fingerprint::{self, RequestContent};
-use crate::time::Mono;
 use crate::timer::Due;
 
 /// Begins a COMPOUND of minor version 0, and says whether it is executed: not if it was answered before, and is again.
@@ -46,7 +45,8 @@ pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &m
 
 impl Core {
     /// The COMPOUND is answered: what it changed it must not change again.
-    pub(super) fn end_request(&mut self, run: &mut Compound, now: Mono, out: &mut Outbox) {
+    pub(super) fn end_request(&mut self, run: &mut Compound, out: &mut Outbox) {
+        let now = out.now.mono;
         let Some(key) = run.request.take() else {
             return;
         };

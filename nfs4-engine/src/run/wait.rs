@@ -31,7 +31,8 @@ impl Runner {
 
     /// Continues with the COMPOUNDs that have waited long enough, or have what they wait for: with a few
     /// at once, and with the others after requests that came meanwhile.
-    pub(crate) fn wake(&mut self, now: Now, out: &mut Outbox) {
+    pub(crate) fn wake(&mut self, out: &mut Outbox) {
+        let now = out.now;
         let core = &self.core;
         // Mostly none is over: then the others stay where they are.
         if !core
@@ -50,7 +51,7 @@ impl Runner {
             if number >= WOKEN {
                 self.park_yielded(hold.run, now);
             } else if let Some(run) = self.parked.remove(hold.run) {
-                self.go_on(run, &mut Some(Ok(FsReply::Done)), now, out);
+                self.go_on(run, &mut Some(Ok(FsReply::Done)), out);
             }
         }
     }
@@ -65,10 +66,10 @@ impl Runner {
     }
 
     /// Continues with the COMPOUND that has waited longest for others to be served.
-    pub(crate) fn resume_yielded(&mut self, now: Now, out: &mut Outbox) {
+    pub(crate) fn resume_yielded(&mut self, out: &mut Outbox) {
         let first = self.core.yielded.pop_front();
         if let Some(run) = first.and_then(|run| self.parked.remove(run)) {
-            self.go_on(run, &mut Some(Ok(FsReply::Done)), now, out);
+            self.go_on(run, &mut Some(Ok(FsReply::Done)), out);
         }
     }
 }

@@ -4,31 +4,18 @@ use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackFailed};
 use crate::core::Core;
 use crate::keys::CallKey;
-use crate::time::Now;
 
 impl Core {
     /// Removes a callback that is in no queue and on no slot any more, and reports how it ended.
-    pub(crate) fn end_callback(
-        &mut self,
-        key: CallKey,
-        end: CallbackEnd,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn end_callback(&mut self, key: CallKey, end: CallbackEnd, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.remove(key) else {
             return;
         };
-        self.report_end(call.purpose, end, now, out);
+        self.report_end(call.purpose, end, out);
     }
 
     /// Reports to what asked for a callback how it ended.
-    pub(crate) fn report_end(
-        &mut self,
-        purpose: CallPurpose,
-        end: CallbackEnd,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn report_end(&mut self, purpose: CallPurpose, end: CallbackEnd, out: &mut Outbox) {
         match end {
             CallbackEnd::Done { .. } | CallbackEnd::Failed(CallbackFailed::Cancelled) => {}
             CallbackEnd::Failed(
@@ -36,8 +23,8 @@ impl Core {
             ) => out.metrics.callback_failed(),
         }
         match purpose {
-            CallPurpose::Recall(delegation) => self.recall_ended(delegation, end, now, out),
-            CallPurpose::GetAttr(delegation) => self.probe_ended(delegation, end, now, out),
+            CallPurpose::Recall(delegation) => self.recall_ended(delegation, end, out),
+            CallPurpose::GetAttr(delegation) => self.probe_ended(delegation, end, out),
             // What the client returns by that, it reports by DELEGRETURN.
             CallPurpose::RecallAny(_) => {}
             CallPurpose::RecallSlot(session) => self.slots_recalled(session, end),

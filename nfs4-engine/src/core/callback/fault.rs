@@ -11,7 +11,6 @@ use crate::direction::Direction;
 use crate::event::{BackChannelLost, Event, Unbound};
 use crate::ids::ConnId;
 use crate::keys::{CallKey, FlightKey, SessionKey};
-use crate::time::Now;
 
 impl Core {
     /// A callback is not answered in time: its connection carries no more callbacks.
@@ -20,7 +19,6 @@ impl Core {
         session: SessionKey,
         slot: u32,
         call: CallKey,
-        now: Now,
         out: &mut Outbox,
     ) {
         let flights = self.seat_mut(session, slot).map(|seat| &seat.flights);
@@ -37,21 +35,15 @@ impl Core {
         let call = self.callbacks.calls.get(call);
         debug_assert!(call.is_some(), "it was just looked at");
         if call.is_some_and(|call| call.purpose.is_probe()) {
-            self.end_on_slot(session, slot, CallbackFailed::TimedOut, now, out);
+            self.end_on_slot(session, slot, CallbackFailed::TimedOut, out);
         } else {
-            self.nobody_knows(session, slot, now, out);
+            self.nobody_knows(session, slot, out);
         }
     }
 
     /// The callback of a slot may have been executed: only the same callback may be sent on that slot,
     /// after a while.
-    pub(crate) fn nobody_knows(
-        &mut self,
-        session: SessionKey,
-        slot: u32,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn nobody_knows(&mut self, session: SessionKey, slot: u32, out: &mut Outbox) {
         let Some(seat) = self.seat_mut(session, slot) else {
             return;
         };
@@ -65,8 +57,8 @@ impl Core {
             .get(call)
             .map_or(0, |call| call.attempts);
         match self.pause(attempts) {
-            Some(pause) => self.wait(call, slot, now.mono.after(pause)),
-            None => self.end_on_slot(session, slot, CallbackFailed::TimedOut, now, out),
+            Some(pause) => self.wait(call, slot, out.now.mono.after(pause)),
+            None => self.end_on_slot(session, slot, CallbackFailed::TimedOut, out),
         }
     }
 
@@ -76,7 +68,6 @@ impl Core {
         session: SessionKey,
         slot: u32,
         failed: CallbackFailed,
-        now: Now,
         out: &mut Outbox,
     ) {
         let Some(call) = self.seat_mut(session, slot).and_then(|seat| seat.call) else {
@@ -88,17 +79,17 @@ impl Core {
             .get(call)
             .map_or(0, |call| call.attempts);
         if self.pause(attempts).is_none() {
-            self.end_on_slot(session, slot, failed, now, out);
+            self.end_on_slot(session, slot, failed, out);
             return;
         }
         if let Some(call) = self.callbacks.calls.get_mut(call) {
             call.phase = CallPhase::Waiting { slot };
         }
-        self.send_callback(call, now, out);
+        self.send_callback(call, out);
     }
 
     /// A connection is closed: what was sent by it may have arrived or not.
-    pub(crate) fn lose_flights(&mut self, flights: Vec<FlightKey>, now: Now, out: &mut Outbox) {
+    pub(crate) fn lose_flights(&mut self, flights: Vec<FlightKey>, out: &mut Outbox) {
         for key in flights {
             let Some(flight) = self.land(key) else {
                 continue;
@@ -115,17 +106,17 @@ impl Core {
             if let Some(seat) = self.seat_mut(session, slot) {
                 seat.slot.lost();
             }
-            self.send_elsewhere(session, slot, CallbackFailed::NoPath, now, out);
+            self.send_elsewhere(session, slot, CallbackFailed::NoPath, out);
         }
     }
 
     /// No connection has come for a callback that waits for one.
-    pub(crate) fn give_up(&mut self, session: SessionKey, slot: u32, now: Now, out: &mut Outbox) {
-        self.end_on_slot(session, slot, CallbackFailed::NoPath, now, out);
+    pub(crate) fn give_up(&mut self, session: SessionKey, slot: u32, out: &mut Outbox) {
+        self.end_on_slot(session, slot, CallbackFailed::NoPath, out);
     }
 
     /// No slot has become free for a callback that waits for one, or no connection.
-    pub(crate) fn leave_queue(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn leave_queue(&mut self, key: CallKey, out: &mut Outbox) {
         let Some(session) = self.callbacks.calls.get(key).map(|call| call.session) else {
             return;
         };
@@ -133,7 +124,7 @@ impl Core {
             session.back.queue_mut().retain(|other| *other != key);
         }
         let end = CallbackEnd::Failed(CallbackFailed::NoPath);
-        self.end_callback(key, end, now, out);
+        self.end_callback(key, end, out);
     }
 
     /// Ends the callback of a slot with an unknown outcome; others that wait continue.
@@ -142,13 +133,12 @@ impl Core {
         session: SessionKey,
         slot: u32,
         failed: CallbackFailed,
-        now: Now,
         out: &mut Outbox,
     ) {
         if let Some(call) = self.free_slot(session, slot) {
-            self.end_callback(call, CallbackEnd::Failed(failed), now, out);
+            self.end_callback(call, CallbackEnd::Failed(failed), out);
         }
-        self.pump(session, now, out);
+        self.pump(session, out);
     }
 
     /// Takes a callback off its slot; that is free then, or its seqid is lost.
@@ -208,7 +198,7 @@ impl Core {
     }
 
     /// This session carries no more callbacks: only another session can.
-    pub(crate) fn back_channel_is_faulty(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn back_channel_is_faulty(&mut self, key: SessionKey, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -232,22 +222,22 @@ impl Core {
                 | CallPhase::Parked { .. } => None,
             };
             match elsewhere {
-                Some(session) => self.enqueue(call, session, now, out),
+                Some(session) => self.enqueue(call, session, out),
                 None => {
                     let end = CallbackEnd::Failed(CallbackFailed::Refused);
-                    self.end_callback(call, end, now, out);
+                    self.end_callback(call, end, out);
                 }
             }
         }
     }
 
     /// Ends all callbacks of a session that has gone; nothing waits for an answer.
-    pub(crate) fn cancel_callbacks(&mut self, cleared: Cleared, now: Now, out: &mut Outbox) {
+    pub(crate) fn cancel_callbacks(&mut self, cleared: Cleared, out: &mut Outbox) {
         let calls = self.take_off(cleared);
         self.states.walked += calls.len();
         for call in calls {
             let end = CallbackEnd::Failed(CallbackFailed::Cancelled);
-            self.end_callback(call, end, now, out);
+            self.end_callback(call, end, out);
         }
     }
 

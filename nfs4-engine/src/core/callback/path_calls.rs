@@ -20,7 +20,7 @@ use crate::core::Core;
 use crate::ids::ConnId;
 use crate::input::CallbackOutcome;
 use crate::keys::{ClientKey, PathCallKey};
-use crate::time::{Mono, Now};
+use crate::time::Mono;
 
 impl Core {
     /// Sends a callback to a client of 4.0. While its connection is being made, the callback waits.
@@ -32,9 +32,9 @@ impl Core {
         client: ClientKey,
         op: CallbackOp,
         purpose: CallPurpose,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), CallbackRefused> {
+        let now = out.now;
         let known = matches!(op.op(), CbOp::Recall | CbOp::GetAttr);
         let path = self
             .path(client)
@@ -57,13 +57,13 @@ impl Core {
         if let Some(path) = self.path_mut(client) {
             path.queue.push_back(call);
         }
-        self.pump_path(client, now, out);
+        self.pump_path(client, out);
         self.remind_path(client);
         Ok(())
     }
 
     /// Sends what waits, as far as the path is up and not too much is on the wire.
-    pub(crate) fn pump_path(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn pump_path(&mut self, key: ClientKey, out: &mut Outbox) {
         loop {
             let Some(path) = self.path(key) else {
                 return;
@@ -77,7 +77,7 @@ impl Core {
             let due = |call: &PathCallKey| {
                 let call = self.callbacks.path_calls.get(*call);
                 let phase = call.map(|call| call.phase);
-                matches!(phase, Some(PathPhase::Queued { not_before }) if not_before <= now.mono)
+                matches!(phase, Some(PathPhase::Queued { not_before }) if not_before <= out.now.mono)
             };
             let Some(place) = path.queue.iter().position(due) else {
                 return;
@@ -86,7 +86,7 @@ impl Core {
                 && let Some(call) = path.queue.remove(place)
             {
                 path.sent.push(call);
-                self.send_by_path(call, conn, now, out);
+                self.send_by_path(call, conn, out);
             }
         }
     }
@@ -98,14 +98,13 @@ impl Core {
         conn: ConnId,
         call: Option<PathCallKey>,
         outcome: &CallbackOutcome,
-        now: Now,
         out: &mut Outbox,
     ) {
         let Some(key) = call else {
             match outcome {
-                CallbackOutcome::Answered(_) => self.path_is_up(client, conn, now, out),
+                CallbackOutcome::Answered(_) => self.path_is_up(client, conn, out),
                 CallbackOutcome::Refused(_) => {
-                    self.try_again(client, CallbackFailed::Refused, now, out);
+                    self.try_again(client, CallbackFailed::Refused, out);
                 }
             }
             return;
@@ -116,8 +115,8 @@ impl Core {
             CallbackOutcome::Refused(_) => {
                 self.take_from_sent(client, key);
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
-                self.end_path_call(key, end, now, out);
-                self.bar(client, now, out);
+                self.end_path_call(key, end, out);
+                self.bar(client, out);
                 return;
             }
         };
@@ -125,7 +124,7 @@ impl Core {
             return;
         };
         let Ok((status, attrs)) = read(results, op) else {
-            self.try_again(client, CallbackFailed::Refused, now, out);
+            self.try_again(client, CallbackFailed::Refused, out);
             return;
         };
         self.take_from_sent(client, key);
@@ -137,11 +136,11 @@ impl Core {
             .map_or(0, |call| call.attempts);
         match self.pause(attempts) {
             Some(pause) if status == Status::DELAY => {
-                self.send_again(key, now.mono.after(pause), end, now, out);
+                self.send_again(key, out.now.mono.after(pause), end, out);
             }
-            Some(_) | None => self.end_path_call(key, end, now, out),
+            Some(_) | None => self.end_path_call(key, end, out),
         }
-        self.pump_path(client, now, out);
+        self.pump_path(client, out);
         self.remind_path(client);
     }
 
@@ -152,7 +151,6 @@ impl Core {
         key: PathCallKey,
         not_before: Mono,
         end: CallbackEnd,
-        now: Now,
         out: &mut Outbox,
     ) {
         let call = self.callbacks.path_calls.get(key);
@@ -160,7 +158,7 @@ impl Core {
         let timed_out = end == CallbackEnd::Failed(CallbackFailed::TimedOut);
         let given_up = timed_out && call.is_some_and(|call| call.purpose.is_probe());
         if given_up || self.pause(attempts).is_none() {
-            self.end_path_call(key, end, now, out);
+            self.end_path_call(key, end, out);
             return;
         }
         let Some(call) = self.callbacks.path_calls.get_mut(key) else {
@@ -174,26 +172,20 @@ impl Core {
     }
 
     /// Removes a callback that waits nowhere any more, and reports how it ended.
-    pub(crate) fn end_path_call(
-        &mut self,
-        key: PathCallKey,
-        end: CallbackEnd,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn end_path_call(&mut self, key: PathCallKey, end: CallbackEnd, out: &mut Outbox) {
         if let Some(call) = self.callbacks.path_calls.remove(key) {
-            self.report_end(call.purpose, end, now, out);
+            self.report_end(call.purpose, end, out);
         }
     }
 
     /// Ends callbacks that have waited too long for a connection.
-    pub(crate) fn give_up_old(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn give_up_old(&mut self, key: ClientKey, out: &mut Outbox) {
         let Some(path) = self.path(key) else {
             return;
         };
         let is_old = |call: &PathCallKey| {
             let call = self.callbacks.path_calls.get(*call);
-            call.is_none_or(|call| call.until <= now.mono)
+            call.is_none_or(|call| call.until <= out.now.mono)
         };
         let old: Vec<_> = path.queue.iter().copied().filter(is_old).collect();
         for call in old {
@@ -201,7 +193,7 @@ impl Core {
                 path.queue.retain(|other| *other != call);
             }
             let end = CallbackEnd::Failed(CallbackFailed::NoPath);
-            self.end_path_call(call, end, now, out);
+            self.end_path_call(call, end, out);
         }
     }
 
@@ -219,7 +211,8 @@ impl Core {
     }
 
     /// Sends a callback. [RFC 7530 §15.2, §17.2]
-    fn send_by_path(&mut self, key: PathCallKey, conn: ConnId, now: Now, out: &mut Outbox) {
+    fn send_by_path(&mut self, key: PathCallKey, conn: ConnId, out: &mut Outbox) {
+        let now = out.now;
         let late = now.mono.after(self.config.callback_timeout);
         let Some(call) = self.callbacks.path_calls.get_mut(key) else {
             return;

@@ -25,7 +25,7 @@ use crate::timer::Due;
 impl Core {
     /// A client of minor version 0 has confirmed where it wants to be called back, by this
     /// connection. What waits for an old path is sent by the new one.
-    pub(crate) fn open_path(&mut self, key: ClientKey, by: ConnId, now: Now, out: &mut Outbox) {
+    pub(crate) fn open_path(&mut self, key: ClientKey, by: ConnId, out: &mut Outbox) {
         let asking = self.connections.get(by);
         let peer = asking.map_or_else(String::new, |open| open.peer.clone());
         let Some(client) = self.clients.get_mut(key) else {
@@ -37,7 +37,7 @@ impl Core {
         let callback = &introduction.callback;
         let (program, ident) = (callback.program, callback.ident);
         let Some(target) = parse_uaddr(&callback.netid, &callback.address) else {
-            self.close_path(key, CallbackFailed::NoPath, now, out);
+            self.close_path(key, CallbackFailed::NoPath, out);
             return;
         };
         match &mut client.path {
@@ -48,7 +48,7 @@ impl Core {
                 return;
             }
             Some(_) => {
-                self.close_connection(key, CallbackFailed::NoPath, now, out);
+                self.close_connection(key, CallbackFailed::NoPath, out);
                 if let Some(path) = self.path_mut(key) {
                     (path.target, path.program, path.ident) = (target, program, ident);
                     (path.peer, path.failures) = (peer, 0);
@@ -72,20 +72,14 @@ impl Core {
     }
 
     /// Gives a path up, and all callbacks that wait for it.
-    pub(crate) fn close_path(
-        &mut self,
-        key: ClientKey,
-        why: CallbackFailed,
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        self.close_connection(key, why, now, out);
+    pub(crate) fn close_path(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
+        self.close_connection(key, why, out);
         let path = self
             .clients
             .get_mut(key)
             .and_then(|client| client.path.take());
         for call in path.iter().flat_map(|path| path.calls()) {
-            self.end_path_call(call, CallbackEnd::Failed(why), now, out);
+            self.end_path_call(call, CallbackEnd::Failed(why), out);
         }
     }
 
@@ -94,7 +88,6 @@ impl Core {
         &mut self,
         dial: DialId,
         result: Result<ConnId, DialError>,
-        now: Now,
         out: &mut Outbox,
     ) {
         let client = self.callbacks.dials.remove(key_of(dial));
@@ -110,7 +103,7 @@ impl Core {
                 let peer = target.map_or_else(String::new, |target| target.to_string());
                 self.connection_opened(conn, peer);
                 match wanted {
-                    Some(key) => self.probe_path(key, conn, now, out),
+                    Some(key) => self.probe_path(key, conn, out),
                     None => out.push(Action::Close { conn }),
                 }
             }
@@ -119,63 +112,59 @@ impl Core {
                     return;
                 };
                 match why {
-                    DialError::Refused => self.bar(key, now, out),
-                    DialError::Failed | DialError::TimedOut => self.rest(key, now),
+                    DialError::Refused => self.bar(key, out),
+                    DialError::Failed | DialError::TimedOut => self.rest(key, out.now),
                 }
             }
         }
     }
 
     /// The connection of a path is closed, by either side.
-    pub(crate) fn path_lost(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
+    pub(crate) fn path_lost(&mut self, key: ClientKey, conn: ConnId, out: &mut Outbox) {
+        let now = out.now;
         if self.path(key).and_then(CallbackPath::conn) != Some(conn) {
             return;
         }
         self.leave_waiting_line(key, now.mono);
-        self.requeue(key, CallbackFailed::NoPath, now, out);
+        self.requeue(key, CallbackFailed::NoPath, out);
         self.rest(key, now);
     }
 
     /// CB_NULL was answered.
-    pub(crate) fn path_is_up(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
+    pub(crate) fn path_is_up(&mut self, key: ClientKey, conn: ConnId, out: &mut Outbox) {
         if let Some(path) = self.path_mut(key)
             && let PathConnection::Probing { conn: probed, .. } = path.line
             && probed == conn
         {
-            let since = now.mono;
+            let since = out.now.mono;
             path.line = PathConnection::Up { conn, since };
-            self.pump_path(key, now, out);
+            self.pump_path(key, out);
         }
     }
 
     /// The connection is of no use: another one is tried after a while.
-    pub(crate) fn try_again(
-        &mut self,
-        key: ClientKey,
-        why: CallbackFailed,
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        self.close_connection(key, why, now, out);
-        self.rest(key, now);
+    pub(crate) fn try_again(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
+        self.close_connection(key, why, out);
+        self.rest(key, out.now);
     }
 
     /// Nothing is tried any more, and what waits has no path.
-    pub(crate) fn bar(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn bar(&mut self, key: ClientKey, out: &mut Outbox) {
         let why = CallbackFailed::NoPath;
-        self.close_connection(key, why, now, out);
+        self.close_connection(key, why, out);
         let Some(path) = self.path_mut(key) else {
             return;
         };
         path.line = PathConnection::Barred;
         for call in mem::take(&mut path.queue) {
-            self.end_path_call(call, CallbackEnd::Failed(why), now, out);
+            self.end_path_call(call, CallbackEnd::Failed(why), out);
         }
     }
 
     /// Checks a path whose time has come: at its connection, at what is overdue and at what has
     /// waited for long enough.
-    pub(crate) fn on_path_timer(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn on_path_timer(&mut self, key: ClientKey, out: &mut Outbox) {
+        let now = out.now;
         let Some(path) = self.path_mut(key) else {
             return;
         };
@@ -184,18 +173,18 @@ impl Core {
         match line {
             PathConnection::Resting { until } if until <= now.mono => self.dial(key, out),
             PathConnection::Probing { until, .. } if until <= now.mono => {
-                self.try_again(key, CallbackFailed::TimedOut, now, out);
+                self.try_again(key, CallbackFailed::TimedOut, out);
             }
             PathConnection::Up { .. } if self.is_answer_late(key, now.mono) => {
-                self.try_again(key, CallbackFailed::TimedOut, now, out);
+                self.try_again(key, CallbackFailed::TimedOut, out);
             }
-            PathConnection::Up { .. } => self.pump_path(key, now, out),
+            PathConnection::Up { .. } => self.pump_path(key, out),
             PathConnection::Resting { .. }
             | PathConnection::Probing { .. }
             | PathConnection::Dialling { .. }
             | PathConnection::Barred => {}
         }
-        self.give_up_old(key, now, out);
+        self.give_up_old(key, out);
         self.remind_path(key);
     }
 
@@ -242,7 +231,8 @@ impl Core {
     }
 
     /// Sends CB_NULL, to find out whether the other end takes callbacks. [RFC 7530 §10.2.1, §17.1]
-    fn probe_path(&mut self, key: ClientKey, conn: ConnId, now: Now, out: &mut Outbox) {
+    fn probe_path(&mut self, key: ClientKey, conn: ConnId, out: &mut Outbox) {
+        let now = out.now;
         let until = now.mono.after(self.config.callback_timeout);
         let flight = self.callbacks.flights.insert(Flight {
             conn,
@@ -268,14 +258,8 @@ impl Core {
     }
 
     /// Closes the connection, if there is one; what was sent by it waits again.
-    fn close_connection(
-        &mut self,
-        key: ClientKey,
-        why: CallbackFailed,
-        now: Now,
-        out: &mut Outbox,
-    ) {
-        if let Some(conn) = self.leave_waiting_line(key, now.mono) {
+    fn close_connection(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
+        if let Some(conn) = self.leave_waiting_line(key, out.now.mono) {
             let connection = self.connections.get_mut(conn);
             let flights = connection.map(|connection| {
                 connection.serves = None;
@@ -286,7 +270,7 @@ impl Core {
             }
             out.push(Action::Close { conn });
         }
-        self.requeue(key, why, now, out);
+        self.requeue(key, why, out);
     }
 
     /// There is no line any more: nothing is sent while what was sent is gone through. Gives the
@@ -304,12 +288,13 @@ impl Core {
     }
 
     /// What was sent and not answered waits again, unless it was sent as often as may be.
-    fn requeue(&mut self, key: ClientKey, why: CallbackFailed, now: Now, out: &mut Outbox) {
+    fn requeue(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
+        let now = out.now;
         let Some(path) = self.path_mut(key) else {
             return;
         };
         for call in mem::take(&mut path.sent).into_iter().rev() {
-            self.send_again(call, now.mono, CallbackEnd::Failed(why), now, out);
+            self.send_again(call, now.mono, CallbackEnd::Failed(why), out);
         }
     }
 

@@ -13,7 +13,6 @@ use crate::callback::{
 };
 use crate::core::Core;
 use crate::keys::{CallKey, ClientKey, SessionKey};
-use crate::time::Now;
 use crate::timer::Due;
 
 impl Core {
@@ -28,17 +27,16 @@ impl Core {
         hint: Option<SessionKey>,
         op: CallbackOp,
         purpose: CallPurpose,
-        now: Now,
         out: &mut Outbox,
     ) -> Result<(), CallbackRefused> {
         if self.is_dialled(client) {
-            let accepted = self.call_by_path(client, op, purpose, now, out);
+            let accepted = self.call_by_path(client, op, purpose, out);
             return accepted.inspect_err(|_| out.metrics.callback_failed());
         }
         let session = self.channel_for(client, hint, &op).inspect_err(|_| {
             out.metrics.callback_failed();
         })?;
-        let until = now.mono.after(self.lease_length(client));
+        let until = out.now.mono.after(self.lease_length(client));
         let call = self.callbacks.calls.insert(Call {
             client,
             session,
@@ -51,7 +49,7 @@ impl Core {
             until,
             body: Box::default(),
         });
-        self.enqueue(call, session, now, out);
+        self.enqueue(call, session, out);
         Ok(())
     }
 
@@ -74,13 +72,7 @@ impl Core {
     }
 
     /// Puts a callback at the end of a session's queue.
-    pub(crate) fn enqueue(
-        &mut self,
-        call: CallKey,
-        session: SessionKey,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn enqueue(&mut self, call: CallKey, session: SessionKey, out: &mut Outbox) {
         if let Some(call) = self.callbacks.calls.get_mut(call) {
             call.session = session;
         }
@@ -88,13 +80,13 @@ impl Core {
             session.back.queue_mut().push_back(call);
         }
         self.next_check(call);
-        self.pump(session, now, out);
+        self.pump(session, out);
     }
 
     /// Sends what waits, as far as there are free slots and a connection.
-    pub(crate) fn pump(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn pump(&mut self, key: SessionKey, out: &mut Outbox) {
         if self.back_connection(key, |_| false).is_none() {
-            self.requeue_unsent(key, now, out);
+            self.requeue_unsent(key, out);
             return;
         }
         while !self.callbacks.flights.is_full() {
@@ -109,12 +101,12 @@ impl Core {
             };
             session.back.queue_mut().pop_front();
             self.frame(call, slot);
-            self.send_callback(call, now, out);
+            self.send_callback(call, out);
         }
     }
 
     /// Moves callbacks that were never sent to other sessions of the client, if one has a connection.
-    pub(crate) fn requeue_unsent(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn requeue_unsent(&mut self, key: SessionKey, out: &mut Outbox) {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
@@ -129,7 +121,7 @@ impl Core {
             };
             if let (Ok(other), Some(session)) = (other, self.sessions.get_mut(key)) {
                 session.back.queue_mut().retain(|waiting| *waiting != call);
-                self.enqueue(call, other, now, out);
+                self.enqueue(call, other, out);
             }
         }
     }
@@ -143,14 +135,14 @@ impl Core {
     }
 
     /// Continues with what requests have made possible.
-    pub(crate) fn after_request(&mut self, now: Now, out: &mut Outbox) {
+    pub(crate) fn after_request(&mut self, out: &mut Outbox) {
         while let Some(key) = self.callbacks.resumed.pop() {
-            self.resume_callbacks(key, now, out);
+            self.resume_callbacks(key, out);
         }
     }
 
     /// Continues with all that waits for a connection, and with what waits behind it.
-    pub(crate) fn resume_callbacks(&mut self, key: SessionKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn resume_callbacks(&mut self, key: SessionKey, out: &mut Outbox) {
         let parked = |core: &Core, slot: usize| {
             let seat = core.sessions.get(key)?.back.seats().get(slot)?;
             let call = seat.call?;
@@ -163,10 +155,10 @@ impl Core {
             .map_or(0, |session| session.back.seats().len());
         for slot in 0..seats {
             if let Some(call) = parked(self, slot) {
-                self.send_callback(call, now, out);
+                self.send_callback(call, out);
             }
         }
-        self.pump(key, now, out);
+        self.pump(key, out);
     }
 
     /// Writes a callback that now has a slot, under the slot's seqid.
@@ -277,20 +269,20 @@ impl Core {
     }
 
     /// The timer of a callback has expired.
-    pub(crate) fn on_callback_timer(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn on_callback_timer(&mut self, key: CallKey, out: &mut Outbox) {
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };
         // Another timer is set for a later time.
-        if call.at > now.mono {
+        if call.at > out.now.mono {
             return;
         }
         let session = call.session;
         match call.phase {
-            CallPhase::Queued => self.leave_queue(key, now, out),
-            CallPhase::Sent { slot } => self.answer_is_overdue(session, slot, key, now, out),
-            CallPhase::Waiting { .. } => self.send_callback(key, now, out),
-            CallPhase::Parked { slot } => self.give_up(session, slot, now, out),
+            CallPhase::Queued => self.leave_queue(key, out),
+            CallPhase::Sent { slot } => self.answer_is_overdue(session, slot, key, out),
+            CallPhase::Waiting { .. } => self.send_callback(key, out),
+            CallPhase::Parked { slot } => self.give_up(session, slot, out),
         }
     }
 }

@@ -23,7 +23,8 @@ pub(crate) struct CallSite {
 
 impl Core {
     /// Processes a reply. One that no call waits for any more still settles its slot's seqid.
-    pub(crate) fn callback_reply(&mut self, reply: CallbackReply, now: Now, out: &mut Outbox) {
+    pub(crate) fn callback_reply(&mut self, reply: CallbackReply, out: &mut Outbox) {
+        let now = out.now;
         let found = self.callbacks.flights.find(reply.conn, reply.xid);
         let Some(flight) = found.and_then(|key| self.land(key)) else {
             out.metrics.unmatched_callback_reply();
@@ -38,7 +39,7 @@ impl Core {
                 if call.is_some() {
                     out.metrics.callback_took(now.mono.since(flight.sent));
                 }
-                self.path_answered(client, flight.conn, call, &reply.outcome, now, out);
+                self.path_answered(client, flight.conn, call, &reply.outcome, out);
                 return;
             }
         };
@@ -53,7 +54,7 @@ impl Core {
             // The client's RPC layer does not take callbacks there.
             CallbackOutcome::Refused(_) => CbOutcome::BadConnection,
         };
-        self.answered(place, &flight, answer, now, out);
+        self.answered(place, &flight, answer, out);
     }
 
     fn asked(&self, place: CallSite) -> Option<CbRequest> {
@@ -68,25 +69,18 @@ impl Core {
         })
     }
 
-    fn answered(
-        &mut self,
-        place: CallSite,
-        flight: &Flight,
-        answer: CbOutcome,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    fn answered(&mut self, place: CallSite, flight: &Flight, answer: CbOutcome, out: &mut Outbox) {
         match answer {
             CbOutcome::Executed {
                 status,
                 attrs,
                 target,
             } => {
-                self.heard_from(place.session, flight.conn, now);
+                self.heard_from(place.session, flight.conn, out.now);
                 self.apply_slot_target(place, target);
-                self.executed(place, status, attrs, now, out);
+                self.executed(place, status, attrs, out);
             }
-            CbOutcome::FalseRetry => self.taken_for_another(place, now, out),
+            CbOutcome::FalseRetry => self.taken_for_another(place, out),
             // A later callback counts more.
             CbOutcome::Delayed
             | CbOutcome::Misordered
@@ -96,27 +90,27 @@ impl Core {
             | CbOutcome::Refused
             | CbOutcome::Garbled
                 if flight.overdue => {}
-            CbOutcome::Delayed => self.delayed(place, now, out),
-            CbOutcome::Misordered => self.misordered(place, now, out),
-            CbOutcome::BadSlot => self.no_such_slot(place, now, out),
-            CbOutcome::BadSession => self.back_channel_is_faulty(place.session, now, out),
+            CbOutcome::Delayed => self.delayed(place, out),
+            CbOutcome::Misordered => self.misordered(place, out),
+            CbOutcome::BadSlot => self.no_such_slot(place, out),
+            CbOutcome::BadSession => self.back_channel_is_faulty(place.session, out),
             CbOutcome::BadConnection => {
                 let (session, slot) = (place.session, place.slot);
                 let why = BackChannelLost::Refused;
                 self.leave_back_channel(session, flight.conn, why, out);
-                self.send_elsewhere(session, slot, CallbackFailed::Refused, now, out);
+                self.send_elsewhere(session, slot, CallbackFailed::Refused, out);
             }
             CbOutcome::Refused => {
                 let (session, slot) = (place.session, place.slot);
                 if let Some(seat) = self.seat_mut(session, slot) {
                     seat.slot.answered(CbSlotReply::Refused);
                 }
-                self.end_on_slot(session, slot, CallbackFailed::Refused, now, out);
+                self.end_on_slot(session, slot, CallbackFailed::Refused, out);
             }
             CbOutcome::Garbled => {
                 let why = BackChannelLost::Garbled;
                 self.leave_back_channel(place.session, flight.conn, why, out);
-                self.nobody_knows(place.session, place.slot, now, out);
+                self.nobody_knows(place.session, place.slot, out);
             }
         }
     }
@@ -127,18 +121,17 @@ impl Core {
         place: CallSite,
         status: Status,
         attrs: Option<HeldAttrs>,
-        now: Now,
         out: &mut Outbox,
     ) {
         if let Some(call) = self.settle(place, CbSlotReply::Executed) {
-            self.end_callback(call, CallbackEnd::Done { status, attrs }, now, out);
+            self.end_callback(call, CallbackEnd::Done { status, attrs }, out);
         }
-        self.pump(place.session, now, out);
+        self.pump(place.session, out);
     }
 
     /// The client has executed something else under the seqid of a callback, or does not recognise
     /// it: either way the seqid is used.
-    fn taken_for_another(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
+    fn taken_for_another(&mut self, place: CallSite, out: &mut Outbox) {
         let call = self.settle(place, CbSlotReply::Executed);
         if let Some(key) = call
             && let Some(call) = self.callbacks.calls.get(key)
@@ -147,19 +140,19 @@ impl Core {
             if call.repeats > 1 {
                 let status = decode::unseen(Some(call.op.op()));
                 let attrs = None;
-                self.end_callback(key, CallbackEnd::Done { status, attrs }, now, out);
+                self.end_callback(key, CallbackEnd::Done { status, attrs }, out);
             } else if self.pause(call.attempts).is_some() {
                 self.queue_again(key, place.session);
             } else {
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
-                self.end_callback(key, end, now, out);
+                self.end_callback(key, end, out);
             }
         }
-        self.pump(place.session, now, out);
+        self.pump(place.session, out);
     }
 
     /// Not now: the same callback is sent again, under the same seqid.
-    fn delayed(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
+    fn delayed(&mut self, place: CallSite, out: &mut Outbox) {
         let Some(call) = self.seat_mut(place.session, place.slot).and_then(|seat| {
             seat.slot.answered(CbSlotReply::Delayed);
             seat.call
@@ -172,34 +165,34 @@ impl Core {
             .get(call)
             .map_or(0, |call| call.attempts);
         match self.pause(attempts) {
-            Some(pause) => self.wait(call, place.slot, now.mono.after(pause)),
+            Some(pause) => self.wait(call, place.slot, out.now.mono.after(pause)),
             None => {
                 let (status, attrs) = (Status::DELAY, None);
                 self.free_slot(place.session, place.slot);
-                self.end_callback(call, CallbackEnd::Done { status, attrs }, now, out);
-                self.pump(place.session, now, out);
+                self.end_callback(call, CallbackEnd::Done { status, attrs }, out);
+                self.pump(place.session, out);
             }
         }
     }
 
-    fn misordered(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
+    fn misordered(&mut self, place: CallSite, out: &mut Outbox) {
         let Some(seat) = self.seat_mut(place.session, place.slot) else {
             return;
         };
         match (seat.slot.answered(CbSlotReply::Misordered), seat.call) {
-            (CbSlotStep::Fault, _) => self.back_channel_is_faulty(place.session, now, out),
+            (CbSlotStep::Fault, _) => self.back_channel_is_faulty(place.session, out),
             (CbSlotStep::Again, Some(call)) => {
                 self.frame(call, place.slot);
-                self.send_callback(call, now, out);
+                self.send_callback(call, out);
             }
             (CbSlotStep::Again | CbSlotStep::Over, _) => {}
         }
     }
 
     /// The client has fewer slots than it once said.
-    fn no_such_slot(&mut self, place: CallSite, now: Now, out: &mut Outbox) {
+    fn no_such_slot(&mut self, place: CallSite, out: &mut Outbox) {
         if place.slot == 0 {
-            self.back_channel_is_faulty(place.session, now, out);
+            self.back_channel_is_faulty(place.session, out);
             return;
         }
         if let Some(session) = self.sessions.get_mut(place.session) {
@@ -215,10 +208,10 @@ impl Core {
                 self.queue_again(call, place.session);
             } else {
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
-                self.end_callback(call, end, now, out);
+                self.end_callback(call, end, out);
             }
         }
-        self.pump(place.session, now, out);
+        self.pump(place.session, out);
     }
 
     /// Ends the callback of a slot as far as the slot is concerned: other transmissions of it do not matter

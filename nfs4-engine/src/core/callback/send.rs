@@ -10,12 +10,12 @@ use crate::callback::{CallPhase, CallbackFailed, encode};
 use crate::core::Core;
 use crate::ids::ConnId;
 use crate::keys::{CallKey, FlightKey, SessionKey};
-use crate::time::Now;
 
 impl Core {
     /// Sends a callback, by a connection that it is not under way on already; if there is none, it
     /// waits until the client has bound one. [RFC 8881 §2.10.6.2]
-    pub(crate) fn send_callback(&mut self, key: CallKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn send_callback(&mut self, key: CallKey, out: &mut Outbox) {
+        let now = out.now;
         let Some(call) = self.callbacks.calls.get(key) else {
             return;
         };
@@ -53,7 +53,7 @@ impl Core {
         let fits = head.len() - 4 + call.body.len() <= back.max_request() as usize;
         if !fits {
             self.callbacks.flights.remove(flight);
-            self.end_on_slot(session, slot, CallbackFailed::Refused, now, out);
+            self.end_on_slot(session, slot, CallbackFailed::Refused, out);
             return;
         }
         out.callback(conn, xid, &head, &call.body);

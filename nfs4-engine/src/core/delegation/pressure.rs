@@ -11,12 +11,12 @@ use crate::callback::{CallPurpose, CallbackOp};
 use crate::core::Core;
 use crate::delegation_kind::RecallReason;
 use crate::keys::ClientKey;
-use crate::time::Now;
 
 impl Core {
     /// A client can get no more delegations: it is asked to return some of its own choice. If that has not
     /// helped, the server recalls some.
-    pub(crate) fn recall_some_for(&mut self, key: ClientKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn recall_some_for(&mut self, key: ClientKey, out: &mut Outbox) {
+        let now = out.now;
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
@@ -36,16 +36,13 @@ impl Core {
                 types: Bitmap::of(&[RCA4_TYPE_MASK_RDATA_DLG, RCA4_TYPE_MASK_WDATA_DLG]),
             };
             let purpose = CallPurpose::RecallAny(key);
-            if self
-                .send_callback_to(key, None, op, purpose, now, out)
-                .is_ok()
-            {
+            if self.send_callback_to(key, None, op, purpose, out).is_ok() {
                 return;
             }
         }
         for delegation in chosen {
             let reason = RecallReason::ResourcePressure;
-            self.recall(delegation, false, reason, now, out);
+            self.recall(delegation, false, reason, out);
         }
     }
 }

@@ -34,13 +34,8 @@ pub(crate) enum Probed {
 
 impl Core {
     /// Whether another client may have changed a file under a delegation; its holder is asked then.
-    pub(crate) fn probe(
-        &mut self,
-        fh: &Fh,
-        who: Option<ClientKey>,
-        now: Now,
-        out: &mut Outbox,
-    ) -> Probed {
+    pub(crate) fn probe(&mut self, fh: &Fh, who: Option<ClientKey>, out: &mut Outbox) -> Probed {
+        let now = out.now;
         // Of those for writing there is at most one.
         let Some(key) = self.states.in_the_way(fh, who, Touch::Read).next() else {
             return Probed::Clear;
@@ -60,7 +55,7 @@ impl Core {
         let (phase, probe) = (held.phase, held.probe);
         match (phase, probe) {
             (DelegationPhase::Recalled(_) | DelegationPhase::Revoked, _) => {
-                self.on_recall_timer(key, now, out);
+                self.on_recall_timer(key, out);
                 let held = self.states.delegation(key);
                 match held.is_none_or(Delegation::is_revoked) {
                     true => Probed::Clear,
@@ -72,7 +67,7 @@ impl Core {
             // Whether the callback is answered or fails, it ends.
             (DelegationPhase::Held, AttrQuery::Asked) => Probed::Known,
             (DelegationPhase::Held, AttrQuery::Idle | AttrQuery::Answered(_)) if is_patient => {
-                if self.ask(key, *fh, now, out) {
+                if self.ask(key, *fh, out) {
                     Probed::Asked(key)
                 } else {
                     Probed::Recalled
@@ -80,7 +75,7 @@ impl Core {
             }
             // The client is busy, again and again.
             (DelegationPhase::Held, AttrQuery::Idle | AttrQuery::Answered(_)) => {
-                self.recall(key, false, RecallReason::Conflict, now, out);
+                self.recall(key, false, RecallReason::Conflict, out);
                 Probed::Known
             }
         }
@@ -113,13 +108,7 @@ impl Core {
     }
 
     /// CB_GETATTR has ended. [RFC 8881 §20.1]
-    pub(crate) fn probe_ended(
-        &mut self,
-        key: DelegationKey,
-        end: CallbackEnd,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn probe_ended(&mut self, key: DelegationKey, end: CallbackEnd, out: &mut Outbox) {
         let export = self.states.delegated_fh(key).map(|fh| fh.export);
         let Some(held) = self.states.delegation_mut(key) else {
             return;
@@ -133,7 +122,7 @@ impl Core {
                 attrs: Some(attrs),
             } if attrs.size.is_none_or(fits) => {
                 held.answers(HolderAnswer {
-                    at: now.mono,
+                    at: out.now.mono,
                     used: false,
                     change: attrs.change,
                     size: attrs.size,
@@ -145,13 +134,13 @@ impl Core {
             } => {}
             // A holder that cannot answer has its delegation recalled.
             CallbackEnd::Done { .. } | CallbackEnd::Failed(_) => {
-                self.recall(key, false, RecallReason::Conflict, now, out);
+                self.recall(key, false, RecallReason::Conflict, out);
             }
         }
     }
 
     /// Sends CB_GETATTR; if that cannot be done, the delegation is recalled.
-    fn ask(&mut self, key: DelegationKey, fh: Fh, now: Now, out: &mut Outbox) -> bool {
+    fn ask(&mut self, key: DelegationKey, fh: Fh, out: &mut Outbox) -> bool {
         let Some(held) = self.states.delegation_mut(key) else {
             return false;
         };
@@ -161,12 +150,12 @@ impl Core {
             fh,
             mask: Bitmap::of(&[num::CHANGE, num::SIZE]),
         };
-        let accepted = self.send_callback_to(client, hint, op, CallPurpose::GetAttr(key), now, out);
+        let accepted = self.send_callback_to(client, hint, op, CallPurpose::GetAttr(key), out);
         if accepted.is_err() {
             if let Some(held) = self.states.delegation_mut(key) {
                 held.probe = AttrQuery::Idle;
             }
-            self.recall(key, false, RecallReason::Conflict, now, out);
+            self.recall(key, false, RecallReason::Conflict, out);
             return false;
         }
         true

@@ -16,7 +16,7 @@ use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey};
 use crate::state::delegation::{Delegation, DelegationPhase, Recall, RecallProgress};
 use crate::state::ending::Ending;
-use crate::time::{Mono, Now};
+use crate::time::Mono;
 use crate::timer::Due;
 
 impl Core {
@@ -29,7 +29,6 @@ impl Core {
         who: Option<ClientKey>,
         touch: Touch,
         truncate: bool,
-        now: Now,
         out: &mut Outbox,
     ) -> bool {
         if self.states.is_nothing_delegated() {
@@ -38,12 +37,12 @@ impl Core {
         if self.states.in_the_way(fh, who, touch).next().is_none() {
             return false;
         }
-        self.expire(now, out);
+        self.expire(out);
         // The maximum number of delegations of a file.
         let found: Vec<_> = self.states.in_the_way(fh, who, touch).collect();
         let mut any = false;
         for key in found {
-            self.recall(key, truncate, RecallReason::Conflict, now, out);
+            self.recall(key, truncate, RecallReason::Conflict, out);
             any |= self
                 .states
                 .delegation(key)
@@ -53,10 +52,10 @@ impl Core {
     }
 
     /// A program that is no client is about to access a file in this way.
-    pub(crate) fn touched(&mut self, fh: &Fh, touch: Touch, now: Now, out: &mut Outbox) {
-        self.recall_for(fh, None, touch, false, now, out);
+    pub(crate) fn touched(&mut self, fh: &Fh, touch: Touch, out: &mut Outbox) {
+        self.recall_for(fh, None, touch, false, out);
         // No client reports when it is done.
-        let until = now.mono.after(self.config.delegation_pause);
+        let until = out.now.mono.after(self.config.delegation_pause);
         self.guards.recalled(fh, until);
     }
 
@@ -66,9 +65,9 @@ impl Core {
         key: DelegationKey,
         truncate: bool,
         reason: RecallReason,
-        now: Now,
         out: &mut Outbox,
     ) {
+        let now = out.now;
         let Some(held) = self.states.delegation(key) else {
             return;
         };
@@ -94,38 +93,32 @@ impl Core {
                 });
                 self.pause_delegating(key, now.mono);
                 self.set_timer(until, Due::Recall(key));
-                self.send_recall(key, now, out);
+                self.send_recall(key, out);
             }
             DelegationPhase::Recalled(recall) if now.mono >= recall.until => {
-                self.revoke(key, now.mono, out);
+                self.revoke(key, out);
             }
-            DelegationPhase::Recalled(_) => self.send_recall(key, now, out),
+            DelegationPhase::Recalled(_) => self.send_recall(key, out),
             DelegationPhase::Revoked => {}
         }
     }
 
     /// Checks whether a recall has had its time, or must be sent again.
-    pub(crate) fn on_recall_timer(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
+    pub(crate) fn on_recall_timer(&mut self, key: DelegationKey, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
         match held.phase {
-            DelegationPhase::Recalled(recall) if now.mono >= recall.until => {
-                self.revoke(key, now.mono, out);
+            DelegationPhase::Recalled(recall) if out.now.mono >= recall.until => {
+                self.revoke(key, out);
             }
-            DelegationPhase::Recalled(_) => self.send_recall(key, now, out),
+            DelegationPhase::Recalled(_) => self.send_recall(key, out),
             DelegationPhase::Held | DelegationPhase::Revoked => {}
         }
     }
 
     /// CB_RECALL has ended. [RFC 8881 §20.2.4]
-    pub(crate) fn recall_ended(
-        &mut self,
-        key: DelegationKey,
-        end: CallbackEnd,
-        now: Now,
-        out: &mut Outbox,
-    ) {
+    pub(crate) fn recall_ended(&mut self, key: DelegationKey, end: CallbackEnd, out: &mut Outbox) {
         let held = self.states.delegation_mut(key);
         let Some(recall) = held.and_then(Delegation::recall_mut) else {
             return;
@@ -146,7 +139,7 @@ impl Core {
             // granted it. If it says so again, it will not return it. That the delegation is revoked and not
             // removed shows in the client's status flags, should it have the delegation after all.
             CallbackEnd::Done { .. } if recall.refusals > 0 => {
-                self.revoke(key, now.mono, out);
+                self.revoke(key, out);
                 return;
             }
             CallbackEnd::Done { .. } => {
@@ -155,13 +148,14 @@ impl Core {
             }
             CallbackEnd::Failed(_) => FAILED,
         };
-        let again = now.mono.after(wait);
+        let again = out.now.mono.after(wait);
         recall.again = again;
         self.set_timer(again, Due::Recall(key));
     }
 
     /// Revokes a delegation that was not returned.
-    pub(crate) fn revoke(&mut self, key: DelegationKey, now: Mono, out: &mut Outbox) {
+    pub(crate) fn revoke(&mut self, key: DelegationKey, out: &mut Outbox) {
+        let now = out.now.mono;
         let Some(held) = self.states.delegation(key) else {
             return;
         };
@@ -231,7 +225,8 @@ impl Core {
     }
 
     /// Sends CB_RECALL unless that has been done, or it is too soon.
-    fn send_recall(&mut self, key: DelegationKey, now: Now, out: &mut Outbox) {
+    fn send_recall(&mut self, key: DelegationKey, out: &mut Outbox) {
+        let now = out.now;
         let Some(fh) = self.states.delegated_fh(key) else {
             return;
         };
@@ -254,7 +249,7 @@ impl Core {
             granted,
         };
         let hint = granted.map(|by| by.session);
-        let accepted = self.send_callback_to(client, hint, op, CallPurpose::Recall(key), now, out);
+        let accepted = self.send_callback_to(client, hint, op, CallPurpose::Recall(key), out);
         if accepted.is_err()
             && let Some(held) = self.states.delegation_mut(key)
             && let Some(recall) = held.recall_mut()
