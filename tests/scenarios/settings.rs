@@ -114,6 +114,13 @@ fn blocked_operations_are_not_supported_wherever_they_stand() {
     };
     let reply = client.bare(&mut sim, |c| c.bind_conn_to_session(bind));
     assert!(reply.is_only(Op::BindConnToSession, Status::NOTSUPP));
+    // That it is not served at all comes before where it may stand.
+    let reply = client.bare(&mut sim, |c| c.bind_conn_to_session(bind).putrootfh());
+    assert!(reply.is_only(Op::BindConnToSession, Status::NOTSUPP));
+    let reply = client.call(&mut sim, |c| c.bind_conn_to_session(bind));
+    assert_eq!(reply.last(), (Op::BindConnToSession, Status::NOTSUPP));
+    let reply = client.bare(&mut sim, |c| c.create(directory).putrootfh());
+    assert!(reply.is_only(Op::Create, Status::NOTSUPP));
     client.call(&mut sim, |c| c.putrootfh()).all_ok();
 }
 

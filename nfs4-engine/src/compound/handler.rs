@@ -35,8 +35,6 @@ pub(crate) struct Flags {
     pub(crate) keeps_fetched: bool,
     /// It must be the first operation.
     pub(crate) first_only: bool,
-    /// It must be the only operation.
-    pub(crate) alone: bool,
 }
 
 type Start<S> = fn(&mut Cx<'_, S>, &mut Reader<'_>) -> Result<Step, Status>;

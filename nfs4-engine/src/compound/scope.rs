@@ -13,6 +13,9 @@ use crate::state::stateid::Named;
 
 /// What is established around an operation.
 pub(crate) trait Scope: Copy + 'static {
+    /// Whether an operation must be the only one of its COMPOUND.
+    const ALONE: bool = false;
+
     /// The session of the request, if it has one.
     fn session(&self) -> Option<SessionKey>;
 
@@ -33,6 +36,12 @@ pub(crate) trait Scope: Copy + 'static {
 
     /// What runs an operation in this scope, if it is legal in it.
     fn handler(row: &'static Row) -> Option<&'static Handler<Self>>;
+
+    /// The error of an operation that this scope has no handler for.
+    fn unserved(row: &'static Row) -> Status {
+        let _ = row;
+        Status::NOTSUPP
+    }
 }
 
 /// A scope in which clients are known: by the session, or by what a request of 4.0 names.
@@ -62,6 +71,8 @@ pub(crate) trait Established: Scope {
 }
 
 impl Scope for Sessionless {
+    const ALONE: bool = true;
+
     fn session(&self) -> Option<SessionKey> {
         None
     }
@@ -72,6 +83,14 @@ impl Scope for Sessionless {
 
     fn handler(row: &'static Row) -> Option<&'static Handler<Sessionless>> {
         row.bare.as_ref()
+    }
+
+    /// An operation that is served after a SEQUENCE lacks one. [RFC 8881 §2.10.2]
+    fn unserved(row: &'static Row) -> Status {
+        match row.v41 {
+            Some(_) => Status::OP_NOT_IN_SESSION,
+            None => Status::NOTSUPP,
+        }
     }
 }
 
@@ -91,6 +110,14 @@ impl Scope for Sequenced {
 
     fn handler(row: &'static Row) -> Option<&'static Handler<Sequenced>> {
         row.v41.as_ref()
+    }
+
+    /// An operation that is served without a session only must be alone. [RFC 8881 §18.34.3]
+    fn unserved(row: &'static Row) -> Status {
+        match row.bare {
+            Some(_) => Status::NOT_ONLY_OP,
+            None => Status::NOTSUPP,
+        }
     }
 }
 

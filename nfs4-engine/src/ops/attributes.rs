@@ -252,8 +252,9 @@ fn note<S: Scope>(cx: &mut Cx<'_, S>, key: DelegationKey, stage: Stage) -> Resul
     let fh = cx.current()?;
     let held = cx.core.states.delegation(key).ok_or(Status::DELAY)?;
     let file = held.file;
-    cx.run.acting = Some(Arc::clone(&held.opener));
+    let opener = Arc::clone(&held.opener);
     let place = cx.core.states.place_of(file).ok_or(Status::DELAY)?;
+    cx.run.acting = Some(opener);
     cx.guard(Guard::Note(place));
     let op = FsOp::SetAttrs {
         fh: fh.handle,

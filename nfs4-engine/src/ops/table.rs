@@ -66,7 +66,6 @@ const NO_FLAGS: Flags = Flags {
     consults: false,
     keeps_fetched: false,
     first_only: false,
-    alone: false,
 };
 /// The operation needs the current filehandle and sends it to the file system.
 const ON_FILE: Flags = Flags {
@@ -120,10 +119,7 @@ const fn serve(op: Op) -> Row {
         ),
         Op::BackchannelCtl => later(op, NO_FLAGS, Some(0), Handler::now(backchannel_ctl::start)),
         Op::BindConnToSession => Row {
-            flags: Flags {
-                alone: true,
-                ..NO_FLAGS
-            },
+            flags: Flags { ..NO_FLAGS },
             reply_bound: Some(24),
             bare: Some(Handler::now(bind_conn::start)),
             ..unserved(op)

@@ -58,59 +58,46 @@ pub(super) fn begin(
     if run.count == 0 {
         return Some(Begin::Refused(Status::OK));
     }
-    let (op, row) = match next_operation(&mut args, run.minor) {
-        Ok(_) | Err((_, Status::OP_ILLEGAL)) if run.minor == 0 => {
-            return v40::enter(core, run, record, out).then_some(Begin::V40);
-        }
-        Ok(found) => found,
-        Err((op, status)) => {
+    if run.minor == 0 {
+        return v40::enter(core, run, record, out).then_some(Begin::V40);
+    }
+    match next_operation(&mut args, run.minor) {
+        Ok((op, row)) if row.op == Op::Sequence && !core.blocked.contains(row.op) => {
             run.reply.begin_op(op);
-            return Some(refuse(run, Op::Illegal, status, out));
+            run.begun = 1;
+            enter_session(core, run, args, out)
         }
-    };
-    if core.blocked.contains(row.op) {
-        run.reply.begin_op(op);
-        return Some(refuse(run, row.op, Status::NOTSUPP, out));
+        // The operation is executed alone, or refused.
+        Ok(_) | Err(_) => Some(Begin::Bare),
     }
-    if row.op == Op::Sequence {
-        run.begun = 1;
-        run.reply.begin_op(op);
-        return match sequence::enter(core, run, &mut args, out) {
-            SequenceOutcome::Accepted(scope) => {
-                run.next_at = args.position();
-                out.metrics.operation(row.op, run.minor, Status::OK);
-                // A draining connection gets no new work: the client comes by another connection.
-                run.put_off = core.connections.is_draining(run.conn);
-                Some(Begin::Sequenced(scope))
-            }
-            SequenceOutcome::Refused(status) => Some(refuse(run, row.op, status, out)),
-            SequenceOutcome::Replayed => None,
-        };
-    }
-    if row.bare.is_none() {
-        run.reply.begin_op(op);
-        let status = if row.v41.is_some() {
-            Status::OP_NOT_IN_SESSION
-        } else {
-            Status::NOTSUPP
-        };
-        return Some(refuse(run, row.op, status, out));
-    }
-    if run.count != 1 {
-        run.reply.begin_op(op);
-        return Some(refuse(run, row.op, Status::NOT_ONLY_OP, out));
-    }
-    Some(Begin::Bare)
 }
 
-pub(super) fn refuse(run: &mut Compound, op: Op, status: Status, out: &mut Outbox) -> Begin {
-    debug_assert!(
-        errors::permits(op, run.minor, status),
-        "{op} may not answer {status}"
-    );
-    out.metrics.operation(op, run.minor, status);
-    run.reply.end_op(status, false);
-    Begin::Refused(status)
+/// Executes the SEQUENCE that a COMPOUND begins with; `None` if the COMPOUND has been answered.
+fn enter_session(
+    core: &mut Core,
+    run: &mut Compound,
+    mut args: Reader<'_>,
+    out: &mut Outbox,
+) -> Option<Begin> {
+    let (begin, status) = match sequence::enter(core, run, &mut args, out) {
+        SequenceOutcome::Accepted(scope) => {
+            run.next_at = args.position();
+            // A draining connection gets no new work: the client comes by another connection.
+            run.put_off = core.connections.is_draining(run.conn);
+            (Begin::Sequenced(scope), Status::OK)
+        }
+        SequenceOutcome::Refused(status) => {
+            debug_assert!(
+                errors::permits(Op::Sequence, run.minor, status),
+                "SEQUENCE may not answer {status}"
+            );
+            run.reply.end_op(status, false);
+            (Begin::Refused(status), status)
+        }
+        SequenceOutcome::Replayed => return None,
+    };
+    out.metrics.operation(Op::Sequence, run.minor, status);
+    Some(begin)
 }
 
 impl Compound {
@@ -176,6 +163,7 @@ impl Compound {
         *fetched = None;
         *acting = None;
         debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
+        *guard = Guard::None;
         call.body
     }
 }

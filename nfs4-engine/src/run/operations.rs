@@ -103,18 +103,18 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         // In later minor versions the session has its own limit.
         return Err(Status::TOO_MANY_OPS);
     }
+    if cx.core.blocked.contains(row.op) {
+        return Err(Status::NOTSUPP);
+    }
     if row.flags.first_only && cx.run.begun > 1 {
         // Whatever becomes of it, it is one.
         cx.out.metrics.sequence();
         return Err(Status::SEQUENCE_POS);
     }
-    if row.flags.alone && cx.run.count > 1 {
+    let handler = S::handler(row).ok_or_else(|| S::unserved(row))?;
+    if S::ALONE && cx.run.count > 1 {
         return Err(Status::NOT_ONLY_OP);
     }
-    if cx.core.blocked.contains(row.op) {
-        return Err(Status::NOTSUPP);
-    }
-    let handler = S::handler(row).ok_or(Status::NOTSUPP)?;
     if cx.run.put_off && errors::permits(row.op, cx.run.minor, Status::DELAY) {
         // Those before it, which may not answer that, do no work to speak of.
         return Err(Status::DELAY);
