@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::hash::BuildHasher;
 
+use crate::count::Count;
 use crate::fh::Fh;
 use crate::map::Keyed;
 use crate::time::Mono;
@@ -153,12 +154,12 @@ impl Guards {
         if matches!(guard, Guard::None) {
             return;
         }
-        self.taken -= 1;
+        self.taken.lower(1);
         self.ended += 1;
         let ended = self.ended;
         match self.one(guard) {
             Some(busy) => busy.end(ended),
-            None => self.each(guard, |busy| busy.end(ended), |giving| *giving -= 1),
+            None => self.each(guard, |busy| busy.end(ended), |giving| giving.lower(1)),
         }
     }
 
@@ -318,8 +319,7 @@ impl GuardPlace {
 
 impl GuardCount {
     fn end(&mut self, ended: u64) {
-        debug_assert!(self.running > 0, "a guard was taken before");
-        self.running = self.running.saturating_sub(1);
+        self.running.lower(1);
         self.last = ended;
     }
 

@@ -24,6 +24,7 @@ mod compound;
 mod config;
 mod connection;
 mod core;
+mod count;
 mod delegation_kind;
 mod direction;
 mod duplicates;

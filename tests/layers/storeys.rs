@@ -15,6 +15,7 @@ pub(crate) const ENGINE: [(&str, &[&str]); 7] = [
             "chain",
             "change",
             "config",
+            "count",
             "delegation_kind",
             "direction",
             "event",

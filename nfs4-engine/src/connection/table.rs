@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::count::Count;
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, FlightKey, SessionKey};
 use crate::map::{KeyMap, Keyed};
@@ -132,7 +133,7 @@ impl Connections {
         if let Some(connection) = self.by_number.get_mut(&conn)
             && connection.draining.take().is_some()
         {
-            self.draining -= 1;
+            self.draining.lower(1);
         }
     }
 

@@ -2,6 +2,7 @@
 //! asked for anything, so the room is reserved until the state is made.
 
 use crate::core::Core;
+use crate::count::Count;
 use crate::keys::ClientKey;
 
 impl Core {
@@ -16,7 +17,7 @@ impl Core {
     /// Ends [`Core::reserve_open`], unless the client has gone meanwhile, and its room with it.
     pub(crate) fn release_reserved(&mut self, client: ClientKey) {
         if let Some(record) = self.clients.get_mut(client) {
-            record.opening -= 1;
+            record.opening.lower(1);
             self.states.release_reserved(client, 1);
         }
     }

@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use crate::compound::{Cx, Scope, Step};
+use crate::count::Count;
 use crate::event::{ClientGone, SessionGone};
 
 /// DESTROY_SESSION.
@@ -30,7 +31,7 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
         // The reply is sent, but no slot is left to keep it for replay.
         cx.run.sequenced = None;
         if let Some(session) = cx.core.sessions.get_mut(key) {
-            session.running -= 1;
+            session.running.lower(1);
             session.last_used = cx.out.now.mono;
         }
     }

@@ -12,6 +12,7 @@ use crate::action::Outbox;
 use crate::compound::reply::rpc_head;
 use crate::compound::{Compound, Sequenced};
 use crate::core::Core;
+use crate::count::Count;
 use crate::direction::Direction;
 use crate::fingerprint::{self, RequestContent};
 use crate::keys::SessionKey;
@@ -243,7 +244,7 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
         }
         return;
     };
-    session.running -= 1;
+    session.running.lower(1);
     session.last_used = now.mono;
     let peer = session.peer;
     if let Some(slot) = session.slots.get_mut(scope.slot) {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Peer;
+use crate::count::Count;
 use crate::keys::PartyKey;
 use crate::parted::Parted;
 
@@ -92,8 +93,7 @@ impl Shares {
 
     /// Subtracts from what a peer has.
     pub(crate) fn take(&mut self, peer: Peer, less: usize) {
-        debug_assert!(self.all >= less, "it was added before");
-        self.all = self.all.saturating_sub(less);
+        self.all.lower(less);
         self.take_from(peer.host, less);
         if let Some(user) = peer.user {
             self.take_from(user, less);
@@ -103,8 +103,7 @@ impl Shares {
     #[inline]
     fn take_from(&mut self, party: PartyKey, less: usize) {
         if let Some(held) = self.of.get_mut(party.index as usize) {
-            debug_assert!(*held >= less, "it was added before");
-            *held = held.saturating_sub(less);
+            held.lower(less);
         }
     }
 

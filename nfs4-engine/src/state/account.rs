@@ -1,5 +1,6 @@
 //! State, counted by peer.
 
+use crate::count::Count;
 use crate::keys::{FileKey, PartyKey};
 use crate::map::{KeyMap, Keyed};
 use crate::peer::{Peer, Shares};
@@ -39,7 +40,7 @@ impl Accounts {
         for party in peer.parties() {
             let key = (party, file);
             if let Some(held) = self.ranges.get_mut(&key) {
-                *held = *held + after - before;
+                held.replace(before, after);
                 if *held == 0 {
                     self.ranges.remove(&key);
                 }

@@ -3,6 +3,7 @@
 use super::account::FEW;
 use super::owner::Owner;
 use super::table::States;
+use crate::count::Count;
 use crate::keys::{ClientKey, FileKey, PartyKey};
 use crate::peer::{Peer, PeerUsage};
 
@@ -84,7 +85,7 @@ impl States {
         if before == after {
             return;
         }
-        self.ranges = self.ranges + after - before;
+        self.ranges.replace(before, after);
         self.walked += after.abs_diff(before);
         let Some(peer) = self.open_owners.peer_of(client) else {
             return;
@@ -125,7 +126,7 @@ impl States {
 
     /// Releases the room reserved for this many opens of a client.
     pub(crate) fn release_reserved(&mut self, client: ClientKey, opens: usize) {
-        self.opening -= opens;
+        self.opening.lower(opens);
         self.refund(client, opens);
     }
 }

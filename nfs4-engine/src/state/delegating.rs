@@ -7,6 +7,7 @@ use super::ending::Ending;
 use super::file::Share;
 use super::stateid::Named;
 use super::table::States;
+use crate::count::Count;
 use crate::delegation_kind::{DelegationKind, Touch};
 use crate::fh::Fh;
 use crate::key_index::KeyIndex;
@@ -173,7 +174,7 @@ impl States {
         };
         let (from, to) = (held.kind, grant.kind);
         held.grant_anew(grant);
-        self.delegated.count(from, |count| *count -= 1);
+        self.delegated.count(from, |count| count.lower(1));
         self.delegated.count(to, |count| *count += 1);
     }
 
@@ -193,7 +194,7 @@ impl States {
         }
         held.phase = DelegationPhase::Revoked;
         let (file, kind, place) = (held.file, held.kind, held.file_place);
-        self.delegated.count(kind, |count| *count -= 1);
+        self.delegated.count(kind, |count| count.lower(1));
         self.leave_file(file, place);
         if let Some(file) = self.files.get_mut(file) {
             file.revoked += 1;
@@ -217,10 +218,10 @@ impl States {
         self.refund_delegation(held.client);
         if held.is_revoked() {
             if let Some(file) = self.files.get_mut(held.file) {
-                file.revoked -= 1;
+                file.revoked.lower(1);
             }
         } else {
-            self.delegated.count(held.kind, |count| *count -= 1);
+            self.delegated.count(held.kind, |count| count.lower(1));
             self.leave_file(held.file, held.file_place);
         }
         self.files.forget_if_idle(held.file);

@@ -1,5 +1,6 @@
 //! Files with state, and the shares taken of them. [RFC 8881 §9.7]
 
+use crate::count::Count;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::key_index::KeyIndex;
@@ -222,8 +223,8 @@ impl Files {
     /// Ends [`Files::claim`].
     pub(crate) fn unclaim(&mut self, key: FileKey, share: Share) {
         if let Some(file) = self.slab.get_mut(key) {
-            file.shares.count(share, |count| *count -= 1);
-            file.claims -= 1;
+            file.shares.count(share, |count| count.lower(1));
+            file.claims.lower(1);
             self.forget_if_idle(key);
         }
     }
@@ -231,7 +232,7 @@ impl Files {
     /// Replaces the share of one open.
     pub(crate) fn change(&mut self, key: FileKey, from: Share, to: Share) {
         if let Some(file) = self.slab.get_mut(key) {
-            file.shares.count(from, |count| *count -= 1);
+            file.shares.count(from, |count| count.lower(1));
             file.shares.count(to, |count| *count += 1);
         }
     }
@@ -239,7 +240,7 @@ impl Files {
     /// Removes the open at `place`; returns the open that moved there.
     pub(crate) fn close(&mut self, key: FileKey, place: u32, share: Share) -> Option<OpenKey> {
         let file = self.slab.get_mut(key)?;
-        file.shares.count(share, |count| *count -= 1);
+        file.shares.count(share, |count| count.lower(1));
         let moved = file.opens.remove(place);
         self.forget_if_idle(key);
         moved

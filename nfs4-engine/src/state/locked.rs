@@ -9,6 +9,7 @@ use super::lock::Lock;
 use super::range::Conflict;
 use super::stateid::Named;
 use super::table::States;
+use crate::count::Count;
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 use crate::slab::Key;
 
@@ -171,7 +172,7 @@ impl States {
         self.refund(lock.client, 1);
         let count = self.locks_by_client.get_mut(lock.client.index as usize);
         if let Some(count) = count {
-            *count -= 1;
+            count.lower(1);
         }
         self.lock_by_owner.remove(&(lock.owner, lock.open));
         if let Some(moved) = self.lock_owners.release(lock.owner, lock.owner_place)

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::locked::NOBODY;
 use super::table::States;
 use super::waiter::{LockGrants, LockRequest, Waiter, Waiters};
+use crate::count::Count;
 use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
 use crate::time::Mono;
 
@@ -133,7 +134,7 @@ impl States {
 
     fn wait_no_more(&mut self, left: Vec<Waiter>) {
         for waiter in left {
-            self.waiting -= 1;
+            self.waiting.lower(1);
             self.refund(waiter.client, 1);
             self.lock_owners.bytes.take(waiter.peer, waiter.owner.len());
         }

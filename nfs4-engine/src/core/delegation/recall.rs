@@ -9,6 +9,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
+use crate::count::Count;
 use crate::delegation_kind::RecallReason;
 use crate::delegation_kind::Touch;
 use crate::event::Event;
@@ -187,7 +188,7 @@ impl Core {
         let Some(client) = self.clients.get_mut(of) else {
             return;
         };
-        client.revoked -= u32::from(revoked);
+        client.revoked.lower(u32::from(revoked));
         self.states.undelegate(&mut client.delegations, key, why);
         self.clients.note_idle(of);
     }
