@@ -10,7 +10,14 @@ use crate::timer::Due;
 
 impl Core {
     /// Locks of a file may have become free: notifies the waiters that come next.
+    #[inline]
     pub(crate) fn grant_locks(&mut self, file: FileKey, out: &mut Outbox) {
+        if self.states.has_waiters() {
+            self.notify_waiters(file, out);
+        }
+    }
+
+    fn notify_waiters(&mut self, file: FileKey, out: &mut Outbox) {
         let turns = self.states.turns(file, out.now.mono, self.config.lease);
         for told in turns.told {
             let Some(fh) = self.states.handle_of(file) else {

@@ -77,6 +77,12 @@ impl States {
         waiters.before(asker, now, patience, |waiter| self.would_get(file, waiter))
     }
 
+    /// Whether a lock-owner waits for a lock of any file.
+    #[inline]
+    pub(crate) fn has_waiters(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// Locks of a file may have become free: returns the waiters to notify.
     pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> LockGrants {
         let Some(found) = self.files.get_mut(file) else {
