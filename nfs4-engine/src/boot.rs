@@ -25,10 +25,10 @@ pub struct Boot {
     pub server_scope: Vec<u8>,
 }
 
-/// What cannot be so in a [`Boot`].
+/// Why a [`Boot`] is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BootFault {
-    /// The epoch is zero, which is in ids that no server has given out.
+    /// The epoch is zero, which marks ids that no server has issued.
     #[error("epoch is 0")]
     Epoch,
     /// A name of the server is empty, by which clients would take it for any other such, or longer

@@ -82,10 +82,10 @@ pub struct Config {
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BindingPolicy {
-    /// It ends them.
+    /// BIND_CONN_TO_SESSION ends them.
     #[default]
     Exclusive,
-    /// It leaves them, as RFC 8881 §2.10.3.1 has it.
+    /// BIND_CONN_TO_SESSION leaves them. [RFC 8881 §2.10.3.1]
     Shared,
 }
 

@@ -111,7 +111,7 @@ impl DuplicateRequestCache {
     ) -> Retransmission<'_> {
         let Some(key) = self.by_name.get(&name).copied() else {
             let state = RequestState::Running(Vec::new());
-            peers.hold(host);
+            peers.acquire(host);
             let key = self.slab.insert(Request {
                 name,
                 conn,
@@ -246,7 +246,7 @@ impl DuplicateRequestCache {
             if let RequestState::Answered(_, body) = request.state {
                 self.bytes.take(request.host, body.len());
             }
-            peers.leave(request.host);
+            peers.release(request.host);
         }
     }
 }
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(forget(16), None);
         let counts = (duplicates.counts(), duplicates.recounted());
         assert_eq!(counts, ((0, 0, 0), (0, 0)));
-        cache.peers.leave(cache.host);
+        cache.peers.release(cache.host);
         assert_eq!(cache.peers.counts(), (0, 0), "no request holds the host");
     }
 

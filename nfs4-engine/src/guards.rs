@@ -150,7 +150,7 @@ impl Guards {
 
     /// Returns a guard.
     #[inline]
-    pub(crate) fn give_back(&mut self, guard: Guard) {
+    pub(crate) fn release(&mut self, guard: Guard) {
         if matches!(guard, Guard::None) {
             return;
         }

@@ -112,6 +112,6 @@ pub enum DialError {
     #[error("no connection could be made")]
     Failed,
     /// The target did not answer in time.
-    #[error("nobody answered in time")]
+    #[error("the target did not answer in time")]
     TimedOut,
 }

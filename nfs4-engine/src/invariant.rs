@@ -148,7 +148,7 @@ impl Engine {
                 let found = awaited.get(&(*conn, number)).copied().unwrap_or(0);
                 check(waiting == found, "a draining connection waits", conn)?;
                 let parked = by_conn.get(conn).copied().unwrap_or(0);
-                let all_found = core.connections.looked_for_from(*conn).is_none();
+                let all_found = core.connections.search_from(*conn).is_none();
                 check(!all_found || found == parked, "it waits for all", conn)?;
                 draining += 1;
             }
@@ -247,23 +247,24 @@ impl Engine {
         let opens = states.opens.entries();
         let held = opens.map(|(key, open)| (open.owner, key, open.owner_place()));
         check_owners(states.open_owners, held)?;
-        self.check_turns(states)
+        self.check_seqids(states)
     }
 
-    /// OwnerSeqid are of minor version 0, run as long as their COMPOUND, and know what was closed.
-    fn check_turns(&self, states: &StateTables<'_>) -> Result<(), String> {
+    /// Owners have a seqid in minor version 0 only; it runs as long as its COMPOUND, and names the open
+    /// that was closed.
+    fn check_seqids(&self, states: &StateTables<'_>) -> Result<(), String> {
         let mut running = 0;
         let mut closed = 0;
         for (key, owner) in states.open_owners.entries() {
             let client = self.runner.core.clients.get(owner.client());
             let minor = client.map(|client| client.about.minor);
-            let Some(turns) = owner.turns() else {
-                check(minor != Some(0), "an owner without turns", key)?;
+            let Some(seqid) = owner.seqid() else {
+                check(minor != Some(0), "an owner without a seqid", key)?;
                 continue;
             };
-            check(minor == Some(0), "turns of another minor version", key)?;
-            running += usize::from(turns.is_running());
-            if let Some(open) = turns.closed {
+            check(minor == Some(0), "a seqid of another minor version", key)?;
+            running += usize::from(seqid.is_running());
+            if let Some(open) = seqid.closed {
                 check(states.opens.get(open).is_none(), "closed, and open", open)?;
                 let by = states.closed.get(&open);
                 check(by == Some(&key), "closed by another", open)?;
@@ -271,9 +272,17 @@ impl Engine {
             }
         }
         check(closed == states.closed.len(), "what was closed", closed)?;
-        let turns = self.runner.parked.iter().filter(|run| run.turn.is_some());
+        let requests = self
+            .runner
+            .parked
+            .iter()
+            .filter(|run| run.owner_request.is_some());
         // Of an owner's request whose client has gone, nothing is left but the COMPOUND.
-        check(running <= turns.count(), "turns that run", running)
+        check(
+            running <= requests.count(),
+            "requests of owners that run",
+            running,
+        )
     }
 
     /// Delegations, their clients and files refer to each other, and no other client has the file open in
@@ -369,11 +378,11 @@ fn check_owners<T>(
     let (mut listed, mut loose, mut resting) = (0, 0, 0);
     for (key, owner) in owners.entries() {
         listed += owner.held().len();
-        let kept = !owner.held().is_empty() || owner.turns().is_some();
+        let kept = !owner.held().is_empty() || owner.seqid().is_some();
         check(kept, "an owner of nothing", key)?;
         let found = owners.find(owner.client(), owner.name());
         check(found == Some(key), "an owner without his name", key)?;
-        let running = owner.turns().is_some_and(OwnerSeqid::is_running);
+        let running = owner.seqid().is_some_and(OwnerSeqid::is_running);
         loose += usize::from(owner.is_loose());
         resting += usize::from(owner.is_loose() && !running);
     }
@@ -422,13 +431,13 @@ fn check_files(
         for (owner, lock) in file.locked.owners() {
             let found = states.locks.get(lock);
             let same = found.is_some_and(|lock| (lock.file, lock.owner) == (key, owner));
-            check(same, "locked by nobody", (key, lock))?;
+            check(same, "locked without a lock-owner", (key, lock))?;
             ranges += 1;
         }
         for waiter in file.waiters.iter() {
             let open = states.opens.get(waiter.open);
             let same = open.is_some_and(|open| open.file == key && open.client == waiter.client);
-            check(same, "somebody waits without an open", key)?;
+            check(same, "a waiter without an open", key)?;
             waiting += 1;
         }
     }

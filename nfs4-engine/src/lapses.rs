@@ -35,7 +35,7 @@ impl Lapses {
     }
 
     /// Whether a client, or its peer, has let too many recalls run out of late.
-    pub(crate) fn bar(&self, peer: Peer, owner: &[u8], now: Mono) -> bool {
+    pub(crate) fn bars(&self, peer: Peer, owner: &[u8], now: Mono) -> bool {
         if self.latest.is_empty() {
             return false;
         }
@@ -53,7 +53,7 @@ impl Lapses {
     }
 
     /// Notes that a recall to this owner ran out. The caller holds the peer if this returns `true`.
-    pub(crate) fn note(&mut self, peer: Peer, owner: &[u8], until: Mono, now: Mono) -> bool {
+    pub(crate) fn record(&mut self, peer: Peer, owner: &[u8], until: Mono, now: Mono) -> bool {
         let owner = self.keyed.hash_one(owner);
         let latest = &mut self.latest;
         let known = latest

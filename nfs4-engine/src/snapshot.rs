@@ -59,12 +59,12 @@ pub struct ClientView {
     pub lease_status: LeaseStatus,
     /// When its lease was last renewed.
     pub last_renewal: Wall,
-    /// Whether it has made a session, and so is more than a name.
+    /// Whether the client has confirmed the record, in 4.1 with its first CREATE_SESSION.
     pub confirmed: bool,
-    /// `co_ownerid`; what is not text is escaped when it is serialised.
+    /// `co_ownerid`. Bytes that are not UTF-8 are escaped when it is serialised.
     #[cfg_attr(feature = "serde", serde(serialize_with = "json::owner"))]
     pub owner: Box<[u8]>,
-    /// How often it has come back under its name after another client had taken that.
+    /// Number of times that this client took its owner name back from another client.
     pub comebacks: u32,
     /// The name of its implementation.
     pub impl_name: Option<Box<str>>,
@@ -85,9 +85,9 @@ pub struct ClientView {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum LeaseStatus {
-    /// It does.
+    /// The lease runs.
     Active,
-    /// It has run out, and what hangs on it goes next.
+    /// The lease has run out, and the client's state is removed next.
     Expired,
 }
 
@@ -323,9 +323,9 @@ fn page<'a, T: Entry + 'a, V>(
 /// A client, and what it calls itself: it may have chosen kilobytes.
 fn names_of(client: &Client) -> usize {
     let about = &client.about;
-    let said = [&about.impl_name, &about.impl_domain];
-    let said = said.map(|name| name.as_ref().map_or(0, |name| name.len()));
-    1 + (client.owner.len() + said.iter().sum::<usize>()) / COPIED
+    let names = [&about.impl_name, &about.impl_domain];
+    let names = names.map(|name| name.as_ref().map_or(0, |name| name.len()));
+    1 + (client.owner.len() + names.iter().sum::<usize>()) / COPIED
 }
 
 fn count_of(count: usize) -> u32 {

@@ -58,7 +58,7 @@ pub(crate) fn encode(w: &mut Writer, requested: &Bitmap, source: &Source<'_>) {
 }
 
 /// Overwrites change attribute and length in the fattr4 that begins at `at`, as far as it has them.
-pub(crate) fn tell_otherwise(w: &mut Writer, at: usize, change: u64, size: u64) {
+pub(crate) fn overwrite_change_and_size(w: &mut Writer, at: usize, change: u64, size: u64) {
     let fattr = w.as_slice().get(at..).unwrap_or_default();
     let Some((mask, mut place)) = data_of(fattr) else {
         return;

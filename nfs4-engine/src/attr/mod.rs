@@ -6,7 +6,7 @@ mod open_arguments;
 mod set;
 mod supported;
 
-pub(crate) use encode::{Source, View, decimal, encode, encode_failed, tell_otherwise};
+pub(crate) use encode::{Source, View, decimal, encode, encode_failed, overwrite_change_and_size};
 pub(crate) use locations::fs_locations;
 pub(crate) use set::decode_settable;
 pub(crate) use supported::{OF_DATA, WRITE_ONLY, exclusive_create, returned, supported, want};

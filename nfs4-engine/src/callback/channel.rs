@@ -57,7 +57,7 @@ pub(crate) struct SlotInUse {
     /// The transmissions of that callback that may still be answered.
     pub(crate) flights: Vec<FlightKey>,
     /// The highest slot that the callback was sent with.
-    pub(crate) told: u32,
+    pub(crate) highest_sent: u32,
 }
 
 /// What a backchannel had on its slots, and the callbacks that waited for one.

@@ -24,7 +24,7 @@ pub(crate) struct CallbackPath {
     pub(crate) peer: String,
     pub(crate) program: u32,
     pub(crate) ident: u32,
-    pub(crate) line: PathConnection,
+    pub(crate) connection: PathConnection,
     /// Number of connections in a row that failed.
     pub(crate) failures: u32,
     pub(crate) queue: VecDeque<PathCallKey>,
@@ -38,7 +38,7 @@ pub(crate) struct CallbackPath {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathConnection {
     /// There is none; the next attempt is at `until`.
-    Resting { until: Mono },
+    Backoff { until: Mono },
     /// The connection is being made.
     Dialling { dial: DialId },
     /// The connection is made, and the client has not answered CB_NULL.
@@ -47,7 +47,7 @@ pub(crate) enum PathConnection {
     Up { conn: ConnId, since: Mono },
     /// The address may not be dialled, or refuses callbacks: no attempt is made until the client
     /// names another.
-    Barred,
+    GivenUp,
 }
 
 /// A callback that was accepted.
@@ -77,21 +77,21 @@ impl Entry for PathCall {
 impl CallbackPath {
     /// Whether callbacks are known to work.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(self.line, PathConnection::Up { .. })
+        matches!(self.connection, PathConnection::Up { .. })
     }
 
     /// Whether the path has failed for longer than a lost connection takes to be made again.
     pub(crate) fn is_down(&self) -> bool {
-        !self.is_up() && (self.failures > 1 || self.line == PathConnection::Barred)
+        !self.is_up() && (self.failures > 1 || self.connection == PathConnection::GivenUp)
     }
 
     /// Its connection, if there is one.
     pub(crate) fn conn(&self) -> Option<ConnId> {
-        match self.line {
+        match self.connection {
             PathConnection::Probing { conn, .. } | PathConnection::Up { conn, .. } => Some(conn),
-            PathConnection::Resting { .. }
+            PathConnection::Backoff { .. }
             | PathConnection::Dialling { .. }
-            | PathConnection::Barred => None,
+            | PathConnection::GivenUp => None,
         }
     }
 

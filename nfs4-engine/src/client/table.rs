@@ -163,7 +163,7 @@ impl Clients {
     /// Adds an unconfirmed record; the caller has removed an earlier one of the owner.
     pub(crate) fn insert(
         &mut self,
-        who: ClientIdentity<'_>,
+        identity: ClientIdentity<'_>,
         peer: Peer,
         now: Mono,
         since: LeaseTermSince,
@@ -174,7 +174,7 @@ impl Clients {
             verifier,
             principal,
             replaces: _,
-        } = who;
+        } = identity;
         let (epoch, seal) = (u64::from(self.epoch), self.seal);
         let id = |key: ClientKey| {
             // The index is below 2^16 by the limit of the table.

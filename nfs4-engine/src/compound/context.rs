@@ -95,19 +95,19 @@ impl<S> Cx<'_, S> {
         if !matches!(self.run.guard, Guard::None) {
             self.core
                 .guards
-                .give_back(core::mem::take(&mut self.run.guard));
+                .release(core::mem::take(&mut self.run.guard));
         }
     }
 
-    /// Whether delegations of other clients than `who` conflict with this access; they are recalled then.
+    /// Whether delegations of other clients than `sender` conflict with this access; they are recalled then.
     pub(crate) fn recalls(
         &mut self,
         fh: &Fh,
-        who: Option<ClientKey>,
+        sender: Option<ClientKey>,
         touch: Touch,
         truncate: bool,
     ) -> bool {
-        self.core.recall_for(fh, who, touch, truncate, self.out)
+        self.core.recall_for(fh, sender, touch, truncate, self.out)
     }
 }
 
@@ -117,8 +117,8 @@ impl<S: Scope> Cx<'_, S> {
     /// # Errors
     /// DELAY while a delegation of another client conflicts.
     pub(crate) fn touch(&mut self, fh: &Fh, touch: Touch, truncate: bool) -> Result<(), Status> {
-        let who = S::sender(self);
-        if self.recalls(fh, who, touch, truncate) {
+        let sender = S::sender(self);
+        if self.recalls(fh, sender, touch, truncate) {
             return Err(Status::DELAY);
         }
         let place = self.core.guards.of(fh);

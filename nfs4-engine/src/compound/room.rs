@@ -49,7 +49,7 @@ impl Compound {
     /// Maximum length of a reply whose results can be shortened, in bytes.
     fn most(&self) -> usize {
         if self.keep {
-            self.max_reply.min(self.max_kept).min(self.spare)
+            self.max_reply.min(self.max_kept).min(self.cache_room)
         } else {
             self.max_reply
         }

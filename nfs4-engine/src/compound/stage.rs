@@ -53,7 +53,7 @@ pub(crate) enum Stage {
     /// CB_GETATTR.
     Asked,
     /// The holder has answered.
-    Told(DelegationKey, HolderAnswer),
+    HolderAnswered(DelegationKey, HolderAnswer),
     /// The holder has changed the file: it waits for the change to be noted, beside the reported size.
     Noted(DelegationKey, Option<u64>),
     /// It waits for the change to be noted once more, so that this change attribute goes with this size
@@ -91,7 +91,7 @@ impl Stage {
             | Stage::NameRemoved(_)
             | Stage::NameGone(_)
             | Stage::Asked
-            | Stage::Told(..)
+            | Stage::HolderAnswered(..)
             | Stage::Noted(..)
             | Stage::Kept { .. }
             | Stage::WithStat { .. }

@@ -50,17 +50,17 @@ pub(crate) struct Compound {
     pub(crate) saved_stateid: Stateid,
     pub(crate) sequenced: Option<Sequenced>,
     /// The values of its SEQUENCE's result.
-    pub(crate) said: SequenceValues,
+    pub(crate) sequence_values: SequenceValues,
     /// In minor version 0, the client whose lease it holds.
     pub(crate) leased_by: Option<ClientKey>,
     /// In minor version 0, the owner's request that the operation is.
-    pub(crate) turn: Option<OwnerRequest>,
+    pub(crate) owner_request: Option<OwnerRequest>,
     /// In 4.0, the key that a retransmission finds it by.
     pub(crate) request: Option<RequestKey>,
     /// An operation that changes something has begun.
     pub(crate) changes: bool,
     /// The first operation that may answer DELAY does so: the client sends the request again.
-    pub(crate) put_off: bool,
+    pub(crate) answers_delay: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
     /// The draining of its connection in which it is counted; 0 for none.
@@ -71,7 +71,7 @@ pub(crate) struct Compound {
     pub(crate) max_reply: usize,
     pub(crate) max_kept: usize,
     /// The memory that is left for a kept one, in bytes.
-    pub(crate) spare: usize,
+    pub(crate) cache_room: usize,
     pub(crate) reply: Reply,
     pub(crate) fetched: Option<Fetched>,
     /// What must not be delegated while the current operation runs.
@@ -79,7 +79,7 @@ pub(crate) struct Compound {
     /// The moment from which the current operation watches for changes.
     pub(crate) watch: ChangeWatch,
     /// The user for which the next request to the file system is made, if not the caller.
-    pub(crate) acting: Option<Arc<Credential>>,
+    pub(crate) acting_as: Option<Arc<Credential>>,
 }
 
 /// Attributes that came with another answer and are still true.
@@ -116,23 +116,23 @@ impl Compound {
             current_stateid: Stateid::ANONYMOUS,
             saved_stateid: Stateid::ANONYMOUS,
             sequenced: None,
-            said: SequenceValues::default(),
+            sequence_values: SequenceValues::default(),
             leased_by: None,
-            turn: None,
+            owner_request: None,
             request: None,
             changes: false,
-            put_off: false,
+            answers_delay: false,
             has_waited: false,
             awaited: 0,
             keep: false,
             max_reply: usize::MAX,
             max_kept: usize::MAX,
-            spare: usize::MAX,
+            cache_room: usize::MAX,
             reply: Reply::new(),
             fetched: None,
             guard: Guard::None,
             watch: ChangeWatch::default(),
-            acting: None,
+            acting_as: None,
         }
     }
 

@@ -157,13 +157,13 @@ impl Connections {
     }
 
     /// Place from which the search for awaited requests continues; none if it is done.
-    pub(crate) fn looked_for_from(&self, conn: ConnId) -> Option<u32> {
+    pub(crate) fn search_from(&self, conn: ConnId) -> Option<u32> {
         self.get(conn)?.draining?.from
     }
 
     /// Notes the place up to which awaited requests were searched for; none if the search is done.
     /// Returns `true` if the connection waits for nothing.
-    pub(crate) fn look_on_from(&mut self, conn: ConnId, from: Option<u32>) -> bool {
+    pub(crate) fn continue_search_from(&mut self, conn: ConnId, from: Option<u32>) -> bool {
         let connection = self.by_number.get_mut(&conn);
         let draining = connection.and_then(|found| found.draining.as_mut());
         draining.is_some_and(|draining| {

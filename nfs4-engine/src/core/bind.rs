@@ -130,7 +130,7 @@ impl Core {
         for session in connection.sessions {
             self.pump(session, out);
         }
-        self.peers.leave(connection.host);
+        self.peers.release(connection.host);
     }
 
     /// Unbinds all connections of a session that ends.

@@ -21,18 +21,18 @@ impl Core {
     /// the removal of another record takes several tries.
     pub(crate) fn new_client(
         &mut self,
-        who: ClientIdentity<'_>,
+        identity: ClientIdentity<'_>,
         conn: ConnId,
         out: &mut Outbox,
     ) -> Result<ClientKey, Status> {
         let now = out.now;
-        let peer = self.peer_by(conn, who.principal);
-        if let Err(status) = self.make_room_for(peer, &who, out) {
-            self.peers.leave(peer);
+        let peer = self.peer_by(conn, identity.principal);
+        if let Err(status) = self.make_room_for(peer, &identity, out) {
+            self.peers.release(peer);
             return Err(status);
         }
         let since = self.terms.since();
-        let key = self.clients.insert(who, peer, now.mono, since);
+        let key = self.clients.insert(identity, peer, now.mono, since);
         self.states.enroll(key, peer);
         let lease = now.mono.after(self.config.lease);
         self.set_timer(lease, Due::Lease(key));
@@ -63,10 +63,10 @@ impl Core {
     fn make_room_for(
         &mut self,
         peer: Peer,
-        who: &ClientIdentity<'_>,
+        identity: &ClientIdentity<'_>,
         out: &mut Outbox,
     ) -> Result<(), Status> {
-        let replaced = who.replaces.and_then(|old| self.clients.get(old));
+        let replaced = identity.replaces.and_then(|old| self.clients.get(old));
         let is_counted = replaced.is_some_and(|old| old.peer == peer);
         let admits = |core: &Core| {
             let held = core.clients.shares.held(peer);
@@ -84,7 +84,7 @@ impl Core {
             LimitReached::Share => None,
             LimitReached::Node => self.clients.gives_way(None),
         };
-        let first = own.or(other).ok_or(full.of_client(who.minor))?;
+        let first = own.or(other).ok_or(full.of_client(identity.minor))?;
         self.discard(first, ClientGone::Crowded, out)
     }
 
@@ -96,7 +96,7 @@ impl Core {
         // The driver has closed the connection meanwhile.
         let nowhere = self.peers.host("");
         let peer = self.peers.user(nowhere.host, principal);
-        self.peers.leave(nowhere);
+        self.peers.release(nowhere);
         peer
     }
 }

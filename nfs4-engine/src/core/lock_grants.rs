@@ -18,23 +18,25 @@ impl Core {
     }
 
     fn notify_waiters(&mut self, file: FileKey, out: &mut Outbox) {
-        let turns = self.states.turns(file, out.now.mono, self.config.lease);
-        for told in turns.told {
+        let grants = self
+            .states
+            .next_grants(file, out.now.mono, self.config.lease);
+        for notice in grants.notices {
             let Some(fh) = self.states.handle_of(file) else {
                 return;
             };
-            let client = told.client;
+            let client = notice.client;
             let op = CallbackOp::NotifyLock {
                 fh,
-                owner: told.owner,
+                owner: notice.owner,
             };
             let purpose = CallPurpose::NotifyLock { file, client };
-            let asked = self.send_callback_to(client, Some(told.session), op, purpose, out);
+            let asked = self.send_callback_to(client, Some(notice.session), op, purpose, out);
             if asked.is_err() {
-                self.states.cannot_tell(file, client);
+                self.states.cannot_notify(file, client);
             }
         }
-        if let Some(again) = turns.again {
+        if let Some(again) = grants.again {
             self.set_timer(again, Due::LockGrant(file));
         }
     }
@@ -46,7 +48,7 @@ impl Core {
                 status: Status::OK, ..
             } => {}
             CallbackEnd::Done { .. } | CallbackEnd::Failed(_) => {
-                self.states.cannot_tell(file, client);
+                self.states.cannot_notify(file, client);
             }
         }
     }

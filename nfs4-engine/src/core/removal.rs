@@ -142,7 +142,7 @@ impl Core {
             self.states.release_reserved(key, client.opening as usize);
         }
         if let Some(client) = self.clients.remove(key, reason) {
-            self.peers.leave(client.peer);
+            self.peers.release(client.peer);
             if client.confirmed {
                 out.event(Event::ClientGone {
                     client: client.id,

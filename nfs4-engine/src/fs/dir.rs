@@ -166,7 +166,7 @@ impl DirWriter {
             let (mut change, mut size) = (file.change, file.size);
             tell(file.fh, &mut change, &mut size)?;
             if (change, size) != (file.change, file.size) {
-                attr::tell_otherwise(&mut self.w, file.at, change, size);
+                attr::overwrite_change_and_size(&mut self.w, file.at, change, size);
             }
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Engine {
             let call = seat.call.and_then(|call| core.callbacks.calls.get(call));
             let waited_for = call.is_some_and(|call| matches!(call.phase, CallPhase::Sent { .. }))
                 && seat.flights.last() == Some(&key);
-            check(flight.overdue != waited_for, "who waits for it", key)?;
+            check(flight.overdue != waited_for, "the wait for its answer", key)?;
         }
         Ok(())
     }

@@ -43,7 +43,11 @@ impl Engine {
         check(ranks[1].are(idle), "idle clients of peers", ())?;
         for (key, client) in core.clients.entries() {
             let may_go = !client.has_state();
-            check(!may_go || client.is_listed(), "gives way to nobody", key)?;
+            check(
+                !may_go || client.is_listed(),
+                "may be evicted and is not listed",
+                key,
+            )?;
         }
         check(
             core.clients.shares.are(tally(clients())),

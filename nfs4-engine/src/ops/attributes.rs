@@ -65,8 +65,8 @@ fn note_if_stale<S: Scope>(
     error: FsError,
 ) -> Result<(), Status> {
     if error == FsError::Stale {
-        let (fh, who) = (cx.current()?, S::sender_before(cx, next));
-        cx.core.note_stale_file(&fh, who, cx.out.now.mono);
+        let (fh, sender) = (cx.current()?, S::sender_before(cx, next));
+        cx.core.note_stale_file(&fh, sender, cx.out.now.mono);
     }
     Ok(())
 }
@@ -88,16 +88,20 @@ fn look_or_wait<S: Scope>(
         want,
     };
     if cx.core.states.is_any_for_writing() && mask.intersects(&attr::OF_DATA) {
-        let who = S::sender_before(cx, next);
+        let sender = S::sender_before(cx, next);
         let known = permitted || cx.run.fetched.is_some_and(|fetched| fetched.fh == fh);
-        if !known && let Some(file) = permission::delegated(cx, &fh, who, Touch::Read) {
+        if !known && let Some(file) = permission::delegated(cx, &fh, sender, Touch::Read) {
             return permission::ask(cx, IntendedUse::Look, file);
         }
-        match cx.core.probe(&fh, who, cx.out) {
+        match cx.core.probe(&fh, sender, cx.out) {
             Probed::Clear | Probed::Known => {}
             Probed::Answered(key, answer) => {
                 cx.run.watch = cx.core.guards.watch();
-                return Ok(Step::Wait(fh.export, op, Stage::Told(key, answer)));
+                return Ok(Step::Wait(
+                    fh.export,
+                    op,
+                    Stage::HolderAnswered(key, answer),
+                ));
             }
             Probed::Asked(key) if may_wait && cx.core.may_hold(cx.run) => {
                 return Ok(Step::AwaitHolder(key, Stage::Asked));
@@ -127,9 +131,9 @@ fn tell<S: Scope>(
     let core = &*cx.core;
     let apart = core.states.is_any_for_writing() || !core.guards.is_nothing_noted(&cx.run.watch);
     if apart && mask.intersects(&attr::OF_DATA) {
-        let who = S::sender_before(cx, next);
+        let sender = S::sender_before(cx, next);
         let Attrs { change, size, .. } = &mut found.attrs;
-        core.tell(&found.fh, who, &cx.run.watch, (change, size))?;
+        core.as_reported(&found.fh, sender, &cx.run.watch, (change, size))?;
     }
     Ok(())
 }
@@ -159,14 +163,14 @@ fn resume_told<S: Scope>(
     }
     let fh = cx.current()?;
     let (mut attrs, stat) = read_or_recall(cx, stage, result)?;
-    if let Stage::Told(key, told) = stage {
-        if is_changed(cx, key, &told, &attrs) {
-            return note(cx, key, Stage::Noted(key, told.size));
+    if let Stage::HolderAnswered(key, answer) = stage {
+        if is_changed(cx, key, &answer, &attrs) {
+            return note(cx, key, Stage::Noted(key, answer.size));
         }
         if cx.core.guards.is_noted(&fh, &cx.run.watch) {
             return Err(Status::DELAY);
         }
-        says(cx, key, attrs.change, None);
+        report_as(cx, key, attrs.change, None);
     }
     if let Stage::Noted(key, size) = stage {
         if let Some(size) = size.filter(|size| *size != attrs.size) {
@@ -180,7 +184,7 @@ fn resume_told<S: Scope>(
             };
             return note(cx, key, stage);
         }
-        says(cx, key, attrs.change, None);
+        report_as(cx, key, attrs.change, None);
     }
     if let Stage::Kept {
         held,
@@ -190,13 +194,13 @@ fn resume_told<S: Scope>(
     } = stage
     {
         let after = attrs.change;
-        let said = ReportedSize {
+        let reported = ReportedSize {
             size,
             change,
             after,
         };
         // The holder may have written meanwhile.
-        says(cx, held, change, (attrs.size == former).then_some(said));
+        report_as(cx, held, change, (attrs.size == former).then_some(reported));
     }
     if let Stage::Kept { change, size, .. } | Stage::WithStat { change, size } = stage {
         (attrs.change, attrs.size) = (change, size);
@@ -234,15 +238,20 @@ fn read_or_recall<S>(
     }
 }
 
-fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, told: &HolderAnswer, attrs: &Attrs) -> bool {
+fn is_changed<S>(cx: &Cx<'_, S>, key: DelegationKey, answer: &HolderAnswer, attrs: &Attrs) -> bool {
     let held = cx.core.states.delegation(key);
-    held.is_some_and(|held| told.tells_of_change(held, attrs))
+    held.is_some_and(|held| answer.reports_change(held, attrs))
 }
 
 /// Sets the change attribute, and the size that the holder reports, that other clients get.
-fn says<S>(cx: &mut Cx<'_, S>, key: DelegationKey, change: u64, said: Option<ReportedSize>) {
+fn report_as<S>(
+    cx: &mut Cx<'_, S>,
+    key: DelegationKey,
+    change: u64,
+    reported: Option<ReportedSize>,
+) {
     if let Some(held) = cx.core.states.delegation_mut(key) {
-        held.says(change, said);
+        held.set_reported(change, reported);
     }
 }
 
@@ -254,7 +263,7 @@ fn note<S: Scope>(cx: &mut Cx<'_, S>, key: DelegationKey, stage: Stage) -> Resul
     let file = held.file;
     let opener = Arc::clone(&held.opener);
     let place = cx.core.states.place_of(file).ok_or(Status::DELAY)?;
-    cx.run.acting = Some(opener);
+    cx.run.acting_as = Some(opener);
     cx.guard(Guard::Note(place));
     let op = FsOp::SetAttrs {
         fh: fh.handle,

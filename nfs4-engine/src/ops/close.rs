@@ -29,7 +29,7 @@ pub(crate) fn start<S: Established>(
 }
 
 /// Continues with CLOSE after others have been served.
-pub(crate) fn go_on<S: Established>(
+pub(crate) fn resume<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
     _: FsResult,

@@ -321,17 +321,17 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     };
     let stateid = cx.core.states.delegation_stateid(key);
     let (kind, rights) = (held.kind, held.rights_of(&held.opener));
-    let mut who = Writer::new();
+    let mut name_of_opener = Writer::new();
     let opener = Arc::clone(&held.opener);
     let known = opener.flavor() == Flavor::Sys;
     if known {
-        decimal(&mut who, opener.uid);
+        decimal(&mut name_of_opener, opener.uid);
     }
     let permissions = Ace {
         r#type: ACE4_ACCESS_ALLOWED_ACE_TYPE,
         flag: 0,
         access_mask: if known { allowed(kind, rights) } else { 0 },
-        who: name(who.as_slice()),
+        who: name(name_of_opener.as_slice()),
     };
     let delegation = match kind {
         DelegationKind::Read => OpenDelegation::Read(ReadDelegation {

@@ -114,14 +114,14 @@ fn introduce<S: Scope>(
         core.discard(key, ClientGone::Replaced, cx.out)?;
     }
     // 1
-    let who = ClientIdentity {
+    let identity = ClientIdentity {
         minor: 1,
         owner: owner.ownerid,
         verifier: owner.verifier,
         principal: caller,
         replaces: core.clients.of_owner(1, owner.ownerid).confirmed,
     };
-    core.new_client(who, cx.run.conn, cx.out)
+    core.new_client(identity, cx.run.conn, cx.out)
 }
 
 /// A client updates its confirmed record: cases 6 to 9.

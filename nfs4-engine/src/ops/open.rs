@@ -129,7 +129,7 @@ pub(crate) fn resume<S: Established>(
         | Stage::NameRemoved(_)
         | Stage::NameGone(_)
         | Stage::Asked
-        | Stage::Told(..)
+        | Stage::HolderAnswered(..)
         | Stage::Noted(..)
         | Stage::Kept { .. }
         | Stage::WithStat { .. } => return Err(Status::SERVERFAULT),

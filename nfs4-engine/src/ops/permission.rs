@@ -17,11 +17,11 @@ use crate::keys::FileKey;
 pub(crate) fn delegated<S>(
     cx: &Cx<'_, S>,
     fh: &Fh,
-    who: Option<ClientKey>,
+    sender: Option<ClientKey>,
     touch: Touch,
 ) -> Option<FileKey> {
     let states = &cx.core.states;
-    let key = states.in_the_way(fh, who, touch).next()?;
+    let key = states.in_the_way(fh, sender, touch).next()?;
     states.delegation(key).map(|held| held.file)
 }
 
@@ -96,9 +96,9 @@ pub(crate) fn answered<S: Scope>(
 /// # Errors
 /// DELAY while a delegation of another client conflicts.
 pub(crate) fn recall<S: Scope>(cx: &mut Cx<'_, S>, file: FileKey) -> Result<(), Status> {
-    let who = S::sender(cx);
+    let sender = S::sender(cx);
     match cx.core.states.handle_of(file) {
-        Some(fh) if cx.recalls(&fh, who, Touch::Change, false) => Err(Status::DELAY),
+        Some(fh) if cx.recalls(&fh, sender, Touch::Change, false) => Err(Status::DELAY),
         Some(_) | None => Ok(()),
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn resume<S: Scope>(
         return Err(Status::SERVERFAULT);
     };
     // Holders are not probed for each entry; the last answer of each is used.
-    let (core, who) = (&*cx.core, S::sender(cx));
+    let (core, sender) = (&*cx.core, S::sender(cx));
     let dir = cx.current()?;
     if !entries.remembers() && !core.guards.is_nothing_noted(&cx.run.watch) {
         // The listing began when no file was delegated for writing, so it kept no place to correct an
@@ -61,7 +61,7 @@ pub(crate) fn resume<S: Scope>(
             export: dir.export,
             handle,
         };
-        core.tell(&fh, who, &cx.run.watch, (change, size))
+        core.as_reported(&fh, sender, &cx.run.watch, (change, size))
     })?;
     let body = entries.finish().map_err(|status| match status {
         Status::TOOSMALL => nothing_fits(cx, &args),

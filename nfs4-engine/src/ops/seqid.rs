@@ -35,15 +35,15 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
     let client = cx.client_of(decoded.owner.clientid)?;
     let name = decoded.owner.owner;
     if let Some(key) = cx.core.states.open_owners.find(client, name)
-        && let Some(turns) = turns(cx.core.states.open_owners.get(key))
+        && let Some(seqid) = seqid_of(cx.core.states.open_owners.get(key))
     {
-        match turns.judge(&asked) {
+        match seqid.judge(&asked) {
             SeqidCheck::Running => return Err(Status::RESOURCE),
             SeqidCheck::Replay => {
                 *args = ahead;
                 return Ok(replay_open(cx, key));
             }
-            SeqidCheck::New | SeqidCheck::Bad if !turns.is_confirmed() => forget_sequence(cx, key),
+            SeqidCheck::New | SeqidCheck::Bad if !seqid.is_confirmed() => forget_sequence(cx, key),
             SeqidCheck::New => {}
             SeqidCheck::Bad => return Err(Status::BAD_SEQID),
         }
@@ -51,7 +51,7 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
     let now = cx.out.now.mono;
     let owners = &mut cx.core.states.open_owners;
     let key = owners.named(client, name);
-    owners.with_turn(key, Some(now), OwnerSeqid::begin);
+    owners.with_seqid(key, Some(now), OwnerSeqid::begin);
     take(cx, SeqidOwner::Open(key), asked);
     if decoded.share_access > OPEN4_SHARE_ACCESS_BOTH {
         return Err(Status::INVAL);
@@ -83,9 +83,9 @@ pub(crate) fn close(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     }
     if let Ok(stated) = cx.core.states.find_stateid(&decoded.open_stateid)
         && let Named::Open(open) = stated.named
-        && let Some(turn) = &mut cx.run.turn
+        && let Some(request) = &mut cx.run.owner_request
     {
-        turn.closes = Some(open);
+        request.closes = Some(open);
     }
     close::start(cx, args)
 }
@@ -119,7 +119,7 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     }
     states
         .open_owners
-        .with_turn(owner, None, OwnerSeqid::confirm);
+        .with_seqid(owner, None, OwnerSeqid::confirm);
     let open_stateid = states.advance(key);
     res::OpenConfirmOk { open_stateid }.encode(cx.body());
     Ok(Step::Done(Status::OK))
@@ -139,17 +139,17 @@ pub(crate) fn lock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
             }
             let owners = &cx.core.states.lock_owners;
             let owner = owners.find(client, new.lock_owner.owner);
-            if let Some(turns) = owner.and_then(|key| turns(owners.get(key))) {
+            if let Some(seqid) = owner.and_then(|key| seqid_of(owners.get(key))) {
                 let own = SeqidRequest {
                     seqid: new.lock_seqid,
                     ..asked
                 };
-                if turns.judge(&own) != SeqidCheck::New {
+                if seqid.judge(&own) != SeqidCheck::New {
                     return Err(Status::BAD_SEQID);
                 }
             }
-            if let Some(turn) = &mut cx.run.turn {
-                turn.lock = Some((owner, new.lock_seqid));
+            if let Some(request) = &mut cx.run.owner_request {
+                request.lock = Some((owner, new.lock_seqid));
             }
         }
         Locker::Existing(existing) => {
@@ -177,7 +177,7 @@ pub(crate) fn unlock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step
 
 /// An operation has its result: the end of its owner's request.
 pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
-    let Some(turn) = cx.run.turn.take() else {
+    let Some(request) = cx.run.owner_request.take() else {
         return;
     };
     let answer = counts(status).then(|| SeqidReply {
@@ -190,26 +190,26 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
         _ => None,
     };
     let states = &mut cx.core.states;
-    match turn.whose {
+    match request.whose {
         SeqidOwner::Open(key) => {
-            let did = match (made.map(|made| made.named), turn.closes) {
+            let did = match (made.map(|made| made.named), request.closes) {
                 _ if status != Status::OK => OwnerDid::Nothing,
                 (_, Some(open)) => OwnerDid::Closed(open),
                 (Some(Named::Open(open)), None) => OwnerDid::Opened(open),
                 _ => OwnerDid::Nothing,
             };
-            states.finish_owner_request(key, &turn.asked, answer, did);
+            states.finish_owner_request(key, &request.asked, answer, did);
         }
         SeqidOwner::Lock(key) => {
             states
                 .lock_owners
-                .with_turn(key, None, |turns| match answer {
-                    Some(answer) => turns.end(&turn.asked, answer),
-                    None => turns.undo(),
+                .with_seqid(key, None, |seqid| match answer {
+                    Some(answer) => seqid.end(&request.asked, answer),
+                    None => seqid.undo(),
                 });
         }
     }
-    if let Some((known, seqid)) = turn.lock
+    if let Some((known, seqid)) = request.lock
         && counts(status)
     {
         let made = match made.map(|made| made.named) {
@@ -219,9 +219,9 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
         if let Some(owner) = made.or(known) {
             states
                 .lock_owners
-                .with_turn(owner, Some(cx.out.now.mono), |turns| {
-                    turns.confirm();
-                    turns.count(seqid);
+                .with_seqid(owner, Some(cx.out.now.mono), |owner_seqid| {
+                    owner_seqid.confirm();
+                    owner_seqid.count(seqid);
                 });
         }
     }
@@ -249,11 +249,11 @@ fn enter_open(
     let key = key.ok_or(Status::BAD_STATEID)?;
     let owner = states.open_owners.get(key).ok_or(Status::BAD_STATEID)?;
     let client = cx.core.client_of_state(owner.client(), cx.out.now.mono)?;
-    let turns = turns(Some(owner)).ok_or(Status::BAD_STATEID)?;
-    let turn = turns.judge(&asked);
-    let confirmed = turns.is_confirmed();
+    let seqid = seqid_of(Some(owner)).ok_or(Status::BAD_STATEID)?;
+    let check = seqid.judge(&asked);
+    let confirmed = seqid.is_confirmed();
     cx.core.hold_lease(cx.run, client, cx.out.now.mono);
-    match turn {
+    match check {
         SeqidCheck::Running => Err(Status::RESOURCE),
         SeqidCheck::Replay => Ok(Some(replay_open(cx, key))),
         SeqidCheck::Bad => {
@@ -271,7 +271,7 @@ fn enter_open(
         SeqidCheck::New => {
             let now = cx.out.now.mono;
             let owners = &mut cx.core.states.open_owners;
-            owners.with_turn(key, Some(now), OwnerSeqid::begin);
+            owners.with_seqid(key, Some(now), OwnerSeqid::begin);
             take(cx, SeqidOwner::Open(key), asked);
             Ok(None)
         }
@@ -295,20 +295,20 @@ fn enter_lock(
     let key = key.ok_or(Status::BAD_STATEID)?;
     let owner = states.lock_owners.get(key).ok_or(Status::BAD_STATEID)?;
     let client = cx.core.client_of_state(owner.client(), cx.out.now.mono)?;
-    let turns = turns(Some(owner)).ok_or(Status::BAD_STATEID)?;
-    let turn = turns.judge(&asked);
+    let seqid = seqid_of(Some(owner)).ok_or(Status::BAD_STATEID)?;
+    let check = seqid.judge(&asked);
     cx.core.hold_lease(cx.run, client, cx.out.now.mono);
-    match turn {
+    match check {
         SeqidCheck::Running => Err(Status::RESOURCE),
         SeqidCheck::Replay => {
-            let turns = self::turns(cx.core.states.lock_owners.get(key));
-            Ok(Some(replay(cx.run, turns.and_then(OwnerSeqid::last))))
+            let seqid = seqid_of(cx.core.states.lock_owners.get(key));
+            Ok(Some(replay(cx.run, seqid.and_then(OwnerSeqid::last))))
         }
         SeqidCheck::Bad => Err(Status::BAD_SEQID),
         SeqidCheck::New => {
             let now = cx.out.now.mono;
             let owners = &mut cx.core.states.lock_owners;
-            owners.with_turn(key, Some(now), OwnerSeqid::begin);
+            owners.with_seqid(key, Some(now), OwnerSeqid::begin);
             take(cx, SeqidOwner::Lock(key), asked);
             Ok(None)
         }
@@ -316,7 +316,7 @@ fn enter_lock(
 }
 
 fn take(cx: &mut Cx<'_, V40>, whose: SeqidOwner, asked: SeqidRequest) {
-    cx.run.turn = Some(OwnerRequest {
+    cx.run.owner_request = Some(OwnerRequest {
         whose,
         asked,
         closes: None,
@@ -334,24 +334,24 @@ fn asked(cx: &Cx<'_, V40>, seqid: u32, from: &Reader<'_>, to: &Reader<'_>) -> Se
     }
 }
 
-fn turns<T>(owner: Option<&Owner<T>>) -> Option<&OwnerSeqid> {
-    owner.and_then(Owner::turns)
+fn seqid_of<T>(owner: Option<&Owner<T>>) -> Option<&OwnerSeqid> {
+    owner.and_then(Owner::seqid)
 }
 
 /// The client continues with another sequence than the one that it was to confirm: what was opened
 /// in that is closed. [RFC 7530 §16.18.5]
 fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
     let owners = &mut cx.core.states.open_owners;
-    let open = turns(owners.get(key)).and_then(|turns| turns.unconfirmed);
-    owners.with_turn(key, None, OwnerSeqid::restart);
+    let open = seqid_of(owners.get(key)).and_then(|seqid| seqid.unconfirmed);
+    owners.with_seqid(key, None, OwnerSeqid::restart);
     if let Some(open) = open {
         cx.core.close(open, cx.out);
     }
 }
 
 fn replay_open(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) -> Step {
-    let turns = turns(cx.core.states.open_owners.get(key));
-    replay(cx.run, turns.and_then(OwnerSeqid::last))
+    let seqid = seqid_of(cx.core.states.open_owners.get(key));
+    replay(cx.run, seqid.and_then(OwnerSeqid::last))
 }
 
 /// Repeats the last reply.
@@ -418,8 +418,8 @@ impl Core {
     }
 
     fn forget_owner(&mut self, key: OpenOwnerKey, out: &mut Outbox) {
-        let turns = turns(self.states.open_owners.get(key));
-        if let Some(open) = turns.and_then(|turns| turns.unconfirmed) {
+        let seqid = seqid_of(self.states.open_owners.get(key));
+        if let Some(open) = seqid.and_then(|seqid| seqid.unconfirmed) {
             self.close(open, out);
         }
         self.states.forget_open_owner(key);

@@ -49,7 +49,7 @@ enum SlotOutcome {
 #[derive(Clone, Copy)]
 struct Memory {
     /// What is left of the peer's share.
-    spare: usize,
+    cache_room: usize,
     /// What is kept even beyond the share.
     beyond_share: usize,
 }
@@ -87,20 +87,20 @@ fn admit(
     if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
         return Err(Status::BADSESSION);
     }
-    let (turn, bound, peer) = take(core, run, &args, *reader, key, now)?;
+    let (outcome, bound, peer) = take(core, run, &args, *reader, key, now)?;
     let held = core.sessions.reply_memory().0.held(peer);
     let (pressure, lease) = (core.pressure_of(held), core.config.lease);
     let memory = Memory::of(core, peer, held);
     let session = core.sessions.get_mut(key).ok_or(Status::BADSESSION)?;
     let mut freed = 0;
     session.last_used = now.mono;
-    match turn {
+    match outcome {
         SlotOutcome::New => {
-            run.spare = memory.spare;
-            if run.max_kept > memory.spare {
+            run.cache_room = memory.cache_room;
+            if run.max_kept > memory.cache_room {
                 // A request whose reply gets too long is refused before it has effects, and the client
                 // can send it again without `cachethis`.
-                run.max_kept = run.max_kept.min(memory.spare.max(memory.beyond_share));
+                run.max_kept = run.max_kept.min(memory.cache_room.max(memory.beyond_share));
             }
             freed = session.steer(&args, pressure, now.mono, lease);
             session.running += 1;
@@ -115,30 +115,30 @@ fn admit(
         session: key,
         slot: args.slotid,
     };
-    let mut said = sequence_values(session, pressure);
+    let mut values = sequence_values(session, pressure);
     if freed > 0 {
         core.sessions.free_kept(peer, freed);
     }
     if !bound {
         core.associate(key, run.conn, Direction::Fore, out);
     }
-    match turn {
+    match outcome {
         SlotOutcome::New => {
-            said.flags = core.status_flags(key);
-            encode(run, &args, said);
+            values.flags = core.status_flags(key);
+            encode(run, &args, values);
             run.sequenced = Some(scope);
-            run.said = said;
+            run.sequence_values = values;
             return Ok(SequenceOutcome::Accepted(scope));
         }
         SlotOutcome::Replayed => send_again(core, run, &scope, out),
-        SlotOutcome::Repeated(said) => {
-            encode(run, &args, said);
+        SlotOutcome::Repeated(values) => {
+            encode(run, &args, values);
             run.reply.finish();
             run.reply.send(run.conn, run.xid, out);
         }
         SlotOutcome::Uncached => {
-            said.flags = core.status_flags(key);
-            encode(run, &args, said);
+            values.flags = core.status_flags(key);
+            encode(run, &args, values);
             send_uncached(run, *reader, out);
         }
     }
@@ -184,10 +184,10 @@ fn take(
     });
     let peer = session.peer;
     let slots = &mut session.slots;
-    let turn = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
+    let outcome = match slots.acquire(args.slotid, args.sequenceid, fingerprint) {
         Acquire::New => SlotOutcome::New,
         Acquire::Replay => SlotOutcome::Replayed,
-        Acquire::Repeat(said) => SlotOutcome::Repeated(said),
+        Acquire::Repeat(values) => SlotOutcome::Repeated(values),
         Acquire::Uncached => SlotOutcome::Uncached,
         Acquire::Running => return Err(Status::DELAY),
         Acquire::Misordered => return Err(Status::SEQ_MISORDERED),
@@ -197,7 +197,7 @@ fn take(
             return Err(Status::BADSLOT);
         }
     };
-    Ok((turn, bound, peer))
+    Ok((outcome, bound, peer))
 }
 
 impl Memory {
@@ -207,7 +207,7 @@ impl Memory {
         let too_much = held.host > limit / 2;
         held.add(core.sessions.reply_memory().1.held(peer));
         Memory {
-            spare: held.spare(limit),
+            cache_room: held.spare(limit),
             beyond_share: if too_much { 0 } else { KEPT_BEYOND_SHARE },
         }
     }
@@ -223,14 +223,14 @@ fn sequence_values(session: &Session, pressure: Pressure) -> SequenceValues {
     }
 }
 
-fn encode(run: &mut Compound, args: &args::Sequence, said: SequenceValues) {
+fn encode(run: &mut Compound, args: &args::Sequence, values: SequenceValues) {
     let result = res::SequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
         slotid: args.slotid,
-        highest_slotid: said.highest,
-        target_highest_slotid: said.target,
-        status_flags: said.flags,
+        highest_slotid: values.highest,
+        target_highest_slotid: values.target,
+        status_flags: values.flags,
     };
     result.encode(run.reply.body());
     run.reply.end_op(Status::OK, false);
@@ -252,7 +252,7 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
         // an unexecutable second operation, for which RETRY_UNCACHED_REP is not allowed.
         let refused = run.begun == 2 && run.reply.ends_unexecuted();
         let keep = if run.count == 1 {
-            ReplyToKeep::Sequence(run.said)
+            ReplyToKeep::Sequence(run.sequence_values)
         } else if run.keep || refused {
             ReplyToKeep::Body(|cache: &mut Vec<u8>| run.reply.copy_to(cache))
         } else {

@@ -53,14 +53,14 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
     if let Some(key) = records.unconfirmed {
         cx.core.discard(key, ClientGone::Replaced, cx.out)?;
     }
-    let who = ClientIdentity {
+    let identity = ClientIdentity {
         minor: 0,
         owner: id,
         verifier,
         principal: caller,
         replaces: cx.core.clients.of_owner(0, id).confirmed,
     };
-    let key = cx.core.new_client(who, cx.run.conn, cx.out)?;
+    let key = cx.core.new_client(identity, cx.run.conn, cx.out)?;
     let confirm = cx.core.clients.mint_confirm();
     let about = about(cx, None);
     let client = cx.core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;

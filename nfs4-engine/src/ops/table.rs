@@ -202,8 +202,8 @@ const fn serve(op: Op) -> Row {
             ON_FILE,
             16,
             (
-                Handler::waiting(seqid::close, close::go_on),
-                Handler::waiting(close::start, close::go_on),
+                Handler::waiting(seqid::close, close::resume),
+                Handler::waiting(close::start, close::resume),
             ),
         ),
         Op::OpenDowngrade => changes(

@@ -82,7 +82,7 @@ impl Peers {
             host: self.named(name),
             user: None,
         };
-        self.hold(peer);
+        self.acquire(peer);
         peer
     }
 
@@ -93,12 +93,12 @@ impl Peers {
             host,
             user: Some(user),
         };
-        self.hold(peer);
+        self.acquire(peer);
         peer
     }
 
     /// Keeps a peer until each hold on it has ended.
-    pub(crate) fn hold(&mut self, peer: Peer) {
+    pub(crate) fn acquire(&mut self, peer: Peer) {
         for key in peer.parties() {
             if let Some(party) = self.slab.get_mut(key) {
                 party.uses += 1;
@@ -106,8 +106,8 @@ impl Peers {
         }
     }
 
-    /// Ends one [`Peers::hold`]; the last one removes the peer.
-    pub(crate) fn leave(&mut self, peer: Peer) {
+    /// Ends one [`Peers::acquire`]; the last one removes the peer.
+    pub(crate) fn release(&mut self, peer: Peer) {
         for key in peer.parties() {
             let Some(party) = self.slab.get_mut(key) else {
                 continue;
@@ -166,7 +166,7 @@ mod tests {
         let root = Principal::of(&Credential::sys(0, 0, &[]));
         let user = Principal::of(&Credential::sys(7, 0, &[]));
         let nobody = Principal::of(&Credential::none());
-        let known = [root, user, nobody].map(|who| peers.user(one.host, who));
+        let known = [root, user, nobody].map(|user| peers.user(one.host, user));
         assert_eq!(peers.user(one.host, user), known[1]);
         assert!(known[0] != known[1] && known[1] != known[2]);
         assert_eq!(peers.counts(), (8, 8));
@@ -177,13 +177,13 @@ mod tests {
         let mut peers = Peers::new(Keyed::new([1; 16]));
         let host = peers.host("192.0.2.1:700");
         let root = peers.user(host.host, Principal::of(&Credential::none()));
-        peers.leave(host);
+        peers.release(host);
         assert_eq!(peers.host("192.0.2.1:1"), host);
-        peers.leave(host);
-        peers.hold(root);
-        peers.leave(root);
+        peers.release(host);
+        peers.acquire(root);
+        peers.release(root);
         assert_eq!(peers.counts(), (2, 2));
-        peers.leave(root);
+        peers.release(root);
         assert_eq!(peers.counts(), (0, 0));
         assert_ne!(
             peers.host("192.0.2.1:700"),

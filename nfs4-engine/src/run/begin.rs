@@ -20,15 +20,15 @@ use crate::ops::{errors, table};
 use crate::run::v40;
 use crate::time::Now;
 
-/// How a COMPOUND begins.
+/// The scope in which a COMPOUND runs.
 pub(crate) enum Begin {
-    /// With an operation that needs no session.
+    /// Its first operation is not a SEQUENCE, and runs without a session or is refused.
     Bare,
-    /// In minor version 0.
+    /// It is of minor version 0.
     V40,
-    /// With a SEQUENCE that succeeded.
+    /// Its SEQUENCE has succeeded.
     Sequenced(Sequenced),
-    /// Not at all: it is answered with this status and the results that it has.
+    /// It does not run: the reply has this status, and the results so far.
     Refused(Status),
 }
 
@@ -83,7 +83,7 @@ fn enter_session(
         SequenceOutcome::Accepted(scope) => {
             run.next_at = args.position();
             // A draining connection gets no new work: the client comes by another connection.
-            run.put_off = core.connections.is_draining(run.conn);
+            run.answers_delay = core.connections.is_draining(run.conn);
             (Begin::Sequenced(scope), Status::OK)
         }
         SequenceOutcome::Refused(status) => {
@@ -120,19 +120,19 @@ impl Compound {
             saved_stateid,
             sequenced,
             leased_by,
-            turn,
+            owner_request,
             request,
             changes,
-            put_off,
+            answers_delay,
             has_waited,
             awaited,
             keep,
             max_reply,
             max_kept,
-            spare,
+            cache_room,
             fetched,
             guard,
-            acting,
+            acting_as,
             // Written when the header is decoded, or before they are read.
             minor: _,
             count: _,
@@ -140,7 +140,7 @@ impl Compound {
             next_at: _,
             stage: _,
             expected: _,
-            said: _,
+            sequence_values: _,
             watch: _,
             // Empty while the COMPOUND is not parked.
             record: _,
@@ -156,12 +156,12 @@ impl Compound {
         *op = Op::Illegal;
         (*current, *saved) = (None, None);
         (*current_stateid, *saved_stateid) = (Stateid::ANONYMOUS, Stateid::ANONYMOUS);
-        (*sequenced, *leased_by, *turn, *request) = (None, None, None, None);
-        (*changes, *put_off, *has_waited, *keep) = (false, false, false, false);
+        (*sequenced, *leased_by, *owner_request, *request) = (None, None, None, None);
+        (*changes, *answers_delay, *has_waited, *keep) = (false, false, false, false);
         *awaited = 0;
-        (*max_reply, *max_kept, *spare) = (usize::MAX, usize::MAX, usize::MAX);
+        (*max_reply, *max_kept, *cache_room) = (usize::MAX, usize::MAX, usize::MAX);
         *fetched = None;
-        *acting = None;
+        *acting_as = None;
         debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
         *guard = Guard::None;
         call.body

@@ -48,7 +48,7 @@ impl Runner {
         budget: &mut usize,
         out: &mut Outbox,
     ) -> bool {
-        let Some(from) = self.core.connections.looked_for_from(conn) else {
+        let Some(from) = self.core.connections.search_from(conn) else {
             return true;
         };
         let mut found = Vec::new();
@@ -68,7 +68,7 @@ impl Runner {
                 self.core.connections.wait_for(conn, &mut run.awaited);
             }
         }
-        if self.core.connections.look_on_from(conn, next) {
+        if self.core.connections.continue_search_from(conn, next) {
             out.push(Action::Close { conn });
         }
         next.is_none()

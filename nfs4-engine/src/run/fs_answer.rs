@@ -35,7 +35,7 @@ impl Runner {
         if let Some(error) = refused {
             *result = Some(Err(error));
         }
-        self.go_on(run, result, out);
+        self.resume(run, result, out);
     }
 }
 

@@ -61,12 +61,12 @@ impl Runner {
                 run.reply.refuse(status);
                 self.finish(run, out);
             }
-            None => self.rest(run),
+            None => self.recycle(run),
         }
     }
 
     /// Continues with a COMPOUND that was parked.
-    pub(crate) fn go_on(
+    pub(crate) fn resume(
         &mut self,
         mut run: Box<Compound>,
         result: &mut Option<FsResult>,
@@ -85,7 +85,7 @@ impl Runner {
             Some(scope)
                 if run.stage.only_looked() && !self.core.sessions.contains(scope.session) =>
             {
-                self.core.guards.give_back(core::mem::take(&mut run.guard));
+                self.core.guards.release(core::mem::take(&mut run.guard));
                 run.reply.end_op(Status::DELAY, false);
                 out.metrics.operation(run.op, run.minor, Status::DELAY);
                 self.finish(run, out);
@@ -139,7 +139,7 @@ impl Runner {
                 backend,
                 request,
             }),
-            Pause::Holder(asked) => self.hold(asked, key, out.now),
+            Pause::Holder(asked) => self.park_for_holder(asked, key, out.now),
             Pause::Yield => self.park_yielded(key, out.now),
         }
     }
@@ -151,11 +151,11 @@ impl Runner {
         if run.has_waited && self.core.connections.answered(conn, run.awaited) {
             out.push(Action::Close { conn });
         }
-        self.rest(run);
+        self.recycle(run);
     }
 
     /// Keeps the memory of a finished COMPOUND for the next one.
-    fn rest(&mut self, run: Box<Compound>) {
+    fn recycle(&mut self, run: Box<Compound>) {
         if self.idle.len() < IDLE_KEPT && run.reply.capacity() <= REPLY_KEPT {
             self.idle.push(run);
         }

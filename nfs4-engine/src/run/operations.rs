@@ -45,8 +45,8 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
             Ok(Step::Wait(export, op, stage)) => {
                 cx.run.stage = stage;
                 cx.run.expected = Expected::of(&op);
-                let acting = cx.run.acting.take();
-                let cred = acting.as_ref().unwrap_or(&cx.run.cred);
+                let acting_as = cx.run.acting_as.take();
+                let cred = acting_as.as_ref().unwrap_or(&cx.run.cred);
                 match cx.core.exports.route(export, cred, &op) {
                     Route::Backend(backend, cred) => {
                         let now = cx.out.now;
@@ -70,7 +70,7 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
         };
         let status = end(cx, status, keep_body);
         cx.unguard();
-        if cx.run.turn.is_some() {
+        if cx.run.owner_request.is_some() {
             seqid::settle(cx, status);
         }
         let (op, minor) = (cx.run.op, cx.run.minor);
@@ -115,8 +115,8 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     if S::ALONE && cx.run.count > 1 {
         return Err(Status::NOT_ONLY_OP);
     }
-    if cx.run.put_off && errors::permits(row.op, cx.run.minor, Status::DELAY) {
-        // Those before it, which may not answer that, do no work to speak of.
+    if cx.run.answers_delay && errors::permits(row.op, cx.run.minor, Status::DELAY) {
+        // The operations before it, which may not answer DELAY, cost little.
         return Err(Status::DELAY);
     }
     if row.flags.needs_current && cx.run.current.is_none() {

@@ -12,7 +12,8 @@ use crate::duplicates::{self, Retransmission};
 use crate::fingerprint::{self, RequestContent};
 use crate::timer::Due;
 
-/// Begins a COMPOUND of minor version 0, and says whether it is executed: not if it was answered before, and is again.
+/// Begins a COMPOUND of minor version 0. Returns whether it is executed: a retransmission is answered
+/// from the cache instead.
 pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &mut Outbox) -> bool {
     let newest = core.connections.newest();
     if let Some(connection) = core.connections.get(run.conn) {
@@ -28,7 +29,7 @@ pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &m
             Retransmission::New(key) => run.request = Some(key),
             Retransmission::Unnamed => {}
             Retransmission::Running => return false,
-            Retransmission::TooMany => run.put_off = true,
+            Retransmission::TooMany => run.answers_delay = true,
             Retransmission::Answered(body) => {
                 let head = rpc_head(run.xid, body.len());
                 out.reply(run.conn, &head, body, &mut Vec::new());
@@ -38,7 +39,7 @@ pub(super) fn enter(core: &mut Core, run: &mut Compound, record: &Bytes, out: &m
         }
     }
     // No new work by this connection: the client comes back by another.
-    run.put_off |= core.connections.is_draining(run.conn);
+    run.answers_delay |= core.connections.is_draining(run.conn);
     run.max_reply = core.config.max_io as usize + REPLY_HEADERS;
     true
 }

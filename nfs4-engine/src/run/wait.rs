@@ -17,7 +17,7 @@ use crate::timer::Due;
 impl Runner {
     /// Lets a parked COMPOUND wait for the holder of a delegation, but not for long: the holder may
     /// answer by the same connection.
-    pub(crate) fn hold(&mut self, asked: DelegationKey, run: CompoundKey, now: Now) {
+    pub(crate) fn park_for_holder(&mut self, asked: DelegationKey, run: CompoundKey, now: Now) {
         let until = now.mono.after(MOMENT);
         let peer = self.parked.get(run).and_then(|run| self.core.peer_of(run));
         self.core.callback_waits.push(CallbackWait {
@@ -45,13 +45,13 @@ impl Runner {
         let (over, waiting): (Vec<CallbackWait>, Vec<CallbackWait>) = core
             .callback_waits
             .iter()
-            .partition(|hold| hold.is_over(&core.states, now));
+            .partition(|wait| wait.is_over(&core.states, now));
         self.core.callback_waits = waiting;
-        for (number, hold) in over.into_iter().enumerate() {
+        for (number, wait) in over.into_iter().enumerate() {
             if number >= WOKEN {
-                self.park_yielded(hold.run, now);
-            } else if let Some(run) = self.parked.remove(hold.run) {
-                self.go_on(run, &mut Some(Ok(FsReply::Done)), out);
+                self.park_yielded(wait.run, now);
+            } else if let Some(run) = self.parked.remove(wait.run) {
+                self.resume(run, &mut Some(Ok(FsReply::Done)), out);
             }
         }
     }
@@ -69,7 +69,7 @@ impl Runner {
     pub(crate) fn resume_yielded(&mut self, out: &mut Outbox) {
         let first = self.core.yielded.pop_front();
         if let Some(run) = first.and_then(|run| self.parked.remove(run)) {
-            self.go_on(run, &mut Some(Ok(FsReply::Done)), out);
+            self.resume(run, &mut Some(Ok(FsReply::Done)), out);
         }
     }
 }
@@ -79,7 +79,7 @@ impl Core {
     /// do.
     pub(crate) fn may_hold(&self, run: &Compound) -> bool {
         self.peer_of(run).is_some_and(|peer| {
-            let each = self.callback_waits.iter().filter_map(|hold| hold.peer);
+            let each = self.callback_waits.iter().filter_map(|wait| wait.peer);
             PeerUsage::among(each, peer).admits(MOST, 1).is_ok()
         })
     }

@@ -16,7 +16,7 @@ pub(crate) struct Claim {
 impl States {
     /// Takes a share of a file, which the file [`admits`](States::admits).
     pub(crate) fn claim(&mut self, fh: &Fh, share: Share) -> Claim {
-        let file = self.files.hold(fh);
+        let file = self.files.get_or_insert(fh);
         self.files.claim(file, share);
         Claim { file, share }
     }

@@ -75,16 +75,16 @@ impl States {
         }
     }
 
-    /// A delegation of the file that conflicts with this access by the client `who`.
+    /// A delegation of the file that conflicts with this access by the client `sender`.
     pub(crate) fn in_the_way(
         &self,
         fh: &Fh,
-        who: Option<ClientKey>,
+        sender: Option<ClientKey>,
         touch: Touch,
     ) -> impl Iterator<Item = DelegationKey> + '_ {
         self.delegations_of(fh).filter(move |key| {
             self.delegation(*key)
-                .is_some_and(|held| Some(held.client) != who && held.forbids(touch))
+                .is_some_and(|held| Some(held.client) != sender && held.forbids(touch))
         })
     }
 
@@ -147,7 +147,7 @@ impl States {
         grant: Grant,
     ) -> DelegationKey {
         let kind = grant.kind;
-        let file = self.files.hold(fh);
+        let file = self.files.get_or_insert(fh);
         let file_place = self
             .files
             .get(file)

@@ -59,7 +59,7 @@ pub(crate) enum DelegationPhase {
 pub(crate) struct Recall {
     /// When the delegation is revoked.
     pub(crate) until: Mono,
-    pub(crate) told: RecallProgress,
+    pub(crate) progress: RecallProgress,
     /// Not before then CB_RECALL is sent again.
     pub(crate) again: Mono,
     /// The file is about to be truncated to length zero: the client need not write its cached data.
@@ -207,21 +207,21 @@ impl Delegation {
     }
 
     /// What other clients got of its file, if the file system does not have that.
-    pub(crate) fn said(&self) -> Option<ReportedSize> {
+    pub(crate) fn reported(&self) -> Option<ReportedSize> {
         self.reported
     }
 
     /// Other clients get the file's attributes with this change attribute and, if that is not the file
-    /// system's, the size in `said`. A later change attribute that was reported before stays in force.
-    pub(crate) fn says(&mut self, change: u64, said: Option<ReportedSize>) {
-        let after = |said: Option<ReportedSize>| said.map_or(0, |said| said.after);
-        let after = after(self.reported).max(after(said));
+    /// system's, the size in `reported`. A later change attribute that was reported before stays in force.
+    pub(crate) fn set_reported(&mut self, change: u64, reported: Option<ReportedSize>) {
+        let after = |reported: Option<ReportedSize>| reported.map_or(0, |reported| reported.after);
+        let after = after(self.reported).max(after(reported));
         if change >= self.reported_change {
             self.reported_change = change;
-            self.reported = said;
+            self.reported = reported;
         }
-        if let Some(said) = &mut self.reported {
-            said.after = after;
+        if let Some(reported) = &mut self.reported {
+            reported.after = after;
         }
     }
 

@@ -176,12 +176,12 @@ impl Files {
     }
 
     /// The file of a handle, added if it has no state yet.
-    pub(crate) fn hold(&mut self, fh: &Fh) -> FileKey {
-        self.hold_hashed(self.hash_of(fh), fh)
+    pub(crate) fn get_or_insert(&mut self, fh: &Fh) -> FileKey {
+        self.get_or_insert_hashed(self.hash_of(fh), fh)
     }
 
-    /// As [`Files::hold`], by its [`Files::hash_of`].
-    pub(super) fn hold_hashed(&mut self, hash: u64, fh: &Fh) -> FileKey {
+    /// As [`Files::get_or_insert`], by its [`Files::hash_of`].
+    pub(super) fn get_or_insert_hashed(&mut self, hash: u64, fh: &Fh) -> FileKey {
         if let Some(key) = self.find_hashed(hash, fh) {
             return key;
         }

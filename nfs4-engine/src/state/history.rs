@@ -33,7 +33,7 @@ impl States {
         let owner = self
             .get(open)
             .and_then(|open| self.open_owners.get(open.owner));
-        let seqid = owner.and_then(Owner::turns);
+        let seqid = owner.and_then(Owner::seqid);
         seqid.is_some_and(|seqid| !seqid.is_confirmed())
     }
 
@@ -46,7 +46,7 @@ impl States {
         did: OwnerDid,
     ) {
         let Some(reply) = reply else {
-            let fresh = self.open_owners.with_turn(key, None, |seqid| {
+            let fresh = self.open_owners.with_seqid(key, None, |seqid| {
                 seqid.undo();
                 seqid.is_fresh()
             });
@@ -55,7 +55,7 @@ impl States {
             }
             return;
         };
-        let before = self.open_owners.with_turn(key, None, |seqid| {
+        let before = self.open_owners.with_seqid(key, None, |seqid| {
             seqid.end(request, reply);
             if let OwnerDid::Opened(open) = did
                 && !seqid.is_confirmed()
@@ -87,7 +87,7 @@ impl States {
         if !owner.held().is_empty() {
             return;
         }
-        if let Some(closed) = owner.turns().and_then(|seqid| seqid.closed) {
+        if let Some(closed) = owner.seqid().and_then(|seqid| seqid.closed) {
             self.closed.remove(&closed);
         }
         self.open_owners.remove(key);

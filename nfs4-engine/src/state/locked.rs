@@ -36,7 +36,7 @@ impl States {
         owner: Option<LockOwnerKey>,
     ) -> Option<Conflict<LockOwnerKey>> {
         let file = self.files.get(file)?;
-        file.locked.conflict(range, kind, owner.unwrap_or(NOBODY))
+        file.locked.conflict(range, kind, owner.unwrap_or(NO_OWNER))
     }
 
     /// Adds a lock stateid for this lock-owner under an open; it has none there yet.
@@ -56,7 +56,7 @@ impl States {
             owner_place,
         };
         let key = self.locks.insert(lock);
-        self.lock_owners.hold(owner, key);
+        self.lock_owners.attach(owner, key);
         open.locks.push(key);
         let place = client.index as usize;
         self.locks_by_client.reach(place, || 0);
@@ -194,4 +194,4 @@ impl States {
 /// other lock comes between.
 const SWALLOWED: usize = 512;
 /// Stands for a lock-owner without locks: no key has generation zero.
-pub(crate) const NOBODY: LockOwnerKey = Key::new(0, 0);
+pub(crate) const NO_OWNER: LockOwnerKey = Key::new(0, 0);

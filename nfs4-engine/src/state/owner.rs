@@ -79,7 +79,7 @@ impl<T> Owner<T> {
 
     /// Number of bytes of its name and its last reply.
     pub(crate) fn bytes(&self) -> usize {
-        let last = self.turns().and_then(OwnerSeqid::last);
+        let last = self.seqid().and_then(OwnerSeqid::last);
         self.name().len() + last.map_or(0, |last| last.body.len())
     }
 
@@ -89,7 +89,7 @@ impl<T> Owner<T> {
     }
 
     /// Its seqid and last reply, in 4.0.
-    pub(crate) fn turns(&self) -> Option<&OwnerSeqid> {
+    pub(crate) fn seqid(&self) -> Option<&OwnerSeqid> {
         self.remembered
             .as_deref()
             .map(|remembered| &remembered.seqid)
@@ -101,13 +101,13 @@ impl<T> Owner<T> {
     }
 
     fn is_running(&self) -> bool {
-        self.turns().is_some_and(OwnerSeqid::is_running)
+        self.seqid().is_some_and(OwnerSeqid::is_running)
     }
 
     /// Whether it may be removed when it has been silent: in 4.0, an owner without state, or one that
     /// is not confirmed.
     pub(crate) fn is_loose(&self) -> bool {
-        let seqid = self.turns();
+        let seqid = self.seqid();
         seqid.is_some_and(|seqid| self.held.is_empty() || !seqid.is_confirmed())
     }
 }
@@ -234,7 +234,7 @@ impl<T> Owners<T> {
     }
 
     /// Adds an open or a lock stateid to an owner.
-    pub(crate) fn hold(&mut self, key: Key<kind::Owner<T>>, what: Key<T>) {
+    pub(crate) fn attach(&mut self, key: Key<kind::Owner<T>>, what: Key<T>) {
         self.unlist(key);
         if let Some(owner) = self.slab.get_mut(key) {
             owner.held.push(what);
@@ -256,7 +256,7 @@ impl<T> Owners<T> {
     }
 
     /// Changes an owner's seqid state, which is added if there is none; `now` is set if a request begins.
-    pub(crate) fn with_turn<R>(
+    pub(crate) fn with_seqid<R>(
         &mut self,
         key: Key<kind::Owner<T>>,
         now: Option<Mono>,

@@ -232,7 +232,7 @@ impl States {
         let client = wanted.client;
         let name = (client, wanted.owner);
         let owner = self.open_owners.named_hashed(wanted.owner_hash, name);
-        let file = self.files.hold_hashed(wanted.file_hash, wanted.fh);
+        let file = self.files.get_or_insert_hashed(wanted.file_hash, wanted.fh);
         let places = (list.next_place(), self.open_owners.next_place(owner));
         let key = self
             .opens
@@ -242,7 +242,7 @@ impl States {
             open.file_place = file_place;
         }
         list.push(key);
-        self.open_owners.hold(owner, key);
+        self.open_owners.attach(owner, key);
         self.open_by_owner.insert((owner, file), key);
         self.charge(client, 1);
         key

@@ -58,7 +58,7 @@ pub(crate) struct LockRequest<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct LockGrants {
     /// The waiters to notify.
-    pub(crate) told: Vec<GrantNotice>,
+    pub(crate) notices: Vec<GrantNotice>,
     /// When to check the line again; none if a timer is set for then or earlier.
     pub(crate) again: Option<Mono>,
 }
@@ -173,7 +173,7 @@ impl Waiters {
     }
 
     /// A lock may have become free: returns the waiters to notify, which could lock now.
-    pub(crate) fn turns(
+    pub(crate) fn next_grants(
         &mut self,
         now: Mono,
         patience: Duration,
@@ -200,7 +200,7 @@ impl Waiters {
                 && let Some(session) = waiter.session
             {
                 waiter.notified_until = Some(now.after(KEPT_FREE));
-                grants.told.push(GrantNotice {
+                grants.notices.push(GrantNotice {
                     client: waiter.client,
                     session,
                     owner: waiter.owner.clone(),
@@ -224,7 +224,7 @@ impl Waiters {
     }
 
     /// A client cannot be notified: its notified waiters poll from now on.
-    pub(crate) fn cannot_tell(&mut self, client: ClientKey) {
+    pub(crate) fn cannot_notify(&mut self, client: ClientKey) {
         for waiter in &mut self.line {
             if waiter.client == client && waiter.notified_until.take().is_some() {
                 waiter.session = None;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::locked::NOBODY;
+use super::locked::NO_OWNER;
 use super::table::States;
 use super::waiter::{LockGrants, LockRequest, Waiter, Waiters};
 use crate::count::Count;
@@ -84,7 +84,12 @@ impl States {
     }
 
     /// Locks of a file may have become free: returns the waiters to notify.
-    pub(crate) fn turns(&mut self, file: FileKey, now: Mono, patience: Duration) -> LockGrants {
+    pub(crate) fn next_grants(
+        &mut self,
+        file: FileKey,
+        now: Mono,
+        patience: Duration,
+    ) -> LockGrants {
         let Some(found) = self.files.get_mut(file) else {
             return LockGrants::default();
         };
@@ -93,7 +98,7 @@ impl States {
         }
         let mut waiters = core::mem::take(&mut found.waiters);
         self.walked += waiters.iter().count();
-        let grants = waiters.turns(now, patience, |waiter| self.would_get(file, waiter));
+        let grants = waiters.next_grants(now, patience, |waiter| self.would_get(file, waiter));
         let left = waiters.take_left();
         if let Some(found) = self.files.get_mut(file) {
             found.waiters = waiters;
@@ -103,8 +108,8 @@ impl States {
     }
 
     /// A client cannot be notified: its waiters poll from now on.
-    pub(crate) fn cannot_tell(&mut self, file: FileKey, client: ClientKey) {
-        self.line_of_some(file, |waiters| waiters.cannot_tell(client));
+    pub(crate) fn cannot_notify(&mut self, file: FileKey, client: ClientKey) {
+        self.line_of_some(file, |waiters| waiters.cannot_notify(client));
     }
 
     /// Whether a waiter's lock conflicts with no lock that is held.
@@ -113,7 +118,7 @@ impl States {
         let file = self.files.get(file);
         file.is_some_and(|file| {
             file.locked
-                .conflict(waiter.range, waiter.kind, owner.unwrap_or(NOBODY))
+                .conflict(waiter.range, waiter.kind, owner.unwrap_or(NO_OWNER))
                 .is_none()
         })
     }

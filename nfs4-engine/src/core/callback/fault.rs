@@ -14,7 +14,7 @@ use crate::keys::{CallKey, FlightKey, SessionKey};
 
 impl Core {
     /// A callback is not answered in time: its connection carries no more callbacks.
-    pub(crate) fn answer_is_overdue(
+    pub(crate) fn on_overdue_answer(
         &mut self,
         session: SessionKey,
         slot: u32,
@@ -37,13 +37,13 @@ impl Core {
         if call.is_some_and(|call| call.purpose.is_probe()) {
             self.end_on_slot(session, slot, CallbackFailed::TimedOut, out);
         } else {
-            self.nobody_knows(session, slot, out);
+            self.on_unknown_outcome(session, slot, out);
         }
     }
 
     /// The callback of a slot may have been executed: only the same callback may be sent on that slot,
     /// after a while.
-    pub(crate) fn nobody_knows(&mut self, session: SessionKey, slot: u32, out: &mut Outbox) {
+    pub(crate) fn on_unknown_outcome(&mut self, session: SessionKey, slot: u32, out: &mut Outbox) {
         let Some(seat) = self.seat_mut(session, slot) else {
             return;
         };
@@ -198,7 +198,7 @@ impl Core {
     }
 
     /// This session carries no more callbacks: only another session can.
-    pub(crate) fn back_channel_is_faulty(&mut self, key: SessionKey, out: &mut Outbox) {
+    pub(crate) fn on_faulty_backchannel(&mut self, key: SessionKey, out: &mut Outbox) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };

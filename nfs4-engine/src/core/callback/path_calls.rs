@@ -38,7 +38,7 @@ impl Core {
         let known = matches!(op.op(), CbOp::Recall | CbOp::GetAttr);
         let path = self
             .path(client)
-            .filter(|path| known && path.line != PathConnection::Barred);
+            .filter(|path| known && path.connection != PathConnection::GivenUp);
         let waiting = path.map(|path| path.queue.len());
         let full = waiting.ok_or(CallbackRefused::NoPath)? >= channel::QUEUE;
         if full {
@@ -68,7 +68,7 @@ impl Core {
             let Some(path) = self.path(key) else {
                 return;
             };
-            let PathConnection::Up { conn, .. } = path.line else {
+            let PathConnection::Up { conn, .. } = path.connection else {
                 return;
             };
             if path.sent.len() >= MOST_SENT || self.callbacks.flights.is_full() {
@@ -104,7 +104,7 @@ impl Core {
             match outcome {
                 CallbackOutcome::Answered(_) => self.path_is_up(client, conn, out),
                 CallbackOutcome::Refused(_) => {
-                    self.try_again(client, CallbackFailed::Refused, out);
+                    self.retry_path(client, CallbackFailed::Refused, out);
                 }
             }
             return;
@@ -116,7 +116,7 @@ impl Core {
                 self.take_from_sent(client, key);
                 let end = CallbackEnd::Failed(CallbackFailed::Refused);
                 self.end_path_call(key, end, out);
-                self.bar(client, out);
+                self.give_up_path(client, out);
                 return;
             }
         };
@@ -124,7 +124,7 @@ impl Core {
             return;
         };
         let Ok((status, attrs)) = read(results, op) else {
-            self.try_again(client, CallbackFailed::Refused, out);
+            self.retry_path(client, CallbackFailed::Refused, out);
             return;
         };
         self.take_from_sent(client, key);

@@ -43,7 +43,7 @@ impl Core {
         match &mut client.path {
             Some(path)
                 if (path.target, path.program, path.ident) == (target, program, ident)
-                    && path.line != PathConnection::Barred =>
+                    && path.connection != PathConnection::GivenUp =>
             {
                 return;
             }
@@ -60,7 +60,7 @@ impl Core {
                     peer,
                     program,
                     ident,
-                    line: PathConnection::Barred,
+                    connection: PathConnection::GivenUp,
                     failures: 0,
                     queue: VecDeque::new(),
                     sent: Vec::new(),
@@ -93,7 +93,7 @@ impl Core {
         let client = self.callbacks.dials.remove(key_of(dial));
         let wanted = client.filter(|key| {
             let path = self.path(*key);
-            path.is_some_and(|path| path.line == PathConnection::Dialling { dial })
+            path.is_some_and(|path| path.connection == PathConnection::Dialling { dial })
         });
         match result {
             Ok(conn) => {
@@ -112,8 +112,8 @@ impl Core {
                     return;
                 };
                 match why {
-                    DialError::Refused => self.bar(key, out),
-                    DialError::Failed | DialError::TimedOut => self.rest(key, out.now),
+                    DialError::Refused => self.give_up_path(key, out),
+                    DialError::Failed | DialError::TimedOut => self.schedule_dial(key, out.now),
                 }
             }
         }
@@ -127,35 +127,35 @@ impl Core {
         }
         self.leave_waiting_line(key, now.mono);
         self.requeue(key, CallbackFailed::NoPath, out);
-        self.rest(key, now);
+        self.schedule_dial(key, now);
     }
 
     /// CB_NULL was answered.
     pub(crate) fn path_is_up(&mut self, key: ClientKey, conn: ConnId, out: &mut Outbox) {
         if let Some(path) = self.path_mut(key)
-            && let PathConnection::Probing { conn: probed, .. } = path.line
+            && let PathConnection::Probing { conn: probed, .. } = path.connection
             && probed == conn
         {
             let since = out.now.mono;
-            path.line = PathConnection::Up { conn, since };
+            path.connection = PathConnection::Up { conn, since };
             self.pump_path(key, out);
         }
     }
 
     /// The connection is of no use: another one is tried after a while.
-    pub(crate) fn try_again(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
+    pub(crate) fn retry_path(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
         self.close_connection(key, why, out);
-        self.rest(key, out.now);
+        self.schedule_dial(key, out.now);
     }
 
     /// Nothing is tried any more, and what waits has no path.
-    pub(crate) fn bar(&mut self, key: ClientKey, out: &mut Outbox) {
+    pub(crate) fn give_up_path(&mut self, key: ClientKey, out: &mut Outbox) {
         let why = CallbackFailed::NoPath;
         self.close_connection(key, why, out);
         let Some(path) = self.path_mut(key) else {
             return;
         };
-        path.line = PathConnection::Barred;
+        path.connection = PathConnection::GivenUp;
         for call in mem::take(&mut path.queue) {
             self.end_path_call(call, CallbackEnd::Failed(why), out);
         }
@@ -169,20 +169,20 @@ impl Core {
             return;
         };
         path.reminded = Mono::NEVER;
-        let line = path.line;
+        let line = path.connection;
         match line {
-            PathConnection::Resting { until } if until <= now.mono => self.dial(key, out),
+            PathConnection::Backoff { until } if until <= now.mono => self.dial(key, out),
             PathConnection::Probing { until, .. } if until <= now.mono => {
-                self.try_again(key, CallbackFailed::TimedOut, out);
+                self.retry_path(key, CallbackFailed::TimedOut, out);
             }
             PathConnection::Up { .. } if self.is_answer_late(key, now.mono) => {
-                self.try_again(key, CallbackFailed::TimedOut, out);
+                self.retry_path(key, CallbackFailed::TimedOut, out);
             }
             PathConnection::Up { .. } => self.pump_path(key, out),
-            PathConnection::Resting { .. }
+            PathConnection::Backoff { .. }
             | PathConnection::Probing { .. }
             | PathConnection::Dialling { .. }
-            | PathConnection::Barred => {}
+            | PathConnection::GivenUp => {}
         }
         self.give_up_old(key, out);
         self.remind_path(key);
@@ -193,11 +193,11 @@ impl Core {
         let Some(path) = self.path(key) else {
             return;
         };
-        let line = match path.line {
-            PathConnection::Resting { until } | PathConnection::Probing { until, .. } => until,
+        let line = match path.connection {
+            PathConnection::Backoff { until } | PathConnection::Probing { until, .. } => until,
             PathConnection::Up { .. }
             | PathConnection::Dialling { .. }
-            | PathConnection::Barred => Mono::NEVER,
+            | PathConnection::GivenUp => Mono::NEVER,
         };
         let calls = path.calls().filter_map(|call| {
             let call = self.callbacks.path_calls.get(call)?;
@@ -221,7 +221,7 @@ impl Core {
     fn dial(&mut self, key: ClientKey, out: &mut Outbox) {
         let dial = dial_of(self.callbacks.dials.insert(key));
         if let Some(path) = self.path_mut(key) {
-            path.line = PathConnection::Dialling { dial };
+            path.connection = PathConnection::Dialling { dial };
             out.push(Action::Dial {
                 dial,
                 target: path.target,
@@ -250,7 +250,7 @@ impl Core {
         let Some(path) = self.path_mut(key) else {
             return;
         };
-        path.line = PathConnection::Probing { conn, until };
+        path.connection = PathConnection::Probing { conn, until };
         let xid = xid_of(flight);
         let head = encode::head(xid, path.program, CB_NULL, &no_credential(), 0);
         out.callback(conn, xid, &head, &[]);
@@ -278,12 +278,12 @@ impl Core {
     fn leave_waiting_line(&mut self, key: ClientKey, now: Mono) -> Option<ConnId> {
         let path = self.path_mut(key)?;
         let conn = path.conn();
-        if let PathConnection::Up { since, .. } = path.line
+        if let PathConnection::Up { since, .. } = path.connection
             && now.since(since) >= STEADY
         {
             path.failures = 0;
         }
-        path.line = PathConnection::Resting { until: Mono::NEVER };
+        path.connection = PathConnection::Backoff { until: Mono::NEVER };
         conn
     }
 
@@ -299,15 +299,15 @@ impl Core {
     }
 
     /// Waits before the next connection, the longer the more were of no use in a row.
-    fn rest(&mut self, key: ClientKey, now: Now) {
+    fn schedule_dial(&mut self, key: ClientKey, now: Now) {
         let Some(path) = self.path_mut(key) else {
             return;
         };
-        let pause = REST
+        let pause = BACKOFF
             .saturating_mul(1 << path.failures.min(16))
-            .min(LONGEST_REST);
+            .min(MAX_BACKOFF);
         path.failures = path.failures.saturating_add(1);
-        path.line = PathConnection::Resting {
+        path.connection = PathConnection::Backoff {
             until: now.mono.after(pause),
         };
         self.remind_path(key);
@@ -333,7 +333,7 @@ fn key_of(dial: DialId) -> DialKey {
 }
 
 /// Between a connection that was of no use and the next; twice as long each time.
-const REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(300);
+const BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(300);
 /// A connection that was up for as long was of use.
 const STEADY: Duration = Duration::from_secs(60);

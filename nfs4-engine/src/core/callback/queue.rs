@@ -176,7 +176,7 @@ impl Core {
         let Some(seat) = session.back.seat_mut(slot) else {
             return;
         };
-        seat.told = highest;
+        seat.highest_sent = highest;
         let frame = Frame {
             session: session.id,
             slot,
@@ -280,7 +280,7 @@ impl Core {
         let session = call.session;
         match call.phase {
             CallPhase::Queued => self.leave_queue(key, out),
-            CallPhase::Sent { slot } => self.answer_is_overdue(session, slot, key, out),
+            CallPhase::Sent { slot } => self.on_overdue_answer(session, slot, key, out),
             CallPhase::Waiting { .. } => self.send_callback(key, out),
             CallPhase::Parked { slot } => self.give_up(session, slot, out),
         }

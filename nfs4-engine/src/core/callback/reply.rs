@@ -54,7 +54,7 @@ impl Core {
             // The client's RPC layer does not take callbacks there.
             CallbackOutcome::Refused(_) => CbOutcome::BadConnection,
         };
-        self.answered(place, &flight, answer, out);
+        self.on_answer(place, &flight, answer, out);
     }
 
     fn asked(&self, place: CallSite) -> Option<CbRequest> {
@@ -69,18 +69,18 @@ impl Core {
         })
     }
 
-    fn answered(&mut self, place: CallSite, flight: &Flight, answer: CbOutcome, out: &mut Outbox) {
+    fn on_answer(&mut self, place: CallSite, flight: &Flight, answer: CbOutcome, out: &mut Outbox) {
         match answer {
             CbOutcome::Executed {
                 status,
                 attrs,
                 target,
             } => {
-                self.heard_from(place.session, flight.conn, out.now);
+                self.note_activity(place.session, flight.conn, out.now);
                 self.apply_slot_target(place, target);
-                self.executed(place, status, attrs, out);
+                self.on_executed(place, status, attrs, out);
             }
-            CbOutcome::FalseRetry => self.taken_for_another(place, out),
+            CbOutcome::FalseRetry => self.on_false_retry(place, out),
             // A later callback counts more.
             CbOutcome::Delayed
             | CbOutcome::Misordered
@@ -90,10 +90,10 @@ impl Core {
             | CbOutcome::Refused
             | CbOutcome::Garbled
                 if flight.overdue => {}
-            CbOutcome::Delayed => self.delayed(place, out),
-            CbOutcome::Misordered => self.misordered(place, out),
-            CbOutcome::BadSlot => self.no_such_slot(place, out),
-            CbOutcome::BadSession => self.back_channel_is_faulty(place.session, out),
+            CbOutcome::Delayed => self.on_delay(place, out),
+            CbOutcome::Misordered => self.on_misordered(place, out),
+            CbOutcome::BadSlot => self.on_bad_slot(place, out),
+            CbOutcome::BadSession => self.on_faulty_backchannel(place.session, out),
             CbOutcome::BadConnection => {
                 let (session, slot) = (place.session, place.slot);
                 let why = BackChannelLost::Refused;
@@ -110,13 +110,13 @@ impl Core {
             CbOutcome::Garbled => {
                 let why = BackChannelLost::Garbled;
                 self.leave_back_channel(place.session, flight.conn, why, out);
-                self.nobody_knows(place.session, place.slot, out);
+                self.on_unknown_outcome(place.session, place.slot, out);
             }
         }
     }
 
     /// The callback of a slot was executed, which renews the lease and frees the slot.
-    fn executed(
+    fn on_executed(
         &mut self,
         place: CallSite,
         status: Status,
@@ -131,7 +131,7 @@ impl Core {
 
     /// The client has executed something else under the seqid of a callback, or does not recognise
     /// it: either way the seqid is used.
-    fn taken_for_another(&mut self, place: CallSite, out: &mut Outbox) {
+    fn on_false_retry(&mut self, place: CallSite, out: &mut Outbox) {
         let call = self.settle(place, CbSlotReply::Executed);
         if let Some(key) = call
             && let Some(call) = self.callbacks.calls.get(key)
@@ -152,7 +152,7 @@ impl Core {
     }
 
     /// Not now: the same callback is sent again, under the same seqid.
-    fn delayed(&mut self, place: CallSite, out: &mut Outbox) {
+    fn on_delay(&mut self, place: CallSite, out: &mut Outbox) {
         let Some(call) = self.seat_mut(place.session, place.slot).and_then(|seat| {
             seat.slot.answered(CbSlotReply::Delayed);
             seat.call
@@ -175,12 +175,12 @@ impl Core {
         }
     }
 
-    fn misordered(&mut self, place: CallSite, out: &mut Outbox) {
+    fn on_misordered(&mut self, place: CallSite, out: &mut Outbox) {
         let Some(seat) = self.seat_mut(place.session, place.slot) else {
             return;
         };
         match (seat.slot.answered(CbSlotReply::Misordered), seat.call) {
-            (CbSlotStep::Fault, _) => self.back_channel_is_faulty(place.session, out),
+            (CbSlotStep::Fault, _) => self.on_faulty_backchannel(place.session, out),
             (CbSlotStep::Again, Some(call)) => {
                 self.frame(call, place.slot);
                 self.send_callback(call, out);
@@ -190,9 +190,9 @@ impl Core {
     }
 
     /// The client has fewer slots than it once said.
-    fn no_such_slot(&mut self, place: CallSite, out: &mut Outbox) {
+    fn on_bad_slot(&mut self, place: CallSite, out: &mut Outbox) {
         if place.slot == 0 {
-            self.back_channel_is_faulty(place.session, out);
+            self.on_faulty_backchannel(place.session, out);
             return;
         }
         if let Some(session) = self.sessions.get_mut(place.session) {
@@ -249,7 +249,7 @@ impl Core {
     }
 
     /// A client that answers is alive, and so is the connection of the reply.
-    fn heard_from(&mut self, key: SessionKey, conn: ConnId, now: Now) {
+    fn note_activity(&mut self, key: SessionKey, conn: ConnId, now: Now) {
         let client = self.sessions.get(key).map(|session| session.client);
         // An expired lease is not renewed.
         let expired = client.is_none_or(|client| self.is_expired(client, now.mono));
@@ -268,8 +268,8 @@ impl Core {
     fn apply_slot_target(&mut self, place: CallSite, target: u32) {
         if let Some(session) = self.sessions.get_mut(place.session) {
             let seat = session.back.seats().get(place.slot as usize);
-            let told = seat.map_or(0, |seat| seat.told);
-            session.back.steer(told, target);
+            let highest_sent = seat.map_or(0, |seat| seat.highest_sent);
+            session.back.steer(highest_sent, target);
         }
     }
 }

@@ -10,16 +10,16 @@ impl Core {
         self.drop_lapses(1, now);
         let until = now.after(self.config.delegation_penalty);
         if let Some(client) = self.clients.get(client)
-            && self.lapses.note(client.peer, &client.owner, until, now)
+            && self.lapses.record(client.peer, &client.owner, until, now)
         {
-            self.peers.hold(client.peer);
+            self.peers.acquire(client.peer);
         }
     }
 
     /// Forgets the lapses that are over, and the oldest if there is no room for `more`.
     fn drop_lapses(&mut self, more: usize, now: Mono) {
         while let Some(peer) = self.lapses.pop_over(more, now) {
-            self.peers.leave(peer);
+            self.peers.release(peer);
         }
     }
 
@@ -27,6 +27,6 @@ impl Core {
     pub(crate) fn is_barred_from_delegations(&mut self, client: ClientKey, now: Mono) -> bool {
         self.drop_lapses(0, now);
         let client = self.clients.get(client);
-        client.is_some_and(|client| self.lapses.bar(client.peer, &client.owner, now))
+        client.is_some_and(|client| self.lapses.bars(client.peer, &client.owner, now))
     }
 }

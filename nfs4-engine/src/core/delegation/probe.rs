@@ -17,27 +17,27 @@ use crate::keys::{ClientKey, DelegationKey};
 use crate::state::delegation::{AttrQuery, Delegation, DelegationPhase, HolderAnswer};
 use crate::time::Now;
 
-/// What must be known before a file's attributes can be sent.
+/// Whether a file's attributes can be sent, or what its write delegation's holder must answer first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
-    /// No: no client but `who` can have changed it unseen.
+    /// No client but the sender can change the file under a delegation: the attributes are sent.
     Clear,
-    /// What its holder has answered.
+    /// The holder has answered CB_GETATTR.
     Answered(DelegationKey, HolderAnswer),
-    /// The holder was asked.
+    /// CB_GETATTR has been sent to the holder.
     Asked(DelegationKey),
     /// The delegation is being recalled.
     Recalled,
-    /// The holder has had its time: the attributes are sent without its answer.
+    /// The holder did not answer in time: the attributes are sent without its answer.
     Known,
 }
 
 impl Core {
     /// Whether another client may have changed a file under a delegation; its holder is asked then.
-    pub(crate) fn probe(&mut self, fh: &Fh, who: Option<ClientKey>, out: &mut Outbox) -> Probed {
+    pub(crate) fn probe(&mut self, fh: &Fh, sender: Option<ClientKey>, out: &mut Outbox) -> Probed {
         let now = out.now;
         // Of those for writing there is at most one.
-        let Some(key) = self.states.in_the_way(fh, who, Touch::Read).next() else {
+        let Some(key) = self.states.in_the_way(fh, sender, Touch::Read).next() else {
             return Probed::Clear;
         };
         // Half the time that a callback has: a client that got DELAY asks again within the other half.
@@ -67,7 +67,7 @@ impl Core {
             // Whether the callback is answered or fails, it ends.
             (DelegationPhase::Held, AttrQuery::Asked) => Probed::Known,
             (DelegationPhase::Held, AttrQuery::Idle | AttrQuery::Answered(_)) if is_patient => {
-                if self.ask(key, *fh, out) {
+                if self.query_holder(key, *fh, out) {
                     Probed::Asked(key)
                 } else {
                     Probed::Recalled
@@ -88,18 +88,18 @@ impl Core {
     /// # Errors
     /// DELAY if it was read while the holder's report was being noted: it may be neither what was so before
     /// nor what is sent since.
-    pub(crate) fn tell(
+    pub(crate) fn as_reported(
         &self,
         fh: &Fh,
-        who: Option<ClientKey>,
+        sender: Option<ClientKey>,
         watch: &ChangeWatch,
         (change, size): (&mut u64, &mut u64),
     ) -> Result<(), Status> {
-        let held = self.states.in_the_way(fh, who, Touch::Read).next();
+        let held = self.states.in_the_way(fh, sender, Touch::Read).next();
         let held = held.and_then(|key| self.states.delegation(key));
-        match held.and_then(Delegation::said) {
-            Some(said) if *change == said.change || *change == said.after => {
-                (*change, *size) = (said.change, said.size);
+        match held.and_then(Delegation::reported) {
+            Some(reported) if *change == reported.change || *change == reported.after => {
+                (*change, *size) = (reported.change, reported.size);
                 Ok(())
             }
             Some(_) | None if self.guards.is_noted(fh, watch) => Err(Status::DELAY),
@@ -140,7 +140,7 @@ impl Core {
     }
 
     /// Sends CB_GETATTR; if that cannot be done, the delegation is recalled.
-    fn ask(&mut self, key: DelegationKey, fh: Fh, out: &mut Outbox) -> bool {
+    fn query_holder(&mut self, key: DelegationKey, fh: Fh, out: &mut Outbox) -> bool {
         let Some(held) = self.states.delegation_mut(key) else {
             return false;
         };
@@ -173,7 +173,7 @@ impl HolderAnswer {
     }
 
     /// Whether the holder has changed the file, whose attributes here are these.
-    pub(crate) fn tells_of_change(&self, held: &Delegation, attrs: &Attrs) -> bool {
+    pub(crate) fn reports_change(&self, held: &Delegation, attrs: &Attrs) -> bool {
         self.change.is_some_and(|change| change != held.change)
             || self.size.is_some_and(|size| size != attrs.size)
     }

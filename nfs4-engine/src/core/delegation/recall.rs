@@ -21,13 +21,13 @@ use crate::time::Mono;
 use crate::timer::Due;
 
 impl Core {
-    /// Whether delegations of other clients than `who` conflict with this access; they are recalled then.
+    /// Whether delegations of other clients than `sender` conflict with this access; they are recalled then.
     ///
     /// `truncate` says that the file is to be truncated to length zero.
     pub(crate) fn recall_for(
         &mut self,
         fh: &Fh,
-        who: Option<ClientKey>,
+        sender: Option<ClientKey>,
         touch: Touch,
         truncate: bool,
         out: &mut Outbox,
@@ -35,12 +35,12 @@ impl Core {
         if self.states.is_nothing_delegated() {
             return false;
         }
-        if self.states.in_the_way(fh, who, touch).next().is_none() {
+        if self.states.in_the_way(fh, sender, touch).next().is_none() {
             return false;
         }
         self.expire(out);
         // The maximum number of delegations of a file.
-        let found: Vec<_> = self.states.in_the_way(fh, who, touch).collect();
+        let found: Vec<_> = self.states.in_the_way(fh, sender, touch).collect();
         let mut any = false;
         for key in found {
             self.recall(key, truncate, RecallReason::Conflict, out);
@@ -81,7 +81,7 @@ impl Core {
                 };
                 held.phase = DelegationPhase::Recalled(Recall {
                     until,
-                    told: RecallProgress::No,
+                    progress: RecallProgress::No,
                     again: now.mono,
                     truncate,
                     refusals: 0,
@@ -124,12 +124,12 @@ impl Core {
         let Some(recall) = held.and_then(Delegation::recall_mut) else {
             return;
         };
-        recall.told = RecallProgress::No;
+        recall.progress = RecallProgress::No;
         let wait = match end {
             CallbackEnd::Done {
                 status: Status::OK, ..
             } => {
-                recall.told = RecallProgress::Yes;
+                recall.progress = RecallProgress::Yes;
                 return;
             }
             CallbackEnd::Done {
@@ -209,8 +209,8 @@ impl Core {
 
     /// The file system does not know a file any more, and this client gets STALE and forgets what it has of
     /// it.
-    pub(crate) fn note_stale_file(&mut self, fh: &Fh, who: Option<ClientKey>, now: Mono) {
-        let own = who.and_then(|client| self.states.delegation_to(client, fh));
+    pub(crate) fn note_stale_file(&mut self, fh: &Fh, sender: Option<ClientKey>, now: Mono) {
+        let own = sender.and_then(|client| self.states.delegation_to(client, fh));
         if let Some(own) = own {
             self.end_with_file(own, now);
         }
@@ -239,10 +239,10 @@ impl Core {
         let Some(recall) = held.recall_mut() else {
             return;
         };
-        if recall.told != RecallProgress::No || now.mono < recall.again {
+        if recall.progress != RecallProgress::No || now.mono < recall.again {
             return;
         }
-        recall.told = RecallProgress::Asked;
+        recall.progress = RecallProgress::Asked;
         let op = CallbackOp::Recall {
             stateid,
             truncate: recall.truncate,
@@ -255,7 +255,7 @@ impl Core {
             && let Some(held) = self.states.delegation_mut(key)
             && let Some(recall) = held.recall_mut()
         {
-            recall.told = RecallProgress::No;
+            recall.progress = RecallProgress::No;
             recall.again = now.mono.after(FAILED);
             let again = recall.again;
             self.set_timer(again, Due::Recall(key));
