@@ -15,6 +15,8 @@ pub(crate) struct Fh {
 }
 
 impl Fh {
+    /// Number of bytes before the file system's handle.
+    pub(crate) const PREFIX_LEN: usize = 3;
     /// A filehandle of maximum length; it names nothing.
     pub(crate) const LONGEST: Fh = Fh {
         export: 0,
@@ -38,13 +40,19 @@ impl Fh {
 
     /// Encodes it as an XDR opaque.
     pub(crate) fn encode(&self, w: &mut Writer) {
-        let handle = self.handle.as_bytes();
-        let mut wire = [0; 3 + FsHandle::MAX];
-        let [e0, e1] = self.export.to_be_bytes();
-        wire[..3].copy_from_slice(&[FORMAT, e0, e1]);
-        wire[3..3 + handle.len()].copy_from_slice(handle);
-        w.opaque(&wire[..3 + handle.len()]);
+        encode(self.export, &self.handle, w);
     }
+}
+
+/// Encodes a filehandle as an XDR opaque.
+pub(crate) fn encode(export: u16, handle: &FsHandle, w: &mut Writer) {
+    let handle = handle.as_bytes();
+    let len = Fh::PREFIX_LEN + handle.len();
+    let [e0, e1] = export.to_be_bytes();
+    // At most 63 bytes.
+    w.raw(&[0, 0, 0, len as u8, FORMAT, e0, e1]);
+    w.raw(handle);
+    w.pad(len);
 }
 
 impl fmt::Debug for Fh {

@@ -7,8 +7,8 @@ use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
 use super::open_arguments::open_arguments;
 use super::supported::exclusive_create;
-use crate::fh::Fh;
-use crate::fs::{Attrs, Capabilities, FileKind, FsStat};
+use crate::fh;
+use crate::fs::{Attrs, Capabilities, FileKind, FsHandle, FsStat};
 use crate::time::Wall;
 
 /// The properties that all objects of an export share.
@@ -25,20 +25,37 @@ pub(crate) struct View {
 }
 
 /// An object whose attributes are encoded.
-pub(crate) struct Source<'a> {
-    pub(crate) view: &'a View,
-    pub(crate) fh: &'a Fh,
+pub(crate) struct Object<'a> {
+    pub(crate) export: u16,
+    pub(crate) handle: &'a FsHandle,
     pub(crate) attrs: &'a Attrs,
-    /// Present if an attribute of the file system was requested.
-    pub(crate) stat: Option<&'a FsStat>,
-    /// An fs_locations4, present if it was requested and is served.
-    pub(crate) locations: Option<&'a [u8]>,
     /// The fileid of the directory that the object covers, if it does.
     pub(crate) covers: Option<u64>,
 }
 
+/// Where attributes are taken from.
+pub(crate) struct Source<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) object: Object<'a>,
+    /// Present if an attribute of the file system was requested.
+    pub(crate) stat: Option<&'a FsStat>,
+    /// An fs_locations4, present if it was requested and is served.
+    pub(crate) locations: Option<&'a [u8]>,
+}
+
 /// Encodes a fattr4 with the requested attributes that are sent, in ascending order.
 pub(crate) fn encode(w: &mut Writer, requested: &Bitmap, source: &Source<'_>) {
+    encode_noting(w, requested, source, |_, _| {});
+}
+
+/// The same; `note` gets the number and the offset of each attribute.
+#[inline]
+pub(super) fn encode_noting(
+    w: &mut Writer,
+    requested: &Bitmap,
+    source: &Source<'_>,
+    mut note: impl FnMut(u32, usize),
+) {
     let mut returned = *requested & source.view.returned;
     if source.stat.is_none() {
         returned = returned & !super::supported::FROM_STAT;
@@ -50,6 +67,7 @@ pub(crate) fn encode(w: &mut Writer, requested: &Bitmap, source: &Source<'_>) {
     let len_at = w.reserve_u32();
     let start = w.len();
     for number in returned.iter() {
+        note(number, w.len());
         value(w, number, source);
     }
     // The length is a few kilobytes.
@@ -117,7 +135,8 @@ pub(crate) fn encode_failed(
 }
 
 fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
-    let (view, attrs) = (source.view, source.attrs);
+    let (view, object) = (source.view, &source.object);
+    let attrs = object.attrs;
     let stat = || source.stat.copied().unwrap_or_default();
     match number {
         num::SUPPORTED_ATTRS => view.served.encode(w),
@@ -139,9 +158,9 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::CASE_INSENSITIVE => w.bool(view.capabilities.case_insensitive),
         num::CASE_PRESERVING => w.bool(view.capabilities.case_preserving),
         num::CHOWN_RESTRICTED => w.bool(true),
-        num::FILEHANDLE => source.fh.encode(w),
+        num::FILEHANDLE => fh::encode(object.export, object.handle, w),
         num::FILEID => w.u64(attrs.fileid),
-        num::MOUNTED_ON_FILEID => w.u64(source.covers.unwrap_or(attrs.fileid)),
+        num::MOUNTED_ON_FILEID => w.u64(object.covers.unwrap_or(attrs.fileid)),
         num::FILES_AVAIL => w.u64(stat().files_avail),
         num::FILES_FREE => w.u64(stat().files_free),
         num::FILES_TOTAL => w.u64(stat().files_total),
@@ -176,7 +195,7 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
     }
 }
 
-fn wire_type(kind: FileKind) -> u32 {
+pub(super) fn wire_type(kind: FileKind) -> u32 {
     match kind {
         FileKind::Regular => 1,
         FileKind::Directory => 2,

@@ -20,6 +20,7 @@ mod slot_recall;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use crate::attr::Templates;
 use crate::boot::Boot;
 use crate::callback::Callbacks;
 use crate::client::{Clients, LeaseTerms};
@@ -71,6 +72,8 @@ pub(crate) struct Core {
     pub(crate) lapses: Lapses,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
+    /// From which the attributes of single objects are encoded.
+    pub(crate) templates: Templates,
     /// The lengths of leases.
     pub(crate) terms: LeaseTerms,
     pub(crate) started: Mono,
@@ -98,6 +101,7 @@ impl Core {
             lapses: Lapses::new(keyed),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
+            templates: Templates::new(),
             terms: LeaseTerms::new(config.lease),
             started: now.mono,
             grace_until: now.mono.after(config.grace),

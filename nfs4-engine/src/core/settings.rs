@@ -17,5 +17,6 @@ impl Core {
         }
         self.terms.change(config.lease);
         self.config = config;
+        self.templates.clear();
     }
 }

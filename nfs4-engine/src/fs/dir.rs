@@ -9,8 +9,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
 use super::{Attrs, FileKind, FsFault, FsHandle, FsStat};
-use crate::attr::{self, Source, View};
-use crate::fh::Fh;
+use crate::attr::{self, Object, Source, Template, View};
 
 /// Receives the entries of a READDIR; it knows the client's limits and the attributes that the
 /// client requests.
@@ -46,7 +45,9 @@ pub struct DirWriter {
     requested: Bitmap,
     view: View,
     export: u16,
-    /// Boxed: it is seldom needed, and a request is moved often.
+    /// From which entries are encoded; made for the first one, and boxed: a request is moved often.
+    template: Option<Box<Template>>,
+    /// Boxed: it is seldom needed.
     common: Option<Box<Common>>,
     concealed: bool,
     /// An entry could not be encoded without an attribute that the user may not see.
@@ -108,6 +109,7 @@ impl DirWriter {
             requested,
             view,
             export,
+            template: None,
             common: None,
             concealed: false,
             denied: false,
@@ -200,22 +202,27 @@ impl DirWriter {
         if self.concealed {
             return self.keep_concealed(before, cookie);
         }
-        let fh = Fh {
+        let object = Object {
             export: self.export,
-            handle: *fh,
-        };
-        let common = self.common.as_deref();
-        let source = Source {
-            view: &self.view,
-            fh: &fh,
+            handle: fh,
             attrs,
-            stat: common.and_then(|common| common.stat.as_ref()),
-            locations: common.and_then(|common| common.locations.as_deref()),
             // The root of a file system is in none of its directories.
             covers: None,
         };
         let at = self.w.len();
-        attr::encode(&mut self.w, &self.requested, &source);
+        let template = self
+            .template
+            .get_or_insert_with(|| Box::new(Template::new()));
+        if !template.encode(&mut self.w, &object) {
+            let common = self.common.as_deref();
+            let source = Source {
+                view: &self.view,
+                object,
+                stat: common.and_then(|common| common.stat.as_ref()),
+                locations: common.and_then(|common| common.locations.as_deref()),
+            };
+            template.learn(&mut self.w, &self.requested, &source);
+        }
         self.keep(before, cookie)?;
         if let Some(files) = self
             .common
@@ -224,7 +231,7 @@ impl DirWriter {
             && attrs.kind == FileKind::Regular
         {
             files.push(Listed {
-                fh: fh.handle,
+                fh: *fh,
                 change: attrs.change,
                 size: attrs.size,
                 at,
@@ -268,9 +275,13 @@ impl DirWriter {
             return Err(Full);
         }
         let before = self.w.len();
-        self.w.bool(true);
-        self.w.u64(cookie);
-        self.w.opaque(name);
+        let mut head = [0; 16];
+        head[3] = 1;
+        head[4..12].copy_from_slice(&cookie.to_be_bytes());
+        // At most 255 bytes.
+        head[12..].copy_from_slice(&(name.len() as u32).to_be_bytes());
+        self.w.raw(&head);
+        self.w.fixed(name);
         Ok(before)
     }
 
@@ -290,7 +301,7 @@ impl DirWriter {
         let longest = self.view.capabilities.max_name.min(MAX_NAME) as usize;
         let is_name = (1..=longest).contains(&name.len())
             && !matches!(name, b"." | b"..")
-            && !name.iter().any(|byte| matches!(byte, b'/' | 0));
+            && !has_slash_or_nul(name);
         if !is_name {
             Some(FsFault::Name)
         } else if cookie <= self.last {
@@ -364,6 +375,19 @@ impl Faults {
         let places = (0..).zip(Faults::OF_ENTRIES);
         places.filter_map(move |(place, fault)| (self.0 & 1 << place != 0).then_some(fault))
     }
+}
+
+/// Whether a name contains a byte that no name may contain; eight bytes are looked at together.
+fn has_slash_or_nul(name: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const SLASHES: u64 = u64::from_ne_bytes([b'/'; 8]);
+    // The highest bit of a byte is set if the byte is zero, or if a lower byte is.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & ONES << 7;
+    let (words, rest) = name.as_chunks::<8>();
+    words.iter().any(|word| {
+        let word = u64::from_ne_bytes(*word);
+        zeros(word) | zeros(word ^ SLASHES) != 0
+    }) || rest.iter().any(|byte| matches!(byte, b'/' | 0))
 }
 
 impl fmt::Debug for DirWriter {

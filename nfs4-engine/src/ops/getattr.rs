@@ -7,7 +7,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader, Writer};
 
 use super::attributes;
-use crate::attr::{self, Source};
+use crate::attr::{self, MaskOf, Object, Source};
 use crate::compound::{Cx, Fetched, Scope, Step};
 use crate::fs::{FsResult, Want};
 
@@ -47,22 +47,42 @@ pub(crate) fn wanted_next<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> Want {
 
 /// Encodes the attributes of this mask as a fattr4.
 pub(super) fn encode<S>(
-    cx: &Cx<'_, S>,
+    cx: &mut Cx<'_, S>,
     node: &Fetched,
     mask: &Bitmap,
     w: &mut Writer,
 ) -> Result<(), Status> {
     let fh = node.fh;
+    let object = Object {
+        export: fh.export,
+        handle: &fh.handle,
+        attrs: &node.attrs,
+        covers: cx.core.exports.mounted_on(&fh),
+    };
+    let mask_of = MaskOf {
+        requested: *mask,
+        export: fh.export,
+        minor: cx.run.minor,
+    };
+    // The space of a file system is another each time.
+    let can_be_kept = node.stat.is_none();
+    if can_be_kept
+        && let Some(template) = cx.core.templates.of(mask_of)
+        && template.encode(w, &object)
+    {
+        return Ok(());
+    }
     let locations = cx.locations(fh, mask);
     let source = Source {
         view: &cx.view(fh)?,
-        fh: &fh,
-        attrs: &node.attrs,
+        object,
         stat: node.stat.as_ref(),
         locations: locations.as_deref(),
-        covers: cx.core.exports.mounted_on(&fh),
     };
-    attr::encode(w, mask, &source);
+    match cx.core.templates.of(mask_of) {
+        Some(template) if can_be_kept => template.learn(w, mask, &source),
+        Some(_) | None => attr::encode(w, mask, &source),
+    }
     Ok(())
 }
 

@@ -75,7 +75,7 @@ fn resume<S: Scope>(
 
 /// Equal attributes have equal encodings.
 fn compare<S>(
-    cx: &Cx<'_, S>,
+    cx: &mut Cx<'_, S>,
     fattr: &FattrRaw<'_>,
     node: &Fetched,
     stops: Status,

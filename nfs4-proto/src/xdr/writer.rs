@@ -112,6 +112,12 @@ impl Writer {
         }
     }
 
+    /// What is written from `at` on, to be overwritten.
+    #[inline]
+    pub fn written_mut(&mut self, at: usize) -> &mut [u8] {
+        self.buf.get_mut(at..).unwrap_or_default()
+    }
+
     /// The number of bytes written.
     #[inline]
     pub const fn len(&self) -> usize {

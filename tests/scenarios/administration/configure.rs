@@ -377,6 +377,7 @@ fn a_longer_lease_is_for_all_at_once() {
     let mut client = Client::mounted(&mut sim, "a");
     let mut old = Client40::mounted(&mut sim, "b");
     let mut silent = Client::mounted(&mut sim, "c");
+    assert_eq!(told(&mut sim, &mut client), 90);
     configure(&mut sim, lease(200));
     sim.sleep(199 * SECOND);
     silent.call(&mut sim, |c| c).all_ok();

@@ -26,11 +26,14 @@ pub enum Shape {
     OpenClose,
     /// PUTFH, LOCK by a lock-owner that is there, and LOCKU.
     LockUnlock,
+    /// PUTROOTFH, LOOKUP of a directory of [`ENTRIES`] files, and READDIR of all of them with what
+    /// Linux asks for.
+    ReadDir,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Shape; 7] = [
+    pub const ALL: [Shape; 8] = [
         Shape::Sequence,
         Shape::GetAttr,
         Shape::Lookup,
@@ -38,6 +41,7 @@ impl Shape {
         Shape::Write,
         Shape::OpenClose,
         Shape::LockUnlock,
+        Shape::ReadDir,
     ];
 
     /// How many operations it has.
@@ -45,7 +49,7 @@ impl Shape {
         match self {
             Shape::Sequence => 1,
             Shape::GetAttr | Shape::Read | Shape::Write => 3,
-            Shape::OpenClose | Shape::LockUnlock => 4,
+            Shape::OpenClose | Shape::LockUnlock | Shape::ReadDir => 4,
             Shape::Lookup => 5,
         }
     }
@@ -60,6 +64,7 @@ impl Shape {
             Shape::Write => "compound_write",
             Shape::OpenClose => "compound_open_close",
             Shape::LockUnlock => "compound_lock_unlock",
+            Shape::ReadDir => "compound_readdir",
         }
     }
 
@@ -124,6 +129,18 @@ impl Shape {
                         lock_stateid: held.lock,
                         offset: 0,
                         length: u64::MAX,
+                    });
+            }
+            Shape::ReadDir => {
+                builder
+                    .putrootfh()
+                    .lookup(args::Lookup { objname: DIRECTORY })
+                    .readdir(args::ReadDir {
+                        cookie: 0,
+                        cookieverf: Verifier([0; 8]),
+                        dircount: 1 << 20,
+                        maxcount: 1 << 20,
+                        attr_request: Bitmap::from_words(LINUX_READDIR),
                     });
             }
         }
@@ -328,11 +345,17 @@ pub(crate) fn read(reply: &[u8]) -> ReplyReader<'_> {
 }
 
 pub(super) const FILE: &[u8] = b"file";
+/// A directory of [`ENTRIES`] files.
+pub(super) const DIRECTORY: &[u8] = b"directory";
+/// Number of files in [`DIRECTORY`].
+pub(super) const ENTRIES: usize = 1_000;
 pub(super) const UID: u32 = 1000;
 pub(super) const GID: u32 = 1000;
 pub(super) const GROUPS: [u32; 3] = [27, 100, 1000];
 /// What Linux asks for of a file: type, change, size, fsid, fileid, mode, links, owner, group,
 /// rawdev, space used, the times and mounted_on_fileid.
 const LINUX_GETATTR: [u32; 3] = [0x0010_011a, 0x00b0_a23a, 0];
+/// The same of an entry of a directory, with rdattr_error and the filehandle.
+const LINUX_READDIR: [u32; 3] = [0x0018_091a, 0x00b0_a23a, 0];
 /// What READ and WRITE carry.
 const BLOCK: [u8; 4096] = [7; 4096];

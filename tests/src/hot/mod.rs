@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 use nfs4_driver::{Connection, Limits, Node, SystemClock};
 use nfs4_engine::bytes::{Buf, Bytes};
 use nfs4_engine::fs::{
-    Backend, CompletionSink, Create, Credential, FsOp, FsRequest, FsResult, FsTicket, OpenHow,
-    Pending, SetAttrs, Target,
+    Backend, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply, FsRequest, FsResult,
+    FsTicket, NewNode, OpenHow, Pending, SetAttrs, Target,
 };
 use nfs4_engine::{
     Action, Boot, Call, Config, ConnId, Engine, Export, Input, Mono, Now, Outbox, Segment, Wall,
@@ -20,7 +20,7 @@ use nfs4_proto::rpc::{CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
 pub use self::caller::Shape;
-use self::caller::{Caller, FILE, GID, GROUPS, UID};
+use self::caller::{Caller, DIRECTORY, ENTRIES, FILE, GID, GROUPS, UID};
 pub(crate) use self::caller::{call, introduction, read, session_args};
 
 /// The engine with a [`MemFs`] and one client, driven as a driver drives it.
@@ -243,27 +243,24 @@ pub fn successes(mut stream: &[u8], results: u32) -> usize {
 /// An engine that serves a file system with one file.
 fn engine(config: Config, now: Now) -> Engine {
     let files = MemFs::new(MemFsConfig::new(1, 1 << 30));
-    let open = FsOp::Open {
-        target: Target::Name {
-            dir: files.root(),
-            name: Bytes::from_static(FILE),
-        },
-        how: OpenHow {
-            read: true,
-            write: true,
-            create: Create::Unchecked(SetAttrs {
-                mode: Some(0o666),
-                ..SetAttrs::default()
-            }),
-        },
+    let superuser = Arc::new(Credential::sys(0, 0, &[]));
+    let make = |op| {
+        let cred = Arc::clone(&superuser);
+        let made = files.answer(FsRequest { cred, now, op });
+        made.expect("the superuser may create a file")
     };
-    files
-        .answer(FsRequest {
-            cred: Arc::new(Credential::sys(0, 0, &[])),
-            now,
-            op: open,
-        })
-        .expect("the superuser may create a file");
+    make(create(files.root(), Bytes::from_static(FILE)));
+    let FsReply::Created { fh: directory, .. } = make(FsOp::Create {
+        dir: files.root(),
+        name: Bytes::from_static(DIRECTORY),
+        node: NewNode::Directory,
+        set: SetAttrs::default(),
+    }) else {
+        unreachable!("a directory was created")
+    };
+    for number in 0..ENTRIES {
+        make(create(directory, format!("entry-{number:06}").into()));
+    }
     let boot = Boot {
         epoch: 1,
         entropy: [1; 16],
@@ -274,6 +271,21 @@ fn engine(config: Config, now: Now) -> Engine {
     };
     let exports = vec![Export::new("/", Arc::new(files))];
     Engine::new(boot, config, exports, now).expect("the settings are in range")
+}
+
+/// The creation of a file.
+fn create(dir: FsHandle, name: Bytes) -> FsOp {
+    FsOp::Open {
+        target: Target::Name { dir, name },
+        how: OpenHow {
+            read: true,
+            write: true,
+            create: Create::Unchecked(SetAttrs {
+                mode: Some(0o666),
+                ..SetAttrs::default()
+            }),
+        },
+    }
 }
 
 /// All answers come at once.
