@@ -45,6 +45,14 @@ impl ServerAddress {
         }
     }
 
+    /// Checks that clients can be sent the address.
+    ///
+    /// # Errors
+    /// The reason for which they cannot; never [`ServerAddressFault::Twice`].
+    pub fn validate(&self) -> Result<(), ServerAddressFault> {
+        self.fault().map_or(Ok(()), Err)
+    }
+
     fn fault(&self) -> Option<ServerAddressFault> {
         match self {
             ServerAddress::Ip(ip, _) if is_no_host(ip) => Some(ServerAddressFault::Host),

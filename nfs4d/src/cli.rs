@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, ValueEnum};
-use nfs4_engine::Config;
 
 use crate::config::{CallbackDial, Driver, Settings};
 use crate::reach::Reach;
-use crate::size::Size;
+use crate::size::{Size, SizeFault};
 
 /// Serves an in-memory file system over NFSv4.
 ///
@@ -80,7 +79,7 @@ pub(crate) struct Cli {
     ///
     /// A client may name any address, and delegations are only for clients that were reached.
     /// Clients of later versions are called back on their own connections.
-    #[arg(long, value_name = "WHOM", default_value = "same-host")]
+    #[arg(long, value_name = "ADDRESSES", default_value = "same-host")]
     callback_dial: CallbackDial,
 
     /// What drives the connections
@@ -107,17 +106,35 @@ impl Cli {
     /// The command line of this process; a wrong one ends the process with a message and exit code 2.
     pub(crate) fn read() -> Cli {
         let cli = Cli::parse();
-        let mut seen = Vec::new();
-        for address in &cli.listen {
-            // Port 0 is another port each time.
-            if address.port() != 0 && seen.contains(&address) {
-                let message = format!("--listen {address} is given twice");
-                let kind = clap::error::ErrorKind::ArgumentConflict;
-                Cli::command().error(kind, message).exit();
-            }
-            seen.push(address);
+        if let Some(conflict) = cli.conflict() {
+            let kind = clap::error::ErrorKind::ArgumentConflict;
+            Cli::command().error(kind, conflict).exit();
         }
         cli
+    }
+
+    /// Two flags that cannot both be followed, if there are any.
+    fn conflict(&self) -> Option<String> {
+        // Port 0 is another port each time.
+        let listen = self.listen.iter().filter(|address| address.port() != 0);
+        if let Some(address) = twice(listen.clone()) {
+            return Some(format!("--listen {address} is given twice"));
+        }
+        if let Some(address) = listen
+            .clone()
+            .find(|address| self.metrics == Some(**address))
+        {
+            return Some(format!(
+                "--metrics {address} is also an address of --listen; metrics need a port of their own"
+            ));
+        }
+        let port = self.settings().listen.port();
+        let reached = self.server_addresses.iter();
+        let reached: Vec<_> = reached.map(|address| address.of_server_at(port)).collect();
+        let address = twice(reached.iter())?;
+        let written = reached.iter().rposition(|one| one == address)?;
+        let written = self.server_addresses.get(written)?;
+        Some(format!("--server-address {written} is given twice"))
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -166,43 +183,57 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn lease(text: &str) -> Result<u64, String> {
-    seconds_from(1, text)
+    seconds_from(1, "90", text)
 }
 
 fn seconds(text: &str) -> Result<u64, String> {
-    seconds_from(0, text)
+    seconds_from(0, "10", text)
 }
 
-fn seconds_from(least: u64, text: &str) -> Result<u64, String> {
+fn seconds_from(least: u64, example: &str, text: &str) -> Result<u64, String> {
     let number = text.parse().ok();
     number
         .filter(|seconds| (least..=3600).contains(seconds))
-        .ok_or_else(|| format!("expected a whole number of seconds from {least} to 3600, as in 90"))
+        .ok_or_else(|| {
+            format!("expected a whole number of seconds from {least} to 3600, as in {example}")
+        })
+}
+
+/// An entry that is equal to one before it.
+fn twice<T: PartialEq>(entries: impl Iterator<Item = T>) -> Option<T> {
+    let mut seen = Vec::new();
+    for entry in entries {
+        if seen.contains(&entry) {
+            return Some(entry);
+        }
+        seen.push(entry);
+    }
+    None
 }
 
 /// An address that clients can be sent; the port that the server listens at is not known yet.
 fn reach(text: &str) -> Result<Reach, String> {
-    let Ok(reach) = text.parse::<Reach>();
-    let config = Config {
-        server_addresses: vec![reach.of_server_at(1)],
-        ..Config::default()
+    let expected = |fault: &dyn std::fmt::Display| {
+        format!(
+            "{fault}; expected an IP address, with or without a port, or a host name, as in 192.0.2.7, \
+             [2001:db8::7]:2049 or files.example"
+        )
     };
-    match config.validate() {
+    let reach = text.parse::<Reach>().map_err(|fault| expected(&fault))?;
+    match reach.of_server_at(1).validate() {
         Ok(()) => Ok(reach),
-        Err(faults) => Err(format!(
-            "{faults}; expected an IP address, with or without a port, or a host name, as in 192.0.2.7"
-        )),
+        Err(fault) => Err(expected(&fault)),
     }
 }
 
 fn memory(text: &str) -> Result<Size, String> {
-    let size: Size = text
-        .parse()
-        .map_err(|fault: crate::size::SizeFault| fault.to_string())?;
-    if size < LEAST_MEMORY {
-        return Err(format!("a file system needs at least {LEAST_MEMORY}"));
+    match text.parse::<Size>() {
+        Ok(size) if size >= LEAST_MEMORY => Ok(size),
+        Err(SizeFault::Malformed) => Err(SizeFault::Malformed.to_string()),
+        Ok(_) | Err(SizeFault::TooLarge) => {
+            Err("expected a size from 1M to 16777215T, as in 512M or 2G".to_owned())
+        }
     }
-    Ok(size)
 }
 
 const LEAST_MEMORY: Size = Size(1 << 20);
@@ -285,10 +316,64 @@ mod tests {
                 "possible values: same-host, none, any",
             ),
             ("--memory=lots", "512M or 2G"),
-            ("--memory=1K", "at least 1 MiB"),
+            ("--memory=1K", "from 1M to 16777215T"),
+            ("--memory=99999999999999G", "from 1M to 16777215T"),
+            ("--stop-time=soon", "as in 10"),
+            (
+                "--server-address=1.2.3.4:99999",
+                "its port is not a number from 1 to 65535",
+            ),
+            ("--server-address=files.example:1", "takes no port"),
+            (
+                "--server-address=0.0.0.0",
+                "it is not the address of one host",
+            ),
         ] {
             let message = parse(&[argument]).unwrap_err();
             assert!(message.contains(part), "{argument}: {message}");
+            let (flag, value) = argument.split_once('=').expect("a flag and a value");
+            assert!(
+                message.contains(flag) && message.contains(value),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_named_as_they_were_written() {
+        for (arguments, message) in [
+            (
+                ["--listen=127.0.0.1:1", "--listen=127.0.0.1:1"],
+                "--listen 127.0.0.1:1 is given twice",
+            ),
+            (
+                ["--server-address=192.0.2.7", "--server-address=192.0.2.7"],
+                "--server-address 192.0.2.7 is given twice",
+            ),
+            (
+                [
+                    "--server-address=[2001:db8::7]",
+                    "--server-address=[2001:db8::7]:20490",
+                ],
+                "--server-address [2001:db8::7]:20490 is given twice",
+            ),
+            (
+                ["--server-address=a.example", "--server-address=a.example"],
+                "--server-address a.example is given twice",
+            ),
+            (
+                ["--listen=127.0.0.1:9100", "--metrics=127.0.0.1:9100"],
+                "--metrics 127.0.0.1:9100 is also an address of --listen; metrics need a port of their own",
+            ),
+        ] {
+            let conflict = parse(&arguments).unwrap().conflict();
+            assert_eq!(conflict.as_deref(), Some(message));
+        }
+        for arguments in [
+            ["--listen=127.0.0.1:0", "--listen=127.0.0.1:0"],
+            ["--server-address=192.0.2.7", "--server-address=192.0.2.7:1"],
+        ] {
+            assert_eq!(parse(&arguments).unwrap().conflict(), None);
         }
     }
 }
