@@ -1,4 +1,4 @@
-//! What is done about connections that cannot be accepted.
+//! Connections that a listener fails to accept.
 
 use std::io;
 use std::time::Duration;
@@ -8,19 +8,20 @@ use nfs4_engine::Mono;
 use crate::log;
 use crate::node::Node;
 
-/// Handles failed accepts of one listener: nothing spins, nothing floods the log, and when descriptors
-/// have run out, an idle connection of a stranger is closed for the next peer.
+/// Handles failed accepts of one listener without a busy loop and without a flood of log lines.
+/// When descriptors have run out, it closes an idle connection without a session, so that the next
+/// peer finds one.
 #[derive(Debug)]
 pub struct Accepts {
     node: Node,
-    /// How many have failed since the last line in the log.
+    /// Number of failures since the last line in the log.
     failed: u64,
-    /// When that was.
+    /// Time of that line.
     told: Option<Mono>,
 }
 
 impl Accepts {
-    /// For a listener of this node.
+    /// For a listener of `node`.
     pub fn new(node: Node) -> Accepts {
         Accepts {
             node,
@@ -29,9 +30,9 @@ impl Accepts {
         }
     }
 
-    /// An accept has failed. Says how long to wait before the next.
+    /// Records a failed accept; returns how long to wait before the next one.
     pub fn failed(&mut self, why: &io::Error) -> Duration {
-        // It was the peer's end, and the next connection is another one's.
+        // Only this connection failed: the peer has closed it already.
         if PASSING.contains(&why.kind()) {
             return Duration::ZERO;
         }
@@ -42,7 +43,7 @@ impl Accepts {
             (self.failed, self.told) = (0, Some(now));
         }
         let full = why.raw_os_error().is_some_and(|code| FULL.contains(&code));
-        // The transport learns of a dead engine by other means.
+        // The transport learns of a dead engine with its next connection.
         if full && self.node.make_way() == Ok(true) {
             return UNTIL_CLOSED;
         }
@@ -50,7 +51,7 @@ impl Accepts {
     }
 }
 
-/// For one connection and not for those behind it.
+/// Errors of one connection, which the next one need not have.
 const PASSING: [io::ErrorKind; 6] = [
     io::ErrorKind::ConnectionAborted,
     io::ErrorKind::ConnectionReset,
@@ -66,7 +67,7 @@ const FULL: [i32; 2] = [23, 24];
 
 /// The time that a connection takes to close.
 const UNTIL_CLOSED: Duration = Duration::from_millis(5);
-/// Nothing is known of when it gets better.
+/// Nothing announces when it can be accepted again.
 const PAUSE: Duration = Duration::from_millis(50);
-/// From one line in the log to the next.
+/// Minimum time between two lines in the log.
 const BETWEEN: Duration = Duration::from_secs(10);

@@ -2,22 +2,22 @@
 
 use crate::limits::Limits;
 
-/// The calls of one connection that are started and not answered.
+/// The calls of one connection that have started and are not answered.
 ///
-/// Admission comes before execution: a call starts only if its reply is sure to fit under the mark
-/// of what may wait to be sent.
+/// Admission comes before execution: a call starts only if its reply is sure to fit within the
+/// limit of unsent bytes.
 #[derive(Debug)]
 pub(crate) struct Admission {
     max_in_flight: u32,
     max_reply: u64,
     max_unsent: u64,
     started: u32,
-    /// For how many calls the budget of the node holds room for a reply.
+    /// Number of calls for whose replies the node's budget has reserved room.
     granted: u32,
-    /// How many calls were started since the grants were settled, and how many in the batch before.
+    /// Number of calls started since the grants were settled, and in the batch before.
     begun: u32,
     usual: u32,
-    /// The mark of a connection whose client the engine knows.
+    /// The limit of a connection whose client the engine knows.
     max_unsent_known: u64,
 }
 
@@ -35,20 +35,20 @@ impl Admission {
         }
     }
 
-    /// Whether one more call may start while `unsent` bytes of replies wait.
+    /// Whether one more call may start while `unsent` bytes of replies are queued.
     pub(crate) fn is_open(&self, unsent: u64) -> bool {
         let promised = (u64::from(self.started) + 1) * self.max_reply;
         self.started < self.max_in_flight && unsent.saturating_add(promised) <= self.max_unsent
     }
 
-    /// The engine knows the client from now on.
+    /// Notes that the engine knows the client.
     pub(crate) fn known(&mut self) {
         self.max_unsent = self.max_unsent_known;
     }
 
-    /// Has one more call granted: `take` takes this many bytes of the node's budget, or
-    /// refuses. Grants double while a batch continues and begin with what the last one had, so that a
-    /// call seldom asks.
+    /// Reserves room for one more call: `take` takes this many bytes of the node's budget, or
+    /// refuses. Grants double while a batch continues and begin with what the last one used, so
+    /// that most calls need no request of their own.
     pub(crate) fn grant(&mut self, take: impl Fn(u64) -> bool) -> bool {
         if self.started < self.granted {
             return true;
@@ -72,7 +72,7 @@ impl Admission {
         }
     }
 
-    /// Gives up the grants of calls that are not started; says how many bytes the others hold.
+    /// Returns the grants of calls that have not started; returns the bytes that the others hold.
     pub(crate) fn settle(&mut self) -> u64 {
         if self.begun > 0 {
             self.usual = std::mem::take(&mut self.begun);
@@ -81,19 +81,19 @@ impl Admission {
         u64::from(self.granted) * self.max_reply
     }
 
-    /// A call starts.
+    /// Notes that a call starts.
     pub(crate) fn start(&mut self) {
         self.started += 1;
         self.begun += 1;
     }
 
-    /// This many calls were answered.
+    /// Notes that this many calls were answered.
     pub(crate) fn answered(&mut self, calls: u32) {
         debug_assert!(calls <= self.started, "every reply answers one call");
         self.started = self.started.saturating_sub(calls);
     }
 
-    /// How many calls are started and not answered.
+    /// Number of calls that have started and are not answered.
     pub(crate) fn in_flight(&self) -> u32 {
         self.started
     }

@@ -1,4 +1,4 @@
-//! Calls that wait for others to be answered.
+//! Calls that have been read and wait for a free place in flight.
 
 use std::collections::VecDeque;
 
@@ -6,19 +6,19 @@ use nfs4_engine::bytes::Bytes;
 
 use crate::limits::Limits;
 
-/// Records of calls that are read and may not start yet.
+/// Records of calls that have been read and may not start yet.
 ///
-/// While a connection has as many calls in flight as it may, nothing is read from it. But a peer
-/// that was called back on it owes a reply, which stands in the stream behind the calls it went on
-/// sending. So as long as replies are owed, reading continues, and calls wait here, until one more than
-/// may be in flight is found instead of a reply, or they have as many bytes as a record may.
+/// While a connection has its maximum of calls in flight, nothing is read from it. But a peer that
+/// was called back owes a reply, which stands in the stream behind the calls that it went on
+/// sending. While replies are owed, reading continues, and calls wait here until one more than may
+/// be in flight was found instead of a reply, or their bytes exceed the longest record.
 #[derive(Debug)]
 pub(crate) struct Backlog {
     records: VecDeque<Bytes>,
     bytes: usize,
     max_records: usize,
     max_bytes: usize,
-    /// Callbacks that were sent and not replied to.
+    /// Number of callbacks that were sent and not replied to.
     owed: u32,
 }
 
@@ -33,18 +33,18 @@ impl Backlog {
         }
     }
 
-    /// This many callbacks leave.
+    /// Notes that this many callbacks are sent.
     pub(crate) fn called(&mut self, callbacks: u32) {
         self.owed = self.owed.saturating_add(callbacks);
     }
 
-    /// A reply came. It may be to no call of ours, so this is not exact; a peer that does so gets
-    /// its own replies read late.
+    /// Notes a reply. It may belong to no callback, so the count is not exact; a peer that sends
+    /// such replies has its own replies read late.
     pub(crate) fn replied(&mut self) {
         self.owed = self.owed.saturating_sub(1);
     }
 
-    /// Whether reading continues although no call may start.
+    /// Whether reading continues although no further call may start.
     pub(crate) fn looks_for_replies(&self) -> bool {
         self.owed > 0 && self.records.len() <= self.max_records && self.bytes < self.max_bytes
     }
@@ -53,18 +53,18 @@ impl Backlog {
         self.records.is_empty()
     }
 
-    /// Bytes of the records that wait.
+    /// Total length of the records that wait.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes as u64
     }
 
-    /// A call that may not start, behind the others.
+    /// Appends a call that may not start.
     pub(crate) fn push(&mut self, record: Bytes) {
         self.bytes += record.len();
         self.records.push_back(record);
     }
 
-    /// The call that came first.
+    /// Removes the call that arrived first.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let record = self.records.pop_front()?;
         self.bytes -= record.len();

@@ -1,4 +1,4 @@
-//! What one thread takes away from the engine's lock.
+//! The inputs that one thread hands to the engine together, and the work that they cause.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,36 +15,36 @@ use nfs4_engine::{ConnId, DialId, Event, Input};
 use crate::clock::Clock;
 use crate::log;
 use crate::mailbox::{Mail, Mailbox};
-use crate::slice::Slice;
+use crate::slice::TimeSlice;
 
-/// What the engine wants to have dialled.
-pub(crate) struct Wanted {
+/// A connection that the engine asks for.
+pub(crate) struct DialOrder {
     pub(crate) dial: DialId,
     pub(crate) target: SocketAddr,
     pub(crate) peer: String,
 }
 
-/// The inputs of a thread, and what they caused, as far as this thread sees to it.
+/// The inputs of a thread, and the part of their effects that this thread carries out.
 #[derive(Default)]
 pub(crate) struct Batch {
     /// The next inputs of the engine.
     pub(crate) inputs: VecDeque<Input>,
-    /// What came back for the thread's own connection.
+    /// Replies and callbacks for the thread's own connection.
     pub(crate) mail: Mail,
-    /// Work for file systems, to be done without the lock.
+    /// Requests to file systems, to be submitted without the lock.
     pub(crate) work: VecDeque<Work>,
-    /// How long it has been at it.
-    pub(crate) slice: Slice,
+    /// How long the thread has worked without a pause.
+    pub(crate) slice: TimeSlice,
     pub(crate) events: Vec<Event>,
     /// Connections to be made.
-    pub(crate) dials: Vec<Wanted>,
+    pub(crate) dials: Vec<DialOrder>,
     /// Replies and callbacks to be logged, while records are.
     pub(crate) traced: Vec<(ConnId, Vec<u8>)>,
     /// The wakers to wake after the lock is released.
     pub(crate) wakers: Vec<Waker>,
 }
 
-/// Work for a file system.
+/// A request to a file system.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are requests, moved once"
@@ -62,7 +62,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// What it costs, in requests that are short: a long one counts by its bytes.
+    /// Its cost, in short requests: a long one counts by its bytes.
     fn weight(&self) -> u32 {
         let Work::Request { request, .. } = self else {
             return 1;
@@ -78,18 +78,18 @@ impl Work {
 }
 
 impl Batch {
-    /// Takes answers of file systems that were left in `mailbox` as inputs.
+    /// Takes the answers of file systems in `mailbox` as inputs.
     pub(crate) fn collect(&mut self, mailbox: &Mailbox) {
         mailbox.collect(&mut self.mail);
         self.take_done();
     }
 
-    /// Whether there is something to do without anything that comes.
+    /// Whether there is work that needs no further input.
     pub(crate) fn is_busy(&self) -> bool {
         !self.inputs.is_empty() || !self.work.is_empty()
     }
 
-    /// Gives the memory of a large batch back.
+    /// Frees the memory of a large batch.
     pub(crate) fn rest(&mut self) {
         self.inputs.shrink_to(KEPT);
         self.work.shrink_to(KEPT);
@@ -101,7 +101,7 @@ impl Batch {
             .extend(done.map(|(ticket, result)| Input::FsDone { ticket, result }));
     }
 
-    /// Wakes and logs what was collected under the lock.
+    /// Wakes connections and logs records, as collected under the lock.
     pub(crate) fn after_lock(&mut self) {
         for waker in self.wakers.drain(..) {
             waker.wake();
@@ -115,12 +115,12 @@ impl Batch {
         self.take_done();
     }
 
-    /// Does the work; answers that are ready become inputs, others go to `sink` later.
+    /// Submits all requests; answers that are ready become inputs, others go to `sink` later.
     pub(crate) fn run_work(&mut self, sink: &Arc<dyn CompletionSink>) {
         while self.run_one(sink) {}
     }
 
-    /// Does the work as long as the slice lasts.
+    /// Submits requests until the time slice is over.
     pub(crate) fn run_slice(&mut self, sink: &Arc<dyn CompletionSink>, clock: &dyn Clock) {
         let mut weight = 0;
         while let Some(work) = self.work.front() {
@@ -137,7 +137,7 @@ impl Batch {
         }
     }
 
-    /// Does one piece of it; `false` if there is none.
+    /// Submits one request; returns `false` if there is none.
     fn run_one(&mut self, sink: &Arc<dyn CompletionSink>) -> bool {
         match self.work.pop_front() {
             None => return false,
@@ -175,7 +175,7 @@ impl Batch {
             (Ok(Poll::Pending), 1) => None,
             (Ok(answer), _) => {
                 if let Poll::Ready(Ok(FsReply::Opened(opened))) = answer {
-                    // It is held all the same.
+                    // The file is open nevertheless.
                     let fh = opened.fh;
                     self.work.push_back(Work::Release { backend, fh });
                 }
@@ -188,6 +188,6 @@ impl Batch {
 
 /// Number of inputs and requests for which an idle connection keeps room.
 const KEPT: usize = 8;
-/// The work after which the clock is read, and the bytes that count as a short request.
+/// The cost after which the clock is read, and the bytes that count as a short request.
 const LOOKED_AFTER: u32 = 4;
 const WEIGHTY: u32 = 16 << 10;

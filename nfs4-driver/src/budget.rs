@@ -1,10 +1,10 @@
-//! How much memory peers make a node hold: replies that are not sent, replies that are promised, and
-//! records that are not whole yet.
+//! The memory that peers make a node hold: replies that are not sent, replies that are promised,
+//! and records that are not complete.
 //!
 //! A peer is the address that connections come from. It may hold at most half of what is free and
-//! what it holds already, so what is left for the next peer shrinks by halves and is never nothing.
+//! what it holds already, so the room for the next peer halves each time and never ends.
 //! Connections whose client the engine does not know draw on a smaller pool of their own. When a
-//! connection finds no room, those that take no bytes and give none make room: they are closed.
+//! connection finds no room, connections that move no bytes are closed to make room.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,12 +19,12 @@ use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::roster::Origin;
 
-/// The memory of a node that its peers may take.
+/// The memory of a node that is available to its peers.
 pub(crate) struct Budget {
     pools: [Pool; POOLS],
     peers: Mutex<HashMap<Origin, Weak<Peer>>>,
     members: Mutex<HashMap<ConnId, Member>>,
-    starving: Mutex<VecDeque<Starving>>,
+    starving: Mutex<VecDeque<RoomWaiter>>,
     starves: AtomicBool,
 }
 
@@ -33,7 +33,7 @@ struct Pool {
     held: AtomicU64,
 }
 
-/// What all connections from one address hold, in each pool, and the line in which they stand.
+/// What all connections from one address hold in each pool, and the line in which they wait.
 #[derive(Default)]
 struct Peer {
     held: [AtomicU64; POOLS],
@@ -46,9 +46,9 @@ pub(crate) struct Account {
     budget: Arc<Budget>,
     peer: Arc<Peer>,
     charge: Mutex<Charge>,
-    /// The part of it that a peer can reduce by taking or giving bytes.
+    /// The part that the peer can reduce by taking or sending bytes.
     waiting: AtomicU64,
-    /// Bytes that went either way.
+    /// Bytes moved in either direction.
     moved: AtomicU64,
 }
 
@@ -63,7 +63,7 @@ struct Member {
     seen: Option<Sample>,
 }
 
-/// How a connection stood when it was last checked.
+/// The state of a connection when it was last checked.
 #[derive(Clone, Copy)]
 struct Sample {
     at: Mono,
@@ -72,7 +72,7 @@ struct Sample {
 }
 
 /// A connection that found no room.
-struct Starving {
+struct RoomWaiter {
     account: Arc<Account>,
     need: u64,
     waker: Waker,
@@ -93,7 +93,7 @@ impl Budget {
         })
     }
 
-    /// Opens the account of a connection from this peer, which the engine does not know yet.
+    /// Opens the account of a connection whose client the engine does not know yet.
     pub(crate) fn open(self: &Arc<Budget>, peer: &str, mailbox: &Arc<Mailbox>) -> Arc<Account> {
         let account = Arc::new(Account {
             budget: Arc::clone(self),
@@ -125,14 +125,13 @@ impl Budget {
         account.hold(0, 0);
     }
 
-    /// How many bytes are held, by peers that the engine does not know and by those that it does.
+    /// Bytes held, by peers that the engine does not know and by peers that it knows.
     pub(crate) fn held(&self) -> (u64, u64) {
         let held = |pool: usize| self.pools[pool].held.load(Ordering::Relaxed);
         (held(STRANGERS), held(CLIENTS))
     }
 
-    /// Makes room for the connections that found none, by closing slow ones; says when to look
-    /// again.
+    /// Makes room for waiting connections by closing slow ones; returns when to check again.
     pub(crate) fn relieve(&self, now: Mono) -> Option<Duration> {
         if !self.starves.load(Ordering::Acquire) {
             return None;
@@ -141,7 +140,7 @@ impl Budget {
         self.starves.store(false, Ordering::Release);
         let mut slow = self.slow(now);
         starving.retain(|one| {
-            let fed = one.account.has_room(one.need) || one.feed(&mut slow);
+            let fed = one.account.has_room(one.need) || one.reclaim_room(&mut slow);
             if fed {
                 one.waker.wake_by_ref();
             }
@@ -155,7 +154,8 @@ impl Budget {
         Some(PERIOD)
     }
 
-    /// Connections that held something for a whole period and hardly moved, the greatest peers first.
+    /// Connections that held memory for a whole period and moved few bytes, the peers with the most
+    /// memory first.
     fn slow(&self, now: Mono) -> Vec<(Arc<Account>, Arc<Mailbox>)> {
         let mut slow = Vec::new();
         for member in lock(&self.members).values_mut() {
@@ -198,7 +198,7 @@ impl Budget {
         peer
     }
 
-    /// Wakes a few of those that found no room; the timer sees to all of them.
+    /// Wakes a few of the waiting connections; the timer wakes the others.
     fn freed(&self) {
         if !self.starves.load(Ordering::Acquire) {
             return;
@@ -215,8 +215,8 @@ impl Budget {
 }
 
 impl Account {
-    /// Where connections from one address wait for each other before they wait for the engine's lock:
-    /// however many they are, another peer has one of them in front of it.
+    /// The line in which connections from one address wait for each other before they wait for the
+    /// engine's lock: however many they are, another peer waits behind one of them at most.
     pub(crate) fn stand_in_line(&self) -> parking_lot::MutexGuard<'_, ()> {
         self.peer.line.lock()
     }
@@ -227,7 +227,7 @@ impl Account {
         self.has_room_in(pool, more)
     }
 
-    /// Holds this much more, if there is room for it.
+    /// Takes this much more, if there is room.
     pub(crate) fn take(&self, more: u64) -> bool {
         let mut charge = self.charge();
         if !self.has_room_in(charge.pool, more) {
@@ -237,7 +237,7 @@ impl Account {
         true
     }
 
-    /// What the connection holds now, and how much of it waits for bytes to be taken or given.
+    /// Records what the connection holds, and how much of it the peer can reduce.
     pub(crate) fn hold(&self, held: u64, waiting: u64) {
         self.waiting.store(waiting, Ordering::Relaxed);
         let mut charge = self.charge();
@@ -249,14 +249,14 @@ impl Account {
         }
     }
 
-    /// Bytes went to the peer or came from it.
+    /// Records bytes that were sent or received.
     pub(crate) fn moved(&self, count: usize) {
         let moved = self.moved.load(Ordering::Relaxed);
         self.moved
             .store(moved.wrapping_add(count as u64), Ordering::Relaxed);
     }
 
-    /// The engine knows the client: what is held counts as a client's from now on.
+    /// Moves what is held to the pool of known clients.
     pub(crate) fn known(&self) {
         let mut charge = self.charge();
         let held = charge.held;
@@ -267,9 +267,9 @@ impl Account {
         self.budget.freed();
     }
 
-    /// Waits until there is room for this much more; `false` if there is some. The first that
-    /// waits has to wake the timer, which looks for slow connections.
-    pub(crate) fn starve(self: &Arc<Account>, need: u64, waker: &Waker) -> Starve {
+    /// Waits for this much room; returns `false` if there is some. The first connection that waits
+    /// has to wake the timer, which looks for slow connections.
+    pub(crate) fn wait_for_room(self: &Arc<Account>, need: u64, waker: &Waker) -> RoomWait {
         let mut starving = lock(&self.budget.starving);
         let first = !self.budget.starves.swap(true, Ordering::AcqRel);
         match starving
@@ -280,18 +280,22 @@ impl Account {
                 known.need = need;
                 known.waker.clone_from(waker);
             }
-            None => starving.push_back(Starving {
+            None => starving.push_back(RoomWaiter {
                 account: Arc::clone(self),
                 need,
                 waker: waker.clone(),
             }),
         }
-        // After the entry is there, so that nothing is missed between.
+        // Checked after the entry is there, so that no release of memory is missed.
         if self.has_room(need) {
             starving.retain(|one| !Arc::ptr_eq(&one.account, self));
-            return Starve::Room;
+            return RoomWait::Room;
         }
-        if first { Starve::First } else { Starve::Waits }
+        if first {
+            RoomWait::First
+        } else {
+            RoomWait::Waits
+        }
     }
 
     fn has_room_in(&self, pool: usize, more: u64) -> bool {
@@ -308,7 +312,7 @@ impl Account {
             &self.budget.pools[charge.pool].held,
         ];
         for counter in counters {
-            // Wraps both ways alike: the sum of all accounts stays exact.
+            // Additions and subtractions wrap alike: the sum of all accounts stays exact.
             counter.fetch_add(held.wrapping_sub(charge.held), Ordering::Relaxed);
         }
         charge.held = held;
@@ -324,21 +328,21 @@ impl Account {
     }
 }
 
-/// What comes of asking for room.
+/// The outcome of a request for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Starve {
-    /// There is room.
+pub(crate) enum RoomWait {
+    /// There is room now.
     Room,
-    /// The waker is woken when there is.
+    /// The connection waits; its waker is called when there is room.
     Waits,
-    /// The same, and nothing waited before.
+    /// The connection waits, and no other one waited before.
     First,
 }
 
-impl Starving {
-    /// Closes slow connections until there is room; `false` if they are too few. A connection whose
-    /// own peer holds much gets room from that peer only.
-    fn feed(&self, slow: &mut Vec<(Arc<Account>, Arc<Mailbox>)>) -> bool {
+impl RoomWaiter {
+    /// Closes slow connections until there is room; returns `false` if too few are slow. A
+    /// connection whose own peer holds much gets room from that peer only.
+    fn reclaim_room(&self, slow: &mut Vec<(Arc<Account>, Arc<Mailbox>)>) -> bool {
         let pool = self.account.charge().pool;
         let Pool { most, .. } = &self.account.budget.pools[pool];
         let greedy = self.account.peer.held[pool].load(Ordering::Relaxed) > most / GREEDY;
@@ -361,7 +365,7 @@ impl Starving {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is half-moved under it.
+    // No panic leaves the value inconsistent.
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -370,15 +374,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const POOLS: usize = 2;
 const STRANGERS: usize = 0;
 const CLIENTS: usize = 1;
-/// How long a connection has to move enough.
+/// Time in which a connection has to move bytes.
 const SLOW: Duration = Duration::from_secs(1);
-/// The fraction of what waits that has to move in that time.
+/// The part of the waiting bytes that has to move in that time.
 const SHARE: u64 = 8;
-/// Maximum number of starving connections that are checked when one gives memory back.
+/// Maximum number of waiting connections that are checked when memory is freed.
 const LOOKS: usize = 16;
-/// How often slow connections are looked for while others starve.
+/// Interval at which slow connections are looked for while others wait.
 const PERIOD: Duration = Duration::from_millis(250);
-/// A peer with more than this fraction of the bytes of a pool has slow connections of its own.
+/// A peer with more than this part of a pool gets room only from its own slow connections.
 const GREEDY: u64 = 8;
 /// Maximum number of addresses without a connection that are remembered.
 const PEERS_SWEPT: usize = 64;

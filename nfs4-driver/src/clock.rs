@@ -6,12 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nfs4_engine::{Mono, Now, Wall};
 
-/// Gives the engine the time; read under the engine's lock, so it must not block.
+/// Reads the time for the engine, under the engine's lock: it must not block.
 pub trait Clock: Send + Sync + 'static {
-    /// Both clocks; `mono` never goes back.
+    /// The time on both clocks; `mono` never goes back.
     fn now(&self) -> Now;
 
-    /// How often it must be read, at least; none if that does not matter.
+    /// Maximum interval between two readings; none if there is no limit.
     fn beat(&self) -> Option<Duration> {
         None
     }
@@ -25,11 +25,11 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
-    /// When it was read last, in nanoseconds since then.
+    /// Time of the last reading, in nanoseconds since the start.
     latest: AtomicU64,
-    /// How many of these do not count.
+    /// Nanoseconds of these that do not count.
     stood_still: AtomicU64,
-    /// Held by the reader that finds out that it stood still.
+    /// Held by the reader that detects a stop.
     finding: Mutex<()>,
 }
 
@@ -44,7 +44,7 @@ impl SystemClock {
         }
     }
 
-    /// Nanoseconds that count, if `elapsed` gives all since the start.
+    /// The nanoseconds that count, of all that `elapsed` returns.
     fn counted(&self, elapsed: impl Fn() -> u64) -> u64 {
         loop {
             let left_out = self.stood_still.load(Ordering::Acquire);

@@ -15,16 +15,16 @@ use nfs4_engine::{Admin, ConnId, Input};
 use crate::admission::Admission;
 use crate::backlog::Backlog;
 use crate::batch::Batch;
-use crate::budget::{Account, Starve};
+use crate::budget::{Account, RoomWait};
 use crate::credentials::Credentials;
 use crate::error::{Closing, EngineDead, Evicted};
-use crate::intake::{Intake, Space};
+use crate::intake::{Intake, ReadSpace};
 use crate::log;
 use crate::mailbox::Mailbox;
-use crate::roster::{Rest, Side};
+use crate::roster::{Activity, Initiator};
 use crate::rpc::{self, Message};
 use crate::shared::Shared;
-use crate::slice::Slice;
+use crate::slice::TimeSlice;
 use crate::watch::Watch;
 
 /// A connection of a [`Node`](crate::Node), without its socket: bytes in, bytes out.
@@ -47,22 +47,22 @@ pub struct Connection {
     mailbox: Arc<Mailbox>,
     sink: Arc<dyn CompletionSink>,
     peer: String,
-    side: Side,
+    initiator: Initiator,
     intake: Intake,
     credentials: Credentials,
     admission: Admission,
     account: Arc<Account>,
-    /// What the account knows, so that only changes are reported to it.
+    /// What was last recorded in the account, so that only changes are.
     told: (u64, u64),
     backlog: Backlog,
     watch: Watch,
     batch: Batch,
-    /// Nothing more is read, and why; the connection ends when the rest is sent.
+    /// Why nothing more is read; the connection ends when all replies are sent.
     ending: Option<Closing>,
-    /// No new work is taken.
+    /// The connection starts no new call.
     stopping: bool,
     closed: bool,
-    /// Nothing is left in a buffer of the stream's own.
+    /// The stream's own buffer is empty.
     pub(crate) flushed: bool,
 }
 
@@ -71,7 +71,7 @@ impl Connection {
         node: Arc<Shared>,
         mailbox: Arc<Mailbox>,
         peer: String,
-        side: Side,
+        initiator: Initiator,
     ) -> Connection {
         let limits = &node.limits;
         let records = RecordLimits {
@@ -80,7 +80,7 @@ impl Connection {
         };
         let account = node.budget.open(&peer, &mailbox);
         let mut admission = Admission::new(limits);
-        if side == Side::Dialled {
+        if initiator == Initiator::Server {
             account.known();
             admission.known();
         }
@@ -101,28 +101,28 @@ impl Connection {
             node,
             mailbox,
             peer,
-            side,
+            initiator,
         }
     }
 
-    /// Its number.
+    /// The id of the connection.
     pub fn id(&self) -> ConnId {
         self.mailbox.id
     }
 
-    /// Where it comes from, as it was opened with.
+    /// The peer's address, as given to [`Node::open`](crate::Node::open).
     pub fn peer(&self) -> &str {
         &self.peer
     }
 
-    /// Handles everything that is there, with one hold of the engine's lock for all calls and one
-    /// for each round of file-system answers. `waker` is woken when another thread leaves
-    /// something. Says `true` if there is more to handle at once.
+    /// Handles all that has arrived, with one hold of the engine's lock for all calls and one for
+    /// each round of file-system answers. `waker` is called when another thread leaves something
+    /// for the connection. Returns `true` if there is more to handle at once.
     ///
     /// # Errors
     /// The connection is to be closed now.
     pub fn step(&mut self, waker: &Waker) -> Result<bool, Closing> {
-        self.batch.slice = Slice::default();
+        self.batch.slice = TimeSlice::default();
         self.batch.collect(&self.mailbox);
         self.cut();
         loop {
@@ -151,7 +151,7 @@ impl Connection {
                 self.tell_account();
                 return Ok(true);
             }
-            let rest = Rest {
+            let rest = Activity {
                 moves: self.watch.moves(),
                 busy: self.admission.in_flight() > 0,
             };
@@ -160,27 +160,27 @@ impl Connection {
             }
             self.batch.collect(&self.mailbox);
         }
-        let at_once = self.side == Side::Dialled && self.stopping;
+        let at_once = self.initiator == Initiator::Server && self.stopping;
         let sent = self.batch.mail.output.is_empty();
         if let Some(ending) = self.ending.take_if(|_| sent || at_once) {
             return Err(ending);
         }
         self.tell_account();
         if let Some(need) = self.lacks() {
-            return Ok(self.starve(need, waker));
+            return Ok(self.wait_for_room(need, waker));
         }
         let waits = !self.backlog.is_empty() && self.may_start();
         Ok(waits || (self.may_cut() && !self.intake.is_hungry()))
     }
 
     /// What [`Connection::step`] does up to where it would take the engine's lock again, for tests
-    /// in which others take it first. Says `true` if it would.
+    /// in which others take it first. Returns `true` if it would.
     ///
     /// # Errors
     /// The connection is to be closed now.
     #[doc(hidden)]
     pub fn half_step(&mut self) -> Result<bool, Closing> {
-        self.batch.slice = Slice::default();
+        self.batch.slice = TimeSlice::default();
         if self.batch.inputs.is_empty() {
             self.batch.collect(&self.mailbox);
             self.cut();
@@ -188,24 +188,24 @@ impl Connection {
         Ok(self.exchange()?)
     }
 
-    /// What is to be written, as far as `slices` goes; says how many of them are used.
+    /// Fills `slices` with bytes to be written; returns how many slices are used.
     pub fn output<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         self.batch.mail.output.slices(slices)
     }
 
-    /// Whether nothing is to be written.
+    /// Whether there is nothing to write.
     pub fn is_output_empty(&self) -> bool {
         self.batch.mail.output.is_empty()
     }
 
-    /// The first `count` bytes of the output were written.
+    /// Records that the first `count` bytes of the output were written.
     pub fn sent(&mut self, count: usize) {
         self.batch.mail.output.sent(count);
         self.account.moved(count);
         self.watch.sent();
     }
 
-    /// Where to read to, never empty; none while nothing is to be read.
+    /// The space to read into, never empty; none while nothing is to be read.
     pub fn space(&mut self) -> Option<&mut [u8]> {
         if self.may_read() && !self.intake.is_lent() {
             Some(self.intake.space())
@@ -223,12 +223,12 @@ impl Connection {
 
     /// Gives away where to read to, so that the connection can be used during the read; none while
     /// nothing is to be read or it is given away already.
-    pub fn lend(&mut self) -> Option<Space> {
+    pub fn lend(&mut self) -> Option<ReadSpace> {
         (self.may_read() && !self.intake.is_lent()).then(|| self.intake.lend())
     }
 
-    /// Takes back what this connection lent, after `count` bytes, or none, were read to it.
-    pub fn take_back(&mut self, space: Space, count: usize) {
+    /// Takes back the lent space, into which `count` bytes were read.
+    pub fn take_back(&mut self, space: ReadSpace, count: usize) {
         self.intake.take_back(space, count);
         if count > 0 {
             self.account.moved(count);
@@ -236,33 +236,33 @@ impl Connection {
         }
     }
 
-    /// Nothing can be read now: memory that is not needed meanwhile is freed.
+    /// Frees memory that is not needed until more bytes arrive.
     pub fn rest(&mut self) {
         self.intake.rest();
         self.batch.rest();
     }
 
-    /// Takes no new work and ends when the calls in flight are answered and sent; those that come
-    /// meanwhile get DELAY. A connection that was dialled ends at once: by that no calls
-    /// come.
+    /// Starts no new call and ends when the calls in flight are answered and sent; calls that
+    /// arrive meanwhile get DELAY. A connection that the server made ends at once: no calls arrive
+    /// on it.
     ///
-    /// How long this may take is for its owner to say, or for the engine after
+    /// The owner limits the time that this takes; so does the engine, by
     /// [`Config::drain_deadline`](nfs4_engine::Config::drain_deadline).
     pub fn stop(&mut self) {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
         let conn = self.mailbox.id;
-        match self.side {
-            Side::Accepted => self
+        match self.initiator {
+            Initiator::Peer => self
                 .batch
                 .inputs
                 .push_back(Input::Admin(Admin::Drain { conn })),
-            Side::Dialled => self.end(Closing::Stopped),
+            Initiator::Server => self.end(Closing::Stopped),
         }
     }
 
-    /// Looks after timeouts; says how long to sleep before the next look.
+    /// Checks timeouts; returns how long to sleep before the next check.
     ///
     /// # Errors
     /// A timeout is over, and the connection is to be closed.
@@ -272,8 +272,8 @@ impl Connection {
         // with its record.
         let mid_record = !unsent && self.may_read() && self.intake.is_mid_record();
         let answering = self.admission.in_flight() > 0 || !self.intake.is_hungry();
-        // How long a connection for callbacks is of use is for the engine to say.
-        let busy = answering || self.side == Side::Dialled;
+        // The engine decides how long a connection for callbacks is kept.
+        let busy = answering || self.initiator == Initiator::Server;
         self.watch.tick(
             self.node.clock.now().mono,
             &self.node.limits,
@@ -283,7 +283,7 @@ impl Connection {
         )
     }
 
-    /// Ends it and says why in the log. Calls in flight are carried out and not answered.
+    /// Closes the connection and logs why. Calls in flight are executed and not answered.
     pub fn close(mut self, why: &Closing) {
         self.shut(why);
     }
@@ -296,8 +296,8 @@ impl Connection {
         }
     }
 
-    /// Hands the engine its inputs, under one hold of its lock, and lets file systems
-    /// work. Says `true` if they have answered already.
+    /// Hands the inputs to the engine under one hold of its lock, and submits the requests to file
+    /// systems. Returns `true` if some are answered already.
     fn exchange(&mut self) -> Result<bool, EngineDead> {
         if !self.batch.inputs.is_empty() {
             let _line = self.account.stand_in_line();
@@ -307,22 +307,23 @@ impl Connection {
         Ok(self.batch.is_busy())
     }
 
-    /// Whether it has worked for as long as it should before others do.
+    /// Whether its time slice is over.
     pub(crate) fn is_slice_over(&self) -> bool {
         self.batch.slice.is_over()
     }
 
-    /// Nothing more is read; the first reason stays.
+    /// Stops reading; the first reason is kept.
     fn end(&mut self, why: Closing) {
         self.ending.get_or_insert(why);
     }
 
-    /// Whether the connection's own marks allow one more call.
+    /// Whether the connection's own limits allow one more call.
     fn may_start(&self) -> bool {
         self.ending.is_none() && self.admission.is_open(self.batch.mail.output.len())
     }
 
-    /// Whether a record may be taken in. While calls wait, the next one is behind them.
+    /// Whether a further record may be cut from what was read. While calls wait, it stands behind
+    /// them.
     fn may_cut(&self) -> bool {
         let next_may_start = self.backlog.is_empty() && self.may_start();
         next_may_start || (self.ending.is_none() && self.backlog.looks_for_replies())
@@ -332,7 +333,7 @@ impl Connection {
         self.may_cut() && self.intake.is_hungry() && self.intake.wanted().is_none()
     }
 
-    /// The bytes of the node's budget without which the connection cannot continue.
+    /// The bytes of the node's budget that the connection needs to continue.
     fn lacks(&self) -> Option<u64> {
         if self.ending.is_some() {
             return None;
@@ -347,19 +348,19 @@ impl Connection {
     }
 
     /// Waits for room in the node's budget; `true` if there is some.
-    fn starve(&self, need: u64, waker: &Waker) -> bool {
-        match self.account.starve(need, waker) {
-            Starve::Room => true,
-            Starve::Waits => false,
-            Starve::First => {
-                // It looks for connections that can make room.
+    fn wait_for_room(&self, need: u64, waker: &Waker) -> bool {
+        match self.account.wait_for_room(need, waker) {
+            RoomWait::Room => true,
+            RoomWait::Waits => false,
+            RoomWait::First => {
+                // The timer looks for connections to close.
                 self.node.timers.wake();
                 false
             }
         }
     }
 
-    /// Says what the connection holds, if that has changed.
+    /// Records what the connection holds, if that has changed.
     fn tell_account(&mut self) {
         let waiting = self.batch.mail.output.len() + self.intake.held();
         let held = self.admission.settle() + waiting + self.backlog.bytes();
@@ -381,7 +382,7 @@ impl Connection {
         granted
     }
 
-    /// Takes the memory that a large record needs, if the node's budget has room for it.
+    /// Reserves the memory that a large record needs, if the node's budget has room.
     fn grow(&mut self) {
         while let Some(size) = self.intake.wanted()
             && self.account.take(size as u64)
@@ -391,7 +392,8 @@ impl Connection {
         }
     }
 
-    /// Turns what was read into inputs and RPC's own answers, as far as admission goes.
+    /// Cuts what was read into records, as far as admission allows: calls become inputs, and RPC
+    /// errors are answered.
     fn cut(&mut self) {
         while !self.backlog.is_empty()
             && self.may_start()
@@ -436,9 +438,9 @@ impl Connection {
     fn call(&mut self, record: Bytes) {
         let conn = self.mailbox.id;
         let output = &mut self.batch.mail.output;
-        let message = match self.side {
-            Side::Accepted => rpc::read_call(conn, record, &mut self.credentials, output),
-            Side::Dialled => rpc::refuse_call(conn, &record, output),
+        let message = match self.initiator {
+            Initiator::Peer => rpc::read_call(conn, record, &mut self.credentials, output),
+            Initiator::Server => rpc::refuse_call(conn, &record, output),
         };
         match message {
             Ok(Message::Call(call)) => {
@@ -454,8 +456,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // A second panic would take the whole process along; the lock is poisoned by it all the
-        // same.
+        // A second panic would end the process; the lock is poisoned nevertheless.
         let _ = catch_unwind(AssertUnwindSafe(|| self.shut(&Closing::Abandoned)));
     }
 }

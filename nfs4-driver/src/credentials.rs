@@ -1,16 +1,17 @@
-//! The caller: RPC credentials, and a small cache of them. [RFC 5531 §8]
+//! RPC credentials, and a small cache of them. [RFC 5531 §8]
 
 use std::sync::Arc;
 
 use nfs4_engine::fs::Credential;
 use nfs4_engine::proto::rpc::{AuthFlavor, AuthStat, AuthSys, OpaqueAuth};
 
-/// The credentials lately used on one connection: a client sends all its users over one.
+/// The credentials used last on one connection, which carries the requests of all users of a
+/// client.
 ///
 /// They are found by their bytes without the stamp, which a client may change at will.
 pub(crate) struct Credentials {
     none: Arc<Credential>,
-    /// The latest first.
+    /// The last used first.
     known: Vec<(Box<[u8]>, Arc<Credential>)>,
 }
 
@@ -61,7 +62,7 @@ impl Credentials {
 
 /// Length of the stamp at the start of the body, in bytes. [RFC 5531 appendix A]
 const STAMP: usize = 4;
-/// How many users of one connection are remembered.
+/// Maximum number of users that are remembered for one connection.
 const KEPT: usize = 16;
 
 #[cfg(test)]

@@ -12,25 +12,25 @@ use crate::connection::Connection;
 use crate::dial::{Slot, lock};
 use crate::error::Refused;
 use crate::log;
-use crate::roster::{Origin, Side};
+use crate::roster::{Initiator, Origin};
 use crate::shared::Shared;
 
-/// Gives a transport the connections to make, at most
+/// Hands a transport the connections to make, at most
 /// [`Limits::max_dials`](crate::Limits::max_dials) at once.
 ///
-/// Every transport that can make connections runs one, and any of them serves the whole node.
-/// While there is none, nothing is dialled.
+/// Every transport that can make connections runs one, and each serves the whole node. Without one,
+/// nothing is dialled.
 pub struct Dialer {
     node: Arc<Shared>,
     slot: Arc<Slot>,
 }
 
-/// A connection to be made. Dropped, it has failed.
+/// A connection to be made; to drop it reports failure.
 pub struct Dial {
     node: Arc<Shared>,
     id: DialId,
     target: SocketAddr,
-    /// The address that it is made for.
+    /// The peer whose client asked for it.
     asker: Origin,
     ended: bool,
     answered: bool,
@@ -43,7 +43,8 @@ impl Dialer {
         Dialer { node, slot }
     }
 
-    /// The next connection to make, if one may be made now; `waker` is woken when that changes.
+    /// Returns the next connection to make, if one may be made now; `waker` is called when that
+    /// changes.
     pub fn next(&mut self, waker: &Waker) -> Option<Dial> {
         let dials = &self.node.dials;
         let mut state = lock(&dials.state);
@@ -64,7 +65,7 @@ impl Dialer {
             state.look = state.look.or(pause.map(|pause| now.after(pause)));
             paced = pause.is_some();
         }
-        // Under the lock, so that nothing is missed between.
+        // Under the lock, so that no wake-up is missed.
         match &mut *lock(&self.slot.waker) {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -91,13 +92,13 @@ impl Drop for Dialer {
 }
 
 impl Dial {
-    /// Where to connect to.
+    /// The address to connect to.
     pub fn target(&self) -> SocketAddr {
         self.target
     }
 
-    /// There is a stream to the target. What it gives is driven like any other connection; calls of
-    /// the peer are refused on it, and a stop ends it at once.
+    /// Reports that the connection was made. Its stream is driven like any other; calls of the peer
+    /// are refused on it, and a stop ends it at once.
     ///
     /// # Errors
     /// There are too many connections, or the engine is dead.
@@ -105,7 +106,7 @@ impl Dial {
         let peer = self.target.to_string();
         let mailbox = self
             .node
-            .register(&peer, Side::Dialled, |conn| Input::Dialed {
+            .register(&peer, Initiator::Server, |conn| Input::Dialed {
                 dial: self.id,
                 result: Ok(conn),
             })
@@ -113,10 +114,10 @@ impl Dial {
         (self.ended, self.answered) = (true, true);
         log::dialled(mailbox.id, &peer);
         let node = Arc::clone(&self.node);
-        Ok(Connection::new(node, mailbox, peer, Side::Dialled))
+        Ok(Connection::new(node, mailbox, peer, Initiator::Server))
     }
 
-    /// No connection could be made.
+    /// Reports that no connection could be made.
     pub fn failed(mut self, why: &io::Error) {
         self.end(match why.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => DialError::TimedOut,

@@ -6,29 +6,30 @@ use std::task::{Poll, Waker};
 use crate::connection::Connection;
 use crate::error::Closing;
 
-/// A stream of bytes as [`Connection::drive`] sees it: what cannot be done at once is
-/// [`Poll::Pending`], and the stream wakes its task by its own means.
+/// A stream of bytes for [`Connection::drive`]. An operation that would block returns
+/// [`Poll::Pending`], and the stream wakes its own task later.
 pub trait Stream {
-    /// Reads to `space`; zero bytes mean the end. A stream that is read elsewhere, to what
-    /// [`Connection::lend`] gives, is always pending.
+    /// Reads into `space`; zero bytes mean the end. A stream that is read elsewhere, into the space
+    /// of [`Connection::lend`], is always pending.
     ///
     /// # Errors
     /// The stream failed.
     fn read(&mut self, space: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes a beginning of `slices` and says how much.
+    /// Writes the first bytes of `slices`; returns how many.
     ///
     /// # Errors
     /// The stream failed.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
-    /// Asked when a connection has worked for a while and is not done: `true` if it is to return, for
-    /// others work on the same thread, and the stream has seen to it that it comes back soon.
+    /// Called when a connection has used its time slice: returns `true` if the connection has to
+    /// return because others share the thread. The stream then makes sure that its task is called
+    /// again soon.
     fn give_way(&mut self) -> bool {
         false
     }
 
-    /// Sees to it that what was written leaves; for a stream with a buffer of its own.
+    /// Flushes what was written, for a stream with a buffer of its own.
     ///
     /// # Errors
     /// The stream failed.
@@ -38,8 +39,8 @@ pub trait Stream {
 }
 
 impl Connection {
-    /// Does everything that can be done without waiting, or as much as a stream that gives way lets it.
-    /// `waker` is woken when another thread leaves something.
+    /// Handles all that can be done without waiting, or until the stream gives way. `waker` is
+    /// called when another thread leaves something for the connection.
     ///
     /// # Errors
     /// The connection is to be closed now.
@@ -61,7 +62,7 @@ impl Connection {
         Ok(())
     }
 
-    /// One write of all that is there; says whether something was written.
+    /// Writes once; returns whether bytes were written.
     fn write(&mut self, stream: &mut impl Stream) -> io::Result<bool> {
         let mut wrote = false;
         if !self.is_output_empty() {
@@ -86,7 +87,7 @@ impl Connection {
         Ok(wrote)
     }
 
-    /// One read, if something is to be read; says whether there was something.
+    /// Reads once, if bytes are wanted; returns whether some arrived.
     fn read(&mut self, stream: &mut impl Stream) -> Result<bool, Closing> {
         let Some(space) = self.space() else {
             return Ok(false);
@@ -103,7 +104,7 @@ impl Connection {
     }
 }
 
-/// How often a stream is written to and read from before it is asked to give way.
+/// Number of writes and reads after which a stream is asked to give way.
 const ROUNDS: u32 = 16;
-/// The most pieces of one write.
+/// Maximum number of slices of one write.
 const SLICES: usize = 64;

@@ -1,4 +1,4 @@
-//! Why a connection is refused or ends, and why nothing is done.
+//! Errors: why a connection is refused or ends, and why a request is not executed.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use nfs4_engine::proto::rpc::RecordError;
 #[cfg(doc)]
 use crate::limits::Limits;
 
-/// The engine panicked once and is never called again: no half-alive server.
+/// The engine has panicked, and is never called again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the engine is dead")]
 pub struct EngineDead;
@@ -16,7 +16,7 @@ pub struct EngineDead;
 /// Why an administrator's request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {
-    /// It cannot be done.
+    /// The engine refuses the request.
     #[error(transparent)]
     Fault(#[from] AdminFault),
     /// See [`EngineDead`].
@@ -24,14 +24,14 @@ pub enum AdminError {
     EngineDead(#[from] EngineDead),
 }
 
-/// Why a connection is not taken in.
+/// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// There are [`Limits::max_connections`] already, and none that could give way.
+    /// There are [`Limits::max_connections`], and none can be evicted.
     #[error("too many connections")]
     TooManyConnections,
-    /// There are [`Limits::max_connections_per_peer`] from the same address already, and none of
-    /// them could give way.
+    /// There are [`Limits::max_connections_per_peer`] from the same address, and none of them can
+    /// be evicted.
     #[error("too many connections from its address")]
     TooManyOfPeer,
     /// See [`EngineDead`].
@@ -49,25 +49,26 @@ pub enum Closing {
     /// The socket failed.
     #[error("socket: {0}")]
     Io(#[from] io::Error),
-    /// The engine wanted it.
+    /// The engine asked for it.
     #[error("the engine wanted it")]
     Engine,
-    /// [`Limits::idle_timeout`](crate::Limits::idle_timeout) is over.
+    /// No byte moved within [`Limits::idle_timeout`](crate::Limits::idle_timeout).
     #[error("it was idle")]
     Idle,
-    /// [`Limits::stall_timeout`](crate::Limits::stall_timeout) is over.
+    /// No byte moved within [`Limits::stall_timeout`](crate::Limits::stall_timeout).
     #[error("it stalled in the middle of a record or of its replies")]
     Stalled,
-    /// It moved too few bytes while others found no room in [`Limits::max_held`](crate::Limits::max_held).
+    /// It moved too few bytes while other connections waited for room in
+    /// [`Limits::max_held`](crate::Limits::max_held).
     #[error("the memory that it holds is needed elsewhere")]
     Slow,
-    /// The stream cannot be cut into records.
+    /// The record marks of the stream are malformed.
     #[error(transparent)]
     Record(#[from] RecordError),
     /// A record is not an RPC message.
     #[error("a record is not an RPC message")]
     NotRpc,
-    /// There were too many connections, and it was one of those that serve no session.
+    /// There were too many connections, and this one served no session.
     #[error("it gave way to another connection")]
     GaveWay,
     /// The server stops.
@@ -81,11 +82,11 @@ pub enum Closing {
     EngineDead(#[from] EngineDead),
 }
 
-/// Why a connection is closed for the sake of others.
+/// Why a connection is evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evicted {
-    /// The memory that it holds is needed.
+    /// Other connections need its memory.
     Memory,
-    /// Its place is needed.
+    /// A new connection needs its place.
     Place,
 }

@@ -1,12 +1,12 @@
-//! The lock around the engine: fair, and dead after a panic.
+//! The lock around the engine: fair, and unusable after a panic.
 
 use std::ops::{Deref, DerefMut};
 use std::thread::panicking;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// A value behind a lock. A thread that waits gets it after a fraction of a millisecond, however
-/// often others come back for it; after a panic of a thread that held it, no thread gets it.
+/// A value behind a lock. A waiting thread gets it after a fraction of a millisecond, however often
+/// other threads take it; after a panic of a holder, no thread gets it.
 pub(crate) struct FairLock<T> {
     inner: Mutex<Inner<T>>,
 }
@@ -19,7 +19,7 @@ struct Inner<T> {
 /// The lock, held until it is dropped.
 pub(crate) struct FairGuard<'a, T> {
     inner: MutexGuard<'a, Inner<T>>,
-    /// The thread was unwinding already when it took the lock.
+    /// The thread was unwinding when it took the lock.
     unwinding: bool,
 }
 

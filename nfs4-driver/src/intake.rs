@@ -11,13 +11,13 @@ use crate::pool::{Buffer, BufferPool, SLACK, SMALL};
 /// The receiving side of a connection.
 ///
 /// Bytes are read into a pooled buffer; once it holds a whole fragment it is frozen and fragments
-/// are cut from it without copying. What is left over at its end moves to the next buffer, which is
-/// of the record's own size if the record is large. Between records there is no buffer.
+/// are cut from it without copying. The remainder moves to the next buffer, which has the record's
+/// own size if the record is large. Between records there is no buffer.
 #[derive(Debug)]
 pub(crate) struct Intake {
     pool: Arc<BufferPool>,
     limits: RecordLimits,
-    /// Frozen bytes that are not cut yet; while there are some, nothing is in `filling`.
+    /// Frozen bytes that are not cut yet; while there are some, `filling` is empty.
     ready: Bytes,
     filling: Option<Buffer>,
     filled: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Intake {
     stop: usize,
     /// The size of the buffer that the record being read needs, if it has a smaller one.
     wanted: Option<usize>,
-    /// `filling` is out by [`Intake::lend`].
+    /// `filling` is lent by [`Intake::lend`].
     lent: bool,
     /// Set when all whole fragments are cut: only then may more be read.
     hungry: bool,
@@ -47,7 +47,7 @@ impl Assembly {
         }
     }
 
-    /// Bytes that have to be added before another read: what one brings must fit.
+    /// Bytes that the buffer lacks before the next read.
     fn lacks(&self) -> Option<usize> {
         let room = self.bytes.capacity() - self.bytes.len();
         (room < READ).then_some(self.bytes.capacity())
@@ -80,14 +80,14 @@ impl Intake {
         self.hungry && (self.filled > 0 || self.wanted.is_some() || self.assembly.is_some())
     }
 
-    /// Bytes that the record being read needs beyond what it has: nothing is read before
+    /// Bytes that the current record needs beyond its buffer: nothing is read before
     /// [`Intake::grow`].
     pub(crate) fn wanted(&self) -> Option<usize> {
         let lacks = || self.assembly.as_ref().and_then(Assembly::lacks);
         self.wanted.or_else(lacks)
     }
 
-    /// Takes what is [`wanted`](Intake::wanted).
+    /// Provides the bytes of [`wanted`](Intake::wanted).
     pub(crate) fn grow(&mut self) {
         if let Some(so_far) = &mut self.assembly
             && self.wanted.is_none()
@@ -108,7 +108,7 @@ impl Intake {
         }
     }
 
-    /// Bytes of a record that is not whole, beyond a few ordinary read buffers.
+    /// Bytes of an incomplete record, beyond a few ordinary read buffers.
     pub(crate) fn held(&self) -> u64 {
         let assembled = self
             .assembly
@@ -122,12 +122,12 @@ impl Intake {
         (assembled.saturating_sub(2 * READ) + large) as u64
     }
 
-    /// Whether the space is out, so that nothing else can be read meanwhile.
+    /// Whether the space is lent, so that nothing else can be read.
     pub(crate) fn is_lent(&self) -> bool {
         self.lent
     }
 
-    /// Where to read to; never empty. Only while [`Intake::is_hungry`] and nothing is lent.
+    /// The space to read into; never empty. Only while [`Intake::is_hungry`] and nothing is lent.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         debug_assert!(self.hungry, "what was read is cut first");
         debug_assert!(self.wanted().is_none(), "the record has its buffer first");
@@ -137,22 +137,22 @@ impl Intake {
         &mut buffer.bytes_mut()[room]
     }
 
-    /// Gives [`Intake::space`] away. Only while [`Intake::is_hungry`] and nothing is lent.
-    pub(crate) fn lend(&mut self) -> Space {
+    /// Lends [`Intake::space`]. Only while [`Intake::is_hungry`] and nothing is lent.
+    pub(crate) fn lend(&mut self) -> ReadSpace {
         debug_assert!(self.hungry, "what was read is cut first");
         debug_assert!(self.wanted().is_none(), "the record has its buffer first");
         debug_assert!(!self.lent, "there is one space");
         let buffer = self.filling.take();
         let buffer = buffer.unwrap_or_else(|| self.pool.take(SMALL));
         self.lent = true;
-        Space {
+        ReadSpace {
             room: room(&buffer, self.filled, self.stop),
             buffer,
         }
     }
 
-    /// Takes back what was lent, with `count` bytes read to it.
-    pub(crate) fn take_back(&mut self, space: Space, count: usize) {
+    /// Takes back the lent space, into which `count` bytes were read.
+    pub(crate) fn take_back(&mut self, space: ReadSpace, count: usize) {
         debug_assert!(self.lent, "it was lent by this connection");
         self.lent = false;
         self.filling = Some(space.buffer);
@@ -161,7 +161,7 @@ impl Intake {
         }
     }
 
-    /// `count` bytes were read to [`Intake::space`].
+    /// Records `count` bytes that were read into [`Intake::space`].
     pub(crate) fn received(&mut self, count: usize) {
         let room = self.filling.as_ref().map_or(0, Buffer::len) - self.filled;
         debug_assert!(count <= room, "more was read than there was space");
@@ -169,7 +169,7 @@ impl Intake {
         self.hungry = count == 0;
     }
 
-    /// Nothing is going to be read for a while: an empty buffer goes back to the pool.
+    /// Returns an empty buffer to the pool: nothing is read for a while.
     pub(crate) fn rest(&mut self) {
         if self.filled == 0 {
             self.filling = None;
@@ -238,7 +238,7 @@ impl Intake {
         Ok(Some((self.ready.split_to(mark.len as usize), mark.last)))
     }
 
-    /// Refuses a fragment before anything is set aside for it.
+    /// Refuses a fragment before memory is set aside for it.
     fn check(&self, mark: Mark) -> Result<(), RecordError> {
         let before = self
             .assembly
@@ -253,7 +253,7 @@ impl Intake {
         }
     }
 
-    /// Says of a fragment which is being read and does not fit what it needs.
+    /// Notes the memory that a fragment needs if it does not fit.
     fn make_room(&mut self, mark: Mark) {
         if end(mark) > SMALL {
             self.stop = end(mark);
@@ -266,7 +266,7 @@ impl Intake {
         }
     }
 
-    /// Moves what is left of the frozen bytes to a new buffer of at least `size` bytes.
+    /// Moves the remaining frozen bytes to a new buffer of at least `size` bytes.
     fn carry_over(&mut self, size: usize) {
         let rest = std::mem::take(&mut self.ready);
         if rest.is_empty() {
@@ -282,14 +282,15 @@ impl Intake {
 /// Maximum number of bytes that one read into an ordinary buffer brings.
 const READ: usize = SMALL + SLACK;
 
-/// Where to read to, apart from its connection: see [`Connection::lend`](crate::Connection::lend).
+/// The space to read into, apart from its connection: see
+/// [`Connection::lend`](crate::Connection::lend).
 #[derive(Debug)]
-pub struct Space {
+pub struct ReadSpace {
     buffer: Buffer,
     room: Range<usize>,
 }
 
-impl Deref for Space {
+impl Deref for ReadSpace {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -297,7 +298,7 @@ impl Deref for Space {
     }
 }
 
-impl DerefMut for Space {
+impl DerefMut for ReadSpace {
     fn deref_mut(&mut self) -> &mut [u8] {
         &mut self.buffer.bytes_mut()[self.room.clone()]
     }

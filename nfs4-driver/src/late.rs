@@ -1,4 +1,5 @@
-//! Answers of file systems that no connection waits for, delivered by the thread that brings them.
+//! Answers of file systems for connections that are closed, delivered by the thread that completes
+//! the request.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,15 +14,15 @@ use crate::shared::Shared;
 type Answer = (Arc<Shared>, FsTicket, FsResult);
 
 thread_local! {
-    /// What the thread has still to deliver; none while it delivers nothing.
+    /// The answers that the thread still has to deliver; none while it delivers nothing.
     static WAITING: RefCell<Option<VecDeque<Answer>>> = const { RefCell::new(None) };
 }
 
-/// Delivers an answer, and what file systems answer meanwhile.
+/// Delivers an answer, and the answers that arrive meanwhile.
 ///
-/// What follows from an answer can be a request that the file system answers through its completion
-/// before it returns: that waits until this one is done, or the stack would grow with every
-/// operation of a COMPOUND.
+/// An answer can cause a request that the file system completes before it returns: that answer
+/// waits until this one is done, since otherwise the stack would grow with every operation of a
+/// COMPOUND.
 fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
     let mut first = Some((node, ticket, result));
     let is_nested = WAITING.try_with(|waiting| match &mut *waiting.borrow_mut() {
@@ -37,13 +38,13 @@ fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
     if is_nested == Ok(true) {
         return;
     }
-    // Also if the engine panics.
+    // Even if the engine panics.
     let _delivering = Delivering;
     let mut next = first;
     while let Some((node, ticket, result)) = next {
         node.deliver(ticket, result);
         let waiting = WAITING.try_with(|waiting| waiting.borrow_mut().as_mut()?.pop_front());
-        // Without the queue, at the end of the thread, nothing can wait in it.
+        // At the end of the thread there is no queue.
         next = waiting.ok().flatten();
     }
 }
@@ -58,7 +59,7 @@ struct Delivering;
 
 impl Drop for Delivering {
     fn drop(&mut self) {
-        // What it held is dropped without the queue: that may end a node.
+        // The contents are dropped after the borrow: a drop may end a node.
         let _ = WAITING.try_with(RefCell::take);
     }
 }

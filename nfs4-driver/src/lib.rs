@@ -45,7 +45,7 @@ pub use connection::Connection;
 pub use dialer::{Dial, Dialer};
 pub use drive::Stream;
 pub use error::{AdminError, Closing, EngineDead, Refused};
-pub use intake::Space;
+pub use intake::ReadSpace;
 pub use limits::Limits;
 pub use node::Node;
 pub use policy::{DialAny, DialNone, DialPolicy, DialRequest, SameHost};

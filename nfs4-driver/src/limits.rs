@@ -1,4 +1,4 @@
-//! How much one peer, and all of them, may take.
+//! Limits of what one peer, and all peers, may use.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use nfs4_engine::ConfigFaults;
 /// [`Config`](nfs4_engine::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most connections at once. A further one is closed as it comes, unless one that serves no
+    /// Maximum number of connections at once. A further one is closed as it comes, unless one that serves no
     /// session can give way to it.
     pub max_connections: u32,
     /// The most of them from one address, with the same exception: one of that address's own gives
@@ -17,15 +17,15 @@ pub struct Limits {
     /// The longest RPC message taken in, in bytes, all fragments together; a longer one closes its
     /// connection. It must hold the longest WRITE and its headers: see [`Limits::for_max_io`].
     pub max_record: u32,
-    /// The most fragments of one message; more close the connection.
+    /// Maximum number of fragments of one message; more close the connection.
     pub max_fragments: u32,
-    /// The most calls of one connection that are started and not answered; while as many are, its
+    /// Maximum number of calls of one connection that are started and not answered; while as many are, its
     /// bytes are left to the kernel.
     pub max_in_flight: u32,
     /// What one started call may add to the replies of its connection, in bytes. It must hold the
     /// longest READ and its headers: see [`Limits::for_max_io`].
     pub max_reply: u32,
-    /// The most bytes of replies of one connection that are not sent: a call that could exceed
+    /// Maximum number of bytes of replies of one connection that are not sent: a call that could exceed
     /// it is not started, and nothing is read, until the peer takes its replies.
     pub max_unsent: u64,
     /// The same for a connection whose client has neither a session nor, in minor version 0, a
@@ -47,14 +47,14 @@ pub struct Limits {
     /// A connection that stops in the middle of a record, or takes no byte of its replies, for as
     /// long is closed; noticed within twice this time.
     pub stall_timeout: Duration,
-    /// The most connections that are being made at once, to call clients back.
+    /// Maximum number of connections that are being made at once, to call clients back.
     pub max_dials: u32,
-    /// How long the making of a connection may take.
+    /// Time limit for a connection that is being made.
     pub dial_timeout: Duration,
-    /// How long a graceful stop waits for calls in flight; what is left then is cut off. It is cut
-    /// off earlier if the engine's [`drain_deadline`](nfs4_engine::Config::drain_deadline) is shorter.
+    /// Time that a graceful stop waits for calls in flight; calls that remain are cut off. The
+    /// engine's [`drain_deadline`](nfs4_engine::Config::drain_deadline) may end them earlier.
     pub stop_timeout: Duration,
-    /// How many steps of due work are done under one hold of the engine's lock.
+    /// Number of steps of due work under one hold of the engine's lock.
     pub timer_budget: u32,
 }
 
@@ -84,7 +84,7 @@ impl Limits {
         }
     }
 
-    /// All that is wrong with them.
+    /// Checks the limits.
     ///
     /// # Errors
     /// Every limit that is out of its range, not just the first.
@@ -92,15 +92,15 @@ impl Limits {
         self.validate_for(0)
     }
 
-    /// All that is wrong with them for an engine with this
-    /// [`max_io`](nfs4_engine::Config::max_io), whose largest READ and WRITE must pass.
+    /// Checks the limits for an engine with this [`max_io`](nfs4_engine::Config::max_io), whose
+    /// largest READ and WRITE must pass.
     ///
     /// # Errors
     /// Every limit that is out of its range, not just the first.
     pub fn validate_for(&self, max_io: u32) -> Result<(), ConfigFaults> {
         let message = u64::from(max_io.saturating_add(LEAST_HEADERS));
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        // Half of it is for one peer, and that is one call or one record.
+        // One peer has half of it, which must hold one call or one record.
         let held = 4 * u64::from(self.max_reply.max(self.max_record));
         let ranges = [
             ("max_connections", self.max_connections.into(), 1, 1 << 20),
@@ -173,7 +173,7 @@ impl Default for Limits {
 
 /// Room for RPC headers and the operations around a READ or WRITE, in bytes.
 const HEADERS: u32 = 64 << 10;
-/// What the engine grants sessions for that, in bytes.
+/// What the engine adds for a session's headers, in bytes.
 const LEAST_HEADERS: u32 = 4 << 10;
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(crate) fn record(conn: ConnId, record: &[u8]) {
     tracing::trace!(%conn, "<- {}", Dump::callback(record));
 }
 
-/// Whether records are logged, so that those that leave need be kept for it.
+/// Whether records are logged, so that sent ones are kept for the log.
 pub(crate) fn records() -> bool {
     #[cfg(feature = "tracing")]
     return tracing::enabled!(tracing::Level::TRACE);
@@ -88,22 +88,22 @@ pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
     tracing::trace!(%conn, "-> {}", Dump::new(reply.get(Mark::LEN..).unwrap_or_default()));
 }
 
-/// What an operator does is worth a warning.
+/// An action of the administrator is a warning.
 pub(crate) fn admin(admin: &Admin) {
     #[cfg(feature = "tracing")]
     tracing::warn!(?admin, "asked by whoever is in charge");
 }
 
-/// What a client can cause with every request is logged at DEBUG; a client that comes or goes, at
-/// INFO.
+/// Events that a client can cause with every request are logged at DEBUG, and a client that comes
+/// or goes at INFO.
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
         Event::ClientConfirmed { .. } => tracing::info!(?event, "a client has come"),
         Event::ClientGone { .. } => tracing::info!(?event, "a client has gone"),
-        // They continue until the administrator acts: ever more seldom is often enough.
+        // They continue until the administrator acts, so they are logged ever more seldom.
         Event::SharedOwner { owner, times } if times.is_power_of_two() => {
-            // Whatever a client calls itself is one line.
+            // The client's name is escaped to one line.
             let owner = owner.escape_ascii();
             tracing::warn!(%owner, times, "two clients use the same name and replace each other");
         }

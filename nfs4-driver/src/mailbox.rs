@@ -8,18 +8,18 @@ use nfs4_engine::{ConnId, Outbox, Reply};
 
 use crate::error::Evicted;
 use crate::output::Output;
-use crate::roster::Rest;
+use crate::roster::Activity;
 
-/// What takes an answer of a file system for a connection that is gone.
+/// Takes an answer of a file system for a closed connection.
 pub(crate) trait LateAnswers: Send + Sync {
-    /// Delivers it on the thread that brings it.
+    /// Delivers it on the calling thread.
     fn answer_late(self: Arc<Self>, ticket: FsTicket, result: FsResult);
 }
 
 /// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
 ///
-/// Actions enter it only under the node's lock, so their order is the engine's. Its own lock is a
-/// leaf: nothing else is locked and no foreign code runs under it.
+/// Actions enter it only under the node's lock, so their order is the engine's. Its own lock is the
+/// innermost: no other lock is taken and no foreign code runs under it.
 pub(crate) struct Mailbox {
     pub(crate) id: ConnId,
     node: Weak<dyn LateAnswers>,
@@ -29,10 +29,10 @@ pub(crate) struct Mailbox {
 #[derive(Default)]
 struct Inner {
     mail: Mail,
-    /// Set while the owner waits; taken by the thread that leaves the first thing.
+    /// Set while the owner waits; the first thread that leaves something takes it.
     waker: Option<Waker>,
-    /// What the owner did before it waited last.
-    rest: Rest,
+    /// The owner's activity before it last waited.
+    activity: Activity,
     /// The connection is gone.
     closed: bool,
 }
@@ -41,14 +41,14 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct Mail {
     pub(crate) output: Output,
-    /// How many calls the output answers.
+    /// Number of calls that the output answers.
     pub(crate) answered: u32,
-    /// How many callbacks are in the output.
+    /// Number of callbacks in the output.
     pub(crate) called: u32,
     pub(crate) done: Vec<(FsTicket, FsResult)>,
-    /// The engine wants the connection closed after the output.
+    /// The engine asks to close the connection after the output.
     pub(crate) close: bool,
-    /// It is to be closed at once, and why.
+    /// Why the connection is to be closed at once.
     pub(crate) evicted: Option<Evicted>,
     /// The engine knows the client.
     pub(crate) known: bool,
@@ -86,18 +86,18 @@ impl Mailbox {
         })
     }
 
-    /// Moves all mail behind what is in `mail`. The owner is not woken until it waits again.
+    /// Appends all mail to `mail`. The owner is not woken until it waits again.
     pub(crate) fn collect(&self, mail: &mut Mail) {
         let mut inner = self.lock();
         inner.waker = None;
         mail.append(&mut inner.mail);
     }
 
-    /// Waits for mail, after such a `rest`: `waker` is woken by the next. Does nothing but note that
-    /// and says `false` if some is there.
-    pub(crate) fn wait(&self, waker: &Waker, rest: Rest) -> bool {
+    /// Waits for mail, after this activity: `waker` is called for the next. If there is mail
+    /// already, it only records the activity and returns `false`.
+    pub(crate) fn wait(&self, waker: &Waker, activity: Activity) -> bool {
         let mut inner = self.lock();
-        inner.rest = rest;
+        inner.activity = activity;
         if !inner.mail.is_empty() {
             return false;
         }
@@ -108,7 +108,7 @@ impl Mailbox {
         true
     }
 
-    /// Leaves a reply; the caller wakes the waker after releasing the node's lock.
+    /// Appends a reply; the caller calls the waker after it releases the node's lock.
     pub(crate) fn put_reply(&self, outbox: &Outbox, reply: &Reply) -> Option<Waker> {
         let mut inner = self.lock();
         inner.mail.output.push_reply(outbox, reply);
@@ -116,7 +116,7 @@ impl Mailbox {
         inner.waker.take()
     }
 
-    /// Leaves a call to the peer; the caller wakes the waker after releasing the node's lock.
+    /// Appends a callback; the caller calls the waker after it releases the node's lock.
     pub(crate) fn put_call(&self, call: &[u8]) -> Option<Waker> {
         let mut inner = self.lock();
         inner.mail.output.push(call);
@@ -124,30 +124,30 @@ impl Mailbox {
         inner.waker.take()
     }
 
-    /// Leaves the wish to close; the caller wakes the waker after releasing the node's lock.
+    /// Asks to close the connection; the caller calls the waker after it releases the node's lock.
     pub(crate) fn put_close(&self) -> Option<Waker> {
         let mut inner = self.lock();
         inner.mail.close = true;
         inner.waker.take()
     }
 
-    /// Leaves the word that the engine knows the client; the caller wakes the waker after releasing
-    /// the node's lock.
+    /// Notes that the engine knows the client; the caller calls the waker after it releases the
+    /// node's lock.
     pub(crate) fn put_known(&self) -> Option<Waker> {
         let mut inner = self.lock();
         inner.mail.known = true;
         inner.waker.take()
     }
 
-    /// Leaves the word that the connection is to be closed at once; the caller wakes the waker after
-    /// releasing the node's lock.
+    /// Asks to close the connection at once; the caller calls the waker after it releases the
+    /// node's lock.
     pub(crate) fn put_eviction(&self, why: Evicted) -> Option<Waker> {
         let mut inner = self.lock();
         inner.mail.evicted.get_or_insert(why);
         inner.waker.take()
     }
 
-    /// Has the connection closed at once.
+    /// Closes the connection at once.
     pub(crate) fn evict(&self, why: Evicted) {
         if let Some(waker) = self.put_eviction(why) {
             waker.wake();
@@ -155,11 +155,11 @@ impl Mailbox {
     }
 
     /// What the owner did before it waited last.
-    pub(crate) fn rest(&self) -> Rest {
-        self.lock().rest
+    pub(crate) fn activity(&self) -> Activity {
+        self.lock().activity
     }
 
-    /// Takes nothing more in; gives the answers back that were not handled.
+    /// Accepts no further mail; returns the answers that were not handled.
     pub(crate) fn close(&self) -> Vec<(FsTicket, FsResult)> {
         let mut inner = self.lock();
         inner.closed = true;
@@ -168,8 +168,8 @@ impl Mailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // What runs under it is this file, `Output` and the clone of a waker: a panic there leaves
-        // nothing half-moved.
+        // Under the lock runs only this file, `Output` and the clone of a waker: a panic leaves it
+        // consistent.
         self.mail
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -177,8 +177,8 @@ impl Mailbox {
 }
 
 impl CompletionSink for Mailbox {
-    /// The answer waits for the connection's next batch; if the connection is gone, the completing
-    /// thread delivers it.
+    /// The answer becomes an input of the connection's next batch; if the connection is closed, the
+    /// completing thread delivers it.
     fn complete(&self, ticket: FsTicket, result: FsResult) {
         let mut inner = self.lock();
         if !inner.closed {

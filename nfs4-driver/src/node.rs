@@ -1,4 +1,4 @@
-//! A server that many connections share.
+//! A server: an engine that many connections share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::error::{AdminError, EngineDead, Refused};
 use crate::limits::Limits;
 use crate::log;
 use crate::policy::DialPolicy;
-use crate::roster::Side;
+use crate::roster::Initiator;
 use crate::shared::Shared;
 use crate::timer::Timer;
 
@@ -39,7 +39,7 @@ impl fmt::Debug for Node {
 }
 
 impl Node {
-    /// A server on the clocks of the operating system.
+    /// A server that uses the clocks of the operating system.
     ///
     /// # Errors
     /// All limits that are out of range, or too small for the engine's
@@ -48,7 +48,7 @@ impl Node {
         Node::with_clock(engine, limits, Arc::new(SystemClock::new()))
     }
 
-    /// A server on this clock: the one that gave the engine the time of its start.
+    /// A server that uses this clock, which also gave the engine the time of its start.
     ///
     /// # Errors
     /// All limits that are out of range, or too small for the engine's
@@ -63,14 +63,15 @@ impl Node {
         Ok(Node { shared })
     }
 
-    /// The limits it was made with.
+    /// The limits that the node was made with.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
     }
 
-    /// Takes a connection in; `peer` is where it comes from: an address, with or without a port, or
-    /// what people call it. If there are too many, of that peer's or of all, one that serves no
-    /// session gives way: the one that has been idle for longest, of the peer that has the most.
+    /// Registers a connection; `peer` is where it comes from: an address, with or without a port,
+    /// or another name. If there are too many connections, of that peer or in all, one that serves
+    /// no session is evicted: the one that has been idle for longest, of the peer that has the
+    /// most.
     ///
     /// # Errors
     /// There are too many connections and none gives way, or the engine is dead.
@@ -78,18 +79,19 @@ impl Node {
         let peer = peer.into();
         let mailbox = self
             .shared
-            .register(&peer, Side::Accepted, |conn| Input::ConnOpened {
+            .register(&peer, Initiator::Peer, |conn| Input::ConnOpened {
                 conn,
                 peer: peer.clone(),
             })
             .inspect_err(|why| log::refused(&peer, *why))?;
         log::opened(mailbox.id, &peer);
         let node = Arc::clone(&self.shared);
-        Ok(Connection::new(node, mailbox, peer, Side::Accepted))
+        Ok(Connection::new(node, mailbox, peer, Initiator::Peer))
     }
 
-    /// Has a connection give way although there are not too many, because the system has no room
-    /// for another: as [`Node::open`] does. Says whether there was one; it ends soon.
+    /// Evicts a connection although there are not too many, because the system has no room for
+    /// another; the choice is that of [`Node::open`]. Returns whether there was one; it closes
+    /// soon.
     ///
     /// # Errors
     /// The engine is dead.
@@ -97,7 +99,7 @@ impl Node {
         self.shared.make_way()
     }
 
-    /// How many connections there are, those that are giving way included.
+    /// Number of connections, those included that are being evicted.
     ///
     /// # Errors
     /// The engine is dead.
@@ -105,13 +107,13 @@ impl Node {
         Ok(self.shared.lock()?.mailboxes.len())
     }
 
-    /// How many bytes peers make the node hold, in connections whose client the engine does not
-    /// know and in others: see [`Limits::max_held`].
+    /// Bytes that peers make the node hold, in connections whose client the engine does not know
+    /// and in others: see [`Limits::max_held`].
     pub fn held_bytes(&self) -> (u64, u64) {
         self.shared.budget.held()
     }
 
-    /// How long the engine's tables are.
+    /// The lengths of the engine's tables.
     ///
     /// # Errors
     /// The engine is dead.
@@ -119,7 +121,8 @@ impl Node {
         Ok(self.shared.lock()?.engine.table_lengths())
     }
 
-    /// Shows what was counted since the last time, under the engine's lock, and sets it to zero.
+    /// Lends the metrics counted since the last call to `read`, under the engine's lock, and resets
+    /// them.
     ///
     /// # Errors
     /// The engine is dead.
@@ -130,8 +133,8 @@ impl Node {
         Ok(seen)
     }
 
-    /// Gives a recorder what was counted since the last time, and how busy each session is if it
-    /// wants to know. The engine is held page by page.
+    /// Adds what was counted since the last call to a recorder, and the use of each session if the
+    /// recorder asks for it. The engine is locked for one page at a time.
     ///
     /// # Errors
     /// The engine is dead.
@@ -155,7 +158,7 @@ impl Node {
         Ok(())
     }
 
-    /// At most `max` client records from a place on: the start, or where the last page ended.
+    /// A page of at most `max` client records, from the start or from where the last page ended.
     ///
     /// # Errors
     /// The engine is dead.
@@ -164,7 +167,7 @@ impl Node {
         Ok(locked.engine.clients(self.shared.clock.now(), from, max))
     }
 
-    /// At most `max` sessions from a place on: the start, or where the last page ended.
+    /// A page of at most `max` sessions, from the start or from where the last page ended.
     ///
     /// # Errors
     /// The engine is dead.
@@ -188,7 +191,7 @@ impl Node {
         Ok(self.shared.lock()?.engine.config().clone())
     }
 
-    /// Asks for something on behalf of the administrator.
+    /// Carries out a request of the administrator.
     ///
     /// # Errors
     /// It cannot be done, and nothing has changed; or the engine is dead.
@@ -214,23 +217,24 @@ impl Node {
         Ok(self.shared.lock()?.engine.may_touch(export, fh, touch))
     }
 
-    /// A timer: every transport runs one, and any of them serves the whole node.
+    /// A timer. Every transport runs one, and each serves the whole node.
     pub fn timer(&self) -> Timer {
         Timer::new(Arc::clone(&self.shared))
     }
 
-    /// A dialer: every transport that can make connections runs one.
+    /// A dialer. Every transport that can make connections runs one, and each serves the whole
+    /// node.
     pub fn dialer(&self) -> Dialer {
         Dialer::new(Arc::clone(&self.shared))
     }
 
-    /// Decides from now on which addresses may be dialled; at first it is
+    /// Sets which addresses may be dialled from now on; at first it is
     /// [`SameHost`](crate::SameHost).
     pub fn set_dial_policy(&self, policy: Arc<dyn DialPolicy>) {
         self.shared.dials.set_policy(policy);
     }
 
-    /// Checks the engine, which is held meanwhile.
+    /// Checks the engine's invariants, under its lock.
     #[doc(hidden)]
     pub fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> Result<R, EngineDead> {
         Ok(read(&self.shared.lock()?.engine))
@@ -240,7 +244,7 @@ impl Node {
         self.shared.clock.now().mono
     }
 
-    /// How often the lock was taken.
+    /// Number of times that the lock was taken.
     #[doc(hidden)]
     pub fn lock_acquisitions(&self) -> u64 {
         self.shared.acquisitions.load(Ordering::Relaxed)

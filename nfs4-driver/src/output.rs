@@ -1,4 +1,4 @@
-//! What waits to be sent on a connection.
+//! The bytes that wait to be sent on a connection.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -10,7 +10,7 @@ use nfs4_engine::{Outbox, Reply, Segment};
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     chunks: VecDeque<Chunk>,
-    /// How much of the first chunk is sent.
+    /// Bytes of the first chunk that are sent.
     sent: usize,
     len: u64,
     /// The memory of a run that was sent.
@@ -79,7 +79,7 @@ impl Output {
         }
     }
 
-    /// Moves all of `other` behind what is here.
+    /// Appends all of `other`.
     pub(crate) fn append(&mut self, other: &mut Output) {
         if other.is_empty() {
             return;
@@ -93,7 +93,7 @@ impl Output {
         self.chunks.append(&mut other.chunks);
     }
 
-    /// Shows what is to be sent, as far as `slices` goes; says how many of them are used.
+    /// Fills `slices` with the first bytes to be sent; returns how many slices are used.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut skip = self.sent;
         let mut used = 0;
@@ -110,7 +110,7 @@ impl Output {
         used
     }
 
-    /// The first `count` bytes were sent.
+    /// Records that the first `count` bytes were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         debug_assert!(count as u64 <= self.len, "more was sent than there was");
         self.len = self.len.saturating_sub(count as u64);

@@ -1,4 +1,4 @@
-//! Which addresses the server connects to when a client asks it to.
+//! Which addresses the server may connect to for callbacks of 4.0.
 
 use std::net::SocketAddr;
 
@@ -10,19 +10,19 @@ use crate::roster::Origin;
 /// policy that allows them all lets clients make this server connect to machines of their choice.
 /// Every function from a [`DialRequest`] to a `bool` is a policy.
 pub trait DialPolicy: Send + Sync {
-    /// Whether this may be dialled. It is asked for each attempt, on whatever thread, and must not
-    /// block.
+    /// Whether this address may be dialled. It is called for each attempt, on any thread, and must
+    /// not block.
     fn allows(&self, request: &DialRequest<'_>) -> bool;
 }
 
-/// A client's wish to be called back.
+/// A client's request to be called back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DialRequest<'a> {
     /// The address that it named.
     pub target: SocketAddr,
-    /// Where the connection comes from by which it did, as
-    /// [`Node::open`](crate::Node::open) was given.
+    /// The peer of the connection that carried the request, as given to
+    /// [`Node::open`](crate::Node::open).
     pub peer: &'a str,
 }
 

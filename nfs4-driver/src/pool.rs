@@ -1,7 +1,7 @@
 //! Read buffers, reused across connections.
 //!
 //! A fresh mapping of 1 MiB costs more than the copy of a WRITE into a file: a buffer returns here
-//! when the last slice of it is dropped. One that is not used for a while is freed.
+//! when the last slice of it is dropped. A buffer that is not used for a while is freed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,9 +18,9 @@ pub(crate) struct BufferPool {
     max_idle: u64,
     idle: AtomicU64,
     classes: [Mutex<Kept>; CLASSES],
-    /// The timers are to look after the pool.
+    /// The timers call [`BufferPool::tend`].
     tended: AtomicBool,
-    /// When buffers were given up last.
+    /// Time at which buffers were last freed.
     shed: Mutex<Option<Mono>>,
     timers: Arc<Timers>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct BufferPool {
 #[derive(Debug, Default)]
 struct Kept {
     buffers: Vec<Vec<u8>>,
-    /// Number of buffers that were not used since buffers were freed last.
+    /// Number of buffers that were not used since the last time that buffers were freed.
     unwanted: usize,
 }
 
@@ -87,8 +87,8 @@ impl BufferPool {
         }
     }
 
-    /// Frees what was not used for a while, and returns when to call it again: not before the timers
-    /// are woken, if only a few bytes are kept.
+    /// Frees buffers that were not used for a while; returns when to call it again: not before the
+    /// timers are woken, if only a few bytes are kept.
     pub(crate) fn tend(&self, now: Mono) -> Option<Duration> {
         if !self.tended.load(Ordering::SeqCst) {
             return None;
@@ -101,7 +101,7 @@ impl BufferPool {
         *shed = Some(now);
         for class in &self.classes {
             let mut kept = lock(class);
-            // The first time, what was not wanted before says nothing.
+            // At the first call it is not known how long buffers were idle.
             let unwanted = since.map_or(0, |_| kept.unwanted);
             let given_up: Vec<_> = kept.buffers.drain(..unwanted).collect();
             kept.unwanted = kept.buffers.len();
@@ -114,7 +114,7 @@ impl BufferPool {
         }
         *shed = None;
         self.tended.store(false, Ordering::SeqCst);
-        // A thread that returned one just now may have seen that the pool was tended.
+        // A thread that returns a buffer now may have seen that the pool is tended.
         let more = self.idle.load(Ordering::Relaxed) > FEW;
         (more && !self.tended.swap(true, Ordering::SeqCst)).then_some(WHILE)
     }
@@ -198,9 +198,9 @@ pub(crate) const SMALL: usize = 32 << 10;
 pub(crate) const SLACK: usize = 4 << 10;
 const CLASSES: usize = 12;
 
-/// Bytes that are kept for good.
+/// Bytes that are never freed.
 const FEW: u64 = 1 << 20;
-/// What is not wanted for as long is given up.
+/// Time after which an unused buffer is freed.
 const WHILE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

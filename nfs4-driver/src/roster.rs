@@ -1,4 +1,4 @@
-//! The connections of a node: how many come from each peer, and which gives way to another.
+//! The connections of a node: how many come from each peer, and which is evicted for another.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -6,34 +6,37 @@ use std::net::{IpAddr, SocketAddr};
 
 use nfs4_engine::ConnId;
 
-/// The side that made a connection.
+/// The side that opened a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The peer did, to call us.
-    Accepted,
-    /// We did, to call the peer.
-    Dialled,
+pub(crate) enum Initiator {
+    /// The client, to call the server.
+    Peer,
+    /// The server, to call the client back.
+    Server,
 }
 
-/// Where a connection comes from, as shares are counted: an address, whatever the port.
+/// The origin of a connection, by which shares are counted: an address, whatever the port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
-    /// An address of IPv4 is the same behind a listener for IPv6.
+    /// An IPv4 address is the same behind a listener for IPv6.
     Address(IpAddr),
     /// The peer of a stream that has no address.
     Named(Box<str>),
 }
 
-/// What a connection did lately.
+/// What a connection did recently.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rest {
-    /// Another number whenever bytes have come or gone.
+pub(crate) struct Activity {
+    /// A number that changes whenever bytes have moved.
     pub(crate) moves: u32,
-    /// Calls of it are in flight.
+    /// Whether calls are in flight.
     pub(crate) busy: bool,
 }
 
-/// All connections that count, by their origins.
+/// All counted connections, by origin. Connections that are not bound to a session are strangers:
+/// they wait in line for eviction, each origin's in its own line; a connection that has moved bytes
+/// since its line was last checked goes to the end. So reads and writes need not record the order
+/// in which connections are used.
 ///
 /// Those that are not bound to a session are strangers. They wait in line to give way, each origin's
 /// in a line of its own; one that has moved since its origin's line was last checked goes to the
@@ -42,9 +45,9 @@ pub(crate) struct Rest {
 pub(crate) struct Roster {
     seats: HashMap<ConnId, Seat>,
     peers: HashMap<Origin, Peer>,
-    /// Origins with strangers: the most strangers first, of equals the origin that came first.
+    /// Origins with strangers: the one with the most first, among equals the earliest.
     ranking: BTreeMap<(Reverse<usize>, u64), Origin>,
-    /// The latest place in a line, and the latest origin.
+    /// The last number given to a place in a line and to an origin.
     latest: u64,
 }
 
@@ -53,7 +56,7 @@ struct Seat {
     origin: Origin,
     /// The place in the line of strangers; none while it is bound.
     place: Option<u64>,
-    /// What it had moved when it was last checked.
+    /// Its [`Activity::moves`] when it was last checked.
     moves: u32,
 }
 
@@ -64,7 +67,7 @@ struct Peer {
     strangers: BTreeMap<u64, ConnId>,
 }
 
-/// A stranger that can give way.
+/// A stranger that can be evicted.
 enum Stranger {
     Idle(ConnId),
     Active(ConnId),
@@ -82,17 +85,17 @@ impl Origin {
 }
 
 impl Roster {
-    /// How many connections there are.
+    /// Number of connections.
     pub(crate) fn len(&self) -> usize {
         self.seats.len()
     }
 
-    /// How many come from there.
+    /// Number of connections from an origin.
     pub(crate) fn count(&self, origin: &Origin) -> usize {
         self.peers.get(origin).map_or(0, |peer| peer.seats)
     }
 
-    /// A connection has come; a stranger unless it is `bound`.
+    /// Adds a connection; a stranger unless it is `bound`.
     pub(crate) fn enter(&mut self, conn: ConnId, origin: Origin, bound: bool) {
         self.latest += 1;
         let number = self.latest;
@@ -111,7 +114,7 @@ impl Roster {
         self.set_bound(conn, bound);
     }
 
-    /// A connection has gone, or is not to count any more.
+    /// Removes a connection.
     pub(crate) fn leave(&mut self, conn: ConnId) {
         self.set_bound(conn, true);
         let Some(seat) = self.seats.remove(&conn) else {
@@ -125,7 +128,7 @@ impl Roster {
         }
     }
 
-    /// A connection is bound, or is a stranger, whatever it was before.
+    /// Records whether a connection is bound or a stranger.
     pub(crate) fn set_bound(&mut self, conn: ConnId, bound: bool) {
         let Some(seat) = self.seats.get_mut(&conn) else {
             return;
@@ -155,13 +158,13 @@ impl Roster {
         }
     }
 
-    /// A stranger that gives way to another connection, of this origin or of any, and does not count
-    /// any more: the one that has not moved for longest, of the origin that has the most. One that
-    /// moves gives way if none that rests is found, one whose calls are in flight never.
+    /// Takes out a stranger for eviction, of this origin or of any: the one that has been idle for
+    /// longest, of the origin that has the most. One that moves bytes is evicted if no idle one is
+    /// found, one with calls in flight never.
     pub(crate) fn give_way(
         &mut self,
         origin: Option<&Origin>,
-        look: impl Fn(ConnId) -> Rest,
+        look: impl Fn(ConnId) -> Activity,
     ) -> Option<ConnId> {
         let origins: Vec<Origin> = match origin {
             Some(origin) => vec![origin.clone()],
@@ -183,7 +186,11 @@ impl Roster {
         Some(conn)
     }
 
-    fn stranger_of(&mut self, origin: &Origin, look: &impl Fn(ConnId) -> Rest) -> Option<Stranger> {
+    fn stranger_of(
+        &mut self,
+        origin: &Origin,
+        look: &impl Fn(ConnId) -> Activity,
+    ) -> Option<Stranger> {
         let peer = self.peers.get_mut(origin)?;
         let mut active = None;
         for _ in 0..peer.strangers.len().min(STRANGERS) {
@@ -206,8 +213,8 @@ impl Roster {
     }
 }
 
-/// How many origins are checked for one that gives way, and how many strangers of each: under the
-/// engine's lock nothing goes through them all.
+/// Maximum number of origins that are checked for a stranger, and of strangers of each: nothing
+/// walks all of them under the engine's lock.
 const ORIGINS: usize = 8;
 const STRANGERS: usize = 16;
 
@@ -228,12 +235,12 @@ mod tests {
         ConnId::new(number).unwrap()
     }
 
-    fn resting(_: ConnId) -> Rest {
-        Rest::default()
+    fn resting(_: ConnId) -> Activity {
+        Activity::default()
     }
 
     /// The connections that give way, one after the other, until none does.
-    fn order(mut roster: Roster, look: impl Fn(ConnId) -> Rest) -> Vec<u64> {
+    fn order(mut roster: Roster, look: impl Fn(ConnId) -> Activity) -> Vec<u64> {
         let mut order = Vec::new();
         while let Some(conn) = roster.give_way(None, &look) {
             order.push(conn.get());
@@ -268,7 +275,7 @@ mod tests {
     #[test]
     fn busy_connections_are_never_closed_and_recent_ones_last() {
         let all = [("10.0.0.1:1", false); 4];
-        let look = |conn: ConnId| Rest {
+        let look = |conn: ConnId| Activity {
             moves: u32::from(conn.get() == 1),
             busy: conn.get() == 2,
         };
@@ -277,7 +284,7 @@ mod tests {
         let moving = std::cell::Cell::new(0);
         let look = |_| {
             moving.set(moving.get() + 1);
-            Rest {
+            Activity {
                 moves: moving.get(),
                 busy: false,
             }

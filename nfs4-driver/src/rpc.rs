@@ -12,17 +12,17 @@ use crate::credentials::Credentials;
 use crate::log;
 use crate::output::Output;
 
-/// What is to be done about a call.
+/// The outcome of reading a call.
 pub(crate) enum Message {
-    /// The engine answers.
+    /// The engine executes it.
     Call(Call),
-    /// It is answered.
+    /// RPC itself has answered it.
     Answered,
-    /// The call was refused, and that is answered.
+    /// The call was refused with this fault, and the refusal is the answer.
     Refused(Fault),
 }
 
-/// There is not even an RPC message to answer.
+/// The record is not an RPC message, so it has no answer.
 #[derive(Debug)]
 pub(crate) struct NotRpc;
 
@@ -35,7 +35,7 @@ pub(crate) fn message_type(record: &[u8]) -> Result<MessageType, NotRpc> {
     }
 }
 
-/// Looks into a reply. What a verifier holds says nothing with AUTH_NONE and AUTH_SYS.
+/// Decodes a reply. Its verifier has no meaning with AUTH_NONE and AUTH_SYS.
 pub(crate) fn read_reply(conn: ConnId, mut record: Bytes) -> Result<CallbackReply, NotRpc> {
     log::record(conn, &record);
     let header = ReplyHeader::decode(&record).map_err(|_| NotRpc)?;
@@ -50,7 +50,7 @@ pub(crate) fn read_reply(conn: ConnId, mut record: Bytes) -> Result<CallbackRepl
     Ok(CallbackReply { conn, xid, outcome })
 }
 
-/// Refuses whatever is called: on a connection that we made, no program is served.
+/// Refuses a call: the server serves no program on connections that it made.
 pub(crate) fn refuse_call(
     conn: ConnId,
     record: &Bytes,
@@ -64,7 +64,7 @@ pub(crate) fn refuse_call(
     }
 }
 
-/// Looks into a call, and answers what needs no engine.
+/// Decodes a call, and answers it if it does not reach the engine.
 pub(crate) fn read_call(
     conn: ConnId,
     mut record: Bytes,
@@ -93,7 +93,7 @@ pub(crate) fn read_call(
         }
         NFSPROC4_COMPOUND => {
             let message_len = u32::try_from(record.len()).unwrap_or(u32::MAX);
-            // Nothing else checks the header: passing it needs no second reference.
+            // The header is not needed any more: to skip it needs no second reference.
             record.advance(body);
             Ok(Message::Call(Call {
                 conn,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Reply, Segment};
 
-use crate::batch::{Batch, Wanted, Work};
+use crate::batch::{Batch, DialOrder, Work};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::Dials;
@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::{LateAnswers, Mailbox};
 use crate::pool::BufferPool;
-use crate::roster::{Origin, Roster, Side};
+use crate::roster::{Initiator, Origin, Roster};
 use crate::timer_wakers::Timers;
 
 /// The engine behind its lock, and what all connections of a node use.
@@ -34,15 +34,15 @@ pub(crate) struct Shared {
     self_sink: Arc<dyn CompletionSink>,
 }
 
-/// What the lock stands around.
+/// The values under the lock.
 pub(crate) struct Locked {
     pub(crate) engine: Engine,
     pub(crate) outbox: Outbox,
     pub(crate) mailboxes: HashMap<ConnId, Arc<Mailbox>>,
-    /// Those of them that count: all but those that are giving way.
+    /// The counted connections: all but those that are being evicted.
     roster: Roster,
     next_id: ConnId,
-    /// What the timers sleep for; [`Mono::NEVER`] without a deadline.
+    /// The deadline for which the timers sleep; [`Mono::NEVER`] without one.
     armed: Mono,
 }
 
@@ -70,7 +70,8 @@ impl Shared {
         })
     }
 
-    /// Carries out an administrator's request, under the hold of the lock that found it possible.
+    /// Carries out a request of the administrator, under the hold of the lock that found it
+    /// possible.
     pub(crate) fn admin(&self, admin: Admin) -> Result<(), AdminError> {
         let mut batch = Batch::default();
         let mut locked = self.lock()?;
@@ -84,10 +85,11 @@ impl Shared {
         Ok(self.finish(&mut batch)?)
     }
 
-    /// Hands the engine the inputs of `batch` under one hold of the lock, unless they take longer than
-    /// [`SLICE`]: then others have the lock between, and when the slice of a connection, `own`, is over,
-    /// the rest stays in `batch`. What they cause for that connection, and all work, is in `batch` on
-    /// return; what they cause for others is in their mailboxes.
+    /// Hands the inputs of `batch` to the engine under one hold of the lock, unless they take
+    /// longer than [`SLICE`]: then other threads get the lock in between, and when the time slice
+    /// of the connection `own` is over, the rest stays in `batch`. Effects on that connection and
+    /// all requests to file systems are in `batch` on return; effects on other connections are in
+    /// their mailboxes.
     pub(crate) fn exchange(
         &self,
         batch: &mut Batch,
@@ -98,7 +100,7 @@ impl Shared {
             own.collect(&mut batch.mail);
         }
         let now = self.clock.now();
-        // A loop of its own: to look at an input on its way costs two copies of it.
+        // A loop of its own: to inspect an input on its way costs two copies of it.
         for input in &batch.inputs {
             if let Input::ConnClosed { conn } = input {
                 locked.mailboxes.remove(conn);
@@ -127,13 +129,13 @@ impl Shared {
             }
         }
         self.settle(locked, batch, own);
-        // Its memory is used again; what came meanwhile is behind it.
+        // Its memory is reused; inputs that arrived meanwhile follow.
         inputs.append(&mut batch.inputs);
         batch.inputs = inputs;
         Ok(())
     }
 
-    /// Does what is due, at most a budget of it; says when to come back.
+    /// Does due work, within a budget; returns when to come back.
     pub(crate) fn due(&self, batch: &mut Batch) -> Result<Due, EngineDead> {
         let budget = self.limits.timer_budget as usize;
         let mut locked = self.lock()?;
@@ -164,7 +166,7 @@ impl Shared {
         })
     }
 
-    /// Carries out a batch without a connection: its work, and what that causes.
+    /// Carries out a batch without a connection: its requests, and what they cause.
     pub(crate) fn finish(&self, batch: &mut Batch) -> Result<(), EngineDead> {
         loop {
             batch.run_work(&self.self_sink);
@@ -179,13 +181,13 @@ impl Shared {
     pub(crate) fn deliver(&self, ticket: FsTicket, result: FsResult) {
         let mut batch = Batch::default();
         batch.inputs.push_back(Input::FsDone { ticket, result });
-        // A dead engine has no use for it.
+        // A dead engine needs no answer.
         let _ = self
             .exchange(&mut batch, None)
             .and_then(|()| self.finish(&mut batch));
     }
 
-    /// Forgets a connection, whose unhandled answers are in `batch`.
+    /// Removes a connection, whose unhandled answers are in `batch`.
     pub(crate) fn close(&self, mailbox: &Mailbox, batch: &mut Batch) {
         let done = mailbox.close();
         batch.inputs.extend(
@@ -199,11 +201,11 @@ impl Shared {
         let _ = self.exchange(batch, None).and_then(|()| self.finish(batch));
     }
 
-    /// Takes a connection with `peer` in, which the engine learns from what `opened` makes.
+    /// Registers a connection of `peer`, and hands the engine the input that `opened` makes.
     pub(crate) fn register(
         self: &Arc<Shared>,
         peer: &str,
-        side: Side,
+        initiator: Initiator,
         opened: impl FnOnce(ConnId) -> Input,
     ) -> Result<Arc<Mailbox>, Refused> {
         let mut batch = Batch::default();
@@ -215,8 +217,10 @@ impl Shared {
         let node: Weak<Shared> = Arc::downgrade(self);
         let mailbox = Mailbox::new(id, node);
         locked.mailboxes.insert(id, Arc::clone(&mailbox));
-        // One that we make is for a client that is there.
-        locked.roster.enter(id, origin, side == Side::Dialled);
+        // A connection that the server makes is for a known client.
+        locked
+            .roster
+            .enter(id, origin, initiator == Initiator::Server);
         let now = self.clock.now();
         let Locked { engine, outbox, .. } = &mut *locked;
         engine.handle(now, opened(id), outbox);
@@ -225,7 +229,7 @@ impl Shared {
         Ok(mailbox)
     }
 
-    /// Has a connection give way, if there is one that can.
+    /// Evicts a connection, if one can be evicted.
     pub(crate) fn make_way(&self) -> Result<bool, EngineDead> {
         let mut batch = Batch::default();
         let done = self.lock()?.give_way(None, &self.limits, &mut batch);
@@ -233,7 +237,8 @@ impl Shared {
         Ok(done)
     }
 
-    /// Moves every action to where it belongs before it releases the lock, and wakes afterwards.
+    /// Moves every action to its connection or queue before it releases the lock, and wakes their
+    /// owners afterwards.
     fn settle(&self, mut locked: FairGuard<'_, Locked>, batch: &mut Batch, own: Option<&Mailbox>) {
         locked.route(batch, own.map(|own| own.id));
         let next = locked
@@ -260,7 +265,7 @@ impl Shared {
 }
 
 impl Locked {
-    /// Sees to it that one more connection from `origin` is not too many.
+    /// Makes sure that there is room for one more connection from `origin`.
     fn make_room(
         &mut self,
         origin: &Origin,
@@ -280,9 +285,9 @@ impl Locked {
         Ok(())
     }
 
-    /// Has a connection give way, of this origin or of any; says whether there was one.
+    /// Evicts a connection, of this origin or of any; returns whether there was one.
     fn give_way(&mut self, origin: Option<&Origin>, limits: &Limits, batch: &mut Batch) -> bool {
-        // Each has its descriptor until it has ended.
+        // A connection keeps its descriptor until it has ended.
         let most_leaving = (limits.max_connections as usize / LEAVING).max(LEAST_LEAVING);
         if self.mailboxes.len() - self.roster.len() >= most_leaving {
             return false;
@@ -291,7 +296,7 @@ impl Locked {
         let rest = |conn| {
             mailboxes
                 .get(&conn)
-                .map_or_else(Default::default, |mailbox| mailbox.rest())
+                .map_or_else(Default::default, |mailbox| mailbox.activity())
         };
         let Some(conn) = self.roster.give_way(origin, rest) else {
             return false;
@@ -328,7 +333,7 @@ impl Locked {
                     }
                 }
                 Action::Dial { dial, target, peer } => {
-                    batch.dials.push(Wanted { dial, target, peer });
+                    batch.dials.push(DialOrder { dial, target, peer });
                 }
                 Action::Known { conn } if Some(conn) == own => batch.mail.known = true,
                 Action::Known { conn } => {
@@ -368,16 +373,16 @@ impl Locked {
     }
 }
 
-/// How long one connection keeps the engine from others while it has more for it.
+/// Time for which one connection keeps the engine from others while it has more inputs.
 const SLICE: Duration = Duration::from_micros(200);
 /// Number of inputs after which the clock is read.
 const LOOKED_AFTER: usize = 4;
 /// The fraction of connections that may be closing, beside those that count.
 const LEAVING: usize = 16;
-/// But this many in any case.
+/// Minimum of that number.
 const LEAST_LEAVING: usize = 16;
 
-/// When a timer has to come back.
+/// When the timer runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Now,
@@ -385,7 +390,7 @@ pub(crate) enum Due {
     Never,
 }
 
-/// Takes the answers for requests that no connection of this node's submitted.
+/// Takes the answers to requests that no connection of this node submitted.
 struct Orphans {
     node: Weak<Shared>,
 }

@@ -1,33 +1,33 @@
-//! How long a connection works before others have their batch.
+//! The time for which a connection works before other connections on its thread do.
 
 use std::time::Duration;
 
 use nfs4_engine::Mono;
 
-/// The time that a connection has at a stretch.
+/// A connection's time without a pause.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Slice {
+pub(crate) struct TimeSlice {
     end: Option<Mono>,
     over: bool,
 }
 
-impl Slice {
-    /// Begins now, unless it has begun.
+impl TimeSlice {
+    /// Starts the time, unless it runs.
     pub(crate) fn begin(&mut self, now: Mono) {
         self.end.get_or_insert_with(|| now.after(LENGTH));
     }
 
-    /// Whether the time is over, for good.
+    /// Whether the time is over now; it then stays over.
     pub(crate) fn is_over_at(&mut self, now: Mono) -> bool {
         self.over |= self.end.is_some_and(|end| now >= end);
         self.over
     }
 
-    /// Whether it was found to be over.
+    /// Whether [`TimeSlice::is_over_at`] found that it is over.
     pub(crate) fn is_over(self) -> bool {
         self.over
     }
 }
 
-/// Some hundred short requests, or one or two listings of a megabyte.
+/// Enough for some hundred short requests, or one or two listings of a megabyte.
 const LENGTH: Duration = Duration::from_micros(400);

@@ -9,10 +9,10 @@ use crate::error::EngineDead;
 use crate::shared::{Due, Shared};
 use crate::timer_wakers::{Slot, lock};
 
-/// Runs what the engine has to do without being asked, and gives up read buffers that rest.
+/// Runs the due work of the engine, and frees read buffers that are not used.
 ///
-/// A transport sleeps as long as [`Timer::run`] says and runs it again. It is woken earlier only
-/// when a deadline appeared before that.
+/// A transport sleeps for as long as [`Timer::run`] returns and calls it again. It is woken earlier
+/// only when an earlier deadline is set.
 pub struct Timer {
     node: Arc<Shared>,
     slot: Arc<Slot>,
@@ -25,13 +25,13 @@ impl Timer {
         Timer { node, slot }
     }
 
-    /// Does a slice of what is due and says how long to sleep: not at all if work is left, none
-    /// for "until woken". `waker` is woken when the sleep turns out too long.
+    /// Does due work within a budget; returns how long to sleep: zero if work is left, none for
+    /// "until woken". `waker` is called when the sleep becomes too long.
     ///
     /// # Errors
     /// The engine is dead.
     pub fn run(&mut self, waker: &Waker) -> Result<Option<Duration>, EngineDead> {
-        // Before the engine is asked, so that nothing is missed between.
+        // Set before the engine is asked, so that no wake-up is missed.
         match &mut *lock(&self.slot.waker) {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),

@@ -1,4 +1,4 @@
-//! Timeouts of a connection, without a look at the clock for every byte.
+//! Timeouts of a connection, without reading the clock for every byte.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use nfs4_engine::Mono;
 use crate::error::Closing;
 use crate::limits::Limits;
 
-/// Since when a connection has not moved, checked from tick to tick.
+/// The time since which a connection has moved no bytes, checked at every tick.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// The latest tick at which no record was half read, or more of it had come.
+    /// The last tick at which no record was incomplete, or bytes had arrived.
     read: Mono,
-    /// The latest tick at which nothing was unsent, or some of it had gone.
+    /// The last tick at which nothing was unsent, or bytes had been sent.
     write: Mono,
-    /// The latest tick at which something was going on.
+    /// The last tick at which the connection was in use.
     active: Mono,
     received: bool,
     sent: bool,
-    /// How often bytes have come or gone.
+    /// Number of times that bytes have moved.
     moves: u32,
 }
 
@@ -44,12 +44,12 @@ impl Watch {
         self.moves = self.moves.wrapping_add(1);
     }
 
-    /// Another number whenever bytes have come or gone.
+    /// A number that changes whenever bytes have moved.
     pub(crate) fn moves(&self) -> u32 {
         self.moves
     }
 
-    /// How long until the next tick, or which timeout is over.
+    /// Returns the time until the next tick, or the timeout that has passed.
     pub(crate) fn tick(
         &mut self,
         now: Mono,

@@ -115,7 +115,7 @@ pub struct SessionView {
     pub back_channel: BackChannelState,
     /// The connections bound to it.
     pub connections: Vec<ConnectionView>,
-    /// How many they are.
+    /// Number of they are.
     pub connection_summary: ConnectionSummary,
 }
 
@@ -164,7 +164,7 @@ pub enum ConnectionType {
     Tcp,
 }
 
-/// How many connections a session has, by what they serve.
+/// Number of connections a session has, by what they serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ConnectionSummary {

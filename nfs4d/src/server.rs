@@ -63,7 +63,7 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
 
 /// A process that does nothing else.
 struct Process {
-    /// How many file descriptors it may have, if that is known.
+    /// Number of file descriptors it may have, if that is known.
     descriptors: Option<u64>,
     /// What else it counts.
     counters: Vec<IntCounter>,
@@ -112,7 +112,7 @@ async fn serve_in(
     let counters = process.map(|process| process.counters).unwrap_or_default();
     node.set_dial_policy(settings.dial_policy());
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
-        tracing::warn!(%address, "clients are believed who they are: anyone who reaches this is root");
+        tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
     }
     let exporter = match settings.metrics {
         Some(address) => Some(Exporter::listen(address, node.clone(), counters).await?),

@@ -5,7 +5,7 @@
 use std::io;
 
 /// Raises the number of file descriptors that this process may have to what the system allows it,
-/// and says how many that are.
+/// and returns how many that are.
 ///
 /// # Errors
 /// The system refuses.

@@ -8,14 +8,14 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use nfs4_driver::engine::ConnId;
-use nfs4_driver::{Closing, Connection, Space};
+use nfs4_driver::{Closing, Connection, ReadSpace};
 
 use crate::log;
 use crate::signal::Signal;
 use crate::stop::{Phase, Stop, Target};
 use crate::stream::{BlockingStream, Writer, is_timeout};
 
-/// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
+/// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and returns why it
 /// did; this thread is its reader. Once `stop` is stopped, calls that come get DELAY, to come by
 /// another connection, and this one ends when the calls in flight are answered.
 ///
@@ -28,8 +28,8 @@ pub fn serve_stream<S: BlockingStream>(stream: S, connection: Connection, stop: 
         signal: Signal::default(),
         seat: Mutex::new(Seat::Open(connection)),
     });
-    let _told = stop.tell(Arc::clone(&link) as _);
-    let leave = Leave(&link);
+    let _watch = stop.watch(Arc::clone(&link) as _);
+    let leave = EndOnDrop(&link);
     let reader = Reader {
         waker: Waker::from(Arc::clone(&link)),
         link: &link,
@@ -71,13 +71,13 @@ enum Seat {
 
 impl<S: BlockingStream> Link<S> {
     /// Handles what is there and writes what that causes, however long the peer takes.
-    fn turn(&self, connection: &mut Connection, waker: &Waker) -> Result<(), Closing> {
+    fn work(&self, connection: &mut Connection, waker: &Waker) -> Result<(), Closing> {
         loop {
             connection.drive(waker, &mut Writer(&self.stream))?;
             if connection.is_output_empty() {
                 return Ok(());
             }
-            // The peer took nothing for the whole time of a write.
+            // The peer took no bytes for the whole timeout of a write.
             connection.tick()?;
         }
     }
@@ -85,7 +85,7 @@ impl<S: BlockingStream> Link<S> {
     /// What the helper does.
     fn help(self: &Arc<Self>) {
         let waker = Waker::from(Arc::clone(self));
-        let _back = CallBack(&self.stream);
+        let _back = EndReadOnDrop(&self.stream);
         while let Some(phase) = self.signal.wait_to_help() {
             let mut seat = self.lock();
             let Seat::Open(connection) = &mut *seat else {
@@ -94,7 +94,7 @@ impl<S: BlockingStream> Link<S> {
             if phase > Phase::Serving {
                 connection.stop();
             }
-            if let Err(why) = self.turn(connection, &waker) {
+            if let Err(why) = self.work(connection, &waker) {
                 return self.close(&mut seat, why);
             }
             drop(seat);
@@ -110,7 +110,7 @@ impl<S: BlockingStream> Link<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Seat> {
-        // After a panic in the midst of it, all that is done with a connection is to drop it.
+        // After a panic the connection is only dropped.
         self.seat.lock().unwrap_or_else(|poisoned| {
             let mut seat = poisoned.into_inner();
             *seat = Seat::Closed(Closing::Abandoned);
@@ -152,24 +152,24 @@ impl<S: BlockingStream> Target for Link<S> {
     }
 }
 
-/// When the helper ends, for whatever reason, the reader comes back from its read and ends too.
-struct CallBack<'a, S: BlockingStream>(&'a S);
+/// When the helper ends, for any reason, the reader returns from its read and ends too.
+struct EndReadOnDrop<'a, S: BlockingStream>(&'a S);
 
-impl<S: BlockingStream> Drop for CallBack<'_, S> {
+impl<S: BlockingStream> Drop for EndReadOnDrop<'_, S> {
     fn drop(&mut self) {
         // It may be gone.
         let _ = self.0.shutdown(Shutdown::Read);
     }
 }
 
-/// Also when the reader panics its helper ends.
-struct Leave<'a, S: BlockingStream>(&'a Link<S>);
+/// The helper ends even when the reader panics.
+struct EndOnDrop<'a, S: BlockingStream>(&'a Link<S>);
 
-impl<S: BlockingStream> Drop for Leave<'_, S> {
+impl<S: BlockingStream> Drop for EndOnDrop<'_, S> {
     fn drop(&mut self) {
         let link = self.0;
         if std::thread::panicking() {
-            // The helper may be in a write.
+            // The helper may block in a write.
             let _ = link.stream.shutdown(Shutdown::Both);
             let mut seat = link.lock();
             *seat = Seat::Closed(Closing::Abandoned);
@@ -185,28 +185,28 @@ impl<S: BlockingStream> Drop for Leave<'_, S> {
 struct Reader<'a, S> {
     link: &'a Arc<Link<S>>,
     waker: Waker,
-    /// From one look at the timeouts to the next.
+    /// Time between two checks of the timeouts.
     pause: Duration,
-    /// Nothing came for a while, and there is no read buffer.
+    /// No bytes came for a while, and there is no read buffer.
     quiet: bool,
     phase: Phase,
 }
 
 /// What the reader does next.
 enum Next {
-    Read(Space),
+    Read(ReadSpace),
     /// Waits for bytes without a buffer.
     Listen,
     /// Waits for other threads, since nothing is to be read.
     Wait,
 }
 
-/// What came of it.
-enum Came {
+/// Why the reader continues.
+enum Wakeup {
     Nothing,
-    Read(Space, usize),
+    Read(ReadSpace, usize),
     End,
-    TimedOut(Option<Space>),
+    TimedOut(Option<ReadSpace>),
 }
 
 impl<S: BlockingStream> Reader<'_, S> {
@@ -218,8 +218,8 @@ impl<S: BlockingStream> Reader<'_, S> {
         // A thread that is blocked in a write checks from time to time whether the connection ends.
         stream.set_write_timeout(self.pause.min(LINGER) + SLACK)?;
         stream.set_read_timeout(self.pause.min(LINGER) + SLACK)?;
-        let mut came = Came::Nothing;
-        while let Some(next) = self.turn(came)? {
+        let mut came = Wakeup::Nothing;
+        while let Some(next) = self.work(came)? {
             came = match next {
                 Next::Read(space) => self.read(space)?,
                 Next::Listen => self.listen()?,
@@ -227,9 +227,9 @@ impl<S: BlockingStream> Reader<'_, S> {
                     let came = self.link.signal.wait(self.phase, self.pause);
                     self.phase = self.link.signal.phase();
                     if came {
-                        Came::Nothing
+                        Wakeup::Nothing
                     } else {
-                        Came::TimedOut(None)
+                        Wakeup::TimedOut(None)
                     }
                 }
             };
@@ -237,8 +237,8 @@ impl<S: BlockingStream> Reader<'_, S> {
         Ok(())
     }
 
-    /// Handles what came; none if the helper has ended the connection.
-    fn turn(&mut self, came: Came) -> Result<Option<Next>, Closing> {
+    /// Handles what has arrived; none if the helper has closed the connection.
+    fn work(&mut self, wakeup: Wakeup) -> Result<Option<Next>, Closing> {
         let mut seat = self.link.lock();
         let Seat::Open(connection) = &mut *seat else {
             return Ok(None);
@@ -248,18 +248,18 @@ impl<S: BlockingStream> Reader<'_, S> {
             Phase::Stopping => connection.stop(),
             Phase::Cut => return Err(Closing::Stopped),
         }
-        match came {
-            Came::Nothing => {}
-            Came::Read(space, count) => connection.take_back(space, count),
-            Came::End => return Err(Closing::EndOfStream),
-            Came::TimedOut(space) => {
+        match wakeup {
+            Wakeup::Nothing => {}
+            Wakeup::Read(space, count) => connection.take_back(space, count),
+            Wakeup::End => return Err(Closing::EndOfStream),
+            Wakeup::TimedOut(space) => {
                 if let Some(space) = space {
                     connection.take_back(space, 0);
                 }
                 connection.tick()?;
             }
         }
-        self.link.turn(connection, &self.waker)?;
+        self.link.work(connection, &self.waker)?;
         Ok(Some(match connection.lend() {
             None => Next::Wait,
             Some(space) if self.quiet => {
@@ -271,37 +271,37 @@ impl<S: BlockingStream> Reader<'_, S> {
         }))
     }
 
-    fn read(&mut self, mut space: Space) -> Result<Came, Closing> {
+    fn read(&mut self, mut space: ReadSpace) -> Result<Wakeup, Closing> {
         let read = self.blocked(|stream| stream.read(&mut space))?;
         Ok(match read {
-            None => Came::Read(space, 0),
-            Some(Ok(0)) => Came::End,
-            Some(Ok(count)) => Came::Read(space, count),
+            None => Wakeup::Read(space, 0),
+            Some(Ok(0)) => Wakeup::End,
+            Some(Ok(count)) => Wakeup::Read(space, count),
             Some(Err(_timeout)) => {
                 self.quiet = true;
                 let stream = &self.link.stream;
                 stream.set_read_timeout(self.pause + SLACK)?;
-                Came::TimedOut(Some(space))
+                Wakeup::TimedOut(Some(space))
             }
         })
     }
 
-    fn listen(&mut self) -> Result<Came, Closing> {
+    fn listen(&mut self) -> Result<Wakeup, Closing> {
         let heard = self.blocked(BlockingStream::wait)?;
         Ok(match heard {
-            None => Came::Nothing,
+            None => Wakeup::Nothing,
             Some(Ok(())) => {
                 self.quiet = false;
                 let stream = &self.link.stream;
                 stream.set_read_timeout(self.pause.min(LINGER) + SLACK)?;
-                Came::Nothing
+                Wakeup::Nothing
             }
-            Some(Err(_timeout)) => Came::TimedOut(None),
+            Some(Err(_timeout)) => Wakeup::TimedOut(None),
         })
     }
 
-    /// Blocks on the socket, where only that or the end of a timeout brings the reader back. None
-    /// if there is something to do before, or it was interrupted.
+    /// Blocks on the socket, until bytes arrive or a timeout passes. None if there is something to
+    /// do before, or the call was interrupted.
     fn blocked<T>(
         &mut self,
         block: impl FnOnce(&S) -> io::Result<T>,
@@ -326,9 +326,9 @@ impl<S: BlockingStream> Reader<'_, S> {
     }
 }
 
-/// A connection that is quiet for as long gives its read buffer back.
+/// Time without bytes after which a connection frees its read buffer.
 const LINGER: Duration = Duration::from_secs(1);
-/// Sockets may be early by a tick of the kernel.
+/// Socket timeouts may be early by a tick of the kernel.
 const SLACK: Duration = Duration::from_millis(10);
-/// The stack of each thread, in bytes; it takes memory as far as it is used.
+/// Stack of each thread, in bytes; unused pages take no memory.
 pub(crate) const STACK: usize = 256 << 10;

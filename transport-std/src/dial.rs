@@ -11,9 +11,9 @@ use std::time::Duration;
 use nfs4_driver::{Dial, Dialer, EngineDead, Refused};
 
 use crate::connection::STACK;
-use crate::crew::Crew;
 use crate::log;
 use crate::stop::{Phase, Stop, Target};
+use crate::threads::ConnectionThreads;
 use crate::timer::Unpark;
 
 /// The thread that waits for connections to be made. Each is made by a thread of its own.
@@ -23,10 +23,10 @@ pub(crate) struct DialThread {
 }
 
 impl DialThread {
-    /// Starts it.
+    /// Starts the thread.
     pub(crate) fn start(
         dialer: Dialer,
-        crew: Arc<Crew>,
+        threads: Arc<ConnectionThreads>,
         stop: Stop,
         patience: Duration,
     ) -> io::Result<DialThread> {
@@ -35,22 +35,22 @@ impl DialThread {
         let thread = Builder::new()
             .name("nfs4-dials".to_owned())
             .stack_size(STACK)
-            .spawn(move || run(dialer, &crew, &stop, patience, &seen))?;
+            .spawn(move || run(dialer, &threads, &stop, patience, &seen))?;
         Ok(DialThread { thread, stopped })
     }
 
-    /// Ends it. Connections that are being made are given up by the server's [`Stop`].
+    /// Ends the thread. The server's [`Stop`] gives up connections that are being made.
     pub(crate) fn stop(self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.thread.thread().unpark();
-        // It panicked if the engine did, and that is known.
+        // It panicked if the engine did, which is reported elsewhere.
         let _ = self.thread.join();
     }
 }
 
 fn run(
     mut dialer: Dialer,
-    crew: &Arc<Crew>,
+    threads: &Arc<ConnectionThreads>,
     stop: &Stop,
     patience: Duration,
     stopped: &AtomicBool,
@@ -59,27 +59,27 @@ fn run(
     while !stopped.load(Ordering::SeqCst) {
         match dialer.next(&waker) {
             None => thread::park(),
-            Some(dial) => start(dial, crew, stop, patience),
+            Some(dial) => start(dial, threads, stop, patience),
         }
     }
 }
 
 /// Starts the thread that makes a connection.
 ///
-/// Nothing brings a thread back from connect(2), so a stop does not wait for it: it takes the dial
-/// away, and the thread, which then has nothing of the server's to do, ends by itself.
-fn start(dial: Dial, crew: &Arc<Crew>, stop: &Stop, patience: Duration) {
+/// No call ends a blocked connect(2), so a stop does not wait for it: it takes the dial away, and
+/// the thread, which then has nothing of the server's, ends later.
+fn start(dial: Dial, threads: &Arc<ConnectionThreads>, stop: &Stop, patience: Duration) {
     let target = dial.target();
     let attempt = Arc::new(Attempt(Mutex::new(Some(dial))));
-    let told = stop.tell(Arc::clone(&attempt) as _);
-    let crew = Arc::clone(crew);
+    let told = stop.watch(Arc::clone(&attempt) as _);
+    let threads = Arc::clone(threads);
     let started = Builder::new()
         .name("nfs4-dial".to_owned())
         .stack_size(STACK)
         .spawn(move || {
             let connected = TcpStream::connect_timeout(&target, patience);
-            if let Err(EngineDead) = attempt.end(&crew, connected) {
-                crew.fail();
+            if let Err(EngineDead) = attempt.end(&threads, connected) {
+                threads.fail();
             }
             drop(told);
         });
@@ -88,12 +88,16 @@ fn start(dial: Dial, crew: &Arc<Crew>, stop: &Stop, patience: Duration) {
     }
 }
 
-/// A connection that is being made; nothing once a stop gave it up.
+/// A connection that is being made; none once a stop gave it up.
 struct Attempt(Mutex<Option<Dial>>);
 
 impl Attempt {
-    fn end(&self, crew: &Arc<Crew>, connected: io::Result<TcpStream>) -> Result<(), EngineDead> {
-        // Held until the crew has the connection, for a stop to find it there.
+    fn end(
+        &self,
+        threads: &Arc<ConnectionThreads>,
+        connected: io::Result<TcpStream>,
+    ) -> Result<(), EngineDead> {
+        // Held until the connection is among the server's, so that a stop finds it there.
         let mut held = self.lock();
         let Some(dial) = held.take() else {
             return Ok(());
@@ -106,11 +110,11 @@ impl Attempt {
             }
         };
         let target = dial.target();
-        // Without it the server is slower and no worse.
+        // Without the option the server is slower, and correct.
         let _ = stream.set_nodelay(true);
         match dial.connected() {
             Ok(connection) => {
-                if let Err(why) = crew.start(stream, connection) {
+                if let Err(why) = threads.start(stream, connection) {
                     log::no_thread(&target.to_string(), &why);
                 }
             }
@@ -121,7 +125,7 @@ impl Attempt {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Dial>> {
-        // Nothing is half-moved under it.
+        // No panic leaves the value inconsistent.
         self.0
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())

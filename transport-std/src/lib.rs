@@ -46,7 +46,6 @@
 pub use nfs4_driver as driver;
 
 mod connection;
-mod crew;
 mod dial;
 mod listener;
 mod log;
@@ -54,6 +53,7 @@ mod server;
 mod signal;
 mod stop;
 mod stream;
+mod threads;
 mod timer;
 
 pub use connection::serve_stream;

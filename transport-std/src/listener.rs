@@ -1,4 +1,4 @@
-//! A listener that can be brought back from waiting for a connection.
+//! A listener whose blocked accept can be ended.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,37 +7,37 @@ use std::time::Duration;
 
 use crate::stop::{Phase, Target};
 
-/// Ends a blocked accept of a listener.
-pub(crate) struct Door {
+/// Ends the blocked accept of a listener.
+pub(crate) struct AcceptWaker {
     address: SocketAddr,
     #[cfg(unix)]
     listener: TcpStream,
 }
 
-impl Door {
-    pub(crate) fn of(listener: &TcpListener) -> io::Result<Door> {
-        Ok(Door {
+impl AcceptWaker {
+    pub(crate) fn of(listener: &TcpListener) -> io::Result<AcceptWaker> {
+        Ok(AcceptWaker {
             address: listener.local_addr()?,
-            // Only a stream has shutdown(2) in the standard library.
+            // The standard library has shutdown(2) only for streams.
             #[cfg(unix)]
             listener: TcpStream::from(std::os::fd::OwnedFd::from(listener.try_clone()?)),
         })
     }
 }
 
-impl Target for Door {
+impl Target for AcceptWaker {
     fn enter(self: Arc<Self>, _: Phase) {
-        // On Linux this ends accept, and needs no descriptor when they have run out.
+        // On Linux this ends accept, and works without a free descriptor.
         #[cfg(unix)]
         if self.listener.shutdown(std::net::Shutdown::Both).is_ok() {
             return;
         }
-        // On other systems a thread that waits in accept is woken by a connection.
+        // On other systems a connection ends the accept.
         let _ = TcpStream::connect_timeout(&reachable(self.address), KNOCK);
     }
 }
 
-/// Where a listener at `address` is reached from this machine.
+/// The address at which this machine reaches a listener at `address`.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -61,7 +61,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Stop::new();
-        let _told = stop.tell(Arc::new(Door::of(&listener).unwrap()));
+        let _watch = stop.watch(Arc::new(AcceptWaker::of(&listener).unwrap()));
         let waiting = thread::spawn(move || drop(listener.accept()));
         thread::sleep(Duration::from_millis(20));
         assert!(!waiting.is_finished());

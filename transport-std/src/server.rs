@@ -1,4 +1,4 @@
-//! A listener and the connections that came by it.
+//! A listener and its connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -8,11 +8,11 @@ use std::thread;
 use nfs4_driver::{Accepts, EngineDead, Node, Refused};
 
 use crate::connection::STACK;
-use crate::crew::Crew;
 use crate::dial::DialThread;
-use crate::listener::Door;
+use crate::listener::AcceptWaker;
 use crate::log;
 use crate::stop::{Phase, Stop};
+use crate::threads::ConnectionThreads;
 use crate::timer::TimerThread;
 
 /// Serves a [`Node`] on one TCP listener. Several servers may share a node.
@@ -23,13 +23,13 @@ pub struct Server {
     stop: Stop,
 }
 
-/// Why a server ended by itself.
+/// Why [`Server::serve`] ended without a stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Nothing can be served any more.
+    /// The engine is dead.
     #[error(transparent)]
     EngineDead(#[from] EngineDead),
-    /// The system refuses what it needs to start.
+    /// The system refuses a thread or a socket option that the server needs.
     #[error("cannot start to serve: {0}")]
     Start(#[from] io::Error),
 }
@@ -43,7 +43,7 @@ impl Server {
         Ok(Server::new(TcpListener::bind(address)?, node))
     }
 
-    /// Serves on a listener that is there already. When the server ends, so do its clones.
+    /// Serves an existing listener. When the server ends, so do clones of the listener.
     pub fn new(listener: TcpListener, node: Node) -> Server {
         Server {
             listener,
@@ -52,7 +52,7 @@ impl Server {
         }
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     ///
     /// # Errors
     /// The system does not say.
@@ -60,7 +60,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// What ends [`Server::serve`].
+    /// A handle that ends [`Server::serve`].
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()
     }
@@ -80,12 +80,12 @@ impl Server {
             stop,
         } = self;
         listener.set_nonblocking(false)?;
-        let told = stop.tell(Arc::new(Door::of(&listener)?));
-        let crew = Crew::new(node.clone(), stop.clone());
-        let owner = Arc::clone(&crew);
+        let told = stop.watch(Arc::new(AcceptWaker::of(&listener)?));
+        let threads = ConnectionThreads::new(node.clone(), stop.clone());
+        let owner = Arc::clone(&threads);
         let timer = TimerThread::start(node.timer(), STACK, move || owner.fail())?;
         let patience = node.limits().dial_timeout;
-        let dials = DialThread::start(node.dialer(), Arc::clone(&crew), stop.clone(), patience);
+        let dials = DialThread::start(node.dialer(), Arc::clone(&threads), stop.clone(), patience);
         let dials = match dials {
             Ok(dials) => dials,
             Err(why) => {
@@ -100,18 +100,18 @@ impl Server {
                 break;
             }
             match accepted {
-                Ok((stream, peer)) => start(&crew, &node, stream, peer),
+                Ok((stream, peer)) => start(&threads, &node, stream, peer),
                 Err(why) => thread::sleep(accepts.failed(&why)),
             }
         }
         drop((listener, told));
         dials.stop();
-        let left = crew.wait(node.limits().stop_timeout);
+        let left = threads.wait(node.limits().stop_timeout);
         if left > 0 {
             log::cut_off(left);
             stop.cut();
         }
-        let alive = crew.join();
+        let alive = threads.join();
         timer.stop();
         if alive {
             Ok(())
@@ -121,18 +121,18 @@ impl Server {
     }
 }
 
-/// Starts the thread of a connection, unless there are too many.
-fn start(crew: &Arc<Crew>, node: &Node, stream: TcpStream, peer: SocketAddr) {
+/// Starts the thread of a connection, unless there are too many connections.
+fn start(threads: &Arc<ConnectionThreads>, node: &Node, stream: TcpStream, peer: SocketAddr) {
     let connection = match node.open(peer.to_string()) {
         Ok(connection) => connection,
         Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => return,
-        Err(Refused::EngineDead(_)) => return crew.fail(),
+        Err(Refused::EngineDead(_)) => return threads.fail(),
     };
-    // Without it the server is slower and no worse.
+    // Without the option the server is slower, and correct.
     let _ = stream.set_nodelay(true);
-    if let Err(why) = crew.start(stream, connection) {
+    if let Err(why) = threads.start(stream, connection) {
         log::no_thread(&peer.to_string(), &why);
-        // For the next one. The crew learns of a dead engine by itself.
+        // Makes room for the next one. A dead engine is reported elsewhere.
         let _ = node.make_way();
     }
 }

@@ -1,4 +1,4 @@
-//! How the threads of one connection, and the threads that leave things for them, find each other.
+//! How the threads of one connection, and threads that leave something for it, wake each other.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::stop::Phase;
 
-/// Where a connection's reader is, and what has happened meanwhile.
+/// The state of a connection's reader, and what has happened meanwhile.
 ///
-/// Nothing runs under its lock but what stands in this file, so no thread waits long for it.
+/// Only code of this file runs under its lock, so no thread waits long for it.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
@@ -20,36 +20,36 @@ pub(crate) struct Signal {
 #[derive(Default)]
 struct State {
     place: Place,
-    /// Something was left for the connection that no thread has handled.
+    /// Something was left for the connection, and no thread has handled it.
     woken: bool,
     phase: Phase,
     helper: Option<JoinHandle<()>>,
-    /// The helper was needed and could not be started.
+    /// The helper was needed and did not start.
     broken: Option<io::Error>,
 }
 
-/// Where the reader is.
+/// The state of the reader.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Place {
-    /// In a turn; it looks around before it goes elsewhere.
+    /// It works; it checks for wake-ups before it waits.
     #[default]
-    Turn,
-    /// In a read or on the way to it: only the socket brings it back.
+    Working,
+    /// It reads or is about to: only the socket wakes it.
     Read,
-    /// Here, because nothing is to be read.
+    /// It waits for a signal, because nothing is to be read.
     Wait,
-    /// It has ended the connection.
+    /// It has closed the connection.
     Gone,
 }
 
 impl Signal {
-    /// Something was left for the connection. If no other thread can handle it, `start` starts the helper;
-    /// `false` if that fails, and the reader must be brought back from its read.
+    /// Notes that something was left for the connection. If no other thread can handle it, `start`
+    /// starts the helper; returns `false` if that fails, and the reader must be interrupted.
     pub(crate) fn wake(&self, start: impl FnOnce() -> io::Result<JoinHandle<()>>) -> bool {
         let mut state = self.lock();
         state.woken = true;
         match state.place {
-            Place::Turn | Place::Gone => {}
+            Place::Working | Place::Gone => {}
             Place::Wait => self.reader.notify_one(),
             Place::Read if state.helper.is_some() => self.helper.notify_one(),
             Place::Read => match start() {
@@ -63,15 +63,15 @@ impl Signal {
         true
     }
 
-    /// The server has come to another phase. A reader in a read does not notice it by this.
+    /// Notes the next phase of the server. A reader in a read does not notice it.
     pub(crate) fn enter(&self, phase: Phase) {
         let mut state = self.lock();
         state.phase = state.phase.max(phase);
         self.reader.notify_one();
     }
 
-    /// The reader, which knows of the phase `known`, goes to read; `false` if there is something to
-    /// do first.
+    /// The reader, which knows the phase `known`, is about to read; returns `false` if there is
+    /// something to do first.
     pub(crate) fn start_read(&self, known: Phase) -> bool {
         let mut state = self.lock();
         if std::mem::take(&mut state.woken) || state.phase > known {
@@ -81,39 +81,39 @@ impl Signal {
         true
     }
 
-    /// The reader is back. Says in which phase, and why it could not be helped.
+    /// The reader returns from a read. Returns the phase, and why the helper did not start.
     pub(crate) fn end_read(&self) -> (Phase, Option<io::Error>) {
         let mut state = self.lock();
-        state.place = Place::Turn;
+        state.place = Place::Working;
         (state.phase, state.broken.take())
     }
 
-    /// The reader, which knows of the phase `known`, waits for something to do; `false` if nothing
-    /// came for as long.
+    /// The reader, which knows the phase `known`, waits for something to do; returns `false` if
+    /// nothing came within `span`.
     pub(crate) fn wait(&self, known: Phase, span: Duration) -> bool {
         let mut state = self.lock();
         state.place = Place::Wait;
         let nothing = |state: &mut State| !state.woken && state.phase <= known;
         let waited = self.reader.wait_timeout_while(state, span, nothing);
         let (mut state, timeout) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        state.place = Place::Turn;
+        state.place = Place::Working;
         state.woken = false;
         !timeout.timed_out()
     }
 
-    /// In which phase the server is.
+    /// The phase of the server.
     pub(crate) fn phase(&self) -> Phase {
         self.lock().phase
     }
 
-    /// The helper waits for something that the reader cannot handle, and learns in which phase the
-    /// server is; none when the reader has ended the connection.
+    /// The helper waits for something that the reader cannot handle; returns the phase of the
+    /// server, or none when the reader has closed the connection.
     pub(crate) fn wait_to_help(&self) -> Option<Phase> {
         let state = self.lock();
         let nothing = |state: &mut State| match state.place {
             Place::Gone => false,
             Place::Read => !state.woken,
-            Place::Turn | Place::Wait => true,
+            Place::Working | Place::Wait => true,
         };
         let waited = self.helper.wait_while(state, nothing);
         let mut state = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -121,17 +121,17 @@ impl Signal {
         (state.place != Place::Gone).then_some(state.phase)
     }
 
-    /// The helper has had its turn. If the reader is back meanwhile, what it knows is old: perhaps
-    /// there is something to read again.
+    /// The helper has worked. If the reader is back meanwhile, its knowledge is old: there may be
+    /// bytes to read.
     pub(crate) fn helped(&self) {
         let mut state = self.lock();
-        if matches!(state.place, Place::Turn | Place::Wait) {
+        if matches!(state.place, Place::Working | Place::Wait) {
             state.woken = true;
             self.reader.notify_one();
         }
     }
 
-    /// The reader has ended the connection; its helper is to be joined.
+    /// The reader has closed the connection; its helper has to be joined.
     pub(crate) fn leave(&self) -> Option<JoinHandle<()>> {
         let mut state = self.lock();
         state.place = Place::Gone;
@@ -140,7 +140,7 @@ impl Signal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is half-moved under it.
+        // No panic leaves the value inconsistent.
         self.state
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())

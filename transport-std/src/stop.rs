@@ -1,10 +1,10 @@
-//! The stop of a server, and how its connections learn of it.
+//! The stop of a server, and its notice to connections.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Stops a [`Server`](crate::Server), or what [`serve_stream`](crate::serve_stream) serves, from
+/// Stops a [`Server`](crate::Server), or a stream of [`serve_stream`](crate::serve_stream), from
 /// any thread. Clones stop the same.
 #[derive(Clone, Default)]
 pub struct Stop {
@@ -18,25 +18,25 @@ struct State {
     targets: HashMap<u64, Arc<dyn Target>>,
 }
 
-/// How far the end has come.
+/// The phases of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// It has not begun.
+    /// It accepts connections and calls.
     #[default]
     Serving,
-    /// No new work is taken.
+    /// It accepts no new connection and no new call.
     Stopping,
-    /// Nothing is waited for.
+    /// It waits for no call in flight.
     Cut,
 }
 
-/// Watchers of the phase; each is called at most once for each phase, and never for the first.
+/// Called when the phase changes: at most once for each phase, and never for the first.
 pub(crate) trait Target: Send + Sync {
     fn enter(self: Arc<Self>, phase: Phase);
 }
 
-/// Its holder is called.
-pub(crate) struct Told {
+/// While it exists, its target is called.
+pub(crate) struct PhaseWatch {
     stop: Stop,
     number: u64,
 }
@@ -48,18 +48,18 @@ impl fmt::Debug for Stop {
 }
 
 impl Stop {
-    /// Nothing is stopped yet.
+    /// A handle that has stopped nothing yet.
     pub fn new() -> Stop {
         Stop::default()
     }
 
-    /// Begins a graceful stop: nothing more is accepted, and what is there is drained: calls that
-    /// come get DELAY, and what is in flight is answered first. Returns at once.
+    /// Begins a graceful stop: no connection is accepted, calls that arrive get DELAY, and calls in
+    /// flight are answered. Returns at once.
     pub fn stop(&self) {
         self.enter(Phase::Stopping);
     }
 
-    /// What is in flight is not waited for any more.
+    /// Ends the wait for calls in flight.
     pub(crate) fn cut(&self) {
         self.enter(Phase::Cut);
     }
@@ -68,8 +68,8 @@ impl Stop {
         self.lock().phase
     }
 
-    /// From now on `target` is called, at once if the phase has changed.
-    pub(crate) fn tell(&self, target: Arc<dyn Target>) -> Told {
+    /// Calls `target` from now on, at once if the phase has changed.
+    pub(crate) fn watch(&self, target: Arc<dyn Target>) -> PhaseWatch {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
@@ -77,7 +77,7 @@ impl Stop {
             Arc::clone(&target).enter(state.phase);
         }
         state.targets.insert(number, target);
-        Told {
+        PhaseWatch {
             stop: self.clone(),
             number,
         }
@@ -94,17 +94,17 @@ impl Stop {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is half-moved under it.
+        // No panic leaves the value inconsistent.
         self.shared
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-impl Drop for Told {
+impl Drop for PhaseWatch {
     fn drop(&mut self) {
         let target = self.stop.lock().targets.remove(&self.number);
-        // Its own destructor runs without the lock.
+        // Its destructor runs without the lock.
         drop(target);
     }
 }

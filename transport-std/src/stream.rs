@@ -1,4 +1,4 @@
-//! What a connection needs of its socket.
+//! The socket of a connection.
 
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -7,42 +7,43 @@ use std::time::Duration;
 
 use nfs4_driver::Stream;
 
-/// A blocking stream that one thread reads while another writes, such as a socket.
+/// A blocking stream, such as a socket, that one thread reads while another writes.
 ///
-/// When a timeout is over, a call ends with [`io::ErrorKind::WouldBlock`] or
+/// When its timeout passes, a call ends with [`io::ErrorKind::WouldBlock`] or
 /// [`io::ErrorKind::TimedOut`].
 pub trait BlockingStream: Send + Sync + 'static {
-    /// Waits for bytes and reads to `space`; zero bytes mean the end.
+    /// Waits for bytes and reads them into `space`; zero bytes mean the end.
     ///
     /// # Errors
     /// The stream failed, or the timeout is over.
     fn read(&self, space: &mut [u8]) -> io::Result<usize>;
 
-    /// Waits until a read would not, and reads nothing.
+    /// Waits until a read would not block, and reads nothing.
     ///
     /// # Errors
     /// The stream failed, or the timeout is over.
     fn wait(&self) -> io::Result<()>;
 
-    /// Writes a beginning of `slices` and says how much. Nothing stays behind in a buffer.
+    /// Writes the first bytes of `slices` and returns how many. The stream keeps no buffer of its
+    /// own.
     ///
     /// # Errors
     /// The stream failed, or the timeout is over and nothing was written.
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// How long a read or a wait may take from now on.
+    /// Sets the timeout of reads and waits.
     ///
     /// # Errors
     /// The stream failed.
     fn set_read_timeout(&self, span: Duration) -> io::Result<()>;
 
-    /// How long a write may take from now on.
+    /// Sets the timeout of writes.
     ///
     /// # Errors
     /// The stream failed.
     fn set_write_timeout(&self, span: Duration) -> io::Result<()>;
 
-    /// Ends one direction, or both; a thread that is blocked in it comes back.
+    /// Ends one direction, or both; a thread that blocks in it returns.
     ///
     /// # Errors
     /// The stream failed.
@@ -79,7 +80,7 @@ impl BlockingStream for TcpStream {
     }
 }
 
-/// The writing half of a stream, as the driver sees it: reading is the reader's.
+/// The writing half of a stream for the driver; the reader does the reading.
 pub(crate) struct Writer<'a, S>(pub(crate) &'a S);
 
 impl<S: BlockingStream> Stream for Writer<'_, S> {

@@ -41,7 +41,7 @@ impl TimerThread {
     pub(crate) fn stop(self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.thread.thread().unpark();
-        // It panicked if the engine did, and that is known.
+        // It panicked if the engine did, which is reported elsewhere.
         let _ = self.thread.join();
     }
 }
@@ -71,7 +71,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Also a panic is an end.
+/// A panic ends it as well.
 struct Failed<'a, F: FnOnce()> {
     then: Option<F>,
     unless: &'a AtomicBool,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
-/// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and says why it
+/// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and returns why it
 /// did. Once `stop` is ready, calls that come get DELAY, to come by another connection, and
 /// this one ends when the calls in flight are answered.
 ///

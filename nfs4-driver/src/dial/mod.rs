@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nfs4_engine::{DialError, Input, Mono};
 
-use crate::batch::{Batch, Wanted};
+use crate::batch::{Batch, DialOrder};
 use crate::clock::Clock;
 use crate::log;
 use crate::policy::{DialPolicy, DialRequest, SameHost};
@@ -24,7 +24,7 @@ pub(crate) struct Dials {
 pub(crate) struct State {
     pub(crate) queue: Queue,
     pub(crate) dialers: Vec<Arc<Slot>>,
-    /// When the dialers look again for a dial that waits for its peer's pace.
+    /// When the dialers check again for a dial that waits for its peer's rate.
     pub(crate) look: Option<Mono>,
 }
 
@@ -49,8 +49,8 @@ impl Dials {
         *lock(&self.policy) = policy;
     }
 
-    /// Lines up what is wanted, as far as it is allowed; the rest is answered by inputs of `batch`.
-    /// Not under the engine's lock: the policy is not ours.
+    /// Queues the connections that the engine asks for and the policy allows; the others fail as
+    /// inputs of `batch`. It runs without the engine's lock: the policy is code of the embedder.
     pub(crate) fn take_in(&self, batch: &mut Batch, clock: &dyn Clock) {
         if batch.dials.is_empty() {
             return;
@@ -75,8 +75,7 @@ impl Dials {
         }
     }
 
-    /// Wakes the dialers when a dial may have waited long enough for its peer's pace; says when to
-    /// come back for that.
+    /// Wakes the dialers when a dial may start by its peer's rate; returns when to check again.
     pub(crate) fn wake_paced(&self, now: Mono) -> Option<Duration> {
         let mut state = lock(&self.state);
         let look = state.look?;
@@ -88,7 +87,7 @@ impl Dials {
         None
     }
 
-    fn line_up(&self, wanted: &Wanted, now: Mono) -> Result<(), DialError> {
+    fn line_up(&self, wanted: &DialOrder, now: Mono) -> Result<(), DialError> {
         let mut state = lock(&self.state);
         let asker = Origin::of(&wanted.peer);
         if state.dialers.is_empty() || !state.queue.push(&asker, wanted.dial, wanted.target, now) {
@@ -100,7 +99,7 @@ impl Dials {
 }
 
 impl State {
-    /// Every dialer looks whether there is something to do.
+    /// Wakes every dialer to check for work.
     pub(crate) fn wake(&self) {
         if self.queue.is_empty() {
             return;
@@ -114,7 +113,7 @@ impl State {
 }
 
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing is half-moved under it.
+    // No panic leaves the value inconsistent.
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())

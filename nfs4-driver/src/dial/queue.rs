@@ -1,5 +1,5 @@
-//! Connections that are to be made: in turn for each peer that asks, paced, and not again at once to
-//! an address that did not answer.
+//! Connections to be made: peers take turns, at a limited rate, and an address that did not answer
+//! is not tried again at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use nfs4_engine::{DialId, Mono};
 
 use crate::roster::Origin;
 
-/// The dials that wait, and what is remembered of those before.
+/// The dials that wait, and a memory of earlier ones.
 pub(crate) struct Queue {
     max_running: u32,
     running: u32,
     waiting: usize,
     peers: HashMap<Origin, Asker>,
-    /// The peers for which dials wait, each once; the next in front.
+    /// The peers with waiting dials, each once, the next in front.
     order: VecDeque<Origin>,
     failures: HashMap<SocketAddr, Failure>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Queue {
 struct Asker {
     waiting: VecDeque<(DialId, SocketAddr)>,
     running: u32,
-    /// How many dials may start at once, and since when.
+    /// Number of dials that may start at once, and since when.
     allowance: u32,
     since: Mono,
 }
@@ -51,8 +51,8 @@ impl Queue {
         self.waiting == 0
     }
 
-    /// Lines up a dial that this peer asks for; `false` if too many wait, or if the address has not
-    /// answered and is left alone for a while.
+    /// Queues a dial for this peer; returns `false` if too many wait, or if the address did not
+    /// answer a short time ago.
     pub(crate) fn push(
         &mut self,
         peer: &Origin,
@@ -95,7 +95,7 @@ impl Queue {
                 continue;
             };
             asker.refill(now);
-            // Some are left for other peers, however long an address keeps a dial waiting.
+            // Some are reserved for other peers, however long an address keeps a dial waiting.
             let may_start = asker.allowance > 0 && asker.running < self.max_running.div_ceil(4);
             let next = may_start.then(|| asker.waiting.pop_front()).flatten();
             let Some((dial, target)) = next else {
@@ -114,12 +114,12 @@ impl Queue {
         None
     }
 
-    /// When to look again although no dial has ended, if one waits for its peer's pace.
+    /// When to check again although no dial has ended, if one waits for its peer's rate.
     pub(crate) fn pause(&self) -> Option<Duration> {
         (!self.is_empty() && self.running < self.max_running).then_some(PACE)
     }
 
-    /// A dial has ended.
+    /// Records the end of a dial.
     pub(crate) fn ended(&mut self, peer: &Origin, target: SocketAddr, answered: bool, now: Mono) {
         self.running -= 1;
         if let Some(asker) = self.peers.get_mut(peer) {
@@ -139,14 +139,14 @@ impl Queue {
             times: 0,
             until: now,
         });
-        let pause = REST
+        let pause = PAUSE
             .saturating_mul(1 << failure.times.min(8))
             .min(LONGEST_REST);
         failure.times += 1;
         failure.until = now.after(pause);
     }
 
-    /// Takes out all that waits.
+    /// Removes all waiting dials.
     pub(crate) fn drain(&mut self) -> Vec<DialId> {
         self.order.clear();
         self.waiting = 0;
@@ -157,7 +157,7 @@ impl Queue {
         waiting.map(|(dial, _)| dial).collect()
     }
 
-    /// Forgets peers that have their whole allowance, now and then.
+    /// Forgets, from time to time, peers that have their whole allowance.
     fn forget_idle(&mut self, now: Mono) {
         let len = self.peers.len();
         if len >= KEPT_PEERS && len.is_power_of_two() {
@@ -188,10 +188,10 @@ const MAX_WAITING_OF_PEER: usize = 256;
 /// Maximum number of dials that start at once for one peer, and the time until there is one more.
 const BURST: u32 = 32;
 const PACE: Duration = Duration::from_millis(125);
-/// How long an address that did not answer is left alone; twice as long each time.
-const REST: Duration = Duration::from_secs(1);
+/// Time for which an address that did not answer is not dialled; it doubles each time.
+const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(300);
-/// Maximum number of addresses that are remembered for that.
+/// Maximum number of addresses whose failures are remembered.
 const MAX_FAILURES: usize = 4_096;
 const KEPT_PEERS: usize = 64;
 

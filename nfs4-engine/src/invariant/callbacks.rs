@@ -66,7 +66,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Callback paths and what they have sent agree; says how much is on the wire by them.
+    /// Callback paths and what they have sent agree; returns how much is on the wire by them.
     fn check_paths(&self) -> Result<usize, String> {
         let core = &self.runner.core;
         let mut listed = 0;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::slot_store::whole;
 use crate::time::Mono;
 
-/// How many slots a client needs, as its use of them shows.
+/// Number of slots a client needs, as its use of them shows.
 ///
 /// It gets all that were negotiated. When it has used few for a lease, unused slots that hold memory
 /// are recalled; when it uses more than half of what is left, it gets all again, so that no client

@@ -33,7 +33,7 @@ impl Delegated {
         }
     }
 
-    /// How many there are, revoked ones included.
+    /// Number of there are, revoked ones included.
     pub(crate) fn len(&self) -> usize {
         self.slab.len()
     }
@@ -43,7 +43,7 @@ impl Delegated {
         self.held
     }
 
-    /// How many are revoked.
+    /// Number of are revoked.
     pub(crate) fn revoked(&self) -> usize {
         self.slab.len() - self.held.iter().sum::<usize>()
     }

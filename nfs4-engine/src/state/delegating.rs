@@ -38,7 +38,7 @@ impl States {
         self.delegated.revoked() > 0
     }
 
-    /// How many delegations there are, revoked ones included.
+    /// Number of delegations there are, revoked ones included.
     pub(crate) fn delegations(&self) -> usize {
         self.delegated.len()
     }

@@ -282,5 +282,5 @@ impl Delegation {
     }
 }
 
-/// How many times the wait for a holder a client that got DELAY may take to ask again.
+/// Number of times the wait for a holder a client that got DELAY may take to ask again.
 const COMES_AGAIN: u32 = 4;

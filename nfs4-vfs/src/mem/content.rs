@@ -138,7 +138,7 @@ impl Content {
         Bytes::from(all)
     }
 
-    /// Sees to it that each chunk of the range is there and charged.
+    /// Ensures that each chunk of the range is there and charged.
     fn make_room(&self, offset: u64, len: usize) -> Result<(), FsError> {
         let lacks = |chunk: Option<&Arc<Chunk>>, piece: &Piece| {
             chunk.is_none_or(|chunk| (chunk.room() as usize) < piece.at + piece.len)

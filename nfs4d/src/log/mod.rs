@@ -62,7 +62,7 @@ impl Log {
         self.sink.flush(PATIENCE);
     }
 
-    /// How many lines are missing, and why.
+    /// Number of lines are missing, and why.
     pub(crate) fn counters(&self) -> Vec<IntCounter> {
         vec![self.sink.lost.clone(), self.pace.left_out.clone()]
     }

@@ -54,7 +54,7 @@ impl Pace {
         Layered(self)
     }
 
-    /// Says how many lines were left out since the last time; whether there may be more.
+    /// Returns how many lines were left out since the last time; whether there may be more.
     pub(super) fn tell(&self) -> bool {
         let mut told = Vec::new();
         for kind in self.lock().values_mut() {
@@ -108,7 +108,7 @@ impl Pace {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
-        // Nothing is half-moved under it.
+        // No panic leaves the value inconsistent.
         self.kinds
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())

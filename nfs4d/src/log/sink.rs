@@ -117,7 +117,7 @@ impl Sink {
         }
     }
 
-    /// Waits for lines, or for the time to look at what is missing; says whether it was asked to.
+    /// Waits for lines, or for the time to look at what is missing; returns whether it was asked to.
     fn take(&self, lines: &mut Vec<u8>, next: Option<Instant>) -> bool {
         lines.clear();
         // One burst is no reason to keep this much.
@@ -145,7 +145,7 @@ impl Sink {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is half-moved under it.
+        // No panic leaves the value inconsistent.
         self.state
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -164,7 +164,7 @@ impl Write for &Sink {
     }
 }
 
-/// Writes as much as the file takes, and says how much that is.
+/// Writes as much as the file takes, and returns how much that is.
 fn write(file: &mut impl Write, lines: &[u8]) -> usize {
     let mut written = 0;
     while written < lines.len() {

@@ -13,8 +13,8 @@ use nfs4_driver::{Closing, Connection, Node};
 use crate::connection::{STACK, serve_stream};
 use crate::stop::Stop;
 
-/// All readers of a server that run.
-pub(crate) struct Crew {
+/// All running readers of a server.
+pub(crate) struct ConnectionThreads {
     node: Node,
     stop: Stop,
     state: Mutex<State>,
@@ -24,15 +24,15 @@ pub(crate) struct Crew {
 #[derive(Default)]
 struct State {
     threads: HashMap<ConnId, JoinHandle<()>>,
-    /// The latest that ended; the next one joins it.
+    /// The thread that ended last; the next one joins it.
     last: Option<JoinHandle<()>>,
     /// The engine is dead.
     dead: bool,
 }
 
-impl Crew {
-    pub(crate) fn new(node: Node, stop: Stop) -> Arc<Crew> {
-        Arc::new(Crew {
+impl ConnectionThreads {
+    pub(crate) fn new(node: Node, stop: Stop) -> Arc<ConnectionThreads> {
+        Arc::new(ConnectionThreads {
             node,
             stop,
             state: Mutex::default(),
@@ -42,30 +42,30 @@ impl Crew {
 
     /// Starts the thread of a connection.
     pub(crate) fn start(
-        self: &Arc<Crew>,
+        self: &Arc<ConnectionThreads>,
         stream: TcpStream,
         connection: Connection,
     ) -> io::Result<()> {
         let id = connection.id();
-        let crew = Arc::clone(self);
-        // Held until its handle is in the table, for it to find there when it ends.
+        let threads = Arc::clone(self);
+        // Held until its handle is in the table, so that the thread finds it there when it ends.
         let mut state = self.lock();
         let thread = Builder::new()
             .name(format!("nfs4-{id}"))
             .stack_size(STACK)
             .spawn(move || {
-                let member = Member { crew, id };
-                let why = serve_stream(stream, connection, &member.crew.stop);
-                // One of its threads may have panicked, too.
+                let member = Member { threads, id };
+                let why = serve_stream(stream, connection, &member.threads.stop);
+                // One of its threads may have panicked.
                 if matches!(why, Closing::EngineDead(_) | Closing::Abandoned) {
-                    member.crew.check();
+                    member.threads.check();
                 }
             })?;
         state.threads.insert(id, thread);
         Ok(())
     }
 
-    /// Waits until all have ended, at most for `span`; says how many have not.
+    /// Waits until all threads have ended, for at most `span`; returns how many have not.
     pub(crate) fn wait(&self, span: Duration) -> usize {
         let some = |state: &mut State| !state.threads.is_empty();
         let waited = self.left.wait_timeout_while(self.lock(), span, some);
@@ -73,7 +73,7 @@ impl Crew {
         state.threads.len()
     }
 
-    /// Waits until all have ended and are joined; says whether the engine is alive.
+    /// Waits until all threads have ended and are joined; returns whether the engine is alive.
     pub(crate) fn join(&self) -> bool {
         let some = |state: &mut State| !state.threads.is_empty();
         let waited = self.left.wait_while(self.lock(), some);
@@ -85,13 +85,13 @@ impl Crew {
         alive
     }
 
-    /// The engine is dead, and so is the server.
+    /// Notes that the engine is dead; the server ends.
     pub(crate) fn fail(&self) {
         self.lock().dead = true;
         self.stop.cut();
     }
 
-    /// Looks whether the engine is alive.
+    /// Checks whether the engine is alive.
     fn check(&self) {
         if self.node.connections().is_err() {
             self.fail();
@@ -104,12 +104,13 @@ impl Crew {
         let before = std::mem::replace(&mut state.last, own);
         self.left.notify_all();
         drop(state);
-        // A thread that is not joined keeps its stack: each joins the one that ended before it.
+        // A thread that is not joined keeps its stack: each thread joins the one that ended before
+        // it.
         join(before);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing is half-moved under it.
+        // No panic leaves the value inconsistent.
         self.state
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -117,22 +118,22 @@ impl Crew {
 }
 
 struct Member {
-    crew: Arc<Crew>,
+    threads: Arc<ConnectionThreads>,
     id: ConnId,
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.crew.check();
+            self.threads.check();
         }
-        self.crew.end(self.id);
+        self.threads.end(self.id);
     }
 }
 
 fn join(thread: Option<JoinHandle<()>>) {
     if let Some(thread) = thread {
-        // Whether it panicked is seen to by itself.
+        // Panics are handled elsewhere.
         let _ = thread.join();
     }
 }
