@@ -91,7 +91,7 @@ pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
 /// An action of the administrator is a warning.
 pub(crate) fn admin(admin: &Admin) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(?admin, "asked by whoever is in charge");
+    tracing::warn!(?admin, "request of the administrator");
 }
 
 /// Events that a client can cause with every request are logged at DEBUG, and a client that comes

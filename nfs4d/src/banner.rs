@@ -1,4 +1,4 @@
-//! What the server says when it is ready.
+//! What the server prints when it is ready.
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,8 +6,8 @@ use std::thread;
 
 use crate::config::Settings;
 
-/// Prints on standard output what is served. A thread of its own waits for the reader, if there is one,
-/// and ends with the process.
+/// Prints the banner on standard output. A thread of its own waits for a slow reader, and ends with
+/// the process.
 pub(crate) fn show(banner: String) {
     let shown = thread::Builder::new()
         .name("nfs4d-banner".to_owned())
@@ -17,8 +17,8 @@ pub(crate) fn show(banner: String) {
     }
 }
 
-/// What is served, where, and how to mount it; `addresses` are where it really listens, `metrics`
-/// where it shows what it counts.
+/// What is served, where, and how to mount it; `addresses` are those listened on, `metrics` that of
+/// the metrics.
 pub(crate) fn banner(
     settings: &Settings,
     addresses: &[SocketAddr],

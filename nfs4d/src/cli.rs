@@ -29,7 +29,7 @@ pub(crate) struct Cli {
     )]
     listen: Vec<SocketAddr>,
 
-    /// How long a client may be silent before it loses its opens and locks
+    /// Time after which a silent client loses its opens and locks
     #[arg(
         long,
         value_name = "SECONDS",
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
     )]
     lease_time: u64,
 
-    /// How long after a start new opens and locks are refused with GRACE; 0 for not at all
+    /// Time after a start in which new opens and locks get GRACE; 0 for none
     ///
     /// The server does not accept reclaims yet.
     #[arg(
@@ -51,7 +51,7 @@ pub(crate) struct Cli {
     )]
     grace_time: u64,
 
-    /// How long a stop waits for requests that run before it cuts their connections off
+    /// Time that a stop waits for running requests before it closes their connections
     #[arg(
         long,
         value_name = "SECONDS",
@@ -65,7 +65,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: Level,
 
-    /// How much the file system may hold, as in 512M or 2G
+    /// Maximum size of the file system, as in 512M or 2G
     #[arg(
         long,
         value_name = "SIZE",
@@ -75,7 +75,7 @@ pub(crate) struct Cli {
     )]
     memory: Size,
 
-    /// Which address the server connects to for callbacks to a client of NFSv4.0
+    /// Addresses to which the server may connect for callbacks of NFSv4.0
     ///
     /// A client may name any address, and delegations are only for clients that were reached.
     /// Clients of later versions are called back on their own connections.
@@ -86,7 +86,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DRIVER", default_value = "tokio")]
     driver: Driver,
 
-    /// Where to show what is counted, in Prometheus' text format, under `/metrics`
+    /// Where to serve metrics in Prometheus' text format, under `/metrics`
     ///
     /// Every host that reaches the address can read it. Without this option no metrics are served.
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
@@ -103,7 +103,7 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The command line of this process; a wrong one ends the process with a message and exit code 2.
+    /// Reads the command line; a wrong one ends the process with a message and exit code 2.
     pub(crate) fn read() -> Cli {
         let cli = Cli::parse();
         if let Some(conflict) = cli.conflict() {
@@ -140,7 +140,7 @@ impl Cli {
     pub(crate) fn settings(&self) -> Settings {
         let mut listen = self.listen.iter().copied();
         Settings {
-            // Without one there is the default.
+            // clap gives the default if there is none.
             listen: listen.next().unwrap_or(Settings::default().listen),
             also_listen: listen.collect(),
             lease: Duration::from_secs(self.lease_time),

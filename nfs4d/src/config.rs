@@ -1,4 +1,4 @@
-//! The server's settings, and what each becomes: the engine's, the driver's, the file system's.
+//! The server's settings, and their translation for the engine, the driver and the file system.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use nfs4_vfs::MemFsConfig;
 use crate::reach::Reach;
 use crate::size::Size;
 
-/// What may be set on the command line.
+/// The settings of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen; with the machine it makes up the server's identity.
+    /// The address to listen on; with the machine's id it is the server's identity.
     pub listen: SocketAddr,
-    /// Where to listen besides.
+    /// Further addresses to listen on.
     pub also_listen: Vec<SocketAddr>,
-    /// How long a client may be silent before it loses its state.
+    /// Time after which a silent client loses its state.
     pub lease: Duration,
-    /// How long after a start new opens and locks are refused with GRACE; zero for not at all.
+    /// Time after a start in which new opens and locks get GRACE; zero for none.
     pub grace: Duration,
-    /// How long a stop waits for requests that run.
+    /// Time that a stop waits for running requests.
     pub stop: Duration,
-    /// What the file system may hold, names and attributes included.
+    /// Maximum size of the file system, names and attributes included.
     pub memory: Size,
     /// Addresses to connect to when a client of NFSv4.0 wants to be called back.
     pub callback_dial: CallbackDial,
     /// What drives the connections.
     pub driver: Driver,
-    /// Where to show what is counted; nowhere if not set.
+    /// Where metrics are served; none for nowhere.
     pub metrics: Option<SocketAddr>,
     /// Where clients reach the server, as it reports it; empty for nowhere.
     pub server_addresses: Vec<Reach>,
@@ -59,8 +59,8 @@ pub enum Driver {
     Threads,
 }
 
-/// Loopback and a port that needs no root. No grace period: memory does not outlive the server, so no
-/// client has anything to reclaim.
+/// The default is loopback, and a port that needs no root. There is no grace period: the files do
+/// not outlive the server, so no client has anything to reclaim.
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -79,13 +79,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The protocol's share; `listen` has the port that is really listened at.
+    /// The engine's settings; `listen` has the port that was bound.
     pub fn engine(&self) -> Config {
         let port = self.listen.port();
         let addresses = self.server_addresses.iter();
         let default = Config::default();
         Config {
-            // A stop drains, and may take longer than an operator has patience with a connection.
+            // A stop drains too, and may take longer than the drain of a connection.
             drain_deadline: default.drain_deadline.max(self.stop),
             lease: self.lease,
             grace: self.grace,
@@ -94,7 +94,7 @@ impl Settings {
         }
     }
 
-    /// The share of sockets, records and queues.
+    /// The driver's limits.
     pub fn limits(&self) -> Limits {
         Limits {
             stop_timeout: self.stop,
@@ -102,7 +102,7 @@ impl Settings {
         }
     }
 
-    /// What decides which addresses may be dialled.
+    /// The policy for addresses that may be dialled.
     pub fn dial_policy(&self) -> Arc<dyn DialPolicy> {
         match self.callback_dial {
             CallbackDial::SameHost => Arc::new(SameHost),
@@ -111,8 +111,8 @@ impl Settings {
         }
     }
 
-    /// The file system's share. Its root is as open as `/tmp`: a server that any user may start has no
-    /// better owner to give it to.
+    /// The file system's settings. Its root directory is writable for all, as `/tmp`: a server that
+    /// any user may start has no better owner for it.
     pub fn file_system(&self, epoch: u32) -> MemFsConfig {
         MemFsConfig {
             root_mode: 0o1777,

@@ -1,4 +1,4 @@
-//! How many connections the file descriptors of this process are for.
+//! Fits the limit of connections to the file descriptors of this process.
 
 use nfs4_driver::Limits;
 

@@ -1,19 +1,19 @@
-//! Why the server did not start, or did not continue, for the user that started it.
+//! Errors that end the server, as the administrator reads them.
 
 use std::io;
 use std::net::SocketAddr;
 
 use nfs4_engine::{ConfigFaults, StartError};
 
-/// What ended the server before it was asked to stop.
+/// An error that ended the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{}", advice(source))]
     Listen {
-        /// What was asked for.
+        /// The address of the command line.
         address: SocketAddr,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The operating system has no randomness, without which clients could choose hash collisions.

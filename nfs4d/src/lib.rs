@@ -28,7 +28,7 @@ pub use reach::Reach;
 pub use server::serve;
 pub use size::{Size, SizeFault};
 
-/// Reads the command line, serves until Ctrl-C or SIGTERM, and returns how it went.
+/// Reads the command line and serves until Ctrl-C or SIGTERM; returns the exit code.
 pub fn main() -> ExitCode {
     let cli = cli::Cli::read();
     let log = match log::Log::start(cli.log()) {

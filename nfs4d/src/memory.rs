@@ -1,7 +1,7 @@
-//! Memory that is not used goes back to the system.
+//! Returns unused memory to the system.
 //!
-//! The C library keeps what is freed for what comes next, for good: after a peak the process would
-//! stay as large as it ever was.
+//! The C library keeps freed memory for later use, without end: after a peak the process would stay
+//! as large as it was then.
 
 use std::io;
 use std::thread::{self, Builder};
@@ -11,7 +11,7 @@ use nfs4_driver::Node;
 
 use crate::system;
 
-/// Starts the thread that sees to it, which ends with the process.
+/// Starts the thread, which ends with the process.
 ///
 /// # Errors
 /// It does not start.
@@ -46,11 +46,11 @@ fn keep(node: &Node) {
     }
 }
 
-/// Bytes: a little more than a record of a megabyte, of which one comes after the other.
+/// In bytes: a little more than a record of a megabyte.
 const AT_ENDS: u32 = 2 << 20;
-/// From one time to the next: what is freed is often used again within this time.
+/// Interval between two trims: freed memory is often used again within this time.
 const PAUSE: Duration = Duration::from_secs(4);
-/// How long the server must have been idle.
+/// Time for which the server must have been idle.
 const GLIMPSE: Duration = Duration::from_millis(50);
 /// A server that is always in use is not waited for.
 const MOST_PUT_OFF: u32 = 15;

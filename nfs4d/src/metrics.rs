@@ -18,24 +18,25 @@ use tokio::time::{sleep, timeout};
 
 use crate::fault::Fault;
 
-/// Answers a few requests at once; one that is not asked for in time gives way to the next.
+/// Answers a few requests at once; a connection that sends no request in time is closed for the
+/// next.
 pub(crate) struct Exporter {
     listener: TcpListener,
     address: SocketAddr,
     shown: Arc<Shown>,
 }
 
-/// What there is to see.
+/// What is exported.
 struct Shown {
     registry: Registry,
     recorder: Mutex<PrometheusRecorder>,
     node: Node,
 }
 
-/// A connection that asks.
+/// An HTTP connection.
 struct Asking {
     task: AbortHandle,
-    /// All of the request has come.
+    /// The request has arrived completely.
     asked: Arc<AtomicBool>,
 }
 
@@ -73,7 +74,7 @@ impl Exporter {
         })
     }
 
-    /// Where it really listens.
+    /// The address that is listened on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -104,7 +105,7 @@ impl Exporter {
     }
 }
 
-/// The oldest that has not asked yet goes, or the oldest of all.
+/// Closes the oldest connection without a request, or the oldest of all.
 fn give_way(all: &mut Vec<Asking>) {
     let idle = |asking: &Asking| !asking.asked.load(Ordering::Relaxed);
     let first = all.iter().position(idle).unwrap_or_default();
@@ -139,7 +140,7 @@ async fn answer(
 }
 
 impl Shown {
-    /// One after the other, for there is one recorder.
+    /// One at a time: there is one recorder.
     fn text(&self) -> (&'static str, String) {
         let mut recorder = self
             .recorder
@@ -158,7 +159,7 @@ impl Shown {
     }
 }
 
-/// Serves what there is to serve, forever.
+/// Serves forever, if there is an exporter.
 pub(crate) async fn serve(exporter: Option<Exporter>) -> Infallible {
     match exporter {
         Some(exporter) => exporter.serve().await,

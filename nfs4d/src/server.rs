@@ -21,8 +21,8 @@ use crate::metrics::{self, Exporter};
 use crate::signals::Signals;
 use crate::{banner, boot, descriptors, memory, system};
 
-/// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. With what is counted
-/// `counters` are shown.
+/// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
+/// with the metrics.
 pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let descriptors = match system::raise_descriptors() {
         Ok(descriptors) => Some(descriptors),
@@ -33,7 +33,7 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
     };
     let mut runtime = match settings.driver {
         Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
-        // All it does is to wait for signals, and to show metrics.
+        // The runtime only waits for signals and serves metrics.
         Driver::Threads => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = runtime.enable_all().build()?;
@@ -61,11 +61,11 @@ pub async fn serve(settings: &Settings, stop: impl Future<Output = ()>) -> Resul
     serve_in(None, settings, stop).await
 }
 
-/// A process that does nothing else.
+/// What belongs to a process of its own.
 struct Process {
     /// Number of file descriptors it may have, if that is known.
     descriptors: Option<u64>,
-    /// What else it counts.
+    /// Further counters.
     counters: Vec<IntCounter>,
 }
 
@@ -90,7 +90,7 @@ async fn serve_in(
         ..settings.file_system(boot.epoch)
     };
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
-    // Where it really listens, if any port would do.
+    // The port that was bound, if any port would do.
     let bound = Settings {
         listen,
         ..settings.clone()
@@ -132,7 +132,7 @@ async fn serve_in(
     }
 }
 
-/// Listens, and says where that really is.
+/// Binds a listener; returns its address with the port that was bound.
 async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Fault> {
     let listener = TcpListener::bind(address)
         .await
@@ -151,7 +151,7 @@ async fn serve_on_tokio(
         let mut stopped = told.subscribe();
         let server = on_tokio::Server::new(listener, node.clone());
         servers.spawn(server.serve(async move {
-            // The only value is that there will be none.
+            // It changes only when the sender is dropped.
             let _ = stopped.changed().await;
         }));
     }

@@ -1,4 +1,4 @@
-//! The signals that ask for an end.
+//! The signals that stop the server.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,15 +10,15 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// They are caught as soon as this exists.
+/// Signals are caught while it exists.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    /// From now on the first signal is waited for by [`Signals::next`], and a second one ends the
-    /// process, whatever its threads are doing: the handler itself does it.
+    /// Catches signals from now on: [`Signals::next`] returns the first, and a second one ends the
+    /// process from within its handler, whatever the threads do.
     pub(crate) fn catch() -> io::Result<Signals> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
@@ -32,7 +32,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one, and says what it is called.
+    /// Waits for a signal, and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         poll_fn(|context| {
             if self.interrupt.poll_recv(context).is_ready() {

@@ -1,4 +1,4 @@
-//! What the operating system is asked for beside files and sockets: the one place with unsafe code.
+//! Calls of the operating system beside files and sockets: the one file with unsafe code.
 
 #![expect(unsafe_code, reason = "the C library has no safe interface")]
 

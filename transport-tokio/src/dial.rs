@@ -48,7 +48,7 @@ pub(crate) async fn carry_out(
             return None;
         }
     };
-    // Without it the server is slower and no worse.
+    // Without the option the server is slower, and correct.
     let _ = stream.set_nodelay(true);
     match dial.connected() {
         Ok(connection) => Some(serve_stream(stream, connection, stopped).await),

@@ -1,4 +1,4 @@
-//! A listener and the connections that came by it.
+//! A listener and its connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ pub struct Server {
     node: Node,
 }
 
-/// Why a server ended by itself.
+/// Why [`Server::serve`] ended without a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServeError {
-    /// Nothing can be served any more.
+    /// The engine is dead.
     #[error(transparent)]
     EngineDead(#[from] EngineDead),
 }
@@ -36,12 +36,12 @@ impl Server {
         Ok(Server::new(TcpListener::bind(address).await?, node))
     }
 
-    /// Serves on a listener that is there already.
+    /// Serves an existing listener.
     pub fn new(listener: TcpListener, node: Node) -> Server {
         Server { listener, node }
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     ///
     /// # Errors
     /// The system does not say.
@@ -63,7 +63,7 @@ impl Server {
         let mut dialer = node.dialer();
         let mut connections = JoinSet::new();
         let mut accepts = Accepts::new(node.clone());
-        // When to accept again, after a failure.
+        // Time of the next accept, after a failure.
         let mut pause = None;
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -134,7 +134,7 @@ fn start(
         Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => return Ok(()),
         Err(Refused::EngineDead(dead)) => return Err(dead),
     };
-    // Without it the server is slower and no worse.
+    // Without the option the server is slower, and correct.
     let _ = stream.set_nodelay(true);
     connections.spawn(async move {
         let stopped = async {

@@ -21,7 +21,7 @@ pub(super) struct Content {
     shape: RwLock<()>,
     // Held for look-ups only, never while bytes are copied.
     chunks: RwLock<BTreeMap<u64, Arc<Chunk>>>,
-    // The rooms of all chunks.
+    // Sum of the room of all chunks.
     held: AtomicU64,
     space: Arc<Space>,
 }
@@ -46,12 +46,12 @@ impl Content {
         }
     }
 
-    /// Keeps the file from being cut, to read or write it.
+    /// Locks the file against truncation, to read or write it.
     pub(super) fn share(&self) -> RwLockReadGuard<'_, ()> {
         read(&self.shape)
     }
 
-    /// Keeps all others away, to cut it.
+    /// Locks the file alone, to truncate it.
     pub(super) fn exclude(&self) -> RwLockWriteGuard<'_, ()> {
         write(&self.shape)
     }
@@ -61,7 +61,7 @@ impl Content {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// All that is charged for them.
+    /// Bytes that are charged for them.
     pub(super) fn charged(&self) -> u64 {
         self.held() + read(&self.chunks).len() as u64 * CHUNK_COST
     }
@@ -96,7 +96,7 @@ impl Content {
         Ok(())
     }
 
-    /// Forgets all bytes from `size` on; while the file is [excluded](Content::exclude).
+    /// Removes all bytes from `size` on; while the file is [excluded](Content::exclude).
     pub(super) fn cut(&self, size: u64) -> CutOff {
         let mut chunks = write(&self.chunks);
         let cut_off = chunks.split_off(&size.div_ceil(CHUNK));
@@ -231,7 +231,7 @@ impl Chunk {
         }
     }
 
-    /// Appends what there is of this range.
+    /// Appends the bytes of this range that exist.
     fn append_to(&self, all: &mut Vec<u8>, at: usize, len: usize) {
         let bytes = lock(&self.bytes);
         let end = bytes.len().min(at + len);

@@ -21,13 +21,13 @@ pub(super) struct Directory {
 
 /// The entries, under the directory's lock.
 pub(super) struct Entries {
-    // With the object beside the cookie: looking a name up is what directories are for.
+    // With the object beside the cookie: most accesses to a directory are look-ups of a name.
     by_name: HashMap<Arc<[u8]>, (u64, Arc<Inode>)>,
     // A listing goes up, and each new entry gets a lower cookie than all before it: what comes
     // while a listing is under way lies behind it, so that every listing ends. An entry keeps its
     // cookie for as long as it is there, so that no listing has it twice or leaves it out.
     by_cookie: BTreeMap<u64, Entry>,
-    // Of the next new entry; there are more than can ever be used up.
+    // Cookie of the next new entry; there are more than any server uses.
     next_cookie: u64,
     removed: bool,
 }
@@ -51,7 +51,7 @@ impl Directory {
         }
     }
 
-    /// The entries to look at, unless the directory was removed.
+    /// Locks the entries for reading, unless the directory was removed.
     pub(super) fn read(&self) -> Result<RwLockReadGuard<'_, Entries>, FsError> {
         let entries = read(&self.entries);
         if entries.removed {
@@ -61,7 +61,7 @@ impl Directory {
         }
     }
 
-    /// The entries to change, unless the directory was removed.
+    /// Locks the entries for writing, unless the directory was removed.
     pub(super) fn write(&self) -> Result<RwLockWriteGuard<'_, Entries>, FsError> {
         let entries = write(&self.entries);
         if entries.removed {
@@ -75,12 +75,12 @@ impl Directory {
         InodeId::from_fileid(self.parent.load(Ordering::Relaxed))
     }
 
-    /// Says that it moved; only under the rename lock.
+    /// Sets another parent; only under the rename lock.
     pub(super) fn set_parent(&self, parent: InodeId) {
         self.parent.store(parent.fileid(), Ordering::Relaxed);
     }
 
-    /// Takes all entries out, at the end of the file system.
+    /// Removes all entries, at the end of the file system.
     pub(super) fn take_all(&self) -> impl Sized {
         let mut entries = write(&self.entries);
         (
@@ -99,7 +99,7 @@ impl Entries {
         self.by_cookie.is_empty()
     }
 
-    /// No entry is added any more, and no request served.
+    /// Marks the directory as removed: no entry is added any more, and no request served.
     pub(super) fn set_removed(&mut self) {
         self.removed = true;
     }
@@ -116,14 +116,14 @@ impl Entries {
         self.by_cookie.insert(cookie, Entry { name, inode });
     }
 
-    /// Takes a name away.
+    /// Removes a name.
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Inode>> {
         let (cookie, inode) = self.by_name.remove(name)?;
         self.by_cookie.remove(&cookie);
         Some(inode)
     }
 
-    /// Gives an entry another name that is not there; its place in listings stays.
+    /// Renames an entry to a name that is free; its place in listings stays.
     pub(super) fn rename(&mut self, from: &[u8], to: &[u8]) {
         let Some((cookie, inode)) = self.by_name.remove(from) else {
             debug_assert!(false, "renamed what is not there");

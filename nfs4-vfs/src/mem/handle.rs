@@ -18,7 +18,7 @@ pub(super) struct InodeId {
     pub(super) index: u32,
 }
 
-/// Makes the handles of one run of one file system, and reads them.
+/// Encodes and decodes the handles of one run of one file system.
 pub(super) struct Handles {
     epoch: u32,
     keyed: SipHasher24,
@@ -64,7 +64,7 @@ impl Handles {
         FsHandle::new(&bytes).expect("twenty bytes are fewer than sixty")
     }
 
-    /// What a handle says: an object, and a check word that is still to be compared with the
+    /// Decodes a handle: an object, and a check word that is still to be compared with the
     /// object's.
     pub(super) fn read(&self, fh: &FsHandle) -> Result<(InodeId, u64), FsError> {
         let bytes: &[u8; LEN] = fh.as_bytes().try_into().map_err(|_| FsError::BadHandle)?;

@@ -1,4 +1,4 @@
-//! One object: its attributes, and what it is.
+//! An object: its attributes and its contents.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -15,14 +15,14 @@ use super::sync::lock;
 /// An object; when the last reference goes, all its room is freed.
 pub(super) struct Inode {
     pub(super) id: InodeId,
-    /// What its handle proves itself with.
+    /// The check word of its handle.
     pub(super) check: u64,
     pub(super) body: Body,
     meta: Mutex<Meta>,
     space: Arc<Space>,
 }
 
-/// What an object is.
+/// The type of an object, and its contents.
 pub(super) enum Body {
     File(Content),
     Directory(Directory),
@@ -33,7 +33,7 @@ pub(super) enum Body {
     Fifo,
 }
 
-/// What changes about every kind of object.
+/// The attributes of every kind of object.
 #[derive(Clone, Debug)]
 pub(super) struct Meta {
     pub(super) mode: u32,
@@ -109,7 +109,7 @@ impl Inode {
             Body::File(ref content) => (content.held(), Device::default()),
             Body::BlockDevice(device) | Body::CharDevice(device) => (0, device),
             Body::Directory(_) => (meta.size.next_multiple_of(BLOCK), Device::default()),
-            // A link's target lies beside its inode, as do the others' nothings.
+            // The target of a link lies beside its inode; the others have no contents.
             Body::Symlink(_) | Body::Socket | Body::Fifo => (0, Device::default()),
         };
         Attrs {
@@ -176,25 +176,25 @@ impl Meta {
         }
     }
 
-    /// Nothing names or holds it any more: its handle is stale.
+    /// Whether it has neither a name nor an open: its handle is stale.
     pub(super) fn is_gone(&self) -> bool {
         self.links == 0 && self.holds == 0
     }
 
-    /// Attributes changed.
+    /// Records a change of attributes.
     pub(super) fn touch(&mut self, now: Wall) {
         self.change += 1;
         self.changed = now;
     }
 
-    /// Data changed.
+    /// Records a change of data.
     pub(super) fn touch_data(&mut self, now: Wall) {
         self.touch(now);
         self.modified = now;
     }
 
-    /// Data was read. As most systems do, the time is kept only if it says something new: the first
-    /// read after a change, and one a day. It does not count as a change.
+    /// Records a read. As in most systems, the time is updated only by the first read after a
+    /// change, and once a day. It does not count as a change.
     pub(super) fn note_read(&mut self, now: Wall) {
         let yesterday = Wall {
             seconds: now.seconds.saturating_sub(86_400),

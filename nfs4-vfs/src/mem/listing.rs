@@ -29,7 +29,7 @@ impl MemFs {
         Ok(FsReply::Entries(entries))
     }
 
-    /// A directory that the user may list, and what else the user may do to it.
+    /// A directory that the user may list, and the user's rights to it.
     pub(super) fn listed(
         &self,
         caller: &Caller<'_>,
@@ -42,7 +42,7 @@ impl MemFs {
         Ok((inode, rights))
     }
 
-    /// Pushes the entries after `cookie` until the reader is full; whether that were all.
+    /// Pushes the entries after `cookie` until the reader is full; returns whether these were all.
     pub(super) fn list(
         &self,
         caller: &Caller<'_>,

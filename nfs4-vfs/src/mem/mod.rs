@@ -51,7 +51,7 @@ use inode::{Body, Inode, Meta};
 use space::{INODE_COST, Space};
 use table::Table;
 
-/// How a [`MemFs`] starts.
+/// The settings of a [`MemFs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemFsConfig {
     /// A number of this run of the server; handles of another run are stale.
@@ -59,7 +59,7 @@ pub struct MemFsConfig {
     /// Random bytes that no client knows and no other file system has, so that no handle can be
     /// guessed.
     pub entropy: [u8; 16],
-    /// How much it may hold, in bytes, names and attributes included.
+    /// Maximum size in bytes, names and attributes included.
     pub capacity: u64,
     /// Permission bits of the root directory.
     pub root_mode: u32,
@@ -185,8 +185,8 @@ impl MemFs {
         }
     }
 
-    /// The object of a handle. One of another run or of an object that is gone is stale, and one
-    /// that was never given out is bad. [RFC 8881 §15.1.2.1, §15.1.2.7]
+    /// The object of a handle. A handle of another run or of a removed object is stale, and one
+    /// that was never issued is bad. [RFC 8881 §15.1.2.1, §15.1.2.7]
     fn inode(&self, fh: &FsHandle) -> Result<Arc<Inode>, FsError> {
         let (id, check) = self.handles.read(fh)?;
         match self.table.get(id) {
@@ -213,8 +213,8 @@ impl MemFs {
         want.stat.then(|| self.space.stat())
     }
 
-    /// Forgets an object if nothing names or holds it. What is returned may be its last reference,
-    /// to be dropped outside all locks.
+    /// Removes an object that has neither a name nor an open. The returned value may be its last
+    /// reference, to be dropped outside all locks.
     fn forget_if_gone(&self, inode: &Inode) -> Option<Arc<Inode>> {
         let gone = inode.meta().is_gone();
         if gone {
@@ -285,7 +285,7 @@ fn entropy() -> [u8; 16] {
     (high << 64 | low).to_be_bytes()
 }
 
-/// Whether something can have this name.
+/// Checks that a name is legal.
 fn check_name(name: &[u8]) -> Result<(), FsError> {
     match name.len() {
         0 => Err(FsError::Invalid),
@@ -294,7 +294,7 @@ fn check_name(name: &[u8]) -> Result<(), FsError> {
     }
 }
 
-/// Notes that entries of a directory came or went, under the lock on its entries.
+/// Records that entries of a directory were added or removed, under the lock on its entries.
 fn note_change(dir: &Inode, now: Now, links: i32, bytes: i64) -> DirChange {
     let mut meta = dir.meta();
     let before = meta.change;

@@ -140,7 +140,7 @@ impl MemFs {
             if meta.is_gone() {
                 return Err(FsError::Stale);
             }
-            // A file that lost its last name gets none again.
+            // A file without a name gets no new one.
             if meta.links == 0 {
                 return Err(FsError::NotFound);
             }
@@ -184,7 +184,7 @@ impl MemFs {
     }
 }
 
-/// Notes that an object lost a name.
+/// Records that an object lost a name.
 pub(super) fn take_name(inode: &Inode, caller: &Caller<'_>) {
     let mut meta = inode.meta();
     meta.links = if inode.is_directory() {
@@ -243,5 +243,5 @@ fn copy_of_target(target: &[u8]) -> Result<Bytes, FsError> {
     }
 }
 
-/// The longest target of a symbolic link, as the longest path of most systems.
+/// Maximum length of a symbolic link's target, in bytes, as of a path on most systems.
 const MAX_TARGET: usize = 4096;

@@ -52,8 +52,8 @@ impl MemFs {
         let directory = searched(dir)?;
         in_directory(caller.cred, &dir.meta(), Rights::EXECUTE)?;
         {
-            // Most names are there. While one is, its file is not gone, so the lock is kept until
-            // the file is held.
+            // Most names exist. While the name does, its file is not removed, so the lock is kept
+            // until the file is held.
             let entries = directory.read()?;
             if let Some(found) = entries.find(name) {
                 return self.open_found(caller, dir, found, how);

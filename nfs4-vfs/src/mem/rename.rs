@@ -20,11 +20,11 @@ struct End<'a> {
     name: &'a [u8],
 }
 
-/// What became of a rename, when its locks are to be dropped.
+/// The result of a rename, when its locks are to be dropped.
 struct Moved {
     from: DirChange,
     to: DirChange,
-    /// What stood at the new name.
+    /// The object that had the new name.
     replaced: Option<Arc<Inode>>,
 }
 
@@ -101,11 +101,11 @@ impl MemFs {
         (to_dir, to): (&Inode, &[u8]),
     ) -> Result<Moved, FsError> {
         let (source, target) = (from_dir.directory()?, to_dir.directory()?);
-        // What is refused whatever lies above is refused without looking there.
+        // Checks that do not depend on the ancestors come first.
         in_directory(caller.cred, &from_dir.meta(), Rights::CHANGE_ENTRIES)?;
         in_directory(caller.cred, &to_dir.meta(), Rights::CHANGE_ENTRIES)?;
         source.read()?.find(from).ok_or(FsError::NotFound)?;
-        // From here on no directory gets another parent.
+        // From here on no other rename changes a directory's parent.
         let _renames = lock(&self.renames);
         let from_first = self.is_above(from_dir.id, to_dir.id)?
             || !self.is_above(to_dir.id, from_dir.id)? && from_dir.id < to_dir.id;
@@ -159,7 +159,7 @@ impl MemFs {
                 return Err(FsError::TooManyLinks);
             }
         }
-        // It holds what is to be moved; and its lock comes before one that is held.
+        // It is the directory of the moved object; and its lock comes before one that is held.
         if let Some(target) = &target
             && target.is_directory()
             && self.is_above(target.id, from.dir.id)?
@@ -254,6 +254,6 @@ fn entered(name: &[u8], replace: bool) -> i64 {
     if replace { 0 } else { entry_cost(name) as i64 }
 }
 
-/// Between directories that lie deeper nothing is renamed; paths of 4 096 bytes, which is what Linux
-/// takes, are no longer than that.
+/// Maximum depth of directories between which names are moved; the longest path of Linux, 4 096
+/// bytes, is no deeper.
 const DEEPEST: u32 = 2_048;

@@ -1,4 +1,4 @@
-//! What may still be stored: every allocation is charged here before it has an effect.
+//! The free room of a file system: every allocation is charged here before it has an effect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,7 @@ impl Space {
 }
 
 impl Charge {
-    /// The room is now its owner's, which returns it.
+    /// Keeps the room charged; the owner frees it.
     pub(super) fn keep(mut self) {
         self.bytes = 0;
     }

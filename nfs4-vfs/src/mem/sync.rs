@@ -1,7 +1,7 @@
 //! Locks whose poison is ignored.
 //!
-//! No code of this file system calls a stranger's code under a lock, save a listing's writer under
-//! a read lock; a panic there is a bug, and must not turn every later request into another panic.
+//! Under a lock the file system calls no foreign code, except a listing's writer under a read lock;
+//! a panic there is a bug, and must not turn every later request into another panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -12,7 +12,7 @@ use super::sync::{read, write};
 /// All objects, found without hashing; a shard's lock is held for no more than a look-up.
 pub(super) struct Table {
     shards: [RwLock<Shard>; SHARDS as usize],
-    // Which shard takes the next object.
+    // The shard that takes the next object.
     turn: AtomicU32,
 }
 
@@ -36,7 +36,7 @@ impl Table {
         }
     }
 
-    /// Makes an object under a number that no object had before.
+    /// Adds an object under a number that no object had before.
     pub(super) fn insert(
         &self,
         make: impl FnOnce(InodeId) -> Inode,
@@ -80,7 +80,7 @@ impl Table {
         slot.inode.clone().ok_or(FsError::Stale)
     }
 
-    /// Forgets an object; its handle is stale from now on. The caller drops it, outside all locks.
+    /// Removes an object; its handle is stale from now on. The caller drops it, outside all locks.
     pub(super) fn remove(&self, id: InodeId) -> Option<Arc<Inode>> {
         let place = (id.index / SHARDS).checked_sub(1)?;
         let mut shard = write(&self.shards[(id.index % SHARDS) as usize]);

@@ -1,7 +1,7 @@
 //! Log lines on their way to standard error.
 //!
-//! A thread that logs only leaves a line in memory: another thread writes it. So a file that is slow,
-//! full or gone costs lines, which are counted, and nothing else.
+//! A thread that logs appends a line in memory, and another thread writes it. A file that is slow,
+//! full or closed costs lines, which are counted, and does not stop the server.
 
 mod pace;
 mod sink;
@@ -25,8 +25,8 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// From now on lines of this level and above go to standard error, and panics of threads become
-    /// lines as well.
+    /// Sends lines of this level and above to standard error from now on, and turns panics of
+    /// threads into lines.
     ///
     /// # Errors
     /// The thread that writes them does not start, or the process has a log already.
@@ -41,7 +41,7 @@ impl Log {
             .with_max_level(level)
             .with_writer(Arc::clone(&sink))
             .with_ansi(false)
-            // It would go to standard error, whatever became of that.
+            // Such errors would go straight to standard error.
             .log_internal_errors(false)
             .finish()
             .with(Arc::clone(&pace).layer())
@@ -51,24 +51,24 @@ impl Log {
         Ok(Log { sink, pace })
     }
 
-    /// A line of its own, whatever the level.
+    /// Logs a line at any level.
     pub(crate) fn say(&self, line: &str) {
         self.sink.put(format!("{line}\n").as_bytes());
     }
 
-    /// Waits until all is written, but not for long: the file may never take it.
+    /// Waits until all lines are written, within a limit: the file may never take them.
     pub(crate) fn flush(&self) {
         self.pace.tell();
         self.sink.flush(PATIENCE);
     }
 
-    /// Number of lines are missing, and why.
+    /// The counters of missing lines, by reason.
     pub(crate) fn counters(&self) -> Vec<IntCounter> {
         vec![self.sink.lost.clone(), self.pace.left_out.clone()]
     }
 }
 
-/// The standard library's own hook writes to standard error, and waits for that.
+/// The hook of the standard library blocks on standard error.
 fn panicked(info: &PanicHookInfo<'_>) {
     let why = info.payload();
     let why = why.downcast_ref::<String>().map(String::as_str);
@@ -77,5 +77,5 @@ fn panicked(info: &PanicHookInfo<'_>) {
     tracing::error!(at, ?why, "a thread panicked");
 }
 
-/// How long the end of the process waits for its log.
+/// Time that the end of the process waits for the log.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! How many lines of a kind may come: what clients cause at will must not fill a disk.
+//! Limits the rate of log lines: lines that clients can cause at will must not fill a disk.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::sink::Sink;
 pub(super) struct Pace {
     kinds: Mutex<HashMap<Identifier, Kind>>,
     sink: Arc<Sink>,
-    /// Lines that did not pass.
+    /// Number of lines that did not pass.
     pub(super) left_out: IntCounter,
 }
 
@@ -28,9 +28,9 @@ struct Kind {
     /// Lines that may pass at `since`.
     allowed: f64,
     since: Instant,
-    /// Lines that did not pass, and that have not been reported yet.
+    /// Number of lines that did not pass and are not reported yet.
     left_out: u64,
-    /// What the first of them said.
+    /// The text of the first of them.
     text: String,
 }
 
@@ -54,7 +54,7 @@ impl Pace {
         Layered(self)
     }
 
-    /// Returns how many lines were left out since the last time; whether there may be more.
+    /// Logs how many lines were left out since the last time; returns whether there may be more.
     pub(super) fn tell(&self) -> bool {
         let mut told = Vec::new();
         for kind in self.lock().values_mut() {
@@ -76,7 +76,7 @@ impl Pace {
 
     fn passes(&self, event: &Event<'_>, now: Instant) -> bool {
         let metadata = event.metadata();
-        // What is said of missing lines is few.
+        // Reports of missing lines are few.
         if *metadata.level() > Level::INFO || metadata.target().starts_with(OWN) {
             return true;
         }

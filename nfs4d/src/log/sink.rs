@@ -10,11 +10,11 @@ use prometheus::IntCounter;
 /// A bounded queue of lines, and one thread that takes them out.
 pub(super) struct Sink {
     state: Mutex<State>,
-    /// There is something to do for the thread.
+    /// Signalled when there is work for the thread.
     work: Condvar,
-    /// The thread has written all there was.
+    /// Signalled when the thread has written all lines.
     done: Condvar,
-    /// Lines that did not get into the file.
+    /// Number of lines that were not written.
     pub(super) lost: IntCounter,
 }
 
@@ -23,7 +23,7 @@ struct State {
     waiting: Vec<u8>,
     /// The thread has taken lines out and not written them yet.
     writing: bool,
-    /// Something else is to be checked by the thread, soon.
+    /// `look` is to be called soon.
     asked: bool,
 }
 
@@ -41,8 +41,8 @@ impl Sink {
         })
     }
 
-    /// Starts the thread, which ends with the process. It calls `look` soon after it was asked to,
-    /// and again from time to time for as long as that says so.
+    /// Starts the thread, which ends with the process. It calls `look` soon after [`Sink::ask`],
+    /// and again from time to time while it returns true.
     pub(super) fn start(
         sink: &Arc<Sink>,
         file: impl Write + Send + 'static,
@@ -56,7 +56,7 @@ impl Sink {
         Ok(())
     }
 
-    /// Leaves whole lines to be written; if there is no room they are lost.
+    /// Queues whole lines; if there is no room they are lost.
     pub(super) fn put(&self, lines: &[u8]) {
         let mut state = self.lock();
         if state.waiting.len() + lines.len() > MOST_WAITING {
@@ -70,7 +70,7 @@ impl Sink {
         }
     }
 
-    /// Has the thread look after something else.
+    /// Asks the thread to call `look`.
     pub(super) fn ask(&self) {
         self.lock().asked = true;
         self.work.notify_one();
@@ -95,7 +95,7 @@ impl Sink {
             let written = write(&mut file, &lines);
             if written < lines.len() {
                 self.lost.inc_by(count(&lines[written..]));
-                // It is not going to be better at once.
+                // The file does not recover at once.
                 thread::sleep(PAUSE);
             }
             if !lines.is_empty() {
@@ -117,7 +117,7 @@ impl Sink {
         }
     }
 
-    /// Waits for lines, or for the time to look at what is missing; returns whether it was asked to.
+    /// Waits for lines, or for the time of the next `look`; returns whether `look` was asked for.
     fn take(&self, lines: &mut Vec<u8>, next: Option<Instant>) -> bool {
         lines.clear();
         // One burst is no reason to keep this much.
