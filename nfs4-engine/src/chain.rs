@@ -1,4 +1,5 @@
-//! Queues through the entries of a slab, which each entry can leave in one step.
+//! Doubly linked queues whose links lie in the entries of a slab: an entry leaves its queue in one
+//! step.
 
 use crate::slab::{Entry, Key, Slab};
 
@@ -84,7 +85,7 @@ impl<K> Chain<K> {
     }
 }
 
-// Derives would require the same of `K`.
+// `#[derive(Default)]` would require `K: Default`.
 impl<K> Default for Chain<K> {
     fn default() -> Chain<K> {
         Chain::new()

@@ -129,7 +129,8 @@ fn tell<S: Scope>(
     found: &mut Fetched,
 ) -> Result<(), Status> {
     let core = &*cx.core;
-    let apart = core.states.is_any_for_writing() || !core.guards.is_nothing_noted(&cx.run.watch);
+    let apart =
+        core.states.is_any_for_writing() || !core.guards.has_no_size_note_since(&cx.run.watch);
     if apart && mask.intersects(&attr::OF_DATA) {
         let sender = S::sender_before(cx, next);
         let Attrs { change, size, .. } = &mut found.attrs;
@@ -167,7 +168,7 @@ fn resume_told<S: Scope>(
         if is_changed(cx, key, &answer, &attrs) {
             return note(cx, key, Stage::Noted(key, answer.size));
         }
-        if cx.core.guards.is_noted(&fh, &cx.run.watch) {
+        if cx.core.guards.has_size_note_since(&fh, &cx.run.watch) {
             return Err(Status::DELAY);
         }
         report_as(cx, key, attrs.change, None);
@@ -264,7 +265,7 @@ fn note<S: Scope>(cx: &mut Cx<'_, S>, key: DelegationKey, stage: Stage) -> Resul
     let opener = Arc::clone(&held.opener);
     let place = cx.core.states.place_of(file).ok_or(Status::DELAY)?;
     cx.run.acting_as = Some(opener);
-    cx.guard(Guard::Note(place));
+    cx.guard(Guard::SizeNote(place));
     let op = FsOp::SetAttrs {
         fh: fh.handle,
         set: SetAttrs {

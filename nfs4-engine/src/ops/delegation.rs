@@ -172,7 +172,7 @@ fn decide<S: Established>(
     let candidate = Candidate {
         hash: cx.core.states.hash_of(open).ok_or(OfferRefused::Resource)?,
         links: opened.attrs.links,
-        alone: kind == DelegationKind::Write,
+        for_writing: kind == DelegationKind::Write,
         own: cx.run.guard,
     };
     let watch = &cx.run.watch;

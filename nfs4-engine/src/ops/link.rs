@@ -38,7 +38,7 @@ fn link<S: Scope>(
     cx.touch(&fh, Touch::Change, false)?;
     let (file, place) = (cx.core.guards.of(&fh), names::place(cx, &dir, newname));
     if held.is_some() {
-        names::give(cx, place, Guard::Linking(file, place))?;
+        names::give(cx, place, Guard::LinkToDelegated(file, place))?;
     }
     let op = FsOp::Link {
         fh: fh.handle,

@@ -49,7 +49,7 @@ pub(crate) fn change<S>(
     other: (&Fh, &[u8]),
 ) -> Result<bool, Status> {
     let (one, other) = (place(cx, one.0, one.1), place(cx, other.0, other.1));
-    if cx.core.guards.is_given(one) || cx.core.guards.is_given(other) {
+    if cx.core.guards.is_renamed_onto(one) || cx.core.guards.is_renamed_onto(other) {
         return Err(Status::DELAY);
     }
     cx.guard(Guard::Names(one, other));
@@ -62,7 +62,7 @@ pub(crate) fn change<S>(
 /// DELAY while another operation changes that name.
 pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: GuardPlace, guard: Guard) -> Result<(), Status> {
     let guards = &cx.core.guards;
-    if guards.is_given(name) || guards.is_changed_beside(name, cx.run.guard) {
+    if guards.is_renamed_onto(name) || guards.is_changed_by_other(name, cx.run.guard) {
         return Err(Status::DELAY);
     }
     cx.guard(guard);
@@ -73,7 +73,7 @@ pub(crate) fn give<S>(cx: &mut Cx<'_, S>, name: GuardPlace, guard: Guard) -> Res
 pub(crate) fn place<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> GuardPlace {
     let capabilities = cx.core.exports.capabilities(dir.export);
     let folds = capabilities.is_none_or(|found| found.case_insensitive);
-    cx.core.guards.of_name(dir, name, folds)
+    cx.core.guards.place_of_name(dir, name, folds)
 }
 
 /// Looks up a name, and continues at `stage`.

@@ -214,10 +214,10 @@ fn found<S: Established>(
         room_for(cx, client, args.owner.owner)?;
     }
     if let args::OpenClaim::Null(name) = args.claim
-        && (cut || cx.core.guards.asks_for_name(&cx.run.watch))
+        && (cut || cx.core.guards.names_changed_since(&cx.run.watch))
     {
         let place = names::place(cx, &cx.current()?, name);
-        cx.run.watch.found_by(place);
+        cx.run.watch.set_name(place);
     }
     cx.run.set_current(fh);
     if cut {

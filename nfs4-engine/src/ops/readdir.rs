@@ -49,7 +49,7 @@ pub(crate) fn resume<S: Scope>(
     // Holders are not probed for each entry; the last answer of each is used.
     let (core, sender) = (&*cx.core, S::sender(cx));
     let dir = cx.current()?;
-    if !entries.remembers() && !core.guards.is_nothing_noted(&cx.run.watch) {
+    if !entries.remembers() && !core.guards.has_no_size_note_since(&cx.run.watch) {
         // The listing began when no file was delegated for writing, so it kept no place to correct an
         // entry; its attributes may be out of date.
         if args.attr_request.intersects(&attr::OF_DATA) {
@@ -86,7 +86,8 @@ fn list<S>(cx: &mut Cx<'_, S>, args: &args::ReadDir, stat: Option<FsStat>) -> Re
         .with(stat, cx.locations(dir, &asked));
     cx.run.watch = cx.core.guards.watch();
     let core = &*cx.core;
-    let apart = core.states.is_any_for_writing() || !core.guards.is_nothing_noted(&cx.run.watch);
+    let apart =
+        core.states.is_any_for_writing() || !core.guards.has_no_size_note_since(&cx.run.watch);
     let entries = if apart && asked.intersects(&attr::OF_DATA) {
         entries.remembering()
     } else {

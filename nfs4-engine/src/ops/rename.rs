@@ -92,7 +92,7 @@ fn give<S>(cx: &mut Cx<'_, S>, args: &args::Rename<'_>, moved: FileKey) -> Resul
     let from_dir = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
     let old = names::place(cx, &from_dir, args.oldname);
     let new = names::place(cx, &to_dir, args.newname);
-    names::give(cx, new, Guard::Giving(old, new))
+    names::give(cx, new, Guard::RenameOfDelegated(old, new))
 }
 
 /// Sends the RENAME; `held` is the replaced file if it is delegated to the caller.

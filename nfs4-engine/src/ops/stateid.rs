@@ -78,7 +78,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     }
 }
 
-/// Number of stateids whose test costs as much as one removal.
+/// Number of stateids that are tested for one step of the walk.
 const TESTED_PER_STEP: usize = 8;
 /// Length of a stateid, in bytes.
 const STATEID_LEN: usize = 16;

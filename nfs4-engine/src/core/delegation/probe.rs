@@ -102,7 +102,7 @@ impl Core {
                 (*change, *size) = (reported.change, reported.size);
                 Ok(())
             }
-            Some(_) | None if self.guards.is_noted(fh, watch) => Err(Status::DELAY),
+            Some(_) | None if self.guards.has_size_note_since(fh, watch) => Err(Status::DELAY),
             Some(_) | None => Ok(()),
         }
     }

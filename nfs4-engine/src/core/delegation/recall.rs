@@ -57,7 +57,7 @@ impl Core {
         self.recall_for(fh, None, touch, false, out);
         // No client reports when it is done.
         let until = out.now.mono.after(self.config.delegation_pause);
-        self.guards.recalled(fh, until);
+        self.guards.note_recall(fh, until);
     }
 
     /// Recalls a delegation.
@@ -267,7 +267,7 @@ impl Core {
     fn pause_delegating(&mut self, key: DelegationKey, now: Mono) {
         if let Some(fh) = self.states.delegated_fh(key) {
             let until = now.after(self.config.delegation_pause);
-            self.guards.recalled(&fh, until);
+            self.guards.note_recall(&fh, until);
         }
     }
 }
