@@ -1,14 +1,18 @@
 //! The slot table: exactly-once execution. [RFC 8881 §2.10.6, §18.46]
 
+mod mounted;
+mod sizes;
+
 use nfs4_proto::client::{CompoundBuilder, Credential};
-use nfs4_proto::nfs4::args::{self, ChannelAttrs, CreateSession};
+use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
-use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, OpNum, Status};
 use nfs4_proto::rpc::AuthSys;
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Pace, Reply, Request, SESSION_ATTRS, Sim};
+use nfs4_tests::sim::{Client, Pace, Reply, Request, Sim};
+
+use mounted::{assert_not_poisoned, assert_refused, assert_replayed, measured, mounted};
 
 const ATTRS: args::GetAttr = args::GetAttr {
     attr_request: Bitmap::of(&[num::TYPE, num::CHANGE, num::SIZE, num::FILEID]),
@@ -23,38 +27,9 @@ fn mkdir<'a>(c: &'a mut CompoundBuilder, name: &[u8]) -> &'a mut CompoundBuilder
     })
 }
 
-/// A client whose session has these measures.
-fn measured(sim: &mut Sim, fore_chan_attrs: ChannelAttrs) -> Client {
-    let mut client = Client::stranger(sim, "a");
-    client.exchange_id(sim).all_ok();
-    let args = CreateSession {
-        fore_chan_attrs,
-        ..client.session_args()
-    };
-    client.create_session_with(sim, args).all_ok();
-    client
-}
-
-/// After a refusal, the next request on slot 0 under the same seqid is served.
-#[track_caller]
-fn assert_not_poisoned(sim: &mut Sim, client: &mut Client) {
-    client.call(sim, |c| c.putrootfh()).all_ok();
-    client.call(sim, |c| c.putrootfh().getfh()).all_ok();
-}
-
-#[track_caller]
-fn assert_refused(reply: &Reply, status: Status) {
-    assert!(
-        reply.is_only(Op::Sequence, status),
-        "{:?}",
-        reply.statuses()
-    );
-}
-
 #[test]
 fn sequence_repeats_what_it_was_asked_and_tells_of_the_slots() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     let request = client.request(&mut sim, 5, false, |c| c);
     let reply = request.exchange(&mut sim, client.conn).all_ok();
     let ok = ok!(reply, Sequence);
@@ -67,8 +42,7 @@ fn sequence_repeats_what_it_was_asked_and_tells_of_the_slots() {
 
 #[test]
 fn a_slot_that_was_not_granted_is_bad() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     for slot in [8, 9, u32::MAX] {
         let request = client.request(&mut sim, slot, true, |c| c);
         assert_refused(&request.exchange(&mut sim, client.conn), Status::BADSLOT);
@@ -78,8 +52,7 @@ fn a_slot_that_was_not_granted_is_bad() {
 
 #[test]
 fn a_seqid_that_is_neither_the_last_nor_the_next_is_misordered() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     // Slot 3 was never used: seqid 0 is not a retry of anything.
     for (slot, seqid) in [(3, 0), (3, 2), (3, u32::MAX), (0, 0), (0, 3), (0, u32::MAX)] {
         let mut wrong = client.clone();
@@ -93,8 +66,7 @@ fn a_seqid_that_is_neither_the_last_nor_the_next_is_misordered() {
 
 #[test]
 fn a_retry_in_flight_is_told_to_wait_and_then_replayed() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     sim.set_pace(Pace::Held);
     let request = client.request(&mut sim, 0, true, |c| mkdir(c, b"d"));
     request.send(&mut sim, client.conn);
@@ -123,8 +95,7 @@ fn a_retry_in_flight_is_told_to_wait_and_then_replayed() {
 
 #[test]
 fn a_cached_reply_is_replayed_and_nothing_is_executed_again() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     let request = client.request(&mut sim, 0, true, |c| mkdir(c, b"d").getattr(ATTRS));
     let first = request.exchange(&mut sim, client.conn).all_ok();
     let before = sim.fs().tally();
@@ -143,21 +114,18 @@ fn a_cached_reply_is_replayed_and_nothing_is_executed_again() {
 
 #[test]
 fn an_error_is_replayed_like_a_success() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     let lookup = args::Lookup { objname: b"none" };
     let request = client.request(&mut sim, 0, true, |c| c.putrootfh().lookup(lookup));
     let first = request.exchange(&mut sim, client.conn);
     assert_eq!(first.last(), (Op::Lookup, Status::NOENT));
-    let again = request.again(&mut sim).exchange(&mut sim, client.conn);
-    assert_eq!(again.body(), first.body());
+    assert_replayed(&mut sim, &client, &request, &first);
     assert_eq!(sim.fs().requests("Lookup"), 1);
 }
 
 #[test]
 fn a_large_reply_is_replayed_whole() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     let target = vec![b'x'; 1020];
     for at in 0..7 {
         let name = format!("link{at}");
@@ -178,14 +146,12 @@ fn a_large_reply_is_replayed_whole() {
     });
     let first = request.exchange(&mut sim, client.conn).all_ok();
     assert!(first.len() > 1020);
-    let again = request.again(&mut sim).exchange(&mut sim, client.conn);
-    assert_eq!(again.body(), first.body());
+    assert_replayed(&mut sim, &client, &request, &first);
 }
 
 #[test]
 fn the_retry_of_an_uncached_request_fails_at_its_second_operation() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     let request = client.request(&mut sim, 0, false, |c| mkdir(c, b"d"));
     request.exchange(&mut sim, client.conn).all_ok();
     for _ in 0..2 {
@@ -204,8 +170,7 @@ fn the_retry_of_an_uncached_request_fails_at_its_second_operation() {
 
 #[test]
 fn what_an_uncached_request_never_executed_fails_again_as_the_first_time() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     let refused = [
         (OpNum(77), &[][..]),
         (Op::Renew.number(), &[0; 8]),
@@ -223,18 +188,15 @@ fn what_an_uncached_request_never_executed_fails_again_as_the_first_time() {
 
 #[test]
 fn a_lone_sequence_is_always_replayed() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     let request = client.request(&mut sim, 0, false, |c| c);
     let first = request.exchange(&mut sim, client.conn).all_ok();
-    let again = request.again(&mut sim).exchange(&mut sim, client.conn);
-    assert_eq!(again.body(), first.body());
+    assert_replayed(&mut sim, &client, &request, &first);
 }
 
 #[test]
 fn another_request_under_the_same_seqid_is_a_false_retry() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     let request = client.request(&mut sim, 0, true, |c| mkdir(c, b"d"));
     let first = request.exchange(&mut sim, client.conn).all_ok();
     let mut other = client.clone();
@@ -250,16 +212,14 @@ fn another_request_under_the_same_seqid_is_a_false_retry() {
     }
     assert_eq!(sim.fs().creations(b"e"), 0);
     // The true one is still answered.
-    let again = request.again(&mut sim).exchange(&mut sim, client.conn);
-    assert_eq!(again.body(), first.body());
+    assert_replayed(&mut sim, &client, &request, &first);
     client.advance(0);
     assert_not_poisoned(&mut sim, &mut client);
 }
 
 #[test]
 fn a_retry_under_another_stamp_is_the_same_request() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     let sequence = client.sequence(0, true);
     let sent = |sim: &mut Sim, stamp| {
         let cred = Credential::Sys(AuthSys {
@@ -279,147 +239,8 @@ fn a_retry_under_another_stamp_is_the_same_request() {
 }
 
 #[test]
-fn a_request_longer_than_agreed_is_too_big() {
-    let mut sim = Sim::new();
-    let mut client = measured(
-        &mut sim,
-        ChannelAttrs {
-            maxrequestsize: 1024,
-            ..SESSION_ATTRS
-        },
-    );
-    let write = |data| args::Write {
-        stateid: Stateid::ANONYMOUS,
-        offset: 0,
-        stable: nfs4_proto::nfs4::basic::StableHow::FileSync,
-        data,
-    };
-    let empty = client.request(&mut sim, 0, true, |c| c.putrootfh().write(write(&[])));
-    // The record mark does not count, the RPC header does.
-    let most = 1024 - (empty.record.len() - 4);
-    let data = vec![0; most + 4];
-    let request = client.request(&mut sim, 0, true, |c| c.putrootfh().write(write(&data)));
-    let reply = request.exchange(&mut sim, client.conn);
-    assert_refused(&reply, Status::REQ_TOO_BIG);
-    let request = client.request(&mut sim, 0, true, |c| {
-        c.putrootfh().write(write(&data[..most]))
-    });
-    let reply = request.exchange(&mut sim, client.conn);
-    assert_eq!(reply.last(), (Op::Write, Status::ISDIR));
-    client.advance(0);
-    assert_not_poisoned(&mut sim, &mut client);
-}
-
-#[test]
-fn more_operations_than_agreed_are_too_many() {
-    let mut sim = Sim::new();
-    let mut client = measured(
-        &mut sim,
-        ChannelAttrs {
-            maxoperations: 4,
-            ..SESSION_ATTRS
-        },
-    );
-    let reply = client.call(&mut sim, |c| c.putrootfh().getfh().getfh().getfh());
-    assert_refused(&reply, Status::TOO_MANY_OPS);
-    client
-        .call(&mut sim, |c| c.putrootfh().getfh().getfh())
-        .all_ok();
-    assert_not_poisoned(&mut sim, &mut client);
-}
-
-#[test]
-fn a_reply_too_big_stops_at_the_operation_that_would_overflow_before_its_effects() {
-    let mut sim = Sim::new();
-    // Enough for SEQUENCE, PUTROOTFH and a little more, not for CREATE.
-    let mut client = measured(
-        &mut sim,
-        ChannelAttrs {
-            maxresponsesize: 400,
-            maxresponsesize_cached: 120,
-            maxoperations: 32,
-            ..SESSION_ATTRS
-        },
-    );
-    let request = client.request(&mut sim, 0, true, |c| mkdir(c, b"d"));
-    let first = request.exchange(&mut sim, client.conn);
-    let expected = [
-        (Op::Sequence, Status::OK),
-        (Op::PutRootFh, Status::OK),
-        (Op::Create, Status::REP_TOO_BIG_TO_CACHE),
-    ];
-    assert_eq!(first.statuses(), expected);
-    assert!(first.len() <= 120);
-    assert_eq!(sim.fs().creations(b"d"), 0);
-    let again = request.again(&mut sim).exchange(&mut sim, client.conn);
-    assert_eq!(again.body(), first.body());
-    client.advance(0);
-    // Not to be kept, it fits.
-    let request = client.request(&mut sim, 0, false, |c| mkdir(c, b"d"));
-    request.exchange(&mut sim, client.conn).all_ok();
-    client.advance(0);
-
-    let request = client.request(&mut sim, 0, false, |c| {
-        for at in 0..8_u8 {
-            mkdir(c, &[b'0' + at]);
-        }
-        c
-    });
-    let reply = request.exchange(&mut sim, client.conn);
-    assert_eq!(reply.status(), Status::REP_TOO_BIG);
-    assert!(reply.len() <= 400);
-    let made = reply
-        .statuses()
-        .iter()
-        .filter(|done| **done == (Op::Create, Status::OK))
-        .count();
-    assert_eq!(sim.fs().requests("Create") as usize, made + 1);
-    client.advance(0);
-    let request = client.request(&mut sim, 0, false, |c| c.putrootfh());
-    request.exchange(&mut sim, client.conn).all_ok();
-}
-
-#[test]
-fn a_reply_that_not_even_sequence_fits_into_is_refused_at_sequence() {
-    let mut sim = Sim::new();
-    let mut client = measured(
-        &mut sim,
-        ChannelAttrs {
-            maxresponsesize_cached: 40,
-            ..SESSION_ATTRS
-        },
-    );
-    let reply = client.call(&mut sim, |c| c.putrootfh());
-    assert_refused(&reply, Status::REP_TOO_BIG_TO_CACHE);
-    let request = client.request(&mut sim, 0, false, |c| c.putrootfh());
-    request.exchange(&mut sim, client.conn).all_ok();
-    client.advance(0);
-
-    // The tag comes back before it.
-    let args = CreateSession {
-        fore_chan_attrs: ChannelAttrs {
-            maxresponsesize: 256,
-            ..SESSION_ATTRS
-        },
-        ..client.session_args()
-    };
-    client.create_session_with(&mut sim, args).all_ok();
-    for (tag, status) in [(176, Status::OK), (177, Status::REP_TOO_BIG)] {
-        let sequence = client.sequence(0, false);
-        let record = client.record(sim.xid(), &vec![b't'; tag], |c| c.sequence(sequence));
-        let reply = sim.exchange(client.conn, record);
-        assert!(reply.is_only(Op::Sequence, status), "{tag}: {reply:?}");
-        assert!(status != Status::OK || reply.len() <= 256);
-        client.slots[0] += 1;
-    }
-    client.slots[0] -= 1;
-    assert_not_poisoned(&mut sim, &mut client);
-}
-
-#[test]
 fn a_request_whose_connection_died_is_answered_on_another() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
+    let (mut sim, mut client) = mounted();
     sim.set_pace(Pace::Held);
     let request = client.request(&mut sim, 0, true, |c| mkdir(c, b"d"));
     request.send(&mut sim, client.conn);
@@ -429,7 +250,7 @@ fn a_request_whose_connection_died_is_answered_on_another() {
     assert_eq!(sim.tables().connections, 0);
     assert_eq!(sim.tables().sessions, 1, "a lost connection costs no state");
     sim.complete(0);
-    assert_eq!(sim.take_replies(), [], "there was nobody to tell");
+    assert_eq!(sim.take_replies(), [], "no connection takes the reply");
     client.conn = sim.connect();
     let reply = request
         .again(&mut sim)
@@ -441,8 +262,7 @@ fn a_request_whose_connection_died_is_answered_on_another() {
 
 #[test]
 fn slots_run_side_by_side_and_end_in_any_order() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     sim.set_pace(Pace::Held);
     let requests: Vec<Request> = (0..4_u8)
         .map(|slot| client.request(&mut sim, slot.into(), true, |c| mkdir(c, &[b'a' + slot])))
@@ -464,8 +284,7 @@ fn slots_run_side_by_side_and_end_in_any_order() {
 
 #[test]
 fn the_reply_cache_is_counted_and_given_back() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     let before = sim.tables().cached_bytes;
     let request = client.request(&mut sim, 3, true, |c| c.putrootfh().getfh());
     let reply = request.exchange(&mut sim, client.conn).all_ok();
@@ -476,8 +295,7 @@ fn the_reply_cache_is_counted_and_given_back() {
 
 #[test]
 fn a_sequence_alone_is_repeated_by_its_slot_and_takes_no_memory() {
-    let mut sim = Sim::new();
-    let client = Client::mounted(&mut sim, "a");
+    let (mut sim, client) = mounted();
     let before = sim.tables().cached_bytes;
     // Slot 0 has kept something before, slot 5 has not.
     for slot in [0, 5] {
