@@ -1,15 +1,17 @@
 //! OPEN, CLOSE and OPEN_DOWNGRADE. [RFC 8881 §18.16, §18.2, §18.18]
 
+mod creation;
+
 use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow, OpenToLockOwner};
 use nfs4_proto::nfs4::attr::{AttrValue, num};
-use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid, Verifier};
+use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
 use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_SHARE_ACCESS_READ, OPEN4_SHARE_ACCESS_WANT_DELEG_TIMESTAMPS,
     OPEN4_SHARE_ACCESS_WANT_OPEN_XOR_DELEGATION, OPEN4_SHARE_DENY_WRITE,
 };
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Fattr, Reply, Sim, open_args};
+use nfs4_tests::sim::{Client, Reply, Sim, open_args};
 
 fn creating<'a>(owner: &'a [u8], name: &'a [u8], how: CreateHow<'a>) -> args::Open<'a> {
     args::Open {
@@ -194,91 +196,6 @@ fn a_senseless_share_is_invalid() {
 }
 
 #[test]
-fn a_guarded_creation_finds_no_file() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
-    let guarded = creating(b"o", b"f", CreateHow::Guarded(FattrRaw::EMPTY));
-    open(&mut sim, &mut client, guarded).all_ok();
-    let reply = open(&mut sim, &mut client, guarded);
-    assert_last(&reply, Op::Open, Status::EXIST);
-}
-
-#[test]
-fn an_exclusive_creation_is_repeated_with_the_same_verifier_only() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
-    let mode = Fattr::mode(0o600);
-    let exclusive = |verf: &[u8; 8]| {
-        let how = CreateHow::Exclusive41 {
-            verf: Verifier(*verf),
-            attrs: mode.raw(),
-        };
-        creating(b"o", b"f", how)
-    };
-    let first = open(&mut sim, &mut client, exclusive(b"verifier")).all_ok();
-    assert_eq!(ok!(first, Open).attrset, Bitmap::of(&[num::MODE]));
-    let again = open(&mut sim, &mut client, exclusive(b"verifier")).all_ok();
-    assert_eq!(handle(&first), handle(&again));
-    let reply = open(&mut sim, &mut client, exclusive(b"VERIFIER"));
-    assert_last(&reply, Op::Open, Status::EXIST);
-}
-
-#[test]
-fn an_unchecked_creation_of_length_0_cuts_a_file_and_any_other_leaves_it() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
-    let attrs = args::GetAttr {
-        attr_request: Bitmap::of(&[num::SIZE]),
-    };
-    let size = |sim: &mut Sim, client: &mut Client, open: args::Open<'_>| {
-        let reply = client.call(sim, |c| c.putrootfh().open(open).getattr(attrs));
-        let reply = reply.all_ok();
-        let values = ok!(reply, GetAttr).obj_attributes.values;
-        (
-            ok!(reply, Open).attrset,
-            u64::from_be_bytes(values.try_into().expect("eight bytes")),
-        )
-    };
-    let (seven, zero, mode) = (Fattr::size(7), Fattr::size(0), Fattr::mode(0o600));
-    let how = |attrs| creating(b"o", b"f", CreateHow::Unchecked(attrs));
-    let bits = |numbers: &[u32]| Bitmap::of(numbers);
-    assert_eq!(
-        size(&mut sim, &mut client, how(seven.raw())),
-        (bits(&[num::SIZE]), 7)
-    );
-    assert_eq!(size(&mut sim, &mut client, how(mode.raw())), (bits(&[]), 7));
-    assert_eq!(
-        size(&mut sim, &mut client, how(zero.raw())),
-        (bits(&[num::SIZE]), 0)
-    );
-    assert_eq!(sim.fs().held(), 1);
-}
-
-#[test]
-fn the_creator_of_a_file_may_write_it_whatever_its_mode() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
-    let mode = Fattr::mode(0o444);
-    let args = creating(b"o", b"object", CreateHow::Guarded(mode.raw()));
-    let reply = open(&mut sim, &mut client, args).all_ok();
-    let (fh, id) = (handle(&reply), stateid(&reply));
-    let write = args::Write {
-        stateid: id,
-        offset: 0,
-        stable: StableHow::FileSync,
-        data: b"blob",
-    };
-    let put = args::PutFh { object: &fh };
-    client
-        .call(&mut sim, |c| c.putfh(put).write(write))
-        .all_ok();
-    // A new open is refused, even to the creator.
-    let reply = open(&mut sim, &mut client, open_args(b"p", b"object"));
-    assert_last(&reply, Op::Open, Status::ACCESS);
-    sim.assert_nothing_is_left();
-}
-
-#[test]
 fn a_file_is_opened_by_its_handle() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
@@ -395,36 +312,6 @@ fn names_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn a_share_deny_of_writing_denies_cutting_a_file() {
-    let mut sim = Sim::new();
-    let mut one = Client::mounted(&mut sim, "a");
-    let mut other = Client::mounted(&mut sim, "b");
-    let size = Fattr::size(0);
-    let cutting = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(size.raw())),
-        ..open_args(b"owner", b"f")
-    };
-    let denies = args::Open {
-        share_deny: OPEN4_SHARE_DENY_WRITE,
-        ..cutting
-    };
-    let data = args::Write {
-        stateid: Stateid::CURRENT,
-        offset: 0,
-        stable: StableHow::FileSync,
-        data: b"kept",
-    };
-    one.call(&mut sim, |c| c.putrootfh().open(denies).write(data))
-        .all_ok();
-    let reading = args::Open {
-        share_access: OPEN4_SHARE_ACCESS_READ,
-        ..cutting
-    };
-    let reply = other.call(&mut sim, |c| c.putrootfh().open(reading));
-    assert_eq!(reply.last(), (Op::Open, Status::SHARE_DENIED));
-}
-
-#[test]
 fn a_client_is_told_what_an_open_may_say_and_each_of_it_is_understood() {
     let mut sim = Sim::new();
     let mut client = Client::stranger(&mut sim, "a");
@@ -487,22 +374,4 @@ fn an_owner_is_denied_by_its_own_share_deny() {
     };
     open(&mut sim, &mut client, reading).all_ok();
     assert_eq!(sim.tables().opens, 1);
-}
-
-#[test]
-fn only_a_length_of_zero_is_given_to_a_file_that_is_there() {
-    let mut sim = Sim::new();
-    let mut client = Client::mounted(&mut sim, "a");
-    for (asked, size) in [(32, 32), (16, 32), (64, 32), (0, 0), (16, 0)] {
-        let length = Fattr::size(asked);
-        let how = CreateHow::Unchecked(length.raw());
-        let attrs = args::GetAttr {
-            attr_request: Bitmap::of(&[num::SIZE]),
-        };
-        let open = creating(b"o", b"f", how);
-        let reply = client.call(&mut sim, |c| c.putrootfh().open(open).getattr(attrs));
-        let reply = reply.all_ok();
-        let told = ok!(reply, GetAttr).obj_attributes.values;
-        assert_eq!(told, u64::to_be_bytes(size), "asked for {asked}");
-    }
 }

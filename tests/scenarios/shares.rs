@@ -1,19 +1,21 @@
 //! Each peer has a share of every table, however many client ids and connections it makes, so that
 //! a later peer finds room. A request beyond the share gets an error that ends the matter.
 
+mod locks;
+mod replies;
+
 use nfs4_engine::{Admin, Config, ConnId};
-use nfs4_proto::nfs4::args::{self, CreateType, Locker, OpenHow, OpenToLockOwner};
-use nfs4_proto::nfs4::basic::{LockType, Stateid};
+use nfs4_proto::nfs4::args::{self, CreateType, OpenHow};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Opened, Pace, Reply, Sim, making_args};
 
-use super::holder::{Holder, owner, stateid};
-
 /// Takes all it can get.
 const GREEDY: &str = "192.0.2.66";
+
 /// Is there as well.
 const MODEST: &str = "192.0.2.7";
+
 const OTHER: &str = "[2001:db8::7]";
 
 /// As many as it gets, and what the next is answered.
@@ -279,113 +281,6 @@ fn names_of_owners_take_room_as_their_length_is() {
     sim.assert_nothing_is_left();
 }
 
-/// One that has the file "f" open.
-fn holder(sim: &mut Sim, host: &str, name: &str) -> Holder {
-    let client = mounted(sim, host, name);
-    Holder::of(sim, client, b"f", 3)
-}
-
-/// LOCK of a byte for writing, by a lock-owner that may have no lock on the file yet.
-fn lock_args(name: &[u8], open_stateid: Stateid, offset: u64) -> args::Lock<'_> {
-    args::Lock {
-        locktype: LockType::Write,
-        reclaim: false,
-        offset,
-        length: 1,
-        locker: Locker::New(OpenToLockOwner {
-            open_seqid: 0,
-            open_stateid,
-            lock_seqid: 0,
-            lock_owner: owner(name),
-        }),
-    }
-}
-
-#[test]
-fn locks_of_one_peer_leave_others_room_in_the_same_file() {
-    let mut sim = Sim::new();
-    let mut greedy = ["one", "two"].map(|name| holder(&mut sim, GREEDY, name));
-    const AT_ONCE: u64 = 13;
-    let (requests, refused) = until_refused(|number| {
-        let Holder { client, fh, open } = &mut greedy[number as usize % 2];
-        let put = args::PutFh { object: fh };
-        client.call(&mut sim, |c| {
-            c.putfh(put);
-            for at in 0..AT_ONCE {
-                // Two bytes apart, so that they do not join.
-                let offset = 2 * (AT_ONCE * u64::from(number) + at);
-                c.lock(lock_args(b"o", *open, offset));
-            }
-            c
-        })
-    });
-    assert_eq!(refused.last(), (Op::Lock, Status::SERVERFAULT));
-    let locked = AT_ONCE as usize * requests as usize + refused.statuses().len() - 3;
-    assert_eq!(locked, 16_384 / 3);
-    // Of 4.0, too.
-    let mut of_v40 = Client40::by(greedy[0].client.conn, "greedy of 4.0");
-    of_v40.mount(&mut sim);
-    let opened = of_v40.open(&mut sim, b"o", b"f");
-    let lock = of_v40.lock_args(b"o", &opened, b"l", (1 << 20, 1));
-    let reply = of_v40.on(&mut sim, &opened.fh, |c| c.lock(lock));
-    assert_eq!(reply.last(), (Op::Lock, Status::RESOURCE));
-    let mut modest = holder(&mut sim, MODEST, "modest");
-    let id = stateid(modest.lock(&mut sim, b"o", LockType::Write, (1 << 30, 100)));
-    // And what it has it can cut, as can the greedy one.
-    modest.unlock(&mut sim, id, ((1 << 30) + 10, 1)).all_ok();
-    let [one, _] = &mut greedy;
-    let reply = one.lock(&mut sim, b"o", LockType::Read, (0, 1));
-    assert_eq!(reply.last(), (Op::Lock, Status::SERVERFAULT));
-    sim.assert_nothing_is_left();
-}
-
-#[test]
-fn what_is_locked_can_be_unlocked_in_the_middle_though_there_is_no_room_for_another_lock() {
-    let mut sim = Sim::with(few_states());
-    let mut one = holder(&mut sim, GREEDY, "one");
-    let id = stateid(one.lock(&mut sim, b"o", LockType::Write, (0, 1_000)));
-    let (count, refused) = until_refused(|number| {
-        one.lock(
-            &mut sim,
-            b"o",
-            LockType::Write,
-            (2_000 + 2 * u64::from(number), 1),
-        )
-    });
-    assert_eq!((count, refused.status()), (7, Status::SERVERFAULT));
-    let (count, refused) = until_refused(|number| {
-        let id = Stateid { seqid: 0, ..id };
-        one.unlock(&mut sim, id, (10 + 10 * u64::from(number), 1))
-    });
-    assert_eq!((count, refused.status()), (10, Status::SERVERFAULT));
-    let id = Stateid { seqid: 0, ..id };
-    one.unlock(&mut sim, id, (0, u64::MAX)).all_ok();
-    assert_eq!(sim.tables().locks, 1);
-    sim.assert_nothing_is_left();
-}
-
-#[test]
-fn lock_waiters_of_one_peer_leave_places_for_other_peers() {
-    let mut sim = Sim::new();
-    const BYTES: (u64, u64) = (0, 10);
-    let mut holds = holder(&mut sim, OTHER, "holds");
-    let id = stateid(holds.lock(&mut sim, b"o", LockType::Write, BYTES));
-    let mut greedy = holder(&mut sim, GREEDY, "greedy");
-    for number in 0..200_u32 {
-        let owner = number.to_be_bytes();
-        let reply = greedy.lock(&mut sim, &owner, LockType::WriteWait, BYTES);
-        assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
-    }
-    assert_eq!(sim.tables().waiting, 64);
-    let mut modest = holder(&mut sim, MODEST, "modest");
-    let reply = modest.lock(&mut sim, b"m", LockType::WriteWait, BYTES);
-    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
-    assert_eq!(sim.tables().waiting, 65, "it stands in the line");
-    let id = Stateid { seqid: 0, ..id };
-    holds.unlock(&mut sim, id, BYTES).all_ok();
-    sim.assert_nothing_is_left();
-}
-
 #[test]
 fn room_that_is_kept_for_an_open_goes_with_its_client() {
     let mut sim = Sim::with(few_states());
@@ -406,97 +301,5 @@ fn room_that_is_kept_for_an_open_goes_with_its_client() {
     sim.complete_all();
     let (count, _) = until_refused(|number| open_anew(&mut sim, &mut client, number));
     assert_eq!(count, 10);
-    sim.assert_nothing_is_left();
-}
-
-/// A client, and what reads the 7 000 bytes of a file of its own.
-fn reader(sim: &mut Sim, host: &str, name: &str) -> (Client, args::Read) {
-    let mut client = mounted(sim, host, name);
-    let stateid = client.make_file(sim, name.as_bytes(), 7_000);
-    let read = args::Read {
-        stateid,
-        offset: 0,
-        count: 7_000,
-    };
-    (client, read)
-}
-
-/// How much it gets on a slot, in a reply that is to be kept.
-fn read_kept(sim: &mut Sim, client: &mut Client, slot: u32, read: args::Read) -> Option<usize> {
-    let name = client.owner.clone();
-    let opened = making_args(b"opener", &name);
-    let request = client.request(sim, slot, true, |c| c.putrootfh().open(opened).read(read));
-    let reply = request.exchange(sim, client.conn);
-    client.advance(slot);
-    if reply.status() != Status::OK {
-        assert_eq!(reply.last(), (Op::Read, Status::REP_TOO_BIG_TO_CACHE));
-        return None;
-    }
-    Some(ok!(reply, Read).data.len())
-}
-
-fn with_memory(max_reply_cache: u64) -> Config {
-    Config {
-        max_reply_cache,
-        max_cached_reply: 8 << 10,
-        ..Sim::config()
-    }
-}
-
-#[test]
-fn replies_kept_for_one_peer_leave_memory_and_slots_to_others() {
-    let mut sim = Sim::with(with_memory(900 << 10));
-    let (mut greedy, read) = reader(&mut sim, GREEDY, "greedy");
-    for _ in 0..7 {
-        for slot in 0..8 {
-            read_kept(&mut sim, &mut greedy, slot, read);
-            // A third, and what little is kept anyway.
-            assert!(sim.tables().cached_bytes < 320 << 10, "{:?}", sim.tables());
-        }
-        greedy.create_session(&mut sim).all_ok();
-    }
-    let (mut modest, read) = reader(&mut sim, MODEST, "modest");
-    for slot in [0, 7] {
-        let got = read_kept(&mut sim, &mut modest, slot, read);
-        assert_eq!(got, Some(7_000), "{slot}");
-    }
-    // The greedy one is asked for its slots, and the other one is not.
-    for (client, all) in [(&mut greedy, false), (&mut modest, true)] {
-        let reply = client.call(&mut sim, |c| c);
-        let told = ok!(reply, Sequence).target_highest_slotid;
-        assert_eq!(told == 7, all, "{told}");
-    }
-    sim.assert_nothing_is_left();
-}
-
-#[test]
-fn small_replies_are_kept_whatever_others_have_but_not_beyond_half_of_all_for_one_host() {
-    let mut sim = Sim::with(with_memory(90 << 10));
-    let mut greedy = mounted(&mut sim, GREEDY, "greedy");
-    let tag = [b't'; 800];
-    let mut refused = None;
-    'all: for _ in 0..15 {
-        greedy.create_session(&mut sim).all_ok();
-        for slot in 0..8 {
-            let sequence = greedy.sequence(slot, true);
-            let record = greedy.record(sim.xid(), &tag, |c| c.sequence(sequence).putrootfh());
-            let reply = sim.exchange(greedy.conn, record);
-            greedy.advance(slot);
-            if reply.status() != Status::OK {
-                refused = Some(reply);
-                break 'all;
-            }
-        }
-    }
-    let refused = refused.expect("there is an end to it");
-    assert_eq!(
-        refused.last(),
-        (Op::PutRootFh, Status::REP_TOO_BIG_TO_CACHE)
-    );
-    assert!(sim.tables().cached_bytes < 47 << 10, "{:?}", sim.tables());
-    let modest = mounted(&mut sim, MODEST, "modest");
-    let sequence = modest.sequence(0, true);
-    let record = modest.record(sim.xid(), &tag, |c| c.sequence(sequence).putrootfh());
-    sim.exchange(modest.conn, record).all_ok();
     sim.assert_nothing_is_left();
 }

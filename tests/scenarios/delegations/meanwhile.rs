@@ -2,8 +2,9 @@
 //! engine hears of it, and what is under way then: nothing is delegated with attributes that are
 //! not true any more, and nothing is done to a file beside a delegation. [RFC 8881 §10.4]
 
+mod deed;
+
 use nfs4_engine::Admin;
-use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::basic::StableHow;
 use nfs4_proto::nfs4::consts::{
     OPEN4_SHARE_ACCESS_WANT_READ_DELEG, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG,
@@ -11,138 +12,7 @@ use nfs4_proto::nfs4::consts::{
 use nfs4_tests::sim::{Client40, Dialling, Pace, Request};
 
 use super::*;
-
-/// What another does to the file "f" or to "g", by a request whose stateid is of its own open where
-/// it needs one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
-    Read,
-    Write,
-    /// By its open.
-    ReadOpen,
-    WriteOpen,
-    Cut,
-    OpenCut,
-    Link,
-    Unlink,
-    Remove,
-    Rename,
-    RenameOver,
-}
-
-impl Deed {
-    const ALL: [Deed; 11] = [
-        Deed::Read,
-        Deed::Write,
-        Deed::ReadOpen,
-        Deed::WriteOpen,
-        Deed::Cut,
-        Deed::OpenCut,
-        Deed::Link,
-        Deed::Unlink,
-        Deed::Remove,
-        Deed::Rename,
-        Deed::RenameOver,
-    ];
-
-    /// Whether the request names its file by a name, so that the engine cannot be sure of the
-    /// file.
-    fn is_by_name(self) -> bool {
-        matches!(
-            self,
-            Deed::Unlink | Deed::Remove | Deed::Rename | Deed::RenameOver
-        )
-    }
-
-    /// Whether it changes the file, if ever, after the engine has heard that the file is opened, and
-    /// has recalled what is delegated by then.
-    fn recalls(self, order: Order) -> bool {
-        let late = matches!(order, Order::ExecutedBetween | Order::ExecutedLater);
-        self == Deed::OpenCut && late
-    }
-
-    /// Whether it leaves a delegation for reading as it was.
-    fn only_reads(self) -> bool {
-        matches!(self, Deed::Read | Deed::ReadOpen)
-    }
-
-    fn ask<'a>(
-        self,
-        c: &'a mut CompoundBuilder,
-        name: &[u8],
-        fh: &[u8],
-        open: Stateid,
-    ) -> &'a mut CompoundBuilder {
-        let put = args::PutFh { object: fh };
-        let other = [name, b".other"].concat();
-        let stateid = match self {
-            Deed::ReadOpen | Deed::WriteOpen => open,
-            _ => Stateid::ANONYMOUS,
-        };
-        match self {
-            Deed::Read | Deed::ReadOpen => c.putfh(put).read(args::Read {
-                stateid,
-                offset: 0,
-                count: 7,
-            }),
-            Deed::Write | Deed::WriteOpen => c.putfh(put).write(args::Write {
-                stateid,
-                offset: 7,
-                stable: StableHow::FileSync,
-                data: b"more",
-            }),
-            Deed::Cut => c.putfh(put).setattr(args::SetAttr {
-                stateid,
-                obj_attributes: Fattr::size(3).raw(),
-            }),
-            Deed::OpenCut => {
-                let cut = Fattr::size(0);
-                c.putrootfh().open(args::Open {
-                    openhow: OpenHow::Create(CreateHow::Unchecked(cut.raw())),
-                    ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, name)
-                })
-            }
-            Deed::Link => {
-                let link = args::Link { newname: &other };
-                c.putfh(put).savefh().putrootfh().link(link)
-            }
-            Deed::Unlink => c.putrootfh().remove(args::Remove { target: &other }),
-            Deed::Remove => c.putrootfh().remove(args::Remove { target: name }),
-            Deed::Rename | Deed::RenameOver => {
-                let (oldname, newname) = if self == Deed::Rename {
-                    (name, &*other)
-                } else {
-                    (&*other, name)
-                };
-                let args = args::Rename { oldname, newname };
-                c.putrootfh().savefh().rename(args)
-            }
-        }
-    }
-}
-
-/// How the two requests lie to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    /// The whole deed happens between the file system's answer to the OPEN and the engine's
-    /// hearing of it,
-    Between,
-    /// the deed was under way before, and its end falls there,
-    EndsBetween,
-    /// it is executed there, and heard of later,
-    ExecutedBetween,
-    /// it is executed later.
-    ExecutedLater,
-    /// It was over before the OPEN was asked for.
-    Before,
-}
-
-const UNTRUE: [Order; 4] = [
-    Order::Between,
-    Order::EndsBetween,
-    Order::ExecutedBetween,
-    Order::ExecutedLater,
-];
+use deed::{Deed, Order, UNTRUE};
 
 /// A server with files "f" and "g", of each a second name if the deed needs one, and the deed's
 /// file open by the client that does it.
