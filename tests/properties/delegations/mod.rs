@@ -6,6 +6,7 @@
 //! everything else happens between the two as well.
 
 mod flight;
+mod peer;
 mod play;
 
 use proptest::prelude::*;

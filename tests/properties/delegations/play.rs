@@ -6,51 +6,21 @@ use std::time::Duration;
 use nfs4_engine::Admin;
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::any::CbArgOp;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::consts::{
-    CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_ACCESS_READ,
-    OPEN4_SHARE_ACCESS_WANT_NO_DELEG, SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
+    OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_ACCESS_READ, SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
 };
 use nfs4_proto::nfs4::res::OpenDelegation;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Callback, Client, Fattr, Reply, Sim, open_args};
+use nfs4_tests::sim::{Callback, Reply, Sim, open_args};
 
 use super::flight::{self, Flights};
+use super::peer::{Delegation, Peer};
 use super::{How, Seen, Step};
-
-/// What a client has of a file, as it knows it.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Held {
-    /// Its open, and whether that writes.
-    pub(super) open: Option<(Stateid, bool)>,
-    delegation: Option<Delegation>,
-}
-
-#[derive(Clone, Copy)]
-struct Delegation {
-    stateid: Stateid,
-    write: bool,
-    /// It was recalled then.
-    recalled: Option<Duration>,
-    /// How often the client said that it has no such delegation.
-    denied: u32,
-    /// It was revoked.
-    lost: bool,
-}
-
-pub(super) struct Peer {
-    pub(super) client: Client,
-    /// When its lease was last renewed.
-    pub(super) heard: Duration,
-    pub(super) held: [Held; FILES.len()],
-    /// Counts what it has been: it comes again as another client.
-    pub(super) incarnation: u32,
-    /// Delegations that were revoked, of files that it has another of by now.
-    lost: Vec<Stateid>,
-}
+use crate::reachable_client::make_shared_file;
 
 pub(super) struct Play {
     pub(super) sim: Sim,
@@ -69,7 +39,7 @@ impl Play {
         let peers = (0..PEERS).map(|peer| Peer::new(&mut sim, peer, 0));
         let mut peers: Vec<Peer> = peers.collect();
         let maker = &mut peers[0].client;
-        let handles = FILES.map(|name| make(&mut sim, maker, name));
+        let handles = FILES.map(|name| make_shared_file(&mut sim, maker, name));
         Play {
             sim,
             peers,
@@ -166,7 +136,7 @@ impl Play {
         self.seen.insert(Seen::Delayed);
         assert!(
             self.is_in_the_way(peer, file, write),
-            "nobody is in the way"
+            "no delegation is in the way"
         );
     }
 
@@ -460,42 +430,6 @@ impl Play {
         self.sim.assert_nothing_is_left();
         self.seen
     }
-}
-
-impl Peer {
-    fn new(sim: &mut Sim, peer: usize, incarnation: u32) -> Peer {
-        let client = Client::mounted_with(sim, &format!("peer {peer}"), |args| {
-            args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-        });
-        Peer {
-            client,
-            incarnation,
-            heard: sim.now(),
-            held: [Held::default(); FILES.len()],
-            lost: Vec::new(),
-        }
-    }
-}
-
-/// Makes a file that every user may write; nothing of it stays open.
-fn make(sim: &mut Sim, client: &mut Client, name: &[u8]) -> Vec<u8> {
-    let attrs = Fattr::mode(0o666);
-    let args = args::Open {
-        share_access: OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
-        ..open_args(b"maker", name)
-    };
-    let reply = client
-        .call(sim, |c| c.putrootfh().open(args).getfh())
-        .all_ok();
-    let object = ok!(reply, GetFh).object.to_vec();
-    let close = args::Close {
-        seqid: 0,
-        open_stateid: ok!(reply, Open).stateid,
-    };
-    let put = args::PutFh { object: &object };
-    client.call(sim, |c| c.putfh(put).close(close)).all_ok();
-    object
 }
 
 /// The arguments of an OPEN by name.
