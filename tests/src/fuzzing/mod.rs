@@ -6,6 +6,7 @@ mod mutant;
 mod ops;
 mod player;
 mod tape;
+mod work;
 
 pub use mutant::Mutant;
 pub use player::{Reached, engine_ops};

@@ -65,6 +65,13 @@ impl Args<'_, '_> {
                 self.name();
                 self.mode();
             }
+            _ => self.of_state(op),
+        }
+    }
+
+    /// Of an operation on opens, locks, delegations or the bytes of a file.
+    fn of_state(&mut self, op: Op) {
+        match op {
             Op::Open => self.open(),
             Op::Close => {
                 self.seqid();
@@ -125,6 +132,13 @@ impl Args<'_, '_> {
                     self.stateid();
                 }
             }
+            _ => self.of_client(op),
+        }
+    }
+
+    /// Of an operation on clients, sessions or connections.
+    fn of_client(&mut self, op: Op) {
+        match op {
             Op::Renew => self.client_v40(),
             Op::DelegPurge | Op::DestroyClientId => self.client(),
             Op::ReleaseLockOwner => self.owner(),

@@ -2,13 +2,10 @@
 //! and jumps of both clocks, against one engine.
 
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{
-    Backend, CompletionSink, Credential, FsError, FsReply, FsRequest, FsResult, FsTicket, Pending,
-};
+use nfs4_engine::fs::{Credential, FsError, FsReply};
 use nfs4_engine::{
     Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Change, Config, ConnId, DialError,
     DialId, Engine, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Wall,
@@ -22,6 +19,7 @@ use super::compose;
 use super::ids::Ids;
 use super::ops;
 use super::tape::Tape;
+use super::work::Work;
 
 /// Plays `data`, asks after every few steps whether the tables agree with each other, and in the
 /// end, when all clients are silent, whether they are empty.
@@ -75,14 +73,6 @@ struct Player {
     last: Vec<u8>,
     xid: u32,
     reached: Reached,
-}
-
-/// A file-system request, and its answer once it was carried out.
-struct Work {
-    ticket: FsTicket,
-    backend: Arc<dyn Backend>,
-    request: Option<FsRequest>,
-    result: Option<FsResult>,
 }
 
 impl Player {
@@ -418,7 +408,10 @@ impl Player {
                     self.ids.learn(&record);
                 }
                 Action::Callback(callback) => {
-                    assert!(self.open.contains(&callback.conn), "a callback to nobody");
+                    assert!(
+                        self.open.contains(&callback.conn),
+                        "a callback by a connection that is closed"
+                    );
                     self.callbacks.push((callback.conn, callback.xid));
                     self.reached.callbacks += 1;
                 }
@@ -427,12 +420,7 @@ impl Player {
                     ticket,
                     backend,
                     request,
-                } => self.work.push(Work {
-                    ticket,
-                    backend,
-                    request: Some(request),
-                    result: None,
-                }),
+                } => self.work.push(Work::new(ticket, backend, request)),
                 Action::Release { backend, fh } => releases.push((backend, fh)),
                 Action::Close { conn } => closing.push(conn),
                 Action::Known { .. } | Action::Event(_) => {}
@@ -490,28 +478,12 @@ impl Player {
             timers: 0,
             ..self.engine.table_lengths()
         };
-        assert_eq!(left, TableLengths::default(), "what is left of nobody");
+        assert_eq!(
+            left,
+            TableLengths::default(),
+            "state of clients that are gone"
+        );
     }
-}
-
-impl Work {
-    fn execute(&mut self) {
-        let Some(request) = self.request.take() else {
-            return;
-        };
-        let sink: Arc<dyn CompletionSink> = Arc::new(Never);
-        let mut pending = Pending::new(self.ticket, &sink);
-        if let Poll::Ready(result) = self.backend.submit(request, &mut pending) {
-            self.result = Some(result);
-        }
-    }
-}
-
-/// MemFs answers at once.
-struct Never;
-
-impl CompletionSink for Never {
-    fn complete(&self, _: FsTicket, _: FsResult) {}
 }
 
 const LEASE: Duration = Duration::from_secs(10);

@@ -1,0 +1,44 @@
+//! A request that waits for its file system, or whose answer the engine has not got yet.
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use nfs4_engine::fs::{Backend, CompletionSink, FsRequest, FsResult, FsTicket, Pending};
+
+/// A file-system request, and its answer once it was carried out.
+pub(super) struct Work {
+    pub(super) ticket: FsTicket,
+    backend: Arc<dyn Backend>,
+    request: Option<FsRequest>,
+    pub(super) result: Option<FsResult>,
+}
+
+impl Work {
+    pub(super) fn new(ticket: FsTicket, backend: Arc<dyn Backend>, request: FsRequest) -> Work {
+        Work {
+            ticket,
+            backend,
+            request: Some(request),
+            result: None,
+        }
+    }
+
+    /// The file system executes the request, unless it has done so.
+    pub(super) fn execute(&mut self) {
+        let Some(request) = self.request.take() else {
+            return;
+        };
+        let sink: Arc<dyn CompletionSink> = Arc::new(Never);
+        let mut pending = Pending::new(self.ticket, &sink);
+        if let Poll::Ready(result) = self.backend.submit(request, &mut pending) {
+            self.result = Some(result);
+        }
+    }
+}
+
+/// MemFs answers at once.
+struct Never;
+
+impl CompletionSink for Never {
+    fn complete(&self, _: FsTicket, _: FsResult) {}
+}
