@@ -138,21 +138,9 @@ impl Asker {
         replies.pop().expect("the server answers")
     }
 
-    fn build<'c>(
-        &self,
-        c: &'c mut CompoundBuilder,
-        op: Op,
-        call: FsCall,
-        owner: &[u8],
-    ) -> &'c mut CompoundBuilder {
+    /// Appends what sets the filehandles that the operation needs.
+    fn set_filehandles<'c>(&self, c: &'c mut CompoundBuilder, op: Op) -> &'c mut CompoundBuilder {
         let put = |object| args::PutFh { object };
-        let attrs = Fattr::size(1);
-        let owner = Owner {
-            clientid: self.v40.as_ref().map_or(ClientId(0), |client| client.id),
-            owner,
-        };
-        let asked = |number| Bitmap::of(&[number]);
-        let name = b"new";
         match op {
             Op::PutFh | Op::GetDirDelegation | Op::ReadDir => c.putfh(put(&self.directory)),
             Op::ReadLink => c.putfh(put(&self.link)),
@@ -161,22 +149,37 @@ impl Asker {
             Op::Create | Op::Open | Op::Lookup | Op::SecInfo | Op::Remove => c.putrootfh(),
             Op::LookupP | Op::SecInfoNoName => c.putfh(put(&self.directory)),
             _ => c.putfh(put(&self.file)),
+        }
+    }
+
+    fn build<'c>(
+        &self,
+        c: &'c mut CompoundBuilder,
+        op: Op,
+        call: FsCall,
+        owner: &[u8],
+    ) -> &'c mut CompoundBuilder {
+        self.set_filehandles(c, op);
+        let attrs = Fattr::size(1);
+        let owner = Owner {
+            clientid: self.v40.as_ref().map_or(ClientId(0), |client| client.id),
+            owner,
         };
         match op {
             Op::PutFh => c,
             Op::GetAttr => c.getattr(args::GetAttr {
-                attr_request: asked(num::SIZE),
+                attr_request: Bitmap::of(&[num::SIZE]),
             }),
             Op::ReadDir => c.readdir(args::ReadDir {
                 cookie: 0,
                 cookieverf: Verifier::default(),
                 dircount: 4096,
                 maxcount: 4096,
-                attr_request: asked(if call == FsCall::GetAttrs {
+                attr_request: Bitmap::of(&[if call == FsCall::GetAttrs {
                     num::SPACE_FREE
                 } else {
                     num::SIZE
-                }),
+                }]),
             }),
             Op::Verify => c.verify(args::Verify {
                 obj_attributes: attrs.raw(),
@@ -226,39 +229,47 @@ impl Asker {
                     ..making_args(b"", b"f")
                 })
             }
-            Op::Access => c.access(args::Access { access: 0x3f }),
-            Op::Lookup => c.lookup(args::Lookup { objname: b"d" }),
-            Op::SecInfo => c.secinfo(args::SecInfo { name: b"d" }),
-            Op::LookupP => c.lookupp(),
-            Op::ReadLink => c.readlink(),
-            Op::Read => c.read(args::Read {
-                stateid: Stateid::ANONYMOUS,
-                offset: 0,
-                count: 1,
-            }),
-            Op::Write => c.write(args::Write {
-                stateid: Stateid::ANONYMOUS,
-                offset: 0,
-                stable: StableHow::FileSync,
-                data: b"x",
-            }),
-            Op::Commit => c.commit(args::Commit {
-                offset: 0,
-                count: 0,
-            }),
-            Op::Create => c.create(args::Create {
-                objtype: CreateType::Directory,
-                objname: name,
-                createattrs: FattrRaw::EMPTY,
-            }),
-            Op::Link => c.link(args::Link { newname: name }),
-            Op::Remove => c.remove(args::Remove { target: b"d" }),
-            Op::Rename => c.rename(args::Rename {
-                oldname: b"d",
-                newname: name,
-            }),
-            other => unreachable!("{other} is in no way"),
+            _ => build_plain(c, op),
         }
+    }
+}
+
+/// Appends an operation whose arguments depend on nothing.
+fn build_plain(c: &mut CompoundBuilder, op: Op) -> &mut CompoundBuilder {
+    let name = b"new";
+    match op {
+        Op::Access => c.access(args::Access { access: 0x3f }),
+        Op::Lookup => c.lookup(args::Lookup { objname: b"d" }),
+        Op::SecInfo => c.secinfo(args::SecInfo { name: b"d" }),
+        Op::LookupP => c.lookupp(),
+        Op::ReadLink => c.readlink(),
+        Op::Read => c.read(args::Read {
+            stateid: Stateid::ANONYMOUS,
+            offset: 0,
+            count: 1,
+        }),
+        Op::Write => c.write(args::Write {
+            stateid: Stateid::ANONYMOUS,
+            offset: 0,
+            stable: StableHow::FileSync,
+            data: b"x",
+        }),
+        Op::Commit => c.commit(args::Commit {
+            offset: 0,
+            count: 0,
+        }),
+        Op::Create => c.create(args::Create {
+            objtype: CreateType::Directory,
+            objname: name,
+            createattrs: FattrRaw::EMPTY,
+        }),
+        Op::Link => c.link(args::Link { newname: name }),
+        Op::Remove => c.remove(args::Remove { target: b"d" }),
+        Op::Rename => c.rename(args::Rename {
+            oldname: b"d",
+            newname: name,
+        }),
+        other => unreachable!("{other} is not among the operations that ask a file system"),
     }
 }
 

@@ -221,88 +221,97 @@ fn the_current_stateid_goes_from_open_to_close() {
     reply.all_ok();
 }
 
+/// Appends operations to a COMPOUND.
+type Build = fn(&mut CompoundBuilder) -> &mut CompoundBuilder;
+
+/// Set the filehandle, and return no stateid.
+const SET_FILEHANDLE: [Build; 6] = [
+    |c| c.putrootfh(),
+    |c| c.putpubfh(),
+    |c| c.putrootfh().lookup(args::Lookup { objname: b"f" }),
+    |c| {
+        c.putrootfh()
+            .lookup(args::Lookup { objname: b"d" })
+            .lookupp()
+    },
+    |c| {
+        c.putrootfh().savefh();
+        c.open(making_args(b"o", b"f")).restorefh()
+    },
+    |c| {
+        c.putrootfh().create(args::Create {
+            objtype: args::CreateType::Directory,
+            objname: b"new",
+            createattrs: FattrRaw::EMPTY,
+        })
+    },
+];
+
+/// Want the current stateid.
+const USE_CURRENT_STATEID: [Build; 9] = [
+    |c| c.read(read(Stateid::CURRENT)),
+    |c| c.write(write(Stateid::CURRENT, b"x")),
+    |c| {
+        c.close(args::Close {
+            seqid: 0,
+            open_stateid: Stateid::CURRENT,
+        })
+    },
+    |c| {
+        c.open_downgrade(args::OpenDowngrade {
+            open_stateid: Stateid::CURRENT,
+            seqid: 0,
+            share_access: 1,
+            share_deny: 0,
+        })
+    },
+    |c| {
+        c.locku(args::LockU {
+            locktype: LockType::Read,
+            seqid: 0,
+            lock_stateid: Stateid::CURRENT,
+            offset: 0,
+            length: 1,
+        })
+    },
+    |c| {
+        c.lock(args::Lock {
+            locktype: LockType::Read,
+            reclaim: false,
+            offset: 0,
+            length: 1,
+            locker: args::Locker::Existing(args::ExistLockOwner {
+                lock_stateid: Stateid::CURRENT,
+                lock_seqid: 0,
+            }),
+        })
+    },
+    |c| {
+        c.delegreturn(args::DelegReturn {
+            deleg_stateid: Stateid::CURRENT,
+        })
+    },
+    |c| {
+        c.free_stateid(args::FreeStateid {
+            stateid: Stateid::CURRENT,
+        })
+    },
+    |c| {
+        let claim = args::OpenClaim::DelegCurFh(Stateid::CURRENT);
+        c.open(args::Open {
+            claim,
+            ..open_args(b"o", b"")
+        })
+    },
+];
+
 /// Each operation that sets the filehandle and returns no stateid makes the current stateid the
 /// anonymous one, which is no current stateid to any operation that wants one.
 /// [RFC 8881 §8.2.3, §16.2.3.1.2]
 #[test]
 fn the_current_stateid_is_the_anonymous_one_after_a_filehandle_was_set() {
-    type Build = fn(&mut CompoundBuilder) -> &mut CompoundBuilder;
-    const CURRENT: Stateid = Stateid::CURRENT;
-    let set: [Build; 6] = [
-        |c| c.putrootfh(),
-        |c| c.putpubfh(),
-        |c| c.putrootfh().lookup(args::Lookup { objname: b"f" }),
-        |c| {
-            c.putrootfh()
-                .lookup(args::Lookup { objname: b"d" })
-                .lookupp()
-        },
-        |c| {
-            c.putrootfh().savefh();
-            c.open(making_args(b"o", b"f")).restorefh()
-        },
-        |c| {
-            c.putrootfh().create(args::Create {
-                objtype: args::CreateType::Directory,
-                objname: b"new",
-                createattrs: FattrRaw::EMPTY,
-            })
-        },
-    ];
-    let used: [Build; 9] = [
-        |c| c.read(read(CURRENT)),
-        |c| c.write(write(CURRENT, b"x")),
-        |c| {
-            c.close(args::Close {
-                seqid: 0,
-                open_stateid: CURRENT,
-            })
-        },
-        |c| {
-            c.open_downgrade(args::OpenDowngrade {
-                open_stateid: CURRENT,
-                seqid: 0,
-                share_access: 1,
-                share_deny: 0,
-            })
-        },
-        |c| {
-            c.locku(args::LockU {
-                locktype: LockType::Read,
-                seqid: 0,
-                lock_stateid: CURRENT,
-                offset: 0,
-                length: 1,
-            })
-        },
-        |c| {
-            c.lock(args::Lock {
-                locktype: LockType::Read,
-                reclaim: false,
-                offset: 0,
-                length: 1,
-                locker: args::Locker::Existing(args::ExistLockOwner {
-                    lock_stateid: CURRENT,
-                    lock_seqid: 0,
-                }),
-            })
-        },
-        |c| {
-            c.delegreturn(args::DelegReturn {
-                deleg_stateid: CURRENT,
-            })
-        },
-        |c| c.free_stateid(args::FreeStateid { stateid: CURRENT }),
-        |c| {
-            let claim = args::OpenClaim::DelegCurFh(CURRENT);
-            c.open(args::Open {
-                claim,
-                ..open_args(b"o", b"")
-            })
-        },
-    ];
-    for (set_by, set) in set.into_iter().enumerate() {
-        for (used_by, used) in used.into_iter().enumerate() {
+    for (set_by, set) in SET_FILEHANDLE.into_iter().enumerate() {
+        for (used_by, used) in USE_CURRENT_STATEID.into_iter().enumerate() {
             let mut sim = Sim::new();
             let mut client = Client::mounted(&mut sim, "a");
             let directory = args::Create {

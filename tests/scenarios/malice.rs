@@ -109,45 +109,9 @@ impl Known {
             't' => w.u32(1 + self.rng.below(4) as u32),
             'a' => w.u32(self.rng.below(4) as u32),
             'v' => w.u64(self.rng.below(2)),
-            'n' => {
-                let long = [b'x'; 300];
-                let name = *self.pick(&[
-                    &b"a"[..],
-                    b"a",
-                    b"b",
-                    b"c",
-                    b"d",
-                    b"",
-                    b".",
-                    b"..",
-                    b"a/b",
-                    &long[..255],
-                    &long,
-                ]);
-                w.opaque(name);
-            }
-            'h' => match self.rng.below(8) {
-                0 => w.opaque(&[1, 0, 0, 9, 9]),
-                _ if self.handles.is_empty() => w.opaque(&[]),
-                _ => {
-                    let at = self.rng.index(self.handles.len());
-                    w.opaque(&self.handles[at]);
-                }
-            },
-            's' => {
-                let mut stateid = match self.rng.below(8) {
-                    0 => Stateid::ANONYMOUS,
-                    1 => Stateid::READ_BYPASS,
-                    2 | 3 => Stateid::CURRENT,
-                    4 => Stateid::INVALID,
-                    _ if self.stateids.is_empty() => Stateid::CURRENT,
-                    _ => self.stateids[self.rng.index(self.stateids.len())],
-                };
-                if self.rng.below(4) == 0 {
-                    stateid.seqid = 0;
-                }
-                stateid.encode(w);
-            }
+            'n' => self.name(w),
+            'h' => self.handle(w),
+            's' => self.stateid(w),
             'b' => {
                 w.u32(3);
                 for _ in 0..3 {
@@ -159,31 +123,79 @@ impl Known {
                     });
                 }
             }
-            'f' => match self.rng.below(5) {
-                0 => {
-                    w.u32(0);
-                    w.u32(0);
-                }
-                1 => {
-                    // A mode.
-                    for word in [2, 0, 2, 4] {
-                        w.u32(word);
-                    }
-                    w.u32(*self.pick(&[0o644, 0o777, 0, u32::MAX]));
-                }
-                2 | 3 => {
-                    // A length.
-                    for word in [1, 0x10, 8] {
-                        w.u32(word);
-                    }
-                    w.u64(self.large());
-                }
-                _ => {
-                    self.token('b', w);
-                    w.opaque(&[0; 40]);
-                }
-            },
+            'f' => self.attributes(w),
             _ => unreachable!("no such token"),
+        }
+    }
+
+    fn name(&mut self, w: &mut Writer) {
+        let long = [b'x'; 300];
+        let name = *self.pick(&[
+            &b"a"[..],
+            b"a",
+            b"b",
+            b"c",
+            b"d",
+            b"",
+            b".",
+            b"..",
+            b"a/b",
+            &long[..255],
+            &long,
+        ]);
+        w.opaque(name);
+    }
+
+    fn handle(&mut self, w: &mut Writer) {
+        match self.rng.below(8) {
+            0 => w.opaque(&[1, 0, 0, 9, 9]),
+            _ if self.handles.is_empty() => w.opaque(&[]),
+            _ => {
+                let at = self.rng.index(self.handles.len());
+                w.opaque(&self.handles[at]);
+            }
+        }
+    }
+
+    fn stateid(&mut self, w: &mut Writer) {
+        let mut stateid = match self.rng.below(8) {
+            0 => Stateid::ANONYMOUS,
+            1 => Stateid::READ_BYPASS,
+            2 | 3 => Stateid::CURRENT,
+            4 => Stateid::INVALID,
+            _ if self.stateids.is_empty() => Stateid::CURRENT,
+            _ => self.stateids[self.rng.index(self.stateids.len())],
+        };
+        if self.rng.below(4) == 0 {
+            stateid.seqid = 0;
+        }
+        stateid.encode(w);
+    }
+
+    fn attributes(&mut self, w: &mut Writer) {
+        match self.rng.below(5) {
+            0 => {
+                w.u32(0);
+                w.u32(0);
+            }
+            1 => {
+                // A mode.
+                for word in [2, 0, 2, 4] {
+                    w.u32(word);
+                }
+                w.u32(*self.pick(&[0o644, 0o777, 0, u32::MAX]));
+            }
+            2 | 3 => {
+                // A length.
+                for word in [1, 0x10, 8] {
+                    w.u32(word);
+                }
+                w.u64(self.large());
+            }
+            _ => {
+                self.token('b', w);
+                w.opaque(&[0; 40]);
+            }
         }
     }
 }

@@ -29,31 +29,8 @@ async fn a_mebibyte_goes_there_and_back(on: Transport) {
         .finish()
         .unwrap();
 
-    let open = args::Open {
-        seqid: 0,
-        share_access: 3,
-        share_deny: 0,
-        owner: Owner {
-            clientid: ClientId(0),
-            owner: b"owner",
-        },
-        openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
-        claim: args::OpenClaim::Null(b"file"),
-    };
-    peer.send(&session.compound(0).putrootfh().open(open).getfh().finish())
-        .await;
-    let record = peer.record().await.unwrap();
-    let mut reply = ReplyReader::parse(&record).unwrap();
-    reply.sequence().unwrap();
-    reply.putrootfh().unwrap();
-    let stateid = Stateid {
-        seqid: 0,
-        ..reply.open().unwrap().stateid
-    };
-    let file = args::PutFh {
-        object: reply.getfh().unwrap().object,
-    };
-
+    let (stateid, fh) = open_file(&mut peer, &mut session).await;
+    let file = args::PutFh { object: &fh };
     let size = 1 << 20;
     let payload =
         |block: usize| -> Vec<u8> { (0..size).map(|at| (at * 7 + block) as u8).collect() };
@@ -110,4 +87,30 @@ async fn a_mebibyte_goes_there_and_back(on: Transport) {
             "block {block}"
         );
     }
+}
+
+/// Makes a file and opens it; the stateid and the filehandle.
+async fn open_file(peer: &mut Peer, session: &mut Session) -> (Stateid, Vec<u8>) {
+    let open = args::Open {
+        seqid: 0,
+        share_access: 3,
+        share_deny: 0,
+        owner: Owner {
+            clientid: ClientId(0),
+            owner: b"owner",
+        },
+        openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+        claim: args::OpenClaim::Null(b"file"),
+    };
+    peer.send(&session.compound(0).putrootfh().open(open).getfh().finish())
+        .await;
+    let record = peer.record().await.unwrap();
+    let mut reply = ReplyReader::parse(&record).unwrap();
+    reply.sequence().unwrap();
+    reply.putrootfh().unwrap();
+    let stateid = Stateid {
+        seqid: 0,
+        ..reply.open().unwrap().stateid
+    };
+    (stateid, reply.getfh().unwrap().object.to_vec())
 }

@@ -48,8 +48,41 @@ fn wait(sim: &mut Sim, clients: [&mut Client; 2], span: Duration) {
     }
 }
 
+/// The holder cannot use its revoked delegation, and can use its open as before.
+#[track_caller]
+fn assert_revoked(sim: &mut Sim, one: &mut Client, held: &Held) {
+    let args = args::Read {
+        stateid: held.delegation,
+        offset: 0,
+        count: 1,
+    };
+    let reply = one.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).read(args)
+    });
+    assert_last(&reply, Op::Read, Status::DELEG_REVOKED);
+    let reply = give_back(sim, one, held);
+    assert_last(&reply, Op::DelegReturn, Status::DELEG_REVOKED);
+    let claim = args::Open {
+        claim: args::OpenClaim::DelegCurFh(held.delegation),
+        ..opening(1, b"")
+    };
+    let reply = one.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).open(claim)
+    });
+    assert_last(&reply, Op::Open, Status::DELEG_REVOKED);
+    let args = args::Read {
+        stateid: held.open,
+        offset: 0,
+        count: 1,
+    };
+    one.call(sim, |c| {
+        c.putfh(args::PutFh { object: &held.fh }).read(args)
+    })
+    .all_ok();
+}
+
 #[test]
-fn it_is_revoked_after_a_lease_and_its_client_told_until_it_says_that_it_knows() {
+fn a_delegation_is_revoked_after_a_lease_and_its_holder_told_until_free_stateid() {
     let (mut sim, mut one, mut two) = two();
     let lease = sim.settings().lease;
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
@@ -93,40 +126,12 @@ fn it_is_revoked_after_a_lease_and_its_client_told_until_it_says_that_it_knows()
         Status::DELEG_REVOKED
     );
     assert_eq!(test(&mut sim, &mut one, other.delegation), Status::OK);
-    let args = args::Read {
-        stateid: held.delegation,
-        offset: 0,
-        count: 1,
-    };
-    let reply = one.call(&mut sim, |c| {
-        c.putfh(args::PutFh { object: &held.fh }).read(args)
-    });
-    assert_last(&reply, Op::Read, Status::DELEG_REVOKED);
-    let reply = give_back(&mut sim, &mut one, &held);
-    assert_last(&reply, Op::DelegReturn, Status::DELEG_REVOKED);
-    let claim = args::Open {
-        claim: args::OpenClaim::DelegCurFh(held.delegation),
-        ..opening(1, b"")
-    };
-    let reply = one.call(&mut sim, |c| {
-        c.putfh(args::PutFh { object: &held.fh }).open(claim)
-    });
-    assert_last(&reply, Op::Open, Status::DELEG_REVOKED);
-    // Another's it is not.
+    assert_revoked(&mut sim, &mut one, &held);
+    // The stateid is unknown to another client.
     assert_eq!(
         test(&mut sim, &mut two, held.delegation),
         Status::BAD_STATEID
     );
-    // The open beside it was never taken.
-    let args = args::Read {
-        stateid: held.open,
-        offset: 0,
-        count: 1,
-    };
-    one.call(&mut sim, |c| {
-        c.putfh(args::PutFh { object: &held.fh }).read(args)
-    })
-    .all_ok();
 
     free(&mut sim, &mut one, held.delegation).all_ok();
     assert_eq!(flags(&mut sim, &mut one), 0);

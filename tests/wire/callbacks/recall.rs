@@ -2,7 +2,7 @@
 
 use nfs4_driver::engine::proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_driver::engine::proto::nfs4::res::OpenDelegation;
-use nfs4_driver::engine::proto::nfs4::{Op, Status, args};
+use nfs4_driver::engine::proto::nfs4::{Op, Stateid, Status, args};
 use nfs4_driver::engine::proto::xdr::Writer;
 
 use super::{callback, flags, over, patient, reachable, serve};
@@ -50,30 +50,8 @@ async fn a_recall_is_this_and_nothing_else(on: Transport) {
     assert_eq!(denied.last(), (Op::Open, Status::DELAY));
 
     let record = holder.peer.called().await;
-    let mut expected = Writer::new();
-    // The transaction id is the server's to choose.
-    expected.raw(&record[..4]);
-    // A call, RPC 2, the program, version 1, CB_COMPOUND, and an AUTH_NONE credential and verifier.
-    for word in [0, 2, 0x4000_0000, 1, 1, 0, 0, 0, 0] {
-        expected.u32(word);
-    }
-    // No tag, minor version 1, callback_ident 0, two operations.
-    for word in [0, 1, 0, 2] {
-        expected.u32(word);
-    }
-    // CB_SEQUENCE: seqid 1, slot 0, highest slot 0, not to be kept, no referring calls.
-    expected.u32(11);
-    expected.raw(&holder.session.0);
-    for word in [1, 0, 0, 0, 0] {
-        expected.u32(word);
-    }
-    // CB_RECALL: the stateid, not to be cut, the filehandle.
-    expected.u32(4);
-    expected.u32(delegation.seqid);
-    expected.raw(&delegation.other);
-    expected.u32(0);
-    expected.opaque(&fh);
-    assert_eq!(record, expected.into_vec());
+    let expected = recall_record(&record[..4], &holder, delegation, &fh);
+    assert_eq!(record, expected);
 
     let recall = nfs4_tests::sim::Callback::new(
         nfs4_driver::engine::ConnId::FIRST,
@@ -94,6 +72,33 @@ async fn a_recall_is_this_and_nothing_else(on: Transport) {
     other.call(|c| c.putrootfh().open(to_write)).await.all_ok();
     assert_eq!(flags(&mut holder).await, 0);
     assert!(!holder.peer.was_called() && !other.peer.was_called());
+}
+
+/// The first CB_RECALL of a session; the server chooses the transaction id.
+fn recall_record(xid: &[u8], holder: &Caller, delegation: Stateid, fh: &[u8]) -> Vec<u8> {
+    let mut expected = Writer::new();
+    expected.raw(xid);
+    // A call, RPC 2, the program, version 1, CB_COMPOUND, and an AUTH_NONE credential and verifier.
+    for word in [0, 2, 0x4000_0000, 1, 1, 0, 0, 0, 0] {
+        expected.u32(word);
+    }
+    // No tag, minor version 1, callback_ident 0, two operations.
+    for word in [0, 1, 0, 2] {
+        expected.u32(word);
+    }
+    // CB_SEQUENCE: seqid 1, slot 0, highest slot 0, not to be kept, no referring calls.
+    expected.u32(11);
+    expected.raw(&holder.session.0);
+    for word in [1, 0, 0, 0, 0] {
+        expected.u32(word);
+    }
+    // CB_RECALL: the stateid, not to be cut, the filehandle.
+    expected.u32(4);
+    expected.u32(delegation.seqid);
+    expected.raw(&delegation.other);
+    expected.u32(0);
+    expected.opaque(fh);
+    expected.into_vec()
 }
 
 on_both!(a_recall_refers_to_the_request_whose_reply_may_be_on_its_way);
