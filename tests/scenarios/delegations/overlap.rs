@@ -1,6 +1,5 @@
-//! What happens to a file between the file system's answer to an OPEN and the moment when the
-//! engine hears of it, and what is under way then: nothing is delegated with attributes that are
-//! not true any more, and nothing is done to a file beside a delegation. [RFC 8881 §10.4]
+//! Requests of another client that overlap an OPEN: the server delegates no file with attributes that
+//! are out of date, and no request changes a file beside a delegation. [RFC 8881 §10.4]
 
 mod deed;
 
@@ -174,7 +173,7 @@ fn wanting(kind: DelegationKind, by_name: bool) -> args::Open<'static> {
 }
 
 #[test]
-fn what_is_not_true_any_more_when_the_engine_hears_of_it_is_not_delegated() {
+fn a_file_that_changes_before_the_engine_processes_its_open_is_not_delegated() {
     for deed in Deed::ALL {
         for order in UNTRUE.into_iter().filter(|order| !deed.recalls(*order)) {
             for (kind, by_name) in [(READ, true), (READ, false), (WRITE, true), (WRITE, false)] {
@@ -196,7 +195,7 @@ fn what_is_not_true_any_more_when_the_engine_hears_of_it_is_not_delegated() {
 }
 
 #[test]
-fn what_was_over_before_is_no_obstacle() {
+fn a_request_that_ends_before_the_open_prevents_no_delegation() {
     for deed in [
         Deed::Read,
         Deed::Write,
@@ -298,7 +297,7 @@ fn a_write_under_way_guards_the_file_whatever_becomes_of_its_open() {
 }
 
 #[test]
-fn it_does_so_for_and_against_clients_without_a_session() {
+fn a_write_under_way_guards_the_file_for_and_against_clients_without_a_session() {
     let (mut sim, mut one, _) = two();
     sim.set_dialling(Dialling::Succeeds);
     let mut old = Client40::mounted(&mut sim, "old");

@@ -1,5 +1,5 @@
-//! That all are told the same of a file which its holder has changed: by whatever operation, one change
-//! attribute stands beside one length. [RFC 8881 §10.4.3]
+//! The server reports one size with one change attribute of a file that its holder has changed, by
+//! whatever operation a client asks. [RFC 8881 §10.4.3]
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ fn a_listing_shows_the_last_answer_of_the_holder_without_a_callback() {
 }
 
 #[test]
-fn what_was_told_is_not_told_of_another_length_when_the_delegation_ends() {
+fn a_reported_change_attribute_has_no_other_size_when_the_delegation_ends() {
     #[derive(Clone, Copy, Debug)]
     enum End {
         Returned,
@@ -186,7 +186,7 @@ fn verify_and_nverify_ask_the_holder() {
 }
 
 #[test]
-fn what_is_read_while_it_is_noted_is_not_told() {
+fn attributes_read_while_the_holders_answer_is_stored_are_not_reported() {
     let (mut sim, mut one, mut two) = two();
     let mut three = reachable(&mut sim, "three");
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);

@@ -4,7 +4,7 @@ use nfs4_proto::client::CompoundBuilder;
 
 use super::*;
 
-/// What another does to the file "f" or to "g", by a request whose stateid is of its own open where
+/// What another client does to the file "f" or to "g", by a request whose stateid is of its own open where
 /// it needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
