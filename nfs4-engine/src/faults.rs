@@ -77,6 +77,7 @@ mod tests {
             FsFault::Name,
             FsFault::Cookie,
             FsFault::Unended,
+            FsFault::Pieces,
         ];
         let errors = FsError::ALL.map(FsFault::Error);
         let kinds = FsCall::ALL.into_iter().flat_map(|call| {

@@ -15,6 +15,6 @@ const _: () = assert!(size_of::<Action>() <= 320);
 const _: () = assert!(size_of::<Reply>() <= 64);
 // Kept for each COMPOUND that waits.
 const _: () = assert!(size_of::<Stage>() <= 64);
-const _: () = assert!(size_of::<Compound>() <= 864);
+const _: () = assert!(size_of::<Compound>() <= 888);
 // Kept for each slot in use.
 const _: () = assert!(size_of::<Slot>() <= 64);

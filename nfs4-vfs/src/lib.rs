@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+mod buffers;
 mod mem;
 
+pub use buffers::{Buffer, BufferPool};
 pub use mem::{MemFs, MemFsConfig};

@@ -15,12 +15,13 @@ fn no_alloc_when_warm() {
             let mut hot = HotEngine::new(shape, cachethis);
             let warm = hot.read(WARMING);
             hot.answer(warm);
-            let stream = hot.read(CALLS);
+            let calls = calls(shape);
+            let stream = hot.read(calls);
             let asked = Allocations::during(|| hot.answer(stream));
             assert_eq!(
                 asked.count,
-                kept(shape, cachethis) * CALLS as u64,
-                "{CALLS} calls of {shape:?}, cachethis {cachethis}"
+                kept(shape, cachethis) * calls as u64,
+                "{calls} calls of {shape:?}, cachethis {cachethis}"
             );
             assert_eq!(
                 successes(hot.reply(), shape.operations()),
@@ -36,12 +37,50 @@ fn no_alloc_when_warm() {
 /// a copy, and the template of its entries.
 fn kept(shape: Shape, cachethis: bool) -> u64 {
     match shape {
-        Shape::Sequence | Shape::GetAttr | Shape::Lookup | Shape::Read | Shape::Write => 0,
+        Shape::Sequence
+        | Shape::GetAttr
+        | Shape::Lookup
+        | Shape::Read
+        | Shape::Write
+        | Shape::ReadLarge
+        | Shape::WriteLarge => 0,
         Shape::LockUnlock => 1,
         Shape::OpenClose => 2,
         Shape::ReadDir if cachethis => 3,
         Shape::ReadDir => 9,
     }
+}
+
+/// How often it is called: so that all calls together fit into memory.
+fn calls(shape: Shape) -> usize {
+    if shape.bytes() > 4_096 { 32 } else { CALLS }
+}
+
+/// Also not between the engine and the socket, however many replies are sent with one write: what is
+/// allocated is the handle of the buffer that the calls were read to, as for any call.
+#[test]
+fn a_large_read_allocates_nothing_in_the_driver() {
+    for together in [1, 4, 8] {
+        let least = allocated_by_a_wakeup(Shape::Sequence, together);
+        let read = allocated_by_a_wakeup(Shape::ReadLarge, together);
+        assert_eq!(read, least, "{together} at once");
+        assert!(read.count <= 1 && read.bytes <= 64, "{read:?}");
+    }
+}
+
+/// What so many calls allocate that arrive together on a warm connection.
+fn allocated_by_a_wakeup(shape: Shape, together: usize) -> Allocations {
+    let mut hot = HotConnection::new(shape, false, together);
+    let mut stream = Vec::new();
+    let mut allocated = Allocations::default();
+    for _ in 0..WARMING {
+        hot.read(together, &mut stream);
+        allocated = Allocations::during(|| hot.answer(&stream));
+        let answered = successes(hot.replies(), shape.operations());
+        assert_eq!(answered, together);
+        assert!(hot.replies().len() >= together * shape.bytes());
+    }
+    allocated
 }
 
 /// Without this the test above could not fail.

@@ -6,6 +6,7 @@ mod engine_ops;
 mod exactly_once;
 mod locks;
 mod reachable_client;
+mod reads;
 mod runner;
 mod shares;
 mod size_reports;

@@ -4,11 +4,11 @@ use nfs4_engine::Wall;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
     AccessMask, Attrs, Device, DirChange, FileKind, FsCall, FsError, FsFault, FsHandle, FsReply,
-    FsResult, Opened, Stability,
+    FsResult, Opened, Payload, Stability,
 };
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
-use nfs4_proto::nfs4::{Bitmap, Op, Status};
+use nfs4_proto::nfs4::{Bitmap, Op, Stateid, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Pace, Rng, Sim, making_args, open_args};
 
@@ -52,7 +52,7 @@ fn answers() -> [(FsReply, &'static [FsCall]); 12] {
         kind: FileKind::Regular,
     };
     let data = FsReply::Data {
-        data: Bytes::from_static(b"x"),
+        data: Bytes::from_static(b"x").into(),
         eof: true,
     };
     [
@@ -106,7 +106,7 @@ fn only_the_first_answer_to_a_request_counts() {
     let mut sim = Sim::new();
     let mut asker = Asker::new(&mut sim, 1);
     let read = |data: &'static [u8]| {
-        let data = Bytes::from_static(data);
+        let data = Bytes::from_static(data).into();
         Ok(FsReply::Data { data, eof: true })
     };
     for (answers, status) in [
@@ -158,7 +158,9 @@ fn any_answer(rng: &mut Rng) -> FsResult {
         | FsReply::Created { attrs: own, .. } => *own = attrs,
         FsReply::Opened(opened) => opened.attrs = attrs,
         FsReply::Data { data, eof } => {
-            *data = data.repeat(rng.index(3)).into();
+            *data = (0..rng.index(3))
+                .map(|_| Bytes::from_static(b"x"))
+                .collect();
             *eof = rng.below(2) == 0;
         }
         FsReply::Written { count, .. } => *count = rng.below(3) as u32,
@@ -266,7 +268,7 @@ fn attributes_that_cannot_be_are_not_passed_on() {
 #[test]
 fn bytes_that_cannot_be_are_not_passed_on() {
     let data = |data: &[u8], eof| {
-        let data = Bytes::copy_from_slice(data);
+        let data = Bytes::copy_from_slice(data).into();
         FsReply::Data { data, eof }
     };
     let written = |count, stability| FsReply::Written { count, stability };
@@ -323,6 +325,56 @@ fn bytes_that_cannot_be_are_not_passed_on() {
         let reply = asker.ask(&mut sim, op, call, |sim| sim.answer_as(0, |_| Ok(answer)));
         assert_eq!(reply.last(), (op, Status::OK));
         assert_eq!(faults(&mut sim), []);
+    }
+}
+
+/// Short ones are copied into the reply, longer ones are sent from where they are.
+#[test]
+fn bytes_come_in_no_more_pieces_than_the_limit() {
+    for (len, count, fault) in [
+        (1, Payload::MAX_PIECES, None),
+        (5, Payload::MAX_PIECES, None),
+        (1, Payload::MAX_PIECES + 1, Some(FsFault::Pieces)),
+        (5, Payload::MAX_PIECES + 1, Some(FsFault::Pieces)),
+    ] {
+        let mut sim = Sim::new();
+        let mut client = Client::mounted(&mut sim, "a");
+        client.make_file(&mut sim, b"f", 1);
+        sim.take_events();
+        sim.set_pace(Pace::Held);
+        let read = args::Read {
+            stateid: Stateid::READ_BYPASS,
+            offset: 0,
+            count: 10_000,
+        };
+        let look = args::Lookup { objname: b"f" };
+        let request = client.request(&mut sim, 0, false, |c| {
+            c.putrootfh().lookup(look).read(read).getfh()
+        });
+        request.send(&mut sim, client.conn);
+        sim.settle();
+        while sim.held()[0].op.call() != FsCall::Read {
+            sim.complete(0);
+            sim.settle();
+        }
+        let bytes: Vec<u8> = (0..len * count).map(|at| at as u8).collect();
+        let all = Bytes::from(bytes.clone());
+        let data = (0..count).map(|at| all.slice(at * len..(at + 1) * len));
+        let data = Payload::from_iter(data);
+        sim.answer_as(0, |_| Ok(FsReply::Data { data, eof: true }));
+        sim.settle();
+        let reply = sim.take_replies().pop().expect("it is answered");
+        let expected: Vec<_> = fault
+            .map(|fault| (FsCall::Read, fault, 0))
+            .into_iter()
+            .collect();
+        assert_eq!(faults(&mut sim), expected);
+        if fault.is_some() {
+            assert_eq!(reply.last(), (Op::Read, Status::SERVERFAULT));
+        } else {
+            let reply = reply.all_ok();
+            assert!(ok!(reply, Read).data == bytes, "{count} pieces of {len}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use nfs4_proto::rpc::reply::{SUCCESS_HEADER_LEN, success_header};
 use nfs4_proto::xdr::Writer;
 
 use crate::action::Outbox;
+use crate::fs::Payload;
 use crate::ids::ConnId;
 
 /// A reply: encoded bytes, and large payloads that are spliced in when it is sent.
@@ -18,6 +19,8 @@ pub(crate) struct Reply {
     // Each payload with the offset in `w` before which it is spliced.
     payloads: Vec<(usize, Bytes)>,
     payload_len: usize,
+    /// The list that is lent to the file system for the pieces of a READ.
+    list: Vec<Bytes>,
     count_at: usize,
     op: OpMark,
     results: u32,
@@ -40,6 +43,7 @@ impl Reply {
             w: Writer::new(),
             payloads: Vec::new(),
             payload_len: 0,
+            list: Vec::new(),
             count_at: 0,
             op: OpMark::default(),
             results: 0,
@@ -64,9 +68,9 @@ impl Reply {
         self.w.len() + self.payload_len
     }
 
-    /// Allocated bytes, without payloads.
+    /// Allocated bytes, without those of payloads.
     pub(crate) fn capacity(&self) -> usize {
-        self.w.capacity()
+        self.w.capacity() + self.payloads.capacity() * size_of::<(usize, Bytes)>()
     }
 
     /// Where results are encoded.
@@ -110,17 +114,40 @@ impl Reply {
         self.w.as_slice().get(from..).unwrap_or_default()
     }
 
-    /// Appends an opaque; a large one is spliced.
-    pub(crate) fn payload(&mut self, data: Bytes) {
-        if data.len() <= COPY_UP_TO {
-            self.w.opaque(&data);
-            return;
+    /// An empty payload for the file system to answer a READ with, which
+    /// [`payload`](Reply::payload) gives back.
+    #[inline]
+    pub(crate) fn lend(&mut self) -> Payload {
+        Payload::with_list(core::mem::take(&mut self.list))
+    }
+
+    /// Appends an opaque; the pieces of a large one are spliced.
+    pub(crate) fn payload(&mut self, data: Payload) {
+        match data.only() {
+            // By far the most: it needs no loop.
+            Some(only) if only.len() <= COPY_UP_TO => {
+                self.w.opaque(only);
+                let list = data.take_apart(drop);
+                if list.capacity() > 0 {
+                    self.list = list;
+                }
+            }
+            Some(_) | None => self.pieces(data),
         }
-        // Bounded by `max_io`, far below 2^32.
-        self.w.u32(u32::try_from(data.len()).unwrap_or(u32::MAX));
+    }
+
+    #[inline(never)]
+    fn pieces(&mut self, data: Payload) {
         let len = data.len();
-        self.payload_len += len;
-        self.payloads.push((self.w.len(), data));
+        // Bounded by `max_io`, far below 2^32.
+        self.w.u32(u32::try_from(len).unwrap_or(u32::MAX));
+        self.list = if len <= COPY_UP_TO {
+            data.take_apart(|piece| self.w.raw(&piece))
+        } else {
+            let at = self.w.len();
+            self.payload_len += len;
+            data.take_apart(|piece| self.payloads.push((at, piece)))
+        };
         self.w.pad(len);
     }
 

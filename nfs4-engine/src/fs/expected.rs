@@ -1,6 +1,8 @@
 //! Checks of a file system's answers against its contract; the engine checks them nowhere else.
 
-use super::{Attrs, FileKind, FsFault, FsHandle, FsOp, FsReply, FsStat, Stability, Target, Want};
+use super::{
+    Attrs, FileKind, FsFault, FsHandle, FsOp, FsReply, FsStat, Payload, Stability, Target, Want,
+};
 
 /// The rules for the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,8 @@ impl Expected {
             }
             (Expected::Data(most), FsReply::Data { data, eof }) => {
                 let is_stuck = data.is_empty() && !eof && most > 0;
-                ensure(data.len() <= most as usize && !is_stuck, FsFault::Length)
+                ensure(data.len() <= most as usize && !is_stuck, FsFault::Length)?;
+                ensure(data.piece_count() <= Payload::MAX_PIECES, FsFault::Pieces)
             }
             (Expected::Written(most, least), FsReply::Written { count, stability }) => {
                 let is_stuck = *count == 0 && most > 0;

@@ -23,6 +23,8 @@ pub enum FsFault {
     /// An invalid number of bytes: more than requested, or none although the file does not end
     /// there.
     Length,
+    /// More than [`Payload::MAX_PIECES`](super::Payload::MAX_PIECES) pieces of bytes.
+    Pieces,
     /// The written bytes are less durable than requested.
     Stability,
     /// The target of a symbolic link is empty, too long, or contains NUL.
@@ -56,6 +58,7 @@ impl FsFault {
             FsFault::Name => 8,
             FsFault::Cookie => 9,
             FsFault::Unended => 10,
+            FsFault::Pieces => 11,
         };
         FsError::ALL.len() + other
     }
@@ -71,6 +74,7 @@ impl fmt::Display for FsFault {
             FsFault::Attributes => "the attributes are invalid",
             FsFault::Stat => "the space of the file system is missing",
             FsFault::Length => "the number of bytes is invalid",
+            FsFault::Pieces => "the bytes come in too many pieces",
             FsFault::Stability => "the bytes are less durable than requested",
             FsFault::Target => "the target of a symbolic link is invalid",
             FsFault::Handle => "the handle is that of another object",
@@ -83,4 +87,4 @@ impl fmt::Display for FsFault {
 }
 
 /// Number of faults that are not errors.
-const OTHERS: usize = 11;
+const OTHERS: usize = 12;

@@ -15,6 +15,7 @@ mod error;
 mod expected;
 mod fault;
 mod handle;
+mod payload;
 mod request;
 
 pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
@@ -28,6 +29,7 @@ pub use error::FsError;
 pub(crate) use expected::Expected;
 pub use fault::FsFault;
 pub use handle::{FsHandle, HandleTooLong};
+pub use payload::{Payload, Pieces};
 pub use request::{
     AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode, OpenHow,
     Opened, Stability, Target,

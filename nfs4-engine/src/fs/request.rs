@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Attrs, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, SetAttrs, Want,
+    Attrs, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, Payload, SetAttrs,
+    Want,
 };
 use crate::time::Now;
 
@@ -123,7 +124,8 @@ pub enum FsOp {
         /// The link.
         fh: FsHandle,
     },
-    /// Read bytes of a regular file. Answer: [`FsReply::Data`].
+    /// Read bytes of a regular file. Answer: [`FsReply::Data`] with at most
+    /// [`Payload::MAX_PIECES`] pieces.
     ///
     /// Errors: IsDirectory, IsSymlink, WrongType, Invalid.
     Read {
@@ -135,6 +137,8 @@ pub enum FsOp {
         count: u32,
         /// Whether the file system still has to check the right to read.
         authority: Authority,
+        /// Empty; for the bytes. An answer with another payload is as good, and may allocate.
+        payload: Payload,
     },
     /// Write bytes to a regular file. Answer: [`FsReply::Written`].
     ///
@@ -423,7 +427,7 @@ pub enum FsReply {
     /// Bytes read.
     Data {
         /// The bytes: never more than requested, and fewer only at the end of the file.
-        data: Bytes,
+        data: Payload,
         /// The bytes reach the end of the file.
         eof: bool,
     },

@@ -81,6 +81,6 @@ pub(crate) fn target<S>(
     let FsReply::Link(target) = result? else {
         return Err(Status::SERVERFAULT);
     };
-    cx.run.reply.payload(target);
+    cx.body().opaque(&target);
     Ok(Step::Done(Status::OK))
 }

@@ -34,6 +34,7 @@ fn read<S: Established>(
         offset: args.offset,
         count,
         authority,
+        payload: cx.run.reply.lend(),
     };
     Ok(Step::Wait(fh.export, op, Stage::Last))
 }

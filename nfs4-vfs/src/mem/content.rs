@@ -1,7 +1,7 @@
 //! The bytes of a file, in chunks.
 //!
 //! A chunk that is absent is a hole. A chunk's bytes are one [`Bytes`]: a reader takes a slice of
-//! it, and a writer that finds a slice still in use writes a new one. What lies beyond a file's
+//! it, which is a snapshot, and a writer that finds a slice still in use writes a new one. What lies beyond a file's
 //! end in its last chunk is always zero.
 
 use std::collections::BTreeMap;
@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::FsError;
+use nfs4_engine::fs::{FsError, Payload};
 
 use super::space::{BLOCK, CHUNK_COST, Space};
 use super::sync::{lock, read, write};
+use crate::buffers::BufferPool;
 
 /// The bytes of a file; its length is kept with its attributes.
 pub(super) struct Content {
@@ -66,17 +67,31 @@ impl Content {
         self.held() + read(&self.chunks).len() as u64 * CHUNK_COST
     }
 
-    /// `len` bytes from `offset`, which do not reach beyond the file's end; while the file is
-    /// [shared](Content::share).
-    pub(super) fn read(&self, offset: u64, len: usize) -> Bytes {
-        let mut pieces = pieces(offset, len);
-        match (pieces.next(), pieces.next()) {
-            (None, _) => Bytes::new(),
-            (Some(piece), None) => match self.chunk(piece.index) {
-                Some(chunk) => chunk.slice(piece.at, len),
-                None => zeros(len),
-            },
-            (Some(_), Some(_)) => self.gather(offset, len),
+    /// Appends `len` bytes from `offset` to `payload`, as they are now; they do not reach beyond the
+    /// file's end. While the file is [shared](Content::share).
+    pub(super) fn read(
+        &self,
+        offset: u64,
+        len: usize,
+        buffers: &Arc<BufferPool>,
+        payload: &mut Payload,
+    ) {
+        let touched = (offset % CHUNK + len as u64).div_ceil(CHUNK);
+        if len > COPY_UP_TO && (len <= BRIEF || touched * CHUNK <= len as u64 * PINNED) {
+            self.share_to(offset, len, payload);
+        } else if len <= COPY_UP_TO {
+            let mut copy = vec![0; len];
+            self.copy_to(offset, &mut copy);
+            payload.push(Bytes::from(copy));
+        } else {
+            let mut done = 0;
+            while done < len {
+                let mut buffer = buffers.take();
+                let count = buffer.len().min(len - done);
+                self.copy_to(offset + done as u64, &mut buffer[..count]);
+                payload.push(buffer.freeze(count));
+                done += count;
+            }
         }
     }
 
@@ -122,20 +137,46 @@ impl Content {
         read(&self.chunks).get(&index).cloned()
     }
 
-    fn gather(&self, offset: u64, len: usize) -> Bytes {
-        let (first, last) = (offset / CHUNK, (offset + len as u64 - 1) / CHUNK);
-        if read(&self.chunks).range(first..=last).next().is_none() {
-            return zeros(len);
-        }
-        let mut all = Vec::with_capacity(len);
-        for piece in pieces(offset, len) {
-            let end = all.len() + piece.len;
-            if let Some(chunk) = self.chunk(piece.index) {
-                chunk.append_to(&mut all, piece.at, piece.len);
+    /// Fills `space` with the bytes from `offset`.
+    fn copy_to(&self, offset: u64, space: &mut [u8]) {
+        let mut rest = space;
+        for piece in pieces(offset, rest.len()) {
+            let (head, tail) = rest.split_at_mut(piece.len);
+            rest = tail;
+            match self.chunk(piece.index) {
+                Some(chunk) => chunk.copy_to(piece.at, head),
+                None => head.fill(0),
             }
-            all.resize(end, 0);
         }
-        Bytes::from(all)
+    }
+
+    /// Appends slices of the chunks, with zeros where there is nothing.
+    fn share_to(&self, offset: u64, len: usize, payload: &mut Payload) {
+        let at = (offset % CHUNK) as usize;
+        // By far the most: it needs no loop.
+        if at + len <= CHUNK as usize
+            && let Some(chunk) = self.chunk(offset / CHUNK)
+            && let Some(whole) = chunk.whole(at, len)
+        {
+            payload.push(whole);
+            return;
+        }
+        let mut zeros = 0;
+        for piece in pieces(offset, len) {
+            let there = match self.chunk(piece.index) {
+                Some(chunk) => chunk.slice(piece.at, piece.len),
+                None => Bytes::new(),
+            };
+            let lacking = piece.len - there.len();
+            if zeros > 0 && !there.is_empty() {
+                push_zeros(mem::take(&mut zeros), payload);
+            }
+            payload.push(there);
+            zeros += lacking;
+        }
+        if zeros > 0 {
+            push_zeros(zeros, payload);
+        }
     }
 
     /// Ensures that each chunk of the range is there and charged.
@@ -216,28 +257,30 @@ impl Chunk {
         u64::from(before - room)
     }
 
-    fn slice(&self, at: usize, len: usize) -> Bytes {
+    /// This range, if all of it is there.
+    fn whole(&self, at: usize, len: usize) -> Option<Bytes> {
         let bytes = lock(&self.bytes);
-        match bytes.get(at..at + len) {
-            Some(part) if len <= COPY_UP_TO => Bytes::copy_from_slice(part),
-            Some(_) => bytes.slice(at..at + len),
-            None if at >= bytes.len() => zeros(len),
-            None => {
-                let mut part = Vec::with_capacity(len);
-                part.extend_from_slice(&bytes[at..]);
-                part.resize(len, 0);
-                Bytes::from(part)
-            }
-        }
+        (at + len <= bytes.len()).then(|| bytes.slice(at..at + len))
     }
 
-    /// Appends the bytes of this range that exist.
-    fn append_to(&self, all: &mut Vec<u8>, at: usize, len: usize) {
+    /// The bytes of this range that exist.
+    fn slice(&self, at: usize, len: usize) -> Bytes {
         let bytes = lock(&self.bytes);
         let end = bytes.len().min(at + len);
         if at < end {
-            all.extend_from_slice(&bytes[at..end]);
+            bytes.slice(at..end)
+        } else {
+            Bytes::new()
         }
+    }
+
+    /// Fills `space` with what there is from `at` on, and zeros behind it.
+    fn copy_to(&self, at: usize, space: &mut [u8]) {
+        let bytes = lock(&self.bytes);
+        let there = bytes.get(at..).unwrap_or_default();
+        let (copied, zeros) = space.split_at_mut(there.len().min(space.len()));
+        copied.copy_from_slice(&there[..copied.len()]);
+        zeros.fill(0);
     }
 }
 
@@ -286,12 +329,18 @@ fn room_for(room: u32, needed: usize) -> u32 {
     needed.max(room.saturating_mul(2)).min(CHUNK as u32)
 }
 
-fn zeros(len: usize) -> Bytes {
-    if len <= ZEROS.len() {
-        Bytes::from_static(&ZEROS[..len])
-    } else {
-        Bytes::from(vec![0; len])
+fn push_zeros(count: usize, payload: &mut Payload) {
+    let mut left = count;
+    while left > 0 {
+        let now = left.min(ZEROS.len());
+        payload.push(Bytes::from_static(&ZEROS[..now]));
+        left -= now;
     }
+}
+
+/// Buffers for READs that are copied: 1 MiB at most is kept.
+pub(super) fn buffers() -> Arc<BufferPool> {
+    BufferPool::new(16 << 10, 64)
 }
 
 /// The bytes of a full chunk; a read that lies within one shares its memory.
@@ -300,5 +349,15 @@ pub(super) const CHUNK: u64 = 64 * 1024;
 /// the next writer 1.3 µs and more for a copy of the whole chunk, should it come before the answer
 /// has gone.
 const COPY_UP_TO: usize = 1024;
-// The size of the largest READ; it is never written, so it takes no memory.
+/// Reads of no more than this are shared, although they keep more than [`PINNED`] times their bytes
+/// alive: the engine copies them into their replies at once.
+const BRIEF: usize = 4096;
+/// Maximum bytes of chunks that a byte of an unsent reply keeps alive after they were written again.
+/// A read that would keep more is copied.
+const PINNED: u64 = 4;
+// It is never written, so it takes no memory.
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+/// The largest READ that a server can be set to allow, in bytes.
+const LARGEST: u64 = 16 << 20;
+// A chunk is a piece, and what lacks at its end another.
+const _: () = assert!((LARGEST / CHUNK + 1) * 2 <= Payload::MAX_PIECES as u64);

@@ -1,7 +1,6 @@
 //! READ, WRITE, COMMIT and READLINK.
 
-use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Authority, FsError, FsHandle, FsReply, FsResult, Stability};
+use nfs4_engine::fs::{Authority, FsError, FsHandle, FsReply, FsResult, Payload, Stability};
 
 use super::attributes::check_size;
 use super::inode::Body;
@@ -16,6 +15,7 @@ impl MemFs {
         offset: u64,
         count: u32,
         authority: Authority,
+        mut payload: Payload,
     ) -> FsResult {
         let inode = self.inode(fh)?;
         let content = inode.content()?;
@@ -28,12 +28,8 @@ impl MemFs {
         };
         let len = size.saturating_sub(offset).min(u64::from(count));
         let eof = offset.saturating_add(len) >= size;
-        let data = if len == 0 {
-            Bytes::new()
-        } else {
-            content.read(offset, len as usize)
-        };
-        Ok(FsReply::Data { data, eof })
+        content.read(offset, len as usize, &self.buffers, &mut payload);
+        Ok(FsReply::Data { data: payload, eof })
     }
 
     pub(super) fn write(

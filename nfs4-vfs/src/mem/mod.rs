@@ -51,6 +51,8 @@ use inode::{Body, Inode, Meta};
 use space::{INODE_COST, Space};
 use table::Table;
 
+use crate::buffers::BufferPool;
+
 /// The settings of a [`MemFs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemFsConfig {
@@ -98,6 +100,8 @@ pub struct MemFs {
     table: Table,
     space: Arc<Space>,
     renames: Mutex<()>,
+    /// For READs that are copied.
+    buffers: Arc<BufferPool>,
 }
 
 impl MemFs {
@@ -126,6 +130,7 @@ impl MemFs {
             handles,
             table,
             space,
+            buffers: content::buffers(),
             renames: Mutex::new(()),
         }
     }
@@ -154,7 +159,8 @@ impl MemFs {
                 offset,
                 count,
                 authority,
-            } => self.read(&caller, &fh, offset, count, authority),
+                payload,
+            } => self.read(&caller, &fh, offset, count, authority, payload),
             FsOp::Write {
                 fh,
                 offset,

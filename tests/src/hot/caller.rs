@@ -9,6 +9,7 @@ use nfs4_proto::nfs4::consts::{
 };
 use nfs4_proto::rpc::{AuthSys, Mark};
 use nfs4_proto::xdr::List;
+
 /// COMPOUNDs that are measured, after a SEQUENCE each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -22,6 +23,10 @@ pub enum Shape {
     Read,
     /// PUTFH and WRITE of 4 KiB under an open, FILE_SYNC.
     Write,
+    /// PUTFH and READ of 1 MiB under an open.
+    ReadLarge,
+    /// PUTFH and WRITE of 1 MiB under an open, FILE_SYNC.
+    WriteLarge,
     /// PUTROOTFH, OPEN of a file that is there, and CLOSE.
     OpenClose,
     /// PUTFH, LOCK by a lock-owner that is there, and LOCKU.
@@ -33,12 +38,14 @@ pub enum Shape {
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Shape; 8] = [
+    pub const ALL: [Shape; 10] = [
         Shape::Sequence,
         Shape::GetAttr,
         Shape::Lookup,
         Shape::Read,
         Shape::Write,
+        Shape::ReadLarge,
+        Shape::WriteLarge,
         Shape::OpenClose,
         Shape::LockUnlock,
         Shape::ReadDir,
@@ -48,9 +55,23 @@ impl Shape {
     pub const fn operations(self) -> u32 {
         match self {
             Shape::Sequence => 1,
-            Shape::GetAttr | Shape::Read | Shape::Write => 3,
+            Shape::GetAttr | Shape::Read | Shape::Write | Shape::ReadLarge | Shape::WriteLarge => 3,
             Shape::OpenClose | Shape::LockUnlock | Shape::ReadDir => 4,
             Shape::Lookup => 5,
+        }
+    }
+
+    /// Bytes of the file that it reads or writes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Shape::Read | Shape::Write => BLOCK,
+            Shape::ReadLarge | Shape::WriteLarge => FILE_SIZE,
+            Shape::Sequence
+            | Shape::GetAttr
+            | Shape::Lookup
+            | Shape::OpenClose
+            | Shape::LockUnlock
+            | Shape::ReadDir => 0,
         }
     }
 
@@ -62,6 +83,8 @@ impl Shape {
             Shape::Lookup => "compound_lookup",
             Shape::Read => "compound_read",
             Shape::Write => "compound_write",
+            Shape::ReadLarge => "compound_read_1m",
+            Shape::WriteLarge => "compound_write_1m",
             Shape::OpenClose => "compound_open_close",
             Shape::LockUnlock => "compound_lock_unlock",
             Shape::ReadDir => "compound_readdir",
@@ -86,19 +109,19 @@ impl Shape {
                     .getfh()
                     .getattr(args::GetAttr { attr_request });
             }
-            Shape::Read => {
+            Shape::Read | Shape::ReadLarge => {
                 builder.putfh(file).read(args::Read {
                     stateid: held.open,
                     offset: 0,
-                    count: BLOCK.len() as u32,
+                    count: self.bytes() as u32,
                 });
             }
-            Shape::Write => {
+            Shape::Write | Shape::WriteLarge => {
                 builder.putfh(file).write(args::Write {
                     stateid: held.open,
                     offset: 0,
                     stable: StableHow::FileSync,
-                    data: &BLOCK,
+                    data: &vec![7; self.bytes()],
                 });
             }
             Shape::OpenClose => {
@@ -310,8 +333,8 @@ pub(crate) fn introduction(ownerid: &[u8]) -> args::ExchangeId<'_> {
 pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSession<'static> {
     let channel = args::ChannelAttrs {
         headerpadsize: 0,
-        maxrequestsize: 1 << 20,
-        maxresponsesize: 1 << 20,
+        maxrequestsize: (1 << 20) + 4_096,
+        maxresponsesize: (1 << 20) + 4_096,
         maxresponsesize_cached: 4_096,
         maxoperations: 16,
         maxrequests: 64,
@@ -357,5 +380,7 @@ pub(super) const GROUPS: [u32; 3] = [27, 100, 1000];
 const LINUX_GETATTR: [u32; 3] = [0x0010_011a, 0x00b0_a23a, 0];
 /// The same of an entry of a directory, with rdattr_error and the filehandle.
 const LINUX_READDIR: [u32; 3] = [0x0018_091a, 0x00b0_a23a, 0];
-/// What READ and WRITE carry.
-const BLOCK: [u8; 4096] = [7; 4096];
+/// What READ and WRITE carry, in bytes.
+const BLOCK: usize = 4096;
+/// Length of the file, in bytes.
+pub(super) const FILE_SIZE: usize = 1 << 20;

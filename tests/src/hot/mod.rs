@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 use nfs4_driver::{Connection, Limits, Node, SystemClock};
 use nfs4_engine::bytes::{Buf, Bytes};
 use nfs4_engine::fs::{
-    Backend, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply, FsRequest, FsResult,
-    FsTicket, NewNode, OpenHow, Pending, SetAttrs, Target,
+    Authority, Backend, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply, FsRequest,
+    FsResult, FsTicket, NewNode, OpenHow, Pending, SetAttrs, Stability, Target,
 };
 use nfs4_engine::{
     Action, Boot, Call, Config, ConnId, Engine, Export, Input, Mono, Now, Outbox, Segment, Wall,
@@ -20,7 +20,7 @@ use nfs4_proto::rpc::{CallHeader, Mark, NFS_V4, NFS4_PROGRAM};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
 pub use self::caller::Shape;
-use self::caller::{Caller, DIRECTORY, ENTRIES, FILE, GID, GROUPS, UID};
+use self::caller::{Caller, DIRECTORY, ENTRIES, FILE, FILE_SIZE, GID, GROUPS, UID};
 pub(crate) use self::caller::{call, introduction, read, session_args};
 
 /// The engine with a [`MemFs`] and one client, driven as a driver drives it.
@@ -211,13 +211,15 @@ impl HotConnection {
                 .step(Waker::noop())
                 .expect("nothing ends it")
             {}
-            let mut slices = [IoSlice::new(&[]); 4];
-            let used = self.connection.output(&mut slices);
-            let before = self.output.len();
-            for slice in &slices[..used] {
-                self.output.extend_from_slice(slice);
+            while !self.connection.is_output_empty() {
+                let mut slices = [IoSlice::new(&[]); 64];
+                let used = self.connection.output(&mut slices);
+                let before = self.output.len();
+                for slice in &slices[..used] {
+                    self.output.extend_from_slice(slice);
+                }
+                self.connection.sent(self.output.len() - before);
             }
-            self.connection.sent(self.output.len() - before);
         }
         self.connection.rest();
     }
@@ -249,7 +251,16 @@ fn engine(config: Config, now: Now) -> Engine {
         let made = files.answer(FsRequest { cred, now, op });
         made.expect("the superuser may create a file")
     };
-    make(create(files.root(), Bytes::from_static(FILE)));
+    let FsReply::Opened(file) = make(create(files.root(), Bytes::from_static(FILE))) else {
+        unreachable!("a file was created")
+    };
+    make(FsOp::Write {
+        fh: file.fh,
+        offset: 0,
+        data: Bytes::from(vec![7; FILE_SIZE]),
+        stability: Stability::File,
+        authority: Authority::Open,
+    });
     let FsReply::Created { fh: directory, .. } = make(FsOp::Create {
         dir: files.root(),
         name: Bytes::from_static(DIRECTORY),

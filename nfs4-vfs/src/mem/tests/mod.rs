@@ -15,7 +15,7 @@ use std::sync::Arc;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
     Attrs, Authority, Backend, Create, Credential, DirChange, FsError, FsHandle, FsOp, FsReply,
-    FsRequest, FsResult, NewNode, OpenHow, Opened, SetAttrs, Stability, Target, Want,
+    FsRequest, FsResult, NewNode, OpenHow, Opened, Payload, SetAttrs, Stability, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
 
@@ -234,11 +234,22 @@ impl User {
     }
 
     fn read_part(&self, fh: FsHandle, offset: u64, count: u32) -> Result<(Bytes, bool), FsError> {
+        let (data, eof) = self.read_pieces(fh, offset, count)?;
+        Ok((Bytes::from(data.to_vec()), eof))
+    }
+
+    fn read_pieces(
+        &self,
+        fh: FsHandle,
+        offset: u64,
+        count: u32,
+    ) -> Result<(Payload, bool), FsError> {
         match self.ask(FsOp::Read {
             fh,
             offset,
             count,
             authority: Authority::Open,
+            payload: Payload::new(),
         })? {
             FsReply::Data { data, eof } => Ok((data, eof)),
             other => panic!("{other:?}"),

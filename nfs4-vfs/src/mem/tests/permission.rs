@@ -83,6 +83,7 @@ fn the_owner_reads_and_writes_without_an_open_file_whatever_the_mode() {
             offset: 0,
             count: 1,
             authority,
+            payload: Payload::new(),
         });
         (write.map(drop), read.map(drop))
     };
