@@ -354,11 +354,14 @@ fn replay_open(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) -> Step {
     replay(cx.run, seqid.and_then(OwnerSeqid::last))
 }
 
-/// Repeats the last reply.
+/// Repeats the last reply. It may contain a delegation, for which no room was proved.
 fn replay(run: &mut Compound, last: Option<&LastReply>) -> Step {
     let Some(last) = last else {
         return Step::Done(Status::SERVERFAULT);
     };
+    if let Err(too_big) = run.room_for(last.body.len()) {
+        return Step::Done(too_big);
+    }
     run.reply.body().raw(&last.body);
     if last.status != Status::OK {
         return Step::Failed(last.status);

@@ -235,3 +235,50 @@ fn its_holder_is_known_by_the_owner_of_a_lock_and_by_stateids() {
     assert_last(&reply, Op::LockT, Status::DELAY);
     called(&mut sim);
 }
+
+#[test]
+fn a_repeated_open_whose_delegation_does_not_fit_into_the_reply_gets_resource() {
+    let (mut sim, _, mut two) = two();
+    make(&mut sim, &mut two, b"g");
+    let most = sim.settings().max_io + (64 << 10);
+    let mut old = reachable_v40(&mut sim, "old");
+    let large = old.open(&mut sim, b"owner", b"large");
+    let size = Fattr::size(u64::from(most));
+    let args = args::SetAttr {
+        stateid: large.stateid,
+        obj_attributes: size.raw(),
+    };
+    old.on(&mut sim, &large.fh, |c| c.setattr(args)).all_ok();
+    let opens = args::Open {
+        openhow: OpenHow::NoCreate,
+        ..old.open_args(b"owner", b"g")
+    };
+    let reply = old.call(&mut sim, |c| c.putrootfh().open(opens)).all_ok();
+    granted(&ok!(reply, Open).delegation, WRITE);
+    let mut repeats = |count| {
+        let read = |count| args::Read {
+            stateid: Stateid::ANONYMOUS,
+            offset: 0,
+            count,
+        };
+        let fh = args::PutFh { object: &large.fh };
+        let reply = old.call(&mut sim, |c| {
+            let c = c.putfh(fh).read(read(most)).read(read(count));
+            c.putrootfh().open(opens)
+        });
+        (reply.len(), reply.last())
+    };
+    let (len, last) = repeats(0);
+    assert_eq!(last, (Op::Open, Status::OK));
+    let fits = (most - len as u32) & !3;
+    for count in (fits - 32..fits + 64).step_by(4) {
+        let status = if count <= fits {
+            Status::OK
+        } else {
+            Status::RESOURCE
+        };
+        let (len, last) = repeats(count);
+        assert!(len <= most as usize);
+        assert_eq!(last, (Op::Open, status), "{count} of {fits}");
+    }
+}
