@@ -133,3 +133,31 @@ fn a_lock_owner_is_released_when_it_holds_no_lock() {
     let reply = client.call(&mut sim, |c| c.release_lockowner(stranger));
     assert!(reply.is_only(Op::ReleaseLockOwner, Status::STALE_CLIENTID));
 }
+
+#[test]
+fn a_lock_that_names_another_clients_lock_owner_does_not_count_for_it() {
+    let (mut sim, mut client, file) = setup();
+    let lock = client.lock_args(b"o", &file, b"l", (0, 10));
+    let first = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
+    let id = ok!(first, Lock).lock_stateid;
+    let mut other = Client40::mounted(&mut sim, "b");
+    let opened = other.open(&mut sim, b"p", b"f");
+    let args = other.lock_args(b"p", &opened, b"l", (0, 10));
+    let Locker::New(new) = args.locker else {
+        unreachable!("the lock-owner is new to the file");
+    };
+    // LOCK4denied tells each client the client id and the lock-owner of the conflicting lock.
+    let args = args::Lock {
+        locker: Locker::New(OpenToLockOwner {
+            lock_seqid: 2,
+            lock_owner: client.owner(b"l"),
+            ..new
+        }),
+        ..args
+    };
+    let reply = other.on(&mut sim, &opened.fh, |c| c.lock(args));
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    client
+        .on(&mut sim, &file.fh, |c| c.locku(unlock(id, 2)))
+        .all_ok();
+}

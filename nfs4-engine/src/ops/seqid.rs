@@ -132,11 +132,14 @@ pub(crate) fn lock(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
     match decoded.locker {
         Locker::New(new) => {
             let asked = asked(cx, new.open_seqid, args, &ahead);
-            let client = cx.client_of(new.lock_owner.clientid)?;
+            cx.client_of(new.lock_owner.clientid)?;
             if let Some(replayed) = enter_open(cx, &new.open_stateid, asked)? {
                 *args = ahead;
                 return Ok(replayed);
             }
+            // The lock-owner is one of the client of the open, whatever client id the request names: a
+            // client must not advance the seqid of another client's lock-owner.
+            let client = cx.core.states.find_stateid(&new.open_stateid)?.client;
             let owners = &cx.core.states.lock_owners;
             let owner = owners.find(client, new.lock_owner.owner);
             if let Some(seqid) = owner.and_then(|key| seqid_of(owners.get(key))) {
