@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use nfs4_engine::fs::{FsOp, FsRequest};
 use nfs4_engine::{Admin, Config, ConnId};
 use nfs4_proto::nfs4::args::{self, CreateType, GetAttr};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Stateid, Verifier};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, OpNum, Status};
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Client40, Fattr, Sim};
+use nfs4_tests::sim::{Client, Client40, Fattr, Pace, Sim};
 
 #[test]
 fn putfh_and_getattr_need_no_client() {
@@ -306,7 +307,7 @@ fn blocked_operations_are_not_supported() {
 fn a_draining_connection_delays_the_first_operation() {
     let mut sim = Sim::new();
     let mut client = Client40::mounted(&mut sim, "a");
-    sim.set_pace(nfs4_tests::sim::Pace::Held);
+    sim.set_pace(Pace::Held);
     let open = client.open_args(b"o", b"f");
     let record = client.record(sim.xid(), |c| c.putrootfh().open(open));
     sim.send(client.conn, record);
@@ -364,6 +365,40 @@ fn too_many_operations_are_too_much_work() {
     let reply = sim.exchange(client.conn, more);
     assert_eq!(reply.last(), (Op::PutRootFh, Status::RESOURCE));
     assert_eq!(reply.statuses().len(), most + 1);
+}
+
+/// Looking for a GETATTR among more operations than are executed would take as long as the record is.
+#[test]
+fn a_lookup_gets_no_attributes_for_a_getattr_beyond_the_maximum_of_operations() {
+    let mut sim = Sim::new();
+    let client = Client40::stranger(&mut sim, "a");
+    let most = sim.settings().max_operations as usize;
+    sim.set_pace(Pace::Held);
+    for (handles, is_executed) in [(most - 3, true), (most - 2, false), (100_000, false)] {
+        let record = client.record(sim.xid(), |c| {
+            c.putrootfh().lookup(args::Lookup { objname: b"f" });
+            for _ in 0..handles {
+                c.getfh();
+            }
+            let attr_request = Bitmap::of(&[num::SIZE]);
+            c.getattr(GetAttr { attr_request })
+        });
+        sim.send(client.conn, record);
+        sim.run();
+        let held = sim.held();
+        let [
+            FsRequest {
+                op: FsOp::Lookup { want, .. },
+                ..
+            },
+        ] = held.as_slice()
+        else {
+            panic!("{} requests", held.len());
+        };
+        assert_eq!(want.attrs, is_executed, "{handles}");
+        sim.complete(0);
+        sim.run();
+    }
 }
 
 #[test]

@@ -31,7 +31,9 @@ pub(crate) fn resume<S: Scope>(
 /// The attributes for a GETATTR that follows the operation whose arguments end at `next`. The file
 /// system returns them with that operation, so that one request serves both.
 pub(crate) fn wanted_next<S>(cx: &Cx<'_, S>, mut next: Reader<'_>) -> Want {
-    for _ in cx.run.begun..cx.run.count {
+    // In 4.0 a request can have more operations than are executed.
+    let count = cx.run.count.min(cx.core.config.max_operations);
+    for _ in cx.run.begun..count {
         let Ok(number) = next.u32() else { break };
         match OpNum(number).known() {
             Some(Op::GetFh) => {}
