@@ -409,3 +409,24 @@ fn a_new_incarnation_begins_when_what_the_old_one_asked_is_done_if_that_was_prom
         introduce(&mut sim, &new, 0).all_ok();
     }
 }
+
+/// The reply could not be kept for replay: the client would do the same again in its new session.
+#[test]
+fn a_compound_changes_nothing_more_once_it_has_ended_its_own_session() {
+    let mut sim = Sim::new();
+    let mut old = Client::mounted(&mut sim, "a");
+    old.make_file(&mut sim, b"f", 1);
+    let mut new = Client::on(old.conn, "a");
+    new.reboot();
+    new.exchange_id(&mut sim).all_ok();
+    let args = new.session_args();
+    let remove = args::Remove { target: b"f" };
+    let reply = old.call(&mut sim, |c| {
+        c.create_session(args).putrootfh().remove(remove)
+    });
+    assert_eq!(reply.last(), (Op::Remove, Status::DELAY), "{reply:?}");
+    new.session = ok!(reply, CreateSession).sessionid;
+    new.slots = vec![1];
+    new.call(&mut sim, |c| c.putrootfh().remove(remove))
+        .all_ok();
+}

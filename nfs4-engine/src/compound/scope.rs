@@ -28,7 +28,7 @@ pub(crate) trait Scope: Copy + 'static {
         Self::sender(cx)
     }
 
-    /// Whether the scope still stands after a wait.
+    /// Whether the scope still stands.
     fn stands(cx: &Cx<'_, Self>) -> bool {
         let _ = cx;
         true

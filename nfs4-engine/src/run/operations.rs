@@ -126,8 +126,9 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         cx.run.fetched = None;
     }
     if let Some(bound) = row.reply_bound {
-        if cx.run.has_waited && !S::stands(cx) {
-            // The session went while an operation before this one waited.
+        if !S::stands(cx) {
+            // The session went while an operation before this one waited, or through a CREATE_SESSION
+            // for a new incarnation: the reply could not be kept for replay.
             return Err(Status::DELAY);
         }
         cx.run.room_for(bound)?;
