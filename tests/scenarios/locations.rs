@@ -366,3 +366,31 @@ fn addresses_that_clients_cannot_be_told_are_refused_all_at_once() {
         ]
     );
 }
+
+#[test]
+fn the_locations_of_a_very_long_path_come_before_other_attributes() {
+    let name = "n".repeat(250);
+    let path = format!("/{name}").repeat(150);
+    let mut sim = Sim::serving_with(&[&path], config());
+    let client = Client40::mounted(&mut sim, "old");
+    let root = client.call(&mut sim, |c| c.putrootfh().getfh()).all_ok();
+    let mut fh = ok!(root, GetFh).object.to_vec();
+    for _ in 0..150 / 10 {
+        let reply = client.on(&mut sim, &fh, |c| {
+            let c = (0..10).fold(c, |c, _| c.lookup(named(&name)));
+            c.getfh()
+        });
+        let reply = reply.all_ok();
+        fh = ok!(reply, GetFh).object.to_vec();
+    }
+    let asked = Bitmap::of(&[num::FS_LOCATIONS, num::MODE, num::NUMLINKS, num::SPACE_USED]);
+    let ask = args::GetAttr {
+        attr_request: asked,
+    };
+    for _ in 0..2 {
+        let reply = client.on(&mut sim, &fh, |c| c.getattr(ask)).all_ok();
+        let attrs = ok!(reply, GetAttr).obj_attributes;
+        assert_eq!(attrs.mask, asked);
+        assert!(attrs.values.len() > 2 * path.len());
+    }
+}

@@ -118,7 +118,7 @@ impl Template {
         let last = self.count.checked_sub(1);
         let last = last.and_then(|last| self.runs.get_mut(last));
         if let Some(last) = last
-            && last.to + u16::from(last.len) == run.to
+            && last.to.saturating_add(u16::from(last.len)) == run.to
             && last.from + last.len == run.from
         {
             last.len += run.len;
