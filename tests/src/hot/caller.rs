@@ -298,6 +298,13 @@ impl Caller {
         }
     }
 
+    /// Appends the last call `count` times, with its record mark.
+    pub(super) fn last_call(&self, count: usize, stream: &mut Vec<u8>) {
+        for _ in 0..count {
+            stream.extend_from_slice(&self.record);
+        }
+    }
+
     /// Appends the next `count` calls with their record marks.
     pub(super) fn calls(&mut self, count: usize, stream: &mut Vec<u8>) {
         stream.reserve(count * self.record.len());

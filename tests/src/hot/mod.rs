@@ -2,6 +2,7 @@
 //! a profiler, and for the test that nothing is allocated on it.
 
 mod caller;
+mod codec;
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use nfs4_vfs::{MemFs, MemFsConfig};
 pub use self::caller::Shape;
 use self::caller::{Caller, DIRECTORY, ENTRIES, FILE, FILE_SIZE, GID, GROUPS, UID};
 pub(crate) use self::caller::{call, introduction, read, session_args};
+pub use self::codec::Codec;
 
 /// The engine with a [`MemFs`] and one client, driven as a driver drives it.
 pub struct HotEngine {
@@ -89,6 +91,13 @@ impl HotEngine {
     pub fn read(&mut self, count: usize) -> Bytes {
         let mut stream = Vec::new();
         self.caller.calls(count, &mut stream);
+        Bytes::from_owner(stream)
+    }
+
+    /// The last call `count` times more, as a client retransmits it.
+    pub fn read_again(&mut self, count: usize) -> Bytes {
+        let mut stream = Vec::new();
+        self.caller.last_call(count, &mut stream);
         Bytes::from_owner(stream)
     }
 
