@@ -22,9 +22,14 @@ impl Scope for V40 {
         None
     }
 
-    /// Known once a stateid or an owner has named it.
+    /// Known once a stateid or an owner has named it, by a connection from its host. Client ids and
+    /// stateids can be learned from replies: another host that names them has its accesses checked
+    /// against the client's delegations.
     fn sender(cx: &Cx<'_, V40>) -> Option<ClientKey> {
-        cx.run.leased_by
+        let key = cx.run.leased_by?;
+        let client = cx.core.clients.get(key)?;
+        let connection = cx.core.connections.get(cx.run.conn)?;
+        (connection.host.host == client.peer.host).then_some(key)
     }
 
     /// Linux asks for the attributes before it returns a delegation or closes. If that waited until the

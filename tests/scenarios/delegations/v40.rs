@@ -201,6 +201,32 @@ fn an_anonymous_request_recalls_the_delegation_of_its_own_client_too() {
 }
 
 #[test]
+fn another_host_that_names_the_holder_is_not_taken_for_it() {
+    let (mut sim, _, _) = two();
+    let mut old = reachable_v40(&mut sim, "old");
+    let held = delegated_v40(&mut sim, &mut old, 3, b"f", WRITE);
+    let elsewhere = sim.connect_from("198.51.100.9");
+    let stranger = Client40::by(elsewhere, "stranger");
+    let write = args::Write {
+        stateid: Stateid::ANONYMOUS,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: b"x",
+    };
+    let renew = args::Renew { clientid: old.id };
+    let file = args::PutFh { object: &held.fh };
+    let reply = stranger.call(&mut sim, |c| c.renew(renew).putfh(file).write(write));
+    assert_last(&reply, Op::Write, Status::DELAY);
+    called(&mut sim);
+    // The holder's own host goes on.
+    let write = args::Write {
+        stateid: held.delegation,
+        ..write
+    };
+    old.on(&mut sim, &held.fh, |c| c.write(write)).all_ok();
+}
+
+#[test]
 fn its_holder_is_known_by_the_owner_of_a_lock_and_by_stateids() {
     let (mut sim, _, _) = two();
     let mut old = reachable_v40(&mut sim, "old");
