@@ -19,7 +19,6 @@ mod hostile;
 mod mount;
 mod names;
 mod ranges;
-mod server;
 mod tally;
 
 use std::io;
@@ -29,13 +28,12 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfs4_tests::live::Probe;
+use nfs4_tests::live::{Daemon, Probe};
 use nfs4_tests::sim::Rng;
 
 use good::SHARED;
 use hostile::Ground;
 use mount::{Identity, Mount};
-use server::Server;
 use tally::Tally;
 
 struct Wanted {
@@ -97,7 +95,7 @@ fn soak(wanted: &Wanted) -> io::Result<Vec<String>> {
         Some(path) => path.clone(),
         None => beside()?,
     };
-    let server = Server::start(&nfs4d, &wanted.driver, LEASE.as_secs())?;
+    let server = Daemon::start(&nfs4d, &wanted.driver, LEASE.as_secs())?;
     println!(
         "soak: {} for {} s, seed {}, {}",
         wanted.driver, wanted.seconds, wanted.seed, server.address
@@ -142,7 +140,7 @@ fn soak(wanted: &Wanted) -> io::Result<Vec<String>> {
 }
 
 /// Makes what all share; the filehandle of the large file.
-fn furnish(server: &Server, tally: &Tally) -> Vec<u8> {
+fn furnish(server: &Daemon, tally: &Tally) -> Vec<u8> {
     let identity = Identity {
         server: server.address,
         from: IpAddr::from([127, 0, 0, 2]),
@@ -186,7 +184,7 @@ impl Watch {
         }
     }
 
-    fn until_the_end(&mut self, server: &Server, probe: &Probe, tally: &Tally) {
+    fn until_the_end(&mut self, server: &Daemon, probe: &Probe, tally: &Tally) {
         while self.start.elapsed() < self.span {
             let left = self.span.saturating_sub(self.start.elapsed());
             self.minute(left.min(MINUTE), server, probe, tally);
@@ -215,7 +213,7 @@ impl Watch {
         }
     }
 
-    fn minute(&mut self, span: Duration, server: &Server, probe: &Probe, tally: &Tally) {
+    fn minute(&mut self, span: Duration, server: &Daemon, probe: &Probe, tally: &Tally) {
         let (start, worked) = (Instant::now(), server.worked());
         let ((least, most), waited) = probe.during(|| {
             let (mut least, mut most) = (u64::MAX, 0);
@@ -257,7 +255,7 @@ impl Watch {
         (faults > 0).then(|| format!("{faults} faults of well-behaved clients"))
     }
 
-    fn tables_are_empty(&mut self, server: &Server) -> io::Result<()> {
+    fn tables_are_empty(&mut self, server: &Daemon) -> io::Result<()> {
         let start = Instant::now();
         loop {
             let tables = server.tables()?;

@@ -8,22 +8,22 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfs4_tests::live::Memory;
+use super::Memory;
 
 /// A child process; killed at the latest when dropped.
-pub(crate) struct Server {
+pub struct Daemon {
     child: Child,
     /// Where it serves.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     metrics: SocketAddr,
 }
 
-impl Server {
+impl Daemon {
     /// Starts it on free ports, with this lease in seconds. Its log is this process's.
     ///
     /// # Errors
     /// It does not start, or says nothing of where it listens.
-    pub(crate) fn start(nfs4d: &Path, driver: &str, lease: u64) -> io::Result<Server> {
+    pub fn start(nfs4d: &Path, driver: &str, lease: u64) -> io::Result<Daemon> {
         let lease = lease.to_string();
         let arguments = [
             "--driver",
@@ -59,7 +59,7 @@ impl Server {
             let found = rest.and_then(|rest| rest.split(end).next()?.parse().ok());
             found.ok_or_else(|| io::Error::other("the banner does not say where"))
         };
-        Ok(Server {
+        Ok(Daemon {
             address: after("listens on ", ';')?,
             metrics: after("is at http://", '/')?,
             child,
@@ -67,12 +67,12 @@ impl Server {
     }
 
     /// What it has of the system's memory, in bytes.
-    pub(crate) fn resident(&self) -> u64 {
+    pub fn resident(&self) -> u64 {
         Memory::of_process(self.child.id()).resident
     }
 
     /// Seconds of processor time that it has used.
-    pub(crate) fn worked(&self) -> f64 {
+    pub fn worked(&self) -> f64 {
         let path = format!("/proc/{}/stat", self.child.id());
         let text = std::fs::read_to_string(path).expect("the process runs");
         let fields = text.rsplit(')').next().expect("fields").split_whitespace();
@@ -84,7 +84,7 @@ impl Server {
     ///
     /// # Errors
     /// It does not answer.
-    pub(crate) fn tables(&self) -> io::Result<BTreeMap<String, u64>> {
+    pub fn tables(&self) -> io::Result<BTreeMap<String, u64>> {
         let mut stream = TcpStream::connect(self.metrics)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
@@ -111,7 +111,7 @@ impl Server {
     ///
     /// # Errors
     /// It does not end in time, or not well.
-    pub(crate) fn stop(mut self) -> io::Result<()> {
+    pub fn stop(mut self) -> io::Result<()> {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status()?;
         let start = Instant::now();
@@ -128,7 +128,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Daemon {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
