@@ -93,6 +93,22 @@ fn what_is_read_keeps_no_more_than_four_times_its_bytes_alive() {
 }
 
 #[test]
+fn reads_that_are_copied_use_their_buffers_again() {
+    let user = root();
+    let file = user.touch(user.top(), "f").unwrap();
+    user.write(file, 0, &pattern(CHUNK, 1)).unwrap();
+    let (one, _) = user.read_pieces(file, 9, 5_000).unwrap();
+    let (two, _) = user.read_pieces(file, 77, 9_000).unwrap();
+    assert_ne!(places(&one), places(&two));
+    let place = places(&one);
+    drop(one);
+    let (three, _) = user.read_pieces(file, 3, 8_000).unwrap();
+    assert_eq!(places(&three), place);
+    assert_eq!(three.to_vec(), pattern(CHUNK, 1)[3..8_003]);
+    assert_eq!(two.to_vec(), pattern(CHUNK, 1)[77..9_077]);
+}
+
+#[test]
 fn zeros_are_one_piece_however_many_chunks_lack() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
