@@ -381,7 +381,7 @@ fn check_owners<T>(
         let kept = !owner.held().is_empty() || owner.seqid().is_some();
         check(kept, "an owner of nothing", key)?;
         let found = owners.find(owner.client(), owner.name());
-        check(found == Some(key), "an owner without his name", key)?;
+        check(found == Some(key), "an owner without its name", key)?;
         let running = owner.seqid().is_some_and(OwnerSeqid::is_running);
         loose += usize::from(owner.is_loose());
         resting += usize::from(owner.is_loose() && !running);

@@ -53,6 +53,16 @@ impl ServerAddress {
         self.fault().map_or(Ok(()), Err)
     }
 
+    /// Whether clients reach the same by both: names of hosts ignore case. [RFC 1034 §3.1]
+    fn is_same(&self, other: &ServerAddress) -> bool {
+        match (self, other) {
+            (ServerAddress::Name(one), ServerAddress::Name(other)) => {
+                one.eq_ignore_ascii_case(other)
+            }
+            _ => self == other,
+        }
+    }
+
     fn fault(&self) -> Option<ServerAddressFault> {
         match self {
             ServerAddress::Ip(ip, _) if is_no_host(ip) => Some(ServerAddressFault::Host),
@@ -80,7 +90,8 @@ pub(crate) fn faults_of(
     addresses.iter().enumerate().filter_map(|(at, address)| {
         let before = addresses.get(..at).unwrap_or_default();
         let twice = before
-            .contains(address)
+            .iter()
+            .any(|other| other.is_same(address))
             .then_some(ServerAddressFault::Twice);
         Some((address, address.fault().or(twice)?))
     })
@@ -170,6 +181,8 @@ mod tests {
             ip("192.0.2.7", 2),
             ip("192.0.2.7", 1),
             ServerAddress::Name("a b".into()),
+            ServerAddress::Name("files.example".into()),
+            ServerAddress::Name("Files.Example".into()),
         ];
         let faults: Vec<_> = faults_of(&addresses).map(|(_, fault)| fault).collect();
         let host = ServerAddressFault::Host;
@@ -179,7 +192,8 @@ mod tests {
             [
                 ServerAddressFault::Port,
                 ServerAddressFault::Twice,
-                ServerAddressFault::Name
+                ServerAddressFault::Name,
+                ServerAddressFault::Twice
             ]
         );
     }

@@ -128,6 +128,11 @@ impl Cli {
                 "--metrics {address} is also an address of --listen; metrics need a port of their own"
             ));
         }
+        if let Some(address) = self.server_addresses.get(MAX_SERVER_ADDRESSES) {
+            return Some(format!(
+                "--server-address {address} is one too many; expected at most {MAX_SERVER_ADDRESSES}"
+            ));
+        }
         let port = self.settings().listen.port();
         let reached = self.server_addresses.iter();
         let reached: Vec<_> = reached.map(|address| address.of_server_at(port)).collect();
@@ -195,7 +200,7 @@ fn seconds_from(least: u64, example: &str, text: &str) -> Result<u64, String> {
     number
         .filter(|seconds| (least..=3600).contains(seconds))
         .ok_or_else(|| {
-            format!("expected a whole number of seconds from {least} to 3600, as in {example}")
+            format!("expected a whole number of seconds from {least} to 3600 without a unit, as in {example}")
         })
 }
 
@@ -236,6 +241,8 @@ fn memory(text: &str) -> Result<Size, String> {
     }
 }
 
+/// Maximum number of addresses that the engine accepts.
+const MAX_SERVER_ADDRESSES: usize = 16;
 const LEAST_MEMORY: Size = Size(1 << 20);
 
 const AFTER_HELP: &str = "\
@@ -340,6 +347,21 @@ mod tests {
     }
 
     #[test]
+    fn as_many_server_addresses_are_accepted_as_the_engine_serves() {
+        let arguments: Vec<String> = (1..=17)
+            .map(|host| format!("--server-address=192.0.2.{host}"))
+            .collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let most = parse(&arguments[..16]).unwrap();
+        assert_eq!(most.conflict(), None);
+        assert_eq!(most.settings().engine().validate(), Ok(()));
+        let more = parse(&arguments).unwrap();
+        assert!(more.settings().engine().validate().is_err());
+        let message = "--server-address 192.0.2.17 is one too many; expected at most 16";
+        assert_eq!(more.conflict().as_deref(), Some(message));
+    }
+
+    #[test]
     fn flags_that_contradict_each_other_are_named_as_they_were_written() {
         for (arguments, message) in [
             (
@@ -358,8 +380,8 @@ mod tests {
                 "--server-address [2001:db8::7]:20490 is given twice",
             ),
             (
-                ["--server-address=a.example", "--server-address=a.example"],
-                "--server-address a.example is given twice",
+                ["--server-address=a.example", "--server-address=A.Example"],
+                "--server-address A.Example is given twice",
             ),
             (
                 ["--listen=127.0.0.1:9100", "--metrics=127.0.0.1:9100"],

@@ -20,7 +20,8 @@ impl Reach {
     pub fn of_server_at(&self, port: u16) -> ServerAddress {
         match self {
             Reach::Ip(ip, own) => ServerAddress::Ip(*ip, own.unwrap_or(port)),
-            Reach::Name(name) => ServerAddress::Name(name.clone()),
+            // Names of hosts ignore case. [RFC 1034 §3.1]
+            Reach::Name(name) => ServerAddress::Name(name.to_ascii_lowercase()),
         }
     }
 }

@@ -67,7 +67,7 @@ mod tests {
         assert!(!waiting.is_finished());
         stop.stop();
         waiting.join().unwrap();
-        assert!(TcpStream::connect(address).is_err(), "nobody listens");
+        assert!(TcpStream::connect(address).is_err(), "no process listens");
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Files {
             16 | 17 => {
                 let open = self.open(mount, &name);
                 let range = (rng.below(1 << 20), 1 + rng.below(1 << 20));
-                let locked = mount.lock(&open, range).expect("nobody else is there");
+                let locked = mount.lock(&open, range).expect("no other client locks it");
                 mount.unlock(&open, &locked);
             }
             _ if self.made.len() > MOST_FILES || rng.below(4) == 0 => {

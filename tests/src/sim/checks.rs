@@ -51,10 +51,7 @@ impl Sim {
     pub(super) fn check_callback(&self, conn: ConnId, record: &[u8]) {
         let callback = Callback::new(conn, record);
         if callback.is_by_path() {
-            assert!(
-                self.is_dialled(conn),
-                "to nobody in particular: {callback:?}"
-            );
+            assert!(self.is_dialled(conn), "to no connection: {callback:?}");
             return;
         }
         let is_back = self.bound.is_back(callback.sequence().sessionid, conn);

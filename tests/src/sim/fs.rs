@@ -172,7 +172,9 @@ impl Fs {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().expect("nobody panicked while counting")
+        self.tally
+            .lock()
+            .expect("no thread panicked while it counted")
     }
 }
 

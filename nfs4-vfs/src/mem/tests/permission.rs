@@ -57,7 +57,7 @@ fn the_most_specific_class_decides() {
     assert_eq!(
         access(&root, file, AccessMask(0x3f)),
         0x0d,
-        "nobody may run it"
+        "no user may execute it"
     );
     alice.chmod(file, 0o001).unwrap();
     assert_eq!(access(&root, file, AccessMask::EXECUTE), 0x20);
