@@ -18,7 +18,7 @@ const PERSONS: [&str; 13] = [
 ];
 
 /// Maximum number of such words in the comments of all sources and tests.
-pub(crate) const MOST: usize = 8;
+pub(crate) const MOST: usize = 4;
 
 /// Where comments of a file have such words.
 pub(crate) fn persons(path: &str, text: &str) -> Vec<String> {
