@@ -9,7 +9,7 @@ pub(crate) struct Package {
     pub(crate) directory: PathBuf,
     /// What all packages have in common, one `key = value` each.
     pub(crate) header: [String; 4],
-    /// The package is outside the workspace: fuzz.
+    /// The package is outside the workspace: bench, fuzz.
     pub(crate) outside: bool,
     pub(crate) dependencies: Vec<Dependency>,
 }
@@ -163,7 +163,11 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 
 /// The crates that may use each runtime or socket library, tests and benches aside.
 const RUNTIMES: [(&str, &[&str]); 6] = [
-    ("tokio", &["nfs4-transport-tokio", "nfs4d", "nfs4-tests"]),
+    (
+        "tokio",
+        // A server that is compared in bench runs on it.
+        &["nfs4-transport-tokio", "nfs4d", "nfs4-tests", "nfs4-bench"],
+    ),
     ("async-std", &["nfs4-transport-std"]),
     ("async-global-executor", &["nfs4-transport-std"]),
     ("smol", &[]),

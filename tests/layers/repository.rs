@@ -7,6 +7,9 @@ use std::process::Command;
 use crate::graph::{Dependency, Kind, Package};
 use crate::tokens::Scan;
 
+/// Packages outside the workspace, each with its own lock file.
+const OUTSIDE: [&str; 2] = ["bench", "fuzz"];
+
 /// The checked-out repository.
 pub(crate) struct Repository {
     root: PathBuf,
@@ -32,8 +35,9 @@ impl Repository {
             .canonicalize()
             .expect("the manifest directory has a parent");
         let mut packages = read_packages(&root.join("Cargo.toml"));
-        // The package is outside the workspace, with its own lock file.
-        packages.extend(read_packages(&root.join("fuzz/Cargo.toml")));
+        for package in OUTSIDE {
+            packages.extend(read_packages(&root.join(package).join("Cargo.toml")));
+        }
         Self { root, packages }
     }
 
@@ -194,7 +198,9 @@ fn read_package(package: &serde_json::Value) -> Package {
             .to_path_buf(),
         header: ["version", "edition", "rust_version", "license"]
             .map(|key| format!("{key} = {}", package[key])),
-        outside: manifest.ends_with("fuzz/Cargo.toml"),
+        outside: OUTSIDE
+            .iter()
+            .any(|folder| manifest.ends_with(format!("{folder}/Cargo.toml"))),
         dependencies: list(&package["dependencies"])
             .iter()
             .map(read_dependency)
