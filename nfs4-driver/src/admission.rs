@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_and_bytes_both_close_it() {
+    fn calls_in_flight_and_unsent_bytes_both_close_admission() {
         let limits = Limits {
             max_in_flight: 3,
             max_reply: 100,

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_thread_gets_it_after_a_panic_of_its_holder() {
+    fn no_thread_gets_the_lock_after_a_panic_of_its_holder() {
         let guarded = FairLock::new(1);
         *guarded.hold().unwrap() += 1;
         let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_unwinds_may_hold_it() {
+    fn an_unwinding_thread_may_hold_the_lock() {
         struct Last<'a>(&'a FairLock<u32>);
         impl Drop for Last<'_> {
             fn drop(&mut self) {

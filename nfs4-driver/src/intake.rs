@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_the_same_however_the_stream_is_torn() {
+    fn records_do_not_depend_on_the_sizes_of_reads() {
         let sizes = [0, 1, 3, 100, 40_000, 5, SMALL - 4, SMALL, 300_000, 7, MAX];
         let payloads: Vec<Vec<u8>> = sizes
             .iter()

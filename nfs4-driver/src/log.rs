@@ -99,8 +99,8 @@ pub(crate) fn admin(admin: &Admin) {
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
-        Event::ClientConfirmed { .. } => tracing::info!(?event, "a client has come"),
-        Event::ClientGone { .. } => tracing::info!(?event, "a client has gone"),
+        Event::ClientConfirmed { .. } => tracing::info!(?event, "a client is confirmed"),
+        Event::ClientGone { .. } => tracing::info!(?event, "a client is removed"),
         // They continue until the administrator acts, so they are logged ever more seldom.
         Event::SharedOwner { owner, times } if times.is_power_of_two() => {
             // The client's name is escaped to one line.

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_of_the_largest_address_goes_first_and_bound_ones_never() {
+    fn the_oldest_stranger_of_the_largest_origin_gives_way_first() {
         let all = [
             ("10.0.0.1:1", false),
             ("10.0.0.2:1", true),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_connections_are_never_closed_and_recent_ones_last() {
+    fn busy_connections_never_give_way_and_active_ones_last() {
         let all = [("10.0.0.1:1", false); 4];
         let look = |conn: ConnId| Activity {
             moves: u32::from(conn.get() == 1),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_an_origin_gives_way_to_its_own() {
+    fn a_connection_gives_way_to_another_of_its_origin() {
         let all = [
             ("10.0.0.1:1", false),
             ("10.0.0.2:1", false),

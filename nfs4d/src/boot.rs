@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_outlives_a_restart_and_is_unique() {
+    fn the_identity_is_unique_and_the_same_after_a_restart() {
         let [here, there]: [SocketAddr; 2] =
             ["127.0.0.1:20490", "127.0.0.1:20491"].map(|text| text.parse().unwrap());
         assert_eq!(identity("a", here), identity("a", here));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn two_starts_share_the_identity_and_not_the_randomness() {
+    fn two_starts_have_one_identity_and_different_randomness() {
         let listen = "127.0.0.1:20490".parse().unwrap();
         let (first, second) = (boot(listen).unwrap(), boot(listen).unwrap());
         assert_eq!(first.server_major, second.server_major);

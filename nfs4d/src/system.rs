@@ -75,7 +75,7 @@ mod tests {
 
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[test]
-    fn no_freed_block_waits_to_be_joined_to_others() {
+    fn freed_blocks_are_joined_at_once() {
         // SAFETY: it only counts.
         let waiting = || unsafe { libc::mallinfo2() }.fsmblks;
         join_freed_blocks_at_once();

@@ -80,7 +80,7 @@ fn a_lock_owner_continues_its_seqid_on_another_file() {
     let with = |client: &mut Client40, lock_seqid| {
         let args = client.lock_args(b"o", &other, b"l", (0, 10));
         let Locker::New(new) = args.locker else {
-            unreachable!("he is new to the file");
+            unreachable!("the lock-owner is new to the file");
         };
         args::Lock {
             locker: Locker::New(OpenToLockOwner { lock_seqid, ..new }),
@@ -92,6 +92,29 @@ fn a_lock_owner_continues_its_seqid_on_another_file() {
     assert_eq!(reply.last(), (Op::Lock, Status::BAD_SEQID));
     let right = with(&mut client, 2);
     client.on(&mut sim, &other.fh, |c| c.lock(right)).all_ok();
+}
+
+#[test]
+fn a_malformed_range_of_another_user_does_not_advance_the_seqid() {
+    let (mut sim, mut client, file) = setup();
+    let lock = client.lock_args(b"o", &file, b"l", (0, 10));
+    let reply = client.on(&mut sim, &file.fh, |c| c.lock(lock)).all_ok();
+    let id = ok!(reply, Lock).lock_stateid;
+    let mut thief = client.clone();
+    thief.uid = 2_000;
+    let beyond = (u64::MAX, 2);
+    let reply = thief.on(&mut sim, &file.fh, |c| c.lock(lock_existing(id, 2, beyond)));
+    assert_eq!(reply.last(), (Op::Lock, Status::BAD_STATEID));
+    let wrong = args::LockU {
+        offset: u64::MAX,
+        length: 2,
+        ..unlock(id, 2)
+    };
+    let reply = thief.on(&mut sim, &file.fh, |c| c.locku(wrong));
+    assert_eq!(reply.last(), (Op::LockU, Status::BAD_STATEID));
+    client
+        .on(&mut sim, &file.fh, |c| c.locku(unlock(id, 2)))
+        .all_ok();
 }
 
 #[test]

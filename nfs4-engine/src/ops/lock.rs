@@ -30,9 +30,10 @@ pub(crate) fn lock<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::Lock::decode(args)?;
+    // The stateid comes before errors that count: another user's request must not advance the seqid.
+    let Locking { open, held, by } = locker(cx, &args.locker, &fh)?;
     let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let kind = kind(args.locktype);
-    let Locking { open, held, by } = locker(cx, &args.locker, &fh)?;
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
     let (client, share, file) = (record.client, record.share, record.file);
     reclaim::admit(cx, client, args.reclaim)?;
@@ -179,9 +180,9 @@ pub(crate) fn unlock<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::LockU::decode(args)?;
-    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let stateid = cx.meant(args.lock_stateid)?;
     let held = cx.check_lock(&stateid, &fh)?;
+    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
     // An unlock in the middle of a range leaves two ranges. An unlock that adds no range is never
     // refused: otherwise a file at its limit could not be unlocked.
     let states = &cx.core.states;

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_file_that_takes_nothing_delays_nothing() {
+    fn a_blocked_log_file_delays_nothing() {
         let (sink, permit, read) = slow();
         let line = [&[b'x'; 99][..], b"\n"].concat();
         let start = Instant::now();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A running `nfs4d` on a port of its own; killed at the latest when dropped.
+/// A running `nfs4d` on a free port; dropping it kills the process.
 pub(crate) struct Server {
     pub(crate) child: Child,
     /// The last of `addresses`.
@@ -19,12 +19,12 @@ impl Server {
         Server::start_with(arguments, Stdio::piped())
     }
 
-    /// One whose standard error is this.
+    /// Starts a server with this standard error.
     pub(crate) fn start_with(arguments: &[&str], stderr: impl Into<Stdio>) -> Server {
         Server::spawn(command(arguments).stderr(stderr))
     }
 
-    /// One that a shell starts after `before`, with these redirections.
+    /// Starts a server from a shell, after `before` and with these redirections.
     pub(crate) fn start_in_shell(before: &str, redirections: &str, arguments: &[&str]) -> Server {
         let script = format!("{before}; exec \"$0\" \"$@\" {redirections}");
         let mut shell = Command::new("sh");
@@ -61,7 +61,7 @@ impl Server {
         }
     }
 
-    /// Where it shows what it counts.
+    /// The address of the metrics.
     pub(crate) fn metrics(&self) -> SocketAddr {
         let url = self.banner.split("http://").nth(1);
         let address = url.and_then(|rest| rest.split('/').next());
@@ -89,7 +89,7 @@ impl Server {
         panic!("nfs4d does not stop");
     }
 
-    /// What it wrote to standard error; after its end.
+    /// The text on standard error, read after the end of the process.
     pub(crate) fn log(&mut self) -> String {
         let mut text = String::new();
         let mut stderr = self.child.stderr.take().expect("it is piped");

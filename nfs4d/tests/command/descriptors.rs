@@ -1,4 +1,4 @@
-//! Connections without end, where the system gives few file descriptors.
+//! Many connections while the system allows few file descriptors.
 
 use std::net::IpAddr;
 use std::process::Command;
@@ -9,7 +9,7 @@ use nfs4_tests::live::{Client, Connection, Memory, attack_time, null_call};
 use crate::daemon::{DRIVERS, Server};
 
 #[test]
-fn with_few_descriptors_new_clients_get_in_past_idle_connections() {
+fn with_few_descriptors_idle_connections_give_way_to_clients() {
     for driver in DRIVERS {
         let mut server = Server::start_in_shell("ulimit -n 64", "", &["--driver", driver]);
         let before = Memory::of_process(server.child.id());
@@ -49,10 +49,10 @@ fn with_few_descriptors_new_clients_get_in_past_idle_connections() {
     }
 }
 
-/// The limit is lowered when the server has already seen a higher one, as when others in the system
-/// take what there is: only accept itself shows it.
+/// The limit is lowered after the server has read it, as when other processes take the system's
+/// descriptors: only accept fails.
 #[test]
-fn when_descriptors_run_out_idle_connections_give_theirs_to_new_clients() {
+fn without_descriptors_idle_connections_give_way_to_clients() {
     for driver in DRIVERS {
         let mut server = Server::start(&["--driver", driver]);
         let mut quiet = client(&server, 200);
@@ -66,7 +66,7 @@ fn when_descriptors_run_out_idle_connections_give_theirs_to_new_clients() {
             for host in 2..40 {
                 idle.push(Connection::from(peer(host), server.address));
             }
-            // The next of a listener's line is let in when one before it has gone.
+            // The next connection in the listener's backlog is accepted when an earlier one has ended.
             let surplus = idle.len().saturating_sub(80);
             idle.drain(..surplus);
             let start = Instant::now();
@@ -108,7 +108,7 @@ fn the_soft_limit_of_descriptors_is_raised() {
     assert_ne!(words[3], "64");
 }
 
-/// A client that is served; one that came while all were giving way has to try again.
+/// A client that is served. It retries if it connected while all connections were giving way.
 fn admitted(server: &Server, host: u8) -> Client {
     let start = Instant::now();
     loop {

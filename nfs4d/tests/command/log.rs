@@ -1,4 +1,4 @@
-//! The log: where it goes, and what can fill it.
+//! The log: its destination, and floods of lines.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use crate::daemon::{DRIVERS, Server};
 use crate::metrics::{get, value};
 
 #[test]
-fn a_log_that_is_not_read_costs_lines_and_nothing_else() {
+fn a_log_that_is_not_read_loses_lines_and_delays_nothing() {
     for driver in DRIVERS {
         for sink in [Sink::Closed, Sink::Full, Sink::Gone, Sink::Stuck] {
             let arguments = [
@@ -24,7 +24,7 @@ fn a_log_that_is_not_read_costs_lines_and_nothing_else() {
             ];
             let (mut server, pipe) = sink.start(&arguments);
             let before = Memory::of_process(server.child.id());
-            // More than a pipe holds, by far.
+            // Far more than a pipe holds.
             for round in 0..40 {
                 turnover(&server, &format!("client {round}"));
             }
@@ -53,7 +53,7 @@ fn a_log_that_is_not_read_costs_lines_and_nothing_else() {
 }
 
 #[test]
-fn lines_that_were_lost_are_told_of_when_the_log_is_read_again() {
+fn lost_lines_are_reported_when_the_log_is_read_again() {
     let arguments = ["--log", "trace", "--metrics", "127.0.0.1:0"];
     let (mut server, pipe) = Sink::Stuck.start(&arguments);
     let start = Instant::now();
@@ -67,7 +67,7 @@ fn lines_that_were_lost_are_told_of_when_the_log_is_read_again() {
         pipe.read_to_string(&mut text).expect("the log is text");
         text
     });
-    // The next line is one that is written.
+    // The next line is written.
     std::thread::sleep(Duration::from_millis(1_100));
     turnover(&server, "last");
     std::thread::sleep(Duration::from_millis(200));
@@ -81,7 +81,7 @@ fn lines_that_were_lost_are_told_of_when_the_log_is_read_again() {
 }
 
 #[test]
-fn clients_that_come_and_go_do_not_fill_the_log() {
+fn client_turnover_does_not_fill_the_log() {
     for driver in DRIVERS {
         let arguments = ["--driver", driver, "--metrics", "127.0.0.1:0"];
         let mut server = Server::start(&arguments);
@@ -101,8 +101,8 @@ fn clients_that_come_and_go_do_not_fill_the_log() {
              {TURNS} clients in {took:?} are {} bytes of log",
             log.len()
         );
-        let come = |line: &&str| line.contains("a client has come");
-        let gone = |line: &&str| line.contains("a client has gone");
+        let come = |line: &&str| line.contains("a client is confirmed");
+        let gone = |line: &&str| line.contains("a client is removed");
         let shown = log.lines().filter(|line| come(line) || gone(line));
         let shown = shown.filter(|line| !line.contains("left out")).count() as u64;
         assert_eq!(
@@ -112,7 +112,7 @@ fn clients_that_come_and_go_do_not_fill_the_log() {
         );
         let most = 2 * (101 + 10 * (took.as_secs() + 1));
         assert!(shown <= most, "{shown} lines in {took:?}");
-        // All that is left out is reported in the end.
+        // All lines that were left out are reported at the end.
         let told = log
             .lines()
             .filter(|line| line.contains("log lines were left out"));
@@ -159,21 +159,21 @@ fn a_banner_without_a_reader_delays_nothing() {
     }
 }
 
-/// Where the log goes.
+/// The destination of the log.
 #[derive(Clone, Copy, Debug)]
 enum Sink {
     /// Standard error is closed.
     Closed,
-    /// A device without room.
+    /// A full device.
     Full,
-    /// A pipe whose reader has gone.
+    /// A pipe whose reader is closed.
     Gone,
     /// A pipe without a reader.
     Stuck,
 }
 
 impl Sink {
-    /// A server that logs to it, and what must not be dropped before its end.
+    /// A server that logs to this sink, and the pipe end that must outlive it.
     fn start(self, arguments: &[&str]) -> (Server, Option<std::io::PipeReader>) {
         let pipe = || std::io::pipe().expect("a pipe");
         match self {
@@ -194,7 +194,7 @@ impl Sink {
     }
 }
 
-/// A client comes, writes a file and goes.
+/// A client mounts, writes a file and unmounts.
 fn turnover(server: &Server, name: &str) {
     let mut client = Client::connect(server.address);
     client.mount(name, 1);
@@ -206,7 +206,7 @@ fn turnover(server: &Server, name: &str) {
     client.unmount();
 }
 
-/// Fills a pipe without waiting for its reader: a child that is killed once it is stuck does it.
+/// Fills a pipe: a child writes to it, and is killed once its write blocks.
 fn fill(pipe: &mut std::io::PipeWriter) {
     let end = pipe.try_clone().expect("it is cloned");
     let mut yes = std::process::Command::new("sh")

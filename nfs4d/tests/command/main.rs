@@ -1,4 +1,4 @@
-//! The binary as a user meets it: what it says, what it refuses, how it stops.
+//! The binary as a user runs it: its output, its refusals and its stop.
 
 mod daemon;
 mod descriptors;
@@ -23,7 +23,7 @@ use daemon::{DRIVERS, Server, run};
 use metrics::get;
 
 #[test]
-fn it_says_what_it_serves_and_how_to_mount_it() {
+fn the_banner_names_the_capacity_and_the_mount_command() {
     let server = Server::start(&["--memory", "64M", "--lease-time", "20"]);
     let port = server.address.port();
     for part in [
@@ -40,7 +40,7 @@ fn it_says_what_it_serves_and_how_to_mount_it() {
 }
 
 #[test]
-fn it_answers_a_null_call() {
+fn the_server_answers_a_null_call() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver]);
         assert_eq!(null_call(server.address), NULL_REPLY, "{driver}");
@@ -48,14 +48,14 @@ fn it_answers_a_null_call() {
 }
 
 #[test]
-fn it_is_one_server_wherever_it_listens() {
+fn all_addresses_are_one_server_for_clients() {
     for driver in DRIVERS {
         let mut server = Server::start(&["--driver", driver, "--listen", "127.0.0.2:0"]);
         let [one, other] = server.addresses[..] else {
             panic!("not two addresses: {}", server.banner)
         };
         assert_eq!(one.ip().to_string(), "127.0.0.2");
-        // A session that is made at one address is there at the other, for the same client.
+        // A session that is created at one address exists at the other, for the same client.
         let introduction = ExchangeId {
             clientowner: ClientOwner {
                 verifier: Default::default(),
@@ -103,14 +103,14 @@ fn it_is_one_server_wherever_it_listens() {
 }
 
 #[test]
-fn it_shows_what_it_counts_where_asked_to() {
+fn metrics_are_served_at_their_address() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver, "--metrics", "127.0.0.1:0"]);
         let url = server.banner.split("http://").nth(1);
         let address = url.and_then(|rest| rest.split('/').next());
         let address = address.expect("the banner says where").parse();
         let address: SocketAddr = address.expect("it is an address");
-        // A connection without a request keeps others from asking only for a short time.
+        // A connection without a request delays other requests only for a short time.
         let _silent = TcpStream::connect(address).expect("it listens");
         let before = get(address, "/metrics");
         assert!(before.starts_with("HTTP/1.1 200 OK\r\n"), "{before}");
@@ -128,7 +128,7 @@ fn it_shows_what_it_counts_where_asked_to() {
 }
 
 #[test]
-fn callback_dial_says_which_addresses_are_connected_to() {
+fn callback_dial_decides_which_addresses_the_server_connects_to() {
     let cases = [
         (&[][..], "127.0.0.1", true),
         (&[], "127.0.0.2", false),
@@ -153,7 +153,7 @@ fn callback_dial_says_which_addresses_are_connected_to() {
 }
 
 #[test]
-fn ctrl_c_and_sigterm_stop_it_cleanly() {
+fn ctrl_c_and_sigterm_stop_the_server_cleanly() {
     for (signal, driver) in [("INT", "tokio"), ("TERM", "threads")] {
         let mut server = Server::start(&["--driver", driver]);
         let mut idle = TcpStream::connect(server.address).expect("it listens");
@@ -170,7 +170,7 @@ fn ctrl_c_and_sigterm_stop_it_cleanly() {
 }
 
 #[test]
-fn what_holds_a_stop_up_is_cut_off_when_the_stop_time_is_over() {
+fn connections_that_delay_a_stop_are_closed_after_the_stop_time() {
     for driver in DRIVERS {
         let mut server = Server::start(&["--driver", driver, "--stop-time", "1"]);
         let _deaf = deaf(server.address);
@@ -190,7 +190,7 @@ fn what_holds_a_stop_up_is_cut_off_when_the_stop_time_is_over() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     for driver in DRIVERS {
         let mut server = Server::start(&["--driver", driver, "--stop-time", "60"]);
         let _deaf = deaf(server.address);
@@ -326,7 +326,7 @@ fn trace_prints_each_record_on_one_line() {
     assert!(reply.contains("OP_NOT_IN_SESSION"), "{reply}");
 }
 
-/// One PUTROOTFH without a session; its refusal is awaited.
+/// Sends one PUTROOTFH without a session, and waits for its refusal.
 fn out_of_sequence(address: SocketAddr) {
     let record = CompoundBuilder::call(7, &Credential::None, b"", 1)
         .putrootfh()
@@ -336,7 +336,7 @@ fn out_of_sequence(address: SocketAddr) {
     stream.read_exact(&mut [0; 4]).expect("it answers");
 }
 
-/// Confirms a client of NFSv4.0 that wants to be called back at `back`.
+/// Confirms an NFSv4.0 client with the callback address `back`.
 fn introduce(address: SocketAddr, back: SocketAddr) {
     let mut stream = connect(address);
     let call = || CompoundBuilder::call(7, &Credential::None, b"", 0);

@@ -1,4 +1,4 @@
-//! Memory that is not used any more goes back to the system.
+//! Unused memory returns to the system.
 
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use nfs4_tests::live::{Client, Connection, Memory};
 use crate::daemon::{DRIVERS, Server};
 
 #[test]
-fn a_store_that_was_full_and_is_empty_costs_little() {
+fn an_emptied_file_system_returns_its_memory() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver, "--memory", "64M"]);
         let memory = || Memory::of_process(server.child.id());
@@ -36,7 +36,7 @@ fn a_store_that_was_full_and_is_empty_costs_little() {
 }
 
 #[test]
-fn unread_replies_cost_nothing_once_they_are_gone() {
+fn unread_replies_return_their_memory_with_the_connection() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver, "--memory", "64M"]);
         let memory = || Memory::of_process(server.child.id());
@@ -45,7 +45,7 @@ fn unread_replies_cost_nothing_once_they_are_gone() {
         let open = client.open("file");
         let before = memory();
         client.write(open, 0, &vec![7; 1 << 20]);
-        // Without a session, and never taken.
+        // Replies without a session, which the client never reads.
         let read = read_of(&client.file);
         let mut deaf = Connection::new(server.address);
         deaf.stream
@@ -59,10 +59,10 @@ fn unread_replies_cost_nothing_once_they_are_gone() {
     }
 }
 
-/// Replies that are not taken and records that do not end, each on many connections from many
-/// addresses: more than the address space of the server would hold.
+/// Unread replies and incomplete records, each on many connections from many addresses: together more than
+/// the address space of the server.
 #[test]
-fn it_lives_in_two_gigabytes_whatever_peers_make_it_hold() {
+fn peers_cannot_make_the_server_exceed_two_gigabytes() {
     for driver in DRIVERS {
         let arguments = ["--driver", driver, "--memory", "64M"];
         let mut server = Server::start_in_shell("ulimit -v 2000000", "", &arguments);
@@ -84,7 +84,7 @@ fn it_lives_in_two_gigabytes_whatever_peers_make_it_hold() {
             let connection = Connection::from(host, server.address);
             connection.stream.set_nonblocking(true).expect("it is set");
             let bytes = if number % 2 == 0 { &read } else { &record };
-            // As far as its socket takes them.
+            // As many bytes as the socket takes.
             let _ = (&connection.stream).write(bytes);
             attackers.push(connection);
         }

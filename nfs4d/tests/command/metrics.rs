@@ -1,4 +1,4 @@
-//! Requests for metrics, and connections that keep others from them.
+//! Requests for metrics, and connections that delay them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -29,7 +29,7 @@ fn a_slow_reader_of_metrics_delays_no_other() {
             "attack slow readers of metrics {driver}: limit=16 at once told=end of stream took={took:?}"
         );
         assert!(took < Duration::from_millis(1_500), "{took:?} on {driver}");
-        // They are not kept for longer than a request may take.
+        // The server closes them after the maximum time of a request.
         for stream in slow.iter_mut().flatten() {
             let patience = Some(Duration::from_secs(10));
             stream.set_read_timeout(patience).expect("it is set");
@@ -43,7 +43,7 @@ fn a_slow_reader_of_metrics_delays_no_other() {
     }
 }
 
-/// Asks, and returns all of the answer.
+/// Sends a request, and returns the whole answer.
 pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream

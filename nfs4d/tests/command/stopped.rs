@@ -1,4 +1,4 @@
-//! A process that the system stops for a while.
+//! A process that is stopped for a while.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use nfs4_tests::live::Client;
 
 use crate::daemon::{DRIVERS, Server};
 
-/// What clients send meanwhile lies in their sockets, and renews their leases.
+/// Requests that clients send meanwhile wait in the sockets, and renew the leases.
 #[test]
-fn time_in_which_it_is_stopped_ends_no_lease() {
+fn time_in_which_the_process_is_stopped_ends_no_lease() {
     for driver in DRIVERS {
         let server = Server::start(&["--driver", driver, "--lease-time", "3"]);
         let mut client = Client::connect(server.address);
@@ -29,7 +29,7 @@ fn time_in_which_it_is_stopped_ends_no_lease() {
         let status = ReplyReader::parse(&reply).expect("a reply").status();
         assert_eq!(status, Status::OK, "{driver}");
         client.write(open, 0, b"still open");
-        // And time goes on: a client that is silent for longer than a lease is gone.
+        // Time advances afterwards: a client that is silent for longer than a lease is removed.
         std::thread::sleep(Duration::from_secs(7));
         assert_eq!(client.in_session(|c| c), Status::BADSESSION, "{driver}");
     }

@@ -17,7 +17,7 @@ fn places(payload: &Payload) -> Vec<usize> {
 }
 
 #[test]
-fn what_was_read_never_sees_a_later_write() {
+fn read_bytes_do_not_change_with_a_later_write() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     let old = pattern(3 * CHUNK, 1);
@@ -125,7 +125,7 @@ fn zeros_are_one_piece_however_many_chunks_lack() {
 }
 
 #[test]
-fn holes_are_zero_and_take_no_room() {
+fn holes_are_zero_and_take_no_space() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     let empty = user.used();
@@ -144,7 +144,7 @@ fn holes_are_zero_and_take_no_room() {
 }
 
 #[test]
-fn a_cut_file_grows_again_with_zeros() {
+fn a_truncated_file_grows_again_with_zeros() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     user.write(file, 0, &pattern(CHUNK + 5000, 9)).unwrap();
@@ -159,7 +159,7 @@ fn a_cut_file_grows_again_with_zeros() {
 }
 
 #[test]
-fn the_end_of_a_file_is_told() {
+fn a_read_reports_the_end_of_the_file() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     assert_eq!(user.read_part(file, 0, 10).unwrap(), (Bytes::new(), true));
@@ -176,7 +176,7 @@ fn the_end_of_a_file_is_told() {
 }
 
 #[test]
-fn a_file_is_at_most_so_long() {
+fn a_file_has_a_maximum_length() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     let max = user.fs.capabilities().max_file_size;
@@ -229,7 +229,7 @@ fn only_files_have_bytes() {
 }
 
 #[test]
-fn times_and_the_change_attribute_follow_what_happens() {
+fn each_operation_updates_times_and_the_change_attribute() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     let made = user.attrs(file).unwrap();

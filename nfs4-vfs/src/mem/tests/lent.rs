@@ -1,10 +1,8 @@
-//! What becomes of setuid and setgid, by which a program lends the rights of its owner and group:
-//! what a file system of Linux does, where each of these cases was tried.
+//! Setuid and setgid after a change of a file: each case gives the result of a Linux file system.
 
 use super::*;
 
-/// Alice owns all, and `GROUP` is the group of all; Alice has another group, and so has Bob, and Bob may
-/// write.
+/// Alice owns every object, and `GROUP` is its group; Alice and Bob are in other groups, and Bob may write.
 const ALICE: u32 = 1000;
 const BOB: u32 = 1001;
 const GROUP: u32 = 100;
@@ -22,12 +20,12 @@ enum Deed {
     Chown(u32),
     Chgrp(u32),
     Chmod,
-    /// Both, with the mode that it has.
+    /// Sets owner and group, and the present mode.
     ChownAndChmod(u32),
     Write,
     WriteNothing,
     Truncate(u64),
-    /// With the mode that it has.
+    /// Sets the present mode.
     TruncateAndChmod,
 }
 
@@ -60,7 +58,7 @@ impl Deed {
     }
 }
 
-/// The mode that is left when a user does something to an object of this mode.
+/// The mode of an object after a user's change.
 fn after(kind: Kind, mode: u32, user: &User, deed: Deed) -> u32 {
     let root = user.user(0, 0, &[]);
     let fh = match kind {
@@ -83,13 +81,13 @@ fn after(kind: Kind, mode: u32, user: &User, deed: Deed) -> u32 {
 }
 
 #[test]
-fn lent_rights_end_as_they_do_on_linux() {
+fn setuid_and_setgid_are_cleared_as_on_linux() {
     let root = root();
     let alice = root.user(ALICE, GROUP, &[OTHER]);
     let alice_outside = root.user(ALICE, 300, &[OTHER]);
     let bob = root.user(BOB, 300, &[GROUP]);
     let bob_outside = root.user(BOB, 300, &[]);
-    // What is left of modes where the group may execute, and where it may not.
+    // The modes left with and without the group's execute bit.
     let all = [0o6775, 0o6765, 0o2775, 0o2765, 0o775];
     let none = [0o775, 0o765, 0o775, 0o765, 0o775];
     let locking = [0o775, 0o2765, 0o775, 0o2765, 0o775];
@@ -138,7 +136,7 @@ fn lent_rights_end_as_they_do_on_linux() {
     table.push((Kind::File, &alice, TruncateAndChmod, all));
     table.push((Kind::File, &alice_outside, TruncateAndChmod, no_setgid));
     for (kind, user, deed, left) in table {
-        // The others may write, too.
+        // Other users may write as well.
         for (mode, left) in all.into_iter().zip(left) {
             assert_eq!(
                 format!("{:o}", after(kind, mode | 0o2, user, deed)),

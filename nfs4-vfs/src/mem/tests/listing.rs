@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn cookies_are_sane() {
+fn cookies_are_valid_and_unissued_ones_are_refused() {
     let user = root();
     let dir = user.mkdir(user.top(), "d").unwrap();
     for i in 0..300 {
@@ -13,7 +13,7 @@ fn cookies_are_sane() {
     }
     let (all, ended) = user.page(dir, 0, usize::MAX).unwrap();
     assert!(ended && all.len() == 300);
-    // Signed numbers are enough for them, too.
+    // Cookies fit signed numbers.
     assert!(all.iter().all(|(cookie, ..)| (3..1 << 63).contains(cookie)));
     assert!(all.is_sorted_by_key(|(cookie, ..)| *cookie));
     for (_, name, fh, attrs) in &all {
@@ -23,7 +23,7 @@ fn cookies_are_sane() {
     for cookie in [1, 2, all[0].0 - 1, all[299].0 + 1, u64::MAX] {
         assert_eq!(user.page(dir, cookie, 1).err(), Some(FsError::BadCookie));
     }
-    // A cookie whose entry has gone is as good as any.
+    // A cookie whose entry is removed stays valid.
     let (gone, next) = (&all[7].1, &all[8].1);
     user.remove(dir, gone).unwrap();
     assert_eq!(&user.page(dir, all[7].0, 1).unwrap().0[0].1, next);
@@ -34,7 +34,7 @@ fn cookies_are_sane() {
 }
 
 #[test]
-fn entries_that_stay_are_listed_once_while_others_come_and_go() {
+fn remaining_entries_are_listed_once_while_others_change() {
     let user = root();
     let dir = user.mkdir(user.top(), "d").unwrap();
     for i in 0..20_000 {
@@ -49,8 +49,8 @@ fn entries_that_stay_are_listed_once_while_others_come_and_go() {
         if ended {
             break;
         }
-        // Of each hundred two go, be it before they are seen or after, one is renamed; and new ones
-        // come.
+        // Of each hundred entries two are removed, before or after they are listed, and one is renamed; new
+        // ones are added.
         for victim in [round * 100 + 150, round * 100] {
             let _ = user.remove(dir, &victim.to_string());
         }
@@ -70,17 +70,17 @@ fn entries_that_stay_are_listed_once_while_others_come_and_go() {
     check_invariants(&user.fs);
 }
 
-/// What happens to a directory between two pages of its listing. Names are chosen among a few, so
-/// that most steps meet what is there.
+/// A change of a directory between two pages of its listing. Names are chosen among a few, so that most
+/// steps meet an existing entry.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Create(u8),
     Remove(u8),
     Link(u8, u8),
     Rename(u8, u8),
-    /// To another directory, under the same name.
+    /// Move to another directory, under the same name.
     MoveOut(u8),
-    /// Back, under another name.
+    /// Move back, under another name.
     MoveIn(u8, u8),
 }
 
@@ -96,8 +96,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A directory with the number of each of its entries. An entry stays itself under another name;
-/// where it takes the name of another one, that one stays and gets another object.
+/// A directory with the number of each of its entries. A renamed entry keeps its number; if the new name
+/// exists, the entry of that name stays and gets the object.
 struct Entered {
     user: User,
     dir: FsHandle,
@@ -150,7 +150,7 @@ impl Entered {
                     return;
                 };
                 if before.before == before.after {
-                    // Two names of one file: nothing happens.
+                    // Both names are of one file: the rename has no effect.
                     return;
                 }
                 let number = self.entries.remove(&name(from)).unwrap();
@@ -196,7 +196,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_listing_ends_and_has_what_stays_once(
+    fn a_listing_ends_and_has_each_remaining_entry_once(
         before in prop::collection::vec(step(), 20..60),
         during in prop::collection::vec(prop::collection::vec(step(), 0..8), 30),
         page in 1..5usize,
@@ -220,12 +220,12 @@ proptest! {
     }
 }
 
-/// What happens to a directory for an entry of this name; another name is free.
+/// A change of a directory for a listed entry of this name; the other name is free.
 type Happens = fn(&User, FsHandle, &str, &str);
 
 #[test]
-fn a_listing_ends_whatever_comes_for_each_entry_that_it_has() {
-    // As many entries come for each one that is listed: only where they lie ends the listing.
+fn a_listing_ends_while_each_listed_entry_causes_new_ones() {
+    // For each listed entry as many new ones are added: the listing ends only since they lie behind it.
     let replies: [(&str, Happens); 4] = [
         ("renamed", |user, dir, old, new| {
             user.rename((dir, old), (dir, new)).unwrap();
@@ -267,7 +267,7 @@ fn a_listing_ends_whatever_comes_for_each_entry_that_it_has() {
 }
 
 #[test]
-fn a_replaced_name_keeps_its_place() {
+fn a_replaced_name_keeps_its_cookie() {
     let user = root();
     let dir = user.mkdir(user.top(), "d").unwrap();
     for name in ["a", "b", "c"] {

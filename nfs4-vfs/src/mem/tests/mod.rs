@@ -1,4 +1,4 @@
-//! Requests as a server would make them, and what the file system looks like afterwards.
+//! Requests as a server makes them, and checks of the file system after them.
 
 mod content;
 mod lent;
@@ -23,7 +23,7 @@ use super::inode::Body;
 use super::space::{INODE_COST, entry_cost};
 use super::{Caller, MemFs, MemFsConfig};
 
-/// A user with a clock, at a file system.
+/// A user of a file system, with a clock.
 #[derive(Clone)]
 struct User {
     fs: Arc<MemFs>,
@@ -40,7 +40,7 @@ fn at(seconds: i64) -> Now {
     }
 }
 
-/// The superuser at a new file system of 64 MiB, in which every user may write.
+/// The superuser of a new file system of 64 MiB, in which every user may write.
 fn root() -> User {
     with_capacity(64 * MIB)
 }
@@ -328,7 +328,7 @@ impl User {
         page.into_iter().map(|(_, name, ..)| name).collect()
     }
 
-    /// Removes all that is in a directory.
+    /// Removes all entries of a directory, recursively.
     fn raze(&self, dir: FsHandle) {
         for (_, name, fh, _) in self.page(dir, 0, usize::MAX).unwrap().0 {
             if self.page(fh, 0, 0).is_ok() {
@@ -350,7 +350,7 @@ fn bytes(name: &str) -> Bytes {
     Bytes::copy_from_slice(name.as_bytes())
 }
 
-/// What must hold whenever no request runs: links, parents, sizes of directories and room.
+/// Checks links, parents, sizes of directories and the capacity; valid while no request runs.
 fn check_invariants(fs: &MemFs) {
     let mut names = BTreeMap::new();
     let mut subdirectories = BTreeMap::new();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One request; directories and objects are chosen among those that were ever seen.
+/// One request; directories and objects are chosen among all that ever existed.
 #[derive(Clone, Debug)]
 enum Step {
     Mkdir {
@@ -59,7 +59,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let (at, name) = (0..usize::MAX, 0..4u8);
-    // Around the borders of blocks and chunks.
+    // Offsets around the boundaries of blocks and chunks.
     let place = prop_oneof![
         0..200_000u32,
         65_000..66_000u32,
@@ -93,7 +93,7 @@ enum Thing {
     Symlink,
 }
 
-/// What ought to be; objects are never forgotten, only `gone`.
+/// The expected file system; removed objects stay, as `gone`.
 struct Model {
     things: Vec<(Thing, FsHandle)>,
     held: Vec<Id>,
@@ -167,7 +167,7 @@ impl Model {
     }
 
     fn rename(&mut self, from: Id, old: &str, to: Id, new: &str) -> Result<(), FsError> {
-        // As the file system looks the handles up, both first.
+        // The file system looks up both handles first.
         for dir in [from, to] {
             if self.is_gone(dir) {
                 return Err(FsError::Stale);
@@ -263,7 +263,7 @@ impl Model {
                 let object = pick(object);
                 let cut = user.truncate(self.things[object].1, size.into()).map(drop);
                 let expected = self.file(object).map(|data| data.resize(size as usize, 0));
-                // On a symbolic link it is senseless.
+                // A symbolic link has no such operation.
                 let expected = expected.map_err(|error| match error {
                     FsError::IsSymlink => FsError::Invalid,
                     other => other,
@@ -369,7 +369,7 @@ impl Model {
         Ok(())
     }
 
-    /// Everything that was ever seen is as it ought to be.
+    /// Checks every object that ever existed against the model.
     fn check(&mut self, user: &User) {
         for id in 0..self.things.len() {
             let fh = self.things[id].1;

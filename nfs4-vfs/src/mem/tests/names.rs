@@ -1,13 +1,13 @@
 use super::*;
 
 #[test]
-fn handles_of_other_runs_and_of_removed_objects_are_stale() {
+fn handles_of_other_boots_and_of_removed_objects_are_stale() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     let fileid = user.attrs(file).unwrap().fileid;
     user.remove(user.top(), "f").unwrap();
     assert_eq!(user.attrs(file), Err(FsError::Stale));
-    // Its place in the table is taken again, under another number.
+    // A new object takes its slot in the table, under another number.
     for i in 0..64 {
         let other = user.touch(user.top(), &i.to_string()).unwrap();
         assert_ne!(user.attrs(other).unwrap().fileid, fileid);
@@ -27,7 +27,7 @@ fn handles_of_other_runs_and_of_removed_objects_are_stale() {
 }
 
 #[test]
-fn a_handle_that_was_not_given_out_is_good_for_nothing() {
+fn a_handle_that_was_never_issued_is_refused() {
     let user = root();
     for forged in [&[1, 2, 3][..], &[0; 60], &[0, 0, 0, 42]] {
         let fh = FsHandle::new(forged).unwrap();
@@ -43,7 +43,7 @@ fn a_handle_that_was_not_given_out_is_good_for_nothing() {
         change(&mut bytes);
         FsHandle::new(&bytes).unwrap()
     };
-    // Of another run, and else never of this one.
+    // The handle of another boot is stale; other changes make it bad.
     let refused = |bit: usize| {
         if bit < 32 {
             Err(FsError::Stale)
@@ -57,7 +57,7 @@ fn a_handle_that_was_not_given_out_is_good_for_nothing() {
             assert_eq!(user.attrs(forged), refused(bit), "bit {bit}");
         }
     }
-    // A client with many handles has no other: neither their check words nor a guess open anything.
+    // A client with many handles cannot make another: neither their check words nor a guess are accepted.
     for fh in &known {
         let fileid = user.attrs(*fh).unwrap().fileid;
         assert_eq!(fh.as_bytes()[4..12], fileid.to_be_bytes());
@@ -138,7 +138,7 @@ fn names_are_any_bytes_up_to_a_length() {
 }
 
 #[test]
-fn change_infos_are_seamless() {
+fn change_infos_of_successive_changes_are_contiguous() {
     let user = root();
     let top = user.top();
     let file = user.touch(top, "f").unwrap();
@@ -164,7 +164,8 @@ fn renaming_replaces_what_is_compatible() {
     let top = user.top();
     let (a, b) = (user.mkdir(top, "a").unwrap(), user.mkdir(top, "b").unwrap());
     let (f, g) = (user.touch(a, "f").unwrap(), user.touch(b, "g").unwrap());
-    // Non-directories and directories do not replace each other, nor anything a full directory.
+    // Non-directories and directories do not replace each other, and nothing replaces a directory that is
+    // not empty.
     for (from, to) in [
         ((a, "f"), (top, "b")),
         ((top, "b"), (a, "f")),
@@ -183,7 +184,7 @@ fn renaming_replaces_what_is_compatible() {
     user.rename((a, "f"), (b, "g")).unwrap();
     assert_eq!(user.lookup(b, "g"), Ok(f));
     assert_eq!(user.attrs(g), Err(FsError::Stale));
-    // An empty directory gives way, also across directories.
+    // An empty directory is replaced, also across directories.
     user.rename((top, "b"), (top, "a")).unwrap();
     assert_eq!(
         (user.lookup(top, "a"), user.attrs(a)),
@@ -273,7 +274,7 @@ fn links_are_counted_and_bounded() {
 }
 
 #[test]
-fn opening_makes_finds_or_refuses() {
+fn open_creates_finds_or_refuses_a_file() {
     let user = root();
     let top = user.top();
     let set = SetAttrs {
@@ -309,7 +310,7 @@ fn opening_makes_finds_or_refuses() {
         user.open_name(top, "x", exclusive(2)).err(),
         Some(FsError::Exists)
     );
-    // A client that guesses the verifier has not made the file.
+    // A client that guesses the verifier did not create the file.
     let stranger = user.user(4711, 4711, &[]);
     assert_eq!(
         stranger.open_name(top, "x", exclusive(1)).err(),
@@ -363,9 +364,9 @@ fn a_deep_tree_is_dropped_without_a_deep_stack() {
         .unwrap();
 }
 
-/// Others wait for a rename that looks for ancestors, so that it does not look for many.
+/// Other renames wait for one that walks up the ancestors, so the walk is bounded.
 #[test]
-fn a_rename_looks_its_names_up_first_and_no_further_up_than_a_path_is_long() {
+fn a_rename_checks_names_first_and_walks_a_bounded_depth() {
     let user = root();
     let other = user.mkdir(user.top(), "other").unwrap();
     let mut deep = vec![user.top()];
@@ -391,10 +392,10 @@ fn a_rename_looks_its_names_up_first_and_no_further_up_than_a_path_is_long() {
             Ok(())
         };
         assert_eq!(moved, expected, "{depth}");
-        // In one directory nothing has to be looked for.
+        // A rename within one directory needs no walk.
         user.touch(dir, "own").unwrap();
         user.rename((dir, "own"), (dir, "renamed")).unwrap();
-        // What is moved can be as deep as it likes.
+        // The moved directory can contain any depth.
         let whole = user.rename((deep[1], "d"), (other, "whole")).map(|_| ());
         assert_eq!(whole, Ok(()), "{depth}");
         user.rename((other, "whole"), (deep[1], "d")).unwrap();

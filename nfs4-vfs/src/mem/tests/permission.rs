@@ -2,7 +2,7 @@ use nfs4_engine::fs::{AccessMask, SetTime};
 
 use super::*;
 
-/// Alice, Bob of her group, and Carol, at a file system of the superuser's.
+/// Alice, Bob of Alice's group, and Carol, in a file system of the superuser.
 fn people() -> (User, User, User, User) {
     let root = root();
     let alice = root.user(1000, 100, &[]);
@@ -33,7 +33,7 @@ fn the_most_specific_class_decides() {
         alice.chmod(file, mode).unwrap();
         for (user, shift) in [(&alice, 6), (&bob, 3), (&carol, 0)] {
             let class = mode >> shift;
-            // A user that may execute it may read it, to do so.
+            // A user that may execute the file may read it, to execute it.
             assert_eq!(
                 open_rights(user, file),
                 (class & 5 != 0, class & 2 != 0),
@@ -65,7 +65,7 @@ fn the_most_specific_class_decides() {
 }
 
 #[test]
-fn the_owner_reads_and_writes_without_an_open_file_whatever_the_mode() {
+fn the_owner_reads_and_writes_without_an_open_in_any_mode() {
     let (_, alice, bob, _) = people();
     let fh = alice.touch(alice.top(), "f").unwrap();
     alice.chmod(fh, 0).unwrap();
@@ -150,7 +150,7 @@ fn directories_need_their_rights() {
 }
 
 #[test]
-fn from_a_sticky_directory_only_owners_remove() {
+fn only_owners_remove_entries_of_a_sticky_directory() {
     let (root, alice, bob, carol) = people();
     let tmp = carol.mkdir(root.top(), "tmp").unwrap();
     carol.chmod(tmp, 0o1777).unwrap();
@@ -173,7 +173,7 @@ fn from_a_sticky_directory_only_owners_remove() {
 }
 
 #[test]
-fn a_setgid_directory_hands_down_its_group() {
+fn new_entries_of_a_setgid_directory_get_its_group() {
     let (root, alice, _, carol) = people();
     let dir = alice.mkdir(root.top(), "d").unwrap();
     alice.chmod(dir, 0o2777).unwrap();
@@ -182,7 +182,7 @@ fn a_setgid_directory_hands_down_its_group() {
     let (sub, file) = (carol.attrs(sub).unwrap(), carol.attrs(file).unwrap());
     assert_eq!((sub.uid, sub.gid, sub.mode), (1002, 100, 0o2755));
     assert_eq!((file.uid, file.gid, file.mode), (1002, 100, 0o644));
-    // A program that lends the rights of a group which is not Carol's.
+    // A setgid program of a group that Carol is not in.
     let set = SetAttrs {
         mode: Some(0o2755),
         ..SetAttrs::default()
@@ -228,7 +228,7 @@ fn only_the_superuser_gives_files_away() {
 }
 
 #[test]
-fn devices_are_the_superusers_to_make_and_what_else_there_is_everybodys() {
+fn only_the_superuser_creates_devices() {
     use nfs4_engine::fs::Device;
     let (root, alice, _, carol) = people();
     let device = Device { major: 1, minor: 3 };
@@ -240,11 +240,11 @@ fn devices_are_the_superusers_to_make_and_what_else_there_is_everybodys() {
         for device in [device, Device::default()] {
             assert_eq!(of(&alice, "new", device), Some(FsError::NotPermitted));
         }
-        // What is refused to every user is refused as to them.
+        // Other faults come before the refusal of devices.
         assert_eq!(of(&alice, "taken", device), Some(FsError::Exists));
         assert_eq!(of(&carol, "new", device), Some(FsError::AccessDenied));
         assert_eq!(of(&root, &format!("root {at}"), device), None);
-        // A group is no superuser.
+        // Membership of group 0 does not make a superuser.
         let in_group = root.user(1000, 0, &[0]);
         assert_eq!(of(&in_group, "new", device), Some(FsError::NotPermitted));
     }
@@ -318,7 +318,7 @@ fn changes_of_attributes_are_all_or_none() {
 }
 
 #[test]
-fn what_was_just_created_is_open_whatever_its_mode() {
+fn a_new_file_is_open_whatever_its_mode() {
     let (_, alice, bob, _) = people();
     let set = SetAttrs {
         mode: Some(0o444),

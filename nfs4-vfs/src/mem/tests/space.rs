@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_is_written_lowers_the_free_room_and_comes_back() {
+fn written_bytes_take_free_space_until_they_are_removed() {
     let user = root();
     let before = user.used();
     let file = user.touch(user.top(), "f").unwrap();
@@ -19,7 +19,7 @@ fn what_is_written_lowers_the_free_room_and_comes_back() {
 }
 
 #[test]
-fn a_held_file_keeps_its_room_until_the_last_release() {
+fn an_open_file_keeps_its_space_until_the_last_release() {
     let user = root();
     let before = user.used();
     let how = Create::Unchecked(SetAttrs::default());
@@ -43,10 +43,10 @@ fn a_held_file_keeps_its_room_until_the_last_release() {
 }
 
 #[test]
-fn what_is_gone_when_it_would_be_held_is_stale() {
+fn an_open_of_a_file_that_was_just_removed_is_stale() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
-    // As a request that found the file just before it went.
+    // A request found the file just before it was removed.
     let inode = user.fs.inode(&file).unwrap();
     user.remove(user.top(), "f").unwrap();
     let held = user
@@ -67,13 +67,13 @@ fn a_write_that_does_not_fit_leaves_no_trace() {
     );
     assert_eq!((user.attrs(file).unwrap(), user.used()), (attrs, used));
     assert_eq!(user.read(file), [1; 600_000][..]);
-    // What is there can be written again.
+    // Existing bytes can be overwritten.
     user.write(file, 0, &[3; 600_000]).unwrap();
     check_invariants(&user.fs);
 }
 
 #[test]
-fn names_links_and_targets_need_room_too() {
+fn names_links_and_targets_take_space() {
     let user = with_capacity(16 * 1024);
     let top = user.top();
     let dir = user.mkdir(top, "d").unwrap();

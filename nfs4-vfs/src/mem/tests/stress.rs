@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// A small generator of its own, so that a run depends on its seed only.
+/// A small random generator, so that a run depends only on its seed.
 struct Dice(u64);
 
 impl Dice {
@@ -26,7 +26,7 @@ fn until(span: Duration) -> impl Fn() -> bool {
 }
 
 #[test]
-fn threads_that_tear_at_one_tree_leave_it_whole() {
+fn concurrent_changes_leave_a_tree_consistent() {
     let user = with_capacity(8 * MIB);
     let before = user.used();
     let going = until(Duration::from_millis(1000));
@@ -91,7 +91,7 @@ fn tear(user: &User, dice: &mut Dice, dirs: &mut Vec<FsHandle>, held: &mut Vec<F
 }
 
 #[test]
-fn writers_readers_and_cutters_of_one_file_agree() {
+fn concurrent_writes_reads_and_truncations_are_consistent() {
     const BLOCK: usize = 10_000;
     let user = with_capacity(8 * MIB);
     let before = user.used();
@@ -111,8 +111,8 @@ fn writers_readers_and_cutters_of_one_file_agree() {
                         0 => drop(user.truncate(file, dice.roll(90) * BLOCK as u64)),
                         1..=4 => user.write(file, offset, &[block as u8 + 1; BLOCK]).unwrap(),
                         _ => {
-                            // A block is one writer's: a reader sees it, or a hole, or its end; a
-                            // write may be seen half done, but nothing else.
+                            // Each block has one writer: a reader sees its bytes, a hole or the end of the
+                            // file. It may see a part of a write, but no other bytes.
                             let (data, _) = user.read_part(file, offset, BLOCK as u32).unwrap();
                             let whole = [0, block as u8 + 1];
                             assert!(data.iter().all(|byte| whole.contains(byte)));
@@ -141,7 +141,7 @@ fn writers_readers_and_cutters_of_one_file_agree() {
 }
 
 #[test]
-fn a_reader_sees_a_file_before_or_after_it_was_cut() {
+fn a_reader_sees_a_file_before_or_after_its_truncation() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     let going = until(Duration::from_millis(200));
@@ -149,7 +149,7 @@ fn a_reader_sees_a_file_before_or_after_it_was_cut() {
         scope.spawn(|| {
             while going() {
                 user.write(file, 0, &[1; 600_000]).unwrap();
-                // So long that the other one is likely to read just when it is cut.
+                // Long enough that the reader is likely to read during the truncation.
                 (0..3).for_each(|_| drop(user.read(file)));
                 user.truncate(file, 0).unwrap();
             }
@@ -162,10 +162,10 @@ fn a_reader_sees_a_file_before_or_after_it_was_cut() {
 }
 
 #[test]
-fn removals_and_renames_in_one_line_do_not_wait_for_each_other() {
+fn removals_and_renames_along_one_path_do_not_deadlock() {
     let user = root();
     let top = user.top();
-    // The lower ones have the lower numbers, so that the order of numbers is the wrong one.
+    // Lower directories have lower numbers, so that the order of numbers is the wrong locking order.
     let (low, middle, high) = (
         user.mkdir(top, "l").unwrap(),
         user.mkdir(top, "m").unwrap(),
@@ -199,7 +199,7 @@ fn removals_and_renames_in_one_line_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn an_open_file_stays_however_its_last_name_goes() {
+fn an_open_file_stays_when_its_last_name_is_removed() {
     let user = root();
     let top = user.top();
     let before = user.used();
@@ -209,7 +209,7 @@ fn an_open_file_stays_however_its_last_name_goes() {
     let lost = AtomicU32::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // No assertion here: the other one would wait forever.
+            // No assertion here: the other thread would wait forever.
             for file in receiver {
                 barrier.wait();
                 let opened = user.open(Target::Handle(file), (true, true), Create::No);
