@@ -64,7 +64,20 @@ pub(crate) struct Programs {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
-    folders: Vec<PathBuf>,
+    /// Removed after the process has ended.
+    _folders: Folders,
+}
+
+/// Folders that go with their owner.
+#[derive(Debug)]
+struct Folders(Vec<PathBuf>);
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            drop(fs::remove_dir_all(folder));
+        }
+    }
 }
 
 impl Server {
@@ -82,7 +95,7 @@ impl Server {
         let name = format!("nfs4-bench-{}-{}", std::process::id(), address.port());
         let folder = std::env::temp_dir().join(&name);
         fs::create_dir_all(&folder).at(folder.display())?;
-        let mut folders = vec![folder.clone()];
+        let mut folders = Folders(vec![folder.clone()]);
         let mut command = match subject {
             Subject::Echo => {
                 let own = std::env::current_exe().at("this program")?;
@@ -95,7 +108,7 @@ impl Server {
             Subject::Ganesha => {
                 let files = programs.tmpfs.join(&name);
                 fs::create_dir_all(&files).at(files.display())?;
-                folders.push(files.clone());
+                folders.0.push(files.clone());
                 ganesha(programs, address, &folder, &files)?
             }
             Subject::Embednfs => {
@@ -117,7 +130,7 @@ impl Server {
         let mut server = Server {
             address,
             child: child.at(program)?,
-            folders,
+            _folders: folders,
         };
         server.wait_until_it_listens(&log)?;
         Ok(server)
@@ -170,9 +183,6 @@ impl Drop for Server {
                 drop(self.child.kill());
                 drop(self.child.wait());
             }
-        }
-        for folder in &self.folders {
-            drop(fs::remove_dir_all(folder));
         }
     }
 }
