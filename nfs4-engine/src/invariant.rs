@@ -68,6 +68,13 @@ impl Engine {
         for (key, session) in core.sessions.entries() {
             by_session += session.bindings.len();
             for (at, binding) in session.bindings.iter().enumerate() {
+                let connection = self.runner.core.connections.get(binding.conn);
+                let known = connection.is_some_and(|connection| connection.known);
+                check(
+                    known,
+                    "a connection of a session is a stranger's",
+                    binding.conn,
+                )?;
                 let conn = binding.conn;
                 let again = session.bindings.iter().skip(at + 1);
                 let twice = again.into_iter().any(|other| other.conn == conn);
@@ -75,6 +82,8 @@ impl Engine {
                 let connection = core.connections.get(conn);
                 let knows = connection.is_some_and(|found| found.sessions.contains(&key));
                 check(knows, "bound, and does not know of it", (conn, key))?;
+                let known = connection.is_some_and(|found| found.known);
+                check(known, "bound, and a stranger to the driver", conn)?;
             }
         }
         let mut by_connection = 0;

@@ -24,7 +24,7 @@ pub(crate) struct Connection {
     pub(crate) serves: Option<ClientKey>,
     draining: Option<Draining>,
     /// The driver has been notified that its client is known.
-    known: bool,
+    pub(crate) known: bool,
 }
 
 /// What a draining connection waits for.

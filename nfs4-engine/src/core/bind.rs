@@ -78,6 +78,8 @@ impl Core {
             if !self.has_place(conn, most) || !self.make_room(key, direction, out) {
                 return Err(Status::RESOURCE);
             }
+            // Its requests find it bound already, and would not notify the driver.
+            self.mark_client_known(conn, out);
             self.add_binding(key, Binding::new(conn, direction, now), out);
         }
         if self.config.binding_policy == BindingPolicy::Exclusive {
