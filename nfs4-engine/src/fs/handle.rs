@@ -33,6 +33,7 @@ impl FsHandle {
     ///
     /// # Errors
     /// [`HandleTooLong`] if there are more than [`FsHandle::MAX`].
+    #[inline]
     pub fn new(bytes: &[u8]) -> Result<FsHandle, HandleTooLong> {
         let mut handle = FsHandle {
             len: 0,
@@ -47,6 +48,7 @@ impl FsHandle {
     }
 
     /// The handle's bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }

@@ -56,6 +56,7 @@ impl Handles {
     }
 
     /// The handle of an object, whose check word this is.
+    #[inline]
     pub(super) fn make(&self, id: InodeId, check: u64) -> FsHandle {
         let mut bytes = [0; LEN];
         bytes[..4].copy_from_slice(&self.epoch.to_be_bytes());

@@ -202,6 +202,7 @@ impl MemFs {
         }
     }
 
+    #[inline]
     fn handle_of(&self, inode: &Inode) -> FsHandle {
         self.handles.make(inode.id, inode.check)
     }

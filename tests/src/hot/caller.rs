@@ -31,7 +31,7 @@ pub enum Shape {
     OpenClose,
     /// PUTFH, LOCK by a lock-owner that is there, and LOCKU.
     LockUnlock,
-    /// PUTROOTFH, LOOKUP of a directory of [`ENTRIES`] files, and READDIR of all of them with what
+    /// PUTROOTFH, LOOKUP of a directory of 1 000 files, and READDIR of all of them with what
     /// Linux asks for.
     ReadDir,
 }
