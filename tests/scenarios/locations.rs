@@ -171,7 +171,7 @@ fn without_addresses_of_the_server_the_attribute_is_not_served() {
 }
 
 #[test]
-fn it_cannot_be_set() {
+fn fs_locations_cannot_be_set() {
     let set = args::SetAttr {
         stateid: Stateid::ANONYMOUS,
         obj_attributes: of(&[0; 8]),
@@ -305,7 +305,7 @@ fn a_listing_tells_it_of_every_entry_that_is_not_of_another_file_system() {
 }
 
 #[test]
-fn its_length_counts_in_what_a_session_may_answer() {
+fn the_length_of_fs_locations_counts_in_the_reply_size() {
     let mut sim = Sim::with(config());
     let mut client = Client::stranger(&mut sim, "small");
     client.exchange_id(&mut sim).all_ok();

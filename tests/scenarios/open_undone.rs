@@ -98,7 +98,7 @@ impl Setup {
 }
 
 #[test]
-fn one_that_cannot_cut_leaves_no_deny_bits() {
+fn an_open_that_cannot_truncate_leaves_no_deny_bits() {
     // By an owner with the file open, and by one without.
     for owner in [&b"o"[..], b"new"] {
         let mut setup = setup();
@@ -127,7 +127,7 @@ fn one_that_cannot_cut_leaves_no_deny_bits() {
 }
 
 #[test]
-fn one_that_may_not_cut_leaves_no_deny_bits() {
+fn an_open_that_may_not_truncate_leaves_no_deny_bits() {
     let mut setup = setup();
     let mode = Fattr::mode(0o444);
     let set = args::SetAttr {

@@ -9,7 +9,7 @@ use nfs4_tests::sim::{Client, Pace, Sim};
 use super::create;
 
 #[test]
-fn it_goes_with_its_bindings_and_kept_replies_while_its_client_keeps_its_state() {
+fn an_ended_session_loses_bindings_and_replies_and_its_client_keeps_state() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
     let reply = client
@@ -51,7 +51,7 @@ fn it_goes_with_its_bindings_and_kept_replies_while_its_client_keeps_its_state()
 }
 
 #[test]
-fn one_that_is_not_there_cannot_be_ended() {
+fn a_session_that_does_not_exist_cannot_be_ended() {
     let mut sim = Sim::new();
     let session = Client::mounted(&mut sim, "a").session;
     sim.admin(Admin::DestroySession { session });

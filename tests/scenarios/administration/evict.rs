@@ -77,7 +77,7 @@ fn all_that_it_has_goes_at_once_and_others_stay() {
 }
 
 #[test]
-fn one_that_is_not_there_cannot_be_thrown_out() {
+fn a_client_that_does_not_exist_cannot_be_evicted() {
     let mut sim = Sim::new();
     let client = Client::mounted(&mut sim, "out").id.0;
     evict(&mut sim, client);
@@ -89,7 +89,7 @@ fn one_that_is_not_there_cannot_be_thrown_out() {
 }
 
 #[test]
-fn one_that_has_not_confirmed_goes_too() {
+fn an_unconfirmed_client_is_evicted_too() {
     let mut sim = Sim::new();
     let mut client = Client::stranger(&mut sim, "out");
     client.exchange_id(&mut sim).all_ok();
@@ -235,7 +235,7 @@ fn of_a_large_one_the_rest_goes_in_slices_and_counts_as_gone_meanwhile() {
 }
 
 #[test]
-fn one_that_comes_back_while_it_goes_finds_nothing_of_it() {
+fn a_client_that_returns_during_its_eviction_finds_no_state() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "out");
     for number in 0..MANY {

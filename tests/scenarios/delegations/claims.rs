@@ -47,7 +47,7 @@ fn read(sim: &mut Sim, client: &mut Client, held: &Held, stateid: Stateid) -> Re
 }
 
 #[test]
-fn its_stateid_reads_and_writes_as_its_kind_allows() {
+fn a_delegation_stateid_reads_and_writes_as_its_kind_allows() {
     let (mut sim, mut one, _) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     close(&mut sim, &mut one, &held.fh, held.open);
@@ -70,7 +70,7 @@ fn its_stateid_reads_and_writes_as_its_kind_allows() {
 }
 
 #[test]
-fn one_for_reading_does_not_write() {
+fn a_read_delegation_stateid_does_not_write() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 1, b"f", READ);
     read(&mut sim, &mut one, &held, held.delegation).all_ok();
@@ -200,7 +200,7 @@ fn each_user_of_an_open_is_let_in_for_what_it_was_looked_at() {
 }
 
 #[test]
-fn one_that_becomes_another_users_takes_no_rights_along() {
+fn an_upgraded_delegation_has_the_rights_of_its_new_user() {
     use nfs4_proto::nfs4::consts::{
         OPEN4_SHARE_ACCESS_WANT_READ_DELEG, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG,
     };

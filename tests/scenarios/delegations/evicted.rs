@@ -48,7 +48,7 @@ fn an_evicted_holder_releases_the_request_that_waits_for_its_answer() {
 }
 
 #[test]
-fn one_that_goes_while_it_waits_is_answered() {
+fn a_client_that_is_evicted_while_it_waits_is_answered() {
     let (mut sim, mut one, two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let asks = ask_for_size(&mut sim, &two, &held.fh);

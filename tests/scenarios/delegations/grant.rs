@@ -174,7 +174,7 @@ fn a_delegation_is_given_once_and_made_one_for_writing_where_that_is_asked() {
 }
 
 #[test]
-fn it_does_not_become_one_for_writing_while_others_have_the_file() {
+fn a_read_delegation_is_not_upgraded_while_others_have_the_file_open() {
     let (mut sim, mut one, mut two) = two();
     delegated(&mut sim, &mut one, 1, b"f", READ);
     delegated(&mut sim, &mut two, 1, b"f", READ);
@@ -235,7 +235,7 @@ impl Backend for Mirror {
 }
 
 #[test]
-fn it_says_what_the_opener_may_do_and_how_much_room_there_is_for_sure() {
+fn a_write_delegation_has_the_openers_rights_and_the_space_limit() {
     let (mut sim, mut one, _) = two();
     let reply = open(&mut sim, &mut one, opening(3, b"f")).all_ok();
     let OpenDelegation::Write(write) = ok!(reply, Open).delegation else {

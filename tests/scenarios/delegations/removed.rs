@@ -25,7 +25,7 @@ fn take<'a>(c: &'a mut CompoundBuilder, way: Way, name: &[u8]) -> &'a mut Compou
 }
 
 #[test]
-fn one_of_a_file_that_its_holder_removes_does_not_count_any_more() {
+fn a_delegation_of_a_file_that_its_holder_removes_is_ended() {
     for way in [Way::Remove, Way::RenameOver] {
         for (access, kind) in [(1, READ), (3, WRITE)] {
             let (mut sim, mut one, _) = two_with(Config {

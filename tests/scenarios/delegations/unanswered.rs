@@ -176,7 +176,7 @@ fn what_a_holder_said_last_is_told_while_it_says_nothing() {
 }
 
 #[test]
-fn one_that_answers_is_waited_for_anew_each_time() {
+fn a_holder_that_answers_is_waited_for_anew_each_time() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 3, b"f", WRITE);
     let (change, _) = seen(&look(&mut sim, &mut one, &held.fh).all_ok());

@@ -61,7 +61,7 @@ fn an_open_that_is_to_be_confirmed_brings_none() {
 }
 
 #[test]
-fn it_is_recalled_on_the_connection_that_we_make_for_clients_of_either_kind() {
+fn a_delegation_of_v40_is_recalled_by_the_callback_path_for_any_client() {
     let (mut sim, _, mut two) = two();
     let mut old = reachable_v40(&mut sim, "old");
     let mut third = Client40::mounted(&mut sim, "third");
@@ -107,7 +107,7 @@ fn it_is_recalled_on_the_connection_that_we_make_for_clients_of_either_kind() {
 }
 
 #[test]
-fn one_that_does_not_come_back_is_gone_without_a_trace_but_for_the_stateid() {
+fn a_delegation_that_is_not_returned_leaves_only_its_revoked_stateid() {
     let (mut sim, _, mut two) = two();
     let lease = sim.settings().lease;
     let mut old = reachable_v40(&mut sim, "old");
@@ -227,7 +227,7 @@ fn another_host_that_names_the_holder_is_not_taken_for_it() {
 }
 
 #[test]
-fn its_holder_is_known_by_the_owner_of_a_lock_and_by_stateids() {
+fn the_holder_is_known_by_a_lock_owner_and_by_stateids() {
     let (mut sim, _, _) = two();
     let mut old = reachable_v40(&mut sim, "old");
     let held = delegated_v40(&mut sim, &mut old, 3, b"f", WRITE);
