@@ -68,9 +68,11 @@ impl Reply {
         self.w.len() + self.payload_len
     }
 
-    /// Allocated bytes, without those of payloads.
+    /// Allocated bytes, without those of payloads. The list may come from a file system.
     pub(crate) fn capacity(&self) -> usize {
-        self.w.capacity() + self.payloads.capacity() * size_of::<(usize, Bytes)>()
+        self.w.capacity()
+            + self.payloads.capacity() * size_of::<(usize, Bytes)>()
+            + self.list.capacity() * size_of::<Bytes>()
     }
 
     /// Where results are encoded.
@@ -237,5 +239,15 @@ mod tests {
             reply.end_op(Status::SERVERFAULT, false);
             assert_eq!(reply.len(), before, "a failed result drops its payload");
         }
+    }
+
+    #[test]
+    fn the_list_of_a_file_system_counts_as_memory() {
+        let mut reply = Reply::new();
+        reply.begin(b"");
+        reply.begin_op(Op::Read.number());
+        let before = reply.capacity();
+        reply.payload(Payload::with_list(Vec::with_capacity(4_096)));
+        assert!(reply.capacity() >= before + 4_096 * size_of::<Bytes>());
     }
 }
