@@ -63,6 +63,88 @@ pub struct Attrs {
     pub created: Wall,
 }
 
+impl Attrs {
+    /// A regular file of `size` bytes: mode 0644, of the superuser, at the start of time.
+    pub const fn file(fileid: u64, size: u64) -> Attrs {
+        Attrs::new(FileKind::Regular, fileid, size, 0o644)
+    }
+
+    /// A directory: mode 0755, of the superuser, at the start of time.
+    pub const fn dir(fileid: u64) -> Attrs {
+        Attrs::new(FileKind::Directory, fileid, 0, 0o755)
+    }
+
+    /// A symbolic link to a target of `size` bytes: mode 0777, of the superuser, at the start of
+    /// time.
+    pub const fn symlink(fileid: u64, size: u64) -> Attrs {
+        Attrs::new(FileKind::Symlink, fileid, size, 0o777)
+    }
+
+    /// An object of this type; `fileid` is unique within the file system and not zero.
+    pub const fn new(kind: FileKind, fileid: u64, size: u64, mode: u32) -> Attrs {
+        const START: Wall = Wall {
+            seconds: 0,
+            nanos: 0,
+        };
+        Attrs {
+            kind,
+            mode,
+            links: if matches!(kind, FileKind::Directory) {
+                2
+            } else {
+                1
+            },
+            uid: 0,
+            gid: 0,
+            device: Device { major: 0, minor: 0 },
+            fileid,
+            change: 0,
+            size,
+            space_used: size,
+            accessed: START,
+            modified: START,
+            changed: START,
+            created: START,
+        }
+    }
+
+    /// With these permission bits.
+    #[must_use]
+    pub const fn with_mode(mut self, mode: u32) -> Attrs {
+        self.mode = mode & 0o7777;
+        self
+    }
+
+    /// With this owner and group.
+    #[must_use]
+    pub const fn with_owner(mut self, uid: u32, gid: u32) -> Attrs {
+        (self.uid, self.gid) = (uid, gid);
+        self
+    }
+
+    /// With this number of hard links.
+    #[must_use]
+    pub const fn with_links(mut self, links: u32) -> Attrs {
+        self.links = links;
+        self
+    }
+
+    /// With this value of the counter of changes.
+    #[must_use]
+    pub const fn with_change(mut self, change: u64) -> Attrs {
+        self.change = change;
+        self
+    }
+
+    /// With all times at this one.
+    #[must_use]
+    pub const fn with_times(mut self, time: Wall) -> Attrs {
+        (self.accessed, self.modified) = (time, time);
+        (self.changed, self.created) = (time, time);
+        self
+    }
+}
+
 /// The space of a file system. [RFC 8881 §5.8.2.36 and the like]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FsStat {

@@ -21,3 +21,20 @@ pub struct Capabilities {
     /// The granularity of file times, in nanoseconds; at least 1 and at most one second.
     pub time_granularity: u32,
 }
+
+impl Default for Capabilities {
+    /// Those of a plain file system: names of up to 255 bytes that keep their case, files of up to
+    /// 2^63 - 1 bytes, times in nanoseconds, symbolic links, and no hard links.
+    fn default() -> Capabilities {
+        Capabilities {
+            hard_links: false,
+            symlinks: true,
+            case_insensitive: false,
+            case_preserving: true,
+            max_name: 255,
+            max_links: 1,
+            max_file_size: i64::MAX as u64,
+            time_granularity: 1,
+        }
+    }
+}

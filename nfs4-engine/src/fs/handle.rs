@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::FsError;
+
 /// A file system's name for one of its objects: at most [`FsHandle::MAX`] bytes of its choice.
 ///
 /// A handle stays valid, and names no other object, as long as the server runs. Clients can see and
@@ -47,6 +49,28 @@ impl FsHandle {
         Ok(handle)
     }
 
+    /// The handle of a number, for a file system that numbers its objects.
+    pub fn from_number(number: u64) -> FsHandle {
+        let mut handle = FsHandle::EMPTY;
+        for (place, byte) in handle.bytes.iter_mut().zip(number.to_be_bytes()) {
+            *place = byte;
+        }
+        handle.len = 8;
+        handle
+    }
+
+    /// The number of a handle that [`FsHandle::from_number`] made.
+    ///
+    /// # Errors
+    /// [`FsError::BadHandle`] if it has another length. Whether there is such an object, the file
+    /// system checks.
+    pub fn number(&self) -> Result<u64, FsError> {
+        match self.as_bytes().try_into() {
+            Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+            Err(_) => Err(FsError::BadHandle),
+        }
+    }
+
     /// The handle's bytes.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -77,5 +101,14 @@ mod tests {
         assert_ne!(FsHandle::new(&[1]), FsHandle::new(&[1, 0]));
         assert!(FsHandle::new(&[7; 60]).is_ok());
         assert_eq!(FsHandle::new(&[7; 61]), Err(HandleTooLong));
+    }
+
+    #[test]
+    fn a_number_comes_back_and_another_handle_is_bad() {
+        for number in [0, 1, u64::MAX] {
+            assert_eq!(FsHandle::from_number(number).number(), Ok(number));
+        }
+        let longer = FsHandle::new(&[0; 9]).unwrap();
+        assert_eq!(longer.number(), Err(FsError::BadHandle));
     }
 }

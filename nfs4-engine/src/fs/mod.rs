@@ -4,7 +4,11 @@
 //! outside the engine's lock and returns the [`FsResult`] to the engine. A backend that is always
 //! ready, such as an in-memory one, answers at once; another takes a [`Completion`] and answers
 //! from any thread.
+//!
+//! Most programs implement the asynchronous [`FileSystem`] instead, which the driver turns into a
+//! backend.
 
+mod answers;
 mod attrs;
 mod backend;
 mod call;
@@ -14,10 +18,13 @@ mod dir;
 mod error;
 mod expected;
 mod fault;
+mod filesystem;
 mod handle;
 mod payload;
+mod protection;
 mod request;
 
+pub use answers::{Data, Entries, Entry, Listing, Written};
 pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
 pub use backend::{Backend, Completion, CompletionSink, FsTicket, Pending};
 pub use call::FsCall;
@@ -28,8 +35,10 @@ pub use dir::{DirWriter, Full};
 pub use error::FsError;
 pub(crate) use expected::Expected;
 pub use fault::FsFault;
+pub use filesystem::{Caller, FileSystem, Permissions};
 pub use handle::{FsHandle, HandleTooLong};
 pub use payload::{Payload, Pieces};
+pub use protection::{Protection, Rights};
 pub use request::{
     AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode, OpenHow,
     Opened, Stability, Target,

@@ -8,9 +8,6 @@ use nfs4_engine::{Now, Wall};
 
 use super::content::CutOff;
 use super::inode::{Body, Inode, Meta};
-use super::permission::{
-    MODE_BITS, after_chown, after_write, granted, may_set, sane_times, without_foreign_group,
-};
 use super::{Caller, MAX_FILE_SIZE, MemFs};
 
 impl MemFs {
@@ -26,7 +23,7 @@ impl MemFs {
     pub(super) fn access(&self, caller: &Caller<'_>, fh: &FsHandle, mask: AccessMask) -> FsResult {
         let inode = self.inode(fh)?;
         let kind = inode.kind();
-        let granted = granted(caller.cred, kind, &inode.meta(), mask);
+        let granted = inode.meta().protection(kind).granted(caller.cred, mask);
         Ok(FsReply::Access { granted, kind })
     }
 
@@ -75,7 +72,7 @@ fn change(
     authority: Authority,
 ) -> Result<(), FsError> {
     let kind = inode.kind();
-    may_set(caller.cred, kind, meta, set, authority)?;
+    meta.protection(kind).may_set(caller.cred, set, authority)?;
     if !set.is_empty() {
         apply(meta, caller.cred, caller.now, kind, set);
     }
@@ -88,22 +85,8 @@ fn apply(meta: &mut Meta, cred: &Credential, now: Now, kind: FileKind, set: &Set
         meta.size = size;
         meta.modified = now.wall;
     }
-    if set.size.is_some() {
-        meta.mode = after_write(cred, meta.mode, meta.gid);
-    }
-    let given_away = set.uid.is_some() || set.gid.is_some();
-    if given_away {
-        meta.mode = after_chown(cred, kind, meta.mode, meta.gid);
-    }
-    meta.uid = set.uid.unwrap_or(meta.uid);
-    meta.gid = set.gid.unwrap_or(meta.gid);
-    if let Some(mode) = set.mode {
-        meta.mode = without_foreign_group(cred, mode & MODE_BITS, meta.gid);
-        // A mode that comes with a new owner is no exception.
-        if given_away {
-            meta.mode = after_chown(cred, kind, meta.mode, meta.gid);
-        }
-    }
+    let new = meta.protection(kind).after_set(cred, set);
+    (meta.mode, meta.uid, meta.gid) = (new.mode, new.uid, new.gid);
     apply_times(meta, set, now.wall);
 }
 
@@ -125,5 +108,19 @@ pub(super) fn check_size(size: u64) -> Result<(), FsError> {
         Ok(())
     } else {
         Err(FsError::TooLarge)
+    }
+}
+
+/// Whether a client's times are times.
+pub(super) fn sane_times(set: &SetAttrs) -> Result<(), FsError> {
+    let sane = |wall: Wall| wall.nanos < 1_000_000_000;
+    let sane_set = |time: SetTime| match time {
+        SetTime::Keep | SetTime::Server => true,
+        SetTime::Client(wall) => sane(wall),
+    };
+    if sane_set(set.accessed) && sane_set(set.modified) && set.created.is_none_or(sane) {
+        Ok(())
+    } else {
+        Err(FsError::Invalid)
     }
 }

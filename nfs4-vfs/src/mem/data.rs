@@ -1,10 +1,11 @@
 //! READ, WRITE, COMMIT and READLINK.
 
-use nfs4_engine::fs::{Authority, FsError, FsHandle, FsReply, FsResult, Payload, Stability};
+use nfs4_engine::fs::{
+    Authority, FileKind, FsError, FsHandle, FsReply, FsResult, Payload, Stability,
+};
 
 use super::attributes::check_size;
 use super::inode::Body;
-use super::permission::{after_write, may_read, may_write};
 use super::{Caller, MemFs};
 
 impl MemFs {
@@ -22,7 +23,8 @@ impl MemFs {
         let _shared = content.share();
         let size = {
             let mut meta = inode.meta();
-            may_read(caller.cred, &meta, authority)?;
+            meta.protection(FileKind::Regular)
+                .may_read(caller.cred, authority)?;
             meta.note_read(caller.now.wall);
             meta.size
         };
@@ -43,7 +45,10 @@ impl MemFs {
         let inode = self.inode(fh)?;
         let content = inode.content()?;
         let _shared = content.share();
-        may_write(caller.cred, &inode.meta(), authority)?;
+        inode
+            .meta()
+            .protection(FileKind::Regular)
+            .may_write(caller.cred, authority)?;
         let count = u32::try_from(data.len()).map_err(|_| FsError::Invalid)?;
         let end = offset
             .checked_add(u64::from(count))
@@ -55,7 +60,7 @@ impl MemFs {
             let mut meta = inode.meta();
             meta.touch_data(caller.now.wall);
             meta.size = meta.size.max(end);
-            meta.mode = after_write(caller.cred, meta.mode, meta.gid);
+            meta.mode = meta.protection(FileKind::Regular).after_write(caller.cred);
         }
         // Memory gets no more durable than this; so there is no need to commit.
         Ok(FsReply::Written {

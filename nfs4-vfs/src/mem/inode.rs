@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::Wall;
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Attrs, Device, FileKind, FsError};
+use nfs4_engine::fs::{Attrs, Device, FileKind, FsError, Protection};
 
 use super::content::Content;
 use super::directory::Directory;
@@ -158,6 +158,16 @@ impl Drop for Inode {
 }
 
 impl Meta {
+    /// What decides on the rights to an object of this type.
+    pub(super) fn protection(&self, kind: FileKind) -> Protection {
+        Protection {
+            kind,
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+        }
+    }
+
     /// The attributes of something made now.
     pub(super) fn new(mode: u32, uid: u32, gid: u32, now: Wall) -> Meta {
         Meta {

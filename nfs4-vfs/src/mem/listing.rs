@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use nfs4_engine::fs::{Attrs, DirWriter, FileKind, FsError, FsHandle, FsReply, FsResult, Full};
+use nfs4_engine::fs::{
+    Attrs, DirWriter, FileKind, FsError, FsHandle, FsReply, FsResult, Full, Rights,
+};
 
 use super::inode::Inode;
-use super::permission::Rights;
 use super::{Caller, MemFs};
 
 impl MemFs {
@@ -37,7 +38,10 @@ impl MemFs {
     ) -> Result<(Arc<Inode>, Rights), FsError> {
         let inode = self.inode(dir)?;
         inode.directory()?;
-        let rights = Rights::of(caller.cred, FileKind::Directory, &inode.meta());
+        let rights = inode
+            .meta()
+            .protection(FileKind::Directory)
+            .rights(caller.cred);
         rights.require(Rights::READ)?;
         Ok((inode, rights))
     }

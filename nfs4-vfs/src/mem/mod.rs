@@ -26,7 +26,6 @@ mod inode;
 mod listing;
 mod names;
 mod open;
-mod permission;
 mod rename;
 mod space;
 mod sync;
@@ -40,8 +39,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use nfs4_engine::fs::{
-    Backend, Capabilities, Credential, DirChange, FsError, FsHandle, FsOp, FsReply, FsRequest,
-    FsResult, Pending, Want,
+    Backend, Capabilities, Credential, DirChange, FileKind, FsError, FsHandle, FsOp, FsReply,
+    FsRequest, FsResult, Pending, Protection, Rights, Want,
 };
 use nfs4_engine::{Now, Wall};
 
@@ -110,7 +109,7 @@ impl MemFs {
         let space = Space::new(config.capacity.max(INODE_COST));
         let table = Table::new();
         let handles = Handles::new(config.epoch, &config.entropy);
-        let mode = config.root_mode & permission::MODE_BITS;
+        let mode = config.root_mode & Protection::MODE_BITS;
         let meta = Meta {
             links: 2,
             ..Meta::new(mode, config.root_uid, config.root_gid, config.created)
@@ -283,6 +282,20 @@ impl fmt::Debug for MemFs {
 struct Caller<'a> {
     cred: &'a Credential,
     now: Now,
+}
+
+/// Whether the user may do this to a directory.
+fn in_directory(caller: &Caller<'_>, dir: &Meta, needed: Rights) -> Result<(), FsError> {
+    dir.protection(FileKind::Directory)
+        .require(caller.cred, needed)
+}
+
+/// Whether the user may remove this entry from this directory, beside the right to write there.
+fn may_unlink(caller: &Caller<'_>, dir: &Meta, entry: &Meta) -> Result<(), FsError> {
+    // The type of the entry makes no difference.
+    let entry = entry.protection(FileKind::Regular);
+    dir.protection(FileKind::Directory)
+        .may_unlink(caller.cred, &entry)
 }
 
 /// What the standard library keys its maps with, which is the operating system's randomness.

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{DirChange, FsError, FsHandle, FsReply, FsResult, NewNode, SetAttrs, Want};
+use nfs4_engine::fs::{
+    DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, NewNode, Rights, SetAttrs, Want,
+};
 
-use super::attributes::{apply_times, check_size};
+use super::attributes::{apply_times, check_size, sane_times};
 use super::directory::{Directory, Entries};
 use super::inode::{Body, Inode, Meta};
-use super::permission::{
-    MODE_BITS, Rights, SETGID, in_directory, may_give_away, may_make, may_unlink, sane_times,
-    without_foreign_group,
-};
 use super::space::{INODE_COST, entry_cost};
-use super::{Caller, MAX_LINKS, MemFs, check_name, note_change};
+use super::{Caller, MAX_LINKS, MemFs, check_name, in_directory, may_unlink, note_change};
 
 impl MemFs {
     pub(super) fn lookup(
@@ -26,7 +24,7 @@ impl MemFs {
         check_name(name)?;
         let dir = self.inode(dir)?;
         let directory = searched(&dir)?;
-        in_directory(caller.cred, &dir.meta(), Rights::EXECUTE)?;
+        in_directory(caller, &dir.meta(), Rights::EXECUTE)?;
         let found = directory.read()?.find(name).cloned();
         Ok(self.node(&*found.ok_or(FsError::NotFound)?, want))
     }
@@ -39,7 +37,7 @@ impl MemFs {
     ) -> FsResult {
         let dir = self.inode(dir)?;
         let directory = searched(&dir)?;
-        in_directory(caller.cred, &dir.meta(), Rights::EXECUTE)?;
+        in_directory(caller, &dir.meta(), Rights::EXECUTE)?;
         drop(directory.read()?);
         let parent = directory.parent();
         if parent == dir.id {
@@ -59,11 +57,10 @@ impl MemFs {
         check_name(name)?;
         let dir = self.inode(dir)?;
         let mut entries = dir.directory()?.write()?;
-        in_directory(caller.cred, &dir.meta(), Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &dir.meta(), Rights::CHANGE_ENTRIES)?;
         if entries.find(name).is_some() {
             return Err(FsError::Exists);
         }
-        may_make(caller.cred, &node)?;
         let body = match node {
             NewNode::Directory => Body::Directory(Directory::new(dir.id)),
             // A copy: the request's bytes are a part of a large buffer.
@@ -129,7 +126,7 @@ impl MemFs {
         }
         let dir = self.inode(dir)?;
         let mut entries = dir.directory()?.write()?;
-        in_directory(caller.cred, &dir.meta(), Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &dir.meta(), Rights::CHANGE_ENTRIES)?;
         if entries.find(name).is_some() {
             return Err(FsError::Exists);
         }
@@ -162,9 +159,9 @@ impl MemFs {
         let dir = self.inode(dir)?;
         let mut entries = dir.directory()?.write()?;
         let above = dir.meta().clone();
-        in_directory(caller.cred, &above, Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &above, Rights::CHANGE_ENTRIES)?;
         let child = Arc::clone(entries.find(name).ok_or(FsError::NotFound)?);
-        may_unlink(caller.cred, &above, &child.meta())?;
+        may_unlink(caller, &above, &child.meta())?;
         if let Body::Directory(directory) = &child.body {
             let mut inner = directory.write()?;
             if !inner.is_empty() {
@@ -211,10 +208,8 @@ fn first_attributes(
 ) -> Result<Meta, FsError> {
     let Caller { cred, now } = caller;
     sane_times(set)?;
-    let inherits = dir.mode & SETGID != 0;
-    let gid = if inherits { dir.gid } else { cred.gid };
-    may_give_away(cred, cred.uid, gid, set)?;
-    let is_directory = matches!(body, Body::Directory(_));
+    let dir = dir.protection(FileKind::Directory);
+    let new = dir.of_new(cred, body.kind(), set)?;
     let size = match (body, set.size) {
         (Body::File(_), size) => size.unwrap_or(0),
         (Body::Symlink(target), None) => target.len() as u64,
@@ -222,13 +217,8 @@ fn first_attributes(
         (_, Some(_)) => return Err(FsError::Invalid),
     };
     check_size(size)?;
-    let mode = set.mode.unwrap_or(if is_directory { 0o755 } else { 0o644 }) & MODE_BITS;
-    let (uid, gid) = (set.uid.unwrap_or(cred.uid), set.gid.unwrap_or(gid));
-    let mut mode = without_foreign_group(cred, mode, gid);
-    if is_directory && inherits {
-        mode |= SETGID;
-    }
-    let mut meta = Meta::new(mode, uid, gid, now.wall);
+    let mut meta = Meta::new(new.mode, new.uid, new.gid, now.wall);
+    let is_directory = matches!(body, Body::Directory(_));
     meta.links = if is_directory { 2 } else { 1 };
     meta.size = size;
     apply_times(&mut meta, set, now.wall);

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use nfs4_engine::fs::{
-    Create, DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, OpenHow, Opened, SetAttrs,
-    Target,
+    Create, DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, OpenHow, Opened, Rights,
+    SetAttrs, Target,
 };
 
 use super::content::Content;
 use super::directory::Entries;
 use super::inode::{Body, Inode, Meta};
 use super::names::searched;
-use super::permission::{Rights, in_directory};
-use super::{Caller, MemFs, check_name, no_change};
+use super::{Caller, MemFs, check_name, in_directory, no_change};
 
 impl MemFs {
     pub(super) fn open(&self, caller: &Caller<'_>, target: Target, how: &OpenHow) -> FsResult {
@@ -50,7 +49,7 @@ impl MemFs {
 
     fn open_name(&self, caller: &Caller<'_>, dir: &Inode, name: &[u8], how: &OpenHow) -> FsResult {
         let directory = searched(dir)?;
-        in_directory(caller.cred, &dir.meta(), Rights::EXECUTE)?;
+        in_directory(caller, &dir.meta(), Rights::EXECUTE)?;
         {
             // Most names exist. While the name does, its file is not removed, so the lock is kept
             // until the file is held.
@@ -116,7 +115,7 @@ impl MemFs {
         set: &SetAttrs,
         verifier: Option<[u8; 8]>,
     ) -> FsResult {
-        in_directory(caller.cred, &dir.meta(), Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &dir.meta(), Rights::CHANGE_ENTRIES)?;
         let body = Body::File(Content::new(&self.space));
         let (inode, change) = self.enter(caller, dir, entries, name, body, set)?;
         inode.meta().verifier = verifier;
@@ -149,12 +148,6 @@ impl MemFs {
 }
 
 fn check(caller: &Caller<'_>, meta: &Meta, how: &OpenHow) -> Result<(), FsError> {
-    let rights = Rights::of(caller.cred, FileKind::Regular, meta);
-    if how.read && !rights.may_read_file() {
-        return Err(FsError::AccessDenied);
-    }
-    if how.write {
-        rights.require(Rights::WRITE)?;
-    }
-    Ok(())
+    meta.protection(FileKind::Regular)
+        .may_open(caller.cred, how.read, how.write)
 }

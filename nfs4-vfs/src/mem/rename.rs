@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use nfs4_engine::fs::{DirChange, FsError, FsHandle, FsReply, FsResult};
+use nfs4_engine::fs::{DirChange, FsError, FsHandle, FsReply, FsResult, Rights};
 
 use super::directory::Entries;
 use super::handle::InodeId;
 use super::inode::{Body, Inode, Meta};
 use super::names::take_name;
-use super::permission::{Rights, in_directory, may_unlink};
 use super::space::entry_cost;
 use super::sync::lock;
-use super::{Caller, MAX_LINKS, MemFs, check_name, no_change, note_change};
+use super::{
+    Caller, MAX_LINKS, MemFs, check_name, in_directory, may_unlink, no_change, note_change,
+};
 
 /// A name in a directory whose entries are locked.
 struct End<'a> {
@@ -62,7 +63,7 @@ impl MemFs {
     ) -> Result<Moved, FsError> {
         let mut entries = dir.directory()?.write()?;
         let above = dir.meta().clone();
-        in_directory(caller.cred, &above, Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &above, Rights::CHANGE_ENTRIES)?;
         let source = Arc::clone(entries.find(from).ok_or(FsError::NotFound)?);
         let target = entries.find(to).cloned();
         if is_same(&source, target.as_ref()) {
@@ -73,7 +74,7 @@ impl MemFs {
                 replaced: None,
             });
         }
-        may_unlink(caller.cred, &above, &source.meta())?;
+        may_unlink(caller, &above, &source.meta())?;
         self.make_way(caller, &above, &source, target.as_ref(), to)?;
         if target.is_some() {
             // The name that stays keeps its place; the other one is gone.
@@ -102,8 +103,8 @@ impl MemFs {
     ) -> Result<Moved, FsError> {
         let (source, target) = (from_dir.directory()?, to_dir.directory()?);
         // Checks that do not depend on the ancestors come first.
-        in_directory(caller.cred, &from_dir.meta(), Rights::CHANGE_ENTRIES)?;
-        in_directory(caller.cred, &to_dir.meta(), Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &from_dir.meta(), Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &to_dir.meta(), Rights::CHANGE_ENTRIES)?;
         source.read()?.find(from).ok_or(FsError::NotFound)?;
         // From here on no other rename changes a directory's parent.
         let _renames = lock(&self.renames);
@@ -137,8 +138,8 @@ impl MemFs {
         to: &mut End<'_>,
     ) -> Result<Moved, FsError> {
         let (above_from, above_to) = (from.dir.meta().clone(), to.dir.meta().clone());
-        in_directory(caller.cred, &above_from, Rights::CHANGE_ENTRIES)?;
-        in_directory(caller.cred, &above_to, Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &above_from, Rights::CHANGE_ENTRIES)?;
+        in_directory(caller, &above_to, Rights::CHANGE_ENTRIES)?;
         let source = Arc::clone(from.entries.find(from.name).ok_or(FsError::NotFound)?);
         let target = to.entries.find(to.name).cloned();
         if is_same(&source, target.as_ref()) {
@@ -148,13 +149,13 @@ impl MemFs {
                 replaced: None,
             });
         }
-        may_unlink(caller.cred, &above_from, &source.meta())?;
+        may_unlink(caller, &above_from, &source.meta())?;
         if let Body::Directory(_) = source.body {
             if self.is_above(source.id, to.dir.id)? {
                 return Err(FsError::Invalid);
             }
             // Its ".." changes.
-            in_directory(caller.cred, &source.meta(), Rights::WRITE)?;
+            in_directory(caller, &source.meta(), Rights::WRITE)?;
             if target.is_none() && above_to.links >= MAX_LINKS {
                 return Err(FsError::TooManyLinks);
             }
@@ -204,7 +205,7 @@ impl MemFs {
             self.space.charge(entry_cost(name))?.keep();
             return Ok(());
         };
-        may_unlink(caller.cred, above, &target.meta())?;
+        may_unlink(caller, above, &target.meta())?;
         if source.is_directory() != target.is_directory() {
             return Err(FsError::Exists);
         }
