@@ -18,7 +18,7 @@ pub enum Fault {
     },
     /// The operating system has no randomness, without which clients could choose hash collisions.
     #[error("the operating system gives no random bytes: {0}")]
-    Randomness(#[from] getrandom::Error),
+    Randomness(#[source] io::Error),
     /// The engine does not start with these settings.
     #[error(transparent)]
     Engine(#[from] StartError),

@@ -6,7 +6,6 @@
 #![deny(unsafe_code)]
 
 mod banner;
-mod boot;
 mod cli;
 pub mod config;
 mod descriptors;

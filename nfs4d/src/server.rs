@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use nfs4_driver::{Clock as _, Node, SystemClock};
+use nfs4_driver::{Clock as _, Identity, Node, SystemClock};
 use nfs4_engine::{Engine, Export};
 use nfs4_transport_std as threads;
 use nfs4_transport_tokio as on_tokio;
@@ -19,7 +19,7 @@ use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::metrics::{self, Exporter};
 use crate::signals::Signals;
-use crate::{banner, boot, descriptors, memory, system};
+use crate::{banner, descriptors, memory, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
@@ -82,7 +82,9 @@ async fn serve_in(
         addresses.push(address);
         listeners.push(listener);
     }
-    let boot = boot::boot(listen)?;
+    let boot = Identity::of_machine(listen)
+        .boot()
+        .map_err(Fault::Randomness)?;
     let clock = Arc::new(SystemClock::new());
     let now = clock.now();
     let files = MemFsConfig {

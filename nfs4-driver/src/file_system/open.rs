@@ -1,0 +1,146 @@
+//! OPEN: finding or making a file, checking rights, and opening it.
+
+use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::{
+    Attrs, Caller, Create, DirChange, FileKind, FileSystem, FsError, FsHandle, FsReply, FsResult,
+    OpenHow, Opened, Protection, SetAttrs, Target,
+};
+
+use super::Host;
+use super::checks::is_file;
+
+impl<F: FileSystem> Host<F> {
+    pub(super) async fn open(&self, caller: Caller, target: Target, how: OpenHow) -> FsResult {
+        let opened = match target {
+            Target::Handle(fh) => {
+                let attrs = self.fs.getattr(caller.clone(), fh).await?;
+                let none = DirChange::default();
+                self.open_file(caller, (fh, attrs), &how, none).await?
+            }
+            Target::Name { dir, name } => self.open_name(caller, dir, name, &how).await?,
+        };
+        Ok(FsReply::Opened(opened))
+    }
+
+    async fn open_name(
+        &self,
+        caller: Caller,
+        dir: FsHandle,
+        name: Bytes,
+        how: &OpenHow,
+    ) -> Result<Opened, FsError> {
+        // Another request can take the name, or remove its file, between two calls.
+        for _ in 0..ATTEMPTS {
+            self.check_search(&caller, dir).await?;
+            match self.fs.lookup(caller.clone(), dir, name.clone()).await {
+                Ok(found) => return self.open_found(caller, dir, found, how).await,
+                Err(FsError::NotFound) if how.create != Create::No => {}
+                Err(why) => return Err(why),
+            }
+            match self.open_new(caller.clone(), dir, &name, how).await {
+                Err(FsError::Exists) if !matches!(how.create, Create::Guarded(_)) => {}
+                result => return result,
+            }
+        }
+        Err(FsError::Busy)
+    }
+
+    async fn open_found(
+        &self,
+        caller: Caller,
+        dir: FsHandle,
+        (fh, attrs): (FsHandle, Attrs),
+        how: &OpenHow,
+    ) -> Result<Opened, FsError> {
+        let repeated = match how.create {
+            Create::No | Create::Unchecked(_) => false,
+            Create::Guarded(_) => return Err(FsError::Exists),
+            Create::Exclusive { verifier, .. } => {
+                if !self.verifiers.is_of(&fh, verifier) {
+                    return Err(FsError::Exists);
+                }
+                true
+            }
+        };
+        let above = self.fs.getattr(caller.clone(), dir).await?;
+        let unchanged = DirChange {
+            atomic: true,
+            before: above.change,
+            after: above.change,
+        };
+        if repeated && caller.cred.uid == attrs.uid {
+            // As the first time, its mode is not checked. A verifier is no secret, so that holds for
+            // the creator only.
+            return self.open_made(caller, (fh, attrs), how, unchanged).await;
+        }
+        let opened = self.open_file(caller, (fh, attrs), how, unchanged).await?;
+        Ok(Opened {
+            created: repeated,
+            ..opened
+        })
+    }
+
+    async fn open_new(
+        &self,
+        caller: Caller,
+        dir: FsHandle,
+        name: &Bytes,
+        how: &OpenHow,
+    ) -> Result<Opened, FsError> {
+        let above = self.changed_dir(&caller, dir).await?;
+        let (set, verifier) = match how.create {
+            Create::No => return Err(FsError::NotFound),
+            Create::Unchecked(set) | Create::Guarded(set) => (set, None),
+            Create::Exclusive { verifier, set } => (set, Some(verifier)),
+        };
+        let set: SetAttrs = self.first_attributes(&caller, &above, FileKind::Regular, set)?;
+        let made = self.fs.create(caller.clone(), dir, name.clone(), set);
+        let (fh, attrs) = made.await?;
+        if let Some(verifier) = verifier {
+            self.verifiers.note(fh, verifier);
+        }
+        let change = self.change(caller.clone(), dir, &above).await?;
+        self.open_made(caller, (fh, attrs), how, change).await
+    }
+
+    /// Opens a file that this request, or an earlier attempt, has made.
+    async fn open_made(
+        &self,
+        caller: Caller,
+        (fh, attrs): (FsHandle, Attrs),
+        how: &OpenHow,
+        dir: DirChange,
+    ) -> Result<Opened, FsError> {
+        self.fs.open(caller, fh, how.read, how.write).await?;
+        Ok(Opened {
+            fh,
+            attrs,
+            created: true,
+            dir,
+        })
+    }
+
+    /// Opens a file that exists.
+    async fn open_file(
+        &self,
+        caller: Caller,
+        (fh, attrs): (FsHandle, Attrs),
+        how: &OpenHow,
+        dir: DirChange,
+    ) -> Result<Opened, FsError> {
+        if self.checks() {
+            is_file(&attrs)?;
+            Protection::from(&attrs).may_open(&caller.cred, how.read, how.write)?;
+        }
+        self.fs.open(caller, fh, how.read, how.write).await?;
+        Ok(Opened {
+            fh,
+            attrs,
+            created: false,
+            dir,
+        })
+    }
+}
+
+/// How often a name is looked up that other requests make and remove meanwhile.
+const ATTEMPTS: u32 = 3;
