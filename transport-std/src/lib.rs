@@ -45,6 +45,7 @@
 
 pub use nfs4_driver as driver;
 
+mod builder;
 mod connection;
 mod dial;
 mod listener;
@@ -56,6 +57,7 @@ mod stream;
 mod threads;
 mod timer;
 
+pub use builder::{BindError, ServerBuilder};
 pub use connection::serve_stream;
 pub use server::{ServeError, Server};
 pub use stop::Stop;

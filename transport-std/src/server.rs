@@ -60,6 +60,11 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The node that it serves.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// A handle that ends [`Server::serve`].
     pub fn stop_handle(&self) -> Stop {
         self.stop.clone()

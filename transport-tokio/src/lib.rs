@@ -29,13 +29,17 @@
 
 pub use nfs4_driver as driver;
 
+mod builder;
 mod dial;
 mod log;
 mod server;
+mod spawner;
 mod stream;
 mod timer;
 
+pub use builder::{BindError, ServerBuilder};
 pub use server::{ServeError, Server};
+pub use spawner::Spawner;
 pub use stream::serve_stream;
 
 /// The README's program must compile.

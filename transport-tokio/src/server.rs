@@ -49,6 +49,11 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The node that it serves.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// Serves until `shutdown` is ready; then it accepts and makes no connection, drains those that
     /// are there, and returns when the calls in flight are answered. After
     /// [`Limits::stop_timeout`](nfs4_driver::Limits::stop_timeout) it cuts off what is left.
