@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_proto::rpc::{AuthSys, Mark};
 use nfs4_proto::xdr::List;
 
@@ -71,7 +71,7 @@ pub(crate) fn succeeded(reply: &[u8]) -> Result<(), Fault> {
 
 /// Starts a COMPOUND of minor version 1, as root.
 pub(crate) fn compound(xid: u32) -> CompoundBuilder {
-    CompoundBuilder::call(xid, &Credential::Sys(ROOT), b"", 1)
+    CompoundBuilder::call(xid, &CallCredential::Sys(ROOT), b"", 1)
 }
 
 const ROOT: AuthSys<'_> = AuthSys {

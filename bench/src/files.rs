@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nfs4_proto::client::{CompoundBuilder, ReplyReader};
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::consts::{OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_ACCESS_WANT_NO_DELEG};
 use nfs4_proto::nfs4::{ClientId, FattrRaw, Owner, StableHow, Stateid, Status, Verifier};
@@ -182,7 +182,7 @@ pub(crate) fn open<'a>(clientid: ClientId, owner: &'a [u8], name: &'a [u8]) -> a
         share_access: OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
         share_deny: 0,
         owner: Owner { clientid, owner },
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
         claim: OpenClaim::Null(name),
     }
 }

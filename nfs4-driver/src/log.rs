@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_arrives_is_a_call_or_the_answer_to_a_callback() {
-        let ok = callback::res::SequenceOk {
+        let ok = callback::res::CbSequenceOk {
             sessionid: SessionId([0; 16]),
             sequenceid: 1,
             slotid: 0,

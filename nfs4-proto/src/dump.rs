@@ -194,7 +194,7 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
-    use crate::client::{CompoundBuilder, Credential, null_call};
+    use crate::client::{CallCredential, CompoundBuilder, null_call};
     use crate::nfs4::attr::{Bitmap, num};
     use crate::nfs4::callback::res as cb_res;
     use crate::nfs4::res::{self, Outcome};
@@ -217,7 +217,7 @@ mod tests {
             offset: 4096,
             count: 512,
         };
-        let record = CompoundBuilder::call(0x10, &Credential::Sys(sys), b"t", 1)
+        let record = CompoundBuilder::call(0x10, &CallCredential::Sys(sys), b"t", 1)
             .putfh(args::PutFh {
                 object: b"\x01\x02",
             })
@@ -235,7 +235,7 @@ mod tests {
              READ{stateid={seqid=0 other=000000000000000000000000} offset=4096 count=512}; \
              GETATTR{attr_request={size}}; SAVEFH;"
         );
-        let null = null_call(1, &Credential::None);
+        let null = null_call(1, &CallCredential::None);
         let want = "CALL xid=0x1 AUTH_NONE NULL of program 100003 v4";
         assert_eq!(Dump::new(&null[4..]).to_string(), want);
         assert_eq!(
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn callbacks() {
-        let ok = cb_res::SequenceOk {
+        let ok = cb_res::CbSequenceOk {
             sessionid: SessionId([0; 16]),
             sequenceid: 1,
             slotid: 0,

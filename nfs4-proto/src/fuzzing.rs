@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::dump::Dump;
 use crate::nfs4::FattrRaw;
 use crate::nfs4::any::{ArgOp, CbArgOp, CbResOp, ResOp};
-use crate::nfs4::attr::{Bitmap, SetAttrs, num};
+use crate::nfs4::attr::{Bitmap, SettableAttrs, num};
 use crate::nfs4::compound::{CbCompoundHeader, CompoundHeader, CompoundReplyHeader};
 use crate::rpc::{
     AuthSys, CallError, CallHeader, Cut, RecordCutter, RecordError, RecordLimits, ReplyHeader,
@@ -129,7 +129,7 @@ where
 
 fn fattr(raw: &FattrRaw<'_>) {
     let all = num::READABLE | num::WRITABLE;
-    if let Ok(attrs) = SetAttrs::decode(raw, &all) {
+    if let Ok(attrs) = SettableAttrs::decode(raw, &all) {
         assert_eq!(attrs.mask(), raw.mask);
         let mut w = Writer::new();
         attrs.encode_values(&mut w);
@@ -137,7 +137,7 @@ fn fattr(raw: &FattrRaw<'_>) {
             mask: raw.mask,
             values: w.as_slice(),
         };
-        assert_eq!(SetAttrs::decode(&again, &all), Ok(attrs));
+        assert_eq!(SettableAttrs::decode(&again, &all), Ok(attrs));
     }
     assert!(raw.values().count() <= 32 * Bitmap::WORDS + 1);
 }

@@ -108,7 +108,7 @@ fn code() -> Numbers {
         };
         add(kind, row.name, row.number.into());
     }
-    for (name, number) in consts::ALL {
+    for (name, number) in consts::NAMED {
         add("value", name, *number);
     }
     macro_rules! enums {

@@ -1,8 +1,8 @@
 //! Messages typed byte by byte from the RFCs: both halves of the codec could be wrong in the same
 //! way, and only this and strangers would notice.
 
-use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
-use nfs4_proto::nfs4::attr::{Bitmap, SetAttrs, num};
+use nfs4_proto::client::{CallCredential, CompoundBuilder, ReplyReader};
+use nfs4_proto::nfs4::attr::{Bitmap, SettableAttrs, num};
 use nfs4_proto::nfs4::{
     ClientId, FattrRaw, LockType, Owner, SessionId, StableHow, Stateid, Time, Verifier, args,
     consts, res,
@@ -43,7 +43,7 @@ const OWNER: Owner<'static> = Owner {
 #[test]
 fn a_call_from_mark_to_end() {
     let gids = [100, 101];
-    let cred = Credential::Sys(AuthSys {
+    let cred = CallCredential::Sys(AuthSys {
         stamp: 9,
         machinename: b"client",
         uid: 1000,
@@ -163,10 +163,10 @@ fn sessions() {
 
 #[test]
 fn opens_and_locks() {
-    let attrs = SetAttrs {
+    let attrs = SettableAttrs {
         mode: Some(0o644),
         size: Some(0),
-        ..SetAttrs::default()
+        ..SettableAttrs::default()
     };
     let mut values = Writer::new();
     attrs.encode_values(&mut values);
@@ -179,7 +179,7 @@ fn opens_and_locks() {
         share_access: consts::OPEN4_SHARE_ACCESS_BOTH | consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
         share_deny: 0,
         owner: OWNER,
-        openhow: args::OpenHow::Create(args::CreateHow::Exclusive41 {
+        openhow: args::OpenFlag::Create(args::CreateHow::Exclusive41 {
             verf: Verifier(*b"exclusiv"),
             attrs: createattrs,
         }),

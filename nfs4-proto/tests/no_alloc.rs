@@ -6,7 +6,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use std::alloc::System;
 
-use nfs4_proto::client::{CallReader, CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CallReader, CompoundBuilder};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::{FattrRaw, Op, OpNum, Stateid};
 use nfs4_proto::rpc::AuthSys;
@@ -64,7 +64,7 @@ fn walking_allocates_nothing() {
         gids: List::new(&gids),
     };
     let data = [7; 65536];
-    let mut call = CompoundBuilder::call(1, &Credential::Sys(sys), b"tag", 1);
+    let mut call = CompoundBuilder::call(1, &CallCredential::Sys(sys), b"tag", 1);
     call.test_stateid(args::TestStateid {
         stateids: List::new(&stateids),
     })
@@ -94,7 +94,7 @@ fn lies_allocate_nothing() {
         gids: List::empty(),
     };
     for op in Op::ALL {
-        let mut call = CompoundBuilder::call(1, &Credential::Sys(sys), b"", 1);
+        let mut call = CompoundBuilder::call(1, &CallCredential::Sys(sys), b"", 1);
         let record = call
             .raw(OpNum(op.value()), &[0xff; 64])
             .set_count(u32::MAX)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
 use nfs4_proto::client::{CompoundBuilder, ReplyReader};
-use nfs4_proto::nfs4::args::{self, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::res::OpenDelegation;
 use nfs4_proto::nfs4::{Bitmap, ClientId, FattrRaw, Owner, StableHow, Stateid, Status};
@@ -235,7 +235,7 @@ fn steal(
                 clientid,
                 owner: owner.as_bytes(),
             },
-            openhow: OpenHow::NoCreate,
+            openhow: OpenFlag::NoCreate,
             claim: OpenClaim::DelegateCur {
                 delegate_stateid: stateid,
                 file: b"secret",
@@ -284,7 +284,7 @@ impl Old {
             share_access: 1,
             share_deny: 0,
             owner: self.client.owner(b"opener"),
-            openhow: OpenHow::NoCreate,
+            openhow: OpenFlag::NoCreate,
             claim: OpenClaim::Null(name.as_bytes()),
         };
         let reply = self.client.call(|c| c.putrootfh().open(open).getfh());

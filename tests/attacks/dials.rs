@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
-use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args::{self, CbClient, NfsClientId};
 use nfs4_proto::nfs4::basic::NetAddr;
 use nfs4_tests::live::{Connection, Scene, Transport};
@@ -117,7 +117,7 @@ fn confirm(connection: &mut Connection, id: &[u8], back: SocketAddr) {
         },
         callback_ident: 1,
     };
-    let call = || CompoundBuilder::call(7, &Credential::None, b"", 0);
+    let call = || CompoundBuilder::call(7, &CallCredential::None, b"", 0);
     let reply = connection.exchange(&call().setclientid(introduction).finish());
     let reply = reply.unwrap();
     let given = ReplyReader::parse(&reply).unwrap().setclientid().unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::{Stateid, args};
 use nfs4_proto::rpc::Mark;
 use nfs4_tests::live::{Client, Connection, Memory, Scene, Transport};
@@ -110,7 +110,7 @@ fn unfinished_records_are_bounded_for_all_strangers(on: Transport) {
 
 /// A COMPOUND of 4.0 by a user without a client id.
 fn call() -> CompoundBuilder {
-    CompoundBuilder::call(7, &Credential::None, b"", 0)
+    CompoundBuilder::call(7, &CallCredential::None, b"", 0)
 }
 
 const MIB: usize = 1 << 20;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
-use nfs4_proto::nfs4::args::{self, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::{ClientId, Owner, Status};
 use nfs4_tests::live::{Client, Connection, Scene, Transport};
 
@@ -109,7 +109,7 @@ fn open_as(client: &mut Client, owner: &str) -> Status {
             clientid: ClientId(0),
             owner: owner.as_bytes(),
         },
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         claim: OpenClaim::Null(b"file"),
     };
     client.in_session(|c| c.putrootfh().open(open))

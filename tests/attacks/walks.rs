@@ -6,7 +6,7 @@ use std::time::Instant;
 use nfs4_driver::Limits;
 use nfs4_driver::engine::Config;
 use nfs4_proto::client::ReplyReader;
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{LockType, Verifier};
 use nfs4_proto::nfs4::{Bitmap, ClientId, FattrRaw, Owner, Stateid, Status};
 use nfs4_proto::xdr::List;
@@ -228,7 +228,7 @@ fn tables_grow_without_a_stall(on: Transport) {
                             clientid: ClientId(0),
                             owner,
                         },
-                        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+                        openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
                         claim: OpenClaim::Null(b"grown"),
                     })
                 })

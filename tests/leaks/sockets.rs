@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential};
+use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder};
 use nfs4_driver::engine::proto::nfs4::{OpNum, args};
 use nfs4_driver::engine::{Config, Now, TableLengths};
 use nfs4_driver::{Limits, ManualClock, Node};
@@ -39,7 +39,7 @@ fn buffers_rest_as_far_as_the_limit_lets_them() {
             let before = live_bytes();
             let mut client = Connection::new(serving.address);
             // Refused, but read to its end before.
-            let mut call = CompoundBuilder::call(7, &Credential::None, b"", 1);
+            let mut call = CompoundBuilder::call(7, &CallCredential::None, b"", 1);
             let call = call.raw(OpNum(0), &[0; 1 << 20]).finish();
             client.exchange(&call).unwrap();
             drop((client, call));

@@ -1,6 +1,6 @@
 //! A client that can be called back, and a file that every user may write.
 
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_SHARE_ACCESS_BOTH, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
 };
@@ -19,7 +19,7 @@ pub(crate) fn make_shared_file(sim: &mut Sim, client: &mut Client, name: &[u8]) 
     let attrs = Fattr::mode(0o666);
     let args = args::Open {
         share_access: OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
         ..open_args(b"maker", name)
     };
     let reply = client

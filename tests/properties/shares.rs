@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nfs4_engine::{Config, ConnId};
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_proto::nfs4::{Op, Status};
@@ -91,7 +91,7 @@ impl Play {
         let mut maker = Client::mounted(&mut sim, "maker");
         let for_all = Fattr::mode(0o666);
         let making = args::Open {
-            openhow: OpenHow::Create(CreateHow::Unchecked(for_all.raw())),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(for_all.raw())),
             ..open_args(b"maker", b"shared")
         };
         let close = args::Close {
@@ -233,7 +233,7 @@ impl Play {
             return false;
         };
         let open = args::Open {
-            openhow: OpenHow::NoCreate,
+            openhow: OpenFlag::NoCreate,
             ..client.open_args(&owner, b"shared")
         };
         let reply = client.call(&mut self.sim, |c| c.putrootfh().open(open));

@@ -3,7 +3,7 @@
 use nfs4_engine::Event;
 use nfs4_engine::fs::{FsCall, FsError, FsFault};
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow, SecInfoStyle};
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag, SecInfoStyle};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Time, Verifier};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Stateid, Status, errors};
@@ -54,7 +54,7 @@ impl Asker {
         let mut maker = Client::mounted(sim, "maker");
         let one = Fattr::size(1);
         let file = args::Open {
-            openhow: OpenHow::Create(CreateHow::Unchecked(one.raw())),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(one.raw())),
             ..open_args(b"maker", b"f")
         };
         let create = |objtype, objname| args::Create {
@@ -221,7 +221,7 @@ impl Asker {
                 c.open(args::Open {
                     seqid: 1,
                     owner,
-                    openhow: OpenHow::Create(CreateHow::Unchecked(if is_cut {
+                    openhow: OpenFlag::Create(CreateHow::Unchecked(if is_cut {
                         empty.raw()
                     } else {
                         FattrRaw::EMPTY

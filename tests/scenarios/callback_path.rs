@@ -36,7 +36,7 @@ impl Held {
         sim.set_dialling(Dialling::Succeeds);
         let mut other = Client::mounted(&mut sim, "other");
         let made = args::Open {
-            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(
+            openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(
                 nfs4_proto::nfs4::FattrRaw::EMPTY,
             )),
             ..open_args(b"maker", b"f")
@@ -123,7 +123,7 @@ fn open(sim: &mut Sim, client: &mut Client40, access: u32) -> Option<(Vec<u8>, S
     client.open(sim, b"o", b"f");
     let args = args::Open {
         share_access: access,
-        openhow: args::OpenHow::NoCreate,
+        openhow: args::OpenFlag::NoCreate,
         ..client.open_args(b"reader", b"f")
     };
     let reply = client
@@ -138,7 +138,7 @@ fn open(sim: &mut Sim, client: &mut Client40, access: u32) -> Option<(Vec<u8>, S
     client.on(sim, &fh, |c| c.open_confirm(confirm)).all_ok();
     let args = args::Open {
         share_access: access,
-        openhow: args::OpenHow::NoCreate,
+        openhow: args::OpenFlag::NoCreate,
         ..client.open_args(b"reader", b"f")
     };
     let reply = client.call(sim, |c| c.putrootfh().open(args)).all_ok();

@@ -1,7 +1,7 @@
 //! A client that locks bytes of a file, for the scenarios of locks.
 
 use nfs4_proto::nfs4::any::ResOp;
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
@@ -48,7 +48,7 @@ impl Holder {
         let open = args::Open {
             // A client with a delegation locks the file locally.
             share_access: access | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
-            openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             ..open_args(b"opener", name)
         };
         let reply = client

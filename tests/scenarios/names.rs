@@ -208,7 +208,7 @@ fn no_directory_is_delegated_and_the_client_is_told_so() {
     let reply = client.call(&mut sim, |c| {
         let file = open_args(b"o", b"f");
         let file = args::Open {
-            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+            openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
             ..file
         };
         c.putrootfh().open(file).get_dir_delegation(ask(false))

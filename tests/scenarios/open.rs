@@ -2,7 +2,7 @@
 
 mod creation;
 
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::attr::{AttrValue, num};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
 use nfs4_proto::nfs4::consts::{
@@ -15,7 +15,7 @@ use nfs4_tests::sim::{Client, Reply, Sim, open_args};
 
 fn creating<'a>(owner: &'a [u8], name: &'a [u8], how: CreateHow<'a>) -> args::Open<'a> {
     args::Open {
-        openhow: OpenHow::Create(how),
+        openhow: OpenFlag::Create(how),
         ..open_args(owner, name)
     }
 }
@@ -152,7 +152,7 @@ fn a_share_that_is_denied_is_not_opened_and_nothing_is_held() {
                 ..open_args(b"held", b"g")
             };
             let create = args::Open {
-                openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+                openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
                 ..held
             };
             let first = open(&mut sim, &mut one, create).all_ok();

@@ -1,6 +1,6 @@
 //! By which rights a file is opened, cut, and kept from others. [RFC 8881 §6.3.1, §18.16]
 
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
@@ -35,7 +35,7 @@ fn open(sim: &mut Sim, client: &mut Client, args: args::Open<'_>) -> Reply {
 fn make(sim: &mut Sim, client: &mut Client, name: &[u8], mode: u32) -> Vec<u8> {
     let attrs = Fattr::mode(mode);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
         ..opening(name, 3, 0)
     };
     let write = args::Write {
@@ -110,7 +110,7 @@ fn an_existing_file_is_cut_only_by_a_user_with_write_permission() {
         let before = look(&mut sim, &mut maker, &fh);
         let mut asker = user(&mut sim, uid);
         let args = args::Open {
-            openhow: OpenHow::Create(CreateHow::Unchecked(empty.raw())),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(empty.raw())),
             ..opening(b"f", access, 0)
         };
         let reply = open(&mut sim, &mut asker, args);
@@ -138,20 +138,20 @@ fn in_minor_version_0_too() {
     let empty = Fattr::size(0);
     let args = args::Open {
         share_access: 1,
-        openhow: OpenHow::Create(CreateHow::Unchecked(empty.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(empty.raw())),
         ..client.open_args(b"o", b"f")
     };
     let reply = client.call(&mut sim, |c| c.putrootfh().open(args));
     assert_eq!(reply.last(), (Op::Open, Status::ACCESS));
     assert_eq!(look(&mut sim, &mut maker, &fh), before);
     // What the OPEN makes, it opens whatever the mode.
-    let read_only = Fattr::new(&nfs4_proto::nfs4::attr::SetAttrs {
+    let read_only = Fattr::new(&nfs4_proto::nfs4::attr::SettableAttrs {
         size: Some(0),
         mode: Some(0o444),
-        ..nfs4_proto::nfs4::attr::SetAttrs::default()
+        ..nfs4_proto::nfs4::attr::SettableAttrs::default()
     });
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(read_only.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(read_only.raw())),
         ..client.open_args(b"o", b"new")
     };
     client.call(&mut sim, |c| c.putrootfh().open(args)).all_ok();
@@ -165,7 +165,7 @@ fn cutting_an_empty_file_is_a_change_of_it() {
     let fh = make(&mut sim, &mut client, b"f", 0o644);
     let empty = Fattr::size(0);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(empty.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(empty.raw())),
         ..opening(b"f", 3, 0)
     };
     let times = args::GetAttr {
@@ -226,7 +226,7 @@ fn an_exclusive_creation_without_a_mode_lets_in_the_owner_alone() {
     ];
     for (name, how, expected, set) in hows {
         let args = args::Open {
-            openhow: OpenHow::Create(how),
+            openhow: OpenFlag::Create(how),
             ..opening(name, 3, 0)
         };
         // Twice: sent again it is the same.
@@ -245,7 +245,7 @@ fn an_exclusive_creation_without_a_mode_lets_in_the_owner_alone() {
     }
     let mut old = Client40::mounted(&mut sim, "old");
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Exclusive(verifier)),
+        openhow: OpenFlag::Create(CreateHow::Exclusive(verifier)),
         ..old.open_args(b"o", b"of minor version 0")
     };
     old.call(&mut sim, |c| c.putrootfh().open(args)).all_ok();
@@ -283,7 +283,7 @@ fn execute_permission_lets_a_user_read_a_file() {
     old.uid = 2000;
     let args = args::Open {
         share_access: 1,
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         ..old.open_args(b"o", b"f")
     };
     old.call(&mut sim, |c| c.putrootfh().open(args)).all_ok();
@@ -344,7 +344,7 @@ fn what_an_open_makes_it_keeps_for_itself_whatever_the_mode() {
     let mut client = user(&mut sim, 1000);
     let attrs = Fattr::mode(0o444);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
         ..opening(b"f", 3, 3)
     };
     open(&mut sim, &mut client, args).all_ok();
@@ -385,7 +385,7 @@ fn of_what_cannot_be_changed_only_what_is_there_is_opened() {
         (b"g", None, 1, 0, Status::NOENT),
     ] {
         let args = args::Open {
-            openhow: how.map_or(OpenHow::NoCreate, OpenHow::Create),
+            openhow: how.map_or(OpenFlag::NoCreate, OpenFlag::Create),
             ..opening(name, access, deny)
         };
         let reply = open(&mut sim, &mut client, args);

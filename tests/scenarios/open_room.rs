@@ -2,8 +2,8 @@
 //! one. [RFC 8881 §18.16.3]
 
 use nfs4_engine::Config;
-use nfs4_engine::fs::{Create, FsOp};
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_engine::fs::{Creation, FsOp};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::basic::Verifier;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
@@ -35,7 +35,7 @@ fn hows() -> Vec<CreateHow<'static>> {
 
 fn creating<'a>(owner: &'a [u8], name: &'a [u8], how: CreateHow<'a>) -> args::Open<'a> {
     args::Open {
-        openhow: OpenHow::Create(how),
+        openhow: OpenFlag::Create(how),
         ..open_args(owner, name)
     }
 }
@@ -100,7 +100,7 @@ fn nor_does_one_of_minor_version_0() {
             .collect();
         let attempt = |sim: &mut Sim, client: &mut Client40| {
             let args = args::Open {
-                openhow: OpenHow::Create(how),
+                openhow: OpenFlag::Create(how),
                 ..client.open_args(b"o", b"f")
             };
             client.call(sim, |c| c.putrootfh().open(args))
@@ -256,7 +256,7 @@ fn a_length_that_no_file_can_have_is_not_asked_of_the_file_system() {
                 continue;
             }
             for (name, expected) in [(&b"there"[..], when_there), (b"absent", Status::FBIG)] {
-                let openhow = OpenHow::Create(how);
+                let openhow = OpenFlag::Create(how);
                 let args = args::Open {
                     openhow,
                     ..open_args(b"owner", name)
@@ -280,7 +280,7 @@ fn a_length_that_no_file_can_have_is_not_asked_of_the_file_system() {
                 sim.settle();
                 match sim.held().as_slice() {
                     [asked] => match &asked.op {
-                        FsOp::Open { how, .. } => assert_eq!(how.create, Create::No, "{args:?}"),
+                        FsOp::Open { how, .. } => assert_eq!(how.create, Creation::No, "{args:?}"),
                         other => panic!("{other:?}"),
                     },
                     other => panic!("{other:?}"),

@@ -2,7 +2,7 @@
 //! [RFC 8881 §9.7, §18.16.3]
 
 use nfs4_engine::fs::FsError;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_proto::nfs4::{Op, Status};
@@ -33,7 +33,7 @@ fn setup() -> Setup {
     let two = Client::mounted(&mut sim, "two");
     let length = Fattr::size(4);
     let open = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(length.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(length.raw())),
         ..opening(b"o", 1, 0)
     };
     let reply = one
@@ -53,7 +53,7 @@ impl Setup {
     fn cutting(&mut self, owner: &[u8]) -> Request {
         let empty = Fattr::size(0);
         let open = args::Open {
-            openhow: OpenHow::Create(CreateHow::Unchecked(empty.raw())),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(empty.raw())),
             ..opening(owner, 1, 2)
         };
         self.one

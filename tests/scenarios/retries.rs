@@ -2,7 +2,7 @@
 //! anew, and what makes it another request. [RFC 8881 §2.10.6.1.3.1]
 
 use nfs4_engine::{Export, Squash};
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_proto::rpc::AuthSys;
@@ -14,7 +14,7 @@ use nfs4_tests::sim::{Client, Reply, Sim};
 struct Encoded {
     minor: u32,
     tag: &'static [u8],
-    cred: Credential<'static>,
+    cred: CallCredential<'static>,
     highest_slot: u32,
     cache: bool,
     name: &'static [u8],
@@ -34,7 +34,7 @@ impl Encoded {
         Encoded {
             minor,
             tag: b"",
-            cred: Credential::Sys(SYS),
+            cred: CallCredential::Sys(SYS),
             highest_slot: 3,
             cache: true,
             name: b"d",
@@ -44,7 +44,7 @@ impl Encoded {
 
     const fn by(self, sys: AuthSys<'static>) -> Encoded {
         Encoded {
-            cred: Credential::Sys(sys),
+            cred: CallCredential::Sys(sys),
             ..self
         }
     }
@@ -150,7 +150,7 @@ fn another_user_version_or_operation_makes_a_false_retry() {
     for other in [
         first.by(AuthSys { uid: 1001, ..SYS }),
         Encoded {
-            cred: Credential::None,
+            cred: CallCredential::None,
             ..first
         },
         Encoded { minor: 2, ..first },

@@ -3,7 +3,7 @@
 mod mounted;
 mod sizes;
 
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, OpNum, Status};
@@ -222,7 +222,7 @@ fn a_retry_under_another_stamp_is_the_same_request() {
     let (mut sim, client) = mounted();
     let sequence = client.sequence(0, true);
     let sent = |sim: &mut Sim, stamp| {
-        let cred = Credential::Sys(AuthSys {
+        let cred = CallCredential::Sys(AuthSys {
             stamp,
             machinename: b"model",
             uid: 1000,

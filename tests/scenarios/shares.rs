@@ -5,7 +5,7 @@ mod locks;
 mod replies;
 
 use nfs4_engine::{Admin, Config, ConnId};
-use nfs4_proto::nfs4::args::{self, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateType, OpenFlag};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Opened, Pace, Reply, Sim, making_args};
@@ -146,7 +146,7 @@ fn owners_that_a_peer_leaves_behind_push_out_none_but_its_own() {
     for number in 0..4_300_u32 {
         let name = number.to_be_bytes();
         let open = args::Open {
-            openhow: OpenHow::NoCreate,
+            openhow: OpenFlag::NoCreate,
             ..greedy.open_args(&name, b"missing")
         };
         let reply = greedy.call(&mut sim, |c| c.putrootfh().open(open));

@@ -6,7 +6,7 @@ mod held_fs;
 use std::time::Duration;
 
 use nfs4_engine::fs::FsError;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Fattr, Pace, Reply, Request, Sim, open_args};

@@ -1,7 +1,7 @@
 //! What an operation answers must fit before it has effects. [RFC 8881 §2.10.6.4]
 
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, Locker, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, Locker, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 use nfs4_tests::ok;
@@ -14,7 +14,7 @@ type Build = fn(&mut CompoundBuilder, Stateid) -> &mut CompoundBuilder;
 const CHANGES: [(Op, Build); 10] = [
     (Op::Open, |c, _| {
         c.restorefh().open(args::Open {
-            openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
+            openhow: OpenFlag::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
             ..open_args(b"owner", b"g")
         })
     }),
@@ -95,7 +95,7 @@ fn what_cannot_be_answered_is_not_done() {
             });
             let length = Fattr::size(4);
             let making = args::Open {
-                openhow: OpenHow::Create(CreateHow::Unchecked(length.raw())),
+                openhow: OpenFlag::Create(CreateHow::Unchecked(length.raw())),
                 ..making_args(b"owner", b"f")
             };
             let reply = client

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use nfs4_engine::fs::FsError;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::basic::{DelegationType, StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::{OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX};
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
@@ -123,7 +123,7 @@ fn an_open_sent_again_is_answered_again_with_its_file() {
     assert_eq!(sim.tables().opens, 2);
     // Failures are answered again, too, whatever holds by now.
     let missing = args::Open {
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         ..client.open_args(b"o", b"h")
     };
     let reply = client.call(&mut sim, |c| c.putrootfh().open(missing));
@@ -226,7 +226,7 @@ fn owners_without_state_are_bounded() {
     for number in 0..1_500_u32 {
         let name = number.to_be_bytes();
         let open = args::Open {
-            openhow: OpenHow::NoCreate,
+            openhow: OpenFlag::NoCreate,
             ..client.clone().open_args(&name, b"missing")
         };
         let reply = client.call(&mut sim, |c| c.putrootfh().open(open));
@@ -387,7 +387,7 @@ fn stateids_are_of_this_boot_this_file_and_the_present() {
 fn nothing_is_reclaimed_where_nothing_was_kept() {
     let (mut sim, mut client, file) = setup();
     let previous = args::Open {
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         claim: OpenClaim::Previous(DelegationType::None),
         ..client.open_args(b"o", b"f")
     };
@@ -411,12 +411,12 @@ fn what_only_4_1_can_say_in_an_open_is_malformed() {
     let plain = client.open_args(b"p", b"h");
     let strange = [
         args::Open {
-            openhow: OpenHow::NoCreate,
+            openhow: OpenFlag::NoCreate,
             claim: OpenClaim::Fh,
             ..plain
         },
         args::Open {
-            openhow: OpenHow::Create(exclusive),
+            openhow: OpenFlag::Create(exclusive),
             ..plain
         },
     ];
@@ -438,7 +438,7 @@ fn a_stolen_stateid_opens_nothing() {
     let mut client = Client40::mounted(&mut sim, "a");
     let mode = nfs4_tests::sim::Fattr::mode(0o600);
     let open = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(mode.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(mode.raw())),
         ..client.open_args(b"o", b"f")
     };
     let reply = client

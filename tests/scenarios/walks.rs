@@ -162,7 +162,7 @@ fn what_a_replaced_client_had_goes_in_parts_without_its_asking_again() {
     for number in 0..RANGES {
         let name = format!("f{number}");
         let open = args::Open {
-            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(
+            openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(
                 nfs4_proto::nfs4::FattrRaw::EMPTY,
             )),
             ..open_args(b"o", name.as_bytes())

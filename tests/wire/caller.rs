@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::{
     ClientId, FattrRaw, Op, Owner, SessionId, Stateid, Status, Verifier, args,
@@ -168,7 +168,7 @@ impl Caller {
     }
 
     fn compound(&self) -> CompoundBuilder {
-        CompoundBuilder::call(7, &Credential::None, b"", self.minor)
+        CompoundBuilder::call(7, &CallCredential::None, b"", self.minor)
     }
 }
 
@@ -225,7 +225,7 @@ pub(crate) fn open(name: &[u8]) -> args::Open<'_> {
             clientid: ClientId(0),
             owner: b"opener",
         },
-        openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+        openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
         claim: args::OpenClaim::Null(name),
     }
 }

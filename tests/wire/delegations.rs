@@ -65,7 +65,7 @@ fn recalled(callback: &[u8], stateid: Stateid, fh: &[u8]) -> Vec<u8> {
     };
     assert_eq!((recall.stateid, recall.fh), (stateid, fh));
     assert!(reader.next_op().unwrap().is_none());
-    let ok = res::SequenceOk {
+    let ok = res::CbSequenceOk {
         sessionid: sequence.sessionid,
         sequenceid: sequence.sequenceid,
         slotid: sequence.slotid,

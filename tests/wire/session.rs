@@ -1,6 +1,8 @@
 //! A session of NFSv4.1 on a peer's connection.
 
-use nfs4_driver::engine::proto::client::{ClientError, CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::client::{
+    CallCredential, ClientError, CompoundBuilder, ReplyReader,
+};
 use nfs4_driver::engine::proto::nfs4::attr::num;
 use nfs4_driver::engine::proto::nfs4::{Bitmap, SessionId, args};
 use nfs4_driver::engine::proto::xdr::List;
@@ -96,5 +98,5 @@ pub(crate) fn outcome(record: &[u8]) -> (u32, Result<(), ClientError>) {
 
 /// Starts a COMPOUND with AUTH_NONE.
 pub(crate) fn call(xid: u32) -> CompoundBuilder {
-    CompoundBuilder::call(xid, &Credential::None, b"", 1)
+    CompoundBuilder::call(xid, &CallCredential::None, b"", 1)
 }

@@ -136,7 +136,7 @@ impl User {
                 clientid: ClientId(0),
                 owner: b"owner",
             },
-            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+            openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
             claim: args::OpenClaim::Null(b"file"),
         };
         peer.send(&session.compound(0).putrootfh().open(open).getfh().finish())

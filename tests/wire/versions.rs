@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nfs4_driver::Limits;
-use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::basic::{NetAddr, StableHow};
 use nfs4_driver::engine::proto::nfs4::{ClientId, FattrRaw, Op, Owner, SessionId, Stateid, args};
@@ -270,7 +270,7 @@ impl Stream {
                 clientid: self.old,
                 owner: b"opener",
             },
-            openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
+            openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw::EMPTY)),
             claim: args::OpenClaim::Null(name),
         }
     }
@@ -306,7 +306,7 @@ impl Stream {
     ) -> Vec<u8> {
         self.xid += 1;
         let xid = self.number << 16 | self.xid;
-        let mut call = CompoundBuilder::call(xid, &Credential::None, b"", minor);
+        let mut call = CompoundBuilder::call(xid, &CallCredential::None, b"", minor);
         let call = build(&mut call).finish();
         self.line.exchange(xid, &call).await
     }

@@ -96,7 +96,7 @@ pub(crate) fn read(results: &[u8], request: &CbRequest) -> CbOutcome {
 }
 
 fn sequenced(r: &mut Reader<'_>, results: u32, request: &CbRequest) -> CbOutcome {
-    let Ok(ok) = res::SequenceOk::decode(r) else {
+    let Ok(ok) = res::CbSequenceOk::decode(r) else {
         return CbOutcome::Garbled;
     };
     if (ok.sessionid, ok.slotid, ok.sequenceid) != (request.session, request.slot, request.seqid) {

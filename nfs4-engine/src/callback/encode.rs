@@ -48,7 +48,7 @@ pub(crate) fn body(frame: &Frame, op: &CallbackOp) -> Box<[u8]> {
         }]
     });
     CbOp::Sequence.number().encode(&mut w);
-    args::Sequence {
+    args::CbSequence {
         sessionid: frame.session,
         sequenceid: frame.seqid,
         slotid: frame.slot,
@@ -208,7 +208,7 @@ mod tests {
         let cases = [
             (
                 recall,
-                CbArgOp::Recall(args::Recall {
+                CbArgOp::Recall(args::CbRecall {
                     stateid,
                     truncate: true,
                     fh: &wire,
@@ -216,7 +216,7 @@ mod tests {
             ),
             (
                 CallbackOp::GetAttr { fh, mask },
-                CbArgOp::GetAttr(args::GetAttr {
+                CbArgOp::GetAttr(args::CbGetAttr {
                     fh: &wire,
                     attr_request: mask,
                 }),
@@ -226,14 +226,14 @@ mod tests {
                     keep: 3,
                     types: mask,
                 },
-                CbArgOp::RecallAny(args::RecallAny {
+                CbArgOp::RecallAny(args::CbRecallAny {
                     objects_to_keep: 3,
                     type_mask: mask,
                 }),
             ),
             (
                 CallbackOp::RecallSlot { target: 7 },
-                CbArgOp::RecallSlot(args::RecallSlot {
+                CbArgOp::RecallSlot(args::CbRecallSlot {
                     target_highest_slotid: 7,
                 }),
             ),
@@ -242,7 +242,7 @@ mod tests {
                     fh,
                     owner: (*b"locker").into(),
                 },
-                CbArgOp::NotifyLock(args::NotifyLock {
+                CbArgOp::NotifyLock(args::CbNotifyLock {
                     fh: &wire,
                     lock_owner: owner,
                 }),
@@ -264,7 +264,7 @@ mod tests {
                 sessionid: session,
                 referring_calls: List::new(&referring),
             }];
-            let sequence = args::Sequence {
+            let sequence = args::CbSequence {
                 sessionid: session,
                 sequenceid: 9,
                 slotid: 2,

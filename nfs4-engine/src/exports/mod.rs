@@ -13,7 +13,7 @@ use self::squash::Squashed;
 use crate::attr::{self, View};
 use crate::config::Config;
 use crate::fh::Fh;
-use crate::fs::{AccessMask, Backend, Capabilities, Create, Credential, FsError, FsHandle, FsOp};
+use crate::fs::{AccessMask, Backend, Capabilities, Creation, Credential, FsError, FsHandle, FsOp};
 use crate::map::Keyed;
 
 /// A file system to serve, and the way to serve it.
@@ -326,8 +326,8 @@ fn mutates(op: &FsOp) -> bool {
         | FsOp::Link { .. }
         | FsOp::Remove { .. }
         | FsOp::Rename { .. } => true,
-        // An open that must not create a file is submitted with `Create::No`.
-        FsOp::Open { how, .. } => how.write || how.create != Create::No,
+        // An open that must not create a file is submitted with `Creation::No`.
+        FsOp::Open { how, .. } => how.write || how.create != Creation::No,
         FsOp::GetAttrs { .. }
         | FsOp::Access { .. }
         | FsOp::Lookup { .. }

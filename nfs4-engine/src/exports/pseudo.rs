@@ -7,8 +7,8 @@ use core::hash::{BuildHasher as _, Hasher as _};
 
 use super::ExportFault;
 use crate::fs::{
-    AccessMask, Attrs, Capabilities, Create, Device, DirWriter, FileKind, FsError, FsHandle, FsOp,
-    FsReply, FsResult, FsStat, Target,
+    AccessMask, Attrs, Capabilities, Creation, Device, DirWriter, FileKind, FsError, FsHandle,
+    FsOp, FsReply, FsResult, FsStat, Target,
 };
 use crate::map::Keyed;
 use crate::time::Wall;
@@ -133,7 +133,7 @@ impl PseudoFs {
                 match target {
                     Target::Handle(fh) => self.node(&fh).map(drop)?,
                     Target::Name { dir, name } => match self.child(&dir, &name) {
-                        Err(FsError::NotFound) if how.create != Create::No => {
+                        Err(FsError::NotFound) if how.create != Creation::No => {
                             return Err(FsError::ReadOnly);
                         }
                         found => found.map(drop)?,

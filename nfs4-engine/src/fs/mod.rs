@@ -40,6 +40,6 @@ pub use handle::{FsHandle, HandleTooLong};
 pub use payload::{Payload, Pieces};
 pub use protection::{Protection, Rights};
 pub use request::{
-    AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode, OpenHow,
-    Opened, Stability, Target,
+    AccessMask, Authority, Creation, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode,
+    OpenHow, Opened, Stability, Target,
 };

@@ -307,7 +307,7 @@ pub enum Target {
         /// The name.
         name: Bytes,
     },
-    /// The file itself; [`OpenHow::create`] is [`Create::No`].
+    /// The file itself; [`OpenHow::create`] is [`Creation::No`].
     Handle(FsHandle),
 }
 
@@ -321,13 +321,13 @@ pub struct OpenHow {
     /// reading to others.
     pub write: bool,
     /// The action when the file does not exist, and when it exists.
-    pub create: Create,
+    pub create: Creation,
 }
 
 /// Whether an open may create the file. An open that creates it does not check the mode of the new
 /// file; an open of an existing file does check its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Create {
+pub enum Creation {
     /// The file must exist.
     No,
     /// The open takes an existing file unchanged, and creates one with these attributes if there is

@@ -1,20 +1,20 @@
 //! How an OPEN creates a file, or truncates an existing one. [RFC 8881 §18.16.3]
 
-use nfs4_proto::nfs4::args::{CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{CreateHow, OpenFlag};
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::attr;
 use crate::compound::opening::{Barred, Opening};
-use crate::fs::{Create, FsError, SetAttrs};
+use crate::fs::{Creation, FsError, SetAttrs};
 
 /// Whether the OPEN fails if the file exists; the user's rights to that file do not matter then.
-pub(super) fn wants_new(how: &OpenHow<'_>) -> bool {
+pub(super) fn wants_new(how: &OpenFlag<'_>) -> bool {
     match how {
-        OpenHow::Create(
+        OpenFlag::Create(
             CreateHow::Guarded(_) | CreateHow::Exclusive(_) | CreateHow::Exclusive41 { .. },
         ) => true,
-        OpenHow::NoCreate | OpenHow::Create(CreateHow::Unchecked(_)) => false,
+        OpenFlag::NoCreate | OpenFlag::Create(CreateHow::Unchecked(_)) => false,
     }
 }
 
@@ -23,14 +23,14 @@ pub(super) fn wants_new(how: &OpenHow<'_>) -> bool {
 /// # Errors
 /// INVAL for attributes that an exclusive creation cannot set, and those of
 /// [`attr::decode_settable`].
-pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Status> {
-    let OpenHow::Create(how) = how else {
-        return Ok(Create::No);
+pub(super) fn wanted(how: &OpenFlag<'_>, served: &Bitmap) -> Result<Creation, Status> {
+    let OpenFlag::Create(how) = how else {
+        return Ok(Creation::No);
     };
     Ok(match how {
-        CreateHow::Unchecked(attrs) => Create::Unchecked(attr::decode_settable(attrs, served)?),
-        CreateHow::Guarded(attrs) => Create::Guarded(attr::decode_settable(attrs, served)?),
-        CreateHow::Exclusive(verifier) => Create::Exclusive {
+        CreateHow::Unchecked(attrs) => Creation::Unchecked(attr::decode_settable(attrs, served)?),
+        CreateHow::Guarded(attrs) => Creation::Guarded(attr::decode_settable(attrs, served)?),
+        CreateHow::Exclusive(verifier) => Creation::Exclusive {
             verifier: verifier.0,
             set: for_the_owner_alone(SetAttrs::default()),
         },
@@ -38,7 +38,7 @@ pub(super) fn wanted(how: &OpenHow<'_>, served: &Bitmap) -> Result<Create, Statu
             if !attr::exclusive_create().contains_all(&attrs.mask) {
                 return Err(Status::INVAL);
             }
-            Create::Exclusive {
+            Creation::Exclusive {
                 verifier: verf.0,
                 set: for_the_owner_alone(attr::decode_settable(attrs, served)?),
             }
@@ -57,51 +57,51 @@ fn for_the_owner_alone(set: SetAttrs) -> SetAttrs {
 
 /// Whether an existing file is truncated: an UNCHECKED creation with length zero does so, and any other
 /// length leaves the file as it is.
-pub(super) fn cuts(create: &Create) -> bool {
+pub(super) fn cuts(create: &Creation) -> bool {
     match create {
-        Create::Unchecked(set) => set.size == Some(0),
-        Create::No | Create::Guarded(_) | Create::Exclusive { .. } => false,
+        Creation::Unchecked(set) => set.size == Some(0),
+        Creation::No | Creation::Guarded(_) | Creation::Exclusive { .. } => false,
     }
 }
 
 /// The length of the new file, in bytes.
-pub(super) fn length(create: &Create) -> u64 {
+pub(super) fn length(create: &Creation) -> u64 {
     let set = match create {
-        Create::No => return 0,
-        Create::Unchecked(set) | Create::Guarded(set) | Create::Exclusive { set, .. } => set,
+        Creation::No => return 0,
+        Creation::Unchecked(set) | Creation::Guarded(set) | Creation::Exclusive { set, .. } => set,
     };
     set.size.unwrap_or(0)
 }
 
 /// [`Opening::once`].
-pub(super) fn happens_once(create: &Create) -> bool {
+pub(super) fn happens_once(create: &Creation) -> bool {
     match create {
-        Create::Guarded(_) => true,
-        Create::Unchecked(set) => set.mode.is_some_and(|mode| mode & OWNER_ONLY != OWNER_ONLY),
-        Create::No | Create::Exclusive { .. } => false,
+        Creation::Guarded(_) => true,
+        Creation::Unchecked(set) => set.mode.is_some_and(|mode| mode & OWNER_ONLY != OWNER_ONLY),
+        Creation::No | Creation::Exclusive { .. } => false,
     }
 }
 
 /// The attributes that were set on the new file.
-pub(super) fn given(how: &OpenHow<'_>) -> Bitmap {
+pub(super) fn given(how: &OpenFlag<'_>) -> Bitmap {
     match how {
-        OpenHow::Create(
+        OpenFlag::Create(
             CreateHow::Unchecked(attrs)
             | CreateHow::Guarded(attrs)
             | CreateHow::Exclusive41 { attrs, .. },
         ) => attrs.mask,
-        OpenHow::NoCreate | OpenHow::Create(CreateHow::Exclusive(_)) => Bitmap::default(),
+        OpenFlag::NoCreate | OpenFlag::Create(CreateHow::Exclusive(_)) => Bitmap::default(),
     }
 }
 
 impl Opening {
     /// The status if the file exists, or was created, and must not be opened.
-    pub(super) fn when_there(&self, how: &OpenHow<'_>) -> Option<Status> {
+    pub(super) fn when_there(&self, how: &OpenFlag<'_>) -> Option<Status> {
         let barred = self.barred?;
         if !wants_new(how) {
             return None;
         }
-        let guarded = matches!(how, OpenHow::Create(CreateHow::Guarded(_)));
+        let guarded = matches!(how, OpenFlag::Create(CreateHow::Guarded(_)));
         Some(match barred {
             // The OPEN may be a retry of the same exclusive creation, which cannot be known here.
             Barred::Full(status) if !guarded => status,
@@ -110,7 +110,7 @@ impl Opening {
     }
 
     /// The status if the file system refuses the OPEN.
-    pub(super) fn when_refused(&self, how: &OpenHow<'_>, error: FsError) -> Status {
+    pub(super) fn when_refused(&self, how: &OpenFlag<'_>, error: FsError) -> Status {
         match (error, self.barred) {
             (FsError::NotFound, Some(barred)) => barred.when_absent(),
             // Another kind of object has the name.

@@ -18,7 +18,7 @@ use crate::compound::{Cx, Established, Fetched, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::fs::{
-    AccessMask, Authority, Create, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
+    AccessMask, Authority, Creation, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
     Target,
 };
 use crate::guards::Guard;
@@ -67,7 +67,7 @@ pub(crate) fn start<S: Established>(
         cut: creation::cuts(&create),
         once: creation::happens_once(&create),
     };
-    if create != Create::No {
+    if create != Creation::No {
         if matches!(target, Target::Handle(_)) {
             return Err(Status::INVAL);
         }
@@ -75,7 +75,7 @@ pub(crate) fn start<S: Established>(
         let length = creation::length(&create);
         opening.barred = barred(cx, &current, length, owner, claimed.is_some());
         if opening.barred.is_some() {
-            create = Create::No;
+            create = Creation::No;
         } else {
             cx.core.reserve_open(client);
             opening.room = Some(client);

@@ -1,6 +1,6 @@
 //! The operations of 4.0 that the seqid of an owner orders, and their replay. [RFC 7530 §9.1.7 to 9.1.9]
 
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_BOTH;
 use nfs4_proto::nfs4::opnum::Op;
@@ -68,7 +68,10 @@ fn is_of_v40(open: &args::Open<'_>) -> bool {
         | OpenClaim::DelegatePrev(_) => true,
         OpenClaim::Fh | OpenClaim::DelegCurFh(_) | OpenClaim::DelegPrevFh => false,
     };
-    let exclusive41 = matches!(open.openhow, OpenHow::Create(CreateHow::Exclusive41 { .. }));
+    let exclusive41 = matches!(
+        open.openhow,
+        OpenFlag::Create(CreateHow::Exclusive41 { .. })
+    );
     claim && !exclusive41
 }
 

@@ -13,7 +13,7 @@ use crate::xdr::{Encode, Writer};
 
 /// What a call says of its caller [RFC 5531 §8.2].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credential<'a> {
+pub enum CallCredential<'a> {
     /// Nothing.
     None,
     /// Unix numbers.
@@ -35,7 +35,7 @@ pub struct CompoundBuilder {
 
 impl CompoundBuilder {
     /// Starts a whole call with its record mark.
-    pub fn call(xid: u32, cred: &Credential<'_>, tag: &[u8], minorversion: u32) -> Self {
+    pub fn call(xid: u32, cred: &CallCredential<'_>, tag: &[u8], minorversion: u32) -> Self {
         let mut w = Writer::with_capacity(512);
         w.reserve_u32();
         write_header(&mut w, xid, NFSPROC4_COMPOUND, cred);
@@ -97,7 +97,7 @@ impl CompoundBuilder {
 }
 
 /// A whole call of the procedure NULL, with its record mark [RFC 8881 §16.1].
-pub fn null_call(xid: u32, cred: &Credential<'_>) -> Vec<u8> {
+pub fn null_call(xid: u32, cred: &CallCredential<'_>) -> Vec<u8> {
     let mut w = Writer::new();
     w.reserve_u32();
     write_header(&mut w, xid, NFSPROC4_NULL, cred);
@@ -135,12 +135,12 @@ pub(super) fn finish_record(mut w: Writer, marked: bool) -> Vec<u8> {
     w.into_vec()
 }
 
-fn write_header(w: &mut Writer, xid: u32, proc: u32, cred: &Credential<'_>) {
+fn write_header(w: &mut Writer, xid: u32, proc: u32, cred: &CallCredential<'_>) {
     let mut body = Writer::new();
     let cred = match cred {
-        Credential::None => OpaqueAuth::NONE,
-        Credential::Raw(raw) => *raw,
-        Credential::Sys(sys) => {
+        CallCredential::None => OpaqueAuth::NONE,
+        CallCredential::Raw(raw) => *raw,
+        CallCredential::Sys(sys) => {
             sys.encode(&mut body);
             OpaqueAuth {
                 flavor: AuthFlavor::SYS,

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_recall_and_its_answer() {
-        let sequence = args::Sequence {
+        let sequence = args::CbSequence {
             sessionid: SessionId([1; 16]),
             sequenceid: 2,
             slotid: 0,
@@ -167,7 +167,7 @@ mod tests {
             cachethis: false,
             referring_call_lists: List::empty(),
         };
-        let recall = args::Recall {
+        let recall = args::CbRecall {
             stateid: Stateid::CURRENT,
             truncate: false,
             fh: b"fh",
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(call.next_op(), Ok(Some(CbArgOp::Recall(recall))));
         assert_eq!((call.next_op(), call.finish()), (Ok(None), Ok(())));
 
-        let ok = res::SequenceOk {
+        let ok = res::CbSequenceOk {
             sessionid: sequence.sessionid,
             sequenceid: 2,
             slotid: 0,

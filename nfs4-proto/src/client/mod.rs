@@ -2,10 +2,10 @@
 //! callbacks.
 //!
 //! ```
-//! use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
+//! use nfs4_proto::client::{CompoundBuilder, CallCredential, ReplyReader};
 //! use nfs4_proto::nfs4::args;
 //!
-//! let record = CompoundBuilder::call(1, &Credential::None, b"", 0)
+//! let record = CompoundBuilder::call(1, &CallCredential::None, b"", 0)
 //!     .putrootfh()
 //!     .lookup(args::Lookup { objname: b"home" })
 //!     .getfh()
@@ -22,6 +22,6 @@ mod call;
 mod callback;
 mod reply;
 
-pub use self::call::{CompoundBuilder, Credential, null_call};
+pub use self::call::{CallCredential, CompoundBuilder, null_call};
 pub use self::callback::{CallReadError, CallReader, CbCallReader, CbReplyBuilder};
 pub use self::reply::{ClientError, ReplyReader};

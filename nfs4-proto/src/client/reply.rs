@@ -205,7 +205,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::client::{CompoundBuilder, Credential};
+    use crate::client::{CallCredential, CompoundBuilder};
     use crate::nfs4::attr::{Bitmap, FattrRaw};
     use crate::nfs4::{SessionId, args};
     use crate::rpc::reply::write_success;
@@ -277,7 +277,7 @@ mod tests {
             highest_slotid: 0,
             cachethis: false,
         };
-        let record = CompoundBuilder::call(5, &Credential::None, b"tag", 1)
+        let record = CompoundBuilder::call(5, &CallCredential::None, b"tag", 1)
             .sequence(sequence)
             .putrootfh()
             .finish();

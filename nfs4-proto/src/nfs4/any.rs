@@ -97,19 +97,19 @@ macro_rules! for_each_cb_op {
     ($then:ident $($more:tt)*) => {
         $then! {
             $($more)*
-            GetAttr cb_getattr [args: cb::args::GetAttr<'a>] [cb::res::GetAttrOk<'a>] [()];
-            Recall cb_recall [args: cb::args::Recall<'a>] [()] [()];
-            LayoutRecall cb_layoutrecall [args: cb::args::LayoutRecall<'a>] [()] [()];
-            Notify cb_notify [args: cb::args::Notify<'a>] [()] [()];
-            PushDeleg cb_push_deleg [args: cb::args::PushDeleg<'a>] [()] [()];
-            RecallAny cb_recall_any [args: cb::args::RecallAny] [()] [()];
-            RecallableObjAvail cb_recallable_obj_avail [args: cb::args::RecallableObjAvail] [()] [()];
-            RecallSlot cb_recall_slot [args: cb::args::RecallSlot] [()] [()];
-            Sequence cb_sequence [args: cb::args::Sequence<'a>] [cb::res::SequenceOk] [()];
-            WantsCancelled cb_wants_cancelled [args: cb::args::WantsCancelled] [()] [()];
-            NotifyLock cb_notify_lock [args: cb::args::NotifyLock<'a>] [()] [()];
-            NotifyDeviceId cb_notify_deviceid [args: cb::args::NotifyDeviceId<'a>] [()] [()];
-            Offload cb_offload [args: cb::args::Offload<'a>] [()] [()];
+            GetAttr cb_getattr [args: cb::args::CbGetAttr<'a>] [cb::res::CbGetAttrOk<'a>] [()];
+            Recall cb_recall [args: cb::args::CbRecall<'a>] [()] [()];
+            LayoutRecall cb_layoutrecall [args: cb::args::CbLayoutRecall<'a>] [()] [()];
+            Notify cb_notify [args: cb::args::CbNotify<'a>] [()] [()];
+            PushDeleg cb_push_deleg [args: cb::args::CbPushDeleg<'a>] [()] [()];
+            RecallAny cb_recall_any [args: cb::args::CbRecallAny] [()] [()];
+            RecallableObjAvail cb_recallable_obj_avail [args: cb::args::CbRecallableObjAvail] [()] [()];
+            RecallSlot cb_recall_slot [args: cb::args::CbRecallSlot] [()] [()];
+            Sequence cb_sequence [args: cb::args::CbSequence<'a>] [cb::res::CbSequenceOk] [()];
+            WantsCancelled cb_wants_cancelled [args: cb::args::CbWantsCancelled] [()] [()];
+            NotifyLock cb_notify_lock [args: cb::args::CbNotifyLock<'a>] [()] [()];
+            NotifyDeviceId cb_notify_deviceid [args: cb::args::CbNotifyDeviceId<'a>] [()] [()];
+            Offload cb_offload [args: cb::args::CbOffload<'a>] [()] [()];
             Illegal cb_illegal [] [()] [()];
         }
     };

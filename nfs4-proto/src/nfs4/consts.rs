@@ -8,7 +8,7 @@ macro_rules! consts {
         )*)*
 
         /// Every constant of this module by name, for checks against a table.
-        pub const ALL: &[(&str, u64)] = &[$($((stringify!($name), $name as u64),)*)*];
+        pub const NAMED: &[(&str, u64)] = &[$($((stringify!($name), $name as u64),)*)*];
     };
 }
 

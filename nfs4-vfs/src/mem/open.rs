@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nfs4_engine::fs::{
-    Create, DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, OpenHow, Opened, Rights,
+    Creation, DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, OpenHow, Opened, Rights,
     SetAttrs, Target,
 };
 
@@ -17,7 +17,7 @@ impl MemFs {
     pub(super) fn open(&self, caller: &Caller<'_>, target: Target, how: &OpenHow) -> FsResult {
         match target {
             Target::Handle(fh) => {
-                if how.create != Create::No {
+                if how.create != Creation::No {
                     return Err(FsError::Invalid);
                 }
                 let inode = self.inode(&fh)?;
@@ -58,7 +58,7 @@ impl MemFs {
                 return self.open_found(caller, dir, found, how);
             }
         }
-        if how.create == Create::No {
+        if how.create == Creation::No {
             return Err(FsError::NotFound);
         }
         let mut entries = directory.write()?;
@@ -66,11 +66,11 @@ impl MemFs {
             return self.open_found(caller, dir, found, how);
         }
         match how.create {
-            Create::No => Err(FsError::NotFound),
-            Create::Unchecked(set) | Create::Guarded(set) => {
+            Creation::No => Err(FsError::NotFound),
+            Creation::Unchecked(set) | Creation::Guarded(set) => {
                 self.open_new(caller, dir, &mut entries, name, &set, None)
             }
-            Create::Exclusive { verifier, set } => {
+            Creation::Exclusive { verifier, set } => {
                 self.open_new(caller, dir, &mut entries, name, &set, Some(verifier))
             }
         }
@@ -84,11 +84,13 @@ impl MemFs {
         how: &OpenHow,
     ) -> FsResult {
         match how.create {
-            Create::No | Create::Unchecked(_) => self.hold(found, false, no_change(dir), |meta| {
-                check(caller, meta, how)
-            }),
-            Create::Guarded(_) => Err(FsError::Exists),
-            Create::Exclusive { verifier, set: _ } => {
+            Creation::No | Creation::Unchecked(_) => {
+                self.hold(found, false, no_change(dir), |meta| {
+                    check(caller, meta, how)
+                })
+            }
+            Creation::Guarded(_) => Err(FsError::Exists),
+            Creation::Exclusive { verifier, set: _ } => {
                 let same = found.meta().verifier == Some(verifier);
                 if !same {
                     return Err(FsError::Exists);

@@ -11,7 +11,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use nfs4_engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_engine::proto::nfs4::args::{
     BindConnToSession, CbClient, ChannelAttrs, ChannelDirFromClient, ClientOwner, CreateSession,
     ExchangeId, NfsClientId, SetClientId, SetClientIdConfirm, StateProtect,
@@ -65,7 +65,7 @@ fn all_addresses_are_one_server_for_clients() {
             state_protect: StateProtect::None,
             client_impl_id: None,
         };
-        let call = || CompoundBuilder::call(7, &Credential::None, b"", 1);
+        let call = || CompoundBuilder::call(7, &CallCredential::None, b"", 1);
         let (mut first, mut second) = (connect(one), connect(other));
         let record = exchange(&mut first, &call().exchange_id(introduction).finish());
         let known = ReplyReader::parse(&record).and_then(|mut reply| reply.exchange_id());
@@ -328,7 +328,7 @@ fn trace_prints_each_record_on_one_line() {
 
 /// Sends one PUTROOTFH without a session, and waits for its refusal.
 fn out_of_sequence(address: SocketAddr) {
-    let record = CompoundBuilder::call(7, &Credential::None, b"", 1)
+    let record = CompoundBuilder::call(7, &CallCredential::None, b"", 1)
         .putrootfh()
         .finish();
     let mut stream = TcpStream::connect(address).expect("it listens");
@@ -339,7 +339,7 @@ fn out_of_sequence(address: SocketAddr) {
 /// Confirms an NFSv4.0 client with the callback address `back`.
 fn introduce(address: SocketAddr, back: SocketAddr) {
     let mut stream = connect(address);
-    let call = || CompoundBuilder::call(7, &Credential::None, b"", 0);
+    let call = || CompoundBuilder::call(7, &CallCredential::None, b"", 0);
     let [high, low] = back.port().to_be_bytes();
     let addr = format!("{}.{high}.{low}", back.ip());
     let introduction = SetClientId {
@@ -395,7 +395,7 @@ fn deaf(address: SocketAddr) -> TcpStream {
     stream.set_write_timeout(stuck).expect("it can be set");
     // The tag comes back with each reply.
     let tag = [b'x'; 1_000];
-    let call = CompoundBuilder::call(7, &Credential::None, &tag, 1).finish();
+    let call = CompoundBuilder::call(7, &CallCredential::None, &tag, 1).finish();
     let calls = call.repeat(100);
     for _ in 0..2_000 {
         if stream.write_all(&calls).is_err() {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
 use nfs4_proto::nfs4::{Bitmap, ClientId, Stateid, Status, Verifier};
 use nfs4_proto::rpc::Mark;
@@ -101,7 +101,7 @@ fn unread(ground: &Ground<'_>, rng: &mut Rng) -> u64 {
         count: 1 << 20,
     };
     let object = ground.large;
-    let call = CompoundBuilder::call(7, &Credential::None, b"", 0)
+    let call = CompoundBuilder::call(7, &CallCredential::None, b"", 0)
         .putfh(args::PutFh { object })
         .read(read)
         .finish();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nfs4_proto::client::{CompoundBuilder, ReplyReader};
-use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenHow, OpenToLockOwner};
+use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenClaim, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::LockType;
 use nfs4_proto::nfs4::consts::{
@@ -194,8 +194,8 @@ impl<'a> Mount<'a> {
                 share_deny: 0,
                 owner: mount.owner(b"opener"),
                 openhow: match made {
-                    Some(_) => OpenHow::Create(CreateHow::Unchecked(attributes)),
-                    None => OpenHow::NoCreate,
+                    Some(_) => OpenFlag::Create(CreateHow::Unchecked(attributes)),
+                    None => OpenFlag::NoCreate,
                 },
                 claim: OpenClaim::Null(name.as_bytes()),
             };

@@ -2,7 +2,7 @@
 
 use nfs4_engine::fs::FsOp;
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{StableHow, Stateid};
 use nfs4_proto::nfs4::{Bitmap, Op, Status};
@@ -321,7 +321,7 @@ fn ask<'a>(
         Work::OpenCut => {
             let cut = Fattr::size(0);
             let open = args::Open {
-                openhow: OpenHow::Create(CreateHow::Unchecked(cut.raw())),
+                openhow: OpenFlag::Create(CreateHow::Unchecked(cut.raw())),
                 ..opening(file, true)
             };
             c.putrootfh().open(open).getattr(attrs)

@@ -1,8 +1,8 @@
 //! OPEN, CLOSE and OPEN_DOWNGRADE, and the files that they are about.
 
-use nfs4_engine::fs::{Create, FsError, FsOp};
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
-use nfs4_proto::nfs4::attr::SetAttrs;
+use nfs4_engine::fs::{Creation, FsError, FsOp};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
+use nfs4_proto::nfs4::attr::SettableAttrs;
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::ok;
@@ -73,10 +73,10 @@ impl Play {
         if self.peers[peer].is_busy(owner) {
             return;
         }
-        let attrs = Fattr::new(&SetAttrs {
+        let attrs = Fattr::new(&SettableAttrs {
             mode: Some(mode),
             size: (how == How::Cut).then_some(0),
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         });
         let seqid = self.peers[peer].seqid(owner);
         let args = args::Open {
@@ -85,9 +85,9 @@ impl Play {
             share_deny: share.deny,
             owner: self.peers[peer].owner(OWNERS[owner]),
             openhow: match how {
-                How::NoCreate => OpenHow::NoCreate,
-                How::Unchecked | How::Cut => OpenHow::Create(CreateHow::Unchecked(attrs.raw())),
-                How::Guarded => OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+                How::NoCreate => OpenFlag::NoCreate,
+                How::Unchecked | How::Cut => OpenFlag::Create(CreateHow::Unchecked(attrs.raw())),
+                How::Guarded => OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
             },
             ..open_args(b"", NAMES[file])
         };
@@ -97,7 +97,7 @@ impl Play {
         let held = self.sim.held();
         assert_eq!(held.len(), self.flights.len() + 1, "the file is looked for");
         let barred = match &held[self.flights.len()].op {
-            FsOp::Open { how: asked, .. } => how != How::NoCreate && asked.create == Create::No,
+            FsOp::Open { how: asked, .. } => how != How::NoCreate && asked.create == Creation::No,
             other => panic!("{other:?}"),
         };
         if barred {

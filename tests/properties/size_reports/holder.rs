@@ -73,7 +73,7 @@ impl Play {
                 callback.with(Status::DELAY)
             }
             ([CbArgOp::Sequence(sequence), CbArgOp::GetAttr(asked)], Some(held)) => {
-                let ok = res::SequenceOk {
+                let ok = res::CbSequenceOk {
                     sessionid: sequence.sessionid,
                     sequenceid: sequence.sequenceid,
                     slotid: sequence.slotid,
@@ -82,7 +82,7 @@ impl Play {
                 };
                 let change = held.change + u64::from(held.dirty);
                 let values = [change.to_be_bytes(), held.size.to_be_bytes()].concat();
-                let attrs = res::GetAttrOk {
+                let attrs = res::CbGetAttrOk {
                     obj_attributes: FattrRaw {
                         mask: asked.attr_request,
                         values: &values,

@@ -2,7 +2,7 @@
 
 use nfs4_engine::ConnId;
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag};
 use nfs4_proto::nfs4::{FattrRaw, Op, SessionId};
 use nfs4_tests::sim::{Client, Request, open_args, sequence_args};
 
@@ -140,7 +140,7 @@ fn ask<'a>(
             createattrs: FattrRaw::EMPTY,
         }),
         Work::Open => c.putrootfh().open(args::Open {
-            openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
+            openhow: OpenFlag::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
             ..open_args(b"owner", name)
         }),
         Work::Reclaim => c.reclaim_complete(args::ReclaimComplete { one_fs: false }),

@@ -3,7 +3,7 @@
 
 use nfs4_engine::Admin;
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::{
@@ -68,7 +68,7 @@ const CHANGES: [(Op, Build); 7] = [
 
 fn guarded(name: &[u8]) -> args::Open<'_> {
     args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
+        openhow: OpenFlag::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
         ..open_args(b"owner", name)
     }
 }
@@ -223,7 +223,7 @@ fn an_open_of_a_client_that_is_thrown_out_invites_to_try_again_only_what_can_be(
             let (conn, xid, id, record) = if minor == 0 {
                 let mut client = Client40::mounted(&mut sim, "a");
                 let open = args::Open {
-                    openhow: OpenHow::Create(how),
+                    openhow: OpenFlag::Create(how),
                     ..client.open_args(b"owner", b"g")
                 };
                 let xid = sim.xid();
@@ -232,7 +232,7 @@ fn an_open_of_a_client_that_is_thrown_out_invites_to_try_again_only_what_can_be(
             } else {
                 let client = Client::mounted(&mut sim, "a");
                 let open = args::Open {
-                    openhow: OpenHow::Create(how),
+                    openhow: OpenFlag::Create(how),
                     ..open_args(b"owner", b"g")
                 };
                 let request = client.request(&mut sim, 0, true, |c| c.putrootfh().open(open));

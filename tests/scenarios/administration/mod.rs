@@ -7,12 +7,12 @@ mod executed;
 
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::FattrRaw;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
 use nfs4_tests::sim::open_args;
 
 fn create<'a>(c: &'a mut CompoundBuilder, owner: &[u8], name: &[u8]) -> &'a mut CompoundBuilder {
     c.putrootfh().open(args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
         ..open_args(owner, name)
     })
 }

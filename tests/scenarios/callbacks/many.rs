@@ -7,7 +7,7 @@
 use nfs4_proto::client::CbReplyBuilder;
 use nfs4_proto::nfs4::any::CbResOp;
 use nfs4_proto::nfs4::basic::LockType;
-use nfs4_proto::nfs4::callback::res::SequenceOk;
+use nfs4_proto::nfs4::callback::res::CbSequenceOk;
 use nfs4_proto::nfs4::res::Outcome;
 
 use super::*;
@@ -200,7 +200,7 @@ fn no_more_slots_are_used_than_the_client_wants() {
     assert_eq!(callbacks.len(), 4);
     for callback in &callbacks {
         let sequence = callback.sequence();
-        let ok = SequenceOk {
+        let ok = CbSequenceOk {
             sessionid: sequence.sessionid,
             sequenceid: sequence.sequenceid,
             slotid: sequence.slotid,

@@ -17,7 +17,7 @@ use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
 use nfs4_engine::snapshot::{BackChannelState, Cursor};
 use nfs4_engine::{Admin, BackChannelLost, Config, ConnId, Direction, Event, TimerReason};
 use nfs4_proto::nfs4::any::CbArgOp;
-use nfs4_proto::nfs4::args::{self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_RESULT_MAY_NOTIFY_LOCK,

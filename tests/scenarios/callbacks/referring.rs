@@ -31,7 +31,7 @@ fn delegated_on(slot: u32) -> (Sim, Client, Client) {
     let mut maker = Client::mounted(&mut sim, "maker");
     let mode = Fattr::mode(0o666);
     let making = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(mode.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(mode.raw())),
         ..open_args(b"opener", b"f")
     };
     let made = maker.call(&mut sim, |c| c.putrootfh().open(making).getfh());

@@ -1,6 +1,6 @@
 //! CREATE_SESSION once more under the same `csa_sequence`. [RFC 8881 §18.36.4]
 
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn a_replay_is_answered_only_to_the_principal_answered_first() {
     let refused = (Op::CreateSession, Status::CLID_INUSE);
     let alone = other.bare(&mut sim, |c| c.create_session(args));
     let within = other.call(&mut sim, |c| c.create_session(args));
-    let mut nobody = CompoundBuilder::call(sim.xid(), &Credential::None, b"", 1);
+    let mut nobody = CompoundBuilder::call(sim.xid(), &CallCredential::None, b"", 1);
     let record = nobody.create_session(args).finish();
     let without = sim.exchange(client.conn, record);
     for reply in [alone, within, without] {

@@ -176,7 +176,7 @@ fn each_user_of_an_open_is_let_in_for_what_it_was_looked_at() {
     let (mut sim, mut one, _) = two();
     let mode = Fattr::mode(0o644);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(mode.raw())),
         ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, b"shared")
     };
     let reply = open(&mut sim, &mut one, args).all_ok();
@@ -208,7 +208,7 @@ fn an_upgraded_delegation_has_the_rights_of_its_new_user() {
     // Other users may write and not read.
     let attrs = Fattr::mode(0o602);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
         ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, b"box")
     };
     let reply = open(&mut sim, &mut one, args).all_ok();
@@ -301,7 +301,7 @@ fn a_user_once_let_in_opens_again_after_a_change_of_mode() {
     let (mut sim, mut one, _) = two();
     let mode = Fattr::mode(0o444);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(mode.raw())),
         ..opening(3, b"readonly")
     };
     let reply = open(&mut sim, &mut one, args).all_ok();
@@ -393,7 +393,7 @@ fn what_claims_a_delegation_makes_no_file() {
             file: name,
         };
         let args = args::Open {
-            openhow: OpenHow::Create(how),
+            openhow: OpenFlag::Create(how),
             ..claiming(3, claim)
         };
         let reply = open(&mut sim, &mut one, args);

@@ -70,7 +70,7 @@ fn a_new_file_can_be_delegated_to_its_creator() {
     let (mut sim, mut one, _) = two();
     let mode = Fattr::mode(0o444);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(mode.raw())),
         ..opening(3, b"new")
     };
     let reply = open(&mut sim, &mut one, args).all_ok();
@@ -200,7 +200,7 @@ fn what_cannot_be_written_is_not_delegated_for_writing() {
     let named = |objname| args::Lookup { objname };
     let attrs = Fattr::mode(0o666);
     let create = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
         ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, b"f")
     };
     client

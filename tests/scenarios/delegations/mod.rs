@@ -22,9 +22,9 @@ mod v40;
 
 use nfs4_engine::{Config, DelegationKind};
 use nfs4_proto::nfs4::any::CbArgOp;
-use nfs4_proto::nfs4::args::{self, CreateHow, OpenHow};
-use nfs4_proto::nfs4::attr::SetAttrs;
-use nfs4_proto::nfs4::callback::args::Recall;
+use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
+use nfs4_proto::nfs4::attr::SettableAttrs;
+use nfs4_proto::nfs4::callback::args::CbRecall;
 use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
 };
@@ -70,13 +70,13 @@ fn two_with(config: Config) -> (Sim, Client, Client) {
 /// Makes a file of seven bytes that every user may write.
 #[track_caller]
 fn make(sim: &mut Sim, client: &mut Client, name: &[u8]) {
-    let attrs = Fattr::new(&SetAttrs {
+    let attrs = Fattr::new(&SettableAttrs {
         size: Some(7),
         mode: Some(0o666),
-        ..SetAttrs::default()
+        ..SettableAttrs::default()
     });
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(attrs.raw())),
         ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, name)
     };
     let reply = open(sim, client, args).all_ok();
@@ -177,7 +177,7 @@ fn called(sim: &mut Sim) -> Callback {
 
 /// The CB_RECALL of a callback that has nothing else but CB_SEQUENCE.
 #[track_caller]
-fn recall(callback: &Callback) -> Recall<'_> {
+fn recall(callback: &Callback) -> CbRecall<'_> {
     let ops = callback.ops();
     match ops.as_slice() {
         [CbArgOp::Sequence(_), CbArgOp::Recall(recall)] => *recall,

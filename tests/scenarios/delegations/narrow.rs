@@ -156,7 +156,7 @@ fn a_connection_bound_for_callbacks_serves_none_until_there_is_a_credential() {
 /// The answer of a client that has made nothing of a file.
 fn unchanged(callback: &Callback) -> Vec<u8> {
     let sequence = callback.sequence();
-    let ok = res::SequenceOk {
+    let ok = res::CbSequenceOk {
         sessionid: sequence.sessionid,
         sequenceid: sequence.sequenceid,
         slotid: sequence.slotid,
@@ -164,7 +164,7 @@ fn unchanged(callback: &Callback) -> Vec<u8> {
         target_highest_slotid: 0,
     };
     let values = [1_u64.to_be_bytes(), 7_u64.to_be_bytes()].concat();
-    let told = res::GetAttrOk {
+    let told = res::CbGetAttrOk {
         obj_attributes: FattrRaw {
             mask: Bitmap::of(&[num::CHANGE, num::SIZE]),
             values: &values,

@@ -232,7 +232,7 @@ fn an_open_that_cuts_the_file_itself_can_bring_a_delegation_for_it() {
     let (mut sim, mut one, _) = two();
     let cut = Fattr::size(0);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(cut.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(cut.raw())),
         ..opening(3 | OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, b"f")
     };
     let reply = open(&mut sim, &mut one, args).all_ok();

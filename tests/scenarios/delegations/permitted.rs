@@ -109,7 +109,7 @@ fn a_user_without_write_permission_gets_no_write_delegation() {
     let (mut sim, mut one, mut two) = two();
     let mode = Fattr::mode(0o644);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+        openhow: OpenFlag::Create(CreateHow::Guarded(mode.raw())),
         ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 3, b"own")
     };
     let reply = open(&mut sim, &mut one, args).all_ok();
@@ -133,9 +133,9 @@ fn a_length_that_no_file_can_have_is_refused_before_a_recall() {
     let (mut sim, mut one, mut two) = two();
     let held = delegated(&mut sim, &mut one, 1, b"f", READ);
     let fh = args::PutFh { object: &held.fh };
-    let longer = Fattr::new(&SetAttrs {
+    let longer = Fattr::new(&SettableAttrs {
         size: Some(u64::MAX),
-        ..SetAttrs::default()
+        ..SettableAttrs::default()
     });
     let set = args::SetAttr {
         stateid: Stateid::ANONYMOUS,
@@ -162,10 +162,10 @@ fn a_length_that_no_file_can_have_is_refused_before_a_recall() {
         (Some(&b"4294967295"[..]), None),
         (None, Some(&b"4294967295@x"[..])),
     ] {
-        let named = Fattr::new(&SetAttrs {
+        let named = Fattr::new(&SettableAttrs {
             owner,
             owner_group: group,
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         });
         let set = args::SetAttr {
             stateid: Stateid::ANONYMOUS,

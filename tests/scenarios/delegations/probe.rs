@@ -65,14 +65,14 @@ pub(super) fn answer_with(
     };
     assert_eq!(asked.fh, held.fh);
     assert_eq!(asked.attr_request, MASK);
-    let ok = res::SequenceOk {
+    let ok = res::CbSequenceOk {
         sessionid: sequence.sessionid,
         sequenceid: sequence.sequenceid,
         slotid: sequence.slotid,
         highest_slotid: 15,
         target_highest_slotid: 15,
     };
-    let attrs = res::GetAttrOk {
+    let attrs = res::CbGetAttrOk {
         obj_attributes: FattrRaw { mask, values },
     };
     CbReplyBuilder::reply(callback.xid(), b"")

@@ -1,7 +1,7 @@
 //! What brings a delegation back. [RFC 8881 §10.4.4]
 
 use nfs4_engine::{Event, RecallReason};
-use nfs4_proto::nfs4::attr::SetAttrs;
+use nfs4_proto::nfs4::attr::SettableAttrs;
 use nfs4_proto::nfs4::basic::StableHow;
 
 use super::*;
@@ -16,7 +16,7 @@ const OPEN_DENY_WRITE: Deed = |sim, client, _| open_quietly(sim, client, 1, 2);
 const OPEN_CUT: Deed = |sim, client, _| {
     let attrs = Fattr::size(0);
     let args = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(attrs.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(attrs.raw())),
         ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 1, b"f")
     };
     client.call(sim, |c| c.putrootfh().open(args))
@@ -232,9 +232,9 @@ fn names_are_looked_up_only_while_something_is_delegated() {
 #[test]
 fn nothing_is_delegated_that_is_being_changed() {
     let set_mode = |fh: &[u8]| {
-        let attrs = Fattr::new(&SetAttrs {
+        let attrs = Fattr::new(&SettableAttrs {
             mode: Some(0o666),
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         });
         (fh.to_vec(), attrs)
     };

@@ -4,7 +4,7 @@
 use nfs4_engine::Squash;
 use nfs4_engine::fs::FsError;
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::attr::SetTime;
+use nfs4_proto::nfs4::attr::TimeHow;
 use nfs4_proto::nfs4::basic::{LockType, Owner, StableHow, Time};
 use nfs4_tests::sim::{Client40, Pace};
 
@@ -157,7 +157,7 @@ impl Deed {
     }
 
     fn attrs(self) -> Fattr {
-        let mut set = SetAttrs::default();
+        let mut set = SettableAttrs::default();
         match self {
             Deed::Cut | Deed::OpenCut => set.size = Some(0),
             Deed::Lengthen => set.size = Some(9),
@@ -168,9 +168,9 @@ impl Deed {
                     seconds: 1,
                     nanos: 0,
                 };
-                set.time_modify_set = Some(SetTime::ClientTime(time));
+                set.time_modify_set = Some(TimeHow::ClientTime(time));
             }
-            Deed::ServerTime => set.time_access_set = Some(SetTime::ServerTime),
+            Deed::ServerTime => set.time_access_set = Some(TimeHow::ServerTime),
             _ => {}
         }
         Fattr::new(&set)
@@ -195,8 +195,8 @@ impl Deed {
             _ => (2, 0),
         };
         let openhow = match self {
-            Deed::OpenCut => OpenHow::Create(CreateHow::Unchecked(attrs.raw())),
-            _ => OpenHow::NoCreate,
+            Deed::OpenCut => OpenFlag::Create(CreateHow::Unchecked(attrs.raw())),
+            _ => OpenFlag::NoCreate,
         };
         let open = args::Open {
             seqid,
@@ -343,7 +343,7 @@ fn the_superuser_has_it_recalled_unless_it_is_squashed() {
         let mut one = reachable(&mut sim, "one");
         let mode = Fattr::mode(0o600);
         let args = args::Open {
-            openhow: OpenHow::Create(CreateHow::Guarded(mode.raw())),
+            openhow: OpenFlag::Create(CreateHow::Guarded(mode.raw())),
             ..opening(3, b"f")
         };
         let reply = open(&mut sim, &mut one, args).all_ok();

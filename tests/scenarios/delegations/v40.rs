@@ -36,7 +36,7 @@ pub(super) fn delegated_v40(
     }
     let args = args::Open {
         share_access: access,
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         ..client.open_args(b"owner", name)
     };
     let reply = client
@@ -80,7 +80,7 @@ fn a_delegation_of_v40_is_recalled_by_the_callback_path_for_any_client() {
                 }
                 let args = args::Open {
                     share_access: 2,
-                    openhow: OpenHow::NoCreate,
+                    openhow: OpenFlag::NoCreate,
                     ..third.open_args(b"wants", &name)
                 };
                 third.call(sim, |c| c.putrootfh().open(args)).status()
@@ -276,7 +276,7 @@ fn a_repeated_open_whose_delegation_does_not_fit_into_the_reply_gets_resource() 
     };
     old.on(&mut sim, &large.fh, |c| c.setattr(args)).all_ok();
     let opens = args::Open {
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         ..old.open_args(b"owner", b"g")
     };
     let reply = old.call(&mut sim, |c| c.putrootfh().open(opens)).all_ok();

@@ -97,7 +97,7 @@ fn a_share_deny_of_writing_denies_cutting_a_file() {
     let mut other = Client::mounted(&mut sim, "b");
     let size = Fattr::size(0);
     let cutting = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(size.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(size.raw())),
         ..open_args(b"owner", b"f")
     };
     let denies = args::Open {

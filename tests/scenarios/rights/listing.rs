@@ -1,7 +1,7 @@
 //! What a user learns of the entries of a directory. [RFC 8881 §18.23.3]
 
-use nfs4_proto::client::{CompoundBuilder, Credential};
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag};
 use nfs4_proto::nfs4::attr::{AttrValue, num};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_tests::ok;
@@ -71,7 +71,7 @@ const ATTRIBUTES: [u32; 13] = [
 type Told = Result<(Bitmap, Option<Status>), Status>;
 
 /// What a user is told of a directory with the entries x and y.
-fn told(asked: &mut Asked, who: &Credential<'_>, dir: &[u8], attrs: &[u32]) -> Told {
+fn told(asked: &mut Asked, who: &CallCredential<'_>, dir: &[u8], attrs: &[u32]) -> Told {
     let list = listing(0, 4096, attrs);
     let reply = asked.in_directory(who, dir, |c| c.readdir(list));
     if reply.last() != (Op::ReadDir, Status::OK) {
@@ -184,7 +184,7 @@ const TELLS: [(Op, Tells); 11] = [
     (Op::Open, |c| c.open(open_args(b"owner", b"it"))),
     (Op::Open, |c| {
         c.open(args::Open {
-            openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
+            openhow: OpenFlag::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
             ..open_args(b"owner", b"it")
         })
     }),

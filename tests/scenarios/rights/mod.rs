@@ -5,7 +5,7 @@ mod listing;
 mod squash;
 
 use nfs4_engine::{ConnId, Squash};
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::basic::{Stateid, Verifier};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw};
@@ -23,8 +23,8 @@ struct Asked {
 }
 
 /// A user of AUTH_SYS: number, primary group and supplementary groups.
-const fn user(uid: u32, gid: u32, groups: &'static [u32]) -> Credential<'static> {
-    Credential::Sys(AuthSys {
+const fn user(uid: u32, gid: u32, groups: &'static [u32]) -> CallCredential<'static> {
+    CallCredential::Sys(AuthSys {
         stamp: 0,
         machinename: b"model",
         uid,
@@ -33,9 +33,9 @@ const fn user(uid: u32, gid: u32, groups: &'static [u32]) -> Credential<'static>
     })
 }
 
-const ROOT: Credential<'_> = user(0, 0, &[]);
-const ALICE: Credential<'_> = user(1000, 1000, &[]);
-const BOB: Credential<'_> = user(1001, 1001, &[]);
+const ROOT: CallCredential<'_> = user(0, 0, &[]);
+const ALICE: CallCredential<'_> = user(1000, 1000, &[]);
+const BOB: CallCredential<'_> = user(1001, 1001, &[]);
 
 impl Asked {
     fn serving(minor: u32, paths: &[&str], squash: Squash) -> Asked {
@@ -62,7 +62,7 @@ impl Asked {
     #[track_caller]
     fn ask(
         &mut self,
-        who: &Credential<'_>,
+        who: &CallCredential<'_>,
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Reply {
         let mut call = CompoundBuilder::call(self.sim.xid(), who, b"", self.minor);
@@ -76,7 +76,7 @@ impl Asked {
 
     /// Makes a directory in the root; its handle.
     #[track_caller]
-    fn mkdir(&mut self, who: &Credential<'_>, name: &[u8], mode: u32) -> Vec<u8> {
+    fn mkdir(&mut self, who: &CallCredential<'_>, name: &[u8], mode: u32) -> Vec<u8> {
         let mode = Fattr::mode(mode);
         let create = args::Create {
             createattrs: mode.raw(),
@@ -87,7 +87,7 @@ impl Asked {
     }
 
     #[track_caller]
-    fn chmod(&mut self, who: &Credential<'_>, fh: &[u8], mode: u32) {
+    fn chmod(&mut self, who: &CallCredential<'_>, fh: &[u8], mode: u32) {
         let attrs = Fattr::mode(mode);
         let set = setting(&attrs);
         self.in_directory(who, fh, |c| c.setattr(set)).all_ok();
@@ -96,7 +96,7 @@ impl Asked {
     #[track_caller]
     fn in_directory(
         &mut self,
-        who: &Credential<'_>,
+        who: &CallCredential<'_>,
         object: &[u8],
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Reply {

@@ -1,9 +1,9 @@
 //! As which user an export treats each user, and what only the superuser may do.
 
 use nfs4_engine::Squash;
-use nfs4_proto::client::Credential;
+use nfs4_proto::client::CallCredential;
 use nfs4_proto::nfs4::args::{self, CreateType};
-use nfs4_proto::nfs4::attr::{AttrValue, SetAttrs, num};
+use nfs4_proto::nfs4::attr::{AttrValue, SettableAttrs, num};
 use nfs4_proto::nfs4::basic::SpecData;
 use nfs4_proto::nfs4::{Bitmap, Op, Status};
 use nfs4_tests::ok;
@@ -38,7 +38,7 @@ fn only_an_unsquashed_superuser_makes_devices() {
         (CreateType::Directory, false),
         (CreateType::Symlink(b"target"), false),
     ];
-    let users = [(ROOT, true), (ALICE, false), (Credential::None, false)];
+    let users = [(ROOT, true), (ALICE, false), (CallCredential::None, false)];
     for minor in 0..3 {
         for squash in [Squash::None, Squash::Root, Squash::All] {
             let mut asked = Asked::serving(minor, &["/"], squash);
@@ -70,7 +70,7 @@ fn a_squashed_user_has_no_group_of_the_superusers() {
     // of group 0 and into one of group 5.
     type Row = (Squash, (&'static str, &'static str), bool, bool);
     const NONE: Squash = Squash::None;
-    let table: [(Credential<'_>, [Row; 3]); 6] = [
+    let table: [(CallCredential<'_>, [Row; 3]); 6] = [
         (
             user(0, 0, &[0, 5]),
             [
@@ -112,7 +112,7 @@ fn a_squashed_user_has_no_group_of_the_superusers() {
             ],
         ),
         (
-            Credential::None,
+            CallCredential::None,
             [
                 (NONE, (NOBODY, NOBODY), false, false),
                 (Squash::Root, (NOBODY, NOBODY), false, false),
@@ -170,9 +170,9 @@ fn no_user_gives_a_file_to_a_squashed_group() {
             .ask(&who, |c| c.putrootfh().create(create).getfh())
             .all_ok();
         let dir = ok!(reply, GetFh).object.to_vec();
-        let attrs = Fattr::new(&SetAttrs {
+        let attrs = Fattr::new(&SettableAttrs {
             owner_group: Some(gid.as_bytes()),
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         });
         let set = setting(&attrs);
         let reply = asked.in_directory(&who, &dir, |c| c.setattr(set));

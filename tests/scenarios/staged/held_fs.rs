@@ -30,7 +30,7 @@ impl HeldFs {
     pub(super) fn truncation(&mut self, slot: u32) -> Request {
         let empty = Fattr::size(0);
         let open = args::Open {
-            openhow: OpenHow::Create(CreateHow::Unchecked(empty.raw())),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(empty.raw())),
             ..open_args(b"o", b"f")
         };
         self.client.request(&mut self.sim, slot, true, |c| {
@@ -73,7 +73,7 @@ fn with_file(sim: &mut Sim) -> Client {
     let mut client = Client::mounted(sim, "a");
     let one = Fattr::size(1);
     let open = args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(one.raw())),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(one.raw())),
         ..open_args(b"o", b"f")
     };
     let close = args::Close {

@@ -1,6 +1,6 @@
 //! A client that sends valid records with some bytes changed.
 
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::Op;
 use nfs4_proto::rpc::{AuthSys, Mark};
 use nfs4_proto::xdr::List;
@@ -54,7 +54,7 @@ impl Mutant {
 
     fn compound(&self, tape: &mut Tape<'_>) -> Vec<u8> {
         let uid = tape.pick(&[0, 2, 2, 1000]);
-        let user = Credential::Sys(AuthSys {
+        let user = CallCredential::Sys(AuthSys {
             stamp: 0,
             machinename: b"mutant",
             uid,

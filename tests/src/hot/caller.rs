@@ -235,7 +235,7 @@ fn open_args(clientid: ClientId, owner: &[u8]) -> args::Open<'_> {
         share_access: OPEN4_SHARE_ACCESS_BOTH | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
         share_deny: 0,
         owner: Owner { clientid, owner },
-        openhow: args::OpenHow::NoCreate,
+        openhow: args::OpenFlag::NoCreate,
         claim: args::OpenClaim::Null(FILE),
     }
 }
@@ -360,7 +360,7 @@ pub(crate) fn session_args(clientid: ClientId, sequence: u32) -> args::CreateSes
 
 /// A COMPOUND as Linux sends it, still without operations.
 pub(crate) fn call() -> CompoundBuilder {
-    let user = client::Credential::Sys(AuthSys {
+    let user = client::CallCredential::Sys(AuthSys {
         stamp: 0,
         machinename: b"client.example.org",
         uid: UID,

@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use nfs4_driver::{Connection, Limits, Node, SystemClock};
 use nfs4_engine::bytes::{Buf, Bytes};
 use nfs4_engine::fs::{
-    Authority, Backend, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply, FsRequest,
+    Authority, Backend, CompletionSink, Creation, Credential, FsHandle, FsOp, FsReply, FsRequest,
     FsResult, FsTicket, NewNode, OpenHow, Pending, SetAttrs, Stability, Target,
 };
 use nfs4_engine::{
@@ -300,7 +300,7 @@ fn create(dir: FsHandle, name: Bytes) -> FsOp {
         how: OpenHow {
             read: true,
             write: true,
-            create: Create::Unchecked(SetAttrs {
+            create: Creation::Unchecked(SetAttrs {
                 mode: Some(0o666),
                 ..SetAttrs::default()
             }),

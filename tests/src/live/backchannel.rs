@@ -59,7 +59,7 @@ impl BackChannel {
     fn result(&mut self, op: &CbArgOp<'_>, reply: &mut CbReplyBuilder) {
         match op {
             CbArgOp::Sequence(sequence) => {
-                let ok = res::SequenceOk {
+                let ok = res::CbSequenceOk {
                     sessionid: sequence.sessionid,
                     sequenceid: sequence.sequenceid,
                     slotid: sequence.slotid,
@@ -83,7 +83,7 @@ impl BackChannel {
                         mask: Bitmap::of(&[num::CHANGE, num::SIZE]),
                         values: &values,
                     };
-                    let ok = res::GetAttrOk { obj_attributes };
+                    let ok = res::CbGetAttrOk { obj_attributes };
                     reply.result(&CbResOp::GetAttr(Outcome::Ok(ok)))
                 }
                 None => reply.raw(op.op().number(), Status::BADHANDLE, &[]),

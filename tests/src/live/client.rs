@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args::{
-    self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenClaim, OpenHow,
+    self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenClaim, OpenFlag,
 };
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::nfs4::res::OpenDelegation;
@@ -187,7 +187,7 @@ impl Client {
                 clientid: ClientId(0),
                 owner: owner.as_bytes(),
             },
-            openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             claim: OpenClaim::Null(name.as_bytes()),
         };
         let reply = self.reply_to(|c| c.putrootfh().open(open).getfh());
@@ -358,8 +358,8 @@ impl Client {
 
     fn compound(&self) -> CompoundBuilder {
         let credential = match self.uid {
-            None => Credential::None,
-            Some(uid) => Credential::Sys(AuthSys {
+            None => CallCredential::None,
+            Some(uid) => CallCredential::Sys(AuthSys {
                 stamp: 0,
                 machinename: b"tests",
                 uid,

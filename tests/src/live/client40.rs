@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use nfs4_proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args::{self, CbClient, NfsClientId};
 use nfs4_proto::nfs4::basic::NetAddr;
 use nfs4_proto::nfs4::consts::OPEN4_RESULT_CONFIRM;
@@ -182,7 +182,7 @@ impl Client40 {
     /// Starts the next COMPOUND.
     pub fn compose(&mut self) -> CompoundBuilder {
         self.xid = self.xid.wrapping_add(1);
-        let user = Credential::Sys(AuthSys {
+        let user = CallCredential::Sys(AuthSys {
             stamp: 0,
             machinename: b"tests",
             uid: self.uid,

@@ -94,7 +94,7 @@ impl Callback {
     }
 
     /// The CB_SEQUENCE that it begins with.
-    pub fn sequence(&self) -> args::Sequence<'_> {
+    pub fn sequence(&self) -> args::CbSequence<'_> {
         match self.ops().first() {
             Some(CbArgOp::Sequence(sequence)) => *sequence,
             other => panic!("a callback begins with CB_SEQUENCE, not {other:?}"),
@@ -109,7 +109,7 @@ impl Callback {
     /// An answer of CB_SEQUENCE with success and of the operation after it with `status`.
     pub fn with(&self, status: Status) -> Vec<u8> {
         let sequence = self.sequence();
-        let ok = res::SequenceOk {
+        let ok = res::CbSequenceOk {
             sessionid: sequence.sessionid,
             sequenceid: sequence.sequenceid,
             slotid: sequence.slotid,

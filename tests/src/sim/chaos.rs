@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nfs4_engine::ConnId;
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenHow};
+use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status};
 
@@ -348,7 +348,7 @@ impl Work {
 
 fn ask<'a>(c: &'a mut CompoundBuilder, work: Work, name: &[u8]) -> &'a mut CompoundBuilder {
     let open = args::Open {
-        openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
+        openhow: OpenFlag::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
         ..open_args(b"owner", name)
     };
     match work {

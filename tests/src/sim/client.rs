@@ -1,11 +1,11 @@
 //! A model client.
 
 use nfs4_engine::ConnId;
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args::{
-    self, CallbackSecParms, ChannelAttrs, ClientOwner, CreateHow, OpenClaim, OpenHow, StateProtect,
+    self, CallbackSecParms, ChannelAttrs, ClientOwner, CreateHow, OpenClaim, OpenFlag, StateProtect,
 };
-use nfs4_proto::nfs4::attr::{FattrRaw, SetAttrs};
+use nfs4_proto::nfs4::attr::{FattrRaw, SettableAttrs};
 use nfs4_proto::nfs4::basic::{ClientId, Owner, SessionId, StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_proto::rpc::AuthSys;
@@ -248,7 +248,7 @@ impl Client {
         tag: &[u8],
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Vec<u8> {
-        let cred = Credential::Sys(AuthSys {
+        let cred = CallCredential::Sys(AuthSys {
             stamp: 0,
             machinename: b"model",
             uid: self.uid,
@@ -262,7 +262,7 @@ impl Client {
 
 impl Fattr {
     /// These attributes.
-    pub fn new(attrs: &SetAttrs<'_>) -> Fattr {
+    pub fn new(attrs: &SettableAttrs<'_>) -> Fattr {
         let mut w = Writer::new();
         attrs.encode_fattr(&mut w);
         Fattr(w.into_vec())
@@ -270,17 +270,17 @@ impl Fattr {
 
     /// A mode.
     pub fn mode(mode: u32) -> Fattr {
-        Fattr::new(&SetAttrs {
+        Fattr::new(&SettableAttrs {
             mode: Some(mode),
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         })
     }
 
     /// A length.
     pub fn size(size: u64) -> Fattr {
-        Fattr::new(&SetAttrs {
+        Fattr::new(&SettableAttrs {
             size: Some(size),
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         })
     }
 
@@ -311,7 +311,7 @@ pub const fn open_args<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
             clientid: ClientId(0),
             owner,
         },
-        openhow: OpenHow::NoCreate,
+        openhow: OpenFlag::NoCreate,
         claim: OpenClaim::Null(name),
     }
 }
@@ -319,7 +319,7 @@ pub const fn open_args<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
 /// The same, and the file is made if it is not there.
 pub const fn making_args<'a>(owner: &'a [u8], name: &'a [u8]) -> args::Open<'a> {
     args::Open {
-        openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+        openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
         ..open_args(owner, name)
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use nfs4_engine::ConnId;
-use nfs4_proto::client::{CompoundBuilder, Credential};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args::{
-    self, CbClient, CreateHow, Locker, NfsClientId, OpenClaim, OpenHow, OpenToLockOwner,
+    self, CbClient, CreateHow, Locker, NfsClientId, OpenClaim, OpenFlag, OpenToLockOwner,
 };
 use nfs4_proto::nfs4::basic::{ClientId, LockType, NetAddr, Owner, Stateid, Verifier};
 use nfs4_proto::nfs4::consts::OPEN4_RESULT_CONFIRM;
@@ -149,7 +149,7 @@ impl Client40 {
         xid: u32,
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Vec<u8> {
-        let cred = Credential::Sys(AuthSys {
+        let cred = CallCredential::Sys(AuthSys {
             stamp: 0,
             machinename: b"model",
             uid: self.uid,
@@ -183,7 +183,7 @@ impl Client40 {
             share_access: 3,
             share_deny: 0,
             owner: self.owner(owner),
-            openhow: OpenHow::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+            openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             claim: OpenClaim::Null(name),
         }
     }

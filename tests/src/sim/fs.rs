@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Attrs, Backend, Capabilities, CompletionSink, Create, Credential, FsHandle, FsOp, FsReply,
+    Attrs, Backend, Capabilities, CompletionSink, Creation, Credential, FsHandle, FsOp, FsReply,
     FsRequest, FsResult, FsTicket, NewNode, OpenHow, Pending, SetAttrs, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
@@ -74,7 +74,7 @@ impl Fs {
             how: OpenHow {
                 read: true,
                 write: true,
-                create: Create::Guarded(set),
+                create: Creation::Guarded(set),
             },
         };
         match self.of_superuser(op) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::nfs4::args::{self, CbClient, NfsClientId};
 use nfs4_driver::engine::proto::nfs4::basic::NetAddr;
 use nfs4_driver::engine::proto::nfs4::consts::OPEN4_RESULT_CONFIRM;
@@ -128,7 +128,7 @@ impl Client40 {
                 clientid: self.id,
                 owner: b"opener",
             },
-            openhow: args::OpenHow::NoCreate,
+            openhow: args::OpenFlag::NoCreate,
             claim: args::OpenClaim::Null(name),
         };
         let record = self.ok(|c| c.putrootfh().open(open).getfh()).await;
@@ -186,7 +186,7 @@ impl Client40 {
         &mut self,
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Vec<u8> {
-        let mut call = CompoundBuilder::call(9, &Credential::None, b"", 0);
+        let mut call = CompoundBuilder::call(9, &CallCredential::None, b"", 0);
         self.peer.send(&build(&mut call).finish()).await;
         self.peer.reply().await.unwrap()
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nfs4_driver::engine::proto::client::CbReplyBuilder;
 use nfs4_driver::engine::proto::nfs4::any::CbArgOp;
-use nfs4_driver::engine::proto::nfs4::callback::args::Recall;
+use nfs4_driver::engine::proto::nfs4::callback::args::CbRecall;
 use nfs4_driver::engine::proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_driver::engine::proto::nfs4::res::OpenDelegation;
 use nfs4_driver::engine::proto::nfs4::{CbOp, Op, Stateid, Status, args};
@@ -48,7 +48,7 @@ async fn a_client_is_dialled_probed_and_called(on: Transport) {
     let header = reader.header();
     assert_eq!((header.tag, header.minorversion), (&b""[..], 0));
     assert_eq!((header.callback_ident, header.ops), (IDENT, 1));
-    let recall = Recall {
+    let recall = CbRecall {
         stateid: delegation,
         truncate: false,
         fh: &holder.fh,
@@ -296,7 +296,7 @@ async fn make(server: &Running, name: &[u8]) {
 fn opening(share_access: u32, name: &[u8]) -> args::Open<'_> {
     args::Open {
         share_access,
-        openhow: args::OpenHow::NoCreate,
+        openhow: args::OpenFlag::NoCreate,
         ..open(name)
     }
 }

@@ -24,7 +24,7 @@ async fn a_recall_is_this_and_nothing_else(on: Transport) {
         .all_ok();
     let opening = args::Open {
         share_access: 1,
-        openhow: args::OpenHow::NoCreate,
+        openhow: args::OpenFlag::NoCreate,
         ..open(b"file")
     };
     let reply = holder
@@ -43,7 +43,7 @@ async fn a_recall_is_this_and_nothing_else(on: Transport) {
     let mut other = Caller::mounted(server.address, b"other").await;
     let to_write = args::Open {
         share_access: OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2,
-        openhow: args::OpenHow::NoCreate,
+        openhow: args::OpenFlag::NoCreate,
         ..open(b"file")
     };
     let denied = other.call(|c| c.putrootfh().open(to_write)).await;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nfs4_driver::engine::proto::client::{CompoundBuilder, Credential, ReplyReader};
+use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::consts::{
     SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
@@ -211,7 +211,7 @@ impl Lane {
 
 /// Starts a COMPOUND of the user that makes all of them: what a client has is its principal's.
 pub(crate) fn call() -> CompoundBuilder {
-    CompoundBuilder::call(0, &Credential::Sys(USER), b"", 1)
+    CompoundBuilder::call(0, &CallCredential::Sys(USER), b"", 1)
 }
 
 /// It has a stamp, which is encoded anew each time.

@@ -2,7 +2,7 @@
 
 use nfs4_driver::engine::proto::client::ReplyReader;
 use nfs4_driver::engine::proto::nfs4::args::{
-    self, ChannelDirFromClient, CreateHow, CreateType, ExistLockOwner, Locker, OpenClaim, OpenHow,
+    self, ChannelDirFromClient, CreateHow, CreateType, ExistLockOwner, Locker, OpenClaim, OpenFlag,
     OpenToLockOwner,
 };
 use nfs4_driver::engine::proto::nfs4::attr::num;
@@ -289,7 +289,7 @@ fn open(name: &[u8]) -> args::Open<'_> {
         share_access: 3 | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
         share_deny: 0,
         owner: owner(name),
-        openhow: OpenHow::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
+        openhow: OpenFlag::Create(CreateHow::Guarded(FattrRaw::EMPTY)),
         claim: OpenClaim::Null(name),
     }
 }

@@ -15,7 +15,7 @@ pub use self::lock::{
     DelegReturn, ExistLockOwner, FreeStateid, Lock, LockT, LockU, Locker, OpenToLockOwner,
     TestStateid,
 };
-pub use self::open::{Close, CreateHow, Open, OpenClaim, OpenDowngrade, OpenHow};
+pub use self::open::{Close, CreateHow, Open, OpenClaim, OpenDowngrade, OpenFlag};
 pub use self::pnfs::{
     DelegClaim, GetDeviceInfo, GetDeviceList, GetDirDelegation, LayoutCommit, LayoutGet,
     LayoutIoMode, LayoutReturn, LayoutReturnWhat, LayoutUpdate, SetSsv, WantDelegation,

@@ -17,12 +17,12 @@ xdr! {
         share_access: u32,
         share_deny: u32,
         owner: Owner<'a>,
-        openhow: OpenHow<'a>,
+        openhow: OpenFlag<'a>,
         claim: OpenClaim<'a>,
     }
 
     /// Whether OPEN creates [RFC 8881 §18.16].
-    union OpenHow<'a> {
+    union OpenFlag<'a> {
         OPEN4_NOCREATE => NoCreate,
         OPEN4_CREATE => Create(how: CreateHow<'a>),
     }

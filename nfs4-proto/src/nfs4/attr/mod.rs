@@ -10,7 +10,8 @@ mod value;
 pub use self::bitmap::{Bitmap, BitmapIter};
 pub use self::read::AttrReader;
 pub use self::set::{
-    Acl41, AttrError, LayoutHint, ModeMasked, ModeUmask, RetentionSet, SecLabel, SetAttrs, SetTime,
+    Acl41, AttrError, LayoutHint, ModeMasked, ModeUmask, RetentionSet, SecLabel, SettableAttrs,
+    TimeHow,
 };
 pub use self::types::{
     ChangeAttrType, ChangePolicy, FsLocation, FsLocations, FsLocationsInfo, FsLocationsItem,

@@ -106,13 +106,13 @@ macro_rules! for_each_attr {
             SPACE_USED SpaceUsed "space_used" 45 Read 0 [u64];
             SYSTEM System "system" 46 ReadWrite 0 [bool];
             TIME_ACCESS TimeAccess "time_access" 47 Read 0 [Time];
-            TIME_ACCESS_SET TimeAccessSet "time_access_set" 48 Write 0 [SetTime];
+            TIME_ACCESS_SET TimeAccessSet "time_access_set" 48 Write 0 [TimeHow];
             TIME_BACKUP TimeBackup "time_backup" 49 ReadWrite 0 [Time];
             TIME_CREATE TimeCreate "time_create" 50 ReadWrite 0 [Time];
             TIME_DELTA TimeDelta "time_delta" 51 Read 0 [Time];
             TIME_METADATA TimeMetadata "time_metadata" 52 Read 0 [Time];
             TIME_MODIFY TimeModify "time_modify" 53 Read 0 [Time];
-            TIME_MODIFY_SET TimeModifySet "time_modify_set" 54 Write 0 [SetTime];
+            TIME_MODIFY_SET TimeModifySet "time_modify_set" 54 Write 0 [TimeHow];
             MOUNTED_ON_FILEID MountedOnFileid "mounted_on_fileid" 55 Read 0 [u64];
             DIR_NOTIF_DELAY DirNotifDelay "dir_notif_delay" 56 Read 1 [Time];
             DIRENT_NOTIF_DELAY DirentNotifDelay "dirent_notif_delay" 57 Read 1 [Time];

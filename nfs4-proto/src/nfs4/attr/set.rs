@@ -9,7 +9,7 @@ use super::{AttrReader, Bitmap, FattrRaw, num};
 
 xdr! {
     /// What a time is set to [RFC 8881 §3.3.3].
-    union SetTime {
+    union TimeHow {
         SET_TO_SERVER_TIME4 => ServerTime,
         SET_TO_CLIENT_TIME4 => ClientTime(time: Time),
     }
@@ -56,14 +56,14 @@ macro_rules! settable {
     ($($field:ident : $t:ty = $number:ident $doc:literal,)*) => {
         /// The attributes of a SETATTR, CREATE or OPEN, decoded [RFC 8881 §18.30].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub struct SetAttrs<'a> {
+        pub struct SettableAttrs<'a> {
             $(
                 #[doc = $doc]
                 pub $field: Option<$t>,
             )*
         }
 
-        impl<'a> SetAttrs<'a> {
+        impl<'a> SettableAttrs<'a> {
             /// Decodes `raw`, of which only attributes in `supported` may be set.
             pub fn decode(raw: &FattrRaw<'a>, supported: &Bitmap) -> Result<Self, AttrError> {
                 check(&raw.mask, supported)?;
@@ -120,10 +120,10 @@ settable! {
     owner: &'a [u8] = OWNER "The owner as a string.",
     owner_group: &'a [u8] = OWNER_GROUP "The group as a string.",
     system: bool = SYSTEM "Whether it is a system file.",
-    time_access_set: SetTime = TIME_ACCESS_SET "The time of the last read.",
+    time_access_set: TimeHow = TIME_ACCESS_SET "The time of the last read.",
     time_backup: Time = TIME_BACKUP "The time of the last backup.",
     time_create: Time = TIME_CREATE "The time of birth.",
-    time_modify_set: SetTime = TIME_MODIFY_SET "The time of the last write.",
+    time_modify_set: TimeHow = TIME_MODIFY_SET "The time of the last write.",
     dacl: Acl41<'a> = DACL "The discretionary access control list.",
     sacl: Acl41<'a> = SACL "The system access control list.",
     layout_hint: LayoutHint<'a> = LAYOUT_HINT "A wish for the layout.",
@@ -182,23 +182,23 @@ mod tests {
 
     #[test]
     fn both_ways() {
-        let attrs = SetAttrs {
+        let attrs = SettableAttrs {
             size: Some(7),
             mode: Some(0o644),
             owner: Some(b"1000"),
-            time_modify_set: Some(SetTime::ServerTime),
+            time_modify_set: Some(TimeHow::ServerTime),
             mode_umask: Some(ModeUmask {
                 mode: 0o666,
                 umask: 0o22,
             }),
-            ..SetAttrs::default()
+            ..SettableAttrs::default()
         };
         let mut w = Writer::new();
         attrs.encode_fattr(&mut w);
         let mut r = Reader::new(w.as_slice());
         let raw = FattrRaw::decode(&mut r).unwrap();
         assert!(r.is_empty());
-        assert_eq!(SetAttrs::decode(&raw, &supported()), Ok(attrs));
+        assert_eq!(SettableAttrs::decode(&raw, &supported()), Ok(attrs));
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
             mask: Bitmap::of(numbers),
             values,
         };
-        let decode = |raw| SetAttrs::decode(&raw, &supported()).unwrap_err();
+        let decode = |raw| SettableAttrs::decode(&raw, &supported()).unwrap_err();
         assert_eq!(decode(raw(&[num::TYPE], &[])), AttrError::ReadOnly(1));
         assert_eq!(
             decode(raw(&[num::TYPE, 95], &[])),
@@ -225,7 +225,7 @@ mod tests {
         let only_mode = Bitmap::of(&[num::MODE]);
         let size = raw(&[num::SIZE], &[0; 8]);
         assert_eq!(
-            SetAttrs::decode(&size, &only_mode),
+            SettableAttrs::decode(&size, &only_mode),
             Err(AttrError::Unsupported(num::SIZE))
         );
     }

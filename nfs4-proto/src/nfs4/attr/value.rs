@@ -10,7 +10,7 @@ use super::num::for_each_attr;
 use super::{
     Acl41, AttrReader, Bitmap, ChangeAttrType, ChangePolicy, FattrRaw, FsLocations,
     FsLocationsInfo, FsStatus, LayoutHint, MdsThreshold, ModeMasked, ModeUmask, OpenArguments,
-    RetentionGet, RetentionSet, SecLabel, SetTime,
+    RetentionGet, RetentionSet, SecLabel, TimeHow,
 };
 
 macro_rules! values {

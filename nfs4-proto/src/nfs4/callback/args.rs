@@ -10,20 +10,20 @@ use crate::xdr::{Decode, Encode, List, Reader, Writer, XdrError, xdr};
 
 xdr! {
     /// Arguments of CB_GETATTR [RFC 8881 §20.1].
-    struct GetAttr<'a> {
+    struct CbGetAttr<'a> {
         fh: &'a [u8] [max NFS4_FHSIZE],
         attr_request: Bitmap,
     }
 
     /// Arguments of CB_RECALL [RFC 8881 §20.2].
-    struct Recall<'a> {
+    struct CbRecall<'a> {
         stateid: Stateid,
         truncate: bool,
         fh: &'a [u8] [max NFS4_FHSIZE],
     }
 
     /// Arguments of CB_LAYOUTRECALL [RFC 8881 §20.3].
-    struct LayoutRecall<'a> {
+    struct CbLayoutRecall<'a> {
         r#type: u32,
         iomode: LayoutIoMode,
         changed: bool,
@@ -43,19 +43,19 @@ xdr! {
     }
 
     /// Arguments of CB_NOTIFY [RFC 8881 §20.4].
-    struct Notify<'a> {
+    struct CbNotify<'a> {
         stateid: Stateid,
         fh: &'a [u8] [max NFS4_FHSIZE],
-        changes: List<'a, Change<'a>>,
+        changes: List<'a, Notify<'a>>,
     }
 
     /// Changes of the kinds in the mask; the values lie one after the other [RFC 8881 §20.4].
-    struct Change<'a> {
+    struct Notify<'a> {
         mask: Bitmap,
         vals: &'a [u8],
     }
 
-    /// The kinds of changes of a directory: bits of [`Change::mask`] [RFC 8881 §20.4].
+    /// The kinds of changes of a directory: bits of [`Notify::mask`] [RFC 8881 §20.4].
     enum NotifyType {
         ChangeChildAttrs = 0 "NOTIFY4_CHANGE_CHILD_ATTRS",
         ChangeDirAttrs = 1 "NOTIFY4_CHANGE_DIR_ATTRS",
@@ -110,30 +110,30 @@ xdr! {
     }
 
     /// Arguments of CB_PUSH_DELEG [RFC 8881 §20.5].
-    struct PushDeleg<'a> {
+    struct CbPushDeleg<'a> {
         fh: &'a [u8] [max NFS4_FHSIZE],
         delegation: OpenDelegation<'a>,
     }
 
     /// Arguments of CB_RECALL_ANY [RFC 8881 §20.6].
-    struct RecallAny {
+    struct CbRecallAny {
         objects_to_keep: u32,
         type_mask: Bitmap,
     }
 
     /// Arguments of CB_RECALLABLE_OBJ_AVAIL [RFC 8881 §20.7].
-    struct RecallableObjAvail {
+    struct CbRecallableObjAvail {
         objects_to_keep: u32,
         type_mask: Bitmap,
     }
 
     /// Arguments of CB_RECALL_SLOT [RFC 8881 §20.8].
-    struct RecallSlot {
+    struct CbRecallSlot {
         target_highest_slotid: u32,
     }
 
     /// Arguments of CB_SEQUENCE [RFC 8881 §20.9].
-    struct Sequence<'a> {
+    struct CbSequence<'a> {
         sessionid: SessionId,
         sequenceid: u32,
         slotid: u32,
@@ -155,23 +155,23 @@ xdr! {
     }
 
     /// Arguments of CB_WANTS_CANCELLED [RFC 8881 §20.10].
-    struct WantsCancelled {
+    struct CbWantsCancelled {
         contended_wants_cancelled: bool,
         resourced_wants_cancelled: bool,
     }
 
     /// Arguments of CB_NOTIFY_LOCK [RFC 8881 §20.11].
-    struct NotifyLock<'a> {
+    struct CbNotifyLock<'a> {
         fh: &'a [u8] [max NFS4_FHSIZE],
         lock_owner: Owner<'a>,
     }
 
     /// Arguments of CB_NOTIFY_DEVICEID [RFC 8881 §20.12].
-    struct NotifyDeviceId<'a> {
-        changes: List<'a, Change<'a>>,
+    struct CbNotifyDeviceId<'a> {
+        changes: List<'a, Notify<'a>>,
     }
 
-    /// The kinds of changes of a device: bits of [`Change::mask`] [RFC 8881 §20.12].
+    /// The kinds of changes of a device: bits of [`Notify::mask`] [RFC 8881 §20.12].
     enum NotifyDeviceIdType {
         Change = 1 "NOTIFY_DEVICEID4_CHANGE",
         Delete = 2 "NOTIFY_DEVICEID4_DELETE",
@@ -191,7 +191,7 @@ xdr! {
     }
 
     /// Arguments of CB_OFFLOAD [RFC 7862 §16.1].
-    struct Offload<'a> {
+    struct CbOffload<'a> {
         fh: &'a [u8] [max NFS4_FHSIZE],
         stateid: Stateid,
         offload_info: OffloadInfo,

@@ -8,12 +8,12 @@ use crate::xdr::xdr;
 
 xdr! {
     /// Results of CB_GETATTR [RFC 8881 §20.1].
-    struct GetAttrOk<'a> {
+    struct CbGetAttrOk<'a> {
         obj_attributes: FattrRaw<'a>,
     }
 
     /// Results of CB_SEQUENCE [RFC 8881 §20.9].
-    struct SequenceOk {
+    struct CbSequenceOk {
         sessionid: SessionId,
         sequenceid: u32,
         slotid: u32,

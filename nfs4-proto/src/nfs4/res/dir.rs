@@ -51,11 +51,11 @@ xdr! {
 
     /// Results of SECINFO and SECINFO_NO_NAME [RFC 8881 §18.29, §18.45].
     struct SecInfoOk<'a> {
-        flavors: List<'a, SecInfo<'a>>,
+        flavors: List<'a, SecInfoFlavor<'a>>,
     }
 
     /// One way to authenticate [RFC 8881 §18.29].
-    union SecInfo<'a> {
+    union SecInfoFlavor<'a> {
         6 => Gss(info: GssInfo<'a>),
         ; default Flavor
     }
@@ -207,7 +207,7 @@ mod tests {
         assert!(
             ok.flavors
                 .iter()
-                .eq([SecInfo::Flavor(1), SecInfo::Flavor(0)])
+                .eq([SecInfoFlavor::Flavor(1), SecInfoFlavor::Flavor(0)])
         );
     }
 }

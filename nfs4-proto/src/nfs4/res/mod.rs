@@ -15,7 +15,7 @@ mod v42;
 
 pub use self::dir::{
     CreateOk, DirEntries, DirEntry, GssInfo, LinkOk, ReadDirOk, ReadLinkOk, RemoveOk, RenameOk,
-    SecInfo, SecInfoOk,
+    SecInfoFlavor, SecInfoOk,
 };
 pub use self::error::{DecodeError, ErrorBody, Outcome, WithStatus};
 pub use self::file::{AccessOk, CommitOk, GetAttrOk, GetFhOk, ReadOk, SetAttrRes, WriteOk};

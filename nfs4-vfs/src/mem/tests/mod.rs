@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Attrs, Authority, Backend, Create, Credential, DirChange, FsError, FsHandle, FsOp, FsReply,
+    Attrs, Authority, Backend, Creation, Credential, DirChange, FsError, FsHandle, FsOp, FsReply,
     FsRequest, FsResult, NewNode, OpenHow, Opened, Payload, SetAttrs, Stability, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
@@ -180,7 +180,7 @@ impl User {
         &self,
         target: Target,
         (read, write): (bool, bool),
-        create: Create,
+        create: Creation,
     ) -> Result<Opened, FsError> {
         match self.ask(FsOp::Open {
             target,
@@ -195,7 +195,7 @@ impl User {
         }
     }
 
-    fn open_name(&self, dir: FsHandle, name: &str, create: Create) -> Result<Opened, FsError> {
+    fn open_name(&self, dir: FsHandle, name: &str, create: Creation) -> Result<Opened, FsError> {
         self.open(
             Target::Name {
                 dir,
@@ -208,7 +208,7 @@ impl User {
 
     /// A new file without opens.
     fn touch(&self, dir: FsHandle, name: &str) -> Result<FsHandle, FsError> {
-        let opened = self.open_name(dir, name, Create::Guarded(SetAttrs::default()))?;
+        let opened = self.open_name(dir, name, Creation::Guarded(SetAttrs::default()))?;
         self.fs.release(opened.fh);
         Ok(opened.fh)
     }

@@ -305,9 +305,9 @@ impl Model {
     fn open(&mut self, user: &User, dir: Id, name: String, guarded: bool) {
         let set = SetAttrs::default();
         let create = if guarded {
-            Create::Guarded(set)
+            Creation::Guarded(set)
         } else {
-            Create::Unchecked(set)
+            Creation::Unchecked(set)
         };
         let opened = user.open_name(self.things[dir].1, &name, create);
         if matches!(self.things[dir].0, Thing::Symlink) && !self.is_gone(dir) {

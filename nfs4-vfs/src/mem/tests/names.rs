@@ -149,7 +149,7 @@ fn change_infos_of_successive_changes_are_contiguous() {
     assert_eq!(third, same);
     assert_eq!(user.attrs(top).unwrap().change, third.after);
     let opened = user
-        .open_name(top, "h", Create::Unchecked(SetAttrs::default()))
+        .open_name(top, "h", Creation::Unchecked(SetAttrs::default()))
         .unwrap();
     assert_eq!(
         (opened.dir.before, opened.dir.after),
@@ -282,20 +282,20 @@ fn open_creates_finds_or_refuses_a_file() {
         ..SetAttrs::default()
     };
     assert_eq!(
-        user.open_name(top, "f", Create::No).err(),
+        user.open_name(top, "f", Creation::No).err(),
         Some(FsError::NotFound)
     );
-    let made = user.open_name(top, "f", Create::Unchecked(set)).unwrap();
+    let made = user.open_name(top, "f", Creation::Unchecked(set)).unwrap();
     assert!(made.created && made.attrs.mode == 0o444 && made.dir.before < made.dir.after);
     let found = user
-        .open_name(top, "f", Create::Unchecked(SetAttrs::default()))
+        .open_name(top, "f", Creation::Unchecked(SetAttrs::default()))
         .unwrap();
     assert!(!found.created && found.fh == made.fh && found.attrs.mode == 0o444);
     assert_eq!(
-        user.open_name(top, "f", Create::Guarded(set)).err(),
+        user.open_name(top, "f", Creation::Guarded(set)).err(),
         Some(FsError::Exists)
     );
-    let exclusive = |verifier| Create::Exclusive {
+    let exclusive = |verifier| Creation::Exclusive {
         verifier: [verifier; 8],
         set,
     };
@@ -320,7 +320,7 @@ fn open_creates_finds_or_refuses_a_file() {
     user.mkdir(top, "d").unwrap();
     let link = user.make(top, "l", NewNode::Symlink(bytes("f"))).unwrap();
     user.make(top, "p", NewNode::Fifo).unwrap();
-    for create in [Create::No, Create::Unchecked(set)] {
+    for create in [Creation::No, Creation::Unchecked(set)] {
         assert_eq!(
             user.open_name(top, "d", create).err(),
             Some(FsError::IsDirectory)
@@ -335,11 +335,11 @@ fn open_creates_finds_or_refuses_a_file() {
         );
     }
     assert_eq!(
-        user.open_name(link, "f", Create::No).err(),
+        user.open_name(link, "f", Creation::No).err(),
         Some(FsError::IsSymlink)
     );
     assert_eq!(
-        user.open_name(made.fh, "f", Create::No).err(),
+        user.open_name(made.fh, "f", Creation::No).err(),
         Some(FsError::NotDirectory)
     );
     assert_eq!(user.lookup(link, "f"), Err(FsError::IsSymlink));

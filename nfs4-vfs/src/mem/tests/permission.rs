@@ -12,7 +12,7 @@ fn people() -> (User, User, User, User) {
 }
 
 fn open_rights(user: &User, fh: FsHandle) -> (bool, bool) {
-    let try_open = |how| match user.open(Target::Handle(fh), how, Create::No) {
+    let try_open = |how| match user.open(Target::Handle(fh), how, Creation::No) {
         Ok(opened) => {
             user.fs.release(opened.fh);
             true
@@ -188,7 +188,7 @@ fn new_entries_of_a_setgid_directory_get_its_group() {
         ..SetAttrs::default()
     };
     let opened = carol
-        .open_name(dir, "program", Create::Guarded(set))
+        .open_name(dir, "program", Creation::Guarded(set))
         .unwrap();
     assert_eq!(opened.attrs.mode, 0o755);
     carol.fs.release(opened.fh);
@@ -219,7 +219,7 @@ fn only_the_superuser_gives_files_away() {
         uid: Some(7),
         ..SetAttrs::default()
     };
-    let create = Create::Guarded(set);
+    let create = Creation::Guarded(set);
     assert_eq!(bob.open_name(root.top(), "g", create).err(), refused);
     assert_eq!(
         root.open_name(root.top(), "g", create).unwrap().attrs.uid,
@@ -325,18 +325,18 @@ fn a_new_file_is_open_whatever_its_mode() {
         ..SetAttrs::default()
     };
     let opened = alice
-        .open_name(alice.top(), "f", Create::Guarded(set))
+        .open_name(alice.top(), "f", Creation::Guarded(set))
         .unwrap();
     assert!(opened.created);
-    let again = alice.open_name(alice.top(), "f", Create::Unchecked(set));
+    let again = alice.open_name(alice.top(), "f", Creation::Unchecked(set));
     assert_eq!(again.err(), Some(FsError::AccessDenied));
     let target = || Target::Name {
         dir: bob.top(),
         name: bytes("f"),
     };
     assert_eq!(
-        bob.open(target(), (false, true), Create::No).err(),
+        bob.open(target(), (false, true), Creation::No).err(),
         Some(FsError::AccessDenied)
     );
-    bob.open(target(), (true, false), Create::No).unwrap();
+    bob.open(target(), (true, false), Creation::No).unwrap();
 }

@@ -22,13 +22,13 @@ fn written_bytes_take_free_space_until_they_are_removed() {
 fn an_open_file_keeps_its_space_until_the_last_release() {
     let user = root();
     let before = user.used();
-    let how = Create::Unchecked(SetAttrs::default());
+    let how = Creation::Unchecked(SetAttrs::default());
     let opened = user.open_name(user.top(), "f", how).unwrap();
     assert_eq!(user.open_name(user.top(), "f", how).unwrap().fh, opened.fh);
     user.remove(user.top(), "f").unwrap();
     user.write(opened.fh, 0, &[7; 100_000]).unwrap();
     assert_eq!(user.attrs(opened.fh).unwrap().links, 0);
-    user.open(Target::Handle(opened.fh), (true, true), Create::No)
+    user.open(Target::Handle(opened.fh), (true, true), Creation::No)
         .unwrap();
     assert_eq!(
         user.link(opened.fh, user.top(), "g"),

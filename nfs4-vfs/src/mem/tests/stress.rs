@@ -61,7 +61,7 @@ fn tear(user: &User, dice: &mut Dice, dirs: &mut Vec<FsHandle>, held: &mut Vec<F
             }
         }
         2 | 3 => {
-            let create = Create::Unchecked(SetAttrs::default());
+            let create = Creation::Unchecked(SetAttrs::default());
             if let Ok(opened) = user.open_name(dir, &name, create) {
                 let offset = dice.roll(200_000);
                 let _ = user.write(opened.fh, offset, &[7; 5000]);
@@ -96,7 +96,7 @@ fn concurrent_writes_reads_and_truncations_are_consistent() {
     let user = with_capacity(8 * MIB);
     let before = user.used();
     let opened = user
-        .open_name(user.top(), "f", Create::Unchecked(SetAttrs::default()))
+        .open_name(user.top(), "f", Creation::Unchecked(SetAttrs::default()))
         .unwrap();
     let (file, going) = (opened.fh, until(Duration::from_millis(500)));
     std::thread::scope(|scope| {
@@ -212,7 +212,7 @@ fn an_open_file_stays_when_its_last_name_is_removed() {
             // No assertion here: the other thread would wait forever.
             for file in receiver {
                 barrier.wait();
-                let opened = user.open(Target::Handle(file), (true, true), Create::No);
+                let opened = user.open(Target::Handle(file), (true, true), Creation::No);
                 let linked = user.link(file, top, "g").is_ok();
                 if opened.is_ok() {
                     lost.fetch_add(u32::from(user.write(file, 0, b"x").is_err()), Relaxed);

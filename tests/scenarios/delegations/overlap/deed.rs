@@ -90,7 +90,7 @@ impl Deed {
             Deed::OpenCut => {
                 let cut = Fattr::size(0);
                 c.putrootfh().open(args::Open {
-                    openhow: OpenHow::Create(CreateHow::Unchecked(cut.raw())),
+                    openhow: OpenFlag::Create(CreateHow::Unchecked(cut.raw())),
                     ..opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, name)
                 })
             }
