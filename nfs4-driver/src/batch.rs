@@ -4,12 +4,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
-use nfs4_engine::fs::{
-    Backend, CompletionSink, FsError, FsHandle, FsOp, FsReply, FsRequest, FsResult, FsTicket,
-    Pending,
-};
+use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
+use nfs4_engine::fs::{Backend, FsError, FsHandle, FsOp, FsRequest, FsResult};
 use nfs4_engine::{ConnId, DialId, Event, Input};
 
 use crate::clock::Clock;
@@ -168,20 +166,17 @@ impl Batch {
         request: FsRequest,
         sink: &Arc<dyn CompletionSink>,
     ) -> Option<FsResult> {
-        let mut pending = Pending::new(ticket, sink);
-        let answer = catch_unwind(AssertUnwindSafe(|| backend.submit(request, &mut pending)));
-        match (answer, pending.taken()) {
-            (Ok(Poll::Ready(result)), 0) => Some(result),
-            (Ok(Poll::Pending), 1) => None,
-            (Ok(answer), _) => {
-                if let Poll::Ready(Ok(FsReply::Opened(opened))) = answer {
-                    // The file is open nevertheless.
-                    let fh = opened.fh;
+        let submit = || driver::submit(&*backend, ticket, request, sink);
+        match catch_unwind(AssertUnwindSafe(submit)) {
+            Ok(Submitted::Answered(result)) => Some(result),
+            Ok(Submitted::Later) => None,
+            Ok(Submitted::Misused { opened }) => {
+                if let Some(fh) = opened {
                     self.work.push_back(Work::Release { backend, fh });
                 }
                 Some(Err(FsError::Misused))
             }
-            (Err(_), _) => Some(Err(FsError::Panicked)),
+            Err(_) => Some(Err(FsError::Panicked)),
         }
     }
 }

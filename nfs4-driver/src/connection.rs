@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::CompletionSink;
+use nfs4_engine::fs::driver::CompletionSink;
 use nfs4_engine::proto::rpc::{MessageType, RecordLimits};
 use nfs4_engine::{Admin, ConnId, Input};
 

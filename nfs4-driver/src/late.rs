@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use nfs4_engine::fs::{FsResult, FsTicket};
+use nfs4_engine::fs::FsResult;
+use nfs4_engine::fs::driver::FsTicket;
 
 use crate::mailbox::LateAnswers;
 use crate::shared::Shared;

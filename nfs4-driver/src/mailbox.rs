@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::Waker;
 
-use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::fs::FsResult;
+use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
 use nfs4_engine::{ConnId, Outbox, Reply};
 
 use crate::error::Evicted;

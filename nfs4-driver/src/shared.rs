@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use nfs4_engine::fs::{CompletionSink, FsResult, FsTicket};
+use nfs4_engine::fs::FsResult;
+use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Reply, Segment};
 
 use crate::batch::{Batch, DialOrder, Work};

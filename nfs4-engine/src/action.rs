@@ -13,7 +13,8 @@ use nfs4_proto::rpc::{Fault, write_mark};
 use nfs4_proto::xdr::Writer;
 
 use crate::event::Event;
-use crate::fs::{Backend, FsHandle, FsRequest, FsTicket};
+use crate::fs::driver::FsTicket;
+use crate::fs::{Backend, FsHandle, FsRequest};
 use crate::ids::{ConnId, DialId};
 use crate::metrics::Metrics;
 use crate::time::Now;

@@ -7,7 +7,7 @@ use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
-use crate::fs::{FsCall, FsFault};
+use crate::fs::driver::{FsCall, FsFault};
 use crate::ids::ConnId;
 
 /// A fact that is worth a line in a log.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::event::Event;
-use crate::fs::{FsCall, FsFault};
+use crate::fs::driver::{FsCall, FsFault};
 use crate::time::Mono;
 
 /// When each kind of fault was last reported.

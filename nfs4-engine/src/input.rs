@@ -8,7 +8,8 @@ use nfs4_proto::rpc::Fault;
 
 use crate::admin::Admin;
 use crate::delegation_kind::Touch;
-use crate::fs::{Credential, FsHandle, FsResult, FsTicket};
+use crate::fs::driver::FsTicket;
+use crate::fs::{Credential, FsHandle, FsResult};
 use crate::ids::{ConnId, DialId};
 
 /// One event from outside.

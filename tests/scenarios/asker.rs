@@ -1,7 +1,8 @@
 //! All ways in which an operation asks a file system.
 
 use nfs4_engine::Event;
-use nfs4_engine::fs::{FsCall, FsError, FsFault};
+use nfs4_engine::fs::FsError;
+use nfs4_engine::fs::driver::{FsCall, FsFault};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag, SecInfoStyle};
 use nfs4_proto::nfs4::attr::num;

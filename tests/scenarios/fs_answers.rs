@@ -2,9 +2,10 @@
 
 use nfs4_engine::Wall;
 use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::driver::{FsCall, FsFault};
 use nfs4_engine::fs::{
-    AccessMask, Attrs, Device, DirChange, FileKind, FsCall, FsError, FsFault, FsHandle, FsReply,
-    FsResult, Opened, Payload, Stability,
+    AccessMask, Attrs, Device, DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, Opened,
+    Payload, Stability,
 };
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use nfs4_engine::fs::{FsCall, FsError, FsFault};
+use nfs4_engine::fs::FsError;
+use nfs4_engine::fs::driver::{FsCall, FsFault};
 use nfs4_proto::nfs4::{Op, Status, errors};
 use nfs4_tests::sim::Sim;
 

@@ -1,9 +1,8 @@
 //! Listings of a file system that cannot be: they end, and the good entries are in them.
 
 use nfs4_engine::Wall;
-use nfs4_engine::fs::{
-    Attrs, Device, DirWriter, FileKind, FsCall, FsFault, FsHandle, FsOp, FsReply, Full,
-};
+use nfs4_engine::fs::driver::{FsCall, FsFault};
+use nfs4_engine::fs::{Attrs, Device, DirWriter, FileKind, FsHandle, FsOp, FsReply, Full};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::Verifier;
 use nfs4_proto::nfs4::{Bitmap, Op, Status, args};

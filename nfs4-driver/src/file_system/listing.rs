@@ -2,9 +2,10 @@
 
 use std::hash::Hasher as _;
 
+use nfs4_engine::fs::driver::Listing;
 use nfs4_engine::fs::{
     Caller, DirWriter, Entry, FileKind, FileSystem, FsError, FsHandle, FsReply, FsResult, Full,
-    Listing, Protection, Rights,
+    Protection, Rights,
 };
 use siphasher::sip::SipHasher13;
 

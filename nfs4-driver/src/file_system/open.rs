@@ -2,7 +2,7 @@
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Attrs, Caller, Create, DirChange, FileKind, FileSystem, FsError, FsHandle, FsReply, FsResult,
+    Attrs, Caller, Creation, DirChange, FileKind, FileSystem, FsError, FsHandle, FsReply, FsResult,
     OpenHow, Opened, Protection, SetAttrs, Target,
 };
 
@@ -34,11 +34,11 @@ impl<F: FileSystem> Host<F> {
             self.check_search(&caller, dir).await?;
             match self.fs.lookup(caller.clone(), dir, name.clone()).await {
                 Ok(found) => return self.open_found(caller, dir, found, how).await,
-                Err(FsError::NotFound) if how.create != Create::No => {}
+                Err(FsError::NotFound) if how.create != Creation::No => {}
                 Err(why) => return Err(why),
             }
             match self.open_new(caller.clone(), dir, &name, how).await {
-                Err(FsError::Exists) if !matches!(how.create, Create::Guarded(_)) => {}
+                Err(FsError::Exists) if !matches!(how.create, Creation::Guarded(_)) => {}
                 result => return result,
             }
         }
@@ -53,9 +53,9 @@ impl<F: FileSystem> Host<F> {
         how: &OpenHow,
     ) -> Result<Opened, FsError> {
         let repeated = match how.create {
-            Create::No | Create::Unchecked(_) => false,
-            Create::Guarded(_) => return Err(FsError::Exists),
-            Create::Exclusive { verifier, .. } => {
+            Creation::No | Creation::Unchecked(_) => false,
+            Creation::Guarded(_) => return Err(FsError::Exists),
+            Creation::Exclusive { verifier, .. } => {
                 if !self.verifiers.is_of(&fh, verifier) {
                     return Err(FsError::Exists);
                 }
@@ -89,9 +89,9 @@ impl<F: FileSystem> Host<F> {
     ) -> Result<Opened, FsError> {
         let above = self.changed_dir(&caller, dir).await?;
         let (set, verifier) = match how.create {
-            Create::No => return Err(FsError::NotFound),
-            Create::Unchecked(set) | Create::Guarded(set) => (set, None),
-            Create::Exclusive { verifier, set } => (set, Some(verifier)),
+            Creation::No => return Err(FsError::NotFound),
+            Creation::Unchecked(set) | Creation::Guarded(set) => (set, None),
+            Creation::Exclusive { verifier, set } => (set, Some(verifier)),
         };
         let set: SetAttrs = self.first_attributes(&caller, &above, FileKind::Regular, set)?;
         let made = self.fs.create(caller.clone(), dir, name.clone(), set);

@@ -2,7 +2,7 @@
 
 use crate::action::Outbox;
 use crate::core::Core;
-use crate::fs::{FsCall, FsFault};
+use crate::fs::driver::{FsCall, FsFault};
 
 impl Core {
     /// Reports a fault of a file system, at most once a minute for each pair of call and fault.

@@ -8,7 +8,8 @@ use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
-use super::{Attrs, FileKind, FsFault, FsHandle, FsStat};
+use super::fault::FsFault;
+use super::{Attrs, FileKind, FsHandle, FsStat};
 use crate::attr::{self, Object, Source, Template, View};
 
 /// Receives the entries of a READDIR; it knows the client's limits and the attributes that the

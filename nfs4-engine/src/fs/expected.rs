@@ -1,8 +1,7 @@
 //! Checks of a file system's answers against its contract; the engine checks them nowhere else.
 
-use super::{
-    Attrs, FileKind, FsFault, FsHandle, FsOp, FsReply, FsStat, Payload, Stability, Target, Want,
-};
+use super::fault::FsFault;
+use super::{Attrs, FileKind, FsHandle, FsOp, FsReply, FsStat, Payload, Stability, Target, Want};
 
 /// The rules for the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use super::FsError;
 /// [`Backend`](super::Backend) state. Only the request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FsFault {
-    /// An error that the request may not return ([`FsCall::errors`](super::FsCall::errors)): the
-    /// client gets the nearest status that the operation may return. Or there was no valid answer.
+    /// An error that the request may not return ([`FsCall::errors`](super::call::FsCall::errors)):
+    /// the client gets the nearest status that the operation may return. Or there was no valid
+    /// answer.
     Error(FsError),
     /// The answer is for another kind of request, or for another request.
     Reply,

@@ -1,6 +1,6 @@
 //! The file-system boundary: the requests of the engine to a file system, and their answers.
 //!
-//! The engine performs no IO. It emits an [`FsRequest`] for a [`Backend`]; the driver submits it
+//! The engine performs no IO. It emits an [`FsRequest`] for a [`Backend`]; the [`driver`] submits it
 //! outside the engine's lock and returns the [`FsResult`] to the engine. A backend that is always
 //! ready, such as an in-memory one, answers at once; another takes a [`Completion`] and answers
 //! from any thread.
@@ -13,8 +13,10 @@ mod attrs;
 mod backend;
 mod call;
 mod capabilities;
+mod completion;
 mod credential;
 mod dir;
+pub mod driver;
 mod error;
 mod expected;
 mod fault;
@@ -23,18 +25,18 @@ mod handle;
 mod payload;
 mod protection;
 mod request;
+mod ticket;
 
-pub use answers::{Data, Entries, Entry, Listing, Written};
+pub use answers::{Data, Entries, Entry, Written};
 pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
-pub use backend::{Backend, Completion, CompletionSink, FsTicket, Pending};
-pub use call::FsCall;
+pub use backend::Backend;
 pub use capabilities::Capabilities;
+pub use completion::{Completion, Pending};
 pub use credential::{Credential, Flavor};
 pub(crate) use dir::MAX_NAME;
 pub use dir::{DirWriter, Full};
 pub use error::FsError;
 pub(crate) use expected::Expected;
-pub use fault::FsFault;
 pub use filesystem::{Caller, FileSystem, Permissions};
 pub use handle::{FsHandle, HandleTooLong};
 pub use payload::{Payload, Pieces};

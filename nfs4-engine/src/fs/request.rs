@@ -26,7 +26,7 @@ pub struct FsRequest {
 /// Names are never empty, ".", ".." or longer than
 /// [`Capabilities::max_name`](super::Capabilities::max_name), and contain neither '/' nor NUL.
 ///
-/// Every request may return the errors of [`FsCall::COMMON`](super::FsCall::COMMON):
+/// Every request may return the errors of [`FsCall::COMMON`](super::driver::FsCall::COMMON):
 /// [`FsError::AccessDenied`], [`FsError::Stale`] (the object of a handle no longer exists),
 /// [`FsError::BadHandle`], [`FsError::Io`] and [`FsError::Busy`]; and the errors named at its
 /// variant. An answer that breaks the rules of its variant fails this request only: the client gets

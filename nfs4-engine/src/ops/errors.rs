@@ -4,7 +4,8 @@ use nfs4_proto::nfs4::errors;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
-use crate::fs::{FsCall, FsError};
+use crate::fs::FsError;
+use crate::fs::driver::FsCall;
 
 /// Whether an operation may return this status, by the lists of the RFCs and [`EXCEPTIONS`].
 pub(crate) fn permits(op: Op, minor: u32, status: Status) -> bool {

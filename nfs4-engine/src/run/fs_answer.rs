@@ -3,7 +3,8 @@
 use crate::action::Outbox;
 use crate::compound::Compound;
 use crate::core::Core;
-use crate::fs::{FsError, FsFault, FsReply, FsResult, FsTicket};
+use crate::fs::driver::{FsFault, FsTicket};
+use crate::fs::{FsError, FsReply, FsResult};
 use crate::keys::CompoundKey;
 use crate::ops::errors;
 use crate::run::Runner;

@@ -6,13 +6,14 @@ mod codec;
 
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use nfs4_driver::{Connection, Limits, Node, SystemClock};
 use nfs4_engine::bytes::{Buf, Bytes};
+use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
 use nfs4_engine::fs::{
-    Authority, Backend, CompletionSink, Creation, Credential, FsHandle, FsOp, FsReply, FsRequest,
-    FsResult, FsTicket, NewNode, OpenHow, Pending, SetAttrs, Stability, Target,
+    Authority, Backend, Creation, Credential, FsHandle, FsOp, FsReply, FsRequest, FsResult,
+    NewNode, OpenHow, SetAttrs, Stability, Target,
 };
 use nfs4_engine::{
     Action, Boot, Call, Config, ConnId, Engine, Export, Input, Mono, Now, Outbox, Segment, Wall,
@@ -158,8 +159,8 @@ impl HotEngine {
                     backend,
                     request,
                 } => {
-                    let mut pending = Pending::new(ticket, &self.sink);
-                    let Poll::Ready(result) = backend.submit(request, &mut pending) else {
+                    let submitted = driver::submit(&*backend, ticket, request, &self.sink);
+                    let Submitted::Answered(result) = submitted else {
                         unreachable!("MemFs answers at once");
                     };
                     let done = Input::FsDone { ticket, result };

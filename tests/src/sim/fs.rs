@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
 use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
 use nfs4_engine::fs::{
-    Attrs, Backend, Capabilities, CompletionSink, Creation, Credential, FsHandle, FsOp, FsReply,
-    FsRequest, FsResult, FsTicket, NewNode, OpenHow, Pending, SetAttrs, Target, Want,
+    Attrs, Backend, Capabilities, Creation, Credential, FsHandle, FsOp, FsReply, FsRequest,
+    FsResult, NewNode, OpenHow, Pending, SetAttrs, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
 use nfs4_vfs::{MemFs, MemFsConfig};
@@ -182,10 +183,9 @@ impl Job {
     /// Lets the file system execute it; what it answers.
     pub(super) fn carry_out(self) -> (FsTicket, FsResult) {
         let sink: Arc<dyn CompletionSink> = Arc::new(NeverLate);
-        let mut pending = Pending::new(self.ticket, &sink);
-        match self.backend.submit(self.request, &mut pending) {
-            Poll::Ready(result) => (self.ticket, result),
-            Poll::Pending => unreachable!("MemFs answers at once"),
+        match driver::submit(&*self.backend, self.ticket, self.request, &sink) {
+            Submitted::Answered(result) => (self.ticket, result),
+            other => unreachable!("MemFs answers at once: {other:?}"),
         }
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use nfs4_engine::Input;
-use nfs4_engine::fs::{Backend, FsError, FsReply, FsRequest, FsResult, FsTicket};
+use nfs4_engine::fs::driver::FsTicket;
+use nfs4_engine::fs::{Backend, FsError, FsReply, FsRequest, FsResult};
 
 use super::fs::Job;
 use super::world::Sim;

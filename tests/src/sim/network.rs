@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nfs4_engine::fs::{FsResult, FsTicket};
+use nfs4_engine::fs::FsResult;
+use nfs4_engine::fs::driver::FsTicket;
 use nfs4_engine::{ConnId, DialError, DialId};
 
 use super::fs::Job;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nfs4_engine::fs::{FsHandle, FsResult, FsTicket};
+use nfs4_engine::fs::driver::FsTicket;
+use nfs4_engine::fs::{FsHandle, FsResult};
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::snapshot::Cursor;
 use nfs4_engine::{

@@ -1,0 +1,51 @@
+//! What a driver needs to submit requests to file systems, and what events say of them; the author
+//! of a file system needs none of it.
+
+use alloc::sync::Arc;
+use core::task::Poll;
+
+use super::{Backend, FsHandle, FsReply, FsRequest, FsResult, Pending};
+
+pub use super::answers::Listing;
+pub use super::call::FsCall;
+pub use super::fault::FsFault;
+pub use super::ticket::{CompletionSink, FsTicket};
+
+/// What became of a request: see [`submit`].
+#[derive(Debug)]
+pub enum Submitted {
+    /// The file system answered at once.
+    Answered(FsResult),
+    /// The answer comes through the sink.
+    Later,
+    /// The file system mixed answering at once and later, which is
+    /// [`FsError::Misused`](super::FsError::Misused). What a completion still answers is ignored.
+    Misused {
+        /// A file that it opened nevertheless, to be released.
+        opened: Option<FsHandle>,
+    },
+}
+
+/// Submits a request. The file system answers at once, or later through `sink`.
+///
+/// # Panics
+/// If the file system panics. The driver catches that, and the request has the answer
+/// [`FsError::Panicked`](super::FsError::Panicked).
+#[inline]
+pub fn submit(
+    backend: &dyn Backend,
+    ticket: FsTicket,
+    request: FsRequest,
+    sink: &Arc<dyn CompletionSink>,
+) -> Submitted {
+    let mut pending = Pending::new(ticket, sink);
+    let answer = backend.submit(request, &mut pending);
+    match (answer, pending.taken()) {
+        (Poll::Ready(result), 0) => Submitted::Answered(result),
+        (Poll::Pending, 1) => Submitted::Later,
+        (Poll::Ready(Ok(FsReply::Opened(opened))), _) => Submitted::Misused {
+            opened: Some(opened.fh),
+        },
+        (Poll::Ready(_) | Poll::Pending, _) => Submitted::Misused { opened: None },
+    }
+}
