@@ -7,8 +7,7 @@
 //! connection finds no room, connections that move no bytes are closed to make room.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::error::Evicted;
 use crate::limits::Limits;
 use crate::mailbox::Mailbox;
 use crate::roster::Origin;
+use crate::sync::{AtomicBool, AtomicU64, FairMutex, FairMutexGuard, Mutex, MutexGuard, Ordering};
 
 /// The memory of a node that is available to its peers.
 pub(crate) struct Budget {
@@ -38,7 +38,7 @@ struct Pool {
 struct Peer {
     held: [AtomicU64; POOLS],
     /// Held by the connection that waits for the engine's lock or has it.
-    line: parking_lot::Mutex<()>,
+    line: FairMutex<()>,
 }
 
 /// What one connection holds.
@@ -217,7 +217,7 @@ impl Budget {
 impl Account {
     /// The line in which connections from one address wait for each other before they wait for the
     /// engine's lock: however many they are, another peer waits behind one of them at most.
-    pub(crate) fn stand_in_line(&self) -> parking_lot::MutexGuard<'_, ()> {
+    pub(crate) fn stand_in_line(&self) -> FairMutexGuard<'_, ()> {
         self.peer.line.lock()
     }
 

@@ -3,12 +3,12 @@
 use std::ops::{Deref, DerefMut};
 use std::thread::panicking;
 
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{FairMutex, FairMutexGuard};
 
 /// A value behind a lock. A waiting thread gets it after a fraction of a millisecond, however often
 /// other threads take it; after a panic of a holder, no thread gets it.
 pub(crate) struct FairLock<T> {
-    inner: Mutex<Inner<T>>,
+    inner: FairMutex<Inner<T>>,
 }
 
 struct Inner<T> {
@@ -18,7 +18,7 @@ struct Inner<T> {
 
 /// The lock, held until it is dropped.
 pub(crate) struct FairGuard<'a, T> {
-    inner: MutexGuard<'a, Inner<T>>,
+    inner: FairMutexGuard<'a, Inner<T>>,
     /// The thread was unwinding when it took the lock.
     unwinding: bool,
 }
@@ -26,7 +26,7 @@ pub(crate) struct FairGuard<'a, T> {
 impl<T> FairLock<T> {
     pub(crate) const fn new(value: T) -> FairLock<T> {
         FairLock {
-            inner: Mutex::new(Inner { value, dead: false }),
+            inner: FairMutex::new(Inner { value, dead: false }),
         }
     }
 

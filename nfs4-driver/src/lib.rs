@@ -39,6 +39,7 @@ mod rpc;
 mod shared;
 mod slice;
 mod spawn;
+mod sync;
 mod timer;
 mod timer_wakers;
 mod watch;

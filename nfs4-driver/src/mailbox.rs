@@ -1,6 +1,6 @@
 //! What other threads leave for a connection.
 
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use nfs4_engine::fs::FsResult;
@@ -10,6 +10,7 @@ use nfs4_engine::{ConnId, Outbox, Reply};
 use crate::error::Evicted;
 use crate::output::Output;
 use crate::roster::Activity;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Takes an answer of a file system for a closed connection.
 pub(crate) trait LateAnswers: Send + Sync {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use nfs4_engine::fs::FsHandle;
 use nfs4_engine::metrics::{Metrics, Recorder};
@@ -19,6 +18,7 @@ use crate::log;
 use crate::policy::DialPolicy;
 use crate::roster::Initiator;
 use crate::shared::Shared;
+use crate::sync::Ordering;
 use crate::timer::Timer;
 
 /// A server: an [`Engine`] that many connections share. Clones are handles of the same server.

@@ -3,13 +3,13 @@
 //! A fresh mapping of 1 MiB costs more than the copy of a WRITE into a file: a buffer returns here
 //! when the last slice of it is dropped. A buffer that is not used for a while is freed.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nfs4_engine::Mono;
 use nfs4_engine::bytes::Bytes;
 
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::timer_wakers::Timers;
 
 /// The buffers that are not in use.

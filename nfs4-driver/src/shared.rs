@@ -1,7 +1,6 @@
 //! What a node's connections share: the engine behind its lock.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::log;
 use crate::mailbox::{LateAnswers, Mailbox};
 use crate::pool::BufferPool;
 use crate::roster::{Initiator, Origin, Roster};
+use crate::sync::{AtomicU64, Ordering};
 use crate::timer_wakers::Timers;
 
 /// The engine behind its lock, and what all connections of a node use.

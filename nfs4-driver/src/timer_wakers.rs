@@ -1,7 +1,9 @@
 //! The wakers of a node's timers.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The wakers of all timers of a node.
 #[derive(Debug, Default)]

@@ -5,11 +5,11 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Builder;
 
 use crate::spawn::{Spawn, Task};
+use crate::sync::{Builder, Condvar, Mutex, MutexGuard};
 
 /// A pool of plain threads for file systems: for those that block, and for asynchronous ones where
 /// there is no runtime. Clones are handles of the same pool.
@@ -112,8 +112,9 @@ impl Drop for Owner {
         let left = std::mem::take(&mut state.ready);
         drop(state);
         self.queue.filled.notify_all();
-        // Its destructors are foreign code: without the lock.
-        drop(left);
+        for job in left {
+            job.abandon();
+        }
     }
 }
 
@@ -122,7 +123,7 @@ impl Queue {
         let mut state = lock(&self.state);
         if state.stopped {
             drop(state);
-            return drop(job);
+            return job.abandon();
         }
         state.ready.push_back(job);
         drop(state);
@@ -165,11 +166,19 @@ impl Job {
         }
     }
 
+    /// Drops the task, whose waker the file system may keep.
+    fn abandon(&self) {
+        let task = lock(&self.state).task.take();
+        // Its destructors are foreign code: without the lock.
+        drop(task);
+    }
+
     fn enqueue(self: &Arc<Job>, mut state: MutexGuard<'_, JobState>) {
         state.queued = true;
         drop(state);
-        if let Some(queue) = self.queue.upgrade() {
-            queue.push(Arc::clone(self));
+        match self.queue.upgrade() {
+            Some(queue) => queue.push(Arc::clone(self)),
+            None => self.abandon(),
         }
     }
 }

@@ -54,6 +54,7 @@ mod server;
 mod signal;
 mod stop;
 mod stream;
+mod sync;
 mod threads;
 mod timer;
 

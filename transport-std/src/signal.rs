@@ -1,11 +1,10 @@
 //! How the threads of one connection, and threads that leave something for it, wake each other.
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::stop::Phase;
+use crate::sync::{Condvar, JoinHandle, Mutex, MutexGuard};
 
 /// The state of a connection's reader, and what has happened meanwhile.
 ///

@@ -2,7 +2,7 @@
 
 mod queue;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::log;
 use crate::policy::{DialPolicy, DialRequest, SameHost};
 use crate::roster::Origin;
+use crate::sync::{Mutex, MutexGuard};
 use queue::Queue;
 
 /// All dials of a node.

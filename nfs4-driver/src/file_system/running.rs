@@ -1,8 +1,10 @@
 //! The requests to a file system that are under way.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// All requests that wait, so that they end when their server does.
 #[derive(Default)]

@@ -1,9 +1,10 @@
 //! The verifiers of exclusive creations.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
 
 use nfs4_engine::fs::FsHandle;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The verifiers of the files that were created last, since a [`FileSystem`] keeps none. A client
 /// repeats a creation within seconds, when its connection was lost.
