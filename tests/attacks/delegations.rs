@@ -57,6 +57,64 @@ fn a_holder_that_answers_recalls_and_gives_nothing_back_gets_no_more(on: Transpo
     scene.end("one lapse an hour", told);
 }
 
+on_both!(a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_little);
+
+fn a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_little(
+    on: Transport,
+) {
+    let mut scene = Scene::start(
+        "callbacks without an answer",
+        on,
+        Config {
+            callback_timeout: LEASE / 4,
+            ..short_lease()
+        },
+        Limits::default(),
+    );
+    let mut tries = 0;
+    let told = scene.attack(|scene, until| {
+        tries += 1;
+        // It reads nothing between its own calls.
+        let mut holder = reachable(scene, 2);
+        holder.mount(&format!("deaf {tries}"), 1);
+        let files: Vec<String> = (0..32).map(|n| format!("{tries} {n}")).collect();
+        let held = files.iter().filter(|file| {
+            let opened = holder.try_open(file).unwrap();
+            opened.delegation.is_some()
+        });
+        let held = held.count();
+        assert!(held > 0, "it may have some");
+        let mut other = Client::on(Connection::from(peer(3), scene.address()), Some(2));
+        other.mount("other", 1);
+        let (mut delayed, mut most) = (0, 0);
+        let start = Instant::now();
+        let mut left: Vec<&String> = files.iter().collect();
+        while !left.is_empty() || Instant::now() < until {
+            left.retain(|file| match other.try_open(file) {
+                Ok(_) => {
+                    other.close();
+                    false
+                }
+                Err(status) => {
+                    assert_eq!(status, Status::DELAY);
+                    delayed += 1;
+                    true
+                }
+            });
+            most = most.max(scene.node().table_lengths().unwrap().callbacks);
+            assert!(start.elapsed() < PATIENCE, "others wait for ever");
+            thread::sleep(Duration::from_millis(10));
+        }
+        let waited = start.elapsed();
+        // One recall each, and nothing besides.
+        assert!(most <= held + 1, "{most} callbacks for {held} delegations");
+        other.unmount();
+        drop(holder);
+        format!("{held} delegations, at most {most} callbacks, {delayed} DELAYs in {waited:?}")
+    });
+    scene.end("one callback a delegation, revoked after a lease", told);
+}
+
 on_both!(a_holder_of_minor_version_0_gets_no_more_either);
 
 fn a_holder_of_minor_version_0_gets_no_more_either(on: Transport) {

@@ -25,12 +25,14 @@ macro_rules! on_both {
     };
 }
 
+mod compounds;
 mod connections;
 mod delegations;
 mod dials;
 mod memory;
 mod mutants;
 mod principals;
+mod records;
 mod renames;
 mod tables;
 mod walks;
