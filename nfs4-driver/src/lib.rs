@@ -38,8 +38,11 @@ mod roster;
 mod rpc;
 mod shared;
 mod slice;
+#[cfg(unix)]
+mod socket_file;
 mod spawn;
 mod sync;
+pub mod task;
 mod timer;
 mod timer_wakers;
 mod watch;
@@ -58,6 +61,8 @@ pub use intake::ReadSpace;
 pub use limits::Limits;
 pub use node::Node;
 pub use policy::{DialAny, DialNone, DialPolicy, DialRequest, SameHost};
+#[cfg(unix)]
+pub use socket_file::SocketFile;
 pub use spawn::{Spawn, Task};
 pub use timer::Timer;
 pub use workers::Workers;

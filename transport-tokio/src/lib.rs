@@ -1,9 +1,8 @@
-//! Serves an nfs4 node over TCP on tokio.
+//! Serves an nfs4 node over TCP and Unix sockets on tokio.
 //!
 //! A [`Server`] accepts connections and drives each in one task: it reads, hands what came to the
 //! [`Connection`](driver::Connection), and writes all replies at once. There is no task per
-//! request, no writer task and no channel. Another stream than TCP, such as TLS over it, is driven
-//! by [`serve_stream`].
+//! request, no writer task and no channel. A [`Runner`] drives another stream, such as TLS over TCP.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -30,17 +29,19 @@
 pub use nfs4_driver as driver;
 
 mod builder;
-mod dial;
+mod listener;
 mod log;
+mod runner;
+mod runtime;
 mod server;
 mod spawner;
 mod stream;
-mod timer;
 
 pub use builder::{BindError, ServerBuilder};
-pub use server::{ServeError, Server};
+pub use nfs4_driver::task::ServeError;
+pub use runner::Runner;
+pub use server::Server;
 pub use spawner::Spawner;
-pub use stream::serve_stream;
 
 /// The README's program must compile.
 #[cfg(doctest)]

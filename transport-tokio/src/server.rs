@@ -2,29 +2,23 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 
-use nfs4_driver::{Accepts, Closing, EngineDead, Node, Refused};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use nfs4_driver::Node;
+use nfs4_driver::task::ServeError;
+use tokio::net::{TcpListener, ToSocketAddrs};
 
-use crate::stream::serve_stream;
-use crate::{dial, log, timer};
+#[cfg(unix)]
+use crate::listener::unix::Unix;
+use crate::listener::{Listener, Tcp};
+use crate::runner::Runner;
 
-/// Serves a [`Node`] on one TCP listener. Several servers may share a node.
+/// Serves a [`Node`] on one listener. Several servers may share a node.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     node: Node,
-}
-
-/// Why [`Server::serve`] ended without a shutdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ServeError {
-    /// The engine is dead.
-    #[error(transparent)]
-    EngineDead(#[from] EngineDead),
 }
 
 impl Server {
@@ -36,15 +30,36 @@ impl Server {
         Ok(Server::new(TcpListener::bind(address).await?, node))
     }
 
+    /// Listens at a path of the file system, which clients on this machine connect to. A socket file
+    /// that a dead server has left there is replaced; the server removes its own when it ends. The
+    /// permissions of the file are what the process's umask leaves, and decide who may connect.
+    ///
+    /// Peers are named by their users, `unix:uid=1000`, and each user has a peer's share of the limits.
+    /// Clients of NFSv4.0 are not called back unless the
+    /// [dial policy](nfs4_driver::Node::set_dial_policy) allows it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] if another server listens at the path,
+    /// [`io::ErrorKind::AlreadyExists`] if there is a file that is no socket, or what the system says.
+    ///
+    /// # Panics
+    /// It is called outside a runtime of tokio, or sockets are not enabled there.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>, node: Node) -> io::Result<Server> {
+        let listener = Listener::Unix(Unix::bind(path.as_ref())?);
+        Ok(Server { listener, node })
+    }
+
     /// Serves an existing listener.
     pub fn new(listener: TcpListener, node: Node) -> Server {
+        let listener = Listener::Tcp(Tcp(listener));
         Server { listener, node }
     }
 
-    /// The address of the listener.
+    /// The address of a TCP listener.
     ///
     /// # Errors
-    /// The system does not say.
+    /// [`io::ErrorKind::Unsupported`] for a Unix socket, or the system does not say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -61,92 +76,11 @@ impl Server {
     /// # Errors
     /// The engine is dead.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Server { listener, node } = self;
-        let (stop, _) = watch::channel(false);
-        let mut timer = JoinSet::new();
-        timer.spawn(timer::run(node.timer()));
-        let mut dialer = node.dialer();
-        let mut connections = JoinSet::new();
-        let mut accepts = Accepts::new(node.clone());
-        // Time of the next accept, after a failure.
-        let mut pause = None;
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => break,
-                _ = timer.join_next() => return Err(EngineDead.into()),
-                Some(ended) = connections.join_next() => match ended {
-                    Ok(Some(Closing::EngineDead(dead))) => return Err(dead.into()),
-                    Ok(_) => {}
-                    // It panicked: in the engine, or outside it.
-                    Err(_) => drop(node.connections()?),
-                },
-                dial = dial::next(&mut dialer) => {
-                    let patience = node.limits().dial_timeout;
-                    connections.spawn(dial::carry_out(dial, patience, stop.subscribe()));
-                }
-                accepted = accept(&listener, &mut pause) => match accepted {
-                    Ok((stream, peer)) => {
-                        start(&mut connections, &node, stream, peer, stop.subscribe())?;
-                    }
-                    Err(why) => pause = Some(Instant::now() + accepts.failed(&why)),
-                },
-            }
-        }
-        drop((listener, dialer));
-        stop.send_replace(true);
-        let all = async {
-            while let Some(ended) = connections.join_next().await {
-                if let Ok(Some(Closing::EngineDead(dead))) = ended {
-                    return Err(dead);
-                }
-            }
-            Ok(())
-        };
-        match timeout(node.limits().stop_timeout, all).await {
-            Ok(ended) => Ok(ended?),
-            Err(_) => {
-                log::cut_off(connections.len());
-                connections.shutdown().await;
-                Ok(())
-            }
+        let Runner { inner } = Runner::start(self.node);
+        match self.listener {
+            Listener::Tcp(listener) => inner.serve(listener, shutdown).await,
+            #[cfg(unix)]
+            Listener::Unix(listener) => inner.serve(listener, shutdown).await,
         }
     }
-}
-
-/// The next connection, once a pause is over.
-async fn accept(
-    listener: &TcpListener,
-    pause: &mut Option<Instant>,
-) -> io::Result<(TcpStream, SocketAddr)> {
-    if let Some(until) = *pause {
-        sleep_until(until).await;
-        *pause = None;
-    }
-    listener.accept().await
-}
-
-/// Starts the task of a connection, unless there are too many.
-fn start(
-    connections: &mut JoinSet<Option<Closing>>,
-    node: &Node,
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), EngineDead> {
-    let connection = match node.open(peer.to_string()) {
-        Ok(connection) => connection,
-        Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => return Ok(()),
-        Err(Refused::EngineDead(dead)) => return Err(dead),
-    };
-    // Without the option the server is slower, and correct.
-    let _ = stream.set_nodelay(true);
-    connections.spawn(async move {
-        let stopped = async {
-            // The sender outlives every connection, or they are all aborted.
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
-        Some(serve_stream(stream, connection, stopped).await)
-    });
-    Ok(())
 }

@@ -1,0 +1,197 @@
+//! A node's timer and dialer, and the connections that are served beside them.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::accepts::Accepts;
+use crate::error::{Closing, EngineDead, Refused};
+use crate::node::Node;
+use crate::task::drive::drive;
+use crate::task::group::{Group, Kind, Phase};
+use crate::task::runtime::{Listener, PollStream, Runtime, Sleep};
+use crate::task::services::{run_dialer, run_timer, spawn};
+
+/// Runs a [`Node`]'s timer and dialer in tasks of their own, and drives connections. When it is
+/// dropped, all that it runs ends at once.
+pub struct Runner<R: Runtime> {
+    runtime: R,
+    group: Arc<Group>,
+}
+
+/// Why a server ended without a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// The engine is dead.
+    #[error(transparent)]
+    EngineDead(#[from] EngineDead),
+}
+
+impl<R: Runtime> fmt::Debug for Runner<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("node", &self.group.node)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> Runner<R> {
+    /// Starts the timer and the dialer of this node.
+    pub fn start(runtime: R, node: Node) -> Runner<R> {
+        let group = Group::new(node);
+        let (timer, dialer) = (group.node.timer(), group.node.dialer());
+        let ticking = run_timer(runtime.clone(), timer, group.join(Kind::Service));
+        spawn(&runtime, ticking);
+        let dialing = run_dialer(runtime.clone(), dialer, group.join(Kind::Service));
+        spawn(&runtime, dialing);
+        Runner { runtime, group }
+    }
+
+    /// The node that it runs.
+    pub fn node(&self) -> &Node {
+        &self.group.node
+    }
+
+    /// Opens a connection of `peer`, named as for [`Node::open`], and drives it in the caller's task
+    /// until it ends; returns why it did. A stop of the runner drains it.
+    ///
+    /// The future opens the connection when it is polled for the first time, and closes it when it is
+    /// dropped.
+    ///
+    /// # Errors
+    /// The connection is refused.
+    ///
+    /// # Panics
+    /// A file system, or the engine, panics over a request of this connection; of a dead engine the
+    /// runner tells the others.
+    pub fn serve_stream<S: PollStream>(
+        &self,
+        stream: S,
+        peer: &str,
+    ) -> impl Future<Output = Result<Closing, Refused>> + use<R, S> {
+        let (runtime, group) = (self.runtime.clone(), Arc::clone(&self.group));
+        let peer = peer.to_owned();
+        async move {
+            let mut member = group.join(Kind::Guest);
+            let connection = group
+                .node
+                .open(peer)
+                .inspect_err(|why| group.refused(*why))?;
+            Ok(drive(&runtime, stream, connection, &mut member).await)
+        }
+    }
+
+    /// Accepts connections until `shutdown` is ready; then closes the listener and stops.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub async fn serve<L: Listener>(
+        self,
+        listener: L,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let mut listener = listener;
+        let mut shutdown = pin!(shutdown);
+        let mut accepts = Accepts::new(self.group.node.clone());
+        let mut pause = self.runtime.sleep();
+        loop {
+            let accept = pin!(listener.accept());
+            match self.unless(shutdown.as_mut(), accept).await? {
+                None => break,
+                Some(Ok((stream, peer))) => self.spawn_stream(stream, peer),
+                Some(Err(why)) => {
+                    pause.set(accepts.failed(&why));
+                    let paused = pin!(poll_fn(|cx| pause.poll(cx)));
+                    if self.unless(shutdown.as_mut(), paused).await?.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        Ok(self.stop().await?)
+    }
+
+    /// Waits until the engine is dead, which ends all connections.
+    pub async fn failed(&self) -> EngineDead {
+        match self.group.wait(|_| false).await {
+            Ok(()) | Err(EngineDead) => EngineDead,
+        }
+    }
+
+    /// Makes no connection any more and drains those that are there: calls that come get DELAY, to
+    /// come by another connection. Returns when the calls in flight are answered; after
+    /// [`Limits::stop_timeout`](crate::Limits::stop_timeout) it cuts off what is left. Then the timer
+    /// and the dialer end too.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub async fn stop(&self) -> Result<(), EngineDead> {
+        self.group.enter(Phase::Stopping);
+        let mut patience = self.runtime.sleep();
+        patience.set(self.group.node.limits().stop_timeout);
+        let mut drained = pin!(self.group.wait(|tasks| tasks.connections() == 0));
+        poll_fn(|cx| match drained.as_mut().poll(cx) {
+            Poll::Ready(drained) => Poll::Ready(drained),
+            Poll::Pending => patience.poll(cx).map(Ok),
+        })
+        .await?;
+        let left = self.group.connections();
+        if left > 0 {
+            self.runtime.cut_off(left);
+        }
+        self.group.enter(Phase::Cut);
+        // A task of the embedder may never be polled again.
+        self.group.wait(|tasks| tasks.started() == 0).await
+    }
+
+    /// Starts the task of a connection, unless there are too many.
+    fn spawn_stream<S: PollStream + Send + 'static>(&self, stream: S, peer: String) {
+        let connection = match self.group.node.open(peer) {
+            Ok(connection) => connection,
+            Err(why) => return self.group.refused(why),
+        };
+        let runtime = self.runtime.clone();
+        let mut member = self.group.join(Kind::Own);
+        spawn(&self.runtime, async move {
+            drive(&runtime, stream, connection, &mut member).await;
+        });
+    }
+
+    /// What `then` returns; none once `shutdown` is ready.
+    async fn unless<T>(
+        &self,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+        mut then: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<Option<T>, EngineDead> {
+        let mut failed = pin!(self.failed());
+        poll_fn(|cx| {
+            if shutdown.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(None));
+            }
+            if let Poll::Ready(dead) = failed.as_mut().poll(cx) {
+                return Poll::Ready(Err(dead));
+            }
+            then.as_mut().poll(cx).map(|done| Ok(Some(done)))
+        })
+        .await
+    }
+}
+
+impl<R: Runtime> Drop for Runner<R> {
+    fn drop(&mut self) {
+        self.group.enter(Phase::Cut);
+    }
+}
+
+impl Group {
+    /// The transport refuses the peer by closing its stream.
+    fn refused(&self, why: Refused) {
+        match why {
+            Refused::TooManyConnections | Refused::TooManyOfPeer => {}
+            Refused::EngineDead(_) => self.fail(),
+        }
+    }
+}
