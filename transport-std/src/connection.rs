@@ -15,13 +15,10 @@ use crate::signal::Signal;
 use crate::stop::{Phase, Stop, Target};
 use crate::stream::{BlockingStream, Writer, is_timeout};
 
-/// Drives a connection that a [`Node`](nfs4_driver::Node) opened until it ends, and returns why it
-/// did; this thread is its reader. Once `stop` is stopped, calls that come get DELAY, to come by
-/// another connection, and this one ends when the calls in flight are answered.
-///
-/// File systems work on this thread. For TCP, TCP_NODELAY should be set: replies leave in batches
-/// as it is.
-pub fn serve_stream<S: BlockingStream>(stream: S, connection: Connection, stop: &Stop) -> Closing {
+/// Drives a connection until it ends, and returns why it did; this thread is its reader. Once `stop`
+/// is stopped, calls that come get DELAY, to come by another connection, and this one ends when the
+/// calls in flight are answered.
+pub(crate) fn drive<S: BlockingStream>(stream: S, connection: Connection, stop: &Stop) -> Closing {
     let link = Arc::new(Link {
         id: connection.id(),
         stream,
@@ -34,6 +31,7 @@ pub fn serve_stream<S: BlockingStream>(stream: S, connection: Connection, stop: 
         waker: Waker::from(Arc::clone(&link)),
         link: &link,
         pause: Duration::ZERO,
+        listens: true,
         quiet: false,
         phase: Phase::Serving,
     };
@@ -187,6 +185,8 @@ struct Reader<'a, S> {
     waker: Waker,
     /// Time between two checks of the timeouts.
     pause: Duration,
+    /// The stream can wait without a buffer, as far as is known.
+    listens: bool,
     /// No bytes came for a while, and there is no read buffer.
     quiet: bool,
     phase: Phase,
@@ -278,7 +278,7 @@ impl<S: BlockingStream> Reader<'_, S> {
             Some(Ok(0)) => Wakeup::End,
             Some(Ok(count)) => Wakeup::Read(space, count),
             Some(Err(_timeout)) => {
-                self.quiet = true;
+                self.quiet = self.listens;
                 let stream = &self.link.stream;
                 stream.set_read_timeout(self.pause + SLACK)?;
                 Wakeup::TimedOut(Some(space))
@@ -287,13 +287,20 @@ impl<S: BlockingStream> Reader<'_, S> {
     }
 
     fn listen(&mut self) -> Result<Wakeup, Closing> {
-        let heard = self.blocked(BlockingStream::wait)?;
+        let heard = self.blocked(|stream| match stream.wait() {
+            Err(why) if why.kind() == io::ErrorKind::Unsupported => Ok(false),
+            waited => waited.map(|()| true),
+        })?;
         Ok(match heard {
             None => Wakeup::Nothing,
-            Some(Ok(())) => {
+            Some(Ok(true)) => {
                 self.quiet = false;
                 let stream = &self.link.stream;
                 stream.set_read_timeout(self.pause.min(LINGER) + SLACK)?;
+                Wakeup::Nothing
+            }
+            Some(Ok(false)) => {
+                (self.listens, self.quiet) = (false, false);
                 Wakeup::Nothing
             }
             Some(Err(_timeout)) => Wakeup::TimedOut(None),

@@ -39,7 +39,7 @@ impl DialThread {
         Ok(DialThread { thread, stopped })
     }
 
-    /// Ends the thread. The server's [`Stop`] gives up connections that are being made.
+    /// Ends the thread. The runner's [`Stop`] gives up connections that are being made.
     pub(crate) fn stop(self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.thread.thread().unpark();
@@ -67,7 +67,7 @@ fn run(
 /// Starts the thread that makes a connection.
 ///
 /// No call ends a blocked connect(2), so a stop does not wait for it: it takes the dial away, and
-/// the thread, which then has nothing of the server's, ends later.
+/// the thread, which then has nothing of the runner's, ends later.
 fn start(dial: Dial, threads: &Arc<ConnectionThreads>, stop: &Stop, patience: Duration) {
     let target = dial.target();
     let attempt = Arc::new(Attempt(Mutex::new(Some(dial))));
@@ -97,7 +97,7 @@ impl Attempt {
         threads: &Arc<ConnectionThreads>,
         connected: io::Result<TcpStream>,
     ) -> Result<(), EngineDead> {
-        // Held until the connection is among the server's, so that a stop finds it there.
+        // Held until the connection is among the runner's, so that a stop finds it there.
         let mut held = self.lock();
         let Some(dial) = held.take() else {
             return Ok(());

@@ -1,39 +1,85 @@
-//! A listener whose blocked accept can be ended.
+//! Listeners, of TCP and of Unix sockets, whose blocked accept can be ended.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::stop::{Phase, Target};
+use crate::stream::BlockingStream;
+
+/// Accepts connections.
+pub(crate) trait Listener {
+    type Stream: BlockingStream;
+
+    /// Waits for the next connection; returns it with the name of its peer.
+    fn accept(&self) -> io::Result<(Self::Stream, String)>;
+
+    /// Ends a blocked accept.
+    fn waker(&self) -> io::Result<AcceptWaker>;
+
+    fn set_blocking(&self) -> io::Result<()>;
+}
+
+#[derive(Debug)]
+pub(crate) enum AnyListener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(unix::Unix),
+}
+
+impl AnyListener {
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            AnyListener::Tcp(listener) => listener.local_addr(),
+            #[cfg(unix)]
+            AnyListener::Unix(listener) => Err(listener.no_address()),
+        }
+    }
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    fn accept(&self) -> io::Result<(TcpStream, String)> {
+        let (stream, peer) = self.accept()?;
+        // Without the option the server is slower, and correct.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, peer.to_string()))
+    }
+
+    fn waker(&self) -> io::Result<AcceptWaker> {
+        let address = reachable(self.local_addr()?);
+        Ok(AcceptWaker {
+            // The standard library has shutdown(2) only for streams.
+            #[cfg(unix)]
+            listener: TcpStream::from(std::os::fd::OwnedFd::from(self.try_clone()?)),
+            knock: Box::new(move || drop(TcpStream::connect_timeout(&address, KNOCK))),
+        })
+    }
+
+    fn set_blocking(&self) -> io::Result<()> {
+        self.set_nonblocking(false)
+    }
+}
 
 /// Ends the blocked accept of a listener.
 pub(crate) struct AcceptWaker {
-    address: SocketAddr,
     #[cfg(unix)]
     listener: TcpStream,
-}
-
-impl AcceptWaker {
-    pub(crate) fn of(listener: &TcpListener) -> io::Result<AcceptWaker> {
-        Ok(AcceptWaker {
-            address: listener.local_addr()?,
-            // The standard library has shutdown(2) only for streams.
-            #[cfg(unix)]
-            listener: TcpStream::from(std::os::fd::OwnedFd::from(listener.try_clone()?)),
-        })
-    }
+    /// Connects to the listener.
+    knock: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Target for AcceptWaker {
     fn enter(self: Arc<Self>, _: Phase) {
         // On Linux this ends accept, and works without a free descriptor.
         #[cfg(unix)]
-        if self.listener.shutdown(std::net::Shutdown::Both).is_ok() {
+        if self.listener.shutdown(Shutdown::Both).is_ok() {
             return;
         }
         // On other systems a connection ends the accept.
-        let _ = TcpStream::connect_timeout(&reachable(self.address), KNOCK);
+        (self.knock)();
     }
 }
 
@@ -45,6 +91,72 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
     address
+}
+
+#[cfg(unix)]
+pub(crate) mod unix {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+    use std::path::Path;
+
+    use nfs4_driver::SocketFile;
+
+    use super::{AcceptWaker, Listener, TcpStream, io};
+
+    #[derive(Debug)]
+    pub(crate) struct Unix {
+        /// Dropped first: what is removed is this server's.
+        file: SocketFile,
+        listener: UnixListener,
+    }
+
+    impl Unix {
+        pub(crate) fn bind(path: &Path) -> io::Result<Unix> {
+            let (file, listener) =
+                SocketFile::bind(path, |path| UnixListener::bind(path), connect)?;
+            Ok(Unix { file, listener })
+        }
+
+        pub(crate) fn no_address(&self) -> io::Error {
+            no_address(&self.file)
+        }
+    }
+
+    /// A datagram socket cannot connect, but learns whether a process has the other.
+    pub(crate) fn connect(path: &Path) -> io::Result<()> {
+        UnixDatagram::unbound()?.connect(path)
+    }
+
+    pub(crate) fn no_address(file: &SocketFile) -> io::Error {
+        let text = format!("it listens at {}", file.path().display());
+        io::Error::new(io::ErrorKind::Unsupported, text)
+    }
+
+    /// The standard library does not tell which user a peer is: all peers of a socket have one name.
+    pub(crate) fn peer(file: &SocketFile) -> String {
+        format!("unix:{}", file.path().display())
+    }
+
+    impl Listener for Unix {
+        type Stream = UnixStream;
+
+        fn accept(&self) -> io::Result<(UnixStream, String)> {
+            let (stream, _) = self.listener.accept()?;
+            Ok((stream, peer(&self.file)))
+        }
+
+        fn waker(&self) -> io::Result<AcceptWaker> {
+            let path = self.file.path().to_owned();
+            Ok(AcceptWaker {
+                listener: TcpStream::from(OwnedFd::from(self.listener.try_clone()?)),
+                knock: Box::new(move || drop(UnixStream::connect(&path))),
+            })
+        }
+
+        fn set_blocking(&self) -> io::Result<()> {
+            self.listener.set_nonblocking(false)
+        }
+    }
 }
 
 const KNOCK: Duration = Duration::from_secs(1);
@@ -61,7 +173,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Stop::new();
-        let _watch = stop.watch(Arc::new(AcceptWaker::of(&listener).unwrap()));
+        let _watch = stop.watch(Arc::new(listener.waker().unwrap()));
         let waiting = thread::spawn(move || drop(listener.accept()));
         thread::sleep(Duration::from_millis(20));
         assert!(!waiting.is_finished());

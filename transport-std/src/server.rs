@@ -1,24 +1,24 @@
 //! A listener and its connections.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use nfs4_driver::{Accepts, EngineDead, Node, Refused};
+use nfs4_driver::{Accepts, EngineDead, Node};
 
-use crate::connection::STACK;
-use crate::dial::DialThread;
-use crate::listener::AcceptWaker;
-use crate::log;
+#[cfg(unix)]
+use crate::listener::unix::Unix;
+use crate::listener::{AnyListener, Listener};
+use crate::runner::Runner;
 use crate::stop::{Phase, Stop};
-use crate::threads::ConnectionThreads;
-use crate::timer::TimerThread;
 
-/// Serves a [`Node`] on one TCP listener. Several servers may share a node.
+/// Serves a [`Node`] on one listener. Several servers may share a node.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: AnyListener,
     node: Node,
     stop: Stop,
 }
@@ -43,8 +43,29 @@ impl Server {
         Ok(Server::new(TcpListener::bind(address)?, node))
     }
 
+    /// Listens at a path of the file system, which clients on this machine connect to. A socket file
+    /// that a dead server has left there is replaced; the server removes its own when it ends. The
+    /// permissions of the file are what the process's umask leaves, and decide who may connect.
+    ///
+    /// All peers have one name, `unix:` and the path, and share one peer's part of the limits: the
+    /// standard library does not tell which user a peer is. Clients of NFSv4.0 are not called back
+    /// unless the [dial policy](nfs4_driver::Node::set_dial_policy) allows it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] if another server listens at the path,
+    /// [`io::ErrorKind::AlreadyExists`] if there is a file that is no socket, or what the system says.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>, node: Node) -> io::Result<Server> {
+        let listener = AnyListener::Unix(Unix::bind(path.as_ref())?);
+        Ok(Server::of(listener, node))
+    }
+
     /// Serves an existing listener. When the server ends, so do clones of the listener.
     pub fn new(listener: TcpListener, node: Node) -> Server {
+        Server::of(AnyListener::Tcp(listener), node)
+    }
+
+    fn of(listener: AnyListener, node: Node) -> Server {
         Server {
             listener,
             node,
@@ -52,10 +73,10 @@ impl Server {
         }
     }
 
-    /// The address of the listener.
+    /// The address of a TCP listener.
     ///
     /// # Errors
-    /// The system does not say.
+    /// [`io::ErrorKind::Unsupported`] for a Unix socket, or the system does not say.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -79,65 +100,29 @@ impl Server {
     /// # Errors
     /// The engine is dead, or a thread of the server's own does not start.
     pub fn serve(self) -> Result<(), ServeError> {
-        let Server {
-            listener,
-            node,
-            stop,
-        } = self;
-        listener.set_nonblocking(false)?;
-        let told = stop.watch(Arc::new(AcceptWaker::of(&listener)?));
-        let threads = ConnectionThreads::new(node.clone(), stop.clone());
-        let owner = Arc::clone(&threads);
-        let timer = TimerThread::start(node.timer(), STACK, move || owner.fail())?;
-        let patience = node.limits().dial_timeout;
-        let dials = DialThread::start(node.dialer(), Arc::clone(&threads), stop.clone(), patience);
-        let dials = match dials {
-            Ok(dials) => dials,
-            Err(why) => {
-                timer.stop();
-                return Err(why.into());
-            }
-        };
-        let mut accepts = Accepts::new(node.clone());
-        loop {
-            let accepted = listener.accept();
-            if stop.phase() > Phase::Serving {
-                break;
-            }
-            match accepted {
-                Ok((stream, peer)) => start(&threads, &node, stream, peer),
-                Err(why) => thread::sleep(accepts.failed(&why)),
-            }
-        }
-        drop((listener, told));
-        dials.stop();
-        let left = threads.wait(node.limits().stop_timeout);
-        if left > 0 {
-            log::cut_off(left);
-            stop.cut();
-        }
-        let alive = threads.join();
-        timer.stop();
-        if alive {
-            Ok(())
-        } else {
-            Err(EngineDead.into())
+        match self.listener {
+            AnyListener::Tcp(listener) => serve(listener, self.node, self.stop),
+            #[cfg(unix)]
+            AnyListener::Unix(listener) => serve(listener, self.node, self.stop),
         }
     }
 }
 
-/// Starts the thread of a connection, unless there are too many connections.
-fn start(threads: &Arc<ConnectionThreads>, node: &Node, stream: TcpStream, peer: SocketAddr) {
-    let connection = match node.open(peer.to_string()) {
-        Ok(connection) => connection,
-        Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => return,
-        Err(Refused::EngineDead(_)) => return threads.fail(),
-    };
-    // Without the option the server is slower, and correct.
-    let _ = stream.set_nodelay(true);
-    if let Err(why) = threads.start(stream, connection) {
-        log::no_thread(&peer.to_string(), &why);
-        // Makes room for the next one. A dead engine is reported elsewhere.
-        let _ = node.make_way();
+fn serve(listener: impl Listener, node: Node, stop: Stop) -> Result<(), ServeError> {
+    listener.set_blocking()?;
+    let told = stop.watch(Arc::new(listener.waker()?));
+    let mut accepts = Accepts::new(node.clone());
+    let runner = Runner::stopped_by(stop.clone(), node)?;
+    loop {
+        let accepted = listener.accept();
+        if stop.phase() > Phase::Serving {
+            break;
+        }
+        match accepted {
+            Ok((stream, peer)) => runner.spawn_stream(stream, &peer),
+            Err(why) => thread::sleep(accepts.failed(&why)),
+        }
     }
+    drop((listener, told));
+    Ok(runner.stop()?)
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Stops a [`Server`](crate::Server), or a stream of [`serve_stream`](crate::serve_stream), from
-/// any thread. Clones stop the same.
+/// Stops a [`Server`](crate::Server), or the connections of a [`Runner`](crate::Runner), from any
+/// thread. Clones stop the same.
 #[derive(Clone, Default)]
 pub struct Stop {
     shared: Arc<Mutex<State>>,

@@ -1,7 +1,9 @@
-//! The socket of a connection.
+//! The stream of a connection.
 
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+#[cfg(unix)]
+use std::os::{fd::OwnedFd, unix::net::UnixStream};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,11 +20,15 @@ pub trait BlockingStream: Send + Sync + 'static {
     /// The stream failed, or the timeout is over.
     fn read(&self, space: &mut [u8]) -> io::Result<usize>;
 
-    /// Waits until a read would not block, and reads nothing.
+    /// Waits until a read would not block, and reads nothing. A stream that cannot do that keeps the
+    /// default: then its connection keeps its read buffer, up to
+    /// [`Limits::max_record`](nfs4_driver::Limits::max_record) bytes, while the peer is silent.
     ///
     /// # Errors
-    /// The stream failed, or the timeout is over.
-    fn wait(&self) -> io::Result<()>;
+    /// The stream failed, the timeout is over, or [`io::ErrorKind::Unsupported`].
+    fn wait(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Writes the first bytes of `slices` and returns how many. The stream keeps no buffer of its
     /// own.
@@ -50,34 +56,56 @@ pub trait BlockingStream: Send + Sync + 'static {
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 }
 
-impl BlockingStream for TcpStream {
-    fn read(&self, space: &mut [u8]) -> io::Result<usize> {
-        (&mut &*self).read(space)
-    }
+/// A socket of this system.
+macro_rules! socket {
+    ($stream:ty, $wait:expr) => {
+        impl BlockingStream for $stream {
+            fn read(&self, space: &mut [u8]) -> io::Result<usize> {
+                (&mut &*self).read(space)
+            }
 
-    fn wait(&self) -> io::Result<()> {
-        self.peek(&mut [0]).map(|_| ())
-    }
+            fn wait(&self) -> io::Result<()> {
+                $wait(self)
+            }
 
-    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match slices {
-            // One plain write is cheaper than one of vectors.
-            [one] => (&mut &*self).write(one),
-            several => (&mut &*self).write_vectored(several),
+            fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                match slices {
+                    // One plain write is cheaper than one of vectors.
+                    [one] => (&mut &*self).write(one),
+                    several => (&mut &*self).write_vectored(several),
+                }
+            }
+
+            fn set_read_timeout(&self, span: Duration) -> io::Result<()> {
+                self.set_read_timeout(Some(span))
+            }
+
+            fn set_write_timeout(&self, span: Duration) -> io::Result<()> {
+                self.set_write_timeout(Some(span))
+            }
+
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                self.shutdown(how)
+            }
         }
-    }
+    };
+}
 
-    fn set_read_timeout(&self, span: Duration) -> io::Result<()> {
-        self.set_read_timeout(Some(span))
-    }
+socket!(TcpStream, wait_for_bytes);
+#[cfg(unix)]
+socket!(UnixStream, wait_by_descriptor);
 
-    fn set_write_timeout(&self, span: Duration) -> io::Result<()> {
-        self.set_write_timeout(Some(span))
-    }
+fn wait_for_bytes(stream: &TcpStream) -> io::Result<()> {
+    stream.peek(&mut [0]).map(|_| ())
+}
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.shutdown(how)
-    }
+/// The standard library can look at the bytes of TCP streams only, but recv(2) knows no difference.
+#[cfg(unix)]
+fn wait_by_descriptor(stream: &UnixStream) -> io::Result<()> {
+    // Without a free descriptor the connection keeps its buffer.
+    let unsupported = |_| io::Error::from(io::ErrorKind::Unsupported);
+    let descriptor = stream.try_clone().map_err(unsupported)?;
+    wait_for_bytes(&TcpStream::from(OwnedFd::from(descriptor)))
 }
 
 /// The writing half of a stream for the driver; the reader does the reading.

@@ -1,8 +1,7 @@
-//! The threads of a server's connections.
+//! The threads of a runner's connections.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
@@ -10,10 +9,11 @@ use std::time::Duration;
 use nfs4_driver::engine::ConnId;
 use nfs4_driver::{Closing, Connection, Node};
 
-use crate::connection::{STACK, serve_stream};
+use crate::connection::{STACK, drive};
 use crate::stop::Stop;
+use crate::stream::BlockingStream;
 
-/// All running readers of a server.
+/// All running readers of a runner.
 pub(crate) struct ConnectionThreads {
     node: Node,
     stop: Stop,
@@ -24,6 +24,8 @@ pub(crate) struct ConnectionThreads {
 #[derive(Default)]
 struct State {
     threads: HashMap<ConnId, JoinHandle<()>>,
+    /// Number of connections whose readers are threads of the embedder.
+    guests: usize,
     /// The thread that ended last; the next one joins it.
     last: Option<JoinHandle<()>>,
     /// The engine is dead.
@@ -41,9 +43,9 @@ impl ConnectionThreads {
     }
 
     /// Starts the thread of a connection.
-    pub(crate) fn start(
+    pub(crate) fn start<S: BlockingStream>(
         self: &Arc<ConnectionThreads>,
-        stream: TcpStream,
+        stream: S,
         connection: Connection,
     ) -> io::Result<()> {
         let id = connection.id();
@@ -54,28 +56,38 @@ impl ConnectionThreads {
             .name(format!("nfs4-{id}"))
             .stack_size(STACK)
             .spawn(move || {
-                let member = Member { threads, id };
-                let why = serve_stream(stream, connection, &member.threads.stop);
-                // One of its threads may have panicked.
-                if matches!(why, Closing::EngineDead(_) | Closing::Abandoned) {
-                    member.threads.check();
-                }
+                let member = Member {
+                    threads: &threads,
+                    own: Some(id),
+                };
+                drop(member.drive(stream, connection));
             })?;
         state.threads.insert(id, thread);
         Ok(())
     }
 
-    /// Waits until all threads have ended, for at most `span`; returns how many have not.
-    pub(crate) fn wait(&self, span: Duration) -> usize {
-        let some = |state: &mut State| !state.threads.is_empty();
-        let waited = self.left.wait_timeout_while(self.lock(), span, some);
-        let (state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        state.threads.len()
+    /// Drives a connection on this thread.
+    pub(crate) fn serve<S: BlockingStream>(&self, stream: S, connection: Connection) -> Closing {
+        self.lock().guests += 1;
+        let member = Member {
+            threads: self,
+            own: None,
+        };
+        member.drive(stream, connection)
     }
 
-    /// Waits until all threads have ended and are joined; returns whether the engine is alive.
+    /// Waits until all connections have ended, for at most `span`; returns how many have not.
+    pub(crate) fn wait(&self, span: Duration) -> usize {
+        let some = |state: &mut State| state.connections() > 0;
+        let waited = self.left.wait_timeout_while(self.lock(), span, some);
+        let (state, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.connections()
+    }
+
+    /// Waits until all connections have ended and the threads are joined; returns whether the engine
+    /// is alive.
     pub(crate) fn join(&self) -> bool {
-        let some = |state: &mut State| !state.threads.is_empty();
+        let some = |state: &mut State| state.connections() > 0;
         let waited = self.left.wait_while(self.lock(), some);
         let mut state = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         let last = state.last.take();
@@ -85,7 +97,7 @@ impl ConnectionThreads {
         alive
     }
 
-    /// Notes that the engine is dead; the server ends.
+    /// Notes that the engine is dead; all connections end.
     pub(crate) fn fail(&self) {
         self.lock().dead = true;
         self.stop.cut();
@@ -98,10 +110,18 @@ impl ConnectionThreads {
         }
     }
 
-    fn end(&self, id: ConnId) {
+    fn end(&self, own: Option<ConnId>) {
         let mut state = self.lock();
-        let own = state.threads.remove(&id);
-        let before = std::mem::replace(&mut state.last, own);
+        let before = match own {
+            Some(id) => {
+                let thread = state.threads.remove(&id);
+                std::mem::replace(&mut state.last, thread)
+            }
+            None => {
+                state.guests -= 1;
+                None
+            }
+        };
         self.left.notify_all();
         drop(state);
         // A thread that is not joined keeps its stack: each thread joins the one that ended before
@@ -117,17 +137,36 @@ impl ConnectionThreads {
     }
 }
 
-struct Member {
-    threads: Arc<ConnectionThreads>,
-    id: ConnId,
+impl State {
+    fn connections(&self) -> usize {
+        self.threads.len() + self.guests
+    }
 }
 
-impl Drop for Member {
+/// A connection that is being served.
+struct Member<'a> {
+    threads: &'a ConnectionThreads,
+    /// The connection whose thread is the runner's; none for a guest.
+    own: Option<ConnId>,
+}
+
+impl Member<'_> {
+    fn drive<S: BlockingStream>(self, stream: S, connection: Connection) -> Closing {
+        let why = drive(stream, connection, &self.threads.stop);
+        // One of its threads may have panicked.
+        if matches!(why, Closing::EngineDead(_) | Closing::Abandoned) {
+            self.threads.check();
+        }
+        why
+    }
+}
+
+impl Drop for Member<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.threads.check();
         }
-        self.threads.end(self.id);
+        self.threads.end(self.own);
     }
 }
 
