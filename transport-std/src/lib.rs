@@ -1,7 +1,7 @@
-//! Serves an nfs4 node over TCP on plain threads.
+//! Serves an nfs4 node over TCP and Unix sockets on plain threads.
 //!
 //! A [`Server`] accepts connections, up to the limit, and gives each a thread of its own. A node's
-//! timer has one thread as well.
+//! timer has one thread as well. A [`Runner`] drives another stream, such as TLS over TCP.
 //!
 //! # Reader and helper
 //!
@@ -41,15 +41,26 @@
 //! }
 //! ```
 
+//! # async-std
+//!
+//! With the feature `async-std`, `async_std::Server` and `async_std::Runner` of this crate do the same
+//! in tasks on that runtime. Its upstream is no longer developed ([RUSTSEC-2025-0052]): the feature, off
+//! by default, is for programs that are built on it already; others take threads, or tokio.
+//!
+//! [RUSTSEC-2025-0052]: https://rustsec.org/advisories/RUSTSEC-2025-0052
+
 #![forbid(unsafe_code)]
 
 pub use nfs4_driver as driver;
 
+#[cfg(feature = "async-std")]
+pub mod async_std;
 mod builder;
 mod connection;
 mod dial;
 mod listener;
 mod log;
+mod runner;
 mod server;
 mod signal;
 mod stop;
@@ -59,7 +70,7 @@ mod threads;
 mod timer;
 
 pub use builder::{BindError, ServerBuilder};
-pub use connection::serve_stream;
+pub use runner::Runner;
 pub use server::{ServeError, Server};
 pub use stop::Stop;
 pub use stream::BlockingStream;
