@@ -317,7 +317,10 @@ mod tests {
                 "--log=loud",
                 "possible values: error, warn, info, debug, trace",
             ),
-            ("--driver=uring", "possible values: tokio, threads"),
+            (
+                "--driver=uring",
+                "possible values: tokio, threads, async-std",
+            ),
             (
                 "--callback-dial=some",
                 "possible values: same-host, none, any",

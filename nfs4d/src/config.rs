@@ -57,6 +57,8 @@ pub enum Driver {
     Tokio,
     /// A thread for each connection
     Threads,
+    /// Tasks on async-std, which its developers no longer maintain
+    AsyncStd,
 }
 
 /// The default is loopback, and a port that needs no root. There is no grace period: the files do

@@ -27,7 +27,7 @@ pub enum Fault {
     Limits(#[from] ConfigFaults),
     /// The engine has failed.
     #[error(transparent)]
-    Serve(#[from] nfs4_transport_tokio::ServeError),
+    Serve(#[from] nfs4_driver::task::ServeError),
     /// The engine has failed, or threads could not be started.
     #[error(transparent)]
     ServeOnThreads(#[from] nfs4_transport_std::ServeError),

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use nfs4_driver::task::ServeError;
 use nfs4_driver::{Clock as _, Identity, Node, SystemClock};
 use nfs4_engine::{Engine, Export};
-use nfs4_transport_std as threads;
+use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
 use nfs4_vfs::{MemFs, MemFsConfig};
 use prometheus::IntCounter;
@@ -33,8 +34,8 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
     };
     let mut runtime = match settings.driver {
         Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
-        // The runtime only waits for signals and serves metrics.
-        Driver::Threads => tokio::runtime::Builder::new_current_thread(),
+        // The runtime only waits for signals, accepts, and serves metrics.
+        Driver::Threads | Driver::AsyncStd => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
@@ -124,7 +125,19 @@ async fn serve_in(
     banner::show(banner::banner(settings, &addresses, shown_at));
     let served = async {
         match settings.driver {
-            Driver::Tokio => serve_on_tokio(listeners, node, stop).await,
+            Driver::Tokio => {
+                let start = |listener, node, told| {
+                    Ok(on_tokio::Server::new(listener, node).serve(until_dropped(told)))
+                };
+                serve_in_tasks(listeners, node, stop, start).await
+            }
+            Driver::AsyncStd => {
+                let start = |listener: TcpListener, node, told| {
+                    let listener = listener.into_std()?.into();
+                    Ok(on_async_std::Server::new(listener, node).serve(until_dropped(told)))
+                };
+                serve_in_tasks(listeners, node, stop, start).await
+            }
             Driver::Threads => serve_on_threads(listeners, node, stop).await,
         }
     };
@@ -142,22 +155,27 @@ async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Fault> {
     Ok((listener.local_addr()?, listener))
 }
 
-async fn serve_on_tokio(
+/// Serves each listener by what `start` returns, which ends when the sender is dropped.
+async fn serve_in_tasks<F>(
     listeners: Vec<TcpListener>,
     node: Node,
     stop: impl Future<Output = ()>,
-) -> Result<(), Fault> {
+    start: impl Fn(TcpListener, Node, watch::Receiver<()>) -> io::Result<F>,
+) -> Result<(), Fault>
+where
+    F: Future<Output = Result<(), ServeError>> + Send + 'static,
+{
     let (told, _) = watch::channel(());
     let mut servers = JoinSet::new();
     for listener in listeners {
-        let mut stopped = told.subscribe();
-        let server = on_tokio::Server::new(listener, node.clone());
-        servers.spawn(server.serve(async move {
-            // It changes only when the sender is dropped.
-            let _ = stopped.changed().await;
-        }));
+        servers.spawn(start(listener, node.clone(), told.subscribe())?);
     }
     until_ended(servers, told, stop).await
+}
+
+async fn until_dropped(mut sender: watch::Receiver<()>) {
+    // It changes only when the sender is dropped.
+    let _ = sender.changed().await;
 }
 
 async fn serve_on_threads(

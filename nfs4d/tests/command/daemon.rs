@@ -122,4 +122,4 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-pub(crate) const DRIVERS: [&str; 2] = ["tokio", "threads"];
+pub(crate) const DRIVERS: [&str; 3] = ["tokio", "threads", "async-std"];

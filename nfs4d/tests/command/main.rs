@@ -154,7 +154,7 @@ fn callback_dial_decides_which_addresses_the_server_connects_to() {
 
 #[test]
 fn ctrl_c_and_sigterm_stop_the_server_cleanly() {
-    for (signal, driver) in [("INT", "tokio"), ("TERM", "threads")] {
+    for (signal, driver) in [("INT", "tokio"), ("TERM", "threads"), ("TERM", "async-std")] {
         let mut server = Server::start(&["--driver", driver]);
         let mut idle = TcpStream::connect(server.address).expect("it listens");
         assert_eq!(null_call(server.address), NULL_REPLY);
