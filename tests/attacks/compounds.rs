@@ -12,7 +12,7 @@ use nfs4_tests::live::{Client, Connection, Scene, Transport};
 
 use crate::peer;
 
-on_both!(lists_that_claim_two_billion_elements_are_refused_and_allocate_nothing);
+on_each!(lists_that_claim_two_billion_elements_are_refused_and_allocate_nothing);
 
 fn lists_that_claim_two_billion_elements_are_refused_and_allocate_nothing(on: Transport) {
     let mut scene = Scene::start("endless lists", on, Config::default(), Limits::default());
@@ -42,7 +42,7 @@ fn lists_that_claim_two_billion_elements_are_refused_and_allocate_nothing(on: Tr
     scene.end("what is in the record", told);
 }
 
-on_both!(compounds_of_many_operations_delay_no_others);
+on_each!(compounds_of_many_operations_delay_no_others);
 
 fn compounds_of_many_operations_delay_no_others(on: Transport) {
     let mut scene = Scene::start("deep COMPOUNDs", on, Config::default(), Limits::default());
@@ -75,7 +75,7 @@ fn compounds_of_many_operations_delay_no_others(on: Transport) {
     scene.end("64 operations in a session, a record in 4.0", told);
 }
 
-on_both!(counts_beyond_all_bounds_are_cut_or_refused);
+on_each!(counts_beyond_all_bounds_are_cut_or_refused);
 
 fn counts_beyond_all_bounds_are_cut_or_refused(on: Transport) {
     let mut scene = Scene::start("hostile counts", on, Config::default(), Limits::default());
@@ -128,7 +128,7 @@ fn counts_beyond_all_bounds_are_cut_or_refused(on: Transport) {
     scene.end("max_io, and what there is", told);
 }
 
-on_both!(a_client_that_always_retransmits_gets_the_kept_reply_and_nothing_is_executed);
+on_each!(a_client_that_always_retransmits_gets_the_kept_reply_and_nothing_is_executed);
 
 fn a_client_that_always_retransmits_gets_the_kept_reply_and_nothing_is_executed(on: Transport) {
     let mut scene = Scene::start("retransmissions", on, Config::default(), Limits::default());

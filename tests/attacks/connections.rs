@@ -8,7 +8,7 @@ use nfs4_tests::live::{Client, Connection, Scene, Transport, null_call};
 
 use crate::peer;
 
-on_both!(one_address_has_its_share_and_its_idle_connections_give_way_to_its_own);
+on_each!(one_address_has_its_share_and_its_idle_connections_give_way_to_its_own);
 
 fn one_address_has_its_share_and_its_idle_connections_give_way_to_its_own(on: Transport) {
     let limits = Limits {
@@ -55,7 +55,7 @@ fn one_address_has_its_share_and_its_idle_connections_give_way_to_its_own(on: Tr
     );
 }
 
-on_both!(idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay);
+on_each!(idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay);
 
 fn idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay(on: Transport) {
     let limits = Limits {
@@ -101,7 +101,7 @@ fn idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay(on
     );
 }
 
-on_both!(connections_that_serve_sessions_are_refused_beyond_the_share);
+on_each!(connections_that_serve_sessions_are_refused_beyond_the_share);
 
 fn connections_that_serve_sessions_are_refused_beyond_the_share(on: Transport) {
     let limits = Limits {
@@ -135,7 +135,7 @@ fn connections_that_serve_sessions_are_refused_beyond_the_share(on: Transport) {
     );
 }
 
-on_both!(a_connection_that_takes_no_replies_gives_way_too);
+on_each!(a_connection_that_takes_no_replies_gives_way_too);
 
 fn a_connection_that_takes_no_replies_gives_way_too(on: Transport) {
     let usual = Limits::default();

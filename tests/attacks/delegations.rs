@@ -15,7 +15,7 @@ use nfs4_tests::live::{Client, Client40, Connection, Scene, Transport};
 
 use crate::peer;
 
-on_both!(a_holder_that_answers_recalls_and_gives_nothing_back_gets_no_more);
+on_each!(a_holder_that_answers_recalls_and_gives_nothing_back_gets_no_more);
 
 fn a_holder_that_answers_recalls_and_gives_nothing_back_gets_no_more(on: Transport) {
     let name = "delegations that are not given back";
@@ -57,7 +57,7 @@ fn a_holder_that_answers_recalls_and_gives_nothing_back_gets_no_more(on: Transpo
     scene.end("one lapse an hour", told);
 }
 
-on_both!(a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_little);
+on_each!(a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_little);
 
 fn a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_little(
     on: Transport,
@@ -115,7 +115,7 @@ fn a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_li
     scene.end("one callback a delegation, revoked after a lease", told);
 }
 
-on_both!(a_holder_of_minor_version_0_gets_no_more_either);
+on_each!(a_holder_of_minor_version_0_gets_no_more_either);
 
 fn a_holder_of_minor_version_0_gets_no_more_either(on: Transport) {
     let name = "delegations that are not given back in 4.0";
@@ -154,7 +154,7 @@ fn a_holder_of_minor_version_0_gets_no_more_either(on: Transport) {
     scene.end("one lapse an hour", told);
 }
 
-on_both!(a_delegation_of_another_that_is_known_or_guessed_gives_no_way_in);
+on_each!(a_delegation_of_another_that_is_known_or_guessed_gives_no_way_in);
 
 fn a_delegation_of_another_that_is_known_or_guessed_gives_no_way_in(on: Transport) {
     let name = "delegations of another principal";
@@ -188,7 +188,7 @@ fn a_delegation_of_another_that_is_known_or_guessed_gives_no_way_in(on: Transpor
     scene.end("client, principal, keyed ids", told);
 }
 
-on_both!(a_delegation_of_minor_version_0_gives_another_no_way_in_either);
+on_each!(a_delegation_of_minor_version_0_gives_another_no_way_in_either);
 
 fn a_delegation_of_minor_version_0_gives_another_no_way_in_either(on: Transport) {
     let name = "delegations of another principal in 4.0";

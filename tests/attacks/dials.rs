@@ -12,7 +12,7 @@ use nfs4_tests::live::{Connection, Scene, Transport};
 
 use crate::peer;
 
-on_both!(a_peer_that_asks_for_dials_without_end_is_paced_and_delays_no_other);
+on_each!(a_peer_that_asks_for_dials_without_end_is_paced_and_delays_no_other);
 
 /// It confirms one client after the other; some name a port that counts its connections, and the others
 /// one that neither takes a connection nor refuses it.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use nfs4_tests::counting::Counting;
 
 /// Makes two tests of a function over a `Transport`.
-macro_rules! on_both {
+macro_rules! on_each {
     ($name:ident) => {
         mod $name {
             use nfs4_tests::live::Transport;

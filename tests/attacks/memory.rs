@@ -12,7 +12,7 @@ use nfs4_tests::live::{Client, Connection, Memory, Scene, Transport};
 
 use crate::peer;
 
-on_both!(unread_replies_are_bounded_for_all_strangers);
+on_each!(unread_replies_are_bounded_for_all_strangers);
 
 fn unread_replies_are_bounded_for_all_strangers(on: Transport) {
     unsent(on, "READs without a session", |object| {
@@ -77,7 +77,7 @@ fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>)
     );
 }
 
-on_both!(unfinished_records_are_bounded_for_all_strangers);
+on_each!(unfinished_records_are_bounded_for_all_strangers);
 
 fn unfinished_records_are_bounded_for_all_strangers(on: Transport) {
     let limits = Limits {

@@ -10,7 +10,7 @@ use nfs4_tests::live::{Client, Connection, Scene, Transport};
 
 use crate::peer;
 
-on_both!(ids_that_are_counted_or_known_give_no_hold_on_a_session);
+on_each!(ids_that_are_counted_or_known_give_no_hold_on_a_session);
 
 /// The attacker counts client ids up and down from one of its own, and knows those of its victim.
 fn ids_that_are_counted_or_known_give_no_hold_on_a_session(on: Transport) {

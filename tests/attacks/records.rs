@@ -12,7 +12,7 @@ use nfs4_tests::live::{Client, Connection, Scene, Transport, connect_from};
 
 use crate::peer;
 
-on_both!(fragments_without_bytes_close_their_connection);
+on_each!(fragments_without_bytes_close_their_connection);
 
 fn fragments_without_bytes_close_their_connection(on: Transport) {
     let limits = Limits::default();
@@ -34,7 +34,7 @@ fn fragments_without_bytes_close_their_connection(on: Transport) {
     scene.end(format!("{max} fragments"), told);
 }
 
-on_both!(records_that_are_too_long_close_their_connection_before_they_come);
+on_each!(records_that_are_too_long_close_their_connection_before_they_come);
 
 fn records_that_are_too_long_close_their_connection_before_they_come(on: Transport) {
     let limits = Limits::default();
@@ -61,7 +61,7 @@ fn records_that_are_too_long_close_their_connection_before_they_come(on: Transpo
     scene.end(format!("{max} bytes"), told);
 }
 
-on_both!(records_that_come_byte_by_byte_take_no_room_from_others);
+on_each!(records_that_come_byte_by_byte_take_no_room_from_others);
 
 /// Slowloris: many connections, none of which ever stops for long.
 fn records_that_come_byte_by_byte_take_no_room_from_others(on: Transport) {
@@ -105,7 +105,7 @@ fn records_that_come_byte_by_byte_take_no_room_from_others(on: Transport) {
     scene.end(format!("256 connections, {held} bytes"), told);
 }
 
-on_both!(calls_that_are_answered_by_rpc_alone_are_answered_and_cost_little);
+on_each!(calls_that_are_answered_by_rpc_alone_are_answered_and_cost_little);
 
 /// Programs, versions and credentials that are refused, as fast as a peer can send them.
 fn calls_that_are_answered_by_rpc_alone_are_answered_and_cost_little(on: Transport) {

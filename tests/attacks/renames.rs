@@ -12,7 +12,7 @@ use nfs4_tests::live::{Client, Connection, Latencies, Scene, Transport};
 
 use crate::peer;
 
-on_both!(renames_far_down_are_refused_or_short_and_delay_no_others);
+on_each!(renames_far_down_are_refused_or_short_and_delay_no_others);
 
 /// One peer renames between directories beyond and before the deepest that is walked up from, and
 /// names that are not there; another renames between two directories of the root.

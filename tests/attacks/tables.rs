@@ -11,7 +11,7 @@ use nfs4_tests::live::{Client, Connection, Scene, Transport};
 
 use crate::peer;
 
-on_both!(clients_of_one_peer_leave_room_for_those_of_another);
+on_each!(clients_of_one_peer_leave_room_for_those_of_another);
 
 /// Confirmed clients that have nothing, one after the other.
 fn clients_of_one_peer_leave_room_for_those_of_another(on: Transport) {
@@ -59,7 +59,7 @@ fn clients_of_one_peer_leave_room_for_those_of_another(on: Transport) {
     scene.end("half of max_clients", told);
 }
 
-on_both!(opens_of_one_peer_leave_room_for_those_of_another);
+on_each!(opens_of_one_peer_leave_room_for_those_of_another);
 
 fn opens_of_one_peer_leave_room_for_those_of_another(on: Transport) {
     let config = Config {
@@ -100,7 +100,7 @@ fn opens_of_one_peer_leave_room_for_those_of_another(on: Transport) {
     scene.end("share of max_states", told);
 }
 
-on_both!(sessions_of_one_peer_leave_room_for_those_of_another);
+on_each!(sessions_of_one_peer_leave_room_for_those_of_another);
 
 fn sessions_of_one_peer_leave_room_for_those_of_another(on: Transport) {
     let config = Config {
@@ -136,7 +136,7 @@ fn sessions_of_one_peer_leave_room_for_those_of_another(on: Transport) {
     scene.end("16 sessions of a client", told);
 }
 
-on_both!(lock_owners_of_one_peer_leave_room_for_those_of_another);
+on_each!(lock_owners_of_one_peer_leave_room_for_those_of_another);
 
 fn lock_owners_of_one_peer_leave_room_for_those_of_another(on: Transport) {
     let config = Config {

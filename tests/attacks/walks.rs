@@ -12,7 +12,7 @@ use nfs4_proto::nfs4::{Bitmap, ClientId, FattrRaw, Owner, Stateid, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::live::{Client, Connection, Scene, Transport};
 
-on_both!(ranges_that_are_unlocked_at_a_stroke_go_in_parts);
+on_each!(ranges_that_are_unlocked_at_a_stroke_go_in_parts);
 
 fn ranges_that_are_unlocked_at_a_stroke_go_in_parts(on: Transport) {
     let name = "LOCKU of many ranges";
@@ -87,7 +87,7 @@ fn lock_some(client: &mut Client, open_stateid: Stateid, batch: u64) -> Stateid 
     }
 }
 
-on_both!(a_client_that_comes_back_again_and_again_loses_its_opens_in_parts);
+on_each!(a_client_that_comes_back_again_and_again_loses_its_opens_in_parts);
 
 fn a_client_that_comes_back_again_and_again_loses_its_opens_in_parts(on: Transport) {
     let name = "replacing a client with many opens";
@@ -120,7 +120,7 @@ fn holds_during(scene: &Scene, work: impl FnOnce()) -> u64 {
     scene.node().lock_acquisitions() - before
 }
 
-on_both!(a_long_list_of_stateids_is_tested_in_parts);
+on_each!(a_long_list_of_stateids_is_tested_in_parts);
 
 fn a_long_list_of_stateids_is_tested_in_parts(on: Transport) {
     let name = "TEST_STATEID of a long list";
@@ -150,7 +150,7 @@ fn a_long_list_of_stateids_is_tested_in_parts(on: Transport) {
     scene.end("1 024 at once", format!("OK, {tested} stateids"));
 }
 
-on_both!(denials_in_a_file_with_many_ranges_are_found_without_a_walk);
+on_each!(denials_in_a_file_with_many_ranges_are_found_without_a_walk);
 
 fn denials_in_a_file_with_many_ranges_are_found_without_a_walk(on: Transport) {
     let name = "LOCKT among many ranges";
@@ -202,7 +202,7 @@ fn denials_in_a_file_with_many_ranges_are_found_without_a_walk(on: Transport) {
     scene.end("a tree of ranges", format!("DENIED {denied} times"));
 }
 
-on_both!(tables_grow_without_a_stall);
+on_each!(tables_grow_without_a_stall);
 
 fn tables_grow_without_a_stall(on: Transport) {
     let name = "owners with long names";
@@ -241,7 +241,7 @@ fn tables_grow_without_a_stall(on: Transport) {
     scene.end("parts of a table", format!("OK, {opened} owners"));
 }
 
-on_both!(large_listings_are_not_copied_while_others_wait);
+on_each!(large_listings_are_not_copied_while_others_wait);
 
 fn large_listings_are_not_copied_while_others_wait(on: Transport) {
     let name = "READDIR of half a megabyte";

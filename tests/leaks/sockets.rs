@@ -1,4 +1,4 @@
-//! Cycles over TCP, on both transports.
+//! Cycles over TCP, on each transport.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     (Running::share(on, node).await, clock)
 }
 
-on_both!(a_client_is_thrown_out_with_all_that_it_has);
+on_each!(a_client_is_thrown_out_with_all_that_it_has);
 
 async fn a_client_is_thrown_out_with_all_that_it_has(on: Transport) {
     let (server, _) = serve(on, Config::default()).await;
@@ -65,7 +65,7 @@ async fn a_client_is_thrown_out_with_all_that_it_has(on: Transport) {
     assert!(!log::lines("nfs4_driver::log", &told).is_empty());
 }
 
-on_both!(a_session_is_ended_while_a_request_of_it_runs);
+on_each!(a_session_is_ended_while_a_request_of_it_runs);
 
 async fn a_session_is_ended_while_a_request_of_it_runs(on: Transport) {
     let files = Arc::new(Held::default());
@@ -93,7 +93,7 @@ async fn a_session_is_ended_while_a_request_of_it_runs(on: Transport) {
     client.call(|c| c.putrootfh()).await.all_ok();
 }
 
-on_both!(what_cannot_be_done_is_told);
+on_each!(what_cannot_be_done_is_told);
 
 async fn what_cannot_be_done_is_told(on: Transport) {
     let (server, _) = serve(on, Config::default()).await;
@@ -128,7 +128,7 @@ async fn what_cannot_be_done_is_told(on: Transport) {
     assert_eq!(node.config().unwrap(), Config::default());
 }
 
-on_both!(settings_change_while_clients_are_there);
+on_each!(settings_change_while_clients_are_there);
 
 async fn settings_change_while_clients_are_there(on: Transport) {
     let (server, clock) = serve(
@@ -198,7 +198,7 @@ async fn settings_change_while_clients_are_there(on: Transport) {
     assert_eq!(granted.maxrequests, 2);
 }
 
-on_both!(the_binding_policy_changes_while_connections_are_bound);
+on_each!(the_binding_policy_changes_while_connections_are_bound);
 
 async fn the_binding_policy_changes_while_connections_are_bound(on: Transport) {
     let (server, _) = serve(on, Config::default()).await;

@@ -12,7 +12,7 @@ use crate::log;
 use crate::peer::{Peer, fragments};
 use crate::server::{PATIENCE, Running, Transport};
 
-on_both!(unsent_replies_of_one_peer_leave_room_for_another);
+on_each!(unsent_replies_of_one_peer_leave_room_for_another);
 
 async fn unsent_replies_of_one_peer_leave_room_for_another(on: Transport) {
     let server = Running::start(on, limits()).await;
@@ -36,7 +36,7 @@ async fn unsent_replies_of_one_peer_leave_room_for_another(on: Transport) {
     makes_room(&server, "127.0.0.2").await;
 }
 
-on_both!(unfinished_records_of_one_peer_leave_room_for_another);
+on_each!(unfinished_records_of_one_peer_leave_room_for_another);
 
 async fn unfinished_records_of_one_peer_leave_room_for_another(on: Transport) {
     let server = Running::start(on, limits()).await;
@@ -68,7 +68,7 @@ async fn unfinished_records_of_one_peer_leave_room_for_another(on: Transport) {
     makes_room(&server, "127.0.0.3").await;
 }
 
-on_both!(many_peers_that_are_slow_leave_room_for_another);
+on_each!(many_peers_that_are_slow_leave_room_for_another);
 
 /// Each peer has half of what the ones before it have left; the slow ones go.
 async fn many_peers_that_are_slow_leave_room_for_another(on: Transport) {

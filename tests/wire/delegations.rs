@@ -86,7 +86,7 @@ async fn give_back(client: &mut Caller, fh: &[u8], deleg_stateid: Stateid) {
     reply.all_ok();
 }
 
-on_both!(a_delegation_is_recalled_over_its_clients_connection_and_rests_for_a_while);
+on_each!(a_delegation_is_recalled_over_its_clients_connection_and_rests_for_a_while);
 
 async fn a_delegation_is_recalled_over_its_clients_connection_and_rests_for_a_while(on: Transport) {
     let config = Config {
@@ -118,7 +118,7 @@ async fn a_delegation_is_recalled_over_its_clients_connection_and_rests_for_a_wh
     }
 }
 
-on_both!(what_becomes_of_delegations_is_counted);
+on_each!(what_becomes_of_delegations_is_counted);
 
 async fn what_becomes_of_delegations_is_counted(on: Transport) {
     let (server, clock) = serve(on, Config::default()).await;
@@ -150,7 +150,7 @@ async fn what_becomes_of_delegations_is_counted(on: Transport) {
     watch.expect(node, "delegations_active", &["write"], 0);
 }
 
-on_both!(a_file_is_not_delegated_again_at_once);
+on_each!(a_file_is_not_delegated_again_at_once);
 
 async fn a_file_is_not_delegated_again_at_once(on: Transport) {
     let config = Config {
@@ -179,7 +179,7 @@ async fn a_file_is_not_delegated_again_at_once(on: Transport) {
     assert!(delegation(&reply).is_some());
 }
 
-on_both!(there_are_as_many_delegations_as_are_set);
+on_each!(there_are_as_many_delegations_as_are_set);
 
 async fn there_are_as_many_delegations_as_are_set(on: Transport) {
     let all = Config::default();

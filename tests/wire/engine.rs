@@ -12,13 +12,10 @@ use crate::peer::Peer;
 use crate::server::{Running, Transport, node};
 use crate::session::Session;
 
-on_both!(a_panic_under_the_lock_ends_the_whole_server);
+on_each!(a_panic_under_the_lock_ends_the_whole_server);
 
 async fn a_panic_under_the_lock_ends_the_whole_server(on: Transport) {
-    let clock = Arc::new(Broken {
-        clock: SystemClock::new(),
-        broken: AtomicBool::new(false),
-    });
+    let clock = Broken::not_yet();
     let node = node(
         Limits::default(),
         Arc::new(RootOnly),
@@ -30,7 +27,7 @@ async fn a_panic_under_the_lock_ends_the_whole_server(on: Transport) {
     let mut bystander = Peer::connect(server.address).await;
     assert!(bystander.is_served().await);
 
-    clock.broken.store(true, Ordering::SeqCst);
+    clock.break_down();
     peer.send(&session.getattr(0)).await;
     peer.is_closed().await;
     bystander.is_closed().await;
@@ -41,13 +38,10 @@ async fn a_panic_under_the_lock_ends_the_whole_server(on: Transport) {
     assert_eq!(server.ended().await, Err(EngineDead));
 }
 
-on_both!(so_does_a_panic_over_a_late_answer);
+on_each!(so_does_a_panic_over_a_late_answer);
 
 async fn so_does_a_panic_over_a_late_answer(on: Transport) {
-    let clock = Arc::new(Broken {
-        clock: SystemClock::new(),
-        broken: AtomicBool::new(false),
-    });
+    let clock = Broken::not_yet();
     let files = Arc::new(Held::default());
     let node = node(
         Limits::default(),
@@ -63,7 +57,7 @@ async fn so_does_a_panic_over_a_late_answer(on: Transport) {
     peer.send(&session.getattr(0)).await;
     wait_for(&files, 1).await;
 
-    clock.broken.store(true, Ordering::SeqCst);
+    clock.break_down();
     files.take(0).complete(Ok(root_attrs()));
     peer.is_closed().await;
     bystander.is_closed().await;
@@ -71,9 +65,22 @@ async fn so_does_a_panic_over_a_late_answer(on: Transport) {
 }
 
 /// A clock that can be made to panic; it is read under the engine's lock.
-struct Broken {
+pub(crate) struct Broken {
     clock: SystemClock,
     broken: AtomicBool,
+}
+
+impl Broken {
+    pub(crate) fn not_yet() -> Arc<Broken> {
+        Arc::new(Broken {
+            clock: SystemClock::new(),
+            broken: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Clock for Broken {

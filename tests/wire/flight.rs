@@ -18,7 +18,7 @@ use crate::peer::Peer;
 use crate::server::{PATIENCE, Running, Transport, node_of};
 use crate::session::{Session, outcome};
 
-on_both!(
+on_each!(
     of_one_connection_32_are_in_flight_and_no_other_notices,
     flavor = "multi_thread",
     worker_threads = 2
@@ -54,7 +54,7 @@ async fn of_one_connection_32_are_in_flight_and_no_other_notices(on: Transport) 
     );
 }
 
-on_both!(answers_of_another_thread_come_through);
+on_each!(answers_of_another_thread_come_through);
 
 async fn answers_of_another_thread_come_through(on: Transport) {
     let files = Arc::new(Held::default());
@@ -80,7 +80,7 @@ async fn answers_of_another_thread_come_through(on: Transport) {
     }
 }
 
-on_both!(
+on_each!(
     answers_at_once_and_late_ones_mix,
     flavor = "multi_thread",
     worker_threads = 2
@@ -115,7 +115,7 @@ async fn answers_at_once_and_late_ones_mix(on: Transport) {
     }
 }
 
-on_both!(no_more_start_than_the_limit);
+on_each!(no_more_start_than_the_limit);
 
 async fn no_more_start_than_the_limit(on: Transport) {
     let files = Arc::new(Held::default());
@@ -139,7 +139,7 @@ async fn no_more_start_than_the_limit(on: Transport) {
     }
 }
 
-on_both!(no_more_start_than_their_replies_could_fill);
+on_each!(no_more_start_than_their_replies_could_fill);
 
 async fn no_more_start_than_their_replies_could_fill(on: Transport) {
     let files = Arc::new(Held::default());
@@ -159,7 +159,7 @@ async fn no_more_start_than_their_replies_could_fill(on: Transport) {
     assert_eq!(files.waiting(), 3);
 }
 
-on_both!(a_thread_that_answers_for_a_lost_connection_delivers);
+on_each!(a_thread_that_answers_for_a_lost_connection_delivers);
 
 async fn a_thread_that_answers_for_a_lost_connection_delivers(on: Transport) {
     let files = Arc::new(Held::default());
@@ -179,7 +179,7 @@ async fn a_thread_that_answers_for_a_lost_connection_delivers(on: Transport) {
     assert_eq!(server.node.table_lengths().unwrap().parked, 0);
 }
 
-on_both!(a_file_system_that_keeps_to_no_rule_costs_the_request_alone);
+on_each!(a_file_system_that_keeps_to_no_rule_costs_the_request_alone);
 
 async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone(on: Transport) {
     let cases = [
@@ -212,7 +212,7 @@ async fn a_file_system_that_keeps_to_no_rule_costs_the_request_alone(on: Transpo
     }
 }
 
-on_both!(a_panic_beside_an_answer_costs_no_more_than_the_request);
+on_each!(a_panic_beside_an_answer_costs_no_more_than_the_request);
 
 /// Which of the two is heard first is chance.
 async fn a_panic_beside_an_answer_costs_no_more_than_the_request(on: Transport) {
@@ -236,7 +236,7 @@ async fn a_panic_beside_an_answer_costs_no_more_than_the_request(on: Transport) 
     assert_eq!(server.node.table_lengths().unwrap().parked, 0);
 }
 
-on_both!(a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack);
+on_each!(a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack);
 
 /// Its file system answers each request before it returns from it.
 async fn a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack(on: Transport) {
@@ -272,7 +272,7 @@ async fn a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack(on: T
     assert_eq!(server.node.table_lengths().unwrap().parked, 0);
 }
 
-on_both!(a_file_system_that_breaks_its_contract_is_told_of_in_the_log);
+on_each!(a_file_system_that_breaks_its_contract_is_told_of_in_the_log);
 
 async fn a_file_system_that_breaks_its_contract_is_told_of_in_the_log(on: Transport) {
     for (fault, told) in [
@@ -298,7 +298,7 @@ async fn a_file_system_that_breaks_its_contract_is_told_of_in_the_log(on: Transp
     }
 }
 
-on_both!(a_panic_in_release_costs_nothing);
+on_each!(a_panic_in_release_costs_nothing);
 
 async fn a_panic_in_release_costs_nothing(on: Transport) {
     let memory = MemFsConfig {

@@ -34,7 +34,7 @@ fn these_are_the_limits() {
     } = Limits::default();
 }
 
-on_both!(one_connection_too_many_is_closed_at_once);
+on_each!(one_connection_too_many_is_closed_at_once);
 
 async fn one_connection_too_many_is_closed_at_once(on: Transport) {
     let limits = Limits {
@@ -59,7 +59,7 @@ async fn one_connection_too_many_is_closed_at_once(on: Transport) {
     assert!(second.is_served().await);
 }
 
-on_both!(an_idle_connection_without_a_session_gives_way_to_one_too_many);
+on_each!(an_idle_connection_without_a_session_gives_way_to_one_too_many);
 
 async fn an_idle_connection_without_a_session_gives_way_to_one_too_many(on: Transport) {
     let limits = Limits {
@@ -89,7 +89,7 @@ async fn an_idle_connection_without_a_session_gives_way_to_one_too_many(on: Tran
     );
 }
 
-on_both!(the_limit_of_a_record_is_the_last_byte_that_is_taken);
+on_each!(the_limit_of_a_record_is_the_last_byte_that_is_taken);
 
 async fn the_limit_of_a_record_is_the_last_byte_that_is_taken(on: Transport) {
     let limits = Limits {
@@ -107,7 +107,7 @@ async fn the_limit_of_a_record_is_the_last_byte_that_is_taken(on: Transport) {
     peer.is_closed().await;
 }
 
-on_both!(a_record_has_as_many_fragments_as_the_limit);
+on_each!(a_record_has_as_many_fragments_as_the_limit);
 
 async fn a_record_has_as_many_fragments_as_the_limit(on: Transport) {
     let limits = Limits {
@@ -125,7 +125,7 @@ async fn a_record_has_as_many_fragments_as_the_limit(on: Transport) {
     peer.is_closed().await;
 }
 
-on_both!(an_idle_connection_is_closed_and_a_busy_one_is_not);
+on_each!(an_idle_connection_is_closed_and_a_busy_one_is_not);
 
 async fn an_idle_connection_is_closed_and_a_busy_one_is_not(on: Transport) {
     let limits = Limits {
@@ -144,7 +144,7 @@ async fn an_idle_connection_is_closed_and_a_busy_one_is_not(on: Transport) {
     assert!(busy.is_served().await);
 }
 
-on_both!(a_connection_that_was_quiet_is_served_as_before);
+on_each!(a_connection_that_was_quiet_is_served_as_before);
 
 async fn a_connection_that_was_quiet_is_served_as_before(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -160,7 +160,7 @@ async fn a_connection_that_was_quiet_is_served_as_before(on: Transport) {
     }
 }
 
-on_both!(half_a_record_is_not_waited_for_without_end);
+on_each!(half_a_record_is_not_waited_for_without_end);
 
 async fn half_a_record_is_not_waited_for_without_end(on: Transport) {
     let limits = Limits {
@@ -186,7 +186,7 @@ async fn half_a_record_is_not_waited_for_without_end(on: Transport) {
     );
 }
 
-on_both!(a_peer_that_takes_no_replies_is_not_read_from_and_then_closed);
+on_each!(a_peer_that_takes_no_replies_is_not_read_from_and_then_closed);
 
 async fn a_peer_that_takes_no_replies_is_not_read_from_and_then_closed(on: Transport) {
     let limits = Limits {

@@ -9,7 +9,7 @@ use nfs4_driver::engine::proto::nfs4::Verifier;
 use crate::caller::{CHANNEL, Caller};
 use crate::server::{Running, Transport};
 
-on_both!(clients_that_share_a_name_are_told_ever_more_seldom_and_in_one_line);
+on_each!(clients_that_share_a_name_are_told_ever_more_seldom_and_in_one_line);
 
 async fn clients_that_share_a_name_are_told_ever_more_seldom_and_in_one_line(on: Transport) {
     let server = Running::start(on, Limits::default()).await;

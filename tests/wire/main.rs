@@ -18,8 +18,10 @@ mod limits;
 mod log;
 mod metrics;
 mod peer;
+mod pipe;
 mod pipeline;
 mod rpc;
+mod runner;
 mod session;
 mod settings;
 mod snapshot;
@@ -29,4 +31,6 @@ mod traffic;
 mod transfer;
 mod trunking;
 mod turns;
+#[cfg(unix)]
+mod unix;
 mod versions;

@@ -66,7 +66,7 @@ impl Watch {
     }
 }
 
-on_both!(every_series_follows_what_happens_on_sockets);
+on_each!(every_series_follows_what_happens_on_sockets);
 
 async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
@@ -146,7 +146,7 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     }
 }
 
-on_both!(callbacks_are_counted_as_often_as_they_are_sent);
+on_each!(callbacks_are_counted_as_often_as_they_are_sent);
 
 /// The memory for replies runs short, and a silent client is asked for slots.
 async fn callbacks_are_counted_as_often_as_they_are_sent(on: Transport) {

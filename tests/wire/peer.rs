@@ -10,8 +10,8 @@ use nfs4_driver::engine::proto::rpc::{
     OpaqueAuth, ReplyHeader, peek_message_type, write_mark,
 };
 use nfs4_driver::engine::proto::xdr::{Encode, Writer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::server::PATIENCE;
@@ -48,6 +48,21 @@ impl Peer {
             calls: VecDeque::new(),
             replies: VecDeque::new(),
         }
+    }
+
+    /// At the other end of any stream, which is carried over TCP.
+    pub(crate) async fn over<S>(mut stream: S) -> Peer
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = Peer::connect(listener.local_addr().unwrap()).await;
+        let (mut carrier, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            // It ends with either.
+            let _ = copy_bidirectional(&mut carrier, &mut stream).await;
+        });
+        peer
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

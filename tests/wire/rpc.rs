@@ -10,7 +10,7 @@ use crate::log;
 use crate::peer::{NULL, Peer, fragments, mark, message, record, sys};
 use crate::server::{Running, Transport};
 
-on_both!(null_is_answered_for_auth_none_and_auth_sys);
+on_each!(null_is_answered_for_auth_none_and_auth_sys);
 
 async fn null_is_answered_for_auth_none_and_auth_sys(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -25,7 +25,7 @@ async fn null_is_answered_for_auth_none_and_auth_sys(on: Transport) {
     assert_eq!(peer.outcome(NULL.xid).await, Ok(()));
 }
 
-on_both!(calls_that_cannot_be_served_get_the_answer_of_rpc);
+on_each!(calls_that_cannot_be_served_get_the_answer_of_rpc);
 
 async fn calls_that_cannot_be_served_get_the_answer_of_rpc(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -114,7 +114,7 @@ async fn other_rpc_version_is_refused(peer: &mut Peer) {
     );
 }
 
-on_both!(a_header_that_ends_early_is_garbage);
+on_each!(a_header_that_ends_early_is_garbage);
 
 async fn a_header_that_ends_early_is_garbage(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -131,7 +131,7 @@ async fn a_header_that_ends_early_is_garbage(on: Transport) {
     assert!(peer.is_served().await);
 }
 
-on_both!(what_is_no_message_closes_the_connection_and_no_other);
+on_each!(what_is_no_message_closes_the_connection_and_no_other);
 
 async fn what_is_no_message_closes_the_connection_and_no_other(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -180,7 +180,7 @@ async fn what_is_no_message_closes_the_connection_and_no_other(on: Transport) {
     server.has_connections(1).await;
 }
 
-on_both!(records_may_be_torn_and_fragmented_anyhow);
+on_each!(records_may_be_torn_and_fragmented_anyhow);
 
 async fn records_may_be_torn_and_fragmented_anyhow(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -214,7 +214,7 @@ async fn records_may_be_torn_and_fragmented_anyhow(on: Transport) {
     assert!(peer.is_served().await);
 }
 
-on_both!(a_reply_to_no_call_is_dropped);
+on_each!(a_reply_to_no_call_is_dropped);
 
 async fn a_reply_to_no_call_is_dropped(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -230,7 +230,7 @@ async fn a_reply_to_no_call_is_dropped(on: Transport) {
     assert_eq!(stray, Ok(1));
 }
 
-on_both!(calls_in_one_segment_are_answered_in_one);
+on_each!(calls_in_one_segment_are_answered_in_one);
 
 async fn calls_in_one_segment_are_answered_in_one(on: Transport) {
     let server = Running::start(on, Limits::default()).await;

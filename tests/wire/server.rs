@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use nfs4_driver::engine::Config;
 use nfs4_driver::engine::fs::Backend;
+use nfs4_driver::task::ServeError;
 use nfs4_driver::{Clock, EngineDead, Limits, Node, SystemClock};
 pub(crate) use nfs4_tests::live::Transport;
 use nfs4_tests::live::engine_of;
-use nfs4_transport_std as threads;
+use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
 use tokio::sync::oneshot;
 
 use crate::files::RootOnly;
 use crate::log;
 
-/// Makes two tests of a function over a [`Transport`].
-macro_rules! on_both {
+/// Makes a test of a function over each [`Transport`].
+macro_rules! on_each {
     ($name:ident $(, $($flavor:tt)+)?) => {
         mod $name {
             use crate::server::Transport;
@@ -30,6 +31,11 @@ macro_rules! on_both {
             #[tokio::test $(($($flavor)+))?]
             async fn threads() {
                 super::$name(Transport::Threads).await;
+            }
+
+            #[tokio::test $(($($flavor)+))?]
+            async fn async_std() {
+                super::$name(Transport::AsyncStd).await;
             }
         }
     };
@@ -44,7 +50,7 @@ pub(crate) struct Running {
 }
 
 enum Stop {
-    Tokio(Option<oneshot::Sender<()>>),
+    Task(Option<oneshot::Sender<()>>),
     Threads(threads::Stop),
 }
 
@@ -69,14 +75,16 @@ impl Running {
                 let server = bound.unwrap();
                 let address = server.local_addr().unwrap();
                 let (stop, stopped) = oneshot::channel();
-                tokio::spawn(async {
-                    let result = server.serve(async { drop(stopped.await) }).await;
-                    // Most tests do not ask.
-                    let _ = end.send(result.map_err(|why| match why {
-                        on_tokio::ServeError::EngineDead(dead) => dead,
-                    }));
-                });
-                (address, Stop::Tokio(Some(stop)))
+                tokio::spawn(until(end, server.serve(async { drop(stopped.await) })));
+                (address, Stop::Task(Some(stop)))
+            }
+            Transport::AsyncStd => {
+                let bound = on_async_std::Server::bind("127.0.0.1:0", node.clone()).await;
+                let server = bound.unwrap();
+                let address = server.local_addr().unwrap();
+                let (stop, stopped) = oneshot::channel();
+                tokio::spawn(until(end, server.serve(async { drop(stopped.await) })));
+                (address, Stop::Task(Some(stop)))
             }
             Transport::Threads => {
                 let server = threads::Server::bind("127.0.0.1:0", node.clone()).unwrap();
@@ -104,7 +112,7 @@ impl Running {
     /// Begins a graceful stop.
     pub(crate) fn stop(&mut self) {
         match &mut self.stop {
-            Stop::Tokio(stop) => drop(stop.take()),
+            Stop::Task(stop) => drop(stop.take()),
             Stop::Threads(stop) => stop.stop(),
         }
     }
@@ -135,6 +143,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Serves in a task, and tells how that ends.
+async fn until(
+    end: oneshot::Sender<Result<(), EngineDead>>,
+    serve: impl Future<Output = Result<(), ServeError>>,
+) {
+    let result = serve.await.map_err(|ServeError::EngineDead(dead)| dead);
+    // Most tests do not ask.
+    let _ = end.send(result);
 }
 
 /// A node without a transport, with as large a READ and WRITE as the limits let pass.

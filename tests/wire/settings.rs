@@ -62,7 +62,7 @@ async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     (Running::share(on, node).await, clock)
 }
 
-on_both!(lease_is_what_clients_are_told_and_how_long_they_may_be_silent);
+on_each!(lease_is_what_clients_are_told_and_how_long_they_may_be_silent);
 
 async fn lease_is_what_clients_are_told_and_how_long_they_may_be_silent(on: Transport) {
     let config = Config {
@@ -83,7 +83,7 @@ async fn lease_is_what_clients_are_told_and_how_long_they_may_be_silent(on: Tran
     assert_eq!(reply.last(), (Op::Sequence, Status::BADSESSION));
 }
 
-on_both!(grace_is_how_long_new_opens_wait);
+on_each!(grace_is_how_long_new_opens_wait);
 
 async fn grace_is_how_long_new_opens_wait(on: Transport) {
     let config = Config {
@@ -100,7 +100,7 @@ async fn grace_is_how_long_new_opens_wait(on: Transport) {
     reply.all_ok();
 }
 
-on_both!(the_range_of_minor_versions_is_what_is_served);
+on_each!(the_range_of_minor_versions_is_what_is_served);
 
 async fn the_range_of_minor_versions_is_what_is_served(on: Transport) {
     for (min_minor_version, max_minor_version) in [(1, 1), (1, 2), (2, 2)] {
@@ -125,7 +125,7 @@ async fn the_range_of_minor_versions_is_what_is_served(on: Transport) {
     }
 }
 
-on_both!(what_sessions_are_granted_is_set);
+on_each!(what_sessions_are_granted_is_set);
 
 async fn what_sessions_are_granted_is_set(on: Transport) {
     let config = Config {
@@ -163,7 +163,7 @@ async fn what_sessions_are_granted_is_set(on: Transport) {
     assert_eq!(third.last(), (Op::CreateSession, Status::NOSPC));
 }
 
-on_both!(max_reply_cache_is_the_memory_for_replies_of_all);
+on_each!(max_reply_cache_is_the_memory_for_replies_of_all);
 
 async fn max_reply_cache_is_the_memory_for_replies_of_all(on: Transport) {
     let config = Config {
@@ -201,7 +201,7 @@ async fn max_reply_cache_is_the_memory_for_replies_of_all(on: Transport) {
     assert_eq!(last, Some((Op::Read, Status::REP_TOO_BIG_TO_CACHE)));
 }
 
-on_both!(there_are_as_many_clients_and_sessions_as_are_set);
+on_each!(there_are_as_many_clients_and_sessions_as_are_set);
 
 async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     let config = Config {
@@ -231,7 +231,7 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     assert_eq!(reply.last(), (Op::ExchangeId, Status::SERVERFAULT));
 }
 
-on_both!(one_peer_has_a_third_of_the_clients_and_another_finds_room);
+on_each!(one_peer_has_a_third_of_the_clients_and_another_finds_room);
 
 async fn one_peer_has_a_third_of_the_clients_and_another_finds_room(on: Transport) {
     let config = Config {
@@ -255,7 +255,7 @@ async fn one_peer_has_a_third_of_the_clients_and_another_finds_room(on: Transpor
     modest.enter(CHANNEL, 0).await.all_ok();
 }
 
-on_both!(a_session_has_as_many_connections_as_are_set);
+on_each!(a_session_has_as_many_connections_as_are_set);
 
 async fn a_session_has_as_many_connections_as_are_set(on: Transport) {
     for (max_connections_per_session, expected) in [(2, Status::RESOURCE), (0, Status::OK)] {
@@ -273,7 +273,7 @@ async fn a_session_has_as_many_connections_as_are_set(on: Transport) {
     }
 }
 
-on_both!(the_policy_decides_whether_a_bind_takes_a_connection_from_another_session);
+on_each!(the_policy_decides_whether_a_bind_takes_a_connection_from_another_session);
 
 async fn the_policy_decides_whether_a_bind_takes_a_connection_from_another_session(on: Transport) {
     for (binding_policy, expected) in [(BindingPolicy::Exclusive, 1), (BindingPolicy::Shared, 2)] {
@@ -298,7 +298,7 @@ async fn the_policy_decides_whether_a_bind_takes_a_connection_from_another_sessi
     }
 }
 
-on_both!(a_draining_connection_is_closed_at_the_deadline);
+on_each!(a_draining_connection_is_closed_at_the_deadline);
 
 async fn a_draining_connection_is_closed_at_the_deadline(on: Transport) {
     let config = Config {
@@ -326,7 +326,7 @@ async fn a_draining_connection_is_closed_at_the_deadline(on: Transport) {
     assert!(waited > Duration::from_millis(900), "{waited:?}");
 }
 
-on_both!(blocked_operations_are_not_supported);
+on_each!(blocked_operations_are_not_supported);
 
 async fn blocked_operations_are_not_supported(on: Transport) {
     let config = Config {
@@ -344,7 +344,7 @@ async fn blocked_operations_are_not_supported(on: Transport) {
     assert_eq!(reply.last(), (Op::Create, Status::NOTSUPP));
 }
 
-on_both!(a_client_has_as_many_files_open_as_are_set);
+on_each!(a_client_has_as_many_files_open_as_are_set);
 
 async fn a_client_has_as_many_files_open_as_are_set(on: Transport) {
     let config = Config {
@@ -359,7 +359,7 @@ async fn a_client_has_as_many_files_open_as_are_set(on: Transport) {
     assert_eq!(reply.last(), (Op::Open, Status::DQUOT));
 }
 
-on_both!(all_clients_have_as_much_state_as_is_set);
+on_each!(all_clients_have_as_much_state_as_is_set);
 
 async fn all_clients_have_as_much_state_as_is_set(on: Transport) {
     let config = Config {
@@ -389,7 +389,7 @@ async fn all_clients_have_as_much_state_as_is_set(on: Transport) {
     reply.all_ok();
 }
 
-on_both!(clients_are_told_the_addresses_that_are_set);
+on_each!(clients_are_told_the_addresses_that_are_set);
 
 async fn clients_are_told_the_addresses_that_are_set(on: Transport) {
     let config = Config {

@@ -14,7 +14,7 @@ use crate::flight::wait_for;
 use crate::peer::Peer;
 use crate::server::{Running, Transport};
 
-on_both!(sessions_are_shown_with_the_sockets_that_they_have);
+on_each!(sessions_are_shown_with_the_sockets_that_they_have);
 
 async fn sessions_are_shown_with_the_sockets_that_they_have(on: Transport) {
     let files = Arc::new(Held::default());
@@ -76,7 +76,7 @@ async fn sessions_are_shown_with_the_sockets_that_they_have(on: Transport) {
     assert_eq!(view.back_channel, BackChannelState::Down);
 }
 
-on_both!(clients_are_shown_page_by_page);
+on_each!(clients_are_shown_page_by_page);
 
 async fn clients_are_shown_page_by_page(on: Transport) {
     let server = Running::start(on, Limits::default()).await;

@@ -13,7 +13,7 @@ use crate::peer::{NULL, Peer};
 use crate::server::{PATIENCE, Running, Transport, node, node_of};
 use crate::session::Session;
 
-on_both!(a_lease_expires_without_any_request);
+on_each!(a_lease_expires_without_any_request);
 
 async fn a_lease_expires_without_any_request(on: Transport) {
     let config = Config {
@@ -37,7 +37,7 @@ async fn a_lease_expires_without_any_request(on: Transport) {
     assert_eq!(server.node.table_lengths().unwrap().sessions, 0);
 }
 
-on_both!(a_timer_is_woken_only_for_an_earlier_deadline);
+on_each!(a_timer_is_woken_only_for_an_earlier_deadline);
 
 async fn a_timer_is_woken_only_for_an_earlier_deadline(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
@@ -80,7 +80,7 @@ async fn a_timer_is_woken_only_for_an_earlier_deadline(on: Transport) {
     assert_eq!(server.node.table_lengths().unwrap().clients, 0);
 }
 
-on_both!(a_timer_is_woken_for_a_large_read_buffer_that_rests);
+on_each!(a_timer_is_woken_for_a_large_read_buffer_that_rests);
 
 async fn a_timer_is_woken_for_a_large_read_buffer_that_rests(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
@@ -115,7 +115,7 @@ async fn wait_for_times(woken: &Count, times: usize) {
         .expect("the timer is woken");
 }
 
-on_both!(due_work_is_done_in_slices);
+on_each!(due_work_is_done_in_slices);
 
 async fn due_work_is_done_in_slices(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));

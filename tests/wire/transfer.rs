@@ -17,7 +17,7 @@ use crate::peer::Peer;
 use crate::server::{PATIENCE, Running, Transport};
 use crate::session::Session;
 
-on_both!(a_mebibyte_goes_there_and_back);
+on_each!(a_mebibyte_goes_there_and_back);
 
 async fn a_mebibyte_goes_there_and_back(on: Transport) {
     let server = serve(on, Limits::default()).await;
@@ -30,7 +30,7 @@ async fn a_mebibyte_goes_there_and_back(on: Transport) {
     }
 }
 
-on_both!(replies_are_whole_however_slowly_they_are_taken);
+on_each!(replies_are_whole_however_slowly_they_are_taken);
 
 /// Other requests are answered meanwhile.
 async fn replies_are_whole_however_slowly_they_are_taken(on: Transport) {
@@ -64,7 +64,7 @@ async fn replies_are_whole_however_slowly_they_are_taken(on: Transport) {
     }
 }
 
-on_both!(a_write_does_not_change_a_reply_that_waits);
+on_each!(a_write_does_not_change_a_reply_that_waits);
 
 async fn a_write_does_not_change_a_reply_that_waits(on: Transport) {
     let message = Limits::default().max_reply;

@@ -39,7 +39,7 @@ async fn ask(peer: &mut Peer, session: &mut Session, slot: u32) {
     assert_eq!(outcome(&peer.record().await.unwrap()), (slot, Ok(())));
 }
 
-on_both!(a_closed_socket_leaves_no_binding_and_the_session_stays);
+on_each!(a_closed_socket_leaves_no_binding_and_the_session_stays);
 
 async fn a_closed_socket_leaves_no_binding_and_the_session_stays(on: Transport) {
     let server = Running::start(on, Limits::default()).await;
@@ -73,7 +73,7 @@ async fn a_closed_socket_leaves_no_binding_and_the_session_stays(on: Transport) 
     assert!(is_bound(&shown, &third));
 }
 
-on_both!(sixteen_connections_that_are_cut_in_the_middle_leave_none_stuck);
+on_each!(sixteen_connections_that_are_cut_in_the_middle_leave_none_stuck);
 
 async fn sixteen_connections_that_are_cut_in_the_middle_leave_none_stuck(on: Transport) {
     let files = Arc::new(Held::default());

@@ -13,7 +13,7 @@ use crate::peer::Peer;
 use crate::server::{Running, Transport};
 use crate::session::{Session, outcome};
 
-on_both!(a_batch_of_long_requests_lets_others_have_their_turn);
+on_each!(a_batch_of_long_requests_lets_others_have_their_turn);
 
 /// Both send before the server reads anything, and the one thread of this runtime serves both.
 async fn a_batch_of_long_requests_lets_others_have_their_turn(on: Transport) {

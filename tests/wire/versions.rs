@@ -22,13 +22,13 @@ use tokio::time::timeout;
 use crate::caller::CHANNEL;
 use crate::server::{PATIENCE, Running, Transport};
 
-on_both!(streams_of_all_versions_share_one_connection);
+on_each!(streams_of_all_versions_share_one_connection);
 
 async fn streams_of_all_versions_share_one_connection(on: Transport) {
     all_versions_at_once(on, 1).await;
 }
 
-on_both!(streams_of_all_versions_have_a_connection_each);
+on_each!(streams_of_all_versions_have_a_connection_each);
 
 async fn streams_of_all_versions_have_a_connection_each(on: Transport) {
     all_versions_at_once(on, STREAMS).await;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use nfs4_driver::engine::fs::Backend;
+use nfs4_driver::task::ServeError;
 use nfs4_driver::{Clock, Node};
 use nfs4_engine::{Boot, Config, Engine, Export};
-use nfs4_transport_std as threads;
+use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 /// What stands between the socket and the driver.
@@ -18,22 +20,17 @@ pub enum Transport {
     Tokio,
     /// A thread for each connection.
     Threads,
+    /// Tasks on async-std.
+    AsyncStd,
 }
 
 impl Transport {
-    /// Its library, as log lines name it.
-    pub fn library(self) -> &'static str {
-        match self {
-            Transport::Tokio => "nfs4_transport_tokio",
-            Transport::Threads => "nfs4_transport_std",
-        }
-    }
-
     /// What `nfs4d --driver` calls it.
     pub fn driver(self) -> &'static str {
         match self {
             Transport::Tokio => "tokio",
             Transport::Threads => "threads",
+            Transport::AsyncStd => "async-std",
         }
     }
 }
@@ -47,7 +44,7 @@ pub struct Serving {
 }
 
 enum Stop {
-    Tokio(Option<oneshot::Sender<()>>),
+    Task(Option<oneshot::Sender<()>>),
     Threads(threads::Stop),
 }
 
@@ -56,6 +53,7 @@ impl Serving {
     pub fn start(on: Transport, node: Node) -> Serving {
         match on {
             Transport::Tokio => Serving::on_tokio(node),
+            Transport::AsyncStd => Serving::on_async_std(node),
             Transport::Threads => {
                 let server = threads::Server::bind("127.0.0.1:0", node).expect("a free port");
                 Serving {
@@ -77,15 +75,34 @@ impl Serving {
         let server = server.expect("a free port");
         let address = server.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel();
+        let shutdown = async { drop(stopped.await) };
+        Serving::in_task(runtime, address, stop, server.serve(shutdown))
+    }
+
+    fn on_async_std(node: Node) -> Serving {
+        // It only polls what accepts.
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime");
+        let server = runtime.block_on(on_async_std::Server::bind("127.0.0.1:0", node));
+        let server = server.expect("a free port");
+        let address = server.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async { drop(stopped.await) };
+        Serving::in_task(runtime, address, stop, server.serve(shutdown))
+    }
+
+    fn in_task(
+        runtime: Runtime,
+        address: SocketAddr,
+        stop: oneshot::Sender<()>,
+        serve: impl Future<Output = Result<(), ServeError>> + Send + 'static,
+    ) -> Serving {
         let thread = thread::spawn(move || {
-            let shutdown = async { drop(stopped.await) };
-            runtime
-                .block_on(server.serve(shutdown))
-                .expect("the engine lives");
+            runtime.block_on(serve).expect("the engine lives");
         });
         Serving {
             address,
-            stop: Stop::Tokio(Some(stop)),
+            stop: Stop::Task(Some(stop)),
             thread: Some(thread),
         }
     }
@@ -93,7 +110,7 @@ impl Serving {
     /// Begins a graceful stop.
     pub fn stop(&mut self) {
         match &mut self.stop {
-            Stop::Tokio(stop) => drop(stop.take()),
+            Stop::Task(stop) => drop(stop.take()),
             Stop::Threads(stop) => stop.stop(),
         }
     }

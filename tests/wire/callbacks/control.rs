@@ -9,7 +9,7 @@ use super::{called_again, flags, patient, reachable, serve};
 use crate::caller::Caller;
 use crate::server::Transport;
 
-on_both!(the_last_program_and_credential_hold_from_the_next_callback_on);
+on_each!(the_last_program_and_credential_hold_from_the_next_callback_on);
 
 async fn the_last_program_and_credential_hold_from_the_next_callback_on(on: Transport) {
     let server = serve(on, patient()).await;
@@ -32,7 +32,7 @@ async fn the_last_program_and_credential_hold_from_the_next_callback_on(on: Tran
     assert_eq!(AuthSys::from_body(cred.body).unwrap().uid, 2);
 }
 
-on_both!(what_cannot_be_used_is_refused_and_changes_nothing);
+on_each!(what_cannot_be_used_is_refused_and_changes_nothing);
 
 async fn what_cannot_be_used_is_refused_and_changes_nothing(on: Transport) {
     let server = serve(on, patient()).await;
@@ -65,7 +65,7 @@ async fn what_cannot_be_used_is_refused_and_changes_nothing(on: Transport) {
     assert_eq!((rpc.prog, rpc.cred.flavor), (0x4000_0000, AuthFlavor::NONE));
 }
 
-on_both!(without_a_back_channel_there_is_nothing_to_control);
+on_each!(without_a_back_channel_there_is_nothing_to_control);
 
 async fn without_a_back_channel_there_is_nothing_to_control(on: Transport) {
     let server = serve(on, patient()).await;

@@ -20,7 +20,7 @@ use crate::caller::{Caller, open};
 use crate::peer::{NULL, Peer, record};
 use crate::server::{PATIENCE, Running, Transport};
 
-on_both!(a_client_is_dialled_probed_and_called);
+on_each!(a_client_is_dialled_probed_and_called);
 
 async fn a_client_is_dialled_probed_and_called(on: Transport) {
     let server = serve(on, patient()).await;
@@ -60,7 +60,7 @@ async fn a_client_is_dialled_probed_and_called(on: Transport) {
     assert_eq!(open_to_write(&mut other, b"file").await, Status::OK);
 }
 
-on_both!(each_is_called_by_the_way_of_its_version);
+on_each!(each_is_called_by_the_way_of_its_version);
 
 async fn each_is_called_by_the_way_of_its_version(on: Transport) {
     let server = serve(on, patient()).await;
@@ -104,7 +104,7 @@ async fn each_is_called_by_the_way_of_its_version(on: Transport) {
     assert_eq!(open_to_write(&mut other, b"file").await, Status::OK);
 }
 
-on_both!(a_connection_lost_in_mid_callback_is_made_again);
+on_each!(a_connection_lost_in_mid_callback_is_made_again);
 
 async fn a_connection_lost_in_mid_callback_is_made_again(on: Transport) {
     let server = serve(on, patient()).await;
@@ -126,7 +126,7 @@ async fn a_connection_lost_in_mid_callback_is_made_again(on: Transport) {
     assert_eq!(open_to_write(&mut other, b"file").await, Status::OK);
 }
 
-on_both!(a_client_that_does_not_answer_in_time_is_dialled_again);
+on_each!(a_client_that_does_not_answer_in_time_is_dialled_again);
 
 async fn a_client_that_does_not_answer_in_time_is_dialled_again(on: Transport) {
     let server = serve(on, super::quick()).await;
@@ -141,7 +141,7 @@ async fn a_client_that_does_not_answer_in_time_is_dialled_again(on: Transport) {
     assert!(!back.was_called());
 }
 
-on_both!(renew_reports_a_down_path_to_clients_with_delegations);
+on_each!(renew_reports_a_down_path_to_clients_with_delegations);
 
 async fn renew_reports_a_down_path_to_clients_with_delegations(on: Transport) {
     let server = serve(on, patient()).await;
@@ -159,7 +159,7 @@ async fn renew_reports_a_down_path_to_clients_with_delegations(on: Transport) {
     assert_eq!(holder.renew().await, Status::OK);
 }
 
-on_both!(nothing_is_served_on_a_connection_that_the_server_made);
+on_each!(nothing_is_served_on_a_connection_that_the_server_made);
 
 async fn nothing_is_served_on_a_connection_that_the_server_made(on: Transport) {
     let server = serve(on, patient()).await;
@@ -168,7 +168,7 @@ async fn nothing_is_served_on_a_connection_that_the_server_made(on: Transport) {
     assert_eq!(back.outcome(NULL.xid).await, Err(Fault::ProgUnavail));
 }
 
-on_both!(the_policy_decides_which_addresses_are_dialled);
+on_each!(the_policy_decides_which_addresses_are_dialled);
 
 async fn the_policy_decides_which_addresses_are_dialled(on: Transport) {
     let server = serve(on, patient()).await;
@@ -194,7 +194,7 @@ async fn the_policy_decides_which_addresses_are_dialled(on: Transport) {
     assert!(!here.is_dialled().await);
 }
 
-on_both!(a_client_is_dialled_over_ipv6_as_well);
+on_each!(a_client_is_dialled_over_ipv6_as_well);
 
 async fn a_client_is_dialled_over_ipv6_as_well(on: Transport) {
     let server = serve(on, patient()).await;
@@ -206,7 +206,7 @@ async fn a_client_is_dialled_over_ipv6_as_well(on: Transport) {
     tables_become(&server, |tables| tables.flights == 0).await;
 }
 
-on_both!(no_more_are_dialled_at_once_than_the_limit_and_for_no_longer);
+on_each!(no_more_are_dialled_at_once_than_the_limit_and_for_no_longer);
 
 async fn no_more_are_dialled_at_once_than_the_limit_and_for_no_longer(on: Transport) {
     let limits = Limits {
@@ -227,7 +227,7 @@ async fn no_more_are_dialled_at_once_than_the_limit_and_for_no_longer(on: Transp
     drop(deaf);
 }
 
-on_both!(dials_for_one_peer_are_paced);
+on_each!(dials_for_one_peer_are_paced);
 
 /// A client that confirms one port after the other learns little about its host.
 async fn dials_for_one_peer_are_paced(on: Transport) {
@@ -245,7 +245,7 @@ async fn dials_for_one_peer_are_paced(on: Transport) {
     assert!(took >= Duration::from_millis(900), "{took:?}");
 }
 
-on_both!(a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once);
+on_each!(a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once);
 
 async fn a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once(on: Transport) {
     let limits = Limits {

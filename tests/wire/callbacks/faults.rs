@@ -18,7 +18,7 @@ use crate::server::{Running, Transport};
 
 const DOWN: u32 = SEQ4_STATUS_CB_PATH_DOWN | SEQ4_STATUS_CB_PATH_DOWN_SESSION;
 
-on_both!(a_connection_lost_in_mid_callback_is_followed_by_the_same_on_the_next);
+on_each!(a_connection_lost_in_mid_callback_is_followed_by_the_same_on_the_next);
 
 async fn a_connection_lost_in_mid_callback_is_followed_by_the_same_on_the_next(on: Transport) {
     let server = serve(on, patient()).await;
@@ -35,7 +35,7 @@ async fn a_connection_lost_in_mid_callback_is_followed_by_the_same_on_the_next(o
     assert_eq!(next_seqid(&server, &mut client).await, 2);
 }
 
-on_both!(what_is_not_answered_in_time_waits_for_another_connection);
+on_each!(what_is_not_answered_in_time_waits_for_another_connection);
 
 async fn what_is_not_answered_in_time_waits_for_another_connection(on: Transport) {
     let server = serve(on, quick()).await;
@@ -52,7 +52,7 @@ async fn what_is_not_answered_in_time_waits_for_another_connection(on: Transport
     assert_eq!(flags(&mut client).await, 0);
 }
 
-on_both!(a_late_answer_settles_the_seqid_and_is_counted);
+on_each!(a_late_answer_settles_the_seqid_and_is_counted);
 
 async fn a_late_answer_settles_the_seqid_and_is_counted(on: Transport) {
     let config = Config {
@@ -69,7 +69,7 @@ async fn a_late_answer_settles_the_seqid_and_is_counted(on: Transport) {
     assert_eq!(next_seqid(&server, &mut client).await, 2);
 }
 
-on_both!(an_answer_with_delay_brings_the_same_again);
+on_each!(an_answer_with_delay_brings_the_same_again);
 
 async fn an_answer_with_delay_brings_the_same_again(on: Transport) {
     let server = serve(on, patient()).await;
@@ -83,7 +83,7 @@ async fn an_answer_with_delay_brings_the_same_again(on: Transport) {
     assert_eq!(next_seqid(&server, &mut client).await, 2);
 }
 
-on_both!(how_long_it_waits_is_a_setting);
+on_each!(how_long_it_waits_is_a_setting);
 
 async fn how_long_it_waits_is_a_setting(on: Transport) {
     let config = Config {
@@ -104,7 +104,7 @@ async fn how_long_it_waits_is_a_setting(on: Transport) {
     assert!(!client.peer.was_called(), "three times are enough");
 }
 
-on_both!(a_client_that_has_lost_count_is_met_at_1_once);
+on_each!(a_client_that_has_lost_count_is_met_at_1_once);
 
 async fn a_client_that_has_lost_count_is_met_at_1_once(on: Transport) {
     let server = serve(on, patient()).await;
@@ -123,7 +123,7 @@ async fn a_client_that_has_lost_count_is_met_at_1_once(on: Transport) {
     assert!(!client.peer.was_called());
 }
 
-on_both!(what_was_executed_and_not_kept_uses_the_seqid_up);
+on_each!(what_was_executed_and_not_kept_uses_the_seqid_up);
 
 async fn what_was_executed_and_not_kept_uses_the_seqid_up(on: Transport) {
     let server = serve(on, patient()).await;
@@ -134,7 +134,7 @@ async fn what_was_executed_and_not_kept_uses_the_seqid_up(on: Transport) {
     assert_eq!(next_seqid(&server, &mut client).await, 2);
 }
 
-on_both!(a_false_retry_uses_the_seqid_up_and_comes_again);
+on_each!(a_false_retry_uses_the_seqid_up_and_comes_again);
 
 async fn a_false_retry_uses_the_seqid_up_and_comes_again(on: Transport) {
     let server = serve(on, patient()).await;
@@ -150,7 +150,7 @@ async fn a_false_retry_uses_the_seqid_up_and_comes_again(on: Transport) {
     over(&server).await;
 }
 
-on_both!(what_the_operation_itself_answers_uses_the_seqid_up);
+on_each!(what_the_operation_itself_answers_uses_the_seqid_up);
 
 async fn what_the_operation_itself_answers_uses_the_seqid_up(on: Transport) {
     let server = serve(on, patient()).await;
@@ -169,7 +169,7 @@ async fn what_the_operation_itself_answers_uses_the_seqid_up(on: Transport) {
     }
 }
 
-on_both!(what_only_another_session_mends_is_a_fault);
+on_each!(what_only_another_session_mends_is_a_fault);
 
 async fn what_only_another_session_mends_is_a_fault(on: Transport) {
     for status in [Status::BADSESSION, Status::DEADSESSION, Status::BADSLOT] {
@@ -182,7 +182,7 @@ async fn what_only_another_session_mends_is_a_fault(on: Transport) {
     }
 }
 
-on_both!(a_connection_that_takes_no_callbacks_is_not_asked_again);
+on_each!(a_connection_that_takes_no_callbacks_is_not_asked_again);
 
 async fn a_connection_that_takes_no_callbacks_is_not_asked_again(on: Transport) {
     let answers: [fn(&Callback) -> Vec<u8>; 3] = [
@@ -206,7 +206,7 @@ async fn a_connection_that_takes_no_callbacks_is_not_asked_again(on: Transport) 
     }
 }
 
-on_both!(a_stop_waits_for_no_callback);
+on_each!(a_stop_waits_for_no_callback);
 
 async fn a_stop_waits_for_no_callback(on: Transport) {
     let server = serve(on, patient()).await;

@@ -18,7 +18,7 @@ use crate::files::{Held, root_attrs};
 use crate::flight::wait_for;
 use crate::server::{Running, Transport};
 
-on_both!(the_answer_behind_calls_that_may_not_start_is_read);
+on_each!(the_answer_behind_calls_that_may_not_start_is_read);
 
 async fn the_answer_behind_calls_that_may_not_start_is_read(on: Transport) {
     let (server, files) = serve(on, 2).await;
@@ -47,7 +47,7 @@ async fn the_answer_behind_calls_that_may_not_start_is_read(on: Transport) {
     assert_eq!(flags(&mut client).await, 0);
 }
 
-on_both!(but_no_more_calls_are_taken_in_for_it_than_may_be_in_flight);
+on_each!(but_no_more_calls_are_taken_in_for_it_than_may_be_in_flight);
 
 async fn but_no_more_calls_are_taken_in_for_it_than_may_be_in_flight(on: Transport) {
     let (server, files) = serve(on, 1).await;
@@ -74,7 +74,7 @@ async fn but_no_more_calls_are_taken_in_for_it_than_may_be_in_flight(on: Transpo
     }
 }
 
-on_both!(a_callback_leaves_while_nothing_is_read);
+on_each!(a_callback_leaves_while_nothing_is_read);
 
 /// The connection is not read, and it is called all the same.
 async fn a_callback_leaves_while_nothing_is_read(on: Transport) {

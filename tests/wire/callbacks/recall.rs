@@ -9,7 +9,7 @@ use super::{callback, flags, over, patient, reachable, serve};
 use crate::caller::{CLOSE, Caller, open};
 use crate::server::Transport;
 
-on_both!(a_recall_is_this_and_nothing_else);
+on_each!(a_recall_is_this_and_nothing_else);
 
 async fn a_recall_is_this_and_nothing_else(on: Transport) {
     let server = serve(on, patient()).await;
@@ -101,7 +101,7 @@ fn recall_record(xid: &[u8], holder: &Caller, delegation: Stateid, fh: &[u8]) ->
     expected.into_vec()
 }
 
-on_both!(a_recall_refers_to_the_request_whose_reply_may_be_on_its_way);
+on_each!(a_recall_refers_to_the_request_whose_reply_may_be_on_its_way);
 
 async fn a_recall_refers_to_the_request_whose_reply_may_be_on_its_way(on: Transport) {
     let server = serve(on, patient()).await;

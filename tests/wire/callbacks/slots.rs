@@ -9,7 +9,7 @@ use super::{serve, strays, tables_become};
 use crate::caller::{CHANNEL, Caller};
 use crate::server::Transport;
 
-on_both!(consecutive_callbacks_count_on_one_slot);
+on_each!(consecutive_callbacks_count_on_one_slot);
 
 async fn consecutive_callbacks_count_on_one_slot(on: Transport) {
     let server = serve(on, patient()).await;
@@ -32,7 +32,7 @@ async fn consecutive_callbacks_count_on_one_slot(on: Transport) {
     assert_eq!(sent, Ok((3, 0)));
 }
 
-on_both!(two_in_flight_are_answered_in_the_other_order);
+on_each!(two_in_flight_are_answered_in_the_other_order);
 
 async fn two_in_flight_are_answered_in_the_other_order(on: Transport) {
     let server = serve(on, patient()).await;
@@ -57,7 +57,7 @@ async fn two_in_flight_are_answered_in_the_other_order(on: Transport) {
     assert_eq!(place(&callback(&mut client.peer).await), (0, 2));
 }
 
-on_both!(more_than_may_wait_are_refused_and_counted);
+on_each!(more_than_may_wait_are_refused_and_counted);
 
 async fn more_than_may_wait_are_refused_and_counted(on: Transport) {
     let server = serve(on, patient()).await;
@@ -86,7 +86,7 @@ async fn more_than_may_wait_are_refused_and_counted(on: Transport) {
     assert!(!client.peer.was_called(), "there is one slot");
 }
 
-on_both!(a_session_that_goes_takes_its_callbacks_along);
+on_each!(a_session_that_goes_takes_its_callbacks_along);
 
 async fn a_session_that_goes_takes_its_callbacks_along(on: Transport) {
     let server = serve(on, patient()).await;
@@ -102,7 +102,7 @@ async fn a_session_that_goes_takes_its_callbacks_along(on: Transport) {
     assert_eq!(strays(&server), 1);
 }
 
-on_both!(a_reply_counts_on_its_own_connection_only);
+on_each!(a_reply_counts_on_its_own_connection_only);
 
 async fn a_reply_counts_on_its_own_connection_only(on: Transport) {
     let server = serve(on, patient()).await;
@@ -119,7 +119,7 @@ async fn a_reply_counts_on_its_own_connection_only(on: Transport) {
     assert_eq!(strays(&server), 1);
 }
 
-on_both!(a_client_that_is_silent_is_called_at_once);
+on_each!(a_client_that_is_silent_is_called_at_once);
 
 /// So long that its connection has given its buffers back: nothing but the callback wakes it.
 async fn a_client_that_is_silent_is_called_at_once(on: Transport) {

@@ -26,7 +26,7 @@ use self::observer::{Counts, Observer};
 use self::worker::Worker;
 use crate::server::{Running, Transport, node};
 
-on_both!(
+on_each!(
     what_is_lost_with_connections_is_executed_once,
     flavor = "multi_thread",
     worker_threads = 2
@@ -37,8 +37,8 @@ async fn what_is_lost_with_connections_is_executed_once(on: Transport) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn also_when_two_transports_serve_one_node() {
-    traffic(&[Transport::Tokio, Transport::Threads]).await;
+async fn also_when_several_transports_serve_one_node() {
+    traffic(&[Transport::Tokio, Transport::Threads, Transport::AsyncStd]).await;
 }
 
 /// Traffic over connections to these transports of one node.
