@@ -101,14 +101,14 @@ impl Server {
     /// The engine is dead, or a thread of the server's own does not start.
     pub fn serve(self) -> Result<(), ServeError> {
         match self.listener {
-            AnyListener::Tcp(listener) => serve(listener, self.node, self.stop),
+            AnyListener::Tcp(listener) => serve(listener, self.node, &self.stop),
             #[cfg(unix)]
-            AnyListener::Unix(listener) => serve(listener, self.node, self.stop),
+            AnyListener::Unix(listener) => serve(listener, self.node, &self.stop),
         }
     }
 }
 
-fn serve(listener: impl Listener, node: Node, stop: Stop) -> Result<(), ServeError> {
+fn serve(listener: impl Listener, node: Node, stop: &Stop) -> Result<(), ServeError> {
     listener.set_blocking()?;
     let told = stop.watch(Arc::new(listener.waker()?));
     let mut accepts = Accepts::new(node.clone());
