@@ -34,7 +34,8 @@ use crate::watch::Watch;
 ///
 /// 1. [`Connection::step`], which handles what was read and what other threads left;
 /// 2. writes [`Connection::output`] in one vectored write and reports it to [`Connection::sent`];
-/// 3. reads to [`Connection::space`], if there is some, and reports it to [`Connection::received`];
+/// 3. reads to [`Connection::space`], if there is some, and reports it to [`Connection::received`],
+///    or the end to [`Connection::end_of_stream`];
 /// 4. before it waits, [`Connection::rest`].
 ///
 /// An owner that blocks in a read lets others use the connection meanwhile: it reads to what
@@ -59,6 +60,8 @@ pub struct Connection {
     batch: Batch,
     /// Why nothing more is read; the connection ends when all replies are sent.
     ending: Option<Closing>,
+    /// The peer sends nothing more; the connection ends when its calls are answered.
+    half_closed: bool,
     /// The connection starts no new call.
     stopping: bool,
     closed: bool,
@@ -94,6 +97,7 @@ impl Connection {
             watch: Watch::new(node.clock.now().mono),
             batch: Batch::default(),
             ending: None,
+            half_closed: false,
             stopping: false,
             closed: false,
             flushed: true,
@@ -153,7 +157,7 @@ impl Connection {
             }
             let rest = Activity {
                 moves: self.watch.moves(),
-                busy: self.admission.in_flight() > 0,
+                busy: self.admission.in_flight() > 0 && !self.half_closed,
             };
             if self.mailbox.wait(waker, rest) {
                 break;
@@ -164,6 +168,9 @@ impl Connection {
         let sent = self.batch.mail.output.is_empty();
         if let Some(ending) = self.ending.take_if(|_| sent || at_once) {
             return Err(ending);
+        }
+        if self.half_closed && sent && self.is_answered() {
+            return Err(Closing::EndOfStream);
         }
         self.tell_account();
         if let Some(need) = self.lacks() {
@@ -236,6 +243,13 @@ impl Connection {
         }
     }
 
+    /// Records the end of what the peer sends. The calls that came before are answered, and then the
+    /// connection ends; at the latest when no byte of a reply was taken within
+    /// [`Limits::stall_timeout`](crate::Limits::stall_timeout).
+    pub fn end_of_stream(&mut self) {
+        self.half_closed = true;
+    }
+
     /// Frees memory that is not needed until more bytes arrive.
     pub fn rest(&mut self) {
         self.intake.rest();
@@ -278,7 +292,8 @@ impl Connection {
             self.node.clock.now().mono,
             &self.node.limits,
             mid_record,
-            unsent,
+            // A peer that is gone altogether ends its stream, too.
+            unsent || self.half_closed,
             busy,
         )
     }
@@ -329,8 +344,16 @@ impl Connection {
         next_may_start || (self.ending.is_none() && self.backlog.looks_for_replies())
     }
 
+    /// Whether no call waits for its execution or its reply.
+    fn is_answered(&self) -> bool {
+        self.admission.in_flight() == 0 && self.backlog.is_empty() && self.intake.is_hungry()
+    }
+
     fn may_read(&self) -> bool {
-        self.may_cut() && self.intake.is_hungry() && self.intake.wanted().is_none()
+        !self.half_closed
+            && self.may_cut()
+            && self.intake.is_hungry()
+            && self.intake.wanted().is_none()
     }
 
     /// The bytes of the node's budget that the connection needs to continue.
@@ -342,7 +365,7 @@ impl Connection {
             let need = self.admission.need();
             return (need > 0 && !self.account.has_room(need)).then_some(need);
         }
-        let reads = self.may_cut() && self.intake.is_hungry();
+        let reads = !self.half_closed && self.may_cut() && self.intake.is_hungry();
         let wanted = self.intake.wanted().filter(|_| reads);
         wanted.map(|wanted| wanted as u64)
     }
@@ -409,7 +432,7 @@ impl Connection {
                 Err(fault) => self.end(Closing::Record(fault)),
             }
         }
-        if self.may_cut() {
+        if self.may_cut() && !self.half_closed {
             self.grow();
         }
     }

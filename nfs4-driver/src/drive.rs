@@ -87,14 +87,17 @@ impl Connection {
         Ok(wrote)
     }
 
-    /// Reads once, if bytes are wanted; returns whether some arrived.
+    /// Reads once, if bytes are wanted; returns whether some, or the end, arrived.
     fn read(&mut self, stream: &mut impl Stream) -> Result<bool, Closing> {
         let Some(space) = self.space() else {
             return Ok(false);
         };
         match stream.read(space) {
             Poll::Pending => Ok(false),
-            Poll::Ready(Ok(0)) => Err(Closing::EndOfStream),
+            Poll::Ready(Ok(0)) => {
+                self.end_of_stream();
+                Ok(true)
+            }
             Poll::Ready(Ok(count)) => {
                 self.received(count);
                 Ok(true)

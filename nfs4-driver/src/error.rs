@@ -43,7 +43,7 @@ pub enum Refused {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Closing {
-    /// The peer closed it.
+    /// The peer sends nothing more, and has its replies.
     #[error("the peer closed it")]
     EndOfStream,
     /// The socket failed.

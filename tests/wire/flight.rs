@@ -170,7 +170,7 @@ async fn a_thread_that_answers_for_a_lost_connection_delivers(on: Transport) {
     peer.send(&[session.getattr(0), session.getattr(1)].concat())
         .await;
     wait_for(&files, 2).await;
-    drop(peer);
+    peer.reset();
     server.has_connections(0).await;
     assert_eq!(server.node.table_lengths().unwrap().parked, 2);
     files.take(0).complete(Ok(root_attrs()));
@@ -262,7 +262,7 @@ async fn a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack(on: T
     });
     caller.peer.send(&request).await;
     wait_until(|| files.waits()).await;
-    drop(caller);
+    caller.peer.reset();
     server.has_connections(0).await;
     let answering = Arc::clone(&files);
     let thread = std::thread::Builder::new().stack_size(128 << 10);

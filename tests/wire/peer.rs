@@ -10,6 +10,7 @@ use nfs4_driver::engine::proto::rpc::{
     OpaqueAuth, ReplyHeader, peek_message_type, write_mark,
 };
 use nfs4_driver::engine::proto::xdr::{Encode, Writer};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -63,6 +64,12 @@ impl Peer {
             let _ = copy_bidirectional(&mut carrier, &mut stream).await;
         });
         peer
+    }
+
+    /// Ends the connection in both directions at once, so that the server need not answer any more.
+    pub(crate) fn reset(self) {
+        let socket = SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

@@ -205,7 +205,7 @@ enum Next {
 enum Wakeup {
     Nothing,
     Read(ReadSpace, usize),
-    End,
+    End(ReadSpace),
     TimedOut(Option<ReadSpace>),
 }
 
@@ -251,7 +251,10 @@ impl<S: BlockingStream> Reader<'_, S> {
         match wakeup {
             Wakeup::Nothing => {}
             Wakeup::Read(space, count) => connection.take_back(space, count),
-            Wakeup::End => return Err(Closing::EndOfStream),
+            Wakeup::End(space) => {
+                connection.take_back(space, 0);
+                connection.end_of_stream();
+            }
             Wakeup::TimedOut(space) => {
                 if let Some(space) = space {
                     connection.take_back(space, 0);
@@ -275,7 +278,7 @@ impl<S: BlockingStream> Reader<'_, S> {
         let read = self.blocked(|stream| stream.read(&mut space))?;
         Ok(match read {
             None => Wakeup::Read(space, 0),
-            Some(Ok(0)) => Wakeup::End,
+            Some(Ok(0)) => Wakeup::End(space),
             Some(Ok(count)) => Wakeup::Read(space, count),
             Some(Err(_timeout)) => {
                 self.quiet = self.listens;
