@@ -240,7 +240,8 @@ impl Node {
         Ok(read(&self.shared.lock()?.engine))
     }
 
-    pub(crate) fn now(&self) -> Mono {
+    /// The time by the node's clock, for a transport that has to know when a sleep is over.
+    pub fn now(&self) -> Mono {
         self.shared.clock.now().mono
     }
 
