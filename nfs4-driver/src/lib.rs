@@ -16,6 +16,8 @@ mod batch;
 mod budget;
 mod builder;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod credentials;
 mod dial;

@@ -245,6 +245,12 @@ impl Node {
         self.shared.clock.now().mono
     }
 
+    /// Number of handles of this server: nodes, connections, timers and dialers.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn handles(&self) -> usize {
+        Arc::strong_count(&self.shared)
+    }
+
     /// Number of times that the lock was taken.
     #[doc(hidden)]
     pub fn lock_acquisitions(&self) -> u64 {

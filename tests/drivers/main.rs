@@ -1,0 +1,6 @@
+//! The conformance suite of the driver, on every transport of the repository.
+
+mod memory;
+mod socket;
+mod threads;
+mod tokio;
