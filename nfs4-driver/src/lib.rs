@@ -5,7 +5,7 @@
 //! records, answers what RPC itself answers, brings all calls that arrived together before the
 //! engine at once, lets file systems work outside the lock, and hands out all replies for one
 //! write. A [`Timer`] runs what is due, and a [`Dialer`] says which connections to make. The
-//! transport adds sockets and sleep, nothing else.
+//! transport adds sockets and sleep, nothing else: see the [`guide`], write your own transport.
 
 pub use nfs4_engine as engine;
 
@@ -26,6 +26,8 @@ mod drive;
 mod error;
 mod fair_lock;
 mod file_system;
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 mod identity;
 mod intake;
 mod late;
