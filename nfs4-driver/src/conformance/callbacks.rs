@@ -1,18 +1,22 @@
 //! Calls of the server, on the connection of the client's own.
 
+use std::time::Duration;
+
 use nfs4_engine::Config;
 use nfs4_engine::proto::client::{CbCallReader, CbReplyBuilder};
 use nfs4_engine::proto::nfs4::any::{CbArgOp, CbResOp};
+use nfs4_engine::proto::nfs4::attr::num;
+use nfs4_engine::proto::nfs4::callback::args::CbSequence;
 use nfs4_engine::proto::nfs4::callback::res;
 use nfs4_engine::proto::nfs4::res::{OpenDelegation, Outcome};
-use nfs4_engine::proto::nfs4::{ClientId, FattrRaw, Op, Owner, Stateid, Status, args};
+use nfs4_engine::proto::nfs4::{Bitmap, ClientId, FattrRaw, Op, Owner, Stateid, Status, args};
 use nfs4_engine::proto::rpc::reply::write_success;
 use nfs4_engine::proto::rpc::write_mark;
 use nfs4_engine::proto::xdr::Writer;
 
 use super::Transport;
 use super::client::{Client, last, next_xid, results, succeeded};
-use super::files::{Answers, NAME};
+use super::files::{Answers, NAME, SIZE};
 use super::scene::Scene;
 
 /// A holder is called back, answers and returns its delegation, while its own calls wait for a file
@@ -21,14 +25,7 @@ pub fn a_recall_is_answered_while_calls_are_in_flight<T: Transport>(transport: &
     let scene = Scene::start(transport);
     let mut holder = scene.mounted("holder");
     let mut other = scene.mounted("other");
-    // A delegation is granted once the server knows that it can call the client.
-    let (held, fh) = loop {
-        let (delegation, fh) = open_file(&mut holder);
-        if let Some(stateid) = delegation {
-            break (stateid, fh);
-        }
-        scene.clock.jump(Config::default().delegation_pause);
-    };
+    let (held, fh) = delegated(&scene, &mut holder);
     scene.files.answer(Answers::Held);
     // Slot 0 stays free for the return.
     let late: Vec<u32> = (1..5)
@@ -68,6 +65,36 @@ pub fn a_recall_is_answered_while_calls_are_in_flight<T: Transport>(transport: &
     scene.end();
 }
 
+/// A call that waits for a holder is answered on its own connection, by the thread that reads the
+/// holder's answer; a reply to another call, on the holder's.
+pub fn a_call_that_waits_for_a_holder_gets_its_reply<T: Transport>(transport: &T) {
+    let scene = Scene::start(transport);
+    let mut holder = scene.mounted("holder");
+    let mut other = scene.mounted("other");
+    let mut bystander = scene.mounted("bystander");
+    let (_, fh) = delegated(&scene, &mut holder);
+    for _ in 0..5 {
+        let attr_request = Bitmap::of(&[num::CHANGE, num::SIZE]);
+        let object = args::PutFh { object: &fh };
+        let (xid, call) = other.request(0, |call| {
+            call.putfh(object).getattr(args::GetAttr { attr_request })
+        });
+        other.send(&call).expect("it is read");
+        let callback = holder.called();
+        assert!(other.is_quiet(Duration::from_millis(5)), "it waits");
+        let answer = tell(&callback, &fh);
+        // The same read brings a call of the holder's own.
+        let (own, call) = holder.getattr(1);
+        let both = [answer, call].concat();
+        holder.send(&both).expect("it is read");
+        succeeded(other.reply_to(xid));
+        succeeded(holder.reply_to(own));
+        assert!(bystander.is_served());
+    }
+    drop((holder, other, bystander));
+    scene.end();
+}
+
 /// A reply with the transaction id of no callback changes nothing, and the call behind it is answered.
 pub fn a_reply_to_no_call_is_ignored<T: Transport>(transport: &T) {
     let scene = Scene::start(transport);
@@ -81,6 +108,19 @@ pub fn a_reply_to_no_call_is_ignored<T: Transport>(transport: &T) {
     client.unmount();
     drop(client);
     scene.end();
+}
+
+/// Opens the file until it is delegated to the client for writing; returns the delegation and the
+/// filehandle.
+fn delegated<T: Transport>(scene: &Scene<'_, T>, holder: &mut Client<'_, T>) -> (Stateid, Vec<u8>) {
+    // A delegation is granted once the server knows that it can call the client.
+    loop {
+        let (delegation, fh) = open_file(holder);
+        if let Some(stateid) = delegation {
+            return (stateid, fh);
+        }
+        scene.clock.jump(Config::default().delegation_pause);
+    }
 }
 
 /// Opens the file; returns its delegation, if there is one, and its filehandle.
@@ -117,18 +157,44 @@ fn answer(callback: &[u8], stateid: Stateid, fh: &[u8]) -> (u32, Vec<u8>) {
         panic!("the delegation is recalled");
     };
     assert_eq!((recall.stateid, recall.fh), (stateid, fh));
-    let ok = res::CbSequenceOk {
+    let reply = CbReplyBuilder::reply(xid, b"")
+        .result(&CbResOp::Sequence(Outcome::Ok(sequence_ok(&sequence))))
+        .result(&CbResOp::Recall(Outcome::Ok(())))
+        .finish();
+    (xid, reply)
+}
+
+/// The answer to a CB_GETATTR of this file: it is as it was.
+fn tell(callback: &[u8], fh: &[u8]) -> Vec<u8> {
+    let mut reader = CbCallReader::parse(callback).expect("a callback");
+    let mut reply = CbReplyBuilder::reply(reader.rpc().xid, b"");
+    let Ok(Some(CbArgOp::Sequence(sequence))) = reader.next_op() else {
+        panic!("a callback begins with CB_SEQUENCE");
+    };
+    let Ok(Some(CbArgOp::GetAttr(wanted))) = reader.next_op() else {
+        panic!("the holder is asked for attributes");
+    };
+    assert_eq!(wanted.fh, fh);
+    let values = [1, SIZE as u64].map(u64::to_be_bytes).concat();
+    let obj_attributes = FattrRaw {
+        mask: Bitmap::of(&[num::CHANGE, num::SIZE]),
+        values: &values,
+    };
+    let ok = res::CbGetAttrOk { obj_attributes };
+    reply
+        .result(&CbResOp::Sequence(Outcome::Ok(sequence_ok(&sequence))))
+        .result(&CbResOp::GetAttr(Outcome::Ok(ok)))
+        .finish()
+}
+
+fn sequence_ok(sequence: &CbSequence<'_>) -> res::CbSequenceOk {
+    res::CbSequenceOk {
         sessionid: sequence.sessionid,
         sequenceid: sequence.sequenceid,
         slotid: sequence.slotid,
         highest_slotid: sequence.highest_slotid,
         target_highest_slotid: sequence.highest_slotid,
-    };
-    let reply = CbReplyBuilder::reply(xid, b"")
-        .result(&CbResOp::Sequence(Outcome::Ok(ok)))
-        .result(&CbResOp::Recall(Outcome::Ok(())))
-        .finish();
-    (xid, reply)
+    }
 }
 
 fn stray_reply(xid: u32) -> Vec<u8> {

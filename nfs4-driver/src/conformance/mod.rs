@@ -17,7 +17,8 @@
 //! The cases bring a file system and a client of NFSv4.1 of their own, and reach the transport only by
 //! that trait. Each looks at the node afterwards: once its clients have left and their leases have run
 //! out, the engine's tables are empty, no memory is held, no file is open; and once the server has
-//! ended, no task and no thread of it has the node any more. A case that fails panics.
+//! ended, no task and no thread of it has the node any more. A case that fails panics,
+//! or does not end where a transport's [`Transport::join`] does not.
 //!
 //! The cases take some seconds together, and run at the same time as others. Those that count time
 //! have limits of a tenth of a second and more, and a client waits 20 s for anything.
@@ -117,6 +118,7 @@ cases! { ($)
     bindings::a_session_uses_the_connections_that_are_bound_to_it
     bindings::a_lost_connection_is_no_longer_bound
     callbacks::a_recall_is_answered_while_calls_are_in_flight
+    callbacks::a_call_that_waits_for_a_holder_gets_its_reply
     callbacks::a_reply_to_no_call_is_ignored
     completions::answers_from_other_threads_wake_their_connection
     completions::answers_at_once_and_from_another_thread_mix
