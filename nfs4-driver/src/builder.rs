@@ -52,6 +52,18 @@ pub enum BuildError {
     System(#[from] io::Error),
 }
 
+/// Why a transport's builder makes no server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The address cannot be listened at.
+    #[error("cannot listen: {0}")]
+    Listen(#[from] io::Error),
+    /// The exports or settings are refused.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
 impl Node {
     /// Makes a node of exports and settings, with what else a start needs.
     pub fn builder() -> NodeBuilder {

@@ -53,7 +53,7 @@ mod watch;
 mod workers;
 
 pub use accepts::Accepts;
-pub use builder::{BuildError, NodeBuilder};
+pub use builder::{BindError, BuildError, NodeBuilder};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::Connection;
 pub use dialer::{Dial, Dialer};

@@ -14,28 +14,15 @@
 //! Here one thread is both server and client:
 //!
 //! ```
-//! use std::sync::Arc;
 //! use std::task::Waker;
 //!
 //! use nfs4_transport_memory::driver::engine::proto::client::{CallCredential, null_call};
-//! use nfs4_transport_memory::driver::engine::{Boot, Config, Engine, Export};
-//! use nfs4_transport_memory::driver::{Clock, Limits, Node, SystemClock};
 //! use nfs4_transport_memory::{Next, Server};
 //! use nfs4_vfs::{MemFs, MemFsConfig};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let boot = Boot {
-//!     epoch: 1,
-//!     entropy: [7; 16], // random, elsewhere
-//!     write_verifier: [1; 8],
-//!     server_major: b"example".to_vec(),
-//!     server_minor: 0,
-//!     server_scope: b"example".to_vec(),
-//! };
-//! let clock = Arc::new(SystemClock::new());
-//! let exports = vec![Export::new("/", Arc::new(MemFs::new(MemFsConfig::new(1, 1 << 20))))];
-//! let engine = Engine::new(boot, Config::default(), exports, clock.now())?;
-//! let mut server = Server::new(Node::with_clock(engine, Limits::default(), clock)?);
+//! let files = MemFs::new(MemFsConfig::new(1, 1 << 20));
+//! let mut server = Server::builder().export_backend("/", files).build()?;
 //!
 //! let client = server.connect("a client")?;
 //! client.try_write(&null_call(1, &CallCredential::None))?;
@@ -54,6 +41,7 @@
 
 pub use nfs4_driver as driver;
 
+mod builder;
 mod connector;
 mod hub;
 mod link;
@@ -64,6 +52,7 @@ mod stop;
 mod stream;
 mod thread;
 
+pub use builder::ServerBuilder;
 pub use connector::{ConnectError, Connector};
 pub use server::{Next, Server};
 pub use stop::Stop;

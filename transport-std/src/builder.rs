@@ -1,9 +1,10 @@
 //! A server from its exports and settings.
 
-use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
+#[cfg(unix)]
+use std::path::Path;
 
-use nfs4_driver::{BuildError, NodeBuilder, Workers, node_settings};
+use nfs4_driver::{BindError, NodeBuilder, Workers, node_settings};
 
 use crate::server::Server;
 
@@ -15,18 +16,6 @@ use crate::server::Server;
 #[derive(Debug, Default)]
 pub struct ServerBuilder {
     node: NodeBuilder,
-}
-
-/// Why a server cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// The address cannot be listened at.
-    #[error("cannot listen: {0}")]
-    Listen(#[from] io::Error),
-    /// The exports or settings are refused.
-    #[error(transparent)]
-    Build(#[from] BuildError),
 }
 
 impl Server {
@@ -46,7 +35,23 @@ impl ServerBuilder {
     pub fn bind(self, address: impl ToSocketAddrs) -> Result<Server, BindError> {
         let listener = TcpListener::bind(address)?;
         let place = listener.local_addr()?;
-        let node = self.node.unless_given(&place, || None::<Workers>).build()?;
+        let node = self.node.unless_given(&place, spawner).build()?;
         Ok(Server::new(listener, node))
     }
+
+    /// Listens at a path of the file system; see [`Server::bind_unix`].
+    ///
+    /// # Errors
+    /// The path cannot be listened at, or an export or a setting is refused.
+    #[cfg(unix)]
+    pub fn bind_unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
+        let place = path.as_ref().display();
+        let node = self.node.unless_given(&place, spawner).build()?;
+        Ok(Server::bind_unix(path, node)?)
+    }
+}
+
+/// The node starts its own.
+fn spawner() -> Option<Workers> {
+    None
 }

@@ -69,7 +69,8 @@ mod sync;
 mod threads;
 mod timer;
 
-pub use builder::{BindError, ServerBuilder};
+pub use builder::ServerBuilder;
+pub use nfs4_driver::BindError;
 pub use runner::Runner;
 pub use server::{ServeError, Server};
 pub use stop::Stop;

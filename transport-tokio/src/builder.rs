@@ -1,8 +1,9 @@
 //! A server from its exports and settings.
 
-use std::io;
+#[cfg(unix)]
+use std::path::Path;
 
-use nfs4_driver::{BuildError, NodeBuilder, node_settings};
+use nfs4_driver::{BindError, NodeBuilder, node_settings};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::Handle;
 
@@ -16,18 +17,6 @@ use crate::spawner::Spawner;
 #[derive(Debug, Default)]
 pub struct ServerBuilder {
     node: NodeBuilder,
-}
-
-/// Why a server cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// The address cannot be listened at.
-    #[error("cannot listen: {0}")]
-    Listen(#[from] io::Error),
-    /// The exports or settings are refused.
-    #[error(transparent)]
-    Build(#[from] BuildError),
 }
 
 impl Server {
@@ -50,8 +39,25 @@ impl ServerBuilder {
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Server, BindError> {
         let listener = TcpListener::bind(address).await?;
         let place = listener.local_addr()?;
-        let spawner = || Some(Spawner::new(Handle::current()));
         let node = self.node.unless_given(&place, spawner).build()?;
         Ok(Server::new(listener, node))
     }
+
+    /// Listens at a path of the file system; see [`Server::bind_unix`].
+    ///
+    /// # Errors
+    /// The path cannot be listened at, or an export or a setting is refused.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[cfg(unix)]
+    pub fn bind_unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
+        let place = path.as_ref().display();
+        let node = self.node.unless_given(&place, spawner).build()?;
+        Ok(Server::bind_unix(path, node)?)
+    }
+}
+
+fn spawner() -> Option<Spawner> {
+    Some(Spawner::new(Handle::current()))
 }

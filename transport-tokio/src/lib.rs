@@ -37,7 +37,8 @@ mod server;
 mod spawner;
 mod stream;
 
-pub use builder::{BindError, ServerBuilder};
+pub use builder::ServerBuilder;
+pub use nfs4_driver::BindError;
 pub use nfs4_driver::task::ServeError;
 pub use runner::Runner;
 pub use server::Server;

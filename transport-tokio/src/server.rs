@@ -32,7 +32,7 @@ impl Server {
 
     /// Listens at a path of the file system, which clients on this machine connect to. A socket file
     /// that a dead server has left there is replaced; the server removes its own when it ends. The
-    /// permissions of the file are what the process's umask leaves, and decide who may connect.
+    /// permissions of the file are what the process's umask leaves, and decide which users may connect.
     ///
     /// Peers are named by their users, `unix:uid=1000`, and each user has a peer's share of the limits.
     /// Clients of NFSv4.0 are not called back unless the

@@ -16,12 +16,16 @@
 //!
 //! [RUSTSEC-2025-0052]: https://rustsec.org/advisories/RUSTSEC-2025-0052
 
+mod builder;
 mod listener;
 mod runner;
 mod runtime;
 mod server;
+mod spawner;
 mod stream;
 
+pub use builder::ServerBuilder;
 pub use nfs4_driver::task::ServeError;
 pub use runner::Runner;
 pub use server::Server;
+pub use spawner::Spawner;

@@ -32,7 +32,7 @@ impl Server {
 
     /// Listens at a path of the file system, which clients on this machine connect to. A socket file
     /// that a dead server has left there is replaced; the server removes its own when it ends. The
-    /// permissions of the file are what the process's umask leaves, and decide who may connect.
+    /// permissions of the file are what the process's umask leaves, and decide which users may connect.
     ///
     /// All peers have one name, `unix:` and the path, and share one peer's part of the limits: async-std
     /// does not tell which user a peer is. Clients of NFSv4.0 are not called back unless the

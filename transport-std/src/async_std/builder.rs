@@ -1,0 +1,56 @@
+//! A server from its exports and settings.
+
+#[cfg(unix)]
+use std::path::Path;
+
+use async_std::net::{TcpListener, ToSocketAddrs};
+use nfs4_driver::{BindError, NodeBuilder, node_settings};
+
+use crate::async_std::server::Server;
+use crate::async_std::spawner::Spawner;
+
+/// Makes a [`Server`]: what it exports, and every setting that differs from its default.
+///
+/// Futures of file systems are polled by async-std, unless another spawner is given.
+#[must_use = "it makes nothing until it is bound"]
+#[derive(Debug, Default)]
+pub struct ServerBuilder {
+    node: NodeBuilder,
+}
+
+impl Server {
+    /// Makes a server of exports and settings, with all that a start needs.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+}
+
+impl ServerBuilder {
+    node_settings!();
+
+    /// Listens at an address, such as "127.0.0.1:2049"; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// The address cannot be listened at, or an export or a setting is refused.
+    pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Server, BindError> {
+        let listener = TcpListener::bind(address).await?;
+        let place = listener.local_addr()?;
+        let node = self.node.unless_given(&place, spawner).build()?;
+        Ok(Server::new(listener, node))
+    }
+
+    /// Listens at a path of the file system; see [`Server::bind_unix`].
+    ///
+    /// # Errors
+    /// The path cannot be listened at, or an export or a setting is refused.
+    #[cfg(unix)]
+    pub fn bind_unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
+        let place = path.as_ref().display();
+        let node = self.node.unless_given(&place, spawner).build()?;
+        Ok(Server::bind_unix(path, node)?)
+    }
+}
+
+fn spawner() -> Option<Spawner> {
+    Some(Spawner)
+}
