@@ -1,8 +1,9 @@
 //! One connection in one task.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use crate::connection::Connection;
 use crate::drive::Stream;
@@ -11,56 +12,96 @@ use crate::task::group::{Member, Phase};
 use crate::task::runtime::{PollStream, Runtime, Sleep};
 
 /// Drives a connection until it ends, and returns why it did.
-pub(crate) async fn drive<R: Runtime, S: PollStream>(
-    runtime: &R,
-    mut stream: S,
-    mut connection: Connection,
-    member: &mut Member,
-) -> Closing {
-    let mut stopping = false;
-    let mut tick = runtime.sleep();
-    tick.set(connection.tick().unwrap_or_default());
-    let why = poll_fn(|cx| {
-        match member.phase(cx) {
+///
+/// It is no async function: the future of one holds several copies of what it was called with.
+pub(crate) struct Drive<R: Runtime, S> {
+    runtime: R,
+    stream: S,
+    /// None once it is closed.
+    connection: Option<Connection>,
+    tick: R::Sleep,
+    stopping: bool,
+    /// Dropped last: then the connection is closed.
+    member: Member,
+}
+
+impl<R: Runtime, S: PollStream> Drive<R, S> {
+    pub(crate) fn new(
+        runtime: R,
+        stream: S,
+        mut connection: Connection,
+        member: Member,
+    ) -> Drive<R, S> {
+        let mut tick = runtime.sleep();
+        // An error comes again when the sleep is over.
+        tick.set(connection.tick().unwrap_or_default());
+        Drive {
+            runtime,
+            stream,
+            connection: Some(connection),
+            tick,
+            stopping: false,
+            member,
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Closing> {
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(Closing::Abandoned);
+        };
+        match self.member.phase(cx) {
             Phase::Serving => {}
-            Phase::Stopping if stopping => {}
+            Phase::Stopping if self.stopping => {}
             Phase::Stopping => {
-                stopping = true;
+                self.stopping = true;
                 connection.stop();
             }
             Phase::Cut => return Poll::Ready(Closing::Stopped),
         }
-        while tick.poll(cx).is_ready() {
+        while self.tick.poll(cx).is_ready() {
             match connection.tick() {
-                Ok(pause) => tick.set(pause),
+                Ok(pause) => self.tick.set(pause),
                 Err(why) => return Poll::Ready(why),
             }
         }
         let waker = cx.waker();
         let mut polled = Polled {
-            runtime,
-            stream: &mut stream,
+            runtime: &self.runtime,
+            stream: &mut self.stream,
             cx: &mut Context::from_waker(waker),
         };
         match connection.drive(waker, &mut polled) {
             Ok(()) => Poll::Pending,
             Err(why) => Poll::Ready(why),
         }
-    })
-    .await;
-    connection.close(&why);
-    if let Closing::EngineDead(_) = why {
-        member.group.fail();
     }
-    if !matches!(why, Closing::Io(_)) {
-        // What was sent is followed by an orderly end; the peer may be gone.
-        poll_fn(|cx| {
-            let _ = stream.poll_close(cx);
-            Poll::Ready(())
-        })
-        .await;
+}
+
+impl<R: Runtime, S: PollStream> Future for Drive<R, S> {
+    type Output = Closing;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closing> {
+        let this = self.get_mut();
+        let why = match catch_unwind(AssertUnwindSafe(|| this.poll_end(cx))) {
+            Ok(polled) => ready!(polled),
+            Err(panic) => {
+                this.connection = None;
+                this.member.check();
+                resume_unwind(panic);
+            }
+        };
+        if let Some(connection) = this.connection.take() {
+            connection.close(&why);
+        }
+        if let Closing::EngineDead(_) = why {
+            this.member.group.fail();
+        }
+        if !matches!(why, Closing::Io(_)) {
+            // What was sent is followed by an orderly end; the peer may be gone.
+            let _ = this.stream.poll_close(cx);
+        }
+        Poll::Ready(why)
     }
-    why
 }
 
 /// A stream during one poll of its task.

@@ -196,14 +196,19 @@ impl Member {
         }
         self.group.phase()
     }
+
+    /// Checks whether the engine is alive, after a panic.
+    pub(crate) fn check(&self) {
+        if self.group.node.connections().is_err() {
+            self.group.fail();
+        }
+    }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        // A connection may have panicked in the engine; without the timer nothing expires.
-        if thread::panicking()
-            && (self.kind == Kind::Service || self.group.node.connections().is_err())
-        {
+        // Without the timer nothing expires.
+        if thread::panicking() && self.kind == Kind::Service {
             self.group.fail();
         }
         let mut state = self.group.lock();

@@ -9,7 +9,7 @@ use std::task::Poll;
 use crate::accepts::Accepts;
 use crate::error::{Closing, EngineDead, Refused};
 use crate::node::Node;
-use crate::task::drive::drive;
+use crate::task::drive::Drive;
 use crate::task::group::{Group, Kind, Phase};
 use crate::task::runtime::{Listener, PollStream, Runtime, Sleep};
 use crate::task::services::{run_dialer, run_timer, spawn};
@@ -43,9 +43,9 @@ impl<R: Runtime> Runner<R> {
         let group = Group::new(node);
         let (timer, dialer) = (group.node.timer(), group.node.dialer());
         let ticking = run_timer(runtime.clone(), timer, group.join(Kind::Service));
-        spawn(&runtime, ticking);
+        spawn(&runtime, Box::pin(ticking));
         let dialing = run_dialer(runtime.clone(), dialer, group.join(Kind::Service));
-        spawn(&runtime, dialing);
+        spawn(&runtime, Box::pin(dialing));
         Runner { runtime, group }
     }
 
@@ -74,12 +74,12 @@ impl<R: Runtime> Runner<R> {
         let (runtime, group) = (self.runtime.clone(), Arc::clone(&self.group));
         let peer = peer.to_owned();
         async move {
-            let mut member = group.join(Kind::Guest);
+            let member = group.join(Kind::Guest);
             let connection = group
                 .node
                 .open(peer)
                 .inspect_err(|why| group.refused(*why))?;
-            Ok(drive(&runtime, stream, connection, &mut member).await)
+            Ok(Drive::new(runtime, stream, connection, member).await)
         }
     }
 
@@ -154,10 +154,9 @@ impl<R: Runtime> Runner<R> {
             Err(why) => return self.group.refused(why),
         };
         let runtime = self.runtime.clone();
-        let mut member = self.group.join(Kind::Own);
-        spawn(&self.runtime, async move {
-            drive(&runtime, stream, connection, &mut member).await;
-        });
+        let member = self.group.join(Kind::Own);
+        let drive = Drive::new(runtime, stream, connection, member);
+        spawn(&self.runtime, drive);
     }
 
     /// What `then` returns; none once `shutdown` is ready.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A runtime's tasks, sleep and outgoing connections. Clones are handles of the same runtime.
-pub trait Runtime: Clone + Send + Sync + 'static {
+pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// A sleep of this runtime.
     type Sleep: Sleep + Send;
     /// A connection that the server has made.
@@ -39,7 +39,7 @@ pub trait Sleep: Unpin {
 }
 
 /// A stream of bytes in a task.
-pub trait PollStream {
+pub trait PollStream: Unpin {
     /// Reads into `space`; zero bytes mean the end.
     ///
     /// # Errors

@@ -3,13 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::dialer::{Dial, Dialer};
 use crate::error::Refused;
-use crate::task::drive::drive;
+use crate::task::drive::Drive;
 use crate::task::group::{Kind, Member, Phase};
 use crate::task::runtime::{Runtime, Sleep};
 use crate::timer::Timer;
@@ -61,20 +61,29 @@ pub(crate) async fn run_dialer<R: Runtime>(runtime: R, mut dialer: Dialer, mut m
             return;
         };
         let own = member.group.join(Kind::Own);
-        spawn(&runtime, carry_out(runtime.clone(), dial, own));
+        spawn(&runtime, Box::pin(carry_out(runtime.clone(), dial, own)));
     }
 }
 
-/// Starts a task of the runner. A panic, which the panic hook has reported, ends only that task: the
-/// runtimes disagree about it.
-pub(crate) fn spawn<R: Runtime>(runtime: &R, task: impl Future<Output = ()> + Send + 'static) {
-    runtime.spawn(async move {
-        let mut task = pin!(task);
-        poll_fn(|cx| {
-            catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))).unwrap_or(Poll::Ready(()))
-        })
-        .await;
-    });
+/// Starts a task of the runner.
+pub(crate) fn spawn<R: Runtime, F>(runtime: &R, task: F)
+where
+    F: Future + Unpin + Send + 'static,
+{
+    runtime.spawn(Guarded(task));
+}
+
+/// A task whose panic, which the panic hook has reported, ends only itself: runtimes disagree about
+/// that.
+struct Guarded<F>(F);
+
+impl<F: Future + Unpin> Future for Guarded<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx)));
+        polled.map_or(Poll::Ready(()), |polled| polled.map(|_| ()))
+    }
 }
 
 /// Connects, for as long as [`Limits::dial_timeout`](crate::Limits::dial_timeout), and drives the
@@ -99,7 +108,7 @@ async fn carry_out<R: Runtime>(runtime: R, dial: Dial, mut member: Member) {
         Some(Err(why)) => return dial.failed(&why),
     };
     match dial.connected() {
-        Ok(connection) => drop(drive(&runtime, stream, connection, &mut member).await),
+        Ok(connection) => drop(Drive::new(runtime.clone(), stream, connection, member).await),
         Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => {}
         Err(Refused::EngineDead(_)) => member.group.fail(),
     }
