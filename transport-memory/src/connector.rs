@@ -21,6 +21,7 @@ pub struct Connector {
 
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// The node refuses it.
     #[error(transparent)]

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 /// A bounded queue of bytes with one writer and one reader, each of which waits with a waker or with
 /// its thread. The reader is woken when the queue is not empty any more or has ended, the writer when
 /// it is not full any more or nothing is read from it.
-#[derive(Debug)]
 pub(crate) struct Pipe {
     state: Mutex<State>,
     moved: Condvar,
@@ -18,7 +17,7 @@ pub(crate) struct Pipe {
     on_loss: Option<Waker>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     bytes: VecDeque<u8>,
     /// The end of the stream follows the bytes.

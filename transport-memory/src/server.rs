@@ -272,3 +272,151 @@ impl Drop for Server {
 const CAPACITY: usize = 256 << 10;
 /// Shortest time between two checks of a connection's timeouts.
 const SHORTEST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use nfs4_driver::engine::proto::client::{CallCredential, null_call};
+    use nfs4_driver::engine::{Now, Wall};
+    use nfs4_driver::{Limits, ManualClock};
+    use nfs4_vfs::{MemFs, MemFsConfig};
+
+    use super::*;
+
+    fn node(limits: Limits, clock: &Arc<ManualClock>) -> Node {
+        let files = MemFs::new(MemFsConfig::new(1, 1 << 20));
+        let builder = Node::builder().export_backend("/", files);
+        let clock = Arc::clone(clock);
+        let built = builder.limits(limits).clock(clock).build();
+        built.expect("settings in their ranges")
+    }
+
+    fn clock() -> Arc<ManualClock> {
+        Arc::new(ManualClock::new(Now {
+            wall: Wall::default(),
+            mono: Mono::ZERO,
+        }))
+    }
+
+    /// Polls until nothing is to be done at once.
+    fn settle(server: &mut Server) -> Next {
+        loop {
+            match server.poll(Waker::noop()).expect("the engine lives") {
+                Next::Now => {}
+                next => return next,
+            }
+        }
+    }
+
+    fn send(client: &MemoryStream, xid: u32) {
+        let call = null_call(xid, &CallCredential::None);
+        let sent = client.try_write(&call).expect("there is room");
+        assert_eq!(sent, call.len());
+    }
+
+    #[test]
+    fn a_poll_works_for_the_connections_with_something_to_do_and_no_other() {
+        let mut server = Server::new(node(Limits::default(), &clock()));
+        let clients: Vec<MemoryStream> = (0..500)
+            .map(|number| server.connect(format!("client {number}")).expect("room"))
+            .collect();
+        settle(&mut server);
+        let before = server.node.lock_acquisitions();
+        for number in 0..10 {
+            send(&clients[number * 50], 1);
+            settle(&mut server);
+            let mut reply = [0; 64];
+            assert_eq!(clients[number * 50].try_read(&mut reply).ok(), Some(REPLY));
+        }
+        let taken = server.node.lock_acquisitions() - before;
+        assert!(taken <= 20, "the engine's lock is taken {taken} times");
+        assert_eq!(
+            clients[1].try_read(&mut [0]).unwrap_err().kind(),
+            WOULD_BLOCK
+        );
+    }
+
+    #[test]
+    fn a_queue_of_one_byte_passes_calls_and_replies() {
+        let mut server = Server::with_capacity(node(Limits::default(), &clock()), 1);
+        let client = server.connect("slow").expect("room");
+        let mut calls = null_call(1, &CallCredential::None).repeat(5);
+        let mut came = Vec::new();
+        while came.len() < 5 * REPLY {
+            if let Some(byte) = calls.first()
+                && client.try_write(&[*byte]).is_ok()
+            {
+                calls.remove(0);
+            }
+            settle(&mut server);
+            let mut byte = [0];
+            if client.try_read(&mut byte).is_ok() {
+                came.push(byte[0]);
+            }
+        }
+        assert_eq!(came[..REPLY], came[4 * REPLY..]);
+    }
+
+    #[test]
+    fn timeouts_go_by_the_clock_of_the_node() {
+        let clock = clock();
+        let idle_timeout = Duration::from_secs(30);
+        let limits = Limits {
+            idle_timeout,
+            ..Limits::default()
+        };
+        let mut server = Server::new(node(limits, &clock));
+        let client = server.connect("idle").expect("room");
+        let mut waited = Duration::ZERO;
+        while server.node.connections() == Ok(1) {
+            match settle(&mut server) {
+                Next::After(span) => {
+                    clock.advance(span);
+                    waited += span;
+                }
+                next => panic!("{next:?} while a connection has a timeout"),
+            }
+            settle(&mut server);
+        }
+        assert!(
+            waited >= idle_timeout && waited <= 2 * idle_timeout,
+            "{waited:?}"
+        );
+        assert_eq!(client.try_read(&mut [0]).ok(), Some(0), "the end");
+        assert_eq!(
+            client.try_write(&[0]).unwrap_err().kind(),
+            io::ErrorKind::BrokenPipe
+        );
+        assert_eq!(
+            settle(&mut server),
+            Next::Woken,
+            "there is nothing to wait for"
+        );
+    }
+
+    #[test]
+    fn a_stop_refuses_connections_and_answers_what_was_sent() {
+        let mut server = Server::new(node(Limits::default(), &clock()));
+        let connector = server.connector();
+        let first = connector.connect("one").expect("room");
+        let other = connector.connect("another").expect("room");
+        send(&first, 1);
+        settle(&mut server);
+        drop(other);
+        settle(&mut server);
+        assert_eq!(server.node.connections(), Ok(1));
+        server.stop_handle().stop();
+        assert_eq!(
+            connector.connect("late").unwrap_err(),
+            ConnectError::Stopped
+        );
+        assert_eq!(settle(&mut server), Next::Ended);
+        assert_eq!(settle(&mut server), Next::Ended);
+        let mut reply = [0; 64];
+        assert_eq!(first.try_read(&mut reply).ok(), Some(REPLY));
+        assert_eq!(first.try_read(&mut reply).ok(), Some(0));
+    }
+
+    /// Length of the reply to NULL, in bytes.
+    const REPLY: usize = 28;
+    const WOULD_BLOCK: io::ErrorKind = io::ErrorKind::WouldBlock;
+}

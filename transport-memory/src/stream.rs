@@ -1,5 +1,6 @@
 //! The client's end of a connection.
 
+use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +18,6 @@ use crate::pipe::Pipe;
 ///
 /// When it is dropped, the connection is lost: calls that were sent may be executed, and their replies
 /// are dropped.
-#[derive(Debug)]
 pub struct MemoryStream {
     to_server: Arc<Pipe>,
     from_server: Arc<Pipe>,
@@ -28,6 +28,12 @@ pub struct MemoryStream {
 struct Timeouts {
     read: Option<Duration>,
     write: Option<Duration>,
+}
+
+impl fmt::Debug for MemoryStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStream").finish_non_exhaustive()
+    }
 }
 
 impl MemoryStream {
@@ -97,8 +103,8 @@ impl MemoryStream {
     }
 
     /// Ends one direction, or both. After [`Shutdown::Write`], the server answers the calls that were
-    /// sent, and closes the connection; after [`Shutdown::Read`], its replies find no reader, and it
-    /// closes the connection at once.
+    /// sent, and closes the connection; after [`Shutdown::Read`], the connection ends
+    /// with the first reply.
     pub fn shutdown(&self, how: Shutdown) {
         if matches!(how, Shutdown::Write | Shutdown::Both) {
             self.to_server.finish();
