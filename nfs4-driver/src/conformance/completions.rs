@@ -1,7 +1,7 @@
 //! Answers of file systems that come later.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nfs4_engine::fs::FsError;
 use nfs4_engine::proto::nfs4::{Op, Status};
@@ -18,6 +18,7 @@ pub fn answers_from_other_threads_wake_their_connection<T: Transport>(transport:
     let scene = Scene::start(transport);
     let mut client = scene.mounted("threads");
     scene.files.answer(Answers::Held);
+    let start = Instant::now();
     for round in 0..50 {
         let xids = client.send_getattrs(2);
         scene.has_waiting(2);
@@ -34,6 +35,11 @@ pub fn answers_from_other_threads_wake_their_connection<T: Transport>(transport:
             assert_eq!(last(&reply), (Op::GetAttr, Status::STALE));
         }
     }
+    let took = start.elapsed();
+    assert!(
+        took < Duration::from_secs(10),
+        "wake-ups are lost: {took:?}"
+    );
     scene.files.answer(Answers::AtOnce);
     client.unmount();
     drop(client);
