@@ -38,6 +38,8 @@ mod node;
 mod output;
 mod policy;
 mod pool;
+#[cfg(feature = "record")]
+mod recording;
 mod roster;
 mod rpc;
 mod shared;
@@ -67,6 +69,8 @@ pub use node::Node;
 pub use policy::{DialAny, DialNone, DialPolicy, DialRequest, SameHost};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
+#[cfg(feature = "record")]
+pub use recording::Recording;
 pub use spawn::{Spawn, Task};
 pub use timer::Timer;
 pub use workers::Workers;

@@ -94,6 +94,20 @@ pub(crate) fn admin(admin: &Admin) {
     tracing::warn!(?admin, "request of the administrator");
 }
 
+/// The log of inputs ends; the server goes on.
+#[cfg(feature = "record")]
+pub(crate) fn recording_failed(why: &io::Error) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(%why, "the recording ends: it cannot be written");
+}
+
+/// The same.
+#[cfg(feature = "record")]
+pub(crate) fn recording_has_gap(unwritten: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(unwritten, "the recording ends: it is written too slowly");
+}
+
 /// Events that a client can cause with every request are logged at DEBUG, and a client that comes
 /// or goes at INFO.
 pub(crate) fn event(event: &Event) {

@@ -16,6 +16,8 @@ use crate::error::{AdminError, EngineDead, Refused};
 use crate::limits::Limits;
 use crate::log;
 use crate::policy::DialPolicy;
+#[cfg(feature = "record")]
+use crate::recording::Recording;
 use crate::roster::Initiator;
 use crate::shared::Shared;
 use crate::sync::Ordering;
@@ -59,8 +61,45 @@ impl Node {
         clock: Arc<dyn Clock>,
     ) -> Result<Node, ConfigFaults> {
         limits.validate_for(engine.config().max_io)?;
-        let shared = Shared::new(engine, limits, clock);
+        let shared = Shared::new(
+            engine,
+            limits,
+            clock,
+            #[cfg(feature = "record")]
+            None,
+        );
         Ok(Node { shared })
+    }
+
+    /// The same; and whatever enters the engine, with what comes of it, is written to a log from
+    /// which `nfs4-replay` repeats it. The engine has been given nothing yet.
+    ///
+    /// The log has all that clients send, and all that file systems answer, contents and names
+    /// included. If it cannot be written, or not fast enough, it ends with a line in the server's
+    /// log, and the server goes on.
+    ///
+    /// # Errors
+    /// As [`Node::with_clock`].
+    #[cfg(feature = "record")]
+    pub fn recorded(
+        engine: Engine,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        recording: Recording,
+    ) -> Result<Node, ConfigFaults> {
+        limits.validate_for(engine.config().max_io)?;
+        let shared = Shared::new(engine, limits, clock, Some(recording));
+        Ok(Node { shared })
+    }
+
+    /// Ends the recording, if there is one, and waits until it is written. That also happens when
+    /// the last handle of the node and its last connection are dropped.
+    ///
+    /// # Errors
+    /// The log could not be written.
+    #[cfg(feature = "record")]
+    pub fn end_recording(&self) -> std::io::Result<()> {
+        self.shared.end_recording()
     }
 
     /// The limits that the node was made with.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nfs4_engine::fs::FsResult;
 use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
-use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Outbox, Reply, Segment};
+use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox, Reply, Segment};
 
 use crate::batch::{Batch, DialOrder, Work};
 use crate::budget::Budget;
@@ -18,6 +18,8 @@ use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::{LateAnswers, Mailbox};
 use crate::pool::BufferPool;
+#[cfg(feature = "record")]
+use crate::recording::{Recorded, Recording};
 use crate::roster::{Initiator, Origin, Roster};
 use crate::sync::{AtomicU64, Ordering};
 use crate::timer_wakers::Timers;
@@ -33,6 +35,9 @@ pub(crate) struct Shared {
     pub(crate) timers: Arc<Timers>,
     pub(crate) dials: Dials,
     self_sink: Arc<dyn CompletionSink>,
+    /// After the lock, so that it is dropped last: it waits until all is written.
+    #[cfg(feature = "record")]
+    recording: Option<Recording>,
 }
 
 /// The values under the lock.
@@ -45,14 +50,25 @@ pub(crate) struct Locked {
     next_id: ConnId,
     /// The deadline for which the timers sleep; [`Mono::NEVER`] without one.
     armed: Mono,
+    #[cfg(feature = "record")]
+    recorded: Option<Box<Recorded>>,
 }
 
 impl Shared {
-    pub(crate) fn new(engine: Engine, limits: Limits, clock: Arc<dyn Clock>) -> Arc<Shared> {
+    pub(crate) fn new(
+        engine: Engine,
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        #[cfg(feature = "record")] recording: Option<Recording>,
+    ) -> Arc<Shared> {
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         let timers = Arc::<Timers>::default();
         Arc::new_cyclic(|this: &Weak<Shared>| Shared {
             locked: FairLock::new(Locked {
+                #[cfg(feature = "record")]
+                recorded: recording
+                    .as_ref()
+                    .map(|to| Box::new(to.begin(engine.start()))),
                 engine,
                 outbox: Outbox::new(),
                 mailboxes: HashMap::new(),
@@ -68,7 +84,19 @@ impl Shared {
             limits,
             timers,
             self_sink: Arc::new(Orphans { node: this.clone() }),
+            #[cfg(feature = "record")]
+            recording,
         })
+    }
+
+    /// Ends the recording, if there is one, and waits until it is written.
+    #[cfg(feature = "record")]
+    pub(crate) fn end_recording(&self) -> std::io::Result<()> {
+        // The recording of a dead engine has ended.
+        if let Ok(mut locked) = self.lock() {
+            drop(locked.recorded.take());
+        }
+        self.recording.as_ref().map_or(Ok(()), Recording::finish)
     }
 
     /// Carries out a request of the administrator, under the hold of the lock that found it
@@ -79,8 +107,7 @@ impl Shared {
         locked.engine.check_admin(&admin)?;
         let done = admin.clone();
         let now = self.clock.now();
-        let Locked { engine, outbox, .. } = &mut *locked;
-        engine.handle(now, Input::Admin(admin), outbox);
+        locked.handle(now, Input::Admin(admin));
         self.settle(locked, &mut batch, None);
         log::admin(&done);
         Ok(self.finish(&mut batch)?)
@@ -113,8 +140,7 @@ impl Shared {
         let mut now = now;
         batch.slice.begin(now.mono);
         while let Some(input) = inputs.pop_front() {
-            let Locked { engine, outbox, .. } = &mut *locked;
-            engine.handle(now, input, outbox);
+            locked.handle(now, input);
             if inputs.is_empty() || !inputs.len().is_multiple_of(LOOKED_AFTER) {
                 continue;
             }
@@ -141,15 +167,9 @@ impl Shared {
         let budget = self.limits.timer_budget as usize;
         let mut locked = self.lock()?;
         let now = self.clock.now();
-        let Locked {
-            engine,
-            outbox,
-            armed,
-            ..
-        } = &mut *locked;
-        let left = engine.handle_timeout(now, budget, outbox);
-        let next = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
-        *armed = next;
+        let left = locked.handle_timeout(now, budget);
+        let next = locked.next_timeout();
+        locked.armed = next;
         self.settle(locked, batch, None);
         let others = [
             self.budget.relieve(now.mono),
@@ -223,8 +243,7 @@ impl Shared {
             .roster
             .enter(id, origin, initiator == Initiator::Server);
         let now = self.clock.now();
-        let Locked { engine, outbox, .. } = &mut *locked;
-        engine.handle(now, opened(id), outbox);
+        locked.handle(now, opened(id));
         self.settle(locked, &mut batch, None);
         self.finish(&mut batch)?;
         Ok(mailbox)
@@ -242,10 +261,9 @@ impl Shared {
     /// owners afterwards.
     fn settle(&self, mut locked: FairGuard<'_, Locked>, batch: &mut Batch, own: Option<&Mailbox>) {
         locked.route(batch, own.map(|own| own.id));
-        let next = locked
-            .engine
-            .next_timeout()
-            .map_or(Mono::NEVER, |(at, _)| at);
+        #[cfg(feature = "record")]
+        locked.recorded.take_if(|recorded| !recorded.hand_over());
+        let next = locked.next_timeout();
         let earlier = next < locked.armed;
         if earlier {
             locked.armed = next;
@@ -266,6 +284,30 @@ impl Shared {
 }
 
 impl Locked {
+    #[inline]
+    fn handle(&mut self, now: Now, input: Input) {
+        let Locked { engine, outbox, .. } = self;
+        #[cfg(feature = "record")]
+        if let Some(recorded) = &mut self.recorded {
+            return recorded.handle(engine, now, input, outbox);
+        }
+        engine.handle(now, input, outbox);
+    }
+
+    fn handle_timeout(&mut self, now: Now, budget: usize) -> bool {
+        let Locked { engine, outbox, .. } = self;
+        #[cfg(feature = "record")]
+        if let Some(recorded) = &mut self.recorded {
+            return recorded.handle_timeout(engine, now, budget, outbox);
+        }
+        engine.handle_timeout(now, budget, outbox)
+    }
+
+    fn next_timeout(&self) -> Mono {
+        let next = self.engine.next_timeout();
+        next.map_or(Mono::NEVER, |(at, _)| at)
+    }
+
     /// Makes sure that there is room for one more connection from `origin`.
     fn make_room(
         &mut self,

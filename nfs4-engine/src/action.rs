@@ -99,6 +99,13 @@ pub enum Segment<'a> {
     Payload(&'a Bytes),
 }
 
+/// An action in the queue.
+#[cfg(feature = "record")]
+pub(crate) enum Queued<'a> {
+    Reply(&'a Reply),
+    Other(&'a Action),
+}
+
 /// The queue of actions, reused from call to call, with the bytes of the replies beside it.
 ///
 /// The driver takes all actions out with [`Outbox::pop`] and then calls [`Outbox::clear`].
@@ -185,6 +192,47 @@ impl Outbox {
         debug_assert!(self.is_empty(), "actions are taken out before the bytes go");
         self.bytes.clear();
         self.payloads.clear();
+    }
+
+    /// Numbers of replies and of other actions in the queue.
+    #[cfg(feature = "record")]
+    pub(crate) fn lengths(&self) -> (usize, usize) {
+        (self.replies.len(), self.others.len())
+    }
+
+    /// The actions that follow the first ones, of which there were so many, in their order.
+    #[cfg(feature = "record")]
+    pub(crate) fn after(
+        &self,
+        (mut reply, mut other): (usize, usize),
+    ) -> impl Iterator<Item = Queued<'_>> {
+        core::iter::from_fn(move || match self.others.get(other) {
+            Some((replies, action)) if *replies == self.taken + reply as u64 => {
+                other += 1;
+                Some(Queued::Other(action))
+            }
+            _ => {
+                let found = self.replies.get(reply)?;
+                reply += 1;
+                Some(Queued::Reply(found))
+            }
+        })
+    }
+
+    /// The requests to file systems among the actions after the first ones that are no replies.
+    #[cfg(feature = "record")]
+    pub(crate) fn requests_after(&mut self, other: usize) -> impl Iterator<Item = &mut FsRequest> {
+        let later = self.others.iter_mut().skip(other);
+        later.filter_map(|(_, action)| match action {
+            Action::Fs { request, .. } => Some(request),
+            Action::Reply(_)
+            | Action::Callback(_)
+            | Action::Dial { .. }
+            | Action::Release { .. }
+            | Action::Known { .. }
+            | Action::Close { .. }
+            | Action::Event(_) => None,
+        })
     }
 
     /// Appends a call of the server: `head`, then `body`.

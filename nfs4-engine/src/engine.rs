@@ -16,6 +16,8 @@ use crate::fs::{FsError, FsHandle};
 use crate::ids::ConnId;
 use crate::input::Input;
 use crate::map::Keyed;
+#[cfg(feature = "record")]
+use crate::record::start::Start;
 use crate::run::Runner;
 use crate::table_lengths::TableLengths;
 use crate::time::{Mono, Now};
@@ -24,6 +26,8 @@ use crate::timer::{Due, TimerReason};
 /// An NFSv4 server without IO.
 pub struct Engine {
     pub(crate) runner: Runner,
+    #[cfg(feature = "record")]
+    start: Start,
 }
 
 /// Why an engine cannot start: all faults of its arguments, not just the first.
@@ -69,6 +73,13 @@ impl Engine {
                 .map_or_else(|ConfigFaults(faults)| faults, |()| Vec::new()),
             ..StartError::default()
         };
+        #[cfg(feature = "record")]
+        let start = Start {
+            boot: boot.clone(),
+            config: config.clone(),
+            exports: exports.clone(),
+            now,
+        };
         let exports = match Exports::new(exports, Keyed::new(boot.entropy)) {
             Ok(exports) if wrong == StartError::default() => exports,
             exports => {
@@ -79,7 +90,15 @@ impl Engine {
         let core = Core::new(boot, config, exports, now);
         Ok(Engine {
             runner: Runner::new(core),
+            #[cfg(feature = "record")]
+            start,
         })
+    }
+
+    /// What it was started with.
+    #[cfg(feature = "record")]
+    pub fn start(&self) -> &Start {
+        &self.start
     }
 
     /// Processes one input; all actions that it causes are in `out` on return.

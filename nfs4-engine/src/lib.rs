@@ -49,6 +49,8 @@ mod ops;
 mod parted;
 mod peer;
 mod principal;
+#[cfg(feature = "record")]
+pub mod record;
 mod run;
 mod seal;
 mod server_address;

@@ -1,5 +1,8 @@
 //! Directory entries, encoded as the file system pushes them. [RFC 8881 §18.23]
 
+#[cfg(feature = "record")]
+mod pushed;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,6 +11,8 @@ use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
+#[cfg(feature = "record")]
+pub(crate) use self::pushed::{Push, Pushed};
 use super::fault::FsFault;
 use super::{Attrs, FileKind, FsHandle, FsStat};
 use crate::attr::{self, Object, Source, Template, View};
@@ -65,6 +70,9 @@ struct Common {
     /// The files whose attributes may differ from the file system's, if the caller chose to
     /// remember them.
     files: Option<Vec<Listed>>,
+    /// What the file system did, if that is recorded.
+    #[cfg(feature = "record")]
+    pushed: Option<Vec<Push>>,
 }
 
 /// A regular file among the entries.
@@ -125,7 +133,7 @@ impl DirWriter {
             self.common = Some(Box::new(Common {
                 stat,
                 locations,
-                files: None,
+                ..Common::default()
             }));
         }
         self
@@ -180,6 +188,8 @@ impl DirWriter {
     /// denied. If the client requests no attribute for that error, the whole listing fails with it.
     /// [RFC 8881 §18.23.3, §5.8.1.12]
     pub fn conceal(&mut self) {
+        #[cfg(feature = "record")]
+        self.note(|| Push::Conceal);
         self.concealed = true;
     }
 
@@ -195,6 +205,13 @@ impl DirWriter {
         fh: &FsHandle,
         attrs: &Attrs,
     ) -> Result<(), Full> {
+        #[cfg(feature = "record")]
+        self.note(|| Push::Entry {
+            cookie,
+            name: name.to_vec(),
+            fh: *fh,
+            attrs: *attrs,
+        });
         if let Some(fault) = self.fault_of(cookie, name, attrs) {
             self.leave_out(name, fault);
             return if self.is_closed() { Err(Full) } else { Ok(()) };
@@ -329,6 +346,8 @@ impl DirWriter {
 
     /// States that the last entry of the directory was pushed.
     pub fn end(&mut self) {
+        #[cfg(feature = "record")]
+        self.note(|| Push::End);
         self.end = true;
     }
 
@@ -394,6 +413,7 @@ fn has_slash_or_nul(name: &[u8]) -> bool {
 impl fmt::Debug for DirWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DirWriter")
+            .field("number", &self.number)
             .field("len", &self.w.len())
             .field("max", &self.max)
             .finish_non_exhaustive()

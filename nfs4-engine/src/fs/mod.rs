@@ -35,6 +35,8 @@ pub use completion::{Completion, Pending};
 pub use credential::{Credential, Flavor};
 pub(crate) use dir::MAX_NAME;
 pub use dir::{DirWriter, Full};
+#[cfg(feature = "record")]
+pub(crate) use dir::{Push, Pushed};
 pub use error::FsError;
 pub(crate) use expected::Expected;
 pub use filesystem::{Caller, FileSystem, Permissions};
