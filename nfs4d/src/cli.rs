@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, ValueEnum};
@@ -92,6 +93,14 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     metrics: Option<SocketAddr>,
 
+    /// A new file for a log of everything that clients send and that the server does
+    ///
+    /// `nfs4-replay FILE` repeats it without clients: a fault becomes one that can be looked for.
+    /// The log has all names and contents, and grows with them; `nfs4-replay redact` makes one
+    /// without them.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
     /// Where clients reach this server: an address, with a port if it is not that of the first
     /// --listen, or a name; may be given several times
     ///
@@ -155,6 +164,7 @@ impl Cli {
             callback_dial: self.callback_dial,
             driver: self.driver,
             metrics: self.metrics,
+            record: self.record.clone(),
             server_addresses: self.server_addresses.clone(),
         }
     }
@@ -279,6 +289,7 @@ mod tests {
             "--callback-dial=none",
             "--driver=threads",
             "--metrics=127.0.0.1:9100",
+            "--record=server.log",
             "--server-address=192.0.2.7",
             "--server-address=files.example",
         ])
@@ -295,6 +306,7 @@ mod tests {
                 callback_dial: CallbackDial::None,
                 driver: Driver::Threads,
                 metrics: Some("127.0.0.1:9100".parse().unwrap()),
+                record: Some("server.log".into()),
                 server_addresses: vec![
                     Reach::Ip("192.0.2.7".parse().unwrap(), None),
                     Reach::Name("files.example".to_owned()),

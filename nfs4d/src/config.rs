@@ -1,6 +1,7 @@
 //! The server's settings, and their translation for the engine, the driver and the file system.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ pub struct Settings {
     pub driver: Driver,
     /// Where metrics are served; none for nowhere.
     pub metrics: Option<SocketAddr>,
+    /// The file to which everything is written that enters the engine and that comes of it, for
+    /// `nfs4-replay`; none for no recording. It must not exist.
+    pub record: Option<PathBuf>,
     /// Where clients reach the server, as it reports it; empty for nowhere.
     pub server_addresses: Vec<Reach>,
 }
@@ -75,6 +79,7 @@ impl Default for Settings {
             callback_dial: CallbackDial::default(),
             driver: Driver::default(),
             metrics: None,
+            record: None,
             server_addresses: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use nfs4_engine::{ConfigFaults, StartError};
 
@@ -13,6 +14,14 @@ pub enum Fault {
     Listen {
         /// The address of the command line.
         address: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The recording cannot be written.
+    #[error("cannot record to {}: {source}{}", path.display(), file_advice(source))]
+    Record {
+        /// The file of the command line.
+        path: PathBuf,
         /// The error of the operating system.
         source: io::Error,
     },
@@ -48,6 +57,13 @@ fn advice(source: &io::Error) -> &'static str {
         io::ErrorKind::AddrNotAvailable => {
             ".\nThis machine does not have that address. --listen chooses another."
         }
+        _ => "",
+    }
+}
+
+fn file_advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => ".\nNo file is overwritten. --record names a new one.",
         _ => "",
     }
 }

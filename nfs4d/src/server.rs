@@ -1,12 +1,15 @@
 //! From settings to a running server, and to its end.
 
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
 use nfs4_driver::task::ServeError;
-use nfs4_driver::{Clock as _, Identity, Node, SystemClock};
+use nfs4_driver::{Clock as _, Identity, Node, Recording, SystemClock};
 use nfs4_engine::{Engine, Export};
 use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
@@ -14,7 +17,7 @@ use nfs4_vfs::{MemFs, MemFsConfig};
 use prometheus::IntCounter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
@@ -108,7 +111,19 @@ async fn serve_in(
             tracing::warn!(connections, "the system allows few file descriptors");
         }
     }
-    let node = Node::with_clock(engine, limits, clock)?;
+    let node = match &settings.record {
+        Some(path) => {
+            let fault = |source| Fault::Record {
+                path: path.clone(),
+                source,
+            };
+            let file = recording_file(path).map_err(fault)?;
+            let recording = Recording::to(file).map_err(fault)?;
+            Node::recorded(engine, limits, clock, recording)?
+        }
+        None => Node::with_clock(engine, limits, clock)?,
+    };
+    let recorded = settings.record.clone().map(|path| (path, node.clone()));
     if process.is_some() {
         memory::keep_trim(node.clone())?;
     }
@@ -141,10 +156,23 @@ async fn serve_in(
             Driver::Threads => serve_on_threads(listeners, node, stop).await,
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         ended = served => ended,
         never = metrics::serve(exporter) => match never {},
+    };
+    if let Some((path, node)) = recorded {
+        let done = spawn_blocking(move || node.end_recording()).await;
+        let done = done.unwrap_or_else(|panicked| Err(panicked.into()));
+        // Why the server has ended is more important.
+        return ended.and(done.map_err(|source| Fault::Record { path, source }));
     }
+    ended
+}
+
+/// A new file that only this user can read: clients' data and the server's secret are in it.
+fn recording_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Binds a listener; returns its address with the port that was bound.

@@ -2,7 +2,7 @@
 # The command line, and which jobs it selects for which mounts.
 
 set_wanted=ci names="" versions="" connections="" address="" limit="" server_args="" memory=""
-shell=0 keep=0 list=0
+shell=0 keep=0 list=0 replay=0 record_to=
 
 usage() {
     cat <<'TEXT'
@@ -17,10 +17,13 @@ usage: run [options]
   --limit BYTES         the size of that server's file system (for the job df)
   --server-args "..."   passed on to nfs4d
   --memory BYTES        memory of the server's file system (1 GiB)
+  --replay              record what the server does, and replay it at the end
+  --record-to FILE      the same, and keep the recording
   --list                list the jobs and exit
   --shell               a shell in the guest, in the mount
   --keep                keep logs
 environment: NFS4D, path of the server to start (built from this tree when not set);
+             NFS4_REPLAY, likewise of the program that replays;
              NFS4_GUEST_CACHE, where the guest is cached (~/.cache/nfs4-guest)
 TEXT
 }
@@ -38,11 +41,12 @@ parse_options() {
         --shell) shell=1 ;;
         --keep) keep=1 ;;
         --list) list=1 ;;
+        --replay) replay=1 ;;
         -h | --help)
             usage
             exit
             ;;
-        --set | --jobs | --vers | --nconnect | --server | --limit | --server-args | --memory)
+        --set | --jobs | --vers | --nconnect | --server | --limit | --server-args | --memory | --record-to)
             [ $# -ge 2 ] || wrong "$1 needs a value"
             case $1 in
             --set) set_wanted=$2 ;;
@@ -53,6 +57,7 @@ parse_options() {
             --limit) limit=$2 ;;
             --server-args) server_args=$2 ;;
             --memory) memory=$2 ;;
+            --record-to) replay=1 record_to=$2 ;;
             esac
             shift
             ;;
@@ -60,6 +65,7 @@ parse_options() {
         esac
         shift
     done
+    [ "$replay" = 0 ] || [ -z "$address" ] || wrong "--replay needs a server that is started here"
     case $set_wanted in mount | ci | full) ;; *) wrong "no set $set_wanted" ;; esac
     local name
     for name in $names; do

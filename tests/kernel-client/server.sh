@@ -7,21 +7,22 @@ start_server() {
         metrics_port=
         return
     fi
-    local binary=${NFS4D:-}
-    if [ -z "$binary" ]; then
-        local root=$here/../..
-        cargo build --release --manifest-path "$root/Cargo.toml" -p nfs4d || return
-        binary=${CARGO_TARGET_DIR:-$root/target}/release/nfs4d
+    local binary record=
+    binary=$(built nfs4d "${NFS4D:-}") || return
+    if [ "$replay" = 1 ]; then
+        replayer=$(built nfs4-replay "${NFS4_REPLAY:-}") || return
+        recording=${record_to:-$work/recording}
+        record="--record $recording"
     fi
     port=$(free_port)
     metrics_port=$(free_port)
     local log="--log info"
     [[ $server_args != *--log* ]] || log=
     # The guests reach it at these two addresses.
-    # shellcheck disable=SC2086 # server_args and log are lists of words
+    # shellcheck disable=SC2086 # server_args, record and log are lists of words
     "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
         --metrics "127.0.0.1:$metrics_port" --server-address 10.0.2.2 --server-address 10.0.3.2 \
-        $log $server_args >"$work/server.log" 2>&1 </dev/null &
+        $log $record $server_args >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     local tries
     for ((tries = 0; tries < 100; tries++)); do
@@ -31,6 +32,26 @@ start_server() {
     done
     echo "the server does not listen on port $port:"
     server_log
+    return 1
+}
+
+# built PROGRAM PATH: the path, or that of the program as it is built from this tree.
+built() {
+    if [ -n "$2" ]; then
+        echo "$2"
+        return
+    fi
+    local root=$here/../..
+    cargo build --release --manifest-path "$root/Cargo.toml" -p "$1" >&2 || return
+    echo "${CARGO_TARGET_DIR:-$root/target}/release/$1"
+}
+
+# Repeats what the server did, which has ended; the recording says what that was.
+replay_recording() {
+    [ "$replay" = 1 ] || return 0
+    "$replayer" "$recording" || return
+    grep -q 'the recording ends' "$work/server.log" || return 0
+    echo "the recording is not complete"
     return 1
 }
 

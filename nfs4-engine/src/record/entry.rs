@@ -29,6 +29,8 @@ pub struct Entry<'a> {
     pub now: Now,
     /// What the engine was given.
     pub cause: Cause,
+    /// The same as it is in the log, for [`Cause::decode`].
+    pub cause_bytes: &'a [u8],
     /// What it did.
     pub actions: Actions<'a>,
 }
@@ -138,7 +140,9 @@ enums! {
 impl<'a> Entry<'a> {
     pub(super) fn take(number: u64, at: u64, r: &mut Reader<'a>) -> Result<Entry<'a>, XdrError> {
         let now = Value::take(r)?;
+        let start = r.position();
         let cause = Value::take(r)?;
+        let cause_bytes = r.since(start);
         let actions = Actions { bytes: r.rest()? };
         let mut all = Reader::new(actions.bytes);
         while !all.is_empty() {
@@ -149,8 +153,16 @@ impl<'a> Entry<'a> {
             at,
             now,
             cause,
+            cause_bytes,
             actions,
         })
+    }
+}
+
+impl Cause {
+    /// Decodes once more what an entry has.
+    pub fn decode(bytes: &[u8]) -> Option<Cause> {
+        Cause::take(&mut Reader::new(bytes)).ok()
     }
 }
 

@@ -85,6 +85,30 @@ impl Rerun {
         Ok(self.journal.actions())
     }
 
+    /// Notes what an entry says as that at which the engine panics, and ends the log.
+    ///
+    /// # Errors
+    /// As [`Rerun::run`].
+    pub fn give_up(&mut self, now: Now, cause: Cause) -> Result<(), RerunFault> {
+        match cause {
+            Cause::Input(mut input) => {
+                self.prepare(&mut input)?;
+                self.journal.input(now, &input, &self.outbox);
+            }
+            Cause::Timers { budget } => {
+                let budget = usize::try_from(budget).unwrap_or(usize::MAX);
+                self.journal.timers(now, budget, &self.outbox);
+            }
+        }
+        self.journal.panicked();
+        Ok(())
+    }
+
+    /// Ends the log of this engine: it has a gap.
+    pub fn gap(&mut self) {
+        self.journal.gap();
+    }
+
     /// Ends the log of this engine.
     pub fn end(&mut self) {
         self.journal.end();

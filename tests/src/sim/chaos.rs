@@ -111,7 +111,17 @@ struct Sent {
 impl Chaos {
     /// So many mounted clients; chance chooses all delays.
     pub fn new(clients: usize, seed: u64) -> Chaos {
+        Chaos::on(Sim::on(Sim::config(), DELAYS, seed), clients)
+    }
+
+    /// The same, and the server records.
+    pub fn recorded(clients: usize, seed: u64) -> Chaos {
         let mut sim = Sim::on(Sim::config(), DELAYS, seed);
+        sim.record_all();
+        Chaos::on(sim, clients)
+    }
+
+    fn on(mut sim: Sim, clients: usize) -> Chaos {
         let actors = (0..clients.max(1))
             .map(|number| {
                 let client = Client::mounted(&mut sim, &format!("client {number}"));
@@ -135,6 +145,11 @@ impl Chaos {
     /// Everything that the server did.
     pub fn trace(&self) -> &[u8] {
         self.sim.trace()
+    }
+
+    /// The log of a server that records, which ends here.
+    pub fn recording(&mut self) -> Vec<u8> {
+        self.sim.recording()
     }
 
     /// Does one thing, and holds what was heard against the model.

@@ -12,6 +12,7 @@ mod client;
 mod client40;
 mod codec;
 mod dial;
+mod engine_log;
 mod excess;
 mod fs;
 mod held;

@@ -8,6 +8,7 @@ use nfs4_engine::{Boot, Config, Engine, Export, Outbox};
 
 use super::bound::Bound;
 use super::dial::Dialling;
+use super::engine_log::EngineLog;
 use super::excess::Excess;
 use super::fs::Fs;
 use super::held::Held;
@@ -85,6 +86,7 @@ impl Sim {
         let engine = Engine::new(boot(0), config, exports.clone(), at(0));
         let engine = engine.expect("the settings are in range");
         Sim {
+            engine_log: EngineLog::new(&engine),
             engine,
             outbox: Outbox::new(),
             fs,
@@ -125,6 +127,7 @@ impl Sim {
         let (boot, config) = (boot(self.boots), self.engine.config().clone());
         let engine = Engine::new(boot, config, self.exports.clone(), at(self.now));
         self.engine = engine.expect("it has started before");
+        self.engine_log = EngineLog::new(&self.engine);
     }
 }
 

@@ -20,6 +20,7 @@ use super::bound::Bound;
 use super::callback::Callback;
 use super::codec::{decode, kind_of, record, xid_of};
 use super::dial::{Dial, Dialling};
+use super::engine_log::EngineLog;
 use super::excess::Excess;
 use super::fs::{Fs, Job};
 use super::held::Held;
@@ -41,6 +42,7 @@ pub enum Pace {
 pub struct Sim {
     pub(super) engine: Engine,
     pub(super) outbox: Outbox,
+    pub(super) engine_log: EngineLog,
     pub(super) fs: Vec<Arc<Fs>>,
     pub(super) exports: Vec<Export>,
     pub(super) boots: u32,
@@ -292,8 +294,10 @@ impl Sim {
     pub fn step_timers(&mut self, budget: usize) -> bool {
         let now = at(self.now);
         let (engine, outbox) = (&mut self.engine, &mut self.outbox);
+        self.engine_log.timers(now, budget, outbox);
         let step = || engine.handle_timeout(now, budget, outbox);
         let is_left = self.stopwatch.time("timer", step);
+        self.engine_log.caused(&mut self.outbox);
         self.carry_out();
         is_left
     }
@@ -351,8 +355,10 @@ impl Sim {
         }
         let (engine, outbox, now) = (&mut self.engine, &mut self.outbox, at(self.now));
         let kind = stopwatch::kind_of(&input);
+        self.engine_log.input(now, &input, outbox);
         self.stopwatch
             .time(kind, || engine.handle(now, input, outbox));
+        self.engine_log.caused(&mut self.outbox);
         self.carry_out();
     }
 

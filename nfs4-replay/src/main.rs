@@ -1,0 +1,5 @@
+//! `nfs4-replay`: see the library.
+
+fn main() -> std::process::ExitCode {
+    nfs4_replay::main()
+}

@@ -1,0 +1,151 @@
+//! A log that can be given away.
+
+use std::io::{self, Read, Write};
+
+use nfs4_engine::Input;
+use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::{FsReply, Payload};
+use nfs4_engine::record::{Actions, Cause, Frame, Rerun, RerunFault};
+
+use crate::compound::{self, TARGET};
+use crate::log::{Log, LogEnd, LogError, Next};
+use crate::pseudonyms::Pseudonyms;
+use crate::replay::ReplayError;
+
+/// Why there is no log that can be given away.
+#[derive(Debug, thiserror::Error)]
+pub enum RedactError {
+    /// The log cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The new log cannot be written.
+    #[error("the new log cannot be written: {0}")]
+    Write(#[source] io::Error),
+    /// With other names, or in this version, the engine does something else: the new log would not
+    /// show what the old one shows.
+    #[error("at entry {entry} the engine takes another course than in the log")]
+    Course {
+        /// The entry.
+        entry: u64,
+    },
+}
+
+/// Writes a log of the same course, in which contents of files are zeros and names are others of
+/// the same length; targets of symbolic links consist of the letter x.
+///
+/// Addresses, numbers of users, the names by which clients and lock owners identify themselves,
+/// filehandles and attributes stay: what the engine does depends on them.
+///
+/// # Errors
+/// The log cannot be replayed, takes another course without its names, or `out` cannot be written.
+pub fn redact(mut log: Log<impl Read>, out: &mut impl Write) -> Result<LogEnd, RedactError> {
+    let mut names = Pseudonyms::default();
+    let start = log.start().map_err(ReplayError::from)?;
+    let mut start = start.ok_or(ReplayError::Empty)?;
+    for export in &mut start.exports {
+        export.path = names.replace_path(&export.path);
+    }
+    let mut rerun = Rerun::new(start).map_err(ReplayError::from)?;
+    let mut memory = Vec::new();
+    loop {
+        let end = match log.read().map_err(ReplayError::from)? {
+            Next::Frame(Frame::Entry(entry)) => {
+                let number = entry.number;
+                let cause = replaced(entry.cause, &mut names);
+                let done = rerun
+                    .run(entry.now, cause)
+                    .map_err(|fault| at(number, fault))?;
+                if !is_same_course(entry.actions, done) {
+                    return Err(RedactError::Course { entry: number });
+                }
+                memory = rerun.take(memory);
+                out.write_all(&memory).map_err(RedactError::Write)?;
+                continue;
+            }
+            Next::Frame(Frame::Panicked(entry)) => {
+                let cause = replaced(entry.cause, &mut names);
+                let done = rerun.give_up(entry.now, cause);
+                done.map_err(|fault| at(entry.number, fault))?;
+                LogEnd::Panicked
+            }
+            // The decoder lets no start be elsewhere.
+            Next::Frame(Frame::Start(_) | Frame::End | Frame::Gap) => LogEnd::Complete,
+            Next::End(end) => end,
+        };
+        let end = log.finish(end).map_err(ReplayError::from)?;
+        match end {
+            LogEnd::Panicked => {}
+            LogEnd::Gap => rerun.gap(),
+            LogEnd::Complete | LogEnd::CutShort { .. } => rerun.end(),
+        }
+        let last = out
+            .write_all(&rerun.take(memory))
+            .and_then(|()| out.flush());
+        last.map_err(RedactError::Write)?;
+        return Ok(end);
+    }
+}
+
+fn at(entry: u64, fault: RerunFault) -> ReplayError {
+    ReplayError::Entry { entry, fault }
+}
+
+/// Whether the actions are of the same kinds, on the same connections.
+fn is_same_course(one: Actions<'_>, other: Actions<'_>) -> bool {
+    let shapes = one.iter().map(|action| action.shape());
+    shapes.eq(other.iter().map(|action| action.shape()))
+}
+
+fn replaced(cause: Cause, names: &mut Pseudonyms) -> Cause {
+    let mut input = match cause {
+        Cause::Input(input) => input,
+        Cause::Timers { .. } => return cause,
+    };
+    match &mut input {
+        Input::Call(call) => {
+            let mut body = call.body.to_vec();
+            compound::redact(&mut body, names);
+            call.body = body.into();
+        }
+        Input::FsDone {
+            result: Ok(reply), ..
+        } => match reply {
+            FsReply::Entries(entries) => entries.rename_pushed(|name| names.replace(name)),
+            FsReply::Link(target) => *target = vec![TARGET; target.len()].into(),
+            FsReply::Data { data, .. } => *data = zeros(data),
+            FsReply::Done
+            | FsReply::Attrs { .. }
+            | FsReply::Access { .. }
+            | FsReply::Node { .. }
+            | FsReply::Written { .. }
+            | FsReply::Created { .. }
+            | FsReply::Opened(_)
+            | FsReply::Linked { .. }
+            | FsReply::Removed { .. }
+            | FsReply::Renamed { .. } => {}
+        },
+        Input::FsDone { result: Err(_), .. }
+        | Input::ConnOpened { .. }
+        | Input::ConnClosed { .. }
+        | Input::CallbackReply(_)
+        | Input::Dialed { .. }
+        | Input::Touched { .. }
+        | Input::Admin(_)
+        | Input::ReleasePanicked => {}
+    }
+    Cause::Input(input)
+}
+
+/// As many bytes in the same pieces.
+fn zeros(data: &Payload) -> Payload {
+    let pieces = data.pieces();
+    pieces
+        .map(|piece| Bytes::from(vec![0; piece.len()]))
+        .collect()
+}
+
+impl From<LogError> for RedactError {
+    fn from(why: LogError) -> RedactError {
+        RedactError::Replay(why.into())
+    }
+}

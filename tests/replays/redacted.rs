@@ -1,0 +1,40 @@
+//! A log without names and contents replays by itself, and has neither.
+
+use nfs4_replay::{Log, LogEnd, redact};
+use nfs4_tests::live::Transport;
+
+use crate::{recorded, same, session};
+
+fn redacted(log: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let end = redact(Log::open(log).expect("it is a log"), &mut out);
+    assert_eq!(end.expect("the course is the same"), LogEnd::Complete);
+    out
+}
+
+fn has(log: &[u8], part: &[u8]) -> bool {
+    log.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn names_and_contents_are_gone_and_the_log_replays() {
+    let log = session::of_two_clients(Transport::Threads);
+    let secrets = [session::SECRET, session::NAME.as_bytes(), b"link"];
+    assert!(secrets.iter().all(|secret| has(&log, secret)));
+    let out = redacted(&log);
+    for secret in secrets {
+        assert!(!has(&out, secret), "{}", secret.escape_ascii());
+    }
+    let (before, after) = (same(&log), same(&out));
+    assert_eq!(before.inputs, after.inputs);
+    assert_eq!(before.actions, after.actions);
+    assert_eq!(before.callbacks, after.callbacks);
+    assert!(has(&out, b"holder"), "the names of clients stay");
+}
+
+#[test]
+fn a_bad_network_takes_the_same_course_without_names() {
+    let log = recorded::chaos(1_000);
+    let out = redacted(&log);
+    assert_eq!(same(&log).actions, same(&out).actions);
+}
