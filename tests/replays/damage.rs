@@ -1,10 +1,11 @@
 //! A log with one bit that differs is refused, with its place.
 
 use nfs4_engine::record::DECODED_FIRST;
+use nfs4_replay::fuzzing::replay_log;
 use nfs4_replay::{LogError, ReplayError};
 use nfs4_tests::sim::Rng;
 
-use crate::forged::places;
+use crate::forged::{bodies, places, sealed};
 use crate::recorded::chaos;
 use crate::report_of;
 
@@ -43,5 +44,32 @@ fn bytes_after_the_end_are_refused() {
         log.resize(len + more, 0);
         assert!(report_of(&log).is_err(), "{more} bytes");
         log.truncate(len);
+    }
+}
+
+/// A log is for strangers to send: with checks that match, anything may be in it.
+#[test]
+fn a_forged_log_is_refused_or_replayed() {
+    let log = chaos(30);
+    let frames = bodies(&log);
+    let mut rng = Rng::new(8);
+    for round in 0..2_000 {
+        let at = rng.next_u64() as usize % frames.len();
+        let mut forged = frames[at].to_vec();
+        for _ in 0..=rng.next_u64() % 3 {
+            let byte = rng.next_u64() as usize % forged.len();
+            forged[byte] = match rng.next_u64() % 4 {
+                0 => 0,
+                1 => 0xff,
+                2 => forged[byte] ^ 1,
+                _ => rng.next_u64() as u8,
+            };
+        }
+        println!("round {round}, frame {at}");
+        let before = frames[..at].iter().copied();
+        let forged = before
+            .chain([&*forged])
+            .chain(frames[at + 1..].iter().copied());
+        replay_log(&sealed(&log, forged));
     }
 }
