@@ -14,6 +14,8 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::node::Node;
 use crate::policy::DialPolicy;
+#[cfg(feature = "record")]
+use crate::recording::Recording;
 use crate::spawn::Spawn;
 use crate::workers::Workers;
 
@@ -29,6 +31,8 @@ pub struct NodeBuilder {
     clock: Option<Arc<dyn Clock>>,
     dial_policy: Option<Arc<dyn DialPolicy>>,
     spawner: Option<Arc<dyn Spawn>>,
+    #[cfg(feature = "record")]
+    recording: Option<Recording>,
 }
 
 /// An export whose backend may still need the spawner.
@@ -143,6 +147,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Where everything is written that enters the engine, with what comes of it: see
+    /// [`Node::recorded`].
+    #[cfg(feature = "record")]
+    pub fn record(mut self, recording: Recording) -> NodeBuilder {
+        self.recording = Some(recording);
+        self
+    }
+
     /// For transports: the identity and the spawner, unless others were given.
     #[doc(hidden)]
     pub fn unless_given<S: Spawn>(
@@ -195,6 +207,12 @@ impl NodeBuilder {
         let limits = self.limits;
         let limits = limits.unwrap_or_else(|| Limits::for_max_io(self.config.max_io));
         let engine = Engine::new(boot, self.config, exports, clock.now())?;
+        #[cfg(feature = "record")]
+        let node = match self.recording {
+            Some(recording) => Node::recorded(engine, limits, clock, recording)?,
+            None => Node::with_clock(engine, limits, clock)?,
+        };
+        #[cfg(not(feature = "record"))]
         let node = Node::with_clock(engine, limits, clock)?;
         if let Some(policy) = self.dial_policy {
             node.set_dial_policy(policy);

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::log::{Log, LogError};
-use crate::redact::{RedactError, redact};
-use crate::replay::{Outcome, Report, replay};
+use crate::log::{Log, LogEnd, LogError};
+use crate::replay::{Report, Verdict, replay};
+use crate::rewrite::{RewriteError, redact, rewrite};
 use crate::show::show;
 
 /// Repeats what an nfs4 server did, from the log that `nfs4d --record` writes.
@@ -54,14 +54,22 @@ enum Command {
     /// Contents become zeros, and names others of the same length, the same name the same each
     /// time. Addresses, numbers of users, filehandles, attributes, and the names of clients and
     /// lock owners stay.
-    Redact {
-        /// The log
-        #[arg(value_name = "IN")]
-        log: PathBuf,
-        /// The new log; it must not exist
-        #[arg(value_name = "OUT")]
-        out: PathBuf,
-    },
+    Redact(New),
+    /// Writes a log of the same inputs, with what this version does with them
+    Rewrite(New),
+}
+
+#[derive(Debug, Args)]
+struct New {
+    /// The log
+    #[arg(value_name = "IN")]
+    log: PathBuf,
+    /// The new log; it must not exist
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The last entry of the new log
+    #[arg(long, value_name = "ENTRY", default_value_t = u64::MAX, hide_default_value = true)]
+    until: u64,
 }
 
 const AFTER_HELP: &str = "\
@@ -87,7 +95,12 @@ pub fn main() -> ExitCode {
     };
     match (cli.command, cli.log) {
         (Some(Command::Show { log, from, count }), _) => show_file(&log, from, count),
-        (Some(Command::Redact { log, out }), _) => redact_file(&log, &out),
+        (Some(Command::Redact(New { log, out, until })), _) => {
+            new_file(&log, &out, |log, out| redact(log, until, out))
+        }
+        (Some(Command::Rewrite(New { log, out, until })), _) => {
+            new_file(&log, &out, |log, out| rewrite(log, until, out))
+        }
         (None, Some(log)) => replay_file(&log),
         // clap requires it.
         (None, None) => USAGE.into(),
@@ -108,10 +121,10 @@ fn replay_file(path: &Path) -> ExitCode {
         actions,
         callbacks,
         bytes,
-        outcome,
+        verdict,
     } = report;
-    match outcome {
-        Outcome::Same(end) => {
+    match verdict {
+        Verdict::Same(end) => {
             let seconds = since.elapsed().as_secs_f64();
             say(&format!(
                 "nfs4-replay: same: {entries} entries, {inputs} inputs, {actions} actions, {callbacks} \
@@ -119,8 +132,8 @@ fn replay_file(path: &Path) -> ExitCode {
             ));
             ExitCode::SUCCESS
         }
-        Outcome::Differs(difference) => fail(path, &difference, DIFFERS),
-        Outcome::Panicked { entry } => fail(
+        Verdict::Differs(difference) => fail(path, &difference, DIFFERS),
+        Verdict::Panicked { entry } => fail(
             path,
             &format!("the engine panics at entry {entry}"),
             DIFFERS,
@@ -138,12 +151,16 @@ fn show_file(path: &Path, from: u64, count: u64) -> ExitCode {
     match shown.and_then(|shown| out.flush().map(|()| shown)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(why)) => fail(path, &why, UNREADABLE),
-        // Whoever reads it has seen enough.
+        // Its reader has seen enough.
         Err(_) => ExitCode::SUCCESS,
     }
 }
 
-fn redact_file(path: &Path, out: &Path) -> ExitCode {
+fn new_file(
+    path: &Path,
+    out: &Path,
+    make: impl FnOnce(LogFile, &mut BufWriter<File>) -> Result<LogEnd, RewriteError>,
+) -> ExitCode {
     let log = match open(path) {
         Ok(log) => log,
         Err(why) => return fail(path, &why, UNREADABLE),
@@ -152,7 +169,7 @@ fn redact_file(path: &Path, out: &Path) -> ExitCode {
         Ok(file) => file,
         Err(why) => return fail(out, &why, UNREADABLE),
     };
-    match redact(log, &mut BufWriter::new(file)) {
+    match make(log, &mut BufWriter::new(file)) {
         Ok(end) => {
             say(&format!("nfs4-replay: {} is written; {end}", out.display()));
             ExitCode::SUCCESS
@@ -161,15 +178,17 @@ fn redact_file(path: &Path, out: &Path) -> ExitCode {
             // What is there is not worth keeping.
             let _ = std::fs::remove_file(out);
             let code = match why {
-                RedactError::Course { .. } => DIFFERS,
-                RedactError::Replay(_) | RedactError::Write(_) => UNREADABLE,
+                RewriteError::Course { .. } => DIFFERS,
+                RewriteError::Replay(_) | RewriteError::Write(_) => UNREADABLE,
             };
             fail(path, &why, code)
         }
     }
 }
 
-fn open(path: &Path) -> Result<Log<BufReader<File>>, LogError> {
+type LogFile = Log<BufReader<File>>;
+
+fn open(path: &Path) -> Result<LogFile, LogError> {
     Log::open(BufReader::with_capacity(1 << 20, File::open(path)?))
 }
 

@@ -157,7 +157,7 @@ fn of_operation<'a>(op: &ArgOp<'a>) -> [Option<(&'a [u8], Secret)>; 2] {
 
 #[cfg(test)]
 mod tests {
-    use nfs4_engine::proto::client::{CompoundBuilder, Credential};
+    use nfs4_engine::proto::client::{CallCredential, CompoundBuilder};
     use nfs4_engine::proto::nfs4::args;
 
     use super::*;
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn names_and_contents_are_replaced_and_nothing_else() {
-        let record = CompoundBuilder::call(1, &Credential::None, b"", 1)
+        let record = CompoundBuilder::call(1, &CallCredential::None, b"", 1)
             .lookup(args::Lookup { objname: b"secret" })
             .rename(args::Rename {
                 oldname: b"secret",
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_decoded_becomes_zeros() {
-        let record = CompoundBuilder::call(1, &Credential::None, b"", 1)
+        let record = CompoundBuilder::call(1, &CallCredential::None, b"", 1)
             .lookup(args::Lookup { objname: b"secret" })
             .finish();
         let mut cut = body(&record);

@@ -7,9 +7,9 @@
 //! time. [`replay`](replay()) does that and stops at the first action that differs.
 //!
 //! [`redact`](redact()) makes a log that can be given away: without contents of files and names.
-//! It works on a finished log and not while the server records. The engine has to see real names,
-//! and its actions contain them, so that a log without them takes a second engine that is given
-//! other names; and who wants to look for a fault wants the real log first.
+//! It works on a finished log and not while the server records: the engine has to see real names,
+//! and its actions contain them, so a log without them takes a second engine that is given other
+//! names.
 //!
 //! The binary is [`main`] and nothing else.
 
@@ -20,12 +20,13 @@ mod compound;
 pub mod fuzzing;
 mod log;
 mod pseudonyms;
-mod redact;
+mod readable;
 mod replay;
+mod rewrite;
 mod show;
 
 pub use cli::main;
 pub use log::{Log, LogEnd, LogError};
-pub use redact::{RedactError, redact};
-pub use replay::{Difference, Outcome, ReplayError, Report, replay};
+pub use replay::{Difference, ReplayError, Report, Verdict, replay};
+pub use rewrite::{RewriteError, redact, rewrite};
 pub use show::show;

@@ -4,11 +4,11 @@ use std::fmt;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use nfs4_engine::record::{Actions, Cause, Entry, Frame, Recorded, Rerun, RerunFault, Start};
+use nfs4_engine::record::{Actions, Cause, Frame, LogEntry, Recorded, Rerun, RerunFault, Start};
 use nfs4_engine::{Mono, Now, StartError};
 
 use crate::log::{Log, LogEnd, LogError, Next};
-use crate::show::{CauseLine, Readable};
+use crate::readable::{CauseLine, Readable};
 
 /// What came of a replay.
 #[derive(Debug, Default)]
@@ -24,12 +24,12 @@ pub struct Report {
     /// Number of bytes of the log.
     pub bytes: u64,
     /// Whether it was the same.
-    pub outcome: Outcome,
+    pub verdict: Verdict,
 }
 
 /// Whether a replay did the same.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Verdict {
     /// All actions are the same, up to the end of the log.
     Same(LogEnd),
     /// An action differs.
@@ -84,9 +84,9 @@ pub enum ReplayError {
     Empty,
 }
 
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome::Same(LogEnd::default())
+impl Default for Verdict {
+    fn default() -> Verdict {
+        Verdict::Same(LogEnd::default())
     }
 }
 
@@ -102,7 +102,7 @@ pub fn replay(log: Log<impl Read>) -> Result<Report, ReplayError> {
         done?;
     } else {
         let entry = report.entries + 1;
-        report.outcome = Outcome::Panicked { entry };
+        report.verdict = Verdict::Panicked { entry };
     }
     Ok(report)
 }
@@ -117,7 +117,7 @@ pub(crate) fn run(mut log: Log<impl Read>, report: &mut Report) -> Result<(), Re
         let end = match log.read()? {
             Next::Frame(Frame::Entry(entry)) => {
                 if let Some(difference) = engine.run(entry, started, report)? {
-                    report.outcome = Outcome::Differs(Box::new(difference));
+                    report.verdict = Verdict::Differs(Box::new(difference));
                     return Ok(());
                 }
                 continue;
@@ -132,7 +132,7 @@ pub(crate) fn run(mut log: Log<impl Read>, report: &mut Report) -> Result<(), Re
             Next::End(end) => end,
         };
         report.bytes = log.position();
-        report.outcome = Outcome::Same(log.finish(end)?);
+        report.verdict = Verdict::Same(log.finish(end)?);
         return Ok(());
     }
 }
@@ -159,11 +159,11 @@ impl Engine {
 
     fn run(
         &mut self,
-        entry: Entry<'_>,
+        entry: LogEntry<'_>,
         started: Mono,
         report: &mut Report,
     ) -> Result<Option<Difference>, ReplayError> {
-        let Entry {
+        let LogEntry {
             number,
             at,
             now,

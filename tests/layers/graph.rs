@@ -153,6 +153,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
             "nfs4-transport-std",
         ],
     ),
+    ("nfs4-replay", &["nfs4-engine"]),
     (
         "nfs4-tests",
         &[
@@ -160,6 +161,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
             "nfs4-engine",
             "nfs4-vfs",
             "nfs4-driver",
+            "nfs4-replay",
             "nfs4-transport-tokio",
             "nfs4-transport-std",
             "nfs4-transport-memory",

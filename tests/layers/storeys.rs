@@ -60,7 +60,10 @@ pub(crate) const ENGINE: [(&str, &[&str]); 7] = [
     ("compound", &["compound"]),
     ("ops", &["ops"]),
     ("run", &["run"]),
-    ("engine", &["", "engine", "invariant", "sizes", "snapshot"]),
+    (
+        "engine",
+        &["", "engine", "invariant", "record", "sizes", "snapshot"],
+    ),
 ];
 
 /// A table is what is known; what comes of a change of it goes out through the core.

@@ -7,7 +7,7 @@ mod recorded;
 mod redacted;
 mod session;
 
-use nfs4_replay::{Difference, Log, LogEnd, Outcome, ReplayError, Report, replay};
+use nfs4_replay::{Difference, Log, LogEnd, ReplayError, Report, Verdict, replay};
 
 /// Replays a log.
 fn report_of(log: &[u8]) -> Result<Report, ReplayError> {
@@ -17,9 +17,9 @@ fn report_of(log: &[u8]) -> Result<Report, ReplayError> {
 /// Replays a complete log, which must be the same to its end.
 fn same(log: &[u8]) -> Report {
     let report = report_of(log).expect("it can be replayed");
-    match &report.outcome {
-        Outcome::Same(LogEnd::Complete) => {}
-        Outcome::Differs(difference) => panic!("{difference}"),
+    match &report.verdict {
+        Verdict::Same(LogEnd::Complete) => {}
+        Verdict::Differs(difference) => panic!("{difference}"),
         other => panic!("{other:?}"),
     }
     assert_eq!(report.bytes, log.len() as u64);
@@ -28,8 +28,8 @@ fn same(log: &[u8]) -> Report {
 
 /// Replays a log in which an action differs.
 fn different(log: &[u8]) -> Difference {
-    match report_of(log).expect("it can be replayed").outcome {
-        Outcome::Differs(difference) => *difference,
+    match report_of(log).expect("it can be replayed").verdict {
+        Verdict::Differs(difference) => *difference,
         other => panic!("{other:?}"),
     }
 }

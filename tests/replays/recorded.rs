@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nfs4_engine::record::{DECODED_FIRST, Decoder, FRAME_HEAD, Frame, Rerun, Start};
 use nfs4_engine::{Admin, Change};
-use nfs4_replay::{LogEnd, Outcome};
+use nfs4_replay::{LogEnd, Verdict};
 use nfs4_tests::live::Transport;
 use nfs4_tests::sim::chaos::{Chaos, Step};
 use nfs4_tests::sim::{Client, Rng, Sim};
@@ -136,8 +136,8 @@ fn a_log_that_is_cut_short_replays_up_to_there() {
     for len in (log.len() / 2..log.len()).step_by(97) {
         let report = report_of(&log[..len]).expect("it can be replayed");
         assert!(matches!(
-            report.outcome,
-            Outcome::Same(LogEnd::CutShort { .. })
+            report.verdict,
+            Verdict::Same(LogEnd::CutShort { .. })
         ));
         assert!(report.entries >= entries && report.bytes <= len as u64);
         entries = report.entries;

@@ -1,13 +1,13 @@
 //! A log without names and contents replays by itself, and has neither.
 
-use nfs4_replay::{Log, LogEnd, redact};
+use nfs4_replay::{Log, LogEnd, redact, rewrite};
 use nfs4_tests::live::Transport;
 
 use crate::{recorded, same, session};
 
 fn redacted(log: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let end = redact(Log::open(log).expect("it is a log"), &mut out);
+    let end = redact(Log::open(log).expect("it is a log"), u64::MAX, &mut out);
     assert_eq!(end.expect("the course is the same"), LogEnd::Complete);
     out
 }
@@ -37,4 +37,19 @@ fn a_bad_network_takes_the_same_course_without_names() {
     let log = recorded::chaos(1_000);
     let out = redacted(&log);
     assert_eq!(same(&log).actions, same(&out).actions);
+}
+
+#[test]
+fn a_log_is_rewritten_as_it_is_or_shorter() {
+    let log = recorded::chaos(100);
+    let rewritten = |until| {
+        let mut out = Vec::new();
+        let end = rewrite(Log::open(&*log).expect("it is a log"), until, &mut out);
+        assert_eq!(end.expect("it can be replayed"), LogEnd::Complete);
+        out
+    };
+    assert!(rewritten(u64::MAX) == log);
+    for until in [0, 1, 50] {
+        assert_eq!(same(&rewritten(until)).entries, until);
+    }
 }

@@ -86,6 +86,5 @@ pub(crate) fn of_two_clients(on: Transport) -> Vec<u8> {
     drop((holder, other));
     server.end();
     node.end_recording().expect("memory is written");
-    let log = shelf.0.lock().expect("nothing panics").clone();
-    log
+    shelf.0.lock().expect("nothing panics").clone()
 }

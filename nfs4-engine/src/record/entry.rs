@@ -20,7 +20,7 @@ use crate::time::Now;
 
 /// One input or one run of the timers, and the actions that it caused.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct LogEntry<'a> {
     /// Counted from 1.
     pub number: u64,
     /// The offset of its frame in the log, in bytes.
@@ -137,8 +137,8 @@ enums! {
     }
 }
 
-impl<'a> Entry<'a> {
-    pub(super) fn take(number: u64, at: u64, r: &mut Reader<'a>) -> Result<Entry<'a>, XdrError> {
+impl<'a> LogEntry<'a> {
+    pub(super) fn take(number: u64, at: u64, r: &mut Reader<'a>) -> Result<LogEntry<'a>, XdrError> {
         let now = Value::take(r)?;
         let start = r.position();
         let cause = Value::take(r)?;
@@ -148,7 +148,7 @@ impl<'a> Entry<'a> {
         while !all.is_empty() {
             all.opaque(usize::MAX)?;
         }
-        Ok(Entry {
+        Ok(LogEntry {
             number,
             at,
             now,

@@ -6,7 +6,7 @@ use core::hash::Hasher as _;
 use nfs4_proto::xdr::{Reader, Writer, XdrError};
 use siphasher::sip::SipHasher13;
 
-use super::entry::Entry;
+use super::entry::LogEntry;
 use super::start::Start;
 use super::value::Value as _;
 
@@ -23,9 +23,9 @@ pub enum Frame<'a> {
     /// The start of the engine; the first frame.
     Start(Start),
     /// An input or a run of the timers.
-    Entry(Entry<'a>),
+    Entry(LogEntry<'a>),
     /// What the engine was given when it panicked; it has no actions, and the log ends.
-    Panicked(Entry<'a>),
+    Panicked(LogEntry<'a>),
     /// The log is complete: the recording was ended.
     End,
     /// More was to be recorded than could be kept, and nothing is recorded from here on.
@@ -171,9 +171,11 @@ impl Decoder {
         let mut r = Reader::new(body);
         let frame = match (r.u32().map_err(wrong)?, self.entry) {
             (START, 0) => Frame::Start(Start::take(&mut r).map_err(wrong)?),
-            (ENTRY, 1..) => Frame::Entry(Entry::take(self.entry, self.at, &mut r).map_err(wrong)?),
+            (ENTRY, 1..) => {
+                Frame::Entry(LogEntry::take(self.entry, self.at, &mut r).map_err(wrong)?)
+            }
             (PANICKED, 1..) => {
-                Frame::Panicked(Entry::take(self.entry, self.at, &mut r).map_err(wrong)?)
+                Frame::Panicked(LogEntry::take(self.entry, self.at, &mut r).map_err(wrong)?)
             }
             (END, 1..) => Frame::End,
             (GAP, 1..) => Frame::Gap,
@@ -249,7 +251,7 @@ struct Chain(u64);
 
 impl Chain {
     fn hasher(&self) -> SipHasher13 {
-        // It finds accidents; whoever forges a log can compute it.
+        // It finds accidents, and no forgery: anyone can compute it.
         let mut hasher = SipHasher13::new();
         hasher.write(&self.0.to_be_bytes());
         hasher

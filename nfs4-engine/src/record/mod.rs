@@ -14,13 +14,14 @@
 //! the frame where it is, and a length is never believed before it is checked: a log that ends
 //! within a frame was cut short, and is good up to there.
 //!
-//! The first frame is the [`Start`] of the engine. Then comes a frame for each [`Entry`]: the
+//! The first frame is the [`Start`] of the engine. Then comes a frame for each [`LogEntry`]: the
 //! time, an input or a run of the timers, and the actions that it caused, in full but for the
 //! contents of files, of which there are the length and a hash. The last frame says that the log
 //! is complete, that it has a gap and ends there, or with which input the engine panicked.
 //!
-//! The version is [`VERSION`], which grows with every change of what is written: of an input, an
-//! action, a setting or an event, too. A log is for the version that wrote it.
+//! The version is [`VERSION`]. A new setting is appended to the others, and logs without it have its
+//! default; a new variant of an input, an action or an event gets the next number. Any other change
+//! of what is written is a new version, which does not read logs of the one before.
 
 mod entry;
 mod frame;
@@ -32,7 +33,7 @@ pub(crate) mod start;
 mod value;
 mod values;
 
-pub use entry::{Actions, Cause, Contents, Entry, Part, Recorded};
+pub use entry::{Actions, Cause, Contents, LogEntry, Part, Recorded};
 pub use frame::{DECODED_FIRST, Damage, DamageKind, Decoder, FRAME_HEAD, Frame, VERSION};
 pub use journal::Journal;
 pub use rerun::{Rerun, RerunFault};

@@ -28,6 +28,36 @@ structs! {
         lease, grace, min_minor_version, max_minor_version, fore_slots,
         max_connections_per_session, binding_policy, blocked_operations,
     }
+    Now { mono, wall }
+    Wall { seconds, nanos }
+}
+
+/// The settings have a length: a log that was written before there was one has its default.
+macro_rules! settings {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl Value for $name {
+            fn put(&self, w: &mut Writer) {
+                let $name { $($field),* } = self;
+                let mut settings = Writer::new();
+                $($field.put(&mut settings);)*
+                w.opaque(settings.as_slice());
+            }
+
+            fn take(r: &mut Reader<'_>) -> Result<Self, XdrError> {
+                let mut settings = Reader::new(r.opaque(usize::MAX)?);
+                let mut config = $name::default();
+                $(if !settings.is_empty() {
+                    config.$field = Value::take(&mut settings)?;
+                })*
+                settings.finish()?;
+                Ok(config)
+            }
+        }
+    };
+}
+
+// A new one is the last.
+settings! {
     Config {
         lease, grace, min_minor_version, max_minor_version, fore_slots, max_io, max_cached_reply,
         max_reply_cache, max_operations, sessions_per_client, max_sessions,
@@ -36,8 +66,6 @@ structs! {
         delegations, max_delegations_per_client, max_delegations, delegation_pause,
         delegation_penalty, server_addresses,
     }
-    Now { mono, wall }
-    Wall { seconds, nanos }
 }
 
 enums! {

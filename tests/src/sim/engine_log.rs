@@ -2,9 +2,7 @@
 
 use nfs4_engine::record::Journal;
 use nfs4_engine::{Engine, Input, Now, Outbox};
-use nfs4_replay::{Log, LogEnd, Outcome, replay};
-
-use super::world::Sim;
+use nfs4_replay::{Log, LogEnd, Verdict, replay};
 
 /// Writes a log beside the engine, if it is wanted.
 #[derive(Default)]
@@ -48,7 +46,7 @@ impl EngineLog {
     }
 
     /// The log, which ends here.
-    fn end(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn end(&mut self) -> Option<Vec<u8>> {
         let mut journal = self.journal.take()?;
         journal.end();
         Some(journal.take(Vec::new()))
@@ -62,26 +60,11 @@ impl Drop for EngineLog {
         }
         let Some(log) = self.end() else { return };
         let report = Log::open(&*log).map(replay).expect("it is a log");
-        let outcome = report.expect("it can be replayed").outcome;
-        match outcome {
-            Outcome::Same(LogEnd::Complete) => {}
-            Outcome::Differs(difference) => panic!("{difference}"),
+        let verdict = report.expect("it can be replayed").verdict;
+        match verdict {
+            Verdict::Same(LogEnd::Complete) => {}
+            Verdict::Differs(difference) => panic!("{difference}"),
             other => panic!("{other:?}"),
         }
-    }
-}
-
-impl Sim {
-    /// Begins to record, before anything is done.
-    pub fn record_all(&mut self) {
-        self.engine_log.start(&self.engine);
-    }
-
-    /// The log since [`Sim::record_all`], which ends here.
-    ///
-    /// # Panics
-    /// Nothing was recorded.
-    pub fn recording(&mut self) -> Vec<u8> {
-        self.engine_log.end().expect("it was recorded")
     }
 }

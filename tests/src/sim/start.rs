@@ -114,6 +114,19 @@ impl Sim {
         }
     }
 
+    /// Begins to record, before anything is done.
+    pub fn record_all(&mut self) {
+        self.engine_log.start(&self.engine);
+    }
+
+    /// The log since [`Sim::record_all`], which ends here.
+    ///
+    /// # Panics
+    /// Nothing was recorded.
+    pub fn recording(&mut self) -> Vec<u8> {
+        self.engine_log.end().expect("it was recorded")
+    }
+
     /// The server ends, with all connections, and starts again on the same file systems.
     pub fn restart(&mut self) {
         self.run();

@@ -1,4 +1,4 @@
-//! A log that can be given away.
+//! Logs that are made of logs.
 
 use std::io::{self, Read, Write};
 
@@ -12,9 +12,9 @@ use crate::log::{Log, LogEnd, LogError, Next};
 use crate::pseudonyms::Pseudonyms;
 use crate::replay::ReplayError;
 
-/// Why there is no log that can be given away.
+/// Why there is no new log.
 #[derive(Debug, thiserror::Error)]
-pub enum RedactError {
+pub enum RewriteError {
     /// The log cannot be replayed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -30,40 +30,72 @@ pub enum RedactError {
     },
 }
 
-/// Writes a log of the same course, in which contents of files are zeros and names are others of
-/// the same length; targets of symbolic links consist of the letter x.
+/// Writes a log of the same course, up to and with the entry `until`, in which contents of files are
+/// zeros and names are others of the same length; targets of symbolic links consist of the letter x.
 ///
 /// Addresses, numbers of users, the names by which clients and lock owners identify themselves,
 /// filehandles and attributes stay: what the engine does depends on them.
 ///
 /// # Errors
 /// The log cannot be replayed, takes another course without its names, or `out` cannot be written.
-pub fn redact(mut log: Log<impl Read>, out: &mut impl Write) -> Result<LogEnd, RedactError> {
-    let mut names = Pseudonyms::default();
-    let start = log.start().map_err(ReplayError::from)?;
-    let mut start = start.ok_or(ReplayError::Empty)?;
-    for export in &mut start.exports {
-        export.path = names.replace_path(&export.path);
+pub fn redact(
+    log: Log<impl Read>,
+    until: u64,
+    out: &mut impl Write,
+) -> Result<LogEnd, RewriteError> {
+    rerun(log, until, out, Some(Pseudonyms::default()))
+}
+
+/// Writes a log of the same inputs, up to and with the entry `until`, with the actions of this
+/// version's engine.
+///
+/// # Errors
+/// The log cannot be replayed, or `out` cannot be written.
+pub fn rewrite(
+    log: Log<impl Read>,
+    until: u64,
+    out: &mut impl Write,
+) -> Result<LogEnd, RewriteError> {
+    rerun(log, until, out, None)
+}
+
+/// Gives an engine all inputs, with other names if there are any, and writes its log.
+fn rerun(
+    mut log: Log<impl Read>,
+    until: u64,
+    out: &mut impl Write,
+    mut names: Option<Pseudonyms>,
+) -> Result<LogEnd, RewriteError> {
+    let mut start = log.start()?.ok_or(ReplayError::Empty)?;
+    if let Some(names) = &mut names {
+        for export in &mut start.exports {
+            export.path = names.replace_path(&export.path);
+        }
     }
     let mut rerun = Rerun::new(start).map_err(ReplayError::from)?;
     let mut memory = Vec::new();
     loop {
-        let end = match log.read().map_err(ReplayError::from)? {
+        let end = match log.read()? {
+            Next::Frame(Frame::Entry(entry) | Frame::Panicked(entry)) if entry.number > until => {
+                rerun.end();
+                write(out, &rerun.take(memory))?;
+                return Ok(LogEnd::Complete);
+            }
             Next::Frame(Frame::Entry(entry)) => {
                 let number = entry.number;
-                let cause = replaced(entry.cause, &mut names);
+                let cause = replaced(entry.cause, names.as_mut());
                 let done = rerun
                     .run(entry.now, cause)
                     .map_err(|fault| at(number, fault))?;
-                if !is_same_course(entry.actions, done) {
-                    return Err(RedactError::Course { entry: number });
+                if names.is_some() && !is_same_course(entry.actions, done) {
+                    return Err(RewriteError::Course { entry: number });
                 }
                 memory = rerun.take(memory);
-                out.write_all(&memory).map_err(RedactError::Write)?;
+                write(out, &memory)?;
                 continue;
             }
             Next::Frame(Frame::Panicked(entry)) => {
-                let cause = replaced(entry.cause, &mut names);
+                let cause = replaced(entry.cause, names.as_mut());
                 let done = rerun.give_up(entry.now, cause);
                 done.map_err(|fault| at(entry.number, fault))?;
                 LogEnd::Panicked
@@ -72,18 +104,20 @@ pub fn redact(mut log: Log<impl Read>, out: &mut impl Write) -> Result<LogEnd, R
             Next::Frame(Frame::Start(_) | Frame::End | Frame::Gap) => LogEnd::Complete,
             Next::End(end) => end,
         };
-        let end = log.finish(end).map_err(ReplayError::from)?;
+        let end = log.finish(end)?;
         match end {
             LogEnd::Panicked => {}
             LogEnd::Gap => rerun.gap(),
             LogEnd::Complete | LogEnd::CutShort { .. } => rerun.end(),
         }
-        let last = out
-            .write_all(&rerun.take(memory))
-            .and_then(|()| out.flush());
-        last.map_err(RedactError::Write)?;
+        write(out, &rerun.take(memory))?;
         return Ok(end);
     }
+}
+
+fn write(out: &mut impl Write, part: &[u8]) -> Result<(), RewriteError> {
+    let written = out.write_all(part).and_then(|()| out.flush());
+    written.map_err(RewriteError::Write)
 }
 
 fn at(entry: u64, fault: RerunFault) -> ReplayError {
@@ -96,10 +130,10 @@ fn is_same_course(one: Actions<'_>, other: Actions<'_>) -> bool {
     shapes.eq(other.iter().map(|action| action.shape()))
 }
 
-fn replaced(cause: Cause, names: &mut Pseudonyms) -> Cause {
-    let mut input = match cause {
-        Cause::Input(input) => input,
-        Cause::Timers { .. } => return cause,
+fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Cause {
+    let (mut input, names) = match (cause, names) {
+        (Cause::Input(input), Some(names)) => (input, names),
+        (cause, _) => return cause,
     };
     match &mut input {
         Input::Call(call) => {
@@ -144,8 +178,8 @@ fn zeros(data: &Payload) -> Payload {
         .collect()
 }
 
-impl From<LogError> for RedactError {
-    fn from(why: LogError) -> RedactError {
-        RedactError::Replay(why.into())
+impl From<LogError> for RewriteError {
+    fn from(why: LogError) -> RewriteError {
+        RewriteError::Replay(why.into())
     }
 }
