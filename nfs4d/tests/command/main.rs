@@ -5,6 +5,7 @@ mod descriptors;
 mod log;
 mod memory;
 mod metrics;
+mod record;
 mod stopped;
 
 use std::io::{Read as _, Write as _};
