@@ -67,10 +67,10 @@ pub use intake::ReadSpace;
 pub use limits::Limits;
 pub use node::Node;
 pub use policy::{DialAny, DialNone, DialPolicy, DialRequest, SameHost};
-#[cfg(unix)]
-pub use socket_file::SocketFile;
 #[cfg(feature = "record")]
 pub use recording::Recording;
+#[cfg(unix)]
+pub use socket_file::SocketFile;
 pub use spawn::{Spawn, Task};
 pub use timer::Timer;
 pub use workers::Workers;

@@ -135,7 +135,7 @@ fn import_fault(package: &Package, dependency: &Dependency) -> Option<String> {
 
 /// The layers. Tests may import more (`[dev-dependencies]`), but never nfs4d, and no transport
 /// another.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("nfs4-proto", &[]),
     ("nfs4-engine", &["nfs4-proto"]),
     ("nfs4-vfs", &["nfs4-engine"]),
