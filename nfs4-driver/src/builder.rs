@@ -268,6 +268,10 @@ macro_rules! node_settings {
             /// Where the futures of file systems are polled, such as
             /// [`Workers`](driver::Workers) for those that block.
             spawner(spawner: impl $crate::Spawn);
+            /// Records what enters the engine, and what comes of it: see
+            /// [`Node::recorded`](driver::Node::recorded).
+            #[cfg(feature = "record")]
+            record(recording: $crate::Recording);
         }
     };
     (@ $($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*);)*) => {
