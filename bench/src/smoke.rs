@@ -34,18 +34,8 @@ const LAYOUT: Layout = Layout {
 
 fn node() -> Node {
     let clock = Arc::new(SystemClock::new());
-    let boot = Boot {
-        epoch: 1,
-        entropy: [7; 16],
-        write_verifier: [1; 8],
-        server_major: b"bench".to_vec(),
-        server_minor: 0,
-        server_scope: b"bench".to_vec(),
-    };
-    let files = MemFsConfig {
-        root_mode: 0o1777,
-        ..MemFsConfig::new(boot.epoch, 64 << 20)
-    };
+    let boot = Boot::new(1, [7; 16], b"bench");
+    let files = MemFsConfig::new(boot.epoch, 64 << 20).with(|files| files.root_mode = 0o1777);
     let root = Export::new("/", Arc::new(MemFs::new(files)));
     let config = Config::default();
     let limits = Limits::for_max_io(config.max_io);

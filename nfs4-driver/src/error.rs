@@ -15,6 +15,7 @@ pub struct EngineDead;
 
 /// Why an administrator's request was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AdminError {
     /// The engine refuses the request.
     #[error(transparent)]
@@ -26,6 +27,7 @@ pub enum AdminError {
 
 /// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// There are [`Limits::max_connections`], and none can be evicted.
     #[error("too many connections")]

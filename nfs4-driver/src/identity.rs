@@ -42,14 +42,8 @@ impl Identity {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Ok(Boot {
-            epoch: epoch(since.as_millis()),
-            entropy,
-            write_verifier: (since.as_nanos() as u64).to_be_bytes(),
-            server_major: self.0.clone(),
-            server_minor: 0,
-            server_scope: self.0.clone(),
-        })
+        let boot = Boot::new(epoch(since.as_millis()), entropy, self.0.clone());
+        Ok(boot.with(|boot| boot.write_verifier = (since.as_nanos() as u64).to_be_bytes()))
     }
 }
 

@@ -7,6 +7,7 @@ use nfs4_engine::ConfigFaults;
 /// Bounds on connections, records and queues; the protocol's own are in
 /// [`Config`](nfs4_engine::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Maximum number of connections at once. A further one is closed as it comes, unless one that serves no
     /// session can give way to it.
@@ -59,6 +60,13 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// These limits, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Limits)) -> Limits {
+        set(&mut self);
+        self
+    }
+
     /// The defaults for an engine with this [`max_io`](nfs4_engine::Config::max_io).
     pub fn for_max_io(max_io: u32) -> Limits {
         let message = max_io.saturating_add(HEADERS);

@@ -265,14 +265,7 @@ mod tests {
 
     fn start() -> Start {
         Start {
-            boot: Boot {
-                epoch: 1,
-                entropy: [7; 16],
-                write_verifier: [0; 8],
-                server_major: vec![1],
-                server_minor: 0,
-                server_scope: vec![1],
-            },
+            boot: Boot::new(1, [7; 16], [1]),
             config: Config::default(),
             exports: Vec::new(),
             now: Now::default(),

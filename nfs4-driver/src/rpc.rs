@@ -47,7 +47,7 @@ pub(crate) fn read_reply(conn: ConnId, mut record: Bytes) -> Result<CallbackRepl
         }
         Err(fault) => CallbackOutcome::Refused(fault),
     };
-    Ok(CallbackReply { conn, xid, outcome })
+    Ok(CallbackReply::new(conn, xid, outcome))
 }
 
 /// Refuses a call: the server serves no program on connections that it made.
@@ -95,13 +95,8 @@ pub(crate) fn read_call(
             let message_len = u32::try_from(record.len()).unwrap_or(u32::MAX);
             // The header is not needed any more: to skip it needs no second reference.
             record.advance(body);
-            Ok(Message::Call(Call {
-                conn,
-                xid,
-                cred,
-                body: record,
-                message_len,
-            }))
+            let call = Call::new(conn, xid, cred, record, message_len);
+            Ok(Message::Call(call))
         }
         _ => Ok(refuse(output, xid, Fault::ProcUnavail)),
     }

@@ -410,6 +410,8 @@ impl Locked {
                     }
                     batch.events.push(event);
                 }
+                // Of a later engine, and nothing here has asked for it.
+                _ => {}
             }
         }
         self.outbox.clear();
@@ -451,12 +453,7 @@ fn traced(outbox: &Outbox, action: &Action) -> Option<(ConnId, Vec<u8>)> {
     match action {
         Action::Reply(reply) => Some((reply.conn, joined(outbox, reply))),
         Action::Callback(callback) => Some((callback.conn, outbox.call(callback).to_vec())),
-        Action::Dial { .. }
-        | Action::Fs { .. }
-        | Action::Release { .. }
-        | Action::Known { .. }
-        | Action::Close { .. }
-        | Action::Event(_) => None,
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 use core::ops::Range;
 
@@ -20,10 +21,14 @@ use crate::metrics::Metrics;
 use crate::time::Now;
 
 /// One order to the driver. Actions are carried out in the order of the queue.
+///
+/// There may be more in later versions. The engine gives such an order only where a setting or an input
+/// asks for it, so a driver ignores one that it does not know.
 #[expect(
     clippy::large_enum_variant,
     reason = "a request is moved once; boxing it would allocate"
 )]
+#[non_exhaustive]
 pub enum Action {
     /// Send these bytes: a whole RPC reply, record mark included; see [`Outbox::segments`].
     Reply(Reply),
@@ -69,6 +74,35 @@ pub enum Action {
     },
     /// A fact for logs and for observers.
     Event(Event),
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Reply(reply) => reply.fmt(f),
+            Action::Callback(callback) => callback.fmt(f),
+            Action::Dial { dial, target, peer } => f
+                .debug_struct("Dial")
+                .field("dial", dial)
+                .field("target", target)
+                .field("peer", peer)
+                .finish(),
+            Action::Fs {
+                ticket, request, ..
+            } => f
+                .debug_struct("Fs")
+                .field("ticket", ticket)
+                .field("request", request)
+                .finish_non_exhaustive(),
+            Action::Release { fh, .. } => f
+                .debug_struct("Release")
+                .field("fh", fh)
+                .finish_non_exhaustive(),
+            Action::Known { conn } => f.debug_struct("Known").field("conn", conn).finish(),
+            Action::Close { conn } => f.debug_struct("Close").field("conn", conn).finish(),
+            Action::Event(event) => event.fmt(f),
+        }
+    }
 }
 
 /// A reply within an [`Outbox`].

@@ -12,6 +12,7 @@ use crate::ids::{ConnId, Hex};
 ///
 /// A request that cannot be carried out changes nothing; [`Engine::check_admin`](crate::Engine::check_admin) reports it beforehand.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Admin {
     /// Drain a connection: it gets no new work, finishes what it has begun, and is closed.
     Drain {
@@ -40,6 +41,7 @@ pub enum Admin {
 
 /// Why a request cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AdminFault {
     /// There is no such connection.
     #[error("there is no connection {0}")]

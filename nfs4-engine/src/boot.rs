@@ -6,6 +6,7 @@ use nfs4_proto::nfs4::consts::NFS4_OPAQUE_LIMIT;
 
 /// What makes this run of the server different from any other; read once.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Boot {
     /// Different at every start, never zero: it is in every id that the engine mints, so that an id
     /// of an earlier run is recognised.
@@ -27,6 +28,7 @@ pub struct Boot {
 
 /// Why a [`Boot`] is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BootFault {
     /// The epoch is zero, which marks ids that no server has issued.
     #[error("epoch is 0")]
@@ -43,6 +45,28 @@ pub enum BootFault {
 }
 
 impl Boot {
+    /// A start of the server with these names: `server` is `so_major_id` and `eir_server_scope`, and
+    /// `so_minor_id` is zero. Unstable writes count as lost with every start: the write verifier is
+    /// made of the epoch.
+    pub fn new(epoch: u32, entropy: [u8; 16], server: impl Into<Vec<u8>>) -> Boot {
+        let server = server.into();
+        Boot {
+            epoch,
+            entropy,
+            write_verifier: u64::from(epoch).to_be_bytes(),
+            server_major: server.clone(),
+            server_minor: 0,
+            server_scope: server,
+        }
+    }
+
+    /// These values, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Boot)) -> Boot {
+        set(&mut self);
+        self
+    }
+
     /// All that is wrong with it.
     pub(crate) fn faults(&self) -> Vec<BootFault> {
         let epoch = (self.epoch == 0).then_some(BootFault::Epoch);

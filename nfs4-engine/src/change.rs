@@ -9,6 +9,7 @@ use crate::config::{BindingPolicy, Config, ConfigFaults};
 
 /// Other values for settings; what is none stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Change {
     /// [`Config::lease`]. A longer lease is for all clients; a shorter one for clients that come after the
     /// change, since the others keep the lease that they got. A free lock is kept for a waiter no longer
@@ -34,6 +35,13 @@ pub struct Change {
 }
 
 impl Change {
+    /// These values, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Change)) -> Change {
+        set(&mut self);
+        self
+    }
+
     /// The settings after it.
     ///
     /// # Errors

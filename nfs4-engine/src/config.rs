@@ -9,7 +9,19 @@ use nfs4_proto::nfs4::opnum::Op;
 use crate::server_address::{ServerAddress, ServerAddressFault, faults_of};
 
 /// The protocol's settings.
+///
+/// ```
+/// use core::time::Duration;
+/// use nfs4_engine::Config;
+///
+/// let config = Config::default().with(|config| {
+///     config.lease = Duration::from_secs(30);
+///     config.max_clients = 100;
+/// });
+/// assert_eq!(config.validate(), Ok(()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// The lease: how long a client may be silent before it loses its state.
     pub lease: Duration,
@@ -81,6 +93,7 @@ pub struct Config {
 
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BindingPolicy {
     /// BIND_CONN_TO_SESSION ends them.
     #[default]
@@ -123,6 +136,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// These settings, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Config)) -> Config {
+        set(&mut self);
+        self
+    }
+
     /// Checks every setting.
     ///
     /// # Errors
@@ -281,6 +301,7 @@ impl fmt::Display for ConfigFaults {
 /// A setting that is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} {reason}")]
+#[non_exhaustive]
 pub struct ConfigFault {
     /// The name of the setting.
     pub setting: &'static str,
@@ -290,6 +311,7 @@ pub struct ConfigFault {
 
 /// The fault of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FaultReason {
     /// The value is out of its range.
     #[error("is {value}, but must be from {min} to {max}")]

@@ -21,6 +21,7 @@ pub enum Touch {
 
 /// The reason of a recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RecallReason {
     /// Another access conflicts with the delegation.
     Conflict,
@@ -30,7 +31,8 @@ pub enum RecallReason {
 
 impl RecallReason {
     /// All variants, in the order of their declaration.
-    pub const ALL: [RecallReason; 2] = [RecallReason::Conflict, RecallReason::ResourcePressure];
+    pub const ALL: &'static [RecallReason] =
+        &[RecallReason::Conflict, RecallReason::ResourcePressure];
 
     /// The label in a metric.
     pub const fn label(self) -> &'static str {

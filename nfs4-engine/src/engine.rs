@@ -32,6 +32,7 @@ pub struct Engine {
 
 /// Why an engine cannot start: all faults of its arguments, not just the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub struct StartError {
     /// Faults of the [`Boot`].
     pub boot: Vec<BootFault>,

@@ -136,6 +136,7 @@ pub enum Event {
 
 /// Why a client's state was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ClientGone {
     /// Its lease expired.
     LeaseExpired,
@@ -151,6 +152,7 @@ pub enum ClientGone {
 
 /// Why a connection is not bound to a session any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unbound {
     /// The client bound it to another session.
     Explicit,
@@ -164,6 +166,7 @@ pub enum Unbound {
 
 /// What a client did with a callback, so that its connection carries no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BackChannelLost {
     /// It did not answer in time.
     Silent,
@@ -175,6 +178,7 @@ pub enum BackChannelLost {
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SessionGone {
     /// DESTROY_SESSION.
     Request,
@@ -188,7 +192,7 @@ pub enum SessionGone {
 
 impl Unbound {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Unbound; 4] = [
+    pub const ALL: &'static [Unbound] = &[
         Unbound::Explicit,
         Unbound::Disconnect,
         Unbound::SessionDestroyed,
@@ -208,7 +212,7 @@ impl Unbound {
 
 impl SessionGone {
     /// All of them, in the order of their declaration.
-    pub const ALL: [SessionGone; 4] = [
+    pub const ALL: &'static [SessionGone] = &[
         SessionGone::Request,
         SessionGone::LeaseExpired,
         SessionGone::Replaced,

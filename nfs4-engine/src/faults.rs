@@ -79,9 +79,9 @@ mod tests {
             FsFault::Unended,
             FsFault::Pieces,
         ];
-        let errors = FsError::ALL.map(FsFault::Error);
-        let kinds = FsCall::ALL.into_iter().flat_map(|call| {
-            let faults = errors.into_iter().chain(others);
+        let errors = FsError::ALL.iter().copied().map(FsFault::Error);
+        let kinds = FsCall::ALL.iter().copied().flat_map(|call| {
+            let faults = errors.clone().chain(others);
             faults.map(move |fault| (call, fault))
         });
         let mut faults = FsFaultLog::new();

@@ -18,6 +18,7 @@ use crate::ids::{ConnId, DialId};
     reason = "most are answers of file systems; boxing them would allocate"
 )]
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Input {
     /// A connection was accepted. Its number is new.
     ConnOpened {
@@ -70,6 +71,7 @@ pub enum Input {
 
 /// A call of procedure COMPOUND whose RPC header and credential are decoded. [RFC 8881 §16.2]
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Call {
     /// The connection that it arrived on.
     pub conn: ConnId,
@@ -83,8 +85,23 @@ pub struct Call {
     pub message_len: u32,
 }
 
+impl Call {
+    /// A call that arrived on `conn`; see the fields for the other values.
+    #[inline]
+    pub fn new(conn: ConnId, xid: u32, cred: Arc<Credential>, body: Bytes, len: u32) -> Call {
+        Call {
+            conn,
+            xid,
+            cred,
+            body,
+            message_len: len,
+        }
+    }
+}
+
 /// An RPC reply that arrived on a connection. [RFC 5531 §9]
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct CallbackReply {
     /// The connection that it arrived on.
     pub conn: ConnId,
@@ -94,8 +111,16 @@ pub struct CallbackReply {
     pub outcome: CallbackOutcome,
 }
 
+impl CallbackReply {
+    /// A reply that arrived on `conn`, to the call with this transaction id.
+    pub fn new(conn: ConnId, xid: u32, outcome: CallbackOutcome) -> CallbackReply {
+        CallbackReply { conn, xid, outcome }
+    }
+}
+
 /// The outcome of a callback.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CallbackOutcome {
     /// The results: CB_COMPOUND4res, or nothing for CB_NULL.
     Answered(Bytes),
@@ -105,6 +130,7 @@ pub enum CallbackOutcome {
 
 /// Why no connection was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DialError {
     /// The address may not be dialled.
     #[error("the address may not be dialled")]

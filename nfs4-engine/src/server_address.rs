@@ -19,6 +19,7 @@ pub enum ServerAddress {
 
 /// The reason for which an address cannot be sent to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServerAddressFault {
     /// The address stands for any host, or for many.
     #[error("it is not the address of one host")]

@@ -32,6 +32,7 @@ pub struct Cursor(u32);
 /// meanwhile is in one or in none. A page can be short, or empty, and yet not the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The entries.
     pub items: Vec<T>,
@@ -43,6 +44,7 @@ pub struct Page<T> {
 /// A client record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ClientView {
     /// What the wire calls it.
     #[cfg_attr(feature = "serde", serde(serialize_with = "json::client"))]
@@ -84,6 +86,7 @@ pub struct ClientView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum LeaseStatus {
     /// The lease runs.
     Active,
@@ -94,6 +97,7 @@ pub enum LeaseStatus {
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct SessionView {
     /// What the wire calls it.
     #[cfg_attr(feature = "serde", serde(serialize_with = "json::session"))]
@@ -123,6 +127,7 @@ pub struct SessionView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum BackChannelState {
     /// The client has asked for no backchannel, or offered nothing to secure it with.
     None,
@@ -137,6 +142,7 @@ pub enum BackChannelState {
 /// A connection as one of a session's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ConnectionView {
     /// Its number.
     pub connection_id: ConnId,
@@ -167,6 +173,7 @@ pub enum ConnectionType {
 /// Number of connections a session has, by what they serve.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ConnectionSummary {
     /// The fore channel alone.
     pub fore: u32,

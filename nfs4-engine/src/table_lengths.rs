@@ -2,6 +2,7 @@
 
 /// The lengths of the engine's tables, for tests and for administrators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableLengths {
     /// Connections that are open.
     pub connections: usize,

@@ -27,6 +27,7 @@ macro_rules! timers {
     ($($(#[$doc:meta])* $name:ident $(($key:ty))?,)*) => {
         /// Why a timer is set.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
         pub enum TimerReason {
             $($(#[$doc])* $name,)*
         }

@@ -179,7 +179,9 @@ fn new_file(
             let _ = std::fs::remove_file(out);
             let code = match why {
                 RewriteError::Course { .. } => DIFFERS,
-                RewriteError::Replay(_) | RewriteError::Write(_) => UNREADABLE,
+                RewriteError::Replay(_) | RewriteError::Write(_) | RewriteError::Unknown { .. } => {
+                    UNREADABLE
+                }
             };
             fail(path, &why, code)
         }

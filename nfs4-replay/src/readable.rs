@@ -34,6 +34,7 @@ impl fmt::Display for CauseLine<'_> {
                     CallbackOutcome::Refused(fault) => {
                         write!(f, "callback {:#x} refused: {fault}", reply.xid)
                     }
+                    other => write!(f, "{other:?}"),
                 }
             }
             Cause::Input(Input::FsDone { ticket, result }) => {
@@ -47,14 +48,7 @@ impl fmt::Display for CauseLine<'_> {
                     Err(error) => write!(f, "{error:?}"),
                 }
             }
-            Cause::Input(
-                input @ (Input::ConnOpened { .. }
-                | Input::ConnClosed { .. }
-                | Input::Dialed { .. }
-                | Input::Touched { .. }
-                | Input::Admin(_)
-                | Input::ReleasePanicked),
-            ) => write!(f, "{input:?}"),
+            Cause::Input(input) => write!(f, "{input:?}"),
         }
     }
 }
@@ -87,7 +81,6 @@ fn call_record(call: &Call) -> Vec<u8> {
     }
     let mut body = Writer::new();
     let flavor = match call.cred.flavor() {
-        Flavor::None => AuthFlavor::NONE,
         Flavor::Sys => {
             let sys = AuthSys {
                 stamp: 0,
@@ -99,6 +92,8 @@ fn call_record(call: &Call) -> Vec<u8> {
             sys.encode(&mut body);
             AuthFlavor::SYS
         }
+        // Of another flavour a log has the user alone.
+        _ => AuthFlavor::NONE,
     };
     let body = body.as_slice();
     OpaqueAuth { flavor, body }.encode(&mut w);

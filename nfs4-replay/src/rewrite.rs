@@ -28,6 +28,13 @@ pub enum RewriteError {
         /// The entry.
         entry: u64,
     },
+    /// The entry is of a kind that may hold names and contents where this version does not know
+    /// them.
+    #[error("entry {entry} is of a kind whose names and contents this version does not know")]
+    Unknown {
+        /// The entry.
+        entry: u64,
+    },
 }
 
 /// Writes a log of the same course, up to and with the entry `until`, in which contents of files are
@@ -83,7 +90,8 @@ fn rerun(
             }
             Next::Frame(Frame::Entry(entry)) => {
                 let number = entry.number;
-                let cause = replaced(entry.cause, names.as_mut());
+                let cause = replaced(entry.cause, names.as_mut())
+                    .ok_or(RewriteError::Unknown { entry: number })?;
                 let done = rerun
                     .run(entry.now, cause)
                     .map_err(|fault| at(number, fault))?;
@@ -96,6 +104,9 @@ fn rerun(
             }
             Next::Frame(Frame::Panicked(entry)) => {
                 let cause = replaced(entry.cause, names.as_mut());
+                let cause = cause.ok_or(RewriteError::Unknown {
+                    entry: entry.number,
+                })?;
                 let done = rerun.give_up(entry.now, cause);
                 done.map_err(|fault| at(entry.number, fault))?;
                 LogEnd::Panicked
@@ -130,10 +141,11 @@ fn is_same_course(one: Actions<'_>, other: Actions<'_>) -> bool {
     shapes.eq(other.iter().map(|action| action.shape()))
 }
 
-fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Cause {
+/// The cause with other names and contents; none if it is of an unknown kind.
+fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
     let (mut input, names) = match (cause, names) {
         (Cause::Input(input), Some(names)) => (input, names),
-        (cause, _) => return cause,
+        (cause, _) => return Some(cause),
     };
     match &mut input {
         Input::Call(call) => {
@@ -157,6 +169,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Cause {
             | FsReply::Linked { .. }
             | FsReply::Removed { .. }
             | FsReply::Renamed { .. } => {}
+            _ => return None,
         },
         Input::FsDone { result: Err(_), .. }
         | Input::ConnOpened { .. }
@@ -166,8 +179,9 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Cause {
         | Input::Touched { .. }
         | Input::Admin(_)
         | Input::ReleasePanicked => {}
+        _ => return None,
     }
-    Cause::Input(input)
+    Some(Cause::Input(input))
 }
 
 /// As many bytes in the same pieces.

@@ -5,7 +5,7 @@
 //! use nfs4_vfs::{MemFs, MemFsConfig};
 //!
 //! // The number of this run of the server, and a gigabyte.
-//! let config = MemFsConfig { root_mode: 0o1777, ..MemFsConfig::new(1, 1 << 30) };
+//! let config = MemFsConfig::new(1, 1 << 30).with(|files| files.root_mode = 0o1777);
 //! let fs = MemFs::new(config);
 //! assert!(fs.capabilities().hard_links);
 //! ```

@@ -90,23 +90,18 @@ impl Settings {
     pub fn engine(&self) -> Config {
         let port = self.listen.port();
         let addresses = self.server_addresses.iter();
-        let default = Config::default();
-        Config {
+        Config::default().with(|config| {
             // A stop drains too, and may take longer than the drain of a connection.
-            drain_deadline: default.drain_deadline.max(self.stop),
-            lease: self.lease,
-            grace: self.grace,
-            server_addresses: addresses.map(|at| at.of_server_at(port)).collect(),
-            ..default
-        }
+            config.drain_deadline = config.drain_deadline.max(self.stop);
+            config.lease = self.lease;
+            config.grace = self.grace;
+            config.server_addresses = addresses.map(|at| at.of_server_at(port)).collect();
+        })
     }
 
     /// The driver's limits.
     pub fn limits(&self) -> Limits {
-        Limits {
-            stop_timeout: self.stop,
-            ..Limits::for_max_io(self.engine().max_io)
-        }
+        Limits::for_max_io(self.engine().max_io).with(|limits| limits.stop_timeout = self.stop)
     }
 
     /// The policy for addresses that may be dialled.
@@ -121,10 +116,7 @@ impl Settings {
     /// The file system's settings. Its root directory is writable for all, as `/tmp`: a server that
     /// any user may start has no better owner for it.
     pub fn file_system(&self, epoch: u32) -> MemFsConfig {
-        MemFsConfig {
-            root_mode: 0o1777,
-            ..MemFsConfig::new(epoch, self.memory.0)
-        }
+        MemFsConfig::new(epoch, self.memory.0).with(|files| files.root_mode = 0o1777)
     }
 }
 

@@ -17,11 +17,10 @@ pub(crate) fn fit(limits: Limits, descriptors: u64) -> Limits {
     }
     let part = u64::from(connections) * u64::from(max_connections_per_peer);
     let part = u32::try_from(part / u64::from(max_connections)).unwrap_or(u32::MAX);
-    Limits {
-        max_connections: connections,
-        max_connections_per_peer: part.max(1),
-        ..limits
-    }
+    limits.with(|limits| {
+        limits.max_connections = connections;
+        limits.max_connections_per_peer = part.max(1);
+    })
 }
 
 /// For listeners, the runtime, the log, readers of metrics, connections that are being made, and

@@ -13,7 +13,7 @@ use nfs4_driver::{Clock as _, Identity, Node, Recording, SystemClock};
 use nfs4_engine::{Engine, Export};
 use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
-use nfs4_vfs::{MemFs, MemFsConfig};
+use nfs4_vfs::MemFs;
 use prometheus::IntCounter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -91,10 +91,9 @@ async fn serve_in(
         .map_err(Fault::Randomness)?;
     let clock = Arc::new(SystemClock::new());
     let now = clock.now();
-    let files = MemFsConfig {
-        created: now.wall,
-        ..settings.file_system(boot.epoch)
-    };
+    let files = settings
+        .file_system(boot.epoch)
+        .with(|files| files.created = now.wall);
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
     // The port that was bound, if any port would do.
     let bound = Settings {

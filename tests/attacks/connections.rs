@@ -11,11 +11,10 @@ use crate::peer;
 on_each!(one_address_has_its_share_and_its_idle_connections_give_way_to_its_own);
 
 fn one_address_has_its_share_and_its_idle_connections_give_way_to_its_own(on: Transport) {
-    let limits = Limits {
-        max_connections: 64,
-        max_connections_per_peer: 8,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections = 64;
+        limits.max_connections_per_peer = 8;
+    });
     let mut scene = Scene::start(
         "idle connections of one address",
         on,
@@ -58,11 +57,10 @@ fn one_address_has_its_share_and_its_idle_connections_give_way_to_its_own(on: Tr
 on_each!(idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay);
 
 fn idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay(on: Transport) {
-    let limits = Limits {
-        max_connections: 48,
-        max_connections_per_peer: 12,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections = 48;
+        limits.max_connections_per_peer = 12;
+    });
     let mut scene = Scene::start(
         "idle connections of many addresses",
         on,
@@ -104,11 +102,10 @@ fn idle_connections_of_many_addresses_give_way_to_new_peers_and_sessions_stay(on
 on_each!(connections_that_serve_sessions_are_refused_beyond_the_share);
 
 fn connections_that_serve_sessions_are_refused_beyond_the_share(on: Transport) {
-    let limits = Limits {
-        max_connections: 64,
-        max_connections_per_peer: 8,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections = 64;
+        limits.max_connections_per_peer = 8;
+    });
     let mut scene = Scene::start("sessions on all connections", on, Config::default(), limits);
     let refused = scene.attack(|scene, until| {
         let mut clients = Vec::new();
@@ -138,13 +135,11 @@ fn connections_that_serve_sessions_are_refused_beyond_the_share(on: Transport) {
 on_each!(a_connection_that_takes_no_replies_gives_way_too);
 
 fn a_connection_that_takes_no_replies_gives_way_too(on: Transport) {
-    let usual = Limits::default();
-    let limits = Limits {
-        max_connections: 64,
-        max_connections_per_peer: 4,
-        max_unsent: usual.max_reply.into(),
-        ..usual
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections = 64;
+        limits.max_connections_per_peer = 4;
+        limits.max_unsent = limits.max_reply.into();
+    });
     let mut scene = Scene::start(
         "connections that take no replies",
         on,

@@ -65,10 +65,9 @@ fn a_holder_that_never_answers_callbacks_costs_others_one_wait_and_the_server_li
     let mut scene = Scene::start(
         "callbacks without an answer",
         on,
-        Config {
-            callback_timeout: LEASE / 4,
-            ..short_lease()
-        },
+        short_lease().with(|config| {
+            config.callback_timeout = LEASE / 4;
+        }),
         Limits::default(),
     );
     let mut tries = 0;
@@ -414,10 +413,7 @@ fn give_back(client: &mut Client, deleg_stateid: Stateid, fh: &[u8]) {
 }
 
 fn short_lease() -> Config {
-    Config {
-        lease: LEASE,
-        ..Config::default()
-    }
+    Config::default().with(|config| config.lease = LEASE)
 }
 
 const LEASE: Duration = Duration::from_secs(1);

@@ -28,10 +28,7 @@ fn unread_replies_are_bounded_for_all_strangers(on: Transport) {
 /// Connections from many addresses send a request that is short to ask and long to answer, as often
 /// as they can, and take no reply.
 fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>) {
-    let limits = Limits {
-        max_held_by_strangers: 8 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_held_by_strangers = 8 << 20);
     let held = limits.max_held_by_strangers;
     let mut scene = Scene::start(name, on, Config::default(), limits);
     let mut owner = Client::on(Connection::from(peer(9), scene.address()), None);
@@ -80,10 +77,7 @@ fn unsent(on: Transport, name: &'static str, request: impl Fn(&[u8]) -> Vec<u8>)
 on_each!(unfinished_records_are_bounded_for_all_strangers);
 
 fn unfinished_records_are_bounded_for_all_strangers(on: Transport) {
-    let limits = Limits {
-        max_held_by_strangers: 8 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_held_by_strangers = 8 << 20);
     let held = limits.max_held_by_strangers;
     let mut scene = Scene::start("unfinished records", on, Config::default(), limits);
     let told = scene.attack(|scene, until| {

@@ -65,12 +65,11 @@ on_each!(records_that_come_byte_by_byte_take_no_room_from_others);
 
 /// Slowloris: many connections, none of which ever stops for long.
 fn records_that_come_byte_by_byte_take_no_room_from_others(on: Transport) {
-    let limits = Limits {
-        max_connections: 256,
-        max_connections_per_peer: 64,
-        max_held_by_strangers: 8 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections = 256;
+        limits.max_connections_per_peer = 64;
+        limits.max_held_by_strangers = 8 << 20;
+    });
     let held = limits.max_held_by_strangers;
     let mut scene = Scene::start("a byte at a time", on, Config::default(), limits);
     let told = scene.attack(|scene, until| {

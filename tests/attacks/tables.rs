@@ -15,10 +15,7 @@ on_each!(clients_of_one_peer_leave_room_for_those_of_another);
 
 /// Confirmed clients that have nothing, one after the other.
 fn clients_of_one_peer_leave_room_for_those_of_another(on: Transport) {
-    let config = Config {
-        max_clients: 96,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.max_clients = 96);
     let mut scene = Scene::start("clients without end", on, config, Limits::default());
     let told = scene.attack(|scene, until| {
         let (mut made, mut refused, mut others) = (0, 0, 0);
@@ -62,10 +59,7 @@ fn clients_of_one_peer_leave_room_for_those_of_another(on: Transport) {
 on_each!(opens_of_one_peer_leave_room_for_those_of_another);
 
 fn opens_of_one_peer_leave_room_for_those_of_another(on: Transport) {
-    let config = Config {
-        max_states: 1_200,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.max_states = 1_200);
     let mut scene = Scene::start("opens without end", on, config, Limits::default());
     let told = scene.attack(|scene, until| {
         let mut greedy = Client::on(Connection::from(peer(2), scene.address()), Some(2));
@@ -103,10 +97,9 @@ fn opens_of_one_peer_leave_room_for_those_of_another(on: Transport) {
 on_each!(sessions_of_one_peer_leave_room_for_those_of_another);
 
 fn sessions_of_one_peer_leave_room_for_those_of_another(on: Transport) {
-    let config = Config {
-        max_sessions: 200,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.max_sessions = 200;
+    });
     let mut scene = Scene::start("sessions without end", on, config, Limits::default());
     let told = scene.attack(|scene, until| {
         let mut greedy = Client::on(Connection::from(peer(2), scene.address()), Some(2));
@@ -139,10 +132,9 @@ fn sessions_of_one_peer_leave_room_for_those_of_another(on: Transport) {
 on_each!(lock_owners_of_one_peer_leave_room_for_those_of_another);
 
 fn lock_owners_of_one_peer_leave_room_for_those_of_another(on: Transport) {
-    let config = Config {
-        max_states: 1_200,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.max_states = 1_200;
+    });
     let mut scene = Scene::start("locks without end", on, config, Limits::default());
     let told = scene.attack(|scene, until| {
         let mut greedy = Client::on(Connection::from(peer(2), scene.address()), Some(2));

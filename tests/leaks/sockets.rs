@@ -221,14 +221,8 @@ fn wait_for(what: impl Fn() -> String, is_given_back: impl Fn() -> bool) {
 }
 
 fn node(clock: Arc<ManualClock>, max_pooled: u64) -> Node {
-    let root = MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 1 << 20)
-    });
-    let limits = Limits {
-        max_pooled,
-        ..Limits::default()
-    };
+    let root = MemFs::new(MemFsConfig::new(1, 1 << 20).with(|files| files.root_mode = 0o777));
+    let limits = Limits::default().with(|limits| limits.max_pooled = max_pooled);
     let engine = engine_of(Config::default(), Arc::new(root), &*clock);
     Node::with_clock(engine, limits, clock).unwrap()
 }

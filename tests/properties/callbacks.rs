@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nfs4_engine::{Admin, Config, ConnId};
+use nfs4_engine::{Admin, ConnId};
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
 use nfs4_proto::nfs4::basic::{SessionId, Stateid};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
@@ -104,10 +104,8 @@ struct Play {
 impl Play {
     /// Two clients with a session each and little memory for their replies.
     fn new() -> Play {
-        let config = Config {
-            max_reply_cache: 3 * 16 * u64::from(LARGE),
-            ..Sim::config()
-        };
+        let config =
+            Sim::config().with(|config| config.max_reply_cache = 3 * 16 * u64::from(LARGE));
         let mut sim = Sim::with(config);
         let peers: Vec<Client> = (0..PEERS).map(|peer| mounted(&mut sim, peer)).collect();
         Play {

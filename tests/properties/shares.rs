@@ -6,7 +6,7 @@ mod step;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nfs4_engine::{Config, ConnId};
+use nfs4_engine::ConnId;
 use nfs4_proto::nfs4::args::{self, CreateHow, Locker, OpenFlag, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, Stateid};
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
@@ -72,12 +72,11 @@ struct Play {
 
 impl Play {
     fn new() -> Play {
-        let mut sim = Sim::with(Config {
-            max_clients: 60,
-            max_sessions: 60,
-            max_states: 120,
-            ..Sim::config()
-        });
+        let mut sim = Sim::with(Sim::config().with(|config| {
+            config.max_clients = 60;
+            config.max_sessions = 60;
+            config.max_states = 120;
+        }));
         let mut peers = Vec::new();
         for host in 0..HOSTS {
             let conn = sim.connect_from(&format!("192.0.2.{}", 100 + host));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nfs4_engine::{Config, ConnId};
+use nfs4_engine::ConnId;
 use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
@@ -73,11 +73,10 @@ struct Running {
 
 impl Linux {
     fn new(seed: u64) -> Linux {
-        let config = Config {
-            max_cached_reply: 2 * LARGE,
-            max_reply_cache: 3 * MEMORY,
-            ..Sim::config()
-        };
+        let config = Sim::config().with(|config| {
+            config.max_cached_reply = 2 * LARGE;
+            config.max_reply_cache = 3 * MEMORY;
+        });
         let delays = Delays {
             message: 30_000_000,
             notice: 20_000_000,

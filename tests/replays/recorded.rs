@@ -43,10 +43,8 @@ fn what_the_administrator_changed_is_changed_again() {
     let mut sim = Sim::new();
     sim.record_all();
     let lease = Duration::from_secs(33);
-    sim.admin(Admin::Configure(Box::new(Change {
-        lease: Some(lease),
-        ..Change::default()
-    })));
+    let change = Change::default().with(|change| change.lease = Some(lease));
+    sim.admin(Admin::Configure(Box::new(change)));
     let client = Client::mounted(&mut sim, "client");
     sim.kill(client.conn);
     // It expires.

@@ -35,10 +35,9 @@ pub(crate) const NAME: &str = "name-of-a-file";
 pub(crate) fn of_two_clients(on: Transport) -> Vec<u8> {
     let shelf = Shelf::default();
     let clock = Arc::new(SystemClock::new());
-    let root = Arc::new(MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    }));
+    let root = Arc::new(MemFs::new(MemFsConfig::new(1, 16 << 20).with(|files| {
+        files.root_mode = 0o777;
+    })));
     let engine = engine_of(Config::default(), root, &*clock);
     let recording = Recording::to(shelf.clone()).expect("a thread");
     let node = Node::recorded(engine, Limits::default(), clock, recording).expect("limits");

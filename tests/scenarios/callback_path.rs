@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{Admin, Config, ConnId};
+use nfs4_engine::{Admin, ConnId};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
@@ -160,10 +160,7 @@ fn pauses(sim: &Sim) -> Vec<u64> {
 
 #[test]
 fn an_unreachable_client_is_dialled_at_growing_intervals() {
-    let mut sim = Sim::with(Config {
-        lease: Duration::from_secs(3_600),
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.lease = Duration::from_secs(3_600)));
     let client = Client40::mounted(&mut sim, "a");
     pass(&mut sim, Duration::from_secs(1_500));
     assert_eq!(

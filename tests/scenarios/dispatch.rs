@@ -1,6 +1,5 @@
 //! Which operation may stand where. [RFC 8881 §2.10.2, §16.2]
 
-use nfs4_engine::Config;
 use nfs4_proto::nfs4::{Op, OpNum, Status, args};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Reply, Sim};
@@ -41,11 +40,10 @@ fn a_tag_that_is_not_utf8_is_invalid_and_comes_back() {
 
 /// Whether each minor version is served, and with which others.
 fn served(min_minor_version: u32, max_minor_version: u32) -> Vec<u32> {
-    let config = Config {
-        min_minor_version,
-        max_minor_version,
-        ..Sim::config()
-    };
+    let config = Sim::config().with(|config| {
+        config.min_minor_version = min_minor_version;
+        config.max_minor_version = max_minor_version;
+    });
     let mut sim = Sim::with(config);
     let mut client = Client::stranger(&mut sim, "a");
     let mut served = Vec::new();

@@ -9,10 +9,7 @@ use nfs4_tests::sim::{Client, Client40, Pace, Request, Sim, open_args};
 
 #[test]
 fn unconfirmed_clients_keep_no_other_client_out() {
-    let mut sim = Sim::with(Config {
-        max_clients: 10,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_clients = 10));
     let mut known = Client::mounted(&mut sim, "known");
     let conn = sim.connect_from("192.0.2.66");
     let mut strangers = Vec::new();
@@ -38,10 +35,7 @@ fn unconfirmed_clients_keep_no_other_client_out() {
 
 #[test]
 fn a_client_that_reboots_has_the_room_of_its_own_sessions() {
-    let mut sim = Sim::with(Config {
-        max_sessions: 5,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_sessions = 5));
     let mut client = Client::mounted(&mut sim, "a");
     assert_eq!(client.create_session(&mut sim).status(), Status::NOSPC);
     let mut other = Client::stranger(&mut sim, "b");
@@ -73,11 +67,10 @@ fn reader(sim: &mut Sim, count: u32) -> (Client, args::Read) {
 
 /// Little memory for replies, of which one peer has a third: 64 KiB.
 fn little() -> Config {
-    Config {
-        max_reply_cache: 3 * (64 << 10),
-        max_cached_reply: 8 << 10,
-        ..Sim::config()
-    }
+    Sim::config().with(|config| {
+        config.max_reply_cache = 3 * (64 << 10);
+        config.max_cached_reply = 8 << 10;
+    })
 }
 
 #[test]
@@ -114,10 +107,7 @@ fn replies_to_requests_in_flight_are_not_kept_beyond_the_memory_for_them() {
 
 #[test]
 fn all_the_memory_for_replies_can_be_promised_and_no_more() {
-    let mut sim = Sim::with(Config {
-        max_reply_cache: 3 * 7_300,
-        ..little()
-    });
+    let mut sim = Sim::with(little().with(|config| config.max_reply_cache = 3 * 7_300));
     let (mut client, read) = reader(&mut sim, 7_000);
     let ask = |sim: &mut Sim, client: &mut Client| {
         let reopen = open_args(b"opener", b"f");
@@ -243,10 +233,7 @@ fn binding_without_end_keeps_nothing_but_the_last_binding() {
 
 #[test]
 fn unconfirmed_4_0_clients_keep_no_other_client_out() {
-    let mut sim = Sim::with(Config {
-        max_clients: 10,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_clients = 10));
     let mut known = Client40::mounted(&mut sim, "known");
     for number in 0..30 {
         let mut stranger = Client40::stranger(&mut sim, &format!("stranger {number}"));

@@ -20,7 +20,7 @@ fn no_error_of_a_file_system_gets_a_status_that_the_operation_may_not_answer() {
             let mut sim = Sim::new();
             let mut asker = Asker::new(&mut sim, minor);
             sim.take_events();
-            for error in FsError::ALL {
+            for error in FsError::ALL.iter().copied() {
                 let reply = asker.refused(&mut sim, op, call, error);
                 let what = format!("{op} in 4.{minor} by {call:?} {error:?}: {reply:?}");
                 let (last, status) = reply.last();

@@ -1,14 +1,10 @@
 //! Sessions that a living client does not use are destroyed. [RFC 8881 §2.10.10]
 
-use nfs4_engine::Config;
 use nfs4_tests::sim::{Client, Sim};
 
 #[test]
 fn idle_sessions_are_destroyed_within_the_budget_of_a_timer() {
-    let mut sim = Sim::with(Config {
-        sessions_per_client: 40,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.sessions_per_client = 40));
     let mut client = Client::mounted(&mut sim, "a");
     for _ in 1..32 {
         client.create_session(&mut sim).all_ok();

@@ -166,10 +166,7 @@ fn clients_expire_one_by_one() {
 
 #[test]
 fn in_the_grace_period_nothing_new_is_opened() {
-    let config = nfs4_engine::Config {
-        grace: Duration::from_secs(60),
-        ..Sim::config()
-    };
+    let config = Sim::config().with(|config| config.grace = Duration::from_secs(60));
     let mut sim = Sim::with(config);
     let mut client = Client::mounted(&mut sim, "a");
     let reply = client.call(&mut sim, |c| create(c, b"o", b"f"));

@@ -1,6 +1,5 @@
 //! What a peer can make the server keep, however fast it asks, is bounded.
 
-use nfs4_engine::Config;
 use nfs4_proto::nfs4::args::{self, ExistLockOwner, Locker, OpenToLockOwner};
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Owner, StableHow, Stateid};
 use nfs4_proto::nfs4::{Op, Status};
@@ -153,10 +152,7 @@ fn a_lock_costs_the_same_however_many_others_have_locked_the_bytes_around_it() {
 
 #[test]
 fn there_is_only_so_much_state_and_what_is_given_back_counts() {
-    let mut sim = Sim::with(Config {
-        max_states: 48,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_states = 48));
     let (mut client, open) = opened(&mut sim);
     // Of sixteen, which are its share: one open, and two for each lock owner: a stateid and a range.
     for owner in 0..7_u8 {
@@ -199,11 +195,10 @@ fn there_is_only_so_much_state_and_what_is_given_back_counts() {
 
 #[test]
 fn replies_are_kept_only_as_long_as_there_is_memory_for_them() {
-    let mut sim = Sim::with(Config {
-        max_reply_cache: 3 * (64 << 10),
-        max_cached_reply: 8 << 10,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| {
+        config.max_reply_cache = 3 * (64 << 10);
+        config.max_cached_reply = 8 << 10;
+    }));
     let (mut client, open) = opened(&mut sim);
     let data = args::Write {
         stateid: open,
@@ -267,10 +262,7 @@ fn replies_are_kept_only_as_long_as_there_is_memory_for_them() {
 
 #[test]
 fn there_are_only_so_many_sessions() {
-    let mut sim = Sim::with(Config {
-        max_sessions: 2,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_sessions = 2));
     let conns = ["192.0.2.2", "192.0.2.3", "192.0.2.4"].map(|host| sim.connect_from(host));
     let mut a = Client::on(conns[0], "a");
     a.mount(&mut sim);

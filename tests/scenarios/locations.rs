@@ -37,10 +37,7 @@ const TOLD: [&str; 4] = [
 ];
 
 fn config() -> Config {
-    Config {
-        server_addresses: addresses(),
-        ..Sim::config()
-    }
+    Sim::config().with(|config| config.server_addresses = addresses())
 }
 
 fn named(name: &str) -> args::Lookup<'_> {
@@ -336,19 +333,11 @@ fn addresses_that_clients_cannot_be_told_are_refused_all_at_once() {
         ip("192.0.2.2", 2049),
     ];
     server_addresses.extend((0..12).map(|n| ip("192.0.2.3", 1_000 + n)));
-    let config = Config {
-        fore_slots: 0,
-        server_addresses,
-        ..Config::default()
-    };
-    let boot = Boot {
-        epoch: 1,
-        entropy: [1; 16],
-        write_verifier: [1; 8],
-        server_major: b"server".to_vec(),
-        server_minor: 0,
-        server_scope: b"scope".to_vec(),
-    };
+    let config = Config::default().with(|config| {
+        config.fore_slots = 0;
+        config.server_addresses = server_addresses;
+    });
+    let boot = Boot::new(1, [1; 16], b"server");
     let exports = vec![Export::new("/", std::sync::Arc::new(Fs::new()))];
     let refused = Engine::new(boot, config, exports, Now::default()).err();
     let refused = refused.expect("it is refused");

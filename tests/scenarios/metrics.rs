@@ -5,7 +5,7 @@ mod registry;
 use std::time::Duration;
 
 use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder, Recorder as _};
-use nfs4_engine::{Admin, Config, ConnId};
+use nfs4_engine::{Admin, ConnId};
 use nfs4_proto::nfs4::args::{self, ChannelAttrs, ChannelDirFromClient};
 use nfs4_proto::nfs4::{SessionId, Status};
 use nfs4_tests::sim::{Client, Client40, Pace, SESSION_ATTRS, Sim, sequence_args};
@@ -260,10 +260,8 @@ fn slots_and_connections_are_shown_by_session_while_it_lasts() {
 #[test]
 fn series_by_session_can_be_switched_off() {
     let mut sim = Sim::new();
-    let mut watch = Watch::with(&PrometheusOptions {
-        per_session: false,
-        ..PrometheusOptions::default()
-    });
+    let options = PrometheusOptions::default().with(|options| options.per_session = false);
+    let mut watch = Watch::with(&options);
     Client::mounted(&mut sim, "a");
     assert!(watch.family(&mut sim, "slots_in_use").is_none());
     assert!(watch.family(&mut sim, "connections_bound").is_none());
@@ -307,10 +305,7 @@ fn every_table_has_a_gauge_that_follows_it() {
 
 #[test]
 fn bindings_are_counted_by_direction_and_by_the_reason_of_their_end() {
-    let mut sim = Sim::with(Config {
-        max_connections_per_session: 3,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_connections_per_session = 3));
     let mut watch = Watch::new();
     let mut client = Client::mounted(&mut sim, "a");
     let mut other = Client::mounted(&mut sim, "b");

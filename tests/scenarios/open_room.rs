@@ -1,7 +1,6 @@
 //! An OPEN that has no room for its state, or wants a file that is too long, says so before it makes
 //! one. [RFC 8881 §18.16.3]
 
-use nfs4_engine::Config;
 use nfs4_engine::fs::{Creation, FsOp};
 use nfs4_proto::nfs4::args::{self, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::basic::Verifier;
@@ -11,11 +10,10 @@ use nfs4_tests::sim::{Client, Client40, Fattr, Pace, Reply, Sim, making_args, op
 
 /// A server for so many opens and locks of one peer, which has a third of all.
 fn server(share: u32) -> Sim {
-    Sim::with(Config {
-        max_states: 3 * share,
-        delegations: false,
-        ..Sim::config()
-    })
+    Sim::with(Sim::config().with(|config| {
+        config.max_states = 3 * share;
+        config.delegations = false;
+    }))
 }
 
 /// Every way to make a file.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nfs4_engine::{Admin, BindingPolicy, Change, Config, ConnId};
+use nfs4_engine::{Admin, BindingPolicy, Change, ConnId};
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::args::{
     self, CallbackSecParms, ChannelAttrs, ChannelDirFromClient, ClientOwner, StateProtect,
@@ -31,16 +31,16 @@ struct RandomClients {
 
 impl RandomClients {
     fn new(seed: u64) -> RandomClients {
-        let config = Config {
-            binding_policy: [BindingPolicy::Exclusive, BindingPolicy::Shared][seed as usize % 2],
-            max_connections_per_session: 3,
-            max_clients: 8,
-            max_sessions: 9,
-            sessions_per_client: 4,
-            max_reply_cache: 8_192,
-            max_cached_reply: 4_096,
-            ..Sim::config()
-        };
+        let config = Sim::config().with(|config| {
+            config.binding_policy =
+                [BindingPolicy::Exclusive, BindingPolicy::Shared][seed as usize % 2];
+            config.max_connections_per_session = 3;
+            config.max_clients = 8;
+            config.max_sessions = 9;
+            config.sessions_per_client = 4;
+            config.max_reply_cache = 8_192;
+            config.max_cached_reply = 4_096;
+        });
         let mut sim = Sim::with(config);
         RandomClients {
             rng: Rng::new(seed),
@@ -140,13 +140,13 @@ impl RandomClients {
             9 => Admin::DestroySession {
                 session: self.sessions[session].0,
             },
-            _ => Admin::Configure(Box::new(Change {
-                lease: Some(self.pick(&LEASES)),
-                fore_slots: Some(self.pick(&[1, 8, 64])),
-                max_connections_per_session: Some(self.pick(&[1, 2, 3, 0])),
-                binding_policy: Some(self.pick(&[BindingPolicy::Exclusive, BindingPolicy::Shared])),
-                ..Change::default()
-            })),
+            _ => Admin::Configure(Box::new(Change::default().with(|change| {
+                change.lease = Some(self.pick(&LEASES));
+                change.fore_slots = Some(self.pick(&[1, 8, 64]));
+                change.max_connections_per_session = Some(self.pick(&[1, 2, 3, 0]));
+                change.binding_policy =
+                    Some(self.pick(&[BindingPolicy::Exclusive, BindingPolicy::Shared]));
+            }))),
         }
     }
 
@@ -335,10 +335,7 @@ fn the_tables_agree_under_random_requests_and_nothing_is_left() {
             random.step();
         }
         // Some go by a lease that was as long as this when they were told.
-        let longest = Change {
-            lease: Some(LEASES[2]),
-            ..Change::default()
-        };
+        let longest = Change::default().with(|change| change.lease = Some(LEASES[2]));
         random.sim.admin(Admin::Configure(Box::new(longest)));
         random.sim.assert_nothing_is_left();
         for (op, statuses) in random.answered {

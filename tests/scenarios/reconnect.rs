@@ -1,6 +1,6 @@
 //! Connections come and go; the session stays. [RFC 8881 §2.10.6.2, §2.10.12]
 
-use nfs4_engine::{Config, ConnId, Direction, Event};
+use nfs4_engine::{ConnId, Direction, Event};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, CreateType};
 use nfs4_proto::nfs4::basic::{SessionId, Stateid};
@@ -159,10 +159,7 @@ fn sixteen_connections_that_die_and_come_back_leave_none_stuck() {
 
 #[test]
 fn a_connection_that_cannot_be_bound_makes_a_session_all_the_same() {
-    let mut sim = Sim::with(Config {
-        sessions_per_client: 70,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.sessions_per_client = 70));
     let mut client = Client::stranger(&mut sim, "a");
     client.exchange_id(&mut sim).all_ok();
     for _ in 0..64 {

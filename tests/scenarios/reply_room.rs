@@ -1,7 +1,6 @@
 //! What does not fit into the reply: READ and READDIR bring as much as does, and fail only if nothing
 //! does. [RFC 8881 §2.10.6.4, §18.22.3, §18.23.3]
 
-use nfs4_engine::Config;
 use nfs4_proto::nfs4::args::{self, CreateType};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{Stateid, Verifier};
@@ -154,10 +153,7 @@ fn a_read_is_as_long_as_the_file_where_that_fits_whatever_was_asked() {
 #[test]
 fn several_reads_of_minor_version_0_share_the_room() {
     let max_io = 128 << 10;
-    let mut sim = Sim::with(Config {
-        max_io,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_io = max_io));
     let mut client = Client40::mounted(&mut sim, "a");
     let opened = client.open(&mut sim, b"o", b"f");
     for at in 0..2 {

@@ -41,13 +41,12 @@ fn by_default_a_session_has_64_slots_1_mib_of_data_and_64_kib_of_kept_reply() {
 
 #[test]
 fn the_measures_of_a_channel_are_settings() {
-    let granted = granted(Config {
-        fore_slots: 1_024,
-        max_io: 64 << 10,
-        max_cached_reply: 4 << 10,
-        max_operations: 100,
-        ..Config::default()
-    });
+    let granted = granted(Config::default().with(|config| {
+        config.fore_slots = 1_024;
+        config.max_io = 64 << 10;
+        config.max_cached_reply = 4 << 10;
+        config.max_operations = 100;
+    }));
     assert_eq!(granted.maxrequests, 1_024);
     assert_eq!(granted.maxoperations, 100);
     assert_eq!(granted.maxresponsesize_cached, 4 << 10);
@@ -57,10 +56,7 @@ fn the_measures_of_a_channel_are_settings() {
 
 #[test]
 fn the_last_of_1024_slots_is_a_slot_like_any_other() {
-    let mut sim = Sim::with(Config {
-        fore_slots: 1_024,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.fore_slots = 1_024));
     let mut client = Client::stranger(&mut sim, "a");
     client.exchange_id(&mut sim).all_ok();
     let mut args = client.session_args();
@@ -87,10 +83,9 @@ fn a_new_server_without_grace_opens_files_at_once() {
 
 #[test]
 fn blocked_operations_are_not_supported_wherever_they_stand() {
-    let mut sim = Sim::with(Config {
-        blocked_operations: vec![Op::Create, Op::DestroySession, Op::BindConnToSession],
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| {
+        config.blocked_operations = vec![Op::Create, Op::DestroySession, Op::BindConnToSession];
+    }));
     let mut client = Client::mounted(&mut sim, "a");
     let directory = args::Create {
         objtype: CreateType::Directory,
@@ -126,10 +121,7 @@ fn blocked_operations_are_not_supported_wherever_they_stand() {
 
 #[test]
 fn beyond_the_limit_of_clients_there_is_no_new_one_until_another_is_gone() {
-    let mut sim = Sim::with(Config {
-        max_clients: 2,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_clients = 2));
     let conns = ["192.0.2.2", "192.0.2.3", "192.0.2.4"].map(|host| sim.connect_from(host));
     let mut known = Client::on(conns[0], "a");
     known.mount(&mut sim);
@@ -152,10 +144,7 @@ fn beyond_the_limit_of_clients_there_is_no_new_one_until_another_is_gone() {
 
 #[test]
 fn a_client_has_a_limited_number_of_files_open() {
-    let mut sim = Sim::with(Config {
-        max_opens_per_client: 3,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_opens_per_client = 3));
     let mut client = Client::mounted(&mut sim, "a");
     let mut other = Client::mounted(&mut sim, "b");
     for name in [b"f", b"g", b"h"] {

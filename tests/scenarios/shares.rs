@@ -43,10 +43,7 @@ fn mount(sim: &mut Sim, conn: ConnId, name: &str, uid: u32) -> Reply {
 }
 
 fn few_clients() -> Config {
-    Config {
-        max_clients: 30,
-        ..Sim::config()
-    }
+    Sim::config().with(|config| config.max_clients = 30)
 }
 
 #[test]
@@ -113,10 +110,7 @@ fn clients_without_state_give_way_to_those_of_their_own_peer() {
 
 #[test]
 fn a_peer_has_its_share_of_sessions_however_many_clients_it_is() {
-    let mut sim = Sim::with(Config {
-        max_sessions: 30,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.max_sessions = 30));
     let conn = sim.connect_from(GREEDY);
     let mut clients: Vec<Client> = (0..4)
         .map(|number| Client::on(conn, &format!("{number}")))
@@ -207,11 +201,10 @@ fn open_anew(sim: &mut Sim, client: &mut Client, number: u32) -> Reply {
 }
 
 fn few_states() -> Config {
-    Config {
-        max_states: 30,
-        delegations: false,
-        ..Sim::config()
-    }
+    Sim::config().with(|config| {
+        config.max_states = 30;
+        config.delegations = false;
+    })
 }
 
 #[test]

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use nfs4_engine::Config;
 use nfs4_proto::nfs4::args::{self};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::{FattrRaw, Op, Status, res};
@@ -25,10 +24,7 @@ fn ample() -> (Sim, Client) {
 }
 
 fn with_memory(share: u64) -> (Sim, Client) {
-    let config = Config {
-        max_reply_cache: 3 * share,
-        ..Sim::config()
-    };
+    let config = Sim::config().with(|config| config.max_reply_cache = 3 * share);
     let mut sim = Sim::with(config);
     let mut client = Client::mounted_with(&mut sim, "a", |args| {
         args.fore_chan_attrs.maxrequests = 64;

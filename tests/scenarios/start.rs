@@ -8,14 +8,7 @@ use nfs4_tests::sim::Fs;
 use std::task::Poll;
 
 fn boot() -> Boot {
-    Boot {
-        epoch: 1,
-        entropy: [1; 16],
-        write_verifier: [1; 8],
-        server_major: b"server".to_vec(),
-        server_minor: 0,
-        server_scope: b"scope".to_vec(),
-    }
+    Boot::new(1, [1; 16], b"server")
 }
 
 fn files(path: &str) -> Export {
@@ -33,49 +26,34 @@ fn an_epoch_of_zero_or_an_identity_that_cannot_be_is_refused() {
     let empty = |name| BootFault::Identity { name, len: 0 };
     let long = |name| BootFault::Identity { name, len: 1025 };
     let cases = [
-        (Boot { epoch: 0, ..boot() }, BootFault::Epoch),
+        (boot().with(|boot| boot.epoch = 0), BootFault::Epoch),
         (
-            Boot {
-                server_major: Vec::new(),
-                ..boot()
-            },
+            boot().with(|boot| boot.server_major = Vec::new()),
             empty("server_major"),
         ),
         (
-            Boot {
-                server_scope: Vec::new(),
-                ..boot()
-            },
+            boot().with(|boot| boot.server_scope = Vec::new()),
             empty("server_scope"),
         ),
         (
-            Boot {
-                server_major: vec![b'x'; 1025],
-                ..boot()
-            },
+            boot().with(|boot| boot.server_major = vec![b'x'; 1025]),
             long("server_major"),
         ),
         (
-            Boot {
-                server_scope: vec![b'x'; 1025],
-                ..boot()
-            },
+            boot().with(|boot| boot.server_scope = vec![b'x'; 1025]),
             long("server_scope"),
         ),
     ];
     for (wrong, fault) in cases {
         let error = refused(wrong, Config::default(), vec![files("/")]);
-        let expected = StartError {
-            boot: vec![fault],
-            ..StartError::default()
-        };
+        let mut expected = StartError::default();
+        expected.boot = vec![fault];
         assert_eq!(error, expected);
     }
-    let longest = Boot {
-        server_major: vec![b'x'; 1024],
-        server_scope: vec![b'x'; 1024],
-        ..boot()
-    };
+    let longest = boot().with(|boot| {
+        boot.server_major = vec![b'x'; 1024];
+        boot.server_scope = vec![b'x'; 1024];
+    });
     let started = Engine::new(longest, Config::default(), vec![files("/")], Now::default());
     assert_eq!(started.err(), None);
 }
@@ -86,17 +64,12 @@ fn one_file_system_at_two_paths_is_refused() {
     let exports = vec![
         Export::new("/a", Arc::clone(&shared)),
         files("/b"),
-        Export {
-            read_only: true,
-            ..Export::new("/c", shared)
-        },
+        Export::new("/c", shared).with(|export| export.read_only = true),
     ];
     let error = refused(boot(), Config::default(), exports);
     let fault = ExportFault::Shared("/a".to_owned(), "/c".to_owned());
-    let expected = StartError {
-        exports: vec![fault],
-        ..StartError::default()
-    };
+    let mut expected = StartError::default();
+    expected.exports = vec![fault];
     assert_eq!(error, expected);
     // Not so two that are alike.
     let exports = vec![files("/a"), files("/b")];
@@ -106,16 +79,14 @@ fn one_file_system_at_two_paths_is_refused() {
 
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
-    let wrong = Boot {
-        epoch: 0,
-        server_scope: Vec::new(),
-        ..boot()
-    };
-    let config = Config {
-        fore_slots: 0,
-        max_clients: 0,
-        ..Config::default()
-    };
+    let wrong = boot().with(|boot| {
+        boot.epoch = 0;
+        boot.server_scope = Vec::new();
+    });
+    let config = Config::default().with(|config| {
+        config.fore_slots = 0;
+        config.max_clients = 0;
+    });
     let senseless = Arc::new(Senseless);
     let exports = vec![
         files("/a"),
@@ -157,11 +128,10 @@ impl Backend for Senseless {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            max_name: 0,
-            time_granularity: 0,
-            ..Fs::new().capabilities()
-        }
+        Fs::new().capabilities().with(|can| {
+            can.max_name = 0;
+            can.time_granularity = 0;
+        })
     }
 
     fn submit(&self, _: FsRequest, _: &mut Pending<'_>) -> Poll<FsResult> {

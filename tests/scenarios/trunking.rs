@@ -55,10 +55,7 @@ fn bindings(sim: &mut Sim) -> Vec<(ConnId, Result<Direction, Unbound>)> {
 }
 
 fn limited(max_connections_per_session: u32) -> Config {
-    Config {
-        max_connections_per_session,
-        ..Sim::config()
-    }
+    Sim::config().with(|config| config.max_connections_per_session = max_connections_per_session)
 }
 
 #[test]
@@ -286,10 +283,7 @@ fn an_explicit_bind_takes_the_connection_from_its_other_session() {
         (BindingPolicy::Exclusive, true),
         (BindingPolicy::Shared, false),
     ] {
-        let mut sim = Sim::with(Config {
-            binding_policy: policy,
-            ..Sim::config()
-        });
+        let mut sim = Sim::with(Sim::config().with(|config| config.binding_policy = policy));
         let a = Client::mounted(&mut sim, "a");
         let b = Client::mounted(&mut sim, "b");
         let conn = sim.connect();
@@ -398,10 +392,8 @@ fn a_connection_of_very_many_sessions_can_be_bound_to_another_that_takes_it() {
 
 #[test]
 fn a_connection_that_cannot_be_bound_takes_no_place() {
-    let mut sim = Sim::with(Config {
-        binding_policy: BindingPolicy::Shared,
-        ..limited(2)
-    });
+    let mut sim =
+        Sim::with(limited(2).with(|config| config.binding_policy = BindingPolicy::Shared));
     let mut client = Client::mounted(&mut sim, "a");
     let silent = client.conn;
     client.conn = sim.connect();

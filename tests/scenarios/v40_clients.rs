@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use nfs4_engine::fs::{FsOp, FsRequest};
-use nfs4_engine::{Admin, Config, ConnId};
+use nfs4_engine::{Admin, ConnId};
 use nfs4_proto::nfs4::args::{self, CreateType, GetAttr};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::basic::{ClientId, LockType, Stateid, Verifier};
@@ -240,11 +240,10 @@ fn a_client_that_goes_over_to_4_1_is_another() {
 fn every_range_of_minor_versions_serves_what_is_in_it() {
     for min in 0..=2 {
         for max in min..=2 {
-            let config = Config {
-                min_minor_version: min,
-                max_minor_version: max,
-                ..Sim::config()
-            };
+            let config = Sim::config().with(|config| {
+                config.min_minor_version = min;
+                config.max_minor_version = max;
+            });
             let mut sim = Sim::with(config);
             let v40 = Client40::stranger(&mut sim, "a");
             let mut later = Client::stranger(&mut sim, "a");
@@ -288,10 +287,8 @@ fn operations_of_later_versions_are_illegal_and_unknown_ones_too() {
 
 #[test]
 fn blocked_operations_are_not_supported() {
-    let config = Config {
-        blocked_operations: vec![Op::SetClientId, Op::GetFh],
-        ..Sim::config()
-    };
+    let config =
+        Sim::config().with(|config| config.blocked_operations = vec![Op::SetClientId, Op::GetFh]);
     let mut sim = Sim::with(config);
     let mut client = Client40::stranger(&mut sim, "a");
     let reply = client.introduce(&mut sim);

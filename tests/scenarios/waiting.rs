@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{Config, ConnId};
+use nfs4_engine::ConnId;
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::basic::{LockType, Stateid};
 use nfs4_proto::nfs4::consts::OPEN4_RESULT_MAY_NOTIFY_LOCK;
@@ -289,10 +289,7 @@ fn a_waiter_that_cannot_be_notified_polls() {
 
 #[test]
 fn a_lock_waiter_counts_as_state_and_is_bounded_like_it() {
-    let config = Config {
-        max_states: 48,
-        ..Sim::config()
-    };
+    let config = Sim::config().with(|config| config.max_states = 48);
     let mut sim = Sim::with(config);
     let mut rivals = Rivals::new(&mut sim);
     for number in 0..20_u32 {

@@ -43,11 +43,10 @@ pub struct Arrived {
 impl Crowd {
     /// A server without clients, with room for as many as can be.
     pub fn new(room: usize) -> Crowd {
-        let config = Config {
-            max_clients: 1 << 16,
-            max_sessions: 1 << 20,
-            ..Config::default()
-        };
+        let config = Config::default().with(|config| {
+            config.max_clients = 1 << 16;
+            config.max_sessions = 1 << 20;
+        });
         let mut template = call();
         template.sequence(args::Sequence {
             sessionid: SessionId([0; 16]),

@@ -28,10 +28,9 @@ fn configure(node: &Node, change: Change) {
 /// Serves an empty `MemFs`, on a clock that stands.
 async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let root = Arc::new(MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    }));
+    let root = Arc::new(MemFs::new(
+        MemFsConfig::new(1, 16 << 20).with(|files| files.root_mode = 0o777),
+    ));
     let node = node_of(config, Limits::default(), root, Arc::clone(&clock) as _);
     (Running::share(on, node).await, clock)
 }
@@ -112,11 +111,10 @@ async fn what_cannot_be_done_is_told(on: Transport) {
     for (admin, fault) in cases {
         assert_eq!(node.admin(admin), Err(AdminError::Fault(fault)));
     }
-    let wrong = Change {
-        lease: Some(Duration::ZERO),
-        min_minor_version: Some(3),
-        ..Change::default()
-    };
+    let wrong = Change::default().with(|change| {
+        change.lease = Some(Duration::ZERO);
+        change.min_minor_version = Some(3);
+    });
     let refused = node.admin(Admin::Configure(Box::new(wrong)));
     let message = refused.unwrap_err().to_string();
     for part in [
@@ -133,10 +131,7 @@ on_each!(settings_change_while_clients_are_there);
 async fn settings_change_while_clients_are_there(on: Transport) {
     let (server, clock) = serve(
         on,
-        Config {
-            grace: Duration::from_secs(60),
-            ..Config::default()
-        },
+        Config::default().with(|config| config.grace = Duration::from_secs(60)),
     )
     .await;
     let node = &server.node;
@@ -144,28 +139,23 @@ async fn settings_change_while_clients_are_there(on: Transport) {
 
     let reply = client.call(|c| c.putrootfh().open(open(b"f"))).await;
     assert_eq!(reply.last(), (Op::Open, Status::GRACE));
-    let over = Change {
-        grace: Some(Duration::ZERO),
-        ..Change::default()
-    };
+    let over = Change::default().with(|change| change.grace = Some(Duration::ZERO));
     configure(node, over);
     let reply = client.call(|c| c.putrootfh().open(open(b"f"))).await;
     reply.all_ok();
 
-    let blocked = |ops| Change {
-        blocked_operations: Some(ops),
-        ..Change::default()
-    };
+    let blocked = |ops| Change::default().with(|change| change.blocked_operations = Some(ops));
     configure(node, blocked(vec![Op::GetFh]));
     let reply = client.call(|c| c.putrootfh().getfh()).await;
     assert_eq!(reply.last(), (Op::GetFh, Status::NOTSUPP));
     configure(node, blocked(Vec::new()));
     client.call(|c| c.putrootfh().getfh()).await.all_ok();
 
-    let versions = |min, max| Change {
-        min_minor_version: Some(min),
-        max_minor_version: Some(max),
-        ..Change::default()
+    let versions = |min, max| {
+        Change::default().with(|change| {
+            change.min_minor_version = Some(min);
+            change.max_minor_version = Some(max);
+        })
     };
     configure(node, versions(2, 2));
     let call = client.request(1, |c| c.putrootfh());
@@ -175,10 +165,7 @@ async fn settings_change_while_clients_are_there(on: Transport) {
     client.send(&call).await.all_ok();
 
     // The lease that it was told of is kept, and a new one is shorter.
-    let shorter = Change {
-        lease: Some(Duration::from_secs(10)),
-        ..Change::default()
-    };
+    let shorter = Change::default().with(|change| change.lease = Some(Duration::from_secs(10)));
     configure(node, shorter);
     let mut new = Caller::mounted(server.address, b"new").await;
     clock.advance(Duration::from_secs(11));
@@ -186,10 +173,7 @@ async fn settings_change_while_clients_are_there(on: Transport) {
     let reply = new.call(|c| c).await;
     assert_eq!(reply.last(), (Op::Sequence, Status::BADSESSION));
 
-    let fewer = Change {
-        fore_slots: Some(2),
-        ..Change::default()
-    };
+    let fewer = Change::default().with(|change| change.fore_slots = Some(2));
     configure(node, fewer);
     let beyond = client.request(40, |c| c);
     client.send(&beyond).await.all_ok();
@@ -203,14 +187,9 @@ on_each!(the_binding_policy_changes_while_connections_are_bound);
 async fn the_binding_policy_changes_while_connections_are_bound(on: Transport) {
     let (server, _) = serve(on, Config::default()).await;
     let node = &server.node;
-    let limit = |limit| Change {
-        max_connections_per_session: Some(limit),
-        ..Change::default()
-    };
-    let policy = |policy| Change {
-        binding_policy: Some(policy),
-        ..Change::default()
-    };
+    let limit =
+        |limit| Change::default().with(|change| change.max_connections_per_session = Some(limit));
+    let policy = |policy| Change::default().with(|change| change.binding_policy = Some(policy));
     let one = Caller::mounted(server.address, b"one").await;
     let other = Caller::mounted(server.address, b"other").await;
     let connections = |of: &Caller| {

@@ -97,10 +97,7 @@ async fn many_peers_that_are_slow_leave_room_for_another(on: Transport) {
 }
 
 fn limits() -> Limits {
-    Limits {
-        max_held_by_strangers: HELD,
-        ..Limits::for_max_io(64 << 10)
-    }
+    Limits::for_max_io(64 << 10).with(|limits| limits.max_held_by_strangers = HELD)
 }
 
 fn assert_bounded(server: &Running) {

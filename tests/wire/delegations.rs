@@ -20,10 +20,9 @@ use crate::server::{Running, Transport, node_of};
 /// A server of an empty `MemFs` that every user may write to, and its clock.
 async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let root = Arc::new(MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    }));
+    let root = Arc::new(MemFs::new(
+        MemFsConfig::new(1, 16 << 20).with(|files| files.root_mode = 0o777),
+    ));
     let node = node_of(config, Limits::default(), root, Arc::clone(&clock) as _);
     (Running::share(on, node).await, clock)
 }
@@ -89,10 +88,7 @@ async fn give_back(client: &mut Caller, fh: &[u8], deleg_stateid: Stateid) {
 on_each!(a_delegation_is_recalled_over_its_clients_connection_and_rests_for_a_while);
 
 async fn a_delegation_is_recalled_over_its_clients_connection_and_rests_for_a_while(on: Transport) {
-    let config = Config {
-        delegation_pause: Duration::from_secs(20),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.delegation_pause = Duration::from_secs(20));
     let (server, clock) = serve(on, config).await;
     let mut holder = reachable(&server, b"holder").await;
     let mut other = reachable(&server, b"other").await;
@@ -153,10 +149,7 @@ async fn what_becomes_of_delegations_is_counted(on: Transport) {
 on_each!(a_file_is_not_delegated_again_at_once);
 
 async fn a_file_is_not_delegated_again_at_once(on: Transport) {
-    let config = Config {
-        delegation_pause: Duration::from_secs(20),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.delegation_pause = Duration::from_secs(20));
     let (server, clock) = serve(on, config).await;
     let mut holder = reachable(&server, b"holder").await;
     let reply = opens(&mut holder, b"f").await.all_ok();
@@ -183,18 +176,9 @@ on_each!(there_are_as_many_delegations_as_are_set);
 
 async fn there_are_as_many_delegations_as_are_set(on: Transport) {
     let all = Config::default();
-    let none = Config {
-        delegations: false,
-        ..Config::default()
-    };
-    let one_each = Config {
-        max_delegations_per_client: 1,
-        ..Config::default()
-    };
-    let one = Config {
-        max_delegations: 1,
-        ..Config::default()
-    };
+    let none = Config::default().with(|config| config.delegations = false);
+    let one_each = Config::default().with(|config| config.max_delegations_per_client = 1);
+    let one = Config::default().with(|config| config.max_delegations = 1);
     for (config, expected) in [
         (all, [2, 2]),
         (none, [0, 0]),

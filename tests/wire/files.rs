@@ -21,16 +21,7 @@ impl Backend for RootOnly {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            hard_links: false,
-            symlinks: false,
-            case_insensitive: false,
-            case_preserving: true,
-            max_name: 255,
-            max_links: 1,
-            max_file_size: 0,
-            time_granularity: 1,
-        }
+        Capabilities::default()
     }
 
     fn submit(&self, request: FsRequest, _: &mut Pending<'_>) -> Poll<FsResult> {

@@ -88,10 +88,7 @@ on_each!(
 
 /// With a full pipeline and few in flight: reading stops and goes on all the time.
 async fn answers_at_once_and_late_ones_mix(on: Transport) {
-    let limits = Limits {
-        max_in_flight: 5,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_in_flight = 5);
     let server = Running::serve(on, limits, Arc::new(Late::new())).await;
     let mut peers = JoinSet::new();
     for number in 0..4 {
@@ -119,10 +116,7 @@ on_each!(no_more_start_than_the_limit);
 
 async fn no_more_start_than_the_limit(on: Transport) {
     let files = Arc::new(Held::default());
-    let limits = Limits {
-        max_in_flight: 4,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_in_flight = 4);
     let server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"limit").await;
@@ -143,11 +137,10 @@ on_each!(no_more_start_than_their_replies_could_fill);
 
 async fn no_more_start_than_their_replies_could_fill(on: Transport) {
     let files = Arc::new(Held::default());
-    let limits = Limits {
-        max_unsent: 3 * 70_000,
-        max_reply: 70_000,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_unsent = 3 * 70_000;
+        limits.max_reply = 70_000;
+    });
     let server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"mark").await;
@@ -242,11 +235,10 @@ on_each!(a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack);
 async fn a_long_compound_of_a_lost_connection_is_answered_on_a_short_stack(on: Transport) {
     const LONG: usize = 900;
     let files = Arc::new(Prompt::default());
-    let config = Config {
-        max_operations: 1_024,
-        grace: Duration::ZERO,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.max_operations = 1_024;
+        config.grace = Duration::ZERO;
+    });
     let clock = Arc::new(SystemClock::new());
     let node = node_of(config, Limits::default(), Arc::clone(&files) as _, clock);
     let server = Running::share(on, node).await;
@@ -301,10 +293,7 @@ async fn a_file_system_that_breaks_its_contract_is_told_of_in_the_log(on: Transp
 on_each!(a_panic_in_release_costs_nothing);
 
 async fn a_panic_in_release_costs_nothing(on: Transport) {
-    let memory = MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 1 << 20)
-    };
+    let memory = MemFsConfig::new(1, 1 << 20).with(|files| files.root_mode = 0o777);
     let files = Arc::new(Clinging(MemFs::new(memory)));
     let server = Running::serve(on, Limits::default(), files).await;
     let mut caller = Caller::mounted(server.address, b"clinging").await;

@@ -13,34 +13,41 @@ use crate::session::Session;
 /// Every limit has its test, here or where it says: a change that adds a limit adds a test.
 #[test]
 fn these_are_the_limits() {
-    let Limits {
-        max_connections: _,
-        max_connections_per_peer: _, // tests/attacks
-        max_record: _,
-        max_fragments: _,
-        max_in_flight: _,           // flight
-        max_reply: _,               // flight
-        max_unsent: _,              // flight
-        max_unsent_by_strangers: _, // budget
-        max_held: _,                // budget
-        max_held_by_strangers: _,   // budget
-        max_pooled: _,              // tests/leaks
-        idle_timeout: _,
-        stall_timeout: _,
-        max_dials: _,    // callbacks/dialled
-        dial_timeout: _, // callbacks/dialled
-        stop_timeout: _, // stop
-        timer_budget: _, // timer
-    } = Limits::default();
+    let tested = [
+        "max_connections",
+        "max_connections_per_peer", // tests/attacks
+        "max_record",
+        "max_fragments",
+        "max_in_flight",           // flight
+        "max_reply",               // flight
+        "max_unsent",              // flight
+        "max_unsent_by_strangers", // budget
+        "max_held",                // budget
+        "max_held_by_strangers",   // budget
+        "max_pooled",              // tests/leaks
+        "idle_timeout",
+        "stall_timeout",
+        "max_dials",    // callbacks/dialled
+        "dial_timeout", // callbacks/dialled
+        "stop_timeout", // stop
+        "timer_budget", // timer
+    ];
+    assert_eq!(fields(&Limits::default()), tested);
+}
+
+/// The names of the fields of a struct, as `Debug` shows them.
+pub(crate) fn fields(of: &impl std::fmt::Debug) -> Vec<String> {
+    let shown = format!("{of:#?}");
+    let own = shown.lines().filter_map(|line| line.strip_prefix("    "));
+    let own = own.filter(|line| !line.starts_with([' ', ']', '}']));
+    own.filter_map(|line| Some(line.split_once(": ")?.0.to_owned()))
+        .collect()
 }
 
 on_each!(one_connection_too_many_is_closed_at_once);
 
 async fn one_connection_too_many_is_closed_at_once(on: Transport) {
-    let limits = Limits {
-        max_connections: 2,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_connections = 2);
     let server = Running::start(on, limits).await;
     let mut first = Peer::connect(server.address).await;
     let mut second = Peer::connect(server.address).await;
@@ -62,10 +69,7 @@ async fn one_connection_too_many_is_closed_at_once(on: Transport) {
 on_each!(an_idle_connection_without_a_session_gives_way_to_one_too_many);
 
 async fn an_idle_connection_without_a_session_gives_way_to_one_too_many(on: Transport) {
-    let limits = Limits {
-        max_connections: 3,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_connections = 3);
     let server = Running::start(on, limits).await;
     let mut bound = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut bound, b"bound").await;
@@ -92,10 +96,7 @@ async fn an_idle_connection_without_a_session_gives_way_to_one_too_many(on: Tran
 on_each!(the_limit_of_a_record_is_the_last_byte_that_is_taken);
 
 async fn the_limit_of_a_record_is_the_last_byte_that_is_taken(on: Transport) {
-    let limits = Limits {
-        max_record: 10_000,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_record = 10_000);
     let server = Running::start(on, limits).await;
     let mut message = crate::peer::message(&NULL);
     message.resize(10_000, 0);
@@ -110,10 +111,7 @@ async fn the_limit_of_a_record_is_the_last_byte_that_is_taken(on: Transport) {
 on_each!(a_record_has_as_many_fragments_as_the_limit);
 
 async fn a_record_has_as_many_fragments_as_the_limit(on: Transport) {
-    let limits = Limits {
-        max_fragments: 4,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_fragments = 4);
     let server = Running::start(on, limits).await;
     let message = crate::peer::message(&NULL);
     let mut peer = Peer::connect(server.address).await;
@@ -128,10 +126,7 @@ async fn a_record_has_as_many_fragments_as_the_limit(on: Transport) {
 on_each!(an_idle_connection_is_closed_and_a_busy_one_is_not);
 
 async fn an_idle_connection_is_closed_and_a_busy_one_is_not(on: Transport) {
-    let limits = Limits {
-        idle_timeout: Duration::from_millis(200),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.idle_timeout = Duration::from_millis(200));
     let server = Running::start(on, limits).await;
     let mut idle = Peer::connect(server.address).await;
     let mut busy = Peer::connect(server.address).await;
@@ -163,10 +158,7 @@ async fn a_connection_that_was_quiet_is_served_as_before(on: Transport) {
 on_each!(half_a_record_is_not_waited_for_without_end);
 
 async fn half_a_record_is_not_waited_for_without_end(on: Transport) {
-    let limits = Limits {
-        stall_timeout: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.stall_timeout = Duration::from_millis(100));
     let server = Running::start(on, limits).await;
     let mut quiet = Peer::connect(server.address).await;
     let mut halves = [1, 4, 10].map(|cut| (cut, None));
@@ -189,12 +181,11 @@ async fn half_a_record_is_not_waited_for_without_end(on: Transport) {
 on_each!(a_peer_that_takes_no_replies_is_not_read_from_and_then_closed);
 
 async fn a_peer_that_takes_no_replies_is_not_read_from_and_then_closed(on: Transport) {
-    let limits = Limits {
-        max_reply: 8_192,
-        max_unsent: 16_384,
-        stall_timeout: Duration::from_millis(500),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_reply = 8_192;
+        limits.max_unsent = 16_384;
+        limits.stall_timeout = Duration::from_millis(500);
+    });
     let server = Running::start(on, limits).await;
     let mut bystander = Peer::connect(server.address).await;
     let mut deaf = Peer::connect(server.address).await;

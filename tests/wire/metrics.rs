@@ -151,15 +151,13 @@ on_each!(callbacks_are_counted_as_often_as_they_are_sent);
 /// The memory for replies runs short, and a silent client is asked for slots.
 async fn callbacks_are_counted_as_often_as_they_are_sent(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let config = Config {
+    let config = Config::default().with(|config| {
         // One peer has a third of it.
-        max_reply_cache: 3 * 16 * u64::from(LARGE),
-        ..Config::default()
-    };
-    let root = Arc::new(MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    }));
+        config.max_reply_cache = 3 * 16 * u64::from(LARGE);
+    });
+    let root = Arc::new(MemFs::new(
+        MemFsConfig::new(1, 16 << 20).with(|files| files.root_mode = 0o777),
+    ));
     let node = node_of(config, Limits::default(), root, Arc::clone(&clock) as _);
     let server = Running::share(on, node.clone()).await;
     let mut watch = Watch::new();

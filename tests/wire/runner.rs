@@ -28,14 +28,12 @@ use crate::session::{Session, outcome};
 on_each!(a_bare_stream_expires_leases_and_recalls_delegations);
 
 async fn a_bare_stream_expires_leases_and_recalls_delegations(on: Transport) {
-    let config = Config {
-        lease: Duration::from_secs(1),
-        ..Config::default()
-    };
-    let root = Arc::new(MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    }));
+    let config = Config::default().with(|config| {
+        config.lease = Duration::from_secs(1);
+    });
+    let root = Arc::new(MemFs::new(MemFsConfig::new(1, 16 << 20).with(|files| {
+        files.root_mode = 0o777;
+    })));
     let clock = Arc::new(SystemClock::new());
     let node = node_of(config, Limits::default(), root, clock);
     let runner = Bare::start(on, node.clone());
@@ -127,10 +125,9 @@ on_each!(a_runner_cuts_off_what_is_never_answered);
 
 async fn a_runner_cuts_off_what_is_never_answered(on: Transport) {
     let files = Arc::new(Held::default());
-    let limits = Limits {
-        stop_timeout: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.stop_timeout = Duration::from_millis(100);
+    });
     let node = node(
         limits,
         Arc::clone(&files) as _,
@@ -159,10 +156,9 @@ async fn a_runner_cuts_off_what_is_never_answered(on: Transport) {
 on_each!(a_runner_says_why_it_refuses_a_stream);
 
 async fn a_runner_says_why_it_refuses_a_stream(on: Transport) {
-    let limits = Limits {
-        max_connections_per_peer: 1,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections_per_peer = 1;
+    });
     let clock = Broken::not_yet();
     let node = node(limits, Arc::new(RootOnly), Arc::clone(&clock) as _);
     let runner = Bare::start(on, node.clone());

@@ -158,11 +158,10 @@ async fn until(
 /// A node without a transport, with as large a READ and WRITE as the limits let pass.
 pub(crate) fn node(limits: Limits, root: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Node {
     let message = limits.max_record.min(limits.max_reply);
-    let config = Config {
-        max_io: (message - 4_096).min(1 << 20),
-        grace: Duration::ZERO,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.max_io = (message - 4_096).min(1 << 20);
+        config.grace = Duration::ZERO;
+    });
     node_of(config, limits, root, clock)
 }
 

@@ -14,50 +14,51 @@ use nfs4_vfs::{MemFs, MemFsConfig};
 use crate::caller::{CHANNEL, CLOSE, Caller, open};
 use crate::files::Held;
 use crate::flight::wait_for;
+use crate::limits::fields;
 use crate::peer::Peer;
 use crate::server::{Running, Transport, node_of};
 
 /// Every setting has its test: a change that adds a setting adds a test.
 #[test]
 fn these_are_the_settings() {
-    let Config {
-        lease: _,
-        grace: _,
-        min_minor_version: _,
-        max_minor_version: _,
-        fore_slots: _,
-        max_io: _,
-        max_cached_reply: _,
-        max_reply_cache: _,
-        max_operations: _,
-        sessions_per_client: _,
-        max_sessions: _,
-        max_connections_per_session: _,
-        binding_policy: _,
-        drain_deadline: _,
-        callback_timeout: _, // callbacks
-        callback_pause: _,   // callbacks
-        blocked_operations: _,
-        max_clients: _,
-        max_opens_per_client: _,
-        max_states: _,
+    let tested = [
+        "lease",
+        "grace",
+        "min_minor_version",
+        "max_minor_version",
+        "fore_slots",
+        "max_io",
+        "max_cached_reply",
+        "max_reply_cache",
+        "max_operations",
+        "sessions_per_client",
+        "max_sessions",
+        "max_connections_per_session",
+        "binding_policy",
+        "drain_deadline",
+        "callback_timeout", // callbacks
+        "callback_pause",   // callbacks
+        "blocked_operations",
+        "max_clients",
+        "max_opens_per_client",
+        "max_states", // See `delegations`.
         // See `delegations`.
-        delegations: _,
-        max_delegations_per_client: _,
-        max_delegations: _,
-        delegation_pause: _,
-        delegation_penalty: _,
-        server_addresses: _,
-    } = Config::default();
+        "delegations",
+        "max_delegations_per_client",
+        "max_delegations",
+        "delegation_pause",
+        "delegation_penalty",
+        "server_addresses",
+    ];
+    assert_eq!(fields(&Config::default()), tested);
 }
 
 /// A server of an empty `MemFs` that every user may write to, and its clock.
 async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let root = Arc::new(MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    }));
+    let root = Arc::new(MemFs::new(
+        MemFsConfig::new(1, 16 << 20).with(|files| files.root_mode = 0o777),
+    ));
     let node = node_of(config, Limits::default(), root, Arc::clone(&clock) as _);
     (Running::share(on, node).await, clock)
 }
@@ -65,10 +66,7 @@ async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
 on_each!(lease_is_what_clients_are_told_and_how_long_they_may_be_silent);
 
 async fn lease_is_what_clients_are_told_and_how_long_they_may_be_silent(on: Transport) {
-    let config = Config {
-        lease: Duration::from_secs(17),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.lease = Duration::from_secs(17));
     let (server, clock) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"leased").await;
     let attr_request = Bitmap::of(&[num::LEASE_TIME]);
@@ -86,10 +84,7 @@ async fn lease_is_what_clients_are_told_and_how_long_they_may_be_silent(on: Tran
 on_each!(grace_is_how_long_new_opens_wait);
 
 async fn grace_is_how_long_new_opens_wait(on: Transport) {
-    let config = Config {
-        grace: Duration::from_secs(60),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.grace = Duration::from_secs(60));
     let (server, clock) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"early").await;
     clock.advance(Duration::from_secs(59));
@@ -104,11 +99,10 @@ on_each!(the_range_of_minor_versions_is_what_is_served);
 
 async fn the_range_of_minor_versions_is_what_is_served(on: Transport) {
     for (min_minor_version, max_minor_version) in [(1, 1), (1, 2), (2, 2)] {
-        let config = Config {
-            min_minor_version,
-            max_minor_version,
-            ..Config::default()
-        };
+        let config = Config::default().with(|config| {
+            config.min_minor_version = min_minor_version;
+            config.max_minor_version = max_minor_version;
+        });
         let (server, _) = serve(on, config).await;
         for minor in 0..4 {
             let mut client = Caller::stranger(server.address).await;
@@ -128,14 +122,13 @@ async fn the_range_of_minor_versions_is_what_is_served(on: Transport) {
 on_each!(what_sessions_are_granted_is_set);
 
 async fn what_sessions_are_granted_is_set(on: Transport) {
-    let config = Config {
-        fore_slots: 3,
-        max_io: 64 << 10,
-        max_cached_reply: 2_000,
-        max_operations: 10,
-        sessions_per_client: 2,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.fore_slots = 3;
+        config.max_io = 64 << 10;
+        config.max_cached_reply = 2_000;
+        config.max_operations = 10;
+        config.sessions_per_client = 2;
+    });
     let (server, _) = serve(on, config).await;
     let mut client = Caller::stranger(server.address).await;
     client.introduce(b"granted").await.all_ok();
@@ -166,12 +159,11 @@ async fn what_sessions_are_granted_is_set(on: Transport) {
 on_each!(max_reply_cache_is_the_memory_for_replies_of_all);
 
 async fn max_reply_cache_is_the_memory_for_replies_of_all(on: Transport) {
-    let config = Config {
+    let config = Config::default().with(|config| {
         // One peer has a third of it.
-        max_reply_cache: 3 * (8 << 10),
-        max_cached_reply: 8 << 10,
-        ..Config::default()
-    };
+        config.max_reply_cache = 3 * (8 << 10);
+        config.max_cached_reply = 8 << 10;
+    });
     let (server, _) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"kept").await;
     let data = &[7; 3_000];
@@ -204,11 +196,10 @@ async fn max_reply_cache_is_the_memory_for_replies_of_all(on: Transport) {
 on_each!(there_are_as_many_clients_and_sessions_as_are_set);
 
 async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
-    let config = Config {
-        max_clients: 2,
-        max_sessions: 1,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| {
+        config.max_clients = 2;
+        config.max_sessions = 1;
+    });
     let (server, _) = serve(on, config).await;
     Caller::mounted(server.address, b"first").await;
     let mut second = Caller::by(Peer::connect_from(2, server.address).await);
@@ -220,10 +211,7 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
     third.introduce(b"third").await.all_ok();
     let reply = second.enter(CHANNEL, 0).await;
     assert_eq!(reply.last(), (Op::CreateSession, Status::STALE_CLIENTID));
-    let config = Config {
-        max_clients: 1,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.max_clients = 1);
     let (server, _) = serve(on, config).await;
     Caller::mounted(server.address, b"first").await;
     let mut second = Caller::stranger(server.address).await;
@@ -234,10 +222,7 @@ async fn there_are_as_many_clients_and_sessions_as_are_set(on: Transport) {
 on_each!(one_peer_has_a_third_of_the_clients_and_another_finds_room);
 
 async fn one_peer_has_a_third_of_the_clients_and_another_finds_room(on: Transport) {
-    let config = Config {
-        max_clients: 30,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.max_clients = 30);
     let (server, _) = serve(on, config).await;
     let mut greedy = Vec::new();
     for number in 0..11_u8 {
@@ -259,10 +244,8 @@ on_each!(a_session_has_as_many_connections_as_are_set);
 
 async fn a_session_has_as_many_connections_as_are_set(on: Transport) {
     for (max_connections_per_session, expected) in [(2, Status::RESOURCE), (0, Status::OK)] {
-        let config = Config {
-            max_connections_per_session,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .with(|config| config.max_connections_per_session = max_connections_per_session);
         let (server, _) = serve(on, config).await;
         let client = Caller::mounted(server.address, b"trunking").await;
         let mut second = Peer::connect(server.address).await;
@@ -277,10 +260,7 @@ on_each!(the_policy_decides_whether_a_bind_takes_a_connection_from_another_sessi
 
 async fn the_policy_decides_whether_a_bind_takes_a_connection_from_another_session(on: Transport) {
     for (binding_policy, expected) in [(BindingPolicy::Exclusive, 1), (BindingPolicy::Shared, 2)] {
-        let config = Config {
-            binding_policy,
-            ..Config::default()
-        };
+        let config = Config::default().with(|config| config.binding_policy = binding_policy);
         let (server, _) = serve(on, config).await;
         let one = Caller::mounted(server.address, b"one").await;
         let other = Caller::mounted(server.address, b"other").await;
@@ -301,10 +281,7 @@ async fn the_policy_decides_whether_a_bind_takes_a_connection_from_another_sessi
 on_each!(a_draining_connection_is_closed_at_the_deadline);
 
 async fn a_draining_connection_is_closed_at_the_deadline(on: Transport) {
-    let config = Config {
-        drain_deadline: Duration::from_secs(1),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.drain_deadline = Duration::from_secs(1));
     let files = Arc::new(Held::default());
     let clock = Arc::new(nfs4_driver::SystemClock::new());
     let node = node_of(config, Limits::default(), Arc::clone(&files) as _, clock);
@@ -329,10 +306,7 @@ async fn a_draining_connection_is_closed_at_the_deadline(on: Transport) {
 on_each!(blocked_operations_are_not_supported);
 
 async fn blocked_operations_are_not_supported(on: Transport) {
-    let config = Config {
-        blocked_operations: vec![Op::Create],
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.blocked_operations = vec![Op::Create]);
     let (server, _) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"blocked").await;
     let create = args::Create {
@@ -347,10 +321,7 @@ async fn blocked_operations_are_not_supported(on: Transport) {
 on_each!(a_client_has_as_many_files_open_as_are_set);
 
 async fn a_client_has_as_many_files_open_as_are_set(on: Transport) {
-    let config = Config {
-        max_opens_per_client: 1,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.max_opens_per_client = 1);
     let (server, _) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"opening").await;
     let reply = client.call(|c| c.putrootfh().open(open(b"f"))).await;
@@ -362,10 +333,7 @@ async fn a_client_has_as_many_files_open_as_are_set(on: Transport) {
 on_each!(all_clients_have_as_much_state_as_is_set);
 
 async fn all_clients_have_as_much_state_as_is_set(on: Transport) {
-    let config = Config {
-        max_states: 16,
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.max_states = 16);
     let (server, _) = serve(on, config).await;
     let mut clients = Vec::new();
     // All at one host have a third of it.
@@ -392,13 +360,12 @@ async fn all_clients_have_as_much_state_as_is_set(on: Transport) {
 on_each!(clients_are_told_the_addresses_that_are_set);
 
 async fn clients_are_told_the_addresses_that_are_set(on: Transport) {
-    let config = Config {
-        server_addresses: vec![
+    let config = Config::default().with(|config| {
+        config.server_addresses = vec![
             ServerAddress::Ip([192, 0, 2, 1].into(), 2049),
             ServerAddress::Name("files.example".to_owned()),
-        ],
-        ..Config::default()
-    };
+        ];
+    });
     let (server, _) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"trunking").await;
     let attr_request = Bitmap::of(&[num::FS_LOCATIONS]);

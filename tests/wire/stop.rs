@@ -85,10 +85,7 @@ on_each!(a_peer_that_keeps_sending_is_cut_off_in_the_end);
 
 async fn a_peer_that_keeps_sending_is_cut_off_in_the_end(on: Transport) {
     let files = Arc::new(Held::default());
-    let limits = Limits {
-        stop_timeout: Duration::from_millis(300),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.stop_timeout = Duration::from_millis(300));
     let mut server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut client = Caller::mounted(server.address, b"tireless").await;
     files.hold(true);
@@ -119,10 +116,7 @@ on_each!(what_is_never_answered_is_not_waited_for_without_end);
 
 async fn what_is_never_answered_is_not_waited_for_without_end(on: Transport) {
     let files = Arc::new(Held::default());
-    let limits = Limits {
-        stop_timeout: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.stop_timeout = Duration::from_millis(100));
     let mut server = Running::serve(on, limits, Arc::clone(&files) as _).await;
     let mut peer = Peer::connect(server.address).await;
     let mut session = Session::establish(&mut peer, b"never").await;
@@ -153,12 +147,11 @@ async fn what_is_never_answered_is_not_waited_for_without_end(on: Transport) {
 on_each!(a_peer_that_takes_no_replies_does_not_hold_it_up);
 
 async fn a_peer_that_takes_no_replies_does_not_hold_it_up(on: Transport) {
-    let limits = Limits {
-        max_reply: 8_192,
-        max_unsent: 16_384,
-        stop_timeout: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_reply = 8_192;
+        limits.max_unsent = 16_384;
+        limits.stop_timeout = Duration::from_millis(100);
+    });
     let mut server = Running::start(on, limits).await;
     let mut idle = Peer::connect(server.address).await;
     let mut deaf = Peer::connect(server.address).await;

@@ -16,10 +16,7 @@ use crate::session::Session;
 on_each!(a_lease_expires_without_any_request);
 
 async fn a_lease_expires_without_any_request(on: Transport) {
-    let config = Config {
-        lease: Duration::from_secs(1),
-        ..Config::default()
-    };
+    let config = Config::default().with(|config| config.lease = Duration::from_secs(1));
     let clock = Arc::new(SystemClock::new());
     let node = node_of(config, Limits::default(), Arc::new(RootOnly), clock);
     let server = Running::share(on, node).await;
@@ -119,10 +116,7 @@ on_each!(due_work_is_done_in_slices);
 
 async fn due_work_is_done_in_slices(on: Transport) {
     let clock = Arc::new(ManualClock::new(Now::default()));
-    let limits = Limits {
-        timer_budget: 16,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.timer_budget = 16);
     let server = Running::share(
         on,
         node(limits, Arc::new(RootOnly), Arc::clone(&clock) as _),

@@ -68,10 +68,7 @@ on_each!(a_write_does_not_change_a_reply_that_waits);
 
 async fn a_write_does_not_change_a_reply_that_waits(on: Transport) {
     let message = Limits::default().max_reply;
-    let limits = Limits {
-        max_unsent: 8 * u64::from(message),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_unsent = 8 * u64::from(message));
     let server = serve(on, limits.clone()).await;
     let mut other = User::establish(Peer::connect(server.address).await, b"other").await;
     other.write(1).await;
@@ -202,10 +199,7 @@ impl User {
 }
 
 async fn serve(on: Transport, limits: Limits) -> Running {
-    let root = MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 64 << 20)
-    });
+    let root = MemFs::new(MemFsConfig::new(1, 64 << 20).with(|files| files.root_mode = 0o777));
     Running::serve(on, limits, Arc::new(root)).await
 }
 

@@ -55,10 +55,9 @@ on_each!(peers_at_a_path_share_one_part_of_the_limits);
 async fn peers_at_a_path_share_one_part_of_the_limits(on: Transport) {
     let place = Place::new("shares", on);
     let path = place.0.join("nfs");
-    let limits = Limits {
-        max_connections_per_peer: 2,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_connections_per_peer = 2;
+    });
     let node = usual(limits);
     let (_stop, _server) = serve(on, &path, node.clone()).unwrap();
     let mut bound = Vec::new();
@@ -128,20 +127,29 @@ fn serve(on: Transport, path: &Path, node: Node) -> io::Result<(StopOnDrop, Serv
         Transport::Tokio => {
             let server = on_tokio::Server::bind_unix(path, node)?;
             assert!(server.local_addr().is_err());
-            let served = async { Ok(server.serve(shutdown).await.unwrap()) };
+            let served = async {
+                server.serve(shutdown).await.unwrap();
+                Ok(())
+            };
             (Box::new(|| drop(stop)), tokio::spawn(served))
         }
         Transport::AsyncStd => {
             let server = on_async_std::Server::bind_unix(path, node)?;
             assert!(server.local_addr().is_err());
-            let served = async { Ok(server.serve(shutdown).await.unwrap()) };
+            let served = async {
+                server.serve(shutdown).await.unwrap();
+                Ok(())
+            };
             (Box::new(|| drop(stop)), tokio::spawn(served))
         }
         Transport::Threads => {
             let server = threads::Server::bind_unix(path, node)?;
             assert!(server.local_addr().is_err());
             let stop = server.stop_handle();
-            let served = spawn_blocking(|| Ok(server.serve().unwrap()));
+            let served = spawn_blocking(|| {
+                server.serve().unwrap();
+                Ok(())
+            });
             (Box::new(move || stop.stop()), served)
         }
     };

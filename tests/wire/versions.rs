@@ -36,10 +36,7 @@ async fn streams_of_all_versions_have_a_connection_each(on: Transport) {
 
 /// Ten streams of a hundred COMPOUNDs, each of a minor version that chance chooses.
 async fn all_versions_at_once(on: Transport, connections: u32) {
-    let root = MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 16 << 20)
-    });
+    let root = MemFs::new(MemFsConfig::new(1, 16 << 20).with(|files| files.root_mode = 0o777));
     let server = Running::serve(on, Limits::default(), Arc::new(root)).await;
     let mut lines = Vec::new();
     for _ in 0..connections {

@@ -360,10 +360,9 @@ mod tests {
     fn timeouts_go_by_the_clock_of_the_node() {
         let clock = clock();
         let idle_timeout = Duration::from_secs(30);
-        let limits = Limits {
-            idle_timeout,
-            ..Limits::default()
-        };
+        let limits = Limits::default().with(|limits| {
+            limits.idle_timeout = idle_timeout;
+        });
         let mut server = Server::new(node(limits, &clock));
         let client = server.connect("idle").expect("room");
         let mut waited = Duration::ZERO;

@@ -118,8 +118,8 @@ impl Attempt {
                     log::no_thread(&target.to_string(), &why);
                 }
             }
-            Err(Refused::TooManyConnections | Refused::TooManyOfPeer) => {}
             Err(Refused::EngineDead(dead)) => return Err(dead),
+            Err(_) => {}
         }
         Ok(())
     }

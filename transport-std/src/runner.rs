@@ -151,9 +151,8 @@ impl Runner {
     }
 
     fn refused(&self, why: Refused) {
-        match why {
-            Refused::TooManyConnections | Refused::TooManyOfPeer => {}
-            Refused::EngineDead(_) => self.threads.fail(),
+        if let Refused::EngineDead(_) = why {
+            self.threads.fail();
         }
     }
 

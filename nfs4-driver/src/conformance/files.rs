@@ -177,16 +177,10 @@ impl Backend for Files {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            hard_links: false,
-            symlinks: false,
-            case_insensitive: false,
-            case_preserving: true,
-            max_name: 255,
-            max_links: 1,
-            max_file_size: SIZE as u64,
-            time_granularity: 1,
-        }
+        Capabilities::default().with(|capabilities| {
+            capabilities.symlinks = false;
+            capabilities.max_file_size = SIZE as u64;
+        })
     }
 
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {

@@ -36,19 +36,11 @@ impl<'a, T: Transport> Scene<'a, T> {
     /// A server with these limits, and as large a READ and WRITE as they let pass.
     pub(super) fn with(transport: &'a T, limits: Limits) -> Scene<'a, T> {
         let message = limits.max_record.min(limits.max_reply);
-        let config = Config {
-            max_io: (message - HEADERS).min(Config::default().max_io),
-            grace: Duration::ZERO,
-            ..Config::default()
-        };
-        let boot = Boot {
-            epoch: 1,
-            entropy: [7; 16],
-            write_verifier: [1; 8],
-            server_major: b"conformance".to_vec(),
-            server_minor: 0,
-            server_scope: b"conformance".to_vec(),
-        };
+        let config = Config::default().with(|config| {
+            config.max_io = config.max_io.min(message - HEADERS);
+            config.grace = Duration::ZERO;
+        });
+        let boot = Boot::new(1, [7; 16], *b"conformance");
         let longest = config.lease.max(config.callback_timeout);
         let longest = longest.max(config.delegation_pause);
         let clock = Arc::new(SuiteClock::default());

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nfs4_engine::fs::{
-    Backend, Caller, Capabilities, FileSystem, FsHandle, FsOp, FsRequest, FsResult, Pending,
+    Backend, Caller, Capabilities, FileSystem, FsError, FsHandle, FsOp, FsRequest, FsResult,
+    Pending,
 };
 
 use crate::spawn::{Spawn, Task};
@@ -117,7 +118,7 @@ fn first_poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T
 impl<F: FileSystem> Host<F> {
     /// Carries out one request.
     async fn answer(&self, request: FsRequest) -> FsResult {
-        let FsRequest { cred, now, op } = request;
+        let FsRequest { cred, now, op, .. } = request;
         let caller = Caller { cred, now };
         match op {
             FsOp::GetAttrs { fh, want } => self.get_attrs(caller, fh, want).await,
@@ -166,6 +167,8 @@ impl<F: FileSystem> Host<F> {
                 to_dir,
                 to,
             } => self.rename(caller, (from_dir, from), (to_dir, to)).await,
+            // Of a later engine.
+            _ => Err(FsError::NotSupported),
         }
     }
 }

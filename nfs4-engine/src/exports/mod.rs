@@ -18,6 +18,7 @@ use crate::map::Keyed;
 
 /// A file system to serve, and the way to serve it.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Export {
     /// The path at which clients find it: "/" for a server of one file system, else a path such as
     /// "/srv/data". No export lies within another.
@@ -32,6 +33,7 @@ pub struct Export {
 
 /// The reason for which a list of exports cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExportFault {
     /// The list is empty.
     #[error("there is nothing to export")]
@@ -91,6 +93,13 @@ pub(crate) enum Route<'a> {
 }
 
 impl Export {
+    /// This export, after `set` has set some of its fields.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Export)) -> Export {
+        set(&mut self);
+        self
+    }
+
     /// A file system at a path, writable and without squashing.
     pub fn new(path: impl Into<String>, backend: Arc<dyn Backend>) -> Export {
         Export {

@@ -164,6 +164,7 @@ pub struct FsStat {
 
 /// Changes of attributes; `None` and [`SetTime::Keep`] leave an attribute unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SetAttrs {
     /// New length in bytes; growth makes a hole.
     pub size: Option<u64>,
@@ -182,6 +183,13 @@ pub struct SetAttrs {
 }
 
 impl SetAttrs {
+    /// These changes, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut SetAttrs)) -> SetAttrs {
+        set(&mut self);
+        self
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         *self == SetAttrs::default()
@@ -202,9 +210,18 @@ pub enum SetTime {
 
 /// The attributes that the engine needs with the answer; a file system may add others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Want {
     /// [`Attrs`]; without it the engine ignores the attributes in the answer.
     pub attrs: bool,
     /// [`FsStat`], which must then be `Some`.
     pub stat: bool,
+}
+
+impl Want {
+    /// [`Attrs`] alone.
+    pub const ATTRS: Want = Want {
+        attrs: true,
+        stat: false,
+    };
 }

@@ -7,6 +7,7 @@ use super::{FsError, FsOp};
 /// The kind of a call to a file system: the variants of [`FsOp`], and
 /// [`Backend::release`](super::Backend::release).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FsCall {
     /// [`FsOp::GetAttrs`]
     GetAttrs,
@@ -44,7 +45,7 @@ pub enum FsCall {
 
 impl FsCall {
     /// All variants, in the order of their declaration.
-    pub const ALL: [FsCall; 16] = [
+    pub const ALL: &'static [FsCall] = &[
         FsCall::GetAttrs,
         FsCall::SetAttrs,
         FsCall::Access,
@@ -64,7 +65,7 @@ impl FsCall {
     ];
 
     /// The errors that every request may return.
-    pub const COMMON: [FsError; 5] = [
+    pub const COMMON: &'static [FsError] = &[
         FsError::AccessDenied,
         FsError::Stale,
         FsError::BadHandle,
@@ -283,8 +284,8 @@ mod tests {
 
     #[test]
     fn each_error_is_listed_once_and_none_is_a_drivers() {
-        for call in FsCall::ALL {
-            let lists = [call.errors(), &FsCall::COMMON].concat();
+        for call in FsCall::ALL.iter().copied() {
+            let lists = [call.errors(), FsCall::COMMON].concat();
             for (at, error) in lists.iter().enumerate() {
                 assert!(!lists[..at].contains(error), "{call:?} {error:?}");
                 assert!(!error.is_no_answer(), "{call:?} {error:?}");

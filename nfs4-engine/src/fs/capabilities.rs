@@ -2,7 +2,18 @@
 
 /// The capabilities of a file system; the engine shows them to clients as attributes.
 /// [RFC 8881 §5.8]
+///
+/// ```
+/// use nfs4_engine::fs::Capabilities;
+///
+/// let capabilities = Capabilities::default().with(|can| {
+///     can.hard_links = true;
+///     can.max_links = 1_000;
+/// });
+/// assert!(capabilities.hard_links && capabilities.symlinks);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// It has hard links.
     pub hard_links: bool,
@@ -20,6 +31,15 @@ pub struct Capabilities {
     pub max_file_size: u64,
     /// The granularity of file times, in nanoseconds; at least 1 and at most one second.
     pub time_granularity: u32,
+}
+
+impl Capabilities {
+    /// These capabilities, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Capabilities)) -> Capabilities {
+        set(&mut self);
+        self
+    }
 }
 
 impl Default for Capabilities {

@@ -2,6 +2,7 @@
 
 /// The flavour of the RPC credential of a request. [RFC 5531 §8.2]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Flavor {
     /// AUTH_NONE: the user is [`Credential::NOBODY`].
     None,

@@ -7,6 +7,7 @@ use super::FsError;
 /// A breach of the contract of a file system, which [`FsOp`](super::FsOp) and
 /// [`Backend`](super::Backend) state. Only the request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FsFault {
     /// An error that the request may not return ([`FsCall::errors`](super::call::FsCall::errors)):
     /// the client gets the nearest status that the operation may return. Or there was no valid

@@ -12,6 +12,7 @@ use crate::time::Now;
 
 /// One request to a file system: its user, its time and its operation.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct FsRequest {
     /// The user of the request; the file system checks permissions itself.
     pub cred: Arc<Credential>,
@@ -21,7 +22,15 @@ pub struct FsRequest {
     pub op: FsOp,
 }
 
-/// An operation of a file system.
+impl FsRequest {
+    /// A request of this user, at this time.
+    pub fn new(cred: Arc<Credential>, now: Now, op: FsOp) -> FsRequest {
+        FsRequest { cred, now, op }
+    }
+}
+
+/// An operation of a file system. There may be more in later versions: a file system answers
+/// [`FsError::NotSupported`] to one that it does not know.
 ///
 /// Names are never empty, ".", ".." or longer than
 /// [`Capabilities::max_name`](super::Capabilities::max_name), and contain neither '/' nor NUL.
@@ -34,6 +43,7 @@ pub struct FsRequest {
 /// Attributes have a `fileid` that is not zero, a `size` up to 2^63 - 1, and times with less than
 /// 10^9 nanoseconds.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum FsOp {
     /// Read the attributes of an object. Answer: [`FsReply::Attrs`].
     GetAttrs {
@@ -313,6 +323,7 @@ pub enum Target {
 
 /// How to open a file.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct OpenHow {
     /// The user needs the right to read; the right to execute the file includes it, in order to run
     /// it. [RFC 8881 §6.3.1.1]
@@ -322,6 +333,17 @@ pub struct OpenHow {
     pub write: bool,
     /// The action when the file does not exist, and when it exists.
     pub create: Creation,
+}
+
+impl OpenHow {
+    /// How to open a file with these rights.
+    pub fn new(read: bool, write: bool, create: Creation) -> OpenHow {
+        OpenHow {
+            read,
+            write,
+            create,
+        }
+    }
 }
 
 /// Whether an open may create the file. An open that creates it does not check the mode of the new
@@ -394,6 +416,7 @@ pub type FsResult = Result<FsReply, FsError>;
 
 /// The successful answer of a file system; each [`FsOp`] names its own.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum FsReply {
     /// The request is done.
     Done,

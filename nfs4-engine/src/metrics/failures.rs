@@ -7,6 +7,7 @@ use nfs4_proto::nfs4::status::Status;
 
 /// The number of failures of one operation with one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The operation.
     pub op: Op,

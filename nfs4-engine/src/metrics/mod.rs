@@ -68,6 +68,7 @@ struct Rare {
 
 /// Why a SEQUENCE did not begin a new request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SequenceError {
     /// The session does not exist, or its client's lease has expired.
     BadSession,
@@ -91,6 +92,7 @@ pub enum SequenceError {
 
 /// The load of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionLoad {
     /// The session.
     pub session: SessionId,
@@ -362,7 +364,7 @@ impl Metrics {
 
 impl SequenceError {
     /// All variants, in the order of their declaration.
-    pub const ALL: [SequenceError; 9] = [
+    pub const ALL: &'static [SequenceError] = &[
         SequenceError::BadSession,
         SequenceError::BadSlot,
         SequenceError::SeqMisordered,

@@ -25,6 +25,7 @@ use crate::table_lengths::TableLengths;
 
 /// The names of the series of a [`PrometheusRecorder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PrometheusOptions {
     /// The start of every name, before `_nfs_`.
     pub namespace: String,
@@ -64,6 +65,15 @@ struct SessionSeries {
 /// The part of a gauge that this recorder has added; other recorders may add to the gauge as well.
 #[derive(Debug, Default)]
 struct Level(i64);
+
+impl PrometheusOptions {
+    /// These options, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut PrometheusOptions)) -> PrometheusOptions {
+        set(&mut self);
+        self
+    }
+}
 
 impl Default for PrometheusOptions {
     fn default() -> PrometheusOptions {

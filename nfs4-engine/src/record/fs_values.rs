@@ -96,7 +96,7 @@ impl Value for FsCall {
     }
 
     fn take(r: &mut Reader<'_>) -> Result<FsCall, XdrError> {
-        variant(&FsCall::ALL, r)
+        variant(FsCall::ALL, r)
     }
 }
 
@@ -106,7 +106,7 @@ impl Value for FsError {
     }
 
     fn take(r: &mut Reader<'_>) -> Result<FsError, XdrError> {
-        variant(&FsError::ALL, r)
+        variant(FsError::ALL, r)
     }
 }
 

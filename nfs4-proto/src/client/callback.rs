@@ -79,6 +79,7 @@ call_reader! {
 
 /// Why a record is not the call of a COMPOUND or CB_COMPOUND.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallReadError {
     /// It is not even a call.
     #[error(transparent)]

@@ -149,6 +149,7 @@ for_each_op! { methods }
 
 /// Why a reply does not have the results that were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// RPC refused the call.
     #[error("RPC: {0}")]

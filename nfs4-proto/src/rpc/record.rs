@@ -230,6 +230,7 @@ impl Need {
 
 /// Why a stream cannot be cut any further: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// A mark announces more than the limit, fragments before it included.
     #[error("a record of {announced} bytes is over the limit of {max}")]

@@ -147,6 +147,7 @@ impl<'a> ReplyHeader<'a> {
 
 /// Why a record is not a reply: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReplyError {
     /// It is a call.
     #[error("a call ({xid:#x}) where a reply was expected")]

@@ -42,6 +42,7 @@ pub trait DecodeMax<'a>: Decode<'a> {
 
 /// Why bytes are not a value of the wanted type: the peer's fault, in every case [RFC 4506].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
 pub enum XdrError {
     /// The bytes end before the value does.
     #[error("the data ends early")]

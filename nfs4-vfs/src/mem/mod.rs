@@ -54,6 +54,7 @@ use crate::buffers::BufferPool;
 
 /// The settings of a [`MemFs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemFsConfig {
     /// A number of this run of the server; handles of another run are stale.
     pub epoch: u32,
@@ -73,6 +74,13 @@ pub struct MemFsConfig {
 }
 
 impl MemFsConfig {
+    /// These settings, after `set` has set some of them.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut MemFsConfig)) -> MemFsConfig {
+        set(&mut self);
+        self
+    }
+
     /// `capacity` bytes, and a root directory of the superuser's with mode 0755. The entropy is the
     /// operating system's.
     pub fn new(epoch: u32, capacity: u64) -> MemFsConfig {
@@ -139,7 +147,7 @@ impl MemFs {
     /// # Errors
     /// As described at [`FsOp`].
     pub fn answer(&self, request: FsRequest) -> FsResult {
-        let FsRequest { cred, now, op } = request;
+        let FsRequest { cred, now, op, .. } = request;
         let caller = Caller { cred: &cred, now };
         match op {
             FsOp::GetAttrs { fh, want } => self.get_attrs(&fh, want),
@@ -187,6 +195,8 @@ impl MemFs {
                 to_dir,
                 to,
             } => self.rename(&caller, (&from_dir, &from), (&to_dir, &to)),
+            // Of a later engine.
+            _ => Err(FsError::NotSupported),
         }
     }
 
@@ -237,16 +247,13 @@ impl Backend for MemFs {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            hard_links: true,
-            symlinks: true,
-            case_insensitive: false,
-            case_preserving: true,
-            max_name: MAX_NAME as u32,
-            max_links: MAX_LINKS,
-            max_file_size: MAX_FILE_SIZE,
-            time_granularity: 1,
-        }
+        Capabilities::default().with(|can| {
+            can.hard_links = true;
+            can.symlinks = true;
+            can.max_name = MAX_NAME as u32;
+            can.max_links = MAX_LINKS;
+            can.max_file_size = MAX_FILE_SIZE;
+        })
     }
 
     fn submit(&self, request: FsRequest, _pending: &mut Pending<'_>) -> Poll<FsResult> {

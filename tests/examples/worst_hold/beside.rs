@@ -1,7 +1,7 @@
 //! Shapes that are not of state: connections, callbacks, kept replies, and looks of people.
 
 use nfs4_engine::snapshot::Cursor;
-use nfs4_engine::{Admin, BindingPolicy, Config};
+use nfs4_engine::{Admin, BindingPolicy};
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_tests::sim::{Client, Client40, Pace, Sim, making_args};
@@ -30,10 +30,7 @@ pub(super) fn drained(sim: &mut Sim) {
 /// Clients with as many sessions as may be on one connection, by all of which as many callbacks
 /// are under way and wait as may; and a second connection, if it is to be.
 fn called(sim: &mut Sim, has_second: bool) -> Vec<Client> {
-    let config = Config {
-        binding_policy: BindingPolicy::Shared,
-        ..Sim::config()
-    };
+    let config = Sim::config().with(|config| config.binding_policy = BindingPolicy::Shared);
     *sim = Sim::measured(config);
     let mut other = wide(sim, "other", 0);
     let conn = sim.connect();

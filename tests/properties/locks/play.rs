@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nfs4_engine::{Admin, Config};
+use nfs4_engine::Admin;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::{Client, Pace, Sim};
 
@@ -138,11 +138,10 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn new() -> Play {
-        let mut sim = Sim::with(Config {
-            max_states: MOST,
-            delegations: false,
-            ..Sim::config()
-        });
+        let mut sim = Sim::with(Sim::config().with(|config| {
+            config.max_states = MOST;
+            config.delegations = false;
+        }));
         let peers = (0..PEERS).map(|peer| Peer::new(&mut sim, peer)).collect();
         let observer = Client::mounted(&mut sim, "observer");
         sim.set_pace(Pace::Held);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nfs4_engine::Config;
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status, Verifier};
@@ -37,11 +36,10 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn new() -> Play {
-        let mut sim = Sim::with(Config {
-            delegation_pause: Duration::ZERO,
-            delegation_penalty: Duration::ZERO,
-            ..Sim::config()
-        });
+        let mut sim = Sim::with(Sim::config().with(|config| {
+            config.delegation_pause = Duration::ZERO;
+            config.delegation_penalty = Duration::ZERO;
+        }));
         let client = holder_client(&mut sim, 0);
         let readers = (0..READERS).map(|reader| Reader {
             client: Client::mounted(&mut sim, &format!("reader {reader}")),

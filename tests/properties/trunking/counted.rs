@@ -1,5 +1,7 @@
 //! What is counted.
 
+use std::array::from_fn;
+
 use nfs4_engine::metrics::{Metrics, SequenceError};
 use nfs4_engine::{Direction, Event, SessionGone, Unbound};
 
@@ -29,8 +31,8 @@ impl Counted {
             replays,
             unbound: metrics.unbound_requests,
             binds: Direction::ALL.map(|direction| metrics.binds(direction)),
-            unbinds: Unbound::ALL.map(|reason| metrics.unbinds(reason)),
-            destroyed: SessionGone::ALL.map(|reason| metrics.sessions_destroyed(reason)),
+            unbinds: from_fn(|at| metrics.unbinds(Unbound::ALL[at])),
+            destroyed: from_fn(|at| metrics.sessions_destroyed(SessionGone::ALL[at])),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Through a node: what arrives is played when its connection has its turn.
 
 use nfs4_driver::Closing;
-use nfs4_engine::{BindingPolicy, ConnId, TableLengths};
+use nfs4_engine::{BindingPolicy, ConnId};
 
 use super::node::{Host, Rest, Turn};
 use super::play::{PEERS, Play, Seen, Server, Step};
@@ -116,10 +116,8 @@ impl Play<Host> {
         let before = self.server.tables();
         let answers = self.server.close(conn, &Closing::EndOfStream);
         if answers.is_empty() {
-            let after = TableLengths {
-                connections: before.connections - 1,
-                ..before
-            };
+            let mut after = before;
+            after.connections -= 1;
             assert_eq!(self.server.tables(), after, "a lost connection took more");
         }
         self.closed(conn);

@@ -252,6 +252,7 @@ impl Model {
             SessionGone::Request | SessionGone::Replaced | SessionGone::Evicted => {
                 Unbound::SessionDestroyed
             }
+            other => unreachable!("{other:?} is not known here"),
         };
         let session_id = session.id;
         let bindings = std::mem::take(&mut session.bindings);
@@ -274,7 +275,7 @@ impl Model {
             ClientGone::Request => SessionGone::Request,
             ClientGone::Replaced => SessionGone::Replaced,
             ClientGone::Evicted => SessionGone::Evicted,
-            ClientGone::Crowded => unreachable!("there is room for all of them"),
+            other => unreachable!("{other:?}: there is room for all of them"),
         };
         for session in self.sessions_of(record) {
             self.destroy(session, session_reason);

@@ -67,17 +67,16 @@ impl Server for Host {
             log: Mutex::default(),
         });
         let exports = vec![Export::new("/", Arc::clone(&files) as Arc<dyn Backend>)];
-        let limits = Limits {
-            max_connections: 1 << 20,
-            max_connections_per_peer: 1 << 20,
-            timer_budget: 16,
+        let limits = Limits::for_max_io(config.max_io).with(|limits| {
+            limits.max_connections = 1 << 20;
+            limits.max_connections_per_peer = 1 << 20;
+            limits.timer_budget = 16;
             // The model hands every call to the engine at once, and counts none as answered before
             // the connection rests.
-            max_unsent_by_strangers: 1 << 40,
-            max_held: 1 << 40,
-            max_held_by_strangers: 1 << 40,
-            ..Limits::for_max_io(config.max_io)
-        };
+            limits.max_unsent_by_strangers = 1 << 40;
+            limits.max_held = 1 << 40;
+            limits.max_held_by_strangers = 1 << 40;
+        });
         let engine = Engine::new(boot(), config, exports, Now::default());
         let engine = engine.expect("the settings are in range");
         let node = Node::with_clock(engine, limits, Arc::clone(&clock) as _);
@@ -394,14 +393,11 @@ impl Backend for Files {
 }
 
 fn boot() -> Boot {
-    Boot {
-        epoch: 0x5eed,
-        entropy: *b"0123456789abcdef",
-        write_verifier: *b"verifier",
-        server_major: b"node".to_vec(),
-        server_minor: 7,
-        server_scope: b"scope".to_vec(),
-    }
+    Boot::new(0x5eed, *b"0123456789abcdef", b"node").with(|boot| {
+        boot.write_verifier = *b"verifier";
+        boot.server_minor = 7;
+        boot.server_scope = b"scope".to_vec();
+    })
 }
 
 /// One request in so many is answered at once.

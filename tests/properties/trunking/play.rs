@@ -197,12 +197,11 @@ pub(super) enum Asked {
 impl<S: Server> Play<S> {
     /// Two clients, each on a connection, that the server has not heard of.
     pub(super) fn start(policy: BindingPolicy, limit: u8) -> Play<S> {
-        let config = Config {
-            binding_policy: policy,
-            max_connections_per_session: limit.into(),
-            sessions_per_client: MOST_SESSIONS as u32,
-            ..Sim::config()
-        };
+        let config = Sim::config().with(|config| {
+            config.binding_policy = policy;
+            config.max_connections_per_session = limit.into();
+            config.sessions_per_client = MOST_SESSIONS as u32;
+        });
         let (lease, drain_deadline) = (config.lease, config.drain_deadline);
         let mut server = S::start(config);
         let peers: Vec<Client> = (0..PEERS)
@@ -348,10 +347,10 @@ impl<S: Server> Play<S> {
             Step::EndSession { session } => self.end_session(self.session(session)),
             Step::Evict { peer } => self.evict(self.records[usize::from(peer) % PEERS]),
             Step::Limit { limit } => {
-                self.server.admin(Admin::Configure(Box::new(Change {
-                    max_connections_per_session: Some(limit.into()),
-                    ..Change::default()
-                })));
+                self.server
+                    .admin(Admin::Configure(Box::new(Change::default().with(
+                        |change| change.max_connections_per_session = Some(limit.into()),
+                    ))));
                 self.model.limit(limit.into());
             }
             Step::Jump { seconds } => {

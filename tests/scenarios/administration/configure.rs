@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{Admin, AdminFault, BindingPolicy, Change, Config, ConnId};
+use nfs4_engine::{Admin, AdminFault, BindingPolicy, Change, ConnId};
 use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, GetAttr};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::{Bitmap, Op, Status};
@@ -18,18 +18,14 @@ fn configure(sim: &mut Sim, change: Change) {
 }
 
 fn versions(min: u32, max: u32) -> Change {
-    Change {
-        min_minor_version: Some(min),
-        max_minor_version: Some(max),
-        ..Change::default()
-    }
+    Change::default().with(|change| {
+        change.min_minor_version = Some(min);
+        change.max_minor_version = Some(max);
+    })
 }
 
 fn limit(connections: u32) -> Change {
-    Change {
-        max_connections_per_session: Some(connections),
-        ..Change::default()
-    }
+    Change::default().with(|change| change.max_connections_per_session = Some(connections))
 }
 
 fn bind(sim: &mut Sim, client: &Client, conn: ConnId, dir: ChannelDirFromClient) -> Reply {
@@ -49,13 +45,12 @@ fn fore(sim: &mut Sim, client: &Client, conn: ConnId) -> Status {
 #[test]
 fn all_that_is_out_of_range_is_named_and_nothing_changes() {
     let mut sim = Sim::new();
-    let wrong = Change {
-        lease: Some(Duration::ZERO),
-        fore_slots: Some(2_000),
-        max_connections_per_session: Some(5),
-        blocked_operations: Some(vec![Op::Create]),
-        ..versions(2, 1)
-    };
+    let wrong = versions(2, 1).with(|change| {
+        change.lease = Some(Duration::ZERO);
+        change.fore_slots = Some(2_000);
+        change.max_connections_per_session = Some(5);
+        change.blocked_operations = Some(vec![Op::Create]);
+    });
     let fault = sim.refused(Admin::Configure(Box::new(wrong)));
     let AdminFault::Settings(faults) = fault else {
         panic!("{fault}")
@@ -67,10 +62,7 @@ fn all_that_is_out_of_range_is_named_and_nothing_changes() {
     );
     // A range is held against what is set already.
     configure(&mut sim, versions(1, 1));
-    let alone = Change {
-        min_minor_version: Some(2),
-        ..Change::default()
-    };
+    let alone = Change::default().with(|change| change.min_minor_version = Some(2));
     sim.refused(Admin::Configure(Box::new(alone)));
 }
 
@@ -80,27 +72,25 @@ fn what_is_not_named_stays_as_it_is() {
     let before = sim.settings().clone();
     configure(&mut sim, Change::default());
     assert_eq!(*sim.settings(), before);
-    let all = Change {
-        lease: Some(7 * SECOND),
-        grace: Some(8 * SECOND),
-        fore_slots: Some(9),
-        max_connections_per_session: Some(10),
-        binding_policy: Some(BindingPolicy::Shared),
-        blocked_operations: Some(vec![Op::Create]),
-        ..versions(1, 1)
-    };
+    let all = versions(1, 1).with(|change| {
+        change.lease = Some(7 * SECOND);
+        change.grace = Some(8 * SECOND);
+        change.fore_slots = Some(9);
+        change.max_connections_per_session = Some(10);
+        change.binding_policy = Some(BindingPolicy::Shared);
+        change.blocked_operations = Some(vec![Op::Create]);
+    });
     configure(&mut sim, all);
-    let expected = Config {
-        lease: 7 * SECOND,
-        grace: 8 * SECOND,
-        min_minor_version: 1,
-        max_minor_version: 1,
-        fore_slots: 9,
-        max_connections_per_session: 10,
-        binding_policy: BindingPolicy::Shared,
-        blocked_operations: vec![Op::Create],
-        ..before
-    };
+    let expected = before.with(|config| {
+        config.lease = 7 * SECOND;
+        config.grace = 8 * SECOND;
+        config.min_minor_version = 1;
+        config.max_minor_version = 1;
+        config.fore_slots = 9;
+        config.max_connections_per_session = 10;
+        config.binding_policy = BindingPolicy::Shared;
+        config.blocked_operations = vec![Op::Create];
+    });
     assert_eq!(*sim.settings(), expected);
 }
 
@@ -161,10 +151,8 @@ fn clients_of_versions_that_are_not_served_any_more_lose_their_state_with_their_
 fn operations_are_blocked_and_freed_at_once() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
-    let blocked = |ops: Vec<Op>| Change {
-        blocked_operations: Some(ops),
-        ..Change::default()
-    };
+    let blocked =
+        |ops: Vec<Op>| Change::default().with(|change| change.blocked_operations = Some(ops));
     client.call(&mut sim, |c| c.putrootfh().getfh()).all_ok();
     configure(&mut sim, blocked(vec![Op::GetFh]));
     let reply = client.call(&mut sim, |c| c.putrootfh().getfh());
@@ -266,10 +254,7 @@ fn silent_ones_that_make_no_room_leave_one_that_brings_requests() {
 #[test]
 fn under_another_policy_what_is_bound_stays_and_the_next_bind_is_treated_by_it() {
     let mut sim = Sim::new();
-    let policy = |policy| Change {
-        binding_policy: Some(policy),
-        ..Change::default()
-    };
+    let policy = |policy| Change::default().with(|change| change.binding_policy = Some(policy));
     let a = Client::mounted(&mut sim, "a");
     let b = Client::mounted(&mut sim, "b");
     let conn = sim.connect();
@@ -293,10 +278,7 @@ fn under_another_policy_what_is_bound_stays_and_the_next_bind_is_treated_by_it()
 fn another_number_of_slots_is_for_new_sessions() {
     let mut sim = Sim::new();
     let mut client = Client::mounted(&mut sim, "a");
-    let fewer = Change {
-        fore_slots: Some(2),
-        ..Change::default()
-    };
+    let fewer = Change::default().with(|change| change.fore_slots = Some(2));
     configure(&mut sim, fewer);
     let highest = client.request(&mut sim, 7, true, |c| c.putrootfh());
     highest.exchange(&mut sim, client.conn).all_ok();
@@ -310,10 +292,7 @@ fn another_number_of_slots_is_for_new_sessions() {
 }
 
 fn lease(seconds: u64) -> Change {
-    Change {
-        lease: Some(Duration::from_secs(seconds)),
-        ..Change::default()
-    }
+    Change::default().with(|change| change.lease = Some(Duration::from_secs(seconds)))
 }
 
 #[test]
@@ -322,10 +301,7 @@ fn a_connection_is_silent_by_the_lease_that_its_client_was_told() {
     let mut client = Client::mounted(&mut sim, "a");
     let quiet = sim.connect();
     assert_eq!(fore(&mut sim, &client, quiet), Status::OK);
-    let change = Change {
-        max_connections_per_session: Some(2),
-        ..lease(10)
-    };
+    let change = lease(10).with(|change| change.max_connections_per_session = Some(2));
     configure(&mut sim, change);
     let new = sim.connect();
     for (seconds, status) in [(80, Status::RESOURCE), (11, Status::OK)] {
@@ -396,14 +372,10 @@ fn a_longer_lease_is_for_all_at_once() {
 
 #[test]
 fn grace_counts_from_the_start_and_does_not_begin_again() {
-    let grace = |seconds| Change {
-        grace: Some(Duration::from_secs(seconds)),
-        ..Change::default()
+    let grace = |seconds| {
+        Change::default().with(|change| change.grace = Some(Duration::from_secs(seconds)))
     };
-    let mut sim = Sim::with(Config {
-        grace: 60 * SECOND,
-        ..Sim::config()
-    });
+    let mut sim = Sim::with(Sim::config().with(|config| config.grace = 60 * SECOND));
     let mut client = Client::mounted(&mut sim, "a");
     let mut open = |sim: &mut Sim| {
         let reply = client.call(sim, |c| create(c, b"owner", b"f"));
@@ -435,10 +407,7 @@ fn a_longer_lease_does_not_restore_a_partly_removed_client() {
     assert!(sim.step_timers(8), "the rest is for the next time");
     let opens = sim.tables().opens;
     assert!((1..20).contains(&opens), "{opens}");
-    let longer = Change {
-        lease: Some(2 * lease),
-        ..Change::default()
-    };
+    let longer = Change::default().with(|change| change.lease = Some(2 * lease));
     configure(&mut sim, longer);
     let reply = client.create_session(&mut sim);
     assert!(reply.is_only(Op::CreateSession, Status::STALE_CLIENTID));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
 use nfs4_engine::snapshot::{BackChannelState, Cursor};
-use nfs4_engine::{Admin, BackChannelLost, Config, ConnId, Direction, Event, TimerReason};
+use nfs4_engine::{Admin, BackChannelLost, ConnId, Direction, Event, TimerReason};
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args::{self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
@@ -40,11 +40,10 @@ const DOWN: u32 = SEQ4_STATUS_CB_PATH_DOWN | SEQ4_STATUS_CB_PATH_DOWN_SESSION;
 /// A server with little memory for replies, and a client with the file "f" of [`LARGE`] bytes and a
 /// session of 64 slots, whose arguments `with` may change.
 fn tight_with(with: impl FnOnce(&mut args::CreateSession<'_>)) -> (Sim, Client) {
-    let config = Config {
+    let config = Sim::config().with(|config| {
         // One peer has a third of it.
-        max_reply_cache: 3 * 16 * u64::from(LARGE),
-        ..Sim::config()
-    };
+        config.max_reply_cache = 3 * 16 * u64::from(LARGE);
+    });
     let mut sim = Sim::with(config);
     let mut client = Client::mounted_with(&mut sim, "a", |args| {
         args.flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;

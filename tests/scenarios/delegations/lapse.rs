@@ -143,10 +143,8 @@ fn falling_silent_while_it_is_recalled_counts_as_well() {
 
 #[test]
 fn without_a_penalty_a_client_gets_the_next() {
-    let (mut sim, mut one, mut two) = two_with(Config {
-        delegation_penalty: Duration::ZERO,
-        ..Sim::config()
-    });
+    let (mut sim, mut one, mut two) =
+        two_with(Sim::config().with(|config| config.delegation_penalty = Duration::ZERO));
     lets_a_recall_run_out(&mut sim, &mut one, &mut two);
     sim.sleep(Duration::from_secs(20));
     assert_eq!(brings(&mut sim, &mut one), None);

@@ -29,10 +29,7 @@ fn take(sim: &mut Sim, client: &mut Client, names: &[&[u8]]) -> Vec<Held> {
 
 #[test]
 fn none_are_given_where_they_are_switched_off() {
-    let (mut sim, mut one, _) = two_with(Config {
-        delegations: false,
-        ..Sim::config()
-    });
+    let (mut sim, mut one, _) = two_with(Sim::config().with(|config| config.delegations = false));
     let reply = open(&mut sim, &mut one, opening(1 | WANT_ANY, b"f")).all_ok();
     let why = NoDelegation::WhyNone(WND4_NOT_SUPP_FTYPE);
     assert_eq!(refused(&reply), why);
@@ -42,10 +39,8 @@ fn none_are_given_where_they_are_switched_off() {
 
 #[test]
 fn a_client_has_no_more_than_its_limit() {
-    let (mut sim, mut one, mut two) = two_with(Config {
-        max_delegations_per_client: 2,
-        ..Sim::config()
-    });
+    let (mut sim, mut one, mut two) =
+        two_with(Sim::config().with(|config| config.max_delegations_per_client = 2));
     for name in [b"g", b"h"] {
         make(&mut sim, &mut one, name);
     }
@@ -60,10 +55,8 @@ fn a_client_has_no_more_than_its_limit() {
 #[test]
 fn nor_have_all_of_a_peer_together_more_than_theirs() {
     // A third of all.
-    let (mut sim, mut one, mut two) = two_with(Config {
-        max_delegations: 6,
-        ..Sim::config()
-    });
+    let (mut sim, mut one, mut two) =
+        two_with(Sim::config().with(|config| config.max_delegations = 6));
     make(&mut sim, &mut one, b"g");
     let names: [&[u8]; 2] = [b"f", b"g"];
     let taken = take(&mut sim, &mut one, &names);
@@ -77,10 +70,8 @@ fn nor_have_all_of_a_peer_together_more_than_theirs() {
 
 #[test]
 fn excess_delegations_get_a_recall_any_and_then_single_recalls() {
-    let (mut sim, mut one, _) = two_with(Config {
-        max_delegations_per_client: 4,
-        ..Sim::config()
-    });
+    let (mut sim, mut one, _) =
+        two_with(Sim::config().with(|config| config.max_delegations_per_client = 4));
     let names: [&[u8]; 5] = [b"a", b"b", b"c", b"d", b"f"];
     for name in &names[..4] {
         make(&mut sim, &mut one, name);
@@ -121,10 +112,7 @@ fn excess_delegations_get_a_recall_any_and_then_single_recalls() {
 
 #[test]
 fn opens_have_the_rest_of_what_state_there_may_be() {
-    let (mut sim, mut one, _) = two_with(Config {
-        max_states: 48,
-        ..Sim::config()
-    });
+    let (mut sim, mut one, _) = two_with(Sim::config().with(|config| config.max_states = 48));
     let names = (b'a'..b'o').map(|letter| [letter]);
     for name in names.clone().filter(|name| name != b"f") {
         make(&mut sim, &mut one, &name);
@@ -145,10 +133,8 @@ fn opens_have_the_rest_of_what_state_there_may_be() {
 
 #[test]
 fn a_file_that_came_back_is_left_alone_for_a_while() {
-    let (mut sim, mut one, mut two) = two_with(Config {
-        delegation_pause: Duration::from_secs(30),
-        ..Sim::config()
-    });
+    let (mut sim, mut one, mut two) =
+        two_with(Sim::config().with(|config| config.delegation_pause = Duration::from_secs(30)));
     let held = delegated(&mut sim, &mut one, 1, b"f", READ);
     let reply = open(&mut sim, &mut two, opening(2, b"f"));
     assert_last(&reply, Op::Open, Status::DELAY);
@@ -170,12 +156,11 @@ fn a_file_that_came_back_is_left_alone_for_a_while() {
 
 #[test]
 fn settings_have_ranges() {
-    let wrong = Config {
-        max_delegations_per_client: 0,
-        max_delegations: 0,
-        delegation_pause: Duration::from_secs(3_601),
-        ..Config::default()
-    };
+    let wrong = Config::default().with(|config| {
+        config.max_delegations_per_client = 0;
+        config.max_delegations = 0;
+        config.delegation_pause = Duration::from_secs(3_601);
+    });
     let faults = wrong.validate().unwrap_err().0;
     let named: Vec<&str> = faults.iter().map(|fault| fault.setting).collect();
     let all = [

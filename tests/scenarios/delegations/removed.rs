@@ -28,10 +28,8 @@ fn take<'a>(c: &'a mut CompoundBuilder, way: Way, name: &[u8]) -> &'a mut Compou
 fn a_delegation_of_a_file_that_its_holder_removes_is_ended() {
     for way in [Way::Remove, Way::RenameOver] {
         for (access, kind) in [(1, READ), (3, WRITE)] {
-            let (mut sim, mut one, _) = two_with(Config {
-                max_delegations_per_client: 1,
-                ..Sim::config()
-            });
+            let (mut sim, mut one, _) =
+                two_with(Sim::config().with(|config| config.max_delegations_per_client = 1));
             make(&mut sim, &mut one, b"g");
             make(&mut sim, &mut one, b"h");
             let held = delegated(&mut sim, &mut one, access, b"f", kind);

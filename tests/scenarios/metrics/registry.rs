@@ -84,10 +84,8 @@ fn a_namespace_has_series_of_its_own() {
     let mut sim = Sim::new();
     Client::mounted(&mut sim, "a");
     for namespace in ["nfs4", "dittofs", "nfs4"] {
-        let options = PrometheusOptions {
-            namespace: namespace.to_owned(),
-            ..PrometheusOptions::default()
-        };
+        let options =
+            PrometheusOptions::default().with(|options| options.namespace = namespace.to_owned());
         let mut recorder = PrometheusRecorder::new(Some(&registry), &options).unwrap();
         sim.record(&mut recorder);
     }
@@ -96,10 +94,8 @@ fn a_namespace_has_series_of_its_own() {
         count(&family, &family.get_metric()[0])
     };
     assert_eq!((created("nfs4"), created("dittofs")), (1, 0));
-    let nonsense = PrometheusOptions {
-        namespace: "no name".to_owned(),
-        ..PrometheusOptions::default()
-    };
+    let nonsense =
+        PrometheusOptions::default().with(|options| options.namespace = "no name".to_owned());
     assert!(PrometheusRecorder::new(Some(&registry), &nonsense).is_err());
 }
 

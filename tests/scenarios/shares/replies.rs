@@ -29,11 +29,10 @@ fn read_kept(sim: &mut Sim, client: &mut Client, slot: u32, read: args::Read) ->
 }
 
 fn with_memory(max_reply_cache: u64) -> Config {
-    Config {
-        max_reply_cache,
-        max_cached_reply: 8 << 10,
-        ..Sim::config()
-    }
+    Sim::config().with(|config| {
+        config.max_reply_cache = max_reply_cache;
+        config.max_cached_reply = 8 << 10;
+    })
 }
 
 #[test]

@@ -77,28 +77,19 @@ struct Player {
 
 impl Player {
     fn new() -> Player {
-        let boot = Boot {
-            epoch: 7,
-            entropy: [9; 16],
-            write_verifier: [3; 8],
-            server_major: b"fuzz".to_vec(),
-            server_minor: 0,
-            server_scope: b"fuzz".to_vec(),
-        };
-        let config = Config {
-            grace: Duration::ZERO,
-            lease: LEASE,
-            max_opens_per_client: 16,
-            max_states: 64,
-            max_clients: 16,
-            max_reply_cache: 1 << 20,
-            ..Config::default()
-        };
+        let boot = Boot::new(7, [9; 16], b"fuzz");
+        let config = Config::default().with(|config| {
+            config.grace = Duration::ZERO;
+            config.lease = LEASE;
+            config.max_opens_per_client = 16;
+            config.max_states = 64;
+            config.max_clients = 16;
+            config.max_reply_cache = 1 << 20;
+        });
         let files = || {
-            Arc::new(MemFs::new(MemFsConfig {
-                root_mode: 0o777,
-                ..MemFsConfig::new(7, 1 << 20)
-            }))
+            Arc::new(MemFs::new(
+                MemFsConfig::new(7, 1 << 20).with(|files| files.root_mode = 0o777),
+            ))
         };
         let exports = vec![Export::new("/a", files()), Export::new("/dir/b", files())];
         let now = Now {
@@ -212,13 +203,15 @@ impl Player {
         let Some(conn) = self.some_connection(tape) else {
             return;
         };
-        let call = Call {
+        let cred = Arc::new(Credential::sys(uid, uid, &[]));
+        let len = self.last.len() as u32 + HEADER;
+        let call = Call::new(
             conn,
-            xid: self.xid,
-            cred: Arc::new(Credential::sys(uid, uid, &[])),
-            message_len: self.last.len() as u32 + HEADER,
-            body: Bytes::copy_from_slice(&self.last),
-        };
+            self.xid,
+            cred,
+            Bytes::copy_from_slice(&self.last),
+            len,
+        );
         self.handle(Input::Call(call));
     }
 
@@ -235,7 +228,7 @@ impl Player {
         match how {
             // Carried out, and not heard of yet.
             0 | 1 => return,
-            2 => self.work[at].result = Some(Err(tape.pick(&FsError::ALL))),
+            2 => self.work[at].result = Some(Err(tape.pick(FsError::ALL))),
             3 => self.work[at].result = Some(Ok(FsReply::Done)),
             _ => {}
         }
@@ -276,7 +269,7 @@ impl Player {
                 CallbackOutcome::Answered(Bytes::copy_from_slice(results))
             }
         };
-        self.handle(Input::CallbackReply(CallbackReply { conn, xid, outcome }));
+        self.handle(Input::CallbackReply(CallbackReply::new(conn, xid, outcome)));
     }
 
     fn dialled(&mut self, tape: &mut Tape<'_>) {
@@ -331,23 +324,21 @@ impl Player {
                 let session = self.ids.sessions.pick(tape);
                 session.map(|session| Admin::DestroySession { session })
             }
-            4 => Some(Admin::Configure(Box::new(Change {
-                max_connections_per_session: Some(u32::from(tape.byte() % 4)),
-                ..Change::default()
-            }))),
-            5 => Some(Admin::Configure(Box::new(Change {
-                min_minor_version: Some(u32::from(tape.byte() % 3)),
-                max_minor_version: Some(2),
-                ..Change::default()
-            }))),
-            6 => Some(Admin::Configure(Box::new(Change {
-                lease: Some(Duration::from_secs(u64::from(tape.byte() % 30) + 1)),
-                ..Change::default()
-            }))),
-            _ => Some(Admin::Configure(Box::new(Change {
-                fore_slots: Some(u32::from(tape.byte()) + 1),
-                ..Change::default()
-            }))),
+            4 => Some(Admin::Configure(Box::new(Change::default().with(
+                |change| change.max_connections_per_session = Some(u32::from(tape.byte() % 4)),
+            )))),
+            5 => Some(Admin::Configure(Box::new(Change::default().with(
+                |change| {
+                    change.min_minor_version = Some(u32::from(tape.byte() % 3));
+                    change.max_minor_version = Some(2);
+                },
+            )))),
+            6 => Some(Admin::Configure(Box::new(Change::default().with(
+                |change| change.lease = Some(Duration::from_secs(u64::from(tape.byte() % 30) + 1)),
+            )))),
+            _ => Some(Admin::Configure(Box::new(Change::default().with(
+                |change| change.fore_slots = Some(u32::from(tape.byte()) + 1),
+            )))),
         };
         if let Some(admin) = admin
             && self.engine.check_admin(&admin).is_ok()
@@ -424,6 +415,7 @@ impl Player {
                 Action::Release { backend, fh } => releases.push((backend, fh)),
                 Action::Close { conn } => closing.push(conn),
                 Action::Known { .. } | Action::Event(_) => {}
+                other => unreachable!("{other:?} is not known here"),
             }
         }
         self.outbox.clear();
@@ -474,10 +466,8 @@ impl Player {
             self.carry_out();
         }
         self.check();
-        let left = TableLengths {
-            timers: 0,
-            ..self.engine.table_lengths()
-        };
+        let mut left = self.engine.table_lengths();
+        left.timers = 0;
         assert_eq!(
             left,
             TableLengths::default(),

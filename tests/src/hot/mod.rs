@@ -126,16 +126,9 @@ impl HotEngine {
         header
             .expect(NFS4_PROGRAM, NFS_V4, NFS_V4)
             .expect("our own calls are for this program");
-        let call = Call {
-            conn,
-            xid: header.xid,
-            cred: Arc::clone(&self.cred),
-            body: {
-                record.advance(body);
-                record
-            },
-            message_len,
-        };
+        let (xid, cred) = (header.xid, Arc::clone(&self.cred));
+        record.advance(body);
+        let call = Call::new(conn, xid, cred, record, message_len);
         self.handle(Input::Call(call));
         self.outbox.clear();
         self.counted += self.outbox.metrics.compounds;
@@ -166,12 +159,7 @@ impl HotEngine {
                     let done = Input::FsDone { ticket, result };
                     self.engine.handle(self.now, done, &mut self.outbox);
                 }
-                Action::Callback(_)
-                | Action::Dial { .. }
-                | Action::Release { .. }
-                | Action::Known { .. }
-                | Action::Close { .. }
-                | Action::Event(_) => {}
+                _ => {}
             }
         }
     }
@@ -258,7 +246,7 @@ fn engine(config: Config, now: Now) -> Engine {
     let superuser = Arc::new(Credential::sys(0, 0, &[]));
     let make = |op| {
         let cred = Arc::clone(&superuser);
-        let made = files.answer(FsRequest { cred, now, op });
+        let made = files.answer(FsRequest::new(cred, now, op));
         made.expect("the superuser may create a file")
     };
     let FsReply::Opened(file) = make(create(files.root(), Bytes::from_static(FILE))) else {
@@ -282,14 +270,7 @@ fn engine(config: Config, now: Now) -> Engine {
     for number in 0..ENTRIES {
         make(create(directory, format!("entry-{number:06}").into()));
     }
-    let boot = Boot {
-        epoch: 1,
-        entropy: [1; 16],
-        write_verifier: [1; 8],
-        server_major: b"bench".to_vec(),
-        server_minor: 0,
-        server_scope: b"bench".to_vec(),
-    };
+    let boot = Boot::new(1, [1; 16], b"bench");
     let exports = vec![Export::new("/", Arc::new(files))];
     Engine::new(boot, config, exports, now).expect("the settings are in range")
 }
@@ -298,14 +279,11 @@ fn engine(config: Config, now: Now) -> Engine {
 fn create(dir: FsHandle, name: Bytes) -> FsOp {
     FsOp::Open {
         target: Target::Name { dir, name },
-        how: OpenHow {
-            read: true,
-            write: true,
-            create: Creation::Unchecked(SetAttrs {
-                mode: Some(0o666),
-                ..SetAttrs::default()
-            }),
-        },
+        how: OpenHow::new(
+            true,
+            true,
+            Creation::Unchecked(SetAttrs::default().with(|set| set.mode = Some(0o666))),
+        ),
     }
 }
 

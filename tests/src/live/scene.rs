@@ -43,10 +43,7 @@ impl Scene {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         let clock = JumpingClock::new();
-        let root = MemFs::new(MemFsConfig {
-            root_mode: 0o777,
-            ..MemFsConfig::new(1, CAPACITY)
-        });
+        let root = MemFs::new(MemFsConfig::new(1, CAPACITY).with(|files| files.root_mode = 0o777));
         let longest = config.lease.max(config.callback_timeout);
         let longest = longest.max(config.delegation_pause);
         let engine = engine_of(config, Arc::new(root), &*clock);

@@ -132,14 +132,7 @@ impl Drop for Serving {
 
 /// An engine with one export and these settings.
 pub fn engine_of(config: Config, root: Arc<dyn Backend>, clock: &dyn Clock) -> Engine {
-    let boot = Boot {
-        epoch: 1,
-        entropy: [7; 16],
-        write_verifier: [1; 8],
-        server_major: b"tests".to_vec(),
-        server_minor: 0,
-        server_scope: b"tests".to_vec(),
-    };
+    let boot = Boot::new(1, [7; 16], b"tests");
     let exports = vec![Export::new("/", root)];
     Engine::new(boot, config, exports, clock.now()).expect("settings in their ranges")
 }

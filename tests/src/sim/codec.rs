@@ -35,11 +35,7 @@ pub(super) fn decode_reply(conn: ConnId, record: &[u8]) -> CallbackReply {
         Ok(accepted) => CallbackOutcome::Answered(record.slice(accepted.results..)),
         Err(fault) => CallbackOutcome::Refused(fault),
     };
-    CallbackReply {
-        conn,
-        xid: header.xid,
-        outcome,
-    }
+    CallbackReply::new(conn, header.xid, outcome)
 }
 
 pub(super) fn decode_call(conn: ConnId, record: &[u8]) -> Call {
@@ -52,13 +48,8 @@ pub(super) fn decode_call(conn: ConnId, record: &[u8]) -> Call {
     } else {
         Credential::none()
     };
-    Call {
-        conn,
-        xid: header.xid,
-        cred: Arc::new(cred),
-        body: record.slice(body..),
-        message_len: u32::try_from(record.len()).expect("a record is short"),
-    }
+    let len = u32::try_from(record.len()).expect("a record is short");
+    Call::new(conn, header.xid, Arc::new(cred), record.slice(body..), len)
 }
 
 pub(super) fn record(outbox: &Outbox, reply: &nfs4_engine::Reply) -> Vec<u8> {

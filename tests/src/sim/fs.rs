@@ -47,11 +47,10 @@ impl Fs {
 
     /// One of several, with handles of its own; they are the same each time.
     pub(super) fn numbered(number: u64) -> Fs {
-        let config = MemFsConfig {
-            entropy: (u128::from(number) << 64 | 0x5eed).to_be_bytes(),
-            root_mode: 0o777,
-            ..MemFsConfig::new(1, 1 << 30)
-        };
+        let config = MemFsConfig::new(1, 1 << 30).with(|files| {
+            files.entropy = (u128::from(number) << 64 | 0x5eed).to_be_bytes();
+            files.root_mode = 0o777;
+        });
         Fs {
             inner: MemFs::new(config),
             tally: Mutex::default(),
@@ -63,20 +62,13 @@ impl Fs {
     /// # Panics
     /// If the name is taken.
     pub fn make(&self, name: &[u8], mode: u32) {
-        let set = SetAttrs {
-            mode: Some(mode),
-            ..SetAttrs::default()
-        };
+        let set = SetAttrs::default().with(|set| set.mode = Some(mode));
         let op = FsOp::Open {
             target: Target::Name {
                 dir: self.inner.root(),
                 name: Bytes::copy_from_slice(name),
             },
-            how: OpenHow {
-                read: true,
-                write: true,
-                create: Creation::Guarded(set),
-            },
+            how: OpenHow::new(true, true, Creation::Guarded(set)),
         };
         match self.of_superuser(op) {
             Ok(FsReply::Opened(opened)) => self.inner.release(opened.fh),
@@ -89,11 +81,10 @@ impl Fs {
     /// # Panics
     /// If the name is taken.
     pub fn make_directory(&self, name: &[u8], gid: u32, mode: u32) {
-        let set = SetAttrs {
-            gid: Some(gid),
-            mode: Some(mode),
-            ..SetAttrs::default()
-        };
+        let set = SetAttrs::default().with(|set| {
+            set.gid = Some(gid);
+            set.mode = Some(mode);
+        });
         let op = FsOp::Create {
             dir: self.inner.root(),
             name: Bytes::copy_from_slice(name),
@@ -109,7 +100,7 @@ impl Fs {
             wall: Wall::default(),
         };
         let cred = Arc::new(Credential::sys(0, 0, &[]));
-        self.inner.answer(FsRequest { cred, now, op })
+        self.inner.answer(FsRequest::new(cred, now, op))
     }
 
     /// What it was asked so far.
@@ -139,19 +130,8 @@ impl Fs {
     pub fn attrs(&self, fh: &[u8]) -> Attrs {
         // A byte for the format, and two for the export.
         let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
-        let want = Want {
-            attrs: true,
-            stat: false,
-        };
-        let request = FsRequest {
-            cred: Arc::new(Credential::sys(0, 0, &[])),
-            now: Now {
-                mono: Mono::ZERO,
-                wall: Wall::default(),
-            },
-            op: FsOp::GetAttrs { fh, want },
-        };
-        match self.inner.answer(request) {
+        let want = Want::ATTRS;
+        match self.of_superuser(FsOp::GetAttrs { fh, want }) {
             Ok(FsReply::Attrs { attrs, .. }) => attrs,
             other => panic!("{other:?}"),
         }
@@ -243,6 +223,7 @@ fn kind(op: &FsOp) -> &'static str {
         FsOp::Link { .. } => "Link",
         FsOp::Remove { .. } => "Remove",
         FsOp::Rename { .. } => "Rename",
+        other => unreachable!("{other:?} is not known here"),
     }
 }
 

@@ -26,10 +26,7 @@ impl Sim {
 
     /// The settings of [`Sim::new`].
     pub fn config() -> Config {
-        Config {
-            grace: Duration::ZERO,
-            ..Config::default()
-        }
+        Config::default().with(|config| config.grace = Duration::ZERO)
     }
 
     /// A server with these settings, on a network without delays.
@@ -146,12 +143,10 @@ impl Sim {
 
 /// What tells a start from those before it; the server's identity stays the same.
 fn boot(boots: u32) -> Boot {
-    Boot {
-        epoch: 0x5eed + boots,
-        entropy: *b"0123456789abcdef",
-        write_verifier: (u64::from_be_bytes(*b"verifier") + u64::from(boots)).to_be_bytes(),
-        server_major: b"sim".to_vec(),
-        server_minor: 7,
-        server_scope: b"scope".to_vec(),
-    }
+    let verifier = u64::from_be_bytes(*b"verifier") + u64::from(boots);
+    Boot::new(0x5eed + boots, *b"0123456789abcdef", b"sim").with(|boot| {
+        boot.write_verifier = verifier.to_be_bytes();
+        boot.server_minor = 7;
+        boot.server_scope = b"scope".to_vec();
+    })
 }

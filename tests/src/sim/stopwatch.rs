@@ -44,5 +44,6 @@ pub(super) fn kind_of(input: &Input) -> &'static str {
         Input::Touched { .. } => "touch",
         Input::Admin(_) => "administration",
         Input::ReleasePanicked => "panic",
+        other => unreachable!("{other:?} is not known here"),
     }
 }

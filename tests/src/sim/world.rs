@@ -346,12 +346,7 @@ impl Sim {
             Input::ConnOpened { conn, .. } => self.known.push(*conn),
             Input::ConnClosed { conn } => self.known.retain(|known| known != conn),
             Input::Dialed { result, .. } => self.known.extend(result.ok()),
-            Input::Call(_)
-            | Input::CallbackReply(_)
-            | Input::Touched { .. }
-            | Input::Admin(_)
-            | Input::FsDone { .. }
-            | Input::ReleasePanicked => {}
+            _ => {}
         }
         let (engine, outbox, now) = (&mut self.engine, &mut self.outbox, at(self.now));
         let kind = stopwatch::kind_of(&input);
@@ -425,6 +420,7 @@ impl Sim {
                     self.bound.hear(&event);
                     self.events.push(event);
                 }
+                other => unreachable!("{other:?} is not known here"),
             }
         }
         self.outbox.clear();
@@ -450,6 +446,7 @@ impl Sim {
             Action::Known { conn } => write!(line, "known {conn}"),
             Action::Close { conn } => write!(line, "close {conn}"),
             Action::Event(event) => write!(line, "event {event:?}"),
+            other => unreachable!("{other:?} is not known here"),
         };
         line.push('\n');
         self.trace.extend_from_slice(line.as_bytes());

@@ -209,11 +209,10 @@ async fn a_client_is_dialled_over_ipv6_as_well(on: Transport) {
 on_each!(no_more_are_dialled_at_once_than_the_limit_and_for_no_longer);
 
 async fn no_more_are_dialled_at_once_than_the_limit_and_for_no_longer(on: Transport) {
-    let limits = Limits {
-        max_dials: 1,
-        dial_timeout: Duration::from_millis(500),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.max_dials = 1;
+        limits.dial_timeout = Duration::from_millis(500);
+    });
     let server = serve_files(on, patient(), limits, Arc::new(memory())).await;
     let start = Instant::now();
     let deaf = Client40::introduced_deaf(&server, b"deaf").await;
@@ -248,11 +247,10 @@ async fn dials_for_one_peer_are_paced(on: Transport) {
 on_each!(a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once);
 
 async fn a_stop_ends_what_was_dialled_and_what_is_being_dialled_at_once(on: Transport) {
-    let limits = Limits {
-        dial_timeout: Duration::from_secs(30),
-        stop_timeout: Duration::from_secs(30),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.dial_timeout = Duration::from_secs(30);
+        limits.stop_timeout = Duration::from_secs(30);
+    });
     let server = serve_files(on, patient(), limits, Arc::new(memory())).await;
     let (_holder, mut back, _) = holding(&server).await;
     let _deaf = Client40::introduced_deaf(&server, b"deaf").await;

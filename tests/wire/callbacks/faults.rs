@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use nfs4_driver::engine::Config;
 use nfs4_driver::engine::proto::client::CbReplyBuilder;
 use nfs4_driver::engine::proto::nfs4::Status;
 use nfs4_driver::engine::proto::nfs4::consts::{
@@ -55,10 +54,7 @@ async fn what_is_not_answered_in_time_waits_for_another_connection(on: Transport
 on_each!(a_late_answer_settles_the_seqid_and_is_counted);
 
 async fn a_late_answer_settles_the_seqid_and_is_counted(on: Transport) {
-    let config = Config {
-        callback_pause: Duration::from_secs(60),
-        ..quick()
-    };
+    let config = quick().with(|config| config.callback_pause = Duration::from_secs(60));
     let server = serve(on, config).await;
     let (mut client, late) = called(&server).await;
     flags_become(&mut client, DOWN).await;
@@ -86,10 +82,7 @@ async fn an_answer_with_delay_brings_the_same_again(on: Transport) {
 on_each!(how_long_it_waits_is_a_setting);
 
 async fn how_long_it_waits_is_a_setting(on: Transport) {
-    let config = Config {
-        callback_pause: Duration::from_millis(400),
-        ..patient()
-    };
+    let config = patient().with(|config| config.callback_pause = Duration::from_millis(400));
     let server = serve(on, config).await;
     let (mut client, mut last) = called(&server).await;
     for pause in [400, 800] {

@@ -42,27 +42,20 @@ async fn serve_files(
 }
 
 fn memory() -> MemFs {
-    MemFs::new(MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(1, 64 << 20)
-    })
+    MemFs::new(MemFsConfig::new(1, 64 << 20).with(|files| files.root_mode = 0o777))
 }
 
 /// Answers are late, and callbacks come again, soon enough for a test.
 fn quick() -> Config {
-    Config {
-        callback_timeout: Duration::from_millis(300),
-        callback_pause: Duration::from_millis(50),
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.callback_timeout = Duration::from_millis(300);
+        config.callback_pause = Duration::from_millis(50);
+    })
 }
 
 /// Answers are never late.
 fn patient() -> Config {
-    Config {
-        callback_timeout: Duration::from_secs(60),
-        ..quick()
-    }
+    quick().with(|config| config.callback_timeout = Duration::from_secs(60))
 }
 
 /// A client that can be called back.

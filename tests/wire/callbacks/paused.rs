@@ -104,10 +104,7 @@ async fn serve(on: Transport, max_in_flight: u32) -> (Running, Arc<Holding>) {
         holding: AtomicBool::new(false),
         memory: memory(),
     });
-    let limits = Limits {
-        max_in_flight,
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| limits.max_in_flight = max_in_flight);
     let server = serve_files(on, patient(), limits, Arc::clone(&files) as _).await;
     (server, files)
 }

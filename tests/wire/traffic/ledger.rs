@@ -36,10 +36,7 @@ pub(crate) enum Change {
 
 impl Ledger {
     pub(crate) fn new() -> Ledger {
-        let config = MemFsConfig {
-            root_mode: 0o777,
-            ..MemFsConfig::new(1, 64 << 20)
-        };
+        let config = MemFsConfig::new(1, 64 << 20).with(|files| files.root_mode = 0o777);
         Ledger {
             fs: MemFs::new(config),
             executions: Mutex::default(),

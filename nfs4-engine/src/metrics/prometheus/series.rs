@@ -124,10 +124,10 @@ impl Series {
             ),
             &["type", "reason"],
         )?;
-        let reasons = RecallReason::ALL.map(RecallReason::label);
         let of_kind = |kind| {
+            let reasons = RecallReason::ALL.iter().map(|reason| reason.label());
             let counters = reasons.map(|reason| recalled.with_label_values(&[kind, reason]));
-            counters.into_iter().collect()
+            counters.collect()
         };
         let delegations_recalled = kinds.map(of_kind).into_iter().collect();
         let revoked = IntCounterVec::new(
@@ -155,14 +155,20 @@ impl Series {
                 "Sessions created",
             ))?,
             sessions_active: IntGauge::with_opts(opts("sessions_active", "Sessions"))?,
-            sessions_destroyed: resolve(&destroyed, SessionGone::ALL.map(SessionGone::label)),
+            sessions_destroyed: resolve(
+                &destroyed,
+                SessionGone::ALL.iter().map(|reason| reason.label()),
+            ),
             destroyed,
             sessions_duration: BucketHistogram::new(
                 name("sessions_duration_seconds"),
                 "Lifetimes of the sessions that ended",
             )?,
             sequences: IntCounter::with_opts(opts("sequence_total", "SEQUENCE operations"))?,
-            sequence_errors: resolve(&errors, SequenceError::ALL.map(SequenceError::label)),
+            sequence_errors: resolve(
+                &errors,
+                SequenceError::ALL.iter().map(|error| error.label()),
+            ),
             errors,
             replay_hits: IntCounter::with_opts(opts(
                 "replay_hits_total",
@@ -178,7 +184,7 @@ impl Series {
             ))?,
             binds: resolve(&bound, Direction::ALL.map(Direction::label)),
             bound,
-            unbinds: resolve(&unbound, Unbound::ALL.map(Unbound::label)),
+            unbinds: resolve(&unbound, Unbound::ALL.iter().map(|reason| reason.label())),
             unbound,
             connections_bound: IntGaugeVec::new(
                 opts("connections_bound", "Connections bound to a session"),
@@ -272,9 +278,13 @@ impl Series {
     }
 }
 
-fn resolve<const N: usize>(family: &IntCounterVec, labels: [&str; N]) -> Vec<IntCounter> {
+fn resolve<'a>(
+    family: &IntCounterVec,
+    labels: impl IntoIterator<Item = &'a str>,
+) -> Vec<IntCounter> {
+    let labels = labels.into_iter();
     let resolved = labels.map(|label| family.with_label_values(&[label]));
-    resolved.into_iter().collect()
+    resolved.collect()
 }
 
 /// The series, as a registry holds them.

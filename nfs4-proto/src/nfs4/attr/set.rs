@@ -137,6 +137,7 @@ settable! {
 
 /// Why attributes cannot be set: the peer's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AttrError {
     /// The attribute is unknown or not supported: `NFS4ERR_ATTRNOTSUPP`.
     #[error("attribute {0} is not supported")]

@@ -47,13 +47,12 @@ impl Deed {
             Chmod | ChownAndChmod(_) | TruncateAndChmod => Some(mode),
             _ => None,
         };
-        let set = SetAttrs {
-            uid,
-            gid,
-            size,
-            mode,
-            ..none
-        };
+        let set = none.with(|set| {
+            set.uid = uid;
+            set.gid = gid;
+            set.size = size;
+            set.mode = mode;
+        });
         user.set(fh, set).map(drop)
     }
 }
@@ -67,11 +66,10 @@ fn after(kind: Kind, mode: u32, user: &User, deed: Deed) -> u32 {
         Kind::Fifo => root.make(root.top(), "it", NewNode::Fifo),
     };
     let fh = fh.unwrap();
-    let set = SetAttrs {
-        uid: Some(ALICE),
-        gid: Some(GROUP),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| {
+        set.uid = Some(ALICE);
+        set.gid = Some(GROUP);
+    });
     root.set(fh, set).unwrap();
     assert_eq!(root.chmod(fh, mode).unwrap().mode, mode);
     deed.of(user, fh, mode).unwrap();

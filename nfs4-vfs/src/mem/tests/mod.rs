@@ -46,10 +46,7 @@ fn root() -> User {
 }
 
 fn with_capacity(capacity: u64) -> User {
-    let config = MemFsConfig {
-        root_mode: 0o777,
-        ..MemFsConfig::new(42, capacity)
-    };
+    let config = MemFsConfig::new(42, capacity).with(|files| files.root_mode = 0o777);
     let cred = Arc::new(Credential::sys(0, 0, &[]));
     User {
         fs: Arc::new(MemFs::new(config)),
@@ -75,11 +72,8 @@ impl User {
 
     fn ask(&self, op: FsOp) -> FsResult {
         let call = op.call();
-        let answer = self.fs.answer(FsRequest {
-            cred: Arc::clone(&self.cred),
-            now: self.now,
-            op,
-        });
+        let request = FsRequest::new(Arc::clone(&self.cred), self.now, op);
+        let answer = self.fs.answer(request);
         answer.inspect_err(|error| {
             let in_contract = call.may_answer(*error);
             assert!(in_contract, "{call:?} may not answer {error:?}");
@@ -93,10 +87,7 @@ impl User {
     fn attrs(&self, fh: FsHandle) -> Result<Attrs, FsError> {
         match self.ask(FsOp::GetAttrs {
             fh,
-            want: Want {
-                attrs: true,
-                stat: false,
-            },
+            want: Want::ATTRS,
         })? {
             FsReply::Attrs { attrs, stat: None } => Ok(attrs),
             other => panic!("{other:?}"),
@@ -115,23 +106,11 @@ impl User {
     }
 
     fn chmod(&self, fh: FsHandle, mode: u32) -> Result<Attrs, FsError> {
-        self.set(
-            fh,
-            SetAttrs {
-                mode: Some(mode),
-                ..SetAttrs::default()
-            },
-        )
+        self.set(fh, SetAttrs::default().with(|set| set.mode = Some(mode)))
     }
 
     fn truncate(&self, fh: FsHandle, size: u64) -> Result<Attrs, FsError> {
-        self.set(
-            fh,
-            SetAttrs {
-                size: Some(size),
-                ..SetAttrs::default()
-            },
-        )
+        self.set(fh, SetAttrs::default().with(|set| set.size = Some(size)))
     }
 
     fn lookup(&self, dir: FsHandle, name: &str) -> Result<FsHandle, FsError> {
@@ -184,11 +163,7 @@ impl User {
     ) -> Result<Opened, FsError> {
         match self.ask(FsOp::Open {
             target,
-            how: OpenHow {
-                read,
-                write,
-                create,
-            },
+            how: OpenHow::new(read, write, create),
         })? {
             FsReply::Opened(opened) => Ok(opened),
             other => panic!("{other:?}"),

@@ -86,10 +86,7 @@ fn a_handle_that_was_never_issued_is_refused() {
 }
 
 fn with_entropy(entropy: [u8; 16]) -> User {
-    let config = MemFsConfig {
-        entropy,
-        ..MemFsConfig::new(42, MIB)
-    };
+    let config = MemFsConfig::new(42, MIB).with(|files| files.entropy = entropy);
     User {
         fs: Arc::new(MemFs::new(config)),
         ..root()
@@ -277,10 +274,7 @@ fn links_are_counted_and_bounded() {
 fn open_creates_finds_or_refuses_a_file() {
     let user = root();
     let top = user.top();
-    let set = SetAttrs {
-        mode: Some(0o444),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| set.mode = Some(0o444));
     assert_eq!(
         user.open_name(top, "f", Creation::No).err(),
         Some(FsError::NotFound)

@@ -95,10 +95,7 @@ fn the_owner_reads_and_writes_without_an_open_in_any_mode() {
     alice.chmod(fh, 0o010).unwrap();
     assert_eq!(io(&bob, Authority::Credential), (denied, Ok(())));
     assert_eq!(bob.truncate(fh, 0).err(), Some(FsError::AccessDenied));
-    let set = SetAttrs {
-        size: Some(0),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| set.size = Some(0));
     bob.ask(FsOp::SetAttrs {
         fh,
         set,
@@ -183,10 +180,7 @@ fn new_entries_of_a_setgid_directory_get_its_group() {
     assert_eq!((sub.uid, sub.gid, sub.mode), (1002, 100, 0o2755));
     assert_eq!((file.uid, file.gid, file.mode), (1002, 100, 0o644));
     // A setgid program of a group that Carol is not in.
-    let set = SetAttrs {
-        mode: Some(0o2755),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| set.mode = Some(0o2755));
     let opened = carol
         .open_name(dir, "program", Creation::Guarded(set))
         .unwrap();
@@ -199,14 +193,8 @@ fn new_entries_of_a_setgid_directory_get_its_group() {
 fn only_the_superuser_gives_files_away() {
     let (root, alice, bob, carol) = people();
     let file = bob.touch(root.top(), "f").unwrap();
-    let uid = |uid| SetAttrs {
-        uid: Some(uid),
-        ..SetAttrs::default()
-    };
-    let gid = |gid| SetAttrs {
-        gid: Some(gid),
-        ..SetAttrs::default()
-    };
+    let uid = |uid| SetAttrs::default().with(|set| set.uid = Some(uid));
+    let gid = |gid| SetAttrs::default().with(|set| set.gid = Some(gid));
     let refused = Some(FsError::NotPermitted);
     assert_eq!(bob.set(file, uid(1000)).err(), refused);
     assert_eq!(bob.set(file, gid(300)).err(), refused);
@@ -215,10 +203,7 @@ fn only_the_superuser_gives_files_away() {
     bob.set(file, uid(1001)).unwrap();
     assert_eq!(bob.set(file, gid(100)).unwrap().gid, 100);
     assert_eq!(root.set(file, uid(1000)).unwrap().uid, 1000);
-    let set = SetAttrs {
-        uid: Some(7),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| set.uid = Some(7));
     let create = Creation::Guarded(set);
     assert_eq!(bob.open_name(root.top(), "g", create).err(), refused);
     assert_eq!(
@@ -262,10 +247,11 @@ fn writers_set_times_to_now_and_only_the_owner_to_others() {
         seconds: -5,
         nanos: 1,
     });
-    let set = |time| SetAttrs {
-        accessed: time,
-        modified: time,
-        ..SetAttrs::default()
+    let set = |time| {
+        SetAttrs::default().with(|set| {
+            set.accessed = time;
+            set.modified = time;
+        })
     };
     alice.chmod(file, 0o664).unwrap();
     assert_eq!(
@@ -300,18 +286,16 @@ fn changes_of_attributes_are_all_or_none() {
     alice.write(file, 0, b"hello").unwrap();
     alice.chmod(file, 0o666).unwrap();
     let before = alice.attrs(file).unwrap();
-    let set = SetAttrs {
-        size: Some(1),
-        mode: Some(0o777),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| {
+        set.size = Some(1);
+        set.mode = Some(0o777);
+    });
     assert_eq!(bob.set(file, set).err(), Some(FsError::NotPermitted));
-    let set = SetAttrs {
-        size: Some(1),
-        mode: Some(0o600),
-        uid: Some(5),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| {
+        set.size = Some(1);
+        set.mode = Some(0o600);
+        set.uid = Some(5);
+    });
     assert_eq!(alice.set(file, set).err(), Some(FsError::NotPermitted));
     assert_eq!(alice.attrs(file).unwrap(), before);
     assert_eq!(alice.read(file), "hello");
@@ -320,10 +304,7 @@ fn changes_of_attributes_are_all_or_none() {
 #[test]
 fn a_new_file_is_open_whatever_its_mode() {
     let (_, alice, bob, _) = people();
-    let set = SetAttrs {
-        mode: Some(0o444),
-        ..SetAttrs::default()
-    };
+    let set = SetAttrs::default().with(|set| set.mode = Some(0o444));
     let opened = alice
         .open_name(alice.top(), "f", Creation::Guarded(set))
         .unwrap();

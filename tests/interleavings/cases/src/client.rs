@@ -19,14 +19,7 @@ use crate::park::Park;
 
 /// A node with this file system, on a clock that stands still.
 pub fn node(files: Arc<dyn Backend>) -> Node {
-    let boot = Boot {
-        epoch: 1,
-        entropy: [7; 16],
-        write_verifier: [1; 8],
-        server_major: b"interleavings".to_vec(),
-        server_minor: 0,
-        server_scope: b"interleavings".to_vec(),
-    };
+    let boot = Boot::new(1, [7; 16], b"interleavings");
     let exports = vec![Export::new("/", files)];
     let engine = Engine::new(boot, Config::default(), exports, Now::default()).unwrap();
     let clock = Arc::new(ManualClock::default());
