@@ -1,6 +1,7 @@
 //! The part of a connection that is not its socket.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -67,6 +68,17 @@ pub struct Connection {
     closed: bool,
     /// The stream's own buffer is empty.
     pub(crate) flushed: bool,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("conn", &self.id())
+            .field("peer", &self.peer)
+            .field("stopping", &self.stopping)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Connection {

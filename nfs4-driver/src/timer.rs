@@ -1,5 +1,6 @@
 //! Leases and other deadlines of the engine.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -16,6 +17,12 @@ use crate::timer_wakers::{Slot, lock};
 pub struct Timer {
     node: Arc<Shared>,
     slot: Arc<Slot>,
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").finish_non_exhaustive()
+    }
 }
 
 impl Timer {

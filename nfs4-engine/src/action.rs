@@ -161,6 +161,15 @@ pub struct Outbox {
     pub(crate) now: Now,
 }
 
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("replies", &self.replies.len())
+            .field("others", &self.others.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Outbox {
     /// An empty one.
     pub fn new() -> Outbox {

@@ -1,11 +1,12 @@
 //! What distinguishes a start of the server from any other.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use nfs4_proto::nfs4::consts::NFS4_OPAQUE_LIMIT;
 
 /// What makes this run of the server different from any other; read once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Boot {
     /// Different at every start, never zero: it is in every id that the engine mints, so that an id
@@ -44,6 +45,25 @@ pub enum BootFault {
     },
 }
 
+/// Without the entropy, which no client may know.
+impl fmt::Debug for Boot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Boot")
+            .field("epoch", &self.epoch)
+            .field("write_verifier", &self.write_verifier)
+            .field(
+                "server_major",
+                &format_args!("{}", self.server_major.escape_ascii()),
+            )
+            .field("server_minor", &self.server_minor)
+            .field(
+                "server_scope",
+                &format_args!("{}", self.server_scope.escape_ascii()),
+            )
+            .finish_non_exhaustive()
+    }
+}
+
 impl Boot {
     /// A start of the server with these names: `server` is `so_major_id` and `eir_server_scope`, and
     /// `so_minor_id` is zero. Unstable writes count as lost with every start: the write verifier is
@@ -79,5 +99,18 @@ impl Boot {
             .filter(|(_, len)| !(1..=NFS4_OPAQUE_LIMIT).contains(len));
         let identities = wrong.map(|(name, len)| BootFault::Identity { name, len });
         epoch.into_iter().chain(identities).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    #[test]
+    fn the_entropy_is_not_shown() {
+        let shown = format!("{:?}", Boot::new(1, [0xab; 16], "files"));
+        assert!(shown.contains("files") && !shown.contains("171"), "{shown}");
     }
 }

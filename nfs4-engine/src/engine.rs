@@ -30,6 +30,14 @@ pub struct Engine {
     start: Start,
 }
 
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("tables", &self.table_lengths())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why an engine cannot start: all faults of its arguments, not just the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,5 +1,10 @@
 //! Scenarios, properties, wire tests and layer tests of the nfs4 workspace.
 
+#![expect(
+    missing_debug_implementations,
+    reason = "no program outside uses it, and what a test prints is what it compares"
+)]
+
 pub mod counting;
 pub mod crowd;
 pub mod fuzzing;

@@ -6,6 +6,7 @@ mod squash;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 pub(crate) use self::pseudo::PseudoFs;
 pub use self::squash::Squash;
@@ -90,6 +91,16 @@ pub(crate) enum Route<'a> {
     Pseudo(&'a PseudoFs),
     /// To none, because of this error.
     Refused(FsError),
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Export")
+            .field("path", &self.path)
+            .field("read_only", &self.read_only)
+            .field("squash", &self.squash)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Export {

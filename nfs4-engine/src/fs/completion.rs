@@ -55,6 +55,15 @@ impl Completion {
     }
 }
 
+impl fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("ticket", &self.ticket)
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(sink) = self.sink.take() {

@@ -53,7 +53,7 @@ use table::Table;
 use crate::buffers::BufferPool;
 
 /// The settings of a [`MemFs`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemFsConfig {
     /// A number of this run of the server; handles of another run are stale.
@@ -71,6 +71,20 @@ pub struct MemFsConfig {
     pub root_gid: u32,
     /// The times of the root directory until it is changed.
     pub created: Wall,
+}
+
+/// Without the entropy, which no client may know.
+impl fmt::Debug for MemFsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemFsConfig")
+            .field("epoch", &self.epoch)
+            .field("capacity", &self.capacity)
+            .field("root_mode", &self.root_mode)
+            .field("root_uid", &self.root_uid)
+            .field("root_gid", &self.root_gid)
+            .field("created", &self.created)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MemFsConfig {
