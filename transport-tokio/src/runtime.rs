@@ -37,7 +37,7 @@ impl Runtime for Tokio {
         TcpStream::connect(target).await.map(TokioStream::tcp)
     }
 
-    fn give_way(&self, cx: &mut Context<'_>) -> bool {
+    fn give_way(&self, cx: &mut Context<'_>, _: &mut TokioSleep) -> bool {
         // To wake the task itself would do, but then a runtime that has always something to do checks
         // its sockets once in 61 polls: this has it look before the task is polled again.
         pin!(yield_now()).poll(cx).is_pending()

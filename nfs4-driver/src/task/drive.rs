@@ -20,6 +20,7 @@ pub(crate) struct Drive<R: Runtime, S> {
     /// None once it is closed.
     connection: Option<Connection>,
     tick: R::Sleep,
+    pause: R::Sleep,
     stopping: bool,
     /// Dropped last: then the connection is closed.
     member: Member,
@@ -36,6 +37,7 @@ impl<R: Runtime, S: PollStream> Drive<R, S> {
         // An error comes again when the sleep is over.
         tick.set(connection.tick().unwrap_or_default());
         Drive {
+            pause: runtime.sleep(),
             runtime,
             stream,
             connection: Some(connection),
@@ -67,6 +69,7 @@ impl<R: Runtime, S: PollStream> Drive<R, S> {
         let waker = cx.waker();
         let mut polled = Polled {
             runtime: &self.runtime,
+            pause: &mut self.pause,
             stream: &mut self.stream,
             cx: &mut Context::from_waker(waker),
         };
@@ -105,8 +108,9 @@ impl<R: Runtime, S: PollStream> Future for Drive<R, S> {
 }
 
 /// A stream during one poll of its task.
-struct Polled<'a, 'b, R, S> {
+struct Polled<'a, 'b, R: Runtime, S> {
     runtime: &'a R,
+    pause: &'a mut R::Sleep,
     stream: &'a mut S,
     cx: &'a mut Context<'b>,
 }
@@ -121,7 +125,7 @@ impl<R: Runtime, S: PollStream> Stream for Polled<'_, '_, R, S> {
     }
 
     fn give_way(&mut self) -> bool {
-        self.runtime.give_way(self.cx)
+        self.runtime.give_way(self.cx, self.pause)
     }
 
     fn flush(&mut self) -> Poll<io::Result<()>> {

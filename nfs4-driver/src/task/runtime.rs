@@ -21,9 +21,9 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// Connects to an address; the caller limits the time.
     fn dial(&self, target: SocketAddr) -> impl Future<Output = io::Result<Self::Dialled>> + Send;
 
-    /// Lets other tasks run before this one is polled again. Returns `false` if the task may go on
-    /// at once.
-    fn give_way(&self, cx: &mut Context<'_>) -> bool;
+    /// Lets other tasks run, and the runtime check its sockets, before this task is polled again;
+    /// `pause` is the task's own, for that only. Returns `false` if the task may go on at once.
+    fn give_way(&self, cx: &mut Context<'_>, pause: &mut Self::Sleep) -> bool;
 
     /// Logs that the time to stop is over, and that so many connections are cut off.
     fn cut_off(&self, connections: usize);

@@ -29,7 +29,7 @@ pub(crate) async fn run_timer<R: Runtime>(runtime: R, mut timer: Timer, mut memb
                 }
                 Ok(None) => return Poll::Pending,
                 Ok(Some(Duration::ZERO)) => {
-                    if runtime.give_way(cx) {
+                    if runtime.give_way(cx, &mut pause) {
                         return Poll::Pending;
                     }
                 }
