@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use nfs4_tests::counting::Counting;
 
-/// Makes two tests of a function over a `Transport`.
+/// Makes a test of a function over each `Transport`.
 macro_rules! on_each {
     ($name:ident) => {
         mod $name {
@@ -20,6 +20,11 @@ macro_rules! on_each {
             #[test]
             fn threads() {
                 super::$name(Transport::Threads);
+            }
+
+            #[test]
+            fn async_std() {
+                super::$name(Transport::AsyncStd);
             }
         }
     };
