@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nfs4_driver::Limits;
 use nfs4_driver::engine::proto::rpc::Mark;
 use tokio::net::TcpSocket;
+use tokio::sync::Mutex;
 
 use crate::log;
 use crate::peer::{Peer, fragments};
@@ -15,6 +16,7 @@ use crate::server::{PATIENCE, Running, Transport};
 on_each!(unsent_replies_of_one_peer_leave_room_for_another);
 
 async fn unsent_replies_of_one_peer_leave_room_for_another(on: Transport) {
+    let _alone = ALONE.lock().await;
     let server = Running::start(on, limits()).await;
     let mut greedy = Vec::new();
     for _ in 0..24 {
@@ -39,6 +41,7 @@ async fn unsent_replies_of_one_peer_leave_room_for_another(on: Transport) {
 on_each!(unfinished_records_of_one_peer_leave_room_for_another);
 
 async fn unfinished_records_of_one_peer_leave_room_for_another(on: Transport) {
+    let _alone = ALONE.lock().await;
     let server = Running::start(on, limits()).await;
     let record = [
         &Mark {
@@ -72,6 +75,7 @@ on_each!(many_peers_that_are_slow_leave_room_for_another);
 
 /// Each peer has half of what the ones before it have left; the slow ones go.
 async fn many_peers_that_are_slow_leave_room_for_another(on: Transport) {
+    let _alone = ALONE.lock().await;
     let server = Running::start(on, limits()).await;
     let mut greedy = Vec::new();
     for peer in 10..26 {
@@ -121,6 +125,9 @@ async fn connect_from(own: &str, server: SocketAddr) -> Peer {
     socket.bind(own.parse().unwrap()).unwrap();
     Peer::on(socket.connect(server).await.unwrap())
 }
+
+/// One test at a time: what is slow is slow compared with others, on a machine that has time for them.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// What strangers may make the node hold, in bytes.
 const HELD: u64 = 1 << 20;
