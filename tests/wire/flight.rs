@@ -54,32 +54,6 @@ async fn of_one_connection_32_are_in_flight_and_no_other_notices(on: Transport) 
     );
 }
 
-on_each!(answers_of_another_thread_come_through);
-
-async fn answers_of_another_thread_come_through(on: Transport) {
-    let files = Arc::new(Held::default());
-    let server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
-    let mut peer = Peer::connect(server.address).await;
-    let mut session = Session::establish(&mut peer, b"threads").await;
-    files.hold(true);
-    for _ in 0..50 {
-        peer.send(&[session.getattr(0), session.getattr(1)].concat())
-            .await;
-        wait_for(&files, 2).await;
-        let (first, second) = (files.take(0), files.take(0));
-        let other = std::thread::spawn(move || second.complete(Ok(root_attrs())));
-        first.complete(Ok(root_attrs()));
-        other.join().unwrap();
-        let mut seen = [false; 2];
-        for _ in 0..2 {
-            let (slot, result) = outcome(&peer.record().await.unwrap());
-            assert_eq!(result, Ok(()));
-            seen[slot as usize] = true;
-        }
-        assert_eq!(seen, [true; 2]);
-    }
-}
-
 on_each!(
     answers_at_once_and_late_ones_mix,
     flavor = "multi_thread",
@@ -109,27 +83,6 @@ async fn answers_at_once_and_late_ones_mix(on: Transport) {
     }
     while let Some(done) = peers.join_next().await {
         done.unwrap();
-    }
-}
-
-on_each!(no_more_start_than_the_limit);
-
-async fn no_more_start_than_the_limit(on: Transport) {
-    let files = Arc::new(Held::default());
-    let limits = Limits::default().with(|limits| limits.max_in_flight = 4);
-    let server = Running::serve(on, limits, Arc::clone(&files) as _).await;
-    let mut peer = Peer::connect(server.address).await;
-    let mut session = Session::establish(&mut peer, b"limit").await;
-    files.hold(true);
-    let calls: Vec<u8> = (0..10).flat_map(|slot| session.getattr(slot)).collect();
-    peer.send(&calls).await;
-    for answered in 0..10 {
-        wait_for(&files, 4.min(10 - answered)).await;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        assert_eq!(files.waiting(), 4.min(10 - answered));
-        files.take(0).complete(Ok(root_attrs()));
-        let record = peer.record().await.unwrap();
-        assert_eq!(outcome(&record), (answered as u32, Ok(())));
     }
 }
 

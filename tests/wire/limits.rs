@@ -1,6 +1,6 @@
 //! Each limit, seen from the other end of a socket.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nfs4_driver::Limits;
 use tokio::time::timeout;
@@ -18,14 +18,14 @@ fn these_are_the_limits() {
         "max_connections_per_peer", // tests/attacks
         "max_record",
         "max_fragments",
-        "max_in_flight",           // flight
+        "max_in_flight",           // tests/drivers
         "max_reply",               // flight
         "max_unsent",              // flight
         "max_unsent_by_strangers", // budget
         "max_held",                // budget
         "max_held_by_strangers",   // budget
         "max_pooled",              // tests/leaks
-        "idle_timeout",
+        "idle_timeout", // tests/drivers
         "stall_timeout",
         "max_dials",    // callbacks/dialled
         "dial_timeout", // callbacks/dialled
@@ -121,22 +121,6 @@ async fn a_record_has_as_many_fragments_as_the_limit(on: Transport) {
     let fifths = fragments(&message, message.len().div_ceil(5));
     peer.send(&fifths).await;
     peer.is_closed().await;
-}
-
-on_each!(an_idle_connection_is_closed_and_a_busy_one_is_not);
-
-async fn an_idle_connection_is_closed_and_a_busy_one_is_not(on: Transport) {
-    let limits = Limits::default().with(|limits| limits.idle_timeout = Duration::from_millis(200));
-    let server = Running::start(on, limits).await;
-    let mut idle = Peer::connect(server.address).await;
-    let mut busy = Peer::connect(server.address).await;
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(600) {
-        assert!(busy.is_served().await);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    idle.is_closed().await;
-    assert!(busy.is_served().await);
 }
 
 on_each!(a_connection_that_was_quiet_is_served_as_before);

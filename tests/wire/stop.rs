@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nfs4_driver::Limits;
+use nfs4_driver::engine::proto::nfs4::Bitmap;
 use nfs4_driver::engine::proto::nfs4::args::GetAttr;
-use nfs4_driver::engine::proto::nfs4::{Bitmap, Op, Status};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::caller::Caller;
-use crate::files::{Held, root_attrs};
+use crate::files::Held;
 use crate::flight::wait_for;
 use crate::log;
 use crate::peer::Peer;
 use crate::server::{Running, Transport};
-use crate::session::{Session, outcome};
+use crate::session::Session;
 
 on_each!(a_stopped_server_accepts_nothing_and_ends);
 
@@ -27,57 +27,6 @@ async fn a_stopped_server_accepts_nothing_and_ends(on: Transport) {
     peer.is_closed().await;
     assert!(TcpStream::connect(server.address).await.is_err());
     assert_eq!(server.node.connections(), Ok(0));
-    assert_eq!(server.ended().await, Ok(()));
-}
-
-on_each!(what_is_in_flight_is_answered_first);
-
-async fn what_is_in_flight_is_answered_first(on: Transport) {
-    let files = Arc::new(Held::default());
-    let mut server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
-    let mut peer = Peer::connect(server.address).await;
-    let mut session = Session::establish(&mut peer, b"stop").await;
-    files.hold(true);
-    peer.send(&session.getattr(0)).await;
-    wait_for(&files, 1).await;
-    server.stop();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(server.node.connections(), Ok(1));
-    files.take(0).complete(Ok(root_attrs()));
-    assert_eq!(outcome(&peer.record().await.unwrap()), (0, Ok(())));
-    peer.is_closed().await;
-    assert_eq!(server.ended().await, Ok(()));
-}
-
-on_each!(while_it_drains_new_work_is_told_to_come_back);
-
-async fn while_it_drains_new_work_is_told_to_come_back(on: Transport) {
-    let files = Arc::new(Held::default());
-    let mut server = Running::serve(on, Limits::default(), Arc::clone(&files) as _).await;
-    let mut client = Caller::mounted(server.address, b"busy").await;
-    let mut idle = Peer::connect(server.address).await;
-    assert!(idle.is_served().await);
-    files.hold(true);
-    let look = GetAttr {
-        attr_request: Bitmap::EMPTY,
-    };
-    let begun = client.request(1, |c| c.putrootfh().getattr(look));
-    client.peer.send(&begun).await;
-    wait_for(&files, 1).await;
-    server.stop();
-    idle.is_closed().await;
-    server.has_connections(1).await;
-    assert!(TcpStream::connect(server.address).await.is_err());
-    // It is read and answered all the same.
-    for _ in 0..3 {
-        client.call(|c| c).await.all_ok();
-        let reply = client.call(|c| c.putrootfh().getattr(look)).await;
-        assert_eq!(reply.last(), (Op::PutRootFh, Status::DELAY));
-    }
-    assert_eq!(files.waiting(), 1, "nothing new has begun");
-    files.take(0).complete(Ok(root_attrs()));
-    client.reply().await.all_ok();
-    client.peer.is_closed().await;
     assert_eq!(server.ended().await, Ok(()));
 }
 

@@ -6,33 +6,12 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use nfs4_driver::engine::{Config, Now};
-use nfs4_driver::{Limits, ManualClock, SystemClock};
+use nfs4_driver::{Limits, ManualClock};
 
 use crate::files::RootOnly;
 use crate::peer::{NULL, Peer};
-use crate::server::{PATIENCE, Running, Transport, node, node_of};
+use crate::server::{PATIENCE, Running, Transport, node};
 use crate::session::Session;
-
-on_each!(a_lease_expires_without_any_request);
-
-async fn a_lease_expires_without_any_request(on: Transport) {
-    let config = Config::default().with(|config| config.lease = Duration::from_secs(1));
-    let clock = Arc::new(SystemClock::new());
-    let node = node_of(config, Limits::default(), Arc::new(RootOnly), clock);
-    let server = Running::share(on, node).await;
-    let mut peer = Peer::connect(server.address).await;
-    Session::establish(&mut peer, b"silent").await;
-    assert_eq!(server.node.table_lengths().unwrap().sessions, 1);
-    let gone = async {
-        while server.node.table_lengths().unwrap().clients > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone)
-        .await
-        .expect("the client is thrown out");
-    assert_eq!(server.node.table_lengths().unwrap().sessions, 0);
-}
 
 on_each!(a_timer_is_woken_only_for_an_earlier_deadline);
 
