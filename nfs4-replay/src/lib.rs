@@ -11,8 +11,9 @@
 //! and its actions contain them, so a log without them takes a second engine that is given other
 //! names.
 //!
-//! The binary is [`main`] and nothing else.
+//! The binary is the function `main` of the feature `cli`, and nothing else.
 
+#[cfg(feature = "cli")]
 mod cli;
 mod compound;
 #[cfg(feature = "__fuzz")]
@@ -25,6 +26,7 @@ mod replay;
 mod rewrite;
 mod show;
 
+#[cfg(feature = "cli")]
 pub use cli::main;
 pub use log::{Log, LogEnd, LogError};
 pub use replay::{Difference, ReplayError, Report, Verdict, replay};
