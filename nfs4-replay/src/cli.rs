@@ -124,6 +124,13 @@ fn replay_file(path: &Path) -> ExitCode {
         verdict,
     } = report;
     match verdict {
+        Verdict::Same(LogEnd::Panicked) => {
+            say(&format!(
+                "nfs4-replay: same: {entries} entries; the engine that was recorded panicked at the \
+                 last one, and this one does not"
+            ));
+            ExitCode::SUCCESS
+        }
         Verdict::Same(end) => {
             let seconds = since.elapsed().as_secs_f64();
             say(&format!(

@@ -116,6 +116,29 @@ fn the_first_action_that_differs_is_shown_with_both_sides() {
 }
 
 #[test]
+fn what_an_engine_was_given_when_it_panicked_is_given_to_another() {
+    let log = chaos(5);
+    let frames = bodies(&log);
+    // Its last entry has no actions, and nothing follows.
+    let mut last = frames[frames.len() - 2][..TIMERS_LEN].to_vec();
+    last[..4].copy_from_slice(&PANICKED.to_be_bytes());
+    last[ENTRY_HEAD..].copy_from_slice(&TIMERS);
+    let entries = frames.len() - 2;
+    let panicked = sealed(&log, frames[..entries].iter().copied().chain([&*last]));
+    let report = report_of(&panicked).expect("it can be replayed");
+    assert!(matches!(report.verdict, Verdict::Same(LogEnd::Panicked)));
+    assert_eq!(report.entries, entries as u64);
+}
+
+/// The kind of the frame of an entry at which the engine panicked.
+const PANICKED: u32 = 4;
+/// Number of bytes of an entry before its cause: the kind of its frame, and the time.
+const ENTRY_HEAD: usize = 24;
+/// A run of the timers, of one step.
+const TIMERS: [u8; 12] = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
+const TIMERS_LEN: usize = ENTRY_HEAD + TIMERS.len();
+
+#[test]
 fn what_no_driver_gives_is_refused() {
     let mut sim = Sim::new();
     sim.record_all();
