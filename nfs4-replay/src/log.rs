@@ -12,6 +12,12 @@ pub struct Log<R> {
     frame: Vec<u8>,
 }
 
+impl<R> fmt::Debug for Log<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").finish_non_exhaustive()
+    }
+}
+
 /// Why a log cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

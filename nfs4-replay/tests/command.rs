@@ -90,13 +90,8 @@ fn an_action_that_differs_ends_with_1_and_both_sides() {
         conn,
         peer: "127.0.0.1:1".to_owned(),
     };
-    let call = Input::Call(Call {
-        conn,
-        xid: 0x77,
-        cred: Credential::none().into(),
-        body: Bytes::from_static(&[0; 12]),
-        message_len: 52,
-    });
+    let body = Bytes::from_static(&[0; 12]);
+    let call = Input::Call(Call::new(conn, 0x77, Credential::none().into(), body, 52));
     for input in [opened, call] {
         journal.input(now, &input, silent);
         journal.caused(silent);

@@ -18,7 +18,7 @@ fn files(path: &str) -> Export {
 #[track_caller]
 fn refused(boot: Boot, config: Config, exports: Vec<Export>) -> StartError {
     let engine = Engine::new(boot, config, exports, Now::default());
-    engine.err().expect("it does not start")
+    engine.expect_err("it does not start")
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn these_are_the_limits() {
         "max_held",                // budget
         "max_held_by_strangers",   // budget
         "max_pooled",              // tests/leaks
-        "idle_timeout", // tests/drivers
+        "idle_timeout",            // tests/drivers
         "stall_timeout",
         "max_dials",    // callbacks/dialled
         "dial_timeout", // callbacks/dialled

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
 use nfs4_proto::xdr::Writer;
@@ -27,6 +28,12 @@ pub struct Journal {
     before: (usize, usize),
     /// Where the actions of the last entry are.
     actions: Range<usize>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").finish_non_exhaustive()
+    }
 }
 
 impl Journal {

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::entry::{Actions, Cause};
 use super::journal::Journal;
@@ -21,6 +22,12 @@ pub struct Rerun {
     /// The listings that the file systems would fill, by their numbers.
     listings: BTreeMap<u32, DirWriter>,
     connections: BTreeSet<ConnId>,
+}
+
+impl fmt::Debug for Rerun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rerun").finish_non_exhaustive()
+    }
 }
 
 /// Why an entry cannot be repeated.
