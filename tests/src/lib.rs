@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod hot;
 pub mod live;
 pub mod sim;
+pub mod tree;
 
 #[doc(hidden)]
 pub use nfs4_proto::nfs4::{Op, any::ResOp, res::Outcome};

@@ -24,4 +24,4 @@ pub use latency::Latencies;
 pub use memory::Memory;
 pub use probe::Probe;
 pub use scene::{Scene, attack_time};
-pub use server::{Serving, Transport, engine_of};
+pub use server::{Serving, Transport, engine_of, runtime};

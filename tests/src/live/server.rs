@@ -56,23 +56,28 @@ impl Serving {
             Transport::AsyncStd => Serving::on_async_std(node),
             Transport::Threads => {
                 let server = threads::Server::bind("127.0.0.1:0", node).expect("a free port");
-                Serving {
-                    address: server.local_addr().expect("it is bound"),
-                    stop: Stop::Threads(server.stop_handle()),
-                    thread: Some(thread::spawn(|| server.serve().expect("the engine lives"))),
-                }
+                Serving::of_threads(server)
             }
         }
     }
 
     fn on_tokio(node: Node) -> Serving {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = runtime();
         let server = runtime.block_on(on_tokio::Server::bind("127.0.0.1:0", node));
-        let server = server.expect("a free port");
+        Serving::of_runtime(runtime, server.expect("a free port"))
+    }
+
+    /// Serves on these threads.
+    pub fn of_threads(server: threads::Server) -> Serving {
+        Serving {
+            address: server.local_addr().expect("it is bound"),
+            stop: Stop::Threads(server.stop_handle()),
+            thread: Some(thread::spawn(|| server.serve().expect("the engine lives"))),
+        }
+    }
+
+    /// Serves on this runtime, which ends with the server.
+    pub fn of_runtime(runtime: Runtime, server: on_tokio::Server) -> Serving {
         let address = server.local_addr().expect("it is bound");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
@@ -128,6 +133,15 @@ impl Drop for Serving {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A runtime of two threads.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 /// An engine with one export and these settings.
