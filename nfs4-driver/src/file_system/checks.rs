@@ -30,14 +30,26 @@ impl<F: FileSystem> Host<F> {
         caller: &Caller,
         dir: FsHandle,
     ) -> Result<Attrs, FsError> {
+        let attrs = self.directory(caller, dir).await?;
+        self.may_change(caller, &attrs)?;
+        Ok(attrs)
+    }
+
+    /// The attributes of a directory.
+    pub(super) async fn directory(&self, caller: &Caller, dir: FsHandle) -> Result<Attrs, FsError> {
         let attrs = self.fs.getattr(caller.clone(), dir).await?;
-        if self.checks() {
-            if attrs.kind != FileKind::Directory {
-                return Err(FsError::NotDirectory);
-            }
-            Protection::from(&attrs).require(&caller.cred, Rights::CHANGE_ENTRIES)?;
+        if self.checks() && attrs.kind != FileKind::Directory {
+            return Err(FsError::NotDirectory);
         }
         Ok(attrs)
+    }
+
+    /// Checks that the user may change the entries of a directory with these attributes.
+    pub(super) fn may_change(&self, caller: &Caller, dir: &Attrs) -> Result<(), FsError> {
+        if !self.checks() {
+            return Ok(());
+        }
+        Protection::from(dir).require(&caller.cred, Rights::CHANGE_ENTRIES)
     }
 
     /// Checks that the user may remove the object of a name from a directory with the sticky bit.

@@ -109,17 +109,25 @@ impl<F: FileSystem> Host<F> {
         (from_dir, from): (FsHandle, Bytes),
         (to_dir, to): (FsHandle, Bytes),
     ) -> FsResult {
-        let above_from = self.changed_dir(&caller, from_dir).await?;
-        let above_to = if to_dir == from_dir {
-            above_from
+        let (above_from, above_to) = if to_dir == from_dir {
+            let above = self.directory(&caller, from_dir).await?;
+            (above, above)
         } else {
-            self.changed_dir(&caller, to_dir).await?
+            let from = self.directory(&caller, from_dir);
+            let (from, to) = both(from, self.directory(&caller, to_dir)).await;
+            (from?, to?)
         };
-        self.check_unlink(&caller, (from_dir, &above_from), &from)
-            .await?;
-        self.check_unlink(&caller, (to_dir, &above_to), &to).await?;
-        if to_dir != from_dir {
-            self.check_moved(&caller, from_dir, &from).await?;
+        self.may_change(&caller, &above_from)?;
+        self.may_change(&caller, &above_to)?;
+        if self.checks() {
+            let source = (from_dir, &above_from, &from);
+            let target = (to_dir, &above_to, &to);
+            if self.check_rename(&caller, source, target).await? == Ends::OneObject {
+                return Ok(FsReply::Renamed {
+                    from: unchanged(&above_from),
+                    to: unchanged(&above_to),
+                });
+            }
         }
         let moved = self
             .fs
@@ -132,21 +140,36 @@ impl<F: FileSystem> Host<F> {
         })
     }
 
-    /// Checks that the user may write a directory that moves to another one: its ".." changes.
-    async fn check_moved(
+    /// Checks that the user may take both names away, and write a directory that moves to another
+    /// one: its ".." changes.
+    async fn check_rename(
         &self,
         caller: &Caller,
-        dir: FsHandle,
-        name: &Bytes,
-    ) -> Result<(), FsError> {
-        if !self.checks() {
-            return Ok(());
+        (from_dir, above_from, from): (FsHandle, &Attrs, &Bytes),
+        (to_dir, above_to, to): (FsHandle, &Attrs, &Bytes),
+    ) -> Result<Ends, FsError> {
+        let source = self.fs.lookup(caller.clone(), from_dir, from.clone());
+        let target = self.fs.lookup(caller.clone(), to_dir, to.clone());
+        let (source, target) = both(source, target).await;
+        let (fh, attrs) = source?;
+        let target = match target {
+            Ok(target) => Some(target),
+            Err(FsError::NotFound) => None,
+            Err(why) => return Err(why),
+        };
+        if target.is_some_and(|(target, _)| target == fh) {
+            return Ok(Ends::OneObject);
         }
-        let (_, attrs) = self.fs.lookup(caller.clone(), dir, name.clone()).await?;
-        if attrs.kind != FileKind::Directory {
-            return Ok(());
+        let cred = &caller.cred;
+        let moved = Protection::from(&attrs);
+        Protection::from(above_from).may_unlink(cred, &moved)?;
+        if attrs.kind == FileKind::Directory && from_dir != to_dir {
+            moved.require(cred, Rights::WRITE)?;
         }
-        Protection::from(&attrs).require(&caller.cred, Rights::WRITE)
+        if let Some((_, replaced)) = target {
+            Protection::from(above_to).may_unlink(cred, &Protection::from(&replaced))?;
+        }
+        Ok(Ends::Differ)
     }
 
     /// The change of a directory since it had the attributes `before`. Another request may have
@@ -164,5 +187,23 @@ impl<F: FileSystem> Host<F> {
             before: before.change,
             after: after.map_or(before.change, |attrs| attrs.change),
         })
+    }
+}
+
+/// What the two names of a rename stand for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// One object, such as by hard links: nothing is to be done. [RFC 8881 §18.26.3]
+    OneObject,
+    /// An object that moves, and another or none that it replaces.
+    Differ,
+}
+
+/// No change of a directory with these attributes.
+pub(super) fn unchanged(dir: &Attrs) -> DirChange {
+    DirChange {
+        atomic: true,
+        before: dir.change,
+        after: dir.change,
     }
 }

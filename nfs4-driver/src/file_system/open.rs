@@ -8,6 +8,7 @@ use nfs4_engine::fs::{
 
 use super::Host;
 use super::checks::is_file;
+use super::names::unchanged;
 
 impl<F: FileSystem> Host<F> {
     pub(super) async fn open(&self, caller: Caller, target: Target, how: OpenHow) -> FsResult {
@@ -63,11 +64,7 @@ impl<F: FileSystem> Host<F> {
             }
         };
         let above = self.fs.getattr(caller.clone(), dir).await?;
-        let unchanged = DirChange {
-            atomic: true,
-            before: above.change,
-            after: above.change,
-        };
+        let unchanged = unchanged(&above);
         if repeated && caller.cred.uid == attrs.uid {
             // As the first time, its mode is not checked. A verifier is no secret, so that holds for
             // the creator only.
