@@ -82,6 +82,11 @@ impl TreeFs {
         self.nodes().held()
     }
 
+    /// Whether this is its last handle.
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     fn settings(&mut self) -> &mut Inner {
         Arc::get_mut(&mut self.0).expect("it has one handle")
     }

@@ -1,0 +1,10 @@
+//! File systems of the asynchronous trait, through the adapter and both transports.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+#[macro_use]
+mod served;
+
+mod endings;
+mod faults;
+mod model;
