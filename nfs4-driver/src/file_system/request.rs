@@ -48,8 +48,7 @@ impl Future for Request {
             return Poll::Ready(());
         };
         if !alive {
-            // Its destructors are the file system's.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+            contain(work);
             return Poll::Ready(());
         }
         let polled = catch_unwind(AssertUnwindSafe(|| match &mut work {
@@ -64,11 +63,60 @@ impl Future for Request {
             Ok(Poll::Ready(result)) => result,
             Err(_) => Some(Err(FsError::Panicked)),
         };
-        if let Work::Answered(answer, completion) = work {
-            let dropped = catch_unwind(AssertUnwindSafe(|| drop(answer)));
-            let result = result.filter(|_| dropped.is_ok());
-            completion.complete(result.unwrap_or(Err(FsError::Panicked)));
+        match work {
+            Work::Answered(answer, completion) => {
+                let result = result.filter(|_| contain(answer));
+                completion.complete(result.unwrap_or(Err(FsError::Panicked)));
+            }
+            Work::Unanswered(release) => drop(contain(release)),
         }
         Poll::Ready(())
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        // The spawner dropped it before its end.
+        contain(self.work.take());
+    }
+}
+
+/// Drops what has destructors of the file system's; returns whether none panicked.
+fn contain<T>(foreign: T) -> bool {
+    catch_unwind(AssertUnwindSafe(|| drop(foreign))).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a fault of the file system");
+        }
+    }
+
+    /// A request that is ready at the first poll, or never, and panics when it is dropped.
+    fn bomb(ends: bool) -> Request {
+        let bomb = Bomb;
+        let future = std::future::poll_fn(move |_| {
+            let _ = &bomb;
+            if ends { Poll::Ready(()) } else { Poll::Pending }
+        });
+        Request::without_answer(Box::pin(future), &Arc::default())
+    }
+
+    #[test]
+    fn a_destructor_that_panics_reaches_neither_the_spawner_nor_its_owner() {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut bomb(true)).poll(&mut cx).is_ready());
+        let mut waiting = bomb(false);
+        assert!(Pin::new(&mut waiting).poll(&mut cx).is_pending());
+        drop(waiting);
+        drop(bomb(false));
     }
 }

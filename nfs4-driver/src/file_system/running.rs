@@ -63,13 +63,17 @@ impl Place {
     /// Has `waker` called when the server goes; returns `false` if it has gone.
     pub(super) fn wait(&self, waker: &Waker) -> bool {
         let mut state = self.running.lock();
-        if !state.stopped {
-            match state.wakers.get_mut(&self.number) {
-                Some(known) => known.clone_from(waker),
-                None => drop(state.wakers.insert(self.number, waker.clone())),
-            }
+        if state.stopped {
+            return false;
         }
-        !state.stopped
+        let known = state.wakers.get(&self.number);
+        if !known.is_some_and(|known| known.will_wake(waker)) {
+            let former = state.wakers.insert(self.number, waker.clone());
+            drop(state);
+            // Its destructor may be foreign code, and drop a task: without the lock.
+            drop(former);
+        }
+        true
     }
 }
 
