@@ -58,8 +58,8 @@ impl<F: FileSystem> Host<F> {
 fn push(part: Listing, after: u64, writer: &mut DirWriter) -> Option<u64> {
     match part {
         Listing::All(entries) => {
-            for (cookie, entry) in with_cookies(entries.collect()) {
-                if cookie > after && push_one(writer, cookie, &entry).is_err() {
+            for (cookie, entry) in with_cookies(entries.collect(), after) {
+                if push_one(writer, cookie, &entry).is_err() {
                     return None;
                 }
             }
@@ -88,33 +88,61 @@ fn push_one(writer: &mut DirWriter, cookie: u64, entry: &Entry) -> Result<(), Fu
     writer.push(cookie, &entry.name, &entry.fh, &entry.attrs)
 }
 
-/// Gives entries cookies that depend on their handles alone, and sorts them by these. An entry that
-/// would have the cookie of another, such as a second name of a file, gets the next one.
-fn with_cookies(entries: Vec<Entry>) -> Vec<(u64, Entry)> {
+/// Gives entries cookies, and sorts those after `after` by them.
+///
+/// A cookie has a hash of the entry's handle, so that it stays when the entry is renamed, and then
+/// [`ONLY_NAME`], or a hash of the name where an object has several. A client that stopped at the only
+/// name goes on with other objects; one that stopped at one of several names, with those that follow,
+/// even if only one of them is left.
+fn with_cookies(entries: Vec<Entry>, after: u64) -> Vec<(u64, Entry)> {
     let mut all: Vec<(u64, Entry)> = entries
         .into_iter()
-        .map(|entry| (cookie_of(&entry.fh), entry))
+        .map(|entry| (object_cookie(&entry.fh), entry))
+        .filter(|(object, _)| object | ONLY_NAME > after)
         .collect();
-    all.sort_by(|(one, a), (other, b)| (one, &a.name).cmp(&(other, &b.name)));
-    let mut last = FIRST_COOKIE - 1;
-    for (cookie, _) in &mut all {
-        *cookie = (*cookie).max(last + 1);
-        last = *cookie;
+    all.sort_unstable_by_key(|(object, _)| *object);
+    let mut last = 0;
+    for names in all.chunk_by_mut(|(one, _), (other, _)| one == other) {
+        if let [(cookie, entry)] = names {
+            // Of several names, the client stopped at one.
+            let was_passed = *cookie < after && *cookie | name_hash(&entry.name) <= after;
+            *cookie |= if was_passed { 0 } else { ONLY_NAME };
+        } else {
+            for (cookie, entry) in &mut *names {
+                *cookie |= name_hash(&entry.name);
+            }
+            names.sort_unstable_by(|(one, a), (other, b)| (one, &a.name).cmp(&(other, &b.name)));
+        }
+        for (cookie, _) in names {
+            *cookie = (*cookie).max(last + 1);
+            last = *cookie;
+        }
     }
+    all.retain(|(cookie, _)| *cookie > after);
     all
 }
 
 /// The same after a restart of the server, in which a client may be listing.
-fn cookie_of(fh: &FsHandle) -> u64 {
-    let mut hasher = SipHasher13::new();
-    hasher.write(fh.as_bytes());
-    (hasher.finish() & COOKIES).max(FIRST_COOKIE)
+fn object_cookie(fh: &FsHandle) -> u64 {
+    (hash(fh.as_bytes()) & OBJECTS).max(ONLY_NAME + 1)
 }
 
-/// NFS reserves the cookies 0 to 2. [RFC 8881 §18.23.3]
-const FIRST_COOKIE: u64 = 3;
-/// Systems take a cookie for a signed offset in the directory; room is left for those that follow.
-const COOKIES: u64 = (1 << 62) - 1;
+fn name_hash(name: &[u8]) -> u64 {
+    // Neither 0, which stands for no name, nor that of an only name.
+    hash(name) % (ONLY_NAME - 1) + 1
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// The place of the name in the cookie of an object's only name.
+const ONLY_NAME: u64 = 0xffff;
+/// The place of the object; systems take a cookie for a signed offset in the directory, and room is
+/// left for those that follow.
+const OBJECTS: u64 = ((1 << 62) - 1) & !ONLY_NAME;
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +160,7 @@ mod tests {
         let many = |from: u64, to: u64| (from..to).map(|n| entry(&format!("n{n}"), n)).collect();
         let cookie = |entries: Vec<Entry>, number: u64| {
             let fh = FsHandle::from_number(number);
-            let all = with_cookies(entries);
+            let all = with_cookies(entries, 0);
             let found = all.iter().find(|(_, entry)| entry.fh == fh);
             found.map(|(cookie, _)| *cookie).unwrap()
         };
@@ -142,12 +170,34 @@ mod tests {
     }
 
     #[test]
-    fn cookies_grow_and_names_of_one_file_have_different_ones() {
-        let names = ["c", "a", "b"].map(|name| entry(name, 7));
-        let all = with_cookies(names.to_vec());
-        let named: Vec<&[u8]> = all.iter().map(|(_, entry)| &entry.name[..]).collect();
-        assert_eq!(named, [b"a", b"b", b"c"]);
+    fn names_of_one_file_stay_when_others_of_them_go() {
+        let names: Vec<Entry> = (0..100).map(|n| entry(&format!("name {n}"), 7)).collect();
+        let all = with_cookies(names, 0);
         assert!(all.is_sorted_by(|(one, _), (other, _)| one < other));
-        assert!(all[0].0 >= FIRST_COOKIE);
+        assert!(all[0].0 > 2);
+        for (place, (after, _)) in all.iter().enumerate() {
+            for (other, (_, left)) in all.iter().enumerate() {
+                let listed = with_cookies(vec![left.clone()], *after);
+                assert_eq!(listed.len(), usize::from(other > place));
+            }
+            assert_eq!(
+                with_cookies(all.iter().map(|(_, entry)| entry.clone()).collect(), *after),
+                all[place + 1..]
+            );
+        }
+    }
+
+    #[test]
+    fn the_only_name_is_listed_once_however_it_is_renamed() {
+        let [(cookie, _)] = &with_cookies(vec![entry("a", 7)], 0)[..] else {
+            unreachable!("there is one");
+        };
+        for name in ["b", "c", "z"] {
+            assert_eq!(with_cookies(vec![entry(name, 7)], *cookie), []);
+            assert_eq!(
+                with_cookies(vec![entry(name, 7)], *cookie - (1 << 16)).len(),
+                1
+            );
+        }
     }
 }
