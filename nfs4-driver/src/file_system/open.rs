@@ -7,6 +7,7 @@ use nfs4_engine::fs::{
 };
 
 use super::Host;
+use super::both::both;
 use super::checks::is_file;
 use super::names::unchanged;
 
@@ -32,13 +33,17 @@ impl<F: FileSystem> Host<F> {
     ) -> Result<Opened, FsError> {
         // Another request can take the name, or remove its file, between two calls.
         for _ in 0..ATTEMPTS {
-            self.check_search(&caller, dir).await?;
-            match self.fs.lookup(caller.clone(), dir, name.clone()).await {
-                Ok(found) => return self.open_found(caller, dir, found, how).await,
+            let above = self.searched(&caller, dir);
+            let found = self.fs.lookup(caller.clone(), dir, name.clone());
+            let (above, found) = both(above, found).await;
+            let above = above?;
+            match found {
+                Ok(found) => return self.open_found(caller, &above, found, how).await,
                 Err(FsError::NotFound) if how.create != Creation::No => {}
                 Err(why) => return Err(why),
             }
-            match self.open_new(caller.clone(), dir, &name, how).await {
+            let place = (dir, &above, &name);
+            match self.open_new(caller.clone(), place, how).await {
                 Err(FsError::Exists) if !matches!(how.create, Creation::Guarded(_)) => {}
                 result => return result,
             }
@@ -49,7 +54,7 @@ impl<F: FileSystem> Host<F> {
     async fn open_found(
         &self,
         caller: Caller,
-        dir: FsHandle,
+        above: &Attrs,
         (fh, attrs): (FsHandle, Attrs),
         how: &OpenHow,
     ) -> Result<Opened, FsError> {
@@ -63,8 +68,7 @@ impl<F: FileSystem> Host<F> {
                 true
             }
         };
-        let above = self.fs.getattr(caller.clone(), dir).await?;
-        let unchanged = unchanged(&above);
+        let unchanged = unchanged(above);
         if repeated && caller.cred.uid == attrs.uid {
             // As the first time, its mode is not checked. A verifier is no secret, so that holds for
             // the creator only.
@@ -80,23 +84,22 @@ impl<F: FileSystem> Host<F> {
     async fn open_new(
         &self,
         caller: Caller,
-        dir: FsHandle,
-        name: &Bytes,
+        (dir, above, name): (FsHandle, &Attrs, &Bytes),
         how: &OpenHow,
     ) -> Result<Opened, FsError> {
-        let above = self.changed_dir(&caller, dir).await?;
+        self.may_change(&caller, above)?;
         let (set, verifier) = match how.create {
             Creation::No => return Err(FsError::NotFound),
             Creation::Unchecked(set) | Creation::Guarded(set) => (set, None),
             Creation::Exclusive { verifier, set } => (set, Some(verifier)),
         };
-        let set: SetAttrs = self.first_attributes(&caller, &above, FileKind::Regular, set)?;
+        let set: SetAttrs = self.first_attributes(&caller, above, FileKind::Regular, set)?;
         let made = self.fs.create(caller.clone(), dir, name.clone(), set);
         let (fh, attrs) = made.await?;
         if let Some(verifier) = verifier {
             self.verifiers.note(fh, verifier);
         }
-        let change = self.change(caller.clone(), dir, &above).await?;
+        let change = self.change(caller.clone(), dir, above).await?;
         self.open_made(caller, (fh, attrs), how, change).await
     }
 
@@ -125,8 +128,9 @@ impl<F: FileSystem> Host<F> {
         how: &OpenHow,
         dir: DirChange,
     ) -> Result<Opened, FsError> {
+        // Whatever checks the rights, only files are opened.
+        is_file(&attrs)?;
         if self.checks() {
-            is_file(&attrs)?;
             Protection::from(&attrs).may_open(&caller.cred, how.read, how.write)?;
         }
         self.fs.open(caller, fh, how.read, how.write).await?;
