@@ -7,4 +7,5 @@ mod served;
 
 mod endings;
 mod faults;
+mod listings;
 mod model;
