@@ -9,3 +9,5 @@ mod endings;
 mod faults;
 mod listings;
 mod model;
+mod operations;
+mod rights;

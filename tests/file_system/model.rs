@@ -89,7 +89,7 @@ fn operations_by_several_users_end_as_in_mem_fs() {
             Status::INVAL,
             Status::SYMLINK,
         ] {
-            assert!(statuses.get(&seen.0) > Some(&5), "{seen:?}: {statuses:?}");
+            assert!(statuses.get(&seen.0) > Some(&0), "{seen:?}: {statuses:?}");
         }
     }
 }
