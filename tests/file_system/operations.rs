@@ -420,7 +420,7 @@ fn an_exclusive_creation_is_repeated_by_its_client_only() {
         };
         open(3, OpenFlag::Create(set), name)
     };
-    let mut create = |user: &mut Client, verifier, name| {
+    let create = |user: &mut Client, verifier, name| {
         user.in_session(|c| walk(c, &[]).open(exclusive(verifier, name)).close(CLOSE))
     };
     assert_eq!(create(&mut user, 1, b"file"), Status::OK);

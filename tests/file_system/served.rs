@@ -149,7 +149,7 @@ impl Set {
 
     /// In the order of the numbers.
     fn with(mut self, number: u32, value: &[u8]) -> Set {
-        self.mask = self.mask | Bitmap::of(&[number]);
+        self.mask |= Bitmap::of(&[number]);
         self.values.extend(value);
         self
     }

@@ -90,9 +90,10 @@ pub enum Listing {
 impl Entries {
     /// All entries of the directory, in any order, for a file system that has no cookies.
     ///
-    /// The adapter gives each entry a cookie that depends on its handle alone, so that a listing
-    /// stays complete while entries come, go and are renamed. It sorts all entries for each part of
-    /// a listing: a directory of many thousands of entries should have cookies of its own.
+    /// The adapter gives each entry a cookie that depends on its handle, so that a listing stays
+    /// complete while entries come, go and are renamed; of several names of one object, which have
+    /// the same handle, one that is renamed may be missed. It sorts all entries for each part of a
+    /// listing: a directory of many thousands of entries should have cookies of its own.
     pub fn all<I>(entries: I) -> Entries
     where
         I: IntoIterator<Item = Entry>,

@@ -231,7 +231,8 @@ pub trait FileSystem: Send + Sync + 'static {
     }
 
     /// Moves a name, and atomically replaces the object at the new one: a directory by a directory,
-    /// which must be empty, and another object by another.
+    /// which must be empty, and another object by another. With [`Permissions::Own`], between two
+    /// names of one object it does nothing; else it is not called for these.
     ///
     /// # Errors
     /// [`FsError::NotFound`], [`FsError::Exists`] if the types do not match,
