@@ -42,6 +42,17 @@ pub struct Written {
     pub stability: Stability,
 }
 
+impl Written {
+    /// All of `data` is written, and durable: no [`FileSystem::commit`](super::FileSystem::commit)
+    /// follows.
+    pub fn durable(data: &[u8]) -> Written {
+        Written {
+            count: u32::try_from(data.len()).unwrap_or(u32::MAX),
+            stability: Stability::File,
+        }
+    }
+}
+
 /// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -61,6 +72,11 @@ impl Entry {
             fh,
             attrs,
         }
+    }
+
+    /// The object, as [`FileSystem::lookup`](super::FileSystem::lookup) answers it.
+    pub fn object(&self) -> (FsHandle, Attrs) {
+        (self.fh, self.attrs)
     }
 }
 

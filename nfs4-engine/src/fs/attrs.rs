@@ -143,6 +143,34 @@ impl Attrs {
         (self.changed, self.created) = (time, time);
         self
     }
+
+    /// Counts a change of content at this time, such as a new name in a directory: `change` grows,
+    /// and `modified` and `changed` are `now`.
+    pub fn touch(&mut self, now: Wall) {
+        self.change = self.change.saturating_add(1);
+        (self.modified, self.changed) = (now, now);
+    }
+
+    /// Makes the changes of `set` at this time, and counts them: also `change` grows, and
+    /// `changed`, and `modified` of a new size, are `now`. `space_used` is the new size.
+    pub fn set(&mut self, set: &SetAttrs, now: Wall) {
+        if set.is_empty() {
+            return;
+        }
+        let modified = self.modified;
+        self.touch(now);
+        if let Some(size) = set.size {
+            (self.size, self.space_used) = (size, size);
+        } else {
+            self.modified = modified;
+        }
+        self.mode = set.mode.map_or(self.mode, |mode| mode & 0o7777);
+        self.uid = set.uid.unwrap_or(self.uid);
+        self.gid = set.gid.unwrap_or(self.gid);
+        self.accessed = set.accessed.of(self.accessed, now);
+        self.modified = set.modified.of(self.modified, now);
+        self.created = set.created.unwrap_or(self.created);
+    }
 }
 
 /// The space of a file system. [RFC 8881 §5.8.2.36 and the like]
@@ -206,6 +234,18 @@ pub enum SetTime {
     Server,
     /// The time becomes one that the client chose; only the owner may set this.
     Client(Wall),
+}
+
+impl SetTime {
+    /// The time that `former` becomes by a request that came at `now`.
+    #[must_use]
+    pub fn of(self, former: Wall, now: Wall) -> Wall {
+        match self {
+            SetTime::Keep => former,
+            SetTime::Server => now,
+            SetTime::Client(wall) => wall,
+        }
+    }
 }
 
 /// The attributes that the engine needs with the answer; a file system may add others.

@@ -284,3 +284,14 @@ pub enum Permissions {
     /// The file system, in each of its methods; it also checks the types of objects.
     Own,
 }
+
+impl Attrs {
+    /// Counts a write of this user up to the byte before `end`: as [`Attrs::touch`], and the file is
+    /// at least so long, and loses setuid and setgid as [`Protection::after_write`] says.
+    pub fn written(&mut self, end: u64, caller: &Caller) {
+        self.touch(caller.now.wall);
+        self.size = self.size.max(end);
+        self.space_used = self.size;
+        self.mode = Protection::from(&*self).after_write(&caller.cred);
+    }
+}

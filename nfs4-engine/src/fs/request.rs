@@ -411,8 +411,8 @@ pub struct Opened {
     pub dir: DirChange,
 }
 
-/// A file system's answer.
-pub type FsResult = Result<FsReply, FsError>;
+/// A file system's answer: to a request, or of a method of [`FileSystem`](super::FileSystem).
+pub type FsResult<T = FsReply> = Result<T, FsError>;
 
 /// The successful answer of a file system; each [`FsOp`] names its own.
 #[derive(Debug)]

@@ -92,13 +92,8 @@ fn apply(meta: &mut Meta, cred: &Credential, now: Now, kind: FileKind, set: &Set
 
 /// Sets the times that `set` brings.
 pub(super) fn apply_times(meta: &mut Meta, set: &SetAttrs, now: Wall) {
-    let new = |time: SetTime, former: Wall| match time {
-        SetTime::Keep => former,
-        SetTime::Server => now,
-        SetTime::Client(wall) => wall,
-    };
-    meta.accessed = new(set.accessed, meta.accessed);
-    meta.modified = new(set.modified, meta.modified);
+    meta.accessed = set.accessed.of(meta.accessed, now);
+    meta.modified = set.modified.of(meta.modified, now);
     meta.created = set.created.unwrap_or(meta.created);
 }
 
