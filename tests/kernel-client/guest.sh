@@ -30,7 +30,7 @@ boot() {
         printf '%s=%q\n' GUEST_NAME "$name" KIND "$kind" VERS "$vers" NCONNECT "$nconnect" \
             SERVER "$server" OTHER_SERVER "$other" PORT "$port" METRICS_PORT "$metrics_port" \
             CALLBACK_PORT "$callback_port" SECOND_CALLBACK_PORT "$second_callback_port" \
-            LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell"
+            LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell" "${example_ports[@]}"
     } >"$guest/harness/env"
     : >"$guest/out/events"
     local command

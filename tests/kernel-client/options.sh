@@ -147,8 +147,20 @@ jobs_for() {
         case $(job_header "$name" needs) in
         limit) [ -n "$limit" ] || continue ;;
         metrics) [ -n "$metrics_port" ] || continue ;;
+        examples) [ -z "$address" ] || continue ;;
         esac
         runs_on "$name" "$1" || continue
         echo "$name"
     done
+}
+
+# Whether a job that mounts the examples runs on some mount.
+wants_examples() {
+    local combination name
+    for combination in $combinations; do
+        for name in $(jobs_for "$combination"); do
+            [ "$(job_header "$name" needs)" != examples ] || return 0
+        done
+    done
+    return 1
 }

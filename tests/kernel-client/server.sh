@@ -55,6 +55,34 @@ replay_recording() {
     return 1
 }
 
+# Starts the servers that transport-tokio and transport-std have as examples, on ports of their own, and
+# sets example_ports to what the guest knows of them: NAME_PORT, the name in capitals.
+example_pids=() example_ports=()
+start_examples() {
+    local root=$here/../.. name tries
+    cargo build --release --manifest-path "$root/Cargo.toml" -p nfs4-transport-tokio \
+        -p nfs4-transport-std --examples || return
+    for name in generated objects oneprocess keyvalue; do
+        local own=$(free_port)
+        "${CARGO_TARGET_DIR:-$root/target}/release/examples/$name" "127.0.0.1:$own" \
+            >"$work/$name.log" 2>&1 </dev/null &
+        example_pids+=($!)
+        example_ports+=("${name^^}_PORT" "$own")
+        for ((tries = 0; tries < 100; tries++)); do
+            listening "$own" && continue 2
+            sleep 0.1
+        done
+        echo "the example $name does not listen:"
+        cat "$work/$name.log"
+        return 1
+    done
+}
+
+stop_examples() {
+    [ ${#example_pids[@]} -eq 0 ] || kill "${example_pids[@]}" 2>/dev/null
+    example_pids=()
+}
+
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # Below the range from which the kernel takes the ports of outgoing connections.
