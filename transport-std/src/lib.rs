@@ -20,27 +20,17 @@
 //! gets nothing for a second returns its read buffer and waits for the first byte without one.
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use nfs4_transport_std::{Server, driver::engine::fs::FileSystem};
 //!
-//! use nfs4_transport_std::Server;
-//! use nfs4_transport_std::driver::engine::fs::Backend;
-//! use nfs4_transport_std::driver::engine::{Boot, Config, Engine, Export};
-//! use nfs4_transport_std::driver::{Clock, Limits, Node, SystemClock};
-//!
-//! fn serve(root: Arc<dyn Backend>, boot: Boot) -> Result<(), Box<dyn std::error::Error>> {
-//!     let config = Config::default();
-//!     let limits = Limits::for_max_io(config.max_io);
-//!     let clock = Arc::new(SystemClock::new());
-//!     let exports = vec![Export::new("/", root)];
-//!     let engine = Engine::new(boot, config, exports, clock.now())?;
-//!     let node = Node::with_clock(engine, limits, clock)?;
-//!
-//!     let server = Server::bind("127.0.0.1:2049", node)?;
+//! fn serve(files: impl FileSystem) -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::builder().export("/", files).bind("127.0.0.1:2049")?;
 //!     let stop = server.stop_handle(); // for another thread, such as one that waits for signals
 //!     Ok(server.serve()?)
 //! }
 //! ```
-
+//!
+//! The guide, in the documentation of `nfs4-transport-tokio`, says how to write a file system.
+//!
 //! # async-std
 //!
 //! With the feature `async-std`, `async_std::Server` and `async_std::Runner` of this crate do the same

@@ -5,26 +5,16 @@
 //! request, no writer task and no channel. A [`Runner`] drives another stream, such as TLS over TCP.
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use nfs4_transport_tokio::{Server, driver::engine::fs::FileSystem};
 //!
-//! use nfs4_transport_tokio::Server;
-//! use nfs4_transport_tokio::driver::engine::fs::Backend;
-//! use nfs4_transport_tokio::driver::engine::{Boot, Config, Engine, Export};
-//! use nfs4_transport_tokio::driver::{Clock, Limits, Node, SystemClock};
-//!
-//! async fn serve(root: Arc<dyn Backend>, boot: Boot) -> Result<(), Box<dyn std::error::Error>> {
-//!     let config = Config::default();
-//!     let limits = Limits::for_max_io(config.max_io);
-//!     let clock = Arc::new(SystemClock::new());
-//!     let exports = vec![Export::new("/", root)];
-//!     let engine = Engine::new(boot, config, exports, clock.now())?;
-//!     let node = Node::with_clock(engine, limits, clock)?;
-//!
-//!     let server = Server::bind("127.0.0.1:2049", node).await?;
+//! async fn serve(files: impl FileSystem) -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::builder().export("/", files).bind("127.0.0.1:2049").await?;
 //!     let stop = std::future::pending(); // such as a signal
 //!     Ok(server.serve(stop).await?)
 //! }
 //! ```
+//!
+//! The [`guide`] says how to write a file system and a server.
 
 pub use nfs4_driver as driver;
 
@@ -43,6 +33,9 @@ pub use nfs4_driver::task::ServeError;
 pub use runner::Runner;
 pub use server::Server;
 pub use spawner::Spawner;
+
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 
 /// The README's program must compile.
 #[cfg(doctest)]

@@ -123,6 +123,8 @@ impl Entries {
     /// Entries after the requested cookie, each with its own, in the order of their cookies.
     ///
     /// A cookie is at least 3, and stays valid while entries come and go; an entry keeps its cookie.
+    /// The iterator is advanced only while the client has room: it may be lazy and long.
+    ///
     /// If there are `more` after the last one, the file system is asked again with its cookie, as
     /// long as the client has room.
     pub fn page<I>(entries: I, more: bool) -> Entries

@@ -27,7 +27,8 @@ pub struct Capabilities {
     pub max_name: u32,
     /// Maximum number of links to one object.
     pub max_links: u32,
-    /// Maximum length of a file, in bytes.
+    /// Maximum length of a file, in bytes. Clients are told; the file system refuses more itself,
+    /// with [`FsError::TooLarge`](super::FsError::TooLarge).
     pub max_file_size: u64,
     /// The granularity of file times, in nanoseconds; at least 1 and at most one second.
     pub time_granularity: u32,
