@@ -265,3 +265,51 @@ impl Want {
         stat: false,
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Wall = Wall {
+        seconds: 100,
+        nanos: 5,
+    };
+
+    #[test]
+    fn changes_are_made_and_counted() {
+        let before = Attrs::file(2, 7);
+        let mut attrs = before;
+        attrs.set(&SetAttrs::default(), NOW);
+        assert_eq!(attrs, before, "no change");
+
+        let mode = SetAttrs {
+            mode: Some(0o640),
+            accessed: SetTime::Server,
+            ..SetAttrs::default()
+        };
+        attrs.set(&mode, NOW);
+        assert_eq!((attrs.mode, attrs.change, attrs.size), (0o640, 1, 7));
+        assert_eq!((attrs.accessed, attrs.changed), (NOW, NOW));
+        assert_eq!(attrs.modified, before.modified, "the bytes are the same");
+
+        let size = SetAttrs {
+            size: Some(3),
+            ..SetAttrs::default()
+        };
+        attrs.set(&size, NOW);
+        assert_eq!((attrs.size, attrs.space_used, attrs.change), (3, 3, 2));
+        assert_eq!(attrs.modified, NOW);
+
+        let later = Wall {
+            seconds: 200,
+            nanos: 0,
+        };
+        let times = SetAttrs {
+            size: Some(4),
+            modified: SetTime::Client(later),
+            ..SetAttrs::default()
+        };
+        attrs.set(&times, NOW);
+        assert_eq!((attrs.modified, attrs.changed), (later, NOW));
+    }
+}

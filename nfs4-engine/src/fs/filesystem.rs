@@ -295,3 +295,30 @@ impl Attrs {
         self.mode = Protection::from(&*self).after_write(&caller.cred);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Mono, Wall};
+
+    #[test]
+    fn a_write_is_counted_and_takes_setuid_away() {
+        let wall = Wall {
+            seconds: 9,
+            nanos: 0,
+        };
+        let caller = Caller {
+            cred: Arc::new(Credential::sys(1, 1, &[])),
+            now: Now {
+                mono: Mono::ZERO,
+                wall,
+            },
+        };
+        let mut attrs = Attrs::file(2, 7).with_mode(0o4755);
+        attrs.written(5, &caller);
+        assert_eq!((attrs.size, attrs.change, attrs.mode), (7, 1, 0o755));
+        attrs.written(9, &caller);
+        assert_eq!((attrs.size, attrs.space_used, attrs.change), (9, 9, 2));
+        assert_eq!((attrs.modified, attrs.changed), (wall, wall));
+    }
+}
