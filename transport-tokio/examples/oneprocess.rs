@@ -4,7 +4,7 @@
 //!     mount -t nfs4 -o vers=4.2,port=20490 127.0.0.1:/ /mnt    # as root; then: readlink /mnt/hello
 use std::error::Error;
 
-use nfs4_transport_tokio::{Server, driver::engine::proto, serve_stream};
+use nfs4_transport_tokio::{Runner, Server, driver::engine::proto};
 use nfs4_vfs::{MemFs, MemFsConfig};
 use proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use proto::nfs4::FattrRaw;
@@ -49,8 +49,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::builder().export_backend("/", MemFs::new(config));
     let server = server.bind(address).await?;
     let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let connection = server.node().open("the client in this process")?;
-    tokio::spawn(serve_stream(theirs, connection, std::future::pending()));
+    let runner = Runner::start(server.node().clone());
+    tokio::spawn(runner.serve_stream(theirs, "the client in this process"));
     client(ours).await?;
     Ok(server.serve(std::future::pending()).await?)
 }
