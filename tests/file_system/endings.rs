@@ -121,10 +121,9 @@ on_all!(a_server_stops_within_its_time_while_requests_wait_for_ever);
 
 fn a_server_stops_within_its_time_while_requests_wait_for_ever(on: Polled) {
     let (fs, gate, _) = held_in("read");
-    let limits = Limits {
-        stop_timeout: Duration::from_millis(200),
-        ..Limits::default()
-    };
+    let limits = Limits::default().with(|limits| {
+        limits.stop_timeout = Duration::from_millis(200);
+    });
     let served = Served::with_limits(on, fs.clone(), limits);
     let mut users: Vec<_> = (1..4).map(|uid| served.client(uid)).collect();
     for (user, name) in users.iter_mut().zip(["a", "b", "c"]) {

@@ -96,14 +96,12 @@ fn operations_by_several_users_end_as_in_mem_fs() {
 
 impl Pair {
     fn start() -> Pair {
-        let mem = MemFs::new(MemFsConfig {
-            root_mode: 0o777,
-            ..MemFsConfig::new(1, 1 << 30)
+        let mem = MemFs::new(MemFsConfig::new(1, 1 << 30).with(|files| {
+            files.root_mode = 0o777;
+        }));
+        let config = Config::default().with(|config| {
+            config.delegations = false;
         });
-        let config = Config {
-            delegations: false,
-            ..Config::default()
-        };
         let runtime = runtime();
         let builder = Server::builder()
             .export_with(Export::new("/mem", Arc::new(mem)))

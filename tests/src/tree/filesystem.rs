@@ -15,12 +15,11 @@ impl FileSystem for TreeFs {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            hard_links: true,
-            max_links: 1_000,
-            max_file_size: MAX_SIZE,
-            ..Capabilities::default()
-        }
+        Capabilities::default().with(|capabilities| {
+            capabilities.hard_links = true;
+            capabilities.max_links = 1_000;
+            capabilities.max_file_size = MAX_SIZE;
+        })
     }
 
     fn permissions(&self) -> Permissions {
