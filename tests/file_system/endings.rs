@@ -48,9 +48,6 @@ fn a_write_whose_client_has_gone_is_executed_once_and_answered_again(on: Polled)
     user.connection.send(&call).unwrap();
     wait_until("it waits", || gate.waiting() == 1);
     user.connection = served.connection();
-    wait_until("the connection is closed", || {
-        served.node.connections() == Ok(1)
-    });
     assert_eq!((gate.waiting(), times.get()), (1, 1), "it goes on");
     // A retry while it runs is told to come again, or waits for it.
     gate.open();
@@ -92,9 +89,6 @@ fn an_open_of_4_0_whose_connection_has_gone_is_let_go_or_answered_again(on: Poll
     user.connection.send(&call).unwrap();
     wait_until("it waits", || gate.waiting() == 1);
     user.connection = served.connection();
-    wait_until("the connection is closed", || {
-        served.node.connections() == Ok(1)
-    });
     gate.open();
     wait_until("it is done", || {
         gate.waiting() == 0 && served.node.table_lengths().unwrap().parked == 0
@@ -170,7 +164,6 @@ fn a_future_that_never_ends_keeps_neither_the_node_nor_its_file_system() {
         user.connection.send(&call).unwrap();
         wait_until("it waits", || gate.waiting() == 1);
         drop(user);
-        wait_until("the client is gone", || node.connections() == Ok(0));
         served.end();
         drop(node);
         wait_until("the future is dropped", || gate.waiting() == 0);
