@@ -1,3 +1,8 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| nfs4_proto::fuzzing::rpc_header(data));
+use nfs4_tests::counting::Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nfs4_tests::fuzzing::rpc_header(data));

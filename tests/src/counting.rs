@@ -30,6 +30,23 @@ impl Allocations {
     }
 }
 
+/// The most bytes that this thread holds at once during `work`, beyond what it held before; 0 unless
+/// [`Counting`] is the binary's allocator. A block that grows counts with both sizes.
+pub fn peak_during(work: impl FnOnce()) -> u64 {
+    let Held { now: before, most } = HELD.get();
+    HELD.set(Held {
+        now: before,
+        most: before,
+    });
+    work();
+    let after = HELD.get();
+    HELD.set(Held {
+        most: after.most.max(most),
+        ..after
+    });
+    (after.most - before).try_into().unwrap_or(0)
+}
+
 /// Bytes that the process has asked for and not given back; 0 unless [`Counting`] is the binary's
 /// allocator.
 pub fn live_bytes() -> i64 {
@@ -42,6 +59,14 @@ static LIVE: AtomicI64 = AtomicI64::new(0);
 thread_local! {
     // Without a destructor and without lazy initialisation, so that it can be used by an allocator.
     static COUNTED: Cell<Allocations> = const { Cell::new(Allocations { count: 0, bytes: 0 }) };
+    static HELD: Cell<Held> = const { Cell::new(Held { now: 0, most: 0 }) };
+}
+
+/// What a thread asked for and gave back; less than nothing if it frees for others.
+#[derive(Clone, Copy)]
+struct Held {
+    now: i64,
+    most: i64,
 }
 
 fn count(size: usize) {
@@ -56,10 +81,21 @@ fn count(size: usize) {
 
 fn hold(bytes: usize) {
     LIVE.fetch_add(bytes as i64, Ordering::Relaxed);
+    let Held { now, most } = HELD.get();
+    let now = now + bytes as i64;
+    HELD.set(Held {
+        now,
+        most: most.max(now),
+    });
 }
 
 fn give_back(bytes: usize) {
     LIVE.fetch_sub(bytes as i64, Ordering::Relaxed);
+    let held = HELD.get();
+    HELD.set(Held {
+        now: held.now - bytes as i64,
+        ..held
+    });
 }
 
 // SAFETY: every call is passed to the system's allocator as it came; counting touches nothing but

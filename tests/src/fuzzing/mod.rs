@@ -1,5 +1,6 @@
 //! Bodies of fuzz targets that need a whole engine, and a client that makes records for a live one.
 
+mod bounds;
 mod compose;
 mod ids;
 mod mutant;
@@ -8,5 +9,6 @@ mod player;
 mod tape;
 mod work;
 
+pub use bounds::{attributes, callback, compound, rpc_header};
 pub use mutant::Mutant;
 pub use player::{Reached, engine_ops};
