@@ -7,8 +7,10 @@ mod mutant;
 mod ops;
 mod player;
 mod tape;
+pub mod wire;
 mod work;
 
 pub use bounds::{attributes, callback, compound, rpc_header};
 pub use mutant::Mutant;
 pub use player::{Reached, engine_ops};
+pub use wire::engine_wire;
