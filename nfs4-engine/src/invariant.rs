@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod peers;
+mod waits;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -40,6 +41,7 @@ impl Engine {
         self.check_callbacks(open)?;
         self.check_clients()?;
         self.check_peers(open)?;
+        self.check_waits()?;
         let states = self.runner.core.states.inside();
         self.check_opens(&states)?;
         check_locks(&states)?;

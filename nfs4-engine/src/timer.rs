@@ -108,6 +108,11 @@ impl Timers {
         }
     }
 
+    /// All that are set.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Due> + '_ {
+        self.set.values().copied()
+    }
+
     pub(crate) fn next(&self) -> Option<(Mono, Due)> {
         let ((at, _), due) = self.set.first_key_value()?;
         Some((*at, *due))

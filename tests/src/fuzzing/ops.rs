@@ -1,14 +1,25 @@
 //! Operations with arguments that mostly make sense.
 
 use nfs4_proto::client::CompoundBuilder;
-use nfs4_proto::nfs4::{Op, Stateid};
+use nfs4_proto::nfs4::any::ArgOp;
+use nfs4_proto::nfs4::{Op, OpNum, Stateid};
 use nfs4_proto::xdr::Writer;
+use nfs4_proto::xdr::sample::{self, Sample};
 
 use super::ids::Ids;
 use super::tape::Tape;
 
-/// Appends one operation of any minor version.
+/// Appends one operation of any minor version; now and then with arguments of any kind.
 pub(super) fn append(call: &mut CompoundBuilder, tape: &mut Tape<'_>, ids: &Ids) {
+    if tape.one_in(16) {
+        let choices: Vec<u8> = (0..24).map(|_| tape.byte()).collect();
+        let mut w = Writer::new();
+        ArgOp::sample(&mut sample::Tape::new(&choices), &mut w);
+        if let Some((op, args)) = w.as_slice().split_first_chunk() {
+            call.raw(OpNum(u32::from_be_bytes(*op)), args);
+        }
+        return;
+    }
     let op = tape.pick(OPS);
     append_one(call, op, tape, ids);
 }

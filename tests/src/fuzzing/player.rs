@@ -7,37 +7,36 @@ use std::time::Duration;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{Credential, FsError, FsReply};
 use nfs4_engine::{
-    Action, Admin, Boot, Call, CallbackOutcome, CallbackReply, Change, Config, ConnId, DialError,
-    DialId, Engine, Export, Input, Mono, Now, Outbox, Segment, TableLengths, Wall,
+    Action, Boot, Call, CallbackReply, ConnId, DialError, DialId, Engine, Export, Input, Mono, Now,
+    Outbox, Segment, TableLengths, Wall,
 };
-use nfs4_proto::client::{CbReplyBuilder, CompoundBuilder};
-use nfs4_proto::nfs4::{CbOp, Op, Status, args};
-use nfs4_proto::rpc::{Fault, Mark};
+use nfs4_proto::client::CompoundBuilder;
+use nfs4_proto::nfs4::{Op, args};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
+use super::administration::{self, Order};
+use super::called::CallbackCall;
 use super::compose;
 use super::ids::Ids;
 use super::ops;
+use super::settings;
 use super::tape::Tape;
 use super::work::Work;
 
-/// Plays `data`, asks after every few steps whether the tables agree with each other, and in the
-/// end, when all clients are silent, whether they are empty.
+/// Plays `data`, asks after every step whether the tables agree with each other, and in the end, when
+/// all clients are silent, whether they are empty. The first byte chooses the settings.
 ///
 /// # Panics
 /// The engine panics, or its tables are wrong.
 pub fn engine_ops(data: &[u8]) -> Reached {
-    let mut player = Player::new();
     let mut tape = Tape::new(data);
+    let mut player = Player::new(&mut tape);
     let mut steps = 0;
     while !tape.is_over() && steps < MAX_STEPS {
         player.step(&mut tape);
         steps += 1;
-        if steps % 8 == 0 {
-            player.check();
-        }
+        player.check();
     }
-    player.check();
     player.end();
     player.reached
 }
@@ -66,7 +65,9 @@ struct Player {
     newest: u64,
     open: Vec<ConnId>,
     work: Vec<Work>,
-    callbacks: Vec<(ConnId, u32)>,
+    callbacks: Vec<CallbackCall>,
+    /// Files that the engine knows to be open, and has not released.
+    held: i64,
     dials: Vec<DialId>,
     ids: Ids,
     /// The last record, to be sent again or with other bytes.
@@ -76,20 +77,21 @@ struct Player {
 }
 
 impl Player {
-    fn new() -> Player {
-        let boot = Boot::new(7, [9; 16], b"fuzz");
-        let config = Config::default().with(|config| {
-            config.grace = Duration::ZERO;
-            config.lease = LEASE;
-            config.max_opens_per_client = 16;
-            config.max_states = 64;
-            config.max_clients = 16;
-            config.max_reply_cache = 1 << 20;
-        });
+    fn new(tape: &mut Tape<'_>) -> Player {
+        let boot = Boot {
+            epoch: 7,
+            entropy: [9; 16],
+            write_verifier: [3; 8],
+            server_major: b"fuzz".to_vec(),
+            server_minor: 0,
+            server_scope: b"fuzz".to_vec(),
+        };
+        let config = settings::chosen(tape);
         let files = || {
-            Arc::new(MemFs::new(
-                MemFsConfig::new(7, 1 << 20).with(|files| files.root_mode = 0o777),
-            ))
+            Arc::new(MemFs::new(MemFsConfig {
+                root_mode: 0o777,
+                ..MemFsConfig::new(7, 1 << 20)
+            }))
         };
         let exports = vec![Export::new("/a", files()), Export::new("/dir/b", files())];
         let now = Now {
@@ -105,6 +107,7 @@ impl Player {
             open: Vec::new(),
             work: Vec::new(),
             callbacks: Vec::new(),
+            held: 0,
             dials: Vec::new(),
             ids: Ids::default(),
             last: Vec::new(),
@@ -203,33 +206,40 @@ impl Player {
         let Some(conn) = self.some_connection(tape) else {
             return;
         };
-        let cred = Arc::new(Credential::sys(uid, uid, &[]));
-        let len = self.last.len() as u32 + HEADER;
-        let call = Call::new(
+        let call = Call {
             conn,
-            self.xid,
-            cred,
-            Bytes::copy_from_slice(&self.last),
-            len,
-        );
+            xid: self.xid,
+            cred: Arc::new(Credential::sys(uid, uid, &[])),
+            message_len: self.last.len() as u32 + HEADER,
+            body: Bytes::copy_from_slice(&self.last),
+        };
         self.handle(Input::Call(call));
     }
 
-    /// Carries a request of a file system out, or delivers its answer, or both.
+    /// Carries a request of a file system out, or delivers its answer, or both; or delivers another.
     fn work(&mut self, tape: &mut Tape<'_>) {
         if self.work.is_empty() {
             return;
         }
         let at = tape.below(self.work.len().min(256));
-        let how = tape.below(8);
-        if self.work[at].result.is_none() {
-            self.work[at].execute();
-        }
+        let how = tape.below(16);
+        self.work[at].execute();
         match how {
             // Carried out, and not heard of yet.
-            0 | 1 => return,
-            2 => self.work[at].result = Some(Err(tape.pick(FsError::ALL))),
-            3 => self.work[at].result = Some(Ok(FsReply::Done)),
+            0..4 => return,
+            4 => self.work[at].instead(Err(tape.pick(&FsError::ALL))),
+            5 => self.work[at].instead(Ok(FsReply::Done)),
+            6 => {
+                // What another request is answered.
+                let with = tape.below(self.work.len().min(256));
+                self.work[with].execute();
+                let answers = [at, with].map(|at| self.work[at].result.take());
+                let [first, second] = answers;
+                self.work[with].result = first;
+                if second.is_some() {
+                    self.work[at].result = second;
+                }
+            }
             _ => {}
         }
         self.deliver(at);
@@ -239,6 +249,7 @@ impl Player {
         let mut work = self.work.swap_remove(at);
         work.execute();
         let result = work.result.take().unwrap_or(Err(FsError::NoAnswer));
+        self.held += i64::from(matches!(result, Ok(FsReply::Opened(_))));
         self.handle(Input::FsDone {
             ticket: work.ticket,
             result,
@@ -249,27 +260,19 @@ impl Player {
         if self.callbacks.is_empty() {
             return;
         }
-        let (conn, xid) = self
-            .callbacks
-            .swap_remove(tape.below(self.callbacks.len().min(256)));
+        let at = tape.below(self.callbacks.len().min(256));
+        let call = self.callbacks.swap_remove(at);
+        let conn = call.conn;
         if !self.open.contains(&conn) {
             return;
         }
-        let outcome = match tape.below(4) {
-            0 => CallbackOutcome::Refused(Fault::ProgUnavail),
-            1 => CallbackOutcome::Answered(Bytes::copy_from_slice(&tape.word().to_be_bytes())),
-            2 => CallbackOutcome::Answered(Bytes::new()),
-            _ => {
-                let status = Status(tape.pick(&[0, 0, 10_008, 10_001, 10_025]));
-                let op = tape.pick(&[CbOp::Recall, CbOp::GetAttr, CbOp::Sequence]);
-                let record = CbReplyBuilder::reply(xid, b"")
-                    .raw(op.number(), status, &[])
-                    .finish();
-                let results = record.get(Mark::LEN + RPC_REPLY..).unwrap_or_default();
-                CallbackOutcome::Answered(Bytes::copy_from_slice(results))
-            }
-        };
-        self.handle(Input::CallbackReply(CallbackReply::new(conn, xid, outcome)));
+        let xid = call.xid;
+        let outcome = call.outcome(tape);
+        if tape.one_in(16) {
+            // It will be answered once more.
+            self.callbacks.push(call);
+        }
+        self.handle(Input::CallbackReply(CallbackReply { conn, xid, outcome }));
     }
 
     fn dialled(&mut self, tape: &mut Tape<'_>) {
@@ -309,41 +312,19 @@ impl Player {
     }
 
     fn administer(&mut self, tape: &mut Tape<'_>) {
-        let admin = match tape.below(8) {
-            0 => self.some_connection(tape).map(|conn| Admin::Drain { conn }),
-            1 => {
-                let conn = self.some_connection(tape);
-                conn.map(|conn| Admin::StopDraining { conn })
+        let conn = self.some_connection(tape);
+        match administration::of(tape, conn, &self.ids) {
+            Some(Order::Admin(admin)) => {
+                if self.engine.check_admin(&admin).is_ok() {
+                    self.handle(Input::Admin(admin));
+                }
             }
-            2 => {
-                let clients = [&self.ids.clients, &self.ids.clients_v40];
-                let client = clients[tape.below(2)].pick(tape);
-                client.map(|client| Admin::EvictClient { client })
+            Some(Order::Touch { export, fh, touch }) => {
+                self.handle(Input::Touched { export, fh, touch });
+                let _ = self.engine.may_touch(export, fh, touch);
             }
-            3 => {
-                let session = self.ids.sessions.pick(tape);
-                session.map(|session| Admin::DestroySession { session })
-            }
-            4 => Some(Admin::Configure(Box::new(Change::default().with(
-                |change| change.max_connections_per_session = Some(u32::from(tape.byte() % 4)),
-            )))),
-            5 => Some(Admin::Configure(Box::new(Change::default().with(
-                |change| {
-                    change.min_minor_version = Some(u32::from(tape.byte() % 3));
-                    change.max_minor_version = Some(2);
-                },
-            )))),
-            6 => Some(Admin::Configure(Box::new(Change::default().with(
-                |change| change.lease = Some(Duration::from_secs(u64::from(tape.byte() % 30) + 1)),
-            )))),
-            _ => Some(Admin::Configure(Box::new(Change::default().with(
-                |change| change.fore_slots = Some(u32::from(tape.byte()) + 1),
-            )))),
-        };
-        if let Some(admin) = admin
-            && self.engine.check_admin(&admin).is_ok()
-        {
-            self.handle(Input::Admin(admin));
+            Some(Order::ReleasePanicked) => self.handle(Input::ReleasePanicked),
+            None => {}
         }
     }
 
@@ -403,7 +384,9 @@ impl Player {
                         self.open.contains(&callback.conn),
                         "a callback by a connection that is closed"
                     );
-                    self.callbacks.push((callback.conn, callback.xid));
+                    let record = self.outbox.call(&callback);
+                    let call = CallbackCall::new(callback.conn, callback.xid, record);
+                    self.callbacks.push(call);
                     self.reached.callbacks += 1;
                 }
                 Action::Dial { dial, .. } => self.dials.push(dial),
@@ -415,11 +398,11 @@ impl Player {
                 Action::Release { backend, fh } => releases.push((backend, fh)),
                 Action::Close { conn } => closing.push(conn),
                 Action::Known { .. } | Action::Event(_) => {}
-                other => unreachable!("{other:?} is not known here"),
             }
         }
         self.outbox.clear();
         for (backend, fh) in releases {
+            self.held -= 1;
             backend.release(fh);
         }
         for conn in closing {
@@ -466,20 +449,20 @@ impl Player {
             self.carry_out();
         }
         self.check();
-        let mut left = self.engine.table_lengths();
-        left.timers = 0;
+        let left = TableLengths {
+            timers: 0,
+            ..self.engine.table_lengths()
+        };
         assert_eq!(
             left,
             TableLengths::default(),
             "state of clients that are gone"
         );
+        assert_eq!(self.held, 0, "files that are held for no client");
     }
 }
 
-const LEASE: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 6;
 const MAX_STEPS: usize = 600;
 /// Bytes of an RPC header with AUTH_SYS.
 const HEADER: u32 = 60;
-/// Bytes of the header of an accepted reply.
-const RPC_REPLY: usize = 24;

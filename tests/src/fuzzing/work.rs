@@ -1,9 +1,9 @@
 //! A request that waits for its file system, or whose answer the engine has not got yet.
 
 use std::sync::Arc;
+use std::task::Poll;
 
-use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
-use nfs4_engine::fs::{Backend, FsRequest, FsResult};
+use nfs4_engine::fs::{Backend, CompletionSink, FsReply, FsRequest, FsResult, FsTicket, Pending};
 
 /// A file-system request, and its answer once it was carried out.
 pub(super) struct Work {
@@ -29,10 +29,16 @@ impl Work {
             return;
         };
         let sink: Arc<dyn CompletionSink> = Arc::new(Never);
-        if let Submitted::Answered(result) =
-            driver::submit(&*self.backend, self.ticket, request, &sink)
-        {
+        let mut pending = Pending::new(self.ticket, &sink);
+        if let Poll::Ready(result) = self.backend.submit(request, &mut pending) {
             self.result = Some(result);
+        }
+    }
+
+    /// Answers otherwise than the file system does; what that has opened, it releases.
+    pub(super) fn instead(&mut self, answer: FsResult) {
+        if let Some(Ok(FsReply::Opened(opened))) = self.result.replace(answer) {
+            self.backend.release(opened.fh);
         }
     }
 }

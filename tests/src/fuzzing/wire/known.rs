@@ -132,7 +132,8 @@ impl Ids for Known {
     }
 }
 
-/// From the ids of one server to symbols of the ids that another server has made in the same place.
+/// From the ids of one server to symbols of the ids that another server has made in the same place;
+/// what the other has not made becomes the symbol of something.
 #[derive(Default)]
 pub struct Symbols {
     clients: HashMap<u64, u64>,
@@ -191,12 +192,18 @@ impl Ids for Symbols {
     }
 
     fn session(&self, id: SessionId) -> SessionId {
-        self.sessions.get(&id).copied().unwrap_or(id)
+        let mut some = [0; 16];
+        some[0] = MARK;
+        self.sessions.get(&id).copied().unwrap_or(SessionId(some))
     }
 
     fn stateid(&self, id: Stateid) -> Stateid {
-        let Some((newest, other)) = self.stateids.get(&id.other) else {
+        let special = [[0; 12], [u8::MAX; 12], Stateid::CURRENT.other];
+        if special.contains(&id.other) {
             return id;
+        }
+        let Some((newest, other)) = self.stateids.get(&id.other) else {
+            return some_stateid(&id.other);
         };
         Stateid {
             seqid: if id.seqid == *newest {
@@ -209,12 +216,23 @@ impl Ids for Symbols {
     }
 
     fn handle<'a>(&'a self, id: &'a [u8]) -> &'a [u8] {
-        self.handles.get(id).map_or(id, |symbol| &symbol[..])
+        let symbol = self.handles.get(id);
+        symbol.unwrap_or(&[MARK, 0]).as_slice()
     }
 
     fn sequence(&self, args: &mut args::Sequence) {
         args.sessionid = self.session(args.sessionid);
         args.sequenceid = 1;
+    }
+}
+
+/// A stateid that this server has not made stands for one that it has.
+fn some_stateid(id: &[u8; 12]) -> Stateid {
+    let mut other = [0; 12];
+    other[..2].copy_from_slice(&[MARK, id.iter().fold(0, |sum, byte| sum ^ byte)]);
+    Stateid {
+        seqid: NEWEST,
+        other,
     }
 }
 

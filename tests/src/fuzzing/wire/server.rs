@@ -210,7 +210,9 @@ impl Server {
                 let Some(client) = page.items.first() else {
                     return;
                 };
-                Admin::EvictClient { client: client.client_id }
+                Admin::EvictClient {
+                    client: client.client_id,
+                }
             }
             6 => return self.lines[at].stop(),
             _ => {

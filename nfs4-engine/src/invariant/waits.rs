@@ -1,0 +1,51 @@
+//! What waits is reminded of: nothing waits for ever.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+
+use super::check;
+use crate::engine::Engine;
+use crate::timer::Due;
+
+impl Engine {
+    /// A client has a timer for its lease, a recall one for its end, a callback one for its reply; and what
+    /// is parked for a holder, or for others, has one and is there.
+    pub(super) fn check_waits(&self) -> Result<(), String> {
+        let core = &self.runner.core;
+        let (mut leases, mut recalls, mut calls) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut waits, mut yields) = (0, 0);
+        for due in core.timers.entries() {
+            match due {
+                Due::Lease(key) => drop(leases.insert(key)),
+                Due::Recall(key) => drop(recalls.insert(key)),
+                Due::Callback(key) => drop(calls.insert(key)),
+                Due::CallbackWait => waits += 1,
+                Due::Yielded => yields += 1,
+                Due::Drain(_) | Due::LockGrant(_) | Due::Slots | Due::Path(_) | Due::Replies => {}
+            }
+        }
+        for (key, _) in core.clients.entries() {
+            check(leases.contains(&key), "a lease without a timer", key)?;
+        }
+        for (key, held) in core.states.inside().delegated.entries() {
+            let reminded = !held.is_recalled() || recalls.contains(&key);
+            check(reminded, "a recall without a timer", key)?;
+        }
+        for (key, _) in core.callbacks.calls.entries() {
+            check(calls.contains(&key), "a callback without a timer", key)?;
+        }
+        let waiting = &core.callback_waits;
+        check(waiting.len() <= waits, "no timer for a wait", waiting.len())?;
+        let yielded = core.yielded.len();
+        check(yielded <= yields, "no timer for what has yielded", yielded)?;
+        let mut parked = BTreeSet::new();
+        let held = waiting.iter().map(|wait| wait.run);
+        for key in held.chain(core.yielded.iter().copied()) {
+            check(parked.insert(key), "it waits for two things", key)?;
+            let there = self.runner.parked.get(key).is_some();
+            check(there, "it waits and is not parked", key)?;
+        }
+        Ok(())
+    }
+}
