@@ -5,13 +5,16 @@
 
 use std::path::Path;
 
-use nfs4_proto::client::{CallCredential, CompoundBuilder, null_call};
-use nfs4_proto::nfs4::OpNum;
+use nfs4_proto::client::{CompoundBuilder, Credential, null_call};
+use nfs4_proto::nfs4::any::{ArgOp, CbArgOp, CbResOp, ResOp};
 use nfs4_proto::nfs4::args;
-use nfs4_proto::nfs4::attr::{Bitmap, FattrRaw};
+use nfs4_proto::nfs4::attr::{AttrValue, Bitmap, FattrRaw, num};
 use nfs4_proto::nfs4::basic::{ClientId, Owner, SessionId, StableHow, Stateid, Verifier};
+use nfs4_proto::nfs4::{CbOp, Op, OpNum};
 use nfs4_proto::rpc::AuthSys;
-use nfs4_proto::xdr::List;
+use nfs4_proto::xdr::sample::{Sample, Tape};
+use nfs4_proto::xdr::{List, Writer};
+use nfs4_tests::fuzzing::wire::Frame;
 use nfs4_tests::sim::Rng;
 
 fn main() {
@@ -19,8 +22,11 @@ fn main() {
     for (target, seeds) in [
         ("record_marking", streams()),
         ("rpc_header", records()),
-        ("compound_walk", compounds()),
+        ("compound", compounds()),
+        ("callback", callbacks()),
+        ("attributes", attributes()),
         ("engine_ops", choices()),
+        ("engine_wire", frames()),
     ] {
         let folder = root.join(target);
         std::fs::create_dir_all(&folder).expect("the repository can be written");
@@ -30,7 +36,94 @@ fn main() {
     }
 }
 
-type Seeds = Vec<(&'static str, Vec<u8>)>;
+type Seeds = Vec<(String, Vec<u8>)>;
+
+fn named<const N: usize>(seeds: [(&str, Vec<u8>); N]) -> Seeds {
+    seeds.map(|(name, data)| (name.to_owned(), data)).into()
+}
+
+/// Every operation, some to a message: `head` and their number, and each as `sample` makes it.
+fn every(name: &str, head: &[u32], ops: &[&str], sample: fn(&mut Tape<'_>, &mut Writer)) -> Seeds {
+    let mut seeds = Seeds::new();
+    for first in (0..ops.len()).step_by(TOGETHER) {
+        let count = TOGETHER.min(ops.len() - first);
+        let mut w = Writer::new();
+        w.raw(&words(head));
+        w.u32(count as u32);
+        for op in first..first + count {
+            let choices = [&[op as u8][..], &[3, 130, 1, 5, 2, 1, 7].repeat(12)].concat();
+            sample(&mut Tape::new(&choices), &mut w);
+        }
+        let from = ops[first].to_lowercase();
+        let to = ops[first + count - 1].to_lowercase();
+        seeds.push((format!("{name}_{from}_to_{to}"), w.into_vec()));
+    }
+    seeds
+}
+
+fn callbacks() -> Seeds {
+    let names: Vec<_> = CbOp::ALL.iter().map(|op| op.name()).collect();
+    let mut seeds = every("arguments", &[0, 1, 0], &names, CbArgOp::sample);
+    seeds.extend(every("results", &[0, 0], &names, CbResOp::sample));
+    seeds.extend(named([
+        ("refused", words(&[10_008, 0, 1, 11, 10_008])),
+        ("more_counted_than_there", words(&[0, 0, u32::MAX, 4, 0])),
+    ]));
+    seeds
+}
+
+/// Every attribute alone, behind its number; and sets of them.
+fn attributes() -> Seeds {
+    let alone = num::ALL.iter().map(|info| {
+        let mut w = Writer::new();
+        let choices = [3, 130, 1, 5, 2, 1, 7].repeat(12);
+        AttrValue::sample_value(info.number, &mut Tape::new(&choices), &mut w);
+        let data = [&[info.number as u8][..], w.as_slice()].concat();
+        (format!("alone_{}", info.name), data)
+    });
+    let mut seeds: Seeds = alone.collect();
+    seeds.extend(named([
+        ("none", words(&[0, 0])),
+        ("of_no_attribute", words(&[3, 0, 0, 1 << 31, 4, 0])),
+        ("beyond_all", words(&[4, 0, 0, 0, 1, 0])),
+        ("longer_than_its_values", words(&[1, 1 << 4, 12, 0, 7, 0])),
+        ("bitmap_too_long", words(&[257, 0])),
+    ]));
+    seeds
+}
+
+/// What clients of `engine_wire` send, and what happens beside.
+fn frames() -> Seeds {
+    let play = |frames: &[Frame<'_>]| {
+        let mut data = Vec::new();
+        frames.iter().for_each(|frame| frame.put(&mut data));
+        data
+    };
+    let deed = |control, arg| Frame {
+        control,
+        arg,
+        payload: &[],
+    };
+    let listing = sequenced().finish();
+    let listing = Frame::record(0, &listing[4..]);
+    let in_pieces = Frame {
+        control: Frame::PIECES | Frame::FRAGMENTS,
+        arg: 7,
+        ..listing
+    };
+    named([
+        ("one_record", play(&[listing])),
+        ("fragments_in_pieces", play(&[in_pieces, in_pieces])),
+        ("late_files", play(&[deed(24, 0), listing, deed(24, 1)])),
+        ("wrong_files", play(&[deed(24, 0), listing, deed(24, 4)])),
+        ("leases_end", play(&[listing, deed(16, 255), listing])),
+        ("reconnected", play(&[listing, deed(20, 0), listing])),
+        ("drained", play(&[deed(28, 0), listing])),
+        ("evicted", play(&[deed(28, 5), listing])),
+        ("reads_nothing", play(&[deed(28, 2), listing, listing])),
+        ("touched", play(&[deed(28, 0x0b), deed(28, 0x1b)])),
+    ])
+}
 
 /// Choices by chance, as many as two dozen steps take.
 fn choices() -> Seeds {
@@ -39,12 +132,15 @@ fn choices() -> Seeds {
         .zip(1..)
         .map(|(name, seed)| {
             let mut chance = Rng::new(seed);
-            (name, (0..256).map(|_| chance.next_u64() as u8).collect())
+            (
+                name.to_owned(),
+                (0..256).map(|_| chance.next_u64() as u8).collect(),
+            )
         })
         .collect()
 }
 
-/// What a connection reads, marks and fragments, after one byte that says in pieces of which size.
+/// What a connection reads, marks and fragments, after the number of sizes of its pieces, and these.
 fn streams() -> Seeds {
     let call = sequenced().finish();
     let two = [null_call(1, &sys()), call.clone()].concat();
@@ -53,7 +149,7 @@ fn streams() -> Seeds {
         ("three_fragments", fragments(&call[4..], 3)),
         (
             "every_byte_a_fragment",
-            fragments(&null_call(1, &CallCredential::None)[4..], 40),
+            fragments(&null_call(1, &Credential::None)[4..], 40),
         ),
         (
             "empty_fragments",
@@ -68,18 +164,18 @@ fn streams() -> Seeds {
             b"GET / HTTP/1.1\r\nHost: files.example\r\n\r\n".to_vec(),
         ),
     ];
-    let in_pieces = |(name, stream)| (name, [vec![7], stream].concat());
+    let in_pieces = |(name, stream): (&str, _)| (name.to_owned(), [vec![2, 7, 0], stream].concat());
     streams.into_iter().map(in_pieces).collect()
 }
 
 /// What a record holds: RPC calls, and what is none.
 fn records() -> Seeds {
     let body = |record: Vec<u8>| record[4..].to_vec();
-    let mut reply = null_call(1, &CallCredential::None)[4..12].to_vec();
+    let mut reply = null_call(1, &Credential::None)[4..12].to_vec();
     reply[7] = 1;
     reply.extend([0; 16]);
-    vec![
-        ("null_auth_none", body(null_call(1, &CallCredential::None))),
+    named([
+        ("null_auth_none", body(null_call(1, &Credential::None))),
         ("null_auth_sys", body(null_call(2, &sys()))),
         ("compound", body(sequenced().finish())),
         ("reply", reply),
@@ -99,7 +195,7 @@ fn records() -> Seeds {
             "rpc_version_3",
             words(&[6, 0, 3, 100_003, 4, 1, 0, 0, 0, 0]),
         ),
-    ]
+    ])
 }
 
 /// The arguments of COMPOUNDs.
@@ -110,7 +206,10 @@ fn compounds() -> Seeds {
         seqid: 1,
         other: [7; 12],
     };
-    vec![
+    let names: Vec<_> = Op::ALL.iter().map(|op| op.name()).collect();
+    let mut seeds = every("arguments", &[0, 2], &names, ArgOp::sample);
+    seeds.extend(every("results", &[0, 0], &names, ResOp::sample));
+    seeds.extend(named([
         ("empty", CompoundBuilder::body(b"tag", 1).finish()),
         ("sequence", body().sequence(sequence()).finish()),
         ("exchange_id", body().exchange_id(exchange_id()).finish()),
@@ -189,7 +288,8 @@ fn compounds() -> Seeds {
         ),
         ("tag_longer_than_the_rest", words(&[u32::MAX, 1, 0])),
         ("garbage", (0..=255).rev().collect()),
-    ]
+    ]));
+    seeds
 }
 
 fn sequenced() -> CompoundBuilder {
@@ -198,8 +298,8 @@ fn sequenced() -> CompoundBuilder {
     call
 }
 
-fn sys() -> CallCredential<'static> {
-    CallCredential::Sys(AuthSys {
+fn sys() -> Credential<'static> {
+    Credential::Sys(AuthSys {
         stamp: 1,
         machinename: b"client.example",
         uid: 1000,
@@ -260,7 +360,7 @@ fn open(attributes: Bitmap) -> args::Open<'static> {
             clientid: ClientId(1),
             owner: b"open id",
         },
-        openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw {
+        openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw {
             mask: attributes,
             values: &[0, 0, 1, 0xa4],
         })),
@@ -286,3 +386,6 @@ fn fragments(record: &[u8], count: usize) -> Vec<u8> {
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
+
+/// Operations to a message.
+const TOGETHER: usize = 8;

@@ -55,8 +55,9 @@ macro_rules! values {
             }
 
             /// Makes a sample of the value of the attribute `number`.
-            #[cfg(test)]
-            pub(crate) fn sample_value(
+            #[cfg(any(test, feature = "__fuzz"))]
+            #[doc(hidden)]
+            pub fn sample_value(
                 number: u32,
                 tape: &mut crate::xdr::sample::Tape<'_>,
                 w: &mut Writer,
