@@ -72,8 +72,7 @@ fn accepted_again(xid: u32, verf: OpaqueAuth<'_>) {
     let mut w = Writer::new();
     write_success(&mut w, xid);
     let own = ReplyHeader::decode(w.as_slice());
-    let own = own.and_then(|header| Ok((header.xid, header.outcome)));
-    let at = own.map(|(xid, outcome)| (xid, outcome.map(|accepted| accepted.results)));
+    let at = own.map(|header| (header.xid, header.outcome.map(|accepted| accepted.results)));
     assert_eq!(at, Ok((xid, Ok(w.len()))));
     w.clear();
     w.u32(xid);

@@ -314,17 +314,15 @@ impl Player {
     fn administer(&mut self, tape: &mut Tape<'_>) {
         let conn = self.some_connection(tape);
         match administration::of(tape, conn, &self.ids) {
-            Some(Order::Admin(admin)) => {
-                if self.engine.check_admin(&admin).is_ok() {
-                    self.handle(Input::Admin(admin));
-                }
+            Some(Order::Admin(admin)) if self.engine.check_admin(&admin).is_ok() => {
+                self.handle(Input::Admin(admin));
             }
+            Some(Order::Admin(_)) | None => {}
             Some(Order::Touch { export, fh, touch }) => {
                 self.handle(Input::Touched { export, fh, touch });
                 let _ = self.engine.may_touch(export, fh, touch);
             }
             Some(Order::ReleasePanicked) => self.handle(Input::ReleasePanicked),
-            None => {}
         }
     }
 
