@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use nfs4_proto::client::{CompoundBuilder, Credential, null_call};
+use nfs4_proto::client::{CallCredential, CompoundBuilder, null_call};
 use nfs4_proto::nfs4::any::{ArgOp, CbArgOp, CbResOp, ResOp};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::{AttrValue, Bitmap, FattrRaw, num};
@@ -149,7 +149,7 @@ fn streams() -> Seeds {
         ("three_fragments", fragments(&call[4..], 3)),
         (
             "every_byte_a_fragment",
-            fragments(&null_call(1, &Credential::None)[4..], 40),
+            fragments(&null_call(1, &CallCredential::None)[4..], 40),
         ),
         (
             "empty_fragments",
@@ -171,11 +171,11 @@ fn streams() -> Seeds {
 /// What a record holds: RPC calls, and what is none.
 fn records() -> Seeds {
     let body = |record: Vec<u8>| record[4..].to_vec();
-    let mut reply = null_call(1, &Credential::None)[4..12].to_vec();
+    let mut reply = null_call(1, &CallCredential::None)[4..12].to_vec();
     reply[7] = 1;
     reply.extend([0; 16]);
     named([
-        ("null_auth_none", body(null_call(1, &Credential::None))),
+        ("null_auth_none", body(null_call(1, &CallCredential::None))),
         ("null_auth_sys", body(null_call(2, &sys()))),
         ("compound", body(sequenced().finish())),
         ("reply", reply),
@@ -298,8 +298,8 @@ fn sequenced() -> CompoundBuilder {
     call
 }
 
-fn sys() -> Credential<'static> {
-    Credential::Sys(AuthSys {
+fn sys() -> CallCredential<'static> {
+    CallCredential::Sys(AuthSys {
         stamp: 1,
         machinename: b"client.example",
         uid: 1000,
@@ -360,7 +360,7 @@ fn open(attributes: Bitmap) -> args::Open<'static> {
             clientid: ClientId(1),
             owner: b"open id",
         },
-        openhow: args::OpenHow::Create(args::CreateHow::Unchecked(FattrRaw {
+        openhow: args::OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw {
             mask: attributes,
             values: &[0, 0, 1, 0xa4],
         })),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nfs4_proto::nfs4::FattrRaw;
 use nfs4_proto::nfs4::any::{ArgOp, ResOp};
-use nfs4_proto::nfs4::args::{CreateHow, OpenHow};
+use nfs4_proto::nfs4::args::{CreateHow, OpenFlag};
 use nfs4_proto::nfs4::res::Outcome;
 use nfs4_proto::rpc::{AuthSys, CallHeader};
 use nfs4_proto::xdr::{Encode, Writer};
@@ -80,7 +80,7 @@ pub fn attributes(exchanges: &[Exchange]) -> Seeds {
                 ArgOp::Verify(args) => ("verify", args.obj_attributes),
                 ArgOp::NVerify(args) => ("nverify", args.obj_attributes),
                 ArgOp::Open(args) => match args.openhow {
-                    OpenHow::Create(
+                    OpenFlag::Create(
                         CreateHow::Unchecked(raw)
                         | CreateHow::Guarded(raw)
                         | CreateHow::Exclusive41 { attrs: raw, .. },

@@ -3,7 +3,7 @@
 use super::print;
 use super::walk::inverse;
 use crate::nfs4::FattrRaw;
-use crate::nfs4::attr::{AttrError, AttrValue, Bitmap, SetAttrs, num, write_fattr};
+use crate::nfs4::attr::{AttrError, AttrValue, Bitmap, SettableAttrs, num, write_fattr};
 use crate::xdr::{Decode, Encode, Reader, Writer};
 
 /// What is read of a `fattr4` is what was written, whether by numbers or as attributes to be set. Its
@@ -34,7 +34,7 @@ pub(super) fn decode(data: &[u8]) {
     };
     print::value(&raw, data.len());
     print::value(&raw.mask, data.len());
-    let _ = SetAttrs::decode(&raw, &num::WRITABLE);
+    let _ = SettableAttrs::decode(&raw, &num::WRITABLE);
     assert!(raw.values().count() <= 32 * Bitmap::WORDS + 1);
 }
 
@@ -103,7 +103,7 @@ fn fattr(raw: &FattrRaw<'_>) {
 }
 
 fn settable(raw: &FattrRaw<'_>, supported: &Bitmap) {
-    match SetAttrs::decode(raw, supported) {
+    match SettableAttrs::decode(raw, supported) {
         Ok(attrs) => {
             assert_eq!(attrs.mask(), raw.mask);
             assert!(supported.contains_all(&raw.mask) && num::WRITABLE.contains_all(&raw.mask));
@@ -112,7 +112,7 @@ fn settable(raw: &FattrRaw<'_>, supported: &Bitmap) {
             let mut r = Reader::new(w.as_slice());
             let again = FattrRaw::decode(&mut r);
             assert!(r.is_empty(), "something is left");
-            let again = again.map(|again| SetAttrs::decode(&again, supported));
+            let again = again.map(|again| SettableAttrs::decode(&again, supported));
             assert_eq!(again, Ok(Ok(attrs)));
         }
         Err(AttrError::Unsupported(number)) => {

@@ -2,7 +2,7 @@
 
 use super::print;
 use super::walk::{inverse, inverse_message};
-use crate::client::{CallReader, CompoundBuilder, Credential, ReplyReader};
+use crate::client::{CallCredential, CallReader, CompoundBuilder, ReplyReader};
 use crate::nfs4::any::{ArgOp, ResOp};
 use crate::nfs4::compound::{CompoundHeader, CompoundReplyHeader};
 use crate::rpc::Mark;
@@ -27,7 +27,7 @@ fn call(data: &[u8]) {
         return;
     };
     let minor = header.minorversion;
-    let mut call = CompoundBuilder::call(1, &Credential::None, header.tag, minor);
+    let mut call = CompoundBuilder::call(1, &CallCredential::None, header.tag, minor);
     let mut ops = r;
     while call.count() < header.ops
         && let Ok(op) = ArgOp::decode(&mut ops)

@@ -93,8 +93,8 @@ fn status(tape: &mut Tape<'_>) -> Status {
     ])
 }
 
-fn sequence(args: &args::Sequence<'_>, tape: &mut Tape<'_>) -> res::SequenceOk {
-    let mut ok = res::SequenceOk {
+fn sequence(args: &args::CbSequence<'_>, tape: &mut Tape<'_>) -> res::CbSequenceOk {
+    let mut ok = res::CbSequenceOk {
         sessionid: args.sessionid,
         sequenceid: args.sequenceid,
         slotid: args.slotid,
@@ -125,7 +125,7 @@ fn attributes(reply: &mut CbReplyBuilder, asked: Bitmap, tape: &mut Tape<'_>) {
         w.u64(if number == num::SIZE { size } else { change });
     });
     if let Ok(obj_attributes) = FattrRaw::decode(&mut Reader::new(w.as_slice())) {
-        let ok = res::GetAttrOk { obj_attributes };
+        let ok = res::CbGetAttrOk { obj_attributes };
         reply.result(&CbResOp::GetAttr(Outcome::Ok(ok)));
     }
 }

@@ -78,20 +78,12 @@ struct Player {
 
 impl Player {
     fn new(tape: &mut Tape<'_>) -> Player {
-        let boot = Boot {
-            epoch: 7,
-            entropy: [9; 16],
-            write_verifier: [3; 8],
-            server_major: b"fuzz".to_vec(),
-            server_minor: 0,
-            server_scope: b"fuzz".to_vec(),
-        };
+        let boot = Boot::new(7, [9; 16], b"fuzz");
         let config = settings::chosen(tape);
         let files = || {
-            Arc::new(MemFs::new(MemFsConfig {
-                root_mode: 0o777,
-                ..MemFsConfig::new(7, 1 << 20)
-            }))
+            Arc::new(MemFs::new(MemFsConfig::new(7, 1 << 20).with(|files| {
+                files.root_mode = 0o777;
+            })))
         };
         let exports = vec![Export::new("/a", files()), Export::new("/dir/b", files())];
         let now = Now {
@@ -206,13 +198,10 @@ impl Player {
         let Some(conn) = self.some_connection(tape) else {
             return;
         };
-        let call = Call {
-            conn,
-            xid: self.xid,
-            cred: Arc::new(Credential::sys(uid, uid, &[])),
-            message_len: self.last.len() as u32 + HEADER,
-            body: Bytes::copy_from_slice(&self.last),
-        };
+        let cred = Arc::new(Credential::sys(uid, uid, &[]));
+        let body = Bytes::copy_from_slice(&self.last);
+        let length = self.last.len() as u32 + HEADER;
+        let call = Call::new(conn, self.xid, cred, body, length);
         self.handle(Input::Call(call));
     }
 
@@ -227,7 +216,7 @@ impl Player {
         match how {
             // Carried out, and not heard of yet.
             0..4 => return,
-            4 => self.work[at].instead(Err(tape.pick(&FsError::ALL))),
+            4 => self.work[at].instead(Err(tape.pick(FsError::ALL))),
             5 => self.work[at].instead(Ok(FsReply::Done)),
             6 => {
                 // What another request is answered.
@@ -272,7 +261,7 @@ impl Player {
             // It will be answered once more.
             self.callbacks.push(call);
         }
-        self.handle(Input::CallbackReply(CallbackReply { conn, xid, outcome }));
+        self.handle(Input::CallbackReply(CallbackReply::new(conn, xid, outcome)));
     }
 
     fn dialled(&mut self, tape: &mut Tape<'_>) {
@@ -396,6 +385,7 @@ impl Player {
                 Action::Release { backend, fh } => releases.push((backend, fh)),
                 Action::Close { conn } => closing.push(conn),
                 Action::Known { .. } | Action::Event(_) => {}
+                other => unreachable!("{other:?} is not known here"),
             }
         }
         self.outbox.clear();
@@ -447,10 +437,8 @@ impl Player {
             self.carry_out();
         }
         self.check();
-        let left = TableLengths {
-            timers: 0,
-            ..self.engine.table_lengths()
-        };
+        let mut left = self.engine.table_lengths();
+        left.timers = 0;
         assert_eq!(
             left,
             TableLengths::default(),

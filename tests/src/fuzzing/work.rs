@@ -1,9 +1,9 @@
 //! A request that waits for its file system, or whose answer the engine has not got yet.
 
 use std::sync::Arc;
-use std::task::Poll;
 
-use nfs4_engine::fs::{Backend, CompletionSink, FsReply, FsRequest, FsResult, FsTicket, Pending};
+use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
+use nfs4_engine::fs::{Backend, FsReply, FsRequest, FsResult};
 
 /// A file-system request, and its answer once it was carried out.
 pub(super) struct Work {
@@ -29,8 +29,8 @@ impl Work {
             return;
         };
         let sink: Arc<dyn CompletionSink> = Arc::new(Never);
-        let mut pending = Pending::new(self.ticket, &sink);
-        if let Poll::Ready(result) = self.backend.submit(request, &mut pending) {
+        let submitted = driver::submit(&*self.backend, self.ticket, request, &sink);
+        if let Submitted::Answered(result) = submitted {
             self.result = Some(result);
         }
     }

@@ -23,10 +23,9 @@ struct State {
 
 impl Files {
     pub(super) fn new() -> Arc<Files> {
-        let config = MemFsConfig {
-            root_mode: 0o777,
-            ..MemFsConfig::new(7, 1 << 20)
-        };
+        let config = MemFsConfig::new(7, 1 << 20).with(|files| {
+            files.root_mode = 0o777;
+        });
         Arc::new(Files {
             inner: MemFs::new(config),
             state: Mutex::default(),

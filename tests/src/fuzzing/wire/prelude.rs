@@ -1,7 +1,7 @@
 //! Clients that are there before the first frame.
 
-use nfs4_proto::client::{CompoundBuilder, Credential};
-use nfs4_proto::nfs4::args::{self, ChannelAttrs, Lock, Locker, OpenClaim, OpenHow};
+use nfs4_proto::client::{CallCredential, CompoundBuilder};
+use nfs4_proto::nfs4::args::{self, ChannelAttrs, Lock, Locker, OpenClaim, OpenFlag};
 use nfs4_proto::nfs4::attr::{Bitmap, FattrRaw};
 use nfs4_proto::nfs4::{
     ClientId, LockType, NetAddr, Owner, SessionId, StableHow, Stateid, Verifier,
@@ -40,7 +40,7 @@ struct Setup {
 impl Setup {
     fn send(&mut self, connection: usize, minor: u32, of: impl FnOnce(&mut CompoundBuilder)) {
         self.xid += 1;
-        let user = Credential::Sys(AuthSys {
+        let user = CallCredential::Sys(AuthSys {
             stamp: 0,
             machinename: b"client",
             uid: 0,
@@ -126,7 +126,7 @@ impl Setup {
         self.send(1, 2, |call| {
             call.sequence(sequence(1)).putrootfh();
             let mut again = open(client_id(1), b"g");
-            again.openhow = OpenHow::NoCreate;
+            again.openhow = OpenFlag::NoCreate;
             call.open(again);
             call.lock(Lock {
                 locktype: LockType::Write,
@@ -212,7 +212,7 @@ fn open(clientid: ClientId, name: &[u8]) -> args::Open<'_> {
             clientid,
             owner: b"open",
         },
-        openhow: OpenHow::Create(args::CreateHow::Unchecked(FattrRaw {
+        openhow: OpenFlag::Create(args::CreateHow::Unchecked(FattrRaw {
             mask: Bitmap::of(&[33]),
             values: &[0, 0, 1, 0xff],
         })),

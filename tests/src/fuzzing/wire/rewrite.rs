@@ -147,7 +147,7 @@ pub(super) fn reply(record: &[u8], callback: &[u8]) -> Vec<u8> {
     repeat(&record, &sequence).unwrap_or(record)
 }
 
-fn repeat(record: &[u8], sequence: &cb::Sequence<'_>) -> Option<Vec<u8>> {
+fn repeat(record: &[u8], sequence: &cb::CbSequence<'_>) -> Option<Vec<u8>> {
     let header = ReplyHeader::decode(record).ok()?;
     let mut r = Reader::at(record, header.outcome.ok()?.results);
     CompoundReplyHeader::decode(&mut r).ok()?;

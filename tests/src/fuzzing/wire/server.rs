@@ -47,10 +47,9 @@ impl Server {
         let exports = vec![Export::new("/", Arc::clone(&files) as Arc<dyn Backend>)];
         let engine = Engine::new(boot(), config(), exports, Now::default());
         let engine = engine.expect("the settings are in range");
-        let limits = Limits {
-            timer_budget: 16,
-            ..Limits::for_max_io(engine.config().max_io)
-        };
+        let limits = Limits::for_max_io(engine.config().max_io).with(|limits| {
+            limits.timer_budget = 16;
+        });
         let node = Node::with_clock(engine, limits, Arc::clone(&clock) as _);
         let node = node.expect("the limits are in range");
         node.set_dial_policy(Arc::new(DialAny));
@@ -199,11 +198,10 @@ impl Server {
                 }
                 return;
             }
-            4 => Admin::Configure(Box::new(Change {
-                fore_slots: Some(u32::from(frame.arg >> 3) + 1),
-                max_connections_per_session: Some(u32::from(frame.arg >> 5) + 1),
-                ..Change::default()
-            })),
+            4 => Admin::Configure(Box::new(Change::default().with(|change| {
+                change.fore_slots = Some(u32::from(frame.arg >> 3) + 1);
+                change.max_connections_per_session = Some(u32::from(frame.arg >> 5) + 1);
+            }))),
             5 => {
                 let page = self.node.clients(Cursor::default(), 1);
                 let page = page.expect("the engine lives");
@@ -384,26 +382,18 @@ fn check_callback(record: &[u8]) {
 }
 
 fn boot() -> Boot {
-    Boot {
-        epoch: 7,
-        entropy: [9; 16],
-        write_verifier: [3; 8],
-        server_major: b"fuzz".to_vec(),
-        server_minor: 0,
-        server_scope: b"fuzz".to_vec(),
-    }
+    Boot::new(7, [9; 16], b"fuzz")
 }
 
 fn config() -> Config {
-    Config {
-        grace: Duration::ZERO,
-        lease: Duration::from_secs(10),
-        max_opens_per_client: 64,
-        max_states: 256,
-        max_clients: 16,
-        max_reply_cache: 1 << 20,
-        ..Config::default()
-    }
+    Config::default().with(|config| {
+        config.grace = Duration::ZERO;
+        config.lease = Duration::from_secs(10);
+        config.max_opens_per_client = 64;
+        config.max_states = 256;
+        config.max_clients = 16;
+        config.max_reply_cache = 1 << 20;
+    })
 }
 
 /// Times that all connections are driven after one frame.
