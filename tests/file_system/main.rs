@@ -5,6 +5,7 @@
 #[macro_use]
 mod served;
 
+mod delegations;
 mod endings;
 mod faults;
 mod listings;

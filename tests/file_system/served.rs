@@ -59,9 +59,7 @@ impl Served {
     }
 
     pub(crate) fn with_limits(on: Polled, fs: impl FileSystem, limits: Limits) -> Served {
-        let config = Config::default().with(|config| {
-            config.delegations = false;
-        });
+        let config = Config::default();
         let (serving, node) = match on {
             Polled::OnTokio => {
                 let runtime = runtime();

@@ -60,6 +60,16 @@ pub trait FileSystem: Send + Sync + 'static {
         Permissions::ByMode
     }
 
+    /// Whether no program but this server's clients changes the files, or reads them, unless it has
+    /// asked the driver's `Node::may_touch`; every call returns the same.
+    ///
+    /// Only then may a client get a delegation, with which it does not ask any more whether a file
+    /// has changed: a builder that exports a file system without this turns
+    /// [`Config::delegations`](crate::Config::delegations) off. [RFC 8881 §10.2]
+    fn is_private(&self) -> bool {
+        false
+    }
+
     /// The attributes of an object.
     fn getattr(
         &self,

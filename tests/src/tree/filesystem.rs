@@ -29,6 +29,10 @@ impl FileSystem for TreeFs {
         }
     }
 
+    fn is_private(&self) -> bool {
+        self.0.private
+    }
+
     async fn getattr(&self, _: Caller, node: FsHandle) -> Result<Attrs, FsError> {
         Ok(self.nodes_for("getattr").await.get(node)?.attrs)
     }

@@ -22,6 +22,7 @@ struct Inner {
     nodes: Mutex<Nodes>,
     page: Option<usize>,
     own: bool,
+    private: bool,
     before: Box<Before>,
 }
 
@@ -35,6 +36,7 @@ impl TreeFs {
             nodes: Mutex::new(Nodes::new(root_mode)),
             page: None,
             own: false,
+            private: false,
             before: Box::new(|_| Box::pin(std::future::ready(()))),
         }))
     }
@@ -56,6 +58,16 @@ impl TreeFs {
     #[must_use]
     pub fn with_own_rights(mut self) -> TreeFs {
         self.settings().own = true;
+        self
+    }
+
+    /// Is changed by the clients of one server only.
+    ///
+    /// # Panics
+    /// If there is another handle of it.
+    #[must_use]
+    pub fn private(mut self) -> TreeFs {
+        self.settings().private = true;
         self
     }
 
