@@ -238,7 +238,8 @@ impl Player {
         let mut work = self.work.swap_remove(at);
         work.execute();
         let result = work.result.take().unwrap_or(Err(FsError::NoAnswer));
-        self.held += i64::from(matches!(result, Ok(FsReply::Opened(_))));
+        let opened = matches!(result, Ok(FsReply::Opened(_)));
+        self.held += i64::from(work.opens && opened);
         self.handle(Input::FsDone {
             ticket: work.ticket,
             result,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
-use nfs4_engine::fs::{Backend, FsReply, FsRequest, FsResult};
+use nfs4_engine::fs::{Backend, FsOp, FsReply, FsRequest, FsResult};
 
 /// A file-system request, and its answer once it was carried out.
 pub(super) struct Work {
     pub(super) ticket: FsTicket,
     backend: Arc<dyn Backend>,
+    /// Whether the engine releases what an answer says is open.
+    pub(super) opens: bool,
     request: Option<FsRequest>,
     pub(super) result: Option<FsResult>,
 }
@@ -18,6 +20,7 @@ impl Work {
         Work {
             ticket,
             backend,
+            opens: matches!(request.op, FsOp::Open { .. }),
             request: Some(request),
             result: None,
         }
