@@ -35,6 +35,8 @@ pub struct Server {
     known: Known,
     /// Callbacks that wait for a reply, with their connections.
     callbacks: VecDeque<(ConnId, Vec<u8>)>,
+    /// Number of callbacks that were answered.
+    answered: usize,
     /// Replies since they were last taken.
     replies: Vec<Vec<u8>>,
 }
@@ -63,6 +65,7 @@ impl Server {
             dialled: Vec::new(),
             known: Known::default(),
             callbacks: VecDeque::new(),
+            answered: 0,
             replies: Vec::new(),
         };
         for at in 0..Frame::CONNECTIONS {
@@ -75,6 +78,11 @@ impl Server {
     /// What the server has told.
     pub fn known(&self) -> &Known {
         &self.known
+    }
+
+    /// Number of callbacks that a frame has answered.
+    pub fn answered(&self) -> usize {
+        self.answered
     }
 
     /// The lengths of the engine's tables.
@@ -155,6 +163,7 @@ impl Server {
     fn reply(&mut self, frame: &Frame<'_>) {
         let at = usize::from(frame.arg).checked_rem(self.callbacks.len());
         let waiting = at.and_then(|at| self.callbacks.remove(at));
+        self.answered += usize::from(waiting.is_some());
         let verbatim = frame.has(Frame::VERBATIM);
         let (conn, record) = match waiting {
             Some((conn, callback)) if !verbatim => (conn, rewrite::reply(frame.payload, &callback)),
