@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::IoSlice;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
@@ -143,20 +144,19 @@ impl Connection {
         self.cut();
         loop {
             while self.exchange()? && !self.is_slice_over() {}
-            self.admission
-                .answered(std::mem::take(&mut self.batch.mail.answered));
-            self.backlog
-                .called(std::mem::take(&mut self.batch.mail.called));
+            let mail = &mut self.batch.mail;
+            self.admission.answered(mem::take(&mut mail.answered));
+            self.backlog.called(mem::take(&mut mail.called));
             match self.batch.mail.evicted {
                 Some(Evicted::Memory) => return Err(Closing::Slow),
                 Some(Evicted::Place) => return Err(Closing::GaveWay),
                 None => {}
             }
-            if std::mem::take(&mut self.batch.mail.known) {
+            if mem::take(&mut self.batch.mail.known) {
                 self.account.known();
                 self.admission.known();
             }
-            if std::mem::take(&mut self.batch.mail.close) {
+            if mem::take(&mut self.batch.mail.close) {
                 self.end(if self.stopping {
                     Closing::Stopped
                 } else {
@@ -176,12 +176,12 @@ impl Connection {
             }
             self.batch.collect(&self.mailbox);
         }
-        let at_once = self.initiator == Initiator::Server && self.stopping;
-        let sent = self.batch.mail.output.is_empty();
-        if let Some(ending) = self.ending.take_if(|_| sent || at_once) {
+        let at_once = self.initiator == Initiator::Server && (self.stopping || self.half_closed);
+        let ends = at_once || self.batch.mail.output.is_empty();
+        if let Some(ending) = self.ending.take_if(|_| ends) {
             return Err(ending);
         }
-        if self.half_closed && sent && self.is_answered() {
+        if self.half_closed && self.owes_nothing() {
             return Err(Closing::EndOfStream);
         }
         self.tell_account();
@@ -260,6 +260,14 @@ impl Connection {
     /// [`Limits::stall_timeout`](crate::Limits::stall_timeout).
     pub fn end_of_stream(&mut self) {
         self.half_closed = true;
+        let (conn, owes_nothing) = (self.id(), self.owes_nothing());
+        let inputs = &mut self.batch.inputs;
+        match self.initiator {
+            // It was there for callbacks only, and none is answered any more.
+            Initiator::Server => self.end(Closing::EndOfStream),
+            Initiator::Peer if owes_nothing => {}
+            Initiator::Peer => inputs.push_back(Input::ConnHalfClosed { conn }),
+        }
     }
 
     /// Frees memory that is not needed until more bytes arrive.
@@ -275,15 +283,12 @@ impl Connection {
     /// The owner limits the time that this takes; so does the engine, by
     /// [`Config::drain_deadline`](nfs4_engine::Config::drain_deadline).
     pub fn stop(&mut self) {
-        if std::mem::replace(&mut self.stopping, true) {
+        if mem::replace(&mut self.stopping, true) {
             return;
         }
-        let conn = self.mailbox.id;
+        let (conn, inputs) = (self.id(), &mut self.batch.inputs);
         match self.initiator {
-            Initiator::Peer => self
-                .batch
-                .inputs
-                .push_back(Input::Admin(Admin::Drain { conn })),
+            Initiator::Peer => inputs.push_back(Input::Admin(Admin::Drain { conn })),
             Initiator::Server => self.end(Closing::Stopped),
         }
     }
@@ -300,14 +305,10 @@ impl Connection {
         let answering = self.admission.in_flight() > 0 || !self.intake.is_hungry();
         // The engine decides how long a connection for callbacks is kept.
         let busy = answering || self.initiator == Initiator::Server;
-        self.watch.tick(
-            self.node.clock.now().mono,
-            &self.node.limits,
-            mid_record,
-            // A peer that is gone altogether ends its stream, too.
-            unsent || self.half_closed,
-            busy,
-        )
+        // A peer that is gone altogether ends its stream, too.
+        let owed = unsent || self.half_closed;
+        let (now, limits) = (self.node.clock.now().mono, &self.node.limits);
+        self.watch.tick(now, limits, mid_record, owed, busy)
     }
 
     /// Closes the connection and logs why. Calls in flight are executed and not answered.
@@ -316,7 +317,7 @@ impl Connection {
     }
 
     fn shut(&mut self, why: &Closing) {
-        if !std::mem::replace(&mut self.closed, true) {
+        if !mem::replace(&mut self.closed, true) {
             log::closed(self.id(), &self.peer, why);
             self.node.budget.close(self.id());
             self.node.close(&self.mailbox, &mut self.batch);
@@ -356,9 +357,10 @@ impl Connection {
         next_may_start || (self.ending.is_none() && self.backlog.looks_for_replies())
     }
 
-    /// Whether no call waits for its execution or its reply.
-    fn is_answered(&self) -> bool {
-        self.admission.in_flight() == 0 && self.backlog.is_empty() && self.intake.is_hungry()
+    /// Whether no call waits for its execution or its reply, and no reply to be sent.
+    fn owes_nothing(&self) -> bool {
+        let answered = self.admission.in_flight() == 0 && self.backlog.is_empty();
+        answered && self.intake.is_hungry() && self.batch.mail.output.is_empty()
     }
 
     fn may_read(&self) -> bool {

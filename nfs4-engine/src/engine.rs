@@ -129,6 +129,7 @@ impl Engine {
                 let core = &mut self.runner.core;
                 core.report_fs_fault(None, FsCall::Release, fault, out);
             }
+            Input::ConnHalfClosed { conn } => self.runner.core.connection_half_closed(conn, out),
             Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, out),
             Input::CallbackReply(reply) => self.runner.core.callback_reply(reply, out),
             Input::Dialed { dial, result } => self.runner.core.dialed(dial, result, out),

@@ -82,8 +82,7 @@ pub enum Event {
         /// Why.
         reason: Unbound,
     },
-    /// A connection does not serve the backchannel of a session any more, because of the client's answer to
-    /// a callback.
+    /// A connection does not serve the backchannel of a session any more, although it is open.
     BackChannelLost {
         /// The session.
         session: SessionId,
@@ -164,7 +163,7 @@ pub enum Unbound {
     Reaper,
 }
 
-/// What a client did with a callback, so that its connection carries no others.
+/// What a client did, so that its connection carries no callbacks any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BackChannelLost {
@@ -174,6 +173,8 @@ pub enum BackChannelLost {
     Garbled,
     /// It refused the callback on this connection.
     Refused,
+    /// It ended its half of the connection: it can answer no callback there.
+    HalfClosed,
 }
 
 /// Why a session ended.

@@ -32,6 +32,12 @@ pub enum Input {
         /// The connection.
         conn: ConnId,
     },
+    /// The peer sends nothing more on a connection, and still takes replies: it would not answer a
+    /// callback there.
+    ConnHalfClosed {
+        /// The connection.
+        conn: ConnId,
+    },
     /// A COMPOUND arrived.
     Call(Call),
     /// The peer answered a callback.

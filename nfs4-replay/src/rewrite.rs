@@ -174,6 +174,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
         Input::FsDone { result: Err(_), .. }
         | Input::ConnOpened { .. }
         | Input::ConnClosed { .. }
+        | Input::ConnHalfClosed { .. }
         | Input::CallbackReply(_)
         | Input::Dialed { .. }
         | Input::Touched { .. }

@@ -110,6 +110,60 @@ pub fn a_reply_to_no_call_is_ignored<T: Transport>(transport: &T) {
     scene.end();
 }
 
+/// A client that reconnects while a call is in flight, as Linux does, ends its half of the old
+/// connection: a recall goes by the new one.
+pub fn a_recall_does_not_go_by_a_half_closed_connection<T: Transport>(transport: &T) {
+    reconnects(transport, false);
+}
+
+/// The same if the recall was sent before the client ended its half.
+pub fn a_recall_under_way_leaves_a_half_closed_connection<T: Transport>(transport: &T) {
+    reconnects(transport, true);
+}
+
+fn reconnects<T: Transport>(transport: &T, under_way: bool) {
+    let scene = Scene::start(transport);
+    let mut old = scene.mounted("holder");
+    let mut other = scene.mounted("other");
+    let (held, fh) = delegated(&scene, &mut old);
+    let mut new = scene.connect();
+    new.bind(old.session().clone());
+    scene.files.answer(Answers::Held);
+    // The connection that was used last is the first to carry a callback.
+    let (late, call) = old.getattr(5);
+    old.send(&call).expect("it is read");
+    scene.has_waiting(1);
+    let conflict = |other: &mut Client<'_, T>| {
+        let refused = other.try_call(|call| call.putrootfh().open(open()));
+        assert_eq!(last(&refused), (Op::Open, Status::DELAY));
+    };
+    if under_way {
+        conflict(&mut other);
+        old.called();
+    }
+    old.end_writes();
+    if !under_way {
+        scene.wait_for("the end of a half", |scene| {
+            let view = scene.node.sessions_of(old.session().client.0);
+            let view = view.expect("the engine lives").expect("a client");
+            view[0].connection_summary.both == 1
+        });
+        conflict(&mut other);
+    }
+    let (_, answer) = answer(&new.called(), held, &fh);
+    new.send(&answer).expect("it is read");
+    let object = args::PutFh { object: &fh };
+    let back = args::DelegReturn {
+        deleg_stateid: held,
+    };
+    new.call(|call| call.putfh(object).delegreturn(back));
+    scene.files.release_all();
+    succeeded(old.reply_to(late));
+    assert!(old.is_closed(), "all is answered");
+    drop((old, new, other));
+    scene.end();
+}
+
 /// Opens the file until it is delegated to the client for writing; returns the delegation and the
 /// filehandle.
 fn delegated<T: Transport>(scene: &Scene<'_, T>, holder: &mut Client<'_, T>) -> (Stateid, Vec<u8>) {

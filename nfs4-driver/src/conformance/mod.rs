@@ -120,6 +120,8 @@ cases! { ($)
     callbacks::a_recall_is_answered_while_calls_are_in_flight
     callbacks::a_call_that_waits_for_a_holder_gets_its_reply
     callbacks::a_reply_to_no_call_is_ignored
+    callbacks::a_recall_does_not_go_by_a_half_closed_connection
+    callbacks::a_recall_under_way_leaves_a_half_closed_connection
     completions::answers_from_other_threads_wake_their_connection
     completions::answers_at_once_and_from_another_thread_mix
     completions::answers_after_the_connection_is_gone_are_delivered

@@ -10,7 +10,7 @@ use crate::config::BindingPolicy;
 use crate::connection::Binding;
 use crate::core::Core;
 use crate::direction::Direction;
-use crate::event::{Event, SessionGone, Unbound};
+use crate::event::{BackChannelLost, Event, SessionGone, Unbound};
 use crate::ids::ConnId;
 use crate::keys::SessionKey;
 use crate::session::table::Session;
@@ -133,6 +133,23 @@ impl Core {
             self.pump(session, out);
         }
         self.peers.release(connection.host);
+    }
+
+    /// The peer of a connection sends nothing more: callbacks leave by others, those included that
+    /// were under way on it.
+    pub(crate) fn connection_half_closed(&mut self, conn: ConnId, out: &mut Outbox) {
+        let Some(connection) = self.connections.get_mut(conn) else {
+            return;
+        };
+        let flights = core::mem::take(&mut connection.flights);
+        let sessions = connection.sessions.clone();
+        for session in &sessions {
+            self.leave_back_channel(*session, conn, BackChannelLost::HalfClosed, out);
+        }
+        self.lose_flights(flights, out);
+        for session in sessions {
+            self.pump(session, out);
+        }
     }
 
     /// Unbinds all connections of a session that ends.

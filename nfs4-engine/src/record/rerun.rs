@@ -159,6 +159,7 @@ impl Rerun {
             | Input::Dialed { .. }
             | Input::Call(_)
             | Input::CallbackReply(_)
+            | Input::ConnHalfClosed { .. }
             | Input::Touched { .. }
             | Input::Admin(_)
             | Input::ReleasePanicked => {}

@@ -76,7 +76,7 @@ enums! {
         3 = DestroySession { session },
         4 = Configure(change),
     }
-    BackChannelLost { 0 = Silent, 1 = Garbled, 2 = Refused }
+    BackChannelLost { 0 = Silent, 1 = Garbled, 2 = Refused, 3 = HalfClosed }
     BindingPolicy { 0 = Exclusive, 1 = Shared }
     CallbackOutcome { 0 = Answered(results), 1 = Refused(fault) }
     ClientGone { 0 = LeaseExpired, 1 = Request, 2 = Replaced, 3 = Evicted, 4 = Crowded }
@@ -118,6 +118,7 @@ enums! {
         6 = Admin(admin),
         7 = FsDone { ticket, result },
         8 = ReleasePanicked,
+        9 = ConnHalfClosed { conn },
     }
     RecallReason { 0 = Conflict, 1 = ResourcePressure }
     ServerAddress { 0 = Ip(ip, port), 1 = Name(name) }

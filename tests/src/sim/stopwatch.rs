@@ -39,6 +39,7 @@ pub(super) fn kind_of(input: &Input) -> &'static str {
         Input::FsDone { .. } => "answer of the file system",
         Input::ConnOpened { .. } => "connection opened",
         Input::ConnClosed { .. } => "connection closed",
+        Input::ConnHalfClosed { .. } => "connection half closed",
         Input::CallbackReply(_) => "reply to a callback",
         Input::Dialed { .. } => "dial",
         Input::Touched { .. } => "touch",
