@@ -212,3 +212,27 @@ fn sixty_four_reads_of_a_slow_file_system_take_one_latency() {
 }
 
 const LATENCY: Duration = Duration::from_millis(100);
+
+on_all!(a_client_does_not_queue_releases_without_end);
+
+fn a_client_does_not_queue_releases_without_end(on: Polled) {
+    let (fs, gate, _) = held_in("release");
+    let served = Served::start(on, fs.clone());
+    let mut user = served.client(1);
+    let mut opened = 0;
+    let refused = loop {
+        match user.try_open("file") {
+            Ok(_) => user.close(),
+            Err(status) => break status,
+        }
+        opened += 1;
+        assert!(opened <= 8_192, "all of them wait");
+    };
+    assert_eq!(refused, Status::DELAY);
+    user.read(Stateid::ANONYMOUS, 0, 1);
+    gate.open();
+    wait_until("all are released", || fs.held() == 0);
+    user.open("file");
+    user.close();
+    served.end([user]);
+}

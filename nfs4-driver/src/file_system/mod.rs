@@ -34,6 +34,8 @@ pub struct FileSystemBackend<F> {
     host: Arc<Host<F>>,
     spawner: Box<dyn Spawn>,
     running: Arc<Running>,
+    /// Shared with each release that is not done.
+    releases: Arc<()>,
 }
 
 /// The file system, and what the adapter keeps for it.
@@ -52,6 +54,7 @@ impl<F: FileSystem> FileSystemBackend<F> {
             }),
             spawner: Box::new(spawner),
             running: Arc::default(),
+            releases: Arc::default(),
         }
     }
 
@@ -71,6 +74,11 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
     }
 
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        // No client waits for a release: those that open and close would queue them without end.
+        let opens = matches!(request.op, FsOp::Open { .. });
+        if opens && Arc::strong_count(&self.releases) > MAX_RELEASES {
+            return Poll::Ready(Err(FsError::Busy));
+        }
         let host = Arc::clone(&self.host);
         let mut answer: Pin<Box<dyn Future<Output = FsResult> + Send>> =
             Box::pin(async move { host.answer(request).await });
@@ -86,7 +94,11 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
 
     fn release(&self, fh: FsHandle) {
         let host = Arc::clone(&self.host);
-        let mut release = Box::pin(async move { host.fs.release(fh).await });
+        let counted = Arc::clone(&self.releases);
+        let mut release = Box::pin(async move {
+            host.fs.release(fh).await;
+            drop(counted);
+        });
         if self.spawner.polls_here() && first_poll(release.as_mut()).is_ready() {
             return;
         }
@@ -172,3 +184,6 @@ impl<F: FileSystem> Host<F> {
         }
     }
 }
+
+/// Number of releases under way beyond which clients that open files are told to come again.
+const MAX_RELEASES: usize = 4_096;

@@ -270,7 +270,8 @@ pub trait FileSystem: Send + Sync + 'static {
         ready(Ok(()))
     }
 
-    /// A client no longer has the file open.
+    /// A client no longer has the file open. While thousands of these calls are not done, files are not
+    /// opened: the client tries again later.
     fn release(&self, _file: FsHandle) -> impl Future<Output = ()> + Send {
         ready(())
     }
