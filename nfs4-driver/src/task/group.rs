@@ -118,8 +118,13 @@ impl Group {
 
     /// Notes that the engine is dead; nothing can be served.
     pub(crate) fn fail(&self) {
-        self.lock().dead = true;
+        let mut state = self.lock();
+        state.dead = true;
+        let waiting: Vec<Waker> = state.watchers.values().cloned().collect();
+        drop(state);
         self.enter(Phase::Cut);
+        // A stop may have cut the group before.
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Waits until `is_over` of the number of tasks, or until the engine is dead.
