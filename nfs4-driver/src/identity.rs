@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hasher as _;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nfs4_engine::Boot;
@@ -42,7 +43,8 @@ impl Identity {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let boot = Boot::new(epoch(since.as_millis()), entropy, self.0.clone());
+        let epoch = own_epoch(epoch(since.as_millis()));
+        let boot = Boot::new(epoch, entropy, self.0.clone());
         Ok(boot.with(|boot| boot.write_verifier = (since.as_nanos() as u64).to_be_bytes()))
     }
 }
@@ -51,6 +53,24 @@ impl Identity {
 /// around after 17 years.
 fn epoch(millis: u128) -> u32 {
     ((millis / 125) as u32).max(1)
+}
+
+/// This epoch, or the one after that of the latest start in this process: a server that is started again
+/// at once would take the ids of its clients for its own.
+fn own_epoch(now: u32) -> u32 {
+    static LATEST: AtomicU32 = AtomicU32::new(0);
+    let own = |latest: u32| {
+        let is_later = latest == 0 || now.wrapping_sub(latest).cast_signed() > 0;
+        if is_later {
+            now
+        } else {
+            latest.wrapping_add(1).max(1)
+        }
+    };
+    let known = LATEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| {
+        Some(own(latest))
+    });
+    own(known.unwrap_or_else(|latest| latest))
 }
 
 /// Either alone can be the same on two machines: the id in containers of one image, the name by
@@ -82,10 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn two_starts_have_one_identity_and_different_randomness() {
+    fn two_starts_at_once_have_one_identity_and_differ_in_all_else() {
         let server = Identity::of_machine("127.0.0.1:20490");
         let (first, second) = (server.boot().unwrap(), server.boot().unwrap());
         assert_eq!(first.server_major, second.server_major);
+        assert_ne!(first.epoch, second.epoch);
         assert_ne!(first.entropy, second.entropy);
         assert_ne!(first.write_verifier, second.write_verifier);
     }
