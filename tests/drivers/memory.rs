@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nfs4_driver::conformance::Transport;
 use nfs4_driver::{EngineDead, Node};
+use nfs4_tests::tree::TreeFs;
 use nfs4_transport_memory::{MemoryStream, Running, Server};
 
 struct Memory;
@@ -42,3 +43,13 @@ impl Transport for Memory {
 }
 
 nfs4_driver::driver_conformance!(Memory);
+
+#[test]
+fn two_servers_of_a_process_are_not_one_to_clients() {
+    let name = || {
+        let server = Server::builder().export("/", TreeFs::new(0o777)).build();
+        let node = server.unwrap().node().clone();
+        node.look(|engine| engine.start().boot.server_major.clone())
+    };
+    assert_ne!(name(), name());
+}

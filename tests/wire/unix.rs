@@ -104,6 +104,43 @@ async fn the_file_of_a_dead_server_is_replaced_and_no_other(on: Transport) {
     );
 }
 
+on_each!(a_server_at_a_relative_path_is_no_other_directorys);
+
+async fn a_server_at_a_relative_path_is_no_other_directorys(on: Transport) {
+    let place = Place::new("relative", on);
+    let here = std::env::current_dir().unwrap();
+    let mut path: PathBuf = here.ancestors().skip(1).map(|_| "..").collect();
+    path.push(place.0.join("nfs").strip_prefix("/").unwrap());
+    let name = name_at(on, &path);
+    assert_eq!(name, name_at(on, &here.join(path)));
+}
+
+/// The name of a server at a path, by which clients know it.
+fn name_at(on: Transport, path: &Path) -> Vec<u8> {
+    let node = match on {
+        Transport::Tokio => {
+            let server = on_tokio::Server::builder()
+                .export_backend("/", RootOnly)
+                .bind_unix(path);
+            server.unwrap().node().clone()
+        }
+        Transport::AsyncStd => {
+            let server = on_async_std::Server::builder()
+                .export_backend("/", RootOnly)
+                .bind_unix(path);
+            server.unwrap().node().clone()
+        }
+        Transport::Threads => {
+            let server = threads::Server::builder()
+                .export_backend("/", RootOnly)
+                .bind_unix(path);
+            server.unwrap().node().clone()
+        }
+    };
+    let name = node.look(|engine| engine.start().boot.server_major.clone());
+    name.unwrap()
+}
+
 type Stop = Box<dyn FnOnce() + Send>;
 
 /// Stops a server when it is dropped.

@@ -1,5 +1,7 @@
 //! A server from its exports and settings.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use nfs4_driver::{BuildError, NodeBuilder, Workers, node_settings};
 
 use crate::server::Server;
@@ -24,12 +26,16 @@ impl Server {
 impl ServerBuilder {
     node_settings!();
 
-    /// Makes the server.
+    /// Makes the server. Without an identity it is a server of its own, which clients take for another one
+    /// when it is made again.
     ///
     /// # Errors
     /// An export or a setting is refused, or the operating system refuses randomness or a thread.
     pub fn build(self) -> Result<Server, BuildError> {
-        let place = format!("memory {}", std::process::id());
+        // Clients take servers of one name for one.
+        static BUILT: AtomicU64 = AtomicU64::new(0);
+        let number = BUILT.fetch_add(1, Ordering::Relaxed);
+        let place = format!("memory {} {number}", std::process::id());
         let node = self.node.unless_given(&place, || None::<Workers>).build()?;
         Ok(Server::new(node))
     }

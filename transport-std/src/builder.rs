@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, ToSocketAddrs};
 #[cfg(unix)]
-use std::path::Path;
+use std::path::{Path, absolute};
 
 use nfs4_driver::{BindError, NodeBuilder, Workers, node_settings};
 
@@ -45,8 +45,9 @@ impl ServerBuilder {
     /// The path cannot be listened at, or an export or a setting is refused.
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
-        let place = path.as_ref().display();
-        let node = self.node.unless_given(&place, spawner).build()?;
+        // From another directory a relative path is another server's.
+        let place = absolute(&path)?;
+        let node = self.node.unless_given(&place.display(), spawner).build()?;
         Ok(Server::bind_unix(path, node)?)
     }
 }

@@ -1,7 +1,7 @@
 //! A server from its exports and settings.
 
 #[cfg(unix)]
-use std::path::Path;
+use std::path::{Path, absolute};
 
 use nfs4_driver::{BindError, NodeBuilder, node_settings};
 use tokio::net::{TcpListener, ToSocketAddrs};
@@ -52,8 +52,9 @@ impl ServerBuilder {
     /// Outside a tokio runtime.
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> Result<Server, BindError> {
-        let place = path.as_ref().display();
-        let node = self.node.unless_given(&place, spawner).build()?;
+        // From another directory a relative path is another server's.
+        let place = absolute(&path)?;
+        let node = self.node.unless_given(&place.display(), spawner).build()?;
         Ok(Server::bind_unix(path, node)?)
     }
 }
