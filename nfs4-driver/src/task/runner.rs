@@ -96,11 +96,19 @@ impl<R: Runtime> Runner<R> {
         let mut shutdown = pin!(shutdown);
         let mut accepts = Accepts::new(self.group.node.clone());
         let mut pause = self.runtime.sleep();
+        let mut number = 0_u32;
         loop {
+            number = number.wrapping_add(1);
             let accept = pin!(listener.accept());
             match self.unless(shutdown.as_mut(), accept).await? {
                 None => break,
-                Some(Ok((stream, peer))) => self.spawn_stream(stream, peer),
+                Some(Ok((stream, peer))) => {
+                    self.spawn_stream(stream, peer);
+                    // Peers that connect without end hold up no connection.
+                    if number.is_multiple_of(TURN) {
+                        self.give_way(&mut pause).await;
+                    }
+                }
                 Some(Err(why)) => {
                     pause.set(accepts.failed(&why));
                     let paused = pin!(poll_fn(|cx| pause.poll(cx)));
@@ -147,6 +155,18 @@ impl<R: Runtime> Runner<R> {
         self.group.wait(|tasks| tasks.started() == 0).await
     }
 
+    /// Lets other tasks run once.
+    async fn give_way(&self, pause: &mut R::Sleep) {
+        let mut gave = false;
+        poll_fn(|cx| {
+            if !std::mem::replace(&mut gave, true) && self.runtime.give_way(cx, pause) {
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Starts the task of a connection, unless there are too many.
     fn spawn_stream<S: PollStream + Send + 'static>(&self, stream: S, peer: String) {
         let connection = match self.group.node.open(peer) {
@@ -191,6 +211,143 @@ impl Group {
         match why {
             Refused::TooManyConnections | Refused::TooManyOfPeer => {}
             Refused::EngineDead(_) => self.fail(),
+        }
+    }
+}
+
+/// Number of connections that are accepted before other tasks run.
+const TURN: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+    use std::io::{self, IoSlice};
+    use std::net::SocketAddr;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
+
+    use nfs4_vfs::{MemFs, MemFsConfig};
+
+    use super::*;
+
+    /// A runtime that drops every task.
+    #[derive(Clone)]
+    struct Idle;
+
+    struct Never;
+
+    impl Runtime for Idle {
+        type Sleep = Never;
+        type Dialled = Never;
+
+        fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+            drop(task);
+        }
+
+        fn sleep(&self) -> Never {
+            Never
+        }
+
+        async fn dial(&self, _: SocketAddr) -> io::Result<Never> {
+            pending().await
+        }
+
+        fn give_way(&self, cx: &mut Context<'_>, _: &mut Never) -> bool {
+            cx.waker().wake_by_ref();
+            true
+        }
+
+        fn cut_off(&self, _: usize) {}
+    }
+
+    impl Sleep for Never {
+        fn set(&mut self, _: Duration) {}
+
+        fn poll(&mut self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    impl PollStream for Never {
+        fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_write(
+            &mut self,
+            _: &mut Context<'_>,
+            _: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    /// Peers that connect without end, counted.
+    struct Flood(Rc<Cell<u32>>);
+
+    impl Listener for Flood {
+        type Stream = Never;
+
+        fn accept(&mut self) -> impl Future<Output = io::Result<(Never, String)>> + Send {
+            self.0.set(self.0.get() + 1);
+            assert!(self.0.get() < 1_000, "no other task runs");
+            ready(Ok((Never, "a peer".to_owned())))
+        }
+    }
+
+    #[test]
+    fn peers_that_connect_without_end_let_other_tasks_run() {
+        let files = MemFs::new(MemFsConfig::new(1, 1 << 20));
+        let node = Node::builder().export_backend("/", files);
+        let runner = Runner::start(Idle, node.build().unwrap());
+        let accepted = Rc::<Cell<u32>>::default();
+        let mut serving = pin!(runner.serve(Flood(Rc::clone(&accepted)), pending()));
+        let mut cx = Context::from_waker(Waker::noop());
+        for turn in 1..4 {
+            assert!(serving.as_mut().poll(&mut cx).is_pending());
+            assert_eq!(accepted.get(), turn * TURN);
+        }
+    }
+
+    #[test]
+    fn an_engine_that_dies_after_a_stop_is_reported() {
+        let files = MemFs::new(MemFsConfig::new(1, 1 << 20));
+        let node = Node::builder().export_backend("/", files);
+        let runner = Runner::start(Idle, node.build().unwrap());
+        let mut cx = Context::from_waker(Waker::noop());
+        let stopped = pin!(runner.stop()).poll(&mut cx);
+        assert_eq!(stopped, Poll::Ready(Ok(())));
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut failed = pin!(runner.failed());
+        assert!(
+            failed
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        // As a task of the embedder does that is polled only now.
+        runner.group.fail();
+        assert!(woken.0.load(Ordering::SeqCst));
+        assert!(failed.poll(&mut cx).is_ready());
+    }
+
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
         }
     }
 }
