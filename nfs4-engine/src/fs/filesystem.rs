@@ -31,7 +31,8 @@ use crate::time::Now;
 /// With [`Permissions::ByMode`], the default, the adapter asks for the attributes of an object and
 /// checks type, mode, owner and group as POSIX has it, before it calls a method that changes
 /// something. A method that only reads may run meanwhile, also on an object of another type; what the
-/// user may not see is dropped. A file system that has rules of its own returns [`Permissions::Own`], and checks every request itself.
+/// user may not see is dropped. A file system that has rules of its own returns [`Permissions::Own`],
+/// and checks every request itself.
 ///
 /// # Errors
 ///
@@ -181,7 +182,8 @@ pub trait FileSystem: Send + Sync + 'static {
     }
 
     /// Makes a regular file with the attributes of `set`, of which mode, owner and group are present
-    /// with [`Permissions::ByMode`] ([`Attrs::set`] takes them over). The directory changes too. It must not be there: two calls with one name never both succeed.
+    /// with [`Permissions::ByMode`] ([`Attrs::set`] takes them over). The directory changes too. The
+    /// name must be free: of two calls with one name, at most one succeeds.
     ///
     /// # Errors
     /// [`FsError::Exists`] if the name is taken.
