@@ -17,6 +17,14 @@
 //! reader.putrootfh()?;
 //! # Ok::<(), nfs4_proto::client::ClientError>(())
 //! ```
+//!
+//! The mark is four bytes before each fragment of a reply: its length, with the highest bit set in the last
+//! fragment. [RFC 5531 §11]
+//!
+//! A client of minor version 0 looks up, lists and reads without any state of its own. One of minor version 1
+//! sends EXCHANGE_ID and CREATE_SESSION first, each alone in its COMPOUND. Every later COMPOUND begins with
+//! SEQUENCE, whose sequence id grows by one with each request on a slot. The first of them is
+//! RECLAIM_COMPLETE, without which OPEN is answered GRACE. [RFC 8881 §2.10, §18.51]
 
 mod call;
 mod callback;
