@@ -93,7 +93,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     metrics: Option<SocketAddr>,
 
-    /// A new file for a log of everything that clients send and that the server does
+    /// A new file for a log of all COMPOUNDs that clients send and of all that the server does
     ///
     /// `nfs4-replay FILE` repeats it without clients: a fault becomes one that can be looked for.
     /// The log has all names and contents, and grows with them; `nfs4-replay redact` makes one
