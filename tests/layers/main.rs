@@ -11,10 +11,12 @@ mod repository;
 mod source;
 mod storeys;
 mod tokens;
+mod variants;
 mod words;
 
 use imports::Imports;
 use repository::Repository;
+use tokens::Scan;
 
 #[test]
 fn crates_import_only_what_the_layers_allow() {
@@ -122,6 +124,19 @@ fn comments_name_their_subject() {
         "{} words stand for a party without a name:\n  {shown}",
         found.len()
     );
+}
+
+#[test]
+fn matches_on_what_may_grow_name_every_variant() {
+    let repository = Repository::open();
+    let scan = |path: &str| {
+        let text = repository.text(path);
+        Scan::parse(path, &text.unwrap_or_else(|| panic!("there is no {path}")))
+    };
+    for known in &variants::MATCHES {
+        let (declared, file) = (scan(known.declared), scan(known.file));
+        assert_clean(&variants::forgotten(known, &declared, &file));
+    }
 }
 
 #[test]
