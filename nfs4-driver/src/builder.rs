@@ -159,7 +159,8 @@ impl NodeBuilder {
         self
     }
 
-    /// For transports: the identity and the spawner, unless others were given.
+    /// The identity and the spawner, unless others were given. For the transports that are
+    /// versioned with this crate, and hidden as it may change.
     #[doc(hidden)]
     pub fn unless_given<S: Spawn>(
         mut self,
@@ -242,7 +243,7 @@ impl fmt::Debug for NodeBuilder {
 const WORKERS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// The settings of [`NodeBuilder`] as methods of a transport's builder: a struct with the field
-/// `node`.
+/// `node`. For the transports that are versioned with this crate, and hidden as it may change.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! node_settings {

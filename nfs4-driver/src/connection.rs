@@ -197,7 +197,7 @@ impl Connection {
     ///
     /// # Errors
     /// The connection is to be closed now.
-    #[doc(hidden)]
+    #[cfg(feature = "__test")]
     pub fn half_step(&mut self) -> Result<bool, Closing> {
         self.batch.slice = TimeSlice::default();
         if self.batch.inputs.is_empty() {

@@ -273,8 +273,11 @@ impl Node {
         self.shared.dials.set_policy(policy);
     }
 
-    /// Checks the engine's invariants, under its lock.
-    #[doc(hidden)]
+    /// What `read` returns of the engine, under its lock.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    #[cfg(feature = "__test")]
     pub fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> Result<R, EngineDead> {
         Ok(read(&self.shared.lock()?.engine))
     }
@@ -290,8 +293,8 @@ impl Node {
         Arc::strong_count(&self.shared)
     }
 
-    /// Number of times that the lock was taken.
-    #[doc(hidden)]
+    /// Number of times that the engine's lock was taken since the start: it rises with all that the
+    /// node does for a client.
     pub fn lock_acquisitions(&self) -> u64 {
         self.shared.acquisitions.load(Ordering::Relaxed)
     }

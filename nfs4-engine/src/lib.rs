@@ -6,6 +6,13 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "__test"),
+    expect(
+        dead_code,
+        reason = "what only the module `invariant` reads, for tests"
+    )
+)]
 
 extern crate alloc;
 
@@ -38,6 +45,7 @@ pub mod fs;
 mod guards;
 mod ids;
 mod input;
+#[cfg(feature = "__test")]
 mod invariant;
 mod key_index;
 mod keys;
