@@ -198,6 +198,7 @@ impl Connection {
     /// # Errors
     /// The connection is to be closed now.
     #[cfg(feature = "__test")]
+    #[doc(hidden)]
     pub fn half_step(&mut self) -> Result<bool, Closing> {
         self.batch.slice = TimeSlice::default();
         if self.batch.inputs.is_empty() {

@@ -278,6 +278,7 @@ impl Node {
     /// # Errors
     /// The engine is dead.
     #[cfg(feature = "__test")]
+    #[doc(hidden)]
     pub fn look<R>(&self, read: impl FnOnce(&Engine) -> R) -> Result<R, EngineDead> {
         Ok(read(&self.shared.lock()?.engine))
     }

@@ -34,6 +34,7 @@ impl Engine {
     ///
     /// # Errors
     /// What does not hold.
+    #[doc(hidden)]
     pub fn check_invariants(&self, open: &[ConnId]) -> Result<(), String> {
         self.check_bindings(open)?;
         self.check_requests(open)?;
@@ -50,6 +51,7 @@ impl Engine {
     }
 
     /// Which connections are bound to which sessions, in no particular order.
+    #[doc(hidden)]
     pub fn bindings(&self) -> Vec<(SessionId, ConnId, Direction)> {
         let sessions = self.runner.core.sessions.entries();
         sessions
