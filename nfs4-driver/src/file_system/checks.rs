@@ -87,12 +87,10 @@ impl<F: FileSystem> Host<F> {
         file: FsHandle,
         authority: Authority,
     ) -> Result<(), FsError> {
-        if !self.checks() || authority == Authority::Open {
-            return Ok(());
+        match self.unauthorised(caller, file, authority).await? {
+            Some(file) => file.may_read(&caller.cred, authority),
+            None => Ok(()),
         }
-        let attrs = self.fs.getattr(caller.clone(), file).await?;
-        is_file(&attrs)?;
-        Protection::from(&attrs).may_read(&caller.cred, authority)
     }
 
     /// Checks that this is a file that the user may write, unless an open file authorises it.
@@ -102,12 +100,25 @@ impl<F: FileSystem> Host<F> {
         file: FsHandle,
         authority: Authority,
     ) -> Result<(), FsError> {
+        match self.unauthorised(caller, file, authority).await? {
+            Some(file) => file.may_write(&caller.cred, authority),
+            None => Ok(()),
+        }
+    }
+
+    /// The protection of a file, which is checked to be one; none if no right to it is checked here.
+    async fn unauthorised(
+        &self,
+        caller: &Caller,
+        file: FsHandle,
+        authority: Authority,
+    ) -> Result<Option<Protection>, FsError> {
         if !self.checks() || authority == Authority::Open {
-            return Ok(());
+            return Ok(None);
         }
         let attrs = self.fs.getattr(caller.clone(), file).await?;
         is_file(&attrs)?;
-        Protection::from(&attrs).may_write(&caller.cred, authority)
+        Ok(Some(Protection::from(&attrs)))
     }
 }
 
