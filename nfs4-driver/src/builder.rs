@@ -31,8 +31,6 @@ pub struct NodeBuilder {
     clock: Option<Arc<dyn Clock>>,
     dial_policy: Option<Arc<dyn DialPolicy>>,
     spawner: Option<Arc<dyn Spawn>>,
-    /// Other programs may change the files of an export.
-    shared: bool,
     #[cfg(feature = "record")]
     recording: Option<Recording>,
 }
@@ -87,7 +85,6 @@ impl NodeBuilder {
     /// Unless it is [private](FileSystem::is_private), the server grants no delegations.
     pub fn export(mut self, path: impl Into<String>, fs: impl FileSystem) -> NodeBuilder {
         let path = path.into();
-        self.shared |= !fs.is_private();
         self.exports.push(Planned::Waiting(Box::new(move |spawner| {
             Export::new(path, Arc::new(FileSystemBackend::new(fs, spawner)))
         })));
@@ -208,12 +205,10 @@ impl NodeBuilder {
                 Identity::named(getrandom::u64().map_err(io::Error::from)?.to_string()).boot()?
             }
         };
-        let mut config = self.config;
-        config.delegations &= !self.shared;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limits = self.limits;
-        let limits = limits.unwrap_or_else(|| Limits::for_max_io(config.max_io));
-        let engine = Engine::new(boot, config, exports, clock.now())?;
+        let limits = limits.unwrap_or_else(|| Limits::for_max_io(self.config.max_io));
+        let engine = Engine::new(boot, self.config, exports, clock.now())?;
         #[cfg(feature = "record")]
         let node = match self.recording {
             Some(recording) => Node::recorded(engine, limits, clock, recording)?,

@@ -71,7 +71,7 @@ impl Engine {
     /// All faults of the boot data, the settings and the exports.
     pub fn new(
         boot: Boot,
-        config: Config,
+        mut config: Config,
         exports: Vec<Export>,
         now: Now,
     ) -> Result<Engine, StartError> {
@@ -82,6 +82,7 @@ impl Engine {
                 .map_or_else(|ConfigFaults(faults)| faults, |()| Vec::new()),
             ..StartError::default()
         };
+        config.delegations &= exports.iter().all(|export| export.backend.is_private());
         #[cfg(feature = "record")]
         let start = Start {
             boot: boot.clone(),

@@ -73,6 +73,10 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
         self.host.fs.capabilities()
     }
 
+    fn is_private(&self) -> bool {
+        self.host.fs.is_private()
+    }
+
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
         // No client waits for a release: those that open and close would queue them without end.
         let opens = matches!(request.op, FsOp::Open { .. });

@@ -11,14 +11,20 @@ use super::{Capabilities, FsHandle, FsRequest, FsResult, Pending};
 /// A file that processes other than this server's clients can reach may be delegated to a client.
 /// The client then relies on it that no other process changes the file, or even reads it while the
 /// client has not yet written its changes back. A program that lets other processes reach files
-/// first asks the driver's node whether they may: `Node::may_touch`. Where no such program can ask,
-/// [`Config::delegations`](crate::Config::delegations) must be off.
+/// first asks the driver's node whether they may: `Node::may_touch`. Where no such program can ask, the
+/// file system is not [private](Backend::is_private).
 pub trait Backend: Send + Sync + 'static {
     /// The handle of the root directory; every call returns the same.
     fn root(&self) -> FsHandle;
 
     /// The capabilities of this file system; every call returns the same.
     fn capabilities(&self) -> Capabilities;
+
+    /// Whether other processes leave the files alone, or ask first, as above; every call returns the
+    /// same. Where one file system is not private, the server grants no delegations.
+    fn is_private(&self) -> bool {
+        true
+    }
 
     /// Executes one request.
     ///
