@@ -48,6 +48,8 @@ enum Step {
     Bind { peer: u8, conn: u8, back: bool },
     /// A connection is lost.
     Drop { conn: u8 },
+    /// A client ends its half of a connection.
+    EndHalf { conn: u8 },
     /// A connection is to drain, or not any more.
     Drain { conn: u8, drain: bool },
 }
@@ -133,6 +135,18 @@ impl Play {
             Step::Drop { conn } => {
                 if let Some(conn) = self.conn(conn) {
                     self.sim.kill(conn);
+                }
+            }
+            Step::EndHalf { conn } => {
+                if let Some(conn) = self.conn(conn) {
+                    self.sim.end_half(conn);
+                    // It sends nothing more there.
+                    self.conns.retain(|other| *other != conn);
+                    self.inbox.retain(|callback| callback.conn != conn);
+                    for peer in self.peers.iter_mut().filter(|peer| peer.conn == conn) {
+                        peer.conn = self.sim.connect();
+                        self.conns.push(peer.conn);
+                    }
                 }
             }
             Step::Drain { conn, drain } => {
@@ -319,6 +333,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (byte(), byte(), any::<bool>())
             .prop_map(|(peer, conn, back)| Step::Bind { peer, conn, back }),
         2 => byte().prop_map(|conn| Step::Drop { conn }),
+        1 => byte().prop_map(|conn| Step::EndHalf { conn }),
         1 => (byte(), any::<bool>()).prop_map(|(conn, drain)| Step::Drain { conn, drain }),
     ]
 }
