@@ -212,6 +212,55 @@ fn no_callback_leaves_by_a_draining_connection() {
     sim.complete_all();
 }
 
+#[test]
+fn no_callback_leaves_by_a_connection_whose_client_ended_its_half() {
+    let (mut sim, mut client) = tight();
+    let second = bind_new(&mut sim, &client);
+    let callback = provoke(&mut sim, &mut client);
+    let first = client.conn;
+    assert_eq!(callback.conn, first, "by it a request came last");
+    sim.take_events();
+    sim.end_half(first);
+    let lost = |conn| Event::BackChannelLost {
+        session: client.session,
+        conn,
+        why: BackChannelLost::HalfClosed,
+    };
+    assert!(sim.take_events().contains(&lost(first)));
+    sim.settle();
+    let again = only(&mut sim);
+    assert_eq!((again.conn, again.body()), (second, callback.body()));
+    // None is left, and the client is told.
+    sim.end_half(second);
+    sim.end_half(second);
+    sim.settle();
+    assert_eq!(sim.take_callbacks(), []);
+    assert_eq!(state(&sim), BackChannelState::Down);
+    client.conn = sim.connect();
+    assert_eq!(flags(&mut sim, &mut client), DOWN);
+    // What ends at last has nothing to do with callbacks any more.
+    sim.kill(first);
+    sim.kill(second);
+    sim.settle();
+    let conn = client.conn;
+    bind(&mut sim, &client, conn, ChannelDirFromClient::ForeOrBoth);
+    let last = only(&mut sim);
+    assert_eq!((last.conn, last.body()), (conn, callback.body()));
+    answer(&mut sim, &last, last.ok());
+    assert_eq!((sim.tables().callbacks, sim.tables().flights), (0, 0));
+}
+
+#[test]
+fn a_connection_for_callbacks_alone_is_closed_when_its_client_ends_its_half() {
+    let (mut sim, client) = tight();
+    let back = sim.connect();
+    bind(&mut sim, &client, back, ChannelDirFromClient::Back);
+    sim.end_half(back);
+    sim.settle();
+    assert!(!sim.network().is_alive(back));
+    assert_eq!(state(&sim), BackChannelState::Ok, "by the other one");
+}
+
 /// Whether the server would call the client for a lock, as it says of an open file.
 fn is_called(sim: &mut Sim, client: &mut Client) -> bool {
     let open = open_args(b"opener", b"f");

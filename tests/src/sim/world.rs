@@ -186,6 +186,11 @@ impl Sim {
         self.network.kill(conn, self.now);
     }
 
+    /// A client ends its half of a connection, and the server learns of it at once.
+    pub fn end_half(&mut self, conn: ConnId) {
+        self.handle(Input::ConnHalfClosed { conn });
+    }
+
     /// Sends a record; nothing happens if the connection is dead.
     pub fn send(&mut self, conn: ConnId, record: Vec<u8>) {
         self.network.send_up(conn, record, self.now);
