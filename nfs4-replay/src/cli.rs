@@ -172,7 +172,7 @@ fn new_file(
         Ok(log) => log,
         Err(why) => return fail(path, &why, UNREADABLE),
     };
-    let file = match File::create_new(out) {
+    let file = match private(out) {
         Ok(file) => file,
         Err(why) => return fail(out, &why, UNREADABLE),
     };
@@ -208,6 +208,15 @@ fn fail(path: &Path, why: &dyn Display, code: u8) -> ExitCode {
 
 fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// A new file that only this user can read, as the log is that it is made of.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 #[cfg(test)]

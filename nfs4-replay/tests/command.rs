@@ -169,6 +169,13 @@ fn a_new_recording_replays_and_overwrites_nothing() {
     let path = path.to_str().expect("a plain name");
     let new = Scratch::new("new");
     let (code, said) = run(&["redact", path, new.path(), "--until", "50"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let new = fs::metadata(new.path()).expect("it is there");
+        let mode = new.permissions().mode();
+        assert_eq!(mode & 0o077, 0, "the server's secret is in it");
+    }
     assert_eq!(code, 0, "{said}");
     let (code, said) = run(&[new.path()]);
     assert!(code == 0 && said.contains(" 50 entries"), "{said}");
