@@ -75,7 +75,7 @@ fn records_that_come_byte_by_byte_take_no_room_from_others(on: Transport) {
     let told = scene.attack(|scene, until| {
         let mark = Mark {
             last: true,
-            len: 1 << 20,
+            len: 16 << 10,
         };
         let mut slow: Vec<TcpStream> = Vec::new();
         let (mut most, mut served) = (0, 0);
