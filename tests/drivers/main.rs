@@ -3,5 +3,6 @@
 mod async_std;
 mod memory;
 mod socket;
+mod task;
 mod threads;
 mod tokio;

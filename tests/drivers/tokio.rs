@@ -1,25 +1,18 @@
 //! Tasks on tokio, over TCP.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
-use std::thread::{self, JoinHandle};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use nfs4_driver::conformance::Transport;
 use nfs4_driver::{EngineDead, Node};
-use nfs4_transport_tokio::{ServeError, Server};
+use nfs4_transport_tokio::Server;
 use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 
 use crate::socket;
+use crate::task::Serving;
 
 struct Tokio;
-
-struct Serving {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: JoinHandle<Result<(), ServeError>>,
-}
 
 impl Transport for Tokio {
     type Server = Serving;
@@ -34,13 +27,7 @@ impl Transport for Tokio {
         let server = runtime.block_on(Server::bind("127.0.0.1:0", node));
         let server = server.expect("a free port");
         let address = server.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async { drop(stopped.await) };
-        Serving {
-            address,
-            stop: Some(stop),
-            thread: thread::spawn(move || runtime.block_on(server.serve(shutdown))),
-        }
+        Serving::start(runtime, address, |stopped| server.serve(stopped.wait()))
     }
 
     fn connect(&self, server: &Serving) -> io::Result<TcpStream> {
@@ -56,14 +43,11 @@ impl Transport for Tokio {
     }
 
     fn stop(&self, server: &mut Serving) {
-        drop(server.stop.take());
+        server.stop();
     }
 
     fn join(&self, server: Serving) -> Result<(), EngineDead> {
-        match server.thread.join().expect("no panic") {
-            Ok(()) => Ok(()),
-            Err(ServeError::EngineDead(dead)) => Err(dead),
-        }
+        server.join()
     }
 
     fn most_connections(&self) -> usize {
