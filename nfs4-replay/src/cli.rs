@@ -52,8 +52,8 @@ enum Command {
     /// Writes a log of the same course without contents of files and without names
     ///
     /// Contents become zeros, and names others of the same length, the same name the same each
-    /// time. Addresses, numbers of users, filehandles, attributes, and the names of clients and
-    /// lock owners stay.
+    /// time. Addresses, numbers of users, filehandles, attributes, and the names of clients (often
+    /// host names) and lock owners stay; so do the name and the random key of the server's start.
     Redact(New),
     /// Writes a log of the same inputs, with what this version does with them
     Rewrite(New),

@@ -41,7 +41,8 @@ pub enum RewriteError {
 /// zeros and names are others of the same length; targets of symbolic links consist of the letter x.
 ///
 /// Addresses, numbers of users, the names by which clients and lock owners identify themselves,
-/// filehandles and attributes stay: what the engine does depends on them.
+/// filehandles, attributes, and the [`Boot`](nfs4_engine::Boot) with the server's name and entropy
+/// stay: what the engine does depends on them.
 ///
 /// # Errors
 /// The log cannot be replayed, takes another course without its names, or `out` cannot be written.
