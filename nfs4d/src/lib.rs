@@ -10,9 +10,9 @@ mod cli;
 pub mod config;
 mod descriptors;
 mod fault;
+mod http;
 mod log;
 mod memory;
-mod metrics;
 mod reach;
 mod server;
 mod signals;
@@ -23,6 +23,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use fault::Fault;
+pub use nfs4_admin::client;
 pub use reach::Reach;
 pub use server::serve;
 pub use size::{Size, SizeFault};

@@ -21,7 +21,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
-use crate::metrics::{self, Exporter};
+use crate::http::{self, App, Exported};
 use crate::signals::Signals;
 use crate::{banner, descriptors, memory, system};
 
@@ -131,11 +131,16 @@ async fn serve_in(
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
         tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
     }
-    let exporter = match settings.metrics {
-        Some(address) => Some(Exporter::listen(address, node.clone(), counters).await?),
+    let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
+    let app = App {
+        node: node.clone(),
+        exported: Arc::new(exported),
+    };
+    let listener = match settings.metrics {
+        Some(address) => Some(http::Listener::bind(address).await?),
         None => None,
     };
-    let shown_at = exporter.as_ref().map(Exporter::address);
+    let shown_at = listener.as_ref().map(http::Listener::address);
     banner::show(banner::banner(settings, &addresses, shown_at));
     let served = async {
         match settings.driver {
@@ -157,7 +162,7 @@ async fn serve_in(
     };
     let ended = tokio::select! {
         ended = served => ended,
-        never = metrics::serve(exporter) => match never {},
+        never = http::serve(listener, app) => match never {},
     };
     if let Some((path, node)) = recorded {
         let done = spawn_blocking(move || node.end_recording()).await;

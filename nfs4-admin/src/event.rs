@@ -1,0 +1,135 @@
+//! What has happened.
+
+use serde::{Deserialize, Serialize};
+
+use super::session::Direction;
+
+/// A fact, and when it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct Event {
+    /// Its number: one more than that of the event before it, so that a gap shows what was lost.
+    pub number: u64,
+    /// When it was.
+    pub at: String,
+    /// What has happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What has happened; `kind` says which, and is the name of the server-sent event.
+///
+/// Client ids have 16 hexadecimal digits, session ids 32.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fact {
+    /// A client has confirmed its record.
+    ClientConfirmed {
+        /// The client.
+        client_id: String,
+        /// The connection that it confirmed by.
+        connection_id: u64,
+        /// Where that comes from.
+        peer: String,
+    },
+    /// A client's state was removed.
+    ClientGone {
+        /// The client.
+        client_id: String,
+        /// Why: `lease_expired`, `client_request`, `replaced`, `admin_evict` or `crowded`.
+        reason: String,
+    },
+    /// Two clients use one owner name and replace each other.
+    SharedOwner {
+        /// The name; bytes that are no text are escaped.
+        owner: String,
+        /// How often in a row a replaced client has come back.
+        times: u32,
+    },
+    /// A session was created.
+    SessionCreated {
+        /// The session.
+        session_id: String,
+        /// Its client.
+        client_id: String,
+        /// The connection that it was created by.
+        connection_id: u64,
+        /// Slots of its fore channel.
+        slots: u32,
+    },
+    /// A session was destroyed.
+    SessionDestroyed {
+        /// The session.
+        session_id: String,
+        /// Why: `client_request`, `lease_expired`, `replaced` or `admin_evict`.
+        reason: String,
+    },
+    /// A connection was bound to a session, or in another direction.
+    ConnectionBound {
+        /// The connection.
+        connection_id: u64,
+        /// The session.
+        session_id: String,
+        /// The channels that it serves.
+        direction: Direction,
+    },
+    /// A connection is not bound to a session any more.
+    ConnectionUnbound {
+        /// The connection.
+        connection_id: u64,
+        /// The session.
+        session_id: String,
+        /// Why: `explicit`, `disconnect`, `session_destroy` or `reaper`.
+        reason: String,
+    },
+    /// A connection carries no callbacks of a session any more, although it is open.
+    BackChannelLost {
+        /// The connection.
+        connection_id: u64,
+        /// The session.
+        session_id: String,
+        /// What the client did: `silent`, `garbled`, `refused` or `half_closed`.
+        reason: String,
+    },
+    /// A session can carry no more callbacks.
+    BackChannelFault {
+        /// The session.
+        session_id: String,
+    },
+    /// A file was delegated.
+    DelegationGranted {
+        /// The client.
+        client_id: String,
+        /// `read` or `write`.
+        delegation: String,
+    },
+    /// A delegation is recalled.
+    DelegationRecalled {
+        /// The client.
+        client_id: String,
+        /// `read` or `write`.
+        delegation: String,
+        /// Why: `conflict`, `resource_pressure`, `admin` or `directory_deleted`.
+        reason: String,
+    },
+    /// A delegation was revoked.
+    DelegationRevoked {
+        /// The client.
+        client_id: String,
+        /// `read` or `write`.
+        delegation: String,
+    },
+    /// The grace period ended.
+    GraceEnded {
+        /// Why: `over`, or `admin` when the administrator ended it.
+        reason: String,
+    },
+    /// Settings were changed.
+    SettingsChanged {
+        /// The names of those whose value changed.
+        settings: Vec<String>,
+    },
+}

@@ -1,0 +1,56 @@
+//! Why a request was refused.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was refused, as `application/problem+json`. [RFC 9457]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What HTTP calls the status.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong with this request.
+    pub detail: String,
+    /// The fields that were wrong; empty if it was none of them.
+    pub errors: Vec<FieldFault>,
+}
+
+/// A field that was wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct FieldFault {
+    /// The name of the field.
+    pub field: String,
+    /// What was wrong.
+    pub detail: String,
+    /// The least allowed value, where there is one.
+    pub min: Option<u64>,
+    /// The greatest allowed value, where there is one.
+    pub max: Option<u64>,
+}
+
+impl Problem {
+    /// A problem that is not one of fields.
+    pub fn new(status: u16, title: impl Into<String>, detail: impl Into<String>) -> Problem {
+        Problem {
+            kind: "about:blank".to_owned(),
+            title: title.into(),
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// It with the fields that were wrong.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldFault>) -> Problem {
+        self.errors = errors;
+        self
+    }
+}
