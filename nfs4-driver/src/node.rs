@@ -172,17 +172,13 @@ impl Node {
         Ok(seen)
     }
 
-    /// Adds what was counted since the last call to a recorder, and the use of each session if the
-    /// recorder asks for it. The engine is locked for one page at a time.
+    /// Adds what was counted since the last call to a recorder, with what the driver has measured, and the
+    /// use of each session if the recorder asks for it. The engine is locked for one page at a time.
     ///
     /// # Errors
     /// The engine is dead.
     pub fn record(&self, recorder: &mut impl Recorder) -> Result<(), EngineDead> {
-        let mut locked = self.shared.lock()?;
-        let tables = locked.engine.table_lengths();
-        recorder.counted(&locked.outbox.metrics, &tables);
-        locked.outbox.metrics.clear();
-        drop(locked);
+        self.shared.record(recorder)?;
         if !recorder.wants_sessions() {
             return Ok(());
         }

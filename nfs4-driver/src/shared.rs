@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nfs4_engine::fs::FsResult;
 use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
+use nfs4_engine::metrics::{CompoundBuckets, Driven, Recorder};
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox, Reply, Segment};
 
 use crate::batch::{Batch, DialOrder, Work};
@@ -50,6 +51,8 @@ pub(crate) struct Locked {
     next_id: ConnId,
     /// The deadline for which the timers sleep; [`Mono::NEVER`] without one.
     armed: Mono,
+    /// How late timers have run.
+    timer_lag: CompoundBuckets,
     #[cfg(feature = "record")]
     recorded: Option<Box<Recorded>>,
 }
@@ -75,6 +78,7 @@ impl Shared {
                 roster: Roster::default(),
                 next_id: ConnId::FIRST,
                 armed,
+                timer_lag: CompoundBuckets::default(),
             }),
             acquisitions: AtomicU64::new(0),
             clock,
@@ -162,10 +166,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Does due work, within a budget; returns when to come back.
-    pub(crate) fn due(&self, batch: &mut Batch) -> Result<Due, EngineDead> {
+    /// Does due work, within a budget; returns when to come back. `lag` is how late it is called, if it
+    /// was not called early.
+    pub(crate) fn due(&self, batch: &mut Batch, lag: Option<Duration>) -> Result<Due, EngineDead> {
         let budget = self.limits.timer_budget as usize;
         let mut locked = self.lock()?;
+        if let Some(lag) = lag {
+            locked.timer_lag.observe(lag);
+        }
         let now = self.clock.now();
         let left = locked.handle_timeout(now, budget);
         let next = locked.next_timeout();
@@ -196,6 +204,26 @@ impl Shared {
             }
             self.exchange(batch, None)?;
         }
+    }
+
+    /// Gives a recorder what was counted since the last call, and what there is.
+    pub(crate) fn record(&self, recorder: &mut impl Recorder) -> Result<(), EngineDead> {
+        let mut locked = self.lock()?;
+        recorder.counted(&locked.outbox.metrics, &locked.engine.levels());
+        locked.outbox.metrics.clear();
+        let timer_lag = std::mem::take(&mut locked.timer_lag);
+        let lock = locked.take_times();
+        drop(locked);
+        let (strangers, clients) = self.budget.held();
+        let limits = &self.limits;
+        recorder.driven(&Driven::default().with(|driven| {
+            driven.timer_lag = timer_lag;
+            driven.lock = lock;
+            driven.held_by_strangers = [strangers, limits.max_held_by_strangers];
+            driven.held_by_clients = [clients, limits.max_held];
+            driven.max_connections = limits.max_connections as usize;
+        }));
+        Ok(())
     }
 
     /// Delivers the answer of a file system for a connection that is gone.
@@ -277,7 +305,11 @@ impl Shared {
     }
 
     pub(crate) fn lock(&self) -> Result<FairGuard<'_, Locked>, EngineDead> {
-        let locked = self.locked.hold().ok_or(EngineDead)?;
+        let measured = self
+            .acquisitions
+            .load(Ordering::Relaxed)
+            .is_multiple_of(MEASURED);
+        let locked = self.locked.hold(measured).ok_or(EngineDead)?;
         self.acquisitions.fetch_add(1, Ordering::Relaxed);
         Ok(locked)
     }
@@ -418,6 +450,8 @@ impl Locked {
     }
 }
 
+/// The times of the engine's lock are measured at one of this many uses.
+const MEASURED: u64 = 64;
 /// Time for which one connection keeps the engine from others while it has more inputs.
 const SLICE: Duration = Duration::from_micros(200);
 /// Number of inputs after which the clock is read.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
 use crate::error::EngineDead;
@@ -17,6 +17,8 @@ use crate::timer_wakers::{Slot, lock};
 pub struct Timer {
     node: Arc<Shared>,
     slot: Arc<Slot>,
+    /// The end of its sleep.
+    sleeps_until: Option<Instant>,
 }
 
 impl fmt::Debug for Timer {
@@ -29,7 +31,11 @@ impl Timer {
     pub(crate) fn new(node: Arc<Shared>) -> Timer {
         let slot = Arc::new(Slot::default());
         lock(&node.timers.slots).push(Arc::clone(&slot));
-        Timer { node, slot }
+        Timer {
+            node,
+            slot,
+            sleeps_until: None,
+        }
     }
 
     /// Does due work within a budget; returns how long to sleep: zero if work is left, none for
@@ -43,8 +49,16 @@ impl Timer {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
+        let until = self.sleeps_until.take();
+        let lag = until.and_then(|until| Instant::now().checked_duration_since(until));
+        let sleep = self.run_due(lag)?;
+        self.sleeps_until = sleep.and_then(|sleep| Instant::now().checked_add(sleep));
+        Ok(sleep)
+    }
+
+    fn run_due(&self, lag: Option<Duration>) -> Result<Option<Duration>, EngineDead> {
         let mut batch = Batch::default();
-        let due = self.node.due(&mut batch)?;
+        let due = self.node.due(&mut batch, lag)?;
         self.node.finish(&mut batch)?;
         let buffers = self.node.pool.tend(self.node.clock.now().mono);
         Ok(match due {

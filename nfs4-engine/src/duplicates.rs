@@ -272,7 +272,7 @@ const MAX_RETRANSMISSIONS: usize = 8;
 /// Maximum number of replies kept; a host gets half.
 const MAX_REPLIES: usize = 4_096;
 /// Maximum size of all kept replies, in bytes.
-const MAX_BYTES: usize = 8 << 20;
+pub(crate) const MAX_BYTES: usize = 8 << 20;
 /// Maximum size of a kept reply, in bytes; a request that changes something exceeds it only if it
 /// also reads.
 const MAX_REPLY: usize = 64 << 10;

@@ -9,6 +9,7 @@ use crate::boot::{Boot, BootFault};
 use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
 use crate::delegation_kind::Touch;
+use crate::duplicates;
 use crate::exports::{Export, ExportFault, Exports};
 use crate::fh::Fh;
 use crate::fs::driver::{FsCall, FsFault};
@@ -16,6 +17,7 @@ use crate::fs::{FsError, FsHandle};
 use crate::ids::ConnId;
 use crate::input::Input;
 use crate::map::Keyed;
+use crate::metrics::{ExportLevel, Levels};
 #[cfg(feature = "record")]
 use crate::record::start::Start;
 use crate::run::Runner;
@@ -234,12 +236,34 @@ impl Engine {
     /// a connection. [RFC 8881 §2.10.3.1]
     pub fn is_bound(&self, conn: ConnId) -> bool {
         let connection = self.runner.core.connections.get(conn);
-        connection.is_some_and(|found| !found.sessions.is_empty() || found.serves.is_some())
+        connection.is_some_and(|found| !found.sessions.is_empty() || found.serves().is_some())
     }
 
     /// The settings in force.
     pub fn config(&self) -> &Config {
         &self.runner.core.config
+    }
+
+    /// What there is at the moment, and what there may be at most: for a [`Recorder`](crate::metrics::Recorder).
+    pub fn levels(&self) -> Levels<'_> {
+        let core = &self.runner.core;
+        let config = &core.config;
+        let exports = core.exports.paths().zip(0..);
+        let max_cached = config.max_reply_cache;
+        let max_cached = max_cached.saturating_add(duplicates::MAX_BYTES as u64);
+        Levels {
+            tables: self.table_lengths(),
+            connections: core.connections.levels(),
+            max_clients: config.max_clients as usize,
+            max_sessions: config.max_sessions as usize,
+            max_states: config.max_states as usize,
+            max_delegations: config.max_delegations as usize,
+            max_cached_bytes: max_cached,
+            started: core.started.wall,
+            exports: exports
+                .map(|(path, export)| ExportLevel::new(path, core.clients.visitors(export)))
+                .collect(),
+        }
     }
 
     /// The lengths of the tables.
@@ -256,6 +280,7 @@ impl Engine {
             locks: states.locks,
             files: states.files,
             waiting: states.waiting,
+            states: states.all,
             read_delegations,
             write_delegations,
             revoked_delegations: states.revoked,

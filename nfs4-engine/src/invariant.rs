@@ -1,6 +1,7 @@
 //! What holds of the tables after every input, for tests: production code never asks.
 
 mod callbacks;
+mod levels;
 mod peers;
 mod waits;
 
@@ -14,6 +15,7 @@ use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::compound::Stage;
 use crate::compound::opening::Opening;
+use crate::connection::Connection;
 use crate::delegation_kind::{DelegationKind, Touch};
 use crate::direction::Direction;
 use crate::engine::Engine;
@@ -37,6 +39,8 @@ impl Engine {
     #[doc(hidden)]
     pub fn check_invariants(&self, open: &[ConnId]) -> Result<(), String> {
         self.check_bindings(open)?;
+        self.check_levels(open)?;
+        self.check_visits()?;
         self.check_requests(open)?;
         self.check_callbacks(open)?;
         self.check_clients()?;
@@ -71,7 +75,7 @@ impl Engine {
             by_session += session.bindings.len();
             for (at, binding) in session.bindings.iter().enumerate() {
                 let connection = self.runner.core.connections.get(binding.conn);
-                let known = connection.is_some_and(|connection| connection.known);
+                let known = connection.is_some_and(Connection::is_known);
                 check(
                     known,
                     "a connection of a session is a stranger's",
@@ -84,7 +88,7 @@ impl Engine {
                 let connection = core.connections.get(conn);
                 let knows = connection.is_some_and(|found| found.sessions.contains(&key));
                 check(knows, "bound, and does not know of it", (conn, key))?;
-                let known = connection.is_some_and(|found| found.known);
+                let known = connection.is_some_and(Connection::is_known);
                 check(known, "bound, and a stranger to the driver", conn)?;
             }
         }

@@ -20,6 +20,9 @@ pub struct TableLengths {
     pub files: usize,
     /// Denied locks that a client waits for.
     pub waiting: usize,
+    /// Opens, and those about to be made, lock stateids, locked ranges, locks that are waited for, and
+    /// delegations: what [`Config::max_states`](crate::Config::max_states) limits.
+    pub states: usize,
     /// Callbacks that are accepted and not ended.
     pub callbacks: usize,
     /// Callbacks on the wire, those included whose result is of no interest any more.

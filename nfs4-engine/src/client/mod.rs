@@ -19,6 +19,7 @@ pub(crate) use self::setclientid::{CallbackTarget, SetClientIdRecord};
 pub(crate) use self::table::Clients;
 use crate::callback::CallbackPath;
 use crate::event::ClientGone;
+use crate::export_set::ExportSet;
 use crate::key_index::KeyIndex;
 use crate::keys::{DelegationKey, SessionKey, kind};
 use crate::peer::{Evictable, EvictionEntry, Peer};
@@ -58,6 +59,8 @@ pub(crate) struct Client {
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
     pub(crate) create: CreateSlot,
     pub(crate) sessions: Vec<SessionKey>,
+    /// The exports that it has used.
+    visited: ExportSet,
     /// Its lease as far as requests without a session renew it: see [`Core::lease_of`].
     ///
     /// [`Core::lease_of`]: crate::core::Core::lease_of
@@ -128,6 +131,11 @@ impl Client {
     pub(crate) fn gives_back_gone(&mut self, key: DelegationKey) -> bool {
         let found = self.gone.iter().position(|gone| *gone == key);
         found.and_then(|at| self.gone.remove(at)).is_some()
+    }
+
+    /// Whether it has used an export.
+    pub(crate) fn has_visited(&self, export: u16) -> bool {
+        self.visited.iter().any(|visited| visited == export)
     }
 
     /// Whether it has state, which an EXCHANGE_ID of another principal must not end.

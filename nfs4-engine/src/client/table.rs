@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use nfs4_proto::nfs4::basic::Verifier;
 
 use super::{Client, ClientIdentity, ClientInfo, CreateSlot, Lease, LeaseTermSince};
+use crate::count::Count;
 use crate::event::ClientGone;
+use crate::export_set::ExportSet;
 use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, kind};
 use crate::map::{DetMap, Keyed};
@@ -30,6 +32,8 @@ pub(crate) struct Clients {
     unconfirmed: EvictionOrder<kind::Client>,
     /// Confirmed records that had no state when they were listed here.
     idle: EvictionOrder<kind::Client>,
+    /// Number of records that have used each export, as far as one was used.
+    visitors: Vec<usize>,
     /// Number of verifiers that SETCLIENTID has returned.
     confirms: u32,
 }
@@ -51,8 +55,30 @@ impl Clients {
             by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
             unconfirmed: EvictionOrder::new(),
             idle: EvictionOrder::new(),
+            visitors: Vec::new(),
             confirms: 0,
         }
+    }
+
+    /// A client has used an export.
+    pub(crate) fn visit(&mut self, key: ClientKey, export: u16) {
+        if let Some(client) = self.slab.get_mut(key)
+            && client.visited.insert(export)
+        {
+            let place = usize::from(export);
+            if self.visitors.len() <= place {
+                self.visitors.resize(place + 1, 0);
+            }
+            if let Some(visitors) = self.visitors.get_mut(place) {
+                *visitors += 1;
+            }
+        }
+    }
+
+    /// Number of records that have used an export.
+    pub(crate) fn visitors(&self, export: u16) -> usize {
+        let visitors = self.visitors.get(usize::from(export));
+        visitors.copied().unwrap_or(0)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -200,6 +226,7 @@ impl Clients {
             confirmed: false,
             create: CreateSlot::default(),
             sessions: Vec::new(),
+            visited: ExportSet::default(),
             lease: Lease::new(now),
             since,
             going: None,
@@ -268,6 +295,11 @@ impl Clients {
             }
         };
         self.shares.take(client.peer, 1);
+        for export in client.visited.iter() {
+            if let Some(visitors) = self.visitors.get_mut(usize::from(export)) {
+                visitors.lower(1);
+            }
+        }
         debug_assert!(
             !client.has_state(),
             "the state of a client ends before the client"

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::basic::Stateid;
@@ -63,6 +64,8 @@ pub(crate) struct Compound {
     pub(crate) answers_delay: bool,
     /// It was parked at least once.
     pub(crate) has_waited: bool,
+    /// When the operation in execution began, once it has waited.
+    pub(crate) waits_since: Option<Mono>,
     /// The draining of its connection in which it is counted; 0 for none.
     pub(crate) awaited: u32,
     /// The reply is to be kept for replay.
@@ -123,6 +126,7 @@ impl Compound {
             changes: false,
             answers_delay: false,
             has_waited: false,
+            waits_since: None,
             awaited: 0,
             keep: false,
             max_reply: usize::MAX,
@@ -134,6 +138,11 @@ impl Compound {
             watch: ChangeWatch::default(),
             acting_as: None,
         }
+    }
+
+    /// The time from the start of the operation to its result, if it has waited.
+    pub(crate) fn end_wait(&mut self, now: Mono) -> Option<Duration> {
+        self.waits_since.take().map(|since| now.since(since))
     }
 
     /// Makes another filehandle the current one; the stateid of the old one goes with it.

@@ -166,10 +166,13 @@ impl Core {
 
     /// The COMPOUND is answered, or continues with another client's state.
     pub(crate) fn end_hold(&mut self, run: &mut Compound, now: Mono) {
-        if let Some(client) = run.leased_by.take()
-            && let Some(client) = self.clients.get_mut(client)
+        if let Some(key) = run.leased_by.take()
+            && let Some(client) = self.clients.get_mut(key)
         {
             client.lease.end(now);
+            if let Some(current) = &run.current {
+                self.visit(key, current);
+            }
         }
     }
 }

@@ -4,4 +4,6 @@ mod binding;
 mod table;
 
 pub(crate) use binding::{Binding, Bindings};
+#[cfg(feature = "__test")]
+pub(crate) use table::Connection;
 pub(crate) use table::Connections;

@@ -3,7 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::connection_state::ConnectionState;
 use crate::count::Count;
+use crate::direction::Direction;
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, FlightKey, SessionKey};
 use crate::map::{KeyMap, Keyed};
@@ -18,13 +20,15 @@ pub(crate) struct Connection {
     pub(crate) host: Peer,
     /// The sessions that it is bound to, each once.
     pub(crate) sessions: Vec<SessionKey>,
+    /// For how many of them it serves the fore channel, and for how many the backchannel.
+    served: [usize; 2],
     /// Callbacks that were sent by it and have no reply yet.
     pub(crate) flights: Vec<FlightKey>,
     /// The client to which the server made it for callbacks.
-    pub(crate) serves: Option<ClientKey>,
+    serves: Option<ClientKey>,
     draining: Option<Draining>,
     /// The driver has been notified that its client is known.
-    pub(crate) known: bool,
+    known: bool,
 }
 
 /// What a draining connection waits for.
@@ -50,6 +54,8 @@ pub(crate) struct Connections {
     draining: usize,
     /// Number of the last draining.
     drains: u32,
+    /// Number of connections in each state, in the order of [`ConnectionState::ALL`].
+    levels: [usize; ConnectionState::ALL.len()],
 }
 
 impl Connections {
@@ -59,6 +65,7 @@ impl Connections {
             newest: ConnId::FIRST,
             draining: 0,
             drains: 0,
+            levels: [0; ConnectionState::ALL.len()],
         }
     }
 
@@ -72,11 +79,13 @@ impl Connections {
             peer,
             host,
             sessions: Vec::new(),
+            served: [0; 2],
             flights: Vec::new(),
             serves: None,
             draining: None,
             known: false,
         };
+        self.level(connection.state(), true);
         let before = self.by_number.insert(conn, connection);
         debug_assert!(
             before.is_none(),
@@ -86,7 +95,9 @@ impl Connections {
 
     pub(crate) fn close(&mut self, conn: ConnId) -> Option<Connection> {
         self.stop_draining(conn);
-        self.by_number.remove(&conn)
+        let connection = self.by_number.remove(&conn)?;
+        self.level(connection.state(), false);
+        Some(connection)
     }
 
     /// The connection that was opened last; it may be closed.
@@ -104,23 +115,82 @@ impl Connections {
 
     /// Notes that the client behind a connection is known; `true` the first time.
     pub(crate) fn become_known(&mut self, conn: ConnId) -> bool {
-        let connection = self.by_number.get_mut(&conn);
-        connection.is_some_and(|connection| !core::mem::replace(&mut connection.known, true))
+        if self.get(conn).is_none_or(|connection| connection.known) {
+            return false;
+        }
+        self.change(conn, |connection| connection.known = true);
+        true
+    }
+
+    /// A connection is bound to a session that it was not bound to.
+    pub(crate) fn bind(&mut self, conn: ConnId, session: SessionKey, direction: Direction) {
+        self.change(conn, |connection| {
+            connection.sessions.push(session);
+            connection.serve(direction);
+        });
+    }
+
+    /// The direction of a binding has changed.
+    pub(crate) fn redirect(&mut self, conn: ConnId, from: Direction, to: Direction) {
+        self.change(conn, |connection| {
+            connection.leave(from);
+            connection.serve(to);
+        });
+    }
+
+    /// A connection is not bound to a session any more, which it served in this direction.
+    pub(crate) fn unbind(&mut self, conn: ConnId, session: SessionKey, direction: Direction) {
+        self.change(conn, |connection| {
+            connection.sessions.retain(|bound| *bound != session);
+            connection.leave(direction);
+        });
+    }
+
+    /// A connection that the server has made is for callbacks to this client, or for none.
+    pub(crate) fn serve(&mut self, conn: ConnId, client: Option<ClientKey>) {
+        self.change(conn, |connection| connection.serves = client);
+    }
+
+    /// Number of connections in each state, in the order of [`ConnectionState::ALL`].
+    pub(crate) fn levels(&self) -> [usize; ConnectionState::ALL.len()] {
+        self.levels
+    }
+
+    /// Changes a connection in what its state depends on.
+    fn change(&mut self, conn: ConnId, change: impl FnOnce(&mut Connection)) {
+        if let Some(connection) = self.by_number.get_mut(&conn) {
+            let before = connection.state();
+            change(connection);
+            let after = connection.state();
+            self.level(before, false);
+            self.level(after, true);
+        }
+    }
+
+    fn level(&mut self, state: ConnectionState, more: bool) {
+        if let Some(level) = self.levels.get_mut(state as usize) {
+            if more {
+                *level += 1;
+            } else {
+                level.lower(1);
+            }
+        }
     }
 
     /// Starts to drain a connection, which takes no new requests from now on; `false` if it does not
     /// exist or drains already. The caller searches for the requests that it waits for.
     pub(crate) fn start_draining(&mut self, conn: ConnId, deadline: Mono) -> bool {
-        match self.by_number.get_mut(&conn) {
+        match self.by_number.get(&conn) {
             Some(connection) if connection.draining.is_none() => {
                 // Zero stands for no draining.
                 self.drains = self.drains.checked_add(1).unwrap_or(1);
-                connection.draining = Some(Draining {
+                let draining = Draining {
                     number: self.drains,
                     waiting: 0,
                     from: Some(0),
                     deadline,
-                });
+                };
+                self.change(conn, |connection| connection.draining = Some(draining));
                 self.draining += 1;
                 true
             }
@@ -130,9 +200,9 @@ impl Connections {
 
     /// Ends the draining: the connection takes new requests again.
     pub(crate) fn stop_draining(&mut self, conn: ConnId) {
-        if let Some(connection) = self.by_number.get_mut(&conn)
-            && connection.draining.take().is_some()
-        {
+        let connection = self.by_number.get(&conn);
+        if connection.is_some_and(|connection| connection.draining.is_some()) {
+            self.change(conn, |connection| connection.draining = None);
             self.draining.lower(1);
         }
     }
@@ -206,6 +276,43 @@ impl Connections {
         }
         draining.waiting = draining.waiting.saturating_sub(1);
         draining.is_over()
+    }
+}
+
+impl Connection {
+    /// The client to which the server made it for callbacks.
+    pub(crate) fn serves(&self) -> Option<ClientKey> {
+        self.serves
+    }
+
+    /// Whether the driver has been notified that its client is known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// What it is used for.
+    pub(crate) fn state(&self) -> ConnectionState {
+        match (self.draining, self.serves, self.served) {
+            (Some(_), _, _) => ConnectionState::Draining,
+            (None, Some(_), _) => ConnectionState::Callback,
+            (None, None, [0, 0]) if self.known => ConnectionState::Unbound,
+            (None, None, [0, 0]) => ConnectionState::Stranger,
+            (None, None, [_, 0]) => ConnectionState::Fore,
+            (None, None, [0, _]) => ConnectionState::Back,
+            (None, None, [_, _]) => ConnectionState::Both,
+        }
+    }
+
+    fn serve(&mut self, direction: Direction) {
+        let [fore, back] = &mut self.served;
+        *fore += usize::from(direction.is_fore());
+        *back += usize::from(direction.is_back());
+    }
+
+    fn leave(&mut self, direction: Direction) {
+        let [fore, back] = &mut self.served;
+        fore.lower(usize::from(direction.is_fore()));
+        back.lower(usize::from(direction.is_back()));
     }
 }
 

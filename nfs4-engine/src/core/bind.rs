@@ -62,8 +62,9 @@ impl Core {
         }
         let id = session.id;
         if let Some(binding) = session.bindings.find_mut(conn) {
-            binding.direction = direction;
+            let before = core::mem::replace(&mut binding.direction, direction);
             binding.last_activity = now;
+            self.connections.redirect(conn, before, direction);
             out.event(Event::Bound {
                 conn,
                 session: id,
@@ -125,8 +126,9 @@ impl Core {
                 });
             }
         }
+        let serves = connection.serves();
         self.lose_flights(connection.flights, out);
-        if let Some(client) = connection.serves {
+        if let Some(client) = serves {
             self.path_lost(client, conn, out);
         }
         for session in connection.sessions {
@@ -167,9 +169,8 @@ impl Core {
             }
         };
         for binding in session.bindings.iter() {
-            if let Some(connection) = self.connections.get_mut(binding.conn) {
-                connection.sessions.retain(|bound| *bound != key);
-            }
+            self.connections
+                .unbind(binding.conn, key, binding.direction);
             out.event(Event::Unbound {
                 conn: binding.conn,
                 session: session.id,
@@ -215,14 +216,14 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        let Some(connection) = self.connections.get_mut(binding.conn) else {
-            return;
-        };
-        connection.sessions.push(key);
-        session.bindings.add(binding);
         let Binding {
             conn, direction, ..
         } = binding;
+        if self.connections.get(conn).is_none() {
+            return;
+        }
+        self.connections.bind(conn, key, direction);
+        session.bindings.add(binding);
         out.event(Event::Bound {
             conn,
             session: session.id,
@@ -240,35 +241,24 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        if session.bindings.remove(conn).is_none() {
+        let Some(binding) = session.bindings.remove(conn) else {
             return;
-        }
+        };
         out.event(Event::Unbound {
             conn,
             session: session.id,
             reason,
         });
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.sessions.retain(|bound| *bound != key);
-        }
+        self.connections.unbind(conn, key, binding.direction);
     }
 
     fn unbind_from_others(&mut self, key: SessionKey, conn: ConnId, out: &mut Outbox) {
-        let Some(connection) = self.connections.get_mut(conn) else {
+        let Some(connection) = self.connections.get(conn) else {
             return;
         };
-        let others = core::mem::replace(&mut connection.sessions, alloc::vec![key]);
-        for other in others {
-            if other != key
-                && let Some(session) = self.sessions.get_mut(other)
-                && session.bindings.remove(conn).is_some()
-            {
-                let reason = Unbound::Explicit;
-                out.event(Event::Unbound {
-                    conn,
-                    session: session.id,
-                    reason,
-                });
+        for other in connection.sessions.clone() {
+            if other != key {
+                self.unbind(other, conn, Unbound::Explicit, out);
             }
         }
     }

@@ -16,6 +16,7 @@ mod removal;
 mod reserve;
 mod settings;
 mod slot_recall;
+mod visits;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -76,7 +77,7 @@ pub(crate) struct Core {
     pub(crate) templates: Templates,
     /// The lengths of leases.
     pub(crate) terms: LeaseTerms,
-    pub(crate) started: Mono,
+    pub(crate) started: Now,
     /// The end of the grace period.
     pub(crate) grace_until: Mono,
 }
@@ -103,7 +104,7 @@ impl Core {
             callbacks: Callbacks::new(),
             templates: Templates::new(),
             terms: LeaseTerms::new(config.lease),
-            started: now.mono,
+            started: now,
             grace_until: now.mono.after(config.grace),
             boot,
             config,

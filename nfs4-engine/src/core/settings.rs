@@ -13,7 +13,7 @@ impl Core {
         };
         self.blocked = OpSet::of(&config.blocked_operations);
         if self.in_grace(now.mono) {
-            self.grace_until = self.started.after(config.grace);
+            self.grace_until = self.started.mono.after(config.grace);
         }
         self.terms.change(config.lease);
         self.config = config;

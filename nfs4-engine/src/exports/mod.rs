@@ -202,6 +202,11 @@ impl Exports {
         })
     }
 
+    /// The paths of the exports, in the order of the list.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|served| served.path.as_str())
+    }
+
     /// The path of an export; "/" for the directories above the exports.
     pub(crate) fn path(&self, export: u16) -> &str {
         self.get(export).map_or("/", |served| &served.path)

@@ -6,6 +6,7 @@ use alloc::string::String;
 use super::check;
 use crate::callback::flight::Path;
 use crate::callback::{Call, CallPhase, CallbackPath};
+use crate::connection::Connection;
 use crate::engine::Engine;
 use crate::ids::ConnId;
 use crate::keys::CallKey;
@@ -85,7 +86,7 @@ impl Engine {
             }
             if let Some(conn) = path.conn() {
                 let connection = core.connections.get(conn);
-                let serves = connection.and_then(|connection| connection.serves);
+                let serves = connection.and_then(Connection::serves);
                 check(serves == Some(key), "by a connection of another", key)?;
             }
         }

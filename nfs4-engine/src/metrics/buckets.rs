@@ -53,7 +53,8 @@ impl<S: Scale, const N: usize> Buckets<S, N> {
         (0..N - 1).map(|place| S::bound(place).as_secs_f64())
     }
 
-    pub(super) fn observe(&mut self, took: Duration) {
+    /// Adds a duration.
+    pub fn observe(&mut self, took: Duration) {
         const { assert!(N > 1 && N <= u32::BITS as usize, "a bucket has a bit") };
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let place = S::place(nanos).min(N - 1);
@@ -64,7 +65,8 @@ impl<S: Scale, const N: usize> Buckets<S, N> {
         self.nanos = self.nanos.saturating_add(nanos);
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Sets all counts to zero.
+    pub fn clear(&mut self) {
         let mut counted = core::mem::take(&mut self.counted);
         while counted != 0 {
             if let Some(count) = self.counts.get_mut(counted.trailing_zeros() as usize) {

@@ -1,7 +1,9 @@
 //! Counters: plain numbers inside the engine, which the driver takes at any time.
 
 mod buckets;
+mod driven;
 mod failures;
+mod levels;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 
@@ -15,21 +17,27 @@ use nfs4_proto::nfs4::status::Status;
 pub use self::buckets::{
     Buckets, CallbackBuckets, CompoundBuckets, Doubling, FivesAndTwos, Scale, SessionBuckets,
 };
+pub use self::driven::{Driven, LockTimes};
 pub use self::failures::Failure;
+pub use self::levels::{ExportLevel, Levels};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::{PrometheusOptions, PrometheusRecorder};
 use crate::delegation_kind::DelegationKind;
 use crate::delegation_kind::RecallReason;
 use crate::direction::Direction;
 use crate::event::{Event, SessionGone, Unbound};
-use crate::table_lengths::TableLengths;
 
 /// The counts since the driver last took them.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    operations: Vec<[u64; MINORS]>,
-    /// The set of rows of `operations` that are not zero, as bits.
+    /// For each operation its successes by minor version, and its failures.
+    operations: Vec<[u64; MINORS + 1]>,
+    /// For each operation the durations of those that have waited.
+    waits: Vec<CompoundBuckets>,
+    /// The set of rows of `operations` and `waits` that are not zero, as bits.
     counted: u128,
+    /// Bytes read and written, by export.
+    bytes: Vec<ExportBytes>,
     failures: failures::Failures,
     /// Operations that failed.
     pub failed_operations: u64,
@@ -46,6 +54,16 @@ pub struct Metrics {
     pub compounds: u64,
     durations: [CompoundBuckets; MINORS],
     rare: Rare,
+}
+
+/// The bytes of an export that clients have read and written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportBytes {
+    /// Bytes that READ has returned.
+    pub read: u64,
+    /// Bytes that WRITE has written.
+    pub written: u64,
 }
 
 /// Events that happen once for a session or a connection.
@@ -108,8 +126,13 @@ pub struct SessionLoad {
 /// [`Recorder::wants_sessions`], all sessions in any number of pages between [`Recorder::sessions`]
 /// and [`Recorder::end`].
 pub trait Recorder {
-    /// Adds the counts since the last round, and records the lengths of the tables.
-    fn counted(&mut self, counted: &Metrics, tables: &TableLengths);
+    /// Adds the counts since the last round, and records what there is at the moment.
+    fn counted(&mut self, counted: &Metrics, levels: &Levels<'_>);
+
+    /// Adds what the driver has measured since the last round.
+    fn driven(&mut self, driven: &Driven) {
+        let _ = driven;
+    }
 
     /// Whether it records anything of each session.
     fn wants_sessions(&self) -> bool {
@@ -130,16 +153,37 @@ impl Metrics {
     pub fn succeeded(&self, op: Op, minor: u32) -> u64 {
         let of_op = self.operations.get(op.index());
         of_op
-            .and_then(|minors| minors.get(minor as usize))
+            .and_then(|minors| minors.iter().take(MINORS).nth(minor as usize))
             .copied()
             .unwrap_or(0)
+    }
+
+    /// The time that each operation took, from the moment when the engine starts it to that of its result:
+    /// the operation, the durations of those that have waited for anything, and the number of those that
+    /// have not. By the engine's clock, which stands still while the engine processes one input, the
+    /// latter take no time.
+    pub fn operation_durations(&self) -> impl Iterator<Item = (Op, &CompoundBuckets, u64)> + '_ {
+        let ops = Op::ALL.iter().zip(&self.operations).zip(&self.waits);
+        ops.filter_map(|((op, row), waits)| {
+            let all: u64 = row.iter().sum();
+            let at_once = all.saturating_sub(waits.counts().iter().sum());
+            (all > 0).then_some((*op, waits, at_once))
+        })
+    }
+
+    /// The bytes read and written of each export, in the order of the engine's list; exports without any
+    /// may be left out at the end.
+    pub fn export_bytes(&self) -> &[ExportBytes] {
+        &self.bytes
     }
 
     /// The operations that succeeded at least once, each with its minor version and count.
     pub fn successes(&self) -> impl Iterator<Item = (Op, u32, u64)> + '_ {
         let ops = Op::ALL.iter().zip(&self.operations);
         ops.flat_map(|(op, minors)| {
-            let counts = (0..).zip(minors).filter(|(_, count)| **count > 0);
+            let counts = (0..)
+                .zip(minors.iter().take(MINORS))
+                .filter(|(_, count)| **count > 0);
             counts.map(|(minor, count)| (*op, minor, *count))
         })
     }
@@ -239,10 +283,14 @@ impl Metrics {
         while self.counted != 0 {
             let place = self.counted.trailing_zeros() as usize;
             if let Some(of_op) = self.operations.get_mut(place) {
-                *of_op = [0; MINORS];
+                *of_op = Default::default();
+            }
+            if let Some(waits) = self.waits.get_mut(place) {
+                waits.clear();
             }
             self.counted &= self.counted - 1;
         }
+        self.bytes.fill(ExportBytes::default());
         self.failures.clear();
         self.failed_operations = 0;
         self.sequences = 0;
@@ -259,20 +307,57 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn operation(&mut self, op: Op, minor: u32, status: Status) {
-        if status != Status::OK {
+    /// Counts an operation. `waited` is the time from its start to its result, if it was parked.
+    pub(crate) fn operation(
+        &mut self,
+        op: Op,
+        minor: u32,
+        status: Status,
+        waited: Option<Duration>,
+    ) {
+        if self.operations.is_empty() {
+            self.operations.resize(Op::COUNT, Default::default());
+            self.waits.resize(Op::COUNT, CompoundBuckets::default());
+        }
+        let place = if status == Status::OK {
+            minor as usize
+        } else {
             self.failed_operations += 1;
             self.failures.add(op, minor, status);
-            return;
-        }
-        if self.operations.is_empty() {
-            self.operations.resize(Op::COUNT, [0; MINORS]);
-        }
+            MINORS
+        };
         let of_op = self.operations.get_mut(op.index());
-        if let Some(count) = of_op.and_then(|minors| minors.get_mut(minor as usize)) {
+        if let Some(count) = of_op.and_then(|row| row.get_mut(place)) {
             *count += 1;
             self.counted |= 1 << op.index();
         }
+        if let Some(waited) = waited
+            && let Some(waits) = self.waits.get_mut(op.index())
+        {
+            waits.observe(waited);
+        }
+    }
+
+    /// Counts bytes that were read.
+    pub(crate) fn read(&mut self, export: u16, bytes: usize) {
+        if let Some(of_export) = self.of_export(export) {
+            of_export.read += bytes as u64;
+        }
+    }
+
+    /// Counts bytes that were written.
+    pub(crate) fn written(&mut self, export: u16, bytes: u32) {
+        if let Some(of_export) = self.of_export(export) {
+            of_export.written += u64::from(bytes);
+        }
+    }
+
+    fn of_export(&mut self, export: u16) -> Option<&mut ExportBytes> {
+        let place = usize::from(export);
+        if self.bytes.len() <= place {
+            self.bytes.resize(place + 1, ExportBytes::default());
+        }
+        self.bytes.get_mut(place)
     }
 
     pub(crate) fn sequence(&mut self) {

@@ -2,6 +2,7 @@
 
 mod entries;
 mod histogram;
+mod level_series;
 mod series;
 
 use alloc::collections::BTreeMap;
@@ -14,14 +15,13 @@ use nfs4_proto::nfs4::basic::SessionId;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
-use self::entries::TABLES;
+use self::level_series::LevelParts;
 use self::series::Series;
-use super::{MINORS, Metrics, Recorder, SequenceError, SessionLoad};
+use super::{Driven, Levels, MINORS, Metrics, Recorder, SequenceError, SessionLoad};
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
 use crate::ids::Hex;
-use crate::table_lengths::TableLengths;
 
 /// The names of the series of a [`PrometheusRecorder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct PrometheusOptions {
     pub namespace: String,
     /// Whether each session has its own series: `slots_in_use` and `connections_bound`.
     pub per_session: bool,
+    /// Maximum number of sessions that have series of their own: while there are more, none has.
+    pub per_session_limit: usize,
 }
 
 /// Records the counts of an engine as series of a [`Registry`].
@@ -40,17 +42,27 @@ pub struct PrometheusOptions {
 #[derive(Debug)]
 pub struct PrometheusRecorder {
     series: Option<Arc<Series>>,
-    per_session: bool,
+    /// Maximum number of sessions that have series of their own.
+    per_session: usize,
+    /// Whether they had at the last count.
+    lists_sessions: bool,
     succeeded: Vec<[Option<IntCounter>; MINORS]>,
     failed: BTreeMap<(Op, u32, Status), IntCounter>,
     sessions: BTreeMap<SessionId, SessionSeries>,
     round: u64,
-    active: Level,
-    cached: Level,
-    /// In the order of [`DelegationKind::ALL`].
-    delegations: [Level; DelegationKind::ALL.len()],
-    /// In the order of [`TABLES`].
-    entries: [Level; TABLES.len()],
+    unlisted: Level,
+    levels: LevelParts,
+    /// In the order of the engine's list.
+    exports: Vec<ExportSeries>,
+}
+
+/// The series of one export.
+#[derive(Debug)]
+struct ExportSeries {
+    read: IntCounter,
+    written: IntCounter,
+    clients: IntGauge,
+    level: Level,
 }
 
 /// The series of one session.
@@ -80,6 +92,7 @@ impl Default for PrometheusOptions {
         PrometheusOptions {
             namespace: "nfs4".to_string(),
             per_session: true,
+            per_session_limit: 1_000,
         }
     }
 }
@@ -99,19 +112,23 @@ impl PrometheusRecorder {
         };
         Ok(PrometheusRecorder {
             series,
-            per_session: options.per_session,
+            per_session: if options.per_session {
+                options.per_session_limit
+            } else {
+                0
+            },
+            lists_sessions: false,
             succeeded: Vec::new(),
             failed: BTreeMap::new(),
             sessions: BTreeMap::new(),
             round: 0,
-            active: Level::default(),
-            cached: Level::default(),
-            delegations: Default::default(),
-            entries: Default::default(),
+            unlisted: Level::default(),
+            levels: LevelParts::default(),
+            exports: Vec::new(),
         })
     }
 
-    fn delegations(&mut self, series: &Series, counted: &Metrics, tables: &TableLengths) {
+    fn delegations(series: &Series, counted: &Metrics) {
         let of_kind = DelegationKind::ALL.iter();
         for (kind, counter) in of_kind.clone().zip(&series.delegations_granted) {
             counter.inc_by(counted.delegations_granted(*kind));
@@ -124,10 +141,38 @@ impl PrometheusRecorder {
         for (kind, counter) in of_kind.zip(&series.delegations_revoked) {
             counter.inc_by(counted.delegations_revoked(*kind));
         }
-        let held = [tables.read_delegations, tables.write_delegations];
-        let levels = self.delegations.iter_mut().zip(&series.delegations_active);
-        for ((level, gauge), count) in levels.zip(held) {
-            level.set(gauge, count);
+    }
+
+    /// An engine has the same exports until its end.
+    fn exports(&mut self, series: &Series, counted: &Metrics, levels: &Levels<'_>) {
+        for export in levels.exports.iter().skip(self.exports.len()) {
+            let (read, written, clients) = series.of_export(export.path);
+            self.exports.push(ExportSeries {
+                read,
+                written,
+                clients,
+                level: Level::default(),
+            });
+        }
+        for (own, bytes) in self.exports.iter().zip(counted.export_bytes()) {
+            own.read.inc_by(bytes.read);
+            own.written.inc_by(bytes.written);
+        }
+        for (own, export) in self.exports.iter_mut().zip(&levels.exports) {
+            own.level.set(&own.clients, export.clients);
+        }
+    }
+
+    /// Whether each session has series of its own, now that there are this many.
+    fn count_sessions(&mut self, series: &Series, sessions: usize) {
+        self.lists_sessions = self.per_session > 0 && sessions <= self.per_session;
+        let unlisted = if self.lists_sessions { 0 } else { sessions };
+        self.unlisted.set(&series.unlisted, unlisted);
+        if !self.lists_sessions {
+            for session in self.sessions.keys() {
+                series.forget(session);
+            }
+            self.sessions.clear();
         }
     }
 
@@ -143,6 +188,10 @@ impl PrometheusRecorder {
                     .inc_by(count);
             }
         }
+        for (op, waits, at_once) in counted.operation_durations() {
+            series.operation_duration.add(op.index(), waits);
+            series.operation_duration.add_instants(op.index(), at_once);
+        }
         for failure in counted.failures() {
             let (op, minor, status) = (failure.op, failure.minor, failure.status);
             self.failed
@@ -157,7 +206,7 @@ impl PrometheusRecorder {
 }
 
 impl Recorder for PrometheusRecorder {
-    fn counted(&mut self, counted: &Metrics, tables: &TableLengths) {
+    fn counted(&mut self, counted: &Metrics, levels: &Levels<'_>) {
         let Some(series) = self.series.clone() else {
             return;
         };
@@ -177,7 +226,7 @@ impl Recorder for PrometheusRecorder {
         for (reason, counter) in Unbound::ALL.iter().zip(&series.unbinds) {
             counter.inc_by(counted.unbinds(*reason));
         }
-        self.delegations(&series, counted, tables);
+        Self::delegations(&series, counted);
         self.operations(&series, counted);
         for (place, minor) in (0..MINORS).zip(0..) {
             if let Some(durations) = counted.durations(minor) {
@@ -190,21 +239,26 @@ impl Recorder for PrometheusRecorder {
         series
             .callback_duration
             .add(0, counted.callback_durations());
-        self.active.set(&series.sessions_active, tables.sessions);
-        self.cached
-            .set(&series.replay_cache_bytes, tables.cached_bytes);
-        let levels = self.entries.iter_mut().zip(&series.table_entries);
-        for ((level, gauge), (_, entries)) in levels.zip(TABLES) {
-            level.set(gauge, entries(tables));
+        series.levels.engine(&mut self.levels, levels);
+        self.exports(&series, counted, levels);
+        self.count_sessions(&series, levels.tables.sessions);
+    }
+
+    fn driven(&mut self, driven: &Driven) {
+        if let Some(series) = &self.series {
+            series.timer_lag.add(0, &driven.timer_lag);
+            series.lock_waits.add(0, &driven.lock.waits);
+            series.lock_holds.add(0, &driven.lock.holds);
+            series.levels.driver(&mut self.levels, driven);
         }
     }
 
     fn wants_sessions(&self) -> bool {
-        self.per_session && self.series.is_some()
+        self.lists_sessions
     }
 
     fn sessions(&mut self, page: &[SessionLoad]) {
-        let Some(series) = self.series.as_ref().filter(|_| self.per_session) else {
+        let Some(series) = self.series.as_ref().filter(|_| self.lists_sessions) else {
             return;
         };
         for load in page {
@@ -240,12 +294,10 @@ impl Recorder for PrometheusRecorder {
 impl Drop for PrometheusRecorder {
     fn drop(&mut self) {
         if let Some(series) = &self.series {
-            self.active.set(&series.sessions_active, 0);
-            self.cached.set(&series.replay_cache_bytes, 0);
-            let levels = self.delegations.iter_mut().zip(&series.delegations_active);
-            let entries = self.entries.iter_mut().zip(&series.table_entries);
-            for (level, gauge) in levels.chain(entries) {
-                level.set(gauge, 0);
+            self.unlisted.set(&series.unlisted, 0);
+            series.levels.leave(&mut self.levels);
+            for own in &mut self.exports {
+                own.level.set(&own.clients, 0);
             }
             for session in self.sessions.keys() {
                 series.forget(session);

@@ -50,6 +50,8 @@ pub(crate) fn resume<S: Established>(
     let FsReply::Data { data, eof } = result? else {
         return Err(Status::SERVERFAULT);
     };
+    let export = cx.current()?.export;
+    cx.out.metrics.read(export, data.len());
     cx.body().bool(eof);
     cx.run.reply.payload(data);
     Ok(Step::Done(Status::OK))

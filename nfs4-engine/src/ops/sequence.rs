@@ -246,6 +246,12 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
     };
     session.running.lower(1);
     session.last_used = now.mono;
+    let visited = run
+        .current
+        .filter(|current| current.export != session.export);
+    if let Some(current) = &visited {
+        session.export = current.export;
+    }
     let peer = session.peer;
     if let Some(slot) = session.slots.get_mut(scope.slot) {
         // The reply to a lone SEQUENCE is always kept: a retry must get it again. So is the reply of
@@ -261,6 +267,9 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
         let (before, after) = slot.finish(keep, run.changes);
         core.sessions.change_kept(peer, before, after);
         core.check_slot_memory(peer, now);
+    }
+    if let Some(current) = &visited {
+        core.visit(scope.client, current);
     }
 }
 

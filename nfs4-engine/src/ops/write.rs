@@ -61,6 +61,8 @@ pub(crate) fn resume<S: Established>(
     let FsReply::Written { count, stability } = result? else {
         return Err(Status::SERVERFAULT);
     };
+    let export = cx.current()?.export;
+    cx.out.metrics.written(export, count);
     let committed = match stability {
         Stability::Unstable => StableHow::Unstable,
         Stability::Data => StableHow::DataSync,

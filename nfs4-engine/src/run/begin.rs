@@ -96,7 +96,7 @@ fn enter_session(
         }
         SequenceOutcome::Replayed => return None,
     };
-    out.metrics.operation(Op::Sequence, run.minor, status);
+    out.metrics.operation(Op::Sequence, run.minor, status, None);
     Some(begin)
 }
 
@@ -125,6 +125,7 @@ impl Compound {
             changes,
             answers_delay,
             has_waited,
+            waits_since,
             awaited,
             keep,
             max_reply,
@@ -159,6 +160,8 @@ impl Compound {
         (*sequenced, *leased_by, *owner_request, *request) = (None, None, None, None);
         (*changes, *answers_delay, *has_waited, *keep) = (false, false, false, false);
         *awaited = 0;
+        debug_assert_eq!(*waits_since, None, "each operation ends its wait");
+        *waits_since = None;
         (*max_reply, *max_kept, *cache_room) = (usize::MAX, usize::MAX, usize::MAX);
         *fetched = None;
         *acting_as = None;

@@ -88,7 +88,9 @@ impl Runner {
             {
                 self.core.guards.release(core::mem::take(&mut run.guard));
                 run.reply.end_op(Status::DELAY, false);
-                out.metrics.operation(run.op, run.minor, Status::DELAY);
+                let waited = run.end_wait(out.now.mono);
+                out.metrics
+                    .operation(run.op, run.minor, Status::DELAY, waited);
                 self.finish(run, out);
             }
             // What the file system has done is reported, though there may be no slot to keep the reply
@@ -123,6 +125,9 @@ impl Runner {
         self.core.connections.wait_for(conn, &mut run.awaited);
         run.record = record;
         run.has_waited = true;
+        if !matches!(run.stage, Stage::Between) {
+            run.waits_since.get_or_insert(out.now.mono);
+        }
         if let Some((session, bytes)) = run.promised() {
             self.core.sessions.promise(session, bytes);
         }

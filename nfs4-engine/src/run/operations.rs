@@ -78,7 +78,8 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
             errors::permits(op, minor, status),
             "{op} may not answer {status}"
         );
-        cx.out.metrics.operation(cx.run.op, cx.run.minor, status);
+        let waited = cx.run.end_wait(cx.out.now.mono);
+        cx.out.metrics.operation(op, minor, status, waited);
         if status != Status::OK {
             return Pause::Done;
         }

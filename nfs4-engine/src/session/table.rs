@@ -37,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) last_used: Mono,
     /// Number of COMPOUNDs in execution.
     pub(crate) running: u32,
+    /// The export at a file of which its last request ended; the directories above the exports until then.
+    pub(crate) export: u16,
     /// Bytes that the replies to its parked COMPOUNDs may add to the kept replies.
     pub(crate) promised: usize,
 }
@@ -220,6 +222,7 @@ impl Sessions {
             bindings: Bindings::default(),
             last_used: now.mono,
             running: 0,
+            export: u16::MAX,
             promised: 0,
         })
     }

@@ -99,6 +99,8 @@ pub(crate) struct StateCounts {
     pub(crate) owners: usize,
     pub(crate) files: usize,
     pub(crate) waiting: usize,
+    /// What peers are charged with.
+    pub(crate) all: usize,
     /// Number of read delegations, and of write delegations, that are held.
     pub(crate) delegations: [usize; 2],
     /// Number of revoked delegations.
@@ -139,6 +141,7 @@ impl States {
             owners: self.open_owners.len() + self.lock_owners.len(),
             files: self.files.len(),
             waiting: self.waiting,
+            all: self.accounts.all.all(),
             delegations: self.delegated.held(),
             revoked: self.delegated.revoked(),
         }

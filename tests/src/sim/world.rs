@@ -105,7 +105,7 @@ impl Sim {
 
     /// Gives a recorder all that was counted since this was last called, as a driver does.
     pub fn record(&mut self, recorder: &mut impl Recorder) {
-        recorder.counted(&self.outbox.metrics, &self.engine.table_lengths());
+        recorder.counted(&self.outbox.metrics, &self.engine.levels());
         self.outbox.metrics.clear();
         if !recorder.wants_sessions() {
             return;

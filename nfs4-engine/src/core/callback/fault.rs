@@ -181,7 +181,11 @@ impl Core {
         };
         match binding.direction {
             Direction::Fore => return,
-            Direction::Both => binding.direction = Direction::Fore,
+            Direction::Both => {
+                binding.direction = Direction::Fore;
+                self.connections
+                    .redirect(conn, Direction::Both, Direction::Fore);
+            }
             Direction::Back => {
                 self.unbind(key, conn, Unbound::Reaper, out);
                 let connection = self.connections.get(conn);

@@ -244,9 +244,9 @@ impl Core {
             overdue: false,
         });
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.serves = Some(key);
             connection.flights.push(flight);
         }
+        self.connections.serve(conn, Some(key));
         let Some(path) = self.path_mut(key) else {
             return;
         };
@@ -261,10 +261,8 @@ impl Core {
     fn close_connection(&mut self, key: ClientKey, why: CallbackFailed, out: &mut Outbox) {
         if let Some(conn) = self.leave_waiting_line(key, out.now.mono) {
             let connection = self.connections.get_mut(conn);
-            let flights = connection.map(|connection| {
-                connection.serves = None;
-                mem::take(&mut connection.flights)
-            });
+            let flights = connection.map(|connection| mem::take(&mut connection.flights));
+            self.connections.serve(conn, None);
             for flight in flights.into_iter().flatten() {
                 self.land(flight);
             }

@@ -6,7 +6,7 @@ use crate::table_lengths::TableLengths;
 type Entries = fn(&TableLengths) -> usize;
 
 /// The tables by their names in [`TableLengths`]. The bytes of replies have their own series.
-pub(super) const TABLES: [(&str, Entries); 18] = [
+pub(super) const TABLES: [(&str, Entries); 19] = [
     ("connections", |tables| tables.connections),
     ("clients", |tables| tables.clients),
     ("sessions", |tables| tables.sessions),
@@ -15,6 +15,7 @@ pub(super) const TABLES: [(&str, Entries); 18] = [
     ("locks", |tables| tables.locks),
     ("files", |tables| tables.files),
     ("waiting", |tables| tables.waiting),
+    ("states", |tables| tables.states),
     ("callbacks", |tables| tables.callbacks),
     ("flights", |tables| tables.flights),
     ("read_delegations", |tables| tables.read_delegations),

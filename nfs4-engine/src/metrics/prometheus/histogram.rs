@@ -57,10 +57,6 @@ impl<S: Scale, const N: usize> BucketHistogram<S, N> {
         })
     }
 
-    pub(super) fn desc(&self) -> &Desc {
-        &self.desc
-    }
-
     /// Adds durations to the series of the label's value at `place`.
     pub(super) fn add(&self, place: usize, counted: &Buckets<S, N>) {
         let Some(child) = self.children.get(place) else {
@@ -75,8 +71,29 @@ impl<S: Scale, const N: usize> BucketHistogram<S, N> {
         child.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
+    /// Adds durations of zero.
+    pub(super) fn add_instants(&self, place: usize, number: u64) {
+        let child = self.children.get(place);
+        if let Some(first) = child.and_then(|child| child.counts.first()) {
+            first.fetch_add(number, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A histogram of any scale.
+pub(super) trait Histogram {
+    fn desc(&self) -> &Desc;
+
+    fn collect(&self) -> MetricFamily;
+}
+
+impl<S: Scale, const N: usize> Histogram for BucketHistogram<S, N> {
+    fn desc(&self) -> &Desc {
+        &self.desc
+    }
+
     /// A series with a label exists once it has a duration.
-    pub(super) fn collect(&self) -> MetricFamily {
+    fn collect(&self) -> MetricFamily {
         let mut family = MetricFamily::default();
         family.set_name(self.desc.fq_name.clone());
         family.set_help(self.desc.help.clone());

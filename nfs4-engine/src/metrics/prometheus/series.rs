@@ -18,8 +18,8 @@ use nfs4_proto::nfs4::status::Status;
 
 use super::super::buckets::{Doubling, FivesAndTwos};
 use super::super::{MINORS, SequenceError};
-use super::entries::TABLES;
-use super::histogram::BucketHistogram;
+use super::histogram::{BucketHistogram, Histogram};
+use super::level_series::LevelSeries;
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
@@ -32,7 +32,8 @@ pub(super) struct Series {
     namespace: String,
     marker: IntGauge,
     pub(super) sessions_created: IntCounter,
-    pub(super) sessions_active: IntGauge,
+    /// What there is at the moment.
+    pub(super) levels: LevelSeries,
     destroyed: IntCounterVec,
     /// In the order of [`SessionGone::ALL`].
     pub(super) sessions_destroyed: Vec<IntCounter>,
@@ -43,7 +44,8 @@ pub(super) struct Series {
     pub(super) sequence_errors: Vec<IntCounter>,
     pub(super) replay_hits: IntCounter,
     pub(super) slots_in_use: IntGaugeVec,
-    pub(super) replay_cache_bytes: IntGauge,
+    /// Sessions that have no series of their own.
+    pub(super) unlisted: IntGauge,
     bound: IntCounterVec,
     /// In the order of [`Direction::ALL`].
     pub(super) binds: Vec<IntCounter>,
@@ -60,13 +62,15 @@ pub(super) struct Series {
     revoked: IntCounterVec,
     /// In the order of [`DelegationKind::ALL`].
     pub(super) delegations_revoked: Vec<IntCounter>,
-    active: IntGaugeVec,
-    /// In the order of [`DelegationKind::ALL`].
-    pub(super) delegations_active: Vec<IntGauge>,
-    entries: IntGaugeVec,
-    /// In the order of [`TABLES`].
-    pub(super) table_entries: Vec<IntGauge>,
     operations: IntCounterVec,
+    /// In the order of [`Op::ALL`].
+    pub(super) operation_duration: BucketHistogram<Doubling<1_000>, 25>,
+    read: IntCounterVec,
+    written: IntCounterVec,
+    clients: IntGaugeVec,
+    pub(super) timer_lag: BucketHistogram<Doubling<1_000>, 25>,
+    pub(super) lock_waits: BucketHistogram<Doubling<1_000>, 25>,
+    pub(super) lock_holds: BucketHistogram<Doubling<1_000>, 25>,
     pub(super) compound_duration: BucketHistogram<Doubling<1_000>, 25>,
     pub(super) callbacks: IntCounter,
     pub(super) callback_failures: IntCounter,
@@ -134,18 +138,11 @@ impl Series {
             opts("delegations_revoked_total", "Delegations that were revoked"),
             &["type"],
         )?;
-        let active = IntGaugeVec::new(
-            opts("delegations_active", "Delegations that clients hold"),
-            &["type"],
-        )?;
-        let entries = IntGaugeVec::new(
-            opts("table_entries", "Entries of the tables of client state"),
-            &["table"],
-        )?;
         let operations = IntCounterVec::new(
             opts("compound_operations_total", "Operations executed"),
             &["operation", "minor", "status"],
         )?;
+        let of_exports = |short, help| IntCounterVec::new(opts(short, help), &["export"]);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         Ok(Series {
             namespace: namespace.to_string(),
@@ -154,7 +151,7 @@ impl Series {
                 "sessions_created_total",
                 "Sessions created",
             ))?,
-            sessions_active: IntGauge::with_opts(opts("sessions_active", "Sessions"))?,
+            levels: LevelSeries::new(namespace)?,
             sessions_destroyed: resolve(
                 &destroyed,
                 SessionGone::ALL.iter().map(|reason| reason.label()),
@@ -178,9 +175,9 @@ impl Series {
                 opts("slots_in_use", "Slots whose request is in execution"),
                 &["session_id"],
             )?,
-            replay_cache_bytes: IntGauge::with_opts(opts(
-                "replay_cache_bytes",
-                "Bytes of replies kept for replay",
+            unlisted: IntGauge::with_opts(opts(
+                "sessions_without_series",
+                "Sessions that have no series of their own",
             ))?,
             binds: resolve(&bound, Direction::ALL.map(Direction::label)),
             bound,
@@ -196,17 +193,31 @@ impl Series {
             recalled,
             delegations_revoked: resolve(&revoked, kinds),
             revoked,
-            delegations_active: kinds
-                .map(|kind| active.with_label_values(&[kind]))
-                .into_iter()
-                .collect(),
-            active,
-            table_entries: TABLES
-                .map(|(table, _)| entries.with_label_values(&[table]))
-                .into_iter()
-                .collect(),
-            entries,
             operations,
+            operation_duration: BucketHistogram::labelled(
+                name("operation_duration_seconds"),
+                "Time from the start of an operation to its result, waits included",
+                "operation",
+                Op::ALL.iter().map(|op| op.name().to_string()),
+            )?,
+            read: of_exports("read_bytes_total", "Bytes that READ has returned")?,
+            written: of_exports("written_bytes_total", "Bytes that WRITE has written")?,
+            clients: IntGaugeVec::new(
+                opts("export_clients", "Client records that have used an export"),
+                &["export"],
+            )?,
+            timer_lag: BucketHistogram::new(
+                name("timer_lag_seconds"),
+                "How late the timer of the server ran",
+            )?,
+            lock_waits: BucketHistogram::new(
+                name("engine_lock_wait_seconds"),
+                "Waiting times of threads for the lock of the engine, a sample",
+            )?,
+            lock_holds: BucketHistogram::new(
+                name("engine_lock_hold_seconds"),
+                "Times for which the lock of the engine was held, a sample",
+            )?,
             compound_duration: BucketHistogram::labelled(
                 name("compound_duration_seconds"),
                 "Time from the arrival of a COMPOUND to its reply",
@@ -244,6 +255,15 @@ impl Series {
         self.operations.with_label_values(&["other"; 3])
     }
 
+    /// The bytes read and written of an export, and the number of its clients.
+    pub(super) fn of_export(&self, path: &str) -> (IntCounter, IntCounter, IntGauge) {
+        (
+            self.read.with_label_values(&[path]),
+            self.written.with_label_values(&[path]),
+            self.clients.with_label_values(&[path]),
+        )
+    }
+
     /// Removes the series of a session.
     pub(super) fn forget(&self, session: &SessionId) {
         let id = Hex(&session.0).to_string();
@@ -255,25 +275,37 @@ impl Series {
     fn collectors(&self) -> [&dyn Collector; 20] {
         [
             &self.sessions_created,
-            &self.sessions_active,
             &self.destroyed,
             &self.sequences,
             &self.errors,
             &self.replay_hits,
             &self.slots_in_use,
-            &self.replay_cache_bytes,
+            &self.unlisted,
             &self.bound,
             &self.unbound,
             &self.connections_bound,
             &self.granted,
             &self.recalled,
             &self.revoked,
-            &self.active,
-            &self.entries,
             &self.operations,
+            &self.read,
+            &self.written,
+            &self.clients,
             &self.callbacks,
             &self.callback_failures,
             &self.callback_retries,
+        ]
+    }
+
+    fn histograms(&self) -> [&dyn Histogram; 7] {
+        [
+            &self.sessions_duration,
+            &self.compound_duration,
+            &self.operation_duration,
+            &self.callback_duration,
+            &self.timer_lag,
+            &self.lock_waits,
+            &self.lock_holds,
         ]
     }
 }
@@ -297,9 +329,8 @@ impl Collector for Registered {
         for collector in series.collectors() {
             descs.extend(collector.desc());
         }
-        descs.push(series.sessions_duration.desc());
-        descs.push(series.compound_duration.desc());
-        descs.push(series.callback_duration.desc());
+        descs.extend(series.levels.desc());
+        descs.extend(series.histograms().map(Histogram::desc));
         descs
     }
 
@@ -307,9 +338,8 @@ impl Collector for Registered {
         let series = &*self.0;
         let collectors = series.collectors().into_iter();
         let mut families: Vec<_> = collectors.flat_map(Collector::collect).collect();
-        families.push(series.sessions_duration.collect());
-        families.push(series.compound_duration.collect());
-        families.push(series.callback_duration.collect());
+        families.extend(series.levels.collect());
+        families.extend(series.histograms().map(Histogram::collect));
         families
     }
 }
