@@ -34,6 +34,7 @@ mod late;
 mod limits;
 mod log;
 mod mailbox;
+mod measured;
 mod node;
 mod output;
 mod policy;

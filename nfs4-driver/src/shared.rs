@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nfs4_engine::fs::FsResult;
 use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
-use nfs4_engine::metrics::{CompoundBuckets, Driven, Recorder};
+use nfs4_engine::metrics::CompoundBuckets;
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox, Reply, Segment};
 
 use crate::batch::{Batch, DialOrder, Work};
@@ -52,7 +52,7 @@ pub(crate) struct Locked {
     /// The deadline for which the timers sleep; [`Mono::NEVER`] without one.
     armed: Mono,
     /// How late timers have run.
-    timer_lag: CompoundBuckets,
+    pub(crate) timer_lag: CompoundBuckets,
     #[cfg(feature = "record")]
     recorded: Option<Box<Recorded>>,
 }
@@ -204,26 +204,6 @@ impl Shared {
             }
             self.exchange(batch, None)?;
         }
-    }
-
-    /// Gives a recorder what was counted since the last call, and what there is.
-    pub(crate) fn record(&self, recorder: &mut impl Recorder) -> Result<(), EngineDead> {
-        let mut locked = self.lock()?;
-        recorder.counted(&locked.outbox.metrics, &locked.engine.levels());
-        locked.outbox.metrics.clear();
-        let timer_lag = std::mem::take(&mut locked.timer_lag);
-        let lock = locked.take_times();
-        drop(locked);
-        let (strangers, clients) = self.budget.held();
-        let limits = &self.limits;
-        recorder.driven(&Driven::default().with(|driven| {
-            driven.timer_lag = timer_lag;
-            driven.lock = lock;
-            driven.held_by_strangers = [strangers, limits.max_held_by_strangers];
-            driven.held_by_clients = [clients, limits.max_held];
-            driven.max_connections = limits.max_connections as usize;
-        }));
-        Ok(())
     }
 
     /// Delivers the answer of a file system for a connection that is gone.

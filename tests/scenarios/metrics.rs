@@ -1,5 +1,6 @@
 //! What is counted, as the `prometheus` crate shows it.
 
+mod levels;
 mod registry;
 
 use std::time::Duration;
