@@ -43,7 +43,12 @@ impl Mono {
 
     /// The time from `earlier` to this instant, zero if `earlier` is later.
     pub const fn since(self, earlier: Mono) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.nanos_since(earlier))
+    }
+
+    /// The nanoseconds from `earlier` to this instant, zero if `earlier` is later.
+    pub(crate) const fn nanos_since(self, earlier: Mono) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 }
 

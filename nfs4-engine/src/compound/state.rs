@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::time::Duration;
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::basic::Stateid;
@@ -140,9 +139,9 @@ impl Compound {
         }
     }
 
-    /// The time from the start of the operation to its result, if it has waited.
-    pub(crate) fn end_wait(&mut self, now: Mono) -> Option<Duration> {
-        self.waits_since.take().map(|since| now.since(since))
+    /// The nanoseconds from the start of the operation to its result, if it has waited.
+    pub(crate) fn end_wait(&mut self, now: Mono) -> Option<u64> {
+        self.waits_since.take().map(|since| now.nanos_since(since))
     }
 
     /// Makes another filehandle the current one; the stateid of the old one goes with it.

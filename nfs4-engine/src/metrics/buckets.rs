@@ -55,8 +55,12 @@ impl<S: Scale, const N: usize> Buckets<S, N> {
 
     /// Adds a duration.
     pub fn observe(&mut self, took: Duration) {
+        self.observe_nanos(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Adds a duration of this many nanoseconds: a [`Duration`] costs a division.
+    pub(crate) fn observe_nanos(&mut self, nanos: u64) {
         const { assert!(N > 1 && N <= u32::BITS as usize, "a bucket has a bit") };
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let place = S::place(nanos).min(N - 1);
         if let Some(count) = self.counts.get_mut(place) {
             *count += 1;
@@ -67,6 +71,9 @@ impl<S: Scale, const N: usize> Buckets<S, N> {
 
     /// Sets all counts to zero.
     pub fn clear(&mut self) {
+        if self.counted == 0 {
+            return;
+        }
         let mut counted = core::mem::take(&mut self.counted);
         while counted != 0 {
             if let Some(count) = self.counts.get_mut(counted.trailing_zeros() as usize) {

@@ -32,14 +32,13 @@ use crate::event::{Event, SessionGone, Unbound};
 /// The counts since the driver last took them.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// For each operation its successes by minor version, and its failures.
-    operations: Vec<[u64; MINORS + 1]>,
-    /// For each operation the durations of those that have waited.
-    waits: Vec<CompoundBuckets>,
-    /// The set of rows of `operations` and `waits` that are not zero, as bits.
+    operations: Vec<OperationCounts>,
+    /// The set of rows of `operations` that are not zero, as bits.
     counted: u128,
     /// Bytes read and written, by export.
     bytes: Vec<ExportBytes>,
+    /// Whether there are such bytes.
+    moved: bool,
     failures: failures::Failures,
     /// Operations that failed.
     pub failed_operations: u64,
@@ -56,6 +55,15 @@ pub struct Metrics {
     pub compounds: u64,
     durations: [CompoundBuckets; MINORS],
     rare: Rare,
+}
+
+/// The counts of one operation.
+#[derive(Clone, Debug, Default)]
+struct OperationCounts {
+    /// Its successes by minor version, and its failures.
+    ended: [u64; MINORS + 1],
+    /// The durations of those that have waited.
+    waits: CompoundBuckets,
 }
 
 /// The bytes of an export that clients have read and written.
@@ -131,7 +139,7 @@ impl Metrics {
     pub fn succeeded(&self, op: Op, minor: u32) -> u64 {
         let of_op = self.operations.get(op.index());
         of_op
-            .and_then(|minors| minors.iter().take(MINORS).nth(minor as usize))
+            .and_then(|of_op| of_op.ended.iter().take(MINORS).nth(minor as usize))
             .copied()
             .unwrap_or(0)
     }
@@ -141,11 +149,11 @@ impl Metrics {
     /// have not. By the engine's clock, which stands still while the engine processes one input, the
     /// latter take no time.
     pub fn operation_durations(&self) -> impl Iterator<Item = (Op, &CompoundBuckets, u64)> + '_ {
-        let ops = Op::ALL.iter().zip(&self.operations).zip(&self.waits);
-        ops.filter_map(|((op, row), waits)| {
-            let all: u64 = row.iter().sum();
-            let at_once = all.saturating_sub(waits.counts().iter().sum());
-            (all > 0).then_some((*op, waits, at_once))
+        let ops = Op::ALL.iter().zip(&self.operations);
+        ops.filter_map(|(op, of_op)| {
+            let all: u64 = of_op.ended.iter().sum();
+            let at_once = all.saturating_sub(of_op.waits.counts().iter().sum());
+            (all > 0).then_some((*op, &of_op.waits, at_once))
         })
     }
 
@@ -158,9 +166,9 @@ impl Metrics {
     /// The operations that succeeded at least once, each with its minor version and count.
     pub fn successes(&self) -> impl Iterator<Item = (Op, u32, u64)> + '_ {
         let ops = Op::ALL.iter().zip(&self.operations);
-        ops.flat_map(|(op, minors)| {
+        ops.flat_map(|(op, of_op)| {
             let counts = (0..)
-                .zip(minors.iter().take(MINORS))
+                .zip(of_op.ended.iter().take(MINORS))
                 .filter(|(_, count)| **count > 0);
             counts.map(|(minor, count)| (*op, minor, *count))
         })
@@ -261,14 +269,14 @@ impl Metrics {
         while self.counted != 0 {
             let place = self.counted.trailing_zeros() as usize;
             if let Some(of_op) = self.operations.get_mut(place) {
-                *of_op = Default::default();
-            }
-            if let Some(waits) = self.waits.get_mut(place) {
-                waits.clear();
+                of_op.ended = Default::default();
+                of_op.waits.clear();
             }
             self.counted &= self.counted - 1;
         }
-        self.bytes.fill(ExportBytes::default());
+        if core::mem::take(&mut self.moved) {
+            self.bytes.fill(ExportBytes::default());
+        }
         self.failures.clear();
         self.failed_operations = 0;
         self.sequences = 0;
@@ -285,17 +293,11 @@ impl Metrics {
         }
     }
 
-    /// Counts an operation. `waited` is the time from its start to its result, if it was parked.
-    pub(crate) fn operation(
-        &mut self,
-        op: Op,
-        minor: u32,
-        status: Status,
-        waited: Option<Duration>,
-    ) {
+    /// Counts an operation. `waited` are the nanoseconds from its start to its result, if it was parked.
+    pub(crate) fn operation(&mut self, op: Op, minor: u32, status: Status, waited: Option<u64>) {
         if self.operations.is_empty() {
-            self.operations.resize(Op::COUNT, Default::default());
-            self.waits.resize(Op::COUNT, CompoundBuckets::default());
+            self.operations
+                .resize(Op::COUNT, OperationCounts::default());
         }
         let place = if status == Status::OK {
             minor as usize
@@ -304,15 +306,15 @@ impl Metrics {
             self.failures.add(op, minor, status);
             MINORS
         };
-        let of_op = self.operations.get_mut(op.index());
-        if let Some(count) = of_op.and_then(|row| row.get_mut(place)) {
+        let Some(of_op) = self.operations.get_mut(op.index()) else {
+            return;
+        };
+        if let Some(count) = of_op.ended.get_mut(place) {
             *count += 1;
             self.counted |= 1 << op.index();
         }
-        if let Some(waited) = waited
-            && let Some(waits) = self.waits.get_mut(op.index())
-        {
-            waits.observe(waited);
+        if let Some(nanos) = waited {
+            of_op.waits.observe_nanos(nanos);
         }
     }
 
@@ -331,6 +333,7 @@ impl Metrics {
     }
 
     fn of_export(&mut self, export: u16) -> Option<&mut ExportBytes> {
+        self.moved = true;
         let place = usize::from(export);
         if self.bytes.len() <= place {
             self.bytes.resize(place + 1, ExportBytes::default());
@@ -375,10 +378,10 @@ impl Metrics {
         self.rare.callback_durations.observe(took);
     }
 
-    pub(crate) fn compound(&mut self, minor: u32, took: Duration) {
+    pub(crate) fn compound(&mut self, minor: u32, nanos: u64) {
         self.compounds += 1;
         if let Some(durations) = self.durations.get_mut(minor as usize) {
-            durations.observe(took);
+            durations.observe_nanos(nanos);
         }
     }
 

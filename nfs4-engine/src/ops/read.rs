@@ -50,8 +50,9 @@ pub(crate) fn resume<S: Established>(
     let FsReply::Data { data, eof } = result? else {
         return Err(Status::SERVERFAULT);
     };
-    let export = cx.current()?.export;
-    cx.out.metrics.read(export, data.len());
+    if let Some(current) = &cx.run.current {
+        cx.out.metrics.read(current.export, data.len());
+    }
     cx.body().bool(eof);
     cx.run.reply.payload(data);
     Ok(Step::Done(Status::OK))

@@ -246,10 +246,9 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
     };
     session.running.lower(1);
     session.last_used = now.mono;
-    let visited = run
-        .current
-        .filter(|current| current.export != session.export);
-    if let Some(current) = &visited {
+    let current = run.current.as_ref();
+    let visited = current.filter(|current| current.export != session.export);
+    if let Some(current) = visited {
         session.export = current.export;
     }
     let peer = session.peer;
@@ -268,7 +267,7 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
         core.sessions.change_kept(peer, before, after);
         core.check_slot_memory(peer, now);
     }
-    if let Some(current) = &visited {
+    if let Some(current) = visited {
         core.visit(scope.client, current);
     }
 }

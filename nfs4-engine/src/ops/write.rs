@@ -61,8 +61,9 @@ pub(crate) fn resume<S: Established>(
     let FsReply::Written { count, stability } = result? else {
         return Err(Status::SERVERFAULT);
     };
-    let export = cx.current()?.export;
-    cx.out.metrics.written(export, count);
+    if let Some(current) = &cx.run.current {
+        cx.out.metrics.written(current.export, count);
+    }
     let committed = match stability {
         Stability::Unstable => StableHow::Unstable,
         Stability::Data => StableHow::DataSync,

@@ -178,7 +178,8 @@ impl Core {
         }
         self.end_hold(run, now.mono);
         self.end_request(run, out);
-        out.metrics.compound(run.minor, now.mono.since(run.arrived));
+        out.metrics
+            .compound(run.minor, now.mono.nanos_since(run.arrived));
         let (xid, conn) = (run.xid, run.conn);
         if run.has_waited && self.connections.get(conn).is_none() {
             run.reply.discard();
