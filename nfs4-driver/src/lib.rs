@@ -24,6 +24,7 @@ mod dial;
 mod dialer;
 mod drive;
 mod error;
+mod events;
 mod fair_lock;
 mod file_system;
 #[doc = include_str!("guide.md")]
@@ -62,6 +63,7 @@ pub use connection::Connection;
 pub use dialer::{Dial, Dialer};
 pub use drive::Stream;
 pub use error::{AdminError, Closing, EngineDead, Refused};
+pub use events::{Events, Fact, Happened};
 pub use file_system::FileSystemBackend;
 pub use identity::Identity;
 pub use intake::ReadSpace;

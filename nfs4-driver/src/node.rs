@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use nfs4_engine::fs::FsHandle;
 use nfs4_engine::metrics::{Metrics, Recorder};
-use nfs4_engine::snapshot::{ClientView, Cursor, Page, SessionView};
-use nfs4_engine::{Admin, Config, ConfigFaults, Engine, Input, Mono, TableLengths, Touch};
+use nfs4_engine::proto::nfs4::SessionId;
+use nfs4_engine::snapshot::{ClientView, ConnectionInfo, Cursor, GraceView, Page, SessionView};
+use nfs4_engine::{Admin, Config, ConfigFaults, ConnId, Engine, Input, Mono, TableLengths, Touch};
 
 use crate::batch::Batch;
 use crate::clock::{Clock, SystemClock};
 use crate::connection::Connection;
 use crate::dialer::Dialer;
 use crate::error::{AdminError, EngineDead, Refused};
+use crate::events::Events;
 use crate::limits::Limits;
 use crate::log;
 use crate::policy::DialPolicy;
@@ -218,6 +220,74 @@ impl Node {
         Ok(self.shared.lock()?.engine.sessions_of(client_id))
     }
 
+    /// A client record; none if there is no such client.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn client(&self, client_id: u64) -> Result<Option<ClientView>, EngineDead> {
+        let locked = self.shared.lock()?;
+        Ok(locked
+            .engine
+            .client_view(self.shared.clock.now(), client_id))
+    }
+
+    /// A session; none if there is no such session.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn session(&self, id: &SessionId) -> Result<Option<SessionView>, EngineDead> {
+        Ok(self.shared.lock()?.engine.session_view(id))
+    }
+
+    /// A connection; none if it is closed.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn connection(&self, conn: ConnId) -> Result<Option<ConnectionInfo>, EngineDead> {
+        Ok(self.shared.lock()?.engine.connection_view(conn))
+    }
+
+    /// At most `max` connections, bound to a session or not, in the order of their numbers, from the one
+    /// after `after` on; fewer only if there are no more.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn all_connections(
+        &self,
+        after: Option<ConnId>,
+        max: usize,
+    ) -> Result<Vec<ConnectionInfo>, EngineDead> {
+        let mut found = Vec::new();
+        let mut numbers = self.shared.connections_after(after, max)?.into_iter();
+        while numbers.len() > 0 {
+            // Under one hold of the lock only a few.
+            let locked = self.shared.lock()?;
+            let some = numbers.by_ref().take(CONNECTIONS_AT_ONCE);
+            found.extend(some.filter_map(|conn| locked.engine.connection_view(conn)));
+        }
+        Ok(found)
+    }
+
+    /// The grace period.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn grace(&self) -> Result<GraceView, EngineDead> {
+        let locked = self.shared.lock()?;
+        Ok(locked.engine.grace(self.shared.clock.now()))
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> Events {
+        self.shared.events.read(None)
+    }
+
+    /// What has happened after the fact with this number, as far as it is among the last 1 024, and
+    /// what happens from now on. If the number is of no fact of this node, only the latter.
+    pub fn events_since(&self, number: u64) -> Events {
+        self.shared.events.read(Some(number))
+    }
+
     /// The settings in force.
     ///
     /// # Errors
@@ -296,3 +366,6 @@ impl Node {
         self.shared.acquisitions.load(Ordering::Relaxed)
     }
 }
+
+/// Number of connections that are looked at under one hold of the lock; each may be bound to 64 sessions.
+const CONNECTIONS_AT_ONCE: usize = 64;

@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::Dials;
 use crate::error::{AdminError, EngineDead, Evicted, Refused};
+use crate::events::EventLog;
 use crate::fair_lock::{FairGuard, FairLock};
 use crate::limits::Limits;
 use crate::log;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) budget: Arc<Budget>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) dials: Dials,
+    pub(crate) events: Arc<EventLog>,
     self_sink: Arc<dyn CompletionSink>,
     /// After the lock, so that it is dropped last: it waits until all is written.
     #[cfg(feature = "record")]
@@ -53,6 +55,7 @@ pub(crate) struct Locked {
     armed: Mono,
     /// How late timers have run.
     pub(crate) timer_lag: CompoundBuckets,
+    events: Arc<EventLog>,
     #[cfg(feature = "record")]
     recorded: Option<Box<Recorded>>,
 }
@@ -66,6 +69,7 @@ impl Shared {
     ) -> Arc<Shared> {
         let armed = engine.next_timeout().map_or(Mono::NEVER, |(at, _)| at);
         let timers = Arc::<Timers>::default();
+        let events = Arc::<EventLog>::default();
         Arc::new_cyclic(|this: &Weak<Shared>| Shared {
             locked: FairLock::new(Locked {
                 #[cfg(feature = "record")]
@@ -79,12 +83,14 @@ impl Shared {
                 next_id: ConnId::FIRST,
                 armed,
                 timer_lag: CompoundBuckets::default(),
+                events: Arc::clone(&events),
             }),
             acquisitions: AtomicU64::new(0),
             clock,
             pool: BufferPool::new(limits.max_pooled, Arc::clone(&timers)),
             budget: Budget::new(&limits),
             dials: Dials::new(limits.max_dials),
+            events,
             limits,
             timers,
             self_sink: Arc::new(Orphans { node: this.clone() }),
@@ -284,14 +290,37 @@ impl Shared {
         self.dials.take_in(batch, &*self.clock);
     }
 
+    /// The numbers of at most `max` connections after one of them, in order. All numbers are copied under
+    /// the lock, which takes a few nanoseconds for each, and sorted after it.
+    pub(crate) fn connections_after(
+        &self,
+        after: Option<ConnId>,
+        max: usize,
+    ) -> Result<Vec<ConnId>, EngineDead> {
+        let mut numbers: Vec<ConnId> = self.lock()?.mailboxes.keys().copied().collect();
+        numbers.retain(|conn| after.is_none_or(|after| *conn > after));
+        numbers.sort_unstable();
+        numbers.truncate(max);
+        Ok(numbers)
+    }
+
     pub(crate) fn lock(&self) -> Result<FairGuard<'_, Locked>, EngineDead> {
         let measured = self
             .acquisitions
             .load(Ordering::Relaxed)
             .is_multiple_of(MEASURED);
-        let locked = self.locked.hold(measured).ok_or(EngineDead)?;
+        let Some(locked) = self.locked.hold(measured) else {
+            self.events.close();
+            return Err(EngineDead);
+        };
         self.acquisitions.fetch_add(1, Ordering::Relaxed);
         Ok(locked)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.events.close();
     }
 }
 
@@ -420,6 +449,8 @@ impl Locked {
                     if let Event::Bound { conn, .. } | Event::Unbound { conn, .. } = event {
                         self.roster.set_bound(conn, self.engine.is_bound(conn));
                     }
+                    self.events
+                        .add(self.outbox.now().wall, &event, &mut batch.wakers);
                     batch.events.push(event);
                 }
                 // Of a later engine, and nothing here has asked for it.

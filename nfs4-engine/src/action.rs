@@ -191,6 +191,11 @@ impl Outbox {
         }
     }
 
+    /// The instant of the last input.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
     /// Whether no action is left.
     pub fn is_empty(&self) -> bool {
         self.replies.is_empty() && self.others.is_empty()

@@ -35,6 +35,8 @@ pub enum Admin {
         /// Its id on the wire.
         session: SessionId,
     },
+    /// End the grace period, if it runs: new opens and locks are granted, and clients reclaim no more.
+    EndGrace,
     /// Change settings.
     Configure(Box<Change>),
 }

@@ -1,5 +1,6 @@
 //! Settings that can change while the server runs.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -32,6 +33,70 @@ pub struct Change {
     pub binding_policy: Option<BindingPolicy>,
     /// [`Config::blocked_operations`], from the next operation on.
     pub blocked_operations: Option<Vec<Op>>,
+    /// [`Config::max_cached_reply`], for sessions that are created from now on.
+    pub max_cached_reply: Option<u32>,
+    /// [`Config::max_reply_cache`], from the next request on. What is kept stays until its slot is used
+    /// again or recalled.
+    pub max_reply_cache: Option<u64>,
+    /// [`Config::max_operations`]: in minor version 0 from the next operation on, later for sessions that
+    /// are created from now on.
+    pub max_operations: Option<u32>,
+    /// [`Config::sessions_per_client`]. A client with more keeps them.
+    pub sessions_per_client: Option<u32>,
+    /// [`Config::max_sessions`]. Sessions beyond it stay.
+    pub max_sessions: Option<u32>,
+    /// [`Config::drain_deadline`], for connections that begin to drain from now on.
+    pub drain_deadline: Option<Duration>,
+    /// [`Config::callback_timeout`], for callbacks that are sent from now on.
+    pub callback_timeout: Option<Duration>,
+    /// [`Config::callback_pause`], for callbacks that are sent again from now on.
+    pub callback_pause: Option<Duration>,
+    /// [`Config::max_clients`]. Records beyond it stay until others need their room.
+    pub max_clients: Option<u32>,
+    /// [`Config::max_opens_per_client`]. Opens beyond it stay.
+    pub max_opens_per_client: Option<u32>,
+    /// [`Config::max_states`]. State beyond it stays.
+    pub max_states: Option<u32>,
+    /// [`Config::delegations`], from the next OPEN on; what is delegated stays.
+    pub delegations: Option<bool>,
+    /// [`Config::max_delegations_per_client`]. Delegations beyond it stay.
+    pub max_delegations_per_client: Option<u32>,
+    /// [`Config::max_delegations`]. Delegations beyond it stay.
+    pub max_delegations: Option<u32>,
+    /// [`Config::delegation_pause`], for recalls from now on.
+    pub delegation_pause: Option<Duration>,
+    /// [`Config::delegation_penalty`], for revocations from now on.
+    pub delegation_penalty: Option<Duration>,
+}
+
+/// Applies every field of a change: one that is forgotten in the list does not compile.
+macro_rules! applied {
+    ($($setting:ident),* $(,)?) => {
+        /// Sets what a change has values for.
+        fn apply(change: &Change, config: &mut Config) {
+            let Change { $($setting),* } = change;
+            $(if let Some(value) = $setting {
+                config.$setting.clone_from(value);
+            })*
+        }
+
+        /// The names of the settings that differ, of those that can change.
+        pub(crate) fn differing(before: &Config, after: &Config) -> Vec<String> {
+            let mut names = Vec::new();
+            $(if before.$setting != after.$setting {
+                names.push(String::from(stringify!($setting)));
+            })*
+            names
+        }
+    };
+}
+
+applied! {
+    lease, grace, min_minor_version, max_minor_version, fore_slots, max_connections_per_session,
+    binding_policy, blocked_operations, max_cached_reply, max_reply_cache, max_operations,
+    sessions_per_client, max_sessions, drain_deadline, callback_timeout, callback_pause, max_clients,
+    max_opens_per_client, max_states, delegations, max_delegations_per_client, max_delegations,
+    delegation_pause, delegation_penalty,
 }
 
 impl Change {
@@ -48,24 +113,8 @@ impl Change {
     /// All that would be out of their range.
     pub(crate) fn made_to(&self, config: &Config) -> Result<Config, ConfigFaults> {
         let mut changed = config.clone();
-        set(&mut changed.lease, &self.lease);
-        set(&mut changed.grace, &self.grace);
-        set(&mut changed.min_minor_version, &self.min_minor_version);
-        set(&mut changed.max_minor_version, &self.max_minor_version);
-        set(&mut changed.fore_slots, &self.fore_slots);
-        set(
-            &mut changed.max_connections_per_session,
-            &self.max_connections_per_session,
-        );
-        set(&mut changed.binding_policy, &self.binding_policy);
-        set(&mut changed.blocked_operations, &self.blocked_operations);
+        apply(self, &mut changed);
         changed.validate()?;
         Ok(changed)
-    }
-}
-
-fn set<T: Clone>(setting: &mut T, value: &Option<T>) {
-    if let Some(value) = value {
-        setting.clone_from(value);
     }
 }

@@ -73,8 +73,8 @@ pub struct Config {
     /// clients together; a range counts for each owner that has it locked. Each peer has a share: see
     /// [`Config::max_clients`].
     pub max_states: u32,
-    /// Whether files are delegated to clients that can be called back. [RFC 8881 §10.4] Off where a
-    /// file system is not [private](crate::fs::Backend::is_private).
+    /// Whether files are delegated to clients that can be called back. [RFC 8881 §10.4] Files of a
+    /// file system that is not [private](crate::fs::Backend::is_private) are not.
     pub delegations: bool,
     /// Maximum number of delegations of a client, revoked and unacknowledged ones included.
     pub max_delegations_per_client: u32,

@@ -73,7 +73,7 @@ impl Engine {
     /// All faults of the boot data, the settings and the exports.
     pub fn new(
         boot: Boot,
-        mut config: Config,
+        config: Config,
         exports: Vec<Export>,
         now: Now,
     ) -> Result<Engine, StartError> {
@@ -84,7 +84,6 @@ impl Engine {
                 .map_or_else(|ConfigFaults(faults)| faults, |()| Vec::new()),
             ..StartError::default()
         };
-        config.delegations &= exports.iter().all(|export| export.backend.is_private());
         #[cfg(feature = "record")]
         let start = Start {
             boot: boot.clone(),
@@ -99,7 +98,8 @@ impl Engine {
                 return Err(StartError { exports, ..wrong });
             }
         };
-        let core = Core::new(boot, config, exports, now);
+        let mut core = Core::new(boot, config, exports, now);
+        core.watch_grace();
         Ok(Engine {
             runner: Runner::new(core),
             #[cfg(feature = "record")]
@@ -126,7 +126,9 @@ impl Engine {
                 // A result is large: it is lent from here on, and moved once.
                 self.runner.fs_done(ticket, &mut Some(result), out);
             }
-            Input::ConnOpened { conn, peer } => self.runner.core.connection_opened(conn, peer),
+            Input::ConnOpened { conn, peer } => {
+                self.runner.core.connection_opened(conn, peer, now.wall)
+            }
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);
                 let core = &mut self.runner.core;
@@ -183,6 +185,10 @@ impl Engine {
                 }
                 Due::Recall(key) => {
                     self.runner.core.on_recall_timer(key, out);
+                    true
+                }
+                Due::Grace => {
+                    self.runner.core.on_grace_timer(out);
                     true
                 }
                 Due::Slots => self.runner.core.recall_slots(&mut budget, out),

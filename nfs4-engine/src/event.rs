@@ -103,6 +103,13 @@ pub enum Event {
         /// Why.
         reason: SessionGone,
     },
+    /// A file was delegated.
+    DelegationGranted {
+        /// The client's id.
+        client: u64,
+        /// The kind of the delegation.
+        kind: DelegationKind,
+    },
     /// A delegation is recalled.
     DelegationRecalled {
         /// The client's id.
@@ -118,6 +125,16 @@ pub enum Event {
         client: u64,
         /// The kind of the delegation.
         kind: DelegationKind,
+    },
+    /// The grace period ended.
+    GraceEnded {
+        /// Why.
+        reason: GraceEnd,
+    },
+    /// The administrator has changed settings.
+    SettingsChanged {
+        /// The names in [`Config`](crate::Config) of those that have another value now.
+        settings: Vec<String>,
     },
     /// A file system has broken its contract; it has cost a request. Reported once a minute for each
     /// pair of call and fault.
@@ -189,6 +206,51 @@ pub enum SessionGone {
     Replaced,
     /// The administrator destroyed it, or evicted its client.
     Evicted,
+}
+
+/// Why the grace period ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GraceEnd {
+    /// Its time is over.
+    Over,
+    /// The administrator ended it.
+    Administrator,
+}
+
+impl ClientGone {
+    /// What it is called in the administration interface.
+    pub const fn label(self) -> &'static str {
+        match self {
+            ClientGone::LeaseExpired => "lease_expired",
+            ClientGone::Request => "client_request",
+            ClientGone::Replaced => "replaced",
+            ClientGone::Evicted => "admin_evict",
+            ClientGone::Crowded => "crowded",
+        }
+    }
+}
+
+impl BackChannelLost {
+    /// What it is called in the administration interface.
+    pub const fn label(self) -> &'static str {
+        match self {
+            BackChannelLost::Silent => "silent",
+            BackChannelLost::Garbled => "garbled",
+            BackChannelLost::Refused => "refused",
+            BackChannelLost::HalfClosed => "half_closed",
+        }
+    }
+}
+
+impl GraceEnd {
+    /// What it is called in the administration interface.
+    pub const fn label(self) -> &'static str {
+        match self {
+            GraceEnd::Over => "over",
+            GraceEnd::Administrator => "admin",
+        }
+    }
 }
 
 impl Unbound {

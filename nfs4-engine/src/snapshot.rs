@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use nfs4_proto::nfs4::basic::SessionId;
 
@@ -18,6 +19,7 @@ use crate::metrics::SessionLoad;
 use crate::session::table::Session;
 use crate::slab::{Entry, Key, Place};
 use crate::time::{Now, Wall};
+use crate::traffic::Traffic;
 
 #[cfg(feature = "serde")]
 mod json;
@@ -80,6 +82,9 @@ pub struct ClientView {
     pub locks: u32,
     /// Files that are delegated to it.
     pub delegations: u32,
+    /// What it has done since the record was made: in minor version 0 COMPOUNDs that use its state or its
+    /// client id, later those of its sessions.
+    pub traffic: Traffic,
 }
 
 /// Whether a lease still runs.
@@ -117,10 +122,25 @@ pub struct SessionView {
     pub back_slots: u32,
     /// Whether callbacks can be made.
     pub back_channel: BackChannelState,
+    /// Requests that were answered from its replay cache.
+    pub replay_hits: u64,
+    /// Its callbacks.
+    pub callbacks: CallbacksView,
     /// The connections bound to it.
     pub connections: Vec<ConnectionView>,
     /// Number of they are.
     pub connection_summary: ConnectionSummary,
+}
+
+/// The callbacks of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct CallbacksView {
+    /// Callbacks that were accepted and have not ended.
+    pub outstanding: u32,
+    /// Callbacks that failed, those not included that ended with a session.
+    pub failed: u64,
 }
 
 /// Whether the server can call a client by a session.
@@ -160,6 +180,55 @@ pub struct ConnectionView {
     pub draining: bool,
 }
 
+/// A connection, whether it is bound to a session or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// Its number.
+    pub connection_id: ConnId,
+    /// What it runs over.
+    pub conn_type: ConnectionType,
+    /// Where it comes from.
+    pub peer: Option<Box<str>>,
+    /// When it was opened.
+    pub opened_at: Wall,
+    /// Whether it takes no new work any more.
+    pub draining: bool,
+    /// The client of minor version 0 to which the server made it for callbacks.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::optional_client"))]
+    pub client_id: Option<u64>,
+    /// The sessions that it is bound to.
+    pub sessions: Vec<BoundSession>,
+}
+
+/// A session that a connection is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct BoundSession {
+    /// The session.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::session"))]
+    pub session_id: SessionId,
+    /// Its client.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "json::client"))]
+    pub client_id: u64,
+    /// Which channels of the session it serves.
+    pub direction: Direction,
+}
+
+/// The grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GraceView {
+    /// Whether it runs.
+    pub active: bool,
+    /// What is left of it; zero if it does not run.
+    pub remaining: Duration,
+    /// [`Config::grace`](crate::Config::grace).
+    pub length: Duration,
+}
+
 /// What a connection runs over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -185,6 +254,18 @@ pub struct ConnectionSummary {
     pub total: u32,
 }
 
+impl Cursor {
+    /// The place with this number, as [`Cursor::number`] returned it.
+    pub const fn at(number: u32) -> Cursor {
+        Cursor(number)
+    }
+
+    /// Its number, for a program that keeps it as text.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 impl Engine {
     /// At most `max` client records, confirmed or not, from a place on.
     pub fn clients(&self, now: Now, from: Cursor, max: usize) -> Page<ClientView> {
@@ -199,6 +280,54 @@ impl Engine {
         let places = self.runner.core.sessions.places_from(from.0);
         let cost = |session: &Session| 1 + session.bindings.len();
         page(places, max, cost, |_, session| self.session(session))
+    }
+
+    /// A client record; none if there is no such client.
+    pub fn client_view(&self, now: Now, client_id: u64) -> Option<ClientView> {
+        let clients = &self.runner.core.clients;
+        let key = clients.by_id(client_id)?;
+        let client = clients.get(key)?;
+        Some(self.client(now, key, client))
+    }
+
+    /// A session; none if there is no such session.
+    pub fn session_view(&self, id: &SessionId) -> Option<SessionView> {
+        let (_, session) = self.runner.core.sessions.find(id)?;
+        Some(self.session(session))
+    }
+
+    /// A connection; none if it is closed. A driver knows which connections there are.
+    pub fn connection_view(&self, conn: ConnId) -> Option<ConnectionInfo> {
+        let core = &self.runner.core;
+        let found = core.connections.get(conn)?;
+        let client = found.serves().and_then(|key| core.clients.get(key));
+        let bound = found.sessions.iter().filter_map(|key| {
+            let session = core.sessions.get(*key)?;
+            Some(BoundSession {
+                session_id: session.id,
+                client_id: core.clients.get(session.client)?.id,
+                direction: session.bindings.find(conn)?.direction,
+            })
+        });
+        Some(ConnectionInfo {
+            connection_id: conn,
+            conn_type: ConnectionType::Tcp,
+            peer: Some(found.peer.as_str().into()),
+            opened_at: found.opened,
+            draining: core.connections.is_draining(conn),
+            client_id: client.map(|client| client.id),
+            sessions: bound.collect(),
+        })
+    }
+
+    /// The grace period.
+    pub fn grace(&self, now: Now) -> GraceView {
+        let core = &self.runner.core;
+        GraceView {
+            active: core.in_grace(now.mono),
+            remaining: core.grace_left(now.mono),
+            length: core.config.grace,
+        }
     }
 
     /// The sessions of a client; none if there is no such client.
@@ -251,7 +380,18 @@ impl Engine {
             opens: count_of(client.opens.len()),
             locks: self.runner.core.states.locks_of_client(key),
             delegations: count_of(client.delegations.len()) - client.revoked,
+            traffic: self.traffic(client),
         }
+    }
+
+    /// What a client has done, in all its sessions.
+    fn traffic(&self, client: &Client) -> Traffic {
+        let mut traffic = client.traffic;
+        let sessions = client.sessions.iter();
+        for session in sessions.filter_map(|key| self.runner.core.sessions.get(*key)) {
+            traffic.add(session.traffic);
+        }
+        traffic
     }
 
     fn session(&self, session: &Session) -> SessionView {
@@ -281,6 +421,11 @@ impl Engine {
                 _ if session.bindings.has_back() => BackChannelState::Ok,
                 back if back.wanted => BackChannelState::Down,
                 _ => BackChannelState::None,
+            },
+            replay_hits: session.replay_hits,
+            callbacks: CallbacksView {
+                outstanding: count_of(session.back.outstanding()),
+                failed: session.back.failures,
             },
             connections,
             connection_summary: summary,
@@ -332,7 +477,7 @@ fn names_of(client: &Client) -> usize {
     let about = &client.about;
     let names = [&about.impl_name, &about.impl_domain];
     let names = names.map(|name| name.as_ref().map_or(0, |name| name.len()));
-    1 + (client.owner.len() + names.iter().sum::<usize>()) / COPIED
+    1 + client.sessions.len() + (client.owner.len() + names.iter().sum::<usize>()) / COPIED
 }
 
 fn count_of(count: usize) -> u32 {

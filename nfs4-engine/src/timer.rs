@@ -56,6 +56,8 @@ timers! {
     Drain(ConnId),
     /// A lock that is kept free for a waiting lock-owner may be given to the next one.
     LockGrant(FileKey),
+    /// The grace period may be over.
+    Grace,
     /// Memory for replies is short: slots are recalled from sessions.
     Slots,
     /// A callback has waited too long for a reply or for a slot.

@@ -40,6 +40,7 @@ pub(crate) const ENGINE: [(&str, &[&str]); 7] = [
             "table_lengths",
             "time",
             "timer",
+            "traffic",
         ],
     ),
     (

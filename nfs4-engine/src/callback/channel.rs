@@ -22,6 +22,8 @@ pub(crate) struct BackChannel {
     pub(crate) faulty: bool,
     /// A callback failed, and since then none was executed and no connection was bound.
     pub(crate) failing: bool,
+    /// Number of its callbacks that failed.
+    pub(crate) failures: u64,
     /// The fore-channel slot count of the last CB_RECALL_SLOT.
     pub(crate) recalled_slots: Option<u32>,
     /// The RPC program that the client serves for callbacks.
@@ -79,6 +81,7 @@ impl BackChannel {
             wanted: false,
             faulty: false,
             failing: false,
+            failures: 0,
             recalled_slots: None,
             program,
             minor,
@@ -188,6 +191,12 @@ impl BackChannel {
     /// Removes all callbacks, with their slots.
     pub(crate) fn clear(&mut self) -> Cleared {
         (mem::take(&mut self.seats), mem::take(&mut self.queue))
+    }
+
+    /// Number of callbacks that were accepted and have not ended.
+    pub(crate) fn outstanding(&self) -> usize {
+        let on_slots = self.seats.iter().filter(|seat| seat.call.is_some());
+        self.queue.len() + on_slots.count()
     }
 
     pub(crate) fn queue_mut(&mut self) -> &mut VecDeque<CallKey> {

@@ -122,6 +122,18 @@ pub(crate) enum CallbackEnd {
     Failed(CallbackFailed),
 }
 
+impl CallbackEnd {
+    /// Whether it counts as failed: it was not given up because its session is gone.
+    pub(crate) fn is_failure(self) -> bool {
+        match self {
+            CallbackEnd::Done { .. } | CallbackEnd::Failed(CallbackFailed::Cancelled) => false,
+            CallbackEnd::Failed(
+                CallbackFailed::NoPath | CallbackFailed::TimedOut | CallbackFailed::Refused,
+            ) => true,
+        }
+    }
+}
+
 /// Why a callback failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallbackFailed {

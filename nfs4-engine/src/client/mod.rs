@@ -26,6 +26,7 @@ use crate::peer::{Evictable, EvictionEntry, Peer};
 use crate::principal::Principal;
 use crate::slab::Entry;
 use crate::time::Mono;
+use crate::traffic::Traffic;
 
 /// One incarnation of a client.
 pub(crate) struct Client {
@@ -59,6 +60,8 @@ pub(crate) struct Client {
     /// The exactly-once cache of CREATE_SESSION, of one entry. [RFC 8881 §18.36.4]
     pub(crate) create: CreateSlot,
     pub(crate) sessions: Vec<SessionKey>,
+    /// What it has done besides what its sessions have.
+    pub(crate) traffic: Traffic,
     /// The exports that it has used.
     visited: ExportSet,
     /// Its lease as far as requests without a session renew it: see [`Core::lease_of`].

@@ -18,6 +18,7 @@ use crate::keys::{ClientKey, RequestKey, kind};
 use crate::session::slot::SequenceValues;
 use crate::slab::Entry;
 use crate::time::Mono;
+use crate::traffic::Moved;
 
 /// One COMPOUND. It borrows nothing, so that it can be parked; boxed, and used again for another
 /// when it is done.
@@ -65,6 +66,8 @@ pub(crate) struct Compound {
     pub(crate) has_waited: bool,
     /// When the operation in execution began, once it has waited.
     pub(crate) waits_since: Option<Mono>,
+    /// Bytes that its READs and WRITEs have moved.
+    pub(crate) moved: Moved,
     /// The draining of its connection in which it is counted; 0 for none.
     pub(crate) awaited: u32,
     /// The reply is to be kept for replay.
@@ -126,6 +129,7 @@ impl Compound {
             answers_delay: false,
             has_waited: false,
             waits_since: None,
+            moved: Moved::default(),
             awaited: 0,
             keep: false,
             max_reply: usize::MAX,

@@ -10,7 +10,7 @@ use crate::ids::ConnId;
 use crate::keys::{ClientKey, FlightKey, SessionKey};
 use crate::map::{KeyMap, Keyed};
 use crate::peer::Peer;
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 
 /// A connection that is open.
 pub(crate) struct Connection {
@@ -18,6 +18,8 @@ pub(crate) struct Connection {
     pub(crate) peer: String,
     /// The host that it comes from, or goes to.
     pub(crate) host: Peer,
+    /// When it was opened.
+    pub(crate) opened: Wall,
     /// The sessions that it is bound to, each once.
     pub(crate) sessions: Vec<SessionKey>,
     /// For how many of them it serves the fore channel, and for how many the backchannel.
@@ -73,11 +75,12 @@ impl Connections {
         self.by_number.len()
     }
 
-    pub(crate) fn open(&mut self, conn: ConnId, peer: String, host: Peer) {
+    pub(crate) fn open(&mut self, conn: ConnId, peer: String, host: Peer, opened: Wall) {
         self.newest = self.newest.max(conn);
         let connection = Connection {
             peer,
             host,
+            opened,
             sessions: Vec::new(),
             served: [0; 2],
             flights: Vec::new(),

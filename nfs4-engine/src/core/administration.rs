@@ -28,6 +28,7 @@ impl Core {
                 let found = core.sessions.by_id(session);
                 found.map(|_| ()).ok_or(AdminFault::NoSession(*session))
             }
+            Admin::EndGrace => Ok(()),
             Admin::Configure(change) => Ok(change.made_to(&core.config).map(|_| ())?),
         }
     }

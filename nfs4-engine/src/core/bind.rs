@@ -14,6 +14,7 @@ use crate::event::{BackChannelLost, Event, SessionGone, Unbound};
 use crate::ids::ConnId;
 use crate::keys::SessionKey;
 use crate::session::table::Session;
+use crate::time::Wall;
 
 impl Core {
     /// Binds the connection that a session was created by, or that a request of it arrived on; if it
@@ -103,9 +104,9 @@ impl Core {
     }
 
     /// A connection was opened.
-    pub(crate) fn connection_opened(&mut self, conn: ConnId, peer: String) {
+    pub(crate) fn connection_opened(&mut self, conn: ConnId, peer: String, opened: Wall) {
         let host = self.peers.host(&peer);
-        self.connections.open(conn, peer, host);
+        self.connections.open(conn, peer, host, opened);
     }
 
     /// A connection is closed: nothing but its bindings goes with it. Callbacks that were under way

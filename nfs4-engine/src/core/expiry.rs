@@ -55,6 +55,7 @@ impl Core {
                 Due::Drain(_)
                 | Due::LockGrant(_)
                 | Due::Slots
+                | Due::Grace
                 | Due::Callback(_)
                 | Due::Path(_)
                 | Due::Replies

@@ -9,6 +9,7 @@ pub(crate) mod delegation;
 mod duplicates;
 mod expiry;
 mod fs_fault;
+mod grace;
 mod limits;
 mod lock_grants;
 mod reminders;
@@ -28,6 +29,7 @@ use crate::client::{Clients, LeaseTerms};
 use crate::config::Config;
 use crate::connection::Connections;
 use crate::core::callback_wait::CallbackWait;
+use crate::core::grace::Grace;
 use crate::duplicates::DuplicateRequestCache;
 use crate::exports::Exports;
 use crate::faults::FsFaultLog;
@@ -42,7 +44,7 @@ use crate::principal::Principal;
 use crate::session::demand::Pressure;
 use crate::session::table::Sessions;
 use crate::state::States;
-use crate::time::{Mono, Now};
+use crate::time::Now;
 use crate::timer::Timers;
 
 /// Everything that the server knows.
@@ -78,8 +80,7 @@ pub(crate) struct Core {
     /// The lengths of leases.
     pub(crate) terms: LeaseTerms,
     pub(crate) started: Now,
-    /// The end of the grace period.
-    pub(crate) grace_until: Mono,
+    pub(crate) grace: Grace,
 }
 
 impl Core {
@@ -105,15 +106,10 @@ impl Core {
             templates: Templates::new(),
             terms: LeaseTerms::new(config.lease),
             started: now,
-            grace_until: now.mono.after(config.grace),
+            grace: Grace::new(now.mono, config.grace),
             boot,
             config,
         }
-    }
-
-    /// Whether new opens get GRACE because other clients may still reclaim. [RFC 8881 §8.4.2.1]
-    pub(crate) fn in_grace(&self, now: Mono) -> bool {
-        now < self.grace_until
     }
 
     /// Whether a request comes from the principal of the client: for other principals its sessions and its

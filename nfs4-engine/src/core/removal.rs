@@ -30,6 +30,7 @@ impl Core {
             client.sessions.retain(|own| *own != key);
             // Requests that still run keep the lease until they are answered.
             client.lease.join(session.last_used, session.running);
+            client.traffic.add(session.traffic);
             self.clients.note_idle(session.client);
         }
         out.event(Event::SessionDestroyed {

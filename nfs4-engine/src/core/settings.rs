@@ -1,22 +1,25 @@
 //! Change of settings while the server runs.
 
-use crate::change::Change;
+use crate::action::Outbox;
+use crate::change::{Change, differing};
 use crate::core::Core;
+use crate::event::Event;
 use crate::op_set::OpSet;
-use crate::time::Now;
 
 impl Core {
     /// Changes settings, unless one of them is out of its range.
-    pub(crate) fn configure(&mut self, change: &Change, now: Now) {
+    pub(crate) fn configure(&mut self, change: &Change, out: &mut Outbox) {
         let Ok(config) = change.made_to(&self.config) else {
             return;
         };
+        let settings = differing(&self.config, &config);
         self.blocked = OpSet::of(&config.blocked_operations);
-        if self.in_grace(now.mono) {
-            self.grace_until = self.started.mono.after(config.grace);
-        }
+        self.change_grace(config.grace, out.now.mono);
         self.terms.change(config.lease);
         self.config = config;
         self.templates.clear();
+        if !settings.is_empty() {
+            out.event(Event::SettingsChanged { settings });
+        }
     }
 }

@@ -70,6 +70,7 @@ pub(crate) struct Served {
     path: String,
     fsid: (u64, u64),
     read_only: bool,
+    is_private: bool,
     squash: Squash,
 }
 
@@ -202,6 +203,12 @@ impl Exports {
         })
     }
 
+    /// Whether the file system of an export has no users besides this server: only then are its files
+    /// delegated.
+    pub(crate) fn is_private(&self, export: u16) -> bool {
+        self.get(export).is_some_and(|served| served.is_private)
+    }
+
     /// The paths of the exports, in the order of the list.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|served| served.path.as_str())
@@ -305,6 +312,7 @@ impl Served {
             handle: backend.root(),
         };
         let capabilities = backend.capabilities();
+        let is_private = backend.is_private();
         let fsid = (u64::from(number) + 1, 0);
         Served {
             backend,
@@ -314,6 +322,7 @@ impl Served {
             path,
             fsid,
             read_only,
+            is_private,
             squash,
         }
     }

@@ -390,13 +390,6 @@ impl Metrics {
         self.rare.lifetimes.observe(lived);
     }
 
-    pub(crate) fn delegated(&mut self, kind: DelegationKind) {
-        if let Some(count) = self.rare.granted.get_mut(kind as usize) {
-            *count += 1;
-            self.rare.any = true;
-        }
-    }
-
     /// Counts an event.
     pub(crate) fn event(&mut self, event: &Event) {
         let rare = &mut self.rare;
@@ -413,8 +406,11 @@ impl Metrics {
             | Event::RdmaRefused { .. }
             | Event::BackChannelLost { .. }
             | Event::BackChannelFaulty { .. }
+            | Event::GraceEnded { .. }
+            | Event::SettingsChanged { .. }
             | Event::FileSystemFault { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
+            Event::DelegationGranted { kind, .. } => rare.granted.get_mut(*kind as usize),
             Event::DelegationRecalled { kind, reason, .. } => {
                 let of_kind = rare.recalled.get_mut(*kind as usize);
                 of_kind.and_then(|reasons| reasons.get_mut(*reason as usize))

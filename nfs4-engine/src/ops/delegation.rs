@@ -23,6 +23,7 @@ use crate::attr::decimal;
 use crate::callback::{Promise, Referred};
 use crate::compound::{Cx, Established, Fetched, Step};
 use crate::delegation_kind::DelegationKind;
+use crate::event::Event;
 use crate::fh::Fh;
 use crate::fs::Flavor;
 use crate::guards::Candidate;
@@ -151,7 +152,7 @@ fn decide<S: Established>(
         return Err(OfferRefused::Resource);
     }
     let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
-    permits_wish(cx, want)?;
+    permits_wish(cx, opened.fh.export, want)?;
     let Ok(share) = share(args.share_access, args.share_deny) else {
         return Err(OfferRefused::Resource);
     };
@@ -197,11 +198,12 @@ fn decide<S: Established>(
 }
 
 /// Checks the wish of the client, and whether the server delegates at all.
-fn permits_wish<S>(cx: &Cx<'_, S>, want: u32) -> Result<(), OfferRefused> {
+fn permits_wish<S>(cx: &Cx<'_, S>, export: u16, want: u32) -> Result<(), OfferRefused> {
+    let delegates = cx.core.config.delegations && cx.core.exports.is_private(export);
     match want {
         OPEN4_SHARE_ACCESS_WANT_NO_DELEG => Err(OfferRefused::Reason(WND4_NOT_WANTED)),
         OPEN4_SHARE_ACCESS_WANT_CANCEL => Err(OfferRefused::Reason(WND4_CANCELLED)),
-        _ if !cx.core.config.delegations => Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
+        _ if !delegates => Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
         _ => Ok(()),
     }
 }
@@ -252,6 +254,7 @@ fn grant<S: Established>(
         .get_mut(client)
         .ok_or(OfferRefused::Resource)?;
     record.asked_for_delegations = None;
+    let id = record.id;
     let states = &mut cx.core.states;
     let key = match own {
         Some(own) => {
@@ -260,7 +263,7 @@ fn grant<S: Established>(
         }
         None => states.delegate(client, &mut record.delegations, &opened.fh, grant),
     };
-    cx.out.metrics.delegated(kind);
+    cx.out.event(Event::DelegationGranted { client: id, kind });
     Ok(key)
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn resume<S: Established>(
     if let Some(current) = &cx.run.current {
         cx.out.metrics.read(current.export, data.len());
     }
+    cx.run.moved.read += data.len() as u32;
     cx.body().bool(eof);
     cx.run.reply.payload(data);
     Ok(Step::Done(Status::OK))

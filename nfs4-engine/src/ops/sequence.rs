@@ -107,6 +107,7 @@ fn admit(
         }
         SlotOutcome::Replayed | SlotOutcome::Repeated(_) => {
             out.metrics.sequence_error(SequenceError::ReplayHit);
+            session.replay_hits += 1;
         }
         SlotOutcome::Uncached => out.metrics.sequence_error(SequenceError::RetryUncached),
     }
@@ -246,6 +247,8 @@ pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now
     };
     session.running.lower(1);
     session.last_used = now.mono;
+    let took = now.mono.since(run.arrived);
+    session.traffic.count(run.begun, run.moved, took);
     let current = run.current.as_ref();
     let visited = current.filter(|current| current.export != session.export);
     if let Some(current) = visited {

@@ -64,6 +64,7 @@ pub(crate) fn resume<S: Established>(
     if let Some(current) = &cx.run.current {
         cx.out.metrics.written(current.export, count);
     }
+    cx.run.moved.written += count;
     let committed = match stability {
         Stability::Unstable => StableHow::Unstable,
         Stability::Data => StableHow::DataSync,

@@ -8,6 +8,7 @@ use crate::fs::{Backend, Capabilities, FsError, FsHandle, FsRequest, FsResult, P
 pub(super) struct StandIn {
     pub(super) root: FsHandle,
     pub(super) capabilities: Capabilities,
+    pub(super) is_private: bool,
 }
 
 impl Backend for StandIn {
@@ -17,6 +18,10 @@ impl Backend for StandIn {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities
+    }
+
+    fn is_private(&self) -> bool {
+        self.is_private
     }
 
     fn submit(&self, _: FsRequest, _: &mut Pending<'_>) -> Poll<FsResult> {

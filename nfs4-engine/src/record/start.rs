@@ -45,6 +45,7 @@ impl Value for Export {
         path.put(w);
         backend.root().put(w);
         backend.capabilities().put(w);
+        backend.is_private().put(w);
         read_only.put(w);
         squash.put(w);
     }
@@ -53,9 +54,14 @@ impl Value for Export {
         let path = String::take(r)?;
         let root = Value::take(r)?;
         let capabilities = Value::take(r)?;
+        let is_private = Value::take(r)?;
         Ok(Export {
             path,
-            backend: Arc::new(StandIn { root, capabilities }),
+            backend: Arc::new(StandIn {
+                root,
+                capabilities,
+                is_private,
+            }),
             read_only: Value::take(r)?,
             squash: Value::take(r)?,
         })

@@ -13,7 +13,7 @@ use crate::change::Change;
 use crate::config::{BindingPolicy, Config};
 use crate::delegation_kind::{DelegationKind, RecallReason, Touch};
 use crate::direction::Direction;
-use crate::event::{BackChannelLost, ClientGone, Event, SessionGone, Unbound};
+use crate::event::{BackChannelLost, ClientGone, Event, GraceEnd, SessionGone, Unbound};
 use crate::exports::Squash;
 use crate::ids::{ConnId, DialId};
 use crate::input::{Call, CallbackOutcome, CallbackReply, DialError, Input};
@@ -24,10 +24,6 @@ structs! {
     Boot { epoch, entropy, write_verifier, server_major, server_minor, server_scope }
     Call { conn, xid, cred, body, message_len }
     CallbackReply { conn, xid, outcome }
-    Change {
-        lease, grace, min_minor_version, max_minor_version, fore_slots,
-        max_connections_per_session, binding_policy, blocked_operations,
-    }
     Now { mono, wall }
     Wall { seconds, nanos }
 }
@@ -58,6 +54,17 @@ macro_rules! settings {
 
 // A new one is the last.
 settings! {
+    Change {
+        lease, grace, min_minor_version, max_minor_version, fore_slots,
+        max_connections_per_session, binding_policy, blocked_operations, max_cached_reply,
+        max_reply_cache, max_operations, sessions_per_client, max_sessions, drain_deadline,
+        callback_timeout, callback_pause, max_clients, max_opens_per_client, max_states,
+        delegations, max_delegations_per_client, max_delegations, delegation_pause,
+        delegation_penalty,
+    }
+}
+
+settings! {
     Config {
         lease, grace, min_minor_version, max_minor_version, fore_slots, max_io, max_cached_reply,
         max_reply_cache, max_operations, sessions_per_client, max_sessions,
@@ -75,6 +82,7 @@ enums! {
         2 = EvictClient { client },
         3 = DestroySession { session },
         4 = Configure(change),
+        5 = EndGrace,
     }
     BackChannelLost { 0 = Silent, 1 = Garbled, 2 = Refused, 3 = HalfClosed }
     BindingPolicy { 0 = Exclusive, 1 = Shared }
@@ -98,6 +106,9 @@ enums! {
         11 = DelegationRecalled { client, kind, reason },
         12 = DelegationRevoked { client, kind },
         13 = FileSystemFault { export, call, fault, untold },
+        14 = DelegationGranted { client, kind },
+        15 = GraceEnded { reason },
+        16 = SettingsChanged { settings },
     }
     Fault {
         0 = RpcMismatch { low, high },
@@ -108,6 +119,7 @@ enums! {
         5 = GarbageArgs,
         6 = SystemErr,
     }
+    GraceEnd { 0 = Over, 1 = Administrator }
     Input {
         0 = ConnOpened { conn, peer },
         1 = ConnClosed { conn },

@@ -22,7 +22,8 @@ impl Runner {
                     self.core.destroy_session(key, reason, out);
                 }
             }
-            Admin::Configure(change) => self.core.configure(&change, out.now),
+            Admin::EndGrace => self.core.end_grace(out),
+            Admin::Configure(change) => self.core.configure(&change, out),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::ops::sequence::{self, SequenceOutcome};
 use crate::ops::{errors, table};
 use crate::run::v40;
 use crate::time::Now;
+use crate::traffic::Moved;
 
 /// The scope in which a COMPOUND runs.
 pub(crate) enum Begin {
@@ -126,6 +127,7 @@ impl Compound {
             answers_delay,
             has_waited,
             waits_since,
+            moved,
             awaited,
             keep,
             max_reply,
@@ -159,6 +161,7 @@ impl Compound {
         (*current_stateid, *saved_stateid) = (Stateid::ANONYMOUS, Stateid::ANONYMOUS);
         (*sequenced, *leased_by, *owner_request, *request) = (None, None, None, None);
         (*changes, *answers_delay, *has_waited, *keep) = (false, false, false, false);
+        *moved = Moved::default();
         *awaited = 0;
         debug_assert_eq!(*waits_since, None, "each operation ends its wait");
         *waits_since = None;

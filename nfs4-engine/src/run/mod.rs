@@ -176,6 +176,12 @@ impl Core {
         if let Some(scope) = run.sequenced {
             sequence::leave(self, &scope, run, now);
         }
+        if let Some(key) = run.leased_by
+            && let Some(client) = self.clients.get_mut(key)
+        {
+            let took = now.mono.since(run.arrived);
+            client.traffic.count(run.begun, run.moved, took);
+        }
         self.end_hold(run, now.mono);
         self.end_request(run, out);
         out.metrics

@@ -18,6 +18,7 @@ use crate::session::slot_round::Round;
 use crate::slab::Entry;
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};
+use crate::traffic::Traffic;
 
 /// A session of a client: its slots and the connections bound to it.
 pub(crate) struct Session {
@@ -39,6 +40,10 @@ pub(crate) struct Session {
     pub(crate) running: u32,
     /// The export at a file of which its last request ended; the directories above the exports until then.
     pub(crate) export: u16,
+    /// What it has done.
+    pub(crate) traffic: Traffic,
+    /// Requests that were answered from its replay cache.
+    pub(crate) replay_hits: u64,
     /// Bytes that the replies to its parked COMPOUNDs may add to the kept replies.
     pub(crate) promised: usize,
 }
@@ -223,6 +228,8 @@ impl Sessions {
             last_used: now.mono,
             running: 0,
             export: u16::MAX,
+            traffic: Traffic::default(),
+            replay_hits: 0,
             promised: 0,
         })
     }

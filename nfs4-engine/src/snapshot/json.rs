@@ -12,6 +12,14 @@ pub(super) fn client<S: Serializer>(id: &u64, to: S) -> Result<S::Ok, S::Error> 
     to.collect_str(&Hex(&id.to_be_bytes()))
 }
 
+/// 16 hexadecimal digits, or null.
+pub(super) fn optional_client<S: Serializer>(id: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => client(id, to),
+        None => to.serialize_none(),
+    }
+}
+
 /// 32 hexadecimal digits.
 pub(super) fn session<S: Serializer>(id: &SessionId, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&Hex(&id.0))

@@ -1,7 +1,7 @@
 //! The end of a callback is reported to what asked for it.
 
 use crate::action::Outbox;
-use crate::callback::{CallPurpose, CallbackEnd, CallbackFailed};
+use crate::callback::{CallPurpose, CallbackEnd};
 use crate::core::Core;
 use crate::keys::CallKey;
 
@@ -11,16 +11,18 @@ impl Core {
         let Some(call) = self.callbacks.calls.remove(key) else {
             return;
         };
+        if end.is_failure()
+            && let Some(session) = self.sessions.get_mut(call.session)
+        {
+            session.back.failures += 1;
+        }
         self.report_end(call.purpose, end, out);
     }
 
     /// Reports to what asked for a callback how it ended.
     pub(crate) fn report_end(&mut self, purpose: CallPurpose, end: CallbackEnd, out: &mut Outbox) {
-        match end {
-            CallbackEnd::Done { .. } | CallbackEnd::Failed(CallbackFailed::Cancelled) => {}
-            CallbackEnd::Failed(
-                CallbackFailed::NoPath | CallbackFailed::TimedOut | CallbackFailed::Refused,
-            ) => out.metrics.callback_failed(),
+        if end.is_failure() {
+            out.metrics.callback_failed();
         }
         match purpose {
             CallPurpose::Recall(delegation) => self.recall_ended(delegation, end, out),

@@ -101,7 +101,7 @@ impl Core {
                     .and_then(|key| self.path(key))
                     .map(|path| path.target);
                 let peer = target.map_or_else(String::new, |target| target.to_string());
-                self.connection_opened(conn, peer);
+                self.connection_opened(conn, peer, out.now.wall);
                 match wanted {
                     Some(key) => self.probe_path(key, conn, out),
                     None => out.push(Action::Close { conn }),
