@@ -22,7 +22,12 @@ impl Engine {
                 Due::Callback(key) => drop(calls.insert(key)),
                 Due::CallbackWait => waits += 1,
                 Due::Yielded => yields += 1,
-                Due::Drain(_) | Due::LockGrant(_) | Due::Slots | Due::Path(_) | Due::Replies => {}
+                Due::Drain(_)
+                | Due::LockGrant(_)
+                | Due::Slots
+                | Due::Grace
+                | Due::Path(_)
+                | Due::Replies => {}
             }
         }
         for (key, _) in core.clients.entries() {
