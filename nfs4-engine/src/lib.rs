@@ -44,6 +44,7 @@ mod faults;
 mod fh;
 mod fingerprint;
 pub mod fs;
+mod grace;
 mod guards;
 mod ids;
 mod input;

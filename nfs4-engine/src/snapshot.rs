@@ -325,7 +325,7 @@ impl Engine {
         let core = &self.runner.core;
         GraceView {
             active: core.in_grace(now.mono),
-            remaining: core.grace_left(now.mono),
+            remaining: core.grace.left(now.mono),
             length: core.config.grace,
         }
     }

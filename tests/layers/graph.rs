@@ -135,7 +135,7 @@ fn import_fault(package: &Package, dependency: &Dependency) -> Option<String> {
 
 /// The layers. Tests may import more (`[dev-dependencies]`), but never nfs4d, and no transport
 /// another.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("nfs4-proto", &[]),
     ("nfs4-engine", &["nfs4-proto"]),
     ("nfs4-vfs", &["nfs4-engine"]),
@@ -151,8 +151,11 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
             "nfs4-driver",
             "nfs4-transport-tokio",
             "nfs4-transport-std",
+            "nfs4-admin",
         ],
     ),
+    ("nfs4-admin", &[]),
+    ("nfs4ctl", &["nfs4-admin"]),
     ("nfs4-replay", &["nfs4-engine"]),
     (
         "nfs4-tests",
@@ -174,7 +177,14 @@ const RUNTIMES: [(&str, &[&str]); 6] = [
     (
         "tokio",
         // A server that is compared in bench runs on it.
-        &["nfs4-transport-tokio", "nfs4d", "nfs4-tests", "nfs4-bench"],
+        &[
+            "nfs4-transport-tokio",
+            "nfs4d",
+            "nfs4-admin",
+            "nfs4ctl",
+            "nfs4-tests",
+            "nfs4-bench",
+        ],
     ),
     ("async-std", &["nfs4-transport-std"]),
     ("async-global-executor", &["nfs4-transport-std"]),

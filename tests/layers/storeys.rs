@@ -24,6 +24,7 @@ pub(crate) const ENGINE: [(&str, &[&str]); 7] = [
             "fh",
             "fingerprint",
             "fs",
+            "grace",
             "ids",
             "input",
             "key_index",

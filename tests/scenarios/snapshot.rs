@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use nfs4_engine::snapshot::{Cursor, LeaseStatus, SessionView};
-use nfs4_engine::{Admin, Direction};
-use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, ImplId};
-use nfs4_proto::nfs4::basic::Time;
+use nfs4_engine::{Admin, Direction, Traffic};
+use nfs4_proto::nfs4::FattrRaw;
+use nfs4_proto::nfs4::args::{self, ChannelDirFromClient, CreateHow, ImplId, OpenFlag};
+use nfs4_proto::nfs4::basic::{StableHow, Stateid, Time};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
-use nfs4_tests::sim::{Client, Pace, Sim};
+use nfs4_tests::sim::{Client, Client40, Pace, Sim, open_args};
 use serde_json::{Value, json};
 
 /// All sessions, in pages of so many.
@@ -52,6 +53,13 @@ fn a_client_is_shown_with_what_it_said_and_has() {
             "opens": 0,
             "locks": 0,
             "delegations": 0,
+            "traffic": {
+                "compounds": 1,
+                "operations": 2,
+                "bytes_read": 0,
+                "bytes_written": 0,
+                "busy_micros": 0,
+            },
         }],
     });
     assert_eq!(serde_json::to_value(&page).unwrap(), expected);
@@ -129,6 +137,8 @@ fn a_session_is_shown_with_its_slots_and_connections() {
         "flags": CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
         "back_slots": 8,
         "back_channel": "ok",
+        "replay_hits": 0,
+        "callbacks": {"outstanding": 0, "failed": 0},
         "connections": [
             connection(1, "both", 20, 20, false),
             connection(2, "fore", 25, 30, true),
@@ -207,4 +217,120 @@ fn pages_show_each_session_once_while_others_come_and_go() {
     }
     let times = shown.iter().filter(|id| **id == late.session).count();
     assert!(times <= 1);
+}
+
+fn traffic(sim: &Sim) -> Traffic {
+    let page = sim.engine().clients(sim.clock(), Cursor::default(), 10);
+    assert_eq!(page.items.len(), 1);
+    page.items[0].traffic
+}
+
+const DATA: &[u8] = b"12345";
+
+fn write(stateid: Stateid) -> args::Write<'static> {
+    args::Write {
+        stateid,
+        offset: 0,
+        stable: StableHow::Unstable,
+        data: DATA,
+    }
+}
+
+fn read(stateid: Stateid) -> args::Read {
+    args::Read {
+        stateid,
+        offset: 1,
+        count: 100,
+    }
+}
+
+#[test]
+fn what_a_client_does_in_all_its_sessions_is_counted() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let before = traffic(&sim);
+    let open = client.call(&mut sim, |c| {
+        c.putrootfh()
+            .open(args::Open {
+                openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
+                ..open_args(b"owner", b"f")
+            })
+            .write(write(Stateid::CURRENT))
+            .read(read(Stateid::CURRENT))
+    });
+    open.all_ok();
+    let after = traffic(&sim);
+    assert_eq!(after.compounds, before.compounds + 1);
+    // SEQUENCE is one of them.
+    assert_eq!(after.operations, before.operations + 5);
+    assert_eq!((after.bytes_written, after.bytes_read), (5, 4));
+    // A retransmission is no other request, and is shown for its session.
+    let request = client.request(&mut sim, 0, true, |c| c.putrootfh());
+    client.advance(0);
+    request.exchange(&mut sim, client.conn).all_ok();
+    let counted = traffic(&sim).compounds;
+    request
+        .again(&mut sim)
+        .exchange(&mut sim, client.conn)
+        .all_ok();
+    assert_eq!(traffic(&sim).compounds, counted);
+    assert_eq!(sessions(&sim, 1)[0].replay_hits, 1);
+    // What a session has done remains its client's.
+    sim.admin(Admin::DestroySession {
+        session: client.session,
+    });
+    assert_eq!(traffic(&sim).compounds, counted);
+    assert_eq!(traffic(&sim).bytes_written, 5);
+}
+
+#[test]
+fn what_a_client_of_minor_version_0_does_with_its_state_is_counted() {
+    let mut sim = Sim::new();
+    let mut client = Client40::mounted(&mut sim, "a");
+    let opened = client.open(&mut sim, b"owner", b"f");
+    let before = traffic(&sim);
+    let fh = args::PutFh {
+        object: opened.fh.as_slice(),
+    };
+    let stateid = opened.stateid;
+    let reply = client.call(&mut sim, |c| {
+        c.putfh(fh).write(write(stateid)).read(read(stateid))
+    });
+    reply.all_ok();
+    let after = traffic(&sim);
+    assert_eq!(after.compounds, before.compounds + 1);
+    assert_eq!(after.operations, before.operations + 3);
+    assert_eq!((after.bytes_written, after.bytes_read), (5, 4));
+}
+
+#[test]
+fn a_connection_is_shown_with_and_without_a_session() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let stranger = sim.connect();
+    let shown = sim.engine().connection_view(stranger).unwrap();
+    assert_eq!(shown.sessions, []);
+    assert_eq!(shown.opened_at, sim.clock().wall);
+    let shown = sim.engine().connection_view(client.conn).unwrap();
+    assert_eq!(shown.sessions.len(), 1);
+    assert_eq!(shown.sessions[0].session_id, client.session);
+    assert_eq!(shown.sessions[0].client_id, client.id.0);
+    sim.kill(stranger);
+    sim.run();
+    assert_eq!(sim.engine().connection_view(stranger), None);
+}
+
+#[test]
+fn single_entries_are_found_by_their_ids() {
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    let clients = sim.engine().clients(sim.clock(), Cursor::default(), 10);
+    let found = sim.engine().client_view(sim.clock(), client.id.0);
+    assert_eq!(found.as_ref(), clients.items.first());
+    let found = sim.engine().session_view(&client.session);
+    assert_eq!(found.as_ref(), sessions(&sim, 1).first());
+    assert_eq!(sim.engine().client_view(sim.clock(), client.id.0 + 1), None);
+    let mut other = client.session;
+    other.0[15] ^= 1;
+    assert_eq!(sim.engine().session_view(&other), None);
 }

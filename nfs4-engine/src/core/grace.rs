@@ -9,47 +9,23 @@ use crate::event::{Event, GraceEnd};
 use crate::time::Mono;
 use crate::timer::Due;
 
-/// The grace period of this start.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Grace {
-    until: Mono,
-    /// Its end has been reported, or there was none.
-    has_ended: bool,
-}
-
-impl Grace {
-    pub(crate) fn new(started: Mono, length: Duration) -> Grace {
-        Grace {
-            until: started.after(length),
-            has_ended: length.is_zero(),
-        }
-    }
-}
-
 impl Core {
     /// Whether new opens get GRACE because other clients may still reclaim.
     pub(crate) fn in_grace(&self, now: Mono) -> bool {
-        now < self.grace.until
-    }
-
-    /// What is left of the grace period.
-    pub(crate) fn grace_left(&self, now: Mono) -> Duration {
-        self.grace.until.since(now)
+        self.grace.runs(now)
     }
 
     /// Sets the timer for the end of the grace period, if there is one.
     pub(crate) fn watch_grace(&mut self) {
-        if !self.grace.has_ended {
-            self.set_timer(self.grace.until, Due::Grace);
+        if let Some(until) = self.grace.due() {
+            self.set_timer(until, Due::Grace);
         }
     }
 
     /// The grace period has another length, counted from the start; one that is over stays over.
     pub(crate) fn change_grace(&mut self, length: Duration, now: Mono) {
-        if self.in_grace(now) {
-            self.grace.until = self.started.mono.after(length);
-            self.watch_grace();
-        }
+        self.grace.move_end(self.started.mono.after(length), now);
+        self.watch_grace();
     }
 
     /// The grace period may be over.
@@ -57,21 +33,13 @@ impl Core {
         if self.in_grace(out.now.mono) {
             self.watch_grace();
         } else {
-            self.report_end_of_grace(GraceEnd::Over, out);
+            self.end_grace(GraceEnd::Over, out);
         }
     }
 
-    /// Ends the grace period, if it runs.
-    pub(crate) fn end_grace(&mut self, out: &mut Outbox) {
-        if self.in_grace(out.now.mono) {
-            self.grace.until = out.now.mono;
-            self.report_end_of_grace(GraceEnd::Administrator, out);
-        }
-    }
-
-    fn report_end_of_grace(&mut self, reason: GraceEnd, out: &mut Outbox) {
-        if !self.grace.has_ended {
-            self.grace.has_ended = true;
+    /// Ends the grace period, and reports it if that has not been done.
+    pub(crate) fn end_grace(&mut self, reason: GraceEnd, out: &mut Outbox) {
+        if self.grace.end(out.now.mono) {
             out.event(Event::GraceEnded { reason });
         }
     }

@@ -4,6 +4,7 @@ mod configure;
 mod end_session;
 mod evict;
 mod executed;
+mod grace;
 
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::FattrRaw;
