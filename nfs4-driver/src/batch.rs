@@ -108,7 +108,7 @@ impl Batch {
             log::event(&event);
         }
         for (conn, reply) in self.traced.drain(..) {
-            log::reply(conn, &reply);
+            log::sent(conn, &reply);
         }
         self.take_done();
     }

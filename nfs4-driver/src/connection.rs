@@ -12,7 +12,7 @@ use std::time::Duration;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::driver::CompletionSink;
 use nfs4_engine::proto::rpc::{MessageType, RecordLimits};
-use nfs4_engine::{Admin, ConnId, Input};
+use nfs4_engine::{Admin, ConnId, Input, RequestId};
 
 use crate::admission::Admission;
 use crate::backlog::Backlog;
@@ -486,7 +486,9 @@ impl Connection {
                 self.batch.inputs.push_back(Input::Call(call));
             }
             Ok(Message::Answered) => {}
-            Ok(Message::Refused(fault)) => log::call_refused(conn, &self.peer, fault),
+            Ok(Message::Refused(xid, fault)) => {
+                log::call_refused(RequestId { conn, xid }, &self.peer, fault);
+            }
             Err(rpc::NotRpc) => self.end(Closing::NotRpc),
         }
     }

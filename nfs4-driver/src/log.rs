@@ -13,10 +13,17 @@ use std::net::SocketAddr;
 
 #[cfg(feature = "tracing")]
 use nfs4_engine::proto::dump::Dump;
+#[cfg(feature = "tracing")]
+use nfs4_engine::proto::nfs4::SessionId;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
-use nfs4_engine::proto::rpc::Mark;
-use nfs4_engine::{Admin, ConnId, DialError, Event};
+use nfs4_engine::proto::rpc::{Mark, MessageType, peek_message_type};
+use nfs4_engine::{Admin, ConnId, DialError, Event, RequestId};
+#[cfg(feature = "tracing")]
+use nfs4_engine::{SlowCallback, SlowRequest, WaitsFor};
+
+#[cfg(feature = "tracing")]
+use tracing::field::DisplayValue;
 
 use crate::error::{Closing, Refused};
 
@@ -63,15 +70,27 @@ pub(crate) fn closed(conn: ConnId, peer: &str, why: &Closing) {
     }
 }
 
-pub(crate) fn call_refused(conn: ConnId, peer: &str, fault: Fault) {
+pub(crate) fn call_refused(request: RequestId, peer: &str, fault: Fault) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(%conn, peer, %fault, "call refused");
+    tracing::debug!(%request, peer, %fault, "call refused");
 }
 
-/// A record that arrived, without its mark.
-pub(crate) fn record(conn: ConnId, record: &[u8]) {
+/// A call that arrived, without its mark.
+pub(crate) fn call(conn: ConnId, record: &[u8]) {
     #[cfg(feature = "tracing")]
-    tracing::trace!(%conn, "<- {}", Dump::callback(record));
+    if records() {
+        let request = named(conn, record);
+        tracing::trace!(%request, "<- {}", Dump::callback(record));
+    }
+}
+
+/// The answer to a callback, likewise.
+pub(crate) fn answer(conn: ConnId, record: &[u8]) {
+    #[cfg(feature = "tracing")]
+    if records() {
+        let callback = named(conn, record);
+        tracing::trace!(%callback, "<- {}", Dump::callback(record));
+    }
 }
 
 /// Whether records are logged, so that sent ones are kept for the log.
@@ -83,9 +102,26 @@ pub(crate) fn records() -> bool {
 }
 
 /// A reply or a callback that leaves, mark included.
-pub(crate) fn reply(conn: ConnId, reply: &[u8]) {
+pub(crate) fn sent(conn: ConnId, record: &[u8]) {
     #[cfg(feature = "tracing")]
-    tracing::trace!(%conn, "-> {}", Dump::new(reply.get(Mark::LEN..).unwrap_or_default()));
+    {
+        let record = record.get(Mark::LEN..).unwrap_or_default();
+        let name = named(conn, record);
+        let dump = Dump::new(record);
+        match peek_message_type(record) {
+            Ok((_, MessageType::Call)) => tracing::trace!(callback = %name, "-> {dump}"),
+            Ok((_, MessageType::Reply)) | Err(_) => tracing::trace!(request = %name, "-> {dump}"),
+        }
+    }
+}
+
+/// The name of a message that is sent or received: the first word is its transaction id.
+#[cfg(feature = "tracing")]
+fn named(conn: ConnId, record: &[u8]) -> RequestId {
+    let xid = record
+        .first_chunk()
+        .map_or(0, |xid| u32::from_be_bytes(*xid));
+    RequestId { conn, xid }
 }
 
 /// An action of the administrator is a warning.
@@ -128,9 +164,99 @@ pub(crate) fn event(event: &Event) {
             call,
             fault,
             untold,
-        } => tracing::warn!(?export, ?call, %fault, untold, "a file system breaks its contract"),
+            request,
+        } => {
+            let request = request.map(tracing::field::display);
+            tracing::warn!(request, export, ?call, %fault, untold, "a file system breaks its contract");
+        }
+        Event::SlowRequest(slow) => slow_request(slow),
+        Event::SlowCallback(slow) => slow_callback(slow),
+        Event::SlowUnreported {
+            requests,
+            callbacks,
+        } => tracing::warn!(requests, callbacks, "more was slow than is logged"),
         _ => tracing::debug!(?event),
     }
+}
+
+/// A request that still waits is the operator's matter: a file system or a client is stuck.
+#[cfg(feature = "tracing")]
+fn slow_request(slow: &SlowRequest) {
+    let SlowRequest { request, peer, .. } = slow;
+    let client = slow.client.map(client_id);
+    let operation = slow.op.name();
+    let (export, call) = match slow.waits_for {
+        WaitsFor::FileSystem { export, call } => (Some(export), Some(call)),
+        _ => (None, None),
+    };
+    let call = call.map(tracing::field::debug);
+    let waits_for = match slow.waits_for {
+        WaitsFor::FileSystem { .. } => "file system",
+        WaitsFor::Holder => "holder of a delegation",
+        WaitsFor::Others => "other requests",
+        _ => "",
+    };
+    let (waited_ms, took_ms) = (millis(slow.waited), millis(slow.took));
+    if slow.answered {
+        tracing::info!(%request, client, peer, operation, waits_for, export, call, waited_ms, took_ms,
+            "a slow request is answered");
+    } else {
+        tracing::warn!(%request, client, peer, operation, waits_for, export, call, waited_ms, took_ms,
+            "a request is slow");
+    }
+}
+
+#[cfg(feature = "tracing")]
+fn slow_callback(slow: &SlowCallback) {
+    let SlowCallback { peer, attempts, .. } = slow;
+    let client = client_id(slow.client);
+    let session = slow
+        .session
+        .map(|SessionId(id)| hex(u128::from_be_bytes(id), 32));
+    let conn = slow.conn.map(ConnId::get);
+    let (operation, took_ms) = (slow.op.name(), millis(slow.took));
+    match slow.ended {
+        Some(ended) => {
+            let ended = ended.label();
+            tracing::info!(
+                client,
+                peer,
+                session,
+                conn,
+                operation,
+                attempts,
+                took_ms,
+                ended,
+                "a slow callback has ended"
+            );
+        }
+        None => tracing::warn!(
+            client,
+            peer,
+            session,
+            conn,
+            operation,
+            attempts,
+            took_ms,
+            "a callback has no answer"
+        ),
+    }
+}
+
+/// A client id as the administration interface has it.
+#[cfg(feature = "tracing")]
+fn client_id(id: u64) -> DisplayValue<String> {
+    hex(u128::from(id), 16)
+}
+
+#[cfg(feature = "tracing")]
+fn hex(id: u128, digits: usize) -> DisplayValue<String> {
+    tracing::field::display(format!("{id:0digits$x}"))
+}
+
+#[cfg(feature = "tracing")]
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(all(test, feature = "tracing"))]
@@ -139,8 +265,8 @@ mod tests {
 
     use nfs4_engine::proto::client::CbReplyBuilder;
     use nfs4_engine::proto::nfs4::any::CbResOp;
+    use nfs4_engine::proto::nfs4::callback;
     use nfs4_engine::proto::nfs4::res::Outcome;
-    use nfs4_engine::proto::nfs4::{SessionId, callback};
 
     use super::*;
 
@@ -178,7 +304,7 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            record(ConnId::FIRST, &answer[Mark::LEN..]);
+            super::answer(ConnId::FIRST, &answer[Mark::LEN..]);
         });
         let told = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert!(told.contains("NFS4_OK: CB_SEQUENCE {"), "{told}");

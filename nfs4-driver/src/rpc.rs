@@ -18,8 +18,8 @@ pub(crate) enum Message {
     Call(Call),
     /// RPC itself has answered it.
     Answered,
-    /// The call was refused with this fault, and the refusal is the answer.
-    Refused(Fault),
+    /// The call with this transaction id was refused with this fault, and the refusal is the answer.
+    Refused(u32, Fault),
 }
 
 /// The record is not an RPC message, so it has no answer.
@@ -37,7 +37,7 @@ pub(crate) fn message_type(record: &[u8]) -> Result<MessageType, NotRpc> {
 
 /// Decodes a reply. Its verifier has no meaning with AUTH_NONE and AUTH_SYS.
 pub(crate) fn read_reply(conn: ConnId, mut record: Bytes) -> Result<CallbackReply, NotRpc> {
-    log::record(conn, &record);
+    log::answer(conn, &record);
     let header = ReplyHeader::decode(&record).map_err(|_| NotRpc)?;
     let (xid, outcome) = (header.xid, header.outcome.map(|accepted| accepted.results));
     let outcome = match outcome {
@@ -56,7 +56,7 @@ pub(crate) fn refuse_call(
     record: &Bytes,
     output: &mut Output,
 ) -> Result<Message, NotRpc> {
-    log::record(conn, record);
+    log::call(conn, record);
     match CallHeader::decode(record) {
         Ok((header, _)) => Ok(refuse(output, header.xid, Fault::ProgUnavail)),
         Err(CallError::Answer { xid, fault }) => Ok(refuse(output, xid, fault)),
@@ -71,7 +71,7 @@ pub(crate) fn read_call(
     credentials: &mut Credentials,
     output: &mut Output,
 ) -> Result<Message, NotRpc> {
-    log::record(conn, &record);
+    log::call(conn, &record);
     let (header, body) = match CallHeader::decode(&record) {
         Ok(decoded) => decoded,
         Err(CallError::NoHeader | CallError::NotACall { .. }) => return Err(NotRpc),
@@ -112,5 +112,5 @@ fn refuse(output: &mut Output, xid: u32, fault: Fault) -> Message {
         let mark = write_mark(run.len() - start - Mark::LEN);
         run[start..start + Mark::LEN].copy_from_slice(&mark);
     });
-    Message::Refused(fault)
+    Message::Refused(xid, fault)
 }

@@ -90,6 +90,10 @@ pub struct Config {
     /// all of them in this order, and can spread the connections of a session over them; without any
     /// the attribute is not served. [RFC 8881 §11.16]
     pub server_addresses: Vec<ServerAddress>,
+    /// Time after which a request or a callback is reported as slow, by
+    /// [`Event::SlowRequest`](crate::Event::SlowRequest) and
+    /// [`Event::SlowCallback`](crate::Event::SlowCallback); zero, the default, for never.
+    pub slow_request: Duration,
 }
 
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
@@ -132,6 +136,7 @@ impl Default for Config {
             delegation_pause: Duration::from_secs(10),
             delegation_penalty: Duration::from_secs(3_600),
             server_addresses: Vec::new(),
+            slow_request: Duration::ZERO,
         }
     }
 }
@@ -234,6 +239,12 @@ impl Config {
                 seconds(self.delegation_penalty),
                 0,
                 86_400,
+            ),
+            (
+                "slow_request (milliseconds)",
+                millis(self.slow_request),
+                0,
+                3_600_000,
             ),
             // Linux checks the first ten.
             (

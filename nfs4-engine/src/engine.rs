@@ -132,7 +132,7 @@ impl Engine {
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);
                 let core = &mut self.runner.core;
-                core.report_fs_fault(None, FsCall::Release, fault, out);
+                core.report_fs_fault(None, FsCall::Release, fault, None, out);
             }
             Input::ConnHalfClosed { conn } => self.runner.core.connection_half_closed(conn, out),
             Input::ConnClosed { conn } => self.runner.core.connection_closed(conn, out),
@@ -194,6 +194,10 @@ impl Engine {
                 Due::Slots => self.runner.core.recall_slots(&mut budget, out),
                 Due::Path(client) => {
                     self.runner.core.on_path_timer(client, out);
+                    true
+                }
+                Due::Slow => {
+                    self.runner.on_slow_timer(out);
                     true
                 }
                 Due::Callback(call) => {

@@ -8,7 +8,8 @@ use nfs4_proto::nfs4::basic::SessionId;
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
 use crate::fs::driver::{FsCall, FsFault};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, RequestId};
+use crate::slow::{SlowCallback, SlowRequest};
 
 /// A fact that is worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +148,21 @@ pub enum Event {
         fault: FsFault,
         /// How often that was so since the last report.
         untold: u64,
+        /// The request that it has cost; none if it cost no request.
+        request: Option<RequestId>,
+    },
+    /// A request takes long. Reported once while it waits, and once when it is answered; of one host and of
+    /// all hosts a few in ten seconds.
+    SlowRequest(SlowRequest),
+    /// A callback takes long. Reported once after each transmission, and once when it has ended; as often as
+    /// requests.
+    SlowCallback(SlowCallback),
+    /// What took long and was not reported, because too much did.
+    SlowUnreported {
+        /// Number of requests.
+        requests: u64,
+        /// Number of callbacks.
+        callbacks: u64,
     },
 }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::event::Event;
 use crate::fs::driver::{FsCall, FsFault};
+use crate::ids::RequestId;
 use crate::time::Mono;
 
 /// When each kind of fault was last reported.
@@ -33,6 +34,7 @@ impl FsFaultLog {
         export: Option<u16>,
         call: FsCall,
         fault: FsFault,
+        request: Option<RequestId>,
         now: Mono,
     ) -> Option<Event> {
         if self.kinds.is_empty() {
@@ -50,6 +52,7 @@ impl FsFaultLog {
             call,
             fault,
             untold: core::mem::take(&mut kind.unreported),
+            request,
         })
     }
 }
@@ -88,7 +91,7 @@ mod tests {
         let mut reported = 0;
         for _ in 0..2 {
             for (call, fault) in kinds.clone() {
-                let event = faults.note(None, call, fault, Mono::ZERO);
+                let event = faults.note(None, call, fault, None, Mono::ZERO);
                 reported += usize::from(event.is_some());
             }
         }

@@ -37,6 +37,23 @@ impl fmt::Display for ConnId {
     }
 }
 
+/// A request: the connection that it arrived on, and its transaction id. A retransmission on that connection
+/// has the same name, and is the same request. [RFC 8881 §2.10.6.2]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId {
+    /// The connection.
+    pub conn: ConnId,
+    /// The transaction id.
+    pub xid: u32,
+}
+
+/// As log lines have it: `12.5f3a0001`, the xid in hexadecimal digits.
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:08x}", self.conn, self.xid)
+    }
+}
+
 /// A connection that the engine wants to be made, numbered by the engine; no number is used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialId(u64);

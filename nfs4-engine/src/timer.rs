@@ -70,6 +70,8 @@ timers! {
     CallbackWait,
     /// A COMPOUND that was parked for the sake of other requests continues.
     Yielded,
+    /// A request or a callback may take long.
+    Slow,
     /// A recalled delegation may be overdue, or CB_RECALL must be sent again.
     Recall(DelegationKey),
 }

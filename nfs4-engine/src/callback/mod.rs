@@ -157,6 +157,10 @@ pub(crate) struct Call {
     /// Number of transmissions, and how many of these had its present seqid.
     pub(crate) attempts: u32,
     pub(crate) repeats: u32,
+    /// When it was accepted.
+    pub(crate) since: Mono,
+    /// Number of transmissions when it was last reported as slow.
+    pub(crate) reported: Option<u32>,
     /// The time of its next check.
     pub(crate) at: Mono,
     /// The time at which it is given up.

@@ -57,6 +57,10 @@ pub(crate) struct PathCall {
     pub(crate) purpose: CallPurpose,
     /// Number of transmissions.
     pub(crate) attempts: u32,
+    /// When it was accepted.
+    pub(crate) since: Mono,
+    /// Number of transmissions when it was last reported as slow.
+    pub(crate) reported: Option<u32>,
     pub(crate) phase: PathPhase,
     /// The time at which it is given up.
     pub(crate) until: Mono,

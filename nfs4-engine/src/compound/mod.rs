@@ -12,6 +12,7 @@ pub(crate) mod scope;
 pub(crate) mod stage;
 pub(crate) mod state;
 pub(crate) mod v40;
+pub(crate) mod wait;
 
 pub(crate) use context::Cx;
 pub(crate) use kinds::{Sequenced, Sessionless, V40};

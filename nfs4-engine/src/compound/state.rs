@@ -9,14 +9,16 @@ use nfs4_proto::nfs4::opnum::Op;
 
 use super::reply::Reply;
 use crate::compound::owner_request::OwnerRequest;
+use crate::compound::wait::Wait;
 use crate::compound::{Sequenced, Stage};
 use crate::fh::Fh;
 use crate::fs::{Attrs, Credential, Expected, FsStat};
 use crate::guards::{ChangeWatch, Guard};
-use crate::ids::ConnId;
+use crate::ids::{ConnId, RequestId};
 use crate::keys::{ClientKey, RequestKey, kind};
 use crate::session::slot::SequenceValues;
 use crate::slab::Entry;
+use crate::slow::WaitsFor;
 use crate::time::Mono;
 use crate::traffic::Moved;
 
@@ -68,6 +70,12 @@ pub(crate) struct Compound {
     pub(crate) waits_since: Option<Mono>,
     /// Bytes that its READs and WRITEs have moved.
     pub(crate) moved: Moved,
+    /// What it waits for while it is parked, and since when.
+    pub(crate) waits_for: WaitsFor,
+    pub(crate) parked_at: Mono,
+    pub(crate) longest: Wait,
+    /// It was reported as slow.
+    pub(crate) reported: bool,
     /// The draining of its connection in which it is counted; 0 for none.
     pub(crate) awaited: u32,
     /// The reply is to be kept for replay.
@@ -130,6 +138,10 @@ impl Compound {
             has_waited: false,
             waits_since: None,
             moved: Moved::default(),
+            waits_for: WaitsFor::Others,
+            parked_at: Mono::ZERO,
+            longest: Wait::NONE,
+            reported: false,
             awaited: 0,
             keep: false,
             max_reply: usize::MAX,
@@ -152,5 +164,38 @@ impl Compound {
     pub(crate) fn set_current(&mut self, fh: Fh) {
         self.current = Some(fh);
         self.current_stateid = Stateid::ANONYMOUS;
+    }
+
+    /// The name of the request.
+    pub(crate) fn id(&self) -> RequestId {
+        RequestId {
+            conn: self.conn,
+            xid: self.xid,
+        }
+    }
+
+    /// It is about to be parked.
+    #[inline]
+    pub(crate) fn begin_wait(&mut self, waits_for: WaitsFor, now: Mono) {
+        (self.waits_for, self.parked_at) = (waits_for, now);
+    }
+
+    /// It was parked, and continues.
+    #[inline]
+    pub(crate) fn end_wait(&mut self, now: Mono) {
+        let wait = self.waits(now);
+        if wait.time >= self.longest.time {
+            self.longest = wait;
+        }
+    }
+
+    /// Its present wait.
+    #[inline]
+    pub(crate) fn waits(&self, now: Mono) -> Wait {
+        Wait {
+            op: self.op,
+            waits_for: self.waits_for,
+            time: now.since(self.parked_at),
+        }
     }
 }

@@ -61,6 +61,7 @@ impl Core {
                 | Due::Replies
                 | Due::CallbackWait
                 | Due::Yielded
+                | Due::Slow
                 | Due::Recall(_) => false,
             };
             if !done {

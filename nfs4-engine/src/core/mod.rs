@@ -17,6 +17,7 @@ mod removal;
 mod reserve;
 mod settings;
 mod slot_recall;
+pub(crate) mod slow;
 mod visits;
 
 use alloc::collections::VecDeque;
@@ -43,6 +44,7 @@ use crate::peer::{Peer, PeerUsage, Peers};
 use crate::principal::Principal;
 use crate::session::demand::Pressure;
 use crate::session::table::Sessions;
+use crate::slow_log::SlowLog;
 use crate::state::States;
 use crate::time::Now;
 use crate::timer::Timers;
@@ -57,6 +59,7 @@ pub(crate) struct Core {
     /// The peers that are charged with something.
     pub(crate) peers: Peers,
     pub(crate) faults: FsFaultLog,
+    pub(crate) slow: SlowLog,
     /// Number of directories listed: each listing has a number.
     pub(crate) listings: u32,
     pub(crate) clients: Clients,
@@ -90,6 +93,7 @@ impl Core {
             blocked: OpSet::of(&config.blocked_operations),
             exports,
             faults: FsFaultLog::new(),
+            slow: SlowLog::new(config.slow_request),
             listings: 0,
             peers: Peers::new(keyed),
             clients: Clients::new(boot.epoch, keyed),

@@ -9,12 +9,13 @@ use crate::timer::Due;
 
 impl Engine {
     /// A client has a timer for its lease, a recall one for its end, a callback one for its reply; and what
-    /// is parked for a holder, or for others, has one and is there.
+    /// is parked for a holder, or for others, has one and is there. All that waits has one for its report
+    /// as slow.
     pub(super) fn check_waits(&self) -> Result<(), String> {
         let core = &self.runner.core;
         let (mut leases, mut recalls, mut calls) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let (mut waits, mut yields) = (0, 0);
+        let (mut waits, mut yields, mut searches) = (0, 0, 0);
         for due in core.timers.entries() {
             match due {
                 Due::Lease(key) => drop(leases.insert(key)),
@@ -22,6 +23,7 @@ impl Engine {
                 Due::Callback(key) => drop(calls.insert(key)),
                 Due::CallbackWait => waits += 1,
                 Due::Yielded => yields += 1,
+                Due::Slow => searches += 1,
                 Due::Drain(_)
                 | Due::LockGrant(_)
                 | Due::Slots
@@ -44,6 +46,17 @@ impl Engine {
         check(waiting.len() <= waits, "no timer for a wait", waiting.len())?;
         let yielded = core.yielded.len();
         check(yielded <= yields, "no timer for what has yielded", yielded)?;
+        let calls = core.callbacks.calls.len() + core.callbacks.path_calls.len();
+        let anything = self.runner.parked.len() + calls > 0;
+        if !core.config.slow_request.is_zero() {
+            let expected = usize::from(core.slow.armed);
+            check(searches == expected, "timers for what is slow", searches)?;
+            check(
+                core.slow.armed || !anything,
+                "no search for what is slow",
+                calls,
+            )?;
+        }
         let mut parked = BTreeSet::new();
         let held = waiting.iter().map(|wait| wait.run);
         for key in held.chain(core.yielded.iter().copied()) {

@@ -408,7 +408,10 @@ impl Metrics {
             | Event::BackChannelFaulty { .. }
             | Event::GraceEnded { .. }
             | Event::SettingsChanged { .. }
-            | Event::FileSystemFault { .. } => None,
+            | Event::FileSystemFault { .. }
+            | Event::SlowRequest(_)
+            | Event::SlowCallback(_)
+            | Event::SlowUnreported { .. } => None,
             Event::Unbound { reason, .. } => rare.unbinds.get_mut(*reason as usize),
             Event::DelegationGranted { kind, .. } => rare.granted.get_mut(*kind as usize),
             Event::DelegationRecalled { kind, reason, .. } => {

@@ -158,7 +158,12 @@ impl<T: Value> Value for Option<T> {
     }
 
     fn take(r: &mut Reader<'_>) -> Result<Option<T>, XdrError> {
-        Ok(if r.bool()? { Some(T::take(r)?) } else { None })
+        // The last field of an action of an older log may lack.
+        Ok(if !r.is_empty() && r.bool()? {
+            Some(T::take(r)?)
+        } else {
+            None
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::basic::SessionId;
-use nfs4_proto::nfs4::opnum::{Op, OpNum};
+use nfs4_proto::nfs4::opnum::{CbOp, CbOpNum, Op, OpNum};
 use nfs4_proto::rpc::{AuthStat, Fault};
 use nfs4_proto::xdr::{Reader, Writer, XdrError};
 
@@ -15,9 +15,10 @@ use crate::delegation_kind::{DelegationKind, RecallReason, Touch};
 use crate::direction::Direction;
 use crate::event::{BackChannelLost, ClientGone, Event, GraceEnd, SessionGone, Unbound};
 use crate::exports::Squash;
-use crate::ids::{ConnId, DialId};
+use crate::ids::{ConnId, DialId, RequestId};
 use crate::input::{Call, CallbackOutcome, CallbackReply, DialError, Input};
 use crate::server_address::ServerAddress;
+use crate::slow::{SlowCallback, SlowCallbackEnd, SlowRequest, WaitsFor};
 use crate::time::{Mono, Now, Wall};
 
 structs! {
@@ -25,6 +26,9 @@ structs! {
     Call { conn, xid, cred, body, message_len }
     CallbackReply { conn, xid, outcome }
     Now { mono, wall }
+    RequestId { conn, xid }
+    SlowCallback { client, peer, session, conn, op, attempts, took, ended }
+    SlowRequest { request, client, peer, op, waits_for, waited, took, answered }
     Wall { seconds, nanos }
 }
 
@@ -71,7 +75,7 @@ settings! {
         max_connections_per_session, binding_policy, drain_deadline, callback_timeout,
         callback_pause, blocked_operations, max_clients, max_opens_per_client, max_states,
         delegations, max_delegations_per_client, max_delegations, delegation_pause,
-        delegation_penalty, server_addresses,
+        delegation_penalty, server_addresses, slow_request,
     }
 }
 
@@ -105,10 +109,13 @@ enums! {
         10 = SessionDestroyed { session, reason },
         11 = DelegationRecalled { client, kind, reason },
         12 = DelegationRevoked { client, kind },
-        13 = FileSystemFault { export, call, fault, untold },
+        13 = FileSystemFault { export, call, fault, untold, request },
         14 = DelegationGranted { client, kind },
         15 = GraceEnded { reason },
         16 = SettingsChanged { settings },
+        17 = SlowRequest(slow),
+        18 = SlowCallback(slow),
+        19 = SlowUnreported { requests, callbacks },
     }
     Fault {
         0 = RpcMismatch { low, high },
@@ -135,8 +142,10 @@ enums! {
     RecallReason { 0 = Conflict, 1 = ResourcePressure }
     ServerAddress { 0 = Ip(ip, port), 1 = Name(name) }
     SessionGone { 0 = Request, 1 = LeaseExpired, 2 = Replaced, 3 = Evicted }
+    SlowCallbackEnd { 0 = Answered, 1 = TimedOut, 2 = NoPath, 3 = Refused, 4 = Cancelled }
     Squash { 0 = None, 1 = Root, 2 = All }
     Touch { 0 = Read, 1 = Change }
+    WaitsFor { 0 = FileSystem { export, call }, 1 = Holder, 2 = Others }
     Unbound { 0 = Explicit, 1 = Disconnect, 2 = SessionDestroyed, 3 = Reaper }
 }
 
@@ -149,6 +158,16 @@ impl Value for Op {
 
     fn take(r: &mut Reader<'_>) -> Result<Op, XdrError> {
         OpNum(r.u32()?).known().ok_or(XdrError::BadDiscriminant)
+    }
+}
+
+impl Value for CbOp {
+    fn put(&self, w: &mut Writer) {
+        w.u32(self.number().0);
+    }
+
+    fn take(r: &mut Reader<'_>) -> Result<CbOp, XdrError> {
+        CbOpNum(r.u32()?).known().ok_or(XdrError::BadDiscriminant)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::action::Outbox;
 use crate::compound::Sequenced;
 use crate::compound::handler::Row;
 use crate::compound::state::Compound;
+use crate::compound::wait::Wait;
 use crate::core::Core;
 use crate::guards::Guard;
 use crate::input::Call;
@@ -136,6 +137,8 @@ impl Compound {
             fetched,
             guard,
             acting_as,
+            longest,
+            reported,
             // Written when the header is decoded, or before they are read.
             minor: _,
             count: _,
@@ -143,6 +146,8 @@ impl Compound {
             next_at: _,
             stage: _,
             expected: _,
+            waits_for: _,
+            parked_at: _,
             sequence_values: _,
             watch: _,
             // Empty while the COMPOUND is not parked.
@@ -168,6 +173,7 @@ impl Compound {
         (*max_reply, *max_kept, *cache_room) = (usize::MAX, usize::MAX, usize::MAX);
         *fetched = None;
         *acting_as = None;
+        (*longest, *reported) = (Wait::NONE, false);
         debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
         *guard = Guard::None;
         call.body

@@ -5,6 +5,7 @@ use crate::compound::Compound;
 use crate::core::Core;
 use crate::fs::driver::{FsFault, FsTicket};
 use crate::fs::{FsError, FsReply, FsResult};
+use crate::ids::RequestId;
 use crate::keys::CompoundKey;
 use crate::ops::errors;
 use crate::run::Runner;
@@ -24,7 +25,7 @@ impl Runner {
             // it is dropped.
             let is_answer = !matches!(result, Some(Err(error)) if error.is_no_answer());
             if is_answer {
-                self.core.report_fault(ticket, FsFault::Again, out);
+                self.core.report_fault(ticket, FsFault::Again, None, out);
             }
             return;
         };
@@ -52,12 +53,12 @@ impl Core {
     ) -> Option<FsError> {
         if let FsReply::Entries(entries) = reply {
             for fault in entries.faults() {
-                self.report_fault(ticket, fault, out);
+                self.report_fault(ticket, fault, Some(run.id()), out);
             }
         }
         let current = run.current.as_ref().map(|fh| &fh.handle);
         let fault = run.expected.check(reply, current).err()?;
-        self.report_fault(ticket, fault, out);
+        self.report_fault(ticket, fault, Some(run.id()), out);
         if let FsReply::Opened(opened) = reply
             && fault != FsFault::Reply
         {
@@ -76,13 +77,19 @@ impl Core {
         out: &mut Outbox,
     ) -> FsError {
         if !ticket.call.may_answer(error) {
-            self.report_fault(ticket, FsFault::Error(error), out);
+            self.report_fault(ticket, FsFault::Error(error), Some(run.id()), out);
         }
         errors::nearest(run.op, run.minor, ticket.call, error)
     }
 
     #[cold]
-    fn report_fault(&mut self, ticket: FsTicket, fault: FsFault, out: &mut Outbox) {
-        self.report_fs_fault(Some(ticket.export), ticket.call, fault, out);
+    fn report_fault(
+        &mut self,
+        ticket: FsTicket,
+        fault: FsFault,
+        request: Option<RequestId>,
+        out: &mut Outbox,
+    ) {
+        self.report_fs_fault(Some(ticket.export), ticket.call, fault, request, out);
     }
 }

@@ -5,6 +5,7 @@ mod begin;
 mod drain;
 mod fs_answer;
 mod operations;
+mod slow;
 mod v40;
 mod wait;
 
@@ -74,6 +75,7 @@ impl Runner {
         out: &mut Outbox,
     ) {
         let record = core::mem::take(&mut run.record);
+        run.end_wait(out.now.mono);
         if let Some((session, bytes)) = run.promised() {
             self.core.sessions.redeem(session, bytes);
         }
@@ -131,6 +133,8 @@ impl Runner {
         if let Some((session, bytes)) = run.promised() {
             self.core.sessions.promise(session, bytes);
         }
+        run.begin_wait(pause.waits_for(), out.now.mono);
+        self.core.arm_slow(out.now.mono);
         let key = self.parked.insert(run);
         match pause {
             Pause::Done => {}
@@ -173,6 +177,9 @@ impl Core {
     fn answer(&mut self, run: &mut Compound, out: &mut Outbox) {
         let now = out.now;
         run.reply.finish();
+        if run.has_waited {
+            self.slow_request_ends(run, out);
+        }
         if let Some(scope) = run.sequenced {
             sequence::leave(self, &scope, run, now);
         }

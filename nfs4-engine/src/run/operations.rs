@@ -12,6 +12,7 @@ use crate::fs::{Backend, Expected, FsRequest, FsResult};
 use crate::keys::DelegationKey;
 use crate::ops::{errors, seqid, table};
 use crate::run::begin::next_operation;
+use crate::slow::WaitsFor;
 
 /// Why a COMPOUND does not continue now.
 #[expect(
@@ -27,6 +28,20 @@ pub(super) enum Pause {
     Holder(DelegationKey),
     /// Others are served first.
     Yield,
+}
+
+impl Pause {
+    /// What the COMPOUND waits for.
+    pub(super) fn waits_for(&self) -> WaitsFor {
+        match self {
+            Pause::Fs(export, _, request) => WaitsFor::FileSystem {
+                export: *export,
+                call: request.op.call(),
+            },
+            Pause::Holder(_) => WaitsFor::Holder,
+            Pause::Done | Pause::Yield => WaitsFor::Others,
+        }
+    }
 }
 
 /// Executes operations until the last, the first that fails, or one that must wait.

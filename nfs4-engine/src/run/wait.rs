@@ -85,7 +85,7 @@ impl Core {
     }
 
     /// The peer of the session's client, or else the host that the request comes from.
-    fn peer_of(&self, run: &Compound) -> Option<Peer> {
+    pub(crate) fn peer_of(&self, run: &Compound) -> Option<Peer> {
         let sequenced = run.sequenced.as_ref();
         let client = sequenced.and_then(|scope| self.clients.get(scope.client));
         let host = || Some(self.connections.get(run.conn)?.host);

@@ -16,6 +16,7 @@ impl Core {
         {
             session.back.failures += 1;
         }
+        self.slow_call_ended(&call, end, out);
         self.report_end(call.purpose, end, out);
     }
 

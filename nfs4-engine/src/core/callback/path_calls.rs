@@ -49,11 +49,14 @@ impl Core {
             op,
             purpose,
             attempts: 0,
+            since: now.mono,
+            reported: None,
             phase: PathPhase::Queued {
                 not_before: now.mono,
             },
             until: now.mono.after(self.lease_length(client)),
         });
+        self.arm_slow(now.mono);
         if let Some(path) = self.path_mut(client) {
             path.queue.push_back(call);
         }
@@ -174,6 +177,7 @@ impl Core {
     /// Removes a callback that waits nowhere any more, and reports how it ended.
     pub(crate) fn end_path_call(&mut self, key: PathCallKey, end: CallbackEnd, out: &mut Outbox) {
         if let Some(call) = self.callbacks.path_calls.remove(key) {
+            self.slow_path_call_ended(&call, end, out);
             self.report_end(call.purpose, end, out);
         }
     }

@@ -45,10 +45,13 @@ impl Core {
             phase: CallPhase::Queued,
             attempts: 0,
             repeats: 0,
+            since: out.now.mono,
+            reported: None,
             at: until,
             until,
             body: Box::default(),
         });
+        self.arm_slow(out.now.mono);
         self.enqueue(call, session, out);
         Ok(())
     }

@@ -1,0 +1,211 @@
+//! Callbacks that take long are reported.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use nfs4_proto::nfs4::opnum::CbOp;
+
+use crate::action::Outbox;
+use crate::callback::{Call, CallbackEnd, CallbackFailed, PathCall};
+use crate::core::Core;
+use crate::event::Event;
+use crate::ids::ConnId;
+use crate::keys::{CallKey, ClientKey, PartyKey, PathCallKey, SessionKey};
+use crate::slow::{SlowCallback, SlowCallbackEnd};
+use crate::slow_log::Slow;
+use crate::time::Mono;
+use crate::timer::Due;
+
+impl Core {
+    /// Sees to it that a search for what takes long begins in time, now that one thing more waits.
+    #[inline]
+    pub(crate) fn arm_slow(&mut self, now: Mono) {
+        if !self.slow.armed {
+            self.slow.armed = true;
+            self.set_timer(now.after(self.slow.threshold), Due::Slow);
+        }
+    }
+
+    /// Reports callbacks of sessions that take long and were not reported since they were sent last.
+    /// Looks at most at `most` of them.
+    pub(crate) fn report_slow_calls(&mut self, most: usize, out: &mut Outbox) {
+        let now = out.now.mono;
+        let (Some(from), threshold) = (self.slow.search.from[1], self.slow.threshold) else {
+            return;
+        };
+        let (mut seen, mut slow) = (0, Vec::new());
+        for (key, call) in self.callbacks.calls.places_from(from).take(most) {
+            seen += 1;
+            let Some(call) = call else { continue };
+            let at = call.since.after(threshold);
+            if at > now {
+                self.slow.search.earliest = self.slow.search.earliest.min(at);
+            } else if call
+                .reported
+                .is_none_or(|attempts| call.attempts > attempts)
+            {
+                slow.push(key);
+            }
+        }
+        self.slow.search.from[1] = rest(from, seen, most);
+        for key in slow {
+            self.report_slow_call(key, out);
+        }
+    }
+
+    /// The same for callbacks of minor version 0.
+    pub(crate) fn report_slow_path_calls(&mut self, most: usize, out: &mut Outbox) {
+        let now = out.now.mono;
+        let (Some(from), threshold) = (self.slow.search.from[2], self.slow.threshold) else {
+            return;
+        };
+        let (mut seen, mut slow) = (0, Vec::new());
+        for (key, call) in self.callbacks.path_calls.places_from(from).take(most) {
+            seen += 1;
+            let Some(call) = call else { continue };
+            let at = call.since.after(threshold);
+            if at > now {
+                self.slow.search.earliest = self.slow.search.earliest.min(at);
+            } else if call
+                .reported
+                .is_none_or(|attempts| call.attempts > attempts)
+            {
+                slow.push(key);
+            }
+        }
+        self.slow.search.from[2] = rest(from, seen, most);
+        for key in slow {
+            self.report_slow_path_call(key, out);
+        }
+    }
+
+    /// A callback has ended; if it was reported as slow, so is its end.
+    pub(crate) fn slow_call_ended(&mut self, call: &Call, end: CallbackEnd, out: &mut Outbox) {
+        if call.reported.is_some() {
+            let of = Of::call(call, None);
+            self.tell_slow_callback(of, Some(end), out);
+        }
+    }
+
+    /// The same of a callback of minor version 0.
+    pub(crate) fn slow_path_call_ended(
+        &mut self,
+        call: &PathCall,
+        end: CallbackEnd,
+        out: &mut Outbox,
+    ) {
+        if call.reported.is_some() {
+            let conn = self.path(call.client).and_then(|path| path.conn());
+            self.tell_slow_callback(Of::path_call(call, conn), Some(end), out);
+        }
+    }
+
+    fn report_slow_call(&mut self, key: CallKey, out: &mut Outbox) {
+        let Some(call) = self.callbacks.calls.get(key) else {
+            return;
+        };
+        let of = Of::call(call, self.carrier_of(call));
+        let host = self.host_of_client(of.client);
+        if !self.slow.admits(Slow::Callback, host, out.now.mono) {
+            return;
+        }
+        if let Some(call) = self.callbacks.calls.get_mut(key) {
+            call.reported = Some(call.attempts);
+        }
+        self.tell_slow_callback(of, None, out);
+    }
+
+    fn report_slow_path_call(&mut self, key: PathCallKey, out: &mut Outbox) {
+        let Some(call) = self.callbacks.path_calls.get(key) else {
+            return;
+        };
+        let conn = self.path(call.client).and_then(|path| path.conn());
+        let of = Of::path_call(call, conn);
+        let host = self.host_of_client(of.client);
+        if !self.slow.admits(Slow::Callback, host, out.now.mono) {
+            return;
+        }
+        if let Some(call) = self.callbacks.path_calls.get_mut(key) {
+            call.reported = Some(call.attempts);
+        }
+        self.tell_slow_callback(of, None, out);
+    }
+
+    fn tell_slow_callback(&mut self, of: Of, end: Option<CallbackEnd>, out: &mut Outbox) {
+        let client = self.clients.get(of.client);
+        let address = client.and_then(|client| client.about.address.as_deref());
+        let session = of.session.and_then(|key| self.sessions.get(key));
+        out.event(Event::SlowCallback(SlowCallback {
+            client: client.map_or(0, |client| client.id),
+            peer: address.map_or_else(String::new, String::from),
+            session: session.map(|session| session.id),
+            conn: of.conn,
+            op: of.op,
+            attempts: of.attempts,
+            took: out.now.mono.since(of.since),
+            ended: end.map(ended_as),
+        }));
+    }
+
+    /// The connection that a callback was sent on last.
+    fn carrier_of(&self, call: &Call) -> Option<ConnId> {
+        let slot = call.phase.slot()?;
+        let seats = self.sessions.get(call.session)?.back.seats();
+        let flight = *seats.get(slot as usize)?.flights.last()?;
+        Some(self.callbacks.flights.get(flight)?.conn)
+    }
+
+    fn host_of_client(&self, client: ClientKey) -> Option<PartyKey> {
+        Some(self.clients.get(client)?.peer.host)
+    }
+}
+
+/// What the report of a callback needs of it.
+struct Of {
+    client: ClientKey,
+    session: Option<SessionKey>,
+    conn: Option<ConnId>,
+    op: CbOp,
+    attempts: u32,
+    since: Mono,
+}
+
+impl Of {
+    fn call(call: &Call, conn: Option<ConnId>) -> Of {
+        Of {
+            client: call.client,
+            session: Some(call.session),
+            conn,
+            op: call.op.op(),
+            attempts: call.attempts,
+            since: call.since,
+        }
+    }
+
+    fn path_call(call: &PathCall, conn: Option<ConnId>) -> Of {
+        Of {
+            client: call.client,
+            session: None,
+            conn,
+            op: call.op.op(),
+            attempts: call.attempts,
+            since: call.since,
+        }
+    }
+}
+
+/// Where a search continues that has seen so many places of a table.
+pub(crate) fn rest(from: u32, seen: usize, most: usize) -> Option<u32> {
+    let seen = u32::try_from(seen).ok().filter(|_| seen == most)?;
+    from.checked_add(seen)
+}
+
+fn ended_as(end: CallbackEnd) -> SlowCallbackEnd {
+    match end {
+        CallbackEnd::Done { .. } => SlowCallbackEnd::Answered,
+        CallbackEnd::Failed(CallbackFailed::NoPath) => SlowCallbackEnd::NoPath,
+        CallbackEnd::Failed(CallbackFailed::TimedOut) => SlowCallbackEnd::TimedOut,
+        CallbackEnd::Failed(CallbackFailed::Refused) => SlowCallbackEnd::Refused,
+        CallbackEnd::Failed(CallbackFailed::Cancelled) => SlowCallbackEnd::Cancelled,
+    }
+}

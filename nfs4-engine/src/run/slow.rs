@@ -1,0 +1,124 @@
+//! The search for what takes long, and the report of requests that do.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::action::Outbox;
+use crate::compound::Compound;
+use crate::compound::wait::Wait;
+use crate::core::Core;
+use crate::core::slow::rest;
+use crate::event::Event;
+use crate::keys::{ClientKey, CompoundKey};
+use crate::run::Runner;
+use crate::slow::SlowRequest;
+use crate::slow_log::{PAUSE, Search, Slow};
+use crate::time::Mono;
+use crate::timer::Due;
+
+impl Runner {
+    /// Looks at a few of all that wait, and sets the timer for the next ones.
+    pub(crate) fn on_slow_timer(&mut self, out: &mut Outbox) {
+        let now = out.now.mono;
+        self.report_slow_requests(out);
+        self.core.report_slow_calls(LOOKED_AT, out);
+        self.core.report_slow_path_calls(LOOKED_AT, out);
+        if let Some(event) = self.core.slow.summary(now) {
+            out.event(event);
+        }
+        let (core, slow) = (&self.core, &self.core.slow);
+        let next = if slow.search.is_done() {
+            let calls = core.callbacks.calls.len() + core.callbacks.path_calls.len();
+            let waits = self.parked.len() + calls > 0 || slow.owes_summary();
+            let next = waits.then(|| slow.next_search(now));
+            self.core.slow.search = Search::new();
+            next
+        } else {
+            Some(now.after(PAUSE))
+        };
+        self.core.slow.armed = next.is_some();
+        if let Some(next) = next {
+            self.core.set_timer(next, Due::Slow);
+        }
+    }
+
+    fn report_slow_requests(&mut self, out: &mut Outbox) {
+        let now = out.now.mono;
+        let slow = &mut self.core.slow;
+        let Some(from) = slow.search.from[0] else {
+            return;
+        };
+        let (mut seen, mut found) = (0, Vec::new());
+        for (key, run) in self.parked.places_from(from).take(LOOKED_AT) {
+            seen += 1;
+            let Some(run) = run else { continue };
+            let at = run.arrived.after(slow.threshold);
+            if at > now {
+                slow.search.earliest = slow.search.earliest.min(at);
+            } else if !run.reported {
+                found.push(key);
+            }
+        }
+        slow.search.from[0] = rest(from, seen, LOOKED_AT);
+        for key in found {
+            self.report_waiting(key, now, out);
+        }
+    }
+
+    fn report_waiting(&mut self, key: CompoundKey, now: Mono, out: &mut Outbox) {
+        let Some(run) = self.parked.get_mut(key) else {
+            return;
+        };
+        let host = self.core.peer_of(run).map(|peer| peer.host);
+        if self.core.slow.admits(Slow::Request, host, now) {
+            run.reported = true;
+            let wait = run.waits(now);
+            self.core.tell_slow_request(run, wait, false, out);
+        }
+    }
+}
+
+impl Core {
+    /// A request that has waited is about to be answered.
+    #[inline]
+    pub(crate) fn slow_request_ends(&mut self, run: &Compound, out: &mut Outbox) {
+        let took = out.now.mono.since(run.arrived);
+        if took >= self.slow.threshold {
+            self.report_answered(run, out);
+        }
+    }
+
+    #[cold]
+    fn report_answered(&mut self, run: &Compound, out: &mut Outbox) {
+        let host = self.peer_of(run).map(|peer| peer.host);
+        // What was reported as waiting is not left without its end.
+        if run.reported || self.slow.admits(Slow::Request, host, out.now.mono) {
+            self.tell_slow_request(run, run.longest, true, out);
+        }
+    }
+
+    fn tell_slow_request(&self, run: &Compound, wait: Wait, answered: bool, out: &mut Outbox) {
+        let client = client_of(run).and_then(|key| self.clients.get(key));
+        let address = client.and_then(|client| client.about.address.as_deref());
+        let connection = self.connections.get(run.conn);
+        let peer = connection.map(|found| found.peer.as_str()).or(address);
+        out.event(Event::SlowRequest(SlowRequest {
+            request: run.id(),
+            client: client.map(|client| client.id),
+            peer: peer.map_or_else(String::new, String::from),
+            op: wait.op,
+            waits_for: wait.waits_for,
+            waited: wait.time,
+            took: out.now.mono.since(run.arrived),
+            answered,
+        }));
+    }
+}
+
+fn client_of(run: &Compound) -> Option<ClientKey> {
+    let sequenced = run.sequenced.as_ref();
+    sequenced.map(|scope| scope.client).or(run.leased_by)
+}
+
+/// Maximum number of places of a table that one step of a search looks at.
+const LOOKED_AT: usize = 64;
