@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::event::Event;
 use crate::keys::PartyKey;
+use crate::slab::{Entry, Key, Slab};
 use crate::time::Mono;
 
 /// What was reported lately, and where the search for more continues.
@@ -28,11 +29,31 @@ pub(crate) struct SlowLog {
 /// A search through all that wait, a few at a time.
 #[derive(Clone, Copy)]
 pub(crate) struct Search {
-    /// The places from which it continues among parked COMPOUNDs, callbacks of sessions, and callbacks of
-    /// minor version 0; none in a table that it has walked.
-    pub(crate) from: [Option<u32>; 3],
+    /// The place from which it continues in each table; none in a table that it has walked.
+    from: [Option<u32>; 3],
     /// The earliest time at which something that it has seen becomes slow.
-    pub(crate) earliest: Mono,
+    earliest: Mono,
+}
+
+/// A table of what waits.
+#[derive(Clone, Copy)]
+pub(crate) enum Waiting {
+    /// Parked COMPOUNDs.
+    Compounds,
+    /// Callbacks of sessions.
+    Calls,
+    /// Callbacks of minor version 0.
+    PathCalls,
+}
+
+/// Whether something that waits was reported as slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reported {
+    /// It was not slow.
+    No,
+    /// It was counted only.
+    Counted,
+    Yes,
 }
 
 /// What is reported.
@@ -48,6 +69,40 @@ impl Search {
             from: [Some(0); 3],
             earliest: Mono::NEVER,
         }
+    }
+
+    /// Walks over the next places of a table. `since` says when an entry began to wait, if it is to be
+    /// reported once it is slow. Returns the entries that are.
+    pub(crate) fn walk<T: Entry>(
+        &mut self,
+        table: Waiting,
+        entries: &Slab<T>,
+        threshold: Duration,
+        now: Mono,
+        since: impl Fn(&T) -> Option<Mono>,
+    ) -> Vec<Key<T::Kind>> {
+        let mut slow = Vec::new();
+        let Some(next) = self.from.get_mut(table as usize) else {
+            return slow;
+        };
+        let Some(from) = *next else {
+            return slow;
+        };
+        let mut seen = 0;
+        for (key, entry) in entries.places_from(from).take(LOOKED_AT as usize) {
+            seen += 1;
+            let Some(since) = entry.and_then(&since) else {
+                continue;
+            };
+            let at = since.after(threshold);
+            if at <= now {
+                slow.push(key);
+            } else {
+                self.earliest = self.earliest.min(at);
+            }
+        }
+        *next = (seen == LOOKED_AT).then_some(from + LOOKED_AT);
+        slow
     }
 
     /// Whether all is walked.
@@ -71,8 +126,8 @@ impl SlowLog {
         }
     }
 
-    /// Whether something of this host is to be reported; if not, it is counted.
-    pub(crate) fn admits(&mut self, what: Slow, host: Option<PartyKey>, now: Mono) -> bool {
+    /// Whether something of this host that is slow is reported; if not, it is counted.
+    pub(crate) fn admits(&mut self, what: Slow, host: Option<PartyKey>, now: Mono) -> Reported {
         if now >= self.until {
             self.until = now.after(INTERVAL);
             self.reports = 0;
@@ -87,14 +142,14 @@ impl SlowLog {
                 Slow::Callback => callbacks,
             };
             *count = count.saturating_add(1);
-            return false;
+            return Reported::Counted;
         }
         self.reports += 1;
         match known {
             Some((_, reports)) => *reports += 1,
             None => self.hosts.push((host, 1)),
         }
-        true
+        Reported::Yes
     }
 
     /// The report of those that were not reported, at the end of an interval.
@@ -126,6 +181,8 @@ impl SlowLog {
 pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 /// Time for which reports are counted.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Number of places of a table that one step of a search looks at.
+const LOOKED_AT: u32 = 64;
 /// Maximum number of reports in that time, and of those that concern one host.
 const MOST: u32 = 20;
 const MOST_OF_HOST: u32 = 4;
@@ -144,14 +201,15 @@ mod tests {
         let now = Mono::ZERO;
         let admitted = |log: &mut SlowLog, of, tries, now| {
             (0..tries)
-                .filter(|_| log.admits(Slow::Request, host(of), now))
+                .filter(|_| log.admits(Slow::Request, host(of), now) == Reported::Yes)
                 .count()
         };
         assert_eq!(admitted(&mut log, 0, 100, now), MOST_OF_HOST as usize);
         assert_eq!(admitted(&mut log, 1, 2, now), 2, "another host has its own");
         let others: usize = (2..100).map(|of| admitted(&mut log, of, 10, now)).sum();
         assert_eq!(others, MOST as usize - MOST_OF_HOST as usize - 2);
-        assert!(!log.admits(Slow::Callback, host(200), now));
+        let other = log.admits(Slow::Callback, host(200), now);
+        assert_eq!(other, Reported::Counted);
         assert!(log.hosts.len() <= MOST as usize);
         assert_eq!(log.summary(now), None, "not before the end of the interval");
         let later = now.after(INTERVAL);

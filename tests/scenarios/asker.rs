@@ -288,8 +288,11 @@ pub(crate) fn faults(sim: &mut Sim) -> Vec<(FsCall, FsFault, u64)> {
             call,
             fault,
             untold,
+            request,
         } => {
             assert_eq!(export, Some(0));
+            let costs = fault != FsFault::Again;
+            assert_eq!(request.is_some(), costs, "the request that it has cost");
             Some((call, fault, untold))
         }
         _ => None,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use nfs4_engine::{Admin, ConnId};
+use nfs4_engine::{Admin, ConnId, Event, SlowCallbackEnd};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
+use nfs4_proto::nfs4::opnum::CbOp;
 use nfs4_proto::nfs4::res::OpenDelegation;
 use nfs4_proto::nfs4::{Bitmap, Stateid, Status};
 use nfs4_proto::rpc::Fault;
@@ -32,7 +33,11 @@ impl Held {
 
     /// With a delegation for this share access.
     fn open_for(access: u32) -> Held {
-        let mut sim = Sim::new();
+        Held::on(Sim::new(), access)
+    }
+
+    /// On this server.
+    fn on(mut sim: Sim, access: u32) -> Held {
         sim.set_dialling(Dialling::Succeeds);
         let mut other = Client::mounted(&mut sim, "other");
         let made = args::Open {
@@ -108,6 +113,34 @@ fn comes_up(sim: &mut Sim) -> ConnId {
     sim.send(null.conn, null.answered(&[]));
     sim.settle();
     null.conn
+}
+
+#[test]
+fn a_recall_that_is_not_answered_is_reported_with_its_client() {
+    let config = Sim::config().with(|config| config.slow_request = SECOND);
+    let mut held = Held::on(Sim::with(config), 1);
+    let reports = |sim: &mut Sim| -> Vec<_> {
+        let events = sim.take_events().into_iter();
+        let slow = |event| match event {
+            Event::SlowCallback(slow) => Some(slow),
+            _ => None,
+        };
+        events.filter_map(slow).collect()
+    };
+    let recall = held.called();
+    held.sim.sleep(SECOND * 3);
+    let told = reports(&mut held.sim);
+    let [slow] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(slow.client, held.holder.id.0);
+    assert_eq!((slow.session, slow.conn), (None, Some(held.back)));
+    assert_eq!((slow.op, slow.attempts), (CbOp::Recall, 1));
+    held.sim.send(recall.conn, recall.alone(Status::OK));
+    held.sim.settle();
+    let told = reports(&mut held.sim);
+    let ends: Vec<_> = told.iter().filter_map(|slow| slow.ended).collect();
+    assert_eq!(ends, [SlowCallbackEnd::Answered]);
 }
 
 #[track_caller]

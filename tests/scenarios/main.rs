@@ -43,6 +43,7 @@ mod sequence;
 mod settings;
 mod shares;
 mod slots;
+mod slow;
 mod snapshot;
 mod staged;
 mod start;

@@ -11,6 +11,7 @@ pub(crate) mod encode;
 pub(crate) mod flight;
 pub(crate) mod path;
 pub(crate) mod slot;
+pub(crate) mod slowness;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -24,6 +25,7 @@ pub(crate) use self::channel::BackChannel;
 pub(crate) use self::decode::HeldAttrs;
 use self::flight::Flights;
 pub(crate) use self::path::{CallbackPath, PathCall};
+pub(crate) use self::slowness::Slowness;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey, SessionKey, kind};
 use crate::slab::Entry;
@@ -157,10 +159,7 @@ pub(crate) struct Call {
     /// Number of transmissions, and how many of these had its present seqid.
     pub(crate) attempts: u32,
     pub(crate) repeats: u32,
-    /// When it was accepted.
-    pub(crate) since: Mono,
-    /// Number of transmissions when it was last reported as slow.
-    pub(crate) reported: Option<u32>,
+    pub(crate) slowness: Slowness,
     /// The time of its next check.
     pub(crate) at: Mono,
     /// The time at which it is given up.

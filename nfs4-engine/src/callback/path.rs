@@ -11,7 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::callback::{CallPurpose, CallbackOp};
+use crate::callback::{CallPurpose, CallbackOp, Slowness};
 use crate::ids::{ConnId, DialId};
 use crate::keys::{ClientKey, PathCallKey, kind};
 use crate::slab::Entry;
@@ -57,10 +57,7 @@ pub(crate) struct PathCall {
     pub(crate) purpose: CallPurpose,
     /// Number of transmissions.
     pub(crate) attempts: u32,
-    /// When it was accepted.
-    pub(crate) since: Mono,
-    /// Number of transmissions when it was last reported as slow.
-    pub(crate) reported: Option<u32>,
+    pub(crate) slowness: Slowness,
     pub(crate) phase: PathPhase,
     /// The time at which it is given up.
     pub(crate) until: Mono,

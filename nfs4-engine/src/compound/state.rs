@@ -19,6 +19,7 @@ use crate::keys::{ClientKey, RequestKey, kind};
 use crate::session::slot::SequenceValues;
 use crate::slab::Entry;
 use crate::slow::WaitsFor;
+use crate::slow_log::Reported;
 use crate::time::Mono;
 use crate::traffic::Moved;
 
@@ -74,8 +75,8 @@ pub(crate) struct Compound {
     pub(crate) waits_for: WaitsFor,
     pub(crate) parked_at: Mono,
     pub(crate) longest: Wait,
-    /// It was reported as slow.
-    pub(crate) reported: bool,
+    /// Whether it was reported as slow.
+    pub(crate) reported: Reported,
     /// The draining of its connection in which it is counted; 0 for none.
     pub(crate) awaited: u32,
     /// The reply is to be kept for replay.
@@ -141,7 +142,7 @@ impl Compound {
             waits_for: WaitsFor::Others,
             parked_at: Mono::ZERO,
             longest: Wait::NONE,
-            reported: false,
+            reported: Reported::No,
             awaited: 0,
             keep: false,
             max_reply: usize::MAX,

@@ -1,7 +1,6 @@
 //! Callbacks that take long are reported.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::opnum::CbOp;
 
@@ -12,7 +11,7 @@ use crate::event::Event;
 use crate::ids::ConnId;
 use crate::keys::{CallKey, ClientKey, PartyKey, PathCallKey, SessionKey};
 use crate::slow::{SlowCallback, SlowCallbackEnd};
-use crate::slow_log::Slow;
+use crate::slow_log::{Reported, Slow, Waiting};
 use crate::time::Mono;
 use crate::timer::Due;
 
@@ -26,62 +25,36 @@ impl Core {
         }
     }
 
-    /// Reports callbacks of sessions that take long and were not reported since they were sent last.
-    /// Looks at most at `most` of them.
-    pub(crate) fn report_slow_calls(&mut self, most: usize, out: &mut Outbox) {
-        let now = out.now.mono;
-        let (Some(from), threshold) = (self.slow.search.from[1], self.slow.threshold) else {
-            return;
-        };
-        let (mut seen, mut slow) = (0, Vec::new());
-        for (key, call) in self.callbacks.calls.places_from(from).take(most) {
-            seen += 1;
-            let Some(call) = call else { continue };
-            let at = call.since.after(threshold);
-            if at > now {
-                self.slow.search.earliest = self.slow.search.earliest.min(at);
-            } else if call
-                .reported
-                .is_none_or(|attempts| call.attempts > attempts)
-            {
-                slow.push(key);
-            }
-        }
-        self.slow.search.from[1] = rest(from, seen, most);
-        for key in slow {
+    /// Reports callbacks of sessions that take long and were not reported since they were sent last. Walks
+    /// over a few.
+    pub(crate) fn report_slow_calls(&mut self, out: &mut Outbox) {
+        let (slow, calls) = (&mut self.slow, &self.callbacks.calls);
+        let since = |call: &Call| call.slowness.since(call.attempts);
+        let (now, threshold) = (out.now.mono, slow.threshold);
+        let found = slow
+            .search
+            .walk(Waiting::Calls, calls, threshold, now, since);
+        for key in found {
             self.report_slow_call(key, out);
         }
     }
 
     /// The same for callbacks of minor version 0.
-    pub(crate) fn report_slow_path_calls(&mut self, most: usize, out: &mut Outbox) {
-        let now = out.now.mono;
-        let (Some(from), threshold) = (self.slow.search.from[2], self.slow.threshold) else {
-            return;
-        };
-        let (mut seen, mut slow) = (0, Vec::new());
-        for (key, call) in self.callbacks.path_calls.places_from(from).take(most) {
-            seen += 1;
-            let Some(call) = call else { continue };
-            let at = call.since.after(threshold);
-            if at > now {
-                self.slow.search.earliest = self.slow.search.earliest.min(at);
-            } else if call
-                .reported
-                .is_none_or(|attempts| call.attempts > attempts)
-            {
-                slow.push(key);
-            }
-        }
-        self.slow.search.from[2] = rest(from, seen, most);
-        for key in slow {
+    pub(crate) fn report_slow_path_calls(&mut self, out: &mut Outbox) {
+        let (slow, calls) = (&mut self.slow, &self.callbacks.path_calls);
+        let since = |call: &PathCall| call.slowness.since(call.attempts);
+        let (now, threshold) = (out.now.mono, slow.threshold);
+        let found = slow
+            .search
+            .walk(Waiting::PathCalls, calls, threshold, now, since);
+        for key in found {
             self.report_slow_path_call(key, out);
         }
     }
 
     /// A callback has ended; if it was reported as slow, so is its end.
     pub(crate) fn slow_call_ended(&mut self, call: &Call, end: CallbackEnd, out: &mut Outbox) {
-        if call.reported.is_some() {
+        if call.slowness.was_reported() {
             let of = Of::call(call, None);
             self.tell_slow_callback(of, Some(end), out);
         }
@@ -94,7 +67,7 @@ impl Core {
         end: CallbackEnd,
         out: &mut Outbox,
     ) {
-        if call.reported.is_some() {
+        if call.slowness.was_reported() {
             let conn = self.path(call.client).and_then(|path| path.conn());
             self.tell_slow_callback(Of::path_call(call, conn), Some(end), out);
         }
@@ -106,13 +79,13 @@ impl Core {
         };
         let of = Of::call(call, self.carrier_of(call));
         let host = self.host_of_client(of.client);
-        if !self.slow.admits(Slow::Callback, host, out.now.mono) {
-            return;
-        }
+        let reported = self.slow.admits(Slow::Callback, host, out.now.mono);
         if let Some(call) = self.callbacks.calls.get_mut(key) {
-            call.reported = Some(call.attempts);
+            call.slowness.note(call.attempts, reported);
         }
-        self.tell_slow_callback(of, None, out);
+        if reported == Reported::Yes {
+            self.tell_slow_callback(of, None, out);
+        }
     }
 
     fn report_slow_path_call(&mut self, key: PathCallKey, out: &mut Outbox) {
@@ -122,13 +95,13 @@ impl Core {
         let conn = self.path(call.client).and_then(|path| path.conn());
         let of = Of::path_call(call, conn);
         let host = self.host_of_client(of.client);
-        if !self.slow.admits(Slow::Callback, host, out.now.mono) {
-            return;
-        }
+        let reported = self.slow.admits(Slow::Callback, host, out.now.mono);
         if let Some(call) = self.callbacks.path_calls.get_mut(key) {
-            call.reported = Some(call.attempts);
+            call.slowness.note(call.attempts, reported);
         }
-        self.tell_slow_callback(of, None, out);
+        if reported == Reported::Yes {
+            self.tell_slow_callback(of, None, out);
+        }
     }
 
     fn tell_slow_callback(&mut self, of: Of, end: Option<CallbackEnd>, out: &mut Outbox) {
@@ -178,7 +151,7 @@ impl Of {
             conn,
             op: call.op.op(),
             attempts: call.attempts,
-            since: call.since,
+            since: call.slowness.accepted(),
         }
     }
 
@@ -189,15 +162,9 @@ impl Of {
             conn,
             op: call.op.op(),
             attempts: call.attempts,
-            since: call.since,
+            since: call.slowness.accepted(),
         }
     }
-}
-
-/// Where a search continues that has seen so many places of a table.
-pub(crate) fn rest(from: u32, seen: usize, most: usize) -> Option<u32> {
-    let seen = u32::try_from(seen).ok().filter(|_| seen == most)?;
-    from.checked_add(seen)
 }
 
 fn ended_as(end: CallbackEnd) -> SlowCallbackEnd {

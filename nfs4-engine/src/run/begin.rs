@@ -19,6 +19,7 @@ use crate::input::Call;
 use crate::ops::sequence::{self, SequenceOutcome};
 use crate::ops::{errors, table};
 use crate::run::v40;
+use crate::slow_log::Reported;
 use crate::time::Now;
 use crate::traffic::Moved;
 
@@ -173,7 +174,7 @@ impl Compound {
         (*max_reply, *max_kept, *cache_room) = (usize::MAX, usize::MAX, usize::MAX);
         *fetched = None;
         *acting_as = None;
-        (*longest, *reported) = (Wait::NONE, false);
+        (*longest, *reported) = (Wait::NONE, Reported::No);
         debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
         *guard = Guard::None;
         call.body

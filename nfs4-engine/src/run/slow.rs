@@ -1,18 +1,17 @@
 //! The search for what takes long, and the report of requests that do.
 
+use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use crate::action::Outbox;
 use crate::compound::Compound;
 use crate::compound::wait::Wait;
 use crate::core::Core;
-use crate::core::slow::rest;
 use crate::event::Event;
 use crate::keys::{ClientKey, CompoundKey};
 use crate::run::Runner;
 use crate::slow::SlowRequest;
-use crate::slow_log::{PAUSE, Search, Slow};
+use crate::slow_log::{PAUSE, Reported, Search, Slow, Waiting};
 use crate::time::Mono;
 use crate::timer::Due;
 
@@ -21,8 +20,8 @@ impl Runner {
     pub(crate) fn on_slow_timer(&mut self, out: &mut Outbox) {
         let now = out.now.mono;
         self.report_slow_requests(out);
-        self.core.report_slow_calls(LOOKED_AT, out);
-        self.core.report_slow_path_calls(LOOKED_AT, out);
+        self.core.report_slow_calls(out);
+        self.core.report_slow_path_calls(out);
         if let Some(event) = self.core.slow.summary(now) {
             out.event(event);
         }
@@ -43,23 +42,12 @@ impl Runner {
     }
 
     fn report_slow_requests(&mut self, out: &mut Outbox) {
-        let now = out.now.mono;
-        let slow = &mut self.core.slow;
-        let Some(from) = slow.search.from[0] else {
-            return;
-        };
-        let (mut seen, mut found) = (0, Vec::new());
-        for (key, run) in self.parked.places_from(from).take(LOOKED_AT) {
-            seen += 1;
-            let Some(run) = run else { continue };
-            let at = run.arrived.after(slow.threshold);
-            if at > now {
-                slow.search.earliest = slow.search.earliest.min(at);
-            } else if !run.reported {
-                found.push(key);
-            }
-        }
-        slow.search.from[0] = rest(from, seen, LOOKED_AT);
+        let (now, slow) = (out.now.mono, &mut self.core.slow);
+        let (parked, threshold) = (&self.parked, slow.threshold);
+        let since = |run: &Box<Compound>| (run.reported == Reported::No).then_some(run.arrived);
+        let found = slow
+            .search
+            .walk(Waiting::Compounds, parked, threshold, now, since);
         for key in found {
             self.report_waiting(key, now, out);
         }
@@ -70,8 +58,8 @@ impl Runner {
             return;
         };
         let host = self.core.peer_of(run).map(|peer| peer.host);
-        if self.core.slow.admits(Slow::Request, host, now) {
-            run.reported = true;
+        run.reported = self.core.slow.admits(Slow::Request, host, now);
+        if run.reported == Reported::Yes {
             let wait = run.waits(now);
             self.core.tell_slow_request(run, wait, false, out);
         }
@@ -90,9 +78,15 @@ impl Core {
 
     #[cold]
     fn report_answered(&mut self, run: &Compound, out: &mut Outbox) {
-        let host = self.peer_of(run).map(|peer| peer.host);
-        // What was reported as waiting is not left without its end.
-        if run.reported || self.slow.admits(Slow::Request, host, out.now.mono) {
+        let reported = match run.reported {
+            Reported::No => {
+                let host = self.peer_of(run).map(|peer| peer.host);
+                self.slow.admits(Slow::Request, host, out.now.mono)
+            }
+            // What was reported as waiting is not left without its end.
+            Reported::Yes | Reported::Counted => run.reported,
+        };
+        if reported == Reported::Yes {
             self.tell_slow_request(run, run.longest, true, out);
         }
     }
@@ -119,6 +113,3 @@ fn client_of(run: &Compound) -> Option<ClientKey> {
     let sequenced = run.sequenced.as_ref();
     sequenced.map(|scope| scope.client).or(run.leased_by)
 }
-
-/// Maximum number of places of a table that one step of a search looks at.
-const LOOKED_AT: usize = 64;

@@ -10,12 +10,13 @@ mod lost;
 mod many;
 mod referring;
 mod sent;
+mod slow;
 
 use std::time::Duration;
 
 use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
 use nfs4_engine::snapshot::{BackChannelState, Cursor};
-use nfs4_engine::{Admin, BackChannelLost, ConnId, Direction, Event, TimerReason};
+use nfs4_engine::{Admin, BackChannelLost, Config, ConnId, Direction, Event, TimerReason};
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args::{self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
@@ -23,6 +24,7 @@ use nfs4_proto::nfs4::consts::{
     CREATE_SESSION4_FLAG_CONN_BACK_CHAN, OPEN4_RESULT_MAY_NOTIFY_LOCK,
     SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
 };
+use nfs4_proto::nfs4::opnum::CbOp;
 use nfs4_proto::nfs4::{Op, SessionId, Status};
 use nfs4_proto::rpc::{AuthFlavor, AuthStat, AuthSys, Fault};
 use nfs4_proto::xdr::List;
@@ -40,9 +42,18 @@ const DOWN: u32 = SEQ4_STATUS_CB_PATH_DOWN | SEQ4_STATUS_CB_PATH_DOWN_SESSION;
 /// A server with little memory for replies, and a client with the file "f" of [`LARGE`] bytes and a
 /// session of 64 slots, whose arguments `with` may change.
 fn tight_with(with: impl FnOnce(&mut args::CreateSession<'_>)) -> (Sim, Client) {
+    tight_in(|_| {}, with)
+}
+
+/// The same on a server with further settings.
+fn tight_in(
+    settings: impl FnOnce(&mut Config),
+    with: impl FnOnce(&mut args::CreateSession<'_>),
+) -> (Sim, Client) {
     let config = Sim::config().with(|config| {
         // One peer has a third of it.
         config.max_reply_cache = 3 * 16 * u64::from(LARGE);
+        settings(config);
     });
     let mut sim = Sim::with(config);
     let mut client = Client::mounted_with(&mut sim, "a", |args| {

@@ -14,7 +14,8 @@ use crate::callback::decode::{self, HeldAttrs};
 use crate::callback::flight::{Flight, Path, xid_of};
 use crate::callback::path::{PathCall, PathConnection, PathPhase};
 use crate::callback::{
-    CallPurpose, CallbackEnd, CallbackFailed, CallbackOp, CallbackRefused, channel, encode,
+    CallPurpose, CallbackEnd, CallbackFailed, CallbackOp, CallbackRefused, Slowness, channel,
+    encode,
 };
 use crate::core::Core;
 use crate::ids::ConnId;
@@ -49,8 +50,7 @@ impl Core {
             op,
             purpose,
             attempts: 0,
-            since: now.mono,
-            reported: None,
+            slowness: Slowness::since_accepted(now.mono),
             phase: PathPhase::Queued {
                 not_before: now.mono,
             },

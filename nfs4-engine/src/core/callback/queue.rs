@@ -10,6 +10,7 @@ use crate::callback::channel::QUEUE;
 use crate::callback::encode::{self, Frame};
 use crate::callback::{
     BackChannel, Call, CallPhase, CallPurpose, CallbackOp, CallbackPath, CallbackRefused, Promise,
+    Slowness,
 };
 use crate::core::Core;
 use crate::keys::{CallKey, ClientKey, SessionKey};
@@ -45,8 +46,7 @@ impl Core {
             phase: CallPhase::Queued,
             attempts: 0,
             repeats: 0,
-            since: out.now.mono,
-            reported: None,
+            slowness: Slowness::since_accepted(out.now.mono),
             at: until,
             until,
             body: Box::default(),
