@@ -1,12 +1,16 @@
 //! The command line.
 
+mod log;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, ValueEnum};
+use clap::{CommandFactory, Parser};
 
+use self::log::LogFlags;
 use crate::config::{CallbackDial, Driver, Settings};
+use crate::log::Format;
 use crate::reach::Reach;
 use crate::size::{Size, SizeFault};
 
@@ -62,10 +66,6 @@ pub(crate) struct Cli {
     )]
     stop_time: u64,
 
-    /// The lowest level that is logged to standard error
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log: Level,
-
     /// Maximum size of the file system, as in 512M or 2G
     #[arg(
         long,
@@ -109,6 +109,9 @@ pub(crate) struct Cli {
     /// trunkdiscovery and max_connect=N.
     #[arg(long = "server-address", value_name = "ADDR[:PORT]", value_parser = reach)]
     server_addresses: Vec<Reach>,
+
+    #[command(flatten)]
+    log: LogFlags,
 }
 
 impl Cli {
@@ -166,27 +169,13 @@ impl Cli {
             metrics: self.metrics,
             record: self.record.clone(),
             server_addresses: self.server_addresses.clone(),
+            slow_request: self.log.slow_request(),
         }
     }
 
-    pub(crate) fn log(&self) -> tracing::Level {
-        match self.log {
-            Level::Error => tracing::Level::ERROR,
-            Level::Warn => tracing::Level::WARN,
-            Level::Info => tracing::Level::INFO,
-            Level::Debug => tracing::Level::DEBUG,
-            Level::Trace => tracing::Level::TRACE,
-        }
+    pub(crate) fn log(&self) -> (tracing::Level, Format) {
+        (self.log.level(), self.log.format())
     }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Level {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -285,6 +274,8 @@ mod tests {
             "--grace-time=7",
             "--stop-time=8",
             "--log=trace",
+            "--log-format=json",
+            "--slow-request-ms=250",
             "--memory=2M",
             "--callback-dial=none",
             "--driver=threads",
@@ -311,9 +302,10 @@ mod tests {
                     Reach::Ip("192.0.2.7".parse().unwrap(), None),
                     Reach::Name("files.example".to_owned()),
                 ],
+                slow_request: Duration::from_millis(250),
             }
         );
-        assert_eq!(cli.log(), tracing::Level::TRACE);
+        assert_eq!(cli.log(), (tracing::Level::TRACE, Format::Json));
     }
 
     #[test]
@@ -329,6 +321,10 @@ mod tests {
                 "--log=loud",
                 "possible values: error, warn, info, debug, trace",
             ),
+            ("--log-format=xml", "possible values: text, json"),
+            ("--slow-request-ms=1s", "from 0 to 3600000"),
+            ("--slow-request-ms=-1", "from 0 to 3600000"),
+            ("--slow-request-ms=3600001", "from 0 to 3600000"),
             (
                 "--driver=uring",
                 "possible values: tokio, threads, async-std",

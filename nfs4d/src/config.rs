@@ -39,6 +39,8 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// Where clients reach the server, as it reports it; empty for nowhere.
     pub server_addresses: Vec<Reach>,
+    /// Time after which a request or a callback is logged as slow; zero for never.
+    pub slow_request: Duration,
 }
 
 /// Addresses to connect to when a client of NFSv4.0 wants to be called back.
@@ -65,6 +67,17 @@ pub enum Driver {
     AsyncStd,
 }
 
+impl Driver {
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Driver::Tokio => "tokio",
+            Driver::Threads => "threads",
+            Driver::AsyncStd => "async-std",
+        }
+    }
+}
+
 /// The default is loopback, and a port that needs no root. There is no grace period: the files do
 /// not outlive the server, so no client has anything to reclaim.
 impl Default for Settings {
@@ -81,6 +94,7 @@ impl Default for Settings {
             metrics: None,
             record: None,
             server_addresses: Vec::new(),
+            slow_request: Duration::from_secs(1),
         }
     }
 }
@@ -95,6 +109,7 @@ impl Settings {
             config.drain_deadline = config.drain_deadline.max(self.stop);
             config.lease = self.lease;
             config.grace = self.grace;
+            config.slow_request = self.slow_request;
             config.server_addresses = addresses.map(|at| at.of_server_at(port)).collect();
         })
     }
@@ -155,10 +170,13 @@ mod tests {
             memory: Size(3 << 20),
             listen: "127.0.0.1:4000".parse().unwrap(),
             server_addresses: vec!["192.0.2.7".parse().unwrap()],
+            slow_request: Duration::from_millis(70),
             ..Settings::default()
         };
         assert_eq!(settings.engine().lease, Duration::from_secs(20));
         assert_eq!(settings.engine().grace, Duration::from_secs(7));
+        let slow = settings.engine().slow_request;
+        assert_eq!(slow, Duration::from_millis(70));
         let address = ServerAddress::Ip("192.0.2.7".parse().unwrap(), 4000);
         assert_eq!(settings.engine().server_addresses, [address]);
         assert_eq!(settings.limits().stop_timeout, Duration::from_secs(8));

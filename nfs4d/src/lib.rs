@@ -17,6 +17,7 @@ mod reach;
 mod server;
 mod signals;
 mod size;
+mod started;
 mod system;
 
 use std::io::Write as _;
@@ -31,7 +32,8 @@ pub use size::{Size, SizeFault};
 /// Reads the command line and serves until Ctrl-C or SIGTERM; returns the exit code.
 pub fn main() -> ExitCode {
     let cli = cli::Cli::read();
-    let log = match log::Log::start(cli.log()) {
+    let (level, format) = cli.log();
+    let log = match log::Log::start(level, format) {
         Ok(log) => log,
         Err(why) => {
             // Standard output may have no reader.
@@ -41,7 +43,7 @@ pub fn main() -> ExitCode {
     };
     let ended = server::run(&cli.settings(), log.counters());
     if let Err(fault) = &ended {
-        log.say(&format!("nfs4d: {fault}"));
+        log.end(fault);
     }
     log.flush();
     match ended {

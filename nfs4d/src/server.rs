@@ -1,5 +1,6 @@
 //! From settings to a running server, and to its end.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use nfs4_driver::task::ServeError;
 use nfs4_driver::{Clock as _, Identity, Node, Recording, SystemClock};
@@ -23,11 +25,13 @@ use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::http::{self, App, Exported};
 use crate::signals::Signals;
-use crate::{banner, descriptors, memory, system};
+use crate::{banner, descriptors, memory, started, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
 pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), Fault> {
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, process = std::process::id(), "nfs4d starts");
     let descriptors = match system::raise_descriptors() {
         Ok(descriptors) => Some(descriptors),
         Err(why) => {
@@ -43,8 +47,10 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::catch()?;
+        let asked = Cell::new(None);
         let stop = async {
             let signal = signals.next().await;
+            asked.set(Some((signal, Instant::now())));
             tracing::info!(signal, "stopping; a second signal ends the process at once");
         };
         let process = Process {
@@ -52,7 +58,10 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
             counters,
         };
         serve_in(Some(process), settings, stop).await?;
-        tracing::info!("stopped");
+        if let Some((signal, since)) = asked.get() {
+            let took_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(signal, took_ms, "stopped");
+        }
         Ok(())
     })
 }
@@ -100,14 +109,21 @@ async fn serve_in(
         listen,
         ..settings.clone()
     };
-    let engine = Engine::new(boot, bound.engine(), exports, now)?;
+    let config = bound.engine();
+    let engine = Engine::new(boot, config.clone(), exports, now)?;
     let usual = settings.limits();
     let mut limits = usual.clone();
     if let Some(number) = process.as_ref().and_then(|process| process.descriptors) {
         limits = descriptors::fit(limits, number);
         if limits != usual {
             let connections = limits.max_connections;
-            tracing::warn!(connections, "the system allows few file descriptors");
+            let usual = usual.max_connections;
+            tracing::warn!(
+                descriptors = number,
+                connections,
+                usual,
+                "the system allows few file descriptors: fewer connections are accepted"
+            );
         }
     }
     let node = match &settings.record {
@@ -141,6 +157,10 @@ async fn serve_in(
         None => None,
     };
     let shown_at = listener.as_ref().map(http::Listener::address);
+    started::serves(settings, &config, &addresses);
+    if let Some(address) = shown_at {
+        started::interface("metrics", &address);
+    }
     banner::show(banner::banner(settings, &addresses, shown_at));
     let served = async {
         match settings.driver {

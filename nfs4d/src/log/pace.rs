@@ -64,11 +64,14 @@ impl Pace {
             }
         }
         for (level, lines, like) in &told {
-            let what = "log lines were left out, too many of a kind";
             match *level {
-                Level::ERROR => tracing::error!(lines, like, "{what}"),
-                Level::WARN => tracing::warn!(lines, like, "{what}"),
-                _ => tracing::info!(lines, like, "{what}"),
+                Level::ERROR => {
+                    tracing::error!(lines, like, "log lines were left out, too many of a kind");
+                }
+                Level::WARN => {
+                    tracing::warn!(lines, like, "log lines were left out, too many of a kind");
+                }
+                _ => tracing::info!(lines, like, "log lines were left out, too many of a kind"),
             }
         }
         !told.is_empty()

@@ -232,6 +232,8 @@ fn help_names_every_flag_and_its_default() {
         "--grace-time <SECONDS>",
         "--stop-time <SECONDS>",
         "--log <LEVEL>",
+        "--log-format <FORMAT>",
+        "--slow-request-ms <MILLISECONDS>",
         "--memory <SIZE>",
         "--callback-dial <ADDRESSES>",
         "--driver <DRIVER>",
@@ -306,8 +308,8 @@ fn the_log_level_decides_what_is_logged() {
     };
     assert_eq!(log("error"), "");
     assert!(
-        log("info").contains("stopped"),
-        "stopping is worth a line at info"
+        log("info").contains("listening for NFS clients"),
+        "what is served is worth a line at info"
     );
 }
 
