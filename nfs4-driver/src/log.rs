@@ -18,9 +18,9 @@ use nfs4_engine::proto::nfs4::SessionId;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
 use nfs4_engine::proto::rpc::{Mark, MessageType, peek_message_type};
-use nfs4_engine::{Admin, ConnId, DialError, Event, RequestId};
+use nfs4_engine::{Admin, ConnId, DialError, Event};
 #[cfg(feature = "tracing")]
-use nfs4_engine::{SlowCallback, SlowRequest, WaitsFor};
+use nfs4_engine::{RequestId, SlowCallback, SlowRequest, WaitsFor};
 
 #[cfg(feature = "tracing")]
 use tracing::field::DisplayValue;
@@ -70,7 +70,9 @@ pub(crate) fn closed(conn: ConnId, peer: &str, why: &Closing) {
     }
 }
 
-pub(crate) fn call_refused(request: RequestId, peer: &str, fault: Fault) {
+pub(crate) fn call_refused(conn: ConnId, xid: u32, peer: &str, fault: Fault) {
+    #[cfg(feature = "tracing")]
+    let request = RequestId { conn, xid };
     #[cfg(feature = "tracing")]
     tracing::debug!(%request, peer, %fault, "call refused");
 }

@@ -6,6 +6,7 @@
 
 mod graph;
 mod imports;
+mod logs;
 mod patches;
 mod repository;
 mod source;
@@ -124,6 +125,27 @@ fn comments_name_their_subject() {
         "{} words stand for a party without a name:\n  {shown}",
         found.len()
     );
+}
+
+#[test]
+fn every_line_that_an_operator_must_know_is_explained() {
+    const LOGGING: [&str; 5] = [
+        "nfs4d/src/",
+        "nfs4-driver/src/",
+        "transport-memory/src/",
+        "transport-std/src/",
+        "transport-tokio/src/",
+    ];
+    let repository = Repository::open();
+    let mut logged = std::collections::BTreeMap::new();
+    for file in repository.all_sources() {
+        if LOGGING.iter().any(|folder| file.path.starts_with(folder)) {
+            logs::logged(&file.path, &file.text, &mut logged);
+        }
+    }
+    assert!(logged.len() > 20, "found {} lines", logged.len());
+    let page = repository.text(logs::PAGE).unwrap_or_default();
+    assert_clean(&logs::differences(&logged, &logs::explained(&page)));
 }
 
 #[test]

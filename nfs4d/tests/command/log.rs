@@ -1,11 +1,16 @@
 //! The log: its destination, and floods of lines.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use nfs4_engine::proto::client::{CallCredential, CompoundBuilder};
+use nfs4_engine::proto::nfs4::attr::num;
+use nfs4_engine::proto::nfs4::{Bitmap, Status, args};
 use nfs4_tests::live::{Client, Memory};
+use serde_json::Value;
 
 use crate::daemon::{DRIVERS, Server};
 use crate::metrics::{get, value};
@@ -78,6 +83,139 @@ fn lost_lines_are_reported_when_the_log_is_read_again() {
         .lines()
         .find(|line| line.contains("log lines could not be written in time"));
     assert!(told.is_some_and(|line| line.contains("WARN") && line.contains("lines=")));
+}
+
+#[test]
+fn a_json_log_has_one_object_a_line_and_joins_what_one_request_causes() {
+    for driver in DRIVERS {
+        let arguments = ["--driver", driver, "--log", "trace", "--log-format", "json"];
+        let mut server = Server::start(&arguments);
+        turnover(&server, "a \u{1b}\n\"client\"");
+        let mut stream = crate::connect(server.address);
+        for xid in XIDS {
+            let call = CompoundBuilder::call(xid, &CallCredential::None, b"", 1);
+            crate::exchange(&mut stream, &{ call }.putrootfh().finish());
+        }
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(0), "{driver}");
+        let log = server.log();
+        let lines: Vec<Value> = log
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an object"))
+            .collect();
+        for line in &lines {
+            assert!(
+                line["time"]
+                    .as_str()
+                    .is_some_and(|time| time.ends_with('Z'))
+            );
+            for key in ["level", "target", "message"] {
+                assert!(line[key].is_string(), "{key} in {line}");
+            }
+            assert!(line["fields"].is_object(), "{line}");
+        }
+        let told = |text: &str| {
+            let found = lines.iter().find(|line| line["message"] == text);
+            found.unwrap_or_else(|| panic!("{text} is not in: {log}"))
+        };
+        assert!(told("serving the protocol")["fields"]["lease_s"].is_u64());
+        assert!(told("stopped")["fields"]["took_ms"].is_u64());
+        assert_eq!(told("stopped")["fields"]["signal"], "SIGTERM");
+        // A call and its reply have the same name, and no other request has it.
+        let with = |way: &str| -> BTreeSet<&str> {
+            let is = |line: &&Value| {
+                let text = line["message"].as_str();
+                text.is_some_and(|text| text.starts_with(way))
+            };
+            let found = lines.iter().filter(is);
+            found
+                .filter_map(|line| line["fields"]["request"].as_str())
+                .collect()
+        };
+        let (calls, replies) = (with("<- "), with("-> "));
+        assert_eq!(calls, replies, "{driver}");
+        for xid in XIDS {
+            let suffix = format!(".{xid:08x}");
+            let named = calls.iter().filter(|name| name.ends_with(&suffix));
+            assert_eq!(named.count(), 1, "{suffix} in {calls:?} on {driver}");
+        }
+    }
+}
+
+#[test]
+fn a_failure_to_start_is_an_object_too() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let output = crate::daemon::run(&["--listen", &address, "--log-format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last = text.lines().last().expect("a line");
+    let last: Value = serde_json::from_str(last).expect("an object");
+    assert_eq!(last["message"], "the server has ended");
+    let why = last["fields"]["why"].as_str().expect("a reason");
+    assert!(why.contains(&address), "{why}");
+}
+
+#[test]
+fn a_request_and_a_callback_that_wait_for_a_silent_client_are_named() {
+    for driver in DRIVERS {
+        let arguments = ["--driver", driver, "--slow-request-ms", "50"];
+        let mut server = Server::start(&arguments);
+        let mut holder = Client::connect(server.address);
+        holder.reachable = true;
+        holder.mount("holder", 1);
+        let opened = holder.try_open("f").expect("an open");
+        assert!(opened.delegation.is_some(), "{driver}");
+        let mut other = Client::connect(server.address);
+        other.mount("other", 1);
+        // The holder does not say what it knows of the file, and is waited for 200 ms.
+        let object = &holder.file[..];
+        let attr_request = Bitmap::of(&[num::CHANGE, num::SIZE]);
+        other.reply_to(|c| {
+            c.putfh(args::PutFh { object })
+                .getattr(args::GetAttr { attr_request })
+        });
+        // Nor does it return the delegation.
+        let refused = other.try_open("f").map(|opened| opened.stateid);
+        assert_eq!(refused, Err(Status::DELAY), "{driver}");
+        std::thread::sleep(Duration::from_millis(300));
+        server.signal("TERM");
+        assert_eq!(server.exit_code(), Some(0), "{driver}");
+        let log = server.log();
+        let line = |text: &str, part: &str| {
+            let has = |line: &&str| line.contains(text) && line.contains(part);
+            let found = log.lines().find(has);
+            found.unwrap_or_else(|| panic!("{text} with {part} is not in: {log}"))
+        };
+        let slow = line(" a request is slow ", "operation=\"GETATTR\"");
+        assert!(
+            slow.contains("WARN") && slow.contains("holder of a delegation"),
+            "{slow}"
+        );
+        assert!(slow.contains("peer=\"127.0.0.1:"), "{slow}");
+        let client = format!("client={:016x}", other.id.0);
+        assert!(slow.contains(&client), "{slow}");
+        let request = slow.split(' ').find(|part| part.starts_with("request="));
+        let answered = line(" a slow request is answered ", request.expect("its name"));
+        assert!(
+            answered.contains("INFO") && answered.contains("took_ms="),
+            "{answered}"
+        );
+        let client = format!("client={:016x}", holder.id.0);
+        let stuck = |operation: &str| {
+            let operation = format!("operation=\"{operation}\"");
+            line(" a callback has no answer ", &operation)
+        };
+        let probe = stuck("CB_GETATTR");
+        for part in [&client, "WARN", "session=", "conn=", "attempts=1"] {
+            assert!(probe.contains(part), "{part}: {probe}");
+        }
+        // It waits for the one slot that the other has.
+        let recall = stuck("CB_RECALL");
+        for part in [&client, "WARN", "session=", "attempts=0"] {
+            assert!(recall.contains(part), "{part}: {recall}");
+        }
+    }
 }
 
 #[test]
@@ -219,6 +357,7 @@ fn fill(pipe: &mut std::io::PipeWriter) {
     yes.wait().expect("it is our child");
 }
 
+const XIDS: std::ops::Range<u32> = 0x1234_5600..0x1234_5614;
 const TURNS: u64 = 400;
 const LOST: &str = "nfs4_nfs_log_lines_lost_total";
 const LEFT_OUT: &str = "nfs4_nfs_log_lines_left_out_total";
