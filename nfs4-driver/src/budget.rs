@@ -5,6 +5,9 @@
 //! what it holds already, so the room for the next peer halves each time and never ends.
 //! Connections whose client the engine does not know draw on a smaller pool of their own. When a
 //! connection finds no room, connections that move no bytes are closed to make room.
+//!
+//! Room for a connection that waits is charged to it at once, before the connection is woken: no other
+//! connection takes it meanwhile. What the connection does not use, it gives back.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -50,11 +53,18 @@ pub(crate) struct Account {
     waiting: AtomicU64,
     /// Bytes moved in either direction.
     moved: AtomicU64,
+    /// The connection has waited for room, so that some may be reserved for it.
+    waited: AtomicBool,
 }
 
+#[derive(Default)]
 struct Charge {
     pool: usize,
     held: u64,
+    /// Kept for the connection, which was woken to take it.
+    reserved: u64,
+    /// The connection is gone: nothing is reserved for it any more.
+    closed: bool,
 }
 
 struct Member {
@@ -100,10 +110,11 @@ impl Budget {
             peer: self.peer(Origin::of(peer)),
             charge: Mutex::new(Charge {
                 pool: STRANGERS,
-                held: 0,
+                ..Charge::default()
             }),
             waiting: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            waited: AtomicBool::new(false),
         });
         let member = Member {
             account: Arc::clone(&account),
@@ -122,7 +133,7 @@ impl Budget {
         if self.starves.load(Ordering::Acquire) {
             lock(&self.starving).retain(|one| !Arc::ptr_eq(&one.account, &account));
         }
-        account.hold(0, 0);
+        account.close();
     }
 
     /// Bytes held, by peers that the engine does not know and by peers that it knows.
@@ -138,9 +149,10 @@ impl Budget {
         }
         let mut starving = std::mem::take(&mut *lock(&self.starving));
         self.starves.store(false, Ordering::Release);
+        in_turn(&mut starving);
         let mut slow = self.slow(now);
         starving.retain(|one| {
-            let fed = one.account.has_room(one.need) || one.reclaim_room(&mut slow);
+            let fed = one.account.reserve(one.need) || one.reclaim_room(&mut slow);
             if fed {
                 one.waker.wake_by_ref();
             }
@@ -198,7 +210,7 @@ impl Budget {
         peer
     }
 
-    /// Wakes a few of the waiting connections; the timer wakes the others.
+    /// Gives room to a few of the waiting connections; the timer looks after the others.
     fn freed(&self) {
         if !self.starves.load(Ordering::Acquire) {
             return;
@@ -206,7 +218,7 @@ impl Budget {
         let mut starving = lock(&self.starving);
         for _ in 0..starving.len().min(LOOKS) {
             match starving.pop_front() {
-                Some(one) if one.account.has_room(one.need) => one.waker.wake(),
+                Some(one) if one.account.reserve(one.need) => one.waker.wake(),
                 Some(one) => starving.push_back(one),
                 None => break,
             }
@@ -223,18 +235,66 @@ impl Account {
 
     /// Whether this much more may be held.
     pub(crate) fn has_room(&self, more: u64) -> bool {
-        let pool = self.charge().pool;
-        self.has_room_in(pool, more)
+        let charge = self.charge();
+        self.may_add(&charge, more.saturating_sub(charge.reserved))
     }
 
-    /// Takes this much more, if there is room.
+    /// Takes this much more, first what is reserved, if there is room.
     pub(crate) fn take(&self, more: u64) -> bool {
         let mut charge = self.charge();
-        if !self.has_room_in(charge.pool, more) {
+        let reserved = charge.reserved.min(more);
+        if !self.may_add(&charge, more - reserved) {
             return false;
         }
-        self.change(&mut charge, |held| held + more);
+        self.change(&mut charge, |charge| {
+            charge.reserved -= reserved;
+            charge.held += more;
+        });
         true
+    }
+
+    /// Reserves this much, if there is room; `false` if the connection has to wait for it.
+    fn reserve(&self, need: u64) -> bool {
+        let mut charge = self.charge();
+        let more = need.saturating_sub(charge.reserved);
+        if charge.closed || more == 0 {
+            return true;
+        }
+        let has_room = self.may_add(&charge, more);
+        if has_room {
+            self.change(&mut charge, |charge| charge.reserved += more);
+        }
+        has_room
+    }
+
+    /// Gives back what was reserved and is not needed: the connection does not wait any more.
+    pub(crate) fn forgo(&self) {
+        if !self.waited.load(Ordering::Relaxed) {
+            return;
+        }
+        self.waited.store(false, Ordering::Relaxed);
+        lock(&self.budget.starving).retain(|one| !std::ptr::eq(&*one.account, self));
+        let mut charge = self.charge();
+        if charge.reserved > 0 {
+            self.change(&mut charge, |charge| charge.reserved = 0);
+            drop(charge);
+            self.budget.freed();
+        }
+    }
+
+    /// Gives back everything, for good.
+    fn close(&self) {
+        self.charge().closed = true;
+        self.give_up();
+        self.budget.freed();
+    }
+
+    /// Gives back everything, and no connection is woken for it.
+    fn give_up(&self) {
+        self.waiting.store(0, Ordering::Relaxed);
+        self.change(&mut self.charge(), |charge| {
+            (charge.held, charge.reserved) = (0, 0);
+        });
     }
 
     /// Records what the connection holds, and how much of it the peer can reduce.
@@ -242,7 +302,7 @@ impl Account {
         self.waiting.store(waiting, Ordering::Relaxed);
         let mut charge = self.charge();
         let before = charge.held;
-        self.change(&mut charge, |_| held);
+        self.change(&mut charge, |charge| charge.held = held);
         drop(charge);
         if held < before {
             self.budget.freed();
@@ -259,17 +319,22 @@ impl Account {
     /// Moves what is held to the pool of known clients.
     pub(crate) fn known(&self) {
         let mut charge = self.charge();
-        let held = charge.held;
-        self.change(&mut charge, |_| 0);
+        let (held, reserved) = (charge.held, charge.reserved);
+        self.change(&mut charge, |charge| {
+            (charge.held, charge.reserved) = (0, 0);
+        });
         charge.pool = CLIENTS;
-        self.change(&mut charge, |_| held);
+        self.change(&mut charge, |charge| {
+            (charge.held, charge.reserved) = (held, reserved);
+        });
         drop(charge);
         self.budget.freed();
     }
 
-    /// Waits for this much room; returns `false` if there is some. The first connection that waits
+    /// Waits for this much room, which is reserved when there is some. The first connection that waits
     /// has to wake the timer, which looks for slow connections.
     pub(crate) fn wait_for_room(self: &Arc<Account>, need: u64, waker: &Waker) -> RoomWait {
+        self.waited.store(true, Ordering::Relaxed);
         let mut starving = lock(&self.budget.starving);
         let first = !self.budget.starves.swap(true, Ordering::AcqRel);
         match starving
@@ -287,7 +352,7 @@ impl Account {
             }),
         }
         // Checked after the entry is there, so that no release of memory is missed.
-        if self.has_room(need) {
+        if self.reserve(need) {
             starving.retain(|one| !Arc::ptr_eq(&one.account, self));
             return RoomWait::Room;
         }
@@ -298,24 +363,26 @@ impl Account {
         }
     }
 
-    fn has_room_in(&self, pool: usize, more: u64) -> bool {
+    fn may_add(&self, charge: &Charge, more: u64) -> bool {
+        let pool = charge.pool;
         let Pool { most, held } = &self.budget.pools[pool];
         let peer = self.peer.held[pool].load(Ordering::Relaxed);
         let free = most.saturating_sub(held.load(Ordering::Relaxed));
-        peer.saturating_add(more) <= (free.saturating_add(peer)) / 2
+        more == 0 || peer.saturating_add(more) <= (free.saturating_add(peer)) / 2
     }
 
-    fn change(&self, charge: &mut Charge, change: impl FnOnce(u64) -> u64) {
-        let held = change(charge.held);
+    fn change(&self, charge: &mut Charge, change: impl FnOnce(&mut Charge)) {
+        let before = charge.held + charge.reserved;
+        change(charge);
+        let held = charge.held + charge.reserved;
         let counters = [
             &self.peer.held[charge.pool],
             &self.budget.pools[charge.pool].held,
         ];
         for counter in counters {
             // Additions and subtractions wrap alike: the sum of all accounts stays exact.
-            counter.fetch_add(held.wrapping_sub(charge.held), Ordering::Relaxed);
+            counter.fetch_add(held.wrapping_sub(before), Ordering::Relaxed);
         }
-        charge.held = held;
     }
 
     fn peer_held(&self) -> u64 {
@@ -331,37 +398,54 @@ impl Account {
 /// The outcome of a request for room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RoomWait {
-    /// There is room now.
+    /// There is room now, and it is reserved.
     Room,
-    /// The connection waits; its waker is called when there is room.
+    /// The connection waits; its waker is called when there is room, which is reserved by then.
     Waits,
     /// The connection waits, and no other one waited before.
     First,
 }
 
 impl RoomWaiter {
-    /// Closes slow connections until there is room; returns `false` if too few are slow. A
-    /// connection whose own peer holds much gets room from that peer only.
+    /// Closes slow connections until there is room, which is reserved; returns `false` if too few are
+    /// slow. A connection whose own peer holds much gets room from that peer only.
     fn reclaim_room(&self, slow: &mut Vec<(Arc<Account>, Arc<Mailbox>)>) -> bool {
         let pool = self.account.charge().pool;
         let Pool { most, .. } = &self.account.budget.pools[pool];
         let greedy = self.account.peer.held[pool].load(Ordering::Relaxed) > most / GREEDY;
         let mut kept = Vec::new();
-        while !self.account.has_room(self.need)
-            && let Some((account, mailbox)) = slow.pop()
-        {
+        let mut fed = false;
+        while !fed && let Some((account, mailbox)) = slow.pop() {
             let own = Arc::ptr_eq(&account.peer, &self.account.peer);
             if account.charge().pool == pool && (own || !greedy) {
-                account.hold(0, 0);
+                // What is not enough for this one is for the next in turn.
+                account.give_up();
                 mailbox.evict(Evicted::Memory);
+                fed = self.account.reserve(self.need);
             } else {
                 kept.push((account, mailbox));
             }
         }
         kept.reverse();
         slow.append(&mut kept);
-        self.account.has_room(self.need)
+        fed
     }
+}
+
+/// Sorts those that wait: first what leaves its peer with least, so that a new peer does not stand behind
+/// all connections of peers that fill the pool. Of equals the first comes first.
+fn in_turn(starving: &mut VecDeque<RoomWaiter>) {
+    let mut peers: HashMap<*const Peer, u64> = HashMap::new();
+    let turn = |one: RoomWaiter| {
+        let peer = peers.entry(Arc::as_ptr(&one.account.peer));
+        let held = peer.or_insert_with(|| one.account.peer_held());
+        let before = *held;
+        *held = held.saturating_add(one.need);
+        (before, one)
+    };
+    let mut turns: Vec<(u64, RoomWaiter)> = starving.drain(..).map(turn).collect();
+    turns.sort_by_key(|(held, _)| *held);
+    starving.extend(turns.into_iter().map(|(_, one)| one));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -386,3 +470,6 @@ const PERIOD: Duration = Duration::from_millis(250);
 const GREEDY: u64 = 8;
 /// Maximum number of addresses without a connection that are remembered.
 const PEERS_SWEPT: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::driver::CompletionSink;
 use nfs4_engine::proto::rpc::{MessageType, RecordLimits};
-use nfs4_engine::{Admin, ConnId, Input, RequestId};
+use nfs4_engine::{Admin, ConnId, Input};
 
 use crate::admission::Admission;
 use crate::backlog::Backlog;
@@ -188,6 +188,7 @@ impl Connection {
         if let Some(need) = self.lacks() {
             return Ok(self.wait_for_room(need, waker));
         }
+        self.account.forgo();
         let waits = !self.backlog.is_empty() && self.may_start();
         Ok(waits || (self.may_cut() && !self.intake.is_hungry()))
     }
@@ -387,15 +388,12 @@ impl Connection {
 
     /// Waits for room in the node's budget; `true` if there is some.
     fn wait_for_room(&self, need: u64, waker: &Waker) -> bool {
-        match self.account.wait_for_room(need, waker) {
-            RoomWait::Room => true,
-            RoomWait::Waits => false,
-            RoomWait::First => {
-                // The timer looks for connections to close.
-                self.node.timers.wake();
-                false
-            }
+        let waits = self.account.wait_for_room(need, waker);
+        if waits == RoomWait::First {
+            // The timer looks for connections to close.
+            self.node.timers.wake();
         }
+        waits == RoomWait::Room
     }
 
     /// Records what the connection holds, if that has changed.
@@ -486,9 +484,7 @@ impl Connection {
                 self.batch.inputs.push_back(Input::Call(call));
             }
             Ok(Message::Answered) => {}
-            Ok(Message::Refused(xid, fault)) => {
-                log::call_refused(RequestId { conn, xid }, &self.peer, fault);
-            }
+            Ok(Message::Refused(xid, fault)) => log::call_refused(conn, xid, &self.peer, fault),
             Err(rpc::NotRpc) => self.end(Closing::NotRpc),
         }
     }

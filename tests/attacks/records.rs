@@ -104,6 +104,43 @@ fn records_that_come_byte_by_byte_take_no_room_from_others(on: Transport) {
     scene.end(format!("256 connections, {held} bytes"), told);
 }
 
+on_each!(a_new_peer_gets_room_before_the_many_connections_of_others);
+
+/// Long records that begin and do not go on, by more connections than there is room for.
+fn a_new_peer_gets_room_before_the_many_connections_of_others(on: Transport) {
+    let limits = Limits::default().with(|limits| {
+        limits.max_held_by_strangers = 8 << 20;
+    });
+    let held = limits.max_held_by_strangers;
+    let name = "long records that do not go on";
+    let mut scene = Scene::start(name, on, Config::default(), limits);
+    let told = scene.attack(|scene, _| {
+        let mark = Mark {
+            last: true,
+            len: 1 << 20,
+        };
+        let part = [&mark.to_bytes()[..], &[0; 64 << 10]].concat();
+        let open = |number: usize| {
+            let stream = connected(scene, 2 + (number % 8) as u8);
+            stream.set_nonblocking(true).unwrap();
+            let _ = (&stream).write(&part);
+            stream
+        };
+        let many: Vec<TcpStream> = (0..200).map(open).collect();
+        let start = Instant::now();
+        let mut other = Client::on(Connection::from(peer(20), scene.address()), Some(20));
+        other.mount("other", 1);
+        let waited = start.elapsed();
+        assert!(waited < PATIENCE / 2, "a new peer waits {waited:?}");
+        other.unmount();
+        format!(
+            "{} connections, another got in after {waited:?}",
+            many.len()
+        )
+    });
+    scene.end(format!("{held} bytes, a second without bytes"), told);
+}
+
 on_each!(calls_that_are_answered_by_rpc_alone_are_answered_and_cost_little);
 
 /// Programs, versions and credentials that are refused, as fast as a peer can send them.
