@@ -40,6 +40,7 @@ impl RandomClients {
             config.sessions_per_client = 4;
             config.max_reply_cache = 8_192;
             config.max_cached_reply = 4_096;
+            config.slow_request = Duration::from_millis(500);
         });
         let mut sim = Sim::with(config);
         RandomClients {

@@ -157,7 +157,7 @@ impl Compound {
     }
 
     /// The nanoseconds from the start of the operation to its result, if it has waited.
-    pub(crate) fn end_wait(&mut self, now: Mono) -> Option<u64> {
+    pub(crate) fn end_operation(&mut self, now: Mono) -> Option<u64> {
         self.waits_since.take().map(|since| now.nanos_since(since))
     }
 
@@ -173,6 +173,11 @@ impl Compound {
             conn: self.conn,
             xid: self.xid,
         }
+    }
+
+    /// When it arrived, unless it was reported as slow or counted.
+    pub(crate) fn unreported_since(&self) -> Option<Mono> {
+        (self.reported == Reported::No).then_some(self.arrived)
     }
 
     /// It is about to be parked.

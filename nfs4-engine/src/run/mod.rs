@@ -90,7 +90,7 @@ impl Runner {
             {
                 self.core.guards.release(core::mem::take(&mut run.guard));
                 run.reply.end_op(Status::DELAY, false);
-                let waited = run.end_wait(out.now.mono);
+                let waited = run.end_operation(out.now.mono);
                 out.metrics
                     .operation(run.op, run.minor, Status::DELAY, waited);
                 self.finish(run, out);

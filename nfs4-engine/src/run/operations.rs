@@ -93,7 +93,7 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
             errors::permits(op, minor, status),
             "{op} may not answer {status}"
         );
-        let waited = cx.run.end_wait(cx.out.now.mono);
+        let waited = cx.run.end_operation(cx.out.now.mono);
         cx.out.metrics.operation(op, minor, status, waited);
         if status != Status::OK {
             return Pause::Done;

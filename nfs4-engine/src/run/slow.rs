@@ -1,6 +1,5 @@
 //! The search for what takes long, and the report of requests that do.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::action::Outbox;
@@ -44,10 +43,11 @@ impl Runner {
     fn report_slow_requests(&mut self, out: &mut Outbox) {
         let (now, slow) = (out.now.mono, &mut self.core.slow);
         let (parked, threshold) = (&self.parked, slow.threshold);
-        let since = |run: &Box<Compound>| (run.reported == Reported::No).then_some(run.arrived);
         let found = slow
             .search
-            .walk(Waiting::Compounds, parked, threshold, now, since);
+            .walk(Waiting::Compounds, parked, threshold, now, |run| {
+                run.unreported_since()
+            });
         for key in found {
             self.report_waiting(key, now, out);
         }

@@ -1,8 +1,9 @@
 //! Random clients on a bad network, held against a model that counts executions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use nfs4_engine::ConnId;
+use nfs4_engine::{Config, ConnId};
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, CreateHow, CreateType, OpenFlag};
 use nfs4_proto::nfs4::basic::Stateid;
@@ -111,12 +112,12 @@ struct Sent {
 impl Chaos {
     /// So many mounted clients; chance chooses all delays.
     pub fn new(clients: usize, seed: u64) -> Chaos {
-        Chaos::on(Sim::on(Sim::config(), DELAYS, seed), clients)
+        Chaos::on(Sim::on(config(), DELAYS, seed), clients)
     }
 
     /// The same, and the server records.
     pub fn recorded(clients: usize, seed: u64) -> Chaos {
-        let mut sim = Sim::on(Sim::config(), DELAYS, seed);
+        let mut sim = Sim::on(config(), DELAYS, seed);
         sim.record_all();
         Chaos::on(sim, clients)
     }
@@ -189,7 +190,7 @@ impl Chaos {
                 }
             }
             Step::Sleep { millis } => {
-                let span = std::time::Duration::from_millis(millis.into());
+                let span = Duration::from_millis(millis.into());
                 self.sim.sleep(span);
             }
         }
@@ -383,6 +384,11 @@ fn ask<'a>(c: &'a mut CompoundBuilder, work: Work, name: &[u8]) -> &'a mut Compo
 }
 
 const SLOTS: usize = 3;
+/// What takes longer than most requests is reported.
+fn config() -> Config {
+    Sim::config().with(|config| config.slow_request = Duration::from_millis(20))
+}
+
 const DELAYS: Delays = Delays {
     message: 3_000_000,
     notice: 20_000_000,

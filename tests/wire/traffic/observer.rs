@@ -7,8 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nfs4_driver::Node;
-use nfs4_driver::engine::TableLengths;
-use nfs4_driver::engine::metrics::{Metrics, Recorder, SequenceError, SessionLoad};
+use nfs4_driver::engine::metrics::{Levels, Metrics, Recorder, SequenceError, SessionLoad};
 use nfs4_driver::engine::proto::nfs4::Op;
 use nfs4_driver::engine::snapshot::Cursor;
 
@@ -81,7 +80,7 @@ fn look(node: &Node) {
 }
 
 impl Recorder for Counts {
-    fn counted(&mut self, counted: &Metrics, _: &TableLengths) {
+    fn counted(&mut self, counted: &Metrics, _: &Levels<'_>) {
         let never = [
             SequenceError::BadSlot,
             SequenceError::FalseRetry,
