@@ -127,7 +127,7 @@ impl Engine {
                 self.runner.fs_done(ticket, &mut Some(result), out);
             }
             Input::ConnOpened { conn, peer } => {
-                self.runner.core.connection_opened(conn, peer, now.wall)
+                self.runner.core.connection_opened(conn, peer, now.wall);
             }
             Input::ReleasePanicked => {
                 let fault = FsFault::Error(FsError::Panicked);

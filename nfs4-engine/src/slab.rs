@@ -180,7 +180,8 @@ impl<T: Entry> Slab<T> {
         let from = index as usize;
         let chunks = self.chunks.iter().skip(from / CHUNK);
         let rest = chunks.flatten().skip(from % CHUNK);
-        (index..).zip(rest).map(|(index, entry)| {
+        // In this order: the number after the last is asked for only if there is an entry for it.
+        rest.zip(index..).map(|(entry, index)| {
             let key = Key::new(index, entry.generation);
             (key, entry.content.taken())
         })

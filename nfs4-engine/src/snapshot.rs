@@ -3,7 +3,9 @@
 //! With the feature `serde` they can be serialised: ids as hexadecimal digits, times as RFC 3339
 //! has them, and every field always there.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -478,6 +480,14 @@ fn names_of(client: &Client) -> usize {
     let names = [&about.impl_name, &about.impl_domain];
     let names = names.map(|name| name.as_ref().map_or(0, |name| name.len()));
     1 + client.sessions.len() + (client.owner.len() + names.iter().sum::<usize>()) / COPIED
+}
+
+/// An owner as people read it: as it is if it is text that can be shown, and escaped if not.
+pub fn owner_text(owner: &[u8]) -> Cow<'_, str> {
+    match core::str::from_utf8(owner) {
+        Ok(text) if !text.contains(char::is_control) => Cow::Borrowed(text),
+        _ => Cow::Owned(owner.escape_ascii().to_string()),
+    }
 }
 
 fn count_of(count: usize) -> u32 {

@@ -29,12 +29,8 @@ pub(super) fn version<S: Serializer>(minor: &u32, to: S) -> Result<S::Ok, S::Err
     to.collect_str(&format_args!("4.{minor}"))
 }
 
-/// As it is if it is text that can be shown, and escaped if not.
 pub(super) fn owner<S: Serializer>(owner: &[u8], to: S) -> Result<S::Ok, S::Error> {
-    match core::str::from_utf8(owner) {
-        Ok(text) if !text.contains(char::is_control) => to.serialize_str(text),
-        _ => to.collect_str(&owner.escape_ascii()),
-    }
+    to.serialize_str(&super::owner_text(owner))
 }
 
 /// As RFC 3339 has it.
