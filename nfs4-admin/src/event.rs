@@ -9,7 +9,7 @@ use super::session::Direction;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Event {
-    /// Its number: one more than that of the event before it, so that a gap shows what was lost.
+    /// Its number: higher than that of the event before it, and by how much says nothing.
     pub number: u64,
     /// When it was.
     pub at: String,
@@ -132,4 +132,55 @@ pub enum Fact {
         /// The names of those whose value changed.
         settings: Vec<String>,
     },
+}
+
+impl Event {
+    /// A fact, its number, and when it was in RFC 3339.
+    pub fn new(number: u64, at: impl Into<String>, fact: Fact) -> Event {
+        Event {
+            number,
+            at: at.into(),
+            fact,
+        }
+    }
+}
+
+impl Fact {
+    /// All kinds.
+    pub const KINDS: [&str; 14] = [
+        "client_confirmed",
+        "client_gone",
+        "shared_owner",
+        "session_created",
+        "session_destroyed",
+        "connection_bound",
+        "connection_unbound",
+        "back_channel_lost",
+        "back_channel_fault",
+        "delegation_granted",
+        "delegation_recalled",
+        "delegation_revoked",
+        "grace_ended",
+        "settings_changed",
+    ];
+
+    /// Its kind, as in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fact::ClientConfirmed { .. } => "client_confirmed",
+            Fact::ClientGone { .. } => "client_gone",
+            Fact::SharedOwner { .. } => "shared_owner",
+            Fact::SessionCreated { .. } => "session_created",
+            Fact::SessionDestroyed { .. } => "session_destroyed",
+            Fact::ConnectionBound { .. } => "connection_bound",
+            Fact::ConnectionUnbound { .. } => "connection_unbound",
+            Fact::BackChannelLost { .. } => "back_channel_lost",
+            Fact::BackChannelFault { .. } => "back_channel_fault",
+            Fact::DelegationGranted { .. } => "delegation_granted",
+            Fact::DelegationRecalled { .. } => "delegation_recalled",
+            Fact::DelegationRevoked { .. } => "delegation_revoked",
+            Fact::GraceEnded { .. } => "grace_ended",
+            Fact::SettingsChanged { .. } => "settings_changed",
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The grace period.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// The grace period: the time after a start in which new opens and locks get GRACE.
@@ -13,4 +15,30 @@ pub struct Grace {
     pub remaining_seconds: u64,
     /// Its length from the start of the server, in seconds; 0 for none.
     pub grace_time: u64,
+}
+
+impl Grace {
+    /// A grace period of this length, of which this is left; nothing is if it does not run.
+    pub fn new(active: bool, remaining: Duration, length: Duration) -> Grace {
+        let begun = u64::from(remaining.subsec_nanos() > 0);
+        Grace {
+            active,
+            remaining_seconds: remaining.as_secs().saturating_add(begun),
+            grace_time: length.as_secs(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_rounded_up() {
+        let of = |left| Grace::new(true, left, Duration::from_secs(90)).remaining_seconds;
+        assert_eq!(of(Duration::ZERO), 0);
+        assert_eq!(of(Duration::from_millis(1)), 1);
+        assert_eq!(of(Duration::from_secs(89)), 89);
+        assert_eq!(of(Duration::MAX), u64::MAX);
+    }
 }

@@ -35,6 +35,25 @@ pub struct FieldFault {
     pub max: Option<u64>,
 }
 
+impl FieldFault {
+    /// What was wrong with a field.
+    pub fn new(field: impl Into<String>, detail: impl Into<String>) -> FieldFault {
+        FieldFault {
+            field: field.into(),
+            detail: detail.into(),
+            min: None,
+            max: None,
+        }
+    }
+
+    /// It with the least and the greatest allowed value.
+    #[must_use]
+    pub fn with_range(mut self, min: u64, max: u64) -> FieldFault {
+        (self.min, self.max) = (Some(min), Some(max));
+        self
+    }
+}
+
 impl Problem {
     /// A problem that is not one of fields.
     pub fn new(status: u16, title: impl Into<String>, detail: impl Into<String>) -> Problem {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 
 use crate::config::Settings;
+use crate::http::Addresses;
 
 /// Prints the banner on standard output. A thread of its own waits for a slow reader, and ends with
 /// the process.
@@ -17,13 +18,9 @@ pub(crate) fn show(banner: String) {
     }
 }
 
-/// What is served, where, and how to mount it; `addresses` are those listened on, `metrics` that of
-/// the metrics.
-pub(crate) fn banner(
-    settings: &Settings,
-    addresses: &[SocketAddr],
-    metrics: Option<SocketAddr>,
-) -> String {
+/// What is served, where, and how to mount it; `addresses` are those listened on, `http` those of the
+/// administration interface.
+pub(crate) fn banner(settings: &Settings, addresses: &[SocketAddr], http: &Addresses) -> String {
     let lease = settings.lease.as_secs();
     let grace = match settings.grace.as_secs() {
         0 => "no grace period".to_owned(),
@@ -36,14 +33,21 @@ pub(crate) fn banner(
     } else {
         ""
     };
-    let metrics = match metrics {
+    let metrics = match http.metrics {
         Some(address) => format!("\n\nWhat it counts is at http://{address}/metrics."),
         None => String::new(),
+    };
+    let page = http.tcp.map(|address| format!("http://{address}/"));
+    let socket = http.socket.as_ref().map(|path| path.display().to_string());
+    let places: Vec<String> = page.into_iter().chain(socket).collect();
+    let administration = match places.is_empty() {
+        true => String::new(),
+        false => format!("\n\nIt is administered at {}", places.join(" and ")),
     };
     format!(
         "nfs4d {version} serves an empty file system in memory: at most {memory}, gone when it stops.\n\
          It listens on {listens}; lease {lease} s, {grace}.\n\n\
-         Mount it, as root:\n\n    {mount}{everywhere}{metrics}\n\n\
+         Mount it, as root:\n\n    {mount}{everywhere}{metrics}{administration}\n\n\
          Ctrl-C stops it.",
         version = env!("CARGO_PKG_VERSION"),
         memory = settings.memory,
@@ -92,7 +96,12 @@ mod tests {
         };
         let metrics = "127.0.0.1:9100".parse().unwrap();
         let addresses = ["0.0.0.0:20490", "[::1]:4000"].map(|address| address.parse().unwrap());
-        let text = banner(&settings, &addresses, Some(metrics));
+        let http = Addresses {
+            metrics: Some(metrics),
+            tcp: Some("127.0.0.1:20491".parse().unwrap()),
+            socket: Some("/run/nfs4d.sock".into()),
+        };
+        let text = banner(&settings, &addresses, &http);
         for part in [
             "listens on 0.0.0.0:20490 and [::1]:4000;",
             "at most 1 GiB",
@@ -100,6 +109,7 @@ mod tests {
             "grace period 9 s",
             "From another machine",
             "http://127.0.0.1:9100/metrics",
+            "administered at http://127.0.0.1:20491/ and /run/nfs4d.sock\n",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

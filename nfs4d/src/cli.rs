@@ -1,5 +1,6 @@
 //! The command line.
 
+mod admin;
 mod log;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
+use self::admin::AdminFlags;
 use self::log::LogFlags;
 use crate::config::{CallbackDial, Driver, Settings};
 use crate::log::Format;
@@ -111,6 +113,8 @@ pub(crate) struct Cli {
     server_addresses: Vec<Reach>,
 
     #[command(flatten)]
+    admin: AdminFlags,
+    #[command(flatten)]
     log: LogFlags,
 }
 
@@ -139,6 +143,18 @@ impl Cli {
             return Some(format!(
                 "--metrics {address} is also an address of --listen; metrics need a port of their own"
             ));
+        }
+        if let Some(address) = self.admin.address().filter(|address| address.port() != 0) {
+            let flag = match self.metrics == Some(address) {
+                true => "--metrics",
+                false if self.listen.contains(&address) => "--listen",
+                false => "",
+            };
+            if !flag.is_empty() {
+                return Some(format!(
+                    "--admin {address} is also an address of {flag}; administration needs a port of its own"
+                ));
+            }
         }
         if let Some(address) = self.server_addresses.get(MAX_SERVER_ADDRESSES) {
             return Some(format!(
@@ -169,6 +185,7 @@ impl Cli {
             metrics: self.metrics,
             record: self.record.clone(),
             server_addresses: self.server_addresses.clone(),
+            administration: self.admin.settings(),
             slow_request: self.log.slow_request(),
         }
     }
@@ -255,6 +272,7 @@ It prints the command that mounts it. Ctrl-C or SIGTERM stops it, a second signa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AdminListen, Administration};
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
         Cli::try_parse_from(["nfs4d"].iter().chain(arguments)).map_err(|fault| fault.to_string())
@@ -283,6 +301,10 @@ mod tests {
             "--record=server.log",
             "--server-address=192.0.2.7",
             "--server-address=files.example",
+            "--admin=[::1]:9",
+            "--admin-socket=admin.sock",
+            "--admin-socket-mode=0660",
+            "--admin-token-file=token",
         ])
         .unwrap();
         assert_eq!(
@@ -302,6 +324,12 @@ mod tests {
                     Reach::Ip("192.0.2.7".parse().unwrap(), None),
                     Reach::Name("files.example".to_owned()),
                 ],
+                administration: Administration {
+                    listen: AdminListen::At("[::1]:9".parse().unwrap()),
+                    socket: Some("admin.sock".into()),
+                    socket_mode: 0o660,
+                    token_file: Some("token".into()),
+                },
                 slow_request: Duration::from_millis(250),
             }
         );
@@ -314,6 +342,9 @@ mod tests {
             ("--listen=localhost:2049", "host names are not accepted"),
             ("--listen=127.0.0.1:99999", "a port up to 65535"),
             ("--metrics=9100", "an IP address and a port"),
+            ("--admin=20491", "an IP address and a port"),
+            ("--admin-socket-mode=0999", "in octal digits"),
+            ("--admin-socket-mode=01777", "in octal digits"),
             ("--lease-time=0", "from 1 to 3600"),
             ("--grace-time=3601", "from 0 to 3600"),
             ("--stop-time=3601", "from 0 to 3600"),
@@ -398,11 +429,22 @@ mod tests {
                 ["--listen=127.0.0.1:9100", "--metrics=127.0.0.1:9100"],
                 "--metrics 127.0.0.1:9100 is also an address of --listen; metrics need a port of their own",
             ),
+            (
+                ["--admin=127.0.0.1:9100", "--metrics=127.0.0.1:9100"],
+                "--admin 127.0.0.1:9100 is also an address of --metrics; administration needs a port of its own",
+            ),
+            (
+                ["--admin=127.0.0.1:20490", "--metrics=127.0.0.1:9100"],
+                "--admin 127.0.0.1:20490 is also an address of --listen; administration needs a port of its own",
+            ),
         ] {
             let conflict = parse(&arguments).unwrap().conflict();
             assert_eq!(conflict.as_deref(), Some(message));
         }
+        let none = parse(&["--admin=none"]).unwrap().settings();
+        assert_eq!(none.administration.listen, AdminListen::Nowhere);
         for arguments in [
+            ["--admin=127.0.0.1:0", "--listen=127.0.0.1:0"],
             ["--listen=127.0.0.1:0", "--listen=127.0.0.1:0"],
             ["--server-address=192.0.2.7", "--server-address=192.0.2.7:1"],
         ] {

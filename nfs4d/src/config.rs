@@ -10,6 +10,7 @@ use nfs4_driver::{DialAny, DialNone, DialPolicy, Limits, SameHost};
 use nfs4_engine::Config;
 use nfs4_vfs::MemFsConfig;
 
+pub use crate::administration::{AdminListen, Administration};
 use crate::reach::Reach;
 use crate::size::Size;
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub server_addresses: Vec<Reach>,
     /// Time after which a request or a callback is logged as slow; zero for never.
     pub slow_request: Duration,
+    /// Where the server is administered.
+    pub administration: Administration,
 }
 
 /// Addresses to connect to when a client of NFSv4.0 wants to be called back.
@@ -95,6 +98,7 @@ impl Default for Settings {
             record: None,
             server_addresses: Vec::new(),
             slow_request: Duration::from_secs(1),
+            administration: Administration::default(),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use nfs4_engine::{ConfigFaults, StartError};
 
+pub use crate::http::TokenFault;
+
 /// An error that ended the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -16,6 +18,29 @@ pub enum Fault {
         address: SocketAddr,
         /// The error of the operating system.
         source: io::Error,
+    },
+    /// The Unix socket of the administration interface cannot be listened on.
+    #[error("cannot listen at {}: {source}.\n--admin-socket chooses another path.", path.display())]
+    AdminSocket {
+        /// The path of the command line.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The administration interface would be open to other machines.
+    #[error(
+        "the administration interface may listen on {0} only with a token: other machines may reach that \
+         address.\n--admin-token-file, or the environment's variable NFS4D_ADMIN_TOKEN, sets one; --admin \
+         chooses another address."
+    )]
+    AdminWithoutToken(SocketAddr),
+    /// The token of the administration interface is of no use.
+    #[error("the administration token of {of}: {fault}")]
+    AdminToken {
+        /// The file, or the variable of the environment.
+        of: String,
+        /// What is wrong with it.
+        fault: TokenFault,
     },
     /// The recording cannot be written.
     #[error("cannot record to {}: {source}{}", path.display(), file_advice(source))]
@@ -48,8 +73,7 @@ pub enum Fault {
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AddrInUse => {
-            ".\nIs another server running there? --listen, and --metrics for it, choose another address or \
-             port."
+            ".\nIs another server running there? --listen, --metrics and --admin choose another address or port."
         }
         io::ErrorKind::PermissionDenied => {
             ".\nPorts below 1024 are for root. --listen chooses another."

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+mod administration;
 mod banner;
 mod cli;
 pub mod config;
@@ -23,7 +24,7 @@ mod system;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use fault::Fault;
+pub use fault::{Fault, TokenFault};
 pub use nfs4_admin::client;
 pub use reach::Reach;
 pub use server::serve;

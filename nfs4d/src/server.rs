@@ -23,7 +23,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
-use crate::http::{self, App, Exported};
+use crate::http::{App, Exported, Places};
 use crate::signals::Signals;
 use crate::{banner, descriptors, memory, started, system};
 
@@ -142,27 +142,19 @@ async fn serve_in(
     if process.is_some() {
         memory::keep_trim(node.clone())?;
     }
+    let descriptors = process.as_ref().and_then(|process| process.descriptors);
     let counters = process.map(|process| process.counters).unwrap_or_default();
     node.set_dial_policy(settings.dial_policy());
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
         tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
     }
     let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
-    let app = App {
-        node: node.clone(),
-        exported: Arc::new(exported),
-    };
-    let listener = match settings.metrics {
-        Some(address) => Some(http::Listener::bind(address).await?),
-        None => None,
-    };
-    let shown_at = listener.as_ref().map(http::Listener::address);
     started::serves(settings, &config, &addresses);
-    if let Some(address) = shown_at {
-        started::interface("metrics", &address);
-    }
-    banner::show(banner::banner(settings, &addresses, shown_at));
-    let served = async {
+    let places = Places::open(settings)?;
+    let banner = banner::banner(settings, &addresses, places.addresses());
+    let interface = places.serve(App::new(node.clone(), exported), descriptors)?;
+    banner::show(banner);
+    let ended = {
         match settings.driver {
             Driver::Tokio => {
                 let start = |listener, node, told| {
@@ -180,10 +172,7 @@ async fn serve_in(
             Driver::Threads => serve_on_threads(listeners, node, stop).await,
         }
     };
-    let ended = tokio::select! {
-        ended = served => ended,
-        never = http::serve(listener, app) => match never {},
-    };
+    interface.end().await;
     if let Some((path, node)) = recorded {
         let done = spawn_blocking(move || node.end_recording()).await;
         let done = done.unwrap_or_else(|panicked| Err(panicked.into()));

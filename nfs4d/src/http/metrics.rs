@@ -10,7 +10,7 @@ use nfs4_engine::metrics::{PrometheusOptions, PrometheusRecorder};
 use prometheus::{IntCounter, Registry, TextEncoder};
 use tokio::task::spawn_blocking;
 
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Refused};
 
 /// What is exported.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Exported {
 }
 
 /// What the server counts, in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", responses((status = OK, body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/metrics", responses((status = OK, description = "The metrics.", body = String, content_type = "text/plain"), Refused))]
 pub(super) async fn metrics(State(exported): State<Arc<Exported>>) -> Result<Response, Refusal> {
     let text = spawn_blocking(move || exported.text()).await;
     let text = text.map_err(|why| Refusal::internal(why.to_string()))??;

@@ -1,81 +1,117 @@
 //! The administration interface: REST under `/api/v1`, metrics and health.
 
+#[cfg(test)]
+mod agreement;
+mod body;
+mod clients;
+mod connection;
+mod connections;
+#[cfg(test)]
+mod crowd;
+mod events;
+mod fact;
+mod grace;
+mod guard;
 mod health;
+mod interface;
+mod listen;
+mod listing;
 mod metrics;
+mod openapi;
+mod path;
+mod places;
+mod query;
 mod refusal;
+mod sessions;
+mod stall;
+mod token;
 
-use std::convert::Infallible;
-use std::future::pending;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use nfs4_driver::Node;
-use tokio::net::TcpListener;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::events::Readers;
+use self::guard::{Guard, guard};
+use self::interface::Stopped;
 pub(crate) use self::metrics::Exported;
-use crate::fault::Fault;
+use self::openapi::Description;
+pub(crate) use self::places::{Addresses, Places};
+pub use self::token::TokenFault;
 
 /// What the handlers share.
 #[derive(Clone, Debug, FromRef)]
 pub(crate) struct App {
-    /// The server.
-    pub(crate) node: Node,
-    /// What it counts.
-    pub(crate) exported: Arc<Exported>,
+    node: Node,
+    exported: Arc<Exported>,
+    description: Description,
+    readers: Readers,
+    stopped: Stopped,
 }
 
-/// All routes, and their description.
-fn routes(app: App) -> (Router, OpenApi) {
-    let (router, document) = OpenApiRouter::new()
-        .routes(routes!(health::health))
-        .routes(routes!(metrics::metrics))
-        .split_for_parts();
-    (router.with_state(app), document)
-}
-
-/// A listener of the administration interface.
-#[derive(Debug)]
-pub(crate) struct Listener {
-    listener: TcpListener,
-    address: SocketAddr,
-}
-
-impl Listener {
-    /// Listens on `address`.
-    ///
-    /// # Errors
-    /// It cannot listen there.
-    pub(crate) async fn bind(address: SocketAddr) -> Result<Listener, Fault> {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| Fault::Listen { address, source })?;
-        let address = listener.local_addr()?;
-        Ok(Listener { listener, address })
-    }
-
-    /// The address that is listened on.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    async fn serve(self, app: App) {
-        let (router, _document) = routes(app);
-        let ended = axum::serve(self.listener, router).await;
-        if let Err(why) = ended {
-            tracing::error!(%why, "the administration interface has ended");
+impl App {
+    /// For the handlers of this server.
+    pub(crate) fn new(node: Node, exported: Exported) -> App {
+        App {
+            node,
+            exported: Arc::new(exported),
+            description: Description::default(),
+            readers: Readers::default(),
+            stopped: Stopped::default(),
         }
     }
+
+    /// The same, for an interface that ends when this says so.
+    fn until(self, stopped: Stopped) -> App {
+        App { stopped, ..self }
+    }
+
+    /// All routes behind a guard.
+    fn administration(mut self, guard: Guard) -> serde_json::Result<Router> {
+        let (router, document) = administration().split_for_parts();
+        self.description = Description::of(&document)?;
+        Ok(self.behind(guard, router))
+    }
+
+    /// The routes of metrics alone.
+    fn metrics(self) -> Router {
+        let (router, _) = metrics_only().split_for_parts();
+        self.behind(Guard::Open, router)
+    }
+
+    fn behind(self, allowed: Guard, router: Router<App>) -> Router {
+        router
+            .fallback(refusal::no_route)
+            .method_not_allowed_fallback(refusal::no_method)
+            .layer(from_fn_with_state(allowed, guard))
+            .with_state(self)
+    }
 }
 
-/// Serves forever, if there is a listener.
-pub(crate) async fn serve(listener: Option<Listener>, app: App) -> Infallible {
-    if let Some(listener) = listener {
-        listener.serve(app).await;
-    }
-    pending().await
+/// What has a route, and its description.
+fn administration() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .merge(metrics_only())
+        .routes(routes!(openapi::describe))
+        .routes(routes!(clients::list))
+        .routes(routes!(clients::show, clients::evict))
+        .routes(routes!(sessions::of_client))
+        .routes(routes!(sessions::show, sessions::destroy))
+        .routes(routes!(sessions::list))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::show))
+        .routes(routes!(connections::drain, connections::undrain))
+        .routes(routes!(grace::show))
+        .routes(routes!(grace::end))
+        .routes(routes!(events::stream))
+}
+
+fn metrics_only() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(metrics::metrics))
 }

@@ -1,0 +1,30 @@
+//! `/api/v1/grace`.
+
+use axum::Json;
+use axum::extract::State;
+use nfs4_admin::Grace;
+use nfs4_driver::Node;
+use nfs4_engine::Admin;
+
+use super::refusal::{Refusal, Refused};
+
+/// The grace period.
+#[utoipa::path(
+    get, path = "/api/v1/grace", tag = "grace", operation_id = "get_grace",
+    responses((status = OK, description = "The grace period.", body = Grace), Refused),
+)]
+pub(super) async fn show(State(node): State<Node>) -> Result<Json<Grace>, Refusal> {
+    let grace = node.grace()?;
+    let grace = Grace::new(grace.active, grace.remaining, grace.length);
+    Ok(Json(grace))
+}
+
+/// Ends the grace period, if it runs: new opens and locks are granted, and clients reclaim no more.
+#[utoipa::path(
+    post, path = "/api/v1/grace/end", tag = "grace", operation_id = "end_grace",
+    responses((status = OK, description = "The grace period, which has ended.", body = Grace), Refused),
+)]
+pub(super) async fn end(State(node): State<Node>) -> Result<Json<Grace>, Refusal> {
+    node.admin(Admin::EndGrace)?;
+    show(State(node)).await
+}

@@ -1,0 +1,168 @@
+//! From settings to the listeners of the administration interface.
+
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::App;
+use super::guard::Guard;
+use super::interface::{Door, DoorLimits, Interface, Stopped};
+use super::listen::Listener;
+use super::token::Token;
+use crate::config::{AdminListen, Administration, Settings};
+use crate::fault::Fault;
+use crate::started;
+
+/// The places that are listened on.
+#[derive(Debug)]
+pub(crate) struct Places {
+    addresses: Addresses,
+    doors: Vec<(Listener, Purpose)>,
+}
+
+/// Where the interface is, as people are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    /// Of metrics alone.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Of everything.
+    pub(crate) tcp: Option<SocketAddr>,
+    /// The path of a Unix socket, for everything.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// What a listener is for.
+#[derive(Clone, Debug)]
+enum Purpose {
+    Metrics,
+    Administration(Guard),
+}
+
+impl Places {
+    /// Listens where the settings say.
+    ///
+    /// # Errors
+    /// It cannot listen there, or a token is missing or of no use.
+    pub(crate) fn open(settings: &Settings) -> Result<Places, Fault> {
+        let mut addresses = Addresses::default();
+        let mut doors = Vec::new();
+        if let Some(address) = settings.metrics {
+            let listener = Listener::tcp(address)?;
+            addresses.metrics = listener.address();
+            if let Some(address) = addresses.metrics {
+                started::interface("metrics", &address);
+            }
+            doors.push((listener, Purpose::Metrics));
+        }
+        let administration = &settings.administration;
+        if let Some((listener, guard)) = by_tcp(administration)? {
+            addresses.tcp = listener.address();
+            if let Some(address) = addresses.tcp {
+                let token = matches!(guard, Guard::Token(_));
+                tracing::info!(%address, token, "the server is administered here");
+            }
+            doors.push((listener, Purpose::Administration(guard)));
+        }
+        if let Some(path) = &administration.socket {
+            let listener = Listener::unix(path, administration.socket_mode)?;
+            addresses.socket = Some(path.clone());
+            let (path, mode) = (path.display(), administration.socket_mode);
+            tracing::info!(%path, mode = %format_args!("{mode:04o}"), "the server is administered here");
+            doors.push((listener, Purpose::Administration(Guard::UnixSocket)));
+        }
+        Ok(Places { addresses, doors })
+    }
+
+    /// Where it is.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Serves there; `descriptors` is the number of file descriptors that the process may have, if that is
+    /// known.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(crate) fn serve(self, app: App, descriptors: Option<u64>) -> io::Result<Interface> {
+        let (stop, stopped) = Stopped::channel();
+        let app = app.until(stopped.clone());
+        let part = descriptors.map_or(usize::MAX, |number| {
+            usize::try_from(number / DESCRIPTORS_EACH).unwrap_or(usize::MAX)
+        });
+        let at_most = |most: usize| most.min(part).max(LEAST_CONNECTIONS);
+        let door = |(listener, purpose)| {
+            let (router, limits) = match purpose {
+                Purpose::Metrics => {
+                    let limits = DoorLimits {
+                        connections: at_most(16),
+                        idle: Duration::from_secs(2),
+                        keep_alive: false,
+                    };
+                    (app.clone().metrics(), limits)
+                }
+                Purpose::Administration(guard) => {
+                    let limits = DoorLimits {
+                        connections: at_most(48),
+                        idle: Duration::from_secs(15),
+                        keep_alive: true,
+                    };
+                    (app.clone().administration(guard)?, limits)
+                }
+            };
+            Ok(Door {
+                listener,
+                router,
+                limits,
+            })
+        };
+        let doors = self.doors.into_iter().map(door);
+        Interface::start(doors.collect::<io::Result<_>>()?, (stop, stopped))
+    }
+}
+
+/// The listener for TCP, and what it asks of a request.
+fn by_tcp(administration: &Administration) -> Result<Option<(Listener, Guard)>, Fault> {
+    let Some(address) = administration.listen.address() else {
+        return Ok(None);
+    };
+    let guard = match token(administration.token_file.as_deref())? {
+        Some(token) => Guard::Token(Arc::new(token)),
+        None if address.ip().to_canonical().is_loopback() => Guard::Loopback,
+        None => return Err(Fault::AdminWithoutToken(address)),
+    };
+    if !address.ip().to_canonical().is_loopback() {
+        tracing::warn!(%address, "the administration interface encrypts nothing: who reads along has the token");
+    }
+    match (Listener::tcp(address), administration.listen) {
+        (Err(why), AdminListen::IfFree(_)) => {
+            tracing::warn!(%address, %why, "there is no administration interface by TCP; --admin chooses another address");
+            Ok(None)
+        }
+        (listener, _) => Ok(Some((listener?, guard))),
+    }
+}
+
+fn token(file: Option<&Path>) -> Result<Option<Token>, Fault> {
+    if let Some(path) = file {
+        let token = Token::from_file(path);
+        return token.map(Some).map_err(|fault| Fault::AdminToken {
+            of: format!("the file {}", path.display()),
+            fault,
+        });
+    }
+    let value = env::var_os(VARIABLE);
+    let token = value.as_deref().map(Token::from_variable).transpose();
+    token.map_err(|fault| Fault::AdminToken {
+        of: format!("the environment's variable {VARIABLE}"),
+        fault,
+    })
+}
+
+/// The variable of the environment.
+const VARIABLE: &str = "NFS4D_ADMIN_TOKEN";
+/// Of as many descriptors one may be a listener's connection.
+const DESCRIPTORS_EACH: u64 = 32;
+const LEAST_CONNECTIONS: usize = 4;
