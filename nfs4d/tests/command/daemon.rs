@@ -37,7 +37,16 @@ impl Server {
         Server::spawn(&mut shell)
     }
 
-    fn spawn(command: &mut Command) -> Server {
+    pub(crate) fn spawn(command: &mut Command) -> Server {
+        // Tests run at once, and only one of them could have the default.
+        if !command.get_args().any(|argument| argument == "--admin") {
+            command.args(["--admin", "none"]);
+        }
+        Server::spawn_bare(command)
+    }
+
+    /// Starts a server with these arguments and a free port.
+    pub(crate) fn spawn_bare(command: &mut Command) -> Server {
         let mut child = command
             .args(["--listen", "127.0.0.1:0"])
             .spawn()
@@ -63,7 +72,16 @@ impl Server {
 
     /// The address of the metrics.
     pub(crate) fn metrics(&self) -> SocketAddr {
-        let url = self.banner.split("http://").nth(1);
+        self.address_after("counts is at http://")
+    }
+
+    /// The address of the administration interface.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.address_after("administered at http://")
+    }
+
+    fn address_after(&self, words: &str) -> SocketAddr {
+        let url = self.banner.split(words).nth(1);
         let address = url.and_then(|rest| rest.split('/').next());
         let address = address.expect("the banner says where").parse();
         address.expect("it is an address")

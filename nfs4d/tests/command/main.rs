@@ -1,5 +1,6 @@
 //! The binary as a user runs it: its output, its refusals and its stop.
 
+mod admin;
 mod daemon;
 mod descriptors;
 mod log;
