@@ -1,8 +1,10 @@
 //! The binary as a user runs it: its output, its refusals and its stop.
 
 mod admin;
+mod contrib;
 mod daemon;
 mod descriptors;
+mod every_metric;
 mod log;
 mod memory;
 mod metrics;
