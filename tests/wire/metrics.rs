@@ -136,6 +136,7 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     watch.expect(&node, "replay_cache_bytes", &[], 0);
     assert_eq!(watch.get(&node, "slots_in_use", &[&session]), None);
 
+    look_at_levels(&node, &mut watch);
     for family in watch.registry.gather() {
         let name = family.name();
         // See `delegations`, and below.
@@ -143,6 +144,40 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
             continue;
         }
         assert!(watch.looked_at.contains(name), "{name} is not looked at");
+    }
+}
+
+/// What there is at the end: one connection, and no client.
+fn look_at_levels(node: &Node, watch: &mut Watch) {
+    let (config, limits) = (Config::default(), Limits::default());
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, label, value) in [
+        ("build_info", Some(version), 1),
+        ("connections", Some("unbound"), 1),
+        ("connections", Some("fore"), 0),
+        ("connections_limit", None, limits.max_connections.into()),
+        ("export_clients", Some("/"), 0),
+        ("held_bytes", Some("strangers"), 0),
+        ("held_limit_bytes", Some("clients"), limits.max_held),
+        ("lock_waiters", None, 0),
+        ("read_bytes_total", Some("/"), 0),
+        ("written_bytes_total", Some("/"), 0),
+        (
+            "replay_cache_limit_bytes",
+            None,
+            config.max_reply_cache + (8 << 20),
+        ),
+        ("sessions_without_series", None, 0),
+        ("start_time_seconds", None, 0),
+        ("table_limit", Some("clients"), config.max_clients.into()),
+        // No timer has slept.
+        ("timer_lag_seconds", None, 0),
+        ("operation_duration_seconds", Some("CREATE_SESSION"), 1),
+    ] {
+        watch.expect(node, name, label.as_slice(), value);
+    }
+    for name in ["engine_lock_hold_seconds", "engine_lock_wait_seconds"] {
+        assert!(watch.get(node, name, &[]).is_some_and(|count| count > 0));
     }
 }
 
