@@ -87,8 +87,9 @@ impl<S: Scale, const N: usize> Buckets<S, N> {
 
 impl<const UNIT: u64> Scale for Doubling<UNIT> {
     fn place(nanos: u64) -> usize {
-        let units = nanos.div_ceil(UNIT);
-        let doublings = u64::BITS - units.saturating_sub(1).leading_zeros();
+        // A bound belongs to its bucket.
+        let units = nanos.saturating_sub(1) / UNIT;
+        let doublings = u64::BITS - units.leading_zeros();
         doublings as usize
     }
 
