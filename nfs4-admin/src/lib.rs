@@ -12,6 +12,7 @@ mod event;
 mod grace;
 mod problem;
 mod session;
+mod settings;
 
 pub use self::client_record::{Client, LeaseStatus, Traffic};
 pub use self::connection::{BoundSession, Connection};
@@ -20,4 +21,8 @@ pub use self::grace::Grace;
 pub use self::problem::{FieldFault, Problem};
 pub use self::session::{
     BackChannel, Callbacks, ConnectionSummary, Direction, Session, SessionConnection, Transport,
+};
+pub use self::settings::{
+    BindingPolicy, SETTINGS, Setting, SettingFault, SettingKind, Settings, SettingsPatch,
+    SettingsValues,
 };
