@@ -13,6 +13,7 @@ mod memory;
 mod probe;
 mod scene;
 mod server;
+pub mod settings;
 
 pub use backchannel::{BackChannel, Recalled};
 pub use client::{CLOSE, Client, Opened};
