@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 
+use nfs4_engine::Config;
+
 use crate::config::Settings;
 use crate::http::Addresses;
 
@@ -18,11 +20,16 @@ pub(crate) fn show(banner: String) {
     }
 }
 
-/// What is served, where, and how to mount it; `addresses` are those listened on, `http` those of the
-/// administration interface.
-pub(crate) fn banner(settings: &Settings, addresses: &[SocketAddr], http: &Addresses) -> String {
-    let lease = settings.lease.as_secs();
-    let grace = match settings.grace.as_secs() {
+/// What is served, by which of the engine's settings, where, and how to mount it; `addresses` are those
+/// listened on, `http` those of the administration interface.
+pub(crate) fn banner(
+    settings: &Settings,
+    engine: &Config,
+    addresses: &[SocketAddr],
+    http: &Addresses,
+) -> String {
+    let lease = engine.lease.as_secs();
+    let grace = match engine.grace.as_secs() {
         0 => "no grace period".to_owned(),
         seconds => format!("grace period {seconds} s"),
     };
@@ -90,10 +97,8 @@ mod tests {
 
     #[test]
     fn it_says_what_is_served() {
-        let settings = Settings {
-            grace: std::time::Duration::from_secs(9),
-            ..Settings::default()
-        };
+        let engine =
+            Config::default().with(|config| config.grace = std::time::Duration::from_secs(9));
         let metrics = "127.0.0.1:9100".parse().unwrap();
         let addresses = ["0.0.0.0:20490", "[::1]:4000"].map(|address| address.parse().unwrap());
         let http = Addresses {
@@ -101,7 +106,7 @@ mod tests {
             tcp: Some("127.0.0.1:20491".parse().unwrap()),
             socket: Some("/run/nfs4d.sock".into()),
         };
-        let text = banner(&settings, &addresses, &http);
+        let text = banner(&Settings::default(), &engine, &addresses, &http);
         for part in [
             "listens on 0.0.0.0:20490 and [::1]:4000;",
             "at most 1 GiB",

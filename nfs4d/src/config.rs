@@ -12,19 +12,16 @@ use nfs4_vfs::MemFsConfig;
 
 pub use crate::administration::{AdminListen, Administration};
 use crate::reach::Reach;
+use crate::settings::Given;
 use crate::size::Size;
 
-/// The settings of the command line.
+/// The settings that a server starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The address to listen on; with the machine's id it is the server's identity.
     pub listen: SocketAddr,
     /// Further addresses to listen on.
     pub also_listen: Vec<SocketAddr>,
-    /// Time after which a silent client loses its state.
-    pub lease: Duration,
-    /// Time after a start in which new opens and locks get GRACE; zero for none.
-    pub grace: Duration,
     /// Time that a stop waits for running requests.
     pub stop: Duration,
     /// Maximum size of the file system, names and attributes included.
@@ -44,6 +41,12 @@ pub struct Settings {
     pub slow_request: Duration,
     /// Where the server is administered.
     pub administration: Administration,
+    /// Maximum payload of a READ or WRITE, in bytes.
+    pub max_io: u32,
+    /// Where settings that are changed while the server runs outlast it; none for nowhere.
+    pub state_dir: Option<PathBuf>,
+    /// Protocol settings that are given, and that no request changes.
+    pub protocol: Given,
 }
 
 /// Addresses to connect to when a client of NFSv4.0 wants to be called back.
@@ -88,8 +91,6 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 20_490)),
             also_listen: Vec::new(),
-            lease: Config::default().lease,
-            grace: Duration::ZERO,
             stop: Limits::default().stop_timeout,
             memory: Size(1 << 30),
             callback_dial: CallbackDial::default(),
@@ -99,28 +100,29 @@ impl Default for Settings {
             server_addresses: Vec::new(),
             slow_request: Duration::from_secs(1),
             administration: Administration::default(),
+            max_io: Config::default().max_io,
+            state_dir: None,
+            protocol: Given::default(),
         }
     }
 }
 
 impl Settings {
-    /// The engine's settings; `listen` has the port that was bound.
+    /// The engine's settings that never change; `listen` has the port that was bound. The protocol
+    /// settings of [`Settings::protocol`] come on top.
     pub fn engine(&self) -> Config {
         let port = self.listen.port();
         let addresses = self.server_addresses.iter();
         Config::default().with(|config| {
-            // A stop drains too, and may take longer than the drain of a connection.
-            config.drain_deadline = config.drain_deadline.max(self.stop);
-            config.lease = self.lease;
-            config.grace = self.grace;
             config.slow_request = self.slow_request;
+            config.max_io = self.max_io;
             config.server_addresses = addresses.map(|at| at.of_server_at(port)).collect();
         })
     }
 
     /// The driver's limits.
     pub fn limits(&self) -> Limits {
-        Limits::for_max_io(self.engine().max_io).with(|limits| limits.stop_timeout = self.stop)
+        Limits::for_max_io(self.max_io).with(|limits| limits.stop_timeout = self.stop)
     }
 
     /// The policy for addresses that may be dialled.
@@ -153,23 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_drains_for_as_long_as_a_stop_waits() {
-        for seconds in [0, 5, 40, 3_600] {
-            let settings = Settings {
-                stop: Duration::from_secs(seconds),
-                ..Settings::default()
-            };
-            let (engine, limits) = (settings.engine(), settings.limits());
-            assert!(engine.drain_deadline >= limits.stop_timeout, "{seconds} s");
-            assert_eq!((engine.validate(), limits.validate()), (Ok(()), Ok(())));
-        }
-    }
-
-    #[test]
     fn each_setting_reaches_its_owner() {
         let settings = Settings {
-            lease: Duration::from_secs(20),
-            grace: Duration::from_secs(7),
+            max_io: 64 << 10,
             stop: Duration::from_secs(8),
             memory: Size(3 << 20),
             listen: "127.0.0.1:4000".parse().unwrap(),
@@ -177,10 +165,13 @@ mod tests {
             slow_request: Duration::from_millis(70),
             ..Settings::default()
         };
-        assert_eq!(settings.engine().lease, Duration::from_secs(20));
-        assert_eq!(settings.engine().grace, Duration::from_secs(7));
         let slow = settings.engine().slow_request;
         assert_eq!(slow, Duration::from_millis(70));
+        assert_eq!(settings.engine().max_io, 64 << 10);
+        assert_eq!(
+            settings.limits(),
+            Limits::for_max_io(64 << 10).with(|limits| limits.stop_timeout = settings.stop)
+        );
         let address = ServerAddress::Ip("192.0.2.7".parse().unwrap(), 4000);
         assert_eq!(settings.engine().server_addresses, [address]);
         assert_eq!(settings.limits().stop_timeout, Duration::from_secs(8));

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use nfs4_engine::{ConfigFaults, StartError};
 
 pub use crate::http::TokenFault;
+use crate::settings::StoreFault;
 
 /// An error that ended the server.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,17 @@ pub enum Fault {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The state directory, or the file with settings in it, cannot be used.
+    #[error("{}: {source}{}", path.display(), store_advice(source))]
+    State {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreFault,
+    },
+    /// Protocol settings are out of their ranges; each is a line.
+    #[error("{}", .0.join("\n"))]
+    Settings(Vec<String>),
     /// The operating system has no randomness, without which clients could choose hash collisions.
     #[error("the operating system gives no random bytes: {0}")]
     Randomness(#[source] io::Error),
@@ -89,6 +101,14 @@ fn file_advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AlreadyExists => ".\nNo file is overwritten. --record names a new one.",
         _ => "",
+    }
+}
+
+fn store_advice(source: &StoreFault) -> &'static str {
+    match source {
+        StoreFault::Io(_) => ".\nThe server keeps changed settings there: see --state-dir.",
+        StoreFault::Taken => ".\n--state-dir names one for each.",
+        _ => ".\nNothing is changed in it. Without the file the server starts with its defaults.",
     }
 }
 

@@ -14,8 +14,11 @@ mod fault;
 mod http;
 mod log;
 mod memory;
+mod protocol;
 mod reach;
+mod reload;
 mod server;
+mod settings;
 mod signals;
 mod size;
 mod started;
@@ -28,21 +31,32 @@ pub use fault::{Fault, TokenFault};
 pub use nfs4_admin::client;
 pub use reach::Reach;
 pub use server::serve;
+pub use settings::{Given, StoreFault};
 pub use size::{Size, SizeFault};
 
 /// Reads the command line and serves until Ctrl-C or SIGTERM; returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = cli::Cli::read();
-    let (level, format) = cli.log();
+    let start = match cli::ask() {
+        cli::Asked::Serve(start) => start,
+        cli::Asked::Checked(path) => {
+            cli::Asked::say_checked(&path);
+            return ExitCode::SUCCESS;
+        }
+        cli::Asked::Wrong(faults) => {
+            // Standard error may have no reader.
+            let _ = writeln!(std::io::stderr(), "{}", faults.join("\n"));
+            return ExitCode::from(WRONG);
+        }
+    };
+    let (level, format) = start.log;
     let log = match log::Log::start(level, format) {
         Ok(log) => log,
         Err(why) => {
-            // Standard output may have no reader.
             let _ = writeln!(std::io::stderr(), "nfs4d: no log: {why}");
             return ExitCode::FAILURE;
         }
     };
-    let ended = server::run(&cli.settings(), log.counters());
+    let ended = server::run(*start, log.counters());
     if let Err(fault) = &ended {
         log.end(fault);
     }
@@ -52,3 +66,6 @@ pub fn main() -> ExitCode {
         Err(_) => ExitCode::FAILURE,
     }
 }
+
+/// The exit code when the configuration file is wrong, as it is of a wrong command line.
+const WRONG: u8 = 2;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nfs4_driver::task::ServeError;
-use nfs4_driver::{Clock as _, Identity, Node, Recording, SystemClock};
+use nfs4_driver::{Clock as _, Identity, Limits, Node, Recording, SystemClock};
 use nfs4_engine::{Engine, Export};
 use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
@@ -21,17 +21,21 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use crate::cli::Start;
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::http::{App, Exported, Places};
+use crate::protocol::Protocol;
+use crate::reload::Hangups;
 use crate::signals::Signals;
-use crate::{banner, descriptors, memory, started, system};
+use crate::{banner, descriptors, memory, reload, started, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
-pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), Fault> {
+pub(crate) fn run(start: Start, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, process = std::process::id(), "nfs4d starts");
+    let settings = &start.settings;
     let descriptors = match system::raise_descriptors() {
         Ok(descriptors) => Some(descriptors),
         Err(why) => {
@@ -56,6 +60,7 @@ pub(crate) fn run(settings: &Settings, counters: Vec<IntCounter>) -> Result<(), 
         let process = Process {
             descriptors,
             counters,
+            hangups: start.reload.map(Hangups::catch).transpose()?,
         };
         serve_in(Some(process), settings, stop).await?;
         if let Some((signal, since)) = asked.get() {
@@ -80,6 +85,8 @@ struct Process {
     descriptors: Option<u64>,
     /// Further counters.
     counters: Vec<IntCounter>,
+    /// What reads the configuration file again, if there is one.
+    hangups: Option<Hangups>,
 }
 
 /// As [`serve`], in a process of its own if there is one.
@@ -104,57 +111,39 @@ async fn serve_in(
         .file_system(boot.epoch)
         .with(|files| files.created = now.wall);
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
-    // The port that was bound, if any port would do.
-    let bound = Settings {
-        listen,
-        ..settings.clone()
-    };
-    let config = bound.engine();
+    let protocol = Protocol::open(settings, listen)?;
+    let config = protocol.config.clone();
     let engine = Engine::new(boot, config.clone(), exports, now)?;
-    let usual = settings.limits();
-    let mut limits = usual.clone();
-    if let Some(number) = process.as_ref().and_then(|process| process.descriptors) {
-        limits = descriptors::fit(limits, number);
-        if limits != usual {
-            let connections = limits.max_connections;
-            let usual = usual.max_connections;
-            tracing::warn!(
-                descriptors = number,
-                connections,
-                usual,
-                "the system allows few file descriptors: fewer connections are accepted"
-            );
-        }
-    }
-    let node = match &settings.record {
-        Some(path) => {
-            let fault = |source| Fault::Record {
-                path: path.clone(),
-                source,
-            };
-            let file = recording_file(path).map_err(fault)?;
-            let recording = Recording::to(file).map_err(fault)?;
-            Node::recorded(engine, limits, clock, recording)?
-        }
-        None => Node::with_clock(engine, limits, clock)?,
-    };
+    let descriptors = process.as_ref().and_then(|process| process.descriptors);
+    let limits = limits(settings, descriptors);
+    let node = node(settings, engine, limits, clock)?;
     let recorded = settings.record.clone().map(|path| (path, node.clone()));
     if process.is_some() {
         memory::keep_trim(node.clone())?;
     }
-    let descriptors = process.as_ref().and_then(|process| process.descriptors);
-    let counters = process.map(|process| process.counters).unwrap_or_default();
+    let (counters, hangups) = match process {
+        Some(process) => (process.counters, process.hangups),
+        None => (Vec::new(), None),
+    };
     node.set_dial_policy(settings.dial_policy());
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
         tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
     }
     let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
     started::serves(settings, &config, &addresses);
+    let live = Arc::new(protocol.live(node.clone()));
     let places = Places::open(settings)?;
-    let banner = banner::banner(settings, &addresses, places.addresses());
-    let interface = places.serve(App::new(node.clone(), exported), descriptors)?;
+    let banner = banner::banner(settings, &config, &addresses, places.addresses());
+    let app = App::new(node.clone(), Arc::clone(&live), exported);
+    let interface = places.serve(app, descriptors)?;
     banner::show(banner);
-    let ended = {
+    let stop = async {
+        stop.await;
+        if let Err(why) = live.allow_draining(settings.stop) {
+            tracing::warn!(%why, "connections drain no longer than they usually do");
+        }
+    };
+    let served = async {
         match settings.driver {
             Driver::Tokio => {
                 let start = |listener, node, told| {
@@ -172,6 +161,10 @@ async fn serve_in(
             Driver::Threads => serve_on_threads(listeners, node, stop).await,
         }
     };
+    let ended = tokio::select! {
+        ended = served => ended,
+        never = reload::serve(hangups, Arc::clone(&live)) => match never {},
+    };
     interface.end().await;
     if let Some((path, node)) = recorded {
         let done = spawn_blocking(move || node.end_recording()).await;
@@ -180,6 +173,44 @@ async fn serve_in(
         return ended.and(done.map_err(|source| Fault::Record { path, source }));
     }
     ended
+}
+
+/// The driver's limits, which fit to the file descriptors of this process if their number is known.
+fn limits(settings: &Settings, descriptors: Option<u64>) -> Limits {
+    let usual = settings.limits();
+    let limits = match descriptors {
+        Some(number) => descriptors::fit(usual.clone(), number),
+        None => usual.clone(),
+    };
+    if limits != usual {
+        let (connections, usual) = (limits.max_connections, usual.max_connections);
+        tracing::warn!(
+            descriptors,
+            connections,
+            usual,
+            "the system allows few file descriptors: fewer connections are accepted"
+        );
+    }
+    limits
+}
+
+/// The node of an engine, which is recorded if that is wanted.
+fn node(
+    settings: &Settings,
+    engine: Engine,
+    limits: Limits,
+    clock: Arc<SystemClock>,
+) -> Result<Node, Fault> {
+    let Some(path) = &settings.record else {
+        return Ok(Node::with_clock(engine, limits, clock)?);
+    };
+    let fault = |source| Fault::Record {
+        path: path.clone(),
+        source,
+    };
+    let file = recording_file(path).map_err(fault)?;
+    let recording = Recording::to(file).map_err(fault)?;
+    Ok(Node::recorded(engine, limits, clock, recording)?)
 }
 
 /// A new file that only this user can read: clients' data and the server's secret are in it.

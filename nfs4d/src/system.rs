@@ -2,7 +2,9 @@
 
 #![expect(unsafe_code, reason = "the C library has no safe interface")]
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
 
 /// Raises the number of file descriptors that this process may have to what the system allows it,
 /// and returns how many that are.
@@ -66,6 +68,22 @@ pub(crate) fn trim_memory() {
     // SAFETY: it may be called at any time, and touches only what is free.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// Locks an open file or directory for this process, until it is closed; false if another process
+/// has it.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn lock(file: &File) -> io::Result<bool> {
+    // SAFETY: the descriptor is open for as long as `file` is borrowed.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(true);
+    }
+    match io::Error::last_os_error() {
+        why if why.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        why => Err(why),
     }
 }
 

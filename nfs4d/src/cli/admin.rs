@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::address;
+use super::parse::address;
 use crate::config::{AdminListen, Administration};
 
 /// Where the server is administered.
@@ -17,8 +17,8 @@ pub(super) struct AdminFlags {
     ///
     /// An address that other machines reach needs a token, which nothing encrypts: use it on a network
     /// that you trust.
-    #[arg(long, value_name = "ADDR:PORT", value_parser = listen)]
-    admin: Option<AdminListen>,
+    #[arg(long = "admin", value_name = "ADDR:PORT", value_parser = listen)]
+    admin_listen: Option<AdminListen>,
 
     /// A Unix socket where the server is administered, too; no token is asked for there
     #[arg(long, value_name = "PATH")]
@@ -38,7 +38,9 @@ pub(super) struct AdminFlags {
 impl AdminFlags {
     pub(super) fn settings(&self) -> Administration {
         Administration {
-            listen: self.admin.unwrap_or(Administration::default().listen),
+            listen: self
+                .admin_listen
+                .unwrap_or(Administration::default().listen),
             socket: self.admin_socket.clone(),
             socket_mode: self.admin_socket_mode,
             token_file: self.admin_token_file.clone(),
@@ -47,7 +49,7 @@ impl AdminFlags {
 
     /// The address that was given.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.admin.and_then(|listen| listen.address())
+        self.admin_listen.and_then(|listen| listen.address())
     }
 }
 

@@ -21,9 +21,10 @@ use tokio::runtime;
 
 use super::guard::Guard;
 use super::{App, Exported, administration};
+use crate::settings::Live;
 
 /// What the interface offers: dashboards and scripts depend on it.
-const ROUTES: [(&str, &str); 17] = [
+const ROUTES: [(&str, &str); 21] = [
     ("GET", "/api/v1/clients"),
     ("GET", "/api/v1/clients/{client_id}"),
     ("DELETE", "/api/v1/clients/{client_id}"),
@@ -38,6 +39,10 @@ const ROUTES: [(&str, &str); 17] = [
     ("GET", "/api/v1/connections/{connection_id}"),
     ("POST", "/api/v1/connections/{connection_id}/drain"),
     ("DELETE", "/api/v1/connections/{connection_id}/drain"),
+    ("GET", "/api/v1/settings"),
+    ("PATCH", "/api/v1/settings"),
+    ("GET", "/api/v1/settings/defaults"),
+    ("POST", "/api/v1/settings/reset"),
     ("GET", "/api/v1/grace"),
     ("POST", "/api/v1/grace/end"),
     ("GET", "/api/v1/events"),
@@ -58,13 +63,20 @@ fn app() -> App {
     let boot = Boot::new(1, [7; 16], b"tests");
     let engine = Engine::new(boot, Config::default(), exports, clock.now()).unwrap();
     let node = Node::with_clock(engine, Limits::default(), clock).unwrap();
-    App::new(node.clone(), Exported::new(node, Vec::new()).unwrap())
+    let live = Arc::new(Live::of(node.clone()));
+    App::new(node.clone(), live, Exported::new(node, Vec::new()).unwrap())
 }
 
 fn ask(method: &str, path: &str) -> (Response, String) {
     let router = app().administration(Guard::UnixSocket).unwrap();
     let request = Request::builder().method(method).uri(path);
-    let request = request.body(Body::empty()).unwrap();
+    let request = match method {
+        "PATCH" => request
+            .header("Content-Type", "application/json")
+            .body(Body::from("{}")),
+        _ => request.body(Body::empty()),
+    };
+    let request = request.unwrap();
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap().block_on(async {
         let answer = TowerToHyperService::new(router).call(request).await;

@@ -20,6 +20,7 @@ use nfs4_vfs::{MemFs, MemFsConfig};
 
 use super::{App, Exported, Places};
 use crate::config::{AdminListen, Administration, Settings};
+use crate::settings::Live;
 
 /// Many clients, each with a session and connections, on which nothing more comes.
 struct Crowd {
@@ -182,7 +183,10 @@ fn listings_of_many_clients_are_quick_and_delay_no_traffic() {
     let address = places.addresses().tcp.unwrap();
     let exported = Exported::new(node.clone(), Vec::new()).unwrap();
     let _interface = places
-        .serve(App::new(node.clone(), exported), None)
+        .serve(
+            App::new(node.clone(), Arc::new(Live::of(node.clone())), exported),
+            None,
+        )
         .unwrap();
     let server = Serving::start(Transport::Tokio, node);
     let probe = Probe::start(server.address, [127, 0, 0, 1].into(), 1);

@@ -23,6 +23,7 @@ mod places;
 mod query;
 mod refusal;
 mod sessions;
+mod settings;
 mod stall;
 mod token;
 
@@ -42,11 +43,13 @@ pub(crate) use self::metrics::Exported;
 use self::openapi::Description;
 pub(crate) use self::places::{Addresses, Places};
 pub use self::token::TokenFault;
+use crate::settings::Live;
 
 /// What the handlers share.
 #[derive(Clone, Debug, FromRef)]
 pub(crate) struct App {
     node: Node,
+    settings: Arc<Live>,
     exported: Arc<Exported>,
     description: Description,
     readers: Readers,
@@ -55,9 +58,10 @@ pub(crate) struct App {
 
 impl App {
     /// For the handlers of this server.
-    pub(crate) fn new(node: Node, exported: Exported) -> App {
+    pub(crate) fn new(node: Node, settings: Arc<Live>, exported: Exported) -> App {
         App {
             node,
+            settings,
             exported: Arc::new(exported),
             description: Description::default(),
             readers: Readers::default(),
@@ -108,6 +112,9 @@ fn administration() -> OpenApiRouter<App> {
         .routes(routes!(grace::show))
         .routes(routes!(grace::end))
         .routes(routes!(events::stream))
+        .routes(routes!(settings::show, settings::change))
+        .routes(routes!(settings::show_defaults))
+        .routes(routes!(settings::reset))
 }
 
 fn metrics_only() -> OpenApiRouter<App> {

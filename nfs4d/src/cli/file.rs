@@ -1,0 +1,315 @@
+//! A configuration file: flags in TOML.
+//!
+//! Each key is held against its flag, so that both accept the same and say the same.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use nfs4_engine::Config;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Cli;
+use super::conflict::Conflict;
+use super::schema::{self, Key};
+use crate::settings::{Given, Layers};
+
+/// What a configuration file says.
+#[derive(Clone, Debug)]
+pub(super) struct ConfigFile {
+    /// Flags, by their ids.
+    pub(super) flags: BTreeMap<String, Vec<String>>,
+    /// As if it were the command line.
+    pub(super) cli: Cli,
+}
+
+/// A fault of a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FileFault {
+    path: PathBuf,
+    /// From 1 on; none if the file cannot be read.
+    line: Option<usize>,
+    detail: String,
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.path.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.detail)
+    }
+}
+
+impl ConfigFile {
+    /// Reads a file and checks all of it.
+    ///
+    /// # Errors
+    /// All that is wrong, in the order of the lines.
+    pub(super) fn read(path: &Path) -> Result<ConfigFile, Vec<FileFault>> {
+        let text = read(path).map_err(|why| {
+            vec![FileFault {
+                path: path.to_owned(),
+                line: None,
+                detail: why.to_string(),
+            }]
+        })?;
+        ConfigFile::parse(path, &text)
+    }
+
+    pub(super) fn parse(path: &Path, text: &str) -> Result<ConfigFile, Vec<FileFault>> {
+        let command = Cli::command();
+        let mut reader = Reader {
+            keys: schema::keys(&command),
+            command,
+            text,
+            flags: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            faults: Vec::new(),
+        };
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let at = error.span().map_or(0, |span| span.start);
+            reader.fault(at, error.message().to_owned());
+        }
+        reader.document(document.get_ref());
+        let cli = reader.cli();
+        if let (Some(cli), true) = (&cli, reader.faults.is_empty()) {
+            reader.check(cli);
+        }
+        let (mut faults, flags) = (reader.faults, reader.flags);
+        match cli {
+            Some(cli) if faults.is_empty() => Ok(ConfigFile { flags, cli }),
+            _ => {
+                faults.sort();
+                let told = faults.into_iter().map(|(line, detail)| FileFault {
+                    path: path.to_owned(),
+                    line: Some(line),
+                    detail,
+                });
+                Err(told.collect())
+            }
+        }
+    }
+}
+
+/// Reads a document, and goes on after a fault.
+struct Reader<'a> {
+    command: Command,
+    keys: Vec<Key>,
+    text: &'a str,
+    /// By id.
+    flags: BTreeMap<String, Vec<String>>,
+    /// The line of each id.
+    lines: BTreeMap<String, usize>,
+    faults: Vec<(usize, String)>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: &DeTable<'_>) {
+        for (table, value) in document {
+            let (name, at) = (table.get_ref().as_ref(), table.span().start);
+            let known = self.keys.iter().any(|key| key.table == name);
+            match value.get_ref() {
+                DeValue::Table(entries) if known => self.table(name, entries),
+                _ if known => self.fault(at, format!("{name}: expected a table [{name}]")),
+                DeValue::Table(_) | DeValue::Array(_) => {
+                    let advice = schema::table_advice(&self.keys, name);
+                    self.fault(at, format!("{name:?}: there is no such table{advice}"));
+                }
+                _ => {
+                    let advice = schema::advice(&self.keys, "", name);
+                    self.fault(
+                        at,
+                        format!("{name:?}: there is no such key outside of tables{advice}"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn table(&mut self, table: &str, entries: &DeTable<'_>) {
+        for (name, value) in entries {
+            let (name, at) = (name.get_ref().as_ref(), name.span().start);
+            let Some(key) = schema::find(&self.keys, table, name).cloned() else {
+                let advice = schema::advice(&self.keys, table, name);
+                self.fault(
+                    at,
+                    format!("{table}.{name:?}: there is no such key{advice}"),
+                );
+                continue;
+            };
+            self.lines.insert(key.id.clone(), self.line(at));
+            self.key(&key, value);
+        }
+    }
+
+    fn key(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
+        let DeValue::Array(items) = value.get_ref() else {
+            if let Some(text) = self.value(key, value) {
+                self.flags.insert(key.id.clone(), vec![text]);
+            }
+            return;
+        };
+        let at = value.span().start;
+        if !key.list {
+            return self.fault(
+                at,
+                format!(
+                    "{}.{}: expected one value and no array",
+                    key.table, key.name
+                ),
+            );
+        }
+        if items.is_empty() && !key.may_be_empty {
+            return self.fault(
+                at,
+                format!("{}.{}: expected one value at least", key.table, key.name),
+            );
+        }
+        let texts: Vec<Option<String>> = items.iter().map(|item| self.value(key, item)).collect();
+        self.flags
+            .insert(key.id.clone(), texts.into_iter().flatten().collect());
+    }
+
+    /// The text of a value that its flag accepts.
+    fn value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) -> Option<String> {
+        let at = value.span().start;
+        let (text, shown) = match value.get_ref() {
+            DeValue::String(text) => (text.to_string(), format!("{:?}", cut(text))),
+            DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix())
+            {
+                Ok(number) => (number.to_string(), number.to_string()),
+                Err(_) => (number.as_str().to_owned(), cut(number.as_str())),
+            },
+            DeValue::Float(number) => (number.as_str().to_owned(), cut(number.as_str())),
+            DeValue::Boolean(value) => (value.to_string(), value.to_string()),
+            DeValue::Datetime(time) => (time.to_string(), time.to_string()),
+            DeValue::Array(_) | DeValue::Table(_) => {
+                let detail = format!("{}.{}: expected a value", key.table, key.name);
+                self.fault(at, detail);
+                return None;
+            }
+        };
+        let flag = format!("--{}={text}", key.flag);
+        match self.command.try_get_matches_from_mut(["nfs4d", &flag]) {
+            Ok(_) => Some(text),
+            Err(error) => {
+                let detail = format!("{}.{} is {shown}; {}", key.table, key.name, detail(&error));
+                self.fault(at, detail);
+                None
+            }
+        }
+    }
+
+    /// All flags together, as the command line would have them.
+    fn cli(&mut self) -> Option<Cli> {
+        let flags = arguments(&self.keys, &self.flags, |_| true);
+        let all = std::iter::once("nfs4d".to_owned()).chain(flags);
+        let matches = self.command.try_get_matches_from_mut(all);
+        let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        match cli {
+            Ok(cli) => Some(cli),
+            Err(error) => {
+                if self.faults.is_empty() {
+                    self.fault(0, detail(&error));
+                }
+                None
+            }
+        }
+    }
+
+    /// What only shows when all keys are looked at.
+    fn check(&mut self, cli: &Cli) {
+        if let Some(conflict) = Conflict::of(cli) {
+            self.fault_of(conflict.id, &conflict.detail());
+        }
+        let given = Given {
+            file: cli.protocol.0.clone(),
+            ..Given::default()
+        };
+        let layers = Layers {
+            given,
+            ..Layers::default()
+        };
+        for wrong in layers.config(&Config::default()).err().unwrap_or_default() {
+            self.fault_of(&wrong.name, &wrong.detail);
+        }
+    }
+
+    fn fault_of(&mut self, id: &str, detail: &str) {
+        let key = self.keys.iter().find(|key| key.id == id);
+        let name = key.map_or(id.to_owned(), |key| format!("{}.{}", key.table, key.name));
+        let line = self.lines.get(id).copied().unwrap_or(1);
+        self.faults.push((line, format!("{name} {detail}")));
+    }
+
+    fn fault(&mut self, at: usize, detail: String) {
+        self.faults.push((self.line(at), detail));
+    }
+
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.as_bytes().iter().take(at);
+        1 + before.filter(|byte| **byte == b'\n').count()
+    }
+}
+
+/// The flags of a file whose ids are `wanted`, as arguments.
+pub(super) fn arguments(
+    keys: &[Key],
+    flags: &BTreeMap<String, Vec<String>>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for key in keys.iter().filter(|key| wanted(&key.id)) {
+        let Some(values) = flags.get(&key.id) else {
+            continue;
+        };
+        let flag = |value: &String| format!("--{}={value}", key.flag);
+        arguments.extend(values.iter().map(flag));
+        // An empty list is one, too, where nothing else would say so.
+        if values.is_empty() && key.table == super::protocol::HEADING.to_lowercase() {
+            arguments.push(format!("--{}=", key.flag));
+        }
+    }
+    arguments
+}
+
+/// What a flag says against its value.
+fn detail(error: &clap::Error) -> String {
+    if let Some(why) = error.source() {
+        return why.to_string();
+    }
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => format!("expected one of {}", values.join(", ")),
+        _ => error.kind().to_string(),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    file.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!(
+            "it is longer than {LONGEST} bytes"
+        )));
+    }
+    Ok(text)
+}
+
+/// As much of a wrong value as is repeated.
+fn cut(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// In bytes.
+const LONGEST: u64 = 1 << 20;
+const SHOWN: usize = 64;

@@ -1,0 +1,215 @@
+//! Configuration files, right and wrong.
+
+use std::fs;
+use std::path::Path;
+
+use super::file::ConfigFile;
+use super::line::Line;
+use super::schema::{self, Key};
+use super::*;
+
+fn told(text: &str) -> Vec<String> {
+    let faults = ConfigFile::parse(Path::new("f.toml"), text).err();
+    let faults = faults.unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+fn cli(text: &str) -> Cli {
+    let file = ConfigFile::parse(Path::new("f.toml"), text);
+    file.unwrap_or_else(|faults| panic!("{faults:?}")).cli
+}
+
+fn keys() -> Vec<Key> {
+    schema::keys(&<Cli as clap::CommandFactory>::command())
+}
+
+#[test]
+fn a_file_says_what_flags_say() {
+    let file = cli(
+        "[server]\nlisten = [\"[::1]:4000\", \"127.0.0.1:4001\"]\nstop_time = 8\nmemory = \"2M\"\n\
+         driver = \"threads\"\nserver_addresses = [\"files.example\"]\nmax_io = 65_536\n\
+         [protocol]\nlease_time = 0x14\ndelegations = false\nblocked_operations = [\"openattr\", \"CREATE\"]\n\
+         v4_binding_policy = \"shared\"\n[log]\nlevel = \"debug\"\n",
+    );
+    let line = Line::parse([
+        "nfs4d",
+        "--listen=[::1]:4000",
+        "--listen=127.0.0.1:4001",
+        "--stop-time=8",
+        "--memory=2M",
+        "--driver=threads",
+        "--server-address=files.example",
+        "--max-io=64K",
+        "--lease-time=20",
+        "--delegations=false",
+        "--blocked-operations=CREATE,OPENATTR",
+        "--v4-binding-policy=shared",
+        "--log=debug",
+    ]);
+    let line = line.unwrap().cli;
+    assert_eq!(
+        file.settings(Given::default()),
+        line.settings(Given::default())
+    );
+    assert_eq!(file.protocol.0, line.protocol.0);
+    assert_eq!(file.log(), line.log());
+}
+
+#[test]
+fn all_faults_are_told_with_their_lines() {
+    let text = "[server]\nlisten = \"localhost\"\nstop_time = 3601\nlisen = \"127.0.0.1:1\"\n\
+                lease_time = 5\n\n[protocol]\nlease_time = 0\ngrace_time = -5\nmax_clients = \"x\"\n\
+                drain_time = [5]\ndelegations = 1\nblocked_operations = [\"OPENATTR\", \"OPENATR\"]\n\
+                v4_session_slots = { }\ncallback_pause_ms = 1.5\n[protocoll]\nlease_time = 5\n\
+                [log]\nlevel = \"loud\"\n[[export]]\npath = \"/\"\n";
+    let expected = [
+        "f.toml:2: server.listen is \"localhost\"; expected an IP address and a port up to 65535, as in \
+         127.0.0.1:20490 or [::1]:20490; host names are not accepted",
+        "f.toml:3: server.stop_time is 3601; expected a whole number of seconds from 0 to 3600 without a \
+         unit, as in 10",
+        "f.toml:4: server.\"lisen\": there is no such key; listen is one",
+        "f.toml:5: server.\"lease_time\": there is no such key; it belongs to the table [protocol]",
+        "f.toml:8: protocol.lease_time is 0; expected a whole number of seconds from 1 to 3600 without a \
+         unit, as in 90",
+        "f.toml:9: protocol.grace_time is -5; expected a whole number of seconds from 0 to 3600 without a \
+         unit, as in 0",
+        "f.toml:10: protocol.max_clients is \"x\"; expected a whole number from 1 to 65536, as in 16384",
+        "f.toml:11: protocol.drain_time: expected one value and no array",
+        "f.toml:12: protocol.delegations is 1; expected one of true, false",
+        "f.toml:13: protocol.blocked_operations is \"OPENATR\"; expected names of operations of NFSv4, and \
+         \"OPENATR\" is none; OPENATTR is one",
+        "f.toml:14: protocol.v4_session_slots: expected a value",
+        "f.toml:15: protocol.callback_pause_ms is 1.5; expected a whole number of milliseconds from 1 to \
+         600000 without a unit, as in 5000",
+        "f.toml:16: \"protocoll\": there is no such table; [protocol] is one",
+        "f.toml:19: log.level is \"loud\"; expected one of error, warn, info, debug, trace",
+        "f.toml:20: \"export\": there is no such table; the tables are admin, log, protocol, server",
+    ];
+    let told = told(text);
+    for (told, expected) in told.iter().zip(expected) {
+        assert_eq!(told, expected);
+    }
+    assert_eq!(told.len(), expected.len());
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line_and_the_rest_is_looked_at() {
+    let faults = told("[server]\nstop_time = \n\n[protocol]\nlease_time = 0\n");
+    assert!(faults[0].starts_with("f.toml:2: "), "{faults:?}");
+    assert!(
+        faults
+            .iter()
+            .any(|line| line.starts_with("f.toml:5: protocol.lease_time is 0")),
+        "{faults:?}"
+    );
+    let twice = told("[protocol]\nlease_time = 5\nlease_time = 6\n");
+    assert!(
+        twice[0].starts_with("f.toml:3: ") && twice[0].contains("duplicate"),
+        "{twice:?}"
+    );
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_told_with_their_lines() {
+    for (text, expected) in [
+        (
+            "[protocol]\nv4_min_minor_version = 2\nv4_max_minor_version = 1\n",
+            "f.toml:3: protocol.v4_max_minor_version is 1, but must be from 2 to 2, since \
+             v4_min_minor_version is 2",
+        ),
+        (
+            "[server]\n\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:1\"]\n",
+            "f.toml:3: server.listen 127.0.0.1:1 is given twice",
+        ),
+        (
+            "[server]\nlisten = []\n",
+            "f.toml:2: server.listen: expected one value at least",
+        ),
+        (
+            "lease_time = 5\n",
+            "f.toml:1: \"lease_time\": there is no such key outside of tables; it belongs to the table [protocol]",
+        ),
+        (
+            "server = 5\n",
+            "f.toml:1: server: expected a table [server]",
+        ),
+    ] {
+        assert_eq!(told(text), [expected]);
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_file() {
+    let text = "[server]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\nstop_time = 8\n\
+                [protocol]\nlease_time = 20\ngrace_time = 7\nblocked_operations = []\n";
+    let file = ConfigFile::parse(Path::new("f.toml"), text).unwrap();
+    let line = ["nfs4d", "--listen=127.0.0.1:3", "--lease-time", "30"];
+    let merged = Line::parse(line).unwrap().merge(Some(&file)).unwrap();
+    let settings = merged.cli.settings(merged.protocol);
+    assert_eq!(settings.listen, "127.0.0.1:3".parse().unwrap());
+    assert!(settings.also_listen.is_empty());
+    assert_eq!(settings.stop, Duration::from_secs(8));
+    let Given { file, line } = settings.protocol;
+    assert_eq!(
+        (file.lease_time, file.grace_time, line.lease_time),
+        (Some(20), Some(7), Some(30))
+    );
+    assert_eq!(
+        file.blocked_operations,
+        Some(Vec::new()),
+        "an empty list is a value"
+    );
+    assert_eq!(line.names(), ["lease_time"]);
+}
+
+/// The example, with each of its keys as if it were not commented out.
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib/nfs4d.toml");
+    let text = fs::read_to_string(path).unwrap();
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|first: char| first.is_ascii_lowercase()) => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
+}
+
+#[test]
+fn the_example_has_every_key_with_its_default() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contrib/nfs4d.toml");
+    let commented = ConfigFile::read(&path).unwrap();
+    assert!(
+        commented.flags.is_empty(),
+        "as it is, it says nothing: {:?}",
+        commented.flags
+    );
+    let example = example();
+    let file = ConfigFile::parse(&path, &example).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let missing = keys()
+        .into_iter()
+        .filter(|key| !file.flags.contains_key(&key.id));
+    let missing: Vec<String> = missing
+        .map(|key| format!("{}.{}", key.table, key.name))
+        .collect();
+    assert_eq!(
+        missing,
+        Vec::<String>::new(),
+        "keys that are not in the example"
+    );
+    let command = <Cli as clap::CommandFactory>::command();
+    for flag in command.get_arguments() {
+        let default: Vec<&str> = flag
+            .get_default_values()
+            .iter()
+            .filter_map(|text| text.to_str())
+            .collect();
+        // A key without a default has an example of a value.
+        if let Some(given) = file.flags.get(flag.get_id().as_str())
+            && !default.is_empty()
+        {
+            assert_eq!(*given, default, "{}", flag.get_id());
+        }
+    }
+    let defaults = crate::settings::defaults();
+    let protocol = file.cli.protocol.0;
+    assert_eq!(protocol.applied_to(Default::default()), defaults);
+}

@@ -1,0 +1,73 @@
+//! The configuration file, read again while the server runs.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory as _;
+use nfs4_admin::SettingsPatch;
+
+use super::Cli;
+use super::file::ConfigFile;
+use super::line::Line;
+use super::protocol::HEADING;
+use super::schema;
+
+/// Reads the configuration file again.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    path: PathBuf,
+    line: Line,
+    /// The flags that the server was started with, as text.
+    started: BTreeMap<String, Vec<OsString>>,
+}
+
+/// What a configuration file says by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reread {
+    /// The protocol settings that it gives.
+    pub(crate) protocol: SettingsPatch,
+    /// Keys that are not what the server was started with, and act after a restart.
+    pub(crate) restart: Vec<String>,
+}
+
+impl Reload {
+    pub(super) fn new(
+        path: PathBuf,
+        line: Line,
+        started: BTreeMap<String, Vec<OsString>>,
+    ) -> Reload {
+        Reload {
+            path,
+            line,
+            started,
+        }
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn read(&self) -> Result<Reread, Vec<String>> {
+        let file = ConfigFile::read(&self.path)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let merged = self.line.merge(Some(&file));
+        let merged = merged.map_err(|error| vec![error.to_string()])?;
+        let keys = schema::keys(&Cli::command());
+        let protocol = HEADING.to_lowercase();
+        let differs = keys.iter().filter(|key| {
+            key.table != protocol && merged.values.get(&key.id) != self.started.get(&key.id)
+        });
+        Ok(Reread {
+            restart: differs
+                .map(|key| format!("{}.{}", key.table, key.name))
+                .collect(),
+            protocol: merged.protocol.file,
+        })
+    }
+}

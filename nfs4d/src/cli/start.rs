@@ -1,0 +1,79 @@
+//! What the process was asked for.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::Action;
+use super::file::{ConfigFile, FileFault};
+use super::line::Line;
+use super::reload::Reload;
+use crate::config::Settings;
+use crate::log::Format;
+
+/// What the process was asked for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// To serve.
+    Serve(Box<Start>),
+    /// To check a configuration file, in which nothing is wrong.
+    Checked(PathBuf),
+    /// Something that a configuration file does not say right; each fault is a line.
+    Wrong(Vec<String>),
+}
+
+/// How to serve.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) settings: Settings,
+    /// The lowest level that is logged, and how a line is written.
+    pub(crate) log: (tracing::Level, Format),
+    /// What SIGHUP asks for, if there is a configuration file.
+    pub(crate) reload: Option<Reload>,
+}
+
+/// Reads the command line and the configuration file; a wrong command line ends the process with a
+/// message and exit code 2.
+pub(crate) fn ask() -> Asked {
+    let line = Line::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    if let Some(Action::CheckConfig { file }) = &line.cli.action {
+        return match ConfigFile::read(file) {
+            Ok(_) => Asked::Checked(file.clone()),
+            Err(faults) => Asked::wrong(&faults),
+        };
+    }
+    let file = line.cli.config.as_deref().map(ConfigFile::read).transpose();
+    let file = match file {
+        Ok(file) => file,
+        Err(faults) => return Asked::wrong(&faults),
+    };
+    let merged = line.merge(file.as_ref());
+    let merged = merged.unwrap_or_else(|error| error.exit());
+    let mut settings = merged.cli.settings(merged.protocol);
+    settings.state_dir = settings.state_dir.or_else(state_directory);
+    let log = merged.cli.log();
+    let path = line.cli.config.clone();
+    let reload = path.map(|path| Reload::new(path, line, merged.values));
+    Asked::Serve(Box::new(Start {
+        settings,
+        log,
+        reload,
+    }))
+}
+
+impl Asked {
+    fn wrong(faults: &[FileFault]) -> Asked {
+        Asked::Wrong(faults.iter().map(ToString::to_string).collect())
+    }
+
+    /// Says on standard output that nothing is wrong with a file.
+    pub(crate) fn say_checked(path: &Path) {
+        // It may have no reader.
+        let _ = writeln!(std::io::stdout(), "{} is right", path.display());
+    }
+}
+
+/// The first directory that systemd has made for the state of this service.
+fn state_directory() -> Option<PathBuf> {
+    let all = std::env::var_os("STATE_DIRECTORY")?;
+    std::env::split_paths(&all).find(|path| !path.as_os_str().is_empty())
+}

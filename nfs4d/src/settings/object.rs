@@ -1,0 +1,98 @@
+//! Settings in a JSON object.
+
+use nfs4_admin::{SETTINGS, SettingsPatch};
+use serde_json::{Map, Value};
+
+use super::names::like;
+use super::table;
+use super::wrong::Wrong;
+
+/// The settings of a flat object; a range is not looked at.
+///
+/// # Errors
+/// Every field that is no setting, or whose value is of another kind.
+pub(crate) fn settings_of(object: &Map<String, Value>) -> Result<SettingsPatch, Vec<Wrong>> {
+    let mut patch = SettingsPatch::default();
+    let mut wrong = Vec::new();
+    for (name, value) in object {
+        match one(name, value) {
+            Ok(one) => patch = patch.overlaid(&one),
+            Err(fault) => wrong.push(fault),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(patch)
+    } else {
+        Err(wrong)
+    }
+}
+
+fn one(name: &str, value: &Value) -> Result<SettingsPatch, Wrong> {
+    let known = SETTINGS.iter().map(|setting| setting.name);
+    if !known.clone().any(|known| known == name) {
+        let advice = like(name, known).map(|meant| format!("; {meant} is one"));
+        let detail = format!("there is no such setting{}", advice.unwrap_or_default());
+        return Err(Wrong::unknown(name, detail));
+    }
+    let object = Map::from_iter([(name.to_owned(), value.clone())]);
+    let patch = serde_json::from_value::<SettingsPatch>(Value::Object(object));
+    // A null would be taken for a field that is not there.
+    let patch = patch.ok().filter(|_| !value.is_null());
+    let mut patch = patch.ok_or_else(|| Wrong::value(name))?;
+    let read = table::canonical(&mut patch);
+    read.map_err(|detail| Wrong::unknown(name, detail))?;
+    Ok(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_field_that_is_wrong_is_named() {
+        let object = json!({
+            "lease_tim": 5,
+            "grace_time": -1,
+            "max_clients": "many",
+            "delegations": 1,
+            "v4_binding_policy": "open",
+            "blocked_operations": ["OPENATR"],
+            "max_sessions": null,
+            "drain_time": 1.5,
+            "max_states": 1e30,
+            "callback_pause_ms": 5,
+        });
+        let wrong = settings_of(object.as_object().unwrap()).unwrap_err();
+        let told: Vec<String> = wrong
+            .iter()
+            .map(|one| format!("{}: {}", one.name, one.detail))
+            .collect();
+        let expected = [
+            "blocked_operations: expected names of operations of NFSv4, and \"OPENATR\" is none; OPENATTR is one",
+            "delegations: expected true or false",
+            "drain_time: expected a whole number of seconds from 0 to 3600 without a unit, as in 30",
+            "grace_time: expected a whole number of seconds from 0 to 3600 without a unit, as in 0",
+            "lease_tim: there is no such setting; lease_time is one",
+            "max_clients: expected a whole number from 1 to 65536, as in 16384",
+            "max_sessions: expected a whole number from 1 to 1048576, as in 16384",
+            "max_states: expected a whole number from 16 to 67108864, as in 1048576",
+            "v4_binding_policy: expected exclusive or shared",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(wrong[3].range, Some((0, 3_600)));
+    }
+
+    #[test]
+    fn what_is_right_is_taken() {
+        let object =
+            json!({"lease_time": 5, "blocked_operations": ["openattr"], "delegations": false});
+        let patch = settings_of(object.as_object().unwrap()).unwrap();
+        assert_eq!(
+            patch.names(),
+            ["lease_time", "blocked_operations", "delegations"]
+        );
+        assert_eq!(patch.blocked_operations.unwrap(), ["OPENATTR"]);
+    }
+}

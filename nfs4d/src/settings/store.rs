@@ -1,0 +1,282 @@
+//! The settings that requests have changed, in a file that outlasts the server.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nfs4_admin::SettingsPatch;
+use serde_json::{Value, json};
+
+use super::object::settings_of;
+use crate::system;
+
+/// The directory with the state of one server.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    /// Open, so that it can be made durable, and locked.
+    directory: File,
+}
+
+/// Why a server does not start with a state directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreFault {
+    /// The operating system refuses it.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Another server uses it.
+    #[error("another nfs4d uses this directory")]
+    Taken,
+    /// It is longer than any that a server writes.
+    #[error("it is longer than {} bytes, and none of nfs4d's", LONGEST)]
+    TooLong,
+    /// It is not JSON.
+    #[error("it is no JSON: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It is JSON of another form.
+    #[error("{0}")]
+    Form(&'static str),
+    /// A later version has written it.
+    #[error(
+        "its version is {0}, and this nfs4d knows none after {VERSION}: a later nfs4d has written it"
+    )]
+    Newer(u64),
+    /// Fields are wrong.
+    #[error("{}", .0.join("; "))]
+    Fields(Vec<String>),
+}
+
+impl Store {
+    /// Takes a directory for this server alone, and makes it if need be; returns the settings in it.
+    ///
+    /// # Errors
+    /// The path of what is wrong, and why. Nothing is changed then.
+    pub(crate) fn open(directory: &Path) -> Result<(Store, SettingsPatch), (PathBuf, StoreFault)> {
+        let of_directory = |fault| (directory.to_owned(), fault);
+        let opened = match File::open(directory) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {
+                let made = DirBuilder::new().mode(0o700).create(directory);
+                made.and_then(|()| File::open(directory))
+            }
+            opened => opened,
+        };
+        let opened = opened.map_err(|why| of_directory(why.into()))?;
+        let is_directory = opened.metadata().map(|found| found.is_dir());
+        if !is_directory.map_err(|why| of_directory(why.into()))? {
+            return Err(of_directory(
+                io::Error::from(io::ErrorKind::NotADirectory).into(),
+            ));
+        }
+        match system::lock(&opened) {
+            Ok(true) => {}
+            Ok(false) => return Err(of_directory(StoreFault::Taken)),
+            Err(why) => return Err(of_directory(why.into())),
+        }
+        let path = directory.join(FILE);
+        match read(&path) {
+            Ok(stored) => {
+                let store = Store {
+                    path,
+                    directory: opened,
+                };
+                Ok((store, stored))
+            }
+            Err(fault) => Err((path, fault)),
+        }
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file has these settings.
+    pub(crate) fn holds(&self, settings: &SettingsPatch) -> bool {
+        read(&self.path).is_ok_and(|stored| stored == *settings)
+    }
+
+    /// Replaces the settings in the file: after a crash it has the ones or the others.
+    ///
+    /// # Errors
+    /// The operating system refuses. If it did so at the very end, the file may have either.
+    pub(crate) fn write(&self, settings: &SettingsPatch) -> io::Result<()> {
+        let text = json!({ "version": VERSION, "settings": settings });
+        let text = serde_json::to_string_pretty(&text)? + "\n";
+        let new = self.path.with_extension("json.new");
+        let written = write_durably(&new, text.as_bytes());
+        let renamed = written.and_then(|()| fs::rename(&new, &self.path));
+        if renamed.is_err() {
+            // It may not be there; the next one is written over it.
+            let _ = fs::remove_file(&new);
+        }
+        renamed?;
+        self.directory.sync_all()
+    }
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    // A link that another user has put there is not followed.
+    let mut file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The settings of a file; none if it is not there.
+fn read(path: &Path) -> Result<SettingsPatch, StoreFault> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(SettingsPatch::default()),
+        Err(why) => return Err(why.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(StoreFault::TooLong);
+    }
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<SettingsPatch, StoreFault> {
+    let value: Value = serde_json::from_slice(bytes)?;
+    let object = value.as_object();
+    let object = object.ok_or(StoreFault::Form("it is not a JSON object"))?;
+    // First: a later version may have other fields.
+    match object.get("version").and_then(Value::as_u64) {
+        Some(VERSION) => {}
+        Some(later) if later > VERSION => return Err(StoreFault::Newer(later)),
+        _ => return Err(StoreFault::Form("version is no number that nfs4d writes")),
+    }
+    let mut faults = Vec::new();
+    for name in object.keys() {
+        if name != "version" && name != "settings" {
+            faults.push(format!("{name:?}: there is no such field"));
+        }
+    }
+    let settings = object.get("settings").and_then(Value::as_object);
+    let settings = settings.ok_or(StoreFault::Form("settings is not a JSON object"))?;
+    match settings_of(settings) {
+        Ok(settings) if faults.is_empty() => return Ok(settings),
+        Ok(_) => {}
+        Err(wrong) => {
+            let told = wrong.into_iter();
+            faults.extend(told.map(|one| format!("{}: {}", one.name, one.detail)));
+        }
+    }
+    Err(StoreFault::Fields(faults))
+}
+
+const FILE: &str = "settings.json";
+/// The version of the file's form.
+const VERSION: u64 = 1;
+/// In bytes: all settings with all operations blocked take a tenth of it.
+const LONGEST: u64 = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of this test, which removes it in the end.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Directory {
+            let name = format!("nfs4d-store-{name}-{}", std::process::id());
+            Directory(std::env::temp_dir().join(name))
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn lease(seconds: u64) -> SettingsPatch {
+        SettingsPatch {
+            lease_time: Some(seconds),
+            ..SettingsPatch::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let directory = Directory::new("again");
+        let (store, stored) = Store::open(&directory.0).unwrap();
+        assert_eq!(stored, SettingsPatch::default());
+        store.write(&lease(5)).unwrap();
+        store.write(&lease(6)).unwrap();
+        drop(store);
+        let (_, stored) = Store::open(&directory.0).unwrap();
+        assert_eq!(stored, lease(6));
+        let left = fs::read_dir(&directory.0).unwrap().count();
+        assert_eq!(left, 1, "no file is left over");
+    }
+
+    #[test]
+    fn a_directory_is_of_one_server() {
+        let directory = Directory::new("one");
+        let one = Store::open(&directory.0).unwrap();
+        let (path, fault) = Store::open(&directory.0).unwrap_err();
+        assert_eq!(path, directory.0);
+        assert!(matches!(fault, StoreFault::Taken), "{fault}");
+        drop(one);
+        Store::open(&directory.0).unwrap();
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_new_file_is_not_followed() {
+        let directory = Directory::new("link");
+        let (store, _) = Store::open(&directory.0).unwrap();
+        let elsewhere = directory.0.join("elsewhere");
+        fs::write(&elsewhere, "mine").unwrap();
+        let new = directory.0.join("settings.json.new");
+        std::os::unix::fs::symlink(&elsewhere, &new).unwrap();
+        store.write(&lease(5)).unwrap_err();
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
+        assert!(!store.path().exists());
+    }
+
+    #[test]
+    fn a_file_that_no_server_of_this_version_writes_is_refused() {
+        let directory = Directory::new("refused");
+        fs::create_dir(&directory.0).unwrap();
+        let path = directory.0.join(FILE);
+        let long = " ".repeat(LONGEST as usize + 1);
+        for (text, part) in [
+            ("", "no JSON: EOF"),
+            (
+                "{\"version\": 1,\n \"settings\": {\"lease_time\": 5}",
+                "line 2",
+            ),
+            ("[]", "not a JSON object"),
+            ("{}", "version is no number"),
+            ("{\"version\": 0, \"settings\": {}}", "version is no number"),
+            ("{\"version\": 2, \"policies\": {}}", "its version is 2"),
+            ("{\"version\": 1}", "settings is not a JSON object"),
+            (
+                "{\"version\": 1, \"settings\": {}, \"more\": 1}",
+                "\"more\": there is no",
+            ),
+            (
+                "{\"version\": 1, \"settings\": {\"lease_tim\": 5}}",
+                "lease_tim: there is no such setting; lease_time",
+            ),
+            (
+                "{\"version\": 1, \"settings\": {\"lease_time\": \"x\"}}",
+                "lease_time: expected a whole number of seconds from 1 to 3600",
+            ),
+            (&long, "longer than 65536 bytes"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let (at, fault) = Store::open(&directory.0).unwrap_err();
+            assert_eq!(at, path);
+            let told = fault.to_string();
+            assert!(told.contains(part), "{told}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is untouched");
+        }
+    }
+}
