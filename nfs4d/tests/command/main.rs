@@ -5,10 +5,12 @@ mod contrib;
 mod daemon;
 mod descriptors;
 mod every_metric;
+mod http;
 mod log;
 mod memory;
 mod metrics;
 mod record;
+mod settings;
 mod stopped;
 
 use std::io::{Read as _, Write as _};
