@@ -20,7 +20,10 @@ struct Kept {
     facts: VecDeque<Fact>,
     /// The number of the next fact.
     next: u64,
-    waiting: Vec<Waker>,
+    /// At most one waker for each reader, with the number of the reader.
+    waiting: Vec<(u64, Waker)>,
+    /// The number of the last reader.
+    readers: u64,
     closed: bool,
 }
 
@@ -54,6 +57,8 @@ pub enum Happened {
 /// delays neither the engine nor other readers. It needs no runtime, and does not keep the node alive.
 pub struct Events {
     log: Arc<EventLog>,
+    /// Its number among the readers.
+    reader: u64,
     /// The number of the fact that is read next.
     next: u64,
 }
@@ -80,7 +85,7 @@ impl EventLog {
             at,
             event: event.clone(),
         });
-        wakers.append(&mut kept.waiting);
+        wakers.extend(kept.waiting.drain(..).map(|(_, waker)| waker));
     }
 
     /// Nothing more will happen.
@@ -90,19 +95,21 @@ impl EventLog {
             kept.closed = true;
             mem::take(&mut kept.waiting)
         };
-        for waker in waiting {
+        for (_, waker) in waiting {
             waker.wake();
         }
     }
 
     /// A reader of what happens after the fact with this number; without one, from now on.
     pub(crate) fn read(self: &Arc<Self>, after: Option<u64>) -> Events {
-        let last = self.kept().next;
+        let mut kept = self.kept();
+        kept.readers += 1;
         // A number of another start is of no fact of this one.
-        let after = after.filter(|after| *after <= last).unwrap_or(last);
+        let after = after.filter(|after| *after <= kept.next);
         Events {
             log: Arc::clone(self),
-            next: after.saturating_add(1),
+            reader: kept.readers,
+            next: after.unwrap_or(kept.next) + 1,
         }
     }
 
@@ -137,10 +144,24 @@ impl Events {
         if kept.closed {
             return Poll::Ready(None);
         }
-        if !kept.waiting.iter().any(|other| other.will_wake(waker)) {
-            kept.waiting.push(waker.clone());
+        let own = kept.waiting.iter_mut().find(|(of, _)| *of == self.reader);
+        match own {
+            Some((_, own)) => own.clone_from(waker),
+            None => kept.waiting.push((self.reader, waker.clone())),
         }
         Poll::Pending
+    }
+}
+
+/// Its waker goes with it: readers come and go while nothing happens.
+impl Drop for Events {
+    fn drop(&mut self) {
+        let mut kept = self.log.kept();
+        let own = kept.waiting.iter().position(|(of, _)| *of == self.reader);
+        let waker = own.map(|own| kept.waiting.swap_remove(own));
+        // A waker may run anything when it is dropped.
+        drop(kept);
+        drop(waker);
     }
 }
 
@@ -203,6 +224,27 @@ mod tests {
         assert_eq!(next(&mut log.read(Some(99))), Poll::Pending);
         log.close();
         assert_eq!(next(&mut log.read(None)), Poll::Ready(None));
+    }
+
+    #[test]
+    fn readers_that_come_and_go_while_nothing_happens_leave_nothing() {
+        let log = Arc::<EventLog>::default();
+        let count = Arc::<Count>::default();
+        let mut staying = log.read(None);
+        for _ in 0..100 {
+            let mut events = log.read(None);
+            // A reader moves from task to task, and keeps one waker.
+            for _ in 0..3 {
+                let waker = Waker::from(Arc::<Count>::default());
+                assert!(events.poll_next(&waker).is_pending());
+            }
+            let waker = Waker::from(Arc::clone(&count));
+            assert!(staying.poll_next(&waker).is_pending());
+            assert_eq!(log.kept().waiting.len(), 2);
+        }
+        assert_eq!(log.kept().waiting.len(), 1);
+        assert_eq!(Arc::strong_count(&count), 2, "one waker is kept");
+        assert_eq!(add(&log, 1), 1);
     }
 
     #[derive(Default)]
