@@ -35,6 +35,7 @@ mod late;
 mod limits;
 mod log;
 mod mailbox;
+mod mailboxes;
 mod measured;
 mod node;
 mod output;

@@ -257,13 +257,18 @@ impl Node {
         after: Option<ConnId>,
         max: usize,
     ) -> Result<Vec<ConnectionInfo>, EngineDead> {
-        let mut found = Vec::new();
-        let mut numbers = self.shared.connections_after(after, max)?.into_iter();
-        while numbers.len() > 0 {
+        let (mut found, mut after) = (Vec::new(), after);
+        while found.len() < max {
             // Under one hold of the lock only a few.
             let locked = self.shared.lock()?;
-            let some = numbers.by_ref().take(CONNECTIONS_AT_ONCE);
-            found.extend(some.filter_map(|conn| locked.engine.connection_view(conn)));
+            let few = CONNECTIONS_AT_ONCE.min(max - found.len());
+            let numbers: Vec<_> = locked.mailboxes.after(after).take(few).collect();
+            let Some(last) = numbers.last() else { break };
+            after = Some(*last);
+            let views = numbers
+                .iter()
+                .map(|conn| locked.engine.connection_view(*conn));
+            found.extend(views.flatten());
         }
         Ok(found)
     }
@@ -368,4 +373,4 @@ impl Node {
 }
 
 /// Number of connections that are looked at under one hold of the lock; each may be bound to 64 sessions.
-const CONNECTIONS_AT_ONCE: usize = 64;
+const CONNECTIONS_AT_ONCE: usize = 16;

@@ -1,6 +1,5 @@
 //! What a node's connections share: the engine behind its lock.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::fair_lock::{FairGuard, FairLock};
 use crate::limits::Limits;
 use crate::log;
 use crate::mailbox::{LateAnswers, Mailbox};
+use crate::mailboxes::Mailboxes;
 use crate::pool::BufferPool;
 #[cfg(feature = "record")]
 use crate::recording::{Recorded, Recording};
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
 pub(crate) struct Locked {
     pub(crate) engine: Engine,
     pub(crate) outbox: Outbox,
-    pub(crate) mailboxes: HashMap<ConnId, Arc<Mailbox>>,
+    pub(crate) mailboxes: Mailboxes,
     /// The counted connections: all but those that are being evicted.
     roster: Roster,
     next_id: ConnId,
@@ -78,7 +78,7 @@ impl Shared {
                     .map(|to| Box::new(to.begin(engine.start()))),
                 engine,
                 outbox: Outbox::new(),
-                mailboxes: HashMap::new(),
+                mailboxes: Mailboxes::default(),
                 roster: Roster::default(),
                 next_id: ConnId::FIRST,
                 armed,
@@ -141,7 +141,7 @@ impl Shared {
         // A loop of its own: to inspect an input on its way costs two copies of it.
         for input in &batch.inputs {
             if let Input::ConnClosed { conn } = input {
-                locked.mailboxes.remove(conn);
+                locked.mailboxes.remove(*conn);
                 locked.roster.leave(*conn);
             }
         }
@@ -251,7 +251,7 @@ impl Shared {
         locked.next_id = id.next();
         let node: Weak<Shared> = Arc::downgrade(self);
         let mailbox = Mailbox::new(id, node);
-        locked.mailboxes.insert(id, Arc::clone(&mailbox));
+        locked.mailboxes.insert(Arc::clone(&mailbox));
         // A connection that the server makes is for a known client.
         locked
             .roster
@@ -288,20 +288,6 @@ impl Shared {
         }
         batch.after_lock();
         self.dials.take_in(batch, &*self.clock);
-    }
-
-    /// The numbers of at most `max` connections after one of them, in order. All numbers are copied under
-    /// the lock, which takes a few nanoseconds for each, and sorted after it.
-    pub(crate) fn connections_after(
-        &self,
-        after: Option<ConnId>,
-        max: usize,
-    ) -> Result<Vec<ConnId>, EngineDead> {
-        let mut numbers: Vec<ConnId> = self.lock()?.mailboxes.keys().copied().collect();
-        numbers.retain(|conn| after.is_none_or(|after| *conn > after));
-        numbers.sort_unstable();
-        numbers.truncate(max);
-        Ok(numbers)
     }
 
     pub(crate) fn lock(&self) -> Result<FairGuard<'_, Locked>, EngineDead> {
@@ -379,13 +365,13 @@ impl Locked {
         let mailboxes = &self.mailboxes;
         let rest = |conn| {
             mailboxes
-                .get(&conn)
+                .get(conn)
                 .map_or_else(Default::default, |mailbox| mailbox.activity())
         };
         let Some(conn) = self.roster.give_way(origin, rest) else {
             return false;
         };
-        if let Some(mailbox) = self.mailboxes.get(&conn) {
+        if let Some(mailbox) = self.mailboxes.get(conn) {
             batch.wakers.extend(mailbox.put_eviction(Evicted::Place));
         }
         true
@@ -403,7 +389,7 @@ impl Locked {
                 }
                 // Without a mailbox the connection is gone, and the reply is dropped.
                 Action::Reply(reply) => {
-                    if let Some(mailbox) = self.mailboxes.get(&reply.conn) {
+                    if let Some(mailbox) = self.mailboxes.get(reply.conn) {
                         batch.wakers.extend(mailbox.put_reply(&self.outbox, &reply));
                     }
                 }
@@ -412,7 +398,7 @@ impl Locked {
                     if Some(callback.conn) == own {
                         batch.mail.output.push(call);
                         batch.mail.called += 1;
-                    } else if let Some(mailbox) = self.mailboxes.get(&callback.conn) {
+                    } else if let Some(mailbox) = self.mailboxes.get(callback.conn) {
                         batch.wakers.extend(mailbox.put_call(call));
                     }
                 }
@@ -421,13 +407,13 @@ impl Locked {
                 }
                 Action::Known { conn } if Some(conn) == own => batch.mail.known = true,
                 Action::Known { conn } => {
-                    if let Some(mailbox) = self.mailboxes.get(&conn) {
+                    if let Some(mailbox) = self.mailboxes.get(conn) {
                         batch.wakers.extend(mailbox.put_known());
                     }
                 }
                 Action::Close { conn } if Some(conn) == own => batch.mail.close = true,
                 Action::Close { conn } => {
-                    if let Some(mailbox) = self.mailboxes.get(&conn) {
+                    if let Some(mailbox) = self.mailboxes.get(conn) {
                         batch.wakers.extend(mailbox.put_close());
                     }
                 }
