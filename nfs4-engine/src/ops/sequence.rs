@@ -239,15 +239,16 @@ fn encode(run: &mut Compound, args: &args::Sequence, values: SequenceValues) {
 
 /// Releases the slot of an answered request.
 pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now) {
+    let took = now.mono.since(run.arrived);
     let Some(session) = core.sessions.get_mut(scope.session) else {
         if let Some(client) = core.clients.get_mut(scope.client) {
             client.lease.end(now.mono);
+            client.traffic.count(run.begun, run.moved, took);
         }
         return;
     };
     session.running.lower(1);
     session.last_used = now.mono;
-    let took = now.mono.since(run.arrived);
     session.traffic.count(run.begun, run.moved, took);
     let current = run.current.as_ref();
     let visited = current.filter(|current| current.export != session.export);
