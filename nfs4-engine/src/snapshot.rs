@@ -197,7 +197,8 @@ pub struct ConnectionInfo {
     pub opened_at: Wall,
     /// Whether it takes no new work any more.
     pub draining: bool,
-    /// The client of minor version 0 to which the server made it for callbacks.
+    /// The client of minor version 0 that it is used for: that to which the server made it for callbacks, or that
+    /// at its host which its requests concerned last.
     #[cfg_attr(feature = "serde", serde(serialize_with = "json::optional_client"))]
     pub client_id: Option<u64>,
     /// The sessions that it is bound to.
@@ -302,7 +303,10 @@ impl Engine {
     pub fn connection_view(&self, conn: ConnId) -> Option<ConnectionInfo> {
         let core = &self.runner.core;
         let found = core.connections.get(conn)?;
-        let client = found.serves().and_then(|key| core.clients.get(key));
+        let client = found.client().and_then(|key| core.clients.get(key));
+        // A stateid says nothing of who sends it: another host may have learned it.
+        let is_called = found.serves().is_some();
+        let client = client.filter(|client| is_called || client.peer.host == found.host.host);
         let bound = found.sessions.iter().filter_map(|key| {
             let session = core.sessions.get(*key)?;
             Some(BoundSession {

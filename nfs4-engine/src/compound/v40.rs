@@ -98,7 +98,7 @@ impl Established for V40 {
 /// The request concerns this client, which its connection is known for.
 fn hold(cx: &mut Cx<'_, V40>, client: ClientKey) {
     if cx.run.leased_by != Some(client) {
-        cx.core.mark_client_known(cx.run.conn, cx.out);
+        cx.core.mark_client_known(cx.run.conn, Some(client), cx.out);
     }
     cx.core.hold_lease(cx.run, client, cx.out.now.mono);
 }

@@ -28,6 +28,8 @@ pub(crate) struct Connection {
     pub(crate) flights: Vec<FlightKey>,
     /// The client to which the server made it for callbacks.
     serves: Option<ClientKey>,
+    /// The client of minor version 0 that its requests concerned last.
+    concerns: Option<ClientKey>,
     draining: Option<Draining>,
     /// The driver has been notified that its client is known.
     known: bool,
@@ -85,6 +87,7 @@ impl Connections {
             served: [0; 2],
             flights: Vec::new(),
             serves: None,
+            concerns: None,
             draining: None,
             known: false,
         };
@@ -116,9 +119,14 @@ impl Connections {
         self.by_number.get_mut(&conn)
     }
 
-    /// Notes that the client behind a connection is known; `true` the first time.
-    pub(crate) fn become_known(&mut self, conn: ConnId) -> bool {
-        if self.get(conn).is_none_or(|connection| connection.known) {
+    /// Notes that the client behind a connection is known, and in minor version 0 which client that is;
+    /// `true` the first time.
+    pub(crate) fn become_known(&mut self, conn: ConnId, client: Option<ClientKey>) -> bool {
+        let Some(connection) = self.by_number.get_mut(&conn) else {
+            return false;
+        };
+        connection.concerns = client.or(connection.concerns);
+        if connection.known {
             return false;
         }
         self.change(conn, |connection| connection.known = true);
@@ -286,6 +294,12 @@ impl Connection {
     /// The client to which the server made it for callbacks.
     pub(crate) fn serves(&self) -> Option<ClientKey> {
         self.serves
+    }
+
+    /// The client of minor version 0 that it is used for: that to which the server made it for callbacks,
+    /// or that which its requests concerned last.
+    pub(crate) fn client(&self) -> Option<ClientKey> {
+        self.serves.or(self.concerns)
     }
 
     /// Whether the driver has been notified that its client is known.

@@ -12,7 +12,7 @@ use crate::core::Core;
 use crate::direction::Direction;
 use crate::event::{BackChannelLost, Event, SessionGone, Unbound};
 use crate::ids::ConnId;
-use crate::keys::SessionKey;
+use crate::keys::{ClientKey, SessionKey};
 use crate::session::table::Session;
 use crate::time::Wall;
 
@@ -33,7 +33,7 @@ impl Core {
         if bound {
             return;
         }
-        self.mark_client_known(conn, out);
+        self.mark_client_known(conn, None, out);
         let binding = Binding::new(conn, direction, out.now);
         if self.has_place(conn, SESSIONS_PER_CONNECTION) && self.make_room(session, direction, out)
         {
@@ -81,7 +81,7 @@ impl Core {
                 return Err(Status::RESOURCE);
             }
             // Its requests find it bound already, and would not notify the driver.
-            self.mark_client_known(conn, out);
+            self.mark_client_known(conn, None, out);
             self.add_binding(key, Binding::new(conn, direction, now), out);
         }
         if self.config.binding_policy == BindingPolicy::Exclusive {
@@ -96,9 +96,14 @@ impl Core {
         Ok(())
     }
 
-    /// The client behind a connection is known from now on.
-    pub(crate) fn mark_client_known(&mut self, conn: ConnId, out: &mut Outbox) {
-        if self.connections.become_known(conn) {
+    /// The client behind a connection is known from now on; in minor version 0 it is this one.
+    pub(crate) fn mark_client_known(
+        &mut self,
+        conn: ConnId,
+        client: Option<ClientKey>,
+        out: &mut Outbox,
+    ) {
+        if self.connections.become_known(conn, client) {
             out.push(Action::Known { conn });
         }
     }
