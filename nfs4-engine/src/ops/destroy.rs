@@ -30,9 +30,12 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
     if own {
         // The reply is sent, but no slot is left to keep it for replay.
         cx.run.sequenced = None;
+        let now = cx.out.now.mono;
         if let Some(session) = cx.core.sessions.get_mut(key) {
             session.running.lower(1);
-            session.last_used = cx.out.now.mono;
+            session.last_used = now;
+            let took = now.since(cx.run.arrived);
+            session.traffic.count(cx.run.begun, cx.run.moved, took);
         }
     }
     cx.core.destroy_session(key, SessionGone::Request, cx.out);
