@@ -54,5 +54,6 @@ mod v40_clients;
 mod v40_locks;
 mod v40_owners;
 mod v40_retries;
+mod views;
 mod waiting;
 mod walks;

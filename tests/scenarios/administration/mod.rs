@@ -5,6 +5,8 @@ mod end_session;
 mod evict;
 mod executed;
 mod grace;
+mod limits;
+mod told;
 
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::FattrRaw;

@@ -4,6 +4,7 @@
 //! short, and a client that holds much of it is silent.
 
 mod answers;
+mod changed;
 mod control;
 mod end;
 mod lost;

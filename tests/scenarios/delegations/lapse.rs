@@ -15,7 +15,7 @@ fn reachable_as(sim: &mut Sim, owner: &str, uid: u32) -> Client {
 }
 
 /// The holder answers CB_RECALL and keeps the delegation until it is revoked.
-fn lets_a_recall_run_out(sim: &mut Sim, holder: &mut Client, other: &mut Client) {
+pub(super) fn lets_a_recall_run_out(sim: &mut Sim, holder: &mut Client, other: &mut Client) {
     let held = delegated(sim, holder, 1, b"f", READ);
     let writing = opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, b"f");
     assert_last(&open(sim, other, writing), Op::Open, Status::DELAY);
@@ -36,7 +36,7 @@ fn lets_a_recall_run_out(sim: &mut Sim, holder: &mut Client, other: &mut Client)
 }
 
 /// What an OPEN for reading brings now to a client that wishes it.
-fn brings(sim: &mut Sim, client: &mut Client) -> Option<NoDelegation> {
+pub(super) fn brings(sim: &mut Sim, client: &mut Client) -> Option<NoDelegation> {
     let wishing = opening(1 | OPEN4_SHARE_ACCESS_WANT_READ_DELEG, b"f");
     let reply = open(sim, client, wishing).all_ok();
     let (fh, ok) = (handle(&reply), ok!(reply, Open));
@@ -57,7 +57,7 @@ fn brings(sim: &mut Sim, client: &mut Client) -> Option<NoDelegation> {
     why
 }
 
-const BARRED: Option<NoDelegation> = Some(NoDelegation::Resource(false));
+pub(super) const BARRED: Option<NoDelegation> = Some(NoDelegation::Resource(false));
 
 #[test]
 fn a_client_that_let_a_recall_run_out_gets_no_delegation_for_an_hour() {

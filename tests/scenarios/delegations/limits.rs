@@ -10,7 +10,7 @@ const WANT_ANY: u32 = OPEN4_SHARE_ACCESS_WANT_ANY_DELEG;
 const RESOURCE: NoDelegation = NoDelegation::Resource(false);
 
 /// Tries to have files delegated to a client; how many are.
-fn take(sim: &mut Sim, client: &mut Client, names: &[&[u8]]) -> Vec<Held> {
+pub(super) fn take(sim: &mut Sim, client: &mut Client, names: &[&[u8]]) -> Vec<Held> {
     let mut taken = Vec::new();
     for name in names {
         let reply = open(sim, client, opening(1 | WANT_ANY, name)).all_ok();

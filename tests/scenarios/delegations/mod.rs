@@ -1,6 +1,7 @@
 //! Delegations: when they are granted, how they come back, and what happens if they do not.
 //! [RFC 8881 §10.4]
 
+mod changed;
 mod claims;
 mod counted;
 mod directories;
