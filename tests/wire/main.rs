@@ -12,6 +12,7 @@ mod callbacks;
 mod caller;
 mod delegations;
 mod engine;
+mod events;
 mod files;
 mod flight;
 mod limits;
