@@ -304,7 +304,7 @@ impl Engine {
         let core = &self.runner.core;
         let found = core.connections.get(conn)?;
         let client = found.client().and_then(|key| core.clients.get(key));
-        // A stateid says nothing of who sends it: another host may have learned it.
+        // A stateid does not prove its sender: another host may have learned it.
         let is_called = found.serves().is_some();
         let client = client.filter(|client| is_called || client.peer.host == found.host.host);
         let bound = found.sessions.iter().filter_map(|key| {
