@@ -1,5 +1,7 @@
 //! Why a request was refused.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a request was refused, as `application/problem+json`. [RFC 9457]
@@ -71,5 +73,22 @@ impl Problem {
     pub fn with_errors(mut self, errors: Vec<FieldFault>) -> Problem {
         self.errors = errors;
         self
+    }
+}
+
+/// The reason, and the faults of the fields that the reason does not name.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.detail.is_empty() {
+            &self.title
+        } else {
+            &self.detail
+        })?;
+        for fault in &self.errors {
+            if !self.detail.contains(&fault.detail) {
+                write!(f, "; {}: {}", fault.field, fault.detail)?;
+            }
+        }
+        Ok(())
     }
 }
