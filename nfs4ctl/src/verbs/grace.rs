@@ -1,0 +1,42 @@
+//! `nfs4ctl grace`.
+
+use nfs4_admin::Grace as Period;
+use nfs4_admin::client::Server;
+
+use crate::cli::{Form, Grace};
+use crate::confirm::confirm;
+use crate::fault::Fault;
+use crate::output::Output;
+use crate::table::{Cell, Tone};
+
+pub(crate) async fn carry_out(
+    server: &Server,
+    output: &mut Output,
+    verb: Grace,
+) -> Result<(), Fault> {
+    let period = match verb {
+        Grace::Status => server.grace().await?,
+        Grace::End { consent } => {
+            let question = "End the grace period? What clients have not reclaimed, they lose.";
+            confirm(question, consent)?;
+            server.end_grace().await?
+        }
+    };
+    match output.form() {
+        Form::Table => output.details(&details(&period)),
+        Form::Json | Form::Yaml => output.value(&period),
+    }
+}
+
+fn details(period: &Period) -> Vec<(&'static str, Cell)> {
+    let state = match period {
+        Period { active: true, .. } => Cell::new("runs").toned(Tone::Notice),
+        Period { grace_time: 0, .. } => Cell::new("none"),
+        Period { .. } => Cell::new("is over"),
+    };
+    vec![
+        ("grace period", state),
+        ("left", Cell::new(format!("{} s", period.remaining_seconds))),
+        ("length", Cell::new(format!("{} s", period.grace_time))),
+    ]
+}
