@@ -19,6 +19,8 @@ pub(crate) struct Table {
 pub(crate) struct Column {
     title: &'static str,
     numbers: bool,
+    /// Its width at least.
+    least: usize,
     room: Room,
 }
 
@@ -65,6 +67,7 @@ impl Column {
         Column {
             title,
             numbers: false,
+            least: 0,
             room: Room::Keep,
         }
     }
@@ -74,6 +77,7 @@ impl Column {
         Column {
             title,
             numbers: false,
+            least: 0,
             room: Room::Cut(least),
         }
     }
@@ -83,8 +87,15 @@ impl Column {
         Column {
             title,
             numbers: true,
+            least: 0,
             room: Room::Keep,
         }
+    }
+
+    /// It with a width at least, so that it does not move when its numbers change.
+    pub(crate) const fn at_least(mut self, width: usize) -> Column {
+        self.least = width;
+        self
     }
 
     /// It as one that may be left out; that of the greatest rank goes first.
@@ -172,7 +183,8 @@ impl Table {
         let natural = |(at, column): (usize, &Column)| {
             let cells = self.rows.iter().filter_map(|row| row.get(at));
             let widest = cells.map(|cell| width(&cell.text)).max();
-            (at, widest.unwrap_or(0).max(width(column.title)))
+            let least = column.least.max(width(column.title));
+            (at, widest.unwrap_or(0).max(least))
         };
         let mut shown: Vec<(usize, usize)> = self.columns.iter().enumerate().map(natural).collect();
         let Some(room) = room else {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use nfs4_admin::client::{ClientFilter, Server, ServerFault};
 use nfs4_admin::{Client, Grace};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use self::keys::Key;
 use self::rates::{Flows, Sample};
@@ -31,7 +32,9 @@ pub(crate) async fn top(server: &Server, output: &mut Output, which: &Top) -> Re
 }
 
 /// The clients, and when they were asked for.
-async fn look(server: &Server) -> Result<(Instant, Vec<Client>, Grace), ServerFault> {
+type Look = (Instant, Vec<Client>, Grace);
+
+async fn look(server: &Server) -> Result<Look, ServerFault> {
     let clients = server.clients(&ClientFilter::default()).all().await?;
     let at = Instant::now();
     Ok((at, clients, server.grace().await?))
@@ -61,22 +64,21 @@ async fn live(server: &Server, output: &mut Output, which: &Top) -> Result<(), F
     // What is wrong from the beginning is said on the usual screen.
     let (at, clients, grace) = look(server).await?;
     let mut before = Sample::new(at, &clients);
-    let mut flows = Flows::between(None, at, clients);
-    flows.sort(which.sort);
     let mut screen = Screen::new(server, which.sort, output.canvas().colour);
-    screen.show(flows, grace);
+    screen.show(Flows::between(None, at, clients), grace);
     let mut terminal = Terminal::open().map_err(Fault::Output)?;
-    let mut ticks = ticks(which.interval);
+    let mut looks = keep_looking(server.clone(), which.interval);
     loop {
         let size = terminal.size();
-        terminal.draw(&screen.lines(size)).map_err(Fault::Output)?;
+        let drawn = terminal.draw(&screen.lines(size));
+        drawn.map_err(Fault::Output)?;
         tokio::select! {
             happening = terminal.next() => match happening {
                 Happening::Key(Key::Quit) | Happening::Ended => return Ok(()),
                 Happening::Key(key) => screen.press(key, size.1),
                 Happening::Resized => {}
             },
-            _ = ticks.tick() => match look(server).await {
+            Some(look) = looks.recv() => match look {
                 Ok((at, clients, grace)) => {
                     let after = Sample::new(at, &clients);
                     screen.show(Flows::between(Some(&before), at, clients), grace);
@@ -88,9 +90,19 @@ async fn live(server: &Server, output: &mut Output, which: &Top) -> Result<(), F
     }
 }
 
-fn ticks(seconds: u64) -> Interval {
-    let period = Duration::from_secs(seconds);
-    let mut ticks = interval_at(Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+/// Looks again and again, so that keys need not wait for the server.
+fn keep_looking(server: Server, seconds: u64) -> Receiver<Result<Look, ServerFault>> {
+    let (sender, looks) = channel(1);
+    tokio::spawn(async move {
+        let period = Duration::from_secs(seconds);
+        let mut ticks = interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if sender.send(look(&server).await).await.is_err() {
+                return;
+            }
+        }
+    });
+    looks
 }

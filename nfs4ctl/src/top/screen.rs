@@ -187,10 +187,10 @@ pub(super) fn head(server: &Server, flows: &Flows, grace: &Grace) -> Vec<String>
 pub(super) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new(&[
         Column::id("CLIENT"),
-        Column::number("OPS/S"),
-        Column::number("READ"),
-        Column::number("WRITTEN"),
-        Column::number("LATENCY"),
+        Column::number("OPS/S").at_least(5),
+        Column::number("READ").at_least(10),
+        Column::number("WRITTEN").at_least(10),
+        Column::number("LATENCY").at_least(8),
         Column::id("LEASE").dropped(2),
         Column::id("VERSION").dropped(3),
         Column::number("OPENS").dropped(4),
@@ -261,7 +261,7 @@ mod tests {
                 assert!(drawn.iter().all(|line| !line.contains(char::is_control)));
                 // Ids are not cut: the terminal does that.
                 let longest = drawn.iter().map(|line| width(line)).max();
-                assert!(longest <= Some(columns.max(65)), "{drawn:#?}");
+                assert!(longest <= Some(columns.max(67)), "{drawn:#?}");
             }
         }
     }
