@@ -62,7 +62,7 @@ impl Fault {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Fault::Server(ServerFault::Refused(problem)) => match problem.status {
-                401 | 403 => 5,
+                401 | 403 | 421 => 5,
                 404 => 3,
                 _ => 1,
             },

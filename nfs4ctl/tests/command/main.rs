@@ -1,0 +1,7 @@
+//! The binary as an administrator runs it, against a server with clients.
+
+mod clients;
+mod exits;
+mod served;
+mod sessions;
+mod terminal;
