@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use nfs4_admin::Fact;
 use nfs4_admin::client::Endpoint;
 
 use crate::fault::Fault;
@@ -18,12 +20,12 @@ const MAX_TOKEN_FILE: u64 = 4_096;
 
 const AFTER: &str = "\
 Ids:
-  Clients and sessions are named by their id or by the beginning of it, if only one has it;
-  connections by their number.
+  A client or a session is named by its id, or by the beginning of it if no other has the same.
+  A connection is named by its number.
 
 Confirmation:
-  What takes something from a client is asked for on a terminal. Without one, or with --yes,
-  there is no question.
+  On a terminal there is a question before something is taken from clients, unless --yes is given.
+  Without a terminal there is none.
 
 Environment:
   NFS4CTL_SERVER      --server
@@ -278,9 +280,12 @@ pub(crate) enum Grace {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Events {
-    /// Begin after the event of this number, as far as the server still has it
+    /// Begin after the event of this number, as far as the server still has them; 0 for all
     #[arg(long, value_name = "NUMBER")]
     pub(crate) after: Option<u64>,
+    /// Only events of these kinds, with commas between them
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(Fact::KINDS))]
+    pub(crate) kind: Vec<String>,
     /// End after as many events
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
@@ -357,6 +362,7 @@ mod tests {
             ),
             ("nfs4ctl top --sort latenzy", "'latency'"),
             ("nfs4ctl -o jsn grace status", "'json'"),
+            ("nfs4ctl events --kind client_went", "'client_gone'"),
         ] {
             let (_, text) = fault(line);
             assert!(

@@ -64,8 +64,8 @@ impl Events {
     /// It loses nothing if it is dropped before it is done.
     ///
     /// # Errors
-    /// See [`ServerFault`]. The stream is of no more use; [`Server::events`](super::Server::events) with
-    /// [`Events::last`] goes on after what was read.
+    /// See [`ServerFault`]. The stream is of no more use; [`Server::events`](super::Server::events) goes on
+    /// after [`Events::last`].
     pub async fn next(&mut self) -> Result<Option<Told>, ServerFault> {
         loop {
             if let Some(sent) = self.sent.pop_front() {

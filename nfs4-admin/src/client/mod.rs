@@ -36,5 +36,5 @@ pub use self::events::{Events, Told};
 pub use self::exchange::Server;
 pub use self::fault::ServerFault;
 pub use self::pages::Pages;
-pub use self::requests::{ClientFilter, Tagged};
+pub use self::requests::{ClientFilter, EventFilter, Tagged};
 pub use self::routes::{ROUTES, Route};

@@ -33,6 +33,16 @@ pub struct ClientFilter {
     pub minor_version: Option<u32>,
 }
 
+/// Which events are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// The number of an event: those after it come first, as far as the server still has them.
+    /// 0 is for all of them; without it only what happens from now on is told.
+    pub after: Option<u64>,
+    /// The kinds, as in [`Fact::KINDS`](crate::Fact::KINDS); all if it is empty.
+    pub kinds: Vec<String>,
+}
+
 /// An answer, and the tag of the version that it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -195,17 +205,17 @@ impl Server {
         self.get(&routes::END_GRACE, &[]).await
     }
 
-    /// What happens from now on, or after the event of this number, as far as the server still has it.
+    /// What happens.
     ///
     /// # Errors
     /// See [`ServerFault`]. Refused with the status 503 if too many programs follow the events.
-    pub async fn events(&self, after: Option<u64>) -> Result<Events, ServerFault> {
-        let mut question = Question::new(&routes::EVENTS, &[]);
-        if let Some(number) = after {
+    pub async fn events(&self, filter: &EventFilter) -> Result<Events, ServerFault> {
+        let mut question = Question::new(&routes::EVENTS, &[]).query(&filter.query());
+        if let Some(number) = filter.after {
             let name = HeaderName::from_static("last-event-id");
             question = question.header(name, HeaderValue::from(number));
         }
-        Events::new(self.follow(&question).await?, after)
+        Events::new(self.follow(&question).await?, filter.after)
     }
 
     /// The description of the administration interface: an OpenAPI document.
@@ -267,6 +277,17 @@ impl ClientFilter {
                 query.push('=');
                 encode(value, &mut query);
             }
+        }
+        query
+    }
+}
+
+impl EventFilter {
+    fn query(&self) -> String {
+        let mut query = String::new();
+        if !self.kinds.is_empty() {
+            query.push_str("kind=");
+            encode(&self.kinds.join(","), &mut query);
         }
         query
     }

@@ -1,7 +1,7 @@
 //! The stream of events.
 
 use nfs4_admin::Fact;
-use nfs4_admin::client::{ServerFault, Told};
+use nfs4_admin::client::{EventFilter, ServerFault, Told};
 
 use super::script::{Asked, Reply, Script};
 
@@ -20,7 +20,11 @@ async fn events_come_in_order() {
         event: lost\ndata: {\"lost\":3}\n\n\
         id: 11\nevent: comet\ndata: {\"number\":11,\"at\":\"2026-01-01T00:00:00Z\",\"kind\":\"comet\"}\n\n";
     let (script, server) = Script::start(stream(body)).await;
-    let mut events = server.events(Some(6)).await.unwrap();
+    let filter = EventFilter {
+        after: Some(6),
+        kinds: vec!["session_destroyed".to_owned(), "comet".to_owned()],
+    };
+    let mut events = server.events(&filter).await.unwrap();
     assert_eq!(events.last(), Some(6));
     let Some(Told::Event(event)) = events.next().await.unwrap() else {
         panic!("no event")
@@ -38,13 +42,15 @@ async fn events_come_in_order() {
     assert_eq!((kind.as_str(), events.last()), ("comet", Some(11)));
     assert_eq!(events.next().await.unwrap(), None);
     assert!(script.asked()[0].headers.contains("last-event-id: 6"));
+    let line = "GET /api/v1/events?kind=session_destroyed%2Ccomet";
+    assert_eq!(script.lines(), [line]);
 }
 
 #[tokio::test]
 async fn a_stream_may_be_waited_for_again_and_again() {
     let held = |_: &Asked| Reply::Bytes(format!("{HEAD}event: lost\ndata: {{\"lo").into_bytes());
     let (_script, server) = Script::start(held).await;
-    let mut events = server.events(None).await.unwrap();
+    let mut events = server.events(&EventFilter::default()).await.unwrap();
     let moment = std::time::Duration::from_millis(20);
     for _ in 0..3 {
         assert!(tokio::time::timeout(moment, events.next()).await.is_err());
@@ -58,7 +64,7 @@ async fn events_that_are_no_json_are_garbled() {
         "event: x\ndata: {\"number\":\n\n",
     ] {
         let (_script, server) = Script::start(stream(body)).await;
-        let mut events = server.events(None).await.unwrap();
+        let mut events = server.events(&EventFilter::default()).await.unwrap();
         let why = events.next().await.unwrap_err();
         assert!(matches!(why, ServerFault::Garbled(_)), "{why:?}");
     }

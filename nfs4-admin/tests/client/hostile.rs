@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nfs4_admin::client::{Server, ServerFault};
+use nfs4_admin::client::{EventFilter, Server, ServerFault};
 use tokio::net::TcpListener;
 
 use super::script::{Asked, Reply, Script, answer};
@@ -33,7 +33,7 @@ async fn a_silent_server_is_left() {
             let why = server.grace().await.unwrap_err();
             assert!(matches!(why, ServerFault::Timeout { .. }), "{why:?}");
         }
-        let events = server.events(None).await.unwrap_err();
+        let events = server.events(&EventFilter::default()).await.unwrap_err();
         assert!(
             !matches!(events, ServerFault::Unreachable { .. }),
             "{events:?}"
@@ -82,7 +82,7 @@ async fn an_endless_event_is_not_read() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: ";
     let endless = move |_: &Asked| Reply::Endless(head.into(), vec![b' '; 1 << 10]);
     let (_script, server) = Script::start(endless).await;
-    let mut events = server.events(None).await.unwrap();
+    let mut events = server.events(&EventFilter::default()).await.unwrap();
     let why = events.next().await.unwrap_err();
     assert!(
         matches!(why, ServerFault::TooLong { limit: 65_536, .. }),
@@ -125,7 +125,7 @@ async fn what_is_no_such_answer_is_garbled() {
             matches!(why, Ok(()) | Err(ServerFault::Garbled(_))),
             "{why:?}"
         );
-        let why = server.events(None).await.unwrap_err();
+        let why = server.events(&EventFilter::default()).await.unwrap_err();
         assert!(matches!(why, ServerFault::Garbled(_)), "{why:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! What the client asks, and how it takes a refusal.
 
 use nfs4_admin::SettingsPatch;
-use nfs4_admin::client::{ClientFilter, ROUTES, Server, ServerFault};
+use nfs4_admin::client::{ClientFilter, EventFilter, ROUTES, Server, ServerFault};
 use serde_json::json;
 
 use super::script::{Asked, Reply, Script, answer};
@@ -52,7 +52,7 @@ async fn each_route_is_asked_by_one_method() {
     let _ = server.reset_settings().await;
     let _ = server.grace().await;
     let _ = server.end_grace().await;
-    let _ = server.events(None).await;
+    let _ = server.events(&EventFilter::default()).await;
     let _ = server.openapi().await;
     let _ = server.health().await;
     let _ = server.metrics().await;

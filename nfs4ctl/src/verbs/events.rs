@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use nfs4_admin::client::{Events as Stream, Server, ServerFault, Told};
+use nfs4_admin::client::{EventFilter, Events as Stream, Server, ServerFault, Told};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{Events, Form};
@@ -24,34 +24,40 @@ pub(crate) async fn follow(
     which: &Events,
 ) -> Result<(), Fault> {
     let mut left = which.count;
-    let mut stream = server.events(which.after).await?;
+    let mut filter = EventFilter {
+        after: which.after,
+        kinds: which.kind.clone(),
+    };
+    let mut stream = server.events(&filter).await?;
     while left != Some(0) {
         match stream.next().await {
             Ok(Some(told)) => {
                 write(output, &told)?;
                 left = left.map(|left| left - 1);
             }
-            Ok(None) => {
-                let why = "the server has closed the stream";
-                stream = again(server, stream.last(), why).await?;
+            ended => {
+                filter.after = stream.last();
+                let why = match ended {
+                    Err(why) => why.to_string(),
+                    Ok(_) => "the server has closed the stream".to_owned(),
+                };
+                stream = again(server, &filter, why).await?;
             }
-            Err(why) => stream = again(server, stream.last(), &why.to_string()).await?,
         }
     }
     Ok(())
 }
 
 /// Connects to the server again, until it is there.
-async fn again(server: &Server, last: Option<u64>, why: &str) -> Result<Stream, Fault> {
+async fn again(server: &Server, filter: &EventFilter, mut why: String) -> Result<Stream, Fault> {
     let mut pause = FIRST_PAUSE;
-    let mut why = why.to_owned();
     loop {
         let told = format!("nfs4ctl: {why}; connecting again");
         // Standard error may have no reader.
         let _ = writeln!(std::io::stderr(), "{}", printable_lines(&told));
         tokio::time::sleep(pause).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
-        match server.events(last).await {
+        match server.events(filter).await {
             Ok(stream) => return Ok(stream),
             // It has too many readers, or is not ready.
             Err(fault) if fault.status().is_none_or(|status| status == 503) => {

@@ -52,15 +52,27 @@ fn a_client_is_named_by_the_beginning_of_its_id() {
         details.lines().any(|line| line == "owner           one"),
         "{details}"
     );
-    let _two = served.client("two");
-    let other = served.id_of("two");
-    let ambiguous = served.ctl(&["clients", "show", &id[..1]]);
+    // Of 17 ids two begin with the same digit.
+    let others: Vec<_> = (0..16)
+        .map(|number| served.client(&format!("other {number}")))
+        .collect();
+    assert_eq!(others.len(), 16);
+    let listed = served.json(&["clients", "list"]);
+    let ids = listed.as_array().expect("it is a list").iter();
+    let ids: Vec<&str> = ids
+        .filter_map(|client| client["client_id"].as_str())
+        .collect();
+    let same = |digit: &&str| ids.iter().filter(|id| id.starts_with(*digit)).count();
+    let beginnings = ids.iter().map(|id| &id[..1]);
+    let digit = beginnings.max_by_key(same).expect("there are clients");
+    let ambiguous = served.ctl(&["clients", "show", digit]);
     assert_eq!((ambiguous.code, ambiguous.out.as_str()), (Some(3), ""));
-    for candidate in [&id, &other] {
-        assert!(ambiguous.err.contains(candidate.as_str()), "{ambiguous:?}");
+    for candidate in ids.iter().filter(|id| id.starts_with(digit)) {
+        assert!(ambiguous.err.contains(candidate), "{ambiguous:?}");
     }
     // The last digit is another, and no client has it.
-    let wrong = format!("{}f", &id[..15]);
+    let last = if id.ends_with('f') { "e" } else { "f" };
+    let wrong = format!("{}{last}", &id[..15]);
     let unknown = served.ctl(&["clients", "show", &wrong]);
     assert_eq!(unknown.code, Some(3), "{unknown:?}");
     assert!(

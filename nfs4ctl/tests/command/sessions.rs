@@ -1,5 +1,6 @@
 //! `nfs4ctl sessions` and `nfs4ctl connections`.
 
+use nfs4_engine::proto::nfs4::Status;
 use nfs4_tests::live::Connection;
 
 use crate::served::Served;
@@ -35,7 +36,7 @@ fn the_table_has_ids_that_other_verbs_take() {
 }
 
 #[test]
-fn a_destroyed_session_is_made_again() {
+fn a_destroyed_session_is_lost_and_its_client_stays() {
     let served = Served::start();
     let mut client = served.client("one");
     let sessions = served.json(&["sessions", "list"]);
@@ -45,9 +46,9 @@ fn a_destroyed_session_is_made_again() {
         .to_owned();
     let told = served.done(&["sessions", "destroy", &id, "--yes"]);
     assert_eq!(told, format!("destroyed session {id}\n"));
+    assert_eq!(client.in_session(|c| c.putrootfh()), Status::BADSESSION);
+    assert_eq!(served.json(&["clients", "list"])[0]["sessions"], 0);
     assert_eq!(served.ctl(&["sessions", "destroy", &id]).code, Some(3));
-    client.enter();
-    assert_eq!(served.json(&["clients", "list"])[0]["sessions"], 1);
 }
 
 #[test]
