@@ -40,7 +40,8 @@ fn no_server_is_4() {
 fn a_wrong_token_is_5() {
     let file = std::env::temp_dir().join(format!("nfs4ctl-{}.token", std::process::id()));
     fs::write(&file, "correct-horse-battery\n").expect("it is written");
-    let served = Served::start_with(Some(file.clone()));
+    let path = file.to_str().expect("it is text");
+    let served = Served::start_with(&["--admin-token-file", path]);
     let url = format!("http://{}", served.admin);
     let list = || {
         let mut command = bare();

@@ -5,4 +5,5 @@ mod events;
 mod exits;
 mod served;
 mod sessions;
+mod settings;
 mod terminal;

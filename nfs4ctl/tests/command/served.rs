@@ -1,30 +1,28 @@
 //! A server, and `nfs4ctl` that is run against it.
 
-use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nfs4_tests::live::Client;
-use nfs4d::config::{AdminListen, Administration, Settings};
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 /// Time that a server has to begin, or something to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server in this process, with a Unix socket for its administrator.
+/// An `nfs4d` with a Unix socket for its administrator; dropping it kills the process.
 pub(crate) struct Served {
     /// Where it serves NFS.
     pub(crate) address: SocketAddr,
     /// Its address on TCP for its administrator.
     pub(crate) admin: SocketAddr,
     socket: PathBuf,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    child: Child,
 }
 
 /// How `nfs4ctl` ended.
@@ -38,65 +36,49 @@ pub(crate) struct Ended {
 impl Served {
     /// Starts a server.
     pub(crate) fn start() -> Served {
-        Served::start_with(None)
+        Served::start_with(&[])
     }
 
-    /// Starts a server whose token is in a file.
-    pub(crate) fn start_with(token_file: Option<PathBuf>) -> Served {
-        // Another process may take a port that was free.
-        let tries = (0..5).find_map(|_| Served::try_start(token_file.clone()));
-        tries.expect("it starts")
-    }
-
-    fn try_start(token_file: Option<PathBuf>) -> Option<Served> {
+    /// Starts a server with further flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Served {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let name = format!("nfs4ctl-{}-{number}.sock", std::process::id());
         let socket = std::env::temp_dir().join(name);
-        let (address, admin) = (free_address(), free_address());
-        let settings = Settings {
-            listen: address,
-            administration: Administration {
-                listen: AdminListen::At(admin),
-                socket: Some(socket.clone()),
-                token_file,
-                ..Administration::default()
-            },
-            ..Settings::default()
-        };
-        let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .expect("a runtime");
-            let stopped = async {
-                let _ = stopped.await;
-            };
-            let ended = runtime.block_on(nfs4d::serve(&settings, stopped));
-            if let Err(why) = ended {
-                println!("{why}");
-            }
-        });
-        let served = Served {
-            address,
-            admin,
-            socket,
-            stop: Some(stop),
-            thread: Some(thread),
-        };
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if served.ctl(&["clients", "list"]).code == Some(0) {
-                return Some(served);
-            }
-            if served.thread.as_ref().is_some_and(JoinHandle::is_finished) {
-                return None;
-            }
-            thread::sleep(Duration::from_millis(10));
+        let mut child = Command::new(nfs4d())
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--memory",
+                "16M",
+            ])
+            .args(["--log", "warn", "--admin-socket"])
+            .arg(&socket)
+            .args(flags)
+            .env_remove("NFS4D_ADMIN_TOKEN")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("nfs4d runs");
+        let mut banner = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        while !banner.contains("Ctrl-C stops it") {
+            let read = stdout.read_line(&mut banner).expect("the banner is text");
+            assert_ne!(read, 0, "nfs4d ended early: {banner}");
         }
-        None
+        let after = |text: &str, end: char| {
+            let rest = banner.split(text).nth(1);
+            let found = rest.and_then(|rest| rest.split(end).next()?.parse().ok());
+            found.expect("the banner says where")
+        };
+        Served {
+            address: after("listens on ", ';'),
+            admin: after("administered at http://", '/'),
+            socket,
+            child,
+        }
     }
 
     /// A client of NFSv4.1 of this name, with a session.
@@ -163,14 +145,29 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.socket);
     }
+}
+
+/// The binary beside `nfs4ctl`: a run of all tests makes both, and a run of these alone has it made.
+fn nfs4d() -> PathBuf {
+    static MADE: Once = Once::new();
+    let path = Path::new(env!("CARGO_BIN_EXE_nfs4ctl")).with_file_name("nfs4d");
+    MADE.call_once(|| {
+        if !path.exists() {
+            let made = Command::new(env!("CARGO"))
+                .args(["build", "-p", "nfs4d"])
+                .status();
+            assert!(
+                made.is_ok_and(|status| status.success()),
+                "nfs4d is not made"
+            );
+        }
+    });
+    path
 }
 
 impl Ended {
@@ -210,10 +207,4 @@ pub(crate) fn read_until(child: &mut Child, text: &str) -> String {
         }
         assert_ne!(read, 0, "it ended before {text:?}: {so_far}");
     }
-}
-
-/// An address of loopback whose port is free.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a port");
-    listener.local_addr().expect("it is bound")
 }
