@@ -17,6 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::body;
+use super::page;
 use super::refusal::Refusal;
 use super::token::Token;
 
@@ -66,7 +67,7 @@ impl Guard {
         }
         check_origin(request, host)?;
         if let Guard::Token(token) = self
-            && !OPEN.contains(&uri.path())
+            && !is_open(uri.path())
             && !token.is_in(headers)
         {
             let detail = "the administration token is missing or wrong";
@@ -143,7 +144,10 @@ fn check_origin(request: &Request, host: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// What needs no token: the page, which asks for it, and whether the server is alive.
-const OPEN: [&str; 5] = ["/", "/page.js", "/page.css", "/icon.svg", "/healthz"];
+fn is_open(path: &str) -> bool {
+    path == "/healthz" || page::has(path)
+}
+
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
@@ -252,7 +256,7 @@ mod tests {
                 assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
             }
         }
-        for path in OPEN {
+        for path in ["/", "/page.js", "/figures.js", "/icon.svg", "/healthz"] {
             assert_eq!(status(&guard, "GET", path, &[host]), StatusCode::OK);
         }
     }

@@ -1,4 +1,4 @@
-//! The administration interface: REST under `/api/v1`, metrics and health.
+//! The administration interface: REST under `/api/v1`, metrics, health and a page.
 
 #[cfg(test)]
 mod agreement;
@@ -18,6 +18,7 @@ mod listen;
 mod listing;
 mod metrics;
 mod openapi;
+mod page;
 mod path;
 mod places;
 mod query;
@@ -78,7 +79,7 @@ impl App {
     fn administration(mut self, guard: Guard) -> serde_json::Result<Router> {
         let (router, document) = administration().split_for_parts();
         self.description = Description::of(&document)?;
-        Ok(self.behind(guard, router))
+        Ok(self.behind(guard, router.merge(page::routes())))
     }
 
     /// The routes of metrics alone.
