@@ -42,6 +42,11 @@ pub fn main() -> ExitCode {
             cli::Asked::say_checked(&path);
             return ExitCode::SUCCESS;
         }
+        cli::Asked::Written => return ExitCode::SUCCESS,
+        cli::Asked::NotWritten(why) => {
+            let _ = writeln!(std::io::stderr(), "nfs4d: {why}");
+            return ExitCode::FAILURE;
+        }
         cli::Asked::Wrong(faults) => {
             // Standard error may have no reader.
             let _ = writeln!(std::io::stderr(), "{}", faults.join("\n"));

@@ -7,6 +7,7 @@ mod docs_tests;
 mod file;
 #[cfg(test)]
 mod file_tests;
+mod generate;
 mod line;
 mod log;
 mod parse;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 use self::admin::AdminFlags;
 use self::log::LogFlags;
@@ -161,6 +163,16 @@ enum Action {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Writes what a shell needs to complete command lines to standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Writes the manual pages into a directory
+    Man {
+        /// The directory; it is made if it is not there
+        directory: PathBuf,
     },
 }
 

@@ -1,12 +1,12 @@
 //! What the process was asked for.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::Action;
 use super::file::{ConfigFile, FileFault};
 use super::line::Line;
 use super::reload::Reload;
+use super::{Action, generate};
 use crate::config::Settings;
 use crate::log::Format;
 
@@ -17,6 +17,10 @@ pub(crate) enum Asked {
     Serve(Box<Start>),
     /// To check a configuration file, in which nothing is wrong.
     Checked(PathBuf),
+    /// To write pages or completions, which is done.
+    Written,
+    /// To write pages or completions, which failed.
+    NotWritten(io::Error),
     /// Something that a configuration file does not say right; each fault is a line.
     Wrong(Vec<String>),
 }
@@ -35,11 +39,18 @@ pub(crate) struct Start {
 /// message and exit code 2.
 pub(crate) fn ask() -> Asked {
     let line = Line::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    if let Some(Action::CheckConfig { file }) = &line.cli.action {
-        return match ConfigFile::read(file) {
-            Ok(_) => Asked::Checked(file.clone()),
-            Err(faults) => Asked::wrong(&faults),
-        };
+    match &line.cli.action {
+        None => {}
+        Some(Action::CheckConfig { file }) => {
+            return match ConfigFile::read(file) {
+                Ok(_) => Asked::Checked(file.clone()),
+                Err(faults) => Asked::wrong(&faults),
+            };
+        }
+        Some(Action::Completions { shell }) => {
+            return Asked::written(generate::completions(*shell));
+        }
+        Some(Action::Man { directory }) => return Asked::written(generate::pages(directory)),
     }
     let file = line.cli.config.as_deref().map(ConfigFile::read).transpose();
     let file = match file {
@@ -61,6 +72,10 @@ pub(crate) fn ask() -> Asked {
 }
 
 impl Asked {
+    fn written(result: io::Result<()>) -> Asked {
+        result.map_or_else(Asked::NotWritten, |()| Asked::Written)
+    }
+
     fn wrong(faults: &[FileFault]) -> Asked {
         Asked::Wrong(faults.iter().map(ToString::to_string).collect())
     }
@@ -68,7 +83,7 @@ impl Asked {
     /// Says on standard output that nothing is wrong with a file.
     pub(crate) fn say_checked(path: &Path) {
         // It may have no reader.
-        let _ = writeln!(std::io::stdout(), "{} is right", path.display());
+        let _ = writeln!(io::stdout(), "{} is right", path.display());
     }
 }
 
