@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use nfs4_engine::{ConfigFaults, StartError};
 
 pub use crate::http::TokenFault;
+use crate::service::SocketFault;
 use crate::settings::StoreFault;
 
 /// An error that ended the server.
@@ -43,6 +44,9 @@ pub enum Fault {
         /// What is wrong with it.
         fault: TokenFault,
     },
+    /// A socket that the service manager has passed is not what it is named.
+    #[error(transparent)]
+    Passed(#[from] SocketFault),
     /// The recording cannot be written.
     #[error("cannot record to {}: {source}{}", path.display(), file_advice(source))]
     Record {

@@ -18,6 +18,7 @@ mod protocol;
 mod reach;
 mod reload;
 mod server;
+mod service;
 mod settings;
 mod signals;
 mod size;
@@ -31,8 +32,11 @@ pub use fault::{Fault, TokenFault};
 pub use nfs4_admin::client;
 pub use reach::Reach;
 pub use server::serve;
+pub use service::SocketFault;
 pub use settings::{Given, StoreFault};
 pub use size::{Size, SizeFault};
+
+use service::Service;
 
 /// Reads the command line and serves until Ctrl-C or SIGTERM; returns the exit code.
 pub fn main() -> ExitCode {
@@ -61,7 +65,13 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = server::run(*start, log.counters());
+    let ended = Service::of_environment()
+        .map_err(Fault::from)
+        .and_then(|service| {
+            let notify = service.notify.clone();
+            server::run(*start, service, log.counters())
+                .inspect_err(|fault| notify.status(&fault.to_string()))
+        });
     if let Err(fault) = &ended {
         log.end(fault);
     }

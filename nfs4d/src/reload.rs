@@ -10,12 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use crate::cli::{Reload, Reread};
+use crate::service::Notify;
 use crate::settings::{Live, Unchanged};
 
 /// SIGHUPs are caught while it exists.
 #[derive(Debug)]
 pub(crate) struct Hangups {
     signals: Signal,
+    notify: Notify,
     reload: Arc<Reload>,
 }
 
@@ -24,8 +26,9 @@ impl Hangups {
     ///
     /// # Errors
     /// The system refuses.
-    pub(crate) fn catch(reload: Reload) -> io::Result<Hangups> {
+    pub(crate) fn catch(reload: Reload, notify: Notify) -> io::Result<Hangups> {
         Ok(Hangups {
+            notify,
             signals: signal(SignalKind::hangup())?,
             reload: Arc::new(reload),
         })
@@ -34,10 +37,12 @@ impl Hangups {
     /// Reads the file again with each signal.
     async fn serve(mut self, live: Arc<Live>) {
         while self.signals.recv().await.is_some() {
+            self.notify.reloading();
             let (reload, live) = (Arc::clone(&self.reload), Arc::clone(&live));
             if let Err(panicked) = spawn_blocking(move || again(&reload, &live)).await {
                 tracing::error!(%panicked, "the configuration file was not read again");
             }
+            self.notify.ready();
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
+use std::iter;
+use std::mem;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::pin::pin;
@@ -27,12 +29,13 @@ use crate::fault::Fault;
 use crate::http::{App, Exported, Places};
 use crate::protocol::Protocol;
 use crate::reload::Hangups;
+use crate::service::Service;
 use crate::signals::Signals;
 use crate::{banner, descriptors, memory, reload, started, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
-pub(crate) fn run(start: Start, counters: Vec<IntCounter>) -> Result<(), Fault> {
+pub(crate) fn run(start: Start, service: Service, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, process = std::process::id(), "nfs4d starts");
     let settings = &start.settings;
@@ -52,15 +55,20 @@ pub(crate) fn run(start: Start, counters: Vec<IntCounter>) -> Result<(), Fault> 
     runtime.block_on(async {
         let mut signals = Signals::catch()?;
         let asked = Cell::new(None);
+        let notify = service.notify.clone();
         let stop = async {
             let signal = signals.next().await;
             asked.set(Some((signal, Instant::now())));
+            notify.stopping();
             tracing::info!(signal, "stopping; a second signal ends the process at once");
         };
+        let catch = |reload| Hangups::catch(reload, service.notify.clone());
+        let hangups = start.reload.map(catch).transpose()?;
         let process = Process {
             descriptors,
             counters,
-            hangups: start.reload.map(Hangups::catch).transpose()?,
+            hangups,
+            service,
         };
         serve_in(Some(process), settings, stop).await?;
         if let Some((signal, since)) = asked.get() {
@@ -87,21 +95,23 @@ struct Process {
     counters: Vec<IntCounter>,
     /// What reads the configuration file again, if there is one.
     hangups: Option<Hangups>,
+    /// The service manager that has started it.
+    service: Service,
 }
 
 /// As [`serve`], in a process of its own if there is one.
 async fn serve_in(
-    process: Option<Process>,
+    mut process: Option<Process>,
     settings: &Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Fault> {
-    let (listen, first) = bind(settings.listen).await?;
-    let (mut addresses, mut listeners) = (vec![listen], vec![first]);
-    for also in &settings.also_listen {
-        let (address, listener) = bind(*also).await?;
-        addresses.push(address);
-        listeners.push(listener);
-    }
+    let service = process
+        .as_mut()
+        .map(|process| mem::take(&mut process.service));
+    let mut service = service.unwrap_or_default();
+    let passed = mem::take(&mut service.passed.nfs);
+    let (addresses, listeners) = listeners(settings, passed).await?;
+    let listen = addresses.first().copied().unwrap_or(settings.listen);
     let boot = Identity::of_machine(listen)
         .boot()
         .map_err(Fault::Randomness)?;
@@ -132,7 +142,7 @@ async fn serve_in(
     let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
     started::serves(settings, &config, &addresses);
     let live = Arc::new(protocol.live(node.clone()));
-    let places = Places::open(settings)?;
+    let places = Places::open(settings, mem::take(&mut service.passed.admin))?;
     let banner = banner::banner(settings, &config, &addresses, places.addresses());
     let app = App::new(node.clone(), Arc::clone(&live), exported);
     let interface = places.serve(app, descriptors)?;
@@ -143,6 +153,8 @@ async fn serve_in(
             tracing::warn!(%why, "connections drain no longer than they usually do");
         }
     };
+    service.notify.ready();
+    service.watch(node.clone(), &addresses);
     let served = async {
         match settings.driver {
             Driver::Tokio => {
@@ -217,6 +229,32 @@ fn node(
 fn recording_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// The listeners that were passed, or else those of the settings, with their addresses.
+async fn listeners(
+    settings: &Settings,
+    passed: Vec<(SocketAddr, StdListener)>,
+) -> Result<(Vec<SocketAddr>, Vec<TcpListener>), Fault> {
+    if !passed.is_empty() {
+        let addresses: Vec<SocketAddr> = passed.iter().map(|(address, _)| *address).collect();
+        tracing::info!(
+            ?addresses,
+            "the service manager has passed the sockets to serve"
+        );
+        let listeners = passed.into_iter();
+        let listeners: io::Result<_> = listeners
+            .map(|(_, one)| TcpListener::from_std(one))
+            .collect();
+        return Ok((addresses, listeners?));
+    }
+    let (mut addresses, mut listeners) = (Vec::new(), Vec::new());
+    for address in iter::once(&settings.listen).chain(&settings.also_listen) {
+        let (address, listener) = bind(*address).await?;
+        addresses.push(address);
+        listeners.push(listener);
+    }
+    Ok((addresses, listeners))
 }
 
 /// Binds a listener; returns its address with the port that was bound.

@@ -4,7 +4,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Raises the number of file descriptors that this process may have to what the system allows it,
 /// and returns how many that are.
@@ -85,6 +86,42 @@ pub(crate) fn lock(file: &File) -> io::Result<bool> {
         why if why.kind() == io::ErrorKind::WouldBlock => Ok(false),
         why => Err(why),
     }
+}
+
+/// The descriptors that the service manager has passed to this process: so many from 3 on. A program
+/// that this one may start does not get them. They are given out once.
+///
+/// # Errors
+/// There is no such descriptor, or they were given out before.
+pub(crate) fn passed_descriptors(number: usize) -> io::Result<Vec<OwnedFd>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(io::Error::other("they are taken already"));
+    }
+    let take = |descriptor: RawFd| {
+        // SAFETY: it touches no memory, and fails if there is no such descriptor.
+        if unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: it is open, was passed for this process to own, and is given out once.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    };
+    (FIRST_PASSED..).take(number).map(take).collect()
+}
+
+/// The first descriptor that a service manager passes: `SD_LISTEN_FDS_START`.
+const FIRST_PASSED: RawFd = 3;
+
+/// The monotonic clock, in microseconds, as the service manager reads it.
+pub(crate) fn monotonic_micros() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: it writes to `time`, which outlives the call; the clock exists everywhere.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let [seconds, nanos] = [time.tv_sec, time.tv_nsec].map(i64::cast_unsigned);
+    seconds * 1_000_000 + nanos / 1_000
 }
 
 #[cfg(test)]

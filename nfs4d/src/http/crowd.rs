@@ -179,7 +179,7 @@ fn listings_of_many_clients_are_quick_and_delay_no_traffic() {
         },
         ..Settings::default()
     };
-    let places = Places::open(&settings).unwrap();
+    let places = Places::open(&settings, Vec::new()).unwrap();
     let address = places.addresses().tcp.unwrap();
     let exported = Exported::new(node.clone(), Vec::new()).unwrap();
     let _interface = places

@@ -20,8 +20,9 @@ use crate::fault::Fault;
 pub(crate) enum Listener {
     /// TCP.
     Tcp(net::TcpListener, SocketAddr),
-    /// A Unix socket. Its file is dropped first: what is removed is this server's.
-    Unix(SocketFile, unix::UnixListener),
+    /// A Unix socket. Its file is dropped first: what is removed is this server's. One that was passed is
+    /// the service manager's.
+    Unix(Option<SocketFile>, unix::UnixListener),
 }
 
 impl Listener {
@@ -59,7 +60,7 @@ impl Listener {
         // A datagram socket cannot connect, but learns whether a process has the other.
         let connect = |path: &Path| unix::UnixDatagram::unbound()?.connect(path);
         match SocketFile::bind(path, bind, connect) {
-            Ok((file, listener)) => Ok(Listener::Unix(file, listener)),
+            Ok((file, listener)) => Ok(Listener::Unix(Some(file), listener)),
             Err(source) => Err(Fault::AdminSocket {
                 path: path.to_owned(),
                 source,
@@ -94,7 +95,7 @@ pub(super) enum Open {
     Tcp(TcpListener),
     Unix {
         /// Dropped first, as in [`Listener::Unix`].
-        _file: SocketFile,
+        _file: Option<SocketFile>,
         listener: UnixListener,
     },
 }

@@ -3,6 +3,7 @@
 use std::env;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,11 +43,11 @@ enum Purpose {
 }
 
 impl Places {
-    /// Listens where the settings say.
+    /// Listens where the settings say; Unix sockets that were passed stand for theirs.
     ///
     /// # Errors
     /// It cannot listen there, or a token is missing or of no use.
-    pub(crate) fn open(settings: &Settings) -> Result<Places, Fault> {
+    pub(crate) fn open(settings: &Settings, passed: Vec<UnixListener>) -> Result<Places, Fault> {
         let mut addresses = Addresses::default();
         let mut doors = Vec::new();
         if let Some(address) = settings.metrics {
@@ -66,7 +67,14 @@ impl Places {
             }
             doors.push((listener, Purpose::Administration(guard)));
         }
-        if let Some(path) = &administration.socket {
+        let own = administration.socket.as_ref().filter(|_| passed.is_empty());
+        for listener in passed {
+            let address = listener.local_addr()?;
+            addresses.socket = address.as_pathname().map(Path::to_owned);
+            let listener = Listener::Unix(None, listener);
+            doors.push((listener, Purpose::Administration(Guard::UnixSocket)));
+        }
+        if let Some(path) = own {
             let listener = Listener::unix(path, administration.socket_mode)?;
             addresses.socket = Some(path.clone());
             let (path, mode) = (path.display(), administration.socket_mode);

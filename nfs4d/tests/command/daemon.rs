@@ -26,6 +26,11 @@ impl Server {
 
     /// Starts a server from a shell, after `before` and with these redirections.
     pub(crate) fn start_in_shell(before: &str, redirections: &str, arguments: &[&str]) -> Server {
+        Server::spawn(&mut Server::shell(before, redirections, arguments))
+    }
+
+    /// The shell for [`Server::start_in_shell`].
+    pub(crate) fn shell(before: &str, redirections: &str, arguments: &[&str]) -> Command {
         let script = format!("{before}; exec \"$0\" \"$@\" {redirections}");
         let mut shell = Command::new("sh");
         shell
@@ -34,7 +39,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Server::spawn(&mut shell)
+        shell
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Server {

@@ -10,6 +10,7 @@ mod log;
 mod memory;
 mod metrics;
 mod record;
+mod service;
 mod settings;
 mod stopped;
 
