@@ -16,8 +16,24 @@ mod variants;
 mod words;
 
 use imports::Imports;
+use nfs4_tests::docs;
 use repository::Repository;
 use tokens::Scan;
+
+#[test]
+fn every_page_is_in_the_summary_and_no_link_is_dead() {
+    let pages = docs::pages();
+    let summary = pages.iter().find(|page| page.name() == "SUMMARY.md");
+    let listed = summary.expect("docs/SUMMARY.md is there").links();
+    let unlisted = pages.iter().map(docs::Page::name);
+    let unlisted = unlisted
+        .filter(|name| !["SUMMARY.md", "README.md"].contains(name) && !listed.contains(name));
+    let mut faults: Vec<String> = unlisted
+        .map(|name| format!("{name} is not in SUMMARY.md"))
+        .collect();
+    faults.extend(pages.iter().flat_map(docs::Page::dead_links));
+    assert_clean(&faults);
+}
 
 #[test]
 fn crates_import_only_what_the_layers_allow() {

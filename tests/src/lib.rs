@@ -7,6 +7,7 @@
 
 pub mod counting;
 pub mod crowd;
+pub mod docs;
 pub mod fuzzing;
 pub mod hot;
 pub mod live;

@@ -4,6 +4,7 @@ mod admin;
 mod contrib;
 mod daemon;
 mod descriptors;
+mod docs;
 mod every_metric;
 mod http;
 mod log;
