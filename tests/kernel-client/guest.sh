@@ -21,6 +21,7 @@ boot() {
     guest=$work/$name
     mkdir -p "$guest/out"
     cp -r "$here/guest" "$guest/harness"
+    [ -z "$controller" ] || cp "$controller" "$guest/harness/nfs4ctl"
     # Slirp shows the guest the host's loopback at these addresses.
     local server=10.0.2.2 other=10.0.3.2 callback_port second_callback_port
     case $address in '' | 127.* | localhost:*) ;; *) server=${address%:*} other= ;; esac
@@ -29,6 +30,7 @@ boot() {
     {
         printf '%s=%q\n' GUEST_NAME "$name" KIND "$kind" VERS "$vers" NCONNECT "$nconnect" \
             SERVER "$server" OTHER_SERVER "$other" PORT "$port" METRICS_PORT "$metrics_port" \
+            ADMIN_PORT "$admin_port" ADMIN_TOKEN "$admin_token" \
             CALLBACK_PORT "$callback_port" SECOND_CALLBACK_PORT "$second_callback_port" \
             LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell" "${example_ports[@]}"
     } >"$guest/harness/env"

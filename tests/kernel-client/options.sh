@@ -23,7 +23,7 @@ usage: run [options]
   --shell               a shell in the guest, in the mount
   --keep                keep logs
 environment: NFS4D, path of the server to start (built from this tree when not set);
-             NFS4_REPLAY, likewise of the program that replays;
+             NFS4_REPLAY and NFS4CTL, likewise of the programs that replay and administer;
              NFS4_GUEST_CACHE, where the guest is cached (~/.cache/nfs4-guest)
 TEXT
 }
@@ -147,6 +147,7 @@ jobs_for() {
         case $(job_header "$name" needs) in
         limit) [ -n "$limit" ] || continue ;;
         metrics) [ -n "$metrics_port" ] || continue ;;
+        admin) [ -n "$admin_port" ] || continue ;;
         examples) [ -z "$address" ] || continue ;;
         esac
         runs_on "$name" "$1" || continue
@@ -154,12 +155,12 @@ jobs_for() {
     done
 }
 
-# Whether a job that mounts the examples runs on some mount.
-wants_examples() {
+# Whether a job that needs what is named runs on some mount.
+wants() {
     local combination name
     for combination in $combinations; do
         for name in $(jobs_for "$combination"); do
-            [ "$(job_header "$name" needs)" != examples ] || return 0
+            [ "$(job_header "$name" needs)" != "$1" ] || return 0
         done
     done
     return 1

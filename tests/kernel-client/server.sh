@@ -4,7 +4,7 @@
 start_server() {
     if [ -n "$address" ]; then
         port=${address##*:}
-        metrics_port=
+        metrics_port= admin_port=
         return
     fi
     local binary record=
@@ -16,12 +16,16 @@ start_server() {
     fi
     port=$(free_port)
     metrics_port=$(free_port)
+    admin_port=$(free_port)
+    # The guest names the server by an address that is not loopback to it, which takes a token.
+    admin_token=$(head -c 24 /dev/urandom | base64)
     local log="--log info"
     [[ $server_args != *--log* ]] || log=
     # The guests reach it at these two addresses.
     # shellcheck disable=SC2086 # server_args, record and log are lists of words
-    "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
-        --metrics "127.0.0.1:$metrics_port" --server-address 10.0.2.2 --server-address 10.0.3.2 \
+    NFS4D_ADMIN_TOKEN=$admin_token "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
+        --metrics "127.0.0.1:$metrics_port" --admin "127.0.0.1:$admin_port" \
+        --server-address 10.0.2.2 --server-address 10.0.3.2 \
         $log $record $server_args >"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     local tries

@@ -34,7 +34,7 @@ small_files() {
 # server_counts: what the server counts, a line for each series.
 server_counts() {
     exec {server}<>"/dev/tcp/$SERVER/$METRICS_PORT"
-    printf 'GET /metrics HTTP/1.1\r\n\r\n' >&"$server"
+    printf 'GET /metrics HTTP/1.0\r\n\r\n' >&"$server"
     sed '1,/^\r$/d; /^#/d' <&"$server"
     exec {server}>&-
 }
