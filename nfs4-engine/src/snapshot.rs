@@ -397,7 +397,7 @@ impl Engine {
         for session in sessions.filter_map(|key| self.runner.core.sessions.get(*key)) {
             traffic.add(session.traffic);
         }
-        traffic
+        traffic.into()
     }
 
     fn session(&self, session: &Session) -> SessionView {

@@ -123,7 +123,7 @@ fn what_is_damaged_or_no_recording_ends_with_2_and_its_place() {
     let missing = Scratch::new("missing");
     for (file, part) in [
         (&damaged, "the frame is damaged"),
-        (&other, "only version 1 can be replayed"),
+        (&other, "only version 2 can be replayed"),
         (&text, "this is no log of nfs4"),
         (&missing, "No such file"),
     ] {

@@ -130,7 +130,7 @@ impl Common {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// The clients: who they are, and what they hold
+    /// The clients: their names and addresses, and what they hold
     #[command(subcommand)]
     Clients(Clients),
     /// The sessions of clients of NFSv4.1 and later

@@ -10,7 +10,7 @@ pub struct Administration {
     pub listen: AdminListen,
     /// The path of a Unix socket; none for no such socket.
     pub socket: Option<PathBuf>,
-    /// The mode of the socket's file, which says who may administer by it.
+    /// The mode of the socket's file: the users that may administer the server by it.
     pub socket_mode: u32,
     /// The file of the token; without one it is the environment's variable `NFS4D_ADMIN_TOKEN`, and without
     /// that none is asked for.

@@ -37,7 +37,7 @@ use crate::{banner, descriptors, memory, reload, started, system};
 /// with the metrics.
 pub(crate) fn run(start: Start, service: Service, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, process = std::process::id(), "nfs4d starts");
+    tracing::info!(version, process = std::process::id(), "the server starts");
     let settings = &start.settings;
     let descriptors = match system::raise_descriptors() {
         Ok(descriptors) => Some(descriptors),

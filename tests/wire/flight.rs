@@ -237,7 +237,9 @@ async fn a_file_system_that_breaks_its_contract_is_told_of_in_the_log(on: Transp
         let more = lines.len() - before;
         assert!((1..10).contains(&more), "{more} lines: {lines:?}");
         for line in lines {
-            let named = line.contains("call=GetAttrs") && line.contains("export=Some(0)");
+            let named = line.contains("request=")
+                && line.contains("call=GetAttrs")
+                && line.contains("export=0");
             assert!(line.contains("WARN") && named, "{line}");
         }
     }

@@ -49,6 +49,7 @@ fn these_are_the_settings() {
         "delegation_pause",
         "delegation_penalty",
         "server_addresses",
+        "slow_request", // in the engine's scenarios, and through nfs4d's log
     ];
     assert_eq!(fields(&Config::default()), tested);
 }

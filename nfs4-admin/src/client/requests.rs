@@ -22,7 +22,7 @@ const PAGE: u32 = 1_000;
 /// Number of sessions of a page; a session has some 600 bytes, and 200 for each connection.
 const PAGE_OF_SESSIONS: u32 = 250;
 
-/// Which clients are listed: those of whom all is true that is said.
+/// Which clients are listed: those that match each field that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientFilter {
     /// The address that the client comes from.

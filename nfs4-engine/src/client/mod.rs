@@ -26,7 +26,7 @@ use crate::peer::{Evictable, EvictionEntry, Peer};
 use crate::principal::Principal;
 use crate::slab::Entry;
 use crate::time::Mono;
-use crate::traffic::Traffic;
+use crate::traffic::CountedTraffic;
 
 /// One incarnation of a client.
 pub(crate) struct Client {
@@ -61,7 +61,7 @@ pub(crate) struct Client {
     pub(crate) create: CreateSlot,
     pub(crate) sessions: Vec<SessionKey>,
     /// What it has done besides what its sessions have.
-    pub(crate) traffic: Traffic,
+    pub(crate) traffic: CountedTraffic,
     /// The exports that it has used.
     visited: ExportSet,
     /// Its lease as far as requests without a session renew it: see [`Core::lease_of`].

@@ -17,7 +17,7 @@ use crate::peer::{EvictionEntry, EvictionOrder, Peer, Shares};
 use crate::seal::{Seal, SealPurpose};
 use crate::slab::{Place, Slab};
 use crate::time::Mono;
-use crate::traffic::Traffic;
+use crate::traffic::CountedTraffic;
 
 /// All clients. An owner has at most one confirmed record and one unconfirmed.
 pub(crate) struct Clients {
@@ -227,7 +227,7 @@ impl Clients {
             confirmed: false,
             create: CreateSlot::default(),
             sessions: Vec::new(),
-            traffic: Traffic::default(),
+            traffic: CountedTraffic::default(),
             visited: ExportSet::default(),
             lease: Lease::new(now),
             since,

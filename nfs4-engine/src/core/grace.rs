@@ -37,8 +37,15 @@ impl Core {
         }
     }
 
+    /// The administrator ends the grace period, if it runs.
+    pub(crate) fn cut_grace(&mut self, out: &mut Outbox) {
+        if self.in_grace(out.now.mono) {
+            self.end_grace(GraceEnd::Administrator, out);
+        }
+    }
+
     /// Ends the grace period, and reports it if that has not been done.
-    pub(crate) fn end_grace(&mut self, reason: GraceEnd, out: &mut Outbox) {
+    fn end_grace(&mut self, reason: GraceEnd, out: &mut Outbox) {
         if self.grace.end(out.now.mono) {
             out.event(Event::GraceEnded { reason });
         }

@@ -2,6 +2,7 @@
 
 mod entries;
 mod histogram;
+mod level;
 mod level_series;
 mod series;
 
@@ -15,6 +16,7 @@ use nfs4_proto::nfs4::basic::SessionId;
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 
+use self::level::Level;
 use self::level_series::LevelParts;
 use self::series::Series;
 use super::{Driven, Levels, MINORS, Metrics, Recorder, SequenceError, SessionLoad};
@@ -73,10 +75,6 @@ struct SessionSeries {
     /// The last round that had the session.
     round: u64,
 }
-
-/// The part of a gauge that this recorder has added; other recorders may add to the gauge as well.
-#[derive(Debug, Default)]
-struct Level(i64);
 
 impl PrometheusOptions {
     /// These options, after `set` has set some of them.
@@ -303,13 +301,5 @@ impl Drop for PrometheusRecorder {
                 series.forget(session);
             }
         }
-    }
-}
-
-impl Level {
-    fn set(&mut self, gauge: &IntGauge, level: usize) {
-        let level = i64::try_from(level).unwrap_or(i64::MAX);
-        gauge.add(level - self.0);
-        self.0 = level;
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
         if let Some(session) = cx.core.sessions.get_mut(key) {
             session.running.lower(1);
             session.last_used = now;
-            let took = now.since(cx.run.arrived);
+            let took = now.nanos_since(cx.run.arrived);
             session.traffic.count(cx.run.begun, cx.run.moved, took);
         }
     }

@@ -239,7 +239,7 @@ fn encode(run: &mut Compound, args: &args::Sequence, values: SequenceValues) {
 
 /// Releases the slot of an answered request.
 pub(crate) fn leave(core: &mut Core, scope: &Sequenced, run: &Compound, now: Now) {
-    let took = now.mono.since(run.arrived);
+    let took = now.mono.nanos_since(run.arrived);
     let Some(session) = core.sessions.get_mut(scope.session) else {
         if let Some(client) = core.clients.get_mut(scope.client) {
             client.lease.end(now.mono);

@@ -2,7 +2,7 @@
 
 use crate::action::Outbox;
 use crate::admin::Admin;
-use crate::event::{GraceEnd, SessionGone};
+use crate::event::SessionGone;
 use crate::run::Runner;
 
 impl Runner {
@@ -22,7 +22,7 @@ impl Runner {
                     self.core.destroy_session(key, reason, out);
                 }
             }
-            Admin::EndGrace => self.core.end_grace(GraceEnd::Administrator, out),
+            Admin::EndGrace => self.core.cut_grace(out),
             Admin::Configure(change) => self.core.configure(&change, out),
         }
     }

@@ -186,7 +186,7 @@ impl Core {
         if let Some(key) = run.leased_by
             && let Some(client) = self.clients.get_mut(key)
         {
-            let took = now.mono.since(run.arrived);
+            let took = now.mono.nanos_since(run.arrived);
             client.traffic.count(run.begun, run.moved, took);
         }
         self.end_hold(run, now.mono);

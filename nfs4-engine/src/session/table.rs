@@ -18,7 +18,7 @@ use crate::session::slot_round::Round;
 use crate::slab::Entry;
 use crate::slab::{Key, Place, Slab};
 use crate::time::{Mono, Now};
-use crate::traffic::Traffic;
+use crate::traffic::CountedTraffic;
 
 /// A session of a client: its slots and the connections bound to it.
 pub(crate) struct Session {
@@ -41,7 +41,7 @@ pub(crate) struct Session {
     /// The export at a file of which its last request ended; the directories above the exports until then.
     pub(crate) export: u16,
     /// What it has done.
-    pub(crate) traffic: Traffic,
+    pub(crate) traffic: CountedTraffic,
     /// Requests that were answered from its replay cache.
     pub(crate) replay_hits: u64,
     /// Bytes that the replies to its parked COMPOUNDs may add to the kept replies.
@@ -228,7 +228,7 @@ impl Sessions {
             last_used: now.mono,
             running: 0,
             export: u16::MAX,
-            traffic: Traffic::default(),
+            traffic: CountedTraffic::default(),
             replay_hits: 0,
             promised: 0,
         })

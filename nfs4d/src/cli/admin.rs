@@ -24,7 +24,7 @@ pub(super) struct AdminFlags {
     #[arg(long, value_name = "PATH")]
     admin_socket: Option<PathBuf>,
 
-    /// The mode of the Unix socket: who may administer the server by it
+    /// The mode of the Unix socket: which users may administer the server by it
     #[arg(long, value_name = "MODE", default_value = "0600", value_parser = mode)]
     admin_socket_mode: u32,
 

@@ -19,9 +19,20 @@ use hyper_util::service::TowerToHyperService;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::interface::{DoorLimits, Stopped};
 use super::listen::{Open, Stream};
 use super::stall::Stall;
+use super::stopped::Stopped;
+
+/// How a listener treats its connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DoorLimits {
+    /// Maximum number of connections.
+    pub(super) connections: usize,
+    /// Time that a connection may be idle, and that the head of a request may take.
+    pub(super) idle: Duration,
+    /// Whether a connection takes more than one request.
+    pub(super) keep_alive: bool,
+}
 
 /// The connections of a listener, and what answers them.
 pub(super) struct Connections {

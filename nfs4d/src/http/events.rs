@@ -19,9 +19,9 @@ use nfs4_driver::{Events, Happened, Node};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fact;
-use super::interface::Stopped;
 use super::query::Fields;
 use super::refusal::{Refusal, Refused};
+use super::stopped::Stopped;
 
 /// The places for readers.
 #[derive(Clone, Debug)]

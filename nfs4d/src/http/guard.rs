@@ -28,7 +28,7 @@ pub(super) enum Guard {
     Loopback,
     /// It must bring the token.
     Token(Arc<Token>),
-    /// It comes by a Unix socket, and the mode of its file says who may connect.
+    /// It comes by a Unix socket, and the mode of its file says which users may connect.
     UnixSocket,
     /// Nothing: everyone may read the metrics.
     Open,

@@ -15,8 +15,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::connection::Connections;
+use super::connection::{Connections, DoorLimits};
 use super::listen::Listener;
+use super::stopped::Stopped;
 
 /// What is reached by a listener.
 #[derive(Debug)]
@@ -24,17 +25,6 @@ pub(super) struct Door {
     pub(super) listener: Listener,
     pub(super) router: Router,
     pub(super) limits: DoorLimits,
-}
-
-/// How a listener treats its connections.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DoorLimits {
-    /// Maximum number of connections.
-    pub(super) connections: usize,
-    /// Time that a connection may be idle, and that the head of a request may take.
-    pub(super) idle: Duration,
-    /// Whether a connection takes more than one request.
-    pub(super) keep_alive: bool,
 }
 
 /// The running interface; it ends when this is dropped.
@@ -80,30 +70,6 @@ impl Interface {
         drop(self.stop);
         // It fails only if the thread is gone.
         let _ = timeout(2 * PATIENCE, self.ended).await;
-    }
-}
-
-/// Whether the interface ends; the default is one that has.
-#[derive(Clone, Debug)]
-pub(super) struct Stopped(watch::Receiver<()>);
-
-impl Default for Stopped {
-    fn default() -> Stopped {
-        Stopped::channel().1
-    }
-}
-
-impl Stopped {
-    /// One that is stopped by dropping the sender.
-    pub(super) fn channel() -> (watch::Sender<()>, Stopped) {
-        let (stop, stopped) = watch::channel(());
-        (stop, Stopped(stopped))
-    }
-
-    /// Waits until it ends.
-    pub(super) async fn wait(&mut self) {
-        // It changes only when the sender is dropped.
-        let _ = self.0.changed().await;
     }
 }
 

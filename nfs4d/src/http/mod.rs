@@ -26,6 +26,7 @@ mod refusal;
 mod sessions;
 mod settings;
 mod stall;
+mod stopped;
 mod token;
 
 use std::sync::Arc;
@@ -39,10 +40,10 @@ use utoipa_axum::routes;
 
 use self::events::Readers;
 use self::guard::{Guard, guard};
-use self::interface::Stopped;
 pub(crate) use self::metrics::Exported;
 use self::openapi::Description;
 pub(crate) use self::places::{Addresses, Places};
+use self::stopped::Stopped;
 pub use self::token::TokenFault;
 use crate::settings::Live;
 

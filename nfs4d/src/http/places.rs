@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::App;
+use super::connection::DoorLimits;
 use super::guard::Guard;
-use super::interface::{Door, DoorLimits, Interface, Stopped};
+use super::interface::{Door, Interface};
 use super::listen::Listener;
+use super::stopped::Stopped;
 use super::token::Token;
 use crate::config::{AdminListen, Administration, Settings};
 use crate::fault::Fault;
@@ -142,7 +144,7 @@ fn by_tcp(administration: &Administration) -> Result<Option<(Listener, Guard)>, 
         None => return Err(Fault::AdminWithoutToken(address)),
     };
     if !address.ip().to_canonical().is_loopback() {
-        tracing::warn!(%address, "the administration interface encrypts nothing: who reads along has the token");
+        tracing::warn!(%address, "the administration interface encrypts nothing: every host on the way can read the token");
     }
     match (Listener::tcp(address), administration.listen) {
         (Err(why), AdminListen::IfFree(_)) => {

@@ -8,8 +8,8 @@ use ::prometheus::proto::MetricFamily;
 use ::prometheus::{IntGauge, IntGaugeVec, Opts, Result};
 
 use super::super::{Driven, Levels};
-use super::Level;
 use super::entries::TABLES;
+use super::level::Level;
 use crate::connection_state::ConnectionState;
 use crate::delegation_kind::DelegationKind;
 use crate::table_lengths::TableLengths;
