@@ -147,8 +147,12 @@ impl Budget {
         if !self.starves.load(Ordering::Acquire) {
             return None;
         }
-        let mut starving = std::mem::take(&mut *lock(&self.starving));
-        self.starves.store(false, Ordering::Release);
+        let mut starving = {
+            // Under the lock: a connection that starts to wait now is the first, and wakes the timer.
+            let mut line = lock(&self.starving);
+            self.starves.store(false, Ordering::Release);
+            std::mem::take(&mut *line)
+        };
         in_turn(&mut starving);
         let mut slow = self.slow(now);
         starving.retain(|one| {
@@ -161,7 +165,8 @@ impl Budget {
         if starving.is_empty() {
             return None;
         }
-        lock(&self.starving).append(&mut starving);
+        let mut line = lock(&self.starving);
+        line.append(&mut starving);
         self.starves.store(true, Ordering::Release);
         Some(PERIOD)
     }
