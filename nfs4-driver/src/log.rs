@@ -151,16 +151,28 @@ pub(crate) fn recording_has_gap(unwritten: usize) {
 pub(crate) fn event(event: &Event) {
     #[cfg(feature = "tracing")]
     match event {
-        Event::ClientConfirmed { .. } => tracing::info!(?event, "a client is confirmed"),
-        Event::ClientGone { .. } => tracing::info!(?event, "a client is removed"),
+        Event::ClientConfirmed { client, conn, peer } => {
+            let client = client_id(*client);
+            tracing::info!(client, conn = conn.get(), peer, "a client is confirmed");
+        }
+        Event::ClientGone { client, reason } => {
+            let (client, reason) = (client_id(*client), reason.label());
+            tracing::info!(client, reason, "a client is removed");
+        }
         // They continue until the administrator acts, so they are logged ever more seldom.
         Event::SharedOwner { owner, times } if times.is_power_of_two() => {
             // The client's name is escaped to one line.
             let owner = owner.escape_ascii();
             tracing::warn!(%owner, times, "two clients use the same name and replace each other");
         }
-        Event::BackChannelFaulty { .. } => tracing::info!(?event, "a back channel is out of use"),
-        Event::DelegationRevoked { .. } => tracing::info!(?event, "a delegation is revoked"),
+        Event::BackChannelFaulty { session } => {
+            let session = session_id(*session);
+            tracing::info!(session, "a back channel is out of use");
+        }
+        Event::DelegationRevoked { client, kind } => {
+            let (client, delegation) = (client_id(*client), kind.label());
+            tracing::info!(client, delegation, "a delegation is revoked");
+        }
         Event::FileSystemFault {
             export,
             call,
@@ -212,9 +224,7 @@ fn slow_request(slow: &SlowRequest) {
 fn slow_callback(slow: &SlowCallback) {
     let SlowCallback { peer, attempts, .. } = slow;
     let client = client_id(slow.client);
-    let session = slow
-        .session
-        .map(|SessionId(id)| hex(u128::from_be_bytes(id), 32));
+    let session = slow.session.map(session_id);
     let conn = slow.conn.map(ConnId::get);
     let (operation, took_ms) = (slow.op.name(), millis(slow.took));
     match slow.ended {
@@ -249,6 +259,12 @@ fn slow_callback(slow: &SlowCallback) {
 #[cfg(feature = "tracing")]
 fn client_id(id: u64) -> DisplayValue<String> {
     hex(u128::from(id), 16)
+}
+
+/// A session id likewise.
+#[cfg(feature = "tracing")]
+fn session_id(SessionId(id): SessionId) -> DisplayValue<String> {
+    hex(u128::from_be_bytes(id), 32)
 }
 
 #[cfg(feature = "tracing")]
