@@ -13,6 +13,8 @@ use crate::time::Mono;
 pub(crate) struct SlowLog {
     /// Time from which a request or callback is slow; [`Duration::MAX`] if none is.
     pub(crate) threshold: Duration,
+    /// The same in nanoseconds.
+    pub(crate) threshold_nanos: u64,
     /// A timer for the next search is set, or there is never one.
     pub(crate) armed: bool,
     pub(crate) search: Search,
@@ -115,8 +117,15 @@ impl SlowLog {
     /// Reports what takes this long; zero is never.
     pub(crate) const fn new(threshold: Duration) -> SlowLog {
         let off = threshold.is_zero();
+        let threshold = if off { Duration::MAX } else { threshold };
+        let nanos = threshold.as_nanos();
         SlowLog {
-            threshold: if off { Duration::MAX } else { threshold },
+            threshold,
+            threshold_nanos: if nanos > u64::MAX as u128 {
+                u64::MAX
+            } else {
+                nanos as u64
+            },
             armed: off,
             search: Search::new(),
             until: Mono::ZERO,

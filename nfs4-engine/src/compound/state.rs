@@ -190,7 +190,7 @@ impl Compound {
     #[inline]
     pub(crate) fn end_wait(&mut self, now: Mono) {
         let wait = self.waits(now);
-        if wait.time >= self.longest.time {
+        if wait.nanos >= self.longest.nanos {
             self.longest = wait;
         }
     }
@@ -201,7 +201,7 @@ impl Compound {
         Wait {
             op: self.op,
             waits_for: self.waits_for,
-            time: now.since(self.parked_at),
+            nanos: now.nanos_since(self.parked_at),
         }
     }
 }

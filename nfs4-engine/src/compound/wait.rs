@@ -1,17 +1,15 @@
 //! One of the waits of a COMPOUND.
 
-use core::time::Duration;
-
 use nfs4_proto::nfs4::opnum::Op;
 
 use crate::slow::WaitsFor;
 
-/// What a COMPOUND waits for while it is parked, and how long.
+/// What a COMPOUND waits for while it is parked, and how long, in nanoseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Wait {
     pub(crate) op: Op,
     pub(crate) waits_for: WaitsFor,
-    pub(crate) time: Duration,
+    pub(crate) nanos: u64,
 }
 
 impl Wait {
@@ -19,6 +17,6 @@ impl Wait {
     pub(crate) const NONE: Wait = Wait {
         op: Op::Illegal,
         waits_for: WaitsFor::Others,
-        time: Duration::ZERO,
+        nanos: 0,
     };
 }

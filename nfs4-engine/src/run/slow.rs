@@ -1,6 +1,7 @@
 //! The search for what takes long, and the report of requests that do.
 
 use alloc::string::String;
+use core::time::Duration;
 
 use crate::action::Outbox;
 use crate::compound::Compound;
@@ -70,8 +71,7 @@ impl Core {
     /// A request that has waited is about to be answered.
     #[inline]
     pub(crate) fn slow_request_ends(&mut self, run: &Compound, out: &mut Outbox) {
-        let took = out.now.mono.since(run.arrived);
-        if took >= self.slow.threshold {
+        if out.now.mono.nanos_since(run.arrived) >= self.slow.threshold_nanos {
             self.report_answered(run, out);
         }
     }
@@ -102,7 +102,7 @@ impl Core {
             peer: peer.map_or_else(String::new, String::from),
             op: wait.op,
             waits_for: wait.waits_for,
-            waited: wait.time,
+            waited: Duration::from_nanos(wait.nanos),
             took: out.now.mono.since(run.arrived),
             answered,
         }));
