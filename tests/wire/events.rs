@@ -55,7 +55,7 @@ async fn events_of_many_clients_are_numbered_in_order(on: Transport) {
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-    // How far each session has come: bound, made, not bound, and gone.
+    // How far each session has come: made, bound, not bound, and gone.
     let mut stages: HashMap<SessionId, u32> = HashMap::new();
     let (mut number, mut gone) = (0, 0);
     while gone < CLIENTS * SESSIONS {
@@ -64,8 +64,8 @@ async fn events_of_many_clients_are_numbered_in_order(on: Transport) {
         assert_eq!(fact.number, number);
         assert!(fact.at.seconds > 0);
         let (session, stage) = match fact.event {
-            Event::Bound { session, .. } => (session, 1),
-            Event::SessionCreated { session, .. } => (session, 2),
+            Event::SessionCreated { session, .. } => (session, 1),
+            Event::Bound { session, .. } => (session, 2),
             Event::Unbound { session, .. } => (session, 3),
             Event::SessionDestroyed { session, .. } => (session, 4),
             _ => continue,

@@ -142,9 +142,16 @@ fn create<S: Scope>(
 ) -> Result<Step, Status> {
     let core = &mut *cx.core;
     let with_back = back.wanted;
-    let peer = core.clients.get(key).ok_or(Status::SERVERFAULT)?.peer;
+    let client = core.clients.get(key).ok_or(Status::SERVERFAULT)?;
+    let (peer, client_id) = (client.peer, client.id);
     let session = core.sessions.insert((key, peer), fore, back, cx.out.now);
     let id = core.sessions.get(session).ok_or(Status::SERVERFAULT)?.id;
+    cx.out.event(Event::SessionCreated {
+        session: id,
+        client: client_id,
+        conn: cx.run.conn,
+        slots: fore.slots,
+    });
     // Best effort: the session is valid even without this connection.
     let direction = if with_back {
         Direction::Both
@@ -203,12 +210,6 @@ fn create<S: Scope>(
     client.create.sequence = args.sequence;
     client.create.made = Some(session);
     client.create.reply = w.as_slice().get(from..).map(Into::into);
-    cx.out.event(Event::SessionCreated {
-        session: id,
-        client: client.id,
-        conn: cx.run.conn,
-        slots: fore.slots,
-    });
     Ok(Step::Done(Status::OK))
 }
 

@@ -26,16 +26,16 @@ fn a_client_comes_gets_a_delegation_and_is_evicted() {
             conn,
             peer: format!("192.0.2.1:{conn}"),
         },
-        Event::Bound {
-            conn,
-            session,
-            direction: Direction::Both,
-        },
         Event::SessionCreated {
             session,
             client: id,
             conn,
             slots: 8,
+        },
+        Event::Bound {
+            conn,
+            session,
+            direction: Direction::Both,
         },
         Event::DelegationGranted {
             client: id,
