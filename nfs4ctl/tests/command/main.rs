@@ -1,6 +1,7 @@
 //! The binary as an administrator runs it, against a server with clients.
 
 mod clients;
+mod effects;
 mod events;
 mod exits;
 mod served;
