@@ -46,6 +46,58 @@ fn events_are_told_as_they_happen() {
 }
 
 #[test]
+fn changed_settings_have_the_names_of_their_flags() {
+    let served = Served::start();
+    let settings = served.json(&["settings", "show", "--defaults"]);
+    let before = served.client("before");
+    // One after the other, since some bound others.
+    let changes = [
+        ("lease_time", "80"),
+        ("grace_time", "70"),
+        ("v4_min_minor_version", "1"),
+        ("v4_max_minor_version", "1"),
+        ("v4_max_connections_per_session", "3"),
+        ("v4_binding_policy", "shared"),
+        ("v4_session_slots", "5"),
+        ("v4_sessions_per_client", "6"),
+        ("blocked_operations", "OPENATTR"),
+        ("delegations", "false"),
+        ("max_delegations", "7"),
+        ("max_delegations_per_client", "6"),
+        ("delegation_pause", "9"),
+        ("delegation_penalty", "10"),
+        ("max_clients", "100"),
+        ("max_sessions", "100"),
+        ("max_states", "100"),
+        ("max_opens_per_client", "50"),
+        ("max_operations", "20"),
+        ("max_cached_reply", "2048"),
+        ("max_reply_cache", "1048576"),
+        ("drain_time", "11"),
+        ("callback_timeout_ms", "1200"),
+        ("callback_pause_ms", "130"),
+    ];
+    assert_eq!(
+        settings.as_object().map(|all| all.len()),
+        Some(changes.len())
+    );
+    for (name, value) in changes {
+        let flag = format!("--{}", name.replace('_', "-"));
+        served.done(&["settings", "update", &flag, value]);
+    }
+    drop(before);
+    let count = changes.len().to_string();
+    let kind = ["--after", "1", "--kind", "settings_changed"];
+    let out = served.done(&[&["-o", "json", "events", "--count", &count], &kind[..]].concat());
+    let told = out.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).expect("it is JSON");
+        event["settings"].clone()
+    });
+    let expected = changes.map(|(name, _)| json!([name]));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn there_is_no_grace_period_to_end() {
     let served = Served::start();
     let none = json!({"active": false, "remaining_seconds": 0, "grace_time": 0});

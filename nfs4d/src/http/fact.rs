@@ -1,11 +1,11 @@
 //! What the engine tells, as the administration interface tells it.
 
-use std::borrow::Cow;
-
 use nfs4_admin::{Direction, Fact};
 use nfs4_engine::proto::nfs4::basic::SessionId;
 use nfs4_engine::snapshot::owner_text;
 use nfs4_engine::{self as engine, Event};
+
+use crate::settings::of_engine;
 
 /// The fact; none if it is for the server's log alone.
 pub(super) fn of(event: &Event) -> Option<Fact> {
@@ -85,7 +85,7 @@ pub(super) fn of(event: &Event) -> Option<Fact> {
             reason: reason.label().to_owned(),
         },
         Event::SettingsChanged { settings } => Fact::SettingsChanged {
-            settings: settings.iter().map(|name| setting(name).into()).collect(),
+            settings: settings.iter().map(|name| setting(name)).collect(),
         },
         // These say what a client asked for in vain, or what is wrong with a file system.
         Event::NotBound { .. } | Event::RdmaRefused { .. } | Event::FileSystemFault { .. } => {
@@ -96,9 +96,10 @@ pub(super) fn of(event: &Event) -> Option<Fact> {
     })
 }
 
-/// The administration's name of a setting that the engine names.
-fn setting(name: &str) -> Cow<'_, str> {
-    Cow::Borrowed(name)
+/// The administration's name of a setting that the engine names; the engine's for one that only an
+/// embedder changes.
+fn setting(name: &str) -> String {
+    of_engine(name).unwrap_or(name).to_owned()
 }
 
 fn client_id(id: u64) -> String {

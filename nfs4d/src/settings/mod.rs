@@ -19,8 +19,8 @@ pub(crate) use self::names::like;
 pub(crate) use self::object::settings_of;
 pub(crate) use self::store::Store;
 pub use self::store::StoreFault;
-pub(crate) use self::table::defaults;
 #[cfg(test)]
 pub(crate) use self::table::range;
+pub(crate) use self::table::{defaults, of_engine};
 pub(crate) use self::text::read;
 pub(crate) use self::wrong::Wrong;

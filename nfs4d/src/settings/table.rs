@@ -109,7 +109,7 @@ pub(super) fn differing(from: &Config, to: &Config) -> Vec<&'static str> {
 }
 
 /// The setting to which a fault of the engine's settings belongs; that name may have a unit behind it.
-pub(super) fn of_engine(name: &str) -> Option<&'static str> {
+pub(crate) fn of_engine(name: &str) -> Option<&'static str> {
     let name = name.split(" (").next()?;
     let link = LINKS.iter().find(|link| link.engine == name)?;
     Some(link.name)
