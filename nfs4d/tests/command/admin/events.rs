@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use nfs4_admin::{Event, Fact};
 
-use super::http::{ask, ask_on, connect, read};
 use super::{LOOPBACK, bind, client, client_id, get, server, session_id};
 use crate::daemon::{DRIVERS, Server};
+use crate::http::{ask, ask_on, connect, read};
 
 /// A reader of events.
 struct Reader {

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use super::http::{ask, ask_on, connect};
 use super::{LOOPBACK, client, get, server};
 use crate::daemon::{DRIVERS, Server};
+use crate::http::{ask, ask_on, connect};
 use crate::null_call;
 
 #[test]

@@ -1,7 +1,6 @@
 //! The administration interface as a program uses it.
 
 mod events;
-mod http;
 mod limits;
 mod refusals;
 mod routes;
@@ -14,7 +13,7 @@ use nfs4_engine::proto::nfs4::args::{BindConnToSession, ChannelDirFromClient};
 use nfs4_tests::live::{Client, Connection};
 
 use crate::daemon::Server;
-use http::{Answer, ask};
+use crate::http::{Answer, ask};
 
 const LOOPBACK: [&str; 2] = ["--admin", "127.0.0.1:0"];
 

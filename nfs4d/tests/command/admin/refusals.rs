@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::http::{ask, ask_on, connect};
 use super::{LOOPBACK, client, client_id, get, server, session_id};
 use crate::daemon::{Server, command};
+use crate::http::{ask, ask_on, connect};
 
 const TOKEN: &str = "a-token-of-24-characters";
 const JSON: (&str, &str) = ("Content-Type", "application/json");

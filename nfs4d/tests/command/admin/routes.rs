@@ -6,9 +6,9 @@ use std::time::Duration;
 use nfs4_admin::{Client, Connection, Direction, Grace, Session};
 use nfs4_engine::proto::nfs4::Status;
 
-use super::http::ask;
 use super::{LOOPBACK, bind, client, client_id, get, server, session_id};
 use crate::daemon::{DRIVERS, Server};
+use crate::http::ask;
 
 #[test]
 fn clients_sessions_and_connections_are_shown() {
@@ -161,7 +161,7 @@ fn pages_have_each_client_once_and_filters_choose_among_them() {
         "/api/v1/sessions?cursor=4294967295",
         "/api/v1/connections?cursor=18446744073709551615",
     ] {
-        assert_eq!(get(&server, path).body, "[]");
+        assert_eq!(get(&server, path).text, "[]");
     }
     for path in ["/api/v1/sessions", "/api/v1/connections"] {
         let first = get(&server, &format!("{path}?limit=1"));
@@ -186,7 +186,7 @@ fn a_head_is_that_of_the_answer() {
         "/api/v1/grace",
     ] {
         let head = ask(server.admin(), "HEAD", path, &[], "");
-        assert_eq!((head.status, &*head.body), (200, ""), "{path}");
+        assert_eq!((head.status, &*head.text), (200, ""), "{path}");
         assert_eq!(
             head.header("content-type"),
             get(&server, path).header("content-type")

@@ -21,13 +21,13 @@ pub(super) fn start(arguments: &[&str]) -> Server {
 }
 
 pub(super) fn get(server: &Server) -> Answer {
-    let answer = ask(server.admin(), ("GET", SETTINGS), &[], "");
+    let answer = ask(server.admin(), "GET", SETTINGS, &[], "");
     assert_eq!(answer.status, 200, "{answer:?}");
     answer
 }
 
 pub(super) fn patch(server: &Server, body: &Value) -> Answer {
-    ask(server.admin(), ("PATCH", SETTINGS), &[], &body.to_string())
+    ask(server.admin(), "PATCH", SETTINGS, &[], &body.to_string())
 }
 
 /// What clients see of a setting.
@@ -49,13 +49,13 @@ pub(super) fn lease_time(server: &Server) -> String {
 
 /// Drains the connection of a session.
 fn drain(server: &Server, session: &SessionId) {
-    let sessions = ask(server.admin(), ("GET", "/api/v1/sessions"), &[], "").body;
+    let sessions = ask(server.admin(), "GET", "/api/v1/sessions", &[], "").body;
     let id = session.0.map(|byte| format!("{byte:02x}")).concat();
     let mut sessions = sessions.as_array().expect("a list").iter();
     let found = sessions.find(|session| session["session_id"] == id.as_str());
     let connection = &found.expect("its session")["connections"][0]["connection_id"];
     let path = format!("/api/v1/connections/{connection}/drain");
-    assert_eq!(ask(server.admin(), ("POST", &path), &[], "").status, 202);
+    assert_eq!(ask(server.admin(), "POST", &path, &[], "").status, 202);
 }
 
 /// A directory of a test, which removes it in the end.

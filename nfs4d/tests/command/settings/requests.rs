@@ -45,7 +45,8 @@ fn the_defaults_are_those_of_a_server_that_is_given_nothing() {
     patch(&server, &json!({"max_clients": 5}));
     let defaults = ask(
         server.admin(),
-        ("GET", &format!("{SETTINGS}/defaults")),
+        "GET",
+        &format!("{SETTINGS}/defaults"),
         &[],
         "",
     );
@@ -64,7 +65,8 @@ fn a_reset_forgets_what_was_changed() {
     assert_ne!(get(&server).body, before.body);
     let answer = ask(
         server.admin(),
-        ("POST", &format!("{SETTINGS}/reset")),
+        "POST",
+        &format!("{SETTINGS}/reset"),
         &[],
         "",
     );
@@ -133,7 +135,7 @@ fn refused_requests_change_nothing_and_name_every_field_that_is_wrong() {
         (&long, 413, vec![]),
     ];
     for (body, status, expected) in cases {
-        let answer = ask(server.admin(), ("PATCH", SETTINGS), &[], body);
+        let answer = ask(server.admin(), "PATCH", SETTINGS, &[], body);
         let shown = &body[..body.len().min(80)];
         assert_eq!(answer.status, status, "{shown}: {answer:?}");
         assert_eq!(
@@ -158,7 +160,8 @@ fn refused_requests_change_nothing_and_name_every_field_that_is_wrong() {
     assert_eq!((&fault["min"], &fault["max"]), (&json!(1), &json!(65_536)));
     let plain = ask(
         server.admin(),
-        ("PATCH", SETTINGS),
+        "PATCH",
+        SETTINGS,
         &[("Content-Type", "text/plain"), ("Content-Length", "0")],
         "",
     );
@@ -175,7 +178,8 @@ fn a_change_may_be_meant_for_certain_settings_only() {
         let body = json!({"max_clients": clients}).to_string();
         ask(
             server.admin(),
-            ("PATCH", SETTINGS),
+            "PATCH",
+            SETTINGS,
             &[("If-Match", tag)],
             &body,
         )
@@ -190,7 +194,8 @@ fn a_change_may_be_meant_for_certain_settings_only() {
     assert_eq!(change("*", 7), 200);
     let reset = ask(
         server.admin(),
-        ("POST", &format!("{SETTINGS}/reset")),
+        "POST",
+        &format!("{SETTINGS}/reset"),
         &[("If-Match", &weak)],
         "",
     );
@@ -213,7 +218,7 @@ fn of_writers_at_once_that_read_the_same_one_wins() {
                 let address = server.admin();
                 let clients = *clients;
                 scope.spawn(move || {
-                    let answer = ask(address, ("PATCH", SETTINGS), &[("If-Match", &tag)], &body);
+                    let answer = ask(address, "PATCH", SETTINGS, &[("If-Match", &tag)], &body);
                     match answer.status {
                         200 => Some(clients),
                         412 => None,
@@ -250,7 +255,7 @@ fn writers_at_once_of_different_settings_lose_nothing() {
                 for value in 20..30 {
                     let body = Map::from_iter([(name.to_owned(), json!(value))]);
                     let body = Value::Object(body).to_string();
-                    let answer = ask(server_at, ("PATCH", SETTINGS), &[], &body);
+                    let answer = ask(server_at, "PATCH", SETTINGS, &[], &body);
                     assert_eq!(answer.status, 200, "{answer:?}");
                 }
             });

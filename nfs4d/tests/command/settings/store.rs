@@ -37,7 +37,8 @@ fn a_change_outlasts_a_kill_right_after_its_answer() {
     assert_eq!(get(&server).body["lease_time"], 22);
     ask(
         server.admin(),
-        ("POST", &format!("{SETTINGS}/reset")),
+        "POST",
+        &format!("{SETTINGS}/reset"),
         &[],
         "",
     );
@@ -62,7 +63,7 @@ fn a_kill_at_any_time_leaves_what_was_answered_or_asked_for() {
         let writer = thread::spawn(move || {
             loop {
                 let body = json!({ "max_clients": last + 1 }).to_string();
-                match try_ask(address, ("PATCH", SETTINGS), &[], &body) {
+                match try_ask(address, "PATCH", SETTINGS, &[], &body) {
                     Ok(answer) => assert_eq!(answer.status, 200, "{answer:?}"),
                     Err(_) => return last,
                 }
@@ -212,7 +213,8 @@ fn what_cannot_be_stored_changes_nothing() {
     }
     let reset = ask(
         server.admin(),
-        ("POST", &format!("{SETTINGS}/reset")),
+        "POST",
+        &format!("{SETTINGS}/reset"),
         &[],
         "",
     );
