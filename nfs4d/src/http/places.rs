@@ -73,6 +73,10 @@ impl Places {
         for listener in passed {
             let address = listener.local_addr()?;
             addresses.socket = address.as_pathname().map(Path::to_owned);
+            if let Some(path) = &addresses.socket {
+                let path = path.display();
+                tracing::info!(%path, "the server is administered here");
+            }
             let listener = Listener::Unix(None, listener);
             doors.push((listener, Purpose::Administration(Guard::UnixSocket)));
         }
