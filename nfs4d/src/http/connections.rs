@@ -39,14 +39,14 @@ pub(super) async fn list(
 
 /// At most `max` connections after the one with this number, which is where the next page begins.
 fn page(node: &Node, after: u64, max: usize) -> Result<RowsFrom<ConnectionInfo>, EngineDead> {
-    let max = max.clamp(1, AT_ONCE);
+    let max = max.max(1);
     let mut rows = node.all_connections(ConnId::new(after), max + 1)?;
     let whole = rows.len() <= max;
     rows.truncate(max);
     let last = rows.last().map(|row| row.connection_id);
     let next = match last {
         // Some may have closed while they were looked at.
-        Some(_) if whole && node.all_connections(last, AT_ONCE)?.is_empty() => None,
+        Some(_) if whole && node.all_connections(last, 1)?.is_empty() => None,
         last => last.map(ConnId::get),
     };
     Ok((rows, next))
@@ -97,6 +97,3 @@ pub(super) async fn undrain(
     node.admin(Admin::StopDraining { conn })?;
     Ok(StatusCode::NO_CONTENT)
 }
-
-/// Connections that are looked at together: the node sorts all of them each time.
-const AT_ONCE: usize = 4_096;
