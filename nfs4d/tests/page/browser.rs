@@ -16,25 +16,36 @@ pub(crate) struct Browser {
     session: String,
 }
 
+/// Starts chromedriver on a free port, which it chooses for IPv6: it ends when that is in use for IPv4.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("chromedriver starts");
+    let mut stdout = BufReader::new(driver.stdout.take().expect("it is piped"));
+    let mut said = String::new();
+    while stdout.read_line(&mut said).expect("it says text") > 0 {
+        let port = said.split("successfully on port ").nth(1);
+        if let Some(port) = port.and_then(|rest| rest.split('.').next()?.parse().ok()) {
+            return Some((driver, port));
+        }
+    }
+    println!("chromedriver ended early: {said}");
+    driver.wait().expect("it has ended");
+    None
+}
+
+/// Number of ports that are tried.
+const TRIES: usize = 20;
+
 impl Browser {
     /// Starts one, 1280 pixels wide.
     pub(crate) fn start() -> Browser {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("chromedriver starts");
-        let mut stdout = BufReader::new(driver.stdout.take().expect("it is piped"));
-        let mut said = String::new();
-        let port = loop {
-            let read = stdout.read_line(&mut said).expect("it says text");
-            assert_ne!(read, 0, "chromedriver ended early: {said}");
-            let port = said.split("successfully on port ").nth(1);
-            if let Some(port) = port.and_then(|rest| rest.split('.').next()?.parse().ok()) {
-                break port;
-            }
-        };
+        let (driver, port) = (0..TRIES)
+            .find_map(|_| start_driver())
+            .expect("chromedriver has said why not");
         let mut browser = Browser {
             driver,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
