@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use nfs4_driver::Node;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -100,23 +100,26 @@ impl App {
 
 /// What has a route, and its description.
 fn administration() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(openapi::frame())
-        .merge(metrics_only())
+    let without_query = OpenApiRouter::new()
         .routes(routes!(openapi::describe))
-        .routes(routes!(clients::list))
         .routes(routes!(clients::show, clients::evict))
         .routes(routes!(sessions::of_client))
         .routes(routes!(sessions::show, sessions::destroy))
-        .routes(routes!(sessions::list))
-        .routes(routes!(connections::list))
         .routes(routes!(connections::show))
         .routes(routes!(connections::drain, connections::undrain))
         .routes(routes!(grace::show))
         .routes(routes!(grace::end))
-        .routes(routes!(events::stream))
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(settings::show_defaults))
         .routes(routes!(settings::reset))
+        .route_layer(from_fn(query::none));
+    OpenApiRouter::with_openapi(openapi::frame())
+        .merge(metrics_only())
+        .merge(without_query)
+        .routes(routes!(clients::list))
+        .routes(routes!(sessions::list))
+        .routes(routes!(connections::list))
+        .routes(routes!(events::stream))
 }
 
 fn metrics_only() -> OpenApiRouter<App> {

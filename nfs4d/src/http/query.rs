@@ -2,9 +2,11 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use nfs4_admin::FieldFault;
 
 use super::refusal::Refusal;
@@ -54,6 +56,20 @@ impl Fields {
         }
         Err(Refusal::malformed(self.faults))
     }
+}
+
+/// Refuses a request with a query, which its route does not read: what a client asks for with it, perhaps a
+/// condition, would not be done.
+///
+/// # Errors
+/// There are fields.
+pub(super) async fn none(
+    fields: Fields,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    fields.end()?;
+    Ok(next.run(request).await)
 }
 
 impl<S: Sync> FromRequestParts<S> for Fields {

@@ -77,6 +77,7 @@ fn what_is_not_there_is_not_found() {
     let one = client(&server, "one");
     let id = client_id(&one);
     let session = "00".repeat(16);
+    let before = state(&server, &[]);
     for path in [
         "/api",
         "/api/v1",
@@ -97,9 +98,30 @@ fn what_is_not_there_is_not_found() {
         ("DELETE", "/api/v1/clients/0000000000000001"),
         ("POST", "/api/v1/connections/4711/drain"),
         ("DELETE", "/api/v1/connections/4711/drain"),
+        // Of no client, and of one that has another.
+        (
+            "DELETE",
+            &format!(
+                "/api/v1/clients/0000000000000001/sessions/{}",
+                session_id(&one)
+            ),
+        ),
+        (
+            "DELETE",
+            &format!("/api/v1/clients/{id}/sessions/{session}"),
+        ),
     ] {
         ask(server.admin(), method, path, &[], "").refusal(404);
     }
+    for (method, path) in [
+        ("DELETE", &format!("/api/v1/clients/{}", &id[1..])),
+        ("DELETE", &format!("/api/v1/clients/{id}/sessions/1")),
+        ("DELETE", &format!("/api/v1/clients/{id}?all=true")),
+        ("POST", &"/api/v1/connections/1x/drain".to_owned()),
+    ] {
+        ask(server.admin(), method, path, &[], "").refusal(400);
+    }
+    assert_eq!(state(&server, &[]), before);
 }
 
 #[test]
