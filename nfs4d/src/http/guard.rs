@@ -128,15 +128,17 @@ fn check_origin(request: &Request, host: Option<&str>) -> Result<(), Refusal> {
     let headers = request.headers();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let of = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
-    let other_site = of(&FETCH_SITE) == Some(b"cross-site");
-    // A link to the page is good; one to a stream of events is not.
+    // One of this site is of another port, and may be of another user.
+    let other_page = matches!(of(&FETCH_SITE), Some(b"cross-site" | b"same-site"));
+    // A link to the page is good. Frames navigate, too: one with a stream of events holds a place.
     let navigates = of(&FETCH_MODE) == Some(b"navigate");
+    let links = reads && navigates && page::has(request.uri().path());
     let own = headers.get_all(ORIGIN).iter().all(|origin| {
         let origin = origin.to_str().unwrap_or("null");
         let name = origin.split_once("://").map(|(_, name)| name);
         name.is_some_and(|name| host.is_some_and(|host| host.eq_ignore_ascii_case(name)))
     });
-    if (other_site && !(reads && navigates)) || (!own && !reads) {
+    if (other_page && !links) || (!own && !reads) {
         let detail = "another page may not make this request";
         return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
     }
@@ -233,13 +235,17 @@ mod tests {
             ("POST", &[own, cross], no),
             ("POST", &[own, cross, ("Sec-Fetch-Mode", "navigate")], no),
             ("POST", &[own, ("Sec-Fetch-Site", "same-origin")], ok),
-            ("GET", &[own, cross, ("Sec-Fetch-Mode", "navigate")], ok),
+            ("GET", &[own, cross, ("Sec-Fetch-Mode", "navigate")], no),
+            ("GET", &[own, ("Sec-Fetch-Site", "same-site")], no),
+            ("GET", &[own, ("Sec-Fetch-Site", "same-origin")], ok),
             ("GET", &[own, cross, ("Sec-Fetch-Mode", "cors")], no),
             ("GET", &[own, ("Sec-Fetch-Site", "none")], ok),
         ] {
             let status = status(&Guard::Loopback, method, "/api/v1/events", headers);
             assert_eq!(status, expected, "{method} {headers:?}");
         }
+        let link = [own, cross, ("Sec-Fetch-Mode", "navigate")];
+        assert_eq!(status(&Guard::Loopback, "GET", "/", &link), ok);
     }
 
     #[test]
