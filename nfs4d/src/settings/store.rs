@@ -117,10 +117,17 @@ impl Store {
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // What is there is of a server that was stopped, or a link or pipe of another user's: it is not opened.
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
     let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    // A link that another user has put there is not followed.
-    let mut file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -228,16 +235,23 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_new_file_is_not_followed() {
+    fn what_is_in_the_place_of_the_new_file_is_not_opened() {
         let directory = Directory::new("link");
         let (store, _) = Store::open(&directory.0).unwrap();
         let elsewhere = directory.0.join("elsewhere");
         fs::write(&elsewhere, "mine").unwrap();
         let new = directory.0.join("settings.json.new");
-        std::os::unix::fs::symlink(&elsewhere, &new).unwrap();
-        store.write(&lease(5)).unwrap_err();
-        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
-        assert!(!store.path().exists());
+        let place = |seconds, put: &dyn Fn()| {
+            put();
+            store.write(&lease(seconds)).unwrap();
+            assert!(store.holds(&lease(seconds)));
+            assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
+        };
+        place(5, &|| std::os::unix::fs::symlink(&elsewhere, &new).unwrap());
+        place(6, &|| fs::hard_link(&elsewhere, &new).unwrap());
+        fs::create_dir(&new).unwrap();
+        store.write(&lease(7)).unwrap_err();
+        assert!(store.holds(&lease(6)));
     }
 
     #[test]
