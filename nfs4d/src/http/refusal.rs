@@ -56,7 +56,8 @@ impl Refusal {
     }
 
     /// Fields are wrong, and the status says how.
-    pub(crate) fn of_fields(status: StatusCode, errors: Vec<FieldFault>) -> Refusal {
+    pub(crate) fn of_fields(status: StatusCode, mut errors: Vec<FieldFault>) -> Refusal {
+        errors.truncate(MOST_ERRORS);
         let each = errors.iter();
         let each: Vec<_> = each
             .map(|fault| format!("{}: {}", fault.field, fault.detail))
@@ -64,8 +65,9 @@ impl Refusal {
         Refusal::new(status, each.join("; ")).with_errors(errors)
     }
 
-    /// It with the fields that are wrong.
-    pub(crate) fn with_errors(mut self, errors: Vec<FieldFault>) -> Refusal {
+    /// It with the fields that are wrong, or the first of very many.
+    pub(crate) fn with_errors(mut self, mut errors: Vec<FieldFault>) -> Refusal {
+        errors.truncate(MOST_ERRORS);
         self.errors = errors;
         self
     }
@@ -76,6 +78,9 @@ impl Refusal {
         self
     }
 }
+
+/// Maximum number of faults that an answer names: more than there are settings.
+const MOST_ERRORS: usize = 64;
 
 /// There is no such route.
 pub(super) async fn no_route(uri: Uri) -> Refusal {
@@ -127,5 +132,24 @@ impl From<AdminError> for Refusal {
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         Refusal::new(status, why.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_does_not_grow_with_the_faults_of_a_request() {
+        let faults = vec![FieldFault::new("x", "unknown"); 6_000];
+        let status = StatusCode::BAD_REQUEST;
+        let refusals = [
+            Refusal::malformed(faults.clone()),
+            Refusal::new(status, "").with_errors(faults),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.errors.len(), MOST_ERRORS);
+            assert!(refusal.detail.len() < 1_000);
+        }
     }
 }

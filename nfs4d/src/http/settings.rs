@@ -9,12 +9,11 @@ use axum::http::header::{ETAG, IF_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nfs4_admin::{FieldFault, Settings, SettingsPatch, SettingsValues};
-use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
 
 use super::body::JsonBody;
 use super::refusal::{Refusal, Refused};
-use crate::settings::{self, Live, Shown, Unchanged, Wrong, settings_of};
+use crate::settings::{self, Live, Object, Shown, Unchanged, Wrong, settings_of};
 
 /// The settings in force.
 ///
@@ -40,7 +39,7 @@ pub(super) async fn show(State(live): State<Arc<Live>>) -> Shown {
 pub(super) async fn change(
     State(live): State<Arc<Live>>,
     headers: HeaderMap,
-    JsonBody(object): JsonBody<Map<String, Value>>,
+    JsonBody(Object(object)): JsonBody<Object>,
 ) -> Result<Shown, Refusal> {
     let patch = settings_of(&object).map_err(|wrong| {
         let detail = "fields are wrong";

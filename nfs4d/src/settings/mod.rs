@@ -16,7 +16,7 @@ pub use self::layers::Given;
 pub(crate) use self::layers::{Layers, Source};
 pub(crate) use self::live::{Live, Shown, Unchanged};
 pub(crate) use self::names::like;
-pub(crate) use self::object::settings_of;
+pub(crate) use self::object::{Object, settings_of};
 pub(crate) use self::store::Store;
 pub use self::store::StoreFault;
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(super) fn operation(name: &str) -> Result<Op, String> {
         .iter()
         .find(|op| op.name().eq_ignore_ascii_case(name));
     found.copied().ok_or_else(|| {
-        let shown: String = name.chars().take(SHOWN).collect();
+        let shown = shown(name);
         let advice = match like(
             &name.to_ascii_uppercase(),
             Op::ALL.iter().map(|op| op.name()),
@@ -21,6 +21,11 @@ pub(super) fn operation(name: &str) -> Result<Op, String> {
         };
         format!("expected names of operations of NFSv4, and {shown:?} is none{advice}")
     })
+}
+
+/// As much of a wrong name as is repeated.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(SHOWN).collect()
 }
 
 /// That of the names which is most like this one, if one is.

@@ -1,11 +1,46 @@
 //! Settings in a JSON object.
 
+use std::fmt;
+
 use nfs4_admin::{SETTINGS, SettingsPatch};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::names::like;
+use super::names::{like, shown};
 use super::table;
 use super::wrong::Wrong;
+
+/// An object that has each field once: of two, programs take the first or the last as they like.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Object(pub(crate) Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Object, D::Error> {
+        from.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Object, A::Error> {
+        let mut object = Map::new();
+        while let Some((name, value)) = fields.next_entry::<String, Value>()? {
+            if object.contains_key(&name) {
+                let shown = shown(&name);
+                return Err(A::Error::custom(format_args!("{shown} is given twice")));
+            }
+            object.insert(name, value);
+        }
+        Ok(Object(object))
+    }
+}
 
 /// The settings of a flat object; a range is not looked at.
 ///
@@ -32,7 +67,7 @@ fn one(name: &str, value: &Value) -> Result<SettingsPatch, Wrong> {
     if !known.clone().any(|known| known == name) {
         let advice = like(name, known).map(|meant| format!("; {meant} is one"));
         let detail = format!("there is no such setting{}", advice.unwrap_or_default());
-        return Err(Wrong::unknown(name, detail));
+        return Err(Wrong::unknown(&shown(name), detail));
     }
     let object = Map::from_iter([(name.to_owned(), value.clone())]);
     let patch = serde_json::from_value::<SettingsPatch>(Value::Object(object));
@@ -82,6 +117,29 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert_eq!(wrong[3].range, Some((0, 3_600)));
+    }
+
+    #[test]
+    fn a_field_is_given_once() {
+        let read = serde_json::from_str::<Object>;
+        let twice = read(r#"{"lease_time": 5, "grace_time": 1, "lease_time": 6}"#);
+        let told = twice.unwrap_err();
+        assert!(told.is_data());
+        assert!(
+            told.to_string().starts_with("lease_time is given twice"),
+            "{told}"
+        );
+        assert_eq!(
+            read("{\"lease_time\": 5}").unwrap().0,
+            *json!({"lease_time": 5}).as_object().unwrap()
+        );
+    }
+
+    #[test]
+    fn a_long_name_is_not_repeated_as_a_whole() {
+        let object = Map::from_iter([("x".repeat(60_000), json!(1))]);
+        let wrong = settings_of(&object).unwrap_err();
+        assert_eq!(wrong[0].name, "x".repeat(64));
     }
 
     #[test]
