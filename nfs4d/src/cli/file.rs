@@ -69,7 +69,7 @@ impl ConfigFile {
         let mut reader = Reader {
             keys: schema::keys(&command),
             command,
-            text,
+            breaks: breaks(text),
             flags: BTreeMap::new(),
             lines: BTreeMap::new(),
             faults: Vec::new(),
@@ -89,6 +89,13 @@ impl ConfigFile {
             Some(cli) if faults.is_empty() => Ok(ConfigFile { flags, cli }),
             _ => {
                 faults.sort();
+                // More are of no help, and each costs a line.
+                let more = faults.len().saturating_sub(MOST_FAULTS);
+                faults.truncate(MOST_FAULTS);
+                if more > 0 {
+                    let last = faults.last().map_or(1, |(line, _)| *line);
+                    faults.push((last, format!("{more} more faults come after this one")));
+                }
                 let told = faults.into_iter().map(|(line, detail)| FileFault {
                     path: path.to_owned(),
                     line: Some(line),
@@ -101,10 +108,11 @@ impl ConfigFile {
 }
 
 /// Reads a document, and goes on after a fault.
-struct Reader<'a> {
+struct Reader {
     command: Command,
     keys: Vec<Key>,
-    text: &'a str,
+    /// Where the lines end, in order.
+    breaks: Vec<usize>,
     /// By id.
     flags: BTreeMap<String, Vec<String>>,
     /// The line of each id.
@@ -112,23 +120,24 @@ struct Reader<'a> {
     faults: Vec<(usize, String)>,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn document(&mut self, document: &DeTable<'_>) {
         for (table, value) in document {
             let (name, at) = (table.get_ref().as_ref(), table.span().start);
+            let shown = cut(name);
             let known = self.keys.iter().any(|key| key.table == name);
             match value.get_ref() {
                 DeValue::Table(entries) if known => self.table(name, entries),
                 _ if known => self.fault(at, format!("{name}: expected a table [{name}]")),
                 DeValue::Table(_) | DeValue::Array(_) => {
                     let advice = schema::table_advice(&self.keys, name);
-                    self.fault(at, format!("{name:?}: there is no such table{advice}"));
+                    self.fault(at, format!("{shown:?}: there is no such table{advice}"));
                 }
                 _ => {
                     let advice = schema::advice(&self.keys, "", name);
                     self.fault(
                         at,
-                        format!("{name:?}: there is no such key outside of tables{advice}"),
+                        format!("{shown:?}: there is no such key outside of tables{advice}"),
                     );
                 }
             }
@@ -142,7 +151,7 @@ impl Reader<'_> {
                 let advice = schema::advice(&self.keys, table, name);
                 self.fault(
                     at,
-                    format!("{table}.{name:?}: there is no such key{advice}"),
+                    format!("{table}.{:?}: there is no such key{advice}", cut(name)),
                 );
                 continue;
             };
@@ -256,9 +265,13 @@ impl Reader<'_> {
     }
 
     fn line(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(at);
-        1 + before.filter(|byte| **byte == b'\n').count()
+        1 + self.breaks.partition_point(|end| *end < at)
     }
+}
+
+fn breaks(text: &str) -> Vec<usize> {
+    let breaks = text.match_indices('\n');
+    breaks.map(|(at, _)| at).collect()
 }
 
 /// The flags of a file whose ids are `wanted`, as arguments.
@@ -312,4 +325,6 @@ fn cut(text: &str) -> String {
 
 /// In bytes.
 const LONGEST: u64 = 1 << 20;
+/// Maximum number of faults that are told.
+const MOST_FAULTS: usize = 100;
 const SHOWN: usize = 64;

@@ -213,3 +213,22 @@ fn the_example_has_every_key_with_its_default() {
     let protocol = file.cli.protocol.0;
     assert_eq!(protocol.applied_to(Default::default()), defaults);
 }
+
+#[test]
+fn very_many_faults_are_cut_short() {
+    let text: String = (0..10_000).map(|number| format!("a{number}=1\n")).collect();
+    let told = told(&format!("[protocol]\n{text}"));
+    assert_eq!(told.len(), 101);
+    assert!(told[0].starts_with("f.toml:2: "), "{}", told[0]);
+    assert!(told[99].starts_with("f.toml:101: "), "{}", told[99]);
+    assert_eq!(
+        told[100],
+        "f.toml:101: 9900 more faults come after this one"
+    );
+    let long = format!("{} = 1\n", "x".repeat(1 << 19));
+    for text in [format!("[log]\n{long}"), long] {
+        let faults = self::told(&text);
+        assert!(faults.iter().all(|fault| fault.len() < 300));
+        assert_eq!(faults.len(), 1);
+    }
+}
