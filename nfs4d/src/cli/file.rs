@@ -183,6 +183,13 @@ impl Reader {
                 format!("{}.{}: expected one value at least", key.table, key.name),
             );
         }
+        if items.len() > MOST_ITEMS {
+            let detail = format!(
+                "{}.{}: expected {MOST_ITEMS} values at most",
+                key.table, key.name
+            );
+            return self.fault(at, detail);
+        }
         let texts: Vec<Option<String>> = items.iter().map(|item| self.value(key, item)).collect();
         self.flags
             .insert(key.id.clone(), texts.into_iter().flatten().collect());
@@ -325,6 +332,8 @@ fn cut(text: &str) -> String {
 
 /// In bytes.
 const LONGEST: u64 = 1 << 20;
+/// Maximum number of values of a list: more than there are operations to block.
+const MOST_ITEMS: usize = 256;
 /// Maximum number of faults that are told.
 const MOST_FAULTS: usize = 100;
 const SHOWN: usize = 64;

@@ -231,4 +231,9 @@ fn very_many_faults_are_cut_short() {
         assert!(faults.iter().all(|fault| fault.len() < 300));
         assert_eq!(faults.len(), 1);
     }
+    let list = "\"127.0.0.1:1\",".repeat(60_000);
+    assert_eq!(
+        self::told(&format!("[server]\nlisten = [{list}]\n")),
+        ["f.toml:2: server.listen: expected 256 values at most"]
+    );
 }
