@@ -1,6 +1,7 @@
 //! The protocol's settings as the server starts with them.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use nfs4_driver::Node;
 use nfs4_engine::Config;
@@ -41,7 +42,9 @@ impl Protocol {
             given: settings.protocol.clone(),
         };
         let told = |wrong: Vec<Wrong>| {
-            let lines = wrong.iter().map(|one| told(one, &layers, store.as_ref()));
+            let lines = wrong
+                .iter()
+                .map(|one| told(one, &layers, store.as_ref().map(Store::path)));
             Fault::Settings(lines.collect())
         };
         let config = layers.config(&base).map_err(told)?;
@@ -60,12 +63,49 @@ impl Protocol {
 }
 
 /// A wrong setting, as the place says it that it comes from.
-fn told(wrong: &Wrong, layers: &Layers, store: Option<&Store>) -> String {
+fn told(wrong: &Wrong, layers: &Layers, store: Option<&Path>) -> String {
     let Wrong { name, detail, .. } = wrong;
+    let other = wrong.because_of().map(|other| layers.source(other));
     match (layers.source(name), store) {
-        (Source::Stored, Some(store)) => format!("{}: {name} {detail}", store.path().display()),
-        (Source::File, _) => format!("the configuration file: protocol.{name} {detail}"),
-        (Source::Line, _) => format!("--{} {detail}", name.replace('_', "-")),
-        (Source::Stored | Source::Default, _) => format!("{name} {detail}"),
+        (Source::Stored, Some(store)) => format!("{}: {name} {detail}", store.display()),
+        (source, Some(store)) if other == Some(Source::Stored) => {
+            let detail = format!("{detail} in {}", store.display());
+            of(source, name, &detail)
+        }
+        (source, _) => of(source, name, detail),
+    }
+}
+
+fn of(source: Source, name: &str, detail: &str) -> String {
+    match source {
+        Source::File => format!("the configuration file: protocol.{name} {detail}"),
+        Source::Line => format!("--{} {detail}", name.replace('_', "-")),
+        Source::Stored | Source::Default => format!("{name} {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nfs4_admin::SettingsPatch;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_setting_that_stands_against_a_given_one_is_found() {
+        let mut layers = Layers::default();
+        layers.stored = SettingsPatch {
+            v4_min_minor_version: Some(2),
+            ..SettingsPatch::default()
+        };
+        layers.given.file = SettingsPatch {
+            v4_max_minor_version: Some(1),
+            ..SettingsPatch::default()
+        };
+        let wrong = layers.config(&Config::default()).unwrap_err();
+        assert_eq!(
+            told(&wrong[0], &layers, Some(Path::new("/state/settings.json"))),
+            "the configuration file: protocol.v4_max_minor_version is 1, but must be from 2 to 2, since \
+             v4_min_minor_version is 2 in /state/settings.json"
+        );
     }
 }

@@ -44,6 +44,11 @@ impl Wrong {
         Wrong::unknown(name, detail.to_owned())
     }
 
+    /// The other setting that makes the range narrower than it is by itself, if one does.
+    pub(crate) fn because_of(&self) -> Option<&'static str> {
+        self.range.and_then(|(min, _)| narrower(&self.name, min))
+    }
+
     /// What the engine says against these settings, as far as it concerns those that can change.
     pub(super) fn all_of(faults: &ConfigFaults, values: &SettingsValues) -> Vec<Wrong> {
         let wrong = faults.0.iter().filter_map(|fault| {
@@ -99,17 +104,23 @@ pub(super) fn expected(name: &str) -> String {
     }
 }
 
-/// Which other setting makes the range narrower than it is by itself.
+/// Why the range is narrower than it is by itself.
 fn because(name: &str, min: u64) -> String {
+    match narrower(name, min) {
+        Some(other) => format!(", since {other} is {min}"),
+        None => String::new(),
+    }
+}
+
+/// Which other setting makes the range narrower than it is by itself, if one does.
+fn narrower(name: &str, min: u64) -> Option<&'static str> {
     let other = match name {
         "v4_max_minor_version" => "v4_min_minor_version",
         "max_reply_cache" => "max_cached_reply",
-        _ => return String::new(),
+        _ => return None,
     };
-    match range(name).is_some_and(|(least, _)| min > least) {
-        true => format!(", since {other} is {min}"),
-        false => String::new(),
-    }
+    let narrower = range(name).is_some_and(|(least, _)| min > least);
+    narrower.then_some(other)
 }
 
 fn number(name: &str, values: &SettingsValues) -> Option<u64> {
