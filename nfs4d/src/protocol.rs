@@ -92,10 +92,12 @@ mod tests {
 
     #[test]
     fn a_stored_setting_that_stands_against_a_given_one_is_found() {
-        let mut layers = Layers::default();
-        layers.stored = SettingsPatch {
-            v4_min_minor_version: Some(2),
-            ..SettingsPatch::default()
+        let mut layers = Layers {
+            stored: SettingsPatch {
+                v4_min_minor_version: Some(2),
+                ..SettingsPatch::default()
+            },
+            ..Layers::default()
         };
         layers.given.file = SettingsPatch {
             v4_max_minor_version: Some(1),

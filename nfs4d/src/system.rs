@@ -35,6 +35,12 @@ pub(crate) fn raise_descriptors() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// The user whose permissions this process has.
+pub(crate) fn user() -> u32 {
+    // SAFETY: it has no conditions, and always succeeds.
+    unsafe { libc::geteuid() }
+}
+
 /// Sets how much freed memory the C library keeps at the end of each of its heaps, for good: by
 /// itself it learns from the largest block that was ever freed. Larger blocks than so go back at
 /// once, so they must be rare.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nfs4_admin::SettingsPatch;
@@ -63,11 +63,16 @@ impl Store {
             opened => opened,
         };
         let opened = opened.map_err(|why| of_directory(why.into()))?;
-        let is_directory = opened.metadata().map(|found| found.is_dir());
-        if !is_directory.map_err(|why| of_directory(why.into()))? {
+        let found = opened.metadata();
+        let found = found.map_err(|why| of_directory(why.into()))?;
+        if !found.is_dir() {
             return Err(of_directory(
                 io::Error::from(io::ErrorKind::NotADirectory).into(),
             ));
+        }
+        if is_of_others(found.uid(), found.mode(), system::user()) {
+            let path = directory.display();
+            tracing::warn!(%path, "other users may change the state directory, and by it the server's settings");
         }
         match system::lock(&opened) {
             Ok(true) => {}
@@ -114,6 +119,11 @@ impl Store {
         renamed?;
         self.directory.sync_all()
     }
+}
+
+/// Whether another user than this process's, `own`, and the superuser may replace files in a directory.
+fn is_of_others(owner: u32, mode: u32, own: u32) -> bool {
+    (owner != own && owner != 0) || mode & 0o002 != 0
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -221,6 +231,31 @@ mod tests {
         assert_eq!(stored, lease(6));
         let left = fs::read_dir(&directory.0).unwrap().count();
         assert_eq!(left, 1, "no file is left over");
+    }
+
+    #[test]
+    fn a_directory_that_another_user_can_change_is_noticed() {
+        for (owner, mode, own, others) in [
+            (7, 0o700, 7, false),
+            (0, 0o755, 7, false),
+            (7, 0o770, 7, false),
+            (8, 0o700, 7, true),
+            (8, 0o700, 0, true),
+            (7, 0o777, 7, true),
+            (0, 0o1777, 0, true),
+        ] {
+            let mode = mode | libc::S_IFDIR;
+            assert_eq!(
+                is_of_others(owner, mode, own),
+                others,
+                "{owner} {mode:o} {own}"
+            );
+        }
+        let own = system::user();
+        let directory = Directory::new("own");
+        Store::open(&directory.0).unwrap();
+        let found = fs::metadata(&directory.0).unwrap();
+        assert!(!is_of_others(found.uid(), found.mode(), own));
     }
 
     #[test]
