@@ -11,7 +11,7 @@ macro_rules! settings {
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub struct SettingsValues {
-            $($(#[doc = $doc])+ $(#[doc = concat!(" [", $unit, "]")])? pub $name: $type,)+
+            $($(#[doc = $doc])+ $(#[doc = concat!(" In ", $unit, ".")])? pub $name: $type,)+
         }
 
         /// New values for some settings; those that are none stay as they are.
@@ -20,7 +20,7 @@ macro_rules! settings {
         #[serde(deny_unknown_fields, default)]
         pub struct SettingsPatch {
             $(
-                $(#[doc = $doc])+ $(#[doc = concat!(" [", $unit, "]")])?
+                $(#[doc = $doc])+ $(#[doc = concat!(" In ", $unit, ".")])?
                 #[serde(skip_serializing_if = "Option::is_none")]
                 pub $name: Option<$type>,
             )+
