@@ -2,14 +2,15 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use nfs4_proto::nfs4::opnum::Op;
 
 use crate::config::{BindingPolicy, Config, ConfigFaults};
 
-/// Other values for settings; what is none stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Other values for settings; what is none stays as it is, and is not part of its `Debug` form.
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
     /// [`Config::lease`]. A longer lease is for all clients; a shorter one for clients that come after the
@@ -87,6 +88,16 @@ macro_rules! applied {
                 names.push(String::from(stringify!($setting)));
             })*
             names
+        }
+
+        impl fmt::Debug for Change {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut form = f.debug_struct("Change");
+                $(if let Some(value) = &self.$setting {
+                    form.field(stringify!($setting), value);
+                })*
+                form.finish()
+            }
         }
     };
 }

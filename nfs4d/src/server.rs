@@ -7,7 +7,7 @@ use std::iter;
 use std::mem;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -136,9 +136,7 @@ async fn serve_in(
         None => (Vec::new(), None),
     };
     node.set_dial_policy(settings.dial_policy());
-    for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
-        tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
-    }
+    warn_of_networks(&addresses);
     let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
     started::serves(settings, &config, &addresses);
     let live = Arc::new(protocol.live(node.clone()));
@@ -155,36 +153,55 @@ async fn serve_in(
     };
     service.notify.ready();
     service.watch(node.clone(), &addresses);
-    let served = async {
-        match settings.driver {
-            Driver::Tokio => {
-                let start = |listener, node, told| {
-                    Ok(on_tokio::Server::new(listener, node).serve(until_dropped(told)))
-                };
-                serve_in_tasks(listeners, node, stop, start).await
-            }
-            Driver::AsyncStd => {
-                let start = |listener: TcpListener, node, told| {
-                    let listener = listener.into_std()?.into();
-                    Ok(on_async_std::Server::new(listener, node).serve(until_dropped(told)))
-                };
-                serve_in_tasks(listeners, node, stop, start).await
-            }
-            Driver::Threads => serve_on_threads(listeners, node, stop).await,
-        }
-    };
     let ended = tokio::select! {
-        ended = served => ended,
+        ended = drive(settings.driver, listeners, node, stop) => ended,
         never = reload::serve(hangups, Arc::clone(&live)) => match never {},
     };
     interface.end().await;
-    if let Some((path, node)) = recorded {
-        let done = spawn_blocking(move || node.end_recording()).await;
-        let done = done.unwrap_or_else(|panicked| Err(panicked.into()));
+    match recorded {
         // Why the server has ended is more important.
-        return ended.and(done.map_err(|source| Fault::Record { path, source }));
+        Some((path, node)) => ended.and(end_recording(path, node).await),
+        None => ended,
     }
-    ended
+}
+
+/// Says what every host may do that reaches an address other than loopback.
+fn warn_of_networks(addresses: &[SocketAddr]) {
+    for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
+        tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
+    }
+}
+
+/// Serves the listeners by a driver until `stop` is ready.
+async fn drive(
+    driver: Driver,
+    listeners: Vec<TcpListener>,
+    node: Node,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Fault> {
+    match driver {
+        Driver::Tokio => {
+            let start = |listener, node, told| {
+                Ok(on_tokio::Server::new(listener, node).serve(until_dropped(told)))
+            };
+            serve_in_tasks(listeners, node, stop, start).await
+        }
+        Driver::AsyncStd => {
+            let start = |listener: TcpListener, node, told| {
+                let listener = listener.into_std()?.into();
+                Ok(on_async_std::Server::new(listener, node).serve(until_dropped(told)))
+            };
+            serve_in_tasks(listeners, node, stop, start).await
+        }
+        Driver::Threads => serve_on_threads(listeners, node, stop).await,
+    }
+}
+
+/// Ends the recording, and waits until it is written.
+async fn end_recording(path: PathBuf, node: Node) -> Result<(), Fault> {
+    let done = spawn_blocking(move || node.end_recording()).await;
+    let done = done.unwrap_or_else(|panicked| Err(panicked.into()));
+    done.map_err(|source| Fault::Record { path, source })
 }
 
 /// The driver's limits, which fit to the file descriptors of this process if their number is known.
