@@ -84,7 +84,7 @@ macro_rules! settings {
 settings! {
     /// Time that a client may be silent before it loses its state
     lease_time: u64, "seconds";
-    /// Time after a start in which new opens and locks get GRACE; 0 for none; the next start uses it
+    /// Time after a start in which new opens and locks get GRACE; 0 for none
     grace_time: u64, "seconds";
     /// Lowest minor version of NFSv4 that is served
     v4_min_minor_version: u64;

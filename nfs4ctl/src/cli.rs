@@ -142,7 +142,7 @@ pub(crate) enum Verb {
     /// The settings that can change while the server runs
     #[command(subcommand)]
     Settings(Settings),
-    /// The grace period, in which clients reclaim what they had before a restart
+    /// The grace period, in which new opens and locks wait
     #[command(subcommand)]
     Grace(Grace),
     /// Tells what happens in the server until Ctrl-C

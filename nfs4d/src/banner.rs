@@ -6,7 +6,7 @@ use std::thread;
 
 use nfs4_engine::Config;
 
-use crate::config::Settings;
+use crate::config::{AdminListen, Settings};
 use crate::http::Addresses;
 
 /// Prints the banner on standard output. A thread of its own waits for a slow reader, and ends with
@@ -47,9 +47,12 @@ pub(crate) fn banner(
     let page = http.tcp.map(|address| format!("http://{address}/"));
     let socket = http.socket.as_ref().map(|path| path.display().to_string());
     let places: Vec<String> = page.into_iter().chain(socket).collect();
-    let administration = match places.is_empty() {
-        true => String::new(),
-        false => format!("\n\nIt is administered at {}", places.join(" and ")),
+    let administration = match (places.is_empty(), settings.administration.listen) {
+        (false, _) => format!("\n\nIt is administered at {}", places.join(" and ")),
+        (true, AdminListen::IfFree(address)) => format!(
+            "\n\nIt is not administered: {address} is in use. --admin chooses another address."
+        ),
+        (true, _) => String::new(),
     };
     format!(
         "nfs4d {version} serves an empty file system in memory: at most {memory}, gone when it stops.\n\

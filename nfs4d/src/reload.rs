@@ -60,7 +60,8 @@ fn again(reload: &Reload, live: &Live) {
     match reload.read() {
         Ok(Reread { protocol, restart }) => match act(live, protocol) {
             Ok(changed) => {
-                tracing::info!(%file, ?changed, "the configuration file was read again");
+                let changed = changed.join(", ");
+                tracing::info!(%file, changed, "the configuration file was read again");
                 if !restart.is_empty() {
                     let keys = restart.join(", ");
                     tracing::warn!(%file, keys, "these changes act after a restart");

@@ -112,7 +112,7 @@ pub(crate) struct Cli {
 
     /// Where to serve metrics in Prometheus' text format, under `/metrics`
     ///
-    /// Every host that reaches the address can read it. Without this option no metrics are served.
+    /// Every host that reaches the address can read it. Without this option only the administration interface has them.
     #[arg(long, value_name = "ADDR:PORT", value_parser = address)]
     metrics: Option<SocketAddr>,
 

@@ -1,6 +1,7 @@
 //! From settings to the listeners of the administration interface.
 
 use std::env;
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
@@ -152,6 +153,10 @@ fn by_tcp(administration: &Administration) -> Result<Option<(Listener, Guard)>, 
     }
     match (Listener::tcp(address), administration.listen) {
         (Err(why), AdminListen::IfFree(_)) => {
+            // The system's error, without the advice on the flag that was not given.
+            let why = why
+                .source()
+                .map_or_else(|| why.to_string(), ToString::to_string);
             tracing::warn!(%address, %why, "there is no administration interface by TCP; --admin chooses another address");
             Ok(None)
         }

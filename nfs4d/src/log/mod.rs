@@ -33,7 +33,7 @@ pub(crate) struct Log {
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Time, level, place in the program, fields and message, for people
+    /// Time, level, place in the program, message and fields, for people
     #[default]
     Text,
     /// One object a line, for programs

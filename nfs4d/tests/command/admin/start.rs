@@ -81,7 +81,8 @@ fn an_address_that_is_taken_is_an_error_unless_it_is_the_default() {
     let held = TcpListener::bind("127.0.0.1:20491");
     let mut arguments = command(&[]);
     let mut server = Server::spawn_bare(arguments.stderr(Stdio::piped()));
-    assert!(!server.banner.contains("administered"), "{}", server.banner);
+    let told = "It is not administered: 127.0.0.1:20491 is in use";
+    assert!(server.banner.contains(told), "{}", server.banner);
     server.signal("TERM");
     server.exit_code();
     let log = server.log();
