@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -14,7 +14,7 @@ use nfs4_proto::nfs4::attr::FattrRaw;
 use nfs4_proto::nfs4::{Stateid, Status, args};
 use nfs4_proto::rpc::AuthSys;
 use nfs4_proto::xdr::List;
-use nfs4_tests::live::{Client, Connection};
+use nfs4_tests::live::{Client, Connection, own_address};
 
 /// A running example; killed when dropped.
 struct Example {
@@ -24,10 +24,7 @@ struct Example {
 
 impl Example {
     fn start(name: &str) -> Example {
-        // A port that was free a moment ago.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = own_address();
         let child = Command::new(binary(name))
             .arg(address.to_string())
             .stdout(Stdio::piped())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nfs4_engine::proto::client::{CallCredential, CompoundBuilder};
 use nfs4_engine::proto::nfs4::attr::num;
 use nfs4_engine::proto::nfs4::{Bitmap, Status, args};
-use nfs4_tests::live::{Client, Memory};
+use nfs4_tests::live::{Client, Memory, own_address};
 use serde_json::Value;
 
 use crate::daemon::{DRIVERS, Server};
@@ -270,9 +270,7 @@ fn client_turnover_does_not_fill_the_log() {
 fn a_banner_without_a_reader_delays_nothing() {
     for driver in DRIVERS {
         // A client that knows the port need not read the banner.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("it is bound");
-        drop(free);
+        let address = own_address();
         let (_reader, mut stuck) = std::io::pipe().expect("a pipe");
         fill(&mut stuck);
         let mut child = crate::daemon::command(&["--driver", driver])

@@ -1,6 +1,7 @@
 //! Servers on sockets of this machine, clients that wait for their replies, and what both cost: for
 //! tests that measure a server from outside.
 
+mod address;
 mod apart;
 mod backchannel;
 mod client;
@@ -15,6 +16,7 @@ mod scene;
 mod server;
 pub mod settings;
 
+pub use address::own_address;
 pub use backchannel::{BackChannel, Recalled};
 pub use client::{CLOSE, Client, Opened};
 pub use client40::Client40;
