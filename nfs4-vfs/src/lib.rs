@@ -10,10 +10,14 @@
 //! assert!(fs.capabilities().hard_links);
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod buffers;
+#[cfg(all(feature = "local", target_os = "linux"))]
+mod local;
 mod mem;
 
 pub use buffers::{Buffer, BufferPool};
+#[cfg(all(feature = "local", target_os = "linux"))]
+pub use local::{LocalFs, LocalFsConfig, LocalFsError};
 pub use mem::{MemFs, MemFsConfig};

@@ -1,0 +1,39 @@
+//! From the errors of system calls to those of a file system.
+
+use nfs4_engine::fs::FsError;
+use rustix::io::Errno;
+
+/// The error of a system call on an object.
+pub(super) fn fs_error(error: Errno) -> FsError {
+    match error {
+        Errno::PERM => FsError::NotPermitted,
+        Errno::ACCESS => FsError::AccessDenied,
+        Errno::NOENT => FsError::NotFound,
+        Errno::EXIST => FsError::Exists,
+        Errno::NOTDIR => FsError::NotDirectory,
+        Errno::ISDIR => FsError::IsDirectory,
+        Errno::LOOP => FsError::IsSymlink,
+        Errno::NXIO | Errno::NODEV => FsError::WrongType,
+        Errno::NOTEMPTY => FsError::NotEmpty,
+        Errno::INVAL => FsError::Invalid,
+        Errno::FBIG | Errno::OVERFLOW => FsError::TooLarge,
+        Errno::NOSPC => FsError::NoSpace,
+        Errno::DQUOT => FsError::Quota,
+        Errno::MLINK => FsError::TooManyLinks,
+        Errno::XDEV => FsError::CrossDevice,
+        Errno::NAMETOOLONG => FsError::NameTooLong,
+        Errno::ILSEQ => FsError::BadName,
+        Errno::ROFS => FsError::ReadOnly,
+        Errno::STALE => FsError::Stale,
+        Errno::OPNOTSUPP | Errno::NOSYS => FsError::NotSupported,
+        // Too few descriptors or too little memory, a lock or a lease of a local process, or a race.
+        Errno::MFILE
+        | Errno::NFILE
+        | Errno::NOMEM
+        | Errno::AGAIN
+        | Errno::BUSY
+        | Errno::TXTBSY
+        | Errno::INTR => FsError::Busy,
+        _ => FsError::Io,
+    }
+}

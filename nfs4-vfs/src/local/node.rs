@@ -1,0 +1,81 @@
+//! An object that is held by a descriptor.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use nfs4_engine::fs::{FileKind, FsHandle};
+
+use super::change::{Change, Grain};
+
+/// Which object: no two have the same while either is held by a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ObjectId {
+    /// The device of its file system.
+    pub(super) dev: u64,
+    /// The number of its inode.
+    pub(super) ino: u64,
+    /// Its time of birth in nanoseconds, which tells apart objects that had the number one after
+    /// the other; 0 where the file system has none.
+    pub(super) generation: u64,
+}
+
+/// An object, held by a descriptor with `O_PATH`: its number is not reused meanwhile, and nothing
+/// that happens to names changes which object it is.
+#[derive(Debug)]
+pub(super) struct Node {
+    fd: OwnedFd,
+    pub(super) id: ObjectId,
+    pub(super) handle: FsHandle,
+    pub(super) kind: FileKind,
+    /// Its file system: 0 for that of the export's root.
+    pub(super) fs: u64,
+    /// Fileid of the directory that this root of a file system covers, else 0.
+    pub(super) mounted_on: u64,
+    pub(super) grain: Grain,
+    pub(super) change: Change,
+    /// Sweeps since the last use.
+    idle: AtomicU8,
+}
+
+impl Node {
+    /// An object that was found.
+    pub(super) fn new(
+        fd: OwnedFd,
+        id: ObjectId,
+        handle: FsHandle,
+        kind: FileKind,
+        grain: Grain,
+    ) -> Node {
+        Node {
+            fd,
+            id,
+            handle,
+            kind,
+            fs: 0,
+            mounted_on: 0,
+            grain,
+            change: Change::default(),
+            idle: AtomicU8::new(0),
+        }
+    }
+
+    /// Notes a use.
+    pub(super) fn touch(&self) {
+        if self.idle.load(Ordering::Relaxed) != 0 {
+            self.idle.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that a sweep came by, and returns how many have since the last use.
+    pub(super) fn age(&self) -> u8 {
+        let idle = self.idle.load(Ordering::Relaxed).saturating_add(1);
+        self.idle.store(idle, Ordering::Relaxed);
+        idle
+    }
+}
+
+impl AsFd for Node {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

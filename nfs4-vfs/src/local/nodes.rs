@@ -1,0 +1,202 @@
+//! The objects that are kept for the next request.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nfs4_engine::fs::FsHandle;
+
+use super::node::{Node, ObjectId};
+
+/// Objects by handle and by inode; those that were not used longest give way to others.
+pub(super) struct Nodes {
+    by_handle: [Mutex<Shard>; SHARDS],
+    by_object: [Mutex<HashMap<(u64, u64), Arc<Node>>>; SHARDS],
+    /// Maximum number in each shard.
+    room: usize,
+}
+
+#[derive(Default)]
+struct Shard {
+    places: HashMap<FsHandle, usize, BuildHasherDefault<TagHasher>>,
+    nodes: Vec<Arc<Node>>,
+    /// Where the search for one that gives way goes on.
+    hand: usize,
+}
+
+/// Takes the last eight bytes that are written: the tag of a handle, which is a keyed hash of the
+/// rest. Only handles with a right tag are ever inserted.
+#[derive(Default)]
+struct TagHasher(u64);
+
+impl Hasher for TagHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // A handle is padded with zeros, and has at least a first byte and a tag.
+        let end = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |at| at + 1);
+        let words = bytes[..end].rchunks(8).take(2);
+        for word in words {
+            let mut whole = [0; 8];
+            whole[..word.len()].copy_from_slice(word);
+            self.0 = self.0.rotate_left(5) ^ u64::from_ne_bytes(whole);
+        }
+    }
+
+    fn write_u8(&mut self, _: u8) {}
+}
+
+impl Nodes {
+    /// Room for some `most` objects.
+    pub(super) fn new(most: usize) -> Nodes {
+        Nodes {
+            by_handle: Default::default(),
+            by_object: Default::default(),
+            room: (most / SHARDS).max(4),
+        }
+    }
+
+    /// The object of a handle, if it is kept.
+    pub(super) fn get(&self, fh: &FsHandle) -> Option<Arc<Node>> {
+        let shard = self.shard(fh);
+        let place = *shard.places.get(fh)?;
+        let node = shard.nodes.get(place)?;
+        node.touch();
+        Some(Arc::clone(node))
+    }
+
+    /// The object with this inode, if it is kept: its number means no other object as long.
+    pub(super) fn of_inode(&self, dev: u64, ino: u64) -> Option<Arc<Node>> {
+        let node = self.objects(dev, ino).get(&(dev, ino)).cloned()?;
+        node.touch();
+        Some(node)
+    }
+
+    /// Keeps an object; returns the one that is kept already, if there is.
+    pub(super) fn insert(&self, node: Node) -> Arc<Node> {
+        let ObjectId { dev, ino, .. } = node.id;
+        let node = Arc::clone(
+            self.objects(dev, ino)
+                .entry((dev, ino))
+                .or_insert_with(|| Arc::new(node)),
+        );
+        let mut shard = self.shard(&node.handle);
+        if shard.places.contains_key(&node.handle) {
+            return node;
+        }
+        let gone = shard.insert(Arc::clone(&node), self.room);
+        drop(shard);
+        if let Some(gone) = gone {
+            self.forget_object(&gone);
+        }
+        node
+    }
+
+    /// Keeps an object no longer.
+    pub(super) fn remove(&self, node: &Arc<Node>) {
+        drop(self.shard(&node.handle).remove(&node.handle));
+        self.forget_object(node);
+    }
+
+    /// Lets objects go that were not used since the last but one call.
+    pub(super) fn sweep(&self) {
+        for shard in &self.by_handle {
+            let mut gone = Vec::new();
+            {
+                let mut shard = lock(shard);
+                let mut place = 0;
+                while let Some(node) = shard.nodes.get(place) {
+                    if node.age() > 2 {
+                        let handle = node.handle;
+                        gone.extend(shard.remove(&handle));
+                    } else {
+                        place += 1;
+                    }
+                }
+            }
+            gone.iter().for_each(|node| self.forget_object(node));
+        }
+    }
+
+    /// Lets all objects go.
+    pub(super) fn clear(&self) {
+        for shard in &self.by_handle {
+            let gone = std::mem::take(&mut *lock(shard));
+            gone.nodes.iter().for_each(|node| self.forget_object(node));
+        }
+    }
+
+    /// Number of objects that are kept.
+    pub(super) fn len(&self) -> usize {
+        let shards = self.by_handle.iter();
+        shards.map(|shard| lock(shard).nodes.len()).sum()
+    }
+
+    fn forget_object(&self, node: &Arc<Node>) {
+        let ObjectId { dev, ino, .. } = node.id;
+        let mut objects = self.objects(dev, ino);
+        if objects
+            .get(&(dev, ino))
+            .is_some_and(|kept| Arc::ptr_eq(kept, node))
+        {
+            objects.remove(&(dev, ino));
+        }
+    }
+
+    fn shard(&self, fh: &FsHandle) -> MutexGuard<'_, Shard> {
+        let last = fh.as_bytes().last().copied().unwrap_or(0);
+        lock(&self.by_handle[usize::from(last) % SHARDS])
+    }
+
+    fn objects(&self, dev: u64, ino: u64) -> MutexGuard<'_, HashMap<(u64, u64), Arc<Node>>> {
+        lock(&self.by_object[((dev ^ ino) % SHARDS as u64) as usize])
+    }
+}
+
+impl Shard {
+    /// Inserts an object that is not here, and returns the one that gave way.
+    fn insert(&mut self, node: Arc<Node>, room: usize) -> Option<Arc<Node>> {
+        let handle = node.handle;
+        if self.nodes.len() < room {
+            self.places.insert(handle, self.nodes.len());
+            self.nodes.push(node);
+            return None;
+        }
+        // One that was not used since the hand came by; after a round it is any.
+        let mut place = self.hand % self.nodes.len();
+        for _ in 0..LOOKS {
+            if self.nodes[place].age() > 1 {
+                break;
+            }
+            place = (place + 1) % self.nodes.len();
+        }
+        self.hand = place + 1;
+        let gone = std::mem::replace(&mut self.nodes[place], node);
+        self.places.remove(&gone.handle);
+        self.places.insert(handle, place);
+        Some(gone)
+    }
+
+    fn remove(&mut self, handle: &FsHandle) -> Option<Arc<Node>> {
+        let place = self.places.remove(handle)?;
+        let node = self.nodes.swap_remove(place);
+        if let Some(moved) = self.nodes.get(place) {
+            self.places.insert(moved.handle, place);
+        }
+        Some(node)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that can panic runs under it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const SHARDS: usize = 16;
+/// Maximum number of objects that are looked at for one that gives way.
+const LOOKS: usize = 8;
