@@ -16,7 +16,8 @@ pub struct Boot {
     /// filehandles of the directories above the exports. A server that has the same at every start,
     /// and the same exports, keeps those filehandles valid. [RFC 8881 §4.2.2]
     pub entropy: [u8; 16],
-    /// Different at every start that may have lost unstable writes. [RFC 8881 §18.32]
+    /// Different at every start that may have lost unstable writes, by more than a file system counts
+    /// losses in one run: they are added to it as a number. [RFC 8881 §18.32]
     pub write_verifier: [u8; 8],
     /// `so_major_id`, 1 to 1024 bytes, the same at every start: with equal ids on two addresses,
     /// clients trunk. [RFC 8881 §2.10.4]
@@ -73,7 +74,7 @@ impl Boot {
         Boot {
             epoch,
             entropy,
-            write_verifier: u64::from(epoch).to_be_bytes(),
+            write_verifier: (u64::from(epoch) << 32).to_be_bytes(),
             server_major: server.clone(),
             server_minor: 0,
             server_scope: server,
@@ -85,6 +86,12 @@ impl Boot {
     pub fn with(mut self, set: impl FnOnce(&mut Boot)) -> Boot {
         set(&mut self);
         self
+    }
+
+    /// The write verifier of a file system that may have lost unstable writes this often.
+    pub(crate) fn verifier_after(&self, losses: u64) -> [u8; 8] {
+        let first = u64::from_be_bytes(self.write_verifier);
+        first.wrapping_add(losses).to_be_bytes()
     }
 
     /// All that is wrong with it.

@@ -165,6 +165,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
             | FsReply::Access { .. }
             | FsReply::Node { .. }
             | FsReply::Written { .. }
+            | FsReply::Committed { .. }
             | FsReply::Created { .. }
             | FsReply::Opened(_)
             | FsReply::Linked { .. }

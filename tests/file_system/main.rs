@@ -9,6 +9,7 @@ mod delegations;
 mod endings;
 mod faults;
 mod listings;
+mod losses;
 mod model;
 mod operations;
 mod rights;

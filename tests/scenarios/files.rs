@@ -1,13 +1,14 @@
 //! Data and stateids: READ, WRITE, and what stands for state. [RFC 8881 §8.2, §18.22, §18.32]
 
+use nfs4_engine::fs::FsReply;
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self};
 use nfs4_proto::nfs4::attr::num;
-use nfs4_proto::nfs4::basic::{LockType, StableHow, Stateid};
+use nfs4_proto::nfs4::basic::{LockType, StableHow, Stateid, Verifier};
 use nfs4_proto::nfs4::{Bitmap, FattrRaw, Op, Status};
 use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
-use nfs4_tests::sim::{Client, Client40, Fattr, Reply, Sim, making_args, open_args};
+use nfs4_tests::sim::{Client, Client40, Fattr, Pace, Reply, Sim, making_args, open_args};
 
 const fn read(stateid: Stateid) -> args::Read {
     args::Read {
@@ -65,6 +66,61 @@ fn what_is_written_is_read() {
     assert_eq!(ok!(reply, Commit).writeverf, written.writeverf);
     assert_eq!(ok!(reply, Read).data, b"hello");
     assert!(ok!(reply, Read).eof);
+}
+
+/// The verifiers of a WRITE and of the COMMIT after it, when the file system counts this many losses
+/// at each.
+fn verifiers(sim: &mut Sim, client: &mut Client, losses: [u64; 2]) -> [Verifier; 2] {
+    sim.set_pace(Pace::Delayed);
+    let (fh, id) = opened(sim, client, 3, 0);
+    sim.set_pace(Pace::Held);
+    let put = args::PutFh { object: &fh };
+    let commit = args::Commit {
+        offset: 0,
+        count: 0,
+    };
+    let request = client.request(sim, 0, false, |c| {
+        c.putfh(put).write(write(id, b"hello")).commit(commit)
+    });
+    client.advance(0);
+    request.send(sim, client.conn);
+    sim.run();
+    for counted in losses {
+        sim.distort(0, |answer| {
+            let mut answer = answer.expect("MemFs does it");
+            match &mut answer {
+                FsReply::Written { losses, .. } | FsReply::Committed { losses } => {
+                    *losses = counted
+                }
+                other => panic!("neither WRITE nor COMMIT: {other:?}"),
+            }
+            Ok(answer)
+        });
+    }
+    let reply = sim.take_replies().pop().expect("it is answered").all_ok();
+    [ok!(reply, Write).writeverf, ok!(reply, Commit).writeverf]
+}
+
+/// A client writes again what it has not committed when the verifier differs. [RFC 8881 §18.3.4]
+#[test]
+fn the_write_verifier_changes_with_the_losses_of_the_file_system() {
+    let mut sim = Sim::new();
+    let mut client = Client::mounted(&mut sim, "a");
+    let [first, second] = verifiers(&mut sim, &mut client, [0, 0]);
+    assert_eq!(first, second);
+    // Lost between the two.
+    let [before, after] = verifiers(&mut sim, &mut client, [0, 1]);
+    assert_eq!(before, first);
+    assert_ne!(after, first);
+    let [next, committed] = verifiers(&mut sim, &mut client, [1, 1]);
+    assert_eq!((next, committed), (after, after));
+    let [last, _] = verifiers(&mut sim, &mut client, [u64::MAX, u64::MAX]);
+    assert!(![first, after].contains(&last));
+    // Another run of the server has other verifiers.
+    sim.restart();
+    let mut client = Client::mounted(&mut sim, "a");
+    let [restarted, _] = verifiers(&mut sim, &mut client, [0, 0]);
+    assert!(![first, after, last].contains(&restarted));
 }
 
 /// Short data are copied into the reply, long ones are sent from where they are.

@@ -35,7 +35,7 @@ fn attrs() -> Attrs {
 }
 
 /// One answer of each kind, but for directory entries, which only a request can bring.
-fn answers() -> [(FsReply, &'static [FsCall]); 12] {
+fn answers() -> [(FsReply, &'static [FsCall]); 13] {
     let fh = FsHandle::new(b"some").expect("it is short");
     let (attrs, dir, stat) = (attrs(), DirChange::default(), None);
     let opened = Opened {
@@ -47,6 +47,7 @@ fn answers() -> [(FsReply, &'static [FsCall]); 12] {
     let written = FsReply::Written {
         count: 1,
         stability: Stability::File,
+        losses: 0,
     };
     let granted = FsReply::Access {
         granted: AccessMask::READ,
@@ -57,7 +58,8 @@ fn answers() -> [(FsReply, &'static [FsCall]); 12] {
         eof: true,
     };
     [
-        (FsReply::Done, &[FsCall::Commit]),
+        (FsReply::Done, &[]),
+        (FsReply::Committed { losses: 0 }, &[FsCall::Commit]),
         (
             FsReply::Attrs { attrs, stat },
             &[FsCall::GetAttrs, FsCall::SetAttrs],
@@ -152,7 +154,7 @@ fn any_answer(rng: &mut Rng) -> FsResult {
         3 => attrs.kind = FileKind::Fifo,
         _ => {}
     }
-    let (mut answer, _) = answers().into_iter().nth(rng.index(12)).expect("12 kinds");
+    let (mut answer, _) = answers().into_iter().nth(rng.index(13)).expect("13 kinds");
     match &mut answer {
         FsReply::Attrs { attrs: own, .. }
         | FsReply::Node { attrs: own, .. }
@@ -164,7 +166,10 @@ fn any_answer(rng: &mut Rng) -> FsResult {
                 .collect();
             *eof = rng.below(2) == 0;
         }
-        FsReply::Written { count, .. } => *count = rng.below(3) as u32,
+        FsReply::Written { count, losses, .. } => {
+            (*count, *losses) = (rng.below(3) as u32, rng.next_u64());
+        }
+        FsReply::Committed { losses } => *losses = rng.next_u64(),
         FsReply::Link(target) => *target = target.repeat(rng.index(5_000)).into(),
         _ => {}
     }
@@ -267,7 +272,11 @@ fn bytes_that_cannot_be_are_not_passed_on() {
         let data = Bytes::copy_from_slice(data).into();
         FsReply::Data { data, eof }
     };
-    let written = |count, stability| FsReply::Written { count, stability };
+    let written = |count, stability| FsReply::Written {
+        count,
+        stability,
+        losses: 0,
+    };
     let link = |target: &[u8]| FsReply::Link(Bytes::copy_from_slice(target));
     let file = Stability::File;
     // One byte is read and written, to be durable as a file.

@@ -204,9 +204,11 @@ impl Backend for Files {
                 data,
                 stability,
                 ..
-            } => self
-                .write(offset, &data)
-                .map(|count| FsReply::Written { count, stability }),
+            } => self.write(offset, &data).map(|count| FsReply::Written {
+                count,
+                stability,
+                losses: 0,
+            }),
             _ => Err(FsError::NotSupported),
         })
     }

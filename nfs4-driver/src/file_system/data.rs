@@ -112,9 +112,15 @@ impl<F: FileSystem> Host<F> {
     ) -> FsResult {
         self.check_write(&caller, fh, authority).await?;
         let Bytes { offset, data } = bytes;
+        // What is lost from here on may be of these bytes.
+        let losses = self.fs.losses();
         let Written { count, stability } =
             self.fs.write(caller, fh, offset, data, stability).await?;
-        Ok(FsReply::Written { count, stability })
+        Ok(FsReply::Written {
+            count,
+            stability,
+            losses,
+        })
     }
 
     pub(super) async fn commit(
@@ -128,6 +134,7 @@ impl<F: FileSystem> Host<F> {
             is_file(&self.fs.getattr(caller.clone(), fh).await?)?;
         }
         self.fs.commit(caller, fh, offset, count).await?;
-        Ok(FsReply::Done)
+        let losses = self.fs.losses();
+        Ok(FsReply::Committed { losses })
     }
 }

@@ -124,7 +124,7 @@ impl Compound {
             args_at: 0,
             next_at: 0,
             stage: Stage::Last,
-            expected: Expected::Done,
+            expected: Expected::Nothing,
             current: None,
             saved: None,
             current_stateid: Stateid::ANONYMOUS,

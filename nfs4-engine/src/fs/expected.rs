@@ -6,7 +6,8 @@ use super::{Attrs, FileKind, FsHandle, FsOp, FsReply, FsStat, Payload, Stability
 /// The rules for the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    Done,
+    /// No request was made.
+    Nothing,
     Attrs(Want),
     Access,
     Node(Want),
@@ -17,6 +18,7 @@ pub(crate) enum Expected {
     Data(u32),
     /// At most this number of bytes, and at least this durable.
     Written(u32, Stability),
+    Committed,
     Created,
     Opened,
     /// The object of the current filehandle, and no other.
@@ -47,7 +49,7 @@ impl Expected {
                 let len = u32::try_from(data.len()).unwrap_or(u32::MAX);
                 Expected::Written(len, *stability)
             }
-            FsOp::Commit { .. } => Expected::Done,
+            FsOp::Commit { .. } => Expected::Committed,
             FsOp::Create { .. } => Expected::Created,
             FsOp::Open { target, .. } => match target {
                 Target::Name { .. } => Expected::Opened,
@@ -75,7 +77,12 @@ impl Expected {
                 ensure(data.len() <= most as usize && !is_stuck, FsFault::Length)?;
                 ensure(data.piece_count() <= Payload::MAX_PIECES, FsFault::Pieces)
             }
-            (Expected::Written(most, least), FsReply::Written { count, stability }) => {
+            (
+                Expected::Written(most, least),
+                FsReply::Written {
+                    count, stability, ..
+                },
+            ) => {
                 let is_stuck = *count == 0 && most > 0;
                 ensure(*count <= most && !is_stuck, FsFault::Length)?;
                 ensure(*stability >= least, FsFault::Stability)
@@ -93,7 +100,7 @@ impl Expected {
                 ensure(current == Some(&opened.fh), FsFault::Handle)?;
                 regular(&opened.attrs)
             }
-            (Expected::Done, FsReply::Done)
+            (Expected::Committed, FsReply::Committed { .. })
             | (Expected::Access, FsReply::Access { .. })
             | (Expected::Linked, FsReply::Linked { .. })
             | (Expected::Removed, FsReply::Removed { .. })

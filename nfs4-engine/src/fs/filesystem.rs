@@ -71,6 +71,14 @@ pub trait FileSystem: Send + Sync + 'static {
         false
     }
 
+    /// How often unstable bytes of this file system may have been lost since it was opened: a number
+    /// that only grows, and with it the write verifier, so that clients write again what they have not
+    /// committed. It grows before a write or a commit answers the error of the loss. [RFC 8881
+    /// §18.3.4]
+    fn losses(&self) -> u64 {
+        0
+    }
+
     /// The attributes of an object.
     fn getattr(
         &self,

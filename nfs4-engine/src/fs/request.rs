@@ -165,7 +165,7 @@ pub enum FsOp {
         /// Whether the file system still has to check the right to write.
         authority: Authority,
     },
-    /// Make written bytes durable. Answer: [`FsReply::Done`].
+    /// Make written bytes durable. Answer: [`FsReply::Committed`].
     ///
     /// Errors: IsDirectory, IsSymlink, WrongType.
     Commit {
@@ -418,7 +418,7 @@ pub type FsResult<T = FsReply> = Result<T, FsError>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FsReply {
-    /// The request is done.
+    /// Nothing: no request expects it.
     Done,
     /// Attributes.
     Attrs {
@@ -460,6 +460,16 @@ pub enum FsReply {
         count: u32,
         /// Their durability, at least as requested.
         stability: Stability,
+        /// As for `Committed`, and read before the bytes were written: what is lost while they are
+        /// written counts as lost after them.
+        losses: u64,
+    },
+    /// Written bytes made durable.
+    Committed {
+        /// How often this file system may have lost unstable bytes since it was opened, read after
+        /// the bytes were made durable. A value that differs from the one of an earlier write tells
+        /// the client to write its uncommitted bytes again. [RFC 8881 §18.3.4]
+        losses: u64,
     },
     /// An object created.
     Created {

@@ -23,10 +23,10 @@ pub(crate) fn resume<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    let FsReply::Done = result? else {
+    let FsReply::Committed { losses } = result? else {
         return Err(Status::SERVERFAULT);
     };
-    let verifier = cx.core.boot.write_verifier;
+    let verifier = cx.core.boot.verifier_after(losses);
     cx.body().fixed(&verifier);
     Ok(Step::Done(Status::OK))
 }

@@ -58,7 +58,12 @@ pub(crate) fn resume<S: Established>(
     if let Stage::Queried(query) = cx.run.stage {
         return permission::answered(cx, query, result, |cx, _| write(cx, args, true));
     }
-    let FsReply::Written { count, stability } = result? else {
+    let FsReply::Written {
+        count,
+        stability,
+        losses,
+    } = result?
+    else {
         return Err(Status::SERVERFAULT);
     };
     if let Some(current) = &cx.run.current {
@@ -70,7 +75,7 @@ pub(crate) fn resume<S: Established>(
         Stability::Data => StableHow::DataSync,
         Stability::File => StableHow::FileSync,
     };
-    let writeverf = Verifier(cx.core.boot.write_verifier);
+    let writeverf = Verifier(cx.core.boot.verifier_after(losses));
     res::WriteOk {
         count,
         committed,

@@ -56,12 +56,13 @@ enums! {
         4 = Entries(entries),
         5 = Link(target),
         6 = Data { data, eof },
-        7 = Written { count, stability },
+        7 = Written { count, stability, losses },
         8 = Created { fh, attrs, dir },
         9 = Opened(opened),
         10 = Linked { dir },
         11 = Removed { dir },
         12 = Renamed { from, to },
+        13 = Committed { losses },
     }
     NewNode {
         0 = Directory, 1 = Symlink(target), 2 = BlockDevice(device), 3 = CharDevice(device),

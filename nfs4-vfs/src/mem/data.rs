@@ -66,12 +66,13 @@ impl MemFs {
         Ok(FsReply::Written {
             count,
             stability: Stability::File,
+            losses: 0,
         })
     }
 
     pub(super) fn commit(&self, fh: &FsHandle) -> FsResult {
         self.inode(fh)?.content()?;
-        Ok(FsReply::Done)
+        Ok(FsReply::Committed { losses: 0 })
     }
 
     pub(super) fn read_link(&self, caller: &Caller<'_>, fh: &FsHandle) -> FsResult {

@@ -143,7 +143,7 @@ impl Sim {
 
 /// What tells a start from those before it; the server's identity stays the same.
 fn boot(boots: u32) -> Boot {
-    let verifier = u64::from_be_bytes(*b"verifier") + u64::from(boots);
+    let verifier = u64::from_be_bytes(*b"verifier") + (u64::from(boots) << 32);
     Boot::new(0x5eed + boots, *b"0123456789abcdef", b"sim").with(|boot| {
         boot.write_verifier = verifier.to_be_bytes();
         boot.server_minor = 7;

@@ -200,6 +200,7 @@ impl User {
             FsReply::Written {
                 count,
                 stability: Stability::File,
+                losses: 0,
             } => {
                 assert_eq!(count as usize, data.len());
                 Ok(())
