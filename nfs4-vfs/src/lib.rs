@@ -16,6 +16,7 @@ mod buffers;
 #[cfg(all(feature = "local", target_os = "linux"))]
 mod local;
 mod mem;
+mod sync;
 
 pub use buffers::{Buffer, BufferPool};
 #[cfg(all(feature = "local", target_os = "linux"))]

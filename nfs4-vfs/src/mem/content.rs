@@ -13,8 +13,8 @@ use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{FsError, Payload};
 
 use super::space::{BLOCK, CHUNK_COST, Space};
-use super::sync::{lock, read, write};
 use crate::buffers::BufferPool;
+use crate::sync::{lock, read, write};
 
 /// The bytes of a file; its length is kept with its attributes.
 pub(super) struct Content {

@@ -10,7 +10,7 @@ use nfs4_engine::fs::FsError;
 
 use super::handle::InodeId;
 use super::inode::Inode;
-use super::sync::{read, write};
+use crate::sync::{read, write};
 
 /// What makes an object a directory.
 pub(super) struct Directory {

@@ -10,7 +10,7 @@ use super::content::Content;
 use super::directory::Directory;
 use super::handle::InodeId;
 use super::space::{BLOCK, INODE_COST, Space};
-use super::sync::lock;
+use crate::sync::lock;
 
 /// An object; when the last reference goes, all its room is freed.
 pub(super) struct Inode {

@@ -28,7 +28,6 @@ mod names;
 mod open;
 mod rename;
 mod space;
-mod sync;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,10 @@ use super::handle::InodeId;
 use super::inode::{Body, Inode, Meta};
 use super::names::take_name;
 use super::space::entry_cost;
-use super::sync::lock;
 use super::{
     Caller, MAX_LINKS, MemFs, check_name, in_directory, may_unlink, no_change, note_change,
 };
+use crate::sync::lock;
 
 /// A name in a directory whose entries are locked.
 struct End<'a> {

@@ -7,7 +7,7 @@ use nfs4_engine::fs::FsError;
 
 use super::handle::InodeId;
 use super::inode::Inode;
-use super::sync::{read, write};
+use crate::sync::{read, write};
 
 /// All objects, found without hashing; a shard's lock is held for no more than a look-up.
 pub(super) struct Table {

@@ -1,0 +1,182 @@
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn threads() -> Arc<Threads> {
+    Threads::new(Duration::from_millis(50))
+}
+
+/// Fills every thread that the place may have, and returns what lets them go.
+fn block(pool: &Pool, count: usize) -> Vec<Sender<()>> {
+    let (started, starts) = channel();
+    let gates = (0..count)
+        .map(|_| {
+            let (gate, opened) = channel::<()>();
+            let started = started.clone();
+            pool.run(move || {
+                started.send(()).unwrap();
+                let _ = opened.recv();
+            })
+            .unwrap();
+            gate
+        })
+        .collect();
+    for _ in 0..count {
+        starts.recv_timeout(LONG).unwrap();
+    }
+    gates
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LONG, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn as_many_jobs_block_at_once_as_there_are_threads() {
+    let pool = Pool::place_in(threads(), 3);
+    let gates = block(&pool, 3);
+    let (done, dones) = channel();
+    pool.run(move || done.send(()).unwrap()).unwrap();
+    assert!(dones.recv_timeout(Duration::from_millis(50)).is_err());
+    assert_eq!(lock(&pool.threads.state).running.len(), 3);
+    drop(gates);
+    dones.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn exports_take_turns() {
+    let all = threads();
+    let (first, second) = (Pool::place_in(all.clone(), 1), Pool::place_in(all, 1));
+    let gates = block(&first, 1);
+    let (done, dones) = channel();
+    for _ in 0..100 {
+        let done = done.clone();
+        first.run(move || done.send("first").unwrap()).unwrap();
+    }
+    second.run(move || done.send("second").unwrap()).unwrap();
+    drop(gates);
+    let order: Vec<_> = (0..101)
+        .map(|_| dones.recv_timeout(LONG).unwrap())
+        .collect();
+    let place = order.iter().position(|which| *which == "second").unwrap();
+    assert!(place <= 1, "{place}");
+}
+
+#[test]
+fn an_export_that_hangs_leaves_threads_to_others() {
+    let all = threads();
+    let (hung, other) = (Pool::place_in(all.clone(), 8), Pool::place_in(all, 8));
+    let gates = block(&hung, 6);
+    let ran = Arc::new(AtomicUsize::new(0));
+    for _ in 0..100 {
+        let ran = Arc::clone(&ran);
+        hung.run(move || {
+            ran.fetch_add(1, SeqCst);
+        })
+        .unwrap();
+    }
+    let (done, dones) = channel();
+    other.run(move || done.send(()).unwrap()).unwrap();
+    dones.recv_timeout(LONG).unwrap();
+    assert_eq!(ran.load(SeqCst), 0);
+    drop(gates);
+    until("its jobs run when it goes on", || ran.load(SeqCst) == 100);
+}
+
+#[test]
+fn a_full_queue_refuses_and_does_not_grow() {
+    let pool = Pool::place_in(threads(), 1);
+    let gates = block(&pool, 1);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let job = || {
+        let ran = Arc::clone(&ran);
+        pool.run(move || {
+            ran.fetch_add(1, SeqCst);
+        })
+    };
+    for _ in 0..MAX_WAITING {
+        job().unwrap();
+    }
+    assert_eq!(job(), Err(FsError::Busy));
+    drop(gates);
+    until("all that were queued run", || {
+        ran.load(SeqCst) == MAX_WAITING
+    });
+    job().unwrap();
+}
+
+#[test]
+fn a_panic_is_counted_and_costs_no_thread() {
+    let pool = Pool::place_in(threads(), 1);
+    pool.run(|| panic!("a fault of a job")).unwrap();
+    let (done, dones) = channel();
+    pool.run(move || done.send(()).unwrap()).unwrap();
+    dones.recv_timeout(LONG).unwrap();
+    assert_eq!(pool.panics(), 1);
+    assert_eq!(lock(&pool.threads.state).running.len(), 1);
+}
+
+#[test]
+fn threads_end_when_there_is_no_work() {
+    let pool = Pool::place_in(threads(), 4);
+    drop(block(&pool, 4));
+    until("no thread is left", || {
+        lock(&pool.threads.state).running.is_empty()
+    });
+    // And start again.
+    drop(block(&pool, 4));
+}
+
+#[test]
+fn a_place_that_is_dropped_waits_for_what_runs_and_drops_what_waits() {
+    let all = threads();
+    let (pool, other) = (
+        Pool::place_in(all.clone(), 1),
+        Pool::place_in(all.clone(), 1),
+    );
+    let gates = block(&pool, 1);
+    let (held, dropped) = channel::<()>();
+    pool.run(move || held.send(()).unwrap()).unwrap();
+    let ended = std::thread::spawn(move || drop(pool));
+    assert!(dropped.recv_timeout(LONG).is_err(), "it ran");
+    assert!(!ended.is_finished());
+    drop(gates);
+    ended.join().unwrap();
+    drop(block(&other, 1));
+    drop(other);
+    assert_eq!(Arc::strong_count(&all), 1, "every thread has ended");
+}
+
+#[test]
+fn a_job_may_drop_the_last_place() {
+    let all = threads();
+    let pool = Arc::new(Pool::place_in(all.clone(), 2));
+    let (own, gate) = (Arc::clone(&pool), Arc::new(Barrier::new(2)));
+    let opened = Arc::clone(&gate);
+    pool.run(move || {
+        opened.wait();
+        drop(own);
+    })
+    .unwrap();
+    drop(pool);
+    gate.wait();
+    until("every thread has ended", || Arc::strong_count(&all) == 1);
+}
+
+#[test]
+fn the_exports_of_a_process_share_their_threads() {
+    let (first, second) = (Pool::enter(2), Pool::enter(5));
+    assert!(Arc::ptr_eq(&first.threads, &second.threads));
+    assert!(lock(&first.threads.state).most_threads >= 5);
+    drop(first);
+    drop(block(&second, 1));
+}
