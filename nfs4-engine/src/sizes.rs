@@ -10,7 +10,8 @@ use crate::session::slot::Slot;
 
 // Moved a dozen times between an operation and its file system, and back.
 const _: () = assert!(size_of::<FsOp>() <= 256);
-const _: () = assert!(size_of::<FsReply>() <= 256);
+// 16 bytes say in which file system of an export an object is.
+const _: () = assert!(size_of::<FsReply>() <= 272);
 const _: () = assert!(size_of::<Action>() <= 320);
 const _: () = assert!(size_of::<Reply>() <= 64);
 // Kept for each COMPOUND that waits; 24 bytes are the list that READ lends to its file system, which

@@ -31,6 +31,8 @@ fn attrs() -> Attrs {
         modified: Wall::default(),
         changed: Wall::default(),
         created: Wall::default(),
+        fs: 0,
+        mounted_on: 0,
     }
 }
 

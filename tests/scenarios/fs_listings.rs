@@ -31,6 +31,8 @@ const fn attrs(fileid: u64) -> Attrs {
         modified: START,
         changed: START,
         created: START,
+        fs: 0,
+        mounted_on: 0,
     }
 }
 

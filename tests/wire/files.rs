@@ -288,6 +288,8 @@ pub(crate) fn root_attrs() -> FsReply {
         modified: Wall::default(),
         changed: Wall::default(),
         created: Wall::default(),
+        fs: 0,
+        mounted_on: 0,
     };
     FsReply::Attrs {
         attrs,

@@ -258,6 +258,8 @@ fn attrs(place: u8, change: u64) -> Attrs {
         modified: Wall::default(),
         changed: Wall::default(),
         created: Wall::default(),
+        fs: 0,
+        mounted_on: 0,
     }
 }
 

@@ -43,6 +43,27 @@ pub(crate) struct Source<'a> {
     pub(crate) locations: Option<&'a [u8]>,
 }
 
+impl Object<'_> {
+    /// The fsid: of the export, or of a file system in it. [RFC 8881 §5.8.1.9]
+    fn fsid(&self, view: &View) -> (u64, u64) {
+        let (major, minor) = view.fsid;
+        match self.attrs.fs {
+            0 => (major, minor),
+            fs => (major, fs),
+        }
+    }
+
+    /// The fileid of the directory that it covers, or else its own. [RFC 8881 §5.8.2.23]
+    #[inline]
+    pub(super) fn mounted_on(&self) -> u64 {
+        let own = match self.attrs.mounted_on {
+            0 => self.attrs.fileid,
+            covered => covered,
+        };
+        self.covers.unwrap_or(own)
+    }
+}
+
 /// Encodes a fattr4 with the requested attributes that are sent, in ascending order.
 pub(crate) fn encode(w: &mut Writer, requested: &Bitmap, source: &Source<'_>) {
     encode_noting(w, requested, source, |_, _| {});
@@ -148,8 +169,9 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::SYMLINK_SUPPORT => w.bool(view.capabilities.symlinks),
         num::NAMED_ATTR => w.bool(false),
         num::FSID => {
-            w.u64(view.fsid.0);
-            w.u64(view.fsid.1);
+            let (major, minor) = object.fsid(view);
+            w.u64(major);
+            w.u64(minor);
         }
         num::UNIQUE_HANDLES => w.bool(true),
         num::LEASE_TIME => w.u32(view.lease_seconds),
@@ -160,7 +182,7 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::CHOWN_RESTRICTED => w.bool(true),
         num::FILEHANDLE => fh::encode(object.export, object.handle, w),
         num::FILEID => w.u64(attrs.fileid),
-        num::MOUNTED_ON_FILEID => w.u64(object.covers.unwrap_or(attrs.fileid)),
+        num::MOUNTED_ON_FILEID => w.u64(object.mounted_on()),
         num::FILES_AVAIL => w.u64(stat().files_avail),
         num::FILES_FREE => w.u64(stat().files_free),
         num::FILES_TOTAL => w.u64(stat().files_total),

@@ -16,6 +16,8 @@ pub(crate) struct Template {
     len: usize,
     uid: u32,
     gid: u32,
+    /// The file system in the export.
+    fs: u64,
     /// Length of the file system's handle, and its offset; 0 if the filehandle is not requested.
     handle_len: usize,
     handle_at: usize,
@@ -53,6 +55,7 @@ impl Template {
             len: 0,
             uid: 0,
             gid: 0,
+            fs: 0,
             handle_len: 0,
             handle_at: 0,
             runs: [Run {
@@ -64,13 +67,14 @@ impl Template {
         }
     }
 
-    /// Encodes the fattr4 of an object, if it has the owners of the last one that was learned and a
-    /// handle of the same length.
+    /// Encodes the fattr4 of an object, if it has the owners of the last one that was learned, lies in
+    /// the same file system, and has a handle of the same length.
     #[inline]
     pub(crate) fn encode(&self, w: &mut Writer, object: &Object<'_>) -> bool {
         let handle = object.handle.as_bytes();
-        let same_owners = (object.attrs.uid, object.attrs.gid) == (self.uid, self.gid);
-        if !same_owners || handle.len() != self.handle_len || self.len == 0 {
+        let attrs = object.attrs;
+        let is_alike = (attrs.uid, attrs.gid, attrs.fs) == (self.uid, self.gid, self.fs);
+        if !is_alike || handle.len() != self.handle_len || self.len == 0 {
             return false;
         }
         let at = w.len();
@@ -110,7 +114,8 @@ impl Template {
             self.len = fattr.len();
         }
         self.handle_len = source.object.handle.as_bytes().len();
-        (self.uid, self.gid) = (source.object.attrs.uid, source.object.attrs.gid);
+        let attrs = source.object.attrs;
+        (self.uid, self.gid, self.fs) = (attrs.uid, attrs.gid, attrs.fs);
     }
 
     /// Adds a run, to the last one if it follows that.
@@ -214,7 +219,7 @@ fn image(object: &Object<'_>) -> [u8; IMAGE_LEN] {
         place[..8].copy_from_slice(&at.seconds.to_be_bytes());
         place[8..].copy_from_slice(&at.nanos.to_be_bytes());
     }
-    covered.copy_from_slice(&object.covers.unwrap_or(attrs.fileid).to_be_bytes());
+    covered.copy_from_slice(&object.mounted_on().to_be_bytes());
     image
 }
 
@@ -289,6 +294,8 @@ mod tests {
             modified: time(12),
             changed: time(15),
             created: time(18),
+            fs: [0, 0, part(21)][seed as usize / 7 % 3],
+            mounted_on: [0, part(22)][seed as usize / 2 % 2],
         }
     }
 

@@ -229,6 +229,8 @@ impl PseudoFs {
             modified: Wall::default(),
             changed: Wall::default(),
             created: Wall::default(),
+            fs: 0,
+            mounted_on: 0,
         }
     }
 

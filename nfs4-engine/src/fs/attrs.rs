@@ -61,6 +61,12 @@ pub struct Attrs {
     pub changed: Wall,
     /// Time of creation.
     pub created: Wall,
+    /// Which of the file systems that the export shows the object is in: 0 for the export's own, else
+    /// the second word of its fsid. `fileid` is unique within it. [RFC 8881 §5.8.1.9]
+    pub fs: u64,
+    /// Of the root of such a file system, the fileid of the directory that it covers, in the file
+    /// system of that directory; else 0. [RFC 8881 §5.8.2.23]
+    pub mounted_on: u64,
 }
 
 impl Attrs {
@@ -105,6 +111,8 @@ impl Attrs {
             modified: START,
             changed: START,
             created: START,
+            fs: 0,
+            mounted_on: 0,
         }
     }
 
@@ -133,6 +141,14 @@ impl Attrs {
     #[must_use]
     pub const fn with_change(mut self, change: u64) -> Attrs {
         self.change = change;
+        self
+    }
+
+    /// In this file system of the export, and covering the directory with the fileid `mounted_on`, or
+    /// none if that is 0.
+    #[must_use]
+    pub const fn in_fs(mut self, fs: u64, mounted_on: u64) -> Attrs {
+        (self.fs, self.mounted_on) = (fs, mounted_on);
         self
     }
 

@@ -13,7 +13,7 @@ use crate::fs::{
 structs! {
     Attrs {
         kind, mode, links, uid, gid, device, fileid, change, size, space_used, accessed, modified,
-        changed, created,
+        changed, created, fs, mounted_on,
     }
     Capabilities {
         hard_links, symlinks, case_insensitive, case_preserving, max_name, max_links,

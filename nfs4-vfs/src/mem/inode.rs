@@ -127,6 +127,8 @@ impl Inode {
             modified: meta.modified,
             changed: meta.changed,
             created: meta.created,
+            fs: 0,
+            mounted_on: 0,
         }
     }
 }
