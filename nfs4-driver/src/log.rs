@@ -207,6 +207,7 @@ fn slow_request(slow: &SlowRequest) {
     let waits_for = match slow.waits_for {
         WaitsFor::FileSystem { .. } => "file system",
         WaitsFor::Holder => "holder of a delegation",
+        WaitsFor::StableStorage => "stable storage",
         WaitsFor::Others => "other requests",
         _ => "",
     };

@@ -18,6 +18,7 @@ use crate::fs::driver::FsTicket;
 use crate::fs::{Backend, FsHandle, FsRequest};
 use crate::ids::{ConnId, DialId};
 use crate::metrics::Metrics;
+use crate::stable::{StableTicket, StableWrite};
 use crate::time::Now;
 
 /// One order to the driver. Actions are carried out in the order of the queue.
@@ -72,6 +73,15 @@ pub enum Action {
         /// The connection.
         conn: ConnId,
     },
+    /// Store this, outside the engine's lock, and report the end as
+    /// [`Input::StableDone`](crate::Input::StableDone) once it is durable, or has failed. There is such an
+    /// action only with [`Boot::recovered`](crate::Boot::recovered).
+    Stable {
+        /// Names the write.
+        ticket: StableTicket,
+        /// What to store.
+        write: StableWrite,
+    },
     /// A fact for logs and for observers.
     Event(Event),
 }
@@ -100,6 +110,11 @@ impl fmt::Debug for Action {
                 .finish_non_exhaustive(),
             Action::Known { conn } => f.debug_struct("Known").field("conn", conn).finish(),
             Action::Close { conn } => f.debug_struct("Close").field("conn", conn).finish(),
+            Action::Stable { ticket, write } => f
+                .debug_struct("Stable")
+                .field("ticket", ticket)
+                .field("write", write)
+                .finish(),
             Action::Event(event) => event.fmt(f),
         }
     }
@@ -279,6 +294,7 @@ impl Outbox {
             | Action::Release { .. }
             | Action::Known { .. }
             | Action::Close { .. }
+            | Action::Stable { .. }
             | Action::Event(_) => None,
         })
     }

@@ -5,6 +5,8 @@ use core::fmt;
 
 use nfs4_proto::nfs4::consts::NFS4_OPAQUE_LIMIT;
 
+use crate::stable::ClientRecord;
+
 /// What makes this run of the server different from any other; read once.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -26,6 +28,9 @@ pub struct Boot {
     pub server_minor: u64,
     /// `eir_server_scope`, 1 to 1024 bytes, the same at every start. [RFC 8881 §2.10.4]
     pub server_scope: Vec<u8>,
+    /// The records in stable storage; none without stable storage: then no client can reclaim. With records
+    /// there is a grace period in which these clients reclaim their state. [RFC 8881 §8.4.2.1]
+    pub recovered: Option<Vec<ClientRecord>>,
 }
 
 /// Why a [`Boot`] is not accepted.
@@ -61,6 +66,7 @@ impl fmt::Debug for Boot {
                 "server_scope",
                 &format_args!("{}", self.server_scope.escape_ascii()),
             )
+            .field("recovered", &self.recovered.as_ref().map(Vec::len))
             .finish_non_exhaustive()
     }
 }
@@ -78,6 +84,7 @@ impl Boot {
             server_major: server.clone(),
             server_minor: 0,
             server_scope: server,
+            recovered: None,
         }
     }
 

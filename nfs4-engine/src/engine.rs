@@ -143,6 +143,7 @@ impl Engine {
                 self.runner.core.touched(&fh, touch, out);
             }
             Input::Admin(admin) => self.runner.administer(admin, out),
+            Input::StableDone { ticket, result } => self.runner.stable_done(ticket, result, out),
         }
         if !self.runner.core.callback_waits.is_empty() {
             self.runner.wake(out);
@@ -187,10 +188,7 @@ impl Engine {
                     self.runner.core.on_recall_timer(key, out);
                     true
                 }
-                Due::Grace => {
-                    self.runner.core.on_grace_timer(out);
-                    true
-                }
+                Due::Grace => self.runner.core.on_grace_timer(&mut budget, out),
                 Due::Slots => self.runner.core.recall_slots(&mut budget, out),
                 Due::Path(client) => {
                     self.runner.core.on_path_timer(client, out);
@@ -299,7 +297,10 @@ impl Engine {
             flights: self.runner.core.callbacks.flights.len(),
             parked: self.runner.parked.len()
                 - self.runner.core.callback_waits.len()
+                - self.runner.core.stores.waiting()
                 - self.runner.core.yielded.len(),
+            stores: self.runner.core.stores.len(),
+            storing: self.runner.core.stores.waiting(),
             held: self.runner.core.callback_waits.len(),
             yielded: self.runner.core.yielded.len(),
             kept_replies,

@@ -10,6 +10,7 @@ use crate::direction::Direction;
 use crate::fs::driver::{FsCall, FsFault};
 use crate::ids::{ConnId, RequestId};
 use crate::slow::{SlowCallback, SlowRequest};
+use crate::stable::StableError;
 
 /// A fact that is worth a line in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +133,14 @@ pub enum Event {
         /// Why.
         reason: GraceEnd,
     },
+    /// Stable storage has not taken what had to be written: the requests that depend on it get DELAY, and
+    /// nothing is granted. Reported once a minute.
+    StableFailed {
+        /// Why the last write failed.
+        error: StableError,
+        /// Number of writes that have failed since the last report.
+        failures: u64,
+    },
     /// The administrator has changed settings.
     SettingsChanged {
         /// The names in [`Config`](crate::Config) of those that have another value now.
@@ -232,6 +241,8 @@ pub enum GraceEnd {
     Over,
     /// The administrator ended it.
     Administrator,
+    /// All clients that could reclaim state have done so.
+    Reclaimed,
 }
 
 impl ClientGone {
@@ -265,6 +276,7 @@ impl GraceEnd {
         match self {
             GraceEnd::Over => "over",
             GraceEnd::Administrator => "admin",
+            GraceEnd::Reclaimed => "reclaimed",
         }
     }
 }

@@ -2,48 +2,93 @@
 
 use core::time::Duration;
 
+use crate::event::GraceEnd;
 use crate::time::Mono;
 
 /// The grace period of this start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grace {
     until: Mono,
-    /// Its end has been reported, or there was none.
-    has_ended: bool,
+    phase: GracePhase,
+    /// Its end is stored before it is one: records of clients are in force until then.
+    is_stored: bool,
+}
+
+/// The phase of a grace period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GracePhase {
+    /// It runs, or its end was not noticed yet.
+    Runs,
+    /// Nothing can be reclaimed any more, and nothing is granted before that is stored.
+    Ends(GraceEnd),
+    /// It is over, or there was none.
+    Over,
 }
 
 impl Grace {
-    pub(crate) fn new(started: Mono, length: Duration) -> Grace {
+    pub(crate) fn new(started: Mono, length: Duration, is_stored: bool) -> Grace {
+        let none = length.is_zero() && !is_stored;
         Grace {
             until: started.after(length),
-            has_ended: length.is_zero(),
+            phase: if none {
+                GracePhase::Over
+            } else {
+                GracePhase::Runs
+            },
+            is_stored,
         }
     }
 
+    pub(crate) fn phase(&self) -> GracePhase {
+        self.phase
+    }
+
+    /// Whether nothing new may be granted.
     pub(crate) fn runs(&self, now: Mono) -> bool {
-        now < self.until
+        match self.phase {
+            GracePhase::Runs => self.is_stored || now < self.until,
+            GracePhase::Ends(_) => true,
+            GracePhase::Over => false,
+        }
+    }
+
+    /// Whether clients may reclaim.
+    pub(crate) fn takes_reclaims(&self, now: Mono) -> bool {
+        self.is_stored && self.phase == GracePhase::Runs && now < self.until
     }
 
     /// What is left of it.
     pub(crate) fn left(&self, now: Mono) -> Duration {
-        self.until.since(now)
+        match self.phase {
+            GracePhase::Runs => self.until.since(now),
+            GracePhase::Ends(_) | GracePhase::Over => Duration::ZERO,
+        }
     }
 
-    /// When its end is due, unless that has been reported.
+    /// When its end is due.
     pub(crate) fn due(&self) -> Option<Mono> {
-        (!self.has_ended).then_some(self.until)
+        (self.phase == GracePhase::Runs).then_some(self.until)
     }
 
     /// Moves its end, if it runs.
     pub(crate) fn move_end(&mut self, until: Mono, now: Mono) {
-        if self.runs(now) {
+        if self.phase == GracePhase::Runs && now < self.until {
             self.until = until;
         }
     }
 
-    /// Ends it; `true` the first time.
-    pub(crate) fn end(&mut self, now: Mono) -> bool {
+    /// Its end begins; `true` if that is to be stored first.
+    pub(crate) fn begin_end(&mut self, reason: GraceEnd, now: Mono) -> bool {
         self.until = self.until.min(now);
-        !core::mem::replace(&mut self.has_ended, true)
+        if self.phase == GracePhase::Runs && self.is_stored {
+            self.phase = GracePhase::Ends(reason);
+        }
+        matches!(self.phase, GracePhase::Ends(_))
+    }
+
+    /// Ends it; `true` the first time.
+    pub(crate) fn end(&mut self) -> bool {
+        let before = core::mem::replace(&mut self.phase, GracePhase::Over);
+        before != GracePhase::Over
     }
 }

@@ -11,6 +11,7 @@ use crate::delegation_kind::Touch;
 use crate::fs::driver::FsTicket;
 use crate::fs::{Credential, FsHandle, FsResult};
 use crate::ids::{ConnId, DialId};
+use crate::stable::{StableError, StableTicket};
 
 /// One event from outside.
 #[expect(
@@ -73,6 +74,13 @@ pub enum Input {
     },
     /// [`Backend::release`](crate::fs::Backend::release) panicked.
     ReleasePanicked,
+    /// A write to stable storage has ended.
+    StableDone {
+        /// The write.
+        ticket: StableTicket,
+        /// Whether it is durable. Only the first answer to a write counts.
+        result: Result<(), StableError>,
+    },
 }
 
 /// A call of procedure COMPOUND whose RPC header and credential are decoded. [RFC 8881 §16.2]

@@ -33,6 +33,8 @@ pub(crate) mod kind {
     pub(crate) enum Party {}
     /// A request of minor version 0 that is kept for retransmissions.
     pub(crate) enum Request {}
+    /// A write to stable storage.
+    pub(crate) enum Store {}
     /// A COMPOUND that waits.
     pub(crate) enum Compound {}
 }

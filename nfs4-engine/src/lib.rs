@@ -62,6 +62,7 @@ mod peer;
 mod principal;
 #[cfg(feature = "record")]
 pub mod record;
+mod recovered;
 mod run;
 mod seal;
 mod server_address;
@@ -72,7 +73,9 @@ mod slow;
 mod slow_log;
 mod small_list;
 pub mod snapshot;
+pub mod stable;
 mod state;
+mod stores;
 mod table_lengths;
 mod time;
 mod timer;

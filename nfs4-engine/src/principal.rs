@@ -11,6 +11,14 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
+    pub(crate) const fn flavor(self) -> Flavor {
+        self.flavor
+    }
+
+    pub(crate) const fn uid(self) -> u32 {
+        self.uid
+    }
+
     pub(crate) fn of(cred: &Credential) -> Principal {
         Principal {
             flavor: cred.flavor(),

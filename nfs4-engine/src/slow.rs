@@ -22,6 +22,8 @@ pub enum WaitsFor {
     },
     /// What the holder of a delegation answers to CB_GETATTR. [RFC 8881 §20.1]
     Holder,
+    /// Stable storage.
+    StableStorage,
     /// Other requests: it has used its share of time.
     Others,
 }

@@ -39,6 +39,10 @@ pub struct TableLengths {
     pub kept_replies: usize,
     /// COMPOUNDs that wait for the reply to a callback.
     pub held: usize,
+    /// Writes to stable storage that are under way.
+    pub stores: usize,
+    /// COMPOUNDs that wait for stable storage.
+    pub storing: usize,
     /// COMPOUNDs that have yielded to others.
     pub yielded: usize,
     /// Bytes of replies kept for replay.

@@ -181,6 +181,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
         | Input::Dialed { .. }
         | Input::Touched { .. }
         | Input::Admin(_)
+        | Input::StableDone { .. }
         | Input::ReleasePanicked => {}
         _ => return None,
     }

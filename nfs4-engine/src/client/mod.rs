@@ -3,6 +3,7 @@
 mod identity;
 pub(crate) mod lease;
 mod lease_terms;
+mod recorded;
 mod setclientid;
 pub(crate) mod table;
 
@@ -15,6 +16,7 @@ use nfs4_proto::nfs4::basic::Verifier;
 pub(crate) use self::identity::ClientIdentity;
 pub(crate) use self::lease::Lease;
 pub(crate) use self::lease_terms::{LeaseTermSince, LeaseTerms};
+pub(crate) use self::recorded::Recorded;
 pub(crate) use self::setclientid::{CallbackTarget, SetClientIdRecord};
 pub(crate) use self::table::Clients;
 use crate::callback::CallbackPath;
@@ -74,6 +76,10 @@ pub(crate) struct Client {
     pub(crate) going: Option<ClientGone>,
     /// It has sent RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
+    /// Its place among the clients that a former server has recorded.
+    pub(crate) recovered: Option<u32>,
+    /// What stable storage has of it.
+    pub(crate) recorded: Recorded,
     pub(crate) opens: KeyIndex<kind::Open>,
     /// Number of OPENs in execution for which room is reserved.
     pub(crate) opening: u32,

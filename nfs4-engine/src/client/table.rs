@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{Client, ClientIdentity, ClientInfo, CreateSlot, Lease, LeaseTermSince};
+use super::{Client, ClientIdentity, ClientInfo, CreateSlot, Lease, LeaseTermSince, Recorded};
 use crate::count::Count;
 use crate::event::ClientGone;
 use crate::export_set::ExportSet;
@@ -233,6 +233,8 @@ impl Clients {
             since,
             going: None,
             reclaim_complete: false,
+            recovered: None,
+            recorded: Recorded::default(),
             opens: KeyIndex::new(),
             opening: 0,
             delegations: KeyIndex::new(),

@@ -6,6 +6,7 @@ use crate::compound::opening::Opening;
 use crate::compound::permission_query::PermissionQuery;
 use crate::fs::{DirChange, FsOp};
 use crate::keys::{ClientKey, DelegationKey, FileKey};
+use crate::stable::StableTicket;
 use crate::state::claim::Claim;
 use crate::state::delegation::HolderAnswer;
 
@@ -23,6 +24,10 @@ pub(crate) enum Step {
     Wait(u16, FsOp, Stage),
     /// It waits for the holder of a delegation to answer CB_GETATTR.
     AwaitHolder(DelegationKey, Stage),
+    /// It waits for stable storage. If the write fails, it continues with [`FsError::Busy`].
+    ///
+    /// [`FsError::Busy`]: crate::fs::FsError::Busy
+    Durable(StableTicket, Stage),
     /// It has done a part, and lets others be served.
     Yield,
 }
@@ -35,6 +40,8 @@ pub(crate) enum Stage {
     Last,
     /// It has ended, and the next operation waits until others have been served.
     Between,
+    /// It has done nothing yet, and begins anew once stable storage has what it depends on.
+    Anew,
     /// READDIR: it waits for the free space of the file system.
     ReadDirStat,
     /// OPEN: it waits for the file to be found or made.
@@ -83,7 +90,7 @@ impl Stage {
     /// Whether the operation has only asked so far: it is as if it had not begun.
     pub(crate) const fn only_looked(self) -> bool {
         match self {
-            Stage::NameFound | Stage::OtherNameFound | Stage::Queried(_) => true,
+            Stage::Anew | Stage::NameFound | Stage::OtherNameFound | Stage::Queried(_) => true,
             Stage::Last
             | Stage::Between
             | Stage::ReadDirStat

@@ -92,6 +92,8 @@ pub(crate) struct Compound {
     pub(crate) guard: Guard,
     /// The moment from which the current operation watches for changes.
     pub(crate) watch: ChangeWatch,
+    /// The write to stable storage that it waited for has failed.
+    pub(crate) not_stored: bool,
     /// The user for which the next request to the file system is made, if not the caller.
     pub(crate) acting_as: Option<Arc<Credential>>,
 }
@@ -152,6 +154,7 @@ impl Compound {
             fetched: None,
             guard: Guard::None,
             watch: ChangeWatch::default(),
+            not_stored: false,
             acting_as: None,
         }
     }

@@ -18,6 +18,7 @@ mod reserve;
 mod settings;
 mod slot_recall;
 pub(crate) mod slow;
+pub(crate) mod stable;
 mod visits;
 
 use alloc::collections::VecDeque;
@@ -42,10 +43,12 @@ use crate::map::Keyed;
 use crate::op_set::OpSet;
 use crate::peer::{Peer, PeerUsage, Peers};
 use crate::principal::Principal;
+use crate::recovered::Recovered;
 use crate::session::demand::Pressure;
 use crate::session::table::Sessions;
 use crate::slow_log::SlowLog;
 use crate::state::States;
+use crate::stores::Stores;
 use crate::time::Now;
 use crate::timer::Timers;
 
@@ -76,6 +79,8 @@ pub(crate) struct Core {
     /// What must not be delegated now.
     pub(crate) guards: Guards,
     pub(crate) lapses: Lapses,
+    /// Writes to stable storage that are under way.
+    pub(crate) stores: Stores,
     pub(crate) timers: Timers,
     pub(crate) callbacks: Callbacks,
     /// From which the attributes of single objects are encoded.
@@ -84,11 +89,18 @@ pub(crate) struct Core {
     pub(crate) terms: LeaseTerms,
     pub(crate) started: Now,
     pub(crate) grace: Grace,
+    /// The clients that may reclaim, until the grace period is over.
+    pub(crate) recovered: Recovered,
 }
 
 impl Core {
     pub(crate) fn new(boot: Boot, config: Config, exports: Exports, now: Now) -> Core {
         let keyed = Keyed::new(boot.entropy);
+        let mut boot = boot;
+        let records = boot.recovered.take();
+        let are_kept = records.is_some();
+        let recovered = Recovered::new(records.unwrap_or_default(), keyed);
+        let grace = grace::grace_length(&config, &recovered, are_kept);
         Core {
             blocked: OpSet::of(&config.blocked_operations),
             exports,
@@ -105,12 +117,14 @@ impl Core {
             yielded: VecDeque::new(),
             guards: Guards::new(keyed),
             lapses: Lapses::new(keyed),
+            stores: Stores::new(are_kept),
             timers: Timers::new(),
             callbacks: Callbacks::new(),
             templates: Templates::new(),
             terms: LeaseTerms::new(config.lease),
             started: now,
-            grace: Grace::new(now.mono, config.grace),
+            grace: Grace::new(now.mono, grace, !recovered.is_empty()),
+            recovered,
             boot,
             config,
         }

@@ -14,7 +14,7 @@ impl Core {
         };
         let settings = differing(&self.config, &config);
         self.blocked = OpSet::of(&config.blocked_operations);
-        self.change_grace(config.grace, out.now.mono);
+        self.change_grace(out.now.mono);
         self.terms.change(config.lease);
         self.config = config;
         self.templates.clear();

@@ -407,6 +407,7 @@ impl Metrics {
             | Event::BackChannelLost { .. }
             | Event::BackChannelFaulty { .. }
             | Event::GraceEnded { .. }
+            | Event::StableFailed { .. }
             | Event::SettingsChanged { .. }
             | Event::FileSystemFault { .. }
             | Event::SlowRequest(_)

@@ -122,6 +122,7 @@ pub(crate) fn resume<S: Established>(
         }
         Stage::Last
         | Stage::Between
+        | Stage::Anew
         | Stage::ReadDirStat
         | Stage::NameFound
         | Stage::OtherNameFound

@@ -16,6 +16,7 @@ use crate::fs::driver::FsTicket;
 use crate::fs::{FsHandle, FsRequest};
 use crate::ids::{ConnId, DialId};
 use crate::input::Input;
+use crate::stable::{StableTicket, StableWrite};
 use crate::time::Now;
 
 /// One input or one run of the timers, and the actions that it caused.
@@ -99,6 +100,10 @@ pub(super) enum Parts {
         conn: ConnId,
     },
     Event(Event),
+    Stable {
+        ticket: StableTicket,
+        write: StableWrite,
+    },
 }
 
 /// A part of a reply.
@@ -134,6 +139,7 @@ enums! {
         5 = Known { conn },
         6 = Close { conn },
         7 = Event(event),
+        8 = Stable { ticket, write },
     }
 }
 
@@ -204,6 +210,7 @@ impl<'a> Recorded<'a> {
             Ok(Parts::Known { conn }) => ("known", Some(conn)),
             Ok(Parts::Close { conn }) => ("close", Some(conn)),
             Ok(Parts::Event(_)) => ("event", None),
+            Ok(Parts::Stable { .. }) => ("store", None),
             Err(_) => ("damage", None),
         }
     }
@@ -231,7 +238,8 @@ impl<'a> Recorded<'a> {
             | Parts::Release { .. }
             | Parts::Known { .. }
             | Parts::Close { .. }
-            | Parts::Event(_) => return None,
+            | Parts::Event(_)
+            | Parts::Stable { .. } => return None,
         }
         message.get(MARK..).map(<[u8]>::to_vec)
     }
@@ -280,6 +288,7 @@ impl fmt::Display for Recorded<'_> {
             Ok(Parts::Known { conn }) => write!(f, "connection {conn} is known"),
             Ok(Parts::Close { conn }) => write!(f, "close connection {conn}"),
             Ok(Parts::Event(event)) => write!(f, "event {event:?}"),
+            Ok(Parts::Stable { write, .. }) => write!(f, "store {write:?}"),
             Err(why) => write!(f, "an action that cannot be decoded: {why}"),
         }
     }

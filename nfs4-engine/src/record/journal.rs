@@ -194,6 +194,11 @@ fn put(w: &mut Writer, action: &Action, outbox: &Outbox, backends: &[Arc<dyn Bac
             w.u32(7);
             event.put(w);
         }
+        Action::Stable { ticket, write } => {
+            w.u32(8);
+            ticket.put(w);
+            write.put(w);
+        }
     }
 }
 

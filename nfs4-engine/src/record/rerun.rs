@@ -162,7 +162,8 @@ impl Rerun {
             | Input::ConnHalfClosed { .. }
             | Input::Touched { .. }
             | Input::Admin(_)
-            | Input::ReleasePanicked => {}
+            | Input::ReleasePanicked
+            | Input::StableDone { .. } => {}
         }
         Ok(())
     }

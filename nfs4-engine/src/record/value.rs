@@ -97,6 +97,15 @@ macro_rules! primitives {
     )*};
 }
 
+/// The answer to what has none but that it is done.
+impl Value for () {
+    fn put(&self, _: &mut Writer) {}
+
+    fn take(_: &mut Reader<'_>) -> Result<(), XdrError> {
+        Ok(())
+    }
+}
+
 primitives!(u32: u32, u64: u64, i64: i64, bool: bool);
 
 impl Value for u16 {

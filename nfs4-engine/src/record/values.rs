@@ -19,10 +19,16 @@ use crate::ids::{ConnId, DialId, RequestId};
 use crate::input::{Call, CallbackOutcome, CallbackReply, DialError, Input};
 use crate::server_address::ServerAddress;
 use crate::slow::{SlowCallback, SlowCallbackEnd, SlowRequest, WaitsFor};
+use crate::stable::{ClientRecord, RecordKey, StableError, StableTicket, StableWrite};
 use crate::time::{Mono, Now, Wall};
 
 structs! {
-    Boot { epoch, entropy, write_verifier, server_major, server_minor, server_scope }
+    Boot {
+        epoch, entropy, write_verifier, server_major, server_minor, server_scope, recovered
+    }
+    ClientRecord { key, verifier, lease, lost, reclaims }
+    RecordKey { v40, owner, flavor, uid }
+    StableTicket { index, generation }
     Call { conn, xid, cred, body, message_len }
     CallbackReply { conn, xid, outcome }
     Now { mono, wall }
@@ -116,6 +122,7 @@ enums! {
         17 = SlowRequest(slow),
         18 = SlowCallback(slow),
         19 = SlowUnreported { requests, callbacks },
+        20 = StableFailed { error, failures },
     }
     Fault {
         0 = RpcMismatch { low, high },
@@ -126,7 +133,7 @@ enums! {
         5 = GarbageArgs,
         6 = SystemErr,
     }
-    GraceEnd { 0 = Over, 1 = Administrator }
+    GraceEnd { 0 = Over, 1 = Administrator, 2 = Reclaimed }
     Input {
         0 = ConnOpened { conn, peer },
         1 = ConnClosed { conn },
@@ -138,14 +145,17 @@ enums! {
         7 = FsDone { ticket, result },
         8 = ReleasePanicked,
         9 = ConnHalfClosed { conn },
+        10 = StableDone { ticket, result },
     }
     RecallReason { 0 = Conflict, 1 = ResourcePressure }
     ServerAddress { 0 = Ip(ip, port), 1 = Name(name) }
     SessionGone { 0 = Request, 1 = LeaseExpired, 2 = Replaced, 3 = Evicted }
     SlowCallbackEnd { 0 = Answered, 1 = TimedOut, 2 = NoPath, 3 = Refused, 4 = Cancelled }
     Squash { 0 = None, 1 = Root, 2 = All }
+    StableError { 0 = NoSpace, 1 = ReadOnly, 2 = Failed, 3 = NoAnswer }
+    StableWrite { 0 = Client(record), 1 = Forget { key }, 2 = GraceOver }
     Touch { 0 = Read, 1 = Change }
-    WaitsFor { 0 = FileSystem { export, call }, 1 = Holder, 2 = Others }
+    WaitsFor { 0 = FileSystem { export, call }, 1 = Holder, 2 = Others, 3 = StableStorage }
     Unbound { 0 = Explicit, 1 = Disconnect, 2 = SessionDestroyed, 3 = Reaper }
 }
 

@@ -137,6 +137,7 @@ impl Compound {
             cache_room,
             fetched,
             guard,
+            not_stored,
             acting_as,
             longest,
             reported,
@@ -174,6 +175,7 @@ impl Compound {
         (*max_reply, *max_kept, *cache_room) = (usize::MAX, usize::MAX, usize::MAX);
         *fetched = None;
         *acting_as = None;
+        *not_stored = false;
         (*longest, *reported) = (Wait::NONE, Reported::No);
         debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
         *guard = Guard::None;

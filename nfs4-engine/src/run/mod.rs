@@ -6,6 +6,7 @@ mod drain;
 mod fs_answer;
 mod operations;
 mod slow;
+mod stable;
 mod v40;
 mod wait;
 
@@ -20,8 +21,8 @@ use crate::action::{Action, Outbox};
 use crate::compound::state::Compound;
 use crate::compound::{Cx, Scope, Sessionless, Stage, V40};
 use crate::core::Core;
-use crate::fs::FsResult;
 use crate::fs::driver::FsTicket;
+use crate::fs::{FsError, FsResult};
 use crate::input::Call;
 use crate::ops::sequence::{self};
 use crate::run::begin::Begin;
@@ -82,6 +83,9 @@ impl Runner {
         if matches!(run.stage, Stage::Between) {
             // The file system was asked nothing.
             *result = None;
+        }
+        if core::mem::take(&mut run.not_stored) {
+            *result = Some(Err(FsError::Busy));
         }
         match run.sequenced {
             // The session is gone, and nothing was done yet.
@@ -150,6 +154,7 @@ impl Runner {
                 request,
             }),
             Pause::Holder(asked) => self.park_for_holder(asked, key, out.now),
+            Pause::Stable(ticket) => self.park_for_stable(ticket, key, out.now),
             Pause::Yield => self.park_yielded(key, out.now),
         }
     }

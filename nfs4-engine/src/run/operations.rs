@@ -13,6 +13,7 @@ use crate::keys::DelegationKey;
 use crate::ops::{errors, seqid, table};
 use crate::run::begin::next_operation;
 use crate::slow::WaitsFor;
+use crate::stable::StableTicket;
 
 /// Why a COMPOUND does not continue now.
 #[expect(
@@ -26,6 +27,8 @@ pub(super) enum Pause {
     Fs(u16, Arc<dyn Backend>, FsRequest),
     /// It waits for what a client answers.
     Holder(DelegationKey),
+    /// It waits for stable storage.
+    Stable(StableTicket),
     /// Others are served first.
     Yield,
 }
@@ -39,6 +42,7 @@ impl Pause {
                 call: request.op.call(),
             },
             Pause::Holder(_) => WaitsFor::Holder,
+            Pause::Stable(_) => WaitsFor::StableStorage,
             Pause::Done | Pause::Yield => WaitsFor::Others,
         }
     }
@@ -75,6 +79,10 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
             Ok(Step::AwaitHolder(asked, stage)) => {
                 cx.run.stage = stage;
                 return Pause::Holder(asked);
+            }
+            Ok(Step::Durable(ticket, stage)) => {
+                cx.run.stage = stage;
+                return Pause::Stable(ticket);
             }
             Ok(Step::Yield) => {
                 cx.run.stage = Stage::Last;
@@ -160,6 +168,12 @@ pub(super) fn resume<S: Scope>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<S
     // It was started, so it has a handler.
     let handler = S::handler(row).ok_or(Status::SERVERFAULT)?;
     let mut args = Reader::at(cx.record, cx.run.args_at);
+    if let Stage::Anew = cx.run.stage {
+        result?;
+        let step = (handler.start)(cx, &mut args);
+        cx.run.next_at = args.position();
+        return step;
+    }
     (handler.resume)(cx, &mut args, result)
 }
 

@@ -45,6 +45,7 @@ pub(super) fn kind_of(input: &Input) -> &'static str {
         Input::Touched { .. } => "touch",
         Input::Admin(_) => "administration",
         Input::ReleasePanicked => "panic",
+        Input::StableDone { .. } => "stable storage",
         other => unreachable!("{other:?} is not known here"),
     }
 }

@@ -1,0 +1,174 @@
+//! What stable storage has of a client. [RFC 8881 §8.4.3]
+
+use alloc::vec::Vec;
+
+use nfs4_proto::xdr::Writer;
+
+use crate::fh::Fh;
+use crate::stable::{ClientRecord, StableTicket};
+
+/// What stable storage has of a client, and what it is to have.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    /// Number of writes of the record that were asked for, and the last of them that is durable.
+    asked: u32,
+    durable: u32,
+    /// What is under way.
+    pub(crate) writing: Option<StableTicket>,
+    pub(crate) forgetting: Option<StableTicket>,
+    /// The client is to be removed, and stable storage has no record of it any more.
+    pub(crate) is_forgotten: bool,
+    /// The record is to be written again when the write that is under way has ended.
+    pub(crate) is_outdated: bool,
+    /// Files of which the client has lost state, and does not know it.
+    lost: Vec<LostFile>,
+    /// The write from which on the record says that the client may reclaim nothing.
+    reclaims_nothing: Option<u32>,
+}
+
+/// A file of which a client has lost state.
+struct LostFile {
+    fh: Fh,
+    /// The first write that has it.
+    since: u32,
+}
+
+impl Recorded {
+    /// Whether stable storage has a record of the client, or may have one soon.
+    pub(crate) fn is_any(&self) -> bool {
+        self.asked > 0 && !self.is_forgotten
+    }
+
+    /// Whether a record is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable > 0
+    }
+
+    /// The record with all that was lost is about to be written.
+    pub(crate) fn begin(&mut self, record: &mut ClientRecord) {
+        self.asked = self.asked.saturating_add(1);
+        self.is_outdated = false;
+        record.lost = self.lost.iter().map(|lost| bytes_of(&lost.fh)).collect();
+        record.reclaims = self.reclaims_nothing.is_none();
+    }
+
+    /// The write under way has ended.
+    pub(crate) fn end(&mut self, stored: bool) {
+        self.writing = None;
+        if stored {
+            self.durable = self.asked;
+        }
+    }
+
+    /// The client has lost state of a file. Returns whether a durable record says so.
+    pub(crate) fn loses(&mut self, fh: &Fh) -> bool {
+        let next = self.asked.saturating_add(1);
+        let since = match (
+            self.lost.iter().find(|lost| lost.fh == *fh),
+            self.reclaims_nothing,
+        ) {
+            (Some(lost), _) => lost.since,
+            (None, Some(since)) => since,
+            (None, None) => {
+                if self.lost.len() < ClientRecord::MOST_LOST {
+                    self.lost.push(LostFile {
+                        fh: *fh,
+                        since: next,
+                    });
+                } else {
+                    self.reclaims_nothing = Some(next);
+                }
+                next
+            }
+        };
+        since <= self.durable
+    }
+
+    /// The client knows that it has lost its state of a file; `true` if the record has to say so no more.
+    pub(crate) fn knows(&mut self, fh: &Fh) -> bool {
+        let before = self.lost.len();
+        self.lost.retain(|lost| lost.fh != *fh);
+        self.lost.len() < before
+    }
+
+    /// The client knows of all that it has lost; `true` if the record has to say something no more.
+    pub(crate) fn knows_all(&mut self) -> bool {
+        let any = !self.lost.is_empty() || self.reclaims_nothing.is_some();
+        self.lost.clear();
+        self.reclaims_nothing = None;
+        any
+    }
+
+    /// What an earlier record says that the client has lost stays lost.
+    pub(crate) fn inherit(&mut self, lost: impl Iterator<Item = Fh>) {
+        for fh in lost {
+            self.loses(&fh);
+        }
+    }
+}
+
+/// A filehandle as clients see it.
+fn bytes_of(fh: &Fh) -> Vec<u8> {
+    let mut w = Writer::new();
+    fh.encode(&mut w);
+    // It begins with its length, and ends with padding.
+    let len = match w.as_slice() {
+        [_, _, _, len, ..] => usize::from(*len),
+        _ => 0,
+    };
+    let bytes = w.as_slice().get(4..4 + len);
+    bytes.unwrap_or_default().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Flavor, FsHandle};
+    use crate::stable::RecordKey;
+
+    fn file(number: u8) -> Fh {
+        Fh {
+            export: 1,
+            handle: FsHandle::new(&[number; 5]).unwrap(),
+        }
+    }
+
+    fn written(recorded: &mut Recorded) -> ClientRecord {
+        let key = RecordKey::new(false, b"".to_vec(), Flavor::Sys, 0);
+        let mut record = ClientRecord::new(key, [0; 8], core::time::Duration::ZERO);
+        recorded.begin(&mut record);
+        record
+    }
+
+    #[test]
+    fn a_file_counts_as_lost_once_a_write_that_has_it_is_durable() {
+        let mut recorded = Recorded::default();
+        written(&mut recorded);
+        assert!(!recorded.loses(&file(1)), "the write under way lacks it");
+        recorded.end(true);
+        assert!(!recorded.loses(&file(1)));
+        let record = written(&mut recorded);
+        assert_eq!(record.lost, [bytes_of(&file(1))]);
+        recorded.end(false);
+        assert!(!recorded.loses(&file(1)), "the write has failed");
+        written(&mut recorded);
+        recorded.end(true);
+        assert!(recorded.loses(&file(1)));
+        assert!(recorded.knows(&file(1)) && !recorded.knows(&file(1)));
+    }
+
+    #[test]
+    fn beyond_the_bound_a_client_reclaims_nothing() {
+        let mut recorded = Recorded::default();
+        for number in 0..=ClientRecord::MOST_LOST as u8 {
+            recorded.loses(&file(number));
+        }
+        let record = written(&mut recorded);
+        assert_eq!(record.lost.len(), ClientRecord::MOST_LOST);
+        assert!(!record.reclaims);
+        recorded.end(true);
+        assert!(recorded.loses(&file(200)), "it says that of every file");
+        assert!(recorded.knows_all());
+        assert!(written(&mut recorded).reclaims);
+    }
+}

@@ -1,0 +1,204 @@
+//! Writes to stable storage: the records of clients, and when they are durable.
+//! [RFC 8881 §8.4.2, §8.4.3]
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::action::{Action, Outbox};
+use crate::client::Client;
+use crate::core::Core;
+use crate::event::Event;
+use crate::fh::Fh;
+use crate::keys::{ClientKey, CompoundKey};
+use crate::stable::{ClientRecord, RecordKey, StableError, StableTicket, StableWrite};
+use crate::stores::StorePurpose;
+use crate::timer::Due;
+
+/// Whether stable storage has what an operation depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Durable {
+    /// It has, or nothing depends on it.
+    Yes,
+    /// Once this write has ended.
+    After(StableTicket),
+    /// There is no such client.
+    Never,
+}
+
+impl Core {
+    /// Asks for a write, if there is stable storage.
+    pub(crate) fn store(
+        &mut self,
+        write: StableWrite,
+        purpose: StorePurpose,
+        out: &mut Outbox,
+    ) -> Option<StableTicket> {
+        if !self.stores.are_kept {
+            return None;
+        }
+        let ticket = self.stores.begin(purpose);
+        out.push(Action::Stable { ticket, write });
+        Some(ticket)
+    }
+
+    /// Sees to a record of a client, by which it can reclaim its state after a restart.
+    pub(crate) fn record_client(&mut self, key: ClientKey, out: &mut Outbox) -> Durable {
+        let Some(client) = self.clients.get(key) else {
+            return Durable::Never;
+        };
+        if !self.stores.are_kept || client.recorded.is_durable() {
+            return Durable::Yes;
+        }
+        if client.going.is_some() {
+            return Durable::Never;
+        }
+        match client.recorded.writing {
+            Some(ticket) => Durable::After(ticket),
+            None => self.write_record(key, out),
+        }
+    }
+
+    /// Notes that the server takes state of a file from a client, which may not reclaim anything of that
+    /// file until it knows. The state may be given to others once that is durable.
+    pub(crate) fn record_loss(&mut self, key: ClientKey, fh: &Fh, out: &mut Outbox) -> Durable {
+        let Some(client) = self.clients.get_mut(key) else {
+            return Durable::Yes;
+        };
+        // A client without a record reclaims nothing at all.
+        if !client.recorded.is_any() || client.recorded.loses(fh) {
+            return Durable::Yes;
+        }
+        match client.recorded.writing {
+            Some(ticket) => {
+                client.recorded.is_outdated = true;
+                Durable::After(ticket)
+            }
+            None => self.write_record(key, out),
+        }
+    }
+
+    /// A client knows that it has lost its state of a file, or of all files.
+    pub(crate) fn record_knowledge(&mut self, key: ClientKey, fh: Option<&Fh>, out: &mut Outbox) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let recorded = &mut client.recorded;
+        let changed = match fh {
+            Some(fh) => recorded.knows(fh),
+            None => recorded.knows_all(),
+        };
+        if !changed || !recorded.is_any() {
+            return;
+        }
+        if recorded.writing.is_some() {
+            recorded.is_outdated = true;
+        } else {
+            // Until it is written, the client may reclaim less than it could.
+            let _ = self.write_record(key, out);
+        }
+    }
+
+    /// Sees to it that a client can reclaim nothing after a restart: before the state of a client that still
+    /// believes to have it ends.
+    pub(crate) fn forget_record(&mut self, key: ClientKey, out: &mut Outbox) -> Durable {
+        let Some(client) = self.clients.get(key) else {
+            return Durable::Never;
+        };
+        if !client.recorded.is_any() {
+            return Durable::Yes;
+        }
+        if let Some(ticket) = client.recorded.forgetting {
+            return Durable::After(ticket);
+        }
+        let write = StableWrite::Forget {
+            key: key_of(client),
+        };
+        let ticket = self.store(write, StorePurpose::Forget(key), out);
+        if let Some(client) = self.clients.get_mut(key) {
+            client.recorded.forgetting = ticket;
+        }
+        ticket.map_or(Durable::Yes, Durable::After)
+    }
+
+    /// A client that has ended is forgotten; nothing waits for that.
+    pub(crate) fn forget_gone(&mut self, client: &Client, out: &mut Outbox) {
+        if client.recorded.is_any() {
+            let key = key_of(client);
+            self.store(StableWrite::Forget { key }, StorePurpose::Gone, out);
+        }
+    }
+
+    /// A write has ended. Returns the COMPOUNDs that have waited for it.
+    pub(crate) fn store_ended(
+        &mut self,
+        ticket: StableTicket,
+        result: Result<(), StableError>,
+        out: &mut Outbox,
+    ) -> Vec<CompoundKey> {
+        let Some(store) = self.stores.end(ticket) else {
+            return Vec::new();
+        };
+        let stored = result.is_ok();
+        match store.purpose {
+            StorePurpose::Record(key) => self.record_written(key, stored, out),
+            StorePurpose::Forget(key) => {
+                if let Some(client) = self.clients.get_mut(key) {
+                    client.recorded.forgetting = None;
+                    client.recorded.is_forgotten = stored;
+                    let again = if stored { Duration::ZERO } else { AGAIN };
+                    let at = out.now.mono.after(again);
+                    if client.going.is_some() {
+                        self.set_timer(at, Due::Lease(key));
+                    }
+                }
+            }
+            StorePurpose::Gone => {}
+            StorePurpose::GraceOver => self.grace_end_stored(stored, out),
+        }
+        if let Err(error) = result
+            && let Some(failures) = self.stores.note_failure(out.now.mono)
+        {
+            out.event(Event::StableFailed { error, failures });
+        }
+        store.waiting
+    }
+
+    fn record_written(&mut self, key: ClientKey, stored: bool, out: &mut Outbox) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.recorded.end(stored);
+        if client.recorded.is_outdated && client.recorded.forgetting.is_none() {
+            let _ = self.write_record(key, out);
+        }
+    }
+
+    fn write_record(&mut self, key: ClientKey, out: &mut Outbox) -> Durable {
+        let lease = self.lease_length(key);
+        let Some(client) = self.clients.get_mut(key) else {
+            return Durable::Never;
+        };
+        let mut record = ClientRecord::new(key_of(client), client.verifier.0, lease);
+        client.recorded.begin(&mut record);
+        let write = StableWrite::Client(record);
+        let ticket = self.store(write, StorePurpose::Record(key), out);
+        if let Some(client) = self.clients.get_mut(key) {
+            client.recorded.writing = ticket;
+        }
+        ticket.map_or(Durable::Yes, Durable::After)
+    }
+}
+
+/// The key of a client's record.
+pub(crate) fn key_of(client: &Client) -> RecordKey {
+    RecordKey {
+        v40: client.about.minor == 0,
+        owner: client.owner.to_vec(),
+        flavor: client.principal.flavor(),
+        uid: client.principal.uid(),
+    }
+}
+
+/// How long after a failure a write is tried again that no client waits for.
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);

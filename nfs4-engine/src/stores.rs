@@ -1,0 +1,131 @@
+//! Writes to stable storage that are under way.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use nfs4_proto::nfs4::status::Status;
+
+use crate::count::Count;
+use crate::keys::{ClientKey, CompoundKey, kind};
+use crate::slab::{Entry, Key, Slab};
+use crate::stable::{StableError, StableTicket};
+use crate::time::Mono;
+
+/// The writes that have no answer yet.
+pub(crate) struct Stores {
+    /// There is stable storage.
+    pub(crate) are_kept: bool,
+    pending: Slab<Store>,
+    /// Number of COMPOUNDs that wait for one.
+    waiting: usize,
+    /// When a failure was last reported, and the number of failures since.
+    reported: Option<Mono>,
+    unreported: u64,
+}
+
+/// One write under way.
+pub(crate) struct Store {
+    pub(crate) purpose: StorePurpose,
+    /// The COMPOUNDs that continue when it has ended.
+    pub(crate) waiting: Vec<CompoundKey>,
+}
+
+/// What is done when a write has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StorePurpose {
+    /// The client is recorded, or its record has changed.
+    Record(ClientKey),
+    /// The client has no record any more, and its state may end.
+    Forget(ClientKey),
+    /// Nothing: the client is gone.
+    Gone,
+    /// The grace period has ended.
+    GraceOver,
+}
+
+impl Entry for Store {
+    type Kind = kind::Store;
+}
+
+impl Stores {
+    pub(crate) const fn new(are_kept: bool) -> Stores {
+        Stores {
+            are_kept,
+            pending: Slab::new(),
+            waiting: 0,
+            reported: None,
+            unreported: 0,
+        }
+    }
+
+    /// Number of writes under way.
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Number of COMPOUNDs that wait for one.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// The writes under way.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Store> + '_ {
+        self.pending.iter()
+    }
+
+    /// A write begins.
+    pub(crate) fn begin(&mut self, purpose: StorePurpose) -> StableTicket {
+        let key = self.pending.insert(Store {
+            purpose,
+            waiting: Vec::new(),
+        });
+        StableTicket {
+            index: key.index,
+            generation: key.generation,
+        }
+    }
+
+    /// A COMPOUND waits for the end of a write; `false` if it has ended.
+    pub(crate) fn wait(&mut self, ticket: StableTicket, run: CompoundKey) -> bool {
+        let Some(store) = self.pending.get_mut(ticket.key()) else {
+            return false;
+        };
+        store.waiting.push(run);
+        self.waiting += 1;
+        true
+    }
+
+    /// A write has ended; none if it has ended before, or never began.
+    pub(crate) fn end(&mut self, ticket: StableTicket) -> Option<Store> {
+        let ended = self.pending.remove(ticket.key())?;
+        self.waiting.lower(ended.waiting.len());
+        Some(ended)
+    }
+
+    /// Counts a failure; returns the number of failures since the last report, this one included, if it is
+    /// time for another report.
+    pub(crate) fn note_failure(&mut self, now: Mono) -> Option<u64> {
+        self.unreported = self.unreported.saturating_add(1);
+        if self.reported.is_some_and(|at| now < at.after(PAUSE)) {
+            return None;
+        }
+        self.reported = Some(now);
+        Some(core::mem::take(&mut self.unreported))
+    }
+}
+
+impl StableTicket {
+    fn key(self) -> Key<kind::Store> {
+        Key::new(self.index, self.generation)
+    }
+}
+
+/// The status of an operation that depends on a write which has failed: the client tries again.
+impl From<StableError> for Status {
+    fn from(_: StableError) -> Status {
+        Status::DELAY
+    }
+}
+
+/// Minimum time between two reports of failures.
+const PAUSE: Duration = Duration::from_secs(60);
