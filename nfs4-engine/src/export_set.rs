@@ -20,6 +20,12 @@ impl ExportSet {
         })
     }
 
+    /// Whether an export was added.
+    pub(crate) fn contains(&self, export: u16) -> bool {
+        let word = self.0.get(usize::from(export) / 64);
+        word.is_some_and(|word| word >> (export % 64) & 1 == 1)
+    }
+
     /// The exports, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u16> + '_ {
         (0..).zip(&self.0).flat_map(|(at, word)| {

@@ -117,9 +117,10 @@ impl Recovered {
         true
     }
 
-    /// What the record at a place says that the client has lost.
-    pub(crate) fn lost(&self, place: u32) -> impl Iterator<Item = Fh> + '_ {
+    /// What the record at a place says that this incarnation of the client has lost.
+    pub(crate) fn lost(&self, place: u32, verifier: Verifier) -> impl Iterator<Item = Fh> + '_ {
         let client = self.clients.get(place as usize);
+        let client = client.filter(|client| client.record.verifier == verifier.0);
         client.into_iter().flat_map(RecoveredClient::lost)
     }
 

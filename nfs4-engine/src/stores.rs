@@ -18,6 +18,8 @@ pub(crate) struct Stores {
     pending: Slab<Store>,
     /// Number of COMPOUNDs that wait for one.
     waiting: usize,
+    /// Number of writes by which clients are forgotten that still have state.
+    forgets: usize,
     /// When a failure was last reported, and the number of failures since.
     reported: Option<Mono>,
     unreported: u64,
@@ -43,6 +45,12 @@ pub(crate) enum StorePurpose {
     GraceOver,
 }
 
+impl StorePurpose {
+    const fn forgets(self) -> bool {
+        matches!(self, StorePurpose::Forget(_))
+    }
+}
+
 impl Entry for Store {
     type Kind = kind::Store;
 }
@@ -53,6 +61,7 @@ impl Stores {
             are_kept,
             pending: Slab::new(),
             waiting: 0,
+            forgets: 0,
             reported: None,
             unreported: 0,
         }
@@ -61,6 +70,11 @@ impl Stores {
     /// Number of writes under way.
     pub(crate) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether state of a client is about to end that is forgotten now.
+    pub(crate) const fn is_forgetting(&self) -> bool {
+        self.forgets > 0
     }
 
     /// Number of COMPOUNDs that wait for one.
@@ -75,6 +89,7 @@ impl Stores {
 
     /// A write begins.
     pub(crate) fn begin(&mut self, purpose: StorePurpose) -> StableTicket {
+        self.forgets += usize::from(purpose.forgets());
         let key = self.pending.insert(Store {
             purpose,
             waiting: Vec::new(),
@@ -99,6 +114,7 @@ impl Stores {
     pub(crate) fn end(&mut self, ticket: StableTicket) -> Option<Store> {
         let ended = self.pending.remove(ticket.key())?;
         self.waiting.lower(ended.waiting.len());
+        self.forgets.lower(usize::from(ended.purpose.forgets()));
         Some(ended)
     }
 

@@ -76,6 +76,8 @@ pub(crate) struct Client {
     pub(crate) going: Option<ClientGone>,
     /// It has sent RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
+    /// The exports for which it has sent RECLAIM_COMPLETE with `one_fs`.
+    pub(crate) reclaimed: ExportSet,
     /// Its place among the clients that a former server has recorded.
     pub(crate) recovered: Option<u32>,
     /// What stable storage has of it.

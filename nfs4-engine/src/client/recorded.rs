@@ -41,13 +41,13 @@ impl Recorded {
 
     /// Whether a record is durable.
     pub(crate) fn is_durable(&self) -> bool {
-        self.durable > 0
+        self.durable > 0 && !self.is_forgotten && self.forgetting.is_none()
     }
 
     /// The record with all that was lost is about to be written.
     pub(crate) fn begin(&mut self, record: &mut ClientRecord) {
         self.asked = self.asked.saturating_add(1);
-        self.is_outdated = false;
+        (self.is_outdated, self.is_forgotten) = (false, false);
         record.lost = self.lost.iter().map(|lost| bytes_of(&lost.fh)).collect();
         record.reclaims = self.reclaims_nothing.is_none();
     }

@@ -233,6 +233,7 @@ impl Clients {
             since,
             going: None,
             reclaim_complete: false,
+            reclaimed: ExportSet::default(),
             recovered: None,
             recorded: Recorded::default(),
             opens: KeyIndex::new(),

@@ -3,6 +3,7 @@
 use crate::action::Outbox;
 use crate::admin::{Admin, AdminFault};
 use crate::core::Core;
+use crate::core::removal::Removal;
 use crate::event::ClientGone;
 use crate::keys::ClientKey;
 use crate::state::table::WALKED_AT_ONCE;
@@ -41,8 +42,9 @@ impl Core {
         client.going = Some(ClientGone::Evicted);
         // Its sessions go first.
         let mut budget = WALKED_AT_ONCE;
-        if !self.remove_client(key, ClientGone::Evicted, &mut budget, out) {
-            self.set_timer(out.now.mono, Due::Lease(key));
+        match self.remove_client(key, ClientGone::Evicted, &mut budget, out) {
+            Removal::Later => self.set_timer(out.now.mono, Due::Lease(key)),
+            Removal::Done | Removal::Waits => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::client::ClientIdentity;
 use crate::core::Core;
+use crate::core::removal::Removal;
 use crate::event::ClientGone;
 use crate::ids::ConnId;
 use crate::keys::ClientKey;
@@ -50,10 +51,9 @@ impl Core {
         out: &mut Outbox,
     ) -> Result<(), Status> {
         let mut budget = REMOVED_AT_ONCE;
-        if self.remove_client(key, reason, &mut budget, out) {
-            Ok(())
-        } else {
-            Err(Status::DELAY)
+        match self.remove_client(key, reason, &mut budget, out) {
+            Removal::Done => Ok(()),
+            Removal::Later | Removal::Waits => Err(Status::DELAY),
         }
     }
 

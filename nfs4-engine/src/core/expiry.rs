@@ -6,6 +6,8 @@ use core::time::Duration;
 use crate::action::Outbox;
 use crate::client::{Client, Lease};
 use crate::core::Core;
+use crate::core::removal::Removal;
+use crate::core::stable::AGAIN;
 use crate::event::{ClientGone, SessionGone};
 use crate::keys::{ClientKey, SessionKey};
 use crate::state::table::WALKED_AT_ONCE;
@@ -86,7 +88,14 @@ impl Core {
             return true;
         }
         if self.is_expired(key, now.mono) {
-            return self.remove_client(key, ClientGone::LeaseExpired, budget, out);
+            return match self.remove_client(key, ClientGone::LeaseExpired, budget, out) {
+                Removal::Done => true,
+                Removal::Later => false,
+                Removal::Waits => {
+                    self.timers.set(now.mono.after(AGAIN), Due::Lease(key));
+                    true
+                }
+            };
         }
         if !self.forget_silent_owners(key, budget, out) {
             return false;

@@ -13,7 +13,7 @@ mod grace;
 mod limits;
 mod lock_grants;
 mod reminders;
-mod removal;
+pub(crate) mod removal;
 mod reserve;
 mod settings;
 mod slot_recall;

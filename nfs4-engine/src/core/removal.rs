@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use crate::action::{Action, Outbox};
 use crate::callback::CallbackFailed;
 use crate::core::Core;
+use crate::core::stable::Durable;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
 use crate::keys::{ClientKey, OpenKey, SessionKey};
@@ -72,14 +73,16 @@ impl Core {
         }
     }
 
-    /// Takes up to `budget` steps to remove a client with all its state; `true` when it is gone.
+    /// Takes up to `budget` steps to remove a client with all its state. State that the client still
+    /// believes to have ends only when the client can reclaim nothing after a restart, or another client
+    /// could have got it meanwhile. [RFC 8881 §8.4.3, first edge condition]
     pub(crate) fn remove_client(
         &mut self,
         key: ClientKey,
         reason: ClientGone,
         budget: &mut usize,
         out: &mut Outbox,
-    ) -> bool {
+    ) -> Removal {
         let now = out.now;
         // Also if another request finds what is left of it.
         let going = self.clients.get(key).and_then(|client| client.going);
@@ -95,7 +98,7 @@ impl Core {
         self.close_path(key, CallbackFailed::Cancelled, out);
         loop {
             let Some(client) = self.clients.get_mut(key) else {
-                return true;
+                return Removal::Done;
             };
             let (session, open) = (client.sessions.last().copied(), client.opens.any());
             let delegation = client.delegations.any();
@@ -110,7 +113,16 @@ impl Core {
                     // The timer removes the rest.
                     self.timers.set(now.mono, Due::Lease(key));
                 }
-                return false;
+                return Removal::Later;
+            }
+            if session.is_none()
+                && (open.is_some() || delegation.is_some())
+                && self.forget_record(key, out) != Durable::Yes
+            {
+                if let Some(client) = self.clients.get_mut(key) {
+                    client.going = Some(reason);
+                }
+                return Removal::Waits;
             }
             *budget -= 1;
             let before = self.states.walked;
@@ -142,6 +154,7 @@ impl Core {
             // Requests that still run find the client gone.
             self.states.release_reserved(key, client.opening as usize);
         }
+        self.forget_gone(key, reason, out);
         if let Some(client) = self.clients.remove(key, reason) {
             self.peers.release(client.peer);
             if client.confirmed {
@@ -151,6 +164,17 @@ impl Core {
                 });
             }
         }
-        true
+        Removal::Done
     }
+}
+
+/// How far the removal of a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// The client is gone.
+    Done,
+    /// There is more to remove; its timer does that.
+    Later,
+    /// Stable storage is to forget the client first; its timer is set then.
+    Waits,
 }

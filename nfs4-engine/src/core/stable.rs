@@ -4,10 +4,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use nfs4_proto::nfs4::status::Status;
+
 use crate::action::{Action, Outbox};
 use crate::client::Client;
 use crate::core::Core;
-use crate::event::Event;
+use crate::event::{ClientGone, Event};
 use crate::fh::Fh;
 use crate::keys::{ClientKey, CompoundKey};
 use crate::stable::{ClientRecord, RecordKey, StableError, StableTicket, StableWrite};
@@ -53,7 +55,7 @@ impl Core {
         if client.going.is_some() {
             return Durable::Never;
         }
-        match client.recorded.writing {
+        match client.recorded.forgetting.or(client.recorded.writing) {
             Some(ticket) => Durable::After(ticket),
             None => self.write_record(key, out),
         }
@@ -78,15 +80,17 @@ impl Core {
         }
     }
 
-    /// A client knows that it has lost its state of a file, or of all files.
-    pub(crate) fn record_knowledge(&mut self, key: ClientKey, fh: Option<&Fh>, out: &mut Outbox) {
+    /// A client knows that it has lost its state of a file.
+    pub(crate) fn record_knowledge(&mut self, key: ClientKey, fh: &Fh, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
+        let knows_all = client.about.minor > 0 && client.revoked == 0;
         let recorded = &mut client.recorded;
-        let changed = match fh {
-            Some(fh) => recorded.knows(fh),
-            None => recorded.knows_all(),
+        let changed = if knows_all {
+            recorded.knows_all()
+        } else {
+            recorded.knows(fh)
         };
         if !changed || !recorded.is_any() {
             return;
@@ -121,11 +125,31 @@ impl Core {
         ticket.map_or(Durable::Yes, Durable::After)
     }
 
-    /// A client that has ended is forgotten; nothing waits for that.
-    pub(crate) fn forget_gone(&mut self, client: &Client, out: &mut Outbox) {
-        if client.recorded.is_any() {
+    /// A client is about to go, and is forgotten; nothing waits for that. One that has not completed its
+    /// reclaims may come back for them as long as no other client has got anything.
+    pub(crate) fn forget_gone(&mut self, key: ClientKey, reason: ClientGone, out: &mut Outbox) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        let for_good = matches!(reason, ClientGone::Request | ClientGone::Evicted);
+        let was_former = for_good && client.recovered.is_some() && !self.recovered.is_empty();
+        let is_any = client.recorded.is_any();
+        let is_settled = was_former || is_any || client.recorded.is_forgotten;
+        if is_any || was_former {
             let key = key_of(client);
             self.store(StableWrite::Forget { key }, StorePurpose::Gone, out);
+        }
+        if is_settled {
+            self.settle_reclaims(key, out);
+        }
+    }
+
+    /// DELAY instead of the status of a conflict, if state that may conflict is about to end.
+    pub(crate) const fn or_delay(&self, conflict: Status) -> Status {
+        if self.stores.is_forgetting() {
+            Status::DELAY
+        } else {
+            conflict
         }
     }
 
@@ -179,6 +203,14 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return Durable::Never;
         };
+        if client.about.minor == 0
+            && !client.recorded.is_any()
+            && let Some(place) = client.recovered
+        {
+            // Such a client never says that it knows what it has lost.
+            let lost = self.recovered.lost(place, client.verifier);
+            client.recorded.inherit(lost);
+        }
         let mut record = ClientRecord::new(key_of(client), client.verifier.0, lease);
         client.recorded.begin(&mut record);
         let write = StableWrite::Client(record);

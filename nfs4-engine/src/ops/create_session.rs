@@ -11,8 +11,9 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::callback::{BackChannel, channel};
-use crate::compound::{Cx, Scope, Step};
+use crate::compound::{Cx, Scope, Stage, Step};
 use crate::config::Config;
+use crate::core::stable::Durable;
 use crate::direction::Direction;
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
@@ -77,8 +78,8 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
     cx.core
         .admit_session(key, replaced, cx.out)
         .map_err(LimitReached::of_session)?;
-    if !confirmed {
-        confirm(cx, key)?;
+    if !confirmed && let Some(wait) = confirm(cx, key)? {
+        return Ok(wait);
     }
     create(cx, key, &args, fore, back)
 }
@@ -101,7 +102,7 @@ fn bind_again<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) {
 
 /// Confirms a client record; the owner's previous incarnation ends with all its state.
 /// [RFC 8881 §18.36.4, phase 3]
-fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
+fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<Option<Step>, Status> {
     let core = &mut *cx.core;
     let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let id = client.id;
@@ -110,6 +111,9 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
         .of_owner(client.about.minor, &client.owner)
         .confirmed
     {
+        if let Durable::After(ticket) = core.forget_record(old, cx.out) {
+            return Ok(Some(Step::Durable(ticket, Stage::Anew)));
+        }
         let comebacks = core.clients.note_replacement(old, key);
         core.discard(old, ClientGone::Replaced, cx.out)?;
         if let Some(times) = comebacks
@@ -120,6 +124,7 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
         }
     }
     core.clients.confirm(key);
+    core.recognise(key, cx.out);
     let conn = cx.run.conn;
     let peer = core
         .connections
@@ -130,7 +135,7 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<(), Status> {
         conn,
         peer,
     });
-    Ok(())
+    Ok(None)
 }
 
 fn create<S: Scope>(

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use nfs4_proto::nfs4::args;
-use nfs4_proto::nfs4::basic::{Ace, Stateid};
+use nfs4_proto::nfs4::basic::{Ace, DelegationType, Stateid};
 use nfs4_proto::nfs4::consts::{
     ACE4_ACCESS_ALLOWED_ACE_TYPE, ACE4_APPEND_DATA, ACE4_READ_DATA, ACE4_WRITE_DATA,
     OPEN4_SHARE_ACCESS_WANT_ANY_DELEG, OPEN4_SHARE_ACCESS_WANT_CANCEL,
@@ -28,6 +28,7 @@ use crate::fh::Fh;
 use crate::fs::Flavor;
 use crate::guards::Candidate;
 use crate::keys::{ClientKey, DelegationKey, OpenKey};
+use crate::peer::LimitReached;
 use crate::principal::Principal;
 use crate::state::delegated::Obstacle;
 use crate::state::delegation::{DelegationPhase, Grant};
@@ -120,6 +121,101 @@ pub(super) enum OfferRefused {
     Contention,
     Resource,
     Reason(u32),
+}
+
+/// Whether a claim is a reclaim, and the kind of delegation that it reclaims.
+pub(super) fn reclaimed(claim: &args::OpenClaim<'_>) -> Option<Option<DelegationKind>> {
+    let args::OpenClaim::Previous(kind) = claim else {
+        return None;
+    };
+    Some(match kind {
+        DelegationType::Read => Some(DelegationKind::Read),
+        DelegationType::Write => Some(DelegationKind::Write),
+        DelegationType::None | DelegationType::NoneExt => None,
+    })
+}
+
+/// Checks that a client can have had a delegation of this file, which it reclaims.
+///
+/// # Errors
+/// RECLAIM_CONFLICT if another client has reclaimed what conflicts, RECLAIM_BAD if the client has reclaimed
+/// a delegation of another kind, and those of a limit.
+pub(super) fn admit_reclaim<S>(
+    cx: &mut Cx<'_, S>,
+    client: ClientKey,
+    fh: &Fh,
+    kind: DelegationKind,
+) -> Result<(), Status> {
+    let minor = cx.run.minor;
+    if let Some(own) = cx.core.states.delegation_to(client, fh) {
+        let held = cx.core.states.delegation(own);
+        let same = held.is_some_and(|held| held.kind == kind);
+        return if same {
+            Ok(())
+        } else {
+            Err(Status::RECLAIM_BAD)
+        };
+    }
+    match cx.core.states.can_delegate(client, fh, kind) {
+        Ok(()) => {}
+        Err(Obstacle::Others) => return Err(Status::RECLAIM_CONFLICT),
+        Err(Obstacle::Many) => return Err(LimitReached::Share.of_open(minor)),
+    }
+    let admitted = cx.core.admit_delegation(client);
+    admitted.map_err(|full| full.of_open(minor))
+}
+
+/// Gives a reclaimed delegation back. A client that must not keep it is told so by the reply, and has the
+/// usual time to return it. [RFC 8881 §10.2.1]
+pub(super) fn reclaim<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: OpenKey,
+    kind: DelegationKind,
+) -> Offer {
+    let Some(opened) = cx.run.fetched else {
+        return Offer::Not(OfferRefused::Resource);
+    };
+    let Some(client) = cx.core.states.get(open).map(|open| open.client) else {
+        return Offer::Not(OfferRefused::Resource);
+    };
+    if let Some(own) = cx.core.states.delegation_to(client, &opened.fh) {
+        return Offer::Granted(own);
+    }
+    let Ok(share) = share(args.share_access, args.share_deny) else {
+        return Offer::Not(OfferRefused::Resource);
+    };
+    let key = match grant(cx, &opened, client, None, (kind, share)) {
+        Ok(key) => key,
+        Err(why) => return Offer::Not(why),
+    };
+    if !may_keep(cx, &opened, client, open, kind) {
+        cx.core.recall_by_reply(key, cx.out.now.mono);
+    }
+    Offer::Granted(key)
+}
+
+/// Whether a client may keep a delegation that it has reclaimed.
+fn may_keep<S>(
+    cx: &mut Cx<'_, S>,
+    opened: &Fetched,
+    client: ClientKey,
+    open: OpenKey,
+    kind: DelegationKind,
+) -> bool {
+    let (core, now) = (&mut *cx.core, cx.out.now.mono);
+    let delegates = core.config.delegations && core.exports.is_private(opened.fh.export);
+    let candidate = core.states.hash_of(open).map(|hash| Candidate {
+        hash,
+        links: opened.attrs.links,
+        for_writing: kind == DelegationKind::Write,
+        own: cx.run.guard,
+    });
+    let is_quiet = |candidate: &Candidate| core.guards.admit(candidate, &cx.run.watch, now);
+    delegates
+        && candidate.as_ref().is_some_and(is_quiet)
+        && core.can_call_back(client, Promise::Recall)
+        && !core.is_barred_from_delegations(client, now)
 }
 
 /// Delegates the file of a successful OPEN to its client, if the rules allow it.
@@ -323,7 +419,7 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
         return;
     };
     let stateid = cx.core.states.delegation_stateid(key);
-    let (kind, rights) = (held.kind, held.rights_of(&held.opener));
+    let (kind, rights, recall) = (held.kind, held.rights_of(&held.opener), held.is_recalled());
     let mut name_of_opener = Writer::new();
     let opener = Arc::clone(&held.opener);
     let known = opener.flavor() == Flavor::Sys;
@@ -339,12 +435,12 @@ pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
     let delegation = match kind {
         DelegationKind::Read => OpenDelegation::Read(ReadDelegation {
             stateid,
-            recall: false,
+            recall,
             permissions,
         }),
         DelegationKind::Write => OpenDelegation::Write(WriteDelegation {
             stateid,
-            recall: false,
+            recall,
             space_limit: SpaceLimit::Size(held.limit),
             permissions,
         }),

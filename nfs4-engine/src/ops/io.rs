@@ -51,7 +51,7 @@ pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<()
 /// `permitted`, the file system is not asked.
 ///
 /// # Errors
-/// DELAY while a delegation conflicts with a special stateid, LOCKED if an open denies a special stateid
+/// DELAY while a delegation conflicts with a special stateid, GRACE while a reclaimed open may, LOCKED if an open denies a special stateid
 /// the access, OPENMODE if the file was not opened for it, and those of a bad stateid.
 pub(crate) fn authority<S: Established>(
     cx: &mut Cx<'_, S>,
@@ -61,6 +61,10 @@ pub(crate) fn authority<S: Established>(
     permitted: bool,
 ) -> Result<Right, Status> {
     if stateid == Stateid::ANONYMOUS || stateid == Stateid::READ_BYPASS {
+        // A share that is still to be reclaimed may deny the access. [RFC 8881 §8.4.2.1]
+        if cx.core.awaits_reclaims(cx.out.now.mono) {
+            return Err(Status::GRACE);
+        }
         // A special stateid conflicts as an open for this access would. [RFC 8881 §10.4.1]
         let touch = (intent.touch(), intent == Intent::Cut);
         if let Some(file) = permission::touch(cx, fh, touch, permitted)? {
@@ -74,7 +78,7 @@ pub(crate) fn authority<S: Established>(
         return if cx.core.states.admits(fh, intent.share()) {
             Ok(Right::Is(Authority::Credential))
         } else {
-            Err(Status::LOCKED)
+            Err(cx.core.or_delay(Status::LOCKED))
         };
     }
     let stateid = cx.meant(stateid)?;

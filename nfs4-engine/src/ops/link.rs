@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
-use super::permission;
+use super::{permission, reclaim};
 use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegation_kind::Touch;
@@ -31,6 +31,7 @@ fn link<S: Scope>(
     if fh.export != dir.export {
         return Err(Status::XDEV);
     }
+    reclaim::admit_change_of(cx, &fh)?;
     let held = cx.core.states.delegated_file(&fh);
     if !permitted && let Some(file) = held {
         return permission::ask(cx, IntendedUse::Link, file);

@@ -36,7 +36,7 @@ pub(crate) fn lock<S: Established>(
     let kind = kind(args.locktype);
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
     let (client, share, file) = (record.client, record.share, record.file);
-    reclaim::admit(cx, client, args.reclaim)?;
+    reclaim::admit(cx, client, args.reclaim, &fh)?;
     let allowed = match kind {
         LockKind::Read => share.reads(),
         LockKind::Write => share.writes(),
@@ -53,7 +53,12 @@ pub(crate) fn lock<S: Established>(
         range,
         kind,
     };
-    if is_denied(cx, file, open, asker, by) {
+    if args.reclaim {
+        // What conflicts was reclaimed by another client.
+        if conflict(cx, file, range, kind, by).is_some() {
+            return Err(cx.core.or_delay(Status::RECLAIM_CONFLICT));
+        }
+    } else if is_denied(cx, file, open, asker, by)? {
         if args.locktype.waits() {
             let session = cx.scope.session();
             let session = session.filter(|_| cx.core.can_call_back(client, Promise::NotifyLock));
@@ -166,7 +171,7 @@ pub(crate) fn tested<S: Established>(
     let file = cx.core.states.file_of(&fh);
     match file.and_then(|file| conflict(cx, file, range, kind, by)) {
         Some(conflict) => {
-            encode_conflict(cx, &conflict);
+            encode_conflict(cx, &conflict)?;
             Ok(Step::Failed(Status::DENIED))
         }
         None => Ok(Step::Done(Status::OK)),
@@ -262,25 +267,28 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
 
 /// Whether another owner holds a conflicting lock, or the range is reserved for an earlier waiter; if so,
 /// encodes LOCK4denied.
+///
+/// # Errors
+/// DELAY if the conflicting lock may end in a moment.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
     open: OpenKey,
     asker: LockRequest<'_>,
     by: Option<LockOwnerKey>,
-) -> bool {
+) -> Result<bool, Status> {
     if let Some(conflict) = conflict(cx, file, asker.range, asker.kind, by) {
-        encode_conflict(cx, &conflict);
-        return true;
+        encode_conflict(cx, &conflict)?;
+        return Ok(true);
     }
     let states = &cx.core.states;
     let lease = cx.core.config.lease;
     let Some(waiter) = states.before(open, asker, cx.out.now.mono, lease) else {
-        return false;
+        return Ok(false);
     };
     let (client, owner) = (Some(waiter.client), &waiter.owner);
     deny(&cx.core.clients, client, owner, waiter.range, waiter.kind).encode(cx.run.reply.body());
-    true
+    Ok(true)
 }
 
 /// The conflicting lock, after clients with an expired lease are removed.
@@ -297,12 +305,19 @@ fn conflict<S>(
 }
 
 /// Encodes LOCK4denied for a conflicting lock.
-fn encode_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
+///
+/// # Errors
+/// DELAY if the lock may end in a moment.
+fn encode_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) -> Result<(), Status> {
+    if cx.core.stores.is_forgetting() {
+        return Err(Status::DELAY);
+    }
     let found = cx.core.states.lock_owners.get(conflict.owner);
     let client = found.map(Owner::client);
     let owner = found.map(Owner::name).unwrap_or_default();
     let clients = &cx.core.clients;
     deny(clients, client, owner, conflict.range, conflict.kind).encode(cx.run.reply.body());
+    Ok(())
 }
 
 fn deny<'a>(

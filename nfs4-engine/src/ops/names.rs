@@ -4,7 +4,7 @@ use bytes::Bytes;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Writer;
 
-use super::permission;
+use super::{permission, reclaim};
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
@@ -42,12 +42,14 @@ pub(crate) fn component<S>(cx: &Cx<'_, S>, dir: &Fh, name: &[u8]) -> Result<Byte
 /// because a file is delegated.
 ///
 /// # Errors
-/// DELAY while another operation gives one of these names to a delegated file.
+/// DELAY while another operation gives one of these names to a delegated file, GRACE while files that have
+/// these names may be reclaimed.
 pub(crate) fn change<S>(
     cx: &mut Cx<'_, S>,
     one: (&Fh, &[u8]),
     other: (&Fh, &[u8]),
 ) -> Result<bool, Status> {
+    reclaim::admit_change(cx)?;
     let (one, other) = (place(cx, one.0, one.1), place(cx, other.0, other.1));
     if cx.core.guards.is_renamed_onto(one) || cx.core.guards.is_renamed_onto(other) {
         return Err(Status::DELAY);

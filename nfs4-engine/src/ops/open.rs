@@ -15,7 +15,7 @@ use super::{io, names, reclaim};
 use crate::callback::Promise;
 use crate::compound::opening::{Barred, Opening};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
-use crate::delegation_kind::Touch;
+use crate::delegation_kind::{DelegationKind, Touch};
 use crate::fh::Fh;
 use crate::fs::{
     AccessMask, Authority, Creation, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
@@ -40,10 +40,14 @@ pub(crate) fn start<S: Established>(
     let share = share(args.share_access, args.share_deny)?;
     let client = cx.client_of(args.owner.clientid)?;
     let claimed = delegation::claimed(cx, &args.claim, None)?;
+    let reclaimed = delegation::reclaimed(&args.claim);
     if claimed.is_none() {
-        // A claim of a delegation is no reclaim: the delegation was granted after the grace period.
-        let reclaims = matches!(args.claim, args::OpenClaim::Previous(_));
-        reclaim::admit(cx, client, reclaims)?;
+        // A claim of a delegation conflicts with no reclaim: the delegation does not.
+        reclaim::admit(cx, client, reclaimed.is_some(), &current)?;
+    }
+    if let Some(Some(_)) = reclaimed {
+        // The delegation is granted in any case.
+        cx.run.room_for(RESULT_LEN + DELEGATION_LEN)?;
     }
     let target = match args.claim {
         args::OpenClaim::Null(file) | args::OpenClaim::DelegateCur { file, .. } => {
@@ -53,8 +57,9 @@ pub(crate) fn start<S: Established>(
                 name,
             }
         }
-        args::OpenClaim::Fh | args::OpenClaim::DelegCurFh(_) => Target::Handle(current.handle),
-        args::OpenClaim::Previous(_) => return Err(Status::NO_GRACE),
+        args::OpenClaim::Fh | args::OpenClaim::DelegCurFh(_) | args::OpenClaim::Previous(_) => {
+            Target::Handle(current.handle)
+        }
         // No delegation outlives its client. [RFC 8881 §18.5.3]
         args::OpenClaim::DelegatePrev(_) | args::OpenClaim::DelegPrevFh => {
             return Err(Status::NOTSUPP);
@@ -210,7 +215,10 @@ fn found<S: Established>(
     let needed = if cut { share.union(WRITE) } else { share };
     let client = cx.client_of(args.owner.clientid)?;
     let wanted = cx.core.states.wanted(client, args.owner.owner, &fh);
-    let own = admit(cx, &wanted, &fh, needed, cut)?;
+    let own = match delegation::reclaimed(&args.claim) {
+        Some(kind) => admit_reclaim(cx, &wanted, &fh, needed, kind)?,
+        None => admit(cx, &wanted, &fh, needed, cut)?,
+    };
     if own.is_none() && opening.room.is_none() {
         room_for(cx, client, args.owner.owner)?;
     }
@@ -325,8 +333,42 @@ fn admit<S: Established>(
     if !cx.core.states.admits_wanted(wanted, needed) {
         cx.core.expire(cx.out);
         if !cx.core.states.admits_wanted(wanted, needed) {
-            return Err(Status::SHARE_DENIED);
+            return Err(cx.core.or_delay(Status::SHARE_DENIED));
         }
+    }
+    Ok(cx.core.states.find(wanted))
+}
+
+/// As [`admit`], of a reclaim, which may have become impossible since it began. What conflicts was reclaimed
+/// by another client, and one of the two had not had it. [RFC 8881 §8.4.2.1, §15.1.9.5]
+///
+/// # Errors
+/// RECLAIM_CONFLICT, and those of [`reclaim::admit`] and [`delegation::admit_reclaim`].
+fn admit_reclaim<S: Established>(
+    cx: &mut Cx<'_, S>,
+    wanted: &Wanted<'_>,
+    fh: &Fh,
+    needed: Share,
+    kind: Option<DelegationKind>,
+) -> Result<Option<OpenKey>, Status> {
+    let client = wanted.client;
+    if !cx.core.has_client(client) {
+        return Err(Status::DELAY);
+    }
+    reclaim::admit(cx, client, true, fh)?;
+    let conflicts = |cx: &Cx<'_, S>| {
+        let states = &cx.core.states;
+        let mut held = states.in_the_way(fh, Some(client), Touch::of(needed));
+        held.next().is_some() || !states.admits_wanted(wanted, needed)
+    };
+    if conflicts(cx) {
+        cx.core.expire(cx.out);
+        if conflicts(cx) {
+            return Err(cx.core.or_delay(Status::RECLAIM_CONFLICT));
+        }
+    }
+    if let Some(kind) = kind {
+        delegation::admit_reclaim(cx, client, fh, kind)?;
     }
     Ok(cx.core.states.find(wanted))
 }
@@ -368,11 +410,17 @@ fn answer<S: Established>(
     let roomy = cx.run.room_for(RESULT_LEN + DELEGATION_LEN).is_ok();
     let stateid = cx.core.states.advance(open);
     cx.run.current_stateid = stateid;
+    let reclaimed = delegation::reclaimed(&args.claim);
+    if reclaimed.is_some() && cx.run.minor == 0 {
+        // A reclaim needs no confirmation. [RFC 7530 §9.1.11]
+        cx.core.states.confirm_owner_of(open);
+    }
     let flags = flags(cx, open);
-    let offer = if roomy {
-        delegation::offer(cx, args, open)
-    } else {
-        Offer::Not(OfferRefused::Resource)
+    let offer = match reclaimed {
+        Some(Some(kind)) => delegation::reclaim(cx, args, open, kind),
+        Some(None) => Offer::Not(OfferRefused::Contention),
+        None if roomy => delegation::offer(cx, args, open),
+        None => Offer::Not(OfferRefused::Resource),
     };
     let w = cx.body();
     stateid.encode(w);

@@ -1,43 +1,129 @@
-//! RECLAIM_COMPLETE. [RFC 8881 §18.51]
+//! RECLAIM_COMPLETE, and what may be opened and locked in the grace period. [RFC 8881 §18.51, §8.4.2.1]
 
 use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use crate::compound::{Cx, Sequenced, Step};
+use crate::compound::{Cx, Sequenced, Stage, Step, V40};
+use crate::core::stable::Durable;
+use crate::fh::Fh;
 use crate::keys::ClientKey;
 
+/// RECLAIM_COMPLETE. From then on the client may get new state, which it can reclaim after a restart: it is
+/// recorded before the reply.
 pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let args = args::ReclaimComplete::decode(args)?;
+    let key = cx.scope.client;
     if args.one_fs {
         // `one_fs` is for a file system that has moved here; no file system has.
-        cx.current()?;
+        let export = cx.current()?.export;
+        if cx.core.exports.get(export).is_none() {
+            // The directories above the exports have no state, and a made-up filehandle names nothing.
+            return Ok(Step::Done(Status::OK));
+        }
+        let client = cx.core.clients.get_mut(key).ok_or(Status::DELAY)?;
+        if !client.reclaimed.insert(export) {
+            return Err(Status::COMPLETE_ALREADY);
+        }
         return Ok(Step::Done(Status::OK));
     }
-    let client = cx
-        .core
-        .clients
-        .get_mut(cx.scope.client)
-        .ok_or(Status::DELAY)?;
+    let client = cx.core.clients.get(key).ok_or(Status::DELAY)?;
     if client.reclaim_complete {
         return Err(Status::COMPLETE_ALREADY);
     }
-    client.reclaim_complete = true;
+    match cx.core.record_client(key, cx.out) {
+        Durable::Yes => {}
+        Durable::After(ticket) => return Ok(Step::Durable(ticket, Stage::Anew)),
+        Durable::Never => return Err(Status::DELAY),
+    }
+    if let Some(client) = cx.core.clients.get_mut(key) {
+        client.reclaim_complete = true;
+    }
+    cx.core.settle_reclaims(key, cx.out);
     Ok(Step::Done(Status::OK))
 }
 
-/// Whether this client may open or lock now, by a reclaim or anew. [RFC 8881 §8.4.2.1, §18.51.3]
+/// Whether this client may open or lock now, by a reclaim or anew; the file of a reclaim is `fh`.
+/// [RFC 8881 §8.4.2.1, §18.51.3]
 ///
 /// # Errors
-/// NO_GRACE for a reclaim: no state outlives a restart yet, so a client cannot reclaim any. GRACE for a
-/// new open or lock in the grace period, or before the client has sent RECLAIM_COMPLETE.
-pub(super) fn admit<S>(cx: &Cx<'_, S>, client: ClientKey, reclaims: bool) -> Result<(), Status> {
-    if reclaims {
+/// NO_GRACE for a reclaim by a client that has nothing to reclaim, or has completed its reclaims; RECLAIM_BAD
+/// for one of a file of which the client has lost its state. GRACE for a new open or lock in the grace
+/// period, or before the client has sent RECLAIM_COMPLETE.
+pub(super) fn admit<S>(
+    cx: &mut Cx<'_, S>,
+    client: ClientKey,
+    reclaims: bool,
+    fh: &Fh,
+) -> Result<(), Status> {
+    let now = cx.out.now.mono;
+    let found = cx.core.clients.get(client).ok_or(Status::DELAY)?;
+    if !reclaims {
+        return if cx.core.in_grace(now) || !found.reclaim_complete {
+            Err(Status::GRACE)
+        } else {
+            Ok(())
+        };
+    }
+    let completed = found.about.minor > 0 && found.reclaim_complete;
+    if completed || found.reclaimed.contains(fh.export) {
         return Err(Status::NO_GRACE);
     }
-    let client = cx.core.clients.get(client).ok_or(Status::DELAY)?;
-    if cx.core.in_grace(cx.out.now.mono) || !client.reclaim_complete {
-        return Err(Status::GRACE);
+    let admitted = cx.core.may_reclaim(client, Some(fh), now);
+    if admitted == Err(Status::RECLAIM_BAD) {
+        // The reply says so.
+        cx.core.record_knowledge(client, fh, cx.out);
     }
-    Ok(())
+    admitted
+}
+
+/// Whether names and attributes of files may change: not while another client may reclaim an open or a
+/// delegation that such a change breaks.
+///
+/// # Errors
+/// GRACE; DELAY for LINK of 4.0, which has no GRACE. [RFC 7530 §13.2]
+pub(super) fn admit_change<S>(cx: &Cx<'_, S>) -> Result<(), Status> {
+    if !cx.core.awaits_reclaims(cx.out.now.mono) {
+        Ok(())
+    } else if cx.run.op == Op::Link && cx.run.minor == 0 {
+        Err(Status::DELAY)
+    } else {
+        Err(Status::GRACE)
+    }
+}
+
+/// As [`admit_change`], of what only a delegation forbids.
+pub(super) fn admit_change_of<S>(cx: &Cx<'_, S>, fh: &Fh) -> Result<(), Status> {
+    if cx.core.config.delegations && cx.core.exports.is_private(fh.export) {
+        admit_change(cx)
+    } else {
+        Ok(())
+    }
+}
+
+/// Sees to a record of a client of 4.0 before it gets state: the OPEN waits for it.
+/// [RFC 7530 §9.6.3.4.3]
+///
+/// # Errors
+/// DELAY if the client goes.
+pub(super) fn record_opener(
+    cx: &mut Cx<'_, V40>,
+    client: ClientKey,
+    reclaims: bool,
+) -> Result<Option<Step>, Status> {
+    let now = cx.out.now.mono;
+    let is_granted = if reclaims {
+        cx.core.may_reclaim(client, None, now).is_ok()
+    } else {
+        !cx.core.in_grace(now)
+    };
+    if !is_granted {
+        return Ok(None);
+    }
+    match cx.core.record_client(client, cx.out) {
+        Durable::Yes => Ok(None),
+        Durable::After(ticket) => Ok(Some(Step::Durable(ticket, Stage::Anew))),
+        Durable::Never => Err(Status::DELAY),
+    }
 }

@@ -8,7 +8,7 @@ use nfs4_proto::nfs4::res;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
-use super::{close, downgrade, lock, open};
+use super::{close, downgrade, lock, open, reclaim};
 use crate::action::Outbox;
 use crate::compound::owner_request::{OwnerRequest, SeqidOwner};
 use crate::compound::v40::is_reserved;
@@ -47,6 +47,10 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
             SeqidCheck::New => {}
             SeqidCheck::Bad => return Err(Status::BAD_SEQID),
         }
+    }
+    let reclaims = matches!(decoded.claim, OpenClaim::Previous(_));
+    if let Some(wait) = reclaim::record_opener(cx, client, reclaims)? {
+        return Ok(wait);
     }
     let now = cx.out.now.mono;
     let owners = &mut cx.core.states.open_owners;
@@ -116,13 +120,10 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     }
     let key = cx.check_open(&decoded.open_stateid, &fh)?;
     let states = &mut cx.core.states;
-    let owner = states.get(key).ok_or(Status::BAD_STATEID)?.owner;
     if !states.is_unconfirmed(key) {
         return Err(Status::BAD_STATEID);
     }
-    states
-        .open_owners
-        .with_seqid(owner, None, OwnerSeqid::confirm);
+    states.confirm_owner_of(key);
     let open_stateid = states.advance(key);
     res::OpenConfirmOk { open_stateid }.encode(cx.body());
     Ok(Step::Done(Status::OK))

@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::io::{self, Intent, Right};
-use super::permission;
+use super::{permission, reclaim};
 use crate::attr;
 use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
@@ -45,6 +45,7 @@ fn set<S: Established>(
     };
     // A SETATTR of no attribute changes nothing.
     if !set.is_empty() {
+        reclaim::admit_change_of(cx, &fh)?;
         let touch = (Touch::Change, set.size == Some(0));
         if let Some(file) = permission::touch(cx, &fh, touch, permitted)? {
             return permission::ask(cx, wish(&set), file);

@@ -11,7 +11,8 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::about;
 use crate::client::{CallbackTarget, ClientIdentity, SetClientIdRecord};
-use crate::compound::{Cx, Step, V40};
+use crate::compound::{Cx, Stage, Step, V40};
+use crate::core::stable::Durable;
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
 use crate::principal::Principal;
@@ -123,8 +124,8 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
         client.introduction = client.update.take();
     } else if client.confirmed {
         return Ok(Step::Done(Status::OK));
-    } else {
-        establish(cx, key)?;
+    } else if let Some(wait) = establish(cx, key)? {
+        return Ok(wait);
     }
     let conn = cx.run.conn;
     cx.core.open_path(key, conn, cx.out);
@@ -132,11 +133,14 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
 }
 
 /// The first confirmation of an incarnation; the previous incarnation ends with all its state.
-fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
+fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<Option<Step>, Status> {
     let core = &mut *cx.core;
     let client = core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let id = client.id;
     if let Some(old) = core.clients.of_owner(0, &client.owner).confirmed {
+        if let Durable::After(ticket) = core.forget_record(old, cx.out) {
+            return Ok(Some(Step::Durable(ticket, Stage::Anew)));
+        }
         let comebacks = core.clients.note_replacement(old, key);
         core.discard(old, ClientGone::Replaced, cx.out)?;
         if let Some(times) = comebacks
@@ -147,6 +151,7 @@ fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
         }
     }
     core.clients.confirm(key);
+    core.recognise(key, cx.out);
     if let Some(client) = core.clients.get_mut(key) {
         client.lease.renew(cx.out.now.mono);
     }
@@ -158,5 +163,5 @@ fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<(), Status> {
         conn,
         peer,
     });
-    Ok(())
+    Ok(None)
 }

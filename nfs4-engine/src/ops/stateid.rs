@@ -59,7 +59,11 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
         // FREE_STATEID acknowledges the revocation of a delegation.
         Err(Status::DELEG_REVOKED) => {
             if let Named::Deleg(key) = cx.core.states.find_stateid(&stateid)?.named {
+                let fh = cx.core.states.delegated_fh(key);
                 cx.core.undelegate(key, Ending::Asked, cx.out.now.mono);
+                if let Some(fh) = fh {
+                    cx.core.record_knowledge(cx.scope.client, &fh, cx.out);
+                }
             }
             return Ok(Step::Done(Status::OK));
         }

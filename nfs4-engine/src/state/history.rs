@@ -7,7 +7,7 @@ use super::owner::Owner;
 use super::stateid::Named;
 use super::table::States;
 use crate::keys::{ClientKey, OpenKey, OpenOwnerKey};
-use crate::state::owner_seqid::{SeqidReply, SeqidRequest};
+use crate::state::owner_seqid::{OwnerSeqid, SeqidReply, SeqidRequest};
 
 /// The effect of an owner's request, as far as its reply does not show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,14 @@ impl States {
             .and_then(|open| self.open_owners.get(open.owner));
         let seqid = owner.and_then(Owner::seqid);
         seqid.is_some_and(|seqid| !seqid.is_confirmed())
+    }
+
+    /// The owner of an open is confirmed.
+    pub(crate) fn confirm_owner_of(&mut self, open: OpenKey) {
+        if let Some(owner) = self.get(open).map(|open| open.owner) {
+            self.open_owners
+                .with_seqid(owner, None, OwnerSeqid::confirm);
+        }
     }
 
     /// Ends the request of an open-owner; without a reply it does not count.

@@ -9,6 +9,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
+use crate::core::stable::{AGAIN, Durable};
 use crate::count::Count;
 use crate::delegation_kind::RecallReason;
 use crate::delegation_kind::Touch;
@@ -104,6 +105,24 @@ impl Core {
         }
     }
 
+    /// The reply that grants a delegation says that it is recalled: no CB_RECALL is sent.
+    pub(crate) fn recall_by_reply(&mut self, key: DelegationKey, now: Mono) {
+        let Some(held) = self.states.delegation(key) else {
+            return;
+        };
+        let until = now.after(self.lease_length(held.client));
+        if let Some(held) = self.states.delegation_mut(key) {
+            held.phase = DelegationPhase::Recalled(Recall {
+                until,
+                progress: RecallProgress::Yes,
+                again: now,
+                truncate: false,
+                refusals: 0,
+            });
+        }
+        self.set_timer(until, Due::Recall(key));
+    }
+
     /// Checks whether a recall has had its time, or must be sent again.
     pub(crate) fn on_recall_timer(&mut self, key: DelegationKey, out: &mut Outbox) {
         let Some(held) = self.states.delegation(key) else {
@@ -111,7 +130,9 @@ impl Core {
         };
         match held.phase {
             DelegationPhase::Recalled(recall) if out.now.mono >= recall.until => {
-                self.revoke(key, out);
+                if !self.revoke(key, out) {
+                    self.set_timer(out.now.mono.after(AGAIN), Due::Recall(key));
+                }
             }
             DelegationPhase::Recalled(_) => self.send_recall(key, out),
             DelegationPhase::Held | DelegationPhase::Revoked => {}
@@ -140,7 +161,15 @@ impl Core {
             // granted it. If it says so again, it will not return it. That the delegation is revoked and not
             // removed shows in the client's status flags, should it have the delegation after all.
             CallbackEnd::Done { .. } if recall.refusals > 0 => {
-                self.revoke(key, out);
+                if self.revoke(key, out) {
+                    return;
+                }
+                let held = self.states.delegation_mut(key);
+                let Some(recall) = held.and_then(Delegation::recall_mut) else {
+                    return;
+                };
+                recall.again = out.now.mono.after(AGAIN);
+                self.set_timer(out.now.mono.after(AGAIN), Due::Recall(key));
                 return;
             }
             CallbackEnd::Done { .. } => {
@@ -154,18 +183,24 @@ impl Core {
         self.set_timer(again, Due::Recall(key));
     }
 
-    /// Revokes a delegation that was not returned.
-    pub(crate) fn revoke(&mut self, key: DelegationKey, out: &mut Outbox) {
+    /// Revokes a delegation that was not returned; `false` if that must wait until the client cannot reclaim
+    /// it after a restart.
+    pub(crate) fn revoke(&mut self, key: DelegationKey, out: &mut Outbox) -> bool {
         let now = out.now.mono;
         let Some(held) = self.states.delegation(key) else {
-            return;
+            return true;
         };
         let (client_key, kind) = (held.client, held.kind);
+        if let Some(fh) = self.states.delegated_fh(key)
+            && let Durable::After(_) = self.record_loss(client_key, &fh, out)
+        {
+            return false;
+        }
         self.pause_delegating(key, now);
         self.record_lapse(client_key, now);
         self.states.revoke(key);
         let Some(client) = self.clients.get_mut(client_key) else {
-            return;
+            return true;
         };
         client.revoked += 1;
         let (id, minor) = (client.id, client.about.minor);
@@ -174,6 +209,7 @@ impl Core {
             // Such a client cannot acknowledge it.
             self.undelegate(key, Ending::Lost, now);
         }
+        true
     }
 
     /// Removes a delegation: its client returns it, or acknowledges that it is lost, or goes.
