@@ -20,6 +20,7 @@ mod network;
 mod reply;
 mod request;
 mod rng;
+mod stable;
 mod start;
 mod stopwatch;
 mod world;

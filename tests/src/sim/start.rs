@@ -94,6 +94,7 @@ impl Sim {
             pace: Pace::Delayed,
             late: false,
             held: Held::default(),
+            stable: None,
             known: Vec::new(),
             checks: 0,
             outstanding: 0,
@@ -134,7 +135,12 @@ impl Sim {
         self.held.forget();
         self.outstanding = 0;
         self.boots += 1;
-        let (boot, config) = (boot(self.boots), self.engine.config().clone());
+        let recovered = self.stable.as_mut().map(|stable| {
+            stable.forget();
+            stable.recovered()
+        });
+        let boot = boot(self.boots).with(|boot| boot.recovered = recovered);
+        let config = self.engine.config().clone();
         let engine = Engine::new(boot, config, self.exports.clone(), at(self.now));
         self.engine = engine.expect("it has started before");
         self.engine_log = EngineLog::new(&self.engine);

@@ -26,6 +26,7 @@ use super::fs::{Fs, Job};
 use super::held::Held;
 use super::network::{Event, Network};
 use super::reply::Reply;
+use super::stable::Stable;
 use super::stopwatch::{self, Stopwatch};
 
 /// When the file system answers.
@@ -52,6 +53,8 @@ pub struct Sim {
     /// Timers that are due do not run.
     pub(super) late: bool,
     pub(super) held: Held,
+    /// Stable storage, if the server has any.
+    pub(super) stable: Option<Stable>,
     /// Connections that the engine was told of and not told that they are gone.
     pub(super) known: Vec<ConnId>,
     /// How often the tables were to be checked.
@@ -235,6 +238,10 @@ impl Sim {
 
     /// Lets one thing happen that is under way; `false` if there is nothing.
     pub fn step(&mut self) -> bool {
+        if let Some((ticket, write)) = self.stable.as_mut().and_then(Stable::next) {
+            self.stored(ticket, write, Ok(()));
+            return true;
+        }
         let Some(at) = self.network.next_time() else {
             // What the engine has put off, so that others have their turn, goes on.
             let next = self.engine.next_timeout();
@@ -260,6 +267,9 @@ impl Sim {
         let until = self.now + nanos(span);
         // One after the other: what a timer sets off may happen within the time.
         loop {
+            while let Some((ticket, write)) = self.stable.as_mut().and_then(Stable::next) {
+                self.stored(ticket, write, Ok(()));
+            }
             let timer = self.engine.next_timeout().map(|(due, _)| due.as_nanos());
             let event = self.network.next_time();
             match (event, timer) {
@@ -412,6 +422,10 @@ impl Sim {
                 Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
                 Action::Release { backend, fh } => backend.release(fh),
                 Action::Known { conn } => self.assert_open(conn),
+                Action::Stable { ticket, write } => {
+                    let stable = self.stable.as_mut();
+                    stable.expect("there is stable storage").ask(ticket, write);
+                }
                 Action::Close { conn } => {
                     self.assert_open(conn);
                     self.network.close(conn, self.now);
@@ -449,6 +463,7 @@ impl Sim {
             } => write!(line, "fs {ticket:?} {request:?}"),
             Action::Release { fh, .. } => write!(line, "release {fh:?}"),
             Action::Known { conn } => write!(line, "known {conn}"),
+            Action::Stable { ticket, write } => write!(line, "store {ticket:?} {write:?}"),
             Action::Close { conn } => write!(line, "close {conn}"),
             Action::Event(event) => write!(line, "event {event:?}"),
             other => unreachable!("{other:?} is not known here"),
