@@ -9,6 +9,7 @@ use nfs4_engine::{ConfigFaults, StartError};
 pub use crate::http::TokenFault;
 use crate::service::SocketFault;
 use crate::settings::StoreFault;
+use crate::stable::Failed;
 
 /// An error that ended the server.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +56,16 @@ pub enum Fault {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The state directory, or the file with settings in it, cannot be used.
-    #[error("{}: {source}{}", path.display(), store_advice(source))]
-    State {
-        /// The directory or the file.
+    /// The state directory, or the database in it, cannot be used.
+    #[error(transparent)]
+    State(#[from] Failed),
+    /// Stored settings cannot be read.
+    #[error(
+        "{}: {source}.\nNothing is changed in it. Without the file the server starts with its defaults.",
+        path.display()
+    )]
+    Stored {
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: StoreFault,
@@ -105,14 +112,6 @@ fn file_advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AlreadyExists => ".\nNo file is overwritten. --record names a new one.",
         _ => "",
-    }
-}
-
-fn store_advice(source: &StoreFault) -> &'static str {
-    match source {
-        StoreFault::Io(_) => ".\nThe server keeps changed settings there: see --state-dir.",
-        StoreFault::Taken => ".\n--state-dir names one for each.",
-        _ => ".\nNothing is changed in it. Without the file the server starts with its defaults.",
     }
 }
 

@@ -22,6 +22,7 @@ mod service;
 mod settings;
 mod signals;
 mod size;
+pub mod stable;
 mod started;
 mod system;
 

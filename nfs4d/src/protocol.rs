@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use nfs4_driver::Node;
 use nfs4_engine::Config;
@@ -9,6 +10,7 @@ use nfs4_engine::Config;
 use crate::config::Settings;
 use crate::fault::Fault;
 use crate::settings::{Layers, Live, Source, Store, Wrong};
+use crate::stable::State;
 
 /// The engine's settings, and where they come from.
 pub(crate) struct Protocol {
@@ -24,19 +26,21 @@ impl Protocol {
     /// What is given and what is stored, for a server that listens at `listen`.
     ///
     /// # Errors
-    /// The state directory cannot be used, or settings are out of their ranges.
-    pub(crate) fn open(settings: &Settings, listen: SocketAddr) -> Result<Protocol, Fault> {
+    /// Stored settings cannot be read, or settings are out of their ranges.
+    pub(crate) fn open(
+        settings: &Settings,
+        listen: SocketAddr,
+        state: Option<Arc<State>>,
+    ) -> Result<Protocol, Fault> {
         let bound = Settings {
             listen,
             ..settings.clone()
         };
         let base = bound.engine();
-        let opened = settings.state_dir.as_deref().map(Store::open).transpose();
-        let (store, stored) =
-            match opened.map_err(|(path, source)| Fault::State { path, source })? {
-                Some((store, stored)) => (Some(store), stored),
-                None => (None, Default::default()),
-            };
+        let (mut store, stored) = match state.map(Store::open).transpose()? {
+            Some((store, stored)) => (Some(store), stored),
+            None => (None, Default::default()),
+        };
         let layers = Layers {
             stored,
             given: settings.protocol.clone(),
@@ -48,6 +52,9 @@ impl Protocol {
             Fault::Settings(lines.collect())
         };
         let config = layers.config(&base).map_err(told)?;
+        if let Some(store) = &mut store {
+            store.import(&layers.stored)?;
+        }
         Ok(Protocol {
             base,
             layers,

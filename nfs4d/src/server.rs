@@ -31,6 +31,7 @@ use crate::protocol::Protocol;
 use crate::reload::Hangups;
 use crate::service::Service;
 use crate::signals::Signals;
+use crate::stable::State;
 use crate::{banner, descriptors, memory, reload, started, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
@@ -112,16 +113,22 @@ async fn serve_in(
     let passed = mem::take(&mut service.passed.nfs);
     let (addresses, listeners) = listeners(settings, passed).await?;
     let listen = addresses.first().copied().unwrap_or(settings.listen);
-    let boot = Identity::of_machine(listen)
-        .boot()
-        .map_err(Fault::Randomness)?;
+    let state = settings.state_dir.as_deref().map(State::open).transpose()?;
+    let state = state.map(Arc::new);
+    let protocol = Protocol::open(settings, listen, state.clone())?;
+    let boot = match &state {
+        Some(state) => state.boot(listen)?,
+        None => {
+            let boot = Identity::of_machine(listen).boot();
+            boot.map_err(Fault::Randomness)?
+        }
+    };
     let clock = Arc::new(SystemClock::new());
     let now = clock.now();
     let files = settings
         .file_system(boot.epoch)
         .with(|files| files.created = now.wall);
     let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
-    let protocol = Protocol::open(settings, listen)?;
     let config = protocol.config.clone();
     let engine = Engine::new(boot, config.clone(), exports, now)?;
     let descriptors = process.as_ref().and_then(|process| process.descriptors);

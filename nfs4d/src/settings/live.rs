@@ -255,6 +255,7 @@ mod tests {
     use nfs4_vfs::{MemFs, MemFsConfig};
 
     use super::*;
+    use crate::stable::State;
 
     fn node() -> Node {
         let boot = Identity::of_machine("127.0.0.1:1").boot().unwrap();
@@ -295,21 +296,22 @@ mod tests {
     #[test]
     fn an_engine_that_has_failed_stores_nothing() {
         let directory = std::env::temp_dir().join(format!("nfs4d-live-{}", std::process::id()));
-        let (store, _) = Store::open(&directory).unwrap();
-        let path = store.path().to_owned();
+        let state = Arc::new(State::open(&directory).unwrap());
+        let (store, _) = Store::open(Arc::clone(&state)).unwrap();
         let node = node();
         let live = Live {
             store: Some(store),
             ..Live::of(node.clone())
         };
         live.change(&lease(20), |_| true).unwrap();
-        let (before, stored) = (live.shown(), fs::read(&path).unwrap());
+        let (before, stored) = (live.shown(), state.settings().unwrap());
         let failed = catch_unwind(AssertUnwindSafe(|| node.look(|_| panic!("a fault"))));
         assert!(failed.is_err());
         let refused = live.change(&lease(30), |_| true).unwrap_err();
         let dead = AdminError::EngineDead(nfs4_driver::EngineDead);
         assert!(matches!(refused, Unchanged::Engine(why) if why == dead));
-        assert_eq!((live.shown(), fs::read(&path).unwrap()), (before, stored));
+        let after = (live.shown(), state.settings().unwrap());
+        assert_eq!(after, (before, stored));
         fs::remove_dir_all(directory).unwrap();
     }
 }

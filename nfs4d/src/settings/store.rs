@@ -1,34 +1,32 @@
-//! The settings that requests have changed, in a file that outlasts the server.
+//! The settings that requests have changed, in the state that outlasts the server.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nfs4_admin::SettingsPatch;
 use serde_json::{Value, json};
 
 use super::object::settings_of;
-use crate::system;
+use crate::fault::Fault;
+use crate::stable::State;
 
-/// The directory with the state of one server.
+/// Stored settings.
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: PathBuf,
-    /// Open, so that it can be made durable, and locked.
-    directory: File,
+    state: Arc<State>,
+    /// The file of an earlier version, as long as its settings are not in the state.
+    old: Option<PathBuf>,
 }
 
-/// Why a server does not start with a state directory.
+/// Why stored settings cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreFault {
     /// The operating system refuses it.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Another server uses it.
-    #[error("another nfs4d uses this directory")]
-    Taken,
     /// It is longer than any that a server writes.
     #[error("it is longer than {} bytes, and none of nfs4d's", LONGEST)]
     TooLong,
@@ -49,104 +47,82 @@ pub enum StoreFault {
 }
 
 impl Store {
-    /// Takes a directory for this server alone, and makes it if need be; returns the settings in it.
+    /// The settings of a state, or those of the file in which earlier versions kept them: see
+    /// [`Store::import`].
     ///
     /// # Errors
-    /// The path of what is wrong, and why. Nothing is changed then.
-    pub(crate) fn open(directory: &Path) -> Result<(Store, SettingsPatch), (PathBuf, StoreFault)> {
-        let of_directory = |fault| (directory.to_owned(), fault);
-        let opened = match File::open(directory) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {
-                let made = DirBuilder::new().mode(0o700).create(directory);
-                made.and_then(|()| File::open(directory))
+    /// They cannot be read.
+    pub(crate) fn open(state: Arc<State>) -> Result<(Store, SettingsPatch), Fault> {
+        let file = state.path().with_file_name(FILE);
+        if let Some(text) = state.settings()? {
+            if file.exists() {
+                let path = file.display();
+                tracing::warn!(%path, "this file is not read any more: changed settings are in the database");
             }
-            opened => opened,
+            let stored = parse(text.as_bytes()).map_err(|source| Fault::Stored {
+                path: state.path().to_owned(),
+                source,
+            })?;
+            return Ok((Store { state, old: None }, stored));
+        }
+        match read(&file) {
+            Ok(None) => Ok((Store { state, old: None }, SettingsPatch::default())),
+            Ok(Some(stored)) => {
+                let old = Some(file);
+                Ok((Store { state, old }, stored))
+            }
+            Err(source) => Err(Fault::Stored { path: file, source }),
+        }
+    }
+
+    /// Takes over the settings of an earlier version's file, once: the file is renamed.
+    ///
+    /// # Errors
+    /// They cannot be stored, and the file is as it was.
+    pub(crate) fn import(&mut self, settings: &SettingsPatch) -> Result<(), Fault> {
+        let Some(old) = self.old.take() else {
+            return Ok(());
         };
-        let opened = opened.map_err(|why| of_directory(why.into()))?;
-        let found = opened.metadata();
-        let found = found.map_err(|why| of_directory(why.into()))?;
-        if !found.is_dir() {
-            return Err(of_directory(
-                io::Error::from(io::ErrorKind::NotADirectory).into(),
-            ));
+        self.state.put_settings(&text(settings)?)?;
+        let path = old.display();
+        match self.state.rename(FILE, IMPORTED) {
+            Ok(()) => tracing::info!(%path, "changed settings are in the database now"),
+            Err(why) => tracing::warn!(%path, %why, "an imported file keeps its name"),
         }
-        if is_of_others(found.uid(), found.mode(), system::user()) {
-            let path = directory.display();
-            tracing::warn!(%path, "other users may change the state directory, and by it the server's settings");
-        }
-        match system::lock(&opened) {
-            Ok(true) => {}
-            Ok(false) => return Err(of_directory(StoreFault::Taken)),
-            Err(why) => return Err(of_directory(why.into())),
-        }
-        let path = directory.join(FILE);
-        match read(&path) {
-            Ok(stored) => {
-                let store = Store {
-                    path,
-                    directory: opened,
-                };
-                Ok((store, stored))
-            }
-            Err(fault) => Err((path, fault)),
-        }
+        Ok(())
     }
 
-    /// The file.
+    /// Where the settings are.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.old.as_deref().unwrap_or(self.state.path())
     }
 
-    /// Whether the file has these settings.
+    /// Whether these settings are stored.
     pub(crate) fn holds(&self, settings: &SettingsPatch) -> bool {
-        read(&self.path).is_ok_and(|stored| stored == *settings)
+        let stored = self.state.settings().ok().flatten();
+        let stored = stored.map(|text| parse(text.as_bytes()));
+        matches!(stored, Some(Ok(stored)) if stored == *settings)
     }
 
-    /// Replaces the settings in the file: after a crash it has the ones or the others.
+    /// Replaces the stored settings: after a crash they are the ones or the others.
     ///
     /// # Errors
-    /// The operating system refuses. If it did so at the very end, the file may have either.
+    /// They cannot be stored. If that failed at the very end, either may be.
     pub(crate) fn write(&self, settings: &SettingsPatch) -> io::Result<()> {
-        let text = json!({ "version": VERSION, "settings": settings });
-        let text = serde_json::to_string_pretty(&text)? + "\n";
-        let new = self.path.with_extension("json.new");
-        let written = write_durably(&new, text.as_bytes());
-        let renamed = written.and_then(|()| fs::rename(&new, &self.path));
-        if renamed.is_err() {
-            // It may not be there; the next one is written over it.
-            let _ = fs::remove_file(&new);
-        }
-        renamed?;
-        self.directory.sync_all()
+        Ok(self.state.put_settings(&text(settings)?)?)
     }
 }
 
-/// Whether another user than this process's, `own`, and the superuser may replace files in a directory.
-fn is_of_others(owner: u32, mode: u32, own: u32) -> bool {
-    (owner != own && owner != 0) || mode & 0o002 != 0
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What is there is of a server that was stopped, or a link or pipe of another user's: it is not opened.
-    match fs::remove_file(path) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
-    let mut options = File::options();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+fn text(settings: &SettingsPatch) -> io::Result<String> {
+    let text = json!({ "version": VERSION, "settings": settings });
+    Ok(serde_json::to_string(&text)?)
 }
 
 /// The settings of a file; none if it is not there.
-fn read(path: &Path) -> Result<SettingsPatch, StoreFault> {
+fn read(path: &Path) -> Result<Option<SettingsPatch>, StoreFault> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(SettingsPatch::default()),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(why.into()),
     };
     let mut bytes = Vec::new();
@@ -154,7 +130,7 @@ fn read(path: &Path) -> Result<SettingsPatch, StoreFault> {
     if bytes.len() as u64 > LONGEST {
         return Err(StoreFault::TooLong);
     }
-    parse(&bytes)
+    parse(&bytes).map(Some)
 }
 
 fn parse(bytes: &[u8]) -> Result<SettingsPatch, StoreFault> {
@@ -186,14 +162,18 @@ fn parse(bytes: &[u8]) -> Result<SettingsPatch, StoreFault> {
     Err(StoreFault::Fields(faults))
 }
 
+/// The file of earlier versions, and its name when it was imported.
 const FILE: &str = "settings.json";
-/// The version of the file's form.
+const IMPORTED: &str = "settings.json.imported";
+/// The version of their form.
 const VERSION: u64 = 1;
 /// In bytes: all settings with all operations blocked take a tenth of it.
 const LONGEST: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A directory of this test, which removes it in the end.
@@ -203,6 +183,10 @@ mod tests {
         fn new(name: &str) -> Directory {
             let name = format!("nfs4d-store-{name}-{}", std::process::id());
             Directory(std::env::temp_dir().join(name))
+        }
+
+        fn store(&self) -> Result<(Store, SettingsPatch), Fault> {
+            Store::open(Arc::new(State::open(&self.0)?))
         }
     }
 
@@ -222,71 +206,38 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let directory = Directory::new("again");
-        let (store, stored) = Store::open(&directory.0).unwrap();
+        let (store, stored) = directory.store().unwrap();
         assert_eq!(stored, SettingsPatch::default());
         store.write(&lease(5)).unwrap();
         store.write(&lease(6)).unwrap();
+        assert!(store.holds(&lease(6)) && !store.holds(&lease(5)));
         drop(store);
-        let (_, stored) = Store::open(&directory.0).unwrap();
+        let (_, stored) = directory.store().unwrap();
         assert_eq!(stored, lease(6));
-        let left = fs::read_dir(&directory.0).unwrap().count();
-        assert_eq!(left, 1, "no file is left over");
     }
 
     #[test]
-    fn a_directory_that_another_user_can_change_is_noticed() {
-        for (owner, mode, own, others) in [
-            (7, 0o700, 7, false),
-            (0, 0o755, 7, false),
-            (7, 0o770, 7, false),
-            (8, 0o700, 7, true),
-            (8, 0o700, 0, true),
-            (7, 0o777, 7, true),
-            (0, 0o1777, 0, true),
-        ] {
-            let mode = mode | libc::S_IFDIR;
-            assert_eq!(
-                is_of_others(owner, mode, own),
-                others,
-                "{owner} {mode:o} {own}"
-            );
-        }
-        let own = system::user();
-        let directory = Directory::new("own");
-        Store::open(&directory.0).unwrap();
-        let found = fs::metadata(&directory.0).unwrap();
-        assert!(!is_of_others(found.uid(), found.mode(), own));
-    }
-
-    #[test]
-    fn a_directory_is_of_one_server() {
-        let directory = Directory::new("one");
-        let one = Store::open(&directory.0).unwrap();
-        let (path, fault) = Store::open(&directory.0).unwrap_err();
-        assert_eq!(path, directory.0);
-        assert!(matches!(fault, StoreFault::Taken), "{fault}");
-        drop(one);
-        Store::open(&directory.0).unwrap();
-    }
-
-    #[test]
-    fn what_is_in_the_place_of_the_new_file_is_not_opened() {
-        let directory = Directory::new("link");
-        let (store, _) = Store::open(&directory.0).unwrap();
-        let elsewhere = directory.0.join("elsewhere");
-        fs::write(&elsewhere, "mine").unwrap();
-        let new = directory.0.join("settings.json.new");
-        let place = |seconds, put: &dyn Fn()| {
-            put();
-            store.write(&lease(seconds)).unwrap();
-            assert!(store.holds(&lease(seconds)));
-            assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "mine");
+    fn the_file_of_an_earlier_version_is_imported_once() {
+        let directory = Directory::new("import");
+        fs::create_dir(&directory.0).unwrap();
+        let file = directory.0.join(FILE);
+        let write = |seconds| {
+            let text = text(&lease(seconds)).unwrap();
+            fs::write(&file, text).unwrap();
         };
-        place(5, &|| std::os::unix::fs::symlink(&elsewhere, &new).unwrap());
-        place(6, &|| fs::hard_link(&elsewhere, &new).unwrap());
-        fs::create_dir(&new).unwrap();
-        store.write(&lease(7)).unwrap_err();
-        assert!(store.holds(&lease(6)));
+        write(5);
+        let (store, stored) = directory.store().unwrap();
+        assert_eq!((stored, store.path()), (lease(5), &*file));
+        drop(store);
+        // A server that does not get further has imported nothing.
+        write(6);
+        let (mut store, stored) = directory.store().unwrap();
+        store.import(&stored).unwrap();
+        assert_ne!(store.path(), file);
+        drop(store);
+        assert!(!file.exists() && directory.0.join(IMPORTED).exists());
+        write(7);
+        assert_eq!(directory.store().unwrap().1, lease(6));
     }
 
     #[test]
@@ -321,10 +272,9 @@ mod tests {
             (&long, "longer than 65536 bytes"),
         ] {
             fs::write(&path, text).unwrap();
-            let (at, fault) = Store::open(&directory.0).unwrap_err();
-            assert_eq!(at, path);
-            let told = fault.to_string();
-            assert!(told.contains(part), "{told}");
+            let told = directory.store().unwrap_err().to_string();
+            let place = path.to_str().unwrap();
+            assert!(told.starts_with(place) && told.contains(part), "{told}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is untouched");
         }
     }
