@@ -38,6 +38,8 @@ pub(crate) struct Batch {
     pub(crate) dials: Vec<DialOrder>,
     /// Replies and callbacks to be logged, while records are.
     pub(crate) traced: Vec<(ConnId, Vec<u8>)>,
+    /// Writes to stable storage are to be submitted.
+    pub(crate) stores: bool,
     /// The wakers to wake after the lock is released.
     pub(crate) wakers: Vec<Waker>,
 }
@@ -94,9 +96,7 @@ impl Batch {
     }
 
     fn take_done(&mut self) {
-        let done = self.mail.done.drain(..);
-        self.inputs
-            .extend(done.map(|(ticket, result)| Input::FsDone { ticket, result }));
+        self.mail.take_done(&mut self.inputs);
     }
 
     /// Wakes connections and logs records, as collected under the lock.

@@ -17,6 +17,7 @@ use crate::policy::DialPolicy;
 #[cfg(feature = "record")]
 use crate::recording::Recording;
 use crate::spawn::Spawn;
+use crate::stable::StableStore;
 use crate::workers::Workers;
 
 /// Makes a [`Node`]: what it exports, and every setting that differs from its default.
@@ -31,6 +32,7 @@ pub struct NodeBuilder {
     clock: Option<Arc<dyn Clock>>,
     dial_policy: Option<Arc<dyn DialPolicy>>,
     spawner: Option<Arc<dyn Spawn>>,
+    stable: Option<Arc<dyn StableStore>>,
     #[cfg(feature = "record")]
     recording: Option<Recording>,
 }
@@ -54,6 +56,9 @@ pub enum BuildError {
     /// The operating system has no randomness, or refuses a thread.
     #[error("the operating system refuses: {0}")]
     System(#[from] io::Error),
+    /// The records of clients cannot be read.
+    #[error("stable storage cannot be read: {0}")]
+    Stable(#[source] io::Error),
 }
 
 /// Why a transport's builder makes no server.
@@ -148,6 +153,13 @@ impl NodeBuilder {
         self
     }
 
+    /// Where the records of clients outlast the server, so that they can reclaim their state from the next
+    /// one; by default nowhere. The next one must have the same [`identity`](NodeBuilder::identity).
+    pub fn stable(mut self, store: impl StableStore) -> NodeBuilder {
+        self.stable = Some(Arc::new(store));
+        self
+    }
+
     /// Where everything is written that enters the engine, with what comes of it: see
     /// [`Node::recorded`].
     #[cfg(feature = "record")]
@@ -184,7 +196,7 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// An export, a setting or a limit is refused, or the operating system has no randomness or
-    /// refuses a thread.
+    /// refuses a thread, or stable storage cannot be read.
     pub fn build(self) -> Result<Node, BuildError> {
         let waits = self.waits();
         let spawner = match self.spawner {
@@ -205,6 +217,13 @@ impl NodeBuilder {
                 Identity::named(getrandom::u64().map_err(io::Error::from)?.to_string()).boot()?
             }
         };
+        let boot = match &self.stable {
+            Some(store) => {
+                let records = store.recover().map_err(BuildError::Stable)?;
+                boot.with(|boot| boot.recovered = Some(records))
+            }
+            None => boot,
+        };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limits = self.limits;
         let limits = limits.unwrap_or_else(|| Limits::for_max_io(self.config.max_io));
@@ -218,6 +237,9 @@ impl NodeBuilder {
         let node = Node::with_clock(engine, limits, clock)?;
         if let Some(policy) = self.dial_policy {
             node.set_dial_policy(policy);
+        }
+        if let Some(store) = self.stable {
+            node.set_stable_store(store);
         }
         Ok(node)
     }
@@ -270,6 +292,9 @@ macro_rules! node_settings {
             /// Where the futures of file systems are polled, such as
             /// [`Workers`](driver::Workers) for those that block.
             spawner(spawner: impl $crate::Spawn);
+            /// Where the records of clients outlast the server, so that they can reclaim their state
+            /// from the next one, which must have the same identity.
+            stable(store: impl $crate::StableStore);
             /// Records what enters the engine, and what comes of it: see
             /// [`Node::recorded`](driver::Node::recorded).
             #[cfg(feature = "record")]

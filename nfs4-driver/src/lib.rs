@@ -37,6 +37,7 @@ mod log;
 mod mailbox;
 mod mailboxes;
 mod measured;
+mod memory_store;
 mod node;
 mod output;
 mod policy;
@@ -50,6 +51,7 @@ mod slice;
 #[cfg(unix)]
 mod socket_file;
 mod spawn;
+mod stable;
 mod sync;
 pub mod task;
 mod timer;
@@ -69,6 +71,7 @@ pub use file_system::FileSystemBackend;
 pub use identity::Identity;
 pub use intake::ReadSpace;
 pub use limits::Limits;
+pub use memory_store::MemoryStore;
 pub use node::Node;
 pub use policy::{DialAny, DialNone, DialPolicy, DialRequest, SameHost};
 #[cfg(feature = "record")]
@@ -76,5 +79,6 @@ pub use recording::Recording;
 #[cfg(unix)]
 pub use socket_file::SocketFile;
 pub use spawn::{Spawn, Task};
+pub use stable::{StableCompletion, StableStore};
 pub use timer::Timer;
 pub use workers::Workers;

@@ -18,7 +18,7 @@ use nfs4_engine::proto::nfs4::SessionId;
 use nfs4_engine::proto::rpc::Fault;
 #[cfg(feature = "tracing")]
 use nfs4_engine::proto::rpc::{Mark, MessageType, peek_message_type};
-use nfs4_engine::{Admin, ConnId, DialError, Event};
+use nfs4_engine::{Action, Admin, ConnId, DialError, Event, Outbox, Reply, Segment};
 #[cfg(feature = "tracing")]
 use nfs4_engine::{RequestId, SlowCallback, SlowRequest, WaitsFor};
 
@@ -101,6 +101,27 @@ pub(crate) fn records() -> bool {
     return tracing::enabled!(tracing::Level::TRACE);
     #[cfg(not(feature = "tracing"))]
     return false;
+}
+
+/// The bytes that an action sends, and where.
+pub(crate) fn traced(outbox: &Outbox, action: &Action) -> Option<(ConnId, Vec<u8>)> {
+    match action {
+        Action::Reply(reply) => Some((reply.conn, joined(outbox, reply))),
+        Action::Callback(callback) => Some((callback.conn, outbox.call(callback).to_vec())),
+        _ => None,
+    }
+}
+
+/// The bytes of a reply in one piece.
+fn joined(outbox: &Outbox, reply: &Reply) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for segment in outbox.segments(reply) {
+        bytes.extend_from_slice(match segment {
+            Segment::Bytes(part) => part,
+            Segment::Payload(part) => part,
+        });
+    }
+    bytes
 }
 
 /// A reply or a callback that leaves, mark included.

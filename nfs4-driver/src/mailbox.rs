@@ -1,21 +1,26 @@
 //! What other threads leave for a connection.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use nfs4_engine::fs::FsResult;
 use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
-use nfs4_engine::{ConnId, Outbox, Reply};
+use nfs4_engine::stable::{StableError, StableTicket};
+use nfs4_engine::{ConnId, Input, Outbox, Reply};
 
 use crate::error::Evicted;
 use crate::output::Output;
 use crate::roster::Activity;
 use crate::sync::{Mutex, MutexGuard};
 
-/// Takes an answer of a file system for a closed connection.
+/// Takes an answer of a file system, or of stable storage, for a closed connection.
 pub(crate) trait LateAnswers: Send + Sync {
     /// Delivers it on the calling thread.
     fn answer_late(self: Arc<Self>, ticket: FsTicket, result: FsResult);
+
+    /// The same for the end of a write to stable storage, also for one that no connection waits for.
+    fn stored_late(self: Arc<Self>, ticket: StableTicket, result: Result<(), StableError>);
 }
 
 /// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
@@ -48,6 +53,8 @@ pub(crate) struct Mail {
     /// Number of callbacks in the output.
     pub(crate) called: u32,
     pub(crate) done: Vec<(FsTicket, FsResult)>,
+    /// Writes to stable storage that have ended.
+    pub(crate) stored: Vec<(StableTicket, Result<(), StableError>)>,
     /// The engine asks to close the connection after the output.
     pub(crate) close: bool,
     /// Why the connection is to be closed at once.
@@ -62,9 +69,18 @@ impl Mail {
             && self.answered == 0
             && self.called == 0
             && self.done.is_empty()
+            && self.stored.is_empty()
             && !self.close
             && self.evicted.is_none()
             && !self.known
+    }
+
+    /// Moves what has ended to the inputs of the engine.
+    pub(crate) fn take_done(&mut self, inputs: &mut VecDeque<Input>) {
+        let done = self.done.drain(..);
+        inputs.extend(done.map(|(ticket, result)| Input::FsDone { ticket, result }));
+        let stored = self.stored.drain(..);
+        inputs.extend(stored.map(|(ticket, result)| Input::StableDone { ticket, result }));
     }
 
     /// Moves the contents of `other` behind what is here.
@@ -73,6 +89,7 @@ impl Mail {
         self.answered += std::mem::take(&mut other.answered);
         self.called += std::mem::take(&mut other.called);
         self.done.append(&mut other.done);
+        self.stored.append(&mut other.stored);
         self.close |= std::mem::take(&mut other.close);
         self.evicted = self.evicted.or(other.evicted.take());
         self.known |= std::mem::take(&mut other.known);
@@ -161,12 +178,31 @@ impl Mailbox {
         self.lock().activity
     }
 
-    /// Accepts no further mail; returns the answers that were not handled.
-    pub(crate) fn close(&self) -> Vec<(FsTicket, FsResult)> {
+    /// Accepts no further mail; returns what was not handled.
+    pub(crate) fn close(&self) -> Mail {
         let mut inner = self.lock();
         inner.closed = true;
         inner.waker = None;
-        std::mem::take(&mut inner.mail).done
+        std::mem::take(&mut inner.mail)
+    }
+
+    /// A write to stable storage has ended that a request of this connection asked for. If the connection is
+    /// closed, the calling thread delivers that.
+    pub(crate) fn stored(&self, ticket: StableTicket, result: Result<(), StableError>) {
+        let mut inner = self.lock();
+        if !inner.closed {
+            inner.mail.stored.push((ticket, result));
+            let waker = inner.waker.take();
+            drop(inner);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            return;
+        }
+        drop(inner);
+        if let Some(node) = self.node.upgrade() {
+            node.stored_late(ticket, result);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -22,6 +22,7 @@ use crate::policy::DialPolicy;
 use crate::recording::Recording;
 use crate::roster::Initiator;
 use crate::shared::Shared;
+use crate::stable::StableStore;
 use crate::sync::Ordering;
 use crate::timer::Timer;
 
@@ -342,6 +343,13 @@ impl Node {
     /// [`SameHost`](crate::SameHost).
     pub fn set_dial_policy(&self, policy: Arc<dyn DialPolicy>) {
         self.shared.dials.set_policy(policy);
+    }
+
+    /// Sets where the records of clients are stored from now on. It belongs to an engine that was started with
+    /// the records in it, [`Boot::recovered`](nfs4_engine::Boot::recovered), and is set before the first
+    /// connection; [`NodeBuilder::stable`](crate::NodeBuilder::stable) does both.
+    pub fn set_stable_store(&self, store: Arc<dyn StableStore>) {
+        self.shared.stores.set(store);
     }
 
     /// What `read` returns of the engine, under its lock.

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use nfs4_engine::fs::FsResult;
-use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
+use nfs4_engine::fs::driver::CompletionSink;
 use nfs4_engine::metrics::CompoundBuckets;
-use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox, Reply, Segment};
+use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox};
 
 use crate::batch::{Batch, DialOrder, Work};
 use crate::budget::Budget;
@@ -15,14 +14,16 @@ use crate::dial::Dials;
 use crate::error::{AdminError, EngineDead, Evicted, Refused};
 use crate::events::EventLog;
 use crate::fair_lock::{FairGuard, FairLock};
+use crate::late::Orphans;
 use crate::limits::Limits;
 use crate::log;
-use crate::mailbox::{LateAnswers, Mailbox};
+use crate::mailbox::Mailbox;
 use crate::mailboxes::Mailboxes;
 use crate::pool::BufferPool;
 #[cfg(feature = "record")]
 use crate::recording::{Recorded, Recording};
 use crate::roster::{Initiator, Origin, Roster};
+use crate::stable::{Asker, StableCompletion, Stores};
 use crate::sync::{AtomicU64, Ordering};
 use crate::timer_wakers::Timers;
 
@@ -38,6 +39,9 @@ pub(crate) struct Shared {
     pub(crate) dials: Dials,
     pub(crate) events: Arc<EventLog>,
     self_sink: Arc<dyn CompletionSink>,
+    pub(crate) stores: Stores,
+    /// Who asks for writes that no connection waits for.
+    this: Weak<Shared>,
     /// After the lock, so that it is dropped last: it waits until all is written.
     #[cfg(feature = "record")]
     recording: Option<Recording>,
@@ -93,7 +97,9 @@ impl Shared {
             events,
             limits,
             timers,
-            self_sink: Arc::new(Orphans { node: this.clone() }),
+            self_sink: Arc::new(Orphans(this.clone())),
+            stores: Stores::default(),
+            this: this.clone(),
             #[cfg(feature = "record")]
             recording,
         })
@@ -212,10 +218,10 @@ impl Shared {
         }
     }
 
-    /// Delivers the answer of a file system for a connection that is gone.
-    pub(crate) fn deliver(&self, ticket: FsTicket, result: FsResult) {
+    /// Delivers an answer of a file system or of stable storage that no connection takes.
+    pub(crate) fn deliver(&self, answer: Input) {
         let mut batch = Batch::default();
-        batch.inputs.push_back(Input::FsDone { ticket, result });
+        batch.inputs.push_back(answer);
         // A dead engine needs no answer.
         let _ = self
             .exchange(&mut batch, None)
@@ -224,11 +230,7 @@ impl Shared {
 
     /// Removes a connection, whose unhandled answers are in `batch`.
     pub(crate) fn close(&self, mailbox: &Mailbox, batch: &mut Batch) {
-        let done = mailbox.close();
-        batch.inputs.extend(
-            done.into_iter()
-                .map(|(ticket, result)| Input::FsDone { ticket, result }),
-        );
+        mailbox.close().take_done(&mut batch.inputs);
         batch
             .inputs
             .push_back(Input::ConnClosed { conn: mailbox.id });
@@ -274,7 +276,7 @@ impl Shared {
     /// Moves every action to its connection or queue before it releases the lock, and wakes their
     /// owners afterwards.
     fn settle(&self, mut locked: FairGuard<'_, Locked>, batch: &mut Batch, own: Option<&Mailbox>) {
-        locked.route(batch, own.map(|own| own.id));
+        locked.route(batch, own.map(|own| own.id), self);
         #[cfg(feature = "record")]
         locked.recorded.take_if(|recorded| !recorded.hand_over());
         let next = locked.next_timeout();
@@ -288,6 +290,9 @@ impl Shared {
         }
         batch.after_lock();
         self.dials.take_in(batch, &*self.clock);
+        if std::mem::take(&mut batch.stores) {
+            self.stores.submit();
+        }
     }
 
     pub(crate) fn lock(&self) -> Result<FairGuard<'_, Locked>, EngineDead> {
@@ -377,10 +382,10 @@ impl Locked {
         true
     }
 
-    fn route(&mut self, batch: &mut Batch, own: Option<ConnId>) {
+    fn route(&mut self, batch: &mut Batch, own: Option<ConnId>, node: &Shared) {
         while let Some(action) = self.outbox.pop() {
             if log::records() {
-                batch.traced.extend(traced(&self.outbox, &action));
+                batch.traced.extend(log::traced(&self.outbox, &action));
             }
             match action {
                 Action::Reply(reply) if Some(reply.conn) == own => {
@@ -431,6 +436,15 @@ impl Locked {
                 Action::Release { backend, fh } => {
                     batch.work.push_back(Work::Release { backend, fh });
                 }
+                Action::Stable { ticket, write } => {
+                    let connection = own.and_then(|own| self.mailboxes.get(own));
+                    let asker = match connection {
+                        Some(mailbox) => Asker::Connection(Arc::clone(mailbox)),
+                        None => Asker::Node(node.this.clone()),
+                    };
+                    node.stores.put(write, StableCompletion::new(ticket, asker));
+                    batch.stores = true;
+                }
                 Action::Event(event) => {
                     if let Event::Bound { conn, .. } | Event::Unbound { conn, .. } = event {
                         self.roster.set_bound(conn, self.engine.is_bound(conn));
@@ -464,38 +478,4 @@ pub(crate) enum Due {
     Now,
     In(Duration),
     Never,
-}
-
-/// Takes the answers to requests that no connection of this node submitted.
-struct Orphans {
-    node: Weak<Shared>,
-}
-
-impl CompletionSink for Orphans {
-    fn complete(&self, ticket: FsTicket, result: FsResult) {
-        if let Some(node) = self.node.upgrade() {
-            node.answer_late(ticket, result);
-        }
-    }
-}
-
-/// The bytes that an action sends, and where.
-fn traced(outbox: &Outbox, action: &Action) -> Option<(ConnId, Vec<u8>)> {
-    match action {
-        Action::Reply(reply) => Some((reply.conn, joined(outbox, reply))),
-        Action::Callback(callback) => Some((callback.conn, outbox.call(callback).to_vec())),
-        _ => None,
-    }
-}
-
-/// The bytes of a reply in one piece.
-fn joined(outbox: &Outbox, reply: &Reply) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for segment in outbox.segments(reply) {
-        bytes.extend_from_slice(match segment {
-            Segment::Bytes(part) => part,
-            Segment::Payload(part) => part,
-        });
-    }
-    bytes
 }
