@@ -93,6 +93,18 @@ pub enum Fault {
     Io(#[from] io::Error),
 }
 
+impl Fault {
+    /// The exit code of the process that ends with it. What another start cannot mend has its own, so that a
+    /// service manager does not try again.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Fault::State(failed) if failed.source.stays() => STATE,
+            Fault::Stored { .. } => STATE,
+            _ => FAILURE,
+        }
+    }
+}
+
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AddrInUse => {
@@ -114,6 +126,10 @@ fn file_advice(source: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+const FAILURE: u8 = 1;
+/// The state directory is broken, incomplete, or a later version's.
+const STATE: u8 = 3;
 
 #[cfg(test)]
 mod tests {

@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
     log.flush();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(fault) => ExitCode::from(fault.exit_code()),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::protocol::Protocol;
 use crate::reload::Hangups;
 use crate::service::Service;
 use crate::signals::Signals;
-use crate::stable::State;
+use crate::stable::{Records, State};
 use crate::{banner, descriptors, memory, reload, started, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
@@ -134,6 +134,9 @@ async fn serve_in(
     let descriptors = process.as_ref().and_then(|process| process.descriptors);
     let limits = limits(settings, descriptors);
     let node = node(settings, engine, limits, clock)?;
+    if let Some(state) = state {
+        node.set_stable_store(Arc::new(Records::of(state)?));
+    }
     let recorded = settings.record.clone().map(|path| (path, node.clone()));
     if process.is_some() {
         memory::keep_trim(node.clone())?;

@@ -45,6 +45,16 @@ pub struct Failed {
 }
 
 impl StateFault {
+    /// Whether it is the same at another start.
+    pub(crate) fn stays(&self) -> bool {
+        match self {
+            StateFault::Missing | StateFault::Broken(_) | StateFault::Newer(_) => true,
+            StateFault::Io(_) | StateFault::Taken | StateFault::Lost | StateFault::Numbers(_) => {
+                false
+            }
+        }
+    }
+
     /// What the administrator can do about it, as the rest of a message.
     fn advice(&self) -> &'static str {
         match self {

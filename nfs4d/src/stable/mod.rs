@@ -1,29 +1,36 @@
-//! What outlasts the server: its identity, its settings, its exports, in a database in the state directory.
+//! What outlasts the server: its identity, its clients, its settings, its exports, in a database in the state
+//! directory.
 
 mod backend;
 mod database;
 mod directory;
 mod fault;
+mod records;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nfs4_driver::Identity;
 use nfs4_engine::Boot;
+use nfs4_engine::stable::{ClientRecord, StableWrite};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 
 use self::database::{Database, NUMBERS};
 pub use self::fault::{Failed, StateFault};
+pub(crate) use self::records::Records;
 
 /// The state of one server, which no other process uses while this exists.
 #[derive(Debug)]
 pub struct State {
     database: Database,
     secret: [u8; 16],
+    /// The epoch of this start; 0 before [`State::boot`].
+    epoch: AtomicU64,
 }
 
 impl State {
@@ -44,7 +51,11 @@ impl State {
         let database = database.map_err(|(path, source)| Failed { path, source })?;
         let secret = database.read(|transaction| found(transaction, SECRET));
         match secret.and_then(|secret| sixteen(secret.as_deref())) {
-            Ok(secret) => Ok(State { database, secret }),
+            Ok(secret) => Ok(State {
+                database,
+                secret,
+                epoch: AtomicU64::new(0),
+            }),
             Err(source) => {
                 let path = database.path().to_owned();
                 Err(Failed { path, source })
@@ -54,7 +65,7 @@ impl State {
 
     /// A start of this server now, which is recorded before it returns. The epoch only grows, also when
     /// the clock is set back; the server's name is that of its first start, which is that of the machine
-    /// and of `listen`.
+    /// and of `listen`. It has the records of the clients that may reclaim state.
     ///
     /// # Errors
     /// It cannot be recorded, or the system has no randomness.
@@ -89,6 +100,8 @@ impl State {
             let seconds = (last - clock) / PER_SECOND;
             tracing::warn!(seconds, "the clock is behind the last start of this server");
         }
+        self.epoch.store(epoch, Ordering::Relaxed);
+        let records = self.records()?;
         let marked = self.database.mark(&String::from_utf8_lossy(&name));
         marked.map_err(|why| self.told(why.into()))?;
         let id = epoch as u32;
@@ -101,6 +114,7 @@ impl State {
             boot.write_verifier[4] >>= 1;
             boot.server_major.clone_from(&name);
             boot.server_scope = name;
+            boot.recovered = Some(records);
         }))
     }
 
@@ -108,6 +122,54 @@ impl State {
     /// sign filehandles.
     pub fn secret(&self) -> [u8; 16] {
         self.secret
+    }
+
+    /// All records of clients.
+    fn records(&self) -> Result<Vec<ClientRecord>, Failed> {
+        let all = self.database.read(|transaction| {
+            let table = match transaction.open_table(CLIENTS) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(Ok(Vec::new())),
+                Err(other) => return Err(other.into()),
+            };
+            let mut all = Vec::new();
+            for row in table.iter()? {
+                let (_, record) = row?;
+                match ClientRecord::from_bytes(record.value().1) {
+                    Ok(record) => all.push(record),
+                    Err(damage) => return Ok(Err(StateFault::Broken(damage.to_string()))),
+                }
+            }
+            Ok(Ok(all))
+        });
+        all.and_then(|all| all).map_err(|source| self.told(source))
+    }
+
+    /// Carries out writes in their order, all or none of them; they are durable on return.
+    fn apply(&self, writes: &[StableWrite]) -> Result<(), Failed> {
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        let applied = self.database.write(|transaction| {
+            let mut clients = transaction.open_table(CLIENTS)?;
+            for write in writes {
+                match write {
+                    StableWrite::Client(record) => {
+                        let (key, record) = (record.key.to_bytes(), record.to_bytes());
+                        clients.insert(&key[..], (epoch, &record[..]))?;
+                    }
+                    StableWrite::Forget { key } => {
+                        clients.remove(&key.to_bytes()[..])?;
+                    }
+                    StableWrite::GraceOver => clients.retain(|_, (of, _)| of >= epoch)?,
+                    // Of a later engine than this was compiled with.
+                    other => {
+                        let unknown = format!("no such write: {other:?}");
+                        return Err(redb::Error::Corrupted(unknown));
+                    }
+                }
+            }
+            Ok(())
+        });
+        applied.map_err(|source| self.told(source))
     }
 
     /// The number of an export that is known by `key`, such as its path: the same at every start, and of
@@ -265,6 +327,8 @@ fn random() -> io::Result<[u8; 16]> {
 const BYTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("bytes");
 /// Texts that are one each.
 const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
+/// The records of clients by their keys, each with the epoch of the start that has written it.
+const CLIENTS: TableDefinition<'_, &[u8], (u64, &[u8])> = TableDefinition::new("clients");
 const EXPORT_NUMBERS: TableDefinition<'_, &str, u16> = TableDefinition::new("export numbers");
 const EXPORTS: TableDefinition<'_, &str, &str> = TableDefinition::new("exports");
 

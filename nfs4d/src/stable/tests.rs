@@ -1,6 +1,10 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nfs4_engine::fs::Flavor;
+use nfs4_engine::stable::RecordKey;
 
 use super::*;
 
@@ -272,4 +276,87 @@ fn after_an_error_the_database_goes_on_with_what_was_committed() {
     assert_eq!(state.exports().unwrap().len(), 1);
     state.put_export("/c", "3").unwrap();
     assert_eq!(state.exports().unwrap().len(), 2);
+}
+
+fn record(name: &str, lease: u64) -> ClientRecord {
+    let key = RecordKey::new(false, name.as_bytes().to_vec(), Flavor::Sys, 0);
+    ClientRecord::new(key, [7; 8], Duration::from_secs(lease))
+}
+
+#[test]
+fn records_of_a_former_start_stay_until_the_grace_period_is_over() {
+    let directory = Directory::new("records");
+    let listen = address("127.0.0.1:2049");
+    let recovered = |state: &State| {
+        let boot = state.boot(listen).unwrap();
+        let mut records = boot.recovered.expect("there is stable storage");
+        records.sort_by(|a, b| a.key.owner.cmp(&b.key.owner));
+        records
+    };
+    let state = directory.open();
+    assert_eq!(recovered(&state), []);
+    let all = ["a", "b", "c"].map(|name| record(name, 90));
+    let mut writes: Vec<_> = all.iter().cloned().map(StableWrite::Client).collect();
+    writes.push(StableWrite::Client(record("d", 90)));
+    writes.push(StableWrite::Forget {
+        key: record("d", 90).key,
+    });
+    state.apply(&writes).unwrap();
+    // A clock that is set back makes no record one of this start.
+    drop(state);
+    let state = directory.open();
+    assert_eq!(recovered(&state), all);
+    let again = record("b", 60);
+    state.apply(&[StableWrite::Client(again.clone())]).unwrap();
+    drop(state);
+    // A second crash, within the grace period of the second start.
+    let state = directory.open();
+    let [a, _, c] = all;
+    assert_eq!(recovered(&state), [a, again, c]);
+    let again = record("c", 60);
+    let writes = [
+        StableWrite::Client(again.clone()),
+        StableWrite::GraceOver,
+        StableWrite::Client(record("e", 60)),
+    ];
+    state.apply(&writes).unwrap();
+    drop(state);
+    assert_eq!(recovered(&directory.open()), [again, record("e", 60)]);
+}
+
+#[test]
+fn a_record_of_a_later_version_ends_the_start() {
+    let directory = Directory::new("record");
+    let state = directory.open();
+    let put = state.database.write(|transaction| {
+        let mut clients = transaction.open_table(CLIENTS)?;
+        clients.insert(&b"key"[..], (1, &b"what is this"[..]))?;
+        Ok(())
+    });
+    put.unwrap();
+    let refused = state.boot(address("127.0.0.1:2049")).unwrap_err();
+    assert!(refused.to_string().contains("later version"), "{refused}");
+}
+
+/// Prints what `NFS4D_RECORDS` records cost, some at once; a few without it.
+#[test]
+fn records_that_come_at_once_share_a_transaction() {
+    let number = std::env::var("NFS4D_RECORDS").ok();
+    let number = number.and_then(|number| number.parse().ok()).unwrap_or(64);
+    let directory = Directory::new("rate");
+    let state = directory.open();
+    state.boot(address("127.0.0.1:2049")).unwrap();
+    for at_once in [1, 16, 256, 4_096] {
+        let writes = |from: usize| {
+            let names = (from..number.min(from + at_once)).map(|n| format!("client {n:040}"));
+            names.map(|name| StableWrite::Client(record(&name, 90)))
+        };
+        let start = Instant::now();
+        for from in (0..number).step_by(at_once) {
+            state.apply(&writes(from).collect::<Vec<_>>()).unwrap();
+        }
+        let rate = number as f64 / start.elapsed().as_secs_f64();
+        println!("{at_once} at once: {rate:.0} records a second");
+    }
+    assert_eq!(state.records().unwrap().len(), number);
 }
