@@ -363,6 +363,17 @@ impl DirWriter {
         !self.refused && self.w.len() == HEAD
     }
 
+    /// Whether the directory ends behind the last entry.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end && !self.is_closed() || self.is_empty()
+    }
+
+    /// The cookie of the last entry.
+    #[cfg(all(feature = "__test", feature = "record"))]
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Returns the READDIR4resok.
     ///
     /// # Errors
@@ -375,7 +386,7 @@ impl DirWriter {
         if self.refused && self.w.len() == HEAD {
             return Err(Status::TOOSMALL);
         }
-        let ends = self.end && !self.is_closed() || self.is_empty();
+        let ends = self.has_ended();
         self.w.bool(false);
         self.w.bool(ends);
         Ok(self.w.into_vec())

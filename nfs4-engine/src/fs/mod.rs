@@ -23,6 +23,8 @@ mod fault;
 mod filesystem;
 mod handle;
 mod payload;
+#[cfg(all(feature = "__test", feature = "record"))]
+pub mod probe;
 mod protection;
 mod request;
 mod ticket;
