@@ -13,6 +13,10 @@
 #![deny(unsafe_code)]
 
 mod buffers;
+#[cfg(any(test, feature = "conformance"))]
+#[cfg_attr(test, macro_use)]
+#[expect(clippy::unwrap_used, reason = "a case that cannot go on ends")]
+pub mod conformance;
 #[cfg(all(feature = "local", target_os = "linux"))]
 mod local;
 mod mem;

@@ -1,5 +1,6 @@
 //! Requests as a server makes them, and checks of the file system after them.
 
+mod conformance;
 mod content;
 mod lent;
 mod listing;
