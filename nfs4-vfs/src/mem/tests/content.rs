@@ -144,136 +144,32 @@ fn holes_are_zero_and_take_no_space() {
 }
 
 #[test]
-fn a_truncated_file_grows_again_with_zeros() {
+fn what_is_cut_off_takes_no_space() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
     user.write(file, 0, &pattern(CHUNK + 5000, 9)).unwrap();
-    for cut in [CHUNK + 4999, CHUNK + 1, CHUNK, CHUNK - 1, 513, 512, 1] {
+    for (cut, used) in [
+        (CHUNK + 1, CHUNK + 512),
+        (CHUNK, CHUNK),
+        (513, 1024),
+        (1, 512),
+    ] {
         user.truncate(file, cut as u64).unwrap();
         user.truncate(file, 2 * CHUNK as u64).unwrap();
-        let data = user.read(file);
-        assert_eq!(data[..cut], pattern(CHUNK + 5000, 9)[..cut]);
-        assert!(data[cut..].iter().all(|byte| *byte == 0), "after {cut}");
+        assert_eq!(user.attrs(file).unwrap().space_used, used as u64, "{cut}");
     }
-    assert_eq!(user.attrs(file).unwrap().space_used, 512);
 }
 
 #[test]
-fn a_read_reports_the_end_of_the_file() {
+fn a_read_is_noted_after_a_change_and_once_a_day() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();
-    assert_eq!(user.read_part(file, 0, 10).unwrap(), (Bytes::new(), true));
-    user.write(file, 0, b"hello").unwrap();
-    assert_eq!(user.read_part(file, 0, 4).unwrap(), (bytes("hell"), false));
-    assert_eq!(user.read_part(file, 0, 5).unwrap(), (bytes("hello"), true));
-    assert_eq!(user.read_part(file, 3, 50).unwrap(), (bytes("lo"), true));
-    assert_eq!(user.read_part(file, 9, 50).unwrap(), (Bytes::new(), true));
-    assert_eq!(
-        user.read_part(file, u64::MAX, u32::MAX).unwrap(),
-        (Bytes::new(), true)
-    );
-    assert_eq!(user.read_part(file, 2, 0).unwrap(), (Bytes::new(), false));
-}
-
-#[test]
-fn a_file_has_a_maximum_length() {
-    let user = root();
-    let file = user.touch(user.top(), "f").unwrap();
-    let max = user.fs.capabilities().max_file_size;
-    assert_eq!(user.write(file, u64::MAX, b"xy"), Err(FsError::TooLarge));
-    assert_eq!(user.write(file, max - 1, b"xy"), Err(FsError::TooLarge));
-    assert_eq!(user.truncate(file, max + 1).err(), Some(FsError::TooLarge));
-    user.write(file, max - 2, b"xy").unwrap();
-    assert_eq!(user.attrs(file).unwrap().size, max);
-    assert_eq!(
-        user.read_part(file, max - 3, 100).unwrap(),
-        (bytes("\0xy"), true)
-    );
-}
-
-#[test]
-fn only_files_have_bytes() {
-    let user = root();
-    let top = user.top();
-    let link = user
-        .make(top, "l", NewNode::Symlink(bytes("target")))
-        .unwrap();
-    let fifo = user.make(top, "p", NewNode::Fifo).unwrap();
-    for (fh, error) in [
-        (top, FsError::IsDirectory),
-        (link, FsError::IsSymlink),
-        (fifo, FsError::WrongType),
-    ] {
-        assert_eq!(user.read_part(fh, 0, 1).err(), Some(error));
-        assert_eq!(user.write(fh, 0, b"x").err(), Some(error));
-        assert_eq!(
-            user.ask(FsOp::Commit {
-                fh,
-                offset: 0,
-                count: 0
-            })
-            .err(),
-            Some(error)
-        );
-    }
-    assert_eq!(user.truncate(top, 0).err(), Some(FsError::IsDirectory));
-    assert_eq!(user.truncate(link, 0).err(), Some(FsError::Invalid));
-    assert!(matches!(
-        user.ask(FsOp::ReadLink { fh: link }),
-        Ok(FsReply::Link(target)) if target == "target"
-    ));
-    assert_eq!(
-        user.ask(FsOp::ReadLink { fh: top }).err(),
-        Some(FsError::WrongType)
-    );
-}
-
-#[test]
-fn each_operation_updates_times_and_the_change_attribute() {
-    let user = root();
-    let file = user.touch(user.top(), "f").unwrap();
-    let made = user.attrs(file).unwrap();
-    assert_eq!(
-        (made.created, made.modified, made.accessed),
-        (at(1000).wall, at(1000).wall, at(1000).wall)
-    );
     user.at(1010).write(file, 0, b"x").unwrap();
-    let written = user.attrs(file).unwrap();
-    assert_eq!(
-        (written.modified, written.changed),
-        (at(1010).wall, at(1010).wall)
-    );
-    assert!(written.change > made.change);
-    user.at(1020).read(file);
-    let read = user.attrs(file).unwrap();
-    assert_eq!(
-        (read.accessed, read.change),
-        (at(1020).wall, written.change)
-    );
-    user.at(1030).read(file);
-    assert_eq!(
-        user.attrs(file).unwrap().accessed,
-        at(1020).wall,
-        "it says nothing new"
-    );
-    user.at(100_000).read(file);
-    assert_eq!(
-        user.attrs(file).unwrap().accessed,
-        at(100_000).wall,
-        "once a day"
-    );
-    user.at(100_010).chmod(file, 0o600).unwrap();
-    let changed = user.attrs(file).unwrap();
-    assert_eq!(
-        (changed.changed, changed.modified),
-        (at(100_010).wall, at(1010).wall)
-    );
-    assert!(changed.change > read.change);
-    assert_eq!(
-        user.set(file, SetAttrs::default()).unwrap().change,
-        changed.change
-    );
-    // Nothing written is no change.
-    user.write(file, 5, b"").unwrap();
-    assert_eq!(user.attrs(file).unwrap(), changed);
+    let accessed = |seconds| {
+        user.at(seconds).read(file);
+        user.attrs(file).unwrap().accessed
+    };
+    assert_eq!(accessed(1020), at(1020).wall);
+    assert_eq!(accessed(1030), at(1020).wall, "it says nothing new");
+    assert_eq!(accessed(100_000), at(100_000).wall, "once a day");
 }

@@ -2,11 +2,8 @@
 
 mod conformance;
 mod content;
-mod lent;
 mod listing;
-mod model;
 mod names;
-mod permission;
 mod space;
 mod stress;
 
@@ -104,10 +101,6 @@ impl User {
             FsReply::Attrs { attrs, stat: None } => Ok(attrs),
             other => panic!("{other:?}"),
         }
-    }
-
-    fn chmod(&self, fh: FsHandle, mode: u32) -> Result<Attrs, FsError> {
-        self.set(fh, SetAttrs::default().with(|set| set.mode = Some(mode)))
     }
 
     fn truncate(&self, fh: FsHandle, size: u64) -> Result<Attrs, FsError> {

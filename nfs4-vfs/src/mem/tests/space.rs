@@ -19,30 +19,6 @@ fn written_bytes_take_free_space_until_they_are_removed() {
 }
 
 #[test]
-fn an_open_file_keeps_its_space_until_the_last_release() {
-    let user = root();
-    let before = user.used();
-    let how = Creation::Unchecked(SetAttrs::default());
-    let opened = user.open_name(user.top(), "f", how).unwrap();
-    assert_eq!(user.open_name(user.top(), "f", how).unwrap().fh, opened.fh);
-    user.remove(user.top(), "f").unwrap();
-    user.write(opened.fh, 0, &[7; 100_000]).unwrap();
-    assert_eq!(user.attrs(opened.fh).unwrap().links, 0);
-    user.open(Target::Handle(opened.fh), (true, true), Creation::No)
-        .unwrap();
-    assert_eq!(
-        user.link(opened.fh, user.top(), "g"),
-        Err(FsError::NotFound)
-    );
-    user.fs.release(opened.fh);
-    user.fs.release(opened.fh);
-    assert_eq!(user.read(opened.fh), [7; 100_000][..]);
-    user.fs.release(opened.fh);
-    assert_eq!(user.attrs(opened.fh), Err(FsError::Stale));
-    assert_eq!(user.used(), before);
-}
-
-#[test]
 fn an_open_of_a_file_that_was_just_removed_is_stale() {
     let user = root();
     let file = user.touch(user.top(), "f").unwrap();

@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -26,7 +24,7 @@ fn until(span: Duration) -> impl Fn() -> bool {
 }
 
 #[test]
-fn concurrent_changes_leave_a_tree_consistent() {
+fn concurrent_changes_of_a_full_file_system_leave_a_tree_consistent() {
     let user = with_capacity(8 * MIB);
     let before = user.used();
     let going = until(Duration::from_millis(1000));
@@ -159,83 +157,4 @@ fn a_reader_sees_a_file_before_or_after_its_truncation() {
             assert!(data.iter().all(|byte| *byte == 1), "{} bytes", data.len());
         }
     });
-}
-
-#[test]
-fn removals_and_renames_along_one_path_do_not_deadlock() {
-    let user = root();
-    let top = user.top();
-    // Lower directories have lower numbers, so that the order of numbers is the wrong locking order.
-    let (low, middle, high) = (
-        user.mkdir(top, "l").unwrap(),
-        user.mkdir(top, "m").unwrap(),
-        user.mkdir(top, "h").unwrap(),
-    );
-    user.rename((top, "m"), (high, "m")).unwrap();
-    user.rename((top, "l"), (middle, "l")).unwrap();
-    user.touch(low, "f").unwrap();
-    user.mkdir(low, "d").unwrap();
-    let going = until(Duration::from_millis(200));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while going() {
-                assert_eq!(user.remove(high, "m"), Err(FsError::NotEmpty));
-                assert_eq!(user.remove(middle, "l"), Err(FsError::NotEmpty));
-            }
-        });
-        scope.spawn(|| {
-            while going() {
-                for (from, to) in [(low, middle), (middle, high), (high, low)] {
-                    user.rename((from, "f"), (to, "f")).unwrap();
-                }
-            }
-        });
-        while going() {
-            let onto_its_ancestor = user.rename((low, "d"), (high, "m"));
-            assert_eq!(onto_its_ancestor.err(), Some(FsError::Exists));
-        }
-    });
-    check_invariants(&user.fs);
-}
-
-#[test]
-fn an_open_file_stays_when_its_last_name_is_removed() {
-    let user = root();
-    let top = user.top();
-    let before = user.used();
-    let going = until(Duration::from_millis(300));
-    let barrier = Barrier::new(2);
-    let (sender, receiver) = mpsc::channel::<FsHandle>();
-    let lost = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // No assertion here: the other thread would wait forever.
-            for file in receiver {
-                barrier.wait();
-                let opened = user.open(Target::Handle(file), (true, true), Creation::No);
-                let linked = user.link(file, top, "g").is_ok();
-                if opened.is_ok() {
-                    lost.fetch_add(u32::from(user.write(file, 0, b"x").is_err()), Relaxed);
-                    user.fs.release(file);
-                }
-                let gone = user.lookup(top, "g").is_err() || user.attrs(file).is_err();
-                lost.fetch_add(u32::from(linked && gone), Relaxed);
-                barrier.wait();
-            }
-        });
-        while going() {
-            let file = user.touch(top, "f").unwrap();
-            sender.send(file).unwrap();
-            barrier.wait();
-            let removed = user.remove(top, "f");
-            barrier.wait();
-            removed.unwrap();
-            let _ = user.remove(top, "g");
-            assert_eq!(user.attrs(file), Err(FsError::Stale));
-        }
-        drop(sender);
-    });
-    assert_eq!(lost.into_inner(), 0);
-    check_invariants(&user.fs);
-    assert_eq!(user.used(), before);
 }
