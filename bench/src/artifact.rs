@@ -26,7 +26,7 @@ pub(crate) fn programs(options: &Compare, subjects: &[Subject]) -> Programs {
     let not_wanted = || Err(Fault::new("it is not asked for"));
     let nfs4d = match &options.nfs4d {
         Some(program) => Ok(program.clone()),
-        None if wanted(Subject::Nfs4dTokio) || wanted(Subject::Nfs4dThreads) => {
+        None if subjects.iter().any(|subject| subject.is_nfs4d()) => {
             let manifest = repository().join("Cargo.toml");
             build(manifest, &["-p", "nfs4d", "--bin", "nfs4d"])
         }
@@ -46,7 +46,7 @@ pub(crate) fn programs(options: &Compare, subjects: &[Subject]) -> Programs {
         nfs4d,
         ganesha: find("ganesha.nfsd"),
         embednfs,
-        tmpfs: options.tmpfs.clone(),
+        files: options.files.clone(),
     }
 }
 

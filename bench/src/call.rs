@@ -7,7 +7,7 @@ use nfs4_proto::rpc::{Mark, write_mark};
 
 use crate::channel::compound;
 use crate::outbox::Outbox;
-use crate::workload::Size;
+use crate::workload::Echo;
 
 /// A record with its mark, in which only the XID and the sequence number change.
 #[derive(Clone, Debug)]
@@ -51,12 +51,17 @@ impl Call {
         }
     }
 
-    /// A call to the echo server: an XID, the length of the reply, and filling.
-    pub(crate) fn echo(size: Size, filling: &Arc<[u8]>) -> Call {
+    /// A call to the echo server or to the plain one: an XID, the length of the reply, what the plain one
+    /// does, the offset at which it does that, and filling.
+    pub(crate) fn echo(echo: Echo, offset: usize, filling: &Arc<[u8]>) -> Call {
+        let Echo { size, task } = echo;
         let call = size.call.max(ECHO_HEAD);
         let mut head = write_mark(call).to_vec();
         head.extend([0; 4]);
-        head.extend((size.reply as u32).to_be_bytes());
+        let (number, count) = task.encode();
+        for word in [size.reply, number, count, offset] {
+            head.extend((word as u32).to_be_bytes());
+        }
         let rest = call - ECHO_HEAD;
         let mut echo = Call::bare(head);
         if rest >= BULK {
@@ -90,8 +95,8 @@ impl Call {
 
 /// Bytes from which on data is not copied.
 pub(crate) const BULK: usize = 32 << 10;
-/// Bytes of XID and length in a record of the echo server's.
-pub(crate) const ECHO_HEAD: usize = 8;
+/// Bytes of an echo server's record before its filling.
+pub(crate) const ECHO_HEAD: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +106,7 @@ mod tests {
     use nfs4_proto::nfs4::{SessionId, StableHow, Stateid};
 
     use super::*;
+    use crate::workload::{Size, Task};
 
     fn sequence(sequenceid: u32) -> args::Sequence {
         args::Sequence {
@@ -144,12 +150,14 @@ mod tests {
     #[test]
     fn an_echo_is_as_long_as_what_it_stands_for() {
         let filling: Arc<[u8]> = vec![0; 2 << 20].into();
-        for call in [8, 136, BULK, 1 << 20] {
+        for call in [ECHO_HEAD, 136, BULK, 1 << 20] {
             let size = Size { call, reply: 99 };
-            let record = sent(&Call::echo(size, &filling), 7, 0);
+            let task = Task::Read(3);
+            let record = sent(&Call::echo(Echo { size, task }, 5, &filling), 7, 0);
             assert_eq!(record.len(), Mark::LEN + call);
             assert_eq!(record[..Mark::LEN], write_mark(call));
-            assert_eq!(record[4..12], [0, 0, 0, 7, 0, 0, 0, 99]);
+            let words = [7, 99, 2, 3, 5_u32].map(u32::to_be_bytes).concat();
+            assert_eq!(record[Mark::LEN..Mark::LEN + ECHO_HEAD], words);
         }
     }
 }

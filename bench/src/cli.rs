@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Load(LoadOptions),
     /// Serves echoes: replies as long as the calls ask for
     Echo(Echo),
+    /// Serves echoes, and makes for each the system call on a file that it asks for
+    Plain(Plain),
 }
 
 #[derive(Args, Debug)]
@@ -57,9 +59,9 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) nfs4d: Option<PathBuf>,
 
-    /// A folder on a tmpfs for Ganesha's files
+    /// A folder for the files of servers of real directories; the default is on a tmpfs
     #[arg(long, value_name = "FOLDER", default_value = "/dev/shm")]
-    pub(crate) tmpfs: PathBuf,
+    pub(crate) files: PathBuf,
 
     /// The processor of the servers; the last one if not given
     #[arg(long)]
@@ -117,6 +119,17 @@ pub(crate) struct Echo {
     /// Where to listen
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Plain {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+
+    /// The file, which is made anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 impl LoadOptions {

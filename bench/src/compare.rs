@@ -20,7 +20,7 @@ use crate::plot;
 use crate::report::{Case, PLOTS, Report, Row, Set};
 use crate::subject::{Programs, Server, Subject};
 use crate::table;
-use crate::workload::{Size, Workload};
+use crate::workload::{Echo, Size, Task, Workload};
 
 /// Measures, prints the tables and writes the report.
 ///
@@ -182,10 +182,11 @@ impl Contest {
         workload: Workload,
         layout: Layout,
     ) -> Result<Sample, Fault> {
-        if subject == Subject::Echo {
+        if matches!(subject, Subject::Echo | Subject::Plain) {
             let sizes = self.sizes(workload)?;
+            let echoes = echoes(subject, workload, &sizes)?;
             let load = self.load(subject, layout, self.time)?;
-            let mut sample = load.run_echo(&sizes)?;
+            let mut sample = load.run_echo(&echoes)?;
             sample.count_as_one(workload.requests_in_one(sizes.len()));
             return Ok(sample);
         }
@@ -232,7 +233,7 @@ impl Contest {
         let layout = Set::Single.layouts()[0];
         let real = Subject::ALL
             .iter()
-            .filter(|subject| **subject != Subject::Echo);
+            .filter(|subject| !matches!(subject, Subject::Echo | Subject::Plain));
         for subject in real {
             let load = self.load(*subject, layout, Duration::from_millis(50));
             let sample = load.and_then(|load| load.run(workload));
@@ -246,6 +247,24 @@ impl Contest {
         }
         Err(Fault::new("no server tells how long its records are"))
     }
+}
+
+/// What the echo server or the plain one is asked for, instead of a workload with records of these sizes.
+///
+/// # Errors
+/// The workload is about more than the plain server does.
+fn echoes(subject: Subject, workload: Workload, sizes: &[Size]) -> Result<Vec<Echo>, Fault> {
+    let steps = workload.steps(sizes.len());
+    let sizes = steps.iter().zip(sizes);
+    let echoes = sizes.map(|(step, size)| {
+        let task = match subject {
+            Subject::Plain => step.task()?,
+            _ => Task::Nothing,
+        };
+        Some(Echo { size: *size, task })
+    });
+    let echoes: Option<Vec<_>> = echoes.collect();
+    echoes.ok_or_else(|| Fault::new("it only reads, writes and asks for attributes"))
 }
 
 fn summary(

@@ -3,62 +3,49 @@
 //! A call is an XID, the length of the reply, and filling; the reply is the XID and filling. Calls are
 //! taken from a socket as they come, and what is read at once is answered with one write.
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nfs4_proto::rpc::write_mark;
 
-use crate::call::{BULK, ECHO_HEAD};
-use crate::fault::{At as _, Fault};
-use crate::line::{AT_ONCE, Line};
+use crate::call::BULK;
+use crate::cutter::Cutter;
+use crate::fault::Fault;
 use crate::outbox::Outbox;
-use crate::poller::Poller;
+use crate::serve::{Peer, serve as serve_peers};
 
 /// Serves until the process ends.
 ///
 /// # Errors
 /// The listener or the poller fails.
 pub(crate) fn serve(listener: &TcpListener) -> Result<(), Fault> {
-    let mut poller = Poller::new().at("epoll")?;
-    listener.set_nonblocking(true).at("the listener")?;
-    poller.add(LISTENER, listener).at("the listener")?;
-    let filling: Arc<[u8]> = vec![0; LONGEST].into();
-    let mut buffer = vec![0; AT_ONCE];
-    let mut lines: HashMap<usize, Line> = HashMap::new();
-    let mut ready = Vec::new();
-    for next in 1.. {
-        poller
-            .wait(Duration::from_secs(60), &mut ready)
-            .at("epoll")?;
-        for event in &ready {
-            if event.number == LISTENER {
-                // A connection that is gone already is none.
-                if let Ok((socket, _)) = listener.accept() {
-                    lines.insert(next, Line::new(next, socket, &poller).at("a connection")?);
-                }
-                continue;
-            }
-            let Some(line) = lines.get_mut(&event.number) else {
-                continue;
-            };
-            let open = line.receive(&mut buffer, |head, _, outbox| {
-                answer(head, &filling, outbox);
-            });
-            let sent = line.send(&poller);
-            // The peer has gone; its socket is closed, which ends the wait for it.
-            if !matches!((open, sent), (Ok(true), Ok(()))) {
-                lines.remove(&event.number);
-            }
-        }
+    let filling = filling();
+    serve_peers(listener, || EchoPeer {
+        cutter: Cutter::default(),
+        filling: Arc::clone(&filling),
+    })
+}
+
+/// What replies are filled with.
+pub(crate) fn filling() -> Arc<[u8]> {
+    vec![0; LONGEST].into()
+}
+
+struct EchoPeer {
+    cutter: Cutter,
+    filling: Arc<[u8]>,
+}
+
+impl Peer for EchoPeer {
+    fn take(&mut self, bytes: &[u8], outbox: &mut Outbox) {
+        let EchoPeer { cutter, filling } = self;
+        cutter.feed(bytes, |head, _| answer(head, filling, outbox));
     }
-    Ok(())
 }
 
 /// Appends the reply to a call; a call that is too short gets none.
 fn answer(head: &[u8], filling: &Arc<[u8]>, outbox: &mut Outbox) {
-    let Some(&[a, b, c, d, len @ ..]) = head.first_chunk::<ECHO_HEAD>() else {
+    let Some(&[a, b, c, d, len @ ..]) = head.first_chunk::<8>() else {
         return;
     };
     let len = (u32::from_be_bytes(len) as usize).clamp(4, LONGEST);
@@ -75,8 +62,6 @@ fn answer(head: &[u8], filling: &Arc<[u8]>, outbox: &mut Outbox) {
 
 /// Maximum number of bytes of a reply.
 const LONGEST: usize = 2 << 20;
-/// The number under which the listener is waited for; connections count from 1.
-const LISTENER: usize = 0;
 
 #[cfg(test)]
 mod tests {
@@ -84,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_reply_is_as_long_as_the_call_says() {
-        let filling: Arc<[u8]> = vec![0; LONGEST].into();
+        let filling = filling();
         for (wanted, got) in [
             (0, 4),
             (4, 4),

@@ -14,7 +14,7 @@ use crate::files::{FILE, Files, LINUX_GETATTR, open, readdir};
 use crate::mount::{Client, create_session};
 use crate::outbox::Outbox;
 use crate::slot::Slot;
-use crate::workload::{LARGE, Size, Step};
+use crate::workload::{Echo, LARGE, Size, Step};
 
 /// What all lanes of a load share.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl Lane {
     }
 
     fn take(&mut self, step: Step, head: &[u8], len: usize) -> Result<(), String> {
-        if let Step::Echo(size) = step {
+        if let Step::Echo(Echo { size, .. }) = step {
             let right = len == size.reply;
             return right.then_some(()).ok_or_else(|| wrong(len, size.reply));
         }
@@ -240,7 +240,10 @@ impl Lane {
 
     fn build(&self, step: Step, ground: &Ground) -> Call {
         match (step, &self.seat) {
-            (Step::Echo(size), _) => Call::echo(size, &ground.filling),
+            (Step::Echo(echo), _) => {
+                let offset = Lane::offset(self.index, echo.task.data());
+                Call::echo(echo, offset, &ground.filling)
+            }
             (Step::CreateSession, Seat::Client(client)) => {
                 Call::bare(create_session(client, 1, self.xid()))
             }

@@ -44,14 +44,28 @@ impl Line {
         buffer: &mut [u8],
         mut each: impl FnMut(&[u8], usize, &mut Outbox),
     ) -> io::Result<bool> {
-        let read = match self.socket.read(buffer) {
-            Ok(0) => return Ok(false),
-            Ok(read) => read,
-            Err(why) if is_passing(&why) => return Ok(true),
-            Err(why) => return Err(why),
-        };
         let Line { cutter, outbox, .. } = self;
-        cutter.feed(&buffer[..read], |head, len| each(head, len, outbox));
+        let Some(bytes) = read(&self.socket, buffer)? else {
+            return Ok(false);
+        };
+        cutter.feed(bytes, |head, len| each(head, len, outbox));
+        Ok(true)
+    }
+
+    /// Reads once, and gives what was read to `take`, which may append to the outbox. False at the end
+    /// of the stream.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub(crate) fn receive_raw(
+        &mut self,
+        buffer: &mut [u8],
+        take: impl FnOnce(&[u8], &mut Outbox),
+    ) -> io::Result<bool> {
+        let Some(bytes) = read(&self.socket, buffer)? else {
+            return Ok(false);
+        };
+        take(bytes, &mut self.outbox);
         Ok(true)
     }
 
@@ -67,6 +81,16 @@ impl Line {
             poller.change(self.number, &self.socket, stuck)?;
         }
         Ok(())
+    }
+}
+
+/// What one read returns: nothing at the end of the stream.
+fn read<'a>(mut socket: &TcpStream, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+    match socket.read(buffer) {
+        Ok(0) => Ok(None),
+        Ok(read) => Ok(Some(&buffer[..read])),
+        Err(why) if is_passing(&why) => Ok(Some(&[])),
+        Err(why) => Err(why),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::line::{AT_ONCE, Line};
 use crate::measure::{Meter, Sample};
 use crate::mount::{Layout, Mount, exchange_id, forget};
 use crate::poller::Poller;
-use crate::workload::{LARGE, SMALL, Size, Step, Workload};
+use crate::workload::{Echo, LARGE, SMALL, Step, Workload};
 
 /// What to load, and how.
 #[derive(Clone, Debug)]
@@ -76,14 +76,14 @@ impl Load {
         Ok(sample)
     }
 
-    /// Asks an echo server for records of these sizes.
+    /// Asks an echo server, or a plain one, for these records.
     ///
     /// # Errors
     /// The connection is lost.
-    pub(crate) fn run_echo(&self, sizes: &[Size]) -> Result<Sample, Fault> {
-        let longest = sizes.iter().map(|size| size.call).max().unwrap_or(0);
+    pub(crate) fn run_echo(&self, echoes: &[Echo]) -> Result<Sample, Fault> {
+        let longest = echoes.iter().map(|echo| echo.size.call).max().unwrap_or(0);
         let ground = Ground {
-            steps: sizes.iter().copied().map(Step::Echo).collect(),
+            steps: echoes.iter().copied().map(Step::Echo).collect(),
             files: None,
             filling: vec![0; longest].into(),
         };

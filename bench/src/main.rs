@@ -19,9 +19,11 @@ mod measure;
 mod mount;
 mod outbox;
 mod pin;
+mod plain;
 mod plot;
 mod poller;
 mod report;
+mod serve;
 mod slot;
 #[cfg(test)]
 mod smoke;
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(&options),
         Command::Load(options) => load(&options),
         Command::Echo(options) => echo(&options),
+        Command::Plain(options) => plain::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

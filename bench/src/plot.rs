@@ -212,8 +212,11 @@ impl Drawing {
 const fn color(subject: Subject) -> &'static str {
     match subject {
         Subject::Echo => "#888888",
+        Subject::Plain => "#444444",
         Subject::Nfs4dTokio => "#1f5fa8",
         Subject::Nfs4dThreads => "#62a8e0",
+        Subject::LocalTokio => "#5b3fa0",
+        Subject::LocalThreads => "#a48bd8",
         Subject::Ganesha => "#d9792b",
         Subject::Embednfs => "#4c9a4c",
     }

@@ -1,5 +1,6 @@
 //! Every workload for a moment, against a server in this process.
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
@@ -11,10 +12,12 @@ use nfs4_engine::{Boot, Config, Engine, Export};
 use nfs4_transport_std::Server;
 use nfs4_vfs::{MemFs, MemFsConfig};
 
+use crate::cli::Plain;
 use crate::echo;
 use crate::load::Load;
 use crate::mount::Layout;
-use crate::workload::{Size, Workload};
+use crate::plain;
+use crate::workload::{Echo, Size, Task, Workload};
 
 fn load(server: SocketAddr, layout: Layout) -> Load {
     Load {
@@ -97,9 +100,43 @@ fn echoes_are_as_long_as_asked_for() {
     let address = listener.local_addr().expect("it is bound");
     // Ends with the process.
     thread::spawn(move || echo::serve(&listener));
-    let size = |call, reply| Size { call, reply };
-    let sizes = [size(136, 112), size(136, 1 << 20), size(1 << 20, 120)];
-    let sample = load(address, LAYOUT).run_echo(&sizes).expect("echoes");
+    let echo = |call, reply| Echo {
+        size: Size { call, reply },
+        task: Task::Nothing,
+    };
+    let echoes = [echo(136, 112), echo(136, 1 << 20), echo(1 << 20, 120)];
+    let sample = load(address, LAYOUT).run_echo(&echoes).expect("echoes");
     assert!(sample.requests > 0.0);
     assert!(sample.errors.is_empty(), "{:?}", sample.errors);
+}
+
+#[test]
+fn the_plain_server_reads_and_writes_a_file() {
+    let path = std::env::temp_dir().join(format!("nfs4-bench-plain-{}", std::process::id()));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let options = Plain {
+        listen: address,
+        file: path.clone(),
+    };
+    // Ends with the process.
+    thread::spawn(move || plain::serve_file(&listener, &options));
+    let echo = |call, reply, task| Echo {
+        size: Size { call, reply },
+        task,
+    };
+    let echoes = [
+        echo(136, 112, Task::Stat),
+        echo(136, 4_300, Task::Read(4 << 10)),
+        echo(136, (1 << 20) + 200, Task::Read(1 << 20)),
+        echo(4_300, 120, Task::Write(4 << 10)),
+        echo((1 << 20) + 200, 120, Task::Write(1 << 20)),
+    ];
+    let sample = load(address, LAYOUT).run_echo(&echoes).expect("replies");
+    assert!(sample.requests > 0.0);
+    assert!(sample.errors.is_empty(), "{:?}", sample.errors);
+    // The data of a call is its filling, and it ends where the file does.
+    let content = fs::read(&path).expect("the file");
+    assert!(content.len() == 1 << 20 && content.iter().all(|byte| *byte == 0));
+    fs::remove_file(&path).expect("the file");
 }

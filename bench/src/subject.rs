@@ -18,29 +18,52 @@ use crate::pin::pin;
 pub(crate) enum Subject {
     /// The batching echo server: the floor
     Echo,
+    /// The same with one system call on a file for each request: the floor of a server of files
+    Plain,
     /// nfs4d --driver tokio
     Nfs4dTokio,
     /// nfs4d --driver threads
     Nfs4dThreads,
-    /// NFS-Ganesha with FSAL VFS on a tmpfs
+    /// nfs4d --driver tokio with a real directory
+    LocalTokio,
+    /// nfs4d --driver threads with a real directory
+    LocalThreads,
+    /// NFS-Ganesha with FSAL VFS, with a real directory
     Ganesha,
     /// The in-memory file system of the crate embednfs
     Embednfs,
 }
 
 impl Subject {
-    pub(crate) const ALL: [Subject; 5] = [
+    pub(crate) const ALL: [Subject; 8] = [
         Subject::Echo,
+        Subject::Plain,
         Subject::Nfs4dTokio,
         Subject::Nfs4dThreads,
+        Subject::LocalTokio,
+        Subject::LocalThreads,
         Subject::Ganesha,
         Subject::Embednfs,
     ];
+
+    /// Whether it is one of ours.
+    pub(crate) const fn is_nfs4d(self) -> bool {
+        match self {
+            Subject::Nfs4dTokio
+            | Subject::Nfs4dThreads
+            | Subject::LocalTokio
+            | Subject::LocalThreads => true,
+            Subject::Echo | Subject::Plain | Subject::Ganesha | Subject::Embednfs => false,
+        }
+    }
 
     /// The name for people.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Subject::Echo => "echo",
+            Subject::Plain => "plain",
+            Subject::LocalTokio => "nfs4d tokio, LocalFs",
+            Subject::LocalThreads => "nfs4d threads, LocalFs",
             Subject::Nfs4dTokio => "nfs4d tokio",
             Subject::Nfs4dThreads => "nfs4d threads",
             Subject::Ganesha => "Ganesha VFS",
@@ -55,8 +78,8 @@ pub(crate) struct Programs {
     pub(crate) nfs4d: Result<PathBuf, Fault>,
     pub(crate) ganesha: Result<PathBuf, Fault>,
     pub(crate) embednfs: Result<PathBuf, Fault>,
-    /// A folder on a tmpfs, under which Ganesha's files are.
-    pub(crate) tmpfs: PathBuf,
+    /// A folder under which the files are of servers of real directories.
+    pub(crate) files: PathBuf,
 }
 
 /// A server that runs until it is dropped.
@@ -95,7 +118,9 @@ impl Server {
         let name = format!("nfs4-bench-{}-{}", std::process::id(), address.port());
         let folder = std::env::temp_dir().join(&name);
         fs::create_dir_all(&folder).at(folder.display())?;
-        let mut folders = Folders(vec![folder.clone()]);
+        let files = programs.files.join(&name);
+        fs::create_dir_all(&files).at(files.display())?;
+        let folders = Folders(vec![folder.clone(), files.clone()]);
         let mut command = match subject {
             Subject::Echo => {
                 let own = std::env::current_exe().at("this program")?;
@@ -103,14 +128,26 @@ impl Server {
                 command.args(["echo", "--listen", &address.to_string()]);
                 command
             }
+            Subject::Plain => {
+                let own = std::env::current_exe().at("this program")?;
+                let mut command = Command::new(own);
+                command.args(["plain", "--listen", &address.to_string()]);
+                command.arg("--file").arg(files.join("data"));
+                command
+            }
+            Subject::LocalTokio | Subject::LocalThreads => {
+                let driver = match subject {
+                    Subject::LocalTokio => "tokio",
+                    _ => "threads",
+                };
+                let mut command = nfs4d(programs, address, driver)?;
+                command.arg("--state-dir").arg(folder.join("state"));
+                command.arg("--export").arg(&files);
+                command
+            }
             Subject::Nfs4dTokio => nfs4d(programs, address, "tokio")?,
             Subject::Nfs4dThreads => nfs4d(programs, address, "threads")?,
-            Subject::Ganesha => {
-                let files = programs.tmpfs.join(&name);
-                fs::create_dir_all(&files).at(files.display())?;
-                folders.0.push(files.clone());
-                ganesha(programs, address, &folder, &files)?
-            }
+            Subject::Ganesha => ganesha(programs, address, &folder, &files)?,
             Subject::Embednfs => {
                 let mut command = Command::new(programs.embednfs.clone()?);
                 command.arg(address.to_string());

@@ -47,7 +47,54 @@ pub(crate) enum Step {
     CreateSession,
     DestroySession,
     /// Records as long as those of some other step.
-    Echo(Size),
+    Echo(Echo),
+}
+
+/// A request to a server that speaks no NFS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Echo {
+    pub(crate) size: Size,
+    pub(crate) task: Task,
+}
+
+/// What the plain server does for a request, with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Nothing,
+    Stat,
+    /// So many bytes.
+    Read(usize),
+    /// So many bytes, which end the call.
+    Write(usize),
+}
+
+impl Task {
+    /// As two numbers of a call.
+    pub(crate) const fn encode(self) -> (usize, usize) {
+        match self {
+            Task::Nothing => (0, 0),
+            Task::Stat => (1, 0),
+            Task::Read(bytes) => (2, bytes),
+            Task::Write(bytes) => (3, bytes),
+        }
+    }
+
+    /// Bytes of file data that it moves.
+    pub(crate) const fn data(self) -> usize {
+        match self {
+            Task::Nothing | Task::Stat => 0,
+            Task::Read(bytes) | Task::Write(bytes) => bytes,
+        }
+    }
+
+    pub(crate) const fn decode(number: u32, count: usize) -> Task {
+        match number {
+            1 => Task::Stat,
+            2 => Task::Read(count),
+            3 => Task::Write(count),
+            _ => Task::Nothing,
+        }
+    }
 }
 
 /// The lengths of the records of a call and its reply in bytes, without their marks.
@@ -135,10 +182,29 @@ impl Workload {
 }
 
 impl Step {
+    /// What the plain server does instead, if that is all that the step is about.
+    pub(crate) const fn task(self) -> Option<Task> {
+        match self {
+            Step::GetAttr => Some(Task::Stat),
+            Step::Read(bytes) => Some(Task::Read(bytes)),
+            Step::Write(bytes) => Some(Task::Write(bytes)),
+            Step::Sequence
+            | Step::Lookup
+            | Step::Open
+            | Step::Close
+            | Step::Remove
+            | Step::ReadDir(_)
+            | Step::CreateSession
+            | Step::DestroySession
+            | Step::Echo(_) => None,
+        }
+    }
+
     /// Bytes of file data that the request moves.
     pub(crate) const fn data(self) -> usize {
         match self {
             Step::Read(bytes) | Step::Write(bytes) => bytes,
+            Step::Echo(echo) => echo.task.data(),
             Step::Sequence
             | Step::GetAttr
             | Step::Lookup
@@ -147,8 +213,7 @@ impl Step {
             | Step::Remove
             | Step::ReadDir(_)
             | Step::CreateSession
-            | Step::DestroySession
-            | Step::Echo(_) => 0,
+            | Step::DestroySession => 0,
         }
     }
 }
