@@ -225,13 +225,13 @@ pub(crate) enum Connections {
     /// Shows a connection and its sessions
     Show {
         /// The connection
-        #[arg(value_name = "CONNECTION")]
+        #[arg(value_name = "CONNECTION", value_parser = connection)]
         id: u64,
     },
     /// Lets connections finish their requests, and closes them
     Drain {
         /// The connections
-        #[arg(value_name = "CONNECTION", required = true)]
+        #[arg(value_name = "CONNECTION", required = true, value_parser = connection)]
         ids: Vec<u64>,
         #[command(flatten)]
         consent: Consent,
@@ -239,7 +239,7 @@ pub(crate) enum Connections {
     /// Lets connections that are drained take requests again
     Undrain {
         /// The connections
-        #[arg(value_name = "CONNECTION", required = true)]
+        #[arg(value_name = "CONNECTION", required = true, value_parser = connection)]
         ids: Vec<u64>,
     },
 }
@@ -330,6 +330,13 @@ pub(crate) struct Consent {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+}
+
+/// The number of a connection.
+fn connection(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        "expected the number of a connection, as nfs4ctl connections list shows it".to_owned()
+    })
 }
 
 #[cfg(test)]

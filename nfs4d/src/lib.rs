@@ -43,8 +43,8 @@ use service::Service;
 pub fn main() -> ExitCode {
     let start = match cli::ask() {
         cli::Asked::Serve(start) => start,
-        cli::Asked::Checked(path) => {
-            cli::Asked::say_checked(&path);
+        cli::Asked::Checked(path, needs) => {
+            cli::Asked::say_checked(&path, needs);
             return ExitCode::SUCCESS;
         }
         cli::Asked::Written => return ExitCode::SUCCESS,

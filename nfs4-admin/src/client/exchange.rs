@@ -291,7 +291,11 @@ impl Answer {
             Ok(problem) => Problem { status, ..problem },
             Err(_) => {
                 let title = self.status.canonical_reason().unwrap_or("refused");
-                Problem::new(status, title, "the server gave no reason")
+                Problem::new(
+                    status,
+                    title,
+                    format!("HTTP status {status} without a reason"),
+                )
             }
         };
         ServerFault::Refused(Box::new(problem))

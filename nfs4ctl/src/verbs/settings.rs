@@ -18,11 +18,11 @@ pub(crate) async fn carry_out(
     match verb {
         Verb::Show { defaults: true } => {
             let values = server.default_settings().await?;
-            output.show(&values, |values| table(values, None))
+            output.show(&values, |values| table(values, None, None))
         }
         Verb::Show { defaults: false } => {
             let settings = server.settings().await?;
-            show(output, &settings)
+            show(output, &settings, None)
         }
         Verb::Update { flags, if_match } => {
             if flags.patch.names().is_empty() {
@@ -33,7 +33,7 @@ pub(crate) async fn carry_out(
             let settings = server
                 .update_settings(&flags.patch, if_match.as_deref())
                 .await?;
-            show(output, &settings)
+            show(output, &settings, Some(&flags.patch.names()))
         }
         Verb::Reset { consent } => {
             confirm(
@@ -41,17 +41,22 @@ pub(crate) async fn carry_out(
                 consent,
             )?;
             let settings = server.reset_settings().await?;
-            show(output, &settings)
+            show(output, &settings, None)
         }
     }
 }
 
-fn show(output: &mut Output, settings: &Tagged<Settings>) -> Result<(), Fault> {
+/// Shows the settings of a server; in a table only those of these names, if there are any.
+fn show(
+    output: &mut Output,
+    settings: &Tagged<Settings>,
+    names: Option<&[&str]>,
+) -> Result<(), Fault> {
     let Tagged { value, etag, .. } = settings;
     if output.form() != Form::Table {
         return output.value(value);
     }
-    output.table(&table(&value.values, Some(value)))?;
+    output.table(&table(&value.values, Some(value), names))?;
     output.line("")?;
     let lasting = if value.persistent {
         Cell::new("stored, and outlast a restart")
@@ -61,8 +66,8 @@ fn show(output: &mut Output, settings: &Tagged<Settings>) -> Result<(), Fault> {
     output.details(&[("changes", lasting), ("tag", Cell::known(etag.as_ref()))])
 }
 
-/// The settings; those of a server say what fixes them.
-fn table(values: &SettingsValues, server: Option<&Settings>) -> Table {
+/// The settings, or those of these names; those of a server say what fixes them.
+fn table(values: &SettingsValues, server: Option<&Settings>, names: Option<&[&str]>) -> Table {
     let mut columns = vec![
         Column::id("SETTING"),
         Column::text("VALUE", 12),
@@ -77,7 +82,8 @@ fn table(values: &SettingsValues, server: Option<&Settings>) -> Table {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
-    for setting in SETTINGS {
+    let wanted = |name| names.is_none_or(|names| names.contains(&name));
+    for setting in SETTINGS.iter().filter(|setting| wanted(setting.name)) {
         let value = fields.get(setting.name).map(plain);
         let mut row = vec![
             Cell::new(setting.name),

@@ -47,6 +47,13 @@ impl AdminFlags {
         }
     }
 
+    /// The address that other machines reach and for which no file has a token.
+    pub(super) fn needs_token(&self) -> Option<SocketAddr> {
+        let address = self.address()?;
+        let is_reached = !address.ip().to_canonical().is_loopback();
+        (is_reached && self.admin_token_file.is_none()).then_some(address)
+    }
+
     /// The address that was given.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.admin_listen.and_then(|listen| listen.address())

@@ -1,6 +1,7 @@
 //! Flags that contradict each other.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use super::Cli;
 
@@ -27,31 +28,39 @@ impl Conflict {
         format!("{} {}", self.value, self.why)
     }
 
-    /// The first conflict, if there is one.
-    pub(super) fn of(cli: &Cli) -> Option<Conflict> {
-        // Port 0 is another port each time.
-        let listen = cli.listen.iter().filter(|address| address.port() != 0);
-        if let Some(address) = twice(listen.clone()) {
-            return Some(conflict("listen", "listen", address, TWICE));
-        }
-        if let Some(address) = listen
-            .clone()
-            .find(|address| cli.metrics == Some(**address))
-        {
-            let why = "is also an address of --listen; metrics need a port of their own";
-            return Some(conflict("metrics", "metrics", address, why));
-        }
-        if let Some(address) = cli.admin.address().filter(|address| address.port() != 0) {
-            let flag = match cli.metrics == Some(address) {
-                true => Some("--metrics"),
-                false => cli.listen.contains(&address).then_some("--listen"),
-            };
-            if let Some(flag) = flag {
-                let why =
-                    format!("is also an address of {flag}; administration needs a port of its own");
-                return Some(conflict("admin_listen", "admin", &address, why));
-            }
-        }
+    /// All conflicts, of each flag the first.
+    pub(super) fn all(cli: &Cli) -> Vec<Conflict> {
+        let found = [
+            Conflict::of_listen(cli),
+            Conflict::of_metrics(cli),
+            Conflict::of_administration(cli),
+            Conflict::of_server_addresses(cli),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    fn of_listen(cli: &Cli) -> Option<Conflict> {
+        let address = twice(listened(cli))?;
+        Some(conflict("listen", "listen", address, TWICE))
+    }
+
+    fn of_metrics(cli: &Cli) -> Option<Conflict> {
+        let address = listened(cli).find(|address| cli.metrics == Some(**address))?;
+        let why = "is also an address of --listen; metrics need a port of their own";
+        Some(conflict("metrics", "metrics", address, why))
+    }
+
+    fn of_administration(cli: &Cli) -> Option<Conflict> {
+        let address = cli.admin.address().filter(|address| address.port() != 0)?;
+        let flag = match cli.metrics == Some(address) {
+            true => "--metrics",
+            false => cli.listen.contains(&address).then_some("--listen")?,
+        };
+        let why = format!("is also an address of {flag}; administration needs a port of its own");
+        Some(conflict("admin_listen", "admin", &address, why))
+    }
+
+    fn of_server_addresses(cli: &Cli) -> Option<Conflict> {
         if let Some(address) = cli.server_addresses.get(MAX_SERVER_ADDRESSES) {
             let why = format!("is one too many; expected at most {MAX_SERVER_ADDRESSES}");
             return Some(conflict("server_addresses", "server-address", address, why));
@@ -69,6 +78,11 @@ impl Conflict {
             TWICE,
         ))
     }
+}
+
+/// The addresses to listen on, without those of port 0, which is another port each time.
+fn listened(cli: &Cli) -> impl Iterator<Item = &SocketAddr> + Clone {
+    cli.listen.iter().filter(|address| address.port() != 0)
 }
 
 fn conflict(

@@ -81,7 +81,7 @@ impl ConfigFile {
         }
         reader.document(document.get_ref());
         let cli = reader.cli();
-        if let (Some(cli), true) = (&cli, reader.faults.is_empty()) {
+        if let Some(cli) = &cli {
             reader.check(cli);
         }
         let (mut faults, flags) = (reader.faults, reader.flags);
@@ -104,6 +104,17 @@ impl ConfigFile {
                 Err(told.collect())
             }
         }
+    }
+}
+
+impl ConfigFile {
+    /// What the server needs besides the file.
+    pub(super) fn needs(&self) -> Option<String> {
+        let address = self.cli.admin.needs_token()?;
+        Some(format!(
+            "without admin_token_file, administration at {address} needs the variable NFS4D_ADMIN_TOKEN in \
+             the server's environment"
+        ))
     }
 }
 
@@ -244,7 +255,7 @@ impl Reader {
 
     /// What only shows when all keys are looked at.
     fn check(&mut self, cli: &Cli) {
-        if let Some(conflict) = Conflict::of(cli) {
+        for conflict in Conflict::all(cli) {
             self.fault_of(conflict.id, &conflict.detail());
         }
         let given = Given {

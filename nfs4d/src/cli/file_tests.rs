@@ -215,6 +215,28 @@ fn the_example_has_every_key_with_its_default() {
 }
 
 #[test]
+fn flags_that_contradict_each_other_are_told_beside_other_faults() {
+    let text = "[server]\nlisten = [\"127.0.0.1:7\", \"127.0.0.1:7\"]\nmetrics = \"127.0.0.1:7\"\nstop_time = -1\n";
+    let faults = told(text);
+    let lines: Vec<&str> = faults.iter().map(|fault| &fault[..8]).collect();
+    assert_eq!(lines, ["f.toml:2", "f.toml:3", "f.toml:4"], "{faults:?}");
+}
+
+#[test]
+fn a_token_that_must_come_from_the_environment_is_told() {
+    let needs = |admin: &str| {
+        let text = format!("[admin]\n{admin}\n");
+        ConfigFile::parse(Path::new("f.toml"), &text)
+            .unwrap()
+            .needs()
+    };
+    let needed = needs("listen = \"192.0.2.1:20491\"").unwrap();
+    assert!(needed.contains("192.0.2.1:20491") && needed.contains("NFS4D_ADMIN_TOKEN"));
+    assert_eq!(needs("listen = \"[::1]:20491\""), None);
+    assert_eq!(needs("listen = \"192.0.2.1:1\"\ntoken_file = \"/t\""), None);
+}
+
+#[test]
 fn very_many_faults_are_cut_short() {
     let text: String = (0..10_000).map(|number| format!("a{number}=1\n")).collect();
     let told = told(&format!("[protocol]\n{text}"));

@@ -67,7 +67,7 @@ impl Line {
         }
         let matches = command.try_get_matches_from_mut(all)?;
         let cli = Cli::from_arg_matches(&matches)?;
-        if let Some(conflict) = Conflict::of(&cli) {
+        if let Some(conflict) = Conflict::all(&cli).into_iter().next() {
             return Err(command.error(ErrorKind::ArgumentConflict, conflict));
         }
         let protocol = Given {

@@ -15,8 +15,8 @@ use crate::log::Format;
 pub(crate) enum Asked {
     /// To serve.
     Serve(Box<Start>),
-    /// To check a configuration file, in which nothing is wrong.
-    Checked(PathBuf),
+    /// To check a configuration file, in which nothing is wrong; and what else it needs.
+    Checked(PathBuf, Option<String>),
     /// To write pages or completions, which is done.
     Written,
     /// To write pages or completions, which failed.
@@ -43,7 +43,7 @@ pub(crate) fn ask() -> Asked {
         None => {}
         Some(Action::CheckConfig { file }) => {
             return match ConfigFile::read(file) {
-                Ok(_) => Asked::Checked(file.clone()),
+                Ok(read) => Asked::Checked(file.clone(), read.needs()),
                 Err(faults) => Asked::wrong(&faults),
             };
         }
@@ -81,9 +81,15 @@ impl Asked {
     }
 
     /// Says on standard output that nothing is wrong with a file.
-    pub(crate) fn say_checked(path: &Path) {
+    pub(crate) fn say_checked(path: &Path, needs: Option<String>) {
+        let needs = needs.map(|needs| format!("; {needs}"));
         // It may have no reader.
-        let _ = writeln!(io::stdout(), "{} is right", path.display());
+        let _ = writeln!(
+            io::stdout(),
+            "{} is right{}",
+            path.display(),
+            needs.unwrap_or_default()
+        );
     }
 }
 

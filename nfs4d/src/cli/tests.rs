@@ -11,7 +11,8 @@ fn parse(arguments: &[&str]) -> Result<Cli, String> {
 }
 
 fn told(cli: &Cli) -> Option<String> {
-    Conflict::of(cli).map(|conflict| conflict.to_string())
+    let first = Conflict::all(cli).into_iter().next();
+    first.map(|conflict| conflict.to_string())
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn as_many_server_addresses_are_accepted_as_the_engine_serves() {
         .collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let most = parse(&arguments[..16]).unwrap();
-    assert_eq!(Conflict::of(&most), None);
+    assert_eq!(Conflict::all(&most), []);
     let engine = |cli: &Cli| cli.settings(Given::default()).engine();
     assert_eq!(engine(&most).validate(), Ok(()));
     let more = parse(&arguments).unwrap();

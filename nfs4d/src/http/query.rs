@@ -19,6 +19,19 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    fn read(fields: Vec<(String, String)>) -> Fields {
+        // What is not UTF-8 has become this character.
+        let (lossy, fields): (Vec<_>, Vec<_>) = fields
+            .into_iter()
+            .partition(|(name, value)| [name, value].iter().any(|text| text.contains('\u{fffd}')));
+        let lossy = lossy.into_iter();
+        let faults = lossy.map(|(name, _)| FieldFault::new(name, "is not UTF-8"));
+        Fields {
+            fields,
+            faults: faults.collect(),
+        }
+    }
+
     /// Takes a field that `read` understands; what it says instead is reported by [`Fields::end`].
     pub(super) fn take<T>(
         &mut self,
@@ -79,7 +92,21 @@ impl<S: Sync> FromRequestParts<S> for Fields {
         let fields = Query::try_from_uri(&parts.uri);
         let Query(fields) =
             fields.map_err(|why| Refusal::new(StatusCode::BAD_REQUEST, why.body_text()))?;
-        let faults = Vec::new();
-        Ok(Fields { fields, faults })
+        Ok(Fields::read(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_not_utf_8_is_refused() {
+        let query = "/clients?owner=%ff&limit=7".parse().unwrap();
+        let Query(fields) = Query::try_from_uri(&query).unwrap();
+        let mut fields = Fields::read(fields);
+        assert_eq!(fields.number("limit", 1, 10), Some(7));
+        assert_eq!(fields.take("owner", |text| Ok(text.to_owned())), None);
+        assert!(fields.end().is_err());
     }
 }
