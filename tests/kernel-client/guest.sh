@@ -32,7 +32,7 @@ boot() {
             SERVER "$server" OTHER_SERVER "$other" PORT "$port" METRICS_PORT "$metrics_port" \
             ADMIN_PORT "$admin_port" ADMIN_TOKEN "$admin_token" \
             CALLBACK_PORT "$callback_port" SECOND_CALLBACK_PORT "$second_callback_port" \
-            LIMIT "$limit" JOBS "$*" SHELL_WANTED "$shell" "${example_ports[@]}"
+            LIMIT "$limit" KILLS "$kills" SEED "$seed" JOBS "$*" SHELL_WANTED "$shell" "${example_ports[@]}"
     } >"$guest/harness/env"
     : >"$guest/out/events"
     local command
@@ -162,6 +162,9 @@ run_guest() {
                 explain "$job"
             fi
             job="between jobs" patience=30
+            ;;
+        kill)
+            kill_server "${rest#* }" && touch "$guest/out/killed.${rest% *}"
             ;;
         gone)
             echo "     $rest"

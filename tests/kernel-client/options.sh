@@ -2,7 +2,7 @@
 # The command line, and which jobs it selects for which mounts.
 
 set_wanted=ci names="" versions="" connections="" address="" limit="" server_args="" memory=""
-shell=0 keep=0 list=0 replay=0 record_to=
+shell=0 keep=0 list=0 replay=0 record_to= local_files= kills=2 seed=$RANDOM
 
 usage() {
     cat <<'TEXT'
@@ -17,6 +17,9 @@ usage: run [options]
   --limit BYTES         the size of that server's file system (for the job df)
   --server-args "..."   passed on to nfs4d
   --memory BYTES        memory of the server's file system (1 GiB)
+  --local tmpfs|FOLDER  nfs4d serves a real directory: on a tmpfs of its own, or below the folder
+  --kills N             how often the job server-killed kills the server (2)
+  --seed N              when it does
   --replay              record what the server does, and replay it at the end
   --record-to FILE      the same, and keep the recording
   --list                list the jobs and exit
@@ -46,7 +49,8 @@ parse_options() {
             usage
             exit
             ;;
-        --set | --jobs | --vers | --nconnect | --server | --limit | --server-args | --memory | --record-to)
+        --set | --jobs | --vers | --nconnect | --server | --limit | --server-args | --memory | --record-to | \
+            --local | --kills | --seed)
             [ $# -ge 2 ] || wrong "$1 needs a value"
             case $1 in
             --set) set_wanted=$2 ;;
@@ -58,6 +62,9 @@ parse_options() {
             --server-args) server_args=$2 ;;
             --memory) memory=$2 ;;
             --record-to) replay=1 record_to=$2 ;;
+            --local) local_files=$2 ;;
+            --kills) kills=$2 ;;
+            --seed) seed=$2 ;;
             esac
             shift
             ;;
@@ -71,7 +78,10 @@ parse_options() {
     for name in $names; do
         [ -f "$here/guest/jobs/$name" ] || wrong "no job $name"
     done
-    [ -n "$address" ] || limit=${memory:=$((1 << 30))}
+    [ -z "$local_files" ] || [ -z "$address" ] || wrong "--local needs a server that is started here"
+    : "${memory:=$((1 << 30))}"
+    # What else is on a disk changes its free space.
+    [ -n "$address" ] || case $local_files in '' | tmpfs) limit=$memory ;; esac
     all_mounts=1
     [ -n "$versions$connections" ] || all_mounts=0
     if [ "$shell" = 1 ]; then
@@ -149,6 +159,8 @@ jobs_for() {
         metrics) [ -n "$metrics_port" ] || continue ;;
         admin) [ -n "$admin_port" ] || continue ;;
         examples) [ -z "$address" ] || continue ;;
+        # A recording ends with its server.
+        local) [ -n "$local_files" ] && [ "$replay" = 0 ] || continue ;;
         esac
         runs_on "$name" "$1" || continue
         echo "$name"

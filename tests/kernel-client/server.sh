@@ -19,14 +19,43 @@ start_server() {
     admin_port=$(free_port)
     # The guest names the server by an address that is not loopback to it, which takes a token.
     admin_token=$(head -c 24 /dev/urandom | base64)
-    local log="--log info"
+    local log="--log info" files="--memory $memory --lease-time 20 --grace-time 0"
     [[ $server_args != *--log* ]] || log=
+    if [ -n "$local_files" ]; then
+        make_directory || return
+        files="--config $work/nfs4d.toml --state-dir $work/state --lease-time 10 --grace-time 15"
+    fi
     # The guests reach it at these two addresses.
-    # shellcheck disable=SC2086 # server_args, record and log are lists of words
-    NFS4D_ADMIN_TOKEN=$admin_token "$binary" --listen "127.0.0.1:$port" --memory "$memory" --lease-time 20 --grace-time 0 \
-        --metrics "127.0.0.1:$metrics_port" --admin "127.0.0.1:$admin_port" \
-        --server-address 10.0.2.2 --server-address 10.0.3.2 \
-        $log $record $server_args >"$work/server.log" 2>&1 </dev/null &
+    # shellcheck disable=SC2206 # server_args, record, files and log are lists of words
+    server_command=("$binary" --listen "127.0.0.1:$port" $files
+        --metrics "127.0.0.1:$metrics_port" --admin "127.0.0.1:$admin_port"
+        --server-address 10.0.2.2 --server-address 10.0.3.2 $log $record $server_args)
+    launch_server
+}
+
+# Makes the directory that is served, empty and in a file system of its own if it is a tmpfs, and
+# the configuration that says so.
+make_directory() {
+    mkdir -p "$work/state" || return
+    if [ "$local_files" = tmpfs ]; then
+        directory=$work/files
+        mkdir "$directory" && mount -t tmpfs -o "size=$memory,mode=1777" files "$directory" || return
+    else
+        directory=$(mktemp -d "$local_files/nfs4-files.XXXXXX") && chmod 1777 "$directory" || return
+    fi
+    printf '[[export]]\npath = "%s"\npseudo = "/"\nsquash = "none"\n' "$directory" >"$work/nfs4d.toml"
+}
+
+remove_directory() {
+    [ -n "$directory" ] || return 0
+    [ "$local_files" != tmpfs ] || umount -l "$directory"
+    rm -rf --one-file-system "$directory"
+    directory=
+}
+
+# Starts the server, and waits until it listens.
+launch_server() {
+    NFS4D_ADMIN_TOKEN=$admin_token "${server_command[@]}" >>"$work/server.log" 2>&1 </dev/null &
     server_pid=$!
     local tries
     for ((tries = 0; tries < 100; tries++)); do
@@ -37,6 +66,14 @@ start_server() {
     echo "the server does not listen on port $port:"
     server_log
     return 1
+}
+
+# Kills the server without a warning, and starts it again after so many seconds.
+kill_server() {
+    kill -KILL "$server_pid"
+    wait "$server_pid" 2>/dev/null
+    sleep "$1"
+    launch_server
 }
 
 # built PROGRAM PATH: the path, or that of the program as it is built from this tree.
