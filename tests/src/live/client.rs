@@ -117,6 +117,13 @@ impl Client {
 
     /// CREATE_SESSION, sent again as long as it is told DELAY, and RECLAIM_COMPLETE.
     pub fn enter(&mut self) {
+        self.enter_to_reclaim();
+        let done = args::ReclaimComplete { one_fs: false };
+        self.call(|c| c.reclaim_complete(done));
+    }
+
+    /// CREATE_SESSION, sent again as long as it is told DELAY.
+    pub fn enter_to_reclaim(&mut self) {
         let reply = loop {
             let reply = self.create_session(self.id, self.create_sequence);
             if results(&reply).status() != Status::DELAY {
@@ -132,8 +139,6 @@ impl Client {
             .expect("a session")
             .sessionid;
         self.sequence = 0;
-        let done = args::ReclaimComplete { one_fs: false };
-        self.call(|c| c.reclaim_complete(done));
     }
 
     /// How CREATE_SESSION ends for a client id that may be another's.
