@@ -15,9 +15,9 @@ const _: () = assert!(size_of::<FsReply>() <= 272);
 const _: () = assert!(size_of::<Action>() <= 320);
 const _: () = assert!(size_of::<Reply>() <= 64);
 // Kept for each COMPOUND that waits; 24 bytes are the list that READ lends to its file system, which
-// saves an allocation each time, 16 the start of an operation that waits, 8 what it has moved, and 40 say
-// what it waits for, and what it has waited for longest.
+// saves an allocation each time, 16 the start of an operation that waits, 8 what it has moved, 8 whether its
+// reply waits for stable storage, and 40 say what it waits for, and what it has waited for longest.
 const _: () = assert!(size_of::<Stage>() <= 64);
-const _: () = assert!(size_of::<Compound>() <= 952);
+const _: () = assert!(size_of::<Compound>() <= 960);
 // Kept for each slot in use.
 const _: () = assert!(size_of::<Slot>() <= 64);
