@@ -59,6 +59,8 @@ pub(crate) enum Work {
         backend: Arc<dyn Backend>,
         fh: FsHandle,
     },
+    /// To drop a file system can take long.
+    Forget { backend: Arc<dyn Backend> },
 }
 
 impl Work {
@@ -150,6 +152,11 @@ impl Batch {
             }
             Some(Work::Release { backend, fh }) => {
                 if catch_unwind(AssertUnwindSafe(|| backend.release(fh))).is_err() {
+                    self.inputs.push_back(Input::ReleasePanicked);
+                }
+            }
+            Some(Work::Forget { backend }) => {
+                if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
                     self.inputs.push_back(Input::ReleasePanicked);
                 }
             }

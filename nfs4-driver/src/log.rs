@@ -194,6 +194,17 @@ pub(crate) fn event(event: &Event) {
             let (client, delegation) = (client_id(*client), kind.label());
             tracing::info!(client, delegation, "a delegation is revoked");
         }
+        Event::ExportAdded { path, number } => {
+            tracing::info!(path, number, "an export is added");
+        }
+        Event::ExportChanged {
+            path,
+            number,
+            options,
+        } => tracing::info!(path, number, ?options, "an export is changed"),
+        Event::ExportRemoved { path, number } => {
+            tracing::info!(path, number, "an export is removed");
+        }
         Event::FileSystemFault {
             export,
             call,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use nfs4_engine::fs::FsHandle;
 use nfs4_engine::metrics::{Metrics, Recorder};
 use nfs4_engine::proto::nfs4::SessionId;
-use nfs4_engine::snapshot::{ClientView, ConnectionInfo, Cursor, GraceView, Page, SessionView};
+use nfs4_engine::snapshot::{
+    ClientView, ConnectionInfo, Cursor, ExportView, GraceView, Page, SessionView,
+};
 use nfs4_engine::{Admin, Config, ConfigFaults, ConnId, Engine, Input, Mono, TableLengths, Touch};
 
 use crate::batch::Batch;
@@ -274,6 +276,14 @@ impl Node {
         Ok(found)
     }
 
+    /// The exports: those that are served, and those that are removed and that requests still use.
+    ///
+    /// # Errors
+    /// The engine is dead.
+    pub fn exports(&self) -> Result<Vec<ExportView>, EngineDead> {
+        Ok(self.shared.lock()?.engine.exports())
+    }
+
     /// The grace period.
     ///
     /// # Errors
@@ -310,8 +320,8 @@ impl Node {
         self.shared.admin(admin)
     }
 
-    /// Whether a program that is no client of this server may read or change a file of the export at
-    /// this place in the engine's list: whether no delegation conflicts. Conflicting delegations are
+    /// Whether a program that is no client of this server may read or change a file of the export with
+    /// this number: whether no delegation conflicts. Conflicting delegations are
     /// recalled, and the program asks again until it may; after a lease at the latest, since a delegation
     /// that is not returned is revoked. [RFC 8881 §10.2]
     ///

@@ -264,12 +264,8 @@ mod tests {
     }
 
     fn start() -> Start {
-        Start {
-            boot: Boot::new(1, [7; 16], [1]),
-            config: Config::default(),
-            exports: Vec::new(),
-            now: Now::default(),
-        }
+        let boot = Boot::new(1, [7; 16], [1]);
+        Start::new(boot, Config::default(), &[], Now::default())
     }
 
     /// The kinds of the frames of a log.

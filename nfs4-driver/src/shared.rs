@@ -433,7 +433,7 @@ impl Locked {
                         request,
                     });
                 }
-                Action::Release { backend, fh } => {
+                Action::Release { backend, fh, .. } => {
                     batch.work.push_back(Work::Release { backend, fh });
                 }
                 Action::Stable { ticket, write } => {
@@ -445,6 +445,7 @@ impl Locked {
                     node.stores.put(write, StableCompletion::new(ticket, asker));
                     batch.stores = true;
                 }
+                Action::Forget { backend, .. } => batch.work.push_back(Work::Forget { backend }),
                 Action::Event(event) => {
                     if let Event::Bound { conn, .. } | Event::Unbound { conn, .. } = event {
                         self.roster.set_bound(conn, self.engine.is_bound(conn));

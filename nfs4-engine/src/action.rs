@@ -57,10 +57,20 @@ pub enum Action {
     },
     /// Call [`Backend::release`].
     Release {
+        /// The number of its export.
+        export: u16,
         /// The file system.
         backend: Arc<dyn Backend>,
         /// The file to release.
         fh: FsHandle,
+    },
+    /// Drop the file system of an export that was removed, outside the engine's lock: nothing of the engine
+    /// uses it any more.
+    Forget {
+        /// The number that the export had.
+        export: u16,
+        /// The file system.
+        backend: Arc<dyn Backend>,
     },
     /// The client behind the connection is known: a request of one of its sessions arrived on it, or in
     /// 4.0 one that names a confirmed client id. Sent once for each connection.
@@ -104,9 +114,14 @@ impl fmt::Debug for Action {
                 .field("ticket", ticket)
                 .field("request", request)
                 .finish_non_exhaustive(),
-            Action::Release { fh, .. } => f
+            Action::Release { export, fh, .. } => f
                 .debug_struct("Release")
+                .field("export", export)
                 .field("fh", fh)
+                .finish_non_exhaustive(),
+            Action::Forget { export, .. } => f
+                .debug_struct("Forget")
+                .field("export", export)
                 .finish_non_exhaustive(),
             Action::Known { conn } => f.debug_struct("Known").field("conn", conn).finish(),
             Action::Close { conn } => f.debug_struct("Close").field("conn", conn).finish(),
@@ -292,6 +307,7 @@ impl Outbox {
             | Action::Callback(_)
             | Action::Dial { .. }
             | Action::Release { .. }
+            | Action::Forget { .. }
             | Action::Known { .. }
             | Action::Close { .. }
             | Action::Stable { .. }

@@ -1,11 +1,14 @@
 //! What the administrator can ask for.
 
 use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::SessionId;
 
 use crate::change::Change;
 use crate::config::ConfigFaults;
+use crate::export::{Export, ExportFaults};
 use crate::ids::{ConnId, Hex};
 
 /// What the administrator can ask for.
@@ -39,6 +42,22 @@ pub enum Admin {
     EndGrace,
     /// Change settings.
     Configure(Box<Change>),
+    /// Add an export, or change the options of the one at its path. With another file system than the one
+    /// at its path, that one is removed, and the new one gets another number.
+    ///
+    /// Options hold from the next operation on. When no host may write any more, write delegations are
+    /// recalled. State of hosts that may not use the export any more stays until they give it back or
+    /// their leases end.
+    PutExport(Box<Export>),
+    /// Remove an export. Its filehandles are STALE at once; opens, locks and delegations of its files end
+    /// part by part. Clients stay, with all other state.
+    RemoveExport {
+        /// Its path.
+        path: String,
+    },
+    /// Make these the exports, all at once: those of file systems that are served are changed, also to
+    /// another path, others are added, and those that are not in the list are removed.
+    SetExports(Vec<Export>),
 }
 
 /// Why a request cannot be carried out.
@@ -57,4 +76,10 @@ pub enum AdminFault {
     /// Settings would be out of range.
     #[error(transparent)]
     Settings(#[from] ConfigFaults),
+    /// There is no export at this path.
+    #[error("there is no export at \"{0}\"")]
+    NoExport(String),
+    /// The exports cannot be served so.
+    #[error(transparent)]
+    Exports(#[from] ExportFaults),
 }

@@ -10,7 +10,8 @@ use crate::config::{Config, ConfigFault, ConfigFaults};
 use crate::core::Core;
 use crate::delegation_kind::Touch;
 use crate::duplicates;
-use crate::exports::{Export, ExportFault, Exports};
+use crate::export::{Export, ExportFault};
+use crate::exports::Exports;
 use crate::fh::Fh;
 use crate::fs::driver::{FsCall, FsFault};
 use crate::fs::{FsError, FsHandle};
@@ -85,13 +86,8 @@ impl Engine {
             ..StartError::default()
         };
         #[cfg(feature = "record")]
-        let start = Start {
-            boot: boot.clone(),
-            config: config.clone(),
-            exports: exports.clone(),
-            now,
-        };
-        let exports = match Exports::new(exports, Keyed::new(boot.entropy)) {
+        let start = Start::new(boot.clone(), config.clone(), &exports, now);
+        let exports = match Exports::new(exports, boot.epoch, Keyed::new(boot.entropy)) {
             Ok(exports) if wrong == StartError::default() => exports,
             exports => {
                 let exports = exports.err().unwrap_or_default();
@@ -190,6 +186,7 @@ impl Engine {
                 }
                 Due::Grace => self.runner.core.on_grace_timer(&mut budget, out),
                 Due::Slots => self.runner.core.recall_slots(&mut budget, out),
+                Due::Exports => self.runner.core.search_exports(&mut budget, out),
                 Due::Path(client) => {
                     self.runner.core.on_path_timer(client, out);
                     true
@@ -226,7 +223,7 @@ impl Engine {
     /// Whether no delegation conflicts with an access to a file by a program that is no client of this
     /// server. [RFC 8881 §10.2]
     ///
-    /// The file system is named by its place in the list of exports. Conflicting delegations are recalled
+    /// The file system is named by the number of its export. Conflicting delegations are recalled
     /// by [`Input::Touched`], which comes first: the file is not delegated again for the time of
     /// [`Config::delegation_pause`].
     pub fn may_touch(&self, export: u16, fh: FsHandle, touch: Touch) -> bool {
@@ -256,7 +253,7 @@ impl Engine {
     pub fn levels(&self) -> Levels<'_> {
         let core = &self.runner.core;
         let config = &core.config;
-        let exports = core.exports.paths().zip(0..);
+        let exports = core.exports.all().filter(|served| !served.is_ending());
         let max_cached = config.max_reply_cache;
         let max_cached = max_cached.saturating_add(duplicates::MAX_BYTES as u64);
         Levels {
@@ -269,7 +266,10 @@ impl Engine {
             max_cached_bytes: max_cached,
             started: core.started.wall,
             exports: exports
-                .map(|(path, export)| ExportLevel::new(path, core.clients.visitors(export)))
+                .map(|served| {
+                    let (path, number) = (served.export.path.as_str(), served.number());
+                    ExportLevel::new(path, number, core.clients.visitors(number))
+                })
                 .collect(),
         }
     }

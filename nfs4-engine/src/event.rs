@@ -146,10 +146,33 @@ pub enum Event {
         /// The names in [`Config`](crate::Config) of those that have another value now.
         settings: Vec<String>,
     },
+    /// The administrator has added an export.
+    ExportAdded {
+        /// Its path.
+        path: String,
+        /// Its number.
+        number: u16,
+    },
+    /// The administrator has changed the options of an export.
+    ExportChanged {
+        /// Its path.
+        path: String,
+        /// Its number.
+        number: u16,
+        /// The names in [`Export`](crate::Export) of those that have another value now.
+        options: Vec<String>,
+    },
+    /// The administrator has removed an export; its state ends part by part.
+    ExportRemoved {
+        /// Its path.
+        path: String,
+        /// Its number.
+        number: u16,
+    },
     /// A file system has broken its contract; it has cost a request. Reported once a minute for each
     /// pair of call and fault.
     FileSystemFault {
-        /// Its place in the list of exports, if that is known.
+        /// The number of its export, if that is known.
         export: Option<u16>,
         /// The call.
         call: FsCall,

@@ -56,7 +56,7 @@ pub enum Input {
     ///
     /// [`Engine::may_touch`]: crate::Engine::may_touch
     Touched {
-        /// The file system, by its place in the list of exports.
+        /// The number of its export.
         export: u16,
         /// The file.
         fh: FsHandle,

@@ -15,7 +15,7 @@ use crate::ids::{ConnId, RequestId};
 pub enum WaitsFor {
     /// The answer of a file system.
     FileSystem {
-        /// Its place in the list of exports.
+        /// The number of its export.
         export: u16,
         /// The call.
         call: FsCall,

@@ -23,8 +23,11 @@ use crate::slab::{Entry, Key, Place};
 use crate::time::{Now, Wall};
 use crate::traffic::Traffic;
 
+mod exports;
 #[cfg(feature = "serde")]
 mod json;
+
+pub use self::exports::ExportView;
 
 /// Where a page ends and the next begins; the default is the start of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

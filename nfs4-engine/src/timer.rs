@@ -72,6 +72,8 @@ timers! {
     Yielded,
     /// A request or a callback may take long.
     Slow,
+    /// State of exports that are removed or changed is searched for, and ended or recalled.
+    Exports,
     /// A recalled delegation may be overdue, or CB_RECALL must be sent again.
     Recall(DelegationKey),
 }

@@ -87,8 +87,9 @@ pub(crate) struct Client {
     pub(crate) opening: u32,
     /// Its delegations, revoked ones included.
     pub(crate) delegations: KeyIndex<kind::Delegation>,
-    /// Number of its revoked delegations.
+    /// Number of its revoked delegations, and how many of these the administrator took.
     pub(crate) revoked: u32,
+    pub(crate) revoked_by_administrator: u32,
     /// The last [`Client::MOST_GONE`] delegations that ended with their files: it may still return them.
     pub(crate) gone: VecDeque<DelegationKey>,
     /// When it last got a request to return delegations because there are too many.

@@ -240,6 +240,7 @@ impl Clients {
             opening: 0,
             delegations: KeyIndex::new(),
             revoked: 0,
+            revoked_by_administrator: 0,
             gone: VecDeque::new(),
             asked_for_delegations: None,
         });

@@ -157,9 +157,8 @@ impl<S: Established> Cx<'_, S> {
     pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<OpenKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Open(key)) if self.may_change_open(key) => Ok(key),
-            Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
-                Err(Status::BAD_STATEID)
-            }
+            Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_))
+            | Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED) => Err(Status::BAD_STATEID),
             Err(status) => Err(status),
         }
     }
@@ -171,9 +170,8 @@ impl<S: Established> Cx<'_, S> {
     pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<LockKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Lock(key)) if self.may_change_lock(key) => Ok(key),
-            Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_)) | Err(Status::DELEG_REVOKED) => {
-                Err(Status::BAD_STATEID)
-            }
+            Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_))
+            | Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED) => Err(Status::BAD_STATEID),
             Err(status) => Err(status),
         }
     }

@@ -11,6 +11,7 @@ mod room;
 pub(crate) mod scope;
 pub(crate) mod stage;
 pub(crate) mod state;
+mod terms;
 pub(crate) mod v40;
 pub(crate) mod wait;
 

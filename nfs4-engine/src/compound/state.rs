@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use nfs4_proto::nfs4::basic::Stateid;
@@ -20,6 +21,7 @@ use crate::session::slot::SequenceValues;
 use crate::slab::Entry;
 use crate::slow::WaitsFor;
 use crate::slow_log::Reported;
+use crate::terms::KnownTerms;
 use crate::time::Mono;
 use crate::traffic::Moved;
 
@@ -94,6 +96,10 @@ pub(crate) struct Compound {
     pub(crate) watch: ChangeWatch,
     /// The write to stable storage that it waited for has failed.
     pub(crate) not_stored: bool,
+    /// The terms of the peer for an export that is not for every host in the same way.
+    pub(crate) known_terms: Option<KnownTerms>,
+    /// The address of the peer, once the request was parked: its connection may be closed meanwhile.
+    pub(crate) address: Option<IpAddr>,
     /// The user for which the next request to the file system is made, if not the caller.
     pub(crate) acting_as: Option<Arc<Credential>>,
 }
@@ -155,6 +161,8 @@ impl Compound {
             guard: Guard::None,
             watch: ChangeWatch::default(),
             not_stored: false,
+            known_terms: None,
+            address: None,
             acting_as: None,
         }
     }

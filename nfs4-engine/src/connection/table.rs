@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::connection_state::ConnectionState;
 use crate::count::Count;
@@ -9,7 +10,9 @@ use crate::direction::Direction;
 use crate::ids::ConnId;
 use crate::keys::{ClientKey, FlightKey, SessionKey};
 use crate::map::{KeyMap, Keyed};
+use crate::network::address_of;
 use crate::peer::Peer;
+use crate::terms::TermsCache;
 use crate::time::{Mono, Wall};
 
 /// A connection that is open.
@@ -18,6 +21,10 @@ pub(crate) struct Connection {
     pub(crate) peer: String,
     /// The host that it comes from, or goes to.
     pub(crate) host: Peer,
+    /// The address of that host, by which exports are for it or not.
+    pub(crate) address: IpAddr,
+    /// On which terms the host uses the exports that it used last.
+    pub(crate) terms: TermsCache,
     /// When it was opened.
     pub(crate) opened: Wall,
     /// The sessions that it is bound to, each once.
@@ -80,6 +87,8 @@ impl Connections {
     pub(crate) fn open(&mut self, conn: ConnId, peer: String, host: Peer, opened: Wall) {
         self.newest = self.newest.max(conn);
         let connection = Connection {
+            address: address_of(&peer),
+            terms: TermsCache::default(),
             peer,
             host,
             opened,

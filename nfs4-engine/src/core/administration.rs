@@ -31,6 +31,10 @@ impl Core {
             }
             Admin::EndGrace => Ok(()),
             Admin::Configure(change) => Ok(change.made_to(&core.config).map(|_| ())?),
+            Admin::PutExport(export) => Ok(core.exports.check_put(export)?),
+            Admin::RemoveExport { path } if core.exports.has(path) => Ok(()),
+            Admin::RemoveExport { path } => Err(AdminFault::NoExport(path.clone())),
+            Admin::SetExports(exports) => Ok(core.exports.check(exports.clone())?),
         }
     }
 

@@ -64,6 +64,7 @@ impl Core {
                 | Due::CallbackWait
                 | Due::Yielded
                 | Due::Slow
+                | Due::Exports
                 | Due::Recall(_) => false,
             };
             if !done {

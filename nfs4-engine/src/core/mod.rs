@@ -8,6 +8,7 @@ mod client_room;
 pub(crate) mod delegation;
 mod duplicates;
 mod expiry;
+mod export_changes;
 mod fs_fault;
 mod grace;
 mod limits;

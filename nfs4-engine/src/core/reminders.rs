@@ -22,7 +22,7 @@ impl Core {
             self.timers.sweep(|due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
-                Due::CallbackWait | Due::Yielded | Due::Slow => true,
+                Due::CallbackWait | Due::Yielded | Due::Slow | Due::Exports => true,
                 Due::LockGrant(file) => states.is_waited_for(file),
                 Due::Slots | Due::Grace => true,
                 Due::Callback(call) => calls.contains(call),

@@ -1,14 +1,12 @@
 //! Removal of sessions, opens and clients from all tables.
 
-use alloc::sync::Arc;
-
 use crate::action::{Action, Outbox};
 use crate::callback::CallbackFailed;
 use crate::core::Core;
 use crate::core::stable::Durable;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
-use crate::keys::{ClientKey, OpenKey, SessionKey};
+use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
 use crate::state::ending::Ending;
 use crate::timer::Due;
 
@@ -48,26 +46,35 @@ impl Core {
 
     /// Ends an open, and releases the file.
     pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, out: &mut Outbox) {
-        let Some(open) = self.states.get(key) else {
-            return;
-        };
+        if let Some(file) = self.drop_open(key, why, out) {
+            self.end_delegations_of_unopened(file, out.now.mono);
+            self.grant_locks(file, out);
+        }
+    }
+
+    /// Ends an open, and releases the file, which is returned; delegations and waiters of the file stay.
+    pub(crate) fn drop_open(
+        &mut self,
+        key: OpenKey,
+        why: Ending,
+        out: &mut Outbox,
+    ) -> Option<FileKey> {
+        let open = self.states.get(key)?;
         let (key_of_client, file) = (open.client, open.file);
-        let Some(client) = self.clients.get_mut(key_of_client) else {
-            return;
-        };
+        let client = self.clients.get_mut(key_of_client)?;
         if let Some(fh) = self.states.close(&mut client.opens, key, why) {
             self.release(fh.export, fh.handle, out);
         }
         self.clients.note_idle(key_of_client);
-        self.end_delegations_of_unopened(file, out.now.mono);
-        self.grant_locks(file, out);
+        Some(file)
     }
 
     /// Releases a file that a file system holds for an open.
     pub(crate) fn release(&self, export: u16, fh: FsHandle, out: &mut Outbox) {
-        if let Some(export) = self.exports.get(export) {
+        if let Some(backend) = self.exports.backend(export) {
             out.push(Action::Release {
-                backend: Arc::clone(&export.backend),
+                export,
+                backend,
                 fh,
             });
         }

@@ -1,164 +1,104 @@
 //! The exports: file systems, each at its path, under one tree. [RFC 8881 §7]
 
+mod change;
+mod plan;
 mod pseudo;
-mod squash;
+mod served;
+mod squashed;
 
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::net::IpAddr;
 
-pub(crate) use self::pseudo::PseudoFs;
-pub use self::squash::Squash;
-use self::squash::Squashed;
+pub(crate) use self::change::{Changed, Pass, Purpose};
+use self::pseudo::PseudoFs;
+pub(crate) use self::served::Served;
+use self::squashed::Squashed;
 use crate::attr::{self, View};
 use crate::config::Config;
+use crate::export::{Export, ExportFault};
+use crate::export_set::ExportSet;
 use crate::fh::Fh;
-use crate::fs::{AccessMask, Backend, Capabilities, Creation, Credential, FsError, FsHandle, FsOp};
+use crate::fs::{
+    AccessMask, Backend, Capabilities, Creation, Credential, Flavor, FsError, FsHandle, FsOp,
+    FsResult,
+};
 use crate::map::Keyed;
-
-/// A file system to serve, and the way to serve it.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Export {
-    /// The path at which clients find it: "/" for a server of one file system, else a path such as
-    /// "/srv/data". No export lies within another.
-    pub path: String,
-    /// The file system.
-    pub backend: Arc<dyn Backend>,
-    /// Whether every request that would change it is refused.
-    pub read_only: bool,
-    /// The users whose requests are made on behalf of [`Credential::NOBODY`].
-    pub squash: Squash,
-}
-
-/// The reason for which a list of exports cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportFault {
-    /// The list is empty.
-    #[error("there is nothing to export")]
-    Empty,
-    /// The list has more exports than there are export numbers.
-    #[error("there are more than {MAX_EXPORTS} exports")]
-    TooMany,
-    /// A path does not begin with '/', or has a part that is empty, ".", ".." or too long.
-    #[error("\"{0}\" is not an absolute path of plain names")]
-    Path(String),
-    /// Two exports are the same directory, or one lies within the other.
-    #[error("\"{0}\" and \"{1}\" overlap")]
-    Overlap(String, String),
-    /// One file system is at two paths: each of its files would have two filehandles, and opens and
-    /// locks under one would not conflict with those under the other.
-    #[error("\"{0}\" and \"{1}\" are one file system")]
-    Shared(String, String),
-    /// The file system has no names: [`Capabilities::max_name`] is zero.
-    #[error("\"{0}\" has no names: max_name is 0")]
-    Nameless(String),
-    /// [`Capabilities::time_granularity`] is zero or more than a second.
-    #[error("\"{0}\" has times of {1} nanoseconds, but it must be from 1 to 1000000000")]
-    Times(String, u32),
-}
-
-/// An export, with the constant properties of its file system.
-pub(crate) struct Served {
-    pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) capabilities: Capabilities,
-    pub(crate) root: Fh,
-    /// The fileid of the directory that it covers, if there are directories above it.
-    covers: Option<u64>,
-    path: String,
-    fsid: (u64, u64),
-    read_only: bool,
-    is_private: bool,
-    squash: Squash,
-}
+use crate::squash::Squash;
+use crate::terms::{Barrier, Terms};
 
 /// All exports.
 pub(crate) struct Exports {
-    list: Vec<Served>,
+    /// Of each number, the place in the list.
+    by_number: Vec<u16>,
+    list: Vec<Option<Served>>,
+    /// The numbers that exports have had since the start.
+    numbers: ExportSet,
     /// The directories that lead to the exports; none if one is at "/".
     pseudo: Option<PseudoFs>,
     squashed: Squashed,
-    /// The squashing that every export applies at least.
+    /// The least squashing that any export has applied since the start.
     squash: Squash,
+    /// Number of changes since the start.
+    changes: u32,
+    /// Whether an export has networks.
+    has_rules: bool,
+    epoch: u32,
+    keyed: Keyed,
+    /// The search for state that has to end or to be recalled.
+    pass: Pass,
+}
+
+/// The peer of a request, as far as it decides which exports there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Viewer {
+    /// None if it is not known any more.
+    pub(crate) host: Option<IpAddr>,
+    pub(crate) minor: u32,
 }
 
 /// The way that a request to a file system takes.
-pub(crate) enum Route<'a> {
+pub(crate) enum Route {
     /// To the backend, on behalf of this user.
     Backend(Arc<dyn Backend>, Arc<Credential>),
     /// To the directories above the exports.
-    Pseudo(&'a PseudoFs),
+    Pseudo,
     /// To none, because of this error.
     Refused(FsError),
-}
-
-impl fmt::Debug for Export {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Export")
-            .field("path", &self.path)
-            .field("read_only", &self.read_only)
-            .field("squash", &self.squash)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Export {
-    /// This export, after `set` has set some of its fields.
-    #[must_use]
-    pub fn with(mut self, set: impl FnOnce(&mut Export)) -> Export {
-        set(&mut self);
-        self
-    }
-
-    /// A file system at a path, writable and without squashing.
-    pub fn new(path: impl Into<String>, backend: Arc<dyn Backend>) -> Export {
-        Export {
-            path: path.into(),
-            backend,
-            read_only: false,
-            squash: Squash::None,
-        }
-    }
 }
 
 impl Exports {
     /// # Errors
     /// All faults of the list.
-    pub(crate) fn new(list: Vec<Export>, keyed: Keyed) -> Result<Exports, Vec<ExportFault>> {
+    pub(crate) fn new(
+        list: Vec<Export>,
+        epoch: u32,
+        keyed: Keyed,
+    ) -> Result<Exports, Vec<ExportFault>> {
         if list.is_empty() {
             return Err(alloc::vec![ExportFault::Empty]);
         }
-        if list.len() > usize::from(MAX_EXPORTS) {
-            return Err(alloc::vec![ExportFault::TooMany]);
-        }
-        let mut faults: Vec<ExportFault> = shared(&list).collect();
-        let pseudo = match list.as_slice() {
-            [only] if only.path == "/" => None,
-            several => {
-                let paths = several.iter().map(|export| export.path.as_str());
-                PseudoFs::new(paths, keyed)
-                    .map_err(|wrong| faults.extend(wrong))
-                    .ok()
-            }
-        };
-        let covered = |number| pseudo.as_ref().and_then(|pseudo| pseudo.covered(number));
-        let list: Vec<Served> = (0..)
-            .zip(list)
-            .map(|(number, export)| Served::new(number, export, covered(number)))
-            .collect();
-        faults.extend(list.iter().flat_map(Served::faults));
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let squash = list.iter().map(|served| served.squash).min();
-        Ok(Exports {
-            list,
-            pseudo,
+        let mut exports = Exports {
+            by_number: Vec::new(),
+            list: Vec::new(),
+            numbers: ExportSet::default(),
+            pseudo: None,
             squashed: Squashed::new(),
-            squash: squash.unwrap_or_default(),
-        })
+            squash: Squash::All,
+            changes: 0,
+            has_rules: false,
+            epoch,
+            keyed,
+            pass: Pass::default(),
+        };
+        let numbered = |(place, export): (usize, Export)| Export {
+            number: export.number.or(u16::try_from(place).ok()),
+            ..export
+        };
+        let list = list.into_iter().enumerate().map(numbered).collect();
+        let plan = exports.plan(list)?;
+        exports.carry_out(plan);
+        Ok(exports)
     }
 
     /// The filehandle that PUTROOTFH sets.
@@ -169,20 +109,113 @@ impl Exports {
                 handle: pseudo.root(),
             },
             // Without a tree above it, there is one export.
-            None => self.list.first().map_or(NOWHERE, |only| only.root),
+            None => self.all().next().map_or(NOWHERE, |only| only.root),
         }
     }
 
+    /// The export with a number, if it is served.
+    #[inline]
     pub(crate) fn get(&self, export: u16) -> Option<&Served> {
-        self.list.get(usize::from(export))
+        self.find(export).filter(|served| !served.is_ending())
+    }
+
+    /// The export with a number, also one that is removed and ends.
+    #[inline]
+    fn find(&self, export: u16) -> Option<&Served> {
+        let place = *self.by_number.get(usize::from(export))?;
+        self.list.get(usize::from(place))?.as_ref()
+    }
+
+    #[inline]
+    fn find_mut(&mut self, export: u16) -> Option<&mut Served> {
+        let place = *self.by_number.get(usize::from(export))?;
+        self.list.get_mut(usize::from(place))?.as_mut()
+    }
+
+    /// All exports that are served or end, in the order of their numbers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Served> {
+        let places = self.by_number.iter();
+        places.filter_map(|place| self.list.get(usize::from(*place))?.as_ref())
+    }
+
+    /// The file system of an export, also of one that is removed, as long as requests use it.
+    pub(crate) fn backend(&self, export: u16) -> Option<Arc<dyn Backend>> {
+        self.find(export)
+            .map(|served| Arc::clone(&served.export.backend))
+    }
+
+    /// Whether an export is not for all hosts in the same way.
+    pub(crate) fn has_rules(&self) -> bool {
+        self.has_rules
+    }
+
+    /// Number of changes since the start; it wraps.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// The terms of an export that serves every host in every minor version.
+    #[inline]
+    pub(crate) fn plain_terms(&self, export: u16) -> Option<Terms> {
+        match self.get(export) {
+            Some(served) => served.is_plain.then_some(served.terms),
+            None if self.is_pseudo(export) => Some(PSEUDO_TERMS),
+            None => None,
+        }
+    }
+
+    /// The terms of a peer.
+    ///
+    /// # Errors
+    /// There is no such export, or not for the peer.
+    pub(crate) fn terms(&self, export: u16, viewer: Viewer) -> Result<Terms, Barrier> {
+        let Some(served) = self.get(export) else {
+            return match self.plain_terms(export) {
+                Some(terms) => Ok(terms),
+                None => Err(Barrier::Gone),
+            };
+        };
+        if !served.is_served_in(viewer.minor) {
+            return Err(Barrier::Denied);
+        }
+        served.terms_of(viewer.host).ok_or(Barrier::Denied)
+    }
+
+    /// The terms of a host for an export, whatever the minor version; none if there is no such export.
+    pub(crate) fn terms_of_host(&self, export: u16, host: Option<IpAddr>) -> Option<Option<Terms>> {
+        self.get(export).map(|served| served.terms_of(host))
+    }
+
+    /// Whether an export is served in a minor version.
+    pub(crate) fn is_served_in(&self, export: u16, minor: u32) -> bool {
+        let served = self.get(export);
+        served.is_none_or(|served| served.is_served_in(minor))
+    }
+
+    /// Whether the objects of an export may be used with a credential of this flavour. The directories above
+    /// the exports, where clients ask for the flavours of each, have all.
+    pub(crate) fn accepts(&self, export: u16, flavor: Flavor) -> bool {
+        self.get(export).is_none_or(|served| served.accepts(flavor))
+    }
+
+    /// The flavours that an export is served to, the best first.
+    pub(crate) fn flavors(&self, export: u16) -> &[Flavor] {
+        self.get(export)
+            .map_or(&[Flavor::Sys, Flavor::None], |served| {
+                &served.export.flavors
+            })
+    }
+
+    #[inline]
+    fn is_pseudo(&self, export: u16) -> bool {
+        export == PSEUDO && self.pseudo.is_some()
     }
 
     /// The capabilities of the file system of an export.
     pub(crate) fn capabilities(&self, export: u16) -> Option<Capabilities> {
         match self.get(export) {
             Some(served) => Some(served.capabilities),
-            None if export == PSEUDO && self.pseudo.is_some() => Some(pseudo::CAPABILITIES),
-            None => None,
+            None => self.is_pseudo(export).then_some(pseudo::CAPABILITIES),
         }
     }
 
@@ -209,14 +242,9 @@ impl Exports {
         self.get(export).is_some_and(|served| served.is_private)
     }
 
-    /// The paths of the exports, in the order of the list.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|served| served.path.as_str())
-    }
-
     /// The path of an export; "/" for the directories above the exports.
     pub(crate) fn path(&self, export: u16) -> &str {
-        self.get(export).map_or("/", |served| &served.path)
+        self.get(export).map_or("/", |served| &served.export.path)
     }
 
     /// Goes from the directory that an export covers to the root of the export.
@@ -230,12 +258,10 @@ impl Exports {
 
     /// Goes from the root of an export to the directory above it.
     pub(crate) fn ascend(&self, fh: &Fh) -> Option<Fh> {
-        let pseudo = self.pseudo.as_ref()?;
         let served = self.get(fh.export).filter(|served| served.root == *fh)?;
-        let handle = pseudo.above(served.root.export)?;
         Some(Fh {
             export: PSEUDO,
-            handle,
+            handle: served.above?,
         })
     }
 
@@ -247,25 +273,45 @@ impl Exports {
         (served.root == *fh).then_some(covers)
     }
 
-    /// Finds the way of a request, under the rules of the export.
-    pub(crate) fn route(&mut self, export: u16, cred: &Arc<Credential>, op: &FsOp) -> Route<'_> {
-        match (self.list.get(usize::from(export)), &self.pseudo) {
-            (Some(served), _) if served.read_only && mutates(op) => {
-                Route::Refused(FsError::ReadOnly)
+    /// Finds the way of a request, on these terms.
+    #[inline]
+    pub(crate) fn route(
+        &mut self,
+        export: u16,
+        terms: Terms,
+        cred: &Arc<Credential>,
+        op: &FsOp,
+    ) -> Route {
+        let place = self.by_number.get(usize::from(export));
+        let served = place.and_then(|place| self.list.get(usize::from(*place))?.as_ref());
+        match served.filter(|served| !served.is_ending()) {
+            Some(_) if terms.read_only && mutates(op) => Route::Refused(FsError::ReadOnly),
+            Some(served) => {
+                let user = self.squashed.user(terms.squash, &served.anonymous, cred);
+                Route::Backend(Arc::clone(&served.export.backend), user)
             }
-            (Some(served), _) => {
-                let user = self.squashed.user(served.squash, cred);
-                Route::Backend(Arc::clone(&served.backend), user)
-            }
-            (None, Some(pseudo)) if export == PSEUDO => Route::Pseudo(pseudo),
-            (None, _) => Route::Refused(FsError::Stale),
+            None if self.is_pseudo(export) => Route::Pseudo,
+            None => Route::Refused(FsError::Stale),
         }
     }
 
-    /// The user that an export's file system sees for a credential.
-    pub(crate) fn acts_as(&mut self, export: u16, cred: &Arc<Credential>) -> Arc<Credential> {
-        match self.list.get(usize::from(export)) {
-            Some(served) => self.squashed.user(served.squash, cred),
+    /// Answers a request to the directories above the exports.
+    pub(crate) fn answer(&self, op: FsOp, viewer: Viewer) -> FsResult {
+        let pseudo = self.pseudo.as_ref().ok_or(FsError::Stale)?;
+        pseudo.answer(op, &|export| self.terms(export, viewer).is_ok())
+    }
+
+    /// The user that an export's file system sees for a credential, on these terms.
+    pub(crate) fn acts_as(
+        &mut self,
+        export: u16,
+        terms: Terms,
+        cred: &Arc<Credential>,
+    ) -> Arc<Credential> {
+        let place = self.by_number.get(usize::from(export));
+        let served = place.and_then(|place| self.list.get(usize::from(*place))?.as_ref());
+        match served {
+            Some(served) => self.squashed.user(terms.squash, &served.anonymous, cred),
             None => Arc::clone(cred),
         }
     }
@@ -288,67 +334,26 @@ impl Exports {
         most == 0 || length <= most
     }
 
-    /// The rights that an export can grant at all.
-    pub(crate) fn rights(&self, export: u16) -> AccessMask {
-        match self.get(export) {
-            Some(served) if !served.read_only => ALL_RIGHTS,
-            _ => AccessMask::READ
+    /// Its file system is asked something.
+    #[inline]
+    pub(crate) fn asked(&mut self, export: u16) {
+        if let Some(served) = self.find_mut(export) {
+            served.asked += 1;
+        }
+    }
+}
+
+impl Terms {
+    /// The rights that can be granted at all.
+    pub(crate) fn rights(self) -> AccessMask {
+        if self.read_only {
+            AccessMask::READ
                 .union(AccessMask::LOOKUP)
-                .union(AccessMask::EXECUTE),
+                .union(AccessMask::EXECUTE)
+        } else {
+            ALL_RIGHTS
         }
     }
-}
-
-impl Served {
-    fn new(number: u16, export: Export, covers: Option<u64>) -> Served {
-        let Export {
-            path,
-            backend,
-            read_only,
-            squash,
-        } = export;
-        let root = Fh {
-            export: number,
-            handle: backend.root(),
-        };
-        let capabilities = backend.capabilities();
-        let is_private = backend.is_private();
-        let fsid = (u64::from(number) + 1, 0);
-        Served {
-            backend,
-            capabilities,
-            root,
-            covers,
-            path,
-            fsid,
-            read_only,
-            is_private,
-            squash,
-        }
-    }
-
-    /// The faults in the properties that the file system states.
-    fn faults(&self) -> impl Iterator<Item = ExportFault> {
-        let Capabilities {
-            max_name,
-            time_granularity,
-            ..
-        } = self.capabilities;
-        let nameless = (max_name == 0).then(|| ExportFault::Nameless(self.path.clone()));
-        let coarse = !(1..=1_000_000_000).contains(&time_granularity);
-        let times = coarse.then(|| ExportFault::Times(self.path.clone(), time_granularity));
-        nameless.into_iter().chain(times)
-    }
-}
-
-/// The exports that serve the same file system as an earlier one.
-fn shared(list: &[Export]) -> impl Iterator<Item = ExportFault> {
-    list.iter().enumerate().filter_map(|(at, export)| {
-        let earlier = list.get(..at)?;
-        let is_same = |other: &&Export| Arc::ptr_eq(&other.backend, &export.backend);
-        let other = earlier.iter().find(is_same)?;
-        Some(ExportFault::Shared(other.path.clone(), export.path.clone()))
-    })
 }
 
 /// Whether a request changes anything.
@@ -376,7 +381,10 @@ fn mutates(op: &FsOp) -> bool {
 /// The export number of the directories above the exports.
 const PSEUDO: u16 = u16::MAX;
 const PSEUDO_FSID: (u64, u64) = (0, 0);
-const MAX_EXPORTS: u16 = 1024;
+const PSEUDO_TERMS: Terms = Terms {
+    read_only: true,
+    squash: Squash::None,
+};
 const ALL_RIGHTS: AccessMask = AccessMask(0x3f);
 /// A filehandle that names nothing.
 const NOWHERE: Fh = Fh {

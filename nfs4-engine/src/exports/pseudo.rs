@@ -1,11 +1,13 @@
 //! The directories that lead to the exports: a small read-only tree in memory. [RFC 8881 §7.3]
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher as _, Hasher as _};
+use core::ops::Range;
 
-use super::ExportFault;
+use crate::export::ExportFault;
 use crate::fs::{
     AccessMask, Attrs, Capabilities, Creation, Device, DirWriter, FileKind, FsError, FsHandle,
     FsOp, FsReply, FsResult, FsStat, Target,
@@ -13,100 +15,98 @@ use crate::fs::{
 use crate::map::Keyed;
 use crate::time::Wall;
 
-/// The tree. A handle is the index of a node and a check word, which is a keyed hash of the index
-/// and of all exports. No handle can be guessed, and with other exports all are stale.
-pub(crate) struct PseudoFs {
+/// The tree. The handle of a directory is a keyed hash of its path: no peer can guess it, and it stays
+/// as long as the directory does, whatever other exports come and go.
+pub(super) struct PseudoFs {
+    /// Each after its parent.
     nodes: Vec<Node>,
-    /// The change attribute of all nodes; it differs for other exports.
+    by_handle: BTreeMap<u64, usize>,
+    /// The exports, in such an order that those below each directory follow each other.
+    leaves: Vec<u16>,
+    /// The change attribute of all directories.
     change: u64,
+    keyed: Keyed,
 }
 
 struct Node {
-    name: String,
-    check: u64,
-    parent: usize,
+    /// Its path; empty for the root.
+    path: String,
+    handle: u64,
+    /// A hash of its path, the same in all servers and at every start. In a listing it is also the cookie,
+    /// so that a listing continues where it was whatever has come or gone.
+    fileid: u64,
+    parent: Option<usize>,
+    /// In the order of their fileids.
     children: Vec<usize>,
     /// The export that covers it.
     export: Option<u16>,
+    /// Which of the leaves are in it.
+    leaves: Range<usize>,
 }
 
 impl PseudoFs {
-    /// The tree of these paths, which are exports 0, 1, 2 and so on.
+    /// The tree of these paths of exports with these numbers.
     ///
     /// # Errors
     /// All faults of the paths.
     pub(super) fn new<'a>(
-        paths: impl Iterator<Item = &'a str> + Clone,
+        exports: impl Iterator<Item = (&'a str, u16)> + Clone,
+        change: u64,
         keyed: Keyed,
     ) -> Result<PseudoFs, Vec<ExportFault>> {
-        let root = Node {
-            name: String::new(),
-            check: 0,
-            parent: 0,
-            children: Vec::new(),
-            export: None,
-        };
         let mut tree = PseudoFs {
-            nodes: alloc::vec![root],
-            change: digest_of(paths.clone(), keyed),
+            nodes: Vec::new(),
+            by_handle: BTreeMap::new(),
+            leaves: Vec::new(),
+            change,
+            keyed,
         };
+        tree.add(None, "");
         let mut faults = Vec::new();
-        for (number, path) in (0..).zip(paths.clone()) {
-            let node = match tree.grow(path) {
-                Ok(node) => node,
-                Err(fault) => {
-                    faults.push(fault);
-                    continue;
-                }
-            };
-            match tree.nodes.get_mut(node) {
-                Some(node) if node.export.is_none() => node.export = Some(number),
-                _ => faults.push(ExportFault::Overlap(path.to_owned(), path.to_owned())),
+        for (path, number) in exports.clone() {
+            match tree.grow(path) {
+                Ok(node) if node.export.is_none() => node.export = Some(number),
+                Ok(_) => faults.push(ExportFault::Overlap(path.to_owned(), path.to_owned())),
+                Err(fault) => faults.push(fault),
             }
         }
         let inner = |node: &&Node| node.export.is_some() && !node.children.is_empty();
         let inner = tree.nodes.iter().filter(inner);
-        faults.extend(inner.map(|node| overlap(&tree.path(node), paths.clone())));
+        let paths = || exports.clone().map(|(path, _)| path);
+        faults.extend(inner.map(|node| overlap(&node.path, paths())));
         if !faults.is_empty() {
             return Err(faults);
         }
-        for (index, node) in (0..).zip(&mut tree.nodes) {
-            node.check = check_of(index, tree.change, keyed);
-        }
+        tree.order();
         Ok(tree)
     }
 
     pub(super) fn root(&self) -> FsHandle {
-        self.handle(0)
+        self.nodes.first().map_or(FsHandle::EMPTY, handle_of)
     }
 
     /// The export that covers a directory.
     pub(super) fn export_at(&self, fh: &FsHandle) -> Option<u16> {
-        self.node(fh).ok()?.1.export
+        self.node(fh).ok()?.export
     }
 
-    /// The directory above the one that an export covers.
-    pub(super) fn above(&self, export: u16) -> Option<FsHandle> {
-        let covered = self.nodes.iter().find(|node| node.export == Some(export))?;
-        Some(self.handle(covered.parent))
+    /// Of each export: its number, the fileid of the directory that it covers [RFC 8881 §5.8.2.23], and
+    /// the handle of the directory above.
+    pub(super) fn covered(&self) -> impl Iterator<Item = (u16, u64, FsHandle)> {
+        self.nodes.iter().filter_map(|node| {
+            let above = self.nodes.get(node.parent?)?;
+            Some((node.export?, node.fileid, handle_of(above)))
+        })
     }
 
-    /// The fileid of the directory that an export covers. [RFC 8881 §5.8.2.23]
-    pub(super) fn covered(&self, export: u16) -> Option<u64> {
-        let covered = |node: &Node| node.export == Some(export);
-        self.nodes.iter().position(covered).map(fileid)
-    }
-
-    /// Answers a request as any file system does.
-    pub(crate) fn answer(&self, op: FsOp) -> FsResult {
+    /// Answers a request as any file system does, for a peer that sees some of the exports: directories
+    /// that lead to none of these do not exist for it.
+    pub(super) fn answer(&self, op: FsOp, sees: &dyn Fn(u16) -> bool) -> FsResult {
         match op {
-            FsOp::GetAttrs { fh, want: _ } => {
-                let (index, node) = self.node(&fh)?;
-                Ok(FsReply::Attrs {
-                    attrs: self.attrs(index, node),
-                    stat: Some(FsStat::default()),
-                })
-            }
+            FsOp::GetAttrs { fh, want: _ } => Ok(FsReply::Attrs {
+                attrs: self.attrs(self.node(&fh)?),
+                stat: Some(FsStat::default()),
+            }),
             FsOp::Access { fh, mask } => {
                 self.node(&fh)?;
                 let rights = AccessMask::READ.union(AccessMask::LOOKUP);
@@ -115,24 +115,21 @@ impl PseudoFs {
                     kind: FileKind::Directory,
                 })
             }
-            FsOp::Lookup { dir, name, want: _ } => self.found(self.child(&dir, &name)?),
+            FsOp::Lookup { dir, name, want: _ } => Ok(self.found(self.child(&dir, &name, sees)?)),
             FsOp::LookupParent { dir, want: _ } => {
-                let (index, node) = self.node(&dir)?;
-                if index == 0 {
-                    Err(FsError::NotFound)
-                } else {
-                    self.found(node.parent)
-                }
+                let parent = self.node(&dir)?.parent.ok_or(FsError::NotFound)?;
+                let parent = self.nodes.get(parent).ok_or(FsError::Stale)?;
+                Ok(self.found(parent))
             }
             FsOp::ReadDir {
                 dir,
                 cookie,
                 entries,
-            } => self.list(&dir, cookie, entries),
+            } => self.list(&dir, cookie, entries, sees),
             FsOp::Open { target, how } => {
                 match target {
                     Target::Handle(fh) => self.node(&fh).map(drop)?,
-                    Target::Name { dir, name } => match self.child(&dir, &name) {
+                    Target::Name { dir, name } => match self.child(&dir, &name, sees) {
                         Err(FsError::NotFound) if how.create != Creation::No => {
                             return Err(FsError::ReadOnly);
                         }
@@ -153,33 +150,34 @@ impl PseudoFs {
         }
     }
 
-    fn found(&self, index: usize) -> FsResult {
-        let node = self.nodes.get(index).ok_or(FsError::Stale)?;
-        Ok(FsReply::Node {
-            fh: self.handle(index),
-            attrs: self.attrs(index, node),
+    fn found(&self, node: &Node) -> FsReply {
+        FsReply::Node {
+            fh: handle_of(node),
+            attrs: self.attrs(node),
             stat: Some(FsStat::default()),
-        })
+        }
     }
 
-    fn list(&self, dir: &FsHandle, cookie: u64, mut entries: DirWriter) -> FsResult {
-        let (_, node) = self.node(dir)?;
-        let seen = usize::try_from(cookie.saturating_sub(FIRST_COOKIE - 1));
-        let rest = seen
-            .ok()
-            .and_then(|seen| node.children.get(seen..))
-            .unwrap_or_default();
-        // A client may send any cookie. The numbers come second in the pair, so that none is drawn
-        // when there is no child.
-        let first = cookie.max(FIRST_COOKIE - 1).saturating_add(1);
-        for (index, cookie) in rest.iter().zip(first..) {
-            let child = self.nodes.get(*index).ok_or(FsError::Stale)?;
+    fn list(
+        &self,
+        dir: &FsHandle,
+        cookie: u64,
+        mut entries: DirWriter,
+        sees: &dyn Fn(u16) -> bool,
+    ) -> FsResult {
+        let node = self.node(dir)?;
+        let children = node
+            .children
+            .iter()
+            .filter_map(|index| self.nodes.get(*index));
+        let rest = children.skip_while(|child| child.fileid <= cookie);
+        for child in rest.filter(|child| self.is_seen(child, sees)) {
+            let (cookie, name) = (child.fileid, child.name());
             let pushed = if child.export.is_some() {
                 // The covering file system alone knows the attributes of its root.
-                entries.push_unknown(cookie, child.name.as_bytes(), fileid(*index))
+                entries.push_unknown(cookie, name, child.fileid)
             } else {
-                let (fh, attrs) = (self.handle(*index), self.attrs(*index, child));
-                entries.push(cookie, child.name.as_bytes(), &fh, &attrs)
+                entries.push(cookie, name, &handle_of(child), &self.attrs(child))
             };
             if pushed.is_err() {
                 return Ok(FsReply::Entries(entries));
@@ -189,30 +187,15 @@ impl PseudoFs {
         Ok(FsReply::Entries(entries))
     }
 
-    fn node(&self, fh: &FsHandle) -> Result<(usize, &Node), FsError> {
+    fn node(&self, fh: &FsHandle) -> Result<&Node, FsError> {
         let bytes: &[u8; HANDLE] = fh.as_bytes().try_into().map_err(|_| FsError::BadHandle)?;
-        let [i0, i1, check @ ..] = *bytes;
-        let index = usize::from(u16::from_be_bytes([i0, i1]));
-        // A forged handle looks like one of other exports or of an earlier start.
-        let node = self.nodes.get(index).ok_or(FsError::Stale)?;
-        if node.check == u64::from_be_bytes(check) {
-            Ok((index, node))
-        } else {
-            Err(FsError::Stale)
-        }
+        // A forged handle looks like one of a directory that is gone, or of an earlier start.
+        let index = self.by_handle.get(&u64::from_be_bytes(*bytes));
+        let node = index.and_then(|index| self.nodes.get(*index));
+        node.ok_or(FsError::Stale)
     }
 
-    fn handle(&self, index: usize) -> FsHandle {
-        let mut bytes = [0; HANDLE];
-        // There are fewer than 2^16 nodes: the constructor checks it.
-        let number = u16::try_from(index).unwrap_or(u16::MAX);
-        bytes[..2].copy_from_slice(&number.to_be_bytes());
-        let check = self.nodes.get(index).map_or(0, |node| node.check);
-        bytes[2..].copy_from_slice(&check.to_be_bytes());
-        FsHandle::new(&bytes).unwrap_or(FsHandle::EMPTY)
-    }
-
-    fn attrs(&self, index: usize, node: &Node) -> Attrs {
+    fn attrs(&self, node: &Node) -> Attrs {
         let directories = u32::try_from(node.children.len()).unwrap_or(u32::MAX - 2);
         Attrs {
             kind: FileKind::Directory,
@@ -221,7 +204,7 @@ impl PseudoFs {
             uid: 0,
             gid: 0,
             device: Device::default(),
-            fileid: fileid(index),
+            fileid: node.fileid,
             change: self.change,
             size: 0,
             space_used: 0,
@@ -234,69 +217,121 @@ impl PseudoFs {
         }
     }
 
-    fn child(&self, dir: &FsHandle, name: &[u8]) -> Result<usize, FsError> {
-        let (_, node) = self.node(dir)?;
-        self.named(node, name).ok_or(FsError::NotFound)
+    fn child(
+        &self,
+        dir: &FsHandle,
+        name: &[u8],
+        sees: &dyn Fn(u16) -> bool,
+    ) -> Result<&Node, FsError> {
+        let dir = self.node(dir)?;
+        let index = self
+            .by_handle
+            .get(&self.digest(&[dir.path.as_bytes(), b"/", name]));
+        let child = index.and_then(|index| self.nodes.get(*index));
+        let child = child.filter(|child| child.name() == name && self.is_seen(child, sees));
+        child.ok_or(FsError::NotFound)
     }
 
-    fn named(&self, node: &Node, name: &[u8]) -> Option<usize> {
-        let is = |index: &&usize| {
-            self.nodes
-                .get(**index)
-                .is_some_and(|child| child.name.as_bytes() == name)
-        };
-        node.children.iter().find(is).copied()
+    /// Whether a directory leads to an export that the peer sees.
+    fn is_seen(&self, node: &Node, sees: &dyn Fn(u16) -> bool) -> bool {
+        let leaves = self.leaves.get(node.leaves.clone());
+        leaves.is_some_and(|leaves| leaves.iter().any(|export| sees(*export)))
     }
 
     /// The node of a path, made if it does not exist.
-    fn grow(&mut self, path: &str) -> Result<usize, ExportFault> {
+    fn grow(&mut self, path: &str) -> Result<&mut Node, ExportFault> {
         let bad = || ExportFault::Path(path.to_owned());
         let names = path.strip_prefix('/').ok_or_else(bad)?;
-        let mut at = 0;
+        let (mut at, mut end) = (0, 0);
         for name in names.split('/') {
             let plain = !name.is_empty() && name != "." && name != ".." && !name.contains('\0');
             if !plain || name.len() > CAPABILITIES.max_name as usize {
                 return Err(bad());
             }
-            let node = self.nodes.get(at).ok_or_else(bad)?;
-            at = match self.named(node, name.as_bytes()) {
-                Some(child) => child,
-                None => self.add(at, name).ok_or(ExportFault::TooMany)?,
+            end += 1 + name.len();
+            let path = path.get(..end).ok_or_else(bad)?;
+            at = match self.by_handle.get(&self.digest(&[path.as_bytes()])) {
+                Some(there) => *there,
+                None if self.nodes.len() > MAX_NODES => return Err(ExportFault::TooMany),
+                None => self.add(Some(at), path),
             };
         }
-        Ok(at)
+        self.nodes.get_mut(at).ok_or_else(bad)
     }
 
-    fn add(&mut self, parent: usize, name: &str) -> Option<usize> {
-        let index = self.nodes.len();
-        u16::try_from(index).ok()?;
-        let children = Vec::new();
+    fn add(&mut self, parent: Option<usize>, path: &str) -> usize {
+        let (index, handle) = (self.nodes.len(), self.digest(&[path.as_bytes()]));
+        self.by_handle.insert(handle, index);
         self.nodes.push(Node {
-            name: name.to_owned(),
-            check: 0,
+            path: path.to_owned(),
+            handle,
+            fileid: fileid(path),
             parent,
-            children,
+            children: Vec::new(),
             export: None,
+            leaves: 0..0,
         });
-        self.nodes.get_mut(parent)?.children.push(index);
-        Some(index)
+        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent)) {
+            parent.children.push(index);
+        }
+        index
     }
 
-    fn path(&self, node: &Node) -> String {
-        let mut names = Vec::new();
-        let mut at = node;
-        while !at.name.is_empty() {
-            names.push(at.name.as_str());
-            let Some(parent) = self.nodes.get(at.parent) else {
-                break;
-            };
-            at = parent;
+    /// Orders the children of each node, and the leaves.
+    fn order(&mut self) {
+        let fileids: Vec<u64> = self.nodes.iter().map(|node| node.fileid).collect();
+        let mut counts = alloc::vec![0; self.nodes.len()];
+        for (index, node) in self.nodes.iter_mut().enumerate().rev() {
+            node.children
+                .sort_by_key(|child| fileids.get(*child).copied());
+            let below: usize = node
+                .children
+                .iter()
+                .filter_map(|child| counts.get(*child))
+                .sum();
+            if let Some(count) = counts.get_mut(index) {
+                *count = below + usize::from(node.export.is_some());
+            }
         }
-        names
-            .iter()
-            .rev()
-            .fold(String::new(), |path, name| path + "/" + name)
+        let mut starts = alloc::vec![0; self.nodes.len()];
+        self.leaves = alloc::vec![0; counts.first().copied().unwrap_or(0)];
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            let start = starts.get(index).copied().unwrap_or(0);
+            let mut next = start;
+            if let (Some(export), Some(leaf)) = (node.export, self.leaves.get_mut(next)) {
+                *leaf = export;
+                next += 1;
+            }
+            for child in &node.children {
+                if let Some(start) = starts.get_mut(*child) {
+                    *start = next;
+                }
+                next += counts.get(*child).copied().unwrap_or(0);
+            }
+            node.leaves = start..next;
+        }
     }
+
+    /// A keyed hash of a path.
+    fn digest(&self, path: &[&[u8]]) -> u64 {
+        let mut hasher = self.keyed.build_hasher();
+        // The same key has other uses.
+        hasher.write(b"directory above exports");
+        path.iter().for_each(|part| hasher.write(part));
+        hasher.finish()
+    }
+}
+
+impl Node {
+    fn name(&self) -> &[u8] {
+        let name = self.path.rsplit_once('/').map_or("", |(_, name)| name);
+        name.as_bytes()
+    }
+}
+
+fn handle_of(node: &Node) -> FsHandle {
+    // A handle has room for more.
+    FsHandle::new(&node.handle.to_be_bytes()).unwrap_or(FsHandle::EMPTY)
 }
 
 fn overlap<'a>(path: &str, mut paths: impl Iterator<Item = &'a str>) -> ExportFault {
@@ -309,29 +344,15 @@ fn overlap<'a>(path: &str, mut paths: impl Iterator<Item = &'a str>) -> ExportFa
     ExportFault::Overlap(path.to_owned(), other.unwrap_or(path).to_owned())
 }
 
-/// A keyed hash of all exports and their paths.
-fn digest_of<'a>(paths: impl Iterator<Item = &'a str>, keyed: Keyed) -> u64 {
-    let mut hasher = keyed.build_hasher();
-    // The same key has other uses.
-    hasher.write(b"exports");
-    for path in paths {
-        hasher.write(&(path.len() as u64).to_be_bytes());
-        hasher.write(path.as_bytes());
+/// The fileid of a path: of the root 1, of others a hash, which leaves out numbers that NFS reserves as
+/// cookies.
+fn fileid(path: &str) -> u64 {
+    if path.is_empty() {
+        return 1;
     }
-    hasher.finish()
-}
-
-/// The check word of a node's handle.
-fn check_of(index: u64, exports: u64, keyed: Keyed) -> u64 {
-    let mut hasher = keyed.build_hasher();
-    hasher.write(b"handle above exports");
-    hasher.write(&exports.to_be_bytes());
-    hasher.write(&index.to_be_bytes());
-    hasher.finish()
-}
-
-fn fileid(index: usize) -> u64 {
-    index as u64 + 1
+    let mut hasher = Keyed::new([0; 16]).build_hasher();
+    hasher.write(path.as_bytes());
+    (hasher.finish() >> 1).max(FIRST_COOKIE)
 }
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
@@ -345,27 +366,38 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     time_granularity: 1,
 };
 
-/// Length of a handle, in bytes: an index and a check word.
-const HANDLE: usize = 10;
+/// Length of a handle, in bytes.
+const HANDLE: usize = 8;
 /// NFS reserves the cookies 0 to 2.
 const FIRST_COOKIE: u64 = 3;
+/// Maximum number of directories.
+const MAX_NODES: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn tree(paths: &[&str], key: u8) -> Result<PseudoFs, Vec<ExportFault>> {
-        PseudoFs::new(paths.iter().copied(), Keyed::new([key; 16]))
+        let exports = paths.iter().copied().zip(0..);
+        PseudoFs::new(exports, 1, Keyed::new([key; 16]))
+    }
+
+    fn at(tree: &PseudoFs, path: &[&str], sees: &dyn Fn(u16) -> bool) -> Result<FsHandle, FsError> {
+        path.iter().try_fold(tree.root(), |dir, name| {
+            tree.child(&dir, name.as_bytes(), sees).map(handle_of)
+        })
     }
 
     #[test]
     fn paths_grow_a_tree_without_overlaps() {
         let grown = tree(&["/srv/a", "/srv/b", "/home"], 1).unwrap();
-        let srv = grown.handle(grown.child(&grown.root(), b"srv").unwrap());
-        let b = grown.handle(grown.child(&srv, b"b").unwrap());
+        let all = |_| true;
+        let srv = at(&grown, &["srv"], &all).unwrap();
+        let b = at(&grown, &["srv", "b"], &all).unwrap();
         assert_eq!(grown.export_at(&b), Some(1));
-        assert_eq!(grown.above(1), Some(srv));
-        assert_eq!(grown.above(2), Some(grown.root()));
+        let covered: BTreeMap<_, _> = grown.covered().map(|(of, _, above)| (of, above)).collect();
+        let expected = [(0, srv), (1, srv), (2, grown.root())];
+        assert_eq!(covered, BTreeMap::from(expected));
         for bad in ["srv", "", "/", "/a//b", "/a/..", "/a/"] {
             let faults = tree(&[bad, "/x"], 1).err();
             let expected = alloc::vec![ExportFault::Path(bad.to_owned())];
@@ -397,43 +429,54 @@ mod tests {
     }
 
     #[test]
-    fn handles_are_good_for_one_list_of_exports_and_one_key() {
-        let paths = ["/srv/a", "/srv/b", "/home"];
-        let here = tree(&paths, 1).unwrap();
-        let handles = |tree: &PseudoFs| -> Vec<FsHandle> {
-            (0..tree.nodes.len()).map(|at| tree.handle(at)).collect()
-        };
-        let again = tree(&paths, 1).unwrap();
-        assert_eq!(
-            (handles(&again), again.change),
-            (handles(&here), here.change)
-        );
-        let others: [(&[&str], u8); 5] = [
-            (&paths, 2),
-            (&["/srv/a", "/srv/b"], 1),
-            (&["/srv/b", "/srv/a", "/home"], 1),
-            (&["/srv/a", "/srv/b", "/home", "/more"], 1),
-            (&["/srv/a", "/srv/b", "/hom", "/e"], 1),
-        ];
-        for (paths, key) in others {
-            let other = tree(paths, key).unwrap();
-            assert_ne!(other.change, here.change, "{paths:?} {key}");
-            for fh in handles(&here) {
-                assert_eq!(
-                    other.node(&fh).err(),
-                    Some(FsError::Stale),
-                    "{paths:?} {key}"
-                );
+    fn a_directory_is_seen_if_it_leads_to_an_export_that_is_seen() {
+        let paths = ["/a/b/one", "/a/two", "/c/three", "/four", "/a/b/five"];
+        let tree = tree(&paths, 1).unwrap();
+        for seen in 0..1 << paths.len() {
+            let sees = |export: u16| seen >> export & 1 == 1;
+            for prefix in [
+                "/a", "/a/b", "/a/b/one", "/a/two", "/c", "/c/three", "/four",
+            ] {
+                let leads = paths.iter().zip(0..).any(|(path, export)| {
+                    let below = path.strip_prefix(prefix);
+                    sees(export)
+                        && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                });
+                let names: Vec<_> = prefix.split('/').skip(1).collect();
+                assert_eq!(at(&tree, &names, &sees).is_ok(), leads, "{prefix} {seen:b}");
             }
         }
     }
 
     #[test]
+    fn a_directory_keeps_handle_and_fileid_whatever_else_is_exported() {
+        let lists: [&[&str]; 4] = [
+            &["/srv/a", "/srv/b", "/home"],
+            &["/srv/b"],
+            &["/x", "/srv/y/z", "/home", "/srv/b"],
+            &["/srv"],
+        ];
+        let all = |_| true;
+        let srv = |list: &[&str], key| {
+            let tree = tree(list, key).unwrap();
+            let srv = at(&tree, &["srv"], &all).unwrap();
+            (srv, tree.node(&srv).unwrap().fileid, tree.root())
+        };
+        let [first, others @ ..] = lists.map(|list| srv(list, 1));
+        assert_eq!(others, [first; 3]);
+        let (of_another, fileid, root) = srv(lists[0], 2);
+        assert_ne!((of_another, root), (first.0, first.2), "of another server");
+        assert_eq!(fileid, first.1);
+        let without = tree(&["/home"], 1).unwrap();
+        assert_eq!(without.node(&first.0).err(), Some(FsError::Stale));
+    }
+
+    #[test]
     fn no_bit_of_a_handle_can_be_changed() {
         let tree = tree(&["/srv/a", "/srv/b", "/home"], 1).unwrap();
-        for index in 0..tree.nodes.len() {
-            let fh = tree.handle(index);
-            assert_eq!(tree.node(&fh).map(|(at, _)| at), Ok(index));
+        for node in &tree.nodes {
+            let fh = handle_of(node);
+            assert_eq!(tree.node(&fh).map(|found| &found.path), Ok(&node.path));
             for bit in 0..8 * HANDLE {
                 let mut bytes: [u8; HANDLE] = fh.as_bytes().try_into().unwrap();
                 bytes[bit / 8] ^= 1 << (bit % 8);
@@ -441,7 +484,7 @@ mod tests {
                 assert_eq!(tree.node(&forged).err(), Some(FsError::Stale), "bit {bit}");
             }
         }
-        for wrong in [&[0, 0][..], &[0; 9], &[0; 11]] {
+        for wrong in [&[0, 0][..], &[0; 7], &[0; 9]] {
             let fh = FsHandle::new(wrong).unwrap();
             assert_eq!(tree.node(&fh).err(), Some(FsError::BadHandle));
         }

@@ -6,7 +6,9 @@ use super::{Capabilities, FsHandle, FsRequest, FsResult, Pending};
 
 /// A file system as the engine's driver sees it.
 ///
-/// All methods are called outside the engine's lock, from any thread, many at a time.
+/// All methods are called outside the engine's lock, from any thread, many at a time; but those whose
+/// every call returns the same must return at once, as they are also called under the lock when an export
+/// is added while the server runs. The last reference is dropped outside the lock.
 ///
 /// A file that processes other than this server's clients can reach may be delegated to a client.
 /// The client then relies on it that no other process changes the file, or even reads it while the
@@ -24,6 +26,13 @@ pub trait Backend: Send + Sync + 'static {
     /// same. Where one file system is not private, the server grants no delegations.
     fn is_private(&self) -> bool {
         true
+    }
+
+    /// The number that a log has for this file system, if it is one of a log.
+    #[cfg(feature = "record")]
+    #[doc(hidden)]
+    fn recorded_as(&self) -> Option<u32> {
+        None
     }
 
     /// Executes one request.

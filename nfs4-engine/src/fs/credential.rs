@@ -2,9 +2,11 @@
 
 /// The flavour of the RPC credential of a request. [RFC 5531 §8.2]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Flavor {
-    /// AUTH_NONE: the user is [`Credential::NOBODY`].
+    /// AUTH_NONE: the user is the [anonymous user](crate::Export::anonymous) of the export.
     None,
     /// AUTH_SYS.
     Sys,
@@ -31,10 +33,15 @@ impl Credential {
 
     /// The credential of a request with AUTH_NONE.
     pub const fn none() -> Credential {
+        Credential::none_as(Credential::NOBODY, Credential::NOBODY)
+    }
+
+    /// The credential of a request with AUTH_NONE, where that stands for this user.
+    pub(crate) const fn none_as(uid: u32, gid: u32) -> Credential {
         Credential {
             flavor: Flavor::None,
-            uid: Credential::NOBODY,
-            gid: Credential::NOBODY,
+            uid,
+            gid,
             group_count: 0,
             groups: [0; Credential::MAX_GROUPS],
         }
@@ -85,16 +92,16 @@ impl Credential {
         self.uid == 0
     }
 
-    /// The same user without the rights of the superuser: user 0 and group 0, primary or
-    /// supplementary, become [`Credential::NOBODY`].
-    pub(crate) fn without_root(&self) -> Credential {
-        let squashed = |id| if id == 0 { Credential::NOBODY } else { id };
+    /// The same user without the rights of the superuser: these ids take the place of user 0 and of
+    /// group 0, primary or supplementary.
+    pub(crate) fn without_root(&self, (user, group): (u32, u32)) -> Credential {
+        let squashed = |id| if id == 0 { group } else { id };
         let mut groups = self.groups;
         for group in &mut groups[..usize::from(self.group_count)] {
             *group = squashed(*group);
         }
         Credential {
-            uid: squashed(self.uid),
+            uid: if self.uid == 0 { user } else { self.uid },
             gid: squashed(self.gid),
             groups,
             ..*self

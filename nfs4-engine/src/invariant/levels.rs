@@ -57,7 +57,8 @@ impl Engine {
     /// The clients of each export are as many as their records say.
     pub(super) fn check_visits(&self) -> Result<(), String> {
         let core = &self.runner.core;
-        for (export, path) in (0..).zip(core.exports.paths()) {
+        for served in core.exports.all() {
+            let (export, path) = (served.number(), &served.export.path);
             let clients = core.clients.entries();
             let visitors = clients.filter(|(_, client)| client.has_visited(export));
             let (counted, visitors) = (core.clients.visitors(export), visitors.count());

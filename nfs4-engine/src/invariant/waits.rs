@@ -27,6 +27,7 @@ impl Engine {
                 Due::Drain(_)
                 | Due::LockGrant(_)
                 | Due::Slots
+                | Due::Exports
                 | Due::Grace
                 | Due::Path(_)
                 | Due::Replies => {}

@@ -26,7 +26,7 @@ pub struct Levels<'a> {
     pub max_cached_bytes: u64,
     /// The time at which the engine started.
     pub started: Wall,
-    /// The exports, in the order of the engine's list.
+    /// The exports, in the order of their numbers.
     pub exports: Vec<ExportLevel<'a>>,
 }
 
@@ -36,12 +36,18 @@ pub struct Levels<'a> {
 pub struct ExportLevel<'a> {
     /// Its path.
     pub path: &'a str,
+    /// Its number.
+    pub number: u16,
     /// Number of client records with a request that ended at a file of the export.
     pub clients: usize,
 }
 
 impl ExportLevel<'_> {
-    pub(crate) fn new(path: &str, clients: usize) -> ExportLevel<'_> {
-        ExportLevel { path, clients }
+    pub(crate) fn new(path: &str, number: u16, clients: usize) -> ExportLevel<'_> {
+        ExportLevel {
+            path,
+            number,
+            clients,
+        }
     }
 }

@@ -157,8 +157,8 @@ impl Metrics {
         })
     }
 
-    /// The bytes read and written of each export, in the order of the engine's list; exports without any
-    /// may be left out at the end.
+    /// The bytes read and written of each export, by its number; exports without any may be left out at the
+    /// end.
     pub fn export_bytes(&self) -> &[ExportBytes] {
         &self.bytes
     }
@@ -409,6 +409,9 @@ impl Metrics {
             | Event::GraceEnded { .. }
             | Event::StableFailed { .. }
             | Event::SettingsChanged { .. }
+            | Event::ExportAdded { .. }
+            | Event::ExportChanged { .. }
+            | Event::ExportRemoved { .. }
             | Event::FileSystemFault { .. }
             | Event::SlowRequest(_)
             | Event::SlowCallback(_)

@@ -19,7 +19,7 @@ use nfs4_proto::nfs4::status::Status;
 use self::level::Level;
 use self::level_series::LevelParts;
 use self::series::Series;
-use super::{Driven, Levels, MINORS, Metrics, Recorder, SequenceError, SessionLoad};
+use super::{Driven, ExportLevel, Levels, MINORS, Metrics, Recorder, SequenceError, SessionLoad};
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::direction::Direction;
 use crate::event::{SessionGone, Unbound};
@@ -54,13 +54,14 @@ pub struct PrometheusRecorder {
     round: u64,
     unlisted: Level,
     levels: LevelParts,
-    /// In the order of the engine's list.
     exports: Vec<ExportSeries>,
 }
 
 /// The series of one export.
 #[derive(Debug)]
 struct ExportSeries {
+    path: String,
+    number: u16,
     read: IntCounter,
     written: IntCounter,
     clients: IntGauge,
@@ -141,24 +142,37 @@ impl PrometheusRecorder {
         }
     }
 
-    /// An engine has the same exports until its end.
+    /// The series of an export that is removed stay as they are, without clients.
     fn exports(&mut self, series: &Series, counted: &Metrics, levels: &Levels<'_>) {
-        for export in levels.exports.iter().skip(self.exports.len()) {
+        let is = |own: &ExportSeries, export: &ExportLevel<'_>| {
+            (own.number, own.path.as_str()) == (export.number, export.path)
+        };
+        for export in &levels.exports {
+            if self.exports.iter().any(|own| is(own, export)) {
+                continue;
+            }
             let (read, written, clients) = series.of_export(export.path);
             self.exports.push(ExportSeries {
+                path: export.path.into(),
+                number: export.number,
                 read,
                 written,
                 clients,
                 level: Level::default(),
             });
         }
-        for (own, bytes) in self.exports.iter().zip(counted.export_bytes()) {
-            own.read.inc_by(bytes.read);
-            own.written.inc_by(bytes.written);
+        for own in &self.exports {
+            if let Some(bytes) = counted.export_bytes().get(usize::from(own.number)) {
+                own.read.inc_by(bytes.read);
+                own.written.inc_by(bytes.written);
+            }
         }
-        for (own, export) in self.exports.iter_mut().zip(&levels.exports) {
-            own.level.set(&own.clients, export.clients);
-        }
+        self.exports.retain_mut(|own| {
+            let level = levels.exports.iter().find(|export| is(own, export));
+            own.level
+                .set(&own.clients, level.map_or(0, |export| export.clients));
+            level.is_some()
+        });
     }
 
     /// Whether each session has series of its own, now that there are this many.

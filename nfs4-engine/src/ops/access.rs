@@ -29,7 +29,7 @@ pub(crate) fn resume<S>(
     let FsReply::Access { granted, kind } = result? else {
         return Err(Status::SERVERFAULT);
     };
-    let rights = cx.core.exports.rights(cx.current()?.export);
+    let rights = cx.rights(cx.current()?.export);
     let supported = asked.intersection(meaningful(kind));
     let granted = granted.intersection(supported).intersection(rights);
     res::AccessOk {

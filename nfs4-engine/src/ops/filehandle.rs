@@ -6,20 +6,24 @@ use nfs4_proto::nfs4::opnum::OpNum;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::table;
+use super::{flavor, table};
 use crate::compound::{Cx, Stage, Step};
 use crate::fh::Fh;
 use crate::fs::{FsOp, FsResult, Want};
+use crate::terms::Barrier;
 
 /// PUTFH. The file system checks the handle, unless the next operation sends it the handle anyway.
 pub(crate) fn put<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = Fh::decode(args::PutFh::decode(args)?.object)?;
-    cx.core
-        .exports
-        .capabilities(fh.export)
-        .ok_or(Status::STALE)?;
+    let is_denied = match cx.terms(fh.export) {
+        Ok(_) => false,
+        Err(Barrier::Gone) => return Err(Status::STALE),
+        Err(Barrier::Denied) => true,
+    };
+    flavor::admit_put(cx, fh.export, *args)?;
     cx.run.set_current(fh);
-    if next_consults(cx, *args) {
+    // PUTFH may not answer ACCESS: the operations that use the filehandle do.
+    if is_denied || next_consults(cx, *args) {
         return Ok(Step::Done(Status::OK));
     }
     let op = FsOp::GetAttrs {
@@ -41,8 +45,10 @@ pub(crate) fn put_checked<S>(
 }
 
 /// PUTROOTFH, and PUTPUBFH: the public filehandle is the root's.
-pub(crate) fn put_root<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
-    cx.run.set_current(cx.core.exports.root());
+pub(crate) fn put_root<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let root = cx.core.exports.root();
+    flavor::admit_put(cx, root.export, *args)?;
+    cx.run.set_current(root);
     Ok(Step::Done(Status::OK))
 }
 
@@ -61,8 +67,13 @@ pub(crate) fn save<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, St
 }
 
 /// RESTOREFH.
-pub(crate) fn restore<S>(cx: &mut Cx<'_, S>, _: &mut Reader<'_>) -> Result<Step, Status> {
-    cx.run.current = Some(cx.run.saved.ok_or(Status::NOFILEHANDLE)?);
+pub(crate) fn restore<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
+    let saved = cx.run.saved.ok_or(Status::NOFILEHANDLE)?;
+    if let Err(Barrier::Gone) = cx.terms(saved.export) {
+        return Err(Status::STALE);
+    }
+    flavor::admit_put(cx, saved.export, *args)?;
+    cx.run.current = Some(saved);
     cx.run.current_stateid = cx.run.saved_stateid;
     Ok(Step::Done(Status::OK))
 }

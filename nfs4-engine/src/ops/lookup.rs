@@ -4,7 +4,7 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use super::{getattr, names};
+use super::{flavor, getattr, names};
 use crate::compound::{Cx, Fetched, Stage, Step};
 use crate::fh::Fh;
 use crate::fs::{Expected, FsOp, FsReply, FsResult};
@@ -12,6 +12,7 @@ use crate::fs::{Expected, FsOp, FsReply, FsResult};
 /// LOOKUP.
 pub(crate) fn start<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let dir = cx.current()?;
+    flavor::admit(cx, dir.export)?;
     let name = args::Lookup::decode(args)?.objname;
     let name = names::component(cx, &dir, name)?;
     let want = getattr::wanted_next(cx, *args);
@@ -33,6 +34,7 @@ pub(crate) fn parent<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Ste
         cx.run.set_current(above);
         return Ok(Step::Done(Status::OK));
     }
+    flavor::admit(cx, dir.export)?;
     let want = getattr::wanted_next(cx, *args);
     Ok(Step::Wait(
         dir.export,
@@ -58,6 +60,9 @@ pub(crate) fn resume<S>(
         handle: fh,
     };
     let fh = cx.core.exports.descend(found);
+    if fh.export != found.export {
+        flavor::admit(cx, fh.export)?;
+    }
     cx.run.set_current(fh);
     // Attributes that were not requested have no defined value.
     let wanted = matches!(cx.run.expected, Expected::Node(want) if want.attrs);

@@ -11,7 +11,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::creation;
 use super::delegation::{self, DELEGATION_LEN, Offer, OfferRefused};
-use super::{io, names, reclaim};
+use super::{flavor, io, names, reclaim};
 use crate::callback::Promise;
 use crate::compound::opening::{Barred, Opening};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
@@ -38,6 +38,7 @@ pub(crate) fn start<S: Established>(
     let current = cx.current()?;
     let args = args::Open::decode(args)?;
     let share = share(args.share_access, args.share_deny)?;
+    flavor::admit(cx, current.export)?;
     let client = cx.client_of(args.owner.clientid)?;
     let claimed = delegation::claimed(cx, &args.claim, None)?;
     let reclaimed = delegation::reclaimed(&args.claim);
@@ -174,7 +175,7 @@ fn barred<S>(
     if claims {
         return Some(Barred::Claims);
     }
-    let rights = cx.core.exports.rights(dir.export);
+    let rights = cx.rights(dir.export);
     if !rights.contains(AccessMask::MODIFY) {
         return Some(Barred::ReadOnly);
     }

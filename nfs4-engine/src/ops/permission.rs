@@ -9,7 +9,7 @@ use crate::compound::permission_query::{IntendedUse, PermissionQuery, Permission
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
-use crate::fs::{AccessMask, Attrs, Credential, FsOp, FsReply, FsResult, Want};
+use crate::fs::{AccessMask, Attrs, Credential, FsError, FsOp, FsReply, FsResult, Want};
 use crate::keys::ClientKey;
 use crate::keys::FileKey;
 
@@ -48,7 +48,7 @@ pub(crate) fn touch<S: Scope>(
 /// # Errors
 /// ROFS if no user may.
 pub(crate) fn ask<S>(cx: &Cx<'_, S>, wish: IntendedUse, file: FileKey) -> Result<Step, Status> {
-    let rights = cx.core.exports.rights(cx.current()?.export);
+    let rights = cx.rights(cx.current()?.export);
     let (changes, about) = match wish {
         IntendedUse::Look | IntendedUse::Read | IntendedUse::TestLock => {
             (false, PermissionSubject::Owner)
@@ -218,7 +218,8 @@ fn attributes(result: FsResult) -> Result<Attrs, Status> {
 /// The user as the file system knows it, after squashing.
 fn user<S>(cx: &mut Cx<'_, S>) -> Result<Arc<Credential>, Status> {
     let export = cx.current()?.export;
-    Ok(cx.core.exports.acts_as(export, &cx.run.cred))
+    let terms = cx.terms(export).map_err(FsError::from)?;
+    Ok(cx.core.exports.acts_as(export, terms, &cx.run.cred))
 }
 
 impl PermissionQuery {

@@ -4,11 +4,12 @@ use nfs4_proto::nfs4::args::{self, SecInfoStyle};
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::rpc::AuthFlavor;
-use nfs4_proto::xdr::{Decode, Reader, Writer};
+use nfs4_proto::xdr::{Decode, Reader};
 
 use super::names;
 use crate::compound::{Cx, Stage, Step};
-use crate::fs::{FsOp, FsResult, Want};
+use crate::fh::Fh;
+use crate::fs::{Flavor, FsOp, FsReply, FsResult, Want};
 
 /// SECINFO.
 pub(crate) fn named<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
@@ -28,8 +29,8 @@ pub(crate) fn no_name<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<St
     let dir = cx.current()?;
     let args = args::SecInfoNoName::decode(args)?;
     if args.style == SecInfoStyle::Parent && cx.core.exports.ascend(&dir).is_some() {
-        // The parent is a directory of the engine, which needs no file system.
-        return Ok(tell(cx));
+        // The parent is a directory of the engine, which needs no file system, and has all flavours.
+        return Ok(tell(cx, None));
     }
     let want = Want::default();
     let op = match args.style {
@@ -51,14 +52,26 @@ pub(crate) fn found<S>(
     _: &mut Reader<'_>,
     result: FsResult,
 ) -> Result<Step, Status> {
-    result?;
-    Ok(tell(cx))
+    let dir = cx.current()?;
+    let found = match result? {
+        FsReply::Node { fh, .. } => cx.core.exports.descend(Fh {
+            export: dir.export,
+            handle: fh,
+        }),
+        _ => dir,
+    };
+    Ok(tell(cx, Some(found.export)))
 }
 
-/// Writes the flavours, and from minor version 1 on consumes the filehandle, so that the client
+/// Writes the flavours of an export, or of the directories above all exports, and from minor version 1 on consumes the filehandle, so that the client
 /// cannot continue under a wrong one.
-fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
-    flavors(cx.body());
+fn tell<S>(cx: &mut Cx<'_, S>, export: Option<u16>) -> Step {
+    let flavors = export.map_or(ALL, |export| cx.core.exports.flavors(export));
+    let w = cx.run.reply.body();
+    w.u32(u32::try_from(flavors.len()).unwrap_or(u32::MAX));
+    for flavor in flavors {
+        w.u32(number(*flavor).0);
+    }
     if cx.run.minor > 0 {
         cx.run.current = None;
         cx.run.current_stateid = Stateid::ANONYMOUS;
@@ -66,9 +79,12 @@ fn tell<S>(cx: &mut Cx<'_, S>) -> Step {
     Step::Done(Status::OK)
 }
 
-/// Encodes the accepted flavors, best first.
-fn flavors(w: &mut Writer) {
-    w.u32(2);
-    w.u32(AuthFlavor::SYS.0);
-    w.u32(AuthFlavor::NONE.0);
+const fn number(flavor: Flavor) -> AuthFlavor {
+    match flavor {
+        Flavor::None => AuthFlavor::NONE,
+        Flavor::Sys => AuthFlavor::SYS,
+    }
 }
+
+/// The flavours of the directories above the exports.
+const ALL: &[Flavor] = &[Flavor::Sys, Flavor::None];

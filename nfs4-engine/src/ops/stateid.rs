@@ -57,7 +57,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     let stateid = cx.meant(args.stateid)?;
     let named = match cx.check(&stateid, None) {
         // FREE_STATEID acknowledges the revocation of a delegation.
-        Err(Status::DELEG_REVOKED) => {
+        Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED) => {
             if let Named::Deleg(key) = cx.core.states.find_stateid(&stateid)?.named {
                 let fh = cx.core.states.delegated_fh(key);
                 cx.core.undelegate(key, Ending::Asked, cx.out.now.mono);

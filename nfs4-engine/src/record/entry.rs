@@ -104,6 +104,9 @@ pub(super) enum Parts {
         ticket: StableTicket,
         write: StableWrite,
     },
+    Forget {
+        export: u16,
+    },
 }
 
 /// A part of a reply.
@@ -140,6 +143,7 @@ enums! {
         6 = Close { conn },
         7 = Event(event),
         8 = Stable { ticket, write },
+        9 = Forget { export },
     }
 }
 
@@ -207,6 +211,7 @@ impl<'a> Recorded<'a> {
             Ok(Parts::Dial { .. }) => ("dial", None),
             Ok(Parts::Fs { ticket, .. }) => ("request", Some(ticket.conn)),
             Ok(Parts::Release { .. }) => ("release", None),
+            Ok(Parts::Forget { .. }) => ("forget", None),
             Ok(Parts::Known { conn }) => ("known", Some(conn)),
             Ok(Parts::Close { conn }) => ("close", Some(conn)),
             Ok(Parts::Event(_)) => ("event", None),
@@ -238,8 +243,9 @@ impl<'a> Recorded<'a> {
             | Parts::Release { .. }
             | Parts::Known { .. }
             | Parts::Close { .. }
-            | Parts::Event(_)
-            | Parts::Stable { .. } => return None,
+            | Parts::Stable { .. }
+            | Parts::Forget { .. }
+            | Parts::Event(_) => return None,
         }
         message.get(MARK..).map(<[u8]>::to_vec)
     }
@@ -285,6 +291,7 @@ impl fmt::Display for Recorded<'_> {
                 written.map_or(Ok(()), |written| write!(f, " with {written:?}"))
             }
             Ok(Parts::Release { export, fh }) => write!(f, "release of {fh:?} to export {export}"),
+            Ok(Parts::Forget { export }) => write!(f, "forget export {export}"),
             Ok(Parts::Known { conn }) => write!(f, "connection {conn} is known"),
             Ok(Parts::Close { conn }) => write!(f, "close connection {conn}"),
             Ok(Parts::Event(event)) => write!(f, "event {event:?}"),

@@ -145,7 +145,7 @@ impl Value for Credential {
         let (uid, gid) = (r.u32()?, r.u32()?);
         let groups = alloc::vec::Vec::<u32>::take(r)?;
         Ok(match flavor {
-            Flavor::None => Credential::none(),
+            Flavor::None => Credential::none_as(uid, gid),
             Flavor::Sys => Credential::sys(uid, gid, &groups),
         })
     }

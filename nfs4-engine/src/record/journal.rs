@@ -1,6 +1,7 @@
 //! Writing a log beside an engine.
 
-use alloc::sync::Arc;
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -9,9 +10,11 @@ use nfs4_proto::xdr::Writer;
 
 use super::entry::{Actions, Contents, put_action};
 use super::frame::{self, FrameWriter};
-use super::start::Start;
+use super::start::{self, Start};
 use super::value::Value as _;
 use crate::action::{Action, Outbox, Queued, Segment};
+use crate::admin::Admin;
+use crate::export::Export;
 use crate::fs::{Backend, FsOp, FsRequest};
 use crate::input::Input;
 use crate::time::Now;
@@ -23,7 +26,8 @@ use crate::time::Now;
 /// [`Journal::timers`] for the timers.
 pub struct Journal {
     frames: FrameWriter,
-    backends: Vec<Arc<dyn Backend>>,
+    /// The file systems that there were, in the order in which they came; each has its place as number.
+    file_systems: Vec<Weak<dyn Backend>>,
     /// Numbers of actions in the outbox that earlier inputs have caused.
     before: (usize, usize),
     /// Where the actions of the last entry are.
@@ -43,10 +47,9 @@ impl Journal {
         frames.begin(frame::START);
         start.put(&mut frames.w);
         frames.end();
-        let backends = start.exports.iter();
         Journal {
             frames,
-            backends: backends.map(|export| Arc::clone(&export.backend)).collect(),
+            file_systems: start.file_systems.clone(),
             before: (0, 0),
             actions: 0..0,
         }
@@ -56,7 +59,17 @@ impl Journal {
     pub fn input(&mut self, now: Now, input: &Input, outbox: &Outbox) {
         self.begin(now, outbox);
         self.frames.w.u32(INPUT);
-        input.put(&mut self.frames.w);
+        match input {
+            Input::Admin(Admin::PutExport(export)) => {
+                let export = Box::new(self.stand_in(export));
+                Input::Admin(Admin::PutExport(export)).put(&mut self.frames.w);
+            }
+            Input::Admin(Admin::SetExports(exports)) => {
+                let exports = exports.iter().map(|export| self.stand_in(export)).collect();
+                Input::Admin(Admin::SetExports(exports)).put(&mut self.frames.w);
+            }
+            _ => input.put(&mut self.frames.w),
+        }
     }
 
     /// Begins an entry: the engine is about to run its timers.
@@ -83,7 +96,7 @@ impl Journal {
                     let parts = outbox.segments(reply);
                     put_parts(w, parts);
                 }
-                Queued::Other(action) => put(w, action, outbox, &self.backends),
+                Queued::Other(action) => put(w, action, outbox),
             });
         }
         self.actions = start..self.frames.w.len();
@@ -139,6 +152,18 @@ impl Journal {
         self.frames.w.clear();
     }
 
+    /// An export whose file system has its number.
+    fn stand_in(&mut self, export: &Export) -> Export {
+        let file_system = Arc::downgrade(&export.backend);
+        let mut known = self.file_systems.iter();
+        let place = known.position(|known| known.ptr_eq(&file_system));
+        let place = place.unwrap_or_else(|| {
+            self.file_systems.push(file_system);
+            self.file_systems.len() - 1
+        });
+        start::stand_in((export, u32::try_from(place).unwrap_or(u32::MAX)))
+    }
+
     fn begin(&mut self, now: Now, outbox: &Outbox) {
         self.before = outbox.lengths();
         self.frames.begin(frame::ENTRY);
@@ -146,7 +171,7 @@ impl Journal {
     }
 }
 
-fn put(w: &mut Writer, action: &Action, outbox: &Outbox, backends: &[Arc<dyn Backend>]) {
+fn put(w: &mut Writer, action: &Action, outbox: &Outbox) {
     match action {
         Action::Reply(reply) => {
             w.u32(REPLY);
@@ -175,12 +200,18 @@ fn put(w: &mut Writer, action: &Action, outbox: &Outbox, backends: &[Arc<dyn Bac
             ticket.put(w);
             put_request(w, request);
         }
-        Action::Release { backend, fh } => {
+        Action::Release {
+            export,
+            backend: _,
+            fh,
+        } => {
             w.u32(4);
-            let export = backends.iter().position(|one| Arc::ptr_eq(one, backend));
-            let export = export.and_then(|export| u16::try_from(export).ok());
-            export.unwrap_or(u16::MAX).put(w);
+            export.put(w);
             fh.put(w);
+        }
+        Action::Forget { export, backend: _ } => {
+            w.u32(8);
+            export.put(w);
         }
         Action::Known { conn } => {
             w.u32(5);

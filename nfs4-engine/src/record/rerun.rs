@@ -1,6 +1,7 @@
 //! An engine that is given what a log says.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -8,8 +9,10 @@ use super::entry::{Actions, Cause};
 use super::journal::Journal;
 use super::start::Start;
 use crate::action::{Action, Outbox};
+use crate::admin::Admin;
 use crate::engine::{Engine, StartError};
-use crate::fs::{DirWriter, FsOp, FsReply};
+use crate::export::Export;
+use crate::fs::{Backend, DirWriter, FsOp, FsReply};
 use crate::ids::ConnId;
 use crate::input::Input;
 use crate::time::Now;
@@ -22,6 +25,8 @@ pub struct Rerun {
     /// The listings that the file systems would fill, by their numbers.
     listings: BTreeMap<u32, DirWriter>,
     connections: BTreeSet<ConnId>,
+    /// The file systems by their numbers in the log.
+    file_systems: BTreeMap<u32, Arc<dyn Backend>>,
 }
 
 impl fmt::Debug for Rerun {
@@ -53,8 +58,15 @@ impl Rerun {
             config,
             exports,
             now,
+            file_systems: _,
         } = start;
+        let numbered = exports.iter().filter_map(|export| {
+            let number = export.backend.recorded_as()?;
+            Some((number, Arc::clone(&export.backend)))
+        });
+        let file_systems = numbered.collect();
         Ok(Rerun {
+            file_systems,
             engine: Engine::new(boot, config, exports, now)?,
             outbox: Outbox::new(),
             journal,
@@ -161,10 +173,25 @@ impl Rerun {
             | Input::CallbackReply(_)
             | Input::ConnHalfClosed { .. }
             | Input::Touched { .. }
-            | Input::Admin(_)
-            | Input::ReleasePanicked
-            | Input::StableDone { .. } => {}
+            | Input::StableDone { .. }
+            | Input::ReleasePanicked => {}
+            Input::Admin(Admin::PutExport(export)) => self.know_again(export),
+            Input::Admin(Admin::SetExports(exports)) => {
+                exports
+                    .iter_mut()
+                    .for_each(|export| self.know_again(export));
+            }
+            Input::Admin(_) => {}
         }
         Ok(())
+    }
+
+    /// Puts the file system into an export that it had before in this log.
+    fn know_again(&mut self, export: &mut Export) {
+        if let Some(number) = export.backend.recorded_as() {
+            let new = || Arc::clone(&export.backend);
+            let known = Arc::clone(self.file_systems.entry(number).or_insert_with(new));
+            export.backend = known;
+        }
     }
 }

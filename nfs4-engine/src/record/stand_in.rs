@@ -9,6 +9,8 @@ pub(super) struct StandIn {
     pub(super) root: FsHandle,
     pub(super) capabilities: Capabilities,
     pub(super) is_private: bool,
+    /// Its number in the log.
+    pub(super) number: u32,
 }
 
 impl Backend for StandIn {
@@ -22,6 +24,10 @@ impl Backend for StandIn {
 
     fn is_private(&self) -> bool {
         self.is_private
+    }
+
+    fn recorded_as(&self) -> Option<u32> {
+        Some(self.number)
     }
 
     fn submit(&self, _: FsRequest, _: &mut Pending<'_>) -> Poll<FsResult> {

@@ -14,11 +14,12 @@ use crate::config::{BindingPolicy, Config};
 use crate::delegation_kind::{DelegationKind, RecallReason, Touch};
 use crate::direction::Direction;
 use crate::event::{BackChannelLost, ClientGone, Event, GraceEnd, SessionGone, Unbound};
-use crate::exports::Squash;
 use crate::ids::{ConnId, DialId, RequestId};
 use crate::input::{Call, CallbackOutcome, CallbackReply, DialError, Input};
+use crate::network::{Cidr, NetworkRule};
 use crate::server_address::ServerAddress;
 use crate::slow::{SlowCallback, SlowCallbackEnd, SlowRequest, WaitsFor};
+use crate::squash::Squash;
 use crate::stable::{ClientRecord, RecordKey, StableError, StableTicket, StableWrite};
 use crate::time::{Mono, Now, Wall};
 
@@ -31,6 +32,7 @@ structs! {
     StableTicket { index, generation }
     Call { conn, xid, cred, body, message_len }
     CallbackReply { conn, xid, outcome }
+    NetworkRule { network, read_only, squash }
     Now { mono, wall }
     RequestId { conn, xid }
     SlowCallback { client, peer, session, conn, op, attempts, took, ended }
@@ -93,6 +95,9 @@ enums! {
         3 = DestroySession { session },
         4 = Configure(change),
         5 = EndGrace,
+        6 = PutExport(export),
+        7 = RemoveExport { path },
+        8 = SetExports(exports),
     }
     BackChannelLost { 0 = Silent, 1 = Garbled, 2 = Refused, 3 = HalfClosed }
     BindingPolicy { 0 = Exclusive, 1 = Shared }
@@ -123,6 +128,9 @@ enums! {
         18 = SlowCallback(slow),
         19 = SlowUnreported { requests, callbacks },
         20 = StableFailed { error, failures },
+        21 = ExportAdded { path, number },
+        22 = ExportChanged { path, number, options },
+        23 = ExportRemoved { path, number },
     }
     Fault {
         0 = RpcMismatch { low, high },
@@ -160,6 +168,19 @@ enums! {
 }
 
 wire_types! { AuthStat, Bitmap, SessionId }
+
+impl Value for Cidr {
+    fn put(&self, w: &mut Writer) {
+        self.address().put(w);
+        w.u32(u32::from(self.prefix()));
+    }
+
+    fn take(r: &mut Reader<'_>) -> Result<Cidr, XdrError> {
+        let address = Value::take(r)?;
+        let prefix = u8::try_from(r.u32()?).map_err(|_| XdrError::TooLong)?;
+        Cidr::new(address, prefix).map_err(|_| XdrError::BadDiscriminant)
+    }
+}
 
 impl Value for Op {
     fn put(&self, w: &mut Writer) {

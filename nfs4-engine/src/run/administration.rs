@@ -24,6 +24,18 @@ impl Runner {
             }
             Admin::EndGrace => self.core.cut_grace(out),
             Admin::Configure(change) => self.core.configure(&change, out),
+            Admin::PutExport(export) => {
+                let changed = self.core.exports.put(*export);
+                self.core.exports_changed(changed, out);
+            }
+            Admin::RemoveExport { path } => {
+                let changed = self.core.exports.remove(&path);
+                self.core.exports_changed(changed, out);
+            }
+            Admin::SetExports(exports) => {
+                let changed = self.core.exports.set(exports);
+                self.core.exports_changed(changed, out);
+            }
         }
     }
 }

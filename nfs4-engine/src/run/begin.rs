@@ -138,6 +138,8 @@ impl Compound {
             fetched,
             guard,
             not_stored,
+            known_terms,
+            address,
             acting_as,
             longest,
             reported,
@@ -174,6 +176,7 @@ impl Compound {
         *waits_since = None;
         (*max_reply, *max_kept, *cache_room) = (usize::MAX, usize::MAX, usize::MAX);
         *fetched = None;
+        (*known_terms, *address) = (None, None);
         *acting_as = None;
         *not_stored = false;
         (*longest, *reported) = (Wait::NONE, Reported::No);

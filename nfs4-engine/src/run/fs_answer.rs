@@ -10,6 +10,7 @@ use crate::keys::CompoundKey;
 use crate::ops::errors;
 use crate::run::Runner;
 use crate::slab::Key;
+use crate::timer::Due;
 
 impl Runner {
     /// Continues with a COMPOUND whose file system has answered.
@@ -29,6 +30,10 @@ impl Runner {
             }
             return;
         };
+        let (is_served, is_last) = self.core.exports.answered(ticket.export);
+        if !is_served {
+            self.core.export_is_gone(ticket, result, is_last, out);
+        }
         let refused = match result {
             Some(Ok(reply)) => self.core.refusal(&run, ticket, reply, out),
             Some(Err(error)) => Some(self.core.nearest(&run, ticket, *error, out)),
@@ -42,6 +47,25 @@ impl Runner {
 }
 
 impl Core {
+    /// A file system has answered whose export was removed meanwhile: no state comes of that, and what the
+    /// file system holds is released.
+    #[cold]
+    fn export_is_gone(
+        &mut self,
+        ticket: FsTicket,
+        result: &mut Option<FsResult>,
+        is_last: bool,
+        out: &mut Outbox,
+    ) {
+        if let Some(Ok(FsReply::Opened(opened))) = result {
+            self.release(ticket.export, opened.fh, out);
+        }
+        *result = Some(Err(FsError::Stale));
+        if is_last {
+            self.set_timer(out.now.mono, Due::Exports);
+        }
+    }
+
     /// The error that stands for an answer that breaks the contract.
     #[inline]
     fn refusal(

@@ -129,6 +129,13 @@ impl Runner {
         }
         let conn = run.conn;
         self.core.connections.wait_for(conn, &mut run.awaited);
+        if let Pause::Fs(export, ..) = &pause {
+            self.core.exports.asked(*export);
+        }
+        if self.core.exports.has_rules() && run.address.is_none() {
+            let connection = self.core.connections.get(conn);
+            run.address = connection.map(|found| found.address);
+        }
         run.record = record;
         run.has_waited = true;
         if !matches!(run.stage, Stage::Between) {

@@ -65,13 +65,22 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
                 cx.run.stage = stage;
                 cx.run.expected = Expected::of(&op);
                 let acting_as = cx.run.acting_as.take();
-                let cred = acting_as.as_ref().unwrap_or(&cx.run.cred);
-                match cx.core.exports.route(export, cred, &op) {
+                let route = match cx.terms(export) {
+                    Ok(terms) => {
+                        let cred = acting_as.as_ref().unwrap_or(&cx.run.cred);
+                        cx.core.exports.route(export, terms, cred, &op)
+                    }
+                    Err(barrier) => Route::Refused(barrier.into()),
+                };
+                match route {
                     Route::Backend(backend, cred) => {
                         let now = cx.out.now;
                         return Pause::Fs(export, backend, FsRequest { cred, now, op });
                     }
-                    Route::Pseudo(tree) => *resumed = Some(tree.answer(op)),
+                    Route::Pseudo => {
+                        let viewer = cx.viewer();
+                        *resumed = Some(cx.core.exports.answer(op, viewer));
+                    }
                     Route::Refused(error) => *resumed = Some(Err(error)),
                 }
                 continue;
@@ -143,8 +152,9 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         // The operations before it, which may not answer DELAY, cost little.
         return Err(Status::DELAY);
     }
-    if row.flags.needs_current && cx.run.current.is_none() {
-        return Err(Status::NOFILEHANDLE);
+    if row.flags.needs_current {
+        let current = cx.run.current.as_ref().ok_or(Status::NOFILEHANDLE)?;
+        cx.admit(current.export, row.op)?;
     }
     if !row.flags.keeps_fetched {
         cx.run.fetched = None;

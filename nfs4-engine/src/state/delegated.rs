@@ -70,9 +70,10 @@ impl Delegated {
     }
 
     /// # Errors
-    /// DELEG_REVOKED if it is.
+    /// DELEG_REVOKED if it is, ADMIN_REVOKED if the administrator took it.
     pub(super) fn check(&self, key: DelegationKey) -> Result<(), Status> {
         match self.slab.get(key) {
+            Some(held) if held.is_revoked() && held.by_administrator => Err(Status::ADMIN_REVOKED),
             Some(held) if held.is_revoked() => Err(Status::DELEG_REVOKED),
             Some(_) | None => Ok(()),
         }

@@ -25,6 +25,8 @@ pub(crate) struct Delegation {
     rights: Share,
     /// The user that it was granted for.
     pub(crate) opener: Arc<Credential>,
+    /// The administrator has taken it: it is revoked without a recall.
+    pub(crate) by_administrator: bool,
     /// The request whose reply granted it.
     pub(crate) granted_by: Option<Referred>,
     /// The change attribute that the client knows. [RFC 8881 §10.4.3]
@@ -163,6 +165,7 @@ impl Delegation {
             phase: DelegationPhase::Held,
             rights,
             opener,
+            by_administrator: false,
             granted_by,
             change,
             limit,

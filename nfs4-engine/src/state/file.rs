@@ -1,5 +1,7 @@
 //! Files with state, and the shares taken of them. [RFC 8881 §9.7]
 
+use alloc::vec::Vec;
+
 use crate::count::Count;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
@@ -7,7 +9,7 @@ use crate::key_index::KeyIndex;
 use crate::keys::{FileKey, LockKey, LockOwnerKey, OpenKey, kind};
 use crate::map::{DetMap, Keyed};
 use crate::slab::Entry;
-use crate::slab::Slab;
+use crate::slab::{Place, Slab};
 use crate::state::range::Ranges;
 use crate::state::waiter::Waiters;
 
@@ -36,6 +38,8 @@ pub(crate) struct File {
 pub(crate) struct Files {
     slab: Slab<File>,
     by_handle: DetMap<Fh, FileKey>,
+    /// Number of opens of each export.
+    opens: Vec<u32>,
 }
 
 /// Access and deny bits of one open. [RFC 8881 §18.16.3]
@@ -131,6 +135,7 @@ impl Files {
         Files {
             slab: Slab::new(),
             by_handle: DetMap::new(keyed),
+            opens: Vec::new(),
         }
     }
 
@@ -154,6 +159,17 @@ impl Files {
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (FileKey, &File)> + '_ {
         self.slab.entries()
+    }
+
+    /// Every place from `index` on, free or not.
+    pub(crate) fn places_from(&self, index: u32) -> impl Iterator<Item = Place<'_, File>> {
+        self.slab.places_from(index)
+    }
+
+    /// Number of opens of an export.
+    pub(crate) fn opens_of(&self, export: u16) -> u32 {
+        let opens = self.opens.get(usize::from(export));
+        opens.copied().unwrap_or(0)
     }
 
     /// Number of handles in the index.
@@ -209,6 +225,13 @@ impl Files {
         let place = file.opens.next_place();
         file.opens.push(open);
         file.shares.add(share);
+        let export = usize::from(file.fh.export);
+        if self.opens.len() <= export {
+            self.opens.resize(export + 1, 0);
+        }
+        if let Some(count) = self.opens.get_mut(export) {
+            *count += 1;
+        }
         place
     }
 
@@ -242,6 +265,9 @@ impl Files {
         let file = self.slab.get_mut(key)?;
         file.shares.count(share, |count| count.lower(1));
         let moved = file.opens.remove(place);
+        if let Some(count) = self.opens.get_mut(usize::from(file.fh.export)) {
+            count.lower(1);
+        }
         self.forget_if_idle(key);
         moved
     }

@@ -383,7 +383,7 @@ impl Player {
                     backend,
                     request,
                 } => self.work.push(Work::new(ticket, backend, request)),
-                Action::Release { backend, fh } => releases.push((backend, fh)),
+                Action::Release { backend, fh, .. } => releases.push((backend, fh)),
                 Action::Close { conn } => closing.push(conn),
                 Action::Known { .. } | Action::Event(_) => {}
                 other => unreachable!("{other:?} is not known here"),

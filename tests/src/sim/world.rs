@@ -420,7 +420,7 @@ impl Sim {
                     self.network.send_down(callback.conn, record, self.now);
                 }
                 Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
-                Action::Release { backend, fh } => backend.release(fh),
+                Action::Release { backend, fh, .. } => backend.release(fh),
                 Action::Known { conn } => self.assert_open(conn),
                 Action::Stable { ticket, write } => {
                     let stable = self.stable.as_mut();

@@ -1,8 +1,8 @@
 //! The status flags of SEQUENCE: the client's backchannels and its state. [RFC 8881 §18.46.3, sr_status_flags]
 
 use nfs4_proto::nfs4::consts::{
-    SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN, SEQ4_STATUS_CB_PATH_DOWN_SESSION,
-    SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
+    SEQ4_STATUS_ADMIN_STATE_REVOKED, SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN,
+    SEQ4_STATUS_CB_PATH_DOWN_SESSION, SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
 };
 
 use crate::core::Core;
@@ -18,8 +18,15 @@ impl Core {
         let mut flags = 0;
         let client = || self.clients.get(session.client);
         // Mostly no delegation is revoked, and then no client record is looked up.
-        if self.states.has_revoked() && client().is_some_and(|client| client.revoked > 0) {
-            flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
+        if self.states.has_revoked()
+            && let Some(client) = client()
+        {
+            if client.revoked > client.revoked_by_administrator {
+                flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
+            }
+            if client.revoked_by_administrator > 0 {
+                flags |= SEQ4_STATUS_ADMIN_STATE_REVOKED;
+            }
         }
         if session.back.has_fault() {
             flags |= SEQ4_STATUS_BACKCHANNEL_FAULT;

@@ -190,26 +190,44 @@ impl Core {
         let Some(held) = self.states.delegation(key) else {
             return true;
         };
-        let (client_key, kind) = (held.client, held.kind);
+        let client = held.client;
         if let Some(fh) = self.states.delegated_fh(key)
-            && let Durable::After(_) = self.record_loss(client_key, &fh, out)
+            && let Durable::After(_) = self.record_loss(client, &fh, out)
         {
             return false;
         }
         self.pause_delegating(key, now);
-        self.record_lapse(client_key, now);
+        self.record_lapse(client, now);
+        self.take_delegation(key, out);
+        true
+    }
+
+    /// Revokes a delegation without a recall, since its file is not served any more.
+    pub(crate) fn revoke_for_administrator(&mut self, key: DelegationKey, out: &mut Outbox) {
+        if let Some(held) = self.states.delegation_mut(key) {
+            held.by_administrator = true;
+            self.take_delegation(key, out);
+        }
+    }
+
+    fn take_delegation(&mut self, key: DelegationKey, out: &mut Outbox) {
+        let now = out.now.mono;
+        let Some(held) = self.states.delegation(key) else {
+            return;
+        };
+        let (client_key, kind, by_administrator) = (held.client, held.kind, held.by_administrator);
         self.states.revoke(key);
         let Some(client) = self.clients.get_mut(client_key) else {
-            return true;
+            return;
         };
         client.revoked += 1;
+        client.revoked_by_administrator += u32::from(by_administrator);
         let (id, minor) = (client.id, client.about.minor);
         out.event(Event::DelegationRevoked { client: id, kind });
         if minor == 0 {
             // Such a client cannot acknowledge it.
             self.undelegate(key, Ending::Lost, now);
         }
-        true
     }
 
     /// Removes a delegation: its client returns it, or acknowledges that it is lost, or goes.
@@ -218,6 +236,7 @@ impl Core {
             return;
         };
         let (of, revoked) = (held.client, held.is_revoked());
+        let by_administrator = revoked && held.by_administrator;
         if held.is_recalled() {
             self.pause_delegating(key, now);
         }
@@ -225,6 +244,9 @@ impl Core {
             return;
         };
         client.revoked.lower(u32::from(revoked));
+        client
+            .revoked_by_administrator
+            .lower(u32::from(by_administrator));
         self.states.undelegate(&mut client.delegations, key, why);
         self.clients.note_idle(of);
     }
