@@ -3,6 +3,7 @@ use std::task::Wake;
 
 use nfs4_engine::fs::FsResult;
 use nfs4_engine::fs::driver::FsTicket;
+use nfs4_engine::stable::{StableError, StableTicket};
 
 use super::*;
 use crate::mailbox::LateAnswers;
@@ -11,6 +12,8 @@ struct NoNode;
 
 impl LateAnswers for NoNode {
     fn answer_late(self: Arc<Self>, _: FsTicket, _: FsResult) {}
+
+    fn stored_late(self: Arc<Self>, _: StableTicket, _: Result<(), StableError>) {}
 }
 
 #[derive(Default)]
