@@ -13,6 +13,10 @@ pub use super::ticket::{CompletionSink, FsTicket};
 
 /// What became of a request: see [`submit`].
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most requests are answered at once, and a box would be an allocation for each"
+)]
 pub enum Submitted {
     /// The file system answered at once.
     Answered(FsResult),

@@ -1,15 +1,14 @@
-//! GETATTR, SETATTR and ACCESS.
+//! GETATTR and ACCESS.
 
 use std::os::fd::AsFd as _;
 
-use nfs4_engine::Wall;
-use nfs4_engine::fs::{Attrs, Device, FileKind, FsError, FsHandle, FsReply, FsResult, Want};
-use rustix::fs::{AtFlags, FileType, Statx, StatxTimestamp};
+use nfs4_engine::fs::{AccessMask, Attrs, Device, FsError, FsHandle, FsReply, FsResult, Want};
+use rustix::fs::{AtFlags, Statx};
 
-use super::Result;
 use super::node::Node;
-use super::root::stat;
 use super::shared::Shared;
+use super::stat::{nanos, stat, wall};
+use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn get_attrs(&self, fh: &FsHandle, want: Want) -> FsResult {
@@ -18,6 +17,17 @@ impl Shared {
         Ok(FsReply::Attrs {
             attrs,
             stat: self.space(&node, want)?,
+        })
+    }
+
+    pub(super) fn access(&self, caller: &Caller, fh: &FsHandle, mask: AccessMask) -> FsResult {
+        let node = self.node(fh)?;
+        let stat = self.live(&node)?;
+        Ok(FsReply::Access {
+            granted: self
+                .effective(&caller.cred, &node, &stat)?
+                .granted(&caller.cred, mask),
+            kind: node.kind,
         })
     }
 
@@ -38,7 +48,8 @@ impl Shared {
             .with_mode(stat.stx_mode.into())
             .with_owner(stat.stx_uid, stat.stx_gid)
             .with_links(stat.stx_nlink)
-            .with_change(node.change.value(nanos(&stat.stx_ctime), node.grain));
+            .with_change(node.change.value(nanos(&stat.stx_ctime), node.grain))
+            .in_fs(node.fs, node.mounted_on);
         attrs.space_used = stat.stx_blocks.saturating_mul(512);
         attrs.device = Device {
             major: stat.stx_rdev_major,
@@ -49,44 +60,5 @@ impl Shared {
         attrs.changed = wall(&stat.stx_ctime);
         attrs.created = wall(&stat.stx_btime);
         Ok(attrs)
-    }
-}
-
-/// The type of an object.
-pub(super) fn kind(of: FileType) -> Result<FileKind> {
-    Ok(match of {
-        FileType::RegularFile => FileKind::Regular,
-        FileType::Directory => FileKind::Directory,
-        FileType::Symlink => FileKind::Symlink,
-        FileType::Fifo => FileKind::Fifo,
-        FileType::Socket => FileKind::Socket,
-        FileType::CharacterDevice => FileKind::CharDevice,
-        FileType::BlockDevice => FileKind::BlockDevice,
-        FileType::Unknown => return Err(FsError::Io),
-    })
-}
-
-/// The device of the object's file system.
-pub(super) fn device(stat: &Statx) -> u64 {
-    u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor)
-}
-
-/// Its time of birth in nanoseconds, 0 if there is none.
-pub(super) fn birth(stat: &Statx) -> u64 {
-    nanos(&stat.stx_btime)
-}
-
-/// The time in nanoseconds since 1970, 0 before.
-pub(super) fn nanos(time: &StatxTimestamp) -> u64 {
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds
-        .saturating_mul(1_000_000_000)
-        .saturating_add(time.tv_nsec.into())
-}
-
-fn wall(time: &StatxTimestamp) -> Wall {
-    Wall {
-        seconds: time.tv_sec,
-        nanos: time.tv_nsec.min(999_999_999),
     }
 }

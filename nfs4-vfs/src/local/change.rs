@@ -9,8 +9,10 @@
 //! changes that this server made within the tick. When it is final, the value moves once more, so
 //! that a change by a local process in the same tick is not missed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::sync::lock;
 
 /// How fine the ctimes of a file system are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +58,8 @@ impl Change {
         seen.own = seen.own.saturating_add(1);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        lock(&self.seen)
     }
 }
 
@@ -81,7 +83,8 @@ impl Seen {
     }
 }
 
-fn is_final(ctime: u64) -> bool {
+/// Whether no change from now on has this ctime, in nanoseconds.
+pub(super) fn is_final(ctime: u64) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or(Duration::ZERO).as_nanos();
     now >= u128::from(ctime) + u128::from(TICK)

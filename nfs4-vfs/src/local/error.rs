@@ -3,6 +3,26 @@
 use nfs4_engine::fs::FsError;
 use rustix::io::Errno;
 
+/// The error of a system call on names in a directory whose user has the rights that NFS asks for.
+pub(super) fn of_names(error: Errno) -> FsError {
+    match error {
+        // A sticky or an immutable directory; LINK, REMOVE and RENAME have no status for the first.
+        Errno::PERM => FsError::AccessDenied,
+        // A file system is mounted there, which stays so.
+        Errno::BUSY => FsError::AccessDenied,
+        error => fs_error(error),
+    }
+}
+
+/// The same when a name is made: the directory itself was removed.
+pub(super) fn of_new_names(error: Errno) -> FsError {
+    match error {
+        Errno::NOENT => FsError::Stale,
+        Errno::PERM => FsError::NotPermitted,
+        error => of_names(error),
+    }
+}
+
 /// The error of a system call on an object.
 pub(super) fn fs_error(error: Errno) -> FsError {
     match error {

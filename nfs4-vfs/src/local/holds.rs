@@ -1,9 +1,11 @@
 //! Files that clients have open: each is held by a descriptor until its last release.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::fs::FsHandle;
+
+use crate::sync::lock;
 
 use super::node::Node;
 
@@ -41,7 +43,6 @@ impl Holds {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<FsHandle, (Arc<Node>, u64)>> {
-        // Nothing that can panic runs under it.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }

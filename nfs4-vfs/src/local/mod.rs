@@ -5,20 +5,29 @@
 //! that no rename and no link under way leads out of the export. A handle is the kernel's own where
 //! that is permitted, with a tag ([`handle`]).
 
+mod acl;
 mod attributes;
 mod change;
 mod config;
+mod create;
 mod error;
 mod handle;
 mod holds;
 mod identity;
+mod immediate;
+mod listing;
 mod names;
 mod node;
 mod nodes;
+mod open;
 mod permission;
 mod pool;
+mod rename;
 mod root;
+mod set_attributes;
+mod settle;
 mod shared;
+mod stat;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -26,6 +35,7 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use nfs4_engine::Now;
@@ -34,11 +44,15 @@ use nfs4_engine::fs::{
 };
 
 pub use config::LocalFsConfig;
+use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
 
 /// A directory of the operating system as an export.
 pub struct LocalFs {
     shared: Arc<Shared>,
+    pool: Pool,
+    inline: AtomicU64,
+    queued: AtomicU64,
 }
 
 /// Why a directory cannot be exported.
@@ -95,7 +109,22 @@ impl LocalFs {
     /// The directory cannot be opened, or the system lacks what is needed.
     pub fn open(config: LocalFsConfig) -> std::result::Result<LocalFs, LocalFsError> {
         let shared = Arc::new(Shared::open(config)?);
-        Ok(LocalFs { shared })
+        let threads = match shared.config.threads {
+            0 => DEFAULT_THREADS,
+            threads => threads,
+        };
+        Ok(LocalFs {
+            shared,
+            pool: Pool::enter(threads),
+            inline: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
+        })
+    }
+
+    /// How many requests were answered at once, and how many a thread was needed for.
+    pub fn counters(&self) -> (u64, u64) {
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        (count(&self.inline), count(&self.queued))
     }
 
     /// What the administrator must know: which guarantees this export cannot give, and why.
@@ -111,7 +140,32 @@ impl Shared {
         let caller = Caller { cred, now };
         match op {
             FsOp::GetAttrs { fh, want } => self.get_attrs(&fh, want),
+            FsOp::SetAttrs { fh, set, authority } => self.set_attrs(&caller, &fh, &set, authority),
+            FsOp::Access { fh, mask } => self.access(&caller, &fh, mask),
             FsOp::Lookup { dir, name, want } => self.lookup(&caller, &dir, &name, want),
+            FsOp::LookupParent { dir, want } => self.lookup_parent(&caller, &dir, want),
+            FsOp::ReadDir {
+                dir,
+                cookie,
+                entries,
+            } => self.read_dir(&caller, &dir, cookie, entries),
+            FsOp::ReadLink { fh } => self.read_link(&fh),
+            FsOp::Create {
+                dir,
+                name,
+                node,
+                set,
+            } => self.create(&caller, &dir, &name, &node, &set),
+            FsOp::Open { target, how } => self.open_file(&caller, &target, &how),
+            FsOp::Link { fh, dir, name } => self.link(&caller, &fh, &dir, &name),
+            FsOp::Remove { dir, name } => self.remove(&caller, &dir, &name),
+            FsOp::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+            } => self.rename(&caller, (&from_dir, &from), (&to_dir, &to)),
+            // Of a later engine.
             _ => Err(FsError::NotSupported),
         }
     }
@@ -136,12 +190,24 @@ impl Backend for LocalFs {
         false
     }
 
-    fn submit(&self, request: FsRequest, _pending: &mut Pending<'_>) -> Poll<FsResult> {
-        Poll::Ready(self.shared.answer(request))
+    fn submit(&self, mut request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        if let Some(answer) = self.shared.at_once(&mut request) {
+            self.inline.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(answer);
+        }
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::clone(&self.shared);
+        self.pool.answer(pending, move || shared.answer(request))
     }
 
     fn release(&self, fh: FsHandle) {
-        drop(self.shared.release(&fh));
+        if let Some(node) = self.shared.release(&fh) {
+            // A file without a name is freed with its descriptor, which may take long.
+            let (shared, last) = (Arc::clone(&self.shared), Arc::clone(&node));
+            if self.pool.run(move || shared.let_go(&last)).is_err() {
+                self.shared.let_go(&node);
+            }
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! An object that is held by a descriptor.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use nfs4_engine::fs::{FileKind, FsHandle};
+use nfs4_engine::fs::{FileKind, FsError, FsHandle};
 
+use super::acl::KnownAcl;
 use super::change::{Change, Grain};
 
 /// Which object: no two have the same while either is held by a descriptor.
@@ -33,6 +35,7 @@ pub(super) struct Node {
     pub(super) mounted_on: u64,
     pub(super) grain: Grain,
     pub(super) change: Change,
+    pub(super) acl: Mutex<KnownAcl>,
     /// Sweeps since the last use.
     idle: AtomicU8,
 }
@@ -55,7 +58,45 @@ impl Node {
             mounted_on: 0,
             grain,
             change: Change::default(),
+            acl: Mutex::default(),
             idle: AtomicU8::new(0),
+        }
+    }
+
+    /// Checks that it is a directory.
+    ///
+    /// # Errors
+    /// NotDirectory if not.
+    pub(super) fn directory(&self) -> Result<&Node, FsError> {
+        match self.kind {
+            FileKind::Directory => Ok(self),
+            _ => Err(FsError::NotDirectory),
+        }
+    }
+
+    /// Checks that it is a directory in which names are looked up. [RFC 8881 §18.13.3, §18.16.3]
+    ///
+    /// # Errors
+    /// NotDirectory, or IsSymlink for a link.
+    pub(super) fn searched(&self) -> Result<&Node, FsError> {
+        match self.kind {
+            FileKind::Symlink => Err(FsError::IsSymlink),
+            _ => self.directory(),
+        }
+    }
+
+    /// Checks that it is a regular file. [RFC 8881 §18.22.3, §18.32.3]
+    ///
+    /// # Errors
+    /// IsDirectory, IsSymlink or WrongType.
+    pub(super) fn file(&self) -> Result<&Node, FsError> {
+        match self.kind {
+            FileKind::Regular => Ok(self),
+            FileKind::Directory => Err(FsError::IsDirectory),
+            FileKind::Symlink => Err(FsError::IsSymlink),
+            FileKind::BlockDevice | FileKind::CharDevice | FileKind::Socket | FileKind::Fifo => {
+                Err(FsError::WrongType)
+            }
         }
     }
 

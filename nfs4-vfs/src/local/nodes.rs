@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nfs4_engine::fs::FsHandle;
 
 use super::node::{Node, ObjectId};
+use crate::sync::lock;
 
 /// Objects by handle and by inode; those that were not used longest give way to others.
 pub(super) struct Nodes {
     by_handle: [Mutex<Shard>; SHARDS],
-    by_object: [Mutex<HashMap<(u64, u64), Arc<Node>>>; SHARDS],
+    by_object: [Mutex<Objects>; SHARDS],
     /// Maximum number in each shard.
     room: usize,
 }
+
+/// Objects by device and inode.
+type Objects = HashMap<(u64, u64), Arc<Node>>;
 
 #[derive(Default)]
 struct Shard {
@@ -153,7 +157,7 @@ impl Nodes {
         lock(&self.by_handle[usize::from(last) % SHARDS])
     }
 
-    fn objects(&self, dev: u64, ino: u64) -> MutexGuard<'_, HashMap<(u64, u64), Arc<Node>>> {
+    fn objects(&self, dev: u64, ino: u64) -> MutexGuard<'_, Objects> {
         lock(&self.by_object[((dev ^ ino) % SHARDS as u64) as usize])
     }
 }
@@ -190,11 +194,6 @@ impl Shard {
         }
         Some(node)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that can panic runs under it.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const SHARDS: usize = 16;

@@ -1,24 +1,81 @@
-//! Rights of users to objects.
+//! Rights of users to objects: the mode, and the POSIX ACL where there is one.
 
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::sync::Arc;
 
-use nfs4_engine::fs::{Protection, Rights};
-use rustix::fs::{AtFlags, Statx};
+use nfs4_engine::fs::{Credential, FileKind, FsError, Protection, Rights};
+use rustix::fs::{AtFlags, Statx, getxattr};
+use rustix::io::Errno;
 
+use crate::sync::lock;
+
+use super::acl::{Acl, KnownAcl};
+use super::change::{Grain, is_final};
+use super::error::fs_error;
 use super::node::Node;
-use super::root::stat;
 use super::shared::Shared;
+use super::stat::{nanos, stat};
 use super::{Caller, Result};
 
 impl Shared {
-    /// Checks that the user has these rights.
-    pub(super) fn require(&self, caller: &Caller, node: &Node, needed: Rights) -> Result<()> {
+    /// The attributes of a directory in which the user has these rights.
+    ///
+    /// # Errors
+    /// AccessDenied without the rights, Stale if the directory was removed.
+    pub(super) fn require(&self, caller: &Caller, dir: &Node, needed: Rights) -> Result<Statx> {
+        let stat = self.live(dir)?;
+        self.effective(&caller.cred, dir, &stat)?
+            .require(&caller.cred, needed)?;
+        Ok(stat)
+    }
+
+    /// The attributes of an object that has a name, or that a client has open.
+    ///
+    /// # Errors
+    /// Stale if it has neither.
+    pub(super) fn live(&self, node: &Node) -> Result<Statx> {
         let stat = stat(node.as_fd(), AtFlags::empty())?;
-        protection(node, &stat).require(&caller.cred, needed)
+        if stat.stx_nlink == 0 && !self.holds(node) {
+            return Err(FsError::Stale);
+        }
+        Ok(stat)
+    }
+
+    /// What decides on the rights of this user to an object: its protection, with the permission
+    /// bits that an ACL gives the user.
+    pub(super) fn effective(
+        &self,
+        cred: &Credential,
+        node: &Node,
+        stat: &Statx,
+    ) -> Result<Protection> {
+        let plain = protection(node, stat);
+        if decides_alone(cred, node, &plain) {
+            return Ok(plain);
+        }
+        let acl = match known(node, stat) {
+            Some(acl) => acl,
+            None => read(node, stat)?,
+        };
+        Ok(with_acl(cred, plain, acl.as_deref()))
+    }
+
+    /// The same if that needs no system call.
+    pub(super) fn effective_at_once(
+        &self,
+        cred: &Credential,
+        node: &Node,
+        stat: &Statx,
+    ) -> Option<Protection> {
+        let plain = protection(node, stat);
+        if decides_alone(cred, node, &plain) {
+            return Some(plain);
+        }
+        Some(with_acl(cred, plain, known(node, stat)?.as_deref()))
     }
 }
 
-/// What decides on the rights to an object.
+/// What decides on the rights to an object that has no ACL.
 pub(super) fn protection(node: &Node, stat: &Statx) -> Protection {
     Protection {
         kind: node.kind,
@@ -27,3 +84,66 @@ pub(super) fn protection(node: &Node, stat: &Statx) -> Protection {
         gid: stat.stx_gid,
     }
 }
+
+/// Whether new objects of a directory get an ACL from it, which replaces the process's umask.
+pub(super) fn has_default_acl(dir: &Node) -> bool {
+    extended_attribute(dir, Acl::DEFAULT).is_ok_and(|value| value.is_some())
+}
+
+/// Whether no ACL changes the user's rights.
+fn decides_alone(cred: &Credential, node: &Node, plain: &Protection) -> bool {
+    cred.is_root() || cred.uid == plain.uid || node.kind == FileKind::Symlink
+}
+
+fn with_acl(cred: &Credential, plain: Protection, acl: Option<&Acl>) -> Protection {
+    let Some(acl) = acl else {
+        return plain;
+    };
+    let own = acl.permissions(cred, plain.gid);
+    Protection {
+        mode: plain.mode & !0o077 | own << 3 | own,
+        ..plain
+    }
+}
+
+/// The ACL if it is known; any change of it changes the ctime.
+fn known(node: &Node, stat: &Statx) -> Option<Option<Arc<Acl>>> {
+    let known = lock(&node.acl);
+    (known.ctime == nanos(&stat.stx_ctime)).then(|| known.acl.clone())
+}
+
+fn read(node: &Node, stat: &Statx) -> Result<Option<Arc<Acl>>> {
+    let acl = match extended_attribute(node, Acl::NAME)? {
+        // What cannot be understood grants nothing.
+        Some(value) => Some(Arc::new(Acl::parse(&value).ok_or(FsError::AccessDenied)?)),
+        None => None,
+    };
+    // It may be of a later ctime; then that is another one than `stat` has.
+    let ctime = nanos(&stat.stx_ctime);
+    if node.grain == Grain::Fine || is_final(ctime) {
+        *lock(&node.acl) = KnownAcl {
+            ctime,
+            acl: acl.clone(),
+        };
+    }
+    Ok(acl)
+}
+
+fn extended_attribute(node: &Node, name: &str) -> Result<Option<Vec<u8>>> {
+    // No call reads it of a descriptor with O_PATH; this path leads to that object and no other.
+    let object = format!("/proc/self/fd/{}", node.as_fd().as_raw_fd());
+    let mut value = vec![0; MAX_ACL];
+    match getxattr(object, name, &mut value) {
+        Ok(len) => {
+            value.truncate(len);
+            Ok(Some(value))
+        }
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+        Err(Errno::RANGE) => Err(FsError::AccessDenied),
+        Err(error) => Err(fs_error(error)),
+    }
+}
+
+/// Maximum length of an ACL, in bytes, that is understood: some 500 entries, the limit of most file
+/// systems.
+const MAX_ACL: usize = 4096;

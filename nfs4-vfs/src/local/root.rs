@@ -4,8 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nfs4_engine::fs::FsError;
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags, fstatfs, open, openat, openat2,
-    statx,
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, chmodat, fstatfs, linkat, open, openat, openat2,
 };
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -13,6 +12,7 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use super::change::Grain;
 use super::config::LocalFsConfig;
 use super::error::fs_error;
+use super::stat::stat;
 use super::system::{self, KernelHandle};
 use super::{LocalFsError, Result};
 
@@ -30,6 +30,8 @@ pub(super) struct Root {
     pub(super) cross_mounts: bool,
     /// Attributes are in memory: to read those of an object that is held never waits.
     pub(super) is_resident: bool,
+    /// Nothing in it outlives the machine.
+    pub(super) is_volatile: bool,
     pub(super) grain: Grain,
     pub(super) max_name: u32,
     pub(super) max_links: u32,
@@ -61,6 +63,7 @@ impl Root {
             is_alone,
             cross_mounts: config.cross_mounts,
             is_resident: kind.is_resident,
+            is_volatile: kind.is_volatile,
             grain: grain(kind),
             max_name: u32::try_from(space.f_namelen).unwrap_or(255).clamp(1, 255),
             max_links: kind.max_links,
@@ -87,6 +90,71 @@ impl Root {
     ) -> rustix::io::Result<OwnedFd> {
         let path = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         openat2(dir, name, path, Mode::empty(), self.resolve() | flags)
+    }
+
+    /// The parent of a directory that is not the root, held with `O_PATH`.
+    ///
+    /// # Errors
+    /// Stale if the parent is not beneath the root any more, AccessDenied if that cannot be proven.
+    pub(super) fn parent(&self, dir: BorrowedFd<'_>) -> Result<OwnedFd> {
+        let path = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let upwards = self.resolve() - ResolveFlags::BENEATH;
+        let parent = openat2(dir, c"..", path, Mode::empty(), upwards);
+        let parent = parent.map_err(|error| match fs_error(error) {
+            // What the kernel answers above the root of the mount.
+            FsError::NotFound | FsError::CrossDevice => FsError::Stale,
+            error => error,
+        })?;
+        if !self.is_alone {
+            self.prove_beneath(parent.as_fd())?;
+        }
+        Ok(parent)
+    }
+
+    /// Proves that an object is the root or beneath it at some moment during the call: the kernel
+    /// makes a path of one moment, however directories are renamed meanwhile.
+    fn prove_beneath(&self, object: BorrowedFd<'_>) -> Result<()> {
+        for _ in 0..PROOFS {
+            let root = self.path_of(self.as_fd()).map_err(unproven)?;
+            let path = self.path_of(object).map_err(unproven)?;
+            if self.path_of(self.as_fd()).map_err(unproven)? != root {
+                // The root, or a directory above it, is being renamed.
+                continue;
+            }
+            let rest = path.strip_prefix(&root[..]);
+            let is_beneath =
+                root == b"/" || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+            return if is_beneath {
+                Ok(())
+            } else {
+                Err(FsError::Stale)
+            };
+        }
+        Err(FsError::Busy)
+    }
+
+    /// Sets the mode of an object that is held and is no symbolic link.
+    pub(super) fn change_mode(&self, object: BorrowedFd<'_>, mode: u32) -> rustix::io::Result<()> {
+        let number = rustix::path::DecInt::from_fd(object);
+        let mode = Mode::from_raw_mode(mode);
+        chmodat(&self.descriptors, number.as_c_str(), mode, AtFlags::empty())
+    }
+
+    /// Gives an object that is held another name.
+    pub(super) fn link(
+        &self,
+        object: BorrowedFd<'_>,
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+    ) -> rustix::io::Result<()> {
+        let number = rustix::path::DecInt::from_fd(object);
+        let follow = AtFlags::SYMLINK_FOLLOW;
+        linkat(&self.descriptors, number.as_c_str(), dir, name, follow)
+    }
+
+    /// Holds an open file with `O_PATH` too.
+    pub(super) fn hold(&self, file: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+        self.reopen(file, OFlags::PATH)
     }
 
     /// Opens an object that is held again, with other rights: those of the caller of the system
@@ -141,12 +209,6 @@ impl AsFd for Root {
     }
 }
 
-/// The attributes of an object that is held.
-pub(super) fn stat(object: BorrowedFd<'_>, flags: AtFlags) -> Result<Statx> {
-    let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-    statx(object, c"", AtFlags::EMPTY_PATH | flags, mask).map_err(fs_error)
-}
-
 /// The directory in a mount of its own, without the mounts below it; the superuser may have that.
 fn alone(root: BorrowedFd<'_>) -> Option<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
@@ -155,6 +217,14 @@ fn alone(root: BorrowedFd<'_>) -> Option<OwnedFd> {
     let tree = open_tree(root, c"", flags).ok()?;
     system::make_private(tree.as_fd()).ok()?;
     Some(tree)
+}
+
+/// A path that is too long is no proof.
+fn unproven(error: Errno) -> FsError {
+    match error {
+        Errno::NAMETOOLONG => FsError::AccessDenied,
+        error => fs_error(error),
+    }
 }
 
 fn descriptors() -> std::result::Result<OwnedFd, LocalFsError> {
@@ -172,22 +242,25 @@ fn descriptors() -> std::result::Result<OwnedFd, LocalFsError> {
 #[derive(Clone, Copy)]
 struct Kind {
     is_resident: bool,
+    is_volatile: bool,
     has_fine_times: bool,
     max_links: u32,
 }
 
 impl Kind {
     fn of(magic: u32) -> Kind {
-        let (is_resident, has_fine_times, max_links) = match magic {
-            EXT4 => (true, true, 65_000),
-            XFS => (true, true, i32::MAX as u32),
-            BTRFS => (true, true, 65_535),
-            TMPFS => (true, true, u32::MAX),
-            F2FS | BCACHEFS | RAMFS => (true, false, 65_535),
-            _ => (false, false, 32_000),
+        let (has_fine_times, max_links) = match magic {
+            EXT4 => (true, 65_000),
+            XFS => (true, i32::MAX as u32),
+            BTRFS => (true, 65_535),
+            TMPFS => (true, u32::MAX),
+            F2FS | BCACHEFS | RAMFS => (false, 65_535),
+            _ => (false, 32_000),
         };
+        let local = [EXT4, XFS, BTRFS, TMPFS, F2FS, BCACHEFS, RAMFS];
         Kind {
-            is_resident,
+            is_resident: local.contains(&magic),
+            is_volatile: [TMPFS, RAMFS].contains(&magic),
             has_fine_times,
             max_links,
         }
@@ -210,6 +283,8 @@ fn grain(kind: Kind) -> Grain {
 
 /// The first Linux with multigrain timestamps.
 const MULTIGRAIN: (u32, u32) = (6, 13);
+/// Number of attempts to see the root and another object at one moment.
+const PROOFS: u32 = 8;
 const PROC: rustix::fs::FsWord = 0x9fa0;
 const EXT4: u32 = 0xef53;
 const XFS: u32 = 0x5846_5342;

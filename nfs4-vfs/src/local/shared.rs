@@ -4,16 +4,16 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use nfs4_engine::fs::{FsError, FsHandle, FsStat, Want};
-use rustix::fs::{AtFlags, FileType, Statx, fstatvfs};
+use rustix::fs::{AtFlags, Statx, fstatvfs};
 
-use super::attributes::{birth, device, kind};
 use super::config::LocalFsConfig;
 use super::error::fs_error;
 use super::handle::{Handles, Name};
 use super::holds::Holds;
 use super::node::{Node, ObjectId};
 use super::nodes::Nodes;
-use super::root::{Root, stat};
+use super::root::Root;
+use super::stat::{birth, device, kind, stat};
 use super::{LocalFsError, Result, system};
 
 /// One export.
@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) root_handle: FsHandle,
     pub(super) nodes: Nodes,
     handles: Handles,
-    holds: Holds,
+    pub(super) holds: Holds,
 }
 
 impl Shared {
@@ -109,13 +109,16 @@ impl Shared {
         }
         let handle = system::name_to_handle(fd.as_fd()).map_err(fs_error)?;
         let handle = self.handles.make(&Name::Kernel { fs: 0, handle });
+        if let Some(node) = self.kept(&handle) {
+            return Ok((node, stat));
+        }
         let generation = birth(&stat);
         let id = ObjectId {
             dev,
             ino,
             generation,
         };
-        let kind = kind(FileType::from_raw_mode(stat.stx_mode.into()))?;
+        let kind = kind(&stat)?;
         let node = Node::new(fd, id, handle, kind, self.root.grain);
         Ok((self.nodes.insert(node), stat))
     }

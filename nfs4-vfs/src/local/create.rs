@@ -1,0 +1,129 @@
+//! CREATE, and the attributes of what is new.
+
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+
+use nfs4_engine::fs::{
+    Device, FileKind, FsError, FsHandle, FsOp, FsReply, FsResult, NewNode, Protection, Rights,
+    SetAttrs,
+};
+use rustix::fs::{AtFlags, FileType, Mode, Statx, makedev, mkdirat, mknodat, symlinkat};
+
+use super::error::of_new_names;
+use super::identity::as_user;
+use super::names::check_name;
+use super::node::Node;
+use super::permission::{has_default_acl, protection};
+use super::set_attributes::sane_times;
+use super::shared::Shared;
+use super::stat::stat;
+use super::{Caller, Result};
+
+impl Shared {
+    pub(super) fn create(
+        &self,
+        caller: &Caller,
+        dir: &FsHandle,
+        name: &[u8],
+        node: &NewNode,
+        set: &SetAttrs,
+    ) -> FsResult {
+        check_name(name)?;
+        sane_times(set)?;
+        if set.size.is_some() {
+            return Err(FsError::Invalid);
+        }
+        let dir = self.node(dir)?;
+        let before = self.require(caller, dir.directory()?, Rights::CHANGE_ENTRIES)?;
+        if self.entry(&dir, name)?.is_some() {
+            return Err(FsError::Exists);
+        }
+        let new = protection(&dir, &before).of_new(&caller.cred, node.kind(), set)?;
+        as_user(&caller.cred, || make(&dir, name, node, new.mode))??;
+        let (made, stat) = self.made(caller, &dir, name, node.kind())?;
+        let stat = self.set_new(caller, &dir, (&made, &stat), &new, set)?;
+        self.settle(&[&made, &dir])?;
+        Ok(FsReply::Created {
+            fh: made.handle,
+            attrs: self.attrs_of(&made, &stat)?,
+            dir: self.changed(&dir, &before)?,
+        })
+    }
+
+    /// The object that was just made under this name.
+    ///
+    /// # Errors
+    /// Busy if another process put another one into its place: the client tries again.
+    fn made(
+        &self,
+        caller: &Caller,
+        dir: &Node,
+        name: &[u8],
+        kind: FileKind,
+    ) -> Result<(Arc<Node>, Statx)> {
+        let (made, stat) = self.entry(dir, name)?.ok_or(FsError::Busy)?;
+        let is_own = !super::identity::switches() || stat.stx_uid == caller.cred.uid;
+        if made.kind == kind && is_own {
+            Ok((made, stat))
+        } else {
+            Err(FsError::Busy)
+        }
+    }
+
+    /// Gives a new object the owner, mode and times that it should have, and returns its attributes.
+    pub(super) fn set_new(
+        &self,
+        caller: &Caller,
+        dir: &Node,
+        (made, now): (&Node, &Statx),
+        new: &Protection,
+        set: &SetAttrs,
+    ) -> Result<Statx> {
+        let is = protection(made, now);
+        // The group is the file system's choice, unless the client has one.
+        let owner = set.uid.filter(|uid| *uid != is.uid);
+        let group = set.gid.filter(|gid| *gid != is.gid);
+        // The umask of this process is not the client's; an ACL that the directory gives is.
+        let differs = is.mode != new.mode && made.kind != FileKind::Symlink;
+        let mode = differs && (owner.is_some() || group.is_some() || !has_default_acl(dir));
+        let change = SetAttrs::default().with(|change| {
+            change.uid = owner;
+            change.gid = group;
+            change.mode = mode.then_some(new.mode);
+            change.accessed = set.accessed;
+            change.modified = set.modified;
+        });
+        if change.is_empty() {
+            return Ok(*now);
+        }
+        self.apply(caller, made, &change)?;
+        stat(made.as_fd(), AtFlags::empty())
+    }
+}
+
+fn make(dir: &Node, name: &[u8], node: &NewNode, mode: u32) -> Result<()> {
+    let mode = Mode::from_raw_mode(mode);
+    let special =
+        |kind, device: Device| mknodat(dir, name, kind, mode, makedev(device.major, device.minor));
+    let made = match node {
+        NewNode::Directory => mkdirat(dir, name, mode),
+        NewNode::Symlink(target) => {
+            check_target(target)?;
+            symlinkat(&target[..], dir, name)
+        }
+        NewNode::BlockDevice(device) => special(FileType::BlockDevice, *device),
+        NewNode::CharDevice(device) => special(FileType::CharacterDevice, *device),
+        NewNode::Socket => special(FileType::Socket, Device::default()),
+        NewNode::Fifo => special(FileType::Fifo, Device::default()),
+    };
+    made.map_err(of_new_names)
+}
+
+fn check_target(target: &[u8]) -> Result<()> {
+    match target.len() {
+        0 => Err(FsError::Invalid),
+        1..=FsOp::MAX_TARGET if target.contains(&0) => Err(FsError::Invalid),
+        1..=FsOp::MAX_TARGET => Ok(()),
+        _ => Err(FsError::NameTooLong),
+    }
+}

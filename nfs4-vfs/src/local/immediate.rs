@@ -1,0 +1,82 @@
+//! Requests that are answered at once: all that they need is in memory.
+
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+
+use nfs4_engine::fs::{
+    AccessMask, Credential, FsHandle, FsOp, FsReply, FsRequest, FsResult, Rights, Want,
+};
+use rustix::fs::{AtFlags, ResolveFlags, Statx};
+use rustix::io::Errno;
+
+use super::names::{check_name, of_lookup};
+use super::node::Node;
+use super::shared::Shared;
+use super::stat::stat;
+
+impl Shared {
+    /// The answer to a request if no device is needed for it; else the request is as it was.
+    pub(super) fn at_once(&self, request: &mut FsRequest) -> Option<FsResult> {
+        if !self.root.is_resident {
+            return None;
+        }
+        let cred = &request.cred;
+        match &request.op {
+            FsOp::GetAttrs { fh, want } => self.get_attrs_at_once(fh, *want),
+            FsOp::Access { fh, mask } => self.access_at_once(cred, fh, *mask),
+            FsOp::Lookup { dir, name, want } => self.lookup_at_once(cred, dir, name, *want),
+            _ => None,
+        }
+    }
+
+    fn get_attrs_at_once(&self, fh: &FsHandle, want: Want) -> Option<FsResult> {
+        let node = self.kept(fh)?;
+        let attrs = self.attrs(&node, AtFlags::STATX_DONT_SYNC);
+        Some(attrs.and_then(|attrs| {
+            Ok(FsReply::Attrs {
+                attrs,
+                stat: self.space(&node, want)?,
+            })
+        }))
+    }
+
+    fn access_at_once(
+        &self,
+        cred: &Credential,
+        fh: &FsHandle,
+        mask: AccessMask,
+    ) -> Option<FsResult> {
+        let (node, stat) = self.live_at_once(fh)?;
+        let effective = self.effective_at_once(cred, &node, &stat)?;
+        Some(Ok(FsReply::Access {
+            granted: effective.granted(cred, mask),
+            kind: node.kind,
+        }))
+    }
+
+    fn lookup_at_once(
+        &self,
+        cred: &Credential,
+        dir: &FsHandle,
+        name: &[u8],
+        want: Want,
+    ) -> Option<FsResult> {
+        let (dir, stat) = self.live_at_once(dir)?;
+        let allowed = self.effective_at_once(cred, dir.searched().ok()?, &stat)?;
+        if let Err(error) = allowed.require(cred, Rights::EXECUTE).and(check_name(name)) {
+            return Some(Err(error));
+        }
+        match self.root.find(dir.as_fd(), name, ResolveFlags::CACHED) {
+            Ok(fd) => Some(self.found(fd, want)),
+            Err(Errno::AGAIN) => None,
+            Err(error) => Some(Err(of_lookup(error))),
+        }
+    }
+
+    /// An object with a name or an open; None to ask again where that may take long.
+    fn live_at_once(&self, fh: &FsHandle) -> Option<(Arc<Node>, Statx)> {
+        let node = self.kept(fh)?;
+        let stat = stat(node.as_fd(), AtFlags::STATX_DONT_SYNC).ok()?;
+        (stat.stx_nlink != 0).then_some((node, stat))
+    }
+}

@@ -1,0 +1,189 @@
+//! SETATTR.
+
+use std::os::fd::AsFd as _;
+
+use nfs4_engine::Wall;
+use nfs4_engine::fs::{
+    Authority, FileKind, FsError, FsHandle, FsReply, FsResult, Protection, SetAttrs, SetTime,
+};
+use rustix::fs::{
+    AtFlags, Gid, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, chownat, ftruncate,
+    utimensat,
+};
+use rustix::io::Errno;
+
+use super::error::fs_error;
+use super::node::Node;
+use super::permission::protection;
+use super::shared::Shared;
+use super::stat::stat;
+use super::{Caller, Result, system};
+
+impl Shared {
+    pub(super) fn set_attrs(
+        &self,
+        caller: &Caller,
+        fh: &FsHandle,
+        set: &SetAttrs,
+        authority: Authority,
+    ) -> FsResult {
+        sane_times(set)?;
+        // Linux sets no time of birth.
+        if set.created.is_some() {
+            return Err(FsError::Invalid);
+        }
+        let node = self.node(fh)?;
+        match (set.size, node.kind) {
+            (None, _) => {}
+            (Some(size), FileKind::Regular) => check_size(size)?,
+            (Some(_), FileKind::Directory) => return Err(FsError::IsDirectory),
+            (Some(_), _) => return Err(FsError::Invalid),
+        }
+        let before = self.live(&node)?;
+        self.effective(&caller.cred, &node, &before)?
+            .may_set(&caller.cred, set, authority)?;
+        if !set.is_empty() {
+            let mode = protection(&node, &before).after_set(&caller.cred, set).mode;
+            let is_link = node.kind == FileKind::Symlink;
+            let all = set.with(|set| {
+                // The mode of a link has no meaning, and Linux does not change it.
+                let sets = set.mode.is_some() || set.size.is_some();
+                let sets = sets || set.uid.is_some() || set.gid.is_some();
+                set.mode = (sets && !is_link).then_some(mode);
+            });
+            self.apply(caller, &node, &all)?;
+            self.settle(&[&node])?;
+        }
+        Ok(FsReply::Attrs {
+            attrs: self.attrs(&node, AtFlags::empty())?,
+            stat: None,
+        })
+    }
+
+    /// Makes these changes with the rights of this process: the user may make them. The mode is the
+    /// one to have at the end.
+    ///
+    /// # Errors
+    /// If a later part fails, the earlier ones are undone as far as possible: first the owner, which
+    /// can be, then the length, then mode and times, which fail only with the device.
+    pub(super) fn apply(&self, caller: &Caller, node: &Node, set: &SetAttrs) -> Result<()> {
+        node.change.count();
+        let before = stat(node.as_fd(), AtFlags::empty())?;
+        // Opened before the owner changes.
+        let file = match set.size {
+            Some(_) => Some(
+                self.root
+                    .reopen(node.as_fd(), OFlags::WRONLY)
+                    .map_err(fs_error)?,
+            ),
+            None => None,
+        };
+        if set.uid.is_some() || set.gid.is_some() {
+            change_owner(node, set.uid, set.gid)?;
+        }
+        if let (Some(size), Some(file)) = (set.size, &file) {
+            let cut = ftruncate(file, size);
+            if let Err(error) = cut {
+                if set.uid.is_some() || set.gid.is_some() {
+                    change_owner(node, Some(before.stx_uid), Some(before.stx_gid))?;
+                    self.change_mode(node, u32::from(before.stx_mode) & Protection::MODE_BITS)?;
+                }
+                return Err(fs_error(error));
+            }
+        }
+        if let Some(mode) = set.mode {
+            let now = stat(node.as_fd(), AtFlags::empty())?;
+            let is_asked = set.uid.is_none() && set.gid.is_none() && set.size.is_none();
+            if is_asked || u32::from(now.stx_mode) & Protection::MODE_BITS != mode {
+                self.change_mode(node, mode)?;
+            }
+        }
+        change_times(caller, node, set)?;
+        node.change.count();
+        Ok(())
+    }
+
+    fn change_mode(&self, node: &Node, mode: u32) -> Result<()> {
+        match system::change_mode(node.as_fd(), mode) {
+            // Before Linux 6.6. The path leads to that object, which is no link.
+            Err(Errno::NOSYS) => self.root.change_mode(node.as_fd(), mode),
+            done => done,
+        }
+        .map_err(fs_error)
+    }
+}
+
+/// Whether the times that a client chose are times.
+pub(super) fn sane_times(set: &SetAttrs) -> Result<()> {
+    let sane = |wall: Wall| wall.nanos < 1_000_000_000;
+    let sane_set = |time: SetTime| match time {
+        SetTime::Keep | SetTime::Server => true,
+        SetTime::Client(wall) => sane(wall),
+    };
+    if sane_set(set.accessed) && sane_set(set.modified) && set.created.is_none_or(sane) {
+        Ok(())
+    } else {
+        Err(FsError::Invalid)
+    }
+}
+
+/// Whether a file can have this size.
+pub(super) fn check_size(size: u64) -> Result<()> {
+    if size <= i64::MAX as u64 {
+        Ok(())
+    } else {
+        Err(FsError::TooLarge)
+    }
+}
+
+fn change_owner(node: &Node, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    // The last id stands for "unchanged".
+    if uid == Some(u32::MAX) || gid == Some(u32::MAX) {
+        return Err(FsError::Invalid);
+    }
+    let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+    chownat(node, c"", uid, gid, AtFlags::EMPTY_PATH).map_err(fs_error)
+}
+
+fn change_times(caller: &Caller, node: &Node, set: &SetAttrs) -> Result<()> {
+    let omitted = Timespec {
+        tv_sec: 0,
+        tv_nsec: UTIME_OMIT,
+    };
+    let now = caller.now.wall;
+    let spec = |time: SetTime| match time {
+        SetTime::Keep => omitted,
+        SetTime::Server => timespec(now),
+        SetTime::Client(wall) => timespec(wall),
+    };
+    if (set.accessed, set.modified) == (SetTime::Keep, SetTime::Keep) {
+        return Ok(());
+    }
+    let times = Timestamps {
+        last_access: spec(set.accessed),
+        last_modification: spec(set.modified),
+    };
+    match utimensat(node, c"", &times, AtFlags::EMPTY_PATH) {
+        // A process that may only write the file may set both to the time of the call.
+        Err(Errno::PERM) if (set.accessed, set.modified) == (SetTime::Server, SetTime::Server) => {
+            let now = Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_NOW,
+            };
+            let times = Timestamps {
+                last_access: now,
+                last_modification: now,
+            };
+            utimensat(node, c"", &times, AtFlags::EMPTY_PATH)
+        }
+        done => done,
+    }
+    .map_err(fs_error)
+}
+
+fn timespec(wall: Wall) -> Timespec {
+    Timespec {
+        tv_sec: wall.seconds,
+        tv_nsec: wall.nanos.into(),
+    }
+}
