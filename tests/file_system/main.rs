@@ -5,6 +5,7 @@
 #[macro_use]
 mod served;
 
+mod conformance;
 mod delegations;
 mod endings;
 mod faults;

@@ -83,9 +83,6 @@ pub fn a_creation_sets_attributes<S: Subject>(subject: &S) {
         assert_eq!((attrs.mode, attrs.modified), (mode, early));
         assert_eq!(user.attrs(fh), Ok(attrs));
     }
-    let refused = user.make_with(top, "sized", NewNode::Directory, |set| set.size = Some(5));
-    assert!(refused.is_err(), "a directory is not given a length");
-    assert_eq!(user.lookup(top, "sized"), Err(FsError::NotFound));
     stage.end();
 }
 
@@ -180,34 +177,6 @@ pub fn a_time_of_creation_is_set<S: Subject>(subject: &S) {
     };
     let attrs = user.set(file, |set| set.created = Some(early)).unwrap();
     assert_eq!(attrs.created, early);
-    stage.end();
-}
-
-/// What is no time is refused, and nothing is changed with it.
-pub fn what_is_no_time_is_refused<S: Subject>(subject: &S) {
-    let stage = Stage::new(subject);
-    let (user, top) = (&stage.user, stage.user.top());
-    let file = user.touch(top, "f").unwrap();
-    let before = user.attrs(file).unwrap();
-    let nonsense = SetTime::Client(Wall {
-        seconds: 0,
-        nanos: 1_000_000_000,
-    });
-    let sets: [fn(&mut nfs4_engine::fs::SetAttrs, SetTime); 2] = [
-        |set, time| set.accessed = time,
-        |set, time| set.modified = time,
-    ];
-    for change in sets {
-        let set = user.set(file, |set| {
-            set.mode = Some(0o777);
-            change(set, nonsense);
-        });
-        assert_eq!(set, Err(FsError::Invalid));
-        let made = user.make_with(top, "d", NewNode::Directory, |set| change(set, nonsense));
-        assert_eq!(made.err(), Some(FsError::Invalid));
-    }
-    assert_eq!(user.attrs(file), Ok(before));
-    assert_eq!(user.names(top), ["f"]);
     stage.end();
 }
 

@@ -95,7 +95,6 @@ cases! { ($)
     attributes::attributes_become_what_they_are_set_to
     attributes::a_change_of_nothing_changes_nothing
     attributes::a_time_of_creation_is_set
-    attributes::what_is_no_time_is_refused
     attributes::only_files_have_a_length_to_set
     attributes::times_follow_changes
     change::every_change_of_a_file_moves_it
@@ -145,7 +144,7 @@ cases! { ($)
     names::the_root_stays_and_has_no_parent
     names::a_directory_knows_its_parent
     names::names_are_any_bytes
-    names::names_have_a_maximum_length
+    names::the_longest_names_are_used
     names::a_name_is_taken_once
     names::only_directories_have_names
     names::a_directory_is_removed_only_when_it_is_empty

@@ -92,6 +92,7 @@ pub fn a_held_file_keeps_its_space<S: Subject>(subject: &S) {
     assert!(user.stat().space_free < before + (1 << 20));
     assert!(user.read(file) == [7; 4 << 20][..]);
     user.fs.release(file);
+    user.is_gone(file);
     assert!(user.stat().space_free >= before + (4 << 20) - (64 << 10));
     stage.end();
 }

@@ -55,6 +55,9 @@ pub struct Traits {
     pub sets_created: bool,
     /// A cookie that was never returned is refused.
     pub knows_cookies: bool,
+    /// A handle that was never returned is refused, also if it is that of another object with a bit
+    /// changed, or one of another file system.
+    pub seals_handles: bool,
     /// A listing has each entry once that exists throughout, also if it is renamed meanwhile; and it ends
     /// whatever comes meanwhile.
     pub stable_listings: bool,
@@ -81,6 +84,7 @@ impl Default for Traits {
             stamps_requests: true,
             sets_created: true,
             knows_cookies: true,
+            seals_handles: true,
             stable_listings: true,
             sparse: true,
             exact_space: true,

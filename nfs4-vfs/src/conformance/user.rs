@@ -1,6 +1,8 @@
 //! Requests as a server makes them.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::probe::{Listed, Page};
@@ -89,6 +91,17 @@ impl User {
             FsReply::Attrs { attrs, .. } => Ok(attrs),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Waits until an object is gone: a release has no answer.
+    #[track_caller]
+    pub(super) fn is_gone(&self, fh: FsHandle) {
+        let start = Instant::now();
+        while let Ok(attrs) = self.attrs(fh) {
+            assert!(start.elapsed() < PATIENCE, "it is there: {attrs:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(self.attrs(fh), Err(FsError::Stale));
     }
 
     /// The change attribute.
@@ -396,6 +409,9 @@ impl User {
         }
     }
 }
+
+/// Longer than a release takes, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The length of a page with so many entries, whose names have up to four bytes.
 pub(super) const fn room(entries: usize) -> usize {

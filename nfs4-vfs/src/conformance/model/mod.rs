@@ -1,6 +1,7 @@
 //! Random requests against a naive model, whose directories are maps and whose files are vectors.
 
 mod entries;
+mod quiet;
 mod run;
 mod step;
 mod tree;
@@ -102,9 +103,12 @@ where
         ..Config::default()
     };
     let mut runner = TestRunner::new(config);
-    let played = runner.run(inputs, |input| {
-        play(input);
-        Ok(())
+    quiet::hook();
+    let played = quiet::during(|| {
+        runner.run(inputs, |input| {
+            play(input);
+            Ok(())
+        })
     });
     match played {
         Ok(()) => {}

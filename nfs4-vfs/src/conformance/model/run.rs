@@ -306,6 +306,9 @@ impl<'a> World<'a> {
         if let What::File { holds, .. } = &mut self.tree.things[id].what {
             *holds -= 1;
         }
+        if self.tree.is_gone(id) {
+            self.user.is_gone(self.fh(id));
+        }
     }
 
     /// Releases every file that is held.

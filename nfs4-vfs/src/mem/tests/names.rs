@@ -94,6 +94,17 @@ fn with_entropy(entropy: [u8; 16]) -> User {
 }
 
 #[test]
+fn names_have_a_maximum_length() {
+    let user = root();
+    user.mkdir(user.top(), &"x".repeat(255)).unwrap();
+    let long = "x".repeat(256);
+    assert_eq!(user.mkdir(user.top(), &long), Err(FsError::NameTooLong));
+    assert_eq!(user.touch(user.top(), &long), Err(FsError::NameTooLong));
+    assert_eq!(user.lookup(user.top(), &long), Err(FsError::NameTooLong));
+    assert_eq!(user.remove(user.top(), &long), Err(FsError::NameTooLong));
+}
+
+#[test]
 fn links_are_bounded() {
     let user = root();
     let top = user.top();
