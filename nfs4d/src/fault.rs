@@ -45,6 +45,17 @@ pub enum Fault {
         /// What is wrong with it.
         fault: TokenFault,
     },
+    /// There is no state directory by which a running server is found.
+    #[error("--take-over needs the state directory of the running server.\n--state-dir names it.")]
+    TakeOverOfNone,
+    /// The sockets of a running server cannot be taken over.
+    #[error("cannot take over from the server of {}: {source}", path.display())]
+    TakeOver {
+        /// The state directory.
+        path: PathBuf,
+        /// Why.
+        source: SocketFault,
+    },
     /// A socket that the service manager has passed is not what it is named.
     #[error(transparent)]
     Passed(#[from] SocketFault),

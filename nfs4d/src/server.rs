@@ -3,9 +3,8 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::iter;
 use std::mem;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -14,7 +13,7 @@ use std::time::Instant;
 
 use nfs4_driver::task::ServeError;
 use nfs4_driver::{Clock as _, Identity, Limits, Node, Recording, SystemClock};
-use nfs4_engine::{Engine, Export};
+use nfs4_engine::{Boot, Engine, Export};
 use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
 use nfs4_vfs::MemFs;
@@ -27,12 +26,13 @@ use crate::cli::Start;
 use crate::config::{Driver, Settings};
 use crate::fault::Fault;
 use crate::http::{App, Exported, Places};
+use crate::listen::Sockets;
 use crate::protocol::Protocol;
 use crate::reload::Hangups;
 use crate::service::Service;
 use crate::signals::Signals;
 use crate::stable::{Records, State};
-use crate::{banner, descriptors, memory, reload, started, system};
+use crate::{banner, descriptors, hand_over, memory, reload, started, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
@@ -70,6 +70,7 @@ pub(crate) fn run(start: Start, service: Service, counters: Vec<IntCounter>) -> 
             counters,
             hangups,
             service,
+            take_over: start.take_over,
         };
         serve_in(Some(process), settings, stop).await?;
         if let Some((signal, since)) = asked.get() {
@@ -98,6 +99,8 @@ struct Process {
     hangups: Option<Hangups>,
     /// The service manager that has started it.
     service: Service,
+    /// It takes the place of another one.
+    take_over: bool,
 }
 
 /// As [`serve`], in a process of its own if there is one.
@@ -110,19 +113,13 @@ async fn serve_in(
         .as_mut()
         .map(|process| mem::take(&mut process.service));
     let mut service = service.unwrap_or_default();
-    let passed = mem::take(&mut service.passed.nfs);
-    let (addresses, listeners) = listeners(settings, passed).await?;
-    let listen = addresses.first().copied().unwrap_or(settings.listen);
-    let state = settings.state_dir.as_deref().map(State::open).transpose()?;
-    let state = state.map(Arc::new);
+    let take_over = process.as_ref().is_some_and(|process| process.take_over);
+    let mut sockets = Sockets::open(settings, &mut service.passed, take_over).await?;
+    let listen = sockets.addresses.first().copied();
+    let listen = listen.unwrap_or(settings.listen);
+    let state = sockets.state(settings).await?;
     let protocol = Protocol::open(settings, listen, state.clone())?;
-    let boot = match &state {
-        Some(state) => state.boot(listen)?,
-        None => {
-            let boot = Identity::of_machine(listen).boot();
-            boot.map_err(Fault::Randomness)?
-        }
-    };
+    let boot = boot(state.as_deref(), listen)?;
     let clock = Arc::new(SystemClock::new());
     let now = clock.now();
     let files = settings
@@ -138,7 +135,8 @@ async fn serve_in(
         node.set_stable_store(Arc::new(Records::of(state)?));
     }
     let recorded = settings.record.clone().map(|path| (path, node.clone()));
-    if process.is_some() {
+    let is_process = process.is_some();
+    if is_process {
         memory::keep_trim(node.clone())?;
     }
     let (counters, hangups) = match process {
@@ -146,6 +144,7 @@ async fn serve_in(
         None => (Vec::new(), None),
     };
     node.set_dial_policy(settings.dial_policy());
+    let addresses = mem::take(&mut sockets.addresses);
     warn_of_networks(&addresses);
     let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
     started::serves(settings, &config, &addresses);
@@ -155,8 +154,15 @@ async fn serve_in(
     let app = App::new(node.clone(), Arc::clone(&live), exported);
     let interface = places.serve(app, descriptors)?;
     banner::show(banner);
+    let offer = is_process.then(|| sockets.offer(settings, &service.notify));
+    let offer = offer.flatten();
     let stop = async {
-        stop.await;
+        tokio::select! {
+            () = stop => {}
+            () = hand_over::taken(offer.as_ref()) => {
+                tracing::info!("another process has the sockets; stopping");
+            }
+        }
         if let Err(why) = live.allow_draining(settings.stop) {
             tracing::warn!(%why, "connections drain no longer than they usually do");
         }
@@ -164,7 +170,7 @@ async fn serve_in(
     service.notify.ready();
     service.watch(node.clone(), &addresses);
     let ended = tokio::select! {
-        ended = drive(settings.driver, listeners, node, stop) => ended,
+        ended = drive(settings.driver, sockets.listeners, node, stop) => ended,
         never = reload::serve(hangups, Arc::clone(&live)) => match never {},
     };
     interface.end().await;
@@ -173,6 +179,23 @@ async fn serve_in(
         Some((path, node)) => ended.and(end_recording(path, node).await),
         None => ended,
     }
+}
+
+/// What distinguishes this start.
+fn boot(state: Option<&State>, listen: SocketAddr) -> Result<Boot, Fault> {
+    let Some(state) = state else {
+        let boot = Identity::of_machine(listen).boot();
+        return boot.map_err(Fault::Randomness);
+    };
+    let boot = state.boot(listen)?;
+    let recovered = boot.recovered.as_ref().map_or(0, Vec::len);
+    if recovered > 0 {
+        tracing::info!(
+            recovered,
+            "clients of the last start may reclaim their state"
+        );
+    }
+    Ok(boot)
 }
 
 /// Says what every host may do that reaches an address other than loopback.
@@ -256,40 +279,6 @@ fn node(
 fn recording_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// The listeners that were passed, or else those of the settings, with their addresses.
-async fn listeners(
-    settings: &Settings,
-    passed: Vec<(SocketAddr, StdListener)>,
-) -> Result<(Vec<SocketAddr>, Vec<TcpListener>), Fault> {
-    if !passed.is_empty() {
-        let addresses: Vec<SocketAddr> = passed.iter().map(|(address, _)| *address).collect();
-        tracing::info!(
-            ?addresses,
-            "the service manager has passed the sockets to serve"
-        );
-        let listeners = passed.into_iter();
-        let listeners: io::Result<_> = listeners
-            .map(|(_, one)| TcpListener::from_std(one))
-            .collect();
-        return Ok((addresses, listeners?));
-    }
-    let (mut addresses, mut listeners) = (Vec::new(), Vec::new());
-    for address in iter::once(&settings.listen).chain(&settings.also_listen) {
-        let (address, listener) = bind(*address).await?;
-        addresses.push(address);
-        listeners.push(listener);
-    }
-    Ok((addresses, listeners))
-}
-
-/// Binds a listener; returns its address with the port that was bound.
-async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Fault> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| Fault::Listen { address, source })?;
-    Ok((listener.local_addr()?, listener))
 }
 
 /// Serves each listener by what `start` returns, which ends when the sender is dropped.

@@ -59,12 +59,20 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// A directory in which settings that are changed while the server runs outlast it; made if need be
+    /// A directory for all that outlasts the server; made if need be
     ///
-    /// Without this option it is the first of $STATE_DIRECTORY, which systemd sets; without that such
-    /// changes are gone when the server stops.
+    /// The server keeps there by which name clients know it, which clients may reclaim their state after a
+    /// restart, and settings that are changed while it runs. Without this option it is the first of
+    /// $STATE_DIRECTORY, which systemd sets; without that all this is gone when the server stops.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+
+    /// Take the place of a server that uses the same state directory
+    ///
+    /// The other one hands over its listening sockets, answers what runs, and ends; clients that connect
+    /// meanwhile wait. Without another server this one starts as usual.
+    #[arg(long)]
+    take_over: bool,
 
     /// Where to listen; may be given several times
     ///

@@ -62,7 +62,7 @@ pub(super) fn table_advice(keys: &[Key], table: &str) -> String {
 
 fn key(flag: &Arg) -> Option<Key> {
     let id = flag.get_id().as_str();
-    if ["config", "help", "version"].contains(&id) {
+    if ["config", "help", "take_over", "version"].contains(&id) {
         return None;
     }
     let (table, name) = match flag.get_help_heading() {

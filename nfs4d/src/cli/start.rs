@@ -31,6 +31,8 @@ pub(crate) struct Start {
     pub(crate) settings: Settings,
     /// The lowest level that is logged, and how a line is written.
     pub(crate) log: (tracing::Level, Format),
+    /// Whether to take the place of a running server.
+    pub(crate) take_over: bool,
     /// What SIGHUP asks for, if there is a configuration file.
     pub(crate) reload: Option<Reload>,
 }
@@ -62,11 +64,13 @@ pub(crate) fn ask() -> Asked {
     let mut settings = merged.cli.settings(merged.protocol);
     settings.state_dir = settings.state_dir.or_else(state_directory);
     let log = merged.cli.log();
+    let take_over = merged.cli.take_over;
     let path = line.cli.config.clone();
     let reload = path.map(|path| Reload::new(path, line, merged.values));
     Asked::Serve(Box::new(Start {
         settings,
         log,
+        take_over,
         reload,
     }))
 }

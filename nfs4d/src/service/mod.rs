@@ -15,8 +15,8 @@ use std::time::Duration;
 use nfs4_driver::Node;
 
 pub(crate) use self::notify::Notify;
-pub(crate) use self::sockets::Passed;
 pub use self::sockets::SocketFault;
+pub(crate) use self::sockets::{MOST, Passed, tcp};
 
 /// The service manager, or its absence.
 #[derive(Debug, Default)]

@@ -1,11 +1,20 @@
 //! Messages to the service manager, as `sd_notify(3)` sends them.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::cmsg_space;
+use rustix::net::{
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, sendmsg_addr,
+};
+use tokio::net::TcpListener;
+
+use super::sockets::{KEPT, MOST};
 use crate::system;
 
 /// Tells the service manager about this process; without one it does nothing.
@@ -61,6 +70,16 @@ impl Notify {
         self.send(&format!("STATUS={}", line(status)));
     }
 
+    /// Asks the service manager to keep these sockets, and no others, while the server is restarted: clients
+    /// that connect meanwhile wait. A manager without a store for them ignores that.
+    pub(crate) fn keep(&self, listeners: &[TcpListener]) {
+        let Some(target) = &self.0 else { return };
+        self.send(&format!("FDSTOREREMOVE=1\nFDNAME={KEPT}"));
+        if let Err(why) = target.keep(listeners) {
+            tracing::warn!(%why, "the service manager does not keep the sockets");
+        }
+    }
+
     /// The server is well: its watchdog sends it, and no other.
     pub(super) fn ping(&self) {
         self.send("WATCHDOG=1");
@@ -84,6 +103,25 @@ impl Target {
         let address = address(name)?;
         Ok(Target { socket, address })
     }
+
+    fn keep(&self, listeners: &[TcpListener]) -> io::Result<()> {
+        let descriptors = listeners.iter().take(MOST).map(|one| one.as_fd());
+        let descriptors: Vec<_> = descriptors.collect();
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        // There is room for all.
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let address = match (self.address.as_pathname(), abstract_name(&self.address)) {
+            (Some(path), _) => SocketAddrUnix::new(path)?,
+            (None, Some(name)) => SocketAddrUnix::new_abstract_name(name)?,
+            (None, None) => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        let message = format!("FDSTORE=1\nFDNAME={KEPT}");
+        let message = [IoSlice::new(message.as_bytes())];
+        let flags = SendFlags::empty();
+        sendmsg_addr(&self.socket, &address, &message, &mut control, flags)?;
+        Ok(())
+    }
 }
 
 fn address(name: &OsString) -> io::Result<SocketAddr> {
@@ -96,6 +134,17 @@ fn address(name: &OsString) -> io::Result<SocketAddr> {
         }
     }
     SocketAddr::from_pathname(name)
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_name(address: &SocketAddr) -> Option<&[u8]> {
+    use std::os::linux::net::SocketAddrExt as _;
+    address.as_abstract_name()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_name(_: &SocketAddr) -> Option<&[u8]> {
+    None
 }
 
 /// The text as one line: a line break would begin another field.

@@ -20,6 +20,9 @@ pub(crate) struct Passed {
     /// The listeners for clients, in the order of the units, with their addresses. They stand for
     /// those of `--listen`.
     pub(crate) nfs: Vec<(SocketAddr, TcpListener)>,
+    /// Listeners that an earlier start of this server has given to the manager: see
+    /// [`Notify::keep`](super::Notify::keep).
+    pub(crate) kept: Vec<(SocketAddr, TcpListener)>,
     /// The Unix sockets of the administration interface.
     pub(crate) admin: Vec<UnixListener>,
 }
@@ -70,15 +73,8 @@ impl Passed {
         let mut passed = Passed::default();
         for (name, descriptor) in names.iter().zip(descriptors) {
             match name.as_str() {
-                "nfs" => {
-                    if !listens(&descriptor, &[Domain::IPV4, Domain::IPV6])? {
-                        let (name, expected) = ("nfs", "a TCP socket that listens");
-                        return Err(SocketFault::Kind { name, expected });
-                    }
-                    let listener = TcpListener::from(descriptor);
-                    listener.set_nonblocking(true)?;
-                    passed.nfs.push((listener.local_addr()?, listener));
-                }
+                "nfs" => passed.nfs.push(tcp("nfs", descriptor)?),
+                KEPT => passed.kept.push(tcp(KEPT, descriptor)?),
                 "admin" => {
                     if !listens(&descriptor, &[Domain::UNIX])? {
                         let (name, expected) = ("admin", "a Unix socket that listens");
@@ -121,6 +117,20 @@ fn announced(get: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>, Soc
     }
 }
 
+/// A descriptor as a TCP socket that listens, with its address.
+pub(crate) fn tcp(
+    name: &'static str,
+    descriptor: OwnedFd,
+) -> Result<(SocketAddr, TcpListener), SocketFault> {
+    if !listens(&descriptor, &[Domain::IPV4, Domain::IPV6])? {
+        let expected = "a TCP socket that listens";
+        return Err(SocketFault::Kind { name, expected });
+    }
+    let listener = TcpListener::from(descriptor);
+    listener.set_nonblocking(true)?;
+    Ok((listener.local_addr()?, listener))
+}
+
 /// Whether it is a stream socket of one of these families that listens.
 fn listens(descriptor: &OwnedFd, domains: &[Domain]) -> io::Result<bool> {
     let socket = SockRef::from(descriptor);
@@ -142,8 +152,10 @@ fn is_open_to_all(listener: &UnixListener) -> io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & 0o002 != 0)
 }
 
+/// The name of sockets that the server has given to the service manager.
+pub(super) const KEPT: &str = "listen";
 /// Maximum number of sockets that are passed.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 
 #[cfg(test)]
 mod tests {

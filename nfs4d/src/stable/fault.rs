@@ -67,7 +67,9 @@ impl StateFault {
                 }
                 _ => ".\nThe server keeps there what outlasts it: see --state-dir.",
             },
-            StateFault::Taken => ".\n--state-dir names one for each.",
+            StateFault::Taken => {
+                ".\n--state-dir names one for each. To take the place of the other one: --take-over."
+            }
             StateFault::Missing => {
                 ".\nPut back a copy of it. To start as a new server, which clients do not know, remove nfs4d.id."
             }
