@@ -12,11 +12,12 @@ use crate::stable::ClientRecord;
 #[non_exhaustive]
 pub struct Boot {
     /// Different at every start, never zero: it is in every id that the engine mints, so that an id
-    /// of an earlier run is recognised.
+    /// of an earlier run is recognised. It should grow from start to start: the change attribute of the
+    /// directories above the exports begins with it.
     pub epoch: u32,
     /// Random bytes that no client knows: the key of the maps whose keys clients choose, and of the
-    /// filehandles of the directories above the exports. A server that has the same at every start,
-    /// and the same exports, keeps those filehandles valid. [RFC 8881 §4.2.2]
+    /// filehandles of the directories above the exports. A server that has the same at every start keeps
+    /// those filehandles valid. [RFC 8881 §4.2.2]
     pub entropy: [u8; 16],
     /// Different at every start that may have lost unstable writes, by more than a file system counts
     /// losses in one run: they are added to it as a number. [RFC 8881 §18.32]

@@ -1,6 +1,7 @@
 //! What holds of the tables after every input, for tests: production code never asks.
 
 mod callbacks;
+mod exports;
 mod levels;
 mod peers;
 mod waits;
@@ -41,6 +42,7 @@ impl Engine {
         self.check_bindings(open)?;
         self.check_levels(open)?;
         self.check_visits()?;
+        self.check_exports()?;
         self.check_requests(open)?;
         self.check_callbacks(open)?;
         self.check_clients()?;

@@ -4,6 +4,7 @@ mod handles;
 mod listing;
 mod squash;
 
+use nfs4_engine::fs::Flavor;
 use nfs4_engine::{ConnId, Squash};
 use nfs4_proto::client::{CallCredential, CompoundBuilder};
 use nfs4_proto::nfs4::args::{self, CreateType};
@@ -39,7 +40,10 @@ const BOB: CallCredential<'_> = user(1001, 1001, &[]);
 
 impl Asked {
     fn serving(minor: u32, paths: &[&str], squash: Squash) -> Asked {
-        let mut sim = Sim::serving(paths, |export| export.squash = squash);
+        let mut sim = Sim::serving(paths, |export| {
+            export.squash = squash;
+            export.flavors = vec![Flavor::Sys, Flavor::None];
+        });
         let conn = sim.connect();
         let client = (minor > 0).then(|| {
             let mut client = Client::on(conn, "a");
