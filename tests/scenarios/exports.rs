@@ -1,5 +1,7 @@
 //! Several file systems under one tree. [RFC 8881 §7]
 
+use std::cmp::Reverse;
+
 use nfs4_engine::Squash;
 use nfs4_proto::nfs4::any::ResOp;
 use nfs4_proto::nfs4::args::{self, CreateType};
@@ -120,8 +122,9 @@ fn the_directories_above_are_listed_and_cannot_be_changed() {
     names.sort_unstable();
     assert_eq!(names, [&b"home"[..], b"srv"]);
     assert!(ok.eof);
-    let unknown: Vec<bool> = ok
-        .entries
+    let mut entries: Vec<_> = ok.entries.iter().collect();
+    entries.sort_by_key(|entry| Reverse(entry.name));
+    let unknown: Vec<bool> = entries
         .iter()
         .map(|entry| !entry.attrs.mask.contains(num::TYPE))
         .collect();
