@@ -143,7 +143,8 @@ impl PartialEq for Export {
 impl Eq for Export {}
 
 impl Export {
-    /// A file system at a path, writable and without squashing, for all hosts with AUTH_SYS.
+    /// A file system at a path, writable and without squashing, for all hosts, with AUTH_SYS or without a
+    /// credential.
     pub fn new(path: impl Into<String>, backend: Arc<dyn Backend>) -> Export {
         Export {
             path: path.into(),
@@ -154,7 +155,7 @@ impl Export {
             anonymous: (Credential::NOBODY, Credential::NOBODY),
             access: Vec::new(),
             minor_versions: 0..=MAX_MINOR,
-            flavors: alloc::vec![Flavor::Sys],
+            flavors: alloc::vec![Flavor::Sys, Flavor::None],
         }
     }
 
