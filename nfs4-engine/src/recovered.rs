@@ -20,6 +20,8 @@ pub(crate) struct Recovered {
     /// minor version 0.
     known: usize,
     missing: [usize; 2],
+    /// The longest lease that one of them was given.
+    pub(crate) longest_lease: Duration,
 }
 
 /// A client that a former server has recorded.
@@ -36,6 +38,7 @@ impl Recovered {
             places: DetMap::new(keyed),
             known: 0,
             missing: [0; 2],
+            longest_lease: Duration::ZERO,
         };
         for record in records.into_iter().take(MOST) {
             let place = recovered.clients.len() as u32;
@@ -44,6 +47,7 @@ impl Recovered {
                 continue;
             }
             recovered.places.insert(key, place);
+            recovered.longest_lease = recovered.longest_lease.max(record.lease);
             let may_reclaim = record.reclaims;
             if may_reclaim {
                 recovered.known += 1;
@@ -79,12 +83,6 @@ impl Recovered {
         let missing = self.clients.iter().take(LOOKED_AT);
         let missing = missing.filter(|client| !client.is_settled);
         missing.take(most).map(|client| &client.record.key)
-    }
-
-    /// The longest lease that one of them was given.
-    pub(crate) fn longest_lease(&self) -> Duration {
-        let leases = self.clients.iter().map(|client| client.record.lease);
-        leases.max().unwrap_or_default()
     }
 
     /// The place of a client's record.

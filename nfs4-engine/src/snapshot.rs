@@ -7,7 +7,6 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use nfs4_proto::nfs4::basic::SessionId;
 
@@ -24,10 +23,12 @@ use crate::time::{Now, Wall};
 use crate::traffic::Traffic;
 
 mod exports;
+mod grace;
 #[cfg(feature = "serde")]
 mod json;
 
 pub use self::exports::ExportView;
+pub use self::grace::{GraceView, MissingClient};
 
 /// Where a page ends and the next begins; the default is the start of the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -223,18 +224,6 @@ pub struct BoundSession {
     pub direction: Direction,
 }
 
-/// The grace period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct GraceView {
-    /// Whether it runs.
-    pub active: bool,
-    /// What is left of it; zero if it does not run.
-    pub remaining: Duration,
-    /// [`Config::grace`](crate::Config::grace).
-    pub length: Duration,
-}
-
 /// What a connection runs over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -327,16 +316,6 @@ impl Engine {
             client_id: client.map(|client| client.id),
             sessions: bound.collect(),
         })
-    }
-
-    /// The grace period.
-    pub fn grace(&self, now: Now) -> GraceView {
-        let core = &self.runner.core;
-        GraceView {
-            active: core.in_grace(now.mono),
-            remaining: core.grace.left(now.mono),
-            length: core.config.grace,
-        }
     }
 
     /// The sessions of a client; none if there is no such client.

@@ -35,6 +35,7 @@ mod open_undone;
 mod principals;
 mod random_clients;
 mod reconnect;
+mod recovery;
 mod refusals;
 mod reply_room;
 mod retries;

@@ -38,9 +38,14 @@ impl Core {
         }
     }
 
+    /// How long the grace period lasts at most.
+    pub(crate) fn grace_length(&self) -> Duration {
+        grace_length(&self.config, &self.recovered, self.stores.are_kept)
+    }
+
     /// The grace period has another length, counted from the start; one that is over stays over.
     pub(crate) fn change_grace(&mut self, now: Mono) {
-        let length = grace_length(&self.config, &self.recovered, self.stores.are_kept);
+        let length = self.grace_length();
         self.grace.move_end(self.started.mono.after(length), now);
         self.watch_grace();
     }
@@ -170,7 +175,7 @@ pub(super) fn grace_length(config: &Config, recovered: &Recovered, kept: bool) -
     } else if recovered.known() == 0 {
         Duration::ZERO
     } else if config.grace.is_zero() {
-        config.lease.max(recovered.longest_lease())
+        config.lease.max(recovered.longest_lease)
     } else {
         config.grace
     }

@@ -14,9 +14,9 @@ impl Core {
         };
         let settings = differing(&self.config, &config);
         self.blocked = OpSet::of(&config.blocked_operations);
-        self.change_grace(out.now.mono);
         self.terms.change(config.lease);
         self.config = config;
+        self.change_grace(out.now.mono);
         self.templates.clear();
         if !settings.is_empty() {
             out.event(Event::SettingsChanged { settings });

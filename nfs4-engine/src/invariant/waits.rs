@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::check;
 use crate::engine::Engine;
@@ -60,7 +61,14 @@ impl Engine {
         }
         let mut parked = BTreeSet::new();
         let held = waiting.iter().map(|wait| wait.run);
-        for key in held.chain(core.yielded.iter().copied()) {
+        let stored = core.stores.entries().flat_map(|store| &store.waiting);
+        let stored: Vec<_> = stored.copied().collect();
+        check(
+            stored.len() == core.stores.waiting(),
+            "number of COMPOUNDs that wait for stable storage",
+            stored.len(),
+        )?;
+        for key in held.chain(core.yielded.iter().copied()).chain(stored) {
             check(parked.insert(key), "it waits for two things", key)?;
             let there = self.runner.parked.get(key).is_some();
             check(there, "it waits and is not parked", key)?;

@@ -23,6 +23,7 @@ mod rng;
 mod stable;
 mod start;
 mod stopwatch;
+mod stored;
 mod world;
 
 pub use callback::Callback;

@@ -6,7 +6,7 @@ use crate::table_lengths::TableLengths;
 type Entries = fn(&TableLengths) -> usize;
 
 /// The tables by their names in [`TableLengths`]. The bytes of replies have their own series.
-pub(super) const TABLES: [(&str, Entries); 19] = [
+pub(super) const TABLES: [(&str, Entries); 21] = [
     ("connections", |tables| tables.connections),
     ("clients", |tables| tables.clients),
     ("sessions", |tables| tables.sessions),
@@ -24,6 +24,8 @@ pub(super) const TABLES: [(&str, Entries); 19] = [
     ("parked", |tables| tables.parked),
     ("kept_replies", |tables| tables.kept_replies),
     ("held", |tables| tables.held),
+    ("stores", |tables| tables.stores),
+    ("storing", |tables| tables.storing),
     ("yielded", |tables| tables.yielded),
     ("timers", |tables| tables.timers),
 ];
