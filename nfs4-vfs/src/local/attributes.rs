@@ -48,7 +48,10 @@ impl Shared {
             .with_mode(stat.stx_mode.into())
             .with_owner(stat.stx_uid, stat.stx_gid)
             .with_links(stat.stx_nlink)
-            .with_change(node.change.value(nanos(&stat.stx_ctime), node.grain))
+            .with_change(
+                node.change
+                    .value(nanos(&stat.stx_ctime), node.fs_type.grain),
+            )
             .in_fs(node.fs, node.mounted_on);
         attrs.space_used = stat.stx_blocks.saturating_mul(512);
         attrs.device = Device {

@@ -44,6 +44,13 @@ impl Handles {
         }
     }
 
+    /// A number of the export, other than those of other exports.
+    pub(super) fn number_of_export(&self) -> u64 {
+        let mut hasher = self.keyed;
+        hasher.write(b"LocalFs number");
+        hasher.finish()
+    }
+
     /// The handle of this name.
     pub(super) fn make(&self, name: &Name) -> FsHandle {
         let mut bytes = [0; FsHandle::MAX];

@@ -17,9 +17,6 @@ use super::stat::stat;
 impl Shared {
     /// The answer to a request if no device is needed for it; else the request is as it was.
     pub(super) fn at_once(&self, request: &mut FsRequest) -> Option<FsResult> {
-        if !self.root.is_resident {
-            return None;
-        }
         let cred = &request.cred;
         match &request.op {
             FsOp::GetAttrs { fh, want } => self.get_attrs_at_once(fh, *want),
@@ -29,8 +26,13 @@ impl Shared {
         }
     }
 
+    /// The object of a handle, if that and its attributes are in memory.
+    fn resident(&self, fh: &FsHandle) -> Option<Arc<Node>> {
+        self.kept(fh).filter(|node| node.fs_type.is_resident)
+    }
+
     fn get_attrs_at_once(&self, fh: &FsHandle, want: Want) -> Option<FsResult> {
-        let node = self.kept(fh)?;
+        let node = self.resident(fh)?;
         let attrs = self.attrs(&node, AtFlags::STATX_DONT_SYNC);
         Some(attrs.and_then(|attrs| {
             Ok(FsReply::Attrs {
@@ -67,7 +69,10 @@ impl Shared {
             return Some(Err(error));
         }
         match self.root.find(dir.as_fd(), name, ResolveFlags::CACHED) {
-            Ok(fd) => Some(self.found(fd, want)),
+            Ok(fd) => match self.adopt_known(fd)? {
+                Ok(found) => Some(self.found(&found, want)),
+                Err(error) => Some(Err(error)),
+            },
             Err(Errno::AGAIN) => None,
             Err(error) => Some(Err(of_lookup(error))),
         }
@@ -75,7 +80,7 @@ impl Shared {
 
     /// An object with a name or an open; None to ask again where that may take long.
     fn live_at_once(&self, fh: &FsHandle) -> Option<(Arc<Node>, Statx)> {
-        let node = self.kept(fh)?;
+        let node = self.resident(fh)?;
         let stat = stat(node.as_fd(), AtFlags::STATX_DONT_SYNC).ok()?;
         (stat.stx_nlink != 0).then_some((node, stat))
     }

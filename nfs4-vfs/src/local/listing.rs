@@ -1,14 +1,14 @@
 //! READDIR.
 
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 
 use nfs4_engine::fs::{Attrs, DirWriter, FsError, FsHandle, FsReply, FsResult, Full, Rights};
-use rustix::fs::{Mode, OFlags, RawDir, RawDirEntry, SeekFrom, openat2, seek};
+use rustix::fs::{RawDir, RawDirEntry, SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::error::fs_error;
 use super::node::Node;
+use super::scan::{BUFFER, of_listing};
 use super::shared::Shared;
 use super::{Caller, Result};
 
@@ -57,11 +57,7 @@ impl Shared {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut listed = RawDir::new(&reader, &mut buffer);
         while let Some(entry) = listed.next() {
-            let entry = entry.map_err(|error| match error {
-                // It was removed.
-                Errno::NOENT => FsError::Stale,
-                error => fs_error(error),
-            })?;
+            let entry = entry.map_err(of_listing)?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;
@@ -92,15 +88,6 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
-
-    fn reader(&self, dir: &Node) -> Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = openat2(dir, c".", flags, Mode::empty(), self.root.resolve());
-        opened.map_err(|error| match error {
-            Errno::NOENT => FsError::Stale,
-            error => fs_error(error),
-        })
-    }
 }
 
 /// The cookie of an entry: the kernel's position after it. NFS reserves the first three.
@@ -123,5 +110,3 @@ fn position(cookie: u64) -> Result<u64> {
 const RESERVED: u64 = 3;
 /// The last position; some file systems are there after the last entry.
 const END: u64 = i64::MAX as u64;
-/// Length of the buffer for entries, in bytes: more than a hundred with usual names.
-const BUFFER: usize = 8 << 10;

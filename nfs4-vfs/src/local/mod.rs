@@ -11,11 +11,17 @@ mod change;
 mod config;
 mod create;
 mod error;
+mod fs_type;
 mod handle;
+mod handle_log;
+mod handle_row;
+mod handle_table;
 mod holds;
 mod identity;
 mod immediate;
+mod keeper;
 mod listing;
+mod mounts;
 mod names;
 mod node;
 mod nodes;
@@ -24,6 +30,7 @@ mod permission;
 mod pool;
 mod rename;
 mod root;
+mod scan;
 mod set_attributes;
 mod settle;
 mod shared;
@@ -44,6 +51,7 @@ use nfs4_engine::fs::{
 };
 
 pub use config::LocalFsConfig;
+use keeper::Keeper;
 use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
 
@@ -51,6 +59,8 @@ use shared::Shared;
 pub struct LocalFs {
     shared: Arc<Shared>,
     pool: Pool,
+    /// Ends before the objects go.
+    _keeper: Keeper,
     inline: AtomicU64,
     queued: AtomicU64,
 }
@@ -63,6 +73,10 @@ pub enum LocalFsError {
     Root(PathBuf, std::io::Error),
     /// The attributes or the handle of the root cannot be read.
     Attributes(PathBuf, FsError),
+    /// The table of handles in the state directory cannot be opened.
+    Table(PathBuf, std::io::Error),
+    /// The system refuses a thread.
+    Thread(std::io::Error),
     /// `/proc` is not mounted, through which files are opened.
     Proc(std::io::Error),
 }
@@ -80,6 +94,14 @@ impl fmt::Display for LocalFsError {
                     path.display()
                 )
             }
+            LocalFsError::Table(path, error) => {
+                write!(
+                    f,
+                    "cannot open the table of filehandles {}: {error}",
+                    path.display()
+                )
+            }
+            LocalFsError::Thread(error) => write!(f, "cannot start a thread: {error}"),
             LocalFsError::Proc(error) => write!(f, "/proc is not mounted: {error}"),
         }
     }
@@ -88,7 +110,10 @@ impl fmt::Display for LocalFsError {
 impl std::error::Error for LocalFsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            LocalFsError::Root(_, error) | LocalFsError::Proc(error) => Some(error),
+            LocalFsError::Root(_, error)
+            | LocalFsError::Table(_, error)
+            | LocalFsError::Thread(error)
+            | LocalFsError::Proc(error) => Some(error),
             LocalFsError::Attributes(_, error) => Some(error),
         }
     }
@@ -113,8 +138,10 @@ impl LocalFs {
             0 => DEFAULT_THREADS,
             threads => threads,
         };
+        let keeper = Keeper::start(&shared).map_err(LocalFsError::Thread)?;
         Ok(LocalFs {
             shared,
+            _keeper: keeper,
             pool: Pool::enter(threads),
             inline: AtomicU64::new(0),
             queued: AtomicU64::new(0),
@@ -181,7 +208,7 @@ impl Backend for LocalFs {
             can.hard_links = true;
             can.symlinks = true;
             can.max_name = self.shared.root.max_name;
-            can.max_links = self.shared.root.max_links;
+            can.max_links = self.shared.root.fs_type.max_links;
         })
     }
 

@@ -29,8 +29,8 @@ impl Shared {
         check_name(name)?;
         let dir = self.node(dir)?;
         self.require(caller, dir.searched()?, Rights::EXECUTE)?;
-        let found = self.find(&dir, name)?;
-        self.found(found, want)
+        let found = self.adopt(self.find(&dir, name)?, Some((&dir, name)))?;
+        self.found(&found, want)
     }
 
     pub(super) fn lookup_parent(&self, caller: &Caller, dir: &FsHandle, want: Want) -> FsResult {
@@ -39,7 +39,8 @@ impl Shared {
         if dir.handle == self.root_handle {
             return Err(FsError::NotFound);
         }
-        self.found(self.root.parent(dir.as_fd())?, want)
+        let found = self.adopt(self.root.parent(dir.as_fd())?, None)?;
+        self.found(&found, want)
     }
 
     pub(super) fn read_link(&self, fh: &FsHandle) -> FsResult {
@@ -124,18 +125,17 @@ impl Shared {
     /// The object of a name, if there is one.
     pub(super) fn entry(&self, dir: &Node, name: &[u8]) -> Result<Option<(Arc<Node>, Statx)>> {
         match self.find(dir, name) {
-            Ok(fd) => self.adopt(fd).map(Some),
+            Ok(fd) => self.adopt(fd, Some((dir, name))).map(Some),
             Err(FsError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    pub(super) fn found(&self, fd: OwnedFd, want: Want) -> FsResult {
-        let (node, stat) = self.adopt(fd)?;
+    pub(super) fn found(&self, (node, stat): &(Arc<Node>, Statx), want: Want) -> FsResult {
         Ok(FsReply::Node {
             fh: node.handle,
-            attrs: self.attrs_of(&node, &stat)?,
-            stat: self.space(&node, want)?,
+            attrs: self.attrs_of(node, stat)?,
+            stat: self.space(node, want)?,
         })
     }
 
@@ -152,13 +152,14 @@ impl Shared {
         let is_gone = stat.is_ok_and(|stat| stat.stx_nlink == 0);
         if is_gone && !self.holds(node) {
             self.nodes.remove(node);
+            self.forget(node);
         }
     }
 
     /// The change of a directory whose entries this server changed since `before`. Local processes
     /// may have changed it too, so it is never said to be atomic.
     pub(super) fn changed(&self, dir: &Node, before: &Statx) -> Result<DirChange> {
-        let value = |stat: &Statx| dir.change.value(nanos(&stat.stx_ctime), dir.grain);
+        let value = |stat: &Statx| dir.change.value(nanos(&stat.stx_ctime), dir.fs_type.grain);
         let before = value(before);
         dir.change.count();
         let after = stat(dir.as_fd(), AtFlags::empty())?;
@@ -171,7 +172,7 @@ impl Shared {
 
     /// The change of a directory in which nothing changed.
     pub(super) fn unchanged(&self, dir: &Node, stat: &Statx) -> DirChange {
-        let value = dir.change.value(nanos(&stat.stx_ctime), dir.grain);
+        let value = dir.change.value(nanos(&stat.stx_ctime), dir.fs_type.grain);
         DirChange {
             atomic: false,
             before: value,

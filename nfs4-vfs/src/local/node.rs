@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use nfs4_engine::fs::{FileKind, FsError, FsHandle};
 
 use super::acl::KnownAcl;
-use super::change::{Change, Grain};
+use super::change::Change;
+use super::fs_type::FsType;
 
 /// Which object: no two have the same while either is held by a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +34,7 @@ pub(super) struct Node {
     pub(super) fs: u64,
     /// Fileid of the directory that this root of a file system covers, else 0.
     pub(super) mounted_on: u64,
-    pub(super) grain: Grain,
+    pub(super) fs_type: FsType,
     pub(super) change: Change,
     pub(super) acl: Mutex<KnownAcl>,
     /// Sweeps since the last use.
@@ -47,7 +48,7 @@ impl Node {
         id: ObjectId,
         handle: FsHandle,
         kind: FileKind,
-        grain: Grain,
+        fs_type: FsType,
     ) -> Node {
         Node {
             fd,
@@ -56,7 +57,7 @@ impl Node {
             kind,
             fs: 0,
             mounted_on: 0,
-            grain,
+            fs_type,
             change: Change::default(),
             acl: Mutex::default(),
             idle: AtomicU8::new(0),

@@ -127,14 +127,6 @@ impl Nodes {
         }
     }
 
-    /// Lets all objects go.
-    pub(super) fn clear(&self) {
-        for shard in &self.by_handle {
-            let gone = std::mem::take(&mut *lock(shard));
-            gone.nodes.iter().for_each(|node| self.forget_object(node));
-        }
-    }
-
     /// Number of objects that are kept.
     pub(super) fn len(&self) -> usize {
         let shards = self.by_handle.iter();

@@ -104,7 +104,10 @@ impl Shared {
             .require(&caller.cred, Rights::CHANGE_ENTRIES)?;
         let new = protection(dir, above).of_new(&caller.cred, FileKind::Regular, set)?;
         let made = as_user(&caller.cred, || self.make_file(dir, name, &new))??;
-        let (node, stat) = self.adopt(self.root.hold(made.as_fd()).map_err(fs_error)?)?;
+        let (node, stat) = self.adopt(
+            self.root.hold(made.as_fd()).map_err(fs_error)?,
+            Some((dir, name)),
+        )?;
         let mut set = *set;
         if let Some(verifier) = verifier {
             (set.accessed, set.modified) = times_of(verifier);

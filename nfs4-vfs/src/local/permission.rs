@@ -120,7 +120,7 @@ fn read(node: &Node, stat: &Statx) -> Result<Option<Arc<Acl>>> {
     };
     // It may be of a later ctime; then that is another one than `stat` has.
     let ctime = nanos(&stat.stx_ctime);
-    if node.grain == Grain::Fine || is_final(ctime) {
+    if node.fs_type.grain == Grain::Fine || is_final(ctime) {
         *lock(&node.acl) = KnownAcl {
             ctime,
             acl: acl.clone(),

@@ -47,6 +47,7 @@ impl Shared {
         })?
         .map_err(of_rename)?;
         source.change.count();
+        self.moved(&source, &to_dir, to);
         if let Some((target, _)) = &target {
             self.unlinked(target);
         }

@@ -4,14 +4,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nfs4_engine::fs::FsError;
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, ResolveFlags, chmodat, fstatfs, linkat, open, openat, openat2,
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, chmodat, fstatfs, linkat, open, openat,
+    openat2,
 };
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
-use super::change::Grain;
 use super::config::LocalFsConfig;
 use super::error::fs_error;
+use super::fs_type::FsType;
 use super::stat::stat;
 use super::system::{self, KernelHandle};
 use super::{LocalFsError, Result};
@@ -28,13 +29,10 @@ pub(super) struct Root {
     pub(super) is_alone: bool,
     /// Whether file systems that are mounted below are shown.
     pub(super) cross_mounts: bool,
-    /// Attributes are in memory: to read those of an object that is held never waits.
-    pub(super) is_resident: bool,
-    /// Nothing in it outlives the machine.
-    pub(super) is_volatile: bool,
-    pub(super) grain: Grain,
+    /// The kernel's number of its mount.
+    pub(super) mount: u64,
+    pub(super) fs_type: FsType,
     pub(super) max_name: u32,
-    pub(super) max_links: u32,
 }
 
 impl Root {
@@ -52,8 +50,8 @@ impl Root {
         let is_alone = alone.is_some();
         let fd = alone.unwrap_or(named);
         let space = fstatfs(&fd).map_err(as_root)?;
-        #[expect(clippy::cast_sign_loss, reason = "a magic number of 32 bits")]
-        let kind = Kind::of(space.f_type as u32);
+        let stat = stat(fd.as_fd(), AtFlags::empty());
+        let stat = stat.map_err(|error| LocalFsError::Attributes(config.root.clone(), error))?;
         let reading = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let readable = openat(&fd, c".", reading, Mode::empty()).ok();
         Ok(Root {
@@ -62,11 +60,9 @@ impl Root {
             descriptors: descriptors()?,
             is_alone,
             cross_mounts: config.cross_mounts,
-            is_resident: kind.is_resident,
-            is_volatile: kind.is_volatile,
-            grain: grain(kind),
+            mount: stat.stx_mnt_id,
+            fs_type: FsType::of(&space),
             max_name: u32::try_from(space.f_namelen).unwrap_or(255).clamp(1, 255),
-            max_links: kind.max_links,
         })
     }
 
@@ -84,7 +80,7 @@ impl Root {
     /// The object of a name, held with `O_PATH`; the name has one component.
     pub(super) fn find(
         &self,
-        dir: BorrowedFd<'_>,
+        dir: impl AsFd,
         name: &[u8],
         flags: ResolveFlags,
     ) -> rustix::io::Result<OwnedFd> {
@@ -176,9 +172,14 @@ impl Root {
         Ok(path.into_bytes())
     }
 
+    /// Its attributes.
+    pub(super) fn stat(&self) -> Result<Statx> {
+        stat(self.as_fd(), AtFlags::empty())
+    }
+
     /// What a handle's tag depends on beside the secret.
     pub(super) fn identity(&self) -> Result<Vec<u8>> {
-        let stat = stat(self.as_fd(), AtFlags::empty())?;
+        let stat = self.stat()?;
         let mut identity = stat.stx_ino.to_be_bytes().to_vec();
         identity.extend(stat.stx_btime.tv_sec.to_be_bytes());
         identity.extend(stat.stx_btime.tv_nsec.to_be_bytes());
@@ -238,58 +239,6 @@ fn descriptors() -> std::result::Result<OwnedFd, LocalFsError> {
     Ok(fd)
 }
 
-/// What is known of a type of file system.
-#[derive(Clone, Copy)]
-struct Kind {
-    is_resident: bool,
-    is_volatile: bool,
-    has_fine_times: bool,
-    max_links: u32,
-}
-
-impl Kind {
-    fn of(magic: u32) -> Kind {
-        let (has_fine_times, max_links) = match magic {
-            EXT4 => (true, 65_000),
-            XFS => (true, i32::MAX as u32),
-            BTRFS => (true, 65_535),
-            TMPFS => (true, u32::MAX),
-            F2FS | BCACHEFS | RAMFS => (false, 65_535),
-            _ => (false, 32_000),
-        };
-        let local = [EXT4, XFS, BTRFS, TMPFS, F2FS, BCACHEFS, RAMFS];
-        Kind {
-            is_resident: local.contains(&magic),
-            is_volatile: [TMPFS, RAMFS].contains(&magic),
-            has_fine_times,
-            max_links,
-        }
-    }
-}
-
-/// How fine ctimes are with this kernel.
-fn grain(kind: Kind) -> Grain {
-    let release = rustix::system::uname();
-    let release = release.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    let mut number = || numbers.next().and_then(|part| part.parse::<u32>().ok());
-    let version = (number().unwrap_or(0), number().unwrap_or(0));
-    if kind.has_fine_times && version >= MULTIGRAIN {
-        Grain::Fine
-    } else {
-        Grain::Coarse
-    }
-}
-
-/// The first Linux with multigrain timestamps.
-const MULTIGRAIN: (u32, u32) = (6, 13);
 /// Number of attempts to see the root and another object at one moment.
 const PROOFS: u32 = 8;
 const PROC: rustix::fs::FsWord = 0x9fa0;
-const EXT4: u32 = 0xef53;
-const XFS: u32 = 0x5846_5342;
-const BTRFS: u32 = 0x9123_683e;
-const TMPFS: u32 = 0x0102_1994;
-const F2FS: u32 = 0xf2f5_2010;
-const BCACHEFS: u32 = 0xca45_1a4e;
-const RAMFS: u32 = 0x8584_58f6;

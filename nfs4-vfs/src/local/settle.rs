@@ -21,10 +21,7 @@ impl Shared {
     /// # Errors
     /// Io if the device fails. What was requested is done, but may not last.
     pub(super) fn settle(&self, objects: &[&Node]) -> Result<()> {
-        if self.root.is_volatile {
-            return Ok(());
-        }
-        for object in objects {
+        for object in objects.iter().filter(|object| !object.fs_type.is_volatile) {
             let flags = match object.kind {
                 FileKind::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
                 FileKind::Regular => OFlags::RDONLY | OFlags::NONBLOCK,

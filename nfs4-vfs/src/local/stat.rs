@@ -11,7 +11,7 @@ use super::error::fs_error;
 
 /// The attributes of an object that is held.
 pub(super) fn stat(object: BorrowedFd<'_>, flags: AtFlags) -> Result<Statx> {
-    let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID;
     statx(object, c"", AtFlags::EMPTY_PATH | flags, mask).map_err(fs_error)
 }
 

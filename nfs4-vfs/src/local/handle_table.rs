@@ -1,0 +1,282 @@
+//! Numbers of objects, where the kernel's handles are not permitted.
+//!
+//! A row holds inode, time of birth, and the directory and name by which the object was seen last: it is found
+//! by them, and checked by inode and birth. A new row is written before a client gets the handle, to
+//! a log that the end of the process does not lose; every second the rows go to a database that is then made
+//! durable. A loss of power loses the handles of the last second: they are stale.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use nfs4_engine::fs::FsError;
+use redb::backends::InMemoryBackend;
+use redb::{Database, ReadableTable as _, TableDefinition};
+
+use super::Result;
+use super::handle_log::HandleLog;
+use super::handle_row::{Key, Row};
+use crate::sync::lock;
+
+/// The rows of one export.
+pub(super) struct HandleTable {
+    database: Database,
+    recent: Mutex<Recent>,
+}
+
+/// Rows that are not in the database, and those on the way there.
+struct Recent {
+    new: Rows,
+    leaving: Rows,
+    /// None if nothing survives the process.
+    log: Option<HandleLog>,
+    next_number: u64,
+}
+
+#[derive(Default)]
+struct Rows {
+    /// None for one that was removed.
+    rows: HashMap<u64, Option<Row>>,
+    numbers: HashMap<Key, u64>,
+}
+
+impl HandleTable {
+    /// Opens the table in this file, or makes one in memory.
+    ///
+    /// # Errors
+    /// The file is not a database of this version, another process has it, or it cannot be read.
+    pub(super) fn open(path: Option<&Path>) -> io::Result<HandleTable> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE);
+        let database = match path {
+            Some(path) => builder.create(path),
+            None => builder.create_with_backend(InMemoryBackend::new()),
+        };
+        let (log, records) = match path.map(HandleLog::open).transpose()? {
+            Some((log, records)) => (Some(log), records),
+            None => (None, Vec::new()),
+        };
+        let mut table = HandleTable {
+            database: database.map_err(stored)?,
+            recent: Mutex::new(Recent {
+                new: Rows::default(),
+                leaving: Rows::default(),
+                log,
+                next_number: 1,
+            }),
+        };
+        let mut rows = Rows::default();
+        for (number, row) in records {
+            rows.put(number, row);
+        }
+        table.write(&rows)?;
+        let next = table.next_number()?;
+        let recent = table.recent.get_mut();
+        let recent = recent.unwrap_or_else(std::sync::PoisonError::into_inner);
+        recent.next_number = next;
+        if let Some(log) = &mut recent.log {
+            log.empty_all()?;
+        }
+        Ok(table)
+    }
+
+    /// The number of an object; it is new if `place` says where the object is.
+    ///
+    /// # Errors
+    /// Io if the table cannot be read or written; Stale if there is none, and no place.
+    pub(super) fn number(&self, key: Key, place: Option<(u64, &[u8])>) -> Result<u64> {
+        let mut recent = lock(&self.recent);
+        let known = recent.new.numbers.get(&key);
+        let known = known.or_else(|| recent.leaving.numbers.get(&key)).copied();
+        if let Some(number) = known {
+            return Ok(number);
+        }
+        if let Some(number) = self.stored_number(key).map_err(failed)? {
+            // It may have been removed since.
+            let removed = |rows: &Rows| rows.rows.get(&number) == Some(&None);
+            if !removed(&recent.new) && !removed(&recent.leaving) {
+                return Ok(number);
+            }
+        }
+        let (parent, name) = place.ok_or(FsError::Stale)?;
+        let number = recent.next_number;
+        recent.put(
+            number,
+            Some(Row {
+                key,
+                parent,
+                name: name.to_vec(),
+            }),
+        )?;
+        recent.next_number += 1;
+        Ok(number)
+    }
+
+    /// The row of a number.
+    ///
+    /// # Errors
+    /// Stale if there is none, Io if the table cannot be read.
+    pub(super) fn row(&self, number: u64) -> Result<Row> {
+        {
+            let recent = lock(&self.recent);
+            let rows = [&recent.new, &recent.leaving];
+            if let Some(row) = rows.iter().find_map(|rows| rows.rows.get(&number)) {
+                return row.clone().ok_or(FsError::Stale);
+            }
+        }
+        self.stored_row(number)
+            .map_err(failed)?
+            .ok_or(FsError::Stale)
+    }
+
+    /// Notes that an object has another place now.
+    ///
+    /// # Errors
+    /// Io if that cannot be written.
+    pub(super) fn moved(&self, number: u64, parent: u64, name: &[u8]) -> Result<()> {
+        let Ok(mut row) = self.row(number) else {
+            return Ok(());
+        };
+        if (row.parent, &row.name[..]) == (parent, name) {
+            return Ok(());
+        }
+        (row.parent, row.name) = (parent, name.to_vec());
+        lock(&self.recent).put(number, Some(row))
+    }
+
+    /// Notes that an object is gone.
+    ///
+    /// # Errors
+    /// Io if that cannot be written.
+    pub(super) fn removed(&self, number: u64) -> Result<()> {
+        lock(&self.recent).put(number, None)
+    }
+
+    /// Makes all rows durable.
+    ///
+    /// # Errors
+    /// The database cannot be written; the rows stay in the log.
+    pub(super) fn flush(&self) -> Result<()> {
+        {
+            let recent = &mut *lock(&self.recent);
+            if recent.new.rows.is_empty() && recent.leaving.rows.is_empty() {
+                return Ok(());
+            }
+            if recent.leaving.rows.is_empty() {
+                recent.leaving = std::mem::take(&mut recent.new);
+                if let Some(log) = &mut recent.log {
+                    log.turn();
+                }
+            }
+        }
+        // Only this method changes `leaving`, and one thread calls it.
+        let leaving = {
+            let recent = lock(&self.recent);
+            Rows {
+                rows: recent.leaving.rows.clone(),
+                numbers: HashMap::new(),
+            }
+        };
+        self.write(&leaving).map_err(failed)?;
+        let mut recent = lock(&self.recent);
+        recent.leaving = Rows::default();
+        match &mut recent.log {
+            Some(log) => log.empty().map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, rows: &Rows) -> io::Result<()> {
+        let write = self.database.begin_write().map_err(stored)?;
+        {
+            let mut by_number = write.open_table(ROWS).map_err(stored)?;
+            let mut by_object = write.open_table(OBJECTS).map_err(stored)?;
+            let mut value = Vec::new();
+            for (number, row) in &rows.rows {
+                if let Some(row) = row {
+                    value.clear();
+                    row.encode(&mut value);
+                    by_number.insert(number, &value[..]).map_err(stored)?;
+                    by_object.insert(key_of(row.key), number).map_err(stored)?;
+                } else {
+                    let former = by_number.remove(number).map_err(stored)?;
+                    if let Some(row) = former.and_then(|value| Row::decode(value.value())) {
+                        by_object.remove(key_of(row.key)).map_err(stored)?;
+                    }
+                }
+            }
+            let mut next = write.open_table(NEXT).map_err(stored)?;
+            let former = next.get(()).map_err(stored)?.map_or(1, |next| next.value());
+            let used = rows.rows.keys().max().map_or(0, |last| last + 1);
+            next.insert((), former.max(used)).map_err(stored)?;
+        }
+        write.commit().map_err(stored)
+    }
+
+    fn next_number(&self) -> io::Result<u64> {
+        let read = self.database.begin_read().map_err(stored)?;
+        let table = read.open_table(NEXT).map_err(stored)?;
+        let next = table.get(()).map_err(stored)?;
+        Ok(next.map_or(1, |next| next.value()))
+    }
+
+    fn stored_number(&self, key: Key) -> io::Result<Option<u64>> {
+        let read = self.database.begin_read().map_err(stored)?;
+        let table = read.open_table(OBJECTS).map_err(stored)?;
+        let number = table.get(key_of(key)).map_err(stored)?;
+        Ok(number.map(|number| number.value()))
+    }
+
+    fn stored_row(&self, number: u64) -> io::Result<Option<Row>> {
+        let read = self.database.begin_read().map_err(stored)?;
+        let table = read.open_table(ROWS).map_err(stored)?;
+        let value = table.get(number).map_err(stored)?;
+        Ok(value.and_then(|value| Row::decode(value.value())))
+    }
+}
+
+impl Recent {
+    fn put(&mut self, number: u64, row: Option<Row>) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            let written = log.append([(number, row.as_ref())]);
+            written.map_err(failed)?;
+        }
+        self.new.put(number, row);
+        Ok(())
+    }
+}
+
+impl Rows {
+    fn put(&mut self, number: u64, row: Option<Row>) {
+        let key = row.as_ref().map(|row| row.key);
+        let former = self.rows.insert(number, row);
+        match (key, former) {
+            (Some(key), _) => drop(self.numbers.insert(key, number)),
+            (None, Some(Some(former))) => drop(self.numbers.remove(&former.key)),
+            (None, _) => {}
+        }
+    }
+}
+
+fn key_of(key: Key) -> (u64, u64, u64) {
+    (key.fs, key.ino, key.born)
+}
+
+/// The error of the database.
+fn stored(error: impl Into<redb::Error>) -> io::Error {
+    io::Error::other(error.into())
+}
+
+fn failed(_: io::Error) -> FsError {
+    FsError::Io
+}
+
+/// Rows by number.
+const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
+/// Numbers by file system, inode and birth.
+const OBJECTS: TableDefinition<'_, (u64, u64, u64), u64> = TableDefinition::new("objects");
+/// The next number: none is used twice.
+const NEXT: TableDefinition<'_, (), u64> = TableDefinition::new("next");
+/// Size of the database's cache, in bytes.
+const CACHE: usize = 16 << 20;
