@@ -7,6 +7,7 @@ mod exactly_once;
 mod locks;
 mod reachable_client;
 mod reads;
+mod recovery;
 mod runner;
 mod shares;
 mod size_reports;
