@@ -7,9 +7,12 @@ use nfs4_engine::fs::driver::{CompletionSink, FsTicket, Submitted, submit};
 use nfs4_engine::fs::probe::Contract;
 use nfs4_engine::fs::{Backend, FsRequest, FsResult};
 
-/// Submits a request and waits for its answer, which must keep the rules of the request.
+/// Submits a request and waits for its answer, up to a minute.
+///
+/// # Panics
+/// If it is not answered, or not as the rules of the request have it.
 #[track_caller]
-pub(super) fn ask(backend: &dyn Backend, request: FsRequest) -> FsResult {
+pub fn ask(backend: &dyn Backend, request: FsRequest) -> FsResult {
     let contract = Contract::of(&request.op);
     let ticket = FsTicket::of_probe(&request.op);
     let late = Arc::new(Late::default());

@@ -64,6 +64,7 @@ pub mod setid;
 pub mod sparse;
 pub mod threads;
 
+pub use answer::ask;
 pub use subject::{Files, Subject, Traits};
 
 macro_rules! cases {
