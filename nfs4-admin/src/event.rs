@@ -124,7 +124,8 @@ pub enum Fact {
     },
     /// The grace period ended.
     GraceEnded {
-        /// Why: `over`, or `admin` when the administrator ended it.
+        /// Why: `over`, `admin` when the administrator ended it, or `reclaimed` when all clients that could
+        /// reclaim state have done so.
         reason: String,
     },
     /// Settings were changed.

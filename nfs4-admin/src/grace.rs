@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// The grace period: the time after a start in which new opens and locks get GRACE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Grace {
@@ -15,6 +15,15 @@ pub struct Grace {
     pub remaining_seconds: u64,
     /// Its length from the start of the server, in seconds; 0 for none.
     pub grace_time: u64,
+    /// Number of clients that could reclaim state when the server started.
+    #[serde(default)]
+    pub known_clients: u64,
+    /// Number of these that may still reclaim some. When there is none, the grace period ends.
+    #[serde(default)]
+    pub missing_clients: u64,
+    /// The owners of some of these, at most 32.
+    #[serde(default)]
+    pub some_missing: Vec<String>,
 }
 
 impl Grace {
@@ -25,6 +34,20 @@ impl Grace {
             active,
             remaining_seconds: remaining.as_secs().saturating_add(begun),
             grace_time: length.as_secs(),
+            known_clients: 0,
+            missing_clients: 0,
+            some_missing: Vec::new(),
+        }
+    }
+
+    /// The same, with so many known clients, of which so many are missing, and the owners of some of these.
+    #[must_use]
+    pub fn with_clients(self, known: u64, missing: u64, some_missing: Vec<String>) -> Grace {
+        Grace {
+            known_clients: known,
+            missing_clients: missing,
+            some_missing,
+            ..self
         }
     }
 }

@@ -25,8 +25,11 @@ use crate::server_address::{ServerAddress, ServerAddressFault, faults_of};
 pub struct Config {
     /// The lease: how long a client may be silent before it loses its state.
     pub lease: Duration,
-    /// The grace period: how long after a start new opens and locks get GRACE; zero, the default, is
-    /// none. Reclaims are not accepted yet.
+    /// The grace period: how long after a start new opens and locks get GRACE, while clients reclaim what
+    /// they had. With stable storage ([`Boot::recovered`](crate::Boot::recovered)) there is none without
+    /// clients that may reclaim, it ends when all of them have done so, and zero, the default, stands for
+    /// the lease, or the longest lease that one of them was given. It should not be shorter than that.
+    /// Without stable storage zero is none, and nothing is reclaimed. [RFC 8881 §8.4.2.1]
     pub grace: Duration,
     /// The lowest minor version that is served, 0 to 2.
     pub min_minor_version: u32,

@@ -34,9 +34,19 @@ fn details(period: &Period) -> Vec<(&'static str, Cell)> {
         Period { grace_time: 0, .. } => Cell::new("none"),
         Period { .. } => Cell::new("is over"),
     };
-    vec![
+    let mut details = vec![
         ("grace period", state),
         ("left", Cell::new(format!("{} s", period.remaining_seconds))),
         ("length", Cell::new(format!("{} s", period.grace_time))),
-    ]
+    ];
+    if period.known_clients > 0 {
+        let (missing, known) = (period.missing_clients, period.known_clients);
+        details.push((
+            "clients to reclaim",
+            Cell::new(format!("{missing} of {known}")),
+        ));
+    }
+    let missing = period.some_missing.iter();
+    details.extend(missing.map(|owner| ("missing", Cell::new(owner.as_str()))));
+    details
 }

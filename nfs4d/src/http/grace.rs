@@ -15,8 +15,11 @@ use super::refusal::{Refusal, Refused};
 )]
 pub(super) async fn show(State(node): State<Node>) -> Result<Json<Grace>, Refusal> {
     let grace = node.grace()?;
-    let grace = Grace::new(grace.active, grace.remaining, grace.length);
-    Ok(Json(grace))
+    let (known, missing) = (grace.known as u64, grace.missing as u64);
+    let owners = grace.some_missing.iter();
+    let owners = owners.map(|client| client.owner.to_string()).collect();
+    let shown = Grace::new(grace.active, grace.remaining, grace.length);
+    Ok(Json(shown.with_clients(known, missing, owners)))
 }
 
 /// Ends the grace period, if it runs: new opens and locks are granted, and clients reclaim no more.
