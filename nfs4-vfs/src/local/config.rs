@@ -24,6 +24,9 @@ pub struct LocalFsConfig {
     pub threads: usize,
     /// Maximum number of file descriptors; 0 derives it from the process's limit.
     pub descriptors: usize,
+    /// Whether a change of names or attributes is durable before its reply, as NFS promises. Without it,
+    /// a crash of the machine may undo the latest ones.
+    pub sync_metadata: bool,
     /// User id and group id that squashed users have.
     pub anonymous: (u32, u32),
 }
@@ -37,6 +40,7 @@ impl fmt::Debug for LocalFsConfig {
             .field("state", &self.state)
             .field("threads", &self.threads)
             .field("descriptors", &self.descriptors)
+            .field("sync_metadata", &self.sync_metadata)
             .field("anonymous", &self.anonymous)
             .finish_non_exhaustive()
     }
@@ -52,6 +56,7 @@ impl LocalFsConfig {
             state: None,
             threads: 0,
             descriptors: 0,
+            sync_metadata: true,
             anonymous: (Credential::NOBODY, Credential::NOBODY),
         }
     }

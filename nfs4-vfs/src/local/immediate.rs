@@ -9,19 +9,50 @@ use nfs4_engine::fs::{
 use rustix::fs::{AtFlags, ResolveFlags, Statx};
 use rustix::io::Errno;
 
+use super::data::Place;
 use super::names::{check_name, of_lookup};
 use super::node::Node;
 use super::shared::Shared;
 use super::stat::stat;
+use super::wait::{Wait, at_once};
 
 impl Shared {
     /// The answer to a request if no device is needed for it; else the request is as it was.
     pub(super) fn at_once(&self, request: &mut FsRequest) -> Option<FsResult> {
         let cred = &request.cred;
-        match &request.op {
+        match &mut request.op {
             FsOp::GetAttrs { fh, want } => self.get_attrs_at_once(fh, *want),
             FsOp::Access { fh, mask } => self.access_at_once(cred, fh, *mask),
             FsOp::Lookup { dir, name, want } => self.lookup_at_once(cred, dir, name, *want),
+            FsOp::Read {
+                fh,
+                offset,
+                count,
+                authority,
+                payload,
+            } => {
+                let place = Place {
+                    fh,
+                    offset: *offset,
+                    authority: *authority,
+                };
+                at_once(self.read(cred, &place, *count, payload, Wait::No))
+            }
+            FsOp::Write {
+                fh,
+                offset,
+                data,
+                stability,
+                authority,
+            } => {
+                let place = Place {
+                    fh,
+                    offset: *offset,
+                    authority: *authority,
+                };
+                at_once(self.write(cred, &place, data, *stability, Wait::No))
+            }
+            FsOp::Commit { fh, .. } => at_once(self.commit(fh, Wait::No)),
             _ => None,
         }
     }

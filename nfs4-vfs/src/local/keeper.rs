@@ -53,6 +53,7 @@ fn keep(shared: &Shared, (end, changed): &(Mutex<bool>, Condvar)) {
         seconds += 1;
         if seconds.is_multiple_of(SWEEP) {
             shared.nodes.sweep();
+            shared.sweep();
         }
         if let Some(table) = &shared.table {
             // The rows stay in the log, and the next turn tries again.

@@ -8,8 +8,12 @@
 mod acl;
 mod attributes;
 mod change;
+mod commit;
 mod config;
 mod create;
+mod data;
+mod descriptors;
+mod durability;
 mod error;
 mod fs_type;
 mod handle;
@@ -38,6 +42,7 @@ mod stat;
 mod system;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -51,14 +56,17 @@ use nfs4_engine::fs::{
 };
 
 pub use config::LocalFsConfig;
+use data::Place;
 use keeper::Keeper;
 use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
+use wait::{Wait, waited};
 
 /// A directory of the operating system as an export.
 pub struct LocalFs {
-    shared: Arc<Shared>,
+    // The first to be dropped: it waits for the requests that run.
     pool: Pool,
+    shared: Arc<Shared>,
     /// Ends before the objects go.
     _keeper: Keeper,
     inline: AtomicU64,
@@ -154,6 +162,23 @@ impl LocalFs {
         (count(&self.inline), count(&self.queued))
     }
 
+    /// Number of requests that panicked in a thread of their own, of all exports of this process; each
+    /// was answered as one without an answer.
+    pub fn panics(&self) -> u64 {
+        self.pool.panics()
+    }
+
+    /// The answer to a request that needs not wait, and counts it.
+    fn at_once(&self, request: &mut FsRequest) -> Option<FsResult> {
+        let answer = self.shared.at_once(request);
+        let counter = match answer {
+            Some(_) => &self.inline,
+            None => &self.queued,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+
     /// What the administrator must know: which guarantees this export cannot give, and why.
     pub fn notes(&self) -> Vec<String> {
         self.shared.notes()
@@ -177,6 +202,35 @@ impl Shared {
                 entries,
             } => self.read_dir(&caller, &dir, cookie, entries),
             FsOp::ReadLink { fh } => self.read_link(&fh),
+            FsOp::Read {
+                fh,
+                offset,
+                count,
+                authority,
+                mut payload,
+            } => {
+                let place = Place {
+                    fh: &fh,
+                    offset,
+                    authority,
+                };
+                waited(self.read(&caller.cred, &place, count, &mut payload, Wait::Yes))
+            }
+            FsOp::Write {
+                fh,
+                offset,
+                data,
+                stability,
+                authority,
+            } => {
+                let place = Place {
+                    fh: &fh,
+                    offset,
+                    authority,
+                };
+                waited(self.write(&caller.cred, &place, &data, stability, Wait::Yes))
+            }
+            FsOp::Commit { fh, .. } => waited(self.commit(&fh, Wait::Yes)),
             FsOp::Create {
                 dir,
                 name,
@@ -218,17 +272,17 @@ impl Backend for LocalFs {
     }
 
     fn submit(&self, mut request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
-        if let Some(answer) = self.shared.at_once(&mut request) {
-            self.inline.fetch_add(1, Ordering::Relaxed);
+        if let Some(answer) = self.at_once(&mut request) {
             return Poll::Ready(answer);
         }
-        self.queued.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(&self.shared);
         self.pool.answer(pending, move || shared.answer(request))
     }
 
     fn release(&self, fh: FsHandle) {
-        if let Some(node) = self.shared.release(&fh) {
+        if let Some(node) = self.shared.release(&fh)
+            && !self.shared.has_name(&node)
+        {
             // A file without a name is freed with its descriptor, which may take long.
             let (shared, last) = (Arc::clone(&self.shared), Arc::clone(&node));
             if self.pool.run(move || shared.let_go(&last)).is_err() {

@@ -151,6 +151,7 @@ impl Shared {
         let stat = stat(node.as_fd(), AtFlags::empty());
         let is_gone = stat.is_ok_and(|stat| stat.stx_nlink == 0);
         if is_gone && !self.holds(node) {
+            self.descriptors.close(node);
             self.nodes.remove(node);
             self.forget(node);
         }

@@ -1,13 +1,14 @@
 //! An object that is held by a descriptor.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use nfs4_engine::fs::{FileKind, FsError, FsHandle};
 
 use super::acl::KnownAcl;
 use super::change::Change;
+use super::descriptors::File;
 use super::fs_type::FsType;
 
 /// Which object: no two have the same while either is held by a descriptor.
@@ -37,6 +38,8 @@ pub(super) struct Node {
     pub(super) fs_type: FsType,
     pub(super) change: Change,
     pub(super) acl: Mutex<KnownAcl>,
+    /// Its descriptors for bytes, once one was needed.
+    pub(super) descriptors: OnceLock<Arc<File>>,
     /// Sweeps since the last use.
     idle: AtomicU8,
 }
@@ -60,6 +63,7 @@ impl Node {
             fs_type,
             change: Change::default(),
             acl: Mutex::default(),
+            descriptors: OnceLock::new(),
             idle: AtomicU8::new(0),
         }
     }

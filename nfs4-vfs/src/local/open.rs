@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use nfs4_engine::Wall;
 use nfs4_engine::fs::{
-    Creation, DirChange, FileKind, FsError, FsHandle, FsReply, FsResult, OpenHow, Opened,
-    Protection, Rights, SetAttrs, SetTime, Target,
+    Creation, DirChange, FileKind, FsError, FsReply, FsResult, OpenHow, Opened, Protection, Rights,
+    SetAttrs, SetTime, Target,
 };
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, openat2};
 use rustix::io::Errno;
 
+use super::descriptors::Access;
 use super::error::{fs_error, of_new_names};
 use super::identity::as_user;
 use super::names::{ATTEMPTS, check_name};
@@ -22,6 +23,8 @@ use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn open_file(&self, caller: &Caller, target: &Target, how: &OpenHow) -> FsResult {
+        // Before a file is made.
+        self.descriptors.may_hold()?;
         match target {
             Target::Handle(fh) => {
                 if how.create != Creation::No {
@@ -30,7 +33,7 @@ impl Shared {
                 let node = self.node(fh)?;
                 let stat = self.live(node.file()?)?;
                 self.may_open(caller, (&node, &stat), how)?;
-                self.hold(*fh, &node, false, DirChange::default())
+                self.hold(&node, how, false, DirChange::default())
             }
             Target::Name { dir, name } => {
                 check_name(name)?;
@@ -50,7 +53,8 @@ impl Shared {
                 Creation::Unchecked(set) | Creation::Guarded(set) => (*set, None),
                 Creation::Exclusive { verifier, set } => (*set, Some(*verifier)),
             };
-            match self.open_new(caller, (dir, &above), name, &set, verifier) {
+            let made = self.open_new(caller, (dir, &above), name, &set, verifier);
+            match made.and_then(|(node, change)| self.hold(&node, how, true, change)) {
                 // Another process made it meanwhile.
                 Err(FsError::Exists) if !matches!(how.create, Creation::Guarded(_)) => {}
                 done => return done,
@@ -82,7 +86,7 @@ impl Shared {
         if !created || caller.cred.uid != stat.stx_uid {
             self.may_open(caller, (found, stat), how)?;
         }
-        self.hold(found.handle, found, created, self.unchanged(dir, above))
+        self.hold(found, how, created, self.unchanged(dir, above))
     }
 
     fn open_new(
@@ -92,7 +96,7 @@ impl Shared {
         name: &[u8],
         set: &SetAttrs,
         verifier: Option<[u8; 8]>,
-    ) -> FsResult {
+    ) -> Result<(Arc<Node>, DirChange)> {
         sane_times(set)?;
         if set.created.is_some() {
             return Err(FsError::Invalid);
@@ -118,8 +122,9 @@ impl Shared {
         }
         self.set_new(caller, dir, (&node, &stat), &new, &set)?;
         self.settle(&[&node, dir])?;
-        let change = self.changed(dir, above)?;
-        self.hold(node.handle, &node, true, change)
+        // It reads and writes whatever the mode is.
+        self.descriptors.adopt(&node, made, Access::Write);
+        Ok((node, self.changed(dir, above)?))
     }
 
     fn make_file(&self, dir: &Node, name: &[u8], new: &Protection) -> Result<OwnedFd> {
@@ -146,12 +151,16 @@ impl Shared {
             .may_open(&caller.cred, how.read, how.write)
     }
 
-    /// Holds a file once more.
-    fn hold(&self, fh: FsHandle, node: &Arc<Node>, created: bool, dir: DirChange) -> FsResult {
+    /// Holds a file once more, with what is needed to read and write it.
+    fn hold(&self, node: &Arc<Node>, how: &OpenHow, created: bool, dir: DirChange) -> FsResult {
+        let descriptors = self
+            .descriptors
+            .hold(&self.root, node, how.read, how.write)?;
         self.holds.hold(node);
+        descriptors.keep();
         match self.attrs(node, AtFlags::empty()) {
             Ok(attrs) => Ok(FsReply::Opened(Opened {
-                fh,
+                fh: node.handle,
                 attrs,
                 created,
                 dir,

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nfs4_engine::fs::FsError;
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, chmodat, fstatfs, linkat, open, openat,
-    openat2,
+    openat2, syncfs,
 };
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
@@ -163,6 +163,14 @@ impl Root {
         let number = rustix::path::DecInt::from_fd(object);
         let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
         openat(&self.descriptors, number.as_c_str(), flags, Mode::empty())
+    }
+
+    /// Makes all that was written to the root's file system durable.
+    ///
+    /// # Errors
+    /// EACCES if this process may not.
+    pub(super) fn sync_all(&self) -> rustix::io::Result<()> {
+        syncfs(self.readable.as_ref().ok_or(Errno::ACCESS)?)
     }
 
     /// The path of an object that is held, as the kernel sees it at one moment.

@@ -7,11 +7,11 @@ use nfs4_engine::fs::{
     Authority, FileKind, FsError, FsHandle, FsReply, FsResult, Protection, SetAttrs, SetTime,
 };
 use rustix::fs::{
-    AtFlags, Gid, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, chownat, ftruncate,
-    utimensat,
+    AtFlags, Gid, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, chownat, ftruncate, utimensat,
 };
 use rustix::io::Errno;
 
+use super::descriptors::Access;
 use super::error::fs_error;
 use super::node::Node;
 use super::permission::protection;
@@ -71,11 +71,7 @@ impl Shared {
         let before = stat(node.as_fd(), AtFlags::empty())?;
         // Opened before the owner changes.
         let file = match set.size {
-            Some(_) => Some(
-                self.root
-                    .reopen(node.as_fd(), OFlags::WRONLY)
-                    .map_err(fs_error)?,
-            ),
+            Some(_) => Some(self.descriptors.get(&self.root, node, Access::Write)?),
             None => None,
         };
         if set.uid.is_some() || set.gid.is_some() {

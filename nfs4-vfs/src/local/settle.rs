@@ -1,13 +1,11 @@
 //! Durability of names and attributes: they are durable before a request that changes them is
-//! answered. [RFC 8881 §18.4.4, §18.26.4, §18.30.4]
+//! answered, unless the administrator does without. [RFC 8881 §18.4.4, §18.26.4, §18.30.4]
 
-use std::os::fd::AsFd as _;
-
-use nfs4_engine::fs::FileKind;
-use rustix::fs::{OFlags, fsync};
+use nfs4_engine::fs::{FileKind, FsError};
 use rustix::io::Errno;
 
 use super::Result;
+use super::durability::Synced;
 use super::error::fs_error;
 use super::node::Node;
 use super::shared::Shared;
@@ -21,24 +19,27 @@ impl Shared {
     /// # Errors
     /// Io if the device fails. What was requested is done, but may not last.
     pub(super) fn settle(&self, objects: &[&Node]) -> Result<()> {
+        if !self.config.sync_metadata {
+            return Ok(());
+        }
         for object in objects.iter().filter(|object| !object.fs_type.is_volatile) {
-            let flags = match object.kind {
-                FileKind::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
-                FileKind::Regular => OFlags::RDONLY | OFlags::NONBLOCK,
-                _ => continue,
+            if !matches!(object.kind, FileKind::Directory | FileKind::Regular) {
+                continue;
+            }
+            let file = self.descriptors.file(object);
+            let synced = match self.syncable(object, file) {
+                Ok(fd) => self.sync(file, &fd)?,
+                // This process may neither read nor write it: all is made durable with it.
+                Err(FsError::AccessDenied) => match self.root.sync_all() {
+                    Ok(()) => Synced::All,
+                    // It can do no more.
+                    Err(Errno::ACCESS) => continue,
+                    Err(error) => return Err(fs_error(error)),
+                },
+                Err(error) => return Err(error),
             };
-            let opened = match self.root.reopen(object.as_fd(), flags) {
-                // Of an unprivileged process, or a file that was made read-only.
-                Err(Errno::ACCESS) if object.kind == FileKind::Regular => self
-                    .root
-                    .reopen(object.as_fd(), OFlags::WRONLY | OFlags::NONBLOCK),
-                opened => opened,
-            };
-            match opened {
-                Ok(opened) => fsync(opened).map_err(fs_error)?,
-                // This process may neither read nor write it, and so cannot do more.
-                Err(Errno::ACCESS) => {}
-                Err(error) => return Err(fs_error(error)),
+            if synced == Synced::NotAll {
+                return Err(FsError::Io);
             }
         }
         Ok(())

@@ -7,6 +7,9 @@ use nfs4_engine::fs::{FsError, FsHandle, FsStat, Want};
 use rustix::fs::{AtFlags, ResolveFlags, Statx, fstatvfs};
 
 use super::config::LocalFsConfig;
+use super::data::Buffers;
+use super::descriptors::Descriptors;
+use super::durability::Losses;
 use super::error::fs_error;
 use super::handle::{Handles, Name};
 use super::handle_row::Key;
@@ -25,6 +28,9 @@ pub(super) struct Shared {
     pub(super) root: Root,
     pub(super) root_handle: FsHandle,
     pub(super) nodes: Nodes,
+    pub(super) descriptors: Descriptors,
+    pub(super) buffers: Buffers,
+    pub(super) losses: Losses,
     pub(super) holds: Holds,
     pub(super) handles: Handles,
     /// None where the kernel's handles are permitted.
@@ -55,8 +61,12 @@ impl Shared {
             Some(table.map_err(|error| LocalFsError::Table(file.unwrap_or_default(), error))?)
         };
         let found = root.stat().map_err(failed)?;
+        let descriptors = Descriptors::new(config.descriptors);
         let mut shared = Shared {
-            nodes: Nodes::new(MAX_NODES),
+            nodes: Nodes::new(descriptors.most_objects().min(MAX_NODES)),
+            descriptors,
+            buffers: Buffers::new(),
+            losses: Losses::default(),
             root_handle: FsHandle::from_number(0),
             root_object: object(&found),
             root,
@@ -113,7 +123,15 @@ impl Shared {
 
     /// Lets an object go that an OPEN held; returns it if no client has it open any more.
     pub(super) fn release(&self, fh: &FsHandle) -> Option<Arc<Node>> {
+        if let Some(node) = self.holds.get(fh) {
+            self.descriptors.release(&node);
+        }
         self.holds.release(fh)
+    }
+
+    /// Whether the object still has a name, as far as can be seen.
+    pub(super) fn has_name(&self, node: &Node) -> bool {
+        stat(node.as_fd(), AtFlags::STATX_DONT_SYNC).is_ok_and(|stat| stat.stx_nlink > 0)
     }
 
     /// The space of the object's file system, if it is wanted.

@@ -59,6 +59,27 @@ impl Scene {
             .answer(FsRequest::new(Arc::new(cred), now, op))
     }
 
+    /// As a server does it: at once if that can be, else by a thread.
+    pub(super) fn submit(&self, op: FsOp) -> FsResult {
+        self.submit_as(Credential::sys(0, 0, &[]), op)
+    }
+
+    pub(super) fn submit_as(&self, cred: Credential, op: FsOp) -> FsResult {
+        let now = Now {
+            mono: Mono::default(),
+            wall: Wall::default(),
+        };
+        let mut request = FsRequest::new(Arc::new(cred), now, op);
+        if let Some(answer) = self.files.at_once(&mut request) {
+            return answer;
+        }
+        let shared = Arc::clone(&self.files.shared);
+        let (answer, answers) = std::sync::mpsc::channel();
+        let job = move || answer.send(shared.answer(request)).unwrap();
+        self.files.pool.run(job)?;
+        answers.recv().unwrap()
+    }
+
     pub(super) fn lookup(&self, dir: FsHandle, name: &str) -> Result<(FsHandle, Attrs), FsError> {
         let reply = self.ask(FsOp::Lookup {
             dir,

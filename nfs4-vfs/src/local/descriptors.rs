@@ -1,0 +1,441 @@
+//! Descriptors with which files are read and written.
+//!
+//! Those of files that clients have open are held. Others are kept for the next request, and closed
+//! when there are more than the export's part of the process's limit, or when they were not used for a
+//! while. One with bytes that are not durable is not closed before they are: the kernel reports a
+//! failure to write them back to descriptions that were open before it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use nfs4_engine::fs::{FileKind, FsError};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+use super::Result;
+use super::durability::Durability;
+use super::error::fs_error;
+use super::node::{Node, ObjectId};
+use super::root::Root;
+use crate::sync::lock;
+
+/// The descriptors of an export.
+pub(super) struct Descriptors {
+    /// By object, as long as a node or the ring has the file: bytes that are not durable are found again.
+    files: Mutex<Files>,
+    ring: Mutex<Ring>,
+    /// Number of descriptors that are open.
+    open: AtomicUsize,
+    /// Those of them that are held.
+    held: AtomicUsize,
+    /// The setting of the export; 0 takes its part of the process's limit.
+    configured: usize,
+}
+
+#[derive(Default)]
+struct Files {
+    by_object: HashMap<ObjectId, Weak<File>>,
+    /// Number of entries at which those of files that are gone are looked for.
+    full: usize,
+}
+
+/// Files with descriptors, in the order in which the search for one to close comes by.
+#[derive(Default)]
+struct Ring {
+    files: Vec<Arc<File>>,
+    hand: usize,
+}
+
+/// The descriptors of one object, and the durability of what was written with them.
+#[derive(Default)]
+pub(super) struct File {
+    descriptors: Mutex<Pair>,
+    /// Number of opens that hold it.
+    holds: AtomicU32,
+    /// Sweeps since the last use.
+    idle: AtomicU32,
+    /// Its file system cannot tell that a write would wait.
+    hides_waiting_writes: AtomicBool,
+    pub(super) durability: Durability,
+}
+
+#[derive(Default)]
+struct Pair {
+    reader: Option<Arc<OwnedFd>>,
+    writer: Option<Arc<OwnedFd>>,
+    /// The writer reads too.
+    both: bool,
+    /// The file is in the ring.
+    listed: bool,
+}
+
+/// What a descriptor is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A hold on a file's descriptors, which ends when it is dropped.
+pub(super) struct Hold<'a> {
+    descriptors: &'a Descriptors,
+    file: Option<Arc<File>>,
+}
+
+impl Descriptors {
+    /// So many descriptors, or a part of the process's limit if it is 0.
+    pub(super) fn new(configured: usize) -> Descriptors {
+        EXPORTS.fetch_add(1, Ordering::SeqCst);
+        Descriptors {
+            files: Mutex::default(),
+            ring: Mutex::default(),
+            open: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            configured,
+        }
+    }
+
+    /// Maximum number of objects that the export keeps by a descriptor of their own, beside those here.
+    pub(super) fn most_objects(&self) -> usize {
+        self.room()
+    }
+
+    /// The descriptors of an object, which need not be open.
+    pub(super) fn file<'a>(&self, node: &'a Node) -> &'a Arc<File> {
+        node.descriptors.get_or_init(|| {
+            let mut files = lock(&self.files);
+            let known = files.by_object.get(&node.id).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| files.insert(node.id))
+        })
+    }
+
+    /// A descriptor of the object, if one is open.
+    pub(super) fn kept(&self, node: &Node, access: Access) -> Option<Arc<OwnedFd>> {
+        self.file(node).get(access)
+    }
+
+    /// A descriptor of the object, opened with the rights of this thread if none is open.
+    ///
+    /// # Errors
+    /// [`FsError::Busy`] if too many are open; the errors of opening.
+    pub(super) fn get(&self, root: &Root, node: &Node, access: Access) -> Result<Arc<OwnedFd>> {
+        let file = self.file(node);
+        match file.get(access) {
+            Some(kept) => Ok(kept),
+            None => self.open(root, node, file, access),
+        }
+    }
+
+    /// Takes a descriptor that was opened by making the file, which may have rights that the mode does not
+    /// give.
+    pub(super) fn adopt(&self, node: &Node, fd: OwnedFd, access: Access) {
+        self.keep(
+            self.file(node),
+            Arc::new(fd),
+            access,
+            access == Access::Write,
+        );
+    }
+
+    /// Whether one more file may be held.
+    ///
+    /// # Errors
+    /// [`FsError::Busy`] if not.
+    pub(super) fn may_hold(&self) -> Result<()> {
+        if self.held.load(Ordering::Relaxed) >= self.room() {
+            return Err(FsError::Busy);
+        }
+        Ok(())
+    }
+
+    /// Opens descriptors for a client's open, and holds them until the hold ends.
+    ///
+    /// # Errors
+    /// [`FsError::Busy`] if too many are held or open; the errors of opening.
+    pub(super) fn hold<'a>(
+        &'a self,
+        root: &Root,
+        node: &Node,
+        read: bool,
+        write: bool,
+    ) -> Result<Hold<'a>> {
+        self.may_hold()?;
+        let file = Arc::clone(self.file(node));
+        if file.holds.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.held.fetch_add(1, Ordering::SeqCst);
+        }
+        let hold = Hold {
+            descriptors: self,
+            file: Some(file),
+        };
+        if write {
+            self.get(root, node, Access::Write)?;
+        }
+        if read {
+            self.get(root, node, Access::Read)?;
+        }
+        Ok(hold)
+    }
+
+    /// Ends a hold that was kept.
+    pub(super) fn release(&self, node: &Node) {
+        if let Some(file) = node.descriptors.get() {
+            self.unhold(file);
+        }
+    }
+
+    /// Closes the descriptors of an object that is gone, so that its space is free.
+    pub(super) fn close(&self, node: &Node) {
+        if let Some(file) = node.descriptors.get()
+            && file.holds.load(Ordering::SeqCst) == 0
+        {
+            let closed = self.take(&mut lock(&file.descriptors));
+            drop(closed);
+        }
+    }
+
+    /// Closes what was not used since the last but one call, and returns the files that have bytes
+    /// which must be durable before they are closed.
+    pub(super) fn sweep(&self) -> Vec<Arc<File>> {
+        let all = lock(&self.ring).files.len();
+        self.shed(all, IDLE_SWEEPS)
+    }
+
+    /// Number of descriptors that are open.
+    pub(super) fn len(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn unhold(&self, file: &File) {
+        if file.holds.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.held.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn open(
+        &self,
+        root: &Root,
+        node: &Node,
+        file: &Arc<File>,
+        access: Access,
+    ) -> Result<Arc<OwnedFd>> {
+        if self.len() >= self.room() {
+            // Those with bytes to make durable are closed by a sweep.
+            self.shed(LOOKS, 1);
+        }
+        let opened = match reopen(root, node, access) {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                self.shed(usize::MAX, 0);
+                reopen(root, node, access)
+            }
+            opened => opened,
+        };
+        let (fd, both) = opened.map_err(fs_error)?;
+        Ok(self.keep(file, Arc::new(fd), access, both))
+    }
+
+    /// Keeps a descriptor, unless another thread was faster, and returns the one that is kept.
+    fn keep(&self, file: &Arc<File>, fd: Arc<OwnedFd>, access: Access, both: bool) -> Arc<OwnedFd> {
+        let mut pair = lock(&file.descriptors);
+        if let Some(kept) = pair.get(access) {
+            return kept;
+        }
+        let was_open = pair.count();
+        let replaced = match access {
+            Access::Read => pair.reader.replace(Arc::clone(&fd)),
+            Access::Write => {
+                pair.both = both;
+                pair.writer = Some(Arc::clone(&fd));
+                if both { pair.reader.take() } else { None }
+            }
+        };
+        let is_open = pair.count();
+        let listed = std::mem::replace(&mut pair.listed, true);
+        drop(pair);
+        // Closing may take long.
+        drop(replaced);
+        self.open.fetch_add(is_open, Ordering::Relaxed);
+        self.open.fetch_sub(was_open, Ordering::Relaxed);
+        if !listed {
+            lock(&self.ring).files.push(Arc::clone(file));
+        }
+        fd
+    }
+
+    /// Closes descriptors of files that were idle for so many looks, after `looks` of them; returns
+    /// those that are idle, but dirty.
+    fn shed(&self, looks: usize, idle: u32) -> Vec<Arc<File>> {
+        let (mut closed, mut dirty) = (Vec::new(), Vec::new());
+        let mut ring = lock(&self.ring);
+        for _ in 0..looks.min(ring.files.len()) {
+            let hand = ring.hand % ring.files.len().max(1);
+            ring.hand = hand + 1;
+            let Some(file) = ring.files.get(hand) else {
+                break;
+            };
+            if file.holds.load(Ordering::SeqCst) > 0 || file.age() <= idle {
+                continue;
+            }
+            if file.durability.is_dirty() {
+                dirty.push(Arc::clone(file));
+                continue;
+            }
+            let mut pair = lock(&file.descriptors);
+            closed.push(self.take(&mut pair));
+            pair.listed = false;
+            drop(pair);
+            ring.files.swap_remove(hand);
+            ring.hand = hand;
+        }
+        drop(ring);
+        drop(closed);
+        dirty
+    }
+
+    /// Takes the descriptors, to be closed without a lock.
+    fn take(&self, pair: &mut Pair) -> Pair {
+        self.open.fetch_sub(pair.count(), Ordering::Relaxed);
+        Pair {
+            reader: pair.reader.take(),
+            writer: pair.writer.take(),
+            ..Pair::default()
+        }
+    }
+
+    /// Maximum number of descriptors here, and of objects that are held by one.
+    fn room(&self) -> usize {
+        let all = match self.configured {
+            0 => process_limit() / EXPORTS.load(Ordering::Relaxed).max(1),
+            configured => configured,
+        };
+        (all / 2).max(LEAST)
+    }
+}
+
+impl Files {
+    fn insert(&mut self, id: ObjectId) -> Arc<File> {
+        if self.by_object.len() >= self.full {
+            self.by_object.retain(|_, file| file.strong_count() > 0);
+            self.full = 2 * self.by_object.len() + LEAST;
+        }
+        let file = Arc::new(File::default());
+        self.by_object.insert(id, Arc::downgrade(&file));
+        file
+    }
+}
+
+impl File {
+    /// Whether its file system can tell that a write would wait.
+    pub(super) fn tells_waiting_writes(&self) -> bool {
+        !self.hides_waiting_writes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it cannot.
+    pub(super) fn note_no_telling(&self) {
+        self.hides_waiting_writes.store(true, Ordering::Relaxed);
+    }
+
+    /// A descriptor that can make bytes durable: the one that they were written with, if it is open.
+    pub(super) fn syncable(&self) -> Option<Arc<OwnedFd>> {
+        let pair = lock(&self.descriptors);
+        pair.writer.clone().or_else(|| pair.reader.clone())
+    }
+
+    fn get(&self, access: Access) -> Option<Arc<OwnedFd>> {
+        if self.idle.load(Ordering::Relaxed) != 0 {
+            self.idle.store(0, Ordering::Relaxed);
+        }
+        lock(&self.descriptors).get(access)
+    }
+
+    /// Notes a look, and returns how many there were since the last use.
+    fn age(&self) -> u32 {
+        self.idle.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Pair {
+    fn get(&self, access: Access) -> Option<Arc<OwnedFd>> {
+        match access {
+            Access::Read if self.reader.is_some() => self.reader.clone(),
+            Access::Read => self.writer.clone().filter(|_| self.both),
+            Access::Write => self.writer.clone(),
+        }
+    }
+
+    fn count(&self) -> usize {
+        usize::from(self.reader.is_some()) + usize::from(self.writer.is_some())
+    }
+}
+
+impl Hold<'_> {
+    /// Keeps the hold, until [`Descriptors::release`].
+    pub(super) fn keep(mut self) {
+        self.file = None;
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            self.descriptors.unhold(&file);
+        }
+    }
+}
+
+impl Drop for Descriptors {
+    fn drop(&mut self) {
+        EXPORTS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File")
+            .field("holds", &self.holds)
+            .field("dirty", &self.durability.is_dirty())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the object of a node, and says whether the descriptor reads and writes.
+///
+/// It does not wait for a local process that has a lease on the file: that is EAGAIN.
+fn reopen(root: &Root, node: &Node, access: Access) -> rustix::io::Result<(OwnedFd, bool)> {
+    let flags = match node.kind {
+        FileKind::Directory => OFlags::DIRECTORY,
+        _ => OFlags::NONBLOCK,
+    };
+    if access == Access::Read {
+        return Ok((root.reopen(node.as_fd(), OFlags::RDONLY | flags)?, false));
+    }
+    match root.reopen(node.as_fd(), OFlags::RDWR | flags) {
+        // The mode may allow to write, and not to read.
+        Err(Errno::ACCESS) => Ok((root.reopen(node.as_fd(), OFlags::WRONLY | flags)?, false)),
+        opened => Ok((opened?, true)),
+    }
+}
+
+/// Number of descriptors of this process that exports may have, the other half is for connections.
+fn process_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(MOST);
+    usize::try_from(limit / 2).unwrap_or(usize::MAX)
+}
+
+/// Number of exports in this process.
+static EXPORTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Descriptors that an export has however low the limit is.
+const LEAST: usize = 16;
+/// What counts as a limit where there is none.
+const MOST: u64 = 1 << 20;
+/// Number of files that are looked at for one to close.
+const LOOKS: usize = 8;
+/// Number of sweeps without a use after which a file is closed.
+const IDLE_SWEEPS: u32 = 2;
+#[cfg(test)]
+mod tests;
