@@ -20,7 +20,8 @@ pub struct LocalFsConfig {
     /// The folder of the table of handles, which is needed where the kernel's are not permitted.
     /// Without it, handles do not survive a restart there.
     pub state: Option<PathBuf>,
-    /// Maximum number of threads that execute requests; 0 derives it from the number of processors.
+    /// Maximum number of threads that execute requests which wait for devices; 0 stands for 32. All exports
+    /// of a process share the threads of the one that has most.
     pub threads: usize,
     /// Maximum number of file descriptors; 0 derives it from the process's limit.
     pub descriptors: usize,

@@ -223,9 +223,12 @@ impl Descriptors {
         file: &Arc<File>,
         access: Access,
     ) -> Result<Arc<OwnedFd>> {
-        if self.len() >= self.room() {
-            // Those with bytes to make durable are closed by a sweep.
-            self.shed(LOOKS, 1);
+        // First one that was not used lately, else any. Those with bytes to make durable are closed by a
+        // sweep.
+        for idle in [1, 0] {
+            if self.len() >= self.room() {
+                self.shed(LOOKS, idle);
+            }
         }
         let opened = match reopen(root, node, access) {
             Err(Errno::MFILE | Errno::NFILE) => {

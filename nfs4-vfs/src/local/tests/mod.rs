@@ -1,5 +1,7 @@
 //! A directory of the operating system as an export.
 
+mod devices;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,9 +38,18 @@ impl Scene {
         Scene { files, folder }
     }
 
+    /// An export of this directory, which stays.
+    pub(super) fn at(root: PathBuf) -> Scene {
+        let files = LocalFs::open(LocalFsConfig::new(root.clone(), [7; 16])).unwrap();
+        Scene {
+            files,
+            folder: root.join("nothing to remove"),
+        }
+    }
+
     /// The path of something in the export.
     pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.folder.join("root").join(name)
+        self.files.shared.config.root.join(name)
     }
 
     pub(super) fn root(&self) -> FsHandle {

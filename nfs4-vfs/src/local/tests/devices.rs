@@ -1,0 +1,162 @@
+//! Devices that are full, or fail. Only the superuser can make them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nfs4_engine::bytes::Bytes;
+use nfs4_engine::fs::{Authority, FsError, FsHandle, FsOp, FsReply, FsResult, Stability};
+
+use super::Scene;
+
+/// A file system on a place of its own, unmounted when it is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// None where this process may not mount.
+    fn new(of: &str, device: &Path, options: &str) -> Option<Mounted> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let process = std::process::id();
+        let place = std::env::temp_dir().join(format!("nfs4-mounted-{process}-{number}"));
+        fs::create_dir_all(&place).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", of, "-o", options])
+            .args([device, &place])
+            .output();
+        let mounted = Mounted(place);
+        mount
+            .is_ok_and(|mount| mount.status.success())
+            .then_some(mounted)
+    }
+
+    fn tmpfs(size: &str) -> Option<Mounted> {
+        Mounted::new("tmpfs", Path::new("none"), &format!("size={size}"))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Detached, as a test that failed may still use it.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+fn write(scene: &Scene, fh: FsHandle, offset: u64, len: usize, stability: Stability) -> FsResult {
+    let data = Bytes::from(vec![7; len]);
+    let authority = Authority::Open;
+    scene.submit(FsOp::Write {
+        fh,
+        offset,
+        data,
+        stability,
+        authority,
+    })
+}
+
+fn commit(scene: &Scene, fh: FsHandle) -> FsResult {
+    scene.submit(FsOp::Commit {
+        fh,
+        offset: 0,
+        count: 0,
+    })
+}
+
+fn losses(reply: FsResult) -> Result<u64, FsError> {
+    match reply? {
+        FsReply::Written { losses, .. } | FsReply::Committed { losses } => Ok(losses),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn made(scene: &Scene, name: &str) -> FsHandle {
+    File::create(scene.path(name)).unwrap();
+    scene.lookup(scene.root(), name).unwrap().0
+}
+
+#[test]
+fn a_full_device_refuses_what_does_not_fit() {
+    let Some(mounted) = Mounted::tmpfs("256k") else {
+        return;
+    };
+    let scene = Scene::at(mounted.0.clone());
+    let fh = made(&scene, "file");
+    let mut written = 0;
+    let error = loop {
+        match write(&scene, fh, written, 100_000, Stability::File) {
+            Ok(FsReply::Written { count, .. }) => written += u64::from(count),
+            Err(error) => break error,
+            Ok(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(error, FsError::NoSpace);
+    // The part that fits is written.
+    assert!((200_000..=262_144).contains(&written), "{written}");
+    assert_eq!(scene.attrs(fh).unwrap().size, written);
+    // No bytes were lost by it.
+    assert_eq!(losses(commit(&scene, fh)), Ok(0));
+}
+
+/// A disk of a file on a file system that becomes full: the disk fails to write, and the kernel tells of
+/// it once.
+#[test]
+fn a_failure_to_write_back_reaches_every_client_by_the_losses() {
+    let Some(full) = Mounted::tmpfs("100m") else {
+        return;
+    };
+    let image = full.0.join("image");
+    File::create(&image).unwrap().set_len(64 << 20).unwrap();
+    let format = ["-q", "-F", "-O", "^has_journal"];
+    let formatted = Command::new("mkfs.ext4").args(format).arg(&image).status();
+    if !formatted.is_ok_and(|status| status.success()) {
+        return;
+    }
+    // What is left is some 20 MiB.
+    let filler = full.0.join("filler");
+    fs::write(&filler, vec![1; 80 << 20]).unwrap();
+    let Some(disk) = Mounted::new("ext4", &image, "loop,errors=continue") else {
+        return;
+    };
+    let scene = Scene::at(disk.0.clone());
+    let (fh, other) = (made(&scene, "file"), made(&scene, "other"));
+    let mut before = 0;
+    for at in 0..48 {
+        let reply = write(&scene, fh, at << 20, 1 << 20, Stability::Unstable);
+        before = losses(reply).unwrap();
+    }
+    assert_eq!(before, 0);
+    let beside = losses(write(&scene, other, 0, 10, Stability::Unstable)).unwrap();
+    // What the kernel says of it, once: the engine tells clients NFS4ERR_IO.
+    let failed = losses(commit(&scene, fh));
+    assert!(
+        matches!(failed, Err(FsError::Io | FsError::NoSpace)),
+        "{failed:?}"
+    );
+    fs::remove_file(filler).unwrap();
+    // A client that wrote too sees that the verifier differs.
+    let after = losses(commit(&scene, fh)).unwrap();
+    assert!(after > before, "{after}");
+    // So do clients of other files, whose bytes may be lost too.
+    let seen = losses(write(&scene, other, 0, 10, Stability::Unstable)).unwrap();
+    assert!(seen > beside);
+}
+
+#[test]
+fn a_file_system_that_is_read_only_is_read() {
+    let Some(mounted) = Mounted::tmpfs("1m") else {
+        return;
+    };
+    fs::write(mounted.0.join("file"), "content").unwrap();
+    let remounted = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(&mounted.0)
+        .status();
+    assert!(remounted.unwrap().success());
+    let scene = Scene::at(mounted.0.clone());
+    let (fh, _) = scene.lookup(scene.root(), "file").unwrap();
+    let write = write(&scene, fh, 0, 1, Stability::Unstable);
+    assert_eq!(write.err(), Some(FsError::ReadOnly));
+    assert_eq!(losses(commit(&scene, fh)), Ok(0));
+}
