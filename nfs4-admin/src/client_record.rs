@@ -17,6 +17,8 @@ pub struct Client {
     pub lease_status: LeaseStatus,
     /// When its lease was last renewed.
     pub last_renewal: String,
+    /// When its lease expired, if it has.
+    pub expired_at: Option<String>,
     /// Whether the client has confirmed the record.
     pub confirmed: bool,
     /// `co_ownerid`; bytes that are no text are escaped.
@@ -49,6 +51,8 @@ pub enum LeaseStatus {
     Active,
     /// The lease has run out, and the client's state is removed next.
     Expired,
+    /// The lease has run out, and the client's state is kept until another client needs it.
+    Courtesy,
 }
 
 /// What a client has done: counters that only rise.

@@ -42,6 +42,16 @@ pub enum Fact {
         /// Why: `lease_expired`, `client_request`, `replaced`, `admin_evict` or `crowded`.
         reason: String,
     },
+    /// A client's lease has expired, and its state is kept until another client needs it.
+    ClientCourteous {
+        /// The client.
+        client_id: String,
+    },
+    /// A client whose lease had expired has come back.
+    ClientReturned {
+        /// The client.
+        client_id: String,
+    },
     /// Two clients use one owner name and replace each other.
     SharedOwner {
         /// The name; bytes that are no text are escaped.
@@ -148,9 +158,11 @@ impl Event {
 
 impl Fact {
     /// All kinds.
-    pub const KINDS: [&str; 14] = [
+    pub const KINDS: [&str; 16] = [
         "client_confirmed",
         "client_gone",
+        "client_courteous",
+        "client_returned",
         "shared_owner",
         "session_created",
         "session_destroyed",
@@ -170,6 +182,8 @@ impl Fact {
         match self {
             Fact::ClientConfirmed { .. } => "client_confirmed",
             Fact::ClientGone { .. } => "client_gone",
+            Fact::ClientCourteous { .. } => "client_courteous",
+            Fact::ClientReturned { .. } => "client_returned",
             Fact::SharedOwner { .. } => "shared_owner",
             Fact::SessionCreated { .. } => "session_created",
             Fact::SessionDestroyed { .. } => "session_destroyed",

@@ -82,8 +82,10 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Time that a client may be silent before it loses its state
+    /// Time that a client may be silent before others may take its state
     lease_time: u64, "seconds";
+    /// Time that the state of a client is kept after its lease, unless others need it; 0 for none
+    courtesy_time: u64, "seconds";
     /// Time after a start in which new opens and locks get GRACE; 0 for none
     grace_time: u64, "seconds";
     /// Lowest minor version of NFSv4 that is served

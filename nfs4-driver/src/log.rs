@@ -180,6 +180,17 @@ pub(crate) fn event(event: &Event) {
             let (client, reason) = (client_id(*client), reason.label());
             tracing::info!(client, reason, "a client is removed");
         }
+        Event::ClientCourteous { client } => {
+            let client = client_id(*client);
+            tracing::info!(
+                client,
+                "a lease has expired, and the client's state is kept"
+            );
+        }
+        Event::ClientReturned { client } => {
+            let client = client_id(*client);
+            tracing::info!(client, "a client is back after its lease had expired");
+        }
         // They continue until the administrator acts, so they are logged ever more seldom.
         Event::SharedOwner { owner, times } if times.is_power_of_two() => {
             // The client's name is escaped to one line.

@@ -68,6 +68,8 @@ pub struct Change {
     pub delegation_pause: Option<Duration>,
     /// [`Config::delegation_penalty`], for revocations from now on.
     pub delegation_penalty: Option<Duration>,
+    /// [`Config::courtesy`], also for clients whose leases have expired already.
+    pub courtesy: Option<Duration>,
 }
 
 /// Applies every field of a change: one that is forgotten in the list does not compile.
@@ -107,7 +109,7 @@ applied! {
     binding_policy, blocked_operations, max_cached_reply, max_reply_cache, max_operations,
     sessions_per_client, max_sessions, drain_deadline, callback_timeout, callback_pause, max_clients,
     max_opens_per_client, max_states, delegations, max_delegations_per_client, max_delegations,
-    delegation_pause, delegation_penalty,
+    delegation_pause, delegation_penalty, courtesy,
 }
 
 impl Change {

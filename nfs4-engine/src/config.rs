@@ -97,6 +97,10 @@ pub struct Config {
     /// [`Event::SlowRequest`](crate::Event::SlowRequest) and
     /// [`Event::SlowCallback`](crate::Event::SlowCallback); zero, the default, for never.
     pub slow_request: Duration,
+    /// How long the state of a client whose lease has expired is kept, counted from the end of the lease, as
+    /// long as no other client needs any of it and there is room; zero to remove it at that end.
+    /// [RFC 8881 §8.4.2.4, RFC 7530 §9.6.3.1]
+    pub courtesy: Duration,
 }
 
 /// What an explicit BIND_CONN_TO_SESSION does to a connection's bindings to other sessions.
@@ -140,6 +144,7 @@ impl Default for Config {
             delegation_penalty: Duration::from_secs(3_600),
             server_addresses: Vec::new(),
             slow_request: Duration::ZERO,
+            courtesy: Duration::from_secs(86_400),
         }
     }
 }
@@ -249,6 +254,7 @@ impl Config {
                 0,
                 3_600_000,
             ),
+            ("courtesy (seconds)", seconds(self.courtesy), 0, 2_592_000),
             // Linux checks the first ten.
             (
                 "server_addresses (how many)",

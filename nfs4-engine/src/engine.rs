@@ -185,6 +185,8 @@ impl Engine {
                     true
                 }
                 Due::Grace => self.runner.core.on_grace_timer(&mut budget, out),
+                Due::Courtesy => self.runner.core.on_courtesy_timer(&mut budget, out),
+                Due::Revocation => self.runner.core.on_revocation_timer(&mut budget, out),
                 Due::Slots => self.runner.core.recall_slots(&mut budget, out),
                 Due::Exports => self.runner.core.search_exports(&mut budget, out),
                 Due::Path(client) => {
@@ -282,6 +284,7 @@ impl Engine {
         TableLengths {
             connections: self.runner.core.connections.len(),
             clients: self.runner.core.clients.len(),
+            courteous_clients: self.runner.core.clients.courteous_len(),
             sessions: self.runner.core.sessions.len(),
             owners: states.owners,
             opens: states.opens,
@@ -292,6 +295,7 @@ impl Engine {
             read_delegations,
             write_delegations,
             revoked_delegations: states.revoked,
+            lost_states: states.remembered,
             callbacks: self.runner.core.callbacks.calls.len()
                 + self.runner.core.callbacks.path_calls.len(),
             flights: self.runner.core.callbacks.flights.len(),

@@ -40,6 +40,16 @@ pub enum Event {
         /// Why.
         reason: ClientGone,
     },
+    /// A client's lease has expired, and the server keeps its state for as long as no other client needs it.
+    ClientCourteous {
+        /// Its id.
+        client: u64,
+    },
+    /// A client whose lease had expired has come back, and has its lease again.
+    ClientReturned {
+        /// Its id.
+        client: u64,
+    },
     /// A session was created.
     SessionCreated {
         /// Its id.

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod exports;
+mod courtesy;
 mod levels;
 mod peers;
 mod waits;
@@ -25,6 +26,7 @@ use crate::ids::ConnId;
 use crate::keys::{SessionKey, kind};
 use crate::slab::Key;
 use crate::state::claim::Claim;
+use crate::state::delegation::{DelegationPhase, Revocation};
 use crate::state::file::{Files, Shares};
 use crate::state::owner::Owners;
 use crate::state::owner_seqid::OwnerSeqid;
@@ -46,6 +48,7 @@ impl Engine {
         self.check_requests(open)?;
         self.check_callbacks(open)?;
         self.check_clients()?;
+        self.check_losses()?;
         self.check_peers(open)?;
         self.check_waits()?;
         let states = self.runner.core.states.inside();
@@ -306,13 +309,16 @@ impl Engine {
     /// a way that a delegation excludes.
     fn check_delegations(&self, states: &StateTables<'_>) -> Result<(), String> {
         let mut held = [0; DelegationKind::ALL.len()];
-        let mut revoked = BTreeMap::<_, u32>::new();
+        let (mut revoked, mut expired) = (BTreeMap::<_, u32>::new(), BTreeMap::<_, u32>::new());
         for (key, delegation) in states.delegated.entries() {
             let client = self.runner.core.clients.get(delegation.client);
             let listed = client.and_then(|client| client.delegations.at(delegation.place()));
             check(listed == Some(key), "not where its client lists it", key)?;
             if delegation.is_revoked() {
                 *revoked.entry(delegation.client).or_default() += 1;
+                let why = DelegationPhase::Revoked(Revocation::LeaseExpired);
+                *expired.entry(delegation.client).or_default() +=
+                    u32::from(delegation.phase == why);
                 continue;
             }
             held[delegation.kind as usize] += 1;
@@ -341,6 +347,12 @@ impl Engine {
             listed += client.delegations.len();
             let revoked = revoked.get(&key).copied().unwrap_or(0);
             check(client.revoked == revoked, "revoked of a client", key)?;
+            let expired = expired.get(&key).copied().unwrap_or(0);
+            check(
+                client.lost.delegations == expired,
+                "expired of a client",
+                key,
+            )?;
         }
         check(
             listed == states.delegated.len(),

@@ -69,6 +69,8 @@ pub struct ClientView {
     pub lease_status: LeaseStatus,
     /// When its lease was last renewed.
     pub last_renewal: Wall,
+    /// When its lease expired, if it has.
+    pub expired_at: Option<Wall>,
     /// Whether the client has confirmed the record, in 4.1 with its first CREATE_SESSION.
     pub confirmed: bool,
     /// `co_ownerid`. Bytes that are not UTF-8 are escaped when it is serialised.
@@ -103,6 +105,8 @@ pub enum LeaseStatus {
     Active,
     /// The lease has run out, and the client's state is removed next.
     Expired,
+    /// The lease has run out, and the client's state is kept until another client needs it.
+    Courtesy,
 }
 
 /// A session.
@@ -347,18 +351,22 @@ impl Engine {
     }
 
     fn client(&self, now: Now, key: ClientKey, client: &Client) -> ClientView {
-        let lease = self.runner.core.lease_of(client);
+        let core = &self.runner.core;
+        let lease = core.lease_of(client);
+        let expired = core.is_expired(key, now.mono);
+        let end = lease.renewed().after(core.lease_length(key));
         let about = &client.about;
         ClientView {
             client_id: client.id,
             address: about.address.clone(),
             minor: about.minor,
-            lease_status: if self.runner.core.is_expired(key, now.mono) {
-                LeaseStatus::Expired
-            } else {
-                LeaseStatus::Active
+            lease_status: match (expired, core.is_lost(key, now.mono)) {
+                (false, _) => LeaseStatus::Active,
+                (true, false) => LeaseStatus::Courtesy,
+                (true, true) => LeaseStatus::Expired,
             },
             last_renewal: now.wall.before(now.mono.since(lease.renewed())),
+            expired_at: expired.then(|| now.wall.before(now.mono.since(end))),
             confirmed: client.confirmed,
             owner: client.owner.clone(),
             comebacks: client.comebacks,

@@ -8,6 +8,8 @@ pub struct TableLengths {
     pub connections: usize,
     /// Client records, confirmed or not.
     pub clients: usize,
+    /// Client records whose lease has expired and whose state is kept.
+    pub courteous_clients: usize,
     /// Sessions.
     pub sessions: usize,
     /// Open-owners and lock-owners.
@@ -21,7 +23,7 @@ pub struct TableLengths {
     /// Denied locks that a client waits for.
     pub waiting: usize,
     /// Opens, and those about to be made, lock stateids, locked ranges, locks that are waited for, and
-    /// delegations: what [`Config::max_states`](crate::Config::max_states) limits.
+    /// delegations, and [`TableLengths::lost_states`]: what [`Config::max_states`](crate::Config::max_states) limits.
     pub states: usize,
     /// Callbacks that are accepted and not ended.
     pub callbacks: usize,
@@ -33,6 +35,9 @@ pub struct TableLengths {
     pub write_delegations: usize,
     /// Revoked delegations that their clients have not acknowledged.
     pub revoked_delegations: usize,
+    /// Opens and lock stateids that were revoked after the lease had expired, and whose clients have not
+    /// acknowledged it.
+    pub lost_states: usize,
     /// COMPOUNDs that wait for a file system.
     pub parked: usize,
     /// Replies of minor version 0 that are kept for retransmissions.

@@ -74,6 +74,10 @@ timers! {
     Slow,
     /// State of exports that are removed or changed is searched for, and ended or recalled.
     Exports,
+    /// Clients whose leases have expired may have been kept for long enough.
+    Courtesy,
+    /// Opens and locks of such clients are being revoked.
+    Revocation,
     /// A recalled delegation may be overdue, or CB_RECALL must be sent again.
     Recall(DelegationKey),
 }

@@ -66,12 +66,13 @@ export function rates(before, after, seconds) {
 
 // In seconds
 export function leaseLeft(client, leaseTime, now) {
-	if (client.lease_status === "expired") return 0;
+	if (client.lease_status !== "active") return 0;
 	const left = leaseTime - (now - Date.parse(client.last_renewal)) / 1000;
 	return Math.min(leaseTime, Math.max(0, left));
 }
 
 export function leaseWords({ client, left, lease }) {
+	if (client.lease_status === "courtesy") return "lease expired, state kept";
 	return client.lease_status === "expired" ? "lease expired" : `lease: ${Math.round(left)} of ${lease} s left`;
 }
 
@@ -117,6 +118,7 @@ function troublesOf({ client, own, lease, left }, { settings, shared }) {
 	if (back("down")) add("down", "warning", "no connection for callbacks");
 	if (client.comebacks || shared.has(client.owner)) add("shared", "warning", "another client uses this owner name");
 	if (client.lease_status === "expired") add("expiry", "fault", "the lease has expired");
+	else if (client.lease_status === "courtesy") add("expiry", "warning", "the lease has expired; others may take its state");
 	else if (left < lease / 5) add("expiry", "warning", "silent: the lease ends soon");
 	const full = (count, limit, what) => {
 		if (limit > 0 && count >= limit) add("limit", "warning", `${count} of ${limit} ${what}`);

@@ -396,7 +396,7 @@ fn a_client_that_refuses_callbacks_after_the_probe_gets_no_more() {
 
 #[test]
 fn of_a_client_that_goes_nothing_stays() {
-    let mut held = Held::new();
+    let mut held = Held::on(Sim::without_courtesy(), 1);
     held.called();
     pass(&mut held.sim, Duration::from_secs(200));
     held.sim.settle();

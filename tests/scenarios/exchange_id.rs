@@ -210,7 +210,7 @@ fn case_7_an_update_needs_a_confirmed_record() {
 
 #[test]
 fn case_7_nor_is_one_confirmed_whose_lease_has_run_out() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let client = Client::mounted(&mut sim, "a");
     // No timer passes: the clock alone decides.
     sim.jump(sim.settings().lease + Duration::from_secs(1));

@@ -31,7 +31,7 @@ fn a_client_that_speaks_keeps_its_lease() {
 
 #[test]
 fn a_replay_renews_and_a_refused_sequence_does_not() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client::mounted(&mut sim, "a");
     let lease = sim.settings().lease;
     let request = client.request(&mut sim, 0, true, |c| c.putrootfh());
@@ -55,7 +55,7 @@ fn a_replay_renews_and_a_refused_sequence_does_not() {
 
 #[test]
 fn the_clock_ends_a_lease_also_when_no_timer_passes() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client::mounted(&mut sim, "a");
     sim.jump(sim.settings().lease);
     client.call(&mut sim, |c| c).all_ok();
@@ -69,7 +69,7 @@ fn the_clock_ends_a_lease_also_when_no_timer_passes() {
 
 #[test]
 fn what_an_expired_client_had_can_be_neither_used_nor_destroyed_also_when_no_timer_passes() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let client = Client::mounted(&mut sim, "a");
     let mut unconfirmed = Client::stranger(&mut sim, "b");
     unconfirmed.exchange_id(&mut sim).all_ok();
@@ -95,7 +95,7 @@ fn what_an_expired_client_had_can_be_neither_used_nor_destroyed_also_when_no_tim
 
 #[test]
 fn an_expired_client_loses_everything_and_files_are_let_go() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client::mounted(&mut sim, "a");
     for at in 0..10_u8 {
         client
@@ -152,7 +152,7 @@ fn a_lease_does_not_run_out_while_a_request_waits_and_counts_anew_from_its_reply
 
 #[test]
 fn clients_expire_one_by_one() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let lease = sim.settings().lease;
     let mut first = Client::mounted(&mut sim, "first");
     sim.sleep(lease / 2);
@@ -253,7 +253,7 @@ fn state_of_an_expired_client_is_in_no_ones_way_before_its_timer() {
 
 #[test]
 fn of_very_many_expired_clients_a_request_removes_only_some() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut gone = Holder::new(&mut sim, "gone", 3);
     let all = (0, u64::MAX);
     stateid(gone.lock(&mut sim, b"g", LockType::Write, all));
@@ -275,7 +275,7 @@ fn of_very_many_expired_clients_a_request_removes_only_some() {
 
 #[test]
 fn a_request_that_removes_the_expired_leaves_other_reminders_alone() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut gone = Holder::new(&mut sim, "gone", 3);
     let all = (0, u64::MAX);
     stateid(gone.lock(&mut sim, b"g", LockType::Write, all));

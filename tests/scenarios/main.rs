@@ -5,6 +5,7 @@ mod asker;
 mod attributes;
 mod callback_path;
 mod callbacks;
+mod courtesy;
 mod create_session;
 mod delegations;
 mod determinism;

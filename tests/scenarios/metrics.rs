@@ -104,7 +104,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn sessions_are_counted_from_their_making_to_their_end() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut watch = Watch::new();
     let lease = sim.settings().lease;
     let mut asking = Client::mounted(&mut sim, "asking");
@@ -306,7 +306,10 @@ fn every_table_has_a_gauge_that_follows_it() {
 
 #[test]
 fn bindings_are_counted_by_direction_and_by_the_reason_of_their_end() {
-    let mut sim = Sim::with(Sim::config().with(|config| config.max_connections_per_session = 3));
+    let mut sim = Sim::with(Sim::config().with(|config| {
+        config.max_connections_per_session = 3;
+        config.courtesy = Duration::ZERO;
+    }));
     let mut watch = Watch::new();
     let mut client = Client::mounted(&mut sim, "a");
     let mut other = Client::mounted(&mut sim, "b");

@@ -44,6 +44,7 @@ fn a_client_is_shown_with_what_it_said_and_has() {
             "nfs_version": "4.2",
             "lease_status": "active",
             "last_renewal": "2023-11-14T22:13:20.000Z",
+            "expired_at": Value::Null,
             "confirmed": true,
             "owner": "Linux a\\x00",
             "comebacks": 0,
@@ -71,6 +72,12 @@ fn a_client_is_shown_with_what_it_said_and_has() {
     assert_eq!(page.items[0].impl_name.as_deref(), Some("Linux 6.12"));
     assert_eq!(page.items[0].impl_domain.as_deref(), Some("kernel.org"));
     sim.jump(2 * sim.settings().lease);
+    let page = sim.engine().clients(sim.clock(), Cursor::default(), 10);
+    assert_eq!(page.items[0].lease_status, LeaseStatus::Courtesy);
+    let shown = serde_json::to_value(&page.items[0]).unwrap();
+    assert_eq!(shown["lease_status"], "courtesy");
+    assert_eq!(shown["expired_at"], "2023-11-14T22:14:50.000Z");
+    sim.jump(sim.settings().courtesy);
     let page = sim.engine().clients(sim.clock(), Cursor::default(), 10);
     assert_eq!(page.items[0].lease_status, LeaseStatus::Expired);
 }

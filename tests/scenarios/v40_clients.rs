@@ -134,7 +134,7 @@ fn a_name_in_use_is_not_given_to_another_user() {
 
 #[test]
 fn every_state_operation_renews_and_silence_ends_it() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client40::mounted(&mut sim, "a");
     let file = client.open(&mut sim, b"o", b"f");
     let lease = sim.settings().lease;
@@ -168,7 +168,7 @@ fn every_state_operation_renews_and_silence_ends_it() {
 
 #[test]
 fn the_clock_ends_a_lease_before_a_timer_does() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client40::mounted(&mut sim, "a");
     let file = client.open(&mut sim, b"o", b"f");
     let lease = sim.settings().lease;

@@ -147,7 +147,7 @@ fn a_closed_file_leaves_its_owner_waiting_for_no_lock() {
 
 #[test]
 fn nothing_waits_for_a_client_that_has_gone() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut rivals = Rivals::new(&mut sim);
     let third = sim.settings().lease / 3;
     for _ in 0..4 {

@@ -50,6 +50,7 @@ fn these_are_the_settings() {
         "delegation_penalty",
         "server_addresses",
         "slow_request", // in the engine's scenarios, and through nfs4d's log
+        "courtesy",     // in the engine's scenarios
     ];
     assert_eq!(fields(&Config::default()), tested);
 }

@@ -10,6 +10,8 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(crate) struct LeaseTerms {
     now: Duration,
+    /// The shortest that it has been.
+    shortest: Duration,
     /// For each time that the lease time became shorter, the longest that it was just before or later.
     before: Vec<Duration>,
 }
@@ -21,7 +23,11 @@ pub(crate) struct LeaseTermSince(usize);
 impl LeaseTerms {
     pub(crate) fn new(now: Duration) -> LeaseTerms {
         let before = Vec::new();
-        LeaseTerms { now, before }
+        LeaseTerms {
+            now,
+            shortest: now,
+            before,
+        }
     }
 
     /// The value to keep for a client that comes now.
@@ -35,7 +41,13 @@ impl LeaseTerms {
         before.map_or(self.now, |before| before.max(self.now))
     }
 
+    /// The shortest lease time that there has been: no client has a shorter one.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.shortest
+    }
+
     pub(crate) fn change(&mut self, to: Duration) {
+        self.shortest = self.shortest.min(to);
         let was = core::mem::replace(&mut self.now, to);
         if to < was {
             // Administrators change it, so the list is short.

@@ -3,6 +3,7 @@
 mod identity;
 pub(crate) mod lease;
 mod lease_terms;
+mod lost_state;
 mod recorded;
 mod setclientid;
 pub(crate) mod table;
@@ -16,6 +17,7 @@ use nfs4_proto::nfs4::basic::Verifier;
 pub(crate) use self::identity::ClientIdentity;
 pub(crate) use self::lease::Lease;
 pub(crate) use self::lease_terms::{LeaseTermSince, LeaseTerms};
+pub(crate) use self::lost_state::LostState;
 pub(crate) use self::recorded::Recorded;
 pub(crate) use self::setclientid::{CallbackTarget, SetClientIdRecord};
 pub(crate) use self::table::Clients;
@@ -74,6 +76,10 @@ pub(crate) struct Client {
     pub(crate) since: LeaseTermSince,
     /// The reason why it is removed, while its state is removed part by part: it counts as gone already.
     pub(crate) going: Option<ClientGone>,
+    /// Its lease has expired, and its state is kept: it is listed as such.
+    pub(crate) courteous: bool,
+    /// What it has lost for that, and has not acknowledged.
+    pub(crate) lost: LostState,
     /// It has sent RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// The exports for which it has sent RECLAIM_COMPLETE with `one_fs`.

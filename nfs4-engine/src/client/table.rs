@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 
 use nfs4_proto::nfs4::basic::Verifier;
 
-use super::{Client, ClientIdentity, ClientInfo, CreateSlot, Lease, LeaseTermSince, Recorded};
+use super::{
+    Client, ClientIdentity, ClientInfo, CreateSlot, Lease, LeaseTermSince, LostState, Recorded,
+};
 use crate::count::Count;
 use crate::event::ClientGone;
 use crate::export_set::ExportSet;
@@ -33,6 +35,8 @@ pub(crate) struct Clients {
     unconfirmed: EvictionOrder<kind::Client>,
     /// Confirmed records that had no state when they were listed here.
     idle: EvictionOrder<kind::Client>,
+    /// Records with expired leases whose state is kept, in the order in which the leases expired.
+    courteous: EvictionOrder<kind::Client>,
     /// Number of records that have used each export, as far as one was used.
     visitors: Vec<usize>,
     /// Number of verifiers that SETCLIENTID has returned.
@@ -56,6 +60,7 @@ impl Clients {
             by_owner: [DetMap::new(keyed), DetMap::new(keyed)],
             unconfirmed: EvictionOrder::new(),
             idle: EvictionOrder::new(),
+            courteous: EvictionOrder::new(),
             visitors: Vec::new(),
             confirms: 0,
         }
@@ -86,14 +91,17 @@ impl Clients {
         self.slab.len()
     }
 
-    /// The record to evict, `of` this peer or of any: the oldest unconfirmed one, or else the one that
-    /// has been without state for longest.
+    /// The record to evict, `of` this peer or of any: the oldest unconfirmed one, or else the one whose lease
+    /// expired first, or else the one that has been without state for longest.
     pub(crate) fn gives_way(&mut self, of: Option<Peer>) -> Option<ClientKey> {
         let first = |ranks: &EvictionOrder<kind::Client>| match of {
             Some(peer) => ranks.first_of(peer),
             None => ranks.first(),
         };
         if let Some(key) = first(&self.unconfirmed) {
+            return Some(key);
+        }
+        if let Some(key) = first(&self.courteous) {
             return Some(key);
         }
         // Each record that stays is removed from the list, or moves to its end.
@@ -113,8 +121,44 @@ impl Clients {
     }
 
     /// The records that can be evicted: unconfirmed ones, and those without state.
-    pub(crate) fn ranks(&self) -> [&EvictionOrder<kind::Client>; 2] {
-        [&self.unconfirmed, &self.idle]
+    pub(crate) fn ranks(&self) -> [&EvictionOrder<kind::Client>; 3] {
+        [&self.unconfirmed, &self.idle, &self.courteous]
+    }
+
+    /// The client whose lease expired first, of those whose state is kept.
+    pub(crate) fn courteous(&self) -> Option<ClientKey> {
+        self.courteous.first()
+    }
+
+    /// As [`Clients::courteous`], of this peer or, if it has none, of its host.
+    pub(crate) fn courteous_of(&self, peer: Peer) -> Option<ClientKey> {
+        self.courteous.first_of(peer)
+    }
+
+    /// Number of clients with expired leases whose state is kept.
+    pub(crate) fn courteous_len(&self) -> usize {
+        self.courteous.len()
+    }
+
+    /// The lease of a client has expired, and its state is kept.
+    pub(crate) fn begin_courtesy(&mut self, key: ClientKey) {
+        self.idle.remove(&mut self.slab, key);
+        if let Some(client) = self.slab.get_mut(key) {
+            client.courteous = true;
+            let peer = client.peer;
+            self.courteous.push(&mut self.slab, key, peer);
+        }
+    }
+
+    /// Ends [`Clients::begin_courtesy`]; returns whether that was so.
+    pub(crate) fn end_courtesy(&mut self, key: ClientKey) -> bool {
+        match self.slab.get_mut(key) {
+            Some(client) if client.courteous => client.courteous = false,
+            Some(_) | None => return false,
+        }
+        self.courteous.remove(&mut self.slab, key);
+        self.note_idle(key);
+        true
     }
 
     /// Lists a client as idle if it is confirmed and has no state.
@@ -232,6 +276,8 @@ impl Clients {
             lease: Lease::new(now),
             since,
             going: None,
+            courteous: false,
+            lost: LostState::default(),
             reclaim_complete: false,
             reclaimed: ExportSet::default(),
             recovered: None,
@@ -289,6 +335,7 @@ impl Clients {
 
     /// Removes a record, whose sessions and state the caller has removed.
     pub(crate) fn remove(&mut self, key: ClientKey, reason: ClientGone) -> Option<Client> {
+        self.end_courtesy(key);
         if self.slab.get(key)?.confirmed {
             self.idle.remove(&mut self.slab, key);
         } else {

@@ -132,7 +132,7 @@ impl Established for Sequenced {
         stateid: &Stateid,
         fh: Option<&Fh>,
     ) -> Result<Named, Status> {
-        cx.core.states.check(stateid, cx.scope.client, fh)
+        cx.core.check_stateid(stateid, cx.scope.client, fh)
     }
 
     fn current_stateid(cx: &Cx<'_, Sequenced>) -> Option<Result<Stateid, Status>> {

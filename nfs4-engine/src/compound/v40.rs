@@ -7,6 +7,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
 use super::state::Compound;
+use crate::action::Outbox;
 use crate::compound::V40;
 use crate::compound::handler::{Handler, Row};
 use crate::compound::{Cx, Established, Scope};
@@ -100,14 +101,14 @@ fn hold(cx: &mut Cx<'_, V40>, client: ClientKey) {
     if cx.run.leased_by != Some(client) {
         cx.core.mark_client_known(cx.run.conn, Some(client), cx.out);
     }
-    cx.core.hold_lease(cx.run, client, cx.out.now.mono);
+    cx.core.hold_lease(cx.run, client, cx.out);
 }
 
 impl Core {
     /// The confirmed client of minor version 0 that this id names. [RFC 7530 §9.1.1]
     ///
     /// # Errors
-    /// STALE_CLIENTID if there is none, EXPIRED if its lease has run out.
+    /// STALE_CLIENTID if there is none, EXPIRED if its lease has run out and its state is not kept.
     pub(crate) fn client_v40(&self, id: ClientId, now: Mono) -> Result<ClientKey, Status> {
         let Some(key) = self.clients.by_id(id.0) else {
             return Err(if self.clients.was_lost(id.0) {
@@ -120,7 +121,7 @@ impl Core {
         if client.about.minor != 0 || !client.confirmed {
             return Err(Status::STALE_CLIENTID);
         }
-        if self.is_expired(key, now) {
+        if self.is_lost(key, now) {
             return Err(Status::EXPIRED);
         }
         Ok(key)
@@ -141,7 +142,7 @@ impl Core {
         if client.about.minor != 0 || !self.states.is_of(&stated, fh) {
             return Err(Status::BAD_STATEID);
         }
-        if self.is_expired(stated.client, now) {
+        if self.is_lost(stated.client, now) {
             return Err(Status::EXPIRED);
         }
         check_seqid_v40(stateid.seqid, stated.seqid)?;
@@ -150,7 +151,8 @@ impl Core {
 
     /// A COMPOUND concerns this client, whose lease is renewed by that and holds until it is
     /// answered. [RFC 7530 §9.5]
-    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: ClientKey, now: Mono) {
+    pub(crate) fn hold_lease(&mut self, run: &mut Compound, key: ClientKey, out: &mut Outbox) {
+        let now = out.now.mono;
         if run.leased_by == Some(key) {
             if let Some(client) = self.clients.get_mut(key) {
                 client.lease.renew(now);
@@ -161,6 +163,9 @@ impl Core {
         if let Some(client) = self.clients.get_mut(key) {
             client.lease.begin(now);
             run.leased_by = Some(key);
+            if client.courteous {
+                self.end_courtesy(key, run.conn, out);
+            }
         }
     }
 

@@ -57,8 +57,8 @@ impl Core {
         }
     }
 
-    /// Makes room for one more record of a peer. A record without state is removed: one of the peer's
-    /// own first, so that a peer keeps no other out however many names it uses; if all peers together
+    /// Makes room for one more record of a peer. A record without state, or of a client whose lease has
+    /// expired, is removed: one of the peer's own first, so that a peer keeps no other out however many names it uses; if all peers together
     /// have too many records, one of any peer.
     fn make_room_for(
         &mut self,
@@ -72,20 +72,26 @@ impl Core {
             let held = core.clients.shares.held(peer);
             match held.admits(core.config.max_clients as usize, 1) {
                 // There are two records for a while, and then one again.
-                Err(LimitReached::Share) if is_counted => Ok(()),
+                Err(LimitReached::Share | LimitReached::Others) if is_counted => Ok(()),
                 admitted => admitted,
             }
         };
-        let Err(full) = self.admit(out, admits) else {
+        let Err(full) = self.admit_beside_kept(out, admits) else {
             return Ok(());
         };
         let own = self.clients.gives_way(Some(peer));
         let other = match full {
-            LimitReached::Share => None,
+            LimitReached::Share | LimitReached::Soon => None,
+            LimitReached::Others => self.clients.courteous(),
             LimitReached::Node => self.clients.gives_way(None),
         };
         let first = own.or(other).ok_or(full.of_client(identity.minor))?;
-        self.discard(first, ClientGone::Crowded, out)
+        let record = self.clients.get(first);
+        let reason = match record.is_some_and(|client| client.courteous) {
+            true => ClientGone::LeaseExpired,
+            false => ClientGone::Crowded,
+        };
+        self.discard(first, reason, out)
     }
 
     /// The peer that sends by a connection, with one more use.

@@ -21,7 +21,9 @@ impl Core {
         let found = self.clients.get(client);
         found.is_none_or(|client| {
             let length = self.terms.of(client.since);
-            client.going.is_some() || self.lease_of(client).is_expired(now, length)
+            client.going.is_some()
+                || client.courteous
+                || self.lease_of(client).is_expired(now, length)
         })
     }
 
@@ -42,8 +44,8 @@ impl Core {
         lease
     }
 
-    /// Removes clients with expired leases whose timers have not run yet, so that their state is in no
-    /// request's way. Of a large client, a part.
+    /// Removes clients with expired leases whose timers have not run yet, or lists them as clients whose state
+    /// gives way. Of a large client, a part is removed.
     pub(crate) fn expire(&mut self, out: &mut Outbox) {
         let now = out.now;
         let mut budget = AT_ONCE;
@@ -54,6 +56,7 @@ impl Core {
             budget -= 1;
             let done = match due {
                 Due::Lease(client) => self.on_lease_timer(client, &mut budget, out),
+                Due::Courtesy => self.on_courtesy_timer(&mut budget, out),
                 Due::Drain(_)
                 | Due::LockGrant(_)
                 | Due::Slots
@@ -65,6 +68,7 @@ impl Core {
                 | Due::Yielded
                 | Due::Slow
                 | Due::Exports
+                | Due::Revocation
                 | Due::Recall(_) => false,
             };
             if !done {
@@ -76,8 +80,8 @@ impl Core {
         }
     }
 
-    /// Removes a client with an expired lease, and sessions that are not used; `false` if there is more
-    /// to do than `budget` allows.
+    /// Removes a client with an expired lease, unless its state is kept, and sessions that are not used;
+    /// `false` if there is more to do than `budget` allows.
     pub(crate) fn on_lease_timer(
         &mut self,
         key: ClientKey,
@@ -88,7 +92,7 @@ impl Core {
         if self.clients.get(key).is_none() {
             return true;
         }
-        if self.is_expired(key, now.mono) {
+        if self.is_lost(key, now.mono) {
             return match self.remove_client(key, ClientGone::LeaseExpired, budget, out) {
                 Removal::Done => true,
                 Removal::Later => false,
@@ -97,6 +101,13 @@ impl Core {
                     true
                 }
             };
+        }
+        if self.clients.get(key).is_some_and(|client| client.courteous) {
+            return true;
+        }
+        if self.is_expired(key, now.mono) {
+            self.begin_courtesy(key, out);
+            return true;
         }
         if !self.forget_silent_owners(key, budget, out) {
             return false;

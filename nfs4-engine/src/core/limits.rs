@@ -29,7 +29,7 @@ impl Core {
             // The peer has no more than before.
             return Ok(());
         }
-        self.admit(out, |core| {
+        self.admit(peer, out, |core| {
             let held = core.sessions.shares.held(peer);
             held.admits(core.config.max_sessions as usize, 1)
         })
@@ -47,7 +47,8 @@ impl Core {
         if own >= self.config.max_opens_per_client as usize {
             return Err(LimitReached::Share);
         }
-        self.admit(out, |core| {
+        let peer = found.peer;
+        self.admit(peer, out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
             states.held(client).admits(most, 1)?;
             let most = most * BYTES_OF_OWNERS;
@@ -64,9 +65,12 @@ impl Core {
         out: &mut Outbox,
     ) -> Result<(), LimitReached> {
         let (file, client) = self.of_open(open)?;
-        self.admit(out, |core| {
+        let peer = self.clients.get(client).ok_or(LimitReached::Share)?.peer;
+        self.admit_beside_kept(out, |core| {
+            core.states.locked(file, client).admits(LOCKED_PER_FILE, 1)
+        })?;
+        self.admit(peer, out, |core| {
             let (states, most) = (&core.states, core.config.max_states as usize);
-            states.locked(file, client).admits(LOCKED_PER_FILE, 1)?;
             let Some(owner) = anew else {
                 return states.held(client).admits(most, 1);
             };
@@ -85,10 +89,15 @@ impl Core {
     ) -> Result<(), LimitReached> {
         let lock = self.states.lock(lock).ok_or(LimitReached::Share)?;
         let (file, client) = (lock.file, lock.client);
-        self.admit(out, |core| {
-            let (states, most) = (&core.states, core.config.max_states as usize);
-            states.locked(file, client).admits(2 * LOCKED_PER_FILE, 1)?;
-            states.held(client).admits(2 * most, 1)
+        let peer = self.clients.get(client).ok_or(LimitReached::Share)?.peer;
+        self.admit_beside_kept(out, |core| {
+            core.states
+                .locked(file, client)
+                .admits(2 * LOCKED_PER_FILE, 1)
+        })?;
+        self.admit(peer, out, |core| {
+            let most = core.config.max_states as usize;
+            core.states.held(client).admits(2 * most, 1)
         })
     }
 
@@ -103,35 +112,29 @@ impl Core {
 
     /// Whether one more file may be delegated to a client: a part of all state is left for opens and
     /// locks.
-    pub(crate) fn admit_delegation(&self, client: ClientKey) -> Result<(), LimitReached> {
-        let (config, states) = (&self.config, &self.states);
+    pub(crate) fn admit_delegation(
+        &mut self,
+        client: ClientKey,
+        out: &mut Outbox,
+    ) -> Result<(), LimitReached> {
         let own = self.clients.get(client).ok_or(LimitReached::Share)?;
-        if own.delegations.len() >= config.max_delegations_per_client as usize {
+        if own.delegations.len() >= self.config.max_delegations_per_client as usize {
             return Err(LimitReached::Share);
         }
-        let delegated = states.delegated(client);
-        delegated.admits(config.max_delegations as usize, 1)?;
-        states
-            .held(client)
-            .admits(config.max_states as usize / 4 * 3, 1)
+        let peer = own.peer;
+        self.admit(peer, out, |core| {
+            let (config, states) = (&core.config, &core.states);
+            let delegated = states.delegated(client);
+            delegated.admits(config.max_delegations as usize, 1)?;
+            states
+                .held(client)
+                .admits(config.max_states as usize / 4 * 3, 1)
+        })
     }
 
     fn of_open(&self, open: OpenKey) -> Result<(FileKey, ClientKey), LimitReached> {
         let open = self.states.get(open).ok_or(LimitReached::Share)?;
         Ok((open.file, open.client))
-    }
-
-    /// The limit that keeps a peer from having more, once clients with expired leases are gone.
-    pub(crate) fn admit(
-        &mut self,
-        out: &mut Outbox,
-        admits: impl Fn(&Core) -> Result<(), LimitReached>,
-    ) -> Result<(), LimitReached> {
-        if admits(self).is_ok() {
-            return Ok(());
-        }
-        self.expire(out);
-        admits(self)
     }
 }
 
@@ -139,15 +142,19 @@ impl LimitReached {
     /// The status of CREATE_SESSION. [RFC 8881 §18.36.3]
     pub(crate) fn of_session(self) -> Status {
         match self {
-            LimitReached::Share | LimitReached::Node => Status::NOSPC,
+            LimitReached::Soon => Status::DELAY,
+            LimitReached::Share | LimitReached::Others | LimitReached::Node => Status::NOSPC,
         }
     }
 
     /// The status of OPEN. [RFC 8881 §15.1.4.2, §15.1.4.8, RFC 7530 §13.1.3.4]
     pub(crate) fn of_open(self, minor: u32) -> Status {
         match self {
-            LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
-            LimitReached::Share => Status::DQUOT,
+            LimitReached::Soon => Status::DELAY,
+            LimitReached::Share | LimitReached::Others | LimitReached::Node if minor == 0 => {
+                Status::RESOURCE
+            }
+            LimitReached::Share | LimitReached::Others => Status::DQUOT,
             LimitReached::Node => Status::NOSPC,
         }
     }
@@ -155,18 +162,24 @@ impl LimitReached {
     /// The status of LOCK and LOCKU. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_lock(self, minor: u32) -> Status {
         match self {
-            LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
+            LimitReached::Soon => Status::DELAY,
+            LimitReached::Share | LimitReached::Others | LimitReached::Node if minor == 0 => {
+                Status::RESOURCE
+            }
             // DENIED would name no owner, and LOCK_NOTSUPP would be untrue.
-            LimitReached::Share | LimitReached::Node => Status::SERVERFAULT,
+            LimitReached::Share | LimitReached::Others | LimitReached::Node => Status::SERVERFAULT,
         }
     }
 
     /// The status of EXCHANGE_ID and SETCLIENTID. [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
     pub(crate) fn of_client(self, minor: u32) -> Status {
         match self {
-            LimitReached::Share | LimitReached::Node if minor == 0 => Status::RESOURCE,
+            LimitReached::Soon => Status::DELAY,
+            LimitReached::Share | LimitReached::Others | LimitReached::Node if minor == 0 => {
+                Status::RESOURCE
+            }
             // Of all statuses of EXCHANGE_ID, no other says that it cannot be done.
-            LimitReached::Share | LimitReached::Node => Status::SERVERFAULT,
+            LimitReached::Share | LimitReached::Others | LimitReached::Node => Status::SERVERFAULT,
         }
     }
 }

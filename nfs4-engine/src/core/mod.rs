@@ -5,6 +5,8 @@ mod bind;
 mod callback;
 pub(crate) mod callback_wait;
 mod client_room;
+pub(crate) mod contention;
+mod courtesy;
 pub(crate) mod delegation;
 mod duplicates;
 mod expiry;
@@ -16,6 +18,7 @@ mod lock_grants;
 mod reminders;
 pub(crate) mod removal;
 mod reserve;
+mod revocation;
 mod settings;
 mod slot_recall;
 pub(crate) mod slow;
@@ -49,8 +52,9 @@ use crate::session::demand::Pressure;
 use crate::session::table::Sessions;
 use crate::slow_log::SlowLog;
 use crate::state::States;
+use crate::state::contended::Piece;
 use crate::stores::Stores;
-use crate::time::Now;
+use crate::time::{Mono, Now};
 use crate::timer::Timers;
 
 /// Everything that the server knows.
@@ -92,6 +96,12 @@ pub(crate) struct Core {
     pub(crate) grace: Grace,
     /// The clients that may reclaim, until the grace period is over.
     pub(crate) recovered: Recovered,
+    /// When the next client is due to which the server is courteous; never if there is none.
+    pub(crate) courtesy_check: Mono,
+    /// What is being taken from clients with expired leases.
+    pub(crate) revoking: VecDeque<Piece>,
+    /// A timer is set for the rest of that.
+    pub(crate) revoking_is_set: bool,
 }
 
 impl Core {
@@ -126,6 +136,9 @@ impl Core {
             started: now,
             grace: Grace::new(now.mono, grace, !recovered.is_empty()),
             recovered,
+            courtesy_check: Mono::NEVER,
+            revoking: VecDeque::new(),
+            revoking_is_set: false,
             boot,
             config,
         }

@@ -103,6 +103,8 @@ impl Core {
             ClientGone::Crowded => SessionGone::Replaced,
         };
         self.close_path(key, CallbackFailed::Cancelled, out);
+        self.clients.end_courtesy(key);
+        self.forget_losses(key);
         loop {
             let Some(client) = self.clients.get_mut(key) else {
                 return Removal::Done;

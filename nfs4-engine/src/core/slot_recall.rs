@@ -11,8 +11,10 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
+use crate::core::removal::Removal;
+use crate::event::ClientGone;
 use crate::keys::SessionKey;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerUsage};
 use crate::session::demand::Pressure;
 use crate::session::slot_round::Round;
 use crate::time::Now;
@@ -27,6 +29,16 @@ impl Core {
         }
     }
 
+    /// Whether memory for replies is short for all peers, whatever they have.
+    fn is_memory_short(&self) -> bool {
+        let all = self.sessions.reply_memory().0.all();
+        let held = PeerUsage {
+            all,
+            ..PeerUsage::default()
+        };
+        self.pressure_of(held).is_high()
+    }
+
     fn begin_round(&mut self, now: Now) {
         self.sessions.round = Round {
             is_set: true,
@@ -37,6 +49,15 @@ impl Core {
 
     /// Checks sessions, in steps; `false` if there is more to do than `budget` allows.
     pub(crate) fn recall_slots(&mut self, budget: &mut usize, out: &mut Outbox) -> bool {
+        // Replies kept for clients with expired leases go first.
+        while let Some(first) = self.clients.courteous()
+            && self.is_memory_short()
+        {
+            let reason = ClientGone::LeaseExpired;
+            if *budget == 0 || self.remove_client(first, reason, budget, out) == Removal::Later {
+                return false;
+            }
+        }
         loop {
             let mut places = self.sessions.places_from(self.sessions.round.next);
             let Some((key, found)) = places.next() else {
@@ -45,11 +66,17 @@ impl Core {
             if *budget == 0 {
                 return false;
             }
-            let peer = found.map(|session| session.peer);
+            let of = found.map(|session| (session.peer, session.client));
             drop(places);
             *budget -= 1;
             self.sessions.round.next = key.index + 1;
-            if let Some(peer) = peer {
+            // A client whose lease has expired is not called back.
+            if let Some((peer, client)) = of
+                && self
+                    .clients
+                    .get(client)
+                    .is_some_and(|client| !client.courteous)
+            {
                 let pressure = self.pressure(peer);
                 self.sessions.round.is_short |= pressure.is_high();
                 self.recall_slots_of(key, pressure, out);

@@ -80,17 +80,18 @@ impl Core {
         }
     }
 
-    /// A client knows that it has lost its state of a file.
-    pub(crate) fn record_knowledge(&mut self, key: ClientKey, fh: &Fh, out: &mut Outbox) {
+    /// A client knows that it has lost its state of this file, if one is given, or else perhaps of all.
+    pub(crate) fn record_knowledge(&mut self, key: ClientKey, fh: Option<&Fh>, out: &mut Outbox) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let knows_all = client.about.minor > 0 && client.revoked == 0;
+        let has_lost = client.revoked > 0 || !client.lost.is_empty();
+        let knows_all = client.about.minor > 0 && !has_lost;
         let recorded = &mut client.recorded;
         let changed = if knows_all {
             recorded.knows_all()
         } else {
-            recorded.knows(fh)
+            fh.is_some_and(|fh| recorded.knows(fh))
         };
         if !changed || !recorded.is_any() {
             return;

@@ -32,17 +32,20 @@ impl Engine {
         let counts = core.peers.counts();
         check(counts == (used.len(), used.len()), "peers", counts)?;
 
-        let listed = |confirmed: bool| {
+        let listed = |confirmed: bool, courteous: bool| {
             let clients = core.clients.entries().map(|(_, client)| client);
             let of = clients.filter(|client| client.is_listed() && client.confirmed == confirmed);
+            let of = of.filter(|client| client.courteous == courteous);
             tally(of.map(|client| (client.peer, 1)))
         };
-        let [unconfirmed, idle] = [listed(false), listed(true)];
+        let [unconfirmed, idle] = [listed(false, false), listed(true, false)];
         let ranks = core.clients.ranks();
+        let courteous = listed(true, true);
+        check(ranks[2].are(courteous), "courteous clients of peers", ())?;
         check(ranks[0].are(unconfirmed), "unconfirmed of peers", ())?;
         check(ranks[1].are(idle), "idle clients of peers", ())?;
         for (key, client) in core.clients.entries() {
-            let may_go = !client.has_state();
+            let may_go = !client.has_state() || client.courteous;
             check(
                 !may_go || client.is_listed(),
                 "may be evicted and is not listed",
@@ -106,7 +109,7 @@ impl Engine {
             Ok::<_, String>(())
         };
         for (key, client) in self.runner.core.clients.entries() {
-            let listed = client.opens.len() + client.delegations.len();
+            let listed = client.opens.len() + client.delegations.len() + client.lost.remembered();
             add(key, listed + client.opening as usize)?;
         }
         for (_, lock) in states.locks.entries() {

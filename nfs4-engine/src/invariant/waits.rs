@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::timer::Due;
 
 impl Engine {
-    /// A client has a timer for its lease, a recall one for its end, a callback one for its reply; and what
+    /// A client has a timer for its lease, or for the courtesy that it enjoys, a recall one for its end, a callback one for its reply; and what
     /// is parked for a holder, or for others, has one and is there. All that waits has one for its report
     /// as slow.
     pub(super) fn check_waits(&self) -> Result<(), String> {
@@ -17,6 +17,7 @@ impl Engine {
         let (mut leases, mut recalls, mut calls) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut waits, mut yields, mut searches) = (0, 0, 0);
+        let (mut courtesies, mut revocations) = (0, 0);
         for due in core.timers.entries() {
             match due {
                 Due::Lease(key) => drop(leases.insert(key)),
@@ -25,6 +26,8 @@ impl Engine {
                 Due::CallbackWait => waits += 1,
                 Due::Yielded => yields += 1,
                 Due::Slow => searches += 1,
+                Due::Courtesy => courtesies += 1,
+                Due::Revocation => revocations += 1,
                 Due::Drain(_)
                 | Due::LockGrant(_)
                 | Due::Slots
@@ -34,9 +37,15 @@ impl Engine {
                 | Due::Replies => {}
             }
         }
-        for (key, _) in core.clients.entries() {
-            check(leases.contains(&key), "a lease without a timer", key)?;
+        for (key, client) in core.clients.entries() {
+            // One timer is set for all clients to which the server is courteous.
+            let reminded = leases.contains(&key) || client.courteous && courtesies > 0;
+            check(reminded, "a lease without a timer", key)?;
         }
+        let (revoking, is_set) = (core.revoking.len(), core.revoking_is_set);
+        check(is_set == (revoking > 0), "revoked and not ended", revoking)?;
+        let expected = usize::from(is_set);
+        check(revocations == expected, "timers for revocation", expected)?;
         for (key, held) in core.states.inside().delegated.entries() {
             let reminded = !held.is_recalled() || recalls.contains(&key);
             check(reminded, "a recall without a timer", key)?;

@@ -396,7 +396,9 @@ impl Metrics {
         let count = match event {
             Event::ClientConfirmed { .. }
             | Event::SharedOwner { .. }
-            | Event::ClientGone { .. } => None,
+            | Event::ClientGone { .. }
+            | Event::ClientCourteous { .. }
+            | Event::ClientReturned { .. } => None,
             Event::SessionCreated { .. } => Some(&mut rare.sessions_created),
             Event::SessionDestroyed { reason, .. } => {
                 rare.sessions_destroyed.get_mut(*reason as usize)

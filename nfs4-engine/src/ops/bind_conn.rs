@@ -23,7 +23,7 @@ pub(crate) fn start(cx: &mut Cx<'_, Sessionless>, args: &mut Reader<'_>) -> Resu
         .by_id(&args.sessid)
         .ok_or(Status::BADSESSION)?;
     let client = cx.core.sessions.get(key).ok_or(Status::BADSESSION)?.client;
-    if !cx.core.is_own(client, &cx.run.cred) || cx.core.is_expired(client, now.mono) {
+    if !cx.core.is_own(client, &cx.run.cred) || cx.core.is_lost(client, now.mono) {
         return Err(Status::BADSESSION);
     }
     let direction = match args.dir {

@@ -32,7 +32,7 @@ pub(crate) fn start<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Resu
         .by_id(args.clientid.0)
         .ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
-    if client.about.minor == 0 || cx.core.is_expired(key, cx.out.now.mono) {
+    if client.about.minor == 0 || cx.core.is_lost(key, cx.out.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
     let is_own = client.principal == Principal::of(&cx.run.cred);
@@ -190,6 +190,8 @@ fn create<S: Scope>(
     let client = core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     client.sessions.push(session);
     client.lease.renew(cx.out.now.mono);
+    core.end_courtesy(key, conn, cx.out);
+    let client = core.clients.get_mut(key).ok_or(Status::SERVERFAULT)?;
     let asked = &args.fore_chan_attrs;
     let ok = res::CreateSessionOk {
         sessionid: id,

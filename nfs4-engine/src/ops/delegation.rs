@@ -161,7 +161,7 @@ pub(super) fn admit_reclaim<S>(
         Err(Obstacle::Others) => return Err(Status::RECLAIM_CONFLICT),
         Err(Obstacle::Many) => return Err(LimitReached::Share.of_open(minor)),
     }
-    let admitted = cx.core.admit_delegation(client);
+    let admitted = cx.core.admit_delegation(client, cx.out);
     admitted.map_err(|full| full.of_open(minor))
 }
 
@@ -286,7 +286,7 @@ fn decide<S: Established>(
     {
         return Err(OfferRefused::Resource);
     }
-    if own.is_none() && cx.core.admit_delegation(client).is_err() {
+    if own.is_none() && cx.core.admit_delegation(client, cx.out).is_err() {
         cx.core.recall_some_for(client, cx.out);
         return Err(OfferRefused::Resource);
     }

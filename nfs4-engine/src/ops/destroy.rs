@@ -14,7 +14,7 @@ pub(crate) fn session<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Re
     let key = cx.core.sessions.by_id(&id).ok_or(Status::BADSESSION)?;
     let session = cx.core.sessions.get(key).ok_or(Status::BADSESSION)?;
     let client = session.client;
-    if !cx.core.is_own(client, &cx.run.cred) || cx.core.is_expired(client, cx.out.now.mono) {
+    if !cx.core.is_own(client, &cx.run.cred) || cx.core.is_lost(client, cx.out.now.mono) {
         return Err(Status::BADSESSION);
     }
     let own = cx.scope.session() == Some(key);
@@ -48,7 +48,7 @@ pub(crate) fn client<S: Scope>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Res
     let key = cx.core.clients.by_id(id.0).ok_or(Status::STALE_CLIENTID)?;
     let client = cx.core.clients.get(key).ok_or(Status::STALE_CLIENTID)?;
     let is_own = cx.core.is_own(key, &cx.run.cred);
-    if client.about.minor == 0 || !is_own || cx.core.is_expired(key, cx.out.now.mono) {
+    if client.about.minor == 0 || !is_own || cx.core.is_lost(key, cx.out.now.mono) {
         return Err(Status::STALE_CLIENTID);
     }
     if client.has_state() {

@@ -98,7 +98,8 @@ fn introduce<S: Scope>(
                 return Err(Status::CLID_INUSE);
             }
             core.discard(key, ClientGone::Replaced, cx.out)?;
-        } else if expired {
+        } else if core.is_lost(key, now.mono) || expired && client.verifier != owner.verifier {
+            // Of a client that has rebooted nothing is kept beyond its lease.
             core.discard(key, ClientGone::LeaseExpired, cx.out)?;
         } else if client.verifier == owner.verifier {
             // 2: the same incarnation repeats EXCHANGE_ID.
@@ -138,7 +139,7 @@ fn update(
         .confirmed
         .ok_or(Status::NOENT)?;
     let client = core.clients.get(key).ok_or(Status::NOENT)?;
-    if core.is_expired(key, now.mono) {
+    if core.is_lost(key, now.mono) {
         Err(Status::NOENT)
     } else if client.verifier != owner.verifier {
         Err(Status::NOT_SAME)

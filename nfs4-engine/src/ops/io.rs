@@ -4,6 +4,7 @@ use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::compound::{Cx, Established};
+use crate::core::contention::Way;
 use crate::delegation_kind::DelegationKind;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
@@ -51,7 +52,8 @@ pub(crate) fn fits<S>(cx: &Cx<'_, S>, fh: &Fh, length: Option<u64>) -> Result<()
 /// `permitted`, the file system is not asked.
 ///
 /// # Errors
-/// DELAY while a delegation conflicts with a special stateid, GRACE while a reclaimed open may, LOCKED if an open denies a special stateid
+/// DELAY while a delegation conflicts with a special stateid, or opens that do are being revoked, GRACE while a
+/// reclaimed open may, LOCKED if an open denies a special stateid
 /// the access, OPENMODE if the file was not opened for it, and those of a bad stateid.
 pub(crate) fn authority<S: Established>(
     cx: &mut Cx<'_, S>,
@@ -74,11 +76,10 @@ pub(crate) fn authority<S: Established>(
         if bypass || cx.core.states.admits(fh, intent.share()) {
             return Ok(Right::Is(Authority::Credential));
         }
-        cx.core.expire(cx.out);
-        return if cx.core.states.admits(fh, intent.share()) {
-            Ok(Right::Is(Authority::Credential))
-        } else {
-            Err(cx.core.or_delay(Status::LOCKED))
+        return match cx.core.make_way_for_share(fh, intent.share(), cx.out) {
+            Way::Free => Ok(Right::Is(Authority::Credential)),
+            Way::Held(()) => Err(cx.core.or_delay(Status::LOCKED)),
+            Way::Soon => Err(Status::DELAY),
         };
     }
     let stateid = cx.meant(stateid)?;

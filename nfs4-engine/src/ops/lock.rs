@@ -12,6 +12,7 @@ use crate::callback::Promise;
 use crate::client::Clients;
 use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
+use crate::core::contention::Way;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
@@ -53,9 +54,18 @@ pub(crate) fn lock<S: Established>(
         range,
         kind,
     };
+    if held
+        .and_then(|held| cx.core.states.lock(held))
+        .is_some_and(|held| held.revoked)
+    {
+        // It was taken from the client while the client was away, and is ending.
+        return Err(Status::DELAY);
+    }
     if args.reclaim {
         // What conflicts was reclaimed by another client.
-        if conflict(cx, file, range, kind, by).is_some() {
+        cx.core.expire(cx.out);
+        let conflict = cx.core.states.lock_conflict(file, range, kind, by);
+        if conflict.is_some() {
             return Err(cx.core.or_delay(Status::RECLAIM_CONFLICT));
         }
     } else if is_denied(cx, file, open, asker, by)? {
@@ -126,7 +136,7 @@ fn look<S: Established>(
     if !permitted && let Some(file) = permission::delegated(cx, &fh, client, Touch::Read) {
         return permission::ask(cx, IntendedUse::TestLock, file);
     }
-    if cx.recalls(&fh, client, Touch::Read, false) {
+    if cx.core.recall_for_test(&fh, client, cx.out) {
         return Err(Status::DELAY);
     }
     let want = Want {
@@ -169,7 +179,7 @@ pub(crate) fn tested<S: Established>(
     let kind = kind(args.locktype);
     let by = cx.core.states.lock_owners.find(client, args.owner.owner);
     let file = cx.core.states.file_of(&fh);
-    match file.and_then(|file| conflict(cx, file, range, kind, by)) {
+    match file.and_then(|file| cx.core.lock_held(file, (range, kind), by, cx.out)) {
         Some(conflict) => {
             encode_conflict(cx, &conflict)?;
             Ok(Step::Failed(Status::DENIED))
@@ -266,10 +276,10 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
 }
 
 /// Whether another owner holds a conflicting lock, or the range is reserved for an earlier waiter; if so,
-/// encodes LOCK4denied.
+/// encodes LOCK4denied. Locks of clients with expired leases are revoked.
 ///
 /// # Errors
-/// DELAY if the conflicting lock may end in a moment.
+/// DELAY while that is being done, or if the conflicting lock may end in a moment.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
@@ -277,9 +287,14 @@ fn is_denied<S>(
     asker: LockRequest<'_>,
     by: Option<LockOwnerKey>,
 ) -> Result<bool, Status> {
-    if let Some(conflict) = conflict(cx, file, asker.range, asker.kind, by) {
-        encode_conflict(cx, &conflict)?;
-        return Ok(true);
+    let wanted = (asker.range, asker.kind);
+    match cx.core.make_way_for_lock(file, wanted, by, cx.out) {
+        Way::Free => {}
+        Way::Held(conflict) => {
+            encode_conflict(cx, &conflict)?;
+            return Ok(true);
+        }
+        Way::Soon => return Err(Status::DELAY),
     }
     let states = &cx.core.states;
     let lease = cx.core.config.lease;
@@ -289,19 +304,6 @@ fn is_denied<S>(
     let (client, owner) = (Some(waiter.client), &waiter.owner);
     deny(&cx.core.clients, client, owner, waiter.range, waiter.kind).encode(cx.run.reply.body());
     Ok(true)
-}
-
-/// The conflicting lock, after clients with an expired lease are removed.
-fn conflict<S>(
-    cx: &mut Cx<'_, S>,
-    file: FileKey,
-    range: Range,
-    kind: LockKind,
-    by: Option<LockOwnerKey>,
-) -> Option<Conflict<LockOwnerKey>> {
-    cx.core.states.lock_conflict(file, range, kind, by)?;
-    cx.core.expire(cx.out);
-    cx.core.states.lock_conflict(file, range, kind, by)
 }
 
 /// Encodes LOCK4denied for a conflicting lock.

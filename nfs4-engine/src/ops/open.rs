@@ -15,6 +15,7 @@ use super::{flavor, io, names, reclaim};
 use crate::callback::Promise;
 use crate::compound::opening::{Barred, Opening};
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
+use crate::core::contention::Way;
 use crate::delegation_kind::{DelegationKind, Touch};
 use crate::fh::Fh;
 use crate::fs::{
@@ -315,7 +316,8 @@ fn open_cut<S: Established>(
 /// [RFC 8881 §18.16.3, RFC 7530 §9.9]. Returns the open of the owner, if it has the file open.
 ///
 /// # Errors
-/// DELAY if the client ended meanwhile, or while a delegation conflicts, and SHARE_DENIED.
+/// DELAY if the client ended meanwhile, while a delegation conflicts, or while opens of clients with expired
+/// leases are being revoked, and SHARE_DENIED.
 fn admit<S: Established>(
     cx: &mut Cx<'_, S>,
     wanted: &Wanted<'_>,
@@ -332,12 +334,18 @@ fn admit<S: Established>(
         return Err(Status::DELAY);
     }
     if !cx.core.states.admits_wanted(wanted, needed) {
-        cx.core.expire(cx.out);
-        if !cx.core.states.admits_wanted(wanted, needed) {
-            return Err(cx.core.or_delay(Status::SHARE_DENIED));
+        match cx.core.make_way_for_share(fh, needed, cx.out) {
+            Way::Free => {}
+            Way::Held(()) => return Err(cx.core.or_delay(Status::SHARE_DENIED)),
+            Way::Soon => return Err(Status::DELAY),
         }
     }
-    Ok(cx.core.states.find(wanted))
+    let own = cx.core.states.find(wanted);
+    // One that was taken from the client while the client was away is ending.
+    match own.and_then(|key| cx.core.states.get(key)) {
+        Some(open) if open.revoked => Err(Status::DELAY),
+        Some(_) | None => Ok(own),
+    }
 }
 
 /// As [`admit`], of a reclaim, which may have become impossible since it began. What conflicts was reclaimed

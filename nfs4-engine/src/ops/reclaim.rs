@@ -73,7 +73,7 @@ pub(super) fn admit<S>(
     let admitted = cx.core.may_reclaim(client, Some(fh), now);
     if admitted == Err(Status::RECLAIM_BAD) {
         // The reply says so.
-        cx.core.record_knowledge(client, fh, cx.out);
+        cx.core.record_knowledge(client, Some(fh), cx.out);
     }
     admitted
 }

@@ -259,7 +259,7 @@ fn enter_open(
     let seqid = seqid_of(Some(owner)).ok_or(Status::BAD_STATEID)?;
     let check = seqid.judge(&asked);
     let confirmed = seqid.is_confirmed();
-    cx.core.hold_lease(cx.run, client, cx.out.now.mono);
+    cx.core.hold_lease(cx.run, client, cx.out);
     match check {
         SeqidCheck::Running => Err(Status::RESOURCE),
         SeqidCheck::Replay => Ok(Some(replay_open(cx, key))),
@@ -304,7 +304,7 @@ fn enter_lock(
     let client = cx.core.client_of_state(owner.client(), cx.out.now.mono)?;
     let seqid = seqid_of(Some(owner)).ok_or(Status::BAD_STATEID)?;
     let check = seqid.judge(&asked);
-    cx.core.hold_lease(cx.run, client, cx.out.now.mono);
+    cx.core.hold_lease(cx.run, client, cx.out);
     match check {
         SeqidCheck::Running => Err(Status::RESOURCE),
         SeqidCheck::Replay => {
@@ -385,7 +385,7 @@ impl Core {
         let client = self.clients.get(key).ok_or(Status::EXPIRED)?;
         if client.about.minor != 0 {
             Err(Status::BAD_STATEID)
-        } else if self.is_expired(key, now) {
+        } else if self.is_lost(key, now) {
             Err(Status::EXPIRED)
         } else {
             Ok(key)

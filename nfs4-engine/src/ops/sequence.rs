@@ -84,7 +84,9 @@ fn admit(
     let found = core.sessions.find(&args.sessionid);
     let (key, session) = found.ok_or(Status::BADSESSION)?;
     // The lease of a recently used session is not checked: that needs a look-up in another table.
-    if session.is_idle(now.mono, core.config.lease) && core.is_expired(session.client, now.mono) {
+    let client = session.client;
+    let idle = session.is_idle(now.mono, core.terms.shortest());
+    if idle && core.is_lost(client, now.mono) {
         return Err(Status::BADSESSION);
     }
     let (outcome, bound, peer) = take(core, run, &args, *reader, key, now)?;
@@ -117,6 +119,9 @@ fn admit(
         slot: args.slotid,
     };
     let mut values = sequence_values(session, pressure);
+    if idle {
+        core.end_courtesy(client, run.conn, out);
+    }
     if freed > 0 {
         core.sessions.free_kept(peer, freed);
     }

@@ -40,7 +40,8 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
                 return Ok(in_use(cx, key));
             }
             cx.core.discard(key, ClientGone::Replaced, cx.out)?;
-        } else if expired {
+        } else if cx.core.is_lost(key, now) || expired && client.verifier != verifier {
+            // Of a client that has rebooted nothing is kept beyond its lease.
             cx.core.discard(key, ClientGone::LeaseExpired, cx.out)?;
         } else if client.verifier == verifier {
             // The same incarnation may have another callback address.
@@ -106,9 +107,9 @@ pub(crate) fn confirm(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Ste
     let now = cx.out.now.mono;
     let found = cx.core.clients.by_id(args.clientid.0);
     let key = found.ok_or(Status::STALE_CLIENTID)?;
-    let expired = cx.core.is_expired(key, now);
+    let lost = cx.core.is_lost(key, now);
     let client = cx.core.clients.get_mut(key).ok_or(Status::STALE_CLIENTID)?;
-    if client.about.minor != 0 || expired {
+    if client.about.minor != 0 || lost {
         return Err(Status::STALE_CLIENTID);
     }
     let asked = args.setclientid_confirm;

@@ -40,7 +40,7 @@ fn test_some(cx: &mut Cx<'_, Sequenced>, list: &mut Reader<'_>) -> Result<Step, 
     let w = cx.run.reply.body();
     for _ in 0..now {
         let stateid = Stateid::decode(list)?;
-        let found = cx.core.states.check(&stateid, cx.scope.client, None);
+        let found = cx.core.check_stateid(&stateid, cx.scope.client, None);
         found.err().unwrap_or(Status::OK).encode(w);
     }
     cx.core.states.walked += now / TESTED_PER_STEP;
@@ -56,13 +56,19 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
     let args = args::FreeStateid::decode(args)?;
     let stateid = cx.meant(args.stateid)?;
     let named = match cx.check(&stateid, None) {
-        // FREE_STATEID acknowledges the revocation of a delegation.
-        Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED) => {
-            if let Named::Deleg(key) = cx.core.states.find_stateid(&stateid)?.named {
-                let fh = cx.core.states.delegated_fh(key);
-                cx.core.undelegate(key, Ending::Asked, cx.out.now.mono);
-                if let Some(fh) = fh {
-                    cx.core.record_knowledge(cx.scope.client, &fh, cx.out);
+        // FREE_STATEID acknowledges the revocation.
+        Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED | Status::EXPIRED) => {
+            match cx.core.named(&stateid)? {
+                Named::Deleg(key) => {
+                    let fh = cx.core.states.delegated_fh(key);
+                    cx.core.undelegate(key, Ending::Asked, cx.out.now.mono);
+                    if let Some(fh) = fh {
+                        cx.core.record_knowledge(cx.scope.client, Some(&fh), cx.out);
+                    }
+                }
+                lost => {
+                    cx.core.acknowledge_loss(cx.scope.client, lost);
+                    cx.core.record_knowledge(cx.scope.client, None, cx.out);
                 }
             }
             return Ok(Step::Done(Status::OK));

@@ -31,8 +31,12 @@ pub(crate) struct PeerUsage {
 pub(crate) enum LimitReached {
     /// The peer has its share.
     Share,
+    /// The peer's share is small because of what other peers have: alone it could have more.
+    Others,
     /// Nothing is left, although other peers are below their share.
     Node,
+    /// Clients with expired leases are being removed to make room.
+    Soon,
 }
 
 /// The parties whose oldest entry is evicted.
@@ -150,11 +154,13 @@ impl PeerUsage {
     /// # Errors
     /// The limit that is reached.
     pub(crate) fn admits(self, limit: usize, more: usize) -> Result<(), LimitReached> {
-        let PeerUsage { host, all, .. } = self;
+        let PeerUsage { own, host, all } = self;
         if all + more > limit {
             Err(LimitReached::Node)
         } else if host + more <= min_share(limit) || self.weighed() + 3 * more <= limit {
             Ok(())
+        } else if own + 2 * host + 3 * more <= limit {
+            Err(LimitReached::Others)
         } else {
             Err(LimitReached::Share)
         }
@@ -264,7 +270,13 @@ mod tests {
             host: 2,
             all: 6,
         };
-        assert_eq!(more.admits(8, 1), Err(LimitReached::Share));
+        assert_eq!(more.admits(8, 1), Err(LimitReached::Others));
+        let most = PeerUsage {
+            own: 2,
+            host: 2,
+            all: 6,
+        };
+        assert_eq!(most.admits(8, 1), Err(LimitReached::Share));
     }
 
     #[test]

@@ -72,7 +72,7 @@ settings! {
         max_reply_cache, max_operations, sessions_per_client, max_sessions, drain_deadline,
         callback_timeout, callback_pause, max_clients, max_opens_per_client, max_states,
         delegations, max_delegations_per_client, max_delegations, delegation_pause,
-        delegation_penalty,
+        delegation_penalty, courtesy,
     }
 }
 
@@ -83,7 +83,7 @@ settings! {
         max_connections_per_session, binding_policy, drain_deadline, callback_timeout,
         callback_pause, blocked_operations, max_clients, max_opens_per_client, max_states,
         delegations, max_delegations_per_client, max_delegations, delegation_pause,
-        delegation_penalty, server_addresses, slow_request,
+        delegation_penalty, server_addresses, slow_request, courtesy,
     }
 }
 
@@ -131,6 +131,8 @@ enums! {
         21 = ExportAdded { path, number },
         22 = ExportChanged { path, number, options },
         23 = ExportRemoved { path, number },
+        24 = ClientCourteous { client },
+        25 = ClientReturned { client },
     }
     Fault {
         0 = RpcMismatch { low, high },

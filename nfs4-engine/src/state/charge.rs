@@ -74,6 +74,18 @@ impl States {
         }
     }
 
+    /// Charges a client with one more stateid that its record remembers as revoked.
+    pub(crate) fn charge_lost(&mut self, client: ClientKey) {
+        self.remembered += 1;
+        self.charge(client, 1);
+    }
+
+    /// Refunds a client such stateids, which are forgotten.
+    pub(crate) fn refund_lost(&mut self, client: ClientKey, less: usize) {
+        self.remembered.lower(less);
+        self.refund(client, less);
+    }
+
     /// The number of locked ranges of a file has changed from `before` to `after`, by ranges of this
     /// client.
     pub(super) fn change_ranges(

@@ -2,7 +2,7 @@
 
 use nfs4_proto::nfs4::status::Status;
 
-use super::delegation::Delegation;
+use super::delegation::{Delegation, DelegationPhase, Revocation};
 use super::ending::gone;
 use crate::delegation_kind::DelegationKind;
 use crate::keys::DelegationKey;
@@ -70,12 +70,16 @@ impl Delegated {
     }
 
     /// # Errors
-    /// DELEG_REVOKED if it is, ADMIN_REVOKED if the administrator took it.
+    /// DELEG_REVOKED if it is revoked, ADMIN_REVOKED if the administrator took it, EXPIRED if that was because the lease had expired.
     pub(super) fn check(&self, key: DelegationKey) -> Result<(), Status> {
         match self.slab.get(key) {
-            Some(held) if held.is_revoked() && held.by_administrator => Err(Status::ADMIN_REVOKED),
-            Some(held) if held.is_revoked() => Err(Status::DELEG_REVOKED),
-            Some(_) | None => Ok(()),
+            Some(held) => match held.phase {
+                DelegationPhase::Revoked(Revocation::NotReturned) => Err(Status::DELEG_REVOKED),
+                DelegationPhase::Revoked(Revocation::Administrator) => Err(Status::ADMIN_REVOKED),
+                DelegationPhase::Revoked(Revocation::LeaseExpired) => Err(Status::EXPIRED),
+                DelegationPhase::Held | DelegationPhase::Recalled(_) => Ok(()),
+            },
+            None => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
-use super::delegation::{Delegation, DelegationPhase, Grant};
+use super::delegation::{Delegation, DelegationPhase, Grant, Revocation};
 use super::ending::Ending;
 use super::file::Share;
 use super::stateid::Named;
@@ -185,14 +185,14 @@ impl States {
     }
 
     /// Revokes a delegation, and keeps its stateid until the client acknowledges that.
-    pub(crate) fn revoke(&mut self, key: DelegationKey) {
+    pub(crate) fn revoke(&mut self, key: DelegationKey, why: Revocation) {
         let Some(held) = self.delegated.slab.get_mut(key) else {
             return;
         };
         if held.is_revoked() {
             return;
         }
-        held.phase = DelegationPhase::Revoked;
+        held.phase = DelegationPhase::Revoked(why);
         let (file, kind, place) = (held.file, held.kind, held.file_place);
         self.delegated.count(kind, |count| count.lower(1));
         self.leave_file(file, place);

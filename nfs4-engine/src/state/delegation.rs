@@ -25,8 +25,6 @@ pub(crate) struct Delegation {
     rights: Share,
     /// The user that it was granted for.
     pub(crate) opener: Arc<Credential>,
-    /// The administrator has taken it: it is revoked without a recall.
-    pub(crate) by_administrator: bool,
     /// The request whose reply granted it.
     pub(crate) granted_by: Option<Referred>,
     /// The change attribute that the client knows. [RFC 8881 §10.4.3]
@@ -52,8 +50,19 @@ pub(crate) enum DelegationPhase {
     Held,
     /// The client has it, and is to return it.
     Recalled(Recall),
-    /// The client did not return it, and has not acknowledged yet that it is lost.
-    Revoked,
+    /// The client has lost it, and has not acknowledged that yet.
+    Revoked(Revocation),
+}
+
+/// Why a delegation was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Revocation {
+    /// The client did not return it.
+    NotReturned,
+    /// The administrator has removed the export of the file, or has changed what it allows.
+    Administrator,
+    /// Another client needed the file when the lease of the client had expired.
+    LeaseExpired,
 }
 
 /// The recall of a delegation. [RFC 8881 §10.4.4]
@@ -165,7 +174,6 @@ impl Delegation {
             phase: DelegationPhase::Held,
             rights,
             opener,
-            by_administrator: false,
             granted_by,
             change,
             limit,
@@ -250,14 +258,14 @@ impl Delegation {
     }
 
     pub(crate) fn is_revoked(&self) -> bool {
-        self.phase == DelegationPhase::Revoked
+        matches!(self.phase, DelegationPhase::Revoked(_))
     }
 
     /// The recall, if there is one.
     pub(crate) fn recall_mut(&mut self) -> Option<&mut Recall> {
         match &mut self.phase {
             DelegationPhase::Recalled(recall) => Some(recall),
-            DelegationPhase::Held | DelegationPhase::Revoked => None,
+            DelegationPhase::Held | DelegationPhase::Revoked(_) => None,
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct File {
     pub(crate) delegations: KeyIndex<kind::Delegation>,
     /// Number of revoked delegations whose stateids still name this file.
     pub(crate) revoked: u32,
+    /// Where the next search among its opens begins.
+    pub(super) search: u32,
     /// It has lost its last name, and exists as long as it is open.
     pub(crate) gone: bool,
 }
@@ -77,6 +79,11 @@ impl Share {
             access: self.access & other.access,
             deny: self.deny & other.deny,
         }
+    }
+
+    /// Whether one excludes the other.
+    pub(super) const fn conflicts(self, other: Share) -> bool {
+        self.access & other.deny != 0 || self.deny & other.access != 0
     }
 
     pub(crate) const fn reads(self) -> bool {
@@ -211,6 +218,7 @@ impl Files {
             waiters: Waiters::default(),
             delegations: KeyIndex::new(),
             revoked: 0,
+            search: 0,
             gone: false,
         });
         self.by_handle.insert_new(hash, *fh, key);

@@ -12,6 +12,8 @@ pub(crate) struct Lock {
     pub(crate) open: OpenKey,
     /// The seqid of the stateid: from 1, up by one with every LOCK and LOCKU.
     pub(crate) seqid: u32,
+    /// The server takes it from its client, whose lease has expired.
+    pub(crate) revoked: bool,
     // Its place in the list of its open, and of its owner.
     pub(super) place: u32,
     pub(super) owner_place: u32,

@@ -52,6 +52,7 @@ impl States {
             file,
             open: open_key,
             seqid: 0,
+            revoked: false,
             place,
             owner_place,
         };
@@ -148,15 +149,21 @@ impl States {
         let end = self.walked.saturating_add(most);
         while let Some(lock) = self.opens.get(open).and_then(|open| open.locks.any()) {
             let left = end.saturating_sub(self.walked);
-            if left == 0 {
+            if left == 0 || !self.end_lock_within(lock, why, left) {
                 return false;
             }
-            let under = |file: &mut File, owner| file.locked.unlock_under(owner, lock, left);
-            if self.take_ranges(lock, under) == Some(false) {
-                return false;
-            }
-            self.end_lock(lock, why);
         }
+        true
+    }
+
+    /// Ends a lock stateid with its ranges, unless it has more than `most`: then with as many of them;
+    /// `true` when it has ended.
+    pub(crate) fn end_lock_within(&mut self, key: LockKey, why: Ending, most: usize) -> bool {
+        let under = |file: &mut File, owner| file.locked.unlock_under(owner, key, most);
+        if self.take_ranges(key, under) == Some(false) {
+            return false;
+        }
+        self.end_lock(key, why);
         true
     }
 
@@ -169,6 +176,7 @@ impl States {
             return;
         };
         self.walked += 1;
+        self.revoking.lower(usize::from(lock.revoked));
         self.refund(lock.client, 1);
         let count = self.locks_by_client.get_mut(lock.client.index as usize);
         if let Some(count) = count {

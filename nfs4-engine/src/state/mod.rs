@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod byte_range;
 pub(crate) mod charge;
 pub(crate) mod claim;
+pub(crate) mod contended;
 pub(crate) mod delegated;
 pub(crate) mod delegating;
 pub(crate) mod delegation;

@@ -22,6 +22,8 @@ pub(crate) struct Open {
     /// The lock stateids under this open.
     pub(crate) locks: KeyIndex<kind::Lock>,
     asked: RequestedShares,
+    /// The server takes it from its client, whose lease has expired.
+    pub(crate) revoked: bool,
     // Its place in the list of its client, of its owner, and of its file.
     pub(super) place: u32,
     pub(super) owner_place: u32,
@@ -61,6 +63,7 @@ impl Open {
             seqid: 0,
             locks: KeyIndex::new(),
             asked,
+            revoked: false,
             place,
             owner_place,
             file_place: 0,

@@ -2,6 +2,7 @@
 //! walk over all of them.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::byte_range::{LockKind, Range};
 
@@ -80,6 +81,19 @@ impl<O: Copy + Ord> Overlaps<O> {
             }
         }
         None
+    }
+
+    /// The first ranges of other owners that keep `owner` from locking `range` as `kind`, at most `most`.
+    pub(super) fn conflicts(
+        &self,
+        range: Range,
+        kind: LockKind,
+        owner: O,
+        most: usize,
+    ) -> Vec<LockedRange<O>> {
+        let mut found = Vec::new();
+        collect(&self.0, (range, kind, owner), most, &mut found);
+        found
     }
 }
 
@@ -216,6 +230,29 @@ fn height<O>(tree: &Tree<O>) -> u8 {
 }
 
 // These recurse to the height of the tree, which is below 40 for the maximum number of ranges.
+
+fn collect<O: Copy + Ord>(
+    tree: &Tree<O>,
+    (range, kind, owner): (Range, LockKind, O),
+    most: usize,
+    found: &mut Vec<LockedRange<O>>,
+) {
+    let Some(node) = tree.as_deref() else {
+        return;
+    };
+    let reaches = |last| last >= range.first;
+    if found.len() >= most || !node.reach(kind, owner).is_some_and(reaches) {
+        return;
+    }
+    collect(&node.left, (range, kind, owner), most, found);
+    if found.len() >= most || node.held.range.first > range.last {
+        return;
+    }
+    if node.held.conflicts(range, kind, owner) {
+        found.push(node.held);
+    }
+    collect(&node.right, (range, kind, owner), most, found);
+}
 
 fn insert<O: Copy + Ord>(tree: Tree<O>, held: LockedRange<O>) -> Box<Node<O>> {
     let Some(mut node) = tree else {

@@ -1,6 +1,7 @@
 //! Locked byte ranges of one file, by owner. [RFC 8881 §9.5, §18.10]
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use super::byte_range::{LockKind, Range};
 use super::overlap::{LockedRange, Overlaps};
@@ -67,6 +68,28 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             kind: held.kind,
             range: held.range,
         })
+    }
+
+    /// The first locks that keep `owner` from locking `range`, at most `most`, each with what it is locked
+    /// under.
+    pub(crate) fn conflicts(
+        &self,
+        range: Range,
+        kind: LockKind,
+        owner: O,
+        most: usize,
+    ) -> Vec<(Conflict<O>, U)> {
+        let found = self.overlaps.conflicts(range, kind, owner, most);
+        let conflicts = found.into_iter().filter_map(|held| {
+            let locked = self.by_owner.get(&(held.owner, held.range.first))?;
+            let conflict = Conflict {
+                owner: held.owner,
+                kind: held.kind,
+                range: held.range,
+            };
+            Some((conflict, locked.under))
+        });
+        conflicts.collect()
     }
 
     /// Locks the range for `owner`; [`Ranges::conflict`] has found no conflict. The part that the owner
@@ -192,8 +215,6 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
     fn range(first: u64, last: u64) -> Range {
@@ -326,6 +347,21 @@ mod tests {
             let found = ranges.conflict(asked, kind, owner);
             let found = found.map(|conflict| (conflict.range.first, conflict.owner));
             assert_eq!(found, first, "step {step}");
+            if step % 64 == 0 {
+                let walked = ranges.by_owner.iter().filter(|((of, first), held)| {
+                    let excludes = kind == LockKind::Write || held.kind == LockKind::Write;
+                    *of != owner && excludes && asked.overlaps(range(*first, held.last))
+                });
+                let mut all: Vec<_> = walked.map(|((of, at), _)| (*at, *of)).collect();
+                all.sort_unstable();
+                for most in [1, 3, usize::MAX] {
+                    let found = ranges.conflicts(asked, kind, owner, most);
+                    let found = found
+                        .iter()
+                        .map(|(found, _)| (found.range.first, found.owner));
+                    assert!(found.eq(all.iter().copied().take(most)), "step {step}");
+                }
+            }
             match below(50) {
                 0 => assert!(ranges.unlock_under(owner, owner, usize::MAX)),
                 1..20 => ranges.unlock(asked, owner),

@@ -10,6 +10,7 @@ use super::lock::Lock;
 use super::open::Open;
 use super::owner::Owners;
 use super::stateid::{Named, check_seqid};
+use crate::count::Count;
 use crate::fh::Fh;
 use crate::guards::GuardPlace;
 use crate::key_index::KeyIndex;
@@ -42,6 +43,10 @@ pub(crate) struct States {
     pub(crate) walked: usize,
     /// Number of opens in execution for which room is reserved.
     pub(super) opening: usize,
+    /// Number of opens and lock stateids that are being taken from clients with expired leases.
+    pub(super) revoking: usize,
+    /// Number of stateids that the records of clients remember as revoked: see `Client::lost`.
+    pub(super) remembered: usize,
     /// The state that each peer is charged with.
     pub(super) accounts: Accounts,
     /// Number of lock stateids of each client, by its place; zero once the client is removed.
@@ -66,6 +71,8 @@ pub(crate) struct StateTables<'a> {
     pub(crate) ranges: usize,
     pub(crate) waiting: usize,
     pub(crate) opening: usize,
+    pub(crate) revoking: usize,
+    pub(crate) remembered: usize,
     pub(crate) accounts: &'a Accounts,
     pub(crate) delegated: &'a Delegated,
 }
@@ -105,6 +112,8 @@ pub(crate) struct StateCounts {
     pub(crate) delegations: [usize; 2],
     /// Number of revoked delegations.
     pub(crate) revoked: usize,
+    /// Number of opens and lock stateids that clients have lost and not acknowledged.
+    pub(crate) remembered: usize,
 }
 
 impl States {
@@ -124,6 +133,8 @@ impl States {
             waiting: 0,
             walked: 0,
             opening: 0,
+            revoking: 0,
+            remembered: 0,
             accounts: Accounts::new(keyed),
             locks_by_client: Parted::new(),
         }
@@ -144,6 +155,7 @@ impl States {
             all: self.accounts.all.all(),
             delegations: self.delegated.held(),
             revoked: self.delegated.revoked(),
+            remembered: self.remembered,
         }
     }
 
@@ -160,6 +172,8 @@ impl States {
             ranges: self.ranges,
             waiting: self.waiting,
             opening: self.opening,
+            revoking: self.revoking,
+            remembered: self.remembered,
             accounts: &self.accounts,
             delegated: &self.delegated,
         }
@@ -294,6 +308,7 @@ impl States {
             Ending::Asked => self.opens.remove(key)?,
             Ending::Lost => self.opens.lose(key)?,
         };
+        self.revoking.lower(usize::from(open.revoked));
         self.refund(open.client, 1);
         let fh = self.files.get(open.file).map(|file| file.fh);
         self.open_by_owner.remove(&(open.owner, open.file));
@@ -336,10 +351,16 @@ impl States {
         let (client, file, seqid) = match named {
             Named::Open(key) => {
                 let open = self.opens.get(key).ok_or_else(|| gone(&self.opens, key))?;
+                if open.revoked {
+                    return Err(Status::EXPIRED);
+                }
                 (open.client, open.file, open.seqid)
             }
             Named::Lock(key) => {
                 let lock = self.locks.get(key).ok_or_else(|| gone(&self.locks, key))?;
+                if self.revoking > 0 && self.is_being_revoked(lock) {
+                    return Err(Status::EXPIRED);
+                }
                 (lock.client, lock.file, lock.seqid)
             }
             Named::Deleg(key) => {
@@ -358,7 +379,7 @@ impl States {
     /// Checks that the state was not revoked.
     ///
     /// # Errors
-    /// DELEG_REVOKED for a revoked delegation.
+    /// DELEG_REVOKED or EXPIRED for a revoked delegation.
     pub(crate) fn check_kept(&self, named: Named) -> Result<(), Status> {
         match named {
             Named::Open(_) | Named::Lock(_) => Ok(()),
@@ -380,7 +401,7 @@ impl States {
     ///
     /// # Errors
     /// BAD_STATEID for a stateid that is unknown, of another boot, of another client or of another
-    /// file, DELEG_REVOKED, OLD_STATEID for an earlier seqid.
+    /// file, DELEG_REVOKED or EXPIRED for a revoked delegation, OLD_STATEID for an earlier seqid.
     pub(crate) fn check(
         &self,
         stateid: &Stateid,

@@ -85,7 +85,7 @@ impl Flows {
             .sum();
         let expired = clients
             .iter()
-            .filter(|client| client.lease_status == LeaseStatus::Expired)
+            .filter(|client| client.lease_status != LeaseStatus::Active)
             .count();
         let rows = clients.into_iter().map(|client| {
             let earlier = before.and_then(|before| before.traffic.get(&client.client_id));
@@ -198,7 +198,8 @@ pub(super) mod tests {
     pub(crate) fn client(number: u64, operations: u64) -> Client {
         serde_json::from_value(json!({
             "client_id": format!("{number:016x}"), "address": "192.0.2.1", "nfs_version": "4.1",
-            "lease_status": "active", "last_renewal": "2026-01-01T00:00:00Z", "confirmed": true,
+            "lease_status": "active", "last_renewal": "2026-01-01T00:00:00Z",
+            "expired_at": null, "confirmed": true,
             "owner": format!("owner {number}"), "comebacks": 0, "impl_name": null, "impl_domain": null,
             "sessions": 2, "opens": 3, "locks": 4, "delegations": 5,
             "traffic": {

@@ -84,6 +84,7 @@ fn named(client: &Client) -> String {
 pub(crate) fn lease(status: LeaseStatus) -> Cell {
     match status {
         LeaseStatus::Active => Cell::new("active"),
+        LeaseStatus::Courtesy => Cell::new("courtesy").toned(Tone::Notice),
         LeaseStatus::Expired => Cell::new("expired").toned(Tone::Bad),
         _ => Cell::new("unknown"),
     }
@@ -134,6 +135,7 @@ fn details(client: &Client) -> Vec<(&'static str, Cell)> {
         ),
         ("lease", lease(client.lease_status)),
         ("renewed", Cell::new(&client.last_renewal)),
+        ("expired", Cell::known(client.expired_at.as_ref())),
         ("comebacks", Cell::new(client.comebacks)),
         ("sessions", Cell::new(client.sessions)),
         ("opens", Cell::new(client.opens)),

@@ -53,6 +53,7 @@ fn changed_settings_have_the_names_of_their_flags() {
     // One after the other, since some bound others.
     let changes = [
         ("lease_time", "80"),
+        ("courtesy_time", "600"),
         ("grace_time", "70"),
         ("v4_min_minor_version", "1"),
         ("v4_max_minor_version", "1"),

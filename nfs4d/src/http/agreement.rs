@@ -142,6 +142,7 @@ fn same<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
 fn words_of_the_engine_are_those_of_the_typed_client() {
     same(LeaseStatus::Active, &admin::LeaseStatus::Active);
     same(LeaseStatus::Expired, &admin::LeaseStatus::Expired);
+    same(LeaseStatus::Courtesy, &admin::LeaseStatus::Courtesy);
     same(ConnectionType::Tcp, &admin::Transport::Tcp);
     for (engine, client) in [
         (BackChannelState::None, admin::BackChannel::None),

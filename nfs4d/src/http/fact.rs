@@ -19,6 +19,12 @@ pub(super) fn of(event: &Event) -> Option<Fact> {
             client_id: client_id(*client),
             reason: reason.label().to_owned(),
         },
+        Event::ClientCourteous { client } => Fact::ClientCourteous {
+            client_id: client_id(*client),
+        },
+        Event::ClientReturned { client } => Fact::ClientReturned {
+            client_id: client_id(*client),
+        },
         Event::SharedOwner { owner, times } => Fact::SharedOwner {
             owner: owner_text(owner).into_owned(),
             times: *times,

@@ -39,8 +39,9 @@ macro_rules! links {
 }
 
 /// All settings that can change while the server runs.
-pub(super) const LINKS: [Link; 24] = links! {
+pub(super) const LINKS: [Link; 25] = links! {
     lease_time => lease as Seconds;
+    courtesy_time => courtesy as Seconds;
     grace_time => grace as Seconds;
     v4_min_minor_version => min_minor_version as Number;
     v4_max_minor_version => max_minor_version as Number;

@@ -127,7 +127,7 @@ fn another_range_of_versions_counts_from_the_next_compound_on() {
 
 #[test]
 fn clients_of_versions_that_are_not_served_any_more_lose_their_state_with_their_leases() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client::mounted(&mut sim, "a");
     let mut newer = Client::stranger(&mut sim, "b");
     newer.minor = 2;
@@ -326,7 +326,7 @@ fn told(sim: &mut Sim, client: &mut Client) -> u32 {
 
 #[test]
 fn a_shorter_lease_applies_to_new_clients_only() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client::mounted(&mut sim, "a");
     client
         .call(&mut sim, |c| create(c, b"owner", b"f"))
@@ -398,7 +398,7 @@ fn grace_counts_from_the_start_and_does_not_begin_again() {
 
 #[test]
 fn a_longer_lease_does_not_restore_a_partly_removed_client() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut client = Client::mounted(&mut sim, "a");
     for owner in 0..20_u8 {
         client

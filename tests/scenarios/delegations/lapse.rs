@@ -125,7 +125,8 @@ fn a_client_counts_once_however_many_it_does_not_give_back() {
 
 #[test]
 fn falling_silent_while_it_is_recalled_counts_as_well() {
-    let (mut sim, mut one, mut two) = two();
+    let config = Sim::config().with(|config| config.courtesy = Duration::ZERO);
+    let (mut sim, mut one, mut two) = two_with(config);
     delegated(&mut sim, &mut one, 1, b"f", READ);
     let writing = opening(OPEN4_SHARE_ACCESS_WANT_NO_DELEG | 2, b"f");
     assert_last(&open(&mut sim, &mut two, writing), Op::Open, Status::DELAY);

@@ -4,6 +4,7 @@
 mod changed;
 mod claims;
 mod counted;
+mod courtesy;
 mod directories;
 mod evicted;
 mod grant;

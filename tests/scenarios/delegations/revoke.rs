@@ -255,7 +255,8 @@ fn whatever_the_timers_do_the_clock_decides_when_a_recall_has_had_its_time() {
 
 #[test]
 fn what_an_expired_client_had_is_free_at_once() {
-    let (mut sim, mut one, mut two) = two();
+    let config = Sim::config().with(|config| config.courtesy = Duration::ZERO);
+    let (mut sim, mut one, mut two) = two_with(config);
     let lease = sim.settings().lease;
     delegated(&mut sim, &mut one, 3, b"f", WRITE);
     wait(&mut sim, [&mut two, &mut one.clone()], Duration::ZERO);

@@ -64,7 +64,7 @@ fn change(tape: &mut Tape<'_>) -> Change {
 
 /// Sets one value, which is often the least, below what is held, or the greatest.
 fn set(change: &mut Change, tape: &mut Tape<'_>) {
-    match tape.below(24) {
+    match tape.below(25) {
         0 => change.max_connections_per_session = Some(u32::from(tape.byte() % 4)),
         1 => change.min_minor_version = Some(u32::from(tape.byte() % 3)),
         2 => change.lease = Some(seconds(tape, &[1, 2, 10, 30, 3_600])),
@@ -95,6 +95,7 @@ fn set(change: &mut Change, tape: &mut Tape<'_>) {
         20 => change.max_delegations_per_client = Some(tape.pick(&[1, 2, 1 << 24])),
         21 => change.max_delegations = Some(tape.pick(&[1, 2, 1 << 26])),
         22 => change.delegation_pause = Some(seconds(tape, &[0, 1, 10, 3_600])),
+        23 => change.courtesy = Some(seconds(tape, &[0, 1, 60, 86_400])),
         _ => change.delegation_penalty = Some(seconds(tape, &[0, 1, 60, 86_400])),
     }
 }

@@ -9,7 +9,7 @@ use super::callback::Callback;
 use super::world::{Pace, Sim};
 
 impl Sim {
-    /// All connections close and all leases run out: nothing may be left.
+    /// All connections close, all leases run out, and courtesy to clients ends: nothing may be left.
     ///
     /// # Panics
     /// If something is.
@@ -23,8 +23,8 @@ impl Sim {
         }
         self.run();
         // Once for what was active now, and once for the timers to find that out.
-        let lease = self.engine.config().lease;
-        self.sleep(2 * lease + Duration::from_secs(1));
+        let (lease, courtesy) = (self.engine.config().lease, self.engine.config().courtesy);
+        self.sleep(2 * lease + courtesy + Duration::from_secs(1));
         let mut but_reminders = self.tables();
         but_reminders.timers = 0;
         assert_eq!(

@@ -29,6 +29,11 @@ impl Sim {
         Config::default().with(|config| config.grace = Duration::ZERO)
     }
 
+    /// A server that removes clients as soon as their leases have expired.
+    pub fn without_courtesy() -> Sim {
+        Sim::with(Sim::config().with(|config| config.courtesy = Duration::ZERO))
+    }
+
     /// A server with these settings, on a network without delays.
     pub fn with(config: Config) -> Sim {
         Sim::on(config, Delays::default(), 0)

@@ -30,6 +30,9 @@ impl Core {
         purpose: CallPurpose,
         out: &mut Outbox,
     ) -> Result<(), CallbackRefused> {
+        if self.is_expired(client, out.now.mono) {
+            return Err(CallbackRefused::NoPath);
+        }
         if self.is_dialled(client) {
             let accepted = self.call_by_path(client, op, purpose, out);
             return accepted.inspect_err(|_| out.metrics.callback_failed());

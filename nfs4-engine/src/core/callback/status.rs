@@ -2,9 +2,11 @@
 
 use nfs4_proto::nfs4::consts::{
     SEQ4_STATUS_ADMIN_STATE_REVOKED, SEQ4_STATUS_BACKCHANNEL_FAULT, SEQ4_STATUS_CB_PATH_DOWN,
-    SEQ4_STATUS_CB_PATH_DOWN_SESSION, SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
+    SEQ4_STATUS_CB_PATH_DOWN_SESSION, SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED,
+    SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED, SEQ4_STATUS_RECALLABLE_STATE_REVOKED,
 };
 
+use crate::client::Client;
 use crate::core::Core;
 use crate::keys::SessionKey;
 
@@ -17,16 +19,17 @@ impl Core {
         };
         let mut flags = 0;
         let client = || self.clients.get(session.client);
-        // Mostly no delegation is revoked, and then no client record is looked up.
-        if self.states.has_revoked()
+        // Mostly nothing is revoked, and then no client record is looked up.
+        if (self.states.has_revoked() || self.states.is_any_remembered())
             && let Some(client) = client()
         {
-            if client.revoked > client.revoked_by_administrator {
+            if client.revoked > client.revoked_by_administrator + client.lost.delegations {
                 flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
             }
             if client.revoked_by_administrator > 0 {
                 flags |= SEQ4_STATUS_ADMIN_STATE_REVOKED;
             }
+            flags |= lost_flags(client);
         }
         if session.back.has_fault() {
             flags |= SEQ4_STATUS_BACKCHANNEL_FAULT;
@@ -49,5 +52,16 @@ impl Core {
             flags |= SEQ4_STATUS_CB_PATH_DOWN;
         }
         flags
+    }
+}
+
+/// What a client has lost because its lease had expired: all, as long as it has nothing new. A client that
+/// learns that it was all gives its client id up.
+fn lost_flags(client: &Client) -> u32 {
+    let bare = client.opens.is_empty() && client.delegations.len() == client.revoked as usize;
+    match client.lost.is_empty() {
+        true => 0,
+        false if client.lost.all && bare => SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED,
+        false => SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED,
     }
 }

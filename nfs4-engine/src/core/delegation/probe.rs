@@ -40,6 +40,11 @@ impl Core {
         let Some(key) = self.states.in_the_way(fh, sender, Touch::Read).next() else {
             return Probed::Clear;
         };
+        let holder = self.states.delegation(key).map(|held| held.client);
+        if holder.is_some_and(|holder| self.is_expired(holder, now.mono)) {
+            // The holder is not called back, and to look at a file takes nothing from it.
+            return Probed::Known;
+        }
         // Half the time that a callback has: a client that got DELAY asks again within the other half.
         let patience = self.config.callback_timeout / 2;
         let Some(held) = self.states.delegation_mut(key) else {
@@ -54,7 +59,7 @@ impl Core {
         let is_patient = held.is_awaited(now.mono, patience);
         let (phase, probe) = (held.phase, held.probe);
         match (phase, probe) {
-            (DelegationPhase::Recalled(_) | DelegationPhase::Revoked, _) => {
+            (DelegationPhase::Recalled(_) | DelegationPhase::Revoked(_), _) => {
                 self.on_recall_timer(key, out);
                 let held = self.states.delegation(key);
                 match held.is_none_or(Delegation::is_revoked) {

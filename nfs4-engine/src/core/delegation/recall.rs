@@ -16,7 +16,7 @@ use crate::delegation_kind::Touch;
 use crate::event::Event;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, DelegationKey, FileKey};
-use crate::state::delegation::{Delegation, DelegationPhase, Recall, RecallProgress};
+use crate::state::delegation::{Delegation, DelegationPhase, Recall, RecallProgress, Revocation};
 use crate::state::ending::Ending;
 use crate::time::Mono;
 use crate::timer::Due;
@@ -42,8 +42,33 @@ impl Core {
         self.expire(out);
         // The maximum number of delegations of a file.
         let found: Vec<_> = self.states.in_the_way(fh, sender, touch).collect();
+        self.recall_all(&found, truncate, out)
+    }
+
+    /// As [`Core::recall_for`] for a LOCKT, which takes nothing from clients with expired leases.
+    pub(crate) fn recall_for_test(
+        &mut self,
+        fh: &Fh,
+        sender: Option<ClientKey>,
+        out: &mut Outbox,
+    ) -> bool {
+        let mut found: Vec<_> = self.states.in_the_way(fh, sender, Touch::Read).collect();
+        if found.is_empty() {
+            return false;
+        }
+        self.expire(out);
+        let now = out.now.mono;
+        found.retain(|key| {
+            let held = self.states.delegation(*key);
+            held.is_some_and(|held| !self.is_expired(held.client, now))
+        });
+        self.recall_all(&found, false, out)
+    }
+
+    /// Recalls delegations; returns whether any of them is left.
+    fn recall_all(&mut self, found: &[DelegationKey], truncate: bool, out: &mut Outbox) -> bool {
         let mut any = false;
-        for key in found {
+        for key in found.iter().copied() {
             self.recall(key, truncate, RecallReason::Conflict, out);
             any |= self
                 .states
@@ -73,6 +98,11 @@ impl Core {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
+        if !held.is_revoked() && self.is_expired(held.client, now.mono) {
+            // The holder is not called back, and no request waits for it.
+            self.revoke(key, out);
+            return;
+        }
         match held.phase {
             DelegationPhase::Held => {
                 let (client, kind) = (held.client, held.kind);
@@ -101,7 +131,7 @@ impl Core {
                 self.revoke(key, out);
             }
             DelegationPhase::Recalled(_) => self.send_recall(key, out),
-            DelegationPhase::Revoked => {}
+            DelegationPhase::Revoked(_) => {}
         }
     }
 
@@ -135,7 +165,7 @@ impl Core {
                 }
             }
             DelegationPhase::Recalled(_) => self.send_recall(key, out),
-            DelegationPhase::Held | DelegationPhase::Revoked => {}
+            DelegationPhase::Held | DelegationPhase::Revoked(_) => {}
         }
     }
 
@@ -183,50 +213,57 @@ impl Core {
         self.set_timer(again, Due::Recall(key));
     }
 
-    /// Revokes a delegation that was not returned; `false` if that must wait until the client cannot reclaim
-    /// it after a restart.
+    /// Revokes a delegation that was not returned, or whose holder's lease has expired; `false` if that must wait
+    /// until the client cannot reclaim it after a restart.
     pub(crate) fn revoke(&mut self, key: DelegationKey, out: &mut Outbox) -> bool {
         let now = out.now.mono;
         let Some(held) = self.states.delegation(key) else {
             return true;
         };
-        let client = held.client;
+        let (client, recalled) = (held.client, held.is_recalled());
         if let Some(fh) = self.states.delegated_fh(key)
             && let Durable::After(_) = self.record_loss(client, &fh, out)
         {
             return false;
         }
         self.pause_delegating(key, now);
-        self.record_lapse(client, now);
-        self.take_delegation(key, out);
+        if recalled {
+            self.record_lapse(client, now);
+        }
+        let why = match self.is_expired(client, now) {
+            true => Revocation::LeaseExpired,
+            false => Revocation::NotReturned,
+        };
+        self.take_delegation(key, why, out);
         true
     }
 
     /// Revokes a delegation without a recall, since its file is not served any more.
     pub(crate) fn revoke_for_administrator(&mut self, key: DelegationKey, out: &mut Outbox) {
-        if let Some(held) = self.states.delegation_mut(key) {
-            held.by_administrator = true;
-            self.take_delegation(key, out);
-        }
+        self.take_delegation(key, Revocation::Administrator, out);
     }
 
-    fn take_delegation(&mut self, key: DelegationKey, out: &mut Outbox) {
+    fn take_delegation(&mut self, key: DelegationKey, why: Revocation, out: &mut Outbox) {
         let now = out.now.mono;
         let Some(held) = self.states.delegation(key) else {
             return;
         };
-        let (client_key, kind, by_administrator) = (held.client, held.kind, held.by_administrator);
-        self.states.revoke(key);
+        let (client_key, kind) = (held.client, held.kind);
+        self.states.revoke(key, why);
         let Some(client) = self.clients.get_mut(client_key) else {
             return;
         };
         client.revoked += 1;
-        client.revoked_by_administrator += u32::from(by_administrator);
+        client.revoked_by_administrator += u32::from(why == Revocation::Administrator);
+        client.lost.delegations += u32::from(why == Revocation::LeaseExpired);
         let (id, minor) = (client.id, client.about.minor);
         out.event(Event::DelegationRevoked { client: id, kind });
         if minor == 0 {
             // Such a client cannot acknowledge it.
             self.undelegate(key, Ending::Lost, now);
+        }
+        if why == Revocation::LeaseExpired {
+            self.note_loss(client_key, out);
         }
     }
 
@@ -236,7 +273,8 @@ impl Core {
             return;
         };
         let (of, revoked) = (held.client, held.is_revoked());
-        let by_administrator = revoked && held.by_administrator;
+        let expired = held.phase == DelegationPhase::Revoked(Revocation::LeaseExpired);
+        let by_administrator = held.phase == DelegationPhase::Revoked(Revocation::Administrator);
         if held.is_recalled() {
             self.pause_delegating(key, now);
         }
@@ -247,6 +285,8 @@ impl Core {
         client
             .revoked_by_administrator
             .lower(u32::from(by_administrator));
+        client.lost.delegations.lower(u32::from(expired));
+        client.lost.all &= !client.lost.is_empty();
         self.states.undelegate(&mut client.delegations, key, why);
         self.clients.note_idle(of);
     }

@@ -6,9 +6,10 @@ use crate::table_lengths::TableLengths;
 type Entries = fn(&TableLengths) -> usize;
 
 /// The tables by their names in [`TableLengths`]. The bytes of replies have their own series.
-pub(super) const TABLES: [(&str, Entries); 21] = [
+pub(super) const TABLES: [(&str, Entries); 23] = [
     ("connections", |tables| tables.connections),
     ("clients", |tables| tables.clients),
+    ("courteous_clients", |tables| tables.courteous_clients),
     ("sessions", |tables| tables.sessions),
     ("owners", |tables| tables.owners),
     ("opens", |tables| tables.opens),
@@ -21,6 +22,7 @@ pub(super) const TABLES: [(&str, Entries); 21] = [
     ("read_delegations", |tables| tables.read_delegations),
     ("write_delegations", |tables| tables.write_delegations),
     ("revoked_delegations", |tables| tables.revoked_delegations),
+    ("lost_states", |tables| tables.lost_states),
     ("parked", |tables| tables.parked),
     ("kept_replies", |tables| tables.kept_replies),
     ("held", |tables| tables.held),

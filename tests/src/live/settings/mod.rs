@@ -97,6 +97,12 @@ pub fn effects() -> Vec<Effect> {
     let (ok, nospc) = ("NFS4_OK", "NFS4ERR_NOSPC");
     vec![
         effect(("lease_time", "17"), lease_time, ("90", "17")),
+        effect(
+            ("courtesy_time", "0"),
+            seen::after_its_lease,
+            (ok, "NFS4ERR_BADSESSION"),
+        )
+        .on(&[("lease_time", "1")]),
         effect(("grace_time", "0"), seen::open, ("NFS4ERR_GRACE", ok)).on(&[("grace_time", "600")]),
         effect(
             ("v4_min_minor_version", "1"),

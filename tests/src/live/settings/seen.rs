@@ -59,6 +59,14 @@ pub fn lease_time(server: &Server<'_>) -> String {
     u32::from_be_bytes(values.try_into().expect("a word")).to_string()
 }
 
+/// How a request ends that comes after the lease of its client.
+pub(super) fn after_its_lease(server: &Server<'_>) -> String {
+    let mut client = mounted(server);
+    thread::sleep(Duration::from_millis(1_300));
+    let status = client.in_session(|c| c.putrootfh());
+    status.to_string()
+}
+
 /// How OPEN of a new file ends.
 pub(super) fn open(server: &Server<'_>) -> String {
     let mut client = mounted(server);

@@ -1,0 +1,115 @@
+//! What a client has lost because its lease had expired, as long as the client has not acknowledged it.
+//! [RFC 8881 §8.4.2.4, §18.38]
+
+use alloc::vec::Vec;
+
+use crate::keys::{LockKey, OpenKey, kind};
+use crate::slab::Key;
+
+/// The opens, lock stateids and delegations that were revoked while the lease of their client had expired.
+#[derive(Default)]
+pub(crate) struct LostState {
+    opens: LostKeys<kind::Open>,
+    locks: LostKeys<kind::Lock>,
+    /// Number of revoked delegations, whose records know why.
+    pub(crate) delegations: u32,
+    /// Nothing was left to the client when it lost the last of these.
+    pub(crate) all: bool,
+}
+
+/// Keys of entries that are gone, in their order.
+struct LostKeys<K>(Vec<Key<K>>);
+
+impl LostState {
+    /// Whether nothing was lost, or the client has acknowledged all of it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.delegations == 0 && self.remembered() == 0
+    }
+
+    /// Number of opens and lock stateids that are remembered.
+    pub(crate) fn remembered(&self) -> usize {
+        self.opens.0.len() + self.locks.0.len()
+    }
+
+    /// Remembers an open; returns whether one more is remembered than before.
+    pub(crate) fn add_open(&mut self, key: OpenKey) -> bool {
+        self.opens.add(key)
+    }
+
+    /// As [`LostState::add_open`], of a lock stateid.
+    pub(crate) fn add_lock(&mut self, key: LockKey) -> bool {
+        self.locks.add(key)
+    }
+
+    pub(crate) fn has_open(&self, key: OpenKey) -> bool {
+        self.opens.0.binary_search(&key).is_ok()
+    }
+
+    pub(crate) fn has_lock(&self, key: LockKey) -> bool {
+        self.locks.0.binary_search(&key).is_ok()
+    }
+
+    /// Forgets an open; returns whether it was remembered.
+    pub(crate) fn forget_open(&mut self, key: OpenKey) -> bool {
+        self.opens.forget(key)
+    }
+
+    /// As [`LostState::forget_open`], of a lock stateid.
+    pub(crate) fn forget_lock(&mut self, key: LockKey) -> bool {
+        self.locks.forget(key)
+    }
+}
+
+impl<K> LostKeys<K> {
+    fn add(&mut self, key: Key<K>) -> bool {
+        let Err(place) = self.0.binary_search(&key) else {
+            return false;
+        };
+        if self.0.len() < MOST_REMEMBERED {
+            self.0.insert(place, key);
+            return true;
+        }
+        // Which one is forgotten makes no difference: its stateid is a bad one from now on.
+        if let Some(last) = self.0.last_mut() {
+            *last = key;
+            self.0.sort_unstable();
+        }
+        false
+    }
+
+    fn forget(&mut self, key: Key<K>) -> bool {
+        let found = self.0.binary_search(&key);
+        found.map(|place| self.0.remove(place)).is_ok()
+    }
+}
+
+// A derive would require `K: Default`.
+impl<K> Default for LostKeys<K> {
+    fn default() -> LostKeys<K> {
+        LostKeys(Vec::new())
+    }
+}
+
+/// Maximum number of opens, and of lock stateids, that are remembered for a client.
+const MOST_REMEMBERED: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_remembered_once_and_within_bounds() {
+        let mut lost = LostState::default();
+        assert!(lost.is_empty());
+        let key = |index| OpenKey::new(index, 1);
+        for index in (0..3_000).rev() {
+            assert_eq!(lost.add_open(key(index)), index >= 3_000 - 1_024);
+            assert!(lost.has_open(key(index)) && !lost.add_open(key(index)));
+        }
+        assert_eq!(lost.remembered(), 1_024);
+        assert!(!lost.has_lock(LockKey::new(0, 1)));
+        assert!(lost.forget_open(key(0)) && !lost.forget_open(key(0)));
+        assert!(lost.add_lock(LockKey::new(0, 1)));
+        assert_eq!(lost.remembered(), 1_024);
+    }
+}

@@ -1,0 +1,207 @@
+//! Revocation of single opens and lock stateids of clients whose leases have expired.
+//! [RFC 8881 §8.4.2.4, RFC 7530 §9.6.3.1]
+
+use nfs4_proto::nfs4::basic::Stateid;
+use nfs4_proto::nfs4::status::Status;
+
+use crate::action::Outbox;
+use crate::core::Core;
+use crate::core::stable::Durable;
+use crate::fh::Fh;
+use crate::keys::ClientKey;
+use crate::state::contended::Piece;
+use crate::state::ending::Ending;
+use crate::state::stateid::Named;
+use crate::timer::Due;
+
+impl Core {
+    /// Takes a part of its state from a client. Its stateid is of no use from now on, and an open excludes no
+    /// other; locked ranges are unlocked by [`Core::take_revoked`]. `false` if that must wait until the client
+    /// cannot reclaim it after a restart.
+    pub(super) fn begin_revocation(&mut self, piece: Piece, out: &mut Outbox) -> bool {
+        if let Some((client, fh)) = self.states.holder_of(piece)
+            && let Durable::After(_) = self.record_loss(client, &fh, out)
+        {
+            return false;
+        }
+        if let Some((client, named)) = self.disown(piece) {
+            self.remember_lost(client, named);
+            self.revoking.push_back(piece);
+        }
+        true
+    }
+
+    fn disown(&mut self, piece: Piece) -> Option<(ClientKey, Named)> {
+        match piece {
+            Piece::Open(key) => Some((self.states.disown_open(key)?, Named::Open(key))),
+            Piece::Lock(key) => Some((self.states.disown_lock(key)?, Named::Lock(key))),
+        }
+    }
+
+    /// Ends what is being revoked, as far as `budget` allows; the timer does the rest.
+    pub(super) fn take_revoked(&mut self, budget: &mut usize, out: &mut Outbox) {
+        if !self.end_revoked(budget, out) && !self.revoking_is_set {
+            self.revoking_is_set = true;
+            self.set_timer(out.now.mono, Due::Revocation);
+        }
+    }
+
+    /// Goes on with what is being revoked; `false` if there is more to do than `budget` allows.
+    pub(crate) fn on_revocation_timer(&mut self, budget: &mut usize, out: &mut Outbox) -> bool {
+        let done = self.end_revoked(budget, out);
+        self.revoking_is_set = !done;
+        done
+    }
+
+    fn end_revoked(&mut self, budget: &mut usize, out: &mut Outbox) -> bool {
+        while let Some(piece) = self.revoking.front().copied() {
+            if *budget == 0 {
+                return false;
+            }
+            let before = self.states.walked;
+            let done = self.end_piece(piece, *budget, out);
+            let walked = self.states.walked - before;
+            *budget = budget.saturating_sub(walked.max(1));
+            if !done {
+                return false;
+            }
+            self.revoking.pop_front();
+        }
+        true
+    }
+
+    /// Ends a part of a client's state in at most `most` steps; `true` when it has ended.
+    fn end_piece(&mut self, piece: Piece, most: usize, out: &mut Outbox) -> bool {
+        match piece {
+            Piece::Lock(key) => {
+                let Some(file) = self.states.lock(key).map(|lock| lock.file) else {
+                    return true;
+                };
+                let done = self.states.end_lock_within(key, Ending::Lost, most);
+                self.grant_locks(file, out);
+                done
+            }
+            Piece::Open(key) => {
+                let end = self.states.walked.saturating_add(most);
+                while let Some(lock) = self.states.get(key).and_then(|open| open.locks.any()) {
+                    let left = end.saturating_sub(self.states.walked);
+                    if left == 0 {
+                        return false;
+                    }
+                    if let Some((client, named)) = self.disown(Piece::Lock(lock)) {
+                        self.remember_lost(client, named);
+                    }
+                    if !self.states.end_lock_within(lock, Ending::Lost, left) {
+                        return false;
+                    }
+                }
+                let client = self.states.get(key).map(|open| open.client);
+                self.end_open(key, Ending::Lost, out);
+                if let Some(client) = client {
+                    self.note_loss(client, out);
+                }
+                true
+            }
+        }
+    }
+
+    /// A client that knows FREE_STATEID is to acknowledge the loss; in minor version 0 the table remembers it.
+    fn remember_lost(&mut self, client: ClientKey, named: Named) {
+        let Some(record) = self.clients.get_mut(client) else {
+            return;
+        };
+        if record.about.minor == 0 || record.going.is_some() {
+            return;
+        }
+        let grows = match named {
+            Named::Open(key) => record.lost.add_open(key),
+            Named::Lock(key) => record.lost.add_lock(key),
+            Named::Deleg(_) => false,
+        };
+        if grows {
+            self.states.charge_lost(client);
+        }
+    }
+
+    /// A client has lost something. One that has nothing left is removed in minor version 0, and later learns
+    /// that it was all.
+    pub(super) fn note_loss(&mut self, client: ClientKey, out: &Outbox) {
+        let Some(record) = self.clients.get_mut(client) else {
+            return;
+        };
+        record.lost.all |= !record.lost.is_empty()
+            && record.opens.is_empty()
+            && record.delegations.len() == record.revoked as usize;
+        if !record.has_state() {
+            self.set_timer(out.now.mono, Due::Lease(client));
+        }
+    }
+
+    /// As [`States::check`](crate::state::States::check), of a client that may have lost the state.
+    ///
+    /// # Errors
+    /// Besides, EXPIRED for what the client has lost because its lease had expired.
+    pub(crate) fn check_stateid(
+        &self,
+        stateid: &Stateid,
+        client: ClientKey,
+        fh: Option<&Fh>,
+    ) -> Result<Named, Status> {
+        match self.states.check(stateid, client, fh) {
+            Err(Status::BAD_STATEID)
+                if self.states.is_any_remembered()
+                    && self
+                        .named(stateid)
+                        .is_ok_and(|named| self.has_lost(client, named)) =>
+            {
+                Err(Status::EXPIRED)
+            }
+            checked => checked,
+        }
+    }
+
+    /// What a stateid names or has named.
+    ///
+    /// # Errors
+    /// BAD_STATEID, STALE_STATEID.
+    pub(crate) fn named(&self, stateid: &Stateid) -> Result<Named, Status> {
+        Named::decode(stateid, self.boot.epoch)
+    }
+
+    /// Whether state is remembered that this client has lost, and has not acknowledged.
+    pub(crate) fn has_lost(&self, client: ClientKey, named: Named) -> bool {
+        let record = self.clients.get(client);
+        record.is_some_and(|record| match named {
+            Named::Open(key) => record.lost.has_open(key),
+            Named::Lock(key) => record.lost.has_lock(key),
+            Named::Deleg(_) => false,
+        })
+    }
+
+    /// A client acknowledges that it has lost this.
+    pub(crate) fn acknowledge_loss(&mut self, client: ClientKey, named: Named) {
+        let Some(record) = self.clients.get_mut(client) else {
+            return;
+        };
+        let known = match named {
+            Named::Open(key) => record.lost.forget_open(key),
+            Named::Lock(key) => record.lost.forget_lock(key),
+            Named::Deleg(_) => false,
+        };
+        record.lost.all &= !record.lost.is_empty();
+        if known {
+            self.states.refund_lost(client, 1);
+        }
+    }
+
+    /// A client goes, and what it has lost is forgotten.
+    pub(super) fn forget_losses(&mut self, client: ClientKey) {
+        let Some(record) = self.clients.get_mut(client) else {
+            return;
+        };
+        let delegations = record.lost.delegations;
+        let lost = core::mem::take(&mut record.lost);
+        record.lost.delegations = delegations;
+        self.states.refund_lost(client, lost.remembered());
+    }
+}
