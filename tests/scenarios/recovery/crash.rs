@@ -93,7 +93,7 @@ fn a_client_that_has_restarted_while_the_server_was_away_reclaims_nothing() {
 
 #[test]
 fn a_client_that_is_silent_in_the_grace_period_may_come_back_in_it() {
-    let long = config().with(|config| config.grace = LEASE * 3);
+    let long = super::strict().with(|config| config.grace = LEASE * 3);
     let mut sim = Sim::durable(long);
     let mut one = Client::mounted(&mut sim, "one");
     let f = make(&mut sim, &mut one, b"f");

@@ -9,12 +9,12 @@ use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::{Client, Sim, open_args};
 
 use super::{
-    LEASE, assert_last, come_back, complete, config, is_grace, lock, make, open_anew, reclaim,
+    LEASE, assert_last, come_back, complete, is_grace, lock, make, open_anew, reclaim, strict,
 };
 
 /// A server on which one client denies all others its file, and another client wants that.
 fn contended() -> (Sim, Client, Client, Vec<u8>) {
-    let mut sim = Sim::durable(config());
+    let mut sim = Sim::durable(strict());
     let mut one = Client::mounted(&mut sim, "one");
     let two = Client::mounted(&mut sim, "two");
     let denying = nfs4_proto::nfs4::args::Open {

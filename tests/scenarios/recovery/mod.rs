@@ -1,6 +1,7 @@
 //! What clients reclaim from a server that has died, and what they must not.
 //! [RFC 8881 §8.4.2, §8.4.3, RFC 7530 §9.6]
 
+mod courtesy;
 mod crash;
 mod delegations;
 mod edges;
@@ -29,6 +30,11 @@ struct File {
 
 fn config() -> Config {
     Sim::config()
+}
+
+/// Settings by which a client loses its state with its lease.
+fn strict() -> Config {
+    config().with(|config| config.courtesy = Duration::ZERO)
 }
 
 /// Makes a file, which stays open.

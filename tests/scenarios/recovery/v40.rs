@@ -161,7 +161,7 @@ fn a_second_restart_within_the_grace_period_loses_nothing() {
 
 #[test]
 fn one_that_falls_silent_is_forgotten() {
-    let mut sim = Sim::durable(config());
+    let mut sim = Sim::durable(super::strict());
     let mut client = Client40::mounted(&mut sim, "a");
     let file = client.open(&mut sim, b"o", b"f");
     sim.take_writes();

@@ -1,0 +1,192 @@
+//! Clients whose leases have expired: what another client has got meanwhile is not reclaimed, and the rest is.
+//! [RFC 8881 §8.4.3, first edge condition]
+
+use nfs4_engine::stable::{StableError, StableWrite};
+use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::{Op, Status};
+use nfs4_tests::sim::{Client, Client40, Sim, making_args};
+
+use super::*;
+
+/// A server on which a client that is away has "f", which it denies to others, and "g".
+fn away() -> (Sim, Client, Client, File, File) {
+    let mut sim = Sim::durable(config());
+    let mut one = Client::mounted(&mut sim, "one");
+    let denying = args::Open {
+        share_deny: 3,
+        ..making_args(b"o", b"f")
+    };
+    let reply = one
+        .call(&mut sim, |c| c.putrootfh().open(denying).getfh())
+        .all_ok();
+    let f = File {
+        fh: ok!(reply, GetFh).object.to_vec(),
+        stateid: ok!(reply, Open).stateid,
+    };
+    let g = make(&mut sim, &mut one, b"g");
+    sim.sleep(LEASE + Duration::from_secs(1));
+    assert_eq!(sim.tables().courteous_clients, 1);
+    let mut two = Client::mounted(&mut sim, "two");
+    // So that it has a record.
+    make(&mut sim, &mut two, b"h");
+    sim.take_writes();
+    (sim, one, two, f, g)
+}
+
+/// The files that the first client has lost, by what is to be written.
+#[track_caller]
+fn lost(writes: &[StableWrite]) -> Vec<Vec<u8>> {
+    match writes {
+        [StableWrite::Client(record)] => record.lost.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_another_client_has_got_is_not_reclaimed_and_the_rest_is() {
+    let (mut sim, mut one, mut two, f, g) = away();
+    // It is asked again when the loss is durable.
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    assert_eq!(lost(&sim.take_writes()), [f.fh.clone()]);
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    come_back(&mut sim, &mut two);
+    reclaim(&mut sim, &mut one, &g.fh).all_ok();
+    let reply = reclaim(&mut sim, &mut one, &f.fh);
+    assert_last(&reply, Op::Open, Status::RECLAIM_BAD);
+    reclaim(&mut sim, &mut two, &f.fh).all_ok();
+}
+
+#[test]
+fn nothing_is_granted_before_the_loss_is_durable() {
+    let (mut sim, mut one, mut two, f, _) = away();
+    sim.hold_stores(true);
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    assert_eq!(lost(&sim.waiting_stores()), [f.fh.clone()]);
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    assert_eq!(sim.waiting_stores().len(), 1, "it is asked for once");
+    sim.store_next(Err(StableError::NoSpace));
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    assert_eq!(sim.tables().lost_states, 0);
+    // The server dies before the write is carried out: the other client has got nothing.
+    sim.restart();
+    sim.hold_stores(false);
+    come_back(&mut sim, &mut one);
+    reclaim(&mut sim, &mut one, &f.fh).all_ok();
+}
+
+#[test]
+fn a_client_that_is_back_before_the_loss_is_durable_has_lost_nothing() {
+    let (mut sim, mut one, mut two, f, _) = away();
+    sim.hold_stores(true);
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    one.call(&mut sim, |c| c.putrootfh()).all_ok();
+    sim.store_all();
+    sim.hold_stores(false);
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::SHARE_DENIED);
+    assert_eq!(sim.tables().lost_states, 0);
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    reclaim(&mut sim, &mut one, &f.fh).all_ok();
+}
+
+#[test]
+fn a_lost_lock_is_not_reclaimed_and_a_loss_that_is_known_is_no_obstacle() {
+    for knows in [false, true] {
+        let mut sim = Sim::durable(config());
+        let mut one = Client::mounted(&mut sim, "one");
+        let file = make(&mut sim, &mut one, b"f");
+        let reply = lock(&mut sim, &mut one, &file, false).all_ok();
+        let held = ok!(reply, Lock).lock_stateid;
+        sim.sleep(LEASE + Duration::from_secs(1));
+        let mut two = Client::mounted(&mut sim, "two");
+        let other = make(&mut sim, &mut two, b"f");
+        let reply = lock(&mut sim, &mut two, &other, false);
+        assert_last(&reply, Op::Lock, Status::DELAY);
+        lock(&mut sim, &mut two, &other, false).all_ok();
+        if knows {
+            let free = args::FreeStateid { stateid: held };
+            one.call(&mut sim, |c| c.free_stateid(free)).all_ok();
+        }
+        sim.restart();
+        come_back(&mut sim, &mut one);
+        let reply = reclaim(&mut sim, &mut one, &file.fh);
+        let expected = if knows {
+            Status::OK
+        } else {
+            Status::RECLAIM_BAD
+        };
+        assert_eq!(reply.status(), expected);
+    }
+}
+
+#[test]
+fn what_a_client_of_minor_version_0_has_lost_it_does_not_reclaim() {
+    let mut sim = Sim::durable(config());
+    let mut one = Client40::mounted(&mut sim, "one");
+    let (f, g) = (
+        one.open(&mut sim, b"o", b"f"),
+        one.open(&mut sim, b"o", b"g"),
+    );
+    sim.sleep(LEASE + Duration::from_secs(1));
+    let mut two = Client::mounted(&mut sim, "two");
+    let denying = args::Open {
+        share_deny: 2,
+        share_access: 1,
+        ..making_args(b"o", b"f")
+    };
+    let reply = two.call(&mut sim, |c| c.putrootfh().open(denying));
+    assert_last(&reply, Op::Open, Status::DELAY);
+    two.call(&mut sim, |c| c.putrootfh().open(denying)).all_ok();
+    sim.restart();
+    one.seqids.clear();
+    one.conn = sim.connect();
+    one.mount(&mut sim);
+    for (file, expected) in [(g, Status::OK), (f, Status::RECLAIM_BAD)] {
+        let args = args::Open {
+            openhow: args::OpenFlag::NoCreate,
+            claim: OpenClaim::Previous(DelegationType::None),
+            ..one.open_args(b"o", b"")
+        };
+        let reply = one.on(&mut sim, &file.fh, |c| c.open(args));
+        assert_eq!(reply.status(), expected);
+        if expected == Status::OK {
+            let ok = ok!(reply, Open);
+            let opened = nfs4_tests::sim::Opened {
+                fh: file.fh.clone(),
+                stateid: ok.stateid,
+            };
+            if ok.rflags & nfs4_proto::nfs4::consts::OPEN4_RESULT_CONFIRM != 0 {
+                let args = one.confirm_args(b"o", &opened);
+                one.on(&mut sim, &opened.fh, |c| c.open_confirm(args))
+                    .all_ok();
+            }
+        }
+    }
+}
+
+#[test]
+fn when_courtesy_ends_the_client_is_forgotten_first() {
+    let (mut sim, mut one, mut two, f, _) = away();
+    sim.hold_stores(true);
+    for _ in 0..1_000 {
+        sim.sleep(LEASE - Duration::from_secs(2));
+        two.call(&mut sim, |c| c.putrootfh()).all_ok();
+    }
+    assert!(matches!(
+        &*sim.waiting_stores(),
+        [StableWrite::Forget { .. }]
+    ));
+    assert_eq!((sim.tables().clients, sim.tables().opens), (2, 3));
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    sim.store_all();
+    sim.run();
+    assert_eq!((sim.tables().clients, sim.tables().opens), (1, 1));
+    sim.hold_stores(false);
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    let reply = reclaim(&mut sim, &mut one, &f.fh);
+    assert_last(&reply, Op::Open, Status::NO_GRACE);
+}
