@@ -1,8 +1,8 @@
 //! What holds of the tables after every input, for tests: production code never asks.
 
 mod callbacks;
-mod exports;
 mod courtesy;
+mod exports;
 mod levels;
 mod peers;
 mod waits;
