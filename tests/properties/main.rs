@@ -1,6 +1,7 @@
 //! Random scenarios, held against models.
 
 mod callbacks;
+mod courtesy;
 mod delegations;
 mod engine_ops;
 mod exactly_once;

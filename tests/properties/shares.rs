@@ -73,6 +73,8 @@ struct Play {
 impl Play {
     fn new() -> Play {
         let mut sim = Sim::with(Sim::config().with(|config| {
+            // These clients lose all with their leases; `courtesy` is about those that do not.
+            config.courtesy = Duration::ZERO;
             config.max_clients = 60;
             config.max_sessions = 60;
             config.max_states = 120;

@@ -35,7 +35,8 @@ pub(super) struct Play {
 impl Play {
     /// Clients that can be called back, and files that they may all write.
     pub(super) fn new() -> Play {
-        let mut sim = Sim::new();
+        // These clients lose all with their leases; `courtesy` is about those that do not.
+        let mut sim = Sim::without_courtesy();
         let peers = (0..PEERS).map(|peer| Peer::new(&mut sim, peer, 0));
         let mut peers: Vec<Peer> = peers.collect();
         let maker = &mut peers[0].client;

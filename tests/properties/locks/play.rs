@@ -139,6 +139,8 @@ pub(super) struct Play {
 impl Play {
     pub(super) fn new() -> Play {
         let mut sim = Sim::with(Sim::config().with(|config| {
+            // These clients lose all with their leases; `courtesy` is about those that do not.
+            config.courtesy = Duration::ZERO;
             config.max_states = MOST;
             config.delegations = false;
         }));

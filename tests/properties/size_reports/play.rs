@@ -37,6 +37,8 @@ pub(super) struct Play {
 impl Play {
     pub(super) fn new() -> Play {
         let mut sim = Sim::with(Sim::config().with(|config| {
+            // These clients lose all with their leases; `courtesy` is about those that do not.
+            config.courtesy = Duration::ZERO;
             config.delegation_pause = Duration::ZERO;
             config.delegation_penalty = Duration::ZERO;
         }));

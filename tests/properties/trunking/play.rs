@@ -198,6 +198,8 @@ impl<S: Server> Play<S> {
     /// Two clients, each on a connection, that the server has not heard of.
     pub(super) fn start(policy: BindingPolicy, limit: u8) -> Play<S> {
         let config = Sim::config().with(|config| {
+            // These clients lose all with their leases; `courtesy` is about those that do not.
+            config.courtesy = Duration::ZERO;
             config.binding_policy = policy;
             config.max_connections_per_session = limit.into();
             config.sessions_per_client = MOST_SESSIONS as u32;
