@@ -489,7 +489,7 @@ fn an_expired_client_loses_what_others_need_and_nothing_else() {
     });
 }
 
-const PEERS: usize = 3;
+const PEERS: usize = 4;
 const FILES: [&[u8]; 1] = [b"f"];
 const SOME: u32 = SEQ4_STATUS_EXPIRED_SOME_STATE_REVOKED;
 const ALL: u32 = SEQ4_STATUS_EXPIRED_ALL_STATE_REVOKED;

@@ -186,3 +186,40 @@ fn replies_kept_for_expired_clients_go_first_when_memory_is_short() {
     away[29].call(&mut sim, |c| c).all_ok();
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_table_full_of_clients_that_are_away_refuses_no_other() {
+    const HOSTS: u32 = 1_024;
+    const EACH: u32 = 64;
+    let mut sim = Sim::measured(Sim::config().with(|config| {
+        config.max_clients = HOSTS * EACH;
+        config.max_sessions = HOSTS * EACH;
+    }));
+    for host in 0..HOSTS {
+        let conn = sim.connect_from(&format!("198.18.{}.{}", host / 256, host % 256));
+        for number in 0..EACH {
+            let mut client = Client::on(conn, &format!("{host} {number}"));
+            client.exchange_id(&mut sim).all_ok();
+            client.create_session(&mut sim).all_ok();
+        }
+        sim.forget();
+    }
+    expire(&mut sim);
+    let all = (HOSTS * EACH) as usize;
+    let tables = sim.tables();
+    assert_eq!((tables.clients, tables.courteous_clients), (all, all));
+    assert!(tables.timers < 64, "one for all: {}", tables.timers);
+    // Others come, from hosts that had clients and from one that had none.
+    for host in ["198.18.0.7", "203.0.113.1"] {
+        let conn = sim.connect_from(host);
+        for number in 0..40 {
+            let mut client = Client::on(conn, &format!("{host} {number} anew"));
+            client.mount(&mut sim);
+            opened(&mut sim, &mut client, (3, 0), b"f");
+        }
+    }
+    let tables = sim.tables();
+    assert_eq!((tables.clients, tables.courteous_clients), (all, all - 80));
+    sim.sleep(DAY);
+    assert_eq!(sim.tables().courteous_clients, 80, "those that came last");
+}
