@@ -138,6 +138,21 @@ pub enum Fact {
         /// reclaim state have done so.
         reason: String,
     },
+    /// An export was added.
+    ExportAdded {
+        /// The path at which clients find it.
+        pseudo: String,
+    },
+    /// The options of an export were changed.
+    ExportChanged {
+        /// The path at which clients find it.
+        pseudo: String,
+    },
+    /// An export was removed.
+    ExportRemoved {
+        /// The path at which clients found it.
+        pseudo: String,
+    },
     /// Settings were changed.
     SettingsChanged {
         /// The names of those whose value changed.
@@ -158,7 +173,7 @@ impl Event {
 
 impl Fact {
     /// All kinds.
-    pub const KINDS: [&str; 16] = [
+    pub const KINDS: [&str; 19] = [
         "client_confirmed",
         "client_gone",
         "client_courteous",
@@ -174,6 +189,9 @@ impl Fact {
         "delegation_recalled",
         "delegation_revoked",
         "grace_ended",
+        "export_added",
+        "export_changed",
+        "export_removed",
         "settings_changed",
     ];
 
@@ -195,6 +213,9 @@ impl Fact {
             Fact::DelegationRecalled { .. } => "delegation_recalled",
             Fact::DelegationRevoked { .. } => "delegation_revoked",
             Fact::GraceEnded { .. } => "grace_ended",
+            Fact::ExportAdded { .. } => "export_added",
+            Fact::ExportChanged { .. } => "export_changed",
+            Fact::ExportRemoved { .. } => "export_removed",
             Fact::SettingsChanged { .. } => "settings_changed",
         }
     }

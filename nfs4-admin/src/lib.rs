@@ -9,6 +9,7 @@ pub mod client;
 mod client_record;
 mod connection;
 mod event;
+mod export;
 mod grace;
 mod problem;
 mod session;
@@ -17,6 +18,9 @@ mod settings;
 pub use self::client_record::{Client, LeaseStatus, Traffic};
 pub use self::connection::{BoundSession, Connection};
 pub use self::event::{Event, Fact};
+pub use self::export::{
+    Export, ExportBackend, ExportNetwork, ExportOptions, ExportSource, Security, Squash,
+};
 pub use self::grace::Grace;
 pub use self::problem::{FieldFault, Problem};
 pub use self::session::{

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use nfs4_admin::Fact;
 use nfs4_admin::client::Endpoint;
 
+use crate::export_flags::RuleFlags;
 use crate::fault::Fault;
 use crate::settings_flags::SettingsFlags;
 
@@ -21,7 +22,7 @@ const MAX_TOKEN_FILE: u64 = 4_096;
 const AFTER: &str = "\
 Ids:
   A client or a session is named by its id, or by the beginning of it if no other has the same.
-  A connection is named by its number.
+  A connection is named by its number, an export by the path at which clients find it.
 
 Confirmation:
   On a terminal there is a question before something is taken from clients, unless --yes is given.
@@ -37,7 +38,7 @@ Exit codes:
   0  done
   1  the server refused it, or this machine failed
   2  the command line is wrong
-  3  there is no such client, session or connection, or more than one
+  3  there is no such client, session, connection or export, or more than one
   4  there is no server, no answer in time, or none of use
   5  the token is missing or wrong, or this host is not allowed
   6  it was not confirmed";
@@ -139,6 +140,9 @@ pub(crate) enum Verb {
     /// The connections, whether a session has them or not
     #[command(subcommand)]
     Connections(Connections),
+    /// The exports: what is served at which path, and by which rules
+    #[command(subcommand)]
+    Exports(Exports),
     /// The settings that can change while the server runs
     #[command(subcommand)]
     Settings(Settings),
@@ -242,6 +246,52 @@ pub(crate) enum Connections {
         #[arg(value_name = "CONNECTION", required = true, value_parser = connection)]
         ids: Vec<u64>,
     },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Exports {
+    /// Lists exports
+    List,
+    /// Shows an export and its rules
+    Show {
+        /// The path at which clients find it
+        path: String,
+    },
+    /// Adds an export, which the server stores
+    Add(ExportsAdd),
+    /// Changes rules of an export that was added so; clients keep what they have open in it
+    Update {
+        /// The path at which clients find it
+        path: String,
+        #[command(flatten)]
+        rules: RuleFlags,
+    },
+    /// Removes exports that were added so; clients lose what they have open in them
+    Remove {
+        /// The paths at which clients find them
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportsAdd {
+    /// The directory on the server: an absolute path
+    #[arg(required_unless_present = "memory", conflicts_with = "memory")]
+    pub(crate) directory: Option<String>,
+    /// The path at which clients find it; without it, that of the directory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) pseudo: Option<String>,
+    /// A file system in memory of this size, as in 512M, in place of a directory
+    #[arg(long, value_name = "SIZE", requires = "pseudo")]
+    pub(crate) memory: Option<String>,
+    /// Serve file systems that are mounted below the directory, too
+    #[arg(long, conflicts_with = "memory")]
+    pub(crate) cross_mounts: bool,
+    #[command(flatten)]
+    pub(crate) rules: RuleFlags,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -367,6 +417,8 @@ mod tests {
                 "nfs4ctl settings update --v4-binding-policy share",
                 "'shared'",
             ),
+            ("nfs4ctl exports lst", "'list'"),
+            ("nfs4ctl exports add /srv --readonly", "'--read-only'"),
             ("nfs4ctl top --sort latenzy", "'latency'"),
             ("nfs4ctl -o jsn grace status", "'json'"),
             ("nfs4ctl events --kind client_went", "'client_gone'"),
@@ -386,6 +438,9 @@ mod tests {
             "nfs4ctl sessions destroy --yes",
             "nfs4ctl connections drain",
             "nfs4ctl connections undrain",
+            "nfs4ctl exports add",
+            "nfs4ctl exports add --memory 64M",
+            "nfs4ctl exports remove --yes",
         ] {
             assert_eq!(fault(line).0, ErrorKind::MissingRequiredArgument, "{line}");
         }

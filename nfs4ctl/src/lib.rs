@@ -6,6 +6,7 @@
 
 mod cli;
 mod confirm;
+mod export_flags;
 mod fault;
 mod figures;
 mod generate;

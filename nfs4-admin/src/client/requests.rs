@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 
 use hyper::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client_record::Client;
 use crate::connection::Connection;
+use crate::export::{Export, ExportOptions};
 use crate::grace::Grace;
 use crate::session::Session;
 use crate::settings::{Settings, SettingsPatch, SettingsValues};
@@ -163,9 +165,7 @@ impl Server {
         patch: &SettingsPatch,
         if_match: Option<&str>,
     ) -> Result<Tagged<Settings>, ServerFault> {
-        let body = serde_json::to_string(patch);
-        let body = body.map_err(|why| ServerFault::Garbled(why.to_string()))?;
-        let mut question = Question::new(&routes::UPDATE_SETTINGS, &[]).json(body);
+        let mut question = Question::new(&routes::UPDATE_SETTINGS, &[]).json(json(patch)?);
         if let Some(tag) = if_match {
             question = question.header(IF_MATCH, header(tag)?);
         }
@@ -187,6 +187,55 @@ impl Server {
     pub async fn reset_settings(&self) -> Result<Tagged<Settings>, ServerFault> {
         let question = Question::new(&routes::RESET_SETTINGS, &[]);
         tagged(&self.ask(&question).await?)
+    }
+
+    /// The exports, in the order of their paths.
+    ///
+    /// # Errors
+    /// See [`ServerFault`].
+    pub async fn exports(&self) -> Result<Vec<Export>, ServerFault> {
+        self.get(&routes::EXPORTS, &[]).await
+    }
+
+    /// The export at a path of clients.
+    ///
+    /// # Errors
+    /// See [`ServerFault`].
+    pub async fn export(&self, pseudo: &str) -> Result<Export, ServerFault> {
+        self.get(&routes::EXPORT, &[pseudo]).await
+    }
+
+    /// Adds an export.
+    ///
+    /// # Errors
+    /// See [`ServerFault`]. Refused with the status 409 if the default export has files, and 422 if an
+    /// option is wrong or stands against another export.
+    pub async fn add_export(&self, options: &ExportOptions) -> Result<Export, ServerFault> {
+        let question = Question::new(&routes::ADD_EXPORT, &[]).json(json(options)?);
+        self.ask(&question).await?.decode()
+    }
+
+    /// Changes options of an export; clients keep what they have open in it.
+    ///
+    /// # Errors
+    /// See [`ServerFault`]. Refused with the status 409 if the command line or the configuration file of
+    /// the server gives the export, and 422 if an option is wrong or cannot be changed.
+    pub async fn change_export(
+        &self,
+        pseudo: &str,
+        options: &ExportOptions,
+    ) -> Result<Export, ServerFault> {
+        let question = Question::new(&routes::CHANGE_EXPORT, &[pseudo]).json(json(options)?);
+        self.ask(&question).await?.decode()
+    }
+
+    /// Removes an export: clients lose what they have open in it, and its filehandles become stale.
+    ///
+    /// # Errors
+    /// See [`ServerFault`]. Refused with the status 409 if the command line or the configuration file of
+    /// the server gives the export, or it is the default.
+    pub async fn remove_export(&self, pseudo: &str) -> Result<(), ServerFault> {
+        self.command(&routes::REMOVE_EXPORT, &[pseudo]).await
     }
 
     /// The grace period.
@@ -291,6 +340,10 @@ impl EventFilter {
         }
         query
     }
+}
+
+fn json(body: &impl Serialize) -> Result<String, ServerFault> {
+    serde_json::to_string(body).map_err(|why| ServerFault::Garbled(why.to_string()))
 }
 
 fn tagged<T: DeserializeOwned>(answer: &Answer) -> Result<Tagged<T>, ServerFault> {

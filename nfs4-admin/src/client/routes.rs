@@ -82,6 +82,11 @@ routes! {
     UPDATE_SETTINGS: PATCH "/api/v1/settings";
     DEFAULT_SETTINGS: GET "/api/v1/settings/defaults";
     RESET_SETTINGS: POST "/api/v1/settings/reset";
+    EXPORTS: GET "/api/v1/exports";
+    EXPORT: GET "/api/v1/exports/{pseudo}";
+    ADD_EXPORT: POST "/api/v1/exports";
+    CHANGE_EXPORT: PATCH "/api/v1/exports/{pseudo}";
+    REMOVE_EXPORT: DELETE "/api/v1/exports/{pseudo}";
     GRACE: GET "/api/v1/grace";
     END_GRACE: POST "/api/v1/grace/end";
     EVENTS: GET "/api/v1/events";
@@ -104,6 +109,10 @@ mod tests {
         assert_eq!(
             CLIENT.with(&["a/b?c#d e%"]),
             "/api/v1/clients/a%2Fb%3Fc%23d%20e%25"
+        );
+        assert_eq!(
+            EXPORT.with(&["/srv/my data"]),
+            "/api/v1/exports/%2Fsrv%2Fmy%20data"
         );
         assert_eq!(CLIENT.with(&[""]), "/api/v1/clients/");
         assert_eq!(

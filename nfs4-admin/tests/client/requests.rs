@@ -1,7 +1,7 @@
 //! What the client asks, and how it takes a refusal.
 
-use nfs4_admin::SettingsPatch;
 use nfs4_admin::client::{ClientFilter, EventFilter, ROUTES, Server, ServerFault};
+use nfs4_admin::{ExportOptions, SettingsPatch};
 use serde_json::json;
 
 use super::script::{Asked, Reply, Script, answer};
@@ -50,6 +50,13 @@ async fn each_route_is_asked_by_one_method() {
     let _ = server.update_settings(&patch, None).await;
     let _ = server.default_settings().await;
     let _ = server.reset_settings().await;
+    let _ = server.exports().await;
+    let _ = server.export("/srv").await;
+    let _ = server.add_export(&ExportOptions::default()).await;
+    let _ = server
+        .change_export("/srv", &ExportOptions::default())
+        .await;
+    let _ = server.remove_export("/srv").await;
     let _ = server.grace().await;
     let _ = server.end_grace().await;
     let _ = server.events(&EventFilter::default()).await;

@@ -3,6 +3,7 @@
 mod clients;
 mod connections;
 mod events;
+mod exports;
 mod grace;
 mod sessions;
 mod settings;
@@ -26,6 +27,7 @@ pub(crate) async fn carry_out(
         Verb::Clients(verb) => clients::carry_out(server, output, verb).await,
         Verb::Sessions(verb) => sessions::carry_out(server, output, verb).await,
         Verb::Connections(verb) => connections::carry_out(server, output, verb).await,
+        Verb::Exports(verb) => exports::carry_out(server, output, verb).await,
         Verb::Settings(verb) => settings::carry_out(server, output, verb).await,
         Verb::Grace(verb) => grace::carry_out(server, output, verb).await,
         Verb::Events(verb) => events::follow(server, output, &verb).await,
