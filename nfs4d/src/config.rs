@@ -11,6 +11,7 @@ use nfs4_engine::Config;
 use nfs4_vfs::MemFsConfig;
 
 pub use crate::administration::{AdminListen, Administration};
+use crate::exports::GivenExports;
 use crate::reach::Reach;
 use crate::settings::Given;
 use crate::size::Size;
@@ -24,7 +25,7 @@ pub struct Settings {
     pub also_listen: Vec<SocketAddr>,
     /// Time that a stop waits for running requests.
     pub stop: Duration,
-    /// Maximum size of the file system, names and attributes included.
+    /// Maximum size of a file system in memory, names and attributes included, whose export does not say it.
     pub memory: Size,
     /// Addresses to connect to when a client of NFSv4.0 wants to be called back.
     pub callback_dial: CallbackDial,
@@ -45,6 +46,8 @@ pub struct Settings {
     pub max_io: u32,
     /// Where settings that are changed while the server runs outlast it; none for nowhere.
     pub state_dir: Option<PathBuf>,
+    /// The exports that are given, and that no request changes; none for a file system in memory.
+    pub exports: GivenExports,
     /// Protocol settings that are given, and that no request changes.
     pub protocol: Given,
 }
@@ -102,6 +105,7 @@ impl Default for Settings {
             administration: Administration::default(),
             max_io: Config::default().max_io,
             state_dir: None,
+            exports: GivenExports::default(),
             protocol: Given::default(),
         }
     }

@@ -10,6 +10,7 @@ mod banner;
 mod cli;
 pub mod config;
 mod descriptors;
+mod exports;
 mod fault;
 mod hand_over;
 mod http;
@@ -31,6 +32,7 @@ mod system;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+pub use exports::GivenExports;
 pub use fault::{Fault, TokenFault};
 pub use nfs4_admin::client;
 pub use reach::Reach;

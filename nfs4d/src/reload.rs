@@ -58,7 +58,9 @@ pub(crate) async fn serve(hangups: Option<Hangups>, live: Arc<Live>) -> Infallib
 fn again(reload: &Reload, live: &Live) {
     let file = reload.path().display();
     match reload.read() {
-        Ok(Reread { protocol, restart }) => match act(live, protocol) {
+        Ok(Reread {
+            protocol, restart, ..
+        }) => match act(live, protocol) {
             Ok(changed) => {
                 let changed = changed.join(", ");
                 tracing::info!(%file, changed, "the configuration file was read again");

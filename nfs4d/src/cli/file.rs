@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use nfs4_admin::ExportOptions;
 use nfs4_engine::Config;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Cli;
 use super::conflict::Conflict;
-use super::schema::{self, Key};
+use super::schema::{self, EXPORT, Key};
+use crate::exports::GivenExports;
+use crate::exports::options::{self, Placed};
 use crate::settings::{Given, Layers};
 
 /// What a configuration file says.
@@ -27,6 +30,16 @@ pub(super) struct ConfigFile {
     pub(super) flags: BTreeMap<String, Vec<String>>,
     /// As if it were the command line.
     pub(super) cli: Cli,
+    /// The tables `[[export]]`, in their order.
+    pub(super) exports: Vec<FileExport>,
+}
+
+/// A table `[[export]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FileExport {
+    pub(super) options: ExportOptions,
+    /// The line of its path, from 1 on.
+    pub(super) line: usize,
 }
 
 /// A fault of a configuration file.
@@ -72,6 +85,7 @@ impl ConfigFile {
             breaks: breaks(text),
             flags: BTreeMap::new(),
             lines: BTreeMap::new(),
+            exports: Vec::new(),
             faults: Vec::new(),
         };
         let (document, errors) = DeTable::parse_recoverable(text);
@@ -84,9 +98,14 @@ impl ConfigFile {
         if let Some(cli) = &cli {
             reader.check(cli);
         }
+        let exports = reader.exports();
         let (mut faults, flags) = (reader.faults, reader.flags);
         match cli {
-            Some(cli) if faults.is_empty() => Ok(ConfigFile { flags, cli }),
+            Some(cli) if faults.is_empty() => Ok(ConfigFile {
+                flags,
+                cli,
+                exports,
+            }),
             _ => {
                 faults.sort();
                 // More are of no help, and each costs a line.
@@ -128,6 +147,7 @@ struct Reader {
     flags: BTreeMap<String, Vec<String>>,
     /// The line of each id.
     lines: BTreeMap<String, usize>,
+    exports: Vec<Placed>,
     faults: Vec<(usize, String)>,
 }
 
@@ -138,6 +158,7 @@ impl Reader {
             let shown = cut(name);
             let known = self.keys.iter().any(|key| key.table == name);
             match value.get_ref() {
+                _ if name == EXPORT => self.export_tables(at, value.get_ref()),
                 DeValue::Table(entries) if known => self.table(name, entries),
                 _ if known => self.fault(at, format!("{name}: expected a table [{name}]")),
                 DeValue::Table(_) | DeValue::Array(_) => {
@@ -168,6 +189,31 @@ impl Reader {
             };
             self.lines.insert(key.id.clone(), self.line(at));
             self.key(&key, value);
+        }
+    }
+
+    fn export_tables(&mut self, at: usize, value: &DeValue<'_>) {
+        let items = match value {
+            DeValue::Array(items) => items.iter(),
+            _ => {
+                let detail = format!("{EXPORT}: expected tables [[{EXPORT}]]");
+                return self.fault(at, detail);
+            }
+        };
+        for item in items {
+            let at = item.span().start;
+            let DeValue::Table(table) = item.get_ref() else {
+                self.fault(at, format!("{EXPORT}: expected a table"));
+                continue;
+            };
+            match options::of_toml(at, table) {
+                Ok(placed) => self.exports.push(placed),
+                Err(wrong) => {
+                    for (at, wrong) in wrong {
+                        self.fault(at, wrong.to_string());
+                    }
+                }
+            }
         }
     }
 
@@ -269,6 +315,24 @@ impl Reader {
         for wrong in layers.config(&Config::default()).err().unwrap_or_default() {
             self.fault_of(&wrong.name, &wrong.detail);
         }
+        let given = GivenExports {
+            file: self.exports.iter().map(|one| one.options.clone()).collect(),
+            line: Vec::new(),
+        };
+        for misfit in given.entries(cli.memory).err().unwrap_or_default() {
+            let place = self.exports.get(misfit.place);
+            let at = place.map_or(0, |one| one.place(&misfit.wrong.field));
+            self.fault(at, misfit.wrong.to_string());
+        }
+    }
+
+    fn exports(&self) -> Vec<FileExport> {
+        let exports = self.exports.iter();
+        let export = |one: &Placed| FileExport {
+            options: one.options.clone(),
+            line: self.line(one.place("path")),
+        };
+        exports.map(export).collect()
     }
 
     fn fault_of(&mut self, id: &str, detail: &str) {

@@ -48,8 +48,8 @@ fn a_file_says_what_flags_say() {
     ]);
     let line = line.unwrap().cli;
     assert_eq!(
-        file.settings(Given::default()),
-        line.settings(Given::default())
+        file.settings(Given::default(), GivenExports::default()),
+        line.settings(Given::default(), GivenExports::default())
     );
     assert_eq!(file.protocol.0, line.protocol.0);
     assert_eq!(file.log(), line.log());
@@ -61,7 +61,7 @@ fn all_faults_are_told_with_their_lines() {
                 lease_time = 5\n\n[protocol]\nlease_time = 0\ngrace_time = -5\nmax_clients = \"x\"\n\
                 drain_time = [5]\ndelegations = 1\nblocked_operations = [\"OPENATTR\", \"OPENATR\"]\n\
                 v4_session_slots = { }\ncallback_pause_ms = 1.5\n[protocoll]\nlease_time = 5\n\
-                [log]\nlevel = \"loud\"\n[[export]]\npath = \"/\"\n";
+                [log]\nlevel = \"loud\"\n[[exports]]\npath = \"/\"\n[quota]\n";
     let expected = [
         "f.toml:2: server.listen is \"localhost\"; expected an IP address and a port up to 65535, as in \
          127.0.0.1:20490 or [::1]:20490; host names are not accepted",
@@ -83,7 +83,8 @@ fn all_faults_are_told_with_their_lines() {
          600000 without a unit, as in 5000",
         "f.toml:16: \"protocoll\": there is no such table; [protocol] is one",
         "f.toml:19: log.level is \"loud\"; expected one of error, warn, info, debug, trace",
-        "f.toml:20: \"export\": there is no such table; the tables are admin, log, protocol, server",
+        "f.toml:20: \"exports\": there is no such table; [[export]] is one",
+        "f.toml:22: \"quota\": there is no such table; the tables are admin, export, log, protocol, server",
     ];
     let told = told(text);
     for (told, expected) in told.iter().zip(expected) {
@@ -145,7 +146,7 @@ fn the_command_line_goes_before_the_file() {
     let file = ConfigFile::parse(Path::new("f.toml"), text).unwrap();
     let line = ["nfs4d", "--listen=127.0.0.1:3", "--lease-time", "30"];
     let merged = Line::parse(line).unwrap().merge(Some(&file)).unwrap();
-    let settings = merged.cli.settings(merged.protocol);
+    let settings = merged.cli.settings(merged.protocol, merged.exports);
     assert_eq!(settings.listen, "127.0.0.1:3".parse().unwrap());
     assert!(settings.also_listen.is_empty());
     assert_eq!(settings.stop, Duration::from_secs(8));

@@ -10,6 +10,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use super::conflict::Conflict;
 use super::file::{ConfigFile, arguments};
 use super::{Cli, schema};
+use crate::exports::GivenExports;
 use crate::settings::Given;
 
 /// The arguments of the command line, with the name of the program.
@@ -26,6 +27,7 @@ pub(super) struct Line {
 pub(super) struct Merged {
     pub(super) cli: Cli,
     pub(super) protocol: Given,
+    pub(super) exports: GivenExports,
     /// The values of each flag, as text.
     pub(super) values: BTreeMap<String, Vec<OsString>>,
 }
@@ -76,6 +78,15 @@ impl Line {
                 .unwrap_or_default(),
             line: self.cli.protocol.0.clone(),
         };
+        let file_exports = file.map(|file| file.exports.as_slice()).unwrap_or_default();
+        let exports = GivenExports {
+            file: file_exports.iter().map(|one| one.options.clone()).collect(),
+            line: self.cli.exports(),
+        };
+        if let Err(misfits) = exports.entries(cli.memory) {
+            let misfits: Vec<String> = misfits.iter().map(ToString::to_string).collect();
+            return Err(command.error(ErrorKind::ArgumentConflict, misfits.join("\n")));
+        }
         let values = keys
             .iter()
             .map(|key| (key.id.clone(), raw(&matches, &key.id)));
@@ -83,6 +94,7 @@ impl Line {
             values: values.collect(),
             cli,
             protocol,
+            exports,
         })
     }
 }

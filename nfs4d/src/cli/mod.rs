@@ -4,6 +4,8 @@ mod admin;
 mod conflict;
 #[cfg(test)]
 mod docs_tests;
+#[cfg(test)]
+mod export_tests;
 mod file;
 #[cfg(test)]
 mod file_tests;
@@ -26,21 +28,23 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use nfs4_admin::ExportOptions;
 
 use self::admin::AdminFlags;
 use self::log::LogFlags;
-use self::parse::{address, max_io, memory, reach, seconds};
+use self::parse::{address, directory, max_io, memory, reach, seconds};
 use self::protocol::ProtocolFlags;
 use crate::config::{CallbackDial, Driver, Settings};
+use crate::exports::GivenExports;
 use crate::log::Format;
 use crate::reach::Reach;
 use crate::settings::Given;
 use crate::size::Size;
 
-/// Serves an in-memory file system over NFSv4.
+/// Serves directories, or a file system in memory, over NFSv4.
 ///
-/// Nothing needs to be configured and root is not needed. What is stored is gone when the server
-/// stops.
+/// Nothing needs to be configured and root is not needed. Without a directory to serve, what clients store
+/// is gone when the server stops.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "nfs4d",
@@ -74,6 +78,13 @@ pub(crate) struct Cli {
     #[arg(long)]
     take_over: bool,
 
+    /// A directory to serve; may be given several times
+    ///
+    /// Clients find a single one at /, and each of several at its own path. Root of the clients acts as the
+    /// user 65534. Tables [[export]] of the configuration file say more of an export.
+    #[arg(long = "export", value_name = "PATH", value_parser = directory())]
+    exports: Vec<String>,
+
     /// Where to listen; may be given several times
     ///
     /// All addresses serve the same files. The first is part of the server's identity. Only programs on
@@ -97,7 +108,7 @@ pub(crate) struct Cli {
     )]
     stop_time: u64,
 
-    /// Maximum size of the file system, as in 512M or 2G
+    /// Maximum size of a file system in memory, as in 512M or 2G
     #[arg(
         long,
         value_name = "SIZE",
@@ -192,8 +203,18 @@ impl Cli {
         first.unwrap_or(Settings::default().listen)
     }
 
-    /// What the flags set, with these protocol settings.
-    fn settings(&self, protocol: Given) -> Settings {
+    /// The exports of the flags.
+    fn exports(&self) -> Vec<ExportOptions> {
+        let paths = self.exports.iter().cloned();
+        let export = |path| ExportOptions {
+            path: Some(path),
+            ..ExportOptions::default()
+        };
+        paths.map(export).collect()
+    }
+
+    /// What the flags set, with these protocol settings and exports.
+    fn settings(&self, protocol: Given, exports: GivenExports) -> Settings {
         Settings {
             listen: self.first_listen(),
             also_listen: self.listen.iter().skip(1).copied().collect(),
@@ -208,6 +229,7 @@ impl Cli {
             administration: self.admin.settings(),
             max_io: self.max_io,
             state_dir: self.state_dir.clone(),
+            exports,
             protocol,
         }
     }
@@ -219,7 +241,8 @@ impl Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  nfs4d                                      1 GiB on 127.0.0.1:20490
+  nfs4d                                      1 GiB of memory on 127.0.0.1:20490
+  nfs4d --export /srv/data                   a directory
   nfs4d --memory 256M --lease-time 20        small, and quick to forget clients
   nfs4d --listen 0.0.0.0:2049 --log debug    for a trusted network; port 2049 needs no port option
 

@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use crate::exports;
 use crate::reach::Reach;
 use crate::size::{Size, SizeFault};
 
@@ -11,6 +14,11 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
          names are not accepted"
             .to_owned()
     })
+}
+
+/// An absolute path of a directory.
+pub(super) fn directory() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().try_map(exports::from_line)
 }
 
 pub(super) fn seconds(text: &str) -> Result<u64, String> {

@@ -12,6 +12,7 @@ use super::file::ConfigFile;
 use super::line::Line;
 use super::protocol::HEADING;
 use super::schema;
+use crate::exports::GivenExports;
 
 /// Reads the configuration file again.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Reload {
 pub(crate) struct Reread {
     /// The protocol settings that it gives.
     pub(crate) protocol: SettingsPatch,
+    /// The exports that it and the command line give.
+    pub(crate) exports: GivenExports,
     /// Keys that are not what the server was started with, and act after a restart.
     pub(crate) restart: Vec<String>,
 }
@@ -68,6 +71,7 @@ impl Reload {
                 .map(|key| format!("{}.{}", key.table, key.name))
                 .collect(),
             protocol: merged.protocol.file,
+            exports: merged.exports,
         })
     }
 }

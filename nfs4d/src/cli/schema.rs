@@ -22,7 +22,7 @@ pub(super) struct Key {
     pub(super) may_be_empty: bool,
 }
 
-/// The keys of all flags but those that say where to read them.
+/// The keys of all flags but those that say where to read them, and that of exports, which have tables of their own.
 pub(super) fn keys(command: &Command) -> Vec<Key> {
     command.get_arguments().filter_map(key).collect()
 }
@@ -51,10 +51,12 @@ pub(super) fn advice(keys: &[Key], table: &str, name: &str) -> String {
 
 /// What may have been meant by a table that is not there.
 pub(super) fn table_advice(keys: &[Key], table: &str) -> String {
-    let mut tables: Vec<&str> = keys.iter().map(|key| key.table.as_str()).collect();
+    let tables = keys.iter().map(|key| key.table.as_str());
+    let mut tables: Vec<&str> = tables.chain([EXPORT]).collect();
     tables.sort_unstable();
     tables.dedup();
     match settings::like(table, tables.iter().copied()) {
+        Some(EXPORT) => format!("; [[{EXPORT}]] is one"),
         Some(meant) => format!("; [{meant}] is one"),
         None => format!("; the tables are {}", tables.join(", ")),
     }
@@ -62,7 +64,7 @@ pub(super) fn table_advice(keys: &[Key], table: &str) -> String {
 
 fn key(flag: &Arg) -> Option<Key> {
     let id = flag.get_id().as_str();
-    if ["config", "help", "take_over", "version"].contains(&id) {
+    if ["config", "exports", "help", "take_over", "version"].contains(&id) {
         return None;
     }
     let (table, name) = match flag.get_help_heading() {
@@ -90,3 +92,6 @@ fn key(flag: &Arg) -> Option<Key> {
         may_be_empty: list && flag.get_default_values().is_empty(),
     })
 }
+
+/// The name of the tables of exports.
+pub(super) const EXPORT: &str = "export";

@@ -61,7 +61,7 @@ pub(crate) fn ask() -> Asked {
     };
     let merged = line.merge(file.as_ref());
     let merged = merged.unwrap_or_else(|error| error.exit());
-    let mut settings = merged.cli.settings(merged.protocol);
+    let mut settings = merged.cli.settings(merged.protocol, merged.exports);
     settings.state_dir = settings.state_dir.or_else(state_directory);
     let log = merged.cli.log();
     let take_over = merged.cli.take_over;

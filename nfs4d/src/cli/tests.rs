@@ -19,7 +19,10 @@ fn told(cli: &Cli) -> Option<String> {
 fn without_flags_the_defaults_hold() {
     let cli = parse(&[]).unwrap();
     assert_eq!(cli.protocol.0, SettingsPatch::default());
-    assert_eq!(cli.settings(Given::default()), Settings::default());
+    assert_eq!(
+        cli.settings(Given::default(), GivenExports::default()),
+        Settings::default()
+    );
 }
 
 #[test]
@@ -47,7 +50,7 @@ fn every_flag_has_its_effect() {
     ])
     .unwrap();
     assert_eq!(
-        cli.settings(Given::default()),
+        cli.settings(Given::default(), GivenExports::default()),
         Settings {
             listen: "[::1]:4000".parse().unwrap(),
             also_listen: vec!["127.0.0.1:4001".parse().unwrap()],
@@ -70,6 +73,7 @@ fn every_flag_has_its_effect() {
             },
             max_io: 64 << 10,
             state_dir: Some("state".into()),
+            exports: GivenExports::default(),
             protocol: Given::default(),
         }
     );
@@ -141,7 +145,7 @@ fn as_many_server_addresses_are_accepted_as_the_engine_serves() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let most = parse(&arguments[..16]).unwrap();
     assert_eq!(Conflict::all(&most), []);
-    let engine = |cli: &Cli| cli.settings(Given::default()).engine();
+    let engine = |cli: &Cli| cli.settings(Given::default(), GivenExports::default()).engine();
     assert_eq!(engine(&most).validate(), Ok(()));
     let more = parse(&arguments).unwrap();
     assert!(engine(&more).validate().is_err());

@@ -1,0 +1,206 @@
+//! An export as it is to be served.
+
+use std::path::{Path, PathBuf};
+
+use nfs4_admin::{ExportBackend, ExportOptions, ExportSource, Security, Squash};
+
+use super::network::Network;
+use super::wrong::Wrong;
+use crate::size::Size;
+
+/// An export as it is to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The path at which clients find it.
+    pub(crate) pseudo: String,
+    pub(crate) source: ExportSource,
+    pub(crate) files: Files,
+    pub(crate) rules: Rules,
+    /// What was given for it.
+    pub(super) options: ExportOptions,
+}
+
+/// What the files of an export are kept in. An export whose files are kept in something else is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    Local {
+        path: PathBuf,
+        /// File systems that are mounted below it are served, too.
+        cross_mounts: bool,
+    },
+    Memory {
+        size: Size,
+    },
+}
+
+/// Which requests an export accepts, and on behalf of which users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) read_only: bool,
+    pub(crate) squash: Squash,
+    /// The anonymous user and its group.
+    pub(crate) anonymous: (u32, u32),
+    /// Empty for all hosts.
+    pub(crate) networks: Vec<NetworkRule>,
+    /// The lowest and the highest.
+    pub(crate) minor_versions: (u8, u8),
+    pub(crate) sec: Vec<Security>,
+}
+
+/// What differs for the hosts of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NetworkRule {
+    pub(crate) network: Network,
+    pub(crate) read_only: Option<bool>,
+    pub(crate) squash: Option<Squash>,
+}
+
+impl Entry {
+    /// The export of these options; a file system in memory has `memory` bytes if they do not say how many.
+    ///
+    /// # Errors
+    /// All options that are missing, or for another backend.
+    pub(super) fn of(
+        options: ExportOptions,
+        source: ExportSource,
+        memory: Size,
+    ) -> Result<Entry, Vec<Wrong>> {
+        let files = files(&options, memory)?;
+        let rules = rules(&options)?;
+        let pseudo = options.pseudo.clone().or_else(|| options.path.clone());
+        Ok(Entry {
+            pseudo: pseudo.unwrap_or_else(|| ROOT.to_owned()),
+            source,
+            files,
+            rules,
+            options,
+        })
+    }
+
+    /// The export that is there without any other: memory.
+    pub(super) fn default_of(memory: Size) -> Entry {
+        let options = ExportOptions {
+            pseudo: Some(ROOT.to_owned()),
+            backend: Some(ExportBackend::Memory),
+            ..ExportOptions::default()
+        };
+        Entry {
+            pseudo: ROOT.to_owned(),
+            source: ExportSource::Default,
+            files: Files::Memory { size: memory },
+            rules: Rules::of(ExportBackend::Memory),
+            options,
+        }
+    }
+
+    /// The directory, if it has one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match &self.files {
+            Files::Local { path, .. } => Some(path),
+            Files::Memory { .. } => None,
+        }
+    }
+}
+
+impl Files {
+    /// A name that is another one for other files: an export at the same path that has them is another.
+    pub(super) fn identity(&self) -> String {
+        match self {
+            Files::Local { path, .. } => format!("local:{}", path.display()),
+            Files::Memory { .. } => "memory".to_owned(),
+        }
+    }
+}
+
+impl Rules {
+    /// The rules that hold if none are given.
+    fn of(backend: ExportBackend) -> Rules {
+        Rules {
+            read_only: false,
+            squash: Squash::of(backend),
+            anonymous: (ANONYMOUS, ANONYMOUS),
+            networks: Vec::new(),
+            minor_versions: (0, 2),
+            sec: vec![Security::Sys],
+        }
+    }
+}
+
+fn files(options: &ExportOptions, memory: Size) -> Result<Files, Vec<Wrong>> {
+    let mut wrong = Vec::new();
+    let files = match options.backend.unwrap_or_default() {
+        ExportBackend::Memory => {
+            if options.path.is_some() {
+                let detail = "is for the backend local: memory has no directory";
+                wrong.push(Wrong::new("path", detail));
+            }
+            if options.cross_mounts.is_some() {
+                let detail = "is for the backend local: nothing is mounted in memory";
+                wrong.push(Wrong::new("cross_mounts", detail));
+            }
+            if options.pseudo.is_none() {
+                let detail = "is missing: at which path do clients find the files in memory?";
+                wrong.push(Wrong::new("pseudo", detail));
+            }
+            let size = options.memory.as_deref().map(str::parse);
+            Files::Memory {
+                size: size.and_then(Result::ok).unwrap_or(memory),
+            }
+        }
+        // A directory.
+        _ => {
+            if options.memory.is_some() {
+                let detail = "is for the backend memory: a directory has the size of its disk";
+                wrong.push(Wrong::new("memory", detail));
+            }
+            if options.path.is_none() {
+                let detail = "is missing: which directory is served?";
+                wrong.push(Wrong::new("path", detail));
+            }
+            Files::Local {
+                path: options.path.clone().unwrap_or_default().into(),
+                cross_mounts: options.cross_mounts.unwrap_or_default(),
+            }
+        }
+    };
+    if wrong.is_empty() {
+        Ok(files)
+    } else {
+        Err(wrong)
+    }
+}
+
+fn rules(options: &ExportOptions) -> Result<Rules, Vec<Wrong>> {
+    let default = Rules::of(options.backend.unwrap_or_default());
+    let networks = options.networks.iter().flatten().map(|one| {
+        let network = one.network.parse();
+        let network = network.map_err(|why: String| vec![Wrong::new("networks", why)])?;
+        Ok(NetworkRule {
+            network,
+            read_only: one.read_only,
+            squash: one.squash,
+        })
+    });
+    let versions = options.minor_versions.iter().flatten();
+    let versions = versions.filter_map(|version| u8::try_from(*version).ok());
+    let (lowest, highest) = default.minor_versions;
+    Ok(Rules {
+        read_only: options.read_only.unwrap_or(default.read_only),
+        squash: options.squash.unwrap_or(default.squash),
+        anonymous: (
+            options.anonymous_uid.unwrap_or(default.anonymous.0),
+            options.anonymous_gid.unwrap_or(default.anonymous.1),
+        ),
+        networks: networks.collect::<Result<_, Vec<Wrong>>>()?,
+        minor_versions: (
+            versions.clone().min().unwrap_or(lowest),
+            versions.max().unwrap_or(highest),
+        ),
+        sec: options.sec.clone().unwrap_or(default.sec),
+    })
+}
+
+/// The path of a single export.
+pub(super) const ROOT: &str = "/";
+/// The anonymous user and its group, if no other is given.
+const ANONYMOUS: u32 = 65_534;

@@ -1,0 +1,161 @@
+//! All exports together: where they come from, and which stand against each other.
+
+use std::fmt;
+
+use nfs4_admin::{ExportOptions, ExportSource};
+
+use super::entry::{Entry, ROOT};
+use super::paths::holds;
+use super::wrong::Wrong;
+use crate::size::Size;
+
+/// The exports that are given at the start, and are not for requests to change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenExports {
+    /// By the configuration file.
+    pub file: Vec<ExportOptions>,
+    /// By the command line.
+    pub line: Vec<ExportOptions>,
+}
+
+/// An export that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    /// Its place in the list of its source.
+    pub(crate) place: usize,
+    pub(crate) source: ExportSource,
+    pub(crate) wrong: Wrong,
+}
+
+/// An export that is stored, and cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Idle {
+    pub(super) entry: Entry,
+    /// Why.
+    pub(super) fault: String,
+}
+
+/// Without a line of the file.
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.source {
+            ExportSource::CommandLine => write!(f, "--export {}", self.wrong.detail),
+            _ => self.wrong.fmt(f),
+        }
+    }
+}
+
+impl GivenExports {
+    /// The exports of the file, and then those of the command line; one in memory has `memory` bytes if it
+    /// does not say how many.
+    ///
+    /// # Errors
+    /// All that is wrong, with each option by itself and with the exports together.
+    pub(crate) fn entries(&self, memory: Size) -> Result<Vec<Entry>, Vec<Misfit>> {
+        let number = self.file.len() + self.line.len();
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut misfits = Vec::new();
+        let file = self.file.iter().enumerate();
+        let file = file.map(|(place, one)| (ExportSource::ConfigurationFile, place, one.clone()));
+        let line = self.line.iter().enumerate();
+        let line = line.map(|(place, one)| {
+            let mut one = one.clone();
+            if number == 1 {
+                one.pseudo.get_or_insert_with(|| ROOT.to_owned());
+            }
+            (ExportSource::CommandLine, place, one)
+        });
+        for (source, place, options) in file.chain(line) {
+            let misfit = |wrong| Misfit {
+                place,
+                source,
+                wrong,
+            };
+            match Entry::of(options, source, memory) {
+                Ok(entry) => {
+                    misfits.extend(against(&entry, &entries).map(misfit));
+                    entries.push(entry);
+                }
+                Err(wrong) => misfits.extend(wrong.into_iter().map(misfit)),
+            }
+            if entries.len() > MOST_EXPORTS {
+                let detail = format!("is one export too many; there are {MOST_EXPORTS} at most");
+                misfits.push(misfit(Wrong::new("path", detail)));
+                break;
+            }
+        }
+        if misfits.is_empty() {
+            Ok(entries)
+        } else {
+            Err(misfits)
+        }
+    }
+}
+
+/// All exports: those that are given, those of `stored` that fit to them, and one in memory if there are
+/// none; and those that do not fit.
+pub(super) fn all(given: Vec<Entry>, stored: Vec<Entry>, memory: Size) -> (Vec<Entry>, Vec<Idle>) {
+    let (mut entries, mut idle) = (given, Vec::new());
+    for entry in stored {
+        match fits(&entry, &entries) {
+            Ok(()) => entries.push(entry),
+            Err(wrong) => idle.push(Idle {
+                fault: format!("its {} {}", wrong.field, wrong.detail),
+                entry,
+            }),
+        }
+    }
+    if entries.is_empty() {
+        entries.push(Entry::default_of(memory));
+    }
+    (entries, idle)
+}
+
+/// Whether an export can be served beside others.
+///
+/// # Errors
+/// Why not.
+pub(super) fn fits(entry: &Entry, others: &[Entry]) -> Result<(), Wrong> {
+    if others.len() >= MOST_EXPORTS {
+        let detail = format!("is one export too many; there are {MOST_EXPORTS} at most");
+        return Err(Wrong::new("path", detail));
+    }
+    against(entry, others).map_or(Ok(()), Err)
+}
+
+/// What one of the others says against an export.
+fn against(entry: &Entry, others: &[Entry]) -> Option<Wrong> {
+    let path = entry.directory().and_then(|path| path.to_str());
+    let overlaps = |one: &str, other: &str| holds(one, other) || holds(other, one);
+    for other in others {
+        let taken = other.directory().and_then(|path| path.to_str());
+        if let (Some(path), Some(taken)) = (path, taken)
+            && overlaps(path, taken)
+        {
+            let detail = format!("is {path:?}, {}", how(path, taken, TWICE));
+            return Some(Wrong::new("path", detail));
+        }
+    }
+    let pseudo = &entry.pseudo;
+    let other = others
+        .iter()
+        .find(|other| overlaps(pseudo, &other.pseudo))?;
+    let detail = format!(
+        "is {pseudo:?}, {}",
+        how(pseudo, &other.pseudo, "of another export")
+    );
+    Some(Wrong::new("pseudo", detail))
+}
+
+fn how(path: &str, other: &str, why: &str) -> String {
+    match (path == other, holds(path, other)) {
+        (true, _) => format!("which is that {why}"),
+        (false, true) => format!("within which is {other:?} {why}"),
+        (false, false) => format!("which lies within {other:?} {why}"),
+    }
+}
+
+const TWICE: &str = "of another export: a file would have two names, and opens and locks of the one would \
+                     not conflict with those of the other";
+/// Maximum number of exports of the engine.
+const MOST_EXPORTS: usize = 1_024;
