@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::thread;
 
 use nfs4_engine::Config;
@@ -20,11 +21,21 @@ pub(crate) fn show(banner: String) {
     }
 }
 
+/// What is served, and what outlasts the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct What {
+    /// A line for each export; none for the default one.
+    pub(crate) exports: Option<Vec<String>>,
+    /// The state directory.
+    pub(crate) state: Option<PathBuf>,
+}
+
 /// What is served, by which of the engine's settings, where, and how to mount it; `addresses` are those
 /// listened on, `http` those of the administration interface.
 pub(crate) fn banner(
     settings: &Settings,
     engine: &Config,
+    what: &What,
     addresses: &[SocketAddr],
     http: &Addresses,
 ) -> String {
@@ -54,13 +65,23 @@ pub(crate) fn banner(
         ),
         (true, _) => String::new(),
     };
+    let served = match &what.exports {
+        None => format!(
+            "an empty file system in memory: at most {}, gone when it stops.",
+            settings.memory
+        ),
+        Some(lines) => format!("these paths:\n\n    {}\n", lines.join("\n    ")),
+    };
+    let state = match &what.state {
+        Some(path) => format!("What outlasts it is in {}.\n", path.display()),
+        None => String::new(),
+    };
     format!(
-        "nfs4d {version} serves an empty file system in memory: at most {memory}, gone when it stops.\n\
+        "nfs4d {version} serves {served}\n{state}\
          It listens on {listens}; lease {lease} s, {grace}.\n\n\
          Mount it, as root:\n\n    {mount}{everywhere}{metrics}{administration}\n\n\
          Ctrl-C stops it.",
         version = env!("CARGO_PKG_VERSION"),
-        memory = settings.memory,
         listens = listens.join(" and "),
         mount = mount_command(address),
     )
@@ -109,7 +130,13 @@ mod tests {
             tcp: Some("127.0.0.1:20491".parse().unwrap()),
             socket: Some("/run/nfs4d.sock".into()),
         };
-        let text = banner(&Settings::default(), &engine, &addresses, &http);
+        let text = banner(
+            &Settings::default(),
+            &engine,
+            &What::default(),
+            &addresses,
+            &http,
+        );
         for part in [
             "listens on 0.0.0.0:20490 and [::1]:4000;",
             "at most 1 GiB",
@@ -118,6 +145,17 @@ mod tests {
             "From another machine",
             "http://127.0.0.1:9100/metrics",
             "administered at http://127.0.0.1:20491/ and /run/nfs4d.sock\n",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let what = What {
+            exports: Some(vec!["/a  /srv/a".to_owned(), "/b  /srv/b".to_owned()]),
+            state: Some("/var/lib/nfs4d".into()),
+        };
+        let text = banner(&Settings::default(), &engine, &what, &addresses, &http);
+        for part in [
+            "serves these paths:\n\n    /a  /srv/a\n    /b  /srv/b\n\n",
+            "What outlasts it is in /var/lib/nfs4d.\nIt listens on",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

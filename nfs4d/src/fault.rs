@@ -81,6 +81,9 @@ pub enum Fault {
         /// What is wrong with it.
         source: StoreFault,
     },
+    /// Exports cannot be served; each is a line.
+    #[error("{}", .0.join("\n"))]
+    Exports(Vec<String>),
     /// Protocol settings are out of their ranges; each is a line.
     #[error("{}", .0.join("\n"))]
     Settings(Vec<String>),

@@ -27,6 +27,7 @@ mod signals;
 mod size;
 pub mod stable;
 mod started;
+mod state_dir;
 mod system;
 
 use std::io::Write as _;

@@ -5,11 +5,11 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
-use nfs4_admin::SettingsPatch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use crate::cli::{Reload, Reread};
+use crate::exports::Exports;
 use crate::service::Notify;
 use crate::settings::{Live, Unchanged};
 
@@ -35,11 +35,13 @@ impl Hangups {
     }
 
     /// Reads the file again with each signal.
-    async fn serve(mut self, live: Arc<Live>) {
+    async fn serve(mut self, live: Arc<Live>, exports: Arc<Exports>) {
         while self.signals.recv().await.is_some() {
             self.notify.reloading();
             let (reload, live) = (Arc::clone(&self.reload), Arc::clone(&live));
-            if let Err(panicked) = spawn_blocking(move || again(&reload, &live)).await {
+            let exports = Arc::clone(&exports);
+            let again = move || again(&reload, &live, &exports);
+            if let Err(panicked) = spawn_blocking(again).await {
                 tracing::error!(%panicked, "the configuration file was not read again");
             }
             self.notify.ready();
@@ -48,45 +50,52 @@ impl Hangups {
 }
 
 /// Serves SIGHUP forever, if it is caught.
-pub(crate) async fn serve(hangups: Option<Hangups>, live: Arc<Live>) -> Infallible {
+pub(crate) async fn serve(
+    hangups: Option<Hangups>,
+    live: Arc<Live>,
+    exports: Arc<Exports>,
+) -> Infallible {
     if let Some(hangups) = hangups {
-        hangups.serve(live).await;
+        hangups.serve(live, exports).await;
     }
     pending().await
 }
 
-fn again(reload: &Reload, live: &Live) {
+fn again(reload: &Reload, live: &Live, exports: &Exports) {
     let file = reload.path().display();
-    match reload.read() {
-        Ok(Reread {
-            protocol, restart, ..
-        }) => match act(live, protocol) {
-            Ok(changed) => {
-                let changed = changed.join(", ");
-                tracing::info!(%file, changed, "the configuration file was read again");
-                if !restart.is_empty() {
-                    let keys = restart.join(", ");
-                    tracing::warn!(%file, keys, "these changes act after a restart");
-                }
+    let read = reload.read();
+    let acted = read.and_then(|read| Ok((act(live, exports, &read)?, read.restart)));
+    match acted {
+        Ok((changed, restart)) => {
+            let changed = changed.join(", ");
+            tracing::info!(%file, changed, "the configuration file was read again");
+            if !restart.is_empty() {
+                let keys = restart.join(", ");
+                tracing::warn!(%file, keys, "these changes act after a restart");
             }
-            Err(faults) => wrong(&file, &faults),
-        },
-        Err(faults) => wrong(&file, &faults),
+        }
+        Err(faults) => {
+            let faults = faults.join("; ");
+            tracing::error!(%file, faults, "the configuration file is wrong, and nothing has changed");
+        }
     }
 }
 
-fn act(live: &Live, protocol: SettingsPatch) -> Result<Vec<&'static str>, Vec<String>> {
-    live.reload(protocol).map_err(|refused| match refused {
+/// Puts settings and exports into force, or none of them: exports are made ready first, and after that only an
+/// engine that has failed refuses them.
+fn act(live: &Live, exports: &Exports, read: &Reread) -> Result<Vec<String>, Vec<String>> {
+    let prepared = exports.prepare(&read.exports)?;
+    let changed = live.reload(read.protocol.clone());
+    let changed = changed.map_err(|refused| match refused {
         Unchanged::Wrong(wrong) => {
             let told = wrong.iter();
             told.map(|one| format!("{} {}", one.name, one.detail))
                 .collect()
         }
         other => vec![other.to_string()],
-    })
-}
-
-fn wrong(file: &impl std::fmt::Display, faults: &[String]) {
-    let faults = faults.join("; ");
-    tracing::error!(%file, faults, "the configuration file is wrong, and nothing has changed");
+    })?;
+    let served = prepared.serve().map_err(|why| vec![why.to_string()])?;
+    let changed = changed.into_iter().map(str::to_owned);
+    let served = served.into_iter().map(|path| format!("export {path}"));
+    Ok(changed.chain(served).collect())
 }

@@ -13,17 +13,17 @@ use std::time::Instant;
 
 use nfs4_driver::task::ServeError;
 use nfs4_driver::{Clock as _, Identity, Limits, Node, Recording, SystemClock};
-use nfs4_engine::{Boot, Engine, Export};
+use nfs4_engine::{Boot, Engine};
 use nfs4_transport_std::{self as threads, async_std as on_async_std};
 use nfs4_transport_tokio as on_tokio;
-use nfs4_vfs::MemFs;
 use prometheus::IntCounter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::cli::Start;
+use crate::cli::Start as Asked;
 use crate::config::{Driver, Settings};
+use crate::exports::{self, Maker, Start, Store};
 use crate::fault::Fault;
 use crate::http::{App, Exported, Places};
 use crate::listen::Sockets;
@@ -32,11 +32,11 @@ use crate::reload::Hangups;
 use crate::service::Service;
 use crate::signals::Signals;
 use crate::stable::{Records, State};
-use crate::{banner, descriptors, hand_over, memory, reload, started, system};
+use crate::{banner, descriptors, hand_over, memory, reload, started, state_dir, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
-pub(crate) fn run(start: Start, service: Service, counters: Vec<IntCounter>) -> Result<(), Fault> {
+pub(crate) fn run(start: Asked, service: Service, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, process = std::process::id(), "the server starts");
     let settings = &start.settings;
@@ -81,7 +81,7 @@ pub(crate) fn run(start: Start, service: Service, counters: Vec<IntCounter>) -> 
     })
 }
 
-/// Serves a file system in memory, and says on standard output where, until `stop` is ready.
+/// Serves the exports of the settings, or a file system in memory, and says on standard output where, until `stop` is ready.
 ///
 /// # Errors
 /// It cannot listen, or a setting is out of its range, or the engine has failed.
@@ -113,6 +113,10 @@ async fn serve_in(
         .as_mut()
         .map(|process| mem::take(&mut process.service));
     let mut service = service.unwrap_or_default();
+    let settings = &Settings {
+        state_dir: state_dir::of(settings)?,
+        ..settings.clone()
+    };
     let take_over = process.as_ref().is_some_and(|process| process.take_over);
     let mut sockets = Sockets::open(settings, &mut service.passed, take_over).await?;
     let listen = sockets.addresses.first().copied();
@@ -122,12 +126,13 @@ async fn serve_in(
     let boot = boot(state.as_deref(), listen)?;
     let clock = Arc::new(SystemClock::new());
     let now = clock.now();
-    let files = settings
-        .file_system(boot.epoch)
-        .with(|files| files.created = now.wall);
-    let exports = vec![Export::new("/", Arc::new(MemFs::new(files)))];
+    let kept = state.as_ref().zip(settings.state_dir.as_deref());
+    let kept = kept.map(|(state, folder)| (state.secret(), folder.join("handles")));
+    let maker = Maker::new(settings.clone(), kept, (boot.epoch, now.wall));
+    let maker = maker.map_err(Fault::Randomness)?;
+    let exports = Start::open(settings, maker, Store::new(state.clone()))?;
     let config = protocol.config.clone();
-    let engine = Engine::new(boot, config.clone(), exports, now)?;
+    let engine = Engine::new(boot, config.clone(), exports.engine(), now)?;
     let descriptors = process.as_ref().and_then(|process| process.descriptors);
     let limits = limits(settings, descriptors);
     let node = node(settings, engine, limits, clock)?;
@@ -146,12 +151,20 @@ async fn serve_in(
     node.set_dial_policy(settings.dial_policy());
     let addresses = mem::take(&mut sockets.addresses);
     warn_of_networks(&addresses);
-    let exported = Exported::new(node.clone(), counters).map_err(io::Error::other)?;
+    let told = exports.told();
+    let exports = Arc::new(exports.live(node.clone()));
+    let exported = Exported::new(node.clone(), Arc::clone(&exports), counters);
+    let exported = exported.map_err(io::Error::other)?;
     started::serves(settings, &config, &addresses);
     let live = Arc::new(protocol.live(node.clone()));
     let places = Places::open(settings, mem::take(&mut service.passed.admin))?;
-    let banner = banner::banner(settings, &config, &addresses, places.addresses());
-    let app = App::new(node.clone(), Arc::clone(&live), exported);
+    let what = banner::What {
+        exports: told,
+        state: settings.state_dir.clone(),
+    };
+    let banner = banner::banner(settings, &config, &what, &addresses, places.addresses());
+    let shared = (Arc::clone(&live), Arc::clone(&exports));
+    let app = App::new(node.clone(), shared, exported);
     let interface = places.serve(app, descriptors)?;
     banner::show(banner);
     let offer = is_process.then(|| sockets.offer(settings, &service.notify));
@@ -171,7 +184,8 @@ async fn serve_in(
     service.watch(node.clone(), &addresses);
     let ended = tokio::select! {
         ended = drive(settings.driver, sockets.listeners, node, stop) => ended,
-        never = reload::serve(hangups, Arc::clone(&live)) => match never {},
+        never = reload::serve(hangups, Arc::clone(&live), Arc::clone(&exports)) => match never {},
+        never = exports::watch(Arc::clone(&exports)) => match never {},
     };
     interface.end().await;
     match recorded {
@@ -201,7 +215,7 @@ fn boot(state: Option<&State>, listen: SocketAddr) -> Result<Boot, Fault> {
 /// Says what every host may do that reaches an address other than loopback.
 fn warn_of_networks(addresses: &[SocketAddr]) {
     for address in addresses.iter().filter(|at| !at.ip().is_loopback()) {
-        tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as root");
+        tracing::warn!(%address, "the server does not verify user ids: every host that reaches this address can act as any user");
     }
 }
 

@@ -13,13 +13,6 @@ pub(crate) fn serves(settings: &Settings, engine: &Config, addresses: &[SocketAd
     for address in addresses {
         tracing::info!(%address, driver, "listening for NFS clients");
     }
-    let bytes = settings.memory.0;
-    tracing::info!(
-        export = "/",
-        kind = "memory",
-        bytes,
-        "serving a file system"
-    );
     let versions = format!(
         "4.{} to 4.{}",
         engine.min_minor_version, engine.max_minor_version

@@ -19,8 +19,8 @@ use toml::de::{DeTable, DeValue};
 use super::Cli;
 use super::conflict::Conflict;
 use super::schema::{self, EXPORT, Key};
-use crate::exports::GivenExports;
 use crate::exports::options::{self, Placed};
+use crate::exports::{GivenExports, directory_faults};
 use crate::settings::{Given, Layers};
 
 /// What a configuration file says.
@@ -127,6 +127,25 @@ impl ConfigFile {
 }
 
 impl ConfigFile {
+    /// Directories that cannot be exported on this machine, by this user.
+    pub(super) fn directory_faults(&self, path: &Path) -> Vec<FileFault> {
+        let exports = self.exports.iter();
+        let directories = exports
+            .clone()
+            .filter_map(|one| one.options.path.as_deref());
+        let lines: Vec<usize> = exports
+            .filter(|one| one.options.path.is_some())
+            .map(|one| one.line)
+            .collect();
+        let faults = directory_faults(directories).into_iter();
+        let fault = |(place, detail): (usize, String)| FileFault {
+            path: path.to_owned(),
+            line: lines.get(place).copied(),
+            detail: format!("{EXPORT}.path {detail}"),
+        };
+        faults.map(fault).collect()
+    }
+
     /// What the server needs besides the file.
     pub(super) fn needs(&self) -> Option<String> {
         let address = self.cli.admin.needs_token()?;

@@ -45,7 +45,10 @@ pub(crate) fn ask() -> Asked {
         None => {}
         Some(Action::CheckConfig { file }) => {
             return match ConfigFile::read(file) {
-                Ok(read) => Asked::Checked(file.clone(), read.needs()),
+                Ok(read) => match read.directory_faults(file).as_slice() {
+                    [] => Asked::Checked(file.clone(), read.needs()),
+                    faults => Asked::wrong(faults),
+                },
                 Err(faults) => Asked::wrong(&faults),
             };
         }

@@ -145,7 +145,10 @@ fn as_many_server_addresses_are_accepted_as_the_engine_serves() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let most = parse(&arguments[..16]).unwrap();
     assert_eq!(Conflict::all(&most), []);
-    let engine = |cli: &Cli| cli.settings(Given::default(), GivenExports::default()).engine();
+    let engine = |cli: &Cli| {
+        cli.settings(Given::default(), GivenExports::default())
+            .engine()
+    };
     assert_eq!(engine(&most).validate(), Ok(()));
     let more = parse(&arguments).unwrap();
     assert!(engine(&more).validate().is_err());

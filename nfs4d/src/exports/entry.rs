@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use nfs4_admin::{ExportBackend, ExportOptions, ExportSource, Security, Squash};
+use nfs4_engine::{Cidr, CidrFault};
 
-use super::network::Network;
 use super::wrong::Wrong;
 use crate::size::Size;
 
@@ -43,14 +43,14 @@ pub(crate) struct Rules {
     /// Empty for all hosts.
     pub(crate) networks: Vec<NetworkRule>,
     /// The lowest and the highest.
-    pub(crate) minor_versions: (u8, u8),
+    pub(crate) minor_versions: (u32, u32),
     pub(crate) sec: Vec<Security>,
 }
 
 /// What differs for the hosts of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NetworkRule {
-    pub(crate) network: Network,
+    pub(crate) network: Cidr,
     pub(crate) read_only: Option<bool>,
     pub(crate) squash: Option<Squash>,
 }
@@ -66,7 +66,7 @@ impl Entry {
         memory: Size,
     ) -> Result<Entry, Vec<Wrong>> {
         let files = files(&options, memory)?;
-        let rules = rules(&options)?;
+        let rules = Rules::read(&options)?;
         let pseudo = options.pseudo.clone().or_else(|| options.path.clone());
         Ok(Entry {
             pseudo: pseudo.unwrap_or_else(|| ROOT.to_owned()),
@@ -106,13 +106,54 @@ impl Files {
     /// A name that is another one for other files: an export at the same path that has them is another.
     pub(super) fn identity(&self) -> String {
         match self {
-            Files::Local { path, .. } => format!("local:{}", path.display()),
+            Files::Local { path, cross_mounts } => {
+                let mounts = if *cross_mounts {
+                    " and what is mounted there"
+                } else {
+                    ""
+                };
+                format!("{}{mounts}", path.display())
+            }
             Files::Memory { .. } => "memory".to_owned(),
         }
     }
 }
 
 impl Rules {
+    /// The rules that these options give.
+    ///
+    /// # Errors
+    /// A network is none.
+    pub(super) fn read(options: &ExportOptions) -> Result<Rules, Vec<Wrong>> {
+        let default = Rules::of(options.backend.unwrap_or_default());
+        let networks = options.networks.iter().flatten().map(|one| {
+            let network = one.network.parse();
+            let network =
+                network.map_err(|why: CidrFault| vec![Wrong::new("networks", why.to_string())])?;
+            Ok(NetworkRule {
+                network,
+                read_only: one.read_only,
+                squash: one.squash,
+            })
+        });
+        let versions = options.minor_versions.iter().flatten().copied();
+        let (lowest, highest) = default.minor_versions;
+        Ok(Rules {
+            read_only: options.read_only.unwrap_or(default.read_only),
+            squash: options.squash.unwrap_or(default.squash),
+            anonymous: (
+                options.anonymous_uid.unwrap_or(default.anonymous.0),
+                options.anonymous_gid.unwrap_or(default.anonymous.1),
+            ),
+            networks: networks.collect::<Result<_, Vec<Wrong>>>()?,
+            minor_versions: (
+                versions.clone().min().unwrap_or(lowest),
+                versions.max().unwrap_or(highest),
+            ),
+            sec: options.sec.clone().unwrap_or(default.sec),
+        })
+    }
+
     /// The rules that hold if none are given.
     fn of(backend: ExportBackend) -> Rules {
         Rules {
@@ -168,36 +209,6 @@ fn files(options: &ExportOptions, memory: Size) -> Result<Files, Vec<Wrong>> {
     } else {
         Err(wrong)
     }
-}
-
-fn rules(options: &ExportOptions) -> Result<Rules, Vec<Wrong>> {
-    let default = Rules::of(options.backend.unwrap_or_default());
-    let networks = options.networks.iter().flatten().map(|one| {
-        let network = one.network.parse();
-        let network = network.map_err(|why: String| vec![Wrong::new("networks", why)])?;
-        Ok(NetworkRule {
-            network,
-            read_only: one.read_only,
-            squash: one.squash,
-        })
-    });
-    let versions = options.minor_versions.iter().flatten();
-    let versions = versions.filter_map(|version| u8::try_from(*version).ok());
-    let (lowest, highest) = default.minor_versions;
-    Ok(Rules {
-        read_only: options.read_only.unwrap_or(default.read_only),
-        squash: options.squash.unwrap_or(default.squash),
-        anonymous: (
-            options.anonymous_uid.unwrap_or(default.anonymous.0),
-            options.anonymous_gid.unwrap_or(default.anonymous.1),
-        ),
-        networks: networks.collect::<Result<_, Vec<Wrong>>>()?,
-        minor_versions: (
-            versions.clone().min().unwrap_or(lowest),
-            versions.max().unwrap_or(highest),
-        ),
-        sec: options.sec.clone().unwrap_or(default.sec),
-    })
 }
 
 /// The path of a single export.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nfs4_admin::{ExportOptions, ExportSource};
+use nfs4_admin::{ExportBackend, ExportOptions, ExportSource};
 
 use super::entry::{Entry, ROOT};
 use super::paths::holds;
@@ -27,14 +27,6 @@ pub(crate) struct Misfit {
     pub(crate) wrong: Wrong,
 }
 
-/// An export that is stored, and cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Idle {
-    pub(super) entry: Entry,
-    /// Why.
-    pub(super) fault: String,
-}
-
 /// Without a line of the file.
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,6 +38,12 @@ impl fmt::Display for Misfit {
 }
 
 impl GivenExports {
+    /// Whether a directory is among them.
+    pub(crate) fn has_directories(&self) -> bool {
+        let mut all = self.file.iter().chain(&self.line);
+        all.any(|one| one.backend.unwrap_or_default() == ExportBackend::Local)
+    }
+
     /// The exports of the file, and then those of the command line; one in memory has `memory` bytes if it
     /// does not say how many.
     ///
@@ -84,31 +82,25 @@ impl GivenExports {
                 break;
             }
         }
+        let networks: usize = entries.iter().map(|entry| entry.rules.networks.len()).sum();
+        if networks > MOST_NETWORKS
+            && let Some(last) = entries
+                .iter()
+                .rposition(|entry| !entry.rules.networks.is_empty())
+        {
+            let detail = format!("are too many: there are {MOST_NETWORKS} at most in all exports");
+            misfits.push(Misfit {
+                place: last,
+                source: ExportSource::ConfigurationFile,
+                wrong: Wrong::new("networks", detail),
+            });
+        }
         if misfits.is_empty() {
             Ok(entries)
         } else {
             Err(misfits)
         }
     }
-}
-
-/// All exports: those that are given, those of `stored` that fit to them, and one in memory if there are
-/// none; and those that do not fit.
-pub(super) fn all(given: Vec<Entry>, stored: Vec<Entry>, memory: Size) -> (Vec<Entry>, Vec<Idle>) {
-    let (mut entries, mut idle) = (given, Vec::new());
-    for entry in stored {
-        match fits(&entry, &entries) {
-            Ok(()) => entries.push(entry),
-            Err(wrong) => idle.push(Idle {
-                fault: format!("its {} {}", wrong.field, wrong.detail),
-                entry,
-            }),
-        }
-    }
-    if entries.is_empty() {
-        entries.push(Entry::default_of(memory));
-    }
-    (entries, idle)
 }
 
 /// Whether an export can be served beside others.
@@ -159,3 +151,5 @@ const TWICE: &str = "of another export: a file would have two names, and opens a
                      not conflict with those of the other";
 /// Maximum number of exports of the engine.
 const MOST_EXPORTS: usize = 1_024;
+/// Maximum number of networks of the engine.
+const MOST_NETWORKS: usize = 4_096;

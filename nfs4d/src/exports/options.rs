@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use nfs4_admin::{ExportBackend, ExportNetwork, ExportOptions, Security, Squash};
+use nfs4_engine::{Cidr, CidrFault};
 use serde_json::{Map, Value as Json};
 use toml::de::DeTable;
 
-use super::network::Network;
 use super::paths;
 use super::value::{self, Item, Name, Table, Value, cut};
 use super::wrong::Wrong;
@@ -286,9 +286,19 @@ fn id(value: &Value) -> Result<u32, String> {
 }
 
 fn network(value: &Value) -> Result<String, String> {
-    match value {
-        Value::Text(text) => Ok(text.parse::<Network>()?.to_string()),
-        _ => Err("expected a network, as in \"192.0.2.0/24\"".to_owned()),
+    let expected = "expected a network, as in \"192.0.2.0/24\" or \"2001:db8::/32\"";
+    let Value::Text(text) = value else {
+        return Err(expected.to_owned());
+    };
+    match text.parse::<Cidr>() {
+        Ok(network) => Ok(network.to_string()),
+        Err(CidrFault::Host(network)) => Err(format!(
+            "has bits after its prefix: the network is {network}"
+        )),
+        Err(CidrFault::Prefix { most, .. }) => {
+            Err(format!("has a prefix of more than {most} bits"))
+        }
+        Err(_) => Err(format!("{expected}; host names are not accepted")),
     }
 }
 

@@ -8,14 +8,17 @@ use std::path::{self, Component, Path};
 /// # Errors
 /// What is expected instead.
 pub(super) fn directory(text: &str) -> Result<String, String> {
-    let mut plain = String::new();
+    if !text.starts_with('/') {
+        return Err("expected an absolute path, as in \"/srv/data\"".to_owned());
+    }
     if text.len() > LONGEST || text.contains('\0') {
         return Err(format!("expected a path of at most {LONGEST} bytes"));
     }
+    let mut plain = String::new();
     for part in Path::new(text).components() {
         match part {
             Component::RootDir => {}
-            Component::Normal(name) if text.starts_with('/') => {
+            Component::Normal(name) => {
                 plain.push('/');
                 plain.push_str(name.to_str().unwrap_or_default());
             }
@@ -24,11 +27,10 @@ pub(super) fn directory(text: &str) -> Result<String, String> {
             }
         }
     }
-    match (plain.is_empty(), text.starts_with('/')) {
-        (_, false) => Err("expected an absolute path, as in \"/srv/data\"".to_owned()),
-        (true, true) => Ok("/".to_owned()),
-        (false, true) => Ok(plain),
+    if plain.is_empty() {
+        plain.push('/');
     }
+    Ok(plain)
 }
 
 /// The directory that an argument of the command line names, in the same way.
@@ -48,7 +50,7 @@ pub(crate) fn from_line(argument: OsString) -> Result<String, String> {
 ///
 /// # Errors
 /// What is expected instead.
-pub(super) fn pseudo(text: &str) -> Result<String, String> {
+pub(crate) fn pseudo(text: &str) -> Result<String, String> {
     let plain = directory(text)?;
     match plain.split('/').find(|name| name.len() > LONGEST_NAME) {
         Some(_) => Err(format!(

@@ -3,13 +3,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A directory, by what it is and not by the path that was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Its path without symbolic links.
-    path: PathBuf,
     id: Id,
     /// The directories above it.
     above: Vec<Id>,
@@ -60,7 +58,6 @@ impl Place {
         Ok(Place {
             id: id(&found),
             above: above.collect::<io::Result<_>>()?,
-            path,
         })
     }
 
@@ -77,11 +74,15 @@ impl Place {
             Err(why) => Some(format!("{}: {why}", path.display())),
         }
     }
+}
 
-    /// Its path without symbolic links.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
+/// What is wrong with directories: the place of each in the list, and the fault.
+pub(crate) fn faults<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<(usize, String)> {
+    let fault = |(at, path)| {
+        let fault = Place::find(Path::new(path)).err()?;
+        Some((at, format!("is {path:?}, which {fault}")))
+    };
+    paths.enumerate().filter_map(fault).collect()
 }
 
 fn id(found: &fs::Metadata) -> Id {

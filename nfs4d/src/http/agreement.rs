@@ -22,6 +22,7 @@ use tokio::runtime;
 
 use super::guard::Guard;
 use super::{App, Exported, administration};
+use crate::exports::Exports;
 use crate::settings::Live;
 
 fn document() -> Value {
@@ -37,14 +38,16 @@ fn app() -> App {
     let engine = Engine::new(boot, Config::default(), exports, clock.now()).unwrap();
     let node = Node::with_clock(engine, Limits::default(), clock).unwrap();
     let live = Arc::new(Live::of(node.clone()));
-    App::new(node.clone(), live, Exported::new(node, Vec::new()).unwrap())
+    let exports = Arc::new(Exports::of(node.clone()));
+    let exported = Exported::new(node.clone(), Arc::clone(&exports), Vec::new());
+    App::new(node, (live, exports), exported.unwrap())
 }
 
 fn ask(method: &str, path: &str) -> (Response, String) {
     let router = app().administration(Guard::UnixSocket).unwrap();
     let request = Request::builder().method(method).uri(path);
-    let request = match method {
-        "PATCH" => request
+    let request = match (method, path) {
+        ("PATCH", _) | ("POST", "/api/v1/exports") => request
             .header("Content-Type", "application/json")
             .body(Body::from("{}")),
         _ => request.body(Body::empty()),
@@ -87,9 +90,12 @@ fn each_route_is_described_and_each_description_has_its_route() {
         let filled = path
             .replace("{client_id}", "00000000000000aa")
             .replace("{session_id}", &"bb".repeat(16))
-            .replace("{connection_id}", "4711");
+            .replace("{connection_id}", "4711")
+            .replace("{pseudo}", "%2Fsrv%2Fmy%20data");
         let (head, text) = ask(method, &filled);
         match (path.contains('{'), head.status()) {
+            // Without options there is nothing to add.
+            (false, StatusCode::UNPROCESSABLE_ENTITY) if path == "/api/v1/exports" => {}
             (true, StatusCode::NOT_FOUND) => assert!(!text.contains("nothing at"), "{text}"),
             (false, status) => assert!(status.is_success(), "{method} {path}: {status}"),
             (true, status) => panic!("{method} {path}: {status}"),

@@ -20,6 +20,7 @@ use nfs4_vfs::{MemFs, MemFsConfig};
 
 use super::{App, Exported, Places};
 use crate::config::{AdminListen, Administration, Settings};
+use crate::exports::Exports;
 use crate::settings::Live;
 
 /// Many clients, each with a session and connections, on which nothing more comes.
@@ -219,10 +220,15 @@ fn listings_of_many_clients_are_quick_and_delay_no_traffic() {
     };
     let places = Places::open(&settings, Vec::new()).unwrap();
     let address = places.addresses().tcp.unwrap();
-    let exported = Exported::new(node.clone(), Vec::new()).unwrap();
+    let exports = Arc::new(Exports::of(node.clone()));
+    let exported = Exported::new(node.clone(), Arc::clone(&exports), Vec::new()).unwrap();
     let _interface = places
         .serve(
-            App::new(node.clone(), Arc::new(Live::of(node.clone())), exported),
+            App::new(
+                node.clone(),
+                (Arc::new(Live::of(node.clone())), exports),
+                exported,
+            ),
             None,
         )
         .unwrap();

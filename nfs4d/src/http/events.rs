@@ -52,7 +52,7 @@ struct Reader {
     _place: OwnedSemaphorePermit,
 }
 
-/// What happens: clients, sessions, connections, delegations, the grace period and settings.
+/// What happens: clients, sessions, connections, delegations, the grace period, exports and settings.
 ///
 /// An event has the number, kind and value of an `Event`. One of kind `lost` says how many are missing before
 /// the next, as `{"lost":N}`. A comment comes every 15 seconds.

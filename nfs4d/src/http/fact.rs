@@ -90,6 +90,15 @@ pub(super) fn of(event: &Event) -> Option<Fact> {
         Event::GraceEnded { reason } => Fact::GraceEnded {
             reason: reason.label().to_owned(),
         },
+        Event::ExportAdded { path, .. } => Fact::ExportAdded {
+            pseudo: path.clone(),
+        },
+        Event::ExportChanged { path, .. } => Fact::ExportChanged {
+            pseudo: path.clone(),
+        },
+        Event::ExportRemoved { path, .. } => Fact::ExportRemoved {
+            pseudo: path.clone(),
+        },
         Event::SettingsChanged { settings } => Fact::SettingsChanged {
             settings: settings.iter().map(|name| setting(name)).collect(),
         },

@@ -11,6 +11,7 @@ use prometheus::{IntCounter, Registry, TextEncoder};
 use tokio::task::spawn_blocking;
 
 use super::refusal::{Refusal, Refused};
+use crate::exports::{ExportCounters, Exports};
 
 /// What is exported.
 #[derive(Debug)]
@@ -21,12 +22,17 @@ pub(crate) struct Exported {
 }
 
 impl Exported {
-    /// What `node` and `counters` count.
+    /// What `node`, `exports` and `counters` count.
     ///
     /// # Errors
     /// Two of the counters have one name.
-    pub(crate) fn new(node: Node, counters: Vec<IntCounter>) -> prometheus::Result<Exported> {
+    pub(crate) fn new(
+        node: Node,
+        exports: Arc<Exports>,
+        counters: Vec<IntCounter>,
+    ) -> prometheus::Result<Exported> {
         let registry = Registry::new();
+        registry.register(Box::new(ExportCounters::new(exports)?))?;
         for counter in counters {
             registry.register(Box::new(counter))?;
         }

@@ -9,6 +9,7 @@ mod connections;
 #[cfg(test)]
 mod crowd;
 mod events;
+mod exports;
 mod fact;
 mod grace;
 mod guard;
@@ -45,6 +46,7 @@ use self::openapi::Description;
 pub(crate) use self::places::{Addresses, Places};
 use self::stopped::Stopped;
 pub use self::token::TokenFault;
+use crate::exports::Exports;
 use crate::settings::Live;
 
 /// What the handlers share.
@@ -52,6 +54,7 @@ use crate::settings::Live;
 pub(crate) struct App {
     node: Node,
     settings: Arc<Live>,
+    exports: Arc<Exports>,
     exported: Arc<Exported>,
     description: Description,
     readers: Readers,
@@ -60,10 +63,15 @@ pub(crate) struct App {
 
 impl App {
     /// For the handlers of this server.
-    pub(crate) fn new(node: Node, settings: Arc<Live>, exported: Exported) -> App {
+    pub(crate) fn new(
+        node: Node,
+        (settings, exports): (Arc<Live>, Arc<Exports>),
+        exported: Exported,
+    ) -> App {
         App {
             node,
             settings,
+            exports,
             exported: Arc::new(exported),
             description: Description::default(),
             readers: Readers::default(),
@@ -107,6 +115,8 @@ fn administration() -> OpenApiRouter<App> {
         .routes(routes!(sessions::show, sessions::destroy))
         .routes(routes!(connections::show))
         .routes(routes!(connections::drain, connections::undrain))
+        .routes(routes!(exports::list, exports::add))
+        .routes(routes!(exports::show, exports::change, exports::remove))
         .routes(routes!(grace::show))
         .routes(routes!(grace::end))
         .routes(routes!(settings::show, settings::change))

@@ -127,7 +127,9 @@ impl From<EngineDead> for Refusal {
 impl From<AdminError> for Refusal {
     fn from(why: AdminError) -> Refusal {
         let status = match &why {
-            AdminError::Fault(AdminFault::Settings(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            AdminError::Fault(AdminFault::Settings(_) | AdminFault::Exports(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             AdminError::Fault(_) => StatusCode::NOT_FOUND,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };

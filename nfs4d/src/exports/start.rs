@@ -1,0 +1,188 @@
+//! From what is given and what is stored to file systems that are open.
+
+use std::sync::Arc;
+
+use nfs4_admin::{ExportOptions, ExportSource};
+use nfs4_driver::Node;
+use nfs4_engine::Export;
+
+use super::backend::Maker;
+use super::entry::Entry;
+use super::list;
+use super::live::Exports;
+use super::served::{Idle, Served, Table};
+use super::store::{Store, Stored};
+use super::wrong::Wrong;
+use crate::config::Settings;
+use crate::fault::Fault;
+
+/// The exports that a server starts with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    maker: Maker,
+    store: Store,
+    table: Table,
+}
+
+impl Start {
+    /// Opens the file systems of all exports.
+    ///
+    /// # Errors
+    /// Exports that are given are wrong, or cannot be served. Those that are only stored are left out, with a
+    /// line in the log.
+    pub(crate) fn open(settings: &Settings, maker: Maker, store: Store) -> Result<Start, Fault> {
+        let entries = settings.exports.entries(settings.memory);
+        let entries = entries.map_err(|misfits| {
+            let misfits = misfits.iter().map(ToString::to_string);
+            Fault::Exports(misfits.collect())
+        })?;
+        let stored = store.read()?;
+        let table = maker.table(entries, stored, &store, &Table::default());
+        let table = table.map_err(Fault::Exports)?;
+        table.log(&Table::default());
+        Ok(Start {
+            maker,
+            store,
+            table,
+        })
+    }
+
+    /// The exports as the engine has them.
+    pub(crate) fn engine(&self) -> Vec<Export> {
+        self.table.engine()
+    }
+
+    /// The exports of a node that serves them.
+    pub(crate) fn live(self, node: Node) -> Exports {
+        Exports::new(node, self.maker, self.store, self.table)
+    }
+
+    /// Lines that say what is served, by which rules; none if that is the default alone.
+    pub(crate) fn told(&self) -> Option<Vec<String>> {
+        let mut entries = self.table.entries();
+        let default = entries.any(|entry| entry.source == ExportSource::Default);
+        (!default || !self.table.idle.is_empty()).then(|| self.table.lines())
+    }
+}
+
+impl Maker {
+    /// All exports: those that are given, those of `stored` that fit to them, and one in memory if there are
+    /// none. File systems that are open stay open: those that `before` has for the same files.
+    ///
+    /// # Errors
+    /// What is wrong with those that are given.
+    pub(super) fn table(
+        &self,
+        given: Vec<Entry>,
+        stored: Vec<Stored>,
+        store: &Store,
+        before: &Table,
+    ) -> Result<Table, Vec<String>> {
+        let mut table = Table::default();
+        let mut wrong = Vec::new();
+        for entry in given {
+            let (path, source) = (entry.given_as(), entry.source);
+            if let Err(fault) = self.add(entry, store, before, &mut table) {
+                let of = match source {
+                    ExportSource::CommandLine => "--export",
+                    _ => "export",
+                };
+                wrong.push(format!("{of} {path} {}", fault.detail));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        for (pseudo, options) in stored {
+            let fault = match options {
+                Ok(options) => match self.add_stored(options.clone(), store, before, &mut table) {
+                    Ok(()) => continue,
+                    Err(fault) => Idle { options, fault },
+                },
+                Err(fault) => fault,
+            };
+            table.idle.insert(pseudo, fault);
+        }
+        if table.served.is_empty() {
+            let default = Entry::default_of(self.memory());
+            self.add(default, store, before, &mut table)
+                .map_err(|wrong| vec![wrong.detail])?;
+        }
+        Ok(table)
+    }
+
+    fn add_stored(
+        &self,
+        options: ExportOptions,
+        store: &Store,
+        before: &Table,
+        table: &mut Table,
+    ) -> Result<(), String> {
+        let told = |wrong: &Wrong| format!("{} {}", wrong.field, wrong.detail);
+        let entry = Entry::of(options, ExportSource::Request, self.memory());
+        let entry = entry.map_err(|wrong| wrong.iter().map(told).collect::<Vec<_>>().join("; "))?;
+        let others: Vec<Entry> = table.entries().cloned().collect();
+        list::fits(&entry, &others).map_err(|wrong| told(&wrong))?;
+        self.add(entry, store, before, table)
+            .map_err(|wrong| told(&wrong))
+    }
+
+    /// Adds an export to a table.
+    fn add(
+        &self,
+        entry: Entry,
+        store: &Store,
+        before: &Table,
+        table: &mut Table,
+    ) -> Result<(), Wrong> {
+        let known = before.served.get(&entry.pseudo);
+        let known = known.filter(|known| known.entry.files == entry.files && known.is_in_place());
+        let served = match known {
+            Some(known) => Served {
+                entry,
+                ..Served::clone(known)
+            },
+            None => {
+                let number = store.number(&entry);
+                let number =
+                    number.map_err(|why| Wrong::new("pseudo", format!("has no number: {why}")))?;
+                self.open_beside(entry, number, table)?
+            }
+        };
+        table
+            .served
+            .insert(served.entry.pseudo.clone(), Arc::new(served));
+        Ok(())
+    }
+
+    /// Opens the file system of an export that is to be served beside those of a table.
+    ///
+    /// # Errors
+    /// What is wrong with its directory.
+    pub(super) fn open_beside(
+        &self,
+        entry: Entry,
+        number: u16,
+        beside: &Table,
+    ) -> Result<Served, Wrong> {
+        let opened = self.open(&entry, number);
+        let opened = opened.map_err(|detail| Wrong::new("path", detail))?;
+        let overlaps = |other: &&Arc<Served>| {
+            let places = opened.place.as_ref().zip(other.opened.place.as_ref());
+            places.is_some_and(|(one, other)| one.overlaps(other))
+        };
+        if let Some(other) = beside.served.values().find(overlaps) {
+            let other = other.entry.given_as();
+            let detail = format!(
+                "leads to the directory of the export {other}, or one of the two lies within the other: a file \
+                 would have two names, and opens and locks of the one would not conflict with those of the other"
+            );
+            return Err(Wrong::new("path", detail));
+        }
+        Ok(Served {
+            entry,
+            number,
+            opened,
+        })
+    }
+}
