@@ -90,8 +90,8 @@ fn all_faults_of_exports_are_told_with_their_lines() {
         "12: export.pseudo is \"/a/../b\"; expected an absolute path without .., as in \"/srv/data\"",
         "13: export.memory is \"1K\"; expected a size from 1M to 16777215T, as in \"512M\" or \"2G\"",
         "15: export.path is 5; expected an absolute path, as in \"/srv/data\"",
-        "16: export.networks is \"192.0.2.7/24\", which has bits after its prefix; the network is 192.0.2.0/24, \
-         and the host 192.0.2.7/32",
+        "16: export.networks is \"192.0.2.7/24\", which has bits after its prefix: the network is \
+         192.0.2.0/24",
         "18: export.minor_versions is 3; expected 0, 1 or 2",
         "19: export.sec \"sys\" is given twice",
         "21: export.networks.network is missing: expected { network = \"192.0.2.0/24\", … }",

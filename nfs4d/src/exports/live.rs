@@ -261,7 +261,10 @@ impl Exports {
     fn serve(&self, before: &Table, next: Table) -> Result<(), Refused> {
         let list = next.engine();
         let set = |list: &[Export]| self.node.admin(Admin::SetExports(list.to_vec()));
-        let mut ended = set(&list);
+        let mut ended = match step(&before.engine(), &list) {
+            Some(step) => self.node.admin(step),
+            None => Ok(()),
+        };
         if is_ending(&ended) {
             // The number of one is that of a removed one: first that one has to end.
             let stays = |export: &&Export| {
@@ -338,6 +341,23 @@ impl Prepared<'_> {
         self.exports.serve(&self.before, self.next)?;
         Ok(changed)
     }
+}
+
+/// What the engine is to be asked for, so that it goes from one list to the other; none if they are equal.
+fn step(before: &[Export], after: &[Export]) -> Option<Admin> {
+    let mut gone = before
+        .iter()
+        .filter(|one| after.iter().all(|other| other.path != one.path));
+    let mut other = after.iter().filter(|one| !before.contains(one));
+    // A log names the request.
+    Some(match (gone.next(), gone.next(), other.next(), other.next()) {
+        (None, _, None, _) => return None,
+        (Some(gone), None, None, _) => Admin::RemoveExport {
+            path: gone.path.clone(),
+        },
+        (None, _, Some(put), None) => Admin::PutExport(Box::new(put.clone())),
+        _ => Admin::SetExports(after.to_vec()),
+    })
 }
 
 /// The path of the default export, if it is served.
