@@ -350,14 +350,16 @@ fn step(before: &[Export], after: &[Export]) -> Option<Admin> {
         .filter(|one| after.iter().all(|other| other.path != one.path));
     let mut other = after.iter().filter(|one| !before.contains(one));
     // A log names the request.
-    Some(match (gone.next(), gone.next(), other.next(), other.next()) {
-        (None, _, None, _) => return None,
-        (Some(gone), None, None, _) => Admin::RemoveExport {
-            path: gone.path.clone(),
+    Some(
+        match (gone.next(), gone.next(), other.next(), other.next()) {
+            (None, _, None, _) => return None,
+            (Some(gone), None, None, _) => Admin::RemoveExport {
+                path: gone.path.clone(),
+            },
+            (None, _, Some(put), None) => Admin::PutExport(Box::new(put.clone())),
+            _ => Admin::SetExports(after.to_vec()),
         },
-        (None, _, Some(put), None) => Admin::PutExport(Box::new(put.clone())),
-        _ => Admin::SetExports(after.to_vec()),
-    })
+    )
 }
 
 /// The path of the default export, if it is served.

@@ -6,6 +6,7 @@ mod daemon;
 mod descriptors;
 mod docs;
 mod every_metric;
+mod exports;
 mod http;
 mod log;
 mod memory;
