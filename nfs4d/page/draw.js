@@ -231,6 +231,17 @@ export function warningLine({ id, kind, dismiss }) {
 	return { root, update };
 }
 
+export function exportLine({ pseudo }) {
+	const [words, fault] = [el("span", { class: "words" }), el("span", { class: "fault" })];
+	const root = el("li", {}, el("strong", { text: pseudo }), words, fault);
+	const update = (one) => {
+		put(words, one.text);
+		put(fault, one.fault ?? "");
+		mark(root, "data-level", one.fault ? "fault" : null);
+	};
+	return { root, update };
+}
+
 export function eventLine({ at, kind }) {
 	const said = el("span");
 	const time = el("time", { datetime: at, text: new Date(at).toLocaleTimeString([], { hour12: false }) });

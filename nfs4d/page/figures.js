@@ -267,6 +267,15 @@ export function describe({ kind, number, at, ...fields }, nameOf) {
 	return `${kind[0].toUpperCase()}${kind.slice(1).replaceAll("_", " ")}: ${said.join(", ")}`;
 }
 
+// What an export is, and who uses it
+export function exportWords({ path, memory, number, read_only: fixed, squash, networks, clients, opens }) {
+	const files = path ?? (memory === null ? "memory" : `${format.bytes(memory)} of memory`);
+	if (number === null) return `${files}: not served`;
+	const hosts = networks.length ? `${networks[0].network}${networks.length > 1 ? ` and ${networks.length - 1} more` : ""}` : "all hosts";
+	const squashed = { none: "no squash", root: "root squashed", all: "all squashed" }[squash] ?? squash;
+	return `${files}: ${fixed ? "read-only" : "read-write"}, ${squashed}, ${hosts}; clients: ${format.count(clients)}, opens: ${format.count(opens)}`;
+}
+
 const ALARMING = ["shared_owner", "back_channel_lost", "back_channel_fault", "delegation_revoked"];
 export const isAlarming = (kind) => ALARMING.includes(kind);
 

@@ -1,7 +1,7 @@
 // Reads the server every two seconds and when an event tells of a change, and draws it.
 
 import * as api from "./api.js";
-import { COLUMNS, clientCard, el, eventLine, fact, listRow, mark, put, sync, totalTile, useClock, warningLine } from "./draw.js";
+import { COLUMNS, clientCard, el, eventLine, exportLine, fact, listRow, mark, put, sync, totalTile, useClock, warningLine } from "./draw.js";
 import * as figures from "./figures.js";
 
 const { format, shortName } = figures;
@@ -12,10 +12,10 @@ const PERIOD = 2_000;
 const MOST = 5_000;
 // More sessions than these are read every fifth time only.
 const FEW_SESSIONS = 300;
-const HISTORY = 60, LOG = 200;
+const HISTORY = 60, LOG = 200, MOST_EXPORTS = 50;
 
 const model = {
-	clients: [], sessions: [], connections: [], samples: [], settings: {}, grace: null,
+	clients: [], sessions: [], connections: [], samples: [], settings: {}, grace: null, exports: [],
 	total: null, rates: new Map(), readings: new Map(), shared: new Map(), lost: 0, streamFault: null,
 	histogram: null, p50: null, p99: null, away: null, offset: 0, loaded: false,
 	history: { operations: [], read: [], written: [], p99: [] },
@@ -63,16 +63,18 @@ async function read(all) {
 	const settings = turn % 10 === 0 || all;
 	turn += 1;
 	try {
-		const [clients, metrics, sessions, connections, current, grace] = await Promise.all([
+		const [clients, metrics, sessions, connections, current, grace, exports] = await Promise.all([
 			api.list("/api/v1/clients", MOST), api.getText("/metrics"),
 			detailed ? api.list("/api/v1/sessions", MOST) : null,
 			detailed ? api.list("/api/v1/connections", MOST) : null,
 			settings ? api.get("/api/v1/settings") : null, settings || model.grace?.active ? api.get("/api/v1/grace") : null,
+			detailed ? api.get("/api/v1/exports") : null,
 		]);
 		took(clients, metrics, performance.now());
 		if (detailed) [model.sessions, model.connections] = [sessions.rows, connections.rows];
 		model.settings = current ?? model.settings;
 		model.grace = grace ?? model.grace;
+		model.exports = exports ?? model.exports;
 		if (model.away) say("The server answers again");
 		Object.assign(model, { away: null, loaded: true });
 	} catch (why) {
@@ -141,6 +143,8 @@ function render() {
 	sync($("totals"), totals(rows), (tile) => tile.label, totalTile);
 	drawClients(rows);
 	drawPicked(rows);
+	put($("exports-count"), model.loaded ? format.count(model.exports.length) : "");
+	sync($("exports-list"), model.exports.slice(0, MOST_EXPORTS).map((e) => ({ ...e, text: figures.exportWords(e) })), (e) => e.pseudo, exportLine);
 	sync($("log"), log.map((event) => ({ ...event, text: figures.describe(event, nameOf) })), (e) => e.number + e.at, eventLine);
 	keepFocus(focused, home);
 }

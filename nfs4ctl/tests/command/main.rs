@@ -4,6 +4,7 @@ mod clients;
 mod effects;
 mod events;
 mod exits;
+mod exports;
 mod served;
 mod sessions;
 mod settings;

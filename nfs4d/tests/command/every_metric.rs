@@ -10,6 +10,7 @@ use nfs4_engine::proto::rpc::CallHeader;
 use nfs4_tests::live::{Client, Connection};
 
 use crate::daemon::Server;
+use crate::exports::Ground;
 use crate::metrics::get;
 
 /// The families of a server: how they began, and which have moved since.
@@ -117,9 +118,24 @@ fn every_series_is_moved_by_traffic_and_described() {
     many_sessions(&crowded, &mut crowd);
     constants(&mut crowd);
 
+    let (_ground, exporting) = directory();
+    let mut exported = Watch::new(&exporting);
+    exported.first.clear();
+    exported.until_moved("nfs4_nfs_local_requests_total", || {
+        let mut client = Client::connect(exporting.address);
+        client.mount("local", 1);
+        client.call(|c| {
+            c.putrootfh().getattr(args::GetAttr {
+                attr_request: Bitmap::of(&[num::SIZE]),
+            })
+        });
+    });
+
     let mut families = watch.families;
     families.extend(crowd.families);
+    families.extend(exported.families);
     let moved: BTreeSet<String> = watch.moved.union(&crowd.moved).cloned().collect();
+    let moved: BTreeSet<String> = moved.union(&exported.moved).cloned().collect();
     for name in families.keys() {
         let is_constant = CONSTANTS.contains(&name.as_str());
         assert!(
@@ -128,6 +144,14 @@ fn every_series_is_moved_by_traffic_and_described() {
         );
     }
     assert_eq!(described(), families, "docs/metrics.md and the server");
+}
+
+/// A server of a directory.
+fn directory() -> (Ground, Server) {
+    let ground = Ground::new("metrics");
+    let data = ground.directory("data");
+    let server = ground.serve(&["--export", &data, "--metrics", "127.0.0.1:0"]);
+    (ground, server)
 }
 
 /// Requests, a retransmission, one that comes out of order, bytes.

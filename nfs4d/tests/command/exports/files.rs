@@ -26,6 +26,8 @@ fn what_a_client_writes_is_in_the_directory_and_outlasts_the_server() {
         let stateid = open(&mut writer, &[], "file").expect("an open");
         writer.write(stateid, 0, b"written by a client");
         writer.close();
+        // No client is left that could reclaim, so there is no grace period.
+        writer.unmount();
         let file = writer.file.clone();
         let path = ground.path("data").join("file");
         assert_eq!(fs::read(&path).unwrap(), b"written by a client");

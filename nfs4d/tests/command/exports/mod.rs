@@ -24,10 +24,10 @@ use crate::daemon::Server;
 use crate::http::{Answer, ask};
 
 /// A directory of a test, with directories to export in it; it is removed in the end.
-pub(super) struct Ground(PathBuf);
+pub(crate) struct Ground(PathBuf);
 
 impl Ground {
-    pub(super) fn new(name: &str) -> Ground {
+    pub(crate) fn new(name: &str) -> Ground {
         let name = format!("nfs4d-exports-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path).expect("it is new");
@@ -35,7 +35,7 @@ impl Ground {
     }
 
     /// Makes a directory that every user may write to; returns its path.
-    pub(super) fn directory(&self, name: &str) -> String {
+    pub(crate) fn directory(&self, name: &str) -> String {
         let path = self.0.join(name);
         fs::create_dir(&path).expect("it is new");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("it is ours");
@@ -58,7 +58,7 @@ impl Ground {
     }
 
     /// A server with its state here, and its administration on a free port.
-    pub(super) fn serve(&self, arguments: &[&str]) -> Server {
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Server {
         let state = self.text("state");
         let all = ["--admin", "127.0.0.1:0", "--state-dir", &state];
         Server::start(&[&all[..], arguments].concat())

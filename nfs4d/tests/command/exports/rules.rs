@@ -20,16 +20,15 @@ fn networks_decide_which_hosts_may_do_what() {
     let ground = Ground::new("networks");
     let networks = "networks = [\"127.0.0.8/29\", { network = \"127.0.0.9\", read_only = true }]";
     let server = serve(&ground, networks, networks);
+    let [mut stranger, mut writer, mut reader] =
+        [1, 10, 9].map(|host| client(&server, host, 1_000, 1));
     for export in ["data", "mem"] {
-        let mut stranger = client(&server, 1, 1_000, 1);
         assert_eq!(
             find(&mut stranger, &[export]),
             Err(Status::NOENT),
             "{export}"
         );
-        let mut writer = client(&server, 10, 1_000, 1);
         open(&mut writer, &[export], "file").expect("an open");
-        let mut reader = client(&server, 9, 1_000, 1);
         assert_eq!(
             open(&mut reader, &[export], "other"),
             Err(Status::ROFS),
