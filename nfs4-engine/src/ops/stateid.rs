@@ -66,7 +66,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
                         cx.core.record_knowledge(cx.scope.client, Some(&fh), cx.out);
                     }
                 }
-                lost => {
+                lost @ (Named::Open(_) | Named::Lock(_)) => {
                     cx.core.acknowledge_loss(cx.scope.client, lost);
                     cx.core.record_knowledge(cx.scope.client, None, cx.out);
                 }
