@@ -72,8 +72,7 @@ export function leaseLeft(client, leaseTime, now) {
 }
 
 export function leaseWords({ client, left, lease }) {
-	if (client.lease_status === "courtesy") return "lease expired, state kept";
-	return client.lease_status === "expired" ? "lease expired" : `lease: ${Math.round(left)} of ${lease} s left`;
+	return client.lease_status !== "active" ? "lease expired" : `lease: ${Math.round(left)} of ${lease} s left`;
 }
 
 // Clients with all that is drawn of them
@@ -118,7 +117,7 @@ function troublesOf({ client, own, lease, left }, { settings, shared }) {
 	if (back("down")) add("down", "warning", "no connection for callbacks");
 	if (client.comebacks || shared.has(client.owner)) add("shared", "warning", "another client uses this owner name");
 	if (client.lease_status === "expired") add("expiry", "fault", "the lease has expired");
-	else if (client.lease_status === "courtesy") add("expiry", "warning", "the lease has expired; others may take its state");
+	else if (client.lease_status === "courtesy") add("expiry", "warning", "lease expired, state kept");
 	else if (left < lease / 5) add("expiry", "warning", "silent: the lease ends soon");
 	const full = (count, limit, what) => {
 		if (limit > 0 && count >= limit) add("limit", "warning", `${count} of ${limit} ${what}`);

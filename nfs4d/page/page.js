@@ -256,7 +256,6 @@ function drawPicked(rows) {
 	const facts = {
 		"Client id": client.client_id, Owner: client.owner, Implementer: client.impl_domain ?? "unknown",
 		"Last renewal": client.last_renewal,
-		"Lease expired": client.expired_at ?? "no",
 	};
 	sync($("facts"), Object.entries(facts), ([name]) => name, fact);
 }
