@@ -16,7 +16,7 @@ use crate::{alone, cycles};
 fn after_all_cycles_is_what_was_after_a_tenth() {
     let _alone = alone();
     let cycles = cycles(1_000);
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     let mut first = None;
     for number in 1..=cycles {
         cycle(&mut sim, number);

@@ -205,7 +205,8 @@ fn cycle(server: SocketAddr, number: usize) {
 fn expire(node: &Node, clock: &ManualClock) {
     // Once for what was active now, and once for the timers to find that out.
     for _ in 0..2 {
-        clock.advance(2 * Config::default().lease);
+        let config = Config::default();
+        clock.advance(2 * config.lease + config.courtesy);
         while node.timer().run(Waker::noop()).unwrap() == Some(Duration::ZERO) {}
     }
     assert_eq!(node.table_lengths().unwrap(), TableLengths::default());

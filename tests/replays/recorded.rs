@@ -40,7 +40,7 @@ fn a_session_on_each_transport_replays_to_the_same_bytes() {
 
 #[test]
 fn what_the_administrator_changed_is_changed_again() {
-    let mut sim = Sim::new();
+    let mut sim = Sim::without_courtesy();
     sim.record_all();
     let lease = Duration::from_secs(33);
     let change = Change::default().with(|change| change.lease = Some(lease));

@@ -131,7 +131,10 @@ on_each!(settings_change_while_clients_are_there);
 async fn settings_change_while_clients_are_there(on: Transport) {
     let (server, clock) = serve(
         on,
-        Config::default().with(|config| config.grace = Duration::from_secs(60)),
+        Config::default().with(|config| {
+            config.grace = Duration::from_secs(60);
+            config.courtesy = Duration::ZERO;
+        }),
     )
     .await;
     let node = &server.node;

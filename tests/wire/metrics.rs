@@ -127,7 +127,7 @@ async fn every_series_follows_what_happens_on_sockets(on: Transport) {
     watch.expect(&node, "connections_unbind_total", &["disconnect"], 1);
     watch.expect(&node, "connections_bound", &[&session], 1);
 
-    clock.advance(2 * Config::default().lease);
+    clock.advance(2 * Config::default().lease + Config::default().courtesy);
     run_timers(&node);
     watch.expect(&node, "sessions_destroyed_total", &["lease_expired"], 1);
     watch.expect(&node, "sessions_duration_seconds", &[], 1);

@@ -30,6 +30,7 @@ on_each!(a_bare_stream_expires_leases_and_recalls_delegations);
 async fn a_bare_stream_expires_leases_and_recalls_delegations(on: Transport) {
     let config = Config::default().with(|config| {
         config.lease = Duration::from_secs(1);
+        config.courtesy = Duration::ZERO;
     });
     let root = Arc::new(MemFs::new(MemFsConfig::new(1, 16 << 20).with(|files| {
         files.root_mode = 0o777;

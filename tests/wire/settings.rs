@@ -68,7 +68,10 @@ async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
 on_each!(lease_is_what_clients_are_told_and_how_long_they_may_be_silent);
 
 async fn lease_is_what_clients_are_told_and_how_long_they_may_be_silent(on: Transport) {
-    let config = Config::default().with(|config| config.lease = Duration::from_secs(17));
+    let config = Config::default().with(|config| {
+        config.lease = Duration::from_secs(17);
+        config.courtesy = Duration::ZERO;
+    });
     let (server, clock) = serve(on, config).await;
     let mut client = Caller::mounted(server.address, b"leased").await;
     let attr_request = Bitmap::of(&[num::LEASE_TIME]);
