@@ -38,6 +38,19 @@ impl Fh {
         })
     }
 
+    /// Stands for all objects of an export.
+    pub(crate) const fn all_of(export: u16) -> Fh {
+        Fh {
+            export,
+            handle: FsHandle::EMPTY,
+        }
+    }
+
+    /// Whether it is this object, or stands for it.
+    pub(crate) fn covers(&self, other: &Fh) -> bool {
+        self == other || *self == Fh::all_of(other.export)
+    }
+
     /// Encodes it as an XDR opaque.
     pub(crate) fn encode(&self, w: &mut Writer) {
         encode(self.export, &self.handle, w);

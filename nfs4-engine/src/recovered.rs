@@ -143,7 +143,7 @@ impl Recovered {
 impl RecoveredClient {
     /// Whether it has lost state of a file.
     pub(crate) fn has_lost(&self, fh: &Fh) -> bool {
-        self.lost().any(|lost| lost == *fh)
+        self.lost().any(|lost| lost.covers(fh))
     }
 
     fn lost(&self) -> impl Iterator<Item = Fh> + '_ {

@@ -53,7 +53,8 @@ pub struct ClientRecord {
     /// The lease that the client was given; the grace period is at least as long. Whole seconds are kept.
     pub lease: Duration,
     /// The filehandles of files of which state was revoked, and the client has not acknowledged that: it
-    /// reclaims nothing of them. At most [`ClientRecord::MOST_LOST`].
+    /// reclaims nothing of them. One without the file system's part stands for all files of an export. At
+    /// most [`ClientRecord::MOST_LOST`].
     pub lost: Vec<Vec<u8>>,
     /// Whether the client may reclaim at all: not if it has lost state of more files than that.
     pub reclaims: bool,

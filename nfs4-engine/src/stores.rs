@@ -100,6 +100,12 @@ impl Stores {
         }
     }
 
+    /// Whether one more COMPOUND may wait for a write.
+    pub(crate) fn admits(&self, ticket: StableTicket) -> bool {
+        let store = self.pending.get(ticket.key());
+        store.is_none_or(|store| store.waiting.len() < MOST_WAITING)
+    }
+
     /// A COMPOUND waits for the end of a write; `false` if it has ended.
     pub(crate) fn wait(&mut self, ticket: StableTicket, run: CompoundKey) -> bool {
         let Some(store) = self.pending.get_mut(ticket.key()) else {
@@ -143,5 +149,7 @@ impl From<StableError> for Status {
     }
 }
 
+/// Maximum number of COMPOUNDs that wait for one write: they continue together.
+const MOST_WAITING: usize = 64;
 /// Minimum time between two reports of failures.
 const PAUSE: Duration = Duration::from_secs(60);

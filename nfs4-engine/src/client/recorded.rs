@@ -44,6 +44,13 @@ impl Recorded {
         self.durable > 0 && !self.is_forgotten && self.forgetting.is_none()
     }
 
+    /// Whether the last write that was asked for lacks something.
+    pub(crate) fn is_behind(&self) -> bool {
+        let mut since = self.lost.iter().map(|lost| lost.since);
+        let is_later = |since: u32| since > self.asked;
+        self.is_outdated || since.any(is_later) || self.reclaims_nothing.is_some_and(is_later)
+    }
+
     /// The record with all that was lost is about to be written.
     pub(crate) fn begin(&mut self, record: &mut ClientRecord) {
         self.asked = self.asked.saturating_add(1);
@@ -64,7 +71,7 @@ impl Recorded {
     pub(crate) fn loses(&mut self, fh: &Fh) -> bool {
         let next = self.asked.saturating_add(1);
         let since = match (
-            self.lost.iter().find(|lost| lost.fh == *fh),
+            self.lost.iter().find(|lost| lost.fh.covers(fh)),
             self.reclaims_nothing,
         ) {
             (Some(lost), _) => lost.since,
@@ -146,15 +153,30 @@ mod tests {
         written(&mut recorded);
         assert!(!recorded.loses(&file(1)), "the write under way lacks it");
         recorded.end(true);
-        assert!(!recorded.loses(&file(1)));
+        assert!(!recorded.loses(&file(1)) && recorded.is_behind());
         let record = written(&mut recorded);
         assert_eq!(record.lost, [bytes_of(&file(1))]);
+        assert!(!recorded.is_behind());
         recorded.end(false);
         assert!(!recorded.loses(&file(1)), "the write has failed");
         written(&mut recorded);
         recorded.end(true);
         assert!(recorded.loses(&file(1)));
         assert!(recorded.knows(&file(1)) && !recorded.knows(&file(1)));
+    }
+
+    #[test]
+    fn a_lost_export_stands_for_all_its_files() {
+        let mut recorded = Recorded::default();
+        recorded.loses(&Fh::all_of(1));
+        assert_eq!(written(&mut recorded).lost, [[1, 0, 1]]);
+        recorded.end(true);
+        assert!(recorded.loses(&file(1)) && recorded.loses(&file(2)));
+        let elsewhere = Fh {
+            export: 2,
+            ..file(1)
+        };
+        assert!(!recorded.loses(&elsewhere));
     }
 
     #[test]

@@ -11,12 +11,13 @@ use nfs4_proto::xdr::Writer;
 use super::Compound;
 use crate::action::Outbox;
 use crate::attr::{self, View};
-use crate::compound::{Established, Scope};
+use crate::compound::{Established, Scope, Stage, Step};
 use crate::core::Core;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
 use crate::guards::Guard;
 use crate::keys::{ClientKey, LockKey, OpenKey};
+use crate::stable::StableTicket;
 use crate::state::stateid::Named;
 
 /// An operation's context: the tables, its COMPOUND, and by the type `S` its scope.
@@ -108,6 +109,21 @@ impl<S> Cx<'_, S> {
         truncate: bool,
     ) -> bool {
         self.core.recall_for(fh, sender, touch, truncate, self.out)
+    }
+}
+
+impl<S> Cx<'_, S> {
+    /// Lets the current operation, which has done nothing yet, begin anew when a write to stable storage
+    /// has ended.
+    ///
+    /// # Errors
+    /// DELAY if too many COMPOUNDs wait for that write.
+    pub(crate) fn begin_after(&self, ticket: StableTicket) -> Result<Step, Status> {
+        if self.core.stores.admits(ticket) {
+            Ok(Step::Durable(ticket, Stage::Anew))
+        } else {
+            Err(Status::DELAY)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::action::{Action, Outbox};
 use crate::core::Core;
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::exports::{Changed, Purpose};
+use crate::fh::Fh;
 use crate::keys::FileKey;
 use crate::state::ending::Ending;
 use crate::timer::Due;
@@ -82,14 +83,22 @@ impl Core {
         let Some(file) = self.states.files.get(key) else {
             return true;
         };
-        if let Some(open) = file.opens.any() {
+        let (export, open, delegation) = (file.fh.export, file.opens.any(), file.delegations.any());
+        let open_client = open.and_then(|open| Some(self.states.get(open)?.client));
+        let holder = delegation.and_then(|held| Some(self.states.delegation(held)?.client));
+        if let Some(client) = open_client.or(holder) {
+            // Should the export come back, the client reclaims nothing of it. No other client can get
+            // anything there meanwhile, so nothing waits for that.
+            let _ = self.record_loss(client, &Fh::all_of(export), out);
+        }
+        if let Some(open) = open {
             // The locks under it go first, one by one.
             if self.states.end_locks_under(open, Ending::Lost, most) {
                 self.drop_open(open, Ending::Lost, out);
             }
             return false;
         }
-        match file.delegations.any() {
+        match delegation {
             Some(delegation) => {
                 self.revoke_for_administrator(delegation, out);
                 false

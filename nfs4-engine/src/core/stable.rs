@@ -72,10 +72,7 @@ impl Core {
             return Durable::Yes;
         }
         match client.recorded.writing {
-            Some(ticket) => {
-                client.recorded.is_outdated = true;
-                Durable::After(ticket)
-            }
+            Some(ticket) => Durable::After(ticket),
             None => self.write_record(key, out),
         }
     }
@@ -194,7 +191,7 @@ impl Core {
             return;
         };
         client.recorded.end(stored);
-        if client.recorded.is_outdated && client.recorded.forgetting.is_none() {
+        if client.recorded.is_behind() && client.recorded.forgetting.is_none() {
             let _ = self.write_record(key, out);
         }
     }

@@ -11,7 +11,7 @@ use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use crate::callback::{BackChannel, channel};
-use crate::compound::{Cx, Scope, Stage, Step};
+use crate::compound::{Cx, Scope, Step};
 use crate::config::Config;
 use crate::core::stable::Durable;
 use crate::direction::Direction;
@@ -112,7 +112,7 @@ fn confirm<S: Scope>(cx: &mut Cx<'_, S>, key: ClientKey) -> Result<Option<Step>,
         .confirmed
     {
         if let Durable::After(ticket) = core.forget_record(old, cx.out) {
-            return Ok(Some(Step::Durable(ticket, Stage::Anew)));
+            return cx.begin_after(ticket).map(Some);
         }
         let comebacks = core.clients.note_replacement(old, key);
         core.discard(old, ClientGone::Replaced, cx.out)?;

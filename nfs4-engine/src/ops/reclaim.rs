@@ -5,7 +5,7 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
-use crate::compound::{Cx, Sequenced, Stage, Step, V40};
+use crate::compound::{Cx, Sequenced, Step, V40};
 use crate::core::stable::Durable;
 use crate::fh::Fh;
 use crate::keys::ClientKey;
@@ -34,7 +34,7 @@ pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Res
     }
     match cx.core.record_client(key, cx.out) {
         Durable::Yes => {}
-        Durable::After(ticket) => return Ok(Step::Durable(ticket, Stage::Anew)),
+        Durable::After(ticket) => return cx.begin_after(ticket),
         Durable::Never => return Err(Status::DELAY),
     }
     if let Some(client) = cx.core.clients.get_mut(key) {
@@ -123,7 +123,7 @@ pub(super) fn record_opener(
     }
     match cx.core.record_client(client, cx.out) {
         Durable::Yes => Ok(None),
-        Durable::After(ticket) => Ok(Some(Step::Durable(ticket, Stage::Anew))),
+        Durable::After(ticket) => cx.begin_after(ticket).map(Some),
         Durable::Never => Err(Status::DELAY),
     }
 }

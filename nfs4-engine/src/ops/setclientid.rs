@@ -11,7 +11,7 @@ use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::exchange_id::about;
 use crate::client::{CallbackTarget, ClientIdentity, SetClientIdRecord};
-use crate::compound::{Cx, Stage, Step, V40};
+use crate::compound::{Cx, Step, V40};
 use crate::core::stable::Durable;
 use crate::event::{ClientGone, Event};
 use crate::keys::ClientKey;
@@ -140,7 +140,7 @@ fn establish(cx: &mut Cx<'_, V40>, key: ClientKey) -> Result<Option<Step>, Statu
     let id = client.id;
     if let Some(old) = core.clients.of_owner(0, &client.owner).confirmed {
         if let Durable::After(ticket) = core.forget_record(old, cx.out) {
-            return Ok(Some(Step::Durable(ticket, Stage::Anew)));
+            return cx.begin_after(ticket).map(Some);
         }
         let comebacks = core.clients.note_replacement(old, key);
         core.discard(old, ClientGone::Replaced, cx.out)?;

@@ -183,3 +183,28 @@ fn two_clients_cannot_reclaim_what_conflicts() {
     let reply = two.call(&mut sim, |c| c.putrootfh().open(open_args(b"o", b"f")));
     assert_last(&reply, Op::Open, Status::SHARE_DENIED);
 }
+
+#[test]
+fn a_client_reclaims_nothing_of_an_export_that_was_removed() {
+    let mut sim = Sim::serving(&["/a", "/b"], |_| {}).recovering(&[]);
+    let mut one = Client::mounted(&mut sim, "one");
+    let make_at = |sim: &mut Sim, one: &mut Client, export: &'static [u8]| {
+        let lookup = nfs4_proto::nfs4::args::Lookup { objname: export };
+        let making = nfs4_tests::sim::making_args(b"o", b"f");
+        let reply = one.call(sim, |c| c.putrootfh().lookup(lookup).open(making).getfh());
+        let reply = reply.all_ok();
+        nfs4_tests::ok!(reply, GetFh).object.to_vec()
+    };
+    let there = make_at(&mut sim, &mut one, b"a");
+    let kept = make_at(&mut sim, &mut one, b"b");
+    sim.admin(Admin::RemoveExport {
+        path: "/a".to_owned(),
+    });
+    sim.run();
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    // The simulated server starts with the export.
+    let reply = reclaim(&mut sim, &mut one, &there);
+    assert_last(&reply, Op::Open, Status::RECLAIM_BAD);
+    reclaim(&mut sim, &mut one, &kept).all_ok();
+}

@@ -235,3 +235,29 @@ fn destruction_does_not_wait_for_the_record_of_another_client() {
     let reply = reclaim(&mut sim, &mut other, b"\x01\0\0none");
     assert_ne!(reply.status(), Status::NO_GRACE);
 }
+
+#[test]
+fn no_more_than_a_few_requests_wait_for_one_record() {
+    let mut sim = Sim::durable(config());
+    let mut client = Client::stranger(&mut sim, "a");
+    client.exchange_id(&mut sim).all_ok();
+    sim.hold_stores(true);
+    let mut xids = Vec::new();
+    for _ in 0..10 {
+        client.create_session(&mut sim).all_ok();
+        for slot in 0..client.slots.len() as u32 {
+            let done = args::ReclaimComplete { one_fs: false };
+            let request = client.request(&mut sim, slot, true, |c| c.reclaim_complete(done));
+            request.send(&mut sim, client.conn);
+            sim.run();
+            xids.push(request.xid());
+        }
+    }
+    assert_eq!((xids.len(), sim.tables().storing), (80, 64));
+    let early = xids.iter().filter_map(|xid| sim.take_reply(*xid));
+    let early: Vec<_> = early.map(|reply| reply.status()).collect();
+    assert_eq!(early, [Status::DELAY; 16]);
+    sim.store_next(Ok(()));
+    assert_eq!(sim.take_replies().len(), 64);
+    assert_eq!(sim.tables().storing, 0);
+}

@@ -426,6 +426,8 @@ impl Sim {
                     let stable = self.stable.as_mut();
                     stable.expect("there is stable storage").ask(ticket, write);
                 }
+                // Nothing else holds the file system here.
+                Action::Forget { .. } => {}
                 Action::Close { conn } => {
                     self.assert_open(conn);
                     self.network.close(conn, self.now);
@@ -464,6 +466,7 @@ impl Sim {
             Action::Release { fh, .. } => write!(line, "release {fh:?}"),
             Action::Known { conn } => write!(line, "known {conn}"),
             Action::Stable { ticket, write } => write!(line, "store {ticket:?} {write:?}"),
+            Action::Forget { export, .. } => write!(line, "forget {export}"),
             Action::Close { conn } => write!(line, "close {conn}"),
             Action::Event(event) => write!(line, "event {event:?}"),
             other => unreachable!("{other:?} is not known here"),
