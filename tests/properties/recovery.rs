@@ -104,7 +104,12 @@ struct Died;
 
 impl World {
     fn new() -> World {
-        let mut sim = Sim::durable(Sim::config().with(|config| config.lease = LEASE));
+        // That expired state is kept has a model of its own.
+        let config = Sim::config().with(|config| {
+            config.lease = LEASE;
+            config.courtesy = Duration::ZERO;
+        });
+        let mut sim = Sim::durable(config);
         let peers = (0..CLIENTS)
             .map(|number| Peer {
                 client: Client::stranger(&mut sim, &format!("client {number}")),
