@@ -26,6 +26,7 @@ mod runner;
 mod session;
 mod settings;
 mod snapshot;
+mod stable;
 mod stop;
 mod timer;
 mod traffic;

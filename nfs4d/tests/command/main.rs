@@ -14,6 +14,7 @@ mod metrics;
 mod record;
 mod service;
 mod settings;
+mod state;
 mod stopped;
 
 use std::io::{Read as _, Write as _};

@@ -70,6 +70,32 @@ fn sockets_that_were_passed_are_served_instead_of_those_of_the_flags() {
 }
 
 #[test]
+fn sockets_that_the_service_manager_keeps_are_served_if_they_are_those_of_the_settings() {
+    let manager = Manager::new("keeps");
+    let server = manager.start(&[], "");
+    manager.expect(|message| message == "FDSTOREREMOVE=1\nFDNAME=listen");
+    manager.expect(|message| message == "FDSTORE=1\nFDNAME=listen");
+    drop(server);
+    let kept = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = kept.local_addr().expect("it is bound");
+    let before = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=listen";
+    let own = address.to_string();
+    let mut shell = Server::shell(before, "", &["--listen", &own]);
+    let server = Server::spawn(shell.stdin(OwnedFd::from(kept)));
+    assert_eq!(server.addresses[0], address);
+    assert_eq!(null_call(address), NULL_REPLY);
+    drop(server);
+    // One at an address that the settings do not have is closed.
+    let kept = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = kept.local_addr().expect("it is bound");
+    let mut shell = Server::shell(before, "", &[]);
+    let server = Server::spawn(shell.stdin(OwnedFd::from(kept)));
+    assert!(!server.addresses.contains(&address));
+    drop(shell);
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
 fn a_passed_unix_socket_serves_the_administration() {
     let path = Manager::path("admin");
     let passed = UnixListener::bind(&path).expect("a new file");

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use nfs4_proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args::{
-    self, CallbackSecParms, ChannelDirFromClient, CreateHow, OpenClaim, OpenFlag,
+    self, CallbackSecParms, ChannelDirFromClient, CreateHow, Locker, OpenClaim, OpenFlag,
+    OpenToLockOwner,
 };
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::nfs4::res::OpenDelegation;
 use nfs4_proto::nfs4::{
-    ClientId, FattrRaw, Owner, SessionId, StableHow, Stateid, Status, Verifier,
+    ClientId, DelegationType, FattrRaw, LockType, Owner, SessionId, StableHow, Stateid, Status,
+    Verifier,
 };
 use nfs4_proto::rpc::AuthSys;
 use nfs4_proto::xdr::List;
@@ -139,6 +141,47 @@ impl Client {
             .expect("a session")
             .sessionid;
         self.sequence = 0;
+    }
+
+    /// How RECLAIM_COMPLETE ends.
+    pub fn complete_reclaims(&mut self) -> Status {
+        let done = args::ReclaimComplete { one_fs: false };
+        self.in_session(|c| c.reclaim_complete(done))
+    }
+
+    /// How it ends to open the file that it opened last, and to lock ten bytes of it; `reclaim` if it had both
+    /// at a server that is dead.
+    pub fn lock(&mut self, offset: u64, reclaim: bool) -> Status {
+        let (name, object) = (self.name.clone(), self.file.clone());
+        let owner = Owner {
+            clientid: ClientId(0),
+            owner: name.as_bytes(),
+        };
+        let open = args::Open {
+            seqid: 0,
+            share_access: 3,
+            share_deny: 0,
+            owner,
+            openhow: OpenFlag::NoCreate,
+            claim: match reclaim {
+                true => OpenClaim::Previous(DelegationType::None),
+                false => OpenClaim::Fh,
+            },
+        };
+        let lock = args::Lock {
+            locktype: LockType::Write,
+            reclaim,
+            offset,
+            length: 10,
+            locker: Locker::New(OpenToLockOwner {
+                open_seqid: 0,
+                open_stateid: Stateid::CURRENT,
+                lock_seqid: 0,
+                lock_owner: owner,
+            }),
+        };
+        let object = &object[..];
+        self.in_session(|c| c.putfh(args::PutFh { object }).open(open).lock(lock))
     }
 
     /// How CREATE_SESSION ends for a client id that may be another's.

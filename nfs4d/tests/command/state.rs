@@ -1,0 +1,213 @@
+//! What outlasts a server: a kill, another process in its place, and a state directory that fails.
+
+use std::fs::{self, File, Permissions};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nfs4_engine::proto::nfs4::Status;
+use nfs4_tests::live::{Client, Connection, own_address};
+
+use crate::daemon::{Server, run};
+use crate::settings::Directory;
+
+/// A state directory and a directory that is exported.
+struct Place {
+    state: Directory,
+    files: Directory,
+    address: SocketAddr,
+}
+
+impl Place {
+    fn new(name: &str) -> Place {
+        let files = Directory::new(&format!("{name}-files"));
+        fs::set_permissions(files.path(), Permissions::from_mode(0o777)).expect("it is ours");
+        Place {
+            state: Directory::new(name),
+            files,
+            address: own_address(),
+        }
+    }
+
+    fn start(&self, more: &[&str]) -> Server {
+        let listen = self.address.to_string();
+        let arguments = ["--state-dir", self.state.text(), "--listen", &listen];
+        Server::start(&[&arguments, more].concat())
+    }
+
+    fn export(&self) -> [&str; 2] {
+        ["--export", self.files.text()]
+    }
+
+    fn client(&self, name: &str) -> Client {
+        let mut client = Client::on(Connection::new(self.address), Some(1_000));
+        client.introduce(name, 1);
+        client.enter_to_reclaim();
+        client
+    }
+}
+
+/// A client with a locked file, and one without.
+fn two_clients(place: &Place) -> [Client; 2] {
+    let [mut one, mut other] = ["one", "other"].map(|name| place.client(name));
+    assert_eq!(one.complete_reclaims(), Status::OK);
+    assert_eq!(other.complete_reclaims(), Status::OK);
+    one.open("held");
+    assert_eq!(one.lock(0, false), Status::OK);
+    [one, other]
+}
+
+/// The first client has its lock at the next server, before and after the other one asks.
+fn assert_reclaimed(place: &Place, file: &[u8]) {
+    let mut other = place.client("other");
+    other.file = file.to_vec();
+    assert_eq!(other.complete_reclaims(), Status::OK);
+    assert_eq!(other.lock(0, false), Status::GRACE);
+    let mut one = place.client("one");
+    one.file = file.to_vec();
+    assert_eq!(one.lock(0, true), Status::OK);
+    assert_eq!(one.complete_reclaims(), Status::OK);
+    let locked = after_grace(|| other.lock(0, false));
+    assert_eq!(locked, Status::DENIED);
+}
+
+/// How a request ends after the grace period, which ends as soon as that is stored.
+fn after_grace(mut ask: impl FnMut() -> Status) -> Status {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        match ask() {
+            Status::GRACE => assert!(Instant::now() < end, "all have reclaimed"),
+            other => return other,
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_killed_server_has_lost_no_lock() {
+    let place = Place::new("killed");
+    let mut server = place.start(&place.export());
+    let [one, _other] = two_clients(&place);
+    server.child.kill().expect("it is our child");
+    server.child.wait().expect("it is our child");
+    let _server = place.start(&place.export());
+    assert_reclaimed(&place, &one.file);
+}
+
+#[test]
+fn a_file_that_was_in_memory_is_not_reclaimed() {
+    let place = Place::new("memory");
+    let mut server = place.start(&[]);
+    let [one, _other] = two_clients(&place);
+    server.child.kill().expect("it is our child");
+    server.child.wait().expect("it is our child");
+    let _server = place.start(&[]);
+    let mut again = place.client("one");
+    again.file.clone_from(&one.file);
+    assert_eq!(again.lock(0, true), Status::STALE);
+    assert_eq!(again.complete_reclaims(), Status::OK);
+    assert_eq!(again.try_open("new").unwrap_err(), Status::GRACE);
+    let mut other = place.client("other");
+    assert_eq!(other.complete_reclaims(), Status::OK);
+    let opened = after_grace(|| again.try_open("new").err().unwrap_or(Status::OK));
+    assert_eq!(opened, Status::OK);
+}
+
+#[test]
+fn another_process_takes_the_place_of_a_server() {
+    let place = Place::new("take-over");
+    let mut server = place.start(&place.export());
+    let [one, _other] = two_clients(&place);
+    let ended = Arc::new(AtomicBool::new(false));
+    let address = place.address;
+    let connecting = {
+        let ended = Arc::clone(&ended);
+        thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                TcpStream::connect(address).expect("a process listens at any time");
+                thread::sleep(Duration::from_millis(2));
+            }
+        })
+    };
+    let begin = Instant::now();
+    let more = [&place.export()[..], &["--take-over"]].concat();
+    let next = place.start(&more);
+    let took = begin.elapsed();
+    assert!(
+        took < Duration::from_secs(60),
+        "shorter than a lease: {took:?}"
+    );
+    assert_eq!(server.exit_code(), Some(0));
+    ended.store(true, Ordering::Relaxed);
+    connecting.join().expect("no connection was refused");
+    assert_eq!(next.addresses[0], place.address);
+    assert_reclaimed(&place, &one.file);
+    assert!(server.log().contains("another process has the sockets"));
+}
+
+#[test]
+fn take_over_starts_where_no_server_runs_and_needs_a_state_directory() {
+    let place = Place::new("take-none");
+    let server = place.start(&["--take-over"]);
+    drop(server);
+    let output = run(&["--admin", "none", "--listen", "127.0.0.1:0", "--take-over"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("--state-dir"), "{message}");
+}
+
+#[test]
+fn a_state_directory_that_no_start_mends_is_told_and_untouched() {
+    let place = Place::new("damaged");
+    drop(place.start(&[]));
+    let path = place.state.path().join("nfs4d.redb");
+    let good = fs::read(&path).expect("it is there");
+    let refused = |part: &str| {
+        let before = fs::read(&path).ok();
+        let state = ["--state-dir", place.state.text()];
+        let listen = ["--admin", "none", "--listen", "127.0.0.1:0"];
+        let output = run(&[&listen[..], &state].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{message}");
+        let named = message.contains(path.to_str().expect("text"));
+        assert!(named && message.contains(part), "{part}: {message}");
+        assert_eq!(fs::read(&path).ok(), before, "it is untouched");
+    };
+    fs::write(&path, &good[..good.len() / 2]).expect("it is ours");
+    refused("it is broken");
+    fs::write(&path, "nothing of the kind").expect("it is ours");
+    refused("it is broken");
+    fs::remove_file(&path).expect("it is ours");
+    refused("it is missing");
+    fs::write(&path, &good).expect("it is ours");
+    drop(place.start(&[]));
+}
+
+#[test]
+fn a_database_that_is_lost_while_the_server_runs_grants_nothing() {
+    let place = Place::new("lost");
+    let mut server = place.start(&[]);
+    let path = place.state.path().join("nfs4d.redb");
+    let aside = place.state.path().join("aside");
+    fs::rename(&path, &aside).expect("it is ours");
+    let mut client = place.client("one");
+    assert_eq!(client.complete_reclaims(), Status::DELAY);
+    File::create(&path).expect("it is ours");
+    assert_eq!(client.complete_reclaims(), Status::DELAY);
+    fs::rename(&aside, &path).expect("it is ours");
+    let end = Instant::now() + Duration::from_secs(20);
+    while client.complete_reclaims() != Status::OK {
+        assert!(Instant::now() < end, "it goes on");
+    }
+    client.open("new");
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), Some(0));
+    let log = server.log();
+    assert!(
+        log.contains("removed or replaced") && log.contains("stored again"),
+        "{log}"
+    );
+}
