@@ -305,16 +305,18 @@ impl<'a> Walker<'a> {
 
     fn rename(&mut self) {
         let (from_dir, to_dir) = (self.any(), self.any());
-        // What tampers finds its own names where it left them; the client may try, into itself.
-        let (from, to) = (self.own_name(), self.own_name());
-        let renamed = self.ask(FsOp::Rename {
-            from_dir,
-            from,
-            to_dir,
-            to,
-        });
-        if renamed.is_ok() {
-            count(&self.met.renamed);
+        // What tampers finds its own names where it left them.
+        for from in OWN {
+            let (from, to) = (Bytes::from_static(from.as_bytes()), self.own_name());
+            let op = FsOp::Rename {
+                from_dir,
+                from,
+                to_dir,
+                to,
+            };
+            if self.ask(op).is_ok() {
+                count(&self.met.renamed);
+            }
         }
         let (from, to) = (Bytes::from_static(NAME.as_bytes()), self.own_name());
         let renamed = self.ask(FsOp::Rename {
