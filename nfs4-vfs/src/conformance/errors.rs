@@ -29,7 +29,7 @@ fn all_of(user: &User, fh: FsHandle) -> Vec<FsOp> {
         },
         FsOp::SetAttrs {
             fh,
-            set: set.with(|set| set.mode = Some(0o600)),
+            set: set.with(|set| set.mode = Some(0o700)),
             authority,
         },
         FsOp::Access {

@@ -29,9 +29,20 @@ impl<F: Files> Stage<F> {
         runs(subject.traits().owner.0 == 0, "there is one user only").then(|| Stage::new(subject))
     }
 
-    /// The first user, in another run of the server.
-    pub(super) fn restarted(&self) -> Option<User> {
-        Some(self.user.of(&self.files.restarted()?))
+    /// The same files in another run of the server.
+    pub(super) fn restarted(self) -> Option<Stage<F>> {
+        let Stage {
+            user,
+            traits,
+            mut files,
+        } = self;
+        drop(user);
+        let outlives = files.restart();
+        runs(outlives, "the files end with the server").then(|| Stage {
+            user: User::first(files.backend(), Arc::clone(&traits)),
+            traits,
+            files,
+        })
     }
 
     /// Checks the file system, and ends the case.

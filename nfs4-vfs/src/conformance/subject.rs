@@ -27,10 +27,10 @@ pub trait Files: Send + Sync {
     /// At the end of a case, when no request runs: panics if what the file system keeps is inconsistent.
     fn check(&self) {}
 
-    /// The same files in another run of the server, where they outlive one. The former backend is no
-    /// longer used.
-    fn restarted(&self) -> Option<Arc<dyn Backend>> {
-        None
+    /// The same files in another run of the server, where they outlive one. The cases hold the former
+    /// backend no more, and take the new one by [`Files::backend`]. Else it answers false.
+    fn restart(&mut self) -> bool {
+        false
     }
 }
 

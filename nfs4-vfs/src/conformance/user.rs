@@ -66,14 +66,6 @@ impl User {
         }
     }
 
-    /// The same user of another file system.
-    pub(super) fn of(&self, fs: &Arc<dyn Backend>) -> User {
-        User {
-            fs: Arc::clone(fs),
-            ..self.clone()
-        }
-    }
-
     #[track_caller]
     pub(super) fn ask(&self, op: FsOp) -> FsResult {
         let request = FsRequest::new(Arc::clone(&self.cred), self.now, op);

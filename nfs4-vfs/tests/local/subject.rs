@@ -17,7 +17,8 @@ pub(crate) struct Local {
 }
 
 pub(crate) struct One {
-    files: Arc<LocalFs>,
+    /// None while the server is restarted.
+    files: Option<Arc<LocalFs>>,
     config: LocalFsConfig,
     _folder: Folder,
 }
@@ -39,7 +40,7 @@ impl Subject for Local {
         // All have the same secret: a handle is of one export nevertheless.
         let config = LocalFsConfig::new(root, [7; 16]).with(|config| config.state = Some(state));
         One {
-            files: Arc::new(LocalFs::open(config.clone()).unwrap()),
+            files: Some(opened(&config)),
             config,
             _folder: folder,
         }
@@ -64,12 +65,19 @@ impl Subject for Local {
 
 impl Files for One {
     fn backend(&self) -> Arc<dyn Backend> {
-        Arc::clone(&self.files) as _
+        Arc::clone(self.files.as_ref().unwrap()) as _
     }
 
-    fn restarted(&self) -> Option<Arc<dyn Backend>> {
-        Some(Arc::new(LocalFs::open(self.config.clone()).unwrap()))
+    fn restart(&mut self) -> bool {
+        // The table of handles is one server's at a time.
+        self.files = None;
+        self.files = Some(opened(&self.config));
+        true
     }
+}
+
+fn opened(config: &LocalFsConfig) -> Arc<LocalFs> {
+    Arc::new(LocalFs::open(config.clone()).unwrap())
 }
 
 /// User and group of this process.

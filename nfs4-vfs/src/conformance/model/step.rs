@@ -119,7 +119,7 @@ fn of_objects() -> impl Strategy<Value = Step> {
         2 => (at.clone(), place()).prop_map(|(object, size)| Step::Truncate { object, size }),
         2 => (at.clone(), place(), place())
             .prop_map(|(object, offset, len)| Step::Read { object, offset, len }),
-        1 => (at.clone(), 0..0o1000u32).prop_map(|(object, mode)| Step::Chmod { object, mode }),
+        1 => (at.clone(), 0o700..0o1000u32).prop_map(|(object, mode)| Step::Chmod { object, mode }),
         1 => at.prop_map(|object| Step::Parent { object }),
     ]
 }
