@@ -2,7 +2,7 @@
 
 use nfs4_engine::fs::{Creation, FsError, SetAttrs};
 
-use super::stage::{Stage, runs};
+use super::stage::Stage;
 use super::subject::Subject;
 use super::user::unchecked;
 
