@@ -45,7 +45,7 @@ impl User {
         }
     }
 
-    /// Who it is.
+    /// Its credential.
     pub(super) fn cred(&self) -> &Credential {
         &self.cred
     }

@@ -4,18 +4,17 @@ mod entries;
 mod quiet;
 mod run;
 mod step;
+mod thing;
 mod tree;
 
 use std::fmt::Debug;
 
-use nfs4_engine::fs::FsHandle;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
 use self::entries::{Change, Entered, NAMES};
 use self::run::World;
 use self::step::Step;
-use self::tree::Tree;
 use super::stage::{Stage, runs};
 use super::subject::{Files, Subject};
 
@@ -116,22 +115,3 @@ where
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
 }
-
-/// An object of the model.
-struct Thing {
-    what: What,
-    fh: FsHandle,
-}
-
-enum What {
-    Directory(std::collections::BTreeMap<String, Id>),
-    File {
-        data: Vec<u8>,
-        holds: u32,
-        verifier: Option<u8>,
-    },
-    Symlink,
-}
-
-/// An object, by the order of creation; the first is the root directory.
-type Id = usize;

@@ -9,8 +9,8 @@ use nfs4_engine::fs::{Creation, FsError, FsHandle, NewNode, Opened, SetAttrs, Ta
 use super::super::subject::Traits;
 use super::super::user::{User, bytes, guarded, unchecked};
 use super::step::{Make, Step};
-use super::tree::Expected;
-use super::{Id, Tree, What};
+use super::thing::{Id, What};
+use super::tree::{Expected, Tree};
 
 /// A file system, and what the model expects of it.
 pub(super) struct World<'a> {

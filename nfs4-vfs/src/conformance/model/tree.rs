@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nfs4_engine::fs::{FsError, FsHandle};
 
 use super::step::Make;
-use super::{Id, Thing, What};
+use super::thing::{Id, Thing, What};
 
 /// What a request does: it succeeds, or fails with any of these errors. Where several things are wrong, no
 /// order of checks is asked for.
