@@ -280,3 +280,42 @@ const OBJECTS: TableDefinition<'_, (u64, u64, u64), u64> = TableDefinition::new(
 const NEXT: TableDefinition<'_, (), u64> = TableDefinition::new("next");
 /// Size of the database's cache, in bytes.
 const CACHE: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_survive_the_end_of_the_process_and_are_not_used_twice() {
+        let folder = std::env::temp_dir().join(format!("nfs4-handles-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("handles.redb");
+        let key = |ino| Key {
+            fs: 0,
+            ino,
+            born: 7,
+        };
+        let table = HandleTable::open(Some(&path)).unwrap();
+        let first = table.number(key(1), Some((0, b"a"))).unwrap();
+        let second = table.number(key(2), Some((first, b"b"))).unwrap();
+        assert_eq!(table.number(key(1), None), Ok(first));
+        assert_eq!(table.number(key(3), None), Err(FsError::Stale));
+        table.flush().unwrap();
+        table.moved(second, 0, b"c").unwrap();
+        let third = table.number(key(3), Some((0, b"d"))).unwrap();
+        table.removed(third).unwrap();
+        // What was not flushed is in the log.
+        drop(table);
+
+        let table = HandleTable::open(Some(&path)).unwrap();
+        assert_eq!(table.number(key(1), None), Ok(first));
+        let row = table.row(second).unwrap();
+        assert_eq!((row.parent, &row.name[..], row.key), (0, &b"c"[..], key(2)));
+        assert_eq!(table.row(third), Err(FsError::Stale));
+        assert_eq!(table.number(key(3), None), Err(FsError::Stale));
+        assert!(table.number(key(4), Some((0, b"e"))).unwrap() > third);
+        table.flush().unwrap();
+        drop(table);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,6 +1,7 @@
 //! A directory of the operating system as an export.
 
 mod devices;
+mod escapes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
