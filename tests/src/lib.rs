@@ -13,6 +13,9 @@ pub mod hot;
 pub mod live;
 pub mod sim;
 pub mod tree;
+mod user;
 
 #[doc(hidden)]
 pub use nfs4_proto::nfs4::{Op, any::ResOp, res::Outcome};
+
+pub use user::NOBODY;

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
+use nfs4_driver::engine::proto::client::{CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::{
     ClientId, FattrRaw, Op, Owner, SessionId, Stateid, Status, Verifier, args,
 };
 use nfs4_driver::engine::proto::rpc::{MessageType, peek_message_type};
 use nfs4_driver::engine::proto::xdr::List;
+
+use nfs4_tests::NOBODY;
 
 use crate::peer::Peer;
 
@@ -168,7 +170,7 @@ impl Caller {
     }
 
     fn compound(&self) -> CompoundBuilder {
-        CompoundBuilder::call(7, &CallCredential::None, b"", self.minor)
+        CompoundBuilder::call(7, &NOBODY, b"", self.minor)
     }
 }
 

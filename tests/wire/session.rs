@@ -1,11 +1,11 @@
 //! A session of NFSv4.1 on a peer's connection.
 
-use nfs4_driver::engine::proto::client::{
-    CallCredential, ClientError, CompoundBuilder, ReplyReader,
-};
+use nfs4_driver::engine::proto::client::{ClientError, CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::nfs4::attr::num;
 use nfs4_driver::engine::proto::nfs4::{Bitmap, SessionId, args};
 use nfs4_driver::engine::proto::xdr::List;
+
+use nfs4_tests::NOBODY;
 
 use crate::peer::Peer;
 
@@ -96,7 +96,7 @@ pub(crate) fn outcome(record: &[u8]) -> (u32, Result<(), ClientError>) {
     (reader.xid(), reader.finish())
 }
 
-/// Starts a COMPOUND with AUTH_NONE.
+/// Starts a COMPOUND of user 65 534.
 pub(crate) fn call(xid: u32) -> CompoundBuilder {
-    CompoundBuilder::call(xid, &CallCredential::None, b"", 1)
+    CompoundBuilder::call(xid, &NOBODY, b"", 1)
 }

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nfs4_driver::Limits;
-use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
+use nfs4_driver::engine::proto::client::{CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::dump::Dump;
 use nfs4_driver::engine::proto::nfs4::basic::{NetAddr, StableHow};
 use nfs4_driver::engine::proto::nfs4::{ClientId, FattrRaw, Op, Owner, SessionId, Stateid, args};
 use nfs4_driver::engine::proto::rpc::Mark;
 use nfs4_driver::engine::proto::xdr::List;
+use nfs4_tests::NOBODY;
 use nfs4_tests::sim::Rng;
 use nfs4_vfs::{MemFs, MemFsConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -303,7 +304,7 @@ impl Stream {
     ) -> Vec<u8> {
         self.xid += 1;
         let xid = self.number << 16 | self.xid;
-        let mut call = CompoundBuilder::call(xid, &CallCredential::None, b"", minor);
+        let mut call = CompoundBuilder::call(xid, &NOBODY, b"", minor);
         let call = build(&mut call).finish();
         self.line.exchange(xid, &call).await
     }

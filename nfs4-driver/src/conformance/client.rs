@@ -9,7 +9,7 @@ use nfs4_engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader, n
 use nfs4_engine::proto::nfs4::attr::num;
 use nfs4_engine::proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_engine::proto::nfs4::{Bitmap, ClientId, Op, SessionId, Status, Verifier, args};
-use nfs4_engine::proto::rpc::{Fault, Mark, MessageType, ReplyHeader, peek_message_type};
+use nfs4_engine::proto::rpc::{AuthSys, Fault, Mark, MessageType, ReplyHeader, peek_message_type};
 use nfs4_engine::proto::xdr::List;
 
 use super::Transport;
@@ -326,7 +326,14 @@ pub(super) fn succeeded(reply: Vec<u8>) -> Vec<u8> {
 
 fn compound() -> (u32, CompoundBuilder) {
     let xid = next_xid();
-    let call = CompoundBuilder::call(xid, &CallCredential::None, b"", 1);
+    let user = CallCredential::Sys(AuthSys {
+        stamp: 0,
+        machinename: b"conformance",
+        uid: 65_534,
+        gid: 65_534,
+        gids: List::empty(),
+    });
+    let call = CompoundBuilder::call(xid, &user, b"", 1);
     (xid, call)
 }
 

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use nfs4_engine::fs::{Backend, Capabilities, Completion, FsHandle, FsReply};
+use nfs4_engine::fs::{Backend, Capabilities, Completion, Flavor, FsHandle, FsReply};
 use nfs4_engine::fs::{FsRequest, FsResult, Pending};
 use nfs4_engine::proto::client::{CallCredential, CbReplyBuilder, CompoundBuilder};
 use nfs4_engine::proto::nfs4::any::CbResOp;
@@ -98,7 +98,8 @@ fn all_lines_that_a_request_causes_have_its_name() {
         asked: Mutex::default(),
     });
     let config = Config::default().with(|config| config.slow_request = Duration::from_secs(1));
-    let exports = vec![Export::new("/", Arc::clone(&files) as _)];
+    let export = Export::new("/", Arc::clone(&files) as _);
+    let exports = vec![export.with(|export| export.flavors = vec![Flavor::None])];
     let boot = Boot::new(1, [7; 16], *b"log");
     let engine = Engine::new(boot, config, exports, Now::default()).unwrap();
     let clock = Arc::new(ManualClock::default());

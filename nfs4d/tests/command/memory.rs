@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use nfs4_engine::proto::client::{CallCredential, CompoundBuilder};
+use nfs4_engine::proto::client::CompoundBuilder;
 use nfs4_engine::proto::nfs4::{Stateid, args};
 use nfs4_engine::proto::rpc::Mark;
 use nfs4_tests::live::{Client, Connection, Memory};
@@ -104,7 +104,7 @@ fn peers_cannot_make_the_server_exceed_two_gigabytes() {
 
 /// READ of a megabyte without a session.
 fn read_of(object: &[u8]) -> Vec<u8> {
-    CompoundBuilder::call(7, &CallCredential::None, b"", 0)
+    CompoundBuilder::call(7, &nfs4_tests::NOBODY, b"", 0)
         .putfh(args::PutFh { object })
         .read(args::Read {
             stateid: Stateid::ANONYMOUS,

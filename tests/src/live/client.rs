@@ -58,7 +58,7 @@ pub struct Opened {
 }
 
 impl Client {
-    /// A client on a connection from 127.0.0.1, with AUTH_NONE.
+    /// A client on a connection from 127.0.0.1, as user 65 534.
     pub fn connect(server: SocketAddr) -> Client {
         Client::on(Connection::new(server), None)
     }
@@ -406,7 +406,7 @@ impl Client {
 
     fn compound(&self) -> CompoundBuilder {
         let credential = match self.uid {
-            None => CallCredential::None,
+            None => crate::NOBODY,
             Some(uid) => CallCredential::Sys(AuthSys {
                 stamp: 0,
                 machinename: b"tests",

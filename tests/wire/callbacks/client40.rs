@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
+use nfs4_driver::engine::proto::client::{CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::nfs4::args::{self, CbClient, NfsClientId};
 use nfs4_driver::engine::proto::nfs4::basic::NetAddr;
 use nfs4_driver::engine::proto::nfs4::consts::OPEN4_RESULT_CONFIRM;
@@ -14,6 +14,8 @@ use nfs4_driver::engine::proto::rpc::reply::write_success;
 use nfs4_driver::engine::proto::xdr::Writer;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
+
+use nfs4_tests::NOBODY;
 
 use crate::peer::{Peer, mark};
 use crate::server::{PATIENCE, Running};
@@ -186,7 +188,7 @@ impl Client40 {
         &mut self,
         build: impl FnOnce(&mut CompoundBuilder) -> &mut CompoundBuilder,
     ) -> Vec<u8> {
-        let mut call = CompoundBuilder::call(9, &CallCredential::None, b"", 0);
+        let mut call = CompoundBuilder::call(9, &NOBODY, b"", 0);
         self.peer.send(&build(&mut call).finish()).await;
         self.peer.reply().await.unwrap()
     }

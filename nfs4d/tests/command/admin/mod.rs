@@ -8,7 +8,7 @@ mod start;
 
 use std::net::SocketAddr;
 
-use nfs4_engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
+use nfs4_engine::proto::client::{CompoundBuilder, ReplyReader};
 use nfs4_engine::proto::nfs4::args::{BindConnToSession, ChannelDirFromClient};
 use nfs4_tests::live::{Client, Connection};
 
@@ -32,7 +32,7 @@ fn client(server: &Server, name: &str) -> Client {
 /// One more connection of a session, for both channels.
 fn bind(server: SocketAddr, client: &Client) -> Connection {
     let mut connection = Connection::new(server);
-    let mut call = CompoundBuilder::call(7, &CallCredential::None, b"", 1);
+    let mut call = CompoundBuilder::call(7, &nfs4_tests::NOBODY, b"", 1);
     call.bind_conn_to_session(BindConnToSession {
         sessid: client.session,
         dir: ChannelDirFromClient::ForeOrBoth,

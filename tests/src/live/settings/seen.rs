@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfs4_proto::client::{CallCredential, CbReplyBuilder, CompoundBuilder, ReplyReader};
+use nfs4_proto::client::{CbReplyBuilder, CompoundBuilder, ReplyReader};
 use nfs4_proto::nfs4::args::{self, ChannelAttrs, ChannelDirFromClient};
 use nfs4_proto::nfs4::attr::num;
 use nfs4_proto::nfs4::{Bitmap, CbOp, Stateid, Status, Verifier};
@@ -39,7 +39,7 @@ fn reachable(server: &Server<'_>) -> Client {
 }
 
 fn call(minor: u32) -> CompoundBuilder {
-    CompoundBuilder::call(7, &CallCredential::None, b"", minor)
+    CompoundBuilder::call(7, &crate::NOBODY, b"", minor)
 }
 
 fn status(connection: &mut Connection, call: &[u8]) -> Status {
