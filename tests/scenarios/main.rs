@@ -12,6 +12,7 @@ mod determinism;
 mod dispatch;
 mod draining;
 mod exchange_id;
+mod exporting;
 mod exports;
 mod files;
 mod flood;

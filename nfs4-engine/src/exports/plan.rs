@@ -1,5 +1,6 @@
 //! The check of a list of exports, as a whole, before anything changes.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -38,7 +39,9 @@ impl Exports {
                 // Epochs grow from start to start.
                 let change = u64::from(self.epoch) << 32 | u64::from(self.changes.wrapping_add(1));
                 PseudoFs::new(numbered, change, self.keyed)
-                    .map_err(|wrong| faults.extend(wrong))
+                    .map_err(|wrong| {
+                        faults.extend(wrong.into_iter().map(|fault| beside_root(fault, several)));
+                    })
                     .ok()
             }
         };
@@ -121,6 +124,7 @@ impl Exports {
             if let [(number, one), (other, second)] = pair
                 && number == other
                 && let (Some(one), Some(second)) = (list.get(*one), list.get(*second))
+                && !one.is_same_file_system(second)
             {
                 let (one, second) = (one.path.clone(), second.path.clone());
                 faults.push(ExportFault::NumberTaken(one, second, *number));
@@ -137,6 +141,15 @@ impl Exports {
                 None => faults.push(ExportFault::TooMany),
             }
         }
+    }
+}
+
+/// The fault of an export at "/" that is not the only one: all others lie within it.
+fn beside_root(fault: ExportFault, list: &[Export]) -> ExportFault {
+    let is_root = matches!(&fault, ExportFault::Path(path) if path == "/");
+    match list.iter().find(|export| export.path != "/") {
+        Some(other) if is_root => ExportFault::Overlap(String::from("/"), other.path.clone()),
+        _ => fault,
     }
 }
 

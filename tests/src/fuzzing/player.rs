@@ -385,6 +385,7 @@ impl Player {
                 } => self.work.push(Work::new(ticket, backend, request)),
                 Action::Release { backend, fh, .. } => releases.push((backend, fh)),
                 Action::Close { conn } => closing.push(conn),
+                Action::Forget { backend, .. } => drop(backend),
                 Action::Known { .. } | Action::Event(_) => {}
                 other => unreachable!("{other:?} is not known here"),
             }

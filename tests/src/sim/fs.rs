@@ -46,7 +46,7 @@ impl Fs {
     }
 
     /// One of several, with handles of its own; they are the same each time.
-    pub(super) fn numbered(number: u64) -> Fs {
+    pub fn numbered(number: u64) -> Fs {
         let config = MemFsConfig::new(1, 1 << 30).with(|files| {
             files.entropy = (u128::from(number) << 64 | 0x5eed).to_be_bytes();
             files.root_mode = 0o777;

@@ -421,6 +421,7 @@ impl Sim {
                 }
                 Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
                 Action::Release { backend, fh, .. } => backend.release(fh),
+                Action::Forget { backend, .. } => drop(backend),
                 Action::Known { conn } => self.assert_open(conn),
                 Action::Stable { ticket, write } => {
                     let stable = self.stable.as_mut();
@@ -464,6 +465,7 @@ impl Sim {
                 ticket, request, ..
             } => write!(line, "fs {ticket:?} {request:?}"),
             Action::Release { fh, .. } => write!(line, "release {fh:?}"),
+            Action::Forget { export, .. } => write!(line, "forget {export}"),
             Action::Known { conn } => write!(line, "known {conn}"),
             Action::Stable { ticket, write } => write!(line, "store {ticket:?} {write:?}"),
             Action::Forget { export, .. } => write!(line, "forget {export}"),
