@@ -382,3 +382,31 @@ fn get(address: SocketAddr, path: &str, headers: &str) -> String {
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 /// Longer than anything here takes on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+#[ignore = "needs Chromium: tests/page/run"]
+fn exports_are_listed_as_they_come_and_go() {
+    let server = serve(&[]);
+    let browser = look_at(&server);
+    browser.wait_for(
+        "document.querySelector('#exports-list').innerText.includes('67.1 MB of memory: read-write, no squash, all hosts')",
+    );
+    let body = r#"{"backend": "memory", "pseudo": "/<b>", "memory": "2M", "read_only": true, "networks": ["127.0.0.0/8"]}"#;
+    let head = format!(
+        "Content-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.admin()).expect("it listens");
+    let request = format!(
+        "POST /api/v1/exports HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    // What is text stays text.
+    browser.wait_for("document.querySelector('#exports-list strong').textContent === '/<b>'");
+    browser.wait_for("document.querySelector('#exports-list').innerText.includes('read-only, no squash, 127.0.0.0/8')");
+    browser.wait_for("document.querySelector('#log').textContent.includes('Export added: /<b>')");
+    browser.shoot("exports");
+}
