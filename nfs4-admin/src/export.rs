@@ -64,7 +64,7 @@ impl Export {
             anonymous_gid: ANONYMOUS,
             networks: Vec::new(),
             minor_versions: vec![0, 1, 2],
-            sec: vec![Security::Sys],
+            sec: Security::of(backend),
             clients: 0,
             opens: 0,
         }
@@ -130,10 +130,20 @@ impl Squash {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Security {
-    /// AUTH_SYS: the host says who the user is.
+    /// AUTH_SYS: the host names the user.
     Sys,
     /// AUTH_NONE: the user is the anonymous one.
     None,
+}
+
+impl Security {
+    /// The flavours that requests may have if nothing else is given.
+    pub fn of(backend: ExportBackend) -> Vec<Security> {
+        match backend {
+            ExportBackend::Local => vec![Security::Sys],
+            ExportBackend::Memory => vec![Security::Sys, Security::None],
+        }
+    }
 }
 
 /// A network, and what differs for its hosts.
@@ -198,7 +208,7 @@ pub struct ExportOptions {
     /// The minor versions for whose clients the export is there; all without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minor_versions: Option<Vec<u32>>,
-    /// The security flavours that its requests may have; `sys` without it.
+    /// The security flavours that its requests may have; without it `sys`, and in memory also `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sec: Option<Vec<Security>>,
 }

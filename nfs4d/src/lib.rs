@@ -15,6 +15,7 @@ mod fault;
 mod hand_over;
 mod http;
 mod listen;
+mod lock;
 mod log;
 mod memory;
 mod protocol;

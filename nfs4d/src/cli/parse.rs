@@ -18,7 +18,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// An absolute path of a directory.
 pub(super) fn directory() -> impl TypedValueParser<Value = String> {
-    OsStringValueParser::new().try_map(exports::from_line)
+    OsStringValueParser::new().try_map(|argument| exports::from_line(&argument))
 }
 
 pub(super) fn seconds(text: &str) -> Result<u64, String> {

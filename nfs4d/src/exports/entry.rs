@@ -162,7 +162,7 @@ impl Rules {
             anonymous: (ANONYMOUS, ANONYMOUS),
             networks: Vec::new(),
             minor_versions: (0, 2),
-            sec: vec![Security::Sys],
+            sec: Security::of(backend),
         }
     }
 }

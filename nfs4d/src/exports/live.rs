@@ -16,6 +16,7 @@ use super::list::{self, GivenExports};
 use super::served::{Served, Table};
 use super::store::Store;
 use super::wrong::Wrong;
+use crate::lock::locked;
 
 /// The exports of a running server, and the way to others.
 #[derive(Debug)]
@@ -40,6 +41,9 @@ pub(crate) enum Refused {
     /// It is not for requests to change.
     #[error("the export at {0:?} is given by the {1}: change it there")]
     Fixed(String, &'static str),
+    /// It is stored, and cannot be served.
+    #[error("the export at {0:?} is not served, since {1}: remove it, or add it again")]
+    Idle(String, String),
     /// The default export would be lost with what is in it.
     #[error(
         "clients use the file system in memory at \"/\", which is there only while there is no other export: \
@@ -100,12 +104,14 @@ impl Exports {
     /// # Errors
     /// The engine is dead.
     pub(crate) fn shown(&self) -> Result<Vec<Shown>, AdminError> {
-        let used = self.node.exports().map_err(AdminError::from)?;
+        let used = self.node.exports().map_err(AdminError::from)?.into_iter();
+        let used = used.filter(|used| !used.ending);
+        let used: BTreeMap<u16, _> = used.map(|used| (used.number, used)).collect();
         let table = self.table();
         let faults = locked(&self.faults).clone();
         let served = table.served.values().map(|served| {
             let mut shown = served.shown(self.store.is_kept());
-            if let Some(used) = used.iter().find(|used| used.path == shown.pseudo) {
+            if let Some(used) = used.get(&served.number) {
                 shown.clients = u64::from(used.clients);
                 shown.opens = u64::from(used.opens);
             }
@@ -164,6 +170,9 @@ impl Exports {
     pub(crate) fn change(&self, pseudo: &str, above: ExportOptions) -> Result<Shown, Refused> {
         let _writer = locked(&self.writer);
         let before = self.table();
+        if let Some(idle) = before.idle.get(pseudo) {
+            return Err(Refused::Idle(pseudo.to_owned(), idle.fault.clone()));
+        }
         let found = before.served.get(pseudo);
         let found = found.ok_or_else(|| Refused::Unknown(pseudo.to_owned()))?;
         self.check_source(found)?;
@@ -310,7 +319,7 @@ impl Exports {
     /// Whether clients use the default export, or there are files in it.
     fn is_used(&self, pseudo: &str) -> Result<bool, Refused> {
         let used = self.node.exports().map_err(AdminError::from)?;
-        let used = used.iter().find(|used| used.path == pseudo);
+        let used = used.iter().find(|used| used.path == pseudo && !used.ending);
         let table = self.table();
         let has_files = table
             .served
@@ -389,13 +398,6 @@ fn is_ending(ended: &Result<(), AdminError>) -> bool {
     };
     let ending = |fault: &ExportFault| matches!(fault, ExportFault::Ending(_));
     faults.0.iter().all(ending)
-}
-
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No panic leaves a value inconsistent.
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Time that requests to a removed export have to end, before another may have its number.

@@ -87,10 +87,10 @@ impl Reader {
     fn option(&mut self, name: &'static str, item: &Item) {
         match name {
             "path" => {
-                self.options.path = self.read(name, item, |value| path(value, paths::directory))
+                self.options.path = self.read(name, item, |value| path(value, paths::directory));
             }
             "pseudo" => {
-                self.options.pseudo = self.read(name, item, |value| path(value, paths::pseudo))
+                self.options.pseudo = self.read(name, item, |value| path(value, paths::pseudo));
             }
             "backend" => self.options.backend = self.read(name, item, backend),
             "cross_mounts" => self.options.cross_mounts = self.read(name, item, switch),

@@ -1,6 +1,6 @@
 //! Paths of exports: of directories, and those at which clients find them.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{self, Component, Path};
 
 /// A directory's path in the way in which it is compared with others.
@@ -37,8 +37,8 @@ pub(super) fn directory(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// What is expected instead.
-pub(crate) fn from_line(argument: OsString) -> Result<String, String> {
-    let absolute = path::absolute(&argument);
+pub(crate) fn from_line(argument: &OsStr) -> Result<String, String> {
+    let absolute = path::absolute(argument);
     let absolute = absolute.map_err(|_| "expected a directory, as in /srv/data".to_owned())?;
     match absolute.to_str() {
         Some(text) => directory(text),

@@ -94,14 +94,16 @@ impl Maker {
             return Err(wrong);
         }
         for (pseudo, options) in stored {
-            let fault = match options {
-                Ok(options) => match self.add_stored(options.clone(), store, before, &mut table) {
-                    Ok(()) => continue,
-                    Err(fault) => Idle { options, fault },
-                },
-                Err(fault) => fault,
+            let (options, fault) = match options {
+                Ok(options) => {
+                    let added = self.add_stored(options.clone(), store, before, &mut table);
+                    (options, added.err())
+                }
+                Err(fault) => (ExportOptions::default(), Some(fault)),
             };
-            table.idle.insert(pseudo, fault);
+            if let Some(fault) = fault {
+                table.idle.insert(pseudo, Idle { options, fault });
+            }
         }
         if table.served.is_empty() {
             let default = Entry::default_of(self.memory());

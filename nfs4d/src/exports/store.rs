@@ -8,9 +8,8 @@ use nfs4_admin::ExportOptions;
 use serde_json::{Value, json};
 
 use super::entry::Entry;
-use super::live::locked;
 use super::options;
-use super::served::Idle;
+use crate::lock::locked;
 use crate::stable::State;
 
 /// The numbers of exports, and those that requests have added.
@@ -28,8 +27,8 @@ struct Own {
     added: BTreeMap<String, ExportOptions>,
 }
 
-/// An export that is stored, by its path; or why it is none.
-pub(super) type Stored = (String, Result<ExportOptions, Idle>);
+/// An export that is stored, by its path; or why it cannot be read.
+pub(super) type Stored = (String, Result<ExportOptions, String>);
 
 impl Store {
     /// That of a state.
@@ -117,25 +116,20 @@ impl Store {
 }
 
 /// The options that a text stores.
-fn parsed(text: &str) -> Result<ExportOptions, Idle> {
-    let idle = |fault: String| Idle {
-        options: ExportOptions::default(),
-        fault,
-    };
-    let value: Value =
-        serde_json::from_str(text).map_err(|why| idle(format!("it is no JSON: {why}")))?;
+fn parsed(text: &str) -> Result<ExportOptions, String> {
+    let value: Value = serde_json::from_str(text).map_err(|why| format!("it is no JSON: {why}"))?;
     let version = &value["version"];
     if *version != json!(VERSION) {
-        return Err(idle(format!(
+        return Err(format!(
             "its version is {version}, and this nfs4d knows {VERSION}"
-        )));
+        ));
     }
     let Value::Object(object) = &value["export"] else {
-        return Err(idle("it has no options".to_owned()));
+        return Err("it has no options".to_owned());
     };
     options::of_json(object).map_err(|wrong| {
         let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        idle(wrong.join("; "))
+        wrong.join("; ")
     })
 }
 

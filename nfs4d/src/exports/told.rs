@@ -17,7 +17,10 @@ impl Table {
         for served in self.served.values().take(MOST_SHOWN) {
             let Entry { pseudo, rules, .. } = &served.entry;
             let files = served.entry.files_told();
-            lines.push(format!("{pseudo:width$}  {files}; {}", told(rules)));
+            lines.push(format!(
+                "{pseudo:width$}  {files}; {}",
+                told(rules, served.entry.directory().is_some())
+            ));
         }
         let more = self.served.len().saturating_sub(MOST_SHOWN);
         if more > 0 {
@@ -99,7 +102,7 @@ impl Entry {
     }
 }
 
-fn told(rules: &Rules) -> String {
+fn told(rules: &Rules, is_local: bool) -> String {
     let (uid, gid) = rules.anonymous;
     let mut parts = vec![access(rules.read_only).to_owned()];
     parts.push(match rules.squash {
@@ -114,7 +117,7 @@ fn told(rules: &Rules) -> String {
             false => format!("4.{lowest} to 4.{highest}"),
         });
     }
-    if rules.sec.contains(&Security::None) {
+    if is_local && rules.sec.contains(&Security::None) {
         parts.push("without credentials, too".to_owned());
     }
     let networks: Vec<String> = rules

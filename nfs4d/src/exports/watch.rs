@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::live::{Exports, locked};
+use super::live::Exports;
+use crate::lock::locked;
 
 /// Looks for directories that are gone or replaced, forever.
 pub(crate) async fn watch(exports: Arc<Exports>) -> Infallible {
@@ -40,7 +41,7 @@ impl Exports {
                     );
                 }
                 (Some(_), None) => {
-                    tracing::info!(export, "the directory of an export is at its path again")
+                    tracing::info!(export, "the directory of an export is at its path again");
                 }
                 _ => {}
             }

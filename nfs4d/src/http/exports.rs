@@ -128,7 +128,7 @@ impl From<exports::Refused> for Refusal {
         let detail = refused.to_string();
         match refused {
             Refused::Unknown(_) => Refusal::not_found(detail),
-            Refused::Fixed(..) | Refused::Default | Refused::DefaultInUse => {
+            Refused::Fixed(..) | Refused::Idle(..) | Refused::Default | Refused::DefaultInUse => {
                 Refusal::new(StatusCode::CONFLICT, detail)
             }
             Refused::InTheWay(one) => {

@@ -3,7 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher as _;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nfs4_admin::{Settings, SettingsPatch};
@@ -14,6 +14,7 @@ use super::layers::Layers;
 use super::store::Store;
 use super::table;
 use super::wrong::Wrong;
+use crate::lock::locked;
 
 /// The settings of a running server, and the way to others.
 #[derive(Debug)]
@@ -235,13 +236,6 @@ impl Live {
         let tag = format!("\"{:016x}\"", hasher.finish());
         Shown { settings, tag }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No panic leaves a value inconsistent.
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ fn every_series_is_moved_by_traffic_and_described() {
     let mut exported = Watch::new(&exporting);
     exported.first.clear();
     exported.until_moved("nfs4_nfs_local_requests_total", || {
-        let mut client = Client::connect(exporting.address);
+        let mut client = Client::on(Connection::new(exporting.address), Some(1_000));
         client.mount("local", 1);
         client.call(|c| {
             c.putrootfh().getattr(args::GetAttr {

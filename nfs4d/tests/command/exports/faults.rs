@@ -61,7 +61,7 @@ fn each_fault_has_its_message_and_exit_code() {
         assert!(told.contains(part), "{part}: {told}");
     }
     if !is_root() {
-        fs::set_permissions(&data, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o0)).unwrap();
         let (ended, told) = refused(&ground, &["--export", &data]);
         assert_eq!(ended, Some(1), "{told}");
         assert!(told.contains("may not be read by the user"), "{told}");

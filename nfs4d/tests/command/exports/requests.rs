@@ -203,6 +203,9 @@ fn a_stored_export_whose_directory_is_gone_does_not_stop_the_server() {
     assert!(shown.fault.unwrap().contains("not there") && shown.number.is_none());
     let mut user = client(&server, 1, 1_000, 1);
     assert_eq!(find(&mut user, &["added"]), Err(Status::NOENT));
+    let change = serde_json::json!({"read_only": true});
+    let refused = exports(&server, "PATCH", "/%2Fadded", &change).refusal(409);
+    assert!(refused.detail.contains("not there"), "{refused:?}");
     // It is added again, or removed.
     ground.directory("added");
     assert_eq!(exports(&server, "POST", "", &body).status, 201);
