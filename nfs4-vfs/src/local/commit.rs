@@ -7,10 +7,9 @@ use nfs4_engine::fs::{FileKind, FsError, FsHandle, FsReply};
 use rustix::fs::fsync;
 use rustix::io::Errno;
 
-use super::Result;
-use super::descriptors::{Access, File};
 use super::durability::Synced;
-use super::error::fs_error;
+use super::error::{Result, fs_error};
+use super::file::{Access, File};
 use super::node::Node;
 use super::shared::Shared;
 use super::wait::{Attempt, Stop, Wait};

@@ -11,14 +11,15 @@ use nfs4_engine::fs::{
 use rustix::fs::{AtFlags, Mode, Statx, fchmod};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 
-use super::descriptors::{Access, File};
 use super::error::fs_error;
+use super::file::{Access, File};
 use super::node::Node;
 use super::permission::protection;
+use super::read_buffers::{Buffers, LARGE};
 use super::shared::Shared;
 use super::stat::stat;
 use super::wait::{Attempt, Stop, Wait};
-use crate::buffers::{Buffer, BufferPool};
+use crate::buffers::Buffer;
 
 /// Where bytes of a file are read or written, and by what right.
 pub(super) struct Place<'a> {
@@ -26,10 +27,6 @@ pub(super) struct Place<'a> {
     pub(super) offset: u64,
     pub(super) authority: Authority,
 }
-
-/// Buffers for bytes that are read: of several sizes, so that an answer that waits to be sent keeps at
-/// most four times its length.
-pub(super) struct Buffers([Arc<BufferPool>; SIZES.len()]);
 
 impl Shared {
     /// Reads into `payload`, after what it has already.
@@ -157,22 +154,6 @@ impl Shared {
             Access::Write => protection.may_write(cred, authority),
         };
         Ok(allowed?)
-    }
-}
-
-impl Buffers {
-    pub(super) fn new() -> Buffers {
-        Buffers(SIZES.map(|(size, kept)| BufferPool::new(size, kept)))
-    }
-
-    /// A buffer for up to so many bytes, or else a large one.
-    fn take(&self, len: usize) -> Buffer {
-        let [small, middle, large] = &self.0;
-        match len {
-            0..=SMALL => small.take(),
-            _ if len <= MIDDLE => middle.take(),
-            _ => large.take(),
-        }
     }
 }
 
@@ -319,11 +300,6 @@ fn written(count: u32, stability: Stability, losses: u64) -> FsReply {
 /// The offset after the last byte that a file may have.
 const MAX_OFFSET: u64 = i64::MAX as u64;
 
-const SMALL: usize = 4 << 10;
-const MIDDLE: usize = 16 << 10;
-const LARGE: usize = 64 << 10;
-/// Sizes of buffers, and how many of each are kept while not in use.
-const SIZES: [(usize, usize); 3] = [(SMALL, 256), (MIDDLE, 64), (LARGE, 64)];
 /// Maximum number of bytes of one system call.
 const AT_ONCE: usize = 1 << 20;
 

@@ -6,9 +6,8 @@
 //! failure to write them back to descriptions that were open before it.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use nfs4_engine::fs::{FileKind, FsError};
@@ -16,9 +15,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use super::Result;
-use super::durability::Durability;
-use super::error::fs_error;
+use super::error::{Result, fs_error};
+use super::file::{Access, File, Pair};
 use super::node::{Node, ObjectId};
 use super::root::Root;
 use crate::sync::lock;
@@ -48,36 +46,6 @@ struct Files {
 struct Ring {
     files: Vec<Arc<File>>,
     hand: usize,
-}
-
-/// The descriptors of one object, and the durability of what was written with them.
-#[derive(Default)]
-pub(super) struct File {
-    descriptors: Mutex<Pair>,
-    /// Number of opens that hold it.
-    holds: AtomicU32,
-    /// Sweeps since the last use.
-    idle: AtomicU32,
-    /// Its file system cannot tell that a write would wait.
-    hides_waiting_writes: AtomicBool,
-    pub(super) durability: Durability,
-}
-
-#[derive(Default)]
-struct Pair {
-    reader: Option<Arc<OwnedFd>>,
-    writer: Option<Arc<OwnedFd>>,
-    /// The writer reads too.
-    both: bool,
-    /// The file is in the ring.
-    listed: bool,
-}
-
-/// What a descriptor is needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
 }
 
 /// A hold on a file's descriptors, which ends when it is dropped.
@@ -258,11 +226,11 @@ impl Descriptors {
         };
         let is_open = pair.count();
         let listed = std::mem::replace(&mut pair.listed, true);
+        self.open.fetch_add(is_open, Ordering::Relaxed);
+        self.open.fetch_sub(was_open, Ordering::Relaxed);
         drop(pair);
         // Closing may take long.
         drop(replaced);
-        self.open.fetch_add(is_open, Ordering::Relaxed);
-        self.open.fetch_sub(was_open, Ordering::Relaxed);
         if !listed {
             lock(&self.ring).files.push(Arc::clone(file));
         }
@@ -331,50 +299,6 @@ impl Files {
     }
 }
 
-impl File {
-    /// Whether its file system can tell that a write would wait.
-    pub(super) fn tells_waiting_writes(&self) -> bool {
-        !self.hides_waiting_writes.load(Ordering::Relaxed)
-    }
-
-    /// Notes that it cannot.
-    pub(super) fn note_no_telling(&self) {
-        self.hides_waiting_writes.store(true, Ordering::Relaxed);
-    }
-
-    /// A descriptor that can make bytes durable: the one that they were written with, if it is open.
-    pub(super) fn syncable(&self) -> Option<Arc<OwnedFd>> {
-        let pair = lock(&self.descriptors);
-        pair.writer.clone().or_else(|| pair.reader.clone())
-    }
-
-    fn get(&self, access: Access) -> Option<Arc<OwnedFd>> {
-        if self.idle.load(Ordering::Relaxed) != 0 {
-            self.idle.store(0, Ordering::Relaxed);
-        }
-        lock(&self.descriptors).get(access)
-    }
-
-    /// Notes a look, and returns how many there were since the last use.
-    fn age(&self) -> u32 {
-        self.idle.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-impl Pair {
-    fn get(&self, access: Access) -> Option<Arc<OwnedFd>> {
-        match access {
-            Access::Read if self.reader.is_some() => self.reader.clone(),
-            Access::Read => self.writer.clone().filter(|_| self.both),
-            Access::Write => self.writer.clone(),
-        }
-    }
-
-    fn count(&self) -> usize {
-        usize::from(self.reader.is_some()) + usize::from(self.writer.is_some())
-    }
-}
-
 impl Hold<'_> {
     /// Keeps the hold, until [`Descriptors::release`].
     pub(super) fn keep(mut self) {
@@ -393,15 +317,6 @@ impl Drop for Hold<'_> {
 impl Drop for Descriptors {
     fn drop(&mut self) {
         EXPORTS.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl fmt::Debug for File {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("File")
-            .field("holds", &self.holds)
-            .field("dirty", &self.durability.is_dirty())
-            .finish_non_exhaustive()
     }
 }
 

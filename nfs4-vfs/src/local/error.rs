@@ -3,6 +3,9 @@
 use nfs4_engine::fs::FsError;
 use rustix::io::Errno;
 
+/// The result of what a request needs.
+pub(super) type Result<T> = std::result::Result<T, FsError>;
+
 /// The error of a system call on names in a directory whose user has the rights that NFS asks for.
 pub(super) fn of_names(error: Errno) -> FsError {
     match error {

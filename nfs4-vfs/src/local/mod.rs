@@ -15,6 +15,7 @@ mod data;
 mod descriptors;
 mod durability;
 mod error;
+mod file;
 mod fs_type;
 mod handle;
 mod handle_log;
@@ -32,6 +33,7 @@ mod nodes;
 mod open;
 mod permission;
 mod pool;
+mod read_buffers;
 mod rename;
 mod root;
 mod scan;
@@ -57,6 +59,7 @@ use nfs4_engine::fs::{
 
 pub use config::LocalFsConfig;
 use data::Place;
+use error::Result;
 use keeper::Keeper;
 use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
@@ -126,8 +129,6 @@ impl std::error::Error for LocalFsError {
         }
     }
 }
-
-type Result<T> = std::result::Result<T, FsError>;
 
 /// The user, and the time of the request.
 struct Caller {

@@ -8,7 +8,7 @@ use nfs4_engine::fs::{FileKind, FsError, FsHandle};
 
 use super::acl::KnownAcl;
 use super::change::Change;
-use super::descriptors::File;
+use super::file::File;
 use super::fs_type::FsType;
 
 /// Which object: no two have the same while either is held by a descriptor.

@@ -11,8 +11,8 @@ use nfs4_engine::fs::{
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, openat2};
 use rustix::io::Errno;
 
-use super::descriptors::Access;
 use super::error::{fs_error, of_new_names};
+use super::file::Access;
 use super::identity::as_user;
 use super::names::{ATTEMPTS, check_name};
 use super::node::Node;

@@ -11,8 +11,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::descriptors::Access;
 use super::error::fs_error;
+use super::file::Access;
 use super::node::Node;
 use super::permission::protection;
 use super::shared::Shared;

@@ -4,9 +4,8 @@
 use nfs4_engine::fs::{FileKind, FsError};
 use rustix::io::Errno;
 
-use super::Result;
 use super::durability::Synced;
-use super::error::fs_error;
+use super::error::{Result, fs_error};
 use super::node::Node;
 use super::shared::Shared;
 

@@ -7,7 +7,6 @@ use nfs4_engine::fs::{FsError, FsHandle, FsStat, Want};
 use rustix::fs::{AtFlags, ResolveFlags, Statx, fstatvfs};
 
 use super::config::LocalFsConfig;
-use super::data::Buffers;
 use super::descriptors::Descriptors;
 use super::durability::Losses;
 use super::error::fs_error;
@@ -18,6 +17,7 @@ use super::holds::Holds;
 use super::mounts::{Mount, Mounts, points_below};
 use super::node::{Node, ObjectId};
 use super::nodes::Nodes;
+use super::read_buffers::Buffers;
 use super::root::Root;
 use super::stat::{birth, device, kind, stat};
 use super::{LocalFsError, Result, identity, system};

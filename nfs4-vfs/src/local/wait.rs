@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nfs4_engine::fs::{FsError, FsHandle};
 
-use super::Result;
+use super::error::Result;
 use super::node::Node;
 use super::shared::Shared;
 

@@ -197,3 +197,48 @@ fn a_removed_file_frees_its_room() {
     assert_eq!(count(&scene), 0);
     assert_eq!(read(&scene, fh), Err(FsError::Stale));
 }
+
+/// Threads that read, write, commit and remove, while others close what they can.
+#[test]
+fn what_is_counted_is_what_is_open_whatever_threads_do() {
+    let scene = scene("threads", 40);
+    let files: Vec<_> = (0..60)
+        .map(|number| made(&scene, &format!("{number}")))
+        .collect();
+    std::thread::scope(|scope| {
+        for thread in 0..6_usize {
+            let (scene, files) = (&scene, &files);
+            scope.spawn(move || {
+                for round in 0..400_usize {
+                    let fh = files[(round * (thread + 7)) % files.len()];
+                    let done = match (thread + round) % 5 {
+                        0 => read(scene, fh),
+                        1 => write(scene, fh, Stability::Unstable),
+                        2 => commit(scene, fh),
+                        3 => write(scene, fh, Stability::Data),
+                        _ => open(scene, fh, round % 2 == 0).map(|()| {
+                            read(scene, fh).unwrap();
+                            drop(scene.files.shared.release(&fh));
+                        }),
+                    };
+                    assert!(matches!(done, Ok(()) | Err(FsError::Busy)), "{done:?}");
+                    if round % 16 == 0 {
+                        scene.files.shared.sweep();
+                    }
+                }
+            });
+        }
+    });
+    let shared = &scene.files.shared;
+    assert!(count(&scene) > 0);
+    assert_eq!(shared.descriptors.held.load(Ordering::SeqCst), 0);
+    for fh in &files {
+        commit(&scene, *fh).unwrap();
+    }
+    for _ in 0..4 {
+        shared.sweep();
+    }
+    assert_eq!(count(&scene), 0);
+    assert!(lock(&shared.descriptors.ring).files.is_empty());
+    assert_eq!(shared.losses.get(), 0);
+}

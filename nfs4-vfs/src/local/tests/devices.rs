@@ -81,7 +81,7 @@ fn a_full_device_refuses_what_does_not_fit() {
     let Some(mounted) = Mounted::tmpfs("256k") else {
         return;
     };
-    let scene = Scene::at(mounted.0.clone());
+    let scene = Scene::at(&mounted.0);
     let fh = made(&scene, "file");
     let mut written = 0;
     let error = loop {
@@ -119,7 +119,7 @@ fn a_failure_to_write_back_reaches_every_client_by_the_losses() {
     let Some(disk) = Mounted::new("ext4", &image, "loop,errors=continue") else {
         return;
     };
-    let scene = Scene::at(disk.0.clone());
+    let scene = Scene::at(&disk.0);
     let (fh, other) = (made(&scene, "file"), made(&scene, "other"));
     let mut before = 0;
     for at in 0..48 {
@@ -154,7 +154,7 @@ fn a_file_system_that_is_read_only_is_read() {
         .arg(&mounted.0)
         .status();
     assert!(remounted.unwrap().success());
-    let scene = Scene::at(mounted.0.clone());
+    let scene = Scene::at(&mounted.0);
     let (fh, _) = scene.lookup(scene.root(), "file").unwrap();
     let write = write(&scene, fh, 0, 1, Stability::Unstable);
     assert_eq!(write.err(), Some(FsError::ReadOnly));

@@ -40,8 +40,8 @@ impl Scene {
     }
 
     /// An export of this directory, which stays.
-    pub(super) fn at(root: PathBuf) -> Scene {
-        let files = LocalFs::open(LocalFsConfig::new(root.clone(), [7; 16])).unwrap();
+    pub(super) fn at(root: &Path) -> Scene {
+        let files = LocalFs::open(LocalFsConfig::new(root.to_owned(), [7; 16])).unwrap();
         Scene {
             files,
             folder: root.join("nothing to remove"),
