@@ -176,7 +176,7 @@ impl World {
 
     /// The reply to a record. What it waits for ends as `first` says, and well after that.
     fn exchange(&mut self, number: usize, record: Vec<u8>, first: Outcome) -> Result<Reply, Died> {
-        let xid = u32::from_be_bytes(record[4..8].try_into().unwrap());
+        let xid = u32::from_be_bytes(record[4..8].try_into().expect("four bytes"));
         let conn = self.peers[number].client.conn;
         self.sim.send(conn, record);
         self.sim.run();

@@ -90,7 +90,7 @@ fn verifiers(sim: &mut Sim, client: &mut Client, losses: [u64; 2]) -> [Verifier;
             let mut answer = answer.expect("MemFs does it");
             match &mut answer {
                 FsReply::Written { losses, .. } | FsReply::Committed { losses } => {
-                    *losses = counted
+                    *losses = counted;
                 }
                 other => panic!("neither WRITE nor COMMIT: {other:?}"),
             }

@@ -28,8 +28,11 @@ impl Anonymous {
 pub(super) struct Squashed {
     /// The credentials that lost user 0 and group 0 last, what took their place, and the results; the
     /// latest first.
-    known: Vec<(Arc<Credential>, (u32, u32), Arc<Credential>)>,
+    known: Vec<WithoutRoot>,
 }
+
+/// A credential, the ids that took the place of user 0 and group 0, and the result.
+type WithoutRoot = (Arc<Credential>, (u32, u32), Arc<Credential>);
 
 impl Squashed {
     pub(super) const fn new() -> Squashed {

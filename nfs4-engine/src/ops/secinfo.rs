@@ -53,13 +53,13 @@ pub(crate) fn found<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let dir = cx.current()?;
-    let found = match result? {
-        FsReply::Node { fh, .. } => cx.core.exports.descend(Fh {
-            export: dir.export,
-            handle: fh,
-        }),
-        _ => dir,
+    let FsReply::Node { fh, .. } = result? else {
+        return Err(Status::SERVERFAULT);
     };
+    let found = cx.core.exports.descend(Fh {
+        export: dir.export,
+        handle: fh,
+    });
     Ok(tell(cx, Some(found.export)))
 }
 

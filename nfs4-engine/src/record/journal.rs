@@ -59,16 +59,14 @@ impl Journal {
     pub fn input(&mut self, now: Now, input: &Input, outbox: &Outbox) {
         self.begin(now, outbox);
         self.frames.w.u32(INPUT);
-        match input {
-            Input::Admin(Admin::PutExport(export)) => {
-                let export = Box::new(self.stand_in(export));
-                Input::Admin(Admin::PutExport(export)).put(&mut self.frames.w);
-            }
-            Input::Admin(Admin::SetExports(exports)) => {
-                let exports = exports.iter().map(|export| self.stand_in(export)).collect();
-                Input::Admin(Admin::SetExports(exports)).put(&mut self.frames.w);
-            }
-            _ => input.put(&mut self.frames.w),
+        if let Input::Admin(Admin::PutExport(export)) = input {
+            let export = Box::new(self.stand_in(export));
+            Input::Admin(Admin::PutExport(export)).put(&mut self.frames.w);
+        } else if let Input::Admin(Admin::SetExports(exports)) = input {
+            let exports = exports.iter().map(|export| self.stand_in(export)).collect();
+            Input::Admin(Admin::SetExports(exports)).put(&mut self.frames.w);
+        } else {
+            input.put(&mut self.frames.w);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use nfs4_engine::fs::{Attrs, DirWriter, FsError, FsHandle, FsReply, FsResult, Full, Rights};
-use rustix::fs::{RawDir, RawDirEntry, SeekFrom, seek};
+use rustix::fs::{RawDir, SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::error::fs_error;

@@ -1,6 +1,11 @@
 //! What outlasts the server: its identity, its clients, its settings, its exports, in a database in the state
 //! directory.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "an error of the database is rare, and boxing it would hide its kinds"
+)]
+
 mod backend;
 mod database;
 mod directory;

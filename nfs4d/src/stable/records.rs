@@ -90,7 +90,7 @@ impl Queue {
         while let Some(batch) = self.next() {
             let (writes, completions): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let stored = state.apply(&writes);
-            let told = stored.as_ref().map(|()| ()).map_err(error_of);
+            let told = stored.as_ref().copied().map_err(error_of);
             completions.into_iter().for_each(|done| done.complete(told));
             match stored {
                 Ok(()) if failing => {

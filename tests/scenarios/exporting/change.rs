@@ -203,7 +203,8 @@ fn all_that_is_wrong_with_an_export_is_told() {
     let reserved = |export: &mut Export| export.number = Some(u16::MAX);
     let taken = |export: &mut Export| export.number = Some(1);
     let within = |export: &mut Export| export.path = "/a/x".to_owned();
-    let cases: [(&dyn Fn(&mut Export), ExportFault); 8] = [
+    type Case<'a> = (&'a dyn Fn(&mut Export), ExportFault);
+    let cases: [Case<'_>; 8] = [
         (&anonymous, ExportFault::Anonymous(name())),
         (&versions, ExportFault::MinorVersions(name(), 1, 3)),
         (&flavors, ExportFault::Flavors(name())),

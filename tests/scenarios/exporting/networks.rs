@@ -7,7 +7,7 @@ use nfs4_tests::sim::{Client, Sim, making_args};
 use super::{export, handle, looked_at, names, on, put, reached};
 
 fn rule(network: &str) -> NetworkRule {
-    NetworkRule::new(network.parse::<Cidr>().unwrap())
+    NetworkRule::new(network.parse::<Cidr>().expect("a network"))
 }
 
 fn from(sim: &mut Sim, host: &str) -> Client {

@@ -47,7 +47,7 @@ fn what_another_client_has_got_is_not_reclaimed_and_the_rest_is() {
     let (mut sim, mut one, mut two, f, g) = away();
     // It is asked again when the loss is durable.
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
-    assert_eq!(lost(&sim.take_writes()), [f.fh.clone()]);
+    assert_eq!(lost(&sim.take_writes()), std::slice::from_ref(&f.fh));
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
     sim.restart();
     come_back(&mut sim, &mut one);
@@ -63,7 +63,7 @@ fn nothing_is_granted_before_the_loss_is_durable() {
     let (mut sim, mut one, mut two, f, _) = away();
     sim.hold_stores(true);
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
-    assert_eq!(lost(&sim.waiting_stores()), [f.fh.clone()]);
+    assert_eq!(lost(&sim.waiting_stores()), std::slice::from_ref(&f.fh));
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
     assert_eq!(sim.waiting_stores().len(), 1, "it is asked for once");
     sim.store_next(Err(StableError::NoSpace));

@@ -428,7 +428,6 @@ impl Sim {
                     stable.expect("there is stable storage").ask(ticket, write);
                 }
                 // Nothing else holds the file system here.
-                Action::Forget { .. } => {}
                 Action::Close { conn } => {
                     self.assert_open(conn);
                     self.network.close(conn, self.now);
@@ -468,7 +467,6 @@ impl Sim {
             Action::Forget { export, .. } => write!(line, "forget {export}"),
             Action::Known { conn } => write!(line, "known {conn}"),
             Action::Stable { ticket, write } => write!(line, "store {ticket:?} {write:?}"),
-            Action::Forget { export, .. } => write!(line, "forget {export}"),
             Action::Close { conn } => write!(line, "close {conn}"),
             Action::Event(event) => write!(line, "event {event:?}"),
             other => unreachable!("{other:?} is not known here"),

@@ -247,7 +247,7 @@ fn mounts(directory: &Directory, options: &str) -> bool {
 
 fn unmount(directory: &Directory) {
     let unmounted = Command::new("umount").arg(directory.path()).status();
-    assert!(unmounted.unwrap().success());
+    assert!(unmounted.expect("it runs").success());
 }
 
 /// A start that fails with this message.
