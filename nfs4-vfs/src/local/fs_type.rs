@@ -24,8 +24,7 @@ impl FsType {
             EXT4 => (true, 65_000),
             XFS => (true, i32::MAX as u32),
             BTRFS => (true, 65_535),
-            // Its directories get no time of their own.
-            TMPFS => (false, u32::MAX),
+            TMPFS => (true, u32::MAX),
             F2FS | BCACHEFS | RAMFS => (false, 65_535),
             _ => (false, 32_000),
         };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use nfs4_engine::fs::{FileKind, FsError, FsHandle};
 
 use super::acl::KnownAcl;
-use super::change::Change;
+use super::change::{Change, Grain};
 use super::file::File;
 use super::fs_type::FsType;
 
@@ -53,6 +53,11 @@ impl Node {
         kind: FileKind,
         fs_type: FsType,
     ) -> Node {
+        let mut fs_type = fs_type;
+        if kind == FileKind::Directory && fs_type.is_volatile {
+            // A directory of tmpfs gets no new time for each change.
+            fs_type.grain = Grain::Coarse;
+        }
         Node {
             fd,
             id,
