@@ -20,8 +20,8 @@ use crate::attr::{self, Object, Source, Template, View};
 /// Receives the entries of a READDIR; it knows the client's limits and the attributes that the
 /// client requests.
 ///
-/// The file system pushes the entries after the cookie of the request, in the order of their
-/// cookies. It stops when one is refused as [`Full`], or calls [`DirWriter::end`] after the last
+/// The file system pushes the entries after the cookie of the request, in its own order, which
+/// need not be that of their cookies. It stops when one is refused as [`Full`], or calls [`DirWriter::end`] after the last
 /// one. The client continues with the cookie of the last entry that it got. A listing that gets no
 /// entry and is not full ends there, with or without [`DirWriter::end`]: the client would repeat
 /// the same request forever.
@@ -32,8 +32,8 @@ use crate::attr::{self, Object, Source, Template, View};
 /// * Its name has 1 to 255 bytes, not more than
 ///   [`Capabilities::max_name`](super::Capabilities::max_name), is neither "." nor "..", and
 ///   contains neither '/' nor NUL.
-/// * Its cookie is at least 3, greater than that of the request, and greater than that of the entry
-///   before it.
+/// * Its cookie is at least 3, and neither that of the request nor that of the entry before it: the
+///   client would get the same entries forever.
 /// * Its attributes keep the rules of [`FsOp`](super::FsOp).
 ///
 /// A user without the right to search the directory learns the names of its entries and nothing
@@ -43,7 +43,7 @@ pub struct DirWriter {
     max: usize,
     /// Distinguishes it from the writers of other requests.
     number: u32,
-    /// The cookie of the last entry; the next one must be greater.
+    /// The cookie of the last entry, or of the request; the next one must be another.
     last: u64,
     /// Number of bytes left out.
     left_out: usize,
@@ -112,7 +112,7 @@ impl DirWriter {
             w,
             max,
             number: 0,
-            last: cookie.max(FIRST_COOKIE - 1),
+            last: cookie,
             left_out: 0,
             faults: Faults::default(),
             requested,
@@ -322,7 +322,7 @@ impl DirWriter {
             && !has_slash_or_nul(name);
         if !is_name {
             Some(FsFault::Name)
-        } else if cookie <= self.last {
+        } else if cookie < FIRST_COOKIE || cookie == self.last {
             Some(FsFault::Cookie)
         } else if !attrs.are_sane() {
             Some(FsFault::Attributes)

@@ -47,7 +47,7 @@ impl Shared {
         mut push: impl FnMut(u64, &[u8], &FsHandle, &Attrs) -> std::result::Result<(), Full>,
     ) -> Result<bool> {
         let reader = self.reader(dir)?;
-        let (start, mut falls) = position(cookie)?;
+        let start = position(cookie)?;
         if start == END {
             return Ok(true);
         }
@@ -57,8 +57,6 @@ impl Shared {
                 error => fs_error(error),
             })?;
         }
-        // The position after ".." tells in which direction positions go.
-        let mut last = start;
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut listed = RawDir::new(&reader, &mut buffer);
         while let Some(entry) = listed.next() {
@@ -66,15 +64,12 @@ impl Shared {
             let name = entry.file_name().to_bytes();
             let next = entry.next_entry_cookie();
             if matches!(name, b"." | b"..") {
-                last = next;
                 continue;
             }
-            falls |= cookie == 0 && next < last && last <= LOW;
-            last = if falls { last } else { next };
             let Some((fh, attrs)) = self.listed(dir, name)? else {
                 continue;
             };
-            if push(cookie_of(next, falls), name, &fh, &attrs).is_err() {
+            if push(cookie_of(next), name, &fh, &attrs).is_err() {
                 return Ok(false);
             }
         }
@@ -100,27 +95,18 @@ impl Shared {
 }
 
 /// The cookie of an entry after which the kernel's position is `next`. NFS reserves the first three
-/// cookies, and wants them to grow; tmpfs lists its newest entries first, with positions that fall.
-/// [RFC 8881 §18.23.3]
-fn cookie_of(next: u64, falls: bool) -> u64 {
-    match (falls, next) {
-        (true, LOW..) => END,
-        (true, _) => FALLING + (LOW - next),
-        (false, _) => next.min(END - RESERVED) + RESERVED,
-    }
+/// cookies. Positions need not grow: tmpfs lists its newest entries first. [RFC 8881 §18.23.3]
+fn cookie_of(next: u64) -> u64 {
+    next.min(END - RESERVED) + RESERVED
 }
 
-/// The kernel's position of a cookie, and whether positions fall.
-fn position(cookie: u64) -> Result<(u64, bool)> {
+/// The kernel's position of a cookie.
+fn position(cookie: u64) -> Result<u64> {
     match cookie {
-        0 => Ok((0, false)),
-        END => Ok((END, false)),
+        0 => Ok(0),
+        END => Ok(END),
         _ if cookie > END => Err(FsError::BadCookie),
-        FALLING.. if cookie - FALLING <= LOW => Ok((LOW - (cookie - FALLING), true)),
-        _ => {
-            let position = cookie.checked_sub(RESERVED).ok_or(FsError::BadCookie)?;
-            Ok((position, false))
-        }
+        _ => cookie.checked_sub(RESERVED).ok_or(FsError::BadCookie),
     }
 }
 
@@ -128,7 +114,3 @@ fn position(cookie: u64) -> Result<(u64, bool)> {
 const RESERVED: u64 = 3;
 /// The last position; some file systems are there after the last entry.
 const END: u64 = i64::MAX as u64;
-/// The highest position of file systems whose positions fall.
-const LOW: u64 = i32::MAX as u64;
-/// The first cookie of positions that fall.
-const FALLING: u64 = END - LOW - 1;
