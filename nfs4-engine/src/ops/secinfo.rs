@@ -53,13 +53,15 @@ pub(crate) fn found<S>(
     result: FsResult,
 ) -> Result<Step, Status> {
     let dir = cx.current()?;
-    let FsReply::Node { fh, .. } = result? else {
-        return Err(Status::SERVERFAULT);
+    let reply = result?;
+    let found = if let FsReply::Node { fh, .. } = reply {
+        cx.core.exports.descend(Fh {
+            export: dir.export,
+            handle: fh,
+        })
+    } else {
+        dir
     };
-    let found = cx.core.exports.descend(Fh {
-        export: dir.export,
-        handle: fh,
-    });
     Ok(tell(cx, Some(found.export)))
 }
 

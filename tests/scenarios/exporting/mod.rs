@@ -1,4 +1,4 @@
-//! Exports that are added, changed and removed while clients use them, and for whom each is.
+//! Exports that are added, changed and removed while clients use them, and the hosts that may use each.
 
 mod change;
 mod ending;

@@ -1,4 +1,4 @@
-//! For whom an export is, by network and minor version.
+//! The hosts and the minor versions that an export is served to.
 
 use nfs4_engine::{Cidr, NetworkRule, Squash};
 use nfs4_proto::nfs4::{Op, Status, args};
