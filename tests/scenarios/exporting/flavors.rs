@@ -22,9 +22,10 @@ fn without_credential(
 #[test]
 fn the_operation_answers_that_leads_to_an_object_with_other_flavours() {
     let mut sim = Sim::serving(&["/sys", "/any"], |export| {
-        if export.path == "/any" {
-            export.flavors = vec![Flavor::Sys, Flavor::None];
-        }
+        export.flavors = match &*export.path {
+            "/any" => vec![Flavor::Sys, Flavor::None],
+            _ => vec![Flavor::Sys],
+        };
     });
     let mut client = Client::mounted(&mut sim, "a");
     let [sys, any] = ["/sys", "/any"].map(|path| handle(&mut sim, &mut client, path));
