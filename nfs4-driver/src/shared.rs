@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<EventLog>,
     self_sink: Arc<dyn CompletionSink>,
     pub(crate) stores: Stores,
-    /// Who asks for writes that no connection waits for.
+    /// The asker of writes that no connection waits for.
     this: Weak<Shared>,
     /// After the lock, so that it is dropped last: it waits until all is written.
     #[cfg(feature = "record")]

@@ -86,7 +86,7 @@ pub struct StableCompletion {
     to: Option<Asker>,
 }
 
-/// Who has asked for a write.
+/// The part of a node that has asked for a write.
 pub(crate) enum Asker {
     /// A request on this connection.
     Connection(Arc<Mailbox>),

@@ -25,6 +25,7 @@ use crate::cli::Start as Asked;
 use crate::config::{Driver, Settings};
 use crate::exports::{self, Maker, Start, Store};
 use crate::fault::Fault;
+use crate::hand_over::Offer;
 use crate::http::{App, Exported, Places};
 use crate::listen::Sockets;
 use crate::protocol::Protocol;
@@ -170,12 +171,7 @@ async fn serve_in(
     let offer = is_process.then(|| sockets.offer(settings, &service.notify));
     let offer = offer.flatten();
     let stop = async {
-        tokio::select! {
-            () = stop => {}
-            () = hand_over::taken(offer.as_ref()) => {
-                tracing::info!("another process has the sockets; stopping");
-            }
-        }
+        until_asked(stop, offer.as_ref()).await;
         if let Err(why) = live.allow_draining(settings.stop) {
             tracing::warn!(%why, "connections drain no longer than they usually do");
         }
@@ -192,6 +188,16 @@ async fn serve_in(
         // Why the server has ended is more important.
         Some((path, node)) => ended.and(end_recording(path, node).await),
         None => ended,
+    }
+}
+
+/// Waits until the server has to stop: by a signal, or as another process takes its place.
+async fn until_asked(stop: impl Future<Output = ()>, offer: Option<&Offer>) {
+    tokio::select! {
+        () = stop => {}
+        () = hand_over::taken(offer) => {
+            tracing::info!("another process has the sockets; stopping");
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nfs4_driver::engine::proto::nfs4::Status;
+use nfs4_driver::engine::proto::nfs4::args::ReclaimComplete;
 use nfs4_driver::engine::stable::{ClientRecord, StableError, StableWrite};
-use nfs4_driver::engine::{Config, Export};
-use nfs4_driver::{Identity, MemoryStore, Node, StableCompletion, StableStore};
+use nfs4_driver::engine::{Admin, Config, Export};
+use nfs4_driver::{Identity, Limits, MemoryStore, Node, StableCompletion, StableStore};
 use nfs4_tests::live::{Client, Serving, Transport};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
@@ -28,7 +29,8 @@ fn node(files: &Arc<MemFs>, store: impl StableStore) -> Node {
     });
     let node = Node::builder().export_with(Export::new("/", Arc::clone(files) as _));
     let node = node.identity(Identity::named("stable")).config(config);
-    node.stable(store).build().unwrap()
+    let limits = Limits::default().with(|limits| limits.stop_timeout = Duration::from_millis(100));
+    node.limits(limits).stable(store).build().unwrap()
 }
 
 #[test]
@@ -185,35 +187,42 @@ fn an_answer_that_comes_late_finds_its_request_or_none() {
         assert_eq!(client.complete_reclaims(), Status::OK, "{on:?}");
         answering.join().unwrap();
 
-        // The connection is gone when the answer comes.
+        // The client is gone when the answer comes.
         let mut gone = Client::connect(server.address);
         gone.introduce("b", 1);
         gone.enter_to_reclaim();
-        let done = nfs4_driver::engine::proto::nfs4::args::ReclaimComplete { one_fs: false };
+        let done = ReclaimComplete { one_fs: false };
         let call = gone.compose().reclaim_complete(done).finish();
         gone.connection.send(&call).unwrap();
         store.wait_for(2);
-        let connections = node.connections().unwrap();
-        drop(gone);
+        let client = gone.id.0;
+        node.admin(Admin::EvictClient { client }).unwrap();
+        assert!(node.table_lengths().unwrap().stores > 0);
+        store.answer(Ok(()));
         let end = Instant::now() + Duration::from_secs(20);
-        while node.connections().unwrap() == connections {
+        while node.table_lengths().unwrap().stores > 0 {
             assert!(Instant::now() < end, "{on:?}");
+            // What is stored of the client is removed.
+            store.answer(Ok(()));
             thread::sleep(Duration::from_millis(1));
         }
-        assert_eq!(node.table_lengths().unwrap().stores, 1);
-        store.answer(Ok(()));
-        assert_eq!(node.table_lengths().unwrap().stores, 0);
 
-        // So is the node.
-        let mut last = Client::connect(server.address);
-        last.introduce("c", 1);
-        last.enter_to_reclaim();
-        let call = last.compose().reclaim_complete(done).finish();
-        last.connection.send(&call).unwrap();
-        store.wait_for(3);
-        drop((client, last));
-        drop(node);
+        // The connection is closed when the answer comes, and then the node is gone.
+        let asked = store.asked();
+        for name in ["c", "d"] {
+            let mut last = Client::connect(server.address);
+            last.introduce(name, 1);
+            last.enter_to_reclaim();
+            let call = last.compose().reclaim_complete(done).finish();
+            last.connection.send(&call).unwrap();
+        }
+        store.wait_for(asked + 2);
         server.end();
+        assert_eq!(node.table_lengths().unwrap().stores, 2);
+        let kept = store.kept.lock().unwrap().pop().unwrap();
+        kept.complete(Ok(()));
+        assert_eq!(node.table_lengths().unwrap().stores, 1, "{on:?}");
+        drop(node);
         store.answer(Ok(()));
     }
 }

@@ -11,8 +11,6 @@ mod database;
 mod directory;
 mod fault;
 mod records;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -345,3 +343,6 @@ const SERVER: &str = "server";
 const SETTINGS: &str = "settings";
 
 const PER_SECOND: u64 = 8;
+
+#[cfg(test)]
+mod tests;
