@@ -3,7 +3,7 @@
 use std::fs;
 
 use nfs4_engine::proto::nfs4::SessionId;
-use nfs4_tests::live::settings::{Effect, Server, assert_all_act};
+use nfs4_tests::live::settings::{Effect, Server, assert_all_act, stay};
 
 use crate::served::Served;
 
@@ -15,7 +15,11 @@ fn an_update_of_each_setting_is_seen_by_clients() {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir(&folder).expect("it is new");
         fs::write(folder.join("settings.json"), effect.stored()).expect("it is written");
-        let served = Served::start_with(&["--state-dir", folder.to_str().expect("it is text")]);
+        let start = || Served::start_with(&["--state-dir", folder.to_str().expect("it is text")]);
+        if effect.has_former {
+            stay(start().address);
+        }
+        let served = start();
         let before = seen_of(&served, effect);
         let flag = format!("--{}", setting.replace('_', "-"));
         served.done(&["settings", "update", &flag, value]);

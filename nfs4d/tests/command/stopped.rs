@@ -12,7 +12,7 @@ use crate::daemon::{DRIVERS, Server};
 #[test]
 fn time_in_which_the_process_is_stopped_ends_no_lease() {
     for driver in DRIVERS {
-        let server = Server::start(&["--driver", driver, "--lease-time", "3"]);
+        let server = Server::start(&["--driver", driver, "--lease-time=3", "--courtesy-time=0"]);
         let mut client = Client::connect(server.address);
         client.mount("client", 1);
         let open = client.open("file");

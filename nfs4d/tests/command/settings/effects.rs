@@ -1,7 +1,7 @@
 //! Every setting is changed while the server runs, and clients see it.
 
 use nfs4_admin::{SETTINGS, SettingsPatch};
-use nfs4_tests::live::settings::{Effect, assert_all_act, effects};
+use nfs4_tests::live::settings::{Effect, assert_all_act, effects, stay};
 use serde_json::json;
 
 use super::{Directory, patch, seen_of, start};
@@ -19,6 +19,9 @@ fn a_patch_of_each_setting_is_seen_by_clients() {
         let Effect { setting, value, .. } = effect;
         let directory = Directory::new(setting);
         directory.write("settings.json", &effect.stored());
+        if effect.has_former {
+            stay(start(&["--state-dir", directory.text()]).address);
+        }
         let server = start(&["--state-dir", directory.text()]);
         let before = seen_of(&server, effect);
         let mut change = SettingsPatch::default();

@@ -9,7 +9,7 @@ use std::thread;
 
 use nfs4_proto::nfs4::SessionId;
 
-pub use seen::lease_time;
+pub use seen::{lease_time, stay};
 
 /// A server with settings that change.
 #[expect(
@@ -37,6 +37,8 @@ pub struct Effect {
     pub value: &'static str,
     /// What is stored before the server starts, the values in JSON.
     stored: Stored,
+    /// Whether a former server had a client, which may reclaim its state.
+    pub has_former: bool,
     look: Look,
     /// What clients see before the change and after it.
     seen: [&'static str; 2],
@@ -54,6 +56,11 @@ impl Effect {
     /// What clients see now.
     pub fn look(&self, server: &Server<'_>) -> String {
         (self.look)(server)
+    }
+
+    fn after_another_server(mut self) -> Effect {
+        self.has_former = true;
+        self
     }
 
     fn on(mut self, stored: Stored) -> Effect {
@@ -103,7 +110,10 @@ pub fn effects() -> Vec<Effect> {
             (ok, "NFS4ERR_BADSESSION"),
         )
         .on(&[("lease_time", "1")]),
-        effect(("grace_time", "0"), seen::open, ("NFS4ERR_GRACE", ok)).on(&[("grace_time", "600")]),
+        // 0 would stand for the lease.
+        effect(("grace_time", "1"), seen::open, ("NFS4ERR_GRACE", ok))
+            .on(&[("grace_time", "600")])
+            .after_another_server(),
         effect(
             ("v4_min_minor_version", "1"),
             seen::versions,
@@ -204,6 +214,7 @@ fn effect(
         setting,
         value,
         stored: &[],
+        has_former: false,
         look,
         seen: [before, after],
     }
