@@ -45,13 +45,28 @@ impl Disk {
 
     /// Cuts the power: where the files are that the disk has at this moment, after its journal is replayed.
     pub(crate) fn cut(&mut self) -> Result<PathBuf, String> {
+        let clone = self.clone_image()?;
+        let name = format!("cut-{}", self.cuts);
+        self.mount(&clone, &name)?;
+        Ok(self.folder.join(name))
+    }
+
+    /// Cuts the power; the files of that moment are at their place afterwards, as after a restart of the
+    /// machine. `end` ends what uses them.
+    pub(crate) fn restart(&mut self, end: impl FnOnce()) -> Result<(), String> {
+        let clone = self.clone_image()?;
+        end();
+        run("umount", &[], &[&self.files()])?;
+        self.mounts.retain(|place| !place.ends_with("files"));
+        self.mount(&clone, "files")
+    }
+
+    fn clone_image(&mut self) -> Result<PathBuf, String> {
         self.cuts += 1;
         let image = self.folder.join("store/disk.img");
         let clone = self.folder.join(format!("store/cut-{}.img", self.cuts));
         run("cp", &["--reflink=always"], &[&image, &clone])?;
-        let name = format!("cut-{}", self.cuts);
-        self.mount(&clone, &name)?;
-        Ok(self.folder.join(name))
+        Ok(clone)
     }
 
     fn mount(&mut self, image: &Path, name: &str) -> Result<(), String> {
