@@ -8,7 +8,7 @@ use std::time::Duration;
 use nfs4_engine::stable::StableError;
 use nfs4_proto::client::CompoundBuilder;
 use nfs4_proto::nfs4::args::{self, OpenClaim};
-use nfs4_proto::nfs4::basic::{DelegationType, Stateid};
+use nfs4_proto::nfs4::basic::{DelegationType, StableHow, Stateid};
 use nfs4_proto::nfs4::consts::OPEN4_SHARE_ACCESS_WANT_NO_DELEG;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::ok;
@@ -85,6 +85,8 @@ struct Peer {
     /// The server that it has a session with, and whether it has completed its reclaims there.
     boot: Option<u32>,
     completed: bool,
+    /// It has lost something: the server may give it back less than it could.
+    has_freed: bool,
     /// When the server last heard of it.
     last: Duration,
 }
@@ -104,11 +106,7 @@ struct Died;
 
 impl World {
     fn new() -> World {
-        // That expired state is kept has a model of its own.
-        let config = Sim::config().with(|config| {
-            config.lease = LEASE;
-            config.courtesy = Duration::ZERO;
-        });
+        let config = Sim::config().with(|config| config.lease = LEASE);
         let mut sim = Sim::durable(config);
         let peers = (0..CLIENTS)
             .map(|number| Peer {
@@ -116,6 +114,7 @@ impl World {
                 beliefs: BTreeMap::new(),
                 boot: None,
                 completed: false,
+                has_freed: false,
                 last: Duration::ZERO,
             })
             .collect();
@@ -147,7 +146,7 @@ impl World {
             let gone = peer.boot == Some(boot) && peer.completed && !lives;
             for belief in peer.beliefs.values_mut() {
                 let held = belief.boot == Some(boot) && lives && peer.completed;
-                belief.is_due = held || grace && belief.is_due && !gone;
+                belief.is_due = held && !peer.has_freed || grace && belief.is_due && !gone;
             }
         }
         self.sim.restart();
@@ -224,6 +223,7 @@ impl World {
         if self.peers[number].boot == Some(boot) {
             let reply = self.call(number, outcome, |c| c.putrootfh())?;
             if reply.status() == Status::OK {
+                self.free_lost(number, outcome)?;
                 return Ok(true);
             }
             assert_eq!(reply.last(), (Op::Sequence, Status::BADSESSION));
@@ -263,6 +263,41 @@ impl World {
         peer.client.slots = vec![1; ok.fore_chan_attrs.maxrequests as usize];
         (peer.boot, peer.completed, peer.last) = (Some(boot), false, now);
         Ok(true)
+    }
+
+    /// The client learns what it has lost while it was away.
+    fn free_lost(&mut self, number: usize, outcome: Outcome) -> Result<(), Died> {
+        let boot = self.boot;
+        let beliefs = self.peers[number].beliefs.clone();
+        for (file, belief) in beliefs {
+            if belief.boot != Some(boot) {
+                continue;
+            }
+            let stateid = Stateid {
+                seqid: 0,
+                ..belief.stateid
+            };
+            let put = args::PutFh { object: &belief.fh };
+            let write = args::Write {
+                stateid,
+                offset: 0,
+                stable: StableHow::FileSync,
+                data: b"x",
+            };
+            let reply = self.call(number, outcome, |c| c.putfh(put).write(write))?;
+            if reply.status() == Status::OK {
+                continue;
+            }
+            assert_eq!(reply.last(), (Op::Write, Status::EXPIRED));
+            self.seen.insert(Seen::Taken);
+            let peer = &mut self.peers[number];
+            peer.beliefs.remove(&file);
+            // Whether the server can still tell is not known before another incarnation.
+            peer.has_freed = true;
+            let free = args::FreeStateid { stateid };
+            self.call(number, outcome, |c| c.free_stateid(free))?;
+        }
+        Ok(())
     }
 
     /// The client reclaims what it believes to have from earlier, and then completes that.

@@ -29,6 +29,7 @@ use crate::keys::{DelegationKey, SessionKey, kind};
 use crate::peer::{Evictable, EvictionEntry, Peer};
 use crate::principal::Principal;
 use crate::slab::Entry;
+use crate::state::contended::Piece;
 use crate::time::Mono;
 use crate::traffic::CountedTraffic;
 
@@ -80,6 +81,8 @@ pub(crate) struct Client {
     pub(crate) courteous: bool,
     /// What it has lost for that, and has not acknowledged.
     pub(crate) lost: LostState,
+    /// What is taken from it, and ends when stable storage knows that.
+    pub(crate) doomed: Vec<Piece>,
     /// It has sent RECLAIM_COMPLETE.
     pub(crate) reclaim_complete: bool,
     /// The exports for which it has sent RECLAIM_COMPLETE with `one_fs`.

@@ -91,6 +91,13 @@ impl Recorded {
         since <= self.durable
     }
 
+    /// Whether a file counts as lost, and no durable record says so.
+    pub(crate) fn waits_for_loss(&self, fh: &Fh) -> bool {
+        let lost = self.lost.iter().find(|lost| lost.fh.covers(fh));
+        let since = lost.map(|lost| lost.since).or(self.reclaims_nothing);
+        self.is_any() && since.is_some_and(|since| since > self.durable)
+    }
+
     /// The client knows that it has lost its state of a file; `true` if the record has to say so no more.
     pub(crate) fn knows(&mut self, fh: &Fh) -> bool {
         let before = self.lost.len();

@@ -278,6 +278,7 @@ impl Clients {
             going: None,
             courteous: false,
             lost: LostState::default(),
+            doomed: Vec::new(),
             reclaim_complete: false,
             reclaimed: ExportSet::default(),
             recovered: None,

@@ -4,7 +4,7 @@
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::fh::Fh;
-use crate::keys::{ClientKey, FileKey, LockOwnerKey};
+use crate::keys::{FileKey, LockKey, LockOwnerKey};
 use crate::state::byte_range::{LockKind, Range};
 use crate::state::contended::Piece;
 use crate::state::file::Share;
@@ -36,14 +36,14 @@ impl Core {
             return Way::Free;
         }
         let file = match self.states.file_of(fh) {
-            Some(file) if self.clients.courteous().is_some() => file,
+            Some(file) if self.may_give_way() => file,
             Some(_) | None => return Way::Held(()),
         };
         let now = out.now.mono;
         let (found, all) = self.states.conflicting_opens(file, share);
         for key in &found {
             let open = self.states.get(*key);
-            if open.is_some_and(|open| !self.is_expired(open.client, now)) {
+            if open.is_some_and(|open| !open.revoked && !self.is_expired(open.client, now)) {
                 self.states.search_from(*key);
                 return Way::Held(());
             }
@@ -76,14 +76,13 @@ impl Core {
         let Some(first) = self.states.lock_conflict(file, range, kind, by) else {
             return Way::Free;
         };
-        if self.clients.courteous().is_none() {
+        if !self.may_give_way() {
             return Way::Held(first);
         }
         let now = out.now.mono;
         let found = self.states.conflicting_locks(file, (range, kind), by);
         for (conflict, lock) in &found {
-            let client = self.states.lock(*lock).map(|lock| lock.client);
-            if self.holds_on(client, now) {
+            if self.holds_on(*lock, now) {
                 return Way::Held(*conflict);
             }
         }
@@ -109,23 +108,28 @@ impl Core {
         self.states.lock_conflict(file, range, kind, by)?;
         self.expire(out);
         let first = self.states.lock_conflict(file, range, kind, by)?;
-        if self.clients.courteous().is_none() {
+        if !self.may_give_way() {
             return Some(first);
         }
         let now = out.now.mono;
         let found = self.states.conflicting_locks(file, (range, kind), by);
         let many = found.len() == WALKED_AT_ONCE;
-        let mut held = found.iter().filter(|(_, lock)| {
-            let client = self.states.lock(*lock).map(|lock| lock.client);
-            self.holds_on(client, now)
-        });
+        let mut held = found.iter().filter(|(_, lock)| self.holds_on(*lock, now));
         // Beyond so many conflicts there is no search for another one.
         held.next()
             .map(|(conflict, _)| *conflict)
             .or(many.then_some(first))
     }
 
-    fn holds_on(&self, client: Option<ClientKey>, now: Mono) -> bool {
-        client.is_some_and(|client| !self.is_expired(client, now))
+    /// Whether a lock is in the way for good.
+    fn holds_on(&self, lock: LockKey, now: Mono) -> bool {
+        self.states.lock(lock).is_some_and(|lock| {
+            !self.states.is_being_revoked(lock) && !self.is_expired(lock.client, now)
+        })
+    }
+
+    /// Whether there is state that gives way: of clients with expired leases, or taken from such.
+    fn may_give_way(&self) -> bool {
+        self.clients.courteous().is_some() || self.states.is_any_revoked()
     }
 }

@@ -15,20 +15,61 @@ use crate::state::stateid::Named;
 use crate::timer::Due;
 
 impl Core {
-    /// Takes a part of its state from a client. Its stateid is of no use from now on, and an open excludes no
-    /// other; locked ranges are unlocked by [`Core::take_revoked`]. `false` if that must wait until the client
-    /// cannot reclaim it after a restart.
+    /// Takes a part of its state from a client. Its stateid is of no use from now on, also if the client
+    /// comes back; an open excludes no other, and locked ranges are unlocked by [`Core::take_revoked`]. `false`
+    /// if others must wait for that until the client cannot reclaim it after a restart.
     pub(super) fn begin_revocation(&mut self, piece: Piece, out: &mut Outbox) -> bool {
-        if let Some((client, fh)) = self.states.holder_of(piece)
-            && let Durable::After(_) = self.record_loss(client, &fh, out)
-        {
+        let Some((client, fh)) = self.states.holder_of(piece) else {
+            return true;
+        };
+        if !self.states.is_revoked(piece) && !self.has_room_for_doomed(client) {
             return false;
         }
+        let is_durable = !matches!(self.record_loss(client, &fh, out), Durable::After(_));
         if let Some((client, named)) = self.disown(piece) {
             self.remember_lost(client, named);
-            self.revoking.push_back(piece);
+            if is_durable {
+                self.revoking.push_back(piece);
+            } else if let Some(client) = self.clients.get_mut(client) {
+                client.doomed.push(piece);
+            }
         }
-        true
+        if is_durable && let Piece::Open(key) = piece {
+            self.states.release_share(key);
+        }
+        is_durable
+    }
+
+    fn has_room_for_doomed(&self, client: ClientKey) -> bool {
+        let client = self.clients.get(client);
+        client.is_none_or(|client| client.doomed.len() < MOST_DOOMED)
+    }
+
+    /// Ends what was taken from a client and need not wait any more: its loss is durable, or the client knows
+    /// of it.
+    pub(super) fn end_doomed(&mut self, client: ClientKey, out: &Outbox) {
+        let Some(record) = self.clients.get_mut(client) else {
+            return;
+        };
+        let (states, recorded) = (&self.states, &record.recorded);
+        let waits = |piece: &Piece| {
+            let holder = states.holder_of(*piece);
+            holder.is_some_and(|(_, fh)| recorded.waits_for_loss(&fh))
+        };
+        // At most MOST_DOOMED.
+        let before = self.revoking.len();
+        let revoking = &mut self.revoking;
+        record.doomed.retain(|piece| {
+            let waits = waits(piece);
+            if !waits {
+                revoking.push_back(*piece);
+            }
+            waits
+        });
+        if self.revoking.len() > before && !self.revoking_is_set {
+            self.revoking_is_set = true;
+            self.set_timer(out.now.mono, Due::Revocation);
+        }
     }
 
     fn disown(&mut self, piece: Piece) -> Option<(ClientKey, Named)> {
@@ -82,6 +123,7 @@ impl Core {
                 done
             }
             Piece::Open(key) => {
+                self.states.release_share(key);
                 let end = self.states.walked.saturating_add(most);
                 while let Some(lock) = self.states.get(key).and_then(|open| open.locks.any()) {
                     let left = end.saturating_sub(self.states.walked);
@@ -205,3 +247,7 @@ impl Core {
         self.states.refund_lost(client, lost.remembered());
     }
 }
+
+/// Maximum number of opens and lock stateids of a client whose end waits for stable storage. More of them are
+/// taken when that is over.
+const MOST_DOOMED: usize = 256;

@@ -84,15 +84,23 @@ impl Core {
         };
         let has_lost = client.revoked > 0 || !client.lost.is_empty();
         let knows_all = client.about.minor > 0 && !has_lost;
+        let has_more = client.lost.remembered() > 0;
         let recorded = &mut client.recorded;
         let changed = if knows_all {
             recorded.knows_all()
         } else {
-            fh.is_some_and(|fh| recorded.knows(fh))
+            // What it does not know of may be of the same file.
+            !has_more && fh.is_some_and(|fh| recorded.knows(fh))
         };
-        if !changed || !recorded.is_any() {
+        if !changed {
             return;
         }
+        let is_any = recorded.is_any();
+        self.end_doomed(key, out);
+        let Some(client) = self.clients.get_mut(key).filter(|_| is_any) else {
+            return;
+        };
+        let recorded = &mut client.recorded;
         if recorded.writing.is_some() {
             recorded.is_outdated = true;
         } else {
@@ -194,6 +202,7 @@ impl Core {
         if client.recorded.is_behind() && client.recorded.forgetting.is_none() {
             let _ = self.write_record(key, out);
         }
+        self.end_doomed(key, out);
     }
 
     fn write_record(&mut self, key: ClientKey, out: &mut Outbox) -> Durable {

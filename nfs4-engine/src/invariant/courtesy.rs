@@ -18,7 +18,11 @@ impl Engine {
             "being revoked",
             (opens, locks),
         )?;
-        let queued = core.revoking.len();
+        let doomed = core
+            .clients
+            .entries()
+            .map(|(_, client)| client.doomed.len());
+        let queued = core.revoking.len() + doomed.sum::<usize>();
         check(
             opens <= queued,
             "revoked opens that nothing ends",

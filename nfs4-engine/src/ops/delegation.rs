@@ -315,7 +315,9 @@ fn permits_upgrade<S>(
     let held = held.ok_or(OfferRefused::Resource)?;
     match (held.kind, want) {
         (DelegationKind::Read, OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG)
-            if held.phase == DelegationPhase::Held && kind == DelegationKind::Write =>
+            if held.phase == DelegationPhase::Held
+                && held.doomed.is_none()
+                && kind == DelegationKind::Write =>
         {
             Ok(())
         }

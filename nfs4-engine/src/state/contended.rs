@@ -69,30 +69,44 @@ impl States {
         file.locked.conflicts(range, kind, owner, WALKED_AT_ONCE)
     }
 
-    /// The client of a piece of state, and the file, unless it is taken from the client already.
+    /// The client of a piece of state, and the file.
     pub(crate) fn holder_of(&self, piece: Piece) -> Option<(ClientKey, Fh)> {
         let (client, file) = match piece {
             Piece::Open(key) => {
-                let open = self.opens.get(key).filter(|open| !open.revoked)?;
+                let open = self.opens.get(key)?;
                 (open.client, open.file)
             }
             Piece::Lock(key) => {
-                let lock = self.locks.get(key).filter(|lock| !lock.revoked)?;
+                let lock = self.locks.get(key)?;
                 (lock.client, lock.file)
             }
         };
         Some((client, self.handle_of(file)?))
     }
 
-    /// An open is taken from its client, which is returned: it excludes no other from now on. None if that
-    /// has been done.
+    /// Whether a piece of state is taken from its client.
+    pub(crate) fn is_revoked(&self, piece: Piece) -> bool {
+        match piece {
+            Piece::Open(key) => self.opens.get(key).is_some_and(|open| open.revoked),
+            Piece::Lock(key) => self.locks.get(key).is_some_and(|lock| lock.revoked),
+        }
+    }
+
+    /// An open is taken from its client, which is returned; it still excludes others. None if that has been
+    /// done.
     pub(crate) fn disown_open(&mut self, key: OpenKey) -> Option<ClientKey> {
         let open = self.opens.get_mut(key).filter(|open| !open.revoked)?;
         open.revoked = true;
-        let share = core::mem::take(&mut open.share);
-        self.files.change(open.file, share, Share::default());
         self.revoking += 1;
         Some(open.client)
+    }
+
+    /// An open that was taken from its client excludes no other from now on.
+    pub(crate) fn release_share(&mut self, key: OpenKey) {
+        if let Some(open) = self.opens.get_mut(key) {
+            let share = core::mem::take(&mut open.share);
+            self.files.change(open.file, share, Share::default());
+        }
     }
 
     /// A lock stateid is taken from its client, which is returned. None if that has been done.
@@ -104,9 +118,14 @@ impl States {
     }
 
     /// Whether a lock stateid is being taken from its client, or its open is.
-    pub(super) fn is_being_revoked(&self, lock: &Lock) -> bool {
+    pub(crate) fn is_being_revoked(&self, lock: &Lock) -> bool {
         let open = self.opens.get(lock.open);
         lock.revoked || open.is_some_and(|open| open.revoked)
+    }
+
+    /// Whether an open or a lock stateid is taken from its client, and has not ended.
+    pub(crate) fn is_any_revoked(&self) -> bool {
+        self.revoking > 0
     }
 
     /// Whether a client's record remembers a stateid as revoked.

@@ -72,13 +72,17 @@ impl Delegated {
     /// # Errors
     /// DELEG_REVOKED if it is revoked, ADMIN_REVOKED if the administrator took it, EXPIRED if that was because the lease had expired.
     pub(super) fn check(&self, key: DelegationKey) -> Result<(), Status> {
-        match self.slab.get(key) {
-            Some(held) => match held.phase {
-                DelegationPhase::Revoked(Revocation::NotReturned) => Err(Status::DELEG_REVOKED),
-                DelegationPhase::Revoked(Revocation::Administrator) => Err(Status::ADMIN_REVOKED),
-                DelegationPhase::Revoked(Revocation::LeaseExpired) => Err(Status::EXPIRED),
-                DelegationPhase::Held | DelegationPhase::Recalled(_) => Ok(()),
-            },
+        let Some(held) = self.slab.get(key) else {
+            return Ok(());
+        };
+        let revoked = match held.phase {
+            DelegationPhase::Revoked(why) => Some(why),
+            DelegationPhase::Held | DelegationPhase::Recalled(_) => held.doomed,
+        };
+        match revoked {
+            Some(Revocation::NotReturned) => Err(Status::DELEG_REVOKED),
+            Some(Revocation::Administrator) => Err(Status::ADMIN_REVOKED),
+            Some(Revocation::LeaseExpired) => Err(Status::EXPIRED),
             None => Ok(()),
         }
     }

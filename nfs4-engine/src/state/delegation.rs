@@ -21,6 +21,8 @@ pub(crate) struct Delegation {
     /// The stateid's seqid: from 1, and up by one when the delegation becomes one of another kind.
     pub(crate) seqid: u32,
     pub(crate) phase: DelegationPhase,
+    /// Why it is revoked as soon as stable storage knows that: it is of no use to its client any more.
+    pub(crate) doomed: Option<Revocation>,
     /// The access for which the file system let its opener open the file.
     rights: Share,
     /// The user that it was granted for.
@@ -172,6 +174,7 @@ impl Delegation {
             kind,
             seqid: 1,
             phase: DelegationPhase::Held,
+            doomed: None,
             rights,
             opener,
             granted_by,

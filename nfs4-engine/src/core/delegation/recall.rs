@@ -98,7 +98,8 @@ impl Core {
         let Some(held) = self.states.delegation(key) else {
             return;
         };
-        if !held.is_revoked() && self.is_expired(held.client, now.mono) {
+        let is_lost = held.doomed.is_some() || self.is_expired(held.client, now.mono);
+        if !held.is_revoked() && is_lost {
             // The holder is not called back, and no request waits for it.
             self.revoke(key, out);
             return;
@@ -213,27 +214,31 @@ impl Core {
         self.set_timer(again, Due::Recall(key));
     }
 
-    /// Revokes a delegation that was not returned, or whose holder's lease has expired; `false` if that must wait
-    /// until the client cannot reclaim it after a restart.
+    /// Revokes a delegation that was not returned, or whose holder's lease has expired: it is of no use to the
+    /// client from now on, also if that comes back; `false` if others must wait until the client cannot reclaim
+    /// it after a restart.
     pub(crate) fn revoke(&mut self, key: DelegationKey, out: &mut Outbox) -> bool {
         let now = out.now.mono;
         let Some(held) = self.states.delegation(key) else {
             return true;
         };
         let (client, recalled) = (held.client, held.is_recalled());
+        let why = held.doomed.unwrap_or(match self.is_expired(client, now) {
+            true => Revocation::LeaseExpired,
+            false => Revocation::NotReturned,
+        });
         if let Some(fh) = self.states.delegated_fh(key)
             && let Durable::After(_) = self.record_loss(client, &fh, out)
         {
+            if let Some(held) = self.states.delegation_mut(key) {
+                held.doomed = Some(why);
+            }
             return false;
         }
         self.pause_delegating(key, now);
         if recalled {
             self.record_lapse(client, now);
         }
-        let why = match self.is_expired(client, now) {
-            true => Revocation::LeaseExpired,
-            false => Revocation::NotReturned,
-        };
         self.take_delegation(key, why, out);
         true
     }
