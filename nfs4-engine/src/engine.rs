@@ -184,6 +184,7 @@ impl Engine {
                     self.runner.core.on_recall_timer(key, out);
                     true
                 }
+                Due::Stores => self.runner.core.on_stores_timer(&mut budget, out),
                 Due::Grace => self.runner.core.on_grace_timer(&mut budget, out),
                 Due::Courtesy => self.runner.core.on_courtesy_timer(&mut budget, out),
                 Due::Revocation => self.runner.core.on_revocation_timer(&mut budget, out),

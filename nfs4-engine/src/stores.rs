@@ -1,5 +1,6 @@
 //! Writes to stable storage that are under way.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -20,6 +21,13 @@ pub(crate) struct Stores {
     waiting: usize,
     /// Number of writes by which clients are forgotten that still have state.
     forgets: usize,
+    /// The clients of which a write has failed that no client asks for again.
+    pub(crate) failed: VecDeque<ClientKey>,
+    /// The last write to end has failed, and how long after it another is tried.
+    is_failing: bool,
+    pause: Duration,
+    /// A timer for that is set.
+    again_is_set: bool,
     /// When a failure was last reported, and the number of failures since.
     reported: Option<Mono>,
     unreported: u64,
@@ -62,6 +70,10 @@ impl Stores {
             pending: Slab::new(),
             waiting: 0,
             forgets: 0,
+            failed: VecDeque::new(),
+            is_failing: false,
+            pause: AGAIN,
+            again_is_set: false,
             reported: None,
             unreported: 0,
         }
@@ -124,6 +136,37 @@ impl Stores {
         Some(ended)
     }
 
+    /// A write has ended, and when writes that have failed are to be tried again: none if there are none, or if
+    /// that is known.
+    pub(crate) fn next_try(&mut self, stored: bool, now: Mono) -> Option<Mono> {
+        let recovers = stored && core::mem::replace(&mut self.is_failing, !stored);
+        self.is_failing = !stored;
+        if stored {
+            self.pause = AGAIN;
+        }
+        if self.failed.is_empty() || self.again_is_set && !recovers {
+            return None;
+        }
+        self.again_is_set = true;
+        let wait = if stored { Duration::ZERO } else { self.pause };
+        if !stored {
+            self.pause = (2 * self.pause).min(MOST_PAUSE);
+        }
+        Some(now.after(wait))
+    }
+
+    /// Writes that have failed are tried again: as long as the storage fails, one at a time. Returns the
+    /// maximum number of writes.
+    pub(crate) fn try_again(&mut self) -> usize {
+        self.again_is_set = false;
+        if self.is_failing { 1 } else { usize::MAX }
+    }
+
+    /// How long after a failure a write is tried again.
+    pub(crate) const fn pause(&self) -> Duration {
+        self.pause
+    }
+
     /// Counts a failure; returns the number of failures since the last report, this one included, if it is
     /// time for another report.
     pub(crate) fn note_failure(&mut self, now: Mono) -> Option<u64> {
@@ -151,5 +194,8 @@ impl From<StableError> for Status {
 
 /// Maximum number of COMPOUNDs that wait for one write: they continue together.
 const MOST_WAITING: usize = 64;
+/// How long after a failure a write is tried again that no client waits for: at first, and at most.
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
+const MOST_PAUSE: Duration = Duration::from_secs(64);
 /// Minimum time between two reports of failures.
 const PAUSE: Duration = Duration::from_secs(60);

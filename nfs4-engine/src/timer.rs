@@ -58,6 +58,8 @@ timers! {
     LockGrant(FileKey),
     /// The grace period may be over.
     Grace,
+    /// Writes to stable storage that have failed are tried again.
+    Stores,
     /// Memory for replies is short: slots are recalled from sessions.
     Slots,
     /// A callback has waited too long for a reply or for a slot.

@@ -419,8 +419,17 @@ impl World {
         };
         let put = args::PutFh { object: &belief.fh };
         let reply = self.call(number, Outcome::Done, |c| c.putfh(put).close(close))?;
-        if reply.status() == Status::OK {
-            self.peers[number].beliefs.remove(&file);
+        let peer = &mut self.peers[number];
+        match reply.status() {
+            Status::OK => {
+                peer.beliefs.remove(&file);
+            }
+            Status::EXPIRED => {
+                self.seen.insert(Seen::Taken);
+                peer.beliefs.remove(&file);
+                peer.has_freed = true;
+            }
+            _ => {}
         }
         Ok(())
     }

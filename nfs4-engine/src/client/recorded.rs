@@ -16,6 +16,10 @@ pub(crate) struct Recorded {
     /// What is under way.
     pub(crate) writing: Option<StableTicket>,
     pub(crate) forgetting: Option<StableTicket>,
+    /// A write has failed, and is tried again: the client is in [`Stores::failed`].
+    ///
+    /// [`Stores::failed`]: crate::stores::Stores::failed
+    pub(crate) is_failed: bool,
     /// The client is to be removed, and stable storage has no record of it any more.
     pub(crate) is_forgotten: bool,
     /// The record is to be written again when the write that is under way has ended.
@@ -42,6 +46,11 @@ impl Recorded {
     /// Whether a record is durable.
     pub(crate) fn is_durable(&self) -> bool {
         self.durable > 0 && !self.is_forgotten && self.forgetting.is_none()
+    }
+
+    /// Whether a durable record lacks something that was asked for.
+    pub(crate) fn is_late(&self) -> bool {
+        self.durable > 0 && self.durable < self.asked
     }
 
     /// Whether the last write that was asked for lacks something.

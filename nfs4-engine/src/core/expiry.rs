@@ -7,7 +7,6 @@ use crate::action::Outbox;
 use crate::client::{Client, Lease};
 use crate::core::Core;
 use crate::core::removal::Removal;
-use crate::core::stable::AGAIN;
 use crate::event::{ClientGone, SessionGone};
 use crate::keys::{ClientKey, SessionKey};
 use crate::state::table::WALKED_AT_ONCE;
@@ -61,6 +60,7 @@ impl Core {
                 | Due::LockGrant(_)
                 | Due::Slots
                 | Due::Grace
+                | Due::Stores
                 | Due::Callback(_)
                 | Due::Path(_)
                 | Due::Replies
@@ -94,12 +94,9 @@ impl Core {
         }
         if self.is_lost(key, now.mono) {
             return match self.remove_client(key, ClientGone::LeaseExpired, budget, out) {
-                Removal::Done => true,
+                // Another timer is set when what one waits for is stored.
+                Removal::Done | Removal::Waits => true,
                 Removal::Later => false,
-                Removal::Waits => {
-                    self.timers.set(now.mono.after(AGAIN), Due::Lease(key));
-                    true
-                }
             };
         }
         if self.clients.get(key).is_some_and(|client| client.courteous) {

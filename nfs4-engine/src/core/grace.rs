@@ -8,14 +8,14 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::config::Config;
 use crate::core::Core;
-use crate::core::stable::{AGAIN, key_of};
+use crate::core::stable::key_of;
 use crate::event::{Event, GraceEnd};
 use crate::fh::Fh;
 use crate::grace::GracePhase;
 use crate::keys::ClientKey;
 use crate::recovered::Recovered;
 use crate::stable::StableWrite;
-use crate::stores::StorePurpose;
+use crate::stores::{AGAIN, StorePurpose};
 use crate::time::Mono;
 use crate::timer::Due;
 

@@ -24,7 +24,7 @@ impl Core {
                 Due::Drain(conn) => connections.is_draining(conn),
                 Due::CallbackWait | Due::Yielded | Due::Slow | Due::Exports => true,
                 Due::LockGrant(file) => states.is_waited_for(file),
-                Due::Slots | Due::Grace | Due::Courtesy | Due::Revocation => true,
+                Due::Slots | Due::Grace | Due::Stores | Due::Courtesy | Due::Revocation => true,
                 Due::Callback(call) => calls.contains(call),
                 Due::Path(client) => clients.get(client).is_some(),
                 Due::Replies => true,

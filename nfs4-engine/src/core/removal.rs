@@ -3,7 +3,7 @@
 use crate::action::{Action, Outbox};
 use crate::callback::CallbackFailed;
 use crate::core::Core;
-use crate::core::stable::{AGAIN, Durable};
+use crate::core::stable::Durable;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
 use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
@@ -103,7 +103,7 @@ impl Core {
             ClientGone::Crowded => SessionGone::Replaced,
         };
         self.close_path(key, CallbackFailed::Cancelled, out);
-        let was_courteous = self.clients.end_courtesy(key);
+        self.clients.end_courtesy(key);
         self.forget_losses(key);
         loop {
             let Some(client) = self.clients.get_mut(key) else {
@@ -130,10 +130,6 @@ impl Core {
             {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.going = Some(reason);
-                }
-                if was_courteous {
-                    // Such a client has no timer of its own.
-                    self.set_timer(now.mono.after(AGAIN), Due::Lease(key));
                 }
                 return Removal::Waits;
             }

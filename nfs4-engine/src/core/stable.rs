@@ -2,7 +2,6 @@
 //! [RFC 8881 §8.4.2, §8.4.3]
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use nfs4_proto::nfs4::status::Status;
 
@@ -176,15 +175,20 @@ impl Core {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.recorded.forgetting = None;
                     client.recorded.is_forgotten = stored;
-                    let again = if stored { Duration::ZERO } else { AGAIN };
-                    let at = out.now.mono.after(again);
-                    if client.going.is_some() {
-                        self.set_timer(at, Due::Lease(key));
+                    if client.going.is_none() {
+                        // The client asks for it again.
+                    } else if stored {
+                        self.set_timer(out.now.mono, Due::Lease(key));
+                    } else {
+                        self.note_failed(key);
                     }
                 }
             }
             StorePurpose::Gone => {}
             StorePurpose::GraceOver => self.grace_end_stored(stored, out),
+        }
+        if let Some(at) = self.stores.next_try(stored, out.now.mono) {
+            self.set_timer(at, Due::Stores);
         }
         if let Err(error) = result
             && let Some(failures) = self.stores.note_failure(out.now.mono)
@@ -199,10 +203,56 @@ impl Core {
             return;
         };
         client.recorded.end(stored);
+        if !stored {
+            if client.recorded.is_late() {
+                self.note_failed(key);
+            }
+            return;
+        }
         if client.recorded.is_behind() && client.recorded.forgetting.is_none() {
             let _ = self.write_record(key, out);
         }
         self.end_doomed(key, out);
+    }
+
+    /// A write has failed that no client asks for again.
+    fn note_failed(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key)
+            && !core::mem::replace(&mut client.recorded.is_failed, true)
+        {
+            self.stores.failed.push_back(key);
+        }
+    }
+
+    /// Tries writes again that have failed; `false` if there are more than `budget` allows.
+    pub(crate) fn on_stores_timer(&mut self, budget: &mut usize, out: &mut Outbox) -> bool {
+        let mut most = self.stores.try_again();
+        while most > 0
+            && let Some(key) = self.stores.failed.front().copied()
+        {
+            if *budget == 0 {
+                return false;
+            }
+            self.stores.failed.pop_front();
+            *budget -= 1;
+            let Some(client) = self.clients.get_mut(key) else {
+                continue;
+            };
+            let recorded = &mut client.recorded;
+            recorded.is_failed = false;
+            if recorded.forgetting.is_some() || recorded.writing.is_some() {
+                continue;
+            }
+            if client.going.is_some() {
+                let _ = self.forget_record(key, out);
+            } else if recorded.is_late() || recorded.is_behind() {
+                let _ = self.write_record(key, out);
+            } else {
+                continue;
+            }
+            most -= 1;
+        }
+        true
     }
 
     fn write_record(&mut self, key: ClientKey, out: &mut Outbox) -> Durable {
@@ -238,6 +288,3 @@ pub(crate) fn key_of(client: &Client) -> RecordKey {
         uid: client.principal.uid(),
     }
 }
-
-/// How long after a failure a write is tried again that no client waits for.
-pub(crate) const AGAIN: Duration = Duration::from_secs(1);

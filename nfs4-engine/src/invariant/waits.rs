@@ -33,13 +33,17 @@ impl Engine {
                 | Due::Slots
                 | Due::Exports
                 | Due::Grace
+                | Due::Stores
                 | Due::Path(_)
                 | Due::Replies => {}
             }
         }
         for (key, client) in core.clients.entries() {
             // One timer is set for all clients to which the server is courteous.
-            let reminded = leases.contains(&key) || client.courteous && courtesies > 0;
+            let stores = client.recorded.forgetting.is_some() || client.recorded.is_failed;
+            let reminded = leases.contains(&key)
+                || client.courteous && courtesies > 0
+                || client.going.is_some() && stores;
             check(reminded, "a lease without a timer", key)?;
         }
         let (revoking, is_set) = (core.revoking.len(), core.revoking_is_set);

@@ -3,6 +3,7 @@
 
 use nfs4_engine::stable::{StableError, StableWrite};
 use nfs4_proto::nfs4::args;
+use nfs4_proto::nfs4::basic::StableHow;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::{Client, Client40, Sim, making_args};
 
@@ -68,7 +69,7 @@ fn nothing_is_granted_before_the_loss_is_durable() {
     assert_eq!(sim.waiting_stores().len(), 1, "it is asked for once");
     sim.store_next(Err(StableError::NoSpace));
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
-    assert_eq!(sim.tables().lost_states, 0);
+    assert_eq!(sim.tables().lost_states, 1);
     // The server dies before the write is carried out: the other client has got nothing.
     sim.restart();
     sim.hold_stores(false);
@@ -76,19 +77,93 @@ fn nothing_is_granted_before_the_loss_is_durable() {
     reclaim(&mut sim, &mut one, &f.fh).all_ok();
 }
 
+/// Whether what its stateid names is still there for the client.
+fn write(sim: &mut Sim, client: &mut Client, file: &File) -> Status {
+    let args = args::Write {
+        stateid: file.stateid,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: b"x",
+    };
+    let put = args::PutFh { object: &file.fh };
+    let reply = client.call(sim, |c| c.putfh(put).write(args));
+    reply.status()
+}
+
 #[test]
-fn a_client_that_is_back_before_the_loss_is_durable_has_lost_nothing() {
-    let (mut sim, mut one, mut two, f, _) = away();
+fn a_client_that_is_back_before_the_loss_is_durable_has_lost_what_was_contended() {
+    for knows in [false, true] {
+        let (mut sim, mut one, mut two, f, g) = away();
+        sim.hold_stores(true);
+        assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+        assert_eq!(write(&mut sim, &mut one, &f), Status::EXPIRED);
+        assert_eq!(write(&mut sim, &mut one, &g), Status::OK);
+        assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+        if knows {
+            let free = args::FreeStateid { stateid: f.stateid };
+            one.call(&mut sim, |c| c.free_stateid(free)).all_ok();
+            sim.run();
+            // A client that knows of a loss does not reclaim it.
+            assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+        }
+        sim.store_all();
+        sim.hold_stores(false);
+        sim.run();
+        if !knows {
+            assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+        }
+        sim.restart();
+        come_back(&mut sim, &mut one);
+        let reclaimed = reclaim(&mut sim, &mut one, &f.fh).status();
+        let expected = if knows {
+            Status::OK
+        } else {
+            Status::RECLAIM_BAD
+        };
+        assert_eq!(reclaimed, expected);
+        reclaim(&mut sim, &mut one, &g.fh).all_ok();
+    }
+}
+
+#[test]
+fn a_loss_that_could_not_be_stored_is_stored_later() {
+    let (mut sim, _, mut two, _, _) = away();
     sim.hold_stores(true);
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
-    one.call(&mut sim, |c| c.putrootfh()).all_ok();
-    sim.store_all();
+    sim.store_next(Err(StableError::NoSpace));
+    assert_eq!(sim.waiting_stores(), []);
+    sim.sleep(Duration::from_secs(2));
+    assert_eq!(sim.waiting_stores().len(), 1, "without another request");
+    sim.store_next(Ok(()));
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+}
+
+#[test]
+fn a_storage_that_fails_is_asked_ever_more_seldom_and_then_for_all() {
+    let mut sim = Sim::durable(config().with(|config| config.courtesy = Duration::ZERO));
+    for number in 0..100 {
+        let mut client = Client::mounted(&mut sim, &format!("client {number}"));
+        make(&mut sim, &mut client, format!("f{number}").as_bytes());
+    }
+    assert_eq!(sim.records().len(), 100);
+    sim.hold_stores(true);
+    sim.sleep(LEASE + Duration::from_secs(1));
+    let first = sim.waiting_stores().len();
+    assert_eq!(first, 100, "all are to be forgotten");
+    let mut tried = 0;
+    for _ in 0..600 {
+        while !sim.waiting_stores().is_empty() {
+            sim.store_next(Err(StableError::ReadOnly));
+            tried += 1;
+        }
+        sim.sleep(Duration::from_secs(1));
+    }
+    assert!((105..125).contains(&tried), "{tried} writes in ten minutes");
+    assert_eq!(sim.tables().clients, 100, "they may still reclaim");
     sim.hold_stores(false);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::SHARE_DENIED);
-    assert_eq!(sim.tables().lost_states, 0);
-    sim.restart();
-    come_back(&mut sim, &mut one);
-    reclaim(&mut sim, &mut one, &f.fh).all_ok();
+    sim.store_all();
+    sim.sleep(Duration::from_secs(70));
+    assert_eq!((sim.tables().clients, sim.records().len()), (0, 0));
 }
 
 #[test]

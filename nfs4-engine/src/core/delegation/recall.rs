@@ -9,7 +9,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
-use crate::core::stable::{AGAIN, Durable};
+use crate::core::stable::Durable;
 use crate::count::Count;
 use crate::delegation_kind::RecallReason;
 use crate::delegation_kind::Touch;
@@ -162,7 +162,8 @@ impl Core {
         match held.phase {
             DelegationPhase::Recalled(recall) if out.now.mono >= recall.until => {
                 if !self.revoke(key, out) {
-                    self.set_timer(out.now.mono.after(AGAIN), Due::Recall(key));
+                    let again = out.now.mono.after(self.stores.pause());
+                    self.set_timer(again, Due::Recall(key));
                 }
             }
             DelegationPhase::Recalled(_) => self.send_recall(key, out),
@@ -195,12 +196,13 @@ impl Core {
                 if self.revoke(key, out) {
                     return;
                 }
+                let again = out.now.mono.after(self.stores.pause());
                 let held = self.states.delegation_mut(key);
                 let Some(recall) = held.and_then(Delegation::recall_mut) else {
                     return;
                 };
-                recall.again = out.now.mono.after(AGAIN);
-                self.set_timer(out.now.mono.after(AGAIN), Due::Recall(key));
+                recall.again = again;
+                self.set_timer(again, Due::Recall(key));
                 return;
             }
             CallbackEnd::Done { .. } => {
