@@ -76,6 +76,15 @@ impl Recorded {
         }
     }
 
+    /// The write by which the client is forgotten has ended.
+    pub(crate) fn end_forgetting(&mut self, stored: bool) {
+        self.forgetting = None;
+        self.is_forgotten = stored;
+        if stored {
+            self.durable = 0;
+        }
+    }
+
     /// The client has lost state of a file. Returns whether a durable record says so.
     pub(crate) fn loses(&mut self, fh: &Fh) -> bool {
         let next = self.asked.saturating_add(1);
@@ -179,6 +188,20 @@ mod tests {
         recorded.end(true);
         assert!(recorded.loses(&file(1)));
         assert!(recorded.knows(&file(1)) && !recorded.knows(&file(1)));
+    }
+
+    #[test]
+    fn a_client_that_was_forgotten_is_recorded_once_a_further_write_is_durable() {
+        let mut recorded = Recorded::default();
+        written(&mut recorded);
+        recorded.end(true);
+        assert!(recorded.is_durable());
+        recorded.end_forgetting(true);
+        assert!(!recorded.is_any() && !recorded.is_durable());
+        written(&mut recorded);
+        assert!(!recorded.is_durable(), "it is only asked for");
+        recorded.end(true);
+        assert!(recorded.is_durable());
     }
 
     #[test]

@@ -26,6 +26,13 @@ impl Core {
             return false;
         }
         let is_durable = !matches!(self.record_loss(client, &fh, out), Durable::After(_));
+        let record = self.clients.get(client);
+        if !is_durable
+            && record.is_none_or(|it| it.going.is_some() || it.recorded.forgetting.is_some())
+        {
+            // All that the client has ends once it is forgotten.
+            return false;
+        }
         if let Some((client, named)) = self.disown(piece) {
             self.remember_lost(client, named);
             if is_durable {

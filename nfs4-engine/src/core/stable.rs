@@ -66,6 +66,13 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return Durable::Yes;
         };
+        if client.going.is_some() {
+            // A record that is written after it is forgotten would stay.
+            return self.forget_record(key, out);
+        }
+        if let Some(ticket) = client.recorded.forgetting {
+            return Durable::After(ticket);
+        }
         // A client without a record reclaims nothing at all.
         if !client.recorded.is_any() || client.recorded.loses(fh) {
             return Durable::Yes;
@@ -173,8 +180,7 @@ impl Core {
             StorePurpose::Record(key) => self.record_written(key, stored, out),
             StorePurpose::Forget(key) => {
                 if let Some(client) = self.clients.get_mut(key) {
-                    client.recorded.forgetting = None;
-                    client.recorded.is_forgotten = stored;
+                    client.recorded.end_forgetting(stored);
                     if client.going.is_none() {
                         // The client asks for it again.
                     } else if stored {
@@ -260,6 +266,12 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return Durable::Never;
         };
+        if let Some(ticket) = client.recorded.forgetting {
+            return Durable::After(ticket);
+        }
+        if client.going.is_some() {
+            return Durable::Never;
+        }
         if client.about.minor == 0
             && !client.recorded.is_any()
             && let Some(place) = client.recovered

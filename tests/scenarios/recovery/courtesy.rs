@@ -1,6 +1,7 @@
 //! Clients whose leases have expired: what another client has got meanwhile is not reclaimed, and the rest is.
 //! [RFC 8881 §8.4.3, first edge condition]
 
+use nfs4_engine::Admin;
 use nfs4_engine::stable::{StableError, StableWrite};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::basic::StableHow;
@@ -123,6 +124,34 @@ fn a_client_that_is_back_before_the_loss_is_durable_has_lost_what_was_contended(
         assert_eq!(reclaimed, expected);
         reclaim(&mut sim, &mut one, &g.fh).all_ok();
     }
+}
+
+#[test]
+fn a_client_that_is_being_forgotten_is_not_recorded_again() {
+    let (mut sim, _, mut two, _, _) = away();
+    let mut evicted = Client::mounted(&mut sim, "evicted");
+    let denying = args::Open {
+        share_deny: 3,
+        ..making_args(b"o", b"k")
+    };
+    evicted
+        .call(&mut sim, |c| c.putrootfh().open(denying))
+        .all_ok();
+    make(&mut sim, &mut evicted, b"l");
+    sim.hold_stores(true);
+    let client = evicted.id.0;
+    sim.admin(Admin::EvictClient { client });
+    sim.run();
+    let [StableWrite::Forget { .. }] = &*sim.waiting_stores() else {
+        panic!("it is to be forgotten");
+    };
+    assert_eq!(open_anew(&mut sim, &mut two, b"k"), Status::DELAY);
+    sim.store_all();
+    sim.hold_stores(false);
+    sim.run();
+    assert_eq!(open_anew(&mut sim, &mut two, b"k"), Status::OK);
+    let owners = sim.records().into_iter().map(|record| record.key.owner);
+    assert!(owners.into_iter().all(|owner| owner != b"evicted"));
 }
 
 #[test]
