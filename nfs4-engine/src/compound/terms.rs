@@ -83,6 +83,7 @@ impl<S> Cx<'_, S> {
                 terms: exports.terms_of_host(export, viewer.host)?,
             };
             connection.terms.note(known);
+            self.core.states.walked += exports.steps_to_terms(export);
             Some(known)
         });
         self.run.known_terms = known.or(self.run.known_terms);

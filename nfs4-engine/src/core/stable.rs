@@ -210,7 +210,7 @@ impl Core {
         };
         client.recorded.end(stored);
         if !stored {
-            if client.recorded.is_late() {
+            if client.recorded.is_late() || !client.doomed.is_empty() {
                 self.note_failed(key);
             }
             return;
@@ -246,12 +246,12 @@ impl Core {
             };
             let recorded = &mut client.recorded;
             recorded.is_failed = false;
-            if recorded.forgetting.is_some() || recorded.writing.is_some() {
+            let is_due = recorded.is_late() || recorded.is_behind() || !client.doomed.is_empty();
+            if recorded.forgetting.is_some() {
                 continue;
-            }
-            if client.going.is_some() {
+            } else if client.going.is_some() {
                 let _ = self.forget_record(key, out);
-            } else if recorded.is_late() || recorded.is_behind() {
+            } else if recorded.writing.is_none() && is_due {
                 let _ = self.write_record(key, out);
             } else {
                 continue;

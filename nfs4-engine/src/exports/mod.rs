@@ -8,6 +8,7 @@ mod squashed;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::net::IpAddr;
 
 pub(crate) use self::change::{Changed, Pass, Purpose};
@@ -295,10 +296,27 @@ impl Exports {
         }
     }
 
-    /// Answers a request to the directories above the exports.
-    pub(crate) fn answer(&self, op: FsOp, viewer: Viewer) -> FsResult {
-        let pseudo = self.pseudo.as_ref().ok_or(FsError::Stale)?;
-        pseudo.answer(op, &|export| self.terms(export, viewer).is_ok())
+    /// Answers a request to the directories above the exports. Returns the number of steps as well.
+    pub(crate) fn answer(&self, op: FsOp, viewer: Viewer) -> (FsResult, usize) {
+        let Some(pseudo) = &self.pseudo else {
+            return (Err(FsError::Stale), 0);
+        };
+        let steps = Cell::new(0);
+        let result = pseudo.answer(op, &|export| {
+            steps.set(steps.get() + 1 + self.networks_of(export));
+            self.terms(export, viewer).is_ok()
+        });
+        (result, steps.get() / NETWORKS_PER_STEP)
+    }
+
+    /// Number of steps to find out whether an export is for a host.
+    pub(crate) fn steps_to_terms(&self, export: u16) -> usize {
+        self.networks_of(export) / NETWORKS_PER_STEP
+    }
+
+    fn networks_of(&self, export: u16) -> usize {
+        self.get(export)
+            .map_or(0, |served| served.export.access.len())
     }
 
     /// The user that an export's file system sees for a credential, on these terms.
@@ -386,6 +404,8 @@ const PSEUDO_TERMS: Terms = Terms {
     squash: Squash::None,
 };
 const ALL_RIGHTS: AccessMask = AccessMask(0x3f);
+/// Number of networks that are compared with a host for one step of the walk.
+const NETWORKS_PER_STEP: usize = 64;
 /// A filehandle that names nothing.
 const NOWHERE: Fh = Fh {
     export: PSEUDO,

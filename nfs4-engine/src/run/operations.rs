@@ -79,7 +79,9 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
                     }
                     Route::Pseudo => {
                         let viewer = cx.viewer();
-                        *resumed = Some(cx.core.exports.answer(op, viewer));
+                        let (answer, steps) = cx.core.exports.answer(op, viewer);
+                        cx.core.states.walked += steps;
+                        *resumed = Some(answer);
                     }
                     Route::Refused(error) => *resumed = Some(Err(error)),
                 }

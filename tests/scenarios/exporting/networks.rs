@@ -1,7 +1,8 @@
 //! The hosts and the minor versions that an export is served to.
 
 use nfs4_engine::{Cidr, NetworkRule, Squash};
-use nfs4_proto::nfs4::{Op, Status, args};
+use nfs4_proto::nfs4::attr::num;
+use nfs4_proto::nfs4::{Bitmap, Op, Status, Verifier, args};
 use nfs4_tests::sim::{Client, Sim, making_args};
 
 use super::{export, handle, looked_at, names, on, put, reached};
@@ -15,6 +16,39 @@ fn from(sim: &mut Sim, host: &str) -> Client {
     let mut client = Client::on(conn, host);
     client.mount(sim);
     client
+}
+
+#[test]
+fn listings_that_compare_a_host_with_many_networks_go_in_parts() {
+    let mut sim = Sim::serving(&["/a"], |_| {});
+    let (b, _) = export("/b");
+    let networks = (0..4_000).map(|number| {
+        let (high, low) = (number / 256, number % 256);
+        rule(&format!("10.1.{high}.{low}/32"))
+    });
+    put(&mut sim, &b.with(|it| it.access = networks.collect()));
+    let mut outside = from(&mut sim, "198.51.100.7");
+    let list = args::ReadDir {
+        cookie: 0,
+        cookieverf: Verifier([0; 8]),
+        dircount: 512,
+        maxcount: 512,
+        attr_request: Bitmap::of(&[num::RDATTR_ERROR]),
+    };
+    for (listings, in_parts) in [(1, false), (8, true)] {
+        let request = outside.request(&mut sim, 0, false, |c| {
+            (0..listings).fold(c.putrootfh(), |c, _| c.readdir(list))
+        });
+        request.send(&mut sim, outside.conn);
+        let mut yielded = false;
+        while sim.step() {
+            yielded |= sim.tables().yielded > 0;
+        }
+        let reply = sim.take_reply(request.xid()).expect("it is answered");
+        reply.all_ok();
+        outside.advance(0);
+        assert_eq!(yielded, in_parts, "{listings} listings");
+    }
 }
 
 #[test]
