@@ -3,11 +3,11 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use nfs4_engine::Input;
 use nfs4_engine::fs::FsResult;
-use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
+use nfs4_engine::fs::driver::FsTicket;
 use nfs4_engine::stable::{StableError, StableTicket};
 
 use crate::mailbox::LateAnswers;
@@ -49,17 +49,6 @@ fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
         let waiting = WAITING.try_with(|waiting| waiting.borrow_mut().as_mut()?.pop_front());
         // At the end of the thread there is no queue.
         next = waiting.ok().flatten();
-    }
-}
-
-/// Takes the answers to requests that no connection of this node submitted.
-pub(crate) struct Orphans(pub(crate) Weak<Shared>);
-
-impl CompletionSink for Orphans {
-    fn complete(&self, ticket: FsTicket, result: FsResult) {
-        if let Some(node) = self.0.upgrade() {
-            node.answer_late(ticket, result);
-        }
     }
 }
 

@@ -23,6 +23,17 @@ pub(crate) trait LateAnswers: Send + Sync {
     fn stored_late(self: Arc<Self>, ticket: StableTicket, result: Result<(), StableError>);
 }
 
+/// Takes the answers to requests that no connection of this node submitted.
+pub(crate) struct Orphans(pub(crate) Weak<dyn LateAnswers>);
+
+impl CompletionSink for Orphans {
+    fn complete(&self, ticket: FsTicket, result: FsResult) {
+        if let Some(node) = self.0.upgrade() {
+            node.answer_late(ticket, result);
+        }
+    }
+}
+
 /// The queue of one connection: replies and callbacks in the engine's order and answers of file systems.
 ///
 /// Actions enter it only under the node's lock, so their order is the engine's. Its own lock is the

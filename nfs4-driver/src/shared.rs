@@ -14,10 +14,9 @@ use crate::dial::Dials;
 use crate::error::{AdminError, EngineDead, Evicted, Refused};
 use crate::events::EventLog;
 use crate::fair_lock::{FairGuard, FairLock};
-use crate::late::Orphans;
 use crate::limits::Limits;
 use crate::log;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Orphans};
 use crate::mailboxes::Mailboxes;
 use crate::pool::BufferPool;
 #[cfg(feature = "record")]

@@ -16,8 +16,8 @@ const _: () = assert!(size_of::<Action>() <= 320);
 const _: () = assert!(size_of::<Reply>() <= 64);
 // Kept for each COMPOUND that waits; 24 bytes are the list that READ lends to its file system, which
 // saves an allocation each time, 16 the start of an operation that waits, 8 what it has moved, 8 whether its
-// reply waits for stable storage, 40 say what it waits for, and what it has waited for longest, and 32 who the peer is and how it may use an
-// export, which saves a look-up for each operation.
+// reply waits for stable storage, 40 say what it waits for, and what it has waited for longest, and 32 which
+// peer it is of and how that may use an export, which saves a look-up for each operation.
 const _: () = assert!(size_of::<Stage>() <= 64);
 const _: () = assert!(size_of::<Compound>() <= 992);
 // Kept for each slot in use.

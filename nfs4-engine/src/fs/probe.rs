@@ -126,16 +126,19 @@ impl DirWriter {
                     name,
                     fh,
                     attrs,
-                } if cookie <= last => entries.push(Listed {
+                } => entries.push(Listed {
                     cookie,
                     name,
                     fh,
                     attrs,
                 }),
                 Push::Conceal => concealed = true,
-                Push::Entry { .. } | Push::End => {}
+                Push::End => {}
             }
         }
+        // Without the one that did not fit. Cookies are in no order.
+        let fitted = entries.iter().rposition(|entry| entry.cookie == last);
+        entries.truncate(fitted.map_or(0, |at| at + 1));
         Page {
             entries,
             ended,

@@ -48,7 +48,7 @@ impl Acl {
         })
     }
 
-    /// The three permission bits that a user has who is not the owner. `gid` is the object's group.
+    /// The three permission bits of a user that is not the owner. `gid` is the object's group.
     pub(super) fn permissions(&self, cred: &Credential, gid: u32) -> u32 {
         let named = |entry: &&Entry| entry.tag == USER && entry.id == cred.uid;
         if let Some(user) = self.entries.iter().find(named) {

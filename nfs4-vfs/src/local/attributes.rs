@@ -5,10 +5,11 @@ use std::os::fd::AsFd as _;
 use nfs4_engine::fs::{AccessMask, Attrs, Device, FsError, FsHandle, FsReply, FsResult, Want};
 use rustix::fs::{AtFlags, Statx};
 
+use super::caller::Caller;
+use super::error::Result;
 use super::node::Node;
 use super::shared::Shared;
 use super::stat::{nanos, stat, wall};
-use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn get_attrs(&self, fh: &FsHandle, want: Want) -> FsResult {

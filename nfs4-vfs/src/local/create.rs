@@ -9,7 +9,8 @@ use nfs4_engine::fs::{
 };
 use rustix::fs::{AtFlags, FileType, Mode, Statx, makedev, mkdirat, mknodat, symlinkat};
 
-use super::error::of_new_names;
+use super::caller::Caller;
+use super::error::{Result, of_new_names};
 use super::identity::as_user;
 use super::names::check_name;
 use super::node::Node;
@@ -17,7 +18,6 @@ use super::permission::{has_default_acl, protection};
 use super::set_attributes::sane_times;
 use super::shared::Shared;
 use super::stat::stat;
-use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn create(

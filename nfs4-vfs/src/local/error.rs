@@ -1,10 +1,67 @@
-//! From the errors of system calls to those of a file system.
+//! From the errors of system calls to those of a file system, and why an export has no start.
+
+use std::fmt;
+use std::path::PathBuf;
 
 use nfs4_engine::fs::FsError;
 use rustix::io::Errno;
 
 /// The result of what a request needs.
 pub(super) type Result<T> = std::result::Result<T, FsError>;
+
+/// Why a directory cannot be exported.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LocalFsError {
+    /// The root cannot be opened, or is not a directory.
+    Root(PathBuf, std::io::Error),
+    /// The attributes or the handle of the root cannot be read.
+    Attributes(PathBuf, FsError),
+    /// The table of handles in the state directory cannot be opened.
+    Table(PathBuf, std::io::Error),
+    /// The system refuses a thread.
+    Thread(std::io::Error),
+    /// `/proc` is not mounted, through which files are opened.
+    Proc(std::io::Error),
+}
+
+impl fmt::Display for LocalFsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LocalFsError::Root(path, error) => {
+                write!(f, "cannot open the directory {}: {error}", path.display())
+            }
+            LocalFsError::Attributes(path, error) => {
+                write!(
+                    f,
+                    "cannot read the attributes of {}: {error}",
+                    path.display()
+                )
+            }
+            LocalFsError::Table(path, error) => {
+                write!(
+                    f,
+                    "cannot open the table of filehandles {}: {error}",
+                    path.display()
+                )
+            }
+            LocalFsError::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            LocalFsError::Proc(error) => write!(f, "/proc is not mounted: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LocalFsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LocalFsError::Root(_, error)
+            | LocalFsError::Table(_, error)
+            | LocalFsError::Thread(error)
+            | LocalFsError::Proc(error) => Some(error),
+            LocalFsError::Attributes(_, error) => Some(error),
+        }
+    }
+}
 
 /// The error of a system call on names in a directory whose user has the rights that NFS asks for.
 pub(super) fn of_names(error: Errno) -> FsError {

@@ -14,7 +14,7 @@ use nfs4_engine::fs::FsError;
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableTable as _, TableDefinition};
 
-use super::Result;
+use super::error::Result;
 use super::handle_log::HandleLog;
 use super::handle_row::{Key, Row};
 use crate::sync::lock;

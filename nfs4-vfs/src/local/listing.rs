@@ -6,11 +6,11 @@ use nfs4_engine::fs::{Attrs, DirWriter, FsError, FsHandle, FsReply, FsResult, Fu
 use rustix::fs::{RawDir, SeekFrom, seek};
 use rustix::io::Errno;
 
-use super::error::fs_error;
+use super::caller::Caller;
+use super::error::{Result, fs_error};
 use super::node::Node;
 use super::scan::{BUFFER, of_listing};
 use super::shared::Shared;
-use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn read_dir(

@@ -7,6 +7,7 @@
 
 mod acl;
 mod attributes;
+mod caller;
 mod change;
 mod commit;
 mod config;
@@ -47,19 +48,18 @@ mod tests;
 mod wait;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
-use nfs4_engine::Now;
 use nfs4_engine::fs::{
-    Backend, Capabilities, Credential, FsError, FsHandle, FsOp, FsRequest, FsResult, Pending,
+    Backend, Capabilities, FsError, FsHandle, FsOp, FsRequest, FsResult, Pending,
 };
 
+use caller::Caller;
 pub use config::LocalFsConfig;
 use data::Place;
-use error::Result;
+pub use error::LocalFsError;
 use keeper::Keeper;
 use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
@@ -74,66 +74,6 @@ pub struct LocalFs {
     _keeper: Keeper,
     inline: AtomicU64,
     queued: AtomicU64,
-}
-
-/// Why a directory cannot be exported.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum LocalFsError {
-    /// The root cannot be opened, or is not a directory.
-    Root(PathBuf, std::io::Error),
-    /// The attributes or the handle of the root cannot be read.
-    Attributes(PathBuf, FsError),
-    /// The table of handles in the state directory cannot be opened.
-    Table(PathBuf, std::io::Error),
-    /// The system refuses a thread.
-    Thread(std::io::Error),
-    /// `/proc` is not mounted, through which files are opened.
-    Proc(std::io::Error),
-}
-
-impl fmt::Display for LocalFsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LocalFsError::Root(path, error) => {
-                write!(f, "cannot open the directory {}: {error}", path.display())
-            }
-            LocalFsError::Attributes(path, error) => {
-                write!(
-                    f,
-                    "cannot read the attributes of {}: {error}",
-                    path.display()
-                )
-            }
-            LocalFsError::Table(path, error) => {
-                write!(
-                    f,
-                    "cannot open the table of filehandles {}: {error}",
-                    path.display()
-                )
-            }
-            LocalFsError::Thread(error) => write!(f, "cannot start a thread: {error}"),
-            LocalFsError::Proc(error) => write!(f, "/proc is not mounted: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for LocalFsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            LocalFsError::Root(_, error)
-            | LocalFsError::Table(_, error)
-            | LocalFsError::Thread(error)
-            | LocalFsError::Proc(error) => Some(error),
-            LocalFsError::Attributes(_, error) => Some(error),
-        }
-    }
-}
-
-/// The user, and the time of the request.
-struct Caller {
-    cred: Arc<Credential>,
-    now: Now,
 }
 
 impl LocalFs {

@@ -6,8 +6,7 @@ use std::sync::{Arc, RwLock};
 use nfs4_engine::fs::FsError;
 use rustix::fs::{Mode, OFlags, StatFs, Statx, StatxAttributes, fstatfs, openat};
 
-use super::Result;
-use super::error::fs_error;
+use super::error::{Result, fs_error};
 use super::fs_type::FsType;
 use super::root::Root;
 use super::stat::{birth, device};

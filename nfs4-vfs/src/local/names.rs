@@ -10,13 +10,13 @@ use nfs4_engine::fs::{
 use rustix::fs::{AtFlags, ResolveFlags, Statx, readlinkat, unlinkat};
 use rustix::io::Errno;
 
-use super::error::{fs_error, of_names};
+use super::caller::Caller;
+use super::error::{Result, fs_error, of_names};
 use super::identity::as_user;
 use super::node::Node;
 use super::permission::protection;
 use super::shared::Shared;
 use super::stat::{nanos, stat};
-use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn lookup(

@@ -11,7 +11,8 @@ use nfs4_engine::fs::{
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, openat2};
 use rustix::io::Errno;
 
-use super::error::{fs_error, of_new_names};
+use super::caller::Caller;
+use super::error::{Result, fs_error, of_new_names};
 use super::file::Access;
 use super::identity::as_user;
 use super::names::{ATTEMPTS, check_name};
@@ -19,7 +20,6 @@ use super::node::Node;
 use super::permission::protection;
 use super::set_attributes::{check_size, sane_times};
 use super::shared::Shared;
-use super::{Caller, Result};
 
 impl Shared {
     pub(super) fn open_file(&self, caller: &Caller, target: &Target, how: &OpenHow) -> FsResult {

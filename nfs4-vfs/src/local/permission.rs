@@ -10,12 +10,12 @@ use rustix::io::Errno;
 use crate::sync::lock;
 
 use super::acl::{Acl, KnownAcl};
+use super::caller::Caller;
 use super::change::{Grain, is_final};
-use super::error::fs_error;
+use super::error::{Result, fs_error};
 use super::node::Node;
 use super::shared::Shared;
 use super::stat::{nanos, stat};
-use super::{Caller, Result};
 
 impl Shared {
     /// The attributes of a directory in which the user has these rights.

@@ -4,7 +4,7 @@ use nfs4_engine::fs::{FileKind, FsError, FsHandle, FsReply, FsResult, Rights};
 use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::Caller;
+use super::caller::Caller;
 use super::error::of_names;
 use super::identity::as_user;
 use super::names::{check_name, may_unlink};

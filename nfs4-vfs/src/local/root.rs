@@ -11,11 +11,10 @@ use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use super::config::LocalFsConfig;
-use super::error::fs_error;
+use super::error::{LocalFsError, Result, fs_error};
 use super::fs_type::FsType;
 use super::stat::stat;
 use super::system::{self, KernelHandle};
-use super::{LocalFsError, Result};
 
 /// The export's root directory.
 pub(super) struct Root {

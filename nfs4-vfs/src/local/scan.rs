@@ -7,8 +7,7 @@ use nfs4_engine::fs::FsError;
 use rustix::fs::{Mode, OFlags, RawDir, RawDirEntry, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use super::Result;
-use super::error::fs_error;
+use super::error::{Result, fs_error};
 use super::handle_row::Key;
 use super::node::Node;
 use super::shared::Shared;

@@ -11,13 +11,14 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::error::fs_error;
+use super::caller::Caller;
+use super::error::{Result, fs_error};
 use super::file::Access;
 use super::node::Node;
 use super::permission::protection;
 use super::shared::Shared;
 use super::stat::stat;
-use super::{Caller, Result, system};
+use super::system;
 
 impl Shared {
     pub(super) fn set_attrs(

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, ResolveFlags, Statx, fstatvfs};
 use super::config::LocalFsConfig;
 use super::descriptors::Descriptors;
 use super::durability::Losses;
-use super::error::fs_error;
+use super::error::{LocalFsError, Result, fs_error};
 use super::handle::{Handles, Name};
 use super::handle_row::Key;
 use super::handle_table::HandleTable;
@@ -20,7 +20,7 @@ use super::nodes::Nodes;
 use super::read_buffers::Buffers;
 use super::root::Root;
 use super::stat::{birth, device, kind, stat};
-use super::{LocalFsError, Result, identity, system};
+use super::{identity, system};
 
 /// One export.
 pub(super) struct Shared {

@@ -6,8 +6,7 @@ use nfs4_engine::Wall;
 use nfs4_engine::fs::{FileKind, FsError};
 use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, statx};
 
-use super::Result;
-use super::error::fs_error;
+use super::error::{Result, fs_error};
 
 /// The attributes of an object that is held.
 pub(super) fn stat(object: BorrowedFd<'_>, flags: AtFlags) -> Result<Statx> {

@@ -8,6 +8,7 @@ mod live;
 mod names;
 mod object;
 mod store;
+mod store_fault;
 mod table;
 mod text;
 mod wrong;
@@ -18,7 +19,7 @@ pub(crate) use self::live::{Live, Shown, Unchanged};
 pub(crate) use self::names::like;
 pub(crate) use self::object::{Object, settings_of};
 pub(crate) use self::store::Store;
-pub use self::store::StoreFault;
+pub use self::store_fault::StoreFault;
 #[cfg(test)]
 pub(crate) use self::table::range;
 pub(crate) use self::table::{defaults, of_engine};

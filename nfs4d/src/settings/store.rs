@@ -9,6 +9,7 @@ use nfs4_admin::SettingsPatch;
 use serde_json::{Value, json};
 
 use super::object::settings_of;
+use super::store_fault::{LONGEST, StoreFault, VERSION};
 use crate::fault::Fault;
 use crate::stable::State;
 
@@ -18,32 +19,6 @@ pub(crate) struct Store {
     state: Arc<State>,
     /// The file of an earlier version, as long as its settings are not in the state.
     old: Option<PathBuf>,
-}
-
-/// Why stored settings cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreFault {
-    /// The operating system refuses it.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// It is longer than any that a server writes.
-    #[error("it is longer than {} bytes, and none of nfs4d's", LONGEST)]
-    TooLong,
-    /// It is not JSON.
-    #[error("it is no JSON: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// It is JSON of another form.
-    #[error("{0}")]
-    Form(&'static str),
-    /// A later version has written it.
-    #[error(
-        "its version is {0}, and this nfs4d knows none after {VERSION}: a later nfs4d has written it"
-    )]
-    Newer(u64),
-    /// Fields are wrong.
-    #[error("{}", .0.join("; "))]
-    Fields(Vec<String>),
 }
 
 impl Store {
@@ -165,10 +140,6 @@ fn parse(bytes: &[u8]) -> Result<SettingsPatch, StoreFault> {
 /// The file of earlier versions, and its name when it was imported.
 const FILE: &str = "settings.json";
 const IMPORTED: &str = "settings.json.imported";
-/// The version of their form.
-const VERSION: u64 = 1;
-/// In bytes: all settings with all operations blocked take a tenth of it.
-const LONGEST: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use redb::{
 
 use super::backend::Backend;
 use super::directory::Directory;
-use super::fault::StateFault;
+use super::fault::{FORMAT, StateFault};
 
 /// The database. After an error it is opened anew by the next use, and has what was committed before.
 #[derive(Debug)]
@@ -271,8 +271,6 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, StateFault>) -> Result<T, StateFau
 
 /// Numbers that are one each.
 pub(super) const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
-/// The format of what is in the tables.
-pub(super) const FORMAT: u64 = 1;
 const FILE: &str = "nfs4d.redb";
 const NEW: &str = "nfs4d.redb.new";
 const MARK: &str = "nfs4d.id";

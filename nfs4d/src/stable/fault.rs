@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::database::FORMAT;
-
 /// What is wrong with a state directory, or with what is in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,3 +104,6 @@ impl From<redb::Error> for StateFault {
         }
     }
 }
+
+/// The format of what is in the tables.
+pub(super) const FORMAT: u64 = 1;
