@@ -188,6 +188,7 @@ pub fn every_request_meets_every_type<S: Subject>(subject: &S) {
 pub fn what_is_refused_leaves_no_trace<S: Subject>(subject: &S) {
     let stage = Stage::new(subject);
     let (user, top) = (&stage.user, stage.user.top());
+    user.settle();
     let before = user.attrs(top).unwrap();
     let set = SetAttrs::default().with(|set| set.size = Some(u64::MAX));
     let opened = user.open_name(top, "f", Creation::Guarded(set));

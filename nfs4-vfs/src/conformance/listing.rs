@@ -23,6 +23,7 @@ pub fn a_listing_has_what_is_there<S: Subject>(subject: &S) {
             user.touch(dir, name).unwrap();
         }
     }
+    user.settle();
     let all = user.list(dir);
     assert_eq!(all.len(), count);
     // Clients keep cookies in signed numbers, too.

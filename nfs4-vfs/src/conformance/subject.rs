@@ -1,6 +1,7 @@
 //! A file system under test.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nfs4_engine::fs::Backend;
 
@@ -67,6 +68,12 @@ pub struct Traits {
     pub exact_space: bool,
     /// The change attribute of an object stays the same while nothing is changed: reads do not count.
     pub reads_are_no_change: bool,
+    /// The change attribute of an object moves with its changes only; else it may move once more within
+    /// [`Traits::SETTLED`] after one, as where changes in one tick of a clock look alike.
+    pub steady_change: bool,
+    /// A creation is repeated by its verifier also when the file was read or written meanwhile; else the
+    /// verifier may be gone by then.
+    pub keeps_verifiers: bool,
     /// Maximum length of a file that the cases make, in bytes: with holes, nearly nothing is stored.
     pub largest_file: u64,
     /// Number of random runs of each property.
@@ -89,6 +96,8 @@ impl Default for Traits {
             sparse: true,
             exact_space: true,
             reads_are_no_change: true,
+            steady_change: true,
+            keeps_verifiers: true,
             largest_file: i64::MAX as u64,
             random_runs: 150,
         }
@@ -96,6 +105,10 @@ impl Default for Traits {
 }
 
 impl Traits {
+    /// How long after a change of an object its change attribute may move once more, where it is not
+    /// steady.
+    pub const SETTLED: Duration = Duration::from_millis(40);
+
     /// These traits, after `set` has set some of them.
     #[must_use]
     pub fn with(mut self, set: impl FnOnce(&mut Traits)) -> Traits {

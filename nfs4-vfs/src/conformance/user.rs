@@ -102,6 +102,32 @@ impl User {
         self.attrs(fh).expect("an object").change
     }
 
+    /// Waits until no change attribute moves without a change.
+    pub(super) fn settle(&self) {
+        if !self.traits.steady_change {
+            thread::sleep(Traits::SETTLED);
+        }
+    }
+
+    /// Checks that nothing happened to an object since its change attribute was `told`.
+    #[track_caller]
+    pub(super) fn is_unchanged(&self, fh: FsHandle, told: u64) {
+        let now = self.change(fh);
+        if self.traits.steady_change {
+            assert_eq!(told, now, "nothing else happens here");
+        } else {
+            assert!(told <= now, "it went back from {told} to {now}");
+        }
+    }
+
+    /// Checks that an object has these attributes since it was changed last.
+    #[track_caller]
+    pub(super) fn still_has(&self, fh: FsHandle, told: &Attrs) {
+        self.is_unchanged(fh, told.change);
+        let now = self.attrs(fh).expect("an object");
+        assert_eq!(now, told.with_change(now.change));
+    }
+
     #[track_caller]
     pub(super) fn stat(&self) -> FsStat {
         let mut want = Want::ATTRS;

@@ -81,7 +81,7 @@ impl LocalFs {
     ///
     /// # Errors
     /// The directory cannot be opened, or the system lacks what is needed.
-    pub fn open(config: LocalFsConfig) -> std::result::Result<LocalFs, LocalFsError> {
+    pub fn open(config: LocalFsConfig) -> Result<LocalFs, LocalFsError> {
         let shared = Arc::new(Shared::open(config)?);
         let threads = match shared.config.threads {
             0 => DEFAULT_THREADS,

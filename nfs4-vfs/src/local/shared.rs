@@ -2,9 +2,12 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use nfs4_engine::fs::{FsError, FsHandle, FsStat, Want};
 use rustix::fs::{AtFlags, ResolveFlags, Statx, fstatvfs};
+use rustix::io::Errno;
 
 use super::config::LocalFsConfig;
 use super::descriptors::Descriptors;
@@ -91,8 +94,11 @@ impl Shared {
         match self.handles.read(fh)? {
             Name::Kernel { fs, handle } if self.table.is_none() => {
                 let opened = match fs {
-                    0 => self.root.open_by_handle(&handle),
-                    fs => self.mounted(fs)?.open_by_handle(&handle),
+                    0 => patiently(|| self.root.open_by_handle(&handle)),
+                    fs => {
+                        let mount = self.mounted(fs)?;
+                        patiently(|| mount.open_by_handle(&handle))
+                    }
                 };
                 Ok(self.adopt(opened.map_err(stale)?, None)?.0)
             }
@@ -379,8 +385,21 @@ fn object(stat: &Statx) -> ObjectId {
     }
 }
 
+/// Opens a handle. While its inode is being made anew, the kernel says ENOMEM; the object that it meant is
+/// gone then, which the kernel says a moment later.
+fn patiently<T>(mut open: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    let mut pause = Duration::from_micros(10);
+    loop {
+        match open() {
+            Err(Errno::NOMEM) if pause < LONGEST_PAUSE => thread::sleep(pause),
+            opened => return opened,
+        }
+        pause *= 2;
+    }
+}
+
 /// The error of opening a handle whose tag is right.
-fn stale(error: rustix::io::Errno) -> FsError {
+fn stale(error: Errno) -> FsError {
     match fs_error(error) {
         FsError::Busy => FsError::Busy,
         FsError::Io => FsError::Io,
@@ -388,6 +407,8 @@ fn stale(error: rustix::io::Errno) -> FsError {
     }
 }
 
+/// The sum of all pauses for a handle is as long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Maximum number of objects that are kept for the next request.
 const MAX_NODES: usize = 16_384;
 /// Maximum depth at which an object is found by its number.

@@ -15,14 +15,14 @@ use subject::Local;
 mod on_disk {
     use super::Local;
 
-    nfs4_vfs::fs_conformance!(Local::on(std::env::temp_dir()));
+    nfs4_vfs::fs_conformance!(Local::on_disk(std::env::temp_dir()));
 }
 
 /// In memory.
 mod on_tmpfs {
     use super::Local;
 
-    nfs4_vfs::fs_conformance!(Local::on(super::tmpfs()));
+    nfs4_vfs::fs_conformance!(Local::on_tmpfs(super::tmpfs()));
 }
 
 /// A folder in memory where there is one.

@@ -14,6 +14,8 @@ use crate::folder::Folder;
 /// A folder in which each case gets one of its own.
 pub(crate) struct Local {
     parent: PathBuf,
+    /// No two changes that this server can tell apart have the same time.
+    has_fine_times: bool,
 }
 
 pub(crate) struct One {
@@ -24,8 +26,27 @@ pub(crate) struct One {
 }
 
 impl Local {
-    pub(crate) fn on(parent: PathBuf) -> Local {
-        Local { parent }
+    /// On a disk: the file systems of Linux since 6.13 have fine times there.
+    pub(crate) fn on_disk(parent: PathBuf) -> Local {
+        let system = rustix::system::uname();
+        let release = system.release().to_string_lossy();
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+        let mut number = || numbers.next().and_then(|part| part.parse().ok());
+        let version = (number().unwrap_or(0), number().unwrap_or(0));
+        let space = rustix::fs::statfs(&parent).unwrap();
+        let has_fine_times = version >= (6, 13) && space.f_type != TMPFS;
+        Local {
+            parent,
+            has_fine_times,
+        }
+    }
+
+    /// In memory: a directory there gets the time of the entry that goes, which may be an earlier one.
+    pub(crate) fn on_tmpfs(parent: PathBuf) -> Local {
+        Local {
+            parent,
+            has_fine_times: false,
+        }
     }
 }
 
@@ -55,6 +76,9 @@ impl Subject for Local {
             traits.sets_created = false;
             traits.knows_cookies = false;
             traits.stable_listings = false;
+            // The verifier is kept in the times of the file.
+            traits.keeps_verifiers = false;
+            traits.steady_change = self.has_fine_times;
             // Others use the same file system.
             traits.exact_space = false;
             traits.largest_file = 1 << 40;
@@ -85,3 +109,5 @@ pub(crate) fn owner() -> (u32, u32) {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     (uid.as_raw(), gid.as_raw())
 }
+
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;

@@ -16,6 +16,8 @@ pub(super) enum What {
         data: Vec<u8>,
         holds: u32,
         verifier: Option<u8>,
+        /// It was read or written: the verifier may be gone.
+        used: bool,
     },
     Symlink,
 }

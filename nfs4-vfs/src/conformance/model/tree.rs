@@ -98,6 +98,13 @@ impl Tree {
         }
     }
 
+    /// Notes that a file was read or written.
+    pub(super) fn used(&mut self, id: Id) {
+        if let What::File { used, .. } = &mut self.things[id].what {
+            *used = true;
+        }
+    }
+
     fn is_above(&self, above: Id, below: Id) -> bool {
         let within = |entries: &BTreeMap<String, Id>| {
             entries.values().any(|child| self.is_above(*child, below))

@@ -5,7 +5,7 @@ use std::path::Path;
 use nfs4_engine::fs::{FsOp, FsResult};
 
 use super::*;
-use crate::local::Result;
+use crate::local::error::Result;
 use crate::local::tests::Scene;
 
 /// The handle of a file with this content.
