@@ -44,7 +44,8 @@ impl Scene {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         let clock = JumpingClock::new();
         let root = MemFs::new(MemFsConfig::new(1, CAPACITY).with(|files| files.root_mode = 0o777));
-        let longest = config.lease.max(config.callback_timeout);
+        // A client with state has courtesy after its lease.
+        let longest = (config.lease + config.courtesy).max(config.callback_timeout);
         let longest = longest.max(config.delegation_pause);
         let engine = engine_of(config, Arc::new(root), &*clock);
         let node = Node::with_clock(engine, limits, Arc::clone(&clock) as _);
