@@ -34,7 +34,7 @@ impl Shared {
             return Err(FsError::Invalid);
         }
         let dir = self.node(dir)?;
-        let before = self.require(caller, dir.directory()?, Rights::CHANGE_ENTRIES)?;
+        let before = self.require(caller, self.directory(&dir)?, Rights::CHANGE_ENTRIES)?;
         if self.entry(&dir, name)?.is_some() {
             return Err(FsError::Exists);
         }

@@ -39,7 +39,7 @@ impl Shared {
         wait: Wait,
     ) -> Attempt<FsReply> {
         let node = self.node_or(place.fh, wait)?;
-        node.file()?;
+        self.file(&node)?;
         let fd = self.descriptor(&node, Access::Read, wait)?;
         let flags = if wait == Wait::Yes || node.fs_type.is_volatile {
             ReadWriteFlags::empty()
@@ -75,7 +75,7 @@ impl Shared {
         // What is lost from here on may be of these bytes.
         let losses = self.losses.get();
         let node = self.node_or(place.fh, wait)?;
-        node.file()?;
+        self.file(&node)?;
         let end = place.offset.checked_add(data.len() as u64);
         if end.is_none_or(|end| end > MAX_OFFSET) {
             return Err(FsError::TooLarge.into());

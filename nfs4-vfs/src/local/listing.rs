@@ -21,7 +21,7 @@ impl Shared {
         mut entries: DirWriter,
     ) -> FsResult {
         let dir = self.node(dir)?;
-        let stat = self.live(dir.directory()?)?;
+        let stat = self.live(self.directory(&dir)?)?;
         let rights = self
             .effective(&caller.cred, &dir, &stat)?
             .rights(&caller.cred);

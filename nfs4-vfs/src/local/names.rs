@@ -28,14 +28,14 @@ impl Shared {
     ) -> FsResult {
         check_name(name)?;
         let dir = self.node(dir)?;
-        self.require(caller, dir.searched()?, Rights::EXECUTE)?;
+        self.require(caller, self.searched(&dir)?, Rights::EXECUTE)?;
         let found = self.adopt(self.find(&dir, name)?, Some((&dir, name)))?;
         self.found(&found, want)
     }
 
     pub(super) fn lookup_parent(&self, caller: &Caller, dir: &FsHandle, want: Want) -> FsResult {
         let dir = self.node(dir)?;
-        self.require(caller, dir.searched()?, Rights::EXECUTE)?;
+        self.require(caller, self.searched(&dir)?, Rights::EXECUTE)?;
         if dir.handle == self.root_handle {
             return Err(FsError::NotFound);
         }
@@ -45,10 +45,10 @@ impl Shared {
 
     pub(super) fn read_link(&self, fh: &FsHandle) -> FsResult {
         let link = self.node(fh)?;
+        self.live(&link)?;
         if link.kind != FileKind::Symlink {
             return Err(FsError::WrongType);
         }
-        self.live(&link)?;
         let target = readlinkat(&*link, c"", Vec::new()).map_err(fs_error)?;
         let target = target.into_bytes();
         if !(1..=FsOp::MAX_TARGET).contains(&target.len()) {
@@ -66,14 +66,15 @@ impl Shared {
     ) -> FsResult {
         check_name(name)?;
         let node = self.node(fh)?;
+        let stat = self.live(&node)?;
         if node.kind == FileKind::Directory {
             return Err(FsError::IsDirectory);
         }
-        if self.live(&node)?.stx_nlink == 0 {
+        if stat.stx_nlink == 0 {
             return Err(FsError::NotFound);
         }
         let dir = self.node(dir)?;
-        let before = self.require(caller, dir.directory()?, Rights::CHANGE_ENTRIES)?;
+        let before = self.require(caller, self.directory(&dir)?, Rights::CHANGE_ENTRIES)?;
         // As the process: the rule of the kernel that a user links only own files is one for
         // directories that strangers share, and NFS has no such rule.
         self.root
@@ -89,7 +90,7 @@ impl Shared {
     pub(super) fn remove(&self, caller: &Caller, dir: &FsHandle, name: &[u8]) -> FsResult {
         check_name(name)?;
         let dir = self.node(dir)?;
-        let before = self.require(caller, dir.directory()?, Rights::CHANGE_ENTRIES)?;
+        let before = self.require(caller, self.directory(&dir)?, Rights::CHANGE_ENTRIES)?;
         for _ in 0..ATTEMPTS {
             let (entry, stat) = self.entry(&dir, name)?.ok_or(FsError::NotFound)?;
             may_unlink(caller, &dir, &before, (&entry, &stat))?;

@@ -31,7 +31,7 @@ impl Shared {
                     return Err(FsError::Invalid);
                 }
                 let node = self.node(fh)?;
-                let stat = self.live(node.file()?)?;
+                let stat = self.live(self.file(&node)?)?;
                 self.may_open(caller, (&node, &stat), how)?;
                 self.hold(&node, how, false, DirChange::default())
             }
@@ -44,7 +44,7 @@ impl Shared {
 
     fn open_name(&self, caller: &Caller, dir: &Node, name: &[u8], how: &OpenHow) -> FsResult {
         for _ in 0..ATTEMPTS {
-            let above = self.require(caller, dir.searched()?, Rights::EXECUTE)?;
+            let above = self.require(caller, self.searched(dir)?, Rights::EXECUTE)?;
             if let Some((found, stat)) = self.entry(dir, name)? {
                 return self.open_found(caller, (dir, &above), (&found, &stat), how);
             }

@@ -41,6 +41,35 @@ impl Shared {
         Ok(stat)
     }
 
+    /// Checks that an object is a directory.
+    ///
+    /// # Errors
+    /// Stale if it is gone, else those of [`Node::directory`].
+    pub(super) fn directory<'a>(&self, node: &'a Node) -> Result<&'a Node> {
+        self.unless_gone(node, node.directory())
+    }
+
+    /// The same for a directory in which names are looked up.
+    ///
+    /// # Errors
+    /// Stale if it is gone, else those of [`Node::searched`].
+    pub(super) fn searched<'a>(&self, node: &'a Node) -> Result<&'a Node> {
+        self.unless_gone(node, node.searched())
+    }
+
+    /// Checks that an object is a regular file.
+    ///
+    /// # Errors
+    /// Stale if it is gone, else those of [`Node::file`].
+    pub(super) fn file<'a>(&self, node: &'a Node) -> Result<&'a Node> {
+        self.unless_gone(node, node.file())
+    }
+
+    /// What is gone may be kept for a moment more; it is stale whatever its type was.
+    fn unless_gone<'a>(&self, node: &Node, checked: Result<&'a Node>) -> Result<&'a Node> {
+        checked.or_else(|error| self.live(node).and(Err(error)))
+    }
+
     /// What decides on the rights of this user to an object: its protection, with the permission
     /// bits that an ACL gives the user.
     pub(super) fn effective(

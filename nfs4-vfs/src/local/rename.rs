@@ -21,8 +21,9 @@ impl Shared {
         check_name(from)?;
         check_name(to)?;
         let (from_dir, to_dir) = (self.node(from_dir)?, self.node(to_dir)?);
-        let above_from = self.require(caller, from_dir.directory()?, Rights::CHANGE_ENTRIES)?;
-        let above_to = self.require(caller, to_dir.directory()?, Rights::CHANGE_ENTRIES)?;
+        let above_from =
+            self.require(caller, self.directory(&from_dir)?, Rights::CHANGE_ENTRIES)?;
+        let above_to = self.require(caller, self.directory(&to_dir)?, Rights::CHANGE_ENTRIES)?;
         let (source, source_stat) = self.entry(&from_dir, from)?.ok_or(FsError::NotFound)?;
         let target = self.entry(&to_dir, to)?;
         let is_same = |(target, _): &(_, _)| std::sync::Arc::ptr_eq(&source, target);

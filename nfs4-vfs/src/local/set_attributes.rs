@@ -34,13 +34,13 @@ impl Shared {
             return Err(FsError::Invalid);
         }
         let node = self.node(fh)?;
+        let before = self.live(&node)?;
         match (set.size, node.kind) {
             (None, _) => {}
             (Some(size), FileKind::Regular) => check_size(size)?,
             (Some(_), FileKind::Directory) => return Err(FsError::IsDirectory),
             (Some(_), _) => return Err(FsError::Invalid),
         }
-        let before = self.live(&node)?;
         self.effective(&caller.cred, &node, &before)?
             .may_set(&caller.cred, set, authority)?;
         if !set.is_empty() {
