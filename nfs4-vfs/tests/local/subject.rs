@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nfs4_engine::fs::Backend;
 use nfs4_vfs::conformance::{Files, Subject, Traits};
 use nfs4_vfs::{LocalFs, LocalFsConfig};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::folder::Folder;
 
@@ -54,6 +55,7 @@ impl Subject for Local {
     type Files = One;
 
     fn make(&self) -> One {
+        raise_limit();
         let folder = Folder::within(&self.parent);
         let root = folder.folder("export");
         fs::set_permissions(&root, Permissions::from_mode(0o777)).unwrap();
@@ -102,6 +104,13 @@ impl Files for One {
 
 fn opened(config: &LocalFsConfig) -> Arc<LocalFs> {
     Arc::new(LocalFs::open(config.clone()).unwrap())
+}
+
+/// Lets this process have as many descriptors as it may: its cases run at the same time.
+fn raise_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 /// User and group of this process.
