@@ -312,6 +312,7 @@ mod tests {
                 max_links: 1_000,
                 max_file_size: 1 << 40,
                 time_granularity: 1,
+                ordered_cookies: true,
             },
             fsid: (1, 2),
             lease_seconds: 90,

@@ -364,6 +364,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     max_links: u32::MAX,
     max_file_size: 0,
     time_granularity: 1,
+    ordered_cookies: true,
 };
 
 /// Length of a handle, in bytes.

@@ -32,6 +32,9 @@ pub struct Capabilities {
     pub max_file_size: u64,
     /// The granularity of file times, in nanoseconds; at least 1 and at most one second.
     pub time_granularity: u32,
+    /// The cookies of a directory's entries grow in the order of a listing. The engine then sees
+    /// when the file system lists the same entries again, and no client lists for ever.
+    pub ordered_cookies: bool,
 }
 
 impl Capabilities {
@@ -56,6 +59,7 @@ impl Default for Capabilities {
             max_links: 1,
             max_file_size: i64::MAX as u64,
             time_granularity: 1,
+            ordered_cookies: true,
         }
     }
 }

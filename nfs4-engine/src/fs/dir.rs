@@ -20,8 +20,9 @@ use crate::attr::{self, Object, Source, Template, View};
 /// Receives the entries of a READDIR; it knows the client's limits and the attributes that the
 /// client requests.
 ///
-/// The file system pushes the entries after the cookie of the request, in its own order, which
-/// need not be that of their cookies. It stops when one is refused as [`Full`], or calls [`DirWriter::end`] after the last
+/// The file system pushes the entries after the cookie of the request, in the order of their
+/// cookies, or without [`Capabilities::ordered_cookies`](super::Capabilities::ordered_cookies) in an
+/// order of its own. It stops when one is refused as [`Full`], or calls [`DirWriter::end`] after the last
 /// one. The client continues with the cookie of the last entry that it got. A listing that gets no
 /// entry and is not full ends there, with or without [`DirWriter::end`]: the client would repeat
 /// the same request forever.
@@ -32,8 +33,8 @@ use crate::attr::{self, Object, Source, Template, View};
 /// * Its name has 1 to 255 bytes, not more than
 ///   [`Capabilities::max_name`](super::Capabilities::max_name), is neither "." nor "..", and
 ///   contains neither '/' nor NUL.
-/// * Its cookie is at least 3, and neither that of the request nor that of the entry before it: the
-///   client would get the same entries forever.
+/// * Its cookie is at least 3, and another than that of the request and that of the entry before it;
+///   with [`Capabilities::ordered_cookies`](super::Capabilities::ordered_cookies) it is greater.
 /// * Its attributes keep the rules of [`FsOp`](super::FsOp).
 ///
 /// A user without the right to search the directory learns the names of its entries and nothing
@@ -43,7 +44,7 @@ pub struct DirWriter {
     max: usize,
     /// Distinguishes it from the writers of other requests.
     number: u32,
-    /// The cookie of the last entry, or of the request; the next one must be another.
+    /// The cookie of the last entry, or before that of the request; the next one must be another.
     last: u64,
     /// Number of bytes left out.
     left_out: usize,
@@ -314,6 +315,12 @@ impl DirWriter {
         Ok(())
     }
 
+    /// Whether an entry may have this cookie, after the one before it.
+    fn may_follow(&self, cookie: u64) -> bool {
+        let grows = self.view.capabilities.ordered_cookies;
+        cookie >= FIRST_COOKIE && cookie != self.last && (!grows || cookie > self.last)
+    }
+
     /// The rule that an entry breaks, if any.
     fn fault_of(&self, cookie: u64, name: &[u8], attrs: &Attrs) -> Option<FsFault> {
         let longest = self.view.capabilities.max_name.min(MAX_NAME) as usize;
@@ -322,7 +329,7 @@ impl DirWriter {
             && !has_slash_or_nul(name);
         if !is_name {
             Some(FsFault::Name)
-        } else if cookie < FIRST_COOKIE || cookie == self.last {
+        } else if !self.may_follow(cookie) {
             Some(FsFault::Cookie)
         } else if !attrs.are_sane() {
             Some(FsFault::Attributes)

@@ -35,7 +35,7 @@ pub enum FsFault {
     Handle,
     /// The name of a directory entry is empty, ".", ".." or too long, or contains '/' or NUL.
     Name,
-    /// The cookie of a directory entry is 0, 1 or 2, or that of the entry before it.
+    /// The cookie of a directory entry is 0, 1 or 2, or not greater than that before it, with ordered cookies.
     Cookie,
     /// A listing has neither an entry nor an end.
     Unended,

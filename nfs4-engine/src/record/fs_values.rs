@@ -17,7 +17,7 @@ structs! {
     }
     Capabilities {
         hard_links, symlinks, case_insensitive, case_preserving, max_name, max_links,
-        max_file_size, time_granularity,
+        max_file_size, time_granularity, ordered_cookies,
     }
     Device { major, minor }
     DirChange { atomic, before, after }

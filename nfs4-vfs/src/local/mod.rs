@@ -204,6 +204,8 @@ impl Backend for LocalFs {
             can.symlinks = true;
             can.max_name = self.shared.root.max_name;
             can.max_links = self.shared.root.fs_type.max_links;
+            // Those of tmpfs fall, and are in no order after renames.
+            can.ordered_cookies = false;
         })
     }
 

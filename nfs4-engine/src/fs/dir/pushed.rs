@@ -77,6 +77,7 @@ impl DirWriter {
                 max_links: 0,
                 max_file_size: 0,
                 time_granularity: 1,
+                ordered_cookies: true,
             },
             fsid: (0, 0),
             lease_seconds: 0,
