@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nfs4_engine::fs::driver::CompletionSink;
 use nfs4_engine::metrics::CompoundBuckets;
+use nfs4_engine::stable::StableWrite;
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox};
 
 use crate::batch::{Batch, DialOrder, Work};
@@ -436,6 +437,10 @@ impl Locked {
                     batch.work.push_back(Work::Release { backend, fh });
                 }
                 Action::Stable { ticket, write } => {
+                    // Only the client itself waits for the rest; for these, others may.
+                    let is_own =
+                        matches!(&write, StableWrite::Client(record) if record.lost.is_empty());
+                    let own = own.filter(|_| is_own);
                     let connection = own.and_then(|own| self.mailboxes.get(own));
                     let asker = match connection {
                         Some(mailbox) => Asker::Connection(Arc::clone(mailbox)),
