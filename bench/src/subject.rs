@@ -140,9 +140,15 @@ impl Server {
                     Subject::LocalTokio => "tokio",
                     _ => "threads",
                 };
+                let config = folder.join("nfs4d.toml");
+                fs::write(
+                    &config,
+                    LOCAL.replace("{files}", &files.display().to_string()),
+                )
+                .at(config.display())?;
                 let mut command = nfs4d(programs, address, driver)?;
                 command.arg("--state-dir").arg(folder.join("state"));
-                command.arg("--export").arg(&files);
+                command.arg("--config").arg(config);
                 command
             }
             Subject::Nfs4dTokio => nfs4d(programs, address, "tokio")?,
@@ -267,6 +273,14 @@ pub(crate) fn find(program: &str) -> Result<PathBuf, Fault> {
         .ok_or_else(|| Fault::new(format!("{program} is not installed")))
 }
 
+/// A directory without squashing, as Ganesha serves it.
+const LOCAL: &str = "\
+[[export]]
+path = \"{files}\"
+pseudo = \"/\"
+squash = \"none\"
+sec = [\"sys\", \"none\"]
+";
 /// The defaults, but for what a machine without Kerberos and rpcbind lacks.
 const GANESHA: &str = "\
 NFS_CORE_PARAM {
