@@ -39,6 +39,8 @@ impl<'a, T: Transport> Scene<'a, T> {
         let config = Config::default().with(|config| {
             config.max_io = config.max_io.min(message - HEADERS);
             config.grace = Duration::ZERO;
+            // What is left of a client goes with its lease.
+            config.courtesy = Duration::ZERO;
         });
         let boot = Boot::new(1, [7; 16], *b"conformance");
         let longest = config.lease.max(config.callback_timeout);
