@@ -9,8 +9,6 @@ use nfs4_vfs::{MemFs, MemFsConfig};
 use proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use proto::nfs4::FattrRaw;
 use proto::nfs4::args::{Create, CreateType};
-use proto::rpc::AuthSys;
-use proto::xdr::List;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 /// Sends a call with its record mark, and returns the reply without.
@@ -29,14 +27,7 @@ async fn client(mut stream: DuplexStream) -> Result<(), Box<dyn Error>> {
         objname: b"hello",
         createattrs: FattrRaw::EMPTY,
     };
-    let user = CallCredential::Sys(AuthSys {
-        stamp: 0,
-        machinename: b"oneprocess",
-        uid: 1000,
-        gid: 1000,
-        gids: List::empty(),
-    });
-    let mut compound = CompoundBuilder::call(1, &user, b"", 0);
+    let mut compound = CompoundBuilder::call(1, &CallCredential::None, b"", 0);
     let reply = call(
         &mut stream,
         &compound.putrootfh().create(hello).readlink().finish(),
