@@ -185,9 +185,13 @@ fn takes_value(help: &str, flag: &str) -> Option<bool> {
         let words: Vec<&str> = words
             .take_while(|word| word.starts_with(['-', '<', '[']))
             .collect();
-        let has = words
-            .iter()
-            .any(|word| word.trim_end_matches([',', '.']) == flag);
+        // A value that may be left out is in brackets, as in --once[=<BOOL>].
+        let name = |word: &str| {
+            word.split("[=")
+                .next()
+                .map(|name| name.trim_end_matches([',', '.']) == flag)
+        };
+        let has = words.iter().any(|word| name(word) == Some(true));
         has.then(|| words.iter().any(|word| word.starts_with('<')))
     })
 }
@@ -238,10 +242,11 @@ mod tests {
 
     #[test]
     fn help_says_whether_a_flag_takes_a_value() {
-        let help = "Options:\n  -o, --output <FORM>\n          The form\n      --once  Print --one table\n  -h, --help\n";
+        let help = "Options:\n  -o, --output <FORM>\n          The form\n      --once  Print --one table\n      --may[=<BOOL>]\n  -h, --help\n";
         assert_eq!(takes_value(help, "--output"), Some(true));
         assert_eq!(takes_value(help, "-o"), Some(true));
         assert_eq!(takes_value(help, "--once"), Some(false));
+        assert_eq!(takes_value(help, "--may"), Some(false));
         assert_eq!(takes_value(help, "--one"), None);
     }
 }
