@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use nfs4_driver::engine::fs::{
-    Attrs, Backend, Capabilities, Completion, Flavor, FsHandle, FsReply, FsRequest, FsResult, Pending,
+    Attrs, Backend, Capabilities, Completion, FsHandle, FsReply, FsRequest, FsResult, Pending,
 };
 use nfs4_driver::engine::proto::client::{CallCredential, CompoundBuilder, ReplyReader};
 use nfs4_driver::engine::proto::nfs4::args::{self, CallbackSecParms};
@@ -20,8 +20,7 @@ use crate::park::Park;
 /// A node with this file system, on a clock that stands still.
 pub fn node(files: Arc<dyn Backend>) -> Node {
     let boot = Boot::new(1, [7; 16], b"interleavings");
-    let export = Export::new("/", files).with(|export| export.flavors = vec![Flavor::None]);
-    let exports = vec![export];
+    let exports = vec![Export::new("/", files)];
     let engine = Engine::new(boot, Config::default(), exports, Now::default()).unwrap();
     let clock = Arc::new(ManualClock::default());
     Node::with_clock(engine, Limits::default(), clock).unwrap()
