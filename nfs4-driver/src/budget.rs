@@ -359,6 +359,10 @@ impl Account {
         // Checked after the entry is there, so that no release of memory is missed.
         if self.reserve(need) {
             starving.retain(|one| !Arc::ptr_eq(&one.account, self));
+            if first {
+                // The timer was not told, so the next connection that waits has to wake it.
+                self.budget.starves.store(false, Ordering::Release);
+            }
             return RoomWait::Room;
         }
         if first {

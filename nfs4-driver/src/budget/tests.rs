@@ -114,6 +114,16 @@ fn room_that_is_freed_belongs_to_the_waiter_before_it_takes_it() {
 }
 
 #[test]
+fn the_first_to_wait_after_a_wait_that_found_room_wakes_the_timer() {
+    let mut scene = Scene::new(16);
+    let (lucky, waiter) = (scene.open(1), scene.open(2));
+    assert_eq!(lucky.waits(8), RoomWait::Room, "it was freed meanwhile");
+    assert_eq!(waiter.waits(8), RoomWait::First);
+    assert_eq!(scene.relieve(), Some(PERIOD));
+    assert_eq!(scene.open(3).waits(8), RoomWait::Waits);
+}
+
+#[test]
 fn what_is_reserved_and_not_used_is_for_the_next() {
     let mut scene = Scene::new(16);
     let holder = scene.slow(1, 8);
