@@ -169,6 +169,50 @@ upgrade() {
         inside systemctl restart nfs4d.service && until_true has_setting lease_time 33 && null_call 20490
 }
 
+# With what docs/service.md says to add to the unit, and no more. It stays, as it would on a machine.
+directories() {
+    local drop_in=/run/systemd/system/nfs4d.service.d
+    sed -n '/^```ini$/,/^```$/{/^```/d;p}' docs/service.md >"$work/directories.conf" &&
+        inside mkdir -p $drop_in /srv/data && inside cp $packages/directories.conf $drop_in/ &&
+        inside mount -t tmpfs -o mode=1777 tmpfs /srv/data &&
+        inside sh -c 'printf "[[export]]\npath = \"/srv/data\"\npseudo = \"/\"\n" >>/etc/nfs4d/nfs4d.toml' &&
+        inside systemctl daemon-reload && inside systemctl restart nfs4d.service &&
+        writes 1234 theirs 'written by a client' && has_file theirs '1234 1234' 'written by a client' &&
+        # Root of a client is the anonymous user, and no other user writes into the file.
+        writes 0 roots 'no root' && has_file roots '65534 65534' 'no root' &&
+        ! writes 4321 theirs 'by another' && has_file theirs '1234 1234' 'written by a client' &&
+        # A file of the machine's root is not for users.
+        inside sh -c 'echo local >/srv/data/local && chmod 640 /srv/data/local' && ! writes 1234 local 'by a client' &&
+        # The state directory has moved with the unit's user.
+        inside systemctl restart nfs4d.service && until_true has_setting v4_session_slots 17 &&
+        until_true writes 1234 theirs 'WRITTEN' && has_file theirs '1234 1234' 'WRITTEN by a client' &&
+        lacks_nothing
+    local status=$?
+    inside umount -l /srv/data
+    inside rmdir /srv/data
+    return $status
+}
+
+# writes UID NAME TEXT: a client of NFS makes a file, if it is not there, and writes into it.
+writes() { inside $packages/write_as 127.0.0.1:20490 "$@"; }
+
+# The log does not say that the server does without a right.
+lacks_nothing() {
+    local log
+    log=$(inside journalctl --no-pager --unit nfs4d)
+    grep -q 'serving a file system.*/srv/data' <<<"$log" && ! grep 'does not permit\|not the superuser' <<<"$log"
+}
+
+# has_file NAME OWNERS TEXT
+has_file() {
+    local is
+    is="$(inside stat -c '%u %g' "/srv/data/$1") $(inside cat "/srv/data/$1")"
+    [ "$is" = "$2 $3" ] || {
+        echo "$1 is $is"
+        return 1
+    }
+}
+
 remove() {
     inside dpkg -r nfs4d && ! inside systemctl --quiet is-active nfs4d.service && ! inside test -e /usr/bin/nfs4d &&
         inside grep -qx 'lease_time = 33' /etc/nfs4d/nfs4d.toml && inside test -e /etc/nfs4d/admin-token
