@@ -66,8 +66,10 @@ pub(crate) struct Cli {
     /// A directory for all that outlasts the server; made if need be
     ///
     /// The server keeps there by which name clients know it, which clients may reclaim their state after a
-    /// restart, and settings that are changed while it runs. Without this option it is the first of
-    /// $STATE_DIRECTORY, which systemd sets; without that all this is gone when the server stops.
+    /// restart, and exports and settings that are changed while it runs. Without this option it is the first
+    /// of $STATE_DIRECTORY, which systemd sets. Without that variable, a server of directories has
+    /// /var/lib/nfs4d if it is root's and ~/.local/state/nfs4d if not; a server in memory has none, and all this
+    /// is gone when it stops.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 
