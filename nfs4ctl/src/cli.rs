@@ -14,6 +14,7 @@ use nfs4_admin::client::Endpoint;
 
 use crate::export_flags::RuleFlags;
 use crate::fault::Fault;
+use crate::number::whole;
 use crate::settings_flags::SettingsFlags;
 
 /// Maximum length of a file with a token, in bytes.
@@ -87,7 +88,7 @@ pub(crate) struct Common {
     pub(crate) output: Form,
     /// Time that the server has for an answer, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(value_parser = whole::<u64>(1..=3_600))]
     timeout: u64,
 }
 
@@ -194,7 +195,7 @@ pub(crate) struct ClientsList {
     #[arg(long, value_name = "TEXT")]
     pub(crate) owner: Option<String>,
     /// Only clients of this minor version
-    #[arg(long, value_name = "MINOR", value_parser = clap::value_parser!(u32).range(0..=2))]
+    #[arg(long, value_name = "MINOR", value_parser = whole::<u32>(0..=2))]
     pub(crate) minor_version: Option<u32>,
 }
 
@@ -331,13 +332,13 @@ pub(crate) enum Grace {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Events {
     /// Begin after the event of this number, as far as the server still has them; 0 for all
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>(0..=u64::MAX))]
     pub(crate) after: Option<u64>,
     /// Only events of these kinds, with commas between them
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = PossibleValuesParser::new(Fact::KINDS))]
     pub(crate) kind: Vec<String>,
     /// End after as many events
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>(1..=u64::MAX))]
     pub(crate) count: Option<u64>,
 }
 
@@ -345,7 +346,7 @@ pub(crate) struct Events {
 pub(crate) struct Top {
     /// Time between two looks, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(value_parser = whole::<u64>(1..=3_600))]
     pub(crate) interval: u64,
     /// What comes first
     #[arg(long, value_enum, default_value_t, value_name = "KEY")]
@@ -354,7 +355,7 @@ pub(crate) struct Top {
     #[arg(long)]
     pub(crate) once: bool,
     /// Maximum number of clients of that table
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<usize>(0..=u64::MAX))]
     pub(crate) limit: Option<usize>,
 }
 
@@ -429,6 +430,33 @@ mod tests {
                 "{line}: {text}"
             );
         }
+    }
+
+    /// Command lines that give each flag of each verb this value.
+    fn lines(command: &clap::Command, words: &str, value: &str, found: &mut Vec<String>) {
+        for verb in command.get_subcommands() {
+            let words = format!("{words} {}", verb.get_name());
+            lines(verb, &words, value, found);
+        }
+        let longs = command.get_arguments().filter_map(clap::Arg::get_long);
+        found.extend(longs.map(|long| format!("{words} --{long}={value}")));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_told_what_is_expected() {
+        let mut all = Vec::new();
+        lines(&Cli::command(), "nfs4ctl", "x", &mut all);
+        let mut told = 0;
+        for line in all {
+            let Err(why) = Cli::try_parse_from(line.split(' ')) else {
+                continue;
+            };
+            let text = why.to_string();
+            // As the standard library says it.
+            assert!(!text.contains("invalid digit"), "{line}: {text}");
+            told += usize::from(text.contains("expected a whole number"));
+        }
+        assert!(told > 20, "{told} flags take numbers");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use nfs4_admin::{ExportNetwork, ExportOptions, Security, Squash};
 
+use crate::number::whole;
+
 /// What hosts may do, and on behalf of which users.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Rules")]
@@ -15,17 +17,17 @@ pub(crate) struct RuleFlags {
     #[arg(long, value_name = "USERS", value_parser = squash)]
     squash: Option<Squash>,
     /// The id of the anonymous user
-    #[arg(long, value_name = "UID")]
+    #[arg(long, value_name = "UID", value_parser = whole::<u32>(0..=u32::MAX.into()))]
     anonymous_uid: Option<u32>,
     /// The id of the anonymous user's group
-    #[arg(long, value_name = "GID")]
+    #[arg(long, value_name = "GID", value_parser = whole::<u32>(0..=u32::MAX.into()))]
     anonymous_gid: Option<u32>,
     /// A network for whose hosts the export is there, as in 192.0.2.0/24; for other rules with
     /// ,ro ,rw or ,squash=USERS behind it; may be given several times
     #[arg(long = "network", value_name = "NETWORK", value_parser = network)]
     networks: Vec<ExportNetwork>,
     /// The minor versions for whose clients the export is there, with commas between them
-    #[arg(long, value_name = "MINORS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(0..=2))]
+    #[arg(long, value_name = "MINORS", value_delimiter = ',', value_parser = whole::<u32>(0..=2))]
     minor_versions: Vec<u32>,
     /// The security flavours of its requests, with commas between them
     #[arg(long, value_name = "FLAVOURS", value_delimiter = ',', value_parser = PossibleValuesParser::new(["sys", "none"]))]

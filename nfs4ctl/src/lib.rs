@@ -11,6 +11,7 @@ mod fault;
 mod figures;
 mod generate;
 mod ids;
+mod number;
 mod output;
 mod settings_flags;
 mod table;

@@ -2,10 +2,12 @@
 
 use std::sync::LazyLock;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use nfs4_admin::{SETTINGS, Setting, SettingKind, SettingsPatch};
+
+use crate::number::whole;
 
 /// The settings that flags name, and their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,7 @@ fn argument(setting: &'static Setting, flag: &'static str) -> Arg {
     let argument = argument.help_heading("Settings");
     match setting.kind {
         SettingKind::Number => argument
-            .value_parser(value_parser!(u64))
+            .value_parser(ValueParser::new(whole::<u64>(0..=u64::MAX)))
             .value_name(match setting.unit {
                 Some("seconds") => "SECONDS",
                 Some("milliseconds") => "MILLISECONDS",

@@ -1,5 +1,7 @@
 //! `nfs4ctl settings`.
 
+use std::borrow::Cow;
+
 use nfs4_admin::client::{Server, Tagged};
 use nfs4_admin::{SETTINGS, Settings, SettingsValues};
 use serde_json::{Map, Value};
@@ -30,9 +32,8 @@ pub(crate) async fn carry_out(
                     "name a setting, as in --lease-time 30: see nfs4ctl settings update --help";
                 return Err(Fault::Usage(why.to_owned()));
             }
-            let settings = server
-                .update_settings(&flags.patch, if_match.as_deref())
-                .await?;
+            let tag = if_match.as_deref().map(entity_tag);
+            let settings = server.update_settings(&flags.patch, tag.as_deref()).await?;
             show(output, &settings, Some(&flags.patch.names()))
         }
         Verb::Reset { consent } => {
@@ -43,6 +44,14 @@ pub(crate) async fn carry_out(
             let settings = server.reset_settings().await?;
             show(output, &settings, None)
         }
+    }
+}
+
+/// A tag as HTTP has it: a shell takes its quotes away. [RFC 9110 §8.8.3]
+fn entity_tag(tag: &str) -> Cow<'_, str> {
+    match tag == "*" || tag.contains('"') {
+        true => tag.into(),
+        false => format!("\"{tag}\"").into(),
     }
 }
 
