@@ -91,7 +91,12 @@ impl ConfigFile {
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
-            reader.fault(at, error.message().to_owned());
+            let place = error.span().and_then(|span| text.get(span));
+            let what = match (error.message(), place) {
+                ("duplicate key", Some(name)) => format!("{name:?} is given twice"),
+                (message, _) => message.to_owned(),
+            };
+            reader.fault(at, what);
         }
         reader.document(document.get_ref());
         let cli = reader.cli();
