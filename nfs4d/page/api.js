@@ -15,8 +15,7 @@ export class Refused extends Error {
 	}
 }
 
-let asking = null;
-let askToken = async () => "";
+let asking = null, askToken;
 
 // What asks the user for a token; it is told whether there was a wrong one
 export function onToken(ask) {
@@ -28,8 +27,7 @@ async function request(path, options = {}) {
 		const token = sessionStorage.getItem(KEY);
 		const headers = { ...options.headers };
 		if (token) headers.Authorization = `Bearer ${token}`;
-		const init = { cache: "no-store", credentials: "omit", redirect: "error", ...options, headers };
-		const response = await fetch(path, init);
+		const response = await fetch(path, { cache: "no-store", credentials: "omit", redirect: "error", ...options, headers });
 		if (response.status === 401) {
 			// Another request may have asked meanwhile.
 			if (sessionStorage.getItem(KEY) === token) await newToken(token !== null);
@@ -49,10 +47,10 @@ async function newToken(wrong) {
 	await asking;
 }
 
-const patient = () => ({ signal: AbortSignal.timeout(PATIENCE) });
+export const ask = (path, method = "GET") => request(path, { method, signal: AbortSignal.timeout(PATIENCE) });
 
 export async function get(path) {
-	return (await request(path, patient())).json();
+	return (await ask(path)).json();
 }
 
 // A list page by page, up to so many rows; also when the server answered, and whether there are more.
@@ -60,20 +58,12 @@ export async function list(path, most) {
 	const rows = [];
 	let next = `${path}?limit=${most}`, date;
 	while (next && rows.length < most) {
-		const response = await request(next, patient());
+		const response = await ask(next);
 		rows.push(...await response.json());
 		date = Date.parse(response.headers.get("Date"));
 		next = /<([^>]+)>; rel="next"/.exec(response.headers.get("Link"))?.[1];
 	}
 	return { rows, date, more: Boolean(next) };
-}
-
-export async function getText(path) {
-	return (await request(path, patient())).text();
-}
-
-export async function change(method, path) {
-	await request(path, { method, ...patient() });
 }
 
 // Reads the stream for ever; `state` is told a fault when it breaks, and null when it begins
@@ -82,38 +72,30 @@ export async function follow(told, state) {
 	let last = "0";
 	for (;;) {
 		const stop = new AbortController();
-		let fault = "the stream ended";
+		let fault = "no answer";
 		try {
 			const headers = { "Last-Event-ID": last };
 			const response = await request("/api/v1/events", { headers, signal: stop.signal });
 			state(null);
-			last = await read(response.body.getReader(), last, told, stop);
+			fault = "the stream ended";
+			const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+			for (let text = ""; ;) {
+				const silence = setTimeout(() => stop.abort(), SILENCE);
+				const { done, value } = await reader.read();
+				clearTimeout(silence);
+				if (done) break;
+				const { events, rest } = parseStream(text + value);
+				text = rest.length > 1 << 20 ? "" : rest;
+				for (const { id, kind, data } of events) {
+					last = id ?? last;
+					told({ kind, ...JSON.parse(data) });
+				}
+			}
 		} catch (why) {
-			fault = why instanceof Refused ? why.message : "no answer";
+			if (why instanceof Refused) fault = why.message;
 		}
 		stop.abort();
 		state(fault);
 		await new Promise((done) => setTimeout(done, 2_000));
-	}
-}
-
-async function read(reader, last, told, stop) {
-	const decoder = new TextDecoder();
-	let text = "";
-	try {
-		for (;;) {
-			const silence = setTimeout(() => stop.abort(), SILENCE);
-			const { done, value } = await reader.read();
-			clearTimeout(silence);
-			if (done) return last;
-			const parsed = parseStream(text + decoder.decode(value, { stream: true }));
-			text = parsed.rest.length > 1 << 20 ? "" : parsed.rest;
-			for (const event of parsed.events) {
-				last = event.id ?? last;
-				told({ kind: event.kind, ...JSON.parse(event.data) });
-			}
-		}
-	} catch {
-		return last;
 	}
 }

@@ -1,12 +1,16 @@
 // Elements are made once and updated in place, so that focus and selection stay.
 // Text from clients enters by textContent and attributes alone.
 
-import { format, isAlarming, leaseWords, sparkline } from "./figures.js";
+import { format, isAlarming, leaseWords, levelOf, sparkline } from "./figures.js";
 
-// `text` is among the attributes.
-export function el(tag, attributes = {}, ...children) {
+const { count } = format;
+
+// An element of a tag and a class, as "li.lane"; `text` is among the attributes.
+export function el(kind, attributes = {}, ...children) {
+	const [tag, style] = kind.split(".");
 	const svg = ["svg", "polyline"].includes(tag);
 	const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+	if (style) node.className = style;
 	for (const [name, value] of Object.entries(attributes)) {
 		if (name === "text") node.textContent = value;
 		else node.setAttribute(name, value);
@@ -14,6 +18,8 @@ export function el(tag, attributes = {}, ...children) {
 	node.append(...children);
 	return node;
 }
+
+const els = (kinds) => kinds.split(" ").map((kind) => el(kind));
 
 export function put(node, text) {
 	if (node.textContent !== text) node.textContent = text;
@@ -44,16 +50,18 @@ export function sync(parent, items, keyOf, make) {
 }
 
 function act(name, text, id, client = "") {
-	return el("button", { type: "button", class: "act", "data-act": name, "data-id": id, "data-client": client, text });
+	return el("button.act", { "data-act": name, "data-id": id, "data-client": client, text });
 }
 
-function bar(name) {
+const hidden = { "aria-hidden": "true" };
+
+function bar(name = "") {
 	const fill = el("i");
-	const root = el("span", { class: `bar ${name}`, "aria-hidden": "true" }, fill);
+	const root = el(`span.bar ${name}`, hidden, fill);
 	return { root, set: (share) => { fill.style.width = `${(100 * Math.min(1, Math.max(0, share || 0))).toFixed(1)}%`; } };
 }
 
-const sign = () => el("span", { class: "mark", "aria-hidden": "true" });
+const sign = () => el("span.mark", hidden);
 
 export function fact([name]) {
 	const value = el("dd");
@@ -61,13 +69,12 @@ export function fact([name]) {
 }
 
 export function clientCard({ id }) {
-	const [name, where, impl, held, leaseText] = ["h3", "p", "p", "p", "span"].map((tag) => el(tag));
+	const [name, where, impl, flow, held, leaseText, troubles, sessions] = els("h3 p p dl.flow p span ul.troubles ul.tree");
 	const evict = act("evict", "Evict", id);
 	const lease = bar("lease");
-	const [flow, troubles, sessions] = [el("dl", { class: "flow" }), el("ul", { class: "troubles" }), el("ul", { class: "tree" })];
-	const root = el("article", { class: "card", tabindex: "-1", "data-card": id },
-		el("div", { class: "who" }, name, where, impl, flow, held, lease.root, el("p", { class: "title" }, leaseText, evict), troubles),
-		sessions, el("div", { class: "server", "aria-hidden": "true", text: "nfs4d" }));
+	const root = el("article.card", { tabindex: "-1", "data-card": id },
+		el("div.who", {}, name, where, impl, flow, held, lease.root, el("p.title", {}, leaseText, evict), troubles),
+		sessions, el("div.server", { ...hidden, text: "nfs4d" }));
 	const update = (row) => {
 		const { client, rate } = row;
 		put(name, row.name);
@@ -78,10 +85,10 @@ export function clientCard({ id }) {
 		mark(impl, "title", client.impl_name);
 		sync(flow, [["Ops/s", format.rate(rate?.operations)], ["Latency", format.time(rate?.latency)],
 			["Read", format.flow(rate?.read)], ["Written", format.flow(rate?.written)]], ([key]) => key, fact);
-		put(held, `opens ${format.count(client.opens)} · locks ${format.count(client.locks)} · deleg. ${format.count(client.delegations)}`);
+		put(held, `opens ${count(client.opens)} · locks ${count(client.locks)} · deleg. ${count(client.delegations)}`);
 		lease.set(row.left / row.lease);
 		put(leaseText, leaseWords(row));
-		mark(root, "data-trouble", row.troubles.length ? "yes" : null);
+		root.toggleAttribute("data-trouble", row.troubles.length);
 		mark(root, "aria-label", `Client ${row.name}`);
 		sync(troubles, row.troubles, (trouble) => trouble.text, troubleLine);
 		sync(sessions, row.direct.length ? [...row.own, { client_id: id, connections: row.direct }] : row.own, (s) => s.session_id ?? "", sessionBox);
@@ -97,26 +104,25 @@ const BACK = { none: "no back channel", ok: "back channel", down: "back channel 
 
 // A session, or the connections of a client of NFS 4.0, which has none
 function sessionBox({ session_id: id, client_id: client }) {
-	const [lanes, more] = [el("ul", { class: "lanes" }), act("all", "")];
-	const box = el("div", { class: "box" });
-	const root = el("li", { class: "session" }, box, lanes);
+	const [box, lanes, slotsText, back, hits] = els("div.box ul span p p");
+	const more = act("all", "");
+	const root = el("li.session", {}, box, lanes);
 	if (!id) {
 		box.append(el("p", { text: "NFS 4.0: no sessions" }));
 		return { root, update: ({ connections }) => drawLanes(lanes, connections, more) };
 	}
 	const destroy = act("destroy", "Destroy", id, client);
 	mark(destroy, "aria-label", `Destroy session ${id.slice(0, 8)}`);
-	const slots = bar("slots");
-	const [slotsText, back, hits] = ["span", "p", "p"].map((tag) => el(tag));
+	const slots = bar();
 	const title = el("h4", { title: id }, "Session ", el("code", { text: id.slice(0, 8) }));
-	box.append(el("div", { class: "title" }, title, destroy), el("p", { class: "slots" }, slots.root, slotsText), back, hits);
+	box.append(el("div.title", {}, title, destroy), el("p.slots", {}, slots.root, slotsText), back, hits);
 	const update = (session) => {
 		const { outstanding, failed } = session.callbacks;
 		slots.set(session.slots_in_use / session.fore_slots);
 		put(slotsText, `${session.slots_in_use} of ${session.fore_slots} slots`);
 		put(back, BACK[session.back_channel] ?? session.back_channel);
 		mark(back, "data-back", session.back_channel);
-		put(hits, `callbacks: ${outstanding} out, ${format.count(failed)} failed\nreplay hits: ${format.count(session.replay_hits)}`);
+		put(hits, `callbacks: ${outstanding} out, ${count(failed)} failed\nreplay hits: ${count(session.replay_hits)}`);
 		drawLanes(lanes, session.connections, more);
 	};
 	return { root, update };
@@ -135,9 +141,10 @@ function drawLanes(lanes, connections, more) {
 
 // The client is on the left, the server on the right.
 function lane({ connection_id: id, conn_type: kind }) {
-	const [peer, label] = [el("span", { class: "peer", title: `Connection ${id}, ${kind}` }), el("b")];
+	const [to, peer, left, label, right, from] = els("i.to span.peer i b i i.from");
 	const drain = act("drain", "", id);
-	const root = el("li", { class: "lane" }, el("i", { class: "to" }), peer, el("i"), label, el("i"), drain, el("i", { class: "from" }));
+	const root = el("li.lane", {}, to, peer, left, label, right, drain, from);
+	peer.title = `Connection ${id}, ${kind}`;
 	const update = (c) => {
 		const quiet = c.last_activity ? (serverNow() - Date.parse(c.last_activity)) / 1000 : null;
 		const state = c.draining ? " · draining" : quiet > 4 ? ` · ${format.ago(quiet)}` : "";
@@ -147,8 +154,8 @@ function lane({ connection_id: id, conn_type: kind }) {
 		put(drain, c.draining ? "Undrain" : "Drain");
 		mark(drain, "aria-label", `${drain.textContent} connection ${id}, ${peer.textContent}`);
 		mark(root, "data-direction", c.direction);
-		mark(root, "data-busy", quiet !== null && !state ? "yes" : null);
-		mark(root, "data-draining", c.draining ? "yes" : null);
+		root.toggleAttribute("data-busy", quiet !== null && !state);
+		root.toggleAttribute("data-draining", c.draining);
 	};
 	return { root, update };
 }
@@ -168,29 +175,28 @@ export const COLUMNS = [
 ];
 
 export function listRow({ id }) {
-	const pick = el("button", { type: "button", class: "pick", "data-act": "pick", "data-id": id });
-	const [said, bars] = [el("span", { class: "unseen" }), {}];
+	const pick = el("button.pick", { "data-act": "pick", "data-id": id });
+	const [said, bars] = [el("span.unseen"), {}];
 	const cells = COLUMNS.map(([key, head]) => {
 		const text = el("span");
-		const cell = el("td", { role: "cell", class: key, "data-head": head }, ...{ trouble: [sign(), said], name: [pick] }[key] ?? [text]);
+		const cell = el(`td.${key}`, { role: "cell", "data-head": head }, ...{ trouble: [sign(), said], name: [pick] }[key] ?? [text]);
 		if (["slots", "operations", "lease"].includes(key)) cell.append((bars[key] = bar(key)).root);
 		return [key, text, cell];
 	});
 	const root = el("tr", { role: "row" }, ...cells.map(([, , cell]) => cell));
 	const update = (row) => {
 		const { client, rate, troubles } = row;
-		const level = troubles.some((trouble) => trouble.level === "fault") ? "fault" : "warning";
-		mark(root, "data-level", troubles.length ? level : null);
+		mark(root, "data-level", troubles.length ? levelOf(troubles) : null);
 		put(said, troubles.map((trouble) => trouble.text).join("; ") || "none");
 		mark(root.firstChild, "title", said.textContent);
 		put(pick, row.name);
 		mark(pick, "title", client.owner);
 		mark(pick, "aria-pressed", row.selected);
 		const texts = {
-			address: client.address ?? "–", version: client.nfs_version, sessions: format.count(client.sessions),
-			connections: format.count(row.lanes), slots: row.slots ? `${row.used}/${row.slots}` : "–",
+			address: client.address ?? "–", version: client.nfs_version, sessions: count(client.sessions),
+			connections: count(row.lanes), slots: row.slots ? `${row.used}/${row.slots}` : "–",
 			operations: format.rate(rate?.operations), read: format.flow(rate?.read), written: format.flow(rate?.written),
-			latency: format.time(rate?.latency), delegations: format.count(client.delegations), lease: `${Math.round(row.left)} s`,
+			latency: format.time(rate?.latency), delegations: count(client.delegations), lease: `${Math.round(row.left)} s`,
 		};
 		for (const [key, text] of cells) put(text, texts[key] ?? "");
 		bars.slots.set(row.used / row.slots);
@@ -201,25 +207,24 @@ export function listRow({ id }) {
 }
 
 // A figure, with a line of its last values or a bar
-export function totalTile({ label, history, share }) {
-	const [value, note] = [el("dd"), el("dd", { class: "note" })];
-	const root = el("div", { class: "tile" }, el("dt", { text: label }), value, note);
-	const line = el("polyline");
-	const fill = bar("share");
+export function totalTile([label, , , history, share]) {
+	const [value, note, line] = els("dd dd.note polyline");
+	const root = el("div.tile", {}, el("dt", { text: label }), value, note);
+	const fill = bar();
 	const svg = el("svg", { viewBox: "0 0 100 24", preserveAspectRatio: "none" }, line);
-	if (history) root.append(el("dd", { class: "spark", "aria-hidden": "true" }, svg));
+	if (history) root.append(el("dd.spark", hidden, svg));
 	if (share !== undefined) root.append(el("dd", {}, fill.root));
-	const update = (tile) => {
-		put(value, tile.value);
-		put(note, tile.note ?? "");
-		if (history) mark(line, "points", sparkline(tile.history, 100, 24));
-		fill.set(tile.share);
+	const update = ([, now, more, , part]) => {
+		put(value, now);
+		put(note, more);
+		if (history) mark(line, "points", sparkline(history, 100, 24));
+		fill.set(part);
 	};
 	return { root, update };
 }
 
 export function warningLine({ id, kind, dismiss }) {
-	const [text, word] = [el("span", { class: "words" }), el("strong")];
+	const [word, text] = els("strong span.words");
 	const root = el("li", {}, sign(), word, text);
 	if (kind) root.append(act("show", "Show", kind));
 	if (dismiss) root.append(act("dismiss", "Dismiss", id));
@@ -232,7 +237,7 @@ export function warningLine({ id, kind, dismiss }) {
 }
 
 export function exportLine({ pseudo }) {
-	const [words, fault] = [el("span", { class: "words" }), el("span", { class: "fault" })];
+	const [words, fault] = els("span span.fault");
 	const root = el("li", {}, el("strong", { text: pseudo }), words, fault);
 	const update = (one) => {
 		put(words, one.text);

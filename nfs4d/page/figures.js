@@ -11,15 +11,19 @@ export function parseMetrics(text) {
 		for (const [, name, value] of (found[2] ?? "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) {
 			labels[name] = value;
 		}
-		samples.push({ name: found[1], labels, value: Number(found[3].replace("Inf", "Infinity")) });
+		samples.push({ name: found[1], labels, value: number(found[3]) });
 	}
 	return samples;
 }
 
+const number = (text) => Number(text.replace("Inf", "Infinity"));
+
+export const total = (items, of) => items.reduce((sum, item) => sum + of(item), 0);
+
 // The sum of the samples whose name ends so, or null
 export function sum(samples, ending) {
 	const found = samples.filter((sample) => sample.name.endsWith(ending));
-	return found.length ? found.reduce((total, sample) => total + sample.value, 0) : null;
+	return found.length ? total(found, (sample) => sample.value) : null;
 }
 
 // Counts of COMPOUNDs that took no longer than so many seconds
@@ -27,7 +31,7 @@ export function durations(samples) {
 	const counts = new Map();
 	for (const { name, labels, value } of samples) {
 		if (!name.endsWith(HISTOGRAM)) continue;
-		const bound = Number((labels.le ?? "").replace("Inf", "Infinity"));
+		const bound = number(labels.le ?? "");
 		counts.set(bound, (counts.get(bound) ?? 0) + value);
 	}
 	return [...counts].sort((a, b) => a[0] - b[0]);
@@ -37,7 +41,7 @@ export function durations(samples) {
 export function quantile(before, after, q) {
 	const old = new Map(before);
 	const grown = after.map(([bound, count]) => [bound, count - (old.get(bound) ?? 0)]);
-	const all = grown.length ? grown[grown.length - 1][1] : 0;
+	const all = grown.at(-1)?.[1];
 	if (!(all > 0)) return null;
 	let below = 0, floor = 0;
 	for (const [bound, count] of grown) {
@@ -77,16 +81,15 @@ export function leaseWords({ client, left, lease }) {
 
 // Clients with all that is drawn of them
 export function rowsOf(model, now) {
-	const sessions = groupBy(model.sessions, (session) => session.client_id);
-	const direct = groupBy(model.connections, (connection) => connection.client_id);
+	const sessions = Map.groupBy(model.sessions, (session) => session.client_id);
+	const direct = Map.groupBy(model.connections, (connection) => connection.client_id);
 	const lease = model.settings.lease_time ?? 90;
 	return model.clients.map((client) => {
 		const own = sessions.get(client.client_id) ?? [];
-		const slots = own.reduce((total, session) => total + session.fore_slots, 0);
-		const used = own.reduce((total, session) => total + session.slots_in_use, 0);
 		const lanes = new Set(own.flatMap((s) => s.connections.map((c) => c.connection_id)));
 		const row = {
-			id: client.client_id, client, name: shortName(client.owner), own, slots, used,
+			id: client.client_id, client, name: shortName(client.owner), own,
+			slots: total(own, (s) => s.fore_slots), used: total(own, (s) => s.slots_in_use),
 			// Connections without a session, as those of NFS 4.0.
 			direct: (direct.get(client.client_id) ?? []).map((c) => ({ ...c, direction: "fore" })),
 			rate: model.rates.get(client.client_id) ?? null,
@@ -96,17 +99,6 @@ export function rowsOf(model, now) {
 		row.troubles = troublesOf(row, model);
 		return row;
 	});
-}
-
-function groupBy(items, key) {
-	const groups = new Map();
-	for (const item of items) {
-		const at = key(item);
-		if (at === null) continue;
-		if (!groups.has(at)) groups.set(at, []);
-		groups.get(at).push(item);
-	}
-	return groups;
 }
 
 function troublesOf({ client, own, lease, left }, { settings, shared }) {
@@ -138,72 +130,58 @@ export const KINDS = {
 	limit: "Clients at a limit",
 };
 
+const faulty = (troubles) => troubles.some((trouble) => trouble.level === "fault");
+export const levelOf = (troubles) => (faulty(troubles) ? "fault" : "warning");
+
 // What to warn of, the worst first; its kind filters the list of clients
-export function warningsOf(rows, model) {
+export function warningsOf(rows, { shared, lost, streamFault, away, samples, settings, total }) {
 	const warnings = [];
+	const add = (id, level, text, more) => warnings.push({ id, level, text, ...more });
 	for (const [kind, title] of Object.entries(KINDS)) {
-		const some = rows.filter((row) => row.troubles.some((trouble) => trouble.kind === kind));
+		const isSuch = (trouble) => trouble.kind === kind;
+		const some = rows.filter((row) => row.troubles.some(isSuch));
 		if (!some.length) continue;
-		const levels = some.flatMap((row) => row.troubles.filter((trouble) => trouble.kind === kind));
-		const level = levels.some((trouble) => trouble.level === "fault") ? "fault" : "warning";
+		const level = levelOf(some.flatMap((row) => row.troubles.filter(isSuch)));
 		const names = some.slice(0, 3).map((row) => row.name).join(", ");
 		const more = some.length > 3 ? ` and ${some.length - 3} more` : "";
-		warnings.push({ id: kind, level, kind, text: `${title}: ${names}${more}` });
+		add(kind, level, `${title}: ${names}${more}`, { kind });
 	}
-	for (const [owner] of model.shared) {
+	for (const [owner] of shared) {
 		if (rows.some((row) => row.client.owner === owner)) continue;
-		const text = `${KINDS.shared}: ${shortName(owner)}`;
-		warnings.push({ id: `shared ${owner}`, level: "warning", text });
+		add(`shared ${owner}`, "warning", `${KINDS.shared}: ${shortName(owner)}`);
 	}
-	for (const { name, count, limit } of limitsOf(model)) {
-		if (count < 0.9 * limit) continue;
-		const level = count >= limit ? "fault" : "warning";
-		const text = `${name}: ${format.count(count)} of at most ${format.count(limit)}`;
-		warnings.push({ id: `limit ${name}`, level, text });
-	}
-	if (model.lost) {
-		const text = `${format.count(model.lost)} events were lost: the page read too slowly`;
-		warnings.push({ id: "lost", level: "warning", text, dismiss: true });
-	}
-	if (model.streamFault && !model.away) {
-		warnings.push({ id: "stream", level: "warning", text: `No live events: ${model.streamFault}` });
-	}
+	const limit = (name, count, most) => {
+		if (count === null || !(most > 0) || count < 0.9 * most) return;
+		const text = `${name}: ${format.count(count)} of at most ${format.count(most)}`;
+		add(`limit ${name}`, count >= most ? "fault" : "warning", text);
+	};
+	limit("Clients", total, settings.max_clients);
+	limit("Sessions", sum(samples, "_nfs_sessions_active"), settings.max_sessions);
+	limit("Delegations", sum(samples, "_nfs_delegations_active"), settings.max_delegations);
+	limit("Bytes of the reply cache", sum(samples, "_nfs_replay_cache_bytes"), settings.max_reply_cache);
+	if (lost) add("lost", "warning", `${format.count(lost)} events were lost: the page read too slowly`, { dismiss: true });
+	if (streamFault && !away) add("stream", "warning", `No live events: ${streamFault}`);
 	return warnings.sort((a, b) => (a.level === "fault" ? 0 : 1) - (b.level === "fault" ? 0 : 1));
-}
-
-export function limitsOf({ clients, samples, settings, total }) {
-	const gauge = (ending) => sum(samples, ending);
-	return [
-		{ name: "Clients", count: total ?? clients.length, limit: settings.max_clients },
-		{ name: "Sessions", count: gauge("_nfs_sessions_active"), limit: settings.max_sessions },
-		{ name: "Delegations", count: gauge("_nfs_delegations_active"), limit: settings.max_delegations },
-		{ name: "Bytes of the reply cache", count: gauge("_nfs_replay_cache_bytes"), limit: settings.max_reply_cache },
-	].filter(({ count, limit }) => count !== null && limit > 0);
 }
 
 export function filterRows(rows, { text = "", version = "", trouble = "" }) {
 	const words = text.toLowerCase().split(/\s+/).filter(Boolean);
 	return rows.filter(({ client, troubles }) => {
 		if (version && client.nfs_version !== version) return false;
-		if (trouble === "any" ? !troubles.length : trouble && !troubles.some((t) => t.kind === trouble)) {
-			return false;
-		}
+		if (trouble && !troubles.some(({ kind }) => trouble === "any" || kind === trouble)) return false;
 		const hay = [client.owner, client.address, client.client_id, client.impl_name].join(" ").toLowerCase();
 		return words.every((word) => hay.includes(word));
 	});
 }
 
-export const SORT = {
+// What a column is ordered by, if it is not a rate
+const SORT = {
 	name: (row) => row.name.toLowerCase(),
 	address: (row) => (row.client.address ?? "").replace(/\d+/g, (digits) => digits.padStart(5, "0")),
 	version: (row) => row.client.nfs_version,
 	sessions: (row) => row.own.length,
 	connections: (row) => row.lanes,
 	slots: (row) => row.used,
-	operations: (row) => row.rate?.operations ?? 0,
-	read: (row) => row.rate?.read ?? 0,
-	written: (row) => row.rate?.written ?? 0,
-	latency: (row) => row.rate?.latency ?? 0,
 	delegations: (row) => row.client.delegations,
 	lease: (row) => row.left,
 	trouble: (row) => row.troubles.length,
@@ -211,7 +189,7 @@ export const SORT = {
 
 // The rows in the order of a column; equal ones by name and id
 export function sortRows(rows, column, descending) {
-	const key = SORT[column];
+	const key = SORT[column] ?? ((row) => row.rate?.[column] ?? 0);
 	const keyed = rows.map((row) => [key(row), row]);
 	const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 	keyed.sort(([a, one], [b, other]) =>
@@ -254,7 +232,7 @@ export function parseStream(text) {
 const WORDS = {
 	session_id: (id) => `session ${id.slice(0, 8)}`,
 	connection_id: (id) => `connection ${id}`,
-	owner: (owner) => shortName(owner),
+	owner: shortName,
 	slots: (slots) => `${slots} slots`,
 	times: (times) => `${times} times`,
 	settings: (names) => names.join(", "),

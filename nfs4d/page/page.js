@@ -4,7 +4,8 @@ import * as api from "./api.js";
 import { COLUMNS, clientCard, el, eventLine, exportLine, fact, listRow, mark, put, sync, totalTile, useClock, warningLine } from "./draw.js";
 import * as figures from "./figures.js";
 
-const { format, shortName } = figures;
+const { format, shortName, total } = figures;
+const { count } = format;
 const $ = (id) => document.getElementById(id);
 
 const PERIOD = 2_000;
@@ -16,20 +17,21 @@ const HISTORY = 60, LOG = 200, MOST_EXPORTS = 50;
 
 const model = {
 	clients: [], sessions: [], connections: [], samples: [], settings: {}, grace: null, exports: [],
-	total: null, rates: new Map(), readings: new Map(), shared: new Map(), lost: 0, streamFault: null,
-	histogram: null, p50: null, p99: null, away: null, offset: 0, loaded: false,
+	total: null, rates: new Map(), shared: new Map(), lost: 0, streamFault: null,
+	p50: null, p99: null, away: null, offset: 0, loaded: false,
 	history: { operations: [], read: [], written: [], p99: [] },
 };
 const view = {
 	text: "", version: "", trouble: "", column: "operations", descending: true,
 	page: 0, picked: null, chosen: null, picture: true, order: [], sorted: 0,
 };
+// What the rates are the growth of
+let before = { at: -Infinity, traffic: new Map(), counts: null };
 const log = [];
 
 const serverNow = () => Date.now() + model.offset;
 useClock(serverNow);
 
-const clientOf = (id) => model.clients.find((client) => client.client_id === id);
 // Also of clients that are gone.
 const names = new Map();
 const nameOf = (id) => names.get(id) ?? `client ${id.slice(-6)}`;
@@ -64,7 +66,7 @@ async function read(all) {
 	turn += 1;
 	try {
 		const [clients, metrics, sessions, connections, current, grace, exports] = await Promise.all([
-			api.list("/api/v1/clients", MOST), api.getText("/metrics"),
+			api.list("/api/v1/clients", MOST), api.ask("/metrics").then((answer) => answer.text()),
 			detailed ? api.list("/api/v1/sessions", MOST) : null,
 			detailed ? api.list("/api/v1/connections", MOST) : null,
 			settings ? api.get("/api/v1/settings") : null, settings || model.grace?.active ? api.get("/api/v1/grace") : null,
@@ -91,32 +93,28 @@ function took({ rows, date, more }, text, at) {
 	model.samples = figures.parseMetrics(text);
 	const table = model.samples.filter((sample) => sample.labels.table === "clients");
 	model.total = more ? figures.sum(table, "_nfs_table_entries") : rows.length;
-	const readings = new Map();
-	const rates = new Map();
 	if (names.size > 4 * MOST) names.clear();
-	for (const { client_id: id, traffic, owner } of rows) {
-		names.set(id, shortName(owner));
-		const before = model.readings.get(id);
-		// Close readings say little of what flows.
-		const early = before && at - before.at < 1_200;
-		readings.set(id, early ? before : { traffic, at });
-		const rate = early ? model.rates.get(id) : figures.rates(before?.traffic, traffic, (at - before?.at) / 1000);
+	for (const { client_id: id, owner } of rows) names.set(id, shortName(owner));
+	const seconds = (at - before.at) / 1000;
+	// Close readings say little of what flows.
+	if (seconds < 1.2) return;
+	const traffic = new Map(rows.map((client) => [client.client_id, client.traffic]));
+	const rates = new Map();
+	for (const [id, now] of traffic) {
+		const rate = figures.rates(before.traffic.get(id), now, seconds);
 		if (rate) rates.set(id, rate);
 	}
-	Object.assign(model, { readings, rates });
-	if (model.histogram && at - model.histogram.at < 1_200) return;
+	model.rates = rates;
 	const counts = figures.durations(model.samples);
-	if (model.histogram) {
-		model.p50 = figures.quantile(model.histogram.counts, counts, 0.5);
-		model.p99 = figures.quantile(model.histogram.counts, counts, 0.99);
-		const total = (name) => [...rates.values()].reduce((all, rate) => all + rate[name], 0);
-		const now = { operations: total("operations"), read: total("read"), written: total("written"), p99: model.p99 ?? 0 };
+	if (before.counts) {
+		model.p50 = figures.quantile(before.counts, counts, 0.5);
+		model.p99 = figures.quantile(before.counts, counts, 0.99);
 		for (const [name, values] of Object.entries(model.history)) {
-			values.push(now[name]);
+			values.push(name === "p99" ? model.p99 ?? 0 : total([...rates.values()], (rate) => rate[name]));
 			if (values.length > HISTORY) values.shift();
 		}
 	}
-	model.histogram = { counts, at };
+	before = { at, traffic, counts };
 }
 
 function happened(event) {
@@ -140,10 +138,10 @@ function render() {
 	const warnings = figures.warningsOf(rows, model);
 	drawState(warnings);
 	sync($("warnings").firstElementChild, warnings, (w) => w.id, warningLine);
-	sync($("totals"), totals(rows), (tile) => tile.label, totalTile);
+	sync($("totals"), totals(rows), ([label]) => label, totalTile);
 	drawClients(rows);
 	drawPicked(rows);
-	put($("exports-count"), model.loaded ? format.count(model.exports.length) : "");
+	put($("exports-count"), model.loaded ? count(model.exports.length) : "");
 	sync($("exports-list"), model.exports.slice(0, MOST_EXPORTS).map((e) => ({ ...e, text: figures.exportWords(e) })), (e) => e.pseudo, exportLine);
 	sync($("log"), log.map((event) => ({ ...event, text: figures.describe(event, nameOf) })), (e) => e.number + e.at, eventLine);
 	keepFocus(focused, home);
@@ -173,33 +171,32 @@ function drawState(warnings) {
 }
 
 function totals(rows) {
-	const all = (of) => rows.reduce((total, row) => total + of(row), 0);
+	const all = (of) => total(rows, of);
 	const [used, slots] = [all((row) => row.used), all((row) => row.slots)];
-	const now = (name) => model.history[name].at(-1) ?? null;
+	const { flow, rate, time } = format;
+	const { operations, read, written, p99 } = model.history;
 	const loose = model.connections.filter((c) => !c.sessions.length && !c.client_id).length;
-	const out = model.sessions.reduce((total, s) => total + s.callbacks.outstanding, 0);
-	const failed = figures.sum(model.samples, "_nfs_backchannel_callback_failures_total");
-	const sessions = all((row) => row.client.sessions);
-	const delegations = all((row) => row.client.delegations);
+	const out = total(model.sessions, (session) => session.callbacks.outstanding);
+	const counted = (ending) => count(figures.sum(model.samples, ending));
 	return [
-		{ label: "Clients", value: format.count(model.total), note: `sessions: ${format.count(sessions)}` },
-		{ label: "Connections", value: format.count(model.connections.length), note: `unbound: ${format.count(loose)}` },
-		{ label: "Operations/s", value: format.rate(now("operations")), history: model.history.operations },
-		{ label: "Read", value: format.flow(now("read")), history: model.history.read },
-		{ label: "Written", value: format.flow(now("written")), history: model.history.written },
-		{ label: "Latency p99", value: format.time(model.p99), note: `p50 ${format.time(model.p50)}`, history: model.history.p99 },
-		{ label: "Slots in use", value: format.count(used), note: `of ${format.count(slots)}`, share: used / slots },
-		{ label: "Replay hits", value: format.count(figures.sum(model.samples, "_nfs_replay_hits_total")), note: "since the start" },
-		{ label: "Delegations", value: format.count(delegations), note: `opens: ${format.count(all((row) => row.client.opens))}` },
-		{ label: "Callbacks", value: format.count(out), note: `failed: ${format.count(failed)}` },
+		["Clients", count(model.total), `sessions: ${count(all((row) => row.client.sessions))}`],
+		["Connections", count(model.connections.length), `unbound: ${count(loose)}`],
+		["Operations/s", rate(operations.at(-1)), "", operations],
+		["Read", flow(read.at(-1)), "", read],
+		["Written", flow(written.at(-1)), "", written],
+		["Latency p99", time(model.p99), `p50 ${time(model.p50)}`, p99],
+		["Slots in use", count(used), `of ${count(slots)}`, null, used / slots],
+		["Replay hits", counted("_nfs_replay_hits_total"), "since the start"],
+		["Delegations", count(all((row) => row.client.delegations)), `opens: ${count(all((row) => row.client.opens))}`],
+		["Callbacks", count(out), `failed: ${counted("_nfs_backchannel_callback_failures_total")}`],
 	];
 }
 
 function drawClients(rows) {
 	const found = figures.filterRows(rows, view);
 	if (!view.chosen) view.picture = rows.length <= (view.picture ? 12 : 8);
-	const all = rows.length === found.length ? format.count(rows.length) : `${format.count(found.length)} of ${format.count(rows.length)}`;
-	const rest = model.total > rows.length ? `, the first of ${format.count(model.total)}` : "";
+	const all = rows.length === found.length ? count(rows.length) : `${count(found.length)} of ${count(rows.length)}`;
+	const rest = model.total > rows.length ? `, the first of ${count(model.total)}` : "";
 	put($("count"), model.loaded ? all + rest : "");
 	mark($("as-picture"), "aria-pressed", view.picture);
 	mark($("as-list"), "aria-pressed", !view.picture);
@@ -239,9 +236,9 @@ function inOrder(rows) {
 }
 
 function head([key, text, title]) {
-	const button = el("button", { type: "button", "data-act": "sort", "data-id": key, title: `Sort by ${title ?? text}` }, text);
+	const button = el("button", { "data-act": "sort", "data-id": key, title: `Sort by ${title ?? text}`, text });
 	if (title) mark(button, "aria-label", title);
-	const root = el("th", { role: "columnheader", scope: "col", class: key }, button);
+	const root = el(`th.${key}`, { role: "columnheader", scope: "col" }, button);
 	const order = () => view.descending ? "descending" : "ascending";
 	return { root, update: () => mark(root, "aria-sort", view.column === key ? order() : null) };
 }
@@ -249,15 +246,12 @@ function head([key, text, title]) {
 function drawPicked(rows) {
 	const row = view.picture ? null : rows.find((one) => one.id === view.picked);
 	$("details").hidden = !row;
-	if (!row) return sync($("details-card"), [], String, clientCard);
-	const { client } = row;
+	sync($("details-card"), row ? [row] : [], (one) => one.id, clientCard);
+	if (!row) return;
+	const { client_id: id, owner, impl_domain: implementer, last_renewal: renewal } = row.client;
 	put($("details-name"), row.name);
-	sync($("details-card"), [row], (one) => one.id, clientCard);
-	const facts = {
-		"Client id": client.client_id, Owner: client.owner, Implementer: client.impl_domain ?? "unknown",
-		"Last renewal": client.last_renewal,
-	};
-	sync($("facts"), Object.entries(facts), ([name]) => name, fact);
+	const facts = [["Client id", id], ["Owner", owner], ["Implementer", implementer ?? "unknown"], ["Last renewal", renewal]];
+	sync($("facts"), facts, ([name]) => name, fact);
 }
 
 function say(text) {
@@ -268,7 +262,7 @@ function say(text) {
 
 const CHANGES = {
 	evict: (client) => {
-		const { opens, locks, delegations } = clientOf(client) ?? {};
+		const { opens, locks, delegations } = model.clients.find((one) => one.client_id === client) ?? {};
 		return {
 			title: `Evict ${nameOf(client)}?`, yes: "Evict client", done: `${nameOf(client)} is evicted`,
 			text: `Its sessions, opens (${opens}), locks (${locks}) and delegations (${delegations}) are removed at once. Programs that use them get errors.`,
@@ -292,22 +286,24 @@ const CHANGES = {
 	}),
 };
 
-async function confirmed({ title, text, yes, mild }) {
+// Shows a dialog until it is closed
+async function shown(id) {
+	const dialog = $(id);
+	dialog.returnValue = "";
+	dialog.showModal();
+	await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+	return dialog.returnValue;
+}
+
+async function carryOut({ title, text, yes, done, mild, method, path }) {
 	put($("ask-title"), title);
 	put($("ask-text"), text);
 	put($("ask-yes"), yes);
 	$("ask-yes").className = mild ? "main" : "danger";
-	$("ask").returnValue = "";
-	$("ask").showModal();
-	await new Promise((done) => $("ask").addEventListener("close", done, { once: true }));
-	return $("ask").returnValue === "yes";
-}
-
-async function carryOut(change) {
-	if (!(await confirmed(change))) return;
+	if (await shown("ask") !== "yes") return;
 	try {
-		await api.change(change.method, change.path);
-		say(change.done);
+		await api.ask(path, method);
+		say(done);
 	} catch (why) {
 		say(`Refused: ${why instanceof api.Refused ? why.message : "the server does not answer"}`);
 	}
@@ -320,6 +316,13 @@ const ACTS = {
 		Object.assign(view, { column: key, page: 0 });
 	},
 	pick: (id) => { view.picked = view.picked === id ? null : id; },
+	close: () => {
+		const pick = view.picked && document.querySelector(`.pick[data-id="${CSS.escape(view.picked)}"]`);
+		view.picked = null;
+		pick?.focus();
+	},
+	view: (kind) => Object.assign(view, { chosen: true, picture: kind === "picture", page: 0 }),
+	turn: (by) => { view.page += Number(by); },
 	show: (kind) => {
 		Object.assign(view, { trouble: kind, page: 0 });
 		$("trouble").value = kind;
@@ -346,45 +349,20 @@ function opened() {
 	$("details").scrollIntoView({ block: "start" });
 }
 
-function closeDetails() {
-	const id = view.picked;
-	view.picked = null;
-	render();
-	document.querySelector(`.pick[data-id="${CSS.escape(id ?? "")}"]`)?.focus();
-}
+document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(0, false); });
+document.addEventListener("keydown", (event) => {
+	if (event.key === "Escape" && view.picked && !document.querySelector("dialog[open]")) $("close").click();
+	const row = event.target.closest?.(".pick") && event.target.closest("tr");
+	const next = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling };
+	if (!row || !(event.key in next)) return;
+	next[event.key]?.querySelector(".pick").focus();
+	event.preventDefault();
+});
 
-function turnPage(by) {
-	view.page += by;
-	render();
-}
-
-function wire() {
-	const on = (id, kind, act) => $(id).addEventListener(kind, act);
-	const filter = (name) => () => {
+for (const name of ["text", "version", "trouble"]) {
+	$(name).addEventListener("input", () => {
 		Object.assign(view, { [name]: $(name).value, page: 0 });
 		render();
-	};
-	on("text", "input", filter("text"));
-	on("version", "change", filter("version"));
-	on("trouble", "change", filter("trouble"));
-	const choose = (picture) => () => {
-		Object.assign(view, { chosen: true, picture, page: 0 });
-		render();
-	};
-	on("as-picture", "click", choose(true));
-	on("as-list", "click", choose(false));
-	on("earlier", "click", () => turnPage(-1));
-	on("later", "click", () => turnPage(1));
-	on("close", "click", closeDetails);
-	document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(0, false); });
-	document.addEventListener("keydown", (event) => {
-		if (event.key === "Escape" && view.picked && !document.querySelector("dialog[open]")) closeDetails();
-		const pick = event.target.closest?.(".pick");
-		if (!pick || !["ArrowDown", "ArrowUp"].includes(event.key)) return;
-		const row = pick.closest("tr");
-		const next = event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling;
-		next?.querySelector(".pick").focus();
-		event.preventDefault();
 	});
 }
 
@@ -392,8 +370,7 @@ api.onToken(async (wrong) => {
 	put($("token-wrong"), wrong ? "The server does not know this token." : "");
 	$("token-value").value = "";
 	for (;;) {
-		$("token").showModal();
-		await new Promise((done) => $("token").addEventListener("close", done, { once: true }));
+		await shown("token");
 		const token = $("token-value").value.trim();
 		// A header has visible ASCII only.
 		if (/^[!-~]+$/.test(token)) return token;
@@ -403,7 +380,6 @@ api.onToken(async (wrong) => {
 
 put($("where"), location.host);
 for (const [value, text] of Object.entries({ "": "All clients", any: "Any trouble", ...figures.KINDS })) $("trouble").append(el("option", { value, text }));
-wire();
 render();
 soon(0, true);
 api.follow(happened, (fault) => {
