@@ -37,6 +37,8 @@ done
 touch dev/console
 mount --bind "$1/console" dev/console
 ip link set lo up
+# What a server of this machine has left is not of the one that is installed here.
+rm -rf etc/nfs4d var/lib/nfs4d var/lib/private/nfs4d
 # Nothing is started beside the basic units, and no policy of a container forbids it.
 rm -rf etc/systemd/system/* usr/sbin/policy-rc.d
 for each in console-getty systemd-logind systemd-modules-load systemd-remount-fs systemd-sysctl systemd-timesyncd \
