@@ -32,10 +32,11 @@ exposure() {
     awk -v level="$level" 'BEGIN { exit !(level > 0 && level < 3.0) }'
 }
 
-# The files of the system, without those that any use of dpkg and systemd changes.
+# The files of the system, without those that any use of dpkg, systemd and containers changes.
 files_now() {
     inside find /etc /usr /var /opt /srv /root -xdev -not -path '/var/lib/dpkg*' -not -path '/var/log*' \
-        -not -path '/var/cache*' -not -path '/var/tmp*' -not -path '/var/lib/systemd/*' | sort
+        -not -path '/var/cache*' -not -path '/var/tmp*' -not -path '/var/lib/systemd/*' \
+        -not -path '/var/lib/containers/*' | sort
 }
 
 install_old() {
