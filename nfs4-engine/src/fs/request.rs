@@ -8,7 +8,7 @@ use super::{
     Attrs, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, Payload, SetAttrs,
     Want,
 };
-use crate::time::Now;
+use crate::time::{Now, Wall};
 
 /// One request to a file system: its user, its time and its operation.
 #[derive(Debug)]
@@ -358,15 +358,36 @@ pub enum Creation {
     /// The file must not exist.
     Guarded(SetAttrs),
     /// The file must not exist, unless it was created with this verifier, which the file system
-    /// keeps with the file.
+    /// keeps with the file, at least while it is held.
     ///
-    /// A repeated creation with the same verifier finds the file and succeeds with `created`.
+    /// A repeated creation with the same verifier finds the file and succeeds with `created`, or is
+    /// [`FsError::Busy`] while the first one runs.
     Exclusive {
         /// The client's verifier.
         verifier: [u8; 8],
         /// Attributes of a new file.
         set: SetAttrs,
     },
+}
+
+impl Creation {
+    /// The times of last access and last change in which a file system may keep a verifier until the
+    /// client sets others. The highest bit of either half, which makes a time negative, is left out, as
+    /// other servers do. [RFC 8881 §18.16.4]
+    ///
+    /// While the attributes of an [`Opened`] file have these times, the engine tells the client, which
+    /// then sets them itself.
+    pub const fn verifier_times(verifier: [u8; 8]) -> (Wall, Wall) {
+        let [a, b, c, d, e, f, g, h] = verifier;
+        (time_of([a, b, c, d]), time_of([e, f, g, h]))
+    }
+}
+
+const fn time_of(half: [u8; 4]) -> Wall {
+    Wall {
+        seconds: (u32::from_be_bytes(half) & 0x7fff_ffff) as i64,
+        nanos: 0,
+    }
 }
 
 /// The object to create.

@@ -1,12 +1,12 @@
 //! How an OPEN creates a file, or truncates an existing one. [RFC 8881 §18.16.3]
 
 use nfs4_proto::nfs4::args::{CreateHow, OpenFlag};
-use nfs4_proto::nfs4::attr::Bitmap;
+use nfs4_proto::nfs4::attr::{Bitmap, num};
 use nfs4_proto::nfs4::status::Status;
 
 use crate::attr;
 use crate::compound::opening::{Barred, Opening};
-use crate::fs::{Creation, FsError, SetAttrs};
+use crate::fs::{Attrs, Creation, FsError, SetAttrs};
 
 /// Whether the OPEN fails if the file exists; the user's rights to that file do not matter then.
 pub(super) fn wants_new(how: &OpenFlag<'_>) -> bool {
@@ -82,16 +82,27 @@ pub(super) fn happens_once(create: &Creation) -> bool {
     }
 }
 
-/// The attributes that were set on the new file.
-pub(super) fn given(how: &OpenFlag<'_>) -> Bitmap {
+/// The attributes that were set on the new file, and those that hold the verifier of an exclusive
+/// creation, which the client sets itself then. [RFC 8881 §18.16.4]
+pub(super) fn given(how: &OpenFlag<'_>, now: &Attrs) -> Bitmap {
     match how {
-        OpenFlag::Create(
-            CreateHow::Unchecked(attrs)
-            | CreateHow::Guarded(attrs)
-            | CreateHow::Exclusive41 { attrs, .. },
-        ) => attrs.mask,
-        OpenFlag::NoCreate | OpenFlag::Create(CreateHow::Exclusive(_)) => Bitmap::default(),
+        OpenFlag::NoCreate => Bitmap::default(),
+        OpenFlag::Create(CreateHow::Unchecked(attrs) | CreateHow::Guarded(attrs)) => attrs.mask,
+        OpenFlag::Create(CreateHow::Exclusive(verifier)) => {
+            with_verifier(Bitmap::default(), verifier.0, now)
+        }
+        OpenFlag::Create(CreateHow::Exclusive41 { verf, attrs }) => {
+            with_verifier(attrs.mask, verf.0, now)
+        }
     }
+}
+
+fn with_verifier(set: Bitmap, verifier: [u8; 8], now: &Attrs) -> Bitmap {
+    if (now.accessed, now.modified) != Creation::verifier_times(verifier) {
+        return set;
+    }
+    // As Linux's server does, and not as those that are set: its client looks for these.
+    set.with(num::TIME_ACCESS).with(num::TIME_MODIFY)
 }
 
 impl Opening {

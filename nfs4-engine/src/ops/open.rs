@@ -258,7 +258,7 @@ fn found<S: Established>(
         stat: None,
     });
     let set = if opened.created {
-        creation::given(&args.openhow)
+        creation::given(&args.openhow, &opened.attrs)
     } else {
         Bitmap::default()
     };

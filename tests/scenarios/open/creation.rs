@@ -35,6 +35,38 @@ fn an_exclusive_creation_is_repeated_with_the_same_verifier_only() {
     assert_last(&reply, Op::Open, Status::EXIST);
 }
 
+/// MemFs stamps a new file with the time of the request: here with the one that stands for the verifier in
+/// file systems that keep it in the times. [RFC 8881 §18.16.4]
+#[test]
+fn a_client_is_told_of_the_times_that_hold_its_verifier() {
+    let times = Bitmap::of(&[num::TIME_ACCESS, num::TIME_MODIFY]);
+    for exclusive41 in [false, true] {
+        let mut sim = Sim::new();
+        let mut client = Client::mounted(&mut sim, "a");
+        let at = sim.clock().wall;
+        assert_eq!(at.nanos, 0, "the verifier stands for whole seconds");
+        let [_, _, _, _, a, b, c, d] = at.seconds.to_be_bytes();
+        // The highest bit of either half is left out.
+        let verf = Verifier([a | 0x80, b, c, d, a, b, c, d]);
+        let mode = Fattr::mode(0o600);
+        let attrs = mode.raw();
+        let (how, set) = match exclusive41 {
+            false => (CreateHow::Exclusive(verf), times),
+            true => (
+                CreateHow::Exclusive41 { verf, attrs },
+                times.with(num::MODE),
+            ),
+        };
+        for _ in 0..2 {
+            let reply = open(&mut sim, &mut client, creating(b"o", b"f", how)).all_ok();
+            assert_eq!(ok!(reply, Open).attrset, set);
+        }
+        // An open that creates nothing sets nothing.
+        let reply = open(&mut sim, &mut client, open_args(b"o", b"f")).all_ok();
+        assert_eq!(ok!(reply, Open).attrset, Bitmap::default());
+    }
+}
+
 #[test]
 fn an_unchecked_creation_of_length_0_cuts_a_file_and_any_other_leaves_it() {
     let mut sim = Sim::new();
