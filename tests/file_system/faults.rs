@@ -73,6 +73,22 @@ fn a_panic_in_open_leaves_nothing_open(on: crate::served::Polled) {
     }
 }
 
+on_all!(an_open_whose_destructor_panics_is_open);
+
+/// What it has answered stands, so the file is released when the client closes it.
+fn an_open_whose_destructor_panics_is_open(on: crate::served::Polled) {
+    let fs = TreeFs::new(0o777).with_opens_that_end_badly();
+    let served = Served::start(on, fs.clone());
+    let mut user = served.client(1);
+    for _ in 0..3 {
+        user.open("file");
+        assert_eq!(fs.held(), 1);
+        user.close();
+        wait_until("nothing is open", || fs.held() == 0);
+    }
+    served.end([user]);
+}
+
 on_all!(a_panic_in_release_is_no_one_elses);
 
 fn a_panic_in_release_is_no_one_elses(on: crate::served::Polled) {

@@ -4,6 +4,7 @@ mod both;
 mod checks;
 mod data;
 mod listing;
+mod ended;
 mod names;
 mod open;
 mod request;
@@ -21,6 +22,7 @@ use nfs4_engine::fs::{
 };
 
 use crate::spawn::{Spawn, Task};
+use ended::contain;
 use request::Request;
 use running::Running;
 use verifiers::Verifiers;
@@ -94,6 +96,8 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
         let request = Request::new(answer, pending.completion(), &self.running);
         self.spawner.spawn(Task::new(request));
         Poll::Pending
+            // What it has answered stands: the engine closes what was opened.
+            contain(answer);
     }
 
     fn release(&self, fh: FsHandle) {
@@ -102,6 +106,7 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
         let mut release = Box::pin(async move {
             host.fs.release(fh).await;
             drop(counted);
+        self.host.verifiers.released(fh);
         });
         if self.spawner.polls_here() && first_poll(release.as_mut()).is_ready() {
             return;

@@ -9,6 +9,7 @@ use nfs4_engine::fs::{
 use super::Host;
 use super::both::both;
 use super::checks::is_file;
+use super::ended::ended;
 use super::names::unchanged;
 
 impl<F: FileSystem> Host<F> {
@@ -38,7 +39,10 @@ impl<F: FileSystem> Host<F> {
             let (above, found) = both(above, found).await;
             let above = above?;
             match found {
-                Ok(found) => return self.open_found(caller, &above, found, how).await,
+                Ok(found) => {
+                    let place = (dir, &above, &name);
+                    return self.open_found(caller, place, found, how).await;
+                }
                 Err(FsError::NotFound) if how.create != Creation::No => {}
                 Err(why) => return Err(why),
             }
@@ -54,7 +58,7 @@ impl<F: FileSystem> Host<F> {
     async fn open_found(
         &self,
         caller: Caller,
-        above: &Attrs,
+        (dir, above, name): (FsHandle, &Attrs, &Bytes),
         (fh, attrs): (FsHandle, Attrs),
         how: &OpenHow,
     ) -> Result<Opened, FsError> {
@@ -62,6 +66,10 @@ impl<F: FileSystem> Host<F> {
             Creation::No | Creation::Unchecked(_) => false,
             Creation::Guarded(_) => return Err(FsError::Exists),
             Creation::Exclusive { verifier, .. } => {
+                // In this order: a creation that has ended has noted its verifier.
+                if self.verifiers.is_under_way(dir, name) {
+                    return Err(FsError::Busy);
+                }
                 if !self.verifiers.is_of(&fh, verifier) {
                     return Err(FsError::Exists);
                 }
@@ -94,11 +102,21 @@ impl<F: FileSystem> Host<F> {
             Creation::Exclusive { verifier, set } => (set, Some(verifier)),
         };
         let set: SetAttrs = self.first_attributes(&caller, above, FileKind::Regular, set)?;
+        let under_way = match verifier {
+            // The same creation may come again before the verifier of the file is noted.
+            Some(_) => Some(
+                self.verifiers
+                    .begin(dir, name.clone())
+                    .ok_or(FsError::Busy)?,
+            ),
+            None => None,
+        };
         let made = self.fs.create(caller.clone(), dir, name.clone(), set);
         let (fh, attrs) = made.await?;
         if let Some(verifier) = verifier {
             self.verifiers.note(fh, verifier);
         }
+        drop(under_way);
         let change = self.change(caller.clone(), dir, above).await?;
         self.open_made(caller, (fh, attrs), how, change).await
     }
@@ -111,13 +129,20 @@ impl<F: FileSystem> Host<F> {
         how: &OpenHow,
         dir: DirChange,
     ) -> Result<Opened, FsError> {
-        self.fs.open(caller, fh, how.read, how.write).await?;
+        self.hold(caller, fh, how).await?;
         Ok(Opened {
             fh,
             attrs,
             created: true,
             dir,
         })
+    }
+
+    /// Opens a file, and counts that.
+    async fn hold(&self, caller: Caller, fh: FsHandle, how: &OpenHow) -> Result<(), FsError> {
+        ended(self.fs.open(caller, fh, how.read, how.write)).await?;
+        self.verifiers.opened(&fh);
+        Ok(())
     }
 
     /// Opens a file that exists.
@@ -133,7 +158,7 @@ impl<F: FileSystem> Host<F> {
         if self.checks() {
             Protection::from(&attrs).may_open(&caller.cred, how.read, how.write)?;
         }
-        self.fs.open(caller, fh, how.read, how.write).await?;
+        self.hold(caller, fh, how).await?;
         Ok(Opened {
             fh,
             attrs,

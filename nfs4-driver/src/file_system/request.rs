@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use nfs4_engine::fs::{Completion, FsError, FsResult};
 
+use super::ended::contain;
 use super::running::{Place, Running};
 
 type Answer = Pin<Box<dyn Future<Output = FsResult> + Send>>;
@@ -65,10 +66,11 @@ impl Future for Request {
         };
         match work {
             Work::Answered(answer, completion) => {
-                let result = result.filter(|_| contain(answer));
+                // What it has answered stands: the engine closes what was opened.
+                contain(answer);
                 completion.complete(result.unwrap_or(Err(FsError::Panicked)));
             }
-            Work::Unanswered(release) => drop(contain(release)),
+            Work::Unanswered(release) => contain(release),
         }
         Poll::Ready(())
     }
@@ -79,11 +81,6 @@ impl Drop for Request {
         // The spawner dropped it before its end.
         contain(self.work.take());
     }
-}
-
-/// Drops what has destructors of the file system's; returns whether none panicked.
-fn contain<T>(foreign: T) -> bool {
-    catch_unwind(AssertUnwindSafe(|| drop(foreign))).is_ok()
 }
 
 #[cfg(test)]

@@ -35,6 +35,31 @@ pub fn a_creation_is_repeated_by_its_verifier<S: Subject>(subject: &S) {
     stage.end();
 }
 
+/// As long as a client has the file open, the creation is repeated, whatever was done with the file.
+pub fn a_creation_is_repeated_while_the_file_is_used<S: Subject>(subject: &S) {
+    let stage = Stage::new(subject);
+    let (user, top) = (&stage.user, stage.user.top());
+    let first = user.open_name(top, "x", exclusive(1)).unwrap();
+    user.write(first.fh, 0, b"bytes").unwrap();
+    user.read_part(first.fh, 0, 5).unwrap();
+    let set = user.set(first.fh, |set| {
+        set.accessed = nfs4_engine::fs::SetTime::Server;
+        set.modified = nfs4_engine::fs::SetTime::Server;
+    });
+    set.unwrap();
+    let again = user.open_name(top, "x", exclusive(1)).unwrap();
+    assert!(again.created && first.fh == again.fh);
+    user.fs.release(first.fh);
+    let third = user.open_name(top, "x", exclusive(1)).unwrap();
+    assert!(third.created && third.fh == again.fh);
+    let other = user.open_name(top, "x", exclusive(2));
+    assert_eq!(other.err(), Some(FsError::Exists));
+    for fh in [again.fh, third.fh] {
+        user.fs.release(fh);
+    }
+    stage.end();
+}
+
 /// The verifier belongs to the file, and not to its name.
 pub fn a_verifier_goes_with_its_file<S: Subject>(subject: &S) {
     let stage = Stage::new(subject);

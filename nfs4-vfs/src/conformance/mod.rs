@@ -118,6 +118,7 @@ cases! { ($)
     errors::every_request_meets_every_type
     errors::what_is_refused_leaves_no_trace
     exclusive::a_creation_is_repeated_by_its_verifier
+    exclusive::a_creation_is_repeated_while_the_file_is_used
     exclusive::a_verifier_goes_with_its_file
     exclusive::an_exclusive_file_has_the_attributes_that_are_set
     exclusive::a_verifier_is_no_right
@@ -187,4 +188,5 @@ cases! { ($)
     threads::removals_and_renames_along_one_path_end
     threads::an_open_meets_the_removal_of_the_last_name
     threads::a_name_is_made_by_one_thread
+    threads::one_exclusive_creation_comes_twice_at_once
 }

@@ -6,7 +6,7 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nfs4_engine::fs::{Creation, FsError, FsHandle, Target};
+use nfs4_engine::fs::{Creation, FsError, FsHandle, SetAttrs, Target};
 
 use super::stage::Stage;
 use super::subject::Subject;
@@ -298,6 +298,37 @@ pub fn a_name_is_made_by_one_thread<S: Subject>(subject: &S) {
             }
         });
         assert_eq!(made.into_inner(), 1, "{name}");
+    }
+    stage.end();
+}
+
+/// An exclusive creation that is repeated before it is done finds its file, or is told to come again.
+pub fn one_exclusive_creation_comes_twice_at_once<S: Subject>(subject: &S) {
+    let stage = Stage::new(subject);
+    let (user, top) = (&stage.user, stage.user.top());
+    let exclusive = Creation::Exclusive {
+        verifier: [3; 8],
+        set: SetAttrs::default().with(|set| set.mode = Some(0o600)),
+    };
+    for round in 0..200 {
+        let name = round.to_string();
+        let (barrier, made) = (Barrier::new(4), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    match user.open_name(top, &name, exclusive) {
+                        Ok(opened) => {
+                            assert!(opened.created);
+                            user.fs.release(opened.fh);
+                            made.fetch_add(1, Relaxed);
+                        }
+                        Err(error) => assert_eq!(error, FsError::Busy, "{name}"),
+                    }
+                });
+            }
+        });
+        assert_ne!(made.into_inner(), 0, "{name}");
     }
     stage.end();
 }

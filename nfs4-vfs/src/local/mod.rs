@@ -12,6 +12,7 @@ mod change;
 mod commit;
 mod config;
 mod create;
+mod creations;
 mod data;
 mod descriptors;
 mod durability;

@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
-use nfs4_engine::Wall;
 use nfs4_engine::fs::{
     Creation, DirChange, FileKind, FsError, FsReply, FsResult, OpenHow, Opened, Protection, Rights,
     SetAttrs, SetTime, Target,
@@ -20,6 +19,7 @@ use super::node::Node;
 use super::permission::protection;
 use super::set_attributes::{check_size, sane_times};
 use super::shared::Shared;
+use super::stat::{stat, wall};
 
 impl Shared {
     pub(super) fn open_file(&self, caller: &Caller, target: &Target, how: &OpenHow) -> FsResult {
@@ -46,15 +46,22 @@ impl Shared {
         for _ in 0..ATTEMPTS {
             let above = self.require(caller, self.searched(dir)?, Rights::EXECUTE)?;
             if let Some((found, stat)) = self.entry(dir, name)? {
-                return self.open_found(caller, (dir, &above), (&found, &stat), how);
+                return self.open_found(caller, (dir, &above, name), (&found, &stat), how);
             }
             let (set, verifier) = match &how.create {
                 Creation::No => return Err(FsError::NotFound),
                 Creation::Unchecked(set) | Creation::Guarded(set) => (*set, None),
                 Creation::Exclusive { verifier, set } => (*set, Some(*verifier)),
             };
+            let under_way = match verifier {
+                // The same creation may come again before the file has its verifier.
+                Some(_) => Some(self.creations.begin(dir.id, name).ok_or(FsError::Busy)?),
+                None => None,
+            };
             let made = self.open_new(caller, (dir, &above), name, &set, verifier);
-            match made.and_then(|(node, change)| self.hold(&node, how, true, change)) {
+            let done = made.and_then(|(node, change)| self.hold(&node, how, true, change));
+            drop(under_way);
+            match done {
                 // Another process made it meanwhile.
                 Err(FsError::Exists) if !matches!(how.create, Creation::Guarded(_)) => {}
                 done => return done,
@@ -66,7 +73,7 @@ impl Shared {
     fn open_found(
         &self,
         caller: &Caller,
-        (dir, above): (&Node, &Statx),
+        (dir, above, name): (&Node, &Statx, &[u8]),
         (found, stat): (&Arc<Node>, &Statx),
         how: &OpenHow,
     ) -> FsResult {
@@ -74,7 +81,10 @@ impl Shared {
             Creation::No | Creation::Unchecked(_) => false,
             Creation::Guarded(_) => return Err(FsError::Exists),
             Creation::Exclusive { verifier, set: _ } => {
-                if found.kind != FileKind::Regular || !has_verifier(stat, *verifier) {
+                if self.creations.is_under_way(dir.id, name) {
+                    return Err(FsError::Busy);
+                }
+                if found.kind != FileKind::Regular || !self.has_verifier(found, *verifier)? {
                     return Err(FsError::Exists);
                 }
                 true
@@ -114,7 +124,9 @@ impl Shared {
         )?;
         let mut set = *set;
         if let Some(verifier) = verifier {
-            (set.accessed, set.modified) = times_of(verifier);
+            // After a restart too, the repeated creation finds its file.
+            let (accessed, modified) = Creation::verifier_times(verifier);
+            (set.accessed, set.modified) = (SetTime::Client(accessed), SetTime::Client(modified));
         }
         let size = set.size.filter(|size| *size > 0);
         if let Some(size) = size {
@@ -151,12 +163,28 @@ impl Shared {
             .may_open(&caller.cred, how.read, how.write)
     }
 
+    /// Whether a file was made with this verifier, as far as is known: from the first open of it to the
+    /// last close, and until a client writes it or sets its times. Asked after the creation has
+    /// ended, since the attributes that were looked at before may be older.
+    fn has_verifier(&self, file: &Node, verifier: [u8; 8]) -> Result<bool> {
+        if let Some(known) = self.holds.verifier(&file.handle) {
+            return Ok(known == verifier);
+        }
+        let now = stat(file.as_fd(), AtFlags::empty())?;
+        let times = (wall(&now.stx_atime), wall(&now.stx_mtime));
+        Ok(now.stx_size == 0 && times == Creation::verifier_times(verifier))
+    }
+
     /// Holds a file once more, with what is needed to read and write it.
     fn hold(&self, node: &Arc<Node>, how: &OpenHow, created: bool, dir: DirChange) -> FsResult {
         let descriptors = self
             .descriptors
             .hold(&self.root, node, how.read, how.write)?;
-        self.holds.hold(node);
+        let verifier = match how.create {
+            Creation::Exclusive { verifier, .. } if created => Some(verifier),
+            _ => None,
+        };
+        self.holds.hold(node, verifier);
         descriptors.keep();
         match self.attrs(node, AtFlags::empty()) {
             Ok(attrs) => Ok(FsReply::Opened(Opened {
@@ -171,24 +199,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// The times that hold the verifier of an exclusive creation, until the client sets others: after
-/// a restart too, the repeated creation finds its file. As other servers do, it leaves out the
-/// highest bit of either half, which makes a time negative.
-fn times_of(verifier: [u8; 8]) -> (SetTime, SetTime) {
-    let [a, b, c, d, e, f, g, h] = verifier;
-    let time = |half: [u8; 4]| {
-        SetTime::Client(Wall {
-            seconds: i64::from(u32::from_be_bytes(half) & 0x7fff_ffff),
-            nanos: 0,
-        })
-    };
-    (time([a, b, c, d]), time([e, f, g, h]))
-}
-
-fn has_verifier(stat: &Statx, verifier: [u8; 8]) -> bool {
-    let (accessed, modified) = times_of(verifier);
-    let is = |time: &rustix::fs::StatxTimestamp| SetTime::Client(super::stat::wall(time));
-    stat.stx_size == 0 && (is(&stat.stx_atime), is(&stat.stx_mtime)) == (accessed, modified)
 }

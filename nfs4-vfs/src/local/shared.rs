@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, ResolveFlags, Statx, fstatvfs};
 use rustix::io::Errno;
 
 use super::config::LocalFsConfig;
+use super::creations::Creations;
 use super::descriptors::Descriptors;
 use super::durability::Losses;
 use super::error::{LocalFsError, Result, fs_error};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) buffers: Buffers,
     pub(super) losses: Losses,
     pub(super) holds: Holds,
+    pub(super) creations: Creations,
     pub(super) handles: Handles,
     /// None where the kernel's handles are permitted.
     pub(super) table: Option<HandleTable>,
@@ -77,6 +79,7 @@ impl Shared {
             table,
             mounts: Mounts::default(),
             holds: Holds::default(),
+            creations: Creations::default(),
             config,
         };
         shared.root_handle = shared.root_node().map_err(failed)?.handle;

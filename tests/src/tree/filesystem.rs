@@ -6,8 +6,8 @@ use nfs4_engine::fs::{
     NewNode, Permissions, Protection, SetAttrs, Stability, Written,
 };
 
-use super::TreeFs;
 use super::nodes::{Body, MAX_SIZE, ROOT};
+use super::{EndsBadly, TreeFs};
 
 impl FileSystem for TreeFs {
     fn root(&self) -> FsHandle {
@@ -201,8 +201,15 @@ impl FileSystem for TreeFs {
         nodes.rename((from_dir, &from), (to_dir, &to), caller.now.wall)
     }
 
-    async fn open(&self, _: Caller, file: FsHandle, _: bool, _: bool) -> Result<(), FsError> {
-        self.nodes_for("open").await.hold(file)
+    fn open(
+        &self,
+        _: Caller,
+        file: FsHandle,
+        _: bool,
+        _: bool,
+    ) -> impl Future<Output = Result<(), FsError>> + Send {
+        let hold = async move { self.nodes_for("open").await.hold(file) };
+        EndsBadly::new(hold, self.0.ends_badly)
     }
 
     async fn release(&self, file: FsHandle) {

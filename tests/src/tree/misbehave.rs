@@ -150,3 +150,38 @@ impl Times {
         self.0.load(Ordering::SeqCst)
     }
 }
+
+/// A future that may panic when it is dropped after its end.
+pub(super) struct EndsBadly<'a, T> {
+    future: Pin<Box<dyn Future<Output = T> + Send + 'a>>,
+    badly: bool,
+    ended: bool,
+}
+
+impl<'a, T> EndsBadly<'a, T> {
+    pub(super) fn new(future: impl Future<Output = T> + Send + 'a, badly: bool) -> Self {
+        EndsBadly {
+            future: Box::pin(future),
+            badly,
+            ended: false,
+        }
+    }
+}
+
+impl<T> Future for EndsBadly<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let polled = self.future.as_mut().poll(cx);
+        self.ended = polled.is_ready();
+        polled
+    }
+}
+
+impl<T> Drop for EndsBadly<'_, T> {
+    fn drop(&mut self) {
+        if self.badly && self.ended && !thread::panicking() {
+            panic!("a fault of the file system");
+        }
+    }
+}

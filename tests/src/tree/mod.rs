@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use misbehave::EndsBadly;
 pub use misbehave::{Gate, Panics, Times, sleep};
 pub use smallest::Smallest;
 
@@ -23,6 +24,7 @@ struct Inner {
     page: Option<usize>,
     own: bool,
     private: bool,
+    ends_badly: bool,
     before: Box<Before>,
 }
 
@@ -37,6 +39,7 @@ impl TreeFs {
             page: None,
             own: false,
             private: false,
+            ends_badly: false,
             before: Box::new(|_| Box::pin(std::future::ready(()))),
         }))
     }
@@ -68,6 +71,17 @@ impl TreeFs {
     #[must_use]
     pub fn private(mut self) -> TreeFs {
         self.settings().private = true;
+        self
+    }
+
+    /// Has futures of [`open`](nfs4_engine::fs::FileSystem::open) that panic when they are dropped after
+    /// their end.
+    ///
+    /// # Panics
+    /// If there is another handle of it.
+    #[must_use]
+    pub fn with_opens_that_end_badly(mut self) -> TreeFs {
+        self.settings().ends_badly = true;
         self
     }
 
