@@ -45,7 +45,12 @@ impl<F: FileSystem> Host<F> {
         mut set: SetAttrs,
         authority: Authority,
     ) -> FsResult {
+        let mut _under_way = None;
         if self.checks() {
+            let touches_mode = set.size.is_some() || set.mode.or(set.uid).or(set.gid).is_some();
+            if touches_mode {
+                _under_way = Some(self.changes.begin(fh).await);
+            }
             let attrs = self.fs.getattr(caller.clone(), fh).await?;
             match attrs.kind {
                 FileKind::Regular => {}

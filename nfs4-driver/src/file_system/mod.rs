@@ -1,10 +1,11 @@
 //! A [`FileSystem`] as a [`Backend`].
 
 mod both;
+mod changes;
 mod checks;
 mod data;
-mod listing;
 mod ended;
+mod listing;
 mod names;
 mod open;
 mod request;
@@ -22,6 +23,7 @@ use nfs4_engine::fs::{
 };
 
 use crate::spawn::{Spawn, Task};
+use changes::Changes;
 use ended::contain;
 use request::Request;
 use running::Running;
@@ -44,6 +46,7 @@ pub struct FileSystemBackend<F> {
 struct Host<F> {
     fs: F,
     verifiers: Verifiers,
+    changes: Changes,
 }
 
 impl<F: FileSystem> FileSystemBackend<F> {
@@ -53,6 +56,7 @@ impl<F: FileSystem> FileSystemBackend<F> {
             host: Arc::new(Host {
                 fs,
                 verifiers: Verifiers::default(),
+                changes: Changes::default(),
             }),
             spawner: Box::new(spawner),
             running: Arc::default(),
@@ -91,22 +95,22 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
         if self.spawner.polls_here()
             && let Poll::Ready(result) = first_poll(answer.as_mut())
         {
+            // What it has answered stands: the engine closes what was opened.
+            contain(answer);
             return Poll::Ready(result);
         }
         let request = Request::new(answer, pending.completion(), &self.running);
         self.spawner.spawn(Task::new(request));
         Poll::Pending
-            // What it has answered stands: the engine closes what was opened.
-            contain(answer);
     }
 
     fn release(&self, fh: FsHandle) {
+        self.host.verifiers.released(fh);
         let host = Arc::clone(&self.host);
         let counted = Arc::clone(&self.releases);
         let mut release = Box::pin(async move {
             host.fs.release(fh).await;
             drop(counted);
-        self.host.verifiers.released(fh);
         });
         if self.spawner.polls_here() && first_poll(release.as_mut()).is_ready() {
             return;
