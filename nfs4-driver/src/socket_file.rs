@@ -1,8 +1,8 @@
 //! The file of a socket that is reached by a path.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -63,16 +63,45 @@ fn remove_dead(path: &Path, connect: impl Fn(&Path) -> io::Result<()>) -> io::Re
     check_dead(path, path, &connect)?;
     // Another server may replace the file between the check and its removal: what is moved aside is
     // checked again, and put back if it is that server's.
-    let aside = aside(path);
-    fs::rename(path, &aside)?;
-    let dead = check_dead(&aside, path, &connect);
+    let aside = Aside::beside(path)?;
+    let moved = aside.0.join("s");
+    fs::rename(path, &moved)?;
+    let dead = check_dead(&moved, path, &connect);
     if dead.is_err() {
         // It fails if yet another server listens at the path.
-        let _ = fs::hard_link(&aside, path);
+        let _ = fs::hard_link(&moved, path);
     }
-    // It is gone if another thread of this process has done the same.
-    let _ = fs::remove_file(&aside);
+    fs::remove_file(&moved)?;
     dead
+}
+
+/// A directory of this call alone, so that no other server moves a socket over the one that is checked
+/// here: process numbers may be those of a server in another container. Removed when it is dropped.
+struct Aside(PathBuf);
+
+impl Aside {
+    /// A new directory beside `path`, its name as short as names of sockets have to be.
+    fn beside(path: &Path) -> io::Result<Aside> {
+        let first = process::id();
+        for number in first..first.saturating_add(MAX_ASIDE) {
+            let place = path.with_file_name(format!(".{number}"));
+            match DirBuilder::new().mode(0o700).create(&place) {
+                Ok(()) => return Ok(Aside(place)),
+                // Of another server, or left by one that was killed.
+                Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(why) => return Err(why),
+            }
+        }
+        let text = format!("too many directories beside {}", path.display());
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // One that stays takes a name, and nothing else.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 /// Checks that no process has the socket whose file is at `place`.
@@ -91,12 +120,47 @@ fn check_dead(
     }
 }
 
-/// A name beside `path`, as short as names of sockets have to be.
-fn aside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".{}", process::id()))
-}
-
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let metadata = fs::symlink_metadata(path)?;
     Ok((metadata.dev(), metadata.ino()))
+}
+
+/// Maximum number of names that are tried for a directory beside a socket.
+const MAX_ASIDE: u32 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    fn bind(path: &Path) -> io::Result<(SocketFile, UnixListener)> {
+        let connect = |path: &Path| UnixStream::connect(path).map(drop);
+        SocketFile::bind(path, |path| UnixListener::bind(path), connect)
+    }
+
+    /// As the one of a server with the same process number in another container.
+    #[test]
+    fn a_file_beside_the_socket_of_a_dead_server_stays() {
+        let folder = std::env::temp_dir().join(format!("nfs4-socket-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        let beside = folder.join(format!(".{}", process::id()));
+        fs::write(&beside, "another server's").unwrap();
+        let (file, _listener) = bind(&path).unwrap();
+        assert_eq!(fs::read(&beside).unwrap(), b"another server's");
+        assert_eq!(
+            bind(&path).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse,
+            "a server listens"
+        );
+        drop(file);
+        assert_eq!(
+            fs::read_dir(&folder).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
