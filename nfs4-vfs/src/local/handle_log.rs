@@ -1,12 +1,13 @@
 //! Rows of the table of handles that are not in its database yet.
 //!
-//! A row is appended before a client gets the handle, and is not made durable: it is there after the end of
-//! the process, however it ends. Making the database durable empties the log.
+//! A row is appended, and made durable together with those of other requests, before a client gets the
+//! handle. Making the database durable empties the log.
 
 use std::fs::{File, OpenOptions};
 use std::hash::Hasher as _;
 use std::io::{Read as _, Result, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use siphasher::sip::SipHasher24;
 
@@ -14,7 +15,9 @@ use super::handle_row::Row;
 
 /// Two files that are filled in turns: one takes rows while those of the other go to the database.
 pub(super) struct HandleLog {
-    files: [File; 2],
+    files: [Arc<File>; 2],
+    /// The number after that of the last record in each file.
+    ends: [u64; 2],
     current: usize,
     /// Number of the next record.
     next: u64,
@@ -40,12 +43,17 @@ impl HandleLog {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             read_all(&bytes, &mut found);
-            Ok::<File, std::io::Error>(file)
+            Ok::<_, std::io::Error>(Arc::new(file))
         };
         let files = [open("log0")?, open("log1")?];
+        if let Some(folder) = database.parent() {
+            // The names of the files.
+            File::open(folder)?.sync_all()?;
+        }
         found.sort_by_key(|(order, _)| *order);
         let log = HandleLog {
             files,
+            ends: [0; 2],
             current: 0,
             next: 0,
             buffer: Vec::new(),
@@ -66,7 +74,8 @@ impl HandleLog {
             encode(&mut self.buffer, self.next, number, row);
             self.next += 1;
         }
-        let file = &mut self.files[self.current];
+        self.ends[self.current] = self.next;
+        let mut file = &*self.files[self.current];
         let before = file.metadata()?.len();
         let written = file.write_all(&self.buffer);
         if written.is_err() {
@@ -74,6 +83,18 @@ impl HandleLog {
             file.set_len(before)?;
         }
         written
+    }
+
+    /// The number after that of the last record.
+    pub(super) fn end(&self) -> u64 {
+        self.next
+    }
+
+    /// The files with records from this number on: what they hold is durable once they are.
+    pub(super) fn files_from(&self, number: u64) -> Vec<Arc<File>> {
+        let files = self.files.iter().zip(self.ends);
+        let behind = files.filter(|(_, end)| *end > number);
+        behind.map(|(file, _)| Arc::clone(file)).collect()
     }
 
     /// Further records go to the other file, which was emptied.

@@ -1,14 +1,15 @@
 //! Numbers of objects, where the kernel's handles are not permitted.
 //!
 //! A row holds inode, time of birth, and the directory and name by which the object was seen last: it is found
-//! by them, and checked by inode and birth. A new row is written before a client gets the handle, to
-//! a log that the end of the process does not lose; every second the rows go to a database that is then made
-//! durable. A loss of power loses the handles of the last second: they are stale.
+//! by them, and checked by inode and birth. Before a client gets the handle, a new row is written to a
+//! log, which is made durable once for all requests that wait for it; every second the rows go to a database
+//! that is then made durable.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use nfs4_engine::fs::FsError;
 use redb::backends::InMemoryBackend;
@@ -23,12 +24,30 @@ use crate::sync::lock;
 pub(super) struct HandleTable {
     database: Database,
     recent: Mutex<Recent>,
+    /// The number after that of the last record in the log.
+    end: AtomicU64,
+    /// That of the last one of which all before are durable.
+    settled: AtomicU64,
+    settling: Mutex<Settling>,
+    /// A thread has made records durable, or could not.
+    ended: Condvar,
+}
+
+/// How records become durable: one thread at a time does it for all.
+#[derive(Default)]
+struct Settling {
+    is_running: bool,
+    /// The device has failed, and may have given up what was written: then only the database makes
+    /// the records durable.
+    has_failed: bool,
 }
 
 /// Rows that are not in the database, and those on the way there.
 struct Recent {
     new: Rows,
     leaving: Rows,
+    /// The number after that of the last record of `leaving`.
+    leaving_end: u64,
     /// None if nothing survives the process.
     log: Option<HandleLog>,
     next_number: u64,
@@ -62,9 +81,14 @@ impl HandleTable {
             recent: Mutex::new(Recent {
                 new: Rows::default(),
                 leaving: Rows::default(),
+                leaving_end: 0,
                 log,
                 next_number: 1,
             }),
+            end: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
+            settling: Mutex::default(),
+            ended: Condvar::new(),
         };
         let mut rows = Rows::default();
         for (number, row) in records {
@@ -73,7 +97,7 @@ impl HandleTable {
         table.write(&rows)?;
         let next = table.next_number()?;
         let recent = table.recent.get_mut();
-        let recent = recent.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let recent = recent.unwrap_or_else(PoisonError::into_inner);
         recent.next_number = next;
         if let Some(log) = &mut recent.log {
             log.empty_all()?;
@@ -101,14 +125,8 @@ impl HandleTable {
         }
         let (parent, name) = place.ok_or(FsError::Stale)?;
         let number = recent.next_number;
-        recent.put(
-            number,
-            Some(Row {
-                key,
-                parent,
-                name: name.to_vec(),
-            }),
-        )?;
+        let name = name.to_vec();
+        self.put(&mut recent, number, Some(Row { key, parent, name }))?;
         recent.next_number += 1;
         Ok(number)
     }
@@ -142,7 +160,7 @@ impl HandleTable {
             return Ok(());
         }
         (row.parent, row.name) = (parent, name.to_vec());
-        lock(&self.recent).put(number, Some(row))
+        self.put(&mut lock(&self.recent), number, Some(row))
     }
 
     /// Notes that an object is gone.
@@ -150,7 +168,54 @@ impl HandleTable {
     /// # Errors
     /// Io if that cannot be written.
     pub(super) fn removed(&self, number: u64) -> Result<()> {
-        lock(&self.recent).put(number, None)
+        self.put(&mut lock(&self.recent), number, None)
+    }
+
+    /// Whether all rows outlast a loss of power.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire) >= self.end.load(Ordering::Acquire)
+    }
+
+    /// Has all rows that were written until now outlast a loss of power. Of threads that call it
+    /// meanwhile, one waits for the device, and the next one for all others.
+    ///
+    /// # Errors
+    /// Busy if the device has failed, until [`HandleTable::flush`] succeeds.
+    pub(super) fn settle(&self) -> Result<()> {
+        let needed = self.end.load(Ordering::Acquire);
+        let is_done = || self.settled.load(Ordering::Acquire) >= needed;
+        if is_done() {
+            return Ok(());
+        }
+        let mut settling = lock(&self.settling);
+        while settling.is_running && !is_done() {
+            let waited = self.ended.wait(settling);
+            settling = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        if is_done() {
+            return Ok(());
+        }
+        if settling.has_failed {
+            return Err(FsError::Busy);
+        }
+        settling.is_running = true;
+        drop(settling);
+        let (end, files) = match &lock(&self.recent).log {
+            Some(log) => (
+                log.end(),
+                log.files_from(self.settled.load(Ordering::Acquire)),
+            ),
+            None => (needed, Vec::new()),
+        };
+        let synced = files.iter().try_for_each(|file| file.sync_data());
+        let mut settling = lock(&self.settling);
+        settling.is_running = false;
+        match &synced {
+            Ok(()) => drop(self.settled.fetch_max(end, Ordering::AcqRel)),
+            Err(_) => settling.has_failed = true,
+        }
+        self.ended.notify_all();
+        synced.map_err(|_| FsError::Busy)
     }
 
     /// Makes all rows durable.
@@ -166,25 +231,40 @@ impl HandleTable {
             if recent.leaving.rows.is_empty() {
                 recent.leaving = std::mem::take(&mut recent.new);
                 if let Some(log) = &mut recent.log {
+                    recent.leaving_end = log.end();
                     log.turn();
                 }
             }
         }
         // Only this method changes `leaving`, and one thread calls it.
-        let leaving = {
+        let (end, leaving) = {
             let recent = lock(&self.recent);
-            Rows {
+            let rows = Rows {
                 rows: recent.leaving.rows.clone(),
                 numbers: HashMap::new(),
-            }
+            };
+            (recent.leaving_end, rows)
         };
         self.write(&leaving).map_err(failed)?;
         let mut recent = lock(&self.recent);
         recent.leaving = Rows::default();
+        self.settled.fetch_max(end, Ordering::AcqRel);
+        lock(&self.settling).has_failed = false;
         match &mut recent.log {
             Some(log) => log.empty().map_err(failed),
             None => Ok(()),
         }
+    }
+
+    fn put(&self, recent: &mut Recent, number: u64, row: Option<Row>) -> Result<()> {
+        if let Some(log) = &mut recent.log {
+            let written = log.append([(number, row.as_ref())]);
+            // Also of what was written in part, so that no file with records is passed over.
+            self.end.store(log.end(), Ordering::Release);
+            written.map_err(failed)?;
+        }
+        recent.new.put(number, row);
+        Ok(())
     }
 
     fn write(&self, rows: &Rows) -> io::Result<()> {
@@ -233,17 +313,6 @@ impl HandleTable {
         let table = read.open_table(ROWS).map_err(stored)?;
         let value = table.get(number).map_err(stored)?;
         Ok(value.and_then(|value| Row::decode(value.value())))
-    }
-}
-
-impl Recent {
-    fn put(&mut self, number: u64, row: Option<Row>) -> Result<()> {
-        if let Some(log) = &mut self.log {
-            let written = log.append([(number, row.as_ref())]);
-            written.map_err(failed)?;
-        }
-        self.new.put(number, row);
-        Ok(())
     }
 }
 
@@ -315,6 +384,58 @@ mod tests {
         assert_eq!(table.number(key(3), None), Err(FsError::Stale));
         assert!(table.number(key(4), Some((0, b"e"))).unwrap() > third);
         table.flush().unwrap();
+        drop(table);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn rows_are_durable_when_they_are_settled_or_flushed() {
+        let folder = std::env::temp_dir().join(format!("nfs4-settled-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let table = HandleTable::open(Some(&folder.join("handles.redb"))).unwrap();
+        let made = |ino| {
+            let key = Key {
+                fs: 0,
+                ino,
+                born: 7,
+            };
+            table.number(key, Some((0, b"name"))).unwrap();
+        };
+        assert!(table.is_settled(), "there are none");
+        made(1);
+        assert!(!table.is_settled());
+        table.settle().unwrap();
+        assert!(table.is_settled());
+        // Rows in both files of the log.
+        made(2);
+        {
+            let mut recent = lock(&table.recent);
+            let log = recent.log.as_mut().unwrap();
+            assert_eq!(log.files_from(1).len(), 1);
+            log.turn();
+        }
+        made(3);
+        assert_eq!(
+            lock(&table.recent)
+                .log
+                .as_ref()
+                .unwrap()
+                .files_from(1)
+                .len(),
+            2
+        );
+        table.settle().unwrap();
+        assert!(table.is_settled());
+        made(4);
+        table.flush().unwrap();
+        assert!(table.is_settled());
+        // A device that has failed may have given up what is not in the database.
+        made(5);
+        lock(&table.settling).has_failed = true;
+        assert_eq!(table.settle(), Err(FsError::Busy));
+        table.flush().unwrap();
+        made(6);
+        table.settle().unwrap();
         drop(table);
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -99,6 +99,9 @@ impl Shared {
         if let Err(error) = allowed.require(cred, Rights::EXECUTE).and(check_name(name)) {
             return Some(Err(error));
         }
+        if !self.has_settled_handles() {
+            return None;
+        }
         match self.root.find(dir.as_fd(), name, ResolveFlags::CACHED) {
             Ok(fd) => match self.adopt_known(fd)? {
                 Ok(found) => Some(self.found(&found, want)),

@@ -36,6 +36,7 @@ impl Shared {
         if ended {
             entries.end();
         }
+        self.settle_handles()?;
         Ok(FsReply::Entries(entries))
     }
 

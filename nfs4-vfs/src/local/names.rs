@@ -30,6 +30,7 @@ impl Shared {
         let dir = self.node(dir)?;
         self.require(caller, self.searched(&dir)?, Rights::EXECUTE)?;
         let found = self.adopt(self.find(&dir, name)?, Some((&dir, name)))?;
+        self.settle_handles()?;
         self.found(&found, want)
     }
 
@@ -40,6 +41,7 @@ impl Shared {
             return Err(FsError::NotFound);
         }
         let found = self.adopt(self.root.parent(dir.as_fd())?, None)?;
+        self.settle_handles()?;
         self.found(&found, want)
     }
 

@@ -186,7 +186,8 @@ impl Shared {
         };
         self.holds.hold(node, verifier);
         descriptors.keep();
-        match self.attrs(node, AtFlags::empty()) {
+        let settled = self.settle_handles();
+        match settled.and_then(|()| self.attrs(node, AtFlags::empty())) {
             Ok(attrs) => Ok(FsReply::Opened(Opened {
                 fh: node.handle,
                 attrs,

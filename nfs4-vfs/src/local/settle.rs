@@ -10,6 +10,29 @@ use super::node::Node;
 use super::shared::Shared;
 
 impl Shared {
+    /// Makes the handles that clients have got, or get with this answer, outlast a loss of power, where they
+    /// are kept in a table: a client may have its file open across a restart.
+    ///
+    /// # Errors
+    /// Busy if that cannot be had now.
+    pub(super) fn settle_handles(&self) -> Result<()> {
+        match &self.table {
+            Some(table) if self.handles_outlast_power() => table.settle(),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether [`Shared::settle_handles`] has nothing to wait for.
+    pub(super) fn has_settled_handles(&self) -> bool {
+        let table = self.table.as_ref();
+        table.is_none_or(|table| !self.handles_outlast_power() || table.is_settled())
+    }
+
+    /// Whether the objects do; else their handles need not.
+    fn handles_outlast_power(&self) -> bool {
+        self.root.cross_mounts || !self.root.fs_type.is_volatile
+    }
+
     /// Makes the attributes of `objects` durable, and the names in those that are directories.
     ///
     /// Links, devices, pipes and sockets cannot be opened for that: what made them is durable with
@@ -18,6 +41,7 @@ impl Shared {
     /// # Errors
     /// Io if the device fails. What was requested is done, but may not last.
     pub(super) fn settle(&self, objects: &[&Node]) -> Result<()> {
+        self.settle_handles()?;
         if !self.config.sync_metadata {
             return Ok(());
         }
