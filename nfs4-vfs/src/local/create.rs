@@ -96,7 +96,7 @@ impl Shared {
         if change.is_empty() {
             return Ok(*now);
         }
-        self.apply(caller, made, &change)?;
+        self.apply(caller, made, &change, None)?;
         stat(made.as_fd(), AtFlags::empty())
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Authority, Credential, FsError, FsHandle, FsReply, Payload, Protection, Stability,
+    Authority, Credential, FileKind, FsError, FsHandle, FsReply, Payload, Protection, Stability,
 };
-use rustix::fs::{AtFlags, Mode, Statx, fchmod};
+use rustix::fs::{AtFlags, Mode, Statx, fchmod, fstat};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 
 use super::error::fs_error;
 use super::file::{Access, File};
+use super::identity::{as_user, switches};
 use super::node::Node;
 use super::permission::protection;
 use super::read_buffers::{Buffers, LARGE};
@@ -93,11 +94,17 @@ impl Shared {
             let count = 0;
             return Ok(written(count, stability, losses));
         }
-        take_lent_rights(cred, &protection(&node, &stat), &fd, wait)?;
+        let lends = lends(cred, &protection(&node, &stat));
+        if lends && wait == Wait::No {
+            return Err(Stop::Waits);
+        }
+        let put = || match lends {
+            true => put_as_user(cred, &fd, place.offset, data, flags),
+            false => put(&fd, place.offset, data, flags),
+        };
         let result = if stability == Stability::Unstable {
-            put(&fd, place.offset, data, flags)
+            put()
         } else {
-            let put = || put(&fd, place.offset, data, flags);
             file.durability.write_durably(&self.losses, put)
         };
         let count = match result {
@@ -262,25 +269,41 @@ fn write_flags(
     }
 }
 
-/// Takes setuid and setgid away from a file that a user writes: the kernel does not, as it is the
-/// server that writes.
-fn take_lent_rights(
+/// Whether a file lends rights, by setuid or setgid, that it loses when this user writes it.
+fn lends(cred: &Credential, protection: &Protection) -> bool {
+    protection.after_write(cred) != protection.mode
+}
+
+/// Writes bytes of a file that lends rights. For the user, the kernel takes them away at once with the
+/// write, and undoes no change of the mode that comes meanwhile; for the process it does not.
+fn put_as_user(
     cred: &Credential,
-    protection: &Protection,
     fd: &OwnedFd,
-    wait: Wait,
-) -> Attempt<()> {
-    let mode = protection.after_write(cred);
-    if mode == protection.mode {
-        return Ok(());
+    offset: u64,
+    data: &[u8],
+    flags: ReadWriteFlags,
+) -> rustix::io::Result<usize> {
+    if !switches() {
+        take_lent_rights(cred, fd)?;
     }
-    if wait == Wait::No {
-        return Err(Stop::Waits);
-    }
-    // A server that may not change the file's mode writes with rights which make the kernel do it.
-    match fchmod(fd, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(Errno::PERM) => Ok(()),
-        Err(error) => Err(fs_error(error).into()),
+    let written = as_user(cred, || put(fd, offset, data, flags));
+    written.unwrap_or(Err(Errno::ACCESS))
+}
+
+/// Takes setuid and setgid away where the process cannot be the user.
+fn take_lent_rights(cred: &Credential, fd: &OwnedFd) -> rustix::io::Result<()> {
+    let now = fstat(fd)?;
+    let protection = Protection {
+        kind: FileKind::Regular,
+        mode: now.st_mode & Protection::MODE_BITS,
+        uid: now.st_uid,
+        gid: now.st_gid,
+    };
+    let mode = Mode::from_raw_mode(protection.after_write(cred));
+    match fchmod(fd, mode) {
+        // A server that may not change the file's mode has no rights by which the kernel keeps it.
+        Err(Errno::PERM) => Ok(()),
+        done => done,
     }
 }
 

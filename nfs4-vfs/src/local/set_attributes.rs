@@ -7,17 +7,19 @@ use nfs4_engine::fs::{
     Authority, FileKind, FsError, FsHandle, FsReply, FsResult, Protection, SetAttrs, SetTime,
 };
 use rustix::fs::{
-    AtFlags, Gid, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, chownat, ftruncate, utimensat,
+    AtFlags, Gid, Statx, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, chownat, ftruncate,
+    utimensat,
 };
 use rustix::io::Errno;
 
 use super::caller::Caller;
 use super::error::{Result, fs_error};
 use super::file::Access;
+use super::identity::{as_user, switches};
 use super::node::Node;
 use super::permission::protection;
 use super::shared::Shared;
-use super::stat::stat;
+use super::stat::{stat, wall};
 use super::system;
 
 impl Shared {
@@ -44,15 +46,15 @@ impl Shared {
         self.effective(&caller.cred, &node, &before)?
             .may_set(&caller.cred, set, authority)?;
         if !set.is_empty() {
-            let mode = protection(&node, &before).after_set(&caller.cred, set).mode;
-            let is_link = node.kind == FileKind::Symlink;
-            let all = set.with(|set| {
-                // The mode of a link has no meaning, and Linux does not change it.
-                let sets = set.mode.is_some() || set.size.is_some();
-                let sets = sets || set.uid.is_some() || set.gid.is_some();
-                set.mode = (sets && !is_link).then_some(mode);
-            });
-            self.apply(caller, &node, &all)?;
+            let former = protection(&node, &before);
+            let mode = former.after_set(&caller.cred, set).mode;
+            // The mode of a link has no meaning, and Linux does not change it.
+            let keeps = node.kind == FileKind::Symlink;
+            let all = set.with(|set| set.mode = set.mode.filter(|_| !keeps).map(|_| mode));
+            // What the kernel does not take away from a file that lends rights, as it takes the process
+            // for the user.
+            let implied = (!keeps && !switches() && mode != former.mode).then_some(mode);
+            self.apply(caller, &node, &all, implied)?;
             self.settle(&[&node])?;
         }
         Ok(FsReply::Attrs {
@@ -61,43 +63,87 @@ impl Shared {
         })
     }
 
-    /// Makes these changes with the rights of this process: the user may make them. The mode is the
-    /// one to have at the end.
+    /// Makes these changes, which the user may make: those that take setuid and setgid away as the user,
+    /// so that the kernel does so at once with the change, the others with the rights of this process.
+    /// Without a mode to set, the file has the `implied` one at the end, if there is one.
     ///
     /// # Errors
-    /// If a later part fails, the earlier ones are undone as far as possible: first the owner, which
-    /// can be, then the length, then mode and times, which fail only with the device.
-    pub(super) fn apply(&self, caller: &Caller, node: &Node, set: &SetAttrs) -> Result<()> {
+    /// If one fails, those before it are undone. First come those that can be undone, and the length
+    /// comes last; after it, what was just set is set once more, which fails only with the device.
+    pub(super) fn apply(
+        &self,
+        caller: &Caller,
+        node: &Node,
+        set: &SetAttrs,
+        implied: Option<u32>,
+    ) -> Result<()> {
         node.change.count();
         let before = stat(node.as_fd(), AtFlags::empty())?;
-        // Opened before the owner changes.
         let file = match set.size {
             Some(_) => Some(self.descriptors.get(&self.root, node, Access::Write)?),
             None => None,
         };
-        if set.uid.is_some() || set.gid.is_some() {
-            change_owner(node, set.uid, set.gid)?;
-        }
-        if let (Some(size), Some(file)) = (set.size, &file) {
-            let cut = ftruncate(file, size);
-            if let Err(error) = cut {
-                if set.uid.is_some() || set.gid.is_some() {
-                    change_owner(node, Some(before.stx_uid), Some(before.stx_gid))?;
-                    self.change_mode(node, u32::from(before.stx_mode) & Protection::MODE_BITS)?;
-                }
-                return Err(fs_error(error));
+        let undone = self.apply_reversible(caller, node, set).and_then(|()| {
+            let (Some(size), Some(file)) = (set.size, &file) else {
+                return Ok(());
+            };
+            let cut = || ftruncate(file, size).map_err(fs_error);
+            match set.mode {
+                None => as_user(&caller.cred, cut)?,
+                // It is the one to have after the cut.
+                Some(_) => cut(),
             }
+        });
+        if let Err(error) = undone {
+            self.restore(caller, node, set, &before);
+            node.change.count();
+            return Err(error);
         }
-        if let Some(mode) = set.mode {
-            let now = stat(node.as_fd(), AtFlags::empty())?;
-            let is_asked = set.uid.is_none() && set.gid.is_none() && set.size.is_none();
-            if is_asked || u32::from(now.stx_mode) & Protection::MODE_BITS != mode {
-                self.change_mode(node, mode)?;
-            }
+        if let Some(mode) = set.mode.or(implied)
+            && self.mode(node)? != mode
+        {
+            self.change_mode(node, mode)?;
         }
-        change_times(caller, node, set)?;
+        if set.size.is_some() {
+            change_times(caller, node, set)?;
+        }
         node.change.count();
         Ok(())
+    }
+
+    fn apply_reversible(&self, caller: &Caller, node: &Node, set: &SetAttrs) -> Result<()> {
+        if set.uid.is_some() || set.gid.is_some() {
+            as_user(&caller.cred, || change_owner(node, set.uid, set.gid))??;
+        }
+        if let Some(mode) = set.mode {
+            self.change_mode(node, mode)?;
+        }
+        change_times(caller, node, set)
+    }
+
+    /// Undoes what was done of these changes, as far as the device lets it.
+    fn restore(&self, caller: &Caller, node: &Node, set: &SetAttrs, before: &Statx) {
+        if set.uid.is_some() || set.gid.is_some() {
+            let _ = change_owner(node, Some(before.stx_uid), Some(before.stx_gid));
+        }
+        let mode = u32::from(before.stx_mode) & Protection::MODE_BITS;
+        if node.kind != FileKind::Symlink && self.mode(node).is_ok_and(|now| now != mode) {
+            let _ = self.change_mode(node, mode);
+        }
+        let former = |time: SetTime, before| match time {
+            SetTime::Keep => SetTime::Keep,
+            SetTime::Server | SetTime::Client(_) => SetTime::Client(wall(before)),
+        };
+        let times = SetAttrs::default().with(|times| {
+            times.accessed = former(set.accessed, &before.stx_atime);
+            times.modified = former(set.modified, &before.stx_mtime);
+        });
+        let _ = change_times(caller, node, &times);
+    }
+
+    fn mode(&self, node: &Node) -> Result<u32> {
+        let now = stat(node.as_fd(), AtFlags::empty())?;
+        Ok(u32::from(now.stx_mode) & Protection::MODE_BITS)
     }
 
     fn change_mode(&self, node: &Node, mode: u32) -> Result<()> {

@@ -1,5 +1,6 @@
 //! A directory of the operating system as an export.
 
+mod changes;
 mod devices;
 mod escapes;
 
