@@ -86,8 +86,10 @@ pub(super) fn of_new_names(error: Errno) -> FsError {
 /// The error of a system call on an object.
 pub(super) fn fs_error(error: Errno) -> FsError {
     match error {
-        Errno::PERM => FsError::NotPermitted,
-        Errno::ACCESS => FsError::AccessDenied,
+        // The second: the directory is encrypted, and its key is not there.
+        Errno::PERM | Errno::NOKEY => FsError::NotPermitted,
+        // A file that runs denies writing for as long as that lasts.
+        Errno::ACCESS | Errno::TXTBSY => FsError::AccessDenied,
         Errno::NOENT => FsError::NotFound,
         Errno::EXIST => FsError::Exists,
         Errno::NOTDIR => FsError::NotDirectory,
@@ -112,8 +114,40 @@ pub(super) fn fs_error(error: Errno) -> FsError {
         | Errno::NOMEM
         | Errno::AGAIN
         | Errno::BUSY
-        | Errno::TXTBSY
+        | Errno::TIMEDOUT
         | Errno::INTR => FsError::Busy,
         _ => FsError::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those that most machines cannot be made to give.
+    #[test]
+    fn each_error_of_the_system_has_its_own_meaning() {
+        for (error, meaning) in [
+            (Errno::DQUOT, FsError::Quota),
+            (Errno::NOSPC, FsError::NoSpace),
+            (Errno::FBIG, FsError::TooLarge),
+            (Errno::MLINK, FsError::TooManyLinks),
+            (Errno::NAMETOOLONG, FsError::NameTooLong),
+            (Errno::ROFS, FsError::ReadOnly),
+            (Errno::TXTBSY, FsError::AccessDenied),
+            (Errno::NOKEY, FsError::NotPermitted),
+            (Errno::MFILE, FsError::Busy),
+            (Errno::NFILE, FsError::Busy),
+            (Errno::NOMEM, FsError::Busy),
+            (Errno::TIMEDOUT, FsError::Busy),
+            (Errno::IO, FsError::Io),
+        ] {
+            assert_eq!(fs_error(error), meaning, "{error}");
+            // Where names are made and removed, they mean the same.
+            if error != Errno::NOKEY {
+                assert_eq!(of_names(error), meaning, "{error}");
+                assert_eq!(of_new_names(error), meaning, "{error}");
+            }
+        }
     }
 }
