@@ -48,6 +48,11 @@ pub(crate) fn run(start: Asked, service: Service, counters: Vec<IntCounter>) -> 
             None
         }
     };
+    system::outlast_long_files();
+    // Before threads are started.
+    if let Err(why) = nfs4_vfs::LocalFs::obey_quotas() {
+        tracing::warn!(%why, "this server may exceed the quotas of users");
+    }
     let mut runtime = match settings.driver {
         Driver::Tokio => tokio::runtime::Builder::new_multi_thread(),
         // The runtime only waits for signals, accepts, and serves metrics.

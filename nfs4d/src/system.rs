@@ -35,6 +35,15 @@ pub(crate) fn raise_descriptors() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
+/// Has a file that would exceed the limit of file sizes be an error: by itself the system ends the
+/// process then, by a signal.
+pub(crate) fn outlast_long_files() {
+    // SAFETY: it sets no handler, and has no other conditions.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// The user whose permissions this process has.
 pub(crate) fn user() -> u32 {
     // SAFETY: it has no conditions, and always succeeds.
@@ -151,5 +160,11 @@ mod tests {
         let raised = raise_descriptors().unwrap();
         assert!(raised > 0);
         assert_eq!(raise_descriptors().unwrap(), raised);
+    }
+
+    #[test]
+    fn the_signal_of_a_file_that_is_too_long_ends_nothing() {
+        outlast_long_files();
+        signal_hook::low_level::raise(libc::SIGXFSZ).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgroups};
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, Gid, Uid, capabilities, capabilities_secure_bits,
-    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    set_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 /// Does `act` as this user: with the effective user id, group id and groups of the user, and without
@@ -36,6 +36,22 @@ pub(super) fn as_user<T>(cred: &Credential, act: impl FnOnce() -> T) -> Result<T
 /// Otherwise they run with the rights of the process, which must check those of users itself.
 pub(super) fn switches() -> bool {
     Own::of_process().switches
+}
+
+/// Gives up the right of this thread, and of those that it starts, to exceed the quotas of users.
+pub(super) fn obey_quotas() -> std::io::Result<()> {
+    let mut sets = capabilities(None)?;
+    // Not the effective ones alone: those that are permitted come back with the user id 0.
+    for set in [&mut sets.effective, &mut sets.permitted] {
+        set.remove(CapabilitySet::SYS_RESOURCE);
+    }
+    Ok(set_capabilities(None, sets)?)
+}
+
+/// Whether the process may exceed the quotas of users, as far as this thread shows.
+pub(super) fn may_exceed_quotas() -> bool {
+    let sets = capabilities(None);
+    sets.is_ok_and(|sets| sets.permitted.contains(CapabilitySet::SYS_RESOURCE))
 }
 
 /// The identity of the process, as it was when it was asked for first.

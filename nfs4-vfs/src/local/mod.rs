@@ -67,6 +67,9 @@ use shared::Shared;
 use wait::{Wait, waited};
 
 /// A directory of the operating system as an export.
+///
+/// A process with a limit of file sizes (RLIMIT_FSIZE) should ignore SIGXFSZ, by which the system ends it
+/// when a client exceeds the limit; the client then gets [`FsError::TooLarge`].
 pub struct LocalFs {
     // The first to be dropped: it waits for the requests that run.
     pool: Pool,
@@ -96,6 +99,17 @@ impl LocalFs {
             inline: AtomicU64::new(0),
             queued: AtomicU64::new(0),
         })
+    }
+
+    /// Gives up the right of this thread, and of those that it starts from now on, to exceed the quotas of
+    /// users (CAP_SYS_RESOURCE). With it, only what users make counts against their quotas, and not
+    /// what they write. A server calls it before it starts threads; a directory that is opened with the
+    /// right says so in its [`notes`](LocalFs::notes).
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn obey_quotas() -> std::io::Result<()> {
+        identity::obey_quotas()
     }
 
     /// How many requests were answered at once, and how many a thread was needed for.

@@ -170,6 +170,12 @@ impl Shared {
                  belongs to the user of the server"
             ));
         }
+        if identity::switches() && identity::may_exceed_quotas() {
+            notes.push(format!(
+                "{path}: this server has the right to exceed quotas: those of users do not bind what \
+                 they write"
+            ));
+        }
         match (&self.table, &self.config.state) {
             (None, _) => {}
             (Some(_), Some(state)) => notes.push(format!(

@@ -152,3 +152,21 @@ fn a_change_is_cheap_beside_a_request() {
         assert!(each.as_micros() < 500, "{name}: {each:?}");
     }
 }
+
+/// Also after it was another user, which returns the rights that are permitted.
+#[test]
+fn a_thread_that_obeys_quotas_and_those_it_starts_may_not_exceed_them() {
+    std::thread::spawn(|| {
+        obey_quotas().unwrap();
+        std::thread::spawn(|| {
+            as_user(&Credential::sys(1001, 1001, &[]), || ()).unwrap();
+            let sets = capabilities(None).unwrap();
+            assert!(!sets.effective.contains(CapabilitySet::SYS_RESOURCE));
+            assert!(!may_exceed_quotas());
+        })
+        .join()
+        .unwrap();
+    })
+    .join()
+    .unwrap();
+}

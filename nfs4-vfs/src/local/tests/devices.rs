@@ -1,14 +1,17 @@
 //! Devices that are full, or fail. Only the superuser can make them.
 
 use std::fs::{self, File};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nfs4_engine::bytes::Bytes;
-use nfs4_engine::fs::{Authority, FsError, FsHandle, FsOp, FsReply, FsResult, Stability};
+use nfs4_engine::fs::{
+    Authority, Credential, FsError, FsHandle, FsOp, FsReply, FsResult, SetAttrs, Stability,
+};
 
-use super::Scene;
+use super::{LocalFs, Scene};
 
 /// A file system on a place of its own, unmounted when it is dropped.
 struct Mounted(PathBuf);
@@ -159,4 +162,142 @@ fn a_file_system_that_is_read_only_is_read() {
     let write = write(&scene, fh, 0, 1, Stability::Unstable);
     assert_eq!(write.err(), Some(FsError::ReadOnly));
     assert_eq!(losses(commit(&scene, fh)), Ok(0));
+}
+
+/// A disk with a quota of 64 KiB of one user; none where this process may not make one.
+fn disk_with_quota(of: u32) -> Option<(Mounted, Mounted)> {
+    let memory = Mounted::tmpfs("100m")?;
+    let image = memory.0.join("image");
+    File::create(&image).unwrap().set_len(64 << 20).unwrap();
+    let format = ["-q", "-F", "-O", "quota", "-E", "quotatype=usrquota"];
+    let formatted = Command::new("mkfs.ext4").args(format).arg(&image).status();
+    formatted.ok().filter(|status| status.success())?;
+    let disk = Mounted::new("ext4", &image, "loop,usrquota")?;
+    let limit = Command::new("setquota")
+        .args(["-u", &of.to_string(), "64", "64", "0", "0"])
+        .arg(&disk.0)
+        .status();
+    limit.ok().filter(|status| status.success())?;
+    Some((disk, memory))
+}
+
+#[test]
+fn a_quota_binds_what_a_user_writes_through_a_server_that_obeys_it() {
+    let Some((disk, _memory)) = disk_with_quota(1001) else {
+        return;
+    };
+    let user = || Credential::sys(1001, 1001, &[]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            LocalFs::obey_quotas().unwrap();
+            let scene = Scene::at(&disk.0);
+            assert!(
+                !scene
+                    .files
+                    .notes()
+                    .iter()
+                    .any(|note| note.contains("quotas"))
+            );
+            let fh = made(&scene, "file");
+            chown(scene.path("file"), Some(1001), Some(1001)).unwrap();
+            let write = |offset, stability| {
+                scene.ask_as(
+                    user(),
+                    FsOp::Write {
+                        fh,
+                        offset,
+                        data: Bytes::from(vec![7; 16 << 10]),
+                        stability,
+                        authority: Authority::Open,
+                    },
+                )
+            };
+            let mut written = 0;
+            let error = loop {
+                match write(written, Stability::Unstable) {
+                    Ok(FsReply::Written { count, .. }) => written += u64::from(count),
+                    Err(error) => break error,
+                    Ok(other) => panic!("{other:?}"),
+                }
+                assert!(written < 1 << 20, "the quota binds");
+            };
+            assert_eq!(error, FsError::Quota);
+            assert!((32 << 10..=64 << 10).contains(&written), "{written}");
+            assert_eq!(write(written, Stability::File).err(), Some(FsError::Quota));
+            assert_eq!(losses(commit(&scene, fh)), Ok(0), "nothing was lost");
+            // So does it bind who gets a file.
+            let big = made(&scene, "big");
+            fs::write(scene.path("big"), vec![1; 100_000]).unwrap();
+            let set = SetAttrs::default().with(|set| {
+                set.uid = Some(1001);
+                set.mode = Some(0o600);
+            });
+            let before = scene.attrs(big).unwrap();
+            let authority = Authority::Credential;
+            let given = scene.ask(FsOp::SetAttrs {
+                fh: big,
+                set,
+                authority,
+            });
+            assert_eq!(given.err(), Some(FsError::Quota));
+            let after = scene.attrs(big).unwrap();
+            assert_eq!((after.uid, after.mode), (before.uid, before.mode));
+        });
+    });
+}
+
+#[test]
+fn a_file_that_runs_is_not_written() {
+    let scene = Scene::new("running");
+    fs::copy("/bin/sleep", scene.path("sleep")).unwrap();
+    let Ok(mut running) = Command::new(scene.path("sleep")).arg("60").spawn() else {
+        // It is not run from there.
+        return;
+    };
+    let (fh, _) = scene.lookup(scene.root(), "sleep").unwrap();
+    let written = write(&scene, fh, 0, 1, Stability::Unstable);
+    let set = SetAttrs::default().with(|set| set.size = Some(0));
+    let authority = Authority::Credential;
+    let cut = scene.ask(FsOp::SetAttrs { fh, set, authority });
+    running.kill().unwrap();
+    running.wait().unwrap();
+    // For as long as it runs: the client is not told to come again.
+    assert_eq!(written.err(), Some(FsError::AccessDenied));
+    assert_eq!(cut.err(), Some(FsError::AccessDenied));
+    let set = SetAttrs::default().with(|set| set.size = Some(0));
+    scene.ask(FsOp::SetAttrs { fh, set, authority }).unwrap();
+}
+
+/// ext4 has 65 000 links of a file.
+#[test]
+fn an_object_has_a_maximum_number_of_links_and_a_directory_of_bytes_in_names() {
+    let Some(memory) = Mounted::tmpfs("100m") else {
+        return;
+    };
+    let image = memory.0.join("image");
+    File::create(&image).unwrap().set_len(32 << 20).unwrap();
+    let formatted = Command::new("mkfs.ext4")
+        .args(["-q", "-F"])
+        .arg(&image)
+        .status();
+    if !formatted.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let Some(disk) = Mounted::new("ext4", &image, "loop") else {
+        return;
+    };
+    let scene = Scene::at(&disk.0);
+    let fh = made(&scene, "first");
+    for at in 1..65_000 {
+        fs::hard_link(scene.path("first"), scene.path(at.to_string())).unwrap();
+    }
+    let link = |name: &str| {
+        scene.ask(FsOp::Link {
+            fh,
+            dir: scene.root(),
+            name: Bytes::copy_from_slice(name.as_bytes()),
+        })
+    };
+    assert_eq!(link("more").err(), Some(FsError::TooManyLinks));
+    assert_eq!(link(&"n".repeat(256)).err(), Some(FsError::NameTooLong));
 }
