@@ -83,7 +83,7 @@ impl Shared {
             Some(_) => Some(self.descriptors.get(&self.root, node, Access::Write)?),
             None => None,
         };
-        let undone = self.apply_reversible(caller, node, set).and_then(|()| {
+        let changed = self.apply_reversible(caller, node, set).and_then(|()| {
             let (Some(size), Some(file)) = (set.size, &file) else {
                 return Ok(());
             };
@@ -94,12 +94,13 @@ impl Shared {
                 Some(_) => cut(),
             }
         });
-        if let Err(error) = undone {
+        if let Err(error) = changed {
             self.restore(caller, node, set, &before);
             node.change.count();
             return Err(error);
         }
-        if let Some(mode) = set.mode.or(implied)
+        let cleared = set.mode.filter(|_| set.size.is_some());
+        if let Some(mode) = cleared.or(implied)
             && self.mode(node)? != mode
         {
             self.change_mode(node, mode)?;
@@ -123,12 +124,16 @@ impl Shared {
 
     /// Undoes what was done of these changes, as far as the device lets it.
     fn restore(&self, caller: &Caller, node: &Node, set: &SetAttrs, before: &Statx) {
-        if set.uid.is_some() || set.gid.is_some() {
+        let gives = set.uid.is_some() || set.gid.is_some();
+        if gives {
             let _ = change_owner(node, Some(before.stx_uid), Some(before.stx_gid));
         }
-        let mode = u32::from(before.stx_mode) & Protection::MODE_BITS;
-        if node.kind != FileKind::Symlink && self.mode(node).is_ok_and(|now| now != mode) {
-            let _ = self.change_mode(node, mode);
+        // Else it was not touched, and may be another request's.
+        if gives || set.mode.is_some() {
+            let mode = u32::from(before.stx_mode) & Protection::MODE_BITS;
+            if node.kind != FileKind::Symlink && self.mode(node).is_ok_and(|now| now != mode) {
+                let _ = self.change_mode(node, mode);
+            }
         }
         let former = |time: SetTime, before| match time {
             SetTime::Keep => SetTime::Keep,

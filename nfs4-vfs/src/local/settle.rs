@@ -41,7 +41,8 @@ impl Shared {
     /// # Errors
     /// Io if the device fails. What was requested is done, but may not last.
     pub(super) fn settle(&self, objects: &[&Node]) -> Result<()> {
-        self.settle_handles()?;
+        // What was done must not be done again.
+        self.settle_handles().map_err(|_| FsError::Io)?;
         if !self.config.sync_metadata {
             return Ok(());
         }
