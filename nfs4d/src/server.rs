@@ -39,9 +39,11 @@ use crate::{banner, descriptors, hand_over, memory, reload, started, state_dir, 
 /// with the metrics.
 pub(crate) fn run(start: Asked, service: Service, counters: Vec<IntCounter>) -> Result<(), Fault> {
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, process = std::process::id(), "the server starts");
+    let raised = system::raise_descriptors();
+    let (process, descriptors) = (std::process::id(), raised.as_ref().ok());
+    tracing::info!(version, process, descriptors, "the server starts");
     let settings = &start.settings;
-    let descriptors = match system::raise_descriptors() {
+    let descriptors = match raised {
         Ok(descriptors) => Some(descriptors),
         Err(why) => {
             tracing::warn!(%why, "the number of file descriptors stays as it is");

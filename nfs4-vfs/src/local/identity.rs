@@ -41,6 +41,10 @@ pub(super) fn switches() -> bool {
 /// Gives up the right of this thread, and of those that it starts, to exceed the quotas of users.
 pub(super) fn obey_quotas() -> std::io::Result<()> {
     let mut sets = capabilities(None)?;
+    if !sets.permitted.contains(CapabilitySet::SYS_RESOURCE) {
+        // A filter of system calls may refuse the next one.
+        return Ok(());
+    }
     // Not the effective ones alone: those that are permitted come back with the user id 0.
     for set in [&mut sets.effective, &mut sets.permitted] {
         set.remove(CapabilitySet::SYS_RESOURCE);
