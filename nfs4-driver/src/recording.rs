@@ -18,7 +18,14 @@ use crate::log;
 /// log ends there, and says so.
 pub struct Recording {
     queue: Arc<Queue>,
-    thread: Mutex<Option<JoinHandle<io::Result<()>>>>,
+    writing: Mutex<Writing>,
+}
+
+/// How far the thread has come that writes.
+enum Writing {
+    Runs(JoinHandle<io::Result<()>>),
+    /// Everything is written, or this is why not.
+    Ended(Result<(), io::ErrorKind>),
 }
 
 /// The engine's side of it, under the engine's lock.
@@ -58,7 +65,7 @@ impl Recording {
             .spawn(writes)?;
         Ok(Recording {
             queue,
-            thread: Mutex::new(Some(thread)),
+            writing: Mutex::new(Writing::Runs(thread)),
         })
     }
 
@@ -69,12 +76,22 @@ impl Recording {
         }
     }
 
-    /// Ends it, and waits until it is written.
+    /// Ends it, and waits until it is written. Of several callers at once, each waits for that.
     pub(crate) fn finish(&self) -> io::Result<()> {
         self.queue.end();
-        let thread = self.thread.lock().take();
-        let ended = thread.map_or(Ok(Ok(())), JoinHandle::join);
-        ended.unwrap_or_else(|_| Err(io::Error::other("the thread that writes panicked")))
+        let mut writing = self.writing.lock();
+        let thread = match mem::replace(&mut *writing, Writing::Ended(Ok(()))) {
+            Writing::Runs(thread) => thread,
+            Writing::Ended(ended) => {
+                *writing = Writing::Ended(ended);
+                return ended.map_err(io::Error::from);
+            }
+        };
+        // Nothing else waits for the lock.
+        let panicked = |_| Err(io::Error::other("the thread that writes panicked"));
+        let ended = thread.join().unwrap_or_else(panicked);
+        *writing = Writing::Ended(ended.as_ref().map(|()| ()).map_err(io::Error::kind));
+        ended
     }
 }
 
@@ -326,8 +343,33 @@ mod tests {
             recorded.journal.caused(&mut Outbox::new());
         }
         drop(recorded);
-        let ended = recording.finish().unwrap_err();
-        assert_eq!(ended.kind(), io::ErrorKind::StorageFull);
+        for _ in 0..2 {
+            let ended = recording.finish().unwrap_err();
+            assert_eq!(ended.kind(), io::ErrorKind::StorageFull);
+        }
+    }
+
+    #[test]
+    fn each_caller_that_ends_a_recording_waits_until_it_is_written() {
+        let shelf = Shelf::default();
+        shelf.0.lock().1 = true;
+        let recording = Recording::to(shelf.clone()).unwrap();
+        let mut recorded = recording.begin(&start());
+        assert!(recorded.hand_over());
+        drop(recorded);
+        let written = || kinds(&shelf.0.lock().0);
+        thread::scope(|threads| {
+            let callers = [(), ()].map(|()| {
+                threads.spawn(|| {
+                    recording.finish().unwrap();
+                    assert_eq!(written(), "SE");
+                })
+            });
+            thread::sleep(Duration::from_millis(100));
+            assert!(callers.iter().all(|caller| !caller.is_finished()));
+            shelf.0.lock().1 = false;
+        });
+        recording.finish().unwrap();
     }
 
     #[test]
