@@ -150,7 +150,22 @@ fn named(conn: ConnId, record: &[u8]) -> RequestId {
 /// An action of the administrator is a warning.
 pub(crate) fn admin(admin: &Admin) {
     #[cfg(feature = "tracing")]
-    tracing::warn!(?admin, "request of the administrator");
+    match admin {
+        // The events that follow tell what has become of each export.
+        Admin::SetExports(exports) => {
+            let exports = exports.len();
+            tracing::warn!(
+                admin = "SetExports",
+                exports,
+                "request of the administrator"
+            );
+        }
+        Admin::PutExport(export) => {
+            let path = &export.path;
+            tracing::warn!(admin = "PutExport", path, "request of the administrator");
+        }
+        admin => tracing::warn!(?admin, "request of the administrator"),
+    }
 }
 
 /// The log of inputs ends; the server goes on.

@@ -149,3 +149,25 @@ fn all_lines_that_a_request_causes_have_its_name() {
     }
     assert!(line("a slow request is answered").contains(" INFO "));
 }
+
+#[test]
+fn a_list_of_exports_is_one_short_line() {
+    let files = Arc::new(MemFs::new(MemFsConfig::new(1, 1 << 20)));
+    let export = |number| Export::new(format!("/export-{number}"), Arc::clone(&files) as _);
+    let exports: Vec<Export> = (0..1_000).map(export).collect();
+    let one = exports[7].clone();
+    let told = Lines::of(|| {
+        admin(&Admin::SetExports(exports));
+        admin(&Admin::PutExport(Box::new(one)));
+        admin(&Admin::EndGrace);
+    });
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.iter().all(|line| line.len() < 200), "{told}");
+    for (line, part) in lines
+        .iter()
+        .zip(["exports=1000", "path=\"/export-7\"", "EndGrace"])
+    {
+        assert!(line.contains(part), "{line}");
+    }
+    assert_eq!(lines.len(), 3);
+}
