@@ -1,20 +1,17 @@
-//! Answers of file systems for connections that are closed, delivered by the thread that completes
-//! the request.
+//! Answers of file systems, and of stable storage, for connections that are closed, delivered by the thread that
+//! completes the request.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nfs4_engine::Input;
-use nfs4_engine::fs::FsResult;
-use nfs4_engine::fs::driver::FsTicket;
-use nfs4_engine::stable::{StableError, StableTicket};
 
 use crate::mailbox::LateAnswers;
 use crate::shared::Shared;
 
 /// An answer, and the node that it is for.
-type Answer = (Arc<Shared>, FsTicket, FsResult);
+type Answer = (Arc<Shared>, Input);
 
 thread_local! {
     /// The answers that the thread still has to deliver; none while it delivers nothing.
@@ -26,8 +23,8 @@ thread_local! {
 /// An answer can cause a request that the file system completes before it returns: that answer
 /// waits until this one is done, since otherwise the stack would grow with every operation of a
 /// COMPOUND.
-fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
-    let mut first = Some((node, ticket, result));
+fn complete(node: Arc<Shared>, answer: Input) {
+    let mut first = Some((node, answer));
     let is_nested = WAITING.try_with(|waiting| match &mut *waiting.borrow_mut() {
         Some(waiting) => {
             waiting.extend(first.take());
@@ -44,8 +41,8 @@ fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
     // Even if the engine panics.
     let _delivering = Delivering;
     let mut next = first;
-    while let Some((node, ticket, result)) = next {
-        node.deliver(Input::FsDone { ticket, result });
+    while let Some((node, answer)) = next {
+        node.deliver(answer);
         let waiting = WAITING.try_with(|waiting| waiting.borrow_mut().as_mut()?.pop_front());
         // At the end of the thread there is no queue.
         next = waiting.ok().flatten();
@@ -53,12 +50,8 @@ fn complete(node: Arc<Shared>, ticket: FsTicket, result: FsResult) {
 }
 
 impl LateAnswers for Shared {
-    fn answer_late(self: Arc<Self>, ticket: FsTicket, result: FsResult) {
-        complete(self, ticket, result);
-    }
-
-    fn stored_late(self: Arc<Self>, ticket: StableTicket, result: Result<(), StableError>) {
-        self.deliver(Input::StableDone { ticket, result });
+    fn answer_late(self: Arc<Self>, answer: Input) {
+        complete(self, answer);
     }
 }
 

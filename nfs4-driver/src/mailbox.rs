@@ -6,7 +6,6 @@ use std::task::Waker;
 
 use nfs4_engine::fs::FsResult;
 use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
-use nfs4_engine::stable::{StableError, StableTicket};
 use nfs4_engine::{ConnId, Input, Outbox, Reply};
 
 use crate::error::Evicted;
@@ -14,13 +13,11 @@ use crate::output::Output;
 use crate::roster::Activity;
 use crate::sync::{Mutex, MutexGuard};
 
-/// Takes an answer of a file system, or of stable storage, for a closed connection.
+/// Takes an answer of a file system, or of stable storage, for a closed connection, or one that no connection
+/// waits for.
 pub(crate) trait LateAnswers: Send + Sync {
     /// Delivers it on the calling thread.
-    fn answer_late(self: Arc<Self>, ticket: FsTicket, result: FsResult);
-
-    /// The same for the end of a write to stable storage, also for one that no connection waits for.
-    fn stored_late(self: Arc<Self>, ticket: StableTicket, result: Result<(), StableError>);
+    fn answer_late(self: Arc<Self>, answer: Input);
 }
 
 /// Takes the answers to requests that no connection of this node submitted.
@@ -29,7 +26,7 @@ pub(crate) struct Orphans(pub(crate) Weak<dyn LateAnswers>);
 impl CompletionSink for Orphans {
     fn complete(&self, ticket: FsTicket, result: FsResult) {
         if let Some(node) = self.0.upgrade() {
-            node.answer_late(ticket, result);
+            node.answer_late(Input::FsDone { ticket, result });
         }
     }
 }
@@ -63,9 +60,8 @@ pub(crate) struct Mail {
     pub(crate) answered: u32,
     /// Number of callbacks in the output.
     pub(crate) called: u32,
-    pub(crate) done: Vec<(FsTicket, FsResult)>,
-    /// Writes to stable storage that have ended.
-    pub(crate) stored: Vec<(StableTicket, Result<(), StableError>)>,
+    /// Answers of file systems, and of stable storage.
+    done: Vec<Input>,
     /// The engine asks to close the connection after the output.
     pub(crate) close: bool,
     /// Why the connection is to be closed at once.
@@ -80,18 +76,14 @@ impl Mail {
             && self.answered == 0
             && self.called == 0
             && self.done.is_empty()
-            && self.stored.is_empty()
             && !self.close
             && self.evicted.is_none()
             && !self.known
     }
 
-    /// Moves what has ended to the inputs of the engine.
+    /// Moves the answers to the inputs of the engine.
     pub(crate) fn take_done(&mut self, inputs: &mut VecDeque<Input>) {
-        let done = self.done.drain(..);
-        inputs.extend(done.map(|(ticket, result)| Input::FsDone { ticket, result }));
-        let stored = self.stored.drain(..);
-        inputs.extend(stored.map(|(ticket, result)| Input::StableDone { ticket, result }));
+        inputs.extend(self.done.drain(..));
     }
 
     /// Moves the contents of `other` behind what is here.
@@ -100,7 +92,6 @@ impl Mail {
         self.answered += std::mem::take(&mut other.answered);
         self.called += std::mem::take(&mut other.called);
         self.done.append(&mut other.done);
-        self.stored.append(&mut other.stored);
         self.close |= std::mem::take(&mut other.close);
         self.evicted = self.evicted.or(other.evicted.take());
         self.known |= std::mem::take(&mut other.known);
@@ -197,12 +188,12 @@ impl Mailbox {
         std::mem::take(&mut inner.mail)
     }
 
-    /// A write to stable storage has ended that a request of this connection asked for. If the connection is
-    /// closed, the calling thread delivers that.
-    pub(crate) fn stored(&self, ticket: StableTicket, result: Result<(), StableError>) {
+    /// Leaves an answer for the connection's next batch; if the connection is closed, the calling thread delivers
+    /// it.
+    pub(crate) fn answer(&self, answer: Input) {
         let mut inner = self.lock();
         if !inner.closed {
-            inner.mail.stored.push((ticket, result));
+            inner.mail.done.push(answer);
             let waker = inner.waker.take();
             drop(inner);
             if let Some(waker) = waker {
@@ -212,7 +203,7 @@ impl Mailbox {
         }
         drop(inner);
         if let Some(node) = self.node.upgrade() {
-            node.stored_late(ticket, result);
+            node.answer_late(answer);
         }
     }
 
@@ -226,22 +217,7 @@ impl Mailbox {
 }
 
 impl CompletionSink for Mailbox {
-    /// The answer becomes an input of the connection's next batch; if the connection is closed, the
-    /// completing thread delivers it.
     fn complete(&self, ticket: FsTicket, result: FsResult) {
-        let mut inner = self.lock();
-        if !inner.closed {
-            inner.mail.done.push((ticket, result));
-            let waker = inner.waker.take();
-            drop(inner);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-            return;
-        }
-        drop(inner);
-        if let Some(node) = self.node.upgrade() {
-            node.answer_late(ticket, result);
-        }
+        self.answer(Input::FsDone { ticket, result });
     }
 }

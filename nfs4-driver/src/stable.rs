@@ -6,6 +6,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
+use nfs4_engine::Input;
 use nfs4_engine::stable::{ClientRecord, StableError, StableTicket, StableWrite};
 
 use crate::mailbox::{LateAnswers, Mailbox};
@@ -107,12 +108,14 @@ impl StableCompletion {
     }
 
     fn answer(&mut self, result: Result<(), StableError>) {
+        let ticket = self.ticket;
+        let answer = Input::StableDone { ticket, result };
         match self.to.take() {
-            Some(Asker::Connection(mailbox)) => mailbox.stored(self.ticket, result),
+            Some(Asker::Connection(mailbox)) => mailbox.answer(answer),
             Some(Asker::Node(node)) => {
                 // Without a node there is nothing to report to.
                 if let Some(node) = node.upgrade() {
-                    node.stored_late(self.ticket, result);
+                    node.answer_late(answer);
                 }
             }
             None => {}

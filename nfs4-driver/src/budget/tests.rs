@@ -1,9 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
 
-use nfs4_engine::fs::FsResult;
-use nfs4_engine::fs::driver::FsTicket;
-use nfs4_engine::stable::{StableError, StableTicket};
+use nfs4_engine::Input;
 
 use super::*;
 use crate::mailbox::LateAnswers;
@@ -11,9 +9,7 @@ use crate::mailbox::LateAnswers;
 struct NoNode;
 
 impl LateAnswers for NoNode {
-    fn answer_late(self: Arc<Self>, _: FsTicket, _: FsResult) {}
-
-    fn stored_late(self: Arc<Self>, _: StableTicket, _: Result<(), StableError>) {}
+    fn answer_late(self: Arc<Self>, _: Input) {}
 }
 
 #[derive(Default)]
