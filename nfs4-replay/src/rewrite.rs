@@ -2,10 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use nfs4_engine::Input;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{FsReply, Payload};
 use nfs4_engine::record::{Actions, Cause, Frame, Rerun, RerunFault};
+use nfs4_engine::{Admin, Input};
 
 use crate::compound::{self, TARGET};
 use crate::log::{Log, LogEnd, LogError, Next};
@@ -180,12 +180,34 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
         | Input::CallbackReply(_)
         | Input::Dialed { .. }
         | Input::Touched { .. }
-        | Input::Admin(_)
         | Input::StableDone { .. }
         | Input::ReleasePanicked => {}
+        Input::Admin(admin) => rename_exports(admin, names)?,
         _ => return None,
     }
     Some(Cause::Input(input))
+}
+
+/// Replaces the paths of exports; none if the request is of an unknown kind.
+fn rename_exports(admin: &mut Admin, names: &mut Pseudonyms) -> Option<()> {
+    let mut rename = |path: &mut String| *path = names.replace_path(path);
+    match admin {
+        Admin::PutExport(export) => rename(&mut export.path),
+        Admin::RemoveExport { path } => rename(path),
+        Admin::SetExports(exports) => {
+            for export in exports {
+                rename(&mut export.path);
+            }
+        }
+        Admin::Drain { .. }
+        | Admin::StopDraining { .. }
+        | Admin::EvictClient { .. }
+        | Admin::DestroySession { .. }
+        | Admin::EndGrace
+        | Admin::Configure(_) => {}
+        _ => return None,
+    }
+    Some(())
 }
 
 /// As many bytes in the same pieces.

@@ -1,7 +1,12 @@
 //! A log without names and contents replays by itself, and has neither.
 
+use std::sync::Arc;
+
+use nfs4_engine::fs::Backend;
+use nfs4_engine::{Admin, Export};
 use nfs4_replay::{Log, LogEnd, redact, rewrite};
 use nfs4_tests::live::Transport;
+use nfs4_tests::sim::{Client, Fs, Sim};
 
 use crate::{recorded, same, session};
 
@@ -52,4 +57,31 @@ fn a_log_is_rewritten_as_it_is_or_shorter() {
     for until in [0, 1, 50] {
         assert_eq!(same(&rewritten(until)).entries, until);
     }
+}
+
+#[test]
+fn paths_of_exports_that_change_are_gone() {
+    let mut sim = Sim::serving(&["/hidden/first"], |_| {});
+    sim.record_all();
+    let added = ["/hidden/second", "/hidden/third"].map(|path| {
+        let backend = Arc::new(Fs::numbered(77)) as Arc<dyn Backend>;
+        Export::new(path, backend)
+    });
+    let [second, third] = added;
+    sim.admin(Admin::PutExport(Box::new(second.clone())));
+    let mut client = Client::mounted(&mut sim, "client");
+    client.call(&mut sim, |c| c.putrootfh()).all_ok();
+    sim.admin(Admin::SetExports(vec![second, third]));
+    let path = "/hidden/second".to_owned();
+    sim.admin(Admin::RemoveExport { path });
+    sim.run_timers();
+    let log = sim.recording();
+    let out = redacted(&log);
+    for secret in ["hidden", "first", "second", "third"] {
+        assert!(has(&log, secret.as_bytes()), "{secret}");
+        assert!(!has(&out, secret.as_bytes()), "{secret}");
+    }
+    let (before, after) = (same(&log), same(&out));
+    assert_eq!(before.inputs, after.inputs);
+    assert_eq!(before.actions, after.actions);
 }
