@@ -19,8 +19,11 @@ pub(crate) struct Stores {
     pending: Slab<Store>,
     /// Number of COMPOUNDs that wait for one.
     waiting: usize,
-    /// Number of writes by which clients are forgotten that still have state.
+    /// Number of writes by which clients are forgotten that still have state, and the last of them.
     forgets: usize,
+    last_forget: Option<StableTicket>,
+    /// The write that the operation in execution waits for instead of answering DELAY.
+    delaying: Option<StableTicket>,
     /// The clients of which a write has failed that no client asks for again.
     pub(crate) failed: VecDeque<ClientKey>,
     /// The last write to end has failed, and how long after it another is tried.
@@ -70,6 +73,8 @@ impl Stores {
             pending: Slab::new(),
             waiting: 0,
             forgets: 0,
+            last_forget: None,
+            delaying: None,
             failed: VecDeque::new(),
             is_failing: false,
             pause: AGAIN,
@@ -89,6 +94,21 @@ impl Stores {
         self.forgets > 0
     }
 
+    /// The write by which the last such client is forgotten.
+    pub(crate) fn forgetting(&self) -> Option<StableTicket> {
+        self.last_forget.filter(|_| self.is_forgetting())
+    }
+
+    /// Once this write has ended, the operation in execution may succeed, which now has to answer DELAY.
+    pub(crate) fn delays(&mut self, ticket: StableTicket) {
+        self.delaying = Some(ticket);
+    }
+
+    /// What [`Stores::delays`] has noted since this was last called.
+    pub(crate) fn take_delaying(&mut self) -> Option<StableTicket> {
+        self.delaying.take()
+    }
+
     /// Number of COMPOUNDs that wait for one.
     pub(crate) const fn waiting(&self) -> usize {
         self.waiting
@@ -106,10 +126,14 @@ impl Stores {
             purpose,
             waiting: Vec::new(),
         });
-        StableTicket {
+        let ticket = StableTicket {
             index: key.index,
             generation: key.generation,
+        };
+        if purpose.forgets() {
+            self.last_forget = Some(ticket);
         }
+        ticket
     }
 
     /// Whether one more COMPOUND may wait for a write.

@@ -99,15 +99,20 @@ impl Reply {
         self.status = status;
         if status != Status::OK {
             if !keep_body {
-                self.w.truncate(self.op.at + 8);
-                self.payloads.truncate(self.op.payloads);
-                self.payload_len = self.op.payload_len;
+                self.drop_body();
                 if self.op.sets {
                     self.w.u32(0);
                 }
             }
             self.w.patch_u32(self.op.at + 4, status.0);
         }
+    }
+
+    /// Drops what the current operation has encoded.
+    pub(crate) fn drop_body(&mut self) {
+        self.w.truncate(self.op.at + 8);
+        self.payloads.truncate(self.op.payloads);
+        self.payload_len = self.op.payload_len;
     }
 
     /// The body of the current result, without large payloads.

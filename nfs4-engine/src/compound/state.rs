@@ -96,6 +96,8 @@ pub(crate) struct Compound {
     pub(crate) watch: ChangeWatch,
     /// The write to stable storage that it waited for has failed.
     pub(crate) not_stored: bool,
+    /// Number of times that an operation of it has waited for stable storage instead of answering DELAY.
+    pub(crate) stores_awaited: u8,
     /// The terms of the peer for an export that is not for every host in the same way.
     pub(crate) known_terms: Option<KnownTerms>,
     /// The address of the peer, once the request was parked: its connection may be closed meanwhile.
@@ -161,6 +163,7 @@ impl Compound {
             guard: Guard::None,
             watch: ChangeWatch::default(),
             not_stored: false,
+            stores_awaited: 0,
             known_terms: None,
             address: None,
             acting_as: None,

@@ -48,7 +48,7 @@ impl Core {
         let mut budget = WALKED_AT_ONCE;
         match self.remove_client(key, ClientGone::Evicted, &mut budget, out) {
             Removal::Later => self.set_timer(out.now.mono, Due::Lease(key)),
-            Removal::Done | Removal::Waits => {}
+            Removal::Done | Removal::Waits(_) => {}
         }
     }
 }

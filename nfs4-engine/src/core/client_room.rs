@@ -53,7 +53,11 @@ impl Core {
         let mut budget = REMOVED_AT_ONCE;
         match self.remove_client(key, reason, &mut budget, out) {
             Removal::Done => Ok(()),
-            Removal::Later | Removal::Waits => Err(Status::DELAY),
+            Removal::Waits(ticket) => {
+                self.stores.delays(ticket);
+                Err(Status::DELAY)
+            }
+            Removal::Later => Err(Status::DELAY),
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::fh::Fh;
-use crate::keys::{FileKey, LockKey, LockOwnerKey};
+use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey};
 use crate::state::byte_range::{LockKind, Range};
 use crate::state::contended::Piece;
 use crate::state::file::Share;
@@ -43,7 +43,7 @@ impl Core {
         let (found, all) = self.states.conflicting_opens(file, share);
         for key in &found {
             let open = self.states.get(*key);
-            if open.is_some_and(|open| !open.revoked && !self.is_expired(open.client, now)) {
+            if open.is_some_and(|open| !open.revoked && !self.gives_way(open.client, now)) {
                 self.states.search_from(*key);
                 return Way::Held(());
             }
@@ -124,12 +124,22 @@ impl Core {
     /// Whether a lock is in the way for good.
     fn holds_on(&self, lock: LockKey, now: Mono) -> bool {
         self.states.lock(lock).is_some_and(|lock| {
-            !self.states.is_being_revoked(lock) && !self.is_expired(lock.client, now)
+            !self.states.is_being_revoked(lock) && !self.gives_way(lock.client, now)
         })
     }
 
-    /// Whether there is state that gives way: of clients with expired leases, or taken from such.
+    /// Whether what a client has is for others: its lease has expired, or all that it has ends once stable
+    /// storage has forgotten the client.
+    fn gives_way(&self, client: ClientKey, now: Mono) -> bool {
+        let found = self.clients.get(client);
+        self.is_expired(client, now)
+            || found.is_some_and(|client| client.recorded.forgetting.is_some())
+    }
+
+    /// Whether there is state that gives way, or was taken from its client.
     fn may_give_way(&self) -> bool {
-        self.clients.courteous().is_some() || self.states.is_any_revoked()
+        self.clients.courteous().is_some()
+            || self.states.is_any_revoked()
+            || self.stores.is_forgetting()
     }
 }

@@ -133,8 +133,16 @@ impl Core {
                 return Err(full);
             };
             let reason = ClientGone::LeaseExpired;
-            if budget == 0 || self.remove_client(first, reason, &mut budget, out) != Removal::Done {
+            if budget == 0 {
                 return Err(LimitReached::Soon);
+            }
+            match self.remove_client(first, reason, &mut budget, out) {
+                Removal::Done => {}
+                Removal::Later => return Err(LimitReached::Soon),
+                Removal::Waits(ticket) => {
+                    self.stores.delays(ticket);
+                    return Err(LimitReached::Soon);
+                }
             }
             match admits(self) {
                 Ok(()) => return Ok(()),

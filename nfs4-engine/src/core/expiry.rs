@@ -95,7 +95,7 @@ impl Core {
         if self.is_lost(key, now.mono) {
             return match self.remove_client(key, ClientGone::LeaseExpired, budget, out) {
                 // Another timer is set when what one waits for is stored.
-                Removal::Done | Removal::Waits => true,
+                Removal::Done | Removal::Waits(_) => true,
                 Removal::Later => false,
             };
         }

@@ -7,6 +7,7 @@ use crate::core::stable::Durable;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
 use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
+use crate::stable::StableTicket;
 use crate::state::ending::Ending;
 use crate::timer::Due;
 
@@ -126,12 +127,12 @@ impl Core {
             }
             if session.is_none()
                 && (open.is_some() || delegation.is_some())
-                && self.forget_record(key, out) != Durable::Yes
+                && let Durable::After(ticket) = self.forget_record(key, out)
             {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.going = Some(reason);
                 }
-                return Removal::Waits;
+                return Removal::Waits(ticket);
             }
             *budget -= 1;
             let before = self.states.walked;
@@ -185,5 +186,5 @@ pub(crate) enum Removal {
     /// There is more to remove; its timer does that.
     Later,
     /// Stable storage is to forget the client first; its timer is set then.
-    Waits,
+    Waits(StableTicket),
 }

@@ -25,7 +25,11 @@ impl Core {
         if !self.states.is_revoked(piece) && !self.has_room_for_doomed(client) {
             return false;
         }
-        let is_durable = !matches!(self.record_loss(client, &fh, out), Durable::After(_));
+        let durable = self.record_loss(client, &fh, out);
+        let is_durable = !matches!(durable, Durable::After(_));
+        if let Durable::After(ticket) = durable {
+            self.stores.delays(ticket);
+        }
         let record = self.clients.get(client);
         if !is_durable
             && record.is_none_or(|it| it.going.is_some() || it.recorded.forgetting.is_some())
@@ -47,9 +51,15 @@ impl Core {
         is_durable
     }
 
-    fn has_room_for_doomed(&self, client: ClientKey) -> bool {
-        let client = self.clients.get(client);
-        client.is_none_or(|client| client.doomed.len() < MOST_DOOMED)
+    fn has_room_for_doomed(&mut self, client: ClientKey) -> bool {
+        let Some(client) = self.clients.get(client) else {
+            return true;
+        };
+        let has_room = client.doomed.len() < MOST_DOOMED;
+        if let Some(ticket) = client.recorded.writing.filter(|_| !has_room) {
+            self.stores.delays(ticket);
+        }
+        has_room
     }
 
     /// Ends what was taken from a client and need not wait any more: its loss is durable, or the client knows

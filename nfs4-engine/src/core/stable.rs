@@ -157,12 +157,23 @@ impl Core {
     }
 
     /// DELAY instead of the status of a conflict, if state that may conflict is about to end.
-    pub(crate) const fn or_delay(&self, conflict: Status) -> Status {
-        if self.stores.is_forgetting() {
-            Status::DELAY
-        } else {
-            conflict
+    pub(crate) fn or_delay(&mut self, conflict: Status) -> Status {
+        match self.stores.forgetting() {
+            Some(ticket) => {
+                self.stores.delays(ticket);
+                Status::DELAY
+            }
+            None => conflict,
         }
+    }
+
+    /// DELAY for a client whose own state is ending that was taken from it: once its loss is durable.
+    pub(crate) fn delay_until_lost(&mut self, key: ClientKey) -> Status {
+        let recorded = self.clients.get(key).map(|client| &client.recorded);
+        if let Some(ticket) = recorded.and_then(|it| it.forgetting.or(it.writing)) {
+            self.stores.delays(ticket);
+        }
+        Status::DELAY
     }
 
     /// A write has ended. Returns the COMPOUNDs that have waited for it.

@@ -78,7 +78,7 @@ pub(crate) fn authority<S: Established>(
         }
         return match cx.core.make_way_for_share(fh, intent.share(), cx.out) {
             Way::Free => Ok(Right::Is(Authority::Credential)),
-            Way::Held(()) => Err(cx.core.or_delay(Status::LOCKED)),
+            Way::Held(()) => Err(Status::LOCKED),
             Way::Soon => Err(Status::DELAY),
         };
     }

@@ -59,7 +59,7 @@ pub(crate) fn lock<S: Established>(
         .is_some_and(|held| held.revoked)
     {
         // It was taken from the client while the client was away, and is ending.
-        return Err(Status::DELAY);
+        return Err(cx.core.delay_until_lost(client));
     }
     if args.reclaim {
         // What conflicts was reclaimed by another client.
@@ -181,7 +181,7 @@ pub(crate) fn tested<S: Established>(
     let file = cx.core.states.file_of(&fh);
     match file.and_then(|file| cx.core.lock_held(file, (range, kind), by, cx.out)) {
         Some(conflict) => {
-            encode_conflict(cx, &conflict)?;
+            encode_conflict(cx, &conflict);
             Ok(Step::Failed(Status::DENIED))
         }
         None => Ok(Step::Done(Status::OK)),
@@ -279,7 +279,7 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
 /// encodes LOCK4denied. Locks of clients with expired leases are revoked.
 ///
 /// # Errors
-/// DELAY while that is being done, or if the conflicting lock may end in a moment.
+/// DELAY while that is being done.
 fn is_denied<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
@@ -291,7 +291,7 @@ fn is_denied<S>(
     match cx.core.make_way_for_lock(file, wanted, by, cx.out) {
         Way::Free => {}
         Way::Held(conflict) => {
-            encode_conflict(cx, &conflict)?;
+            encode_conflict(cx, &conflict);
             return Ok(true);
         }
         Way::Soon => return Err(Status::DELAY),
@@ -307,19 +307,12 @@ fn is_denied<S>(
 }
 
 /// Encodes LOCK4denied for a conflicting lock.
-///
-/// # Errors
-/// DELAY if the lock may end in a moment.
-fn encode_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) -> Result<(), Status> {
-    if cx.core.stores.is_forgetting() {
-        return Err(Status::DELAY);
-    }
+fn encode_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
     let found = cx.core.states.lock_owners.get(conflict.owner);
     let client = found.map(Owner::client);
     let owner = found.map(Owner::name).unwrap_or_default();
     let clients = &cx.core.clients;
     deny(clients, client, owner, conflict.range, conflict.kind).encode(cx.run.reply.body());
-    Ok(())
 }
 
 fn deny<'a>(

@@ -336,14 +336,14 @@ fn admit<S: Established>(
     if !cx.core.states.admits_wanted(wanted, needed) {
         match cx.core.make_way_for_share(fh, needed, cx.out) {
             Way::Free => {}
-            Way::Held(()) => return Err(cx.core.or_delay(Status::SHARE_DENIED)),
+            Way::Held(()) => return Err(Status::SHARE_DENIED),
             Way::Soon => return Err(Status::DELAY),
         }
     }
     let own = cx.core.states.find(wanted);
     // One that was taken from the client while the client was away is ending.
     match own.and_then(|key| cx.core.states.get(key)) {
-        Some(open) if open.revoked => Err(Status::DELAY),
+        Some(open) if open.revoked => Err(cx.core.delay_until_lost(client)),
         Some(_) | None => Ok(own),
     }
 }

@@ -31,6 +31,9 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
     if !is_of_v40(&decoded) {
         return Err(Status::BADXDR);
     }
+    if cx.run.owner_request.is_some() {
+        return open::start(cx, args);
+    }
     let asked = asked(cx, decoded.seqid, args, &ahead);
     let client = cx.client_of(decoded.owner.clientid)?;
     let name = decoded.owner.owner;
@@ -237,12 +240,16 @@ pub(crate) fn settle<S>(cx: &mut Cx<'_, S>, status: Status) {
     }
 }
 
-/// Begins the request of the owner of an open; the last reply if it is a retransmission.
+/// Begins the request of the owner of an open; the last reply if it is a retransmission. Nothing if the
+/// request has begun, and begins anew after it has waited.
 fn enter_open(
     cx: &mut Cx<'_, V40>,
     stateid: &Stateid,
     asked: SeqidRequest,
 ) -> Result<Option<Step>, Status> {
+    if cx.run.owner_request.is_some() {
+        return Ok(None);
+    }
     let states = &cx.core.states;
     let (key, there) = match states.find_stateid(stateid) {
         _ if is_reserved(stateid) => return Err(Status::BAD_STATEID),
@@ -291,6 +298,9 @@ fn enter_lock(
     stateid: &Stateid,
     asked: SeqidRequest,
 ) -> Result<Option<Step>, Status> {
+    if cx.run.owner_request.is_some() {
+        return Ok(None);
+    }
     if is_reserved(stateid) {
         return Err(Status::BAD_STATEID);
     }

@@ -138,6 +138,7 @@ impl Compound {
             fetched,
             guard,
             not_stored,
+            stores_awaited,
             known_terms,
             address,
             acting_as,
@@ -179,6 +180,7 @@ impl Compound {
         (*known_terms, *address) = (None, None);
         *acting_as = None;
         *not_stored = false;
+        *stores_awaited = 0;
         (*longest, *reported) = (Wait::NONE, Reported::No);
         debug_assert_eq!(*guard, Guard::None, "each operation ends its guard");
         *guard = Guard::None;

@@ -230,8 +230,9 @@ impl Core {
             false => Revocation::NotReturned,
         });
         if let Some(fh) = self.states.delegated_fh(key)
-            && let Durable::After(_) = self.record_loss(client, &fh, out)
+            && let Durable::After(ticket) = self.record_loss(client, &fh, out)
         {
+            self.stores.delays(ticket);
             if let Some(held) = self.states.delegation_mut(key) {
                 held.doomed = Some(why);
             }
