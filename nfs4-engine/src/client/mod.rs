@@ -92,6 +92,8 @@ pub(crate) struct Client {
     /// What stable storage has of it.
     pub(crate) recorded: Recorded,
     pub(crate) opens: KeyIndex<kind::Open>,
+    /// Number of these that were taken from it, and have not ended.
+    pub(crate) taken: u32,
     /// Number of OPENs in execution for which room is reserved.
     pub(crate) opening: u32,
     /// Its delegations, revoked ones included.
@@ -157,6 +159,13 @@ impl Client {
     /// Whether it has used an export.
     pub(crate) fn has_visited(&self, export: u16) -> bool {
         self.visited.iter().any(|visited| visited == export)
+    }
+
+    /// Whether it has state that was not taken from it.
+    pub(crate) fn has_own_state(&self) -> bool {
+        !self.sessions.is_empty()
+            || self.opens.len() > self.taken as usize
+            || self.delegations.len() > self.revoked as usize
     }
 
     /// Whether it has state, which an EXCHANGE_ID of another principal must not end.

@@ -284,6 +284,7 @@ impl Clients {
             recovered: None,
             recorded: Recorded::default(),
             opens: KeyIndex::new(),
+            taken: 0,
             opening: 0,
             delegations: KeyIndex::new(),
             revoked: 0,

@@ -26,9 +26,10 @@ impl Core {
                 && !(self.deserves_courtesy(client) && now <= self.courtesy_end(client))
     }
 
-    /// Whether the state of a client would be kept beyond its lease.
+    /// Whether the state of a client would be kept beyond its lease: not what was taken from it and has not ended.
+    /// A client of 4.0 that is left with nothing learns that from any use of its client id. [RFC 7530 §9.6.3.2]
     fn deserves_courtesy(&self, client: &Client) -> bool {
-        !self.config.courtesy.is_zero() && client.confirmed && client.has_state()
+        !self.config.courtesy.is_zero() && client.confirmed && client.has_own_state()
     }
 
     /// Until when the state of a client is kept if its lease is not renewed.

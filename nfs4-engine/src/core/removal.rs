@@ -4,6 +4,7 @@ use crate::action::{Action, Outbox};
 use crate::callback::CallbackFailed;
 use crate::core::Core;
 use crate::core::stable::Durable;
+use crate::count::Count;
 use crate::event::{ClientGone, Event, SessionGone};
 use crate::fs::FsHandle;
 use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
@@ -61,8 +62,9 @@ impl Core {
         out: &mut Outbox,
     ) -> Option<FileKey> {
         let open = self.states.get(key)?;
-        let (key_of_client, file) = (open.client, open.file);
+        let (key_of_client, file, taken) = (open.client, open.file, open.revoked);
         let client = self.clients.get_mut(key_of_client)?;
+        client.taken.lower(u32::from(taken));
         if let Some(fh) = self.states.close(&mut client.opens, key, why) {
             self.release(fh.export, fh.handle, out);
         }

@@ -91,7 +91,13 @@ impl Core {
 
     fn disown(&mut self, piece: Piece) -> Option<(ClientKey, Named)> {
         match piece {
-            Piece::Open(key) => Some((self.states.disown_open(key)?, Named::Open(key))),
+            Piece::Open(key) => {
+                let client = self.states.disown_open(key)?;
+                if let Some(client) = self.clients.get_mut(client) {
+                    client.taken += 1;
+                }
+                Some((client, Named::Open(key)))
+            }
             Piece::Lock(key) => Some((self.states.disown_lock(key)?, Named::Lock(key))),
         }
     }

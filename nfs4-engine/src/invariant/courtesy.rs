@@ -29,7 +29,9 @@ impl Engine {
             (opens, queued),
         )?;
         let mut remembered = 0;
+        let mut taken = 0;
         for (key, client) in core.clients.entries() {
+            taken += client.taken as usize;
             remembered += client.lost.remembered();
             let timely = !client.courteous || core.lease_of(client).running() == 0;
             check(timely, "expired with a request in execution", key)?;
@@ -39,6 +41,7 @@ impl Engine {
                 key,
             )?;
         }
+        check(taken == opens, "opens taken from clients", (taken, opens))?;
         check(
             remembered == states.remembered,
             "losses remembered",
