@@ -79,10 +79,8 @@ pub enum ExportFault {
     #[error("\"{0}\" is served under number {1}, which cannot change")]
     Renumbered(String, u16),
     /// The number, or the file system, belongs to an export that is removed, or is being replaced, and
-    /// whose requests have not all ended.
-    #[error(
-        "\"{0}\" has the number or the file system of a removed export that requests still use"
-    )]
+    /// whose requests have not all ended, or for which stable storage does not have yet what clients have lost.
+    #[error("\"{0}\" has the number or the file system of a removed export that has not ended yet")]
     Ending(String),
     /// No minor version is in the range, or one that does not exist.
     #[error("\"{0}\" has minor versions {1} to {2}, but there are 0 to {MAX_MINOR}")]

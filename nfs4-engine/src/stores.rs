@@ -9,7 +9,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::count::Count;
 use crate::keys::{ClientKey, CompoundKey, kind};
 use crate::slab::{Entry, Key, Slab};
-use crate::stable::{StableError, StableTicket};
+use crate::stable::{RecordKey, StableError, StableTicket};
 use crate::time::Mono;
 
 /// The writes that have no answer yet.
@@ -24,8 +24,10 @@ pub(crate) struct Stores {
     last_forget: Option<StableTicket>,
     /// The write that the operation in execution waits for instead of answering DELAY.
     delaying: Option<StableTicket>,
-    /// The clients of which a write has failed that no client asks for again.
-    pub(crate) failed: VecDeque<ClientKey>,
+    /// The writes that have failed and that no client asks for again.
+    failed: VecDeque<FailedStore>,
+    /// Number of these of clients that are gone.
+    failed_gone: usize,
     /// The last write to end has failed, and how long after it another is tried.
     is_failing: bool,
     pause: Duration,
@@ -43,21 +45,30 @@ pub(crate) struct Store {
     pub(crate) waiting: Vec<CompoundKey>,
 }
 
+/// A write that has failed and is tried again.
+#[derive(Debug)]
+pub(crate) enum FailedStore {
+    /// Of the record of a client.
+    Of(ClientKey),
+    /// By which a client is forgotten that is gone.
+    Gone(RecordKey),
+}
+
 /// What is done when a write has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StorePurpose {
     /// The client is recorded, or its record has changed.
     Record(ClientKey),
     /// The client has no record any more, and its state may end.
     Forget(ClientKey),
-    /// Nothing: the client is gone.
-    Gone,
+    /// Nothing: the client is gone, and has no record any more.
+    Gone(RecordKey),
     /// The grace period has ended.
     GraceOver,
 }
 
 impl StorePurpose {
-    const fn forgets(self) -> bool {
+    const fn forgets(&self) -> bool {
         matches!(self, StorePurpose::Forget(_))
     }
 }
@@ -76,6 +87,7 @@ impl Stores {
             last_forget: None,
             delaying: None,
             failed: VecDeque::new(),
+            failed_gone: 0,
             is_failing: false,
             pause: AGAIN,
             again_is_set: false,
@@ -121,7 +133,8 @@ impl Stores {
 
     /// A write begins.
     pub(crate) fn begin(&mut self, purpose: StorePurpose) -> StableTicket {
-        self.forgets += usize::from(purpose.forgets());
+        let forgets = purpose.forgets();
+        self.forgets += usize::from(forgets);
         let key = self.pending.insert(Store {
             purpose,
             waiting: Vec::new(),
@@ -130,7 +143,7 @@ impl Stores {
             index: key.index,
             generation: key.generation,
         };
-        if purpose.forgets() {
+        if forgets {
             self.last_forget = Some(ticket);
         }
         ticket
@@ -158,6 +171,32 @@ impl Stores {
         self.waiting.lower(ended.waiting.len());
         self.forgets.lower(usize::from(ended.purpose.forgets()));
         Some(ended)
+    }
+
+    /// Notes a write that is tried again. Of clients that are gone, at most [`MOST_GONE`] are: the server waits for
+    /// the others in the grace period after its next start.
+    pub(crate) fn note_failed(&mut self, failed: FailedStore) {
+        if let FailedStore::Gone(_) = failed {
+            if self.failed_gone >= MOST_GONE {
+                return;
+            }
+            self.failed_gone += 1;
+        }
+        self.failed.push_back(failed);
+    }
+
+    /// Whether a write waits to be tried again.
+    pub(crate) fn is_any_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// The write that has waited longest to be tried again.
+    pub(crate) fn take_failed(&mut self) -> Option<FailedStore> {
+        let failed = self.failed.pop_front()?;
+        if let FailedStore::Gone(_) = failed {
+            self.failed_gone.lower(1);
+        }
+        Some(failed)
     }
 
     /// A write has ended, and when writes that have failed are to be tried again: none if there are none, or if
@@ -216,6 +255,8 @@ impl From<StableError> for Status {
     }
 }
 
+/// Maximum number of writes that are tried again by which clients are forgotten that are gone.
+const MOST_GONE: usize = 1_024;
 /// Maximum number of COMPOUNDs that wait for one write: they continue together.
 const MOST_WAITING: usize = 64;
 /// How long after a failure a write is tried again that no client waits for: at first, and at most.

@@ -1,5 +1,5 @@
-//! What a client has lost because its lease had expired, as long as the client has not acknowledged it.
-//! [RFC 8881 §8.4.2.4, §18.38]
+//! What a client has lost because its lease had expired, or because the administrator has removed an export, as
+//! long as the client has not acknowledged it. [RFC 8881 §8.4.2.4, §8.5, §18.38]
 
 use alloc::vec::Vec;
 
@@ -11,6 +11,8 @@ use crate::slab::Key;
 pub(crate) struct LostState {
     opens: LostKeys<kind::Open>,
     locks: LostKeys<kind::Lock>,
+    /// The opens that have ended with their exports.
+    of_removed: LostKeys<kind::Open>,
     /// Number of revoked delegations, whose records know why.
     pub(crate) delegations: u32,
     /// Nothing was left to the client when it lost the last of these.
@@ -21,14 +23,19 @@ pub(crate) struct LostState {
 struct LostKeys<K>(Vec<Key<K>>);
 
 impl LostState {
-    /// Whether nothing was lost, or the client has acknowledged all of it.
+    /// Whether nothing was lost with the lease, or the client has acknowledged all of it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.delegations == 0 && self.remembered() == 0
+        self.delegations == 0 && self.opens.0.is_empty() && self.locks.0.is_empty()
+    }
+
+    /// Whether opens have ended with their exports, which the client has not acknowledged.
+    pub(crate) fn is_any_of_removed(&self) -> bool {
+        !self.of_removed.0.is_empty()
     }
 
     /// Number of opens and lock stateids that are remembered.
     pub(crate) fn remembered(&self) -> usize {
-        self.opens.0.len() + self.locks.0.len()
+        self.opens.0.len() + self.locks.0.len() + self.of_removed.0.len()
     }
 
     /// Remembers an open; returns whether one more is remembered than before.
@@ -41,17 +48,26 @@ impl LostState {
         self.locks.add(key)
     }
 
+    /// As [`LostState::add_open`], of an open that ends with its export.
+    pub(crate) fn add_of_removed(&mut self, key: OpenKey) -> bool {
+        self.of_removed.add(key)
+    }
+
+    pub(crate) fn has_of_removed(&self, key: OpenKey) -> bool {
+        self.of_removed.has(key)
+    }
+
     pub(crate) fn has_open(&self, key: OpenKey) -> bool {
-        self.opens.0.binary_search(&key).is_ok()
+        self.opens.has(key)
     }
 
     pub(crate) fn has_lock(&self, key: LockKey) -> bool {
-        self.locks.0.binary_search(&key).is_ok()
+        self.locks.has(key)
     }
 
     /// Forgets an open; returns whether it was remembered.
     pub(crate) fn forget_open(&mut self, key: OpenKey) -> bool {
-        self.opens.forget(key)
+        self.opens.forget(key) || self.of_removed.forget(key)
     }
 
     /// As [`LostState::forget_open`], of a lock stateid.
@@ -75,6 +91,10 @@ impl<K> LostKeys<K> {
             self.0.sort_unstable();
         }
         false
+    }
+
+    fn has(&self, key: Key<K>) -> bool {
+        self.0.binary_search(&key).is_ok()
     }
 
     fn forget(&mut self, key: Key<K>) -> bool {

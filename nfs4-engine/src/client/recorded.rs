@@ -116,6 +116,13 @@ impl Recorded {
         self.is_any() && since.is_some_and(|since| since > self.durable)
     }
 
+    /// Whether no durable record has all that was lost.
+    pub(crate) fn owes_loss(&self) -> bool {
+        let since = self.lost.iter().map(|lost| lost.since);
+        let mut since = since.chain(self.reclaims_nothing);
+        self.is_any() && since.any(|since| since > self.durable)
+    }
+
     /// The client knows that it has lost its state of a file; `true` if the record has to say so no more.
     pub(crate) fn knows(&mut self, fh: &Fh) -> bool {
         let before = self.lost.len();

@@ -173,9 +173,20 @@ impl<S: Established> Cx<'_, S> {
     pub(crate) fn check_open(&mut self, stateid: &Stateid, fh: &Fh) -> Result<OpenKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Open(key)) if self.may_change_open(key) => Ok(key),
-            Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_))
-            | Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED) => Err(Status::BAD_STATEID),
-            Err(status) => Err(status),
+            Ok(Named::Open(_) | Named::Lock(_) | Named::Deleg(_)) => Err(Status::BAD_STATEID),
+            Err(status) => Err(self.of_no_delegation(stateid, status)),
+        }
+    }
+
+    /// BAD_STATEID instead of the status of a delegation that is revoked.
+    fn of_no_delegation(&self, stateid: &Stateid, status: Status) -> Status {
+        match self.core.named(stateid) {
+            Ok(Named::Deleg(_))
+                if status == Status::DELEG_REVOKED || status == Status::ADMIN_REVOKED =>
+            {
+                Status::BAD_STATEID
+            }
+            Ok(_) | Err(_) => status,
         }
     }
 
@@ -186,9 +197,8 @@ impl<S: Established> Cx<'_, S> {
     pub(crate) fn check_lock(&mut self, stateid: &Stateid, fh: &Fh) -> Result<LockKey, Status> {
         match self.check(stateid, Some(fh)) {
             Ok(Named::Lock(key)) if self.may_change_lock(key) => Ok(key),
-            Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_))
-            | Err(Status::DELEG_REVOKED | Status::ADMIN_REVOKED) => Err(Status::BAD_STATEID),
-            Err(status) => Err(status),
+            Ok(Named::Lock(_) | Named::Open(_) | Named::Deleg(_)) => Err(Status::BAD_STATEID),
+            Err(status) => Err(self.of_no_delegation(stateid, status)),
         }
     }
 

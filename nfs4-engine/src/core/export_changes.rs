@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 
 use crate::action::{Action, Outbox};
 use crate::core::Core;
+use crate::core::stable::Durable;
 use crate::delegation_kind::{DelegationKind, RecallReason};
 use crate::exports::{Changed, Purpose};
 use crate::fh::Fh;
-use crate::keys::FileKey;
+use crate::keys::{ClientKey, FileKey};
 use crate::state::ending::Ending;
 use crate::timer::Due;
 
@@ -54,6 +55,16 @@ impl Core {
         false
     }
 
+    /// A client's record has been written, or is of no use any more: what the client has lost with exports may be
+    /// durable.
+    pub(super) fn losses_stored(&mut self, key: ClientKey, out: &mut Outbox) {
+        let recorded = self.clients.get(key).map(|client| &client.recorded);
+        let waits = |export| recorded.is_some_and(|it| it.waits_for_loss(&Fh::all_of(export)));
+        if self.exports.loss_stored(key, waits) {
+            self.forget_ended(out);
+        }
+    }
+
     /// Drops the exports that are removed and that nothing uses any more.
     pub(crate) fn forget_ended(&mut self, out: &mut Outbox) {
         while let Some((export, backend)) = self.exports.take_ended() {
@@ -87,13 +98,16 @@ impl Core {
         let open_client = open.and_then(|open| Some(self.states.get(open)?.client));
         let holder = delegation.and_then(|held| Some(self.states.delegation(held)?.client));
         if let Some(client) = open_client.or(holder) {
-            // Should the export come back, the client reclaims nothing of it. No other client can get
-            // anything there meanwhile, so nothing waits for that.
-            let _ = self.record_loss(client, &Fh::all_of(export), out);
+            // Should the export come back, the client reclaims nothing of it: until that is durable, it does
+            // not come back under its number.
+            if let Durable::After(_) = self.record_loss(client, &Fh::all_of(export), out) {
+                self.exports.awaits_loss(export, client);
+            }
         }
         if let Some(open) = open {
             // The locks under it go first, one by one.
             if self.states.end_locks_under(open, Ending::Lost, most) {
+                self.remember_removed(open);
                 self.drop_open(open, Ending::Lost, out);
             }
             return false;

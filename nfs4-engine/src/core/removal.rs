@@ -109,32 +109,35 @@ impl Core {
         self.clients.end_courtesy(key);
         self.forget_losses(key);
         loop {
-            let Some(client) = self.clients.get_mut(key) else {
+            let Some(client) = self.clients.get(key) else {
                 return Removal::Done;
             };
             let (session, open) = (client.sessions.last().copied(), client.opens.any());
             let delegation = client.delegations.any();
             let stateless = session.is_none() && open.is_none() && delegation.is_none();
-            if stateless && !self.states.has_owners(key) {
-                break;
-            }
-            if *budget == 0 {
-                // A client that has lost a part of its state must not use the rest.
-                client.going = Some(reason);
-                if going.is_none() {
-                    // The timer removes the rest.
-                    self.timers.set(now.mono, Due::Lease(key));
-                }
-                return Removal::Later;
-            }
+            let must_forget = open.is_some() || delegation.is_some() || client.recorded.owes_loss();
             if session.is_none()
-                && (open.is_some() || delegation.is_some())
+                && must_forget
                 && let Durable::After(ticket) = self.forget_record(key, out)
             {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.going = Some(reason);
                 }
                 return Removal::Waits(ticket);
+            }
+            if stateless && !self.states.has_owners(key) {
+                break;
+            }
+            if *budget == 0 {
+                // A client that has lost a part of its state must not use the rest.
+                if let Some(client) = self.clients.get_mut(key) {
+                    client.going = Some(reason);
+                }
+                if going.is_none() {
+                    // The timer removes the rest.
+                    self.timers.set(now.mono, Due::Lease(key));
+                }
+                return Removal::Later;
             }
             *budget -= 1;
             let before = self.states.walked;
@@ -167,7 +170,9 @@ impl Core {
             self.states.release_reserved(key, client.opening as usize);
         }
         self.forget_gone(key, reason, out);
-        if let Some(client) = self.clients.remove(key, reason) {
+        let removed = self.clients.remove(key, reason);
+        self.losses_stored(key, out);
+        if let Some(client) = removed {
             self.peers.release(client.peer);
             if client.confirmed {
                 out.event(Event::ClientGone {

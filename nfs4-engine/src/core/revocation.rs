@@ -8,7 +8,7 @@ use crate::action::Outbox;
 use crate::core::Core;
 use crate::core::stable::Durable;
 use crate::fh::Fh;
-use crate::keys::ClientKey;
+use crate::keys::{ClientKey, OpenKey};
 use crate::state::contended::Piece;
 use crate::state::ending::Ending;
 use crate::state::stateid::Named;
@@ -205,7 +205,8 @@ impl Core {
     /// As [`States::check`](crate::state::States::check), of a client that may have lost the state.
     ///
     /// # Errors
-    /// Besides, EXPIRED for what the client has lost because its lease had expired.
+    /// Besides, EXPIRED for what the client has lost because its lease had expired, and ADMIN_REVOKED for what has
+    /// ended with its export.
     pub(crate) fn check_stateid(
         &self,
         stateid: &Stateid,
@@ -213,13 +214,10 @@ impl Core {
         fh: Option<&Fh>,
     ) -> Result<Named, Status> {
         match self.states.check(stateid, client, fh) {
-            Err(Status::BAD_STATEID)
-                if self.states.is_any_remembered()
-                    && self
-                        .named(stateid)
-                        .is_ok_and(|named| self.has_lost(client, named)) =>
-            {
-                Err(Status::EXPIRED)
+            Err(Status::BAD_STATEID) if self.states.is_any_remembered() => {
+                let lost = self.named(stateid).ok();
+                let why = lost.and_then(|named| self.why_lost(client, named));
+                Err(why.unwrap_or(Status::BAD_STATEID))
             }
             checked => checked,
         }
@@ -233,14 +231,29 @@ impl Core {
         Named::decode(stateid, self.boot.epoch)
     }
 
-    /// Whether state is remembered that this client has lost, and has not acknowledged.
-    pub(crate) fn has_lost(&self, client: ClientKey, named: Named) -> bool {
-        let record = self.clients.get(client);
-        record.is_some_and(|record| match named {
-            Named::Open(key) => record.lost.has_open(key),
-            Named::Lock(key) => record.lost.has_lock(key),
-            Named::Deleg(_) => false,
-        })
+    /// The status of state that this client has lost, and has not acknowledged; none if no such is remembered.
+    pub(crate) fn why_lost(&self, client: ClientKey, named: Named) -> Option<Status> {
+        let lost = &self.clients.get(client)?.lost;
+        match named {
+            Named::Open(key) if lost.has_of_removed(key) => Some(Status::ADMIN_REVOKED),
+            Named::Open(key) => lost.has_open(key).then_some(Status::EXPIRED),
+            Named::Lock(key) => lost.has_lock(key).then_some(Status::EXPIRED),
+            Named::Deleg(_) => None,
+        }
+    }
+
+    /// As [`Core::remember_lost`], of an open that ends with its export.
+    pub(super) fn remember_removed(&mut self, key: OpenKey) {
+        let Some(client) = self.states.get(key).map(|open| open.client) else {
+            return;
+        };
+        let record = self.clients.get_mut(client);
+        // The locks under it are lost with it.
+        if let Some(record) = record.filter(|it| it.about.minor > 0 && it.going.is_none())
+            && record.lost.add_of_removed(key)
+        {
+            self.states.charge_lost(client);
+        }
     }
 
     /// A client acknowledges that it has lost this.

@@ -12,7 +12,7 @@ use crate::event::{ClientGone, Event};
 use crate::fh::Fh;
 use crate::keys::{ClientKey, CompoundKey};
 use crate::stable::{ClientRecord, RecordKey, StableError, StableTicket, StableWrite};
-use crate::stores::StorePurpose;
+use crate::stores::{FailedStore, StorePurpose};
 use crate::timer::Due;
 
 /// Whether stable storage has what an operation depends on.
@@ -88,9 +88,9 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let has_lost = client.revoked > 0 || !client.lost.is_empty();
-        let knows_all = client.about.minor > 0 && !has_lost;
         let has_more = client.lost.remembered() > 0;
+        let has_lost = client.revoked > 0 || !client.lost.is_empty() || has_more;
+        let knows_all = client.about.minor > 0 && !has_lost;
         let recorded = &mut client.recorded;
         let changed = if knows_all {
             recorded.knows_all()
@@ -149,7 +149,11 @@ impl Core {
         let is_settled = was_former || is_any || client.recorded.is_forgotten;
         if is_any || was_former {
             let key = key_of(client);
-            self.store(StableWrite::Forget { key }, StorePurpose::Gone, out);
+            self.store(
+                StableWrite::Forget { key: key.clone() },
+                StorePurpose::Gone(key),
+                out,
+            );
         }
         if is_settled {
             self.settle_reclaims(key, out);
@@ -188,7 +192,10 @@ impl Core {
         };
         let stored = result.is_ok();
         match store.purpose {
-            StorePurpose::Record(key) => self.record_written(key, stored, out),
+            StorePurpose::Record(key) => {
+                self.record_written(key, stored, out);
+                self.losses_stored(key, out);
+            }
             StorePurpose::Forget(key) => {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.recorded.end_forgetting(stored);
@@ -200,8 +207,10 @@ impl Core {
                         self.note_failed(key);
                     }
                 }
+                self.losses_stored(key, out);
             }
-            StorePurpose::Gone => {}
+            StorePurpose::Gone(_) if stored => {}
+            StorePurpose::Gone(key) => self.stores.note_failed(FailedStore::Gone(key)),
             StorePurpose::GraceOver => self.grace_end_stored(stored, out),
         }
         if let Some(at) = self.stores.next_try(stored, out.now.mono) {
@@ -221,7 +230,8 @@ impl Core {
         };
         client.recorded.end(stored);
         if !stored {
-            if client.recorded.is_late() || !client.doomed.is_empty() {
+            let recorded = &client.recorded;
+            if recorded.is_late() || recorded.owes_loss() || !client.doomed.is_empty() {
                 self.note_failed(key);
             }
             return;
@@ -237,27 +247,35 @@ impl Core {
         if let Some(client) = self.clients.get_mut(key)
             && !core::mem::replace(&mut client.recorded.is_failed, true)
         {
-            self.stores.failed.push_back(key);
+            self.stores.note_failed(FailedStore::Of(key));
         }
     }
 
     /// Tries writes again that have failed; `false` if there are more than `budget` allows.
     pub(crate) fn on_stores_timer(&mut self, budget: &mut usize, out: &mut Outbox) -> bool {
         let mut most = self.stores.try_again();
-        while most > 0
-            && let Some(key) = self.stores.failed.front().copied()
-        {
+        while most > 0 && self.stores.is_any_failed() {
             if *budget == 0 {
                 return false;
             }
-            self.stores.failed.pop_front();
             *budget -= 1;
+            let key = match self.stores.take_failed() {
+                Some(FailedStore::Of(key)) => key,
+                Some(FailedStore::Gone(key)) => {
+                    most -= usize::from(self.forget_again(key, out));
+                    continue;
+                }
+                None => break,
+            };
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
             let recorded = &mut client.recorded;
             recorded.is_failed = false;
-            let is_due = recorded.is_late() || recorded.is_behind() || !client.doomed.is_empty();
+            let is_due = recorded.is_late()
+                || recorded.is_behind()
+                || recorded.owes_loss()
+                || !client.doomed.is_empty();
             if recorded.forgetting.is_some() {
                 continue;
             } else if client.going.is_some() {
@@ -269,6 +287,27 @@ impl Core {
             }
             most -= 1;
         }
+        true
+    }
+
+    /// Tries again to forget a client that is gone, unless it has come back and the record is that of its new
+    /// incarnation; returns whether that is so.
+    fn forget_again(&mut self, key: RecordKey, out: &mut Outbox) -> bool {
+        let minor = u32::from(!key.v40);
+        let of_owner = self.clients.of_owner(minor, &key.owner);
+        let back = [of_owner.confirmed, of_owner.unconfirmed];
+        let mut back = back
+            .iter()
+            .flatten()
+            .filter_map(|key| self.clients.get(*key));
+        if back.any(|client| client.recorded.is_any() && key_of(client) == key) {
+            return false;
+        }
+        self.store(
+            StableWrite::Forget { key: key.clone() },
+            StorePurpose::Gone(key),
+            out,
+        );
         true
     }
 

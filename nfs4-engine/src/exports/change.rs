@@ -10,6 +10,7 @@ use super::served::{Phase, Served};
 use crate::event::Event;
 use crate::export::{Export, ExportFaults};
 use crate::fs::Backend;
+use crate::keys::ClientKey;
 
 /// What has changed.
 #[derive(Debug, Default)]
@@ -250,6 +251,30 @@ impl Exports {
         Some((number, ended.export.backend))
     }
 
+    /// An export that is removed does not end before a client's loss of all its state there is durable.
+    pub(crate) fn awaits_loss(&mut self, export: u16, client: ClientKey) {
+        if let Some(served) = self.find_mut(export)
+            && let Err(place) = served.losses.binary_search(&client)
+        {
+            served.losses.insert(place, client);
+        }
+    }
+
+    /// Losses of a client may be durable; `waits` says of which exports they are not. Returns whether one was
+    /// waited for, and is.
+    pub(crate) fn loss_stored(&mut self, client: ClientKey, waits: impl Fn(u16) -> bool) -> bool {
+        let mut any = false;
+        for served in self.list.iter_mut().flatten() {
+            if let Ok(place) = served.losses.binary_search(&client)
+                && !waits(served.number())
+            {
+                served.losses.remove(place);
+                any = true;
+            }
+        }
+        any
+    }
+
     /// Number of requests that the file system of an export has not answered.
     pub(crate) fn unanswered(&self, export: u16) -> Option<u32> {
         self.find(export).map(|served| served.asked)
@@ -266,7 +291,7 @@ impl Pass {
 impl Served {
     /// Whether it is removed, and nothing uses it any more.
     fn is_over(&self) -> bool {
-        self.phase == Phase::Ended && self.asked == 0
+        self.phase == Phase::Ended && self.asked == 0 && self.losses.is_empty()
     }
 
     /// Whether any host may change its files.

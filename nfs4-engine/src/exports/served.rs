@@ -1,11 +1,13 @@
 //! An export that is served, with the constant properties of its file system.
 
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::squashed::Anonymous;
 use crate::export::{Export, ExportFault};
 use crate::fh::Fh;
 use crate::fs::{Capabilities, Flavor, FsHandle};
+use crate::keys::ClientKey;
 use crate::terms::Terms;
 
 /// An export that is served, or that is removed and ends.
@@ -26,6 +28,8 @@ pub(crate) struct Served {
     pub(super) above: Option<FsHandle>,
     /// Number of requests that its file system has not answered.
     pub(super) asked: u32,
+    /// The clients whose loss of state in this export, which is removed, is not durable, in their order.
+    pub(super) losses: Vec<ClientKey>,
     pub(super) phase: Phase,
 }
 
@@ -63,6 +67,7 @@ impl Served {
             covers: None,
             above: None,
             asked: 0,
+            losses: Vec::new(),
             phase: Phase::Served,
             export,
         };

@@ -48,11 +48,11 @@ impl Engine {
             remembered,
         )?;
         for (key, open) in states.opens.entries() {
-            let lost = core.has_lost(open.client, Named::Open(key));
+            let lost = core.why_lost(open.client, Named::Open(key)).is_some();
             check(!lost || open.revoked, "lost, and of use", key)?;
         }
         for (key, lock) in states.locks.entries() {
-            let lost = core.has_lost(lock.client, Named::Lock(key));
+            let lost = core.why_lost(lock.client, Named::Lock(key)).is_some();
             check(!lost || lock.revoked, "lost, and of use", key)?;
         }
         Ok(())

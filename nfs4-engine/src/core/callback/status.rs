@@ -26,7 +26,7 @@ impl Core {
             if client.revoked > client.revoked_by_administrator + client.lost.delegations {
                 flags |= SEQ4_STATUS_RECALLABLE_STATE_REVOKED;
             }
-            if client.revoked_by_administrator > 0 {
+            if client.revoked_by_administrator > 0 || client.lost.is_any_of_removed() {
                 flags |= SEQ4_STATUS_ADMIN_STATE_REVOKED;
             }
             flags |= lost_flags(client);
