@@ -122,7 +122,7 @@ impl Core {
     }
 
     /// Whether a lock is in the way for good.
-    fn holds_on(&self, lock: LockKey, now: Mono) -> bool {
+    pub(super) fn holds_on(&self, lock: LockKey, now: Mono) -> bool {
         self.states.lock(lock).is_some_and(|lock| {
             !self.states.is_being_revoked(lock) && !self.gives_way(lock.client, now)
         })
@@ -130,7 +130,7 @@ impl Core {
 
     /// Whether what a client has is for others: its lease has expired, or all that it has ends once stable
     /// storage has forgotten the client.
-    fn gives_way(&self, client: ClientKey, now: Mono) -> bool {
+    pub(super) fn gives_way(&self, client: ClientKey, now: Mono) -> bool {
         let found = self.clients.get(client);
         self.is_expired(client, now)
             || found.is_some_and(|client| client.recorded.forgetting.is_some())

@@ -1,11 +1,17 @@
 //! The waiting lines of all files. [RFC 8881 §9.6]
 
+use alloc::vec::Vec;
+
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
 use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::keys::{ClientKey, FileKey};
+use crate::state::owner::Owner;
+use crate::state::table::WALKED_AT_ONCE;
+use crate::state::waiter::Waiter;
+use crate::time::Mono;
 use crate::timer::Due;
 
 impl Core {
@@ -18,9 +24,17 @@ impl Core {
     }
 
     fn notify_waiters(&mut self, file: FileKey, out: &mut Outbox) {
-        let grants = self
-            .states
-            .next_grants(file, out.now.mono, self.config.lease);
+        let (now, patience) = (out.now.mono, self.config.lease);
+        self.states
+            .line_of_some(file, |waiters| waiters.dismiss_gone(now, patience));
+        let waiters = self.states.waiters(file);
+        let gets: Vec<bool> = waiters
+            .map(|waiter| self.holder_before(file, waiter, now).is_none())
+            .collect();
+        if gets.is_empty() {
+            return;
+        }
+        let grants = self.states.next_grants(file, now, patience, &gets);
         for notice in grants.notices {
             let Some(fh) = self.states.handle_of(file) else {
                 return;
@@ -39,6 +53,50 @@ impl Core {
         if let Some(again) = grants.again {
             self.set_timer(again, Due::LockGrant(file));
         }
+        self.watch_holders(file, now);
+    }
+
+    /// Sees to it that the waiters of a file are notified when the lease of a client expires whose locks are in their
+    /// way: from then on these locks give way.
+    pub(crate) fn watch_holders(&mut self, file: FileKey, now: Mono) {
+        if self.states.checks_leases(file, now) {
+            return;
+        }
+        let waiters = self.states.waiters(file);
+        let ends = waiters
+            .filter(|waiter| waiter.awaits_notice())
+            .filter_map(|waiter| {
+                let holder = self.clients.get(self.holder_before(file, waiter, now)?)?;
+                let length = self.terms.of(holder.since);
+                Some(self.lease_of(holder).next_check(now, length))
+            });
+        let Some(first) = ends.min() else {
+            return;
+        };
+        self.states
+            .line_of_some(file, |waiters| waiters.check_leases_at(first));
+        self.set_timer(first, Due::LockGrant(file));
+    }
+
+    /// A client whose lock is in the way of a waiter, and does not give way.
+    fn holder_before(&self, file: FileKey, waiter: &Waiter, now: Mono) -> Option<ClientKey> {
+        let (range, kind) = (waiter.range, waiter.kind);
+        let owner = self.states.owner_of_waiter(waiter);
+        let conflict = self.states.lock_conflict(file, range, kind, owner)?;
+        let first = self
+            .states
+            .lock_owners
+            .get(conflict.owner)
+            .map(Owner::client);
+        if first.is_some_and(|first| !self.gives_way(first, now)) {
+            return first;
+        }
+        let found = self.states.conflicting_locks(file, (range, kind), owner);
+        let mut held = found.iter().filter(|(_, lock)| self.holds_on(*lock, now));
+        let holder = held.next().and_then(|(_, lock)| self.states.lock(*lock));
+        // Beyond so many conflicts there is no search for another one.
+        let many = found.len() == WALKED_AT_ONCE;
+        holder.map(|lock| lock.client).or(first.filter(|_| many))
     }
 
     /// A client was notified that a lock is free, or could not be notified; then it polls.

@@ -78,6 +78,7 @@ pub(crate) fn lock<S: Established>(
                 let lease = cx.core.config.lease;
                 let states = &mut cx.core.states;
                 states.wait(open, asker, session, cx.out.now.mono, lease);
+                cx.core.watch_holders(file, cx.out.now.mono);
             }
         } else {
             cx.core.states.give_up(open, asker);

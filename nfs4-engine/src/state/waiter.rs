@@ -22,6 +22,8 @@ pub(crate) struct Waiters {
     left: Vec<Waiter>,
     /// When the timer for the line is due.
     reminder: Option<Mono>,
+    /// When the timer is due for the leases of clients whose locks are waited for.
+    lease_check: Option<Mono>,
 }
 
 /// A lock that a lock owner was denied and waits for.
@@ -172,15 +174,29 @@ impl Waiters {
         self.leave(asker);
     }
 
-    /// A lock may have become free: returns the waiters to notify, which could lock now.
+    /// Removes the waiters that did not send LOCK in time.
+    pub(crate) fn dismiss_gone(&mut self, now: Mono, patience: Duration) {
+        self.dismiss(|waiter| waiter.has_gone(now, patience));
+    }
+
+    /// Whether a timer is set for the leases of clients whose locks are waited for.
+    pub(crate) fn checks_leases(&self, now: Mono) -> bool {
+        self.lease_check.is_some_and(|at| at > now)
+    }
+
+    /// A timer for that is set for this time.
+    pub(crate) fn check_leases_at(&mut self, at: Mono) {
+        self.lease_check = Some(at);
+    }
+
+    /// A lock may have become free: returns the waiters to notify. `gets` says of each waiter whether it could lock
+    /// now.
     pub(crate) fn next_grants(
         &mut self,
         now: Mono,
         patience: Duration,
-        would_get: impl Fn(&Waiter) -> bool,
+        gets: &[bool],
     ) -> LockGrants {
-        self.dismiss(|waiter| waiter.has_gone(now, patience));
-        let gets: Vec<bool> = self.line.iter().map(would_get).collect();
         let mut grants = LockGrants::default();
         let mut next: Option<Mono> = None;
         self.reminder = self.reminder.filter(|at| *at > now);
@@ -190,7 +206,7 @@ impl Waiters {
                 break;
             };
             let asker = waiter.asker();
-            let mut before = before.iter().zip(&gets);
+            let mut before = before.iter().zip(gets);
             let is_next = gets.get(at) == Some(&true)
                 && !before.any(|(earlier, gets)| {
                     *gets && earlier.is_in_the_way_of(asker) && earlier.is_kept_for(now, patience)
@@ -271,6 +287,11 @@ impl Waiter {
             None if self.overtaken >= OVERTAKEN => Some(self.last_request.after(patience)),
             None => None,
         }
+    }
+
+    /// Whether it is to be notified once it can lock.
+    pub(crate) fn awaits_notice(&self) -> bool {
+        self.session.is_some() && self.notified_until.is_none()
     }
 
     /// Whether it did not send LOCK in time after a notification, or has stopped polling.

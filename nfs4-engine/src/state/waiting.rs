@@ -7,7 +7,7 @@ use super::locked::NO_OWNER;
 use super::table::States;
 use super::waiter::{LockGrants, LockRequest, Waiter, Waiters};
 use crate::count::Count;
-use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
+use crate::keys::{ClientKey, FileKey, LockOwnerKey, OpenKey, SessionKey};
 use crate::time::Mono;
 
 impl States {
@@ -83,28 +83,30 @@ impl States {
         self.waiting > 0
     }
 
-    /// Locks of a file may have become free: returns the waiters to notify.
+    /// Whether a timer is set for the leases of clients whose locks are waited for in a file.
+    pub(crate) fn checks_leases(&self, file: FileKey, now: Mono) -> bool {
+        let file = self.files.get(file);
+        file.is_some_and(|file| file.waiters.checks_leases(now))
+    }
+
+    /// The waiters for locks of a file, in their order.
+    pub(crate) fn waiters(&self, file: FileKey) -> impl Iterator<Item = &Waiter> + '_ {
+        let file = self.files.get(file);
+        file.into_iter().flat_map(|file| file.waiters.iter())
+    }
+
+    /// Locks of a file may have become free: returns the waiters to notify. `gets` says of each waiter whether it could
+    /// lock now.
     pub(crate) fn next_grants(
         &mut self,
         file: FileKey,
         now: Mono,
         patience: Duration,
+        gets: &[bool],
     ) -> LockGrants {
-        let Some(found) = self.files.get_mut(file) else {
-            return LockGrants::default();
-        };
-        if found.waiters.is_empty() {
-            return LockGrants::default();
-        }
-        let mut waiters = core::mem::take(&mut found.waiters);
-        self.walked += waiters.iter().count();
-        let grants = waiters.next_grants(now, patience, |waiter| self.would_get(file, waiter));
-        let left = waiters.take_left();
-        if let Some(found) = self.files.get_mut(file) {
-            found.waiters = waiters;
-        }
-        self.wait_no_more(left);
-        grants
+        self.walked += gets.len();
+        let grants = self.line(file, |waiters| waiters.next_grants(now, patience, gets));
+        grants.unwrap_or_default()
     }
 
     /// A client cannot be notified: its waiters poll from now on.
@@ -112,9 +114,14 @@ impl States {
         self.line_of_some(file, |waiters| waiters.cannot_notify(client));
     }
 
+    /// The owner of a waiter's lock, if it has state.
+    pub(crate) fn owner_of_waiter(&self, waiter: &Waiter) -> Option<LockOwnerKey> {
+        self.lock_owners.find(waiter.client, &waiter.owner)
+    }
+
     /// Whether a waiter's lock conflicts with no lock that is held.
     fn would_get(&self, file: FileKey, waiter: &Waiter) -> bool {
-        let owner = self.lock_owners.find(waiter.client, &waiter.owner);
+        let owner = self.owner_of_waiter(waiter);
         let file = self.files.get(file);
         file.is_some_and(|file| {
             file.locked
@@ -124,7 +131,7 @@ impl States {
     }
 
     /// Changes the waiters of a file, if there are any; mostly there are none.
-    pub(super) fn line_of_some(&mut self, file: FileKey, change: impl FnOnce(&mut Waiters)) {
+    pub(crate) fn line_of_some(&mut self, file: FileKey, change: impl FnOnce(&mut Waiters)) {
         if self.is_waited_for(file) {
             self.line(file, change);
         }

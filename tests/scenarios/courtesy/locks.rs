@@ -2,6 +2,7 @@
 
 use super::super::holder::{assert_denied, owner};
 use super::*;
+use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args::Locker;
 
 #[test]
@@ -175,5 +176,81 @@ fn a_client_whose_lease_has_expired_gets_no_notice_of_a_free_lock_and_keeps_none
     assert_eq!(sim.take_callbacks().len(), 0);
     let mut two = Holder::new(&mut sim, "two", 3);
     two.lock(&mut sim, b"z", LockType::Write, (0, 10)).all_ok();
+    sim.assert_nothing_is_left();
+}
+
+/// Whether a client is told by a callback that it may lock.
+#[track_caller]
+fn is_notified(sim: &mut Sim, waiter: &Holder) -> bool {
+    let callbacks = sim.take_callbacks();
+    let Some(callback) = callbacks.first() else {
+        return false;
+    };
+    assert_eq!(callbacks.len(), 1);
+    let ops = callback.ops();
+    assert!(
+        matches!(&ops[1], CbArgOp::NotifyLock(notice) if notice.fh == waiter.fh),
+        "{ops:?}"
+    );
+    let answer = callback.ok();
+    sim.send(waiter.client.conn, answer);
+    sim.run();
+    true
+}
+
+#[test]
+fn a_waiter_is_notified_when_the_lease_of_the_client_expires_that_holds_the_lock() {
+    let mut sim = Sim::new();
+    let mut one = Holder::new(&mut sim, "one", 3);
+    one.lock(&mut sim, b"x", LockType::Write, (0, 10)).all_ok();
+    let lease = sim.settings().lease;
+    let mut two = Holder::called_back(&mut sim, "two", 3);
+    let reply = two.lock(&mut sim, b"y", LockType::WriteWait, (0, 10));
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    // The lease of the holder is renewed once.
+    for holder_is_there in [true, false, false] {
+        sim.sleep(lease / 2);
+        two.client.call(&mut sim, |c| c).all_ok();
+        if holder_is_there {
+            one.client.call(&mut sim, |c| c).all_ok();
+        }
+        assert!(!is_notified(&mut sim, &two));
+    }
+    sim.sleep(SECOND);
+    assert!(
+        is_notified(&mut sim, &two),
+        "the lock gives way from now on"
+    );
+    two.lock(&mut sim, b"y", LockType::WriteWait, (0, 10))
+        .all_ok();
+    assert_eq!(sim.tables().waiting, 0);
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_waiter_is_not_notified_as_long_as_another_lock_is_in_its_way() {
+    let mut sim = Sim::new();
+    let mut one = Holder::new(&mut sim, "one", 3);
+    one.lock(&mut sim, b"x", LockType::Read, (0, 10)).all_ok();
+    let mut three = Holder::new(&mut sim, "three", 3);
+    three.lock(&mut sim, b"z", LockType::Read, (5, 10)).all_ok();
+    let lease = sim.settings().lease;
+    let mut two = Holder::called_back(&mut sim, "two", 3);
+    let reply = two.lock(&mut sim, b"y", LockType::WriteWait, (0, 10));
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    for _ in 0..6 {
+        sim.sleep(lease / 2);
+        two.client.call(&mut sim, |c| c).all_ok();
+        three.client.call(&mut sim, |c| c).all_ok();
+        assert!(!is_notified(&mut sim, &two));
+    }
+    for _ in 0..2 {
+        sim.sleep(lease / 2);
+        two.client.call(&mut sim, |c| c).all_ok();
+    }
+    sim.sleep(SECOND);
+    assert!(is_notified(&mut sim, &two));
+    two.lock(&mut sim, b"y", LockType::WriteWait, (0, 10))
+        .all_ok();
     sim.assert_nothing_is_left();
 }
