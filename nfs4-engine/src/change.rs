@@ -70,6 +70,8 @@ pub struct Change {
     pub delegation_penalty: Option<Duration>,
     /// [`Config::courtesy`], also for clients whose leases have expired already.
     pub courtesy: Option<Duration>,
+    /// [`Config::slow_request`], also for requests and callbacks that wait already.
+    pub slow_request: Option<Duration>,
 }
 
 /// Applies every field of a change: one that is forgotten in the list does not compile.
@@ -109,7 +111,7 @@ applied! {
     binding_policy, blocked_operations, max_cached_reply, max_reply_cache, max_operations,
     sessions_per_client, max_sessions, drain_deadline, callback_timeout, callback_pause, max_clients,
     max_opens_per_client, max_states, delegations, max_delegations_per_client, max_delegations,
-    delegation_pause, delegation_penalty, courtesy,
+    delegation_pause, delegation_penalty, courtesy, slow_request,
 }
 
 impl Change {

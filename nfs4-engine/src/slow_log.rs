@@ -17,6 +17,8 @@ pub(crate) struct SlowLog {
     pub(crate) threshold_nanos: u64,
     /// A timer for the next search is set, or there is never one.
     pub(crate) armed: bool,
+    /// When that timer is due, if there is one.
+    pub(crate) next: Mono,
     pub(crate) search: Search,
     /// End of the interval that the counts are for.
     until: Mono,
@@ -118,21 +120,40 @@ impl SlowLog {
     pub(crate) const fn new(threshold: Duration) -> SlowLog {
         let off = threshold.is_zero();
         let threshold = if off { Duration::MAX } else { threshold };
-        let nanos = threshold.as_nanos();
         SlowLog {
             threshold,
-            threshold_nanos: if nanos > u64::MAX as u128 {
-                u64::MAX
-            } else {
-                nanos as u64
-            },
+            threshold_nanos: nanos_of(threshold),
             armed: off,
+            next: Mono::ZERO,
             search: Search::new(),
             until: Mono::ZERO,
             reports: 0,
             hosts: Vec::new(),
             unreported: (0, 0),
         }
+    }
+
+    /// Whether nothing is reported.
+    pub(crate) fn is_off(&self) -> bool {
+        self.threshold == Duration::MAX
+    }
+
+    /// Reports what takes this long from now on; zero is never. Returns whether that is new. The search begins
+    /// anew.
+    pub(crate) fn change(&mut self, threshold: Duration) -> bool {
+        let SlowLog {
+            threshold,
+            threshold_nanos,
+            armed,
+            search,
+            ..
+        } = SlowLog::new(threshold);
+        if threshold == self.threshold {
+            return false;
+        }
+        (self.threshold, self.threshold_nanos) = (threshold, threshold_nanos);
+        (self.armed, self.search) = (armed, search);
+        true
     }
 
     /// Whether something of this host that is slow is reported; if not, it is counted.
@@ -183,6 +204,15 @@ impl SlowLog {
         // What comes later than the last search becomes slow later than this.
         let next = self.search.earliest.min(now.after(self.threshold));
         next.max(now.after(PAUSE))
+    }
+}
+
+const fn nanos_of(span: Duration) -> u64 {
+    let nanos = span.as_nanos();
+    if nanos > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        nanos as u64
     }
 }
 

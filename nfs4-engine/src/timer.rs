@@ -130,6 +130,17 @@ impl Timers {
         Some((*at, *due))
     }
 
+    /// Takes a timer back that is set for this time.
+    pub(crate) fn cancel(&mut self, at: Mono, due: Due) {
+        let places = self.set.range((at, 0)..=(at, u64::MAX));
+        let place = places
+            .filter(|(_, other)| **other == due)
+            .map(|(place, _)| *place);
+        if let Some(place) = { place }.next() {
+            self.set.remove(&place);
+        }
+    }
+
     pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
         let first = self.set.first_entry()?;
         let (at, _) = *first.key();

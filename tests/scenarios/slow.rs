@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nfs4_engine::fs::driver::FsCall;
-use nfs4_engine::{Event, RequestId, SlowRequest, WaitsFor};
+use nfs4_engine::{Admin, Change, Event, RequestId, SlowRequest, WaitsFor};
 use nfs4_proto::nfs4::{Op, args};
 use nfs4_tests::sim::{Client, Client40, Pace, Sim};
 
@@ -141,4 +141,37 @@ fn a_host_with_many_slow_requests_leaves_room_for_another_and_all_are_counted() 
     let (told, counted) = reports(&mut sim);
     assert!(told.iter().all(|slow| slow.answered), "{told:?}");
     assert_eq!((told.len(), counted), (5, 0));
+}
+
+#[test]
+fn another_time_is_for_requests_that_wait_already() {
+    let configure = |sim: &mut Sim, slow: Duration| {
+        let change = Change::default().with(|change| change.slow_request = Some(slow));
+        sim.admin(Admin::Configure(Box::new(change)));
+    };
+    let mut sim = Sim::new();
+    let client = Client::mounted(&mut sim, "a");
+    sim.set_pace(Pace::Held);
+    for slot in 0..3 {
+        let begun = client.request(&mut sim, slot, true, |c| c.putrootfh().lookup(NAMED));
+        begun.send(&mut sim, client.conn);
+        sim.settle();
+        wait(&mut sim, SLOW * 2);
+        assert_eq!(reports(&mut sim), (vec![], 0), "it is off");
+        // For long, and then for a shorter time.
+        configure(&mut sim, SLOW * 1_000);
+        wait(&mut sim, SLOW);
+        assert_eq!(reports(&mut sim), (vec![], 0));
+        configure(&mut sim, SLOW * 2);
+        wait(&mut sim, SLOW / 10);
+        let (told, _) = reports(&mut sim);
+        assert_eq!(told.len(), 1, "{told:?}");
+        configure(&mut sim, Duration::ZERO);
+    }
+    sim.complete_all();
+    sim.run();
+    // With one that is reported goes its end.
+    let (told, _) = reports(&mut sim);
+    assert!(told.iter().all(|slow| slow.answered), "{told:?}");
+    sim.assert_nothing_is_left();
 }

@@ -18,6 +18,7 @@ impl Core {
         self.config = config;
         self.change_grace(out.now.mono);
         self.courtesy_changed(out.now.mono);
+        self.slow_changed(out.now.mono);
         self.templates.clear();
         if !settings.is_empty() {
             out.event(Event::SettingsChanged { settings });

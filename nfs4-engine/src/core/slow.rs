@@ -20,8 +20,29 @@ impl Core {
     #[inline]
     pub(crate) fn arm_slow(&mut self, now: Mono) {
         if !self.slow.armed {
-            self.slow.armed = true;
-            self.set_timer(now.after(self.slow.threshold), Due::Slow);
+            self.search_slow_at(now.after(self.slow.threshold));
+        }
+    }
+
+    /// The next step of the search for what takes long is then.
+    pub(crate) fn search_slow_at(&mut self, at: Mono) {
+        self.slow.armed = true;
+        self.slow.next = at;
+        self.set_timer(at, Due::Slow);
+    }
+
+    /// The time from which something is slow may have changed.
+    pub(super) fn slow_changed(&mut self, now: Mono) {
+        let was_off = self.slow.is_off();
+        if !self.slow.change(self.config.slow_request) {
+            return;
+        }
+        if !was_off {
+            self.timers.cancel(self.slow.next, Due::Slow);
+        }
+        if !self.slow.is_off() {
+            // It finds what waits already, and ends if there is nothing.
+            self.search_slow_at(now);
         }
     }
 

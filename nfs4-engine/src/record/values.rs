@@ -72,7 +72,7 @@ settings! {
         max_reply_cache, max_operations, sessions_per_client, max_sessions, drain_deadline,
         callback_timeout, callback_pause, max_clients, max_opens_per_client, max_states,
         delegations, max_delegations_per_client, max_delegations, delegation_pause,
-        delegation_penalty, courtesy,
+        delegation_penalty, courtesy, slow_request,
     }
 }
 

@@ -13,7 +13,6 @@ use crate::run::Runner;
 use crate::slow::SlowRequest;
 use crate::slow_log::{PAUSE, Reported, Search, Slow, Waiting};
 use crate::time::Mono;
-use crate::timer::Due;
 
 impl Runner {
     /// Looks at a few of all that wait, and sets the timer for the next ones.
@@ -35,9 +34,9 @@ impl Runner {
         } else {
             Some(now.after(PAUSE))
         };
-        self.core.slow.armed = next.is_some();
-        if let Some(next) = next {
-            self.core.set_timer(next, Due::Slow);
+        match next {
+            Some(next) => self.core.search_slow_at(next),
+            None => self.core.slow.armed = false,
         }
     }
 
