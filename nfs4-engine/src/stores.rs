@@ -116,6 +116,11 @@ impl Stores {
         self.delaying = Some(ticket);
     }
 
+    /// Whether [`Stores::delays`] has noted one.
+    pub(crate) fn is_delaying(&self) -> bool {
+        self.delaying.is_some()
+    }
+
     /// What [`Stores::delays`] has noted since this was last called.
     pub(crate) fn take_delaying(&mut self) -> Option<StableTicket> {
         self.delaying.take()

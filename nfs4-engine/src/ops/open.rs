@@ -81,6 +81,10 @@ pub(crate) fn start<S: Established>(
         let owner = (client, args.owner.owner);
         let length = creation::length(&create);
         opening.barred = barred(cx, &current, length, owner, claimed.is_some());
+        if cx.core.stores.is_delaying() {
+            // There is room once a client is forgotten.
+            return Err(Status::DELAY);
+        }
         if opening.barred.is_some() {
             create = Creation::No;
         } else {

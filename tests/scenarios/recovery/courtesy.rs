@@ -47,10 +47,9 @@ fn lost(writes: &[StableWrite]) -> Vec<Vec<u8>> {
 #[test]
 fn what_another_client_has_got_is_not_reclaimed_and_the_rest_is() {
     let (mut sim, mut one, mut two, f, g) = away();
-    // It is asked again when the loss is durable.
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
-    assert_eq!(lost(&sim.take_writes()), std::slice::from_ref(&f.fh));
+    // The OPEN waits until the loss is durable.
     assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+    assert_eq!(lost(&sim.take_writes()), std::slice::from_ref(&f.fh));
     sim.restart();
     come_back(&mut sim, &mut one);
     come_back(&mut sim, &mut two);
@@ -64,15 +63,20 @@ fn what_another_client_has_got_is_not_reclaimed_and_the_rest_is() {
 fn nothing_is_granted_before_the_loss_is_durable() {
     let (mut sim, mut one, mut two, f, _) = away();
     sim.hold_stores(true);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = [0, 1].map(|slot| ask_to_open(&mut sim, &mut two, slot, b"f"));
     assert_eq!(lost(&sim.waiting_stores()), std::slice::from_ref(&f.fh));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
     assert_eq!(sim.waiting_stores().len(), 1, "it is asked for once");
+    assert_eq!(sim.tables().storing, 2);
+    assert!(sim.take_replies().is_empty());
     sim.store_next(Err(StableError::NoSpace));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    for xid in asked {
+        assert_eq!(answered(&mut sim, xid), Status::DELAY);
+    }
     assert_eq!(sim.tables().lost_states, 1);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
     // The server dies before the write is carried out: the other client has got nothing.
     sim.restart();
+    assert!(sim.take_reply(asked).is_none());
     sim.hold_stores(false);
     come_back(&mut sim, &mut one);
     reclaim(&mut sim, &mut one, &f.fh).all_ok();
@@ -96,10 +100,10 @@ fn a_client_that_is_back_before_the_loss_is_durable_has_lost_what_was_contended(
     for knows in [false, true] {
         let (mut sim, mut one, mut two, f, g) = away();
         sim.hold_stores(true);
-        assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+        let asked = ask_to_open(&mut sim, &mut two, 1, b"f");
         assert_eq!(write(&mut sim, &mut one, &f), Status::EXPIRED);
         assert_eq!(write(&mut sim, &mut one, &g), Status::OK);
-        assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+        assert!(sim.take_reply(asked).is_none());
         if knows {
             let free = args::FreeStateid { stateid: f.stateid };
             one.call(&mut sim, |c| c.free_stateid(free)).all_ok();
@@ -110,9 +114,7 @@ fn a_client_that_is_back_before_the_loss_is_durable_has_lost_what_was_contended(
         sim.store_all();
         sim.hold_stores(false);
         sim.run();
-        if !knows {
-            assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
-        }
+        assert_eq!(answered(&mut sim, asked), Status::OK);
         sim.restart();
         come_back(&mut sim, &mut one);
         let reclaimed = reclaim(&mut sim, &mut one, &f.fh).status();
@@ -145,11 +147,12 @@ fn a_client_that_is_being_forgotten_is_not_recorded_again() {
     let [StableWrite::Forget { .. }] = &*sim.waiting_stores() else {
         panic!("it is to be forgotten");
     };
-    assert_eq!(open_anew(&mut sim, &mut two, b"k"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"k");
+    assert!(sim.take_reply(asked).is_none());
     sim.store_all();
     sim.hold_stores(false);
     sim.run();
-    assert_eq!(open_anew(&mut sim, &mut two, b"k"), Status::OK);
+    assert_eq!(answered(&mut sim, asked), Status::OK);
     let owners = sim.records().into_iter().map(|record| record.key.owner);
     assert!(owners.into_iter().all(|owner| owner != b"evicted"));
 }
@@ -158,8 +161,9 @@ fn a_client_that_is_being_forgotten_is_not_recorded_again() {
 fn a_loss_that_could_not_be_stored_is_stored_later() {
     let (mut sim, _, mut two, _, _) = away();
     sim.hold_stores(true);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
     sim.store_next(Err(StableError::NoSpace));
+    assert_eq!(answered(&mut sim, asked), Status::DELAY);
     assert_eq!(sim.waiting_stores(), []);
     sim.sleep(Duration::from_secs(2));
     assert_eq!(sim.waiting_stores().len(), 1, "without another request");
@@ -206,8 +210,6 @@ fn a_lost_lock_is_not_reclaimed_and_a_loss_that_is_known_is_no_obstacle() {
         sim.sleep(LEASE + Duration::from_secs(1));
         let mut two = Client::mounted(&mut sim, "two");
         let other = make(&mut sim, &mut two, b"f");
-        let reply = lock(&mut sim, &mut two, &other, false);
-        assert_last(&reply, Op::Lock, Status::DELAY);
         lock(&mut sim, &mut two, &other, false).all_ok();
         if knows {
             let free = args::FreeStateid { stateid: held };
@@ -240,8 +242,6 @@ fn what_a_client_of_minor_version_0_has_lost_it_does_not_reclaim() {
         share_access: 1,
         ..making_args(b"o", b"f")
     };
-    let reply = two.call(&mut sim, |c| c.putrootfh().open(denying));
-    assert_last(&reply, Op::Open, Status::DELAY);
     two.call(&mut sim, |c| c.putrootfh().open(denying)).all_ok();
     sim.restart();
     one.seqids.clear();
@@ -283,14 +283,30 @@ fn when_courtesy_ends_the_client_is_forgotten_first() {
         [StableWrite::Forget { .. }]
     ));
     assert_eq!((sim.tables().clients, sim.tables().opens), (2, 3));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
+    assert!(sim.take_reply(asked).is_none());
     sim.store_all();
     sim.run();
-    assert_eq!((sim.tables().clients, sim.tables().opens), (1, 1));
+    assert_eq!(answered(&mut sim, asked), Status::OK);
+    assert_eq!((sim.tables().clients, sim.tables().opens), (1, 2));
     sim.hold_stores(false);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
     sim.restart();
     come_back(&mut sim, &mut one);
     let reply = reclaim(&mut sim, &mut one, &f.fh);
     assert_last(&reply, Op::Open, Status::NO_GRACE);
+}
+
+#[test]
+fn a_session_that_goes_while_its_open_waits_for_a_loss_takes_nothing() {
+    let (mut sim, _, mut two, _, _) = away();
+    sim.hold_stores(true);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
+    let opens = sim.tables().opens;
+    let session = two.session;
+    sim.admin(Admin::DestroySession { session });
+    sim.run();
+    sim.store_all();
+    assert_eq!(answered(&mut sim, asked), Status::DELAY);
+    sim.run_timers();
+    assert_eq!(sim.tables().opens, opens - 1, "only the lost one is gone");
 }

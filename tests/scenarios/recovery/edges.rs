@@ -9,7 +9,8 @@ use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::{Client, Sim, open_args};
 
 use super::{
-    LEASE, assert_last, come_back, complete, is_grace, lock, make, open_anew, reclaim, strict,
+    LEASE, answered, ask_to_open, assert_last, come_back, complete, is_grace, lock, make,
+    open_anew, reclaim, strict,
 };
 
 /// A server on which one client denies all others its file, and another client wants that.
@@ -59,9 +60,11 @@ fn state_is_for_others_once_its_client_is_forgotten_for_good() {
         [StableWrite::Forget { .. }]
     ));
     // The first client would find its record after a restart.
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
+    assert!(sim.take_reply(asked).is_none());
     assert_eq!(sim.tables().clients, 2);
     sim.store_next(Err(StableError::ReadOnly));
+    assert_eq!(answered(&mut sim, asked), Status::DELAY);
     let failed = |event: &Event| {
         matches!(
             event,
@@ -74,10 +77,10 @@ fn state_is_for_others_once_its_client_is_forgotten_for_good() {
     assert_eq!(sim.take_events().iter().filter(|e| failed(e)).count(), 1);
     assert_eq!(sim.waiting_stores(), []);
     sim.sleep(Duration::from_secs(1));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
     sim.store_next(Ok(()));
+    assert_eq!(answered(&mut sim, asked), Status::OK);
     assert_eq!(sim.tables().clients, 1);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
     sim.hold_stores(false);
     sim.restart();
     come_back(&mut sim, &mut one);
@@ -90,8 +93,9 @@ fn a_client_that_is_not_forgotten_yet_finds_its_state_after_a_restart() {
     let (mut sim, mut one, mut two, fh) = contended();
     sim.hold_stores(true);
     silence(&mut sim, &mut two);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
     sim.restart();
+    assert!(sim.take_reply(asked).is_none());
     sim.hold_stores(false);
     come_back(&mut sim, &mut one);
     reclaim(&mut sim, &mut one, &fh).all_ok();
@@ -104,13 +108,14 @@ fn an_evicted_client_reclaims_nothing_after_a_restart() {
     let client = one.id.0;
     sim.admin(Admin::EvictClient { client });
     assert_eq!(sim.tables().sessions, 1, "its session ends at once");
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
+    assert!(sim.take_reply(asked).is_none());
     sim.store_all();
     sim.run();
+    assert_eq!(answered(&mut sim, asked), Status::OK);
     let reason = ClientGone::Evicted;
     let gone = Event::ClientGone { client, reason };
     assert!(sim.take_events().contains(&gone));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
     sim.hold_stores(false);
     sim.restart();
     come_back(&mut sim, &mut one);
@@ -131,10 +136,11 @@ fn a_new_incarnation_takes_over_once_the_old_one_is_forgotten() {
     sim.run();
     assert!(sim.take_reply(xid).is_none(), "it waits");
     assert_eq!(sim.tables().storing, 1);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = ask_to_open(&mut sim, &mut two, 0, b"f");
+    assert!(sim.take_reply(asked).is_none());
     sim.store_next(Ok(()));
     sim.take_reply(xid).expect("it is stored").all_ok();
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+    assert_eq!(answered(&mut sim, asked), Status::OK);
     // The old one, which was not dead after all, reclaims nothing.
     sim.hold_stores(false);
     sim.restart();
@@ -182,29 +188,4 @@ fn two_clients_cannot_reclaim_what_conflicts() {
     assert!(!is_grace(&sim));
     let reply = two.call(&mut sim, |c| c.putrootfh().open(open_args(b"o", b"f")));
     assert_last(&reply, Op::Open, Status::SHARE_DENIED);
-}
-
-#[test]
-fn a_client_reclaims_nothing_of_an_export_that_was_removed() {
-    let mut sim = Sim::serving(&["/a", "/b"], |_| {}).recovering(&[]);
-    let mut one = Client::mounted(&mut sim, "one");
-    let make_at = |sim: &mut Sim, one: &mut Client, export: &'static [u8]| {
-        let lookup = nfs4_proto::nfs4::args::Lookup { objname: export };
-        let making = nfs4_tests::sim::making_args(b"o", b"f");
-        let reply = one.call(sim, |c| c.putrootfh().lookup(lookup).open(making).getfh());
-        let reply = reply.all_ok();
-        nfs4_tests::ok!(reply, GetFh).object.to_vec()
-    };
-    let there = make_at(&mut sim, &mut one, b"a");
-    let kept = make_at(&mut sim, &mut one, b"b");
-    sim.admin(Admin::RemoveExport {
-        path: "/a".to_owned(),
-    });
-    sim.run();
-    sim.restart();
-    come_back(&mut sim, &mut one);
-    // The simulated server starts with the export.
-    let reply = reclaim(&mut sim, &mut one, &there);
-    assert_last(&reply, Op::Open, Status::RECLAIM_BAD);
-    reclaim(&mut sim, &mut one, &kept).all_ok();
 }

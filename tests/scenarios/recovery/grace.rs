@@ -12,7 +12,7 @@ use nfs4_tests::sim::{Client, Fattr, Sim, making_args, open_args};
 
 use super::{
     File, LEASE, assert_last, come_back, complete, config, ends, is_grace, lock, make, open_anew,
-    reclaim, reclaim_args, reclaim_with,
+    reclaim, reclaim_args, reclaim_with, strict,
 };
 
 #[test]
@@ -303,4 +303,40 @@ fn another_principal_reclaims_nothing_by_the_owners_name() {
         .all_ok();
     come_back(&mut sim, &mut one);
     reclaim(&mut sim, &mut one, &file.fh).all_ok();
+}
+
+#[test]
+fn a_clock_on_the_wall_that_is_set_back_changes_no_lease_and_no_grace_period() {
+    const DAY: i64 = 86_400;
+    let mut sim = Sim::durable(strict());
+    let mut one = Client::mounted(&mut sim, "one");
+    let mut two = Client::mounted(&mut sim, "two");
+    let mut three = Client::mounted(&mut sim, "three");
+    let files = [&mut one, &mut two, &mut three].map(|client| make(&mut sim, client, b"f"));
+    sim.sleep(LEASE / 2);
+    sim.set_back(DAY);
+    sim.sleep(LEASE / 2);
+    // No lease has expired early.
+    for client in [&mut one, &mut two] {
+        client.call(&mut sim, |c| c.putrootfh()).all_ok();
+    }
+    sim.set_back(400 * DAY);
+    sim.sleep(Duration::from_secs(2));
+    // And that of the third client has not become longer.
+    assert_eq!((sim.tables().clients, sim.records().len()), (2, 2));
+    sim.restart();
+    assert!(is_grace(&sim));
+    come_back(&mut sim, &mut one);
+    reclaim(&mut sim, &mut one, &files[0].fh).all_ok();
+    complete(&mut sim, &mut one).all_ok();
+    sim.set_back(DAY);
+    sim.sleep(LEASE / 2);
+    assert!(is_grace(&sim), "the second client may come");
+    one.call(&mut sim, |c| c.putrootfh()).all_ok();
+    sim.sleep(LEASE / 2 + Duration::from_secs(1));
+    assert!(!is_grace(&sim));
+    assert_eq!(open_anew(&mut sim, &mut one, b"g"), Status::OK);
+    come_back(&mut sim, &mut two);
+    let reply = reclaim(&mut sim, &mut two, &files[1].fh);
+    assert_last(&reply, Op::Open, Status::NO_GRACE);
 }

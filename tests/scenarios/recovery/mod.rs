@@ -5,6 +5,7 @@ mod courtesy;
 mod crash;
 mod delegations;
 mod edges;
+mod exports;
 mod grace;
 mod many;
 mod stores;
@@ -82,6 +83,22 @@ fn reclaim_with(sim: &mut Sim, client: &mut Client, fh: &[u8], args: args::Open<
 fn open_anew(sim: &mut Sim, client: &mut Client, name: &[u8]) -> Status {
     let open = making_args(b"new", name);
     client.call(sim, |c| c.putrootfh().open(open)).status()
+}
+
+/// OPEN by name on a slot, whose reply may take long; its transaction id.
+fn ask_to_open(sim: &mut Sim, client: &mut Client, slot: u32, name: &[u8]) -> u32 {
+    let open = making_args(b"new", name);
+    let request = client.request(sim, slot, true, |c| c.putrootfh().open(open));
+    request.send(sim, client.conn);
+    client.advance(slot);
+    sim.run();
+    request.xid()
+}
+
+/// The status of a request that has waited.
+#[track_caller]
+fn answered(sim: &mut Sim, xid: u32) -> Status {
+    sim.take_reply(xid).expect("it is answered").status()
 }
 
 /// LOCK of the first ten bytes.

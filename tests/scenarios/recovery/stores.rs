@@ -261,3 +261,76 @@ fn no_more_than_a_few_requests_wait_for_one_record() {
     assert_eq!(sim.take_replies().len(), 64);
     assert_eq!(sim.tables().storing, 0);
 }
+
+#[test]
+fn a_client_that_is_gone_is_forgotten_later_if_that_fails() {
+    for comes_back in [false, true] {
+        let mut sim = Sim::durable(config());
+        let mut client = Client::mounted(&mut sim, "a");
+        let mut other = Client::mounted(&mut sim, "b");
+        let sessionid = client.session;
+        client
+            .bare(&mut sim, |c| {
+                c.destroy_session(args::DestroySession { sessionid })
+            })
+            .all_ok();
+        sim.hold_stores(true);
+        let clientid = client.id;
+        client
+            .bare(&mut sim, |c| {
+                c.destroy_clientid(args::DestroyClientId { clientid })
+            })
+            .all_ok();
+        assert!(matches!(
+            &*sim.waiting_stores(),
+            [StableWrite::Forget { .. }]
+        ));
+        for _ in 0..3 {
+            sim.store_next(Err(StableError::NoSpace));
+            sim.sleep(std::time::Duration::from_secs(5));
+            assert_eq!(sim.waiting_stores().len(), 1, "it is tried again");
+        }
+        sim.store_next(Err(StableError::NoSpace));
+        sim.hold_stores(false);
+        if comes_back {
+            // The record is that of the new incarnation from now on.
+            client.reboot();
+            client.mount(&mut sim);
+            make(&mut sim, &mut client, b"f");
+        }
+        sim.sleep(std::time::Duration::from_secs(30));
+        other.call(&mut sim, |c| c.putrootfh()).all_ok();
+        let owners: Vec<_> = sim.records().into_iter().map(|it| it.key.owner).collect();
+        let expected: &[&[u8]] = if comes_back { &[b"a", b"b"] } else { &[b"b"] };
+        assert_eq!(owners, expected);
+    }
+}
+
+#[test]
+fn of_clients_that_are_gone_a_bounded_number_is_forgotten_later() {
+    let mut sim = Sim::durable(config());
+    sim.hold_stores(true);
+    for number in 0..1_100 {
+        let mut client = Client::stranger(&mut sim, &format!("{number}"));
+        client.exchange_id(&mut sim).all_ok();
+        client.create_session(&mut sim).all_ok();
+        let done = args::ReclaimComplete { one_fs: false };
+        let request = client.request(&mut sim, 0, true, |c| c.reclaim_complete(done));
+        request.send(&mut sim, client.conn);
+        sim.run();
+        sim.store_next(Ok(()));
+        let gone = Admin::EvictClient {
+            client: client.id.0,
+        };
+        sim.admin(gone);
+        sim.run();
+        sim.kill(client.conn);
+        while !sim.waiting_stores().is_empty() {
+            sim.store_next(Err(StableError::Failed));
+        }
+    }
+    assert_eq!(sim.records().len(), 1_100);
+    sim.hold_stores(false);
+    sim.sleep(std::time::Duration::from_secs(200));
+    assert_eq!(sim.records().len(), 1_100 - 1_024);
+}

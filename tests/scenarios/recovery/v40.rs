@@ -187,3 +187,122 @@ fn the_client_of_minor_version_0_is_another_than_that_of_1() {
     let reply = super::reclaim(&mut sim, &mut new, &file.fh);
     assert_eq!(reply.last(), (Op::Open, Status::NO_GRACE));
 }
+
+/// A client of which the lease has expired, with a file that it denies to others; and another client.
+fn away() -> (Sim, Client40, Client40, Opened) {
+    let mut sim = Sim::durable(config());
+    let mut one = Client40::mounted(&mut sim, "one");
+    let args = args::Open {
+        share_deny: 3,
+        ..one.open_args(b"o", b"f")
+    };
+    let reply = one.call(&mut sim, |c| c.putrootfh().open(args).getfh());
+    let reply = reply.all_ok();
+    let mut file = Opened {
+        fh: ok!(reply, GetFh).object.to_vec(),
+        stateid: ok!(reply, Open).stateid,
+    };
+    let confirm = one.confirm_args(b"o", &file);
+    let reply = one.on(&mut sim, &file.fh, |c| c.open_confirm(confirm));
+    file.stateid = ok!(reply.all_ok(), OpenConfirm).open_stateid;
+    sim.sleep(LEASE * 2);
+    let mut two = Client40::mounted(&mut sim, "two");
+    // So that it has a record.
+    two.open(&mut sim, b"o", b"g");
+    (sim, one, two, file)
+}
+
+#[test]
+fn an_open_waits_until_a_loss_is_durable_and_its_owner_goes_on() {
+    for owner in [b"o", b"n"] {
+        let (mut sim, one, mut two, file) = away();
+        sim.hold_stores(true);
+        let args = two.open_args(owner, b"f");
+        let xid = sim.xid();
+        let record = two.record(xid, |c| c.putrootfh().open(args).getfh());
+        sim.send(two.conn, record.clone());
+        sim.run();
+        assert!(sim.take_reply(xid).is_none());
+        // A retransmission waits for the same reply, and another request of the owner for none.
+        sim.send(two.conn, record);
+        sim.run();
+        let early = two.open_args(owner, b"h");
+        let reply = two.call(&mut sim, |c| c.putrootfh().open(early));
+        assert_eq!(reply.last(), (Op::Open, Status::RESOURCE));
+        // All that the first client had is taken.
+        assert_eq!(one.renew(&mut sim).last(), (Op::Renew, Status::EXPIRED));
+        sim.store_all();
+        let reply = sim.take_reply(xid).expect("it is stored").all_ok();
+        let mut opened = Opened {
+            fh: file.fh.clone(),
+            stateid: ok!(reply, Open).stateid,
+        };
+        if ok!(reply, Open).rflags & OPEN4_RESULT_CONFIRM != 0 {
+            let confirm = args::OpenConfirm {
+                open_stateid: opened.stateid,
+                seqid: args.seqid + 1,
+            };
+            let reply = two.on(&mut sim, &file.fh, |c| c.open_confirm(confirm));
+            opened.stateid = ok!(reply.all_ok(), OpenConfirm).open_stateid;
+        }
+        let close = args::Close {
+            seqid: args.seqid + 1 + u32::from(owner == b"n"),
+            open_stateid: opened.stateid,
+        };
+        two.on(&mut sim, &file.fh, |c| c.close(close)).all_ok();
+        sim.hold_stores(false);
+        sim.run_timers();
+        assert_eq!(one.renew(&mut sim).last(), (Op::Renew, Status::EXPIRED));
+    }
+}
+
+#[test]
+fn a_lock_waits_until_a_loss_is_durable_and_its_owners_go_on() {
+    let mut sim = Sim::durable(config());
+    let mut one = Client40::mounted(&mut sim, "one");
+    let file = one.open(&mut sim, b"o", b"f");
+    let locking = one.lock_args(b"o", &file, b"l", (0, 10));
+    one.on(&mut sim, &file.fh, |c| c.lock(locking)).all_ok();
+    sim.sleep(LEASE * 2);
+    let mut two = Client40::mounted(&mut sim, "two");
+    let opened = two.open(&mut sim, b"o", b"f");
+    sim.hold_stores(true);
+    let locking = two.lock_args(b"o", &opened, b"l", (5, 10));
+    let put = args::PutFh { object: &opened.fh };
+    let xid = sim.xid();
+    let record = two.record(xid, |c| c.putfh(put).lock(locking));
+    sim.send(two.conn, record);
+    sim.run();
+    assert!(sim.take_reply(xid).is_none());
+    sim.store_next(Ok(()));
+    let reply = sim.take_reply(xid).expect("it is stored").all_ok();
+    let unlock = args::LockU {
+        locktype: nfs4_proto::nfs4::basic::LockType::Write,
+        seqid: 1,
+        lock_stateid: ok!(reply, Lock).lock_stateid,
+        offset: 0,
+        length: 100,
+    };
+    two.on(&mut sim, &opened.fh, |c| c.locku(unlock)).all_ok();
+    let close = two.close_args(b"o", &opened);
+    two.on(&mut sim, &opened.fh, |c| c.close(close)).all_ok();
+    // The first client has its open, and knows that its lock is lost.
+    one.renew(&mut sim).all_ok();
+}
+
+#[test]
+fn an_open_whose_wait_is_in_vain_is_sent_again() {
+    let (mut sim, _, mut two, _) = away();
+    sim.hold_stores(true);
+    let args = two.open_args(b"n", b"f");
+    let xid = sim.xid();
+    let record = two.record(xid, |c| c.putrootfh().open(args));
+    sim.send(two.conn, record);
+    sim.run();
+    sim.store_next(Err(StableError::NoSpace));
+    let reply = sim.take_reply(xid).expect("it has failed");
+    assert_eq!(reply.last(), (Op::Open, Status::DELAY));
+    sim.hold_stores(false);
+    // DELAY counts: the next request has the next seqid.
+    two.open(&mut sim, b"n", b"f");
+}

@@ -112,6 +112,7 @@ impl Sim {
             bound: Bound::default(),
             excess: Excess::default(),
             trace: Vec::new(),
+            wall_back: 0,
             stopwatch: Stopwatch::default(),
             xid: 0,
         }
@@ -146,7 +147,7 @@ impl Sim {
         });
         let boot = boot(self.boots).with(|boot| boot.recovered = recovered);
         let config = self.engine.config().clone();
-        let engine = Engine::new(boot, config, self.exports.clone(), at(self.now));
+        let engine = Engine::new(boot, config, self.exports.clone(), self.clock());
         self.engine = engine.expect("it has started before");
         self.engine_log = EngineLog::new(&self.engine);
     }

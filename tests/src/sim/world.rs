@@ -71,6 +71,8 @@ pub struct Sim {
     pub(super) bound: Bound,
     pub(super) excess: Excess,
     pub(super) trace: Vec<u8>,
+    /// Number of seconds by which the clock on the wall was set back.
+    pub(super) wall_back: i64,
     pub(super) stopwatch: Stopwatch,
     pub(super) xid: u32,
 }
@@ -79,6 +81,11 @@ impl Sim {
     /// The file system, or the first of them.
     pub fn fs(&self) -> &Fs {
         &self.fs[0]
+    }
+
+    /// What a start of the server serves.
+    pub fn exports(&self) -> &[Export] {
+        &self.exports
     }
 
     /// The connections.
@@ -103,7 +110,14 @@ impl Sim {
 
     /// What time it is.
     pub fn clock(&self) -> Now {
-        at(self.now)
+        let mut now = at(self.now);
+        now.wall.seconds -= self.wall_back;
+        now
+    }
+
+    /// The clock on the wall is set back by so many seconds; the other goes on.
+    pub fn set_back(&mut self, seconds: i64) {
+        self.wall_back += seconds;
     }
 
     /// Gives a recorder all that was counted since this was last called, as a driver does.
@@ -307,7 +321,7 @@ impl Sim {
 
     /// Lets the timers that are due take so many steps; `true` if there is more to do.
     pub fn step_timers(&mut self, budget: usize) -> bool {
-        let now = at(self.now);
+        let now = self.clock();
         let (engine, outbox) = (&mut self.engine, &mut self.outbox);
         self.engine_log.timers(now, budget, outbox);
         let step = || engine.handle_timeout(now, budget, outbox);
@@ -363,7 +377,8 @@ impl Sim {
             Input::Dialed { result, .. } => self.known.extend(result.ok()),
             _ => {}
         }
-        let (engine, outbox, now) = (&mut self.engine, &mut self.outbox, at(self.now));
+        let now = self.clock();
+        let (engine, outbox) = (&mut self.engine, &mut self.outbox);
         let kind = stopwatch::kind_of(&input);
         self.engine_log.input(now, &input, outbox);
         self.stopwatch
