@@ -5,6 +5,7 @@ mod courtesy;
 mod delegations;
 mod engine_ops;
 mod exactly_once;
+mod exports;
 mod locks;
 mod reachable_client;
 mod reads;
