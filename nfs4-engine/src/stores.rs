@@ -261,7 +261,7 @@ impl From<StableError> for Status {
 }
 
 /// Maximum number of writes that are tried again by which clients are forgotten that are gone.
-const MOST_GONE: usize = 1_024;
+const MOST_GONE: usize = 256;
 /// Maximum number of COMPOUNDs that wait for one write: they continue together.
 const MOST_WAITING: usize = 64;
 /// How long after a failure a write is tried again that no client waits for: at first, and at most.

@@ -80,10 +80,11 @@ fn a_delegation_is_revoked_at_once_and_its_holder_is_told() {
     let root = handle(&mut sim, &mut client, "/a");
     let making = making_args(b"o", b"f");
     let reply = on(&mut sim, &mut client, &root, |c| c.open(making)).all_ok();
-    let OpenDelegation::Write(held) = ok!(reply, Open).delegation else {
+    let opened = ok!(reply, Open);
+    let OpenDelegation::Write(held) = opened.delegation else {
         panic!("no delegation")
     };
-    let stateid = held.stateid;
+    let lost = [held.stateid, opened.stateid];
     remove(&mut sim, "/a");
     sim.run_timers();
     assert!(sim.take_callbacks().is_empty(), "no recall is waited for");
@@ -92,15 +93,16 @@ fn a_delegation_is_revoked_at_once_and_its_holder_is_told() {
         ok!(reply, Sequence).status_flags,
         SEQ4_STATUS_ADMIN_STATE_REVOKED
     );
-    let stateids = [stateid];
     let test = args::TestStateid {
-        stateids: List::new(&stateids),
+        stateids: List::new(&lost),
     };
     let reply = client.call(&mut sim, |c| c.test_stateid(test)).all_ok();
     let statuses: Vec<Status> = ok!(reply, TestStateid).status_codes.iter().collect();
-    assert_eq!(statuses, [Status::ADMIN_REVOKED]);
-    let free = args::FreeStateid { stateid };
-    client.call(&mut sim, |c| c.free_stateid(free)).all_ok();
+    assert_eq!(statuses, [Status::ADMIN_REVOKED; 2]);
+    for stateid in lost {
+        let free = args::FreeStateid { stateid };
+        client.call(&mut sim, |c| c.free_stateid(free)).all_ok();
+    }
     let reply = client.call(&mut sim, |c| c).all_ok();
     assert_eq!(ok!(reply, Sequence).status_flags, 0);
     sim.assert_nothing_is_left();

@@ -219,11 +219,13 @@ fn a_delegation_is_revoked_once_that_is_stored() {
     run_out(&mut sim, &mut one, &mut two);
     assert_eq!(sim.waiting_stores().len(), 1);
     assert_eq!(sim.tables().revoked_delegations, 0);
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    let asked = super::ask_to_open(&mut sim, &mut two, 0, b"f");
+    assert!(sim.take_reply(asked).is_none());
     sim.store_next(Err(StableError::Failed));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::DELAY);
+    assert_eq!(super::answered(&mut sim, asked), Status::DELAY);
+    let asked = super::ask_to_open(&mut sim, &mut two, 0, b"f");
     sim.store_next(Ok(()));
-    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+    assert_eq!(super::answered(&mut sim, asked), Status::OK);
     assert_eq!(sim.tables().revoked_delegations, 1);
     let revoked = |event: &Event| matches!(event, Event::DelegationRevoked { .. });
     assert_eq!(sim.take_events().iter().filter(|e| revoked(e)).count(), 1);

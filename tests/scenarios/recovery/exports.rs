@@ -37,6 +37,7 @@ fn remove(sim: &mut Sim) {
     let path = "/a".to_owned();
     sim.admin(Admin::RemoveExport { path });
     sim.run_timers();
+    sim.run();
 }
 
 fn put(sim: &mut Sim, export: &Export) {
