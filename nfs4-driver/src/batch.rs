@@ -59,6 +59,10 @@ pub(crate) enum Work {
         backend: Arc<dyn Backend>,
         fh: FsHandle,
     },
+    Unlease {
+        backend: Arc<dyn Backend>,
+        fh: FsHandle,
+    },
     /// To drop a file system can take long.
     Forget { backend: Arc<dyn Backend> },
 }
@@ -155,6 +159,11 @@ impl Batch {
                     self.inputs.push_back(Input::ReleasePanicked);
                 }
             }
+            Some(Work::Unlease { backend, fh }) => {
+                if catch_unwind(AssertUnwindSafe(|| backend.unlease(fh))).is_err() {
+                    self.inputs.push_back(Input::ReleasePanicked);
+                }
+            }
             Some(Work::Forget { backend }) => {
                 if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
                     self.inputs.push_back(Input::ReleasePanicked);
@@ -177,9 +186,11 @@ impl Batch {
         match catch_unwind(AssertUnwindSafe(submit)) {
             Ok(Submitted::Answered(result)) => Some(result),
             Ok(Submitted::Later) => None,
-            Ok(Submitted::Misused { opened }) => {
+            Ok(Submitted::Misused { opened, leased }) => {
                 if let Some(fh) = opened {
                     self.work.push_back(Work::Release { backend, fh });
+                } else if let Some(fh) = leased {
+                    self.work.push_back(Work::Unlease { backend, fh });
                 }
                 Some(Err(FsError::Misused))
             }

@@ -87,7 +87,7 @@ impl NodeBuilder {
     }
 
     /// Exports a file system at a path: "/" if it is the only one, else a path such as "/srv/data".
-    /// Unless it is [private](FileSystem::is_private), the server grants no delegations.
+    /// Unless it is [private](FileSystem::is_private), its files are not delegated.
     pub fn export(mut self, path: impl Into<String>, fs: impl FileSystem) -> NodeBuilder {
         let path = path.into();
         self.exports.push(Planned::Waiting(Box::new(move |spawner| {

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use nfs4_engine::fs::FsResult;
-use nfs4_engine::fs::driver::{CompletionSink, FsTicket};
-use nfs4_engine::{ConnId, Input, Outbox, Reply};
+use nfs4_engine::fs::driver::{CompletionSink, FsTicket, LeaseSink};
+use nfs4_engine::fs::{FsHandle, FsResult};
+use nfs4_engine::{ConnId, Input, Outbox, Reply, Touch};
 
 use crate::error::Evicted;
 use crate::output::Output;
@@ -14,7 +14,7 @@ use crate::roster::Activity;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Takes an answer of a file system, or of stable storage, for a closed connection, or one that no connection
-/// waits for.
+/// waits for, and what happens to leases.
 pub(crate) trait LateAnswers: Send + Sync {
     /// Delivers it on the calling thread.
     fn answer_late(self: Arc<Self>, answer: Input);
@@ -27,6 +27,24 @@ impl CompletionSink for Orphans {
     fn complete(&self, ticket: FsTicket, result: FsResult) {
         if let Some(node) = self.0.upgrade() {
             node.answer_late(Input::FsDone { ticket, result });
+        }
+    }
+
+    fn lease_sink(&self) -> Option<Arc<dyn LeaseSink>> {
+        Some(Arc::new(Orphans(self.0.clone())))
+    }
+}
+
+impl LeaseSink for Orphans {
+    fn wanted(&self, export: u16, fh: FsHandle, touch: Touch) {
+        if let Some(node) = self.0.upgrade() {
+            node.answer_late(Input::Touched { export, fh, touch });
+        }
+    }
+
+    fn lost(&self, export: u16, fh: FsHandle, touch: Touch) {
+        if let Some(node) = self.0.upgrade() {
+            node.answer_late(Input::LeaseLost { export, fh, touch });
         }
     }
 }
@@ -219,5 +237,10 @@ impl Mailbox {
 impl CompletionSink for Mailbox {
     fn complete(&self, ticket: FsTicket, result: FsResult) {
         self.answer(Input::FsDone { ticket, result });
+    }
+
+    /// It outlives the connection.
+    fn lease_sink(&self) -> Option<Arc<dyn LeaseSink>> {
+        Some(Arc::new(Orphans(self.node.clone())))
     }
 }

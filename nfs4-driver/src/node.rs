@@ -325,7 +325,8 @@ impl Node {
     /// recalled, and the program asks again until it may; after a lease at the latest, since a delegation
     /// that is not returned is revoked. [RFC 8881 §10.2]
     ///
-    /// This is for file systems that other programs use, too. It must not be called from within
+    /// This is for file systems that other programs use, too; a [`Backend`](nfs4_engine::fs::Backend) that can
+    /// keep those out by [leases](nfs4_engine::fs::Backend::leases) needs none of it. It must not be called from within
     /// [`Backend::submit`](nfs4_engine::fs::Backend::submit), which is the server's own access.
     ///
     /// # Errors

@@ -218,7 +218,8 @@ impl Shared {
         }
     }
 
-    /// Delivers an answer of a file system or of stable storage that no connection takes.
+    /// Delivers an answer of a file system or of stable storage that no connection takes, and what happens to
+    /// leases.
     pub(crate) fn deliver(&self, answer: Input) {
         let mut batch = Batch::default();
         batch.inputs.push_back(answer);
@@ -435,6 +436,9 @@ impl Locked {
                 }
                 Action::Release { backend, fh, .. } => {
                     batch.work.push_back(Work::Release { backend, fh });
+                }
+                Action::Unlease { backend, fh, .. } => {
+                    batch.work.push_back(Work::Unlease { backend, fh });
                 }
                 Action::Stable { ticket, write } => {
                     // Only the client itself waits for the rest; for these, others may.

@@ -64,6 +64,15 @@ pub enum Action {
         /// The file to release.
         fh: FsHandle,
     },
+    /// Call [`Backend::unlease`].
+    Unlease {
+        /// The number of its export.
+        export: u16,
+        /// The file system.
+        backend: Arc<dyn Backend>,
+        /// The file whose lease ends.
+        fh: FsHandle,
+    },
     /// Drop the file system of an export that was removed, outside the engine's lock: nothing of the engine
     /// uses it any more.
     Forget {
@@ -116,6 +125,11 @@ impl fmt::Debug for Action {
                 .finish_non_exhaustive(),
             Action::Release { export, fh, .. } => f
                 .debug_struct("Release")
+                .field("export", export)
+                .field("fh", fh)
+                .finish_non_exhaustive(),
+            Action::Unlease { export, fh, .. } => f
+                .debug_struct("Unlease")
                 .field("export", export)
                 .field("fh", fh)
                 .finish_non_exhaustive(),
@@ -307,6 +321,7 @@ impl Outbox {
             | Action::Callback(_)
             | Action::Dial { .. }
             | Action::Release { .. }
+            | Action::Unlease { .. }
             | Action::Forget { .. }
             | Action::Known { .. }
             | Action::Close { .. }

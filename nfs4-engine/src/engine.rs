@@ -138,6 +138,10 @@ impl Engine {
                 let fh = Fh { export, handle: fh };
                 self.runner.core.touched(&fh, touch, out);
             }
+            Input::LeaseLost { export, fh, touch } => {
+                let fh = Fh { export, handle: fh };
+                self.runner.core.lease_lost(&fh, touch, out);
+            }
             Input::Admin(admin) => self.runner.administer(admin, out),
             Input::StableDone { ticket, result } => self.runner.stable_done(ticket, result, out),
         }

@@ -63,6 +63,16 @@ pub enum Input {
         /// The access that is about to happen.
         touch: Touch,
     },
+    /// A file system cannot keep such an access from a file any longer: conflicting delegations are revoked,
+    /// whether they were recalled or not.
+    LeaseLost {
+        /// The number of its export.
+        export: u16,
+        /// The file.
+        fh: FsHandle,
+        /// The access that is about to happen.
+        touch: Touch,
+    },
     /// The administrator asks for something.
     Admin(Admin),
     /// A file system answered.
@@ -72,7 +82,8 @@ pub enum Input {
         /// The answer. Only the first to a request counts.
         result: FsResult,
     },
-    /// [`Backend::release`](crate::fs::Backend::release) panicked.
+    /// [`Backend::release`](crate::fs::Backend::release) or
+    /// [`Backend::unlease`](crate::fs::Backend::unlease) panicked.
     ReleasePanicked,
     /// A write to stable storage has ended.
     StableDone {

@@ -170,7 +170,8 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
             | FsReply::Opened(_)
             | FsReply::Linked { .. }
             | FsReply::Removed { .. }
-            | FsReply::Renamed { .. } => {}
+            | FsReply::Renamed { .. }
+            | FsReply::Leased(_) => {}
             _ => return None,
         },
         Input::FsDone { result: Err(_), .. }
@@ -180,6 +181,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
         | Input::CallbackReply(_)
         | Input::Dialed { .. }
         | Input::Touched { .. }
+         | Input::LeaseLost { .. }
         | Input::StableDone { .. }
         | Input::ReleasePanicked => {}
         Input::Admin(admin) => rename_exports(admin, names)?,

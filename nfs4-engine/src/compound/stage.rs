@@ -1,11 +1,13 @@
 //! How an operation returns, and where it continues.
 
+use nfs4_proto::nfs4::attr::Bitmap;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::compound::opening::Opening;
 use crate::compound::permission_query::PermissionQuery;
+use crate::delegation_kind::DelegationKind;
 use crate::fs::{DirChange, FsOp};
-use crate::keys::{ClientKey, DelegationKey, FileKey};
+use crate::keys::{ClientKey, DelegationKey, FileKey, OpenKey};
 use crate::stable::StableTicket;
 use crate::state::claim::Claim;
 use crate::state::delegation::HolderAnswer;
@@ -79,6 +81,13 @@ pub(crate) enum Stage {
         dir: DirChange,
         room: Option<ClientKey>,
     },
+    /// OPEN: the file is open, and it waits for it to be leased, to be delegated.
+    OpenLeased {
+        open: OpenKey,
+        kind: DelegationKind,
+        dir: DirChange,
+        set: Bitmap,
+    },
 }
 
 impl Stage {
@@ -102,7 +111,8 @@ impl Stage {
             | Stage::Noted(..)
             | Stage::Kept { .. }
             | Stage::WithStat { .. }
-            | Stage::OpenCut { .. } => false,
+            | Stage::OpenCut { .. }
+            | Stage::OpenLeased { .. } => false,
         }
     }
 }

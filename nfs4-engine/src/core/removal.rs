@@ -49,7 +49,7 @@ impl Core {
     /// Ends an open, and releases the file.
     pub(crate) fn end_open(&mut self, key: OpenKey, why: Ending, out: &mut Outbox) {
         if let Some(file) = self.drop_open(key, why, out) {
-            self.end_delegations_of_unopened(file, out.now.mono);
+            self.end_delegations_of_unopened(file, out);
             self.grant_locks(file, out);
         }
     }
@@ -158,7 +158,7 @@ impl Core {
                     // The client fell silent instead of returning it.
                     self.record_lapse(key, now.mono);
                 }
-                self.undelegate(delegation, Ending::Lost, now.mono);
+                self.undelegate(delegation, Ending::Lost, out);
             } else {
                 self.states.forget_an_owner(key);
             }

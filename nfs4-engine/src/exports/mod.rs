@@ -22,7 +22,7 @@ use crate::export_set::ExportSet;
 use crate::fh::Fh;
 use crate::fs::{
     AccessMask, Backend, Capabilities, Creation, Credential, Flavor, FsError, FsHandle, FsOp,
-    FsResult,
+    FsResult, Guarded,
 };
 use crate::map::Keyed;
 use crate::squash::Squash;
@@ -237,10 +237,10 @@ impl Exports {
         })
     }
 
-    /// Whether the file system of an export has no users besides this server: only then are its files
-    /// delegated.
-    pub(crate) fn is_private(&self, export: u16) -> bool {
-        self.get(export).is_some_and(|served| served.is_private)
+    /// What keeps other processes from delegated files of an export.
+    pub(crate) fn guarded(&self, export: u16) -> Guarded {
+        self.get(export)
+            .map_or(Guarded::Not, |served| served.guarded)
     }
 
     /// The path of an export; "/" for the directories above the exports.
@@ -392,7 +392,8 @@ fn mutates(op: &FsOp) -> bool {
         | FsOp::ReadDir { .. }
         | FsOp::ReadLink { .. }
         | FsOp::Read { .. }
-        | FsOp::Commit { .. } => false,
+        | FsOp::Commit { .. }
+        | FsOp::Lease { .. } => false,
     }
 }
 

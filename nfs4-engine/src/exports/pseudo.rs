@@ -146,7 +146,8 @@ impl PseudoFs {
             | FsOp::Create { .. }
             | FsOp::Link { .. }
             | FsOp::Remove { .. }
-            | FsOp::Rename { .. } => Err(FsError::ReadOnly),
+            | FsOp::Rename { .. }
+            | FsOp::Lease { .. } => Err(FsError::ReadOnly),
         }
     }
 

@@ -6,7 +6,7 @@ use core::net::IpAddr;
 use super::squashed::Anonymous;
 use crate::export::{Export, ExportFault};
 use crate::fh::Fh;
-use crate::fs::{Capabilities, Flavor, FsHandle};
+use crate::fs::{Capabilities, Flavor, FsHandle, Guarded};
 use crate::keys::ClientKey;
 use crate::terms::Terms;
 
@@ -15,7 +15,7 @@ pub(crate) struct Served {
     pub(crate) export: Export,
     pub(crate) capabilities: Capabilities,
     pub(crate) root: Fh,
-    pub(super) is_private: bool,
+    pub(super) guarded: Guarded,
     pub(super) fsid: (u64, u64),
     /// Its terms for hosts without a rule of their own.
     pub(super) terms: Terms,
@@ -49,14 +49,14 @@ pub(super) enum Phase {
 impl Served {
     pub(super) fn new(number: u16, export: Export) -> Served {
         let (root, capabilities) = (export.backend.root(), export.backend.capabilities());
-        let is_private = export.backend.is_private();
+        let guarded = Guarded::of(&*export.backend);
         let mut served = Served {
             capabilities,
             root: Fh {
                 export: number,
                 handle: root,
             },
-            is_private,
+            guarded,
             fsid: (u64::from(number) + 1, 0),
             terms: Terms {
                 read_only: false,

@@ -14,7 +14,8 @@ use super::{Capabilities, FsHandle, FsRequest, FsResult, Pending};
 /// The client then relies on it that no other process changes the file, or even reads it while the
 /// client has not yet written its changes back. A program that lets other processes reach files
 /// first asks the driver's node whether they may: `Node::may_touch`. Where no such program can ask, the
-/// file system is not [private](Backend::is_private).
+/// file system is not [private](Backend::is_private); its files are delegated only if it can keep other
+/// processes out by itself, by [leases](Backend::leases).
 pub trait Backend: Send + Sync + 'static {
     /// The handle of the root directory; every call returns the same.
     fn root(&self) -> FsHandle;
@@ -23,9 +24,16 @@ pub trait Backend: Send + Sync + 'static {
     fn capabilities(&self) -> Capabilities;
 
     /// Whether other processes leave the files alone, or ask first, as above; every call returns the
-    /// same. Where one file system is not private, the server grants no delegations.
+    /// same. Of a file system that is not private, files are delegated only with [leases](Backend::leases).
     fn is_private(&self) -> bool {
         true
+    }
+
+    /// Whether the file system answers [`FsOp::Lease`](super::FsOp::Lease), which makes other processes
+    /// wait until a delegation is back; every call returns the same. It matters only where the file system
+    /// is not private.
+    fn leases(&self) -> bool {
+        false
     }
 
     /// The number that a log has for this file system, if it is one of a log.
@@ -47,4 +55,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Releases a file that an [`FsOp::Open`](super::FsOp::Open) held. It has no answer and must
     /// not block.
     fn release(&self, fh: FsHandle);
+
+    /// Ends a lease that an [`FsOp::Lease`](super::FsOp::Lease) took: the delegation of the file has ended.
+    /// It has no answer and must not block.
+    fn unlease(&self, _fh: FsHandle) {}
 }

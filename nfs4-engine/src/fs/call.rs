@@ -4,8 +4,8 @@ use nfs4_proto::nfs4::opnum::Op;
 
 use super::{FsError, FsOp};
 
-/// The kind of a call to a file system: the variants of [`FsOp`], and
-/// [`Backend::release`](super::Backend::release).
+/// The kind of a call to a file system: the variants of [`FsOp`],
+/// [`Backend::release`](super::Backend::release) and [`Backend::unlease`](super::Backend::unlease).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FsCall {
@@ -41,6 +41,10 @@ pub enum FsCall {
     Rename,
     /// [`Backend::release`](super::Backend::release), which has no answer.
     Release,
+    /// [`FsOp::Lease`]
+    Lease,
+    /// [`Backend::unlease`](super::Backend::unlease), which has no answer.
+    Unlease,
 }
 
 impl FsCall {
@@ -62,6 +66,8 @@ impl FsCall {
         FsCall::Remove,
         FsCall::Rename,
         FsCall::Release,
+        FsCall::Lease,
+        FsCall::Unlease,
     ];
 
     /// The errors that every request may return.
@@ -82,7 +88,11 @@ impl FsCall {
     pub const fn errors(self) -> &'static [FsError] {
         use FsError::*;
         match self {
-            FsCall::GetAttrs | FsCall::Access | FsCall::Release => &[],
+            FsCall::GetAttrs
+            | FsCall::Access
+            | FsCall::Release
+            | FsCall::Lease
+            | FsCall::Unlease => &[],
             FsCall::SetAttrs => &[
                 NotPermitted,
                 IsDirectory,
@@ -212,7 +222,7 @@ impl FsCall {
             FsCall::Link => Op::Link,
             FsCall::Remove => Op::Remove,
             FsCall::Rename => Op::Rename,
-            FsCall::Release => return None,
+            FsCall::Release | FsCall::Lease | FsCall::Unlease => return None,
         })
     }
 }
@@ -236,6 +246,7 @@ impl FsOp {
             FsOp::Link { .. } => FsCall::Link,
             FsOp::Remove { .. } => FsCall::Remove,
             FsOp::Rename { .. } => FsCall::Rename,
+            FsOp::Lease { .. } => FsCall::Lease,
         }
     }
 }
@@ -279,7 +290,8 @@ mod tests {
             assert_eq!(words, listed.collect::<Vec<_>>(), "{name}");
             seen += 1;
         }
-        assert_eq!(seen, FsCall::ALL.len() - 1);
+        // All but the two that have no answer.
+        assert_eq!(seen, FsCall::ALL.len() - 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use super::ticket::{CompletionSink, FsTicket};
-use super::{FsError, FsResult};
+use super::{FsError, FsResult, LeaseWatch};
 
 /// Lends a [`Completion`] to a file system that cannot answer at once.
 pub struct Pending<'a> {
@@ -31,6 +31,13 @@ impl<'a> Pending<'a> {
             ticket: self.ticket,
             sink: (self.taken == 1).then(|| Arc::clone(self.sink)),
         }
+    }
+
+    /// Where the file system reports that another process needs a file which it leases for this request;
+    /// none if no one takes that, and then it leases nothing.
+    pub fn lease_watch(&self) -> Option<LeaseWatch> {
+        let sink = self.sink.lease_sink()?;
+        Some(LeaseWatch::new(self.ticket.export, sink))
     }
 
     /// The number of completions that were taken.

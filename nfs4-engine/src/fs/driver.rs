@@ -4,12 +4,12 @@
 use alloc::sync::Arc;
 use core::task::Poll;
 
-use super::{Backend, FsHandle, FsReply, FsRequest, FsResult, Pending};
+use super::{Backend, FsHandle, FsOp, FsReply, FsRequest, FsResult, Pending};
 
 pub use super::answers::Listing;
 pub use super::call::FsCall;
 pub use super::fault::FsFault;
-pub use super::ticket::{CompletionSink, FsTicket};
+pub use super::ticket::{CompletionSink, FsTicket, LeaseSink};
 
 /// What became of a request: see [`submit`].
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub enum Submitted {
     Misused {
         /// A file that it opened nevertheless, to be released.
         opened: Option<FsHandle>,
+        /// A file that it leased nevertheless, to be [unleased](Backend::unlease).
+        leased: Option<FsHandle>,
     },
 }
 
@@ -42,6 +44,10 @@ pub fn submit(
     request: FsRequest,
     sink: &Arc<dyn CompletionSink>,
 ) -> Submitted {
+    let to_lease = match &request.op {
+        FsOp::Lease { fh, .. } => Some(*fh),
+        _ => None,
+    };
     let mut pending = Pending::new(ticket, sink);
     let answer = backend.submit(request, &mut pending);
     match (answer, pending.taken()) {
@@ -49,7 +55,15 @@ pub fn submit(
         (Poll::Pending, 1) => Submitted::Later,
         (Poll::Ready(Ok(FsReply::Opened(opened))), _) => Submitted::Misused {
             opened: Some(opened.fh),
+            leased: None,
         },
-        (Poll::Ready(_) | Poll::Pending, _) => Submitted::Misused { opened: None },
+        (Poll::Ready(Ok(FsReply::Leased(_))), _) => Submitted::Misused {
+            opened: None,
+            leased: to_lease,
+        },
+        (Poll::Ready(_) | Poll::Pending, _) => Submitted::Misused {
+            opened: None,
+            leased: None,
+        },
     }
 }

@@ -26,6 +26,7 @@ pub(crate) enum Expected {
     Linked,
     Removed,
     Renamed,
+    Leased,
 }
 
 impl Expected {
@@ -58,6 +59,7 @@ impl Expected {
             FsOp::Link { .. } => Expected::Linked,
             FsOp::Remove { .. } => Expected::Removed,
             FsOp::Rename { .. } => Expected::Renamed,
+            FsOp::Lease { .. } => Expected::Leased,
         }
     }
 
@@ -100,6 +102,7 @@ impl Expected {
                 ensure(current == Some(&opened.fh), FsFault::Handle)?;
                 regular(&opened.attrs)
             }
+            (Expected::Leased, FsReply::Leased(attrs)) => regular(attrs),
             (Expected::Committed, FsReply::Committed { .. })
             | (Expected::Access, FsReply::Access { .. })
             | (Expected::Linked, FsReply::Linked { .. })

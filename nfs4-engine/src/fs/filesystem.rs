@@ -65,8 +65,7 @@ pub trait FileSystem: Send + Sync + 'static {
     /// asked the driver's `Node::may_touch`; every call returns the same.
     ///
     /// Only then may a client get a delegation, with which it does not ask any more whether a file
-    /// has changed: with a file system without this the server grants no delegations. [RFC 8881
-    /// §10.2]
+    /// has changed: the files of a file system without this are not delegated. [RFC 8881 §10.2]
     fn is_private(&self) -> bool {
         false
     }

@@ -21,7 +21,9 @@ mod error;
 mod expected;
 mod fault;
 mod filesystem;
+mod guarded;
 mod handle;
+mod lease;
 mod payload;
 #[cfg(all(feature = "__test", feature = "record"))]
 pub mod probe;
@@ -42,7 +44,9 @@ pub(crate) use dir::{Push, Pushed};
 pub use error::FsError;
 pub(crate) use expected::Expected;
 pub use filesystem::{Caller, FileSystem, Permissions};
+pub(crate) use guarded::Guarded;
 pub use handle::{FsHandle, HandleTooLong};
+pub use lease::LeaseWatch;
 pub use payload::{Payload, Pieces};
 pub use protection::{Protection, Rights};
 pub use request::{

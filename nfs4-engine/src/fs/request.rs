@@ -8,6 +8,7 @@ use super::{
     Attrs, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, Payload, SetAttrs,
     Want,
 };
+use crate::delegation_kind::DelegationKind;
 use crate::time::{Now, Wall};
 
 /// One request to a file system: its user, its time and its operation.
@@ -242,6 +243,24 @@ pub enum FsOp {
         to_dir: FsHandle,
         /// The new name.
         to: Bytes,
+    },
+    /// Keep processes that are no clients of this server from a regular file, before it is delegated to a
+    /// client. Answer: [`FsReply::Leased`]. Only a file system that has [leases](super::Backend::leases) is
+    /// asked.
+    ///
+    /// A lease for [`DelegationKind::Read`] makes others wait that would change the file, one for
+    /// [`DelegationKind::Write`] also those that would read it. Before one waits, the file system reports it to
+    /// the [`LeaseWatch`](super::LeaseWatch) of this request; that is how the delegation comes back.
+    /// A lease for reading is not asked for while a client has the file open for writing.
+    ///
+    /// Every success holds one lease more, of the strongest kind that was taken, until
+    /// [`Backend::unlease`](super::Backend::unlease) was called as often. An error, such as
+    /// [`FsError::Busy`] while another process uses the file, means that there is no delegation.
+    Lease {
+        /// The file, which an [`FsOp::Open`] holds.
+        fh: FsHandle,
+        /// The delegation that it is for.
+        kind: DelegationKind,
     },
 }
 
@@ -520,4 +539,6 @@ pub enum FsReply {
         /// The directory of the new name.
         to: DirChange,
     },
+    /// A file leased; its attributes after that.
+    Leased(Attrs),
 }

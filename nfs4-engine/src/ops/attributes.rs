@@ -66,7 +66,7 @@ fn note_if_stale<S: Scope>(
 ) -> Result<(), Status> {
     if error == FsError::Stale {
         let (fh, sender) = (cx.current()?, S::sender_before(cx, next));
-        cx.core.note_stale_file(&fh, sender, cx.out.now.mono);
+        cx.core.note_stale_file(&fh, sender, cx.out);
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use nfs4_proto::nfs4::consts::{
     OPEN4_SHARE_ACCESS_WANT_ANY_DELEG, OPEN4_SHARE_ACCESS_WANT_CANCEL,
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
     OPEN4_SHARE_ACCESS_WANT_NO_PREFERENCE, OPEN4_SHARE_ACCESS_WANT_READ_DELEG,
-    OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, WND4_CANCELLED, WND4_NOT_SUPP_DOWNGRADE,
-    WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
+    OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, OPEN4_SHARE_DENY_WRITE, WND4_CANCELLED,
+    WND4_NOT_SUPP_DOWNGRADE, WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
 };
 use nfs4_proto::nfs4::res::{
     NoDelegation, OpenDelegation, ReadDelegation, SpaceLimit, WriteDelegation,
@@ -25,7 +25,7 @@ use crate::compound::{Cx, Established, Fetched, Step};
 use crate::delegation_kind::DelegationKind;
 use crate::event::Event;
 use crate::fh::Fh;
-use crate::fs::Flavor;
+use crate::fs::{Attrs, Flavor, Guarded};
 use crate::guards::Candidate;
 use crate::keys::{ClientKey, DelegationKey, OpenKey};
 use crate::peer::LimitReached;
@@ -45,7 +45,7 @@ pub(crate) fn return_delegation<S: Established>(
     let args = args::DelegReturn::decode(args)?;
     match named(cx, args.deleg_stateid, Some(&fh)) {
         Ok(key) if !may_return(cx, key) => return Err(Status::BAD_STATEID),
-        Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.out.now.mono),
+        Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.out),
         Err(Status::BAD_STATEID) if ended_with_file(cx, args.deleg_stateid)? => {}
         Err(status) => return Err(status),
     }
@@ -185,7 +185,13 @@ pub(super) fn reclaim<S: Established>(
     let Ok(share) = share(args.share_access, args.share_deny) else {
         return Offer::Not(OfferRefused::Resource);
     };
-    let key = match grant(cx, &opened, client, None, (kind, share)) {
+    let choice = Choice {
+        client,
+        own: None,
+        kind,
+        share,
+    };
+    let key = match grant(cx, &opened, &choice, false) {
         Ok(key) => key,
         Err(why) => return Offer::Not(why),
     };
@@ -204,7 +210,9 @@ fn may_keep<S>(
     kind: DelegationKind,
 ) -> bool {
     let (core, now) = (&mut *cx.core, cx.out.now.mono);
-    let delegates = core.config.delegations && core.exports.is_private(opened.fh.export);
+    // Of a file that others can reach, no one knows what became of it while there was no server.
+    let delegates =
+        core.config.delegations && core.exports.guarded(opened.fh.export) == Guarded::Private;
     let candidate = core.states.hash_of(open).map(|hash| Candidate {
         hash,
         links: opened.attrs.links,
@@ -218,23 +226,71 @@ fn may_keep<S>(
         && !core.is_barred_from_delegations(client, now)
 }
 
-/// Delegates the file of a successful OPEN to its client, if the rules allow it.
+/// Delegates the file of a successful OPEN to its client, if the rules allow it, or says what has to be
+/// leased before.
 pub(super) fn offer<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
     open: OpenKey,
-) -> Offer {
-    match decide(cx, args, open) {
-        Ok(offer) => offer,
-        Err(why) => Offer::Not(why),
+) -> Offered {
+    let (opened, choice) = match choose(cx, args, open) {
+        Ok(chosen) => chosen,
+        Err(why) => return Offered::Now(Offer::Not(why)),
+    };
+    if cx.core.exports.guarded(opened.fh.export) == Guarded::Leases {
+        return Offered::IfLeased(opened.fh, choice.kind);
     }
+    Offered::Now(match grant(cx, &opened, &choice, false) {
+        Ok(key) => Offer::Granted(key),
+        Err(why) => Offer::Not(why),
+    })
 }
 
-fn decide<S: Established>(
+/// Delegates the file of a successful OPEN, which is leased for this kind and has these attributes.
+///
+/// # Errors
+/// The rules do not allow it any more.
+pub(super) fn grant_leased<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &args::Open<'_>,
     open: OpenKey,
-) -> Result<Offer, OfferRefused> {
+    (attrs, leased): (Attrs, DelegationKind),
+) -> Result<DelegationKey, OfferRefused> {
+    if let Some(fetched) = &mut cx.run.fetched {
+        // What was read before the file was leased may not hold any more.
+        fetched.attrs = attrs;
+    }
+    let (opened, choice) = choose(cx, args, open)?;
+    if choice.kind != leased {
+        return Err(OfferRefused::Contention);
+    }
+    grant(cx, &opened, &choice, true)
+}
+
+/// What an OPEN is offered, and the file that has to be leased for it.
+pub(super) enum Offered {
+    Now(Offer),
+    IfLeased(Fh, DelegationKind),
+}
+
+/// The delegation that an OPEN may get.
+struct Choice {
+    client: ClientKey,
+    /// The one that the client has, which becomes another.
+    own: Option<DelegationKey>,
+    kind: DelegationKind,
+    share: Share,
+}
+
+/// Chooses the delegation of a successful OPEN.
+///
+/// # Errors
+/// Why there is none.
+fn choose<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: OpenKey,
+) -> Result<(Fetched, Choice), OfferRefused> {
     // The file system returned the attributes with the opened file.
     let opened = cx.run.fetched.ok_or(OfferRefused::Resource)?;
     let client = cx
@@ -276,6 +332,13 @@ fn decide<S: Established>(
     if !anew || cx.core.in_grace(now) || !cx.core.guards.admit(&candidate, watch, now) {
         return Err(OfferRefused::Contention);
     }
+    if kind == DelegationKind::Read
+        && cx.core.exports.guarded(fh.export) == Guarded::Leases
+        && !cx.core.states.admits(&fh, UNWRITTEN)
+    {
+        // The server itself would be the writer whom the lease keeps out.
+        return Err(OfferRefused::Contention);
+    }
     match cx.core.states.can_delegate(client, &fh, kind) {
         Ok(()) => {}
         Err(Obstacle::Others) => return Err(OfferRefused::Contention),
@@ -290,16 +353,21 @@ fn decide<S: Established>(
         cx.core.recall_some_for(client, cx.out);
         return Err(OfferRefused::Resource);
     }
-    grant(cx, &opened, client, own, (kind, share)).map(Offer::Granted)
+    let choice = Choice {
+        client,
+        own,
+        kind,
+        share,
+    };
+    Ok((opened, choice))
 }
 
 /// Checks the wish of the client, and whether the server delegates at all.
 fn permits_wish<S>(cx: &Cx<'_, S>, export: u16, want: u32) -> Result<(), OfferRefused> {
-    let delegates = cx.core.config.delegations && cx.core.exports.is_private(export);
     match want {
         OPEN4_SHARE_ACCESS_WANT_NO_DELEG => Err(OfferRefused::Reason(WND4_NOT_WANTED)),
         OPEN4_SHARE_ACCESS_WANT_CANCEL => Err(OfferRefused::Reason(WND4_CANCELLED)),
-        _ if !delegates => Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
+        _ if !cx.core.delegates(export) => Err(OfferRefused::Reason(WND4_NOT_SUPP_FTYPE)),
         _ => Ok(()),
     }
 }
@@ -330,22 +398,32 @@ fn permits_upgrade<S>(
     }
 }
 
-/// Delegates the file to the client, or upgrades the client's `own` delegation.
+/// Delegates the file to the client, or upgrades the client's own delegation.
 fn grant<S: Established>(
     cx: &mut Cx<'_, S>,
     opened: &Fetched,
-    client: ClientKey,
-    own: Option<DelegationKey>,
-    (kind, share): (DelegationKind, Share),
+    choice: &Choice,
+    leased: bool,
 ) -> Result<DelegationKey, OfferRefused> {
+    let Choice {
+        client,
+        own,
+        kind,
+        share,
+    } = *choice;
     let grant = Grant {
         kind,
         rights: share,
         opener: Arc::clone(&cx.run.cred),
+        leased,
         granted_by: granted_by(cx),
         change: opened.attrs.change,
         limit: opened.attrs.size.min(opened.attrs.space_used),
     };
+    if let Some(own) = own {
+        // The new kind has a lease of its own.
+        cx.core.end_lease(own, cx.out);
+    }
     let record = cx
         .core
         .clients
@@ -480,5 +558,10 @@ impl OfferRefused {
 
 /// Maximum number of bytes that a delegation adds to OPEN4resok.
 pub(super) const DELEGATION_LEN: usize = 64;
+/// Conflicts with any open for writing.
+const UNWRITTEN: Share = Share {
+    access: 0,
+    deny: OPEN4_SHARE_DENY_WRITE,
+};
 /// Maximum number of digits of a user id.
 const DIGITS: usize = 10;

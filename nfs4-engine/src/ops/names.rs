@@ -140,7 +140,7 @@ pub(crate) fn gone<S>(cx: &mut Cx<'_, S>, file: FileKey, result: &FsResult) -> S
         Ok(_) => false,
     };
     if is_gone {
-        cx.core.file_is_gone(file, cx.out.now.mono);
+        cx.core.file_is_gone(file, cx.out);
     }
     Step::Done(Status::OK)
 }

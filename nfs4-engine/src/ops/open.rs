@@ -10,7 +10,7 @@ use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::creation;
-use super::delegation::{self, DELEGATION_LEN, Offer, OfferRefused};
+use super::delegation::{self, DELEGATION_LEN, Offer, OfferRefused, Offered};
 use super::{flavor, io, names, reclaim};
 use crate::callback::Promise;
 use crate::compound::opening::{Barred, Opening};
@@ -130,6 +130,14 @@ pub(crate) fn resume<S: Established>(
         Stage::OpenCut { claim, dir, room } => {
             release_reserved(cx, room);
             return cut_done(cx, &args, claim, dir, result);
+        }
+        Stage::OpenLeased {
+            open,
+            kind,
+            dir,
+            set,
+        } => {
+            return leased(cx, &args, (open, kind), (dir, &set), result);
         }
         Stage::Last
         | Stage::Between
@@ -421,27 +429,83 @@ fn answer<S: Established>(
     attrset: &Bitmap,
 ) -> Result<Step, Status> {
     let roomy = cx.run.room_for(RESULT_LEN + DELEGATION_LEN).is_ok();
+    let offer = match delegation::reclaimed(&args.claim) {
+        Some(Some(kind)) => delegation::reclaim(cx, args, open, kind),
+        Some(None) => Offer::Not(OfferRefused::Contention),
+        None if roomy => match delegation::offer(cx, args, open) {
+            Offered::Now(offer) => offer,
+            Offered::IfLeased(fh, kind) => {
+                let op = FsOp::Lease {
+                    fh: fh.handle,
+                    kind,
+                };
+                let set = *attrset;
+                let stage = Stage::OpenLeased {
+                    open,
+                    kind,
+                    dir,
+                    set,
+                };
+                return Ok(Step::Wait(fh.export, op, stage));
+            }
+        },
+        None => Offer::Not(OfferRefused::Resource),
+    };
+    Ok(opened(cx, args, open, (dir, attrset), offer))
+}
+
+/// The file system has leased the file, or has not.
+fn leased<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    (open, kind): (OpenKey, DelegationKind),
+    made: (DirChange, &Bitmap),
+    result: FsResult,
+) -> Result<Step, Status> {
+    let lease = match result {
+        Ok(FsReply::Leased(attrs)) => Some((attrs, kind)),
+        Ok(_) | Err(_) => None,
+    };
+    let fh = cx.current()?;
+    // The client may have gone, or may have been away for too long.
+    let held = cx.core.states.get(open);
+    let is_open = held.is_some_and(|open| !open.revoked);
+    let granted = match lease {
+        Some(lease) if is_open => delegation::grant_leased(cx, args, open, lease),
+        Some(_) | None => Err(OfferRefused::Contention),
+    };
+    if lease.is_some() && granted.is_err() {
+        cx.core.unlease(fh.export, fh.handle, cx.out);
+    }
+    if !is_open {
+        return Err(Status::DELAY);
+    }
+    let offer = granted.map_or_else(Offer::Not, Offer::Granted);
+    Ok(opened(cx, args, open, made, offer))
+}
+
+/// Writes the result of a successful OPEN.
+fn opened<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &args::Open<'_>,
+    open: OpenKey,
+    (dir, attrset): (DirChange, &Bitmap),
+    offer: Offer,
+) -> Step {
     let stateid = cx.core.states.advance(open);
     cx.run.current_stateid = stateid;
-    let reclaimed = delegation::reclaimed(&args.claim);
-    if reclaimed.is_some() && cx.run.minor == 0 {
+    if delegation::reclaimed(&args.claim).is_some() && cx.run.minor == 0 {
         // A reclaim needs no confirmation. [RFC 7530 §9.1.11]
         cx.core.states.confirm_owner_of(open);
     }
     let flags = flags(cx, open);
-    let offer = match reclaimed {
-        Some(Some(kind)) => delegation::reclaim(cx, args, open, kind),
-        Some(None) => Offer::Not(OfferRefused::Contention),
-        None if roomy => delegation::offer(cx, args, open),
-        None => Offer::Not(OfferRefused::Resource),
-    };
     let w = cx.body();
     stateid.encode(w);
     names::change_info(w, dir);
     w.u32(flags);
     attrset.encode(w);
     delegation::encode(cx, args.share_access, offer);
-    Ok(Step::Done(Status::OK))
+    Step::Done(Status::OK)
 }
 
 /// The `rflags` of OPEN4resok. [RFC 8881 §18.16.3]

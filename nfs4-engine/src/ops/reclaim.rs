@@ -95,7 +95,7 @@ pub(super) fn admit_change<S>(cx: &Cx<'_, S>) -> Result<(), Status> {
 
 /// As [`admit_change`], of what only a delegation forbids.
 pub(super) fn admit_change_of<S>(cx: &Cx<'_, S>, fh: &Fh) -> Result<(), Status> {
-    if cx.core.config.delegations && cx.core.exports.is_private(fh.export) {
+    if cx.core.delegates(fh.export) {
         admit_change(cx)
     } else {
         Ok(())

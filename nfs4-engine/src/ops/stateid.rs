@@ -61,7 +61,7 @@ pub(crate) fn free(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Result<
             match cx.core.named(&stateid)? {
                 Named::Deleg(key) => {
                     let fh = cx.core.states.delegated_fh(key);
-                    cx.core.undelegate(key, Ending::Asked, cx.out.now.mono);
+                    cx.core.undelegate(key, Ending::Asked, cx.out);
                     if let Some(fh) = fh {
                         cx.core.record_knowledge(cx.scope.client, Some(&fh), cx.out);
                     }

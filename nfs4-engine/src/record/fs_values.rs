@@ -6,8 +6,8 @@ use super::value::{Value, enums, structs, variant};
 use crate::fs::driver::{FsCall, FsFault, FsTicket};
 use crate::fs::{
     AccessMask, Attrs, Authority, Capabilities, Creation, Credential, Device, DirChange, DirWriter,
-    FileKind, Flavor, FsError, FsHandle, FsOp, FsReply, FsRequest, FsStat, NewNode, OpenHow,
-    Opened, Payload, Push, Pushed, SetAttrs, SetTime, Stability, Target, Want,
+    FileKind, Flavor, FsError, FsHandle, FsOp, FsReply, FsRequest, FsStat, Guarded, NewNode,
+    OpenHow, Opened, Payload, Push, Pushed, SetAttrs, SetTime, Stability, Target, Want,
 };
 
 structs! {
@@ -44,6 +44,8 @@ enums! {
         6 = Fifo,
     }
     Flavor { 0 = None, 1 = Sys }
+    // Logs without leases have whether the file system is private.
+    Guarded { 0 = Not, 1 = Private, 2 = Leases }
     FsFault {
         0 = Error(error), 1 = Reply, 2 = Again, 3 = Attributes, 4 = Stat, 5 = Length, 6 = Pieces,
         7 = Stability, 8 = Target, 9 = Handle, 10 = Name, 11 = Cookie, 12 = Unended,
@@ -63,6 +65,7 @@ enums! {
         11 = Removed { dir },
         12 = Renamed { from, to },
         13 = Committed { losses },
+        14 = Leased(attrs),
     }
     NewNode {
         0 = Directory, 1 = Symlink(target), 2 = BlockDevice(device), 3 = CharDevice(device),
@@ -88,6 +91,7 @@ enums! {
         12 = Link { fh, dir, name },
         13 = Remove { dir, name },
         14 = Rename { from_dir, from, to_dir, to },
+        15 = Lease { fh, kind },
     }
 }
 

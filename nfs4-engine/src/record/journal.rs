@@ -207,6 +207,15 @@ fn put(w: &mut Writer, action: &Action, outbox: &Outbox) {
             export.put(w);
             fh.put(w);
         }
+        Action::Unlease {
+            export,
+            backend: _,
+            fh,
+        } => {
+            w.u32(9);
+            export.put(w);
+            fh.put(w);
+        }
         Action::Forget { export, backend: _ } => {
             w.u32(8);
             export.put(w);

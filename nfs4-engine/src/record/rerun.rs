@@ -173,6 +173,7 @@ impl Rerun {
             | Input::CallbackReply(_)
             | Input::ConnHalfClosed { .. }
             | Input::Touched { .. }
+            | Input::LeaseLost { .. }
             | Input::StableDone { .. }
             | Input::ReleasePanicked => {}
             Input::Admin(Admin::PutExport(export)) => self.know_again(export),

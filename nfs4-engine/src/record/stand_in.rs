@@ -2,13 +2,13 @@
 
 use core::task::Poll;
 
-use crate::fs::{Backend, Capabilities, FsError, FsHandle, FsRequest, FsResult, Pending};
+use crate::fs::{Backend, Capabilities, FsError, FsHandle, FsRequest, FsResult, Guarded, Pending};
 
 /// A file system that is never asked: its answers come from a log.
 pub(super) struct StandIn {
     pub(super) root: FsHandle,
     pub(super) capabilities: Capabilities,
-    pub(super) is_private: bool,
+    pub(super) guarded: Guarded,
     /// Its number in the log.
     pub(super) number: u32,
 }
@@ -23,7 +23,11 @@ impl Backend for StandIn {
     }
 
     fn is_private(&self) -> bool {
-        self.is_private
+        self.guarded == Guarded::Private
+    }
+
+    fn leases(&self) -> bool {
+        self.guarded == Guarded::Leases
     }
 
     fn recorded_as(&self) -> Option<u32> {

@@ -12,7 +12,7 @@ use super::value::Value;
 use crate::boot::Boot;
 use crate::config::Config;
 use crate::export::Export;
-use crate::fs::Backend;
+use crate::fs::{Backend, Guarded};
 use crate::time::Now;
 
 /// What an engine was started with: the arguments of [`Engine::new`](crate::Engine::new).
@@ -54,7 +54,7 @@ pub(super) fn stand_in((export, number): (&Export, u32)) -> Export {
     let stand_in = StandIn {
         root: backend.root(),
         capabilities: backend.capabilities(),
-        is_private: backend.is_private(),
+        guarded: Guarded::of(&**backend),
         number,
     };
     Export {
@@ -110,7 +110,7 @@ impl Value for Export {
         backend.recorded_as().put(w);
         backend.root().put(w);
         backend.capabilities().put(w);
-        backend.is_private().put(w);
+        Guarded::of(&**backend).put(w);
         number.put(w);
         read_only.put(w);
         squash.put(w);
@@ -130,7 +130,7 @@ impl Value for Export {
             number: recorded.unwrap_or_default(),
             root: Value::take(r)?,
             capabilities: Value::take(r)?,
-            is_private: Value::take(r)?,
+            guarded: Value::take(r)?,
         };
         Ok(Export {
             path,

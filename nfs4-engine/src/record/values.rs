@@ -156,6 +156,7 @@ enums! {
         8 = ReleasePanicked,
         9 = ConnHalfClosed { conn },
         10 = StableDone { ticket, result },
+        11 = LeaseLost { export, fh, touch },
     }
     RecallReason { 0 = Conflict, 1 = ResourcePressure }
     ServerAddress { 0 = Ip(ip, port), 1 = Name(name) }

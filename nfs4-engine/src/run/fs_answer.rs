@@ -32,7 +32,7 @@ impl Runner {
         };
         let (is_served, is_last) = self.core.exports.answered(ticket.export);
         if !is_served {
-            self.core.export_is_gone(ticket, result, is_last, out);
+            self.core.export_is_gone(ticket, &run, result, is_last, out);
         }
         let refused = match result {
             Some(Ok(reply)) => self.core.refusal(&run, ticket, reply, out),
@@ -53,12 +53,16 @@ impl Core {
     fn export_is_gone(
         &mut self,
         ticket: FsTicket,
+        run: &Compound,
         result: &mut Option<FsResult>,
         is_last: bool,
         out: &mut Outbox,
     ) {
         if let Some(Ok(FsReply::Opened(opened))) = result {
             self.release(ticket.export, opened.fh, out);
+        }
+        if let Some(Ok(FsReply::Leased(_))) = result {
+            self.end_lease_of(run, ticket, out);
         }
         *result = Some(Err(FsError::Stale));
         if is_last {
@@ -89,7 +93,19 @@ impl Core {
             // The file is held all the same.
             self.release(ticket.export, opened.fh, out);
         }
+        if let FsReply::Leased(_) = reply
+            && fault != FsFault::Reply
+        {
+            self.end_lease_of(run, ticket, out);
+        }
         Some(FsError::NoAnswer)
+    }
+
+    /// The file system has taken a lease that serves nothing. It is of the current filehandle.
+    fn end_lease_of(&mut self, run: &Compound, ticket: FsTicket, out: &mut Outbox) {
+        if let Some(fh) = &run.current {
+            self.unlease(ticket.export, fh.handle, out);
+        }
     }
 
     /// The error that a COMPOUND continues with.

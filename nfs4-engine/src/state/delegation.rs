@@ -27,6 +27,8 @@ pub(crate) struct Delegation {
     rights: Share,
     /// The user that it was granted for.
     pub(crate) opener: Arc<Credential>,
+    /// Its file is leased by the file system until it ends.
+    pub(crate) leased: bool,
     /// The request whose reply granted it.
     pub(crate) granted_by: Option<Referred>,
     /// The change attribute that the client knows. [RFC 8881 §10.4.3]
@@ -141,6 +143,8 @@ pub(crate) struct Grant {
     /// For what the file system let the opener in.
     pub(crate) rights: Share,
     pub(crate) opener: Arc<Credential>,
+    /// The file is leased for it.
+    pub(crate) leased: bool,
     pub(crate) granted_by: Option<Referred>,
     pub(crate) change: u64,
     /// What is there can be written over; room for more is not reserved, so the client has to see
@@ -164,6 +168,7 @@ impl Delegation {
             kind,
             rights,
             opener,
+            leased,
             granted_by,
             change,
             limit,
@@ -177,6 +182,7 @@ impl Delegation {
             doomed: None,
             rights,
             opener,
+            leased,
             granted_by,
             change,
             limit,
@@ -195,6 +201,7 @@ impl Delegation {
             kind,
             rights,
             opener,
+            leased,
             granted_by,
             change,
             limit,
@@ -202,6 +209,7 @@ impl Delegation {
         self.rights = self.rights_of(&opener).union(rights);
         self.kind = kind;
         self.opener = opener;
+        self.leased = leased;
         self.granted_by = granted_by;
         self.change = change;
         self.limit = limit;

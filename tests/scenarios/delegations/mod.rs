@@ -9,6 +9,7 @@ mod directories;
 mod evicted;
 mod grant;
 mod lapse;
+mod leased;
 mod limits;
 mod narrow;
 mod overlap;

@@ -384,6 +384,7 @@ impl Player {
                     request,
                 } => self.work.push(Work::new(ticket, backend, request)),
                 Action::Release { backend, fh, .. } => releases.push((backend, fh)),
+                Action::Unlease { backend, fh, .. } => backend.unlease(fh),
                 Action::Close { conn } => closing.push(conn),
                 Action::Forget { backend, .. } => drop(backend),
                 Action::Known { .. } | Action::Event(_) => {}

@@ -223,6 +223,7 @@ fn kind(op: &FsOp) -> &'static str {
         FsOp::Link { .. } => "Link",
         FsOp::Remove { .. } => "Remove",
         FsOp::Rename { .. } => "Rename",
+        FsOp::Lease { .. } => "Lease",
         other => unreachable!("{other:?} is not known here"),
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn kind_of(input: &Input) -> &'static str {
         Input::CallbackReply(_) => "reply to a callback",
         Input::Dialed { .. } => "dial",
         Input::Touched { .. } => "touch",
+        Input::LeaseLost { .. } => "lease lost",
         Input::Admin(_) => "administration",
         Input::ReleasePanicked => "panic",
         Input::StableDone { .. } => "stable storage",

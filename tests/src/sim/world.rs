@@ -190,12 +190,18 @@ impl Sim {
     /// # Panics
     /// If the handle is none of the server's.
     pub fn touch(&mut self, fh: &[u8], touch: Touch) -> bool {
-        // A byte for the format, and two for the export.
-        let [_, export @ ..] = fh.first_chunk::<3>().expect("a handle has a head");
-        let export = u16::from_be_bytes(*export);
-        let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
+        let (export, fh) = parts(fh);
         self.handle(Input::Touched { export, fh, touch });
         self.engine.may_touch(export, fh, touch)
+    }
+
+    /// The file system gives up its lease of the file of this handle, as another process does this.
+    ///
+    /// # Panics
+    /// If the handle is none of the server's.
+    pub fn lose_lease(&mut self, fh: &[u8], touch: Touch) {
+        let (export, fh) = parts(fh);
+        self.handle(Input::LeaseLost { export, fh, touch });
     }
 
     /// A connection dies: what is under way on it is lost, and the server learns of it later.
@@ -436,6 +442,7 @@ impl Sim {
                 }
                 Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
                 Action::Release { backend, fh, .. } => backend.release(fh),
+                Action::Unlease { backend, fh, .. } => backend.unlease(fh),
                 Action::Forget { backend, .. } => drop(backend),
                 Action::Known { conn } => self.assert_open(conn),
                 Action::Stable { ticket, write } => {
@@ -479,6 +486,7 @@ impl Sim {
                 ticket, request, ..
             } => write!(line, "fs {ticket:?} {request:?}"),
             Action::Release { fh, .. } => write!(line, "release {fh:?}"),
+            Action::Unlease { fh, .. } => write!(line, "unlease {fh:?}"),
             Action::Forget { export, .. } => write!(line, "forget {export}"),
             Action::Known { conn } => write!(line, "known {conn}"),
             Action::Stable { ticket, write } => write!(line, "store {ticket:?} {write:?}"),
@@ -513,3 +521,11 @@ pub(super) fn nanos(span: Duration) -> u64 {
 
 /// Small, so that long cleanups are cut into slices.
 const TIMER_BUDGET: usize = 3;
+
+/// The export of a filehandle, and what names the file there.
+fn parts(fh: &[u8]) -> (u16, FsHandle) {
+    // A byte for the format, and two for the export.
+    let [_, export @ ..] = fh.first_chunk::<3>().expect("a handle has a head");
+    let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
+    (u16::from_be_bytes(*export), fh)
+}

@@ -2,6 +2,7 @@
 //! [RFC 8881 §10.2 to §10.5]
 
 pub(crate) mod lapse;
+mod lease;
 mod pressure;
 pub(crate) mod probe;
 mod recall;

@@ -252,11 +252,11 @@ impl Core {
     }
 
     fn take_delegation(&mut self, key: DelegationKey, why: Revocation, out: &mut Outbox) {
-        let now = out.now.mono;
         let Some(held) = self.states.delegation(key) else {
             return;
         };
         let (client_key, kind) = (held.client, held.kind);
+        self.end_lease(key, out);
         self.states.revoke(key, why);
         let Some(client) = self.clients.get_mut(client_key) else {
             return;
@@ -268,7 +268,7 @@ impl Core {
         out.event(Event::DelegationRevoked { client: id, kind });
         if minor == 0 {
             // Such a client cannot acknowledge it.
-            self.undelegate(key, Ending::Lost, now);
+            self.undelegate(key, Ending::Lost, out);
         }
         if why == Revocation::LeaseExpired {
             self.note_loss(client_key, out);
@@ -276,7 +276,8 @@ impl Core {
     }
 
     /// Removes a delegation: its client returns it, or acknowledges that it is lost, or goes.
-    pub(crate) fn undelegate(&mut self, key: DelegationKey, why: Ending, now: Mono) {
+    pub(crate) fn undelegate(&mut self, key: DelegationKey, why: Ending, out: &mut Outbox) {
+        self.end_lease(key, out);
         let Some(held) = self.states.delegation(key) else {
             return;
         };
@@ -284,7 +285,7 @@ impl Core {
         let expired = held.phase == DelegationPhase::Revoked(Revocation::LeaseExpired);
         let by_administrator = held.phase == DelegationPhase::Revoked(Revocation::Administrator);
         if held.is_recalled() {
-            self.pause_delegating(key, now);
+            self.pause_delegating(key, out.now.mono);
         }
         let Some(client) = self.clients.get_mut(of) else {
             return;
@@ -301,31 +302,31 @@ impl Core {
 
     /// A file has lost its last name, by the client that holds its delegation: it cannot be opened by
     /// name, so its delegations end with its last open.
-    pub(crate) fn file_is_gone(&mut self, file: FileKey, now: Mono) {
+    pub(crate) fn file_is_gone(&mut self, file: FileKey, out: &mut Outbox) {
         self.states.is_gone(file);
-        self.end_delegations_of_unopened(file, now);
+        self.end_delegations_of_unopened(file, out);
     }
 
     /// Ends the delegations of a file that is not there any more; at most as many as a file may have.
-    pub(crate) fn end_delegations_of_unopened(&mut self, file: FileKey, now: Mono) {
+    pub(crate) fn end_delegations_of_unopened(&mut self, file: FileKey, out: &mut Outbox) {
         while let Some(key) = self.states.delegation_of_unopened(file) {
-            self.end_with_file(key, now);
+            self.end_with_file(key, out);
         }
     }
 
     /// The file system does not know a file any more, and this client gets STALE and forgets what it has of
     /// it.
-    pub(crate) fn note_stale_file(&mut self, fh: &Fh, sender: Option<ClientKey>, now: Mono) {
+    pub(crate) fn note_stale_file(&mut self, fh: &Fh, sender: Option<ClientKey>, out: &mut Outbox) {
         let own = sender.and_then(|client| self.states.delegation_to(client, fh));
         if let Some(own) = own {
-            self.end_with_file(own, now);
+            self.end_with_file(own, out);
         }
     }
 
     /// A delegation ends with its file; its holder need not know that when it returns it.
-    fn end_with_file(&mut self, key: DelegationKey, now: Mono) {
+    fn end_with_file(&mut self, key: DelegationKey, out: &mut Outbox) {
         let holder = self.states.delegation(key).map(|held| held.client);
-        self.undelegate(key, Ending::Asked, now);
+        self.undelegate(key, Ending::Asked, out);
         if let Some(client) = holder.and_then(|holder| self.clients.get_mut(holder)) {
             client.forgets_soon(key);
         }
