@@ -10,15 +10,18 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use nfs4_engine::fs::{FileKind, FsError};
+use nfs4_engine::DelegationKind;
+use nfs4_engine::fs::{FileKind, FsError, LeaseWatch};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::error::{Result, fs_error};
 use super::file::{Access, File, Pair};
+use super::leases::Leases;
 use super::node::{Node, ObjectId};
 use super::root::Root;
+use super::wait::{Attempt, Stop, Wait};
 use crate::sync::lock;
 
 /// The descriptors of an export.
@@ -30,6 +33,7 @@ pub(super) struct Descriptors {
     open: AtomicUsize,
     /// Those of them that are held.
     held: AtomicUsize,
+    pub(super) leases: Leases,
     /// The setting of the export; 0 takes its part of the process's limit.
     configured: usize,
 }
@@ -63,6 +67,7 @@ impl Descriptors {
             ring: Mutex::default(),
             open: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
+            leases: Leases::default(),
             configured,
         }
     }
@@ -149,6 +154,67 @@ impl Descriptors {
         Ok(hold)
     }
 
+    /// Leases a file that is held.
+    ///
+    /// # Errors
+    /// [`FsError::Busy`] if it is in use, or too many are leased; the errors of opening.
+    pub(super) fn lease(
+        &self,
+        root: &Root,
+        node: &Arc<Node>,
+        kind: DelegationKind,
+        watch: &LeaseWatch,
+        wait: Wait,
+    ) -> Attempt<()> {
+        if let Some(joined) = self.leases.join(&node.handle, kind) {
+            return Ok(joined?);
+        }
+        let file = self.file(node);
+        let access = match kind {
+            DelegationKind::Read => Access::Read,
+            DelegationKind::Write => Access::Write,
+        };
+        if !lock(&file.descriptors).is_alone(access) {
+            if wait == Wait::No {
+                return Err(Stop::Waits);
+            }
+            self.part_with(file, kind)?;
+        }
+        let fd = match file.get(access) {
+            Some(fd) => fd,
+            None if wait == Wait::No => return Err(Stop::Waits),
+            None => self.open(root, node, file, access)?,
+        };
+        if kind == DelegationKind::Write && !lock(&file.descriptors).both {
+            // Its holder could not read with it.
+            return Err(FsError::Busy.into());
+        }
+        let (watch, most) = (watch.clone(), self.room() / LEASED);
+        Ok(self.leases.take((node, file), fd, kind, watch, most)?)
+    }
+
+    /// Closes the descriptor that keeps a file from being leased.
+    ///
+    /// # Errors
+    /// [`FsError::Busy`] while it has bytes that are not durable.
+    fn part_with(&self, file: &File, kind: DelegationKind) -> Result<()> {
+        if kind == DelegationKind::Read && file.durability.is_dirty() {
+            return Err(FsError::Busy);
+        }
+        let mut pair = lock(&file.descriptors);
+        let was_open = pair.count();
+        let closed = match kind {
+            DelegationKind::Read => pair.writer.take(),
+            DelegationKind::Write => pair.reader.take(),
+        };
+        self.open
+            .fetch_sub(was_open - pair.count(), Ordering::Relaxed);
+        drop(pair);
+        // Closing may take long.
+        drop(closed);
+        Ok(())
+    }
+
     /// Ends a hold that was kept.
     pub(super) fn release(&self, node: &Node) {
         if let Some(file) = node.descriptors.get() {
@@ -159,7 +225,7 @@ impl Descriptors {
     /// Closes the descriptors of an object that is gone, so that its space is free.
     pub(super) fn close(&self, node: &Node) {
         if let Some(file) = node.descriptors.get()
-            && file.holds.load(Ordering::SeqCst) == 0
+            && !file.is_pinned()
         {
             let closed = self.take(&mut lock(&file.descriptors));
             drop(closed);
@@ -191,6 +257,11 @@ impl Descriptors {
         file: &Arc<File>,
         access: Access,
     ) -> Result<Arc<OwnedFd>> {
+        if let Some(touch) = file.forbidden(access) {
+            // The kernel would break the lease, and let others wait for a limited time only.
+            self.leases.want(&node.handle, touch);
+            return Err(FsError::Busy);
+        }
         // First one that was not used lately, else any. Those with bytes to make durable are closed by a
         // sweep.
         for idle in [1, 0] {
@@ -248,7 +319,7 @@ impl Descriptors {
             let Some(file) = ring.files.get(hand) else {
                 break;
             };
-            if file.holds.load(Ordering::SeqCst) > 0 || file.age() <= idle {
+            if file.is_pinned() || file.age() <= idle {
                 continue;
             }
             if file.durability.is_dirty() {
@@ -351,6 +422,8 @@ static EXPORTS: AtomicUsize = AtomicUsize::new(0);
 const LEAST: usize = 16;
 /// What counts as a limit where there is none.
 const MOST: u64 = 1 << 20;
+/// The part of its descriptors that an export may have for files that are only leased.
+const LEASED: usize = 4;
 /// Number of files that are looked at for one to close.
 const LOOKS: usize = 8;
 /// Number of sweeps without a use after which a file is closed.

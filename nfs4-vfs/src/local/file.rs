@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+
+use nfs4_engine::{DelegationKind, Touch};
 
 use super::durability::Durability;
 use crate::sync::lock;
@@ -18,6 +20,8 @@ pub(super) struct File {
     idle: AtomicU32,
     /// Its file system cannot tell that a write would wait.
     hides_waiting_writes: AtomicBool,
+    /// The kind of lease that it has, as [`File::leased`] has it.
+    leased: AtomicU8,
     pub(super) durability: Durability,
 }
 
@@ -50,6 +54,34 @@ impl File {
         self.hides_waiting_writes.store(true, Ordering::Relaxed);
     }
 
+    /// The lease that it has: its descriptors are not closed, and others not opened.
+    pub(super) fn leased(&self) -> Option<DelegationKind> {
+        match self.leased.load(Ordering::SeqCst) {
+            0 => None,
+            1 => Some(DelegationKind::Read),
+            _ => Some(DelegationKind::Write),
+        }
+    }
+
+    /// Notes the lease that it has.
+    pub(super) fn set_leased(&self, kind: Option<DelegationKind>) {
+        let kind = match kind {
+            None => 0,
+            Some(DelegationKind::Read) => 1,
+            Some(DelegationKind::Write) => 2,
+        };
+        self.leased.store(kind, Ordering::SeqCst);
+    }
+
+    /// What another descriptor would do to a file that is leased, if the lease forbids it.
+    pub(super) fn forbidden(&self, access: Access) -> Option<Touch> {
+        match (self.leased()?, access) {
+            (DelegationKind::Read, Access::Read) => None,
+            (DelegationKind::Write, Access::Read) => Some(Touch::Read),
+            (_, Access::Write) => Some(Touch::Change),
+        }
+    }
+
     /// A descriptor that can make bytes durable: the one that they were written with, if it is open.
     pub(super) fn syncable(&self) -> Option<Arc<OwnedFd>> {
         let pair = lock(&self.descriptors);
@@ -64,6 +96,11 @@ impl File {
         lock(&self.descriptors).get(access)
     }
 
+    /// Whether its descriptors stay open: a client has it open, or it is leased.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.holds.load(Ordering::SeqCst) > 0 || self.leased().is_some()
+    }
+
     /// Notes a look, and returns how many there were since the last use.
     pub(super) fn age(&self) -> u32 {
         self.idle.fetch_add(1, Ordering::Relaxed) + 1
@@ -76,6 +113,14 @@ impl Pair {
             Access::Read if self.reader.is_some() => self.reader.clone(),
             Access::Read => self.writer.clone().filter(|_| self.both),
             Access::Write => self.writer.clone(),
+        }
+    }
+
+    /// Whether there is no descriptor that keeps another one for this access from a lease.
+    pub(super) fn is_alone(&self, access: Access) -> bool {
+        match access {
+            Access::Read => self.writer.is_none(),
+            Access::Write => self.reader.is_none(),
         }
     }
 

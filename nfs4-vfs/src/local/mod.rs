@@ -27,6 +27,9 @@ mod holds;
 mod identity;
 mod immediate;
 mod keeper;
+mod lease;
+mod lease_thread;
+mod leases;
 mod listing;
 mod mounts;
 mod names;
@@ -53,6 +56,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
+use nfs4_engine::DelegationKind;
 use nfs4_engine::fs::{
     Backend, Capabilities, FsError, FsHandle, FsOp, FsRequest, FsResult, Pending,
 };
@@ -64,7 +68,7 @@ pub use error::LocalFsError;
 use keeper::Keeper;
 use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
-use wait::{Wait, waited};
+use wait::{Wait, at_once, waited};
 
 /// A directory of the operating system as an export.
 ///
@@ -229,7 +233,15 @@ impl Backend for LocalFs {
         false
     }
 
+    /// By F_SETLEASE.
+    fn leases(&self) -> bool {
+        true
+    }
+
     fn submit(&self, mut request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        if let FsOp::Lease { fh, kind } = request.op {
+            return self.lease(fh, kind, pending);
+        }
         if let Some(answer) = self.at_once(&mut request) {
             return Poll::Ready(answer);
         }
@@ -247,6 +259,42 @@ impl Backend for LocalFs {
                 self.shared.let_go(&node);
             }
         }
+    }
+
+    fn unlease(&self, fh: FsHandle) {
+        if let Some(leased) = self.shared.descriptors.leases.end(&fh)
+            && !self.shared.has_name(&leased.node)
+        {
+            let (shared, last) = (Arc::clone(&self.shared), Arc::clone(&leased.node));
+            let job = move || {
+                let node = Arc::clone(&leased.node);
+                drop(leased);
+                shared.let_go(&node);
+            };
+            if self.pool.run(job).is_err() {
+                self.shared.let_go(&last);
+            }
+        }
+    }
+}
+
+impl LocalFs {
+    fn lease(
+        &self,
+        fh: FsHandle,
+        kind: DelegationKind,
+        pending: &mut Pending<'_>,
+    ) -> Poll<FsResult> {
+        let watch = pending.lease_watch();
+        if let Some(answer) = at_once(self.shared.lease(&fh, kind, watch.as_ref(), Wait::No)) {
+            self.inline.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(answer);
+        }
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        let shared = Arc::clone(&self.shared);
+        self.pool.answer(pending, move || {
+            waited(shared.lease(&fh, kind, watch.as_ref(), Wait::Yes))
+        })
     }
 }
 

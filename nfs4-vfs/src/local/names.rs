@@ -153,7 +153,7 @@ impl Shared {
     pub(super) fn let_go(&self, node: &Arc<Node>) {
         let stat = stat(node.as_fd(), AtFlags::empty());
         let is_gone = stat.is_ok_and(|stat| stat.stx_nlink == 0);
-        if is_gone && !self.holds(node) {
+        if is_gone && !self.holds(node) && !self.descriptors.file(node).is_pinned() {
             self.descriptors.close(node);
             self.nodes.remove(node);
             self.forget(node);

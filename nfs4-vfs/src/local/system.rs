@@ -2,9 +2,14 @@
 
 #![expect(unsafe_code, reason = "these calls have no safe interface")]
 
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
 
+use nfs4_engine::DelegationKind;
 use rustix::io::{Errno, Result};
+use rustix::process::{Pid, getpid};
 
 /// The kernel's name for an object of a file system, as of `name_to_handle_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,32 @@ struct MountAttr {
     attr_clr: u64,
     propagation: u64,
     userns_fd: u64,
+}
+
+/// `struct f_owner_ex`.
+#[repr(C)]
+struct Owner {
+    kind: i32,
+    pid: libc::pid_t,
+}
+
+/// The part of `siginfo_t` that a signal of a descriptor has.
+#[repr(C)]
+struct DescriptorSignal {
+    signo: i32,
+    errno: i32,
+    code: i32,
+    band: libc::c_long,
+    fd: i32,
+}
+
+/// A signal that this thread has waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Another process waits for the lease of this descriptor.
+    Break(RawFd),
+    /// Another one, such as [`wake`].
+    Other,
 }
 
 impl KernelHandle {
@@ -157,6 +188,139 @@ pub(super) fn make_private(mount: BorrowedFd<'_>) -> Result<()> {
     check(result).map(drop)
 }
 
+/// Takes a lease of the file, or gives it up. For reading, the file must be open nowhere for writing; for
+/// writing, nowhere else at all, in this process neither.
+///
+/// # Errors
+/// EAGAIN if it is, EACCES if the file is another user's and this process may not lease it, EINVAL if its
+/// file system has no leases.
+pub(super) fn set_lease(file: BorrowedFd<'_>, kind: Option<DelegationKind>) -> Result<()> {
+    let kind = match kind {
+        Some(DelegationKind::Read) => libc::F_RDLCK,
+        Some(DelegationKind::Write) => libc::F_WRLCK,
+        None => libc::F_UNLCK,
+    };
+    // SAFETY: the argument is a number.
+    let result =
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::c_int::from(kind)) };
+    check(result.into()).map(drop)
+}
+
+/// The lease of the file; while another process waits for it, what that process leaves of it.
+pub(super) fn lease(file: BorrowedFd<'_>) -> Option<DelegationKind> {
+    // SAFETY: there is no argument.
+    let kind = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLEASE) };
+    if kind == i32::from(libc::F_RDLCK) {
+        Some(DelegationKind::Read)
+    } else if kind == i32::from(libc::F_WRLCK) {
+        Some(DelegationKind::Write)
+    } else {
+        None
+    }
+}
+
+/// Has signals of the descriptor sent to this thread of this process, as [`wait`] takes them.
+pub(super) fn signal_to(file: BorrowedFd<'_>, thread: Pid) -> Result<()> {
+    let owner = Owner {
+        kind: OWNER_THREAD,
+        pid: thread.as_raw_nonzero().get(),
+    };
+    // SAFETY: `owner` outlives the call and has the layout of the kernel's.
+    let owned = unsafe { libc::fcntl(file.as_raw_fd(), SET_OWNER, &raw const owner) };
+    check(owned.into())?;
+    // SAFETY: the argument is a number.
+    let set = unsafe { libc::fcntl(file.as_raw_fd(), SET_SIGNAL, break_signal()) };
+    check(set.into()).map(drop)
+}
+
+/// Keeps the signals of descriptors from ending this process: this thread waits for them by [`wait`]. Other
+/// threads and the actions of signals are as they were.
+pub(super) fn block_signals() -> Result<()> {
+    // SIGIO is what the kernel sends when too many signals wait.
+    let set = signals(&[break_signal(), libc::SIGIO]);
+    // SAFETY: `set` outlives the call, and the former mask is not asked for.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+    match error {
+        0 => Ok(()),
+        error => Err(Errno::from_raw_os_error(error)),
+    }
+}
+
+/// Waits for the signal of a descriptor, or for that long; it was blocked before.
+pub(super) fn wait(timeout: Option<Duration>) -> Option<Signal> {
+    let info = dequeue(break_signal(), timeout)?;
+    // Codes of signals that processes send are not positive.
+    Some(if info.code > 0 {
+        Signal::Break(info.fd)
+    } else {
+        Signal::Other
+    })
+}
+
+/// Whether the kernel has sent this thread SIGIO, since too many other signals wait, and fetches it. One that
+/// is sent to the process is not for this thread.
+pub(super) fn take_overflow() -> bool {
+    let mut set = signals(&[]);
+    // SAFETY: `set` is a set of signals, and outlives the calls.
+    let is_pending = unsafe {
+        libc::sigpending(&raw mut set) == 0 && libc::sigismember(&raw const set, libc::SIGIO) == 1
+    };
+    let bit = 1_u64 << (libc::SIGIO - 1);
+    is_pending && own_signals() & bit != 0 && dequeue(libc::SIGIO, Some(Duration::ZERO)).is_some()
+}
+
+/// The signals that wait for this thread alone, as bits.
+fn own_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mut lines = status.lines();
+    let own = lines.find_map(|line| line.strip_prefix("SigPnd:"));
+    own.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// Waits for a signal that is blocked, or for that long.
+fn dequeue(signal: libc::c_int, timeout: Option<Duration>) -> Option<DescriptorSignal> {
+    let set = signals(&[signal]);
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let timeout = timeout.map(|timeout| {
+        // SAFETY: all bits zero are a time.
+        let mut time: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+        time.tv_sec = timeout.as_secs().try_into().unwrap_or(1);
+        time.tv_nsec = timeout.subsec_nanos() as libc::c_long;
+        time
+    });
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: `set` and the time outlive the call, and `info` has room for what it writes.
+    let taken = unsafe { libc::sigtimedwait(&raw const set, info.as_mut_ptr(), timeout) };
+    // SAFETY: `siginfo_t` is larger, begins so for signals of descriptors, and was zero before the call.
+    (taken >= 0).then(|| unsafe { info.as_ptr().cast::<DescriptorSignal>().read() })
+}
+
+/// Ends the [`wait`] of a thread of this process.
+pub(super) fn wake(thread: Pid) {
+    let process = getpid().as_raw_nonzero().get();
+    let thread = thread.as_raw_nonzero().get();
+    // SAFETY: the arguments are numbers, and the thread has blocked the signal.
+    unsafe { libc::syscall(libc::SYS_tgkill, process, thread, break_signal()) };
+}
+
+/// The signal for [`wait`]: the last but one, as programs that use such signals begin with the first.
+fn break_signal() -> libc::c_int {
+    libc::SIGRTMAX() - 1
+}
+
+fn signals(all: &[libc::c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the first call initializes the set, and the numbers are signals.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in all {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
 fn check(result: libc::c_long) -> Result<libc::c_long> {
     if result < 0 {
         let error = std::io::Error::last_os_error();
@@ -167,3 +331,7 @@ fn check(result: libc::c_long) -> Result<libc::c_long> {
 
 /// The number of `fchmodat2`, the same on all architectures but alpha.
 const FCHMODAT2: libc::c_long = 452;
+/// F_SETOWN_EX, F_SETSIG and F_OWNER_TID, the same on all architectures but MIPS and PA-RISC.
+const SET_OWNER: libc::c_int = 15;
+const SET_SIGNAL: libc::c_int = 10;
+const OWNER_THREAD: i32 = 0;

@@ -3,6 +3,7 @@
 mod changes;
 mod devices;
 mod escapes;
+mod leases;
 
 use std::fs;
 use std::path::{Path, PathBuf};

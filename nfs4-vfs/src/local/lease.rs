@@ -1,0 +1,171 @@
+//! The kernel's lease of a file that is delegated to clients.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use nfs4_engine::fs::{FsHandle, LeaseWatch};
+use nfs4_engine::{DelegationKind, Touch};
+
+use super::system;
+use crate::sync::lock;
+
+/// A lease, from before it is taken until it is given up.
+#[derive(Debug)]
+pub(super) struct Lease {
+    fd: Arc<OwnedFd>,
+    fh: FsHandle,
+    pub(super) kind: DelegationKind,
+    watch: LeaseWatch,
+    news: Mutex<News>,
+}
+
+/// What the engine has to hear.
+#[derive(Debug, Default)]
+struct News {
+    /// A request of a client cannot be executed under the lease.
+    own: Option<Touch>,
+    /// Another process waits.
+    breaking: Option<Breaking>,
+    /// When the engine heard last.
+    told: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Breaking {
+    touch: Touch,
+    /// When the kernel is about to let the process go on.
+    until: Instant,
+}
+
+impl Lease {
+    pub(super) fn new(
+        fd: Arc<OwnedFd>,
+        fh: FsHandle,
+        kind: DelegationKind,
+        watch: LeaseWatch,
+    ) -> Lease {
+        Lease {
+            fd,
+            fh,
+            kind,
+            watch,
+            news: Mutex::default(),
+        }
+    }
+
+    /// The number of its descriptor, which names it in signals.
+    pub(super) fn number(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// Takes it; the signals of its descriptor go to a thread before.
+    pub(super) fn take(&self) -> rustix::io::Result<()> {
+        system::set_lease(self.fd.as_fd(), Some(self.kind))
+    }
+
+    /// The descriptor.
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// Gives it up: processes that wait go on.
+    pub(super) fn give_up(&self) {
+        // The kernel may have ended it.
+        let _ = system::set_lease(self.fd.as_fd(), None);
+    }
+
+    /// Whether another process waits.
+    pub(super) fn is_wanted(&self) -> bool {
+        let news = lock(&self.news);
+        news.breaking.is_some() || system::lease(self.fd.as_fd()) != Some(self.kind)
+    }
+
+    /// A request of a client cannot be executed; returns whether the engine has to hear that.
+    pub(super) fn want(&self, touch: Touch, now: Instant) -> bool {
+        let mut news = lock(&self.news);
+        let is_new = news.is_due(now);
+        if is_new && news.own != Some(Touch::Change) {
+            news.own = Some(touch);
+        }
+        is_new
+    }
+
+    /// Looks whether another process waits; returns whether the engine has to hear of something.
+    pub(super) fn look(&self, now: Instant) -> bool {
+        let touch = match (self.kind, system::lease(self.fd.as_fd())) {
+            (DelegationKind::Write, Some(DelegationKind::Read)) => Touch::Read,
+            (_, None) => Touch::Change,
+            (_, Some(_)) => return false,
+        };
+        let mut news = lock(&self.news);
+        match &mut news.breaking {
+            Some(breaking) if breaking.touch == touch => {}
+            Some(breaking) => {
+                breaking.touch = touch;
+                news.told = None;
+            }
+            None => {
+                news.breaking = Some(Breaking {
+                    touch,
+                    until: now + patience(),
+                });
+                news.told = None;
+            }
+        }
+        true
+    }
+
+    /// Tells the engine what it has to hear now; returns whether there will be more.
+    pub(super) fn tell(&self, now: Instant) -> bool {
+        let mut news = lock(&self.news);
+        let (own, breaking) = (news.own.take(), news.breaking);
+        let due = news.is_due(now) && (own.is_some() || breaking.is_some());
+        if due {
+            news.told = Some(now);
+        }
+        drop(news);
+        if due {
+            let tell = || match (breaking, own) {
+                (Some(breaking), _) if now >= breaking.until => {
+                    self.watch.lost(self.fh, breaking.touch);
+                }
+                (Some(breaking), _) => self.watch.wanted(self.fh, breaking.touch),
+                (None, Some(touch)) => self.watch.wanted(self.fh, touch),
+                (None, None) => {}
+            };
+            // The engine is foreign code; a dead one needs no leases.
+            let _ = catch_unwind(AssertUnwindSafe(tell));
+        }
+        breaking.is_some()
+    }
+}
+
+impl News {
+    /// Whether the engine may hear something again.
+    fn is_due(&self, now: Instant) -> bool {
+        self.told
+            .is_none_or(|told| now.saturating_duration_since(told) >= AGAIN)
+    }
+}
+
+/// How long a process waits for a lease before the kernel lets it go on, less what a revocation needs.
+fn patience() -> Duration {
+    let whole = break_time();
+    whole - MARGIN.min(whole / 4)
+}
+
+/// How long the kernel lets a process wait for a lease.
+pub(super) fn break_time() -> Duration {
+    let set = std::fs::read_to_string("/proc/sys/fs/lease-break-time");
+    let seconds = set.ok().and_then(|seconds| seconds.trim().parse().ok());
+    seconds.map_or(BREAK_TIME, Duration::from_secs)
+}
+
+/// Time after which the engine is told the same again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Time for a revocation before the kernel ends the lease by itself.
+const MARGIN: Duration = Duration::from_secs(1);
+/// The kernel's default.
+const BREAK_TIME: Duration = Duration::from_secs(45);

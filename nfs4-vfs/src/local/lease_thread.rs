@@ -1,0 +1,181 @@
+//! The thread that hears from the kernel that other processes wait for leases.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, RawFd};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::{Builder, JoinHandle, current};
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+use rustix::thread::gettid;
+
+use super::lease::{Lease, break_time};
+use super::system::{self, Signal};
+use crate::sync::lock;
+
+/// The thread of this process for the leases of all exports. It starts with the first lease, and ends with the
+/// last export that had one.
+///
+/// The kernel sends its signal to that thread alone, which has blocked it: it neither ends the process nor
+/// calls a handler of the program.
+#[derive(Debug)]
+pub(super) struct LeaseThread {
+    shared: Arc<Mutex<State>>,
+    thread: Option<JoinHandle<()>>,
+    id: Pid,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    leases: HashMap<RawFd, Arc<Lease>>,
+    /// Those of which the engine has to hear something.
+    news: HashMap<RawFd, Arc<Lease>>,
+    ended: bool,
+}
+
+impl LeaseThread {
+    /// The thread of this process.
+    ///
+    /// # Errors
+    /// There is none, as the system refuses one, or lets processes not wait for leases.
+    pub(super) fn enter() -> std::io::Result<Arc<LeaseThread>> {
+        let mut shared = lock(&SHARED);
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        if break_time().is_zero() {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
+        let started = Arc::new(LeaseThread::start()?);
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    fn start() -> std::io::Result<LeaseThread> {
+        let shared = Arc::<Mutex<State>>::default();
+        let (ready, started) = sync_channel(1);
+        let state = Arc::clone(&shared);
+        let thread = Builder::new()
+            .name("nfs4-leases".to_owned())
+            .stack_size(STACK)
+            .spawn(move || {
+                let blocked = system::block_signals();
+                let is_blocked = blocked.is_ok();
+                // The other side waits for it.
+                let _ = ready.send(blocked.map(|()| gettid()));
+                if is_blocked {
+                    run(&state);
+                }
+            })?;
+        let id = started
+            .recv()
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::BrokenPipe))??;
+        Ok(LeaseThread {
+            shared,
+            thread: Some(thread),
+            id,
+        })
+    }
+
+    /// Takes a lease.
+    ///
+    /// # Errors
+    /// Those of [`system::set_lease`].
+    pub(super) fn take(&self, lease: &Arc<Lease>) -> rustix::io::Result<()> {
+        system::signal_to(lease.fd().as_fd(), self.id)?;
+        // The signal may come before the call returns.
+        let is_first = {
+            let mut state = lock(&self.shared);
+            state.leases.insert(lease.number(), Arc::clone(lease));
+            state.leases.len() == 1
+        };
+        if is_first {
+            system::wake(self.id);
+        }
+        lease.take().inspect_err(|_| self.forget(lease))
+    }
+
+    /// Gives a lease up.
+    pub(super) fn give_up(&self, lease: &Lease) {
+        self.forget(lease);
+        lease.give_up();
+    }
+
+    /// The engine has to hear something of a lease.
+    pub(super) fn tell(&self, lease: &Arc<Lease>) {
+        let lease = Arc::clone(lease);
+        lock(&self.shared).news.insert(lease.number(), lease);
+        system::wake(self.id);
+    }
+
+    fn forget(&self, lease: &Lease) {
+        let mut state = lock(&self.shared);
+        let one = state.leases.remove(&lease.number());
+        let other = state.news.remove(&lease.number());
+        drop(state);
+        // They may be the last to have the descriptor.
+        drop((one, other));
+    }
+}
+
+impl Drop for LeaseThread {
+    fn drop(&mut self) {
+        lock(&self.shared).ended = true;
+        system::wake(self.id);
+        let thread = self.thread.take();
+        // What the engine does on this thread may drop the last export.
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != current().id()) {
+            // It does not panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Mutex<State>) {
+    loop {
+        let turn = {
+            let state = lock(shared);
+            if state.ended {
+                return;
+            }
+            match (state.leases.is_empty(), state.news.is_empty()) {
+                (true, true) => None,
+                (false, true) => Some(REST),
+                (_, false) => Some(TURN),
+            }
+        };
+        let signal = system::wait(turn);
+        let now = Instant::now();
+        let looked_at: Vec<_> = match signal {
+            _ if system::take_overflow() => lock(shared).leases.values().cloned().collect(),
+            Some(Signal::Break(fd)) => lock(shared).leases.get(&fd).cloned().into_iter().collect(),
+            Some(Signal::Other) | None => Vec::new(),
+        };
+        for lease in looked_at {
+            if lease.look(now) {
+                let mut state = lock(shared);
+                // Unless it was given up meanwhile.
+                if state.leases.contains_key(&lease.number()) {
+                    state.news.insert(lease.number(), lease);
+                }
+            }
+        }
+        let news: Vec<_> = lock(shared).news.values().cloned().collect();
+        for lease in news {
+            if !lease.tell(now) {
+                lock(shared).news.remove(&lease.number());
+            }
+        }
+    }
+}
+
+/// The thread of this process.
+static SHARED: Mutex<Weak<LeaseThread>> = Mutex::new(Weak::new());
+
+/// Time between two looks for a signal in place of lost ones.
+const REST: Duration = Duration::from_secs(1);
+/// Time between two looks at leases that others wait for.
+const TURN: Duration = Duration::from_millis(250);
+/// Size of the thread's stack in bytes: the engine runs on it.
+const STACK: usize = 1 << 20;

@@ -1,0 +1,344 @@
+//! Leases of delegated files, and processes that open such a file.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nfs4_engine::fs::driver::{CompletionSink, FsTicket, LeaseSink, Submitted, submit};
+use nfs4_engine::fs::{Authority, Creation, OpenHow, SetAttrs, Stability, Target};
+use nfs4_engine::{DelegationKind, Touch};
+
+use super::super::lease::break_time;
+use super::*;
+
+const READ: DelegationKind = DelegationKind::Read;
+const WRITE: DelegationKind = DelegationKind::Write;
+
+/// What the file system reports of leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    Wanted(FsHandle, Touch),
+    Lost(FsHandle, Touch),
+}
+
+/// Takes answers and news.
+struct Sink {
+    answers: Mutex<Sender<FsResult>>,
+    news: Mutex<Sender<News>>,
+}
+
+impl CompletionSink for Sink {
+    fn complete(&self, _: FsTicket, result: FsResult) {
+        self.answers.lock().unwrap().send(result).unwrap();
+    }
+
+    fn lease_sink(&self) -> Option<Arc<dyn LeaseSink>> {
+        let news = Mutex::new(self.news.lock().unwrap().clone());
+        Some(Arc::new(NewsSink(news)))
+    }
+}
+
+struct NewsSink(Mutex<Sender<News>>);
+
+impl LeaseSink for NewsSink {
+    fn wanted(&self, _: u16, fh: FsHandle, touch: Touch) {
+        let _ = self.0.lock().unwrap().send(News::Wanted(fh, touch));
+    }
+
+    fn lost(&self, _: u16, fh: FsHandle, touch: Touch) {
+        let _ = self.0.lock().unwrap().send(News::Lost(fh, touch));
+    }
+}
+
+/// An export with a file "f", which a client has open.
+struct Play {
+    scene: Scene,
+    fh: FsHandle,
+    sink: Arc<dyn CompletionSink>,
+    answers: Receiver<FsResult>,
+    news: Receiver<News>,
+}
+
+impl Play {
+    fn new(read: bool, write: bool) -> Play {
+        let scene = Scene::new("leases");
+        fs::write(scene.path("f"), "content").unwrap();
+        let (answer, answers) = channel();
+        let (report, news) = channel();
+        let sink = Arc::new(Sink {
+            answers: Mutex::new(answer),
+            news: Mutex::new(report),
+        });
+        let (fh, _) = scene.lookup(scene.root(), "f").unwrap();
+        let play = Play {
+            scene,
+            fh,
+            sink,
+            answers,
+            news,
+        };
+        play.open(read, write).unwrap();
+        play
+    }
+
+    fn ask(&self, op: FsOp) -> FsResult {
+        let now = Now {
+            mono: Mono::default(),
+            wall: Wall::default(),
+        };
+        let ticket = FsTicket::of_probe(&op);
+        let request = FsRequest::new(Arc::new(Credential::sys(0, 0, &[])), now, op);
+        match submit(&self.scene.files, ticket, request, &self.sink) {
+            Submitted::Answered(answer) => answer,
+            Submitted::Later => self.answers.recv().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn open(&self, read: bool, write: bool) -> FsResult {
+        self.ask(FsOp::Open {
+            target: Target::Handle(self.fh),
+            how: OpenHow::new(read, write, Creation::No),
+        })
+    }
+
+    fn lease(&self, kind: DelegationKind) -> Result<Attrs, FsError> {
+        match self.ask(FsOp::Lease { fh: self.fh, kind })? {
+            FsReply::Leased(attrs) => Ok(attrs),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn write(&self) -> FsResult {
+        self.ask(FsOp::Write {
+            fh: self.fh,
+            offset: 0,
+            data: Bytes::from_static(b"c"),
+            stability: Stability::File,
+            authority: Authority::Open,
+        })
+    }
+
+    fn unlease(&self) {
+        self.scene.files.unlease(self.fh);
+    }
+
+    /// What was reported next.
+    #[track_caller]
+    fn news(&self) -> News {
+        self.news.recv_timeout(LONG).expect("nothing is reported")
+    }
+
+    #[track_caller]
+    fn assert_quiet(&self) {
+        let news = self.news.recv_timeout(SHORT);
+        assert_eq!(news, Err(RecvTimeoutError::Timeout));
+    }
+
+    /// A local process that does something with the file.
+    fn process<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Path) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let path = self.scene.path("f");
+        thread::spawn(move || act(&path))
+    }
+}
+
+fn open_to_write(path: &Path) -> File {
+    OpenOptions::new().write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_process_that_opens_the_file_waits_until_the_delegation_is_back() {
+    type Act = fn(&Path);
+    let reads: Act = |path| drop(File::open(path).unwrap());
+    let writes: Act = |path| drop(open_to_write(path));
+    let cuts: Act = |path| drop(File::create(path).unwrap());
+    for (kind, act, touch) in [
+        (READ, writes, Touch::Change),
+        (READ, cuts, Touch::Change),
+        (WRITE, reads, Touch::Read),
+        (WRITE, writes, Touch::Change),
+        (WRITE, cuts, Touch::Change),
+    ] {
+        let play = Play::new(true, kind == WRITE);
+        assert_eq!(play.lease(kind).unwrap().size, 7);
+        let process = play.process(act);
+        // Again and again, as the delegation may just be on its way.
+        for _ in 0..2 {
+            assert_eq!(play.news(), News::Wanted(play.fh, touch), "{kind:?}");
+        }
+        assert!(!process.is_finished());
+        assert_eq!(play.lease(kind), Err(FsError::Busy), "it is wanted");
+        let back = Instant::now();
+        play.unlease();
+        process.join().unwrap();
+        assert!(back.elapsed() < LONG, "{kind:?}");
+    }
+}
+
+#[test]
+fn another_process_is_waited_for_too() {
+    let play = Play::new(true, true);
+    play.lease(WRITE).unwrap();
+    let mut reader = Command::new("cat").arg(play.scene.path("f")).spawn();
+    let reader = reader.as_mut().unwrap();
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Read));
+    assert_eq!(reader.try_wait().unwrap(), None);
+    play.unlease();
+    assert!(reader.wait().unwrap().success());
+}
+
+#[test]
+fn readers_do_not_wait_for_readers() {
+    let play = Play::new(true, false);
+    play.lease(READ).unwrap();
+    assert_eq!(fs::read(play.scene.path("f")).unwrap(), b"content");
+    play.assert_quiet();
+    // A second client, and both return it.
+    play.lease(READ).unwrap();
+    play.unlease();
+    let process = play.process(open_to_write);
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Change));
+    play.unlease();
+    process.join().unwrap();
+}
+
+#[test]
+fn a_file_that_a_process_has_open_is_not_leased() {
+    let play = Play::new(true, true);
+    let reader = File::open(play.scene.path("f")).unwrap();
+    assert_eq!(play.lease(WRITE), Err(FsError::Busy));
+    drop(reader);
+    play.lease(WRITE).unwrap();
+    play.unlease();
+
+    let play = Play::new(true, false);
+    let writer = open_to_write(&play.scene.path("f"));
+    assert_eq!(play.lease(READ), Err(FsError::Busy));
+    drop(writer);
+    play.lease(READ).unwrap();
+}
+
+#[test]
+fn own_descriptors_do_not_break_a_lease() {
+    // With a reader, then a writer, which an open that has ended has left.
+    let play = Play::new(true, false);
+    play.open(true, true).unwrap();
+    play.lease(WRITE).unwrap();
+    play.write().unwrap();
+    let read = FsOp::Read {
+        fh: play.fh,
+        offset: 0,
+        count: 7,
+        authority: Authority::Open,
+        payload: nfs4_engine::fs::Payload::new(),
+    };
+    play.ask(read).unwrap();
+    play.open(true, false).unwrap();
+    let cut = SetAttrs::default().with(|set| set.size = Some(3));
+    let op = FsOp::SetAttrs {
+        fh: play.fh,
+        set: cut,
+        authority: Authority::Open,
+    };
+    play.ask(op).unwrap();
+    play.assert_quiet();
+    play.unlease();
+    play.lease(READ).unwrap();
+    play.assert_quiet();
+    play.unlease();
+    play.lease(WRITE).unwrap();
+}
+
+#[test]
+fn a_request_that_the_lease_forbids_recalls_the_delegation_and_does_not_wait() {
+    let play = Play::new(true, false);
+    play.lease(READ).unwrap();
+    assert_eq!(play.open(false, true).unwrap_err(), FsError::Busy);
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Change));
+    assert_eq!(play.write().unwrap_err(), FsError::Busy);
+    play.unlease();
+    play.open(false, true).unwrap();
+    play.write().unwrap();
+}
+
+#[test]
+fn a_lease_stays_when_the_file_is_closed_and_ends_with_the_export() {
+    let play = Play::new(true, true);
+    play.lease(WRITE).unwrap();
+    play.scene.files.release(play.fh);
+    for _ in 0..5 {
+        play.scene.files.shared.sweep();
+    }
+    let process = play.process(|path| drop(File::open(path).unwrap()));
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Read));
+    assert!(!process.is_finished());
+    drop(play);
+    process.join().unwrap();
+}
+
+#[test]
+fn the_last_name_of_a_leased_file_may_go() {
+    let play = Play::new(true, true);
+    play.lease(WRITE).unwrap();
+    fs::remove_file(play.scene.path("f")).unwrap();
+    play.scene.files.release(play.fh);
+    play.unlease();
+    let freed = Instant::now();
+    while play.scene.attrs(play.fh).is_ok() {
+        assert!(freed.elapsed() < LONG, "it is kept");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_lease_is_lost_before_the_kernel_ends_it() {
+    let play = Play::new(true, true);
+    play.lease(WRITE).unwrap();
+    let process = play.process(|path| drop(File::open(path).unwrap()));
+    let wanted = News::Wanted(play.fh, Touch::Read);
+    assert_eq!(play.news(), wanted);
+    let lease = play.scene.files.shared.descriptors.leases.of(&play.fh);
+    let lease = lease.unwrap();
+    let whole = break_time();
+    lease.tell(Instant::now() + whole * 9 / 10);
+    assert_eq!(play.news(), wanted);
+    lease.tell(Instant::now() + whole);
+    assert_eq!(play.news(), News::Lost(play.fh, Touch::Read));
+    assert!(!process.is_finished());
+    play.unlease();
+    process.join().unwrap();
+}
+
+#[test]
+fn only_so_many_files_are_leased() {
+    let scene = Scene::with("many leases", |config| config.descriptors = 64);
+    let play = Play {
+        scene,
+        ..Play::new(true, true)
+    };
+    let mut leased = 0;
+    for number in 0..20 {
+        let name = format!("{number}");
+        fs::write(play.scene.path(&name), "content").unwrap();
+        let (fh, _) = play.scene.lookup(play.scene.root(), &name).unwrap();
+        let target = Target::Handle(fh);
+        let how = OpenHow::new(true, false, Creation::No);
+        play.ask(FsOp::Open { target, how }).unwrap();
+        let kind = READ;
+        leased += usize::from(play.ask(FsOp::Lease { fh, kind }).is_ok());
+        play.scene.files.release(fh);
+    }
+    assert_eq!(leased, 8);
+}
+
+/// More than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+/// The time for something that must not happen.
+const SHORT: Duration = Duration::from_millis(300);
