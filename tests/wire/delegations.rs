@@ -28,7 +28,7 @@ async fn serve(on: Transport, config: Config) -> (Running, Arc<ManualClock>) {
 }
 
 /// A client that can be called back.
-async fn reachable(server: &Running, owner: &[u8]) -> Caller {
+pub(crate) async fn reachable(server: &Running, owner: &[u8]) -> Caller {
     let mut client = Caller::stranger(server.address).await;
     client.introduce(owner).await.all_ok();
     let flags = CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
@@ -37,14 +37,14 @@ async fn reachable(server: &Running, owner: &[u8]) -> Caller {
 }
 
 /// Opens a file for reading and writing, past calls of the server's.
-async fn opens(client: &mut Caller, name: &[u8]) -> Reply {
+pub(crate) async fn opens(client: &mut Caller, name: &[u8]) -> Reply {
     let call = client.request(0, |c| c.putrootfh().open(open(name)).getfh());
     client.peer.send(&call).await;
     client.reply_past_callbacks().await
 }
 
 /// The delegation that came with an open.
-fn delegation(reply: &Reply) -> Option<Stateid> {
+pub(crate) fn delegation(reply: &Reply) -> Option<Stateid> {
     match reply.after(1).open().unwrap().delegation {
         OpenDelegation::None => None,
         OpenDelegation::Write(write) => Some(write.stateid),
@@ -53,7 +53,7 @@ fn delegation(reply: &Reply) -> Option<Stateid> {
 }
 
 /// The answer OK to a callback, of which the operation after CB_SEQUENCE is CB_RECALL of this.
-fn recalled(callback: &[u8], stateid: Stateid, fh: &[u8]) -> Vec<u8> {
+pub(crate) fn recalled(callback: &[u8], stateid: Stateid, fh: &[u8]) -> Vec<u8> {
     let mut reader = CbCallReader::parse(callback).unwrap();
     let xid = reader.rpc().xid;
     let Some(CbArgOp::Sequence(sequence)) = reader.next_op().unwrap() else {
@@ -78,7 +78,7 @@ fn recalled(callback: &[u8], stateid: Stateid, fh: &[u8]) -> Vec<u8> {
 }
 
 /// DELEGRETURN.
-async fn give_back(client: &mut Caller, fh: &[u8], deleg_stateid: Stateid) {
+pub(crate) async fn give_back(client: &mut Caller, fh: &[u8], deleg_stateid: Stateid) {
     let object = args::PutFh { object: fh };
     let back = args::DelegReturn { deleg_stateid };
     let reply = client.call(|c| c.putfh(object).delegreturn(back)).await;

@@ -15,6 +15,8 @@ mod engine;
 mod events;
 mod files;
 mod flight;
+#[cfg(target_os = "linux")]
+mod leases;
 mod limits;
 mod log;
 mod metrics;
