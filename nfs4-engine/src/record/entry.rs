@@ -107,6 +107,10 @@ pub(super) enum Parts {
     Forget {
         export: u16,
     },
+    Unlease {
+        export: u16,
+        fh: FsHandle,
+    },
 }
 
 /// A part of a reply.
@@ -144,6 +148,7 @@ enums! {
         7 = Event(event),
         8 = Stable { ticket, write },
         9 = Forget { export },
+        10 = Unlease { export, fh },
     }
 }
 
@@ -212,6 +217,7 @@ impl<'a> Recorded<'a> {
             Ok(Parts::Fs { ticket, .. }) => ("request", Some(ticket.conn)),
             Ok(Parts::Release { .. }) => ("release", None),
             Ok(Parts::Forget { .. }) => ("forget", None),
+            Ok(Parts::Unlease { .. }) => ("unlease", None),
             Ok(Parts::Known { conn }) => ("known", Some(conn)),
             Ok(Parts::Close { conn }) => ("close", Some(conn)),
             Ok(Parts::Event(_)) => ("event", None),
@@ -245,6 +251,7 @@ impl<'a> Recorded<'a> {
             | Parts::Close { .. }
             | Parts::Stable { .. }
             | Parts::Forget { .. }
+            | Parts::Unlease { .. }
             | Parts::Event(_) => return None,
         }
         message.get(MARK..).map(<[u8]>::to_vec)
@@ -292,6 +299,9 @@ impl fmt::Display for Recorded<'_> {
             }
             Ok(Parts::Release { export, fh }) => write!(f, "release of {fh:?} to export {export}"),
             Ok(Parts::Forget { export }) => write!(f, "forget export {export}"),
+            Ok(Parts::Unlease { export, fh }) => {
+                write!(f, "end of the lease of {fh:?} to export {export}")
+            }
             Ok(Parts::Known { conn }) => write!(f, "connection {conn} is known"),
             Ok(Parts::Close { conn }) => write!(f, "close connection {conn}"),
             Ok(Parts::Event(event)) => write!(f, "event {event:?}"),

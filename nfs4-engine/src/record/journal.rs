@@ -212,12 +212,12 @@ fn put(w: &mut Writer, action: &Action, outbox: &Outbox) {
             backend: _,
             fh,
         } => {
-            w.u32(9);
+            w.u32(10);
             export.put(w);
             fh.put(w);
         }
         Action::Forget { export, backend: _ } => {
-            w.u32(8);
+            w.u32(9);
             export.put(w);
         }
         Action::Known { conn } => {
