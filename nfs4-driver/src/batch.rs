@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
-use nfs4_engine::fs::{Backend, FsError, FsHandle, FsOp, FsRequest, FsResult};
+use nfs4_engine::fs::{Backend, ByteLock, FsError, FsHandle, FsOp, FsRequest, FsResult};
 use nfs4_engine::{ConnId, DialId, Event, Input};
 
 use crate::clock::Clock;
@@ -62,6 +62,11 @@ pub(crate) enum Work {
     Unlease {
         backend: Arc<dyn Backend>,
         fh: FsHandle,
+    },
+    Unlock {
+        backend: Arc<dyn Backend>,
+        fh: FsHandle,
+        locks: Vec<ByteLock>,
     },
     /// To drop a file system can take long.
     Forget { backend: Arc<dyn Backend> },
@@ -161,6 +166,11 @@ impl Batch {
             }
             Some(Work::Unlease { backend, fh }) => {
                 if catch_unwind(AssertUnwindSafe(|| backend.unlease(fh))).is_err() {
+                    self.inputs.push_back(Input::ReleasePanicked);
+                }
+            }
+            Some(Work::Unlock { backend, fh, locks }) => {
+                if catch_unwind(AssertUnwindSafe(|| backend.unlock(fh, &locks))).is_err() {
                     self.inputs.push_back(Input::ReleasePanicked);
                 }
             }

@@ -440,6 +440,11 @@ impl Locked {
                 Action::Unlease { backend, fh, .. } => {
                     batch.work.push_back(Work::Unlease { backend, fh });
                 }
+                Action::Unlock {
+                    backend, fh, locks, ..
+                } => {
+                    batch.work.push_back(Work::Unlock { backend, fh, locks });
+                }
                 Action::Stable { ticket, write } => {
                     // Only the client itself waits for the rest; for these, others may.
                     let is_own =

@@ -15,7 +15,7 @@ use nfs4_proto::xdr::Writer;
 
 use crate::event::Event;
 use crate::fs::driver::FsTicket;
-use crate::fs::{Backend, FsHandle, FsRequest};
+use crate::fs::{Backend, ByteLock, FsHandle, FsRequest};
 use crate::ids::{ConnId, DialId};
 use crate::metrics::Metrics;
 use crate::stable::{StableTicket, StableWrite};
@@ -72,6 +72,17 @@ pub enum Action {
         backend: Arc<dyn Backend>,
         /// The file whose lease ends.
         fh: FsHandle,
+    },
+    /// Call [`Backend::unlock`].
+    Unlock {
+        /// The number of its export.
+        export: u16,
+        /// The file system.
+        backend: Arc<dyn Backend>,
+        /// The file.
+        fh: FsHandle,
+        /// The locks.
+        locks: Vec<ByteLock>,
     },
     /// Drop the file system of an export that was removed, outside the engine's lock: nothing of the engine
     /// uses it any more.
@@ -132,6 +143,14 @@ impl fmt::Debug for Action {
                 .debug_struct("Unlease")
                 .field("export", export)
                 .field("fh", fh)
+                .finish_non_exhaustive(),
+            Action::Unlock {
+                export, fh, locks, ..
+            } => f
+                .debug_struct("Unlock")
+                .field("export", export)
+                .field("fh", fh)
+                .field("locks", locks)
                 .finish_non_exhaustive(),
             Action::Forget { export, .. } => f
                 .debug_struct("Forget")
@@ -322,6 +341,7 @@ impl Outbox {
             | Action::Dial { .. }
             | Action::Release { .. }
             | Action::Unlease { .. }
+            | Action::Unlock { .. }
             | Action::Forget { .. }
             | Action::Known { .. }
             | Action::Close { .. }

@@ -148,6 +148,14 @@ impl Engine {
         if !self.runner.core.callback_waits.is_empty() {
             self.runner.wake(out);
         }
+        self.return_unlocked(out);
+    }
+
+    #[inline]
+    fn return_unlocked(&mut self, out: &mut Outbox) {
+        if !self.runner.core.states.unlocked.is_empty() {
+            self.runner.core.return_unlocked(out);
+        }
     }
 
     /// The deadline of the earliest timer, and why it is set.
@@ -208,6 +216,7 @@ impl Engine {
                 }
             };
             budget = budget.saturating_sub(1);
+            self.return_unlocked(out);
             if !done {
                 self.runner.core.timers.set(now.mono, due);
             }

@@ -83,7 +83,8 @@ pub enum Input {
         result: FsResult,
     },
     /// [`Backend::release`](crate::fs::Backend::release) or
-    /// [`Backend::unlease`](crate::fs::Backend::unlease) panicked.
+    /// [`Backend::unlease`](crate::fs::Backend::unlease) or
+    /// [`Backend::unlock`](crate::fs::Backend::unlock) panicked.
     ReleasePanicked,
     /// A write to stable storage has ended.
     StableDone {

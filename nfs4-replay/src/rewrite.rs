@@ -181,7 +181,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
         | Input::CallbackReply(_)
         | Input::Dialed { .. }
         | Input::Touched { .. }
-         | Input::LeaseLost { .. }
+        | Input::LeaseLost { .. }
         | Input::StableDone { .. }
         | Input::ReleasePanicked => {}
         Input::Admin(admin) => rename_exports(admin, names)?,

@@ -76,7 +76,9 @@ impl<F: FileSystem> Backend for FileSystemBackend<F> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.host.fs.capabilities()
+        // It has no methods for them.
+        let without_locks = |can: &mut Capabilities| can.local_locks = false;
+        self.host.fs.capabilities().with(without_locks)
     }
 
     fn is_private(&self) -> bool {
@@ -193,6 +195,8 @@ impl<F: FileSystem> Host<F> {
                 to,
             } => self.rename(caller, (from_dir, from), (to_dir, to)).await,
             // Of a later engine.
+            // It has no methods for them, and is not asked.
+            FsOp::Lock { .. } | FsOp::TestLock { .. } => Err(FsError::NotSupported),
             _ => Err(FsError::NotSupported),
         }
     }

@@ -313,6 +313,7 @@ mod tests {
                 max_file_size: 1 << 40,
                 time_granularity: 1,
                 ordered_cookies: true,
+                local_locks: false,
             },
             fsid: (1, 2),
             lease_seconds: 90,

@@ -6,7 +6,7 @@ use nfs4_proto::nfs4::status::Status;
 use crate::compound::opening::Opening;
 use crate::compound::permission_query::PermissionQuery;
 use crate::delegation_kind::DelegationKind;
-use crate::fs::{DirChange, FsOp};
+use crate::fs::{ByteLock, DirChange, FsOp};
 use crate::keys::{ClientKey, DelegationKey, FileKey, OpenKey};
 use crate::stable::StableTicket;
 use crate::state::claim::Claim;
@@ -75,6 +75,10 @@ pub(crate) enum Stage {
     },
     /// It waits for the free space of the file system once more.
     WithStat { change: u64, size: u64 },
+    /// LOCK: it waits for the file system to lock and count this.
+    Locking(ByteLock),
+    /// LOCKT: it waits for the answer whether another process has a lock that conflicts with this one.
+    Testing(ByteLock),
     /// OPEN: the share is reserved, and it waits for the file to be truncated.
     OpenCut {
         claim: Claim,
@@ -96,6 +100,15 @@ impl Stage {
         file.map_or(Stage::Last, Stage::NameRemoved)
     }
 
+    /// The lock that a file system was asked for.
+    pub(crate) fn lock(&self) -> Option<&ByteLock> {
+        if let Stage::Locking(lock) | Stage::Testing(lock) = self {
+            Some(lock)
+        } else {
+            None
+        }
+    }
+
     /// Whether the operation has only asked so far: it is as if it had not begun.
     pub(crate) const fn only_looked(self) -> bool {
         match self {
@@ -111,6 +124,8 @@ impl Stage {
             | Stage::Noted(..)
             | Stage::Kept { .. }
             | Stage::WithStat { .. }
+            | Stage::Locking(_)
+            | Stage::Testing(_)
             | Stage::OpenCut { .. }
             | Stage::OpenLeased { .. } => false,
         }

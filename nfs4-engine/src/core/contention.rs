@@ -4,8 +4,8 @@
 use crate::action::Outbox;
 use crate::core::Core;
 use crate::fh::Fh;
+use crate::fs::{ByteRange, LockKind};
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey};
-use crate::state::byte_range::{LockKind, Range};
 use crate::state::contended::Piece;
 use crate::state::file::Share;
 use crate::state::range::Conflict;
@@ -65,7 +65,7 @@ impl Core {
     pub(crate) fn make_way_for_lock(
         &mut self,
         file: FileKey,
-        (range, kind): (Range, LockKind),
+        (range, kind): (ByteRange, LockKind),
         by: Option<LockOwnerKey>,
         out: &mut Outbox,
     ) -> Way<Conflict<LockOwnerKey>> {
@@ -101,7 +101,7 @@ impl Core {
     pub(crate) fn lock_held(
         &mut self,
         file: FileKey,
-        (range, kind): (Range, LockKind),
+        (range, kind): (ByteRange, LockKind),
         by: Option<LockOwnerKey>,
         out: &mut Outbox,
     ) -> Option<Conflict<LockOwnerKey>> {

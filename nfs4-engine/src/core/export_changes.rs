@@ -67,6 +67,8 @@ impl Core {
 
     /// Drops the exports that are removed and that nothing uses any more.
     pub(crate) fn forget_ended(&mut self, out: &mut Outbox) {
+        // Another export may have the same file system.
+        self.return_unlocked(out);
         while let Some((export, backend)) = self.exports.take_ended() {
             out.push(Action::Forget { export, backend });
         }

@@ -1,12 +1,15 @@
 //! Removal of sessions, opens and clients from all tables.
 
+use alloc::vec::Vec;
+
 use crate::action::{Action, Outbox};
 use crate::callback::CallbackFailed;
 use crate::core::Core;
 use crate::core::stable::Durable;
 use crate::count::Count;
 use crate::event::{ClientGone, Event, SessionGone};
-use crate::fs::FsHandle;
+use crate::fh::Fh;
+use crate::fs::{ByteLock, FsHandle};
 use crate::keys::{ClientKey, FileKey, OpenKey, SessionKey};
 use crate::stable::StableTicket;
 use crate::state::ending::Ending;
@@ -79,6 +82,25 @@ impl Core {
                 export,
                 backend,
                 fh,
+            });
+        }
+    }
+
+    /// Returns to file systems the locks that have ended.
+    pub(crate) fn return_unlocked(&mut self, out: &mut Outbox) {
+        for (fh, locks) in core::mem::take(&mut self.states.unlocked) {
+            self.unlock(&fh, locks, out);
+        }
+    }
+
+    /// Returns locks that a file system has counted.
+    pub(crate) fn unlock(&self, fh: &Fh, locks: Vec<ByteLock>, out: &mut Outbox) {
+        if let Some(backend) = self.exports.backend(fh.export) {
+            out.push(Action::Unlock {
+                export: fh.export,
+                backend,
+                fh: fh.handle,
+                locks,
             });
         }
     }

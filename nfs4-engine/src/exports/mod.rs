@@ -243,6 +243,12 @@ impl Exports {
             .map_or(Guarded::Not, |served| served.guarded)
     }
 
+    /// Whether the file system of an export has part in locks of byte ranges.
+    pub(crate) fn has_local_locks(&self, export: u16) -> bool {
+        self.get(export)
+            .is_some_and(|served| served.capabilities.local_locks)
+    }
+
     /// The path of an export; "/" for the directories above the exports.
     pub(crate) fn path(&self, export: u16) -> &str {
         self.get(export).map_or("/", |served| &served.export.path)
@@ -393,7 +399,9 @@ fn mutates(op: &FsOp) -> bool {
         | FsOp::ReadLink { .. }
         | FsOp::Read { .. }
         | FsOp::Commit { .. }
-        | FsOp::Lease { .. } => false,
+        | FsOp::Lease { .. }
+        | FsOp::Lock { .. }
+        | FsOp::TestLock { .. } => false,
     }
 }
 

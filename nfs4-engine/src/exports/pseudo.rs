@@ -142,6 +142,7 @@ impl PseudoFs {
             FsOp::Read { fh, .. } | FsOp::Write { fh, .. } | FsOp::Commit { fh, .. } => {
                 self.node(&fh).and(Err(FsError::IsDirectory))
             }
+            FsOp::Lock { .. } | FsOp::TestLock { .. } => Err(FsError::NotSupported),
             FsOp::SetAttrs { .. }
             | FsOp::Create { .. }
             | FsOp::Link { .. }
@@ -366,6 +367,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     max_file_size: 0,
     time_granularity: 1,
     ordered_cookies: true,
+    local_locks: false,
 };
 
 /// Length of a handle, in bytes.

@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use super::{Capabilities, FsHandle, FsRequest, FsResult, Pending};
+use super::{ByteLock, Capabilities, FsHandle, FsRequest, FsResult, Pending};
 
 /// A file system as the engine's driver sees it.
 ///
@@ -59,4 +59,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends a lease that an [`FsOp::Lease`](super::FsOp::Lease) took: the delegation of the file has ended.
     /// It has no answer and must not block.
     fn unlease(&self, _fh: FsHandle) {}
+
+    /// Returns locks of a file that were counted by an [`FsOp::Lock`](super::FsOp::Lock) each, or parts of
+    /// such locks; several may come for what was counted at once. It has no answer and must not block.
+    ///
+    /// Calls of this method, and requests for other locks of the file, come from any thread in any order.
+    fn unlock(&self, _fh: FsHandle, _locks: &[ByteLock]) {}
 }

@@ -39,6 +39,10 @@ pub enum FsCall {
     Remove,
     /// [`FsOp::Rename`]
     Rename,
+    /// [`FsOp::Lock`]
+    Lock,
+    /// [`FsOp::TestLock`]
+    TestLock,
     /// [`Backend::release`](super::Backend::release), which has no answer.
     Release,
     /// [`FsOp::Lease`]
@@ -65,6 +69,8 @@ impl FsCall {
         FsCall::Link,
         FsCall::Remove,
         FsCall::Rename,
+        FsCall::Lock,
+        FsCall::TestLock,
         FsCall::Release,
         FsCall::Lease,
         FsCall::Unlease,
@@ -90,6 +96,8 @@ impl FsCall {
         match self {
             FsCall::GetAttrs
             | FsCall::Access
+            | FsCall::Lock
+            | FsCall::TestLock
             | FsCall::Release
             | FsCall::Lease
             | FsCall::Unlease => &[],
@@ -222,7 +230,12 @@ impl FsCall {
             FsCall::Link => Op::Link,
             FsCall::Remove => Op::Remove,
             FsCall::Rename => Op::Rename,
-            FsCall::Release | FsCall::Lease | FsCall::Unlease => return None,
+            // Their operations may not return all errors that every request may.
+            FsCall::Lock
+            | FsCall::TestLock
+            | FsCall::Release
+            | FsCall::Lease
+            | FsCall::Unlease => return None,
         })
     }
 }
@@ -247,6 +260,8 @@ impl FsOp {
             FsOp::Remove { .. } => FsCall::Remove,
             FsOp::Rename { .. } => FsCall::Rename,
             FsOp::Lease { .. } => FsCall::Lease,
+            FsOp::Lock { .. } => FsCall::Lock,
+            FsOp::TestLock { .. } => FsCall::TestLock,
         }
     }
 }

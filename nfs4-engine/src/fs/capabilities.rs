@@ -35,6 +35,11 @@ pub struct Capabilities {
     /// The cookies of a directory's entries grow in the order of a listing. The engine then sees
     /// when the file system lists the same entries again, and no client lists for ever.
     pub ordered_cookies: bool,
+    /// Processes that are no clients lock byte ranges too, and the file system has part in that: the
+    /// engine asks it for every lock that a client gets ([`FsOp::Lock`](super::FsOp::Lock),
+    /// [`FsOp::TestLock`](super::FsOp::TestLock)), and returns each
+    /// ([`Backend::unlock`](super::Backend::unlock)). Else locks are between clients alone.
+    pub local_locks: bool,
 }
 
 impl Capabilities {
@@ -48,7 +53,7 @@ impl Capabilities {
 
 impl Default for Capabilities {
     /// Those of a plain file system: names of up to 255 bytes that keep their case, files of up to
-    /// 2^63 - 1 bytes, times in nanoseconds, symbolic links, and no hard links.
+    /// 2^63 - 1 bytes, times in nanoseconds, symbolic links, and neither hard links nor locks of other processes.
     fn default() -> Capabilities {
         Capabilities {
             hard_links: false,
@@ -60,6 +65,7 @@ impl Default for Capabilities {
             max_file_size: i64::MAX as u64,
             time_granularity: 1,
             ordered_cookies: true,
+            local_locks: false,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Checks of a file system's answers against its contract; the engine checks them nowhere else.
 
 use super::fault::FsFault;
-use super::{Attrs, FileKind, FsHandle, FsOp, FsReply, FsStat, Payload, Stability, Target, Want};
+use super::{
+    Attrs, ByteLock, FileKind, FsHandle, FsOp, FsReply, FsStat, Payload, Stability, Target, Want,
+};
 
 /// The rules for the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub(crate) enum Expected {
     Removed,
     Renamed,
     Leased,
+    Lock,
 }
 
 impl Expected {
@@ -60,15 +63,22 @@ impl Expected {
             FsOp::Remove { .. } => Expected::Removed,
             FsOp::Rename { .. } => Expected::Renamed,
             FsOp::Lease { .. } => Expected::Leased,
+            FsOp::Lock { .. } | FsOp::TestLock { .. } => Expected::Lock,
         }
     }
 
-    /// The fault of an answer; `current` is the object of the current filehandle.
+    /// The fault of an answer; `current` is the object of the current filehandle, and `lock` the requested
+    /// one.
     ///
     /// # Errors
     /// The first fault.
     #[inline]
-    pub(crate) fn check(self, reply: &FsReply, current: Option<&FsHandle>) -> Result<(), FsFault> {
+    pub(crate) fn check(
+        self,
+        reply: &FsReply,
+        current: Option<&FsHandle>,
+        lock: Option<&ByteLock>,
+    ) -> Result<(), FsFault> {
         match (self, reply) {
             (Expected::Attrs(want), FsReply::Attrs { attrs, stat })
             | (Expected::Node(want), FsReply::Node { attrs, stat, .. }) => {
@@ -103,7 +113,15 @@ impl Expected {
                 regular(&opened.attrs)
             }
             (Expected::Leased, FsReply::Leased(attrs)) => regular(attrs),
-            (Expected::Committed, FsReply::Committed { .. })
+            (Expected::Lock, FsReply::Lock { held: Some(held) }) => {
+                let conflicts = lock.is_some_and(|lock| held.conflicts(lock));
+                ensure(
+                    conflicts && held.range.first <= held.range.last,
+                    FsFault::Lock,
+                )
+            }
+            (Expected::Lock, FsReply::Lock { held: None })
+            | (Expected::Committed, FsReply::Committed { .. })
             | (Expected::Access, FsReply::Access { .. })
             | (Expected::Linked, FsReply::Linked { .. })
             | (Expected::Removed, FsReply::Removed { .. })

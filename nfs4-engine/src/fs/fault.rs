@@ -39,6 +39,8 @@ pub enum FsFault {
     Cookie,
     /// A listing has neither an entry nor an end.
     Unended,
+    /// A lock of another process that does not conflict with the requested one.
+    Lock,
 }
 
 impl FsFault {
@@ -61,6 +63,7 @@ impl FsFault {
             FsFault::Cookie => 9,
             FsFault::Unended => 10,
             FsFault::Pieces => 11,
+            FsFault::Lock => 12,
         };
         FsError::ALL.len() + other
     }
@@ -82,6 +85,7 @@ impl fmt::Display for FsFault {
             FsFault::Handle => "the handle is that of another object",
             FsFault::Name => "an entry with an invalid name is left out",
             FsFault::Cookie => "an entry with an invalid cookie is left out",
+            FsFault::Lock => "the lock of another process does not conflict",
             FsFault::Unended => "the listing has neither an entry nor an end",
         };
         f.write_str(text)
@@ -89,4 +93,4 @@ impl fmt::Display for FsFault {
 }
 
 /// Number of faults that are not errors.
-const OTHERS: usize = 12;
+const OTHERS: usize = 13;

@@ -51,7 +51,8 @@ pub trait FileSystem: Send + Sync + 'static {
     /// The root directory; every call returns the same.
     fn root(&self) -> FsHandle;
 
-    /// The capabilities of this file system; every call returns the same.
+    /// The capabilities of this file system; every call returns the same. Locks of other processes
+    /// ([`Capabilities::local_locks`]) are for a [`Backend`](super::Backend): here they are ignored.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }

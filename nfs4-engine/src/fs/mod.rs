@@ -11,6 +11,7 @@
 mod answers;
 mod attrs;
 mod backend;
+mod byte_range;
 mod call;
 mod capabilities;
 mod completion;
@@ -34,6 +35,7 @@ mod ticket;
 pub use answers::{Data, Entries, Entry, Written};
 pub use attrs::{Attrs, Device, FileKind, FsStat, SetAttrs, SetTime, Want};
 pub use backend::Backend;
+pub use byte_range::{ByteLock, ByteRange, LockKind};
 pub use capabilities::Capabilities;
 pub use completion::{Completion, Pending};
 pub use credential::{Credential, Flavor};

@@ -6,7 +6,9 @@ use nfs4_proto::nfs4::attr::Bitmap;
 
 use super::dir::Push;
 use super::driver::{FsCall, FsFault, FsTicket};
-use super::{Attrs, Capabilities, DirWriter, Expected, FsHandle, FsOp, FsReply, FsResult, Target};
+use super::{
+    Attrs, ByteLock, Capabilities, DirWriter, Expected, FsHandle, FsOp, FsReply, FsResult, Target,
+};
 use crate::attr::View;
 use crate::ids::ConnId;
 
@@ -17,6 +19,8 @@ pub struct Contract {
     expected: Expected,
     /// The file that an open by handle names.
     current: Option<FsHandle>,
+    /// The lock that is asked for.
+    lock: Option<ByteLock>,
 }
 
 impl Contract {
@@ -31,10 +35,16 @@ impl Contract {
         } else {
             None
         };
+        let lock = if let FsOp::Lock { lock, .. } | FsOp::TestLock { lock, .. } = op {
+            Some(*lock)
+        } else {
+            None
+        };
         Contract {
             call: op.call(),
             expected: Expected::of(op),
             current,
+            lock,
         }
     }
 
@@ -45,7 +55,8 @@ impl Contract {
     pub fn check(&self, answer: &FsResult) -> Result<(), FsFault> {
         match answer {
             Ok(reply) => {
-                self.expected.check(reply, self.current.as_ref())?;
+                self.expected
+                    .check(reply, self.current.as_ref(), self.lock.as_ref())?;
                 if let FsReply::Entries(entries) = reply
                     && let Some(fault) = entries.faults().next()
                 {

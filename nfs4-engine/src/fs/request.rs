@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Attrs, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, Payload, SetAttrs,
-    Want,
+    Attrs, ByteLock, Credential, Device, DirWriter, FileKind, FsError, FsHandle, FsStat, Payload,
+    SetAttrs, Want,
 };
 use crate::delegation_kind::DelegationKind;
 use crate::time::{Now, Wall};
@@ -261,6 +261,28 @@ pub enum FsOp {
         fh: FsHandle,
         /// The delegation that it is for.
         kind: DelegationKind,
+    },
+    /// Lock a range of bytes of a file that is held, for the clients of this server, unless a process that
+    /// is no client has a lock that conflicts; it must not wait for that process. Answer:
+    /// [`FsReply::Lock`]. Only with [`Capabilities::local_locks`](super::Capabilities::local_locks).
+    ///
+    /// The engine decides which client may lock what: for the file system all clients are one owner,
+    /// whose locks do not conflict with each other. It counts them: each success counts this lock once
+    /// more, until [`Backend::unlock`](super::Backend::unlock) returns it, as a whole or in parts. To other
+    /// processes a byte is locked as strongly as the strongest lock that is counted on it.
+    Lock {
+        /// The file.
+        fh: FsHandle,
+        /// The lock.
+        lock: ByteLock,
+    },
+    /// Find out whether a process that is no client has a lock that conflicts with this one. Answer:
+    /// [`FsReply::Lock`]. Only with [`Capabilities::local_locks`](super::Capabilities::local_locks).
+    TestLock {
+        /// The file.
+        fh: FsHandle,
+        /// The lock.
+        lock: ByteLock,
     },
 }
 
@@ -531,6 +553,12 @@ pub enum FsReply {
     Removed {
         /// Its directory.
         dir: DirChange,
+    },
+    /// What was found of locks of other processes.
+    Lock {
+        /// The lock of another process that conflicts. None: there is none, and for [`FsOp::Lock`] the
+        /// lock is counted.
+        held: Option<ByteLock>,
     },
     /// A name moved.
     Renamed {

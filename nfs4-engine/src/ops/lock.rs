@@ -1,5 +1,7 @@
 //! LOCK, LOCKT and LOCKU. [RFC 8881 §18.10 to 18.12]
 
+use alloc::vec;
+
 use nfs4_proto::nfs4::args::Locker;
 use nfs4_proto::nfs4::basic::{self, ClientId, LockType};
 use nfs4_proto::nfs4::status::Status;
@@ -15,25 +17,89 @@ use crate::compound::{Cx, Established, Stage, Step};
 use crate::core::contention::Way;
 use crate::delegation_kind::Touch;
 use crate::fh::Fh;
-use crate::fs::{FileKind, FsOp, FsReply, FsResult, Want};
+use crate::fs::{ByteLock, ByteRange, FileKind, FsOp, FsReply, FsResult, LockKind, Want};
 use crate::keys::FileKey;
 use crate::keys::{ClientKey, LockKey, LockOwnerKey, OpenKey};
 use crate::peer::LimitReached;
-use crate::state::byte_range::{LockKind, Range};
 use crate::state::owner::Owner;
 use crate::state::range::Conflict;
 use crate::state::waiter::LockRequest;
 
-/// LOCK.
+/// LOCK. The engine decides between clients; a file system that has local locks is asked then, and what it
+/// was asked for is decided once more when it has answered.
 pub(crate) fn lock<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
+) -> Result<Step, Status> {
+    take(cx, args, false)
+}
+
+/// Continues with LOCK when the file system has answered.
+pub(crate) fn asked<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    result: FsResult,
+) -> Result<Step, Status> {
+    let FsReply::Lock { held } = result? else {
+        return Err(Status::SERVERFAULT);
+    };
+    let Stage::Locking(lock) = cx.run.stage else {
+        return Err(Status::SERVERFAULT);
+    };
+    if let Some(held) = held {
+        return refuse(cx, args, &held);
+    }
+    let fh = cx.current()?;
+    let taken = if S::stands(cx) {
+        take(cx, args, true)
+    } else {
+        // There is no slot any more to keep the reply in.
+        Err(Status::DELAY)
+    };
+    if !matches!(taken, Ok(Step::Done(Status::OK))) {
+        cx.core.unlock(&fh, vec![lock], cx.out);
+    }
+    taken
+}
+
+/// Another process has a lock that conflicts: DENIED, or RECLAIM_CONFLICT. The server does not learn of the end of
+/// that lock: the client polls, and has no place in the line of waiters.
+fn refuse<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    held: &ByteLock,
+) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let args = args::Lock::decode(args)?;
+    if args.reclaim {
+        return Err(Status::RECLAIM_CONFLICT);
+    }
+    let Locking { open, by, .. } = locker(cx, &args.locker, &fh)?;
+    let known = by.and_then(|by| cx.core.states.lock_owners.name(by));
+    let client = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?.client;
+    let asker = LockRequest {
+        client,
+        peer: cx.core.clients.get(client).ok_or(Status::BAD_STATEID)?.peer,
+        owner: owner(known.as_deref(), &args.locker),
+        range: ByteRange::new(args.offset, args.length).ok_or(Status::INVAL)?,
+        kind: kind(args.locktype),
+    };
+    cx.core.states.give_up(open, asker);
+    deny_local(cx, held);
+    Ok(Step::Failed(Status::DENIED))
+}
+
+/// `is_asked`: the file system has counted the lock.
+fn take<S: Established>(
+    cx: &mut Cx<'_, S>,
+    args: &mut Reader<'_>,
+    is_asked: bool,
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::Lock::decode(args)?;
     // The stateid comes before errors that count: another user's request must not advance the seqid.
     let Locking { open, held, by } = locker(cx, &args.locker, &fh)?;
-    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let range = ByteRange::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let kind = kind(args.locktype);
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
     let (client, share, file) = (record.client, record.share, record.file);
@@ -70,8 +136,10 @@ pub(crate) fn lock<S: Established>(
         }
     } else if is_denied(cx, file, open, asker, by)? {
         if args.locktype.waits() {
-            let session = cx.scope.session();
-            let session = session.filter(|_| cx.core.can_call_back(client, Promise::NotifyLock));
+            let session = cx.scope.session().filter(|_| {
+                let polls = cx.core.exports.has_local_locks(fh.export);
+                !polls && cx.core.can_call_back(client, Promise::NotifyLock)
+            });
             // A peer beyond its share of state cannot queue a further waiter.
             let admitted = cx.core.admit_wait(open, owner).is_ok();
             if admitted || cx.core.states.is_waiting(open, asker) {
@@ -91,6 +159,14 @@ pub(crate) fn lock<S: Established>(
     let anew = held.is_none().then_some(owner);
     let admitted = cx.core.admit_lock(open, anew, cx.out);
     admitted.map_err(|full| full.of_lock(cx.run.minor))?;
+    if !is_asked && cx.core.exports.has_local_locks(fh.export) {
+        let lock = ByteLock { range, kind };
+        let op = FsOp::Lock {
+            fh: fh.handle,
+            lock,
+        };
+        return Ok(Step::Wait(fh.export, op, Stage::Locking(lock)));
+    }
     let held = match held {
         Some(held) => held,
         None => {
@@ -98,7 +174,7 @@ pub(crate) fn lock<S: Established>(
             added.ok_or(Status::BAD_STATEID)?
         }
     };
-    let stateid = cx.core.states.lock_range(held, range, kind);
+    let stateid = cx.core.states.lock_range(held, range, kind, is_asked);
     cx.core.states.granted(open, asker);
     if kind == LockKind::Read {
         // The owner may have had a write lock, so waiting read locks may now be granted.
@@ -127,7 +203,7 @@ fn look<S: Established>(
 ) -> Result<Step, Status> {
     let fh = cx.current()?;
     let args = args::LockT::decode(args)?;
-    Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    ByteRange::new(args.offset, args.length).ok_or(Status::INVAL)?;
     if cx.core.in_grace(cx.out.now.mono) {
         return Err(Status::GRACE);
     }
@@ -164,6 +240,18 @@ pub(crate) fn tested<S: Established>(
     }
     let fh = cx.current()?;
     let args = args::LockT::decode(args)?;
+    if let Stage::Testing(_) = cx.run.stage {
+        let FsReply::Lock { held } = result? else {
+            return Err(Status::SERVERFAULT);
+        };
+        return match held {
+            Some(held) => {
+                deny_local(cx, &held);
+                Ok(Step::Failed(Status::DENIED))
+            }
+            None => Ok(Step::Done(Status::OK)),
+        };
+    }
     let FsReply::Attrs { attrs, .. } = result? else {
         return Err(Status::SERVERFAULT);
     };
@@ -175,7 +263,7 @@ pub(crate) fn tested<S: Established>(
             return Err(Status::WRONG_TYPE);
         }
     }
-    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let range = ByteRange::new(args.offset, args.length).ok_or(Status::INVAL)?;
     let client = cx.client_of(args.owner.clientid)?;
     let kind = kind(args.locktype);
     let by = cx.core.states.lock_owners.find(client, args.owner.owner);
@@ -184,6 +272,14 @@ pub(crate) fn tested<S: Established>(
         Some(conflict) => {
             encode_conflict(cx, &conflict);
             Ok(Step::Failed(Status::DENIED))
+        }
+        None if cx.core.exports.has_local_locks(fh.export) => {
+            let lock = ByteLock { range, kind };
+            let op = FsOp::TestLock {
+                fh: fh.handle,
+                lock,
+            };
+            Ok(Step::Wait(fh.export, op, Stage::Testing(lock)))
         }
         None => Ok(Step::Done(Status::OK)),
     }
@@ -198,7 +294,7 @@ pub(crate) fn unlock<S: Established>(
     let args = args::LockU::decode(args)?;
     let stateid = cx.meant(args.lock_stateid)?;
     let held = cx.check_lock(&stateid, &fh)?;
-    let range = Range::new(args.offset, args.length).ok_or(Status::INVAL)?;
+    let range = ByteRange::new(args.offset, args.length).ok_or(Status::INVAL)?;
     // An unlock in the middle of a range leaves two ranges. An unlock that adds no range is never
     // refused: otherwise a file at its limit could not be unlocked.
     let states = &cx.core.states;
@@ -316,11 +412,18 @@ fn encode_conflict<S>(cx: &mut Cx<'_, S>, conflict: &Conflict<LockOwnerKey>) {
     deny(clients, client, owner, conflict.range, conflict.kind).encode(cx.run.reply.body());
 }
 
+/// Encodes LOCK4denied for a lock of a process that is no client: such an owner has no name, and the client
+/// id 0, which no client has.
+fn deny_local<S>(cx: &mut Cx<'_, S>, held: &ByteLock) {
+    let denied = deny(&cx.core.clients, None, &[], held.range, held.kind);
+    denied.encode(cx.run.reply.body());
+}
+
 fn deny<'a>(
     clients: &Clients,
     client: Option<ClientKey>,
     owner: &'a [u8],
-    range: Range,
+    range: ByteRange,
     kind: LockKind,
 ) -> res::LockDenied<'a> {
     let client = client.and_then(|client| clients.get(client));

@@ -152,6 +152,8 @@ pub(crate) fn resume<S: Established>(
         | Stage::HolderAnswered(..)
         | Stage::Noted(..)
         | Stage::Kept { .. }
+        | Stage::Locking(_)
+        | Stage::Testing(_)
         | Stage::WithStat { .. } => return Err(Status::SERVERFAULT),
     };
     release_reserved(cx, opening.room);
@@ -512,7 +514,10 @@ fn opened<S: Established>(
 fn flags<S: Established>(cx: &Cx<'_, S>, open: OpenKey) -> u32 {
     let client = cx.core.states.get(open).map(|open| open.client);
     let can_tell = |client| cx.core.can_call_back(client, Promise::NotifyLock);
-    let is_told = cx.scope.session().is_some() && client.is_some_and(can_tell);
+    let current = cx.run.current.as_ref();
+    let is_local = current.is_some_and(|fh| cx.core.exports.has_local_locks(fh.export));
+    // Of the end of another process's lock no client can be told: all poll.
+    let is_told = !is_local && cx.scope.session().is_some() && client.is_some_and(can_tell);
     let mut flags = OPEN4_RESULT_LOCKTYPE_POSIX;
     if is_told {
         flags |= OPEN4_RESULT_MAY_NOTIFY_LOCK;

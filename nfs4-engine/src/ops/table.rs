@@ -219,7 +219,10 @@ const fn serve(op: Op) -> Row {
             op,
             ON_FILE,
             16,
-            (Handler::now(seqid::lock), Handler::now(lock::lock)),
+            (
+                Handler::waiting(seqid::lock, lock::asked),
+                Handler::waiting(lock::lock, lock::asked),
+            ),
         ),
         Op::LockT => reads(op, ON_FILE, waiting!(lock::test, lock::tested)),
         Op::LockU => changes(

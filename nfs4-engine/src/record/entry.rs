@@ -13,7 +13,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use super::value::{Value, enums, structs};
 use crate::event::Event;
 use crate::fs::driver::FsTicket;
-use crate::fs::{FsHandle, FsRequest};
+use crate::fs::{ByteLock, FsHandle, FsRequest};
 use crate::ids::{ConnId, DialId};
 use crate::input::Input;
 use crate::stable::{StableTicket, StableWrite};
@@ -93,6 +93,11 @@ pub(super) enum Parts {
         export: u16,
         fh: FsHandle,
     },
+    Unlock {
+        export: u16,
+        fh: FsHandle,
+        locks: Vec<ByteLock>,
+    },
     Known {
         conn: ConnId,
     },
@@ -149,6 +154,7 @@ enums! {
         8 = Stable { ticket, write },
         9 = Forget { export },
         10 = Unlease { export, fh },
+        11 = Unlock { export, fh, locks },
     }
 }
 
@@ -216,6 +222,7 @@ impl<'a> Recorded<'a> {
             Ok(Parts::Dial { .. }) => ("dial", None),
             Ok(Parts::Fs { ticket, .. }) => ("request", Some(ticket.conn)),
             Ok(Parts::Release { .. }) => ("release", None),
+            Ok(Parts::Unlock { .. }) => ("unlock", None),
             Ok(Parts::Forget { .. }) => ("forget", None),
             Ok(Parts::Unlease { .. }) => ("unlease", None),
             Ok(Parts::Known { conn }) => ("known", Some(conn)),
@@ -247,6 +254,7 @@ impl<'a> Recorded<'a> {
             Parts::Dial { .. }
             | Parts::Fs { .. }
             | Parts::Release { .. }
+            | Parts::Unlock { .. }
             | Parts::Known { .. }
             | Parts::Close { .. }
             | Parts::Stable { .. }
@@ -298,6 +306,9 @@ impl fmt::Display for Recorded<'_> {
                 written.map_or(Ok(()), |written| write!(f, " with {written:?}"))
             }
             Ok(Parts::Release { export, fh }) => write!(f, "release of {fh:?} to export {export}"),
+            Ok(Parts::Unlock { export, fh, locks }) => {
+                write!(f, "unlock {locks:?} of {fh:?} in export {export}")
+            }
             Ok(Parts::Forget { export }) => write!(f, "forget export {export}"),
             Ok(Parts::Unlease { export, fh }) => {
                 write!(f, "end of the lease of {fh:?} to export {export}")

@@ -11,7 +11,7 @@ use super::start::Start;
 use super::value::Value as _;
 
 /// The version of the format and of all that is written in it.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Number of bytes before the first frame.
 pub const DECODED_FIRST: usize = 12;
 /// Number of bytes of a frame before its body.

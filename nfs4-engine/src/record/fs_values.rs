@@ -5,19 +5,22 @@ use nfs4_proto::xdr::{Reader, Writer, XdrError};
 use super::value::{Value, enums, structs, variant};
 use crate::fs::driver::{FsCall, FsFault, FsTicket};
 use crate::fs::{
-    AccessMask, Attrs, Authority, Capabilities, Creation, Credential, Device, DirChange, DirWriter,
-    FileKind, Flavor, FsError, FsHandle, FsOp, FsReply, FsRequest, FsStat, Guarded, NewNode,
-    OpenHow, Opened, Payload, Push, Pushed, SetAttrs, SetTime, Stability, Target, Want,
+    AccessMask, Attrs, Authority, ByteLock, ByteRange, Capabilities, Creation, Credential, Device,
+    DirChange, DirWriter, FileKind, Flavor, FsError, FsHandle, FsOp, FsReply, FsRequest, FsStat,
+    Guarded, LockKind, NewNode, OpenHow, Opened, Payload, Push, Pushed, SetAttrs, SetTime,
+    Stability, Target, Want,
 };
 
 structs! {
+    ByteLock { range, kind }
+    ByteRange { first, last }
     Attrs {
         kind, mode, links, uid, gid, device, fileid, change, size, space_used, accessed, modified,
         changed, created, fs, mounted_on,
     }
     Capabilities {
         hard_links, symlinks, case_insensitive, case_preserving, max_name, max_links,
-        max_file_size, time_granularity, ordered_cookies,
+        max_file_size, time_granularity, ordered_cookies, local_locks,
     }
     Device { major, minor }
     DirChange { atomic, before, after }
@@ -48,7 +51,7 @@ enums! {
     Guarded { 0 = Not, 1 = Private, 2 = Leases }
     FsFault {
         0 = Error(error), 1 = Reply, 2 = Again, 3 = Attributes, 4 = Stat, 5 = Length, 6 = Pieces,
-        7 = Stability, 8 = Target, 9 = Handle, 10 = Name, 11 = Cookie, 12 = Unended,
+        7 = Stability, 8 = Target, 9 = Handle, 10 = Name, 11 = Cookie, 12 = Unended, 13 = Lock,
     }
     FsReply {
         0 = Done,
@@ -66,7 +69,9 @@ enums! {
         12 = Renamed { from, to },
         13 = Committed { losses },
         14 = Leased(attrs),
+        15 = Lock { held },
     }
+    LockKind { 0 = Read, 1 = Write }
     NewNode {
         0 = Directory, 1 = Symlink(target), 2 = BlockDevice(device), 3 = CharDevice(device),
         4 = Socket, 5 = Fifo,
@@ -92,6 +97,8 @@ enums! {
         13 = Remove { dir, name },
         14 = Rename { from_dir, from, to_dir, to },
         15 = Lease { fh, kind },
+        16 = Lock { fh, lock },
+        17 = TestLock { fh, lock },
     }
 }
 

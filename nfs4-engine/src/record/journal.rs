@@ -216,6 +216,17 @@ fn put(w: &mut Writer, action: &Action, outbox: &Outbox) {
             export.put(w);
             fh.put(w);
         }
+        Action::Unlock {
+            export,
+            backend: _,
+            fh,
+            locks,
+        } => {
+            w.u32(11);
+            export.put(w);
+            fh.put(w);
+            locks.put(w);
+        }
         Action::Forget { export, backend: _ } => {
             w.u32(9);
             export.put(w);

@@ -1,7 +1,9 @@
 //! Answers of file systems, processed only as far as they keep to the contract.
 
+use alloc::vec;
+
 use crate::action::Outbox;
-use crate::compound::Compound;
+use crate::compound::{Compound, Stage};
 use crate::core::Core;
 use crate::fs::driver::{FsFault, FsTicket};
 use crate::fs::{FsError, FsReply, FsResult};
@@ -32,7 +34,7 @@ impl Runner {
         };
         let (is_served, is_last) = self.core.exports.answered(ticket.export);
         if !is_served {
-            self.core.export_is_gone(ticket, &run, result, is_last, out);
+            self.core.export_is_gone(&run, ticket, result, is_last, out);
         }
         let refused = match result {
             Some(Ok(reply)) => self.core.refusal(&run, ticket, reply, out),
@@ -52,8 +54,8 @@ impl Core {
     #[cold]
     fn export_is_gone(
         &mut self,
-        ticket: FsTicket,
         run: &Compound,
+        ticket: FsTicket,
         result: &mut Option<FsResult>,
         is_last: bool,
         out: &mut Outbox,
@@ -63,6 +65,11 @@ impl Core {
         }
         if let Some(Ok(FsReply::Leased(_))) = result {
             self.end_lease_of(run, ticket, out);
+        }
+        if let Some(Ok(FsReply::Lock { held: None })) = result
+            && let (Stage::Locking(lock), Some(fh)) = (run.stage, &run.current)
+        {
+            self.unlock(fh, vec![lock], out);
         }
         *result = Some(Err(FsError::Stale));
         if is_last {
@@ -85,7 +92,7 @@ impl Core {
             }
         }
         let current = run.current.as_ref().map(|fh| &fh.handle);
-        let fault = run.expected.check(reply, current).err()?;
+        let fault = run.expected.check(reply, current, run.stage.lock()).err()?;
         self.report_fault(ticket, fault, Some(run.id()), out);
         if let FsReply::Opened(opened) = reply
             && fault != FsFault::Reply

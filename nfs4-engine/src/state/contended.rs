@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::byte_range::{LockKind, Range};
 use super::file::Share;
 use super::lock::Lock;
 use super::locked::NO_OWNER;
 use super::range::Conflict;
 use super::table::{States, WALKED_AT_ONCE};
 use crate::fh::Fh;
+use crate::fs::{ByteRange, LockKind};
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 
 /// A part of a client's state that is taken from it.
@@ -59,7 +59,7 @@ impl States {
     pub(crate) fn conflicting_locks(
         &self,
         file: FileKey,
-        (range, kind): (Range, LockKind),
+        (range, kind): (ByteRange, LockKind),
         owner: Option<LockOwnerKey>,
     ) -> Vec<(Conflict<LockOwnerKey>, LockKey)> {
         let Some(file) = self.files.get(file) else {

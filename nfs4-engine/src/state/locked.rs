@@ -2,7 +2,6 @@
 
 use nfs4_proto::nfs4::basic::Stateid;
 
-use super::byte_range::{LockKind, Range};
 use super::ending::Ending;
 use super::file::File;
 use super::lock::Lock;
@@ -10,6 +9,7 @@ use super::range::Conflict;
 use super::stateid::Named;
 use super::table::States;
 use crate::count::Count;
+use crate::fs::{ByteRange, LockKind};
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey};
 use crate::slab::Key;
 
@@ -31,7 +31,7 @@ impl States {
     pub(crate) fn lock_conflict(
         &self,
         file: FileKey,
-        range: Range,
+        range: ByteRange,
         kind: LockKind,
         owner: Option<LockOwnerKey>,
     ) -> Option<Conflict<LockOwnerKey>> {
@@ -70,15 +70,27 @@ impl States {
     }
 
     /// Locks a range, which nothing conflicts with, and returns the new stateid. The part that the
-    /// owner has locked under other opens is locked under this one from now on.
-    pub(crate) fn lock_range(&mut self, key: LockKey, range: Range, kind: LockKind) -> Stateid {
-        self.take_ranges(key, |file, owner| file.locked.lock(range, kind, owner, key));
+    /// owner has locked under other opens is locked under this one from now on. `counted` says whether the
+    /// file system counts the locks of the file.
+    pub(crate) fn lock_range(
+        &mut self,
+        key: LockKey,
+        range: ByteRange,
+        kind: LockKind,
+        counted: bool,
+    ) -> Stateid {
+        self.take_ranges(key, |file, owner| {
+            if counted {
+                file.locked.count();
+            }
+            file.locked.lock(range, kind, owner, key);
+        });
         self.advance_lock(key)
     }
 
     /// Unlocks as much of a range as may be walked at once, under whichever open the owner has locked
     /// it. Returns the new stateid once nothing is left.
-    pub(crate) fn unlock_range(&mut self, key: LockKey, range: Range) -> Option<Stateid> {
+    pub(crate) fn unlock_range(&mut self, key: LockKey, range: ByteRange) -> Option<Stateid> {
         let most = self.may_walk();
         let unlock = |file: &mut File, owner| file.locked.unlock_some(range, owner, most);
         let done = self.take_ranges(key, unlock) != Some(false);
@@ -90,7 +102,7 @@ impl States {
         &self,
         file: FileKey,
         owner: LockOwnerKey,
-        range: Range,
+        range: ByteRange,
     ) -> bool {
         let file = self.files.get(file);
         file.is_some_and(|file| file.locked.has_more_in(range, owner, SWALLOWED))
@@ -117,12 +129,16 @@ impl States {
         let before = file.locked.len();
         let result = change(file, lock.owner);
         let after = file.locked.len();
+        let unlocked = file.locked.take_unlocked();
+        if !unlocked.is_empty() {
+            self.unlocked.push((file.fh, unlocked));
+        }
         self.change_ranges(client, in_file, (before, after));
         Some(result)
     }
 
     /// Whether unlocking this range cuts a range in two.
-    pub(crate) fn cuts(&self, key: LockKey, range: Range) -> bool {
+    pub(crate) fn cuts(&self, key: LockKey, range: ByteRange) -> bool {
         self.locks.get(key).is_some_and(|lock| {
             let file = self.files.get(lock.file);
             file.is_some_and(|file| file.locked.cuts(range, lock.owner))

@@ -1,7 +1,6 @@
 //! State of files: opens, locks and delegations, and their stateids. [RFC 8881 §9]
 
 pub(crate) mod account;
-pub(crate) mod byte_range;
 pub(crate) mod charge;
 pub(crate) mod claim;
 pub(crate) mod contended;

@@ -1,10 +1,9 @@
 //! Ranges of several owners, which may overlap: finds the first that conflicts with a lock without a
 //! walk over all of them.
 
+use crate::fs::{ByteRange, LockKind};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-use super::byte_range::{LockKind, Range};
 
 /// A balanced tree of ranges by first byte. Every node knows how far the ranges in its subtree reach.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub(super) struct Overlaps<O>(Tree<O>);
 pub(super) struct LockedRange<O> {
     pub(super) owner: O,
     pub(super) kind: LockKind,
-    pub(super) range: Range,
+    pub(super) range: ByteRange,
 }
 
 type Tree<O> = Option<Box<Node<O>>>;
@@ -59,7 +58,7 @@ impl<O: Copy + Ord> Overlaps<O> {
     /// The first range of another owner that keeps `owner` from locking `range` as `kind`.
     pub(super) fn conflict(
         &self,
-        range: Range,
+        range: ByteRange,
         kind: LockKind,
         owner: O,
     ) -> Option<LockedRange<O>> {
@@ -86,7 +85,7 @@ impl<O: Copy + Ord> Overlaps<O> {
     /// The first ranges of other owners that keep `owner` from locking `range` as `kind`, at most `most`.
     pub(super) fn conflicts(
         &self,
-        range: Range,
+        range: ByteRange,
         kind: LockKind,
         owner: O,
         most: usize,
@@ -98,7 +97,7 @@ impl<O: Copy + Ord> Overlaps<O> {
 }
 
 impl<O: Copy + Ord> LockedRange<O> {
-    fn conflicts(&self, range: Range, kind: LockKind, owner: O) -> bool {
+    fn conflicts(&self, range: ByteRange, kind: LockKind, owner: O) -> bool {
         let excludes = kind == LockKind::Write || self.kind == LockKind::Write;
         excludes && self.owner != owner && self.range.overlaps(range)
     }
@@ -233,7 +232,7 @@ fn height<O>(tree: &Tree<O>) -> u8 {
 
 fn collect<O: Copy + Ord>(
     tree: &Tree<O>,
-    (range, kind, owner): (Range, LockKind, O),
+    (range, kind, owner): (ByteRange, LockKind, O),
     most: usize,
     found: &mut Vec<LockedRange<O>>,
 ) {
@@ -308,7 +307,7 @@ mod tests {
             let mut overlaps = Overlaps::new();
             for at in 0..COUNT {
                 let first = 2 * order(at);
-                let range = Range { first, last: first };
+                let range = ByteRange { first, last: first };
                 let kind = LockKind::Write;
                 overlaps.insert(LockedRange {
                     owner: 1,

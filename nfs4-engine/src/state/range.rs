@@ -3,8 +3,8 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use super::byte_range::{LockKind, Range};
 use super::overlap::{LockedRange, Overlaps};
+use crate::fs::{ByteLock, ByteRange, LockKind};
 
 /// The locked bytes of a file. The ranges of one owner do not overlap, and are cut where kind or `U`
 /// changes; locks of other owners do not change them. `O` names a lock-owner, and `U` the lock stateid
@@ -16,6 +16,8 @@ pub(crate) struct Ranges<O, U> {
     /// The first bytes of the ranges that are locked under each lock stateid.
     under: BTreeSet<(U, u64)>,
     overlaps: Overlaps<O>,
+    /// What was unlocked and is to be returned to the file system, if that has counted the locks.
+    unlocked: Option<Vec<ByteLock>>,
 }
 
 /// A range of an owner, without its first byte.
@@ -31,7 +33,7 @@ struct Locked<U> {
 pub(crate) struct Conflict<O> {
     pub(crate) owner: O,
     pub(crate) kind: LockKind,
-    pub(crate) range: Range,
+    pub(crate) range: ByteRange,
 }
 
 impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
@@ -40,7 +42,22 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             by_owner: BTreeMap::new(),
             under: BTreeSet::new(),
             overlaps: Overlaps::new(),
+            unlocked: None,
         }
+    }
+
+    /// The file system has counted the locks, and is to count each that ends. It has counted all, or none:
+    /// whether it does never changes.
+    pub(crate) fn count(&mut self) {
+        self.unlocked.get_or_insert_default();
+    }
+
+    /// Takes what was unlocked and is to be returned to the file system.
+    pub(crate) fn take_unlocked(&mut self) -> Vec<ByteLock> {
+        self.unlocked
+            .as_mut()
+            .map(core::mem::take)
+            .unwrap_or_default()
     }
 
     /// Number of ranges of all owners.
@@ -49,7 +66,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
     }
 
     /// Whether unlocking `range` cuts a range of this owner in two.
-    pub(crate) fn cuts(&self, range: Range, owner: O) -> bool {
+    pub(crate) fn cuts(&self, range: ByteRange, owner: O) -> bool {
         let before = self.before(owner, range.first);
         before.is_some_and(|(_, held)| held.last > range.last)
     }
@@ -61,7 +78,12 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
     }
 
     /// The first lock that keeps `owner` from locking `range`.
-    pub(crate) fn conflict(&self, range: Range, kind: LockKind, owner: O) -> Option<Conflict<O>> {
+    pub(crate) fn conflict(
+        &self,
+        range: ByteRange,
+        kind: LockKind,
+        owner: O,
+    ) -> Option<Conflict<O>> {
         let held = self.overlaps.conflict(range, kind, owner)?;
         Some(Conflict {
             owner: held.owner,
@@ -74,7 +96,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
     /// under.
     pub(crate) fn conflicts(
         &self,
-        range: Range,
+        range: ByteRange,
         kind: LockKind,
         owner: O,
         most: usize,
@@ -94,9 +116,9 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 
     /// Locks the range for `owner`; [`Ranges::conflict`] has found no conflict. The part that the owner
     /// had locked becomes `kind`, and is locked under `under` from now on.
-    pub(crate) fn lock(&mut self, range: Range, kind: LockKind, owner: O, under: U) {
+    pub(crate) fn lock(&mut self, range: ByteRange, kind: LockKind, owner: O, under: U) {
         self.unlock(range, owner);
-        let Range {
+        let ByteRange {
             mut first,
             mut last,
         } = range;
@@ -119,7 +141,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
     }
 
     /// Whether more than `most` ranges of an owner begin in this one.
-    pub(crate) fn has_more_in(&self, range: Range, owner: O, most: usize) -> bool {
+    pub(crate) fn has_more_in(&self, range: ByteRange, owner: O, most: usize) -> bool {
         if self.len() <= most {
             return false;
         }
@@ -128,18 +150,19 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
     }
 
     /// Unlocks the range for `owner`, under every lock stateid.
-    fn unlock(&mut self, range: Range, owner: O) {
+    fn unlock(&mut self, range: ByteRange, owner: O) {
         self.unlock_some(range, owner, usize::MAX);
     }
 
     /// As [`Ranges::unlock`], up to `most` ranges that begin in `range`; `true` if nothing is left.
-    pub(crate) fn unlock_some(&mut self, range: Range, owner: O, most: usize) -> bool {
+    pub(crate) fn unlock_some(&mut self, range: ByteRange, owner: O, most: usize) -> bool {
         if let Some((first, held)) = self.before(owner, range.first)
             && held.last >= range.first
         {
             self.remove(owner, first);
             let last = range.first - 1;
             self.insert(owner, first, Locked { last, ..held });
+            self.note_unlocked(range.first, range.last.min(held.last), held.kind);
             if held.last > range.last {
                 self.insert(owner, range.last + 1, held);
                 return true;
@@ -158,6 +181,7 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             taken += 1;
             let ((_, first), held) = (*key, *held);
             self.remove(owner, first);
+            self.note_unlocked(first, range.last.min(held.last), held.kind);
             if held.last > range.last {
                 self.insert(owner, range.last + 1, held);
             }
@@ -176,7 +200,10 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
             let Some((_, first)) = self.under.range(all.clone()).next() else {
                 return true;
             };
-            self.remove(owner, *first);
+            let first = *first;
+            if let Some(held) = self.remove(owner, first) {
+                self.note_unlocked(first, held.last, held.kind);
+            }
         }
         !self.holds(under)
     }
@@ -201,14 +228,21 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
         let Locked { last, kind, under } = locked;
         self.by_owner.insert((owner, first), locked);
         self.under.insert((under, first));
-        let range = Range { first, last };
+        let range = ByteRange { first, last };
         self.overlaps.insert(LockedRange { owner, kind, range });
     }
 
-    fn remove(&mut self, owner: O, first: u64) {
-        if let Some(locked) = self.by_owner.remove(&(owner, first)) {
-            self.under.remove(&(locked.under, first));
-            self.overlaps.remove(first, owner);
+    fn remove(&mut self, owner: O, first: u64) -> Option<Locked<U>> {
+        let locked = self.by_owner.remove(&(owner, first))?;
+        self.under.remove(&(locked.under, first));
+        self.overlaps.remove(first, owner);
+        Some(locked)
+    }
+
+    fn note_unlocked(&mut self, first: u64, last: u64, kind: LockKind) {
+        if let Some(unlocked) = &mut self.unlocked {
+            let range = ByteRange { first, last };
+            unlocked.push(ByteLock { range, kind });
         }
     }
 }
@@ -217,16 +251,16 @@ impl<O: Copy + Ord, U: Copy + Ord> Ranges<O, U> {
 mod tests {
     use super::*;
 
-    fn range(first: u64, last: u64) -> Range {
-        Range { first, last }
+    fn range(first: u64, last: u64) -> ByteRange {
+        ByteRange { first, last }
     }
 
     #[test]
     fn a_range_is_built_from_offset_and_length() {
-        assert_eq!(Range::new(5, 0), None);
-        assert_eq!(Range::new(5, 1), Some(range(5, 5)));
-        assert_eq!(Range::new(5, u64::MAX), Some(range(5, u64::MAX)));
-        assert_eq!(Range::new(u64::MAX, 2), None);
+        assert_eq!(ByteRange::new(5, 0), None);
+        assert_eq!(ByteRange::new(5, 1), Some(range(5, 5)));
+        assert_eq!(ByteRange::new(5, u64::MAX), Some(range(5, u64::MAX)));
+        assert_eq!(ByteRange::new(u64::MAX, 2), None);
         assert_eq!(range(5, u64::MAX).length(), u64::MAX);
         assert_eq!(range(5, 6).length(), 2);
     }

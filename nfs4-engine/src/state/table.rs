@@ -1,5 +1,7 @@
 //! The tables of opens, locks, delegations, owners and files, which change together.
 
+use alloc::vec::Vec;
+
 use nfs4_proto::nfs4::basic::Stateid;
 use nfs4_proto::nfs4::status::Status;
 
@@ -12,6 +14,7 @@ use super::owner::Owners;
 use super::stateid::{Named, check_seqid};
 use crate::count::Count;
 use crate::fh::Fh;
+use crate::fs::ByteLock;
 use crate::guards::GuardPlace;
 use crate::key_index::KeyIndex;
 use crate::keys::{ClientKey, FileKey, LockKey, LockOwnerKey, OpenKey, OpenOwnerKey, kind};
@@ -35,6 +38,8 @@ pub(crate) struct States {
     pub(super) lock_by_owner: LockByOwner,
     /// The owner that closed an open, if that was the owner's last request.
     pub(super) closed: KeyMap<OpenKey, OpenOwnerKey>,
+    /// Locks that file systems have counted and that have ended, to be returned to them.
+    pub(crate) unlocked: Vec<(Fh, Vec<ByteLock>)>,
     /// Number of locked ranges of all files.
     pub(super) ranges: usize,
     /// Number of requests that wait for locks.
@@ -129,6 +134,7 @@ impl States {
             lock_owners: Owners::new(keyed),
             lock_by_owner: KeyMap::of_keys(keyed),
             closed: KeyMap::of_keys(keyed),
+            unlocked: Vec::new(),
             ranges: 0,
             waiting: 0,
             walked: 0,

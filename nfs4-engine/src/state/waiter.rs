@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::byte_range::{LockKind, Range};
+use crate::fs::{ByteRange, LockKind};
 use crate::keys::{ClientKey, OpenKey, SessionKey};
 use crate::peer::{LimitReached, Peer, PeerUsage};
 use crate::time::Mono;
@@ -32,7 +32,7 @@ pub(crate) struct Waiter {
     /// The peer that is charged with it.
     pub(crate) peer: Peer,
     pub(crate) owner: Box<[u8]>,
-    pub(crate) range: Range,
+    pub(crate) range: ByteRange,
     pub(crate) kind: LockKind,
     /// The open that the lock is to be under; the waiter leaves with it.
     pub(crate) open: OpenKey,
@@ -52,7 +52,7 @@ pub(crate) struct LockRequest<'a> {
     pub(crate) client: ClientKey,
     pub(crate) peer: Peer,
     pub(crate) owner: &'a [u8],
-    pub(crate) range: Range,
+    pub(crate) range: ByteRange,
     pub(crate) kind: LockKind,
 }
 

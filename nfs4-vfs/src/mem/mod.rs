@@ -208,6 +208,8 @@ impl MemFs {
                 to_dir,
                 to,
             } => self.rename(&caller, (&from_dir, &from), (&to_dir, &to)),
+            // No process but this server has its files.
+            FsOp::Lock { .. } | FsOp::TestLock { .. } => Err(FsError::NotSupported),
             // Of a later engine.
             _ => Err(FsError::NotSupported),
         }

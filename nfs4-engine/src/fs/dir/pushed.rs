@@ -78,6 +78,7 @@ impl DirWriter {
                 max_file_size: 0,
                 time_granularity: 1,
                 ordered_cookies: true,
+                local_locks: false,
             },
             fsid: (0, 0),
             lease_seconds: 0,

@@ -1,32 +1,43 @@
-//! A range of bytes, and how it is locked. [RFC 8881 §18.10]
+//! Byte ranges, and how they are locked. [RFC 8881 §18.10]
 
 /// A range of bytes, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
-    pub(crate) first: u64,
-    pub(crate) last: u64,
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte, which is not before the first; `u64::MAX` goes to the end of any file.
+    pub last: u64,
 }
 
 /// The kind of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LockKind {
+pub enum LockKind {
     /// A shared lock (READ_LT).
     Read,
     /// An exclusive lock (WRITE_LT).
     Write,
 }
 
-impl Range {
+/// A lock of a range of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteLock {
+    /// The bytes.
+    pub range: ByteRange,
+    /// The kind.
+    pub kind: LockKind,
+}
+
+impl ByteRange {
     /// The range of an offset and a length; a length of all ones goes to the end of any file.
     /// [RFC 8881 §18.10.3]
-    pub(crate) fn new(offset: u64, length: u64) -> Option<Range> {
+    pub(crate) fn new(offset: u64, length: u64) -> Option<ByteRange> {
         match length {
             0 => None,
-            u64::MAX => Some(Range {
+            u64::MAX => Some(ByteRange {
                 first: offset,
                 last: u64::MAX,
             }),
-            _ => Some(Range {
+            _ => Some(ByteRange {
                 first: offset,
                 // Even the end, one past the last byte, must not overflow.
                 last: offset.checked_add(length)? - 1,
@@ -35,7 +46,7 @@ impl Range {
     }
 
     /// Whether they have a byte in common.
-    pub(crate) fn overlaps(self, other: Range) -> bool {
+    pub fn overlaps(self, other: ByteRange) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 
@@ -46,5 +57,13 @@ impl Range {
         } else {
             self.last - self.first + 1
         }
+    }
+}
+
+impl ByteLock {
+    /// Whether two owners cannot have both.
+    pub fn conflicts(&self, other: &ByteLock) -> bool {
+        let excludes = self.kind == LockKind::Write || other.kind == LockKind::Write;
+        excludes && self.range.overlaps(other.range)
     }
 }
