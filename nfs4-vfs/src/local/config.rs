@@ -28,6 +28,9 @@ pub struct LocalFsConfig {
     /// Whether a change of names or attributes is durable before its reply, as NFS promises. Without it,
     /// a crash of the machine may undo the latest ones.
     pub sync_metadata: bool,
+    /// Whether locks of byte ranges are also between clients and processes of this machine: each sees
+    /// those of the other, as of `fcntl`. Else they are between clients alone.
+    pub local_locks: bool,
     /// User id and group id that squashed users have.
     pub anonymous: (u32, u32),
 }
@@ -42,6 +45,7 @@ impl fmt::Debug for LocalFsConfig {
             .field("threads", &self.threads)
             .field("descriptors", &self.descriptors)
             .field("sync_metadata", &self.sync_metadata)
+            .field("local_locks", &self.local_locks)
             .field("anonymous", &self.anonymous)
             .finish_non_exhaustive()
     }
@@ -58,6 +62,7 @@ impl LocalFsConfig {
             threads: 0,
             descriptors: 0,
             sync_metadata: true,
+            local_locks: false,
             anonymous: (Credential::NOBODY, Credential::NOBODY),
         }
     }

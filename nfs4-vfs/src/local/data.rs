@@ -126,7 +126,12 @@ impl Shared {
     }
 
     /// A descriptor of a file: one that is open, or else a new one, if the thread may wait for it.
-    fn descriptor(&self, node: &Node, access: Access, wait: Wait) -> Attempt<Arc<OwnedFd>> {
+    pub(super) fn descriptor(
+        &self,
+        node: &Node,
+        access: Access,
+        wait: Wait,
+    ) -> Attempt<Arc<OwnedFd>> {
         if wait == Wait::Yes || node.fs_type.is_volatile {
             return Ok(self.descriptors.get(&self.root, node, access)?);
         }

@@ -53,6 +53,8 @@ impl Shared {
                 at_once(self.write(cred, &place, data, *stability, Wait::No))
             }
             FsOp::Commit { fh, .. } => at_once(self.commit(fh, Wait::No)),
+            FsOp::Lock { fh, lock } => at_once(self.lock_bytes(fh, lock, Wait::No)),
+            FsOp::TestLock { fh, lock } => at_once(self.test_bytes(fh, lock, Wait::No)),
             _ => None,
         }
     }

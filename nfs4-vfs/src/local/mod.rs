@@ -31,6 +31,9 @@ mod lease;
 mod lease_thread;
 mod leases;
 mod listing;
+mod lock_counts;
+mod locking;
+mod locks;
 mod mounts;
 mod names;
 mod node;
@@ -58,7 +61,7 @@ use std::task::Poll;
 
 use nfs4_engine::DelegationKind;
 use nfs4_engine::fs::{
-    Backend, Capabilities, FsError, FsHandle, FsOp, FsRequest, FsResult, Pending,
+    Backend, ByteLock, Capabilities, FsError, FsHandle, FsOp, FsRequest, FsResult, Pending,
 };
 
 use caller::Caller;
@@ -206,6 +209,8 @@ impl Shared {
                 to_dir,
                 to,
             } => self.rename(&caller, (&from_dir, &from), (&to_dir, &to)),
+            FsOp::Lock { fh, lock } => waited(self.lock_bytes(&fh, &lock, Wait::Yes)),
+            FsOp::TestLock { fh, lock } => waited(self.test_bytes(&fh, &lock, Wait::Yes)),
             // Of a later engine.
             _ => Err(FsError::NotSupported),
         }
@@ -225,6 +230,7 @@ impl Backend for LocalFs {
             can.max_links = self.shared.root.fs_type.max_links;
             // Those of tmpfs fall, and are in no order after renames.
             can.ordered_cookies = false;
+            can.local_locks = self.shared.config.local_locks;
         })
     }
 
@@ -274,6 +280,19 @@ impl Backend for LocalFs {
             if self.pool.run(job).is_err() {
                 self.shared.let_go(&last);
             }
+        }
+    }
+
+    fn unlock(&self, fh: FsHandle, locks: &[ByteLock]) {
+        if self.shared.unlock_bytes(&fh, locks, Wait::No) {
+            return;
+        }
+        let (shared, own) = (Arc::clone(&self.shared), locks.to_vec());
+        let unlock = move || {
+            shared.unlock_bytes(&fh, &own, Wait::Yes);
+        };
+        if self.pool.run(unlock).is_err() {
+            self.shared.unlock_bytes(&fh, locks, Wait::Yes);
         }
     }
 }

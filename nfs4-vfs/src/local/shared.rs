@@ -18,6 +18,7 @@ use super::handle::{Handles, Name};
 use super::handle_row::Key;
 use super::handle_table::HandleTable;
 use super::holds::Holds;
+use super::locks::Locks;
 use super::mounts::{Mount, Mounts, points_below};
 use super::node::{Node, ObjectId};
 use super::nodes::Nodes;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) losses: Losses,
     pub(super) holds: Holds,
     pub(super) creations: Creations,
+    pub(super) locks: Locks,
     pub(super) handles: Handles,
     /// None where the kernel's handles are permitted.
     pub(super) table: Option<HandleTable>,
@@ -80,6 +82,7 @@ impl Shared {
             mounts: Mounts::default(),
             holds: Holds::default(),
             creations: Creations::default(),
+            locks: Locks::default(),
             config,
         };
         shared.root_handle = shared.root_node().map_err(failed)?.handle;

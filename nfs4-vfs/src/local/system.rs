@@ -8,6 +8,7 @@ use std::ptr;
 use std::time::Duration;
 
 use nfs4_engine::DelegationKind;
+use nfs4_engine::fs::LockKind;
 use rustix::io::{Errno, Result};
 use rustix::process::{Pid, getpid};
 
@@ -160,6 +161,61 @@ pub(super) fn change_mode(object: BorrowedFd<'_>, mode: u32) -> Result<()> {
         )
     };
     check(result).map(drop)
+}
+
+/// Locks bytes for an open file description, or unlocks them; it does not wait. `span` is the first byte and
+/// the length, of which 0 is to the end.
+///
+/// # Errors
+/// EAGAIN or EACCES if another owner has a lock that conflicts; EBADF if the descriptor is not open for this
+/// kind; ENOLCK.
+pub(super) fn set_lock(
+    file: BorrowedFd<'_>,
+    span: (i64, i64),
+    kind: Option<LockKind>,
+) -> Result<()> {
+    let lock = record(span, kind);
+    // SAFETY: the kernel reads `lock`, which outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    check(result.into()).map(drop)
+}
+
+/// The lock of another owner that conflicts with one of this kind, if there is one.
+///
+/// # Errors
+/// EINVAL before Linux 3.15.
+pub(super) fn get_lock(
+    file: BorrowedFd<'_>,
+    span: (i64, i64),
+    kind: LockKind,
+) -> Result<Option<((i64, i64), LockKind)>> {
+    let mut lock = record(span, Some(kind));
+    // SAFETY: the kernel reads and writes `lock`, which outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
+    check(result.into())?;
+    let found = libc::c_int::from(lock.l_type);
+    let kind = match found {
+        libc::F_RDLCK => LockKind::Read,
+        libc::F_WRLCK => LockKind::Write,
+        _ => return Ok(None),
+    };
+    Ok(Some(((lock.l_start, lock.l_len), kind)))
+}
+
+fn record((start, len): (i64, i64), kind: Option<LockKind>) -> libc::flock {
+    let kind = match kind {
+        Some(LockKind::Read) => libc::F_RDLCK,
+        Some(LockKind::Write) => libc::F_WRLCK,
+        None => libc::F_UNLCK,
+    };
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start,
+        l_len: len,
+        // No process: an open file description.
+        l_pid: 0,
+    }
 }
 
 /// Keeps mounts that are made elsewhere from appearing in this detached mount.

@@ -5,6 +5,7 @@
 
 mod escapes;
 mod folder;
+mod locks;
 mod subject;
 
 use std::path::Path;
