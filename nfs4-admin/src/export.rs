@@ -23,6 +23,9 @@ pub struct Export {
     pub path: Option<String>,
     /// Whether file systems that are mounted below the directory are served, too.
     pub cross_mounts: bool,
+    /// Whether clients and processes of the server's machine see each other's locks of byte ranges.
+    #[serde(default)]
+    pub local_locks: bool,
     /// Maximum size of a file system in memory, in bytes; null for a directory.
     pub memory: Option<u64>,
     /// Whether no host may change it.
@@ -57,6 +60,7 @@ impl Export {
             backend,
             path: None,
             cross_mounts: false,
+            local_locks: false,
             memory: None,
             read_only: false,
             squash: Squash::of(backend),
@@ -187,6 +191,10 @@ pub struct ExportOptions {
     /// Whether file systems that are mounted below the directory are served, too. It cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cross_mounts: Option<bool>,
+    /// Whether clients and processes of the server's machine see each other's locks of byte ranges. It cannot
+    /// be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_locks: Option<bool>,
     /// Maximum size of a file system in memory, as in `512M`. It cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<String>,
@@ -215,11 +223,12 @@ pub struct ExportOptions {
 
 impl ExportOptions {
     /// The names of all options, in the order in which they are shown.
-    pub const NAMES: [&str; 12] = [
+    pub const NAMES: [&str; 13] = [
         "path",
         "pseudo",
         "backend",
         "cross_mounts",
+        "local_locks",
         "memory",
         "read_only",
         "squash",
@@ -238,6 +247,7 @@ impl ExportOptions {
             pseudo: above.pseudo.or(self.pseudo),
             backend: above.backend.or(self.backend),
             cross_mounts: above.cross_mounts.or(self.cross_mounts),
+            local_locks: above.local_locks.or(self.local_locks),
             memory: above.memory.or(self.memory),
             read_only: above.read_only.or(self.read_only),
             squash: above.squash.or(self.squash),

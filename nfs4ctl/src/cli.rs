@@ -291,6 +291,9 @@ pub(crate) struct ExportsAdd {
     /// Serve file systems that are mounted below the directory, too
     #[arg(long, conflicts_with = "memory")]
     pub(crate) cross_mounts: bool,
+    /// Let clients and processes of the server's machine see each other's locks of byte ranges
+    #[arg(long, conflicts_with = "memory")]
+    pub(crate) local_locks: bool,
     #[command(flatten)]
     pub(crate) rules: RuleFlags,
 }

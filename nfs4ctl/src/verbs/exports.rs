@@ -62,6 +62,7 @@ fn options(add: ExportsAdd) -> ExportOptions {
         backend,
         memory: add.memory,
         cross_mounts: add.cross_mounts.then_some(true),
+        local_locks: add.local_locks.then_some(true),
         ..add.rules.options()
     }
 }
@@ -140,10 +141,16 @@ fn details(export: &Export) -> Vec<(&'static str, Cell)> {
     } else {
         "not served"
     };
+    let locks = if export.local_locks {
+        "with local processes"
+    } else {
+        "between clients"
+    };
     let mut lines = vec![
         ("path", Cell::new(&export.pseudo)),
         ("files", Cell::new(files(export))),
         ("mounts below", Cell::new(mounts)),
+        ("locks", Cell::new(locks)),
         ("access", access(export)),
         ("squash", Cell::new(squash(export.squash))),
         (

@@ -32,7 +32,7 @@ fn a_table_gives_all_options_of_an_export() {
     let text = "[[export]]\npath = \"/srv/data/\"\npseudo = \"/data\"\nbackend = \"local\"\nread_only = true\n\
                 squash = \"all\"\nanonymous_uid = 99\nanonymous_gid = 100\nminor_versions = [2, 1]\n\
                 networks = [\"192.0.2.0/24\", { network = \"2001:db8::/32\", read_only = false, squash = \"none\" }]\n\
-                sec = [\"sys\", \"none\"]\ncross_mounts = true\n\
+                sec = [\"sys\", \"none\"]\ncross_mounts = true\nlocal_locks = true\n\
                 [[export]]\npseudo = \"/scratch\"\nbackend = \"memory\"\nmemory = \"64M\"\n";
     let exports = file(text).exports;
     let [data, scratch] = &exports[..] else {
@@ -53,6 +53,7 @@ fn a_table_gives_all_options_of_an_export() {
         networks: Some(vec![ExportNetwork::new("192.0.2.0/24"), other]),
         sec: Some(vec![Security::Sys, Security::None]),
         cross_mounts: Some(true),
+        local_locks: Some(true),
         memory: None,
     };
     assert_eq!(data.options, expected);

@@ -109,13 +109,18 @@ impl Maker {
                     place: None,
                 })
             }
-            Files::Local { path, cross_mounts } => {
+            Files::Local {
+                path,
+                cross_mounts,
+                local_locks,
+            } => {
                 let place = Place::find(path).map_err(|why| why.to_string())?;
                 let state = self
                     .folder(number)
                     .map_err(|(path, why)| format!("needs the folder {}: {why}", path.display()))?;
                 let config = LocalFsConfig::new(path.clone(), self.secret).with(|config| {
                     config.cross_mounts = *cross_mounts;
+                    config.local_locks = *local_locks;
                     config.state = state;
                     config.anonymous = entry.rules.anonymous;
                 });

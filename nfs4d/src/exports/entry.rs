@@ -27,6 +27,8 @@ pub(crate) enum Files {
         path: PathBuf,
         /// File systems that are mounted below it are served, too.
         cross_mounts: bool,
+        /// Locks of byte ranges are also between clients and processes of this machine.
+        local_locks: bool,
     },
     Memory {
         size: Size,
@@ -106,13 +108,22 @@ impl Files {
     /// A name that is another one for other files: an export at the same path that has them is another.
     pub(super) fn identity(&self) -> String {
         match self {
-            Files::Local { path, cross_mounts } => {
+            Files::Local {
+                path,
+                cross_mounts,
+                local_locks,
+            } => {
                 let mounts = if *cross_mounts {
                     " and what is mounted there"
                 } else {
                     ""
                 };
-                format!("{}{mounts}", path.display())
+                let locks = if *local_locks {
+                    " with the locks of this machine"
+                } else {
+                    ""
+                };
+                format!("{}{mounts}{locks}", path.display())
             }
             Files::Memory { .. } => "memory".to_owned(),
         }
@@ -179,6 +190,10 @@ fn files(options: &ExportOptions, memory: Size) -> Result<Files, Vec<Wrong>> {
                 let detail = "is for the backend local: nothing is mounted in memory";
                 wrong.push(Wrong::new("cross_mounts", detail));
             }
+            if options.local_locks.is_some() {
+                let detail = "is for the backend local: no process locks what is in memory";
+                wrong.push(Wrong::new("local_locks", detail));
+            }
             if options.pseudo.is_none() {
                 let detail = "is missing: at which path do clients find the files in memory?";
                 wrong.push(Wrong::new("pseudo", detail));
@@ -201,6 +216,7 @@ fn files(options: &ExportOptions, memory: Size) -> Result<Files, Vec<Wrong>> {
             Files::Local {
                 path: options.path.clone().unwrap_or_default().into(),
                 cross_mounts: options.cross_mounts.unwrap_or_default(),
+                local_locks: options.local_locks.unwrap_or_default(),
             }
         }
     };

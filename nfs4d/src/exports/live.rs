@@ -385,6 +385,7 @@ fn constant(above: &ExportOptions) -> Vec<Wrong> {
         ("pseudo", above.pseudo.is_some()),
         ("backend", above.backend.is_some()),
         ("cross_mounts", above.cross_mounts.is_some()),
+        ("local_locks", above.local_locks.is_some()),
         ("memory", above.memory.is_some()),
     ];
     let given = given.into_iter().filter(|(_, given)| *given);

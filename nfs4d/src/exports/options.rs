@@ -94,6 +94,7 @@ impl Reader {
             }
             "backend" => self.options.backend = self.read(name, item, backend),
             "cross_mounts" => self.options.cross_mounts = self.read(name, item, switch),
+            "local_locks" => self.options.local_locks = self.read(name, item, switch),
             "memory" => self.options.memory = self.read(name, item, memory),
             "read_only" => self.options.read_only = self.read(name, item, switch),
             "squash" => self.options.squash = self.read(name, item, squash),

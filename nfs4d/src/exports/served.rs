@@ -94,9 +94,14 @@ impl Served {
         shown.number = Some(self.number);
         shown.persistent = is_stored || *source != ExportSource::Request;
         match files {
-            Files::Local { path, cross_mounts } => {
+            Files::Local {
+                path,
+                cross_mounts,
+                local_locks,
+            } => {
                 shown.path = Some(path.display().to_string());
                 shown.cross_mounts = *cross_mounts;
+                shown.local_locks = *local_locks;
             }
             Files::Memory { size } => shown.memory = Some(size.0),
         }
@@ -114,6 +119,7 @@ impl Idle {
         shown.fault = Some(self.fault.clone());
         shown.path.clone_from(&self.options.path);
         shown.cross_mounts = self.options.cross_mounts.unwrap_or_default();
+        shown.local_locks = self.options.local_locks.unwrap_or_default();
         if let Ok(rules) = Rules::read(&self.options) {
             show_rules(&rules, &mut shown);
         }

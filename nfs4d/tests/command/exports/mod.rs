@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod locks;
 mod reload;
 mod requests;
 mod rules;

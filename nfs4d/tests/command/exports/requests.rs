@@ -147,9 +147,16 @@ fn what_a_request_may_not_is_refused_and_changes_nothing() {
     }
     let body = json!({"backend": "memory", "pseudo": "/mem", "memory": "2M"});
     assert_eq!(exports(&server, "POST", "", &body).status, 201);
-    for field in ["path", "pseudo", "backend", "cross_mounts", "memory"] {
+    for field in [
+        "path",
+        "pseudo",
+        "backend",
+        "cross_mounts",
+        "local_locks",
+        "memory",
+    ] {
         let value = match field {
-            "cross_mounts" => json!(true),
+            "cross_mounts" | "local_locks" => json!(true),
             "memory" => json!("4M"),
             "backend" => json!("memory"),
             _ => json!("/srv"),
