@@ -23,6 +23,7 @@ mod holder;
 mod idle_sessions;
 mod lease;
 mod limits;
+mod local_locks;
 mod locations;
 mod lock_opens;
 mod locks;

@@ -5,7 +5,10 @@ mod model;
 mod opens;
 mod peer;
 mod play;
+mod processes;
 mod ranges;
+
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -20,13 +23,33 @@ fn shares_and_locks_are_what_was_last_asked_for() {
         to_be_seen: &Seen::OFTEN,
     };
     let steps = prop::collection::vec(step(), 120..200);
-    property.holds(steps, |steps| {
-        let mut play = Play::new();
-        for step in steps {
-            play.step(step);
-        }
-        play.end()
-    });
+    property.holds(steps, |steps| play(Play::new(), steps));
+}
+
+/// Processes that are no clients lock too, and find locked what the strongest lock of any client says.
+#[test]
+fn processes_and_clients_see_each_others_locks() {
+    let property = Property {
+        name: "local_locks",
+        cases: cases(),
+        to_be_seen: &Seen::BESIDE_PROCESSES,
+    };
+    let local = (any::<u8>(), any::<bool>(), any::<(u8, u8)>());
+    let local = local.prop_map(|(file, write, range)| Step::LockLocally { file, write, range });
+    let step = prop_oneof![
+        12 => step(),
+        1 => local,
+        1 => any::<u8>().prop_map(|file| Step::UnlockLocally { file }),
+    ];
+    let steps = prop::collection::vec(step, 120..200);
+    property.holds(steps, |steps| play(Play::beside_processes(), steps));
+}
+
+fn play(mut play: Play, steps: Vec<Step>) -> BTreeSet<Seen> {
+    for step in steps {
+        play.step(step);
+    }
+    play.end()
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -23,6 +23,8 @@ pub(super) struct File {
     /// Shares of OPENs that cut it just now.
     pub(super) claims: Vec<Share>,
     bytes: [BTreeMap<Locker, Locked>; BYTES],
+    /// Locks of processes that are no clients: each with whether it is exclusive.
+    pub(super) local: Vec<((usize, usize), bool)>,
 }
 
 /// What is open: all that was asked for and not given up since.
@@ -117,6 +119,24 @@ impl File {
             let other = others.find(|(_, locked)| write || locked.write);
             other.map(|(locker, _)| *locker)
         })
+    }
+
+    /// The lock of a process that keeps clients from these bytes.
+    pub(super) fn in_the_way_locally(
+        &self,
+        range: (usize, usize),
+        write: bool,
+    ) -> Option<((usize, usize), bool)> {
+        let mut local = self.local.iter();
+        let overlaps = |(first, last): (usize, usize)| first <= range.1 && range.0 <= last;
+        let found = local.find(|(of, exclusive)| overlaps(*of) && (write || *exclusive));
+        found.copied()
+    }
+
+    /// Whether clients have a lock on a byte, and whether an exclusive one.
+    pub(super) fn strength(&self, byte: usize) -> Option<bool> {
+        let locks = self.bytes[byte].values();
+        locks.map(|locked| locked.write).max()
     }
 
     /// Locks bytes; whether any was locked under another open before.

@@ -359,6 +359,7 @@ impl Play {
             return;
         }
         found.made = None;
+        found.local.clear();
         self.handles[file].clear();
         let remove = args::Remove {
             target: NAMES[file],

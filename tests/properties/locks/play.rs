@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nfs4_engine::Admin;
+use nfs4_engine::{Admin, Config};
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::{Client, Pace, Sim};
 
@@ -62,6 +62,16 @@ pub(super) enum Step {
         write: bool,
         range: (u8, u8),
     },
+    /// A process that is no client locks bytes.
+    LockLocally {
+        file: u8,
+        write: bool,
+        range: (u8, u8),
+    },
+    /// All processes unlock a file.
+    UnlockLocally {
+        file: u8,
+    },
     /// REMOVE of a file without opens.
     Remove {
         file: u8,
@@ -119,6 +129,10 @@ pub(super) enum Seen {
     Freed,
     LocksHeld,
     Expired,
+    /// A process got a lock, or was denied one; and a client was denied one for a process.
+    LocalLock,
+    LocalDenied,
+    DeniedLocally,
 }
 
 pub(super) struct Play {
@@ -134,16 +148,21 @@ pub(super) struct Play {
     /// Those for which the file system has done something that the engine has not heard of.
     pub(super) executed: Vec<(Flight, Done)>,
     pub(super) seen: BTreeSet<Seen>,
+    /// Processes that are no clients lock, too.
+    pub(super) beside_processes: bool,
 }
 
 impl Play {
     pub(super) fn new() -> Play {
-        let mut sim = Sim::with(Sim::config().with(|config| {
-            // These clients lose all with their leases; `courtesy` is about those that do not.
-            config.courtesy = Duration::ZERO;
-            config.max_states = MOST;
-            config.delegations = false;
-        }));
+        Play::on(Sim::with(settings()), false)
+    }
+
+    /// On a file system that processes use, too.
+    pub(super) fn beside_processes() -> Play {
+        Play::on(Sim::with_local_locks(settings()), true)
+    }
+
+    fn on(mut sim: Sim, beside_processes: bool) -> Play {
         let peers = (0..PEERS).map(|peer| Peer::new(&mut sim, peer)).collect();
         let observer = Client::mounted(&mut sim, "observer");
         sim.set_pace(Pace::Held);
@@ -156,6 +175,7 @@ impl Play {
             flights: Vec::new(),
             executed: Vec::new(),
             seen: BTreeSet::new(),
+            beside_processes,
         }
     }
 
@@ -211,6 +231,10 @@ impl Play {
                 let by = (usize::from(by.0) % PEERS, usize::from(by.1) % LOCKERS.len());
                 self.test(by, file_of(file), write, range_of(range));
             }
+            Step::LockLocally { file, write, range } => {
+                self.lock_locally(file_of(file), write, range_of(range));
+            }
+            Step::UnlockLocally { file } => self.unlock_locally(file_of(file)),
             Step::Remove { file } => self.remove(file_of(file)),
             Step::Free { which } => self.free(which),
             Step::EndSession { peer } => self.end_session(usize::from(peer) % PEERS),
@@ -233,6 +257,9 @@ impl Play {
         let done = done.filter(|(flight, done)| flight.is_held(*done)).count();
         let expected = opens + cutting + done;
         assert_eq!(held, expected, "files that are held");
+        if self.beside_processes {
+            self.compare_locally();
+        }
     }
 
     fn end_session(&mut self, peer: usize) {
@@ -333,6 +360,27 @@ impl Seen {
         Seen::LocksHeld,
         Seen::Expired,
     ];
+
+    /// What is to be seen often beside processes.
+    pub(super) const BESIDE_PROCESSES: [Seen; 8] = [
+        Seen::LockDenied,
+        Seen::TwoStateids,
+        Seen::TakenOver,
+        Seen::ClosedBeside,
+        Seen::Expired,
+        Seen::LocalLock,
+        Seen::LocalDenied,
+        Seen::DeniedLocally,
+    ];
+}
+
+fn settings() -> Config {
+    Sim::config().with(|config| {
+        // These clients lose all with their leases; `courtesy` is about those that do not.
+        config.courtesy = Duration::ZERO;
+        config.max_states = MOST;
+        config.delegations = false;
+    })
 }
 
 /// Mostly the same file, so that much is done with it, and seldom some of which most are not there.

@@ -40,7 +40,7 @@ impl Play {
         let put = args::PutFh {
             object: &self.handles[file],
         };
-        let reply = of.ask(&mut self.sim, |c| c.putfh(put).lock(args));
+        let reply = of.look(&mut self.sim, |c| c.putfh(put).lock(args));
         of.lock_spent(held, by_open, reply.status());
         let by = (peer, locker);
         let access = self.files[file].opens[&(peer, owner)].share().access;
@@ -54,6 +54,10 @@ impl Play {
         }
         if is_refusal(reply.last()) {
             self.assert_much_state();
+            return;
+        }
+        if let Some(local) = self.files[file].in_the_way_locally(range, write) {
+            self.assert_denied_locally(&reply, local);
             return;
         }
         let stateid = ok!(reply.all_ok(), Lock).lock_stateid;
@@ -184,6 +188,8 @@ impl Play {
         let reply = of.look(&mut self.sim, |c| c.putfh(put).lockt(test));
         if self.files[file].in_the_way(range, write, by).is_some() {
             self.assert_denied(&reply, file, range, write, by);
+        } else if let Some(local) = self.files[file].in_the_way_locally(range, write) {
+            self.assert_denied_locally(&reply, local);
         } else {
             reply.all_ok();
         }
@@ -194,7 +200,11 @@ impl Play {
         let put = args::PutFh {
             object: &self.handles[file],
         };
-        let locked = self.files[file].all_locked();
+        let of = &self.files[file];
+        let mut locked = of.all_locked();
+        for (byte, locked) in locked.iter_mut().enumerate() {
+            *locked |= of.in_the_way_locally((byte, byte), true).is_some();
+        }
         for (byte, locked) in locked.into_iter().enumerate() {
             let test = args::LockT {
                 locktype: LockType::Write,
@@ -212,7 +222,9 @@ impl Play {
             let held = self.sim.held().len();
             request.send(&mut self.sim, self.observer.conn);
             self.sim.run();
-            self.sim.complete(held);
+            while self.sim.held().len() > held {
+                self.sim.complete(held);
+            }
             let reply = self.sim.take_reply(request.xid()).expect("it is answered");
             let found = reply.status() == Status::DENIED;
             assert!(found || reply.status() == Status::OK, "{reply:?}");

@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
+use nfs4_engine::fs::{ByteLock, ByteRange, LockKind};
 use nfs4_engine::stable::{StableError, StableWrite};
 use nfs4_engine::{Admin, ClientGone, Event};
 use nfs4_proto::nfs4::{Op, Status};
+use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Sim, open_args};
 
 use super::{
-    LEASE, answered, ask_to_open, assert_last, come_back, complete, is_grace, lock, make,
-    open_anew, reclaim, strict,
+    File, LEASE, answered, ask_to_open, assert_last, come_back, complete, config, is_grace, lock,
+    make, open_anew, reclaim, strict,
 };
 
 /// A server on which one client denies all others its file, and another client wants that.
@@ -167,13 +169,13 @@ fn two_clients_cannot_reclaim_what_conflicts() {
     assert_last(&reply, Op::Open, Status::RECLAIM_CONFLICT);
     // A lock that both claim.
     let reply = reclaim(&mut sim, &mut two, &other.fh).all_ok();
-    let held = super::File {
+    let held = File {
         stateid: nfs4_tests::ok!(reply, Open).stateid,
         ..other.clone()
     };
     lock(&mut sim, &mut two, &held, true).all_ok();
     let reply = reclaim(&mut sim, &mut one, &other.fh).all_ok();
-    let claimed = super::File {
+    let claimed = File {
         stateid: nfs4_tests::ok!(reply, Open).stateid,
         ..other
     };
@@ -188,4 +190,30 @@ fn two_clients_cannot_reclaim_what_conflicts() {
     assert!(!is_grace(&sim));
     let reply = two.call(&mut sim, |c| c.putrootfh().open(open_args(b"o", b"f")));
     assert_last(&reply, Op::Open, Status::SHARE_DENIED);
+}
+
+#[test]
+fn a_lock_that_a_process_has_taken_meanwhile_is_not_reclaimed() {
+    let mut sim = Sim::with_local_locks(config()).recovering(&[]);
+    let mut one = Client::mounted(&mut sim, "one");
+    let f = make(&mut sim, &mut one, b"f");
+    lock(&mut sim, &mut one, &f, false).all_ok();
+    let first = sim.fs().strength(&f.fh, 0);
+    assert_eq!(first, Some(LockKind::Write));
+    sim.restart();
+    assert_eq!(sim.fs().strength(&f.fh, 0), None, "the kernel frees it");
+    let range = ByteRange { first: 0, last: 0 };
+    let kind = LockKind::Read;
+    assert!(sim.fs().lock_locally(&f.fh, ByteLock { range, kind }));
+    come_back(&mut sim, &mut one);
+    let reply = reclaim(&mut sim, &mut one, &f.fh).all_ok();
+    let f = File {
+        stateid: ok!(reply, Open).stateid,
+        ..f
+    };
+    let reply = lock(&mut sim, &mut one, &f, true);
+    assert_last(&reply, Op::Lock, Status::RECLAIM_CONFLICT);
+    sim.fs().unlock_locally(&f.fh);
+    lock(&mut sim, &mut one, &f, true).all_ok();
+    assert_eq!(sim.fs().strength(&f.fh, 0), Some(LockKind::Write));
 }

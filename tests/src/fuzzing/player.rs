@@ -385,6 +385,9 @@ impl Player {
                 } => self.work.push(Work::new(ticket, backend, request)),
                 Action::Release { backend, fh, .. } => releases.push((backend, fh)),
                 Action::Unlease { backend, fh, .. } => backend.unlease(fh),
+                Action::Unlock {
+                    backend, fh, locks, ..
+                } => backend.unlock(fh, &locks),
                 Action::Close { conn } => closing.push(conn),
                 Action::Forget { backend, .. } => drop(backend),
                 Action::Known { .. } | Action::Event(_) => {}

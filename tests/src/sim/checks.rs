@@ -41,6 +41,7 @@ impl Sim {
         );
         for fs in &self.fs {
             assert_eq!(fs.held(), 0, "files are still held");
+            assert!(fs.has_no_locks(), "locks are still counted");
         }
         assert_eq!(self.engine.next_timeout(), None, "a timer is still set");
     }

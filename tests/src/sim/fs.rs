@@ -7,15 +7,19 @@ use std::task::Poll;
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
 use nfs4_engine::fs::{
-    Attrs, Backend, Capabilities, Creation, Credential, FsHandle, FsOp, FsReply, FsRequest,
-    FsResult, NewNode, OpenHow, Pending, SetAttrs, Target, Want,
+    Attrs, Backend, ByteLock, Capabilities, Creation, Credential, FsHandle, FsOp, FsReply,
+    FsRequest, FsResult, LockKind, NewNode, OpenHow, Pending, SetAttrs, Target, Want,
 };
 use nfs4_engine::{Mono, Now, Wall};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
+use super::local_locks::LocalLocks;
+
 /// A `MemFs` that remembers what it was asked.
 pub struct Fs {
     inner: MemFs,
+    /// The locks of processes, if it has part in those of clients.
+    local_locks: Option<Mutex<LocalLocks>>,
     tally: Mutex<Tally>,
 }
 
@@ -53,8 +57,50 @@ impl Fs {
         });
         Fs {
             inner: MemFs::new(config),
+            local_locks: None,
             tally: Mutex::default(),
         }
+    }
+
+    /// It with locks of processes that are no clients.
+    #[must_use]
+    pub(super) fn with_local_locks(self) -> Fs {
+        Fs {
+            local_locks: Some(Mutex::default()),
+            ..self
+        }
+    }
+
+    /// A process asks for a lock, and gets it unless a client has one that conflicts.
+    pub fn lock_locally(&self, fh: &[u8], lock: ByteLock) -> bool {
+        self.local_locks().lock_locally(own(fh), lock)
+    }
+
+    /// All processes unlock a file.
+    pub fn unlock_locally(&self, fh: &[u8]) {
+        self.local_locks().unlock_locally(own(fh));
+    }
+
+    /// How a process finds a byte locked by clients.
+    pub fn strength(&self, fh: &[u8], byte: u64) -> Option<LockKind> {
+        self.local_locks().strength(own(fh), byte)
+    }
+
+    /// Whether it has counted no lock of a client.
+    pub(super) fn has_no_locks(&self) -> bool {
+        self.local_locks.is_none() || self.local_locks().is_empty()
+    }
+
+    /// The process of the server ends.
+    pub(super) fn forget_locks(&self) {
+        if self.local_locks.is_some() {
+            self.local_locks().forget();
+        }
+    }
+
+    fn local_locks(&self) -> MutexGuard<'_, LocalLocks> {
+        let locks = self.local_locks.as_ref().expect("it has some");
+        locks.lock().expect("no thread panicked while it counted")
     }
 
     /// A file of the superuser's in the root, which is there without a request of any client.
@@ -128,8 +174,7 @@ impl Fs {
     /// # Panics
     /// If there is no such file.
     pub fn attrs(&self, fh: &[u8]) -> Attrs {
-        // A byte for the format, and two for the export.
-        let fh = FsHandle::new(&fh[3..]).expect("a handle is short");
+        let fh = own(fh);
         let want = Want::ATTRS;
         match self.of_superuser(FsOp::GetAttrs { fh, want }) {
             Ok(FsReply::Attrs { attrs, .. }) => attrs,
@@ -182,7 +227,10 @@ impl Backend for Fs {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        let local_locks = self.local_locks.is_some();
+        self.inner
+            .capabilities()
+            .with(|can| can.local_locks = local_locks)
     }
 
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
@@ -192,6 +240,15 @@ impl Backend for Fs {
             if let Some(name) = created(&request.op) {
                 *tally.creations.entry(name.to_vec()).or_default() += 1;
             }
+        }
+        match &request.op {
+            FsOp::Lock { fh, lock } => {
+                return Poll::Ready(Ok(self.local_locks().ask(*fh, lock, true)));
+            }
+            FsOp::TestLock { fh, lock } => {
+                return Poll::Ready(Ok(self.local_locks().ask(*fh, lock, false)));
+            }
+            _ => {}
         }
         let answer = self.inner.submit(request, pending);
         if let Poll::Ready(Ok(FsReply::Opened(_))) = answer {
@@ -204,6 +261,15 @@ impl Backend for Fs {
         self.lock().releases += 1;
         self.inner.release(fh);
     }
+
+    fn unlock(&self, fh: FsHandle, locks: &[ByteLock]) {
+        self.local_locks().unlock(fh, locks);
+    }
+}
+
+/// The handle of the file system in one that clients have: after a byte for the format, and two for the export.
+fn own(fh: &[u8]) -> FsHandle {
+    FsHandle::new(&fh[3..]).expect("a handle is short")
 }
 
 fn kind(op: &FsOp) -> &'static str {
@@ -224,6 +290,8 @@ fn kind(op: &FsOp) -> &'static str {
         FsOp::Remove { .. } => "Remove",
         FsOp::Rename { .. } => "Rename",
         FsOp::Lease { .. } => "Lease",
+        FsOp::Lock { .. } => "Lock",
+        FsOp::TestLock { .. } => "TestLock",
         other => unreachable!("{other:?} is not known here"),
     }
 }

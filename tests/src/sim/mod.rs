@@ -16,6 +16,7 @@ mod engine_log;
 mod excess;
 mod fs;
 mod held;
+mod local_locks;
 mod network;
 mod reply;
 mod request;

@@ -64,6 +64,12 @@ impl Sim {
         Sim::exporting(paths, |_| {}, config, Delays::default(), 0)
     }
 
+    /// A server whose file system has part in locks of byte ranges, as processes have that are no clients.
+    pub fn with_local_locks(config: Config) -> Sim {
+        let fs = vec![Arc::new(Fs::new().with_local_locks())];
+        Sim::over(fs, &["/"], |_| {}, config, Delays::default(), 0)
+    }
+
     fn exporting(
         paths: &[&str],
         rules: impl Fn(&mut Export),
@@ -71,10 +77,19 @@ impl Sim {
         delays: Delays,
         seed: u64,
     ) -> Sim {
-        let fs: Vec<Arc<Fs>> = (0..)
-            .zip(paths)
-            .map(|(number, _)| Arc::new(Fs::numbered(number)))
-            .collect();
+        let numbered = (0..).zip(paths);
+        let fs = numbered.map(|(number, _)| Arc::new(Fs::numbered(number)));
+        Sim::over(fs.collect(), paths, rules, config, delays, seed)
+    }
+
+    fn over(
+        fs: Vec<Arc<Fs>>,
+        paths: &[&str],
+        rules: impl Fn(&mut Export),
+        config: Config,
+        delays: Delays,
+        seed: u64,
+    ) -> Sim {
         let exports: Vec<Export> = paths
             .iter()
             .zip(&fs)
@@ -139,6 +154,9 @@ impl Sim {
         }
         self.run();
         self.held.forget();
+        for fs in &self.fs {
+            fs.forget_locks();
+        }
         self.outstanding = 0;
         self.boots += 1;
         let recovered = self.stable.as_mut().map(|stable| {

@@ -443,6 +443,9 @@ impl Sim {
                 Action::Dial { dial, target, peer } => self.dial(dial, target, peer),
                 Action::Release { backend, fh, .. } => backend.release(fh),
                 Action::Unlease { backend, fh, .. } => backend.unlease(fh),
+                Action::Unlock {
+                    backend, fh, locks, ..
+                } => backend.unlock(fh, &locks),
                 Action::Forget { backend, .. } => drop(backend),
                 Action::Known { conn } => self.assert_open(conn),
                 Action::Stable { ticket, write } => {
@@ -487,6 +490,7 @@ impl Sim {
             } => write!(line, "fs {ticket:?} {request:?}"),
             Action::Release { fh, .. } => write!(line, "release {fh:?}"),
             Action::Unlease { fh, .. } => write!(line, "unlease {fh:?}"),
+            Action::Unlock { fh, locks, .. } => write!(line, "unlock {fh:?} {locks:?}"),
             Action::Forget { export, .. } => write!(line, "forget {export}"),
             Action::Known { conn } => write!(line, "known {conn}"),
             Action::Stable { ticket, write } => write!(line, "store {ticket:?} {write:?}"),

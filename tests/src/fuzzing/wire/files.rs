@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
 use nfs4_engine::fs::{
-    Backend, Capabilities, Completion, FsError, FsHandle, FsReply, FsRequest, FsResult, Pending,
+    Backend, ByteLock, ByteRange, Capabilities, Completion, FsError, FsHandle, FsOp, FsReply,
+    FsRequest, FsResult, LockKind, Pending,
 };
 use nfs4_vfs::{MemFs, MemFsConfig};
 
@@ -19,6 +20,8 @@ struct State {
     late: bool,
     jobs: Vec<(FsRequest, Completion)>,
     held: i64,
+    /// Bytes of the locks that are counted: of shared ones, and of exclusive ones.
+    locked: [i128; 2],
 }
 
 impl Files {
@@ -47,16 +50,17 @@ impl Files {
             };
             state.jobs.remove(at)
         };
+        let lock = lock_of(&request);
         let right = self.execute(request);
         let wrong = match how {
             0..4 => None,
             4 => Some(FsReply::Done),
             5 => {
-                self.give_back(&right);
+                self.give_back(&right, lock);
                 return drop(completion);
             }
             _ => {
-                self.give_back(&right);
+                self.give_back(&right, lock);
                 let error = FsError::ALL[usize::from(how) % FsError::ALL.len()];
                 return completion.complete(Err(error));
             }
@@ -64,7 +68,7 @@ impl Files {
         match wrong {
             None => completion.complete(right),
             Some(wrong) => {
-                self.give_back(&right);
+                self.give_back(&right, lock);
                 completion.complete(Ok(wrong));
             }
         }
@@ -88,7 +92,20 @@ impl Files {
         self.lock().held
     }
 
+    /// Bytes of locks that were counted and not returned.
+    pub(super) fn locked(&self) -> [i128; 2] {
+        self.lock().locked
+    }
+
+    /// Processes beside the server lock nothing here.
     fn execute(&self, request: FsRequest) -> FsResult {
+        if let Some((_, lock)) = lock_of(&request) {
+            self.count(&lock, 1);
+            return Ok(FsReply::Lock { held: None });
+        }
+        if let FsOp::TestLock { .. } = request.op {
+            return Ok(FsReply::Lock { held: None });
+        }
         let result = self.inner.answer(request);
         if let Ok(FsReply::Opened(_)) = result {
             self.lock().held += 1;
@@ -97,10 +114,19 @@ impl Files {
     }
 
     /// The engine hears nothing of it, and so releases nothing.
-    fn give_back(&self, result: &FsResult) {
+    fn give_back(&self, result: &FsResult, lock: Option<(FsHandle, ByteLock)>) {
+        if let Some((fh, lock)) = lock {
+            self.unlock(fh, &[lock]);
+        }
         if let Ok(FsReply::Opened(opened)) = result {
             self.release(opened.fh);
         }
+    }
+
+    fn count(&self, lock: &ByteLock, by: i128) {
+        let ByteRange { first, last } = lock.range;
+        let bytes = i128::from(last - first) + 1;
+        self.lock().locked[usize::from(lock.kind == LockKind::Write)] += by * bytes;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -114,7 +140,7 @@ impl Backend for Files {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        self.inner.capabilities().with(|can| can.local_locks = true)
     }
 
     fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
@@ -131,5 +157,20 @@ impl Backend for Files {
     fn release(&self, fh: FsHandle) {
         self.lock().held -= 1;
         self.inner.release(fh);
+    }
+
+    fn unlock(&self, _: FsHandle, locks: &[ByteLock]) {
+        for lock in locks {
+            self.count(lock, -1);
+        }
+    }
+}
+
+/// The lock that is asked for.
+fn lock_of(request: &FsRequest) -> Option<(FsHandle, ByteLock)> {
+    if let FsOp::Lock { fh, lock } = &request.op {
+        Some((*fh, *lock))
+    } else {
+        None
     }
 }

@@ -347,6 +347,8 @@ impl Server {
         );
         assert_eq!(self.files.waiting(), 0, "requests that have no answer");
         assert_eq!(self.files.held(), 0, "files that are held for no client");
+        let locked = self.files.locked();
+        assert_eq!(locked, [0; 2], "bytes that are locked for no client");
         assert_eq!(
             self.node.held_bytes(),
             (0, 0),
