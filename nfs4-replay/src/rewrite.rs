@@ -169,6 +169,7 @@ fn replaced(cause: Cause, names: Option<&mut Pseudonyms>) -> Option<Cause> {
             | FsReply::Created { .. }
             | FsReply::Opened(_)
             | FsReply::Linked { .. }
+            | FsReply::Lock { .. }
             | FsReply::Removed { .. }
             | FsReply::Renamed { .. }
             | FsReply::Leased(_) => {}
