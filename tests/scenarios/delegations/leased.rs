@@ -171,6 +171,7 @@ fn an_upgrade_has_one_lease() {
     give_back(&mut sim, &mut one, &held).all_ok();
     assert_eq!(state.held(), 0);
     // Without the second lease, the first stays.
+    let (mut sim, mut one, _, state) = leasing();
     delegated(&mut sim, &mut one, 1, b"f", READ);
     state.refuse(true);
     let reply = open(&mut sim, &mut one, opening(write, b"f")).all_ok();
