@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use nfs4_engine::bytes::Bytes;
 use nfs4_engine::fs::{
-    Authority, Credential, FileKind, FsError, FsHandle, FsReply, Payload, Protection, Stability,
+    Authority, Credential, FileKind, FsError, FsHandle, FsOp, FsReply, Payload, Protection,
+    Stability,
 };
 use rustix::fs::{AtFlags, Mode, Statx, fchmod, fstat};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
@@ -16,6 +17,7 @@ use super::file::{Access, File};
 use super::identity::{as_user, switches};
 use super::node::Node;
 use super::permission::protection;
+use super::pool::Lane;
 use super::read_buffers::{Buffers, LARGE};
 use super::shared::Shared;
 use super::stat::stat;
@@ -123,6 +125,20 @@ impl Shared {
         }
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         Ok(written(count, stability, losses))
+    }
+
+    /// The lane of a request that waits for a thread. The kernel executes writes of one file one after the
+    /// other: each on a thread of its own, they would wait for its lock. Those that are durable wait for
+    /// the device, without the lock.
+    pub(super) fn lane(&self, op: &FsOp) -> Option<Lane> {
+        match op {
+            FsOp::Write {
+                fh,
+                stability: Stability::Unstable,
+                ..
+            } => Some(self.kept(fh)?.id),
+            _ => None,
+        }
     }
 
     /// A descriptor of a file: one that is open, or else a new one, if the thread may wait for it.

@@ -252,7 +252,9 @@ impl Backend for LocalFs {
             return Poll::Ready(answer);
         }
         let shared = Arc::clone(&self.shared);
-        self.pool.answer(pending, move || shared.answer(request))
+        let lane = shared.lane(&request.op);
+        let answer = move || shared.answer(request);
+        self.pool.answer(pending, lane, answer)
     }
 
     fn release(&self, fh: FsHandle) {

@@ -1,15 +1,17 @@
 //! Threads for requests that block.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::thread::{Builder, JoinHandle, ThreadId, current};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nfs4_engine::fs::{FsError, FsResult, Pending};
+use nfs4_engine::fs::{Completion, FsError, FsResult, Pending};
 
+use super::node::ObjectId;
 use crate::sync::lock;
 
 /// A place in the pool of this process for the requests of one export.
@@ -17,12 +19,26 @@ use crate::sync::lock;
 /// All exports share the pool's threads, and take turns. While there are several, none has them all:
 /// a device that hangs takes three quarters of them at most. When the place is dropped, jobs that wait
 /// are dropped, which answers their requests, and those that run are waited for.
+///
+/// Jobs of one lane run one after the other. What the kernel would let wait for each other then takes
+/// one thread and not all, and while such jobs are quick, that thread is woken once for many of them.
 pub(super) struct Pool {
     threads: Arc<Threads>,
     key: u64,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// The object whose jobs run one after the other.
+pub(super) type Lane = ObjectId;
+
+struct Job {
+    lane: Option<Lane>,
+    act: Act,
+}
+
+enum Act {
+    Answer(Completion, Box<dyn FnOnce() -> FsResult + Send>),
+    Run(Box<dyn FnOnce() + Send>),
+}
 
 /// The threads, which start when there is work, and end when there was none for a while.
 struct Threads {
@@ -42,6 +58,10 @@ struct State {
     next_key: u64,
     most_threads: usize,
     waiting_threads: usize,
+    /// One of them was notified, and does not run yet.
+    is_waking: bool,
+    /// Number of threads that wait for jobs to be done.
+    waiting_for_done: usize,
     running: Vec<(ThreadId, JoinHandle<()>)>,
     /// Threads that end on their own.
     ending: Vec<JoinHandle<()>>,
@@ -50,7 +70,7 @@ struct State {
 
 /// Room for one job, under the lock.
 struct Room<'a> {
-    filled: &'a Condvar,
+    threads: &'a Arc<Threads>,
     state: MutexGuard<'a, State>,
     key: u64,
 }
@@ -58,8 +78,16 @@ struct Room<'a> {
 #[derive(Default)]
 struct Place {
     jobs: VecDeque<Job>,
+    /// Jobs that wait for one of their lane which runs or is in `jobs`, by lane.
+    lanes: BTreeMap<Lane, VecDeque<Job>>,
+    /// Number of jobs that wait, in `jobs` and in `lanes`.
+    waiting: usize,
     running: usize,
 }
+
+/// Answers that a thread has, and has not delivered.
+#[derive(Default)]
+struct Answers(Vec<(Completion, FsResult)>);
 
 impl Pool {
     /// A place in the pool, which has at least so many threads from now on.
@@ -86,20 +114,25 @@ impl Pool {
     }
 
     /// Runs `answer` on a thread, and answers the request with its result. If it panics, the request
-    /// is answered as one that was dropped.
+    /// is answered as one that was dropped. Of a lane, one runs at a time, in the order in which they came;
+    /// answers of a lane may wait for a few later ones of it that are quick.
     ///
     /// Answers [`FsError::Busy`] at once while too many of the export's requests wait.
     pub(super) fn answer(
         &self,
         pending: &mut Pending<'_>,
+        lane: Option<Lane>,
         answer: impl FnOnce() -> FsResult + Send + 'static,
     ) -> Poll<FsResult> {
-        let room = match self.threads.room(self.key) {
+        let answer = Box::new(answer);
+        let room = match self.threads.room(self.key, lane) {
             Ok(room) => room,
             Err(busy) => return Poll::Ready(Err(busy)),
         };
-        let completion = pending.completion();
-        room.put(Box::new(move || completion.complete(answer())));
+        room.put(Job {
+            lane,
+            act: Act::Answer(pending.completion(), answer),
+        });
         Poll::Pending
     }
 
@@ -108,7 +141,10 @@ impl Pool {
     /// # Errors
     /// [`FsError::Busy`] while too many of the export's jobs wait, or if the system refuses a thread.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), FsError> {
-        self.threads.room(self.key)?.put(Box::new(job));
+        let act = Act::Run(Box::new(job));
+        self.threads
+            .room(self.key, None)?
+            .put(Job { lane: None, act });
         Ok(())
     }
 
@@ -121,10 +157,11 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         let mut state = lock(&self.threads.state);
-        let jobs = state
-            .places
-            .get_mut(&self.key)
-            .map(|place| std::mem::take(&mut place.jobs));
+        let jobs = state.places.get_mut(&self.key).map(|place| {
+            place.waiting = 0;
+            let lanes = std::mem::take(&mut place.lanes);
+            (std::mem::take(&mut place.jobs), lanes)
+        });
         drop(state);
         // Foreign code: without the lock.
         drop(jobs);
@@ -132,7 +169,9 @@ impl Drop for Pool {
         // A job may hold what holds this place.
         let own = state.is_own_thread(current().id());
         while !own && state.places.get(&self.key).is_some_and(|it| it.running > 0) {
+            state.waiting_for_done += 1;
             state = wait(&self.threads.done, state);
+            state.waiting_for_done -= 1;
         }
         drop(state);
         // Under this lock, no place is entered in threads that end.
@@ -167,28 +206,44 @@ impl Threads {
         })
     }
 
-    /// Room for a job of a place, and a thread that will run it.
+    /// Room for a job of a place and of this lane, and a thread that will run it.
     ///
     /// # Errors
     /// [`FsError::Busy`] if too many wait, or if there is no thread and the system refuses one.
-    fn room(self: &Arc<Threads>, key: u64) -> Result<Room<'_>, FsError> {
+    fn room(self: &Arc<Threads>, key: u64, lane: Option<Lane>) -> Result<Room<'_>, FsError> {
         let mut state = lock(&self.state);
-        let place = state.places.get(&key);
-        if place.is_none_or(|place| place.jobs.len() >= MAX_WAITING) {
+        let Some(place) = state.places.get(&key) else {
+            return Err(FsError::Busy);
+        };
+        if place.waiting >= MAX_WAITING {
             return Err(FsError::Busy);
         }
-        if state.waiting_threads == 0
-            && state.running.len() < state.most_threads
-            && self.start(&mut state).is_err()
-            && state.running.is_empty()
-        {
+        let follows = lane.is_some_and(|lane| place.lanes.contains_key(&lane));
+        if !follows && self.provide(&mut state).is_err() && state.running.is_empty() {
             return Err(FsError::Busy);
         }
         Ok(Room {
-            filled: &self.filled,
+            threads: self,
             state,
             key,
         })
+    }
+
+    /// Starts a thread if none waits for work and there may be more.
+    fn provide(self: &Arc<Threads>, state: &mut State) -> std::io::Result<()> {
+        if state.waiting_threads > 0 || state.running.len() >= state.most_threads {
+            return Ok(());
+        }
+        self.start(state)
+    }
+
+    /// Wakes a thread that waits for work, unless one is being woken: that one wakes the next, if work is
+    /// left then.
+    fn wake(&self, state: &mut State) {
+        if state.waiting_threads > 0 && !state.is_waking {
+            state.is_waking = true;
+            self.filled.notify_one();
+        }
     }
 
     fn start(self: &Arc<Threads>, state: &mut State) -> std::io::Result<()> {
@@ -206,23 +261,21 @@ impl Threads {
     }
 
     /// What a thread does until there is no work for a while, or no place.
-    fn work(&self) {
+    fn work(self: &Arc<Threads>) {
         let own = current().id();
         let mut state = lock(&self.state);
         loop {
             if let Some((key, job)) = state.next_job() {
-                drop(state);
-                let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
-                state = lock(&self.state);
-                state.panics += u64::from(panicked);
-                if let Some(place) = state.places.get_mut(&key) {
-                    place.running -= 1;
-                    // Its turn may have been passed over for what it had running.
-                    if !place.jobs.is_empty() && !state.turns.contains(&key) {
-                        state.turns.push_back(key);
-                    }
+                if !state.turns.is_empty() {
+                    // This job may take long. Without another thread, the others wait for it.
+                    let _ = self.provide(&mut state);
+                    self.wake(&mut state);
                 }
-                self.done.notify_all();
+                drop(state);
+                state = self.run_lane(key, job);
+                if state.waiting_for_done > 0 {
+                    self.done.notify_all();
+                }
                 continue;
             }
             if state.places.is_empty() {
@@ -233,6 +286,7 @@ impl Threads {
             let (next, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = next;
             state.waiting_threads -= 1;
+            state.is_waking = false;
             if timeout.timed_out() && state.turns.is_empty() && !state.places.is_empty() {
                 if let Some(at) = state.running.iter().position(|(id, _)| *id == own) {
                     let (_, thread) = state.running.swap_remove(at);
@@ -242,18 +296,74 @@ impl Threads {
             }
         }
     }
+
+    /// Runs a job, and those that follow in its lane while that is quick and no place waits for its turn.
+    fn run_lane(&self, key: u64, job: Job) -> MutexGuard<'_, State> {
+        let lane = job.lane;
+        let mut answers = Answers::default();
+        let mut next = Some(job);
+        let mut panics = 0;
+        let mut begin = lane.map(|_| Instant::now());
+        while let Some(job) = next.take() {
+            let run = || job.act.run(&mut answers);
+            panics += u64::from(catch_unwind(AssertUnwindSafe(run)).is_err());
+            let (Some(lane), Some(began)) = (lane, begin) else {
+                break;
+            };
+            let end = Instant::now();
+            begin = Some(end);
+            if end.duration_since(began) < QUICK && answers.0.len() < MAX_ANSWERS {
+                next = lock(&self.state).next_in(key, lane);
+            }
+        }
+        let deliver = || answers.deliver();
+        panics += u64::from(catch_unwind(AssertUnwindSafe(deliver)).is_err());
+        let mut state = lock(&self.state);
+        state.panics += panics;
+        state.end(key, lane);
+        state
+    }
+}
+
+impl Act {
+    /// Runs it; an answer is added to `answers`. If it panics, its completion is dropped.
+    fn run(self, answers: &mut Answers) {
+        match self {
+            Act::Run(job) => job(),
+            Act::Answer(completion, answer) => {
+                let answer = answer();
+                answers.0.push((completion, answer));
+            }
+        }
+    }
+}
+
+impl Answers {
+    fn deliver(self) {
+        for (completion, answer) in self.0 {
+            completion.complete(answer);
+        }
+    }
 }
 
 impl Room<'_> {
     fn put(mut self, job: Job) {
         let state = &mut *self.state;
-        if let Some(place) = state.places.get_mut(&self.key) {
-            if place.jobs.is_empty() {
-                state.turns.push_back(self.key);
+        let Some(place) = state.places.get_mut(&self.key) else {
+            return;
+        };
+        place.waiting += 1;
+        if let Some(lane) = job.lane {
+            match place.lanes.entry(lane) {
+                Entry::Occupied(mut others) => return others.get_mut().push_back(job),
+                Entry::Vacant(lane) => drop(lane.insert(VecDeque::new())),
             }
-            place.jobs.push_back(job);
-            self.filled.notify_one();
         }
+        if place.jobs.is_empty() {
+            state.turns.push_back(self.key);
+        }
+        place.jobs.push_back(job);
+        self.threads.wake(state);
     }
 }
 
@@ -271,6 +381,7 @@ impl State {
                 continue;
             }
             if let Some(job) = place.jobs.pop_front() {
+                place.waiting -= 1;
                 place.running += 1;
                 if !place.jobs.is_empty() {
                     self.turns.push_back(key);
@@ -279,6 +390,37 @@ impl State {
             }
         }
         None
+    }
+
+    /// The next job of a lane of which one has run, unless a place waits for its turn.
+    fn next_in(&mut self, key: u64, lane: Lane) -> Option<Job> {
+        if !self.turns.is_empty() {
+            return None;
+        }
+        let place = self.places.get_mut(&key)?;
+        let job = place.lanes.get_mut(&lane)?.pop_front()?;
+        place.waiting -= 1;
+        Some(job)
+    }
+
+    /// A job of a place is done; the next one of its lane gets in line.
+    fn end(&mut self, key: u64, lane: Option<Lane>) {
+        let Some(place) = self.places.get_mut(&key) else {
+            return;
+        };
+        place.running -= 1;
+        if let Some(lane) = lane {
+            match place.lanes.get_mut(&lane).map(VecDeque::pop_front) {
+                Some(Some(next)) => place.jobs.push_back(next),
+                Some(None) => drop(place.lanes.remove(&lane)),
+                // The place is being dropped.
+                None => {}
+            }
+        }
+        // Its turn may have been passed over for what it had running.
+        if !place.jobs.is_empty() && !self.turns.contains(&key) {
+            self.turns.push_back(key);
+        }
     }
 
     /// Maximum number of threads that work for one place at once.
@@ -317,6 +459,13 @@ pub(super) const DEFAULT_THREADS: usize = 32;
 
 /// Maximum number of an export's jobs that wait for a thread.
 const MAX_WAITING: usize = 4096;
+
+/// Maximum time that a job of a lane takes after which the thread goes on with the next before it delivers
+/// the answer.
+const QUICK: Duration = Duration::from_micros(50);
+
+/// Maximum number of answers that wait for others of their lane.
+const MAX_ANSWERS: usize = 16;
 
 /// Time without work after which a thread ends.
 const IDLE: Duration = Duration::from_secs(10);

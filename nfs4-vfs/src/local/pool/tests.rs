@@ -180,3 +180,122 @@ fn the_exports_of_a_process_share_their_threads() {
     drop(first);
     drop(block(&second, 1));
 }
+
+fn lane(ino: u64) -> Lane {
+    let (dev, generation) = (1, 0);
+    Lane {
+        dev,
+        ino,
+        generation,
+    }
+}
+
+fn run_in(pool: &Pool, lane: Lane, job: impl FnOnce() + Send + 'static) -> Result<(), FsError> {
+    let room = pool.threads.room(pool.key, Some(lane))?;
+    room.put(Job {
+        lane: Some(lane),
+        act: Act::Run(Box::new(job)),
+    });
+    Ok(())
+}
+
+#[test]
+fn jobs_of_a_lane_take_one_thread_and_keep_their_order() {
+    let pool = Pool::place_in(threads(), 2);
+    let (done, dones) = channel();
+    let (gate, opened) = channel::<()>();
+    run_in(&pool, lane(1), move || drop(opened.recv())).unwrap();
+    for number in 0..100 {
+        let done = done.clone();
+        run_in(&pool, lane(1), move || done.send((1, number)).unwrap()).unwrap();
+    }
+    let other = done.clone();
+    run_in(&pool, lane(2), move || other.send((2, 0)).unwrap()).unwrap();
+    pool.run(move || done.send((0, 0)).unwrap()).unwrap();
+    let mut first = [0; 2].map(|_| dones.recv_timeout(LONG).unwrap());
+    first.sort_unstable();
+    assert_eq!(
+        first,
+        [(0, 0), (2, 0)],
+        "a lane that waits leaves a thread to others"
+    );
+    assert!(dones.try_recv().is_err());
+    drop(gate);
+    for number in 0..100 {
+        assert_eq!(dones.recv_timeout(LONG).unwrap(), (1, number));
+    }
+    until("no lane is left", || {
+        let state = lock(&pool.threads.state);
+        let place = &state.places[&pool.key];
+        (place.lanes.len(), place.waiting, place.running) == (0, 0, 0)
+    });
+}
+
+#[test]
+fn a_panic_does_not_end_a_lane() {
+    let pool = Pool::place_in(threads(), 1);
+    let (done, dones) = channel();
+    let gates = block(&pool, 1);
+    run_in(&pool, lane(1), || panic!("a fault of a job")).unwrap();
+    run_in(&pool, lane(1), move || done.send(()).unwrap()).unwrap();
+    drop(gates);
+    dones.recv_timeout(LONG).unwrap();
+    until("the panic is counted", || pool.panics() == 1);
+}
+
+#[test]
+fn what_waits_in_lanes_counts_and_is_dropped_with_the_place() {
+    let pool = Pool::place_in(threads(), 1);
+    let gates = block(&pool, 1);
+    let (held, dropped) = channel::<()>();
+    let job = |number| {
+        let held = held.clone();
+        run_in(&pool, lane(number % 3), move || held.send(()).unwrap())
+    };
+    for number in 0..MAX_WAITING as u64 {
+        job(number).unwrap();
+    }
+    assert_eq!(job(0), Err(FsError::Busy));
+    drop(held);
+    let ended = std::thread::spawn(move || drop(pool));
+    assert!(dropped.recv_timeout(LONG).is_err(), "one ran");
+    drop(gates);
+    ended.join().unwrap();
+}
+
+#[test]
+fn a_lane_leaves_its_thread_to_an_export_that_waits() {
+    let all = threads();
+    let (first, second) = (Pool::place_in(all.clone(), 1), Pool::place_in(all, 1));
+    let gates = block(&first, 1);
+    let (done, dones) = channel();
+    for _ in 0..100 {
+        let done = done.clone();
+        run_in(&first, lane(1), move || done.send("first").unwrap()).unwrap();
+    }
+    second.run(move || done.send("second").unwrap()).unwrap();
+    drop(gates);
+    let order: Vec<_> = (0..101)
+        .map(|_| dones.recv_timeout(LONG).unwrap())
+        .collect();
+    let place = order.iter().position(|which| *which == "second").unwrap();
+    assert!(place <= 1, "{place}");
+}
+
+/// A thread that was notified for one job, and does not run yet, is none for the next.
+#[test]
+fn a_job_that_blocks_does_not_keep_the_next_from_a_thread() {
+    let pool = Pool::place_in(threads(), 2);
+    for _ in 0..200 {
+        drop(block(&pool, 1));
+        until("a thread waits for work", || {
+            lock(&pool.threads.state).waiting_threads > 0
+        });
+        let (gate, opened) = channel::<()>();
+        pool.run(move || drop(opened.recv())).unwrap();
+        let (done, dones) = channel();
+        pool.run(move || done.send(()).unwrap()).unwrap();
+        dones.recv_timeout(LONG).unwrap();
+        drop(gate);
+    }
+}
