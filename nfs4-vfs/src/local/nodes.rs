@@ -28,31 +28,30 @@ struct Shard {
     hand: usize,
 }
 
-/// Takes the last eight bytes that are written: the tag of a handle, which is a keyed hash of the
-/// rest. Only handles with a right tag are ever inserted.
+/// Takes the last eight bytes of a handle: its tag, which is a keyed hash of the rest. Only handles with
+/// a right tag are ever inserted.
 #[derive(Default)]
-struct TagHasher(u64);
+struct TagHasher {
+    hash: u64,
+    /// The handle's length, which it hashes first.
+    len: usize,
+}
 
 impl Hasher for TagHasher {
     fn finish(&self) -> u64 {
-        self.0
+        self.hash
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // A handle is padded with zeros, and has at least a first byte and a tag.
-        let end = bytes
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |at| at + 1);
-        let words = bytes[..end].rchunks(8).take(2);
-        for word in words {
-            let mut whole = [0; 8];
-            whole[..word.len()].copy_from_slice(word);
-            self.0 = self.0.rotate_left(5) ^ u64::from_ne_bytes(whole);
+        let handle = bytes.get(..self.len).unwrap_or(bytes);
+        if let Some(tag) = handle.last_chunk() {
+            self.hash = self.hash.rotate_left(5) ^ u64::from_ne_bytes(*tag);
         }
     }
 
-    fn write_u8(&mut self, _: u8) {}
+    fn write_u8(&mut self, len: u8) {
+        self.len = len.into();
+    }
 }
 
 impl Nodes {
