@@ -82,6 +82,11 @@ impl File {
         }
     }
 
+    /// Whether a client has it open.
+    pub(super) fn is_held(&self) -> bool {
+        self.holds.load(Ordering::SeqCst) > 0
+    }
+
     /// A descriptor that can make bytes durable: the one that they were written with, if it is open.
     pub(super) fn syncable(&self) -> Option<Arc<OwnedFd>> {
         let pair = lock(&self.descriptors);
