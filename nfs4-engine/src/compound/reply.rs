@@ -222,7 +222,7 @@ pub(crate) fn rpc_head(xid: u32, len: usize) -> [u8; 4 + SUCCESS_HEADER_LEN] {
 }
 
 /// Maximum length of a payload that is copied, in bytes; a copy is cheaper than a splice up to here.
-const COPY_UP_TO: usize = 4096;
+const COPY_UP_TO: usize = 2048;
 
 #[cfg(test)]
 mod tests {
