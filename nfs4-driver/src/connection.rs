@@ -69,6 +69,8 @@ pub struct Connection {
     closed: bool,
     /// The stream's own buffer is empty.
     pub(crate) flushed: bool,
+    /// The last read filled its space.
+    pub(crate) filled_space: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -114,6 +116,7 @@ impl Connection {
             stopping: false,
             closed: false,
             flushed: true,
+            filled_space: false,
             sink: Arc::clone(&mailbox) as Arc<dyn CompletionSink>,
             node,
             mailbox,
@@ -217,6 +220,10 @@ impl Connection {
     /// Whether there is nothing to write.
     pub fn is_output_empty(&self) -> bool {
         self.batch.mail.output.is_empty()
+    }
+
+    pub(crate) fn output_len(&self) -> u64 {
+        self.batch.mail.output.len()
     }
 
     /// Records that the first `count` bytes of the output were written.

@@ -49,7 +49,12 @@ impl Connection {
         loop {
             round = round.wrapping_add(1);
             let mut progress = self.step(waker)?;
-            progress |= self.write(stream)?;
+            if self.awaits_more_calls() && !round.is_multiple_of(ROUNDS) {
+                // A write wakes the peer up, and costs more than the few requests of one read.
+                progress = true;
+            } else {
+                progress |= self.write(stream)?;
+            }
             progress |= self.read(stream)?;
             if !progress {
                 self.rest();
@@ -60,6 +65,13 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether short replies wait for those to calls that have arrived and were not read: the last read
+    /// filled its space. Then another read is tried before they are written, unless the time slice is over.
+    fn awaits_more_calls(&self) -> bool {
+        let more = self.filled_space && self.output_len() <= HELD_BACK;
+        more && !self.is_slice_over()
     }
 
     /// Writes once; returns whether bytes were written.
@@ -89,9 +101,11 @@ impl Connection {
 
     /// Reads once, if bytes are wanted; returns whether some, or the end, arrived.
     fn read(&mut self, stream: &mut impl Stream) -> Result<bool, Closing> {
+        self.filled_space = false;
         let Some(space) = self.space() else {
             return Ok(false);
         };
+        let size = space.len();
         match stream.read(space) {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) => {
@@ -99,6 +113,7 @@ impl Connection {
                 Ok(true)
             }
             Poll::Ready(Ok(count)) => {
+                self.filled_space = count == size;
                 self.received(count);
                 Ok(true)
             }
@@ -107,6 +122,8 @@ impl Connection {
     }
 }
 
+/// Maximum bytes of replies that wait until all calls are read.
+const HELD_BACK: u64 = 16 << 10;
 /// Number of writes and reads after which a stream is asked to give way.
 const ROUNDS: u32 = 16;
 /// Maximum number of slices of one write.
