@@ -204,7 +204,10 @@ fn jobs_of_a_lane_take_one_thread_and_keep_their_order() {
     let pool = Pool::place_in(threads(), 2);
     let (done, dones) = channel();
     let (gate, opened) = channel::<()>();
-    run_in(&pool, lane(1), move || drop(opened.recv())).unwrap();
+    run_in(&pool, lane(1), move || {
+        let _ = opened.recv();
+    })
+    .unwrap();
     for number in 0..100 {
         let done = done.clone();
         run_in(&pool, lane(1), move || done.send((1, number)).unwrap()).unwrap();
@@ -292,7 +295,10 @@ fn a_job_that_blocks_does_not_keep_the_next_from_a_thread() {
             lock(&pool.threads.state).waiting_threads > 0
         });
         let (gate, opened) = channel::<()>();
-        pool.run(move || drop(opened.recv())).unwrap();
+        pool.run(move || {
+            let _ = opened.recv();
+        })
+        .unwrap();
         let (done, dones) = channel();
         pool.run(move || done.send(()).unwrap()).unwrap();
         dones.recv_timeout(LONG).unwrap();
