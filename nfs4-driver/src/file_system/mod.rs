@@ -194,9 +194,11 @@ impl<F: FileSystem> Host<F> {
                 to_dir,
                 to,
             } => self.rename(caller, (from_dir, from), (to_dir, to)).await,
-            // Of a later engine.
             // It has no methods for them, and is not asked.
-            FsOp::Lock { .. } | FsOp::TestLock { .. } => Err(FsError::NotSupported),
+            FsOp::Lock { .. } | FsOp::TestLock { .. } | FsOp::Lease { .. } => {
+                Err(FsError::NotSupported)
+            }
+            // Of a later engine.
             _ => Err(FsError::NotSupported),
         }
     }

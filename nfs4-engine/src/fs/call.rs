@@ -231,11 +231,9 @@ impl FsCall {
             FsCall::Remove => Op::Remove,
             FsCall::Rename => Op::Rename,
             // Their operations may not return all errors that every request may.
-            FsCall::Lock
-            | FsCall::TestLock
-            | FsCall::Release
-            | FsCall::Lease
-            | FsCall::Unlease => return None,
+            FsCall::Lock | FsCall::TestLock | FsCall::Release | FsCall::Lease | FsCall::Unlease => {
+                return None;
+            }
         })
     }
 }

@@ -336,7 +336,7 @@ fn choose<S: Established>(
         && cx.core.exports.guarded(fh.export) == Guarded::Leases
         && !cx.core.states.admits(&fh, UNWRITTEN)
     {
-        // The server itself would be the writer whom the lease keeps out.
+        // The server itself would be the writer that the lease keeps out.
         return Err(OfferRefused::Contention);
     }
     match cx.core.states.can_delegate(client, &fh, kind) {

@@ -6,17 +6,14 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use nfs4_engine::fs::{FsError, FsHandle, FsReply, LeaseWatch};
+use nfs4_engine::fs::{FsError, FsHandle, LeaseWatch};
 use nfs4_engine::{DelegationKind, Touch};
-use rustix::fs::AtFlags;
 
 use super::error::Result;
 use super::file::File;
 use super::lease::Lease;
 use super::lease_thread::LeaseThread;
 use super::node::Node;
-use super::shared::Shared;
-use super::wait::{Attempt, Wait};
 use crate::sync::lock;
 
 /// The leases of an export.
@@ -144,28 +141,5 @@ impl Drop for Leases {
     fn drop(&mut self) {
         let held = std::mem::take(&mut *lock(&self.held));
         held.values().for_each(|leased| self.give_up(leased));
-    }
-}
-
-impl Shared {
-    /// Leases a file that a client has open, and tells `watch` when its delegations have to come back.
-    pub(super) fn lease(
-        &self,
-        fh: &FsHandle,
-        kind: DelegationKind,
-        watch: Option<&LeaseWatch>,
-        wait: Wait,
-    ) -> Attempt<FsReply> {
-        let watch = watch.ok_or(FsError::Busy)?;
-        let node = self.holds.get(fh).ok_or(FsError::Busy)?;
-        self.descriptors
-            .lease(&self.root, &node, kind, watch, wait)?;
-        match self.attrs(&node, AtFlags::empty()) {
-            Ok(attrs) => Ok(FsReply::Leased(attrs)),
-            Err(error) => {
-                drop(self.descriptors.leases.end(fh));
-                Err(error.into())
-            }
-        }
     }
 }

@@ -30,6 +30,7 @@ mod keeper;
 mod lease;
 mod lease_thread;
 mod leases;
+mod leasing;
 mod listing;
 mod lock_counts;
 mod locking;
@@ -313,7 +314,7 @@ impl LocalFs {
         }
         self.queued.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(&self.shared);
-        self.pool.answer(pending, move || {
+        self.pool.answer(pending, None, move || {
             waited(shared.lease(&fh, kind, watch.as_ref(), Wait::Yes))
         })
     }

@@ -25,6 +25,7 @@ use super::nodes::Nodes;
 use super::read_buffers::Buffers;
 use super::root::Root;
 use super::stat::{birth, device, kind, stat};
+use super::wait::{Attempt, Stop, Wait};
 use super::{identity, system};
 
 /// One export.
@@ -111,6 +112,15 @@ impl Shared {
             Name::Number(number) if self.table.is_some() => self.numbered(number),
             // Of a server with other rights.
             Name::Kernel { .. } | Name::Number(_) => Err(FsError::Stale),
+        }
+    }
+
+    /// The object of a handle, if it may wait or need not.
+    pub(super) fn node_or(&self, fh: &FsHandle, wait: Wait) -> Attempt<Arc<Node>> {
+        match self.kept(fh) {
+            Some(node) => Ok(node),
+            None if wait == Wait::Yes => Ok(self.node(fh)?),
+            None => Err(Stop::Waits),
         }
     }
 

@@ -1,12 +1,8 @@
 //! Whether a request may wait.
 
-use std::sync::Arc;
-
-use nfs4_engine::fs::{FsError, FsHandle};
+use nfs4_engine::fs::FsError;
 
 use super::error::Result;
-use super::node::Node;
-use super::shared::Shared;
 
 /// Whether the thread of a request may wait, for a device or for another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +22,6 @@ pub(super) enum Stop {
 
 /// The result of what may have to wait.
 pub(super) type Attempt<T> = std::result::Result<T, Stop>;
-
-impl Shared {
-    /// The object of a handle, if it may wait or need not.
-    pub(super) fn node_or(&self, fh: &FsHandle, wait: Wait) -> Attempt<Arc<Node>> {
-        match self.kept(fh) {
-            Some(node) => Ok(node),
-            None if wait == Wait::Yes => Ok(self.node(fh)?),
-            None => Err(Stop::Waits),
-        }
-    }
-}
 
 /// The answer of a request that must not wait; none if it would have to.
 pub(super) fn at_once<T>(attempt: Attempt<T>) -> Option<Result<T>> {

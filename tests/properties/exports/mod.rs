@@ -50,7 +50,7 @@ enum Step {
         by: u8,
         file: u8,
     },
-    /// A file is made by a user, who may be squashed.
+    /// A file is made by a user that may be squashed.
     Make {
         by: u8,
         export: u8,

@@ -278,7 +278,7 @@ fn a_lock_waits_until_a_loss_is_durable_and_its_owners_go_on() {
     let reply = sim.take_reply(xid).expect("it is stored").all_ok();
     let unlock = args::LockU {
         locktype: nfs4_proto::nfs4::basic::LockType::Write,
-        seqid: 1,
+        seqid: 2,
         lock_stateid: ok!(reply, Lock).lock_stateid,
         offset: 0,
         length: 100,

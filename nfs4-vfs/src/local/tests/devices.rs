@@ -225,7 +225,7 @@ fn a_quota_binds_what_a_user_writes_through_a_server_that_obeys_it() {
             assert!((32 << 10..=64 << 10).contains(&written), "{written}");
             assert_eq!(write(written, Stability::File).err(), Some(FsError::Quota));
             assert_eq!(losses(commit(&scene, fh)), Ok(0), "nothing was lost");
-            // So does it bind who gets a file.
+            // So does it bind the new owner of a file.
             let big = made(&scene, "big");
             fs::write(scene.path("big"), vec![1; 100_000]).unwrap();
             let set = SetAttrs::default().with(|set| {
