@@ -127,9 +127,9 @@ impl Leases {
 
 impl Leased {
     fn join(&mut self, kind: DelegationKind) -> Result<()> {
-        // The descriptor of a lease for reading cannot have one for writing.
-        let suffices = self.lease.kind == kind || kind == DelegationKind::Read;
-        if !suffices || self.lease.is_wanted() {
+        // The descriptor of a lease for reading cannot have one for writing. One for writing is on its way back if
+        // others are to read: processes that read would wait for it, and no delegation is in their way.
+        if self.lease.kind != kind || self.lease.is_wanted() {
             return Err(FsError::Busy);
         }
         self.count += 1;

@@ -210,6 +210,17 @@ fn readers_do_not_wait_for_readers() {
 }
 
 #[test]
+fn a_lease_for_writing_is_none_for_a_delegation_for_reading() {
+    let play = Play::new(true, true);
+    play.lease(WRITE).unwrap();
+    // The write delegation has ended, and its lease is not back yet.
+    assert_eq!(play.lease(READ), Err(FsError::Busy));
+    play.unlease();
+    fs::read(play.scene.path("f")).unwrap();
+    play.assert_quiet();
+}
+
+#[test]
 fn a_file_that_a_process_has_open_is_not_leased() {
     let play = Play::new(true, true);
     let reader = File::open(play.scene.path("f")).unwrap();
