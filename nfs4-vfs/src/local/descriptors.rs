@@ -86,6 +86,14 @@ impl Descriptors {
         })
     }
 
+    /// The object, if clients have it open or delegated. It has one handle as long, also where another mount
+    /// leads to it: by two, shares, locks and leases of one file would not know of each other.
+    pub(super) fn held(&self, id: ObjectId) -> Option<Arc<Node>> {
+        let file = lock(&self.files).by_object.get(&id)?.upgrade()?;
+        let node = lock(&file.node).upgrade();
+        node.filter(|_| file.is_pinned())
+    }
+
     /// A descriptor of the object, if one is open.
     pub(super) fn kept(&self, node: &Node, access: Access) -> Option<Arc<OwnedFd>> {
         self.file(node).get(access)
@@ -132,13 +140,14 @@ impl Descriptors {
     pub(super) fn hold<'a>(
         &'a self,
         root: &Root,
-        node: &Node,
+        node: &Arc<Node>,
         read: bool,
         write: bool,
     ) -> Result<Hold<'a>> {
         self.may_hold()?;
         let file = Arc::clone(self.file(node));
         if file.holds.fetch_add(1, Ordering::SeqCst) == 0 {
+            *lock(&file.node) = Arc::downgrade(node);
             self.held.fetch_add(1, Ordering::SeqCst);
         }
         let hold = Hold {

@@ -31,6 +31,10 @@ impl Shared {
                     return Err(FsError::Invalid);
                 }
                 let node = self.node(fh)?;
+                if node.handle != *fh {
+                    // It is in use by the handle that another mount has given it: the client looks it up again.
+                    return Err(FsError::Stale);
+                }
                 let stat = self.live(self.file(&node)?)?;
                 self.may_open(caller, (&node, &stat), how)?;
                 self.hold(&node, how, false, DirChange::default())

@@ -214,7 +214,8 @@ impl Shared {
     pub(super) fn adopt(&self, fd: OwnedFd, place: Place<'_>) -> Result<(Arc<Node>, Statx)> {
         let stat = stat(fd.as_fd(), AtFlags::empty())?;
         let id = object(&stat);
-        if let Some(node) = self.nodes.of_inode(id.dev, id.ino) {
+        let kept = self.nodes.of_inode(id.dev, id.ino);
+        if let Some(node) = kept.or_else(|| self.descriptors.held(id)) {
             return Ok((node, stat));
         }
         let mount = self.mount_of(&fd, &stat, place)?;

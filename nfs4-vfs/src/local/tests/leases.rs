@@ -1,7 +1,7 @@
 //! Leases of delegated files, and processes that open such a file.
 
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -347,6 +347,63 @@ fn only_so_many_files_are_leased() {
         play.scene.files.release(fh);
     }
     assert_eq!(leased, 8);
+}
+
+/// A directory that is mounted twice, unmounted when it is dropped.
+struct Twice(PathBuf);
+
+impl Drop for Twice {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.0.join("two"))
+            .status();
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Only the superuser can mount.
+#[test]
+fn an_open_file_has_one_handle_whichever_mount_leads_to_it() {
+    let folder = std::env::temp_dir().join(format!("nfs4-twice-{}", std::process::id()));
+    let twice = Twice(folder.clone());
+    let (one, two) = (folder.join("one"), folder.join("two"));
+    for made in [&one, &two] {
+        fs::create_dir_all(made).unwrap();
+    }
+    fs::write(one.join("f"), "content").unwrap();
+    let mount = Command::new("mount")
+        .arg("--bind")
+        .args([one, two])
+        .output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        return;
+    }
+    let config = LocalFsConfig::new(folder.clone(), [7; 16]);
+    let files = LocalFs::open(config.with(|config| config.cross_mounts = true)).unwrap();
+    let folder = folder.join("nothing to remove");
+    let scene = Scene { files, folder };
+    let found = |dir| {
+        for _ in 0..5 {
+            scene.files.shared.nodes.sweep();
+        }
+        let (dir, _) = scene.lookup(scene.root(), dir).unwrap();
+        scene.lookup(dir, "f").unwrap().0
+    };
+    let open = |fh| {
+        scene.ask(FsOp::Open {
+            target: Target::Handle(fh),
+            how: OpenHow::new(true, true, Creation::No),
+        })
+    };
+    let (fh, other) = (found("one"), found("two"));
+    open(found("one")).unwrap();
+    assert_eq!(found("two"), fh, "it is open");
+    assert_eq!(open(other).unwrap_err(), FsError::Stale);
+    scene.files.release(fh);
+    assert_eq!(found("two"), other, "it is not open any more");
+    open(other).unwrap();
+    drop((scene, twice));
 }
 
 /// More than anything here takes.
