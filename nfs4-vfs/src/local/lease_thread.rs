@@ -109,6 +109,12 @@ impl LeaseThread {
         system::wake(self.id);
     }
 
+    #[cfg(test)]
+    pub(super) fn note(&self, lease: Arc<Lease>) {
+        lock(&self.shared).note(lease);
+        system::wake(self.id);
+    }
+
     fn forget(&self, lease: &Lease) {
         let mut state = lock(&self.shared);
         let one = state.leases.remove(&lease.number());
@@ -116,6 +122,16 @@ impl LeaseThread {
         drop(state);
         // They may be the last to have the descriptor.
         drop((one, other));
+    }
+}
+
+impl State {
+    /// The engine has to hear of a lease, unless it was given up meanwhile: its descriptor may have another one.
+    fn note(&mut self, lease: Arc<Lease>) {
+        let held = self.leases.get(&lease.number());
+        if held.is_some_and(|held| Arc::ptr_eq(held, &lease)) {
+            self.news.insert(lease.number(), lease);
+        }
     }
 }
 
@@ -154,11 +170,7 @@ fn run(shared: &Mutex<State>) {
         };
         for lease in looked_at {
             if lease.look(now) {
-                let mut state = lock(shared);
-                // Unless it was given up meanwhile.
-                if state.leases.contains_key(&lease.number()) {
-                    state.news.insert(lease.number(), lease);
-                }
+                lock(shared).note(lease);
             }
         }
         let news: Vec<_> = lock(shared).news.values().cloned().collect();

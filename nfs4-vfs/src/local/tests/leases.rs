@@ -13,6 +13,7 @@ use nfs4_engine::fs::{Authority, Creation, OpenHow, SetAttrs, Stability, Target}
 use nfs4_engine::{DelegationKind, Touch};
 
 use super::super::lease::break_time;
+use super::super::lease_thread::LeaseThread;
 use super::*;
 
 const READ: DelegationKind = DelegationKind::Read;
@@ -325,6 +326,21 @@ fn a_lease_is_lost_before_the_kernel_ends_it() {
     assert!(!process.is_finished());
     play.unlease();
     process.join().unwrap();
+}
+
+#[test]
+fn what_is_seen_of_a_lease_that_was_given_up_is_not_news_of_the_next_one() {
+    let play = Play::new(true, false);
+    play.lease(READ).unwrap();
+    let leases = &play.scene.files.shared.descriptors.leases;
+    let former = leases.of(&play.fh).unwrap();
+    play.unlease();
+    // The thread comes late for a process that waited.
+    assert!(former.look(Instant::now()));
+    play.lease(READ).unwrap();
+    assert_eq!(leases.of(&play.fh).unwrap().number(), former.number());
+    LeaseThread::enter().unwrap().note(former);
+    play.assert_quiet();
 }
 
 #[test]
