@@ -11,6 +11,9 @@ pub(super) struct FsType {
     pub(super) is_resident: bool,
     /// Nothing in it outlives the machine.
     pub(super) is_volatile: bool,
+    /// Other machines, or a program behind it, may change its files without the kernel's knowledge: a lease
+    /// keeps out processes of this machine alone.
+    pub(super) is_shared: bool,
     pub(super) grain: Grain,
     pub(super) max_links: u32,
 }
@@ -32,6 +35,7 @@ impl FsType {
         FsType {
             is_resident: local.contains(&magic),
             is_volatile: [TMPFS, RAMFS].contains(&magic),
+            is_shared: SHARED.contains(&magic),
             grain: if has_fine_times && linux() >= MULTIGRAIN {
                 Grain::Fine
             } else {
@@ -60,3 +64,41 @@ const TMPFS: u32 = 0x0102_1994;
 const F2FS: u32 = 0xf2f5_2010;
 const BCACHEFS: u32 = 0xca45_1a4e;
 const RAMFS: u32 = 0x8584_58f6;
+/// FUSE, virtiofs included; NFS; SMB in three versions; 9P; Ceph; AFS in two clients; Coda; Lustre; OrangeFS; GFS2;
+/// OCFS2; folders of VirtualBox.
+const SHARED: [u32; 15] = [
+    0x6573_5546,
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x00c3_6400,
+    0x5346_414f,
+    0x6b41_4653,
+    0x7375_7245,
+    0x0bd0_0bd0,
+    0x2003_0528,
+    0x0116_1970,
+    0x7461_636f,
+    0x786f_4256,
+];
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::statfs;
+
+    use super::*;
+
+    #[test]
+    fn files_that_other_machines_may_change_are_not_leased() {
+        let mut space = statfs("/proc").unwrap();
+        for (magic, is_shared) in [(EXT4, false), (TMPFS, false), (0x794c_7630, false)]
+            .into_iter()
+            .chain(SHARED.map(|magic| (magic, true)))
+        {
+            space.f_type = magic.into();
+            assert_eq!(FsType::of(&space).is_shared, is_shared, "{magic:#x}");
+        }
+    }
+}

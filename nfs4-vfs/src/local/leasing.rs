@@ -18,6 +18,9 @@ impl Shared {
     ) -> Attempt<FsReply> {
         let watch = watch.ok_or(FsError::Busy)?;
         let node = self.holds.get(fh).ok_or(FsError::Busy)?;
+        if node.fs_type.is_shared {
+            return Err(FsError::Busy.into());
+        }
         self.descriptors
             .lease(&self.root, &node, kind, watch, wait)?;
         match self.attrs(&node, AtFlags::empty()) {
