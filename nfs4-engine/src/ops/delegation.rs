@@ -303,6 +303,10 @@ fn choose<S: Established>(
         // The owner is unconfirmed: the OPEN may be a replay of an old one. [RFC 7530 §16.18.5]
         return Err(OfferRefused::Resource);
     }
+    if !S::stands(cx) {
+        // The session went while the OPEN waited: the client may never hear of a delegation.
+        return Err(OfferRefused::Resource);
+    }
     let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
     permits_wish(cx, opened.fh.export, want)?;
     let Ok(share) = share(args.share_access, args.share_deny) else {

@@ -243,6 +243,22 @@ fn a_lease_that_comes_when_its_client_or_its_export_has_gone_ends() {
 }
 
 #[test]
+fn nothing_is_delegated_by_a_reply_that_no_session_keeps() {
+    let (mut sim, mut one, _, state) = leasing();
+    open_until_leased(&mut sim, &one);
+    let first = one.session;
+    let second = args::CreateSession {
+        flags: CREATE_SESSION4_FLAG_CONN_BACK_CHAN,
+        ..one.session_args()
+    };
+    one.create_session_with(&mut sim, second).all_ok();
+    sim.admin(Admin::DestroySession { session: first });
+    sim.complete_all();
+    assert_eq!((counts(&sim), state.held()), ((0, 0, 0), 0));
+    assert_eq!(sim.tables().opens, 1);
+}
+
+#[test]
 fn leases_end_with_their_clients_and_exports() {
     let (mut sim, mut one, mut two, state) = leasing();
     for client in [&mut one, &mut two] {
