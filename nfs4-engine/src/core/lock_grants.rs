@@ -9,7 +9,6 @@ use crate::callback::{CallPurpose, CallbackEnd, CallbackOp};
 use crate::core::Core;
 use crate::keys::{ClientKey, FileKey};
 use crate::state::owner::Owner;
-use crate::state::table::WALKED_AT_ONCE;
 use crate::state::waiter::Waiter;
 use crate::time::Mono;
 use crate::timer::Due;
@@ -92,11 +91,10 @@ impl Core {
             return first;
         }
         let found = self.states.conflicting_locks(file, (range, kind), owner);
+        // Beyond so many conflicts there is no search for another one: LOCK takes these first.
         let mut held = found.iter().filter(|(_, lock)| self.holds_on(*lock, now));
         let holder = held.next().and_then(|(_, lock)| self.states.lock(*lock));
-        // Beyond so many conflicts there is no search for another one.
-        let many = found.len() == WALKED_AT_ONCE;
-        holder.map(|lock| lock.client).or(first.filter(|_| many))
+        holder.map(|lock| lock.client)
     }
 
     /// A client was notified that a lock is free, or could not be notified; then it polls.

@@ -254,3 +254,34 @@ fn a_waiter_is_not_notified_as_long_as_another_lock_is_in_its_way() {
         .all_ok();
     sim.assert_nothing_is_left();
 }
+
+#[test]
+fn a_waiter_is_notified_when_many_ranges_of_a_client_give_way() {
+    let mut sim = Sim::new();
+    let mut one = Holder::new(&mut sim, "one", 3);
+    locks_much(&mut sim, &mut one, 300);
+    let lease = sim.settings().lease;
+    let mut two = Holder::called_back(&mut sim, "two", 3);
+    let everything = (0, u64::MAX);
+    let reply = two.lock(&mut sim, b"y", LockType::WriteWait, everything);
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    sim.sleep(lease / 2);
+    two.client.call(&mut sim, |c| c).all_ok();
+    sim.jump(lease / 2 + SECOND);
+    let steps = (0..1_000).take_while(|_| sim.step_timers(1)).count();
+    assert!(steps < 1_000, "the timers come to an end");
+    sim.run();
+    assert!(is_notified(&mut sim, &two));
+    let replies = std::iter::repeat_with(|| {
+        sim.run_timers();
+        two.lock(&mut sim, b"y", LockType::WriteWait, everything)
+            .status()
+    });
+    let denied: Vec<_> = replies
+        .take(10)
+        .take_while(|status| *status != Status::OK)
+        .collect();
+    assert!(denied.len() < 10, "{denied:?}");
+    assert!(denied.iter().all(|status| *status == Status::DELAY));
+    sim.assert_nothing_is_left();
+}
