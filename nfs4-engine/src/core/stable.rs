@@ -73,8 +73,8 @@ impl Core {
         if let Some(ticket) = client.recorded.forgetting {
             return Durable::After(ticket);
         }
-        // A client without a record reclaims nothing at all.
-        if !client.recorded.is_any() || client.recorded.loses(fh) {
+        // A client without a record reclaims nothing at all; one that is written later has the loss.
+        if client.recorded.loses(fh) || !client.recorded.is_any() {
             return Durable::Yes;
         }
         match client.recorded.writing {

@@ -310,3 +310,32 @@ fn a_session_that_goes_while_its_open_waits_for_a_loss_takes_nothing() {
     sim.run_timers();
     assert_eq!(sim.tables().opens, opens - 1, "only the lost one is gone");
 }
+
+#[test]
+fn what_is_lost_before_the_reclaims_are_completed_is_not_reclaimed_again() {
+    let mut sim = Sim::durable(config());
+    let mut one = Client::mounted(&mut sim, "one");
+    let mut two = Client::mounted(&mut sim, "two");
+    let f = make(&mut sim, &mut one, b"f");
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    come_back(&mut sim, &mut two);
+    let denying = args::Open {
+        share_deny: 3,
+        ..reclaim_args(DelegationType::None)
+    };
+    reclaim_with(&mut sim, &mut one, &f.fh, denying).all_ok();
+    complete(&mut sim, &mut two).all_ok();
+    for _ in 0..3 {
+        sim.sleep(LEASE / 2 + Duration::from_secs(1));
+        two.call(&mut sim, |c| c).all_ok();
+    }
+    assert!(!is_grace(&sim));
+    assert_eq!(open_anew(&mut sim, &mut two, b"f"), Status::OK);
+    // It does not say that it knows what it has lost.
+    complete(&mut sim, &mut one).all_ok();
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    let reply = reclaim(&mut sim, &mut one, &f.fh);
+    assert_last(&reply, Op::Open, Status::RECLAIM_BAD);
+}
