@@ -102,7 +102,12 @@ impl Core {
         if let Some(client) = open_client.or(holder) {
             // Should the export come back, the client reclaims nothing of it: until that is durable, it does
             // not come back under its number.
-            if let Durable::After(_) = self.record_loss(client, &Fh::all_of(export), out) {
+            let all = Fh::all_of(export);
+            if let Durable::After(_) = self.record_loss(client, &all, out) {
+                if let Some(client) = self.clients.get_mut(client) {
+                    // If the client cannot be forgotten, its record is to say so.
+                    client.recorded.loses(&all);
+                }
                 self.exports.awaits_loss(export, client);
             }
         }

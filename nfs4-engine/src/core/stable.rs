@@ -199,13 +199,14 @@ impl Core {
             StorePurpose::Forget(key) => {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.recorded.end_forgetting(stored);
-                    if client.going.is_none() {
-                        // The client asks for it again.
-                    } else if stored {
+                    let is_going = client.going.is_some();
+                    let owes = client.recorded.owes_loss() || !client.doomed.is_empty();
+                    if stored && is_going {
                         self.set_timer(out.now.mono, Due::Lease(key));
-                    } else {
+                    } else if !stored && (is_going || owes) {
                         self.note_failed(key);
                     }
+                    // Else a client asks for it again.
                 }
                 self.losses_stored(key, out);
             }

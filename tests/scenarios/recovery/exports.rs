@@ -160,3 +160,47 @@ fn an_export_comes_back_under_its_number_once_all_losses_are_durable() {
         assert_last(&reply, Op::Open, expected);
     }
 }
+
+#[test]
+fn an_export_waits_for_a_client_that_could_not_be_forgotten() {
+    for is_replaced in [false, true] {
+        let (mut sim, first) = serving();
+        let mut one = Client::mounted(&mut sim, "one");
+        let there = make_at(&mut sim, &mut one, b"a");
+        sim.hold_stores(true);
+        let mut new = one.clone();
+        if is_replaced {
+            new.reboot();
+            new.exchange_id(&mut sim).all_ok();
+            let args = new.session_args();
+            let record = new.record(sim.xid(), b"", |c| c.create_session(args));
+            sim.send(new.conn, record);
+        } else {
+            let client = one.id.0;
+            sim.admin(Admin::EvictClient { client });
+        }
+        sim.run();
+        let [StableWrite::Forget { .. }] = &*sim.waiting_stores() else {
+            panic!("the client is to be forgotten");
+        };
+        remove(&mut sim);
+        sim.store_next(Err(StableError::NoSpace));
+        let put_first = || Admin::PutExport(Box::new(first.clone()));
+        let ending = ExportFaults(vec![ExportFault::Ending("/a".to_owned())]);
+        assert_eq!(sim.refused(put_first()), AdminFault::Exports(ending));
+        sim.sleep(Duration::from_secs(2));
+        sim.store_next(Ok(()));
+        sim.run_timers();
+        put(&mut sim, &first);
+        sim.hold_stores(false);
+        sim.restart();
+        come_back(&mut sim, &mut one);
+        let reply = reclaim(&mut sim, &mut one, &there.fh);
+        let expected = if is_replaced {
+            Status::RECLAIM_BAD
+        } else {
+            Status::NO_GRACE
+        };
+        assert_last(&reply, Op::Open, expected);
+    }
+}
