@@ -156,9 +156,7 @@ jobs_for() {
         case " $(job_header "$name" vers) " in *" ${1%%/*} "* | "  ") ;; *) continue ;; esac
         case $(job_header "$name" needs) in
         limit) [ -n "$limit" ] || continue ;;
-        metrics) [ -n "$metrics_port" ] || continue ;;
-        # Programs of the host change files without the server.
-        delegations) [ -n "$metrics_port" ] && [ -z "$local_files" ] || continue ;;
+        metrics | delegations) [ -n "$metrics_port" ] || continue ;;
         admin) [ -n "$admin_port" ] || continue ;;
         examples) [ -z "$address" ] || continue ;;
         # A recording ends with its server.
