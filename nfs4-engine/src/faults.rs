@@ -81,6 +81,7 @@ mod tests {
             FsFault::Cookie,
             FsFault::Unended,
             FsFault::Pieces,
+            FsFault::Lock,
         ];
         let errors = FsError::ALL.iter().copied().map(FsFault::Error);
         let kinds = FsCall::ALL.iter().copied().flat_map(|call| {

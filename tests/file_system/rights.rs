@@ -236,13 +236,13 @@ fn of_many_that_create_one_name_each_finds_one_file(on: Polled) {
                     let (name, start) = (&name, &start);
                     scope.spawn(move || {
                         let raw = FattrRaw::EMPTY;
-                        let how = match how {
+                        let how = || match how {
                             0 => CreateHow::Unchecked(raw),
                             1 => CreateHow::Guarded(raw),
                             _ => CreateHow::Exclusive(Verifier([place as u8; 8])),
                         };
                         start.wait();
-                        let open = args::Open {
+                        let open = || args::Open {
                             seqid: 0,
                             share_access: 3,
                             share_deny: 0,
@@ -250,10 +250,17 @@ fn of_many_that_create_one_name_each_finds_one_file(on: Polled) {
                                 clientid: ClientId(0),
                                 owner: b"racer",
                             },
-                            openhow: OpenFlag::Create(how),
+                            openhow: OpenFlag::Create(how()),
                             claim: OpenClaim::Null(name.as_bytes()),
                         };
-                        user.in_session(|c| walk(c, &[]).open(open).close(CLOSE))
+                        loop {
+                            let status =
+                                user.in_session(|c| walk(c, &[]).open(open()).close(CLOSE));
+                            // The name is being made for another.
+                            if status != Status::DELAY {
+                                break status;
+                            }
+                        }
                     })
                 });
                 let racers: Vec<_> = racers.collect();

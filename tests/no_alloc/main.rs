@@ -46,7 +46,7 @@ fn kept(shape: Shape, cachethis: bool) -> u64 {
         | Shape::WriteLarge => 0,
         Shape::LockUnlock => 1,
         Shape::OpenClose => 2,
-        Shape::ReadDir if cachethis => 3,
+        Shape::ReadDir if cachethis => 4,
         Shape::ReadDir => 9,
     }
 }

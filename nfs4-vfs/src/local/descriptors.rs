@@ -40,9 +40,16 @@ pub(super) struct Descriptors {
 
 #[derive(Default)]
 struct Files {
-    by_object: HashMap<ObjectId, Weak<File>>,
+    by_object: HashMap<ObjectId, Known>,
     /// Number of entries at which those of files that are gone are looked for.
     full: usize,
+}
+
+/// What is known of an object.
+struct Known {
+    file: Weak<File>,
+    /// The object by the handle that clients have it open with.
+    node: Weak<Node>,
 }
 
 /// Files with descriptors, in the order in which the search for one to close comes by.
@@ -81,7 +88,10 @@ impl Descriptors {
     pub(super) fn file<'a>(&self, node: &'a Node) -> &'a Arc<File> {
         node.descriptors.get_or_init(|| {
             let mut files = lock(&self.files);
-            let known = files.by_object.get(&node.id).and_then(Weak::upgrade);
+            let known = files
+                .by_object
+                .get(&node.id)
+                .and_then(|known| known.file.upgrade());
             known.unwrap_or_else(|| files.insert(node.id))
         })
     }
@@ -89,9 +99,10 @@ impl Descriptors {
     /// The object, if clients have it open or delegated. It has one handle as long, also where another mount
     /// leads to it: by two, shares, locks and leases of one file would not know of each other.
     pub(super) fn held(&self, id: ObjectId) -> Option<Arc<Node>> {
-        let file = lock(&self.files).by_object.get(&id)?.upgrade()?;
-        let node = lock(&file.node).upgrade();
-        node.filter(|_| file.is_pinned())
+        let files = lock(&self.files);
+        let known = files.by_object.get(&id)?;
+        let is_pinned = known.file.upgrade()?.is_pinned();
+        known.node.upgrade().filter(|_| is_pinned)
     }
 
     /// A descriptor of the object, if one is open.
@@ -147,7 +158,9 @@ impl Descriptors {
         self.may_hold()?;
         let file = Arc::clone(self.file(node));
         if file.holds.fetch_add(1, Ordering::SeqCst) == 0 {
-            *lock(&file.node) = Arc::downgrade(node);
+            if let Some(known) = lock(&self.files).by_object.get_mut(&node.id) {
+                known.node = Arc::downgrade(node);
+            }
             self.held.fetch_add(1, Ordering::SeqCst);
         }
         let hold = Hold {
@@ -370,11 +383,16 @@ impl Descriptors {
 impl Files {
     fn insert(&mut self, id: ObjectId) -> Arc<File> {
         if self.by_object.len() >= self.full {
-            self.by_object.retain(|_, file| file.strong_count() > 0);
+            self.by_object
+                .retain(|_, known| known.file.strong_count() > 0);
             self.full = 2 * self.by_object.len() + LEAST;
         }
         let file = Arc::new(File::default());
-        self.by_object.insert(id, Arc::downgrade(&file));
+        let known = Known {
+            file: Arc::downgrade(&file),
+            node: Weak::new(),
+        };
+        self.by_object.insert(id, known);
         file
     }
 }

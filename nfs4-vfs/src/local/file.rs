@@ -3,20 +3,17 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use nfs4_engine::{DelegationKind, Touch};
 
 use super::durability::Durability;
-use super::node::Node;
 use crate::sync::lock;
 
 /// The descriptors of one object, and the durability of what was written with them.
 #[derive(Default)]
 pub(super) struct File {
     pub(super) descriptors: Mutex<Pair>,
-    /// The object by the handle that clients have it open with.
-    pub(super) node: Mutex<Weak<Node>>,
     /// Number of opens that hold it.
     pub(super) holds: AtomicU32,
     /// Sweeps since the last use.

@@ -209,7 +209,9 @@ impl MemFs {
                 to,
             } => self.rename(&caller, (&from_dir, &from), (&to_dir, &to)),
             // No process but this server has its files.
-            FsOp::Lock { .. } | FsOp::TestLock { .. } => Err(FsError::NotSupported),
+            FsOp::Lock { .. } | FsOp::TestLock { .. } | FsOp::Lease { .. } => {
+                Err(FsError::NotSupported)
+            }
             // Of a later engine.
             _ => Err(FsError::NotSupported),
         }
