@@ -50,6 +50,7 @@ pub fn any_part_is_committed<S: Subject>(subject: &S) {
     }
     assert_eq!(user.read(file), [7; 100_000][..]);
     user.remove(top, "f").unwrap();
+    user.is_gone(file);
     assert_eq!(user.commit(file, 0, 0), Err(FsError::Stale));
     stage.end();
 }

@@ -69,7 +69,7 @@ pub fn space_is_told<S: Subject>(subject: &S) {
     assert!((4 << 20..5 << 20).contains(&taken), "{taken}");
     assert!(user.attrs(file).unwrap().space_used >= 4 << 20);
     user.remove(top, "f").unwrap();
-    assert_eq!(user.attrs(file), Err(FsError::Stale));
+    user.is_gone(file);
     assert!(user.stat().space_free >= before, "it is free again");
     stage.end();
 }
