@@ -1,7 +1,5 @@
 //! Holes, and the space of a file system.
 
-use nfs4_engine::fs::FsError;
-
 use super::stage::{Stage, runs};
 use super::subject::Subject;
 
