@@ -90,7 +90,7 @@ impl Recording {
         // Nothing else waits for the lock.
         let panicked = |_| Err(io::Error::other("the thread that writes panicked"));
         let ended = thread.join().unwrap_or_else(panicked);
-        *writing = Writing::Ended(ended.as_ref().map(|()| ()).map_err(io::Error::kind));
+        *writing = Writing::Ended(ended.as_ref().copied().map_err(io::Error::kind));
         ended
     }
 }

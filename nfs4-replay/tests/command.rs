@@ -71,7 +71,7 @@ fn a_recording_that_replays_ends_with_0() {
     let (code, said) = run(&[path.to_str().expect("a plain name")]);
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.starts_with("nfs4-replay: same: 328 entries, 277 inputs, "),
+        said.starts_with("nfs4-replay: same: 360 entries, 298 inputs, "),
         "{said}"
     );
     assert!(said.ends_with("the log is complete\n"), "{said}");
@@ -123,7 +123,7 @@ fn what_is_damaged_or_no_recording_ends_with_2_and_its_place() {
     let missing = Scratch::new("missing");
     for (file, part) in [
         (&damaged, "the frame is damaged"),
-        (&other, "only version 3 can be replayed"),
+        (&other, "only version 4 can be replayed"),
         (&text, "this is no log of nfs4"),
         (&missing, "No such file"),
     ] {

@@ -13,10 +13,6 @@ pub use super::ticket::{CompletionSink, FsTicket, LeaseSink};
 
 /// What became of a request: see [`submit`].
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most requests are answered at once, and a box would be an allocation for each"
-)]
 pub enum Submitted {
     /// The file system answered at once.
     Answered(FsResult),
@@ -44,9 +40,10 @@ pub fn submit(
     request: FsRequest,
     sink: &Arc<dyn CompletionSink>,
 ) -> Submitted {
-    let to_lease = match &request.op {
-        FsOp::Lease { fh, .. } => Some(*fh),
-        _ => None,
+    let to_lease = if let FsOp::Lease { fh, .. } = &request.op {
+        Some(*fh)
+    } else {
+        None
     };
     let mut pending = Pending::new(ticket, sink);
     let answer = backend.submit(request, &mut pending);

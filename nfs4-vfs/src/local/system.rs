@@ -266,9 +266,9 @@ pub(super) fn set_lease(file: BorrowedFd<'_>, kind: Option<DelegationKind>) -> R
 pub(super) fn lease(file: BorrowedFd<'_>) -> Option<DelegationKind> {
     // SAFETY: there is no argument.
     let kind = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLEASE) };
-    if kind == i32::from(libc::F_RDLCK) {
+    if kind == libc::F_RDLCK {
         Some(DelegationKind::Read)
-    } else if kind == i32::from(libc::F_WRLCK) {
+    } else if kind == libc::F_WRLCK {
         Some(DelegationKind::Write)
     } else {
         None

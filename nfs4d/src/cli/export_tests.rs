@@ -57,7 +57,7 @@ fn a_table_gives_all_options_of_an_export() {
         memory: None,
     };
     assert_eq!(data.options, expected);
-    assert_eq!((data.line, scratch.line), (2, 13));
+    assert_eq!((data.line, scratch.line), (2, 14));
     let given = GivenExports {
         file: vec![scratch.options.clone()],
         line: Vec::new(),

@@ -44,7 +44,7 @@ impl State {
 
     /// For which delegations it was asked for a lease since the last call.
     fn take_asked(&self) -> Vec<DelegationKind> {
-        std::mem::take(&mut *self.asked.lock().unwrap())
+        std::mem::take(&mut *self.asked.lock().expect("no test panics with it"))
     }
 }
 
@@ -69,7 +69,11 @@ impl Backend for Leasing {
         let FsOp::Lease { fh, kind } = request.op else {
             return self.inner.submit(request, pending);
         };
-        self.state.asked.lock().unwrap().push(kind);
+        self.state
+            .asked
+            .lock()
+            .expect("no test panics with it")
+            .push(kind);
         if self.state.refuses.load(Ordering::SeqCst) {
             return Poll::Ready(Err(FsError::Busy));
         }

@@ -91,7 +91,7 @@ fn told(answer: &SecInfoOk<'_>) -> Vec<AuthFlavor> {
     let flavors = answer.flavors.iter();
     let number = |flavor| match flavor {
         SecInfoFlavor::Flavor(number) => AuthFlavor(number),
-        other => panic!("{other:?}"),
+        other @ SecInfoFlavor::Gss(_) => panic!("{other:?}"),
     };
     flavors.map(number).collect()
 }

@@ -96,7 +96,7 @@ impl Play {
         match submit(&self.scene.files, ticket, request, &self.sink) {
             Submitted::Answered(answer) => answer,
             Submitted::Later => self.answers.recv().unwrap(),
-            other => panic!("{other:?}"),
+            other @ Submitted::Misused { .. } => panic!("{other:?}"),
         }
     }
 
