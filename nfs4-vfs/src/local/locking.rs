@@ -1,6 +1,6 @@
 //! LOCK, LOCKT and the end of locks, where processes see them.
 
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use nfs4_engine::fs::{ByteLock, ByteRange, FsError, FsHandle, FsReply, LockKind};
 use rustix::fs::{OFlags, fcntl_getfl};
@@ -22,11 +22,7 @@ impl Shared {
         asked: &ByteLock,
         wait: Wait,
     ) -> Attempt<FsReply> {
-        let node = self.node_or(fh, wait)?;
-        self.file(&node)?;
-        if wait == Wait::No && !node.fs_type.is_resident {
-            return Err(Stop::Waits);
-        }
+        let node = self.lockable(fh, wait)?;
         loop {
             let entry = self.locks.entry(fh);
             let mut file = enter(&entry, wait)?;
@@ -43,6 +39,16 @@ impl Shared {
         }
     }
 
+    /// The file of a request about locks, if its file system answers without waiting or the request may wait.
+    fn lockable(&self, fh: &FsHandle, wait: Wait) -> Attempt<Arc<Node>> {
+        let node = self.node_or(fh, wait)?;
+        self.file(&node)?;
+        if wait == Wait::No && !node.fs_type.is_resident {
+            return Err(Stop::Waits);
+        }
+        Ok(node)
+    }
+
     /// Finds out whether another process has a lock.
     pub(super) fn test_bytes(
         &self,
@@ -50,11 +56,7 @@ impl Shared {
         asked: &ByteLock,
         wait: Wait,
     ) -> Attempt<FsReply> {
-        let node = self.node_or(fh, wait)?;
-        self.file(&node)?;
-        if wait == Wait::No && !node.fs_type.is_resident {
-            return Err(Stop::Waits);
-        }
+        let node = self.lockable(fh, wait)?;
         if let Some(entry) = self.locks.get(fh) {
             let file = enter(&entry, wait)?;
             if let Some(owner) = &file.owner {
