@@ -15,7 +15,7 @@ use crate::client::Clients;
 use crate::compound::permission_query::IntendedUse;
 use crate::compound::{Cx, Established, Stage, Step};
 use crate::core::contention::Way;
-use crate::delegation_kind::Touch;
+use crate::delegation_kind::{DelegationKind, Touch};
 use crate::fh::Fh;
 use crate::fs::{ByteLock, ByteRange, FileKind, FsOp, FsReply, FsResult, LockKind, Want};
 use crate::keys::FileKey;
@@ -103,7 +103,9 @@ fn take<S: Established>(
     let kind = kind(args.locktype);
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
     let (client, share, file) = (record.client, record.share, record.file);
-    reclaim::admit(cx, client, args.reclaim, &fh)?;
+    if args.reclaim || !is_delegated(cx, client, &fh, kind) {
+        reclaim::admit(cx, client, args.reclaim, &fh)?;
+    }
     let allowed = match kind {
         LockKind::Read => share.reads(),
         LockKind::Write => share.writes(),
@@ -186,6 +188,18 @@ fn take<S: Established>(
     }
     .encode(cx.body());
     Ok(Step::Done(Status::OK))
+}
+
+/// Whether a client may have locked a file itself, under a delegation: that conflicts with no reclaim of another
+/// client, for the delegation does not. A client locks so before it returns one. [RFC 8881 §10.4.4]
+fn is_delegated<S>(cx: &Cx<'_, S>, client: ClientKey, fh: &Fh, kind: LockKind) -> bool {
+    let states = &cx.core.states;
+    let held = states.delegation_to(client, fh);
+    let held = held.and_then(|key| states.delegation(key));
+    held.is_some_and(|held| {
+        let permits = kind == LockKind::Read || held.kind == DelegationKind::Write;
+        permits && held.doomed.is_none() && !held.is_revoked()
+    })
 }
 
 /// LOCKT. The file system is asked whether the object is a regular file.

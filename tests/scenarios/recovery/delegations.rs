@@ -6,7 +6,7 @@ use nfs4_engine::stable::{StableError, StableWrite};
 use nfs4_engine::{Config, Event};
 use nfs4_proto::nfs4::any::CbArgOp;
 use nfs4_proto::nfs4::args;
-use nfs4_proto::nfs4::basic::{DelegationType, Stateid};
+use nfs4_proto::nfs4::basic::{DelegationType, LockType, Stateid};
 use nfs4_proto::nfs4::consts::CREATE_SESSION4_FLAG_CONN_BACK_CHAN;
 use nfs4_proto::nfs4::res::OpenDelegation;
 use nfs4_proto::nfs4::{Op, Status};
@@ -125,6 +125,55 @@ fn a_client_that_cannot_be_called_back_must_return_what_it_reclaims() {
         .all_ok();
     assert_eq!(sim.tables().write_delegations, 0);
     assert_eq!(recalls(&mut sim), 0, "the reply has said so");
+}
+
+/// In the grace period, too, the server learns of opens and locks under a delegation, since the client returns it
+/// after that.
+#[test]
+fn what_a_client_has_opened_and_locked_under_a_reclaimed_delegation_needs_no_reclaim() {
+    for (kind, exclusive) in [
+        (DelegationType::Write, Status::OK),
+        (DelegationType::Read, Status::GRACE),
+    ] {
+        let (mut sim, mut one, _two, fh, _) = delegated();
+        sim.restart();
+        super::come_back(&mut sim, &mut one);
+        let reply = reclaim_as(&mut sim, &mut one, &fh, kind).all_ok();
+        let deleg_stateid = match ok!(reply, Open).delegation {
+            OpenDelegation::Write(held) => held.stateid,
+            OpenDelegation::Read(held) => held.stateid,
+            _ => panic!("the file is delegated"),
+        };
+        let open = args::Open {
+            claim: args::OpenClaim::DelegCurFh(deleg_stateid),
+            ..super::open_args(b"under it", b"")
+        };
+        let opened = super::reclaim_with(&mut sim, &mut one, &fh, open).all_ok();
+        let file = super::File {
+            fh: fh.clone(),
+            stateid: ok!(opened, Open).stateid,
+        };
+        let locked = super::lock(&mut sim, &mut one, &file, false);
+        assert_eq!(locked.status(), exclusive, "{kind:?}");
+        let shared = args::Lock {
+            locktype: LockType::Read,
+            ..super::lock_args(file.stateid, b"reader", false)
+        };
+        let put = args::PutFh { object: &fh };
+        if kind == DelegationType::Read {
+            one.call(&mut sim, |c| c.putfh(put).lock(shared)).all_ok();
+        }
+        let returned = args::DelegReturn { deleg_stateid };
+        one.call(&mut sim, |c| c.putfh(put).delegreturn(returned))
+            .all_ok();
+        assert!(is_grace(&sim));
+        let late = args::Lock {
+            offset: 20,
+            ..shared
+        };
+        let reply = one.call(&mut sim, |c| c.putfh(put).lock(late));
+        assert_last(&reply, Op::Lock, Status::GRACE);
+    }
 }
 
 #[test]
