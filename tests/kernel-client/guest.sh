@@ -166,6 +166,9 @@ run_guest() {
         kill)
             kill_server "${rest#* }" && touch "$guest/out/killed.${rest% *}"
             ;;
+        upgrade)
+            upgrade_server && touch "$guest/out/upgraded.$rest"
+            ;;
         gone)
             echo "     $rest"
             ;;

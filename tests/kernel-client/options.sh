@@ -18,7 +18,7 @@ usage: run [options]
   --server-args "..."   passed on to nfs4d
   --memory BYTES        memory of the server's file system (1 GiB)
   --local tmpfs|FOLDER  nfs4d serves a real directory: on a tmpfs of its own, or below the folder
-  --kills N             how often the job server-killed kills the server (2)
+  --kills N             how often server-killed kills the server, and server-upgraded replaces it (2)
   --seed N              when it does
   --replay              record what the server does, and replay it at the end
   --record-to FILE      the same, and keep the recording

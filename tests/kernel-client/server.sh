@@ -76,6 +76,17 @@ kill_server() {
     launch_server
 }
 
+# Starts another server in place of this one, which hands over its sockets and ends.
+upgrade_server() {
+    local old=$server_pid
+    NFS4D_ADMIN_TOKEN=$admin_token "${server_command[@]}" --take-over >>"$work/server.log" 2>&1 </dev/null &
+    server_pid=$!
+    wait "$old" && server_alive && return
+    echo "the server did not give way, or its successor has gone:"
+    server_log
+    return 1
+}
+
 # built PROGRAM PATH: the path, or that of the program as it is built from this tree.
 built() {
     if [ -n "$2" ]; then

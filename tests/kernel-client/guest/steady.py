@@ -1,7 +1,7 @@
 """steady.py log|database|holder|contender FILE SCRATCH: works on a file until SCRATCH/stop is there.
 
-Each step that the file system has confirmed is a byte in SCRATCH/NAME, which is local. At the end, what was
-confirmed must be there.
+Each step that the file system has confirmed is a byte in SCRATCH/NAME, which is local, and SCRATCH/NAME.pause has
+the longest time in seconds between two steps since that file was removed. At the end, what was confirmed must be there.
 """
 
 import errno
@@ -19,8 +19,23 @@ def go_on():
     return not os.path.exists(f"{SCRATCH}/stop")
 
 
+last_step = time.monotonic()
+
+
 def done(progress):
+    global last_step
     os.write(progress, b".")
+    pause, last_step = time.monotonic() - last_step, time.monotonic()
+    file = f"{SCRATCH}/{NAME}.pause"
+    try:
+        with open(file) as longest:
+            if float(longest.read()) >= pause:
+                return
+    except FileNotFoundError:
+        pass
+    with open(f"{file}.new", "w") as longest:
+        longest.write(f"{pause:.2f}\n")
+    os.rename(f"{file}.new", file)
 
 
 def record(number):
