@@ -169,7 +169,7 @@ impl Engine {
         out.now = now;
         budget = budget.max(1);
         while budget > 0 {
-            let Some(due) = self.runner.core.timers.pop_due(now.mono) else {
+            let Some((_, due)) = self.runner.core.timers.pop_due(now.mono) else {
                 return false;
             };
             self.runner.core.states.walked = 0;
@@ -177,7 +177,7 @@ impl Engine {
             let done = match due {
                 Due::Lease(client) => self.runner.core.on_lease_timer(client, &mut budget, out),
                 Due::LockGrant(file) => {
-                    self.runner.core.grant_locks(file, out);
+                    self.runner.core.on_lock_grant_timer(file, out);
                     budget = budget.saturating_sub(self.runner.core.states.walked);
                     true
                 }

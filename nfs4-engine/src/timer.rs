@@ -105,7 +105,7 @@ impl Timers {
     /// Checks a few timers, the next ones each time, and drops those without a use. The core calls this
     /// for each timer that it sets while they are many, since peers can make and end what has a timer at
     /// will.
-    pub(crate) fn sweep(&mut self, worth: impl Fn(Due) -> bool) {
+    pub(crate) fn sweep(&mut self, worth: impl Fn(Mono, Due) -> bool) {
         for _ in 0..SWEPT {
             let rest = (Bound::Excluded(self.swept), Bound::Unbounded);
             let Some((place, due)) = self.set.range(rest).next() else {
@@ -114,15 +114,15 @@ impl Timers {
             };
             let (place, due) = (*place, *due);
             self.swept = place;
-            if !worth(due) {
+            if !worth(place.0, due) {
                 self.set.remove(&place);
             }
         }
     }
 
     /// All that are set.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Due> + '_ {
-        self.set.values().copied()
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Mono, Due)> + '_ {
+        self.set.iter().map(|((at, _), due)| (*at, *due))
     }
 
     pub(crate) fn next(&self) -> Option<(Mono, Due)> {
@@ -141,10 +141,11 @@ impl Timers {
         }
     }
 
-    pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
+    /// The next timer that is due, and when it was due.
+    pub(crate) fn pop_due(&mut self, now: Mono) -> Option<(Mono, Due)> {
         let first = self.set.first_entry()?;
         let (at, _) = *first.key();
-        (at <= now).then(|| first.remove())
+        (at <= now).then(|| (at, first.remove()))
     }
 }
 
@@ -171,7 +172,7 @@ mod tests {
             set += 1;
             if timers.len() > 2 * used + 64 {
                 let looked = Cell::new(0);
-                timers.sweep(|due| {
+                timers.sweep(|_, due| {
                     looked.set(looked.get() + 1);
                     matches!(due, Due::Lease(client) if client.index.is_multiple_of(100))
                 });
@@ -180,7 +181,7 @@ mod tests {
             assert!(timers.len() < 4 * used, "{} after {set}", timers.len());
         }
         let mut left = 0;
-        while let Some(due) = timers.pop_due(Mono::NEVER) {
+        while let Some((_, due)) = timers.pop_due(Mono::NEVER) {
             left +=
                 u32::from(matches!(due, Due::Lease(client) if client.index.is_multiple_of(100)));
         }

@@ -238,3 +238,42 @@ fn a_long_list_of_stateids_is_tested_in_parts_and_every_one_is_answered() {
 }
 
 const TESTED: usize = 10_000;
+
+#[test]
+fn the_search_for_holders_of_what_is_waited_for_is_counted() {
+    let mut sim = Sim::new();
+    let mut gone = Holder::new(&mut sim, "gone", 3);
+    for at in 0..AT_ONCE as u64 {
+        let range = (2 * at, 1);
+        gone.lock(&mut sim, b"g", LockType::Write, range).all_ok();
+    }
+    sim.sleep(sim.settings().lease + Duration::from_secs(1));
+    // What is in the way and does not give way is found last.
+    let mut holds = Holder::new(&mut sim, "holds", 3);
+    let last = 2 * AT_ONCE as u64 - 3;
+    let held = holds.lock(&mut sim, b"h", LockType::Write, (last, 1));
+    let held = stateid(held);
+    let mut waits = Holder::called_back(&mut sim, "waits", 3);
+    let everything = (0, u64::MAX);
+    let reply = waits.lock(&mut sim, b"w", LockType::WriteWait, everything);
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    let elsewhere = args::LockU {
+        offset: 1 << 40,
+        length: 1,
+        ..unlock(Stateid { seqid: 0, ..held }, 0)
+    };
+    let put = args::PutFh { object: &holds.fh };
+    let unlocks = 10;
+    let request = holds.client.request(&mut sim, 0, true, |c| {
+        (0..unlocks).fold(c.putfh(put), |c, _| c.locku(elsewhere))
+    });
+    sim.jump(Duration::ZERO);
+    request.send(&mut sim, holds.client.conn);
+    sim.settle();
+    assert_eq!(sim.tables().yielded, 1, "others have their turn");
+    sim.run_timers();
+    let reply = sim.take_reply(request.xid()).expect("it is done");
+    reply.all_ok();
+    assert!(sim.take_callbacks().is_empty());
+    sim.assert_nothing_is_left();
+}

@@ -80,7 +80,9 @@ impl Core {
             return Way::Held(first);
         }
         let now = out.now.mono;
-        let found = self.states.conflicting_locks(file, (range, kind), by);
+        let found = self
+            .states
+            .conflicting_locks(file, (range, kind), by, WALKED_AT_ONCE);
         for (conflict, lock) in &found {
             if self.holds_on(*lock, now) {
                 return Way::Held(*conflict);
@@ -112,7 +114,9 @@ impl Core {
             return Some(first);
         }
         let now = out.now.mono;
-        let found = self.states.conflicting_locks(file, (range, kind), by);
+        let found = self
+            .states
+            .conflicting_locks(file, (range, kind), by, WALKED_AT_ONCE);
         let many = found.len() == WALKED_AT_ONCE;
         let mut held = found.iter().filter(|(_, lock)| self.holds_on(*lock, now));
         // Beyond so many conflicts there is no search for another one.

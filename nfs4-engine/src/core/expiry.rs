@@ -50,7 +50,7 @@ impl Core {
         let mut budget = AT_ONCE;
         let mut others = Vec::new();
         while budget > 0
-            && let Some(due) = self.timers.pop_due(now.mono)
+            && let Some((at, due)) = self.timers.pop_due(now.mono)
         {
             budget -= 1;
             let done = match due {
@@ -72,11 +72,11 @@ impl Core {
                 | Due::Recall(_) => false,
             };
             if !done {
-                others.push(due);
+                others.push((at, due));
             }
         }
-        for due in others {
-            self.timers.set(now.mono, due);
+        for (at, due) in others {
+            self.timers.set(at, due);
         }
     }
 

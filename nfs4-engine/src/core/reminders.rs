@@ -19,11 +19,11 @@ impl Core {
         if self.timers.len() > 2 * of_use + SPARE_TIMERS {
             let (clients, connections, states) = (&self.clients, &self.connections, &self.states);
             let calls = &self.callbacks.calls;
-            self.timers.sweep(|due| match due {
+            self.timers.sweep(|at, due| match due {
                 Due::Lease(client) => clients.get(client).is_some(),
                 Due::Drain(conn) => connections.is_draining(conn),
                 Due::CallbackWait | Due::Yielded | Due::Slow | Due::Exports => true,
-                Due::LockGrant(file) => states.is_waited_for(file),
+                Due::LockGrant(file) => states.awaits_check(file, at),
                 Due::Slots | Due::Grace | Due::Stores | Due::Courtesy | Due::Revocation => true,
                 Due::Callback(call) => calls.contains(call),
                 Due::Path(client) => clients.get(client).is_some(),

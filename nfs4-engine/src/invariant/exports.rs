@@ -43,7 +43,7 @@ impl Engine {
                 (number, counted, open),
             )?;
             let searched = core.exports.purpose(number).is_none()
-                || core.timers.entries().any(|due| due == Due::Exports);
+                || core.timers.entries().any(|(_, due)| due == Due::Exports);
             check(searched, "no timer for the state of an export", number)?;
         }
         check(asked.is_empty(), "requests to exports that are gone", asked)

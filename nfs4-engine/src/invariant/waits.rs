@@ -9,7 +9,8 @@ use crate::engine::Engine;
 use crate::timer::Due;
 
 impl Engine {
-    /// A client has a timer for its lease, or for the courtesy that it enjoys, a recall one for its end, a callback one for its reply; and what
+    /// A client has a timer for its lease, or for the courtesy that it enjoys, a recall one for its end, a callback one for its reply, and
+    /// the line of a file those that it awaits; and what
     /// is parked for a holder, or for others, has one and is there. All that waits has one for its report
     /// as slow.
     pub(super) fn check_waits(&self) -> Result<(), String> {
@@ -18,7 +19,8 @@ impl Engine {
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut waits, mut yields, mut searches) = (0, 0, 0);
         let (mut courtesies, mut revocations) = (0, 0);
-        for due in core.timers.entries() {
+        let mut grants = BTreeSet::new();
+        for (at, due) in core.timers.entries() {
             match due {
                 Due::Lease(key) => drop(leases.insert(key)),
                 Due::Recall(key) => drop(recalls.insert(key)),
@@ -28,8 +30,8 @@ impl Engine {
                 Due::Slow => searches += 1,
                 Due::Courtesy => courtesies += 1,
                 Due::Revocation => revocations += 1,
+                Due::LockGrant(key) => drop(grants.insert((key, at))),
                 Due::Drain(_)
-                | Due::LockGrant(_)
                 | Due::Slots
                 | Due::Exports
                 | Due::Grace
@@ -54,6 +56,12 @@ impl Engine {
         for (key, held) in core.states.inside().delegated.entries() {
             let reminded = !held.is_recalled() || recalls.contains(&key);
             check(reminded, "a recall without a timer", key)?;
+        }
+        for (key, file) in core.states.inside().files.entries() {
+            for at in file.waiters.checks() {
+                let is_set = grants.contains(&(key, at));
+                check(is_set, "a line without its timer", key)?;
+            }
         }
         for (key, _) in core.callbacks.calls.entries() {
             check(calls.contains(&key), "a callback without a timer", key)?;

@@ -136,7 +136,7 @@ fn take<S: Established>(
         if conflict.is_some() {
             return Err(cx.core.or_delay(Status::RECLAIM_CONFLICT));
         }
-    } else if is_denied(cx, file, open, asker, by)? {
+    } else if let Some(Denial { holder }) = denial(cx, file, open, asker, by)? {
         if args.locktype.waits() {
             let session = cx.scope.session().filter(|_| {
                 let polls = cx.core.exports.has_local_locks(fh.export);
@@ -148,7 +148,9 @@ fn take<S: Established>(
                 let lease = cx.core.config.lease;
                 let states = &mut cx.core.states;
                 states.wait(open, asker, session, cx.out.now.mono, lease);
-                cx.core.watch_holders(file, cx.out.now.mono);
+                if let Some(holder) = holder.filter(|_| session.is_some()) {
+                    cx.core.watch_holder(file, holder, cx.out);
+                }
             }
         } else {
             cx.core.states.give_up(open, asker);
@@ -386,35 +388,43 @@ fn owner<'a>(known: Option<&'a [u8]>, locker: &Locker<'a>) -> &'a [u8] {
     }
 }
 
-/// Whether another owner holds a conflicting lock, or the range is reserved for an earlier waiter; if so,
-/// encodes LOCK4denied. Locks of clients with expired leases are revoked.
+/// Why a lock is denied.
+struct Denial {
+    /// The client that has a conflicting lock; none if the range is reserved for an earlier waiter.
+    holder: Option<ClientKey>,
+}
+
+/// Whether a lock is denied; if so, encodes LOCK4denied. Locks of clients with expired leases are revoked.
 ///
 /// # Errors
 /// DELAY while that is being done.
-fn is_denied<S>(
+fn denial<S>(
     cx: &mut Cx<'_, S>,
     file: FileKey,
     open: OpenKey,
     asker: LockRequest<'_>,
     by: Option<LockOwnerKey>,
-) -> Result<bool, Status> {
+) -> Result<Option<Denial>, Status> {
     let wanted = (asker.range, asker.kind);
     match cx.core.make_way_for_lock(file, wanted, by, cx.out) {
         Way::Free => {}
         Way::Held(conflict) => {
             encode_conflict(cx, &conflict);
-            return Ok(true);
+            let holder = cx.core.states.lock_owners.get(conflict.owner);
+            return Ok(Some(Denial {
+                holder: holder.map(Owner::client),
+            }));
         }
         Way::Soon => return Err(Status::DELAY),
     }
     let states = &cx.core.states;
     let lease = cx.core.config.lease;
     let Some(waiter) = states.before(open, asker, cx.out.now.mono, lease) else {
-        return Ok(false);
+        return Ok(None);
     };
     let (client, owner) = (Some(waiter.client), &waiter.owner);
     deny(&cx.core.clients, client, owner, waiter.range, waiter.kind).encode(cx.run.reply.body());
-    Ok(true)
+    Ok(Some(Denial { holder: None }))
 }
 
 /// Encodes LOCK4denied for a conflicting lock.

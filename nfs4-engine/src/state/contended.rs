@@ -55,18 +55,21 @@ impl States {
         }
     }
 
-    /// Locks that keep `owner` from locking a range, each with its stateid; at most [`WALKED_AT_ONCE`].
+    /// Locks that keep `owner` from locking a range, each with its stateid; at most `most`.
     pub(crate) fn conflicting_locks(
-        &self,
+        &mut self,
         file: FileKey,
         (range, kind): (ByteRange, LockKind),
         owner: Option<LockOwnerKey>,
+        most: usize,
     ) -> Vec<(Conflict<LockOwnerKey>, LockKey)> {
         let Some(file) = self.files.get(file) else {
             return Vec::new();
         };
         let owner = owner.unwrap_or(NO_OWNER);
-        file.locked.conflicts(range, kind, owner, WALKED_AT_ONCE)
+        let found = file.locked.conflicts(range, kind, owner, most);
+        self.walked += found.len().div_ceil(SEARCHED_PER_STEP);
+        found
     }
 
     /// The client of a piece of state, and the file.
@@ -134,7 +137,8 @@ impl States {
     }
 }
 
-/// Maximum number of opens of a file that a request searches for conflicts.
-const SEARCHED: u32 = 1_024;
-/// Number of opens that are searched for one step of the walk.
+/// Maximum number of opens of a file that a request searches for conflicts, and of locks that are searched for
+/// all waiters of a file.
+pub(crate) const SEARCHED: u32 = 1_024;
+/// Number of opens or locks that are searched for one step of the walk.
 const SEARCHED_PER_STEP: usize = 8;

@@ -179,14 +179,37 @@ impl Waiters {
         self.dismiss(|waiter| waiter.has_gone(now, patience));
     }
 
-    /// Whether a timer is set for the leases of clients whose locks are waited for.
-    pub(crate) fn checks_leases(&self, now: Mono) -> bool {
-        self.lease_check.is_some_and(|at| at > now)
+    /// The leases of clients whose locks are waited for are to be checked at `at`; `true` if the timer for that has
+    /// to be set, `false` if one is set for then or earlier.
+    pub(crate) fn checks_leases_at(&mut self, at: Mono) -> bool {
+        let is_set = self.lease_check.is_some_and(|set| set <= at);
+        if !is_set {
+            self.lease_check = Some(at);
+        }
+        !is_set
     }
 
-    /// A timer for that is set for this time.
-    pub(crate) fn check_leases_at(&mut self, at: Mono) {
-        self.lease_check = Some(at);
+    /// Whether a timer that is set for `at` is of use; one that an earlier one replaces is not. One that is
+    /// set is of use also while the line is empty: it is not set again for those that come.
+    pub(crate) fn awaits_check(&self, at: Mono) -> bool {
+        self.checks().any(|check| check == at)
+    }
+
+    /// When timers for the line are due.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = Mono> {
+        [self.reminder, self.lease_check].into_iter().flatten()
+    }
+
+    /// A timer has expired: whether it is one of use.
+    pub(crate) fn takes_due_check(&mut self, now: Mono) -> bool {
+        let mut is_due = false;
+        for check in [&mut self.reminder, &mut self.lease_check] {
+            if check.is_some_and(|at| at <= now) {
+                *check = None;
+                is_due = true;
+            }
+        }
+        is_due
     }
 
     /// A lock may have become free: returns the waiters to notify. `gets` says of each waiter whether it could lock
@@ -199,7 +222,6 @@ impl Waiters {
     ) -> LockGrants {
         let mut grants = LockGrants::default();
         let mut next: Option<Mono> = None;
-        self.reminder = self.reminder.filter(|at| *at > now);
         for at in 0..self.line.len() {
             let (before, rest) = self.line.split_at_mut(at);
             let Some(waiter) = rest.first_mut() else {

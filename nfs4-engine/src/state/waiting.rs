@@ -83,10 +83,23 @@ impl States {
         self.waiting > 0
     }
 
-    /// Whether a timer is set for the leases of clients whose locks are waited for in a file.
-    pub(crate) fn checks_leases(&self, file: FileKey, now: Mono) -> bool {
+    /// The leases of clients whose locks are waited for in a file are to be checked at `at`; `true` if the timer for
+    /// that has to be set.
+    pub(crate) fn checks_leases_at(&mut self, file: FileKey, at: Mono) -> bool {
+        let file = self.files.get_mut(file);
+        file.is_some_and(|file| file.waiters.checks_leases_at(at))
+    }
+
+    /// Whether a timer of the line of a file that is set for `at` is of use.
+    pub(crate) fn awaits_check(&self, file: FileKey, at: Mono) -> bool {
         let file = self.files.get(file);
-        file.is_some_and(|file| file.waiters.checks_leases(now))
+        file.is_some_and(|file| file.waiters.awaits_check(at))
+    }
+
+    /// A timer of the line of a file has expired: whether it is one of use.
+    pub(crate) fn takes_due_check(&mut self, file: FileKey, now: Mono) -> bool {
+        let file = self.files.get_mut(file);
+        file.is_some_and(|file| file.waiters.takes_due_check(now))
     }
 
     /// The waiters for locks of a file, in their order.

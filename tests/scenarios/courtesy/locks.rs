@@ -285,3 +285,63 @@ fn a_waiter_is_notified_when_many_ranges_of_a_client_give_way() {
     assert!(denied.iter().all(|status| *status == Status::DELAY));
     sim.assert_nothing_is_left();
 }
+
+/// A client waits for a lock; it is denied, and others have what it wants.
+#[track_caller]
+fn waits(sim: &mut Sim, waiter: &mut Holder, range: (u64, u64)) {
+    let reply = waiter.lock(sim, b"w", LockType::WriteWait, range);
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+}
+
+#[test]
+fn a_waiter_is_notified_in_time_if_another_one_waits_for_a_lease_that_ends_later() {
+    let mut sim = Sim::new();
+    let lease = sim.settings().lease;
+    let mut early = Holder::new(&mut sim, "early", 3);
+    early
+        .lock(&mut sim, b"x", LockType::Write, (0, 10))
+        .all_ok();
+    sim.sleep(lease / 2);
+    let mut late = Holder::new(&mut sim, "late", 3);
+    late.lock(&mut sim, b"x", LockType::Write, (20, 10))
+        .all_ok();
+    let mut one = Holder::called_back(&mut sim, "one", 3);
+    let mut two = Holder::called_back(&mut sim, "two", 3);
+    waits(&mut sim, &mut one, (20, 10));
+    waits(&mut sim, &mut two, (0, 10));
+    sim.sleep(lease / 2 + SECOND);
+    assert!(is_notified(&mut sim, &two), "its lock gives way");
+    one.client.call(&mut sim, |c| c).all_ok();
+    sim.sleep(lease / 2);
+    assert!(is_notified(&mut sim, &one), "and so does the other one");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn a_waiter_is_notified_although_timers_were_dropped_while_none_waited() {
+    let mut sim = Sim::new();
+    let lease = sim.settings().lease;
+    let mut one = Holder::new(&mut sim, "one", 3);
+    one.lock(&mut sim, b"x", LockType::Write, (0, 10)).all_ok();
+    let mut two = Holder::called_back(&mut sim, "two", 3);
+    waits(&mut sim, &mut two, (0, 10));
+    let reply = two.lock(&mut sim, b"w", LockType::Write, (0, 10));
+    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
+    assert_eq!(sim.tables().waiting, 0);
+    // Clients come and go, each with a timer that has no use then.
+    for number in 0..300 {
+        let mut guest = Client::stranger(&mut sim, &format!("guest {number}"));
+        guest.exchange_id(&mut sim).all_ok();
+        let gone = args::DestroyClientId { clientid: guest.id };
+        let reply = guest.bare(&mut sim, |c| c.destroy_clientid(gone));
+        reply.all_ok();
+        sim.kill(guest.conn);
+    }
+    assert!(sim.tables().timers < 200, "{:?}", sim.tables());
+    waits(&mut sim, &mut two, (0, 10));
+    sim.sleep(lease / 2);
+    two.client.call(&mut sim, |c| c).all_ok();
+    sim.sleep(lease / 2 + SECOND);
+    assert!(is_notified(&mut sim, &two), "its lock gives way");
+    sim.assert_nothing_is_left();
+}
