@@ -25,7 +25,7 @@ use crate::compound::{Cx, Established, Fetched, Step};
 use crate::delegation_kind::DelegationKind;
 use crate::event::Event;
 use crate::fh::Fh;
-use crate::fs::{Attrs, Flavor, Guarded};
+use crate::fs::{AccessMask, Attrs, Flavor, Guarded};
 use crate::guards::Candidate;
 use crate::keys::{ClientKey, DelegationKey, OpenKey};
 use crate::peer::LimitReached;
@@ -209,6 +209,9 @@ fn may_keep<S>(
     open: OpenKey,
     kind: DelegationKind,
 ) -> bool {
+    if kind == DelegationKind::Write && !is_writable(cx, &opened.fh) {
+        return false;
+    }
     let (core, now) = (&mut *cx.core, cx.out.now.mono);
     // Of a file that others can reach, no one knows what became of it while there was no server.
     let delegates =
@@ -303,8 +306,9 @@ fn choose<S: Established>(
         // The owner is unconfirmed: the OPEN may be a replay of an old one. [RFC 7530 §16.18.5]
         return Err(OfferRefused::Resource);
     }
-    if !S::stands(cx) {
-        // The session went while the OPEN waited: the client may never hear of a delegation.
+    if !S::stands(cx) || cx.terms(opened.fh.export).is_err() {
+        // The session went while the OPEN waited: the client may never hear of a delegation. Or the export is
+        // not for the client any more.
         return Err(OfferRefused::Resource);
     }
     let want = args.share_access & OPEN4_SHARE_ACCESS_WANT_DELEG_MASK;
@@ -315,7 +319,9 @@ fn choose<S: Established>(
     let kind = match wished(want, share).ok_or(OfferRefused::Contention)? {
         // Other clients get what the holder of a write delegation reports, and the file system
         // notes it.
-        DelegationKind::Write if !may_write(cx, open, share) => DelegationKind::Read,
+        DelegationKind::Write if !may_write(cx, open, share) || !is_writable(cx, &opened.fh) => {
+            DelegationKind::Read
+        }
         kind @ (DelegationKind::Read | DelegationKind::Write) => kind,
     };
     let fh = opened.fh;
@@ -452,6 +458,11 @@ fn may_write<S>(cx: &Cx<'_, S>, open: OpenKey, share: Share) -> bool {
     let user = Principal::of(&cx.run.cred);
     let held = cx.core.states.get(open);
     share.writes() || held.is_some_and(|open| open.rights_of(user).writes())
+}
+
+/// Whether the peer may change files of the export.
+fn is_writable<S>(cx: &Cx<'_, S>, fh: &Fh) -> bool {
+    cx.rights(fh.export).contains(AccessMask::MODIFY)
 }
 
 /// The kind of delegation for an open with this share. An open for writing only gets none without a

@@ -4,6 +4,7 @@ use alloc::vec;
 
 use nfs4_proto::nfs4::args::Locker;
 use nfs4_proto::nfs4::basic::{self, ClientId, LockType};
+use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::nfs4::{args, res};
 use nfs4_proto::xdr::{Decode, Encode, Reader};
@@ -51,7 +52,9 @@ pub(crate) fn asked<S: Established>(
     }
     let fh = cx.current()?;
     let taken = if S::stands(cx) {
-        take(cx, args, true)
+        // The administrator may have changed the export since the file system was asked.
+        let admitted = cx.admit(fh.export, Op::Lock);
+        admitted.and_then(|()| take(cx, args, true))
     } else {
         // There is no slot any more to keep the reply in.
         Err(Status::DELAY)

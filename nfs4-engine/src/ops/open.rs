@@ -6,6 +6,7 @@ use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
     OPEN4_SHARE_ACCESS_WRITE,
 };
+use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
@@ -23,7 +24,7 @@ use crate::fs::{
     Target,
 };
 use crate::guards::Guard;
-use crate::keys::{ClientKey, OpenKey};
+use crate::keys::{ClientKey, DelegationKey, OpenKey};
 use crate::ops::share::share;
 use crate::principal::Principal;
 use crate::state::claim::Claim;
@@ -100,11 +101,8 @@ pub(crate) fn start<S: Established>(
             }
         }
     }
-    // A user may open the file again for the access that was allowed once, whatever the mode is now.
-    let rights = claimed
-        .and_then(|key| cx.core.states.delegation(key))
-        .map_or(Share::default(), |held| held.rights_of(&cx.run.cred));
-    let writes = share.writes() || share.denies_read() || opening.cut;
+    let rights = rights(cx, claimed);
+    let writes = may_change(share, opening.cut);
     let opens = opening.barred.is_none() || !creation::wants_new(&args.openhow);
     let how = OpenHow {
         read: opens && share.reads() && !rights.reads(),
@@ -117,6 +115,32 @@ pub(crate) fn start<S: Established>(
         FsOp::Open { target, how },
         Stage::OpenFound(opening),
     ))
+}
+
+/// What the file system need not check: a user may open the file of a delegation again for the access that was
+/// allowed once, whatever the mode is now.
+fn rights<S>(cx: &Cx<'_, S>, claimed: Option<DelegationKey>) -> Share {
+    let held = claimed.and_then(|key| cx.core.states.delegation(key));
+    held.map_or(Share::default(), |held| held.rights_of(&cx.run.cred))
+}
+
+/// Whether an OPEN needs the right to write.
+fn may_change(share: Share, cut: bool) -> bool {
+    share.writes() || share.denies_read() || cut
+}
+
+/// Checks that the export is still there for the peer, and still for this access: the administrator may have
+/// changed it since the file system was asked.
+///
+/// # Errors
+/// STALE, ACCESS, WRONGSEC, ROFS.
+fn admit_still<S>(cx: &mut Cx<'_, S>, export: u16, writes: bool) -> Result<(), Status> {
+    cx.admit(export, Op::Open)?;
+    flavor::admit(cx, export)?;
+    if writes && !cx.rights(export).contains(AccessMask::MODIFY) {
+        return Err(Status::ROFS);
+    }
+    Ok(())
 }
 
 pub(crate) fn resume<S: Established>(
@@ -224,8 +248,10 @@ fn found<S: Established>(
         export: cx.current()?.export,
         handle: opened.fh,
     };
-    delegation::claimed(cx, &args.claim, Some(&fh))?;
+    let claimed = delegation::claimed(cx, &args.claim, Some(&fh))?;
     let share = share(args.share_access, args.share_deny)?;
+    let writes = may_change(share, opening.cut) && !rights(cx, claimed).writes();
+    admit_still(cx, fh.export, writes)?;
     // A truncation needs write access, whatever the file is opened for.
     let cut = opening.cut && !opened.created;
     let needed = if cut { share.union(WRITE) } else { share };
@@ -314,6 +340,7 @@ fn open_cut<S: Established>(
         return Err(Status::SERVERFAULT);
     };
     let share = share(args.share_access, args.share_deny)?;
+    admit_still(cx, fh.export, true)?;
     let client = cx.client_of(args.owner.clientid)?;
     if !cx.core.has_client(client) {
         return Err(Status::DELAY);

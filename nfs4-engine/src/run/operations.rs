@@ -6,6 +6,7 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
+use crate::compound::handler::Row;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::exports::Route;
 use crate::fs::{Backend, Expected, FsRequest, FsResult};
@@ -175,10 +176,7 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
         // The operations before it, which may not answer DELAY, cost little.
         return Err(Status::DELAY);
     }
-    if row.flags.needs_current {
-        let current = cx.run.current.as_ref().ok_or(Status::NOFILEHANDLE)?;
-        cx.admit(current.export, row.op)?;
-    }
+    admit_current(cx, row)?;
     if !row.flags.keeps_fetched {
         cx.run.fetched = None;
     }
@@ -196,6 +194,15 @@ pub(super) fn start<S: Scope>(cx: &mut Cx<'_, S>) -> Result<Step, Status> {
     step
 }
 
+/// Checks that an operation may be executed on the current filehandle, if it needs one.
+fn admit_current<S>(cx: &mut Cx<'_, S>, row: &Row) -> Result<(), Status> {
+    if row.flags.needs_current {
+        let current = cx.run.current.as_ref().ok_or(Status::NOFILEHANDLE)?;
+        cx.admit(current.export, row.op)?;
+    }
+    Ok(())
+}
+
 pub(super) fn resume<S: Scope>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<Step, Status> {
     let row = table::row(cx.run.op);
     // It was started, so it has a handler.
@@ -203,6 +210,7 @@ pub(super) fn resume<S: Scope>(cx: &mut Cx<'_, S>, result: FsResult) -> Result<S
     let mut args = Reader::at(cx.record, cx.run.args_at);
     if let Stage::Anew = cx.run.stage {
         result?;
+        admit_current(cx, row)?;
         let step = (handler.start)(cx, &mut args);
         cx.run.next_at = args.position();
         return step;

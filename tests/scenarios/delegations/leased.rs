@@ -276,3 +276,46 @@ fn leases_end_with_their_clients_and_exports() {
     sim.sleep(std::time::Duration::from_secs(1));
     assert_eq!(state.held(), 0);
 }
+
+#[test]
+fn a_file_that_is_leased_for_writing_is_not_delegated_if_its_export_is_read_only_by_then() {
+    for denied in [false, true] {
+        let state = Arc::<State>::default();
+        let served = std::cell::RefCell::new(None);
+        let mut sim = Sim::serving(&["/"], |export| {
+            export.backend = Arc::new(Leasing {
+                inner: Arc::clone(&export.backend),
+                state: Arc::clone(&state),
+            });
+            *served.borrow_mut() = Some(export.clone());
+        });
+        let mut one = reachable(&mut sim, "one");
+        make(&mut sim, &mut one, b"f");
+        let request = open_until_leased(&mut sim, &one);
+        one.advance(1);
+        let export = served.take().expect("it is served").with(|export| {
+            export.read_only = true;
+            if denied {
+                let elsewhere = "198.51.100.0/24".parse().expect("a network");
+                export.access = vec![nfs4_engine::NetworkRule::new(elsewhere)];
+            }
+        });
+        sim.admin(Admin::PutExport(Box::new(export)));
+        sim.complete_all();
+        sim.set_pace(Pace::Delayed);
+        sim.run();
+        let reply = sim.take_reply(request.xid()).expect("it is answered");
+        let reply = reply.all_ok();
+        let open = ok!(reply, Open);
+        assert!(
+            matches!(
+                open.delegation,
+                OpenDelegation::None | OpenDelegation::NoneExt(_)
+            ),
+            "{:?}",
+            open.delegation
+        );
+        assert_eq!(state.held(), 0, "the lease has ended");
+        sim.assert_nothing_is_left();
+    }
+}

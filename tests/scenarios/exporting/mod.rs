@@ -3,6 +3,7 @@
 mod change;
 mod ending;
 mod flavors;
+mod meanwhile;
 mod networks;
 
 use std::sync::Arc;

@@ -64,7 +64,7 @@ impl Fs {
 
     /// It with locks of processes that are no clients.
     #[must_use]
-    pub(super) fn with_local_locks(self) -> Fs {
+    pub fn with_local_locks(self) -> Fs {
         Fs {
             local_locks: Some(Mutex::default()),
             ..self
