@@ -48,15 +48,13 @@ impl Recovered {
             }
             recovered.places.insert(key, place);
             recovered.longest_lease = recovered.longest_lease.max(record.lease);
-            let may_reclaim = record.reclaims;
-            if may_reclaim {
+            let v40 = record.key.v40;
+            let client = RecoveredClient::new(record);
+            if !client.is_settled {
                 recovered.known += 1;
-                *recovered.missing_of(record.key.v40) += 1;
+                *recovered.missing_of(v40) += 1;
             }
-            recovered.clients.push(RecoveredClient {
-                record,
-                is_settled: !may_reclaim,
-            });
+            recovered.clients.push(client);
         }
         recovered
     }
@@ -92,14 +90,8 @@ impl Recovered {
 
     /// The client at a place, if it may reclaim and is this incarnation.
     pub(crate) fn reclaimer(&self, place: u32, verifier: Verifier) -> Option<&RecoveredClient> {
-        let client = self.clients.get(place as usize)?;
-        (!client.is_settled && client.record.verifier == verifier.0).then_some(client)
-    }
-
-    /// Whether the client at a place is this incarnation of it.
-    pub(crate) fn is_incarnation(&self, place: u32, verifier: Verifier) -> bool {
-        let client = self.clients.get(place as usize);
-        client.is_some_and(|client| client.record.verifier == verifier.0)
+        let client = self.incarnation(place, verifier)?;
+        (!client.is_settled).then_some(client)
     }
 
     /// The client at a place reclaims nothing more; `true` the first time.
@@ -115,11 +107,10 @@ impl Recovered {
         true
     }
 
-    /// What the record at a place says that this incarnation of the client has lost.
-    pub(crate) fn lost(&self, place: u32, verifier: Verifier) -> impl Iterator<Item = Fh> + '_ {
-        let client = self.clients.get(place as usize);
-        let client = client.filter(|client| client.record.verifier == verifier.0);
-        client.into_iter().flat_map(RecoveredClient::lost)
+    /// The record at a place, if it is of this incarnation of the client.
+    pub(crate) fn incarnation(&self, place: u32, verifier: Verifier) -> Option<&RecoveredClient> {
+        let client = self.clients.get(place as usize)?;
+        (client.record.verifier == verifier.0).then_some(client)
     }
 
     /// Drops up to `budget` records; `true` once none is left.
@@ -141,12 +132,29 @@ impl Recovered {
 }
 
 impl RecoveredClient {
+    fn new(record: ClientRecord) -> RecoveredClient {
+        let mut client = RecoveredClient {
+            record,
+            is_settled: false,
+        };
+        client.is_settled = client.reclaims_nothing();
+        client
+    }
+
+    /// Whether its record says that it may reclaim nothing, or names a lost file that this server cannot tell from
+    /// others.
+    pub(crate) fn reclaims_nothing(&self) -> bool {
+        let is_told = self.lost().count() == self.record.lost.len();
+        !self.record.reclaims || !is_told
+    }
+
     /// Whether it has lost state of a file.
     pub(crate) fn has_lost(&self, fh: &Fh) -> bool {
         self.lost().any(|lost| lost.covers(fh))
     }
 
-    fn lost(&self) -> impl Iterator<Item = Fh> + '_ {
+    /// The files of which it has lost state.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = Fh> + '_ {
         let lost = self.record.lost.iter();
         lost.filter_map(|fh| Fh::decode(fh).ok())
     }
@@ -176,7 +184,16 @@ mod tests {
             reclaims: false,
             ..record(false, b"c")
         };
-        let records = vec![record(true, b"a"), record(false, b"b"), lost_all];
+        let lost_unknown = ClientRecord {
+            lost: vec![vec![1]],
+            ..record(false, b"d")
+        };
+        let records = vec![
+            record(true, b"a"),
+            record(false, b"b"),
+            lost_all,
+            lost_unknown,
+        ];
         let mut recovered = Recovered::new(records, Keyed::new([0; 16]));
         assert_eq!((recovered.known(), recovered.missing()), (2, (1, 1)));
         let place = recovered.find(&record(false, b"b").key).unwrap();
@@ -188,7 +205,7 @@ mod tests {
         assert_eq!(recovered.missing(), (1, 0));
         let named: Vec<_> = recovered.some_missing(9).map(|key| &*key.owner).collect();
         assert_eq!(named, [b"a"]);
-        assert!(!recovered.drop_some(&mut 2) && recovered.drop_some(&mut 9));
+        assert!(!recovered.drop_some(&mut 3) && recovered.drop_some(&mut 9));
         assert_eq!(recovered.find(&record(true, b"a").key), None);
     }
 }

@@ -19,23 +19,34 @@ pub(crate) struct LostState {
     pub(crate) all: bool,
 }
 
-/// Keys of entries that are gone, in their order.
-struct LostKeys<K>(Vec<Key<K>>);
+/// Keys of entries that are gone.
+struct LostKeys<K> {
+    /// In their order.
+    kept: Vec<Key<K>>,
+    /// There were more of them, which are not known any more.
+    is_cut: bool,
+}
 
 impl LostState {
     /// Whether nothing was lost with the lease, or the client has acknowledged all of it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.delegations == 0 && self.opens.0.is_empty() && self.locks.0.is_empty()
+        self.delegations == 0 && self.opens.kept.is_empty() && self.locks.kept.is_empty()
     }
 
     /// Whether opens have ended with their exports, which the client has not acknowledged.
     pub(crate) fn is_any_of_removed(&self) -> bool {
-        !self.of_removed.0.is_empty()
+        !self.of_removed.kept.is_empty()
     }
 
     /// Number of opens and lock stateids that are remembered.
     pub(crate) fn remembered(&self) -> usize {
-        self.opens.0.len() + self.locks.0.len() + self.of_removed.0.len()
+        self.opens.kept.len() + self.locks.kept.len() + self.of_removed.kept.len()
+    }
+
+    /// Whether an open or a lock stateid was lost that the client has not acknowledged, or cannot acknowledge.
+    pub(crate) fn is_any_unknown(&self) -> bool {
+        let is_cut = self.opens.is_cut || self.locks.is_cut || self.of_removed.is_cut;
+        self.remembered() > 0 || is_cut
     }
 
     /// Remembers an open; returns whether one more is remembered than before.
@@ -78,35 +89,40 @@ impl LostState {
 
 impl<K> LostKeys<K> {
     fn add(&mut self, key: Key<K>) -> bool {
-        let Err(place) = self.0.binary_search(&key) else {
+        let Err(place) = self.kept.binary_search(&key) else {
             return false;
         };
-        if self.0.len() < MOST_REMEMBERED {
-            self.0.insert(place, key);
+        if self.kept.len() < MOST_REMEMBERED {
+            self.kept.insert(place, key);
             return true;
         }
-        // Which one is forgotten makes no difference: its stateid is a bad one from now on.
-        if let Some(last) = self.0.last_mut() {
+        // Which one is forgotten makes no difference: its stateid is a bad one from now on, and the client
+        // cannot acknowledge its loss.
+        self.is_cut = true;
+        if let Some(last) = self.kept.last_mut() {
             *last = key;
-            self.0.sort_unstable();
+            self.kept.sort_unstable();
         }
         false
     }
 
     fn has(&self, key: Key<K>) -> bool {
-        self.0.binary_search(&key).is_ok()
+        self.kept.binary_search(&key).is_ok()
     }
 
     fn forget(&mut self, key: Key<K>) -> bool {
-        let found = self.0.binary_search(&key);
-        found.map(|place| self.0.remove(place)).is_ok()
+        let found = self.kept.binary_search(&key);
+        found.map(|place| self.kept.remove(place)).is_ok()
     }
 }
 
 // A derive would require `K: Default`.
 impl<K> Default for LostKeys<K> {
     fn default() -> LostKeys<K> {
-        LostKeys(Vec::new())
+        LostKeys {
+            kept: Vec::new(),
+            is_cut: false,
+        }
     }
 }
 
@@ -127,6 +143,7 @@ mod tests {
             assert!(lost.has_open(key(index)) && !lost.add_open(key(index)));
         }
         assert_eq!(lost.remembered(), 1_024);
+        assert!(lost.is_any_unknown());
         assert!(!lost.has_lock(LockKey::new(0, 1)));
         assert!(lost.forget_open(key(0)) && !lost.forget_open(key(0)));
         assert!(lost.add_lock(LockKey::new(0, 1)));

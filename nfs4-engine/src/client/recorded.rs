@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use nfs4_proto::xdr::Writer;
 
 use crate::fh::Fh;
+use crate::keys::OpenOwnerKey;
 use crate::stable::{ClientRecord, StableTicket};
 
 /// What stable storage has of a client, and what it is to have.
@@ -28,6 +29,8 @@ pub(crate) struct Recorded {
     lost: Vec<LostFile>,
     /// The write from which on the record says that the client may reclaim nothing.
     reclaims_nothing: Option<u32>,
+    /// The write from which on the record says no more that the client has lost what it knows of.
+    known: Option<u32>,
 }
 
 /// A file of which a client has lost state.
@@ -35,6 +38,9 @@ struct LostFile {
     fh: Fh,
     /// The first write that has it.
     since: u32,
+    /// In minor version 0, the open-owner whose reply says that the state is lost. Its next request shows that
+    /// the client has that reply.
+    told: Option<OpenOwnerKey>,
 }
 
 impl Recorded {
@@ -89,16 +95,20 @@ impl Recorded {
     pub(crate) fn loses(&mut self, fh: &Fh) -> bool {
         let next = self.asked.saturating_add(1);
         let since = match (
-            self.lost.iter().find(|lost| lost.fh.covers(fh)),
+            self.lost.iter_mut().find(|lost| lost.fh.covers(fh)),
             self.reclaims_nothing,
         ) {
-            (Some(lost), _) => lost.since,
+            (Some(lost), _) => {
+                lost.told = None;
+                lost.since
+            }
             (None, Some(since)) => since,
             (None, None) => {
                 if self.lost.len() < ClientRecord::MOST_LOST {
                     self.lost.push(LostFile {
                         fh: *fh,
                         since: next,
+                        told: None,
                     });
                 } else {
                     self.reclaims_nothing = Some(next);
@@ -125,9 +135,41 @@ impl Recorded {
 
     /// The client knows that it has lost its state of a file; `true` if the record has to say so no more.
     pub(crate) fn knows(&mut self, fh: &Fh) -> bool {
+        self.knows_of(|lost| lost.fh == *fh)
+    }
+
+    /// The reply to an open-owner says that the client has lost its state of a file.
+    pub(crate) fn tells(&mut self, fh: &Fh, owner: OpenOwnerKey) {
+        if let Some(lost) = self.lost.iter_mut().find(|lost| lost.fh == *fh) {
+            lost.told = Some(owner);
+        }
+    }
+
+    /// An open-owner goes on, and so has its last reply; `true` if the record has to say something no more.
+    pub(crate) fn knows_told(&mut self, owner: OpenOwnerKey) -> bool {
+        self.knows_of(|lost| lost.told == Some(owner))
+    }
+
+    /// An open-owner begins anew, and may not have its last reply.
+    pub(crate) fn untell(&mut self, owner: OpenOwnerKey) {
+        for lost in &mut self.lost {
+            lost.told = lost.told.filter(|told| *told != owner);
+        }
+    }
+
+    fn knows_of(&mut self, known: impl Fn(&LostFile) -> bool) -> bool {
         let before = self.lost.len();
-        self.lost.retain(|lost| lost.fh != *fh);
-        self.lost.len() < before
+        self.lost.retain(|lost| !known(lost));
+        let changed = self.lost.len() < before;
+        if changed {
+            self.known = Some(self.asked.saturating_add(1));
+        }
+        changed
+    }
+
+    /// Whether a durable record says that the client has lost what it knows of.
+    pub(crate) fn owes_knowledge(&self) -> bool {
+        self.is_any() && self.known.is_some_and(|since| since > self.durable)
     }
 
     /// The client knows of all that it has lost; `true` if the record has to say something no more.
@@ -135,13 +177,19 @@ impl Recorded {
         let any = !self.lost.is_empty() || self.reclaims_nothing.is_some();
         self.lost.clear();
         self.reclaims_nothing = None;
+        if any {
+            self.known = Some(self.asked.saturating_add(1));
+        }
         any
     }
 
     /// What an earlier record says that the client has lost stays lost.
-    pub(crate) fn inherit(&mut self, lost: impl Iterator<Item = Fh>) {
+    pub(crate) fn inherit(&mut self, lost: impl Iterator<Item = Fh>, reclaims_nothing: bool) {
         for fh in lost {
             self.loses(&fh);
+        }
+        if reclaims_nothing && self.reclaims_nothing.is_none() {
+            self.reclaims_nothing = Some(self.asked.saturating_add(1));
         }
     }
 }

@@ -146,12 +146,19 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
+        let is_known = client.recovered.is_some();
         client.recovered = self.recovered.find(&key_of(client));
-        let verifier = client.verifier;
-        if let Some(place) = client.recovered
-            && !self.recovered.is_incarnation(place, verifier)
-        {
-            self.settle_reclaims(key, out);
+        let Some(place) = client.recovered else {
+            return;
+        };
+        match self.recovered.incarnation(place, client.verifier) {
+            // A client of minor version 0 never says that it knows all that it has lost.
+            Some(former) if client.about.minor == 0 && !is_known => {
+                let nothing = former.reclaims_nothing();
+                client.recorded.inherit(former.lost(), nothing);
+            }
+            Some(_) => {}
+            None => self.settle_reclaims(key, out),
         }
     }
 

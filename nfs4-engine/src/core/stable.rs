@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::core::Core;
 use crate::event::{ClientGone, Event};
 use crate::fh::Fh;
-use crate::keys::{ClientKey, CompoundKey};
+use crate::keys::{ClientKey, CompoundKey, OpenOwnerKey};
 use crate::stable::{ClientRecord, RecordKey, StableError, StableTicket, StableWrite};
 use crate::stores::{FailedStore, StorePurpose};
 use crate::timer::Due;
@@ -48,7 +48,8 @@ impl Core {
         let Some(client) = self.clients.get(key) else {
             return Durable::Never;
         };
-        if !self.stores.are_kept || client.recorded.is_durable() {
+        let recorded = &client.recorded;
+        if !self.stores.are_kept || recorded.is_durable() && !recorded.owes_knowledge() {
             return Durable::Yes;
         }
         if client.going.is_some() {
@@ -88,7 +89,7 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let has_more = client.lost.remembered() > 0;
+        let has_more = client.lost.is_any_unknown();
         let has_lost = client.revoked > 0 || !client.lost.is_empty() || has_more;
         let knows_all = client.about.minor > 0 && !has_lost;
         let recorded = &mut client.recorded;
@@ -98,10 +99,24 @@ impl Core {
             // What it does not know of may be of the same file.
             !has_more && fh.is_some_and(|fh| recorded.knows(fh))
         };
-        if !changed {
-            return;
+        if changed {
+            self.write_knowledge(key, out);
         }
-        let is_any = recorded.is_any();
+    }
+
+    /// An open-owner of a client of minor version 0 sends its next request: the client has the reply to the last
+    /// one, which may have said that it has lost its state of a file. [RFC 7530 §9.1.7]
+    pub(crate) fn record_told(&mut self, key: ClientKey, owner: OpenOwnerKey, out: &mut Outbox) {
+        let client = self.clients.get_mut(key);
+        if client.is_some_and(|client| client.recorded.knows_told(owner)) {
+            self.write_knowledge(key, out);
+        }
+    }
+
+    /// The record has to say of something no more that the client has lost it.
+    fn write_knowledge(&mut self, key: ClientKey, out: &mut Outbox) {
+        let client = self.clients.get(key);
+        let is_any = client.is_some_and(|client| client.recorded.is_any());
         self.end_doomed(key, out);
         let Some(client) = self.clients.get_mut(key).filter(|_| is_any) else {
             return;
@@ -322,14 +337,6 @@ impl Core {
         }
         if client.going.is_some() {
             return Durable::Never;
-        }
-        if client.about.minor == 0
-            && !client.recorded.is_any()
-            && let Some(place) = client.recovered
-        {
-            // Such a client never says that it knows what it has lost.
-            let lost = self.recovered.lost(place, client.verifier);
-            client.recorded.inherit(lost);
         }
         let mut record = ClientRecord::new(key_of(client), client.verifier.0, lease);
         client.recorded.begin(&mut record);

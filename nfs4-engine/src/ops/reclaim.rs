@@ -5,6 +5,7 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
+use crate::compound::owner_request::{OwnerRequest, SeqidOwner};
 use crate::compound::{Cx, Sequenced, Step, V40};
 use crate::core::stable::Durable;
 use crate::fh::Fh;
@@ -71,9 +72,16 @@ pub(super) fn admit<S>(
         return Err(Status::NO_GRACE);
     }
     let admitted = cx.core.may_reclaim(client, Some(fh), now);
-    if admitted == Err(Status::RECLAIM_BAD) {
-        // The reply says so.
-        cx.core.record_knowledge(client, Some(fh), cx.out);
+    if admitted == Err(Status::RECLAIM_BAD)
+        && let Some(OwnerRequest {
+            whose: SeqidOwner::Open(owner),
+            ..
+        }) = cx.run.owner_request
+        && let Some(client) = cx.core.clients.get_mut(client)
+    {
+        // The client knows once it has the reply. One of a later minor version knows all when it sends
+        // RECLAIM_COMPLETE.
+        client.recorded.tells(fh, owner);
     }
     admitted
 }

@@ -40,15 +40,19 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
     if let Some(key) = cx.core.states.open_owners.find(client, name)
         && let Some(seqid) = seqid_of(cx.core.states.open_owners.get(key))
     {
-        match seqid.judge(&asked) {
+        let (check, is_confirmed) = (seqid.judge(&asked), seqid.is_confirmed());
+        match check {
             SeqidCheck::Running => return Err(Status::RESOURCE),
             SeqidCheck::Replay => {
                 *args = ahead;
                 return Ok(replay_open(cx, key));
             }
-            SeqidCheck::New | SeqidCheck::Bad if !seqid.is_confirmed() => forget_sequence(cx, key),
-            SeqidCheck::New => {}
-            SeqidCheck::Bad => return Err(Status::BAD_SEQID),
+            SeqidCheck::New => cx.core.record_told(client, key, cx.out),
+            SeqidCheck::Bad if is_confirmed => return Err(Status::BAD_SEQID),
+            SeqidCheck::Bad => {}
+        }
+        if !is_confirmed {
+            forget_sequence(cx, key);
         }
     }
     let reclaims = matches!(decoded.claim, OpenClaim::Previous(_));
@@ -283,6 +287,7 @@ fn enter_open(
             Err(Status::BAD_STATEID)
         }
         SeqidCheck::New => {
+            cx.core.record_told(client, key, cx.out);
             let now = cx.out.now.mono;
             let owners = &mut cx.core.states.open_owners;
             owners.with_seqid(key, Some(now), OwnerSeqid::begin);
@@ -360,7 +365,11 @@ fn seqid_of<T>(owner: Option<&Owner<T>>) -> Option<&OwnerSeqid> {
 fn forget_sequence(cx: &mut Cx<'_, V40>, key: OpenOwnerKey) {
     let owners = &mut cx.core.states.open_owners;
     let open = seqid_of(owners.get(key)).and_then(|seqid| seqid.unconfirmed);
+    let client = owners.get(key).map(Owner::client);
     owners.with_seqid(key, None, OwnerSeqid::restart);
+    if let Some(client) = client.and_then(|client| cx.core.clients.get_mut(client)) {
+        client.recorded.untell(key);
+    }
     if let Some(open) = open {
         cx.core.close(open, cx.out);
     }

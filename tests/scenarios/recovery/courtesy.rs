@@ -339,3 +339,193 @@ fn what_is_lost_before_the_reclaims_are_completed_is_not_reclaimed_again() {
     let reply = reclaim(&mut sim, &mut one, &f.fh);
     assert_last(&reply, Op::Open, Status::RECLAIM_BAD);
 }
+
+fn reclaim_40(sim: &mut Sim, one: &mut Client40, fh: &[u8]) -> Status {
+    let args = args::Open {
+        openhow: args::OpenFlag::NoCreate,
+        claim: OpenClaim::Previous(DelegationType::None),
+        ..one.open_args(b"o", b"")
+    };
+    let reply = one.on(sim, fh, |c| c.open(args));
+    // A retransmission gets the same reply.
+    assert_eq!(
+        one.on(sim, fh, |c| c.open(args)).status(),
+        reply.status(),
+        "{reply:?}"
+    );
+    reply.status()
+}
+
+fn restart_40(sim: &mut Sim, one: &mut Client40) {
+    sim.restart();
+    one.seqids.clear();
+    one.conn = sim.connect();
+    one.mount(sim);
+}
+
+/// A server that has started again, and a client of minor version 0 that has had this many files and lost them.
+fn lost_40(files: u8) -> (Sim, Client40, Vec<Vec<u8>>) {
+    let mut sim = Sim::durable(config());
+    let mut one = Client40::mounted(&mut sim, "one");
+    let handles: Vec<_> = (0..files)
+        .map(|number| one.open(&mut sim, b"o", &[b'A' + number]).fh)
+        .collect();
+    // So that it keeps something.
+    one.open(&mut sim, b"o", b"kept");
+    sim.sleep(LEASE + Duration::from_secs(1));
+    let mut two = Client::mounted(&mut sim, "two");
+    for number in 0..files {
+        let name = [b'A' + number];
+        let denying = args::Open {
+            share_deny: 2,
+            share_access: 1,
+            ..making_args(b"o", &name)
+        };
+        two.call(&mut sim, |c| c.putrootfh().open(denying)).all_ok();
+    }
+    restart_40(&mut sim, &mut one);
+    (sim, one, handles)
+}
+
+#[test]
+fn a_client_of_minor_version_0_knows_what_it_has_lost_once_it_has_the_reply() {
+    let (mut sim, mut one, files) = lost_40(1);
+    for _ in 0..3 {
+        // The reply may be lost with the server.
+        let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+        assert_eq!(reply, Status::RECLAIM_BAD);
+        restart_40(&mut sim, &mut one);
+    }
+    let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+    assert_eq!(reply, Status::RECLAIM_BAD);
+    // Another owner's request says nothing.
+    let other = one.open_args(b"other", b"A");
+    let reply = one.call(&mut sim, |c| c.putrootfh().open(other));
+    assert_eq!(reply.last(), (Op::Open, Status::GRACE));
+    restart_40(&mut sim, &mut one);
+    let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+    assert_eq!(reply, Status::RECLAIM_BAD);
+    // Nor does one by which the owner begins anew, as if it had no reply.
+    let mut anew = one.open_args(b"o", b"A");
+    anew.seqid += 10;
+    for _ in 0..2 {
+        let reply = one.call(&mut sim, |c| c.putrootfh().open(anew));
+        assert_eq!(reply.last(), (Op::Open, Status::GRACE));
+        anew.seqid += 1;
+    }
+    restart_40(&mut sim, &mut one);
+    let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+    assert_eq!(reply, Status::RECLAIM_BAD);
+    sim.take_writes();
+    let next = one.open_args(b"o", b"A");
+    let reply = one.call(&mut sim, |c| c.putrootfh().open(next));
+    assert_eq!(reply.last(), (Op::Open, Status::GRACE));
+    assert_eq!(lost(&sim.take_writes()), [] as [Vec<u8>; 0]);
+    restart_40(&mut sim, &mut one);
+    assert_eq!(reclaim_40(&mut sim, &mut one, &files[0]), Status::OK);
+}
+
+#[test]
+fn an_open_of_what_was_lost_waits_until_it_can_be_reclaimed_again() {
+    let (mut sim, mut one, files) = lost_40(1);
+    let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+    assert_eq!(reply, Status::RECLAIM_BAD);
+    for _ in 0..2 {
+        sim.sleep(LEASE / 2 + Duration::from_secs(1));
+        one.renew(&mut sim).all_ok();
+    }
+    assert!(!is_grace(&sim));
+    sim.hold_stores(true);
+    let args = one.open_args(b"o", b"A");
+    let xid = sim.xid();
+    let record = one.record(xid, |c| c.putrootfh().open(args));
+    sim.send(one.conn, record);
+    sim.run();
+    assert!(sim.take_reply(xid).is_none());
+    sim.store_all();
+    sim.take_reply(xid).expect("it is stored").all_ok();
+    sim.hold_stores(false);
+    restart_40(&mut sim, &mut one);
+    assert_eq!(reclaim_40(&mut sim, &mut one, &files[0]), Status::OK);
+}
+
+#[test]
+fn a_client_of_minor_version_0_that_has_lost_too_much_reclaims_nothing_after_any_restart() {
+    let (mut sim, mut one, files) = lost_40(33);
+    for _ in 0..3 {
+        for fh in &files {
+            let reply = reclaim_40(&mut sim, &mut one, fh);
+            assert_eq!(reply, Status::NO_GRACE);
+        }
+        for _ in 0..2 {
+            sim.sleep(LEASE / 2 + Duration::from_secs(1));
+            one.renew(&mut sim).all_ok();
+        }
+        // It gets a record.
+        one.open(&mut sim, b"n", b"new");
+        restart_40(&mut sim, &mut one);
+    }
+}
+
+#[test]
+fn a_client_that_cannot_acknowledge_all_that_it_has_lost_does_not_reclaim_it() {
+    const LOCKS: u32 = 1_100;
+    let mut sim = Sim::durable(config());
+    let mut one = Client::mounted(&mut sim, "one");
+    let f = make(&mut sim, &mut one, b"f");
+    let put = args::PutFh { object: &f.fh };
+    let locks: Vec<_> = (0..LOCKS)
+        .map(|number| {
+            let owner = number.to_be_bytes();
+            let args = args::Lock {
+                offset: 10 * u64::from(number),
+                ..lock_args(f.stateid, &owner, false)
+            };
+            let reply = one.call(&mut sim, |c| c.putfh(put).lock(args)).all_ok();
+            ok!(reply, Lock).lock_stateid
+        })
+        .collect();
+    sim.sleep(LEASE + Duration::from_secs(1));
+    let mut two = Client::mounted(&mut sim, "two");
+    let own = make(&mut sim, &mut two, b"f");
+    let everything = args::Lock {
+        length: u64::MAX,
+        ..lock_args(own.stateid, b"l", false)
+    };
+    let tries = std::iter::repeat_with(|| {
+        sim.run_timers();
+        two.call(&mut sim, |c| c.putfh(put).lock(everything))
+            .status()
+    });
+    assert_eq!(
+        tries.take(50).find(|status| *status != Status::DELAY),
+        Some(Status::OK)
+    );
+    let freed = locks.iter().filter(|stateid| {
+        let free = args::FreeStateid { stateid: **stateid };
+        let reply = one.call(&mut sim, |c| c.free_stateid(free));
+        reply.status() == Status::OK
+    });
+    assert_eq!(freed.count(), 1_024, "the others are not remembered");
+    sim.restart();
+    come_back(&mut sim, &mut one);
+    let reply = reclaim(&mut sim, &mut one, &f.fh);
+    assert_last(&reply, Op::Open, Status::RECLAIM_BAD);
+}
+
+#[test]
+fn what_a_client_of_minor_version_0_has_lost_stays_lost_if_it_does_not_ask_for_it() {
+    let (mut sim, mut one, files) = lost_40(1);
+    for _ in 0..3 {
+        for _ in 0..2 {
+            sim.sleep(LEASE / 2 + Duration::from_secs(1));
+            one.renew(&mut sim).all_ok();
+        }
+        assert!(!is_grace(&sim));
+        // It gets a record.
+        one.open(&mut sim, b"n", b"new");
+        restart_40(&mut sim, &mut one);
+    }
+    let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+    assert_eq!(reply, Status::RECLAIM_BAD);
+}
