@@ -25,6 +25,7 @@ mod filesystem;
 mod guarded;
 mod handle;
 mod lease;
+mod operands;
 mod payload;
 #[cfg(all(feature = "__test", feature = "record"))]
 pub mod probe;
@@ -49,9 +50,7 @@ pub use filesystem::{Caller, FileSystem, Permissions};
 pub(crate) use guarded::Guarded;
 pub use handle::{FsHandle, HandleTooLong};
 pub use lease::LeaseWatch;
+pub use operands::{AccessMask, Authority, Creation, NewNode, OpenHow, Stability, Target};
 pub use payload::{Payload, Pieces};
 pub use protection::{Protection, Rights};
-pub use request::{
-    AccessMask, Authority, Creation, DirChange, FsOp, FsReply, FsRequest, FsResult, NewNode,
-    OpenHow, Opened, Stability, Target,
-};
+pub use request::{DirChange, FsOp, FsReply, FsRequest, FsResult, Opened};
