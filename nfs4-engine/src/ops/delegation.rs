@@ -1,72 +1,34 @@
-//! The delegation part of OPEN, and DELEGRETURN. [RFC 8881 §18.16.3, §18.6]
+//! The delegation that an OPEN claims, reclaims or gets. [RFC 8881 §18.16.3]
 
 use alloc::sync::Arc;
 
 use nfs4_proto::nfs4::args;
-use nfs4_proto::nfs4::basic::{Ace, DelegationType, Stateid};
+use nfs4_proto::nfs4::basic::{DelegationType, Stateid};
 use nfs4_proto::nfs4::consts::{
-    ACE4_ACCESS_ALLOWED_ACE_TYPE, ACE4_APPEND_DATA, ACE4_READ_DATA, ACE4_WRITE_DATA,
     OPEN4_SHARE_ACCESS_WANT_ANY_DELEG, OPEN4_SHARE_ACCESS_WANT_CANCEL,
     OPEN4_SHARE_ACCESS_WANT_DELEG_MASK, OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
     OPEN4_SHARE_ACCESS_WANT_NO_PREFERENCE, OPEN4_SHARE_ACCESS_WANT_READ_DELEG,
     OPEN4_SHARE_ACCESS_WANT_WRITE_DELEG, OPEN4_SHARE_DENY_WRITE, WND4_CANCELLED,
     WND4_NOT_SUPP_DOWNGRADE, WND4_NOT_SUPP_FTYPE, WND4_NOT_WANTED,
 };
-use nfs4_proto::nfs4::res::{
-    NoDelegation, OpenDelegation, ReadDelegation, SpaceLimit, WriteDelegation,
-};
 use nfs4_proto::nfs4::status::Status;
-use nfs4_proto::xdr::{Decode, Encode, Reader, Writer};
 
-use super::share::{WANT_BITS, share};
-use crate::attr::decimal;
+use super::delegation_result::{Offer, OfferRefused};
+use super::share::share;
 use crate::callback::{Promise, Referred};
-use crate::compound::{Cx, Established, Fetched, Step};
+use crate::compound::{Cx, Established, Fetched};
 use crate::delegation_kind::DelegationKind;
 use crate::event::Event;
 use crate::fh::Fh;
-use crate::fs::{AccessMask, Attrs, Flavor, Guarded};
+use crate::fs::{AccessMask, Attrs, Guarded};
 use crate::guards::Candidate;
 use crate::keys::{ClientKey, DelegationKey, OpenKey};
 use crate::peer::LimitReached;
 use crate::principal::Principal;
 use crate::state::delegated::Obstacle;
 use crate::state::delegation::{DelegationPhase, Grant};
-use crate::state::ending::Ending;
 use crate::state::file::Share;
 use crate::state::stateid::Named;
-
-/// DELEGRETURN.
-pub(crate) fn return_delegation<S: Established>(
-    cx: &mut Cx<'_, S>,
-    args: &mut Reader<'_>,
-) -> Result<Step, Status> {
-    let fh = cx.current()?;
-    let args = args::DelegReturn::decode(args)?;
-    match named(cx, args.deleg_stateid, Some(&fh)) {
-        Ok(key) if !may_return(cx, key) => return Err(Status::BAD_STATEID),
-        Ok(key) => cx.core.undelegate(key, Ending::Asked, cx.out),
-        Err(Status::BAD_STATEID) if ended_with_file(cx, args.deleg_stateid)? => {}
-        Err(status) => return Err(status),
-    }
-    Ok(Step::Done(Status::OK))
-}
-
-/// Whether the user of a request may return the delegation.
-fn may_return<S: Established>(cx: &Cx<'_, S>, key: DelegationKey) -> bool {
-    let held = cx.core.states.delegation(key);
-    held.is_some_and(|held| S::may_change(cx, held.client, &Principal::of(&held.opener)))
-}
-
-/// Whether a stateid is of a delegation that ended because its file was removed.
-fn ended_with_file<S: Established>(cx: &mut Cx<'_, S>, stateid: Stateid) -> Result<bool, Status> {
-    let stateid = cx.meant(stateid)?;
-    let Ok(Named::Deleg(key)) = Named::decode(&stateid, cx.core.boot.epoch) else {
-        return Ok(false);
-    };
-    let sender = S::sender(cx).and_then(|sender| cx.core.clients.get_mut(sender));
-    Ok(sender.is_some_and(|client| client.gives_back_gone(key)))
-}
 
 /// The delegation that a claim names; if a file is given, the delegation must be of that file.
 ///
@@ -96,7 +58,8 @@ pub(super) fn claimed<S: Established>(
     }
 }
 
-fn named<S: Established>(
+/// The delegation that a stateid names.
+pub(super) fn named<S: Established>(
     cx: &mut Cx<'_, S>,
     stateid: Stateid,
     fh: Option<&Fh>,
@@ -106,21 +69,6 @@ fn named<S: Established>(
         Named::Deleg(key) => Ok(key),
         Named::Open(_) | Named::Lock(_) => Err(Status::BAD_STATEID),
     }
-}
-
-/// The delegation that an OPEN gets, or why it gets none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Offer {
-    Granted(DelegationKey),
-    Not(OfferRefused),
-}
-
-/// Why an OPEN gets no delegation. [RFC 8881 §18.16.3, why_no_delegation4]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OfferRefused {
-    Contention,
-    Resource,
-    Reason(u32),
 }
 
 /// Whether a claim is a reclaim, and the kind of delegation that it reclaims.
@@ -494,89 +442,8 @@ fn granted_by<S: Established>(cx: &mut Cx<'_, S>) -> Option<Referred> {
     })
 }
 
-/// Writes the part of an OPEN's result about delegations.
-pub(super) fn encode<S>(cx: &mut Cx<'_, S>, access: u32, offer: Offer) {
-    let key = match offer {
-        Offer::Granted(key) => key,
-        Offer::Not(why) => {
-            // A client that sets no WANT flag gets no reason.
-            let none = if access & WANT_BITS == 0 {
-                OpenDelegation::None
-            } else {
-                OpenDelegation::NoneExt(why.encoded())
-            };
-            none.encode(cx.body());
-            return;
-        }
-    };
-    let Some(held) = cx.core.states.delegation(key) else {
-        OpenDelegation::None.encode(cx.body());
-        return;
-    };
-    let stateid = cx.core.states.delegation_stateid(key);
-    let (kind, rights, recall) = (held.kind, held.rights_of(&held.opener), held.is_recalled());
-    let mut name_of_opener = Writer::new();
-    let opener = Arc::clone(&held.opener);
-    let known = opener.flavor() == Flavor::Sys;
-    if known {
-        decimal(&mut name_of_opener, opener.uid);
-    }
-    let permissions = Ace {
-        r#type: ACE4_ACCESS_ALLOWED_ACE_TYPE,
-        flag: 0,
-        access_mask: if known { allowed(kind, rights) } else { 0 },
-        who: name(name_of_opener.as_slice()),
-    };
-    let delegation = match kind {
-        DelegationKind::Read => OpenDelegation::Read(ReadDelegation {
-            stateid,
-            recall,
-            permissions,
-        }),
-        DelegationKind::Write => OpenDelegation::Write(WriteDelegation {
-            stateid,
-            recall,
-            space_limit: SpaceLimit::Size(held.limit),
-            permissions,
-        }),
-    };
-    delegation.encode(cx.body());
-}
-
-/// The access that the client may grant the opener locally: what the file system allowed the opener.
-fn allowed(kind: DelegationKind, rights: Share) -> u32 {
-    let mut mask = 0;
-    if rights.reads() {
-        mask |= ACE4_READ_DATA;
-    }
-    if rights.writes() && kind == DelegationKind::Write {
-        mask |= ACE4_WRITE_DATA | ACE4_APPEND_DATA;
-    }
-    mask
-}
-
-/// The digits in an XDR-encoded opaque.
-fn name(opaque: &[u8]) -> &[u8] {
-    Reader::new(opaque).opaque(DIGITS).unwrap_or_default()
-}
-
-impl OfferRefused {
-    /// The server never promises to signal later that a delegation is available. [RFC 8881 §18.16.3]
-    fn encoded(self) -> NoDelegation {
-        match self {
-            OfferRefused::Contention => NoDelegation::Contention(false),
-            OfferRefused::Resource => NoDelegation::Resource(false),
-            OfferRefused::Reason(why) => NoDelegation::WhyNone(why),
-        }
-    }
-}
-
-/// Maximum number of bytes that a delegation adds to OPEN4resok.
-pub(super) const DELEGATION_LEN: usize = 64;
 /// Conflicts with any open for writing.
 const UNWRITTEN: Share = Share {
     access: 0,
     deny: OPEN4_SHARE_DENY_WRITE,
 };
-/// Maximum number of digits of a user id.
-const DIGITS: usize = 10;

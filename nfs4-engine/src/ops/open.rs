@@ -6,25 +6,26 @@ use nfs4_proto::nfs4::consts::{
     OPEN4_RESULT_CONFIRM, OPEN4_RESULT_LOCKTYPE_POSIX, OPEN4_RESULT_MAY_NOTIFY_LOCK,
     OPEN4_SHARE_ACCESS_WRITE,
 };
-use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Encode, Reader};
 
 use super::creation;
-use super::delegation::{self, DELEGATION_LEN, Offer, OfferRefused, Offered};
-use super::{flavor, io, names, reclaim};
+use super::delegation::{self, Offered};
+use super::delegation_result::{self, DELEGATION_LEN, Offer, OfferRefused};
+use super::open_admission::{
+    admit, admit_reclaim, admit_still, barred, may_change, rights, room_for,
+};
+use super::{flavor, names, reclaim};
 use crate::callback::Promise;
-use crate::compound::opening::{Barred, Opening};
+use crate::compound::opening::Opening;
 use crate::compound::{Cx, Established, Fetched, Stage, Step};
-use crate::core::contention::Way;
-use crate::delegation_kind::{DelegationKind, Touch};
+use crate::delegation_kind::DelegationKind;
 use crate::fh::Fh;
 use crate::fs::{
-    AccessMask, Authority, Creation, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
-    Target,
+    Authority, Creation, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs, Target,
 };
 use crate::guards::Guard;
-use crate::keys::{ClientKey, DelegationKey, OpenKey};
+use crate::keys::{ClientKey, OpenKey};
 use crate::ops::share::share;
 use crate::principal::Principal;
 use crate::state::claim::Claim;
@@ -117,32 +118,6 @@ pub(crate) fn start<S: Established>(
     ))
 }
 
-/// What the file system need not check: a user may open the file of a delegation again for the access that was
-/// allowed once, whatever the mode is now.
-fn rights<S>(cx: &Cx<'_, S>, claimed: Option<DelegationKey>) -> Share {
-    let held = claimed.and_then(|key| cx.core.states.delegation(key));
-    held.map_or(Share::default(), |held| held.rights_of(&cx.run.cred))
-}
-
-/// Whether an OPEN needs the right to write.
-fn may_change(share: Share, cut: bool) -> bool {
-    share.writes() || share.denies_read() || cut
-}
-
-/// Checks that the export is still there for the peer, and still for this access: the administrator may have
-/// changed it since the file system was asked.
-///
-/// # Errors
-/// STALE, ACCESS, WRONGSEC, ROFS.
-fn admit_still<S>(cx: &mut Cx<'_, S>, export: u16, writes: bool) -> Result<(), Status> {
-    cx.admit(export, Op::Open)?;
-    flavor::admit(cx, export)?;
-    if writes && !cx.rights(export).contains(AccessMask::MODIFY) {
-        return Err(Status::ROFS);
-    }
-    Ok(())
-}
-
 pub(crate) fn resume<S: Established>(
     cx: &mut Cx<'_, S>,
     args: &mut Reader<'_>,
@@ -201,33 +176,6 @@ pub(crate) fn resume<S: Established>(
         _ if opening.once && opened.created => Status::SERVERFAULT,
         _ => failed,
     })
-}
-
-/// Why the OPEN must not create a file, if there is a reason.
-fn barred<S>(
-    cx: &mut Cx<'_, S>,
-    dir: &Fh,
-    length: u64,
-    (client, owner): (ClientKey, &[u8]),
-    claims: bool,
-) -> Option<Barred> {
-    if claims {
-        return Some(Barred::Claims);
-    }
-    let rights = cx.rights(dir.export);
-    if !rights.contains(AccessMask::MODIFY) {
-        return Some(Barred::ReadOnly);
-    }
-    if io::fits(cx, dir, Some(length)).is_err() {
-        return Some(Barred::TooLong);
-    }
-    room_for(cx, client, owner).err().map(Barred::Full)
-}
-
-/// Whether an open-owner may open one more file.
-fn room_for<S>(cx: &mut Cx<'_, S>, client: ClientKey, owner: &[u8]) -> Result<(), Status> {
-    let admitted = cx.core.admit_open(client, owner, cx.out);
-    admitted.map_err(|full| full.of_open(cx.run.minor))
 }
 
 fn release_reserved<S>(cx: &mut Cx<'_, S>, room: Option<ClientKey>) {
@@ -353,76 +301,6 @@ fn open_cut<S: Established>(
     Ok(open)
 }
 
-/// Checks the access of an OPEN against all delegations and shares, the owner's own share included
-/// [RFC 8881 §18.16.3, RFC 7530 §9.9]. Returns the open of the owner, if it has the file open.
-///
-/// # Errors
-/// DELAY if the client ended meanwhile, while a delegation conflicts, or while opens of clients with expired
-/// leases are being revoked, and SHARE_DENIED.
-fn admit<S: Established>(
-    cx: &mut Cx<'_, S>,
-    wanted: &Wanted<'_>,
-    fh: &Fh,
-    needed: Share,
-    cut: bool,
-) -> Result<Option<OpenKey>, Status> {
-    let client = wanted.client;
-    if !cx.core.has_client(client) {
-        return Err(Status::DELAY);
-    }
-    // Delegations come before shares: a holder reports its local opens when it returns the delegation.
-    if cx.recalls(fh, Some(client), Touch::of(needed), cut) {
-        return Err(Status::DELAY);
-    }
-    if !cx.core.states.admits_wanted(wanted, needed) {
-        match cx.core.make_way_for_share(fh, needed, cx.out) {
-            Way::Free => {}
-            Way::Held(()) => return Err(Status::SHARE_DENIED),
-            Way::Soon => return Err(Status::DELAY),
-        }
-    }
-    let own = cx.core.states.find(wanted);
-    // One that was taken from the client while the client was away is ending.
-    match own.and_then(|key| cx.core.states.get(key)) {
-        Some(open) if open.revoked => Err(cx.core.delay_until_lost(client)),
-        Some(_) | None => Ok(own),
-    }
-}
-
-/// As [`admit`], of a reclaim, which may have become impossible since it began. What conflicts was reclaimed
-/// by another client, and one of the two had not had it. [RFC 8881 §8.4.2.1, §15.1.9.5]
-///
-/// # Errors
-/// RECLAIM_CONFLICT, and those of [`reclaim::admit`] and [`delegation::admit_reclaim`].
-fn admit_reclaim<S: Established>(
-    cx: &mut Cx<'_, S>,
-    wanted: &Wanted<'_>,
-    fh: &Fh,
-    needed: Share,
-    kind: Option<DelegationKind>,
-) -> Result<Option<OpenKey>, Status> {
-    let client = wanted.client;
-    if !cx.core.has_client(client) {
-        return Err(Status::DELAY);
-    }
-    reclaim::admit(cx, client, true, fh)?;
-    let conflicts = |cx: &Cx<'_, S>| {
-        let states = &cx.core.states;
-        let mut held = states.in_the_way(fh, Some(client), Touch::of(needed));
-        held.next().is_some() || !states.admits_wanted(wanted, needed)
-    };
-    if conflicts(cx) {
-        cx.core.expire(cx.out);
-        if conflicts(cx) {
-            return Err(cx.core.or_delay(Status::RECLAIM_CONFLICT));
-        }
-    }
-    if let Some(kind) = kind {
-        delegation::admit_reclaim(cx, client, fh, kind)?;
-    }
-    Ok(cx.core.states.find(wanted))
-}
-
 /// Opens a held file, or widens the open that the owner has of it.
 ///
 /// # Errors
@@ -533,7 +411,7 @@ fn opened<S: Established>(
     names::change_info(w, dir);
     w.u32(flags);
     attrset.encode(w);
-    delegation::encode(cx, args.share_access, offer);
+    delegation_result::encode(cx, args.share_access, offer);
     Step::Done(Status::OK)
 }
 

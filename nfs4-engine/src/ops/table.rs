@@ -4,10 +4,10 @@ use nfs4_proto::nfs4::opnum::{Op, OpNum};
 use nfs4_proto::nfs4::status::Status;
 
 use super::{
-    access, backchannel_ctl, bind_conn, close, commit, create, create_session, delegation, destroy,
-    dir_delegation, downgrade, exchange_id, filehandle, getattr, link, lock, lookup, open, read,
-    readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid, verify,
-    write,
+    access, backchannel_ctl, bind_conn, close, commit, create, create_session, delegreturn,
+    destroy, dir_delegation, downgrade, exchange_id, filehandle, getattr, link, lock, lookup, open,
+    read, readdir, reclaim, remove, rename, renew, secinfo, seqid, setattr, setclientid, stateid,
+    verify, write,
 };
 use crate::compound::handler::{Flags, Handler, Row};
 use crate::compound::{Sequenced, Sessionless, V40};
@@ -245,7 +245,7 @@ const fn serve(op: Op) -> Row {
         Op::Write => changes(op, ON_FILE, 16, waiting!(write::start, write::resume)),
         Op::Commit => changes(op, ON_FILE, 8, waiting!(commit::start, commit::resume)),
 
-        Op::DelegReturn => changes(op, ON_FILE, 0, now!(delegation::return_delegation)),
+        Op::DelegReturn => changes(op, ON_FILE, 0, now!(delegreturn::return_delegation)),
 
         // Not implemented yet: NOTSUPP.
         // No delegation outlives its client, and only OPEN grants delegations.
