@@ -24,7 +24,7 @@ mod beside;
 
 type Play = fn(&mut Sim);
 
-const SHAPES: [(&str, Play); 17] = [
+const SHAPES: [(&str, Play); 18] = [
     ("clients without state", many_clients),
     ("a client that reboots for ever", reboots),
     ("many opens of one file", opens_of_one_file),
@@ -34,6 +34,10 @@ const SHAPES: [(&str, Play); 17] = [
     ("reboots beside delegations", reboots_beside_delegations),
     ("many ranges, unlocked at once", ranges),
     ("a long line for a lock", long_line),
+    (
+        "a long line behind a client that is away",
+        line_behind_the_gone,
+    ),
     ("sessions full of kept replies", kept_replies),
     ("TEST_STATEID of a long list", long_list),
     ("RELEASE_LOCKOWNER", released),
@@ -258,6 +262,52 @@ fn long_line(sim: &mut Sim) {
     let mut client = wide(sim, "a", 0);
     let (open, lock, fh) = lock_many(sim, &mut client, RANGES);
     let put = || args::PutFh { object: &fh };
+    queue_up(sim, &fh);
+    // Denied, and granted beside a line.
+    for at in 0..1_000 {
+        client.call(sim, |c| {
+            c.putfh(put()).lock(new_lock(open, b"l", 2 * at + 1))
+        });
+    }
+    client.call(sim, |c| unlock_all(c.putfh(put()), lock));
+    for at in 0..100 {
+        client.call(sim, |c| c.putfh(put()).lock(new_lock(open, b"l", at)));
+    }
+    expire(sim);
+}
+
+/// What many wait for is held by a client that is away, and at last by one that is not.
+fn line_behind_the_gone(sim: &mut Sim) {
+    let mut gone = wide(sim, "gone", 0);
+    let (_, _, fh) = lock_many(sim, &mut gone, 6 * u64::from(BATCH));
+    expire(sim);
+    let mut holds = wide(sim, "holds", 0);
+    let open = args::Open {
+        share_access: 3 | OPEN4_SHARE_ACCESS_WANT_NO_DELEG,
+        ..making_args(b"o", b"f")
+    };
+    let reply = holds.call(sim, |c| c.putrootfh().open(open)).all_ok();
+    let open = ok!(reply, Open).stateid;
+    let put = || args::PutFh { object: &fh };
+    let last = new_lock(open, b"h", 253);
+    let reply = holds.call(sim, |c| c.putfh(put()).lock(last)).all_ok();
+    let lock = ok!(reply, Lock).lock_stateid;
+    queue_up(sim, &fh);
+    for _ in 0..100 {
+        let unlock = args::LockU {
+            locktype: LockType::Write,
+            seqid: 0,
+            lock_stateid: Stateid { seqid: 0, ..lock },
+            offset: 1 << 40,
+            length: 1,
+        };
+        holds.call(sim, |c| c.putfh(put()).locku(unlock)).all_ok();
+    }
+    expire(sim);
+}
+
+/// The line of a file becomes as long as it may be.
+fn queue_up(sim: &mut Sim, fh: &[u8]) {
     for host in 0..8 {
         let conn = sim.connect_from(&format!("192.0.2.{host}"));
         let mut other = Client::on(conn, &format!("{host}"));
@@ -275,21 +325,10 @@ fn long_line(sim: &mut Sim) {
                     length: u64::MAX,
                     ..new_lock(open, owner.as_bytes(), 0)
                 };
-                c.putfh(put()).lock(lock)
+                c.putfh(args::PutFh { object: fh }).lock(lock)
             });
         }
     }
-    // Denied, and granted beside a line.
-    for at in 0..1_000 {
-        client.call(sim, |c| {
-            c.putfh(put()).lock(new_lock(open, b"l", 2 * at + 1))
-        });
-    }
-    client.call(sim, |c| unlock_all(c.putfh(put()), lock));
-    for at in 0..100 {
-        client.call(sim, |c| c.putfh(put()).lock(new_lock(open, b"l", at)));
-    }
-    expire(sim);
 }
 
 fn kept_replies(sim: &mut Sim) {
