@@ -331,3 +331,24 @@ const MAX_WAITERS: usize = 192;
 const KEPT_FREE: Duration = Duration::from_secs(1);
 /// Maximum number of times that a waiter that polls is overtaken.
 const OVERTAKEN: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_awaits_its_next_checks_and_no_others_also_while_it_is_empty() {
+        let at = Mono::from_nanos;
+        let mut line = Waiters::default();
+        assert!(line.checks_leases_at(at(20)));
+        assert!(!line.checks_leases_at(at(20)) && !line.checks_leases_at(at(30)));
+        assert!(line.is_empty() && line.awaits_check(at(20)));
+        // A lease that ends earlier takes the place of the other one.
+        assert!(line.checks_leases_at(at(10)));
+        assert!(line.awaits_check(at(10)) && !line.awaits_check(at(20)));
+        assert!(!line.takes_due_check(at(9)));
+        assert!(line.takes_due_check(at(10)) && !line.takes_due_check(at(20)));
+        assert_eq!(line.checks().count(), 0);
+        assert!(line.checks_leases_at(at(30)), "it is set anew");
+    }
+}

@@ -316,32 +316,3 @@ fn a_waiter_is_notified_in_time_if_another_one_waits_for_a_lease_that_ends_later
     assert!(is_notified(&mut sim, &one), "and so does the other one");
     sim.assert_nothing_is_left();
 }
-
-#[test]
-fn a_waiter_is_notified_although_timers_were_dropped_while_none_waited() {
-    let mut sim = Sim::new();
-    let lease = sim.settings().lease;
-    let mut one = Holder::new(&mut sim, "one", 3);
-    one.lock(&mut sim, b"x", LockType::Write, (0, 10)).all_ok();
-    let mut two = Holder::called_back(&mut sim, "two", 3);
-    waits(&mut sim, &mut two, (0, 10));
-    let reply = two.lock(&mut sim, b"w", LockType::Write, (0, 10));
-    assert_eq!(reply.last(), (Op::Lock, Status::DENIED));
-    assert_eq!(sim.tables().waiting, 0);
-    // Clients come and go, each with a timer that has no use then.
-    for number in 0..300 {
-        let mut guest = Client::stranger(&mut sim, &format!("guest {number}"));
-        guest.exchange_id(&mut sim).all_ok();
-        let gone = args::DestroyClientId { clientid: guest.id };
-        let reply = guest.bare(&mut sim, |c| c.destroy_clientid(gone));
-        reply.all_ok();
-        sim.kill(guest.conn);
-    }
-    assert!(sim.tables().timers < 200, "{:?}", sim.tables());
-    waits(&mut sim, &mut two, (0, 10));
-    sim.sleep(lease / 2);
-    two.client.call(&mut sim, |c| c).all_ok();
-    sim.sleep(lease / 2 + SECOND);
-    assert!(is_notified(&mut sim, &two), "its lock gives way");
-    sim.assert_nothing_is_left();
-}
