@@ -127,7 +127,8 @@ impl Exports {
                         path: export.path.clone(),
                         number,
                     });
-                    self.insert(Served::new(number, export));
+                    let before = self.lost.get(&number).copied().unwrap_or_default();
+                    self.insert(Served::new(number, export).losing_from(before));
                 }
             }
         }
@@ -245,6 +246,7 @@ impl Exports {
             .position(|served| served.as_ref().is_some_and(Served::is_over))?;
         let ended = self.list.get_mut(place)?.take()?;
         let number = ended.number();
+        self.lost.insert(number, ended.most_lost.wrapping_add(1));
         if let Some(entry) = self.by_number.get_mut(usize::from(number)) {
             *entry = NO_PLACE;
         }

@@ -6,6 +6,7 @@ mod pseudo;
 mod served;
 mod squashed;
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::Cell;
@@ -35,6 +36,8 @@ pub(crate) struct Exports {
     list: Vec<Option<Served>>,
     /// The numbers that exports have had since the start.
     numbers: ExportSet,
+    /// What the write verifier counts from under the numbers of exports that have ended.
+    lost: BTreeMap<u16, u64>,
     /// The directories that lead to the exports; none if one is at "/".
     pseudo: Option<PseudoFs>,
     squashed: Squashed,
@@ -83,6 +86,7 @@ impl Exports {
             by_number: Vec::new(),
             list: Vec::new(),
             numbers: ExportSet::default(),
+            lost: BTreeMap::new(),
             pseudo: None,
             squashed: Squashed::new(),
             squash: Squash::All,
@@ -360,6 +364,18 @@ impl Exports {
 
     /// Its file system is asked something.
     #[inline]
+    /// What the write verifier counts when the file system of an export says how often it has lost bytes. One
+    /// that takes the place of another under its number begins to count anew, and may not know what the other
+    /// one has lost: no value of the other one comes again. [RFC 8881 §18.32.3]
+    pub(crate) fn losses_of(&mut self, export: u16, losses: u64) -> u64 {
+        let Some(served) = self.find_mut(export) else {
+            return losses;
+        };
+        let lost = served.lost_before.wrapping_add(losses);
+        served.most_lost = served.most_lost.max(lost);
+        lost
+    }
+
     pub(crate) fn asked(&mut self, export: u16) {
         if let Some(served) = self.find_mut(export) {
             served.asked += 1;

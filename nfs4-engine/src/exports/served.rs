@@ -29,6 +29,9 @@ pub(crate) struct Served {
     /// Number of requests that its file system has not answered.
     pub(super) asked: u32,
     /// The clients whose loss of state in this export, which is removed, is not durable, in their order.
+    /// What a write verifier has counted under the number before, and the most that one has counted since.
+    pub(super) lost_before: u64,
+    pub(super) most_lost: u64,
     pub(super) losses: Vec<ClientKey>,
     pub(super) phase: Phase,
 }
@@ -68,6 +71,8 @@ impl Served {
             above: None,
             asked: 0,
             losses: Vec::new(),
+            lost_before: 0,
+            most_lost: 0,
             phase: Phase::Served,
             export,
         };
@@ -81,6 +86,15 @@ impl Served {
     }
 
     /// Takes other options over.
+    /// Counts losses from `before` on.
+    pub(super) fn losing_from(self, before: u64) -> Served {
+        Served {
+            lost_before: before,
+            most_lost: before,
+            ..self
+        }
+    }
+
     pub(super) fn change(&mut self, export: Export) {
         self.export = Export {
             number: self.export.number,

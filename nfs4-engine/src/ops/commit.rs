@@ -26,6 +26,8 @@ pub(crate) fn resume<S>(
     let FsReply::Committed { losses } = result? else {
         return Err(Status::SERVERFAULT);
     };
+    let export = cx.current()?.export;
+    let losses = cx.core.exports.losses_of(export, losses);
     let verifier = cx.core.boot.verifier_after(losses);
     cx.body().fixed(&verifier);
     Ok(Step::Done(Status::OK))

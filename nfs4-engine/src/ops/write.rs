@@ -66,15 +66,15 @@ pub(crate) fn resume<S: Established>(
     else {
         return Err(Status::SERVERFAULT);
     };
-    if let Some(current) = &cx.run.current {
-        cx.out.metrics.written(current.export, count);
-    }
+    let export = cx.current()?.export;
+    cx.out.metrics.written(export, count);
     cx.run.moved.written += count;
     let committed = match stability {
         Stability::Unstable => StableHow::Unstable,
         Stability::Data => StableHow::DataSync,
         Stability::File => StableHow::FileSync,
     };
+    let losses = cx.core.exports.losses_of(export, losses);
     let writeverf = Verifier(cx.core.boot.verifier_after(losses));
     res::WriteOk {
         count,

@@ -6,7 +6,9 @@ use nfs4_engine::fs::{Flavor, FsHandle};
 use nfs4_engine::{
     Admin, AdminFault, Cidr, Event, Export, ExportFault, ExportFaults, NetworkRule, Squash,
 };
-use nfs4_proto::nfs4::{Op, Status};
+use nfs4_proto::nfs4::basic::{StableHow, Stateid};
+use nfs4_proto::nfs4::{Op, Status, args};
+use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Sim, making_args};
 
 use super::{change_and_fileid, export, handle, looked_at, names, on, put, reached, remove};
@@ -124,6 +126,75 @@ fn handles_of_a_removed_export_are_stale_until_it_is_back_under_its_number() {
     remove(&mut sim, "/b");
     sim.run_timers();
     assert_eq!(Arc::strong_count(&fs), 1, "the engine has dropped it");
+    sim.assert_nothing_is_left();
+}
+
+#[test]
+fn exports_that_swap_their_paths_keep_their_files() {
+    let mut sim = Sim::serving(&["/a"], |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let ((one, _first), (two, _second)) = (export("/x/one"), export("/x/two"));
+    sim.admin(Admin::SetExports(vec![one.clone(), two.clone()]));
+    let roots = ["/x/one", "/x/two"].map(|path| handle(&mut sim, &mut client, path));
+    let making = making_args(b"o", b"f");
+    let open = on(&mut sim, &mut client, &roots[0], |c| c.open(making).getfh()).all_ok();
+    let (fh, stateid) = (ok!(open, GetFh).object.to_vec(), ok!(open, Open).stateid);
+    let at = |export: &Export, path: &str| export.clone().with(|it| it.path = path.to_owned());
+    sim.admin(Admin::SetExports(vec![
+        at(&one, "/x/two"),
+        at(&two, "/x/one"),
+    ]));
+    sim.run_timers();
+    let swapped = ["/x/two", "/x/one"].map(|path| handle(&mut sim, &mut client, path));
+    assert_eq!(swapped, roots);
+    // Open as before, and its root is below the same directory.
+    let write = args::Write {
+        stateid,
+        offset: 0,
+        stable: StableHow::FileSync,
+        data: b"data",
+    };
+    on(&mut sim, &mut client, &fh, |c| c.write(write)).all_ok();
+    let reply = on(&mut sim, &mut client, &roots[0], |c| c.lookupp().getfh()).all_ok();
+    let above = ok!(reply, GetFh).object.to_vec();
+    assert_eq!(above, handle(&mut sim, &mut client, "/x"));
+    sim.assert_nothing_is_left();
+}
+
+/// The file system in the place of another one counts losses anew, and may have taken what the other one had
+/// not told.
+#[test]
+fn what_was_written_before_an_export_was_away_is_written_again() {
+    let mut sim = Sim::serving(&["/a"], |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let write = args::Write {
+        stateid: Stateid::ANONYMOUS,
+        offset: 0,
+        stable: StableHow::Unstable,
+        data: b"data",
+    };
+    let all = args::Commit {
+        offset: 0,
+        count: 0,
+    };
+    let mut verifiers = Vec::new();
+    for _ in 0..3 {
+        let (b, _fs) = export("/b");
+        put(&mut sim, &b.with(|export| export.number = Some(7)));
+        let root = handle(&mut sim, &mut client, "/b");
+        let making = making_args(b"o", b"f");
+        let reply = on(&mut sim, &mut client, &root, |c| c.open(making).getfh());
+        let fh = ok!(reply.all_ok(), GetFh).object.to_vec();
+        let reply = on(&mut sim, &mut client, &fh, |c| c.commit(all)).all_ok();
+        let before = ok!(reply, Commit).writeverf;
+        let reply = on(&mut sim, &mut client, &fh, |c| c.write(write)).all_ok();
+        assert_eq!(ok!(reply, Write).writeverf, before, "nothing was lost");
+        verifiers.push(before.0);
+        remove(&mut sim, "/b");
+        sim.run_timers();
+    }
+    verifiers.dedup();
+    assert_eq!(verifiers.len(), 3);
     sim.assert_nothing_is_left();
 }
 
