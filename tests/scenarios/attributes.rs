@@ -1,6 +1,10 @@
 //! Which attributes there are. [RFC 7530 §5, RFC 8881 §5, RFC 7862 §12, RFC 9754 §2]
 
-use nfs4_proto::nfs4::attr::{AttrValue, num};
+use std::sync::Arc;
+use std::task::Poll;
+
+use nfs4_engine::fs::{Backend, Capabilities, FsHandle, FsRequest, FsResult, Pending};
+use nfs4_proto::nfs4::attr::{AttrValue, ChangeAttrType, num};
 use nfs4_proto::nfs4::{Bitmap, args};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Client40, Reply, Sim};
@@ -60,5 +64,58 @@ fn a_minor_version_has_its_own_attributes_and_tells_them_all() {
             let told = ok!(reply, GetAttr).obj_attributes;
             assert_eq!(told.mask, expected, "{minor}");
         }
+    }
+}
+
+/// A file system whose files other processes change too.
+struct Shared(Arc<dyn Backend>);
+
+impl Backend for Shared {
+    fn root(&self) -> FsHandle {
+        self.0.root()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn is_private(&self) -> bool {
+        false
+    }
+
+    fn submit(&self, request: FsRequest, pending: &mut Pending<'_>) -> Poll<FsResult> {
+        self.0.submit(request, pending)
+    }
+
+    fn release(&self, fh: FsHandle) {
+        self.0.release(fh);
+    }
+}
+
+/// A client drops attributes for old ones if a counter has gone back, as a time can.
+#[test]
+fn the_change_attribute_is_a_counter_where_no_other_process_changes_files() {
+    for (path, shared, expected) in [
+        ("/", false, ChangeAttrType::VersionCounter),
+        ("/", true, ChangeAttrType::Undefined),
+        ("/a", true, ChangeAttrType::VersionCounter),
+    ] {
+        let mut sim = Sim::serving(&[path], |export| {
+            if shared {
+                export.backend = Arc::new(Shared(Arc::clone(&export.backend)));
+            }
+        });
+        let mut client = Client::stranger(&mut sim, "a");
+        client.minor = 2;
+        client.mount(&mut sim);
+        let asked = args::GetAttr {
+            attr_request: Bitmap::of(&[num::CHANGE_ATTR_TYPE]),
+        };
+        let reply = client
+            .call(&mut sim, |c| c.putrootfh().getattr(asked))
+            .all_ok();
+        let attrs = ok!(reply, GetAttr).obj_attributes;
+        let told = attrs.get(num::CHANGE_ATTR_TYPE);
+        assert_eq!(told, Some(AttrValue::ChangeAttrType(expected)), "{path}");
     }
 }

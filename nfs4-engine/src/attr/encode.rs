@@ -15,7 +15,10 @@ use crate::time::Wall;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     pub(crate) capabilities: Capabilities,
-    pub(crate) fsid: (u64, u64),
+    /// The change attribute is a counter, and never goes back.
+    pub(crate) counts_changes: bool,
+    /// The first word of the fsid.
+    pub(crate) fsid: u64,
     pub(crate) lease_seconds: u32,
     pub(crate) max_io: u32,
     /// The attributes that `supported_attrs` lists.
@@ -44,15 +47,6 @@ pub(crate) struct Source<'a> {
 }
 
 impl Object<'_> {
-    /// The fsid: of the export, or of a file system in it. [RFC 8881 §5.8.1.9]
-    fn fsid(&self, view: &View) -> (u64, u64) {
-        let (major, minor) = view.fsid;
-        match self.attrs.fs {
-            0 => (major, minor),
-            fs => (major, fs),
-        }
-    }
-
     /// The fileid of the directory that it covers, or else its own. [RFC 8881 §5.8.2.23]
     #[inline]
     pub(super) fn mounted_on(&self) -> u64 {
@@ -169,9 +163,9 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::SYMLINK_SUPPORT => w.bool(view.capabilities.symlinks),
         num::NAMED_ATTR => w.bool(false),
         num::FSID => {
-            let (major, minor) = object.fsid(view);
-            w.u64(major);
-            w.u64(minor);
+            // The second word says which file system of the export it is. [RFC 8881 §5.8.1.9]
+            w.u64(view.fsid);
+            w.u64(attrs.fs);
         }
         num::UNIQUE_HANDLES => w.bool(true),
         num::LEASE_TIME => w.u32(view.lease_seconds),
@@ -212,7 +206,10 @@ fn value(w: &mut Writer, number: u32, source: &Source<'_>) {
         num::TIME_MODIFY => time(w, attrs.modified),
         num::SUPPATTR_EXCLCREAT => exclusive_create().encode(w),
         num::OPEN_ARGUMENTS => open_arguments().encode(w),
-        num::CHANGE_ATTR_TYPE => w.u32(NFS4_CHANGE_TYPE_IS_VERSION_COUNTER),
+        num::CHANGE_ATTR_TYPE => w.u32(match view.counts_changes {
+            true => NFS4_CHANGE_TYPE_IS_VERSION_COUNTER,
+            false => NFS4_CHANGE_TYPE_IS_UNDEFINED,
+        }),
         _ => debug_assert!(false, "attribute {number} is advertised and has no value"),
     }
 }
@@ -258,3 +255,4 @@ pub(crate) fn decimal(w: &mut Writer, mut id: u32) {
 
 /// The change attribute is a counter. [RFC 7862 §12.2.3]
 const NFS4_CHANGE_TYPE_IS_VERSION_COUNTER: u32 = 1;
+const NFS4_CHANGE_TYPE_IS_UNDEFINED: u32 = 4;

@@ -226,12 +226,14 @@ impl Exports {
 
     /// The properties that all objects of an export share.
     pub(crate) fn view(&self, export: u16, config: &Config, minor: u32) -> Option<View> {
-        let fsid = match self.get(export) {
-            Some(served) => served.fsid,
-            None => PSEUDO_FSID,
-        };
+        let served = self.get(export);
+        // What other processes change is told by the time of that, and the clock may be set back: a client that
+        // took it for a counter would take new attributes for old ones until the time comes again.
+        let counts_changes = served.is_none_or(|served| served.guarded == Guarded::Private);
+        let fsid = served.map_or(PSEUDO_FSID, |served| served.fsid);
         Some(View {
             capabilities: self.capabilities(export)?,
+            counts_changes,
             fsid,
             // At least one second, by the range of the setting.
             lease_seconds: u32::try_from(config.lease.as_secs()).unwrap_or(u32::MAX),
@@ -362,8 +364,6 @@ impl Exports {
         most == 0 || length <= most
     }
 
-    /// Its file system is asked something.
-    #[inline]
     /// What the write verifier counts when the file system of an export says how often it has lost bytes. One
     /// that takes the place of another under its number begins to count anew, and may not know what the other
     /// one has lost: no value of the other one comes again. [RFC 8881 §18.32.3]
@@ -376,6 +376,8 @@ impl Exports {
         lost
     }
 
+    /// Its file system is asked something.
+    #[inline]
     pub(crate) fn asked(&mut self, export: u16) {
         if let Some(served) = self.find_mut(export) {
             served.asked += 1;
@@ -423,7 +425,7 @@ fn mutates(op: &FsOp) -> bool {
 
 /// The export number of the directories above the exports.
 const PSEUDO: u16 = u16::MAX;
-const PSEUDO_FSID: (u64, u64) = (0, 0);
+const PSEUDO_FSID: u64 = 0;
 const PSEUDO_TERMS: Terms = Terms {
     read_only: true,
     squash: Squash::None,

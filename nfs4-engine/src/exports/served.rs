@@ -16,7 +16,8 @@ pub(crate) struct Served {
     pub(crate) capabilities: Capabilities,
     pub(crate) root: Fh,
     pub(super) guarded: Guarded,
-    pub(super) fsid: (u64, u64),
+    /// The first word of its fsid.
+    pub(super) fsid: u64,
     /// Its terms for hosts without a rule of their own.
     pub(super) terms: Terms,
     /// It is served on these terms to every host in every minor version.
@@ -28,10 +29,10 @@ pub(crate) struct Served {
     pub(super) above: Option<FsHandle>,
     /// Number of requests that its file system has not answered.
     pub(super) asked: u32,
-    /// The clients whose loss of state in this export, which is removed, is not durable, in their order.
     /// What a write verifier has counted under the number before, and the most that one has counted since.
     pub(super) lost_before: u64,
     pub(super) most_lost: u64,
+    /// The clients whose loss of state in this export, which is removed, is not durable, in their order.
     pub(super) losses: Vec<ClientKey>,
     pub(super) phase: Phase,
 }
@@ -60,7 +61,7 @@ impl Served {
                 handle: root,
             },
             guarded,
-            fsid: (u64::from(number) + 1, 0),
+            fsid: u64::from(number) + 1,
             terms: Terms {
                 read_only: false,
                 squash: export.squash,
@@ -70,9 +71,9 @@ impl Served {
             covers: None,
             above: None,
             asked: 0,
-            losses: Vec::new(),
             lost_before: 0,
             most_lost: 0,
+            losses: Vec::new(),
             phase: Phase::Served,
             export,
         };
@@ -85,7 +86,6 @@ impl Served {
         self.root.export
     }
 
-    /// Takes other options over.
     /// Counts losses from `before` on.
     pub(super) fn losing_from(self, before: u64) -> Served {
         Served {
@@ -95,6 +95,7 @@ impl Served {
         }
     }
 
+    /// Takes other options over.
     pub(super) fn change(&mut self, export: Export) {
         self.export = Export {
             number: self.export.number,

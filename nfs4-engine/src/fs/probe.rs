@@ -113,7 +113,8 @@ impl DirWriter {
     pub fn of_probe(max: usize, cookie: u64, capabilities: Capabilities) -> Option<DirWriter> {
         let view = View {
             capabilities,
-            fsid: (0, 0),
+            counts_changes: true,
+            fsid: 0,
             lease_seconds: 0,
             max_io: 0,
             served: Bitmap::default(),
