@@ -13,6 +13,8 @@ pub(crate) struct Opening {
     pub(crate) room: Option<ClientKey>,
     /// An existing file is truncated.
     pub(crate) cut: bool,
+    /// The file system does not check the user's rights: the user must be the owner of the file.
+    pub(crate) by_owner: bool,
     /// The creation cannot be repeated: the second time it would be refused, because the file exists or
     /// because of its mode.
     pub(crate) once: bool,

@@ -22,7 +22,8 @@ use crate::compound::{Cx, Established, Fetched, Stage, Step};
 use crate::delegation_kind::DelegationKind;
 use crate::fh::Fh;
 use crate::fs::{
-    Authority, Creation, DirChange, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs, Target,
+    Authority, Creation, DirChange, FsError, FsOp, FsReply, FsResult, OpenHow, Opened, SetAttrs,
+    Target,
 };
 use crate::guards::Guard;
 use crate::keys::{ClientKey, OpenKey};
@@ -74,6 +75,7 @@ pub(crate) fn start<S: Established>(
         barred: None,
         room: None,
         cut: creation::cuts(&create),
+        by_owner: false,
         once: creation::happens_once(&create),
     };
     if create != Creation::No {
@@ -160,10 +162,16 @@ pub(crate) fn resume<S: Established>(
     let opened = match &result {
         Ok(FsReply::Opened(opened)) => opened,
         Ok(_) => return Err(Status::SERVERFAULT),
+        Err(FsError::AccessDenied)
+            if !opening.by_owner && delegation::reclaimed(&args.claim).is_some() =>
+        {
+            return reclaim::open_as_owner(cx, opening);
+        }
         Err(error) => return Err(opening.when_refused(&args.openhow, *error)),
     };
     let failed = match opening.when_there(&args.openhow) {
         Some(status) => status,
+        None if opening.by_owner && !reclaim::is_owner(cx, &opened.attrs) => Status::ACCESS,
         None => match found(cx, &args, opened, &opening) {
             Ok(step) => return Ok(step),
             Err(status) => status,

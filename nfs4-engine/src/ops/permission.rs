@@ -216,7 +216,7 @@ fn attributes(result: FsResult) -> Result<Attrs, Status> {
 }
 
 /// The user as the file system knows it, after squashing.
-fn user<S>(cx: &mut Cx<'_, S>) -> Result<Arc<Credential>, Status> {
+pub(super) fn user<S>(cx: &mut Cx<'_, S>) -> Result<Arc<Credential>, Status> {
     let export = cx.current()?.export;
     let terms = cx.terms(export).map_err(FsError::from)?;
     Ok(cx.core.exports.acts_as(export, terms, &cx.run.cred))

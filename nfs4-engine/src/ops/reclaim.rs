@@ -5,10 +5,13 @@ use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::{Decode, Reader};
 
+use super::permission;
+use crate::compound::opening::Opening;
 use crate::compound::owner_request::{OwnerRequest, SeqidOwner};
-use crate::compound::{Cx, Sequenced, Step, V40};
+use crate::compound::{Cx, Sequenced, Stage, Step, V40};
 use crate::core::stable::Durable;
 use crate::fh::Fh;
+use crate::fs::{Attrs, Creation, FsOp, OpenHow, Target};
 use crate::keys::ClientKey;
 
 /// RECLAIM_COMPLETE. From then on the client may get new state, which it can reclaim after a restart: it is
@@ -108,6 +111,31 @@ pub(super) fn admit_change_of<S>(cx: &Cx<'_, S>, fh: &Fh) -> Result<(), Status> 
     } else {
         Ok(())
     }
+}
+
+/// Opens a file that is reclaimed, and whose mode forbids the access. Its creator had the right to it all the
+/// same, or its mode has changed since: the owner, which could change the mode anyway, gets the access again.
+/// [RFC 8881 §8.4.2.1]
+pub(super) fn open_as_owner<S>(cx: &Cx<'_, S>, opening: Opening) -> Result<Step, Status> {
+    let fh = cx.current()?;
+    let op = FsOp::Open {
+        target: Target::Handle(fh.handle),
+        how: OpenHow {
+            read: false,
+            write: false,
+            create: Creation::No,
+        },
+    };
+    let opening = Opening {
+        by_owner: true,
+        ..opening
+    };
+    Ok(Step::Wait(fh.export, op, Stage::OpenFound(opening)))
+}
+
+/// Whether the user of a request is the owner of the object with these attributes.
+pub(super) fn is_owner<S>(cx: &mut Cx<'_, S>, attrs: &Attrs) -> bool {
+    permission::user(cx).is_ok_and(|user| user.uid == attrs.uid)
 }
 
 /// Sees to a record of a client of 4.0 before it gets state: the OPEN waits for it.

@@ -8,6 +8,7 @@ mod edges;
 mod exports;
 mod grace;
 mod many;
+mod rights;
 mod stores;
 mod v40;
 
