@@ -287,9 +287,8 @@ impl Exports {
                 thread::sleep(PAUSE);
                 ended = set(&list);
             }
-            if ended.is_err() {
-                // As it was, but for what has ended.
-                set(&before.engine())?;
+            if ended.is_err() && set(&before.engine()).is_err() {
+                self.note_ended(before, &next, &stay);
             }
         }
         ended?;
@@ -303,6 +302,26 @@ impl Exports {
         next.log(before);
         *locked(&self.now) = Arc::new(next);
         Ok(())
+    }
+
+    /// Exports have ended, and what was to take their places, in `next`, cannot be served yet; the others are as
+    /// in `next`. When the exports are read again, those that are missing are served.
+    fn note_ended(&self, before: &Table, next: &Table, stay: &[Export]) {
+        let mut left = Table {
+            served: next.served.clone(),
+            idle: before.idle.clone(),
+        };
+        left.served
+            .retain(|path, _| stay.iter().any(|export| export.path == *path));
+        for export in before.served.keys() {
+            if !left.served.contains_key(export) {
+                tracing::error!(
+                    export,
+                    "an export is not served any more, and what takes its place is not yet"
+                );
+            }
+        }
+        *locked(&self.now) = Arc::new(left);
     }
 
     /// Whether a request may change an export.

@@ -1,6 +1,8 @@
 //! SIGHUP adds, removes and changes exports.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use nfs4_engine::proto::nfs4::Status;
 use serde_json::Value;
@@ -35,7 +37,7 @@ fn exports_come_and_go_while_clients_go_on() {
     server.signal("HUP");
     let text = [table(&stays, ""), table(&comes, "read_only = true")].concat();
     // The server reads it before it hears the next signal, or reads the next file twice.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(listed(&server), ["/goes", "/stays"]);
     user.write(stateid, 0, b"two");
 
@@ -100,4 +102,31 @@ fn another_directory_at_a_path_is_another_export() {
     fs::write(&config, "").unwrap();
     server.signal("HUP");
     wait_for("the default export", || listed(&server) == ["/"]);
+}
+
+/// The state cannot be written meanwhile: what the client has lost with the former directory is not stored.
+#[test]
+fn an_export_that_has_ended_is_served_again_when_the_file_is_read_again() {
+    let ground = Ground::new("between");
+    let one = ground.directory("one");
+    let text = format!("[[export]]\npath = {one:?}\npseudo = \"/data\"\n");
+    let config = ground.write("nfs4d.toml", &text);
+    let server = ground.serve(&["--config", &config]);
+    let mut user = client(&server, 1, 1_000, 1);
+    open(&mut user, &["data"], "file").expect("an open");
+    let rename = |from: &str, to: &str| fs::rename(ground.path(from), ground.path(to)).unwrap();
+    rename("state/nfs4d.redb", "away");
+    rename("one", "former");
+    ground.directory("one");
+    server.signal("HUP");
+    wait_for("the end of the export", || listed(&server).is_empty());
+    fs::remove_dir(&one).unwrap();
+    rename("former", "one");
+    rename("away", "state/nfs4d.redb");
+    wait_for("the export", || {
+        server.signal("HUP");
+        thread::sleep(Duration::from_secs(1));
+        find(&mut user, &["data", "file"]).is_ok()
+    });
+    assert_eq!(listed(&server), ["/data"]);
 }
