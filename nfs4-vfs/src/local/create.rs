@@ -102,6 +102,9 @@ impl Shared {
 }
 
 fn make(dir: &Node, name: &[u8], node: &NewNode, mode: u32) -> Result<()> {
+    if let NewNode::BlockDevice(device) | NewNode::CharDevice(device) = node {
+        check_device(*device)?;
+    }
     let mode = Mode::from_raw_mode(mode);
     let special =
         |kind, device: Device| mknodat(dir, name, kind, mode, makedev(device.major, device.minor));
@@ -119,6 +122,15 @@ fn make(dir: &Node, name: &[u8], node: &NewNode, mode: u32) -> Result<()> {
     made.map_err(of_new_names)
 }
 
+/// The kernel drops the bits that it has no room for: the node would be that of another device.
+fn check_device(device: Device) -> Result<()> {
+    if device.major < 1 << MAJOR_BITS && device.minor < 1 << MINOR_BITS {
+        Ok(())
+    } else {
+        Err(FsError::Invalid)
+    }
+}
+
 fn check_target(target: &[u8]) -> Result<()> {
     match target.len() {
         0 => Err(FsError::Invalid),
@@ -127,3 +139,7 @@ fn check_target(target: &[u8]) -> Result<()> {
         _ => Err(FsError::NameTooLong),
     }
 }
+
+/// Bits of the numbers of a device in Linux.
+const MAJOR_BITS: u32 = 12;
+const MINOR_BITS: u32 = 20;

@@ -4,6 +4,7 @@ mod changes;
 mod devices;
 mod escapes;
 mod leases;
+mod nodes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
