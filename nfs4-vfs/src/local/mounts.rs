@@ -74,7 +74,7 @@ impl Mounts {
         let readable = openat(root, c".", flags | OFlags::DIRECTORY, Mode::empty());
         let readable = readable.map_err(fs_error)?;
         let space = fstatfs(root).map_err(fs_error)?;
-        let fs = name_of(root, stat, &space);
+        let fs = name_of(root, stat, &space, mounted_on);
         let mut met = write(&self.met);
         // Mounted again elsewhere, or in place of one that is gone.
         met.retain(|mount| mount.id != stat.stx_mnt_id);
@@ -97,9 +97,11 @@ impl Mounts {
     }
 }
 
-/// What names a mounted file system after a restart too.
-fn name_of(root: &OwnedFd, stat: &Statx, space: &StatFs) -> u64 {
-    let mut words = vec![stat.stx_ino, birth(stat), space.f_type as u64];
+/// What names a mounted file system after a restart too, in whatever order mounts are met then. The roots of two
+/// may be alike: of copies of one image, or of file systems that were made within a second. They cover
+/// different directories.
+fn name_of(root: &OwnedFd, stat: &Statx, space: &StatFs, mounted_on: u64) -> u64 {
+    let mut words = vec![stat.stx_ino, birth(stat), space.f_type as u64, mounted_on];
     if let Ok(handle) = system::name_to_handle(root.as_fd()) {
         words.extend(handle.as_bytes().iter().map(|byte| u64::from(*byte)));
     }

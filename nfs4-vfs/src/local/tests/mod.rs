@@ -4,6 +4,7 @@ mod changes;
 mod devices;
 mod escapes;
 mod leases;
+mod mounts;
 mod nodes;
 
 use std::fs;
