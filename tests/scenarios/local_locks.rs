@@ -11,6 +11,7 @@ use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client40, Pace, Reply, Request, Sim, open_args};
 
+use super::asker::faults;
 use super::holder::{Holder, assert_denied, owner, stateid};
 
 const BOTH: u32 = 3;
@@ -299,6 +300,8 @@ fn an_error_of_the_file_system_is_one_of_lock() {
         (FsError::Stale, Status::STALE),
         (FsError::Busy, Status::DELAY),
         (FsError::Io, Status::SERVERFAULT),
+        // 4.1 has no status for want of room.
+        (FsError::NoSpace, Status::SERVERFAULT),
     ] {
         let mut sim = sim();
         let mut one = Holder::new(&mut sim, "one", BOTH);
@@ -316,6 +319,27 @@ fn an_error_of_the_file_system_is_one_of_lock() {
         assert_eq!(reply.last(), (Op::Lock, Status::SERVERFAULT));
         sim.assert_nothing_is_left();
     }
+}
+
+/// DELAY would have the client ask for ever.
+#[test]
+fn a_client_of_4_0_is_told_that_there_is_no_room_for_locks() {
+    let mut sim = sim();
+    let mut client = Client40::mounted(&mut sim, "a");
+    let file = client.open(&mut sim, b"o", b"f");
+    let lock = client.lock_args(b"o", &file, b"l", (0, 4));
+    let put = args::PutFh { object: &file.fh };
+    sim.set_pace(Pace::Held);
+    let xid = sim.xid();
+    let record = client.record(xid, |c| c.putfh(put).lock(lock));
+    sim.take_events();
+    sim.send(client.conn, record);
+    sim.run();
+    sim.refuse(0, FsError::NoSpace);
+    let reply = sim.take_reply(xid).expect("it is answered");
+    assert_eq!(reply.last(), (Op::Lock, Status::RESOURCE));
+    assert_eq!(sim.tables().locks, 0);
+    assert_eq!(faults(&mut sim), [], "the file system may say so");
 }
 
 #[test]

@@ -87,7 +87,8 @@ impl FsCall {
 
     /// The errors that this request may return besides [`FsCall::COMMON`].
     ///
-    /// Each has a status that the NFS operation may return in all minor versions. Any other error
+    /// Each has a status that the NFS operation may return in all minor versions; that of
+    /// [`FsError::NoSpace`] for a lock is RESOURCE in 4.0 and SERVERFAULT in later versions. Any other error
     /// is a fault of the file system: the client gets the nearest status that the operation may
     /// return, and [`Event::FileSystemFault`](crate::Event::FileSystemFault) reports the fault.
     /// [RFC 7530 §13.2, RFC 8881 §15.2]
@@ -96,11 +97,10 @@ impl FsCall {
         match self {
             FsCall::GetAttrs
             | FsCall::Access
-            | FsCall::Lock
-            | FsCall::TestLock
             | FsCall::Release
             | FsCall::Lease
             | FsCall::Unlease => &[],
+            FsCall::Lock | FsCall::TestLock => &[NoSpace],
             FsCall::SetAttrs => &[
                 NotPermitted,
                 IsDirectory,

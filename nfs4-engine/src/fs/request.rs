@@ -269,7 +269,9 @@ pub enum FsOp {
     /// The engine decides which client may lock what: for the file system all clients are one owner,
     /// whose locks do not conflict with each other. It counts them: each success counts this lock once
     /// more, until [`Backend::unlock`](super::Backend::unlock) returns it, as a whole or in parts. To other
-    /// processes a byte is locked as strongly as the strongest lock that is counted on it.
+    /// processes a byte is locked as strongly as the strongest lock that is counted on it. An error counts and
+    /// locks nothing. Errors: NoSpace. That one says that there is no room for one more lock, and that the
+    /// client need not try again soon.
     Lock {
         /// The file.
         fh: FsHandle,
@@ -278,6 +280,7 @@ pub enum FsOp {
     },
     /// Find out whether a process that is no client has a lock that conflicts with this one. Answer:
     /// [`FsReply::Lock`]. Only with [`Capabilities::local_locks`](super::Capabilities::local_locks).
+    /// Errors: NoSpace.
     TestLock {
         /// The file.
         fh: FsHandle,

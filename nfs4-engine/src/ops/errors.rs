@@ -40,6 +40,10 @@ fn error_named_in(minor: u32, op: Op, status: Status) -> Status {
         // A file that has lost its last name gets no new one. 4.1 and later have no status for that.
         // [RFC 8881 §15.2]
         (Status::NOENT, Op::Link) if minor > 0 => Status::STALE,
+        // No room for locks. DENIED would name no owner, and DELAY would have the client ask for ever.
+        // [RFC 8881 §15.1.1.10, RFC 7530 §13.1.3.4]
+        (Status::NOSPC, Op::Lock | Op::LockT) if minor > 0 => Status::SERVERFAULT,
+        (Status::NOSPC, Op::Lock | Op::LockT) => Status::RESOURCE,
         (status, _) => status,
     };
     if minor > 0 {

@@ -1,5 +1,6 @@
 //! LOCK, LOCKT and the end of locks, where processes see them.
 
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use nfs4_engine::fs::{ByteLock, ByteRange, FsError, FsHandle, FsReply, LockKind};
@@ -8,7 +9,7 @@ use rustix::io::Errno;
 
 use super::error::fs_error;
 use super::file::Access;
-use super::locks::{ALL, FileLocks, Owner, conflict, lock_error, raise, set, weakened};
+use super::locks::{ALL, FileLocks, Owner, conflict, lock_error, raise, set};
 use super::node::Node;
 use super::shared::Shared;
 use super::wait::{Attempt, Stop, Wait};
@@ -34,6 +35,7 @@ impl Shared {
             if let Ok(None) = held {
                 file.counts.add(asked);
             }
+            file.drop_excess(short(wait));
             self.locks.leave(fh, &mut file);
             return Ok(FsReply::Lock { held: held? });
         }
@@ -57,22 +59,31 @@ impl Shared {
         wait: Wait,
     ) -> Attempt<FsReply> {
         let node = self.lockable(fh, wait)?;
-        if let Some(entry) = self.locks.get(fh) {
-            let file = enter(&entry, wait)?;
-            if let Some(owner) = &file.owner {
-                let held = conflict(&owner.fd, asked).map_err(lock_error)?;
-                return Ok(FsReply::Lock { held });
+        // Unlike a file that is locked, it need not be held.
+        self.live(&node)?;
+        loop {
+            // Also that of a file without locks: none comes meanwhile, which would look like another process's.
+            let entry = self.locks.entry(fh);
+            let mut file = enter(&entry, wait)?;
+            if file.is_over {
+                continue;
             }
+            let fd = match &file.owner {
+                Some(owner) => Ok(Arc::clone(&owner.fd)),
+                None => self.tester(&node, wait),
+            };
+            let held = fd.and_then(|fd| Ok(conflict(&fd, asked).map_err(lock_error)?));
+            self.locks.leave(fh, &mut file);
+            return Ok(FsReply::Lock { held: held? });
         }
-        // Without an owner there is no lock of this server.
-        let fd = match self.descriptor(&node, Access::Read, wait) {
-            Err(Stop::Error(FsError::AccessDenied)) => {
-                self.descriptor(&node, Access::Write, wait)?
-            }
-            found => found?,
-        };
-        let held = conflict(&fd, asked).map_err(lock_error)?;
-        Ok(FsReply::Lock { held })
+    }
+
+    /// A descriptor that finds out which locks other processes have.
+    fn tester(&self, node: &Node, wait: Wait) -> Attempt<Arc<OwnedFd>> {
+        match self.descriptor(node, Access::Read, wait) {
+            Err(Stop::Error(FsError::AccessDenied)) => self.descriptor(node, Access::Write, wait),
+            found => found,
+        }
     }
 
     /// Counts locks once less. With [`Wait::No`] it does nothing where that may take long: `false`.
@@ -87,18 +98,9 @@ impl Shared {
             return false;
         }
         for gone in locks {
-            let before = file.counts.runs(gone.range);
-            file.counts.remove(gone);
-            let after = file.counts.runs(gone.range);
-            let Some(owner) = &file.owner else {
-                continue;
-            };
-            for run in weakened(&before, &after) {
-                // Of a failure, for want of memory, other processes see a lock for longer than it is held: until
-                // the file has no lock any more.
-                let _ = set(&owner.fd, run.range, run.strength);
-            }
+            file.unlock(gone);
         }
+        file.drop_excess(short(wait));
         self.locks.leave(fh, &mut file);
         true
     }
@@ -115,10 +117,16 @@ impl Shared {
             return Err(Stop::Waits);
         }
         self.own(node, file, asked.kind, wait)?;
-        let Some(owner) = &file.owner else {
+        let FileLocks {
+            counts,
+            owner,
+            has_excess,
+            is_over: _,
+        } = file;
+        let Some(owner) = owner else {
             return Err(Stop::Error(FsError::Io));
         };
-        let runs = file.counts.runs(asked.range);
+        let runs = counts.runs(asked.range);
         let weaker: Vec<ByteRange> = match asked.kind {
             // All bytes in one step.
             LockKind::Write if runs.iter().all(|run| run.strength == Some(LockKind::Write)) => {
@@ -133,8 +141,12 @@ impl Shared {
         for _ in 0..ATTEMPTS {
             match raise(&owner.fd, &weaker, asked.kind) {
                 Ok(()) => return Ok(None),
-                Err(Errno::AGAIN | Errno::ACCESS) => {}
-                Err(error) => return Err(lock_error(error).into()),
+                Err(error) => {
+                    *has_excess |= error.left_some;
+                    if !matches!(error.why, Errno::AGAIN | Errno::ACCESS) {
+                        return Err(lock_error(error.why).into());
+                    }
+                }
             }
             if let Some(held) = conflict(&owner.fd, asked).map_err(lock_error)? {
                 return Ok(Some(held));
@@ -164,14 +176,21 @@ impl Shared {
         let writes = mode == OFlags::RDWR;
         if let Some(former) = &file.owner {
             // Both have the locks for a moment: what the former one has is shared.
-            let runs = file.counts.runs(ALL);
-            let shared = runs.iter().filter(|run| run.strength.is_some());
-            for run in shared {
-                set(&fd, run.range, run.strength).map_err(lock_error)?;
+            let runs = file.counts.runs(ALL).into_iter();
+            let shared: Vec<ByteRange> = runs
+                .filter(|run| run.strength.is_some())
+                .map(|run| run.range)
+                .collect();
+            if let Err(error) = raise(&fd, &shared, LockKind::Read) {
+                // The descriptor stays open, and had no locks before. To unlock all needs no memory.
+                let _ = set(&fd, ALL, None);
+                return Err(lock_error(error.why).into());
             }
             let _ = set(&former.fd, ALL, None);
         }
         file.owner = Some(Owner { fd, writes });
+        // What the former one had too much is gone with it.
+        file.has_excess = false;
         Ok(())
     }
 }
@@ -184,6 +203,14 @@ fn enter(entry: &Mutex<FileLocks>, wait: Wait) -> Attempt<MutexGuard<'_, FileLoc
             Err(TryLockError::Poisoned(poison)) => Ok(poison.into_inner()),
             Err(TryLockError::WouldBlock) => Err(Stop::Waits),
         },
+    }
+}
+
+/// Maximum number of changes along a file at which its locks are changed by a request that may wait so.
+fn short(wait: Wait) -> usize {
+    match wait {
+        Wait::No => SHORT,
+        Wait::Yes => usize::MAX,
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct FileLocks {
     pub(super) counts: LockCounts,
     /// The owner of the locks; none while there is no lock.
     pub(super) owner: Option<Owner>,
+    /// The kernel refused to unlock, for want of memory: it may have more than is counted.
+    pub(super) has_excess: bool,
     /// The file has no locks any more, and another entry if it gets some.
     pub(super) is_over: bool,
 }
@@ -62,15 +64,60 @@ impl Locks {
     }
 }
 
-/// Locks ranges that were locked less strongly, all or none.
-pub(super) fn raise(fd: &OwnedFd, ranges: &[ByteRange], kind: LockKind) -> rustix::io::Result<()> {
+impl FileLocks {
+    /// Counts a lock once less, and has the kernel keep what is left.
+    pub(super) fn unlock(&mut self, gone: &ByteLock) {
+        let before = self.counts.runs(gone.range);
+        self.counts.remove(gone);
+        let after = self.counts.runs(gone.range);
+        let Some(owner) = &self.owner else {
+            return;
+        };
+        for run in weakened(&before, &after) {
+            self.has_excess |= set(&owner.fd, run.range, run.strength).is_err();
+        }
+    }
+
+    /// Has the kernel keep what is counted, and no more, after it refused to unlock; not while the number of
+    /// locks changes at more than `most` places.
+    pub(super) fn drop_excess(&mut self, most: usize) {
+        // Without any lock, the owner goes, and all is unlocked.
+        if !self.has_excess || self.counts.is_empty() || self.counts.len() > most {
+            return;
+        }
+        if let Some(owner) = &self.owner {
+            let runs = self.counts.runs(ALL);
+            let failed = |run: &Run| set(&owner.fd, run.range, run.strength).is_err();
+            self.has_excess = runs.iter().filter(|run| failed(run)).count() > 0;
+        }
+    }
+}
+
+/// Why ranges were not locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotRaised {
+    pub(super) why: Errno,
+    /// Some are locked, as the kernel refused to unlock them.
+    pub(super) left_some: bool,
+}
+
+/// Locks ranges that were locked less strongly, all or none; of several, none was locked before.
+pub(super) fn raise(fd: &OwnedFd, ranges: &[ByteRange], kind: LockKind) -> Result<(), NotRaised> {
+    raise_by(ranges, kind, |range, strength| set(fd, range, strength))
+}
+
+fn raise_by(
+    ranges: &[ByteRange],
+    kind: LockKind,
+    mut set: impl FnMut(ByteRange, Option<LockKind>) -> rustix::io::Result<()>,
+) -> Result<(), NotRaised> {
     for (at, range) in ranges.iter().enumerate() {
-        if let Err(error) = set(fd, *range, Some(kind)) {
-            // Of several, none was locked before.
+        if let Err(why) = set(*range, Some(kind)) {
+            let mut left_some = false;
             for done in ranges.iter().take(at) {
-                let _ = set(fd, *done, None);
+                left_some |= set(*done, None).is_err();
             }
-            return Err(error);
+            return Err(NotRaised { why, left_some });
         }
     }
     Ok(())
@@ -137,7 +184,8 @@ fn span(range: ByteRange) -> Option<(i64, i64)> {
 /// LOCK and LOCKT have a status for few errors.
 pub(super) fn lock_error(error: Errno) -> FsError {
     match error {
-        Errno::NOLCK => FsError::Busy,
+        // The kernel has no room for more locks: that it has some soon is not known.
+        Errno::NOLCK => FsError::NoSpace,
         Errno::PERM | Errno::ROFS => FsError::AccessDenied,
         error => fs_error(error),
     }
@@ -147,3 +195,111 @@ pub(super) const ALL: ByteRange = ByteRange {
     first: 0,
     last: u64::MAX,
 };
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, OpenOptions};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A file, which is removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Scratch {
+            let name = format!("nfs4-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            File::create(&path).unwrap();
+            Scratch(path)
+        }
+
+        /// An owner of locks.
+        fn open(&self) -> OwnedFd {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).open(&self.0).unwrap().into()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn range(first: u64, last: u64) -> ByteRange {
+        ByteRange { first, last }
+    }
+
+    fn shared(range: ByteRange) -> ByteLock {
+        let kind = LockKind::Read;
+        ByteLock { range, kind }
+    }
+
+    /// What another owner finds locked.
+    fn found(by: &OwnedFd, within: ByteRange) -> Option<(u64, u64)> {
+        let asked = ByteLock {
+            kind: LockKind::Write,
+            ..shared(within)
+        };
+        let held = conflict(by, &asked).unwrap()?;
+        Some((held.range.first, held.range.last))
+    }
+
+    #[test]
+    fn of_several_ranges_none_is_locked_when_the_kernel_has_no_room_for_the_last() {
+        let file = Scratch::new("raise");
+        let (own, other) = (file.open(), file.open());
+        let ranges = [range(0, 4), range(10, 14), range(20, 24)];
+        let mut calls = 0;
+        let raised = raise_by(&ranges, LockKind::Read, |range, strength| {
+            calls += 1;
+            match calls {
+                3 => Err(Errno::NOLCK),
+                _ => set(&own, range, strength),
+            }
+        });
+        let left_some = false;
+        let why = Errno::NOLCK;
+        assert_eq!(raised, Err(NotRaised { why, left_some }));
+        assert_eq!(found(&other, ALL), None);
+        assert_eq!(lock_error(why), FsError::NoSpace);
+    }
+
+    #[test]
+    fn what_the_kernel_has_too_much_is_unlocked_later() {
+        let file = Scratch::new("excess");
+        let (own, other) = (Arc::new(file.open()), file.open());
+        let ranges = [range(0, 4), range(10, 14), range(20, 24)];
+        let mut calls = 0;
+        let raised = raise_by(&ranges, LockKind::Read, |range, strength| {
+            calls += 1;
+            match (calls, strength) {
+                // It locks no more, and refuses to unlock the second range.
+                (3, _) | (5, None) => Err(Errno::NOLCK),
+                _ => set(&own, range, strength),
+            }
+        });
+        assert!(raised.unwrap_err().left_some);
+        assert_eq!(found(&other, ALL), Some((10, 14)));
+        let mut locks = FileLocks {
+            owner: Some(Owner {
+                fd: Arc::clone(&own),
+                writes: true,
+            }),
+            has_excess: true,
+            ..FileLocks::default()
+        };
+        for held in [range(0, 0), range(11, 12)] {
+            set(&own, held, Some(LockKind::Read)).unwrap();
+            locks.counts.add(&shared(held));
+        }
+        locks.drop_excess(locks.counts.len() - 1);
+        assert!(locks.has_excess, "there are too many changes");
+        locks.drop_excess(locks.counts.len());
+        assert!(!locks.has_excess);
+        assert_eq!(found(&other, range(1, u64::MAX)), Some((11, 12)));
+        assert_eq!(found(&other, range(13, u64::MAX)), None);
+        assert_eq!(found(&other, ALL), Some((0, 0)));
+    }
+}
