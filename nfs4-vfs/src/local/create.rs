@@ -7,7 +7,7 @@ use nfs4_engine::fs::{
     Device, FileKind, FsError, FsHandle, FsOp, FsReply, FsResult, NewNode, Protection, Rights,
     SetAttrs,
 };
-use rustix::fs::{AtFlags, FileType, Mode, Statx, makedev, mkdirat, mknodat, symlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, Statx, makedev, mkdirat, mknodat, symlinkat, unlinkat};
 
 use super::caller::Caller;
 use super::error::{Result, of_new_names};
@@ -16,8 +16,8 @@ use super::names::check_name;
 use super::node::Node;
 use super::permission::{has_default_acl, protection};
 use super::set_attributes::sane_times;
-use super::shared::Shared;
-use super::stat::stat;
+use super::shared::{Shared, object};
+use super::stat::{kind, stat, stat_name};
 
 impl Shared {
     pub(super) fn create(
@@ -41,13 +41,18 @@ impl Shared {
         let new = protection(&dir, &before).of_new(&caller.cred, node.kind(), set)?;
         as_user(&caller.cred, || make(&dir, name, node, new.mode))??;
         let (made, stat) = self.made(caller, &dir, name, node.kind())?;
-        let stat = self.set_new(caller, &dir, (&made, &stat), &new, set)?;
-        self.settle(&[&made, &dir])?;
-        Ok(FsReply::Created {
-            fh: made.handle,
-            attrs: self.attrs_of(&made, &stat)?,
-            dir: self.changed(&dir, &before)?,
-        })
+        let finished = self
+            .set_new(caller, &dir, (&made, &stat), &new, set)
+            .and_then(|stat| {
+                self.settle(&[&made, &dir])?;
+                Ok(FsReply::Created {
+                    fh: made.handle,
+                    attrs: self.attrs_of(&made, &stat)?,
+                    dir: self.changed(&dir, &before)?,
+                })
+            });
+        finished
+            .inspect_err(|_| self.take_back(caller, (&dir, name), |found| object(found) == made.id))
     }
 
     /// The object that was just made under this name.
@@ -59,14 +64,43 @@ impl Shared {
         caller: &Caller,
         dir: &Node,
         name: &[u8],
-        kind: FileKind,
+        made: FileKind,
     ) -> Result<(Arc<Node>, Statx)> {
-        let (made, stat) = self.entry(dir, name)?.ok_or(FsError::Busy)?;
-        let is_own = !super::identity::switches() || stat.stx_uid == caller.cred.uid;
-        if made.kind == kind && is_own {
-            Ok((made, stat))
-        } else {
-            Err(FsError::Busy)
+        let is_own = |stat: &Statx| {
+            let owned = !super::identity::switches() || stat.stx_uid == caller.cred.uid;
+            owned && kind(stat) == Ok(made)
+        };
+        let found = self.entry(dir, name);
+        let found = found.inspect_err(|_| self.take_back(caller, (dir, name), is_own))?;
+        found.filter(|(_, stat)| is_own(stat)).ok_or(FsError::Busy)
+    }
+
+    /// Takes what this request has just made out of a directory, as the request fails: a client that tries again
+    /// must not find it. Not if another object has the name by now, or a client has it open already.
+    pub(super) fn take_back(
+        &self,
+        caller: &Caller,
+        (dir, name): (&Node, &[u8]),
+        is_it: impl FnOnce(&Statx) -> bool,
+    ) {
+        let Ok(found) = stat_name(dir.as_fd(), name) else {
+            return;
+        };
+        let id = object(&found);
+        if !is_it(&found) || self.descriptors.held(id).is_some() {
+            return;
+        }
+        let flags = match kind(&found) {
+            Ok(FileKind::Directory) => AtFlags::REMOVEDIR,
+            _ => AtFlags::empty(),
+        };
+        // One that cannot be taken back stays, and the client finds it.
+        let taken = as_user(&caller.cred, || unlinkat(dir, name, flags));
+        if matches!(taken, Ok(Ok(()))) {
+            dir.change.count();
+            if let Some(node) = self.nodes.of_inode(id.dev, id.ino) {
+                self.unlinked(&node);
+            }
         }
     }
 

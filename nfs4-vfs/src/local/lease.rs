@@ -92,8 +92,9 @@ impl Lease {
         is_new
     }
 
-    /// Looks whether another process waits; returns whether the engine has to hear of something.
-    pub(super) fn look(&self, now: Instant) -> bool {
+    /// Looks whether another process waits, which the kernel lets go on when its patience ends; returns whether
+    /// the engine has to hear of something.
+    pub(super) fn look(&self, now: Instant, patience: Duration) -> bool {
         let touch = match (self.kind, system::lease(self.fd.as_fd())) {
             (DelegationKind::Write, Some(DelegationKind::Read)) => Touch::Read,
             (_, None) => Touch::Change,
@@ -109,7 +110,7 @@ impl Lease {
             None => {
                 news.breaking = Some(Breaking {
                     touch,
-                    until: now + patience(),
+                    until: now + patience,
                 });
                 news.told = None;
             }
@@ -150,22 +151,5 @@ impl News {
     }
 }
 
-/// How long a process waits for a lease before the kernel lets it go on, less what a revocation needs.
-fn patience() -> Duration {
-    let whole = break_time();
-    whole - MARGIN.min(whole / 4)
-}
-
-/// How long the kernel lets a process wait for a lease.
-pub(super) fn break_time() -> Duration {
-    let set = std::fs::read_to_string("/proc/sys/fs/lease-break-time");
-    let seconds = set.ok().and_then(|seconds| seconds.trim().parse().ok());
-    seconds.map_or(BREAK_TIME, Duration::from_secs)
-}
-
 /// Time after which the engine is told the same again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Time for a revocation before the kernel ends the lease by itself.
-const MARGIN: Duration = Duration::from_secs(1);
-/// The kernel's default.
-const BREAK_TIME: Duration = Duration::from_secs(45);

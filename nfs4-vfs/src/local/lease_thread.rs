@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use rustix::thread::gettid;
 
-use super::lease::{Lease, break_time};
-use super::system::{self, Signal};
+use super::break_time::BreakTime;
+use super::lease::Lease;
+use super::system::{self, OwnSignals, Signal};
 use crate::sync::lock;
 
 /// The thread of this process for the leases of all exports. It starts with the first lease, and ends with the
@@ -38,21 +39,23 @@ impl LeaseThread {
     /// The thread of this process.
     ///
     /// # Errors
-    /// There is none, as the system refuses one, or lets processes not wait for leases.
+    /// There is none, as the system refuses one, lets processes not wait for leases, or does not say for how long
+    /// they wait.
     pub(super) fn enter() -> std::io::Result<Arc<LeaseThread>> {
         let mut shared = lock(&SHARED);
         if let Some(running) = shared.upgrade() {
             return Ok(running);
         }
-        if break_time().is_zero() {
+        let break_time = BreakTime::open()?;
+        if break_time.get().is_zero() {
             return Err(std::io::ErrorKind::Unsupported.into());
         }
-        let started = Arc::new(LeaseThread::start()?);
+        let started = Arc::new(LeaseThread::start(break_time)?);
         *shared = Arc::downgrade(&started);
         Ok(started)
     }
 
-    fn start() -> std::io::Result<LeaseThread> {
+    fn start(break_time: BreakTime) -> std::io::Result<LeaseThread> {
         let shared = Arc::<Mutex<State>>::default();
         let (ready, started) = sync_channel(1);
         let state = Arc::clone(&shared);
@@ -60,12 +63,13 @@ impl LeaseThread {
             .name("nfs4-leases".to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                let blocked = system::block_signals();
-                let is_blocked = blocked.is_ok();
+                let own = system::block_signals()
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| OwnSignals::open());
                 // The other side waits for it.
-                let _ = ready.send(blocked.map(|()| gettid()));
-                if is_blocked {
-                    run(&state);
+                let _ = ready.send(own.as_ref().map(|_| gettid()).map_err(std::io::Error::kind));
+                if let Ok(own) = own {
+                    run(&state, &own, &break_time);
                 }
             })?;
         let id = started
@@ -85,14 +89,9 @@ impl LeaseThread {
     pub(super) fn take(&self, lease: &Arc<Lease>) -> rustix::io::Result<()> {
         system::signal_to(lease.fd().as_fd(), self.id)?;
         // The signal may come before the call returns.
-        let is_first = {
-            let mut state = lock(&self.shared);
-            state.leases.insert(lease.number(), Arc::clone(lease));
-            state.leases.len() == 1
-        };
-        if is_first {
-            system::wake(self.id);
-        }
+        lock(&self.shared)
+            .leases
+            .insert(lease.number(), Arc::clone(lease));
         lease.take().inspect_err(|_| self.forget(lease))
     }
 
@@ -148,28 +147,25 @@ impl Drop for LeaseThread {
     }
 }
 
-fn run(shared: &Mutex<State>) {
+fn run(shared: &Mutex<State>, own: &OwnSignals, break_time: &BreakTime) {
     loop {
+        // Always limited: where too many signals wait, that of a lease or of the end is lost.
         let turn = {
             let state = lock(shared);
             if state.ended {
                 return;
             }
-            match (state.leases.is_empty(), state.news.is_empty()) {
-                (true, true) => None,
-                (false, true) => Some(REST),
-                (_, false) => Some(TURN),
-            }
+            if state.news.is_empty() { REST } else { TURN }
         };
         let signal = system::wait(turn);
         let now = Instant::now();
         let looked_at: Vec<_> = match signal {
-            _ if system::take_overflow() => lock(shared).leases.values().cloned().collect(),
+            _ if own.take_overflow() => lock(shared).leases.values().cloned().collect(),
             Some(Signal::Break(fd)) => lock(shared).leases.get(&fd).cloned().into_iter().collect(),
             Some(Signal::Other) | None => Vec::new(),
         };
         for lease in looked_at {
-            if lease.look(now) {
+            if lease.look(now, break_time.patience()) {
                 lock(shared).note(lease);
             }
         }
@@ -185,7 +181,7 @@ fn run(shared: &Mutex<State>) {
 /// The thread of this process.
 static SHARED: Mutex<Weak<LeaseThread>> = Mutex::new(Weak::new());
 
-/// Time between two looks for a signal in place of lost ones.
+/// Maximum time between two looks for a signal in place of lost ones, and for the end.
 const REST: Duration = Duration::from_secs(1);
 /// Time between two looks at leases that others wait for.
 const TURN: Duration = Duration::from_millis(250);

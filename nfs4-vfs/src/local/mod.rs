@@ -7,6 +7,7 @@
 
 mod acl;
 mod attributes;
+mod break_time;
 mod caller;
 mod change;
 mod commit;
@@ -59,12 +60,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use nfs4_engine::DelegationKind;
 use nfs4_engine::fs::{
     Backend, ByteLock, Capabilities, FsError, FsHandle, FsOp, FsRequest, FsResult, Pending,
 };
 
+use break_time::BreakTime;
 use caller::Caller;
 pub use config::LocalFsConfig;
 use data::Place;
@@ -118,6 +121,13 @@ impl LocalFs {
     /// The system refuses.
     pub fn obey_quotas() -> std::io::Result<()> {
         identity::obey_quotas()
+    }
+
+    /// How long a process of this machine waits for a file that is delegated, before the system takes the
+    /// delegation from the client: `fs.lease-break-time`. A client needs up to the server's lease to return one;
+    /// what it has not written by then is lost. None if the system does not say it: nothing is delegated then.
+    pub fn lease_break_time() -> Option<Duration> {
+        BreakTime::open().ok().map(|setting| setting.get())
     }
 
     /// How many requests were answered at once, and how many a thread was needed for.

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, RwLock};
 
 use nfs4_engine::fs::FsError;
-use rustix::fs::{Mode, OFlags, StatFs, Statx, StatxAttributes, fstatfs, openat};
+use rustix::fs::{Mode, OFlags, StatFs, Statx, StatxAttributes, fstatfs, openat, syncfs};
 
 use super::error::{Result, fs_error};
 use super::fs_type::FsType;
@@ -40,6 +40,14 @@ impl Mount {
     /// Opens an object of it by its handle.
     pub(super) fn open_by_handle(&self, handle: &KernelHandle) -> rustix::io::Result<OwnedFd> {
         system::open_by_handle(self.readable.as_fd(), handle)
+    }
+
+    /// Makes all that was written to it durable.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub(super) fn sync_all(&self) -> rustix::io::Result<()> {
+        syncfs(&self.readable)
     }
 
     /// Whether this is its root.

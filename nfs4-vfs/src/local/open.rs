@@ -18,7 +18,7 @@ use super::names::{ATTEMPTS, check_name};
 use super::node::Node;
 use super::permission::protection;
 use super::set_attributes::{check_size, sane_times};
-use super::shared::Shared;
+use super::shared::{Shared, object};
 use super::stat::{stat, wall};
 
 impl Shared {
@@ -63,7 +63,12 @@ impl Shared {
                 None => None,
             };
             let made = self.open_new(caller, (dir, &above), name, &set, verifier);
-            let done = made.and_then(|(node, change)| self.hold(&node, how, true, change));
+            let done = made.and_then(|(node, change)| {
+                let held = self.hold(&node, how, true, change);
+                held.inspect_err(|_| {
+                    self.take_back(caller, (dir, name), |found| object(found) == node.id);
+                })
+            });
             drop(under_way);
             match done {
                 // Another process made it meanwhile.
@@ -122,6 +127,26 @@ impl Shared {
             .require(&caller.cred, Rights::CHANGE_ENTRIES)?;
         let new = protection(dir, above).of_new(&caller.cred, FileKind::Regular, set)?;
         let made = as_user(&caller.cred, || self.make_file(dir, name, &new))??;
+        let finished = self.finish_file(caller, (dir, above, name), &made, (set, &new), verifier);
+        let (node, change) = finished.inspect_err(|_| {
+            if let Ok(made) = stat(made.as_fd(), AtFlags::empty()) {
+                self.take_back(caller, (dir, name), |found| object(found) == object(&made));
+            }
+        })?;
+        // It reads and writes whatever the mode is.
+        self.descriptors.adopt(&node, made, Access::Write);
+        Ok((node, change))
+    }
+
+    /// Gives a file that was just made what it needs before a client hears of it.
+    fn finish_file(
+        &self,
+        caller: &Caller,
+        (dir, above, name): (&Node, &Statx, &[u8]),
+        made: &OwnedFd,
+        (set, new): (&SetAttrs, &Protection),
+        verifier: Option<[u8; 8]>,
+    ) -> Result<(Arc<Node>, DirChange)> {
         let (node, stat) = self.adopt(
             self.root.hold(made.as_fd()).map_err(fs_error)?,
             Some((dir, name)),
@@ -134,12 +159,10 @@ impl Shared {
         }
         let size = set.size.filter(|size| *size > 0);
         if let Some(size) = size {
-            rustix::fs::ftruncate(&made, size).map_err(fs_error)?;
+            rustix::fs::ftruncate(made, size).map_err(fs_error)?;
         }
-        self.set_new(caller, dir, (&node, &stat), &new, &set)?;
+        self.set_new(caller, dir, (&node, &stat), new, &set)?;
         self.settle(&[&node, dir])?;
-        // It reads and writes whatever the mode is.
-        self.descriptors.adopt(&node, made, Access::Write);
         Ok((node, self.changed(dir, above)?))
     }
 

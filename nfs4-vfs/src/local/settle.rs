@@ -5,7 +5,7 @@ use nfs4_engine::fs::{FileKind, FsError};
 use rustix::io::Errno;
 
 use super::durability::Synced;
-use super::error::{Result, fs_error};
+use super::error::Result;
 use super::node::Node;
 use super::shared::Shared;
 
@@ -53,12 +53,14 @@ impl Shared {
             let file = self.descriptors.file(object);
             let synced = match self.syncable(object, file) {
                 Ok(fd) => self.sync(file, &fd)?,
-                // This process may neither read nor write it: all is made durable with it.
-                Err(FsError::AccessDenied) => match self.root.sync_all() {
+                // This process may neither read nor write it, or has no descriptor left: all is made durable
+                // with it.
+                Err(why @ (FsError::AccessDenied | FsError::Busy)) => match self.sync_all(object) {
                     Ok(()) => Synced::All,
                     // It can do no more.
-                    Err(Errno::ACCESS) => continue,
-                    Err(error) => return Err(fs_error(error)),
+                    Err(Errno::ACCESS) if why == FsError::AccessDenied => continue,
+                    // What was done must not be done again.
+                    Err(_) => return Err(FsError::Io),
                 },
                 Err(error) => return Err(error),
             };
@@ -67,5 +69,16 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Makes all that was written to the object's file system durable.
+    ///
+    /// # Errors
+    /// EACCES if this process may not.
+    fn sync_all(&self, object: &Node) -> rustix::io::Result<()> {
+        match self.mounts.named(object.fs) {
+            Some(mount) => mount.sync_all(),
+            None => self.root.sync_all(),
+        }
     }
 }

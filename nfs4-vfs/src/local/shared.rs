@@ -400,7 +400,7 @@ impl Shared {
     }
 }
 
-fn object(stat: &Statx) -> ObjectId {
+pub(super) fn object(stat: &Statx) -> ObjectId {
     ObjectId {
         dev: device(stat),
         ino: stat.stx_ino,

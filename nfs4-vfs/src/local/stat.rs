@@ -10,8 +10,16 @@ use super::error::{Result, fs_error};
 
 /// The attributes of an object that is held.
 pub(super) fn stat(object: BorrowedFd<'_>, flags: AtFlags) -> Result<Statx> {
-    let mask = StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID;
-    statx(object, c"", AtFlags::EMPTY_PATH | flags, mask).map_err(fs_error)
+    statx(object, c"", AtFlags::EMPTY_PATH | flags, wanted()).map_err(fs_error)
+}
+
+/// The attributes of what has this name in a directory, without a descriptor.
+pub(super) fn stat_name(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Statx> {
+    statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, wanted()).map_err(fs_error)
+}
+
+fn wanted() -> StatxFlags {
+    StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
 }
 
 /// The type of an object.

@@ -2,8 +2,10 @@
 
 #![expect(unsafe_code, reason = "these calls have no safe interface")]
 
+use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt as _;
 use std::ptr;
 use std::time::Duration;
 
@@ -54,6 +56,11 @@ struct DescriptorSignal {
     band: libc::c_long,
     fd: i32,
 }
+
+/// The signals that wait for one thread, which the kernel lists in a file. It stays open: that descriptors run out
+/// does not hide them.
+#[derive(Debug)]
+pub(super) struct OwnSignals(File);
 
 /// A signal that this thread has waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +310,7 @@ pub(super) fn block_signals() -> Result<()> {
 }
 
 /// Waits for the signal of a descriptor, or for that long; it was blocked before.
-pub(super) fn wait(timeout: Option<Duration>) -> Option<Signal> {
+pub(super) fn wait(timeout: Duration) -> Option<Signal> {
     let info = dequeue(break_signal(), timeout)?;
     // Codes of signals that processes send are not positive.
     Some(if info.code > 0 {
@@ -313,46 +320,57 @@ pub(super) fn wait(timeout: Option<Duration>) -> Option<Signal> {
     })
 }
 
-/// Whether the kernel has sent this thread SIGIO, since too many other signals wait, and fetches it. One that
-/// is sent to the process is not for this thread.
-pub(super) fn take_overflow() -> bool {
-    let mut set = signals(&[]);
-    // SAFETY: `set` is a set of signals, and outlives the calls.
-    let is_pending = unsafe {
-        libc::sigpending(&raw mut set) == 0 && libc::sigismember(&raw const set, libc::SIGIO) == 1
-    };
-    let bit = 1_u64 << (libc::SIGIO - 1);
-    is_pending && own_signals() & bit != 0 && dequeue(libc::SIGIO, Some(Duration::ZERO)).is_some()
-}
+impl OwnSignals {
+    /// Those of this thread.
+    ///
+    /// # Errors
+    /// `/proc` is not there, or there is no descriptor.
+    pub(super) fn open() -> std::io::Result<OwnSignals> {
+        let status = OwnSignals(File::open("/proc/thread-self/status")?);
+        status.bits().ok_or(std::io::ErrorKind::InvalidData)?;
+        Ok(status)
+    }
 
-/// The signals that wait for this thread alone, as bits.
-fn own_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let mut lines = status.lines();
-    let own = lines.find_map(|line| line.strip_prefix("SigPnd:"));
-    own.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok())
-        .unwrap_or(0)
+    /// Whether the kernel has sent this thread SIGIO, since too many other signals wait, and fetches it. One that
+    /// is sent to the process is not for this thread.
+    pub(super) fn take_overflow(&self) -> bool {
+        let mut set = signals(&[]);
+        // SAFETY: `set` is a set of signals, and outlives the calls.
+        let is_pending = unsafe {
+            libc::sigpending(&raw mut set) == 0
+                && libc::sigismember(&raw const set, libc::SIGIO) == 1
+        };
+        let bit = 1_u64 << (libc::SIGIO - 1);
+        let is_own = || self.bits().is_some_and(|bits| bits & bit != 0);
+        is_pending && is_own() && dequeue(libc::SIGIO, Duration::ZERO).is_some()
+    }
+
+    /// The signals that wait for the thread alone, as bits.
+    fn bits(&self) -> Option<u64> {
+        // The whole text has some 1500 bytes, most of them lists of processors and nodes at the end.
+        let mut text = [0; 4096];
+        let len = self.0.read_at(&mut text, 0).ok()?;
+        let text = String::from_utf8_lossy(text.get(..len)?);
+        let own = text.lines().find_map(|line| line.strip_prefix("SigPnd:"))?;
+        u64::from_str_radix(own.trim(), 16).ok()
+    }
 }
 
 /// Waits for a signal that is blocked, or for that long.
-fn dequeue(signal: libc::c_int, timeout: Option<Duration>) -> Option<DescriptorSignal> {
+fn dequeue(signal: libc::c_int, timeout: Duration) -> Option<DescriptorSignal> {
     let set = signals(&[signal]);
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let timeout = timeout.map(|timeout| {
-        // SAFETY: all bits zero are a time.
-        let mut time: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
-        time.tv_sec = timeout.as_secs().try_into().unwrap_or(1);
-        time.tv_nsec = timeout.subsec_nanos() as libc::c_long;
-        time
-    });
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: all bits zero are a time.
+    let mut time: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+    time.tv_sec = timeout.as_secs().try_into().unwrap_or(1);
+    time.tv_nsec = timeout.subsec_nanos() as libc::c_long;
     // SAFETY: `set` and the time outlive the call, and `info` has room for what it writes.
-    let taken = unsafe { libc::sigtimedwait(&raw const set, info.as_mut_ptr(), timeout) };
+    let taken = unsafe { libc::sigtimedwait(&raw const set, info.as_mut_ptr(), &raw const time) };
     // SAFETY: `siginfo_t` is larger, begins so for signals of descriptors, and was zero before the call.
     (taken >= 0).then(|| unsafe { info.as_ptr().cast::<DescriptorSignal>().read() })
 }
 
-/// Ends the [`wait`] of a thread of this process.
+/// Ends the [`wait`] of a thread of this process, unless too many signals wait already.
 pub(super) fn wake(thread: Pid) {
     let process = getpid().as_raw_nonzero().get();
     let thread = thread.as_raw_nonzero().get();

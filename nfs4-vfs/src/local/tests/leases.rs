@@ -12,16 +12,16 @@ use nfs4_engine::fs::driver::{CompletionSink, FsTicket, LeaseSink, Submitted, su
 use nfs4_engine::fs::{Authority, Creation, OpenHow, SetAttrs, Stability, Target};
 use nfs4_engine::{DelegationKind, Touch};
 
-use super::super::lease::break_time;
+use super::super::break_time::BreakTime;
 use super::super::lease_thread::LeaseThread;
 use super::*;
 
-const READ: DelegationKind = DelegationKind::Read;
-const WRITE: DelegationKind = DelegationKind::Write;
+pub(super) const READ: DelegationKind = DelegationKind::Read;
+pub(super) const WRITE: DelegationKind = DelegationKind::Write;
 
 /// What the file system reports of leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
+pub(super) enum News {
     Wanted(FsHandle, Touch),
     Lost(FsHandle, Touch),
 }
@@ -56,16 +56,16 @@ impl LeaseSink for NewsSink {
 }
 
 /// An export with a file "f", which a client has open.
-struct Play {
-    scene: Scene,
-    fh: FsHandle,
+pub(super) struct Play {
+    pub(super) scene: Scene,
+    pub(super) fh: FsHandle,
     sink: Arc<dyn CompletionSink>,
     answers: Receiver<FsResult>,
     news: Receiver<News>,
 }
 
 impl Play {
-    fn new(read: bool, write: bool) -> Play {
+    pub(super) fn new(read: bool, write: bool) -> Play {
         let scene = Scene::new("leases");
         fs::write(scene.path("f"), "content").unwrap();
         let (answer, answers) = channel();
@@ -107,7 +107,7 @@ impl Play {
         })
     }
 
-    fn lease(&self, kind: DelegationKind) -> Result<Attrs, FsError> {
+    pub(super) fn lease(&self, kind: DelegationKind) -> Result<Attrs, FsError> {
         match self.ask(FsOp::Lease { fh: self.fh, kind })? {
             FsReply::Leased(attrs) => Ok(attrs),
             other => panic!("{other:?}"),
@@ -124,13 +124,13 @@ impl Play {
         })
     }
 
-    fn unlease(&self) {
+    pub(super) fn unlease(&self) {
         self.scene.files.unlease(self.fh);
     }
 
     /// What was reported next.
     #[track_caller]
-    fn news(&self) -> News {
+    pub(super) fn news(&self) -> News {
         self.news.recv_timeout(LONG).expect("nothing is reported")
     }
 
@@ -318,7 +318,7 @@ fn a_lease_is_lost_before_the_kernel_ends_it() {
     assert_eq!(play.news(), wanted);
     let lease = play.scene.files.shared.descriptors.leases.of(&play.fh);
     let lease = lease.unwrap();
-    let whole = break_time();
+    let whole = BreakTime::open().unwrap().get();
     lease.tell(Instant::now() + whole * 9 / 10);
     assert_eq!(play.news(), wanted);
     lease.tell(Instant::now() + whole);
@@ -336,7 +336,7 @@ fn what_is_seen_of_a_lease_that_was_given_up_is_not_news_of_the_next_one() {
     let former = leases.of(&play.fh).unwrap();
     play.unlease();
     // The thread comes late for a process that waited.
-    assert!(former.look(Instant::now()));
+    assert!(former.look(Instant::now(), LONG));
     play.lease(READ).unwrap();
     assert_eq!(leases.of(&play.fh).unwrap().number(), former.number());
     LeaseThread::enter().unwrap().note(former);

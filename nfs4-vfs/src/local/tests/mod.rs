@@ -3,6 +3,7 @@
 mod changes;
 mod devices;
 mod escapes;
+mod exhausted;
 mod leases;
 mod mounts;
 mod nodes;
