@@ -53,8 +53,10 @@ pub mod durability;
 pub mod errors;
 pub mod exclusive;
 pub mod handles;
+pub mod leases;
 pub mod links;
 pub mod listing;
+pub mod locks;
 pub mod model;
 pub mod names;
 pub mod open;
@@ -128,6 +130,10 @@ cases! { ($)
     handles::a_forged_handle_is_refused
     handles::a_foreign_handle_is_refused
     handles::handles_outlive_a_restart
+    leases::a_held_file_is_leased
+    leases::a_lease_lets_its_holder_go_on
+    leases::a_request_does_not_wait_for_a_lease
+    leases::a_leased_file_outlives_its_name
     links::an_object_lives_until_its_last_name
     links::objects_of_other_types_are_linked
     links::what_cannot_be_linked_is_not
@@ -140,6 +146,10 @@ cases! { ($)
     listing::what_stays_is_listed_once_while_others_change
     listing::a_listing_ends_while_each_entry_causes_new_ones
     listing::a_listing_follows_nothing
+    locks::locks_of_clients_do_not_conflict
+    locks::a_lock_is_returned_in_parts
+    locks::any_bytes_are_locked
+    locks::locks_change_nothing
     model::random_requests_do_what_the_model_does
     model::a_listing_ends_and_has_each_remaining_entry_once
     names::what_is_made_is_found_until_it_is_removed

@@ -50,6 +50,11 @@ impl User {
         &self.cred
     }
 
+    /// The time of its requests.
+    pub(super) fn now(&self) -> Now {
+        self.now
+    }
+
     /// Another user of the same file system.
     pub(super) fn user(&self, uid: u32, gid: u32, groups: &[u32]) -> User {
         User {

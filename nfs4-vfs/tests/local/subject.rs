@@ -17,6 +17,8 @@ pub(crate) struct Local {
     parent: PathBuf,
     /// No two changes that this server can tell apart have the same time.
     has_fine_times: bool,
+    /// Processes see the locks of clients.
+    local_locks: bool,
 }
 
 pub(crate) struct One {
@@ -39,14 +41,17 @@ impl Local {
         Local {
             parent,
             has_fine_times,
+            local_locks: false,
         }
     }
 
-    /// In memory: a directory there gets the time of the entry that goes, which may be an earlier one.
+    /// In memory: a directory there gets the time of the entry that goes, which may be an earlier one. Processes see
+    /// the locks of clients there.
     pub(crate) fn on_tmpfs(parent: PathBuf) -> Local {
         Local {
             parent,
             has_fine_times: false,
+            local_locks: true,
         }
     }
 }
@@ -61,7 +66,10 @@ impl Subject for Local {
         fs::set_permissions(&root, Permissions::from_mode(0o777)).unwrap();
         let state = folder.folder("state");
         // All have the same secret: a handle is of one export nevertheless.
-        let config = LocalFsConfig::new(root, [7; 16]).with(|config| config.state = Some(state));
+        let config = LocalFsConfig::new(root, [7; 16]).with(|config| {
+            config.state = Some(state);
+            config.local_locks = self.local_locks;
+        });
         One {
             files: Some(opened(&config)),
             config,
