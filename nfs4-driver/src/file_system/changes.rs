@@ -1,8 +1,8 @@
 //! Changes of attributes, one after the other for each object.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::future::poll_fn;
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use nfs4_engine::fs::FsHandle;
@@ -14,8 +14,17 @@ use crate::sync::{Mutex, MutexGuard};
 /// undone.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// With the changes that wait for the one under way.
-    under_way: Mutex<HashMap<FsHandle, Vec<Waker>>>,
+    under_way: Mutex<HashMap<FsHandle, Line>>,
+}
+
+/// The changes that wait for the one under way.
+#[derive(Default)]
+struct Line {
+    /// By number, in the order in which they came.
+    waiting: BTreeMap<u64, Waker>,
+    next: u64,
+    /// The number of the one whose turn it is, until it has begun.
+    called: Option<u64>,
 }
 
 /// A change that is under way until this is dropped.
@@ -24,29 +33,45 @@ pub(super) struct Change<'a> {
     fh: FsHandle,
 }
 
+/// The beginning of a change.
+struct Begin<'a> {
+    changes: &'a Changes,
+    fh: FsHandle,
+    /// Its number while it waits.
+    number: Option<u64>,
+}
+
 impl Changes {
-    /// Begins a change of an object, when that before it has ended.
+    /// Begins a change of an object, when those before it have ended.
     pub(super) async fn begin(&self, fh: FsHandle) -> Change<'_> {
-        poll_fn(|cx| self.poll_begin(fh, cx)).await
+        let begin = Begin {
+            changes: self,
+            fh,
+            number: None,
+        };
+        begin.await
     }
 
-    fn poll_begin(&self, fh: FsHandle, cx: &Context<'_>) -> Poll<Change<'_>> {
-        match self.lock().entry(fh) {
-            Entry::Vacant(entry) => {
-                entry.insert(Vec::new());
-                Poll::Ready(Change { changes: self, fh })
+    /// It is the turn of the next change of an object.
+    fn call(&self, fh: FsHandle) {
+        let next = {
+            let mut under_way = self.lock();
+            let Some(line) = under_way.get_mut(&fh) else {
+                return;
+            };
+            let next = line.waiting.pop_first();
+            line.called = next.as_ref().map(|(number, _)| *number);
+            if next.is_none() {
+                under_way.remove(&fh);
             }
-            Entry::Occupied(mut entry) => {
-                let wakers = entry.get_mut();
-                if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    wakers.push(cx.waker().clone());
-                }
-                Poll::Pending
-            }
+            next
+        };
+        if let Some((_, waker)) = next {
+            waker.wake();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<FsHandle, Vec<Waker>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FsHandle, Line>> {
         // No panic leaves the value inconsistent.
         self.under_way
             .lock()
@@ -54,13 +79,54 @@ impl Changes {
     }
 }
 
+impl<'a> Future for Begin<'a> {
+    type Output = Change<'a>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Change<'a>> {
+        let (changes, fh) = (self.changes, self.fh);
+        // Wakers are foreign code: they are cloned and dropped without the lock.
+        let waker = cx.waker().clone();
+        let mut under_way = changes.lock();
+        match under_way.entry(fh) {
+            Entry::Vacant(entry) => drop(entry.insert(Line::default())),
+            Entry::Occupied(mut entry) => {
+                let line = entry.get_mut();
+                if self.number.is_none() || line.called != self.number {
+                    let number = *self.number.get_or_insert(line.next);
+                    line.next = line.next.max(number + 1);
+                    let former = line.waiting.insert(number, waker);
+                    drop(under_way);
+                    drop(former);
+                    return Poll::Pending;
+                }
+                line.called = None;
+            }
+        }
+        drop(under_way);
+        self.number = None;
+        Poll::Ready(Change { changes, fh })
+    }
+}
+
+impl Drop for Begin<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else {
+            return;
+        };
+        let (waker, is_called) = match self.changes.lock().get_mut(&self.fh) {
+            Some(line) => (line.waiting.remove(&number), line.called == Some(number)),
+            None => (None, false),
+        };
+        drop(waker);
+        if is_called {
+            self.changes.call(self.fh);
+        }
+    }
+}
+
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        let waiting = self.changes.lock().remove(&self.fh);
-        // Foreign code: without the lock. All are woken, since one of them may have been dropped.
-        for waker in waiting.into_iter().flatten() {
-            waker.wake();
-        }
+        self.changes.call(self.fh);
     }
 }
 
@@ -99,6 +165,44 @@ mod tests {
         drop(first);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert!(second.poll(&mut cx).is_ready());
+        assert!(changes.lock().is_empty());
+    }
+
+    #[test]
+    fn each_end_wakes_the_next_change_alone() {
+        let changes = Changes::default();
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let fh = FsHandle::from_number(1);
+        let Poll::Ready(mut running) = pin!(changes.begin(fh)).poll(&mut cx) else {
+            panic!("nothing is under way");
+        };
+        let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(changes.begin(fh))).collect();
+        for one in &mut waiting {
+            assert!(one.as_mut().poll(&mut cx).is_pending());
+        }
+        // One gives up, before its turn or in it.
+        drop(waiting.remove(50));
+        for (ended, mut one) in waiting.into_iter().enumerate() {
+            drop(running);
+            assert_eq!(woken.0.load(Ordering::Relaxed), ended + 1);
+            // One that comes now waits behind the others.
+            let mut late = Box::pin(changes.begin(fh));
+            assert!(late.as_mut().poll(&mut cx).is_pending());
+            drop(late);
+            let Poll::Ready(begun) = one.as_mut().poll(&mut cx) else {
+                panic!("it is the turn of {ended}");
+            };
+            running = begun;
+        }
+        let mut called = Box::pin(changes.begin(fh));
+        let mut last = Box::pin(changes.begin(fh));
+        assert!(called.as_mut().poll(&mut cx).is_pending());
+        assert!(last.as_mut().poll(&mut cx).is_pending());
+        drop(running);
+        drop(called);
+        assert!(last.as_mut().poll(&mut cx).is_ready());
         assert!(changes.lock().is_empty());
     }
 }
