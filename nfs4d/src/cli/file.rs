@@ -296,14 +296,16 @@ impl Reader {
             }
         };
         let flag = format!("--{}={text}", key.flag);
-        match self.command.try_get_matches_from_mut(["nfs4d", &flag]) {
-            Ok(_) => Some(text),
-            Err(error) => {
-                let detail = format!("{}.{} is {shown}; {}", key.table, key.name, detail(&error));
-                self.fault(at, detail);
-                None
-            }
-        }
+        let why = match self.command.try_get_matches_from_mut(["nfs4d", &flag]) {
+            Ok(_) => key.kind.expected(value.get_ref()).map(str::to_owned),
+            Err(error) => Some(detail(&error)),
+        };
+        let Some(why) = why else {
+            return Some(text);
+        };
+        let detail = format!("{}.{} is {shown}; {why}", key.table, key.name);
+        self.fault(at, detail);
+        None
     }
 
     /// All flags together, as the command line would have them.

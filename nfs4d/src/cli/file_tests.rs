@@ -93,6 +93,28 @@ fn all_faults_are_told_with_their_lines() {
     assert_eq!(told.len(), expected.len());
 }
 
+/// What a flag would accept as text may mean something else in TOML: 0o660 is 432, which is the mode 0432.
+#[test]
+fn a_value_is_written_as_its_kind() {
+    let told = told(
+        "[server]\nstop_time = \"8\"\nmemory = \"2M\"\nmax_io = \"65536\"\nstate_dir = true\n\
+         server_addresses = [2020-01-01]\nrecord = 7\n\
+         [protocol]\nlease_time = \"30\"\ndelegations = \"true\"\n\
+         [admin]\nsocket_mode = 0o660\ntoken_file = 1.5\n",
+    );
+    let expected = [
+        "f.toml:2: server.stop_time is \"8\"; expected a number without quotes",
+        "f.toml:5: server.state_dir is true; expected a text in quotes",
+        "f.toml:6: server.server_addresses is 2020-01-01; expected a text in quotes",
+        "f.toml:7: server.record is 7; expected a text in quotes",
+        "f.toml:9: protocol.lease_time is \"30\"; expected a number without quotes",
+        "f.toml:10: protocol.delegations is \"true\"; expected true or false without quotes",
+        "f.toml:12: admin.socket_mode is 432; expected a text in quotes",
+        "f.toml:13: admin.token_file is 1.5; expected a text in quotes",
+    ];
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn what_is_no_toml_is_told_with_its_line_and_the_rest_is_looked_at() {
     let faults = told("[server]\nstop_time = \n\n[protocol]\nlease_time = 0\n");

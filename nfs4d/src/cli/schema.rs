@@ -2,6 +2,7 @@
 
 use clap::builder::ArgAction;
 use clap::{Arg, Command};
+use toml::de::DeValue;
 
 use crate::settings;
 
@@ -20,6 +21,48 @@ pub(super) struct Key {
     pub(super) list: bool,
     /// An empty array is a value.
     pub(super) may_be_empty: bool,
+    pub(super) kind: Kind,
+}
+
+/// How a value is written in TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A number.
+    Number,
+    /// A number of bytes, or a text with a unit.
+    Size,
+    /// true or false.
+    Switch,
+    /// A text in quotes.
+    Text,
+}
+
+impl Kind {
+    /// That of a flag, by the name of its value.
+    fn of(flag: &Arg) -> Kind {
+        let names = flag.get_value_names().unwrap_or_default();
+        match names.first().map(|name| name.as_str()) {
+            Some("SECONDS" | "MILLISECONDS" | "BYTES" | "NUMBER") => Kind::Number,
+            Some("SIZE") => Kind::Size,
+            Some("BOOL") => Kind::Switch,
+            _ => Kind::Text,
+        }
+    }
+
+    /// What is expected instead of a value that the flag accepts, but that is written as another kind: it would
+    /// mean something else than it seems to.
+    pub(super) fn expected(self, value: &DeValue<'_>) -> Option<&'static str> {
+        match (self, value) {
+            (Kind::Number, DeValue::Integer(_))
+            | (Kind::Size, DeValue::Integer(_) | DeValue::String(_))
+            | (Kind::Switch, DeValue::Boolean(_))
+            | (Kind::Text, DeValue::String(_)) => None,
+            (Kind::Number, _) => Some("expected a number without quotes"),
+            (Kind::Size, _) => Some("expected a number of bytes, or a size in quotes"),
+            (Kind::Switch, _) => Some("expected true or false without quotes"),
+            (Kind::Text, _) => Some("expected a text in quotes"),
+        }
+    }
 }
 
 /// The keys of all flags but those that say where to read them, and that of exports, which have tables of their own.
@@ -90,6 +133,7 @@ fn key(flag: &Arg) -> Option<Key> {
         flag: flag.get_long()?.to_owned(),
         list,
         may_be_empty: list && flag.get_default_values().is_empty(),
+        kind: Kind::of(flag),
     })
 }
 
