@@ -126,6 +126,8 @@ settings! {
     max_cached_reply: u64, "bytes";
     /// Maximum length of all replies that are kept for replay
     max_reply_cache: u64, "bytes";
+    /// Time after which a request or a callback is logged as slow; 0 for never
+    slow_request_ms: u64, "milliseconds";
     /// Time that a draining connection may take to finish its requests
     drain_time: u64, "seconds";
     /// Time that a client may take to answer a callback before it is sent again

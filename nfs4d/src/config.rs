@@ -13,7 +13,7 @@ use nfs4_vfs::MemFsConfig;
 pub use crate::administration::{AdminListen, Administration};
 use crate::exports::GivenExports;
 use crate::reach::Reach;
-use crate::settings::Given;
+use crate::settings::{Given, base};
 use crate::size::Size;
 
 /// The settings that a server starts with.
@@ -38,8 +38,6 @@ pub struct Settings {
     pub record: Option<PathBuf>,
     /// Where clients reach the server, as it reports it; empty for nowhere.
     pub server_addresses: Vec<Reach>,
-    /// Time after which a request or a callback is logged as slow; zero for never.
-    pub slow_request: Duration,
     /// Where the server is administered.
     pub administration: Administration,
     /// Maximum payload of a READ or WRITE, in bytes.
@@ -101,7 +99,6 @@ impl Default for Settings {
             metrics: None,
             record: None,
             server_addresses: Vec::new(),
-            slow_request: Duration::from_secs(1),
             administration: Administration::default(),
             max_io: Config::default().max_io,
             state_dir: None,
@@ -117,8 +114,7 @@ impl Settings {
     pub fn engine(&self) -> Config {
         let port = self.listen.port();
         let addresses = self.server_addresses.iter();
-        Config::default().with(|config| {
-            config.slow_request = self.slow_request;
+        base().with(|config| {
             config.max_io = self.max_io;
             config.server_addresses = addresses.map(|at| at.of_server_at(port)).collect();
         })
@@ -166,11 +162,8 @@ mod tests {
             memory: Size(3 << 20),
             listen: "127.0.0.1:4000".parse().unwrap(),
             server_addresses: vec!["192.0.2.7".parse().unwrap()],
-            slow_request: Duration::from_millis(70),
             ..Settings::default()
         };
-        let slow = settings.engine().slow_request;
-        assert_eq!(slow, Duration::from_millis(70));
         assert_eq!(settings.engine().max_io, 64 << 10);
         assert_eq!(
             settings.limits(),

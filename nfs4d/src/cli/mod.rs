@@ -227,7 +227,6 @@ impl Cli {
             metrics: self.metrics,
             record: self.record.clone(),
             server_addresses: self.server_addresses.clone(),
-            slow_request: self.log.slow_request(),
             administration: self.admin.settings(),
             max_io: self.max_io,
             state_dir: self.state_dir.clone(),

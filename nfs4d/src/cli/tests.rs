@@ -33,7 +33,6 @@ fn every_flag_has_its_effect() {
         "--stop-time=8",
         "--log=trace",
         "--log-format=json",
-        "--slow-request-ms=250",
         "--max-io=64K",
         "--state-dir=state",
         "--memory=2M",
@@ -64,7 +63,6 @@ fn every_flag_has_its_effect() {
                 Reach::Ip("192.0.2.7".parse().unwrap(), None),
                 Reach::Name("files.example".to_owned()),
             ],
-            slow_request: Duration::from_millis(250),
             administration: Administration {
                 listen: AdminListen::At("[::1]:9".parse().unwrap()),
                 socket: Some("admin.sock".into()),

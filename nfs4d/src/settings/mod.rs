@@ -22,6 +22,6 @@ pub(crate) use self::store::Store;
 pub use self::store_fault::StoreFault;
 #[cfg(test)]
 pub(crate) use self::table::range;
-pub(crate) use self::table::{defaults, of_engine};
+pub(crate) use self::table::{base, defaults, of_engine};
 pub(crate) use self::text::read;
 pub(crate) use self::wrong::Wrong;

@@ -39,7 +39,7 @@ macro_rules! links {
 }
 
 /// All settings that can change while the server runs.
-pub(super) const LINKS: [Link; 25] = links! {
+pub(super) const LINKS: [Link; 26] = links! {
     lease_time => lease as Seconds;
     courtesy_time => courtesy as Seconds;
     grace_time => grace as Seconds;
@@ -62,6 +62,7 @@ pub(super) const LINKS: [Link; 25] = links! {
     max_operations => max_operations as Number;
     max_cached_reply => max_cached_reply as Number;
     max_reply_cache => max_reply_cache as Bytes;
+    slow_request_ms => slow_request as Milliseconds;
     drain_time => drain_deadline as Seconds;
     callback_timeout_ms => callback_timeout as Milliseconds;
     callback_pause_ms => callback_pause as Milliseconds;
@@ -76,9 +77,14 @@ pub(super) fn values(config: &Config) -> SettingsValues {
     values
 }
 
+/// The engine's settings by default: unlike an engine by itself, the server logs what is slow.
+pub(crate) fn base() -> Config {
+    Config::default().with(|config| config.slow_request = SLOW)
+}
+
 /// The values without any layer above them.
 pub(crate) fn defaults() -> SettingsValues {
-    values(&Config::default())
+    values(&base())
 }
 
 /// `base` with these values.
@@ -279,6 +285,9 @@ impl Unit<Vec<Op>, Vec<String>> for Operations {
     }
 }
 
+/// Time after which a request or a callback is slow, by default.
+const SLOW: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,7 +298,7 @@ mod tests {
         let settings: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         assert_eq!(links, settings);
         let default = defaults();
-        assert_eq!(config(&default, &Config::default()), Config::default());
+        assert_eq!(config(&default, &Config::default()), base());
     }
 
     #[test]

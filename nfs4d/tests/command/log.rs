@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::daemon::{DRIVERS, Server};
 use crate::metrics::{get, value};
+use crate::settings::patch;
 
 #[test]
 fn a_log_that_is_not_read_loses_lines_and_delays_nothing() {
@@ -159,8 +160,10 @@ fn a_failure_to_start_is_an_object_too() {
 #[test]
 fn a_request_and_a_callback_that_wait_for_a_silent_client_are_named() {
     for driver in DRIVERS {
-        let arguments = ["--driver", driver, "--slow-request-ms", "50"];
-        let mut server = Server::start(&arguments);
+        let mut server = Server::start(&["--driver", driver, "--admin", "127.0.0.1:0"]);
+        // Also while it runs.
+        let change = serde_json::json!({"slow_request_ms": 50});
+        assert_eq!(patch(&server, &change).status, 200, "{driver}");
         let mut holder = Client::connect(server.address);
         holder.reachable = true;
         holder.mount("holder", 1);

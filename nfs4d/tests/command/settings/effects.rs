@@ -9,7 +9,9 @@ use super::{Directory, patch, seen_of, start};
 #[test]
 fn every_setting_has_an_effect() {
     let effects: Vec<&str> = effects().iter().map(|effect| effect.setting).collect();
-    let settings: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    let settings = SETTINGS.iter().map(|setting| setting.name);
+    // It is seen in the log alone: see the tests of the log.
+    let settings: Vec<&str> = settings.filter(|name| *name != "slow_request_ms").collect();
     assert_eq!(effects, settings);
 }
 
