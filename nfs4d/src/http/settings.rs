@@ -41,10 +41,14 @@ pub(super) async fn change(
     headers: HeaderMap,
     JsonBody(Object(object)): JsonBody<Object>,
 ) -> Result<Shown, Refusal> {
-    let patch = settings_of(&object).map_err(|wrong| {
-        let detail = "fields are wrong";
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with_errors(faults(wrong))
-    })?;
+    let (patch, mut wrong) = settings_of(&object);
+    if !wrong.is_empty() {
+        // Once all that is wrong.
+        wrong.extend(live.faults(&patch));
+        wrong.sort_by(|one, other| one.name.cmp(&other.name));
+        let refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "fields are wrong");
+        return Err(refusal.with_errors(faults(wrong)));
+    }
     let wanted = Wanted::of(&headers)?;
     write(move || live.change(&patch, |tag| wanted.holds(tag))).await
 }

@@ -117,6 +117,13 @@ impl Live {
         })
     }
 
+    /// Which of these settings would be out of their range beside those in force.
+    pub(crate) fn faults(&self, patch: &SettingsPatch) -> Vec<Wrong> {
+        let mut layers = self.in_force().layers.clone();
+        layers.stored = layers.stored.overlaid(patch);
+        layers.config(&self.base).err().unwrap_or_default()
+    }
+
     /// Forgets all that was stored.
     ///
     /// # Errors

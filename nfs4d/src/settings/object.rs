@@ -42,11 +42,9 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// The settings of a flat object; a range is not looked at.
-///
-/// # Errors
-/// Every field that is no setting, or whose value is of another kind.
-pub(crate) fn settings_of(object: &Map<String, Value>) -> Result<SettingsPatch, Vec<Wrong>> {
+/// The settings of a flat object, and every field that is no setting, or whose value is of another kind; a range is
+/// not looked at.
+pub(crate) fn settings_of(object: &Map<String, Value>) -> (SettingsPatch, Vec<Wrong>) {
     let mut patch = SettingsPatch::default();
     let mut wrong = Vec::new();
     for (name, value) in object {
@@ -55,11 +53,7 @@ pub(crate) fn settings_of(object: &Map<String, Value>) -> Result<SettingsPatch, 
             Err(fault) => wrong.push(fault),
         }
     }
-    if wrong.is_empty() {
-        Ok(patch)
-    } else {
-        Err(wrong)
-    }
+    (patch, wrong)
 }
 
 fn one(name: &str, value: &Value) -> Result<SettingsPatch, Wrong> {
@@ -99,7 +93,8 @@ mod tests {
             "max_states": 1e30,
             "callback_pause_ms": 5,
         });
-        let wrong = settings_of(object.as_object().unwrap()).unwrap_err();
+        let (patch, wrong) = settings_of(object.as_object().unwrap());
+        assert_eq!(patch.names(), ["callback_pause_ms"]);
         let told: Vec<String> = wrong
             .iter()
             .map(|one| format!("{}: {}", one.name, one.detail))
@@ -138,7 +133,7 @@ mod tests {
     #[test]
     fn a_long_name_is_not_repeated_as_a_whole() {
         let object = Map::from_iter([("x".repeat(60_000), json!(1))]);
-        let wrong = settings_of(&object).unwrap_err();
+        let (_, wrong) = settings_of(&object);
         assert_eq!(wrong[0].name, "x".repeat(64));
     }
 
@@ -146,7 +141,8 @@ mod tests {
     fn what_is_right_is_taken() {
         let object =
             json!({"lease_time": 5, "blocked_operations": ["openattr"], "delegations": false});
-        let patch = settings_of(object.as_object().unwrap()).unwrap();
+        let (patch, wrong) = settings_of(object.as_object().unwrap());
+        assert!(wrong.is_empty());
         assert_eq!(
             patch.names(),
             ["lease_time", "blocked_operations", "delegations"]

@@ -126,15 +126,14 @@ fn parse(bytes: &[u8]) -> Result<SettingsPatch, StoreFault> {
     }
     let settings = object.get("settings").and_then(Value::as_object);
     let settings = settings.ok_or(StoreFault::Form("settings is not a JSON object"))?;
-    match settings_of(settings) {
-        Ok(settings) if faults.is_empty() => return Ok(settings),
-        Ok(_) => {}
-        Err(wrong) => {
-            let told = wrong.into_iter();
-            faults.extend(told.map(|one| format!("{}: {}", one.name, one.detail)));
-        }
+    let (settings, wrong) = settings_of(settings);
+    let told = wrong.into_iter();
+    faults.extend(told.map(|one| format!("{}: {}", one.name, one.detail)));
+    if faults.is_empty() {
+        Ok(settings)
+    } else {
+        Err(StoreFault::Fields(faults))
     }
-    Err(StoreFault::Fields(faults))
 }
 
 /// The file of earlier versions, and its name when it was imported.

@@ -95,6 +95,23 @@ fn refused_requests_change_nothing_and_name_every_field_that_is_wrong() {
                 ("max_operations", "is 7, but must be from 8 to 1024"),
             ],
         ),
+        // Faults of every sort at once.
+        (
+            "{\"max_clients\": 0, \"drain_time\": \"5\", \"max_operations\": 7, \"max_session\": 1}",
+            422,
+            vec![
+                (
+                    "drain_time",
+                    "expected a whole number of seconds from 0 to 3600 without a unit, as in 30",
+                ),
+                ("max_clients", "is 0, but must be from 1 to 65536"),
+                ("max_operations", "is 7, but must be from 8 to 1024"),
+                (
+                    "max_session",
+                    "there is no such setting; max_sessions is one",
+                ),
+            ],
+        ),
         (
             "{\"v4_min_minor_version\": 2, \"v4_max_minor_version\": 1}",
             422,
