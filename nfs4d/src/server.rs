@@ -26,7 +26,7 @@ use crate::config::{Driver, Settings};
 use crate::exports::{self, Maker, Start, Store};
 use crate::fault::Fault;
 use crate::hand_over::Offer;
-use crate::http::{App, Exported, Places};
+use crate::http::{Access, App, Exported, Places};
 use crate::listen::Sockets;
 use crate::protocol::Protocol;
 use crate::reload::Hangups;
@@ -121,6 +121,9 @@ async fn serve_in(
         .as_mut()
         .map(|process| mem::take(&mut process.service));
     let mut service = service.unwrap_or_default();
+    // Before anything is made, and before a client can connect.
+    let access = Access::of(&settings.administration)?;
+    exports::check(settings)?;
     let settings = &Settings {
         state_dir: state_dir::of(settings)?,
         ..settings.clone()
@@ -165,7 +168,7 @@ async fn serve_in(
     let exported = exported.map_err(io::Error::other)?;
     started::serves(settings, &config, &addresses);
     let live = Arc::new(protocol.live(node.clone()));
-    let places = Places::open(settings, mem::take(&mut service.passed.admin))?;
+    let places = Places::open(settings, access, mem::take(&mut service.passed.admin))?;
     let what = banner::What {
         exports: told,
         state: settings.state_dir.clone(),

@@ -10,11 +10,67 @@ use super::backend::Maker;
 use super::entry::Entry;
 use super::list;
 use super::live::Exports;
+use super::place::Place;
 use super::served::{Idle, Served, Table};
 use super::store::{Store, Stored};
 use super::wrong::Wrong;
 use crate::config::Settings;
 use crate::fault::Fault;
+
+/// Looks for the directories of the exports that are given, before anything is made for them.
+///
+/// # Errors
+/// Exports are wrong, or have directories that cannot be served.
+pub(crate) fn check(settings: &Settings) -> Result<(), Fault> {
+    let mut places: Vec<(Entry, Place)> = Vec::new();
+    let mut wrong = Vec::new();
+    for entry in entries(settings)? {
+        let Some(path) = entry.directory() else {
+            continue;
+        };
+        let place = Place::find(path).map_err(|why| why.to_string());
+        let place = place.and_then(|place| {
+            let other = places.iter().find(|(_, other)| place.overlaps(other));
+            other.map_or(Ok(place.clone()), |(other, _)| Err(overlap(other)))
+        });
+        match place {
+            Ok(place) => places.push((entry, place)),
+            Err(why) => wrong.push(told(&entry, &why)),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Fault::Exports(wrong))
+    }
+}
+
+/// The exports that are given.
+fn entries(settings: &Settings) -> Result<Vec<Entry>, Fault> {
+    let entries = settings.exports.entries(settings.memory);
+    entries.map_err(|misfits| {
+        let misfits = misfits.iter().map(ToString::to_string);
+        Fault::Exports(misfits.collect())
+    })
+}
+
+/// What is wrong with a directory that overlaps another export's.
+fn overlap(other: &Entry) -> String {
+    let other = other.given_as();
+    format!(
+        "leads to the directory of the export {other}, or one of the two lies within the other: a file \
+         would have two names, and opens and locks of the one would not conflict with those of the other"
+    )
+}
+
+/// What is wrong with an export that is given, as the administrator knows it.
+fn told(entry: &Entry, detail: &str) -> String {
+    let of = match entry.source {
+        ExportSource::CommandLine => "--export",
+        _ => "export",
+    };
+    format!("{of} {} {detail}", entry.given_as())
+}
 
 /// The exports that a server starts with.
 #[derive(Debug)]
@@ -31,11 +87,7 @@ impl Start {
     /// Exports that are given are wrong, or cannot be served. Those that are only stored are left out, with a
     /// line in the log.
     pub(crate) fn open(settings: &Settings, maker: Maker, store: Store) -> Result<Start, Fault> {
-        let entries = settings.exports.entries(settings.memory);
-        let entries = entries.map_err(|misfits| {
-            let misfits = misfits.iter().map(ToString::to_string);
-            Fault::Exports(misfits.collect())
-        })?;
+        let entries = entries(settings)?;
         let stored = store.read()?;
         let table = maker.table(entries, stored, &store, &Table::default());
         let table = table.map_err(Fault::Exports)?;
@@ -81,13 +133,8 @@ impl Maker {
         let mut table = Table::default();
         let mut wrong = Vec::new();
         for entry in given {
-            let (path, source) = (entry.given_as(), entry.source);
-            if let Err(fault) = self.add(entry, store, before, &mut table) {
-                let of = match source {
-                    ExportSource::CommandLine => "--export",
-                    _ => "export",
-                };
-                wrong.push(format!("{of} {path} {}", fault.detail));
+            if let Err(fault) = self.add(entry.clone(), store, before, &mut table) {
+                wrong.push(told(&entry, &fault.detail));
             }
         }
         if !wrong.is_empty() {
@@ -174,12 +221,7 @@ impl Maker {
             places.is_some_and(|(one, other)| one.overlaps(other))
         };
         if let Some(other) = beside.served.values().find(overlaps) {
-            let other = other.entry.given_as();
-            let detail = format!(
-                "leads to the directory of the export {other}, or one of the two lies within the other: a file \
-                 would have two names, and opens and locks of the one would not conflict with those of the other"
-            );
-            return Err(Wrong::new("path", detail));
+            return Err(Wrong::new("path", overlap(&other.entry)));
         }
         Ok(Served {
             entry,

@@ -18,7 +18,7 @@ use nfs4_engine::{Boot, Config, Engine, Export};
 use nfs4_tests::live::{Latencies, Probe, Serving, Transport};
 use nfs4_vfs::{MemFs, MemFsConfig};
 
-use super::{App, Exported, Places};
+use super::{Access, App, Exported, Places};
 use crate::config::{AdminListen, Administration, Settings};
 use crate::exports::Exports;
 use crate::settings::Live;
@@ -218,7 +218,8 @@ fn listings_of_many_clients_are_quick_and_delay_no_traffic() {
         },
         ..Settings::default()
     };
-    let places = Places::open(&settings, Vec::new()).unwrap();
+    let access = Access::of(&settings.administration).unwrap();
+    let places = Places::open(&settings, access, Vec::new()).unwrap();
     let address = places.addresses().tcp.unwrap();
     let exports = Arc::new(Exports::of(node.clone()));
     let exported = Exported::new(node.clone(), Arc::clone(&exports), Vec::new()).unwrap();

@@ -43,7 +43,7 @@ use self::events::Readers;
 use self::guard::{Guard, guard};
 pub(crate) use self::metrics::Exported;
 use self::openapi::Description;
-pub(crate) use self::places::{Addresses, Places};
+pub(crate) use self::places::{Access, Addresses, Places};
 use self::stopped::Stopped;
 pub use self::token::TokenFault;
 use crate::exports::Exports;

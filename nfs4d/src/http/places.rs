@@ -46,11 +46,16 @@ enum Purpose {
 }
 
 impl Places {
-    /// Listens where the settings say; Unix sockets that were passed stand for theirs.
+    /// Listens where the settings say; Unix sockets that were passed stand for theirs. `access` is what TCP asks of
+    /// a request.
     ///
     /// # Errors
-    /// It cannot listen there, or a token is missing or of no use.
-    pub(crate) fn open(settings: &Settings, passed: Vec<UnixListener>) -> Result<Places, Fault> {
+    /// It cannot listen there.
+    pub(crate) fn open(
+        settings: &Settings,
+        access: Option<Access>,
+        passed: Vec<UnixListener>,
+    ) -> Result<Places, Fault> {
         let mut addresses = Addresses::default();
         let mut doors = Vec::new();
         if let Some(address) = settings.metrics {
@@ -62,7 +67,7 @@ impl Places {
             doors.push((listener, Purpose::Metrics));
         }
         let administration = &settings.administration;
-        if let Some((listener, guard)) = by_tcp(administration)? {
+        if let Some((listener, guard)) = by_tcp(administration, access)? {
             addresses.tcp = listener.address();
             if let Some(address) = addresses.tcp {
                 let token = matches!(guard, Guard::Token(_));
@@ -138,15 +143,38 @@ impl Places {
     }
 }
 
+/// What administration by TCP asks of a request.
+#[derive(Debug)]
+pub(crate) struct Access {
+    address: SocketAddr,
+    guard: Guard,
+}
+
+impl Access {
+    /// What the settings say; none without administration by TCP.
+    ///
+    /// # Errors
+    /// A token is missing or of no use.
+    pub(crate) fn of(administration: &Administration) -> Result<Option<Access>, Fault> {
+        let Some(address) = administration.listen.address() else {
+            return Ok(None);
+        };
+        let guard = match token(administration.token_file.as_deref())? {
+            Some(token) => Guard::Token(Arc::new(token)),
+            None if address.ip().to_canonical().is_loopback() => Guard::Loopback,
+            None => return Err(Fault::AdminWithoutToken(address)),
+        };
+        Ok(Some(Access { address, guard }))
+    }
+}
+
 /// The listener for TCP, and what it asks of a request.
-fn by_tcp(administration: &Administration) -> Result<Option<(Listener, Guard)>, Fault> {
-    let Some(address) = administration.listen.address() else {
+fn by_tcp(
+    administration: &Administration,
+    access: Option<Access>,
+) -> Result<Option<(Listener, Guard)>, Fault> {
+    let Some(Access { address, guard }) = access else {
         return Ok(None);
-    };
-    let guard = match token(administration.token_file.as_deref())? {
-        Some(token) => Guard::Token(Arc::new(token)),
-        None if address.ip().to_canonical().is_loopback() => Guard::Loopback,
-        None => return Err(Fault::AdminWithoutToken(address)),
     };
     if !address.ip().to_canonical().is_loopback() {
         tracing::warn!(%address, "the administration interface encrypts nothing: every host on the way can read the token");

@@ -28,6 +28,8 @@ fn other_machines_may_reach_it_only_with_a_token() {
         ] {
             assert!(told.contains(part), "{part} is not in: {told}");
         }
+        // Nothing has been served.
+        assert!(!told.contains("listening"), "{told}");
     }
 }
 

@@ -59,6 +59,10 @@ fn each_fault_has_its_message_and_exit_code() {
         let (ended, told) = refused(&ground, &arguments);
         assert_eq!(ended, Some(code), "{exports:?}: {told}");
         assert!(told.contains(part), "{part}: {told}");
+        assert!(
+            !ground.path("state").exists(),
+            "{exports:?}: nothing is made"
+        );
     }
     if !is_root() {
         fs::set_permissions(&data, fs::Permissions::from_mode(0o0)).unwrap();
