@@ -226,6 +226,14 @@ impl Client {
     /// # Errors
     /// What OPEN answers.
     pub fn try_open(&mut self, name: &str) -> Result<Opened, Status> {
+        self.try_open_at(&[], name)
+    }
+
+    /// The same in the directory at a path.
+    ///
+    /// # Errors
+    /// What LOOKUP or OPEN answers.
+    pub fn try_open_at(&mut self, path: &[&str], name: &str) -> Result<Opened, Status> {
         let owner = self.name.clone();
         let open = args::Open {
             seqid: 0,
@@ -238,13 +246,23 @@ impl Client {
             openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
             claim: OpenClaim::Null(name.as_bytes()),
         };
-        let reply = self.reply_to(|c| c.putrootfh().open(open).getfh());
+        let reply = self.reply_to(|call| {
+            call.putrootfh();
+            for name in path {
+                let objname = name.as_bytes();
+                call.lookup(args::Lookup { objname });
+            }
+            call.open(open).getfh()
+        });
         let mut results = results(&reply);
         if results.status() != Status::OK {
             return Err(results.status());
         }
         results.sequence().expect("in its session");
         results.putrootfh().expect("a root");
+        for _ in path {
+            results.lookup().expect("it is there");
+        }
         let opened = results.open().expect("an open");
         self.file = results.getfh().expect("a filehandle").object.to_vec();
         self.open = opened.stateid;

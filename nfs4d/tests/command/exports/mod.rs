@@ -15,9 +15,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nfs4_engine::proto::client::ReplyReader;
-use nfs4_engine::proto::nfs4::args::{self, CreateHow, OpenClaim, OpenFlag};
-use nfs4_engine::proto::nfs4::attr::{FattrRaw, num};
-use nfs4_engine::proto::nfs4::{Bitmap, ClientId, Owner, Stateid, Status};
+use nfs4_engine::proto::nfs4::args;
+use nfs4_engine::proto::nfs4::attr::num;
+use nfs4_engine::proto::nfs4::{Bitmap, Stateid, Status};
 use nfs4_tests::live::{Client, Connection};
 use serde_json::Value;
 
@@ -105,37 +105,7 @@ pub(super) fn find(client: &mut Client, path: &[&str]) -> Result<Vec<u8>, Status
 
 /// Opens a file in the directory at a path, and makes it if it is not there; it is the client's file then.
 pub(super) fn open(client: &mut Client, path: &[&str], name: &str) -> Result<Stateid, Status> {
-    let open = args::Open {
-        seqid: 0,
-        share_access: 3,
-        share_deny: 0,
-        owner: Owner {
-            clientid: ClientId(0),
-            owner: b"owner",
-        },
-        openhow: OpenFlag::Create(CreateHow::Unchecked(FattrRaw::EMPTY)),
-        claim: OpenClaim::Null(name.as_bytes()),
-    };
-    let reply = client.reply_to(|call| {
-        call.putrootfh();
-        for name in path {
-            let objname = name.as_bytes();
-            call.lookup(args::Lookup { objname });
-        }
-        call.open(open).getfh()
-    });
-    let mut results = ReplyReader::parse(&reply).expect("a reply");
-    if results.status() != Status::OK {
-        return Err(results.status());
-    }
-    results.sequence().expect("in its session");
-    results.putrootfh().expect("a root");
-    for _ in path {
-        results.lookup().expect("it is there");
-    }
-    let opened = results.open().expect("an open");
-    client.file = results.getfh().expect("a filehandle").object.to_vec();
-    client.open = opened.stateid;
+    let opened = client.try_open_at(path, name)?;
     Ok(opened.stateid)
 }
 
