@@ -1,10 +1,12 @@
 //! From what is given and what is stored to file systems that are open.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nfs4_admin::{ExportOptions, ExportSource};
 use nfs4_driver::Node;
 use nfs4_engine::Export;
+use nfs4_vfs::LocalFs;
 
 use super::backend::Maker;
 use super::entry::Entry;
@@ -102,6 +104,28 @@ impl Start {
     /// The exports as the engine has them.
     pub(crate) fn engine(&self) -> Vec<Export> {
         self.table.engine()
+    }
+
+    /// Says what programs of this machine that use delegated files cost clients, whose lease is `lease`.
+    pub(crate) fn warn_of_leases(&self, lease: Duration) {
+        if !self
+            .table
+            .entries()
+            .any(|entry| entry.directory().is_some())
+        {
+            return;
+        }
+        match LocalFs::lease_break_time() {
+            None | Some(Duration::ZERO) => tracing::warn!(
+                "fs.lease-break-time cannot be read, or is 0: no file of a directory is delegated to clients"
+            ),
+            Some(time) if time < lease => tracing::warn!(
+                lease_break_time_s = time.as_secs(),
+                lease_s = lease.as_secs(),
+                "fs.lease-break-time is shorter than the lease: clients have less time to return delegations"
+            ),
+            Some(_) => {}
+        }
     }
 
     /// The exports of a node that serves them.

@@ -1,5 +1,6 @@
 //! Exports: directories and memory, by the command line, the configuration file and requests.
 
+mod delegations;
 mod faults;
 mod files;
 mod locks;
