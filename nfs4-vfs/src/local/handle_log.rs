@@ -18,6 +18,8 @@ pub(super) struct HandleLog {
     files: [Arc<File>; 2],
     /// The number after that of the last record in each file.
     ends: [u64; 2],
+    /// The length of the whole records in each file, in bytes.
+    lengths: [u64; 2],
     current: usize,
     /// Number of the next record.
     next: u64,
@@ -51,9 +53,11 @@ impl HandleLog {
             File::open(folder)?.sync_all()?;
         }
         found.sort_by_key(|(order, _)| *order);
+        let lengths = [files[0].metadata()?.len(), files[1].metadata()?.len()];
         let log = HandleLog {
             files,
             ends: [0; 2],
+            lengths,
             current: 0,
             next: 0,
             buffer: Vec::new(),
@@ -76,13 +80,14 @@ impl HandleLog {
         }
         self.ends[self.current] = self.next;
         let mut file = &*self.files[self.current];
-        let before = file.metadata()?.len();
-        let written = file.write_all(&self.buffer);
-        if written.is_err() {
-            // Half a record would hide those after it.
-            file.set_len(before)?;
+        let length = &mut self.lengths[self.current];
+        if file.metadata()?.len() != *length {
+            // Half a record, which could not be written whole, would hide those after it.
+            file.set_len(*length)?;
         }
-        written
+        file.write_all(&self.buffer)?;
+        *length += self.buffer.len() as u64;
+        Ok(())
     }
 
     /// The number after that of the last record.
@@ -107,7 +112,10 @@ impl HandleLog {
     /// # Errors
     /// The device fails.
     pub(super) fn empty(&mut self) -> Result<()> {
-        self.files[1 - self.current].set_len(0)
+        let other = 1 - self.current;
+        self.files[other].set_len(0)?;
+        self.lengths[other] = 0;
+        Ok(())
     }
 
     /// Empties both files.
@@ -115,7 +123,9 @@ impl HandleLog {
     /// # Errors
     /// The device fails.
     pub(super) fn empty_all(&mut self) -> Result<()> {
-        self.files.iter().try_for_each(|file| file.set_len(0))
+        self.files.iter().try_for_each(|file| file.set_len(0))?;
+        self.lengths = [0; 2];
+        Ok(())
     }
 }
 

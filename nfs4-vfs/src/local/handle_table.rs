@@ -352,6 +352,8 @@ const CACHE: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -384,6 +386,31 @@ mod tests {
         assert_eq!(table.number(key(3), None), Err(FsError::Stale));
         assert!(table.number(key(4), Some((0, b"e"))).unwrap() > third);
         table.flush().unwrap();
+        drop(table);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// A device that has taken half a record, and did not let it be cut off at once.
+    #[test]
+    fn half_a_record_hides_no_later_one() {
+        let folder = std::env::temp_dir().join(format!("nfs4-half-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("handles.redb");
+        let key = |ino| Key {
+            fs: 0,
+            ino,
+            born: 7,
+        };
+        let table = HandleTable::open(Some(&path)).unwrap();
+        let first = table.number(key(1), Some((0, b"a"))).unwrap();
+        let log = folder.join("handles.log0");
+        let mut half = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+        half.write_all(&[40, 0, 0, 0, 1]).unwrap();
+        let second = table.number(key(2), Some((0, b"b"))).unwrap();
+        drop(table);
+        let table = HandleTable::open(Some(&path)).unwrap();
+        assert_eq!(table.number(key(1), None), Ok(first));
+        assert_eq!(table.number(key(2), None), Ok(second));
         drop(table);
         std::fs::remove_dir_all(&folder).unwrap();
     }
