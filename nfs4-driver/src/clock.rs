@@ -11,6 +11,11 @@ pub trait Clock: Send + Sync + 'static {
     /// The time on both clocks; `mono` never goes back.
     fn now(&self) -> Now;
 
+    /// The monotonic side alone, for less where that is possible.
+    fn mono(&self) -> Mono {
+        self.now().mono
+    }
+
     /// Maximum interval between two readings; none if there is no limit.
     fn beat(&self) -> Option<Duration> {
         None
@@ -79,9 +84,13 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Now {
         Now {
-            mono: Mono::from_nanos(self.counted(|| nanos(self.start.elapsed()))),
+            mono: self.mono(),
             wall: wall(SystemTime::now()),
         }
+    }
+
+    fn mono(&self) -> Mono {
+        Mono::from_nanos(self.counted(|| nanos(self.start.elapsed())))
     }
 
     fn beat(&self) -> Option<Duration> {
