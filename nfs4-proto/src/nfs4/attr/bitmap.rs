@@ -166,13 +166,13 @@ impl<'a> Decode<'a> for Bitmap {
         if n > Self::MAX_WIRE_WORDS {
             return Err(XdrError::TooLong);
         }
+        let (words, _) = r.fixed(4 * n)?.as_chunks::<4>();
+        let (known, beyond) = words.split_at(n.min(Self::WORDS));
         let mut set = Self::EMPTY;
-        for word in set.words.iter_mut().take(n) {
-            *word = r.u32()?;
+        for (word, bytes) in set.words.iter_mut().zip(known) {
+            *word = u32::from_be_bytes(*bytes);
         }
-        for _ in Self::WORDS..n {
-            set.beyond |= r.u32()? != 0;
-        }
+        set.beyond = beyond.iter().any(|bytes| *bytes != [0; 4]);
         Ok(set)
     }
 }
