@@ -34,7 +34,7 @@ use crate::event::{Event, SessionGone, Unbound};
 pub struct Metrics {
     operations: Vec<OperationCounts>,
     /// The set of rows of `operations` that are not zero, as bits.
-    counted: u128,
+    counted: [u64; 2],
     /// Bytes read and written, by export.
     bytes: Vec<ExportBytes>,
     /// Whether there are such bytes.
@@ -266,13 +266,15 @@ impl Metrics {
 
     /// Sets all counts to zero, at a cost proportional to the number of those that are not.
     pub fn clear(&mut self) {
-        while self.counted != 0 {
-            let place = self.counted.trailing_zeros() as usize;
-            if let Some(of_op) = self.operations.get_mut(place) {
-                of_op.ended = Default::default();
-                of_op.waits.clear();
+        for (counted, first) in self.counted.iter_mut().zip([0, ROWS_PER_WORD]) {
+            while *counted != 0 {
+                let place = first + counted.trailing_zeros() as usize;
+                if let Some(of_op) = self.operations.get_mut(place) {
+                    of_op.ended = Default::default();
+                    of_op.waits.clear();
+                }
+                *counted &= *counted - 1;
             }
-            self.counted &= self.counted - 1;
         }
         if core::mem::take(&mut self.moved) {
             self.bytes.fill(ExportBytes::default());
@@ -296,26 +298,38 @@ impl Metrics {
     /// Counts an operation. `waited` are the nanoseconds from its start to its result, if it was parked.
     pub(crate) fn operation(&mut self, op: Op, minor: u32, status: Status, waited: Option<u64>) {
         if self.operations.is_empty() {
-            self.operations
-                .resize(Op::COUNT, OperationCounts::default());
+            self.make_rows();
         }
         let place = if status == Status::OK {
             minor as usize
         } else {
-            self.failed_operations += 1;
-            self.failures.add(op, minor, status);
+            self.failed(op, minor, status);
             MINORS
         };
         let Some(of_op) = self.operations.get_mut(op.index()) else {
             return;
         };
-        if let Some(count) = of_op.ended.get_mut(place) {
+        if let Some(count) = of_op.ended.get_mut(place)
+            && let Some(counted) = self.counted.get_mut(op.index() / ROWS_PER_WORD)
+        {
             *count += 1;
-            self.counted |= 1 << op.index();
+            *counted |= 1 << (op.index() % ROWS_PER_WORD);
         }
         if let Some(nanos) = waited {
             of_op.waits.observe_nanos(nanos);
         }
+    }
+
+    #[cold]
+    fn make_rows(&mut self) {
+        self.operations
+            .resize(Op::COUNT, OperationCounts::default());
+    }
+
+    #[cold]
+    fn failed(&mut self, op: Op, minor: u32, status: Status) {
+        self.failed_operations += 1;
+        self.failures.add(op, minor, status);
     }
 
     /// Counts bytes that were read.
@@ -435,4 +449,6 @@ impl Metrics {
 
 /// Minor versions 0 to 2.
 const MINORS: usize = 3;
-const _: () = assert!(Op::COUNT <= u128::BITS as usize, "a row has a bit");
+/// Number of rows that a word of [`Metrics::counted`] has bits for.
+const ROWS_PER_WORD: usize = u64::BITS as usize;
+const _: () = assert!(Op::COUNT <= 2 * ROWS_PER_WORD, "a row has a bit");
