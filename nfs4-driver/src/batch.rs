@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-use nfs4_engine::fs::driver::{self, CompletionSink, FsTicket, Submitted};
-use nfs4_engine::fs::{Backend, ByteLock, FsError, FsHandle, FsOp, FsRequest, FsResult};
-use nfs4_engine::{ConnId, DialId, Event, Input};
+use nfs4_engine::fs::driver::{self, CompletionSink, Submitted};
+use nfs4_engine::fs::{FsError, FsOp};
+use nfs4_engine::{Action, ConnId, DialId, Event, Input};
 
 use crate::clock::Clock;
 use crate::log;
@@ -29,8 +29,8 @@ pub(crate) struct Batch {
     pub(crate) inputs: VecDeque<Input>,
     /// Replies and callbacks for the thread's own connection.
     pub(crate) mail: Mail,
-    /// Requests to file systems, to be submitted without the lock.
-    pub(crate) work: VecDeque<Work>,
+    /// The actions that concern file systems, to be carried out without the lock.
+    pub(crate) work: VecDeque<Action>,
     /// How long the thread has worked without a pause.
     pub(crate) slice: TimeSlice,
     pub(crate) events: Vec<Event>,
@@ -44,48 +44,18 @@ pub(crate) struct Batch {
     pub(crate) wakers: Vec<Waker>,
 }
 
-/// A request to a file system.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are requests, moved once"
-)]
-pub(crate) enum Work {
-    Request {
-        ticket: FsTicket,
-        backend: Arc<dyn Backend>,
-        request: FsRequest,
-    },
-    Release {
-        backend: Arc<dyn Backend>,
-        fh: FsHandle,
-    },
-    Unlease {
-        backend: Arc<dyn Backend>,
-        fh: FsHandle,
-    },
-    Unlock {
-        backend: Arc<dyn Backend>,
-        fh: FsHandle,
-        locks: Vec<ByteLock>,
-    },
-    /// To drop a file system can take long.
-    Forget { backend: Arc<dyn Backend> },
-}
-
-impl Work {
-    /// Its cost, in short requests: a long one counts by its bytes.
-    fn weight(&self) -> u32 {
-        let Work::Request { request, .. } = self else {
-            return 1;
-        };
-        let bytes = match &request.op {
-            FsOp::Read { count, .. } => *count,
-            FsOp::ReadDir { .. } => return LOOKED_AFTER,
-            FsOp::Write { data, .. } => u32::try_from(data.len()).unwrap_or(u32::MAX),
-            _ => 0,
-        };
-        1 + bytes / WEIGHTY
-    }
+/// The cost of an action in [`Batch::work`], in short requests: a long one counts by its bytes.
+fn weight(action: &Action) -> u32 {
+    let Action::Fs { request, .. } = action else {
+        return 1;
+    };
+    let bytes = match &request.op {
+        FsOp::Read { count, .. } => *count,
+        FsOp::ReadDir { .. } => return LOOKED_AFTER,
+        FsOp::Write { data, .. } => u32::try_from(data.len()).unwrap_or(u32::MAX),
+        _ => 0,
+    };
+    1 + bytes / WEIGHTY
 }
 
 impl Batch {
@@ -132,11 +102,11 @@ impl Batch {
     /// Submits requests until the time slice is over.
     pub(crate) fn run_slice(&mut self, sink: &Arc<dyn CompletionSink>, clock: &dyn Clock) {
         let mut weight = 0;
-        while let Some(work) = self.work.front() {
-            weight += work.weight();
+        while let Some(action) = self.work.front() {
+            weight += self::weight(action);
             self.run_one(sink);
             if weight >= LOOKED_AFTER && !self.work.is_empty() {
-                let now = clock.now().mono;
+                let now = clock.mono();
                 self.slice.begin(now);
                 if self.slice.is_over_at(now) {
                     return;
@@ -146,65 +116,67 @@ impl Batch {
         }
     }
 
-    /// Submits one request; returns `false` if there is none.
+    /// Carries out one action; returns `false` if there is none. A file system that panics costs the
+    /// request and not the server.
     fn run_one(&mut self, sink: &Arc<dyn CompletionSink>) -> bool {
-        match self.work.pop_front() {
+        let ticket = match self.work.front() {
             None => return false,
-            Some(Work::Request {
-                ticket,
-                backend,
-                request,
-            }) => {
-                if let Some(result) = self.submit(backend, ticket, request, sink) {
-                    self.inputs.push_back(Input::FsDone { ticket, result });
-                }
-            }
-            Some(Work::Release { backend, fh }) => {
-                if catch_unwind(AssertUnwindSafe(|| backend.release(fh))).is_err() {
-                    self.inputs.push_back(Input::ReleasePanicked);
-                }
-            }
-            Some(Work::Unlease { backend, fh }) => {
-                if catch_unwind(AssertUnwindSafe(|| backend.unlease(fh))).is_err() {
-                    self.inputs.push_back(Input::ReleasePanicked);
-                }
-            }
-            Some(Work::Unlock { backend, fh, locks }) => {
-                if catch_unwind(AssertUnwindSafe(|| backend.unlock(fh, &locks))).is_err() {
-                    self.inputs.push_back(Input::ReleasePanicked);
-                }
-            }
-            Some(Work::Forget { backend }) => {
-                if catch_unwind(AssertUnwindSafe(|| drop(backend))).is_err() {
-                    self.inputs.push_back(Input::ReleasePanicked);
-                }
-            }
+            Some(Action::Fs { ticket, .. }) => Some(*ticket),
+            Some(_) => None,
+        };
+        // It is taken out in there: to move a request into a closure costs several copies of it.
+        if catch_unwind(AssertUnwindSafe(|| self.run_first(sink))).is_err() {
+            self.inputs.push_back(match ticket {
+                Some(ticket) => Input::FsDone {
+                    ticket,
+                    result: Err(FsError::Panicked),
+                },
+                None => Input::ReleasePanicked,
+            });
         }
         true
     }
 
-    /// Submits one request. A file system that panics, or that mixes answering at once and later,
-    /// costs the request and not the server: what a completion still answers is ignored.
-    fn submit(
-        &mut self,
-        backend: Arc<dyn Backend>,
-        ticket: FsTicket,
-        request: FsRequest,
-        sink: &Arc<dyn CompletionSink>,
-    ) -> Option<FsResult> {
-        let submit = || driver::submit(&*backend, ticket, request, sink);
-        match catch_unwind(AssertUnwindSafe(submit)) {
-            Ok(Submitted::Answered(result)) => Some(result),
-            Ok(Submitted::Later) => None,
-            Ok(Submitted::Misused { opened, leased }) => {
-                if let Some(fh) = opened {
-                    self.work.push_back(Work::Release { backend, fh });
-                } else if let Some(fh) = leased {
-                    self.work.push_back(Work::Unlease { backend, fh });
+    /// Carries out the first action. A request that is answered at once and later has failed: what a
+    /// completion still answers is ignored.
+    fn run_first(&mut self, sink: &Arc<dyn CompletionSink>) {
+        match self.work.pop_front() {
+            Some(Action::Fs {
+                ticket,
+                backend,
+                request,
+            }) => match driver::submit(&*backend, ticket, request, sink) {
+                Submitted::Answered(result) => {
+                    self.inputs.push_back(Input::FsDone { ticket, result });
                 }
-                Some(Err(FsError::Misused))
-            }
-            Err(_) => Some(Err(FsError::Panicked)),
+                Submitted::Later => {}
+                Submitted::Misused { opened, leased } => {
+                    let export = ticket.export();
+                    if let Some(fh) = opened {
+                        self.work.push_back(Action::Release {
+                            export,
+                            backend,
+                            fh,
+                        });
+                    } else if let Some(fh) = leased {
+                        self.work.push_back(Action::Unlease {
+                            export,
+                            backend,
+                            fh,
+                        });
+                    }
+                    let result = Err(FsError::Misused);
+                    self.inputs.push_back(Input::FsDone { ticket, result });
+                }
+            },
+            Some(Action::Release { backend, fh, .. }) => backend.release(fh),
+            Some(Action::Unlease { backend, fh, .. }) => backend.unlease(fh),
+            Some(Action::Unlock {
+                backend, fh, locks, ..
+            }) => backend.unlock(fh, &locks),
+            // To drop a file system can take long.
+            Some(Action::Forget { backend, .. }) => drop(backend),
+            Some(_) | None => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use nfs4_engine::metrics::CompoundBuckets;
 use nfs4_engine::stable::StableWrite;
 use nfs4_engine::{Action, Admin, ConnId, Engine, Event, Input, Mono, Now, Outbox};
 
-use crate::batch::{Batch, DialOrder, Work};
+use crate::batch::{Batch, DialOrder};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::dial::Dials;
@@ -143,7 +143,7 @@ impl Shared {
         if let Some(own) = own {
             own.collect(&mut batch.mail);
         }
-        let now = self.clock.now();
+        let mut now = self.clock.now();
         // A loop of its own: to inspect an input on its way costs two copies of it.
         for input in &batch.inputs {
             if let Input::ConnClosed { conn } = input {
@@ -153,14 +153,13 @@ impl Shared {
         }
         let mut inputs = std::mem::take(&mut batch.inputs);
         let mut slice_end = now.mono.after(SLICE);
-        let mut now = now;
         batch.slice.begin(now.mono);
         while let Some(input) = inputs.pop_front() {
             locked.handle(now, input);
             if inputs.is_empty() || !inputs.len().is_multiple_of(LOOKED_AFTER) {
                 continue;
             }
-            now = self.clock.now();
+            now.mono = self.clock.mono();
             if now.mono >= slice_end {
                 if own.is_some() && batch.slice.is_over_at(now.mono) {
                     break;
@@ -384,8 +383,9 @@ impl Locked {
     }
 
     fn route(&mut self, batch: &mut Batch, own: Option<ConnId>, node: &Shared) {
+        let traces = log::records();
         while let Some(action) = self.outbox.pop() {
-            if log::records() {
+            if traces {
                 batch.traced.extend(log::traced(&self.outbox, &action));
             }
             match action {
@@ -423,28 +423,11 @@ impl Locked {
                         batch.wakers.extend(mailbox.put_close());
                     }
                 }
-                Action::Fs {
-                    ticket,
-                    backend,
-                    request,
-                } => {
-                    batch.work.push_back(Work::Request {
-                        ticket,
-                        backend,
-                        request,
-                    });
-                }
-                Action::Release { backend, fh, .. } => {
-                    batch.work.push_back(Work::Release { backend, fh });
-                }
-                Action::Unlease { backend, fh, .. } => {
-                    batch.work.push_back(Work::Unlease { backend, fh });
-                }
-                Action::Unlock {
-                    backend, fh, locks, ..
-                } => {
-                    batch.work.push_back(Work::Unlock { backend, fh, locks });
-                }
+                action @ (Action::Fs { .. }
+                | Action::Release { .. }
+                | Action::Unlease { .. }
+                | Action::Unlock { .. }
+                | Action::Forget { .. }) => batch.work.push_back(action),
                 Action::Stable { ticket, write } => {
                     // Only the client itself waits for the rest; for these, others may.
                     let is_own =
@@ -458,7 +441,6 @@ impl Locked {
                     node.stores.put(write, StableCompletion::new(ticket, asker));
                     batch.stores = true;
                 }
-                Action::Forget { backend, .. } => batch.work.push_back(Work::Forget { backend }),
                 Action::Event(event) => {
                     if let Event::Bound { conn, .. } | Event::Unbound { conn, .. } = event {
                         self.roster.set_bound(conn, self.engine.is_bound(conn));

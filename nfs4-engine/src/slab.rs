@@ -81,6 +81,17 @@ impl<T: Entry> Slab<T> {
         self.places - self.free
     }
 
+    /// The key of the next entry, in a table whose generations are not secret.
+    #[inline]
+    pub(crate) fn next_key(&self) -> Key<T::Kind> {
+        debug_assert!(self.draw.is_none(), "a secret is not known before its use");
+        let index = self.ends.0;
+        match self.entry(index) {
+            Some(entry) if self.free > 0 => Key::new(index, entry.generation),
+            _ => Key::new(u32::try_from(self.places).unwrap_or(u32::MAX), 1),
+        }
+    }
+
     /// Adds an entry that is made from its own key.
     pub(crate) fn insert_with(&mut self, make: impl FnOnce(Key<T::Kind>) -> T) -> Key<T::Kind> {
         let drawn = self.draw.as_mut().map(Draw::next);

@@ -46,21 +46,20 @@ pub fn submit(
         None
     };
     let mut pending = Pending::new(ticket, sink);
-    let answer = backend.submit(request, &mut pending);
-    match (answer, pending.taken()) {
-        (Poll::Ready(result), 0) => Submitted::Answered(result),
-        (Poll::Pending, 1) => Submitted::Later,
-        (Poll::Ready(Ok(FsReply::Opened(opened))), _) => Submitted::Misused {
-            opened: Some(opened.fh),
-            leased: None,
-        },
-        (Poll::Ready(Ok(FsReply::Leased(_))), _) => Submitted::Misused {
-            opened: None,
-            leased: to_lease,
-        },
-        (Poll::Ready(_) | Poll::Pending, _) => Submitted::Misused {
-            opened: None,
-            leased: None,
-        },
+    match backend.submit(request, &mut pending) {
+        Poll::Ready(result) if pending.taken() == 0 => Submitted::Answered(result),
+        Poll::Pending if pending.taken() == 1 => Submitted::Later,
+        answer => misused(&answer, to_lease),
     }
+}
+
+/// What is to be given back of a file system that mixed answering at once and later.
+#[cold]
+fn misused(answer: &Poll<FsResult>, to_lease: Option<FsHandle>) -> Submitted {
+    let (opened, leased) = match answer {
+        Poll::Ready(Ok(FsReply::Opened(opened))) => (Some(opened.fh), None),
+        Poll::Ready(Ok(FsReply::Leased(_))) => (None, to_lease),
+        Poll::Ready(_) | Poll::Pending => (None, None),
+    };
+    Submitted::Misused { opened, leased }
 }

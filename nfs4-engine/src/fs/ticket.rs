@@ -18,6 +18,13 @@ pub struct FsTicket {
     pub(crate) call: FsCall,
 }
 
+impl FsTicket {
+    /// The number of the export that the request is for.
+    pub fn export(&self) -> u16 {
+        self.export
+    }
+}
+
 /// The receiver of late answers; the driver implements it.
 pub trait CompletionSink: Send + Sync {
     /// Takes the answer to the request of `ticket`.

@@ -21,7 +21,6 @@ use crate::action::{Action, Outbox};
 use crate::compound::state::Compound;
 use crate::compound::{Cx, Scope, Sessionless, Stage, V40};
 use crate::core::Core;
-use crate::fs::driver::FsTicket;
 use crate::fs::{FsError, FsResult};
 use crate::input::Call;
 use crate::ops::sequence::{self};
@@ -115,6 +114,7 @@ impl Runner {
         resumed: &mut Option<FsResult>,
         out: &mut Outbox,
     ) {
+        let key = self.parked.next_key();
         let mut cx = Cx {
             core: &mut self.core,
             run: &mut run,
@@ -122,15 +122,15 @@ impl Runner {
             record: &record,
             scope,
         };
-        let pause = operations::execute(&mut cx, resumed);
+        let pause = operations::execute(&mut cx, key, resumed);
         if let Pause::Done = pause {
             self.finish(run, out);
             return;
         }
         let conn = run.conn;
         self.core.connections.wait_for(conn, &mut run.awaited);
-        if let Pause::Fs(export, ..) = &pause {
-            self.core.exports.asked(*export);
+        if let Pause::Fs(export, _) = pause {
+            self.core.exports.asked(export);
         }
         if self.core.exports.has_rules() && run.address.is_none() {
             let connection = self.core.connections.get(conn);
@@ -146,20 +146,10 @@ impl Runner {
         }
         run.begin_wait(pause.waits_for(), out.now.mono);
         self.core.arm_slow(out.now.mono);
-        let key = self.parked.insert(run);
+        let parked = self.parked.insert(run);
+        debug_assert_eq!(parked, key, "nothing else is parked meanwhile");
         match pause {
-            Pause::Done => {}
-            Pause::Fs(export, backend, request) => out.push(Action::Fs {
-                ticket: FsTicket {
-                    conn,
-                    index: key.index,
-                    generation: key.generation,
-                    export,
-                    call: request.op.call(),
-                },
-                backend,
-                request,
-            }),
+            Pause::Done | Pause::Fs(..) => {}
             Pause::Holder(asked) => self.park_for_holder(asked, key, out.now),
             Pause::Stable(ticket) => self.park_for_stable(ticket, key, out.now),
             Pause::Yield => self.park_yielded(key, out.now),

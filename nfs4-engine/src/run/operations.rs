@@ -1,31 +1,27 @@
 //! The way of a COMPOUND through its operations.
 
-use alloc::sync::Arc;
-
 use nfs4_proto::nfs4::opnum::Op;
 use nfs4_proto::nfs4::status::Status;
 use nfs4_proto::xdr::Reader;
 
+use crate::action::Action;
 use crate::compound::handler::Row;
 use crate::compound::{Cx, Scope, Stage, Step};
 use crate::exports::Route;
-use crate::fs::{Backend, Expected, FsRequest, FsResult};
-use crate::keys::DelegationKey;
+use crate::fs::driver::{FsCall, FsTicket};
+use crate::fs::{Expected, FsRequest, FsResult};
+use crate::keys::{CompoundKey, DelegationKey};
 use crate::ops::{errors, seqid, table};
 use crate::run::begin::next_operation;
 use crate::slow::WaitsFor;
 use crate::stable::StableTicket;
 
 /// Why a COMPOUND does not continue now.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a request is moved once; boxing it would allocate"
-)]
 pub(super) enum Pause {
     /// It is done.
     Done,
-    /// It waits for the file system of an export.
-    Fs(u16, Arc<dyn Backend>, FsRequest),
+    /// It waits for the file system of an export, which is asked.
+    Fs(u16, FsCall),
     /// It waits for what a client answers.
     Holder(DelegationKey),
     /// It waits for stable storage.
@@ -37,11 +33,8 @@ pub(super) enum Pause {
 impl Pause {
     /// What the COMPOUND waits for.
     pub(super) fn waits_for(&self) -> WaitsFor {
-        match self {
-            Pause::Fs(export, _, request) => WaitsFor::FileSystem {
-                export: *export,
-                call: request.op.call(),
-            },
+        match *self {
+            Pause::Fs(export, call) => WaitsFor::FileSystem { export, call },
             Pause::Holder(_) => WaitsFor::Holder,
             Pause::Stable(_) => WaitsFor::StableStorage,
             Pause::Done | Pause::Yield => WaitsFor::Others,
@@ -49,8 +42,14 @@ impl Pause {
     }
 }
 
-/// Executes operations until the last, the first that fails, or one that must wait.
-pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResult>) -> Pause {
+/// Executes operations until the last, the first that fails, or one that must wait. A request to a file
+/// system has the name of `key`, under which the COMPOUND is parked then: the request is large, and
+/// goes from here to the queue without another move.
+pub(super) fn execute<S: Scope>(
+    cx: &mut Cx<'_, S>,
+    key: CompoundKey,
+    resumed: &mut Option<FsResult>,
+) -> Pause {
     loop {
         // Timers and other operations have noted theirs.
         cx.core.stores.take_delaying();
@@ -63,12 +62,8 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
             }
             None => start(cx),
         };
-        if let Err(Status::DELAY) = step
-            && let Some(ticket) = wait_instead(cx)
-        {
-            return Pause::Stable(ticket);
-        }
         let (status, keep_body) = match step {
+            Ok(Step::Done(status)) => (status, false),
             Ok(Step::Wait(export, op, stage)) => {
                 cx.run.stage = stage;
                 cx.run.expected = Expected::of(&op);
@@ -82,8 +77,19 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
                 };
                 match route {
                     Route::Backend(backend, cred) => {
-                        let now = cx.out.now;
-                        return Pause::Fs(export, backend, FsRequest { cred, now, op });
+                        let (now, call) = (cx.out.now, op.call());
+                        cx.out.push(Action::Fs {
+                            ticket: FsTicket {
+                                conn: cx.run.conn,
+                                index: key.index,
+                                generation: key.generation,
+                                export,
+                                call,
+                            },
+                            backend,
+                            request: FsRequest { cred, now, op },
+                        });
+                        return Pause::Fs(export, call);
                     }
                     Route::Pseudo => {
                         let viewer = cx.viewer();
@@ -107,8 +113,15 @@ pub(super) fn execute<S: Scope>(cx: &mut Cx<'_, S>, resumed: &mut Option<FsResul
                 cx.run.stage = Stage::Last;
                 return Pause::Yield;
             }
-            Ok(Step::Done(status)) | Err(status) => (status, false),
             Ok(Step::Failed(status)) => (status, true),
+            Err(status) => {
+                if status == Status::DELAY
+                    && let Some(ticket) = wait_instead(cx)
+                {
+                    return Pause::Stable(ticket);
+                }
+                (status, false)
+            }
         };
         let status = end(cx, status, keep_body);
         cx.unguard();
