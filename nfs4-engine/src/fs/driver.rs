@@ -49,7 +49,7 @@ pub fn submit(
     match backend.submit(request, &mut pending) {
         Poll::Ready(result) if pending.taken() == 0 => Submitted::Answered(result),
         Poll::Pending if pending.taken() == 1 => Submitted::Later,
-        answer => misused(&answer, to_lease),
+        answer @ (Poll::Ready(_) | Poll::Pending) => misused(&answer, to_lease),
     }
 }
 
