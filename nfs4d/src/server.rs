@@ -144,7 +144,7 @@ async fn serve_in(
     let exports = Start::open(settings, maker, Store::new(state.clone()))?;
     let config = protocol.config.clone();
     if config.delegations {
-        exports.warn_of_leases(config.lease);
+        exports.tell_of_leases(config.lease);
     }
     let engine = Engine::new(boot, config.clone(), exports.engine(), now)?;
     let descriptors = process.as_ref().and_then(|process| process.descriptors);

@@ -107,7 +107,7 @@ impl Start {
     }
 
     /// Says what programs of this machine that use delegated files cost clients, whose lease is `lease`.
-    pub(crate) fn warn_of_leases(&self, lease: Duration) {
+    pub(crate) fn tell_of_leases(&self, lease: Duration) {
         if !self
             .table
             .entries()
@@ -119,7 +119,7 @@ impl Start {
             None | Some(Duration::ZERO) => tracing::warn!(
                 "fs.lease-break-time cannot be read, or is 0: no file of a directory is delegated to clients"
             ),
-            Some(time) if time < lease => tracing::warn!(
+            Some(time) if time < lease => tracing::info!(
                 lease_break_time_s = time.as_secs(),
                 lease_s = lease.as_secs(),
                 "fs.lease-break-time is shorter than the lease: clients have less time to return delegations"
