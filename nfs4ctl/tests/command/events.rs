@@ -77,6 +77,7 @@ fn changed_settings_have_the_names_of_their_flags() {
         ("drain_time", "11"),
         ("callback_timeout_ms", "1200"),
         ("callback_pause_ms", "130"),
+        ("slow_request_ms", "900"),
     ];
     assert_eq!(
         settings.as_object().map(|all| all.len()),
