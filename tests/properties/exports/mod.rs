@@ -91,7 +91,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let by_file = || (any::<u8>(), any::<u8>());
     let step = prop_oneof![
         4 => by_file().prop_map(|(export, options)| Step::Put { export, options }),
-        2 => any::<u8>().prop_map(|export| Step::Remove { export }),
+        3 => any::<u8>().prop_map(|export| Step::Remove { export }),
         1 => any::<u8>().prop_map(|these| Step::Serve { these }),
         8 => (by_file(), any::<bool>())
             .prop_map(|((by, file), writes)| Step::Open { by, file, writes }),
@@ -101,12 +101,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => by_file().prop_map(|(by, file)| Step::Read { by, file }),
         2 => by_file().prop_map(|(by, file)| Step::Write { by, file }),
         1 => by_file().prop_map(|(by, export)| Step::Make { by, export }),
-        2 => (by_file(), any::<u8>())
+        3 => (by_file(), any::<u8>())
             .prop_map(|((by, file), what)| Step::Begin { by, file, what }),
         2 => Just(Step::Finish),
         1 => any::<u8>().prop_map(|by| Step::Ask { by }),
     ];
-    prop::collection::vec(step, 20..80)
+    prop::collection::vec(step, 40..120)
 }
 
 #[test]
