@@ -175,10 +175,11 @@ impl PseudoFs {
         let rest = children.skip_while(|child| child.fileid <= cookie);
         for child in rest.filter(|child| self.is_seen(child, sees)) {
             let (cookie, name) = (child.fileid, child.name());
-            let pushed = if child.export.is_some() {
+            let pushed = if child.export.is_some() && entries.tells_errors() {
                 // The covering file system alone knows the attributes of its root.
                 entries.push_unknown(cookie, name, child.fileid)
             } else {
+                // Without that, the whole listing would fail. LOOKUP leads to the covering file system.
                 entries.push(cookie, name, &handle_of(child), &self.attrs(child))
             };
             if pushed.is_err() {

@@ -260,6 +260,11 @@ impl DirWriter {
         Ok(())
     }
 
+    /// Whether an entry whose attributes cannot be read says why. [RFC 8881 §5.8.1.12]
+    pub(crate) fn tells_errors(&self) -> bool {
+        self.requested.contains(num::RDATTR_ERROR)
+    }
+
     /// Adds an entry whose attributes are not known here: another file system is mounted on it.
     pub(crate) fn push_unknown(
         &mut self,
@@ -280,7 +285,7 @@ impl DirWriter {
     fn keep_concealed(&mut self, before: usize, cookie: u64) -> Result<(), Full> {
         let rdattr_error = Bitmap::of(&[num::RDATTR_ERROR]);
         let wanted = self.requested & self.view.served & !rdattr_error;
-        if !wanted.is_empty() && !self.requested.contains(num::RDATTR_ERROR) {
+        if !wanted.is_empty() && !self.tells_errors() {
             self.w.truncate(before);
             (self.denied, self.refused) = (true, true);
             return Err(Full);
