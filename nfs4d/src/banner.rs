@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use nfs4_engine::Config;
 
@@ -28,6 +29,8 @@ pub(crate) struct What {
     pub(crate) exports: Option<Vec<String>>,
     /// The state directory.
     pub(crate) state: Option<PathBuf>,
+    /// How long the grace period lasts at most; zero if there is none.
+    pub(crate) grace: Duration,
 }
 
 /// What is served, by which of the engine's settings, where, and how to mount it; `addresses` are those
@@ -40,7 +43,7 @@ pub(crate) fn banner(
     http: &Addresses,
 ) -> String {
     let lease = engine.lease.as_secs();
-    let grace = match engine.grace.as_secs() {
+    let grace = match what.grace.as_secs() {
         0 => "no grace period".to_owned(),
         seconds => format!("grace period {seconds} s"),
     };
@@ -121,8 +124,11 @@ mod tests {
 
     #[test]
     fn it_says_what_is_served() {
-        let engine =
-            Config::default().with(|config| config.grace = std::time::Duration::from_secs(9));
+        let engine = Config::default();
+        let what = What {
+            grace: Duration::from_secs(9),
+            ..What::default()
+        };
         let metrics = "127.0.0.1:9100".parse().unwrap();
         let addresses = ["0.0.0.0:20490", "[::1]:4000"].map(|address| address.parse().unwrap());
         let http = Addresses {
@@ -130,13 +136,7 @@ mod tests {
             tcp: Some("127.0.0.1:20491".parse().unwrap()),
             socket: Some("/run/nfs4d.sock".into()),
         };
-        let text = banner(
-            &Settings::default(),
-            &engine,
-            &What::default(),
-            &addresses,
-            &http,
-        );
+        let text = banner(&Settings::default(), &engine, &what, &addresses, &http);
         for part in [
             "listens on 0.0.0.0:20490 and [::1]:4000;",
             "at most 1 GiB",
@@ -151,11 +151,13 @@ mod tests {
         let what = What {
             exports: Some(vec!["/a  /srv/a".to_owned(), "/b  /srv/b".to_owned()]),
             state: Some("/var/lib/nfs4d".into()),
+            grace: Duration::ZERO,
         };
         let text = banner(&Settings::default(), &engine, &what, &addresses, &http);
         for part in [
             "serves these paths:\n\n    /a  /srv/a\n    /b  /srv/b\n\n",
             "What outlasts it is in /var/lib/nfs4d.\nIt listens on",
+            "no grace period",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -125,10 +125,10 @@ fn advice(source: &io::Error) -> &'static str {
             ".\nIs another server running there? --listen, --metrics and --admin choose another address or port."
         }
         io::ErrorKind::PermissionDenied => {
-            ".\nPorts below 1024 are for root. --listen chooses another."
+            ".\nPorts below 1024 are for root. --listen, --metrics and --admin choose another."
         }
         io::ErrorKind::AddrNotAvailable => {
-            ".\nThis machine does not have that address. --listen chooses another."
+            ".\nThis machine does not have that address. --listen, --metrics and --admin choose another."
         }
         _ => "",
     }

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use nfs4_driver::task::ServeError;
@@ -132,6 +133,10 @@ async fn serve_in(
     let mut sockets = Sockets::open(settings, &mut service.passed, take_over).await?;
     let listen = sockets.addresses.first().copied();
     let listen = listen.unwrap_or(settings.listen);
+    if take_over {
+        Places::check(settings)?;
+        check_recording(settings)?;
+    }
     let state = sockets.state(settings).await?;
     let protocol = Protocol::open(settings, listen, state.clone())?;
     let boot = boot(state.as_deref(), listen)?;
@@ -149,6 +154,12 @@ async fn serve_in(
     let engine = Engine::new(boot, config.clone(), exports.engine(), now)?;
     let descriptors = process.as_ref().and_then(|process| process.descriptors);
     let limits = limits(settings, descriptors);
+    let grace = engine.grace(now);
+    let grace = if grace.active {
+        grace.length
+    } else {
+        Duration::ZERO
+    };
     let node = node(settings, engine, limits, clock)?;
     if let Some(state) = state {
         node.set_stable_store(Arc::new(Records::of(state)?));
@@ -169,12 +180,13 @@ async fn serve_in(
     let exports = Arc::new(exports.live(node.clone()));
     let exported = Exported::new(node.clone(), Arc::clone(&exports), counters);
     let exported = exported.map_err(io::Error::other)?;
-    started::serves(settings, &config, &addresses);
+    started::serves(settings, &config, grace, &addresses);
     let live = Arc::new(protocol.live(node.clone()));
     let places = Places::open(settings, access, mem::take(&mut service.passed.admin))?;
     let what = banner::What {
         exports: told,
         state: settings.state_dir.clone(),
+        grace,
     };
     let banner = banner::banner(settings, &config, &what, &addresses, places.addresses());
     let shared = (Arc::clone(&live), Arc::clone(&exports));
@@ -306,6 +318,17 @@ fn node(
     let file = recording_file(path).map_err(fault)?;
     let recording = Recording::to(file).map_err(fault)?;
     Ok(Node::recorded(engine, limits, clock, recording)?)
+}
+
+/// Looks whether the recording is a new file.
+fn check_recording(settings: &Settings) -> Result<(), Fault> {
+    match &settings.record {
+        Some(path) if path.exists() => Err(Fault::Record {
+            path: path.clone(),
+            source: io::ErrorKind::AlreadyExists.into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// A new file that only this user can read: clients' data and the server's secret are in it.

@@ -2,7 +2,8 @@
 
 use std::env;
 use std::error::Error as _;
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,37 @@ impl Places {
             doors.push((listener, Purpose::Administration(Guard::UnixSocket)));
         }
         Ok(Places { addresses, doors })
+    }
+
+    /// Looks whether it can listen where the settings say, but for what a server whose place this one takes may
+    /// still have: a fault ends this one before that one was told to stop.
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub(crate) fn check(settings: &Settings) -> Result<(), Fault> {
+        let administration = &settings.administration;
+        let given = match administration.listen {
+            AdminListen::IfFree(_) => None,
+            given => given.address(),
+        };
+        for address in settings.metrics.into_iter().chain(given) {
+            match Listener::tcp(address) {
+                Err(Fault::Listen { source, .. }) if source.kind() == ErrorKind::AddrInUse => {}
+                listener => drop(listener?),
+            }
+        }
+        let folder = administration
+            .socket
+            .as_ref()
+            .and_then(|path| path.parent());
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        match (folder.map(fs::metadata), &administration.socket) {
+            (Some(Err(source)), Some(path)) => Err(Fault::AdminSocket {
+                path: path.clone(),
+                source,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Where it is.

@@ -93,8 +93,27 @@ fn a_killed_server_has_lost_no_lock() {
     let [one, _other] = two_clients(&place);
     server.child.kill().expect("it is our child");
     server.child.wait().expect("it is our child");
-    let _server = place.start(&place.export());
+    let server = place.start(&place.export());
+    let grace = "lease 90 s, grace period 90 s";
+    assert!(server.banner.contains(grace), "{}", server.banner);
     assert_reclaimed(&place, &one.file);
+}
+
+#[test]
+fn a_state_directory_that_clients_reach_is_warned_of() {
+    let place = Place::new("within");
+    let within = place.files.path().join("state");
+    fs::create_dir(&within).expect("it is ours");
+    for (state, is_told) in [
+        (within.to_str().expect("it is text"), true),
+        (place.state.text(), false),
+    ] {
+        let server = Server::start(&["--state-dir", state, "--export", place.files.text()]);
+        let told = server
+            .banner
+            .contains("the state directory lies in the directory of an export");
+        assert_eq!(told, is_told, "{}", server.banner);
+    }
 }
 
 #[test]
@@ -146,6 +165,31 @@ fn another_process_takes_the_place_of_a_server() {
     assert_eq!(next.addresses[0], place.address);
     assert_reclaimed(&place, &one.file);
     assert!(server.log().contains("another process has the sockets"));
+}
+
+#[test]
+fn a_take_over_that_cannot_succeed_leaves_the_server_that_runs() {
+    let place = Place::new("take-over-refused");
+    let mut server = place.start(&[]);
+    let record = place.files.path().join("record");
+    File::create(&record).expect("it is ours");
+    let record = record.to_str().expect("it is text");
+    let listen = place.address.to_string();
+    for wrong in [
+        ["--metrics", "192.0.2.99:9100"],
+        ["--admin-socket", "/nonexistent/nfs4d.sock"],
+        ["--record", record],
+    ] {
+        let common = ["--state-dir", place.state.text(), "--listen", &listen];
+        let output = run(&[&common[..], &["--admin", "none", "--take-over"], &wrong].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains(wrong[0]), "{message}");
+        assert!(
+            server.child.try_wait().expect("it is ours").is_none(),
+            "{wrong:?}"
+        );
+    }
 }
 
 #[test]
