@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -39,6 +39,8 @@ pub(super) struct Opened {
     pub(super) files: OpenFiles,
     /// Where its directory is, if it has one.
     pub(super) place: Option<Place>,
+    /// The state directory lies in it.
+    holds_state: bool,
 }
 
 /// A file system, by its kind.
@@ -107,6 +109,7 @@ impl Maker {
                 Ok(Opened {
                     files: OpenFiles::Memory(files, empty),
                     place: None,
+                    holds_state: false,
                 })
             }
             Files::Local {
@@ -126,8 +129,10 @@ impl Maker {
                 });
                 let files =
                     LocalFs::open(config).map_err(|why| format!("cannot be served: {why}"))?;
+                let state = self.tables.as_deref().and_then(Path::parent);
                 Ok(Opened {
                     files: OpenFiles::Local(Arc::new(files)),
+                    holds_state: state.is_some_and(|state| place.holds(state)),
                     place: Some(place),
                 })
             }
@@ -170,10 +175,14 @@ impl Opened {
 
     /// What the administrator must know of it.
     pub(super) fn notes(&self) -> Vec<String> {
-        match &self.files {
+        let mut notes = match &self.files {
             OpenFiles::Local(files) => files.notes(),
             OpenFiles::Memory(..) => Vec::new(),
+        };
+        if self.holds_state {
+            notes.push(HOLDS_STATE.to_owned());
         }
+        notes
     }
 }
 
@@ -190,3 +199,6 @@ fn free_bytes(files: &MemFs) -> Option<u64> {
         _ => None,
     }
 }
+
+const HOLDS_STATE: &str = "the state directory lies in the directory of an export: a client that acts as the \
+    server's user can destroy it; --state-dir names another one";

@@ -66,6 +66,15 @@ impl Place {
         self.id == other.id || self.above.contains(&other.id) || other.above.contains(&self.id)
     }
 
+    /// Whether what is at a path lies within it.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        let Ok(path) = fs::canonicalize(path) else {
+            return false;
+        };
+        let is_this = |path: &Path| fs::metadata(path).is_ok_and(|found| id(&found) == self.id);
+        path.ancestors().any(is_this)
+    }
+
     /// What has become of it, if it is not as it was: nothing at `path` is this directory any more.
     pub(super) fn fault(&self, path: &Path) -> Option<String> {
         match fs::metadata(path) {
