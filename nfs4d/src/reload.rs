@@ -64,7 +64,9 @@ pub(crate) async fn serve(
 fn again(reload: &Reload, live: &Live, exports: &Exports) {
     let file = reload.path().display();
     let read = reload.read();
-    let acted = read.and_then(|read| Ok((act(live, exports, &read)?, read.restart)));
+    let acted = read
+        .map_err(NotRead::Wrong)
+        .and_then(|read| Ok((act(live, exports, &read)?, read.restart)));
     match acted {
         Ok((changed, restart)) => {
             let changed = changed.join(", ");
@@ -74,27 +76,45 @@ fn again(reload: &Reload, live: &Live, exports: &Exports) {
                 tracing::warn!(%file, keys, "these changes act after a restart");
             }
         }
-        Err(faults) => {
+        Err(NotRead::Wrong(faults)) => {
             let faults = faults.join("; ");
             tracing::error!(%file, faults, "the configuration file is wrong, and nothing has changed");
+        }
+        Err(NotRead::InPart(why)) => {
+            tracing::error!(%file, why, "the configuration file is in force only in part");
         }
     }
 }
 
-/// Puts settings and exports into force, or none of them: exports are made ready first, and after that only an
-/// engine that has failed refuses them.
-fn act(live: &Live, exports: &Exports, read: &Reread) -> Result<Vec<String>, Vec<String>> {
+/// Why what was read is not in force.
+enum NotRead {
+    /// All that is wrong with it; nothing has changed.
+    Wrong(Vec<String>),
+    /// Settings have changed, and exports could not be replaced.
+    InPart(String),
+}
+
+impl From<Vec<String>> for NotRead {
+    fn from(faults: Vec<String>) -> NotRead {
+        NotRead::Wrong(faults)
+    }
+}
+
+/// Puts settings and exports into force: exports are made ready first, and after that they are refused only if the
+/// engine has failed, or an export does not end in time.
+fn act(live: &Live, exports: &Exports, read: &Reread) -> Result<Vec<String>, NotRead> {
     let prepared = exports.prepare(&read.exports)?;
     let changed = live.reload(read.protocol.clone());
     let changed = changed.map_err(|refused| match refused {
         Unchanged::Wrong(wrong) => {
             let told = wrong.iter();
             told.map(|one| format!("{} {}", one.name, one.detail))
-                .collect()
+                .collect::<Vec<_>>()
         }
         other => vec![other.to_string()],
     })?;
-    let served = prepared.serve().map_err(|why| vec![why.to_string()])?;
+    let served = prepared.serve();
+    let served = served.map_err(|why| NotRead::InPart(why.to_string()))?;
     let changed = changed.into_iter().map(str::to_owned);
     let served = served.into_iter().map(|path| format!("export {path}"));
     Ok(changed.chain(served).collect())

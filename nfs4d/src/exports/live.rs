@@ -313,12 +313,10 @@ impl Exports {
         };
         left.served
             .retain(|path, _| stay.iter().any(|export| export.path == *path));
-        for export in before.served.keys() {
+        left.log(before);
+        for export in next.served.keys() {
             if !left.served.contains_key(export) {
-                tracing::error!(
-                    export,
-                    "an export is not served any more, and what takes its place is not yet"
-                );
+                tracing::error!(export, "an export cannot be served yet");
             }
         }
         *locked(&self.now) = Arc::new(left);
