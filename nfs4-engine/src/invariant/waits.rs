@@ -9,10 +9,9 @@ use crate::engine::Engine;
 use crate::timer::Due;
 
 impl Engine {
-    /// A client has a timer for its lease, or for the courtesy that it enjoys, a recall one for its end, a callback one for its reply, and
-    /// the line of a file those that it awaits; and what
-    /// is parked for a holder, or for others, has one and is there. All that waits has one for its report
-    /// as slow.
+    /// A client has a timer for its lease, or for the courtesy that it enjoys, a recall one for its end, a callback
+    /// one for its reply, and the line of a file those that it awaits; and what is parked for a holder, or for
+    /// others, has one and is there. All that waits has one for its report as slow.
     pub(super) fn check_waits(&self) -> Result<(), String> {
         let core = &self.runner.core;
         let (mut leases, mut recalls, mut calls) =

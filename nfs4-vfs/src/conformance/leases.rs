@@ -1,7 +1,7 @@
 //! Leases of files that are delegated, where other processes wait for them. No such process runs meanwhile.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use nfs4_engine::fs::{
@@ -122,7 +122,7 @@ pub fn a_leased_file_outlives_its_name<S: Subject>(subject: &S) {
 /// A client with leases, and what is heard of them.
 struct Holder {
     user: User,
-    tell: std::sync::mpsc::Sender<News>,
+    tell: Sender<News>,
     news: Receiver<News>,
 }
 

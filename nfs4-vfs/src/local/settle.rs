@@ -39,7 +39,8 @@ impl Shared {
     /// their directory, and a later change of their attributes when the file system writes it.
     ///
     /// # Errors
-    /// Io if the device fails. What was requested is done, but may not last.
+    /// Io if the device fails, or no handle can be settled: what was done may not last, and the caller takes it back
+    /// if it can.
     pub(super) fn settle(&self, objects: &[&Node]) -> Result<()> {
         // What was done must not be done again.
         self.settle_handles().map_err(|_| FsError::Io)?;
@@ -78,7 +79,9 @@ impl Shared {
     fn sync_all(&self, object: &Node) -> rustix::io::Result<()> {
         match self.mounts.named(object.fs) {
             Some(mount) => mount.sync_all(),
-            None => self.root.sync_all(),
+            None if object.fs == 0 => self.root.sync_all(),
+            // It is not mounted any more.
+            None => Err(Errno::IO),
         }
     }
 }

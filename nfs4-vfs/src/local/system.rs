@@ -347,8 +347,9 @@ impl OwnSignals {
 
     /// The signals that wait for the thread alone, as bits.
     fn bits(&self) -> Option<u64> {
-        // The whole text has some 1500 bytes, most of them lists of processors and nodes at the end.
-        let mut text = [0; 4096];
+        // The text has some 1500 bytes; the groups of the process come before the signals, up to 65536 of them, each
+        // of 11 bytes.
+        let mut text = vec![0; 1 << 20];
         let len = self.0.read_at(&mut text, 0).ok()?;
         let text = String::from_utf8_lossy(text.get(..len)?);
         let own = text.lines().find_map(|line| line.strip_prefix("SigPnd:"))?;

@@ -43,7 +43,7 @@ pub(super) async fn change(
 ) -> Result<Shown, Refusal> {
     let (patch, mut wrong) = settings_of(&object);
     if !wrong.is_empty() {
-        // Once all that is wrong.
+        // The reply names all faults at once.
         wrong.extend(live.faults(&patch));
         wrong.sort_by(|one, other| one.name.cmp(&other.name));
         let refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "fields are wrong");

@@ -193,6 +193,7 @@ fn what_was_written_before_an_export_was_away_is_written_again() {
         remove(&mut sim, "/b");
         sim.run_timers();
     }
+    verifiers.sort_unstable();
     verifiers.dedup();
     assert_eq!(verifiers.len(), 3);
     sim.assert_nothing_is_left();

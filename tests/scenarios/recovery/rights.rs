@@ -67,7 +67,7 @@ fn the_owner_reclaims_a_file_whatever_its_mode_and_another_user_does_not() {
 }
 
 #[test]
-fn so_does_a_client_of_minor_version_0() {
+fn the_owner_reclaims_a_file_of_4_0_whatever_its_mode() {
     let mut sim = Sim::durable(config());
     let mut client = Client40::mounted(&mut sim, "a");
     let attrs = Fattr::mode(0o444);
@@ -93,7 +93,7 @@ fn so_does_a_client_of_minor_version_0() {
 }
 
 #[test]
-fn what_is_not_for_its_host_the_owner_does_not_reclaim_either() {
+fn the_owner_does_not_reclaim_a_file_of_an_export_that_is_not_for_its_host() {
     let mut sim = Sim::durable(config());
     let mut client = Client::mounted(&mut sim, "a");
     let file = super::make(&mut sim, &mut client, b"f");
