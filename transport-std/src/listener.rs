@@ -54,7 +54,7 @@ impl Listener for TcpListener {
             // The standard library has shutdown(2) only for streams.
             #[cfg(unix)]
             listener: TcpStream::from(std::os::fd::OwnedFd::from(self.try_clone()?)),
-            knock: Box::new(move || drop(TcpStream::connect_timeout(&address, KNOCK))),
+            knock: Box::new(move || TcpStream::connect_timeout(&address, KNOCK).map(drop)),
         })
     }
 
@@ -68,18 +68,18 @@ pub(crate) struct AcceptWaker {
     #[cfg(unix)]
     listener: TcpStream,
     /// Connects to the listener.
-    knock: Box<dyn Fn() + Send + Sync>,
+    knock: Box<dyn Fn() -> io::Result<()> + Send + Sync>,
 }
 
 impl Target for AcceptWaker {
     fn enter(self: Arc<Self>, _: Phase) {
-        // On Linux this ends accept, and works without a free descriptor.
-        #[cfg(unix)]
-        if self.listener.shutdown(Shutdown::Both).is_ok() {
+        // Another process may have the socket, too, and go on to accept from it.
+        if (self.knock)().is_ok() {
             return;
         }
-        // On other systems a connection ends the accept.
-        (self.knock)();
+        // There may be no free descriptor. On Linux this ends accept, in all processes.
+        #[cfg(unix)]
+        let _ = self.listener.shutdown(Shutdown::Both);
     }
 }
 
@@ -149,7 +149,7 @@ pub(crate) mod unix {
             let path = self.file.path().to_owned();
             Ok(AcceptWaker {
                 listener: TcpStream::from(OwnedFd::from(self.listener.try_clone()?)),
-                knock: Box::new(move || drop(UnixStream::connect(&path))),
+                knock: Box::new(move || UnixStream::connect(&path).map(drop)),
             })
         }
 
@@ -173,13 +173,30 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Stop::new();
-        let _watch = stop.watch(Arc::new(listener.waker().unwrap()));
+        let watch = stop.watch(Arc::new(listener.waker().unwrap()));
         let waiting = thread::spawn(move || drop(listener.accept()));
         thread::sleep(Duration::from_millis(20));
         assert!(!waiting.is_finished());
         stop.stop();
         waiting.join().unwrap();
+        // It has the socket, too.
+        drop(watch);
         assert!(TcpStream::connect(address).is_err(), "no process listens");
+    }
+
+    #[test]
+    fn a_socket_that_another_process_has_too_still_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = listener.try_clone().unwrap();
+        let stop = Stop::new();
+        let _watch = stop.watch(Arc::new(listener.waker().unwrap()));
+        let waiting = thread::spawn(move || drop(listener.accept()));
+        thread::sleep(Duration::from_millis(20));
+        stop.stop();
+        waiting.join().unwrap();
+        let client = TcpStream::connect(other.local_addr().unwrap()).unwrap();
+        let (_accepted, peer) = TcpListener::accept(&other).unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
     }
 
     #[test]

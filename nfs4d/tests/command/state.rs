@@ -137,8 +137,15 @@ fn a_file_that_was_in_memory_is_not_reclaimed() {
 
 #[test]
 fn another_process_takes_the_place_of_a_server() {
-    let place = Place::new("take-over");
-    let mut server = place.start(&place.export());
+    for driver in ["tokio", "threads", "async-std"] {
+        takes_the_place(driver);
+    }
+}
+
+fn takes_the_place(driver: &str) {
+    let place = Place::new(&format!("take-over-{driver}"));
+    let by = ["--driver", driver];
+    let mut server = place.start(&[&place.export()[..], &by].concat());
     let [one, _other] = two_clients(&place);
     let ended = Arc::new(AtomicBool::new(false));
     let address = place.address;
@@ -152,7 +159,7 @@ fn another_process_takes_the_place_of_a_server() {
         })
     };
     let begin = Instant::now();
-    let more = [&place.export()[..], &["--take-over"]].concat();
+    let more = [&place.export()[..], &by, &["--take-over"]].concat();
     let next = place.start(&more);
     let took = begin.elapsed();
     assert!(
