@@ -103,18 +103,23 @@ fn the_way_up_leads_out_of_an_export() {
     assert_eq!(top.last(), (Op::LookupP, Status::NOENT));
 }
 
+/// READDIR from the first entry, with these attributes.
+fn list_args(attributes: &[u32]) -> args::ReadDir {
+    args::ReadDir {
+        cookie: 0,
+        cookieverf: Verifier([0; 8]),
+        dircount: 4096,
+        maxcount: 4096,
+        attr_request: Bitmap::of(attributes),
+    }
+}
+
 /// libnfs does not ask for rdattr_error.
 #[test]
 fn a_directory_above_is_listed_with_attributes_for_a_client_that_does_not_ask_for_errors() {
     let mut sim = Sim::serving(&PATHS, |_| {});
     let mut client = Client::mounted(&mut sim, "a");
-    let list = args::ReadDir {
-        cookie: 0,
-        cookieverf: Verifier([0; 8]),
-        dircount: 4096,
-        maxcount: 4096,
-        attr_request: Bitmap::of(&[num::TYPE, num::FILEID]),
-    };
+    let list = list_args(&[num::TYPE, num::FILEID]);
     let reply = client.call(&mut sim, |c| c.putrootfh().readdir(list));
     let ResOp::ReadDir(Outcome::Ok(ok)) = reply.result(Op::ReadDir) else {
         panic!("no entries")
@@ -129,13 +134,7 @@ fn a_directory_above_is_listed_with_attributes_for_a_client_that_does_not_ask_fo
 fn the_directories_above_are_listed_and_cannot_be_changed() {
     let mut sim = Sim::serving(&PATHS, |_| {});
     let mut client = Client::mounted(&mut sim, "a");
-    let list = args::ReadDir {
-        cookie: 0,
-        cookieverf: Verifier([0; 8]),
-        dircount: 4096,
-        maxcount: 4096,
-        attr_request: Bitmap::of(&[num::TYPE, num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]),
-    };
+    let list = list_args(&[num::TYPE, num::RDATTR_ERROR, num::MOUNTED_ON_FILEID]);
     let reply = client.call(&mut sim, |c| c.putrootfh().readdir(list));
     let ResOp::ReadDir(Outcome::Ok(ok)) = reply.result(Op::ReadDir) else {
         panic!("no entries")

@@ -353,19 +353,29 @@ const CACHE: usize = 16 << 20;
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::path::PathBuf;
 
     use super::*;
 
-    #[test]
-    fn numbers_survive_the_end_of_the_process_and_are_not_used_twice() {
-        let folder = std::env::temp_dir().join(format!("nfs4-handles-{}", std::process::id()));
+    /// A folder of the test's own, and the path of a table in it.
+    fn place(name: &str) -> (PathBuf, PathBuf) {
+        let folder = std::env::temp_dir().join(format!("nfs4-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("handles.redb");
-        let key = |ino| Key {
+        (folder, path)
+    }
+
+    fn key(ino: u64) -> Key {
+        Key {
             fs: 0,
             ino,
             born: 7,
-        };
+        }
+    }
+
+    #[test]
+    fn numbers_survive_the_end_of_the_process_and_are_not_used_twice() {
+        let (folder, path) = place("handles");
         let table = HandleTable::open(Some(&path)).unwrap();
         let first = table.number(key(1), Some((0, b"a"))).unwrap();
         let second = table.number(key(2), Some((first, b"b"))).unwrap();
@@ -393,14 +403,7 @@ mod tests {
     /// A device that has taken half a record, and did not let it be cut off at once.
     #[test]
     fn half_a_record_hides_no_later_one() {
-        let folder = std::env::temp_dir().join(format!("nfs4-half-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("handles.redb");
-        let key = |ino| Key {
-            fs: 0,
-            ino,
-            born: 7,
-        };
+        let (folder, path) = place("half");
         let table = HandleTable::open(Some(&path)).unwrap();
         let first = table.number(key(1), Some((0, b"a"))).unwrap();
         let log = folder.join("handles.log0");
