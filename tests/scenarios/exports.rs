@@ -131,6 +131,32 @@ fn a_directory_above_is_listed_with_attributes_for_a_client_that_does_not_ask_fo
 }
 
 #[test]
+fn the_handle_of_an_export_in_a_listing_leads_into_the_export() {
+    let mut sim = Sim::serving(&PATHS, |_| {});
+    let mut client = Client::mounted(&mut sim, "a");
+    let list = list_args(&[num::FILEHANDLE]);
+    let reply = client
+        .call(&mut sim, |c| c.putrootfh().readdir(list))
+        .all_ok();
+    let entries = ok!(reply, ReadDir).entries;
+    let entry = entries.iter().find(|entry| entry.name == b"home").unwrap();
+    let (len, bytes) = entry.attrs.values.split_first_chunk().unwrap();
+    let object = &bytes[..u32::from_be_bytes(*len) as usize];
+    let asked = args::GetAttr {
+        attr_request: Bitmap::of(&[num::FSID, num::FILEID]),
+    };
+    let by_handle = client.call(&mut sim, |c| c.putfh(args::PutFh { object }).getattr(asked));
+    let by_name = client.call(&mut sim, |c| {
+        c.putrootfh().lookup(named(b"home")).getattr(asked)
+    });
+    let (by_handle, by_name) = (by_handle.all_ok(), by_name.all_ok());
+    assert_eq!(
+        ok!(by_handle, GetAttr).obj_attributes.values,
+        ok!(by_name, GetAttr).obj_attributes.values
+    );
+}
+
+#[test]
 fn the_directories_above_are_listed_and_cannot_be_changed() {
     let mut sim = Sim::serving(&PATHS, |_| {});
     let mut client = Client::mounted(&mut sim, "a");

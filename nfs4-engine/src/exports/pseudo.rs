@@ -179,7 +179,7 @@ impl PseudoFs {
                 // The covering file system alone knows the attributes of its root.
                 entries.push_unknown(cookie, name, child.fileid)
             } else {
-                // Without that, the whole listing would fail. LOOKUP leads to the covering file system.
+                // Without that, the whole listing would fail. Name and handle lead to the covering file system.
                 entries.push(cookie, name, &handle_of(child), &self.attrs(child))
             };
             if pushed.is_err() {

@@ -12,9 +12,11 @@ use crate::fh::Fh;
 use crate::fs::{FsOp, FsResult, Want};
 use crate::terms::Barrier;
 
-/// PUTFH. The file system checks the handle, unless the next operation sends it the handle anyway.
+/// PUTFH. The file system checks the handle, unless the next operation sends it the handle anyway. That of a
+/// directory that an export covers, which a listing shows, means the root of the export, as its name does.
 pub(crate) fn put<S>(cx: &mut Cx<'_, S>, args: &mut Reader<'_>) -> Result<Step, Status> {
     let fh = Fh::decode(args::PutFh::decode(args)?.object)?;
+    let fh = cx.core.exports.descend(fh);
     let is_denied = match cx.terms(fh.export) {
         Ok(_) => false,
         Err(Barrier::Gone) => return Err(Status::STALE),

@@ -106,7 +106,9 @@ fn take<S: Established>(
     let kind = kind(args.locktype);
     let record = cx.core.states.get(open).ok_or(Status::BAD_STATEID)?;
     let (client, share, file) = (record.client, record.share, record.file);
-    if args.reclaim || !is_delegated(cx, client, &fh, kind) {
+    if !args.reclaim && is_delegated(cx, client, &fh, kind) {
+        reclaim::admit_delegated(cx, client)?;
+    } else {
         reclaim::admit(cx, client, args.reclaim, &fh)?;
     }
     let allowed = match kind {
@@ -195,8 +197,8 @@ fn take<S: Established>(
     Ok(Step::Done(Status::OK))
 }
 
-/// Whether a client may have locked a file itself, under a delegation: that conflicts with no reclaim of another
-/// client, for the delegation does not. A client locks so before it returns one. [RFC 8881 §10.4.4]
+/// Whether a client may have locked a file itself, under a delegation. It locks so before it returns one.
+/// [RFC 8881 §10.4.4]
 fn is_delegated<S>(cx: &Cx<'_, S>, client: ClientKey, fh: &Fh, kind: LockKind) -> bool {
     let states = &cx.core.states;
     let held = states.delegation_to(client, fh);

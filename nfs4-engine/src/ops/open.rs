@@ -46,8 +46,9 @@ pub(crate) fn start<S: Established>(
     let client = cx.client_of(args.owner.clientid)?;
     let claimed = delegation::claimed(cx, &args.claim, None)?;
     let reclaimed = delegation::reclaimed(&args.claim);
-    if claimed.is_none() {
-        // A claim of a delegation conflicts with no reclaim: the delegation does not.
+    if claimed.is_some() {
+        reclaim::admit_delegated(cx, client)?;
+    } else {
         reclaim::admit(cx, client, reclaimed.is_some(), &current)?;
     }
     if let Some(Some(_)) = reclaimed {

@@ -89,6 +89,20 @@ pub(super) fn admit<S>(
     admitted
 }
 
+/// Whether a client may open or lock now what is delegated to it: that conflicts with no reclaim of another
+/// client, for the delegation does not. [RFC 8881 §8.4.2.1, §10.4.4]
+///
+/// # Errors
+/// GRACE before the client has sent RECLAIM_COMPLETE.
+pub(super) fn admit_delegated<S>(cx: &Cx<'_, S>, client: ClientKey) -> Result<(), Status> {
+    let client = cx.core.clients.get(client).ok_or(Status::DELAY)?;
+    if client.reclaim_complete {
+        Ok(())
+    } else {
+        Err(Status::GRACE)
+    }
+}
+
 /// Whether names and attributes of files may change: not while another client may reclaim an open or a
 /// delegation that such a change breaks.
 ///

@@ -148,11 +148,18 @@ fn what_a_client_has_opened_and_locked_under_a_reclaimed_delegation_needs_no_rec
             claim: args::OpenClaim::DelegCurFh(deleg_stateid),
             ..super::open_args(b"under it", b"")
         };
-        let opened = super::reclaim_with(&mut sim, &mut one, &fh, open).all_ok();
-        let file = super::File {
+        let early = super::reclaim_with(&mut sim, &mut one, &fh, open);
+        assert_last(&early, Op::Open, Status::GRACE);
+        let reply = reclaim_as(&mut sim, &mut one, &fh, DelegationType::None).all_ok();
+        let mut file = super::File {
             fh: fh.clone(),
-            stateid: ok!(opened, Open).stateid,
+            stateid: ok!(reply, Open).stateid,
         };
+        let early = super::lock(&mut sim, &mut one, &file, false);
+        assert_last(&early, Op::Lock, Status::GRACE);
+        super::complete(&mut sim, &mut one).all_ok();
+        let opened = super::reclaim_with(&mut sim, &mut one, &fh, open).all_ok();
+        file.stateid = ok!(opened, Open).stateid;
         let locked = super::lock(&mut sim, &mut one, &file, false);
         assert_eq!(locked.status(), exclusive, "{kind:?}");
         let shared = args::Lock {
