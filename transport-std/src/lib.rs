@@ -43,6 +43,7 @@
 
 pub use nfs4_driver as driver;
 
+mod accept_wait;
 #[cfg(feature = "async-std")]
 pub mod async_std;
 mod builder;

@@ -60,7 +60,8 @@ impl Server {
         Ok(Server::of(listener, node))
     }
 
-    /// Serves an existing listener. When the server ends, so do clones of the listener.
+    /// Serves an existing listener, which it sets to non-blocking on Unix. Its clones, also those of
+    /// other processes, go on to listen when the server ends.
     pub fn new(listener: TcpListener, node: Node) -> Server {
         Server::of(AnyListener::Tcp(listener), node)
     }
@@ -109,8 +110,8 @@ impl Server {
 }
 
 fn serve(listener: impl Listener, node: Node, stop: &Stop) -> Result<(), ServeError> {
-    listener.set_blocking()?;
-    let told = stop.watch(Arc::new(listener.waker()?));
+    let (wait, waker) = listener.wait()?;
+    let told = stop.watch(Arc::new(waker));
     let mut accepts = Accepts::new(node.clone());
     let runner = Runner::stopped_by(stop.clone(), node)?;
     loop {
@@ -118,11 +119,18 @@ fn serve(listener: impl Listener, node: Node, stop: &Stop) -> Result<(), ServeEr
         if stop.phase() > Phase::Serving {
             break;
         }
-        match accepted {
-            Ok((stream, peer)) => runner.spawn_stream(stream, &peer),
-            Err(why) => thread::sleep(accepts.failed(&why)),
+        let failed = match accepted {
+            Ok((stream, peer)) => {
+                runner.spawn_stream(stream, &peer);
+                continue;
+            }
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => wait.wait().err(),
+            Err(why) => Some(why),
+        };
+        if let Some(why) = failed {
+            thread::sleep(accepts.failed(&why));
         }
     }
-    drop((listener, told));
+    drop((listener, wait, told));
     Ok(runner.stop()?)
 }
