@@ -1,10 +1,11 @@
-//! What is done from time to time: objects are let go that no request used, and the table of handles is
-//! made durable.
+//! What is done from time to time: objects are let go that no request used, the table of handles is made
+//! durable, and jobs get a thread for which the system had none.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::pool::Waker;
 use super::shared::Shared;
 use crate::sync::lock;
 
@@ -19,13 +20,13 @@ impl Keeper {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<Keeper> {
+    pub(super) fn start(shared: &Arc<Shared>, jobs: Waker) -> std::io::Result<Keeper> {
         let end = Arc::new((Mutex::new(false), Condvar::new()));
         let (shared, ends) = (Arc::clone(shared), Arc::clone(&end));
         let thread = Builder::new()
             .name("nfs4-keeper".to_owned())
             .stack_size(STACK)
-            .spawn(move || keep(&shared, &ends))?;
+            .spawn(move || keep(&shared, &jobs, &ends))?;
         Ok(Keeper {
             end,
             thread: Some(thread),
@@ -44,12 +45,13 @@ impl Drop for Keeper {
     }
 }
 
-fn keep(shared: &Shared, (end, changed): &(Mutex<bool>, Condvar)) {
+fn keep(shared: &Shared, jobs: &Waker, (end, changed): &(Mutex<bool>, Condvar)) {
     let mut seconds = 0_u64;
     loop {
         let ended = lock(end);
         let waited = changed.wait_timeout_while(ended, TURN, |ended| !*ended);
         let is_ended = *waited.unwrap_or_else(PoisonError::into_inner).0;
+        jobs.wake();
         seconds += 1;
         if seconds.is_multiple_of(SWEEP) {
             shared.nodes.sweep();

@@ -102,11 +102,12 @@ impl LocalFs {
             0 => DEFAULT_THREADS,
             threads => threads,
         };
-        let keeper = Keeper::start(&shared).map_err(LocalFsError::Thread)?;
+        let pool = Pool::enter(threads);
+        let keeper = Keeper::start(&shared, pool.waker()).map_err(LocalFsError::Thread)?;
         Ok(LocalFs {
             shared,
             _keeper: keeper,
-            pool: Pool::enter(threads),
+            pool,
             inline: AtomicU64::new(0),
             queued: AtomicU64::new(0),
         })
@@ -272,11 +273,10 @@ impl Backend for LocalFs {
         if let Some(node) = self.shared.release(&fh)
             && !self.shared.has_name(&node)
         {
-            // A file without a name is freed with its descriptor, which may take long.
-            let (shared, last) = (Arc::clone(&self.shared), Arc::clone(&node));
-            if self.pool.run(move || shared.let_go(&last)).is_err() {
-                self.shared.let_go(&node);
-            }
+            // A file without a name is freed with its descriptor, which may take long: also the last reference
+            // goes there.
+            let shared = Arc::clone(&self.shared);
+            self.pool.run(move || shared.let_go(&node));
         }
     }
 
@@ -284,15 +284,12 @@ impl Backend for LocalFs {
         if let Some(leased) = self.shared.descriptors.leases.end(&fh)
             && !self.shared.has_name(&leased.node)
         {
-            let (shared, last) = (Arc::clone(&self.shared), Arc::clone(&leased.node));
-            let job = move || {
+            let shared = Arc::clone(&self.shared);
+            self.pool.run(move || {
                 let node = Arc::clone(&leased.node);
                 drop(leased);
                 shared.let_go(&node);
-            };
-            if self.pool.run(job).is_err() {
-                self.shared.let_go(&last);
-            }
+            });
         }
     }
 
@@ -301,12 +298,9 @@ impl Backend for LocalFs {
             return;
         }
         let (shared, own) = (Arc::clone(&self.shared), locks.to_vec());
-        let unlock = move || {
+        self.pool.run(move || {
             shared.unlock_bytes(&fh, &own, Wait::Yes);
-        };
-        if self.pool.run(unlock).is_err() {
-            self.shared.unlock_bytes(&fh, locks, Wait::Yes);
-        }
+        });
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct Pool {
     key: u64,
 }
 
+/// Sees to it that jobs run for which the system had no thread.
+pub(super) struct Waker(Weak<Threads>);
+
 /// The object whose jobs run one after the other.
 pub(super) type Lane = ObjectId;
 
@@ -136,21 +139,45 @@ impl Pool {
         Poll::Pending
     }
 
-    /// Runs `job` on a thread.
+    /// Runs `job` on a thread, also while too many of the export's requests wait. If the system refuses a thread,
+    /// the job waits until there is one, which [`Waker::wake`] sees to.
     ///
-    /// # Errors
-    /// [`FsError::Busy`] while too many of the export's jobs wait, or if the system refuses a thread.
-    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), FsError> {
+    /// As nothing limits them here, these are jobs that let go of what is held, of which there is a limit.
+    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        let mut state = lock(&self.threads.state);
+        let _ = self.threads.provide(&mut state);
+        let (threads, key) = (&self.threads, self.key);
         let act = Act::Run(Box::new(job));
-        self.threads
-            .room(self.key, None)?
-            .put(Job { lane: None, act });
-        Ok(())
+        let room = Room {
+            threads,
+            state,
+            key,
+        };
+        room.put(Job { lane: None, act });
+    }
+
+    /// What gives jobs a thread for which the system had none.
+    pub(super) fn waker(&self) -> Waker {
+        Waker(Arc::downgrade(&self.threads))
     }
 
     /// Number of jobs of all exports that panicked.
     pub(super) fn panics(&self) -> u64 {
         lock(&self.threads.state).panics
+    }
+}
+
+impl Waker {
+    /// Starts a thread if jobs wait for their turns, and none will run them.
+    pub(super) fn wake(&self) {
+        let Some(threads) = self.0.upgrade() else {
+            return;
+        };
+        let mut state = lock(&threads.state);
+        if !state.turns.is_empty() && state.running.is_empty() {
+            // Else the next call tries again.
+            let _ = threads.provide(&mut state);
+        }
     }
 }
 

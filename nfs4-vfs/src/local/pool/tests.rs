@@ -21,8 +21,7 @@ fn block(pool: &Pool, count: usize) -> Vec<Sender<()>> {
             pool.run(move || {
                 started.send(()).unwrap();
                 let _ = opened.recv();
-            })
-            .unwrap();
+            });
             gate
         })
         .collect();
@@ -45,7 +44,7 @@ fn as_many_jobs_block_at_once_as_there_are_threads() {
     let pool = Pool::place_in(threads(), 3);
     let gates = block(&pool, 3);
     let (done, dones) = channel();
-    pool.run(move || done.send(()).unwrap()).unwrap();
+    pool.run(move || done.send(()).unwrap());
     assert!(dones.recv_timeout(Duration::from_millis(50)).is_err());
     assert_eq!(lock(&pool.threads.state).running.len(), 3);
     drop(gates);
@@ -60,9 +59,9 @@ fn exports_take_turns() {
     let (done, dones) = channel();
     for _ in 0..100 {
         let done = done.clone();
-        first.run(move || done.send("first").unwrap()).unwrap();
+        first.run(move || done.send("first").unwrap());
     }
-    second.run(move || done.send("second").unwrap()).unwrap();
+    second.run(move || done.send("second").unwrap());
     drop(gates);
     assert_second_is_early(&dones);
 }
@@ -86,11 +85,10 @@ fn an_export_that_hangs_leaves_threads_to_others() {
         let ran = Arc::clone(&ran);
         hung.run(move || {
             ran.fetch_add(1, SeqCst);
-        })
-        .unwrap();
+        });
     }
     let (done, dones) = channel();
-    other.run(move || done.send(()).unwrap()).unwrap();
+    other.run(move || done.send(()).unwrap());
     dones.recv_timeout(LONG).unwrap();
     assert_eq!(ran.load(SeqCst), 0);
     drop(gates);
@@ -102,29 +100,46 @@ fn a_full_queue_refuses_and_does_not_grow() {
     let pool = Pool::place_in(threads(), 1);
     let gates = block(&pool, 1);
     let ran = Arc::new(AtomicUsize::new(0));
-    let job = || {
+    let count = || {
         let ran = Arc::clone(&ran);
-        pool.run(move || {
+        move || {
             ran.fetch_add(1, SeqCst);
-        })
+        }
     };
+    let job = || request(&pool, None, count());
     for _ in 0..MAX_WAITING {
         job().unwrap();
     }
     assert_eq!(job(), Err(FsError::Busy));
+    // What lets go is not refused.
+    pool.run(count());
     drop(gates);
     until("all that were queued run", || {
-        ran.load(SeqCst) == MAX_WAITING
+        ran.load(SeqCst) == MAX_WAITING + 1
     });
     job().unwrap();
 }
 
 #[test]
+fn a_job_without_a_thread_waits_until_there_is_one() {
+    let pool = Pool::place_in(threads(), 1);
+    let most = |count| lock(&pool.threads.state).most_threads = count;
+    // As where the system refuses one.
+    most(0);
+    let (done, dones) = channel();
+    pool.run(move || done.send(()).unwrap());
+    assert!(dones.recv_timeout(Duration::from_millis(50)).is_err());
+    most(1);
+    pool.waker().wake();
+    dones.recv_timeout(LONG).unwrap();
+}
+
+#[test]
 fn a_panic_is_counted_and_costs_no_thread() {
     let pool = Pool::place_in(threads(), 1);
-    pool.run(|| panic!("a fault of a job")).unwrap();
+    pool.run(|| panic!("a fault of a job"));
     let (done, dones) = channel();
-    pool.run(move || done.send(()).unwrap()).unwrap();
+    pool.run(move || done.send(()).unwrap());
     dones.recv_timeout(LONG).unwrap();
     assert_eq!(pool.panics(), 1);
     assert_eq!(lock(&pool.threads.state).running.len(), 1);
@@ -150,7 +165,7 @@ fn a_place_that_is_dropped_waits_for_what_runs_and_drops_what_waits() {
     );
     let gates = block(&pool, 1);
     let (held, dropped) = channel::<()>();
-    pool.run(move || held.send(()).unwrap()).unwrap();
+    pool.run(move || held.send(()).unwrap());
     let ended = std::thread::spawn(move || drop(pool));
     assert!(dropped.recv_timeout(LONG).is_err(), "it ran");
     assert!(!ended.is_finished());
@@ -170,8 +185,7 @@ fn a_job_may_drop_the_last_place() {
     pool.run(move || {
         opened.wait();
         drop(own);
-    })
-    .unwrap();
+    });
     drop(pool);
     gate.wait();
     until("every thread has ended", || Arc::strong_count(&all) == 1);
@@ -196,11 +210,17 @@ fn lane(ino: u64) -> Lane {
 }
 
 fn run_in(pool: &Pool, lane: Lane, job: impl FnOnce() + Send + 'static) -> Result<(), FsError> {
-    let room = pool.threads.room(pool.key, Some(lane))?;
-    room.put(Job {
-        lane: Some(lane),
-        act: Act::Run(Box::new(job)),
-    });
+    request(pool, Some(lane), job)
+}
+
+/// A job that is refused as a request is.
+fn request(
+    pool: &Pool,
+    lane: Option<Lane>,
+    job: impl FnOnce() + Send + 'static,
+) -> Result<(), FsError> {
+    let act = Act::Run(Box::new(job));
+    pool.threads.room(pool.key, lane)?.put(Job { lane, act });
     Ok(())
 }
 
@@ -219,7 +239,7 @@ fn jobs_of_a_lane_take_one_thread_and_keep_their_order() {
     }
     let other = done.clone();
     run_in(&pool, lane(2), move || other.send((2, 0)).unwrap()).unwrap();
-    pool.run(move || done.send((0, 0)).unwrap()).unwrap();
+    pool.run(move || done.send((0, 0)).unwrap());
     let mut first = [0; 2].map(|_| dones.recv_timeout(LONG).unwrap());
     first.sort_unstable();
     assert_eq!(
@@ -281,7 +301,7 @@ fn a_lane_leaves_its_thread_to_an_export_that_waits() {
         let done = done.clone();
         run_in(&first, lane(1), move || done.send("first").unwrap()).unwrap();
     }
-    second.run(move || done.send("second").unwrap()).unwrap();
+    second.run(move || done.send("second").unwrap());
     drop(gates);
     assert_second_is_early(&dones);
 }
@@ -298,10 +318,9 @@ fn a_job_that_blocks_does_not_keep_the_next_from_a_thread() {
         let (gate, opened) = channel::<()>();
         pool.run(move || {
             let _ = opened.recv();
-        })
-        .unwrap();
+        });
         let (done, dones) = channel();
-        pool.run(move || done.send(()).unwrap()).unwrap();
+        pool.run(move || done.send(()).unwrap());
         dones.recv_timeout(LONG).unwrap();
         drop(gate);
     }

@@ -2,12 +2,16 @@
 
 use std::fs::File;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nfs4_engine::Touch;
+use nfs4_engine::fs::driver::{CompletionSink, FsTicket, Submitted, submit};
 use nfs4_engine::fs::{Creation, NewNode, OpenHow, SetAttrs, Target};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{Uid, set_thread_res_uid};
 
 use super::leases::{News, Play, READ, WRITE};
 use super::*;
@@ -114,6 +118,93 @@ fn without_a_descriptor_there_is_no_lease_until_there_is_one() {
     play.lease(READ).unwrap();
 }
 
+/// A file that a client has open, and that has no name any more.
+fn nameless(scene: &Scene) -> FsHandle {
+    fs::write(scene.path("f"), "content").unwrap();
+    let (fh, _) = scene.lookup(scene.root(), "f").unwrap();
+    let target = Target::Handle(fh);
+    let how = OpenHow::new(true, true, Creation::No);
+    scene.ask(FsOp::Open { target, how }).unwrap();
+    fs::remove_file(scene.path("f")).unwrap();
+    fh
+}
+
+/// What lets go of this file was put aside, and is done a moment later.
+fn assert_goes_later(scene: &Scene, fh: FsHandle, begin: impl FnOnce()) {
+    let is_kept = || scene.files.shared.kept(&fh).is_some();
+    assert!(is_kept(), "the caller has waited for it");
+    begin();
+    let began = Instant::now();
+    while is_kept() {
+        assert!(began.elapsed() < LONG, "it is lost");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The caller serves many clients.
+#[test]
+fn a_caller_lets_go_of_a_file_without_waiting_while_all_threads_wait() {
+    if !is_alone("a_caller_lets_go_of_a_file_without_waiting_while_all_threads_wait") {
+        return;
+    }
+    let scene = Scene::with("full", |config| config.threads = 1);
+    let (gate, opened) = channel::<()>();
+    let (send, answers) = channel();
+    let sink: Arc<dyn CompletionSink> = Arc::new(Answers(Mutex::new(send)));
+    let fh = nameless(&scene);
+    scene.files.pool.run(move || {
+        let _ = opened.recv();
+    });
+    let mut waiting = 0;
+    // Requests, up to the first that is refused.
+    loop {
+        let op = FsOp::ReadLink { fh: scene.root() };
+        let ticket = FsTicket::of_probe(&op);
+        let cred = Arc::new(Credential::sys(0, 0, &[]));
+        let request = FsRequest::new(cred, now(), op);
+        match submit(&scene.files, ticket, request, &sink) {
+            Submitted::Later => waiting += 1,
+            Submitted::Answered(answer) => break assert_eq!(answer.err(), Some(FsError::Busy)),
+            other @ Submitted::Misused { .. } => panic!("{other:?}"),
+        }
+    }
+    scene.files.release(fh);
+    assert_goes_later(&scene, fh, || drop(gate));
+    for _ in 0..waiting {
+        answers.recv_timeout(LONG).unwrap().unwrap_err();
+    }
+}
+
+/// Only the superuser has threads that may start others, and others that may not.
+#[test]
+fn a_caller_lets_go_of_a_file_without_waiting_while_there_is_no_thread() {
+    if !is_alone("a_caller_lets_go_of_a_file_without_waiting_while_there_is_no_thread")
+        || !rustix::process::geteuid().is_root()
+    {
+        return;
+    }
+    let scene = Scene::new("no thread");
+    let fh = nameless(&scene);
+    let caller = || {
+        let user = Uid::from_raw(1001);
+        set_thread_res_uid(user, user, user).unwrap();
+        limit(Resource::Nproc, 0);
+        let refused = thread::Builder::new().spawn(|| ()).is_err();
+        assert!(refused, "it can start none");
+        scene.files.release(fh);
+        assert_goes_later(&scene, fh, || ());
+    };
+    thread::scope(|scope| scope.spawn(caller).join().unwrap());
+}
+
+struct Answers(Mutex<Sender<FsResult>>);
+
+impl CompletionSink for Answers {
+    fn complete(&self, _: FsTicket, result: FsResult) {
+        let _ = self.0.lock().unwrap().send(result);
+    }
+}
+
 /// A request that makes something, and may come again.
 fn making(dir: FsHandle, name: &'static str) -> [FsOp; 3] {
     let set = SetAttrs::default();
@@ -211,5 +302,7 @@ fn what_was_made_for_a_request_that_fails_is_taken_back() {
     }
 }
 
+/// More than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
 /// The test that this process is for.
 const ALONE: &str = "NFS4_ALONE";

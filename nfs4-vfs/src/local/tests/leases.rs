@@ -87,12 +87,8 @@ impl Play {
     }
 
     fn ask(&self, op: FsOp) -> FsResult {
-        let now = Now {
-            mono: Mono::default(),
-            wall: Wall::default(),
-        };
         let ticket = FsTicket::of_probe(&op);
-        let request = FsRequest::new(Arc::new(Credential::sys(0, 0, &[])), now, op);
+        let request = FsRequest::new(Arc::new(Credential::sys(0, 0, &[])), now(), op);
         match submit(&self.scene.files, ticket, request, &self.sink) {
             Submitted::Answered(answer) => answer,
             Submitted::Later => self.answers.recv().unwrap(),

@@ -67,13 +67,9 @@ impl Scene {
     }
 
     pub(super) fn ask_as(&self, cred: Credential, op: FsOp) -> FsResult {
-        let now = Now {
-            mono: Mono::default(),
-            wall: Wall::default(),
-        };
         self.files
             .shared
-            .answer(FsRequest::new(Arc::new(cred), now, op))
+            .answer(FsRequest::new(Arc::new(cred), now(), op))
     }
 
     /// As a server does it: at once if that can be, else by a thread.
@@ -82,18 +78,14 @@ impl Scene {
     }
 
     pub(super) fn submit_as(&self, cred: Credential, op: FsOp) -> FsResult {
-        let now = Now {
-            mono: Mono::default(),
-            wall: Wall::default(),
-        };
-        let mut request = FsRequest::new(Arc::new(cred), now, op);
+        let mut request = FsRequest::new(Arc::new(cred), now(), op);
         if let Some(answer) = self.files.at_once(&mut request) {
             return answer;
         }
         let shared = Arc::clone(&self.files.shared);
         let (answer, answers) = std::sync::mpsc::channel();
         let job = move || answer.send(shared.answer(request)).unwrap();
-        self.files.pool.run(job)?;
+        self.files.pool.run(job);
         answers.recv().unwrap()
     }
 
@@ -118,6 +110,14 @@ impl Scene {
             panic!("{reply:?}");
         };
         Ok(attrs)
+    }
+}
+
+/// The time of every request.
+pub(super) fn now() -> Now {
+    Now {
+        mono: Mono::default(),
+        wall: Wall::default(),
     }
 }
 
