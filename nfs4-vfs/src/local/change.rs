@@ -85,9 +85,14 @@ impl Seen {
 
 /// Whether no change from now on has this ctime, in nanoseconds.
 pub(super) fn is_final(ctime: u64) -> bool {
+    earliest_stamp() >= ctime
+}
+
+/// The earliest time that a change from now on is stamped with, in nanoseconds.
+pub(super) fn earliest_stamp() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or(Duration::ZERO).as_nanos();
-    now >= u128::from(ctime) + u128::from(TICK)
+    u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(TICK)
 }
 
 /// Longer than a tick of the clock that stamps files, in nanoseconds.

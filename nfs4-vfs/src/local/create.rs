@@ -7,17 +7,18 @@ use nfs4_engine::fs::{
     Device, FileKind, FsError, FsHandle, FsOp, FsReply, FsResult, NewNode, Protection, Rights,
     SetAttrs,
 };
-use rustix::fs::{AtFlags, FileType, Mode, Statx, makedev, mkdirat, mknodat, symlinkat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, Statx, makedev, mkdirat, mknodat, symlinkat};
 
 use super::caller::Caller;
+use super::change::earliest_stamp;
 use super::error::{Result, of_new_names};
-use super::identity::as_user;
+use super::identity::{as_user, switches};
 use super::names::check_name;
 use super::node::Node;
 use super::permission::{has_default_acl, protection};
 use super::set_attributes::sane_times;
 use super::shared::{Shared, object};
-use super::stat::{kind, stat, stat_name};
+use super::stat::{birth, kind, stat, stat_name};
 
 impl Shared {
     pub(super) fn create(
@@ -39,8 +40,9 @@ impl Shared {
             return Err(FsError::Exists);
         }
         let new = protection(&dir, &before).of_new(&caller.cred, node.kind(), set)?;
+        let begun = earliest_stamp();
         as_user(&caller.cred, || make(&dir, name, node, new.mode))??;
-        let (made, stat) = self.made(caller, &dir, name, node.kind())?;
+        let (made, stat) = self.made(caller, (&dir, name), node.kind(), begun)?;
         let finished = self
             .set_new(caller, &dir, (&made, &stat), &new, set)
             .and_then(|stat| {
@@ -51,57 +53,37 @@ impl Shared {
                     dir: self.changed(&dir, &before)?,
                 })
             });
-        finished
-            .inspect_err(|_| self.take_back(caller, (&dir, name), |found| object(found) == made.id))
+        finished.inspect_err(|_| self.take_back(caller, (&dir, name), made.id))
     }
 
-    /// The object that was just made under this name.
+    /// The object that was just made under this name, since `begun`, in nanoseconds.
     ///
     /// # Errors
     /// Busy if another process put another one into its place: the client tries again.
     fn made(
         &self,
         caller: &Caller,
-        dir: &Node,
-        name: &[u8],
-        made: FileKind,
-    ) -> Result<(Arc<Node>, Statx)> {
-        let is_own = |stat: &Statx| {
-            let owned = !super::identity::switches() || stat.stx_uid == caller.cred.uid;
-            owned && kind(stat) == Ok(made)
-        };
-        let found = self.entry(dir, name);
-        let found = found.inspect_err(|_| self.take_back(caller, (dir, name), is_own))?;
-        found.filter(|(_, stat)| is_own(stat)).ok_or(FsError::Busy)
-    }
-
-    /// Takes what this request has just made out of a directory, as the request fails: a client that tries again
-    /// must not find it. Not if another object has the name by now, or a client has it open already.
-    pub(super) fn take_back(
-        &self,
-        caller: &Caller,
         (dir, name): (&Node, &[u8]),
-        is_it: impl FnOnce(&Statx) -> bool,
-    ) {
-        let Ok(found) = stat_name(dir.as_fd(), name) else {
-            return;
-        };
-        let id = object(&found);
-        if !is_it(&found) || self.descriptors.held(id).is_some() {
-            return;
+        made: FileKind,
+        begun: u64,
+    ) -> Result<(Arc<Node>, Statx)> {
+        let own = stat_name(dir.as_fd(), name).map_err(|error| match error {
+            FsError::NotFound => FsError::Busy,
+            // What was done must not be done again.
+            _ => FsError::Io,
+        })?;
+        let is_owned = !switches() || own.stx_uid == caller.cred.uid;
+        // Where times of birth are those of this machine's clock.
+        let is_new = !dir.fs_type.is_resident || birth(&own) == 0 || birth(&own) >= begun;
+        if !is_owned || !is_new || kind(&own) != Ok(made) {
+            return Err(FsError::Busy);
         }
-        let flags = match kind(&found) {
-            Ok(FileKind::Directory) => AtFlags::REMOVEDIR,
-            _ => AtFlags::empty(),
-        };
-        // One that cannot be taken back stays, and the client finds it.
-        let taken = as_user(&caller.cred, || unlinkat(dir, name, flags));
-        if matches!(taken, Ok(Ok(()))) {
-            dir.change.count();
-            if let Some(node) = self.nodes.of_inode(id.dev, id.ino) {
-                self.unlinked(&node);
-            }
-        }
+        let own = object(&own);
+        let found = self.entry(dir, name);
+        let found = found.inspect_err(|_| self.take_back(caller, (dir, name), own))?;
+        found
+            .filter(|(_, stat)| object(stat) == own)
+            .ok_or(FsError::Busy)
     }
 
     /// Gives a new object the owner, mode and times that it should have, and returns its attributes.

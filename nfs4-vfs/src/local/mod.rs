@@ -52,6 +52,7 @@ mod settle;
 mod shared;
 mod stat;
 mod system;
+mod taken_back;
 #[cfg(test)]
 mod tests;
 mod wait;

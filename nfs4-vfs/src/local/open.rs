@@ -66,7 +66,7 @@ impl Shared {
             let done = made.and_then(|(node, change)| {
                 let held = self.hold(&node, how, true, change);
                 held.inspect_err(|_| {
-                    self.take_back(caller, (dir, name), |found| object(found) == node.id);
+                    self.take_back(caller, (dir, name), node.id);
                 })
             });
             drop(under_way);
@@ -130,7 +130,7 @@ impl Shared {
         let finished = self.finish_file(caller, (dir, above, name), &made, (set, &new), verifier);
         let (node, change) = finished.inspect_err(|_| {
             if let Ok(made) = stat(made.as_fd(), AtFlags::empty()) {
-                self.take_back(caller, (dir, name), |found| object(found) == object(&made));
+                self.take_back(caller, (dir, name), object(&made));
             }
         })?;
         // It reads and writes whatever the mode is.

@@ -1,8 +1,10 @@
 //! When the process has no descriptor left, or the kernel no room for signals.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -300,6 +302,55 @@ fn what_was_made_for_a_request_that_fails_is_taken_back() {
         assert!(scene.ask(op).is_err(), "{at}");
         assert!(fs::symlink_metadata(scene.path("made")).is_err(), "{at}");
     }
+}
+
+/// Another program that moves files of its own to the name of one that is made, and looks whether they go.
+fn replaces(scene: &Scene, makes: impl FnOnce()) {
+    let (made, own) = (scene.path("made"), scene.path("own"));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let program = scope.spawn(|| {
+            while !over.load(SeqCst) {
+                let file = File::create(&own).unwrap();
+                fs::rename(&own, &made).unwrap();
+                for _ in 0..8 {
+                    thread::yield_now();
+                    assert_eq!(file.metadata().unwrap().nlink(), 1, "it was removed");
+                }
+                // It may be somewhere else for a moment.
+                let began = Instant::now();
+                while fs::rename(&made, &own).is_err() {
+                    assert!(began.elapsed() < LONG, "it is gone");
+                }
+                assert_eq!(file.metadata().unwrap().nlink(), 1, "it was removed");
+                fs::remove_file(&own).unwrap();
+            }
+        });
+        makes();
+        over.store(true, SeqCst);
+        program.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_taken_back_is_no_file_of_another_program() {
+    let scene = Scene::new("replaced");
+    let nobody = SetAttrs::default().with(|set| set.uid = Some(u32::MAX));
+    let op = || FsOp::Open {
+        target: Target::Name {
+            dir: scene.root(),
+            name: Bytes::from_static(b"made"),
+        },
+        how: OpenHow::new(true, true, Creation::Guarded(nobody)),
+    };
+    replaces(&scene, || {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            scene.ask(op()).unwrap_err();
+        }
+    });
+    let left: Vec<_> = fs::read_dir(scene.path("")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 /// More than anything here takes.
