@@ -9,7 +9,7 @@ use nfs4_engine::fs::Credential;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LocalFsConfig {
-    /// The directory that is exported.
+    /// The directory that is exported. At another path its objects have other handles.
     pub root: PathBuf,
     /// Random bytes that no client knows, the same at every start, so that no handle can be forged
     /// and handles survive a restart.

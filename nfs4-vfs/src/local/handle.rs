@@ -1,6 +1,6 @@
 //! Filehandles: the kernel's handle or a number of the table, and a tag.
 //!
-//! The tag is a hash that is keyed with the secret and the identity of the export's root: a client
+//! The tag is a hash that is keyed with the secret, and the identity and the path of the export's root: a client
 //! cannot forge a handle, nor use a handle of another export.
 
 use std::hash::Hasher as _;
@@ -30,11 +30,14 @@ pub(super) struct Handles {
 }
 
 impl Handles {
-    /// The handles of the export whose root has this identity.
-    pub(super) fn new(secret: &[u8; 16], root: &[u8]) -> Handles {
+    /// The handles of the export whose root has this identity, and is at this path: the roots of copies of one
+    /// file system are alike.
+    pub(super) fn new(secret: &[u8; 16], root: &[u8], path: &[u8]) -> Handles {
         let mut hasher = SipHasher24::new_with_key(secret);
         hasher.write(b"LocalFs export");
         hasher.write(root);
+        hasher.write(&[0]);
+        hasher.write(path);
         let low = hasher.finish();
         hasher.write(b"high");
         let high = hasher.finish();

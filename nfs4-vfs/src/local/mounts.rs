@@ -30,6 +30,16 @@ pub(super) struct Mount {
     readable: OwnedFd,
 }
 
+/// Where a file system is mounted.
+pub(super) struct Point {
+    /// The file system of the directory with that name, as [`Mount::fs`]; 0 for the root's.
+    pub(super) within: u64,
+    /// The kernel's handle of that directory, if it has one.
+    pub(super) dir: Option<KernelHandle>,
+    /// Fileid of the directory that is covered.
+    pub(super) covered: u64,
+}
+
 /// The mounts that were met.
 #[derive(Default)]
 pub(super) struct Mounts {
@@ -67,14 +77,16 @@ impl Mounts {
 
     /// The mount of a file system, if it was met.
     pub(super) fn named(&self, fs: u64) -> Option<Arc<Mount>> {
-        read(&self.met).iter().find(|mount| mount.fs == fs).cloned()
+        let met = read(&self.met);
+        // The one that was mounted last.
+        met.iter().rev().find(|mount| mount.fs == fs).cloned()
     }
 
-    /// Notes a mount whose root was found, covering the directory with this fileid.
+    /// Notes a mount whose root was found at this place.
     ///
     /// # Errors
     /// NotFound if it is not the root of a mount, or too many are mounted.
-    pub(super) fn meet(&self, root: &OwnedFd, stat: &Statx, mounted_on: u64) -> Result<Arc<Mount>> {
+    pub(super) fn meet(&self, root: &OwnedFd, stat: &Statx, at: &Point) -> Result<Arc<Mount>> {
         if !stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
             return Err(FsError::NotFound);
         }
@@ -82,18 +94,20 @@ impl Mounts {
         let readable = openat(root, c".", flags | OFlags::DIRECTORY, Mode::empty());
         let readable = readable.map_err(fs_error)?;
         let space = fstatfs(root).map_err(fs_error)?;
-        let fs = name_of(root, stat, &space, mounted_on);
+        let fs = name_of(root, stat, &space, at);
         let mut met = write(&self.met);
         // Mounted again elsewhere, or in place of one that is gone.
         met.retain(|mount| mount.id != stat.stx_mnt_id);
         if met.len() >= MAX_MOUNTS {
             return Err(FsError::NotFound);
         }
-        let taken = |fs: u64| met.iter().any(|mount| mount.fs == fs);
+        // The same file system that is mounted there again is no other one.
+        let others = || met.iter().filter(|mount| mount.dev != device(stat));
+        let taken = |fs: u64| others().any(|mount| mount.fs == fs);
         let fs = (fs..).find(|fs| *fs != 0 && !taken(*fs)).unwrap_or(fs);
         let mount = Arc::new(Mount {
             fs,
-            mounted_on,
+            mounted_on: at.covered,
             root: stat.stx_ino,
             id: stat.stx_mnt_id,
             dev: device(stat),
@@ -107,11 +121,20 @@ impl Mounts {
 
 /// What names a mounted file system after a restart too, in whatever order mounts are met then. The roots of two
 /// may be alike: of copies of one image, or of file systems that were made within a second. They cover
-/// different directories.
-fn name_of(root: &OwnedFd, stat: &Statx, space: &StatFs, mounted_on: u64) -> u64 {
-    let mut words = vec![stat.stx_ino, birth(stat), space.f_type as u64, mounted_on];
-    if let Ok(handle) = system::name_to_handle(root.as_fd()) {
-        words.extend(handle.as_bytes().iter().map(|byte| u64::from(*byte)));
+/// different directories, or directories of different file systems: those may be copies, too, and cover different
+/// ones.
+fn name_of(root: &OwnedFd, stat: &Statx, space: &StatFs, at: &Point) -> u64 {
+    let mut words = vec![
+        stat.stx_ino,
+        birth(stat),
+        space.f_type as u64,
+        at.covered,
+        at.within,
+    ];
+    // Subvolumes of one file system have directories with the same inode.
+    for handle in [system::name_to_handle(root.as_fd()).ok(), at.dir] {
+        let bytes = handle.iter().flat_map(KernelHandle::as_bytes);
+        words.extend(bytes.map(|byte| u64::from(*byte)));
     }
     // FNV-1a; it need not be secret.
     let hash = words

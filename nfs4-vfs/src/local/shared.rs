@@ -1,6 +1,7 @@
 //! What all requests share: from handles to objects and back.
 
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::handle_row::Key;
 use super::handle_table::HandleTable;
 use super::holds::Holds;
 use super::locks::Locks;
-use super::mounts::{Mount, Mounts, points_below};
+use super::mounts::{Mount, Mounts, Point, points_below};
 use super::node::{Node, ObjectId};
 use super::nodes::Nodes;
 use super::read_buffers::Buffers;
@@ -57,7 +58,11 @@ impl Shared {
         let path = config.root.clone();
         let failed = |error: FsError| LocalFsError::Attributes(path.clone(), error);
         let identity = root.identity().map_err(failed)?;
-        let handles = Handles::new(&config.secret, &identity);
+        let handles = Handles::new(
+            &config.secret,
+            &identity,
+            config.root.as_os_str().as_bytes(),
+        );
         let table = if root.has_kernel_handles() {
             None
         } else {
@@ -367,11 +372,27 @@ impl Shared {
         if let Some(mount) = self.mounts.of(stat) {
             return Ok(Some(mount));
         }
-        let covered = match place {
-            Some((dir, name)) => self.covered(dir, name)?,
-            None => 0,
+        let Some((dir, name)) = place else {
+            // It was found from below, and has the name that it gets from above.
+            self.meet_all()?;
+            return self.mounts.of(stat).map(Some).ok_or(FsError::NotFound);
         };
-        self.mounts.meet(fd, stat, covered).map(Some)
+        let above = super::stat::stat(dir.as_fd(), AtFlags::empty())?;
+        let at = Point {
+            within: self.mounts.of(&above).map_or(0, |mount| mount.fs),
+            dir: system::name_to_handle(dir.as_fd()).ok(),
+            covered: self.covered(dir, name)?,
+        };
+        self.mounts.meet(fd, stat, &at).map(Some)
+    }
+
+    /// Meets all mounts that are shown.
+    fn meet_all(&self) -> Result<()> {
+        for point in points_below(&self.root)? {
+            // Where a part is not there any more, or may not be seen, is no mount that is shown.
+            let _ = self.walk(&point);
+        }
+        Ok(())
     }
 
     /// The mount of a file system that a handle names.
@@ -381,10 +402,7 @@ impl Shared {
         }
         if self.root.cross_mounts {
             // After a restart no request has met it yet.
-            for point in points_below(&self.root)? {
-                // Where a part is not there any more, or may not be seen, is no mount that is shown.
-                let _ = self.walk(&point);
-            }
+            self.meet_all()?;
         }
         self.mounts.named(fs).ok_or(FsError::Stale)
     }
