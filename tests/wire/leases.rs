@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nfs4_driver::engine::proto::nfs4::basic::StableHow;
+use nfs4_driver::engine::proto::nfs4::res::OpenDelegation;
 use nfs4_driver::engine::proto::nfs4::{Op, Stateid, Status, args};
 use nfs4_driver::engine::{Config, Now};
 use nfs4_driver::{Limits, ManualClock};
@@ -163,6 +164,38 @@ async fn clients_share_files_as_without_processes(on: Transport) {
         .call(|c| c.putrootfh().open(open(b"f")).close(CLOSE))
         .await;
     reply.all_ok();
+}
+
+on_each!(a_client_opens_what_it_has_delegated_to_read_to_write_without_a_recall);
+
+async fn a_client_opens_what_it_has_delegated_to_read_to_write_without_a_recall(on: Transport) {
+    let mut play = Play::begin(on).await;
+    let by = |share_access| args::Open {
+        share_access,
+        ..open(b"g")
+    };
+    let reply = play
+        .holder
+        .call(|c| c.putrootfh().open(by(1)).getfh())
+        .await
+        .all_ok();
+    let OpenDelegation::Read(held) = reply.after(1).open().unwrap().delegation else {
+        panic!("it is delegated to read");
+    };
+    play.held = held.stateid;
+    play.fh = reply.after(2).getfh().unwrap().object.to_vec();
+    let reply = play.holder.call(|c| c.putrootfh().open(by(2))).await;
+    reply.all_ok();
+    // Another client that does the same waits for the first.
+    let mut other = reachable(&play.server, b"other").await;
+    let refused = other.call(|c| c.putrootfh().open(by(2))).await;
+    assert_eq!(refused.last(), (Op::Open, Status::DELAY));
+    play.recalled().await;
+    give_back(&mut play.holder, &play.fh, play.held).await;
+    other
+        .call(|c| c.putrootfh().open(by(2)).close(CLOSE))
+        .await
+        .all_ok();
 }
 
 /// More than anything here takes.

@@ -19,7 +19,7 @@ impl Shared {
         let node = self.node_or(fh, wait)?;
         self.file(&node)?;
         let file = self.descriptors.file(&node);
-        if wait == Wait::No && !node.fs_type.is_volatile {
+        if wait == Wait::No && (!node.fs_type.is_volatile || file.leased().is_some()) {
             return Err(Stop::Waits);
         }
         // An error that another call took is in the losses: the client writes again.

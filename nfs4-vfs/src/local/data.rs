@@ -160,7 +160,9 @@ impl Shared {
         access: Access,
         wait: Wait,
     ) -> Attempt<Arc<OwnedFd>> {
-        if wait == Wait::Yes || node.fs_type.is_volatile {
+        // That of a leased file may be about to be exchanged.
+        let is_leased = || self.descriptors.file(node).leased().is_some();
+        if wait == Wait::Yes || node.fs_type.is_volatile && !is_leased() {
             return Ok(self.descriptors.get(&self.root, node, access)?);
         }
         self.descriptors.kept(node, access).ok_or(Stop::Waits)

@@ -22,7 +22,7 @@ use super::leases::Leases;
 use super::node::{Node, ObjectId};
 use super::root::Root;
 use super::wait::{Attempt, Stop, Wait};
-use crate::sync::lock;
+use crate::sync::{lock, read};
 
 /// The descriptors of an export.
 pub(super) struct Descriptors {
@@ -279,6 +279,17 @@ impl Descriptors {
         file: &Arc<File>,
         access: Access,
     ) -> Result<Arc<OwnedFd>> {
+        if access == Access::Write
+            && file.leased() == Some(DelegationKind::Read)
+            && let Some(fd) = self.upgrade(root, node, file)?
+        {
+            return Ok(fd);
+        }
+        let _opening = read(&file.opening);
+        if let Some(kept) = file.get(access) {
+            // It was exchanged meanwhile.
+            return Ok(kept);
+        }
         if let Some(touch) = file.forbidden(access) {
             // The kernel would break the lease, and let others wait for a limited time only.
             self.leases.want(&node.handle, touch);
@@ -303,7 +314,13 @@ impl Descriptors {
     }
 
     /// Keeps a descriptor, unless another thread was faster, and returns the one that is kept.
-    fn keep(&self, file: &Arc<File>, fd: Arc<OwnedFd>, access: Access, both: bool) -> Arc<OwnedFd> {
+    pub(super) fn keep(
+        &self,
+        file: &Arc<File>,
+        fd: Arc<OwnedFd>,
+        access: Access,
+        both: bool,
+    ) -> Arc<OwnedFd> {
         let mut pair = lock(&file.descriptors);
         if let Some(kept) = pair.get(access) {
             return kept;
@@ -328,6 +345,14 @@ impl Descriptors {
             lock(&self.ring).files.push(Arc::clone(file));
         }
         fd
+    }
+
+    /// Takes the descriptor to read.
+    pub(super) fn take_reader(&self, file: &File) -> Option<Arc<OwnedFd>> {
+        let reader = lock(&file.descriptors).reader.take();
+        self.open
+            .fetch_sub(usize::from(reader.is_some()), Ordering::Relaxed);
+        reader
     }
 
     /// Closes descriptors of files that were idle for so many looks, after `looks` of them; returns
@@ -421,7 +446,11 @@ impl Drop for Descriptors {
 /// Opens the object of a node, and says whether the descriptor reads and writes.
 ///
 /// It does not wait for a local process that has a lease on the file: that is EAGAIN.
-fn reopen(root: &Root, node: &Node, access: Access) -> rustix::io::Result<(OwnedFd, bool)> {
+pub(super) fn reopen(
+    root: &Root,
+    node: &Node,
+    access: Access,
+) -> rustix::io::Result<(OwnedFd, bool)> {
     let flags = match node.kind {
         FileKind::Directory => OFlags::DIRECTORY,
         _ => OFlags::NONBLOCK,

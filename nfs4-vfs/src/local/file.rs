@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use nfs4_engine::{DelegationKind, Touch};
 
@@ -14,6 +14,8 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct File {
     pub(super) descriptors: Mutex<Pair>,
+    /// Held shared while one is opened, and alone while the one of a lease is exchanged.
+    pub(super) opening: RwLock<()>,
     /// Number of opens that hold it.
     pub(super) holds: AtomicU32,
     /// Sweeps since the last use.

@@ -16,6 +16,7 @@ use crate::sync::lock;
 pub(super) struct Lease {
     fd: Arc<OwnedFd>,
     fh: FsHandle,
+    /// What the kernel has. One for writing may be for delegations for reading.
     pub(super) kind: DelegationKind,
     watch: LeaseWatch,
     news: Mutex<News>,
@@ -24,6 +25,8 @@ pub(super) struct Lease {
 /// What the engine has to hear.
 #[derive(Debug, Default)]
 struct News {
+    /// The strongest delegation that it is for.
+    serves: Option<DelegationKind>,
     /// A request of a client cannot be executed under the lease.
     own: Option<Touch>,
     /// Another process waits.
@@ -51,8 +54,48 @@ impl Lease {
             fh,
             kind,
             watch,
-            news: Mutex::default(),
+            news: Mutex::new(News {
+                serves: Some(kind),
+                ..News::default()
+            }),
         }
+    }
+
+    /// One for the same delegations by another descriptor of the file, which is not taken.
+    pub(super) fn over(&self, fd: OwnedFd, kind: DelegationKind) -> Lease {
+        let serves = lock(&self.news).serves;
+        let lease = Lease::new(Arc::new(fd), self.fh, kind, self.watch.clone());
+        lock(&lease.news).serves = serves;
+        lease
+    }
+
+    /// Whether it suffices for one more delegation of this kind, which it is for from then on.
+    pub(super) fn join(&self, kind: DelegationKind) -> bool {
+        let is_wanted = self.is_wanted();
+        let mut news = lock(&self.news);
+        // The descriptor of a lease for reading cannot have one for writing. One for writing that is for a
+        // delegation to write is on its way back if others are to read.
+        let suffices = kind == self.kind || news.serves == Some(kind);
+        if suffices && !is_wanted {
+            news.serves = Some(kind);
+        }
+        suffices && !is_wanted
+    }
+
+    /// Has the kernel keep out processes that read, too.
+    ///
+    /// # Errors
+    /// EAGAIN if one has the file open.
+    pub(super) fn strengthen(&self) -> rustix::io::Result<()> {
+        system::set_lease(self.fd.as_fd(), Some(DelegationKind::Write))
+    }
+
+    /// It has not kept out other processes: the delegations are worth nothing.
+    pub(super) fn lose(&self, now: Instant) {
+        let mut news = lock(&self.news);
+        let touch = Touch::Change;
+        news.breaking = Some(Breaking { touch, until: now });
+        news.told = None;
     }
 
     /// The number of its descriptor, which names it in signals.
@@ -66,7 +109,7 @@ impl Lease {
     }
 
     /// The descriptor.
-    pub(super) fn fd(&self) -> &OwnedFd {
+    pub(super) fn fd(&self) -> &Arc<OwnedFd> {
         &self.fd
     }
 
@@ -95,12 +138,18 @@ impl Lease {
     /// Looks whether another process waits, which the kernel lets go on when its patience ends; returns whether
     /// the engine has to hear of something.
     pub(super) fn look(&self, now: Instant, patience: Duration) -> bool {
+        let mut news = lock(&self.news);
         let touch = match (self.kind, system::lease(self.fd.as_fd())) {
+            // Nothing would keep writers out any more: no descriptor to write has a lease for reading.
+            (DelegationKind::Write, Some(DelegationKind::Read))
+                if news.serves == Some(DelegationKind::Read) =>
+            {
+                Touch::Change
+            }
             (DelegationKind::Write, Some(DelegationKind::Read)) => Touch::Read,
             (_, None) => Touch::Change,
             (_, Some(_)) => return false,
         };
-        let mut news = lock(&self.news);
         match &mut news.breaking {
             Some(breaking) if breaking.touch == touch => {}
             Some(breaking) => {

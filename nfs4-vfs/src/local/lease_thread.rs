@@ -32,6 +32,8 @@ struct State {
     leases: HashMap<RawFd, Arc<Lease>>,
     /// Those of which the engine has to hear something.
     news: HashMap<RawFd, Arc<Lease>>,
+    /// Those whose signals may have been missed.
+    unseen: Vec<Arc<Lease>>,
     ended: bool,
 }
 
@@ -95,6 +97,15 @@ impl LeaseThread {
         lease.take().inspect_err(|_| self.forget(lease))
     }
 
+    /// Hears of a lease again that was forgotten, or is taken.
+    pub(super) fn resume(&self, lease: &Arc<Lease>) {
+        let mut state = lock(&self.shared);
+        state.leases.insert(lease.number(), Arc::clone(lease));
+        state.unseen.push(Arc::clone(lease));
+        drop(state);
+        system::wake(self.id);
+    }
+
     /// Gives a lease up.
     pub(super) fn give_up(&self, lease: &Lease) {
         self.forget(lease);
@@ -114,13 +125,18 @@ impl LeaseThread {
         system::wake(self.id);
     }
 
-    fn forget(&self, lease: &Lease) {
+    /// Hears of a lease no longer.
+    pub(super) fn forget(&self, lease: &Lease) {
         let mut state = lock(&self.shared);
         let one = state.leases.remove(&lease.number());
         let other = state.news.remove(&lease.number());
+        let unseen = state
+            .unseen
+            .extract_if(.., |unseen| std::ptr::eq(&**unseen, lease));
+        let unseen: Vec<_> = unseen.collect();
         drop(state);
         // They may be the last to have the descriptor.
-        drop((one, other));
+        drop((one, other, unseen));
     }
 }
 
@@ -159,11 +175,12 @@ fn run(shared: &Mutex<State>, own: &OwnSignals, break_time: &BreakTime) {
         };
         let signal = system::wait(turn);
         let now = Instant::now();
-        let looked_at: Vec<_> = match signal {
+        let mut looked_at: Vec<_> = match signal {
             _ if own.take_overflow() => lock(shared).leases.values().cloned().collect(),
             Some(Signal::Break(fd)) => lock(shared).leases.get(&fd).cloned().into_iter().collect(),
             Some(Signal::Other) | None => Vec::new(),
         };
+        looked_at.append(&mut lock(shared).unseen);
         for lease in looked_at {
             if lease.look(now, break_time.patience()) {
                 lock(shared).note(lease);

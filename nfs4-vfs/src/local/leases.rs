@@ -25,7 +25,8 @@ pub(super) struct Leases {
 
 /// A file that is leased.
 pub(super) struct Leased {
-    lease: Arc<Lease>,
+    /// None while its descriptor is exchanged.
+    lease: Option<Arc<Lease>>,
     pub(super) node: Arc<Node>,
     file: Arc<File>,
     /// Number of delegations that it is leased for.
@@ -67,7 +68,7 @@ impl Leases {
         thread.take(&lease).map_err(|_| FsError::Busy)?;
         file.set_leased(Some(kind));
         let leased = Leased {
-            lease,
+            lease: Some(lease),
             node: Arc::clone(node),
             file: Arc::clone(file),
             count: 1,
@@ -85,7 +86,7 @@ impl Leases {
             return None;
         }
         let leased = held.remove(fh)?;
-        self.give_up(&leased);
+        self.end_of(&leased);
         Some(leased)
     }
 
@@ -93,26 +94,69 @@ impl Leases {
     /// come back.
     pub(super) fn want(&self, fh: &FsHandle, touch: Touch) {
         let held = lock(&self.held);
-        if let Some(leased) = held.get(fh)
-            && leased.lease.want(touch, Instant::now())
+        if let Some(lease) = held.get(fh).and_then(|leased| leased.lease.as_ref())
+            && lease.want(touch, Instant::now())
             && let Some(thread) = self.thread.get()
         {
-            thread.tell(&leased.lease);
+            thread.tell(lease);
+        }
+    }
+
+    /// Takes the lease of a file out, in order to exchange it; none if it is not for reading, or wanted already. The
+    /// kernel has it still.
+    pub(super) fn suspend(&self, fh: &FsHandle) -> Option<Arc<Lease>> {
+        let mut held = lock(&self.held);
+        let leased = held.get_mut(fh)?;
+        let is_fit =
+            |lease: &mut Arc<Lease>| lease.kind == DelegationKind::Read && !lease.is_wanted();
+        let lease = leased.lease.take_if(is_fit)?;
+        if let Some(thread) = self.thread.get() {
+            thread.forget(&lease);
+        }
+        Some(lease)
+    }
+
+    /// Takes a lease again that was given up, or another one in its place; returns whether the kernel has it.
+    pub(super) fn retake(&self, lease: &Arc<Lease>) -> bool {
+        let thread = self.thread.get();
+        thread.is_some_and(|thread| thread.take(lease).is_ok())
+    }
+
+    /// Gives up a lease that is not of a file any more.
+    pub(super) fn give_up(&self, lease: &Lease) {
+        if let Some(thread) = self.thread.get() {
+            thread.give_up(lease);
+        }
+    }
+
+    /// Puts the lease of a file back that was taken out, or another one in its place. If it is not safe, its
+    /// delegations are revoked. They may have ended meanwhile.
+    pub(super) fn resume(&self, fh: &FsHandle, lease: &Arc<Lease>, is_safe: bool) {
+        let mut held = lock(&self.held);
+        let Some(leased) = held.get_mut(fh).filter(|leased| leased.lease.is_none()) else {
+            return self.give_up(lease);
+        };
+        leased.file.set_leased(Some(lease.kind));
+        leased.lease = Some(Arc::clone(lease));
+        if let Some(thread) = self.thread.get() {
+            thread.resume(lease);
+            if !is_safe {
+                lease.lose(Instant::now());
+                thread.tell(lease);
+            }
         }
     }
 
     /// The lease of a file.
     #[cfg(test)]
     pub(super) fn of(&self, fh: &FsHandle) -> Option<Arc<Lease>> {
-        lock(&self.held)
-            .get(fh)
-            .map(|leased| Arc::clone(&leased.lease))
+        lock(&self.held).get(fh)?.lease.clone()
     }
 
-    fn give_up(&self, leased: &Leased) {
+    fn end_of(&self, leased: &Leased) {
         leased.file.set_leased(None);
-        if let Some(thread) = self.thread.get() {
-            thread.give_up(&leased.lease);
+        if let Some(lease) = &leased.lease {
+            self.give_up(lease);
         }
     }
 
@@ -127,9 +171,7 @@ impl Leases {
 
 impl Leased {
     fn join(&mut self, kind: DelegationKind) -> Result<()> {
-        // The descriptor of a lease for reading cannot have one for writing. One for writing is on its way back if
-        // others are to read: processes that read would wait for it, and no delegation is in their way.
-        if self.lease.kind != kind || self.lease.is_wanted() {
+        if !self.lease.as_ref().is_some_and(|lease| lease.join(kind)) {
             return Err(FsError::Busy);
         }
         self.count += 1;
@@ -140,6 +182,6 @@ impl Leased {
 impl Drop for Leases {
     fn drop(&mut self) {
         let held = std::mem::take(&mut *lock(&self.held));
-        held.values().for_each(|leased| self.give_up(leased));
+        held.values().for_each(|leased| self.end_of(leased));
     }
 }

@@ -55,6 +55,7 @@ mod system;
 mod taken_back;
 #[cfg(test)]
 mod tests;
+mod upgrading;
 mod wait;
 
 use std::fmt;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -97,10 +97,14 @@ impl Play {
     }
 
     fn open(&self, read: bool, write: bool) -> FsResult {
-        self.ask(FsOp::Open {
+        self.ask(self.opening(read, write))
+    }
+
+    fn opening(&self, read: bool, write: bool) -> FsOp {
+        FsOp::Open {
             target: Target::Handle(self.fh),
             how: OpenHow::new(read, write, Creation::No),
-        })
+        }
     }
 
     pub(super) fn lease(&self, kind: DelegationKind) -> Result<Attrs, FsError> {
@@ -268,12 +272,99 @@ fn own_descriptors_do_not_break_a_lease() {
 fn a_request_that_the_lease_forbids_recalls_the_delegation_and_does_not_wait() {
     let play = Play::new(true, false);
     play.lease(READ).unwrap();
+    // While another process reads, the file cannot be leased as its own.
+    let reader = File::open(play.scene.path("f")).unwrap();
     assert_eq!(play.open(false, true).unwrap_err(), FsError::Busy);
     assert_eq!(play.news(), News::Wanted(play.fh, Touch::Change));
     assert_eq!(play.write().unwrap_err(), FsError::Busy);
+    // It was leased all the time.
+    let process = play.process(open_to_write);
+    thread::sleep(SHORT);
+    assert!(!process.is_finished());
     play.unlease();
+    process.join().unwrap();
     play.open(false, true).unwrap();
     play.write().unwrap();
+    drop(reader);
+}
+
+/// The client that has it delegated.
+#[test]
+fn a_file_that_is_leased_for_reading_is_opened_to_write_without_a_recall() {
+    type Act = fn(&Path);
+    let reads: Act = |path| drop(File::open(path).unwrap());
+    let writes: Act = |path| drop(open_to_write(path));
+    for act in [reads, writes] {
+        let play = Play::new(true, false);
+        play.lease(READ).unwrap();
+        play.open(false, true).unwrap();
+        play.write().unwrap();
+        // Delegations to read, and one to write, are as good as before.
+        play.lease(READ).unwrap();
+        play.unlease();
+        play.assert_quiet();
+        // No process comes in between: also for one that reads the delegation comes back, as the file is not
+        // protected from others afterwards.
+        let process = play.process(act);
+        for _ in 0..2 {
+            assert_eq!(play.news(), News::Wanted(play.fh, Touch::Change));
+        }
+        assert!(!process.is_finished());
+        play.unlease();
+        process.join().unwrap();
+    }
+}
+
+#[test]
+fn a_delegation_for_reading_becomes_one_for_writing() {
+    let play = Play::new(true, false);
+    play.lease(READ).unwrap();
+    play.open(true, true).unwrap();
+    play.lease(WRITE).unwrap();
+    // The one for reading is returned.
+    play.unlease();
+    assert_eq!(play.lease(READ), Err(FsError::Busy));
+    let process = play.process(|path| drop(File::open(path).unwrap()));
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Read));
+    play.unlease();
+    process.join().unwrap();
+}
+
+/// A process changes the file just while its lease is exchanged, or a moment before or after.
+#[test]
+fn no_process_comes_in_between_unnoticed() {
+    use std::io::Write as _;
+    let play = Play::new(true, false);
+    let began = Instant::now();
+    let mut round = 0;
+    while began.elapsed() < Duration::from_secs(2) {
+        round += 1;
+        play.lease(READ).unwrap();
+        let both = Arc::new(Barrier::new(2));
+        let start = Arc::clone(&both);
+        let process = play.process(move |path| {
+            start.wait();
+            for _ in 0..round % 100 * 30 {
+                std::hint::spin_loop();
+            }
+            open_to_write(path).write_all(b"other").unwrap();
+        });
+        both.wait();
+        let opened = play.scene.ask(play.opening(false, true));
+        // Whether the process waits, or was in the file already.
+        let news = play.news();
+        let is_told = matches!(
+            news,
+            News::Wanted(_, Touch::Change) | News::Lost(_, Touch::Change)
+        );
+        assert!(is_told, "{news:?}");
+        play.unlease();
+        process.join().unwrap();
+        if opened.is_ok() {
+            play.scene.files.release(play.fh);
+        }
+        while play.news.try_recv().is_ok() {}
+    }
 }
 
 #[test]
