@@ -43,7 +43,7 @@ impl Shared {
     ) -> Attempt<FsReply> {
         let node = self.node_or(place.fh, wait)?;
         self.file(&node)?;
-        let fd = self.descriptor(&node, Access::Read, wait)?;
+        let fd = self.descriptor_of(cred, &node, place.authority, Access::Read, wait)?;
         let flags = if wait == Wait::Yes || node.fs_type.is_volatile {
             ReadWriteFlags::empty()
         } else {
@@ -95,7 +95,7 @@ impl Shared {
             // Before a descriptor is looked for: from now on it is not closed.
             file.durability.note_unstable();
         }
-        let fd = self.descriptor(&node, Access::Write, wait)?;
+        let fd = self.descriptor_of(cred, &node, place.authority, Access::Write, wait)?;
         // A file that is open exists, and the superuser takes no rights away.
         let needs_look = place.authority == Authority::Credential || !file.is_held();
         let lends = if needs_look || !cred.is_root() {
@@ -151,6 +151,26 @@ impl Shared {
             } => Some(self.kept(fh)?.id),
             _ => None,
         }
+    }
+
+    /// The descriptor of a request. One is opened only for who may use it: that may recall delegations, and touch
+    /// the file's mode.
+    fn descriptor_of(
+        &self,
+        cred: &Credential,
+        node: &Node,
+        authority: Authority,
+        access: Access,
+        wait: Wait,
+    ) -> Attempt<Arc<OwnedFd>> {
+        if let Some(kept) = self.descriptors.kept(node, access) {
+            return Ok(kept);
+        }
+        if authority == Authority::Credential && (wait == Wait::Yes || node.fs_type.is_resident) {
+            let stat = stat(node.as_fd(), AtFlags::empty())?;
+            self.permits(cred, node, &stat, authority, access, wait)?;
+        }
+        self.descriptor(node, access, wait)
     }
 
     /// A descriptor of a file: one that is open, or else a new one, if the thread may wait for it.

@@ -19,6 +19,7 @@ use rustix::process::{Resource, getrlimit};
 use super::error::{Result, fs_error};
 use super::file::{Access, File, Pair};
 use super::leases::Leases;
+use super::let_in::let_in;
 use super::node::{Node, ObjectId};
 use super::root::Root;
 use super::wait::{Attempt, Stop, Wait};
@@ -307,6 +308,10 @@ impl Descriptors {
                 self.shed(usize::MAX, 0);
                 reopen(root, node, access)
             }
+            opened => opened,
+        };
+        let opened = match opened {
+            Err(Errno::ACCESS) if file.is_held() => let_in(root, node, access),
             opened => opened,
         };
         let (fd, both) = opened.map_err(fs_error)?;

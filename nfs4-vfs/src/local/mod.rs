@@ -32,6 +32,7 @@ mod lease;
 mod lease_thread;
 mod leases;
 mod leasing;
+mod let_in;
 mod listing;
 mod lock_counts;
 mod locking;

@@ -19,14 +19,13 @@ use super::leases::{News, Play, READ, WRITE};
 use super::*;
 
 /// Whether the test has a process of its own, as it changes the limits of one; else it is run in one.
-fn is_alone(test: &str) -> bool {
+pub(super) fn is_alone(module: &str, test: &str) -> bool {
     if std::env::var_os(ALONE).is_some_and(|alone| alone == test) {
         return true;
     }
-    let (_, module) = module_path!().split_once("::").unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     let run = command
-        .args(["--exact", &format!("{module}::{test}")])
+        .args(["--exact", &format!("local::tests::{module}::{test}")])
         .env(ALONE, test)
         .output()
         .unwrap();
@@ -61,7 +60,10 @@ fn reader(play: &Play) -> std::process::Child {
 
 #[test]
 fn a_lease_is_wanted_also_where_no_signal_can_wait() {
-    if !is_alone("a_lease_is_wanted_also_where_no_signal_can_wait") {
+    if !is_alone(
+        "exhausted",
+        "a_lease_is_wanted_also_where_no_signal_can_wait",
+    ) {
         return;
     }
     limit(Resource::Sigpending, 0);
@@ -83,7 +85,10 @@ fn a_lease_is_wanted_also_where_no_signal_can_wait() {
 
 #[test]
 fn a_lease_is_wanted_also_where_there_is_no_descriptor() {
-    if !is_alone("a_lease_is_wanted_also_where_there_is_no_descriptor") {
+    if !is_alone(
+        "exhausted",
+        "a_lease_is_wanted_also_where_there_is_no_descriptor",
+    ) {
         return;
     }
     let play = Play::new(true, true);
@@ -108,7 +113,10 @@ fn a_lease_is_wanted_also_where_there_is_no_descriptor() {
 
 #[test]
 fn without_a_descriptor_there_is_no_lease_until_there_is_one() {
-    if !is_alone("without_a_descriptor_there_is_no_lease_until_there_is_one") {
+    if !is_alone(
+        "exhausted",
+        "without_a_descriptor_there_is_no_lease_until_there_is_one",
+    ) {
         return;
     }
     let play = Play::new(true, false);
@@ -146,7 +154,10 @@ fn assert_goes_later(scene: &Scene, fh: FsHandle, begin: impl FnOnce()) {
 /// The caller serves many clients.
 #[test]
 fn a_caller_lets_go_of_a_file_without_waiting_while_all_threads_wait() {
-    if !is_alone("a_caller_lets_go_of_a_file_without_waiting_while_all_threads_wait") {
+    if !is_alone(
+        "exhausted",
+        "a_caller_lets_go_of_a_file_without_waiting_while_all_threads_wait",
+    ) {
         return;
     }
     let scene = Scene::with("full", |config| config.threads = 1);
@@ -180,8 +191,10 @@ fn a_caller_lets_go_of_a_file_without_waiting_while_all_threads_wait() {
 /// Only the superuser has threads that may start others, and others that may not.
 #[test]
 fn a_caller_lets_go_of_a_file_without_waiting_while_there_is_no_thread() {
-    if !is_alone("a_caller_lets_go_of_a_file_without_waiting_while_there_is_no_thread")
-        || !rustix::process::geteuid().is_root()
+    if !is_alone(
+        "exhausted",
+        "a_caller_lets_go_of_a_file_without_waiting_while_there_is_no_thread",
+    ) || !rustix::process::geteuid().is_root()
     {
         return;
     }
@@ -248,7 +261,10 @@ fn ask_until_there_is_room(scene: &Scene, op: impl Fn() -> FsOp) {
 
 #[test]
 fn a_change_that_is_answered_busy_has_not_happened() {
-    if !is_alone("a_change_that_is_answered_busy_has_not_happened") {
+    if !is_alone(
+        "exhausted",
+        "a_change_that_is_answered_busy_has_not_happened",
+    ) {
         return;
     }
     let scene = Scene::new("exhausted");

@@ -7,6 +7,7 @@ mod exhausted;
 mod leases;
 mod mounts;
 mod nodes;
+mod unprivileged;
 
 use std::fs;
 use std::path::{Path, PathBuf};
