@@ -16,7 +16,7 @@ use super::wait::{Attempt, Stop, Wait};
 
 impl Shared {
     pub(super) fn commit(&self, fh: &FsHandle, wait: Wait) -> Attempt<FsReply> {
-        let node = self.node_or(fh, wait)?;
+        let node = self.ready(fh, wait)?;
         self.file(&node)?;
         let file = self.descriptors.file(&node);
         if wait == Wait::No && (!node.fs_type.is_volatile || file.leased().is_some()) {

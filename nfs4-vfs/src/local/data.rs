@@ -41,7 +41,7 @@ impl Shared {
         payload: &mut Payload,
         wait: Wait,
     ) -> Attempt<FsReply> {
-        let node = self.node_or(place.fh, wait)?;
+        let node = self.ready(place.fh, wait)?;
         self.file(&node)?;
         let fd = self.descriptor_of(cred, &node, place.authority, Access::Read, wait)?;
         let flags = if wait == Wait::Yes || node.fs_type.is_volatile {
@@ -83,7 +83,7 @@ impl Shared {
     ) -> Attempt<FsReply> {
         // What is lost from here on may be of these bytes.
         let losses = self.losses.get();
-        let node = self.node_or(place.fh, wait)?;
+        let node = self.ready(place.fh, wait)?;
         self.file(&node)?;
         let end = place.offset.checked_add(data.len() as u64);
         if end.is_none_or(|end| end > MAX_OFFSET) {
@@ -166,7 +166,7 @@ impl Shared {
         if let Some(kept) = self.descriptors.kept(node, access) {
             return Ok(kept);
         }
-        if authority == Authority::Credential && (wait == Wait::Yes || node.fs_type.is_resident) {
+        if authority == Authority::Credential {
             let stat = stat(node.as_fd(), AtFlags::empty())?;
             self.permits(cred, node, &stat, authority, access, wait)?;
         }

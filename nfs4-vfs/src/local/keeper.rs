@@ -52,6 +52,7 @@ fn keep(shared: &Shared, jobs: &Waker, (end, changed): &(Mutex<bool>, Condvar)) 
         let waited = changed.wait_timeout_while(ended, TURN, |ended| !*ended);
         let is_ended = *waited.unwrap_or_else(PoisonError::into_inner).0;
         jobs.wake();
+        shared.nodes.free();
         seconds += 1;
         if seconds.is_multiple_of(SWEEP) {
             shared.nodes.sweep();

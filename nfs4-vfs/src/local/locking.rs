@@ -43,11 +43,8 @@ impl Shared {
 
     /// The file of a request about locks, if its file system answers without waiting or the request may wait.
     fn lockable(&self, fh: &FsHandle, wait: Wait) -> Attempt<Arc<Node>> {
-        let node = self.node_or(fh, wait)?;
+        let node = self.ready(fh, wait)?;
         self.file(&node)?;
-        if wait == Wait::No && !node.fs_type.is_resident {
-            return Err(Stop::Waits);
-        }
         Ok(node)
     }
 
@@ -91,6 +88,10 @@ impl Shared {
         let Some(entry) = self.locks.get(fh) else {
             return true;
         };
+        let is_resident = || self.kept(fh).is_some_and(|node| node.fs_type.is_resident);
+        if wait == Wait::No && !is_resident() {
+            return false;
+        }
         let Ok(mut file) = enter(&entry, wait) else {
             return false;
         };

@@ -78,6 +78,7 @@ pub use error::LocalFsError;
 use keeper::Keeper;
 use pool::{DEFAULT_THREADS, Pool};
 use shared::Shared;
+use stat::has_name;
 use wait::{Wait, at_once, waited};
 
 /// A directory of the operating system as an export.
@@ -274,7 +275,7 @@ impl Backend for LocalFs {
 
     fn release(&self, fh: FsHandle) {
         if let Some(node) = self.shared.release(&fh)
-            && !self.shared.has_name(&node)
+            && !has_name(&*node)
         {
             // A file without a name is freed with its descriptor, which may take long: also the last reference
             // goes there.
@@ -285,7 +286,7 @@ impl Backend for LocalFs {
 
     fn unlease(&self, fh: FsHandle) {
         if let Some(leased) = self.shared.descriptors.leases.end(&fh)
-            && !self.shared.has_name(&leased.node)
+            && !has_name(&*leased.node)
         {
             let shared = Arc::clone(&self.shared);
             self.pool.run(move || {

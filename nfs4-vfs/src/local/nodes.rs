@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use nfs4_engine::fs::FsHandle;
 
 use super::node::{Node, ObjectId};
+use super::stat::has_name;
 use crate::sync::lock;
 
 /// Objects by handle and by inode; those that were not used longest give way to others.
@@ -15,6 +16,9 @@ pub(super) struct Nodes {
     by_object: [Mutex<Objects>; SHARDS],
     /// Maximum number in each shard.
     room: usize,
+    /// Those that gave way, and are the last of a file without a name: its space is freed with them, which may take
+    /// long.
+    last: Mutex<Vec<Arc<Node>>>,
 }
 
 /// Objects by device and inode.
@@ -61,6 +65,7 @@ impl Nodes {
             by_handle: Default::default(),
             by_object: Default::default(),
             room: (most / SHARDS).max(4),
+            last: Mutex::default(),
         }
     }
 
@@ -96,6 +101,9 @@ impl Nodes {
         drop(shard);
         if let Some(gone) = gone {
             self.forget_object(&gone);
+            if !has_name(&gone) {
+                lock(&self.last).push(gone);
+            }
         }
         node
     }
@@ -104,6 +112,12 @@ impl Nodes {
     pub(super) fn remove(&self, node: &Arc<Node>) {
         drop(self.shard(&node.handle).remove(&node.handle));
         self.forget_object(node);
+    }
+
+    /// Frees the space of files without a name that gave way to others.
+    pub(super) fn free(&self) {
+        let last = std::mem::take(&mut *lock(&self.last));
+        drop(last);
     }
 
     /// Lets objects go that were not used since the last but one call.

@@ -129,6 +129,16 @@ impl Shared {
         }
     }
 
+    /// The object of a handle of which bytes or locks are asked for, if the request may wait, or if its attributes and
+    /// locks are in memory: of another file system, each call may wait for another machine or a program.
+    pub(super) fn ready(&self, fh: &FsHandle, wait: Wait) -> Attempt<Arc<Node>> {
+        let node = self.node_or(fh, wait)?;
+        if wait == Wait::No && !node.fs_type.is_resident {
+            return Err(Stop::Waits);
+        }
+        Ok(node)
+    }
+
     /// The object of a handle, if that is known without a system call.
     pub(super) fn kept(&self, fh: &FsHandle) -> Option<Arc<Node>> {
         self.nodes.get(fh).or_else(|| self.holds.get(fh))
@@ -154,11 +164,6 @@ impl Shared {
             self.descriptors.release(&node);
         }
         self.holds.release(fh)
-    }
-
-    /// Whether the object still has a name, as far as can be seen.
-    pub(super) fn has_name(&self, node: &Node) -> bool {
-        stat(node.as_fd(), AtFlags::STATX_DONT_SYNC).is_ok_and(|stat| stat.stx_nlink > 0)
     }
 
     /// The space of the object's file system, if it is wanted.

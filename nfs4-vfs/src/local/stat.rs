@@ -1,6 +1,6 @@
 //! What the kernel says of an object.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nfs4_engine::Wall;
 use nfs4_engine::fs::{FileKind, FsError};
@@ -16,6 +16,12 @@ pub(super) fn stat(object: BorrowedFd<'_>, flags: AtFlags) -> Result<Statx> {
 /// The attributes of what has this name in a directory, without a descriptor.
 pub(super) fn stat_name(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Statx> {
     statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, wanted()).map_err(fs_error)
+}
+
+/// Whether an object that is held still has a name, as far as can be seen without waiting.
+pub(super) fn has_name(object: &impl AsFd) -> bool {
+    let flags = AtFlags::STATX_DONT_SYNC;
+    stat(object.as_fd(), flags).is_ok_and(|stat| stat.stx_nlink > 0)
 }
 
 fn wanted() -> StatxFlags {
