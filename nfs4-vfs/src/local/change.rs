@@ -73,7 +73,8 @@ impl Seen {
             ctime.saturating_sub(MARGIN) + own
         };
         let changed = is_new || self.own != self.counted;
-        let least = self.value + u64::from(changed && self.ctime != 0);
+        let moves = u64::from(changed && self.ctime != 0);
+        let least = self.value.saturating_add(moves);
         if is_new {
             (self.ctime, self.own) = (ctime, 0);
         }
@@ -113,6 +114,19 @@ mod tests {
         // The clock was set back.
         assert_eq!([value(50), value(50), value(51)], [104, 104, 105]);
         assert_eq!(value(200), 200);
+    }
+
+    /// A file system may have any time.
+    #[test]
+    fn a_value_that_cannot_grow_stays() {
+        let change = Change::default();
+        for grain in [Grain::Fine, Grain::Coarse] {
+            for ctime in [u64::MAX, 100, u64::MAX] {
+                change.value(ctime, grain);
+                change.count();
+                assert_eq!(change.value(ctime, grain), u64::MAX);
+            }
+        }
     }
 
     #[test]
