@@ -153,8 +153,8 @@ impl Shared {
         }
     }
 
-    /// The descriptor of a request. One is opened only for who may use it: that may recall delegations, and touch
-    /// the file's mode.
+    /// The descriptor of a request. One is opened only for a user that may use it: that may recall delegations, and
+    /// touch the file's mode.
     fn descriptor_of(
         &self,
         cred: &Credential,

@@ -6,21 +6,20 @@
 //! failure to write them back to descriptions that were open before it.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use nfs4_engine::DelegationKind;
-use nfs4_engine::fs::{FileKind, FsError, LeaseWatch};
-use rustix::fs::OFlags;
+use nfs4_engine::fs::{FsError, LeaseWatch};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use super::error::{Result, fs_error};
 use super::file::{Access, File, Pair};
 use super::leases::Leases;
-use super::let_in::let_in;
 use super::node::{Node, ObjectId};
+use super::opening::{let_in, reopen};
 use super::root::Root;
 use super::wait::{Attempt, Stop, Wait};
 use crate::sync::{lock, read};
@@ -445,28 +444,6 @@ impl Drop for Hold<'_> {
 impl Drop for Descriptors {
     fn drop(&mut self) {
         EXPORTS.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Opens the object of a node, and says whether the descriptor reads and writes.
-///
-/// It does not wait for a local process that has a lease on the file: that is EAGAIN.
-pub(super) fn reopen(
-    root: &Root,
-    node: &Node,
-    access: Access,
-) -> rustix::io::Result<(OwnedFd, bool)> {
-    let flags = match node.kind {
-        FileKind::Directory => OFlags::DIRECTORY,
-        _ => OFlags::NONBLOCK,
-    };
-    if access == Access::Read {
-        return Ok((root.reopen(node.as_fd(), OFlags::RDONLY | flags)?, false));
-    }
-    match root.reopen(node.as_fd(), OFlags::RDWR | flags) {
-        // The mode may allow to write, and not to read.
-        Err(Errno::ACCESS) => Ok((root.reopen(node.as_fd(), OFlags::WRONLY | flags)?, false)),
-        opened => Ok((opened?, true)),
     }
 }
 

@@ -14,11 +14,12 @@ use nfs4_engine::fs::FsError;
 use rustix::fs::{AtFlags, Statx};
 
 use super::change::{Grain, is_final};
-use super::descriptors::{Descriptors, reopen};
+use super::descriptors::Descriptors;
 use super::error::{Result, fs_error};
 use super::file::{Access, File};
 use super::lease::Lease;
 use super::node::Node;
+use super::opening::reopen;
 use super::root::Root;
 use super::stat::{nanos, stat};
 use crate::sync::write;
