@@ -96,19 +96,18 @@ impl Descriptors {
         former.give_up();
         let retake =
             |lease: &Arc<Lease>| self.leases.retake(lease) && is_unchanged(lease.fd(), before);
-        let writer = match reopen(root, node, Access::Write) {
-            Ok((fd, true)) => fd,
-            failed => {
-                return Attempted {
-                    is_safe: retake(&former),
-                    lease: former,
-                    // Without a descriptor that also reads, the delegations have to come back.
-                    error: failed
-                        .err()
-                        .map(fs_error)
-                        .filter(|error| *error != FsError::Busy),
-                };
-            }
+        let (writer, error) = match reopen(root, node, Access::Write) {
+            Ok((fd, true)) => (Some(fd), None),
+            // Without a descriptor that also reads, the delegations have to come back.
+            Ok((_, false)) => (None, None),
+            Err(error) => (None, Some(fs_error(error))),
+        };
+        let Some(writer) = writer else {
+            return Attempted {
+                is_safe: retake(&former),
+                lease: former,
+                error: error.filter(|error| *error != FsError::Busy),
+            };
         };
         let fresh = Arc::new(former.over(writer, DelegationKind::Write));
         // The former descriptor is closed.

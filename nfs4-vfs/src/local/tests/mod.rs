@@ -8,6 +8,7 @@ mod leases;
 mod mounts;
 mod nodes;
 mod unprivileged;
+mod upgrades;
 mod waiting;
 
 use std::fs;
