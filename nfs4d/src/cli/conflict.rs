@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::Cli;
+use crate::reach::Reach;
 
 /// A flag that cannot be followed beside others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,20 +29,20 @@ impl Conflict {
         format!("{} {}", self.value, self.why)
     }
 
-    /// All conflicts, of each flag the first.
+    /// All conflicts.
     pub(super) fn all(cli: &Cli) -> Vec<Conflict> {
-        let found = [
-            Conflict::of_listen(cli),
-            Conflict::of_metrics(cli),
-            Conflict::of_administration(cli),
-            Conflict::of_server_addresses(cli),
-        ];
-        found.into_iter().flatten().collect()
+        let mut found = Conflict::of_listen(cli);
+        found.extend(Conflict::of_metrics(cli));
+        found.extend(Conflict::of_administration(cli));
+        found.extend(Conflict::of_server_addresses(cli));
+        found
     }
 
-    fn of_listen(cli: &Cli) -> Option<Conflict> {
-        let address = twice(listened(cli))?;
-        Some(conflict("listen", "listen", address, TWICE))
+    fn of_listen(cli: &Cli) -> Vec<Conflict> {
+        let again = again(listened(cli)).into_iter();
+        again
+            .map(|(_, address)| conflict("listen", "listen", address, TWICE))
+            .collect()
     }
 
     fn of_metrics(cli: &Cli) -> Option<Conflict> {
@@ -60,23 +61,20 @@ impl Conflict {
         Some(conflict("admin_listen", "admin", &address, why))
     }
 
-    fn of_server_addresses(cli: &Cli) -> Option<Conflict> {
-        if let Some(address) = cli.server_addresses.get(MAX_SERVER_ADDRESSES) {
+    fn of_server_addresses(cli: &Cli) -> Vec<Conflict> {
+        let of = |written: &Reach, why: String| {
+            conflict("server_addresses", "server-address", written, why)
+        };
+        let too_many = cli.server_addresses.get(MAX_SERVER_ADDRESSES).map(|first| {
             let why = format!("is one too many; expected at most {MAX_SERVER_ADDRESSES}");
-            return Some(conflict("server_addresses", "server-address", address, why));
-        }
+            of(first, why)
+        });
         let port = cli.first_listen().port();
         let reached = cli.server_addresses.iter();
-        let reached: Vec<_> = reached.map(|address| address.of_server_at(port)).collect();
-        let address = twice(reached.iter())?;
-        let written = reached.iter().rposition(|one| one == address)?;
-        let written = cli.server_addresses.get(written)?;
-        Some(conflict(
-            "server_addresses",
-            "server-address",
-            written,
-            TWICE,
-        ))
+        let again = again(reached.map(|address| address.of_server_at(port))).into_iter();
+        let written = again.filter_map(|(place, _)| cli.server_addresses.get(place));
+        let again = written.map(|written| of(written, TWICE.to_owned()));
+        too_many.into_iter().chain(again).collect()
     }
 }
 
@@ -99,16 +97,17 @@ fn conflict(
     }
 }
 
-/// An entry that is equal to one before it.
-fn twice<T: PartialEq>(entries: impl Iterator<Item = T>) -> Option<T> {
-    let mut seen = Vec::new();
-    for entry in entries {
-        if seen.contains(&entry) {
-            return Some(entry);
+/// The entries that are equal to one before them, each with its place, and each value once.
+fn again<T: PartialEq>(entries: impl Iterator<Item = T>) -> Vec<(usize, T)> {
+    let (mut seen, mut again): (Vec<T>, Vec<(usize, T)>) = Default::default();
+    for (place, entry) in entries.enumerate() {
+        if !seen.contains(&entry) {
+            seen.push(entry);
+        } else if !again.iter().any(|(_, one)| *one == entry) {
+            again.push((place, entry));
         }
-        seen.push(entry);
     }
-    None
+    again
 }
 
 const TWICE: &str = "is given twice";

@@ -24,7 +24,7 @@ fn merged(arguments: &[&str], text: &str) -> Result<GivenExports, String> {
     let merged = line.merge(Some(&file(text)));
     merged
         .map(|merged| merged.exports)
-        .map_err(|why| why.to_string())
+        .map_err(|wrong| wrong.join("\n"))
 }
 
 #[test]
@@ -93,6 +93,8 @@ fn all_faults_of_exports_are_told_with_their_lines() {
         "15: export.path is 5; expected an absolute path, as in \"/srv/data\"",
         "16: export.networks is \"192.0.2.7/24\", which has bits after its prefix: the network is \
          192.0.2.0/24",
+        "17: export.networks is \"host\"; expected a network, as in \"192.0.2.0/24\" or \"2001:db8::/32\"; host \
+         names are not accepted",
         "18: export.minor_versions is 3; expected 0, 1 or 2",
         "19: export.sec \"sys\" is given twice",
         "21: export.networks.network is missing: expected { network = \"192.0.2.0/24\", … }",
@@ -117,6 +119,51 @@ fn all_faults_of_exports_are_told_with_their_lines() {
     ] {
         assert_eq!(self::told(text), [expected]);
     }
+}
+
+/// The first fault of a list, or of an option, hides no other one.
+#[test]
+fn every_wrong_value_of_a_list_is_told() {
+    let text = "[[export]]\npath = \"/a\"\nnetworks = [\"x\", { network = \"y\", squash = \"z\" }, \"10.0.0.1/8\",\n\
+                \"10.0.0.0/33\", \"::1\", \"::1\", \"::1\"]\nsec = [\"krb5\", \"sys\", \"sys\", \"krb5p\"]\n\
+                minor_versions = [3, 1, 4, 1]\n\
+                [[export]]\nbackend = \"memory\"\ncross_mounts = true\nlocal_locks = true\nmemory = 5\n\
+                [[export]]\npath = \"/b\"\nnetworks = \"::/0\"\nsec = \"sys\"\nminor_versions = 1\n";
+    let told = told(text);
+    let starts = [
+        "3: export.networks is \"x\"",
+        "3: export.networks is \"10.0.0.1/8\"",
+        "3: export.networks.network is \"y\"",
+        "3: export.networks.squash is \"z\"",
+        "4: export.networks is \"10.0.0.0/33\"",
+        "4: export.networks ::1/128 is given twice",
+        "4: export.networks ::1/128 is given twice",
+        "5: export.sec \"sys\" is given twice",
+        "5: export.sec is \"krb5\"",
+        "5: export.sec is \"krb5p\"",
+        "6: export.minor_versions 1 is given twice",
+        "6: export.minor_versions is 3",
+        "6: export.minor_versions is 4",
+        "11: export.memory is 5; expected a size",
+        "14: export.networks is \"::/0\"; expected a list, as in [\"192.0.2.0/24\"]",
+        "15: export.sec is \"sys\"; expected a list, as in [\"sys\"]",
+        "16: export.minor_versions is 1; expected a list, as in [1, 2]",
+    ];
+    for start in starts {
+        let start = format!("f.toml:{start}");
+        assert!(
+            told.iter().any(|one| one.starts_with(&start)),
+            "{start}: {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), starts.len(), "{told:#?}");
+    let memory =
+        file("[[export]]\nbackend = \"memory\"\npseudo = \"/m\"\nmemory = 16777216\n").exports;
+    assert_eq!(
+        memory[0].options.memory.as_deref(),
+        Some("16777216"),
+        "a number of bytes"
+    );
 }
 
 #[test]
@@ -195,6 +242,10 @@ fn directories_of_the_command_line_are_served_beside_those_of_the_file() {
         ),
         (&["--export", "/srv/../x"], "without .."),
         (&["--export", ""], "expected a directory"),
+        (
+            &["--export", "/srv/b", "--export", "/x", "--export", "/x/y"],
+            "--export is \"/x/y\", which lies within \"/x\"",
+        ),
     ] {
         let why = merged(arguments, text).unwrap_err();
         assert!(why.contains(part), "{part}: {why}");

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
@@ -55,8 +54,8 @@ impl Line {
     /// The command line above what a file says.
     ///
     /// # Errors
-    /// They contradict each other.
-    pub(super) fn merge(&self, file: Option<&ConfigFile>) -> Result<Merged, clap::Error> {
+    /// All that contradicts each other.
+    pub(super) fn merge(&self, file: Option<&ConfigFile>) -> Result<Merged, Vec<String>> {
         let mut command = Cli::command();
         let keys = schema::keys(&command);
         let mut all = self.arguments.clone();
@@ -67,11 +66,11 @@ impl Line {
             let place = all.len().min(1);
             all.splice(place..place, below.into_iter().map(OsString::from));
         }
-        let matches = command.try_get_matches_from_mut(all)?;
-        let cli = Cli::from_arg_matches(&matches)?;
-        if let Some(conflict) = Conflict::all(&cli).into_iter().next() {
-            return Err(command.error(ErrorKind::ArgumentConflict, conflict));
-        }
+        let told = |error: clap::Error| vec![error.to_string()];
+        let matches = command.try_get_matches_from_mut(all).map_err(told)?;
+        let cli = Cli::from_arg_matches(&matches).map_err(told)?;
+        let conflicts = Conflict::all(&cli);
+        let mut wrong: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
         let protocol = Given {
             file: file
                 .map(|file| file.cli.protocol.0.clone())
@@ -83,9 +82,10 @@ impl Line {
             file: file_exports.iter().map(|one| one.options.clone()).collect(),
             line: self.cli.exports(),
         };
-        if let Err(misfits) = exports.entries(cli.memory) {
-            let misfits: Vec<String> = misfits.iter().map(ToString::to_string).collect();
-            return Err(command.error(ErrorKind::ArgumentConflict, misfits.join("\n")));
+        let misfits = exports.entries(cli.memory).err().unwrap_or_default();
+        wrong.extend(misfits.iter().map(ToString::to_string));
+        if !wrong.is_empty() {
+            return Err(wrong);
         }
         let values = keys
             .iter()

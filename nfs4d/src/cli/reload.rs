@@ -59,8 +59,7 @@ impl Reload {
     pub(crate) fn read(&self) -> Result<Reread, Vec<String>> {
         let file = ConfigFile::read(&self.path)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        let merged = self.line.merge(Some(&file));
-        let merged = merged.map_err(|error| vec![error.to_string()])?;
+        let merged = self.line.merge(Some(&file))?;
         let keys = schema::keys(&Cli::command());
         let protocol = HEADING.to_lowercase();
         let differs = keys.iter().filter(|key| {

@@ -3,10 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+
 use super::file::{ConfigFile, FileFault};
 use super::line::Line;
 use super::reload::Reload;
-use super::{Action, generate};
+use super::{Action, Cli, generate};
 use crate::config::Settings;
 use crate::log::Format;
 
@@ -63,7 +66,12 @@ pub(crate) fn ask() -> Asked {
         Err(faults) => return Asked::wrong(&faults),
     };
     let merged = line.merge(file.as_ref());
-    let merged = merged.unwrap_or_else(|error| error.exit());
+    let merged = merged.unwrap_or_else(|wrong| {
+        let wrong = wrong.join("\n");
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, wrong)
+            .exit()
+    });
     let mut settings = merged.cli.settings(merged.protocol, merged.exports);
     settings.state_dir = settings.state_dir.or_else(state_directory);
     let log = merged.cli.log();

@@ -192,6 +192,21 @@ fn flags_that_contradict_each_other_are_named_as_they_were_written() {
         let conflict = told(&parse(&arguments).unwrap());
         assert_eq!(conflict.as_deref(), Some(message));
     }
+    let many = [
+        "--listen=127.0.0.1:1",
+        "--listen=127.0.0.1:1",
+        "--listen=127.0.0.1:2",
+        "--listen=127.0.0.1:2",
+        "--metrics=127.0.0.1:2",
+    ];
+    let all = Conflict::all(&parse(&many).unwrap());
+    let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let expected = [
+        "--listen 127.0.0.1:1 is given twice",
+        "--listen 127.0.0.1:2 is given twice",
+        "--metrics 127.0.0.1:2 is also an address of --listen; metrics need a port of their own",
+    ];
+    assert_eq!(all, expected, "the first hides no other one");
     let none = parse(&["--admin=none"]).unwrap();
     assert_eq!(none.admin.settings().listen, AdminListen::Nowhere);
     for arguments in [

@@ -67,8 +67,13 @@ impl Entry {
         source: ExportSource,
         memory: Size,
     ) -> Result<Entry, Vec<Wrong>> {
-        let files = files(&options, memory)?;
-        let rules = Rules::read(&options)?;
+        let (files, rules) = match (files(&options, memory), Rules::read(&options)) {
+            (Ok(files), Ok(rules)) => (files, rules),
+            (files, rules) => {
+                let wrong = [files.err(), rules.err()];
+                return Err(wrong.into_iter().flatten().flatten().collect());
+            }
+        };
         let pseudo = options.pseudo.clone().or_else(|| options.path.clone());
         Ok(Entry {
             pseudo: pseudo.unwrap_or_else(|| ROOT.to_owned()),
@@ -134,19 +139,27 @@ impl Rules {
     /// The rules that these options give.
     ///
     /// # Errors
-    /// A network is none.
+    /// All networks that are none.
     pub(super) fn read(options: &ExportOptions) -> Result<Rules, Vec<Wrong>> {
         let default = Rules::of(options.backend.unwrap_or_default());
-        let networks = options.networks.iter().flatten().map(|one| {
-            let network = one.network.parse();
-            let network =
-                network.map_err(|why: CidrFault| vec![Wrong::new("networks", why.to_string())])?;
-            Ok(NetworkRule {
-                network,
-                read_only: one.read_only,
-                squash: one.squash,
-            })
-        });
+        let (mut networks, mut wrong) = (Vec::new(), Vec::new());
+        for one in options.networks.iter().flatten() {
+            match one.network.parse() {
+                Ok(network) => networks.push(NetworkRule {
+                    network,
+                    read_only: one.read_only,
+                    squash: one.squash,
+                }),
+                Err(why) => {
+                    let why: CidrFault = why;
+                    let detail = format!("{:?}: {why}", one.network);
+                    wrong.push(Wrong::new("networks", detail));
+                }
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
         let versions = options.minor_versions.iter().flatten().copied();
         let (lowest, highest) = default.minor_versions;
         Ok(Rules {
@@ -156,7 +169,7 @@ impl Rules {
                 options.anonymous_uid.unwrap_or(default.anonymous.0),
                 options.anonymous_gid.unwrap_or(default.anonymous.1),
             ),
-            networks: networks.collect::<Result<_, Vec<Wrong>>>()?,
+            networks,
             minor_versions: (
                 versions.clone().min().unwrap_or(lowest),
                 versions.max().unwrap_or(highest),

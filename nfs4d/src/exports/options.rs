@@ -126,21 +126,30 @@ impl Reader {
         read: impl Fn(&Value) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         let items = self.items(name, item)?;
+        let faults = self.wrong.len();
         let mut all = Vec::new();
         for item in items {
-            let one = self.read(name, item, &read)?;
+            let Some(one) = self.read(name, item, &read) else {
+                continue;
+            };
             if all.contains(&one) {
                 self.fault(item.at, name, &item.value, "is given twice");
-                return None;
+            } else {
+                all.push(one);
             }
-            all.push(one);
         }
-        Some(all)
+        (self.wrong.len() == faults).then_some(all)
     }
 
     fn items<'a>(&mut self, name: &str, item: &'a Item) -> Option<&'a [Item]> {
         let Value::List(items) = &item.value else {
-            self.fault(item.at, name, &item.value, "expected a list");
+            let example = match name {
+                "networks" => "[\"192.0.2.0/24\"]",
+                "minor_versions" => "[1, 2]",
+                _ => "[\"sys\"]",
+            };
+            let detail = format!("expected a list, as in {example}");
+            self.fault(item.at, name, &item.value, &detail);
             return None;
         };
         let detail = match items.len() {
@@ -153,20 +162,27 @@ impl Reader {
     }
 
     fn networks(&mut self, name: &str, item: &Item) -> Option<Vec<ExportNetwork>> {
+        let items = self.items(name, item)?;
+        let faults = self.wrong.len();
         let mut networks: Vec<ExportNetwork> = Vec::new();
-        for item in self.items(name, item)? {
+        for item in items {
             let network = match &item.value {
-                Value::Table(table) => self.network(item.at, table)?,
-                value => ExportNetwork::new(self.read(name, item, |_| network(value))?),
+                Value::Table(table) => self.network(item.at, table),
+                value => self
+                    .read(name, item, |_| network(value))
+                    .map(ExportNetwork::new),
+            };
+            let Some(network) = network else {
+                continue;
             };
             if networks.iter().any(|one| one.network == network.network) {
                 let detail = format!("{} is given twice", network.network);
                 self.wrong.push((item.at, Wrong::new(name, detail)));
-                return None;
+            } else {
+                networks.push(network);
             }
-            networks.push(network);
         }
-        Some(networks)
+        (self.wrong.len() == faults).then_some(networks)
     }
 
     /// A network with rules of its own.
@@ -216,7 +232,7 @@ impl Reader {
     fn unknown(&mut self, before: &str, name: &Name, known: &[&'static str]) {
         let advice = match like(&name.text, known.iter().copied()) {
             Some(meant) => format!("; {meant} is one"),
-            None => String::new(),
+            None => format!("; the options are {}", known.join(", ")),
         };
         let field = format!("{before}{:?}", cut(&name.text));
         let detail = format!("there is no such option{advice}");
@@ -259,12 +275,14 @@ fn switch(value: &Value) -> Result<bool, String> {
 }
 
 fn memory(value: &Value) -> Result<String, String> {
-    match value {
-        Value::Text(text) if text.parse().is_ok_and(|size: Size| size >= LEAST_MEMORY) => {
-            Ok(text.clone())
-        }
-        _ => Err("expected a size from 1M to 16777215T, as in \"512M\" or \"2G\"".to_owned()),
-    }
+    let text = match value {
+        Value::Text(text) => Some(text.clone()),
+        // A number of bytes.
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    text.filter(|text| text.parse().is_ok_and(|size: Size| size >= LEAST_MEMORY))
+        .ok_or_else(|| "expected a size from 1M to 16777215T, as in \"512M\" or \"2G\"".to_owned())
 }
 
 fn squash(value: &Value) -> Result<Squash, String> {
