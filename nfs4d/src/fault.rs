@@ -15,7 +15,10 @@ use crate::stable::Failed;
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", advice(source))]
+    #[error(
+        "cannot listen on {address}: {source}{}.\n--listen, --metrics and --admin choose another address or port.",
+        listen_advice(source)
+    )]
     Listen {
         /// The address of the command line.
         address: SocketAddr,
@@ -60,7 +63,7 @@ pub enum Fault {
     #[error(transparent)]
     Passed(#[from] SocketFault),
     /// The recording cannot be written.
-    #[error("cannot record to {}: {source}{}", path.display(), file_advice(source))]
+    #[error("cannot record to {}: {source}{}.\n--record names a new file.", path.display(), file_advice(source))]
     Record {
         /// The file of the command line.
         path: PathBuf,
@@ -119,24 +122,21 @@ impl Fault {
     }
 }
 
-fn advice(source: &io::Error) -> &'static str {
+/// What an error means that refuses an address.
+pub(crate) fn listen_advice(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::AddrInUse => {
-            ".\nIs another server running there? --listen, --metrics and --admin choose another address or port."
-        }
-        io::ErrorKind::PermissionDenied => {
-            ".\nPorts below 1024 are for root. --listen, --metrics and --admin choose another."
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            ".\nThis machine does not have that address. --listen, --metrics and --admin choose another."
-        }
+        io::ErrorKind::AddrInUse => ": another server may listen there",
+        io::ErrorKind::PermissionDenied => ": ports below 1024 are for root",
+        io::ErrorKind::AddrNotAvailable => ": this machine does not have that address",
         _ => "",
     }
 }
 
-fn file_advice(source: &io::Error) -> &'static str {
+/// What an error means that refuses a new file.
+pub(crate) fn file_advice(source: &io::Error) -> &'static str {
     match source.kind() {
-        io::ErrorKind::AlreadyExists => ".\nNo file is overwritten. --record names a new one.",
+        io::ErrorKind::AlreadyExists => ". No file is overwritten",
+        io::ErrorKind::NotFound => ": the directory that it would lie in is not there",
         _ => "",
     }
 }

@@ -34,7 +34,7 @@ use crate::reload::Hangups;
 use crate::service::Service;
 use crate::signals::Signals;
 use crate::stable::{Records, State};
-use crate::{banner, descriptors, hand_over, memory, reload, started, state_dir, system};
+use crate::{banner, descriptors, hand_over, machine, memory, reload, started, state_dir, system};
 
 /// Serves until Ctrl-C or SIGTERM; a second one ends the process at once. `counters` are exported
 /// with the metrics.
@@ -125,6 +125,14 @@ async fn serve_in(
     // Before anything is made, and before a client can connect.
     let access = Access::of(&settings.administration)?;
     exports::check(settings)?;
+    Places::check(settings, &service.passed.admin)?;
+    if let Some(path) = &settings.record {
+        let checked = machine::check_recording(path);
+        checked.map_err(|source| Fault::Record {
+            path: path.clone(),
+            source,
+        })?;
+    }
     let settings = &Settings {
         state_dir: state_dir::of(settings)?,
         ..settings.clone()
@@ -133,10 +141,6 @@ async fn serve_in(
     let mut sockets = Sockets::open(settings, &mut service.passed, take_over).await?;
     let listen = sockets.addresses.first().copied();
     let listen = listen.unwrap_or(settings.listen);
-    if take_over {
-        Places::check(settings)?;
-        check_recording(settings)?;
-    }
     let state = sockets.state(settings).await?;
     let protocol = Protocol::open(settings, listen, state.clone())?;
     let boot = boot(state.as_deref(), listen)?;
@@ -318,17 +322,6 @@ fn node(
     let file = recording_file(path).map_err(fault)?;
     let recording = Recording::to(file).map_err(fault)?;
     Ok(Node::recorded(engine, limits, clock, recording)?)
-}
-
-/// Looks whether the recording is a new file.
-fn check_recording(settings: &Settings) -> Result<(), Fault> {
-    match &settings.record {
-        Some(path) if path.exists() => Err(Fault::Record {
-            path: path.clone(),
-            source: io::ErrorKind::AlreadyExists.into(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// A new file that only this user can read: clients' data and the server's secret are in it.

@@ -109,11 +109,11 @@ fn all_faults_of_exports_are_told_with_their_lines() {
     for (text, expected) in [
         (
             "export = 5\n",
-            "f.toml:1: export: expected tables [[export]]",
+            "f.toml:1: export: expected tables [[export]], with two brackets",
         ),
         (
             "[export]\npath = \"/\"\n",
-            "f.toml:1: export: expected tables [[export]]",
+            "f.toml:1: export: expected tables [[export]], with two brackets",
         ),
         ("export = [1]\n", "f.toml:1: export: expected a table"),
     ] {
@@ -197,11 +197,13 @@ fn exports_that_stand_against_each_other_are_told_with_their_lines() {
         ),
         (
             "[[export]]\npath = \"/a\"\npseudo = \"/x/y\"\n[[export]]\npath = \"/b\"\npseudo = \"/x\"\n",
-            "6: export.pseudo is \"/x\", within which is \"/x/y\" of another export",
+            "6: export.pseudo is \"/x\", within which is \"/x/y\" of another export, and no export lies within \
+             another: give one of the two another pseudo",
         ),
         (
             "[[export]]\npath = \"/a\"\n[[export]]\npath = \"/b\"\npseudo = \"/\"\n",
-            "5: export.pseudo is \"/\", within which is \"/a\" of another export",
+            "5: export.pseudo is \"/\", within which is \"/a\" of another export, and no export lies within \
+             another: give one of the two another pseudo",
         ),
     ] {
         assert_eq!(told(text), [format!("f.toml:{expected}")]);

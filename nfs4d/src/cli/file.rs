@@ -4,10 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
@@ -18,9 +15,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::Cli;
 use super::conflict::Conflict;
-use super::schema::{self, EXPORT, Key};
+use super::file_fault::FileFault;
+use super::schema::{self, EXPORT, Key, Kind};
+use super::text::{self, Lines, cut};
+use crate::exports::GivenExports;
 use crate::exports::options::{self, Placed};
-use crate::exports::{GivenExports, directory_faults};
 use crate::settings::{Given, Layers};
 
 /// What a configuration file says.
@@ -28,10 +27,14 @@ use crate::settings::{Given, Layers};
 pub(super) struct ConfigFile {
     /// Flags, by their ids.
     pub(super) flags: BTreeMap<String, Vec<String>>,
+    /// The line of each flag, from 1 on.
+    pub(super) lines: BTreeMap<String, usize>,
     /// As if it were the command line.
     pub(super) cli: Cli,
     /// The tables `[[export]]`, in their order.
     pub(super) exports: Vec<FileExport>,
+    /// It has no text at all, not even a comment.
+    pub(super) is_empty: bool,
 }
 
 /// A table `[[export]]`.
@@ -42,38 +45,13 @@ pub(super) struct FileExport {
     pub(super) line: usize,
 }
 
-/// A fault of a configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FileFault {
-    path: PathBuf,
-    /// From 1 on; none if the file cannot be read.
-    line: Option<usize>,
-    detail: String,
-}
-
-impl fmt::Display for FileFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.path.display())?;
-        if let Some(line) = self.line {
-            write!(f, "{line}:")?;
-        }
-        write!(f, " {}", self.detail)
-    }
-}
-
 impl ConfigFile {
     /// Reads a file and checks all of it.
     ///
     /// # Errors
     /// All that is wrong, in the order of the lines.
     pub(super) fn read(path: &Path) -> Result<ConfigFile, Vec<FileFault>> {
-        let text = read(path).map_err(|why| {
-            vec![FileFault {
-                path: path.to_owned(),
-                line: None,
-                detail: why.to_string(),
-            }]
-        })?;
+        let text = text::read(path).map_err(|fault| vec![fault])?;
         ConfigFile::parse(path, &text)
     }
 
@@ -82,7 +60,9 @@ impl ConfigFile {
         let mut reader = Reader {
             keys: schema::keys(&command),
             command,
-            breaks: breaks(text),
+            text,
+            ends: Lines::of(text.as_bytes()),
+            broken: Vec::new(),
             flags: BTreeMap::new(),
             lines: BTreeMap::new(),
             exports: Vec::new(),
@@ -90,12 +70,8 @@ impl ConfigFile {
         };
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            let at = error.span().map_or(0, |span| span.start);
-            let place = error.span().and_then(|span| text.get(span));
-            let what = match (error.message(), place) {
-                ("duplicate key", Some(name)) => format!("{name:?} is given twice"),
-                (message, _) => message.to_owned(),
-            };
+            let (at, what) = text::syntax(error, text);
+            reader.broken.push(at);
             reader.fault(at, what);
         }
         reader.document(document.get_ref());
@@ -104,12 +80,14 @@ impl ConfigFile {
             reader.check(cli);
         }
         let exports = reader.exports();
-        let (mut faults, flags) = (reader.faults, reader.flags);
+        let (mut faults, flags, lines) = (reader.faults, reader.flags, reader.lines);
         match cli {
             Some(cli) if faults.is_empty() => Ok(ConfigFile {
                 flags,
+                lines,
                 cli,
                 exports,
+                is_empty: text.trim().is_empty(),
             }),
             _ => {
                 faults.sort();
@@ -120,53 +98,23 @@ impl ConfigFile {
                     let last = faults.last().map_or(1, |(line, _)| *line);
                     faults.push((last, format!("{more} more faults come after this one")));
                 }
-                let told = faults.into_iter().map(|(line, detail)| FileFault {
-                    path: path.to_owned(),
-                    line: Some(line),
-                    detail,
-                });
-                Err(told.collect())
+                let told = faults.into_iter();
+                Err(told
+                    .map(|(line, detail)| FileFault::at(path, line, detail))
+                    .collect())
             }
         }
     }
 }
 
-impl ConfigFile {
-    /// Directories that cannot be exported on this machine, by this user.
-    pub(super) fn directory_faults(&self, path: &Path) -> Vec<FileFault> {
-        let exports = self.exports.iter();
-        let directories = exports
-            .clone()
-            .filter_map(|one| one.options.path.as_deref());
-        let lines: Vec<usize> = exports
-            .filter(|one| one.options.path.is_some())
-            .map(|one| one.line)
-            .collect();
-        let faults = directory_faults(directories).into_iter();
-        let fault = |(place, detail): (usize, String)| FileFault {
-            path: path.to_owned(),
-            line: lines.get(place).copied(),
-            detail: format!("{EXPORT}.path {detail}"),
-        };
-        faults.map(fault).collect()
-    }
-
-    /// What the server needs besides the file.
-    pub(super) fn needs(&self) -> Option<String> {
-        let address = self.cli.admin.needs_token()?;
-        Some(format!(
-            "without admin_token_file, administration at {address} needs the variable NFS4D_ADMIN_TOKEN in \
-             the server's environment"
-        ))
-    }
-}
-
 /// Reads a document, and goes on after a fault.
-struct Reader {
+struct Reader<'a> {
     command: Command,
     keys: Vec<Key>,
-    /// Where the lines end, in order.
-    breaks: Vec<usize>,
+    text: &'a str,
+    ends: Lines,
+    /// The places of what is no TOML.
+    broken: Vec<usize>,
     /// By id.
     flags: BTreeMap<String, Vec<String>>,
     /// The line of each id.
@@ -175,7 +123,7 @@ struct Reader {
     faults: Vec<(usize, String)>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
         for (table, value) in document {
             let (name, at) = (table.get_ref().as_ref(), table.span().start);
@@ -220,7 +168,7 @@ impl Reader {
         let items = match value {
             DeValue::Array(items) => items.iter(),
             _ => {
-                let detail = format!("{EXPORT}: expected tables [[{EXPORT}]]");
+                let detail = format!("{EXPORT}: expected tables [[{EXPORT}]], with two brackets");
                 return self.fault(at, detail);
             }
         };
@@ -278,26 +226,40 @@ impl Reader {
 
     /// The text of a value that its flag accepts.
     fn value(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) -> Option<String> {
-        let at = value.span().start;
-        let (text, shown) = match value.get_ref() {
-            DeValue::String(text) => (text.to_string(), format!("{:?}", cut(text))),
-            DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix())
-            {
-                Ok(number) => (number.to_string(), number.to_string()),
-                Err(_) => (number.as_str().to_owned(), cut(number.as_str())),
-            },
-            DeValue::Float(number) => (number.as_str().to_owned(), cut(number.as_str())),
-            DeValue::Boolean(value) => (value.to_string(), value.to_string()),
-            DeValue::Datetime(time) => (time.to_string(), time.to_string()),
+        let (at, place) = (value.span().start, value.span());
+        let is_broken = |at: &usize| (place.start..=place.end).contains(at);
+        let is_broken = self.broken.iter().any(is_broken);
+        // As it is written: a number may have another radix.
+        let written = self.text.get(place).unwrap_or_default();
+        let mut shown = cut(written);
+        let text = match value.get_ref() {
+            DeValue::String(text) => {
+                shown = format!("{:?}", cut(text));
+                text.to_string()
+            }
+            DeValue::Integer(number) => {
+                let decimal = i128::from_str_radix(number.as_str(), number.radix());
+                decimal.map_or_else(|_| number.as_str().to_owned(), |number| number.to_string())
+            }
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Boolean(value) => value.to_string(),
+            DeValue::Datetime(time) => time.to_string(),
             DeValue::Array(_) | DeValue::Table(_) => {
                 let detail = format!("{}.{}: expected a value", key.table, key.name);
                 self.fault(at, detail);
                 return None;
             }
         };
+        if is_broken && text.is_empty() {
+            // It has its fault.
+            return None;
+        }
         let flag = format!("--{}={text}", key.flag);
+        let of_kind = key.kind.expected(value.get_ref()).map(str::to_owned);
         let why = match self.command.try_get_matches_from_mut(["nfs4d", &flag]) {
-            Ok(_) => key.kind.expected(value.get_ref()).map(str::to_owned),
+            Ok(_) => of_kind,
+            // The flag would speak of a number that is not the mode that was written.
+            Err(_) if key.kind == Kind::Mode && of_kind.is_some() => of_kind,
             Err(error) => Some(detail(&error)),
         };
         let Some(why) = why else {
@@ -373,13 +335,8 @@ impl Reader {
     }
 
     fn line(&self, at: usize) -> usize {
-        1 + self.breaks.partition_point(|end| *end < at)
+        self.ends.line(at)
     }
-}
-
-fn breaks(text: &str) -> Vec<usize> {
-    let breaks = text.match_indices('\n');
-    breaks.map(|(at, _)| at).collect()
 }
 
 /// The flags of a file whose ids are `wanted`, as arguments.
@@ -409,32 +366,15 @@ fn detail(error: &clap::Error) -> String {
         return why.to_string();
     }
     match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if values.is_empty() => {
+            "expected a text that is not empty".to_owned()
+        }
         Some(ContextValue::Strings(values)) => format!("expected one of {}", values.join(", ")),
         _ => error.kind().to_string(),
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    file.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(io::Error::other(format!(
-            "it is longer than {LONGEST} bytes"
-        )));
-    }
-    Ok(text)
-}
-
-/// As much of a wrong value as is repeated.
-fn cut(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
-}
-
-/// In bytes.
-const LONGEST: u64 = 1 << 20;
 /// Maximum number of values of a list: more than there are operations to block.
 const MOST_ITEMS: usize = 256;
 /// Maximum number of faults that are told.
 const MOST_FAULTS: usize = 100;
-const SHOWN: usize = 64;

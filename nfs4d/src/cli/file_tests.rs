@@ -109,7 +109,8 @@ fn a_value_is_written_as_its_kind() {
         "f.toml:7: server.record is 7; expected a text in quotes",
         "f.toml:9: protocol.lease_time is \"30\"; expected a number without quotes",
         "f.toml:10: protocol.delegations is \"true\"; expected true or false without quotes",
-        "f.toml:12: admin.socket_mode is 432; expected a text in quotes",
+        "f.toml:12: admin.socket_mode is 0o660; expected the mode of a file in octal digits and in quotes, as in \
+         \"0600\" or \"0660\"",
         "f.toml:13: admin.token_file is 1.5; expected a text in quotes",
     ];
     assert_eq!(told, expected);
@@ -127,6 +128,64 @@ fn what_is_no_toml_is_told_with_its_line_and_the_rest_is_looked_at() {
     );
     let twice = told("[protocol]\nlease_time = 5\nlease_time = 6\n");
     assert_eq!(twice[0], "f.toml:3: \"lease_time\" is given twice");
+}
+
+/// No message has a blank in the place of the value, and none repeats what another has said.
+#[test]
+fn a_value_that_is_no_toml_is_told_once_and_as_it_is_written() {
+    for (text, expected) in [
+        (
+            "[admin]\nsocket_mode = 0600\n",
+            "2: unexpected leading zero in \"socket_mode = 0600\"; a number has none, and what is no number has \
+             quotes, as in socket_mode = \"0600\"",
+        ),
+        (
+            "[admin]\nsocket_mode = 0o600\n",
+            "2: admin.socket_mode is 0o600; expected the mode of a file in octal digits and in quotes, as in \
+             \"0600\" or \"0660\"",
+        ),
+        (
+            "[admin]\nsocket_mode = 600\n",
+            "2: admin.socket_mode is 600; expected the mode of a file in octal digits and in quotes, as in \
+             \"0600\" or \"0660\"",
+        ),
+        (
+            "[server]\nlisten = 127.0.0.1:1\n",
+            "2: invalid float in \"listen = 127.0.0.1:1\"",
+        ),
+        (
+            "[server]\nstate_dir = \"\"\n",
+            "2: server.state_dir is \"\"; expected a text that is not empty",
+        ),
+        (
+            "[protocol]\nlease_time = 0x0\n",
+            "2: protocol.lease_time is 0x0; expected a whole number of seconds from 1 to 3600 without a unit, as in \
+             90",
+        ),
+        (
+            "[Server]\nstop_time = 5\n",
+            "1: \"Server\": there is no such table; [server] is one",
+        ),
+        (
+            "[server]\nSTOP_TIME = 5\n",
+            "2: server.\"STOP_TIME\": there is no such key; stop_time is one",
+        ),
+        (
+            "[server]\nexport = \"/srv\"\n",
+            "2: server.\"export\": there is no such key; tables [[export]] say what is served",
+        ),
+    ] {
+        assert_eq!(told(text), [format!("f.toml:{expected}")]);
+    }
+    // The unit is the fault, and not the quotes.
+    let told = told("[protocol]\nlease_time = 30s\n");
+    let lines: Vec<bool> = told
+        .iter()
+        .map(|line| line.starts_with("f.toml:2: "))
+        .collect();
+    assert_eq!(lines, [true, true], "{told:?}");
+    assert!(told[0].contains("without a unit"), "{told:?}");
+    assert!(told.iter().all(|line| !line.contains(" is ;")), "{told:?}");
 }
 
 #[test]
@@ -247,8 +306,8 @@ fn a_token_that_must_come_from_the_environment_is_told() {
     let needs = |admin: &str| {
         let text = format!("[admin]\n{admin}\n");
         ConfigFile::parse(Path::new("f.toml"), &text)
+            .map(|file| check::note(&file))
             .unwrap()
-            .needs()
     };
     let needed = needs("listen = \"192.0.2.1:20491\"").unwrap();
     assert!(needed.contains("192.0.2.1:20491") && needed.contains("NFS4D_ADMIN_TOKEN"));

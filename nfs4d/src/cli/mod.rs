@@ -1,12 +1,14 @@
 //! The command line, and the configuration file, which has the same flags.
 
 mod admin;
+mod check;
 mod conflict;
 #[cfg(test)]
 mod docs_tests;
 #[cfg(test)]
 mod export_tests;
 mod file;
+mod file_fault;
 #[cfg(test)]
 mod file_tests;
 mod generate;
@@ -19,6 +21,7 @@ mod schema;
 mod start;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use self::reload::{Reload, Reread};
 pub(crate) use self::start::{Asked, Start, ask};
@@ -179,7 +182,8 @@ pub(crate) struct Cli {
 enum Action {
     /// Checks a configuration file, and says all that is wrong
     ///
-    /// The exit code is 0 if nothing is.
+    /// That includes what is wrong with it on this machine and for this user, such as a directory that is not there.
+    /// What another server uses now is not wrong. The exit code is 0 if nothing is wrong, and 2 otherwise.
     CheckConfig {
         /// The file
         #[arg(value_name = "FILE")]

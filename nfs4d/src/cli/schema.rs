@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Size,
     /// true or false.
     Switch,
+    /// The mode of a file, in quotes: in TOML 0o660 is the number 432.
+    Mode,
     /// A text in quotes.
     Text,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Some("SECONDS" | "MILLISECONDS" | "BYTES" | "NUMBER") => Kind::Number,
             Some("SIZE") => Kind::Size,
             Some("BOOL") => Kind::Switch,
+            Some("MODE") => Kind::Mode,
             _ => Kind::Text,
         }
     }
@@ -56,10 +59,13 @@ impl Kind {
             (Kind::Number, DeValue::Integer(_))
             | (Kind::Size, DeValue::Integer(_) | DeValue::String(_))
             | (Kind::Switch, DeValue::Boolean(_))
-            | (Kind::Text, DeValue::String(_)) => None,
+            | (Kind::Mode | Kind::Text, DeValue::String(_)) => None,
             (Kind::Number, _) => Some("expected a number without quotes"),
             (Kind::Size, _) => Some("expected a number of bytes, or a size in quotes"),
             (Kind::Switch, _) => Some("expected true or false without quotes"),
+            (Kind::Mode, _) => Some(
+                "expected the mode of a file in octal digits and in quotes, as in \"0600\" or \"0660\"",
+            ),
             (Kind::Text, _) => Some("expected a text in quotes"),
         }
     }
@@ -84,6 +90,9 @@ pub(super) fn advice(keys: &[Key], table: &str, name: &str) -> String {
     let here = keys.iter().filter(|key| key.table == table);
     if let Some(meant) = settings::like(name, here.map(|key| key.name.as_str())) {
         return format!("; {meant} is one");
+    }
+    if settings::like(name, [EXPORT].into_iter()).is_some() {
+        return format!("; tables [[{EXPORT}]] say what is served");
     }
     let meant = settings::like(name, keys.iter().map(|key| key.name.as_str()));
     match keys.iter().find(|key| Some(key.name.as_str()) == meant) {

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
-use super::file::{ConfigFile, FileFault};
+use super::file::ConfigFile;
+use super::file_fault::FileFault;
 use super::line::Line;
 use super::reload::Reload;
-use super::{Action, Cli, generate};
+use super::{Action, Cli, check, generate};
 use crate::config::Settings;
 use crate::log::Format;
 
@@ -18,7 +19,7 @@ use crate::log::Format;
 pub(crate) enum Asked {
     /// To serve.
     Serve(Box<Start>),
-    /// To check a configuration file, in which nothing is wrong; and what else it needs.
+    /// To check a configuration file, in which nothing is wrong; and what else is to be known of it.
     Checked(PathBuf, Option<String>),
     /// To write pages or completions, which is done.
     Written,
@@ -48,8 +49,8 @@ pub(crate) fn ask() -> Asked {
         None => {}
         Some(Action::CheckConfig { file }) => {
             return match ConfigFile::read(file) {
-                Ok(read) => match read.directory_faults(file).as_slice() {
-                    [] => Asked::Checked(file.clone(), read.needs()),
+                Ok(read) => match check::faults(&read, file).as_slice() {
+                    [] => Asked::Checked(file.clone(), check::note(&read)),
                     faults => Asked::wrong(faults),
                 },
                 Err(faults) => Asked::wrong(&faults),
@@ -96,14 +97,13 @@ impl Asked {
     }
 
     /// Says on standard output that nothing is wrong with a file.
-    pub(crate) fn say_checked(path: &Path, needs: Option<String>) {
-        let needs = needs.map(|needs| format!("; {needs}"));
+    pub(crate) fn say_checked(path: &Path, note: Option<String>) {
         // It may have no reader.
         let _ = writeln!(
             io::stdout(),
             "{} is right{}",
             path.display(),
-            needs.unwrap_or_default()
+            note.unwrap_or_default()
         );
     }
 }

@@ -14,6 +14,7 @@ use nfs4_vfs::{LocalFs, LocalFsConfig, MemFs};
 
 use super::entry::{Entry, Files};
 use super::place::Place;
+use super::wrong::Wrong;
 use crate::config::Settings;
 use crate::size::Size;
 
@@ -31,6 +32,14 @@ pub(crate) struct Maker {
     started: Wall,
     /// Number of file systems in memory that were made.
     made: AtomicU32,
+}
+
+/// Why the file system of an export is not open.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    Wrong(Wrong),
+    /// It has no number, as that cannot be stored.
+    Number(io::Error),
 }
 
 /// A file system that is open.
@@ -90,11 +99,16 @@ impl Maker {
         self.settings.memory
     }
 
-    /// Opens the file system of an export with this number.
+    /// Opens the file system of an export with this number, whose directory is at `place` if it has one.
     ///
     /// # Errors
     /// What is wrong with its directory.
-    pub(super) fn open(&self, entry: &Entry, number: u16) -> Result<Opened, String> {
+    pub(super) fn open(
+        &self,
+        entry: &Entry,
+        number: u16,
+        place: Option<Place>,
+    ) -> Result<Opened, String> {
         match &entry.files {
             Files::Memory { size } => {
                 // Handles of the last file system in memory must be stale in this one.
@@ -117,7 +131,6 @@ impl Maker {
                 cross_mounts,
                 local_locks,
             } => {
-                let place = Place::find(path).map_err(|why| why.to_string())?;
                 let state = self
                     .folder(number)
                     .map_err(|(path, why)| format!("needs the folder {}: {why}", path.display()))?;
@@ -132,8 +145,11 @@ impl Maker {
                 let state = self.tables.as_deref().and_then(Path::parent);
                 Ok(Opened {
                     files: OpenFiles::Local(Arc::new(files)),
-                    holds_state: state.is_some_and(|state| place.holds(state)),
-                    place: Some(place),
+                    holds_state: place
+                        .as_ref()
+                        .zip(state)
+                        .is_some_and(|(place, state)| place.holds(state)),
+                    place,
                 })
             }
         }

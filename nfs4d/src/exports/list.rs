@@ -6,6 +6,7 @@ use nfs4_admin::{ExportBackend, ExportOptions, ExportSource};
 
 use super::entry::{Entry, ROOT};
 use super::paths::holds;
+use super::place::{Place, PlaceFault};
 use super::wrong::Wrong;
 use crate::size::Size;
 
@@ -42,6 +43,13 @@ impl GivenExports {
     pub(crate) fn has_directories(&self) -> bool {
         let mut all = self.file.iter().chain(&self.line);
         all.any(|one| one.backend.unwrap_or_default() == ExportBackend::Local)
+    }
+
+    /// The exports whose directories cannot be served on this machine, by this user: the place of each, those of the
+    /// file first, and why. None if they are wrong by themselves.
+    pub(crate) fn misplaced(&self, memory: Size) -> Vec<(usize, String)> {
+        let entries = self.entries(memory).unwrap_or_default();
+        misplaced(&entries)
     }
 
     /// The exports of the file, and then those of the command line; one in memory has `memory` bytes if it
@@ -133,10 +141,66 @@ fn against(entry: &Entry, others: &[Entry]) -> Option<Wrong> {
         .iter()
         .find(|other| overlaps(pseudo, &other.pseudo))?;
     let detail = format!(
-        "is {pseudo:?}, {}",
-        how(pseudo, &other.pseudo, "of another export")
+        "is {pseudo:?}, {}, and no export lies within another: {}",
+        how(pseudo, &other.pseudo, "of another export"),
+        way_out(other)
     );
     Some(Wrong::new("pseudo", detail))
+}
+
+/// What the administrator can do about an export that takes the path of another one.
+fn way_out(other: &Entry) -> &'static str {
+    match other.source {
+        // That of a single one is not chosen.
+        ExportSource::CommandLine if other.pseudo == ROOT => {
+            "the only --export is at \"/\"; with a second one each is at its own path, and a table [[export]] of \
+             the configuration file can give it another pseudo"
+        }
+        _ => "give one of the two another pseudo",
+    }
+}
+
+/// Where the directory of an export is, if it has one, which is to be served beside others.
+///
+/// # Errors
+/// It cannot be served, or overlaps the directory of another one.
+pub(super) fn place<'a>(
+    entry: &Entry,
+    mut others: impl Iterator<Item = (&'a Entry, &'a Place)>,
+) -> Result<Option<Place>, String> {
+    let Some(path) = entry.directory() else {
+        return Ok(None);
+    };
+    let place = Place::find(path).map_err(|why| {
+        let is_line = entry.source == ExportSource::CommandLine;
+        let advice = match (&why, path.to_str()) {
+            (PlaceFault::Missing, Some(path)) if is_line && path.contains(MORE) => ALONE,
+            _ => "",
+        };
+        format!("{why}{advice}")
+    })?;
+    match others.find(|(_, other)| place.overlaps(other)) {
+        Some((other, _)) => Err(format!(
+            "leads to the directory of the export {}, or one of the two lies within the other: a file would have \
+             two names, and opens and locks of the one would not conflict with those of the other",
+            other.given_as()
+        )),
+        None => Ok(Some(place)),
+    }
+}
+
+/// The exports that are given whose directories cannot be served together: the place of each in the list, and why.
+pub(super) fn misplaced(entries: &[Entry]) -> Vec<(usize, String)> {
+    let mut places: Vec<(&Entry, Place)> = Vec::new();
+    let mut wrong = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        let others = places.iter().map(|(entry, place)| (*entry, place));
+        match place(entry, others) {
+            Ok(place) => places.extend(place.map(|place| (entry, place))),
+            Err(why) => wrong.push((number, why)),
+        }
+    }
+    wrong
 }
 
 fn how(path: &str, other: &str, why: &str) -> String {
@@ -149,6 +213,10 @@ fn how(path: &str, other: &str, why: &str) -> String {
 
 const TWICE: &str = "of another export: a file would have two names, and opens and locks of the one would \
                      not conflict with those of the other";
+/// Signs in an argument of `--export` that seem to say more than a directory; "~" is one that no shell has replaced.
+const MORE: [char; 6] = ['=', ':', ',', ';', ' ', '~'];
+const ALONE: &str = "; --export takes a directory alone: a table [[export]] of the configuration file gives it another \
+                     path and rules";
 /// Maximum number of exports of the engine.
 const MOST_EXPORTS: usize = 1_024;
 /// Maximum number of networks of the engine.

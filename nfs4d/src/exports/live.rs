@@ -10,7 +10,7 @@ use nfs4_admin::{Export as Shown, ExportOptions, ExportSource};
 use nfs4_driver::{AdminError, Node};
 use nfs4_engine::{Admin, AdminFault, Export, ExportFault};
 
-use super::backend::Maker;
+use super::backend::{Maker, NotOpened};
 use super::entry::Entry;
 use super::list::{self, GivenExports};
 use super::served::{Served, Table};
@@ -242,9 +242,11 @@ impl Exports {
 
     /// Opens the file system of an export that is to be served beside those of a table.
     fn open(&self, entry: Entry, beside: &Table) -> Result<Served, Refused> {
-        let number = self.store.number(&entry).map_err(Refused::Store)?;
-        let opened = self.maker.open_beside(entry, number, beside);
-        opened.map_err(|wrong| Refused::Wrong(vec![wrong]))
+        let opened = self.maker.open_beside(entry, &self.store, beside);
+        opened.map_err(|why| match why {
+            NotOpened::Wrong(wrong) => Refused::Wrong(vec![wrong]),
+            NotOpened::Number(why) => Refused::Store(why),
+        })
     }
 
     /// Stores options, or that there are none, and does what follows from that; both or none.

@@ -24,7 +24,6 @@ pub(crate) use self::counters::ExportCounters;
 pub use self::list::GivenExports;
 pub(crate) use self::live::{Exports, Refused};
 pub(crate) use self::paths::{from_line, pseudo};
-pub(crate) use self::place::faults as directory_faults;
 pub(crate) use self::start::{Start, check};
 pub(crate) use self::store::Store;
 pub(crate) use self::watch::watch;

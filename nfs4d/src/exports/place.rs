@@ -85,15 +85,6 @@ impl Place {
     }
 }
 
-/// What is wrong with directories: the place of each in the list, and the fault.
-pub(crate) fn faults<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<(usize, String)> {
-    let fault = |(at, path)| {
-        let fault = Place::find(Path::new(path)).err()?;
-        Some((at, format!("is {path:?}, which {fault}")))
-    };
-    paths.enumerate().filter_map(fault).collect()
-}
-
 fn id(found: &fs::Metadata) -> Id {
     (found.dev(), found.ino())
 }

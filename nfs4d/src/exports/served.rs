@@ -11,6 +11,7 @@ use nfs4_engine::{self as engine, Export, NetworkRule};
 
 use super::backend::Opened;
 use super::entry::{Entry, Files, Rules};
+use super::place::Place;
 
 /// An export that is served.
 #[derive(Clone, Debug)]
@@ -39,6 +40,13 @@ impl Table {
     /// The exports as the engine has them.
     pub(super) fn engine(&self) -> Vec<Export> {
         self.served.values().map(|served| served.engine()).collect()
+    }
+
+    /// Those that are served from directories, and where these are.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&Entry, &Place)> {
+        self.served
+            .values()
+            .filter_map(|served| Some((&served.entry, served.opened.place.as_ref()?)))
     }
 
     /// What was given for those that are served, in order.

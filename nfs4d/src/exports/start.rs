@@ -8,11 +8,10 @@ use nfs4_driver::Node;
 use nfs4_engine::Export;
 use nfs4_vfs::LocalFs;
 
-use super::backend::Maker;
+use super::backend::{Maker, NotOpened};
 use super::entry::Entry;
 use super::list;
 use super::live::Exports;
-use super::place::Place;
 use super::served::{Idle, Served, Table};
 use super::store::{Store, Stored};
 use super::wrong::Wrong;
@@ -24,22 +23,10 @@ use crate::fault::Fault;
 /// # Errors
 /// Exports are wrong, or have directories that cannot be served.
 pub(crate) fn check(settings: &Settings) -> Result<(), Fault> {
-    let mut places: Vec<(Entry, Place)> = Vec::new();
-    let mut wrong = Vec::new();
-    for entry in entries(settings)? {
-        let Some(path) = entry.directory() else {
-            continue;
-        };
-        let place = Place::find(path).map_err(|why| why.to_string());
-        let place = place.and_then(|place| {
-            let other = places.iter().find(|(_, other)| place.overlaps(other));
-            other.map_or(Ok(place.clone()), |(other, _)| Err(overlap(other)))
-        });
-        match place {
-            Ok(place) => places.push((entry, place)),
-            Err(why) => wrong.push(told(&entry, &why)),
-        }
-    }
+    let entries = entries(settings)?;
+    let wrong = list::misplaced(&entries).into_iter();
+    let wrong = wrong.filter_map(|(place, why)| Some(told(entries.get(place)?, &why)));
+    let wrong: Vec<String> = wrong.collect();
     if wrong.is_empty() {
         Ok(())
     } else {
@@ -54,15 +41,6 @@ fn entries(settings: &Settings) -> Result<Vec<Entry>, Fault> {
         let misfits = misfits.iter().map(ToString::to_string);
         Fault::Exports(misfits.collect())
     })
-}
-
-/// What is wrong with a directory that overlaps another export's.
-fn overlap(other: &Entry) -> String {
-    let other = other.given_as();
-    format!(
-        "leads to the directory of the export {other}, or one of the two lies within the other: a file \
-         would have two names, and opens and locks of the one would not conflict with those of the other"
-    )
 }
 
 /// What is wrong with an export that is given, as the administrator knows it.
@@ -215,12 +193,12 @@ impl Maker {
                 entry,
                 ..Served::clone(known)
             },
-            None => {
-                let number = store.number(&entry);
-                let number =
-                    number.map_err(|why| Wrong::new("pseudo", format!("has no number: {why}")))?;
-                self.open_beside(entry, number, table)?
-            }
+            None => self
+                .open_beside(entry, store, table)
+                .map_err(|why| match why {
+                    NotOpened::Wrong(wrong) => wrong,
+                    NotOpened::Number(why) => Wrong::new("pseudo", format!("has no number: {why}")),
+                })?,
         };
         table
             .served
@@ -228,25 +206,21 @@ impl Maker {
         Ok(())
     }
 
-    /// Opens the file system of an export that is to be served beside those of a table.
+    /// Opens the file system of an export that is to be served beside those of a table; before that is certain,
+    /// nothing is made for it.
     ///
     /// # Errors
-    /// What is wrong with its directory.
+    /// What is wrong with its directory, or it has no number.
     pub(super) fn open_beside(
         &self,
         entry: Entry,
-        number: u16,
+        store: &Store,
         beside: &Table,
-    ) -> Result<Served, Wrong> {
-        let opened = self.open(&entry, number);
-        let opened = opened.map_err(|detail| Wrong::new("path", detail))?;
-        let overlaps = |other: &&Arc<Served>| {
-            let places = opened.place.as_ref().zip(other.opened.place.as_ref());
-            places.is_some_and(|(one, other)| one.overlaps(other))
-        };
-        if let Some(other) = beside.served.values().find(overlaps) {
-            return Err(Wrong::new("path", overlap(&other.entry)));
-        }
+    ) -> Result<Served, NotOpened> {
+        let wrong = |detail| NotOpened::Wrong(Wrong::new("path", detail));
+        let place = list::place(&entry, beside.places()).map_err(wrong)?;
+        let number = store.number(&entry).map_err(NotOpened::Number)?;
+        let opened = self.open(&entry, number, place).map_err(wrong)?;
         Ok(Served {
             entry,
             number,

@@ -5,7 +5,8 @@ use std::error::Error as _;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::{self as unix, UnixListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::stopped::Stopped;
 use super::token::Token;
 use crate::config::{AdminListen, Administration, Settings};
 use crate::fault::Fault;
-use crate::started;
+use crate::{folder, started};
 
 /// The places that are listened on.
 #[derive(Debug)]
@@ -97,12 +98,13 @@ impl Places {
         Ok(Places { addresses, doors })
     }
 
-    /// Looks whether it can listen where the settings say, but for what a server whose place this one takes may
-    /// still have: a fault ends this one before that one was told to stop.
+    /// Looks whether it can listen where the settings say, but for what another server has, whose place this one may
+    /// take: a fault ends this one before that one was told to stop, and before anything is made. Sockets that were
+    /// passed stand for that of the settings.
     ///
     /// # Errors
     /// It cannot listen there.
-    pub(crate) fn check(settings: &Settings) -> Result<(), Fault> {
+    pub(crate) fn check(settings: &Settings, passed: &[UnixListener]) -> Result<(), Fault> {
         let administration = &settings.administration;
         let given = match administration.listen {
             AdminListen::IfFree(_) => None,
@@ -114,16 +116,33 @@ impl Places {
                 listener => drop(listener?),
             }
         }
-        let folder = administration
-            .socket
-            .as_ref()
-            .and_then(|path| path.parent());
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        match (folder.map(fs::metadata), &administration.socket) {
-            (Some(Err(source)), Some(path)) => Err(Fault::AdminSocket {
-                path: path.clone(),
-                source,
-            }),
+        match &administration.socket {
+            Some(path) if passed.is_empty() => {
+                Places::check_socket(path).map_err(|source| Fault::AdminSocket {
+                    path: path.clone(),
+                    source,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks whether a Unix socket can be at a path.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn check_socket(path: &Path) -> io::Result<()> {
+        // It may be too long.
+        unix::SocketAddr::from_pathname(path)?;
+        if let Some(folder) = folder::of(path) {
+            fs::metadata(folder)?;
+        }
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => {
+                let detail = "it exists and is not a socket";
+                Err(io::Error::new(ErrorKind::AlreadyExists, detail))
+            }
+            Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
             _ => Ok(()),
         }
     }

@@ -34,7 +34,9 @@ pub(crate) fn like<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Opti
     if name.len() > SHOWN {
         return None;
     }
-    let by_likeness = names.map(|known| (strsim::jaro_winkler(name, known), known));
+    let name = name.to_lowercase();
+    let by_likeness =
+        names.map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known));
     by_likeness
         .filter(|(likeness, _)| *likeness > LEAST_LIKENESS)
         .max_by(|one, other| one.0.total_cmp(&other.0))

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use super::fault::StateFault;
-use crate::system;
+use crate::{folder, system};
 
 /// A directory that is of this server alone, until it is dropped.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ impl Directory {
     /// # Errors
     /// It cannot be used, or another server uses it.
     pub(super) fn take(path: &Path) -> Result<Directory, StateFault> {
+        check(path)?;
         let file = match File::open(path) {
             Err(why) if why.kind() == io::ErrorKind::NotFound => {
                 let made = DirBuilder::new().mode(0o700).create(path);
@@ -31,7 +32,7 @@ impl Directory {
         }?;
         let found = file.metadata()?;
         if !found.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::NotADirectory).into());
+            return Err(StateFault::NoDirectory);
         }
         if is_of_others(found.uid(), found.mode(), system::user()) {
             let path = path.display();
@@ -79,6 +80,24 @@ impl Directory {
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.join(from), self.join(to))?;
         self.sync()
+    }
+}
+
+/// Looks whether a directory is there, or can be made by its last part alone; nothing is made.
+///
+/// # Errors
+/// It cannot be used.
+pub(crate) fn check(path: &Path) -> Result<(), StateFault> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Ok(File::open(path).map(drop)?),
+        Ok(_) => Err(StateFault::NoDirectory),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            match folder::of(path).map(fs::metadata).transpose() {
+                Err(why) if why.kind() == io::ErrorKind::NotFound => Err(StateFault::NoParent),
+                found => Ok(found.map(drop)?),
+            }
+        }
+        Err(why) => Err(why.into()),
     }
 }
 

@@ -10,6 +10,12 @@ pub enum StateFault {
     /// The operating system refuses it.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// What is there is none.
+    #[error("it is no directory")]
+    NoDirectory,
+    /// The directory that it would be made in is not there.
+    #[error("the directory that it lies in is not there")]
+    NoParent,
     /// Another server uses it.
     #[error("another nfs4d uses this directory")]
     Taken,
@@ -47,9 +53,12 @@ impl StateFault {
     pub(crate) fn stays(&self) -> bool {
         match self {
             StateFault::Missing | StateFault::Broken(_) | StateFault::Newer(_) => true,
-            StateFault::Io(_) | StateFault::Taken | StateFault::Lost | StateFault::Numbers(_) => {
-                false
-            }
+            StateFault::Io(_)
+            | StateFault::NoDirectory
+            | StateFault::NoParent
+            | StateFault::Taken
+            | StateFault::Lost
+            | StateFault::Numbers(_) => false,
         }
     }
 
@@ -65,6 +74,12 @@ impl StateFault {
                 }
                 _ => ".\nThe server keeps there what outlasts it: see --state-dir.",
             },
+            StateFault::NoDirectory => {
+                ".\nThe server keeps there what outlasts it: --state-dir names a directory."
+            }
+            StateFault::NoParent => {
+                ".\nThe server makes the last part of the path alone: make the others, or see --state-dir."
+            }
             StateFault::Taken => {
                 ".\n--state-dir names one for each. To take the place of the other one: --take-over."
             }

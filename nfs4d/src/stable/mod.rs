@@ -24,6 +24,7 @@ use nfs4_engine::stable::{ClientRecord, StableWrite};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 
 use self::database::{Database, NUMBERS};
+pub(crate) use self::directory::check;
 pub use self::fault::{Failed, StateFault};
 pub(crate) use self::records::Records;
 

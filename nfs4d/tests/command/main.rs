@@ -1,6 +1,7 @@
 //! The binary as a user runs it: its output, its refusals and its stop.
 
 mod admin;
+mod check;
 mod contrib;
 mod daemon;
 mod descriptors;

@@ -41,6 +41,7 @@ fn each_fault_has_its_message_and_exit_code() {
         format!("{data}/within"),
     );
     let (missing, file) = (ground.text("missing"), ground.text("file"));
+    let variants = ["=/pub", ":/pub", ",ro", " /srv", "/~"].map(|more| format!("{data}{more}"));
     for (exports, code, part) in [
         (
             &[missing.as_str()][..],
@@ -52,6 +53,11 @@ fn each_fault_has_its_message_and_exit_code() {
         (&[&data, &within], 2, "which lies within"),
         (&[&data, &link], 1, "leads to the directory of the export"),
         (&[&data, &inner], 1, "leads to the directory of the export"),
+        (&[&variants[0]], 1, "--export takes a directory alone"),
+        (&[&variants[1]], 1, "--export takes a directory alone"),
+        (&[&variants[2]], 1, "--export takes a directory alone"),
+        (&[&variants[3]], 1, "--export takes a directory alone"),
+        (&[&variants[4]], 1, "--export takes a directory alone"),
         (&["/srv/../etc"], 2, "without .."),
         (&[""], 2, "expected a directory"),
     ] {

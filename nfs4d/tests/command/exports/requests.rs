@@ -146,7 +146,9 @@ fn what_a_request_may_not_is_refused_and_changes_nothing() {
         assert_eq!(listed(&server), before);
     }
     let body = json!({"backend": "memory", "pseudo": "/mem", "memory": "2M"});
-    assert_eq!(exports(&server, "POST", "", &body).status, 201);
+    let added = exports(&server, "POST", "", &body);
+    assert_eq!(added.status, 201);
+    assert_eq!(added.body["number"], 2, "a refused one has taken no number");
     for field in [
         "path",
         "pseudo",
