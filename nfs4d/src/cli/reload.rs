@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::CommandFactory as _;
 use nfs4_admin::SettingsPatch;
 
 use super::Cli;
 use super::file::ConfigFile;
+use super::file_fault::FileFault;
 use super::line::Line;
 use super::protocol::HEADING;
 use super::schema;
@@ -21,6 +23,8 @@ pub(crate) struct Reload {
     line: Line,
     /// The flags that the server was started with, as text.
     started: BTreeMap<String, Vec<OsString>>,
+    /// The file has had text: without any it is one that an editor or a full disk has emptied.
+    had_text: AtomicBool,
 }
 
 /// What a configuration file says by now.
@@ -39,11 +43,13 @@ impl Reload {
         path: PathBuf,
         line: Line,
         started: BTreeMap<String, Vec<OsString>>,
+        has_text: bool,
     ) -> Reload {
         Reload {
             path,
             line,
             started,
+            had_text: AtomicBool::new(has_text),
         }
     }
 
@@ -55,11 +61,17 @@ impl Reload {
     /// Reads it.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// All that is wrong with it, or it has lost its text.
     pub(crate) fn read(&self) -> Result<Reread, Vec<String>> {
         let file = ConfigFile::read(&self.path)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        if file.is_empty && self.had_text.load(Ordering::Relaxed) {
+            let detail = "it is empty, as an editor or a full disk leaves a file; a line with a comment says that \
+                          nothing is meant to be in it";
+            return Err(vec![FileFault::of_file(&self.path, detail).to_string()]);
+        }
         let merged = self.line.merge(Some(&file))?;
+        self.had_text.fetch_or(!file.is_empty, Ordering::Relaxed);
         let keys = schema::keys(&Cli::command());
         let protocol = HEADING.to_lowercase();
         let differs = keys.iter().filter(|key| {

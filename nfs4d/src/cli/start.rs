@@ -78,7 +78,8 @@ pub(crate) fn ask() -> Asked {
     let log = merged.cli.log();
     let take_over = merged.cli.take_over;
     let path = line.cli.config.clone();
-    let reload = path.map(|path| Reload::new(path, line, merged.values));
+    let has_text = file.is_some_and(|file| !file.is_empty);
+    let reload = path.map(|path| Reload::new(path, line, merged.values, has_text));
     Asked::Serve(Box::new(Start {
         settings,
         log,

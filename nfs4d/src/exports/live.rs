@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use nfs4_engine::{Admin, AdminFault, Export, ExportFault};
 
 use super::backend::{Maker, NotOpened};
 use super::entry::Entry;
-use super::list::{self, GivenExports};
+use super::list;
 use super::served::{Served, Table};
 use super::store::Store;
 use super::wrong::Wrong;
@@ -25,7 +25,7 @@ pub(crate) struct Exports {
     pub(super) maker: Maker,
     pub(super) store: Store,
     /// One change at a time.
-    writer: Mutex<()>,
+    pub(super) writer: Mutex<()>,
     /// What is served, for readers that do not wait for a writer.
     now: Mutex<Arc<Table>>,
     /// What is wrong with directories, by the paths of their exports.
@@ -65,15 +65,6 @@ pub(crate) enum Refused {
     /// The engine refuses.
     #[error(transparent)]
     Engine(#[from] AdminError),
-}
-
-/// Exports that can take the place of those that are served.
-#[derive(Debug)]
-pub(crate) struct Prepared<'a> {
-    exports: &'a Exports,
-    _writer: MutexGuard<'a, ()>,
-    before: Arc<Table>,
-    next: Table,
 }
 
 impl Exports {
@@ -214,27 +205,6 @@ impl Exports {
         self.stored(pseudo, None, || self.serve(&before, next))
     }
 
-    /// Makes ready what the configuration file and the command line give by now, with what is stored beside
-    /// it. Until it is dropped, nothing else changes exports.
-    ///
-    /// # Errors
-    /// All that is wrong, and nothing has changed.
-    pub(crate) fn prepare(&self, given: &GivenExports) -> Result<Prepared<'_>, Vec<String>> {
-        let writer = locked(&self.writer);
-        let before = self.table();
-        let entries = given.entries(self.maker.memory());
-        let entries = entries
-            .map_err(|misfits| misfits.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        let stored = self.store.read().map_err(|why| vec![why.to_string()])?;
-        let next = self.maker.table(entries, stored, &self.store, &before)?;
-        Ok(Prepared {
-            exports: self,
-            _writer: writer,
-            before,
-            next,
-        })
-    }
-
     /// What is served, and what is stored and cannot be.
     pub(super) fn table(&self) -> Arc<Table> {
         Arc::clone(&locked(&self.now))
@@ -269,7 +239,7 @@ impl Exports {
     }
 
     /// Serves the exports of a table in place of those before.
-    fn serve(&self, before: &Table, next: Table) -> Result<(), Refused> {
+    pub(super) fn serve(&self, before: &Table, next: Table) -> Result<(), Refused> {
         let list = next.engine();
         let set = |list: &[Export]| self.node.admin(Admin::SetExports(list.to_vec()));
         let mut ended = match step(&before.engine(), &list) {
@@ -345,29 +315,6 @@ impl Exports {
             .get(pseudo)
             .is_some_and(|served| served.opened.has_files());
         Ok(has_files || used.is_some_and(|used| used.clients > 0))
-    }
-}
-
-impl Prepared<'_> {
-    /// Serves them; returns what has changed, as `+` and `-` and the paths of exports.
-    ///
-    /// # Errors
-    /// The engine refuses.
-    pub(crate) fn serve(self) -> Result<Vec<String>, Refused> {
-        let (before, next) = (&self.before.served, &self.next.served);
-        let gone = before.keys().filter(|path| !next.contains_key(*path));
-        let mut changed: Vec<String> = gone.map(|path| format!("-{path}")).collect();
-        for (path, served) in next {
-            match before.get(path) {
-                None => changed.push(format!("+{path}")),
-                Some(old) if old.entry != served.entry || old.number != served.number => {
-                    changed.push(path.clone());
-                }
-                Some(_) => {}
-            }
-        }
-        self.exports.serve(&self.before, self.next)?;
-        Ok(changed)
     }
 }
 

@@ -11,6 +11,7 @@ mod live;
 pub(crate) mod options;
 mod paths;
 mod place;
+mod prepared;
 mod served;
 mod start;
 mod store;

@@ -4,6 +4,7 @@ mod delegations;
 mod faults;
 mod files;
 mod locks;
+mod losses;
 mod reload;
 mod requests;
 mod rules;

@@ -98,10 +98,6 @@ fn another_directory_at_a_path_is_another_export() {
     assert_eq!(find(&mut user, &["data", "file"]), Err(Status::NOENT));
     open(&mut user, &["data"], "new").expect("an open");
     assert!(ground.path("other").join("new").exists());
-    // Without any export, memory is served.
-    fs::write(&config, "").unwrap();
-    server.signal("HUP");
-    wait_for("the default export", || listed(&server) == ["/"]);
 }
 
 /// The state cannot be written meanwhile: what the client has lost with the former directory is not stored.

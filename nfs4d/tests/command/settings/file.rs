@@ -176,7 +176,7 @@ fn sighup_reads_the_file_again() {
         (&settings["lease_time"], &settings["grace_time"]),
         (&json!(90), &json!(7))
     );
-    fs::write(&path, "").unwrap();
+    fs::write(&path, "# nothing\n").unwrap();
     reload(&server, &mut log, read);
     fs::write(&path, "[protocol]\nlease_time = 50\n").unwrap();
     reload(&server, &mut log, read);
