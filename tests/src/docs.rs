@@ -1,6 +1,6 @@
 //! The pages for operators in `docs/`: their links, and the commands that they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,32 @@ pub struct Page {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+}
+
+/// The exit codes of a program, with what each means: the table under "Exit codes" of a page in `docs/`, which its
+/// help has, too.
+///
+/// # Panics
+/// The page and the help do not say the same.
+pub fn exit_codes(page: &str, help: &str) -> Vec<(i32, String)> {
+    let path = root().join("docs").join(page);
+    let text = fs::read_to_string(path).expect("it is text");
+    let section = text.split("\n## Exit codes\n").nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let row = |line: &str| {
+        let (code, means) = line.strip_prefix("| ")?.split_once(" | ")?;
+        let means = means.trim_end_matches(['|', ' ']).replace('`', "");
+        Some((code.parse().ok()?, means))
+    };
+    let told: Vec<(i32, String)> = section.lines().filter_map(row).collect();
+    let block = help.split("\nExit codes:\n").nth(1).unwrap_or_default();
+    let line = |line: &str| {
+        let (code, means) = line.trim().split_once(' ')?;
+        Some((code.parse().ok()?, means.trim().to_owned()))
+    };
+    let helped: Vec<(i32, String)> = block.lines().map_while(line).collect();
+    assert_eq!(told, helped, "{page} and the help");
+    told
 }
 
 /// The pages, and README.md.
@@ -124,6 +150,29 @@ impl Program {
         takes_value(self.help(&[]), flag).is_some()
     }
 
+    /// The verbs below some, as the help lists them; without those that `help` says again.
+    pub fn verbs(&mut self, below: &[String]) -> Vec<String> {
+        let help = self.help(below);
+        let block = help.split("Commands:\n").nth(1).unwrap_or_default();
+        let lines = block.lines().take_while(|line| !line.is_empty());
+        // A description stands farther to the right.
+        let lines = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = lines.filter_map(|line| line.split_whitespace().next());
+        names
+            .filter(|name| *name != "help")
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The long flags of a verb, as the help lists them.
+    pub fn flags(&mut self, verbs: &[String]) -> BTreeSet<String> {
+        let lines = self.help(verbs).lines().map(str::trim_start);
+        let lines = lines.filter(|line| line.starts_with('-'));
+        let words =
+            lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")));
+        words.map(|word| long(word).to_owned()).collect()
+    }
+
     /// The arguments, if it is a command of this program.
     fn arguments(&self, code: &str) -> Option<Vec<String>> {
         let mut words = code.split_whitespace();
@@ -194,6 +243,19 @@ fn takes_value(help: &str, flag: &str) -> Option<bool> {
         let has = words.iter().any(|word| name(word) == Some(true));
         has.then(|| words.iter().any(|word| word.starts_with('<')))
     })
+}
+
+/// The long flags that a text names.
+pub fn flags_of(text: &str) -> BTreeSet<String> {
+    let words = text.split(|sign: char| sign.is_whitespace() || "`[]|,;:()".contains(sign));
+    let flags = words.filter(|word| word.starts_with("--") && word.len() > 2);
+    flags.map(|word| long(word).to_owned()).collect()
+}
+
+/// A flag without its value.
+fn long(word: &str) -> &str {
+    let end = word.find(|sign: char| !sign.is_ascii_alphanumeric() && sign != '-');
+    word.split_at(end.unwrap_or(word.len())).0
 }
 
 /// Flags that a page names alone, without a program.

@@ -251,4 +251,11 @@ Examples:
   nfs4d --memory 256M --lease-time 20        small, and quick to forget clients
   nfs4d --listen 0.0.0.0:2049 --log debug    for a trusted network; port 2049 needs no port option
 
-It prints the command that mounts it. Ctrl-C or SIGTERM stops it, a second signal ends it at once.";
+It prints the command that mounts it. Ctrl-C or SIGTERM stops it, a second signal ends it at once.
+
+Exit codes:
+  0    stopped by a signal, or by another process that took its place; nothing is wrong with a file
+  1    it cannot serve: an address, a directory or a file cannot be used, or the server has failed
+  2    the command line or the configuration file is wrong
+  3    the state directory is broken, incomplete, or of a later version
+  130  a second signal has ended it at once";

@@ -7,6 +7,7 @@ mod daemon;
 mod descriptors;
 mod docs;
 mod every_metric;
+mod exit_codes;
 mod exports;
 mod http;
 mod log;
