@@ -22,7 +22,7 @@ pub(crate) async fn carry_out(
             output.show(&exports, |exports| table(exports))
         }
         Exports::Show { path } => {
-            let export = known(&path, server.export(&path).await)?;
+            let export = known(server, &path, server.export(&path).await).await?;
             show(output, &export)
         }
         Exports::Add(add) => {
@@ -35,23 +35,48 @@ pub(crate) async fn carry_out(
                 let why = "name a rule, as in --read-only: see nfs4ctl exports update --help";
                 return Err(Fault::Usage(why.to_owned()));
             }
-            let export = known(&path, server.change_export(&path, &options).await)?;
+            let answer = server.change_export(&path, &options).await;
+            let export = known(server, &path, answer).await?;
             show(output, &export)
         }
         Exports::Remove { paths, consent } => remove(server, output, &paths, consent).await,
     }
 }
 
-/// What the server answered, if it knows the export.
-fn known<T>(path: &str, answer: Result<T, ServerFault>) -> Result<T, Fault> {
-    answer.map_err(|why| match why.status() {
-        Some(404) => Fault::Unknown {
-            kind: "export",
-            given: path.to_owned(),
-            near: Vec::new(),
-        },
-        _ => why.into(),
+/// What the server answered, if it knows the export; if not, exports that may be meant are named.
+async fn known<T>(server: &Server, path: &str, answer: Result<T, ServerFault>) -> Result<T, Fault> {
+    let why = match answer {
+        Ok(known) => return Ok(known),
+        Err(why) => why,
+    };
+    if why.status() != Some(404) {
+        return Err(why.into());
+    }
+    let exports = server.exports().await.unwrap_or_default();
+    Err(Fault::Unknown {
+        kind: "export",
+        given: path.to_owned(),
+        near: near(path, &exports),
     })
+}
+
+/// The paths of exports that have the name of what was given, or a directory of that name, or are spelled nearly the
+/// same.
+fn near(given: &str, exports: &[Export]) -> Vec<String> {
+    let name = |path: &str| {
+        path.trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .map(str::to_owned)
+    };
+    let is_near = |export: &&Export| {
+        let has_name = |path: &str| name(path) == name(given);
+        has_name(&export.pseudo)
+            || export.path.as_deref().is_some_and(has_name)
+            || strsim::osa_distance(given, &export.pseudo) <= 2
+    };
+    let near = exports.iter().filter(is_near).take(SUGGESTED);
+    near.map(|export| export.pseudo.clone()).collect()
 }
 
 fn options(add: ExportsAdd) -> ExportOptions {
@@ -75,14 +100,20 @@ async fn remove(
 ) -> Result<(), Fault> {
     let mut named = Vec::new();
     for path in paths {
-        let export = known(path, server.export(path).await)?;
+        let export = known(server, path, server.export(path).await).await?;
         let (opens, clients) = (export.opens, export.clients);
-        named.push(format!("{path}, with {opens} opens of {clients} clients"));
+        let files = match export.backend {
+            ExportBackend::Memory => ", and with its files in memory",
+            _ => "",
+        };
+        named.push(format!(
+            "{path}, with {opens} opens of {clients} clients{files}"
+        ));
     }
     let question = format!("Remove {}?", named.join("\n  and "));
     confirm(&question, consent)?;
     for path in paths {
-        known(path, server.remove_export(path).await)?;
+        known(server, path, server.remove_export(path).await).await?;
         output.done(&format!("{path} is not exported any more"))?;
     }
     Ok(())
@@ -241,3 +272,6 @@ fn source(source: ExportSource) -> &'static str {
         _ => "other",
     }
 }
+
+/// Maximum number of exports that are suggested.
+const SUGGESTED: usize = 5;

@@ -115,6 +115,7 @@ fn what_is_refused_has_its_exit_code() {
             3,
             "there is no export /none",
         ),
+        (&["exports", "show", data.text()], 3, "similar: /"),
         (
             &["exports", "remove", "/", "/none"],
             3,
@@ -128,11 +129,29 @@ fn what_is_refused_has_its_exit_code() {
         ),
         (&["exports", "update", "/"], 2, "name a rule"),
         (&["exports", "add", "/nowhere"], 1, "in the way"),
+        (
+            &["exports", "add", "/nowhere"],
+            1,
+            "no export lies within another: the only --export is at \"/\"; with a second one each is at its own path",
+        ),
         (&["exports", "add"], 2, "required"),
         (
             &["exports", "add", "/srv", "--network", "127.0.0.1/8"],
             1,
             "bits after its prefix",
+        ),
+        (
+            &[
+                "exports",
+                "add",
+                "/srv",
+                "--network",
+                "127.0.0.1/8",
+                "--network",
+                "host",
+            ],
+            1,
+            "\"host\"; expected a network",
         ),
         (
             &["exports", "add", "/srv", "--network", "127.0.0.0/8,rx"],

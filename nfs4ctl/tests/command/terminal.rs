@@ -89,6 +89,19 @@ fn the_administrator_is_asked_on_a_terminal() {
 }
 
 #[test]
+fn the_question_says_that_files_in_memory_are_lost() {
+    let served = Served::start();
+    served.done(&["exports", "add", "--memory", "2M", "--pseudo", "/scratch"]);
+    let Some(mut remove) = on_terminal(&served, "exports remove /scratch") else {
+        return;
+    };
+    let asked = read_until(&mut remove, "[y/N]");
+    assert!(asked.contains("with its files in memory"), "{asked}");
+    press(&mut remove, "n\n");
+    assert_eq!(remove.wait().expect("it ends").code(), Some(6));
+}
+
+#[test]
 fn without_a_terminal_the_table_comes_once() {
     let served = Served::start();
     let _client = served.client("one");
