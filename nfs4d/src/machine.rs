@@ -93,5 +93,5 @@ pub(crate) fn check_recording(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(io::Error::from_raw_os_error(libc::EEXIST));
     }
-    folder::of(path).map_or(Ok(()), |folder| fs::metadata(folder).map(drop))
+    folder::takes_files(path)
 }

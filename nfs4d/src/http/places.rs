@@ -134,9 +134,7 @@ impl Places {
     pub(crate) fn check_socket(path: &Path) -> io::Result<()> {
         // It may be too long.
         unix::SocketAddr::from_pathname(path)?;
-        if let Some(folder) = folder::of(path) {
-            fs::metadata(folder)?;
-        }
+        folder::takes_files(path)?;
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
                 let detail = "it exists and is not a socket";

@@ -13,6 +13,7 @@ use nfs4_tests::live::{Client, Connection, own_address};
 
 use crate::daemon::{Server, run};
 use crate::settings::Directory;
+use crate::settings::store::{mounts, unmount};
 
 /// A state directory and a directory that is exported.
 struct Place {
@@ -176,19 +177,38 @@ fn takes_the_place(driver: &str) {
 
 #[test]
 fn a_take_over_that_cannot_succeed_leaves_the_server_that_runs() {
-    let place = Place::new("take-over-refused");
-    let mut server = place.start(&[]);
+    let read_only = Directory::new("take-over-read-only");
+    let mounted = mounts(&read_only, "size=1m,ro");
+    for driver in ["tokio", "threads", "async-std"] {
+        is_left_as_it_is(driver, mounted.then_some(&read_only));
+    }
+    if mounted {
+        unmount(&read_only);
+    }
+}
+
+fn is_left_as_it_is(driver: &str, read_only: Option<&Directory>) {
+    let place = Place::new(&format!("take-over-refused-{driver}"));
+    let by = ["--driver", driver];
+    let mut server = place.start(&by);
     let record = place.files.path().join("record");
     File::create(&record).expect("it is ours");
     let record = record.to_str().expect("it is text");
     let listen = place.address.to_string();
-    for wrong in [
-        ["--metrics", "192.0.2.99:9100"],
-        ["--admin-socket", "/nonexistent/nfs4d.sock"],
-        ["--record", record],
-    ] {
+    let mut all = vec![
+        ["--metrics", "192.0.2.99:9100"].map(str::to_owned),
+        ["--admin-socket", "/nonexistent/nfs4d.sock"].map(str::to_owned),
+        ["--record", "/nonexistent/record"].map(str::to_owned),
+        ["--record", record].map(str::to_owned),
+    ];
+    for flag in ["--admin-socket", "--record"] {
+        all.extend(read_only.map(|folder| [flag.to_owned(), format!("{}/new", folder.text())]));
+    }
+    for wrong in all {
         let common = ["--state-dir", place.state.text(), "--listen", &listen];
-        let output = run(&[&common[..], &["--admin", "none", "--take-over"], &wrong].concat());
+        let wrong = wrong.each_ref().map(String::as_str);
+        let more = [&by[..], &["--admin", "none", "--take-over"], &wrong].concat();
+        let output = run(&[&common[..], &more].concat());
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{message}");
         assert!(message.contains(wrong[0]), "{message}");
@@ -197,6 +217,10 @@ fn a_take_over_that_cannot_succeed_leaves_the_server_that_runs() {
             "{wrong:?}"
         );
     }
+    let mut client = place.client("one");
+    assert_eq!(client.complete_reclaims(), Status::OK);
+    let log = server.log();
+    assert!(!log.contains("cannot be accepted"), "{log}");
 }
 
 #[test]

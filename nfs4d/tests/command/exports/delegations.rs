@@ -44,7 +44,8 @@ fn a_program_that_opens_a_delegated_file_waits_until_the_client_returns_it() {
             })
         });
         assert_eq!(program.join().expect("it reads"), b"late", "{driver}");
-        assert!(back.elapsed() < Duration::from_secs(10), "{driver}");
+        // Sooner than the kernel would have taken it from the client.
+        assert!(back.elapsed() < Duration::from_secs(30), "{driver}");
     }
 }
 
@@ -52,6 +53,10 @@ fn a_program_that_opens_a_delegated_file_waits_until_the_client_returns_it() {
 fn the_administrator_is_told_that_the_kernel_waits_less_than_a_lease() {
     let text = fs::read_to_string("/proc/sys/fs/lease-break-time").expect("it is there");
     let time: u64 = text.trim().parse().expect("it is a number");
+    if !(1..3_600).contains(&time) {
+        println!("NOT RUN: no lease is as long as fs.lease-break-time, {time} s");
+        return;
+    }
     for (lease, warns) in [(time + 1, true), (time, false)] {
         let ground = Ground::new(&format!("break-time-{lease}"));
         let data = ground.directory("data");

@@ -163,4 +163,4 @@ pub(super) fn encoded(path: &str) -> String {
     format!("/{}", path.replace('/', "%2F"))
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);

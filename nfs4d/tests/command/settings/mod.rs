@@ -3,7 +3,7 @@
 mod effects;
 mod file;
 mod requests;
-mod store;
+pub(crate) mod store;
 
 use std::fs;
 use std::path::{Path, PathBuf};

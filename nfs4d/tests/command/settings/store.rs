@@ -235,7 +235,7 @@ fn what_cannot_be_stored_changes_nothing() {
 }
 
 /// Mounts a file system in memory there; false if this user may not.
-fn mounts(directory: &Directory, options: &str) -> bool {
+pub(crate) fn mounts(directory: &Directory, options: &str) -> bool {
     let arguments = ["-t", "tmpfs", "-o", options, "none", directory.text()];
     let mounted = Command::new("mount").args(arguments).status();
     let is_mounted = mounted.is_ok_and(|status| status.success());
@@ -245,7 +245,7 @@ fn mounts(directory: &Directory, options: &str) -> bool {
     is_mounted
 }
 
-fn unmount(directory: &Directory) {
+pub(crate) fn unmount(directory: &Directory) {
     let unmounted = Command::new("umount").arg(directory.path()).status();
     assert!(unmounted.expect("it runs").success());
 }
