@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::core::stable::Durable;
 use crate::fh::Fh;
 use crate::keys::{ClientKey, OpenKey};
+use crate::map::Keyed;
 use crate::state::contended::Piece;
 use crate::state::ending::Ending;
 use crate::state::stateid::Named;
@@ -172,6 +173,7 @@ impl Core {
 
     /// A client that knows FREE_STATEID is to acknowledge the loss; in minor version 0 the table remembers it.
     fn remember_lost(&mut self, client: ClientKey, named: Named) {
+        let keyed = self.keyed();
         let Some(record) = self.clients.get_mut(client) else {
             return;
         };
@@ -179,8 +181,8 @@ impl Core {
             return;
         }
         let grows = match named {
-            Named::Open(key) => record.lost.add_open(key),
-            Named::Lock(key) => record.lost.add_lock(key),
+            Named::Open(key) => record.lost.add_open(key, keyed),
+            Named::Lock(key) => record.lost.add_lock(key, keyed),
             Named::Deleg(_) => false,
         };
         if grows {
@@ -242,15 +244,20 @@ impl Core {
         }
     }
 
+    const fn keyed(&self) -> Keyed {
+        Keyed::new(self.boot.entropy)
+    }
+
     /// As [`Core::remember_lost`], of an open that ends with its export.
     pub(super) fn remember_removed(&mut self, key: OpenKey) {
         let Some(client) = self.states.get(key).map(|open| open.client) else {
             return;
         };
+        let keyed = self.keyed();
         let record = self.clients.get_mut(client);
         // The locks under it are lost with it.
         if let Some(record) = record.filter(|it| it.about.minor > 0 && it.going.is_none())
-            && record.lost.add_of_removed(key)
+            && record.lost.add_of_removed(key, keyed)
         {
             self.states.charge_lost(client);
         }

@@ -89,7 +89,7 @@ impl Core {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let has_more = client.lost.is_any_unknown();
+        let has_more = client.lost.remembered() > 0;
         let has_lost = client.revoked > 0 || !client.lost.is_empty() || has_more;
         let knows_all = client.about.minor > 0 && !has_lost;
         let recorded = &mut client.recorded;
