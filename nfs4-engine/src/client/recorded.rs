@@ -27,8 +27,8 @@ pub(crate) struct Recorded {
     pub(crate) is_outdated: bool,
     /// Files of which the client has lost state, and does not know it.
     lost: Vec<LostFile>,
-    /// The write from which on the record says that the client may reclaim nothing.
-    reclaims_nothing: Option<u32>,
+    /// The client may reclaim nothing.
+    reclaims_nothing: Option<LostAll>,
     /// The write from which on the record says no more that the client has lost what it knows of.
     known: Option<u32>,
 }
@@ -38,9 +38,27 @@ struct LostFile {
     fh: Fh,
     /// The first write that has it.
     since: u32,
-    /// In minor version 0, the open-owner whose reply says that the state is lost. Its next request shows that
-    /// the client has that reply.
-    told: Option<OpenOwnerKey>,
+    told: Told,
+}
+
+/// As [`LostFile`], of more files than are remembered.
+struct LostAll {
+    since: u32,
+    told: Told,
+}
+
+/// How far a client of minor version 0 has been told of a loss by the answer to a reclaim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// It has lost that since this start of the server, and no such answer says so.
+    Otherwise,
+    /// The former server has recorded it, and no open-owner has been told.
+    Not,
+    /// The last reply to this open-owner says it. The next request of that shows that the client has the reply.
+    In(OpenOwnerKey),
+    /// The client has the reply. As long as there is a grace period, its other open-owners may not have been told
+    /// yet, and reclaim the same from the next server.
+    Yes,
 }
 
 impl Recorded {
@@ -63,7 +81,8 @@ impl Recorded {
     pub(crate) fn is_behind(&self) -> bool {
         let mut since = self.lost.iter().map(|lost| lost.since);
         let is_later = |since: u32| since > self.asked;
-        self.is_outdated || since.any(is_later) || self.reclaims_nothing.is_some_and(is_later)
+        let all = self.reclaims_nothing.as_ref().map(|all| all.since);
+        self.is_outdated || since.any(is_later) || all.is_some_and(is_later)
     }
 
     /// The record with all that was lost is about to be written.
@@ -93,71 +112,97 @@ impl Recorded {
 
     /// The client has lost state of a file. Returns whether a durable record says so.
     pub(crate) fn loses(&mut self, fh: &Fh) -> bool {
-        let next = self.asked.saturating_add(1);
-        let since = match (
-            self.lost.iter_mut().find(|lost| lost.fh.covers(fh)),
-            self.reclaims_nothing,
-        ) {
-            (Some(lost), _) => {
-                lost.told = None;
-                lost.since
-            }
-            (None, Some(since)) => since,
-            (None, None) => {
-                if self.lost.len() < ClientRecord::MOST_LOST {
-                    self.lost.push(LostFile {
-                        fh: *fh,
-                        since: next,
-                        told: None,
-                    });
-                } else {
-                    self.reclaims_nothing = Some(next);
-                }
-                next
-            }
-        };
-        since <= self.durable
+        self.note_loss(fh, Told::Otherwise) <= self.durable
+    }
+
+    /// Notes a loss; returns the first write that has it.
+    fn note_loss(&mut self, fh: &Fh, by: Told) -> u32 {
+        if let Some(lost) = self.lost.iter_mut().find(|lost| lost.fh.covers(fh)) {
+            lost.told = by;
+            return lost.since;
+        }
+        if let Some(all) = &mut self.reclaims_nothing {
+            all.told = by;
+            return all.since;
+        }
+        let (since, told) = (self.asked.saturating_add(1), by);
+        if self.lost.len() < ClientRecord::MOST_LOST {
+            let fh = *fh;
+            self.lost.push(LostFile { fh, since, told });
+        } else {
+            self.reclaims_nothing = Some(LostAll { since, told });
+        }
+        since
     }
 
     /// Whether a file counts as lost, and no durable record says so.
     pub(crate) fn waits_for_loss(&self, fh: &Fh) -> bool {
         let lost = self.lost.iter().find(|lost| lost.fh.covers(fh));
-        let since = lost.map(|lost| lost.since).or(self.reclaims_nothing);
+        let all = self.reclaims_nothing.as_ref().map(|all| all.since);
+        let since = lost.map(|lost| lost.since).or(all);
         self.is_any() && since.is_some_and(|since| since > self.durable)
     }
 
     /// Whether no durable record has all that was lost.
     pub(crate) fn owes_loss(&self) -> bool {
         let since = self.lost.iter().map(|lost| lost.since);
-        let mut since = since.chain(self.reclaims_nothing);
+        let all = self.reclaims_nothing.as_ref().map(|all| all.since);
+        let mut since = since.chain(all);
         self.is_any() && since.any(|since| since > self.durable)
     }
 
     /// The client knows that it has lost its state of a file; `true` if the record has to say so no more.
     pub(crate) fn knows(&mut self, fh: &Fh) -> bool {
-        self.knows_of(|lost| lost.fh == *fh)
+        self.forget_losses(|lost| lost.fh == *fh)
     }
 
-    /// The reply to an open-owner says that the client has lost its state of a file.
+    /// The reply to an open-owner says that the client has lost its state of a file; if it may reclaim nothing, of
+    /// all files.
     pub(crate) fn tells(&mut self, fh: &Fh, owner: OpenOwnerKey) {
-        if let Some(lost) = self.lost.iter_mut().find(|lost| lost.fh == *fh) {
-            lost.told = Some(owner);
+        let all = &mut self.reclaims_nothing;
+        let is_all = all.as_ref().is_some_and(|all| all.told != Told::Otherwise);
+        let lost = self.lost.iter_mut();
+        let lost = lost.filter(|lost| is_all || lost.fh.covers(fh));
+        for told in told_of(lost.map(|lost| &mut lost.told), all) {
+            if matches!(told, Told::Not | Told::In(_)) {
+                *told = Told::In(owner);
+            }
         }
     }
 
-    /// An open-owner goes on, and so has its last reply; `true` if the record has to say something no more.
-    pub(crate) fn knows_told(&mut self, owner: OpenOwnerKey) -> bool {
-        self.knows_of(|lost| lost.told == Some(owner))
+    /// An open-owner goes on, and so has its last reply.
+    pub(crate) fn goes_on(&mut self, owner: OpenOwnerKey) {
+        self.replace_told(Told::In(owner), Told::Yes);
     }
 
     /// An open-owner begins anew, and may not have its last reply.
     pub(crate) fn untell(&mut self, owner: OpenOwnerKey) {
-        for lost in &mut self.lost {
-            lost.told = lost.told.filter(|told| *told != owner);
+        self.replace_told(Told::In(owner), Told::Not);
+    }
+
+    fn replace_told(&mut self, from: Told, to: Told) {
+        let lost = self.lost.iter_mut().map(|lost| &mut lost.told);
+        for told in told_of(lost, &mut self.reclaims_nothing) {
+            if *told == from {
+                *told = to;
+            }
         }
     }
 
-    fn knows_of(&mut self, known: impl Fn(&LostFile) -> bool) -> bool {
+    /// The grace period is over: what an open-owner was told, no other one reclaims any more.
+    /// [RFC 7530 §9.6.3.4.4]
+    pub(crate) fn knows_told(&mut self) {
+        if let Some(LostAll {
+            told: Told::Yes, ..
+        }) = self.reclaims_nothing
+        {
+            self.reclaims_nothing = None;
+            self.known = Some(self.asked.saturating_add(1));
+        }
+        self.forget_losses(|lost| lost.told == Told::Yes);
+    }
+
+    fn forget_losses(&mut self, known: impl Fn(&LostFile) -> bool) -> bool {
         let before = self.lost.len();
         self.lost.retain(|lost| !known(lost));
         let changed = self.lost.len() < before;
@@ -186,12 +231,23 @@ impl Recorded {
     /// What an earlier record says that the client has lost stays lost.
     pub(crate) fn inherit(&mut self, lost: impl Iterator<Item = Fh>, reclaims_nothing: bool) {
         for fh in lost {
-            self.loses(&fh);
+            self.note_loss(&fh, Told::Not);
         }
         if reclaims_nothing && self.reclaims_nothing.is_none() {
-            self.reclaims_nothing = Some(self.asked.saturating_add(1));
+            self.reclaims_nothing = Some(LostAll {
+                since: self.asked.saturating_add(1),
+                told: Told::Not,
+            });
         }
     }
+}
+
+/// How far the client has been told of some losses, and of that of all.
+fn told_of<'a>(
+    lost: impl Iterator<Item = &'a mut Told>,
+    all: &'a mut Option<LostAll>,
+) -> impl Iterator<Item = &'a mut Told> {
+    lost.chain(all.as_mut().map(|all| &mut all.told))
 }
 
 /// A filehandle as clients see it.

@@ -45,10 +45,14 @@ impl Core {
 
     /// Sees to a record of a client, by which it can reclaim its state after a restart.
     pub(crate) fn record_client(&mut self, key: ClientKey, out: &mut Outbox) -> Durable {
-        let Some(client) = self.clients.get(key) else {
+        let is_grace = self.in_grace(out.now.mono);
+        let Some(client) = self.clients.get_mut(key) else {
             return Durable::Never;
         };
-        let recorded = &client.recorded;
+        let recorded = &mut client.recorded;
+        if !is_grace {
+            recorded.knows_told();
+        }
         if !self.stores.are_kept || recorded.is_durable() && !recorded.owes_knowledge() {
             return Durable::Yes;
         }
@@ -105,11 +109,11 @@ impl Core {
     }
 
     /// An open-owner of a client of minor version 0 sends its next request: the client has the reply to the last
-    /// one, which may have said that it has lost its state of a file. [RFC 7530 §9.1.7]
-    pub(crate) fn record_told(&mut self, key: ClientKey, owner: OpenOwnerKey, out: &mut Outbox) {
-        let client = self.clients.get_mut(key);
-        if client.is_some_and(|client| client.recorded.knows_told(owner)) {
-            self.write_knowledge(key, out);
+    /// one, which may have said that it has lost its state of a file. That is recorded after the grace period, by
+    /// its next OPEN. [RFC 7530 §9.1.7]
+    pub(crate) fn note_told(&mut self, key: ClientKey, owner: OpenOwnerKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.recorded.goes_on(owner);
         }
     }
 

@@ -64,18 +64,17 @@ pub(super) fn admit<S>(
     let now = cx.out.now.mono;
     let found = cx.core.clients.get(client).ok_or(Status::DELAY)?;
     if !reclaims {
-        return if cx.core.in_grace(now) || !found.reclaim_complete {
-            Err(Status::GRACE)
-        } else {
-            Ok(())
-        };
+        if cx.core.in_grace(now) || !found.reclaim_complete {
+            return Err(Status::GRACE);
+        }
+        return Ok(());
     }
     let completed = found.about.minor > 0 && found.reclaim_complete;
     if completed || found.reclaimed.contains(fh.export) {
         return Err(Status::NO_GRACE);
     }
     let admitted = cx.core.may_reclaim(client, Some(fh), now);
-    if admitted == Err(Status::RECLAIM_BAD)
+    if let Err(Status::RECLAIM_BAD | Status::NO_GRACE) = admitted
         && let Some(OwnerRequest {
             whose: SeqidOwner::Open(owner),
             ..

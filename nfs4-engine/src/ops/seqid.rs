@@ -47,7 +47,7 @@ pub(crate) fn open(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step, 
                 *args = ahead;
                 return Ok(replay_open(cx, key));
             }
-            SeqidCheck::New => cx.core.record_told(client, key, cx.out),
+            SeqidCheck::New => cx.core.note_told(client, key),
             SeqidCheck::Bad if is_confirmed => return Err(Status::BAD_SEQID),
             SeqidCheck::Bad => {}
         }
@@ -287,7 +287,7 @@ fn enter_open(
             Err(Status::BAD_STATEID)
         }
         SeqidCheck::New => {
-            cx.core.record_told(client, key, cx.out);
+            cx.core.note_told(client, key);
             let now = cx.out.now.mono;
             let owners = &mut cx.core.states.open_owners;
             owners.with_seqid(key, Some(now), OwnerSeqid::begin);

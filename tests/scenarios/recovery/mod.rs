@@ -10,6 +10,7 @@ mod grace;
 mod many;
 mod rights;
 mod stores;
+mod told;
 mod v40;
 
 use std::time::Duration;
