@@ -21,8 +21,13 @@ pub(crate) struct Recorded {
     ///
     /// [`Stores::failed`]: crate::stores::Stores::failed
     pub(crate) is_failed: bool,
-    /// The client is to be removed, and stable storage has no record of it any more.
+    /// Stable storage has no record of the client any more.
     pub(crate) is_forgotten: bool,
+    /// The last write of the record before one by which the client was to be forgotten: that one may have been
+    /// carried out, also if it has failed.
+    undone: u32,
+    /// A record has been durable: the client may have state that depends on it.
+    is_promised: bool,
     /// The record is to be written again when the write that is under way has ended.
     pub(crate) is_outdated: bool,
     /// Files of which the client has lost state, and does not know it.
@@ -69,12 +74,13 @@ impl Recorded {
 
     /// Whether a record is durable.
     pub(crate) fn is_durable(&self) -> bool {
-        self.durable > 0 && !self.is_forgotten && self.forgetting.is_none()
+        self.durable > self.undone && self.forgetting.is_none()
     }
 
-    /// Whether a durable record lacks something that was asked for.
+    /// Whether a durable record lacks something that was asked for, or is not durable any more.
     pub(crate) fn is_late(&self) -> bool {
-        self.durable > 0 && self.durable < self.asked
+        let lacks = self.durable > 0 && self.durable < self.asked;
+        lacks || self.is_promised && self.durable <= self.undone
     }
 
     /// Whether the last write that was asked for lacks something.
@@ -98,13 +104,17 @@ impl Recorded {
         self.writing = None;
         if stored {
             self.durable = self.asked;
+            self.is_promised = true;
         }
     }
 
-    /// The write by which the client is forgotten has ended.
+    /// The write by which the client is forgotten has ended. If it has failed, it may have been carried out all the
+    /// same: what was durable before is not certain any more.
     pub(crate) fn end_forgetting(&mut self, stored: bool) {
         self.forgetting = None;
         self.is_forgotten = stored;
+        // The end of a write of the record that was asked for earlier may be heard later.
+        self.undone = self.asked;
         if stored {
             self.durable = 0;
         }
@@ -313,6 +323,35 @@ mod tests {
         assert!(!recorded.is_durable(), "it is only asked for");
         recorded.end(true);
         assert!(recorded.is_durable());
+    }
+
+    #[test]
+    fn what_was_durable_is_not_certain_after_a_forgetting_that_has_failed() {
+        let mut recorded = Recorded::default();
+        written(&mut recorded);
+        recorded.end(true);
+        assert!(!recorded.is_late());
+        recorded.end_forgetting(false);
+        assert!(recorded.is_any() && !recorded.is_durable() && recorded.is_late());
+        written(&mut recorded);
+        assert!(!recorded.is_durable(), "it is only asked for");
+        recorded.end(true);
+        assert!(recorded.is_durable() && !recorded.is_late());
+    }
+
+    #[test]
+    fn a_write_that_is_heard_of_after_the_forgetting_that_follows_it_is_undone() {
+        for forgotten in [true, false] {
+            let mut recorded = Recorded::default();
+            written(&mut recorded);
+            recorded.end_forgetting(forgotten);
+            recorded.end(true);
+            assert!(!recorded.is_durable() && recorded.is_late());
+            written(&mut recorded);
+            assert!(!recorded.is_durable(), "it is only asked for");
+            recorded.end(true);
+            assert!(recorded.is_durable() && !recorded.is_late());
+        }
     }
 
     #[test]

@@ -65,6 +65,25 @@ impl Core {
         }
     }
 
+    /// Whether a client can reclaim after a restart what it gets now.
+    ///
+    /// # Errors
+    /// DELAY until that is so: its record may be missing, or says of something that the client has lost it.
+    pub(crate) fn admit_recorded(
+        &mut self,
+        key: ClientKey,
+        out: &mut Outbox,
+    ) -> Result<(), Status> {
+        match self.record_client(key, out) {
+            Durable::Yes => Ok(()),
+            Durable::After(ticket) => {
+                self.stores.delays(ticket);
+                Err(Status::DELAY)
+            }
+            Durable::Never => Err(Status::DELAY),
+        }
+    }
+
     /// Notes that the server takes state of a file from a client, which may not reclaim anything of that
     /// file until it knows. The state may be given to others once that is durable.
     pub(crate) fn record_loss(&mut self, key: ClientKey, fh: &Fh, out: &mut Outbox) -> Durable {
@@ -220,9 +239,11 @@ impl Core {
                     client.recorded.end_forgetting(stored);
                     let is_going = client.going.is_some();
                     let owes = client.recorded.owes_loss() || !client.doomed.is_empty();
+                    let is_late = client.recorded.is_late();
                     if stored && is_going {
                         self.set_timer(out.now.mono, Due::Lease(key));
-                    } else if !stored && (is_going || owes) {
+                    } else if is_late || !stored && (is_going || owes) {
+                        // The next incarnation may fail to take its place, for which it was to be forgotten.
                         self.note_failed(key);
                     }
                     // Else a client asks for it again.
@@ -262,7 +283,7 @@ impl Core {
         self.end_doomed(key, out);
     }
 
-    /// A write has failed that no client asks for again.
+    /// A write has failed, or a record is missing, that no client asks for again.
     fn note_failed(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.get_mut(key)
             && !core::mem::replace(&mut client.recorded.is_failed, true)

@@ -54,7 +54,7 @@ pub(crate) fn complete(cx: &mut Cx<'_, Sequenced>, args: &mut Reader<'_>) -> Res
 /// # Errors
 /// NO_GRACE for a reclaim by a client that has nothing to reclaim, or has completed its reclaims; RECLAIM_BAD
 /// for one of a file of which the client has lost its state. GRACE for a new open or lock in the grace
-/// period, or before the client has sent RECLAIM_COMPLETE.
+/// period, or before the client has sent RECLAIM_COMPLETE; DELAY for one that the client could not reclaim yet.
 pub(super) fn admit<S>(
     cx: &mut Cx<'_, S>,
     client: ClientKey,
@@ -67,7 +67,7 @@ pub(super) fn admit<S>(
         if cx.core.in_grace(now) || !found.reclaim_complete {
             return Err(Status::GRACE);
         }
-        return Ok(());
+        return cx.core.admit_recorded(client, cx.out);
     }
     let completed = found.about.minor > 0 && found.reclaim_complete;
     if completed || found.reclaimed.contains(fh.export) {

@@ -297,6 +297,32 @@ fn when_courtesy_ends_the_client_is_forgotten_first() {
 }
 
 #[test]
+fn what_is_opened_again_after_a_loss_can_be_reclaimed_once_that_is_answered() {
+    let (mut sim, mut one, mut two, f, _) = away();
+    let open = making_args(b"o", b"f");
+    let reply = two.call(&mut sim, |c| c.putrootfh().open(open)).all_ok();
+    let stateid = ok!(reply, Open).stateid;
+    let close = args::Close {
+        seqid: 0,
+        open_stateid: stateid,
+    };
+    let put = args::PutFh { object: &f.fh };
+    two.call(&mut sim, |c| c.putfh(put).close(close)).all_ok();
+    sim.hold_stores(true);
+    let free = args::FreeStateid { stateid: f.stateid };
+    one.call(&mut sim, |c| c.free_stateid(free)).all_ok();
+    let asked = ask_to_open(&mut sim, &mut one, 1, b"f");
+    assert!(sim.take_reply(asked).is_none());
+    assert_eq!(lost(&sim.waiting_stores()), [] as [Vec<u8>; 0]);
+    sim.store_all();
+    assert_eq!(answered(&mut sim, asked), Status::OK);
+    sim.restart();
+    sim.hold_stores(false);
+    come_back(&mut sim, &mut one);
+    reclaim(&mut sim, &mut one, &f.fh).all_ok();
+}
+
+#[test]
 fn a_session_that_goes_while_its_open_waits_for_a_loss_takes_nothing() {
     let (mut sim, _, mut two, _, _) = away();
     sim.hold_stores(true);

@@ -4,9 +4,9 @@ use nfs4_engine::stable::{StableError, StableWrite};
 use nfs4_engine::{Admin, Event};
 use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::{Op, Status};
-use nfs4_tests::sim::{Client, Sim};
+use nfs4_tests::sim::{Client, Client40, Sim};
 
-use super::{come_back, complete, config, make, open_anew, reclaim};
+use super::{answered, ask_to_open, come_back, complete, config, make, open_anew, reclaim};
 
 /// A client that has sent RECLAIM_COMPLETE, whose record is not written yet; and the transaction id.
 fn completing() -> (Sim, Client, u32) {
@@ -333,4 +333,100 @@ fn of_clients_that_are_gone_a_bounded_number_is_forgotten_later() {
     sim.hold_stores(false);
     sim.sleep(std::time::Duration::from_secs(200));
     assert_eq!(sim.records().len(), 300 - 256);
+}
+
+/// A client with a file, a new incarnation of it that waits until the first one is forgotten, and the transaction
+/// id of its CREATE_SESSION.
+fn replacing() -> (Sim, Client, Client, Vec<u8>, u32) {
+    let mut sim = Sim::durable(config());
+    let mut old = Client::mounted(&mut sim, "a");
+    let file = make(&mut sim, &mut old, b"f");
+    let mut new = old.clone();
+    new.reboot();
+    new.conn = sim.connect();
+    new.exchange_id(&mut sim).all_ok();
+    sim.hold_stores(true);
+    let args = new.session_args();
+    let xid = sim.xid();
+    sim.send(new.conn, new.record(xid, b"", |c| c.create_session(args)));
+    sim.run();
+    assert!(matches!(
+        &*sim.waiting_stores(),
+        [StableWrite::Forget { .. }]
+    ));
+    (sim, old, new, file.fh, xid)
+}
+
+#[test]
+fn a_client_that_may_have_been_forgotten_is_recorded_again() {
+    let (mut sim, mut old, _, fh, xid) = replacing();
+    sim.store_in_doubt();
+    let reply = sim.take_reply(xid).expect("it has failed");
+    assert_eq!(reply.last(), (Op::CreateSession, Status::DELAY));
+    assert_eq!(sim.records(), [], "it was carried out");
+    sim.hold_stores(false);
+    sim.sleep(std::time::Duration::from_secs(5));
+    // The first incarnation goes on, and has what it had.
+    assert_eq!(open_anew(&mut sim, &mut old, b"g"), Status::OK);
+    sim.restart();
+    come_back(&mut sim, &mut old);
+    reclaim(&mut sim, &mut old, &fh).all_ok();
+}
+
+#[test]
+fn a_client_that_may_have_been_forgotten_opens_nothing_before_it_is_recorded() {
+    let (mut sim, mut old, _, _, _) = replacing();
+    sim.store_in_doubt();
+    let asked = ask_to_open(&mut sim, &mut old, 0, b"g");
+    assert!(sim.take_reply(asked).is_none());
+    assert!(matches!(&*sim.waiting_stores(), [StableWrite::Client(_)]));
+    sim.store_next(Ok(()));
+    assert_eq!(answered(&mut sim, asked), Status::OK);
+}
+
+#[test]
+fn a_client_that_is_forgotten_and_not_replaced_is_recorded_again() {
+    let (mut sim, mut old, new, fh, xid) = replacing();
+    sim.admin(Admin::EvictClient { client: new.id.0 });
+    sim.run();
+    sim.store_next(Ok(()));
+    let reply = sim.take_reply(xid).expect("it continues");
+    assert_eq!(reply.last(), (Op::CreateSession, Status::STALE_CLIENTID));
+    sim.hold_stores(false);
+    assert_eq!(open_anew(&mut sim, &mut old, b"g"), Status::OK);
+    sim.restart();
+    come_back(&mut sim, &mut old);
+    reclaim(&mut sim, &mut old, &fh).all_ok();
+}
+
+#[test]
+fn a_client_of_minor_version_0_that_may_have_been_forgotten_is_recorded_before_it_opens() {
+    let mut sim = Sim::durable(config());
+    let mut old = Client40::mounted(&mut sim, "a");
+    old.open(&mut sim, b"o", b"f");
+    let mut new = old.clone();
+    new.reboot();
+    new.introduce(&mut sim).all_ok();
+    sim.hold_stores(true);
+    let confirm = args::SetClientIdConfirm {
+        clientid: new.id,
+        setclientid_confirm: new.confirm,
+    };
+    let xid = sim.xid();
+    sim.send(
+        new.conn,
+        new.record(xid, |c| c.setclientid_confirm(confirm)),
+    );
+    sim.run();
+    sim.store_in_doubt();
+    let reply = sim.take_reply(xid).expect("it has failed");
+    assert_eq!(reply.last(), (Op::SetClientIdConfirm, Status::DELAY));
+    let open = old.open_args(b"o", b"g");
+    let xid = sim.xid();
+    sim.send(old.conn, old.record(xid, |c| c.putrootfh().open(open)));
+    sim.run();
+    assert!(sim.take_reply(xid).is_none(), "it waits for the record");
+    sim.store_all();
+    sim.take_reply(xid).expect("it is stored").all_ok();
+    assert_eq!(sim.records().len(), 1);
 }

@@ -65,6 +65,16 @@ impl Sim {
         self.stable().apply(write, boots);
     }
 
+    /// The oldest write that waits is carried out, and the server hears that it has failed.
+    pub fn store_in_doubt(&mut self) {
+        let (ticket, write) = self.stable().waiting.pop_front().expect("a write waits");
+        let boots = self.boots;
+        self.stable().apply(write, boots);
+        let result = Err(StableError::Failed);
+        self.handle(Input::StableDone { ticket, result });
+        self.run();
+    }
+
     /// The oldest write that waits is carried out, and the server hears of it twice.
     pub fn store_twice(&mut self) {
         let (ticket, write) = self.stable().waiting.pop_front().expect("a write waits");
