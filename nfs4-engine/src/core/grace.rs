@@ -6,6 +6,7 @@ use core::time::Duration;
 use nfs4_proto::nfs4::status::Status;
 
 use crate::action::Outbox;
+use crate::client::Client;
 use crate::config::Config;
 use crate::core::Core;
 use crate::core::stable::key_of;
@@ -135,6 +136,13 @@ impl Core {
             return Err(Status::RECLAIM_BAD);
         }
         Ok(())
+    }
+
+    /// Whether a client of minor version 0 has state, or may reclaim some: then no client of another principal takes
+    /// its place. One of a later version has a session.
+    pub(crate) fn has_state_of_its_own(&self, key: ClientKey, now: Mono) -> bool {
+        let client = self.clients.get(key);
+        client.is_some_and(Client::has_state) || self.may_reclaim(key, None, now).is_ok()
     }
 
     /// A client is confirmed: notes which client of a former server it is. One that has restarted since has

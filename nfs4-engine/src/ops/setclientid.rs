@@ -36,7 +36,7 @@ pub(crate) fn start(cx: &mut Cx<'_, V40>, args: &mut Reader<'_>) -> Result<Step,
         let expired = cx.core.is_expired(key, now);
         if client.principal != caller {
             // One without state is replaced. [RFC 7530 §9.1.2]
-            if client.has_state() && !expired {
+            if cx.core.has_state_of_its_own(key, now) && !expired {
                 return Ok(in_use(cx, key));
             }
             cx.core.discard(key, ClientGone::Replaced, cx.out)?;

@@ -188,6 +188,30 @@ fn the_client_of_minor_version_0_is_another_than_that_of_1() {
     assert_eq!(reply.last(), (Op::Open, Status::NO_GRACE));
 }
 
+#[test]
+fn another_principal_does_not_take_the_place_of_a_client_that_may_reclaim() {
+    let mut sim = Sim::durable(config());
+    let mut client = Client40::mounted(&mut sim, "a");
+    let first = client.open(&mut sim, b"o", b"f");
+    let second = client.open(&mut sim, b"o", b"g");
+    sim.restart();
+    client.seqids.clear();
+    come_back_40(&mut sim, &mut client);
+    // It is recorded, and has no state now.
+    let reply = reclaim_40(&mut sim, &mut client, &first.fh).all_ok();
+    let first = Opened {
+        stateid: ok!(reply, Open).stateid,
+        ..first
+    };
+    let close = client.close_args(b"o", &first);
+    client.on(&mut sim, &first.fh, |c| c.close(close)).all_ok();
+    let mut other = Client40::stranger(&mut sim, "a");
+    other.uid += 1;
+    let reply = other.introduce(&mut sim);
+    assert_eq!(reply.last(), (Op::SetClientId, Status::CLID_INUSE));
+    reclaim_40(&mut sim, &mut client, &second.fh).all_ok();
+}
+
 /// A client of which the lease has expired, with a file that it denies to others; and another client.
 fn away() -> (Sim, Client40, Client40, Opened) {
     let mut sim = Sim::durable(config());
