@@ -1,5 +1,5 @@
-//! Clients of a server that dies again and again, while its writes to stable storage are late, fail, or are
-//! durable without the server having heard of it: a client finds again what it had when it comes in time,
+//! Clients of a server that dies again and again, while its writes to stable storage are late, fail, fail although
+//! they were carried out, or are durable without the server having heard of it: a client finds again what it had when it comes in time,
 //! and never what another client has had since. [RFC 8881 §8.4.3]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,8 @@ enum Step {
 enum Outcome {
     Done,
     Fails,
+    /// It is carried out, and the server hears that it has failed.
+    Doubtful,
     /// The server dies before it is durable.
     Lost,
     /// The server dies before it hears that it is durable.
@@ -62,6 +64,7 @@ enum Seen {
     NotReclaimed,
     DiedInGrace,
     WriteFailed,
+    WriteDoubtful,
     DiedInWrite,
     Taken,
 }
@@ -160,6 +163,10 @@ impl World {
             Outcome::Fails => {
                 self.seen.insert(Seen::WriteFailed);
                 self.sim.store_next(Err(StableError::Failed));
+            }
+            Outcome::Doubtful => {
+                self.seen.insert(Seen::WriteDoubtful);
+                self.sim.store_in_doubt();
             }
             Outcome::Lost | Outcome::Unheard => {
                 self.seen.insert(Seen::DiedInWrite);
@@ -473,6 +480,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         10 => Just(Outcome::Done),
         2 => Just(Outcome::Fails),
+        2 => Just(Outcome::Doubtful),
         2 => Just(Outcome::Lost),
         2 => Just(Outcome::Unheard),
     ]
@@ -504,6 +512,7 @@ fn a_client_finds_what_it_had_and_never_what_another_has_had_since() {
             Seen::NotReclaimed,
             Seen::DiedInGrace,
             Seen::WriteFailed,
+            Seen::WriteDoubtful,
             Seen::DiedInWrite,
             Seen::Taken,
         ],
