@@ -165,7 +165,10 @@ function drawState(warnings) {
 	put($("state-text"), text);
 	mark(document.body, "data-state", state);
 	$("grace").hidden = !model.grace?.active;
-	if (model.grace?.active) put($("grace"), `Grace period: ${model.grace.remaining_seconds} s left`);
+	if (model.grace?.active) {
+		const left = model.grace.ending ? "ends as soon as that is stored" : `${model.grace.remaining_seconds} s left`;
+		put($("grace"), `Grace period: ${left}`);
+	}
 	const title = `${warnings.length ? `(${warnings.length}) ` : ""}nfs4d ${location.host}`;
 	if (document.title !== title) document.title = title;
 }

@@ -15,13 +15,14 @@ use crate::time::Now;
 pub struct GraceView {
     /// Whether it runs.
     pub active: bool,
-    /// What is left of it; zero if it does not run.
+    /// What is left of it; zero if it does not run, or if it waits only for its end to be stored: then clients
+    /// reclaim no more, and get nothing new yet.
     pub remaining: Duration,
     /// How long it lasts at most, from the start of the server.
     pub length: Duration,
     /// Number of clients that could reclaim state when the server started.
     pub known: usize,
-    /// Number of these that may still reclaim some, and have not completed their reclaims.
+    /// Number of these that may still reclaim some, and have not completed their reclaims; none once it ends.
     pub missing: usize,
     /// Some of these, at most 32.
     pub some_missing: Vec<MissingClient>,
@@ -42,14 +43,20 @@ impl Engine {
     /// The grace period.
     pub fn grace(&self, now: Now) -> GraceView {
         let core = &self.runner.core;
+        let takes_reclaims = core.grace.takes_reclaims(now.mono);
         let (of_v40, of_others) = core.recovered.missing();
-        let missing = core.recovered.some_missing(SHOWN);
+        let most = if takes_reclaims { SHOWN } else { 0 };
+        let missing = core.recovered.some_missing(most);
         GraceView {
             active: core.in_grace(now.mono),
             remaining: core.grace.left(now.mono),
             length: core.grace_length(),
             known: core.recovered.known(),
-            missing: of_v40 + of_others,
+            missing: if takes_reclaims {
+                of_v40 + of_others
+            } else {
+                0
+            },
             some_missing: missing.map(MissingClient::of).collect(),
         }
     }

@@ -103,7 +103,7 @@ fn changed_settings_have_the_names_of_their_flags() {
 fn there_is_no_grace_period_to_end() {
     let served = Served::start();
     let none = json!({
-        "active": false, "remaining_seconds": 0, "grace_time": 0,
+        "active": false, "ending": false, "remaining_seconds": 0, "grace_time": 0,
         "known_clients": 0, "missing_clients": 0, "some_missing": [],
     });
     assert_eq!(served.json(&["grace", "status"]), none);

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nfs4_admin::Grace;
 use nfs4_engine::proto::nfs4::Status;
 use nfs4_tests::live::{Client, Connection, own_address};
 
 use crate::daemon::{Server, run};
+use crate::http::ask;
 use crate::settings::Directory;
 use crate::settings::store::{mounts, unmount};
 
@@ -259,6 +261,44 @@ fn a_state_directory_that_no_start_mends_is_told_and_untouched() {
     refused("it is missing");
     fs::write(&path, &good).expect("it is ours");
     drop(place.start(&[]));
+}
+
+#[test]
+fn the_grace_period_has_ended_when_that_is_answered_or_is_ending() {
+    let place = Place::new("ending");
+    let start = || place.start(&["--admin", "127.0.0.1:0"]);
+    let mut server = start();
+    let _clients = two_clients(&place);
+    for fails in [false, true] {
+        server.child.kill().expect("it is our child");
+        server.child.wait().expect("it is our child");
+        server = start();
+        let grace: Grace = ask(server.admin(), "GET", "/api/v1/grace", &[], "").typed();
+        assert!(grace.active && !grace.ending, "{grace:?}");
+        assert_eq!((grace.known_clients, grace.missing_clients), (2, 2));
+        let path = place.state.path().join("nfs4d.redb");
+        let aside = place.state.path().join("aside");
+        if fails {
+            fs::rename(&path, &aside).expect("it is ours");
+        }
+        let mut new = place.client("new");
+        let end = || ask(server.admin(), "POST", "/api/v1/grace/end", &[], "").typed();
+        let ended: Grace = end();
+        assert_eq!((ended.active, ended.ending), (fails, fails), "{ended:?}");
+        assert_eq!((ended.remaining_seconds, ended.missing_clients), (0, 0));
+        if fails {
+            assert_eq!(new.complete_reclaims(), Status::DELAY);
+            fs::rename(&aside, &path).expect("it is ours");
+            let ended: Grace = end();
+            assert!(!ended.active && !ended.ending, "{ended:?}");
+        }
+        let completed = std::iter::repeat_with(|| new.complete_reclaims());
+        assert!(completed.take(100).any(|status| status == Status::OK));
+        new.open("new");
+        // Two clients that may reclaim from the next server.
+        let mut other = place.client("other");
+        assert_eq!(other.complete_reclaims(), Status::OK);
+    }
 }
 
 #[test]

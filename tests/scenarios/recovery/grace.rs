@@ -133,6 +133,13 @@ fn nothing_new_is_granted_before_the_end_of_the_grace_period_is_stored() {
     sim.sleep(LEASE);
     assert_eq!(sim.waiting_stores(), [StableWrite::GraceOver]);
     assert!(is_grace(&sim));
+    // Nothing is left of it, and no client may reclaim.
+    let shown = sim.engine().grace(sim.clock());
+    assert_eq!(
+        (shown.remaining, shown.known, shown.missing),
+        (Duration::ZERO, 1, 0)
+    );
+    assert!(shown.some_missing.is_empty());
     assert_eq!(ends(&mut sim), []);
     come_back(&mut sim, &mut client);
     let reply = reclaim(&mut sim, &mut client, &file.fh);
