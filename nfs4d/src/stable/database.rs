@@ -92,10 +92,7 @@ impl Database {
     ) -> Result<T, StateFault> {
         self.with(|database| {
             self.check_place()?;
-            let transaction = database.begin_write().map_err(redb::Error::from)?;
-            let changed = change(&transaction)?;
-            transaction.commit().map_err(redb::Error::from)?;
-            Ok(changed)
+            Ok(transact(database, change)?)
         })
     }
 
@@ -148,6 +145,20 @@ impl Database {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// Carries out one transaction, which is durable on return.
+pub(super) fn transact<T>(
+    database: &Redb,
+    change: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+) -> Result<T, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    // Pages that a failed sync has lost count as written, and are read from memory until the power fails. So a
+    // transaction is a part of the database only once a sync of all its pages has succeeded.
+    transaction.set_two_phase_commit(true);
+    let changed = change(&transaction)?;
+    transaction.commit()?;
+    Ok(changed)
 }
 
 /// Opens a database that is there. A copy in memory is opened first: what it shows to be wrong leaves the
@@ -239,7 +250,7 @@ fn opened(file: &Arc<File>) -> Result<Redb, StateFault> {
     Ok(database.map_err(redb::Error::from)?)
 }
 
-fn builder() -> Builder {
+pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE);
     builder.create_with_file_format_v3(true);

@@ -346,4 +346,6 @@ const SETTINGS: &str = "settings";
 const PER_SECOND: u64 = 8;
 
 #[cfg(test)]
+mod sync_tests;
+#[cfg(test)]
 mod tests;
