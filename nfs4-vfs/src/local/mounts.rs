@@ -16,7 +16,7 @@ use crate::sync::{read, write};
 /// A file system that is mounted below the root. It is held: it cannot be unmounted meanwhile.
 #[derive(Debug)]
 pub(super) struct Mount {
-    /// Its name among the file systems of the export, the same after a restart; never 0.
+    /// Its name among the file systems of the export, the same after a restart: [`is_name_of_mount`].
     pub(super) fs: u64,
     /// Fileid of the directory that its root covers.
     pub(super) mounted_on: u64,
@@ -104,7 +104,7 @@ impl Mounts {
         // The same file system that is mounted there again is no other one.
         let others = || met.iter().filter(|mount| mount.dev != device(stat));
         let taken = |fs: u64| others().any(|mount| mount.fs == fs);
-        let fs = (fs..).find(|fs| *fs != 0 && !taken(*fs)).unwrap_or(fs);
+        let fs = (fs..=u64::MAX).find(|fs| !taken(*fs)).unwrap_or(fs);
         let mount = Arc::new(Mount {
             fs,
             mounted_on: at.covered,
@@ -143,7 +143,12 @@ fn name_of(root: &OwnedFd, stat: &Statx, space: &StatFs, at: &Point) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-    hash.max(1)
+    hash | MOUNT
+}
+
+/// Whether this names a mount that was met; else it is 0, or the device of a part of the root's mount.
+pub(super) fn is_name_of_mount(fs: u64) -> bool {
+    fs & MOUNT != 0
 }
 
 /// The points below `root` where file systems are mounted, as paths relative to it.
@@ -194,6 +199,8 @@ fn unescaped(path: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// What the names of mounts have and no device has: the number of its driver has 12 bits.
+const MOUNT: u64 = 1 << 63;
 /// Maximum number of mounts that are shown.
 const MAX_MOUNTS: usize = 1024;
 

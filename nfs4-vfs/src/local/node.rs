@@ -31,7 +31,8 @@ pub(super) struct Node {
     pub(super) id: ObjectId,
     pub(super) handle: FsHandle,
     pub(super) kind: FileKind,
-    /// Its file system: 0 for that of the export's root.
+    /// Its file system: 0 for that of the export's root, the name of a mount, or the device of a part of the root's
+    /// mount that has inodes of its own.
     pub(super) fs: u64,
     /// Fileid of the directory that this root of a file system covers, else 0.
     pub(super) mounted_on: u64,

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::durability::Synced;
 use super::error::Result;
+use super::mounts::is_name_of_mount;
 use super::node::Node;
 use super::shared::Shared;
 
@@ -79,9 +80,10 @@ impl Shared {
     fn sync_all(&self, object: &Node) -> rustix::io::Result<()> {
         match self.mounts.named(object.fs) {
             Some(mount) => mount.sync_all(),
-            None if object.fs == 0 => self.root.sync_all(),
             // It is not mounted any more.
-            None => Err(Errno::IO),
+            None if is_name_of_mount(object.fs) => Err(Errno::IO),
+            // Parts of the root's mount with inodes of their own, too.
+            None => self.root.sync_all(),
         }
     }
 }

@@ -26,10 +26,13 @@ pub(super) fn is_alone(module: &str, test: &str) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let run = command
         .args(["--exact", &format!("local::tests::{module}::{test}")])
+        .arg("--nocapture")
         .env(ALONE, test)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&run.stdout);
+    // What was not run.
+    eprint!("{}", String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{told}");
     assert!(told.contains("1 passed"), "{told}");
     false
@@ -259,6 +262,16 @@ fn ask_until_there_is_room(scene: &Scene, op: impl Fn() -> FsOp) {
     panic!("{what} is never done");
 }
 
+/// Makes a file, a directory and a link with as few descriptors as that takes.
+pub(super) fn make_as_soon_as_there_is_room(scene: &Scene) {
+    let root = scene.root();
+    for at in 0..3 {
+        let name = ["file", "directory", "link"][at];
+        ask_until_there_is_room(scene, || making(root, name).into_iter().nth(at).unwrap());
+        assert!(fs::symlink_metadata(scene.path(name)).is_ok(), "{name}");
+    }
+}
+
 #[test]
 fn a_change_that_is_answered_busy_has_not_happened() {
     if !is_alone(
@@ -269,11 +282,7 @@ fn a_change_that_is_answered_busy_has_not_happened() {
     }
     let scene = Scene::new("exhausted");
     let root = scene.root();
-    for at in 0..3 {
-        let name = ["file", "directory", "link"][at];
-        ask_until_there_is_room(&scene, || making(root, name).into_iter().nth(at).unwrap());
-        assert!(fs::symlink_metadata(scene.path(name)).is_ok(), "{name}");
-    }
+    make_as_soon_as_there_is_room(&scene);
     let name = |name: &'static str| Bytes::from_static(name.as_bytes());
     let (fh, _) = scene.lookup(root, "file").unwrap();
     ask_until_there_is_room(&scene, || FsOp::Link {

@@ -7,6 +7,7 @@ mod exhausted;
 mod leases;
 mod mounts;
 mod nodes;
+mod overlay;
 mod unprivileged;
 mod upgrades;
 mod waiting;
