@@ -19,6 +19,7 @@ use super::permission::{has_default_acl, protection};
 use super::set_attributes::sane_times;
 use super::shared::{Shared, object};
 use super::stat::{birth, kind, stat, stat_name};
+use super::taken_back::Made;
 
 impl Shared {
     pub(super) fn create(
@@ -53,7 +54,7 @@ impl Shared {
                     dir: self.changed(&dir, &before)?,
                 })
             });
-        finished.inspect_err(|_| self.take_back(caller, (&dir, name), made.id))
+        finished.inspect_err(|_| self.take_back(caller, (&dir, name), &Made::of(&stat)))
     }
 
     /// The object that was just made under this name, since `begun`, in nanoseconds.
@@ -78,11 +79,11 @@ impl Shared {
         if !is_owned || !is_new || kind(&own) != Ok(made) {
             return Err(FsError::Busy);
         }
-        let own = object(&own);
+        let own = Made::of(&own);
         let found = self.entry(dir, name);
-        let found = found.inspect_err(|_| self.take_back(caller, (dir, name), own))?;
+        let found = found.inspect_err(|_| self.take_back(caller, (dir, name), &own))?;
         found
-            .filter(|(_, stat)| object(stat) == own)
+            .filter(|(_, stat)| object(stat) == own.id)
             .ok_or(FsError::Busy)
     }
 

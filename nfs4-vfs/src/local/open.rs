@@ -18,8 +18,9 @@ use super::names::{ATTEMPTS, check_name};
 use super::node::Node;
 use super::permission::protection;
 use super::set_attributes::{check_size, sane_times};
-use super::shared::{Shared, object};
+use super::shared::Shared;
 use super::stat::{stat, wall};
+use super::taken_back::Made;
 
 impl Shared {
     pub(super) fn open_file(&self, caller: &Caller, target: &Target, how: &OpenHow) -> FsResult {
@@ -63,11 +64,9 @@ impl Shared {
                 None => None,
             };
             let made = self.open_new(caller, (dir, &above), name, &set, verifier);
-            let done = made.and_then(|(node, change)| {
+            let done = made.and_then(|(node, made, change)| {
                 let held = self.hold(&node, how, true, change);
-                held.inspect_err(|_| {
-                    self.take_back(caller, (dir, name), node.id);
-                })
+                held.inspect_err(|_| self.take_back(caller, (dir, name), &made))
             });
             drop(under_way);
             match done {
@@ -115,7 +114,7 @@ impl Shared {
         name: &[u8],
         set: &SetAttrs,
         verifier: Option<[u8; 8]>,
-    ) -> Result<(Arc<Node>, DirChange)> {
+    ) -> Result<(Arc<Node>, Made, DirChange)> {
         sane_times(set)?;
         if set.created.is_some() {
             return Err(FsError::Invalid);
@@ -127,26 +126,29 @@ impl Shared {
             .require(&caller.cred, Rights::CHANGE_ENTRIES)?;
         let new = protection(dir, above).of_new(&caller.cred, FileKind::Regular, set)?;
         let made = as_user(&caller.cred, || self.make_file(dir, name, &new))??;
-        let finished = self.finish_file(caller, (dir, above, name), &made, (set, &new), verifier);
-        let (node, change) = finished.inspect_err(|_| {
-            if let Ok(made) = stat(made.as_fd(), AtFlags::empty()) {
-                self.take_back(caller, (dir, name), object(&made));
-            }
-        })?;
+        let mut left = Made::of(&stat(made.as_fd(), AtFlags::empty())?);
+        let at = (dir, above, name);
+        let finished = self.finish_file(caller, at, (&made, &mut left), (set, &new), verifier);
+        let finished = finished.inspect_err(|_| self.take_back(caller, (dir, name), &left));
+        let (node, change) = finished?;
         // It reads and writes whatever the mode is.
         self.descriptors.adopt(&node, made, Access::Write);
-        Ok((node, change))
+        Ok((node, left, change))
     }
 
-    /// Gives a file that was just made what it needs before a client hears of it.
+    /// Gives a file that was just made what it needs before a client hears of it, and notes how it has left it.
     fn finish_file(
         &self,
         caller: &Caller,
         (dir, above, name): (&Node, &Statx, &[u8]),
-        made: &OwnedFd,
+        (made, left): (&OwnedFd, &mut Made),
         (set, new): (&SetAttrs, &Protection),
         verifier: Option<[u8; 8]>,
     ) -> Result<(Arc<Node>, DirChange)> {
+        if let Some(size) = set.size.filter(|size| *size > 0) {
+            rustix::fs::ftruncate(made, size).map_err(fs_error)?;
+            *left = Made::of(&stat(made.as_fd(), AtFlags::empty())?);
+        }
         let (node, stat) = self.adopt(
             self.root.hold(made.as_fd()).map_err(fs_error)?,
             Some((dir, name)),
@@ -157,11 +159,7 @@ impl Shared {
             let (accessed, modified) = Creation::verifier_times(verifier);
             (set.accessed, set.modified) = (SetTime::Client(accessed), SetTime::Client(modified));
         }
-        let size = set.size.filter(|size| *size > 0);
-        if let Some(size) = size {
-            rustix::fs::ftruncate(made, size).map_err(fs_error)?;
-        }
-        self.set_new(caller, dir, (&node, &stat), new, &set)?;
+        *left = Made::of(&self.set_new(caller, dir, (&node, &stat), new, &set)?);
         self.settle(&[&node, dir])?;
         Ok((node, self.changed(dir, above)?))
     }

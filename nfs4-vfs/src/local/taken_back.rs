@@ -5,26 +5,66 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::os::fd::AsFd as _;
 
 use nfs4_engine::fs::FileKind;
-use rustix::fs::{AtFlags, RenameFlags, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, RenameFlags, Statx, renameat_with, unlinkat};
 
 use super::caller::Caller;
 use super::identity::as_user;
 use super::node::{Node, ObjectId};
 use super::shared::{Shared, object};
-use super::stat::{kind, stat_name};
+use super::stat::{kind, nanos, stat_name};
+
+/// What a request has made, as it has left it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) id: ObjectId,
+    size: u64,
+    /// Blocks of its bytes: a write moves the time only once within a tick of the clock.
+    blocks: u64,
+    modified: u64,
+}
+
+impl Made {
+    /// What has these attributes.
+    pub(super) fn of(stat: &Statx) -> Made {
+        Made {
+            id: object(stat),
+            size: stat.stx_size,
+            blocks: stat.stx_blocks,
+            modified: nanos(&stat.stx_mtime),
+        }
+    }
+
+    /// Whether this is the object, and nobody has done anything with it that would be gone with its name. A
+    /// directory with something in it is not removed anyway.
+    fn is_untouched(&self, found: &Statx) -> bool {
+        let now = Made::of(found);
+        let is_as_left = match kind(found) {
+            Ok(FileKind::Directory) => true,
+            Ok(FileKind::Regular) => {
+                let bytes = |made: &Made| (made.size, made.blocks, made.modified);
+                found.stx_nlink == 1 && bytes(&now) == bytes(self)
+            }
+            _ => found.stx_nlink == 1,
+        };
+        now.id == self.id && is_as_left
+    }
+}
 
 impl Shared {
     /// Takes what this request has just made out of a directory, as the request fails: a client that tries again
-    /// must not find it. Not if another object has the name by now, or a client has it open already.
+    /// must not find it. Not if another object has the name by now, or a client or another program has used it
+    /// already: what they were told is done would be gone.
     ///
     /// No system call removes a name only if it leads to a given object, and another program may give the name to
     /// a file of its own at any moment. So what has the name is moved to one that no program knows, and removed
-    /// there if it is what was made; else it is moved back.
-    pub(super) fn take_back(&self, caller: &Caller, (dir, name): (&Node, &[u8]), made: ObjectId) {
+    /// there if it is what was made, as it was made; else it is moved back.
+    pub(super) fn take_back(&self, caller: &Caller, (dir, name): (&Node, &[u8]), made: &Made) {
+        let id = made.id;
         let found = |name: &[u8]| {
+            // First, as who has closed it may have written it.
+            let is_free = self.descriptors.held(id).is_none();
             let found = stat_name(dir.as_fd(), name).ok()?;
-            let is_free = object(&found) == made && self.descriptors.held(made).is_none();
-            is_free.then_some(found)
+            (is_free && made.is_untouched(&found)).then_some(found)
         };
         if found(name).is_none() {
             return;
@@ -53,7 +93,7 @@ impl Shared {
             moved(&aside, name);
             return;
         }
-        if let Some(node) = self.nodes.of_inode(made.dev, made.ino) {
+        if let Some(node) = self.nodes.of_inode(id.dev, id.ino) {
             self.unlinked(&node);
         }
     }

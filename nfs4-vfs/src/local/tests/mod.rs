@@ -8,6 +8,7 @@ mod leases;
 mod mounts;
 mod nodes;
 mod overlay;
+mod taken_back;
 mod unprivileged;
 mod upgrades;
 mod waiting;
