@@ -16,7 +16,7 @@ use super::Scene;
 pub(super) fn without(right: CapabilitySet, act: impl FnOnce() + Send) {
     let sets = capabilities(None).unwrap();
     if !sets.effective.contains(CapabilitySet::SETUID | right) {
-        return;
+        return eprintln!("NOT RUN: this process is not the superuser's");
     }
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -95,7 +95,7 @@ fn all_is_as_it_was_when_a_length_is_refused() {
     });
     if refused.is_ok() {
         // As of tmpfs.
-        return;
+        return eprintln!("NOT RUN: the file system refuses nothing");
     }
     assert_eq!(refused.err(), Some(FsError::TooLarge));
     let after = scene.attrs(fh).unwrap();
@@ -132,7 +132,7 @@ fn what_is_set_beside_a_length_is_there_after_it() {
 #[test]
 fn a_change_of_the_mode_is_not_undone_by_a_write_or_a_cut() {
     if !super::super::identity::switches() {
-        return;
+        return eprintln!("NOT RUN: this process is not the superuser's");
     }
     let scene = Scene::new("undone");
     let fh = made(&scene, "file");

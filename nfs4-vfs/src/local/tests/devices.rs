@@ -82,7 +82,7 @@ fn made(scene: &Scene, name: &str) -> FsHandle {
 #[test]
 fn a_full_device_refuses_what_does_not_fit() {
     let Some(mounted) = Mounted::tmpfs("256k") else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     let scene = Scene::at(&mounted.0);
     let fh = made(&scene, "file");
@@ -107,20 +107,20 @@ fn a_full_device_refuses_what_does_not_fit() {
 #[test]
 fn a_failure_to_write_back_reaches_every_client_by_the_losses() {
     let Some(full) = Mounted::tmpfs("100m") else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     let image = full.0.join("image");
     File::create(&image).unwrap().set_len(64 << 20).unwrap();
     let format = ["-q", "-F", "-O", "^has_journal"];
     let formatted = Command::new("mkfs.ext4").args(format).arg(&image).status();
     if !formatted.is_ok_and(|status| status.success()) {
-        return;
+        return eprintln!("NOT RUN: there is no mkfs.ext4");
     }
     // What is left is some 20 MiB.
     let filler = full.0.join("filler");
     fs::write(&filler, vec![1; 80 << 20]).unwrap();
     let Some(disk) = Mounted::new("ext4", &image, "loop,errors=continue") else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     let scene = Scene::at(&disk.0);
     let (fh, other) = (made(&scene, "file"), made(&scene, "other"));
@@ -149,7 +149,7 @@ fn a_failure_to_write_back_reaches_every_client_by_the_losses() {
 #[test]
 fn a_file_system_that_is_read_only_is_read() {
     let Some(mounted) = Mounted::tmpfs("1m") else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     fs::write(mounted.0.join("file"), "content").unwrap();
     let remounted = Command::new("mount")
@@ -184,7 +184,7 @@ fn disk_with_quota(of: u32) -> Option<(Mounted, Mounted)> {
 #[test]
 fn a_quota_binds_what_a_user_writes_through_a_server_that_obeys_it() {
     let Some((disk, _memory)) = disk_with_quota(1001) else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     let user = || Credential::sys(1001, 1001, &[]);
     std::thread::scope(|scope| {
@@ -251,8 +251,7 @@ fn a_file_that_runs_is_not_written() {
     let scene = Scene::new("running");
     fs::copy("/bin/sleep", scene.path("sleep")).unwrap();
     let Ok(mut running) = Command::new(scene.path("sleep")).arg("60").spawn() else {
-        // It is not run from there.
-        return;
+        return eprintln!("NOT RUN: nothing is run from there");
     };
     let (fh, _) = scene.lookup(scene.root(), "sleep").unwrap();
     let written = write(&scene, fh, 0, 1, Stability::Unstable);
@@ -272,7 +271,7 @@ fn a_file_that_runs_is_not_written() {
 #[test]
 fn an_object_has_a_maximum_number_of_links_and_a_directory_of_bytes_in_names() {
     let Some(memory) = Mounted::tmpfs("100m") else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     let image = memory.0.join("image");
     File::create(&image).unwrap().set_len(32 << 20).unwrap();
@@ -281,10 +280,10 @@ fn an_object_has_a_maximum_number_of_links_and_a_directory_of_bytes_in_names() {
         .arg(&image)
         .status();
     if !formatted.is_ok_and(|status| status.success()) {
-        return;
+        return eprintln!("NOT RUN: there is no mkfs.ext4");
     }
     let Some(disk) = Mounted::new("ext4", &image, "loop") else {
-        return;
+        return eprintln!("NOT RUN: it cannot be mounted");
     };
     let scene = Scene::at(&disk.0);
     let fh = made(&scene, "first");
