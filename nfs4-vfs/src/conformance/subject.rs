@@ -74,6 +74,10 @@ pub struct Traits {
     /// A creation is repeated by its verifier also when the file was read or written meanwhile; else the
     /// verifier may be gone by then.
     pub keeps_verifiers: bool,
+    /// Of a file system that leases files for delegations
+    /// ([`Backend::leases`](nfs4_engine::fs::Backend::leases)): one that nobody else has open is leased; else the
+    /// machine may refuse every lease.
+    pub leases: bool,
     /// Maximum length of a file that the cases make, in bytes: with holes, nearly nothing is stored.
     pub largest_file: u64,
     /// Number of random runs of each property.
@@ -98,6 +102,7 @@ impl Default for Traits {
             reads_are_no_change: true,
             steady_change: true,
             keeps_verifiers: true,
+            leases: true,
             largest_file: i64::MAX as u64,
             random_runs: 150,
         }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nfs4_engine::fs::Backend;
@@ -88,6 +88,7 @@ impl Subject for Local {
             traits.stable_listings = false;
             // The verifier is kept in the times of the file.
             traits.keeps_verifiers = false;
+            traits.leases = leases(&self.parent);
             traits.steady_change = self.has_fine_times;
             // Others use the same file system.
             traits.exact_space = false;
@@ -127,4 +128,14 @@ pub(crate) fn owner() -> (u32, u32) {
     (uid.as_raw(), gid.as_raw())
 }
 
+/// Whether the kernel leases files there, and waits for who has a lease.
+fn leases(folder: &Path) -> bool {
+    let time = fs::read_to_string("/proc/sys/fs/lease-break-time");
+    let waits = time.is_ok_and(|time| time.trim().parse().is_ok_and(|seconds: u32| seconds > 0));
+    let space = rustix::fs::statfs(folder).unwrap();
+    waits && LEASED.contains(&space.f_type)
+}
+
+/// Types of file systems that are known to lease: ext4, XFS, btrfs and overlayfs too.
+const LEASED: [rustix::fs::FsWord; 5] = [TMPFS, 0xef53, 0x5846_5342, 0x9123_683e, 0x794c_7630];
 const TMPFS: rustix::fs::FsWord = 0x0102_1994;
