@@ -277,7 +277,9 @@ impl Core {
             }
             return;
         }
-        if client.recorded.is_behind() && client.recorded.forgetting.is_none() {
+        let recorded = &client.recorded;
+        // It may have been forgotten after this write, although that is heard of first.
+        if (recorded.is_behind() || recorded.is_late()) && recorded.forgetting.is_none() {
             let _ = self.write_record(key, out);
         }
         self.end_doomed(key, out);

@@ -92,14 +92,16 @@ pub(super) fn admit<S>(
 /// client, for the delegation does not. [RFC 8881 §8.4.2.1, §10.4.4]
 ///
 /// # Errors
-/// GRACE before the client has sent RECLAIM_COMPLETE.
-pub(super) fn admit_delegated<S>(cx: &Cx<'_, S>, client: ClientKey) -> Result<(), Status> {
-    let client = cx.core.clients.get(client).ok_or(Status::DELAY)?;
-    if client.reclaim_complete {
-        Ok(())
-    } else {
-        Err(Status::GRACE)
+/// GRACE before the client has sent RECLAIM_COMPLETE. DELAY while its record is not certain.
+pub(super) fn admit_delegated<S>(cx: &mut Cx<'_, S>, client: ClientKey) -> Result<(), Status> {
+    let found = cx.core.clients.get(client).ok_or(Status::DELAY)?;
+    if !found.reclaim_complete {
+        return Err(Status::GRACE);
     }
+    if cx.core.in_grace(cx.out.now.mono) {
+        return Ok(());
+    }
+    cx.core.admit_recorded(client, cx.out)
 }
 
 /// Whether names and attributes of files may change: not while another client may reclaim an open or a

@@ -204,3 +204,42 @@ fn an_export_waits_for_a_client_that_could_not_be_forgotten() {
         assert_last(&reply, Op::Open, expected);
     }
 }
+
+/// The forgetting is refused at once, while a record that was to be written before is on its way.
+#[test]
+fn a_record_that_is_written_after_a_forgetting_was_refused_is_written_again() {
+    let (mut sim, _) = serving();
+    let mut old = Client::mounted(&mut sim, "a");
+    make_at(&mut sim, &mut old, b"a");
+    let kept = make_at(&mut sim, &mut old, b"b");
+    sim.hold_stores(true);
+    remove(&mut sim);
+    let mut new = old.clone();
+    new.reboot();
+    new.conn = sim.connect();
+    new.exchange_id(&mut sim).all_ok();
+    let args = new.session_args();
+    let xid = sim.xid();
+    sim.send(new.conn, new.record(xid, b"", |c| c.create_session(args)));
+    sim.run();
+    let waiting = sim.waiting_stores();
+    assert!(
+        matches!(
+            &*waiting,
+            [StableWrite::Client(_), StableWrite::Forget { .. }]
+        ),
+        "{waiting:?}"
+    );
+    sim.refuse_newest_store();
+    sim.sleep(Duration::from_secs(5));
+    sim.store_next(Ok(()));
+    assert!(
+        matches!(&*sim.waiting_stores(), [StableWrite::Client(_)]),
+        "the forgetting may be carried out last"
+    );
+    sim.hold_stores(false);
+    sim.store_all();
+    sim.restart();
+    come_back(&mut sim, &mut old);
+    reclaim(&mut sim, &mut old, &kept.fh).all_ok();
+}

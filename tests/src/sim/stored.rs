@@ -84,6 +84,14 @@ impl Sim {
         self.run();
     }
 
+    /// The server hears that the newest write that waits has failed, before it hears of the others.
+    pub fn refuse_newest_store(&mut self) {
+        let (ticket, _) = self.stable().waiting.pop_back().expect("a write waits");
+        let result = Err(StableError::Failed);
+        self.handle(Input::StableDone { ticket, result });
+        self.run();
+    }
+
     /// All writes that wait are carried out, and those that follow from them.
     pub fn store_all(&mut self) {
         while !self.waiting_stores().is_empty() {
