@@ -141,7 +141,7 @@ impl Holder {
         user.open(target, share, Creation::No).unwrap().fh
     }
 
-    /// A lease of a file that nobody else has open; none where the machine does not lease. Its holder waits for one,
+    /// A lease of a file that no other process has open; none where the machine does not lease. Its holder waits for one,
     /// as a process that has just been started may have what is open here for a moment.
     #[track_caller]
     fn leased(&self, fh: FsHandle, kind: DelegationKind) -> Option<Attrs> {

@@ -75,8 +75,8 @@ pub struct Traits {
     /// verifier may be gone by then.
     pub keeps_verifiers: bool,
     /// Of a file system that leases files for delegations
-    /// ([`Backend::leases`](nfs4_engine::fs::Backend::leases)): one that nobody else has open is leased; else the
-    /// machine may refuse every lease.
+    /// ([`Backend::leases`](nfs4_engine::fs::Backend::leases)): one that no other process has open is leased; else
+    /// the machine may refuse every lease.
     pub leases: bool,
     /// Maximum length of a file that the cases make, in bytes: with holes, nearly nothing is stored.
     pub largest_file: u64,

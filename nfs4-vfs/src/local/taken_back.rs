@@ -34,7 +34,7 @@ impl Made {
         }
     }
 
-    /// Whether this is the object, and nobody has done anything with it that would be gone with its name. A
+    /// Whether this is the object, and no other party has done anything with it that would be gone with its name. A
     /// directory with something in it is not removed anyway.
     fn is_untouched(&self, found: &Statx) -> bool {
         let now = Made::of(found);
@@ -61,7 +61,7 @@ impl Shared {
     pub(super) fn take_back(&self, caller: &Caller, (dir, name): (&Node, &[u8]), made: &Made) {
         let id = made.id;
         let found = |name: &[u8]| {
-            // First, as who has closed it may have written it.
+            // First, as a client that has closed it may have written it.
             let is_free = self.descriptors.held(id).is_none();
             let found = stat_name(dir.as_fd(), name).ok()?;
             (is_free && made.is_untouched(&found)).then_some(found)

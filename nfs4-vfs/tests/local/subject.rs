@@ -128,7 +128,7 @@ pub(crate) fn owner() -> (u32, u32) {
     (uid.as_raw(), gid.as_raw())
 }
 
-/// Whether the kernel leases files there, and waits for who has a lease.
+/// Whether the kernel leases files there, and waits for the holder of a lease.
 fn leases(folder: &Path) -> bool {
     let time = fs::read_to_string("/proc/sys/fs/lease-break-time");
     let waits = time.is_ok_and(|time| time.trim().parse().is_ok_and(|seconds: u32| seconds > 0));
