@@ -148,7 +148,7 @@ impl Shared {
                 fh,
                 stability: Stability::Unstable,
                 ..
-            } => Some(self.kept(fh)?.id),
+            } => Some(Lane::Writes(self.kept(fh)?.id)),
             _ => None,
         }
     }

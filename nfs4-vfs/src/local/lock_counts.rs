@@ -30,9 +30,29 @@ impl LockCounts {
         self.change(lock, 1);
     }
 
-    /// Counts once less a lock that was counted, or a part of one.
-    pub(super) fn remove(&mut self, lock: &ByteLock) {
-        self.change(lock, -1);
+    /// Counts once less each of these locks, which were counted, or are parts of such.
+    pub(super) fn subtract(&mut self, gone: &LockCounts) {
+        for (at, by) in &gone.changes {
+            self.change_at(*at, LockKind::Read, -by.shared);
+            self.change_at(*at, LockKind::Write, -by.exclusive);
+        }
+    }
+
+    /// From the first byte that is locked to the last.
+    pub(super) fn span(&self) -> Option<ByteRange> {
+        let (first, _) = self.changes.first_key_value()?;
+        let (end, _) = self.changes.last_key_value()?;
+        let shared: i64 = self.changes.values().map(|by| by.shared).sum();
+        let exclusive: i64 = self.changes.values().map(|by| by.exclusive).sum();
+        let last = match (shared, exclusive) {
+            (0, 0) => end.saturating_sub(1),
+            // The end of such a lock is no change.
+            _ => u64::MAX,
+        };
+        Some(ByteRange {
+            first: *first,
+            last,
+        })
     }
 
     /// Whether nothing is locked.
@@ -134,7 +154,10 @@ mod tests {
                 let gone = held.swap_remove(below(held.len() as u64) as usize);
                 let ByteRange { first, last } = gone.range;
                 let cut = first + below(last - first + 1);
-                counts.remove(&lock(first, cut, gone.kind));
+                let mut part = LockCounts::default();
+                part.add(&lock(first, cut, gone.kind));
+                assert_eq!(part.span(), Some(lock(first, cut, gone.kind).range));
+                counts.subtract(&part);
                 if cut < last {
                     held.push(lock(cut + 1, last, gone.kind));
                 }
@@ -185,7 +208,11 @@ mod tests {
             .map(|run| (run.range.first, run.strength))
             .collect();
         assert_eq!(found, [(0, None), (5, Some(LockKind::Write))]);
-        counts.remove(&all);
+        assert_eq!(counts.span(), Some(all.range));
+        let mut gone = LockCounts::default();
+        gone.add(&all);
+        counts.subtract(&gone);
         assert!(counts.is_empty());
+        assert_eq!(counts.span(), None);
     }
 }

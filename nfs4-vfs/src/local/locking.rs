@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::error::fs_error;
 use super::file::Access;
+use super::lock_counts::LockCounts;
 use super::locks::{ALL, FileLocks, Owner, conflict, lock_error, raise, set};
 use super::node::Node;
 use super::shared::Shared;
@@ -30,6 +31,14 @@ impl Shared {
             if file.is_over {
                 // It ended since it was found.
                 continue;
+            }
+            match wait {
+                Wait::No if self.locks.is_behind(fh) => {
+                    self.locks.leave(fh, &mut file);
+                    return Err(Stop::Waits);
+                }
+                Wait::No => {}
+                Wait::Yes => file.unlock(&self.locks.take(fh)),
             }
             let held = self.lock_file(&node, &mut file, asked, wait);
             if let Ok(None) = held {
@@ -83,7 +92,8 @@ impl Shared {
         }
     }
 
-    /// Counts locks once less. With [`Wait::No`] it does nothing where that may take long: `false`.
+    /// Counts locks once less, and with [`Wait::Yes`], as the job that is due then, also those that are put off. With
+    /// [`Wait::No`] it does nothing where that may take long: `false`.
     pub(super) fn unlock_bytes(&self, fh: &FsHandle, locks: &[ByteLock], wait: Wait) -> bool {
         let Some(entry) = self.locks.get(fh) else {
             return true;
@@ -98,9 +108,14 @@ impl Shared {
         if wait == Wait::No && locks.len().max(1).saturating_mul(file.counts.len()) > SHORT {
             return false;
         }
-        for gone in locks {
-            file.unlock(gone);
+        let mut gone = match wait {
+            Wait::No => LockCounts::default(),
+            Wait::Yes => self.locks.take_for_job(fh),
+        };
+        for lock in locks {
+            gone.add(lock);
         }
+        file.unlock(&gone);
         file.drop_excess(short(wait));
         self.locks.leave(fh, &mut file);
         true

@@ -19,7 +19,27 @@ use crate::sync::lock;
 /// The files of an export that have locks.
 #[derive(Debug, Default)]
 pub(super) struct Locks {
-    files: Mutex<HashMap<FsHandle, Arc<Mutex<FileLocks>>>>,
+    files: Mutex<Files>,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    entries: HashMap<FsHandle, Entry>,
+    /// Number of entries with unlocks that are put off.
+    put_off: usize,
+}
+
+/// One file that has locks.
+#[derive(Debug, Default)]
+struct Entry {
+    locks: Arc<Mutex<FileLocks>>,
+    /// Returned locks that are still counted in `locks`, while a job is due that counts them less; the entry stays
+    /// so long.
+    ///
+    /// They are kept as the places at which their number changes, so that neighbours become one. Each of these
+    /// places is one at which the number of counted locks changes, or that of the locks which clients have left.
+    /// As a LOCK first counts less what is put off, both are of locks that clients had at the last LOCK, or have.
+    put_off: Option<LockCounts>,
 }
 
 /// The locks of one file.
@@ -44,11 +64,53 @@ pub(super) struct Owner {
 
 impl Locks {
     pub(super) fn get(&self, fh: &FsHandle) -> Option<Arc<Mutex<FileLocks>>> {
-        lock(&self.files).get(fh).cloned()
+        let files = lock(&self.files);
+        Some(Arc::clone(&files.entries.get(fh)?.locks))
     }
 
     pub(super) fn entry(&self, fh: &FsHandle) -> Arc<Mutex<FileLocks>> {
-        Arc::clone(lock(&self.files).entry(*fh).or_default())
+        let mut files = lock(&self.files);
+        Arc::clone(&files.entries.entry(*fh).or_default().locks)
+    }
+
+    /// Keeps returned locks until a job counts them less; whether that job is to be made.
+    pub(super) fn put_off(&self, fh: &FsHandle, gone: &[ByteLock]) -> bool {
+        let mut files = lock(&self.files);
+        let Some(entry) = files.entries.get_mut(fh) else {
+            // No lock is counted.
+            return false;
+        };
+        let is_first = entry.put_off.is_none();
+        let put_off = entry.put_off.get_or_insert_default();
+        for gone in gone {
+            put_off.add(gone);
+        }
+        files.put_off += usize::from(is_first);
+        is_first
+    }
+
+    /// Takes what is put off, for a request; the job is still due.
+    pub(super) fn take(&self, fh: &FsHandle) -> LockCounts {
+        let mut files = lock(&self.files);
+        let entry = files.entries.get_mut(fh);
+        let put_off = entry.and_then(|entry| entry.put_off.as_mut());
+        put_off.map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Takes what is put off, for the job.
+    pub(super) fn take_for_job(&self, fh: &FsHandle) -> LockCounts {
+        let mut files = lock(&self.files);
+        let entry = files.entries.get_mut(fh);
+        let put_off = entry.and_then(|entry| entry.put_off.take());
+        files.put_off -= usize::from(put_off.is_some());
+        put_off.unwrap_or_default()
+    }
+
+    /// Whether a LOCK has to wait in the same line as the jobs: there are some for this file, or for too many.
+    pub(super) fn is_behind(&self, fh: &FsHandle) -> bool {
+        let files = lock(&self.files);
+        let entry = files.entries.get(fh);
+        files.put_off > MAX_PUT_OFF || entry.is_some_and(|entry| entry.put_off.is_some())
     }
 
     /// Ends the entry of a file without locks. Its description may stay open, to read and to write.
@@ -59,17 +121,26 @@ impl Locks {
         if let Some(owner) = file.owner.take() {
             let _ = set(&owner.fd, ALL, None);
         }
+        let mut files = lock(&self.files);
+        if files.entries.get(fh).is_some_and(|it| it.put_off.is_some()) {
+            // The job that is due ends it.
+            return;
+        }
         file.is_over = true;
-        lock(&self.files).remove(fh);
+        files.entries.remove(fh);
     }
 }
 
 impl FileLocks {
-    /// Counts a lock once less, and has the kernel keep what is left.
-    pub(super) fn unlock(&mut self, gone: &ByteLock) {
-        let before = self.counts.runs(gone.range);
-        self.counts.remove(gone);
-        let after = self.counts.runs(gone.range);
+    /// Counts locks once less, and has the kernel keep what is left. Counts are sums: a lock that came after these
+    /// were returned stays, also if it was counted before.
+    pub(super) fn unlock(&mut self, gone: &LockCounts) {
+        let Some(range) = gone.span() else {
+            return;
+        };
+        let before = self.counts.runs(range);
+        self.counts.subtract(gone);
+        let after = self.counts.runs(range);
         let Some(owner) = &self.owner else {
             return;
         };
@@ -196,6 +267,10 @@ pub(super) const ALL: ByteRange = ByteRange {
     last: u64::MAX,
 };
 
+/// Number of files with unlocks that are put off, beyond which each LOCK waits in the same line as the jobs: else
+/// clients could lock and unlock further files without end.
+const MAX_PUT_OFF: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use std::fs::{File, OpenOptions};
@@ -244,6 +319,51 @@ mod tests {
         };
         let held = conflict(by, &asked).unwrap()?;
         Some((held.range.first, held.range.last))
+    }
+
+    #[test]
+    fn unlocks_that_are_put_off_take_one_job_and_no_more_room_than_what_is_locked() {
+        let locks = Locks::default();
+        let fh = FsHandle::from_number(1);
+        let entry = locks.entry(&fh);
+        lock(&entry).counts.add(&shared(ALL));
+        for at in 0..1000 {
+            assert_eq!(locks.put_off(&fh, &[shared(range(at, at))]), at == 0);
+        }
+        let other = FsHandle::from_number(2);
+        assert!(locks.is_behind(&fh) && !locks.is_behind(&other));
+        let gone = locks.take(&fh);
+        assert_eq!((gone.len(), gone.span()), (2, Some(range(0, 999))));
+        assert!(!locks.put_off(&fh, &[shared(range(1000, u64::MAX)), shared(range(7, 7))]));
+        let mut file = lock(&entry);
+        file.counts.add(&shared(range(7, 7)));
+        file.unlock(&gone);
+        let left = |run: &Run| run.strength.map(|_| run.range.first);
+        let runs = file.counts.runs(range(0, 1000));
+        let left: Vec<u64> = runs.iter().filter_map(left).collect();
+        assert_eq!(left, [7, 1000], "what was locked later stays");
+        file.unlock(&locks.take(&fh));
+        locks.leave(&fh, &mut file);
+        assert!(!file.is_over, "a job is due");
+        assert!(locks.take_for_job(&fh).is_empty());
+        assert!(!locks.is_behind(&fh));
+        locks.leave(&fh, &mut file);
+        assert!(file.is_over && locks.get(&fh).is_none());
+        assert!(!locks.put_off(&fh, &[shared(ALL)]), "it has no locks");
+    }
+
+    #[test]
+    fn a_lock_waits_in_line_while_unlocks_of_too_many_files_are_put_off() {
+        let locks = Locks::default();
+        let handle = |number| FsHandle::from_number(number);
+        for number in 0..=MAX_PUT_OFF as u64 {
+            assert!(!locks.is_behind(&handle(u64::MAX)));
+            lock(&locks.entry(&handle(number))).counts.add(&shared(ALL));
+            assert!(locks.put_off(&handle(number), &[shared(ALL)]));
+        }
+        assert!(locks.is_behind(&handle(u64::MAX)));
+        locks.take_for_job(&handle(0));
+        assert!(!locks.is_behind(&handle(u64::MAX)));
     }
 
     #[test]

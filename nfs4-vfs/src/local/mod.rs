@@ -76,7 +76,7 @@ pub use config::LocalFsConfig;
 use data::Place;
 pub use error::LocalFsError;
 use keeper::Keeper;
-use pool::{DEFAULT_THREADS, Pool};
+use pool::{DEFAULT_THREADS, Lane, Pool};
 use shared::Shared;
 use stat::has_name;
 use wait::{Wait, at_once, waited};
@@ -301,10 +301,13 @@ impl Backend for LocalFs {
         if self.shared.unlock_bytes(&fh, locks, Wait::No) {
             return;
         }
-        let (shared, own) = (Arc::clone(&self.shared), locks.to_vec());
-        self.pool.run(move || {
-            shared.unlock_bytes(&fh, &own, Wait::Yes);
-        });
+        if self.shared.locks.put_off(&fh, locks) {
+            let shared = Arc::clone(&self.shared);
+            let lane = Some(Lane::Unlocks(fh));
+            self.pool.run_in(lane, move || {
+                shared.unlock_bytes(&fh, &[], Wait::Yes);
+            });
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::thread::{Builder, JoinHandle, ThreadId, current};
 use std::time::{Duration, Instant};
 
-use nfs4_engine::fs::{Completion, FsError, FsResult, Pending};
+use nfs4_engine::fs::{Completion, FsError, FsHandle, FsResult, Pending};
 
 use super::node::ObjectId;
 use crate::sync::lock;
@@ -30,12 +30,20 @@ pub(super) struct Pool {
 /// Sees to it that jobs run for which the system had no thread.
 pub(super) struct Waker(Weak<Threads>);
 
-/// The object whose jobs run one after the other.
-pub(super) type Lane = ObjectId;
+/// What runs one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Writes to a file.
+    Writes(ObjectId),
+    /// The ends of locks of a file.
+    Unlocks(FsHandle),
+}
 
 struct Job {
     lane: Option<Lane>,
     act: Act,
+    /// It counts for the limit of requests that wait.
+    is_request: bool,
 }
 
 enum Act {
@@ -83,7 +91,7 @@ struct Place {
     jobs: VecDeque<Job>,
     /// Jobs that wait for one of their lane which runs or is in `jobs`, by lane.
     lanes: BTreeMap<Lane, VecDeque<Job>>,
-    /// Number of jobs that wait, in `jobs` and in `lanes`.
+    /// Number of requests that wait, in `jobs` and in `lanes`.
     waiting: usize,
     running: usize,
 }
@@ -135,6 +143,7 @@ impl Pool {
         room.put(Job {
             lane,
             act: Act::Answer(pending.completion(), answer),
+            is_request: true,
         });
         Poll::Pending
     }
@@ -142,10 +151,18 @@ impl Pool {
     /// Runs `job` on a thread, also while too many of the export's requests wait. If the system refuses a thread,
     /// the job waits until there is one, which [`Waker::wake`] sees to.
     ///
-    /// As nothing limits them here, these are jobs that let go of what is held, of which there is a limit.
+    /// Nothing limits them here, and they do not count for the limit of requests. So these are jobs that let go of
+    /// what a request got that waited in the same line: one or two for each OPEN, of the file and of its lease.
     pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        self.run_in(None, job);
+    }
+
+    /// The same in a lane, which has at most one such job that waits.
+    pub(super) fn run_in(&self, lane: Option<Lane>, job: impl FnOnce() + Send + 'static) {
         let mut state = lock(&self.threads.state);
-        let _ = self.threads.provide(&mut state);
+        if !state.follows(self.key, lane) {
+            let _ = self.threads.provide(&mut state);
+        }
         let (threads, key) = (&self.threads, self.key);
         let act = Act::Run(Box::new(job));
         let room = Room {
@@ -153,7 +170,12 @@ impl Pool {
             state,
             key,
         };
-        room.put(Job { lane: None, act });
+        let is_request = false;
+        room.put(Job {
+            lane,
+            act,
+            is_request,
+        });
     }
 
     /// What gives jobs a thread for which the system had none.
@@ -245,8 +267,10 @@ impl Threads {
         if place.waiting >= MAX_WAITING {
             return Err(FsError::Busy);
         }
-        let follows = lane.is_some_and(|lane| place.lanes.contains_key(&lane));
-        if !follows && self.provide(&mut state).is_err() && state.running.is_empty() {
+        if !state.follows(key, lane)
+            && self.provide(&mut state).is_err()
+            && state.running.is_empty()
+        {
             return Err(FsError::Busy);
         }
         Ok(Room {
@@ -379,7 +403,7 @@ impl Room<'_> {
         let Some(place) = state.places.get_mut(&self.key) else {
             return;
         };
-        place.waiting += 1;
+        place.waiting += usize::from(job.is_request);
         if let Some(lane) = job.lane {
             match place.lanes.entry(lane) {
                 Entry::Occupied(mut others) => return others.get_mut().push_back(job),
@@ -408,7 +432,7 @@ impl State {
                 continue;
             }
             if let Some(job) = place.jobs.pop_front() {
-                place.waiting -= 1;
+                place.waiting -= usize::from(job.is_request);
                 place.running += 1;
                 if !place.jobs.is_empty() {
                     self.turns.push_back(key);
@@ -426,7 +450,7 @@ impl State {
         }
         let place = self.places.get_mut(&key)?;
         let job = place.lanes.get_mut(&lane)?.pop_front()?;
-        place.waiting -= 1;
+        place.waiting -= usize::from(job.is_request);
         Some(job)
     }
 
@@ -458,6 +482,12 @@ impl State {
         (self.most_threads - self.most_threads.div_ceil(4)).max(1)
     }
 
+    /// Whether a job of this lane waits for another one.
+    fn follows(&self, key: u64, lane: Option<Lane>) -> bool {
+        let place = self.places.get(&key);
+        place.is_some_and(|place| lane.is_some_and(|lane| place.lanes.contains_key(&lane)))
+    }
+
     fn is_own_thread(&self, id: ThreadId) -> bool {
         self.running.iter().any(|(own, _)| *own == id)
     }
@@ -484,7 +514,7 @@ static SHARED: Mutex<Weak<Threads>> = Mutex::new(Weak::new());
 /// Number of threads unless the administrator says otherwise: as many requests can wait for devices.
 pub(super) const DEFAULT_THREADS: usize = 32;
 
-/// Maximum number of an export's jobs that wait for a thread.
+/// Maximum number of an export's requests that wait for a thread.
 const MAX_WAITING: usize = 4096;
 
 /// Maximum time that a job of a lane takes after which the thread goes on with the next before it delivers

@@ -202,11 +202,11 @@ fn the_exports_of_a_process_share_their_threads() {
 
 fn lane(ino: u64) -> Lane {
     let (dev, generation) = (1, 0);
-    Lane {
+    Lane::Writes(ObjectId {
         dev,
         ino,
         generation,
-    }
+    })
 }
 
 fn run_in(pool: &Pool, lane: Lane, job: impl FnOnce() + Send + 'static) -> Result<(), FsError> {
@@ -220,7 +220,11 @@ fn request(
     job: impl FnOnce() + Send + 'static,
 ) -> Result<(), FsError> {
     let act = Act::Run(Box::new(job));
-    pool.threads.room(pool.key, lane)?.put(Job { lane, act });
+    pool.threads.room(pool.key, lane)?.put(Job {
+        lane,
+        act,
+        is_request: true,
+    });
     Ok(())
 }
 
@@ -289,6 +293,28 @@ fn what_waits_in_lanes_counts_and_is_dropped_with_the_place() {
     assert!(dropped.recv_timeout(LONG).is_err(), "one ran");
     drop(gates);
     ended.join().unwrap();
+}
+
+#[test]
+fn what_lets_go_does_not_count_for_the_limit_of_requests() {
+    let pool = Pool::place_in(threads(), 1);
+    let gates = block(&pool, 1);
+    for number in 0..2 * MAX_WAITING {
+        match number % 2 {
+            0 => pool.run(|| ()),
+            _ => pool.run_in(Some(lane(1)), || ()),
+        }
+    }
+    for _ in 0..MAX_WAITING {
+        run_in(&pool, lane(1), || ()).unwrap();
+    }
+    assert_eq!(run_in(&pool, lane(1), || ()), Err(FsError::Busy));
+    drop(gates);
+    until("nothing waits", || {
+        let state = lock(&pool.threads.state);
+        let place = &state.places[&pool.key];
+        (place.lanes.len(), place.waiting, place.running) == (0, 0, 0)
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod mounts;
 mod nodes;
 mod overlay;
 mod taken_back;
+mod unlocks;
 mod unprivileged;
 mod upgrades;
 mod waiting;
