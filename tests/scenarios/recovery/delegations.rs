@@ -157,7 +157,7 @@ fn what_a_client_has_opened_and_locked_under_a_reclaimed_delegation_needs_no_rec
         };
         let early = super::lock(&mut sim, &mut one, &file, false);
         assert_last(&early, Op::Lock, Status::GRACE);
-        super::complete(&mut sim, &mut one).all_ok();
+        complete(&mut sim, &mut one).all_ok();
         let opened = super::reclaim_with(&mut sim, &mut one, &fh, open).all_ok();
         file.stateid = ok!(opened, Open).stateid;
         let locked = super::lock(&mut sim, &mut one, &file, false);
