@@ -183,7 +183,7 @@ impl Shared {
         // That of a leased file may be about to be exchanged.
         let is_leased = || self.descriptors.file(node).leased().is_some();
         if wait == Wait::Yes || node.fs_type.is_volatile && !is_leased() {
-            return Ok(self.descriptors.get(&self.root, node, access)?);
+            return self.descriptors.attempt(&self.root, node, access, wait);
         }
         self.descriptors.kept(node, access).ok_or(Stop::Waits)
     }

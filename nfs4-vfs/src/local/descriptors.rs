@@ -19,10 +19,10 @@ use super::error::{Result, fs_error};
 use super::file::{Access, File, Pair};
 use super::leases::Leases;
 use super::node::{Node, ObjectId};
-use super::opening::{let_in, reopen};
+use super::opening::{is_own, let_in, reopen};
 use super::root::Root;
-use super::wait::{Attempt, Stop, Wait};
-use crate::sync::{lock, read};
+use super::wait::{Attempt, Stop, Wait, waited};
+use crate::sync::{lock, read, try_read, write};
 
 /// The descriptors of an export.
 pub(super) struct Descriptors {
@@ -115,10 +115,24 @@ impl Descriptors {
     /// # Errors
     /// [`FsError::Busy`] if too many are open; the errors of opening.
     pub(super) fn get(&self, root: &Root, node: &Node, access: Access) -> Result<Arc<OwnedFd>> {
+        waited(self.attempt(root, node, access, Wait::Yes))
+    }
+
+    /// The same; a thread that may not wait opens none where another thread or process may be in the way.
+    ///
+    /// # Errors
+    /// Those of [`Descriptors::get`].
+    pub(super) fn attempt(
+        &self,
+        root: &Root,
+        node: &Node,
+        access: Access,
+        wait: Wait,
+    ) -> Attempt<Arc<OwnedFd>> {
         let file = self.file(node);
         match file.get(access) {
             Some(kept) => Ok(kept),
-            None => self.open(root, node, file, access),
+            None => self.open(root, node, file, access, wait),
         }
     }
 
@@ -205,7 +219,7 @@ impl Descriptors {
         let fd = match file.get(access) {
             Some(fd) => fd,
             None if wait == Wait::No => return Err(Stop::Waits),
-            None => self.open(root, node, file, access)?,
+            None => self.open(root, node, file, access, wait)?,
         };
         if kind == DelegationKind::Write && !lock(&file.descriptors).both {
             // Its holder could not read with it.
@@ -278,22 +292,39 @@ impl Descriptors {
         node: &Node,
         file: &Arc<File>,
         access: Access,
-    ) -> Result<Arc<OwnedFd>> {
-        if access == Access::Write
-            && file.leased() == Some(DelegationKind::Read)
-            && let Some(fd) = self.upgrade(root, node, file)?
-        {
-            return Ok(fd);
+        wait: Wait,
+    ) -> Attempt<Arc<OwnedFd>> {
+        if access == Access::Write && file.leased() == Some(DelegationKind::Read) {
+            if wait == Wait::No {
+                return Err(Stop::Waits);
+            }
+            if let Some(fd) = self.upgrade(root, node, file)? {
+                return Ok(fd);
+            }
         }
-        let _opening = read(&file.opening);
-        if let Some(kept) = file.get(access) {
-            // It was exchanged meanwhile.
-            return Ok(kept);
+        let opening = match wait {
+            Wait::Yes => read(&file.opening),
+            Wait::No => try_read(&file.opening).ok_or(Stop::Waits)?,
+        };
+        let opened = self.open_shared(root, node, file, access)?;
+        drop(opening);
+        match opened {
+            Some(fd) => Ok(fd),
+            None if wait == Wait::No => Err(Stop::Waits),
+            None => Ok(self.open_alone(root, node, file, access)?),
         }
-        if let Some(touch) = file.forbidden(access) {
-            // The kernel would break the lease, and let others wait for a limited time only.
-            self.leases.want(&node.handle, touch);
-            return Err(FsError::Busy);
+    }
+
+    /// Opens a file beside other threads that do; none if its mode has to be changed for that.
+    fn open_shared(
+        &self,
+        root: &Root,
+        node: &Node,
+        file: &Arc<File>,
+        access: Access,
+    ) -> Result<Option<Arc<OwnedFd>>> {
+        if let Some(kept) = self.unless_forbidden(node, file, access)? {
+            return Ok(Some(kept));
         }
         // First one that was not used lately, else any. Those with bytes to make durable are closed by a
         // sweep.
@@ -309,12 +340,50 @@ impl Descriptors {
             }
             opened => opened,
         };
-        let opened = match opened {
-            Err(Errno::ACCESS) if file.is_held() => let_in(root, node, access),
-            opened => opened,
-        };
-        let (fd, both) = opened.map_err(fs_error)?;
+        match opened {
+            Err(Errno::ACCESS) if file.is_held() && is_own(node) => Ok(None),
+            opened => {
+                let (fd, both) = opened.map_err(fs_error)?;
+                Ok(Some(self.keep(file, Arc::new(fd), access, both)))
+            }
+        }
+    }
+
+    /// Opens a file whose mode denies that to its owner, while no other thread opens it or sets its mode.
+    fn open_alone(
+        &self,
+        root: &Root,
+        node: &Node,
+        file: &Arc<File>,
+        access: Access,
+    ) -> Result<Arc<OwnedFd>> {
+        let _alone = write(&file.opening);
+        if let Some(kept) = self.unless_forbidden(node, file, access)? {
+            return Ok(kept);
+        }
+        let (fd, both) = let_in(root, node, access).map_err(fs_error)?;
         Ok(self.keep(file, Arc::new(fd), access, both))
+    }
+
+    /// The descriptor that another thread has opened or exchanged meanwhile.
+    ///
+    /// # Errors
+    /// [`FsError::Busy`] if there is none, and the lease of the file forbids another one.
+    fn unless_forbidden(
+        &self,
+        node: &Node,
+        file: &File,
+        access: Access,
+    ) -> Result<Option<Arc<OwnedFd>>> {
+        if let Some(kept) = file.get(access) {
+            return Ok(Some(kept));
+        }
+        if let Some(touch) = file.forbidden(access) {
+            // The kernel would break the lease, and let others wait for a limited time only.
+            self.leases.want(&node.handle, touch);
+            return Err(FsError::Busy);
+        }
+        Ok(None)
     }
 
     /// Keeps a descriptor, unless another thread was faster, and returns the one that is kept.

@@ -14,7 +14,8 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct File {
     pub(super) descriptors: Mutex<Pair>,
-    /// Held shared while one is opened, and alone while the one of a lease is exchanged.
+    /// Held shared while one is opened, and alone while the one of a lease is exchanged, and while a mode that denies
+    /// an open is another one or a client sets it.
     pub(super) opening: RwLock<()>,
     /// Number of opens that hold it.
     pub(super) holds: AtomicU32,

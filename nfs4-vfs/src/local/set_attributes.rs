@@ -21,6 +21,7 @@ use super::permission::protection;
 use super::shared::Shared;
 use super::stat::{stat, wall};
 use super::system;
+use crate::sync::write;
 
 impl Shared {
     pub(super) fn set_attrs(
@@ -78,11 +79,16 @@ impl Shared {
         implied: Option<u32>,
     ) -> Result<()> {
         node.change.count();
-        let before = stat(node.as_fd(), AtFlags::empty())?;
         let file = match set.size {
             Some(_) => Some(self.descriptors.get(&self.root, node, Access::Write)?),
             None => None,
         };
+        // Where the mode denies it, another thread may change that to open the file, and then change it back.
+        let changes_mode = set.uid.or(set.gid).or(set.mode).or(implied).is_some();
+        let is_let_in = changes_mode && node.kind == FileKind::Regular && !switches();
+        let opening = is_let_in.then(|| &self.descriptors.file(node).opening);
+        let _alone = opening.map(write);
+        let before = stat(node.as_fd(), AtFlags::empty())?;
         let changed = self.apply_reversible(caller, node, set).and_then(|()| {
             let (Some(size), Some(file)) = (set.size, &file) else {
                 return Ok(());
