@@ -133,8 +133,14 @@ impl Leases {
     /// delegations are revoked. They may have ended meanwhile.
     pub(super) fn resume(&self, fh: &FsHandle, lease: &Arc<Lease>, is_safe: bool) {
         let mut held = lock(&self.held);
-        let Some(leased) = held.get_mut(fh).filter(|leased| leased.lease.is_none()) else {
-            return self.give_up(lease);
+        let leased = match held.get_mut(fh) {
+            Some(leased) => match &leased.lease {
+                None => leased,
+                // The kernel has the next one for the same descriptor.
+                Some(next) if Arc::ptr_eq(next.fd(), lease.fd()) => return,
+                Some(_) => return self.give_up(lease),
+            },
+            None => return self.give_up(lease),
         };
         leased.file.set_leased(Some(lease.kind));
         leased.lease = Some(Arc::clone(lease));

@@ -72,6 +72,11 @@ impl Play {
     pub(super) fn new(read: bool, write: bool) -> Option<Play> {
         let scene = Scene::new("leases");
         fs::write(scene.path("f"), "content").unwrap();
+        Play::of(scene, read, write)
+    }
+
+    /// One of an export that has the file already.
+    pub(super) fn of(scene: Scene, read: bool, write: bool) -> Option<Play> {
         if let Some(why_not) = why_not_leased(&scene) {
             eprintln!("NOT RUN: {why_not}");
             return None;
@@ -407,6 +412,27 @@ fn what_is_seen_of_a_lease_that_was_given_up_is_not_news_of_the_next_one() {
     assert_eq!(leases.of(&play.fh).unwrap().number(), former.number());
     LeaseThread::enter().unwrap().note(former);
     play.assert_quiet();
+}
+
+/// The last delegation ends while another thread exchanges the lease, and the file is leased anew.
+#[test]
+fn a_lease_that_was_exchanged_too_late_does_not_end_the_next_one() {
+    let Some(play) = Play::new(true, false) else {
+        return;
+    };
+    play.lease(READ).unwrap();
+    let leases = &play.scene.files.shared.descriptors.leases;
+    let former = leases.suspend(&play.fh).unwrap();
+    play.unlease();
+    play.lease(READ).unwrap();
+    leases.resume(&play.fh, &former, true);
+    drop(former);
+    assert!(!leases.of(&play.fh).unwrap().is_wanted(), "it is given up");
+    let process = play.process(open_to_write);
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Change));
+    assert!(!process.is_finished());
+    play.unlease();
+    process.join().unwrap();
 }
 
 #[test]
