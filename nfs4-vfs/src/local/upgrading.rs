@@ -12,6 +12,7 @@ use std::time::Duration;
 use nfs4_engine::DelegationKind;
 use nfs4_engine::fs::FsError;
 use rustix::fs::{AtFlags, Statx};
+use rustix::io::Errno;
 
 use super::change::{Grain, is_final};
 use super::descriptors::Descriptors;
@@ -19,7 +20,7 @@ use super::error::{Result, fs_error};
 use super::file::{Access, File};
 use super::lease::Lease;
 use super::node::Node;
-use super::opening::reopen;
+use super::opening::{is_own, reopen};
 use super::root::Root;
 use super::stat::{nanos, stat};
 use crate::sync::write;
@@ -100,6 +101,8 @@ impl Descriptors {
             Ok((fd, true)) => (Some(fd), None),
             // Without a descriptor that also reads, the delegations have to come back.
             Ok((_, false)) => (None, None),
+            // It is opened in another way then.
+            Err(Errno::ACCESS) if is_own(node) => (None, None),
             Err(error) => (None, Some(fs_error(error))),
         };
         let Some(writer) = writer else {

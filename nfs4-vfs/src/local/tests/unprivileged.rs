@@ -1,5 +1,6 @@
 //! A server that is not the superuser's.
 
+use nfs4_engine::Touch;
 use nfs4_engine::fs::{Authority, Creation, OpenHow, SetAttrs, Stability, Target};
 use rustix::thread::{Gid, Uid, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
@@ -8,6 +9,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use super::exhausted::is_alone;
+use super::leases::{News, Play, READ};
 use super::*;
 
 /// User and group of the server.
@@ -123,6 +125,32 @@ fn a_file_that_was_made_read_only_is_written_on_after_a_restart() {
     let how = OpenHow::new(false, true, Creation::No);
     let closed = scene.ask_as(owner(), FsOp::Open { target, how });
     assert_eq!(closed.err(), Some(FsError::AccessDenied));
+}
+
+#[test]
+fn a_file_that_was_made_read_only_is_written_on_when_its_delegations_are_back() {
+    if !is_alone(
+        "unprivileged",
+        "a_file_that_was_made_read_only_is_written_on_when_its_delegations_are_back",
+    ) {
+        return;
+    }
+    let Some(scene) = unprivileged("delegated") else {
+        return;
+    };
+    fs::write(scene.path("f"), "content").unwrap();
+    let Some(play) = Play::of(scene, true, false) else {
+        return;
+    };
+    let path = play.scene.path("f");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    play.lease(READ).unwrap();
+    assert_eq!(play.write().unwrap_err(), FsError::Busy);
+    assert_eq!(play.news(), News::Wanted(play.fh, Touch::Change));
+    play.unlease();
+    play.write().unwrap();
+    let left = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(left, 0o444);
 }
 
 /// Two requests that come at once, after a restart, and a client that sets the mode meanwhile.
