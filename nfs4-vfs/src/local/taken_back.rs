@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 
 use nfs4_engine::fs::FileKind;
 use rustix::fs::{AtFlags, RenameFlags, Statx, renameat_with, unlinkat};
+use rustix::io::Errno;
 
 use super::caller::Caller;
 use super::identity::as_user;
@@ -57,8 +58,24 @@ impl Shared {
     ///
     /// No system call removes a name only if it leads to a given object, and another program may give the name to
     /// a file of its own at any moment. So what has the name is moved to one that no program knows, and removed
-    /// there if it is what was made, as it was made; else it is moved back.
+    /// there if it is what was made, as it was made; else it is moved back. A file system that cannot move it only to
+    /// a name that is free, as NFS, removes the name at once.
     pub(super) fn take_back(&self, caller: &Caller, (dir, name): (&Node, &[u8]), made: &Made) {
+        self.take_back_by((dir, name), made, caller, |from, to| {
+            let flags = RenameFlags::NOREPLACE;
+            let moved = as_user(&caller.cred, || renameat_with(dir, from, dir, to, flags));
+            moved.unwrap_or(Err(Errno::ACCESS))
+        });
+    }
+
+    /// The same by this way to give an object a name that is free.
+    pub(super) fn take_back_by(
+        &self,
+        (dir, name): (&Node, &[u8]),
+        made: &Made,
+        caller: &Caller,
+        move_free: impl Fn(&[u8], &[u8]) -> rustix::io::Result<()>,
+    ) {
         let id = made.id;
         let found = |name: &[u8]| {
             // First, as a client that has closed it may have written it.
@@ -69,28 +86,27 @@ impl Shared {
         if found(name).is_none() {
             return;
         }
-        let moved = |from: &[u8], to: &[u8]| {
-            let flags = RenameFlags::NOREPLACE;
-            let moved = as_user(&caller.cred, || renameat_with(dir, from, dir, to, flags));
-            matches!(moved, Ok(Ok(())))
-        };
         let aside = unknown_name();
-        // One that cannot be taken back stays, and the client finds it.
-        if !moved(name, &aside) {
-            return;
-        }
-        let is_gone = found(&aside).is_some_and(|found| {
+        let last = match move_free(name, &aside) {
+            Ok(()) => &aside[..],
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => name,
+            // One that cannot be taken back stays, and the client finds it.
+            Err(_) => return,
+        };
+        let is_gone = found(last).is_some_and(|found| {
             let flags = match kind(&found) {
                 Ok(FileKind::Directory) => AtFlags::REMOVEDIR,
                 _ => AtFlags::empty(),
             };
-            let taken = as_user(&caller.cred, || unlinkat(dir, &aside[..], flags));
+            let taken = as_user(&caller.cred, || unlinkat(dir, last, flags));
             matches!(taken, Ok(Ok(())))
         });
         dir.change.count();
         if !is_gone {
             // If the name is taken once more, the object keeps this one.
-            moved(&aside, name);
+            if last != name {
+                let _ = move_free(last, name);
+            }
             return;
         }
         if let Some(node) = self.nodes.of_inode(id.dev, id.ino) {

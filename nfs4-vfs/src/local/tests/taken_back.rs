@@ -12,6 +12,7 @@ use nfs4_engine::fs::{
     SetAttrs, Stability, Target,
 };
 use rustix::fs::AtFlags;
+use rustix::io::Errno;
 
 use super::super::caller::Caller;
 use super::super::stat::stat;
@@ -52,13 +53,9 @@ fn is_taken_back(scene: &Scene, fh: FsHandle, use_it: impl FnOnce(&Path)) -> boo
     let shared = &scene.files.shared;
     let node = shared.node(&fh).unwrap();
     let made = Made::of(&stat(node.as_fd(), AtFlags::empty()).unwrap());
-    let caller = Caller {
-        cred: Arc::new(Credential::sys(0, 0, &[])),
-        now: now(),
-    };
     use_it(&scene.path("made"));
     let dir = shared.root_node().unwrap();
-    shared.take_back(&caller, (&dir, b"made"), &made);
+    shared.take_back(&caller(), (&dir, b"made"), &made);
     let is_gone = fs::symlink_metadata(scene.path("made")).is_err();
     let left: Vec<_> = fs::read_dir(scene.path("")).unwrap().collect();
     let aside = left
@@ -67,6 +64,36 @@ fn is_taken_back(scene: &Scene, fh: FsHandle, use_it: impl FnOnce(&Path)) -> boo
         .find(|entry| entry.file_name().as_encoded_bytes().starts_with(b".nfs4-"));
     assert!(aside.is_none(), "{left:?}");
     is_gone
+}
+
+/// NFS, 9P and older systems move nothing only to a name that is free.
+#[test]
+fn what_was_made_is_taken_back_where_nothing_is_moved_only_to_a_free_name() {
+    let scene = Scene::new("moved nowhere");
+    let shared = &scene.files.shared;
+    let dir = shared.root_node().unwrap();
+    for refusal in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
+        let take_back = |fh, use_it: fn(&Path)| {
+            let node = shared.node(&fh).unwrap();
+            let made = Made::of(&stat(node.as_fd(), AtFlags::empty()).unwrap());
+            use_it(&scene.path("made"));
+            shared.take_back_by((&dir, b"made"), &made, &caller(), |_, _| Err(refusal));
+            fs::symlink_metadata(scene.path("made")).is_err()
+        };
+        assert!(take_back(make_file(&scene), |_| ()), "{refusal}");
+        let directory = make(&scene, NewNode::Directory);
+        assert!(take_back(directory, |_| ()), "{refusal}");
+        let writes: fn(&Path) = |path| write_at_once(path, b"more", 4);
+        assert!(!take_back(make_file(&scene), writes), "{refusal}");
+        fs::remove_file(scene.path("made")).unwrap();
+    }
+}
+
+fn caller() -> Caller {
+    Caller {
+        cred: Arc::new(Credential::sys(0, 0, &[])),
+        now: now(),
+    }
 }
 
 fn write_at_once(path: &Path, bytes: &[u8], offset: u64) {
