@@ -26,7 +26,7 @@ fn unprivileged(name: &str) -> Option<Scene> {
     for part in ["root", "state"] {
         fs::create_dir_all(folder.join(part)).unwrap();
     }
-    let is_theirs = ["root", "state"]
+    let is_theirs = ["", "root", "state"]
         .iter()
         .all(|part| chown(folder.join(part), Some(USER), Some(USER)).is_ok());
     if !is_theirs || !becomes_user() {

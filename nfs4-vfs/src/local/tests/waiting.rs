@@ -127,19 +127,24 @@ fn the_space_of_a_file_without_a_name_is_not_freed_by_the_caller() {
             .into_iter()
             .any(|link| link.ends_with("evicted file (deleted)"))
     };
-    fs::write(scene.path("evicted file"), "content").unwrap();
-    let (fh, _) = scene.lookup(scene.root(), "evicted file").unwrap();
-    fs::remove_file(scene.path("evicted file")).unwrap();
-    assert!(is_held());
     let mut number = 0;
-    while scene.files.shared.kept(&fh).is_some() {
-        number += 1;
-        let name = number.to_string();
-        fs::write(scene.path(&name), "content").unwrap();
-        scene.lookup(scene.root(), &name).unwrap();
-        assert!(number < 10_000, "it gives way to no other");
-    }
-    assert!(is_held(), "the caller has freed it");
+    let mut is_left = || {
+        fs::write(scene.path("evicted file"), "content").unwrap();
+        let (fh, _) = scene.lookup(scene.root(), "evicted file").unwrap();
+        fs::remove_file(scene.path("evicted file")).unwrap();
+        assert!(is_held());
+        let most = number + 10_000;
+        while scene.files.shared.kept(&fh).is_some() {
+            number += 1;
+            let name = number.to_string();
+            fs::write(scene.path(&name), "content").unwrap();
+            scene.lookup(scene.root(), &name).unwrap();
+            assert!(number < most, "it gives way to no other");
+        }
+        is_held()
+    };
+    // The thread that frees it each second may just have come by, but not each time.
+    assert!((0..20).any(|_| is_left()), "the caller has freed it");
     let began = Instant::now();
     while is_held() {
         assert!(began.elapsed() < LONG, "it is kept");
