@@ -35,7 +35,8 @@ pub(super) fn reopen(
     }
 }
 
-/// Whether this is a file of the server's user, who is not the superuser: [`let_in`] may open it whatever its mode is.
+/// Whether this is a file of the server's user, and that is not the superuser: [`let_in`] may open it whatever its
+/// mode is.
 pub(super) fn is_own(node: &Node) -> bool {
     node.kind == FileKind::Regular
         && !switches()
