@@ -435,6 +435,8 @@ impl Core {
         let since = out.now.mono.before(self.lease_length(client));
         while *budget > 0 {
             if let Some(key) = self.states.open_owners.silent_since(client, since) {
+                // Its client has been there for a lease, and would have sent again what had no reply.
+                self.note_told(client, key);
                 self.forget_owner(key, out);
             } else if let Some(key) = self.states.lock_owners.silent_since(client, since) {
                 self.states.lock_owners.remove(key);

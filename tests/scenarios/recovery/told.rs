@@ -140,6 +140,20 @@ fn within_the_grace_period_each_open_owner_is_told_of_a_loss() {
 }
 
 #[test]
+fn a_client_has_what_an_open_owner_was_told_that_is_silent_for_a_lease() {
+    let (mut sim, mut one, files) = lost_40(1);
+    let reply = reclaim_40(&mut sim, &mut one, &files[0]);
+    assert_eq!(reply, Status::RECLAIM_BAD);
+    outlive_grace(&mut sim, &mut one);
+    sim.sleep(LEASE / 2);
+    one.renew(&mut sim).all_ok();
+    one.open(&mut sim, b"next", b"A");
+    restart_40(&mut sim, &mut one);
+    let reply = reclaim_by(&mut sim, &mut one, b"next", &files[0]);
+    assert_eq!(reply, Status::OK);
+}
+
+#[test]
 fn what_is_lost_again_after_it_was_told_is_lost() {
     let (mut sim, mut one, files) = lost_40(1);
     let reply = reclaim_40(&mut sim, &mut one, &files[0]);
