@@ -221,6 +221,9 @@ fn is_left_as_it_is(driver: &str, read_only: Option<&Directory>) {
     }
     let mut client = place.client("one");
     assert_eq!(client.complete_reclaims(), Status::OK);
+    drop(client);
+    server.signal("TERM");
+    assert_eq!(server.exit_code(), Some(0));
     let log = server.log();
     assert!(!log.contains("cannot be accepted"), "{log}");
 }
