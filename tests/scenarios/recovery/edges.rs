@@ -11,8 +11,8 @@ use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Sim, open_args};
 
 use super::{
-    File, LEASE, answered, ask_to_open, assert_last, come_back, complete, config, is_grace, lock,
-    make, open_anew, reclaim, strict,
+    File, LEASE, answered, ask_to_enter, ask_to_open, assert_last, come_back, complete, config,
+    is_grace, lock, make, open_anew, reclaim, strict,
 };
 
 /// A server on which one client denies all others its file, and another client wants that.
@@ -132,10 +132,7 @@ fn a_new_incarnation_takes_over_once_the_old_one_is_forgotten() {
     new.reboot();
     new.exchange_id(&mut sim).all_ok();
     sim.hold_stores(true);
-    let args = new.session_args();
-    let xid = sim.xid();
-    sim.send(new.conn, new.record(xid, b"", |c| c.create_session(args)));
-    sim.run();
+    let xid = ask_to_enter(&mut sim, &new);
     assert!(sim.take_reply(xid).is_none(), "it waits");
     assert_eq!(sim.tables().storing, 1);
     let asked = ask_to_open(&mut sim, &mut two, 0, b"f");

@@ -11,7 +11,7 @@ use nfs4_proto::xdr::List;
 use nfs4_tests::ok;
 use nfs4_tests::sim::{Client, Sim, making_args};
 
-use super::{File, LEASE, assert_last, come_back, reclaim};
+use super::{File, LEASE, ask_to_enter, assert_last, come_back, reclaim};
 
 /// A server with two exports, and the first of them under its number.
 fn serving() -> (Sim, Export) {
@@ -218,10 +218,7 @@ fn a_record_that_is_written_after_a_forgetting_was_refused_is_written_again() {
     new.reboot();
     new.conn = sim.connect();
     new.exchange_id(&mut sim).all_ok();
-    let args = new.session_args();
-    let xid = sim.xid();
-    sim.send(new.conn, new.record(xid, b"", |c| c.create_session(args)));
-    sim.run();
+    ask_to_enter(&mut sim, &new);
     let waiting = sim.waiting_stores();
     assert!(
         matches!(

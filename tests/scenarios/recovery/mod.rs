@@ -87,6 +87,16 @@ fn open_anew(sim: &mut Sim, client: &mut Client, name: &[u8]) -> Status {
     client.call(sim, |c| c.putrootfh().open(open)).status()
 }
 
+/// CREATE_SESSION, whose reply may take long; its transaction id.
+fn ask_to_enter(sim: &mut Sim, client: &Client) -> u32 {
+    let args = client.session_args();
+    let xid = sim.xid();
+    let record = client.record(xid, b"", |c| c.create_session(args));
+    sim.send(client.conn, record);
+    sim.run();
+    xid
+}
+
 /// OPEN by name on a slot, whose reply may take long; its transaction id.
 fn ask_to_open(sim: &mut Sim, client: &mut Client, slot: u32, name: &[u8]) -> u32 {
     let open = making_args(b"new", name);

@@ -6,7 +6,9 @@ use nfs4_proto::nfs4::args;
 use nfs4_proto::nfs4::{Op, Status};
 use nfs4_tests::sim::{Client, Client40, Sim};
 
-use super::{answered, ask_to_open, come_back, complete, config, make, open_anew, reclaim};
+use super::{
+    answered, ask_to_enter, ask_to_open, come_back, complete, config, make, open_anew, reclaim,
+};
 
 /// A client that has sent RECLAIM_COMPLETE, whose record is not written yet; and the transaction id.
 fn completing() -> (Sim, Client, u32) {
@@ -346,10 +348,7 @@ fn replacing() -> (Sim, Client, Client, Vec<u8>, u32) {
     new.conn = sim.connect();
     new.exchange_id(&mut sim).all_ok();
     sim.hold_stores(true);
-    let args = new.session_args();
-    let xid = sim.xid();
-    sim.send(new.conn, new.record(xid, b"", |c| c.create_session(args)));
-    sim.run();
+    let xid = ask_to_enter(&mut sim, &new);
     assert!(matches!(
         &*sim.waiting_stores(),
         [StableWrite::Forget { .. }]
